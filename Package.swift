@@ -1,0 +1,65 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Modules from the tool at the top to tensors at the bottom; a module may import only what stands below it.
+/// The README's map says what each of them is for.
+let swiftSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "quern",
+  products: [
+    .executable(name: "quern", targets: ["quern"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // The tool.
+    .executableTarget(
+      name: "quern",
+      dependencies: [
+        "Calibration", "Checkpoints", "Fidelity", "Graphs", "Images", "Kernels", "ModelImport", "Operators",
+        "PackageFormat", "Passes", "Quantization", "Runtime", "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+
+    // The pipeline, last stage first.
+    module("Fidelity", []),
+    module("Quantization", ["Calibration", "Graphs", "Operators", "Tensors"]),
+    module("Calibration", ["Graphs", "Images", "Kernels", "Runtime", "Tensors"]),
+    module("Images", ["CPNG", "CTurboJPEG"]),
+    module("PackageFormat", ["CCrypto", "CZstd", "Graphs", "Operators", "Tensors"]),
+    module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
+    module("Passes", ["Graphs", "Operators", "Tensors"]),
+    module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
+    module("Checkpoints", ["CCrypto", "Tensors"]),
+
+    // What the stages share.
+    module("Operators", ["Graphs", "Kernels", "Tensors"]),
+    module("Kernels", ["CKernels", "COpenBLAS"]),
+    module("Graphs", ["Tensors"]),
+    module("Tensors", []),
+
+    // C: kernels of our own, and one module for each library.
+    .target(name: "CKernels"),
+    .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+
+    tests("TensorsTests", ["Tensors"]),
+  ]
+)

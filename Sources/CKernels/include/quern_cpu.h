@@ -1,0 +1,15 @@
+#pragma once
+#include <stdint.h>
+
+// Instruction sets that kernel tiers need, as bits. A tier's row in its kernels.def names the bits it needs; a machine's
+// set comes from quern_cpu_features(). Tests pass smaller sets to force lower tiers.
+enum {
+  QUERN_CPU_AVX2 = 1 << 0,        // AVX2 and FMA and F16C
+  QUERN_CPU_AVX512 = 1 << 1,      // AVX-512 F, BW, DQ, VL
+  QUERN_CPU_AVX512_VNNI = 1 << 2, // AVX-512 VNNI (with QUERN_CPU_AVX512)
+  QUERN_CPU_AVX_VNNI = 1 << 3,    // VNNI in VEX encoding
+  QUERN_CPU_NEON = 1 << 4,
+  QUERN_CPU_NEON_DOT = 1 << 5,
+};
+
+uint32_t quern_cpu_features(void);

@@ -1,0 +1,37 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// Depthwise int8 convolution: each channel with its own taps.
+//
+//   acc[r][c] = bias[c] + sum over taps t of  input[offsets[r * taps + t] + c] * weight[t][c]
+//
+// Epilogue, bias and padding as in quern_igemm.h, without a residual.
+// Packed weights: blocks of 16 channels; in a block, for each group of 4 taps (the last zero-padded), 16 channels x 4
+// taps. A missing tap of the last group reads the row's last offset again, with weight 0.
+
+typedef struct {
+  const uint8_t *input;
+  const int32_t *offsets;  // [rows][taps]
+  size_t rows;
+  size_t taps;
+  size_t channels;
+  const int8_t *weights;   // packed
+  const int32_t *bias;     // [channels rounded up to 16]
+  const float *multiplier; // ditto
+  int32_t output_zero_point, output_min, output_max;
+  uint8_t *output;
+  size_t output_stride;
+} quern_depthwise_args;
+
+typedef struct {
+  const char *name;
+  uint32_t needed_features;
+  void (*run)(const quern_depthwise_args *);
+} quern_depthwise_kernel;
+
+extern const quern_depthwise_kernel quern_depthwise_kernels[];
+extern const size_t quern_depthwise_kernel_count;
+
+size_t quern_depthwise_packed_size(size_t channels, size_t taps);
+void quern_depthwise_pack(const int8_t *weights /* [channels][taps] */, size_t channels, size_t taps, int8_t *packed);

@@ -1,0 +1,34 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// Float activations times int8 weights with a scale for each output channel: classifier, whitening, squeeze-excitation.
+//
+//   acc = 0; for k in 0 ..< inputs, in order: acc = fma(x[k], (float)weight[n][k], acc)      (float32, one rounding a step)
+//   y[n] = fma(acc, scale[n], bias[n])
+//
+// for each row of x. Every tier keeps this order, so all give the same bits.
+// Packed weights: blocks of 16 output channels; in a block, for each k, 16 bytes. Missing channels are zero; scale and
+// bias are padded to a multiple of 16.
+
+typedef struct {
+  const float *input;   // [rows][inputs]
+  size_t rows, inputs, outputs;
+  const int8_t *weights;
+  const float *scale;
+  const float *bias;
+  float *output;        // [rows][outputs], stride in floats
+  size_t input_stride, output_stride;
+} quern_rowlinear_args;
+
+typedef struct {
+  const char *name;
+  uint32_t needed_features;
+  void (*run)(const quern_rowlinear_args *);
+} quern_rowlinear_kernel;
+
+extern const quern_rowlinear_kernel quern_rowlinear_kernels[];
+extern const size_t quern_rowlinear_kernel_count;
+
+size_t quern_rowlinear_packed_size(size_t outputs, size_t inputs);
+void quern_rowlinear_pack(const int8_t *weights /* [outputs][inputs] */, size_t outputs, size_t inputs, int8_t *packed);

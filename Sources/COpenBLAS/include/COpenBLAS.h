@@ -1,0 +1,2 @@
+#pragma once
+int quern_openblas_placeholder(void);

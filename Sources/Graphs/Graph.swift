@@ -1,0 +1,142 @@
+import Tensors
+
+/// Names one value (activation) of a graph.
+public struct ValueID: Hashable, Sendable, Comparable {
+  public let index: Int
+  public init(_ index: Int) { self.index = index }
+  public static func < (a: ValueID, b: ValueID) -> Bool { a.index < b.index }
+}
+
+/// How a value's elements are encoded at run time.
+public enum ValueFormat: Hashable, Sendable {
+  case float32
+  case uint8(QuantizationParameters)
+
+  public var elementType: ElementType {
+    switch self {
+    case .float32: .float32
+    case .uint8: .uint8
+    }
+  }
+}
+
+/// One operator applied to values, with its constants (weights) by role, such as "weight" and "bias".
+public struct Node: Sendable {
+  /// Unique in its graph; derived from the checkpoint's key names, such as `layer1.0.conv2`.
+  public var name: String
+  public var op: any Operator
+  public var inputs: [ValueID]
+  public var output: ValueID
+  public var constants: [String: Tensor]
+
+  public init(
+    name: String, op: any Operator, inputs: [ValueID], output: ValueID, constants: [String: Tensor] = [:]
+  ) {
+    self.name = name
+    self.op = op
+    self.inputs = inputs
+    self.output = output
+    self.constants = constants
+  }
+
+  /// The operator's wire name.
+  public var kind: String { type(of: op).wireName }
+}
+
+/// A named output of a graph.
+public struct GraphOutput: Hashable, Sendable {
+  public var name: String
+  public var value: ValueID
+
+  public init(name: String, value: ValueID) {
+    self.name = name
+    self.value = value
+  }
+
+  /// The names every MultiGrain graph uses.
+  public static let normalizedEmbedding = "normalized_embedding"
+  public static let embedding = "embedding"
+  public static let logits = "logits"
+}
+
+/// Per-channel RGB normalisation: `(pixel / 255 - mean) / std`.
+public struct Preprocessing: Hashable, Sendable {
+  public var mean: [Float]
+  public var std: [Float]
+
+  public init(mean: [Float], std: [Float]) {
+    precondition(mean.count == 3 && std.count == 3)
+    self.mean = mean
+    self.std = std
+  }
+
+  public static let imageNet = Preprocessing(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
+  public static let half = Preprocessing(mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5])
+}
+
+/// A network as nodes in an order of execution. A value type: passes return changed copies, and the constants, which are
+/// the bulk, are shared.
+///
+/// The input is an NHWC batch of RGB images: float32 normalised by `preprocessing`, or, where its format is uint8, the
+/// pixels themselves.
+public struct Graph: Sendable {
+  /// For people: "resnet50", or what the source called itself.
+  public var architecture: String
+  public var preprocessing: Preprocessing
+  public private(set) var formats: [ValueFormat]
+  public let input: ValueID
+  public var outputs: [GraphOutput]
+  /// In an order of execution.
+  public var nodes: [Node]
+
+  /// A graph that has an input and nothing else.
+  public init(architecture: String, preprocessing: Preprocessing, inputFormat: ValueFormat = .float32) {
+    self.architecture = architecture
+    self.preprocessing = preprocessing
+    input = ValueID(0)
+    formats = [inputFormat]
+    outputs = []
+    nodes = []
+  }
+
+  public var valueCount: Int { formats.count }
+  public func format(of value: ValueID) -> ValueFormat { formats[value.index] }
+  public mutating func setFormat(_ format: ValueFormat, of value: ValueID) { formats[value.index] = format }
+
+  public mutating func makeValue(format: ValueFormat = .float32) -> ValueID {
+    formats.append(format)
+    return ValueID(formats.count - 1)
+  }
+
+  /// Appends a node and returns its output.
+  @discardableResult
+  public mutating func append(
+    _ op: any Operator, name: String, inputs: [ValueID], constants: [String: Tensor] = [:],
+    format: ValueFormat = .float32
+  ) -> ValueID {
+    let output = makeValue(format: format)
+    nodes.append(Node(name: name, op: op, inputs: inputs, output: output, constants: constants))
+    return output
+  }
+
+  public func output(named name: String) -> ValueID? { outputs.first { $0.name == name }?.value }
+
+  /// The index of the node that makes each value; the input has none.
+  public var producers: [ValueID: Int] {
+    Dictionary(nodes.enumerated().map { ($1.output, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The indices of the nodes that read each value, in order of execution.
+  public var consumers: [ValueID: [Int]] {
+    var result: [ValueID: [Int]] = [:]
+    for (index, node) in nodes.enumerated() {
+      for value in node.inputs { result[value, default: []].append(index) }
+    }
+    return result
+  }
+
+  /// Bytes of all constants.
+  public var constantByteCount: Int {
+    nodes.reduce(0) { $0 + $1.constants.values.reduce(0) { $0 + $1.byteCount } }
+  }
+}

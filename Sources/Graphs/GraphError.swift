@@ -1,0 +1,34 @@
+import Tensors
+
+/// What can be wrong with a graph, wherever it came from: an importer, a pass, or a package.
+public enum GraphError: Error, Hashable, Sendable {
+  /// An attribute is missing, of another type, or out of range.
+  case attribute(name: String, expected: String)
+  /// An operator's constant is missing or of a shape or type it cannot have.
+  case constant(role: String, problem: String)
+  /// The inputs' shapes do not fit the operator.
+  case shape(String)
+  /// The image is too small (or too large) for the network.
+  case inputSize(String)
+  /// A wire name no operator has.
+  case unknownOperator(String)
+  /// The structure is broken: a dangling value, a cycle, two producers.
+  case structure(String)
+  /// Any of the others, with the node it happened at.
+  indirect case at(node: String, GraphError)
+  /// Any of the others, with the pass that caused it.
+  indirect case after(pass: String, GraphError)
+}
+
+extension GraphError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .attribute(let name, let expected): "attribute '\(name)' must be \(expected)"
+    case .constant(let role, let problem): "constant '\(role)' \(problem)"
+    case .shape(let problem), .inputSize(let problem), .structure(let problem): problem
+    case .unknownOperator(let name): "unknown operator '\(name)'; this version of quern cannot run it"
+    case .at(let node, let error): "node '\(node)': \(error)"
+    case .after(let pass, let error): "after the pass '\(pass)': \(error)"
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import Tensors
+
+/// A change to a graph as a value: what a pass returns. Nodes are named by their index in the graph it was made for.
+public struct GraphPatch: Sendable {
+  private var replacements: [Int: [Node]] = [:]
+  private var redirections: [ValueID: ValueID] = [:]
+  private var newFormats: [ValueFormat] = []
+  private let firstNewValue: Int
+
+  public init(for graph: Graph) { firstNewValue = graph.valueCount }
+
+  public var isEmpty: Bool { replacements.isEmpty && redirections.isEmpty }
+
+  /// A value the graph does not have yet, for the output of a node that the patch adds.
+  public mutating func makeValue(format: ValueFormat = .float32) -> ValueID {
+    newFormats.append(format)
+    return ValueID(firstNewValue + newFormats.count - 1)
+  }
+
+  /// Puts `nodes` where the node at `index` was.
+  public mutating func replace(_ index: Int, with nodes: [Node]) { replacements[index] = nodes }
+
+  /// Removes the node at `index`; its readers must be redirected.
+  public mutating func remove(_ index: Int) { replacements[index] = [] }
+
+  /// Makes everything that reads `old`, outputs included, read `new`.
+  public mutating func redirect(_ old: ValueID, to new: ValueID) { redirections[old] = new }
+
+  public func applied(to graph: Graph) -> Graph {
+    var result = graph
+    for format in newFormats { _ = result.makeValue(format: format) }
+    result.nodes = graph.nodes.enumerated().flatMap { index, node in replacements[index] ?? [node] }
+    for index in result.nodes.indices {
+      result.nodes[index].inputs = result.nodes[index].inputs.map(resolve)
+    }
+    for index in result.outputs.indices { result.outputs[index].value = resolve(result.outputs[index].value) }
+    return result
+  }
+
+  private func resolve(_ value: ValueID) -> ValueID {
+    var value = value
+    while let next = redirections[value] { value = next }
+    return value
+  }
+}

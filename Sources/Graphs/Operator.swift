@@ -1,0 +1,49 @@
+import Tensors
+
+/// What an operator is, without how it runs: attributes, the shape rule and the quantisation rule.
+///
+/// The `Operators` module holds one file for each conforming type, with its evaluation, and the catalogue that maps wire
+/// names to types.
+public protocol Operator: Sendable {
+  /// The name packages store. Never reuse or rename one.
+  static var wireName: String { get }
+
+  /// Reads the attributes of the portable form; the inverse of `attributes`.
+  init(attributes: Attributes) throws(GraphError)
+  var attributes: Attributes { get }
+
+  /// How many activations the operator takes.
+  static var arity: ClosedRange<Int> { get }
+
+  /// The output's shape for the inputs' shapes, NHWC or NC.
+  ///
+  /// - Throws: `GraphError.shape`, `.constant`, or `.inputSize` where the feature map got too small.
+  func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape
+
+  /// What quantisation makes of the operator and its output.
+  var quantizationRule: QuantizationRule { get }
+
+  /// Multiply-accumulates for one evaluation; 0 where they do not dominate.
+  func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int
+}
+
+extension Operator {
+  public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int { 0 }
+
+  /// The attributes' printed form, "stride=2,2 activation=relu".
+  public var attributeSummary: String {
+    attributes.sorted.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
+  }
+}
+
+/// How an operator is treated by quantisation.
+public enum QuantizationRule: Hashable, Sendable {
+  /// Runs on uint8 activations with int8 weights; its output gets a range of its own from calibration.
+  case ownRange
+  /// Only moves or selects values: the output has the scale and zero point of the input, exactly.
+  case sameAsInput
+  /// Runs in float on whatever the input is; the output is float.
+  case float
+  /// Float activations with int8 weights of one scale per output channel; the output is float.
+  case floatWithInt8Weights
+}

@@ -1,0 +1,71 @@
+/// The type of a tensor's elements.
+///
+/// The raw value is what packages store (formats/package.md, "Element types"): never renumber.
+public enum ElementType: UInt8, Sendable, Hashable, CaseIterable {
+  case float32 = 1
+  case float16 = 2
+  case bfloat16 = 3
+  case float64 = 4
+  case int8 = 5
+  case uint8 = 6
+  case int16 = 7
+  case int32 = 8
+  case int64 = 9
+  case bool = 10
+  case uint16 = 11
+  case uint32 = 12
+  case uint64 = 13
+
+  /// Bytes that one element takes.
+  public var byteCount: Int {
+    switch self {
+    case .int8, .uint8, .bool: 1
+    case .float16, .bfloat16, .int16, .uint16: 2
+    case .float32, .int32, .uint32: 4
+    case .float64, .int64, .uint64: 8
+    }
+  }
+
+  public var isFloatingPoint: Bool {
+    switch self {
+    case .float32, .float16, .bfloat16, .float64: true
+    default: false
+    }
+  }
+}
+
+extension ElementType: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .float32: "float32"
+    case .float16: "float16"
+    case .bfloat16: "bfloat16"
+    case .float64: "float64"
+    case .int8: "int8"
+    case .uint8: "uint8"
+    case .int16: "int16"
+    case .int32: "int32"
+    case .int64: "int64"
+    case .bool: "bool"
+    case .uint16: "uint16"
+    case .uint32: "uint32"
+    case .uint64: "uint64"
+    }
+  }
+}
+
+/// A Swift type that tensors of one element type hold.
+public protocol TensorElement: BitwiseCopyable, Sendable {
+  static var elementType: ElementType { get }
+}
+
+extension Float: TensorElement { public static var elementType: ElementType { .float32 } }
+extension Double: TensorElement { public static var elementType: ElementType { .float64 } }
+extension Int8: TensorElement { public static var elementType: ElementType { .int8 } }
+extension UInt8: TensorElement { public static var elementType: ElementType { .uint8 } }
+extension Int16: TensorElement { public static var elementType: ElementType { .int16 } }
+extension UInt16: TensorElement { public static var elementType: ElementType { .uint16 } }
+extension Int32: TensorElement { public static var elementType: ElementType { .int32 } }
+extension UInt32: TensorElement { public static var elementType: ElementType { .uint32 } }
+extension Int64: TensorElement { public static var elementType: ElementType { .int64 } }
+extension UInt64: TensorElement { public static var elementType: ElementType { .uint64 } }

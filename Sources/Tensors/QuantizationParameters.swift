@@ -1,0 +1,40 @@
+/// Per-tensor affine quantisation of an activation to uint8: `real = scale * (q - zeroPoint)`
+/// (Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
+/// arXiv 1712.05877, section 2.1). Real zero is always represented exactly.
+public struct QuantizationParameters: Hashable, Sendable {
+  /// Positive and finite.
+  public let scale: Float
+  public let zeroPoint: UInt8
+
+  public init(scale: Float, zeroPoint: UInt8) {
+    precondition(scale > 0 && scale.isFinite, "scale \(scale)")
+    self.scale = scale
+    self.zeroPoint = zeroPoint
+  }
+
+  /// The parameters whose 256 levels cover `minimum ... maximum`, widened to include zero, with the zero point rounded to
+  /// the nearest level. A range of width zero, or one too narrow for a normal float, gets scale 1.
+  public init(covering minimum: Float, _ maximum: Float) {
+    let low = Double(min(minimum, 0)), high = Double(max(maximum, 0))
+    let scale = Float((high - low) / 255)
+    guard scale.isNormal else {
+      self.init(scale: 1, zeroPoint: 0)
+      return
+    }
+    let zeroPoint = (-low / Double(scale)).rounded(.toNearestOrEven)
+    self.init(scale: scale, zeroPoint: UInt8(min(max(zeroPoint, 0), 255)))
+  }
+
+  /// The smallest and largest real values that have a level.
+  public var range: ClosedRange<Float> {
+    scale * (0 - Float(zeroPoint))...scale * (255 - Float(zeroPoint))
+  }
+
+  /// `clamp(round(value / scale) + zeroPoint)`, ties to even.
+  public func quantize(_ value: Float) -> UInt8 {
+    let level = (value / scale).rounded(.toNearestOrEven) + Float(zeroPoint)
+    return level >= 255 ? 255 : level > 0 ? UInt8(level) : 0  // NaN becomes 0
+  }
+
+  public func dequantize(_ level: UInt8) -> Float { scale * Float(Int(level) - Int(zeroPoint)) }
+}

@@ -1,0 +1,179 @@
+/// An immutable, possibly strided view of elements in a storage.
+///
+/// A view costs nothing: importers permute PyTorch's OIHW weights to OHWI by strides over the mapped file, and the bytes
+/// move once, when `contiguous()` or a pass that computes new values reads them.
+public struct Tensor: Sendable {
+  public let elementType: ElementType
+  public let shape: Shape
+  /// Strides in elements, one for each axis.
+  public let strides: [Int]
+  public let storage: TensorStorage
+  /// Where the first element lies in the storage, in bytes; not necessarily aligned.
+  public let byteOffset: Int
+
+  /// A view into `storage`. `nil` where any element would lie outside it, a stride is negative, or the arithmetic
+  /// overflows.
+  public init?(
+    elementType: ElementType, shape: Shape, strides: [Int]? = nil, storage: TensorStorage, byteOffset: Int
+  ) {
+    let strides = strides ?? shape.contiguousStrides
+    guard let count = shape.checkedElementCount, strides.count == shape.rank, byteOffset >= 0 else { return nil }
+    if count > 0 {
+      var last = 0
+      for (extent, step) in zip(shape.dimensions, strides) {
+        let (reach, overflow) = (extent - 1).multipliedReportingOverflow(by: step)
+        let (sum, sumOverflow) = last.addingReportingOverflow(reach)
+        guard step >= 0, !overflow, !sumOverflow else { return nil }
+        last = sum
+      }
+      let (elements, o1) = last.addingReportingOverflow(1)
+      let (bytes, o2) = elements.multipliedReportingOverflow(by: elementType.byteCount)
+      let (end, o3) = bytes.addingReportingOverflow(byteOffset)
+      guard !o1, !o2, !o3, end <= storage.bytes.count else { return nil }
+    }
+    self.elementType = elementType
+    self.shape = shape
+    self.strides = strides
+    self.storage = storage
+    self.byteOffset = byteOffset
+  }
+
+  private init(
+    unchecked elementType: ElementType, _ shape: Shape, _ strides: [Int], _ storage: TensorStorage, _ byteOffset: Int
+  ) {
+    self.elementType = elementType
+    self.shape = shape
+    self.strides = strides
+    self.storage = storage
+    self.byteOffset = byteOffset
+  }
+
+  /// A new contiguous tensor whose elements `initialize` writes.
+  public init<Element: TensorElement>(
+    shape: Shape, of type: Element.Type = Element.self,
+    initialize: (UnsafeMutableBufferPointer<Element>) throws -> Void
+  ) rethrows {
+    let storage = try TensorStorage(byteCount: shape.elementCount * MemoryLayout<Element>.stride) { bytes in
+      try initialize(bytes.bindMemory(to: Element.self))
+    }
+    self.init(unchecked: Element.elementType, shape, shape.contiguousStrides, storage, 0)
+  }
+
+  /// A contiguous tensor with the given elements. Traps unless their number is the shape's.
+  public init<Element: TensorElement>(_ elements: [Element], shape: Shape) {
+    precondition(elements.count == shape.elementCount, "\(elements.count) elements for shape \(shape)")
+    self.init(shape: shape, of: Element.self) { destination in
+      _ = destination.initialize(from: elements)
+    }
+  }
+
+  public init<Element: TensorElement>(_ elements: [Element]) { self.init(elements, shape: [elements.count]) }
+
+  public var elementCount: Int { shape.elementCount }
+  public var byteCount: Int { elementCount * elementType.byteCount }
+
+  /// Whether the elements lie one after another in row-major order.
+  public var isContiguous: Bool {
+    var expected = 1
+    for axis in stride(from: shape.rank - 1, through: 0, by: -1) where shape[axis] != 1 {
+      if strides[axis] != expected { return shape.elementCount == 0 }
+      expected *= shape[axis]
+    }
+    return true
+  }
+
+  private var isAligned: Bool {
+    guard let base = storage.bytes.baseAddress else { return true }
+    return (Int(bitPattern: base) + byteOffset) % elementType.byteCount == 0
+  }
+
+  /// The same elements in another order of axes; no bytes move.
+  public func permuted(_ axes: [Int]) -> Tensor {
+    precondition(axes.sorted() == Array(0..<shape.rank), "\(axes) is no permutation of the axes of \(shape)")
+    return Tensor(
+      unchecked: elementType, Shape(axes.map { shape[$0] }), axes.map { strides[$0] }, storage, byteOffset)
+  }
+
+  /// The same elements under another shape. Traps unless the element counts agree and the tensor is contiguous.
+  public func reshaped(_ newShape: Shape) -> Tensor {
+    precondition(isContiguous && newShape.elementCount == elementCount, "cannot view \(shape) as \(newShape)")
+    return Tensor(unchecked: elementType, newShape, newShape.contiguousStrides, storage, byteOffset)
+  }
+
+  /// This tensor if it is contiguous and aligned, otherwise a copy that is.
+  public func contiguous() -> Tensor {
+    if isContiguous && isAligned { return self }
+    let storage = TensorStorage(byteCount: byteCount) { copyElements(to: $0) }
+    return Tensor(unchecked: elementType, shape, shape.contiguousStrides, storage, 0)
+  }
+
+  /// Calls `body` with the elements in row-major order; strided or unaligned elements are copied first.
+  /// Traps unless `Element` is the tensor's.
+  public func withElements<Element: TensorElement, Result>(
+    as type: Element.Type, _ body: (UnsafeBufferPointer<Element>) throws -> Result
+  ) rethrows -> Result {
+    precondition(Element.elementType == elementType, "a \(elementType) tensor read as \(Element.elementType)")
+    let tensor = contiguous()
+    return try withExtendedLifetime(tensor.storage) {
+      let bytes = tensor.storage.bytes[tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]
+      return try body(UnsafeRawBufferPointer(rebasing: bytes).bindMemory(to: Element.self))
+    }
+  }
+
+  /// Calls `body` with the bytes of the elements in row-major order; strided or unaligned elements are copied first.
+  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    let tensor = contiguous()
+    return try withExtendedLifetime(tensor.storage) {
+      let bytes = tensor.storage.bytes[tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]
+      return try body(UnsafeRawBufferPointer(rebasing: bytes))
+    }
+  }
+
+  /// The elements in row-major order. Traps unless `Element` is the tensor's.
+  public func elements<Element: TensorElement>(as type: Element.Type) -> [Element] {
+    withElements(as: type) { Array($0) }
+  }
+
+  /// Writes the elements in row-major order to `destination`, which holds exactly `byteCount` bytes.
+  private func copyElements(to destination: UnsafeMutableRawBufferPointer) {
+    guard elementCount > 0, let target = destination.baseAddress, let base = storage.bytes.baseAddress else { return }
+    let source = base + byteOffset
+    let size = elementType.byteCount
+    if isContiguous {
+      target.copyMemory(from: source, byteCount: byteCount)
+      return
+    }
+    switch size {
+    case 1: copyStrided(as: UInt8.self, from: source, to: target)
+    case 2: copyStrided(as: UInt16.self, from: source, to: target)
+    case 4: copyStrided(as: UInt32.self, from: source, to: target)
+    default: copyStrided(as: UInt64.self, from: source, to: target)
+    }
+  }
+
+  /// Walks the axes like an odometer, with the innermost as a plain loop.
+  private func copyStrided<Bits: BitwiseCopyable>(
+    as type: Bits.Type, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer
+  ) {
+    let size = MemoryLayout<Bits>.stride
+    let inner = shape[shape.rank - 1]
+    let innerStep = strides[shape.rank - 1] * size
+    var index = [Int](repeating: 0, count: shape.rank - 1)
+    var written = 0
+    for _ in 0..<elementCount / inner {
+      var offset = 0
+      for axis in index.indices { offset += index[axis] * strides[axis] }
+      var position = source + offset * size
+      for _ in 0..<inner {
+        target.storeBytes(of: position.loadUnaligned(as: Bits.self), toByteOffset: written, as: Bits.self)
+        position += innerStep
+        written += size
+      }
+      for axis in stride(from: index.count - 1, through: 0, by: -1) {
+        index[axis] += 1
+        if index[axis] < shape[axis] { break }
+        index[axis] = 0
+      }
+    }
+  }
+}
