@@ -43,11 +43,11 @@ let package = Package(
     module("PackageFormat", ["CCrypto", "CZstd", "Graphs", "Operators", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
-    module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
+    module("ModelImport", ["Graphs", "Operators", "Tensors"]),
     module("Checkpoints", ["CCrypto", "Tensors"]),
 
     // What the stages share.
-    module("Operators", ["Graphs", "Kernels", "Tensors"]),
+    module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors"]),
     module("Kernels", ["CKernels", "COpenBLAS"]),
     module("Graphs", ["Tensors"]),
     module("Tensors", []),

@@ -6,6 +6,8 @@ public struct GraphPatch: Sendable {
   private var redirections: [ValueID: ValueID] = [:]
   private var newFormats: [ValueFormat] = []
   private let firstNewValue: Int
+  /// What the patch does, a line each, for people: "layer1.0.bn1 folded into layer1.0.conv1".
+  public var notes: [String] = []
 
   public init(for graph: Graph) { firstNewValue = graph.valueCount }
 

@@ -4,5 +4,6 @@
 #include "quern_elementwise.h"
 #include "quern_histogram.h"
 #include "quern_igemm.h"
+#include "quern_threads.h"
 #include "quern_pool.h"
 #include "quern_rowlinear.h"

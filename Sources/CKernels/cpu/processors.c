@@ -1,0 +1,11 @@
+#define _GNU_SOURCE
+#include "quern_threads.h"
+#include <sched.h>
+#include <unistd.h>
+
+int quern_available_processors(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online > 0 ? (int)online : 1;
+}

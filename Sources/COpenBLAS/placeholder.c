@@ -1,2 +1,0 @@
-#include "COpenBLAS.h"
-int quern_openblas_placeholder(void) { return 0; }

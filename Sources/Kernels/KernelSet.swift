@@ -1,0 +1,40 @@
+import CKernels
+
+/// The kernels chosen for a set of CPU features: from each family's table, the first row whose needs are met.
+public struct KernelSet: @unchecked Sendable {
+  public let features: CPUFeatures
+  package let igemm: quern_igemm_kernel
+  package let depthwise: quern_depthwise_kernel
+  package let elementwise: quern_elementwise_kernel
+  package let pool: quern_pool_kernel
+  package let rowLinear: quern_rowlinear_kernel
+  package let histogram: quern_histogram_kernel
+
+  /// The best kernels for `features`; with none, the scalar references, which every tier equals bit for bit.
+  public init(features: CPUFeatures = .current) {
+    self.features = features
+    igemm = best(quern_igemm_table(), quern_igemm_kernel_count, features) { $0.needed_features }
+    depthwise = best(quern_depthwise_table(), quern_depthwise_kernel_count, features) { $0.needed_features }
+    elementwise = best(quern_elementwise_table(), quern_elementwise_kernel_count, features) { $0.needed_features }
+    pool = best(quern_pool_table(), quern_pool_kernel_count, features) { $0.needed_features }
+    rowLinear = best(quern_rowlinear_table(), quern_rowlinear_kernel_count, features) { $0.needed_features }
+    histogram = best(quern_histogram_table(), quern_histogram_kernel_count, features) { $0.needed_features }
+  }
+
+  /// Names of the int8 kernels in use, "igemm: avx512vnni" and so on.
+  public var names: [String] {
+    [
+      "igemm: \(String(cString: igemm.name))", "depthwise: \(String(cString: depthwise.name))",
+      "elementwise: \(String(cString: elementwise.name))", "pool: \(String(cString: pool.name))",
+      "rowlinear: \(String(cString: rowLinear.name))",
+    ]
+  }
+}
+
+/// The last row of every table is the scalar one, which needs nothing.
+private func best<Kernel>(
+  _ table: UnsafePointer<Kernel>, _ count: Int, _ features: CPUFeatures, _ needs: (Kernel) -> UInt32
+) -> Kernel {
+  for index in 0..<count where needs(table[index]) & ~features.rawValue == 0 { return table[index] }
+  return table[count - 1]
+}

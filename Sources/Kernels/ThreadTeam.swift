@@ -1,0 +1,137 @@
+import CKernels
+import Glibc
+import Synchronization
+
+/// A fixed set of threads that split loops: one caller and `count - 1` workers that spin briefly between loops and sleep
+/// when there is nothing to do.
+///
+/// A team serves one caller at a time. Which thread runs which index is not determined, so bodies write only what belongs
+/// to their index, and results never depend on the thread count.
+public final class ThreadTeam: @unchecked Sendable {
+  /// Threads that take part in a loop, the caller included.
+  public let count: Int
+
+  private let generation = Atomic<Int>(0)
+  private let nextIndex = Atomic<Int>(0)
+  private let busyWorkers = Atomic<Int>(0)
+  private let sleepers = Atomic<Int>(0)
+  private let stopping = Atomic<Bool>(false)
+  private var loopCount = 0
+  private var body: ((Int, Int) -> Void)?
+  private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  private let wake: UnsafeMutablePointer<pthread_cond_t>
+  private var threads: [pthread_t] = []
+
+  /// About 50 microseconds: longer than the gap between two operators, shorter than a scheduler's time slice.
+  private static let spinLimit = 2_000
+
+  public init(count: Int) {
+    self.count = max(count, 1)
+    lock = .allocate(capacity: 1)
+    wake = .allocate(capacity: 1)
+    pthread_mutex_init(lock, nil)
+    pthread_cond_init(wake, nil)
+    for worker in 1..<max(count, 1) {
+      let start = Unmanaged.passRetained(WorkerStart(team: Unmanaged.passUnretained(self), worker: worker))
+      var thread = pthread_t()
+      let status = pthread_create(
+        &thread, nil,
+        { argument in
+          guard let argument else { return nil }
+          let start = Unmanaged<WorkerStart>.fromOpaque(argument).takeRetainedValue()
+          start.team._withUnsafeGuaranteedRef { $0.work(as: start.worker) }
+          return nil
+        }, start.toOpaque())
+      if status == 0 { threads.append(thread) } else { start.release() }
+    }
+  }
+
+  deinit {
+    stopping.store(true, ordering: .releasing)
+    pthread_mutex_lock(lock)
+    generation.add(1, ordering: .releasing)
+    pthread_cond_broadcast(wake)
+    pthread_mutex_unlock(lock)
+    for thread in threads { pthread_join(thread, nil) }
+    pthread_mutex_destroy(lock)
+    pthread_cond_destroy(wake)
+    lock.deallocate()
+    wake.deallocate()
+  }
+
+  /// Calls `body(index, worker)` for every index below `iterations`, `worker` being below `count` and never in two calls
+  /// at once; returns when all are done.
+  public func forEach(_ iterations: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
+    guard iterations > 1, !threads.isEmpty else {
+      for index in 0..<iterations { body(index, 0) }
+      return
+    }
+    withoutActuallyEscaping(body) { escapable in
+      self.body = escapable
+      loopCount = iterations
+      nextIndex.store(0, ordering: .relaxed)
+      busyWorkers.store(threads.count, ordering: .relaxed)
+      generation.add(1, ordering: .sequentiallyConsistent)
+      if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+        pthread_mutex_lock(lock)
+        pthread_cond_broadcast(wake)
+        pthread_mutex_unlock(lock)
+      }
+      runShare(as: 0)
+      var spins = 0
+      while busyWorkers.load(ordering: .acquiring) > 0 {
+        quern_pause()
+        spins += 1
+        if spins > Self.spinLimit { sched_yield() }
+      }
+      self.body = nil
+    }
+  }
+
+  private func runShare(as worker: Int) {
+    guard let body else { return }
+    let total = loopCount
+    while true {
+      let index = nextIndex.add(1, ordering: .relaxed).oldValue
+      if index >= total { return }
+      body(index, worker)
+    }
+  }
+
+  private func work(as worker: Int) {
+    var seen = 0
+    while true {
+      seen = waitForGeneration(after: seen)
+      if stopping.load(ordering: .acquiring) { return }
+      runShare(as: worker)
+      busyWorkers.subtract(1, ordering: .releasing)
+    }
+  }
+
+  /// Spins, then sleeps, until there is a loop newer than `seen`.
+  private func waitForGeneration(after seen: Int) -> Int {
+    for _ in 0..<Self.spinLimit {
+      let current = generation.load(ordering: .acquiring)
+      if current != seen { return current }
+      quern_pause()
+    }
+    sleepers.add(1, ordering: .sequentiallyConsistent)
+    pthread_mutex_lock(lock)
+    while generation.load(ordering: .sequentiallyConsistent) == seen { pthread_cond_wait(wake, lock) }
+    pthread_mutex_unlock(lock)
+    sleepers.subtract(1, ordering: .relaxed)
+    return generation.load(ordering: .acquiring)
+  }
+
+  private final class WorkerStart: @unchecked Sendable {
+    let team: Unmanaged<ThreadTeam>
+    let worker: Int
+    init(team: Unmanaged<ThreadTeam>, worker: Int) {
+      self.team = team
+      self.worker = worker
+    }
+  }
+
+  /// The number of processors this process may run on.
+  public static var availableProcessors: Int { Int(quern_available_processors()) }
+}

@@ -1,0 +1,69 @@
+import Graphs
+import Operators
+import Tensors
+
+/// Builds a graph from a state dictionary: one call a layer, named as in the checkpoint.
+struct GraphBuilder {
+  var graph: Graph
+  var state: StateDictionary
+  /// What stands before a layer's name in the checkpoint, such as "features.".
+  let prefix: String
+
+  init(architecture: String, preprocessing: Preprocessing, state: StateDictionary, prefix: String) {
+    graph = Graph(architecture: architecture, preprocessing: preprocessing)
+    self.state = state
+    self.prefix = prefix
+  }
+
+  /// A convolution; kernel size, channels and groups come from the weight's shape.
+  ///
+  /// - Parameters:
+  ///   - inputChannels: of the map it reads, from which the number of groups follows.
+  ///   - padding: default: half the kernel, which keeps the size at stride 1.
+  mutating func convolution(
+    _ name: String, _ input: ValueID, inputChannels: Int, stride: Int = 1, padding: Int? = nil
+  ) -> Layer {
+    // PyTorch keeps OIHW; a permuted view reads it as OHWI.
+    let weight = state.take("\(prefix)\(name).weight", rank: 4).permuted([0, 2, 3, 1])
+    var window = Window(height: weight.shape[1], width: weight.shape[2], stride: stride)
+    (window.top, window.bottom) = (padding ?? weight.shape[1] / 2, padding ?? weight.shape[1] / 2)
+    (window.left, window.right) = (padding ?? weight.shape[2] / 2, padding ?? weight.shape[2] / 2)
+    var constants = ["weight": weight]
+    if let bias = state.takeIfPresent("\(prefix)\(name).bias", rank: 1) { constants["bias"] = bias }
+    let groups = max(1, inputChannels / weight.shape[3])
+    let output = graph.append(
+      Convolution(window: window, groups: groups), name: name, inputs: [input], constants: constants)
+    return Layer(value: output, channels: weight.shape[0])
+  }
+
+  mutating func batchNorm(_ name: String, _ layer: Layer, epsilon: Double = 1e-5) -> Layer {
+    let constants = [
+      "scale": state.take("\(prefix)\(name).weight", rank: 1), "shift": state.take("\(prefix)\(name).bias", rank: 1),
+      "mean": state.take("\(prefix)\(name).running_mean", rank: 1),
+      "variance": state.take("\(prefix)\(name).running_var", rank: 1),
+    ]
+    return layer.with(
+      graph.append(
+        BatchNormalization(epsilon: epsilon), name: name, inputs: [layer.value], constants: constants))
+  }
+
+  mutating func relu(_ name: String, _ layer: Layer) -> Layer {
+    layer.with(graph.append(ReLU(), name: name, inputs: [layer.value]))
+  }
+
+  mutating func add(_ name: String, _ a: Layer, _ b: Layer) -> Layer {
+    a.with(graph.append(Addition(), name: name, inputs: [a.value, b.value]))
+  }
+
+  mutating func maxPool(_ name: String, _ layer: Layer, window: Window) -> Layer {
+    layer.with(graph.append(MaxPooling(window: window), name: name, inputs: [layer.value]))
+  }
+}
+
+/// A value under construction and its channels.
+struct Layer {
+  var value: ValueID
+  var channels: Int
+
+  func with(_ value: ValueID) -> Layer { Layer(value: value, channels: channels) }
+}

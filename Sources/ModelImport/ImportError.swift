@@ -1,0 +1,38 @@
+import Graphs
+
+/// Why a checkpoint cannot become a graph.
+public enum ImportError: Error, Sendable {
+  /// No architecture recognises the key names.
+  case unknownArchitecture(sample: [String], tensors: Int)
+  /// The architecture was recognised, but these tensors are missing.
+  case missing(architecture: String, names: [String])
+  /// Tensors that the architecture has no place for.
+  case leftOver(architecture: String, names: [String])
+  /// A tensor of a shape or type that it cannot have.
+  case badTensor(name: String, problem: String)
+  /// An option does not fit the checkpoint.
+  case option(String)
+}
+
+extension ImportError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .unknownArchitecture(let sample, let tensors):
+      "none of the \(tensors) tensors looks like a network that quern knows "
+        + "(\(Architectures.all.map { $0.family }.joined(separator: ", "))); the first are \(Self.list(sample))"
+    case .missing(let architecture, let names):
+      "this looks like \(architecture), but \(names.count == 1 ? "a tensor is" : "\(names.count) tensors are") missing: "
+        + Self.list(names)
+    case .leftOver(let architecture, let names):
+      "this looks like \(architecture), but \(names.count == 1 ? "a tensor has" : "\(names.count) tensors have") "
+        + "no place in it: \(Self.list(names))"
+    case .badTensor(let name, let problem): "tensor '\(name)' \(problem)"
+    case .option(let problem): problem
+    }
+  }
+
+  private static func list(_ names: [String]) -> String {
+    let shown = names.prefix(8).map { "'\($0)'" }.joined(separator: ", ")
+    return names.count > 8 ? "\(shown) and \(names.count - 8) more" : shown
+  }
+}

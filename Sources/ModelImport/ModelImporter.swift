@@ -1,0 +1,46 @@
+import Graphs
+import Operators
+import Tensors
+
+/// Turns the tensors of a checkpoint into a float graph.
+public struct ModelImporter: Sendable {
+  /// Replaces the exponent that the checkpoint stores in `pool.p`.
+  public var poolingExponent: Double?
+  /// Replaces the architecture's normalisation.
+  public var preprocessing: Preprocessing?
+
+  public init(poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil) {
+    self.poolingExponent = poolingExponent
+    self.preprocessing = preprocessing
+  }
+
+  /// Recognises the architecture by key names and takes every width, depth and class count from the shapes. No weights are
+  /// copied: the graph's constants are views of the checkpoint's tensors (except half precision, which is widened).
+  ///
+  /// - Throws: `ImportError`: unknown names, tensors missing, unfit or left over.
+  public func importGraph(_ state: StateDictionary) throws(ImportError) -> Graph {
+    for architecture in Architectures.all {
+      guard let prefix = architecture.prefix(in: state) else { continue }
+      let name = architecture.name(of: state, prefix: prefix)
+      var builder = GraphBuilder(
+        architecture: name, preprocessing: preprocessing ?? architecture.preprocessing, state: state, prefix: prefix)
+      let trunk = architecture.buildTrunk(&builder)
+      try MultiGrainHead.build(on: trunk, exponent: poolingExponent, &builder)
+      try builder.state.finish(architecture: name)
+      try checkShapes(builder.graph)
+      return builder.graph
+    }
+    throw .unknownArchitecture(sample: Array(state.names.prefix(4)), tensors: state.names.count)
+  }
+
+  /// A probe large enough for every trunk shows whether all shapes fit each other.
+  private func checkShapes(_ graph: Graph) throws(ImportError) {
+    do throws(GraphError) {
+      try graph.validate()
+      _ = try graph.inferShapes(input: [1, 256, 256, 3])
+    } catch {
+      guard case .at(let node, let problem) = error else { throw .badTensor(name: "", problem: "\(error)") }
+      throw .badTensor(name: node, problem: "does not fit its neighbours: \(problem)")
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import Graphs
+
+/// A function fused into the store of a convolution or an addition.
+public enum ActivationFunction: String, Sendable, Hashable {
+  case none
+  case relu
+
+  init(attributes: Attributes) throws(GraphError) {
+    guard let function = ActivationFunction(rawValue: try attributes.string("activation")) else {
+      throw .attribute(name: "activation", expected: "'none' or 'relu'")
+    }
+    self = function
+  }
+}

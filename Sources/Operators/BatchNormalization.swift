@@ -1,0 +1,80 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// `y = (x - mean) / sqrt(variance + epsilon) * scale + shift` for each channel, with the running statistics of training
+/// (Ioffe and Szegedy, arXiv 1502.03167, algorithm 2). Float only: passes fold it into convolutions before quantisation.
+///
+/// Constants: `scale`, `shift`, `mean`, `variance`, float32 [C].
+public struct BatchNormalization: Operator {
+  public static let wireName = "batch_normalization"
+  public static let arity = 1...1
+
+  public var epsilon: Double
+
+  public init(epsilon: Double) { self.epsilon = epsilon }
+  public init(attributes: Attributes) throws(GraphError) {
+    epsilon = try attributes.float("epsilon")
+    guard epsilon >= 0, epsilon.isFinite else { throw .attribute(name: "epsilon", expected: "at least 0") }
+  }
+  public var attributes: Attributes { ["epsilon": .float(epsilon)] }
+  public var quantizationRule: QuantizationRule { .float }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    for role in ["scale", "shift", "mean", "variance"] {
+      guard let count = constants[role]?.elementCount else { throw .constant(role: role, problem: "is missing") }
+      guard count == inputs[0].channels else {
+        throw .constant(role: role, problem: "has \(count) elements for a map of \(inputs[0].channels) channels")
+      }
+    }
+    return inputs[0]
+  }
+
+  /// The affine form in double precision: `y = factor * x + offset` for each channel.
+  public func affine(_ constants: [String: Tensor]) throws(GraphError) -> (factor: [Double], offset: [Double]) {
+    func values(_ role: String) throws(GraphError) -> [Float] {
+      guard let tensor = constants[role], tensor.elementType == .float32 else {
+        throw .constant(role: role, problem: "is missing or not float32")
+      }
+      return tensor.elements(as: Float.self)
+    }
+    let (scale, shift) = (try values("scale"), try values("shift"))
+    let (mean, variance) = (try values("mean"), try values("variance"))
+    guard scale.count == shift.count, scale.count == mean.count, scale.count == variance.count else {
+      throw .constant(role: "variance", problem: "and its siblings have different lengths")
+    }
+    var factor: [Double] = []
+    var offset: [Double] = []
+    for channel in scale.indices {
+      guard Double(variance[channel]) + epsilon > 0 else {
+        throw .constant(role: "variance", problem: "of channel \(channel) is \(variance[channel]), not positive")
+      }
+      factor.append(Double(scale[channel]) / (Double(variance[channel]) + epsilon).squareRoot())
+      offset.append(Double(shift[channel]) - Double(mean[channel]) * factor[channel])
+    }
+    return (factor, offset)
+  }
+}
+
+extension BatchNormalization: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.requireFloat(Self.wireName)
+    let (factor, offset) = try affine(context.constants)
+    let (scale, shift) = (factor.map { Float($0) }, offset.map { Float($0) })
+    return ElementwiseOperator { shape, buffers, range in
+      let input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+      let output = buffers.output.assumingMemoryBound(to: Float.self)
+      let channels = shape.channels
+      scale.withUnsafeBufferPointer { scale in
+        shift.withUnsafeBufferPointer { shift in
+          for pixel in range {
+            for channel in 0..<channels {
+              output[pixel * channels + channel] =
+                input[pixel * channels + channel] * scale[channel] + shift[channel]
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// Subtracts a mean from each row: the first half of PCA whitening (MultiGrain, arXiv 1902.05509, section 3.4). Float only.
+///
+/// Constant: `mean` float32 [D].
+public struct Centering: Operator {
+  public static let wireName = "centering"
+  public static let arity = 1...1
+
+  public init() {}
+  public init(attributes: Attributes) throws(GraphError) {}
+  public var attributes: Attributes { [:] }
+  public var quantizationRule: QuantizationRule { .float }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    guard let mean = constants["mean"] else { throw .constant(role: "mean", problem: "is missing") }
+    guard inputs[0].rank == 2, mean.elementCount == inputs[0].channels else {
+      throw .shape("a mean of \(mean.elementCount) elements cannot be subtracted from rows of \(inputs[0])")
+    }
+    return inputs[0]
+  }
+}
+
+extension Centering: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.requireFloat(Self.wireName)
+    let mean = try context.floats("mean", count: context.constants["mean"]?.elementCount ?? 0)
+    return ElementwiseOperator { shape, buffers, range in
+      for index in range {
+        let row = buffers.inputs[0].assumingMemoryBound(to: Float.self) + index * shape.channels
+        let output = buffers.output.assumingMemoryBound(to: Float.self) + index * shape.channels
+        for channel in 0..<shape.channels { output[channel] = row[channel] - mean[channel] }
+      }
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import CKernels
+import Graphs
+import Kernels
+import Tensors
+
+/// What every int8 layer with weights per output channel needs after its int32 accumulators
+/// (formats/package.md, "Requantisation").
+struct Requantization: Sendable {
+  /// Bias minus input zero point times the sum of the channel's weights; padded so that 16 can be read from any channel.
+  let bias: [Int32]
+  /// Input scale x weight scale, over the output's scale where that is uint8; padded alike.
+  let multiplier: [Float]
+  let output: ValueFormat
+  let relu: Bool
+
+  /// - Parameter weightSums: of each output channel.
+  init(
+    _ context: PreparationContext, input: QuantizationParameters, weightSums: [Int], relu: Bool
+  ) throws(GraphError) {
+    let channels = weightSums.count
+    let padded = ActivationLayout.roundUp(channels, to: 16) + 16
+    let weightScale = try context.floats("weight_scale", count: channels)
+    let bias: [Int32]
+    if let tensor = context.constants["bias"] {
+      guard tensor.elementType == .int32, tensor.elementCount == channels else {
+        throw .constant(role: "bias", problem: "is \(tensor.elementType) \(tensor.shape), not int32 of \(channels)")
+      }
+      bias = tensor.elements(as: Int32.self)
+    } else {
+      bias = [Int32](repeating: 0, count: channels)
+    }
+    output = context.outputFormat
+    self.relu = relu
+    let outputScale: Double = if case .uint8(let parameters) = output { Double(parameters.scale) } else { 1 }
+    var folded = [Int32](repeating: 0, count: padded)
+    var multiplier = [Float](repeating: 0, count: padded)
+    for channel in 0..<channels {
+      guard let value = Int32(exactly: Int(bias[channel]) - Int(input.zeroPoint) * weightSums[channel]) else {
+        throw .constant(role: "bias", problem: "of channel \(channel) does not fit 32 bits")
+      }
+      folded[channel] = value
+      multiplier[channel] = Float(Double(input.scale) * Double(weightScale[channel]) / outputScale)
+      guard multiplier[channel].isFinite else {
+        throw .constant(role: "weight_scale", problem: "of channel \(channel) is not finite")
+      }
+    }
+    self.bias = folded
+    self.multiplier = multiplier
+  }
+
+  var outputZeroPoint: Int32 { if case .uint8(let parameters) = output { Int32(parameters.zeroPoint) } else { 0 } }
+  var outputMinimum: Int32 { relu ? outputZeroPoint : 0 }
+}
+
+/// Dense and grouped int8 convolution by indirection: the kernel reads the map where it lies, through a table of offsets.
+struct Int8Convolution: PreparedOperator {
+  let op: Convolution
+  let kernels: KernelSet
+  let requantization: Requantization
+  let residual: ValueFormat?
+  /// One packed matrix for each group, one after another.
+  let packedWeights: PackedBytes
+  let groupWeightByteCount: Int
+  let outputChannels: Int
+  /// Set where the map has so few channels that it is copied, padded, to 4 channels a pixel and read by whole kernel rows.
+  let paddingValue: [UInt8]?
+
+  init(_ op: Convolution, _ context: PreparationContext, input: QuantizationParameters) throws(GraphError) {
+    self.op = op
+    kernels = context.kernels
+    let weight = try context.constant("weight", .int8, rank: 4)
+    outputChannels = weight.shape[0]
+    residual = context.inputFormats.count > 1 ? context.inputFormats[1] : nil
+    let length = weight.shape[1] * weight.shape[2] * weight.shape[3]
+    guard length <= 65536 else { throw .constant(role: "weight", problem: "sums \(length) products, over 65536") }
+    let values = weight.elements(as: Int8.self)
+    let sums = (0..<outputChannels).map { channel in
+      values[channel * length..<(channel + 1) * length].reduce(0) { $0 + Int($1) }
+    }
+    let copies = op.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
+    if copies {
+      let inputs = weight.shape[3]
+      let given = context.constants["padding_value"].flatMap { $0.elementType == .uint8 ? $0.elements(as: UInt8.self) : nil }
+      if let given, given.count != inputs {
+        throw .constant(role: "padding_value", problem: "has \(given.count) elements for \(inputs) channels")
+      }
+      paddingValue = given ?? [UInt8](repeating: input.zeroPoint, count: inputs)
+    } else {
+      guard context.constants["padding_value"] == nil else {
+        throw .constant(role: "padding_value", problem: "is only for dense convolutions of at most 4 channels")
+      }
+      paddingValue = nil
+    }
+    requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
+    (packedWeights, groupWeightByteCount) = Self.pack(values, weight.shape, groups: op.groups, widened: copies)
+  }
+
+  /// - Parameter widened: pad each pixel's channels to 4 and take a kernel row as one tap.
+  private static func pack(
+    _ values: [Int8], _ shape: Shape, groups: Int, widened: Bool
+  ) -> (PackedBytes, groupByteCount: Int) {
+    var values = values
+    var taps = shape[1] * shape[2]
+    var tapBytes = shape[3]
+    if widened {
+      var wide = [Int8](repeating: 0, count: values.count / tapBytes * 4)
+      for pixel in 0..<values.count / tapBytes {
+        for channel in 0..<tapBytes { wide[pixel * 4 + channel] = values[pixel * tapBytes + channel] }
+      }
+      (values, taps, tapBytes) = (wide, shape[1], shape[2] * 4)
+    }
+    let groupOutputs = shape[0] / groups
+    let groupSize = quern_igemm_packed_size(groupOutputs, taps, tapBytes)
+    let packed = PackedBytes(count: groupSize * groups) { target in
+      values.withUnsafeBufferPointer { source in
+        guard let source = source.baseAddress else { return }
+        for group in 0..<groups {
+          quern_igemm_pack(
+            source + group * groupOutputs * taps * tapBytes, groupOutputs, taps, tapBytes, target + group * groupSize)
+        }
+      }
+    }
+    return (packed, groupSize)
+  }
+
+  func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
+    try Int8ConvolutionPlan(prepared: self, input: inputs[0], output: output, workers: workers)
+  }
+}
+
+/// 64-byte aligned memory for packed weights.
+final class PackedBytes: @unchecked Sendable {
+  let pointer: UnsafeMutablePointer<Int8>
+
+  init(count: Int, fill: (UnsafeMutablePointer<Int8>) -> Void) {
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 64)
+    pointer = raw.bindMemory(to: Int8.self, capacity: max(count, 1))
+    fill(pointer)
+  }
+
+  deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+}

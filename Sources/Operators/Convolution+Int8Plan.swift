@@ -1,0 +1,183 @@
+import CKernels
+import Graphs
+import Kernels
+import Tensors
+
+/// An int8 convolution for one input shape: the offsets, and how the work is split.
+struct Int8ConvolutionPlan: PlannedOperator {
+  let prepared: Int8Convolution
+  let input: Shape
+  let output: Shape
+  let rows: Int
+  let taps: Int
+  let tapBytes: Int
+  /// `nil` for pointwise convolutions, which read row after row.
+  let offsets: [Int32]?
+  /// The padded copy of a map with few channels: shape with 4 channels.
+  let paddedCopy: Shape?
+  let rowChunk: Int
+  let channelChunk: Int
+
+  init(prepared: Int8Convolution, input: Shape, output: Shape, workers: Int) throws(GraphError) {
+    self.prepared = prepared
+    self.input = input
+    self.output = output
+    rows = output.batch * output.height * output.width
+    let window = prepared.op.window
+    guard input.elementCount * 4 < Int(Int32.max) / 2 else {
+      throw .inputSize("a map of \(input) is too large; run fewer images at once")
+    }
+    if prepared.paddingValue != nil {
+      let padded = Shape([
+        input.batch, (output.height - 1) * window.strideHeight + window.height,
+        (output.width - 1) * window.strideWidth + window.width, 4,
+      ])
+      paddedCopy = padded
+      var rowWindow = Window(height: window.height, width: 1)
+      (rowWindow.strideHeight, rowWindow.strideWidth) = (window.strideHeight, window.strideWidth)
+      offsets = rowWindow.indirection(input: padded, output: output, pixelStride: 4, outside: 0)
+      (taps, tapBytes) = (window.height, window.width * 4)
+    } else {
+      paddedCopy = nil
+      let margin = ActivationLayout.marginByteCount(
+        shape: input, format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)))
+      offsets = window.isPointwise
+        ? nil
+        : window.indirection(
+          input: input, output: output, pixelStride: input.channels, outside: Int32(truncatingIfNeeded: -margin))
+      (taps, tapBytes) = (window.taps, input.channels / prepared.op.groups)
+    }
+    let groupOutputs = output.channels / prepared.op.groups
+    (rowChunk, channelChunk) = Self.split(
+      rows: rows, channels: groupOutputs, depth: taps * tapBytes, groups: prepared.op.groups, workers: workers)
+  }
+
+  /// Splits so that two pieces for each worker share as little as they can: by output channels where the weights are the
+  /// larger part of what is read, by rows otherwise.
+  private static func split(
+    rows: Int, channels: Int, depth: Int, groups: Int, workers: Int
+  ) -> (rows: Int, channels: Int) {
+    guard workers > 1, groups < 2 * workers else { return (rows, channels) }
+    let pieces = 2 * workers
+    if channels * depth > rows * depth, channels >= 64 * workers {
+      return (rows, ActivationLayout.roundUp((channels + pieces - 1) / pieces, to: 64))
+    }
+    return (ActivationLayout.roundUp((rows + pieces - 1) / pieces, to: 12), channels)
+  }
+
+  var scratchByteCount: Int {
+    paddedCopy.map { $0.elementCount + ActivationLayout.readableBytesBehind } ?? 0
+  }
+
+  func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+    var source = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
+    if let paddedCopy, let paddingValue = prepared.paddingValue {
+      let copy = buffers.scratch.assumingMemoryBound(to: UInt8.self)
+      copyPadded(source, to: copy, paddedCopy, paddingValue, team: team)
+      source = UnsafePointer(copy)
+    }
+    let groups = prepared.op.groups
+    let groupOutputs = output.channels / groups
+    let rowPieces = (rows + rowChunk - 1) / rowChunk
+    let channelPieces = (groupOutputs + channelChunk - 1) / channelChunk
+    withArguments(source, buffers) { base in
+      team.forEach(groups * rowPieces * channelPieces) { index, _ in
+        let group = index / (rowPieces * channelPieces)
+        let piece = index % (rowPieces * channelPieces)
+        var arguments = base
+        select(
+          group: group, firstRow: piece / channelPieces * rowChunk, firstChannel: piece % channelPieces * channelChunk,
+          in: &arguments)
+        prepared.kernels.igemm.run(&arguments)
+      }
+    }
+  }
+
+  /// The arguments for all rows and channels of the first group.
+  private func withArguments(
+    _ source: UnsafePointer<UInt8>, _ buffers: OperatorBuffers, _ body: (quern_igemm_args) -> Void
+  ) {
+    let requantization = prepared.requantization
+    var arguments = quern_igemm_args()
+    arguments.input = source
+    arguments.input_stride = input.channels
+    (arguments.taps, arguments.tap_bytes) = (taps, tapBytes)
+    (arguments.output, arguments.output_stride) = (buffers.output, output.channels)
+    arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
+    arguments.relu = requantization.relu ? 1 : 0
+    arguments.output_zero_point = requantization.outputZeroPoint
+    (arguments.output_min, arguments.output_max) = (requantization.outputMinimum, 255)
+    let outputScale: Float
+    switch requantization.output {
+    case .float32: (arguments.store, outputScale) = (Int32(QUERN_STORE_F32), 1)
+    case .uint8(let parameters): (arguments.store, outputScale) = (Int32(QUERN_STORE_U8), parameters.scale)
+    }
+    switch prepared.residual {
+    case .uint8(let parameters)?:
+      arguments.residual = buffers.inputs[1].assumingMemoryBound(to: UInt8.self)
+      arguments.residual_multiplier = Float(Double(parameters.scale) / Double(outputScale))
+      arguments.residual_zero_point = Int32(parameters.zeroPoint)
+    case .float32?: arguments.residual_f32 = buffers.inputs[1].assumingMemoryBound(to: Float.self)
+    case nil: break
+    }
+    arguments.residual_stride = output.channels
+    requantization.bias.withUnsafeBufferPointer { bias in
+      requantization.multiplier.withUnsafeBufferPointer { multiplier in
+        (arguments.bias, arguments.multiplier) = (bias.baseAddress, multiplier.baseAddress)
+        guard let offsets else { return body(arguments) }
+        offsets.withUnsafeBufferPointer {
+          arguments.offsets = $0.baseAddress
+          body(arguments)
+        }
+      }
+    }
+  }
+
+  /// Narrows the arguments to one piece of the work.
+  private func select(group: Int, firstRow: Int, firstChannel: Int, in arguments: inout quern_igemm_args) {
+    let groupOutputs = output.channels / prepared.op.groups
+    let channel = group * groupOutputs + firstChannel
+    let element = firstRow * output.channels + channel
+    arguments.rows = min(rowChunk, rows - firstRow)
+    arguments.output_channels = min(channelChunk, groupOutputs - firstChannel)
+    arguments.input += group * tapBytes
+    if arguments.offsets != nil {
+      arguments.offsets += firstRow * taps
+    } else {
+      arguments.input += firstRow * input.channels
+    }
+    let blockByteCount = taps * ActivationLayout.roundUp(tapBytes, to: 4)
+    arguments.weights += group * prepared.groupWeightByteCount + firstChannel * blockByteCount
+    arguments.bias += channel
+    arguments.multiplier += channel
+    let elementSize = requantization.output == .float32 ? 4 : 1
+    arguments.output += element * elementSize
+    if arguments.residual != nil { arguments.residual += element }
+    if arguments.residual_f32 != nil { arguments.residual_f32 += element }
+  }
+
+  private var requantization: Requantization { prepared.requantization }
+
+  /// Copies the map into 4 channels a pixel with its padding around it.
+  private func copyPadded(
+    _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, _ padded: Shape, _ value: [UInt8],
+    team: ThreadTeam
+  ) {
+    let window = prepared.op.window
+    let channels = input.channels
+    team.forEach(padded.batch * padded.height) { line, _ in
+      let image = line / padded.height
+      let y = line % padded.height - window.top
+      var pixel = target + line * padded.width * 4
+      for column in 0..<padded.width {
+        let x = column - window.left
+        let inside = y >= 0 && y < input.height && x >= 0 && x < input.width
+        let from = source + (inside ? ((image * input.height + y) * input.width + x) * channels : 0)
+        for channel in 0..<4 {
+          pixel[channel] = channel < channels ? (inside ? from[channel] : value[channel]) : 0
+        }
+        pixel += 4
+      }
+    }
+  }
+}

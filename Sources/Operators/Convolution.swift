@@ -1,0 +1,84 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// 2-D cross-correlation of an NHWC map with OHWI weights, with an optional bias, an optional second input that is added
+/// before the activation (the residual of He et al., arXiv 1512.03385, equation 1), and an optional fused ReLU.
+///
+/// Constants in float: `weight` float32 [O, kh, kw, I / groups], `bias` float32 [O] (optional).
+/// Quantised: `weight` int8, `weight_scale` float32 [O], `bias` int32 [O] at the scale input scale x weight scale, and,
+/// where padded taps of the input are not its zero point, `padding_value` uint8 [I].
+public struct Convolution: Operator {
+  public static let wireName = "convolution"
+  public static let arity = 1...2
+
+  public var window: Window
+  public var groups: Int
+  public var activation: ActivationFunction
+
+  public init(window: Window, groups: Int = 1, activation: ActivationFunction = .none) {
+    self.window = window
+    self.groups = groups
+    self.activation = activation
+  }
+
+  public init(attributes: Attributes) throws(GraphError) {
+    window = try Window(attributes: attributes)
+    groups = try attributes.int("groups")
+    activation = try ActivationFunction(attributes: attributes)
+    guard groups >= 1 else { throw .attribute(name: "groups", expected: "at least 1") }
+  }
+
+  public var attributes: Attributes {
+    var result = window.attributes
+    result["groups"] = .int(groups)
+    result["activation"] = .string(activation.rawValue)
+    return result
+  }
+
+  public var quantizationRule: QuantizationRule { .ownRange }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    let input = inputs[0]
+    guard input.rank == 4 else { throw .shape("a convolution's input has 4 axes, not \(input)") }
+    guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
+    guard weight.rank == 4, weight[1] == window.height, weight[2] == window.width else {
+      throw .constant(role: "weight", problem: "of shape \(weight) does not fit a \(window.height)x\(window.width) kernel")
+    }
+    guard weight[0] % groups == 0, weight[3] * groups == input.channels else {
+      throw .shape(
+        "weights for \(weight[3]) channels in each of \(groups) groups do not fit a map of \(input.channels) channels")
+    }
+    let extent = try window.outputExtent(height: input.height, width: input.width)
+    let output = Shape([input.batch, extent.height, extent.width, weight[0]])
+    if inputs.count == 2, inputs[1] != output { throw .shape("cannot add a residual of \(inputs[1]) to \(output)") }
+    return output
+  }
+
+  public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int {
+    guard let weight = constants["weight"], let output = try? outputShape(inputs: inputs, constants: constants) else {
+      return 0
+    }
+    return output.batch * output.height * output.width * weight.elementCount
+  }
+
+  /// Whether every channel has a filter of its own.
+  func isDepthwise(weight: Shape) -> Bool { groups > 1 && weight[3] == 1 && weight[0] == groups }
+}
+
+extension Convolution: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    switch context.inputFormats[0] {
+    case .float32: try FloatConvolution(self, context)
+    case .uint8(let input): try prepareInt8(context, input: input)
+    }
+  }
+
+  private func prepareInt8(
+    _ context: PreparationContext, input: QuantizationParameters
+  ) throws(GraphError) -> any PreparedOperator {
+    let weight = try context.constant("weight", .int8, rank: 4)
+    if isDepthwise(weight: weight.shape) { return try Int8DepthwiseConvolution(self, context, input: input) }
+    return try Int8Convolution(self, context, input: input)
+  }
+}

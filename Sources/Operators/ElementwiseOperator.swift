@@ -1,0 +1,30 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// An evaluation that treats every pixel (or row) of the output alike, split into ranges of pixels.
+struct ElementwiseOperator: PreparedOperator {
+  /// Output shape, buffers, and the pixels to compute.
+  let body: @Sendable (Shape, OperatorBuffers, Range<Int>) -> Void
+
+  init(_ body: @escaping @Sendable (Shape, OperatorBuffers, Range<Int>) -> Void) { self.body = body }
+
+  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+    Planned(body: body, output: output, pieces: workers)
+  }
+
+  private struct Planned: PlannedOperator {
+    let body: @Sendable (Shape, OperatorBuffers, Range<Int>) -> Void
+    let output: Shape
+    let pieces: Int
+    let scratchByteCount = 0
+
+    func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+      let pixels = output.channels == 0 ? 0 : output.elementCount / output.channels
+      let chunk = max(1, (pixels + pieces - 1) / pieces)
+      team.forEach((pixels + chunk - 1) / chunk) { piece, _ in
+        body(output, buffers, piece * chunk..<min((piece + 1) * chunk, pixels))
+      }
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import CKernels
+import Glibc
+import Graphs
+import Kernels
+import Tensors
+
+/// GeM: `y_c = (mean over all pixels of max(x_c, 1e-6)^p)^(1/p)` (Radenović et al., arXiv 1711.02512, equation 3, as
+/// MultiGrain, arXiv 1902.05509, section 3.1 uses it). p = 1 is average pooling and p = infinity maximum pooling, both
+/// without the floor.
+///
+/// Takes a float or a uint8 map, gives float [N, C]. On uint8 the powers come from a table of 256 entries, so that x^p is
+/// never held in 8 bits.
+public struct GeneralizedMeanPooling: Operator {
+  public static let wireName = "gem_pooling"
+  public static let arity = 1...1
+  /// Values below are raised to it before the power is taken.
+  public static let floor: Float = 1e-6
+
+  public var exponent: Double
+  /// Append a channel that is constant 1: the bias channel of a whitened network.
+  public var appendsOne: Bool
+
+  public init(exponent: Double, appendsOne: Bool = false) {
+    self.exponent = exponent
+    self.appendsOne = appendsOne
+  }
+
+  public init(attributes: Attributes) throws(GraphError) {
+    exponent = try attributes.float("exponent")
+    appendsOne = try attributes.int("append_one") != 0
+    guard exponent > 0 else { throw .attribute(name: "exponent", expected: "positive") }
+  }
+
+  public var attributes: Attributes { ["exponent": .float(exponent), "append_one": .int(appendsOne ? 1 : 0)] }
+  public var quantizationRule: QuantizationRule { .float }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    guard inputs[0].rank == 4, inputs[0].height > 0, inputs[0].width > 0 else {
+      throw .shape("GeM pools a map with 4 axes, not \(inputs[0])")
+    }
+    return [inputs[0].batch, inputs[0].channels + (appendsOne ? 1 : 0)]
+  }
+
+  /// `max(x, floor)^p`, or x itself where p is 1 or infinite.
+  func power(_ x: Float) -> Float {
+    switch exponent {
+    case 1, .infinity: x
+    case 2: squared(max(x, Self.floor))
+    case 3: squared(max(x, Self.floor)) * max(x, Self.floor)
+    default: powf(max(x, Self.floor), Float(exponent))
+    }
+  }
+
+  private func squared(_ x: Float) -> Float { x * x }
+
+  /// The pooled value from the sum of `count` powers.
+  func root(sum: Float, count: Int) -> Float {
+    let mean = sum / Float(count)
+    return exponent == 1 ? mean : powf(mean, Float(1 / exponent))
+  }
+}
+
+extension GeneralizedMeanPooling: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    guard context.outputFormat == .float32 else { throw .structure("GeM's output is float32") }
+    return Prepared(op: self, kernel: context.kernels.pool, input: context.inputFormats[0])
+  }
+
+  private struct Prepared: PreparedOperator, @unchecked Sendable {
+    let op: GeneralizedMeanPooling
+    let kernel: quern_pool_kernel
+    let input: ValueFormat
+    let table: [Float]
+
+    init(op: GeneralizedMeanPooling, kernel: quern_pool_kernel, input: ValueFormat) {
+      self.op = op
+      self.kernel = kernel
+      self.input = input
+      if case .uint8(let parameters) = input {
+        table = (0...255).map { op.power(parameters.dequantize(UInt8($0))) }
+      } else {
+        table = []
+      }
+    }
+
+    func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+      Planned(prepared: self, input: inputs[0], output: output)
+    }
+  }
+
+  private struct Planned: PlannedOperator {
+    let prepared: Prepared
+    let input: Shape
+    let output: Shape
+    let scratchByteCount = 0
+
+    func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+      let target = buffers.output.assumingMemoryBound(to: Float.self)
+      let pixels = input.height * input.width
+      for image in 0..<input.batch {
+        let row = target + image * output.channels
+        let first = image * pixels * input.channels
+        switch prepared.input {
+        case .float32: pool(buffers.inputs[0].assumingMemoryBound(to: Float.self) + first, to: row)
+        case .uint8: pool(buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + first, to: row)
+        }
+        if prepared.op.appendsOne { row[input.channels] = 1 }
+      }
+    }
+
+    private func pool(_ source: UnsafePointer<Float>, to row: UnsafeMutablePointer<Float>) {
+      let pixels = input.height * input.width
+      let (op, channels) = (prepared.op, input.channels)
+      let takesMaximum = op.exponent == .infinity
+      row.update(repeating: takesMaximum ? -Float.infinity : 0, count: channels)
+      for pixel in 0..<pixels {
+        let map = source + pixel * channels
+        switch op.exponent {
+        case .infinity: for channel in 0..<channels { row[channel] = max(row[channel], map[channel]) }
+        case 1: for channel in 0..<channels { row[channel] += map[channel] }
+        case 3:
+          for channel in 0..<channels {
+            let x = max(map[channel], GeneralizedMeanPooling.floor)
+            row[channel] += x * x * x
+          }
+        default: for channel in 0..<channels { row[channel] += op.power(map[channel]) }
+        }
+      }
+      if !takesMaximum { finish(row, count: pixels) }
+    }
+
+    private func pool(_ source: UnsafePointer<UInt8>, to row: UnsafeMutablePointer<Float>) {
+      let pixels = input.height * input.width
+      let channels = input.channels
+      if prepared.op.exponent == .infinity {
+        row.update(repeating: -Float.infinity, count: channels)
+        for pixel in 0..<pixels {
+          for channel in 0..<channels {
+            row[channel] = max(row[channel], prepared.table[Int(source[pixel * channels + channel])])
+          }
+        }
+        return
+      }
+      row.update(repeating: 0, count: channels)
+      prepared.table.withUnsafeBufferPointer {
+        prepared.kernel.table_sum(source, pixels, channels, channels, $0.baseAddress, row)
+      }
+      finish(row, count: pixels)
+    }
+
+    private func finish(_ row: UnsafeMutablePointer<Float>, count: Int) {
+      for channel in 0..<input.channels { row[channel] = prepared.op.root(sum: row[channel], count: count) }
+    }
+  }
+}

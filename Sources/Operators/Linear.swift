@@ -1,0 +1,137 @@
+import CKernels
+import Graphs
+import Kernels
+import Tensors
+
+/// `y = x W^T + b` on float rows: the classifier, and the projection of PCA whitening. Quantised, its weights are int8
+/// with a scale for each output, while activations stay float: it works on one row an image, where float costs nothing.
+///
+/// Constants: `weight` float32 or int8 [outputs, inputs], `weight_scale` float32 [outputs] beside int8 weights, `bias`
+/// float32 [outputs] (optional).
+public struct Linear: Operator {
+  public static let wireName = "linear"
+  public static let arity = 1...1
+
+  public init() {}
+  public init(attributes: Attributes) throws(GraphError) {}
+  public var attributes: Attributes { [:] }
+  public var quantizationRule: QuantizationRule { .floatWithInt8Weights }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
+    guard weight.rank == 2, inputs[0].rank == 2, weight[1] == inputs[0].channels else {
+      throw .shape("weights of \(weight) do not fit rows of \(inputs[0])")
+    }
+    return [inputs[0].batch, weight[0]]
+  }
+
+  public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int {
+    inputs[0].batch * (constants["weight"]?.elementCount ?? 0)
+  }
+}
+
+extension Linear: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.requireFloat(Self.wireName)
+    guard let weight = context.constants["weight"] else { throw .constant(role: "weight", problem: "is missing") }
+    guard weight.shape.rank == 2 else { throw .constant(role: "weight", problem: "has shape \(weight.shape)") }
+    let outputs = weight.shape[0]
+    let bias = context.constants["bias"] == nil
+      ? [Float](repeating: 0, count: outputs) : try context.floats("bias", count: outputs)
+    switch weight.elementType {
+    case .int8:
+      return Int8WeightLinear(
+        weight: weight, scale: try context.floats("weight_scale", count: outputs), bias: bias,
+        kernel: context.kernels.rowLinear)
+    case .float32:
+      do throws(BLAS.LoadError) { try BLAS.load() } catch { throw .structure(error.description) }
+      return FloatLinear(weight: weight.contiguous(), bias: bias, kernels: context.kernels)
+    default: throw .constant(role: "weight", problem: "is \(weight.elementType), neither float32 nor int8")
+    }
+  }
+}
+
+private struct FloatLinear: PreparedOperator {
+  let weight: Tensor
+  let bias: [Float]
+  let kernels: KernelSet
+
+  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+    Planned(prepared: self, rows: inputs[0].batch)
+  }
+
+  private struct Planned: PlannedOperator {
+    let prepared: FloatLinear
+    let rows: Int
+    let scratchByteCount = 0
+
+    func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+      let (outputs, inputs) = (prepared.weight.shape[0], prepared.weight.shape[1])
+      let target = buffers.output.assumingMemoryBound(to: Float.self)
+      prepared.weight.withElements(as: Float.self) { weight in
+        guard let weight = weight.baseAddress else { return }
+        BLAS.multiplyTransposed(
+          m: rows, n: outputs, k: inputs, a: buffers.inputs[0].assumingMemoryBound(to: Float.self), lda: inputs,
+          b: weight, ldb: inputs, c: target, ldc: outputs)
+      }
+      prepared.bias.withUnsafeBufferPointer {
+        prepared.kernels.elementwise.bias_activation(target, rows, outputs, outputs, $0.baseAddress, nil, 0, 0)
+      }
+    }
+  }
+}
+
+private struct Int8WeightLinear: PreparedOperator, @unchecked Sendable {
+  let outputs: Int
+  let inputs: Int
+  let packedWeights: PackedBytes
+  let scale: [Float]
+  let bias: [Float]
+  let kernel: quern_rowlinear_kernel
+
+  init(weight: Tensor, scale: [Float], bias: [Float], kernel: quern_rowlinear_kernel) {
+    (outputs, inputs) = (weight.shape[0], weight.shape[1])
+    let (outputs, inputs) = (outputs, inputs)
+    packedWeights = PackedBytes(count: quern_rowlinear_packed_size(outputs, inputs)) { target in
+      weight.withElements(as: Int8.self) { quern_rowlinear_pack($0.baseAddress, outputs, inputs, target) }
+    }
+    let padding = [Float](repeating: 0, count: ActivationLayout.roundUp(outputs, to: 16) - outputs)
+    self.scale = scale + padding
+    self.bias = bias + padding
+    self.kernel = kernel
+  }
+
+  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+    // Whole blocks of 16 outputs for each worker.
+    let blocks = (outputs + 15) / 16
+    return Planned(prepared: self, rows: output.batch, chunk: (blocks + workers - 1) / workers * 16)
+  }
+
+  private struct Planned: PlannedOperator {
+    let prepared: Int8WeightLinear
+    let rows: Int
+    let chunk: Int
+    let scratchByteCount = 0
+
+    func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+      let (outputs, inputs) = (prepared.outputs, prepared.inputs)
+      prepared.scale.withUnsafeBufferPointer { scale in
+        prepared.bias.withUnsafeBufferPointer { bias in
+          team.forEach((outputs + chunk - 1) / chunk) { piece, _ in
+            let first = piece * chunk
+            var arguments = quern_rowlinear_args()
+            arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+            (arguments.rows, arguments.inputs) = (rows, inputs)
+            arguments.outputs = min(chunk, outputs - first)
+            arguments.weights = UnsafePointer(prepared.packedWeights.pointer) + first * inputs
+            arguments.scale = scale.baseAddress.map { $0 + first }
+            arguments.bias = bias.baseAddress.map { $0 + first }
+            arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first
+            (arguments.input_stride, arguments.output_stride) = (inputs, outputs)
+            prepared.kernel.run(&arguments)
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import Graphs
+
+/// Every operator there is. A new one adds its file and its line here; tests walk this list.
+public enum OperatorCatalogue {
+  public static let all: [any RunnableOperator.Type] = [
+    Addition.self,
+    BatchNormalization.self,
+    Centering.self,
+    Convolution.self,
+    GeneralizedMeanPooling.self,
+    L2Normalization.self,
+    Linear.self,
+    MaxPooling.self,
+    ReLU.self,
+    Requantize.self,
+  ]
+
+  private static let byWireName: [String: any RunnableOperator.Type] =
+    Dictionary(uniqueKeysWithValues: all.map { ($0.wireName, $0) })
+
+  /// The operator of a wire name with its attributes.
+  ///
+  /// - Throws: `GraphError.unknownOperator`, or `.attribute` where one is missing or out of range.
+  public static func decode(_ wireName: String, attributes: Attributes) throws(GraphError) -> any Operator {
+    guard let type = byWireName[wireName] else { throw .unknownOperator(wireName) }
+    return try type.init(attributes: attributes)
+  }
+}

@@ -1,0 +1,42 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// `max(x, 0)`. On uint8 that is `max(q, zero point)`, and the output keeps the input's format.
+public struct ReLU: Operator {
+  public static let wireName = "relu"
+  public static let arity = 1...1
+
+  public init() {}
+  public init(attributes: Attributes) throws(GraphError) {}
+  public var attributes: Attributes { [:] }
+  public var quantizationRule: QuantizationRule { .sameAsInput }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
+}
+
+extension ReLU: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    guard context.inputFormats[0] == context.outputFormat else {
+      throw .structure("relu's input and output differ in format")
+    }
+    switch context.outputFormat {
+    case .float32:
+      return ElementwiseOperator { shape, buffers, range in
+        let input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+        let output = buffers.output.assumingMemoryBound(to: Float.self)
+        for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
+          output[index] = max(input[index], 0)
+        }
+      }
+    case .uint8(let parameters):
+      return ElementwiseOperator { shape, buffers, range in
+        let input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
+        let output = buffers.output.assumingMemoryBound(to: UInt8.self)
+        for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
+          output[index] = max(input[index], parameters.zeroPoint)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// An operator that this runtime can evaluate, in three steps: `prepare` once for a graph (choose kernels, pack weights),
+/// `plan` once for each set of shapes (indirection, scratch), `run` for each evaluation.
+public protocol RunnableOperator: Operator {
+  /// - Throws: `GraphError.constant` where a constant is missing or unfit, `.structure` where the operator cannot work on
+  ///   these formats.
+  func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator
+}
+
+/// What an operator is prepared for.
+public struct PreparationContext: Sendable {
+  public let kernels: KernelSet
+  public let inputFormats: [ValueFormat]
+  public let outputFormat: ValueFormat
+  public let constants: [String: Tensor]
+
+  public init(
+    kernels: KernelSet, inputFormats: [ValueFormat], outputFormat: ValueFormat, constants: [String: Tensor]
+  ) {
+    self.kernels = kernels
+    self.inputFormats = inputFormats
+    self.outputFormat = outputFormat
+    self.constants = constants
+  }
+}
+
+/// An operator with its kernels chosen and its weights packed; shared by all sessions of an executable.
+public protocol PreparedOperator: Sendable {
+  /// - Parameter workers: threads of the team that will run it; scratch that each of them needs is counted that often.
+  func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator
+}
+
+/// An operator ready for one set of shapes.
+public protocol PlannedOperator: Sendable {
+  /// Bytes of 64-byte aligned scratch memory that `run` needs.
+  var scratchByteCount: Int { get }
+
+  func run(_ buffers: OperatorBuffers, team: ThreadTeam)
+}
+
+/// The memory of one evaluation, laid out as `ActivationLayout` says.
+public struct OperatorBuffers {
+  public let inputs: [UnsafeRawPointer]
+  public let output: UnsafeMutableRawPointer
+  public let scratch: UnsafeMutableRawPointer
+
+  public init(inputs: [UnsafeRawPointer], output: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer) {
+    self.inputs = inputs
+    self.output = output
+    self.scratch = scratch
+  }
+}
+
+/// How activations lie in memory: NHWC without gaps, with a margin before a uint8 map that holds its zero point, where
+/// convolutions find their padding, and readable bytes behind every map, as kernels may read a little past a row.
+public enum ActivationLayout {
+  public static let alignment = 64
+  public static let readableBytesBehind = 64
+
+  /// Bytes before the first element: the zero point for one pixel of a uint8 map, nothing for float.
+  public static func marginByteCount(shape: Shape, format: ValueFormat) -> Int {
+    switch format {
+    case .float32: 0
+    case .uint8: roundUp(shape.channels, to: alignment)
+    }
+  }
+
+  public static func roundUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }
+}
+
+extension PreparationContext {
+  /// A float32 constant of a shape.
+  func floats(_ role: String, count: Int) throws(GraphError) -> [Float] {
+    guard let tensor = constants[role] else { throw .constant(role: role, problem: "is missing") }
+    guard tensor.elementType == .float32, tensor.elementCount == count else {
+      throw .constant(role: role, problem: "is \(tensor.elementType) \(tensor.shape), not float32 of \(count) elements")
+    }
+    return tensor.elements(as: Float.self)
+  }
+
+  func constant(_ role: String, _ type: ElementType, rank: Int) throws(GraphError) -> Tensor {
+    guard let tensor = constants[role] else { throw .constant(role: role, problem: "is missing") }
+    guard tensor.elementType == type, tensor.shape.rank == rank else {
+      throw .constant(role: role, problem: "is \(tensor.elementType) \(tensor.shape), not \(type) of rank \(rank)")
+    }
+    return tensor
+  }
+
+  /// Refuses anything but float activations, for operators that have no int8 form.
+  func requireFloat(_ kind: String) throws(GraphError) {
+    guard inputFormats.allSatisfy({ $0 == .float32 }), outputFormat == .float32 else {
+      throw .structure("\(kind) runs on float activations only")
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Graphs
+import Tensors
+
+/// A sliding window over a map: the geometry that convolutions and poolings share.
+public struct Window: Hashable, Sendable {
+  public var height: Int
+  public var width: Int
+  public var strideHeight: Int
+  public var strideWidth: Int
+  public var top: Int
+  public var left: Int
+  public var bottom: Int
+  public var right: Int
+  public var dilationHeight = 1
+  public var dilationWidth = 1
+  /// Round the output's extents up: the last window may begin inside the map and end outside it (PyTorch's ceil_mode).
+  public var ceilMode = false
+
+  /// A square window with equal strides and padding.
+  public init(_ size: Int, stride: Int = 1, padding: Int = 0) {
+    self.init(height: size, width: size, stride: stride, padding: padding)
+  }
+
+  public init(height: Int, width: Int, stride: Int = 1, padding: Int = 0) {
+    (self.height, self.width, strideHeight, strideWidth) = (height, width, stride, stride)
+    (top, left, bottom, right) = (padding, padding, padding, padding)
+  }
+
+  public var taps: Int { height * width }
+  public var isPointwise: Bool {
+    taps == 1 && strideHeight == 1 && strideWidth == 1 && top == 0 && left == 0 && bottom == 0 && right == 0
+  }
+
+  init(attributes: Attributes) throws(GraphError) {
+    let kernel = try attributes.ints("kernel", count: 2)
+    let stride = try attributes.ints("stride", count: 2)
+    let padding = try attributes.ints("padding", count: 4)
+    let dilation = try attributes.ints("dilation", count: 2)
+    // The bounds keep every later product far from overflow, whatever a file says.
+    guard kernel.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "kernel", expected: "from 1 to 1024") }
+    guard stride.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "stride", expected: "from 1 to 1024") }
+    guard padding.allSatisfy({ 0...1024 ~= $0 }) else { throw .attribute(name: "padding", expected: "from 0 to 1024") }
+    guard dilation.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "dilation", expected: "from 1 to 1024") }
+    self.init(height: kernel[0], width: kernel[1])
+    (strideHeight, strideWidth) = (stride[0], stride[1])
+    (top, left, bottom, right) = (padding[0], padding[1], padding[2], padding[3])
+    (dilationHeight, dilationWidth) = (dilation[0], dilation[1])
+    ceilMode = attributes["ceil_mode"] == .int(1)
+  }
+
+  var attributes: Attributes {
+    var result: Attributes = [
+      "kernel": .ints([height, width]), "stride": .ints([strideHeight, strideWidth]),
+      "padding": .ints([top, left, bottom, right]), "dilation": .ints([dilationHeight, dilationWidth]),
+    ]
+    if ceilMode { result["ceil_mode"] = .int(1) }
+    return result
+  }
+
+  /// Height and width of the output for a map of `height` by `width`.
+  ///
+  /// - Throws: `GraphError.inputSize` where the padded map is smaller than the window.
+  public func outputExtent(height mapHeight: Int, width mapWidth: Int) throws(GraphError) -> (height: Int, width: Int) {
+    let spanHeight = (height - 1) * dilationHeight + 1
+    let spanWidth = (width - 1) * dilationWidth + 1
+    let freeHeight = mapHeight + top + bottom - spanHeight
+    let freeWidth = mapWidth + left + right - spanWidth
+    guard freeHeight >= 0, freeWidth >= 0, mapHeight > 0, mapWidth > 0 else {
+      throw .inputSize("a \(mapHeight)x\(mapWidth) map is smaller than the \(spanHeight)x\(spanWidth) window")
+    }
+    return (
+      extent(free: freeHeight, stride: strideHeight, before: top, map: mapHeight),
+      extent(free: freeWidth, stride: strideWidth, before: left, map: mapWidth)
+    )
+  }
+
+  private func extent(free: Int, stride: Int, before: Int, map: Int) -> Int {
+    guard ceilMode else { return free / stride + 1 }
+    let rounded = (free + stride - 1) / stride + 1
+    // A window must begin inside the map or its leading padding.
+    return (rounded - 1) * stride >= map + before ? rounded - 1 : rounded
+  }
+
+  /// For every output position of an NHWC batch and every tap, the offset of the tap's pixel from the start of the map in
+  /// units of `pixelStride` per pixel, or `outside`.
+  func indirection(input: Shape, output: Shape, pixelStride: Int, outside: Int32) -> [Int32] {
+    var offsets = [Int32]()
+    offsets.reserveCapacity(output.batch * output.height * output.width * taps)
+    for image in 0..<input.batch {
+      for y in 0..<output.height {
+        for x in 0..<output.width {
+          for ky in 0..<height {
+            let row = y * strideHeight - top + ky * dilationHeight
+            for kx in 0..<width {
+              let column = x * strideWidth - left + kx * dilationWidth
+              let inside = row >= 0 && row < input.height && column >= 0 && column < input.width
+              let pixel = (image * input.height + row) * input.width + column
+              offsets.append(inside ? Int32(truncatingIfNeeded: pixel * pixelStride) : outside)
+            }
+          }
+        }
+      }
+    }
+    return offsets
+  }
+}

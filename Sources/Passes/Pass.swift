@@ -1,0 +1,40 @@
+import Graphs
+
+/// One rewrite of a graph. A pass looks and returns a patch; the pipeline applies it and checks the result.
+public protocol Pass: Sendable {
+  static var name: String { get }
+
+  /// The rewrites that can be made at once; empty when there is nothing left to do.
+  func patch(for graph: Graph) throws(GraphError) -> GraphPatch
+}
+
+/// Passes in order, each repeated until it finds nothing more.
+public struct PassPipeline: Sendable {
+  public let passes: [any Pass]
+
+  public init(_ passes: [any Pass]) { self.passes = passes }
+
+  /// What conversion does to an imported float graph. Every pass keeps the graph equal in float.
+  public static let fold = PassPipeline([FoldBatchNormalization(), FuseActivation(), FuseResidual()])
+
+  /// - Returns: the rewritten graph, and what was done, a line for each rewrite.
+  /// - Throws: `GraphError.after` naming the pass that left the graph broken, or that met something it cannot rewrite.
+  public func run(_ graph: Graph) throws(GraphError) -> (graph: Graph, notes: [String]) {
+    var graph = graph
+    var notes: [String] = []
+    for pass in passes {
+      do throws(GraphError) {
+        while true {
+          let patch = try pass.patch(for: graph)
+          if patch.isEmpty { break }
+          graph = patch.applied(to: graph)
+          notes += patch.notes
+          try graph.validate()
+        }
+      } catch {
+        throw .after(pass: type(of: pass).name, error)
+      }
+    }
+    return (graph, notes)
+  }
+}

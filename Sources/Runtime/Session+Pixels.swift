@@ -1,0 +1,47 @@
+import Graphs
+import Tensors
+
+extension Session {
+  /// Evaluates a batch of RGB images of one size, given as pixels: normalised first where the graph takes floats.
+  ///
+  /// - Parameters:
+  ///   - pixels: NHWC uint8, `batch * height * width * 3` elements.
+  public func run(
+    pixels: UnsafeBufferPointer<UInt8>, batch: Int = 1, height: Int, width: Int, observer: Observer? = nil
+  ) throws(GraphError) -> [String: Tensor] {
+    let shape: Shape = [batch, height, width, 3]
+    precondition(pixels.count == shape.elementCount, "\(pixels.count) pixel values for \(shape)")
+    let preprocessing = executable.graph.preprocessing
+    let takesPixels = executable.takesPixels
+    return try run(shape: shape, observer: observer) { input in
+      if takesPixels {
+        input.copyMemory(from: UnsafeRawBufferPointer(pixels))
+      } else {
+        preprocessing.normalize(pixels, into: input.bindMemory(to: Float.self))
+      }
+    }
+  }
+
+  /// Evaluates an NHWC float32 batch that is already normalised; the graph must take floats.
+  public func run(normalized input: Tensor) throws(GraphError) -> [String: Tensor] {
+    guard !executable.takesPixels else { throw .structure("this graph takes pixels, not normalised values") }
+    return try run(shape: input.shape) { target in
+      input.withBytes { target.copyMemory(from: $0) }
+    }
+  }
+}
+
+extension Preprocessing {
+  /// `(pixel / 255 - mean) / std` for interleaved RGB, rounded after each step as PyTorch rounds it.
+  public func normalize(_ pixels: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<Float>) {
+    // 256 values for each channel, computed once.
+    let table = (0..<3).flatMap { channel in (0..<256).map { (Float($0) / 255 - mean[channel]) / std[channel] } }
+    table.withUnsafeBufferPointer { table in
+      for pixel in 0..<pixels.count / 3 {
+        for channel in 0..<3 {
+          output[3 * pixel + channel] = table[256 * channel + Int(pixels[3 * pixel + channel])]
+        }
+      }
+    }
+  }
+}
