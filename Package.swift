@@ -38,7 +38,7 @@ let package = Package(
     // The pipeline, last stage first.
     module("Fidelity", []),
     module("Quantization", ["Calibration", "Graphs", "Operators", "Tensors"]),
-    module("Calibration", ["Graphs", "Images", "Kernels", "Runtime", "Tensors"]),
+    module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Runtime", "Tensors"]),
     module("Images", ["CPNG", "CTurboJPEG"]),
     module("PackageFormat", ["CCrypto", "CZstd", "Graphs", "Operators", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),

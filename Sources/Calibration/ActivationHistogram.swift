@@ -1,0 +1,109 @@
+import CKernels
+import Kernels
+
+/// Exact counts of one activation tensor's values over all calibration images, on the fixed logarithmic grid of
+/// quern_histogram.h: every value is counted, memory does not grow, and counts from any split of the images add up to the
+/// same result.
+public struct ActivationHistogram: Sendable, Hashable {
+  public static let binCount = Int(QUERN_HISTOGRAM_BINS)
+  private static let binsPerSign = 4096
+  /// The bit pattern of 2^-16, cut to sign, exponent and 7 fraction bits.
+  private static let base: UInt32 = (127 - 16) << 7
+
+  /// Counts by bin: the values nearest zero first, then the positive magnitudes, then the negative ones.
+  public internal(set) var counts: [UInt64]
+  /// Of the finite values; +infinity and -infinity while there are none.
+  public internal(set) var minimum: Float
+  public internal(set) var maximum: Float
+  /// NaNs and infinities, which are in no bin.
+  public internal(set) var nonFiniteCount: UInt64
+
+  public init() {
+    counts = [UInt64](repeating: 0, count: Self.binCount)
+    (minimum, maximum) = (.infinity, -.infinity)
+    nonFiniteCount = 0
+  }
+
+  public var total: UInt64 { counts.reduce(0, &+) }
+
+  public mutating func merge(_ other: ActivationHistogram) {
+    for bin in counts.indices { counts[bin] &+= other.counts[bin] }
+    minimum = min(minimum, other.minimum)
+    maximum = max(maximum, other.maximum)
+    nonFiniteCount &+= other.nonFiniteCount
+  }
+
+  /// Counts the values of an array with the kernels of `kernels`.
+  public mutating func count(_ values: [Float], kernels: KernelSet = KernelSet()) {
+    var scratch = HistogramScratch()
+    values.withUnsafeBufferPointer { scratch.count($0, into: &self, kernels: kernels) }
+  }
+
+  /// The bin of a finite value.
+  public static func bin(of value: Float) -> Int {
+    let magnitude = value.bitPattern & 0x7FFF_FFFF
+    let cut = magnitude >> 16
+    guard cut >= base else { return 0 }
+    let index = min(Int(cut - base), binsPerSign - 1)
+    return 1 + index + (value.sign == .minus ? binsPerSign : 0)
+  }
+
+  /// The values a bin holds, lower and upper bound; the first bin's are those around zero.
+  public static func bounds(ofBin bin: Int) -> (lower: Float, upper: Float) {
+    guard bin > 0 else { return (-0x1p-16, 0x1p-16) }
+    let isNegative = bin > binsPerSign
+    let index = UInt32(bin - 1 - (isNegative ? binsPerSign : 0))
+    let inner = Float(bitPattern: (base + index) << 16)
+    let outer = Float(bitPattern: (base + index + 1) << 16)
+    return isNegative ? (-outer, -inner) : (inner, outer)
+  }
+
+  /// The occupied bins in order of value, with the bounds cut to the observed minimum and maximum.
+  public var occupied: [(lower: Double, upper: Double, count: Double)] {
+    let negative = stride(from: Self.binCount - 1, through: 1 + Self.binsPerSign, by: -1)
+    let order = Array(negative) + [0] + Array(1...Self.binsPerSign)
+    return order.compactMap { bin in
+      guard counts[bin] > 0 else { return nil }
+      let (lower, upper) = Self.bounds(ofBin: bin)
+      // Values beyond the grid are in its last bins.
+      let isLast = bin == Self.binsPerSign, isFirst = bin == Self.binCount - 1
+      return (
+        Double(isFirst ? minimum : max(lower, minimum)), Double(isLast ? maximum : min(upper, maximum)),
+        Double(counts[bin])
+      )
+    }
+  }
+}
+
+/// Working memory for counting one tensor, reused from tensor to tensor.
+struct HistogramScratch {
+  private var bins = [UInt32](repeating: 0, count: ActivationHistogram.binCount)
+
+  /// Adds the counts of `values` to `histogram`.
+  mutating func count(
+    _ values: UnsafeBufferPointer<Float>, into histogram: inout ActivationHistogram, kernels: KernelSet
+  ) {
+    // A call counts fewer than 2^31 values, so 32-bit bins cannot overflow.
+    var start = 0
+    while start < values.count {
+      let part = UnsafeBufferPointer(rebasing: values[start..<min(values.count, start + 1 << 30)])
+      countPart(part, into: &histogram, kernels: kernels)
+      start += part.count
+    }
+  }
+
+  private mutating func countPart(
+    _ values: UnsafeBufferPointer<Float>, into histogram: inout ActivationHistogram, kernels: KernelSet
+  ) {
+    bins.withUnsafeMutableBufferPointer { bins in
+      bins.update(repeating: 0)
+      var counted = quern_histogram(
+        bins: bins.baseAddress, minimum: histogram.minimum, maximum: histogram.maximum, nonfinite: 0)
+      kernels.histogram.count(values.baseAddress, values.count, &counted)
+      histogram.minimum = counted.minimum
+      histogram.maximum = counted.maximum
+      histogram.nonFiniteCount &+= counted.nonfinite
+      for bin in bins.indices where bins[bin] != 0 { histogram.counts[bin] &+= UInt64(bins[bin]) }
+    }
+  }
+}

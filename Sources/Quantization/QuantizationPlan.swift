@@ -1,0 +1,29 @@
+import Graphs
+import Tensors
+
+/// Every decision of a quantisation as a value that can be printed, stored and compared, before anything is done.
+public struct QuantizationPlan: Sendable {
+  /// How one activation is held.
+  public struct Activation: Sendable, Hashable {
+    /// The node that makes it; "input" for the graph's input.
+    public let name: String
+    public let format: ValueFormat
+    /// Smallest and largest value seen in calibration, where it was observed.
+    public let observed: ClosedRange<Float>?
+    /// Why it is held this way.
+    public let reason: String
+  }
+
+  /// How a node computes.
+  public enum Arithmetic: String, Sendable, Hashable {
+    case int8
+    case int8Weights = "float, int8 weights"
+    case float
+  }
+
+  public var activations: [ValueID: Activation]
+  /// By node name.
+  public var arithmetic: [String: Arithmetic]
+  /// The range method used, for the record.
+  public var rangeMethod: RangeMethod
+}

@@ -1,0 +1,47 @@
+import Tensors
+
+/// Int8 weights with one scale for each output channel, symmetric in [-127, 127] (Krishnamoorthi, "Quantizing deep
+/// convolutional networks for efficient inference", arXiv 1806.08342, section 3.1.2).
+public struct QuantizedWeights: Sendable {
+  /// Int8, of the float weight's shape.
+  public let weight: Tensor
+  /// Float32, one for each output channel (axis 0).
+  public let scale: [Float]
+}
+
+public enum WeightQuantizer {
+  /// The scale that lets a channel's largest magnitude reach 127.
+  ///
+  /// - Parameter minimum: a lower bound, so that a channel of zeros, or one far smaller than its bias, keeps a usable scale.
+  static func scale(absoluteMaximum: Float, minimum: Float) -> Float {
+    let scale = max(absoluteMaximum / 127, minimum)
+    return scale.isNormal ? scale : 1
+  }
+
+  /// Quantises `weight` (float32, output channels first), rounding to nearest, ties to even.
+  ///
+  /// - Parameter minimumScale: for each output channel, or empty.
+  public static func quantize(_ weight: Tensor, minimumScale: [Float] = []) -> QuantizedWeights {
+    let channels = weight.shape[0]
+    let length = channels == 0 ? 0 : weight.elementCount / channels
+    var scales = [Float](repeating: 1, count: channels)
+    let quantized = weight.withElements(as: Float.self) { source in
+      Tensor(shape: weight.shape, of: Int8.self) { target in
+        for channel in 0..<channels {
+          let range = channel * length..<(channel + 1) * length
+          var largest: Float = 0
+          for index in range { largest = max(largest, abs(source[index])) }
+          let scale = scale(
+            absoluteMaximum: largest, minimum: minimumScale.isEmpty ? 0 : minimumScale[channel])
+          scales[channel] = scale
+          let inverse = 1 / scale
+          for index in range {
+            let level = (source[index] * inverse).rounded(.toNearestOrEven)
+            target[index] = Int8(max(-127, min(127, level)))
+          }
+        }
+      }
+    }
+    return QuantizedWeights(weight: quantized, scale: scales)
+  }
+}
