@@ -1,0 +1,20 @@
+import Graphs
+
+extension Graph {
+  /// The GeM exponent p; `nil` where nothing pools by GeM.
+  public var poolingExponent: Double? {
+    nodes.lazy.compactMap { ($0.op as? GeneralizedMeanPooling)?.exponent }.first
+  }
+
+  /// Replaces the exponent of GeM pooling.
+  ///
+  /// - Throws: `GraphError.attribute` where `exponent` is not positive; `.structure` where nothing pools by GeM.
+  public mutating func setPoolingExponent(_ exponent: Double) throws(GraphError) {
+    guard exponent > 0 else { throw .attribute(name: "exponent", expected: "positive") }
+    guard let index = nodes.firstIndex(where: { $0.op is GeneralizedMeanPooling }),
+      var pooling = nodes[index].op as? GeneralizedMeanPooling
+    else { throw .structure("nothing pools by GeM") }
+    pooling.exponent = exponent
+    nodes[index].op = pooling
+  }
+}

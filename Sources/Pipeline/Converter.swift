@@ -1,0 +1,233 @@
+import Calibration
+import Checkpoints
+import Fidelity
+import Files
+import Graphs
+import Images
+import Kernels
+import PackageFormat
+import Passes
+import Quantization
+import Runtime
+import Tensors
+
+/// What a conversion is asked to do.
+public struct ConversionOptions: Sendable {
+  public var checkpoint: String
+  public var output: String
+  public var calibrationFolder: String
+  /// Images to calibrate on; `nil`: all, at most 300.
+  public var calibrationCount: Int?
+  public var verificationFolder: String?
+  public var evaluation: EvaluationProtocol
+  public var recipe: AugmentationRecipe
+  public var repetitions: Int
+  public var seed: UInt64
+  public var rangeMethod: RangeMethod
+  public var model: ModelFile.Options
+  public var gates: Gates
+  public var skipsBrokenImages: Bool
+  public var threads: Int
+
+  public init(
+    checkpoint: String, output: String, calibrationFolder: String, evaluation: EvaluationProtocol, gates: Gates,
+    threads: Int
+  ) {
+    self.checkpoint = checkpoint
+    self.output = output
+    self.calibrationFolder = calibrationFolder
+    self.evaluation = evaluation
+    self.gates = gates
+    self.threads = threads
+    recipe = .full
+    repetitions = 3
+    seed = 0
+    rangeMethod = .meanSquaredError
+    model = ModelFile.Options()
+    skipsBrokenImages = false
+  }
+
+  /// How many images are used where the user names no number.
+  public static let defaultImageLimit = 300
+}
+
+/// What a conversion did.
+public struct ConversionOutcome: Sendable {
+  public let report: FidelityReport
+  public let package: PackageSummary
+  /// Which images fidelity was measured on, in words.
+  public let verifiedOn: String
+  /// The greatest difference that folding made to an output, relative to the output's largest magnitude.
+  public let foldingDifference: Float
+  /// A line for each rewrite.
+  public let foldingNotes: [String]
+  public let plan: QuantizationPlan
+}
+
+/// From a checkpoint and a folder of images to a package on disk, verified as it lies there.
+public struct Converter {
+  private let options: ConversionOptions
+  private let progress: any Progress
+  private let clock: StageClock
+  private var job: ImageJob { ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages) }
+
+  public init(_ options: ConversionOptions, progress: any Progress = SilentProgress()) {
+    self.options = options
+    self.progress = progress
+    clock = StageClock(progress: progress)
+  }
+
+  /// Runs all stages. The package appears under its name only when everything is done; where a gate failed it is still
+  /// written, and says so.
+  ///
+  /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
+  public func run() throws -> ConversionOutcome {
+    // What would fail for want of a folder or a permission fails before any work is done.
+    let calibration = try ImageFolder(path: options.calibrationFolder)
+    let output = try AtomicFile(path: options.output)
+    let imported = try clock.stage("read") {
+      try ImportedCheckpoint(path: options.checkpoint, options: options.model)
+    }
+    try checkSize(imported.graph)
+    let images = try ImageSelection(options, calibration: calibration, progress: progress)
+
+    let folded = try clock.stage("fold") { try Folding(imported, side: probeSide(imported.graph)) }
+    imported.checkpoint.releasePages()
+    let float = try Executable(folded.graph)
+
+    let (statistics, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
+      try calibrate(float, images.calibration)
+    }
+    try checkFinite(statistics, folded.graph)
+    let (plan, quantized) = try clock.stage("quantize") {
+      let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod).plan(folded.graph, statistics: statistics)
+      return (plan, try QuantizationApplier().apply(plan, to: folded.graph))
+    }
+
+    let reference = try reference(imported)
+    let metadata = PackageMetadata(
+      source: reference, calibration: calibrationRecord(images, skipped, statistics), fidelity: nil)
+    let package = Package(
+      graph: quantized, info: try packageInfo(quantized), labels: images.labels, metadata: try metadata.json())
+    _ = try clock.stage("write") {
+      try PackageWriter(threads: options.threads).write(package, to: output)
+    }
+    guard let written = output.readablePath else {
+      throw PipelineError.option("\(options.output): is no regular file, so that what is written could not be verified")
+    }
+
+    let (figures, unverified) = try clock.stage("verify", total: images.verification.count) {
+      let reader = try PackageReader(path: written)
+      let int8 = try Executable(try reader.readGraph(threads: options.threads))
+      return try Verifier(job: job, evaluation: options.evaluation).compare(
+        float, int8, on: images.verification, usesLabels: images.hasLabels, progress: progress)
+    }
+    guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images.verificationFolder) }
+    var report = FidelityReport(
+      figures: figures, gates: options.gates, package: nil, reference: reference,
+      settings: settings(images), seconds: [:], peakResidentBytes: nil,
+      skippedImages: unverified.entries.map { .init(name: $0.path, reason: "\($0.error)") })
+    let summary = try clock.stage("seal") { try seal(written, metadata, report) }
+    output.discard()
+    report.package = .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex)
+    report.seconds = clock.seconds
+    report.peakResidentBytes = ProcessStatistics.peakResidentBytes
+    return ConversionOutcome(
+      report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: folded.difference,
+      foldingNotes: folded.notes, plan: plan)
+  }
+
+  /// The finished package: the one that was verified, with what was found in it.
+  private func seal(
+    _ written: String, _ metadata: PackageMetadata, _ report: FidelityReport
+  ) throws -> PackageSummary {
+    var metadata = metadata
+    metadata.fidelity = report.deterministicPart
+    let sealed = try AtomicFile(path: options.output)
+    let summary = try PackageReader(path: written).rewritingMetadata(try metadata.json(), to: sealed)
+    try sealed.commit()
+    return summary
+  }
+
+  // MARK: - Checks
+
+  private func checkSize(_ graph: Graph) throws {
+    let side = options.evaluation.size
+    do throws(GraphError) {
+      _ = try graph.inferShapes(input: [1, side, side, 3])
+    } catch {
+      let least = graph.leastSquareInput.map { "; \(graph.architecture) needs at least \($0)" } ?? ""
+      throw PipelineError.option("--size \(side) is too small for this network\(least) (\(error))")
+    }
+  }
+
+  /// Large enough for the network, small enough to be quick: what folding is proved on.
+  private func probeSide(_ graph: Graph) -> Int { min(options.evaluation.size, max(graph.leastSquareInput ?? 0, 128)) }
+
+  private func checkFinite(_ statistics: ActivationStatistics, _ graph: Graph) throws {
+    for node in graph.nodes {
+      guard let histogram = statistics.histograms[node.output], histogram.nonFiniteCount > 0 else { continue }
+      throw PipelineError.notFinite(
+        "\(options.checkpoint): node '\(node.name)' gives \(histogram.nonFiniteCount) values that are not finite on "
+          + "the calibration images; the weights before it are too large, or damaged")
+    }
+  }
+
+  // MARK: - Stages
+
+  private func calibrate(
+    _ float: Executable, _ files: [ImageFolder.File]
+  ) throws -> (ActivationStatistics, BrokenImages) {
+    let calibrator = Calibrator(float, observing: QuantizationPlanner.observedValues(in: float.graph))
+    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
+    let skipped = try job.run(files, progress: progress) { index, image, worker in
+      // Without random choices all repetitions would be the same image.
+      let repetitions = options.recipe == .none ? 1 : options.repetitions
+      for repetition in 0..<repetitions {
+        let key = Augmentation.imageKey(relativePath: files[index].relativePath)
+        try calibrator.count(
+          try augmentation.apply(to: image, imageKey: key, repetition: repetition), worker: worker)
+      }
+    }
+    let statistics = calibrator.statistics()
+    guard statistics.passes > 0 else { throw PipelineError.noUsableImages(folder: options.calibrationFolder) }
+    return (statistics, skipped)
+  }
+
+  // MARK: - Records
+
+  private func reference(_ imported: ImportedCheckpoint) throws -> FidelityReport.Reference {
+    FidelityReport.Reference(
+      path: options.checkpoint, sha256: imported.checkpoint.sha256().hex, format: imported.checkpoint.format.rawValue,
+      architecture: imported.graph.architecture)
+  }
+
+  private func packageInfo(_ graph: Graph) throws -> PackageInfo {
+    let side = options.evaluation.size
+    let shapes = try graph.inferShapes(input: [1, side, side, 3])
+    func width(_ name: String) -> Int { graph.output(named: name).flatMap { shapes[$0.index]?.channels } ?? 0 }
+    return PackageInfo(
+      imageSize: side, crop: options.evaluation.crop == .square ? .square : .rect, classCount: width(GraphOutput.logits),
+      embeddingDimension: width(GraphOutput.normalizedEmbedding), poolingExponent: Float(graph.poolingExponent ?? 1))
+  }
+
+  private func calibrationRecord(
+    _ images: ImageSelection, _ skipped: BrokenImages, _ statistics: ActivationStatistics
+  ) -> [String: JSONValue] {
+    [
+      "images": .int(images.calibration.count - skipped.count), "forward_passes": .int(statistics.passes),
+      "skipped_images": .int(skipped.count), "repetitions": .int(options.repetitions),
+      "augmentation": .string(options.recipe.rawValue), "seed": .string(String(options.seed)),
+      "range_method": .string(options.rangeMethod.name),
+    ]
+  }
+
+  private func settings(_ images: ImageSelection) -> [String: JSONValue] {
+    [
+      "size": .int(options.evaluation.size), "crop": .string(options.evaluation.crop.rawValue),
+      "augmentation": .string(options.recipe.rawValue), "repetitions": .int(options.repetitions),
+      "calibration_images": .int(images.calibration.count), "seed": .string(String(options.seed)),
+      "range_method": .string(options.rangeMethod.name), "verified_on": .string(images.verifiedOn),
+    ]
+  }
+}

@@ -1,0 +1,55 @@
+import Images
+import Kernels
+import Synchronization
+
+/// Loads the images of a list in parallel and hands each to a body, one image a thread at a time.
+public struct ImageJob: Sendable {
+  public var threads: Int
+  /// Leave broken images out instead of failing.
+  public var skipsBroken: Bool
+
+  public init(threads: Int, skipsBroken: Bool = false) {
+    self.threads = threads
+    self.skipsBroken = skipsBroken
+  }
+
+  private struct State {
+    var broken = BrokenImages()
+    /// The failure with the lowest index, so that which one is reported does not depend on timing.
+    var failure: (index: Int, error: any Error)?
+  }
+
+  /// Decodes every file and calls `body(index, image, worker)`; an `ImageError` that `body` throws counts as a broken
+  /// image, any other ends the job.
+  ///
+  /// After a broken image that may not be skipped, the remaining images are only decoded, so that all broken ones are
+  /// named.
+  ///
+  /// - Returns: the images that were left out.
+  /// - Throws: `PipelineError.brokenImages`, or what `body` threw for the first image it failed on.
+  public func run(
+    _ files: [ImageFolder.File], progress: any Progress, _ body: (Int, RGBImage, Int) throws -> Void
+  ) throws -> BrokenImages {
+    let state = Mutex(State())
+    let team = ThreadTeam(count: min(threads, files.count))
+    team.forEach(files.count) { index, worker in
+      let (onlyDecodes, isOver) = state.withLock { (!$0.broken.isEmpty && !skipsBroken, $0.failure != nil) }
+      if isOver { return }
+      do {
+        let image = try ImageFile.load(files[index].path)
+        if !onlyDecodes { try body(index, image, worker) }
+      } catch let error as ImageError {
+        state.withLock { $0.broken.record(path: files[index].path, error: error) }
+      } catch {
+        state.withLock { state in
+          if index < state.failure?.index ?? .max { state.failure = (index, error) }
+        }
+      }
+      progress.advance()
+    }
+    let (broken, failure) = state.withLock { ($0.broken, $0.failure) }
+    if let failure { throw failure.error }
+    if !broken.isEmpty && !skipsBroken { throw PipelineError.brokenImages(broken) }
+    return broken
+  }
+}

@@ -1,0 +1,45 @@
+import Images
+
+/// Which images a conversion calibrates on and which it is verified on.
+struct ImageSelection {
+  let calibration: [ImageFolder.File]
+  let verification: [ImageFolder.File]
+  let verificationFolder: String
+  /// In words, for reports.
+  let verifiedOn: String
+  /// Class names in the classifier's order; empty where the folders name none.
+  let labels: [String]
+  var hasLabels: Bool { !labels.isEmpty }
+
+  /// With fewer images than this left over, fidelity is measured on the calibration images instead.
+  private static let leastHeldOut = 16
+
+  init(_ options: ConversionOptions, calibration folder: ImageFolder, progress: any Progress) throws {
+    let count = options.calibrationCount ?? min(folder.files.count, ConversionOptions.defaultImageLimit)
+    if count > folder.files.count {
+      progress.warn("\(folder.path) holds \(folder.files.count) images, fewer than the \(count) asked for; all are used")
+    }
+    calibration = folder.spreadSample(count: count)
+    if let path = options.verificationFolder {
+      let other = try ImageFolder(path: path)
+      verification = other.files
+      verificationFolder = path
+      verifiedOn = "\(other.files.count) images of the verification folder"
+      labels = other.classNames
+      return
+    }
+    verificationFolder = folder.path
+    labels = folder.classNames
+    let used = Set(calibration.map(\.relativePath))
+    let heldOut = folder.files.filter { !used.contains($0.relativePath) }
+    if heldOut.count >= Self.leastHeldOut {
+      let limit = ConversionOptions.defaultImageLimit
+      let step = max(heldOut.count, limit)
+      verification = heldOut.count <= limit ? heldOut : (0..<limit).map { heldOut[$0 * step / limit] }
+      verifiedOn = "\(verification.count) images of the calibration folder that were not calibrated on"
+    } else {
+      verification = calibration
+      verifiedOn = "the \(calibration.count) calibration images themselves, for want of others"
+    }
+  }
+}

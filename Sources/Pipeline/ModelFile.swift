@@ -1,0 +1,92 @@
+import Checkpoints
+import Files
+import Graphs
+import Images
+import ModelImport
+import PackageFormat
+import Passes
+import Tensors
+
+/// A model on disk, of either kind, ready to be made executable.
+public struct ModelFile: Sendable {
+  public let path: String
+  /// SHA-256 of the file, in hexadecimal.
+  public let sha256: String
+  /// The format's name: "pytorch-legacy", "quern-package" and so on.
+  public let format: String
+  public let byteCount: Int
+  /// Float and folded for a checkpoint, quantised for a package.
+  public let graph: Graph
+  /// What a package was converted for; `nil` for a checkpoint.
+  public let package: PackageReader?
+
+  public var architecture: String { graph.architecture }
+
+  /// What a user may override when a model is loaded.
+  public struct Options: Sendable {
+    public var poolingExponent: Double?
+    public var preprocessing: Preprocessing?
+
+    public init(poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil) {
+      self.poolingExponent = poolingExponent
+      self.preprocessing = preprocessing
+    }
+  }
+
+  /// Opens a checkpoint or a package, whichever it is by its first bytes.
+  public static func open(_ path: String, options: Options = Options(), threads: Int) throws -> ModelFile {
+    try isPackage(path)
+      ? openPackage(path, options: options, threads: threads) : openCheckpoint(path, options: options)
+  }
+
+  /// - Throws: `FileError` where the file cannot be read.
+  public static func isPackage(_ path: String) throws(FileError) -> Bool {
+    let file = try MappedFile(path: path)
+    return file.withBytes { $0.prefix(PackageReader.magic.count).elementsEqual(PackageReader.magic) }
+  }
+
+  /// Opens a checkpoint and folds its graph.
+  public static func openCheckpoint(_ path: String, options: Options = Options()) throws -> ModelFile {
+    let imported = try ImportedCheckpoint(path: path, options: options)
+    let (graph, _) = try PassPipeline.fold.run(imported.graph)
+    imported.checkpoint.releasePages()
+    return ModelFile(
+      path: path, sha256: imported.checkpoint.sha256().hex, format: imported.checkpoint.format.rawValue,
+      byteCount: imported.checkpoint.byteCount, graph: graph, package: nil)
+  }
+
+  /// Opens a package and decodes its graph.
+  public static func openPackage(
+    _ path: String, options: Options = Options(), threads: Int
+  ) throws -> ModelFile {
+    let reader = try PackageReader(path: path)
+    if options.preprocessing != nil {
+      throw PipelineError.option("a package's preprocessing is part of its weights and cannot be overridden")
+    }
+    var graph = try reader.readGraph(threads: threads)
+    if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
+    return ModelFile(
+      path: path, sha256: try MappedFile(path: path).sha256().hex, format: "quern-package",
+      byteCount: reader.byteCount, graph: graph, package: reader)
+  }
+}
+
+/// A checkpoint and the graph it became, before any pass. The graph's constants are views of the file.
+public struct ImportedCheckpoint: Sendable {
+  public let checkpoint: Checkpoint
+  public let graph: Graph
+
+  /// - Throws: `CheckpointError`, `ImportError`, or `PipelineError.notFinite` naming the first weight that is no number.
+  public init(path: String, options: ModelFile.Options) throws {
+    checkpoint = try Checkpoint.read(path: path)
+    let state = StateDictionary(checkpoint.tensors.map { ($0.name, $0.tensor) })
+    graph = try ModelImporter(
+      poolingExponent: options.poolingExponent, preprocessing: options.preprocessing
+    ).importGraph(state)
+    if let (name, index) = state.firstNonFinite() {
+      throw PipelineError.notFinite(
+        "\(path): tensor '\(name)' holds a value that is not finite, at element \(index); "
+          + "training diverged or the file is damaged")
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import Images
+
+/// Failures that belong to no single module.
+public enum PipelineError: Error, Sendable {
+  /// Broken images, which the options do not allow.
+  case brokenImages(BrokenImages)
+  /// Every image was broken, or none was left.
+  case noUsableImages(folder: String)
+  /// Weights or activations that are not numbers.
+  case notFinite(String)
+  /// An option that does not fit the model or the images.
+  case option(String)
+  /// The folded graph does not compute what the imported one does.
+  case foldingMismatch(difference: Float)
+  /// A file of another kind than the command needs.
+  case wrongKind(String)
+}
+
+extension PipelineError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .brokenImages(let broken):
+      "\(broken.count) image\(broken.count == 1 ? "" : "s") cannot be read:\n\(broken)\n"
+        + "Repair or remove \(broken.count == 1 ? "it" : "them"), or leave "
+        + "\(broken.count == 1 ? "it" : "them") out with --skip-bad-images."
+    case .noUsableImages(let folder): "\(folder): no image could be used"
+    case .notFinite(let what): what
+    case .option(let problem), .wrongKind(let problem): problem
+    case .foldingMismatch(let difference):
+      "the graph after folding differs from the one before by \(difference); this is a defect of quern, please report it"
+    }
+  }
+}

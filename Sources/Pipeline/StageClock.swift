@@ -1,0 +1,20 @@
+/// Wall-clock seconds of named stages, and their progress.
+final class StageClock {
+  private(set) var seconds: [String: Double] = [:]
+  private let clock = ContinuousClock()
+  private let progress: any Progress
+
+  init(progress: any Progress) { self.progress = progress }
+
+  /// Runs a stage; a stage that runs twice adds up.
+  func stage<Result>(_ name: String, total: Int? = nil, _ body: () throws -> Result) rethrows -> Result {
+    progress.begin(name, total: total)
+    let start = clock.now
+    defer {
+      let (whole, attoseconds) = (clock.now - start).components
+      seconds[name, default: 0] += Double(whole) + Double(attoseconds) * 1e-18
+      progress.end()
+    }
+    return try body()
+  }
+}

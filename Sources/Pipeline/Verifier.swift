@@ -1,0 +1,80 @@
+import Fidelity
+import Graphs
+import Images
+import Runtime
+import Synchronization
+
+/// Runs a reference and a quantised network over the same images and compares what they say.
+public struct Verifier: Sendable {
+  public var job: ImageJob
+  public var evaluation: EvaluationProtocol
+
+  public init(job: ImageJob, evaluation: EvaluationProtocol) {
+    self.job = job
+    self.evaluation = evaluation
+  }
+
+  /// A pair of sessions and the comparisons of one thread.
+  private final class Worker: @unchecked Sendable {
+    let reference: Session
+    let quantized: Session
+    var accumulator = FidelityAccumulator()
+
+    init(_ reference: Executable, _ quantized: Executable) {
+      self.reference = Session(reference)
+      self.quantized = Session(quantized)
+    }
+  }
+
+  /// - Parameter usesLabels: whether the files' class indices are those of the classifier.
+  /// - Returns: the figures, and the images that were left out.
+  public func compare(
+    _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], usesLabels: Bool,
+    progress: any Progress
+  ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
+    let workers = Mutex<[Int: Worker]>([:])
+    let skipped = try job.run(files, progress: progress) { index, image, workerIndex in
+      let worker = workers.withLock { workers in
+        if let known = workers[workerIndex] { return known }
+        let worker = Worker(reference, quantized)
+        workers[workerIndex] = worker
+        return worker
+      }
+      let input = try evaluation.apply(to: image)
+      let expected = try worker.reference.outputs(for: input)
+      let actual = try worker.quantized.outputs(for: input)
+      worker.accumulator.add(
+        ImageComparison(
+          name: files[index].relativePath, label: usesLabels ? files[index].label : nil,
+          referenceEmbedding: expected.embedding, quantizedEmbedding: actual.embedding,
+          referenceLogits: expected.logits, quantizedLogits: actual.logits))
+    }
+    let figures = workers.withLock { workers in
+      workers.values.reduce(into: FidelityAccumulator()) { $0.merge($1.accumulator) }.figures()
+    }
+    return (figures, skipped)
+  }
+}
+
+/// A network's outputs for one image.
+public struct ImageOutputs: Sendable {
+  /// L2-normalised, [D].
+  public let embedding: [Float]
+  /// [classes]; empty without a classifier.
+  public let logits: [Float]
+}
+
+extension Session {
+  /// Runs one image.
+  public func outputs(for image: RGBImage) throws(GraphError) -> ImageOutputs {
+    let result: Result<ImageOutputs, GraphError> = image.pixels.withUnsafeBufferPointer { pixels in
+      Result { () throws(GraphError) in
+        let outputs = try run(pixels: pixels, height: image.height, width: image.width)
+        return ImageOutputs(
+          embedding: outputs[GraphOutput.normalizedEmbedding]?.elements(as: Float.self) ?? [],
+          logits: outputs[GraphOutput.logits]?.elements(as: Float.self) ?? [])
+      }
+    }
+    return try result.get()
+  }
+}
