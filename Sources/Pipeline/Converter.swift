@@ -88,7 +88,7 @@ public struct Converter {
     let imported = try clock.stage("read") {
       try ImportedCheckpoint(path: options.checkpoint, options: options.model)
     }
-    try checkSize(imported.graph)
+    try imported.graph.checkSize(options.evaluation.size)
     let images = try ImageSelection(options, calibration: calibration, progress: progress)
 
     let folded = try clock.stage("fold") { try Folding(imported, side: probeSide(imported.graph)) }
@@ -150,16 +150,6 @@ public struct Converter {
   }
 
   // MARK: - Checks
-
-  private func checkSize(_ graph: Graph) throws {
-    let side = options.evaluation.size
-    do throws(GraphError) {
-      _ = try graph.inferShapes(input: [1, side, side, 3])
-    } catch {
-      let least = graph.leastSquareInput.map { "; \(graph.architecture) needs at least \($0)" } ?? ""
-      throw PipelineError.option("--size \(side) is too small for this network\(least) (\(error))")
-    }
-  }
 
   /// Large enough for the network, small enough to be quick: what folding is proved on.
   private func probeSide(_ graph: Graph) -> Int { min(options.evaluation.size, max(graph.leastSquareInput ?? 0, 128)) }

@@ -90,3 +90,18 @@ public struct ImportedCheckpoint: Sendable {
     }
   }
 }
+
+extension ModelFile {
+  /// - Throws: `PipelineError.option` where images of this size are too small for the network.
+  func checkSize(_ side: Int) throws(PipelineError) { try graph.checkSize(side) }
+}
+
+extension Graph {
+  /// - Throws: `PipelineError.option` where images of this size are too small for the network.
+  func checkSize(_ side: Int) throws(PipelineError) {
+    guard let least = leastSquareInput, side >= least else {
+      let least = leastSquareInput.map { "; it needs at least \($0)" } ?? ""
+      throw .option("--size \(side) is too small for \(architecture)\(least)")
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import Graphs
+import Kernels
+import Runtime
+
+/// Times inference on random images.
+public struct Benchmark {
+  private let executable: Executable
+  private let side: Int
+  private let batch: Int
+  private let threads: Int
+
+  /// - Parameter threads: that work on one batch together.
+  public init(executable: Executable, side: Int, batch: Int, threads: Int) {
+    self.executable = executable
+    self.side = side
+    self.batch = batch
+    self.threads = threads
+  }
+
+  /// Milliseconds per image of a number of runs.
+  public struct Times: Sendable {
+    let sorted: [Double]
+    public var minimum: Double { sorted.first ?? 0 }
+
+    /// The nearest-rank quantile.
+    public func quantile(_ share: Double) -> Double {
+      sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))]
+    }
+  }
+
+  /// Runs three times to warm up, then `count` times.
+  public func run(count: Int, progress: any Progress) throws(GraphError) -> Times {
+    let session = Session(executable, team: ThreadTeam(count: threads))
+    // Any pixels will do: no kernel's time depends on the values.
+    var state: UInt32 = 1
+    let pixels = (0..<batch * side * side * 3).map { _ in
+      state = state &* 1_664_525 &+ 1_013_904_223
+      return UInt8(state >> 24)
+    }
+    let clock = ContinuousClock()
+    var times: [Double] = []
+    progress.begin("bench", total: count)
+    defer { progress.end() }
+    for index in 0..<count + 3 {
+      let start = clock.now
+      let result: Result<Void, GraphError> = pixels.withUnsafeBufferPointer { pixels in
+        Result { () throws(GraphError) in
+          _ = try session.run(pixels: pixels, batch: batch, height: side, width: side)
+        }
+      }
+      try result.get()
+      let (whole, attoseconds) = (clock.now - start).components
+      if index >= 3 {
+        times.append((Double(whole) * 1e3 + Double(attoseconds) * 1e-15) / Double(batch))
+        progress.advance()
+      }
+    }
+    return Times(sorted: times.sorted())
+  }
+}

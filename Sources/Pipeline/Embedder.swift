@@ -1,0 +1,75 @@
+import Checkpoints
+import Files
+import Images
+import Runtime
+import Synchronization
+import Tensors
+
+/// Embeds and classifies images with one model.
+public struct Embedder: Sendable {
+  private let executable: Executable
+  private let evaluation: EvaluationProtocol
+  private let job: ImageJob
+
+  /// - Throws: `GraphError` where the model cannot run; `PipelineError.option` where the size is too small for it.
+  public init(model: ModelFile, evaluation: EvaluationProtocol, job: ImageJob) throws {
+    try model.checkSize(evaluation.size)
+    executable = try Executable(model.graph)
+    self.evaluation = evaluation
+    self.job = job
+  }
+
+  /// - Returns: a row for each image that was not left out, in the order of `files`.
+  public func run(_ files: [ImageFolder.File], progress: any Progress) throws -> Embeddings {
+    let sessions = Mutex<[Int: SessionBox]>([:])
+    let rows = Mutex([ImageOutputs?](repeating: nil, count: files.count))
+    progress.begin("embed", total: files.count)
+    defer { progress.end() }
+    let skipped = try job.run(files, progress: progress) { index, image, worker in
+      let box = sessions.withLock { sessions in
+        if let known = sessions[worker] { return known }
+        let box = SessionBox(Session(executable))
+        sessions[worker] = box
+        return box
+      }
+      let outputs = try box.session.outputs(for: try evaluation.apply(to: image))
+      rows.withLock { $0[index] = outputs }
+    }
+    return Embeddings(files: files, rows: rows.withLock { $0 }, skipped: skipped)
+  }
+}
+
+/// A session that stays with its worker.
+private final class SessionBox: @unchecked Sendable {
+  let session: Session
+  init(_ session: Session) { self.session = session }
+}
+
+/// The outputs for a list of images.
+public struct Embeddings: Sendable {
+  /// Paths below the folders given, in the order of the rows.
+  public let files: [String]
+  public let skipped: BrokenImages
+  private let rows: [ImageOutputs]
+
+  init(files: [ImageFolder.File], rows: [ImageOutputs?], skipped: BrokenImages) {
+    let kept = zip(files, rows).compactMap { file, row in row.map { (file.relativePath, $0) } }
+    self.files = kept.map(\.0)
+    self.rows = kept.map(\.1)
+    self.skipped = skipped
+  }
+
+  public var dimension: Int { rows.first?.embedding.count ?? 0 }
+  public var classes: Int { rows.first?.logits.count ?? 0 }
+  public func logits(row: Int) -> ArraySlice<Float> { rows[row].logits[...] }
+
+  /// Writes a safetensors file: `normalized_embedding` [n, D], `logits` [n, classes] where there are any, and the files in
+  /// the metadata.
+  public func write(to path: String) throws {
+    var tensors: [(name: String, tensor: Tensor)] = []
+    if classes > 0 { tensors.append(("logits", Tensor(rows.flatMap(\.logits), shape: [rows.count, classes]))) }
+    tensors.append(
+      ("normalized_embedding", Tensor(rows.flatMap(\.embedding), shape: [rows.count, dimension])))
+    try SafetensorsWriter.write(tensors, metadata: ["files": try JSONArray.encode(files)], to: path)
+  }
+}

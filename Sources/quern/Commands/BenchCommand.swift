@@ -1,0 +1,88 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import Pipeline
+import Runtime
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure the time of inference.",
+    discussion: """
+      Runs the network on random images and prints milliseconds per image: median, minimum and 95th percentile of the
+      runs, after a warm-up. All threads work on one batch together.
+
+      Example:
+        quern bench model.quern --threads 1 --batch 8
+      """)
+
+  @Argument(help: "A package or a checkpoint.")
+  var model: String
+
+  @Option(help: ArgumentHelp("Images in a batch.", valueName: "n"))
+  var batch = 1
+
+  @Option(help: ArgumentHelp("Runs to measure.", valueName: "n"))
+  var runs = 30
+
+  @Flag(help: "Use the scalar reference kernels, as a machine without SIMD would.")
+  var scalar = false
+
+  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Network options") var network: ModelOptions
+  @OptionGroup(title: "General options") var common: CommonOptions
+
+  mutating func validate() throws {
+    if !(1...256).contains(batch) { throw ValidationError("--batch must be from 1 to 256") }
+    if !(1...100_000).contains(runs) { throw ValidationError("--runs must be from 1 to 100000") }
+  }
+
+  func run() throws {
+    let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
+    let evaluation = try evaluation.evaluation(for: opened)
+    let kernels = KernelSet(features: scalar ? [] : .current)
+    let benchmark = Benchmark(
+      executable: try Executable(opened.graph, kernels: kernels), side: evaluation.size, batch: batch,
+      threads: common.threadCount)
+    let times = try benchmark.run(count: runs, progress: common.progress)
+    let report = BenchReport(
+      schema: "quern.bench/1",
+      msPerImage: .init(median: times.quantile(0.5), min: times.minimum, p95: times.quantile(0.95)),
+      threads: common.threadCount, batch: batch, size: evaluation.size, kernels: kernels.names + Self.blas)
+    if common.json {
+      Terminal.print(try JSONText.encode(report))
+    } else {
+      Terminal.print(report.text)
+    }
+  }
+
+  /// OpenBLAS, where the float path has loaded it.
+  private static var blas: [String] { BLAS.coreName.map { ["openblas: \($0)"] } ?? [] }
+}
+
+private struct BenchReport: Encodable {
+  struct Milliseconds: Encodable {
+    let median: Double
+    let min: Double
+    let p95: Double
+  }
+
+  let schema: String
+  let msPerImage: Milliseconds
+  let threads: Int
+  let batch: Int
+  let size: Int
+  let kernels: [String]
+
+  enum CodingKeys: String, CodingKey {
+    case schema
+    case msPerImage = "ms_per_image"
+    case threads, batch, size, kernels
+  }
+
+  var text: String {
+    String(
+      format: "%.2f ms per image (median; min %.2f, p95 %.2f)  %dx%d  batch %d  threads %d\nkernels  ",
+      msPerImage.median, msPerImage.min, msPerImage.p95, size, size, batch, threads) + kernels.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,102 @@
+import ArgumentParser
+import Foundation
+import Images
+import Pipeline
+
+struct ClassifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "classify",
+    abstract: "Print the most probable classes of images.",
+    discussion: """
+      Class names come from --labels, a text file with one name a line in the order of the classifier, or from the
+      package, which has them where it was calibrated on a folder of class folders.
+
+      Example:
+        quern classify model.quern cat.jpg --top 3
+      """)
+
+  @Argument(help: "A package or a checkpoint.")
+  var model: String
+
+  @Argument(help: "Images, or folders of images.")
+  var images: [String]
+
+  @Option(help: ArgumentHelp("Text file with one class name a line.", valueName: "file"))
+  var labels: String?
+
+  @Option(help: ArgumentHelp("Classes to print for each image.", valueName: "n"))
+  var top = 5
+
+  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Network options") var network: ModelOptions
+  @OptionGroup(title: "General options") var common: CommonOptions
+
+  mutating func validate() throws {
+    if top < 1 { throw ValidationError("--top must be at least 1") }
+  }
+
+  func run() throws {
+    let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
+    let embedder = Embedder(
+      model: opened, evaluation: try evaluation.evaluation(for: opened), job: ImageJob(threads: common.threadCount))
+    let result = try embedder.run(try ImageList(images).files, progress: common.progress)
+    guard result.classes > 0 else {
+      throw PipelineError.wrongKind("\(model): this network has no classifier; use 'quern embed' for its embeddings")
+    }
+    let names = try labelNames(opened, classes: result.classes)
+    let classified = result.files.indices.map { row in
+      Classification(file: result.files[row], logits: result.logits(row: row), names: names, top: top)
+    }
+    if common.json {
+      Terminal.print(try JSONText.encode(ClassifyReport(schema: "quern.classify/1", images: classified)))
+    } else {
+      for entry in classified { Terminal.print(entry.text) }
+    }
+  }
+
+  private func labelNames(_ model: ModelFile, classes: Int) throws -> [String] {
+    guard let labels else { return model.package?.labels ?? [] }
+    let names = try LabelFile.read(labels)
+    guard names.count == classes else {
+      throw PipelineError.wrongKind("\(labels): \(names.count) names for a classifier of \(classes) classes")
+    }
+    return names
+  }
+
+  private struct ClassifyReport: Encodable {
+    let schema: String
+    let images: [Classification]
+  }
+}
+
+/// The top classes of one image.
+private struct Classification: Encodable {
+  struct Entry: Encodable {
+    let index: Int
+    let label: String?
+    let probability: Double
+  }
+
+  let file: String
+  let classes: [Entry]
+
+  /// Softmax over the logits; of equal ones the lower index comes first.
+  init(file: String, logits: ArraySlice<Float>, names: [String], top: Int) {
+    let values = logits.map { Double($0) }
+    let largest = values.max() ?? 0
+    let powers = values.map { exp($0 - largest) }
+    let sum = powers.reduce(0, +)
+    let order = values.indices.sorted { values[$0] != values[$1] ? values[$0] > values[$1] : $0 < $1 }
+    self.file = file
+    classes = order.prefix(top).map {
+      Entry(index: $0, label: names.indices.contains($0) ? names[$0] : nil, probability: powers[$0] / sum)
+    }
+  }
+
+  var text: String {
+    ([file]
+      + classes.map { entry in
+        String(format: "  %5.1f %%  ", 100 * entry.probability) + (entry.label.map { "\($0) (\(entry.index))" } ?? "\(entry.index)")
+      }).joined(separator: "\n")
+  }
+}

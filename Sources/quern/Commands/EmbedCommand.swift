@@ -1,0 +1,63 @@
+import ArgumentParser
+import Foundation
+import Images
+import Pipeline
+
+struct EmbedCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "embed",
+    abstract: "Write the embeddings and logits of images to a safetensors file.",
+    discussion: """
+      The file holds float32 tensors normalized_embedding [images, D] and, where the network has a classifier, logits
+      [images, classes]; its metadata key 'files' is a JSON array of the images in the order of the rows. A checkpoint
+      runs in float, a package in int8.
+
+      Example:
+        quern embed model.quern photos/ -o embeddings.safetensors
+      """)
+
+  @Argument(help: "A package or a checkpoint.")
+  var model: String
+
+  @Argument(help: "Images, or folders of images.")
+  var images: [String]
+
+  @Option(name: [.short, .long], help: ArgumentHelp("The file to write.", valueName: "file.safetensors"))
+  var output: String
+
+  @Flag(help: "Leave broken images out, with a warning, instead of failing.")
+  var skipBadImages = false
+
+  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Network options") var network: ModelOptions
+  @OptionGroup(title: "General options") var common: CommonOptions
+
+  func run() throws {
+    let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
+    let embedder = Embedder(
+      model: opened, evaluation: try evaluation.evaluation(for: opened),
+      job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
+    let progress = common.progress
+    let result = try embedder.run(try ImageList(images).files, progress: progress)
+    if !result.skipped.isEmpty { progress.warn("\(result.skipped.count) images were left out:\n\(result.skipped)") }
+    try result.write(to: output)
+    if common.json {
+      Terminal.print(
+        try JSONText.encode(
+          EmbedReport(
+            schema: "quern.embed/1", images: result.files.count, dimension: result.dimension,
+            classes: result.classes, skipped: result.skipped.count, output: output)))
+    } else if !common.quiet {
+      Terminal.note("\(result.files.count) embeddings of \(result.dimension) values written to \(output)")
+    }
+  }
+
+  private struct EmbedReport: Encodable {
+    let schema: String
+    let images: Int
+    let dimension: Int
+    let classes: Int
+    let skipped: Int
+    let output: String
+  }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Fidelity
+import Images
+import Pipeline
+
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Hold a package against the checkpoint it was made from.",
+    discussion: """
+      Runs the checkpoint in float and the package in int8 over the same images and reports how far the embeddings drift
+      and how often the top classes agree. Size, crop and GeM exponent are those the package was converted for, unless
+      given.
+
+      Example:
+        quern verify model.quern --reference model.pth --images photos/ --report fidelity.xml
+      """)
+
+  @Argument(help: "The package.")
+  var package: String
+
+  @Option(help: ArgumentHelp("The checkpoint to hold it against.", valueName: "checkpoint"))
+  var reference: String
+
+  @Option(help: ArgumentHelp("Folder of images; subfolders are classes.", valueName: "folder"))
+  var images: String
+
+  @Flag(help: "Leave broken images out, with a warning, instead of failing.")
+  var skipBadImages = false
+
+  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
+  @OptionGroup(title: "General options") var common: CommonOptions
+
+  func run() throws {
+    let job = ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
+    var verification = Verification(package: package, reference: reference, images: images, job: job)
+    verification.size = evaluation.size
+    verification.crop = evaluation.crop
+    verification.model = model.options
+    let report = try verification.run(gates: try gates.gates, progress: common.progress)
+    try gates.write(report)
+    Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
+    if !report.passed { throw ExitCode(1) }
+  }
+}

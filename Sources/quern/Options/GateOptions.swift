@@ -1,0 +1,46 @@
+import ArgumentParser
+import Fidelity
+import Files
+
+/// The tolerances, and where reports go.
+struct GateOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Largest mean drift; an image's drift is 1 - cosine(float, int8 embedding).", valueName: "x"))
+  var maxMeanDrift = 0.01
+
+  @Option(help: ArgumentHelp("Largest drift of any image.", valueName: "x"))
+  var maxDrift = 0.05
+
+  @Option(help: ArgumentHelp("Least share of images with the same top-1 class, in percent.", valueName: "percent"))
+  var minAgreement = 95.0
+
+  @Option(help: ArgumentHelp("Largest loss of top-1 accuracy in points, where the images are labelled.", valueName: "points"))
+  var maxTop1Drop = 1.0
+
+  @Option(
+    name: .customLong("report"),
+    help: ArgumentHelp(
+      "Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit). May be given several times.",
+      valueName: "file"))
+  var reports: [String] = []
+
+  mutating func validate() throws {
+    for path in reports { _ = try ReportFormat(path: path) }
+    _ = try gates
+  }
+
+  var gates: Gates {
+    get throws {
+      try Gates(
+        maxMeanDrift: maxMeanDrift, maxDrift: maxDrift, minAgreement: minAgreement, maxTop1Drop: maxTop1Drop)
+    }
+  }
+
+  /// Writes every report that was asked for.
+  func write(_ report: FidelityReport) throws {
+    for path in reports {
+      let file = try AtomicFile(path: path)
+      try file.write(try report.rendered(as: ReportFormat(path: path)))
+      try file.commit()
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import ArgumentParser
+import Checkpoints
+import Fidelity
+import Files
+import Foundation
+import Graphs
+import Images
+import ModelImport
+import PackageFormat
+import Pipeline
+
+/// From errors to messages and exit statuses: the only place that knows sysexits(3).
+enum Failure {
+  static let usage: Int32 = 64
+  static let badData: Int32 = 65
+  static let missingInput: Int32 = 66
+  static let internalError: Int32 = 70
+  static let cannotCreate: Int32 = 73
+  static let inputOutput: Int32 = 74
+
+  /// Prints what happened on stderr and ends the process with the error's status.
+  static func exit(_ error: any Error) -> Never {
+    // Help, version and usage errors are the argument parser's own.
+    if error is ExitCode || Quern.exitCode(for: error) == .validationFailure || Quern.exitCode(for: error) == .success {
+      Quern.exit(withError: error)
+    }
+    let message = String(describing: error)
+    guard let status = status(of: error) else {
+      if Quern.exitCode(for: error) != .failure { Quern.exit(withError: error) }
+      Terminal.complain("error: \(Quern.message(for: error))")
+      Foundation.exit(internalError)
+    }
+    Terminal.complain("error: \(message)")
+    Foundation.exit(status)
+  }
+
+  /// `nil` for errors that are no module's: defects.
+  private static func status(of error: any Error) -> Int32? {
+    switch error {
+    case let error as FileError: error.kind.rawValue
+    case let error as CheckpointError: error.kind.rawValue
+    case let error as PackageError: error.kind.rawValue
+    case let error as ImageError: status(ofImage: error)
+    case let error as ImportError: if case .option = error { usage } else { badData }
+    case let error as GraphError: status(ofGraph: error)
+    case let error as PipelineError: status(ofPipeline: error)
+    case is FidelityError: badData
+    default: nil
+    }
+  }
+
+  private static func status(ofImage error: ImageError) -> Int32 {
+    switch error.underlying {
+    case .system, .notAFolder, .notARegularFile: missingInput
+    case .noImages: missingInput
+    case .invalidGeometry: usage
+    default: badData
+    }
+  }
+
+  private static func status(ofGraph error: GraphError) -> Int32 {
+    switch error {
+    case .at(_, let inner), .after(_, let inner): status(ofGraph: inner)
+    case .inputSize: usage
+    default: badData
+    }
+  }
+
+  private static func status(ofPipeline error: PipelineError) -> Int32 {
+    switch error {
+    case .option: usage
+    case .foldingMismatch: internalError
+    case .brokenImages, .noUsableImages, .notFinite, .wrongKind: badData
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import Foundation
+import Pipeline
+import Synchronization
+
+/// One line on stderr that is redrawn as work goes on, with rate and time left; only on a terminal. Elsewhere only
+/// warnings appear.
+final class ProgressLine: Progress {
+  private struct State {
+    var stage = ""
+    var total: Int?
+    var done = 0
+    var start = ContinuousClock.now
+    var drawn: ContinuousClock.Instant?
+  }
+
+  private let state = Mutex(State())
+  private let draws: Bool
+  private let warns: Bool
+
+  init(quiet: Bool) {
+    draws = !quiet && Terminal.isInteractive
+    warns = !quiet
+  }
+
+  func begin(_ stage: String, total: Int?) {
+    state.withLock { state in
+      state = State(stage: stage, total: total)
+      if draws { draw(&state) }
+    }
+  }
+
+  func advance() {
+    state.withLock { state in
+      state.done += 1
+      let isDue = state.drawn.map { ContinuousClock.now - $0 > .milliseconds(100) } ?? true
+      if draws && isDue { draw(&state) }
+    }
+  }
+
+  func end() { if draws { clear() } }
+
+  func warn(_ message: String) {
+    guard warns else { return }
+    if draws { clear() }
+    Terminal.complain("warning: \(message)")
+  }
+
+  private func clear() { Terminal.write("\r\u{1B}[K", to: FileHandle.standardError) }
+
+  private func draw(_ state: inout State) {
+    state.drawn = .now
+    var line = "\r\u{1B}[K\(state.stage)"
+    if let total = state.total, total > 0 {
+      line += "  \(state.done)/\(total)"
+      let (whole, fraction) = (ContinuousClock.now - state.start).components
+      let elapsed = Double(whole) + Double(fraction) * 1e-18
+      if state.done > 0, elapsed > 0.2 {
+        let rate = Double(state.done) / elapsed
+        line += String(format: "  %.1f images/s  %.0f s left", rate, Double(total - state.done) / rate)
+      }
+    } else {
+      line += " …"
+    }
+    Terminal.write(line, to: FileHandle.standardError)
+  }
+}
