@@ -12,4 +12,12 @@ enum {
   QUERN_CPU_NEON_DOT = 1 << 5,
 };
 
+// What this machine runs: the processor has it and the operating system saves its registers.
 uint32_t quern_cpu_features(void);
+
+// Rows of the kernel tables are immutable, so Swift may share them between threads.
+#if defined(__clang__)
+#define QUERN_SENDABLE __attribute__((swift_attr("@Sendable")))
+#else
+#define QUERN_SENDABLE
+#endif

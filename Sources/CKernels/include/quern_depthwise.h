@@ -2,11 +2,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quern_cpu.h"
+
 // Depthwise int8 convolution: each channel with its own taps.
 //
 //   acc[r][c] = bias[c] + sum over taps t of  input[offsets[r * taps + t] + c] * weight[t][c]
 //
-// Epilogue, bias and padding as in quern_igemm.h, without a residual.
+// Epilogue, bias and padding as in quern_igemm.h, without a residual. Inputs are never read past `channels`.
 // Packed weights: blocks of 16 channels; in a block, for each group of 4 taps (the last zero-padded), 16 channels x 4
 // taps. A missing tap of the last group reads the row's last offset again, with weight 0.
 
@@ -24,13 +26,13 @@ typedef struct {
   size_t output_stride;
 } quern_depthwise_args;
 
-typedef struct {
+typedef struct QUERN_SENDABLE {
   const char *name;
   uint32_t needed_features;
   void (*run)(const quern_depthwise_args *);
 } quern_depthwise_kernel;
 
-extern const quern_depthwise_kernel quern_depthwise_kernels[];
+extern const quern_depthwise_kernel *const quern_depthwise_kernels;
 extern const size_t quern_depthwise_kernel_count;
 
 size_t quern_depthwise_packed_size(size_t channels, size_t taps);

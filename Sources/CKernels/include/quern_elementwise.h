@@ -2,9 +2,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Elementwise kernels. Arithmetic as in quern_igemm.h: single float32 operations, ties to even, no fused multiply-add.
+#include "quern_cpu.h"
 
-typedef struct {
+// Elementwise kernels. Arithmetic as in quern_igemm.h: single float32 operations, ties to even, no fused multiply-add;
+// max, min, NaN and the ranges of zero points and bounds, too.
+
+typedef struct QUERN_SENDABLE {
   const char *name;
   uint32_t needed_features;
   // q = clamp(rint(clamp(x / scale, +-65536)) + zero_point, 0, 255); NaN gives 0.
@@ -21,7 +24,7 @@ typedef struct {
                           size_t residual_stride, int relu);
 } quern_elementwise_kernel;
 
-extern const quern_elementwise_kernel quern_elementwise_kernels[];
+extern const quern_elementwise_kernel *const quern_elementwise_kernels;
 extern const size_t quern_elementwise_kernel_count;
 
 // Swift cannot import an array of unknown length: the table by its address.

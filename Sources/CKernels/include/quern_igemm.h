@@ -2,6 +2,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quern_cpu.h"
+
 // Indirect int8 matrix product: the kernel under every dense and grouped convolution and fully connected layer.
 //
 //   acc[r][n] = bias[n] + sum over taps t, bytes k < tap_bytes of  input[offsets[r * taps + t] + k] * weight[n][t][k]
@@ -17,6 +19,9 @@
 //   if residual: real = real + (float)(residual[r][n] - residual_zero_point) * residual_multiplier
 //   QUERN_STORE_U8:  v = real; v = min(max(v, -65536), 65536);  q = (int)rint(v) + output_zero_point; clamp q to [output_min, output_max]
 //   QUERN_STORE_F32: if relu: real = max(real, 0) ; store
+// where max(a, b) is a > b ? a : b and min(a, b) is a < b ? a : b, so that NaN becomes the lower bound. The caller keeps
+// 0 <= output_min <= output_max <= 255 and |output_zero_point| <= 32000. Accumulators wrap: an intermediate sum may leave
+// int32 as long as the last one does not.
 // All tiers give the same bits as the scalar one.
 //
 // Packed weights: blocks of 16 output channels; in a block, for each tap, for each group of 4 consecutive bytes k
@@ -24,7 +29,8 @@
 // taps * round_up(tap_bytes, 4) * 16 bytes. `bias` and `multiplier` are padded to a multiple of 16 channels, too.
 //
 // Reading past a tap's end: kernels may read up to 3 bytes past tap_bytes (they meet zero weights), so input buffers must
-// be readable for 64 bytes past their end. Outputs are never written past `output_channels`.
+// be readable for 64 bytes past their end. Outputs are never written, and residuals never
+// read, past `output_channels`.
 
 enum { QUERN_STORE_U8 = 0, QUERN_STORE_F32 = 1 };
 
@@ -53,14 +59,14 @@ typedef struct {
 
 typedef void (*quern_igemm_function)(const quern_igemm_args *);
 
-typedef struct {
+typedef struct QUERN_SENDABLE {
   const char *name;          // "avx512vnni_6x64"
   uint32_t needed_features;
   quern_igemm_function run;
 } quern_igemm_kernel;
 
 // The table, best first, scalar last.
-extern const quern_igemm_kernel quern_igemm_kernels[];
+extern const quern_igemm_kernel *const quern_igemm_kernels;
 extern const size_t quern_igemm_kernel_count;
 
 // Bytes of the packed form, and packing from [output_channels][taps][tap_bytes].

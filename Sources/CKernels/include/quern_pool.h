@@ -2,20 +2,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quern_cpu.h"
+
 // Pooling kernels over indirection: row r reads taps[r] of the offsets [rows][taps]; a negative offset is a tap outside the map.
 
-typedef struct {
+typedef struct QUERN_SENDABLE {
   const char *name;
   uint32_t needed_features;
   // y[r][c] = max over taps inside the map of x[offset + c]; at least one tap is inside
   void (*max_u8)(const uint8_t *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, uint8_t *y, size_t y_stride);
+  // the same for floats; a NaN in any tap gives a NaN, and of equal values (-0, +0) the first tap's stays
   void (*max_f32)(const float *x, const int32_t *offsets /* in elements */, size_t rows, size_t taps, size_t channels, float *y, size_t y_stride);
   // sums[c] += table[x[i * stride + c]] over i < count: GeM's power sums of a uint8 map through a 256-entry table. One
   // float addition for each i, in order.
   void (*table_sum)(const uint8_t *x, size_t count, size_t stride, size_t channels, const float *table, float *sums);
 } quern_pool_kernel;
 
-extern const quern_pool_kernel quern_pool_kernels[];
+extern const quern_pool_kernel *const quern_pool_kernels;
 extern const size_t quern_pool_kernel_count;
 
 // Swift cannot import an array of unknown length: the table by its address.

@@ -2,6 +2,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quern_cpu.h"
+
 // Float activations times int8 weights with a scale for each output channel: classifier, whitening, squeeze-excitation.
 //
 //   acc = 0; for k in 0 ..< inputs, in order: acc = fma(x[k], (float)weight[n][k], acc)      (float32, one rounding a step)
@@ -21,13 +23,13 @@ typedef struct {
   size_t input_stride, output_stride;
 } quern_rowlinear_args;
 
-typedef struct {
+typedef struct QUERN_SENDABLE {
   const char *name;
   uint32_t needed_features;
   void (*run)(const quern_rowlinear_args *);
 } quern_rowlinear_kernel;
 
-extern const quern_rowlinear_kernel quern_rowlinear_kernels[];
+extern const quern_rowlinear_kernel *const quern_rowlinear_kernels;
 extern const size_t quern_rowlinear_kernel_count;
 
 size_t quern_rowlinear_packed_size(size_t outputs, size_t inputs);

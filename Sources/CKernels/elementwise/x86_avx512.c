@@ -1,0 +1,91 @@
+#include "functions.h"
+
+#if defined(__x86_64__)
+
+#include "../requantise/x86_avx512.h"
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { width = 16 };
+
+// Lanes of the vector that starts at `i`; all of them except at the end.
+INLINE __mmask16 lanes(size_t i, size_t count) {
+  return count - i >= width ? (__mmask16)0xFFFF : (__mmask16)((1u << (count - i)) - 1);
+}
+
+INLINE void store_u8(uint8_t *y, __mmask16 mask, __m128i bytes) {
+  if (mask == 0xFFFF) {
+    _mm_storeu_si128((__m128i *)y, bytes); // masked byte stores are slow on some processors
+  } else {
+    _mm_mask_storeu_epi8(y, mask, bytes);
+  }
+}
+
+INLINE __m512 centred(const uint8_t *q, __mmask16 mask, __m512i zero_point) {
+  return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, q)), zero_point));
+}
+
+void quern_quantize_avx512(const float *x, size_t count, float scale, int32_t zero_point, uint8_t *q) {
+  const quern_bounds_512 bounds = quern_bounds_512_make(zero_point, 0, 255);
+  const __m512 divisor = _mm512_set1_ps(scale);
+  for (size_t i = 0; i < count; i += width) {
+    const __mmask16 mask = lanes(i, count);
+    const __m512 real = _mm512_div_ps(_mm512_maskz_loadu_ps(mask, x + i), divisor);
+    store_u8(q + i, mask, quern_pack16_512(quern_round_512(real, &bounds), &bounds));
+  }
+}
+
+void quern_dequantize_avx512(const uint8_t *q, size_t count, float scale, int32_t zero_point, float *x) {
+  const __m512i zero = _mm512_set1_epi32(zero_point);
+  const __m512 factor = _mm512_set1_ps(scale);
+  for (size_t i = 0; i < count; i += width) {
+    const __mmask16 mask = lanes(i, count);
+    _mm512_mask_storeu_ps(x + i, mask, _mm512_mul_ps(factor, centred(q + i, mask, zero)));
+  }
+}
+
+void quern_add_avx512(const uint8_t *a, int32_t za, float ma, const uint8_t *b, int32_t zb, float mb, size_t count,
+                      int32_t zero_point, int32_t output_min, uint8_t *q) {
+  const quern_bounds_512 bounds = quern_bounds_512_make(zero_point, output_min, 255);
+  const __m512i zero_a = _mm512_set1_epi32(za), zero_b = _mm512_set1_epi32(zb);
+  const __m512 factor_a = _mm512_set1_ps(ma), factor_b = _mm512_set1_ps(mb);
+  for (size_t i = 0; i < count; i += width) {
+    const __mmask16 mask = lanes(i, count);
+    const __m512 real = _mm512_add_ps(_mm512_mul_ps(centred(a + i, mask, zero_a), factor_a),
+                                      _mm512_mul_ps(centred(b + i, mask, zero_b), factor_b));
+    store_u8(q + i, mask, quern_pack16_512(quern_round_512(real, &bounds), &bounds));
+  }
+}
+
+void quern_requantize_avx512(const uint8_t *a, int32_t za, float ma, size_t count, int32_t zero_point,
+                             int32_t output_min, uint8_t *q) {
+  const quern_bounds_512 bounds = quern_bounds_512_make(zero_point, output_min, 255);
+  const __m512i zero = _mm512_set1_epi32(za);
+  const __m512 factor = _mm512_set1_ps(ma);
+  for (size_t i = 0; i < count; i += width) {
+    const __mmask16 mask = lanes(i, count);
+    const __m512 real = _mm512_mul_ps(centred(a + i, mask, zero), factor);
+    store_u8(q + i, mask, quern_pack16_512(quern_round_512(real, &bounds), &bounds));
+  }
+}
+
+void quern_bias_activation_avx512(float *x, size_t rows, size_t channels, size_t stride, const float *bias,
+                                  const float *residual, size_t residual_stride, int relu) {
+  const __m512 zero = _mm512_setzero_ps();
+  for (size_t row = 0; row < rows; ++row) {
+    float *values = x + row * stride;
+    const float *others = residual ? residual + row * residual_stride : 0;
+    for (size_t c = 0; c < channels; c += width) {
+      const __mmask16 mask = lanes(c, channels);
+      __m512 value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, values + c), _mm512_maskz_loadu_ps(mask, bias + c));
+      if (others) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, others + c));
+      _mm512_mask_storeu_ps(values + c, mask, relu ? _mm512_max_ps(value, zero) : value);
+    }
+  }
+}
+
+#pragma clang attribute pop
+#endif

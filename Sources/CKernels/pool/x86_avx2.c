@@ -1,0 +1,65 @@
+#include "functions.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <math.h>
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+// Channels in whole vectors; what is left over goes to the scalar tier.
+
+static void max_u8_row(const uint8_t *x, const int32_t *offsets, size_t taps, size_t channels, uint8_t *y) {
+  for (size_t c = 0; c < channels; c += 32) {
+    __m256i best = _mm256_setzero_si256();
+    for (size_t t = 0; t < taps; ++t) {
+      if (offsets[t] >= 0) best = _mm256_max_epu8(best, _mm256_loadu_si256((const __m256i *)(x + offsets[t] + c)));
+    }
+    _mm256_storeu_si256((__m256i *)(y + c), best);
+  }
+}
+
+void quern_max_u8_avx2(const uint8_t *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, uint8_t *y,
+                       size_t y_stride) {
+  const size_t whole = channels / 32 * 32;
+  for (size_t row = 0; row < rows; ++row) max_u8_row(x, offsets + row * taps, taps, whole, y + row * y_stride);
+  if (whole < channels) quern_max_u8_scalar(x + whole, offsets, rows, taps, channels - whole, y + whole, y_stride);
+}
+
+static void max_f32_row(const float *x, const int32_t *offsets, size_t taps, size_t channels, float *y) {
+  for (size_t c = 0; c < channels; c += 8) {
+    __m256 best = _mm256_set1_ps(-INFINITY);
+    for (size_t t = 0; t < taps; ++t) {
+      if (offsets[t] < 0) continue;
+      const __m256 value = _mm256_loadu_ps(x + offsets[t] + c);
+      const __m256 larger = _mm256_cmp_ps(value, best, _CMP_GT_OQ), nan = _mm256_cmp_ps(value, value, _CMP_UNORD_Q);
+      best = _mm256_blendv_ps(best, value, _mm256_or_ps(larger, nan));
+    }
+    _mm256_storeu_ps(y + c, best);
+  }
+}
+
+void quern_max_f32_avx2(const float *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, float *y,
+                        size_t y_stride) {
+  const size_t whole = channels / 8 * 8;
+  for (size_t row = 0; row < rows; ++row) max_f32_row(x, offsets + row * taps, taps, whole, y + row * y_stride);
+  if (whole < channels) quern_max_f32_scalar(x + whole, offsets, rows, taps, channels - whole, y + whole, y_stride);
+}
+
+void quern_table_sum_avx2(const uint8_t *x, size_t count, size_t stride, size_t channels, const float *table,
+                          float *sums) {
+  const size_t whole = channels / 8 * 8;
+  for (size_t c = 0; c < whole; c += 8) {
+    __m256 sum = _mm256_loadu_ps(sums + c);
+    for (size_t i = 0; i < count; ++i) {
+      const __m256i index = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(x + i * stride + c)));
+      sum = _mm256_add_ps(sum, _mm256_i32gather_ps(table, index, 4));
+    }
+    _mm256_storeu_ps(sums + c, sum);
+  }
+  quern_table_sum_scalar(x + whole, count, stride, channels - whole, table, sums + whole);
+}
+
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,66 @@
+#include "functions.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <math.h>
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __mmask64 mask64(size_t count) { return count >= 64 ? ~0ull : (1ull << count) - 1; }
+INLINE __mmask16 mask16(size_t count) { return count >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << count) - 1); }
+
+void quern_max_u8_avx512(const uint8_t *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, uint8_t *y,
+                         size_t y_stride) {
+  for (size_t row = 0; row < rows; ++row, offsets += taps, y += y_stride) {
+    for (size_t c = 0; c < channels; c += 64) {
+      const __mmask64 mask = mask64(channels - c);
+      __m512i best = _mm512_setzero_si512();
+      for (size_t t = 0; t < taps; ++t) {
+        if (offsets[t] >= 0) best = _mm512_max_epu8(best, _mm512_maskz_loadu_epi8(mask, x + offsets[t] + c));
+      }
+      if (mask == ~0ull) {
+        _mm512_storeu_si512(y + c, best); // masked byte stores are slow on some processors
+      } else {
+        _mm512_mask_storeu_epi8(y + c, mask, best);
+      }
+    }
+  }
+}
+
+void quern_max_f32_avx512(const float *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, float *y,
+                          size_t y_stride) {
+  for (size_t row = 0; row < rows; ++row, offsets += taps, y += y_stride) {
+    for (size_t c = 0; c < channels; c += 16) {
+      const __mmask16 mask = mask16(channels - c);
+      __m512 best = _mm512_set1_ps(-INFINITY);
+      for (size_t t = 0; t < taps; ++t) {
+        if (offsets[t] < 0) continue;
+        const __m512 value = _mm512_maskz_loadu_ps(mask, x + offsets[t] + c);
+        const __mmask16 larger = _mm512_cmp_ps_mask(value, best, _CMP_GT_OQ);
+        const __mmask16 nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
+        best = _mm512_mask_mov_ps(best, larger | nan, value);
+      }
+      _mm512_mask_storeu_ps(y + c, mask, best);
+    }
+  }
+}
+
+void quern_table_sum_avx512(const uint8_t *x, size_t count, size_t stride, size_t channels, const float *table,
+                            float *sums) {
+  for (size_t c = 0; c < channels; c += 16) {
+    const __mmask16 mask = mask16(channels - c);
+    __m512 sum = _mm512_maskz_loadu_ps(mask, sums + c);
+    for (size_t i = 0; i < count; ++i) {
+      const __m512i index = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, x + i * stride + c));
+      sum = _mm512_add_ps(sum, _mm512_i32gather_ps(index, table, 4));
+    }
+    _mm512_mask_storeu_ps(sums + c, mask, sum);
+  }
+}
+
+#pragma clang attribute pop
+#endif

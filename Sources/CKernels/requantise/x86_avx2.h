@@ -1,0 +1,28 @@
+#pragma once
+#include <immintrin.h>
+#include <stdint.h>
+
+// requantise/scalar.h, 16 values at a time; why one clamp is enough: x86_avx512.h.
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+typedef struct {
+  __m256 low, high;   // bounds of the real value
+  __m256i zero_point; // int16
+} quern_bounds_256;
+
+static inline __attribute__((always_inline)) quern_bounds_256 quern_bounds_256_make(int32_t zero_point, int32_t output_min,
+                                                                                    int32_t output_max) {
+  return (quern_bounds_256){_mm256_set1_ps((float)(output_min - zero_point)), _mm256_set1_ps((float)(output_max - zero_point)),
+                            _mm256_set1_epi16((int16_t)zero_point)};
+}
+
+// Two vectors of 8 real values to 16 bytes.
+static inline __attribute__((always_inline)) __m128i quern_requantise_256(__m256 a, __m256 b, const quern_bounds_256 *bounds) {
+  const __m256i qa = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(a, bounds->low), bounds->high));
+  const __m256i qb = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(b, bounds->low), bounds->high));
+  const __m256i words = _mm256_add_epi16(_mm256_permute4x64_epi64(_mm256_packs_epi32(qa, qb), 0xD8), bounds->zero_point);
+  return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+
+#pragma clang attribute pop
