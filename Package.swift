@@ -39,7 +39,7 @@ let package = Package(
     module("Fidelity", []),
     module("Quantization", ["Calibration", "Graphs", "Operators", "Tensors"]),
     module("Calibration", ["Graphs", "Images", "Kernels", "Runtime", "Tensors"]),
-    module("Images", ["CPNG", "CTurboJPEG"]),
+    module("Images", ["CImageCodecs"]),
     module("PackageFormat", ["CCrypto", "CZstd", "Graphs", "Operators", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
@@ -54,12 +54,14 @@ let package = Package(
 
     // C: kernels of our own, and one module for each library.
     .target(name: "CKernels"),
+    .target(name: "CImageCodecs", dependencies: ["CJPEG", "CPNG"]),
     .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
+    tests("ImagesTests", ["Images"]),
     tests("TensorsTests", ["Tensors"]),
   ]
 )
