@@ -53,8 +53,13 @@ extension RGBImage {
     guard rect.fits(width: width, height: height) else {
       throw .invalidGeometry("a crop of \(rect) does not lie inside a picture of \(width)x\(height)")
     }
+    return copied(rect)
+  }
+
+  /// The part inside `rect`, which is known to lie inside the picture.
+  func copied(_ rect: PixelRect) -> RGBImage {
     guard rect != bounds else { return self }
-    let cropped = [UInt8](unsafeUninitializedCapacity: rect.width * rect.height * 3) { destination, count in
+    let part = [UInt8](unsafeUninitializedCapacity: rect.width * rect.height * 3) { destination, count in
       for y in 0..<rect.height {
         let start = ((rect.y + y) * width + rect.x) * 3
         let row = UnsafeMutableBufferPointer(rebasing: destination[(y * rect.width * 3)...])
@@ -62,7 +67,7 @@ extension RGBImage {
       }
       count = rect.width * rect.height * 3
     }
-    return RGBImage(width: rect.width, height: rect.height, checked: cropped)
+    return RGBImage(width: rect.width, height: rect.height, checked: part)
   }
 
   /// Left and right exchanged.

@@ -58,9 +58,10 @@ struct ResampleAxis {
     return Int(start)..<Int(end) + taps
   }
 
-  /// Calls `body` with the weights as the kernels take them, `first` counted from `origin`.
-  func withTaps(origin: Int, _ body: (quern_resample_taps) -> Void) {
-    let relative = first.map { $0 - Int32(truncatingIfNeeded: origin) }
+  /// Calls `body` with the weights as the kernels take them, input samples counted from the first that is needed.
+  func withTaps(_ body: (quern_resample_taps) -> Void) {
+    let origin = first.first ?? 0
+    let relative = first.map { $0 - origin }
     relative.withUnsafeBufferPointer { first in
       weights.withUnsafeBufferPointer { weights in
         body(
