@@ -1,0 +1,78 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// libjpeg and libpng report errors by longjmp, which Swift cannot survive: these functions keep it inside C.
+///
+/// All of them are thread-safe, keep no state, and read nothing outside `data[0 ..< size]`.
+
+enum quern_codec_status {
+  QUERN_CODEC_OK = 0,
+  /// The data ends before the last pixel.
+  QUERN_CODEC_TRUNCATED = 1,
+  /// The data contradicts the format; `message` says how.
+  QUERN_CODEC_CORRUPT = 2,
+  /// Valid, but of a kind that is not decoded; `message` says which.
+  QUERN_CODEC_UNSUPPORTED = 3,
+  QUERN_CODEC_OUT_OF_MEMORY = 4,
+};
+
+struct quern_codec_failure {
+  /// How many bytes had been taken in when it happened.
+  size_t offset;
+  /// The library's own words; empty where there are none.
+  char message[224];
+};
+
+struct quern_image_size {
+  uint32_t width;
+  uint32_t height;
+};
+
+/// Reads the header as far as the size.
+int quern_jpeg_read_size(
+    const uint8_t *data, size_t size, struct quern_image_size *result, struct quern_codec_failure *failure);
+
+/// Decodes to `rgb[height][width][3]`, whose size must be that of `quern_jpeg_read_size`.
+int quern_jpeg_decode(
+    const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
+    struct quern_codec_failure *failure);
+
+/// Reads the header as far as the size.
+int quern_png_read_size(
+    const uint8_t *data, size_t size, struct quern_image_size *result, struct quern_codec_failure *failure);
+
+/// Decodes to `rgb[height][width][3]`, whose size must be that of `quern_png_read_size`.
+int quern_png_decode(
+    const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
+    struct quern_codec_failure *failure);
+
+/// One pass of a separable resampling in Pillow's fixed point:
+/// out = min((sum of pixel * weight + 2^21) >> 22, 255), weights having 22 fractional bits.
+struct quern_resample_taps {
+  /// Every output sample has `taps` weights, in `weights[output * taps ...]`, for the input samples from `first[output]`.
+  const int32_t *first;
+  const uint32_t *weights;
+  size_t taps;
+  size_t outputs;
+};
+
+/// Along rows: `rows` rows of `input_width` RGB pixels, `source_stride` bytes apart, to `rows` packed rows of
+/// `along.outputs` RGB pixels. `scratch` has room for `3 * input_width + 1` bytes.
+void quern_resample_horizontal(
+    const uint8_t *source, size_t source_stride, size_t input_width, size_t rows, struct quern_resample_taps along,
+    uint8_t *scratch, uint8_t *destination);
+
+/// Along columns: from rows of `row_bytes` bytes, `source_stride` bytes apart, to `along.outputs` packed rows.
+void quern_resample_vertical(
+    const uint8_t *source, size_t source_stride, size_t row_bytes, struct quern_resample_taps along,
+    uint8_t *destination);
+
+#ifdef __cplusplus
+}
+#endif

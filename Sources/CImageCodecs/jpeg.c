@@ -1,0 +1,199 @@
+#include "quern_image_codecs.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+/// A progressive file of a few kilobytes can ask for thousands of passes over all of its pixels. No encoder writes
+/// more than some dozens; libjpeg-turbo's own guidance for untrusted files is to stop at 500.
+enum { MAXIMUM_SCANS = 500 };
+
+struct reader {
+  struct jpeg_decompress_struct codec;
+  struct jpeg_source_mgr source;
+  struct jpeg_error_mgr errors;
+  struct jpeg_progress_mgr progress;
+  jmp_buf failed;
+  size_t size;
+  int status;
+  struct quern_codec_failure *failure;
+  uint8_t *row;
+};
+
+static void fail(struct reader *reader, int status, const char *message) {
+  reader->status = status;
+  snprintf(reader->failure->message, sizeof reader->failure->message, "%s", message);
+  longjmp(reader->failed, 1);
+}
+
+static void on_error(j_common_ptr codec) {
+  struct reader *reader = (struct reader *)codec->client_data;
+  char message[JMSG_LENGTH_MAX];
+  codec->err->format_message(codec, message);
+  int status = QUERN_CODEC_CORRUPT;
+  switch (codec->err->msg_code) {
+    case JERR_OUT_OF_MEMORY: status = QUERN_CODEC_OUT_OF_MEMORY; break;
+    case JERR_BAD_PRECISION:
+    case JERR_SOF_UNSUPPORTED:
+    case JERR_CONVERSION_NOTIMPL:
+    case JERR_FRACT_SAMPLE_NOTIMPL:
+    case JERR_ARITH_NOTIMPL:
+    case JERR_NOT_COMPILED: status = QUERN_CODEC_UNSUPPORTED; break;
+    default: break;
+  }
+  fail(reader, status, message);
+}
+
+static void on_message(j_common_ptr codec) { (void)codec; }
+
+static void on_progress(j_common_ptr codec) {
+  struct reader *reader = (struct reader *)codec->client_data;
+  if (reader->codec.input_scan_number > MAXIMUM_SCANS) fail(reader, QUERN_CODEC_CORRUPT, "more than 500 scans");
+}
+
+static void no_operation(j_decompress_ptr codec) { (void)codec; }
+
+/// All of the data is there from the start: asked for more, the library is told to suspend, which is how the end of
+/// the data is told from the end of the image. (Its own memory source would invent an end-of-image marker and return
+/// a half-grey picture.)
+static boolean no_more_input(j_decompress_ptr codec) {
+  (void)codec;
+  return FALSE;
+}
+
+static void skip_input(j_decompress_ptr codec, long count) {
+  if (count <= 0) return;
+  size_t step = (size_t)count;
+  if (step > codec->src->bytes_in_buffer) step = codec->src->bytes_in_buffer;
+  codec->src->next_input_byte += step;
+  codec->src->bytes_in_buffer -= step;
+}
+
+static void open_reader(struct reader *reader, const uint8_t *data, size_t size) {
+  reader->codec.err = jpeg_std_error(&reader->errors);
+  reader->errors.error_exit = on_error;
+  reader->errors.output_message = on_message;
+  reader->codec.client_data = reader;
+  jpeg_create_decompress(&reader->codec);
+  reader->progress.progress_monitor = on_progress;
+  reader->codec.progress = &reader->progress;
+  reader->source.next_input_byte = data;
+  reader->source.bytes_in_buffer = size;
+  reader->source.init_source = no_operation;
+  reader->source.fill_input_buffer = no_more_input;
+  reader->source.skip_input_data = skip_input;
+  reader->source.resync_to_restart = jpeg_resync_to_restart;
+  reader->source.term_source = no_operation;
+  reader->codec.src = &reader->source;
+}
+
+static void read_header(struct reader *reader) {
+  int found;
+  do {
+    found = jpeg_read_header(&reader->codec, FALSE);
+  } while (found == JPEG_HEADER_TABLES_ONLY);
+  if (found == JPEG_SUSPENDED) fail(reader, QUERN_CODEC_TRUNCATED, "");
+  int components = reader->codec.num_components;
+  if (components != 1 && components != 3 && components != 4) {
+    char message[64];
+    snprintf(message, sizeof message, "%d colour components instead of 1, 3 or 4", components);
+    fail(reader, QUERN_CODEC_UNSUPPORTED, message);
+  }
+}
+
+static uint8_t multiply_divide_255(unsigned a, unsigned b) {
+  unsigned product = a * b + 128;
+  return (uint8_t)(((product >> 8) + product) >> 8);
+}
+
+/// Ink to light as Pillow has it; `samples` are stored inverted (Adobe's convention, which Pillow takes for granted),
+/// so that 255 - sample is the ink and the stored key is the light that the key lets through.
+static void rgb_from_inverted_cmyk(const uint8_t *samples, uint8_t *rgb, size_t width) {
+  for (size_t x = 0; x < width; x++, samples += 4, rgb += 3) {
+    unsigned light = samples[3];
+    for (int c = 0; c < 3; c++) {
+      int value = (int)light - (int)multiply_divide_255(255u - samples[c], light);
+      rgb[c] = (uint8_t)(value < 0 ? 0 : value);
+    }
+  }
+}
+
+static void read_rows(struct reader *reader, uint8_t *rgb) {
+  struct jpeg_decompress_struct *codec = &reader->codec;
+  size_t width = codec->output_width;
+  if (codec->output_components != 3) {
+    reader->row = malloc(width * (size_t)codec->output_components);
+    if (!reader->row) fail(reader, QUERN_CODEC_OUT_OF_MEMORY, "");
+  }
+  while (codec->output_scanline < codec->output_height) {
+    uint8_t *destination = rgb + (size_t)codec->output_scanline * width * 3;
+    JSAMPROW row = reader->row ? reader->row : destination;
+    if (jpeg_read_scanlines(codec, &row, 1) != 1) fail(reader, QUERN_CODEC_TRUNCATED, "");
+    if (codec->output_components == 1) {
+      for (size_t x = 0; x < width; x++) {
+        destination[3 * x] = destination[3 * x + 1] = destination[3 * x + 2] = row[x];
+      }
+    } else if (codec->output_components == 4) {
+      rgb_from_inverted_cmyk(row, destination, width);
+    }
+  }
+}
+
+static void decode(struct reader *reader, struct quern_image_size expected, uint8_t *rgb) {
+  struct jpeg_decompress_struct *codec = &reader->codec;
+  if (codec->image_width != expected.width || codec->image_height != expected.height) {
+    fail(reader, QUERN_CODEC_CORRUPT, "the size changed between two readings");
+  }
+  switch (codec->num_components) {
+    case 1: codec->out_color_space = JCS_GRAYSCALE; break;
+    case 3: codec->out_color_space = JCS_RGB; break;
+    default: codec->out_color_space = JCS_CMYK; break;
+  }
+  // Pillow's settings, so that the pixels are Pillow's.
+  codec->dct_method = JDCT_ISLOW;
+  codec->do_fancy_upsampling = TRUE;
+  if (!jpeg_start_decompress(codec)) fail(reader, QUERN_CODEC_TRUNCATED, "");
+  read_rows(reader, rgb);
+  // What follows the last pixel is not looked at, as in Pillow: the image is complete.
+}
+
+/// `rgb` is NULL to read the header only.
+static int run(
+    const uint8_t *data, size_t size, struct quern_image_size *header, uint8_t *rgb,
+    struct quern_codec_failure *failure) {
+  struct reader reader;
+  memset(&reader, 0, sizeof reader);
+  reader.size = size;
+  reader.failure = failure;
+  failure->offset = 0;
+  failure->message[0] = 0;
+  if (!setjmp(reader.failed)) {
+    open_reader(&reader, data, size);
+    read_header(&reader);
+    if (rgb) {
+      decode(&reader, *header, rgb);
+    } else {
+      header->width = reader.codec.image_width;
+      header->height = reader.codec.image_height;
+    }
+  }
+  failure->offset = size - reader.source.bytes_in_buffer;
+  free(reader.row);
+  jpeg_destroy_decompress(&reader.codec);
+  return reader.status;
+}
+
+int quern_jpeg_read_size(
+    const uint8_t *data, size_t size, struct quern_image_size *result, struct quern_codec_failure *failure) {
+  return run(data, size, result, NULL, failure);
+}
+
+int quern_jpeg_decode(
+    const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
+    struct quern_codec_failure *failure) {
+  return run(data, size, &expected, rgb, failure);
+}

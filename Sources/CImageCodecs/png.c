@@ -1,0 +1,161 @@
+#include "quern_image_codecs.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <png.h>
+
+struct reader {
+  png_structp codec;
+  png_infop info;
+  const uint8_t *data;
+  size_t size;
+  size_t offset;
+  int reached_end;
+  int status;
+  struct quern_codec_failure *failure;
+  /// Palette indices, one a byte; NULL unless the image has a palette.
+  uint8_t *indices;
+  png_bytepp rows;
+  /// Whether every pixel has been read.
+  int complete;
+};
+
+static void on_error(png_structp codec, png_const_charp message) {
+  struct reader *reader = (struct reader *)png_get_error_ptr(codec);
+  reader->status = reader->reached_end ? QUERN_CODEC_TRUNCATED : QUERN_CODEC_CORRUPT;
+  snprintf(reader->failure->message, sizeof reader->failure->message, "%s", reader->reached_end ? "" : message);
+  png_longjmp(codec, 1);
+}
+
+static void on_warning(png_structp codec, png_const_charp message) {
+  (void)codec;
+  (void)message;
+}
+
+static void read_bytes(png_structp codec, png_bytep destination, size_t count) {
+  struct reader *reader = (struct reader *)png_get_io_ptr(codec);
+  if (count > reader->size - reader->offset) {
+    reader->offset = reader->size;
+    reader->reached_end = 1;
+    png_error(codec, "end of data");
+  }
+  memcpy(destination, reader->data + reader->offset, count);
+  reader->offset += count;
+}
+
+static void read_header(struct reader *reader) {
+  png_structp codec = reader->codec;
+  png_set_read_fn(codec, reader, read_bytes);
+  // The caller limits the number of pixels; the library's limits on each side would only get in the way.
+  png_set_user_limits(codec, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  // Texts, profiles and gammas have no bearing on the pixels: what is not parsed cannot be attacked.
+  png_set_keep_unknown_chunks(codec, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+  png_read_info(codec, reader->info);
+}
+
+/// Every kind to 8-bit RGB, or to palette indices: 16 bits lose their low byte, alpha is dropped, not composited.
+static void set_transformations(struct reader *reader) {
+  png_structp codec = reader->codec;
+  png_byte type = png_get_color_type(codec, reader->info);
+  if (type == PNG_COLOR_TYPE_PALETTE) {
+    png_set_packing(codec);
+  } else {
+    png_set_strip_16(codec);
+    png_set_strip_alpha(codec);
+    if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(codec);
+    if (!(type & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(codec);
+  }
+  png_set_interlace_handling(codec);
+  png_read_update_info(codec, reader->info);
+}
+
+static void expand_palette(struct reader *reader, struct quern_image_size size, uint8_t *rgb) {
+  // An index beyond the palette means that grey, as in Pillow, which starts from a ramp.
+  uint8_t table[256][3];
+  for (int i = 0; i < 256; i++) table[i][0] = table[i][1] = table[i][2] = (uint8_t)i;
+  png_colorp palette = NULL;
+  int count = 0;
+  png_get_PLTE(reader->codec, reader->info, &palette, &count);
+  for (int i = 0; i < count && i < 256; i++) {
+    table[i][0] = palette[i].red;
+    table[i][1] = palette[i].green;
+    table[i][2] = palette[i].blue;
+  }
+  size_t pixels = (size_t)size.width * size.height;
+  for (size_t i = 0; i < pixels; i++) memcpy(rgb + 3 * i, table[reader->indices[i]], 3);
+}
+
+static void decode(struct reader *reader, struct quern_image_size expected, uint8_t *rgb) {
+  png_structp codec = reader->codec;
+  if (png_get_image_width(codec, reader->info) != expected.width
+      || png_get_image_height(codec, reader->info) != expected.height) {
+    png_error(codec, "the size changed between two readings");
+  }
+  set_transformations(reader);
+  size_t row_bytes = (size_t)expected.width * 3;
+  uint8_t *pixels = rgb;
+  if (png_get_color_type(codec, reader->info) == PNG_COLOR_TYPE_PALETTE) {
+    row_bytes = expected.width;
+    reader->indices = malloc(row_bytes * expected.height);
+    pixels = reader->indices;
+  }
+  reader->rows = malloc(sizeof(png_bytep) * expected.height);
+  if (!reader->rows || !pixels) {
+    reader->status = QUERN_CODEC_OUT_OF_MEMORY;
+    png_longjmp(codec, 1);
+  }
+  if (png_get_rowbytes(codec, reader->info) != row_bytes) png_error(codec, "unexpected row size");
+  for (size_t y = 0; y < expected.height; y++) reader->rows[y] = pixels + y * row_bytes;
+  png_read_image(codec, reader->rows);
+  if (reader->indices) expand_palette(reader, expected, rgb);
+  reader->complete = 1;
+  png_read_end(codec, NULL);
+}
+
+static int run(
+    const uint8_t *data, size_t size, struct quern_image_size *header, uint8_t *rgb,
+    struct quern_codec_failure *failure) {
+  struct reader reader;
+  memset(&reader, 0, sizeof reader);
+  reader.data = data;
+  reader.size = size;
+  reader.failure = failure;
+  failure->offset = 0;
+  failure->message[0] = 0;
+  reader.codec = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning);
+  if (reader.codec) reader.info = png_create_info_struct(reader.codec);
+  if (!reader.info) {
+    png_destroy_read_struct(&reader.codec, NULL, NULL);
+    return QUERN_CODEC_OUT_OF_MEMORY;
+  }
+  if (!setjmp(png_jmpbuf(reader.codec))) {
+    read_header(&reader);
+    if (rgb) {
+      decode(&reader, *header, rgb);
+    } else {
+      header->width = png_get_image_width(reader.codec, reader.info);
+      header->height = png_get_image_height(reader.codec, reader.info);
+    }
+  }
+  // A file that ends after its last pixel but before its end marker is complete; one whose checksums fail is not.
+  if (reader.complete && reader.status == QUERN_CODEC_TRUNCATED) reader.status = QUERN_CODEC_OK;
+  failure->offset = reader.offset;
+  free(reader.indices);
+  free(reader.rows);
+  png_destroy_read_struct(&reader.codec, &reader.info, NULL);
+  return reader.status;
+}
+
+int quern_png_read_size(
+    const uint8_t *data, size_t size, struct quern_image_size *result, struct quern_codec_failure *failure) {
+  return run(data, size, result, NULL, failure);
+}
+
+int quern_png_decode(
+    const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
+    struct quern_codec_failure *failure) {
+  return run(data, size, &expected, rgb, failure);
+}

@@ -1,0 +1,105 @@
+import Glibc
+
+/// Reads picture files.
+public enum ImageFile {
+  /// Reads and decodes a file; any error carries its path.
+  public static func load(
+    _ path: String, limits: DecodingLimits = DecodingLimits()
+  ) throws(ImageError) -> RGBImage {
+    try decode(try read(path, limits: limits), path: path, limits: limits)
+  }
+
+  /// Reads the bytes of a regular file; any error carries its path.
+  public static func read(
+    _ path: String, limits: DecodingLimits = DecodingLimits()
+  ) throws(ImageError) -> [UInt8] {
+    do throws(ImageError) {
+      return try readRegularFile(path, limit: limits.maximumFileBytes)
+    } catch {
+      throw .at(path: path, error)
+    }
+  }
+
+  /// Decodes the bytes of a file; any error carries its path.
+  public static func decode(
+    _ bytes: [UInt8], path: String, limits: DecodingLimits = DecodingLimits()
+  ) throws(ImageError) -> RGBImage {
+    do throws(ImageError) {
+      return try RGBImage(decoding: bytes, limits: limits)
+    } catch {
+      throw .at(path: path, error)
+    }
+  }
+
+  private static func readRegularFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
+    // A path from outside could be a pipe, and opening one would wait for a writer.
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { throw .system(operation: "open the file", reason: errorText(errno)) }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw .system(operation: "read the file", reason: errorText(errno)) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
+    let size = Int(status.st_size)
+    guard size <= limit else { throw .fileTooLarge(byteCount: size, limit: limit) }
+    var failure: CInt = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      while count < size {
+        let received = Glibc.read(file, buffer.baseAddress.map { $0 + count }, size - count)
+        if received > 0 {
+          count += received
+        } else if received == 0 {
+          break  // It shrank meanwhile: the decoder will say what is missing.
+        } else if errno != EINTR {
+          failure = errno
+          break
+        }
+      }
+    }
+    guard failure == 0 else { throw .system(operation: "read the file", reason: errorText(failure)) }
+    return bytes
+  }
+}
+
+/// The operating system's text for an error number.
+func errorText(_ number: CInt) -> String {
+  withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+    guard let text = buffer.baseAddress, strerror_r(number, text, buffer.count) == 0 else {
+      return "error \(number)"
+    }
+    return String(cString: text)
+  }
+}
+
+/// Pictures that could not be used, named and counted.
+public struct BrokenImages: Hashable, Sendable, CustomStringConvertible {
+  public struct Entry: Hashable, Sendable {
+    public var path: String
+    public var error: ImageError
+  }
+
+  /// In the order of their paths, so that the outcome does not depend on which thread was first.
+  public private(set) var entries: [Entry] = []
+
+  public init() {}
+
+  public var count: Int { entries.count }
+  public var isEmpty: Bool { entries.isEmpty }
+
+  /// Counts the picture at `path` as broken.
+  public mutating func record(path: String, error: ImageError) {
+    let index = entries.firstIndex { !$0.path.utf8.lexicographicallyPrecedes(path.utf8) } ?? entries.count
+    entries.insert(Entry(path: path, error: error.underlying), at: index)
+  }
+
+  /// Adds those that another thread found.
+  public mutating func merge(_ other: BrokenImages) {
+    for entry in other.entries { record(path: entry.path, error: entry.error) }
+  }
+
+  /// A line for each of the first ten, and how many more there are.
+  public var description: String {
+    var lines = entries.prefix(10).map { "\($0.path): \($0.error)" }
+    if entries.count > 10 { lines.append("and \(entries.count - 10) more") }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,59 @@
+/// The formats that are read.
+public enum ImageFormat: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+  case jpeg = "JPEG"
+  case png = "PNG"
+
+  public var description: String { rawValue }
+
+  /// Recognises a picture by its first bytes; its name has no say.
+  init(recognizing bytes: UnsafeRawBufferPointer) throws(ImageError) {
+    guard !bytes.isEmpty else { throw .empty }
+    if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
+      self = .jpeg
+    } else if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
+      self = .png
+    } else if bytes.count < 8, Self.signatures.contains(where: { $0.starts(with: bytes) }) {
+      // Cut inside its signature.
+      throw .truncated(bytes[0] == 0xFF ? .jpeg : .png, byteCount: bytes.count)
+    } else if let name = Self.nameOfOtherFormat(bytes) {
+      throw .unsupportedFormat(name)
+    } else {
+      throw .unrecognized
+    }
+  }
+
+  private static let signatures: [[UInt8]] = [
+    [0xFF, 0xD8, 0xFF], [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A],
+  ]
+
+  private static func nameOfOtherFormat(_ bytes: UnsafeRawBufferPointer) -> String? {
+    func has(_ text: String, at offset: Int = 0) -> Bool { bytes.dropFirst(offset).starts(with: text.utf8) }
+    if has("GIF87a") || has("GIF89a") { return "GIF" }
+    if has("RIFF"), has("WEBP", at: 8) { return "WebP" }
+    if has("BM") { return "BMP" }
+    if has("II*\0") || has("MM\0*") || has("II+\0") || has("MM\0+") { return "TIFF" }
+    if has("ftyp", at: 4) { return nameOfISOMedia(bytes) }
+    if bytes.starts(with: [0, 0, 0, 12, 0x6A, 0x50, 0x20, 0x20]) || bytes.starts(with: [0xFF, 0x4F, 0xFF, 0x51]) {
+      return "JPEG 2000"
+    }
+    if bytes.starts(with: [0, 0, 0, 12, 0x4A, 0x58, 0x4C, 0x20]) || bytes.starts(with: [0xFF, 0x0A]) {
+      return "JPEG XL"
+    }
+    if has("8BPS") { return "Photoshop" }
+    if has("qoif") { return "QOI" }
+    if bytes.starts(with: [0, 0, 1, 0]) { return "ICO" }
+    if has("P"), bytes.count > 2, (0x31...0x37).contains(bytes[1]), bytes[2] <= 0x20 { return "PNM" }
+    if has("<svg") || has("<?xml") { return "SVG or XML" }
+    if has("%PDF") { return "PDF" }
+    return nil
+  }
+
+  private static func nameOfISOMedia(_ bytes: UnsafeRawBufferPointer) -> String {
+    let brand = String(decoding: bytes.dropFirst(8).prefix(4), as: UTF8.self)
+    return switch brand {
+    case "avif", "avis": "AVIF"
+    case "heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1": "HEIC"
+    default: "ISO media"
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import CImageCodecs
+
+/// What a picture file may claim before it is refused.
+public struct DecodingLimits: Hashable, Sendable {
+  /// Width times height. Decoded pixels take three bytes each.
+  public var maximumPixels: Int
+  /// Bytes of a file.
+  public var maximumFileBytes: Int
+
+  /// 178,956,970 pixels (where Pillow, too, takes a picture for a decompression bomb) and 256 MiB.
+  public init(maximumPixels: Int = 178_956_970, maximumFileBytes: Int = 256 << 20) {
+    self.maximumPixels = maximumPixels
+    self.maximumFileBytes = maximumFileBytes
+  }
+}
+
+extension RGBImage {
+  /// Decodes a JPEG or PNG file, recognised by its content.
+  ///
+  /// The pixels are those of Pillow's `Image.open(file).convert('RGB')`: alpha is dropped, not composited; embedded
+  /// profiles, gamma and orientation are ignored; CMYK and YCCK JPEGs are taken for inverted, as Adobe writes them.
+  /// One exception: 16-bit greyscale PNGs keep their high byte, as the 16-bit colour ones do in Pillow, too; Pillow
+  /// clips them to 255, which turns nearly every such picture white.
+  ///
+  /// Like Pillow it accepts a file that ends between its last pixel and its end marker, and JPEG data with bits
+  /// flipped that still decodes; unlike Pillow it checks the checksums of a PNG's pixel data.
+  ///
+  /// - Throws: `ImageError`, never traps, whatever the bytes.
+  public init(decoding bytes: UnsafeRawBufferPointer, limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
+    let format = try ImageFormat(recognizing: bytes)
+    let codec = ImageCodec(format: format, bytes: bytes)
+    let size = try codec.size()
+    let (width, height) = (Int(size.width), Int(size.height))
+    guard width > 0, height > 0 else { throw .corrupt(format, offset: 0, problem: "its size is \(width)x\(height)") }
+    // Two 32-bit numbers: their product fits.
+    guard width * height <= limits.maximumPixels else {
+      throw .tooManyPixels(width: width, height: height, limit: limits.maximumPixels)
+    }
+    self.init(width: width, height: height, checked: try codec.pixels(of: size))
+  }
+
+  /// Decodes a JPEG or PNG file, recognised by its content.
+  public init(decoding bytes: [UInt8], limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
+    let result: Result<RGBImage, ImageError> = bytes.withUnsafeBytes { buffer in
+      do throws(ImageError) {
+        return .success(try RGBImage(decoding: buffer, limits: limits))
+      } catch {
+        return .failure(error)
+      }
+    }
+    self = try result.get()
+  }
+}
+
+/// The Swift face of the two C codecs.
+private struct ImageCodec {
+  var format: ImageFormat
+  var bytes: UnsafeRawBufferPointer
+
+  func size() throws(ImageError) -> quern_image_size {
+    let data = bytes.bindMemory(to: UInt8.self)
+    var size = quern_image_size()
+    var failure = quern_codec_failure()
+    let status =
+      switch format {
+      case .jpeg: quern_jpeg_read_size(data.baseAddress, data.count, &size, &failure)
+      case .png: quern_png_read_size(data.baseAddress, data.count, &size, &failure)
+      }
+    try check(status, failure, size)
+    return size
+  }
+
+  func pixels(of size: quern_image_size) throws(ImageError) -> [UInt8] {
+    let data = bytes.bindMemory(to: UInt8.self)
+    let byteCount = Int(size.width) * Int(size.height) * 3
+    var failure = quern_codec_failure()
+    var status: Int32 = 0
+    let pixels = [UInt8](unsafeUninitializedCapacity: byteCount) { pixels, count in
+      status =
+        switch format {
+        case .jpeg: quern_jpeg_decode(data.baseAddress, data.count, size, pixels.baseAddress, &failure)
+        case .png: quern_png_decode(data.baseAddress, data.count, size, pixels.baseAddress, &failure)
+        }
+      count = status == 0 ? byteCount : 0
+    }
+    try check(status, failure, size)
+    return pixels
+  }
+
+  private func check(
+    _ status: Int32, _ failure: quern_codec_failure, _ size: quern_image_size
+  ) throws(ImageError) {
+    guard status != 0 else { return }
+    let message = withUnsafeBytes(of: failure.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    switch UInt32(status) {
+    case QUERN_CODEC_TRUNCATED.rawValue: throw .truncated(format, byteCount: bytes.count)
+    case QUERN_CODEC_UNSUPPORTED.rawValue: throw .unsupported(format, problem: message)
+    case QUERN_CODEC_OUT_OF_MEMORY.rawValue:
+      throw .outOfMemory(width: Int(size.width), height: Int(size.height))
+    default: throw .corrupt(format, offset: failure.offset, problem: message)
+    }
+  }
+}
