@@ -60,6 +60,7 @@ let package = Package(
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
+    tests("FidelityTests", ["Fidelity"]),
     tests("TensorsTests", ["Tensors"]),
   ]
 )

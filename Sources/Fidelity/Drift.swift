@@ -4,7 +4,7 @@
 /// drift is 1, as `torch.nn.functional.cosine_similarity` has it. A vector with a NaN or an infinity has drift 2.
 ///
 /// - Precondition: both have the same number of elements.
-public func drift(from reference: [Float], to quantized: [Float]) -> Double {
+package func drift(from reference: [Float], to quantized: [Float]) -> Double {
   precondition(reference.count == quantized.count)
   var dot = 0.0
   var referenceSquares = 0.0

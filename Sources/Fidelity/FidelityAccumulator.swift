@@ -20,19 +20,18 @@ public struct FidelityAccumulator: Sendable {
 
   /// The figures of all images added so far.
   public func figures() -> FidelityFigures {
-    let labelled = comparisons.filter { $0.float != nil }.count
     let float = comparisons.compactMap(\.float)
     let int8 = comparisons.compactMap(\.int8)
     return FidelityFigures(
       images: comparisons.count,
-      labelledImages: labelled,
+      labelledImages: float.count,
       nonFiniteImages: comparisons.count { $0.defect != nil },
       drift: DriftSummary(comparisons),
       agreement: TopPercentages(comparisons.compactMap(\.agreement)),
       float: TopPercentages(float),
       int8: TopPercentages(int8),
       // Of the counts, not of the two percentages, whose difference would be rounded twice.
-      top1Drop: percentage(float.count(where: \.top1) - int8.count(where: \.top1), of: labelled),
+      top1Drop: percentage(float.count(where: \.top1) - int8.count(where: \.top1), of: float.count),
       worstImages: worst(10))
   }
 

@@ -5,7 +5,7 @@
 ///   - fraction: from 0 (the least value) to 1 (the greatest).
 ///   - values: in rising order, without NaN.
 /// - Returns: nil if there are no values.
-func quantile(_ fraction: Double, ofSorted values: [Double]) -> Double? {
+package func quantile(_ fraction: Double, ofSorted values: [Double]) -> Double? {
   guard let last = values.indices.last else { return nil }
   let rank = fraction * Double(last)
   let lower = min(Int(rank), last)

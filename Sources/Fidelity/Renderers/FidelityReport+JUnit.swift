@@ -20,13 +20,11 @@ extension FidelityReport {
   private func testCase(_ gate: GateResult) -> [String] {
     let attributes = "classname=\"quern.fidelity\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
     guard !gate.passed else { return ["    <testcase \(attributes)/>"] }
-    let worst = figures.worstImages.map { image in
-      "\(shownDrift(image.drift))  \(printable(image.name))" + (image.defect.map { "  (\($0))" } ?? "")
-    }
-    let details = worst.isEmpty ? verdict.detail : (["worst images by drift:"] + worst).joined(separator: "\n")
+    let isAboutDrift = ![.top1Agreement, .top1Drop].contains(gate.name)
+    let details = isAboutDrift ? figures.worstImages.map { escaped($0.line) }.joined(separator: "\n") : ""
     return [
       "    <testcase \(attributes)>",
-      "      <failure message=\"\(escaped(gate.failure))\" type=\"gate\">\(escaped(details, keepingLines: true))</failure>",
+      "      <failure message=\"\(escaped(gate.failure))\" type=\"gate\">\(details)</failure>",
       "    </testcase>",
     ]
   }
@@ -46,10 +44,9 @@ extension FidelityReport {
 }
 
 /// `text` for an attribute or an element. XML 1.0 cannot hold most control characters, not even escaped.
-private func escaped(_ text: String, keepingLines: Bool = false) -> String {
+private func escaped(_ text: String) -> String {
   var result = ""
-  let lines = keepingLines ? text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) : [text]
-  for scalar in lines.map(printable).joined(separator: "\n").unicodeScalars {
+  for scalar in printable(text).unicodeScalars {
     switch scalar {
     case "&": result += "&amp;"
     case "<": result += "&lt;"

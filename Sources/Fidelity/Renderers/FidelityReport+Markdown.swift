@@ -56,17 +56,16 @@ private func table(_ header: [String], _ rows: [[String]]) -> String {
     .joined(separator: "\n")
 }
 
-/// `text` as it is, whatever of it Markdown, HTML or GitHub (mentions, issue numbers) would take for markup.
+/// `text` as it is, whatever of it Markdown or HTML would take for markup.
 private func escaped(_ text: String) -> String {
   var result = ""
-  for character in printable(text).unicodeScalars {
-    switch character {
+  for scalar in printable(text).unicodeScalars {
+    switch scalar {
     case "&": result += "&amp;"
     case "<": result += "&lt;"
     case ">": result += "&gt;"
-    case "@", "#": result += "&#\(character.value);"
-    case "\\", "`", "*", "_", "[", "]", "|", "~", "!", "$": result += "\\\(character)"
-    default: result.unicodeScalars.append(character)
+    case "\\", "`", "*", "_", "[", "]", "|", "~", "$": result += "\\\(scalar)"
+    default: result.unicodeScalars.append(scalar)
     }
   }
   return result

@@ -38,9 +38,7 @@ extension FidelityReport {
     for (title, value) in percentages where value.top1 != nil {
       rows.append((title, "top-1 \(shownPercent(value.top1))  top-5 \(shownPercent(value.top5))"))
     }
-    rows += figures.worstImages.prefix(passed ? 3 : 10).map { image in
-      ("worst", "\(shownDrift(image.drift))  \(printable(image.name))" + (image.defect.map { "  (\($0))" } ?? ""))
-    }
+    rows += figures.worstImages.prefix(passed ? 3 : 10).map { ("worst", $0.line) }
     rows += skippedImages.prefix(10).map { ("skipped", "\(printable($0.name))  (\(printable($0.reason)))") }
     if skippedImages.count > 10 { rows.append(("skipped", "and \(skippedImages.count - 10) more")) }
     return rows

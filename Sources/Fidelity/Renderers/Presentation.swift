@@ -1,10 +1,12 @@
 /// What the renderings for people have in common: words, numbers, and names that cannot harm a terminal.
 
 extension FidelityReport {
-  /// Such as "PASS" and "4 of 4 gates".
+  /// Such as "PASS" and "4 of 4 gates", or "FAIL" and "1 of 4 gates failed".
   var verdict: (word: String, detail: String) {
     guard figures.images > 0 else { return ("FAIL", "no image was compared") }
-    return (passed ? "PASS" : "FAIL", "\(gates.count(where: \.passed)) of \(gates.count) gates")
+    let failed = gates.count { !$0.passed }
+    return passed
+      ? ("PASS", "\(gates.count) of \(gates.count) gates") : ("FAIL", "\(failed) of \(gates.count) gates failed")
   }
 
   /// Such as "300 compared, 300 labelled, 2 skipped".
@@ -38,7 +40,7 @@ extension GateName {
   fileprivate var unit: String {
     switch self {
     case .top1Agreement: " %"
-    case .top1Drop: " points"
+    case .top1Drop: " pp"
     case .meanDrift, .maxDrift, .nonFiniteImages: ""
     }
   }
@@ -62,13 +64,20 @@ extension GateResult {
   var failure: String {
     value == nil
       ? "\(name.title) has no value: no image was compared"
-      : "\(name.title) is \(shownValue); the limit is \(shownLimit)"
+      : "\(name.title) is \(shownValue), must be \(shownLimit)"
   }
 }
 
 private let driftDecimals = 6
 private let percentDecimals = 2
 private let missing = "-"
+
+extension FidelityFigures.WorstImage {
+  /// The drift, the name, and what was wrong with the outputs.
+  var line: String {
+    "\(shownDrift(drift))  \(printable(name))" + (defect.map { "  (\(printable($0)))" } ?? "")
+  }
+}
 
 func shownDrift(_ drift: Double?) -> String {
   drift.map { fixed($0, decimals: driftDecimals) } ?? missing
