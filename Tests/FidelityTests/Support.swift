@@ -54,7 +54,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
 func figures(of comparisons: [ImageComparison]) -> FidelityFigures {
   var accumulator = FidelityAccumulator()
-  comparisons.forEach { accumulator.add($0) }
+  for comparison in comparisons { accumulator.add(comparison) }
   return accumulator.figures()
 }
 
