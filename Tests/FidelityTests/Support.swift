@@ -17,7 +17,8 @@ enum Fixture {
     if ProcessInfo.processInfo.environment["QUERN_RECORD_FIXTURES"] != nil {
       try Data(text.utf8).write(to: url)
     }
-    #expect(try text == String(contentsOf: url, encoding: .utf8), sourceLocation: sourceLocation)
+    let golden = try Data(contentsOf: url)
+    #expect(Data(text.utf8) == golden, "\(file) would be:\n\(text)", sourceLocation: sourceLocation)
   }
 }
 
