@@ -153,7 +153,7 @@ import Testing
         referenceLogits: vector(7), quantizedLogits: vector(7), label: index % 3 == 0 ? nil : index % 7)
     }
     let skipped = comparisons.prefix(5).enumerated().map { index, image in
-      FidelityReport.SkippedImage(name: image.name, reason: "\(index)")
+      FidelityReport.SkippedImage(name: index < 3 ? "twice" : image.name, reason: "\(index)")
     }
     let expected = try Sample.report(comparisons, skipped: skipped).json().utf8
     for threads in 1...4 {
