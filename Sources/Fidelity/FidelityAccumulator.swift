@@ -1,0 +1,78 @@
+/// Collects the comparisons of a set of images, from one thread or from several with an accumulator each.
+///
+/// It keeps one small record an image. The figures, to the last bit, do not depend on the order in which images were
+/// added or accumulators merged.
+public struct FidelityAccumulator: Sendable {
+  private var comparisons: [ImageComparison] = []
+
+  public init() {}
+
+  /// How many images were added.
+  public var images: Int { comparisons.count }
+
+  public mutating func add(_ comparison: ImageComparison) {
+    comparisons.append(comparison)
+  }
+
+  public mutating func merge(_ other: FidelityAccumulator) {
+    comparisons += other.comparisons
+  }
+
+  /// The figures of all images added so far.
+  public func figures() -> FidelityFigures {
+    let float = comparisons.compactMap(\.float)
+    let int8 = comparisons.compactMap(\.int8)
+    return FidelityFigures(
+      images: comparisons.count,
+      labelledImages: float.count,
+      nonFiniteImages: comparisons.count { $0.defect != nil },
+      drift: DriftSummary(comparisons),
+      agreement: TopPercentages(comparisons.compactMap(\.agreement)),
+      float: TopPercentages(float),
+      int8: TopPercentages(int8),
+      // Of the counts, not of the two percentages, whose difference would be rounded twice.
+      top1Drop: percentage(float.count(where: \.top1) - int8.count(where: \.top1), of: float.count),
+      worstImages: worst(10))
+  }
+
+  private func worst(_ count: Int) -> [FidelityFigures.WorstImage] {
+    comparisons
+      .sorted { $0.drift != $1.drift ? $0.drift > $1.drift : $0.precedes($1) }
+      .prefix(count)
+      .map { .init(name: $0.name, drift: $0.drift, defect: $0.defect?.rawValue) }
+  }
+}
+
+extension DriftSummary {
+  fileprivate init(_ comparisons: [ImageComparison]) {
+    let drifts = comparisons.map(\.drift).sorted()
+    // Rounding depends on the order of a sum; the sorted one is always the same.
+    mean = drifts.isEmpty ? nil : drifts.reduce(0, +) / Double(drifts.count)
+    p50 = quantile(0.50, ofSorted: drifts)
+    p95 = quantile(0.95, ofSorted: drifts)
+    p99 = quantile(0.99, ofSorted: drifts)
+    max = drifts.last
+  }
+}
+
+extension TopPercentages {
+  fileprivate init(_ hits: [ImageComparison.Hits]) {
+    top1 = percentage(hits.count(where: \.top1), of: hits.count)
+    top5 = percentage(hits.count(where: \.top5), of: hits.count)
+  }
+}
+
+extension ImageComparison {
+  /// A total order of what reports show, independent of locale and Unicode version.
+  fileprivate func precedes(_ other: ImageComparison) -> Bool {
+    if name.utf8.elementsEqual(other.name.utf8) {
+      return (defect?.rawValue ?? "") < (other.defect?.rawValue ?? "")
+    }
+    return name.utf8.lexicographicallyPrecedes(other.name.utf8)
+  }
+}
+
+/// nil of nothing.
+private func percentage(_ count: Int, of total: Int) -> Double? {
+  total == 0 ? nil : 100 * Double(count) / Double(total)
+}

@@ -1,0 +1,34 @@
+/// Why two networks' outputs cannot be compared, a tolerance cannot be used, or a report cannot be written.
+public enum FidelityError: Error, Hashable, Sendable {
+  /// The two embeddings have no or different numbers of elements.
+  case embeddingWidth(image: String, reference: Int, quantized: Int)
+  /// The two classifiers have different numbers of classes.
+  case classCount(image: String, reference: Int, quantized: Int)
+  /// The image's label is not a class of the network.
+  case label(image: String, label: Int, classes: Int)
+  /// A tolerance is NaN or infinite.
+  case limit(GateName, Double)
+  /// The report's file name does not say which format to write.
+  case reportFormat(path: String)
+}
+
+extension FidelityError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .embeddingWidth(let image, let reference, let quantized):
+      "image '\(printable(image))': the float embedding has \(reference) elements and the int8 one \(quantized); "
+        + "compare a package with the checkpoint it was made from"
+    case .classCount(let image, let reference, let quantized):
+      "image '\(printable(image))': the float network has \(reference) classes and the int8 one \(quantized); "
+        + "compare a package with the checkpoint it was made from"
+    case .label(let image, let label, let classes):
+      "image '\(printable(image))' has label \(label), but the network has \(classes) classes; "
+        + "use a folder with one subfolder per class, or one without subfolders"
+    case .limit(let gate, let limit):
+      "the limit of \(gate.title) is \(limit); give a finite number"
+    case .reportFormat(let path):
+      "cannot tell the format of report '\(printable(path))'; its name must end in "
+        + ReportFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
+    }
+  }
+}

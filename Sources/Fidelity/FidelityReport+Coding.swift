@@ -1,0 +1,97 @@
+/// The JSON form `quern.fidelity/1`.
+///
+/// A figure that does not exist (accuracy without labels, drift without images) is null, and so is a number that is
+/// NaN or infinite. `package`, `reference.path`, `seconds` and `peak_rss_bytes` are absent from a report stored inside
+/// a package.
+extension FidelityReport: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case schema, passed, images, drift, agreement, float, int8, gates, package, reference, settings, seconds
+    case labelledImages = "labelled_images"
+    case nonFiniteImages = "non_finite_images"
+    case top1Drop = "top1_drop"
+    case worstImages = "worst_images"
+    case skippedImages = "skipped_images"
+    case peakResidentBytes = "peak_rss_bytes"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(Self.schema, forKey: .schema)
+    try container.encode(passed, forKey: .passed)
+    try container.encode(figures.images, forKey: .images)
+    try container.encode(figures.labelledImages, forKey: .labelledImages)
+    try container.encode(figures.nonFiniteImages, forKey: .nonFiniteImages)
+    try container.encode(figures.drift, forKey: .drift)
+    try container.encode(figures.agreement, forKey: .agreement)
+    try container.encode(figures.float, forKey: .float)
+    try container.encode(figures.int8, forKey: .int8)
+    try container.encode(figures.top1Drop, forKey: .top1Drop)
+    try container.encode(figures.worstImages, forKey: .worstImages)
+    try container.encode(skippedImages, forKey: .skippedImages)
+    try container.encode(gates, forKey: .gates)
+    try container.encodeIfPresent(package, forKey: .package)
+    try container.encode(reference, forKey: .reference)
+    try container.encode(settings, forKey: .settings)
+    if !seconds.isEmpty {
+      try container.encode(seconds.mapValues(JSONValue.number), forKey: .seconds)
+    }
+    try container.encodeIfPresent(peakResidentBytes, forKey: .peakResidentBytes)
+  }
+
+  /// - Throws: `DecodingError`, also for another schema and for a verdict that the gates contradict.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    let schema = try container.decode(String.self, forKey: .schema)
+    guard schema == Self.schema else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .schema, in: container, debugDescription: "expected \(Self.schema), found \(schema)")
+    }
+    figures = FidelityFigures(
+      images: try container.decode(Int.self, forKey: .images),
+      labelledImages: try container.decode(Int.self, forKey: .labelledImages),
+      nonFiniteImages: try container.decode(Int.self, forKey: .nonFiniteImages),
+      drift: try container.decode(DriftSummary.self, forKey: .drift),
+      agreement: try container.decode(TopPercentages.self, forKey: .agreement),
+      float: try container.decode(TopPercentages.self, forKey: .float),
+      int8: try container.decode(TopPercentages.self, forKey: .int8),
+      top1Drop: try container.decodeIfPresent(Double.self, forKey: .top1Drop),
+      worstImages: try container.decode([FidelityFigures.WorstImage].self, forKey: .worstImages))
+    skippedImages = try container.decode([SkippedImage].self, forKey: .skippedImages)
+    gates = try container.decode([GateResult].self, forKey: .gates)
+    package = try container.decodeIfPresent(Package.self, forKey: .package)
+    reference = try container.decode(Reference.self, forKey: .reference)
+    settings = try container.decode([String: JSONValue].self, forKey: .settings)
+    seconds = (try container.decodeIfPresent([String: Double?].self, forKey: .seconds) ?? [:]).compactMapValues(\.self)
+    peakResidentBytes = try container.decodeIfPresent(Int.self, forKey: .peakResidentBytes)
+    guard try container.decode(Bool.self, forKey: .passed) == passed else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .passed, in: container, debugDescription: "the verdict is not that of the gates")
+    }
+  }
+}
+
+extension GateResult: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case name, value, limit, passed
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(name, forKey: .name)
+    try container.encode(value, forKey: .value)
+    try container.encode(limit, forKey: .limit)
+    try container.encode(passed, forKey: .passed)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      try container.decode(GateName.self, forKey: .name),
+      value: try container.decodeIfPresent(Double.self, forKey: .value),
+      limit: try container.decode(Double.self, forKey: .limit))
+    guard try container.decode(Bool.self, forKey: .passed) == passed else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .passed, in: container, debugDescription: "the verdict is not that of value and limit")
+    }
+  }
+}

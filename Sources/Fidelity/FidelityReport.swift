@@ -1,0 +1,100 @@
+/// The outcome of holding a package against the checkpoint it was made from.
+public struct FidelityReport: Hashable, Sendable {
+  /// The name and version of the JSON form.
+  public static let schema = "quern.fidelity/1"
+
+  public var figures: FidelityFigures
+  public var gates: [GateResult]
+  /// The package that was measured; nil inside a package, which cannot hold its own hash.
+  public var package: Package?
+  /// The checkpoint it was held against.
+  public var reference: Reference
+  /// The options that had a part in the result, by name. They are part of `deterministicPart`, so paths, numbers of
+  /// threads and other facts of the machine do not belong here.
+  public var settings: [String: JSONValue]
+  /// Wall-clock seconds of each stage.
+  public var seconds: [String: Double]
+  /// The greatest resident memory of the process.
+  public var peakResidentBytes: Int?
+  /// Images of the folder that could not be used, in the order of their names.
+  public internal(set) var skippedImages: [SkippedImage]
+
+  /// Whether images were compared and every gate passed.
+  public var passed: Bool {
+    figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed)
+  }
+
+  public init(
+    figures: FidelityFigures, gates: Gates, package: Package?, reference: Reference,
+    settings: [String: JSONValue] = [:], seconds: [String: Double] = [:], peakResidentBytes: Int? = nil,
+    skippedImages: [SkippedImage] = []
+  ) {
+    self.figures = figures
+    self.gates = gates.results(for: figures)
+    self.package = package
+    self.reference = reference
+    self.settings = settings
+    self.seconds = seconds
+    self.peakResidentBytes = peakResidentBytes
+    self.skippedImages = skippedImages.sorted { a, b in
+      a.name.utf8.elementsEqual(b.name.utf8)
+        ? a.reason.utf8.lexicographicallyPrecedes(b.reason.utf8)
+        : a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
+    }
+  }
+
+  /// The report without package, paths, times and memory: the same bytes for the same checkpoint, images and
+  /// options, wherever and however fast they were measured. This is what a package stores of itself.
+  public var deterministicPart: FidelityReport {
+    var part = self
+    part.package = nil
+    part.reference.path = nil
+    part.seconds = [:]
+    part.peakResidentBytes = nil
+    return part
+  }
+
+  /// A package file.
+  public struct Package: Hashable, Sendable, Codable {
+    public var path: String
+    public var bytes: Int
+    /// In hexadecimal.
+    public var sha256: String
+
+    public init(path: String, bytes: Int, sha256: String) {
+      self.path = path
+      self.bytes = bytes
+      self.sha256 = sha256
+    }
+  }
+
+  /// A checkpoint.
+  public struct Reference: Hashable, Sendable, Codable {
+    public var path: String?
+    /// In hexadecimal.
+    public var sha256: String
+    /// The file format, such as `pytorch-zip`.
+    public var format: String
+    /// The network, such as `resnet50`.
+    public var architecture: String
+
+    public init(path: String?, sha256: String, format: String, architecture: String) {
+      self.path = path
+      self.sha256 = sha256
+      self.format = format
+      self.architecture = architecture
+    }
+  }
+
+  /// An image that could not be used.
+  public struct SkippedImage: Hashable, Sendable, Codable {
+    /// Its path below the folder of images.
+    public var name: String
+    public var reason: String
+
+    public init(name: String, reason: String) {
+      self.name = name
+      self.reason = reason
+    }
+  }
+}

@@ -1,0 +1,59 @@
+extension FidelityReport {
+  /// The report as JUnit XML: one test case for each gate, so that a CI service lists them as tests.
+  public func junit() -> String {
+    let failures = gates.count { !$0.passed }
+    let counts = "tests=\"\(gates.count)\" failures=\"\(failures)\" errors=\"0\" skipped=\"0\""
+    let time = fixed(seconds.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value }, decimals: 3)
+    var lines = [
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+      "<testsuites name=\"quern\" \(counts) time=\"\(time)\">",
+      "  <testsuite name=\"fidelity\" \(counts) time=\"\(time)\">",
+      "    <properties>",
+    ]
+    lines += properties.map { "      <property name=\"\(escaped($0))\" value=\"\(escaped($1))\"/>" }
+    lines.append("    </properties>")
+    lines += gates.flatMap(testCase)
+    lines += ["  </testsuite>", "</testsuites>"]
+    return lines.map { "\($0)\n" }.joined()
+  }
+
+  private func testCase(_ gate: GateResult) -> [String] {
+    let attributes = "classname=\"quern.fidelity\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
+    guard !gate.passed else { return ["    <testcase \(attributes)/>"] }
+    let isAboutDrift = ![.top1Agreement, .top1Drop].contains(gate.name)
+    let details = isAboutDrift ? figures.worstImages.map { escaped($0.line) }.joined(separator: "\n") : ""
+    return [
+      "    <testcase \(attributes)>",
+      "      <failure message=\"\(escaped(gate.failure))\" type=\"gate\">\(details)</failure>",
+      "    </testcase>",
+    ]
+  }
+
+  private var properties: [(String, String)] {
+    var properties = [("images", "\(figures.images)")]
+    if let package {
+      properties += [("package.path", package.path), ("package.sha256", package.sha256)]
+    }
+    if let path = reference.path { properties.append(("reference.path", path)) }
+    properties += [
+      ("reference.sha256", reference.sha256), ("reference.format", reference.format),
+      ("reference.architecture", reference.architecture),
+    ]
+    return properties
+  }
+}
+
+/// `text` for an attribute or an element. XML 1.0 cannot hold most control characters, not even escaped.
+private func escaped(_ text: String) -> String {
+  var result = ""
+  for scalar in printable(text).unicodeScalars {
+    switch scalar {
+    case "&": result += "&amp;"
+    case "<": result += "&lt;"
+    case ">": result += "&gt;"
+    case "\"": result += "&quot;"
+    default: result.unicodeScalars.append(scalar)
+    }
+  }
+  return result
+}

@@ -1,0 +1,72 @@
+extension FidelityReport {
+  /// The report in GitHub's Markdown, short enough for the summary of a CI step.
+  public func markdown() -> String {
+    var blocks = ["### \(passed ? "✅" : "❌") \(verdict.word): \(verdict.detail)"]
+    blocks.append(
+      table(
+        ["gate", "value", "limit", "result"],
+        gates.map { gate in
+          [gate.name.title, gate.shownValue, escaped(gate.shownLimit), gate.passed ? "pass" : "**fail**"]
+        }))
+    blocks.append(table(["figure", "value"], figureRows))
+    if !passed, !figures.worstImages.isEmpty {
+      blocks.append(
+        table(
+          ["worst images", "drift", "remark"],
+          figures.worstImages.map { [escaped($0.name), shownDrift($0.drift), escaped($0.defect ?? "")] }))
+    }
+    if !skippedImages.isEmpty {
+      let rest = skippedImages.count > 10 ? [["… and \(skippedImages.count - 10) more", ""]] : []
+      blocks.append(
+        table(
+          ["skipped images", "reason"],
+          skippedImages.prefix(10).map { [escaped($0.name), escaped($0.reason)] } + rest))
+    }
+    return blocks.joined(separator: "\n\n") + "\n"
+  }
+
+  private var figureRows: [[String]] {
+    let drift = figures.drift
+    var rows = [
+      ["images", imageCounts],
+      ["drift: mean", shownDrift(drift.mean)],
+      [
+        "drift: p50 / p95 / p99 / max",
+        [drift.p50, drift.p95, drift.p99, drift.max].map(shownDrift).joined(separator: " / "),
+      ],
+    ]
+    let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
+    for (title, value) in percentages where value.top1 != nil {
+      rows.append(["\(title): top-1 / top-5", "\(shownPercent(value.top1)) / \(shownPercent(value.top5))"])
+    }
+    if let package {
+      rows.append(["package", "\(escaped(package.path)), \(shownBytes(package.bytes))"])
+      rows.append(["package sha256", escaped(package.sha256)])
+    }
+    let kind = "\(reference.architecture), \(reference.format)"
+    rows.append(["reference", escaped((reference.path.map { "\($0), " } ?? "") + kind)])
+    rows.append(["reference sha256", escaped(reference.sha256)])
+    return rows
+  }
+}
+
+private func table(_ header: [String], _ rows: [[String]]) -> String {
+  ([header, header.map { _ in "---" }] + rows)
+    .map { "| \($0.joined(separator: " | ")) |" }
+    .joined(separator: "\n")
+}
+
+/// `text` as it is, whatever of it Markdown or HTML would take for markup.
+private func escaped(_ text: String) -> String {
+  var result = ""
+  for scalar in printable(text).unicodeScalars {
+    switch scalar {
+    case "&": result += "&amp;"
+    case "<": result += "&lt;"
+    case ">": result += "&gt;"
+    case "\\", "`", "*", "_", "[", "]", "|", "~", "$": result += "\\\(scalar)"
+    default: result.unicodeScalars.append(scalar)
+    }
+  }
+  return result
+}

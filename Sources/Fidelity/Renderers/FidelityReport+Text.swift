@@ -1,0 +1,85 @@
+extension FidelityReport {
+  /// The report for a terminal: the verdict, the gates, the figures, and where they come from.
+  ///
+  /// - Parameter colored: whether to colour the verdict and the gates by ANSI escape sequences.
+  public func text(colored: Bool = false) -> String {
+    let paint = Paint(enabled: colored)
+    var lines = [paint.verdict(passed, verdict.word) + "  " + verdict.detail, ""]
+    lines += gateLines(paint) + [""]
+    lines += aligned(figureRows) + [""]
+    lines += aligned(provenanceRows)
+    return lines.map { "\($0)\n" }.joined()
+  }
+
+  private func gateLines(_ paint: Paint) -> [String] {
+    let title = gates.map(\.name.title.count).max() ?? 0
+    let value = gates.map(\.shownValue.count).max() ?? 0
+    let limit = gates.map(\.shownLimit.count).max() ?? 0
+    return gates.map { gate in
+      let columns = [
+        padded(gate.name.title, to: title), padded(gate.shownValue, to: value), padded(gate.shownLimit, to: limit),
+        paint.verdict(gate.passed, gate.passed ? "pass" : "FAIL"),
+      ]
+      return "  " + columns.joined(separator: "  ")
+    }
+  }
+
+  private var figureRows: [(String, String)] {
+    let drift = figures.drift
+    var rows = [
+      ("images", imageCounts),
+      (
+        "drift",
+        "mean \(shownDrift(drift.mean))  p50 \(shownDrift(drift.p50))  p95 \(shownDrift(drift.p95))  "
+          + "p99 \(shownDrift(drift.p99))  max \(shownDrift(drift.max))"
+      ),
+    ]
+    let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
+    for (title, value) in percentages where value.top1 != nil {
+      rows.append((title, "top-1 \(shownPercent(value.top1))  top-5 \(shownPercent(value.top5))"))
+    }
+    rows += figures.worstImages.prefix(passed ? 3 : 10).map { ("worst", $0.line) }
+    rows += skippedImages.prefix(10).map { ("skipped", "\(printable($0.name))  (\(printable($0.reason)))") }
+    if skippedImages.count > 10 { rows.append(("skipped", "and \(skippedImages.count - 10) more")) }
+    return rows
+  }
+
+  private var provenanceRows: [(String, String)] {
+    var rows: [(String, String)] = []
+    if let package {
+      rows.append(("package", "\(printable(package.path))  \(shownBytes(package.bytes))"))
+      rows.append(("", "sha256 \(printable(package.sha256))"))
+    }
+    let kind = "\(printable(reference.architecture)), \(printable(reference.format))"
+    rows.append(("reference", (reference.path.map { "\(printable($0))  " } ?? "") + kind))
+    rows.append(("", "sha256 \(printable(reference.sha256))"))
+    if !seconds.isEmpty {
+      let stages = seconds.sorted { $0.key < $1.key }.map { "\(printable($0.key)) \(fixed($0.value, decimals: 1)) s" }
+      rows.append(("time", stages.joined(separator: "  ")))
+    }
+    if let peakResidentBytes { rows.append(("memory", "\(shownBytes(peakResidentBytes)) at most")) }
+    return rows
+  }
+}
+
+/// Titles in a column, a repeated one only once.
+private func aligned(_ rows: [(title: String, value: String)]) -> [String] {
+  let width = rows.map(\.title.count).max() ?? 0
+  return rows.indices.map { index in
+    let isRepeated = index > 0 && rows[index - 1].title == rows[index].title
+    return "  " + padded(isRepeated ? "" : rows[index].title, to: width) + "  " + rows[index].value
+  }
+}
+
+private func padded(_ text: String, to width: Int) -> String {
+  text + String(repeating: " ", count: max(0, width - text.count))
+}
+
+private struct Paint {
+  let enabled: Bool
+
+  /// Green if passed, else red; bold.
+  func verdict(_ passed: Bool, _ text: String) -> String {
+    enabled ? "\u{1B}[1;\(passed ? 32 : 31)m\(text)\u{1B}[0m" : text
+  }
+}

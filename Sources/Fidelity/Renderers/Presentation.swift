@@ -1,0 +1,132 @@
+/// What the renderings for people have in common: words, numbers, and names that cannot harm a terminal.
+
+extension FidelityReport {
+  /// Such as "PASS" and "4 of 4 gates", or "FAIL" and "1 of 4 gates failed".
+  var verdict: (word: String, detail: String) {
+    guard figures.images > 0 else { return ("FAIL", "no image was compared") }
+    let failed = gates.count { !$0.passed }
+    return passed
+      ? ("PASS", "\(gates.count) of \(gates.count) gates") : ("FAIL", "\(failed) of \(gates.count) gates failed")
+  }
+
+  /// Such as "300 compared, 300 labelled, 2 skipped".
+  var imageCounts: String {
+    var counts = ["\(figures.images) compared"]
+    if figures.labelledImages > 0 { counts.append("\(figures.labelledImages) labelled") }
+    if !skippedImages.isEmpty { counts.append("\(skippedImages.count) skipped") }
+    return counts.joined(separator: ", ")
+  }
+}
+
+extension GateName {
+  var title: String {
+    switch self {
+    case .meanDrift: "mean drift"
+    case .maxDrift: "max drift"
+    case .top1Agreement: "top-1 agreement"
+    case .top1Drop: "top-1 drop"
+    case .nonFiniteImages: "non-finite images"
+    }
+  }
+
+  fileprivate var decimals: Int {
+    switch self {
+    case .meanDrift, .maxDrift: driftDecimals
+    case .top1Agreement, .top1Drop: percentDecimals
+    case .nonFiniteImages: 0
+    }
+  }
+
+  fileprivate var unit: String {
+    switch self {
+    case .top1Agreement: " %"
+    case .top1Drop: " pp"
+    case .meanDrift, .maxDrift, .nonFiniteImages: ""
+    }
+  }
+}
+
+extension GateResult {
+  /// The value, with as many digits as it takes to tell it from the limit.
+  var shownValue: String {
+    guard let value else { return missing }
+    let rounded = fixed(value, decimals: name.decimals)
+    let looksLikeLimit = value != limit && rounded == fixed(limit, decimals: name.decimals)
+    return (looksLikeLimit ? shortest(value) : rounded) + name.unit
+  }
+
+  /// Such as "<= 0.01" or ">= 95 %".
+  var shownLimit: String {
+    (name.isMinimum ? ">= " : "<= ") + shortest(limit) + name.unit
+  }
+
+  /// What is wrong, in a sentence.
+  var failure: String {
+    value == nil
+      ? "\(name.title) has no value: no image was compared"
+      : "\(name.title) is \(shownValue), must be \(shownLimit)"
+  }
+}
+
+private let driftDecimals = 6
+private let percentDecimals = 2
+private let missing = "-"
+
+extension FidelityFigures.WorstImage {
+  /// The drift, the name, and what was wrong with the outputs.
+  var line: String {
+    "\(shownDrift(drift))  \(printable(name))" + (defect.map { "  (\(printable($0)))" } ?? "")
+  }
+}
+
+func shownDrift(_ drift: Double?) -> String {
+  drift.map { fixed($0, decimals: driftDecimals) } ?? missing
+}
+
+func shownPercent(_ percent: Double?) -> String {
+  percent.map { fixed($0, decimals: percentDecimals) + " %" } ?? missing
+}
+
+/// Such as "26.1 MB": powers of 1000, three digits or more.
+func shownBytes(_ bytes: Int) -> String {
+  let units = ["bytes", "kB", "MB", "GB"]
+  var value = Double(bytes)
+  var unit = 0
+  while value >= 1000, unit + 1 < units.count {
+    value /= 1000
+    unit += 1
+  }
+  return fixed(value, decimals: unit == 0 || value >= 100 ? 0 : 1) + " " + units[unit]
+}
+
+/// `value` with a number of digits after the point.
+func fixed(_ value: Double, decimals: Int) -> String {
+  let scale = (0..<decimals).reduce(1.0) { power, _ in power * 10 }
+  // Beyond 2^53 a double holds no fraction to round.
+  guard let scaled = Int(exactly: (value * scale).rounded()), scaled.magnitude < 1 << 53 else { return "\(value)" }
+  let digits = String(scaled.magnitude)
+  let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
+  let sign = scaled < 0 ? "-" : ""
+  return decimals == 0 ? sign + padded : sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
+}
+
+/// The fewest digits that read back as `value`, whole numbers without a point.
+func shortest(_ value: Double) -> String {
+  let text = "\(value)"
+  return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+}
+
+/// `text` on one line, with control, formatting and unassigned characters (which could end a line, move a cursor or
+/// reverse what follows) as `\u{…}`.
+func printable(_ text: String) -> String {
+  var result = ""
+  for scalar in text.unicodeScalars {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse:
+      result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+    default:
+      result.unicodeScalars.append(scalar)
+    }
+  }
+  return result
+}

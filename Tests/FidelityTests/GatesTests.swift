@@ -1,0 +1,85 @@
+import Fidelity
+import Testing
+
+@Suite struct GatesTests {
+  @Test func defaultLimits() throws {
+    let gates = try Gates()
+    #expect(gates.maxMeanDrift == 0.01)
+    #expect(gates.maxDrift == 0.05)
+    #expect(gates.minAgreement == 95)
+    #expect(gates.maxTop1Drop == 1)
+  }
+
+  @Test(arguments: GateName.allCases)
+  func aValueEqualToItsLimitPasses(_ gate: GateName) {
+    let isMinimum = gate == .top1Agreement
+    for limit in [0.01, 0.05, 95, 1] {
+      #expect(GateResult(gate, value: limit, limit: limit).passed)
+      #expect(GateResult(gate, value: limit.nextUp, limit: limit).passed == isMinimum)
+      #expect(GateResult(gate, value: limit.nextDown, limit: limit).passed != isMinimum)
+    }
+  }
+
+  @Test(arguments: GateName.allCases)
+  func whatIsNotANumberNeverPasses(_ gate: GateName) {
+    for value in [nil, Double.nan, .infinity, -.infinity] {
+      #expect(!GateResult(gate, value: value, limit: 1).passed)
+      #expect(GateResult(gate, value: value, limit: 1).value == nil)
+    }
+  }
+
+  @Test(arguments: [Double.nan, .infinity, -.infinity])
+  func limitsMustBeFinite(_ limit: Double) {
+    #expect(throws: FidelityError.self) { try Gates(maxMeanDrift: limit) }
+    #expect(throws: FidelityError.self) { try Gates(maxDrift: limit) }
+    #expect(throws: FidelityError.self) { try Gates(minAgreement: limit) }
+    #expect(throws: FidelityError.self) { try Gates(maxTop1Drop: limit) }
+  }
+
+  @Test func onlyWhatWasMeasuredIsGated() throws {
+    let same = logits([0, 1, 2, 3, 4, 5])
+    let drift: [GateName] = [.meanDrift, .maxDrift]
+    func names(_ comparison: ImageComparison) throws -> [GateName] {
+      try Gates().results(for: figures(of: [comparison])).map(\.name)
+    }
+    #expect(try names(image("a", drift: 0)) == drift)
+    #expect(try names(image("a", drift: 0, reference: same, quantized: same)) == drift + [.top1Agreement])
+    #expect(
+      try names(image("a", drift: 0, reference: same, quantized: same, label: 0))
+        == drift + [.top1Agreement, .top1Drop])
+  }
+
+  @Test func withoutImagesNothingPasses() throws {
+    let report = try Sample.report([], gates: Gates(maxMeanDrift: 2, maxDrift: 2, minAgreement: 0, maxTop1Drop: 100))
+    #expect(report.gates.map(\.name) == [.meanDrift, .maxDrift])
+    #expect(report.gates.allSatisfy { !$0.passed && $0.value == nil })
+    #expect(!report.passed)
+  }
+
+  @Test func nonFiniteOutputsFailHoweverLooseTheLimits() throws {
+    let broken = try ImageComparison(name: "a", referenceEmbedding: [1], quantizedEmbedding: [.nan])
+    let report = try Sample.report([broken], gates: Gates(maxMeanDrift: 2, maxDrift: 2))
+    #expect(report.gates.filter { !$0.passed }.map(\.name) == [.nonFiniteImages])
+    #expect(!report.passed)
+  }
+
+  /// 7 of 300 right against 4: the difference of the rounded percentages is more than 1.
+  @Test func accuracyThatDropsByExactlyItsLimitPasses() throws {
+    let right = logits([0, 1, 2, 3, 4, 5])
+    let wrong = logits([1, 0, 2, 3, 4, 5])
+    func drop(float: Int, int8: Int) throws -> GateResult? {
+      let comparisons = try (0..<300).map { index in
+        try image(
+          "\(index)", drift: 0, reference: index < float ? right : wrong, quantized: index < int8 ? right : wrong,
+          label: 0)
+      }
+      return try Gates().results(for: figures(of: comparisons)).first { $0.name == .top1Drop }
+    }
+    let percentages = [7.0, 4.0].map { 100 * $0 / 300 }
+    #expect(percentages[0] - percentages[1] > 1)
+    #expect(try drop(float: 7, int8: 4)?.value == 1)
+    #expect(try drop(float: 7, int8: 4)?.passed == true)
+    #expect(try drop(float: 7, int8: 3)?.passed == false)
+    #expect(try drop(float: 4, int8: 7)?.value == -1)
+  }
+}

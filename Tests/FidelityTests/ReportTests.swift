@@ -1,0 +1,166 @@
+import Fidelity
+import Foundation
+import Testing
+
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
+@Suite struct ReportTests {
+  @Test(arguments: [
+    ("a.json", ReportFormat.json), ("x.y/summary.MD", .markdown), ("/tmp/junit.xml", .junit), (".json", .json),
+  ])
+  func formatIsTheExtension(path: String, format: ReportFormat) throws {
+    #expect(try ReportFormat(path: path) == format)
+  }
+
+  @Test(arguments: ["", "json", "a.txt", "a.json/report", "a.json.gz", "report."])
+  func otherExtensionsAreRefused(path: String) {
+    let error = #expect(throws: FidelityError.self) { try ReportFormat(path: path) }
+    #expect(error?.description.hasSuffix("must end in .json, .md, .xml") == true)
+  }
+
+  @Test func failingReportInEveryFormat() throws {
+    let report = try Sample.failing()
+    #expect(!report.passed)
+    try Fixture.expectGolden(report.rendered(as: .json), "failing.json")
+    try Fixture.expectGolden(report.rendered(as: .markdown), "failing.md")
+    try Fixture.expectGolden(report.rendered(as: .junit), "failing.xml")
+    try Fixture.expectGolden(report.text(), "failing.txt")
+  }
+
+  @Test func passingReportInEveryFormat() throws {
+    let report = try Sample.passing()
+    #expect(report.passed)
+    try Fixture.expectGolden(report.deterministicPart.rendered(as: .json), "passing-deterministic.json")
+    try Fixture.expectGolden(report.rendered(as: .markdown), "passing.md")
+    try Fixture.expectGolden(report.rendered(as: .junit), "passing.xml")
+    try Fixture.expectGolden(report.text(), "passing.txt")
+  }
+
+  @Test func everyReportReadsBack() throws {
+    for report in try [
+      Sample.failing(), Sample.passing(), Sample.report([]), Sample.passing().deterministicPart,
+      Sample.report([image("a", drift: 0.5)]),
+    ] {
+      #expect(try FidelityReport(json: report.json()) == report)
+    }
+  }
+
+  @Test func missingFiguresAndNumbersThatAreNotFiniteAreNull() throws {
+    var report = try Sample.report([])
+    report.seconds = ["float": .nan]
+    report.settings = ["loose": .number(.infinity)]
+    let object = try #require(JSONSerialization.jsonObject(with: Data(report.json().utf8)) as? [String: Any])
+    for (key, fields) in [
+      "drift": ["mean", "p50", "p95", "p99", "max"], "agreement": ["top1", "top5"], "float": ["top1", "top5"],
+      "int8": ["top1", "top5"], "seconds": ["float"], "settings": ["loose"],
+    ] {
+      let part = try #require(object[key] as? [String: Any])
+      #expect(Set(part.keys) == Set(fields))
+      #expect(part.values.allSatisfy { $0 is NSNull })
+    }
+    #expect(object["top1_drop"] is NSNull)
+    #expect(try FidelityReport(json: report.json()).seconds.isEmpty)
+  }
+
+  @Test(arguments: [
+    ("quern.fidelity/1", "quern.fidelity/2"), ("\"passed\" : false", "\"passed\" : true"), ("max_drift", "min_drift"),
+    ("\"images\" : 5", "\"images\" : \"5\""),
+  ])
+  func alteredReportsAreRefused(part: String, replacement: String) throws {
+    let json = try Sample.failing().json()
+    let altered = json.replacingOccurrences(of: part, with: replacement)
+    #expect(altered != json)
+    #expect(throws: DecodingError.self) { try FidelityReport(json: altered) }
+  }
+
+  @Test func deterministicPartHoldsNothingOfTheMachine() throws {
+    let report = try Sample.passing()
+    var elsewhere = report
+    elsewhere.package = .init(path: "/other", bytes: 1, sha256: "00")
+    elsewhere.reference.path = "/other.pth"
+    elsewhere.seconds = ["float": 1]
+    elsewhere.peakResidentBytes = 1
+    #expect(try elsewhere.json() != report.json())
+    #expect(try elsewhere.deterministicPart.json() == report.deterministicPart.json())
+  }
+
+  @Test func jsonValuesReadBack() throws {
+    let value: JSONValue = [
+      "null": nil, "bool": true, "int": -7, "number": 0.5, "string": "a/\u{0}\"", "array": [1, [nil]], "object": [:],
+      "large": .int(.max), "tiny": .number(.leastNonzeroMagnitude),
+    ]
+    #expect(try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value)) == value)
+  }
+}
+
+@Suite struct RenderingTests {
+  @Test func colourOnlyWhenAskedFor() throws {
+    #expect(try !Sample.failing().text().contains("\u{1B}"))
+    let colored = try Sample.failing().text(colored: true)
+    #expect(colored.hasPrefix("\u{1B}[1;31mFAIL\u{1B}[0m"))
+    #expect(try Sample.passing().text(colored: true).hasPrefix("\u{1B}[1;32mPASS\u{1B}[0m"))
+    #expect(
+      try colored.replacing(#/\u{1B}\[[0-9;]*m/#, with: "") == Sample.failing().text())
+  }
+
+  @Test func noNameCanBreakALineOrAnEscapeSequence() throws {
+    let report = try Sample.failing()
+    for text in try [report.text(), report.rendered(as: .markdown), report.rendered(as: .junit)] {
+      let harmful = text.unicodeScalars.filter { scalar in
+        scalar != "\n" && [.control, .format, .unassigned].contains(scalar.properties.generalCategory)
+      }
+      #expect(harmful.isEmpty)
+    }
+    // Every row of a Markdown table has as many cells as its header.
+    for block in try report.rendered(as: .markdown).components(separatedBy: "\n\n").dropFirst() {
+      let cells = block.split(separator: "\n").map { $0.replacing("\\|", with: "").count { $0 == "|" } }
+      #expect(Set(cells).count == 1)
+    }
+  }
+
+  @Test func aValueThatFailsNeverLooksLikeItsLimit() throws {
+    let comparison = try ImageComparison(
+      name: "a", referenceEmbedding: [1, 0], quantizedEmbedding: [0.99, 0.141067359])
+    #expect(comparison.drift < 0.01 && comparison.drift > 0.009999999)
+    let text = try Sample.report([comparison], gates: Gates(maxDrift: 0.009999999)).text()
+    #expect(text.contains("max drift   \(comparison.drift)  <= 0.009999999  FAIL"))
+  }
+
+  #if canImport(FoundationXML)
+    @Test func junitIsWellFormedAndSaysWhatFailed() throws {
+      for report in try [Sample.failing(), Sample.passing(), Sample.report([])] {
+        let reader = JUnitReader()
+        let parser = XMLParser(data: Data(try report.rendered(as: .junit).utf8))
+        parser.delegate = reader
+        #expect(parser.parse(), "\(String(describing: parser.parserError))")
+        #expect(reader.cases == report.gates.map(\.name.rawValue))
+        #expect(reader.failures == report.gates.filter { !$0.passed }.map(\.name.rawValue))
+        #expect(reader.suite["tests"] == "\(report.gates.count)")
+        #expect(reader.suite["failures"] == "\(reader.failures.count)")
+        if let path = report.reference.path { #expect(reader.properties["reference.path"] == path) }
+      }
+    }
+
+    private final class JUnitReader: NSObject, XMLParserDelegate {
+      var cases: [String] = []
+      var failures: [String] = []
+      var suite: [String: String] = [:]
+      var properties: [String: String] = [:]
+
+      func parser(
+        _ parser: XMLParser, didStartElement element: String, namespaceURI: String?, qualifiedName: String?,
+        attributes: [String: String]
+      ) {
+        switch element {
+        case "testsuite": suite = attributes
+        case "testcase": cases.append(attributes["name"] ?? "")
+        case "failure": failures.append(cases.last ?? "")
+        case "property": properties[attributes["name"] ?? ""] = attributes["value"]
+        default: break
+        }
+      }
+    }
+  #endif
+}
