@@ -44,12 +44,13 @@ let package = Package(
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
-    module("Checkpoints", ["CCrypto", "Tensors"]),
+    module("Checkpoints", ["Files", "Tensors"]),
 
     // What the stages share.
     module("Operators", ["Graphs", "Kernels", "Tensors"]),
     module("Kernels", ["CKernels", "COpenBLAS"]),
     module("Graphs", ["Tensors"]),
+    module("Files", ["CCrypto", "Tensors"]),
     module("Tensors", []),
 
     // C: kernels of our own, and one module for each library.
@@ -61,5 +62,6 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     tests("TensorsTests", ["Tensors"]),
+    tests("FilesTests", ["Files", "Tensors"]),
   ]
 )
