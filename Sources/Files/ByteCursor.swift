@@ -11,6 +11,13 @@ public struct ByteCursorError: Error, Sendable, Hashable, CustomStringConvertibl
   /// The bytes that are there.
   public let available: Int
 
+  public init(field: String, offset: Int, needed: Int, available: Int) {
+    self.field = field
+    self.offset = offset
+    self.needed = needed
+    self.available = available
+  }
+
   public var description: String {
     let needed = needed == Int.max ? "more bytes than any file holds" : "\(needed) bytes"
     return "\(field) at byte \(offset) takes \(needed), and \(available) are left"

@@ -11,8 +11,12 @@ public struct MappedFile: Sendable {
   /// All bytes of the file.
   public let storage: TensorStorage
 
-  public var bytes: UnsafeRawBufferPointer { storage.bytes }
   public var byteCount: Int { storage.bytes.count }
+
+  /// Calls `body` with all bytes, which are valid until it returns.
+  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(storage) { try body(storage.bytes) }
+  }
 
   /// Maps the file at `path`. Throws if it is missing, no regular file, not readable, or empty.
   public init(path: String) throws(FileError) {
@@ -42,7 +46,7 @@ public struct MappedFile: Sendable {
   /// They stay valid: touching them reads the file (in practice the page cache) once more.
   public func releasePages(_ range: Range<Int>) {
     let range = range.clamped(to: 0..<byteCount)
-    guard !range.isEmpty, let base = bytes.baseAddress else { return }
+    guard !range.isEmpty, let base = storage.bytes.baseAddress else { return }
     let pageSize = sysconf(Int32(_SC_PAGESIZE))
     let start = range.lowerBound / pageSize * pageSize
     madvise(UnsafeMutableRawPointer(mutating: base + start), range.upperBound - start, MADV_DONTNEED)
@@ -61,7 +65,7 @@ public struct MappedFile: Sendable {
     let chunkSize = 1 << 22
     for start in stride(from: range.lowerBound, to: range.upperBound, by: chunkSize) {
       let chunk = start..<min(start + chunkSize, range.upperBound)
-      body(UnsafeRawBufferPointer(rebasing: bytes[chunk]))
+      body(UnsafeRawBufferPointer(rebasing: storage.bytes[chunk]))
       releasePages(chunk)
     }
   }

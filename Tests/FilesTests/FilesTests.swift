@@ -8,8 +8,8 @@ final class Scratch {
   let path: String
 
   init() {
-    var template = Array("/tmp/quern-files-XXXXXX".utf8CString)
-    path = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress)) }
+    path = "/tmp/quern-files-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+    mkdir(path, 0o700)
   }
 
   deinit {
@@ -22,9 +22,8 @@ final class Scratch {
     defer { closedir(folder) }
     var names: [String] = []
     while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
+      let offset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
+      let name = String(cString: UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self))
       if name != "." && name != ".." { names.append(name) }
     }
     return names.sorted()
@@ -46,7 +45,7 @@ final class Scratch {
     let scratch = Scratch()
     let path = try scratch.file("a", [1, 2, 3, 4])
     let storage = try MappedFile(path: path).storage
-    #expect(Array(storage.bytes) == [1, 2, 3, 4])
+    withExtendedLifetime(storage) { #expect(Array(storage.bytes) == [1, 2, 3, 4]) }
   }
 
   @Test func whatCannotBeMappedSaysWhy() throws {
@@ -76,7 +75,7 @@ final class Scratch {
     let file = try MappedFile(path: try scratch.file("a", bytes))
     file.releasePages(10..<40_000)
     file.releasePages(-5..<1_000_000)
-    #expect(Array(file.bytes) == bytes)
+    #expect(file.withBytes { Array($0) } == bytes)
     #expect(file.sha256() == SHA256.hash(bytes))
   }
 }
