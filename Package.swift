@@ -40,7 +40,7 @@ let package = Package(
     module("Quantization", ["Calibration", "Graphs", "Operators", "Tensors"]),
     module("Calibration", ["Graphs", "Images", "Kernels", "Runtime", "Tensors"]),
     module("Images", ["CPNG", "CTurboJPEG"]),
-    module("PackageFormat", ["CCrypto", "CZstd", "Graphs", "Operators", "Tensors"]),
+    module("PackageFormat", ["CZstd", "Files", "Graphs", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
@@ -63,5 +63,6 @@ let package = Package(
 
     tests("TensorsTests", ["Tensors"]),
     tests("FilesTests", ["Files", "Tensors"]),
+    tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Tensors"]),
   ]
 )
