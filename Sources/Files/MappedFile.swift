@@ -1,0 +1,72 @@
+import Glibc
+import Tensors
+
+/// A file mapped read-only, for as long as this value or any tensor that views its `storage` lives.
+///
+/// The bytes are those of the moment they are touched: a file that someone rewrites in place meanwhile changes under its
+/// readers, and one that is truncated meanwhile ends the process with SIGBUS. Guarding against that would mean copying
+/// every file; writers that replace files by renaming, as `AtomicFile` does, never cause it.
+public struct MappedFile: Sendable {
+  public let path: String
+  /// All bytes of the file.
+  public let storage: TensorStorage
+
+  public var byteCount: Int { storage.bytes.count }
+
+  /// Calls `body` with all bytes, which are valid until it returns.
+  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(storage) { try body(storage.bytes) }
+  }
+
+  /// Maps the file at `path`. Throws if it is missing, no regular file, not readable, or empty.
+  public init(path: String) throws(FileError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // not waiting for a pipe's writer
+    guard descriptor >= 0 else {
+      throw errno == ENOENT || errno == ENOTDIR ? .notFound(path: path) : .cannotOpen(path: path, code: errno)
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .cannotOpen(path: path, code: errno) }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: throw .isDirectory(path: path)
+    default: throw .notRegular(path: path)
+    }
+    guard status.st_size > 0 else { throw .empty(path: path) }
+    let count = Int(status.st_size)
+    guard let base = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
+      throw .cannotMap(path: path, code: errno)
+    }
+    nonisolated(unsafe) let mapping = base
+    self.path = path
+    storage = TensorStorage(borrowing: UnsafeRawBufferPointer(start: base, count: count)) { munmap(mapping, count) }
+  }
+
+  /// Gives the memory of a range of bytes back to the system, for bytes that were read and will not be soon again.
+  /// They stay valid: touching them reads the file (in practice the page cache) once more.
+  public func releasePages(_ range: Range<Int>) {
+    let range = range.clamped(to: 0..<byteCount)
+    guard !range.isEmpty, let base = storage.bytes.baseAddress else { return }
+    let pageSize = sysconf(Int32(_SC_PAGESIZE))
+    let start = range.lowerBound / pageSize * pageSize
+    madvise(UnsafeMutableRawPointer(mutating: base + start), range.upperBound - start, MADV_DONTNEED)
+  }
+
+  /// The SHA-256 of the whole file. Pages are released behind the reading, so that memory does not grow with the file.
+  public func sha256() -> SHA256.Digest {
+    var hash = SHA256()
+    forEachChunk(in: 0..<byteCount) { hash.update($0) }
+    return hash.finalize()
+  }
+
+  /// Calls `body` with successive pieces of a range, which is clamped to the file, and releases each piece's pages.
+  public func forEachChunk(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void) {
+    let range = range.clamped(to: 0..<byteCount)
+    let chunkSize = 1 << 22
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: chunkSize) {
+      let chunk = start..<min(start + chunkSize, range.upperBound)
+      body(UnsafeRawBufferPointer(rebasing: storage.bytes[chunk]))
+      releasePages(chunk)
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import Files
+
+/// A file laid out: sections one after another, with the header before and the index behind them.
+package struct PackageLayout: Sendable {
+  /// The file's bytes, in order.
+  package let pieces: [PendingSection.Bytes]
+  package let summary: PackageSummary
+
+  package init(_ sections: [PendingSection]) throws(PackageError) {
+    var entries: [SectionEntry] = []
+    var pieces: [PendingSection.Bytes] = []
+    var end = FileHeader.byteCount
+    for section in sections {
+      let offset = try Self.place(after: end, byteCount: section.storedLength)
+      entries.append(
+        SectionEntry(
+          kind: section.kind, encoding: section.encoding, isCritical: section.isCritical, offset: offset,
+          storedLength: section.storedLength, rawLength: section.rawLength, rawHash: section.rawHash,
+          storedHash: section.storedHash))
+      pieces += [.array([UInt8](repeating: 0, count: offset - end)), section.bytes]
+      end = offset + section.storedLength
+    }
+    let index = SectionIndex.encode(entries)
+    let indexOffset = try Self.place(after: end, byteCount: index.count)
+    pieces += [.array([UInt8](repeating: 0, count: indexOffset - end)), .array(index)]
+    let header = FileHeader(
+      minor: FileHeader.minor, fileLength: indexOffset + index.count, indexOffset: indexOffset,
+      indexLength: index.count, indexHash: SHA256.hash(index), contentHash: SectionIndex.contentHash(entries))
+    pieces.insert(.array(header.encoded()), at: 0)
+
+    var hash = SHA256()
+    for piece in pieces { piece.withBytes { hash.update($0) } }
+    self.pieces = pieces
+    summary = PackageSummary(
+      byteCount: header.fileLength, contentHash: header.contentHash, sha256: hash.finalize())
+  }
+
+  /// The aligned offset at or after `end`, where `byteCount` bytes must be addressable.
+  private static func place(after end: Int, byteCount: Int) throws(PackageError) -> Int {
+    guard let offset = FileHeader.aligned(end), !offset.addingReportingOverflow(byteCount).overflow else {
+      throw .cannotStore("the sections are longer than any file")
+    }
+    return offset
+  }
+
+  /// Appends the file's bytes to `file`, without committing it.
+  func write(to file: AtomicFile) throws(PackageError) {
+    for piece in pieces {
+      let result = piece.withBytes { bytes in Result { () throws(FileError) in try file.write(bytes) } }
+      if case .failure(let error) = result { throw .file(error) }
+    }
+  }
+
+  /// Creates the file at `path`, or replaces it in one step.
+  func write(toPath path: String) throws(PackageError) {
+    let file: AtomicFile
+    do throws(FileError) { file = try AtomicFile(path: path) } catch { throw .file(error) }
+    try write(to: file)
+    do throws(FileError) { try file.commit() } catch { throw .file(error) }
+  }
+}

@@ -1,0 +1,126 @@
+import Files
+import Graphs
+import Tensors
+
+/// Writes packages. The bytes depend on the package and the version of libzstd only: not on the number of threads, the
+/// time, or the path.
+public enum PackageWriter {
+  /// Writes `package` to the file at `path`, which appears whole or not at all.
+  ///
+  /// - Throws: `.graph` or `.cannotStore` where no reader would accept the package, `.file` where writing fails.
+  @discardableResult
+  public static func write(_ package: Package, to path: String, threads: Int = 1) throws(PackageError) -> PackageSummary
+  {
+    let layout = try PackageLayout(try sections(of: package, threads: threads))
+    try layout.write(toPath: path)
+    return layout.summary
+  }
+
+  /// Writes `package` to a file that the caller commits.
+  @discardableResult
+  public static func write(
+    _ package: Package, to file: AtomicFile, threads: Int = 1
+  ) throws(PackageError) -> PackageSummary {
+    let layout = try PackageLayout(try sections(of: package, threads: threads))
+    try layout.write(to: file)
+    return layout.summary
+  }
+
+  /// Writes the package that `reader` has open with other metadata to `path`, which may be the file it came from. Nothing
+  /// is compressed again; every section is copied as it lies in the file, after a check of its hash.
+  @discardableResult
+  public static func write(
+    _ reader: PackageReader, metadata: String, to path: String, threads: Int = 1
+  ) throws(PackageError) -> PackageSummary {
+    try reader.checkStoredBytes(threads: threads)
+    var sections = reader.sections.filter { $0.kind != .metadata }
+      .map { PendingSection(copying: $0, from: reader.storage) }
+    sections.append(try metadataSection(metadata))
+    let layout = try PackageLayout(sections)
+    try layout.write(toPath: path)
+    return layout.summary
+  }
+
+  /// The file's bytes. For packages that fit in memory twice.
+  package static func encode(_ package: Package, threads: Int = 1, compressing: Bool = true) throws(PackageError)
+    -> [UInt8]
+  {
+    let layout = try PackageLayout(try sections(of: package, threads: threads, compressing: compressing))
+    var bytes: [UInt8] = []
+    for piece in layout.pieces { piece.withBytes { bytes += $0 } }
+    return bytes
+  }
+
+  /// The sections of a package, in the order of the file.
+  package static func sections(
+    of package: Package, threads: Int, compressing: Bool = true
+  ) throws(PackageError) -> [PendingSection] {
+    do throws(GraphError) { try package.graph.validate() } catch { throw .graph(error) }
+    let constants = try UniqueConstants(package.graph, threads: threads)
+    let graph = GraphSection.encode(try GraphRecord(package.graph, tensorNumbers: constants.numbers))
+    let runtime = RuntimeSection.encode(package.info)
+    let labels = LabelSection.encode(package.labels)
+    // Readers decide what a package may hold: what they would refuse is not written.
+    do throws(PackageError) {
+      _ = try GraphSection.parse(graph, tensorLengths: constants.tensors.map(\.byteCount))
+      _ = try RuntimeSection.parse(runtime)
+      if !package.labels.isEmpty { _ = try LabelSection.parse(labels, classCount: package.info.classCount) }
+      try checkLength(graph, .graph)
+      try checkLength(labels, .labels)
+    } catch {
+      throw .cannotStore("\(error)")
+    }
+
+    func section(_ kind: SectionKind, _ bytes: [UInt8]) -> PendingSection {
+      PendingSection(kind: kind, isCritical: kind.isCritical == true, contents: .array(bytes), compressing: compressing)
+    }
+    var sections = [section(.graph, graph), section(.runtime, runtime)]
+    if !package.labels.isEmpty { sections.append(section(.labels, labels)) }
+    sections += try concurrentMap(count: constants.tensors.count, threads: threads) { index throws(PackageError) in
+      PendingSection(
+        kind: .tensor, isCritical: true, contents: .tensor(constants.tensors[index].contiguous()),
+        rawHash: constants.hashes[index], compressing: compressing)
+    }
+    sections.append(try metadataSection(package.metadata, compressing: compressing))
+    return sections
+  }
+
+  private static func checkLength(_ bytes: [UInt8], _ kind: SectionKind) throws(PackageError) {
+    guard bytes.count <= kind.contentLimit else {
+      throw .cannotStore("the \(kind) section's \(bytes.count) bytes are more than \(kind.contentLimit)")
+    }
+  }
+
+  private static func metadataSection(_ text: String, compressing: Bool = true) throws(PackageError) -> PendingSection {
+    let bytes = Array(text.utf8)
+    try checkLength(bytes, .metadata)
+    return PendingSection(kind: .metadata, isCritical: false, contents: .array(bytes), compressing: compressing)
+  }
+}
+
+/// A graph's constants, those with equal bytes once, in the order of their first use.
+private struct UniqueConstants: Sendable {
+  private(set) var tensors: [Tensor] = []
+  private(set) var hashes: [SHA256.Digest] = []
+  /// For each constant, which of the tensors has its bytes.
+  private(set) var numbers: [ConstantKey: Int] = [:]
+
+  init(_ graph: Graph, threads: Int) throws(PackageError) {
+    let constants = graph.nodes.enumerated().flatMap { index, node in
+      GraphRecord.sortedConstants(node).map { (key: ConstantKey(node: index, role: $0.role), tensor: $0.tensor) }
+    }
+    let digests = try concurrentMap(count: constants.count, threads: threads) { index throws(PackageError) in
+      constants[index].tensor.withBytes { SHA256.hash($0) }
+    }
+    var known: [SHA256.Digest: Int] = [:]
+    for (constant, digest) in zip(constants, digests) {
+      let number = known[digest] ?? tensors.count
+      if number == tensors.count {
+        known[digest] = number
+        tensors.append(constant.tensor)
+        hashes.append(digest)
+      }
+      numbers[constant.key] = number
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import Files
+import Tensors
+
+/// Reads the uncompressed contents of one section, or the header; turns every violation into an error that names the part
+/// and the place.
+struct SectionCursor {
+  private var cursor: ByteCursor
+  let part: String
+
+  init(_ cursor: ByteCursor, part: String) {
+    self.cursor = cursor
+    self.part = part
+  }
+
+  init(_ bytes: [UInt8], part: String) { self.init(ByteCursor(bytes), part: part) }
+
+  var offset: Int { cursor.offset }
+  var remaining: Int { cursor.remaining }
+
+  func invalid(_ field: String, at offset: Int, _ problem: String) -> PackageError {
+    .invalidField(part: part, field: field, offset: offset, problem: problem)
+  }
+
+  private mutating func checked<Value>(
+    _ body: (inout ByteCursor) throws(ByteCursorError) -> Value
+  ) throws(PackageError) -> Value {
+    do throws(ByteCursorError) { return try body(&cursor) } catch { throw .outOfBounds(part: part, error) }
+  }
+
+  mutating func read<Value: FixedWidthInteger & BitwiseCopyable>(
+    _ type: Value.Type, _ field: String
+  ) throws(PackageError) -> Value {
+    try checked { cursor throws(ByteCursorError) in try cursor.read(type, field) }
+  }
+
+  mutating func float(_ field: String) throws(PackageError) -> Float { Float(bitPattern: try read(UInt32.self, field)) }
+
+  mutating func bytes(_ count: Int, _ field: String) throws(PackageError) -> [UInt8] {
+    try checked { cursor throws(ByteCursorError) in try cursor.readBytes(count, field) }
+  }
+
+  mutating func digest(_ field: String) throws(PackageError) -> SHA256.Digest {
+    let start = offset
+    guard let digest = SHA256.Digest(bytes: try bytes(SHA256.byteCount, field)) else {
+      throw invalid(field, at: start, "is no SHA-256")
+    }
+    return digest
+  }
+
+  /// A UInt64 that is a size or an offset.
+  mutating func size(_ field: String) throws(PackageError) -> Int {
+    let start = offset
+    let value = try read(UInt64.self, field)
+    guard let size = Int(exactly: value) else { throw invalid(field, at: start, "\(value) is beyond any file") }
+    return size
+  }
+
+  /// A UInt32 count of items that take at least `itemSize` bytes each, so that a count can reserve no more memory than
+  /// the file is long.
+  mutating func count(_ field: String, itemSize: Int, limit: Int = .max) throws(PackageError) -> Int {
+    let start = offset
+    let count = Int(try read(UInt32.self, field))
+    guard count <= limit else { throw invalid(field, at: start, "\(count) is more than the limit of \(limit)") }
+    guard count <= remaining / itemSize else {
+      throw invalid(field, at: start, "\(count) items cannot be in the \(remaining) bytes that follow")
+    }
+    return count
+  }
+
+  mutating func string(_ field: String) throws(PackageError) -> String {
+    let start = offset
+    let count = try count(field, itemSize: 1)
+    let text = try checked { cursor throws(ByteCursorError) in try cursor.readUTF8(count, field) }
+    guard let text else { throw invalid(field, at: start, "is not UTF-8") }
+    return text
+  }
+
+  /// A name that programs look up: 1 to 255 printable ASCII characters without spaces.
+  mutating func identifier(_ field: String) throws(PackageError) -> String {
+    let start = offset
+    let text = try string(field)
+    guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      throw invalid(field, at: start, "is not 1 to 255 printable ASCII characters")
+    }
+    return text
+  }
+
+  mutating func expectZeros(_ count: Int, _ field: String) throws(PackageError) {
+    let start = offset
+    let bytes = try bytes(count, field)
+    if let first = bytes.firstIndex(where: { $0 != 0 }) { throw invalid(field, at: start + first, "is not zero") }
+  }
+
+  func expectEnd() throws(PackageError) {
+    if remaining > 0 { throw invalid("end", at: offset, "\(remaining) bytes follow the last field") }
+  }
+}

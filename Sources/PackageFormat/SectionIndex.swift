@@ -1,0 +1,227 @@
+import Files
+import Tensors
+
+/// What a section holds. Kinds this version does not know occur, too.
+public struct SectionKind: RawRepresentable, Hashable, Sendable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  public static let graph = SectionKind(rawValue: 1)
+  public static let runtime = SectionKind(rawValue: 2)
+  public static let labels = SectionKind(rawValue: 3)
+  public static let tensor = SectionKind(rawValue: 4)
+  public static let metadata = SectionKind(rawValue: 255)
+
+  /// Whether a reader that does not know the kind must refuse the package; `nil` for the kinds this version does not know.
+  var isCritical: Bool? {
+    switch self {
+    case .graph, .runtime, .tensor: true
+    case .labels, .metadata: false
+    default: nil
+    }
+  }
+
+  /// The most bytes its contents may have.
+  var contentLimit: Int {
+    switch self {
+    case .graph, .labels, .metadata: 16 << 20
+    default: .max
+    }
+  }
+}
+
+extension SectionKind: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .graph: "graph"
+    case .runtime: "runtime"
+    case .labels: "labels"
+    case .tensor: "tensor"
+    case .metadata: "metadata"
+    default: "kind \(rawValue)"
+    }
+  }
+}
+
+/// How a section's bytes lie in the file. Encodings this version does not know occur in sections it may ignore.
+public struct SectionEncoding: RawRepresentable, Hashable, Sendable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// As they are.
+  public static let stored = SectionEncoding(rawValue: 0)
+  /// One zstd frame.
+  public static let zstd = SectionEncoding(rawValue: 1)
+}
+
+extension SectionEncoding: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .stored: "stored"
+    case .zstd: "zstd"
+    default: "encoding \(rawValue)"
+    }
+  }
+}
+
+/// One entry of the index.
+public struct SectionEntry: Hashable, Sendable {
+  public var kind: SectionKind
+  public var encoding: SectionEncoding
+  public var isCritical: Bool
+  /// Where the section starts in the file.
+  public var offset: Int
+  /// Bytes it takes in the file, and bytes of its contents.
+  public var storedLength: Int
+  public var rawLength: Int
+  /// Hash of the contents, and of the bytes in the file.
+  public var rawHash: SHA256.Digest
+  public var storedHash: SHA256.Digest
+
+  /// The bytes in the file. Entries from a parsed index lie within it.
+  public var range: Range<Int> { offset..<offset + storedLength }
+}
+
+/// The list of a package's sections (formats/package.md, "Index").
+enum SectionIndex {
+  static let entryByteCount = 96
+
+  /// Contents may be this many times as long as the compressed bytes, plus `compressionAllowance`: what makes a small
+  /// file unable to fill the memory.
+  static let compressionLimit = 32
+  static let compressionAllowance = 4096
+
+  static func mayCompress(rawLength: Int, to storedLength: Int) -> Bool {
+    let (product, overflow) = storedLength.multipliedReportingOverflow(by: compressionLimit)
+    return overflow || rawLength <= compressionAllowance || rawLength - compressionAllowance <= product
+  }
+
+  static func encode(_ entries: [SectionEntry]) -> [UInt8] {
+    var writer = ByteWriter()
+    for entry in entries {
+      writer.append(entry.kind.rawValue)
+      writer.append(entry.encoding.rawValue)
+      writer.append(UInt8(entry.isCritical ? 1 : 0))
+      writer.append([UInt8](repeating: 0, count: 5))
+      writer.append(UInt64(entry.offset))
+      writer.append(UInt64(entry.storedLength))
+      writer.append(UInt64(entry.rawLength))
+      writer.append(entry.rawHash.bytes)
+      writer.append(entry.storedHash.bytes)
+    }
+    return writer.bytes
+  }
+
+  /// Names what the package computes: the critical sections' kinds, lengths and contents.
+  static func contentHash(_ entries: [SectionEntry]) -> SHA256.Digest {
+    var writer = ByteWriter()
+    writer.append(Array("quern content 1\n".utf8))
+    for entry in entries where entry.isCritical {
+      writer.append(entry.kind.rawValue)
+      writer.append(UInt64(entry.rawLength))
+      writer.append(entry.rawHash.bytes)
+    }
+    return SHA256.hash(writer.bytes)
+  }
+
+  static func parse(_ cursor: ByteCursor, header: FileHeader) throws(PackageError) -> [SectionEntry] {
+    let indexRange = header.indexOffset..<header.indexOffset + header.indexLength
+    guard indexRange.upperBound <= cursor.storage.bytes.count, header.indexLength % entryByteCount == 0 else {
+      throw .invalidField(
+        part: "header", field: "index length", offset: 40,
+        problem: "\(header.indexLength) is no multiple of \(entryByteCount)")
+    }
+    let hash = cursor.storage.withBytes(in: indexRange) { SHA256.hash($0) }
+    guard hash == header.indexHash else { throw .hashMismatch(part: "index", offset: header.indexOffset) }
+
+    var fields = SectionCursor(ByteCursor(cursor.storage, range: indexRange), part: "index")
+    var entries: [SectionEntry] = []
+    var tensorHashes: Set<SHA256.Digest> = []
+    var end = FileHeader.byteCount
+    while fields.remaining > 0 {
+      fields = SectionCursor(
+        ByteCursor(cursor.storage, range: fields.offset..<indexRange.upperBound), part: "index entry \(entries.count)")
+      let entry = try parseEntry(
+        &fields, number: entries.count, after: entries.last, expectedOffset: end, header: header)
+      if entry.kind == .tensor, !tensorHashes.insert(entry.rawHash).inserted {
+        throw fields.invalid("raw hash", at: fields.offset - 64, "an earlier tensor has the same contents")
+      }
+      end = entry.range.upperBound
+      entries.append(entry)
+    }
+    guard FileHeader.aligned(end) == header.indexOffset else {
+      throw .invalidField(
+        part: "header", field: "index offset", offset: 32, problem: "does not follow the last section's end at \(end)")
+    }
+    for kind in [SectionKind.graph, .runtime] where !entries.contains(where: { $0.kind == kind }) {
+      throw .missingSection(kind: "\(kind)")
+    }
+    guard contentHash(entries) == header.contentHash else { throw .hashMismatch(part: "content hash", offset: 96) }
+    return entries
+  }
+
+  private static func parseEntry(
+    _ fields: inout SectionCursor, number: Int, after previous: SectionEntry?, expectedOffset end: Int,
+    header: FileHeader
+  ) throws(PackageError) -> SectionEntry {
+    let start = fields.offset
+    let kind = SectionKind(rawValue: try fields.read(UInt8.self, "kind"))
+    let encoding = SectionEncoding(rawValue: try fields.read(UInt8.self, "encoding"))
+    let flags = try fields.read(UInt8.self, "flags")
+    guard kind.rawValue != 0 else { throw fields.invalid("kind", at: start, "0 is no kind") }
+    guard flags <= 1 else { throw fields.invalid("flags", at: start + 2, "unknown bits are set") }
+    if let critical = kind.isCritical {
+      guard critical == (flags == 1) else {
+        throw fields.invalid("flags", at: start + 2, "wrong for a \(kind) section")
+      }
+      guard encoding == .stored || encoding == .zstd else {
+        throw fields.invalid("encoding", at: start + 1, "\(encoding.rawValue) is unknown")
+      }
+    } else if flags == 1 {
+      throw .unknownCriticalSection(entry: number, kind: kind.rawValue)
+    }
+    if let previous {
+      guard previous.kind.rawValue <= kind.rawValue else {
+        throw fields.invalid("kind", at: start, "\(kind) after \(previous.kind): not in ascending order")
+      }
+      guard previous.kind != kind || kind == .tensor || kind.isCritical == nil else {
+        throw fields.invalid("kind", at: start, "a second \(kind) section")
+      }
+    }
+    try fields.expectZeros(5, "reserved")
+    let offset = try fields.size("offset")
+    let storedLength = try fields.size("stored length")
+    let rawLength = try fields.size("raw length")
+    guard offset == FileHeader.aligned(end) else {
+      throw fields.invalid("offset", at: start + 8, "\(offset) does not follow the end of what is before it at \(end)")
+    }
+    guard offset <= header.indexOffset, storedLength <= header.indexOffset - offset else {
+      throw fields.invalid("stored length", at: start + 16, "\(storedLength) bytes reach into the index")
+    }
+    guard rawLength <= kind.contentLimit else {
+      throw fields.invalid("raw length", at: start + 24, "\(rawLength) is more than \(kind.contentLimit)")
+    }
+    let entry = SectionEntry(
+      kind: kind, encoding: encoding, isCritical: flags == 1, offset: offset, storedLength: storedLength,
+      rawLength: rawLength, rawHash: try fields.digest("raw hash"), storedHash: try fields.digest("stored hash"))
+    if encoding == .stored {
+      guard storedLength == rawLength, entry.rawHash == entry.storedHash else {
+        throw fields.invalid(
+          "raw length", at: start + 24, "length or hash differs from the stored one without compression")
+      }
+    } else if encoding == .zstd {
+      guard storedLength < rawLength, mayCompress(rawLength: rawLength, to: storedLength) else {
+        throw fields.invalid(
+          "raw length", at: start + 24, "\(storedLength) compressed bytes may not stand for \(rawLength)")
+      }
+    }
+    return entry
+  }
+}
+
+extension TensorStorage {
+  /// Calls `body` with a range of the bytes, which must be within them, and keeps them alive until it returns.
+  func withBytes<Result>(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(rebasing: bytes[range])) }
+  }
+}

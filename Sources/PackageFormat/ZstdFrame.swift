@@ -1,0 +1,84 @@
+import CZstd
+import Tensors
+
+/// The one kind of zstd frame that packages hold: one frame with content size and checksum, a window of at most 8 MiB, and
+/// no dictionary (RFC 8878).
+enum ZstdFrame {
+  /// Both are tried and the shorter frame wins: for weights with many distinct levels level 1 is, for sparse ones and text
+  /// level 9. Levels above 9 gain nothing on weights and take 20 times as long.
+  static let levels: [Int32] = [1, 9]
+  static let windowLimit = 8 << 20
+
+  /// The frame, or `nil` where it does not save an aligned block, or would be shorter than the format allows.
+  static func compress(_ contents: UnsafeRawBufferPointer) -> [UInt8]? {
+    var best: [UInt8]?
+    for level in levels {
+      let frame = compress(contents, level: level)
+      if let frame, frame.count < best?.count ?? .max { best = frame }
+    }
+    guard let best, let stored = FileHeader.aligned(best.count), let raw = FileHeader.aligned(contents.count),
+      stored < raw, SectionIndex.mayCompress(rawLength: contents.count, to: best.count)
+    else { return nil }
+    return best
+  }
+
+  /// One single-threaded frame, whose bytes depend on the contents and the version of libzstd only. `nil` where libzstd
+  /// cannot, for want of memory.
+  private static func compress(_ contents: UnsafeRawBufferPointer, level: Int32) -> [UInt8]? {
+    guard let context = ZSTD_createCCtx() else { return nil }
+    defer { ZSTD_freeCCtx(context) }
+    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
+    ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 1)
+    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
+    let capacity = ZSTD_compressBound(contents.count)
+    guard ZSTD_isError(capacity) == 0 else { return nil }
+    let frame = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+      let result = ZSTD_compress2(context, buffer.baseAddress, buffer.count, contents.baseAddress, contents.count)
+      count = ZSTD_isError(result) == 0 ? result : 0
+    }
+    return frame.isEmpty ? nil : frame
+  }
+
+  /// Decompresses a frame that must be as packages hold it, into exactly `byteCount` bytes.
+  static func decompress(_ frame: UnsafeRawBufferPointer, byteCount: Int, part: String) throws(PackageError)
+    -> TensorStorage
+  {
+    if let problem = headerProblem(frame, byteCount: byteCount) { throw .invalidFrame(part: part, problem: problem) }
+    var result = 0
+    let storage = TensorStorage(byteCount: byteCount) { target in
+      result = ZSTD_decompress(target.baseAddress, target.count, frame.baseAddress, frame.count)
+    }
+    guard ZSTD_isError(result) == 0 else {
+      throw .invalidFrame(part: part, problem: "zstd: \(String(cString: ZSTD_getErrorName(result)))")
+    }
+    guard result == byteCount else {
+      throw .invalidFrame(part: part, problem: "decompresses to \(result) bytes instead of \(byteCount)")
+    }
+    return storage
+  }
+
+  /// What keeps the frame from being one that packages hold, read from its header (RFC 8878, section 3.1.1.1).
+  static func headerProblem(_ frame: UnsafeRawBufferPointer, byteCount: Int) -> String? {
+    guard frame.count >= 6, frame.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) else { return "is no zstd frame" }
+    let descriptor = frame[4]
+    let isSingleSegment = descriptor & 0x20 != 0
+    guard descriptor & 0x08 == 0 else { return "the zstd frame has a reserved bit set" }
+    guard descriptor & 0x04 != 0 else { return "the zstd frame has no checksum" }
+    guard descriptor & 0x03 == 0 else { return "the zstd frame wants a dictionary" }
+    let size = ZSTD_getFrameContentSize(frame.baseAddress, frame.count)
+    guard size == UInt64(byteCount) else { return "the zstd frame does not say that it has \(byteCount) bytes" }
+    let window: Int
+    if isSingleSegment {
+      window = byteCount
+    } else {
+      let exponent = Int(frame[5] >> 3)
+      let mantissa = Int(frame[5] & 7)
+      window = (1 << (10 + exponent)) + (1 << (7 + exponent)) * mantissa
+    }
+    guard window <= windowLimit else { return "the zstd frame needs a window of \(window) bytes" }
+    guard ZSTD_findFrameCompressedSize(frame.baseAddress, frame.count) == frame.count else {
+      return "something other than one zstd frame"
+    }
+    return nil
+  }
+}
