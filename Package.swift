@@ -29,38 +29,49 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Calibration", "Checkpoints", "Fidelity", "Graphs", "Images", "Kernels", "ModelImport", "Operators",
-        "PackageFormat", "Passes", "Quantization", "Runtime", "Tensors",
+        "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelImport", "Operators", "PackageFormat",
+        "Passes", "Pipeline", "Quantization", "Runtime", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
-    // The pipeline, last stage first.
+    // The stages in a row, and then each of them, last first.
+    module(
+      "Pipeline",
+      [
+        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelImport", "Operators",
+        "PackageFormat", "Passes", "Quantization", "Runtime", "Tensors",
+      ]),
     module("Fidelity", []),
     module("Quantization", ["Calibration", "Graphs", "Operators", "Tensors"]),
     module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Runtime", "Tensors"]),
-    module("Images", ["CPNG", "CTurboJPEG"]),
-    module("PackageFormat", ["CCrypto", "CZstd", "Graphs", "Operators", "Tensors"]),
+    module("Images", ["CImageCodecs"]),
+    module("PackageFormat", ["CZstd", "Files", "Graphs", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelImport", ["Graphs", "Operators", "Tensors"]),
-    module("Checkpoints", ["CCrypto", "Tensors"]),
+    module("Checkpoints", ["Files", "Tensors"]),
 
     // What the stages share.
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors"]),
     module("Kernels", ["CKernels", "COpenBLAS"]),
     module("Graphs", ["Tensors"]),
+    module("Files", ["CCrypto", "Tensors"]),
     module("Tensors", []),
 
-    // C: kernels of our own, and one module for each library.
+    // C: kernels and shims of our own, and one module for each library.
     .target(name: "CKernels"),
+    .target(name: "CImageCodecs", dependencies: ["CJPEG", "CPNG"]),
     .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
     tests("CKernelsTests", ["CKernels"]),
+    tests("FidelityTests", ["Fidelity"]),
+    tests("FilesTests", ["Files", "Tensors"]),
+    tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
   ]
 )
