@@ -1,0 +1,113 @@
+import Files
+import Tensors
+
+/// The named tensors of a checkpoint file, as views straight into the mapped file.
+///
+/// Nothing is copied when a checkpoint is read: tensors may be strided and unaligned, and their bytes come off the disk when
+/// they are first touched. Names are the file's, without the `module.` that DataParallel puts before all of them.
+public struct Checkpoint: Sendable {
+  public enum Format: String, Sendable, Hashable, CaseIterable {
+    case pytorchLegacy, pytorchZip, pytorchTar, safetensors
+  }
+
+  /// Something found beside the state dict, or in it without being a tensor.
+  public struct Ignored: Sendable, Hashable {
+    public let name: String
+    /// A few words: what it is.
+    public let reason: String
+  }
+
+  public let format: Format
+  /// In the order of the file.
+  public let tensors: NamedTensors
+  public let ignored: [Ignored]
+  /// Texts that the format has room for: safetensors' `__metadata__`. Empty for PyTorch files.
+  public let metadata: [String: String]
+  private let file: MappedFile
+
+  public var path: String { file.path }
+  /// The size of the file.
+  public var byteCount: Int { file.byteCount }
+
+  /// The tensor of that name.
+  public subscript(name: String) -> Tensor? { tensors[name] }
+
+  /// The SHA-256 of the file, computed at each call (about a second for every GB or two) without keeping the file in memory.
+  public func sha256() -> SHA256.Digest { file.sha256() }
+
+  /// Gives back the memory of a tensor's bytes once they have been read, if the tensor is a view of this file. It stays
+  /// valid; reading it again reads the file again.
+  public func releasePages(of tensor: Tensor) {
+    guard tensor.storage === file.storage, tensor.elementCount > 0 else { return }
+    var last = 0  // cannot overflow: the tensor lies in the file
+    for (extent, step) in zip(tensor.shape.dimensions, tensor.strides) { last += (extent - 1) * step }
+    file.releasePages(tensor.byteOffset..<tensor.byteOffset + (last + 1) * tensor.elementType.byteCount)
+  }
+
+  /// Reads the checkpoint at `path`, whatever of the known formats it has; the contents decide, not the name.
+  ///
+  /// PyTorch's pickles are represented and never executed. Every size, offset and stride is checked against the file, and
+  /// memory stays within a small multiple of the file's size whatever it says.
+  public static func read(path: String) throws(CheckpointError) -> Checkpoint {
+    let file: MappedFile
+    do { file = try MappedFile(path: path) } catch { throw .file(error) }
+    let format: Format
+    do { format = try FileSignature.format(of: file) } catch { throw .content(path: path, format: nil, error) }
+    do {
+      let contents = try contents(of: file, format)
+      return Checkpoint(
+        format: format, tensors: contents.tensors, ignored: contents.ignored, metadata: contents.metadata, file: file)
+    } catch { throw .content(path: path, format: format, error) }
+  }
+
+  private static func contents(of file: MappedFile, _ format: Format) throws(FormatError) -> CheckpointContents {
+    switch format {
+    case .pytorchLegacy: try LegacyStream.read(file)
+    case .pytorchZip: try PyTorchArchive.read(file)
+    case .pytorchTar: try TarArchive.read(file)
+    case .safetensors: try SafetensorsReader.read(file)
+    }
+  }
+}
+
+extension Checkpoint.Format: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .pytorchLegacy: "PyTorch (legacy stream)"
+    case .pytorchZip: "PyTorch (zip)"
+    case .pytorchTar: "PyTorch (tar)"
+    case .safetensors: "safetensors"
+    }
+  }
+}
+
+/// What a format's reader makes of a file.
+struct CheckpointContents {
+  var tensors: NamedTensors
+  var ignored: [Checkpoint.Ignored] = []
+  var metadata: [String: String] = [:]
+}
+
+/// Tensors in the order of their file, found by name. Names are unique.
+public struct NamedTensors: Sendable, RandomAccessCollection {
+  public typealias Element = (name: String, tensor: Tensor)
+
+  private var elements: [Element] = []
+  private var positions: [String: Int] = [:]
+
+  public init() {}
+
+  public var startIndex: Int { 0 }
+  public var endIndex: Int { elements.count }
+  public subscript(position: Int) -> Element { elements[position] }
+  public subscript(name: String) -> Tensor? { positions[name].map { elements[$0].tensor } }
+  public var names: [String] { elements.map(\.name) }
+
+  /// Adds a tensor at the end. Returns `false`, and adds nothing, if the name is taken.
+  public mutating func append(_ tensor: Tensor, named name: String) -> Bool {
+    guard positions[name] == nil else { return false }
+    positions[name] = elements.count
+    elements.append((name, tensor))
+    return true
+  }
+}

@@ -1,0 +1,75 @@
+import Files
+
+/// Tells formats apart by a file's first bytes.
+enum FileSignature {
+  static func format(of file: MappedFile) throws(FormatError) -> Checkpoint.Format {
+    let cursor = ByteCursor(file.storage)
+    if cursor.starts(with: LegacyStream.magic) { return .pytorchLegacy }
+    if cursor.starts(with: [0x50, 0x4B, 3, 4]) || cursor.starts(with: [0x50, 0x4B, 5, 6]) { return .pytorchZip }
+    if TarArchive.isTar(file) { return .pytorchTar }
+    for (signature, kind, advice) in foreign where cursor.starts(with: signature) {
+      throw .wrongKind(looksLike: kind, advice: advice)
+    }
+    if SafetensorsReader.isPlausible(file) { return .safetensors }
+    // Whole or cut short, a pickle's start is unmistakable.
+    if cursor.starts(with: [0x80]) { throw pickle(cursor, file) }
+    throw other(file)
+  }
+
+  private static let image = "name a checkpoint; images go to --images or --calibration"
+  private static let unpack = "unpack it first"
+  private static let convert = "export the model's weights from its framework as safetensors"
+
+  private static let foreign: [(signature: [UInt8], kind: String, advice: String)] = [
+    (
+      [0x89] + Array("QUERN\r\n".utf8), "a Quern package",
+      "it is converted already; a checkpoint is the PyTorch or safetensors file that it was made from"
+    ),
+    ([0x89] + Array("PNG\r\n".utf8) + [0x1A, 0x0A], "a PNG image", image),
+    ([0xFF, 0xD8, 0xFF], "a JPEG image", image),
+    (Array("GIF8".utf8), "a GIF image", image),
+    ([0x89] + Array("HDF\r\n".utf8) + [0x1A, 0x0A], "an HDF5 (Keras) file", convert),
+    ([0x93] + Array("NUMPY".utf8), "a NumPy array", "save a dictionary of named tensors instead"),
+    (Array("GGUF".utf8), "a GGUF file", convert),
+    ([0x1F, 0x8B], "a gzip file", unpack),
+    ([0x28, 0xB5, 0x2F, 0xFD], "a Zstandard file", unpack),
+    ([0xFD] + Array("7zXZ".utf8) + [0], "an xz file", unpack),
+    (Array("BZh".utf8), "a bzip2 file", unpack),
+    ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], "a 7-Zip archive", unpack),
+    (Array("%PDF".utf8), "a PDF document", "name a checkpoint"),
+    ([0x7F] + Array("ELF".utf8), "a program", "name a checkpoint"),
+    (Array("version https://git-lfs".utf8), "a Git LFS pointer", "fetch the file itself with `git lfs pull`"),
+    (Array("-----BEGIN PGP".utf8), "an encrypted file", "decrypt it first"),
+    (Array("age-encryption.org".utf8), "an encrypted file", "decrypt it first"),
+    (Array("Salted__".utf8), "an encrypted file (OpenSSL)", "decrypt it first"),
+  ]
+
+  private static func pickle(_ cursor: ByteCursor, _ file: MappedFile) -> FormatError {
+    let whole = cursor.remaining >= LegacyStream.magic.count
+    return .wrongKind(
+      looksLike: whole ? "a plain Python pickle" : "the first \(file.byteCount) bytes of a pickle",
+      advice: whole ? "save a state_dict() with torch.save" : "the file is cut short, fetch it again")
+  }
+
+  private static func other(_ file: MappedFile) -> FormatError {
+    let start: [UInt8] = file.withBytes { Array($0.prefix(512)) }
+    if start.allSatisfy({ $0 == 0 }) {
+      return .wrongKind(looksLike: "a file of zeros", advice: "its download did not finish, fetch it again")
+    }
+    let isText = start.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }
+    if isText {
+      let text = String(decoding: start, as: UTF8.self).lowercased().drop { $0.isWhitespace || $0 == "\u{FEFF}" }
+      if text.hasPrefix("<!doctype html") || text.hasPrefix("<html") || text.hasPrefix("<head") {
+        return .wrongKind(
+          looksLike: "a web page", advice: "its link leads to a page instead of the file; open it in a browser")
+      }
+      return .wrongKind(looksLike: "plain text", advice: "name a PyTorch or safetensors file")
+    }
+    // ONNX: ModelProto.ir_version (field 1) comes first, then producer_name (2) or graph (7).
+    if start.count > 4, start[0] == 0x08, (3...20).contains(start[1]), [0x12, 0x3A, 0x42].contains(start[2]) {
+      return .wrongKind(looksLike: "an ONNX model", advice: "name the checkpoint that it was exported from")
+    }
+    return .wrongKind(
+      looksLike: "no known format", advice: "checkpoints are PyTorch (.pth, .pt) or safetensors files")
+  }
+}

@@ -1,0 +1,94 @@
+import Files
+
+/// PyTorch's format before 1.6: five pickles one after another, then the storages' bytes, unaligned.
+enum LegacyStream {
+  /// The first pickle: the number 0x1950a86a20f9469cfc6c.
+  static let magic: [UInt8] = [
+    0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E,
+  ]
+
+  static func read(_ file: MappedFile) throws(FormatError) -> CheckpointContents {
+    var cursor = ByteCursor(file.storage)
+    try cursor.pass(magic.count, "magic number")
+    try readHeader(&cursor)
+    let pickle = try PickleMachine.read(&cursor, style: .legacy)
+    let records = try readStorages(&cursor, of: pickle)
+    let resolver = TensorResolver(pickle, file: file) { (reference) throws(FormatError) in
+      guard case .key(let key) = reference.place, let record = records[pickle.string(key)] else {
+        throw .malformed(field: "storage", offset: reference.offset, reason: "its bytes are not in the file")
+      }
+      return record
+    }
+    return try StateDict.extract(resolver)
+  }
+
+  private static func readHeader(_ cursor: inout ByteCursor) throws(FormatError) {
+    var start = cursor.offset
+    let version = try PickleMachine.read(&cursor, style: .plain).root
+    guard version == .int(1001) else {
+      throw .malformed(field: "protocol version", offset: start, reason: "it is not 1001")
+    }
+    start = cursor.offset
+    let system = try PickleMachine.read(&cursor, style: .plain)
+    guard case .dictionary(let position) = system.root else {
+      throw .malformed(field: "system information", offset: start, reason: "it is \(system.summary(system.root))")
+    }
+    let fields = system.elements(position)
+    for i in stride(from: 0, to: fields.count, by: 2) {
+      guard case .string(let key) = fields[i], system.string(key) == "little_endian" else { continue }
+      if fields[i + 1] == .bool(true) { return }
+      throw .unsupported(
+        feature: "a big-endian file", offset: start, advice: "load and save it again on a little-endian machine")
+    }
+    throw .malformed(field: "system information", offset: start, reason: "it does not say little_endian")
+  }
+
+  /// Where each storage's bytes are. They follow the list of keys in its order, to the end of the file.
+  private static func readStorages(
+    _ cursor: inout ByteCursor, of pickle: Pickle
+  ) throws(FormatError) -> [String: Range<Int>] {
+    let references = try referencesByKey(pickle)
+    let listOffset = cursor.offset
+    let list = try PickleMachine.read(&cursor, style: .plain)
+    guard case .list(let position) = list.root else {
+      throw .malformed(
+        field: "storage keys", offset: listOffset, reason: "it is \(list.summary(list.root)), not a list")
+    }
+    var records: [String: Range<Int>] = [:]
+    for value in list.elements(position) {
+      guard case .string(let text) = value, let reference = references[list.string(text)] else {
+        throw .malformed(
+          field: "storage keys", offset: listOffset, reason: "\(list.summary(value)) is no storage of the pickle")
+      }
+      let start = cursor.offset
+      let count = try cursor.count("element count of a storage")
+      guard count == reference.elementCount else {
+        throw .malformed(
+          field: "element count of a storage", offset: start,
+          reason: "it is \(count), and \(reference.elementCount) in the pickle")
+      }
+      let bytes = try cursor.pass(reference.byteCount ?? -1, "bytes of storage \(list.string(text))")
+      guard records.updateValue(bytes, forKey: list.string(text)) == nil else {
+        throw .malformed(field: "storage keys", offset: listOffset, reason: "\(list.string(text)) is there twice")
+      }
+    }
+    guard cursor.isAtEnd else {
+      throw .malformed(field: "end of file", offset: cursor.offset, reason: "\(cursor.remaining) more bytes follow")
+    }
+    return records
+  }
+
+  private static func referencesByKey(_ pickle: Pickle) throws(FormatError) -> [String: StorageReference] {
+    var references: [String: StorageReference] = [:]
+    for reference in pickle.storages {
+      guard case .key(let text) = reference.place else { continue }
+      let key = pickle.string(text)
+      if let other = references.updateValue(reference, forKey: key) {
+        guard other.elementCount == reference.elementCount, other.type == reference.type else {
+          throw .malformed(field: "storage \(key)", offset: reference.offset, reason: "it has two sizes or types")
+        }
+      }
+    }
+    return references
+  }
+}

@@ -1,0 +1,164 @@
+import Tensors
+
+/// What Python would do by calling something: represented here for the few callables that tensors are made of.
+extension PickleMachine {
+  mutating func reduce(_ callee: PickleValue, _ arguments: PickleValue) throws(FormatError) -> PickleValue {
+    guard case .global(let callable) = callee else {
+      throw malformed("REDUCE", "it calls \(pickle.summary(callee))")
+    }
+    guard case .tuple(let position) = arguments else {
+      throw malformed("REDUCE", "the arguments are \(pickle.summary(arguments)), not a tuple")
+    }
+    return try call(callable, pickle.elements(position), nested: false)
+  }
+
+  private mutating func call(
+    _ callable: UInt32, _ arguments: [PickleValue], nested: Bool
+  ) throws(FormatError) -> PickleValue {
+    let global = pickle.globals[Int(callable)]
+    switch global.role {
+    case .orderedDict: return try orderedDict(arguments)
+    case .size:
+      guard arguments.count == 1, case .tuple = arguments[0] else {
+        throw malformed("REDUCE", "torch.Size takes a tuple")
+      }
+      return arguments[0]
+    case .rebuildTensor: return try tensor(arguments, count: 4...4)
+    case .rebuildTensorV2: return try tensor(arguments, count: 6...7)
+    case .rebuildTensorV3: return try typedTensor(arguments)
+    case .rebuildParameter:
+      switch arguments.first {
+      case .tensor, .opaque: return arguments[0]
+      default: throw malformed("REDUCE", "torch._utils._rebuild_parameter takes a tensor")
+      }
+    case .rebuildFromType:
+      guard !nested, arguments.count >= 3, case .global(let inner) = arguments[0],
+        case .tuple(let position) = arguments[2]
+      else { throw malformed("REDUCE", "torch._tensor._rebuild_from_type takes a function, a type and its arguments") }
+      return try call(inner, pickle.elements(position), nested: true)
+    case .rebuildOther, .data, .storage, .dtype: return .opaque(callable)
+    }
+  }
+
+  /// `OrderedDict()` or `OrderedDict([(key, value), …])`
+  private mutating func orderedDict(_ arguments: [PickleValue]) throws(FormatError) -> PickleValue {
+    var pairs: [PickleValue] = []
+    if let first = arguments.first {
+      guard arguments.count == 1, case .list(let list) = first else {
+        throw malformed("REDUCE", "collections.OrderedDict takes a list of pairs")
+      }
+      for item in pickle.elements(list) {
+        guard case .tuple(let position) = item, pickle.elements(position).count == 2 else {
+          guard case .list(let position) = item, pickle.elements(position).count == 2 else {
+            throw malformed("REDUCE", "collections.OrderedDict takes a list of pairs")
+          }
+          pairs += pickle.elements(position)
+          continue
+        }
+        pairs += pickle.elements(position)
+      }
+    }
+    return .dictionary(try newContainer(pairs))
+  }
+
+  /// (storage, offset, size, stride, requires_grad, hooks, metadata), the last three of which say nothing about the values.
+  private mutating func tensor(
+    _ arguments: [PickleValue], count: ClosedRange<Int>
+  ) throws(FormatError) -> PickleValue {
+    guard count.contains(arguments.count), case .storage(let storage) = arguments[0],
+      case .int(let start) = arguments[1],
+      case .tuple(let shape) = arguments[2], case .tuple(let strides) = arguments[3]
+    else {
+      throw malformed("REDUCE", "a tensor takes a storage, an offset, a size and strides")
+    }
+    return append(
+      TensorReference(storage: storage, start: start, shape: shape, strides: strides, offset: opcodeOffset))
+  }
+
+  /// (storage, offset, size, stride, requires_grad, hooks, dtype, metadata)
+  private mutating func typedTensor(_ arguments: [PickleValue]) throws(FormatError) -> PickleValue {
+    guard (7...8).contains(arguments.count), case .storage(let storage) = arguments[0],
+      case .int(let start) = arguments[1], case .tuple(let shape) = arguments[2],
+      case .tuple(let strides) = arguments[3],
+      case .global(let dtype) = arguments[6], case .dtype(let type) = pickle.globals[Int(dtype)].role
+    else {
+      throw malformed("REDUCE", "a tensor takes a storage, an offset, a size, strides and a dtype")
+    }
+    return append(
+      TensorReference(
+        storage: storage, elementType: type, dtype: dtype, start: start, shape: shape, strides: strides,
+        offset: opcodeOffset))
+  }
+
+  private mutating func append(_ tensor: TensorReference) -> PickleValue {
+    pickle.tensors.append(tensor)
+    return .tensor(UInt32(pickle.tensors.count - 1))
+  }
+
+  func newObject(_ type: PickleValue, _ arguments: PickleValue) throws(FormatError) -> PickleValue {
+    guard case .global(let position) = type, case .tuple = arguments else {
+      throw malformed("NEWOBJ", "it takes a class and a tuple, not \(pickle.summary(type))")
+    }
+    return .opaque(position)
+  }
+
+  /// Sets attributes. An OrderedDict has some at times (`_metadata`: module versions), which say nothing about values.
+  mutating func build(_ state: PickleValue) throws(FormatError) {
+    switch stack.last {
+    case .dictionary, .opaque: break
+    case let target?: throw malformed("BUILD", "its target is \(pickle.summary(target))")
+    case nil: throw malformed("BUILD", "the stack is empty")
+    }
+  }
+
+  // MARK: - Persistent ids
+
+  mutating func persistentObject(_ id: PickleValue) throws(FormatError) -> PickleValue {
+    switch (style, id) {
+    case (.tar(let tensors), .string(let text)):
+      guard let key = Int(pickle.string(text)), let tensor = tensors[key] else { break }
+      return .tensor(tensor)
+    case (.tar(let tensors), .int(let key)):
+      guard let tensor = tensors[key] else { break }
+      return .tensor(tensor)
+    case (.legacy, .tuple(let position)): return try storage(pickle.elements(position), fields: 6)
+    case (.zip, .tuple(let position)): return try storage(pickle.elements(position), fields: 5)
+    default: break
+    }
+    throw malformed("BINPERSID", "\(pickle.summary(id)) is no id of a storage in this format")
+  }
+
+  private mutating func storage(_ id: [PickleValue], fields: Int) throws(FormatError) -> PickleValue {
+    guard case .string(let kind)? = id.first else { throw malformed("BINPERSID", "the id does not start with a text") }
+    if pickle.string(kind) == "module", id.count > 1, case .global(let type) = id[1] {
+      throw .unsupported(
+        feature: "a whole pickled module (\(pickle.name(ofGlobal: type)))", offset: opcodeOffset,
+        advice: "save the module's state_dict() instead")
+    }
+    guard pickle.string(kind) == "storage", id.count == fields, case .global(let global) = id[1],
+      case .storage(let type) = pickle.globals[Int(global)].role, case .string(let key) = id[2],
+      case .string = id[3], case .int(let count) = id[4], count >= 0
+    else { throw malformed("BINPERSID", "this is no storage of \(fields) fields") }
+    var view = 0..<count
+    if fields == 6, case .tuple(let position) = id[5] {
+      view = try viewRange(pickle.elements(position), of: count)
+    } else if fields == 6, id[5] != .none {
+      throw malformed("BINPERSID", "the view is \(pickle.summary(id[5]))")
+    }
+    pickle.storages.append(
+      StorageReference(
+        place: .key(key), type: type, global: global, elementCount: count, view: view, offset: opcodeOffset))
+    return .storage(UInt32(pickle.storages.count - 1))
+  }
+
+  /// (view key, offset, size), in elements
+  private func viewRange(_ fields: [PickleValue], of count: Int) throws(FormatError) -> Range<Int> {
+    guard fields.count == 3, case .string = fields[0], case .int(let start) = fields[1], case .int(let size) = fields[2]
+    else { throw malformed("BINPERSID", "a view has a key, an offset and a size") }
+    let (end, overflow) = start.addingReportingOverflow(size)
+    guard start >= 0, size >= 0, !overflow, end <= count else {
+      throw malformed("BINPERSID", "the view of \(size) elements at \(start) leaves its storage of \(count)")
+    }
+    return start..<end
+  }
+}

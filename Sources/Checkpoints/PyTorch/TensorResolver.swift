@@ -1,0 +1,132 @@
+import Files
+import Tensors
+
+/// Turns tensor references of a pickle into views of the file, checking each against the storage it views.
+struct TensorResolver {
+  /// More axes than any layer's parameters have; PyTorch's own limit is 64.
+  static let rankLimit = 16
+
+  let pickle: Pickle
+  let file: MappedFile
+  /// Where a storage's bytes lie in the file. Checks that they are as many as the reference says, and of that type.
+  let locate: (StorageReference) throws(FormatError) -> Range<Int>
+  private var resolved: [UInt32: Tensor] = [:]
+  /// Expanded tensors can mean far more bytes than they have. What is left of those that all tensors may mean together.
+  private var budget: Int
+
+  init(_ pickle: Pickle, file: MappedFile, locate: @escaping (StorageReference) throws(FormatError) -> Range<Int>) {
+    self.pickle = pickle
+    self.file = file
+    self.locate = locate
+    budget = Self.budget(byteCount: file.byteCount)
+  }
+
+  private static func budget(byteCount: Int) -> Int { 8 * min(byteCount, 1 << 50) + (16 << 20) }
+
+  mutating func tensor(_ position: UInt32, named name: String) throws(FormatError) -> Tensor {
+    let reference = pickle.tensors[Int(position)]
+    let tensor: Tensor
+    if let known = resolved[position] {
+      tensor = known
+    } else {
+      tensor = try resolve(reference, name)
+      resolved[position] = tensor
+    }
+    budget -= min(tensor.byteCount, budget + 1)
+    guard budget >= 0 else {
+      throw .limitExceeded(
+        what: "bytes that all tensors up to \(name) stand for", offset: reference.offset,
+        limit: Self.budget(byteCount: file.byteCount))
+    }
+    return tensor
+  }
+
+  private func resolve(_ reference: TensorReference, _ name: String) throws(FormatError) -> Tensor {
+    let storage = pickle.storages[Int(reference.storage)]
+    let typeName = pickle.name(ofGlobal: reference.dtype ?? storage.global)
+    guard let type = reference.dtype == nil ? storage.type.elementType : reference.elementType else {
+      throw .unreadableTensor(name: name, reason: "its elements are \(typeName), which is not supported: convert it")
+    }
+    let record = try locate(storage)
+    let storageSize = storage.type.elementSize
+    let bytes =
+      record.lowerBound + storage.view.lowerBound * storageSize..<record.lowerBound + storage.view.upperBound
+      * storageSize
+    let shape = Shape(try extents(reference.shape, "size", reference))
+    guard let canonical = canonicalStrides(shape) else {
+      throw malformed(reference, "\(name) has impossible extents \(shape.dimensions)")
+    }
+    var strides = try extents(reference.strides, "strides", reference)
+    guard strides.count == shape.rank, reference.start >= 0 else {
+      throw malformed(
+        reference, "\(name) has \(shape.rank) axes, \(strides.count) strides and offset \(reference.start)")
+    }
+    // Nothing steps along an axis of one element, nor anywhere in an empty tensor: such strides may be anything.
+    let isEmpty = shape.dimensions.contains(0)
+    for axis in strides.indices where isEmpty || shape[axis] == 1 { strides[axis] = canonical[axis] }
+    guard !isEmpty else {
+      let tensor = Tensor(
+        elementType: type, shape: shape, strides: strides, storage: file.storage, byteOffset: bytes.lowerBound)
+      guard let tensor else { throw malformed(reference, "\(name) has impossible extents \(shape.dimensions)") }
+      return tensor
+    }
+    guard let end = end(of: shape, strides, start: reference.start, type), end <= bytes.count else {
+      throw malformed(
+        reference,
+        "\(name) (\(shape), strides \(strides), offset \(reference.start)) leaves its storage of \(bytes.count) bytes")
+    }
+    let tensor = Tensor(
+      elementType: type, shape: shape, strides: strides, storage: file.storage,
+      byteOffset: bytes.lowerBound + reference.start * type.byteCount)
+    guard let tensor else { throw malformed(reference, "\(name) leaves the file") }
+    return tensor
+  }
+
+  private func malformed(_ reference: TensorReference, _ reason: String) -> FormatError {
+    .malformed(field: "tensor", offset: reference.offset, reason: reason)
+  }
+
+  private func extents(
+    _ container: UInt32, _ field: String, _ reference: TensorReference
+  ) throws(FormatError) -> [Int] {
+    let values = pickle.elements(container)
+    guard values.count <= Self.rankLimit else { throw malformed(reference, "its \(field) has \(values.count) axes") }
+    var extents: [Int] = []
+    for value in values {
+      guard case .int(let extent) = value, extent >= 0 else {
+        throw malformed(reference, "its \(field) holds \(pickle.summary(value))")
+      }
+      extents.append(extent)
+    }
+    return extents
+  }
+
+  /// Just behind the last byte, from the start of the storage's view.
+  private func end(of shape: Shape, _ strides: [Int], start: Int, _ type: ElementType) -> Int? {
+    var last = start
+    for (extent, step) in zip(shape.dimensions, strides) {
+      let (reach, overflow) = (extent - 1).multipliedReportingOverflow(by: step)
+      let (sum, sumOverflow) = last.addingReportingOverflow(reach)
+      guard !overflow, !sumOverflow else { return nil }
+      last = sum
+    }
+    let (elements, overflow) = last.addingReportingOverflow(1)
+    let (bytes, bytesOverflow) = elements.multipliedReportingOverflow(by: type.byteCount)
+    return overflow || bytesOverflow ? nil : bytes
+  }
+}
+
+/// Row-major strides, or `nil` where the extents' product overflows, empty axes counted as one so that no later
+/// arithmetic on the shape can overflow.
+func canonicalStrides(_ shape: Shape) -> [Int]? {
+  var strides = [Int](repeating: 1, count: shape.rank)
+  var product = 8  // bytes of the widest element
+  for axis in shape.dimensions.indices.reversed() {
+    guard shape[axis] >= 0 else { return nil }
+    strides[axis] = product / 8
+    let (next, overflow) = product.multipliedReportingOverflow(by: max(shape[axis], 1))
+    guard !overflow else { return nil }
+    product = next
+  }
+  return strides
+}

@@ -1,0 +1,251 @@
+import Files
+
+/// The directory of a zip file without compression (PKWARE's APPNOTE.TXT, 6.3.10).
+///
+/// The central directory alone says what is in the file; local headers must agree with it. Refused are duplicate names,
+/// overlaps, encryption, compression and several disks, each of which some reader has been tricked with.
+struct ZipArchive {
+  struct Entry {
+    var name: String
+    /// 0 may mean that the writer computed none; see `hasChecksums`.
+    var checksum: UInt32
+    /// Where the data is in the file.
+    var bytes: Range<Int>
+    /// Where the local header is.
+    var header: Int
+  }
+
+  let entries: [Entry]
+  private let positions: [String: Int]
+
+  /// Whether the writer computed CRCs. PyTorch can be told not to, and then all of them are 0.
+  let hasChecksums: Bool
+
+  subscript(name: String) -> Entry? { positions[name].map { entries[$0] } }
+
+  init(_ file: MappedFile) throws(FormatError) {
+    let directory = try Self.locateDirectory(file)
+    var cursor = ByteCursor(file.storage, range: directory.bytes)
+    var entries: [Entry] = []
+    var positions: [String: Int] = [:]
+    while !cursor.isAtEnd {
+      let offset = cursor.offset
+      let entry = try Self.readEntry(&cursor, file, directory: directory.bytes)
+      guard positions.updateValue(entries.count, forKey: entry.name) == nil else {
+        throw .malformed(field: "zip directory", offset: offset, reason: "two entries are named \(entry.name)")
+      }
+      entries.append(entry)
+    }
+    guard entries.count == directory.count else {
+      throw .malformed(
+        field: "zip directory", offset: directory.bytes.lowerBound,
+        reason: "it has \(entries.count) entries, and should have \(directory.count)")
+    }
+    try Self.checkLayout(entries)
+    self.entries = entries
+    self.positions = positions
+    hasChecksums = entries.contains { $0.checksum != 0 }
+  }
+
+  /// Compares an entry's CRC. Reads all of its bytes, and gives their memory back.
+  func verify(_ entry: Entry, in file: MappedFile) throws(FormatError) {
+    guard hasChecksums else { return }
+    var crc = CRC32()
+    file.forEachChunk(in: entry.bytes) { crc.update($0) }
+    guard crc.value == entry.checksum else {
+      throw .malformed(
+        field: "zip entry \(entry.name)", offset: entry.bytes.lowerBound,
+        reason: "its CRC is wrong: the file is damaged, fetch it again")
+    }
+  }
+
+  // MARK: - Central directory
+
+  private struct Directory {
+    var bytes: Range<Int>
+    var count: Int
+  }
+
+  /// The end record is the file's last 22 bytes, or comes before a comment that reaches the end exactly.
+  private static func locateDirectory(_ file: MappedFile) throws(FormatError) -> Directory {
+    var cursor = ByteCursor(file.storage)
+    let last = file.byteCount - 22
+    for offset in stride(from: last, through: max(last - 0xFFFF, 0), by: -1) {
+      try cursor.move(to: offset, "zip end record")
+      guard cursor.starts(with: [0x50, 0x4B, 5, 6]) else { continue }
+      try cursor.move(to: offset + 20, "zip end record")
+      guard Int(try cursor.value(UInt16.self, "comment length")) == last - offset else { continue }
+      return try readEndRecord(&cursor, at: offset)
+    }
+    throw .malformed(
+      field: "zip end record", offset: max(last, 0),
+      reason: "there is none: the file is cut short or damaged, fetch it again")
+  }
+
+  private static func readEndRecord(_ cursor: inout ByteCursor, at offset: Int) throws(FormatError) -> Directory {
+    try cursor.move(to: offset + 4, "zip end record")
+    let disks = (try cursor.value(UInt16.self, "disk number"), try cursor.value(UInt16.self, "disk number"))
+    let counts = (try cursor.value(UInt16.self, "entry count"), try cursor.value(UInt16.self, "entry count"))
+    let size = try cursor.value(UInt32.self, "directory size")
+    let start = try cursor.value(UInt32.self, "directory offset")
+    guard disks == (0, 0) || disks == (0xFFFF, 0xFFFF), counts.0 == counts.1 else {
+      throw .unsupported(feature: "a zip file of several disks", offset: offset, advice: "save it as one file")
+    }
+    guard let wide = try readZip64EndRecord(&cursor, before: offset) else {
+      return try directory(count: Int(counts.0), size: Int(size), start: Int(start), end: offset)
+    }
+    guard counts.0 == 0xFFFF || Int(counts.0) == wide.count, size == .max || Int(size) == wide.bytes.count,
+      start == .max || Int(start) == wide.bytes.lowerBound
+    else {
+      throw .malformed(field: "zip end record", offset: offset, reason: "it disagrees with its zip64 record")
+    }
+    return wide
+  }
+
+  private static func readZip64EndRecord(
+    _ cursor: inout ByteCursor, before end: Int
+  ) throws(FormatError) -> Directory? {
+    guard end >= 20 else { return nil }
+    try cursor.move(to: end - 20, "zip64 locator")
+    guard cursor.starts(with: [0x50, 0x4B, 6, 7]) else { return nil }
+    try cursor.pass(8, "zip64 locator")
+    let record = try cursor.count("zip64 end record offset")
+    guard record <= end - 20 - 56 else {
+      throw .malformed(field: "zip64 locator", offset: end - 20, reason: "it points to byte \(record)")
+    }
+    try cursor.move(to: record, "zip64 end record")
+    let signature = try cursor.value(UInt32.self, "zip64 end record")
+    let length = try cursor.count("zip64 end record size")
+    guard signature == 0x0606_4B50, length >= 44, length == end - 20 - record - 12 else {
+      throw .malformed(field: "zip64 end record", offset: record, reason: "its signature or size is wrong")
+    }
+    try cursor.pass(4, "zip64 versions")
+    let disks = try cursor.value(UInt64.self, "zip64 disk numbers")
+    let counts = (try cursor.count("zip64 entry count"), try cursor.count("zip64 entry count"))
+    let size = try cursor.count("zip64 directory size")
+    let start = try cursor.count("zip64 directory offset")
+    guard disks == 0, counts.0 == counts.1 else {
+      throw .unsupported(feature: "a zip file of several disks", offset: record, advice: "save it as one file")
+    }
+    return try directory(count: counts.0, size: size, start: start, end: record)
+  }
+
+  /// The directory ends where the record that describes it begins.
+  private static func directory(count: Int, size: Int, start: Int, end: Int) throws(FormatError) -> Directory {
+    let (sum, overflow) = start.addingReportingOverflow(size)
+    guard !overflow, sum == end else {
+      throw .malformed(
+        field: "zip end record", offset: end, reason: "a directory of \(size) bytes at \(start) does not end here")
+    }
+    return Directory(bytes: start..<end, count: count)
+  }
+
+  // MARK: - Entries
+
+  /// Where an entry is, as the directory says in 32 or 64 bits.
+  private struct Place {
+    var size = 0
+    var compressedSize = 0
+    var header = 0
+
+    /// Takes 64-bit values, in this order, for those fields that are 0xFFFFFFFF in the entry.
+    mutating func widen(_ extra: ByteCursor) throws(FormatError) {
+      var extra = extra
+      while extra.remaining >= 4 {
+        let kind = try extra.value(UInt16.self, "zip extra field")
+        let length = Int(try extra.value(UInt16.self, "zip extra field"))
+        var field = ByteCursor(extra.storage, range: try extra.pass(length, "zip extra field"))
+        guard kind == 1 else { continue }
+        if size == 0xFFFF_FFFF { size = try field.count("zip64 entry size") }
+        if compressedSize == 0xFFFF_FFFF { compressedSize = try field.count("zip64 entry size") }
+        if header == 0xFFFF_FFFF { header = try field.count("zip64 entry offset") }
+        return
+      }
+    }
+  }
+
+  private static func readEntry(
+    _ cursor: inout ByteCursor, _ file: MappedFile, directory: Range<Int>
+  ) throws(FormatError) -> Entry {
+    let offset = cursor.offset
+    guard try cursor.value(UInt32.self, "zip entry") == 0x0201_4B50 else {
+      throw .malformed(field: "zip entry", offset: offset, reason: "its signature is wrong")
+    }
+    try cursor.pass(4, "zip entry versions")
+    let flags = try cursor.value(UInt16.self, "zip entry flags")
+    let method = try cursor.value(UInt16.self, "zip entry method")
+    try cursor.pass(4, "zip entry time")
+    let checksum = try cursor.value(UInt32.self, "zip entry CRC")
+    var place = Place()
+    place.compressedSize = Int(try cursor.value(UInt32.self, "zip entry size"))
+    place.size = Int(try cursor.value(UInt32.self, "zip entry size"))
+    let nameLength = Int(try cursor.value(UInt16.self, "zip entry name length"))
+    let extraLength = Int(try cursor.value(UInt16.self, "zip entry extra length"))
+    let commentLength = Int(try cursor.value(UInt16.self, "zip entry comment length"))
+    let disk = try cursor.value(UInt16.self, "zip entry disk")
+    try cursor.pass(6, "zip entry attributes")
+    place.header = Int(try cursor.value(UInt32.self, "zip entry offset"))
+    let name = try cursor.name(nameLength, "zip entry name")
+    let extra = try cursor.pass(extraLength, "zip entry extra field")
+    try cursor.pass(commentLength, "zip entry comment")
+    try place.widen(ByteCursor(file.storage, range: extra))
+    guard flags & 0x2041 == 0 else {
+      throw .unsupported(feature: "encryption of \(name)", offset: offset, advice: "decrypt the file first")
+    }
+    guard method == 0 else {
+      throw .unsupported(
+        feature: "compression of \(name)", offset: offset,
+        advice: "PyTorch stores its entries: load the file and save it again")
+    }
+    guard place.size == place.compressedSize, disk == 0 || disk == 0xFFFF, !name.isEmpty, !name.utf8.contains(0) else {
+      throw .malformed(
+        field: "zip entry \(name)", offset: offset, reason: "its sizes differ, or its name or disk is wrong")
+    }
+    var local = ByteCursor(file.storage, range: 0..<directory.lowerBound)
+    try local.move(to: place.header, "local header of \(name)")
+    try readLocalHeader(&local, name: name, flags: flags, checksum: checksum, size: place.size)
+    let bytes = try local.pass(place.size, "zip entry \(name)")
+    return Entry(name: name, checksum: checksum, bytes: bytes, header: place.header)
+  }
+
+  private static func readLocalHeader(
+    _ cursor: inout ByteCursor, name: String, flags: UInt16, checksum: UInt32, size: Int
+  ) throws(FormatError) {
+    let offset = cursor.offset
+    let field = "local header of \(name)"
+    let signature = try cursor.value(UInt32.self, field)
+    try cursor.pass(2, field)
+    let localFlags = try cursor.value(UInt16.self, field)
+    let method = try cursor.value(UInt16.self, field)
+    try cursor.pass(4, field)
+    let localChecksum = try cursor.value(UInt32.self, field)
+    let sizes = (try cursor.value(UInt32.self, field), try cursor.value(UInt32.self, field))
+    let nameLength = Int(try cursor.value(UInt16.self, field))
+    let extraLength = Int(try cursor.value(UInt16.self, field))
+    guard signature == 0x0403_4B50, localFlags == flags, method == 0,
+      cursor.starts(with: Array(name.utf8)), nameLength == name.utf8.count
+    else { throw .malformed(field: field, offset: offset, reason: "it disagrees with the zip directory") }
+    // With a data descriptor behind the data (bit 3) these are 0 here; zip64 entries have all ones.
+    let deferred = flags & 8 != 0
+    for value in [sizes.0, sizes.1] where value != .max && Int(value) != size && !(deferred && value == 0) {
+      throw .malformed(field: field, offset: offset, reason: "its size disagrees with the zip directory")
+    }
+    guard localChecksum == checksum || deferred && localChecksum == 0 else {
+      throw .malformed(field: field, offset: offset, reason: "its CRC disagrees with the zip directory")
+    }
+    try cursor.pass(nameLength + extraLength, field)
+  }
+
+  /// Entries neither overlap nor leave room for another file at the start.
+  private static func checkLayout(_ entries: [Entry]) throws(FormatError) {
+    var end = 0
+    for (i, entry) in entries.sorted(by: { $0.header < $1.header }).enumerated() {
+      guard i > 0 ? entry.header >= end : entry.header == 0 else {
+        throw .malformed(
+          field: "zip entry \(entry.name)", offset: entry.header,
+          reason: i > 0 ? "it overlaps another entry" : "\(entry.header) bytes come before the first entry")
+      }
+      end = entry.bytes.upperBound
+    }
+  }
+}
