@@ -1,0 +1,147 @@
+import Glibc
+
+/// MultiGrain's training augmentations, by the names of the released recipes.
+public enum AugmentationRecipe: String, Hashable, Sendable, CaseIterable {
+  /// Random resized crop, flip, colour jitter 0.3, lighting 0.1.
+  case full
+  /// Random resized crop, flip, colour jitter 0.2, lighting 0.1.
+  case senet
+  /// Random resized crop, flip.
+  case torch
+  /// Random resized crop, flip, AutoAugment's ImageNet policy.
+  case autoAugment = "AA"
+  /// The evaluation protocol, undisturbed.
+  case none
+
+  /// How far brightness, contrast and saturation may go from 1.
+  var colorJitter: Double? {
+    switch self {
+    case .full: 0.3
+    case .senet: 0.2
+    case .torch, .autoAugment, .none: nil
+    }
+  }
+}
+
+/// Makes randomly augmented copies of pictures, reproducibly.
+///
+/// An augmented picture is again one of 8-bit pixels, `size` by `size` whatever the crop protocol (augmentation crops
+/// squares): it is what a quantised network takes. Colour jitter and AutoAugment work on 8-bit pixels in training, too;
+/// lighting does not, so its outcome is rounded to the nearest of them.
+public struct Augmentation: Hashable, Sendable {
+  public let recipe: AugmentationRecipe
+  /// The size, and the whole of what happens to a picture by the recipe `none`.
+  public let evaluation: EvaluationProtocol
+  public let seed: UInt64
+
+  public init(recipe: AugmentationRecipe, evaluation: EvaluationProtocol, seed: UInt64) {
+    self.recipe = recipe
+    self.evaluation = evaluation
+    self.seed = seed
+  }
+
+  /// One augmented copy, fixed by the seed, the key and the repetition.
+  ///
+  /// - Parameters:
+  ///   - imageKey: what identifies the picture, such as `ImageFile.key(ofContent:)`.
+  ///   - repetition: which of its copies, from 0.
+  public func apply(to image: RGBImage, imageKey: UInt64, repetition: Int) throws(ImageError) -> RGBImage {
+    guard recipe != .none else { return try evaluation.apply(to: image) }
+    var random = RandomStream(
+      seed: seed, imageKey: imageKey, repetition: UInt32(truncatingIfNeeded: repetition))
+    let crop = RandomResizedCrop.draw(width: image.width, height: image.height, random: &random)
+    var augmented = try image.resized(width: evaluation.size, height: evaluation.size, cropping: crop)
+    if random.chance(0.5) { augmented = augmented.flippedHorizontally() }
+    if recipe == .autoAugment { augmented = AutoAugment.apply(to: augmented, random: &random) }
+    if let strength = recipe.colorJitter {
+      augmented = ColorJitter.apply(to: augmented, strength: strength, random: &random)
+      augmented = Lighting.apply(to: augmented, random: &random)
+    }
+    return augmented
+  }
+}
+
+/// A crop of random area and aspect ratio, as torchvision's RandomResizedCrop draws it.
+package enum RandomResizedCrop {
+  /// Of the picture's area.
+  static let scale = 0.08...1.0
+  /// Width by height; the logarithm is what is uniform.
+  static let ratio = 3.0 / 4.0...4.0 / 3.0
+
+  package static func draw(width: Int, height: Int, random: inout RandomStream) -> PixelRect {
+    let logarithms = log(ratio.lowerBound)...log(ratio.upperBound)
+    for _ in 0..<10 {
+      let area = Double(width) * Double(height) * random.uniform(scale)
+      let aspect = exp(random.uniform(logarithms))
+      let cropWidth = Int((area * aspect).squareRoot().rounded(.toNearestOrEven))
+      let cropHeight = Int((area / aspect).squareRoot().rounded(.toNearestOrEven))
+      if (1...width).contains(cropWidth), (1...height).contains(cropHeight) {
+        let y = random.below(height - cropHeight + 1)
+        let x = random.below(width - cropWidth + 1)
+        return PixelRect(x: x, y: y, width: cropWidth, height: cropHeight)
+      }
+    }
+    return centralCrop(width: width, height: height)
+  }
+
+  /// The largest central crop whose aspect ratio is in range.
+  package static func centralCrop(width: Int, height: Int) -> PixelRect {
+    var (cropWidth, cropHeight) = (width, height)
+    let aspect = Double(width) / Double(height)
+    if aspect < ratio.lowerBound {
+      cropHeight = Int((Double(width) / ratio.lowerBound).rounded(.toNearestOrEven))
+    } else if aspect > ratio.upperBound {
+      cropWidth = Int((Double(height) * ratio.upperBound).rounded(.toNearestOrEven))
+    }
+    return PixelRect(
+      x: (width - cropWidth) / 2, y: (height - cropHeight) / 2, width: cropWidth, height: cropHeight)
+  }
+}
+
+/// Brightness, contrast and saturation changed in random order, each by a factor uniform in 1 ± strength, as
+/// torchvision's ColorJitter does to 8-bit pictures.
+package enum ColorJitter {
+  package enum Change: CaseIterable { case brightness, contrast, saturation }
+
+  package static func apply(to image: RGBImage, strength: Double, random: inout RandomStream) -> RGBImage {
+    var image = image
+    for change in random.shuffled(Change.allCases) {
+      let factor = Float(random.uniform(1 - strength...1 + strength))
+      switch change {
+      case .brightness: image = image.withBrightness(factor)
+      case .contrast: image = image.withContrast(factor)
+      case .saturation: image = image.withSaturation(factor)
+      }
+    }
+    return image
+  }
+}
+
+/// Noise along the principal components of ImageNet's colours (Krizhevsky, Sutskever, Hinton, NIPS 2012), as MultiGrain
+/// has it: `(value + shift) / (1 + deviation)` on values in 0...1, clamped to 0...1.
+package enum Lighting {
+  static let deviation = 0.1
+  static let eigenvalues = [0.2175, 0.0188, 0.0045]
+  /// A row for each channel, a column for each component.
+  static let eigenvectors = [
+    [-0.5675, 0.7192, 0.4009],
+    [-0.5808, -0.0045, -0.8140],
+    [-0.5836, -0.6948, 0.4203],
+  ]
+
+  package static func apply(to image: RGBImage, random: inout RandomStream) -> RGBImage {
+    let weights = eigenvalues.map { $0 * deviation * random.nextNormal() }
+    return apply(to: image, shifts: eigenvectors.map { row in zip(row, weights).reduce(0) { $0 + $1.0 * $1.1 } })
+  }
+
+  /// - Parameter shifts: what is added to red, green and blue, in units of the full range.
+  package static func apply(to image: RGBImage, shifts: [Double]) -> RGBImage {
+    let tables = shifts.map { shift in
+      (0...255).map { value in
+        let lit = (Double(value) / 255 + shift) / (1 + deviation)
+        return UInt8((min(max(lit, 0), 1) * 255).rounded())
+      }
+    }
+    return image.mapped(tables[0], tables[1], tables[2])
+  }
+}

@@ -1,0 +1,84 @@
+import Glibc
+
+/// The counter-based generator Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2,
+/// 3", SC 2011): ten rounds turn a counter of four words under a key of two into four random words, so that any draw
+/// of any stream is at hand without the ones before it.
+package enum Philox {
+  package static func words(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
+    var (counter, key) = (counter, key)
+    for _ in 0..<10 {
+      let left = counter.x.multipliedFullWidth(by: 0xD251_1F53)
+      let right = counter.z.multipliedFullWidth(by: 0xCD9E_8D57)
+      counter = SIMD4(right.high ^ counter.y ^ key.x, right.low, left.high ^ counter.w ^ key.y, left.low)
+      key &+= SIMD2(0x9E37_79B9, 0xBB67_AE85)
+    }
+    return counter
+  }
+}
+
+/// The random draws of one augmented copy of one picture.
+///
+/// The stream is fixed by the seed, the picture's identity and the repetition, and by nothing else: not by the order of
+/// the pictures, their number, or the threads. Its words are Philox4x32-10 under the seed as key, with the counters
+/// (0, repetition, low, high), (1, repetition, low, high), ... of the picture's key.
+package struct RandomStream {
+  private let key: SIMD2<UInt32>
+  private var counter: SIMD4<UInt32>
+  private var block = SIMD4<UInt32>()
+  private var used = 4
+
+  package init(seed: UInt64, imageKey: UInt64, repetition: UInt32) {
+    key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+    counter = SIMD4(
+      0, repetition, UInt32(truncatingIfNeeded: imageKey), UInt32(truncatingIfNeeded: imageKey >> 32))
+  }
+
+  package mutating func nextWord() -> UInt32 {
+    if used == 4 {
+      block = Philox.words(counter: counter, key: key)
+      counter.x &+= 1
+      used = 0
+    }
+    defer { used += 1 }
+    return block[used]
+  }
+
+  /// Uniform in 0 ..< 1, with 53 random bits.
+  package mutating func nextUnit() -> Double {
+    let high = UInt64(nextWord())
+    return Double((high << 32 | UInt64(nextWord())) >> 11) * 0x1p-53
+  }
+
+  package mutating func uniform(_ range: ClosedRange<Double>) -> Double {
+    range.lowerBound + (range.upperBound - range.lowerBound) * nextUnit()
+  }
+
+  /// True with the given probability.
+  package mutating func chance(_ probability: Double) -> Bool { nextUnit() < probability }
+
+  /// Uniform in 0 ..< `count`, which is positive and below 2^32, without bias (Lemire, "Fast random integer generation
+  /// in an interval", 2019).
+  package mutating func below(_ count: Int) -> Int {
+    let range = UInt32(truncatingIfNeeded: count)
+    let threshold = (0 &- range) % range
+    while true {
+      let product = nextWord().multipliedFullWidth(by: range)
+      if product.low >= threshold { return Int(product.high) }
+    }
+  }
+
+  /// Normal with mean 0 and standard deviation 1, by the method of Box and Muller.
+  package mutating func nextNormal() -> Double {
+    let radius = (-2 * log(1 - nextUnit())).squareRoot()
+    return radius * cos(2 * Double.pi * nextUnit())
+  }
+
+  /// The elements in random order (Fisher and Yates).
+  package mutating func shuffled<Element>(_ elements: [Element]) -> [Element] {
+    var elements = elements
+    for last in stride(from: elements.count - 1, to: 0, by: -1) {
+      elements.swapAt(last, below(last + 1))
+    }
+    return elements
+  }
+}
