@@ -43,6 +43,13 @@ package struct PackageLayout: Sendable {
     return offset
   }
 
+  /// The whole file, for packages that fit in memory twice.
+  package var bytes: [UInt8] {
+    var bytes: [UInt8] = []
+    for piece in pieces { piece.withBytes { bytes += $0 } }
+    return bytes
+  }
+
   /// Appends the file's bytes to `file`, without committing it.
   func write(to file: AtomicFile) throws(PackageError) {
     for piece in pieces {

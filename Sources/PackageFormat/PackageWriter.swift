@@ -32,23 +32,25 @@ public enum PackageWriter {
   public static func write(
     _ reader: PackageReader, metadata: String, to path: String, threads: Int = 1
   ) throws(PackageError) -> PackageSummary {
-    try reader.checkStoredBytes(threads: threads)
-    var sections = reader.sections.filter { $0.kind != .metadata }
-      .map { PendingSection(copying: $0, from: reader.storage) }
-    sections.append(try metadataSection(metadata))
-    let layout = try PackageLayout(sections)
+    let layout = try PackageLayout(try sections(of: reader, metadata: metadata, threads: threads))
     try layout.write(toPath: path)
     return layout.summary
   }
 
+  /// The sections of an open package, with other metadata.
+  package static func sections(
+    of reader: PackageReader, metadata: String, threads: Int = 1
+  ) throws(PackageError) -> [PendingSection] {
+    try reader.checkStoredBytes(threads: threads)
+    let kept = reader.sections.filter { $0.kind != .metadata }
+    return kept.map { PendingSection(copying: $0, from: reader.storage) } + [try metadataSection(metadata)]
+  }
+
   /// The file's bytes. For packages that fit in memory twice.
-  package static func encode(_ package: Package, threads: Int = 1, compressing: Bool = true) throws(PackageError)
-    -> [UInt8]
-  {
-    let layout = try PackageLayout(try sections(of: package, threads: threads, compressing: compressing))
-    var bytes: [UInt8] = []
-    for piece in layout.pieces { piece.withBytes { bytes += $0 } }
-    return bytes
+  package static func encode(
+    _ package: Package, threads: Int = 1, compressing: Bool = true
+  ) throws(PackageError) -> [UInt8] {
+    try PackageLayout(try sections(of: package, threads: threads, compressing: compressing)).bytes
   }
 
   /// The sections of a package, in the order of the file.

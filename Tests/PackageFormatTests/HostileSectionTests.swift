@@ -1,0 +1,138 @@
+import Files
+import Graphs
+import PackageFormat
+import Tensors
+import Testing
+
+@Suite struct HostileSectionTests {
+  /// Packages have one form: what is accepted at all is what the writer would have written.
+  @Test(arguments: 0..<6 as Range<UInt64>)
+  func changedSectionsAreRefusedOrCanonical(seed: UInt64) throws {
+    var random = SplitMix64(state: seed)
+    let original = try Forgery(seed % 2 == 0 ? ToyPackages.small() : ToyPackages.random(seed: seed))
+    let sections = try PackageReader(original.bytes).sections.filter { $0.kind != .tensor && $0.rawLength > 0 }
+    var accepted = 0
+    for _ in 0..<3000 {
+      var forgery = original
+      let section = try #require(sections.randomElement(using: &random))
+      for _ in 0..<Int.random(in: 1...2, using: &random) {
+        let bit = UInt8(1) << UInt8.random(in: 0...7, using: &random)
+        forgery.bytes[Int.random(in: section.range, using: &random)] ^= bit
+      }
+      forgery.signSections()
+      forgery.signIndex()
+      guard let package = try? PackageReader(forgery.bytes).readAll() else { continue }
+      accepted += 1
+      #expect(try PackageWriter.encode(package, compressing: false) == forgery.bytes)
+    }
+    #expect(accepted > 100)
+  }
+
+  @Test(arguments: 0..<4 as Range<UInt64>)
+  func graphsCutShortOrFilledWithNoiseNeverTrap(seed: UInt64) throws {
+    var random = SplitMix64(state: seed)
+    let sections = try PackageWriter.sections(of: ToyPackages.random(seed: seed), threads: 1, compressing: false)
+    guard case .array(let graph) = sections[0].bytes else { return }
+    for length in 0..<graph.count {
+      var changed = sections
+      var noise = Array(graph[..<length])
+      while noise.count < graph.count, seed > 1 {
+        noise.append([0, 1, 2, 0xFF, 0x20].randomElement(using: &random) ?? 0)
+      }
+      changed[0] = PendingSection(kind: .graph, isCritical: true, contents: .array(noise), compressing: false)
+      let bytes = try PackageLayout(changed).bytes
+      if seed <= 1 {
+        #expect(throws: PackageError.self) { try PackageReader(bytes) }
+      } else {
+        _ = try? PackageReader(bytes)
+      }
+    }
+  }
+
+  /// Each change of the second tensor's frame, and a word of the refusal.
+  static let frames: [(name: String, word: String, change: @Sendable (inout [UInt8]) -> Void)] = [
+    ("another magic", "no zstd frame", { $0[0] = 0x50 }),
+    ("no checksum", "no checksum", { $0[4] &= ~4 }),
+    ("reserved bit", "reserved", { $0[4] |= 8 }),
+    ("dictionary", "dictionary", { $0[4] |= 1 }),
+    ("content size", "does not say", { $0[5] ^= 1 }),
+    ("skippable frame behind", "other than one", { $0 += [0x50, 0x2A, 0x4D, 0x18, 0, 0, 0, 0] }),
+    ("second frame", "other than one", { $0 += $0 }),
+    ("cut short", "other than one", { $0.removeLast() }),
+    ("wrong checksum", "zstd:", { $0[$0.count - 1] ^= 1 }),
+    // A window of 2^31 bytes and a content size of 4 bytes in front of the same blocks.
+    ("huge window", "window", { $0 = Array($0[..<4]) + [0x84, 0xA8, 0x58, 0x02, 0, 0] + $0[7...] }),
+  ]
+
+  @Test(arguments: frames.indices)
+  func framesThatPackagesMayNotHoldAreRefused(index: Int) throws {
+    var sections = try PackageWriter.sections(of: ToyPackages.small(), threads: 1)
+    guard case .array(var frame) = sections[4].bytes, sections[4].encoding == .zstd else {
+      Issue.record("the second tensor is to be compressed")
+      return
+    }
+    try #require(frame[4] == 0x64)  // single segment, checksum, content size in 2 bytes
+    Self.frames[index].change(&frame)
+    sections[4].bytes = .array(frame)
+    sections[4].storedLength = frame.count
+    sections[4].storedHash = SHA256.hash(frame)
+    let reader = try PackageReader(PackageLayout(sections).bytes)
+    #expect { try reader.checkAll() } throws: {
+      guard case .invalidFrame(_, let problem) = $0 as? PackageError else { return false }
+      return problem.contains(Self.frames[index].word)
+    }
+    #expect(throws: PackageError.self) { try reader.readGraph(decodeOperator: ToyOperator.decode) }
+  }
+
+  @Test func smallFramesDoNotStandForMuchMemory() throws {
+    let zeros = try Tensor(bytes: [UInt8](repeating: 0, count: 1 << 20), elementType: .int8, shape: [1 << 20])
+    var package = try ToyPackages.small()
+    package.graph.nodes[1].constants["weight"] = zeros
+    // The writer keeps the limit by not compressing.
+    let reader = try PackageReader(PackageWriter.encode(package))
+    #expect(reader.section(of: reader.graph.nodes[1].constants[0]).encoding == .stored)
+    #expect(try reader.readAll().graph.nodes[1].constants["weight"]?.rawBytes == zeros.rawBytes)
+
+    var sections = try PackageWriter.sections(of: package, threads: 1)
+    sections[5].encoding = .zstd
+    sections[5].bytes = .array([UInt8](repeating: 0, count: 100))
+    sections[5].storedLength = 100
+    #expect { try PackageReader(PackageLayout(sections).bytes) } throws: {
+      ($0 as? PackageError)?.field == "raw length"
+    }
+  }
+
+  @Test func unknownOperatorNamesItsNode() throws {
+    let reader = try PackageReader(PackageWriter.encode(ToyPackages.small()))
+    #expect(throws: PackageError.graph(.at(node: "conv1", .unknownOperator("toy")))) {
+      try reader.readGraph { name, _ throws(GraphError) in throw .unknownOperator(name) }
+    }
+  }
+
+  @Test func whatReadersWouldRefuseIsNotWritten() throws {
+    let small = try ToyPackages.small()
+    var changes: [@Sendable (inout Package) -> Void] = [
+      { $0.info.imageSize = 0 }, { $0.info.imageSize = 1 << 40 }, { $0.info.classCount = -1 },
+      { $0.info.classCount = 3 }, { $0.info.poolingExponent = .nan }, { $0.labels = ["one"] },
+      { $0.graph.preprocessing.std[1] = 0 }, { $0.graph.preprocessing.mean[1] = .nan },
+      { $0.graph.outputs[0].name = "two words" }, { $0.graph.nodes[0].constants["é"] = Tensor([1] as [Float]) },
+      { $0.graph.nodes[1].op = ToyOperator(attributes: ["": .int(1)]) },
+      { $0.graph.nodes[0].constants["weight"] = Tensor([1] as [Float], shape: Shape([Int](repeating: 1, count: 9))) },
+    ]
+    changes.append { $0.metadata = String(repeating: " ", count: 16 << 20 + 1) }
+    for (index, change) in changes.enumerated() {
+      var package = small
+      change(&package)
+      #expect("change \(index)") { try PackageWriter.encode(package) } throws: {
+        guard case .cannotStore = $0 as? PackageError else { return false }
+        return true
+      }
+    }
+    var broken = small
+    broken.graph.nodes[1].name = "conv1"
+    #expect { try PackageWriter.encode(broken) } throws: {
+      guard case .graph = $0 as? PackageError else { return false }
+      return true
+    }
+  }
+}
