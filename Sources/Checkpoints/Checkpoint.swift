@@ -44,6 +44,9 @@ public struct Checkpoint: Sendable {
     file.releasePages(tensor.byteOffset..<tensor.byteOffset + (last + 1) * tensor.elementType.byteCount)
   }
 
+  /// Gives back the memory of all bytes that were read. They stay valid.
+  public func releasePages() { file.releasePages(0..<byteCount) }
+
   /// Reads the checkpoint at `path`, whatever of the known formats it has; the contents decide, not the name.
   ///
   /// PyTorch's pickles are represented and never executed. Every size, offset and stride is checked against the file, and

@@ -21,6 +21,9 @@ public final class AtomicFile {
   /// The bytes written so far.
   public private(set) var byteCount = 0
 
+  /// Where the bytes written so far can be read back before `commit()`; `nil` for a target that is written directly.
+  public var temporaryPath: String? { temporary?.path }
+
   private let calls: Calls
   private var descriptor: Int32 = -1
   /// The temporary's path, and the file to rename it to; `nil` where the target is written directly.

@@ -18,6 +18,13 @@ public struct ImageFolder: Hashable, Sendable {
     public let label: Int?
     /// The name of its class; nil in an unlabelled folder.
     public let className: String?
+
+    public init(relativePath: String, path: String, label: Int? = nil, className: String? = nil) {
+      self.relativePath = relativePath
+      self.path = path
+      self.label = label
+      self.className = className
+    }
   }
 
   /// The path as it was given.

@@ -21,7 +21,7 @@ public enum OperatorCatalogue {
   /// The operator of a wire name with its attributes.
   ///
   /// - Throws: `GraphError.unknownOperator`, or `.attribute` where one is missing or out of range.
-  public static func decode(_ wireName: String, attributes: Attributes) throws(GraphError) -> any Operator {
+  public static func decode(_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator {
     guard let type = byWireName[wireName] else { throw .unknownOperator(wireName) }
     return try type.init(attributes: attributes)
   }

@@ -29,7 +29,7 @@ public struct Benchmark {
   }
 
   /// Runs three times to warm up, then `count` times.
-  public func run(count: Int, progress: any Progress) throws(GraphError) -> Times {
+  public func run(count: Int, progress: any ProgressObserver) throws(GraphError) -> Times {
     let session = Session(executable, team: ThreadTeam(count: threads))
     // Any pixels will do: no kernel's time depends on the values.
     var state: UInt32 = 1

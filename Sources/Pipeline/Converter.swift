@@ -5,6 +5,7 @@ import Files
 import Graphs
 import Images
 import Kernels
+import Operators
 import PackageFormat
 import Passes
 import Quantization
@@ -67,11 +68,11 @@ public struct ConversionOutcome: Sendable {
 /// From a checkpoint and a folder of images to a package on disk, verified as it lies there.
 public struct Converter {
   private let options: ConversionOptions
-  private let progress: any Progress
+  private let progress: any ProgressObserver
   private let clock: StageClock
   private var job: ImageJob { ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages) }
 
-  public init(_ options: ConversionOptions, progress: any Progress = SilentProgress()) {
+  public init(_ options: ConversionOptions, progress: any ProgressObserver = SilentProgress()) {
     self.options = options
     self.progress = progress
     clock = StageClock(progress: progress)
@@ -110,15 +111,16 @@ public struct Converter {
     let package = Package(
       graph: quantized, info: try packageInfo(quantized), labels: images.labels, metadata: try metadata.json())
     _ = try clock.stage("write") {
-      try PackageWriter(threads: options.threads).write(package, to: output)
+      try PackageWriter.write(package, to: output, threads: options.threads)
     }
-    guard let written = output.readablePath else {
+    guard let written = output.temporaryPath else {
       throw PipelineError.option("\(options.output): is no regular file, so that what is written could not be verified")
     }
 
     let (figures, unverified) = try clock.stage("verify", total: images.verification.count) {
-      let reader = try PackageReader(path: written)
-      let int8 = try Executable(try reader.readGraph(threads: options.threads))
+      let reader = try PackageReader.open(path: written)
+      let int8 = try Executable(
+        try reader.readGraph(threads: options.threads, decodeOperator: OperatorCatalogue.decode))
       return try Verifier(job: job, evaluation: options.evaluation).compare(
         float, int8, on: images.verification, usesLabels: images.hasLabels, progress: progress)
     }
@@ -143,10 +145,9 @@ public struct Converter {
   ) throws -> PackageSummary {
     var metadata = metadata
     metadata.fidelity = report.deterministicPart
-    let sealed = try AtomicFile(path: options.output)
-    let summary = try PackageReader(path: written).rewritingMetadata(try metadata.json(), to: sealed)
-    try sealed.commit()
-    return summary
+    return try PackageWriter.write(
+      try PackageReader.open(path: written), metadata: try metadata.json(), to: options.output,
+      threads: options.threads)
   }
 
   // MARK: - Checks
@@ -174,9 +175,8 @@ public struct Converter {
       // Without random choices all repetitions would be the same image.
       let repetitions = options.recipe == .none ? 1 : options.repetitions
       for repetition in 0..<repetitions {
-        let key = Augmentation.imageKey(relativePath: files[index].relativePath)
-        try calibrator.count(
-          try augmentation.apply(to: image, imageKey: key, repetition: repetition), worker: worker)
+        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
+        try calibrator.count(augmented, worker: worker)
       }
     }
     let statistics = calibrator.statistics()

@@ -20,7 +20,7 @@ public struct Embedder: Sendable {
   }
 
   /// - Returns: a row for each image that was not left out, in the order of `files`.
-  public func run(_ files: [ImageFolder.File], progress: any Progress) throws -> Embeddings {
+  public func run(_ files: [ImageFolder.File], progress: any ProgressObserver) throws -> Embeddings {
     let sessions = Mutex<[Int: SessionBox]>([:])
     let rows = Mutex([ImageOutputs?](repeating: nil, count: files.count))
     progress.begin("embed", total: files.count)
@@ -32,7 +32,7 @@ public struct Embedder: Sendable {
         sessions[worker] = box
         return box
       }
-      let outputs = try box.session.outputs(for: try evaluation.apply(to: image))
+      let outputs = try box.session.outputs(for: try evaluation.apply(to: image.pixels))
       rows.withLock { $0[index] = outputs }
     }
     return Embeddings(files: files, rows: rows.withLock { $0 }, skipped: skipped)

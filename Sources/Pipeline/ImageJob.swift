@@ -2,6 +2,14 @@ import Images
 import Kernels
 import Synchronization
 
+/// An image of a list, decoded.
+public struct LoadedImage: Sendable {
+  public let file: ImageFolder.File
+  public let pixels: RGBImage
+  /// What identifies the image to the random numbers of its augmentations: a hash of the file's content.
+  public let key: UInt64
+}
+
 /// Loads the images of a list in parallel and hands each to a body, one image a thread at a time.
 public struct ImageJob: Sendable {
   public var threads: Int
@@ -28,7 +36,7 @@ public struct ImageJob: Sendable {
   /// - Returns: the images that were left out.
   /// - Throws: `PipelineError.brokenImages`, or what `body` threw for the first image it failed on.
   public func run(
-    _ files: [ImageFolder.File], progress: any Progress, _ body: (Int, RGBImage, Int) throws -> Void
+    _ files: [ImageFolder.File], progress: any ProgressObserver, _ body: (_ index: Int, _ image: LoadedImage, _ worker: Int) throws -> Void
   ) throws -> BrokenImages {
     let state = Mutex(State())
     let team = ThreadTeam(count: min(threads, files.count))
@@ -36,8 +44,11 @@ public struct ImageJob: Sendable {
       let (onlyDecodes, isOver) = state.withLock { (!$0.broken.isEmpty && !skipsBroken, $0.failure != nil) }
       if isOver { return }
       do {
-        let image = try ImageFile.load(files[index].path)
-        if !onlyDecodes { try body(index, image, worker) }
+        let file = files[index]
+        let bytes = try ImageFile.read(file.path)
+        let pixels = try ImageFile.decode(bytes, path: file.path)
+        if onlyDecodes { return progress.advance() }
+        try body(index, LoadedImage(file: file, pixels: pixels, key: ImageFile.key(ofContent: bytes)), worker)
       } catch let error as ImageError {
         state.withLock { $0.broken.record(path: files[index].path, error: error) }
       } catch {

@@ -14,7 +14,7 @@ public struct ImageList: Sendable {
       if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
         files += try ImageFolder(path: path).files
       } else {
-        files.append(ImageFolder.File(relativePath: path, path: path, label: nil, className: nil))
+        files.append(ImageFolder.File(relativePath: path, path: path))
       }
     }
     self.files = files

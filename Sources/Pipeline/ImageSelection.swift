@@ -14,7 +14,7 @@ struct ImageSelection {
   /// With fewer images than this left over, fidelity is measured on the calibration images instead.
   private static let leastHeldOut = 16
 
-  init(_ options: ConversionOptions, calibration folder: ImageFolder, progress: any Progress) throws {
+  init(_ options: ConversionOptions, calibration folder: ImageFolder, progress: any ProgressObserver) throws {
     let count = options.calibrationCount ?? min(folder.files.count, ConversionOptions.defaultImageLimit)
     if count > folder.files.count {
       progress.warn("\(folder.path) holds \(folder.files.count) images, fewer than the \(count) asked for; all are used")

@@ -3,6 +3,7 @@ import Files
 import Graphs
 import Images
 import ModelImport
+import Operators
 import PackageFormat
 import Passes
 import Tensors
@@ -39,10 +40,12 @@ public struct ModelFile: Sendable {
       ? openPackage(path, options: options, threads: threads) : openCheckpoint(path, options: options)
   }
 
+  private static let packageMagic = Array("\u{89}QUERN\r\n".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
+
   /// - Throws: `FileError` where the file cannot be read.
   public static func isPackage(_ path: String) throws(FileError) -> Bool {
     let file = try MappedFile(path: path)
-    return file.withBytes { $0.prefix(PackageReader.magic.count).elementsEqual(PackageReader.magic) }
+    return file.withBytes { $0.prefix(packageMagic.count).elementsEqual(packageMagic) }
   }
 
   /// Opens a checkpoint and folds its graph.
@@ -59,11 +62,11 @@ public struct ModelFile: Sendable {
   public static func openPackage(
     _ path: String, options: Options = Options(), threads: Int
   ) throws -> ModelFile {
-    let reader = try PackageReader(path: path)
+    let reader = try PackageReader.open(path: path)
     if options.preprocessing != nil {
       throw PipelineError.option("a package's preprocessing is part of its weights and cannot be overridden")
     }
-    var graph = try reader.readGraph(threads: threads)
+    var graph = try reader.readGraph(threads: threads, decodeOperator: OperatorCatalogue.decode)
     if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
     return ModelFile(
       path: path, sha256: try MappedFile(path: path).sha256().hex, format: "quern-package",
@@ -76,14 +79,15 @@ public struct ImportedCheckpoint: Sendable {
   public let checkpoint: Checkpoint
   public let graph: Graph
 
+  /// - Parameter checksValues: read every weight and refuse those that are not numbers.
   /// - Throws: `CheckpointError`, `ImportError`, or `PipelineError.notFinite` naming the first weight that is no number.
-  public init(path: String, options: ModelFile.Options) throws {
+  public init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
     checkpoint = try Checkpoint.read(path: path)
     let state = StateDictionary(checkpoint.tensors.map { ($0.name, $0.tensor) })
     graph = try ModelImporter(
       poolingExponent: options.poolingExponent, preprocessing: options.preprocessing
     ).importGraph(state)
-    if let (name, index) = state.firstNonFinite() {
+    if checksValues, let (name, index) = state.firstNonFinite() {
       throw PipelineError.notFinite(
         "\(path): tensor '\(name)' holds a value that is not finite, at element \(index); "
           + "training diverged or the file is damaged")

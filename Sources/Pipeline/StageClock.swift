@@ -2,9 +2,9 @@
 final class StageClock {
   private(set) var seconds: [String: Double] = [:]
   private let clock = ContinuousClock()
-  private let progress: any Progress
+  private let progress: any ProgressObserver
 
-  init(progress: any Progress) { self.progress = progress }
+  init(progress: any ProgressObserver) { self.progress = progress }
 
   /// Runs a stage; a stage that runs twice adds up.
   func stage<Result>(_ name: String, total: Int? = nil, _ body: () throws -> Result) rethrows -> Result {

@@ -22,7 +22,7 @@ public struct Verification {
   }
 
   /// - Throws: `PipelineError.wrongKind` where the files are not a package and a checkpoint of one network.
-  public func run(gates: Gates, progress: any Progress = SilentProgress()) throws -> FidelityReport {
+  public func run(gates: Gates, progress: any ProgressObserver = SilentProgress()) throws -> FidelityReport {
     let clock = StageClock(progress: progress)
     let folder = try ImageFolder(path: images)
     guard try ModelFile.isPackage(package) else {

@@ -30,24 +30,25 @@ public struct Verifier: Sendable {
   /// - Returns: the figures, and the images that were left out.
   public func compare(
     _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], usesLabels: Bool,
-    progress: any Progress
+    progress: any ProgressObserver
   ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
     let workers = Mutex<[Int: Worker]>([:])
-    let skipped = try job.run(files, progress: progress) { index, image, workerIndex in
+    let skipped = try job.run(files, progress: progress) { _, image, workerIndex in
       let worker = workers.withLock { workers in
         if let known = workers[workerIndex] { return known }
         let worker = Worker(reference, quantized)
         workers[workerIndex] = worker
         return worker
       }
-      let input = try evaluation.apply(to: image)
+      let input = try evaluation.apply(to: image.pixels)
       let expected = try worker.reference.outputs(for: input)
       let actual = try worker.quantized.outputs(for: input)
       worker.accumulator.add(
-        ImageComparison(
-          name: files[index].relativePath, label: usesLabels ? files[index].label : nil,
+        try ImageComparison(
+          name: image.file.relativePath,
           referenceEmbedding: expected.embedding, quantizedEmbedding: actual.embedding,
-          referenceLogits: expected.logits, quantizedLogits: actual.logits))
+          referenceLogits: expected.logits, quantizedLogits: actual.logits,
+          label: usesLabels ? image.file.label : nil))
     }
     let figures = workers.withLock { workers in
       workers.values.reduce(into: FidelityAccumulator()) { $0.merge($1.accumulator) }.figures()

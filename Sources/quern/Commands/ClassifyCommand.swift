@@ -37,7 +37,7 @@ struct ClassifyCommand: ParsableCommand {
 
   func run() throws {
     let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
-    let embedder = Embedder(
+    let embedder = try Embedder(
       model: opened, evaluation: try evaluation.evaluation(for: opened), job: ImageJob(threads: common.threadCount))
     let result = try embedder.run(try ImageList(images).files, progress: common.progress)
     guard result.classes > 0 else {

@@ -34,7 +34,7 @@ struct EmbedCommand: ParsableCommand {
 
   func run() throws {
     let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
-    let embedder = Embedder(
+    let embedder = try Embedder(
       model: opened, evaluation: try evaluation.evaluation(for: opened),
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
     let progress = common.progress

@@ -4,7 +4,7 @@ import Synchronization
 
 /// One line on stderr that is redrawn as work goes on, with rate and time left; only on a terminal. Elsewhere only
 /// warnings appear.
-final class ProgressLine: Progress {
+final class ProgressLine: ProgressObserver {
   private struct State {
     var stage = ""
     var total: Int?

@@ -1,5 +1,5 @@
 /// Where the stages of long work report to. Calls come from several threads.
-public protocol Progress: Sendable {
+public protocol ProgressObserver: Sendable {
   /// A stage begins; `total` steps will follow, or an unknown number.
   func begin(_ stage: String, total: Int?)
   /// One step of the current stage is done.
@@ -11,7 +11,7 @@ public protocol Progress: Sendable {
 }
 
 /// Reports nothing.
-public struct SilentProgress: Progress {
+public struct SilentProgress: ProgressObserver {
   public init() {}
   public func begin(_ stage: String, total: Int?) {}
   public func advance() {}

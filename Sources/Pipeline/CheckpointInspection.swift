@@ -1,0 +1,89 @@
+import Checkpoints
+import Graphs
+import ModelImport
+import Operators
+import Tensors
+
+/// What a checkpoint holds, and what would become of it.
+public struct CheckpointInspection: Encodable, Sendable {
+  public struct Ignored: Encodable, Sendable {
+    public let name: String
+    public let reason: String
+  }
+
+  let schema = "quern.inspect.checkpoint/1"
+  public let path: String
+  public let bytes: Int
+  public let sha256: String
+  public let format: String
+  public let architecture: String
+  public let parameters: Int
+  /// Tensors by element type.
+  public let elementTypes: [String: Int]
+  public let poolingExponent: String
+  public let isWhitened: Bool
+  public let embeddingDimension: Int
+  public let classes: Int
+  public let leastSize: Int?
+  public let multiplyAccumulates224: Int?
+  public let ignored: [Ignored]
+
+  /// - Parameter checks: read every weight and refuse those that are not numbers.
+  /// - Throws: `CheckpointError`, `ImportError`, `PipelineError.notFinite`.
+  public init(path: String, checks: Bool) throws {
+    let imported = try ImportedCheckpoint(path: path, options: ModelFile.Options(), checksValues: checks)
+    let (checkpoint, graph) = (imported.checkpoint, imported.graph)
+    self.path = path
+    bytes = checkpoint.byteCount
+    sha256 = checkpoint.sha256().hex
+    format = checkpoint.format.rawValue
+    architecture = graph.architecture
+    var parameters = 0
+    var elementTypes: [String: Int] = [:]
+    for (_, tensor) in checkpoint.tensors {
+      if tensor.elementType.isFloatingPoint { parameters += tensor.elementCount }
+      elementTypes["\(tensor.elementType)", default: 0] += 1
+    }
+    self.parameters = parameters
+    self.elementTypes = elementTypes
+    poolingExponent = graph.poolingExponent.map { "\($0)" } ?? "none"
+    isWhitened = graph.nodes.contains { $0.op is Centering }
+    let shapes = try graph.inferShapes(input: [1, 224, 224, 3])
+    func width(_ name: String) -> Int { graph.output(named: name).flatMap { shapes[$0.index]?.channels } ?? 0 }
+    embeddingDimension = width(GraphOutput.normalizedEmbedding)
+    classes = width(GraphOutput.logits)
+    leastSize = graph.leastSquareInput
+    multiplyAccumulates224 = try? graph.multiplyAccumulates(input: [1, 224, 224, 3])
+    ignored = checkpoint.ignored.map { Ignored(name: $0.name, reason: $0.reason) }
+  }
+
+  public var text: String {
+    var table = TextTable()
+    table.row("file", "\(path), \(bytes) bytes")
+    table.row("sha256", sha256)
+    table.row("format", format)
+    table.row("architecture", architecture)
+    table.row("parameters", "\(parameters)")
+    table.row("tensors", elementTypes.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
+    table.row("GeM exponent", poolingExponent)
+    table.row("whitening", isWhitened ? "yes" : "no")
+    table.row("embedding", "\(embeddingDimension)")
+    table.row("classes", classes == 0 ? "none" : "\(classes)")
+    if let leastSize { table.row("least size", "\(leastSize) pixels") }
+    if let count = multiplyAccumulates224 { table.row("at 224 pixels", "\(count / 1_000_000) million multiply-accumulates") }
+    for entry in ignored { table.row("ignored", "\(entry.name): \(entry.reason)") }
+    return table.text
+  }
+}
+
+/// Lines of a name and a value, the values aligned.
+struct TextTable {
+  private var rows: [(String, String)] = []
+
+  mutating func row(_ name: String, _ value: String) { rows.append((name, value)) }
+
+  var text: String {
+    let width = rows.map(\.0.count).max() ?? 0
+    return rows.map { $0 + String(repeating: " ", count: width + 2 - $0.count) + $1 }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,112 @@
+import Fidelity
+import Graphs
+import PackageFormat
+import Tensors
+
+/// What a package holds: its making, its fidelity and its plan.
+public struct PackageInspection: Encodable, Sendable {
+  /// One node of the plan.
+  public struct Layer: Encodable, Sendable {
+    public let name: String
+    public let op: String
+    public let attributes: String
+    /// "uint8" or "float32": how the output is held.
+    public let output: String
+    public let scale: Float?
+    public let zeroPoint: UInt8?
+    /// Bytes of the node's constants, and as they are stored.
+    public let bytes: Int
+    public let storedBytes: Int
+  }
+
+  let schema = "quern.inspect.package/1"
+  public let path: String
+  public let bytes: Int
+  public let formatVersion: String
+  public let contentHash: String
+  public let architecture: String
+  public let size: Int
+  public let crop: String
+  public let poolingExponent: String
+  public let embeddingDimension: Int
+  public let classes: Int
+  public let mean: [Float]
+  public let std: [Float]
+  public let constantBytes: Int
+  public let storedConstantBytes: Int
+  /// Whether every hash was verified.
+  public let isChecked: Bool
+  public let metadata: PackageMetadata?
+  public let layers: [Layer]
+
+  /// - Parameter checks: verify every hash and every byte of padding.
+  /// - Throws: `PackageError`.
+  public init(path: String, checks: Bool, threads: Int) throws {
+    let reader = try PackageReader.open(path: path)
+    if checks { try reader.checkAll(threads: threads) }
+    self.path = path
+    bytes = reader.byteCount
+    formatVersion = "\(reader.majorVersion).\(reader.minorVersion)"
+    contentHash = reader.contentHash.hex
+    architecture = reader.graph.architecture
+    (size, crop) = (reader.info.imageSize, "\(reader.info.crop)")
+    poolingExponent = "\(reader.info.poolingExponent)"
+    (embeddingDimension, classes) = (reader.info.embeddingDimension, reader.info.classCount)
+    (mean, std) = (reader.graph.preprocessing.mean, reader.graph.preprocessing.std)
+    isChecked = checks
+    metadata = PackageMetadata(json: try reader.metadata())
+    layers = reader.graph.nodes.map { Layer($0, in: reader) }
+    constantBytes = layers.reduce(0) { $0 + $1.bytes }
+    storedConstantBytes = layers.reduce(0) { $0 + $1.storedBytes }
+  }
+
+  public var text: String {
+    var table = TextTable()
+    table.row("file", "\(path), \(bytes) bytes, format \(formatVersion)")
+    table.row("content", contentHash + (isChecked ? " (every hash verified)" : ""))
+    table.row("architecture", architecture)
+    table.row("converted for", "\(size) pixels, \(crop), GeM exponent \(poolingExponent)")
+    table.row("embedding", "\(embeddingDimension)")
+    table.row("classes", classes == 0 ? "none" : "\(classes)")
+    table.row("mean, std", "\(mean), \(std)")
+    table.row("constants", "\(constantBytes) bytes, stored in \(storedConstantBytes)")
+    if let metadata {
+      table.row("made from", "\(metadata.source.format), sha256 \(metadata.source.sha256)")
+      table.row("calibration", metadata.calibration.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+      if let fidelity = metadata.fidelity {
+        table.row("fidelity", "\(fidelity.passed ? "passed" : "FAILED") on \(fidelity.figures.images) images")
+        if let mean = fidelity.figures.drift.mean { table.row("mean drift", "\(mean)") }
+        if let agreement = fidelity.figures.agreement.top1 { table.row("top-1 agreement", "\(agreement) %") }
+      } else {
+        table.row("fidelity", "not verified")
+      }
+    }
+    return table.text + "\n\n" + plan
+  }
+
+  private var plan: String {
+    let names = layers.map(\.name.count).max() ?? 0
+    return layers.map { layer in
+      let format = layer.scale.map { "uint8 scale \($0) zero \(layer.zeroPoint ?? 0)" } ?? layer.output
+      return layer.name + String(repeating: " ", count: names + 2 - layer.name.count)
+        + "\(layer.op) -> \(format)" + (layer.bytes > 0 ? "  \(layer.bytes) bytes in \(layer.storedBytes)" : "")
+    }.joined(separator: "\n")
+  }
+}
+
+extension PackageInspection.Layer {
+  init(_ node: NodeRecord, in reader: PackageReader) {
+    name = node.name
+    op = node.operatorName
+    attributes = node.attributes.sorted.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
+    output = "\(node.format.elementType)"
+    if case .uint8(let parameters) = node.format {
+      (scale, zeroPoint) = (parameters.scale, parameters.zeroPoint)
+    } else {
+      (scale, zeroPoint) = (nil, nil)
+    }
+    let sections = node.constants.map { reader.section(of: $0) }
+    bytes = sections.reduce(0) { $0 + $1.rawLength }
+    storedBytes = sections.reduce(0) { $0 + $1.storedLength }
+  }
+}
