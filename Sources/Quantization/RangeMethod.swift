@@ -7,7 +7,7 @@ public enum RangeMethod: Sendable, Hashable {
   case minMax
   /// All but a share of the values at each end, in percent kept: 99.99.
   case percentile(Double)
-  /// The range with the least expected squared error, clipping and rounding together.
+  /// The range with the least expected squared error, clipping and rounding weighed together.
   case meanSquaredError
 
   public var name: String {
@@ -54,7 +54,15 @@ extension ActivationHistogram {
 /// Values are taken as uniform inside a bin, over which the error of rounding to a grid of step s has a closed form:
 /// the integral from 0 to t of the squared distance to the nearest multiple of s is n s^3 / 12 + (t - n s)^3 / 3 with
 /// n = round(t / s).
+///
+/// Clipping errors weigh more than their square says: they have one sign over the whole of an unusual image and add up
+/// through the next layer, where rounding errors average out. Without that weight the mean drift is least, but the few
+/// images beyond the range drift far.
 struct RangeSearch {
+  /// Measured on a trained ResNet-50 (mean, largest drift of 1250 images): weight 1: 0.0043, 0.113; 4: 0.0044, 0.069;
+  /// 16: 0.0048, 0.038; 64: 0.0052, 0.026; min-max: 0.0059, 0.013.
+  static let clippingWeight = 16.0
+
   private let bins: [(lower: Double, upper: Double, count: Double)]
   private let minimum: Double
   private let maximum: Double
@@ -97,8 +105,8 @@ struct RangeSearch {
       return (lower - level) * (lower - level)
     }
     var sum = 0.0
-    if lower < first { sum += cubes(first - lower, first - min(upper, first)) }
-    if upper > last { sum += cubes(upper - last, max(lower, last) - last) }
+    if lower < first { sum += Self.clippingWeight * cubes(first - lower, first - min(upper, first)) }
+    if upper > last { sum += Self.clippingWeight * cubes(upper - last, max(lower, last) - last) }
     let (from, to) = (max(lower, first), min(upper, last))
     if from < to { sum += rounding(to, step) - rounding(from, step) }
     return sum / width
