@@ -1,5 +1,6 @@
 import ArgumentParser
 import Fidelity
+import Foundation
 import Images
 import Pipeline
 import Quantization
@@ -91,14 +92,10 @@ struct ConvertCommand: ParsableCommand {
 
   private static func summary(_ outcome: ConversionOutcome) -> String {
     """
-    Folding    \(outcome.foldingNotes.count) rewrites; float outputs moved by at most \(rounded(outcome.foldingDifference)) of the largest
+    Folding    \(outcome.foldingNotes.count) rewrites; float outputs moved by at most \(String(format: "%.1g", outcome.foldingDifference)) of the largest value
     Verified   on \(outcome.verifiedOn)
 
     """
-  }
-
-  private static func rounded(_ value: Float) -> String {
-    value == 0 ? "0" : "\(Float(String(describing: value).prefix(12)) ?? value)"
   }
 }
 
