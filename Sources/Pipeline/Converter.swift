@@ -90,7 +90,9 @@ public struct Converter {
       try ImportedCheckpoint(path: options.checkpoint, options: options.model)
     }
     try imported.graph.checkSize(options.evaluation.size)
-    let images = try ImageSelection(options, calibration: calibration, progress: progress)
+    let info = try PackageInfo(imported.graph, for: options.evaluation)
+    let images = try ImageSelection(
+      options, calibration: calibration, classCount: info.classCount, progress: progress)
 
     let folded = try clock.stage("fold") { try Folding(imported, side: probeSide(imported.graph)) }
     imported.checkpoint.releasePages()
@@ -109,7 +111,7 @@ public struct Converter {
     let metadata = PackageMetadata(
       source: reference, calibration: calibrationRecord(images, skipped, statistics), fidelity: nil)
     let package = Package(
-      graph: quantized, info: try packageInfo(quantized), labels: images.labels, metadata: try metadata.json())
+      graph: quantized, info: info, labels: images.labels, metadata: try metadata.json())
     _ = try clock.stage("write") {
       try PackageWriter.write(package, to: output, threads: options.threads)
     }
@@ -128,7 +130,7 @@ public struct Converter {
     var report = FidelityReport(
       figures: figures, gates: options.gates, package: nil, reference: reference,
       settings: settings(images), seconds: [:], peakResidentBytes: nil,
-      skippedImages: unverified.entries.map { .init(name: $0.path, reason: "\($0.error)") })
+      skippedImages: unverified.skippedImages(of: images.verification))
     let summary = try clock.stage("seal") { try seal(written, metadata, report) }
     output.discard()
     report.package = .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex)
@@ -192,15 +194,6 @@ public struct Converter {
       architecture: imported.graph.architecture)
   }
 
-  private func packageInfo(_ graph: Graph) throws -> PackageInfo {
-    let side = options.evaluation.size
-    let shapes = try graph.inferShapes(input: [1, side, side, 3])
-    func width(_ name: String) -> Int { graph.output(named: name).flatMap { shapes[$0.index]?.channels } ?? 0 }
-    return PackageInfo(
-      imageSize: side, crop: options.evaluation.crop == .square ? .square : .rect, classCount: width(GraphOutput.logits),
-      embeddingDimension: width(GraphOutput.normalizedEmbedding), poolingExponent: Float(graph.poolingExponent ?? 1))
-  }
-
   private func calibrationRecord(
     _ images: ImageSelection, _ skipped: BrokenImages, _ statistics: ActivationStatistics
   ) -> [String: JSONValue] {
@@ -219,5 +212,25 @@ public struct Converter {
       "calibration_images": .int(images.calibration.count), "seed": .string(String(options.seed)),
       "range_method": .string(options.rangeMethod.name), "verified_on": .string(images.verifiedOn),
     ]
+  }
+}
+
+extension PackageInfo {
+  /// What a package of `graph` says of its use.
+  init(_ graph: Graph, for evaluation: EvaluationProtocol) throws(GraphError) {
+    let side = evaluation.size
+    let shapes = try graph.inferShapes(input: [1, side, side, 3])
+    func width(_ name: String) -> Int { graph.output(named: name).flatMap { shapes[$0.index]?.channels } ?? 0 }
+    self.init(
+      imageSize: side, crop: evaluation.crop == .square ? .square : .rect, classCount: width(GraphOutput.logits),
+      embeddingDimension: width(GraphOutput.normalizedEmbedding), poolingExponent: Float(graph.poolingExponent ?? 1))
+  }
+}
+
+extension BrokenImages {
+  /// For reports: names below the folder, so that a report does not depend on where the folder lies.
+  func skippedImages(of files: [ImageFolder.File]) -> [FidelityReport.SkippedImage] {
+    let names = Dictionary(files.map { ($0.path, $0.relativePath) }, uniquingKeysWith: { first, _ in first })
+    return entries.map { FidelityReport.SkippedImage(name: names[$0.path] ?? $0.path, reason: "\($0.error)") }
   }
 }

@@ -33,12 +33,7 @@ public struct Verification {
     let evaluation = try EvaluationProtocol(
       crop: crop ?? (info.crop == .rect ? .rect : .square), size: size ?? info.imageSize)
     try float.checkSize(evaluation.size)
-    let usesLabels = folder.isLabelled && folder.classNames.count == info.classCount
-    if folder.isLabelled && !usesLabels {
-      progress.warn(
-        "\(images) has \(folder.classNames.count) class folders, but the classifier has \(info.classCount) classes; "
-          + "accuracy is not measured")
-    }
+    let usesLabels = !ImageSelection.labels(of: folder, classCount: info.classCount, progress: progress).isEmpty
     let (figures, skipped) = try clock.stage("verify", total: folder.files.count) {
       try Verifier(job: job, evaluation: evaluation).compare(
         try Executable(float.graph), try Executable(int8.graph), on: folder.files, usesLabels: usesLabels,
@@ -52,7 +47,7 @@ public struct Verification {
         path: reference, sha256: float.sha256, format: float.format, architecture: float.architecture),
       settings: ["size": .int(evaluation.size), "crop": .string(evaluation.crop.rawValue)],
       seconds: clock.seconds, peakResidentBytes: ProcessStatistics.peakResidentBytes,
-      skippedImages: skipped.entries.map { .init(name: $0.path, reason: "\($0.error)") })
+      skippedImages: skipped.skippedImages(of: folder.files))
   }
 
   private func openBoth() throws -> (package: ModelFile, reference: ModelFile) {
