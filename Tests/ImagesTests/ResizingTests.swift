@@ -45,7 +45,7 @@ import Testing
 
   @Test func impossibleSizesAreRefused() throws {
     let image = try Fixtures.synthetic(5, 4)
-    for (width, height) in [(0, 3), (3, 0), (-1, 3), (65_536, 3), (3, Int.max)] {
+    for (width, height) in [(0, 3), (3, 0), (-1, 3), (8193, 3), (3, Int.max)] {
       #expect(throws: ImageError.self) { try image.resized(width: width, height: height) }
     }
     for rect in [
@@ -92,7 +92,7 @@ import Testing
     #expect(try evaluation.outputSize(width: image.width, height: image.height) == (numbers[4], numbers[5]))
   }
 
-  @Test(arguments: [0, -1, 65_536, Int.max, Int.min])
+  @Test(arguments: [0, -1, 8193, Int.max, Int.min])
   func impossibleSizesAreRefused(size: Int) {
     #expect(throws: ImageError.self) { try EvaluationProtocol(crop: .square, size: size) }
   }
