@@ -18,7 +18,6 @@ struct reader {
   struct jpeg_error_mgr errors;
   struct jpeg_progress_mgr progress;
   jmp_buf failed;
-  size_t size;
   int status;
   struct quern_codec_failure *failure;
   uint8_t *row;
@@ -167,7 +166,6 @@ static int run(
     struct quern_codec_failure *failure) {
   struct reader reader;
   memset(&reader, 0, sizeof reader);
-  reader.size = size;
   reader.failure = failure;
   failure->offset = 0;
   failure->message[0] = 0;

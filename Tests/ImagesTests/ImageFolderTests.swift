@@ -91,7 +91,7 @@ private struct ScratchFolder: ~Copyable {
     // A picture that cannot be opened is not passed over: reading it says why.
     #expect(
       throws: ImageError.at(
-        path: folder.files[2].path, .system(operation: "open the file", reason: "Too many levels of symbolic links"))
+        path: folder.files[2].path, .system(operation: "open the file", number: ELOOP))
     ) {
       try ImageFile.read(folder.files[2].path)
     }
@@ -110,10 +110,13 @@ private struct ScratchFolder: ~Copyable {
     try scratch.write("file.txt")
     let missing = scratch.path + "/none"
     #expect(
-      throws: ImageError.at(path: missing, .system(operation: "open the folder", reason: "No such file or directory"))
+      throws: ImageError.at(path: missing, .system(operation: "open the folder", number: ENOENT))
     ) {
       try ImageFolder(path: missing)
     }
+    #expect(
+      "\(ImageError.at(path: missing, .system(operation: "open the folder", number: ENOENT)))"
+        == "\(missing): cannot open the folder: No such file or directory")
     let file = scratch.path + "/file.txt"
     #expect(throws: ImageError.at(path: file, .notAFolder)) { try ImageFolder(path: file) }
     #expect(throws: ImageError.at(path: scratch.path, .noImages(ignored: 1))) { try ImageFolder(path: scratch.path) }
@@ -126,7 +129,7 @@ private struct ScratchFolder: ~Copyable {
     let closed = scratch.path + "/a"
     chmod(closed, 0)
     defer { chmod(closed, 0o755) }
-    #expect(throws: ImageError.at(path: closed, .system(operation: "open the folder", reason: "Permission denied"))) {
+    #expect(throws: ImageError.at(path: closed, .system(operation: "open the folder", number: EACCES))) {
       try ImageFolder(path: scratch.path)
     }
   }
