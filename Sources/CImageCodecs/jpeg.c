@@ -18,7 +18,6 @@ struct reader {
   struct jpeg_error_mgr errors;
   struct jpeg_progress_mgr progress;
   jmp_buf failed;
-  size_t size;
   int status;
   struct quern_codec_failure *failure;
   uint8_t *row;
@@ -158,7 +157,8 @@ static void decode(struct reader *reader, struct quern_image_size expected, uint
   codec->do_fancy_upsampling = TRUE;
   if (!jpeg_start_decompress(codec)) fail(reader, QUERN_CODEC_TRUNCATED, "");
   read_rows(reader, rgb);
-  // What follows the last pixel is not looked at, as in Pillow: the image is complete.
+  // Damage between the last pixel and the end marker is an error; that the data ends there is none: as in Pillow.
+  (void)jpeg_finish_decompress(codec);
 }
 
 /// `rgb` is NULL to read the header only.
@@ -167,7 +167,6 @@ static int run(
     struct quern_codec_failure *failure) {
   struct reader reader;
   memset(&reader, 0, sizeof reader);
-  reader.size = size;
   reader.failure = failure;
   failure->offset = 0;
   failure->message[0] = 0;

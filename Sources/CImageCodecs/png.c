@@ -16,8 +16,6 @@ struct reader {
   int reached_end;
   int status;
   struct quern_codec_failure *failure;
-  /// Palette indices, one a byte; NULL unless the image has a palette.
-  uint8_t *indices;
   png_bytepp rows;
   /// Whether every pixel has been read.
   int complete;
@@ -56,36 +54,18 @@ static void read_header(struct reader *reader) {
   png_read_info(codec, reader->info);
 }
 
-/// Every kind to 8-bit RGB, or to palette indices: 16 bits lose their low byte, alpha is dropped, not composited.
+/// Every kind to 8-bit RGB: 16 bits lose their low byte, alpha is dropped, not composited, and an index beyond the
+/// palette is black.
 static void set_transformations(struct reader *reader) {
   png_structp codec = reader->codec;
   png_byte type = png_get_color_type(codec, reader->info);
-  if (type == PNG_COLOR_TYPE_PALETTE) {
-    png_set_packing(codec);
-  } else {
-    png_set_strip_16(codec);
-    png_set_strip_alpha(codec);
-    if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(codec);
-    if (!(type & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(codec);
-  }
+  if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(codec);
+  if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(codec);
+  if (!(type & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(codec);
+  png_set_strip_16(codec);
+  png_set_strip_alpha(codec);
   png_set_interlace_handling(codec);
   png_read_update_info(codec, reader->info);
-}
-
-static void expand_palette(struct reader *reader, struct quern_image_size size, uint8_t *rgb) {
-  // An index beyond the palette means that grey, as in Pillow, which starts from a ramp.
-  uint8_t table[256][3];
-  for (int i = 0; i < 256; i++) table[i][0] = table[i][1] = table[i][2] = (uint8_t)i;
-  png_colorp palette = NULL;
-  int count = 0;
-  png_get_PLTE(reader->codec, reader->info, &palette, &count);
-  for (int i = 0; i < count && i < 256; i++) {
-    table[i][0] = palette[i].red;
-    table[i][1] = palette[i].green;
-    table[i][2] = palette[i].blue;
-  }
-  size_t pixels = (size_t)size.width * size.height;
-  for (size_t i = 0; i < pixels; i++) memcpy(rgb + 3 * i, table[reader->indices[i]], 3);
 }
 
 static void decode(struct reader *reader, struct quern_image_size expected, uint8_t *rgb) {
@@ -96,21 +76,14 @@ static void decode(struct reader *reader, struct quern_image_size expected, uint
   }
   set_transformations(reader);
   size_t row_bytes = (size_t)expected.width * 3;
-  uint8_t *pixels = rgb;
-  if (png_get_color_type(codec, reader->info) == PNG_COLOR_TYPE_PALETTE) {
-    row_bytes = expected.width;
-    reader->indices = malloc(row_bytes * expected.height);
-    pixels = reader->indices;
-  }
+  if (png_get_rowbytes(codec, reader->info) != row_bytes) png_error(codec, "unexpected row size");
   reader->rows = malloc(sizeof(png_bytep) * expected.height);
-  if (!reader->rows || !pixels) {
+  if (!reader->rows) {
     reader->status = QUERN_CODEC_OUT_OF_MEMORY;
     png_longjmp(codec, 1);
   }
-  if (png_get_rowbytes(codec, reader->info) != row_bytes) png_error(codec, "unexpected row size");
-  for (size_t y = 0; y < expected.height; y++) reader->rows[y] = pixels + y * row_bytes;
+  for (size_t y = 0; y < expected.height; y++) reader->rows[y] = rgb + y * row_bytes;
   png_read_image(codec, reader->rows);
-  if (reader->indices) expand_palette(reader, expected, rgb);
   reader->complete = 1;
   png_read_end(codec, NULL);
 }
@@ -143,7 +116,6 @@ static int run(
   // A file that ends after its last pixel but before its end marker is complete; one whose checksums fail is not.
   if (reader.complete && reader.status == QUERN_CODEC_TRUNCATED) reader.status = QUERN_CODEC_OK;
   failure->offset = reader.offset;
-  free(reader.indices);
   free(reader.rows);
   png_destroy_read_struct(&reader.codec, &reader.info, NULL);
   return reader.status;

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What can be wrong with a picture, its file or its folder.
 public enum ImageError: Error, Hashable, Sendable {
   /// No bytes at all.
@@ -19,8 +21,8 @@ public enum ImageError: Error, Hashable, Sendable {
   case fileTooLarge(byteCount: Int, limit: Int)
   /// A directory, a pipe, a device.
   case notARegularFile
-  /// The operating system refused; `reason` is its own text.
-  case system(operation: String, reason: String)
+  /// The operating system refused, for the reason of an error number such as ENOENT.
+  case system(operation: String, number: Int32)
   /// A size, crop or box that the operation cannot have.
   case invalidGeometry(String)
   case notAFolder
@@ -47,7 +49,7 @@ extension ImageError: CustomStringConvertible {
     case .fileTooLarge(let byteCount, let limit):
       "the file has \(byteCount) bytes, more than the \(limit) that are allowed for a picture"
     case .notARegularFile: "not a regular file"
-    case .system(let operation, let reason): "cannot \(operation): \(reason)"
+    case .system(let operation, let number): "cannot \(operation): \(errorText(number))"
     case .invalidGeometry(let problem): problem
     case .notAFolder: "not a folder"
     case .noImages(let ignored):
@@ -63,5 +65,15 @@ extension ImageError {
   public var underlying: ImageError {
     if case .at(_, let error) = self { return error.underlying }
     return self
+  }
+}
+
+/// The operating system's text for an error number.
+private func errorText(_ number: CInt) -> String {
+  withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+    guard let text = buffer.baseAddress, strerror_r(number, text, buffer.count) == 0 else {
+      return "error \(number)"
+    }
+    return String(cString: text)
   }
 }

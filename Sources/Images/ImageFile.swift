@@ -34,10 +34,10 @@ public enum ImageFile {
   private static func readRegularFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
     // A path from outside could be a pipe, and opening one would wait for a writer.
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard file >= 0 else { throw .system(operation: "open the file", reason: errorText(errno)) }
+    guard file >= 0 else { throw .system(operation: "open the file", number: errno) }
     defer { close(file) }
     var status = stat()
-    guard fstat(file, &status) == 0 else { throw .system(operation: "read the file", reason: errorText(errno)) }
+    guard fstat(file, &status) == 0 else { throw .system(operation: "read the file", number: errno) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
     let size = Int(status.st_size)
     guard size <= limit else { throw .fileTooLarge(byteCount: size, limit: limit) }
@@ -55,18 +55,8 @@ public enum ImageFile {
         }
       }
     }
-    guard failure == 0 else { throw .system(operation: "read the file", reason: errorText(failure)) }
+    guard failure == 0 else { throw .system(operation: "read the file", number: failure) }
     return bytes
-  }
-}
-
-/// The operating system's text for an error number.
-func errorText(_ number: CInt) -> String {
-  withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-    guard let text = buffer.baseAddress, strerror_r(number, text, buffer.count) == 0 else {
-      return "error \(number)"
-    }
-    return String(cString: text)
   }
 }
 

@@ -133,7 +133,7 @@ private struct FolderScan {
   /// The names that are not hidden; those that are not UTF-8 are counted as ignored.
   private mutating func names(in absolute: String) throws(ImageError) -> [String] {
     guard let stream = opendir(absolute) else {
-      throw .at(path: absolute, .system(operation: "open the folder", reason: errorText(errno)))
+      throw .at(path: absolute, .system(operation: "open the folder", number: errno))
     }
     defer { closedir(stream) }
     var names: [String] = []
@@ -141,7 +141,7 @@ private struct FolderScan {
       errno = 0
       guard let entry = readdir(stream) else {
         guard errno == 0 else {
-          throw .at(path: absolute, .system(operation: "read the folder", reason: errorText(errno)))
+          throw .at(path: absolute, .system(operation: "read the folder", number: errno))
         }
         return names
       }
@@ -160,7 +160,7 @@ private struct FolderScan {
   private func kind(of absolute: String) throws(ImageError) -> Kind {
     var status = stat()
     guard stat(absolute, &status) == 0 else {
-      throw .at(path: absolute, .system(operation: "open the folder", reason: errorText(errno)))
+      throw .at(path: absolute, .system(operation: "open the folder", number: errno))
     }
     switch status.st_mode & S_IFMT {
     case S_IFDIR: return .folder(Identity(device: UInt64(status.st_dev), node: UInt64(status.st_ino)))

@@ -28,8 +28,8 @@ struct Resampling {
 }
 
 extension RGBImage {
-  /// The largest side of a resized picture.
-  static let maximumSide = 65_535
+  /// The largest side of a resized picture: far beyond what a network is run at, and still little memory.
+  static let maximumSide = 8192
 
   /// Resizes by Pillow's antialiased bilinear filter, bit for bit `image.resize((width, height), BILINEAR, box)`.
   ///

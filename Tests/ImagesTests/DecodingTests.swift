@@ -1,0 +1,165 @@
+import Images
+import Testing
+
+@Suite struct DecodingTests {
+  /// A file, and what Pillow makes of it.
+  struct Expectation: CustomTestStringConvertible, Sendable {
+    var name: String
+    var width: Int
+    var height: Int
+    var crc: String
+    var testDescription: String { name }
+  }
+
+  static func expectations() throws -> [Expectation] {
+    try Fixtures.table("decoded.tsv").map { row in
+      Expectation(
+        name: row[0], width: try #require(Int(row[1])), height: try #require(Int(row[2])), crc: row[3])
+    }
+  }
+
+  @Test(arguments: try expectations())
+  func pixelsArePillows(expected: Expectation) throws {
+    let image = try ImageFile.load("\(Fixtures.folder)/\(expected.name)")
+    #expect(image.width == expected.width)
+    #expect(image.height == expected.height)
+    #expect(image.crc == expected.crc)
+  }
+
+  /// Every shorter file is truncated, but for those that end after their last pixel, which Pillow takes, too.
+  @Test(arguments: try Fixtures.table("truncated.tsv"))
+  func cutFilesAreNamedTruncated(row: [String]) throws {
+    let whole = try Fixtures.bytes(row[0])
+    let acceptedByPillow = Set(row[2].split(separator: ",").compactMap { Int($0) })
+    var accepted = 0
+    for length in 0..<whole.count {
+      do {
+        let image = try RGBImage(decoding: Array(whole[..<length]))
+        accepted += 1
+        #expect(acceptedByPillow.contains(length), "\(length) bytes")
+        #expect(image.crc == row[1], "\(length) bytes")
+      } catch {
+        let format: ImageFormat = row[0].hasSuffix(".png") ? .png : .jpeg
+        #expect(error == (length == 0 ? .empty : .truncated(format, byteCount: length)))
+      }
+    }
+    #expect((accepted == 0) == acceptedByPillow.isEmpty)
+  }
+
+  /// Damage gives an error or a picture of some sort, never a trap; a PNG's checksums betray it.
+  @Test(arguments: try Fixtures.table("truncated.tsv").map { $0[0] })
+  func damagedFilesDoNotTrap(name: String) throws {
+    let whole = try Fixtures.bytes(name)
+    var random = SplitMix64(state: 20)
+    for round in 0..<3000 {
+      var bytes = whole
+      for _ in 0...Int.random(in: 0..<3, using: &random) {
+        bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+      }
+      guard let image = try? RGBImage(decoding: bytes, limits: DecodingLimits(maximumPixels: 1 << 20)) else { continue }
+      #expect(image.pixels.count == image.width * image.height * 3, "round \(round) of seed 20")
+    }
+  }
+
+  @Test func damagedPixelDataOfPNGIsRefused() throws {
+    var bytes = try Fixtures.bytes("cut.png")
+    let data = try #require(bytes.indices.first { bytes[$0...].starts(with: Array("IDAT".utf8)) })
+    bytes[data + 20] ^= 0x10
+    do {
+      _ = try RGBImage(decoding: bytes)
+      Issue.record("the damage went unnoticed")
+    } catch {
+      guard case .corrupt(.png, let offset, _) = error else { throw error }
+      #expect(offset > data)
+    }
+  }
+
+  /// The first bytes of a file, text and all, and what is said of it.
+  static let otherFormats: [(String, ImageError)] = [
+    ("", .empty),
+    ("hello, world", .unrecognized),
+    ("GIF89a......", .unsupportedFormat("GIF")),
+    ("RIFF....WEBPVP8 ", .unsupportedFormat("WebP")),
+    ("BM..........", .unsupportedFormat("BMP")),
+    ("II*\0........", .unsupportedFormat("TIFF")),
+    ("\0\0\0\u{18}ftypheic....", .unsupportedFormat("HEIC")),
+    ("\0\0\0\u{18}ftypavif....", .unsupportedFormat("AVIF")),
+    ("\0\0\0\u{C}jP  \r\n", .unsupportedFormat("JPEG 2000")),
+    ("P6\n1 1\n255\nabc", .unsupportedFormat("PNM")),
+    ("<svg xmlns=''/>", .unsupportedFormat("SVG or XML")),
+  ]
+
+  @Test(arguments: otherFormats)
+  func otherFormatsAreNamed(text: String, expected: ImageError) {
+    #expect(throws: expected) { try RGBImage(decoding: Array(text.utf8)) }
+  }
+
+  @Test(arguments: ["grey.jpg", "rgb-8.png"])
+  func pixelsAreLimited(name: String) throws {
+    let bytes = try Fixtures.bytes(name)
+    let image = try RGBImage(decoding: bytes)
+    let area = image.width * image.height
+    #expect(try RGBImage(decoding: bytes, limits: DecodingLimits(maximumPixels: area)) == image)
+    #expect(throws: ImageError.tooManyPixels(width: image.width, height: image.height, limit: area - 1)) {
+      try RGBImage(decoding: bytes, limits: DecodingLimits(maximumPixels: area - 1))
+    }
+  }
+
+  /// A header may claim two thousand million pixels a side: refused before any memory is asked for.
+  @Test func bombIsRefusedByItsHeader() throws {
+    var bytes = try Fixtures.bytes("rgb-8.png")
+    bytes.replaceSubrange(16..<24, with: [0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF])
+    // The header's checksum, as zlib.crc32 has it.
+    bytes.replaceSubrange(29..<33, with: crc32(of: bytes[12..<29]))
+    #expect(throws: ImageError.tooManyPixels(width: 0x7FFF_FFFF, height: 0x7FFF_FFFF, limit: 178_956_970)) {
+      try RGBImage(decoding: bytes)
+    }
+  }
+
+  @Test func jpegOfTwoComponentsIsUnsupported() throws {
+    // A frame of two components of 8 bits; libjpeg reads as far as the scan's header before it says how many there are.
+    let bytes: [UInt8] =
+      [0xFF, 0xD8, 0xFF, 0xC0, 0, 14, 8, 0, 8, 0, 8, 2, 1, 0x11, 0, 2, 0x11, 0]
+      + [0xFF, 0xDA, 0, 10, 2, 1, 0, 2, 0, 0, 63, 0, 0xFF, 0xD9]
+    #expect(throws: ImageError.unsupported(.jpeg, problem: "2 colour components instead of 1, 3 or 4")) {
+      try RGBImage(decoding: bytes)
+    }
+  }
+
+  @Test func jpegOfTwelveBitsIsUnsupported() throws {
+    var bytes = try Fixtures.bytes("grey.jpg")
+    let frame = try #require(bytes.indices.first { bytes[$0...].starts(with: [0xFF, 0xC0]) })
+    bytes[frame + 4] = 12
+    do {
+      _ = try RGBImage(decoding: bytes)
+      Issue.record("12 bits were taken")
+    } catch {
+      guard case .unsupported(.jpeg, _) = error else { throw error }
+    }
+  }
+
+  /// A progressive file with thousands of scans takes minutes; it is stopped at 500.
+  @Test func endlessScansAreStopped() throws {
+    let bytes = try Fixtures.bytes("cut-progressive.jpg")
+    let scan = try #require(bytes.lastIndex(where: { $0 == 0xDA })) - 1
+    let lastScan = bytes[scan..<bytes.count - 2]
+    var bomb = Array(bytes[..<scan])
+    for _ in 0..<600 { bomb += lastScan }
+    bomb += [0xFF, 0xD9]
+    do {
+      _ = try RGBImage(decoding: bomb)
+      Issue.record("600 scans were taken")
+    } catch {
+      guard case .corrupt(.jpeg, _, "more than 500 scans") = error else { throw error }
+    }
+  }
+
+  private func crc32(of bytes: ArraySlice<UInt8>) -> [UInt8] {
+    var crc: UInt32 = .max
+    for byte in bytes {
+      crc ^= UInt32(byte)
+      for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
+    }
+    return withUnsafeBytes(of: (~crc).bigEndian) { Array($0) }
+  }
+}
