@@ -71,7 +71,9 @@ let package = Package(
     tests("CKernelsTests", ["CKernels"]),
     tests("FidelityTests", ["Fidelity"]),
     tests("FilesTests", ["Files", "Tensors"]),
+    tests("ImagesTests", ["Images"]),
     tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
+    tests("ToolTests", ["quern"]),
   ]
 )

@@ -120,9 +120,7 @@ public struct Converter {
     }
 
     let (figures, unverified) = try clock.stage("verify", total: images.verification.count) {
-      let reader = try PackageReader.open(path: written)
-      let int8 = try Executable(
-        try reader.readGraph(threads: options.threads, decodeOperator: OperatorCatalogue.decode))
+      let int8 = try Executable(try PackageReader.opening(written).decodedGraph(threads: options.threads))
       return try Verifier(job: job, evaluation: options.evaluation).compare(
         float, int8, on: images.verification, usesLabels: images.hasLabels, progress: progress)
     }
@@ -148,7 +146,7 @@ public struct Converter {
     var metadata = metadata
     metadata.fidelity = report.deterministicPart
     return try PackageWriter.write(
-      try PackageReader.open(path: written), metadata: try metadata.json(), to: options.output,
+      try PackageReader.opening(written), metadata: try metadata.json(), to: options.output,
       threads: options.threads)
   }
 

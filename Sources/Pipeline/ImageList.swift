@@ -14,6 +14,9 @@ public struct ImageList: Sendable {
       if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
         files += try ImageFolder(path: path).files
       } else {
+        guard access(path, R_OK) == 0 else {
+          throw .at(path: path, .system(operation: "open the file", number: errno))
+        }
         files.append(ImageFolder.File(relativePath: path, path: path))
       }
     }

@@ -62,11 +62,11 @@ public struct ModelFile: Sendable {
   public static func openPackage(
     _ path: String, options: Options = Options(), threads: Int
   ) throws -> ModelFile {
-    let reader = try PackageReader.open(path: path)
+    let reader = try PackageReader.opening(path)
     if options.preprocessing != nil {
       throw PipelineError.option("a package's preprocessing is part of its weights and cannot be overridden")
     }
-    var graph = try reader.readGraph(threads: threads, decodeOperator: OperatorCatalogue.decode)
+    var graph = try reader.decodedGraph(threads: threads)
     if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
     return ModelFile(
       path: path, sha256: try MappedFile(path: path).sha256().hex, format: "quern-package",
@@ -107,5 +107,24 @@ extension Graph {
       let least = leastSquareInput.map { "; it needs at least \($0)" } ?? ""
       throw .option("--size \(side) is too small for \(architecture)\(least)")
     }
+  }
+}
+
+extension PackageReader {
+  /// Opens a package; errors name the file.
+  static func opening(_ path: String) throws(PipelineError) -> PackageReader {
+    do throws(PackageError) { return try open(path: path) } catch { throw .package(path: path, error) }
+  }
+
+  /// The graph with the operators of the catalogue; errors name the file.
+  func decodedGraph(threads: Int) throws(PipelineError) -> Graph {
+    do throws(PackageError) {
+      return try readGraph(threads: threads, decodeOperator: OperatorCatalogue.decode)
+    } catch { throw .package(path: path, error) }
+  }
+
+  /// Verifies every hash; errors name the file.
+  func check(threads: Int) throws(PipelineError) {
+    do throws(PackageError) { try checkAll(threads: threads) } catch { throw .package(path: path, error) }
   }
 }

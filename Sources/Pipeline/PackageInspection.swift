@@ -42,8 +42,8 @@ public struct PackageInspection: Encodable, Sendable {
   /// - Parameter checks: verify every hash and every byte of padding.
   /// - Throws: `PackageError`.
   public init(path: String, checks: Bool, threads: Int) throws {
-    let reader = try PackageReader.open(path: path)
-    if checks { try reader.checkAll(threads: threads) }
+    let reader = try PackageReader.opening(path)
+    if checks { try reader.check(threads: threads) }
     self.path = path
     bytes = reader.byteCount
     formatVersion = "\(reader.majorVersion).\(reader.minorVersion)"

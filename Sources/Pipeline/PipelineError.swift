@@ -1,7 +1,10 @@
 import Images
+import PackageFormat
 
 /// Failures that belong to no single module.
 public enum PipelineError: Error, Sendable {
+  /// A package that cannot be opened.
+  case package(path: String, PackageError)
   /// Broken images, which the options do not allow.
   case brokenImages(BrokenImages)
   /// Every image was broken, or none was left.
@@ -19,6 +22,8 @@ public enum PipelineError: Error, Sendable {
 extension PipelineError: CustomStringConvertible {
   public var description: String {
     switch self {
+    case .package(_, .file(let error)): "\(error)"
+    case .package(let path, let error): "\(path): \(error)"
     case .brokenImages(let broken):
       "\(broken.count) image\(broken.count == 1 ? "" : "s") cannot be read:\n\(broken)\n"
         + "Repair or remove \(broken.count == 1 ? "it" : "them"), or leave "

@@ -24,8 +24,12 @@ struct GateOptions: ParsableArguments {
   var reports: [String] = []
 
   mutating func validate() throws {
-    for path in reports { _ = try ReportFormat(path: path) }
-    _ = try gates
+    do {
+      for path in reports { _ = try ReportFormat(path: path) }
+      _ = try gates
+    } catch {
+      throw ValidationError("\(error)")
+    }
   }
 
   var gates: Gates {

@@ -51,8 +51,8 @@ enum Failure {
 
   private static func status(ofImage error: ImageError) -> Int32 {
     switch error.underlying {
-    case .system, .notAFolder, .notARegularFile: missingInput
-    case .noImages: missingInput
+    case .system(_, let number): [ENOENT, ENOTDIR, EACCES, EPERM].contains(number) ? missingInput : inputOutput
+    case .notAFolder, .notARegularFile, .noImages: missingInput
     case .invalidGeometry: usage
     default: badData
     }
@@ -69,6 +69,7 @@ enum Failure {
   private static func status(ofPipeline error: PipelineError) -> Int32 {
     switch error {
     case .option: usage
+    case .package(_, let error): error.kind.rawValue
     case .foldingMismatch: internalError
     case .brokenImages, .noUsableImages, .notFinite, .wrongKind: badData
     }

@@ -1,0 +1,134 @@
+import Foundation
+import Testing
+
+/// Whatever is wrong with its input, the tool says what and where, exits with the status for it, and harms nothing.
+@Suite struct BadInputTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    let testDescription: String
+    let status: Int32
+    /// What the message must name.
+    let mentions: [String]
+    /// The arguments, given a scratch folder.
+    let arguments: @Sendable (Scratch) throws -> [String]
+  }
+
+  /// Arguments of a conversion with one thing changed.
+  private static func convert(
+    checkpoint: String = Tool.checkpoint, calibration: String = Tool.photographs, output: String, _ extra: [String] = []
+  ) -> [String] {
+    ["convert", checkpoint, "--calibration", calibration, "--size", "64", "--calibration-count", "8", "-o", output]
+      + extra
+  }
+
+  static let cases: [Case] = [
+    Case(testDescription: "empty checkpoint", status: 65, mentions: ["model.pth", "empty"]) {
+      convert(checkpoint: try $0.write(Data(), to: "model.pth"), output: $0.path("out.quern"))
+    },
+    Case(testDescription: "truncated checkpoint", status: 65, mentions: ["model.pth", "byte"]) {
+      let whole = try Data(contentsOf: URL(fileURLWithPath: Tool.checkpoint))
+      return convert(
+        checkpoint: try $0.write(whole.prefix(whole.count / 2), to: "model.pth"), output: $0.path("out.quern"))
+    },
+    Case(testDescription: "a picture for a checkpoint", status: 65, mentions: ["cat-00.jpg", "JPEG"]) {
+      convert(checkpoint: Tool.photographs + "/cat-00.jpg", output: $0.path("out.quern"))
+    },
+    Case(testDescription: "missing checkpoint", status: 66, mentions: ["nowhere.pth"]) {
+      convert(checkpoint: $0.path("nowhere.pth"), output: $0.path("out.quern"))
+    },
+    Case(testDescription: "pickle with a hostile global", status: 65, mentions: ["evil.pth", "system"]) {
+      // Protocol 2: the global posix.system called with a string.
+      let pickle = Data([0x80, 0x02]) + Data("cposix\nsystem\nX\u{4}\u{0}\u{0}\u{0}true\u{85}R.".unicodeScalars.map { UInt8($0.value) })
+      let header = Data([0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E])
+      let version = Data([0x80, 0x02, 0x4D, 0xE9, 0x03, 0x2E])
+      let info = Data([0x80, 0x02, 0x7D, 0x2E])
+      return convert(checkpoint: try $0.write(header + version + info + pickle, to: "evil.pth"), output: $0.path("out.quern"))
+    },
+    Case(testDescription: "NaN weights", status: 65, mentions: ["nan.pth", "not finite", "element"]) {
+      // In the middle of a legacy stream lie a large storage's floats.
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: Tool.checkpoint))
+      let middle = bytes.count / 2
+      bytes.replaceSubrange(middle..<middle + 400, with: Data(repeating: 0xFF, count: 400))
+      return convert(checkpoint: try $0.write(bytes, to: "nan.pth"), output: $0.path("out.quern"))
+    },
+    Case(testDescription: "missing folder", status: 66, mentions: ["nowhere"]) {
+      convert(calibration: $0.path("nowhere"), output: $0.path("out.quern"))
+    },
+    Case(testDescription: "folder without images", status: 66, mentions: ["empty-folder"]) {
+      try FileManager.default.createDirectory(at: $0.url("empty-folder"), withIntermediateDirectories: true)
+      return convert(calibration: $0.path("empty-folder"), output: $0.path("out.quern"))
+    },
+    Case(testDescription: "broken image", status: 65, mentions: ["broken.jpg", "1 image", "--skip-bad-images"]) {
+      let folder = $0.url("pictures")
+      try FileManager.default.copyItem(atPath: Tool.photographs, toPath: folder.path)
+      try Data("no picture".utf8).write(to: folder.appendingPathComponent("broken.jpg"))
+      return convert(calibration: folder.path, output: $0.path("out.quern"), ["--calibration-count", "97"])
+    },
+    Case(testDescription: "size too small", status: 64, mentions: ["--size 8", "32"]) {
+      convert(output: $0.path("out.quern"), ["--size", "8"])
+    },
+    Case(testDescription: "unknown report", status: 64, mentions: [".txt"]) {
+      convert(output: $0.path("out.quern"), ["--report", "report.txt"])
+    },
+    Case(testDescription: "unknown option", status: 64, mentions: ["--nonsense"]) {
+      convert(output: $0.path("out.quern"), ["--nonsense"])
+    },
+    Case(testDescription: "full disk", status: 74, mentions: ["/dev/full"]) { _ in convert(output: "/dev/full") },
+    Case(testDescription: "output in a missing folder", status: 73, mentions: ["nowhere"]) {
+      convert(output: $0.path("nowhere/out.quern"))
+    },
+    Case(testDescription: "not a package", status: 65, mentions: ["not a package"]) { _ in
+      ["verify", Tool.checkpoint, "--reference", Tool.checkpoint, "--images", Tool.photographs]
+    },
+    Case(testDescription: "missing picture", status: 66, mentions: ["nowhere.jpg"]) {
+      ["embed", Tool.checkpoint, $0.path("nowhere.jpg"), "-o", $0.path("e.safetensors")]
+    },
+  ]
+
+  @Test(arguments: cases)
+  func isRefused(_ test: Case) throws {
+    let scratch = try Scratch()
+    let arguments = try test.arguments(scratch)
+    // What already has the output's name must survive.
+    let output = scratch.url("out.quern")
+    try Data("precious".utf8).write(to: output)
+    let before = try FileManager.default.contentsOfDirectory(atPath: scratch.folder.path).sorted()
+    let outcome = try Tool.run(arguments)
+    #expect(outcome.status == test.status, "\(outcome.errors)")
+    #expect(outcome.output.isEmpty)
+    for word in test.mentions { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
+    #expect(try Data(contentsOf: output) == Data("precious".utf8))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.folder.path).sorted() == before)
+  }
+
+  @Test func everyChangedByteOfAPackageIsRefused() throws {
+    let scratch = try Scratch()
+    let package = scratch.path("demo.quern")
+    let made = try Tool.run(
+      [
+        "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "8", "--repetitions", "1",
+        "--size", "64", "-o", package,
+      ])
+    #expect(made.status == 0 || made.status == 1, "\(made.errors)")
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: package))
+    // The header, the middle of the tensors, the metadata and the last byte.
+    for position in [9, bytes.count / 2, bytes.count - 2000, bytes.count - 1] {
+      var changed = bytes
+      changed[position] ^= 0x10
+      let path = try scratch.write(changed, to: "changed.quern")
+      let outcome = try Tool.run(["inspect", path, "--check"])
+      #expect(outcome.status == 65, "byte \(position): \(outcome.errors)")
+      #expect(outcome.errors.contains("changed.quern"))
+    }
+  }
+
+  @Test func brokenImagesCanBeSkipped() throws {
+    let scratch = try Scratch()
+    let folder = scratch.url("pictures")
+    try FileManager.default.copyItem(atPath: Tool.photographs, toPath: folder.path)
+    try Data("no picture".utf8).write(to: folder.appendingPathComponent("broken.jpg"))
+    let outcome = try Tool.run(
+      ["embed", Tool.checkpoint, folder.path, "--size", "64", "--skip-bad-images", "-o", scratch.path("e.safetensors")])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.errors.contains("1 images were left out") || outcome.errors.contains("broken.jpg"))
+  }
+}

@@ -1,0 +1,84 @@
+import Foundation
+import Testing
+
+/// The whole path on the bundled network and photographs.
+@Suite struct ConversionTests {
+  private static func convert(_ output: String, _ extra: [String] = []) throws -> Tool.Outcome {
+    try Tool.run(
+      [
+        "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "32", "--size", "64",
+        "--crop", "rect", "--repetitions", "2", "-o", output,
+      ] + extra)
+  }
+
+  @Test func convertsVerifiesAndReports() throws {
+    let scratch = try Scratch()
+    let (package, json) = (scratch.path("demo.quern"), scratch.path("report.json"))
+    let reports = ["--report", json, "--report", scratch.path("report.md"), "--report", scratch.path("report.xml")]
+    let outcome = try Self.convert(package, reports)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.errors.isEmpty)
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: json))) as? [String: Any])
+    #expect(report["schema"] as? String == "quern.fidelity/1")
+    #expect(report["passed"] as? Bool == true)
+    #expect(report["images"] as? Int == 64)
+    let described = try #require(report["package"] as? [String: Any])
+    let size = try FileManager.default.attributesOfItem(atPath: package)[.size] as? Int
+    #expect(described["bytes"] as? Int == size)
+
+    let verified = try Tool.run(
+      ["verify", package, "--reference", Tool.checkpoint, "--images", Tool.photographs, "--json"])
+    #expect(verified.status == 0, "\(verified.errors)")
+    let checked = try Tool.run(["inspect", package, "--check"])
+    #expect(checked.status == 0, "\(checked.errors)")
+    #expect(checked.output.contains("every hash verified"))
+    #expect(checked.output.contains("passed on 64 images"))
+  }
+
+  @Test func sameInputsGiveTheSameBytes() throws {
+    let scratch = try Scratch()
+    // The same pictures elsewhere, and one thread in place of all.
+    let copy = scratch.path("elsewhere")
+    try FileManager.default.copyItem(atPath: Tool.photographs, toPath: copy)
+    let (first, second) = (scratch.path("a.quern"), scratch.path("b.quern"))
+    #expect(try Self.convert(first).status == 0)
+    let outcome = try Tool.run(
+      [
+        "convert", Tool.checkpoint, "--calibration", copy, "--calibration-count", "32", "--size", "64", "--crop",
+        "rect", "--repetitions", "2", "--threads", "1", "-o", second,
+      ], environment: ["LC_ALL": "tr_TR.UTF-8"])
+    #expect(outcome.status == 0)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: first)) == Data(contentsOf: URL(fileURLWithPath: second)))
+  }
+
+  @Test func failedGateIsStatusOneAndStillWrites() throws {
+    let scratch = try Scratch()
+    let (package, report) = (scratch.path("demo.quern"), scratch.path("report.xml"))
+    let outcome = try Self.convert(package, ["--max-mean-drift", "0", "--report", report])
+    #expect(outcome.status == 1)
+    #expect(FileManager.default.fileExists(atPath: package))
+    #expect(try String(contentsOfFile: report, encoding: .utf8).contains("<failure"))
+    let inspected = try Tool.run(["inspect", package])
+    #expect(inspected.output.contains("FAILED"))
+  }
+
+  @Test func classifiesAndEmbeds() throws {
+    let scratch = try Scratch()
+    let package = scratch.path("demo.quern")
+    #expect(try Self.convert(package).status == 0)
+    let image = Tool.photographs + "/cat-00.jpg"
+    let classified = try Tool.run(["classify", package, image, "--top", "3", "--json"])
+    #expect(classified.status == 0, "\(classified.errors)")
+    #expect(classified.output.contains("\"probability\""))
+    let embedded = try Tool.run(["embed", package, Tool.photographs, "-o", scratch.path("e.safetensors")])
+    #expect(embedded.status == 0, "\(embedded.errors)")
+    // 96 embeddings of 512 values and logits of 50 classes, float32, behind a header.
+    let size = try #require(
+      try FileManager.default.attributesOfItem(atPath: scratch.path("e.safetensors"))[.size] as? Int)
+    #expect(size > 96 * (512 + 50) * 4 && size < 96 * (512 + 50) * 4 + 8192)
+    let timed = try Tool.run(["bench", package, "--runs", "3", "--json"])
+    #expect(timed.status == 0)
+    #expect(timed.output.contains("quern.bench/1"))
+  }
+}
