@@ -18,39 +18,33 @@ func runnable<Kernel>(
   }
 }
 
-func igemmTiers() -> [(name: String, kernel: quern_igemm_kernel)] {
+let igemmTiers: [(name: String, kernel: quern_igemm_kernel)] =
   runnable("igemm", quern_igemm_kernels, quern_igemm_kernel_count, name: \.name, needs: \.needed_features)
-}
 
-func depthwiseTiers() -> [(name: String, kernel: quern_depthwise_kernel)] {
+let depthwiseTiers: [(name: String, kernel: quern_depthwise_kernel)] =
   runnable("depthwise", quern_depthwise_kernels, quern_depthwise_kernel_count, name: \.name, needs: \.needed_features)
-}
 
-func elementwiseTiers() -> [(name: String, kernel: quern_elementwise_kernel)] {
+let elementwiseTiers: [(name: String, kernel: quern_elementwise_kernel)] =
   runnable(
     "elementwise", quern_elementwise_kernels, quern_elementwise_kernel_count, name: \.name, needs: \.needed_features)
-}
 
-func poolTiers() -> [(name: String, kernel: quern_pool_kernel)] {
+let poolTiers: [(name: String, kernel: quern_pool_kernel)] =
   runnable("pool", quern_pool_kernels, quern_pool_kernel_count, name: \.name, needs: \.needed_features)
-}
 
-func rowlinearTiers() -> [(name: String, kernel: quern_rowlinear_kernel)] {
+let rowlinearTiers: [(name: String, kernel: quern_rowlinear_kernel)] =
   runnable("rowlinear", quern_rowlinear_kernels, quern_rowlinear_kernel_count, name: \.name, needs: \.needed_features)
-}
 
-func histogramTiers() -> [(name: String, kernel: quern_histogram_kernel)] {
+let histogramTiers: [(name: String, kernel: quern_histogram_kernel)] =
   runnable("histogram", quern_histogram_kernels, quern_histogram_kernel_count, name: \.name, needs: \.needed_features)
-}
 
 @Suite struct TierTests {
   @Test func scalarIsLastAndNeedsNothing() throws {
-    #expect(try #require(igemmTiers().last).name == "scalar")
-    #expect(try #require(depthwiseTiers().last).name == "scalar")
-    #expect(try #require(elementwiseTiers().last).name == "scalar")
-    #expect(try #require(poolTiers().last).name == "scalar")
-    #expect(try #require(rowlinearTiers().last).name == "scalar")
-    #expect(try #require(histogramTiers().last).name == "scalar")
+    #expect(try #require(igemmTiers.last).name == "scalar")
+    #expect(try #require(depthwiseTiers.last).name == "scalar")
+    #expect(try #require(elementwiseTiers.last).name == "scalar")
+    #expect(try #require(poolTiers.last).name == "scalar")
+    #expect(try #require(rowlinearTiers.last).name == "scalar")
+    #expect(try #require(histogramTiers.last).name == "scalar")
   }
 
   @Test func vectorTiersImplyTheirBase() {

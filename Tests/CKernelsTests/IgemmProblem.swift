@@ -1,0 +1,144 @@
+import CKernels
+
+/// One product with everything it needs, and what it must give.
+struct IgemmProblem: CustomStringConvertible {
+  enum Residual: CaseIterable { case none, uint8, float32 }
+
+  var description: String
+  var rows: Int
+  var taps: Int
+  var tapBytes: Int
+  var channels: Int
+  var inputStride: Int
+  var input: [UInt8]
+  var offsets: [Int32]?
+  var weights: [Int8]
+  var bias: [Int32]
+  var multiplier: [Float]
+  var storesFloat: Bool
+  var relu: Bool
+  var range: OutputRange
+  var residual: Residual
+  var residualBytes: [UInt8]
+  var residualFloats: [Float]
+  var residualMultiplier: Float
+  var residualZeroPoint: Int32
+  let outputPadding = 5, residualPadding = 3
+
+  init(seed: UInt64, rows: Int, taps: Int, tapBytes: Int, channels: Int, usesOffsets: Bool) {
+    var random = Random(seed: seed)
+    (self.rows, self.taps, self.tapBytes, self.channels) = (rows, taps, tapBytes, channels)
+    inputStride = tapBytes + Int.random(in: 0...7, using: &random)
+    let inputSize = usesOffsets ? tapBytes + Int.random(in: 0...500, using: &random) : rows * inputStride
+    input = random.bytes(inputSize + 64)
+    offsets =
+      usesOffsets
+      ? (0..<rows * taps).map { _ in Int32.random(in: 0...Int32(inputSize - tapBytes), using: &random) } : nil
+    weights = random.weights(channels * taps * tapBytes)
+    let padded = (channels + 15) / 16 * 16
+    bias = (0..<padded).map { _ in Int32.random(in: -100_000...100_000, using: &random) }
+    let scale = 100 / (Float(taps * tapBytes).squareRoot() * 10_000)
+    multiplier = random.floats(padded, in: 0...(Bool.random(using: &random) ? scale : 1000 * scale))
+    storesFloat = Bool.random(using: &random)
+    relu = Bool.random(using: &random)
+    range = OutputRange(using: &random)
+    residual = Residual.allCases[Int.random(in: 0..<3, using: &random)]
+    let residualCount = rows * (channels + residualPadding) - residualPadding
+    residualBytes = random.bytes(residualCount)
+    residualFloats = random.floats(residualCount, in: -100...100)
+    for special in [Float.nan, .infinity, -.infinity, -0.0] where Bool.random(using: &random) {
+      residualFloats[Int.random(in: 0..<residualCount, using: &random)] = special
+    }
+    residualMultiplier = Float.random(in: 0...2, using: &random)
+    residualZeroPoint = Int32.random(in: -50...300, using: &random)
+    description =
+      "seed \(seed): \(rows) rows, \(taps) taps of \(tapBytes), \(channels) channels, offsets \(usesOffsets), "
+      + "float \(storesFloat), relu \(relu), residual \(residual)"
+  }
+
+  /// Accumulators by the header's formula, in 64 bits: those of real layers fit in 32 at the end.
+  func accumulator(row: Int, channel: Int) -> Int64 {
+    var sum = Int64(bias[channel])
+    for tap in 0..<taps {
+      let start = offsets.map { Int($0[row * taps + tap]) } ?? row * inputStride
+      let first = (channel * taps + tap) * tapBytes
+      for k in 0..<tapBytes { sum += Int64(input[start + k]) * Int64(weights[first + k]) }
+    }
+    return sum
+  }
+
+  func real(row: Int, channel: Int) -> Float {
+    let scaled = Float(Int32(accumulator(row: row, channel: channel))) * multiplier[channel]
+    let at = row * (channels + residualPadding) + channel
+    switch residual {
+    case .none: return scaled
+    case .uint8: return scaled + Float(Int32(residualBytes[at]) - residualZeroPoint) * residualMultiplier
+    case .float32: return scaled + residualFloats[at]
+    }
+  }
+
+  private func eachOutput<Value>(_ blank: Value, _ value: (Float) -> Value) -> [Value] {
+    let stride = channels + outputPadding
+    var output = [Value](repeating: blank, count: rows * stride)
+    for row in 0..<rows {
+      for channel in 0..<channels { output[row * stride + channel] = value(real(row: row, channel: channel)) }
+    }
+    return output
+  }
+
+  /// The whole output with its untouched padding.
+  func expectedBytes() -> [UInt8] {
+    eachOutput(0xA5) {
+      requantised($0, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: range.maximum)
+    }
+  }
+
+  func expectedFloats() -> [Float] {
+    eachOutput(-12345) { relu ? ($0 > 0 ? $0 : 0) : $0 }
+  }
+
+  func packedWeights() -> [Int8] {
+    var packed = [Int8](repeating: 99, count: quern_igemm_packed_size(channels, taps, tapBytes))
+    quern_igemm_pack(weights, channels, taps, tapBytes, &packed)
+    return packed
+  }
+
+  /// The bytes or the floats that a kernel gives.
+  func run(_ kernel: quern_igemm_kernel) -> (bytes: [UInt8], floats: [Float]) {
+    let stride = channels + outputPadding
+    let bytes = GuardedBuffer([UInt8](repeating: 0xA5, count: storesFloat ? 0 : rows * stride))
+    let floats = GuardedBuffer([Float](repeating: -12345, count: storesFloat ? rows * stride : 0))
+    let buffers = (
+      input: GuardedBuffer(input), offsets: GuardedBuffer(offsets ?? []), weights: GuardedBuffer(packedWeights()),
+      bias: GuardedBuffer(bias), multiplier: GuardedBuffer(multiplier),
+      residualBytes: GuardedBuffer(residualBytes), residualFloats: GuardedBuffer(residualFloats)
+    )
+    withExtendedLifetime(buffers) {
+      var arguments = quern_igemm_args()
+      arguments.input = UnsafePointer(buffers.input.pointer)
+      arguments.offsets = offsets == nil ? nil : UnsafePointer(buffers.offsets.pointer)
+      arguments.input_stride = inputStride
+      arguments.rows = rows
+      arguments.taps = taps
+      arguments.tap_bytes = tapBytes
+      arguments.weights = UnsafePointer(buffers.weights.pointer)
+      arguments.bias = UnsafePointer(buffers.bias.pointer)
+      arguments.multiplier = UnsafePointer(buffers.multiplier.pointer)
+      arguments.output_channels = channels
+      arguments.store = Int32(storesFloat ? QUERN_STORE_F32 : QUERN_STORE_U8)
+      arguments.relu = relu ? 1 : 0
+      arguments.output_zero_point = range.zeroPoint
+      arguments.output_min = range.minimum
+      arguments.output_max = range.maximum
+      arguments.output = storesFloat ? UnsafeMutableRawPointer(floats.pointer) : UnsafeMutableRawPointer(bytes.pointer)
+      arguments.output_stride = stride
+      arguments.residual = residual == .uint8 ? UnsafePointer(buffers.residualBytes.pointer) : nil
+      arguments.residual_f32 = residual == .float32 ? UnsafePointer(buffers.residualFloats.pointer) : nil
+      arguments.residual_stride = channels + residualPadding
+      arguments.residual_multiplier = residualMultiplier
+      arguments.residual_zero_point = residualZeroPoint
+      kernel.run(&arguments)
+    }
+    return (bytes.values, floats.values)
+  }
+}

@@ -1,0 +1,21 @@
+/// The last step of the int8 kernels, written from quern_igemm.h alone.
+func requantised(_ real: Float, zeroPoint: Int32, minimum: Int32, maximum: Int32) -> UInt8 {
+  var value = real > -65536 ? real : -65536
+  value = value < 65536 ? value : 65536
+  let q = Int64(value.rounded(.toNearestOrEven)) + Int64(zeroPoint)
+  return UInt8(min(max(q, Int64(minimum)), Int64(maximum)))
+}
+
+/// Zero point and bounds, at times far from those of real layers.
+struct OutputRange {
+  var zeroPoint: Int32
+  var minimum: Int32
+  var maximum: Int32
+
+  init(using random: inout Random) {
+    zeroPoint = Int32.random(in: Bool.random(using: &random) ? 0...255 : -32000...32000, using: &random)
+    minimum = Int32.random(in: 0...200, using: &random)
+    maximum = Bool.random(using: &random) ? 255 : Int32.random(in: minimum...255, using: &random)
+    if Bool.random(using: &random) { minimum = 0 }
+  }
+}
