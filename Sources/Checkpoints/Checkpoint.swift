@@ -67,7 +67,7 @@ public struct Checkpoint: Sendable {
     switch format {
     case .pytorchLegacy: try LegacyStream.read(file)
     case .pytorchZip: try PyTorchArchive.read(file)
-    case .pytorchTar: try TarArchive.read(file)
+    case .pytorchTar: try PyTorchTar.read(file)
     case .safetensors: try SafetensorsReader.read(file)
     }
   }

@@ -91,8 +91,10 @@ enum GlobalRole: Sendable, Equatable {
     if let type = dtypes[String(name)] { return .dtype(type) }
     if name.hasSuffix("Storage") {
       let stem = String(name.dropLast("Storage".count))
-      if let type = storages[stem] { return .storage(StorageType(elementType: type, elementSize: type.byteCount)) }
-      return otherStorages[stem].map { .storage(StorageType(elementType: nil, elementSize: $0)) }
+      if let type = storages[stem] {
+        return .storage(StorageType(name: "torch.\(name)", elementType: type, elementSize: type.byteCount))
+      }
+      return otherStorages[stem].map { .storage(StorageType(name: "torch.\(name)", elementType: nil, elementSize: $0)) }
     }
     if otherDtypes.contains(where: { name.hasPrefix($0) }) { return .dtype(nil) }
     return torchClasses.contains(String(name)) || name.hasSuffix("Tensor") ? .data : nil

@@ -147,7 +147,7 @@ extension PickleMachine {
     }
     pickle.storages.append(
       StorageReference(
-        place: .key(key), type: type, global: global, elementCount: count, view: view, offset: opcodeOffset))
+        place: .key(key), type: type, elementCount: count, view: view, offset: opcodeOffset))
     return .storage(UInt32(pickle.storages.count - 1))
   }
 

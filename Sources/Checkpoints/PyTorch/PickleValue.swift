@@ -47,8 +47,6 @@ struct StorageReference: Sendable {
 
   var place: Place
   var type: StorageType
-  /// The position in `Pickle.globals` of the storage's class.
-  var global: UInt32
   /// Of the whole storage.
   var elementCount: Int
   /// The part of it that this reference means, in elements.
@@ -65,6 +63,8 @@ struct StorageReference: Sendable {
 
 /// What a storage's elements are.
 struct StorageType: Sendable, Equatable {
+  /// The Python class.
+  var name: String
   /// `nil` for elements that no `ElementType` stands for. The elements of untyped storages are bytes.
   var elementType: ElementType?
   /// In bytes.

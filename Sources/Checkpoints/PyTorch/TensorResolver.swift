@@ -43,7 +43,7 @@ struct TensorResolver {
 
   private func resolve(_ reference: TensorReference, _ name: String) throws(FormatError) -> Tensor {
     let storage = pickle.storages[Int(reference.storage)]
-    let typeName = pickle.name(ofGlobal: reference.dtype ?? storage.global)
+    let typeName = reference.dtype.map { pickle.name(ofGlobal: $0) } ?? storage.type.name
     guard let type = reference.dtype == nil ? storage.type.elementType : reference.elementType else {
       throw .unreadableTensor(name: name, reason: "its elements are \(typeName), which is not supported: convert it")
     }
