@@ -57,6 +57,9 @@ public struct PackageReader: Sendable {
     self.storage = storage
   }
 
+  /// The bytes that every package starts with.
+  public static let magic = FileHeader.magic
+
   public var byteCount: Int { storage.bytes.count }
 
   /// The section that holds a constant's bytes.

@@ -89,6 +89,23 @@ import Testing
   }
 }
 
+@Suite struct LargeTensorTests {
+  /// Longer than any window a frame may need, so that the frame is not of one segment.
+  @Test func tensorLongerThanTheWindowIsCompressed() throws {
+    var random = SplitMix64(state: 9)
+    let bytes = (0..<9 << 20).map { _ in UInt8(truncatingIfNeeded: random.next() >> 61) }
+    var package = try ToyPackages.small()
+    package.graph.nodes[1].constants["weight"] = try Tensor(bytes: bytes, elementType: .int8, shape: [bytes.count])
+    let file = try PackageWriter.encode(package, threads: 2)
+    let reader = try PackageReader(file)
+    let section = reader.section(of: reader.graph.nodes[1].constants[0])
+    #expect(section.encoding == .zstd)
+    #expect(section.storedLength < bytes.count / 2)
+    #expect(file[section.offset + 4] & 0x20 == 0)
+    #expect(try reader.readAll(threads: 2).graph.nodes[1].constants["weight"]?.rawBytes == bytes)
+  }
+}
+
 @Suite struct FileTests {
   /// A folder for one test.
   private func withFolder(_ body: (String) throws -> Void) throws {
