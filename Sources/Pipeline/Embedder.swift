@@ -1,5 +1,5 @@
 import Checkpoints
-import Files
+import Graphs
 import Images
 import Runtime
 import Synchronization
@@ -66,10 +66,12 @@ public struct Embeddings: Sendable {
   /// Writes a safetensors file: `normalized_embedding` [n, D], `logits` [n, classes] where there are any, and the files in
   /// the metadata.
   public func write(to path: String) throws {
-    var tensors: [(name: String, tensor: Tensor)] = []
-    if classes > 0 { tensors.append(("logits", Tensor(rows.flatMap(\.logits), shape: [rows.count, classes]))) }
-    tensors.append(
-      ("normalized_embedding", Tensor(rows.flatMap(\.embedding), shape: [rows.count, dimension])))
+    var tensors = NamedTensors()
+    _ = tensors.append(
+      Tensor(rows.flatMap(\.embedding), shape: [rows.count, dimension]), named: GraphOutput.normalizedEmbedding)
+    if classes > 0 {
+      _ = tensors.append(Tensor(rows.flatMap(\.logits), shape: [rows.count, classes]), named: GraphOutput.logits)
+    }
     try SafetensorsWriter.write(tensors, metadata: ["files": try JSONArray.encode(files)], to: path)
   }
 }
