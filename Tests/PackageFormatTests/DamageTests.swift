@@ -38,9 +38,11 @@ import Testing
       guard let reader = try? PackageReader(bytes),
         let graph = try? reader.readGraph(decodeOperator: ToyOperator.decode)
       else { continue }
-      #expect(
-        graph.nodes[0].constants["weight"]?.rawBytes == package.graph.nodes[0].constants["weight"]?.rawBytes,
-        "bit \(bit)")
+      for role in ["weight", "bias"] {
+        #expect(
+          graph.nodes[0].constants[role]?.rawBytes == package.graph.nodes[0].constants[role]?.rawBytes,
+          "\(role), bit \(bit)")
+      }
     }
   }
 

@@ -84,6 +84,25 @@ import Testing
     #expect(throws: PackageError.self) { try reader.readGraph(decodeOperator: ToyOperator.decode) }
   }
 
+  /// A sound frame of other contents than the content hash names.
+  @Test func contentsMustHaveTheirHash() throws {
+    let sections = try PackageWriter.sections(of: ToyPackages.small(), threads: 1)
+    var forged = sections
+    forged[4] = PendingSection(
+      kind: .tensor, isCritical: true,
+      contents: .array([UInt8](repeating: 1, count: 300) + [UInt8](repeating: 2, count: 300)))
+    forged[4].rawHash = sections[4].rawHash
+    let reader = try PackageReader(PackageLayout(forged).bytes)
+    for body in [{ try reader.checkAll() }, { _ = try reader.readGraph(decodeOperator: ToyOperator.decode) }] {
+      #expect {
+        try body()
+      } throws: {
+        guard case .hashMismatch = $0 as? PackageError else { return false }
+        return true
+      }
+    }
+  }
+
   @Test func smallFramesDoNotStandForMuchMemory() throws {
     let zeros = try Tensor(bytes: [UInt8](repeating: 0, count: 1 << 20), elementType: .int8, shape: [1 << 20])
     var package = try ToyPackages.small()
