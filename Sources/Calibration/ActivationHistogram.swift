@@ -66,7 +66,8 @@ public struct ActivationHistogram: Sendable, Hashable {
       guard counts[bin] > 0 else { return nil }
       let (lower, upper) = Self.bounds(ofBin: bin)
       // Values beyond the grid are in its last bins.
-      let isLast = bin == Self.binsPerSign, isFirst = bin == Self.binCount - 1
+      let isLast = bin == Self.binsPerSign
+      let isFirst = bin == Self.binCount - 1
       return (
         Double(isFirst ? minimum : max(lower, minimum)), Double(isLast ? maximum : min(upper, maximum)),
         Double(counts[bin])

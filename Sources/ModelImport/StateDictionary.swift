@@ -52,7 +52,9 @@ public struct StateDictionary {
     if problem == nil { problem = error }
   }
 
-  private static func standIn(rank: Int) -> Tensor { Tensor([Float(0)], shape: Shape([Int](repeating: 1, count: rank))) }
+  private static func standIn(rank: Int) -> Tensor {
+    Tensor([Float(0)], shape: Shape([Int](repeating: 1, count: rank)))
+  }
 
   /// - Throws: `ImportError` if anything was missing, unfit or left over.
   func finish(architecture: String) throws(ImportError) {

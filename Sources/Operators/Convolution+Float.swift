@@ -16,7 +16,8 @@ struct FloatConvolution: PreparedOperator {
     self.op = op
     kernels = context.kernels
     weight = try context.constant("weight", .float32, rank: 4).contiguous()
-    bias = context.constants["bias"] == nil
+    bias =
+      context.constants["bias"] == nil
       ? [Float](repeating: 0, count: weight.shape[0]) : try context.floats("bias", count: weight.shape[0])
     try context.requireFloat(Convolution.wireName)
     do throws(BLAS.LoadError) { try BLAS.load() } catch { throw .structure(error.description) }

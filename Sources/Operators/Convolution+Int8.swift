@@ -80,7 +80,9 @@ struct Int8Convolution: PreparedOperator {
     let copies = op.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
     if copies {
       let inputs = weight.shape[3]
-      let given = context.constants["padding_value"].flatMap { $0.elementType == .uint8 ? $0.elements(as: UInt8.self) : nil }
+      let given = context.constants["padding_value"].flatMap {
+        $0.elementType == .uint8 ? $0.elements(as: UInt8.self) : nil
+      }
       if let given, given.count != inputs {
         throw .constant(role: "padding_value", problem: "has \(given.count) elements for \(inputs) channels")
       }

@@ -41,7 +41,8 @@ struct Int8ConvolutionPlan: PlannedOperator {
       paddedCopy = nil
       let margin = ActivationLayout.marginByteCount(
         shape: input, format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)))
-      offsets = window.isPointwise
+      offsets =
+        window.isPointwise
         ? nil
         : window.indirection(
           input: input, output: output, pixelStride: input.channels, outside: Int32(truncatingIfNeeded: -margin))

@@ -43,7 +43,8 @@ public struct Convolution: Operator {
     guard input.rank == 4 else { throw .shape("a convolution's input has 4 axes, not \(input)") }
     guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
     guard weight.rank == 4, weight[1] == window.height, weight[2] == window.width else {
-      throw .constant(role: "weight", problem: "of shape \(weight) does not fit a \(window.height)x\(window.width) kernel")
+      throw .constant(
+        role: "weight", problem: "of shape \(weight) does not fit a \(window.height)x\(window.width) kernel")
     }
     guard weight[0] % groups == 0, weight[3] * groups == input.channels else {
       throw .shape(

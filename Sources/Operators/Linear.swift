@@ -36,7 +36,8 @@ extension Linear: RunnableOperator {
     guard let weight = context.constants["weight"] else { throw .constant(role: "weight", problem: "is missing") }
     guard weight.shape.rank == 2 else { throw .constant(role: "weight", problem: "has shape \(weight.shape)") }
     let outputs = weight.shape[0]
-    let bias = context.constants["bias"] == nil
+    let bias =
+      context.constants["bias"] == nil
       ? [Float](repeating: 0, count: outputs) : try context.floats("bias", count: outputs)
     switch weight.elementType {
     case .int8:

@@ -40,7 +40,9 @@ public struct Window: Hashable, Sendable {
     guard kernel.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "kernel", expected: "from 1 to 1024") }
     guard stride.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "stride", expected: "from 1 to 1024") }
     guard padding.allSatisfy({ 0...1024 ~= $0 }) else { throw .attribute(name: "padding", expected: "from 0 to 1024") }
-    guard dilation.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "dilation", expected: "from 1 to 1024") }
+    guard dilation.allSatisfy({ 1...1024 ~= $0 }) else {
+      throw .attribute(name: "dilation", expected: "from 1 to 1024")
+    }
     self.init(height: kernel[0], width: kernel[1])
     (strideHeight, strideWidth) = (stride[0], stride[1])
     (top, left, bottom, right) = (padding[0], padding[1], padding[2], padding[3])

@@ -14,7 +14,9 @@ public struct FuseResidual: Pass {
     let (producers, consumers) = (graph.producers, graph.consumers)
     for (index, node) in graph.nodes.enumerated() {
       guard let addition = node.op as? Addition else { continue }
-      let order = node.inputs.indices.sorted { producers[node.inputs[$0], default: -1] > producers[node.inputs[$1], default: -1] }
+      let order = node.inputs.indices.sorted {
+        producers[node.inputs[$0], default: -1] > producers[node.inputs[$1], default: -1]
+      }
       let (main, other) = (node.inputs[order[0]], node.inputs[order[1]])
       guard main != other, let producer = producers[main], consumers[main]?.count == 1,
         !graph.outputs.contains(where: { $0.value == main }),

@@ -64,13 +64,16 @@ public struct CheckpointInspection: Encodable, Sendable {
     table.row("format", format)
     table.row("architecture", architecture)
     table.row("parameters", "\(parameters)")
-    table.row("tensors", elementTypes.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
+    table.row(
+      "tensors", elementTypes.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
     table.row("GeM exponent", poolingExponent)
     table.row("whitening", isWhitened ? "yes" : "no")
     table.row("embedding", "\(embeddingDimension)")
     table.row("classes", classes == 0 ? "none" : "\(classes)")
     if let leastSize { table.row("least size", "\(leastSize) pixels") }
-    if let count = multiplyAccumulates224 { table.row("at 224 pixels", "\(count / 1_000_000) million multiply-accumulates") }
+    if let count = multiplyAccumulates224 {
+      table.row("at 224 pixels", "\(count / 1_000_000) million multiply-accumulates")
+    }
     for entry in ignored { table.row("ignored", "\(entry.name): \(entry.reason)") }
     return table.text
   }

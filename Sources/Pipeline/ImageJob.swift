@@ -36,7 +36,8 @@ public struct ImageJob: Sendable {
   /// - Returns: the images that were left out.
   /// - Throws: `PipelineError.brokenImages`, or what `body` threw for the first image it failed on.
   public func run(
-    _ files: [ImageFolder.File], progress: any ProgressObserver, _ body: (_ index: Int, _ image: LoadedImage, _ worker: Int) throws -> Void
+    _ files: [ImageFolder.File], progress: any ProgressObserver,
+    _ body: (_ index: Int, _ image: LoadedImage, _ worker: Int) throws -> Void
   ) throws -> BrokenImages {
     let state = Mutex(State())
     let team = ThreadTeam(count: min(threads, files.count))

@@ -20,7 +20,8 @@ struct ImageSelection {
   ) throws {
     let count = options.calibrationCount ?? min(folder.files.count, ConversionOptions.defaultImageLimit)
     if count > folder.files.count {
-      progress.warn("\(folder.path) holds \(folder.files.count) images, fewer than the \(count) asked for; all are used")
+      progress.warn(
+        "\(folder.path) holds \(folder.files.count) images, fewer than the \(count) asked for; all are used")
     }
     calibration = folder.spreadSample(count: count)
     if let path = options.verificationFolder {

@@ -40,12 +40,10 @@ public struct ModelFile: Sendable {
       ? openPackage(path, options: options, threads: threads) : openCheckpoint(path, options: options)
   }
 
-  private static let packageMagic = Array("\u{89}QUERN\r\n".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
-
   /// - Throws: `FileError` where the file cannot be read.
   public static func isPackage(_ path: String) throws(FileError) -> Bool {
     let file = try MappedFile(path: path)
-    return file.withBytes { $0.prefix(packageMagic.count).elementsEqual(packageMagic) }
+    return file.withBytes { $0.prefix(PackageReader.magic.count).elementsEqual(PackageReader.magic) }
   }
 
   /// Opens a checkpoint and folds its graph.

@@ -72,7 +72,9 @@ public struct PackageInspection: Encodable, Sendable {
     table.row("constants", "\(constantBytes) bytes, stored in \(storedConstantBytes)")
     if let metadata {
       table.row("made from", "\(metadata.source.format), sha256 \(metadata.source.sha256)")
-      table.row("calibration", metadata.calibration.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+      table.row(
+        "calibration",
+        metadata.calibration.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
       if let fidelity = metadata.fidelity {
         table.row("fidelity", "\(fidelity.passed ? "passed" : "FAILED") on \(fidelity.figures.images) images")
         if let mean = fidelity.figures.drift.mean { table.row("mean drift", "\(mean)") }

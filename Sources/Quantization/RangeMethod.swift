@@ -76,7 +76,8 @@ struct RangeSearch {
   /// Coordinate descent over the two ends, each on a grid of shares of the observed extreme.
   func best() -> QuantizationParameters {
     let shares = (0..<96).map { 1 - Double($0) / 100 }
-    var low = minimum, high = maximum
+    var low = minimum
+    var high = maximum
     for _ in 0..<3 {
       let before = (low, high)
       if maximum > 0 { high = shares.map { maximum * $0 }.min { error(low, $0) < error(low, $1) } ?? high }

@@ -15,7 +15,8 @@ public struct QuantizationParameters: Hashable, Sendable {
   /// The parameters whose 256 levels cover `minimum ... maximum`, widened to include zero, with the zero point rounded to
   /// the nearest level. A range of width zero, or one too narrow for a normal float, gets scale 1.
   public init(covering minimum: Float, _ maximum: Float) {
-    let low = Double(min(minimum, 0)), high = Double(max(maximum, 0))
+    let low = Double(min(minimum, 0))
+    let high = Double(max(maximum, 0))
     let scale = Float((high - low) / 255)
     guard scale.isNormal else {
       self.init(scale: 1, zeroPoint: 0)

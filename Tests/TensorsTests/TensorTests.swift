@@ -1,6 +1,5 @@
-import Testing
-
 import Tensors
+import Testing
 
 @Suite struct TensorTests {
   @Test func permutedViewIsReadInItsOwnOrder() {

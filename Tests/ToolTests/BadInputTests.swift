@@ -37,11 +37,14 @@ import Testing
     },
     Case(testDescription: "pickle with a hostile global", status: 65, mentions: ["evil.pth", "system"]) {
       // Protocol 2: the global posix.system called with a string.
-      let pickle = Data([0x80, 0x02]) + Data("cposix\nsystem\nX\u{4}\u{0}\u{0}\u{0}true\u{85}R.".unicodeScalars.map { UInt8($0.value) })
+      let pickle =
+        Data([0x80, 0x02])
+        + Data("cposix\nsystem\nX\u{4}\u{0}\u{0}\u{0}true\u{85}R.".unicodeScalars.map { UInt8($0.value) })
       let header = Data([0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E])
       let version = Data([0x80, 0x02, 0x4D, 0xE9, 0x03, 0x2E])
       let info = Data([0x80, 0x02, 0x7D, 0x2E])
-      return convert(checkpoint: try $0.write(header + version + info + pickle, to: "evil.pth"), output: $0.path("out.quern"))
+      return convert(
+        checkpoint: try $0.write(header + version + info + pickle, to: "evil.pth"), output: $0.path("out.quern"))
     },
     Case(testDescription: "NaN weights", status: 65, mentions: ["nan.pth", "not finite", "element"]) {
       // In the middle of a legacy stream lie a large storage's floats.

@@ -17,7 +17,8 @@ enum ResNet: Architecture {
   static func name(of state: StateDictionary, prefix: String) -> String {
     let depths = stageDepths(state, prefix)
     let isBottleneck = state.contains("\(prefix)layer1.0.conv3.weight")
-    let known: [[Int]: String] = isBottleneck
+    let known: [[Int]: String] =
+      isBottleneck
       ? [[3, 4, 6, 3]: "resnet50", [3, 4, 23, 3]: "resnet101", [3, 8, 36, 3]: "resnet152"]
       : [[2, 2, 2, 2]: "resnet18", [3, 4, 6, 3]: "resnet34"]
     return known[depths] ?? "resnet\(depths)"

@@ -96,7 +96,8 @@ private struct Classification: Encodable {
   var text: String {
     ([file]
       + classes.map { entry in
-        String(format: "  %5.1f %%  ", 100 * entry.probability) + (entry.label.map { "\($0) (\(entry.index))" } ?? "\(entry.index)")
+        String(format: "  %5.1f %%  ", 100 * entry.probability)
+          + (entry.label.map { "\($0) (\(entry.index))" } ?? "\(entry.index)")
       }).joined(separator: "\n")
   }
 }

@@ -52,7 +52,8 @@ extension CropProtocol: ExpressibleByArgument {}
 struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "GeM exponent p; 1 is average pooling, inf is maximum pooling. (default: the checkpoint's, or 3)", valueName: "p"))
+      "GeM exponent p; 1 is average pooling, inf is maximum pooling. (default: the checkpoint's, or 3)", valueName: "p")
+  )
   var poolingExponent: Double?
 
   @Option(help: ArgumentHelp("Mean of R,G,B in 0...1 to subtract. (default: the architecture's)", valueName: "r,g,b"))
@@ -80,7 +81,9 @@ struct RGBTriple: ExpressibleByArgument {
 
   init?(argument: String) {
     let values = argument.split(separator: ",", omittingEmptySubsequences: false).compactMap { Float($0) }
-    guard values.count == 3, values.allSatisfy(\.isFinite), argument.filter({ $0 == "," }).count == 2 else { return nil }
+    guard values.count == 3, values.allSatisfy(\.isFinite), argument.filter({ $0 == "," }).count == 2 else {
+      return nil
+    }
     self.values = values
   }
 }

@@ -4,7 +4,8 @@ import Files
 
 /// The tolerances, and where reports go.
 struct GateOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Largest mean drift; an image's drift is 1 - cosine(float, int8 embedding).", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("Largest mean drift; an image's drift is 1 - cosine(float, int8 embedding).", valueName: "x"))
   var maxMeanDrift = 0.01
 
   @Option(help: ArgumentHelp("Largest drift of any image.", valueName: "x"))
@@ -13,7 +14,8 @@ struct GateOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Least share of images with the same top-1 class, in percent.", valueName: "percent"))
   var minAgreement = 95.0
 
-  @Option(help: ArgumentHelp("Largest loss of top-1 accuracy in points, where the images are labelled.", valueName: "points"))
+  @Option(
+    help: ArgumentHelp("Largest loss of top-1 accuracy in points, where the images are labelled.", valueName: "points"))
   var maxTop1Drop = 1.0
 
   @Option(
