@@ -63,7 +63,9 @@ import Testing
     for channel in 0..<16 {
       for k in 0..<65536 { problem.weights[channel * 65536 + k] = k < 32768 ? 127 : -127 }
       problem.bias[channel] = 2_000_000_000 + Int32(channel)
+      problem.multiplier[channel] = 1e-7
     }
+    problem.storesFloat = true
     check(problem)
   }
 

@@ -11,12 +11,12 @@
 
 // vpmaddubsw would saturate its int16 sums, so both sides are widened to int16 for vpmaddwd. A register then holds 4
 // channels with two partial sums each (bytes 0 and 1, bytes 2 and 3 of a group), added at the end. A tile is R rows x 16
-// channels in R * 4 registers.
+// channels in R * 4 registers; a third row would not leave one for each input and product.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-enum { max_rows = 3 };
+enum { max_rows = 2 };
 
 // 16 sums in channel order: registers 2 i and 2 i + 1 give channels 8 i to 8 i + 7.
 INLINE __m256 real_values(const __m256i *acc, const int32_t *bias, const float *multiplier) {
@@ -104,10 +104,6 @@ static void tile_1(const quern_igemm_args *a, const quern_bounds_256 *b, size_t 
 static void tile_2(const quern_igemm_args *a, const quern_bounds_256 *b, size_t row, size_t channel, size_t count) {
   run_tile(a, b, row, channel, count, 2);
 }
-static void tile_3(const quern_igemm_args *a, const quern_bounds_256 *b, size_t row, size_t channel, size_t count) {
-  run_tile(a, b, row, channel, count, 3);
-}
-
 // Rows whose input stays in the second-level cache while the blocks of weights pass over it.
 static size_t rows_per_pass(const quern_igemm_args *a) {
   enum { bytes = 128 * 1024, least = 48 };
@@ -123,9 +119,8 @@ void quern_igemm_avx2(const quern_igemm_args *a) {
     for (size_t channel = 0; channel < a->output_channels; channel += 16) {
       const size_t left = a->output_channels - channel, count = left < 16 ? left : 16;
       size_t row = first;
-      for (; row + 3 <= end; row += 3) tile_3(a, &bounds, row, channel, count);
-      if (end - row == 2) tile_2(a, &bounds, row, channel, count);
-      if (end - row == 1) tile_1(a, &bounds, row, channel, count);
+      for (; row + 2 <= end; row += 2) tile_2(a, &bounds, row, channel, count);
+      if (row < end) tile_1(a, &bounds, row, channel, count);
     }
   }
 }

@@ -44,6 +44,13 @@ INLINE void store_u8(uint8_t *y, const __m512i *q, const quern_bounds_512 *bound
   }
 }
 
+INLINE __m512i load_residual(const uint8_t *from, size_t count, int b) {
+  const uint8_t *block = from + b * 16;
+  const __m128i bytes = count >= (size_t)b * 16 + 16 ? _mm_loadu_si128((const __m128i *)block)
+                                                     : _mm_maskz_loadu_epi8(channel_mask(count, b), block);
+  return _mm512_cvtepu8_epi32(bytes);
+}
+
 // The epilogue for one row of a tile: its accumulators are of `count` channels from `channel` on.
 INLINE void finish_row(const context *c, const __m512i *acc, size_t row, size_t channel, size_t count, int B) {
   const quern_igemm_args *a = c->args;
@@ -56,8 +63,7 @@ INLINE void finish_row(const context *c, const __m512i *acc, size_t row, size_t 
     const __m512i zero_point = _mm512_set1_epi32(a->residual_zero_point);
     const __m512 multiplier = _mm512_set1_ps(a->residual_multiplier);
     UNROLL for (int b = 0; b < B; ++b) {
-      const __m128i bytes = _mm_maskz_loadu_epi8(channel_mask(count, b), residual + b * 16);
-      const __m512i centred = _mm512_sub_epi32(_mm512_cvtepu8_epi32(bytes), zero_point);
+      const __m512i centred = _mm512_sub_epi32(load_residual(residual, count, b), zero_point);
       real[b] = _mm512_add_ps(real[b], _mm512_mul_ps(_mm512_cvtepi32_ps(centred), multiplier));
     }
   } else if (a->residual_f32) {
