@@ -13,12 +13,12 @@ public struct KernelSet: @unchecked Sendable {
   /// The best kernels for `features`; with none, the scalar references, which every tier equals bit for bit.
   public init(features: CPUFeatures = .current) {
     self.features = features
-    igemm = best(quern_igemm_table(), quern_igemm_kernel_count, features) { $0.needed_features }
-    depthwise = best(quern_depthwise_table(), quern_depthwise_kernel_count, features) { $0.needed_features }
-    elementwise = best(quern_elementwise_table(), quern_elementwise_kernel_count, features) { $0.needed_features }
-    pool = best(quern_pool_table(), quern_pool_kernel_count, features) { $0.needed_features }
-    rowLinear = best(quern_rowlinear_table(), quern_rowlinear_kernel_count, features) { $0.needed_features }
-    histogram = best(quern_histogram_table(), quern_histogram_kernel_count, features) { $0.needed_features }
+    igemm = best(quern_igemm_kernels, quern_igemm_kernel_count, features) { $0.needed_features }
+    depthwise = best(quern_depthwise_kernels, quern_depthwise_kernel_count, features) { $0.needed_features }
+    elementwise = best(quern_elementwise_kernels, quern_elementwise_kernel_count, features) { $0.needed_features }
+    pool = best(quern_pool_kernels, quern_pool_kernel_count, features) { $0.needed_features }
+    rowLinear = best(quern_rowlinear_kernels, quern_rowlinear_kernel_count, features) { $0.needed_features }
+    histogram = best(quern_histogram_kernels, quern_histogram_kernel_count, features) { $0.needed_features }
   }
 
   /// Names of the int8 kernels in use, "igemm: avx512vnni" and so on.

@@ -37,6 +37,3 @@ extern const size_t quern_depthwise_kernel_count;
 
 size_t quern_depthwise_packed_size(size_t channels, size_t taps);
 void quern_depthwise_pack(const int8_t *weights /* [channels][taps] */, size_t channels, size_t taps, int8_t *packed);
-
-// Swift cannot import an array of unknown length: the table by its address.
-static inline const quern_depthwise_kernel *quern_depthwise_table(void) { return quern_depthwise_kernels; }

@@ -26,6 +26,3 @@ typedef struct QUERN_SENDABLE {
 
 extern const quern_elementwise_kernel *const quern_elementwise_kernels;
 extern const size_t quern_elementwise_kernel_count;
-
-// Swift cannot import an array of unknown length: the table by its address.
-static inline const quern_elementwise_kernel *quern_elementwise_table(void) { return quern_elementwise_kernels; }

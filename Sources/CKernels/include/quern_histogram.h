@@ -27,6 +27,3 @@ typedef struct QUERN_SENDABLE {
 
 extern const quern_histogram_kernel *const quern_histogram_kernels;
 extern const size_t quern_histogram_kernel_count;
-
-// Swift cannot import an array of unknown length: the table by its address.
-static inline const quern_histogram_kernel *quern_histogram_table(void) { return quern_histogram_kernels; }

@@ -72,6 +72,3 @@ extern const size_t quern_igemm_kernel_count;
 // Bytes of the packed form, and packing from [output_channels][taps][tap_bytes].
 size_t quern_igemm_packed_size(size_t output_channels, size_t taps, size_t tap_bytes);
 void quern_igemm_pack(const int8_t *weights, size_t output_channels, size_t taps, size_t tap_bytes, int8_t *packed);
-
-// Swift cannot import an array of unknown length: the table by its address.
-static inline const quern_igemm_kernel *quern_igemm_table(void) { return quern_igemm_kernels; }

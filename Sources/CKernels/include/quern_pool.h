@@ -20,6 +20,3 @@ typedef struct QUERN_SENDABLE {
 
 extern const quern_pool_kernel *const quern_pool_kernels;
 extern const size_t quern_pool_kernel_count;
-
-// Swift cannot import an array of unknown length: the table by its address.
-static inline const quern_pool_kernel *quern_pool_table(void) { return quern_pool_kernels; }

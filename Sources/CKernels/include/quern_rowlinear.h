@@ -34,6 +34,3 @@ extern const size_t quern_rowlinear_kernel_count;
 
 size_t quern_rowlinear_packed_size(size_t outputs, size_t inputs);
 void quern_rowlinear_pack(const int8_t *weights /* [outputs][inputs] */, size_t outputs, size_t inputs, int8_t *packed);
-
-// Swift cannot import an array of unknown length: the table by its address.
-static inline const quern_rowlinear_kernel *quern_rowlinear_table(void) { return quern_rowlinear_kernels; }
