@@ -16,18 +16,18 @@ static const char *problem;
 static const char *core;
 static sgemm_function sgemm;
 
-// OpenBLAS 0.3.21 knows no AMD processor with AVX-512 and takes them all for Haswell. That is right for family 19h (Zen 4),
-// which halves 512-bit instructions: its Haswell kernels measured 7 % faster there than the AVX-512 ones. From family 1Ah
-// (Zen 5) on it costs half the speed.
+// OpenBLAS 0.3.21 guesses AMD processors with AVX-512 wrongly. Family 19h (Zen 4) halves 512-bit instructions: the Haswell
+// kernels measured 7 % faster there than the AVX-512 ones it picks. Family 1Ah (Zen 5) does not, and is taken for Haswell
+// at half its speed.
 static void choose_core(void) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   unsigned eax = 0, ebx, ecx, edx;
   if (!__builtin_cpu_is("amd") || !__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return;
   unsigned family = ((eax >> 8) & 0xf) + ((eax >> 20) & 0xff);
-  if (family >= 0x1a && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+  if (family >= 0x19 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
+    setenv("OPENBLAS_CORETYPE", family == 0x19 ? "Haswell" : "SkylakeX", 0);
 #endif
 }
 
