@@ -63,5 +63,6 @@ let package = Package(
 
     tests("TensorsTests", ["Tensors"]),
     tests("FilesTests", ["Files", "Tensors"]),
+    tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
   ]
 )

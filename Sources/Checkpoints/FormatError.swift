@@ -63,6 +63,8 @@ extension CheckpointError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .file(let error): error.description
+    case .content(let path, _, .wrongKind(let kind, let advice)):
+      "\(path): \(FormatError.wrongKind(looksLike: kind, advice: advice))"
     case .content(let path, let format?, let error): "\(path): \(format): \(error)"
     case .content(let path, nil, let error): "\(path): \(error)"
     }
