@@ -135,7 +135,8 @@ import Testing
     (dictionary([("w", tensor()), ("v", tensor(storage(type: "IntStorage")))]), "two sizes or types"),
     (dictionary([("w", tensor(storage("1")))]), "no storage of the pickle"),
     (dictionary([("w", tensor(storage(count: 1 << 62)))]), "it is 4"),
-    (dictionary([("w", tensor()), ("v", tensor(storage("1", type: "QInt8Storage")))]), "not in the file"),
+    (dictionary([("w", tensor()), ("v", tensor(storage("1")))]), "not in the file"),
+    (dictionary([("w", tensor()), ("v", tensor(storage("1", type: "QInt8Storage")))]), "torch.QInt8Storage"),
     ([0x7D, 0x4B, 1] + tensor() + [0x73], "not by a text"),
     (dictionary([("w", tensor(storage(type: "FooStorage")))]), "FooStorage"),
   ]

@@ -122,9 +122,11 @@ import Testing
     let file = try AtomicFile(path: try scratch.file("out"))
     try file.write("half")
     #expect(scratch.names().count == 1)
-    // The child shares the table of temporaries; like the handler, it may only make async-signal-safe calls.
+    let temporary = Array("\(scratch.path)/\(scratch.names()[0])".utf8CString)
+    // The child has a copy of the table of temporaries; like the handler, it may only make async-signal-safe calls.
     let child = forkProcess()
     if child == 0 {
+      TemporaryFiles.forgetAll(but: temporary)  // other tests run at the same time
       AtomicFile.removeTemporariesOnSignals()
       var all = sigset_t()
       sigfillset(&all)
