@@ -167,6 +167,22 @@ import Testing
     #expect(refusal(of: Self.stream(body)) != nil)
   }
 
+  /// One long text used over and over must not cost its length each time.
+  @Test func longTextsAreNotCopied() {
+    let long = String(repeating: "module.", count: 100_000)
+    #expect(refusal(of: Self.stream(Self.dictionary([(long, Self.tensor())])))?.contains("700000 bytes") == true)
+    let items = Array(repeating: [0x68, 0, 0x68, 1] as [UInt8], count: 30_000).joined()
+    let first = Self.text(String(repeating: "n", count: 1000)) + [0x71, 0] + Self.tensor() + [0x71, 1]
+    #expect(refusal(of: Self.stream([0x7D, 0x28] + first + items + [0x75]))?.contains("it is there twice") == true)
+    let key = Self.storage(String(repeating: "0", count: 65))
+    #expect(refusal(of: Self.stream(key))?.contains("no storage of 6 fields") == true)
+  }
+
+  @Test func messagesDoNotSteerTheTerminal() {
+    let message = refusal(of: Self.stream(Self.dictionary([("\u{1B}[2J", Self.tensor(size: [9]))])))
+    #expect(message?.contains("\u{FFFD}[2J") == true)
+  }
+
   @Test func aListMayHoldItself() throws {
     let cycle: [UInt8] = [0x5D, 0x71, 0, 0x68, 0, 0x61]
     #expect(try Self.values(Self.dictionary([("cycle", cycle), ("w", Self.tensor())])) == [0, 1, 2, 3])

@@ -39,7 +39,10 @@ struct Contents: Equatable {
 
 /// A file that tests write over and over, gone afterwards.
 final class TemporaryFile {
-  let path = "/tmp/quern-checkpoint-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+  let path = "\(TemporaryFile.folder)/quern-checkpoint-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+
+  /// In memory where there is such a place: some tests write tens of thousands of files.
+  private static let folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
 
   init(_ bytes: [UInt8] = []) { write(bytes) }
 

@@ -61,6 +61,18 @@ import Testing
     try null.commit()
   }
 
+  @Test func openDescriptorIsWrittenWhereItStands() throws {
+    let scratch = Scratch()
+    let path = try scratch.file("out", Array("first ".utf8))
+    let descriptor = open(path, O_WRONLY | O_APPEND)
+    defer { close(descriptor) }
+    let file = try AtomicFile(path: "/dev/fd/\(descriptor)")
+    try file.write("second")
+    try file.commit()
+    #expect(try text(of: path) == "first second")
+    #expect(throws: FileError.cannotCreate(path: "/dev/fd/9999", code: EBADF)) { try AtomicFile(path: "/dev/fd/9999") }
+  }
+
   enum Fault: CaseIterable { case firstWrite, laterWrite, shortWrite, fsync, close, rename }
 
   @Test(arguments: Fault.allCases) func faultLeavesTheOldFileAndNothingElse(fault: Fault) throws {
