@@ -69,6 +69,7 @@ let package = Package(
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
     tests("CKernelsTests", ["CKernels"]),
+    tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
     tests("FidelityTests", ["Fidelity"]),
     tests("FilesTests", ["Files", "Tensors"]),
     tests("ImagesTests", ["Images"]),
