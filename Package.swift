@@ -29,8 +29,8 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelImport", "Operators", "PackageFormat",
-        "Passes", "Pipeline", "Quantization", "Runtime", "Tensors",
+        "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelExport", "ModelImport", "Operators",
+        "PackageFormat", "Passes", "Pipeline", "Quantization", "Runtime", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -49,6 +49,7 @@ let package = Package(
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
+    module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
     module("ModelImport", ["Graphs", "Operators", "Tensors"]),
     module("Checkpoints", ["Files", "Tensors"]),
 
