@@ -81,10 +81,9 @@ public struct Window: Hashable, Sendable {
   }
 
   private func extent(free: Int, stride: Int, before: Int, map: Int) -> Int {
-    guard ceilMode else { return free / stride + 1 }
-    let rounded = (free + stride - 1) / stride + 1
-    // A window must begin inside the map or its leading padding.
-    return (rounded - 1) * stride >= map + before ? rounded - 1 : rounded
+    let whole = free / stride + 1
+    // One window more where something is left over and it begins inside the map or its leading padding.
+    return ceilMode && free % stride != 0 && whole * stride < map + before ? whole + 1 : whole
   }
 
   /// Entries of the largest table of offsets: 512 MiB. A 7x7 window on 1024x1024 maps of 32 images stays below.
