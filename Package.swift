@@ -81,6 +81,8 @@ let package = Package(
       "OperatorsTests",
       ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Tensors"]),
+    tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
+    tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
     tests("ToolTests", ["quern"]),
   ]
