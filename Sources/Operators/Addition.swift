@@ -23,6 +23,7 @@ public struct Addition: Operator {
 
 extension Addition: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     let relu = activation == .relu
     switch (context.inputFormats[0], context.inputFormats[1], context.outputFormat) {
     case (.float32, .float32, .float32):

@@ -18,6 +18,7 @@ public struct Requantize: Operator {
 
 extension Requantize: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     let kernels = context.kernels
     let (from, to) = (context.inputFormats[0], context.outputFormat)
     return ElementwiseOperator { shape, buffers, range in
