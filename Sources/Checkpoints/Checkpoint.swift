@@ -7,7 +7,10 @@ import Tensors
 /// they are first touched. Names are the file's, without the `module.` that DataParallel puts before all of them.
 public struct Checkpoint: Sendable {
   public enum Format: String, Sendable, Hashable, CaseIterable {
-    case pytorchLegacy, pytorchZip, pytorchTar, safetensors
+    case pytorchLegacy = "pytorch-legacy"
+    case pytorchZip = "pytorch-zip"
+    case pytorchTar = "pytorch-tar"
+    case safetensors
   }
 
   /// Something found beside the state dict, or in it without being a tensor.

@@ -20,6 +20,17 @@ public enum GraphError: Error, Hashable, Sendable {
   indirect case after(pass: String, GraphError)
 }
 
+extension GraphError {
+  /// Whether the cause is the size of the input rather than the graph.
+  public var isInputSize: Bool {
+    switch self {
+    case .inputSize: true
+    case .at(_, let error), .after(_, let error): error.isInputSize
+    default: false
+    }
+  }
+}
+
 extension GraphError: CustomStringConvertible {
   public var description: String {
     switch self {

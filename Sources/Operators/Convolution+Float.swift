@@ -3,9 +3,11 @@ import Kernels
 import Tensors
 
 /// Float convolution as matrix products on OpenBLAS: straight on the map where the kernel is 1x1, otherwise on patches
-/// gathered a tile of output pixels at a time, so that a tile stays in the second-level cache.
+/// gathered side by side.
 ///
-/// Tiles depend on shapes only, so the thread count changes no bit.
+/// OpenBLAS packs both matrices anew in every call, so the work is cut along the longer of rows (output pixels) and output
+/// channels, and the shorter is packed again for each piece. Pieces depend on shapes only, so the thread count changes no
+/// bit.
 struct FloatConvolution: PreparedOperator {
   let op: Convolution
   let kernels: KernelSet
@@ -32,11 +34,14 @@ private struct FloatConvolutionPlan: PlannedOperator {
   let prepared: FloatConvolution
   let input: Shape
   let output: Shape
+  let rows: Int
   let patchLength: Int
-  let tileRows: Int
+  /// Output pixels and output channels of one product.
+  let rowTile: Int
+  let channelTile: Int
   let workers: Int
 
-  /// Elements of the gathered patches of one tile: 512 KiB.
+  /// Elements of the gathered patches of one tile of rows: 512 KiB, half of a second-level cache.
   private static let patchBudget = 128 * 1024
 
   init(prepared: FloatConvolution, input: Shape, output: Shape, workers: Int) {
@@ -46,59 +51,106 @@ private struct FloatConvolutionPlan: PlannedOperator {
     self.workers = workers
     let weight = prepared.weight.shape
     patchLength = weight[1] * weight[2] * weight[3]
-    let rows = output.batch * output.height * output.width
-    let fitting = max(48, Self.patchBudget / max(patchLength, 1) / 48 * 48)
-    // At least four tiles, so that two threads share small maps evenly, too.
-    tileRows = min(fitting, max(48, (rows + 3) / 4))
+    rows = output.batch * output.height * output.width
+    let groupOutputs = output.channels / prepared.op.groups
+    if groupOutputs > rows {
+      rowTile = rows
+      channelTile = Self.evenTile(groupOutputs, atMost: (groupOutputs + 3) / 4, multiple: 16)
+    } else {
+      let fitting = max(48, Self.patchBudget / max(patchLength, 1))
+      rowTile = Self.evenTile(rows, atMost: min(fitting, (rows + 3) / 4), multiple: 16)
+      channelTile = groupOutputs
+    }
   }
 
-  private var gathers: Bool { !prepared.op.window.isPointwise || prepared.op.groups > 1 }
-  private var patchByteCount: Int {
-    gathers ? ActivationLayout.roundUp(tileRows * patchLength * 4, to: ActivationLayout.alignment) : 0
+  /// The size of tiles that cover `count` with little left over in the last.
+  private static func evenTile(_ count: Int, atMost limit: Int, multiple: Int) -> Int {
+    let tiles = max(1, (count + max(limit, 1) - 1) / max(limit, 1))
+    return max(1, min(count, ActivationLayout.roundUp((count + tiles - 1) / tiles, to: multiple)))
   }
 
-  var scratchByteCount: Int { patchByteCount * workers }
+  fileprivate var gathers: Bool { !prepared.op.window.isPointwise || prepared.op.groups > 1 }
+  private var cutsChannels: Bool { rowTile == rows }
+  fileprivate var patchByteCount: Int {
+    gathers ? ActivationLayout.roundUp(rowTile * patchLength * 4, to: ActivationLayout.alignment) : 0
+  }
+
+  /// Patches of a tile of rows for each worker; where channels are cut, all workers read the same patches.
+  var scratchByteCount: Int { patchByteCount * (cutsChannels ? 1 : workers) }
 
   func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-    let rows = output.batch * output.height * output.width
     let source = buffers.inputs[0].assumingMemoryBound(to: Float.self)
-    let target = buffers.output.assumingMemoryBound(to: Float.self)
-    let residual = buffers.inputs.count > 1 ? buffers.inputs[1].assumingMemoryBound(to: Float.self) : nil
     prepared.weight.withElements(as: Float.self) { weight in
       prepared.bias.withUnsafeBufferPointer { bias in
         guard let weight = weight.baseAddress, let bias = bias.baseAddress else { return }
-        team.forEach((rows + tileRows - 1) / tileRows) { tile, worker in
-          let first = tile * tileRows
-          let count = min(tileRows, rows - first)
-          let patches = (buffers.scratch + worker * patchByteCount).assumingMemoryBound(to: Float.self)
-          multiply(rows: first..<first + count, source, weight, patches, target)
-          prepared.kernels.elementwise.bias_activation(
-            target + first * output.channels, count, output.channels, output.channels, bias,
-            residual.map { $0 + first * output.channels }, output.channels, prepared.op.activation == .relu ? 1 : 0)
+        for group in 0..<prepared.op.groups {
+          let tile = GroupTile(plan: self, group: group, source: source, weight: weight, bias: bias, buffers: buffers)
+          if cutsChannels { tile.runByChannels(team) } else { tile.runByRows(team) }
         }
       }
     }
   }
 
-  private func multiply(
-    rows: Range<Int>, _ source: UnsafePointer<Float>, _ weight: UnsafePointer<Float>,
-    _ patches: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<Float>
-  ) {
-    let groups = prepared.op.groups
-    let groupOutputs = output.channels / groups
-    let groupInputs = input.channels / groups
-    for group in 0..<groups {
-      if gathers { gather(rows: rows, from: source + group * groupInputs, channels: groupInputs, to: patches) }
+  /// One group's products.
+  private struct GroupTile {
+    let plan: FloatConvolutionPlan
+    let group: Int
+    let source: UnsafePointer<Float>
+    let weight: UnsafePointer<Float>
+    let bias: UnsafePointer<Float>
+    let buffers: OperatorBuffers
+
+    private var groupOutputs: Int { plan.output.channels / plan.prepared.op.groups }
+    private var groupInputs: Int { plan.input.channels / plan.prepared.op.groups }
+
+    func runByRows(_ team: ThreadTeam) {
+      team.forEach((plan.rows + plan.rowTile - 1) / plan.rowTile) { tile, worker in
+        let rows = tile * plan.rowTile..<min((tile + 1) * plan.rowTile, plan.rows)
+        let patches = (buffers.scratch + worker * plan.patchByteCount).assumingMemoryBound(to: Float.self)
+        if plan.gathers {
+          plan.gather(rows: rows, from: source + group * groupInputs, channels: groupInputs, to: patches)
+        }
+        multiply(rows, 0..<groupOutputs, patches)
+      }
+    }
+
+    func runByChannels(_ team: ThreadTeam) {
+      let patches = buffers.scratch.assumingMemoryBound(to: Float.self)
+      if plan.gathers {
+        let chunk = (plan.rows + 2 * team.count - 1) / (2 * team.count)
+        team.forEach((plan.rows + chunk - 1) / chunk) { piece, _ in
+          let rows = piece * chunk..<min((piece + 1) * chunk, plan.rows)
+          plan.gather(
+            rows: rows, from: source + group * groupInputs, channels: groupInputs,
+            to: patches + rows.lowerBound * plan.patchLength)
+        }
+      }
+      team.forEach((groupOutputs + plan.channelTile - 1) / plan.channelTile) { tile, _ in
+        let channels = tile * plan.channelTile..<min((tile + 1) * plan.channelTile, groupOutputs)
+        multiply(0..<plan.rows, channels, patches)
+      }
+    }
+
+    /// Multiplies `rows`, whose gathered patches begin at `patches`, by the filters of some of the group's channels, and
+    /// finishes what it stored.
+    private func multiply(_ rows: Range<Int>, _ channels: Range<Int>, _ patches: UnsafePointer<Float>) {
+      let (length, stride) = (plan.patchLength, plan.output.channels)
+      let channel = group * groupOutputs + channels.lowerBound
+      let target = buffers.output.assumingMemoryBound(to: Float.self) + rows.lowerBound * stride + channel
       BLAS.multiplyTransposed(
-        m: rows.count, n: groupOutputs, k: patchLength,
-        a: gathers ? UnsafePointer(patches) : source + rows.lowerBound * input.channels, lda: patchLength,
-        b: weight + group * groupOutputs * patchLength, ldb: patchLength,
-        c: target + rows.lowerBound * output.channels + group * groupOutputs, ldc: output.channels)
+        m: rows.count, n: channels.count, k: length,
+        a: plan.gathers ? patches : source + rows.lowerBound * plan.input.channels, lda: length,
+        b: weight + channel * length, ldb: length, c: target, ldc: stride)
+      let residual = buffers.inputs.count > 1
+        ? buffers.inputs[1].assumingMemoryBound(to: Float.self) + rows.lowerBound * stride + channel : nil
+      plan.prepared.kernels.elementwise.bias_activation(
+        target, rows.count, channels.count, stride, bias + channel, residual, stride,
+        plan.prepared.op.activation == .relu ? 1 : 0)
     }
   }
 
   /// Copies the taps of each output pixel side by side; taps outside the map are zero.
-  private func gather(
+  fileprivate func gather(
     rows: Range<Int>, from source: UnsafePointer<Float>, channels: Int, to patches: UnsafeMutablePointer<Float>
   ) {
     let window = prepared.op.window

@@ -17,6 +17,7 @@ public struct CheckpointInspection: Encodable, Sendable {
   public let sha256: String
   public let format: String
   public let architecture: String
+  /// Trained values: weights and biases, not running statistics.
   public let parameters: Int
   /// Tensors by element type.
   public let elementTypes: [String: Int]
@@ -40,8 +41,8 @@ public struct CheckpointInspection: Encodable, Sendable {
     architecture = graph.architecture
     var parameters = 0
     var elementTypes: [String: Int] = [:]
-    for (_, tensor) in checkpoint.tensors {
-      if tensor.elementType.isFloatingPoint { parameters += tensor.elementCount }
+    for (name, tensor) in checkpoint.tensors {
+      if name.hasSuffix(".weight") || name.hasSuffix(".bias") { parameters += tensor.elementCount }
       elementTypes["\(tensor.elementType)", default: 0] += 1
     }
     self.parameters = parameters

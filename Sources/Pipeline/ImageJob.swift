@@ -1,3 +1,4 @@
+import Graphs
 import Images
 import Kernels
 import Synchronization
@@ -27,8 +28,8 @@ public struct ImageJob: Sendable {
     var failure: (index: Int, error: any Error)?
   }
 
-  /// Decodes every file and calls `body(index, image, worker)`; an `ImageError` that `body` throws counts as a broken
-  /// image, any other ends the job.
+  /// Decodes every file and calls `body(index, image, worker)`; an `ImageError` that `body` throws, or a size that the
+  /// network cannot take, counts as a broken image; any other error ends the job.
   ///
   /// After a broken image that may not be skipped, the remaining images are only decoded, so that all broken ones are
   /// named.
@@ -52,6 +53,8 @@ public struct ImageJob: Sendable {
         try body(index, LoadedImage(file: file, pixels: pixels, key: ImageFile.key(ofContent: bytes)), worker)
       } catch let error as ImageError {
         state.withLock { $0.broken.record(path: files[index].path, error: error) }
+      } catch let error as GraphError where error.isInputSize {
+        state.withLock { $0.broken.record(path: files[index].path, error: .invalidGeometry("\(error)")) }
       } catch {
         state.withLock { state in
           if index < state.failure?.index ?? .max { state.failure = (index, error) }
@@ -61,7 +64,10 @@ public struct ImageJob: Sendable {
     }
     let (broken, failure) = state.withLock { ($0.broken, $0.failure) }
     if let failure { throw failure.error }
-    if !broken.isEmpty && !skipsBroken { throw PipelineError.brokenImages(broken) }
+    if !broken.isEmpty {
+      guard skipsBroken else { throw PipelineError.brokenImages(broken) }
+      progress.warn("left out \(broken.count) image\(broken.count == 1 ? "" : "s") that cannot be used:\n\(broken)")
+    }
     return broken
   }
 }

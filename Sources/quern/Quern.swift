@@ -14,10 +14,10 @@ struct Quern: ParsableCommand {
 
         quern convert model.pth --calibration images/ -o model.quern
 
-      The package is verified before it appears: embedding drift and top-1 agreement against the float network are held
+      The package is verified before it appears: embedding drift and top-1 agreement against the float network are held \
       to tolerances, and the exit status is 1 where one is exceeded.
 
-      Exit status: 0 done and within tolerance; 1 a tolerance was exceeded; 64 usage; 65 bad input data; 66 missing
+      Exit status: 0 done and within tolerance; 1 a tolerance was exceeded; 64 usage; 65 bad input data; 66 missing \
       input; 70 internal error; 73 output cannot be created; 74 input/output error; 130, 143 interrupted.
       """,
     version: version,

@@ -9,7 +9,7 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measure the time of inference.",
     discussion: """
-      Runs the network on random images and prints milliseconds per image: median, minimum and 95th percentile of the
+      Runs the network on random images and prints milliseconds per image: median, minimum and 95th percentile of the \
       runs, after a warm-up. All threads work on one batch together.
 
       Example:
@@ -73,12 +73,6 @@ private struct BenchReport: Encodable {
   let batch: Int
   let size: Int
   let kernels: [String]
-
-  enum CodingKeys: String, CodingKey {
-    case schema
-    case msPerImage = "ms_per_image"
-    case threads, batch, size, kernels
-  }
 
   var text: String {
     String(

@@ -8,7 +8,7 @@ struct ClassifyCommand: ParsableCommand {
     commandName: "classify",
     abstract: "Print the most probable classes of images.",
     discussion: """
-      Class names come from --labels, a text file with one name a line in the order of the classifier, or from the
+      Class names come from --labels, a text file with one name a line in the order of the classifier, or from the \
       package, which has them where it was calibrated on a folder of class folders.
 
       Example:

@@ -8,8 +8,8 @@ struct EmbedCommand: ParsableCommand {
     commandName: "embed",
     abstract: "Write the embeddings and logits of images to a safetensors file.",
     discussion: """
-      The file holds float32 tensors normalized_embedding [images, D] and, where the network has a classifier, logits
-      [images, classes]; its metadata key 'files' is a JSON array of the images in the order of the rows. A checkpoint
+      The file holds float32 tensors normalized_embedding [images, D] and, where the network has a classifier, logits \
+      [images, classes]; its metadata key 'files' is a JSON array of the images in the order of the rows. A checkpoint \
       runs in float, a package in int8.
 
       Example:
@@ -37,9 +37,7 @@ struct EmbedCommand: ParsableCommand {
     let embedder = try Embedder(
       model: opened, evaluation: try evaluation.evaluation(for: opened),
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
-    let progress = common.progress
-    let result = try embedder.run(try ImageList(images).files, progress: progress)
-    if !result.skipped.isEmpty { progress.warn("\(result.skipped.count) images were left out:\n\(result.skipped)") }
+    let result = try embedder.run(try ImageList(images).files, progress: common.progress)
     try result.write(to: output)
     if common.json {
       Terminal.print(

@@ -6,7 +6,7 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect",
     abstract: "Show what a checkpoint or a package holds.",
     discussion: """
-      Of a checkpoint: format, architecture, parameters, element types, GeM exponent, whitening, and what would be ignored.
+      Of a checkpoint: format, architecture, parameters, element types, GeM exponent, whitening, and what would be ignored. \
       Of a package: what it was converted for and from, the fidelity measured, and its quantisation plan, a line a node.
 
       Example:

@@ -8,8 +8,8 @@ struct VerifyCommand: ParsableCommand {
     commandName: "verify",
     abstract: "Hold a package against the checkpoint it was made from.",
     discussion: """
-      Runs the checkpoint in float and the package in int8 over the same images and reports how far the embeddings drift
-      and how often the top classes agree. Size, crop and GeM exponent are those the package was converted for, unless
+      Runs the checkpoint in float and the package in int8 over the same images and reports how far the embeddings drift \
+      and how often the top classes agree. Size, crop and GeM exponent are those the package was converted for, unless \
       given.
 
       Example:

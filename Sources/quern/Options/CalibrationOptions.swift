@@ -1,0 +1,75 @@
+import ArgumentParser
+import Images
+import Pipeline
+import Quantization
+
+/// What a conversion calibrates and verifies on, and how.
+struct CalibrationOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Folder of images to calibrate on; subfolders are classes.", valueName: "folder"))
+  var calibration: String
+
+  @Option(name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"))
+  var output: String
+
+  @Option(help: ArgumentHelp("Folder of images to verify on.", valueName: "folder"))
+  var verifyImages: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Random augmentation of calibration images: full (crop, flip, colour, lighting), senet (weaker), torch (crop and "
+        + "flip), AA (AutoAugment), none (as in evaluation, once each).", valueName: "recipe"))
+  var augmentation: AugmentationRecipe = .full
+
+  @Option(help: ArgumentHelp("Augmented copies of each calibration image.", valueName: "n"))
+  var repetitions = 3
+
+  @Option(
+    help: ArgumentHelp(
+      "Images to calibrate on, spread evenly over the sorted folder. (default: all, at most 300)", valueName: "n"))
+  var calibrationCount: Int?
+
+  @Option(help: ArgumentHelp("Seed of the augmentation.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "How activation ranges are chosen: mse (least squared error), min-max, or percentile with the share of values to "
+        + "keep, as in percentile:99.99.", valueName: "method"))
+  var range: RangeMethod = .meanSquaredError
+
+  @Flag(help: "Leave broken images out, with a warning, instead of failing.")
+  var skipBadImages = false
+
+  mutating func validate() throws {
+    if !(1...1000).contains(repetitions) { throw ValidationError("--repetitions must be from 1 to 1000") }
+    if let calibrationCount, calibrationCount < 1 { throw ValidationError("--calibration-count must be at least 1") }
+  }
+
+  func apply(to options: inout ConversionOptions) {
+    options.calibrationCount = calibrationCount
+    options.verificationFolder = verifyImages
+    options.recipe = augmentation
+    options.repetitions = repetitions
+    options.seed = seed
+    options.rangeMethod = range
+    options.skipsBrokenImages = skipBadImages
+  }
+}
+
+extension AugmentationRecipe: ExpressibleByArgument {}
+
+extension RangeMethod: ExpressibleByArgument {
+  public init?(argument: String) {
+    let parts = argument.split(separator: ":", maxSplits: 1)
+    switch parts.first {
+    case "mse" where parts.count == 1: self = .meanSquaredError
+    case "min-max" where parts.count == 1: self = .minMax
+    case "percentile":
+      guard parts.count == 2, let share = Double(parts[1]), share > 50, share <= 100 else { return nil }
+      self = .percentile(share)
+    default: return nil
+    }
+  }
+
+  public var defaultValueDescription: String { name }
+}
