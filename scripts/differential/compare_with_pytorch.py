@@ -70,17 +70,31 @@ def make_net(trunk, classes):
     return net, net.features, "last_linear"
 
 
-def randomize(model, run, seed):
-    """Weights and running statistics that differ per channel, scaled so that activations neither die nor explode."""
+def picture(generator, height, width):
+    """Smooth colours with noise: pixels [height, width, 3]."""
+    coarse = generator.integers(0, 256, (height // 24 + 2, width // 24 + 2, 3), dtype=np.uint8)
+    image = np.asarray(Image.fromarray(coarse).resize((width, height), Image.BICUBIC)).astype(int)
+    return np.clip(image + generator.integers(-30, 31, image.shape), 0, 255).astype(np.uint8)
+
+
+def normalized(pixels, normalization):
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in normalization)
+    return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+def randomize(model, run, normalization, seed):
+    """Weights and running statistics that differ per channel. The statistics are those of pictures like the ones compared,
+    so that activations neither die nor explode, which would leave the outputs to rounding."""
+    rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.weight.data = 0.5 + torch.rand(module.num_features, generator=generator)
+            module.weight.data = 0.3 + 0.6 * torch.rand(module.num_features, generator=generator)
             module.bias.data = 0.2 * torch.randn(module.num_features, generator=generator)
             module.momentum = 1.0
     model.train()
     with torch.no_grad():
-        run(torch.randn(4, 3, 128, 128, generator=generator))
+        run(normalized(torch.stack([torch.from_numpy(picture(rng, 128, 128)) for _ in range(8)]), normalization))
     model.eval()
 
 
@@ -101,8 +115,9 @@ class Case:
         self.trunk, self.exponent, self.whiten, self.form = trunk, exponent, whiten, form
         torch.manual_seed(seed)
         self.net, self.features, self.classifier_name = make_net(trunk, classes)
+        self.normalization = HALF if "nasnet" in trunk else IMAGENET
         with CommonCorner():
-            randomize(self.net, self.features, seed)
+            randomize(self.net, self.features, self.normalization, seed)
         self.classifier = getattr(self.net, self.classifier_name)
         nn.init.normal_(self.classifier.weight, 0, 0.05)
         if whiten:
@@ -112,7 +127,6 @@ class Case:
             self.projection = (rotation * (1 + 20 * torch.rand(d, generator=generator, dtype=torch.double))).float()
             self.mean = 0.01 * torch.rand(d, generator=generator)
             self.classifier = nn.Linear(d, classes)
-        self.normalization = HALF if "nasnet" in trunk else IMAGENET
         if form == "half":
             tensors = list(self.net.state_dict().values()) + list(self.classifier.state_dict().values())
             for tensor in tensors + ([self.projection, self.mean] if whiten else []):
@@ -164,13 +178,11 @@ class Case:
 
 
 def pictures(folder, seed=7):
-    """Smooth colours with noise, as PNG, so that both sides read the same pixels; quern resizes nothing at these sizes."""
+    """As PNG, so that both sides read the same pixels; quern resizes nothing at these sizes."""
     generator = np.random.default_rng(seed)
     paths = []
     for height, width in SIZES:
-        coarse = generator.integers(0, 256, (height // 24 + 2, width // 24 + 2, 3), dtype=np.uint8)
-        image = np.asarray(Image.fromarray(coarse).resize((width, height), Image.BICUBIC)).astype(int)
-        image = np.clip(image + generator.integers(-30, 31, image.shape), 0, 255).astype(np.uint8)
+        image = picture(generator, height, width)
         path = os.path.join(folder, f"{height}x{width}.png")
         Image.fromarray(image).save(path)
         paths.append((path, image))
@@ -182,11 +194,9 @@ def compare(case):
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = case.save(folder)
         for path, image in pictures(folder):
-            x = torch.from_numpy(image).permute(2, 0, 1).float() / 255
-            mean, std = (torch.tensor(v).view(3, 1, 1) for v in case.normalization)
-            x = (x - mean) / std
             with torch.no_grad():
-                embedding, logits = (t.numpy() for t in case.run(x[None]))
+                x = normalized(torch.from_numpy(image)[None], case.normalization)
+                embedding, logits = (t.numpy() for t in case.run(x))
             output = os.path.join(folder, "out.safetensors")
             command = [QUERN, "embed", checkpoint, path, "-o", output, "--crop", "rect", "--size", str(max(image.shape[:2])), "--quiet"]
             if case.form == "bare":

@@ -47,8 +47,8 @@ enum NASNet: Architecture {
       if stage > 0 {
         let name = "reduction_cell_\(stage - 1)"
         let reduced = reductionCell(name, current, previous, shift: stage == 1 || !isLarge, &builder)
-        // The cell after a reduction reads the cell before it, not the reduction's other input.
-        (previous, current) = (current, reduced)
+        // The older input of the cell after it is the reduction's newer one, in the large network its older one.
+        (previous, current) = (isLarge ? previous : current, reduced)
       }
       for cell in cells {
         let output = normalCell("cell_\(cell)", current, previous, isFirst: cell == cells.first, &builder)
