@@ -48,6 +48,11 @@ public struct StateDictionary {
     contains(name) ? take(name, rank: rank) : nil
   }
 
+  /// Leaves a tensor out that carries nothing for the graph, if it is there.
+  mutating func ignore(_ name: String) {
+    if contains(name) { taken.insert(name) }
+  }
+
   private mutating func note(_ error: ImportError) {
     if problem == nil { problem = error }
   }
