@@ -43,8 +43,8 @@ private struct FloatConvolutionPlan: PlannedOperator {
   let channelTile: Int
   let workers: Int
 
-  /// Elements of the gathered patches of one tile of rows: 512 KiB, half of a second-level cache.
-  private static let patchBudget = 128 * 1024
+  /// Elements of the gathered patches of one tile of rows: 1 MiB, a second-level cache.
+  private static let patchBudget = 256 * 1024
 
   init(prepared: FloatConvolution, input: Shape, residual: Shape?, output: Shape, workers: Int) {
     self.prepared = prepared
@@ -60,7 +60,7 @@ private struct FloatConvolutionPlan: PlannedOperator {
       rowTile = rows
       channelTile = Self.evenTile(groupOutputs, atMost: (groupOutputs + 3) / 4, multiple: 16)
     } else {
-      let fitting = max(48, Self.patchBudget / max(patchLength, 1))
+      let fitting = Self.gathers(prepared.op) ? max(48, Self.patchBudget / max(patchLength, 1)) : rows
       rowTile = Self.evenTile(rows, atMost: min(fitting, (rows + 3) / 4), multiple: 16)
       channelTile = groupOutputs
     }
@@ -72,10 +72,10 @@ private struct FloatConvolutionPlan: PlannedOperator {
     return max(1, min(count, ActivationLayout.roundUp((count + tiles - 1) / tiles, to: multiple)))
   }
 
+  private static func gathers(_ op: Convolution) -> Bool { !op.window.isPointwise || op.groups > 1 }
   /// A pointwise convolution reads the map as it is, unless its output is cropped to a smaller residual.
   fileprivate var gathers: Bool {
-    !prepared.op.window.isPointwise || prepared.op.groups > 1 || input.height != output.height
-      || input.width != output.width
+    Self.gathers(prepared.op) || input.height != output.height || input.width != output.width
   }
   private var cutsChannels: Bool { rowTile == rows }
   fileprivate var patchByteCount: Int {

@@ -28,14 +28,11 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
   }
 
   func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
-    guard inputs[0].elementCount < Int(Int32.max) / 2 else {
-      throw .inputSize("a map of \(inputs[0]) is too large; run fewer images at once")
-    }
     let rows = output.batch * output.height * output.width
     let pieces = workers > 1 ? 2 * workers : 1
     return Planned(
       prepared: self, output: output,
-      offsets: op.window.indirection(
+      offsets: try op.window.indirection(
         input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE)),
       rowChunk: max(1, (rows + pieces - 1) / pieces))
   }

@@ -42,23 +42,32 @@ public struct Convolution: Operator {
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
     guard input.rank == 4 else { throw .shape("a convolution's input has 4 axes, not \(input)") }
-    guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
-    guard weight.rank == 4, weight[1] == window.height, weight[2] == window.width else {
-      throw .constant(
-        role: "weight", problem: "of shape \(weight) does not fit a \(window.height)x\(window.width) kernel")
-    }
-    guard weight[0] % groups == 0, weight[3] * groups == input.channels else {
+    let weight = try checkedWeight(constants)
+    guard weight[3] * groups == input.channels else {
       throw .shape(
         "weights for \(weight[3]) channels in each of \(groups) groups do not fit a map of \(input.channels) channels")
     }
     let extent = try window.outputExtent(height: input.height, width: input.width)
-    let output = Shape([input.batch, extent.height, extent.width, weight[0]])
+    let output = try Shape([input.batch, extent.height, extent.width, weight[0]]).checkedActivation()
     guard inputs.count == 2, inputs[1] != output else { return output }
     guard inputs[1].rank == 4, inputs[1].batch == output.batch, inputs[1].channels == output.channels else {
       throw .shape("cannot add a residual of \(inputs[1]) to \(output)")
     }
     let corner = Shape.commonCorner([output, inputs[1]])
-    return [output.batch, corner.height, corner.width, output.channels]
+    return try Shape([output.batch, corner.height, corner.width, output.channels]).checkedActivation()
+  }
+
+  /// The weight's shape, if it fits the kernel and the groups; then no product of its extents overflows.
+  private func checkedWeight(_ constants: [String: Tensor]) throws(GraphError) -> Shape {
+    guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
+    guard weight.rank == 4, weight[1] == window.height, weight[2] == window.width, weight[0] > 0, weight[3] > 0 else {
+      throw .constant(
+        role: "weight", problem: "of shape \(weight) does not fit a \(window.height)x\(window.width) kernel")
+    }
+    guard weight[0] % groups == 0 else {
+      throw .constant(role: "weight", problem: "of shape \(weight) cannot be split into \(groups) groups")
+    }
+    return weight
   }
 
   public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int {
@@ -76,14 +85,17 @@ public struct Convolution: Operator {
 
 extension Convolution: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    _ = try checkedWeight(context.constants)
     switch context.inputFormats[0] {
     case .float32:
-      if let weight = context.constants["weight"]?.shape, weight.rank == 4, isDepthwise(weight: weight) {
-        try FloatDepthwiseConvolution(self, context)
-      } else {
-        try FloatConvolution(self, context)
+      try context.refuseConstants(except: ["weight", "bias"])
+      if let weight = context.constants["weight"]?.shape, isDepthwise(weight: weight) {
+        return try FloatDepthwiseConvolution(self, context)
       }
-    case .uint8(let input): try prepareInt8(context, input: input)
+      return try FloatConvolution(self, context)
+    case .uint8(let input):
+      try context.refuseConstants(except: ["weight", "weight_scale", "bias", "padding_value"])
+      return try prepareInt8(context, input: input)
     }
   }
 
@@ -91,7 +103,14 @@ extension Convolution: RunnableOperator {
     _ context: PreparationContext, input: QuantizationParameters
   ) throws(GraphError) -> any PreparedOperator {
     let weight = try context.constant("weight", .int8, rank: 4)
-    if isDepthwise(weight: weight.shape) { return try Int8DepthwiseConvolution(self, context, input: input) }
+    let length = weight.elementCount / weight.shape[0]
+    guard length <= 65536 else { throw .constant(role: "weight", problem: "sums \(length) products, over 65536") }
+    // The depthwise kernels only make uint8; what else there is runs as a grouped convolution.
+    if isDepthwise(weight: weight.shape), context.inputFormats.count == 1, case .uint8 = context.outputFormat,
+      context.constants["padding_value"] == nil
+    {
+      return try Int8DepthwiseConvolution(self, context, input: input)
+    }
     return try Int8Convolution(self, context, input: input)
   }
 }

@@ -20,12 +20,15 @@ struct PoolingOperator: PreparedOperator {
   }
 
   func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
-    guard inputs[0].elementCount < Int(Int32.max) / 2 else {
-      throw .inputSize("a map of \(inputs[0]) is too large; run fewer images at once")
-    }
-    let offsets = window.indirection(
+    let offsets = try window.indirection(
       input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE),
       padding: countsPadding ? Int32(QUERN_TAP_ZERO) : nil)
+    // A dilated window can step over a small map.
+    for first in stride(from: 0, to: offsets.count, by: window.taps) {
+      guard offsets[first..<first + window.taps].contains(where: { $0 != Int32(QUERN_TAP_NONE) }) else {
+        throw .inputSize("a window of pooling has no position inside a map of \(inputs[0])")
+      }
+    }
     let rows = output.batch * output.height * output.width
     return Planned(
       body: body, output: output, taps: window.taps, offsets: offsets, chunk: max(1, (rows + workers - 1) / workers))

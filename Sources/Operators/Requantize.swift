@@ -18,6 +18,7 @@ public struct Requantize: Operator {
 
 extension Requantize: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     let (from, to) = (context.inputFormats[0], context.outputFormat)
     let conversion = ValueConversion(from: from, to: to, kernels: context.kernels)
     let (inputSize, outputSize) = (from.elementType.byteCount, to.elementType.byteCount)
