@@ -38,12 +38,13 @@ public struct AveragePooling: Operator {
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("average pooling's input has 4 axes, not \(inputs[0])") }
     let extent = try window.outputExtent(height: inputs[0].height, width: inputs[0].width)
-    return [inputs[0].batch, extent.height, extent.width, inputs[0].channels]
+    return try Shape([inputs[0].batch, extent.height, extent.width, inputs[0].channels]).checkedActivation()
   }
 }
 
 extension AveragePooling: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
       throw .structure("average pooling's input and output differ in format")
     }

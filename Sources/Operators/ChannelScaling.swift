@@ -36,6 +36,7 @@ public struct ChannelScaling: Operator {
 
 extension ChannelScaling: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     guard context.inputFormats[1] == .float32 else { throw .structure("the factors of channels are float32") }
     let residual = context.inputFormats.count == 3 ? context.inputFormats[2] : nil
     switch (context.inputFormats[0], residual) {
@@ -102,11 +103,10 @@ private struct Int8ChannelScaling: PreparedOperator, @unchecked Sendable {
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
       let factors = buffers.scratch.assumingMemoryBound(to: Float.self)
       let given = buffers.inputs[1].assumingMemoryBound(to: Float.self)
-      let outputScale: Double =
-        if case .uint8(let parameters) = prepared.output { Double(parameters.scale) } else { 1 }
-      let ratio = Float(Double(prepared.map.scale) / outputScale)
+      let outputScale: Float = if case .uint8(let parameters) = prepared.output { parameters.scale } else { 1 }
+      let ratio = prepared.map.scale / outputScale
       for index in 0..<output.batch * output.channels { factors[index] = given[index] * ratio }
-      let residualFactor = prepared.residual.map { Float(Double($0.scale) / outputScale) } ?? 0
+      let residualFactor = prepared.residual.map { $0.scale / outputScale } ?? 0
       team.forEach(output.batch * output.height) { line, _ in
         let run = PixelRun(output: output, inputs: inputs, first: line * output.width, count: output.width)
         scale(run, buffers, factors + run.image * output.channels, residualFactor)

@@ -20,12 +20,14 @@ public struct Concatenation: Operator {
       throw .shape("cannot concatenate maps of \(inputs.map(\.description).joined(separator: ", "))")
     }
     let corner = Shape.commonCorner(inputs)
-    return [inputs[0].batch, corner.height, corner.width, inputs.reduce(0) { $0 + $1.channels }]
+    return try Shape([inputs[0].batch, corner.height, corner.width, inputs.reduce(0) { $0 + $1.channels }])
+      .checkedActivation()
   }
 }
 
 extension Concatenation: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     let output = context.outputFormat
     let conversions = context.inputFormats.map { ValueConversion(from: $0, to: output, kernels: context.kernels) }
     let inputSizes = context.inputFormats.map(\.elementType.byteCount)

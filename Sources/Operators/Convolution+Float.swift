@@ -60,7 +60,7 @@ private struct FloatConvolutionPlan: PlannedOperator {
       rowTile = rows
       channelTile = Self.evenTile(groupOutputs, atMost: (groupOutputs + 3) / 4, multiple: 16)
     } else {
-      let fitting = Self.gathers(prepared.op, input, output) ? max(48, Self.patchBudget / max(patchLength, 1)) : rows
+      let fitting = Self.gathers(prepared.op) ? max(48, Self.patchBudget / max(patchLength, 1)) : rows
       rowTile = Self.evenTile(rows, atMost: min(fitting, (rows + 3) / 4), multiple: 16)
       channelTile = groupOutputs
     }
@@ -72,12 +72,11 @@ private struct FloatConvolutionPlan: PlannedOperator {
     return max(1, min(count, ActivationLayout.roundUp((count + tiles - 1) / tiles, to: multiple)))
   }
 
+  private static func gathers(_ op: Convolution) -> Bool { !op.window.isPointwise || op.groups > 1 }
   /// A pointwise convolution reads the map as it is, unless its output is cropped to a smaller residual.
-  private static func gathers(_ op: Convolution, _ input: Shape, _ output: Shape) -> Bool {
-    !op.window.isPointwise || op.groups > 1 || input.height != output.height || input.width != output.width
+  fileprivate var gathers: Bool {
+    Self.gathers(prepared.op) || input.height != output.height || input.width != output.width
   }
-
-  fileprivate var gathers: Bool { Self.gathers(prepared.op, input, output) }
   private var cutsChannels: Bool { rowTile == rows }
   fileprivate var patchByteCount: Int {
     gathers ? ActivationLayout.roundUp(rowTile * patchLength * 4, to: ActivationLayout.alignment) : 0

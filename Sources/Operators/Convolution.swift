@@ -54,7 +54,7 @@ public struct Convolution: Operator {
       throw .shape("cannot add a residual of \(inputs[1]) to \(output)")
     }
     let corner = Shape.commonCorner([output, inputs[1]])
-    return [output.batch, corner.height, corner.width, output.channels]
+    return try Shape([output.batch, corner.height, corner.width, output.channels]).checkedActivation()
   }
 
   /// The weight's shape, if it fits the kernel and the groups; then no product of its extents overflows.

@@ -26,6 +26,7 @@ public struct Cropping: Operator {
 
 extension Cropping: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     let format = context.outputFormat
     guard context.inputFormats[0] == format else { throw .structure("cropping's input and output differ in format") }
     let margins = margins

@@ -25,8 +25,8 @@ struct PoolingOperator: PreparedOperator {
       padding: countsPadding ? Int32(QUERN_TAP_ZERO) : nil)
     // A dilated window can step over a small map.
     for first in stride(from: 0, to: offsets.count, by: window.taps) {
-      guard offsets[first..<first + window.taps].contains(where: { $0 != QUERN_TAP_NONE }) else {
-        throw .inputSize("a pooling window has no position inside a map of \(inputs[0])")
+      guard offsets[first..<first + window.taps].contains(where: { $0 != Int32(QUERN_TAP_NONE) }) else {
+        throw .inputSize("a window of pooling has no position inside a map of \(inputs[0])")
       }
     }
     let rows = output.batch * output.height * output.width

@@ -19,6 +19,7 @@ public struct Sigmoid: Operator {
 extension Sigmoid: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
+    try context.refuseConstants(except: [])
     return ElementwiseOperator { shape, buffers, range in
       let input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
       let output = buffers.output.assumingMemoryBound(to: Float.self)

@@ -33,7 +33,7 @@ struct ValueConversion: @unchecked Sendable {
         output.assumingMemoryBound(to: Float.self))
     case (.uint8(let a), .uint8(let b)):
       kernel.requantize(
-        input.assumingMemoryBound(to: UInt8.self), Int32(a.zeroPoint), Float(Double(a.scale) / Double(b.scale)), count,
+        input.assumingMemoryBound(to: UInt8.self), Int32(a.zeroPoint), a.scale / b.scale, count,
         Int32(b.zeroPoint), 0, output.assumingMemoryBound(to: UInt8.self))
     }
   }

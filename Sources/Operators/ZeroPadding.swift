@@ -18,15 +18,16 @@ public struct ZeroPadding: Operator {
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
     guard input.rank == 4 else { throw .shape("padding goes around a map with 4 axes, not \(input)") }
-    return [
+    return try Shape([
       input.batch, input.height + margins.top + margins.bottom, input.width + margins.left + margins.right,
       input.channels,
-    ]
+    ]).checkedActivation()
   }
 }
 
 extension ZeroPadding: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     let format = context.outputFormat
     guard context.inputFormats[0] == format else { throw .structure("padding's input and output differ in format") }
     let zero: UInt8 = if case .uint8(let parameters) = format { parameters.zeroPoint } else { 0 }
