@@ -38,8 +38,8 @@ extension Addition: RunnableOperator {
       }
     case (.uint8(let a), .uint8(let b), .uint8(let sum)):
       let kernel = context.kernels.elementwise.add
-      let aFactor = Float(Double(a.scale) / Double(sum.scale))
-      let bFactor = Float(Double(b.scale) / Double(sum.scale))
+      let aFactor = a.scale / sum.scale
+      let bFactor = b.scale / sum.scale
       return ElementwiseOperator { shape, buffers, range in
         let start = range.lowerBound * shape.channels
         kernel?(

@@ -31,7 +31,7 @@ struct Requantization: Sendable {
     }
     output = context.outputFormat
     self.relu = relu
-    let outputScale: Double = if case .uint8(let parameters) = output { Double(parameters.scale) } else { 1 }
+    let outputScale: Float = if case .uint8(let parameters) = output { parameters.scale } else { 1 }
     var folded = [Int32](repeating: 0, count: padded)
     var multiplier = [Float](repeating: 0, count: padded)
     for channel in 0..<channels {
@@ -39,7 +39,8 @@ struct Requantization: Sendable {
         throw .constant(role: "bias", problem: "of channel \(channel) does not fit 32 bits")
       }
       folded[channel] = value
-      multiplier[channel] = Float(Double(input.scale) * Double(weightScale[channel]) / outputScale)
+      // In this order and precision, which are ONNX Runtime's, so that exported models round alike.
+      multiplier[channel] = input.scale * weightScale[channel] / outputScale
       guard multiplier[channel].isFinite else {
         throw .constant(role: "weight_scale", problem: "of channel \(channel) is not finite")
       }

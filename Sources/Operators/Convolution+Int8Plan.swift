@@ -113,7 +113,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
     switch prepared.residual {
     case .uint8(let parameters)?:
       arguments.residual = buffers.inputs[1].assumingMemoryBound(to: UInt8.self)
-      arguments.residual_multiplier = Float(Double(parameters.scale) / Double(outputScale))
+      arguments.residual_multiplier = parameters.scale / outputScale
       arguments.residual_zero_point = Int32(parameters.zeroPoint)
     case .float32?: arguments.residual_f32 = buffers.inputs[1].assumingMemoryBound(to: Float.self)
     case nil: break

@@ -38,7 +38,7 @@ extension Requantize: RunnableOperator {
       case (.uint8(let a), .uint8(let b)):
         kernels.elementwise.requantize(
           input.assumingMemoryBound(to: UInt8.self) + start, Int32(a.zeroPoint),
-          Float(Double(a.scale) / Double(b.scale)), count, Int32(b.zeroPoint), 0,
+          a.scale / b.scale, count, Int32(b.zeroPoint), 0,
           output.assumingMemoryBound(to: UInt8.self) + start)
       }
     }

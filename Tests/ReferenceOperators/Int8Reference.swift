@@ -16,7 +16,7 @@ public enum Int8Reference {
   }
 
   /// One f32 constant computed in f64.
-  static func ratio(_ a: Float, _ b: Float) -> Float { Float(Double(a) / Double(b)) }
+  static func ratio(_ a: Float, _ b: Float) -> Float { a / b }
 
   public static func convolution(
     _ op: Convolution, _ inputs: [Activation], outputFormat: ValueFormat, constants: [String: Tensor]
@@ -49,11 +49,11 @@ public enum Int8Reference {
         let at = position * outputs + n
         switch outputFormat {
         case .float32:
-          var real = Float(accumulator) * Float(Double(x.scale) * Double(scales[n]) / 1)
+          var real = Float(accumulator) * (x.scale * scales[n])
           if inputs.count > 1 { real = real + residual(inputs[1], at, outputScale: 1) }
           floats.append(op.activation == .relu ? (real > 0 ? real : 0) : real)
         case .uint8(let y):
-          var real = Float(accumulator) * Float(Double(x.scale) * Double(scales[n]) / Double(y.scale))
+          var real = Float(accumulator) * (x.scale * scales[n] / y.scale)
           if inputs.count > 1 { real = real + residual(inputs[1], at, outputScale: y.scale) }
           bytes.append(
             level(real, zeroPoint: y.zeroPoint, low: op.activation == .relu ? Int64(y.zeroPoint) : 0))

@@ -3,14 +3,15 @@ import Operators
 import Tensors
 
 extension MaxPooling: ONNXExportable {
-  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> String {
-    exporter.builder.node(
-      "MaxPool", name: node.name, inputs: [exporter.input(node)], attributes: window.onnxAttributes)
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    .real(
+      exporter.builder.node(
+        "MaxPool", name: node.name, inputs: [exporter.input(node)], attributes: window.onnxAttributes))
   }
 }
 
 extension GeneralizedMeanPooling: ONNXExportable {
-  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> String {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     let input = exporter.input(node)
     let axes: [(String, ONNXModelBuilder.Attribute)] = [("axes", .ints([2, 3])), ("keepdims", .int(0))]
     let pooled = appendsOne ? "\(node.name).pooled" : node.name
@@ -26,9 +27,9 @@ extension GeneralizedMeanPooling: ONNXExportable {
       let mean = exporter.builder.node("ReduceMean", name: "\(node.name).mean", inputs: [powers], attributes: axes)
       exporter.builder.node("Pow", name: pooled, inputs: [mean, root])
     }
-    guard appendsOne else { return pooled }
+    guard appendsOne else { return .real(pooled) }
     let pads = exporter.builder.initializer("\(node.name).pads", Tensor([Int64(0), 0, 0, 1]))
     let one = exporter.builder.initializer("\(node.name).one", Tensor([Float(1)], shape: []))
-    return exporter.builder.node("Pad", name: node.name, inputs: [pooled, pads, one])
+    return .real(exporter.builder.node("Pad", name: node.name, inputs: [pooled, pads, one]))
   }
 }

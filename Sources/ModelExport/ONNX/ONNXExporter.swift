@@ -6,6 +6,10 @@ import Tensors
 /// Writes a graph as an ONNX model: a float graph as float operators, a quantised one in QDQ form, in which every operator
 /// works on dequantised values between QuantizeLinear and DequantizeLinear, and runtimes fuse what they can.
 ///
+/// ONNX Runtime computes the same integers as quern's int8 runtime: convolutions whose only epilogue is a ReLU in the
+/// canonical form that every runtime fuses; the others, which add a residual before their one rounding, on whole numbers
+/// in float, whose sums are exact below 2^24.
+///
 /// The input is float32 NCHW, normalised as in training; outputs keep their names. A quantised graph takes pixels: its
 /// model undoes the normalisation and rounds to the pixel first.
 public struct ONNXExporter {
@@ -14,6 +18,8 @@ public struct ONNXExporter {
   var builder = ONNXModelBuilder()
   /// The name of each value in float form, dequantised where it is uint8.
   private var names: [ValueID: String] = [:]
+  /// The name of each uint8 value, and of its zero point.
+  private var levels: [ValueID: (quantized: String, zeroPoint: String)] = [:]
 
   /// protobuf messages stay below 2 GiB.
   private static let limit = Int(Int32.max)
@@ -41,7 +47,7 @@ public struct ONNXExporter {
     for node in graph.nodes {
       guard let op = node.op as? any ONNXExportable else { throw .unsupported(node: node.name, op: node.kind) }
       let value = try op.emit(node, into: &self)
-      names[node.output] = emitFormat(graph.format(of: node.output), of: value, name: node.name)
+      names[node.output] = emitFormat(graph.format(of: node.output), of: value, node.output, name: node.name)
     }
     for output in graph.outputs {
       guard let value = names[output.value] else { continue }
@@ -59,23 +65,39 @@ public struct ONNXExporter {
     builder.initializer("input.offset", channels(graph.preprocessing.mean))
     builder.node("Mul", name: "input.scaled", inputs: ["input", "input.scale"])
     builder.node("Add", name: "input.pixels", inputs: ["input.scaled", "input.offset"])
-    return emitFormat(graph.format(of: graph.input), of: "input.pixels", name: "input")
+    return emitFormat(
+      graph.format(of: graph.input), of: .real("input.pixels"), graph.input, name: "input")
   }
 
   /// QuantizeLinear and DequantizeLinear after a value that is held as uint8.
-  private mutating func emitFormat(_ format: ValueFormat, of value: String, name: String) -> String {
-    guard case .uint8(let parameters) = format else { return value }
+  private mutating func emitFormat(
+    _ format: ValueFormat, of value: ONNXValue, _ id: ValueID, name: String
+  ) -> String {
+    guard case .uint8(let parameters) = format else { return value.name }
     let scale = builder.initializer("\(name).output_scale", Tensor([parameters.scale], shape: []))
     let zeroPoint = builder.initializer("\(name).output_zero_point", Tensor([parameters.zeroPoint], shape: []))
-    builder.node("QuantizeLinear", name: "\(name).quantized", inputs: [value, scale, zeroPoint])
-    return builder.node(
-      "DequantizeLinear", name: "\(name).dequantized", inputs: ["\(name).quantized", scale, zeroPoint])
+    let step = if case .levels = value { one } else { scale }
+    let quantized = builder.node("QuantizeLinear", name: "\(name).quantized", inputs: [value.name, step, zeroPoint])
+    levels[id] = (quantized, zeroPoint)
+    return builder.node("DequantizeLinear", name: "\(name).dequantized", inputs: [quantized, scale, zeroPoint])
   }
+
+  /// The scale 1, by which quantised values become whole numbers in float.
+  var one: String { mutating get { builder.initializer("one", Tensor([Float(1)], shape: [])) } }
 
   // MARK: - What operators need
 
   /// The name of an input of a node in float form.
   func input(_ node: Node, _ slot: Int = 0) -> String { names[node.inputs[slot]] ?? "" }
+
+  /// An input in steps of its scale from its zero point: whole numbers in float; `nil` where the input is float.
+  mutating func inputLevels(_ node: Node, _ slot: Int = 0) -> String? {
+    guard let (quantized, zeroPoint) = levels[node.inputs[slot]] else { return nil }
+    return builder.node(
+      "DequantizeLinear", name: "\(node.name).input\(slot)_levels", inputs: [quantized, one, zeroPoint])
+  }
+
+  func outputFormat(_ node: Node) -> ValueFormat { graph.format(of: node.output) }
 
   func inputFormat(_ node: Node, _ slot: Int = 0) -> ValueFormat { graph.format(of: node.inputs[slot]) }
 
@@ -102,6 +124,20 @@ public struct ONNXExporter {
 
 /// An operator that ONNX can express.
 protocol ONNXExportable: Operator {
-  /// Adds the nodes of the operator and returns the name of its output in float form, before any quantisation.
-  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> String
+  /// Adds the nodes of the operator and returns its output before any quantisation.
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue
+}
+
+/// The output of an operator's nodes.
+enum ONNXValue {
+  /// In real units.
+  case real(String)
+  /// In steps of the output's scale, still to be rounded and moved by the zero point.
+  case levels(String)
+
+  var name: String {
+    switch self {
+    case .real(let name), .levels(let name): name
+    }
+  }
 }
