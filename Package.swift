@@ -91,7 +91,8 @@ let package = Package(
     tests(
       "QuantizationTests",
       [
-        "Calibration", "Graphs", "Kernels", "Operators", "Passes", "Quantization", "ReferenceOperators", "Runtime", "Tensors",
+        "Calibration", "Graphs", "Kernels", "Operators", "Passes", "Quantization", "ReferenceOperators", "Runtime",
+        "Tensors",
       ]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
