@@ -92,7 +92,8 @@ extension Convolution: RunnableOperator {
     switch context.inputFormats[0] {
     case .float32:
       try context.refuseConstants(except: ["weight", "bias"])
-      if let weight = context.constants["weight"]?.shape, isDepthwise(weight: weight) {
+      // The depthwise kernels take no residual; with one it runs as a grouped convolution.
+      if let weight = context.constants["weight"]?.shape, isDepthwise(weight: weight), context.inputFormats.count == 1 {
         return try FloatDepthwiseConvolution(self, context)
       }
       return try FloatConvolution(self, context)

@@ -94,7 +94,7 @@ public struct Converter {
     let images = try ImageSelection(
       options, calibration: calibration, classCount: info.classCount, progress: progress)
 
-    let folded = try clock.stage("fold") { try Folding(imported, side: probeSide(imported.graph)) }
+    let folded = try clock.stage("fold") { try Folding(imported, probe: try probe(imported.graph, images.calibration)) }
     imported.checkpoint.releasePages()
     let float = try Executable(folded.graph)
 
@@ -152,8 +152,20 @@ public struct Converter {
 
   // MARK: - Checks
 
-  /// Large enough for the network, small enough to be quick: what folding is proved on.
-  private func probeSide(_ graph: Graph) -> Int { min(options.evaluation.size, max(graph.leastSquareInput ?? 0, 128)) }
+  /// What folding is proved on: the first calibration image that can be read, large enough for the network and small
+  /// enough to be quick.
+  private func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
+    let side = min(options.evaluation.size, max(graph.leastSquareInput ?? 0, 224))
+    let evaluation = try EvaluationProtocol(crop: .square, size: side)
+    for file in files {
+      if let pixels = try? ImageFile.decode(try ImageFile.read(file.path), path: file.path),
+        let image = try? evaluation.apply(to: pixels)
+      {
+        return image
+      }
+    }
+    throw PipelineError.noUsableImages(folder: options.calibrationFolder)
+  }
 
   private func checkFinite(_ statistics: ActivationStatistics, _ graph: Graph) throws {
     for node in graph.nodes {

@@ -23,10 +23,17 @@ public struct QuantizationPlanner: Sendable {
       name: "input", format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)), observed: 0...255,
       reason: "the pixels themselves: preprocessing is folded into the first convolution")
     let readsInFloat = Self.valuesReadInFloat(graph, consumers)
+    var ranges: [ValueID: QuantizationParameters] = [:]
     for node in graph.nodes {
       plan.arithmetic[node.name] = Self.arithmetic(of: node)
-      plan.activations[node.output] = activation(
-        of: node, Self.rangeOwner(of: node.output, graph, consumers, readsInFloat), readsInFloat, plan, statistics)
+      let owner = Self.rangeOwner(of: node.output, graph, consumers, readsInFloat)
+      plan.activations[node.output] = activation(of: node, readsInFloat, plan, statistics) {
+        let parameters =
+          ranges[owner] ?? statistics.histograms[owner]?.parameters(rangeMethod)
+          ?? QuantizationParameters(scale: 1, zeroPoint: 0)
+        ranges[owner] = parameters
+        return (parameters, owner == node.output)
+      }
     }
     return plan
   }
@@ -86,8 +93,8 @@ public struct QuantizationPlanner: Sendable {
   }
 
   private func activation(
-    of node: Node, _ rangeOwner: ValueID, _ readsInFloat: Set<ValueID>, _ plan: QuantizationPlan,
-    _ statistics: ActivationStatistics
+    of node: Node, _ readsInFloat: Set<ValueID>, _ plan: QuantizationPlan, _ statistics: ActivationStatistics,
+    range: () -> (parameters: QuantizationParameters, isItsOwn: Bool)
   ) -> QuantizationPlan.Activation {
     let histogram = statistics.histograms[node.output]
     let observed = histogram.flatMap { $0.minimum <= $0.maximum ? $0.minimum...$0.maximum : nil }
@@ -104,11 +111,9 @@ public struct QuantizationPlanner: Sendable {
       if readsInFloat.contains(node.output) {
         return decide(.float32, "only read in float, so it is stored without rounding")
       }
-      let parameters =
-        statistics.histograms[rangeOwner]?.parameters(rangeMethod) ?? QuantizationParameters(scale: 1, zeroPoint: 0)
+      let (parameters, isItsOwn) = range()
       return decide(
-        .uint8(parameters),
-        rangeOwner == node.output ? rangeMethod.name : "\(rangeMethod.name), of the concatenation that reads it")
+        .uint8(parameters), isItsOwn ? rangeMethod.name : "\(rangeMethod.name), of the concatenation that reads it")
     }
   }
 }

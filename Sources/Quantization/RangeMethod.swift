@@ -80,11 +80,16 @@ package struct RangeSearch {
     var high = maximum
     for _ in 0..<3 {
       let before = (low, high)
-      if maximum > 0 { high = shares.map { maximum * $0 }.min { error(low, $0) < error(low, $1) } ?? high }
-      if minimum < 0 { low = shares.map { minimum * $0 }.min { error($0, high) < error($1, high) } ?? low }
+      if maximum > 0 { high = least(shares.map { maximum * $0 }) { error(low, $0) } ?? high }
+      if minimum < 0 { low = least(shares.map { minimum * $0 }) { error($0, high) } ?? low }
       if before == (low, high) { break }
     }
     return QuantizationParameters(covering: Float(low), Float(high))
+  }
+
+  /// The candidate with the least error, the first of equals.
+  private func least(_ candidates: [Double], _ error: (Double) -> Double) -> Double? {
+    candidates.map { ($0, error($0)) }.min { $0.1 < $1.1 }?.0
   }
 
   /// The summed squared error of quantising to 256 levels that cover `low ... high`.
@@ -118,7 +123,9 @@ package struct RangeSearch {
   private func cubes(_ far: Double, _ near: Double) -> Double { (far * far * far - near * near * near) / 3 }
 
   private func rounding(_ t: Double, _ step: Double) -> Double {
-    let n = (t / step).rounded()
+    // Adding and subtracting 1.5 x 2^52 rounds to an integer, without a call into the C library; t / step is within
+    // the levels.
+    let n = (t / step + 0x1.8p52) - 0x1.8p52
     let rest = t - n * step
     return n * step * step * step / 12 + rest * rest * rest / 3
   }

@@ -50,7 +50,9 @@ enum ConvolutionSuites {
   static func float(_ random: inout SplitMix64) throws -> Problem {
     let geometry = geometry(&random, random.pick([.any, .depthwise, .pointwise, .first]))
     var inputs = [Activation.random(geometry.input, .float32, &random)]
-    if random.chance(0.4) { inputs.append(Activation.random(geometry.output, .float32, &random)) }
+    if random.chance(0.4) {
+      inputs.append(Activation.random(residualShape(geometry.output, &random), .float32, &random))
+    }
     var constants = ["weight": Tensor(random.floats(geometry.weight.elementCount), shape: geometry.weight)]
     if random.chance(0.6) { constants["bias"] = Tensor(random.floats(geometry.weight[0])) }
     return try Problem(float: geometry.op, inputs, constants: constants)
@@ -83,12 +85,21 @@ enum ConvolutionSuites {
     if random.chance(0.4) {
       let format: ValueFormat =
         isFloat && random.chance(0.5) ? .float32 : Suites.uint8(&random, scale: spread * 0.3...spread * 3)
-      inputs.append(Activation.random(geometry.output, format, &random))
+      inputs.append(Activation.random(residualShape(geometry.output, &random), format, &random))
     }
     let expected = Int8Reference.convolution(geometry.op, inputs, outputFormat: output, constants: constants)
     return Problem(
       geometry.op, inputs, outputFormat: output, constants: constants, shape: expected.shape, exactly: expected.elements
     )
+  }
+
+  /// A residual of the output's shape, or one that is larger or smaller.
+  private static func residualShape(_ output: Shape, _ random: inout SplitMix64) -> Shape {
+    if random.chance(0.7) { return output }
+    return [
+      output.batch, max(1, output.height + random.int(-2...2)), max(1, output.width + random.int(-2...2)),
+      output.channels,
+    ]
   }
 
   private static let pixels = ValueFormat.uint8(QuantizationParameters(scale: 1, zeroPoint: 0))

@@ -66,8 +66,9 @@ import Testing
   private static func throughPackage(_ problem: Problem) throws -> Node {
     var graph = Graph(architecture: "problem", preprocessing: .imageNet, inputFormat: problem.inputs[0].format)
     var inputs = [graph.input]
-    if problem.inputs.count > 1 {
-      inputs.append(graph.append(Requantize(), name: "other", inputs: inputs, format: problem.inputs[1].format))
+    for (index, other) in problem.inputs.enumerated().dropFirst() {
+      inputs.append(
+        graph.append(Requantize(), name: "other \(index)", inputs: [graph.input], format: other.format))
     }
     let output = graph.append(
       problem.op, name: "node", inputs: inputs, constants: problem.constants, format: problem.outputFormat)

@@ -6,27 +6,28 @@ import Tensors
 /// Random problems for every operator, by name; a name begins with the operator's wire name. An operator without a suite
 /// fails a test.
 enum Suites {
-  static let all: [(name: String, operatorName: String, make: @Sendable (inout SplitMix64) throws -> Problem)] = [
-    ("addition, float", Addition.wireName, floatAddition),
-    ("addition, int8", Addition.wireName, int8Addition),
-    ("batch normalisation", BatchNormalization.wireName, batchNormalization),
-    ("centering", Centering.wireName, centering),
-    ("convolution, float", Convolution.wireName, { try ConvolutionSuites.float(&$0) }),
-    ("convolution, int8", Convolution.wireName, { ConvolutionSuites.int8(&$0, .any) }),
-    ("convolution, int8 depthwise", Convolution.wireName, { ConvolutionSuites.int8(&$0, .depthwise) }),
-    ("convolution, int8 pointwise", Convolution.wireName, { ConvolutionSuites.int8(&$0, .pointwise) }),
-    ("convolution, int8 first", Convolution.wireName, { ConvolutionSuites.int8(&$0, .first) }),
-    ("GeM pooling, float", GeneralizedMeanPooling.wireName, floatPooling),
-    ("GeM pooling, int8", GeneralizedMeanPooling.wireName, int8Pooling),
-    ("L2 normalisation", L2Normalization.wireName, l2Normalization),
-    ("linear, float", Linear.wireName, floatLinear),
-    ("linear, int8 weights", Linear.wireName, int8Linear),
-    ("max pooling, float", MaxPooling.wireName, floatMaxPooling),
-    ("max pooling, int8", MaxPooling.wireName, int8MaxPooling),
-    ("ReLU, float", ReLU.wireName, floatReLU),
-    ("ReLU, int8", ReLU.wireName, int8ReLU),
-    ("requantize", Requantize.wireName, requantize),
-  ]
+  static let all: [(name: String, operatorName: String, make: @Sendable (inout SplitMix64) throws -> Problem)] =
+    [
+      ("addition, float", Addition.wireName, floatAddition),
+      ("addition, int8", Addition.wireName, int8Addition),
+      ("batch normalisation", BatchNormalization.wireName, batchNormalization),
+      ("centering", Centering.wireName, centering),
+      ("convolution, float", Convolution.wireName, { try ConvolutionSuites.float(&$0) }),
+      ("convolution, int8", Convolution.wireName, { ConvolutionSuites.int8(&$0, .any) }),
+      ("convolution, int8 depthwise", Convolution.wireName, { ConvolutionSuites.int8(&$0, .depthwise) }),
+      ("convolution, int8 pointwise", Convolution.wireName, { ConvolutionSuites.int8(&$0, .pointwise) }),
+      ("convolution, int8 first", Convolution.wireName, { ConvolutionSuites.int8(&$0, .first) }),
+      ("GeM pooling, float", GeneralizedMeanPooling.wireName, floatPooling),
+      ("GeM pooling, int8", GeneralizedMeanPooling.wireName, int8Pooling),
+      ("L2 normalisation", L2Normalization.wireName, l2Normalization),
+      ("linear, float", Linear.wireName, floatLinear),
+      ("linear, int8 weights", Linear.wireName, int8Linear),
+      ("max pooling, float", MaxPooling.wireName, floatMaxPooling),
+      ("max pooling, int8", MaxPooling.wireName, int8MaxPooling),
+      ("ReLU, float", ReLU.wireName, floatReLU),
+      ("ReLU, int8", ReLU.wireName, int8ReLU),
+      ("requantize", Requantize.wireName, requantize),
+    ] + MapSuites.all
 
   static func make(_ name: String, seed: Int) throws -> Problem {
     guard let index = all.firstIndex(where: { $0.name == name }) else { throw UnknownSuite(name: name) }
@@ -58,22 +59,26 @@ enum Suites {
     (window.left, window.right) = (random.int(padding), random.int(padding))
     if random.chance(0.3) { (window.dilationHeight, window.dilationWidth) = (random.int(1...2), random.int(1...3)) }
     window.ceilMode = random.chance(0.3)
+    // Windows that begin or end inside the map.
+    if random.chance(0.1) { window.top = random.int(-2...0) }
+    if random.chance(0.1) { window.left = random.int(-2...0) }
+    if random.chance(0.1) { window.bottom = random.int(-2...0) }
     return window
   }
 
   // MARK: - Elementwise
 
   private static func floatAddition(_ random: inout SplitMix64) throws -> Problem {
-    let shape = map(&random)
-    let inputs = (0..<2).map { _ in Activation.random(shape, .float32, &random) }
+    let inputs = MapSuites.corners(&random, 2).map { Activation.random($0, .float32, &random) }
     return try Problem(float: Addition(activation: random.pick([.none, .relu])), inputs)
   }
 
   private static func int8Addition(_ random: inout SplitMix64) -> Problem {
-    let shape = map(&random)
+    let shapes = MapSuites.corners(&random, 2)
     let (a, b) = (
-      Activation.random(shape, uint8(&random), &random), Activation.random(shape, uint8(&random), &random)
+      Activation.random(shapes[0], uint8(&random), &random), Activation.random(shapes[1], uint8(&random), &random)
     )
+    let shape = CornerReference.shape(shapes, channels: shapes[0].channels)
     let op = Addition(activation: random.pick([.none, .relu]))
     let format = uint8(&random, scale: random.pick([0.001...0.1, 1e-30...1e-29]))
     guard case .uint8(let y) = format else { fatalError("no uint8") }
@@ -171,7 +176,7 @@ enum Suites {
   }
 
   /// A window with padding smaller than itself that meets the map at every position.
-  private static func poolingWindow(_ random: inout SplitMix64, _ map: Shape) -> Window {
+  static func poolingWindow(_ random: inout SplitMix64, _ map: Shape) -> Window {
     while true {
       let window = window(&random, kernels: [1, 2, 3, 5], padding: 0...2)
       guard max(window.top, window.bottom) < window.height, max(window.left, window.right) < window.width else {

@@ -17,9 +17,10 @@ import Testing
     return Dictionary(uniqueKeysWithValues: graph.outputs.map { ($0.name, values[$0.value]?.values ?? []) })
   }
 
-  private static func expectEqual(_ a: Graph, _ b: Graph, seed: Int = 0) throws {
+  private static func expectEqual(
+    _ a: Graph, _ b: Graph, seed: Int = 0, shape: Shape = [2, 16, 17, 3]
+  ) throws {
     var random = SplitMix64(seed: UInt64(seed))
-    let shape: Shape = [2, 16, 17, 3]
     let input = (0..<shape.elementCount).map { _ in Double.random(in: -2...2, using: &random) }
     let (before, after) = (try outputs(a, input, shape), try outputs(b, input, shape))
     #expect(before.keys.sorted() == after.keys.sorted())
@@ -43,6 +44,15 @@ import Testing
     // Nothing is left to do.
     let (again, more) = try Self.folding.run(folded)
     #expect(more.isEmpty && again.nodes.count == folded.nodes.count)
+  }
+
+  /// Graphs with every operator of maps, whose sizes differ, too.
+  @Test(arguments: 0..<300)
+  func foldingKeepsOutputsOfRichGraphs(seed: Int) throws {
+    let graph = RandomGraph.make(seed: UInt64(7000 + seed), nodes: 4 + seed % 20, isRich: true)
+    let (folded, _) = try PassPipeline.fold.run(graph)
+    try Self.expectEqual(graph, folded, seed: seed, shape: [1, 24, 27, 3])
+    #expect(!folded.nodes.contains { $0.op is BatchNormalization }, "a batch norm is left")
   }
 
   @Test(arguments: 0..<30)

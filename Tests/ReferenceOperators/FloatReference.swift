@@ -52,10 +52,15 @@ public enum FloatReference {
         for index in range { values[index] = x[index] / norm }
       }
       return Result(shape: shape, values: values, bounds: values.map { abs($0) * 6 * u })
+    case is AveragePooling, is Concatenation, is ZeroPadding, is Cropping, is Sigmoid, is ChannelScaling:
+      return moreOperators(op, inputs)
     case let op as Addition:
-      let sums = zip(x, inputs[1].values).map { $0 + $1 }
+      let output = CornerReference.shape(inputs.map(\.shape), channels: shape.channels)
+      let terms = inputs.map { CornerReference.cropped($0.values, $0.shape, to: output) }
+      let sums = zip(terms[0], terms[1]).map { $0 + $1 }
       return Result(
-        shape: shape, values: op.activation == .relu ? sums.map { max($0, 0) } : sums, bounds: sums.map { abs($0) * u })
+        shape: output, values: op.activation == .relu ? sums.map { max($0, 0) } : sums, bounds: sums.map { abs($0) * u }
+      )
     case is ReLU: return Result(shape: shape, values: x.map { max($0, 0) }, bounds: x.map { _ in 0 })
     case is Requantize: return Result(shape: shape, values: x, bounds: x.map { _ in 0 })
     default: throw Unknown(kind: type(of: op).wireName)
@@ -71,7 +76,8 @@ public enum FloatReference {
     let bias = constants["bias"]?.elements(as: Float.self)
     let (outputs, depth) = (weight.shape[0], weight.shape[3])
     let extent = WindowReference.extent(op.window, height: input.height, width: input.width)
-    let shape: Shape = [input.batch, extent.height, extent.width, outputs]
+    var shape: Shape = [input.batch, extent.height, extent.width, outputs]
+    if inputs.count > 1 { shape = CornerReference.shape([shape, inputs[1].shape], channels: outputs) }
     var result = Result(shape: shape, values: [], bounds: [])
     for position in 0..<shape.batch * shape.height * shape.width {
       let taps = WindowReference.taps(op.window, position: position, input: input, output: shape)
@@ -88,7 +94,8 @@ public enum FloatReference {
           }
         }
         if inputs.count > 1 {
-          let residual = inputs[1].values[position * outputs + n]
+          let pixel = CornerReference.pixel(position, of: shape, in: inputs[1].shape)
+          let residual = inputs[1].values[pixel * outputs + n]
           sum += residual
           magnitude += abs(residual)
         }

@@ -30,7 +30,8 @@ public enum Int8Reference {
     let padding = constants["padding_value"]?.elements(as: UInt8.self)
     let (outputs, depth) = (weight.shape[0], weight.shape[3])
     let extent = WindowReference.extent(window, height: input.height, width: input.width)
-    let shape: Shape = [input.batch, extent.height, extent.width, outputs]
+    var shape: Shape = [input.batch, extent.height, extent.width, outputs]
+    if inputs.count > 1 { shape = CornerReference.shape([shape, inputs[1].shape], channels: outputs) }
     var (floats, bytes): ([Float], [UInt8]) = ([], [])
     for position in 0..<shape.batch * shape.height * shape.width {
       let taps = WindowReference.taps(window, position: position, input: input, output: shape)
@@ -46,7 +47,8 @@ public enum Int8Reference {
           }
         }
         let accumulator = Int32(truncatingIfNeeded: sum)
-        let at = position * outputs + n
+        let pixel = inputs.count > 1 ? CornerReference.pixel(position, of: shape, in: inputs[1].shape) : position
+        let at = pixel * outputs + n
         switch outputFormat {
         case .float32:
           var real = Float(accumulator) * (x.scale * scales[n])
@@ -63,7 +65,7 @@ public enum Int8Reference {
     return (shape, outputFormat == .float32 ? .float(floats) : .uint8(bytes))
   }
 
-  private static func residual(_ activation: Activation, _ index: Int, outputScale: Float) -> Float {
+  static func residual(_ activation: Activation, _ index: Int, outputScale: Float) -> Float {
     switch (activation.elements, activation.format) {
     case (.float(let values), _): return values[index]
     case (.uint8(let levels), .uint8(let r)):
@@ -79,7 +81,10 @@ public enum Int8Reference {
     guard case (.uint8(let p), .uint8(let q)) = (a.format, b.format),
       case (.uint8(let first), .uint8(let second)) = (a.elements, b.elements)
     else { fatalError("no int8 addition") }
-    return zip(first, second).map { a, b in
+    let output = CornerReference.shape([a.shape, b.shape], channels: a.shape.channels)
+    return zip(
+      CornerReference.cropped(first, a.shape, to: output), CornerReference.cropped(second, b.shape, to: output)
+    ).map { a, b in
       let left = Float(Int(a) - Int(p.zeroPoint)) * ratio(p.scale, y.scale)
       let right = Float(Int(b) - Int(q.zeroPoint)) * ratio(q.scale, y.scale)
       return level(left + right, zeroPoint: y.zeroPoint, low: op.activation == .relu ? Int64(y.zeroPoint) : 0)
@@ -125,11 +130,16 @@ public enum Int8Reference {
         let values = (0..<pixels).map { table[Int(levels[(image * pixels + $0) * shape.channels + channel])] }
         if exponent == .infinity {
           result.append(values.max() ?? 0)
+        } else if exponent == 1 {
+          let centred = (0..<pixels).reduce(0) {
+            $0 + Int(levels[(image * pixels + $1) * shape.channels + channel]) - Int(p.zeroPoint)
+          }
+          result.append(p.scale * (Float(centred) / Float(pixels)))
         } else {
           var sum: Float = 0
           for value in values { sum = sum + value }
           let mean = sum / Float(pixels)
-          result.append(exponent == 1 ? mean : powf(mean, Float(1 / exponent)))
+          result.append(powf(mean, Float(1 / exponent)))
         }
       }
       if op.appendsOne { result.append(1) }

@@ -2,7 +2,8 @@ import Graphs
 import Operators
 import Tensors
 
-/// Random small float graphs of convolutions, norms, activations, additions and poolings, with a head of rows.
+/// Random small float graphs of convolutions, norms, activations, additions and poolings, with a head of rows; "rich" ones
+/// also pad, crop, concatenate, average and reweight.
 public struct RandomGraph {
   public private(set) var graph: Graph
   private var random: SplitMix64
@@ -10,14 +11,17 @@ public struct RandomGraph {
   private var maps: [(value: ValueID, channels: Int, level: Int)]
   private var count = 0
   private var isPlain = false
+  private var isRich = false
 
   /// The least side of an image that every such graph takes.
   public static let side = 16
 
   /// - Parameter isPlain: without norms and without maps among the outputs.
-  public static func make(seed: UInt64, nodes: Int = 14, isPlain: Bool = false) -> Graph {
+  /// - Parameter isRich: with every operator of maps, whose sizes then differ.
+  public static func make(seed: UInt64, nodes: Int = 14, isPlain: Bool = false, isRich: Bool = false) -> Graph {
     var builder = RandomGraph(seed: seed)
     builder.isPlain = isPlain
+    builder.isRich = isRich
     builder.build(nodes: nodes)
     return builder.graph
   }
@@ -33,6 +37,10 @@ public struct RandomGraph {
     for _ in 0..<nodes {
       // Late maps mostly, so that chains grow long; a chance for each of the others makes shared values.
       let index = random.chance(0.7) ? maps.count - 1 : random.int(1...maps.count - 1)
+      if isRich, random.chance(0.5) {
+        richNode(of: index)
+        continue
+      }
       switch random.int(0...9) {
       case 0...2: convolution(of: index)
       case 3, 4: if isPlain { convolution(of: index) } else { batchNormalization(of: index) }
@@ -108,5 +116,66 @@ public struct RandomGraph {
     append(
       Addition(), "add", random.chance(0.5) ? [first, second] : [second, first], channels: maps[first].channels,
       level: maps[first].level)
+  }
+
+  /// One of what only rich graphs have, in the combinations that passes look for.
+  private mutating func richNode(of index: Int) {
+    let map = maps[index]
+    switch random.int(0...5) {
+    case 0:  // padded and cropped around a window
+      append(
+        ZeroPadding(MapMargins(top: random.int(0...1), left: 1, bottom: random.int(0...1))), "pad", [index],
+        channels: map.channels, level: map.level)
+      let padded = maps.count - 1
+      switch random.int(0...2) {
+      case 0: convolution(of: padded)
+      case 1: maxPooling(of: padded)
+      default: averagePooling(of: padded)
+      }
+      if random.chance(0.7) {
+        let last = maps[maps.count - 1]
+        append(
+          Cropping(MapMargins(top: 1, left: random.int(0...1))), "crop", [maps.count - 1], channels: last.channels,
+          level: last.level)
+      }
+      if random.chance(0.5) { batchNormalization(of: maps.count - 1) }
+    case 1:  // a factorised reduction, or what is like it
+      guard map.level < 2 else { return }
+      append(
+        Cropping(MapMargins(top: 1, left: 1)), "crop", [index], channels: map.channels, level: map.level)
+      append(
+        AveragePooling(window: Window(1, stride: 2), countsPadding: false), "sample", [maps.count - 1],
+        channels: map.channels, level: map.level + 1)
+      convolution(of: maps.count - 1)
+    case 2, 3:
+      let other = random.int(0...maps.count - 1)
+      append(
+        Concatenation(), "concat", [index, other], channels: map.channels + maps[other].channels,
+        level: max(map.level, maps[other].level))
+      if random.chance(0.5) { batchNormalization(of: maps.count - 1) }
+      if random.chance(0.5) {
+        append(ReLU(), "relu", [maps.count - 1], channels: maps[maps.count - 1].channels, level: map.level)
+      }
+    case 4: averagePooling(of: index)
+    default:
+      let squeezed = graph.append(
+        GeneralizedMeanPooling(exponent: 1), name: "squeeze\(count)", inputs: [map.value])
+      let factors = graph.append(Sigmoid(), name: "sigmoid\(count)", inputs: [squeezed])
+      count += 1
+      let scaled = graph.append(ChannelScaling(), name: "scale\(count)", inputs: [map.value, factors])
+      maps.append((scaled, map.channels, map.level))
+      if random.chance(0.5) { addition() }
+      if random.chance(0.5) {
+        append(ReLU(), "relu", [maps.count - 1], channels: maps[maps.count - 1].channels, level: map.level)
+      }
+    }
+  }
+
+  private mutating func averagePooling(of index: Int) {
+    let map = maps[index]
+    let stride = map.level < 2 ? random.int(1...2) : 1
+    append(
+      AveragePooling(window: Window(3, stride: stride, padding: 1), countsPadding: random.chance(0.5)), "avgpool",
+      [index], channels: map.channels, level: map.level + stride - 1)
   }
 }

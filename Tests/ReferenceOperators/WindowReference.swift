@@ -43,4 +43,43 @@ public enum WindowReference {
     }
     return result
   }
+
+  /// How many taps of one output position lie in the padding, outside the map.
+  public static func paddingTaps(_ window: Window, position: Int, input: Shape, output: Shape) -> Int {
+    let (y, x) = (position / output.width % output.height, position % output.width)
+    var count = 0
+    for ky in 0..<window.height {
+      for kx in 0..<window.width {
+        let row = y * window.strideHeight + ky * window.dilationHeight - window.top
+        let column = x * window.strideWidth + kx * window.dilationWidth - window.left
+        let isInside = (0..<input.height).contains(row) && (0..<input.width).contains(column)
+        if !isInside, row < input.height + window.bottom, column < input.width + window.right { count += 1 }
+      }
+    }
+    return count
+  }
+}
+
+/// Maps cropped to their common top-left corner.
+public enum CornerReference {
+  /// The pixel of `map` where `output` has the pixel `position`.
+  public static func pixel(_ position: Int, of output: Shape, in map: Shape) -> Int {
+    let image = position / (output.height * output.width)
+    let (y, x) = (position / output.width % output.height, position % output.width)
+    return (image * map.height + y) * map.width + x
+  }
+
+  public static func shape(_ maps: [Shape], channels: Int) -> Shape {
+    if maps.allSatisfy({ $0.rank == 2 }) { return [maps[0].batch, channels] }
+    return [maps[0].batch, maps.map(\.height).min() ?? 0, maps.map(\.width).min() ?? 0, channels]
+  }
+
+  /// The elements of `map` that `output`, of as many channels, has in their places; those of rows as they are.
+  public static func cropped<Element>(_ elements: [Element], _ map: Shape, to output: Shape) -> [Element] {
+    if map.rank == 2 || map == output { return elements }
+    return (0..<output.batch * output.height * output.width).flatMap { position in
+      let first = pixel(position, of: output, in: map) * map.channels
+      return Array(elements[first..<first + map.channels])
+    }
+  }
 }

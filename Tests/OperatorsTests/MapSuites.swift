@@ -1,0 +1,118 @@
+import Graphs
+import Operators
+import ReferenceOperators
+import Tensors
+
+/// Random problems for the operators that trunks other than ResNets have.
+enum MapSuites {
+  static let all: [(name: String, operatorName: String, make: @Sendable (inout SplitMix64) throws -> Problem)] = [
+    ("average pooling, float", AveragePooling.wireName, floatAveragePooling),
+    ("average pooling, int8", AveragePooling.wireName, int8AveragePooling),
+    ("channel scaling, float", ChannelScaling.wireName, floatChannelScaling),
+    ("channel scaling, int8", ChannelScaling.wireName, int8ChannelScaling),
+    ("concatenation, float", Concatenation.wireName, floatConcatenation),
+    ("concatenation, int8", Concatenation.wireName, int8Concatenation),
+    ("cropping, float", Cropping.wireName, { try moving(&$0, crops: true, int8: false) }),
+    ("cropping, int8", Cropping.wireName, { try moving(&$0, crops: true, int8: true) }),
+    ("sigmoid", Sigmoid.wireName, sigmoid),
+    ("zero padding, float", ZeroPadding.wireName, { try moving(&$0, crops: false, int8: false) }),
+    ("zero padding, int8", ZeroPadding.wireName, { try moving(&$0, crops: false, int8: true) }),
+  ]
+
+  /// Shapes of one batch and one number of channels; sometimes of different sizes.
+  static func corners(_ random: inout SplitMix64, _ count: Int) -> [Shape] {
+    let first = Suites.map(&random)
+    let differ = random.chance(0.4)
+    return (0..<count).map { index in
+      index == 0 || !differ ? first : [first.batch, random.int(1...13), random.int(1...13), first.channels]
+    }
+  }
+
+  private static func floatAveragePooling(_ random: inout SplitMix64) throws -> Problem {
+    let shape = Suites.map(&random)
+    let op = AveragePooling(
+      window: Suites.poolingWindow(&random, shape), countsPadding: random.chance(0.5))
+    return try Problem(float: op, [Activation.random(shape, .float32, &random)])
+  }
+
+  private static func int8AveragePooling(_ random: inout SplitMix64) -> Problem {
+    let (shape, format) = (Suites.map(&random), Suites.uint8(&random))
+    let op = AveragePooling(
+      window: Suites.poolingWindow(&random, shape), countsPadding: random.chance(0.5))
+    let input = Activation.random(shape, format, &random)
+    let result = Int8Reference.averagePooling(op, input)
+    return Problem(op, [input], outputFormat: format, shape: result.shape, exactly: .uint8(result.levels))
+  }
+
+  private static func floatChannelScaling(_ random: inout SplitMix64) throws -> Problem {
+    let maps = corners(&random, 2)
+    var inputs = [
+      Activation.random(maps[0], .float32, &random),
+      Activation.random([maps[0].batch, maps[0].channels], .float32, &random),
+    ]
+    if random.chance(0.6) { inputs.append(Activation.random(maps[1], .float32, &random)) }
+    return try Problem(float: ChannelScaling(activation: random.pick([.none, .relu])), inputs)
+  }
+
+  private static func int8ChannelScaling(_ random: inout SplitMix64) -> Problem {
+    let maps = corners(&random, 2)
+    var inputs = [
+      Activation.random(maps[0], Suites.uint8(&random), &random),
+      Activation.random([maps[0].batch, maps[0].channels], .float32, &random),
+    ]
+    if random.chance(0.6) { inputs.append(Activation.random(maps[1], Suites.uint8(&random), &random)) }
+    let op = ChannelScaling(activation: random.pick([.none, .relu]))
+    let format = random.chance(0.3) ? .float32 : Suites.uint8(&random)
+    let result = Int8Reference.channelScaling(op, inputs, to: format)
+    return Problem(op, inputs, outputFormat: format, shape: result.shape, exactly: result.elements)
+  }
+
+  private static func floatConcatenation(_ random: inout SplitMix64) throws -> Problem {
+    let inputs = corners(&random, random.int(1...6)).map { shape in
+      Activation.random(
+        [shape.batch, shape.height, shape.width, Suites.channels(&random)], .float32, &random)
+    }
+    return try Problem(float: Concatenation(), inputs)
+  }
+
+  private static func int8Concatenation(_ random: inout SplitMix64) -> Problem {
+    let format = random.chance(0.2) ? .float32 : Suites.uint8(&random)
+    let inputs = corners(&random, random.int(1...6)).map { shape in
+      Activation.random(
+        [shape.batch, shape.height, shape.width, Suites.channels(&random)],
+        random.chance(0.3) ? format : Suites.uint8(&random), &random)
+    }
+    let result = Int8Reference.concatenation(inputs, to: format)
+    return Problem(Concatenation(), inputs, outputFormat: format, shape: result.shape, exactly: result.elements)
+  }
+
+  private static func sigmoid(_ random: inout SplitMix64) throws -> Problem {
+    var input = Activation.random([random.int(1...3), Suites.channels(&random)], .float32, &random)
+    if random.chance(0.3), let values = input.elements.floats { input.elements = .float(values.map { $0 * 40 }) }
+    return try Problem(float: Sigmoid(), [input])
+  }
+
+  /// Padding or cropping; on uint8 zero is the zero point.
+  private static func moving(_ random: inout SplitMix64, crops: Bool, int8: Bool) throws -> Problem {
+    let margins = MapMargins(
+      top: random.int(0...3), left: random.int(0...2), bottom: random.int(0...2), right: random.int(0...3))
+    var shape = Suites.map(&random)
+    if crops {
+      shape = [
+        shape.batch, shape.height + margins.top + margins.bottom, shape.width + margins.left + margins.right,
+        shape.channels,
+      ]
+    }
+    let op: any RunnableOperator = crops ? Cropping(margins) : ZeroPadding(margins)
+    guard int8 else { return try Problem(float: op, [Activation.random(shape, .float32, &random)]) }
+    let format = Suites.uint8(&random)
+    let input = Activation.random(shape, format, &random)
+    guard case .uint8(let levels) = input.elements, case .uint8(let p) = format else { fatalError("no uint8") }
+    // The reference moves what stands above the zero point.
+    let centred = levels.map { Double(Int($0) - Int(p.zeroPoint)) }
+    let result = try FloatReference.evaluate(op, [(shape, centred)], constants: [:])
+    return Problem(
+      op, [input], outputFormat: format, shape: result.shape,
+      exactly: .uint8(result.values.map { UInt8(Int($0) + Int(p.zeroPoint)) }))
+  }
+}

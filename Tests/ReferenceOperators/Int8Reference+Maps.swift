@@ -1,0 +1,76 @@
+import Graphs
+import Operators
+import Tensors
+
+/// The operators that trunks other than ResNets have.
+extension Int8Reference {
+  /// "Elementwise": average pooling.
+  public static func averagePooling(_ op: AveragePooling, _ input: Activation) -> (shape: Shape, levels: [UInt8]) {
+    guard case .uint8(let levels) = input.elements, case .uint8(let p) = input.format else {
+      fatalError("no uint8 map")
+    }
+    let map = input.shape
+    let extent = WindowReference.extent(op.window, height: map.height, width: map.width)
+    let shape: Shape = [map.batch, extent.height, extent.width, map.channels]
+    var result: [UInt8] = []
+    for position in 0..<shape.batch * shape.height * shape.width {
+      let taps = WindowReference.taps(op.window, position: position, input: map, output: shape).compactMap { $0 }
+      let padding = WindowReference.paddingTaps(op.window, position: position, input: map, output: shape)
+      let zeros = op.countsPadding ? padding : 0
+      for channel in 0..<map.channels {
+        let sum = taps.reduce(zeros * Int(p.zeroPoint)) { $0 + Int(levels[$1 * map.channels + channel]) }
+        result.append(UInt8((Float(sum) / Float(taps.count + zeros)).rounded(.toNearestOrEven)))
+      }
+    }
+    return (shape, result)
+  }
+
+  /// "Elementwise": concatenation of maps of any format.
+  public static func concatenation(_ inputs: [Activation], to format: ValueFormat) -> (shape: Shape, elements: Elements)
+  {
+    let output = CornerReference.shape(inputs.map(\.shape), channels: inputs.reduce(0) { $0 + $1.shape.channels })
+    var (floats, levels): ([Float], [UInt8]) = ([], [])
+    let converted = inputs.map { $0.format == format ? $0.elements : requantize($0, to: format) }
+    for position in 0..<output.batch * output.height * output.width {
+      for (input, elements) in zip(inputs, converted) {
+        let first = CornerReference.pixel(position, of: output, in: input.shape) * input.shape.channels
+        switch elements {
+        case .float(let values): floats += values[first..<first + input.shape.channels]
+        case .uint8(let values): levels += values[first..<first + input.shape.channels]
+        }
+      }
+    }
+    return (output, format == .float32 ? .float(floats) : .uint8(levels))
+  }
+
+  /// "Elementwise": channel scaling of a uint8 map.
+  public static func channelScaling(
+    _ op: ChannelScaling, _ inputs: [Activation], to format: ValueFormat
+  ) -> (shape: Shape, elements: Elements) {
+    guard case .uint8(let p) = inputs[0].format, case .uint8(let levels) = inputs[0].elements,
+      case .float(let factors) = inputs[1].elements
+    else { fatalError("no channel scaling") }
+    let channels = inputs[0].shape.channels
+    let output = CornerReference.shape(([inputs[0]] + inputs.dropFirst(2)).map(\.shape), channels: channels)
+    let outputScale: Float = if case .uint8(let y) = format { y.scale } else { 1 }
+    var (floats, bytes): ([Float], [UInt8]) = ([], [])
+    for position in 0..<output.batch * output.height * output.width {
+      let image = position / (output.height * output.width)
+      let pixel = CornerReference.pixel(position, of: output, in: inputs[0].shape)
+      for channel in 0..<channels {
+        let factor = factors[image * channels + channel] * ratio(p.scale, outputScale)
+        var real = Float(Int(levels[pixel * channels + channel]) - Int(p.zeroPoint)) * factor
+        if inputs.count > 2 {
+          let at = CornerReference.pixel(position, of: output, in: inputs[2].shape) * channels + channel
+          real = real + residual(inputs[2], at, outputScale: outputScale)
+        }
+        switch format {
+        case .float32: floats.append(op.activation == .relu ? (real > 0 ? real : 0) : real)
+        case .uint8(let y):
+          bytes.append(level(real, zeroPoint: y.zeroPoint, low: op.activation == .relu ? Int64(y.zeroPoint) : 0))
+        }
+      }
+    }
+    return (output, format == .float32 ? .float(floats) : .uint8(bytes))
+  }
+}
