@@ -16,6 +16,10 @@ public struct CheckpointInspection: Encodable, Sendable {
   public let bytes: Int
   public let sha256: String
   public let format: String
+  /// What wrote an ONNX model, and the version of the operators it uses.
+  public let producer: String?
+  public let operatorSet: Int?
+  public let irVersion: Int?
   public let architecture: String
   /// Trained values: weights and biases, not running statistics.
   public let parameters: Int
@@ -38,6 +42,9 @@ public struct CheckpointInspection: Encodable, Sendable {
     bytes = checkpoint.byteCount
     sha256 = checkpoint.sha256().hex
     format = checkpoint.format.rawValue
+    producer = checkpoint.network.map { [$0.producer, $0.producerVersion].filter { !$0.isEmpty }.joined(separator: " ") }
+    operatorSet = checkpoint.network?.operatorSet
+    irVersion = checkpoint.network?.irVersion
     architecture = graph.architecture
     var parameters = 0
     var elementTypes: [String: Int] = [:]
@@ -63,6 +70,10 @@ public struct CheckpointInspection: Encodable, Sendable {
     table.row("file", "\(path), \(bytes) bytes")
     table.row("sha256", sha256)
     table.row("format", format)
+    if let producer, let operatorSet, let irVersion {
+      table.row("producer", producer.isEmpty ? "unknown" : producer)
+      table.row("opset", "\(operatorSet), IR version \(irVersion)")
+    }
     table.row("architecture", architecture)
     table.row("parameters", "\(parameters)")
     table.row(
