@@ -42,7 +42,8 @@ public struct ModelFile: Sendable {
     }
 
     var namesOutputs: Bool { embeddingOutput != nil || logitsOutput != nil }
-    static let namesOutputsOfOther = "--embedding-output and --logits-output name values of an ONNX model, and this is none"
+    static let namesOutputsOfOther =
+      "--embedding-output and --logits-output name values of an ONNX model, and this is none"
   }
 
   /// Opens a checkpoint or a package, whichever it is by its first bytes.

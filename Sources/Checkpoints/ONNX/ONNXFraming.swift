@@ -50,7 +50,8 @@ enum ONNXMessage: String {
     7: .graph, 8: .operatorSet, 14: .entry, 20: .training, 25: .function,
   ]
   private static let graphFields: [Int: ONNXMessage] = [
-    1: .node, 5: .tensor, 11: .valueInfo, 12: .valueInfo, 13: .valueInfo, 14: .annotation, 15: .sparseTensor, 16: .entry,
+    1: .node, 5: .tensor, 11: .valueInfo, 12: .valueInfo, 13: .valueInfo, 14: .annotation, 15: .sparseTensor,
+    16: .entry,
   ]
   private static let attributeFields: [Int: ONNXMessage] = [
     5: .tensor, 6: .graph, 10: .tensor, 11: .graph, 14: .type, 15: .type, 22: .sparseTensor, 23: .sparseTensor,

@@ -162,7 +162,8 @@ struct ONNXTensorReader {
     let (end, overflow) = offset.addingReportingOverflow(length)
     guard !overflow, end <= data.byteCount else {
       throw Self.unreadable(
-        header, "its external data '\(location)' has \(data.byteCount) bytes, and \(length) from byte \(offset) on are "
+        header,
+        "its external data '\(location)' has \(data.byteCount) bytes, and \(length) from byte \(offset) on are "
           + "asked for")
     }
     return try view(header, of: data, offset..<end)

@@ -19,13 +19,14 @@ extension ModelImporter {
         "the model uses opset \(model.operatorSet); quern reads \(Self.oldestOperatorSet) and later. Convert it with "
           + "onnx.version_converter")
     }
-    let (name, sizes) = try input(of: model)
+    let (name, probes) = try input(of: model)
     var graphs: [Graph] = []
-    for (height, width) in sizes { graphs.append(try translate(model, input: name, height: height, width: width)) }
-    guard var graph = graphs.first, let (height, width) = sizes.first else { throw .badNetwork("it has no input") }
+    for probe in probes { graphs.append(try translate(model, input: name, probe: probe)) }
+    guard var graph = graphs.first, let probe = probes.first else { throw .badNetwork("the model has no input") }
     if let difference = graphs.dropFirst().lazy.compactMap({ graph.firstDifference(from: $0) }).first {
       throw .badNetwork(
-        "what node '\(difference)' does depends on the size of the image; export the model with a fixed height and width")
+        "what node '\(difference)' does depends on the size of the image; export the model with a fixed height and width"
+      )
     }
     if let poolingExponent {
       do throws(GraphError) { try graph.setPoolingExponent(poolingExponent) } catch {
@@ -34,16 +35,17 @@ extension ModelImporter {
     }
     do throws(GraphError) {
       try graph.validate()
-      _ = try graph.inferShapes(input: [1, height, width, 3])
+      _ = try graph.inferShapes(input: [1, probe[2], probe[3], 3])
     } catch { throw .badNetwork("\(error)") }
     return graph
   }
 
-  /// The image input, and the sizes to translate for.
-  private func input(of model: ONNXModel) throws(ImportError) -> (name: String, sizes: [(height: Int, width: Int)]) {
+  /// The image input, and the shapes to translate for, NCHW: the model's own, or two where it leaves the size open.
+  private func input(of model: ONNXModel) throws(ImportError) -> (name: String, probes: [Shape]) {
     guard model.inputs.count == 1 else {
       throw .badNetwork(
-        "the model has \(model.inputs.count) inputs, \(ONNXOutputs.list(model.inputs.map(\.name))), and one is expected")
+        "the model has \(model.inputs.count) inputs, \(ONNXOutputs.list(model.inputs.map(\.name))), and one is expected"
+      )
     }
     let input = model.inputs[0]
     guard let dimensions = input.dimensions, dimensions.count == 4 else {
@@ -55,27 +57,26 @@ extension ModelImporter {
     guard input.elementType?.isFloatingPoint ?? true else {
       throw .badNetwork("the input '\(input.name)' is \(input.elementType.map { "\($0)" } ?? ""), not floating-point")
     }
-    var isDynamic = false
-    func extent(_ dimension: ONNXModel.Dimension, _ fallback: Int) throws(ImportError) -> Int {
-      guard case .fixed(let extent) = dimension else {
-        isDynamic = true
-        return fallback
+    func extent(_ axis: Int, _ fallback: Int) throws(ImportError) -> Int {
+      guard case .fixed(let extent) = dimensions[axis] else { return fallback }
+      guard (1...8192).contains(extent) else {
+        throw .badNetwork("the input '\(input.name)' has an extent of \(extent)")
       }
-      guard (1...8192).contains(extent) else { throw .badNetwork("the input '\(input.name)' is \(extent) pixels long") }
       return extent
     }
-    let first = (height: try extent(dimensions[2], 224), width: try extent(dimensions[3], 224))
-    let second = (height: try extent(dimensions[2], 331), width: try extent(dimensions[3], 331))
-    return (input.name, isDynamic ? [first, second] : [first])
+    let batch = try extent(0, 1)
+    let first: Shape = [batch, 3, try extent(2, 224), try extent(3, 224)]
+    let second: Shape = [batch, 3, try extent(2, 331), try extent(3, 331)]
+    return (input.name, first == second ? [first] : [first, second])
   }
 
   private func translate(
-    _ model: ONNXModel, input: String, height: Int, width: Int
+    _ model: ONNXModel, input: String, probe: Shape
   ) throws(ImportError) -> Graph {
     var outputs = try ONNXOutputs(model, embedding: embeddingOutput, logits: logitsOutput)
     let empty = Graph(
       architecture: Self.architecture(of: model), preprocessing: preprocessing ?? Self.preprocessing(of: model))
-    var translator = ONNXTranslator(model, graph: empty, input: input, height: height, width: width)
+    var translator = ONNXTranslator(model, graph: empty, input: input, probe: probe)
     for node in try ONNXSchedule(model).order(for: outputs.wanted) { try translator.translate(node) }
     return try outputs.attach(to: &translator)
   }

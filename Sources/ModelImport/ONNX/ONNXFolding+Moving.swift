@@ -82,7 +82,9 @@ extension ONNXFolding {
     let inner = array.shape.dimensions[(axis + 1)...].reduce(1, *)
     let outer = array.shape.dimensions[..<axis].reduce(1, *)
     var values: [Double] = []
-    guard outer * indices.values.count * inner <= ONNXArray.maximumCount else { throw Failure("takes too many elements") }
+    guard outer * indices.values.count * inner <= ONNXArray.maximumCount else {
+      throw Failure("takes too many elements")
+    }
     for block in 0..<outer {
       for index in indices.integers {
         guard index >= -extent, index < extent else { throw Failure("takes element \(index) of \(extent)") }

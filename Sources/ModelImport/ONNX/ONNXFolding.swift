@@ -132,7 +132,9 @@ enum ONNXFolding {
       }
       var fill = ONNXArray(type: .float32, shape: [1], values: [0])
       if case .tensor(let tensor)? = operands.node.attributes["value"] {
-        guard let array = ONNXArray(tensor), array.values.count == 1 else { throw Failure("fills with no single value") }
+        guard let array = ONNXArray(tensor), array.values.count == 1 else {
+          throw Failure("fills with no single value")
+        }
         fill = array
       }
       let values = [Double](repeating: fill.values[0], count: count)

@@ -59,7 +59,8 @@ struct ONNXOutputs {
       guard let last = translator.producer(of: scores), last.op is Linear, let input = last.inputs.first else {
         throw .badNetwork("the output '\(logits ?? "")' is not made by a linear layer, and there is no embedding")
       }
-      vector = ONNXActivation(value: input, shape: [1, last.constants["weight"]?.shape[1] ?? 0], isRow: true)
+      vector = ONNXActivation(
+        value: input, shape: [scores.shape[0], last.constants["weight"]?.shape[1] ?? 0], isRow: true)
     }
     guard let vector else {
       throw .badNetwork(

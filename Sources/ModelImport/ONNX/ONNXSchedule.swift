@@ -30,7 +30,9 @@ struct ONNXSchedule {
   func order(for outputs: [String]) throws(ImportError) -> [ONNXModel.Node] {
     var roots: [Int] = []
     for output in outputs {
-      if let producer = producers[output] { roots.append(producer) } else if !given.contains(output) {
+      if let producer = producers[output] {
+        roots.append(producer)
+      } else if !given.contains(output) {
         throw .badNetwork("nothing makes the output '\(output)'")
       }
     }
@@ -71,7 +73,8 @@ struct ONNXSchedule {
         switch marks[source] {
         case .done: break
         case .open:
-          throw .badNode(ONNXPlace(model.nodes[source], in: model), problem: "is part of a cycle: it needs its own output")
+          throw .badNode(
+            ONNXPlace(model.nodes[source], in: model), problem: "is part of a cycle: it needs its own output")
         case .new:
           marks[source] = .open
           stack.append((source, sorted(try sources(of: source)), 0))

@@ -22,12 +22,12 @@ struct ONNXTranslator {
     let appendsOne: Bool
   }
 
-  /// - Parameter height, width: of the images to translate for.
-  init(_ model: ONNXModel, graph: Graph, input: String, height: Int, width: Int) {
+  /// - Parameter probe: the shape of the batch to translate for, NCHW.
+  init(_ model: ONNXModel, graph: Graph, input: String, probe: Shape) {
     self.model = model
     self.graph = graph
-    values[input] = .activation(ONNXActivation(value: graph.input, shape: [1, 3, height, width], isRow: false))
-    shapes[graph.input] = [1, height, width, 3]
+    values[input] = .activation(ONNXActivation(value: graph.input, shape: probe, isRow: false))
+    shapes[graph.input] = [probe[0], probe[2], probe[3], probe[1]]
     for (name, tensor) in model.initializers { values[name] = .constant(tensor) }
     for node in model.nodes { for input in node.inputs { readers[input, default: 0] += 1 } }
     for output in model.outputs { readers[output.name, default: 0] += 1 }

@@ -9,7 +9,7 @@ enum ONNXValue {
   /// A step on the way to an operator that ONNX spells as several nodes.
   case step(ONNXStep)
 
-  /// In ONNX's order of axes, for the image size that is translated for.
+  /// In ONNX's order of axes, for the batch that is translated for.
   var shape: Shape {
     switch self {
     case .constant(let tensor): tensor.shape
@@ -22,7 +22,7 @@ enum ONNXValue {
 /// A value of the graph under construction.
 struct ONNXActivation {
   var value: ValueID
-  /// In ONNX's order of axes: NCHW for a map; for a row [1, C], perhaps with axes of 1 behind.
+  /// In ONNX's order of axes: NCHW for a map; for a row [N, C], perhaps with axes of 1 behind.
   var shape: Shape
   /// Whether it has one vector an image, rank 2 in the graph, whatever the rank of its shape here.
   var isRow: Bool

@@ -12,7 +12,8 @@ extension ONNXTranslations {
     "Cast": cast,
   ]
 
-  private static func relu(_ translator: inout ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> ONNXValue {
+  private static func relu(_ translator: inout ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> ONNXValue
+  {
     let source = try translator.activation(node, 0)
     return .activation(try translator.append(ReLU(), node: node, inputs: [source]).with(shape: source.shape))
   }

@@ -35,7 +35,7 @@ extension ONNXTranslations {
     var linear = constants
     linear["weight"] = weight.contiguous().reshaped([weight.shape[0], weight.shape[3]])
     let output = try translator.append(Linear(), node: node, inputs: [source], constants: linear)
-    return .activation(output.with(shape: [1, weight.shape[0], 1, 1]))
+    return .activation(output.with(shape: [source.shape[0], weight.shape[0], 1, 1]))
   }
 
   private static let batchNormalization: ONNXTranslation = { translator, node throws(ImportError) in
@@ -106,7 +106,11 @@ enum ONNXWindow {
         let padding = max(0, (outputs - 1) * strides[axis] + span - map[axis + 2])
         let (small, large) = (padding / 2, padding - padding / 2)
         let (before, after) = mode == "SAME_UPPER" ? (small, large) : (large, small)
-        if axis == 0 { (window.top, window.bottom) = (before, after) } else { (window.left, window.right) = (before, after) }
+        if axis == 0 {
+          (window.top, window.bottom) = (before, after)
+        } else {
+          (window.left, window.right) = (before, after)
+        }
       }
     case "NOTSET", "":
       let pads = try integers(node, "pads", default: [0, 0, 0, 0], in: translator)

@@ -35,7 +35,7 @@ extension ONNXTranslations {
   ) throws(ImportError) -> ONNXValue {
     let value = try translator.value(node, 0)
     guard value.shape.rank == 4 else { throw translator.bad(node, "pools \(value.shape), which is no map") }
-    let shape: Shape = keepsAxes ? [1, value.shape[1], 1, 1] : [1, value.shape[1]]
+    let shape: Shape = keepsAxes ? [value.shape[0], value.shape[1], 1, 1] : [value.shape[0], value.shape[1]]
     switch value {
     case .step(.power(let base, let floor, let exponent)) where !base.isRow:
       return .step(.meanPower(base, floor: floor, exponent: exponent, shape: shape))
@@ -51,8 +51,8 @@ extension ONNXTranslations {
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, keepsAxes: Bool
   ) throws(ImportError) -> ONNXValue {
     let source = try translator.map(node, 0)
-    return .step(
-      .pooled(source, exponent: .infinity, shape: keepsAxes ? [1, source.channels, 1, 1] : [1, source.channels]))
+    let shape: Shape = keepsAxes ? [source.shape[0], source.channels, 1, 1] : [source.shape[0], source.channels]
+    return .step(.pooled(source, exponent: .infinity, shape: shape))
   }
 }
 
@@ -67,7 +67,8 @@ enum ONNXGeM {
     root: Double, shape: Shape
   ) throws(ImportError) -> ONNXValue {
     guard exponent > 0, exponent.isFinite, abs(root * exponent - 1) < 1e-3 else {
-      throw translator.unsupported(node, "a mean of powers of \(exponent) has a root of \(root), which is no GeM pooling")
+      throw translator.unsupported(
+        node, "a mean of powers of \(exponent) has a root of \(root), which is no GeM pooling")
     }
     if let floor {
       guard (0...largestFloor).contains(floor) else {

@@ -46,7 +46,7 @@ extension ONNXTranslations {
     let axis = try ONNXWindow.integer(node, "axis", default: 1, in: translator)
     guard node.inputs.count == 2, case .constant(let ones) = try translator.value(node, 1),
       try translator.value(node, 0).shape.rank == 2, ONNXShapes.axes([axis], rank: 2) == [1],
-      let array = ONNXArray(ones), array.values == [1]
+      let array = ONNXArray(ones), array.shape.rank == 2, array.shape[1] == 1, array.values.allSatisfy({ $0 == 1 })
     else { throw translator.unsupported(node, "joining anything but a pooled vector and a constant 1") }
     let source = try translator.row(node, 0)
     guard let pooling = translator.producer(of: source), let gem = pooling.op as? GeneralizedMeanPooling,

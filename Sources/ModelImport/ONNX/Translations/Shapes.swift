@@ -37,12 +37,15 @@ extension ONNXTranslations {
     let value = try translator.value(node, 0)
     guard let shape else { throw translator.bad(node, "asks for a shape that \(value.shape) cannot have") }
     if shape == value.shape { return value }
-    guard ONNXShapes.isSameWithoutOnes(shape, value.shape), shape.rank >= 1, shape[0] == 1 else {
-      throw translator.unsupported(node, "it makes \(shape) of \(value.shape), and quern keeps maps and vectors as they are")
+    guard ONNXShapes.isSameWithoutOnes(shape, value.shape), shape.rank >= 1, shape[0] == value.shape[0] else {
+      throw translator.unsupported(
+        node, "it makes \(shape) of \(value.shape), and quern keeps maps and vectors as they are")
     }
     switch value {
     case .step(let step):
-      guard let result = step.with(shape: shape) else { throw translator.unsupported(node, "its input is \(step.meaning)") }
+      guard let result = step.with(shape: shape) else {
+        throw translator.unsupported(node, "its input is \(step.meaning)")
+      }
       return .step(result)
     case .activation(let activation) where activation.isRow: return .activation(activation.with(shape: shape))
     case .activation(let map):
