@@ -29,8 +29,8 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelImport", "Operators", "PackageFormat",
-        "Passes", "Pipeline", "Quantization", "Runtime", "Tensors",
+        "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelExport", "ModelImport", "Operators",
+        "PackageFormat", "Passes", "Pipeline", "Quantization", "Runtime", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -49,6 +49,7 @@ let package = Package(
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
+    module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
     module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
     module("Checkpoints", ["COnnx", "CProtobufC", "Files", "Tensors"]),
 
@@ -71,11 +72,25 @@ let package = Package(
     .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
+    // Operators in double precision, and int8 arithmetic as its specification words it, for the tests below.
+    .target(
+      name: "ReferenceOperators", dependencies: ["Graphs", "Kernels", "Operators", "Tensors"],
+      path: "Tests/ReferenceOperators", swiftSettings: swiftSettings),
+
     tests("CKernelsTests", ["CKernels"]),
+    tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
     tests("FidelityTests", ["Fidelity"]),
     tests("FilesTests", ["Files", "Tensors"]),
     tests("ImagesTests", ["Images"]),
+    tests(
+      "ONNXTests",
+      ["Checkpoints", "Files", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),
+    tests(
+      "OperatorsTests",
+      ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Tensors"]),
+    tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
+    tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
     tests("ToolTests", ["quern"]),
   ]

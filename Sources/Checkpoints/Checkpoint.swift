@@ -117,6 +117,13 @@ public struct NamedTensors: Sendable, RandomAccessCollection {
 
   public init() {}
 
+  /// `nil` where a name is there twice.
+  public init?(_ elements: some Sequence<Element>) {
+    for (name, tensor) in elements {
+      guard append(tensor, named: name) else { return nil }
+    }
+  }
+
   public var startIndex: Int { 0 }
   public var endIndex: Int { elements.count }
   public subscript(position: Int) -> Element { elements[position] }

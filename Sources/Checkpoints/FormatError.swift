@@ -63,8 +63,20 @@ extension CheckpointError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .file(let error): error.description
-    case .content(let path, let format?, let error): "\(path): \(format): \(error)"
-    case .content(let path, nil, let error): "\(path): \(error)"
+    case .content(let path, let format, let error):
+      "\(path): \(error.isWrongKind ? "" : format.map { "\($0): " } ?? "")\(printable(error.description))"
     }
   }
+}
+
+extension FormatError {
+  fileprivate var isWrongKind: Bool {
+    if case .wrongKind = self { true } else { false }
+  }
+}
+
+/// Messages quote names of the file, which must not steer the terminal that shows them.
+private func printable(_ text: String) -> String {
+  String(
+    String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
 }

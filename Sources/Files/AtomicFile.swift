@@ -37,12 +37,17 @@ public final class AtomicFile {
   package init(path: String, calls: Calls) throws(FileError) {
     self.path = path
     self.calls = calls
+    if let number = Self.openDescriptor(path) {
+      descriptor = fcntl(number, F_DUPFD_CLOEXEC, 0)
+      guard descriptor >= 0 else { throw .cannotCreate(path: path, code: errno) }
+      return
+    }
     let existing = try Self.existingTarget(path)
     if existing?.isRegular ?? true {
       try createTemporary(for: existing?.path ?? path, mode: existing?.mode)
     } else {
       descriptor = open(path, O_WRONLY | O_CLOEXEC)
-      if descriptor < 0 { throw .cannotCreate(path: path, code: errno) }
+      guard descriptor >= 0 else { throw .cannotCreate(path: path, code: errno) }
     }
   }
 
@@ -108,6 +113,20 @@ public final class AtomicFile {
 
   // MARK: - Creation
 
+  /// The number of the descriptor that a path like /dev/stdout means. It may lead to a regular file that the shell has
+  /// open, whose replacement would be lost.
+  private static func openDescriptor(_ path: String) -> Int32? {
+    switch path {
+    case "/dev/stdout": return STDOUT_FILENO
+    case "/dev/stderr": return STDERR_FILENO
+    default:
+      for folder in ["/dev/fd/", "/proc/self/fd/"] where path.hasPrefix(folder) {
+        return Int32(path.dropFirst(folder.count))
+      }
+      return nil
+    }
+  }
+
   private static func existingTarget(
     _ path: String
   ) throws(FileError) -> (path: String, isRegular: Bool, mode: mode_t)? {
@@ -118,8 +137,7 @@ public final class AtomicFile {
     }
     let type = status.st_mode & S_IFMT
     guard type != S_IFDIR else { throw .cannotCreate(path: path, code: EISDIR) }
-    // /dev/stdout may lead to a regular file that the shell has open: replacing that would lose it.
-    if type != S_IFREG || path.hasPrefix("/dev/") || path.hasPrefix("/proc/") { return (path, false, 0) }
+    guard type == S_IFREG else { return (path, false, 0) }
     guard access(path, W_OK) == 0, let resolved = realpath(path, nil) else {
       throw .cannotCreate(path: path, code: errno)
     }

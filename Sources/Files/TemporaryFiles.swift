@@ -28,6 +28,14 @@ package enum TemporaryFiles {
     if let slot { slots[slot].store(0, ordering: .releasing) }
   }
 
+  /// For a forked child, whose parent still writes the others. Async-signal-safe once the table exists.
+  package static func forgetAll(but path: UnsafePointer<CChar>) {
+    for i in 0..<capacity {
+      let other = UnsafePointer<CChar>(bitPattern: slots[i].load(ordering: .acquiring))
+      if let other, strcmp(other, path) != 0 { forget(i) }
+    }
+  }
+
   /// Async-signal-safe once the table exists.
   static func removeAll() {
     for i in 0..<capacity {

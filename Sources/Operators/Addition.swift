@@ -23,6 +23,7 @@ public struct Addition: Operator {
 
 extension Addition: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     let relu = activation == .relu
     switch (context.inputFormats[0], context.inputFormats[1], context.outputFormat) {
     case (.float32, .float32, .float32):
@@ -37,8 +38,8 @@ extension Addition: RunnableOperator {
       }
     case (.uint8(let a), .uint8(let b), .uint8(let sum)):
       let kernel = context.kernels.elementwise.add
-      let aFactor = Float(Double(a.scale) / Double(sum.scale))
-      let bFactor = Float(Double(b.scale) / Double(sum.scale))
+      let aFactor = a.scale / sum.scale
+      let bFactor = b.scale / sum.scale
       return ElementwiseOperator { shape, buffers, range in
         let start = range.lowerBound * shape.channels
         kernel?(

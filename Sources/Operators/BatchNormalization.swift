@@ -21,6 +21,7 @@ public struct BatchNormalization: Operator {
   public var quantizationRule: QuantizationRule { .float }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    guard inputs[0].rank > 0 else { throw .shape("batch normalisation takes maps or rows, not a scalar") }
     for role in ["scale", "shift", "mean", "variance"] {
       guard let count = constants[role]?.elementCount else { throw .constant(role: role, problem: "is missing") }
       guard count == inputs[0].channels else {
@@ -59,6 +60,7 @@ public struct BatchNormalization: Operator {
 extension BatchNormalization: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
+    try context.refuseConstants(except: ["scale", "shift", "mean", "variance"])
     let (factor, offset) = try affine(context.constants)
     let (scale, shift) = (factor.map { Float($0) }, offset.map { Float($0) })
     return ElementwiseOperator { shape, buffers, range in

@@ -26,6 +26,7 @@ public struct Centering: Operator {
 extension Centering: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
+    try context.refuseConstants(except: ["mean"])
     let mean = try context.floats("mean", count: context.constants["mean"]?.elementCount ?? 0)
     return ElementwiseOperator { shape, buffers, range in
       for index in range {

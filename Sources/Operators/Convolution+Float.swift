@@ -142,7 +142,8 @@ private struct FloatConvolutionPlan: PlannedOperator {
         m: rows.count, n: channels.count, k: length,
         a: plan.gathers ? patches : source + rows.lowerBound * plan.input.channels, lda: length,
         b: weight + channel * length, ldb: length, c: target, ldc: stride)
-      let residual = buffers.inputs.count > 1
+      let residual =
+        buffers.inputs.count > 1
         ? buffers.inputs[1].assumingMemoryBound(to: Float.self) + rows.lowerBound * stride + channel : nil
       plan.prepared.kernels.elementwise.bias_activation(
         target, rows.count, channels.count, stride, bias + channel, residual, stride,

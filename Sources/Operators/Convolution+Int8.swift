@@ -19,7 +19,7 @@ struct Requantization: Sendable {
   ) throws(GraphError) {
     let channels = weightSums.count
     let padded = ActivationLayout.roundUp(channels, to: 16) + 16
-    let weightScale = try context.floats("weight_scale", count: channels)
+    let weightScale = try context.weightScales(count: channels)
     let bias: [Int32]
     if let tensor = context.constants["bias"] {
       guard tensor.elementType == .int32, tensor.elementCount == channels else {
@@ -31,7 +31,7 @@ struct Requantization: Sendable {
     }
     output = context.outputFormat
     self.relu = relu
-    let outputScale: Double = if case .uint8(let parameters) = output { Double(parameters.scale) } else { 1 }
+    let outputScale: Float = if case .uint8(let parameters) = output { parameters.scale } else { 1 }
     var folded = [Int32](repeating: 0, count: padded)
     var multiplier = [Float](repeating: 0, count: padded)
     for channel in 0..<channels {
@@ -39,7 +39,8 @@ struct Requantization: Sendable {
         throw .constant(role: "bias", problem: "of channel \(channel) does not fit 32 bits")
       }
       folded[channel] = value
-      multiplier[channel] = Float(Double(input.scale) * Double(weightScale[channel]) / outputScale)
+      // In this order and precision, which are ONNX Runtime's, so that exported models round alike.
+      multiplier[channel] = input.scale * weightScale[channel] / outputScale
       guard multiplier[channel].isFinite else {
         throw .constant(role: "weight_scale", problem: "of channel \(channel) is not finite")
       }
@@ -71,22 +72,23 @@ struct Int8Convolution: PreparedOperator {
     let weight = try context.constant("weight", .int8, rank: 4)
     outputChannels = weight.shape[0]
     residual = context.inputFormats.count > 1 ? context.inputFormats[1] : nil
-    let length = weight.shape[1] * weight.shape[2] * weight.shape[3]
-    guard length <= 65536 else { throw .constant(role: "weight", problem: "sums \(length) products, over 65536") }
-    let values = weight.elements(as: Int8.self)
-    let sums = (0..<outputChannels).map { channel in
-      values[channel * length..<(channel + 1) * length].reduce(0) { $0 + Int($1) }
+    if residual == .float32, context.outputFormat != .float32 {
+      throw .structure("a float residual cannot be added to a uint8 output")
     }
+    let values = weight.elements(as: Int8.self)
+    let sums = try context.weightSums(values, outputs: outputChannels)
     let copies = op.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
     if copies {
       let inputs = weight.shape[3]
-      let given = context.constants["padding_value"].flatMap {
-        $0.elementType == .uint8 ? $0.elements(as: UInt8.self) : nil
+      if let given = context.constants["padding_value"] {
+        guard given.elementType == .uint8, given.elementCount == inputs else {
+          throw .constant(
+            role: "padding_value", problem: "is \(given.elementType) \(given.shape), not uint8 of \(inputs) elements")
+        }
+        paddingValue = given.elements(as: UInt8.self)
+      } else {
+        paddingValue = [UInt8](repeating: input.zeroPoint, count: inputs)
       }
-      if let given, given.count != inputs {
-        throw .constant(role: "padding_value", problem: "has \(given.count) elements for \(inputs) channels")
-      }
-      paddingValue = given ?? [UInt8](repeating: input.zeroPoint, count: inputs)
     } else {
       guard context.constants["padding_value"] == nil else {
         throw .constant(role: "padding_value", problem: "is only for dense convolutions of at most 4 channels")

@@ -3,7 +3,7 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Depthwise int8 convolution: each channel with a filter of its own.
+/// Depthwise int8 convolution: each channel with a filter of its own; one input, uint8 output.
 struct Int8DepthwiseConvolution: PreparedOperator {
   let op: Convolution
   let kernels: KernelSet
@@ -13,16 +13,11 @@ struct Int8DepthwiseConvolution: PreparedOperator {
   init(_ op: Convolution, _ context: PreparationContext, input: QuantizationParameters) throws(GraphError) {
     self.op = op
     kernels = context.kernels
-    guard context.inputFormats.count == 1, case .uint8 = context.outputFormat else {
-      throw .structure("a depthwise convolution makes uint8 and takes no residual")
-    }
     let weight = try context.constant("weight", .int8, rank: 4)
     let channels = weight.shape[0]
     let taps = op.window.taps
     let values = weight.elements(as: Int8.self)
-    let sums = (0..<channels).map { channel in
-      values[channel * taps..<(channel + 1) * taps].reduce(0) { $0 + Int($1) }
-    }
+    let sums = try context.weightSums(values, outputs: channels)
     requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
     packedWeights = PackedBytes(count: quern_depthwise_packed_size(channels, taps)) { target in
       values.withUnsafeBufferPointer { quern_depthwise_pack($0.baseAddress, channels, taps, target) }
@@ -30,10 +25,7 @@ struct Int8DepthwiseConvolution: PreparedOperator {
   }
 
   func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
-    guard inputs[0].elementCount < Int(Int32.max) / 2 else {
-      throw .inputSize("a map of \(inputs[0]) is too large; run fewer images at once")
-    }
-    return Int8DepthwisePlan(prepared: self, input: inputs[0], output: output, workers: workers)
+    try Int8DepthwisePlan(prepared: self, input: inputs[0], output: output, workers: workers)
   }
 }
 
@@ -44,12 +36,12 @@ private struct Int8DepthwisePlan: PlannedOperator {
   let rowChunk: Int
   let scratchByteCount = 0
 
-  init(prepared: Int8DepthwiseConvolution, input: Shape, output: Shape, workers: Int) {
+  init(prepared: Int8DepthwiseConvolution, input: Shape, output: Shape, workers: Int) throws(GraphError) {
     self.prepared = prepared
     self.output = output
     let margin = ActivationLayout.marginByteCount(
       shape: input, format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)))
-    offsets = prepared.op.window.indirection(
+    offsets = try prepared.op.window.indirection(
       input: input, output: output, pixelStride: input.channels, outside: Int32(truncatingIfNeeded: -margin))
     let rows = output.batch * output.height * output.width
     let pieces = workers > 1 ? 2 * workers : 1

@@ -24,18 +24,15 @@ struct Int8ConvolutionPlan: PlannedOperator {
     self.output = output
     rows = output.batch * output.height * output.width
     let window = prepared.op.window
-    guard input.elementCount * 4 < Int(Int32.max) / 2 else {
-      throw .inputSize("a map of \(input) is too large; run fewer images at once")
-    }
     if prepared.paddingValue != nil {
-      let padded = Shape([
+      let padded = try Shape([
         input.batch, (output.height - 1) * window.strideHeight + window.height,
         (output.width - 1) * window.strideWidth + window.width, 4,
-      ])
+      ]).checkedActivation()
       paddedCopy = padded
       var rowWindow = Window(height: window.height, width: 1)
       (rowWindow.strideHeight, rowWindow.strideWidth) = (window.strideHeight, window.strideWidth)
-      offsets = rowWindow.indirection(input: padded, output: output, pixelStride: 4, outside: 0)
+      offsets = try rowWindow.indirection(input: padded, output: output, pixelStride: 4, outside: 0)
       (taps, tapBytes) = (window.height, window.width * 4)
     } else {
       paddedCopy = nil
@@ -44,7 +41,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
       offsets =
         window.isPointwise
         ? nil
-        : window.indirection(
+        : try window.indirection(
           input: input, output: output, pixelStride: input.channels, outside: Int32(truncatingIfNeeded: -margin))
       (taps, tapBytes) = (window.taps, input.channels / prepared.op.groups)
     }
@@ -116,7 +113,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
     switch prepared.residual {
     case .uint8(let parameters)?:
       arguments.residual = buffers.inputs[1].assumingMemoryBound(to: UInt8.self)
-      arguments.residual_multiplier = Float(Double(parameters.scale) / Double(outputScale))
+      arguments.residual_multiplier = parameters.scale / outputScale
       arguments.residual_zero_point = Int32(parameters.zeroPoint)
     case .float32?: arguments.residual_f32 = buffers.inputs[1].assumingMemoryBound(to: Float.self)
     case nil: break

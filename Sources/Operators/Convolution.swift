@@ -41,19 +41,28 @@ public struct Convolution: Operator {
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
     guard input.rank == 4 else { throw .shape("a convolution's input has 4 axes, not \(input)") }
-    guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
-    guard weight.rank == 4, weight[1] == window.height, weight[2] == window.width else {
-      throw .constant(
-        role: "weight", problem: "of shape \(weight) does not fit a \(window.height)x\(window.width) kernel")
-    }
-    guard weight[0] % groups == 0, weight[3] * groups == input.channels else {
+    let weight = try checkedWeight(constants)
+    guard weight[3] * groups == input.channels else {
       throw .shape(
         "weights for \(weight[3]) channels in each of \(groups) groups do not fit a map of \(input.channels) channels")
     }
     let extent = try window.outputExtent(height: input.height, width: input.width)
-    let output = Shape([input.batch, extent.height, extent.width, weight[0]])
+    let output = try Shape([input.batch, extent.height, extent.width, weight[0]]).checkedActivation()
     if inputs.count == 2, inputs[1] != output { throw .shape("cannot add a residual of \(inputs[1]) to \(output)") }
     return output
+  }
+
+  /// The weight's shape, if it fits the kernel and the groups; then no product of its extents overflows.
+  private func checkedWeight(_ constants: [String: Tensor]) throws(GraphError) -> Shape {
+    guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
+    guard weight.rank == 4, weight[1] == window.height, weight[2] == window.width, weight[0] > 0, weight[3] > 0 else {
+      throw .constant(
+        role: "weight", problem: "of shape \(weight) does not fit a \(window.height)x\(window.width) kernel")
+    }
+    guard weight[0] % groups == 0 else {
+      throw .constant(role: "weight", problem: "of shape \(weight) cannot be split into \(groups) groups")
+    }
+    return weight
   }
 
   public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int {
@@ -69,9 +78,14 @@ public struct Convolution: Operator {
 
 extension Convolution: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    _ = try checkedWeight(context.constants)
     switch context.inputFormats[0] {
-    case .float32: try FloatConvolution(self, context)
-    case .uint8(let input): try prepareInt8(context, input: input)
+    case .float32:
+      try context.refuseConstants(except: ["weight", "bias"])
+      return try FloatConvolution(self, context)
+    case .uint8(let input):
+      try context.refuseConstants(except: ["weight", "weight_scale", "bias", "padding_value"])
+      return try prepareInt8(context, input: input)
     }
   }
 
@@ -79,7 +93,14 @@ extension Convolution: RunnableOperator {
     _ context: PreparationContext, input: QuantizationParameters
   ) throws(GraphError) -> any PreparedOperator {
     let weight = try context.constant("weight", .int8, rank: 4)
-    if isDepthwise(weight: weight.shape) { return try Int8DepthwiseConvolution(self, context, input: input) }
+    let length = weight.elementCount / weight.shape[0]
+    guard length <= 65536 else { throw .constant(role: "weight", problem: "sums \(length) products, over 65536") }
+    // The depthwise kernels only make uint8; what else there is runs as a grouped convolution.
+    if isDepthwise(weight: weight.shape), context.inputFormats.count == 1, case .uint8 = context.outputFormat,
+      context.constants["padding_value"] == nil
+    {
+      return try Int8DepthwiseConvolution(self, context, input: input)
+    }
     return try Int8Convolution(self, context, input: input)
   }
 }

@@ -27,7 +27,9 @@ public struct GeneralizedMeanPooling: Operator {
 
   public init(attributes: Attributes) throws(GraphError) {
     exponent = try attributes.float("exponent")
-    appendsOne = try attributes.int("append_one") != 0
+    let appended = try attributes.int("append_one")
+    guard 0...1 ~= appended else { throw .attribute(name: "append_one", expected: "0 or 1") }
+    appendsOne = appended == 1
     guard exponent > 0 else { throw .attribute(name: "exponent", expected: "positive") }
   }
 
@@ -35,9 +37,8 @@ public struct GeneralizedMeanPooling: Operator {
   public var quantizationRule: QuantizationRule { .float }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
-    guard inputs[0].rank == 4, inputs[0].height > 0, inputs[0].width > 0 else {
-      throw .shape("GeM pools a map with 4 axes, not \(inputs[0])")
-    }
+    guard inputs[0].rank == 4 else { throw .shape("GeM pools a map with 4 axes, not \(inputs[0])") }
+    _ = try inputs[0].checkedActivation()
     return [inputs[0].batch, inputs[0].channels + (appendsOne ? 1 : 0)]
   }
 
@@ -62,6 +63,7 @@ public struct GeneralizedMeanPooling: Operator {
 
 extension GeneralizedMeanPooling: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     guard context.outputFormat == .float32 else { throw .structure("GeM's output is float32") }
     return Prepared(op: self, kernel: context.kernels.pool, input: context.inputFormats[0])
   }

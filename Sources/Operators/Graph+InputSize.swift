@@ -28,7 +28,9 @@ extension Graph {
         case let pooling as MaxPooling: pooling.window.strideHeight
         default: 1
         }
-      strides[node.output.index] = own * (node.inputs.map { strides[$0.index] }.max() ?? 1)
+      let before = node.inputs.map { strides[$0.index] }.max() ?? 1
+      let (product, overflow) = own.multipliedReportingOverflow(by: before)
+      strides[node.output.index] = overflow ? .max : product
     }
     return strides.max() ?? 1
   }

@@ -26,6 +26,7 @@ public struct L2Normalization: Operator {
 extension L2Normalization: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
+    try context.refuseConstants(except: [])
     let epsilon = Float(self.epsilon)
     return ElementwiseOperator { shape, buffers, range in
       for index in range {

@@ -22,7 +22,7 @@ public struct Linear: Operator {
     guard weight.rank == 2, inputs[0].rank == 2, weight[1] == inputs[0].channels else {
       throw .shape("weights of \(weight) do not fit rows of \(inputs[0])")
     }
-    return [inputs[0].batch, weight[0]]
+    return try Shape([inputs[0].batch, weight[0]]).checkedActivation()
   }
 
   public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int {
@@ -34,17 +34,22 @@ extension Linear: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
     guard let weight = context.constants["weight"] else { throw .constant(role: "weight", problem: "is missing") }
-    guard weight.shape.rank == 2 else { throw .constant(role: "weight", problem: "has shape \(weight.shape)") }
+    guard weight.shape.rank == 2, weight.elementCount > 0 else {
+      throw .constant(role: "weight", problem: "has shape \(weight.shape)")
+    }
     let outputs = weight.shape[0]
     let bias =
       context.constants["bias"] == nil
       ? [Float](repeating: 0, count: outputs) : try context.floats("bias", count: outputs)
     switch weight.elementType {
     case .int8:
+      try context.refuseConstants(except: ["weight", "weight_scale", "bias"])
+      _ = try context.weightSums(weight.elements(as: Int8.self), outputs: outputs)
       return Int8WeightLinear(
-        weight: weight, scale: try context.floats("weight_scale", count: outputs), bias: bias,
+        weight: weight, scale: try context.weightScales(count: outputs), bias: bias,
         kernel: context.kernels.rowLinear)
     case .float32:
+      try context.refuseConstants(except: ["weight", "bias"])
       do throws(BLAS.LoadError) { try BLAS.load() } catch { throw .structure(error.description) }
       return FloatLinear(weight: weight.contiguous(), bias: bias, kernels: context.kernels)
     default: throw .constant(role: "weight", problem: "is \(weight.elementType), neither float32 nor int8")

@@ -24,12 +24,13 @@ public struct MaxPooling: Operator {
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("max pooling's input has 4 axes, not \(inputs[0])") }
     let extent = try window.outputExtent(height: inputs[0].height, width: inputs[0].width)
-    return [inputs[0].batch, extent.height, extent.width, inputs[0].channels]
+    return try Shape([inputs[0].batch, extent.height, extent.width, inputs[0].channels]).checkedActivation()
   }
 }
 
 extension MaxPooling: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
       throw .structure("max pooling's input and output differ in format")
     }
@@ -42,12 +43,16 @@ extension MaxPooling: RunnableOperator {
     let isFloat: Bool
 
     func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
-      guard inputs[0].elementCount < Int(Int32.max) / 2 else {
-        throw .inputSize("a map of \(inputs[0]) is too large; run fewer images at once")
+      let offsets = try window.indirection(
+        input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: -1)
+      // A dilated window can step over a small map.
+      for first in stride(from: 0, to: offsets.count, by: window.taps) {
+        guard offsets[first..<first + window.taps].contains(where: { $0 >= 0 }) else {
+          throw .inputSize("a window of max pooling has no position inside a map of \(inputs[0])")
+        }
       }
       return Planned(
-        prepared: self, output: output,
-        offsets: window.indirection(input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: -1),
+        prepared: self, output: output, offsets: offsets,
         chunk: max(1, (output.batch * output.height * output.width + workers - 1) / workers))
     }
   }

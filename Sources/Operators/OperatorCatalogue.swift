@@ -20,9 +20,14 @@ public enum OperatorCatalogue {
 
   /// The operator of a wire name with its attributes.
   ///
-  /// - Throws: `GraphError.unknownOperator`, or `.attribute` where one is missing or out of range.
+  /// - Throws: `GraphError.unknownOperator`, or `.attribute` where one is missing, out of range or not known.
   public static func decode(_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator {
     guard let type = byWireName[wireName] else { throw .unknownOperator(wireName) }
-    return try type.init(attributes: attributes)
+    let op = try type.init(attributes: attributes)
+    let known = op.attributes
+    if let stranger = attributes.sorted.first(where: { known[$0.name] == nil }) {
+      throw .attribute(name: stranger.name, expected: "absent: '\(wireName)' has no such attribute")
+    }
+    return op
   }
 }

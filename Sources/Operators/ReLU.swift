@@ -17,6 +17,7 @@ public struct ReLU: Operator {
 
 extension ReLU: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
       throw .structure("relu's input and output differ in format")
     }

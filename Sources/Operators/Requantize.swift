@@ -18,6 +18,7 @@ public struct Requantize: Operator {
 
 extension Requantize: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
     let kernels = context.kernels
     let (from, to) = (context.inputFormats[0], context.outputFormat)
     return ElementwiseOperator { shape, buffers, range in
@@ -37,7 +38,7 @@ extension Requantize: RunnableOperator {
       case (.uint8(let a), .uint8(let b)):
         kernels.elementwise.requantize(
           input.assumingMemoryBound(to: UInt8.self) + start, Int32(a.zeroPoint),
-          Float(Double(a.scale) / Double(b.scale)), count, Int32(b.zeroPoint), 0,
+          a.scale / b.scale, count, Int32(b.zeroPoint), 0,
           output.assumingMemoryBound(to: UInt8.self) + start)
       }
     }

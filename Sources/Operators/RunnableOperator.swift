@@ -71,6 +71,22 @@ public enum ActivationLayout {
   public static func roundUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }
 }
 
+extension Shape {
+  /// Elements of the largest activation, which keeps every offset within 32 bits and every product far from overflow.
+  public static let activationLimit = 1 << 30
+
+  /// This shape, if it is one that an activation can have: no extent below 1, and not too many elements.
+  ///
+  /// - Throws: `GraphError.inputSize`.
+  func checkedActivation() throws(GraphError) -> Shape {
+    guard let count = checkedElementCount, count <= Self.activationLimit else {
+      throw .inputSize("a map of \(self) is too large; run fewer images at once")
+    }
+    guard count > 0 else { throw .inputSize("a map of \(self) has no elements") }
+    return self
+  }
+}
+
 extension PreparationContext {
   /// A float32 constant of a shape.
   func floats(_ role: String, count: Int) throws(GraphError) -> [Float] {
@@ -79,6 +95,38 @@ extension PreparationContext {
       throw .constant(role: role, problem: "is \(tensor.elementType) \(tensor.shape), not float32 of \(count) elements")
     }
     return tensor.elements(as: Float.self)
+  }
+
+  /// Refuses constants with other roles: an operator must not run without what a package wants it to honour.
+  func refuseConstants(except roles: Set<String>) throws(GraphError) {
+    if let role = constants.keys.sorted().first(where: { !roles.contains($0) }) {
+      throw .constant(role: role, problem: "has no meaning for this operator")
+    }
+  }
+
+  /// The scales of int8 weights, one for each output.
+  func weightScales(count: Int) throws(GraphError) -> [Float] {
+    let scales = try floats("weight_scale", count: count)
+    if let channel = scales.firstIndex(where: { !($0 > 0 && $0.isFinite) }) {
+      throw .constant(
+        role: "weight_scale", problem: "of output \(channel) is \(scales[channel]), not positive and finite")
+    }
+    return scales
+  }
+
+  /// The sums of each output's int8 weights.
+  ///
+  /// - Throws: `GraphError.constant` for a weight of -128, which the format does not allow.
+  func weightSums(_ weights: [Int8], outputs: Int) throws(GraphError) -> [Int] {
+    let length = weights.count / max(outputs, 1)
+    var sums = [Int](repeating: 0, count: outputs)
+    for output in 0..<outputs {
+      for index in output * length..<(output + 1) * length {
+        guard weights[index] != -128 else { throw .constant(role: "weight", problem: "holds -128; -127 is the least") }
+        sums[output] += Int(weights[index])
+      }
+    }
+    return sums
   }
 
   func constant(_ role: String, _ type: ElementType, rank: Int) throws(GraphError) -> Tensor {

@@ -47,7 +47,11 @@ public struct Window: Hashable, Sendable {
     (strideHeight, strideWidth) = (stride[0], stride[1])
     (top, left, bottom, right) = (padding[0], padding[1], padding[2], padding[3])
     (dilationHeight, dilationWidth) = (dilation[0], dilation[1])
-    ceilMode = attributes["ceil_mode"] == .int(1)
+    switch attributes["ceil_mode"] {
+    case nil: ceilMode = false
+    case .int(1): ceilMode = true
+    default: throw .attribute(name: "ceil_mode", expected: "1 or absent")
+    }
   }
 
   var attributes: Attributes {
@@ -77,17 +81,30 @@ public struct Window: Hashable, Sendable {
   }
 
   private func extent(free: Int, stride: Int, before: Int, map: Int) -> Int {
-    guard ceilMode else { return free / stride + 1 }
-    let rounded = (free + stride - 1) / stride + 1
-    // A window must begin inside the map or its leading padding.
-    return (rounded - 1) * stride >= map + before ? rounded - 1 : rounded
+    let whole = free / stride + 1
+    // One window more where something is left over and it begins inside the map or its leading padding.
+    return ceilMode && free % stride != 0 && whole * stride < map + before ? whole + 1 : whole
   }
+
+  /// Entries of the largest table of offsets: 512 MiB. A 7x7 window on 1024x1024 maps of 32 images stays below.
+  static let indirectionLimit = 1 << 27
 
   /// For every output position of an NHWC batch and every tap, the offset of the tap's pixel from the start of the map in
   /// units of `pixelStride` per pixel, or `outside`.
-  func indirection(input: Shape, output: Shape, pixelStride: Int, outside: Int32) -> [Int32] {
+  ///
+  /// - Throws: `GraphError.inputSize` where the map is too large for 32-bit offsets, or the table for the memory.
+  func indirection(
+    input: Shape, output: Shape, pixelStride: Int, outside: Int32
+  ) throws(GraphError) -> [Int32] {
+    guard let entries = Shape([output.batch, output.height, output.width, taps]).checkedElementCount,
+      entries <= Self.indirectionLimit,
+      let reach = Shape([input.batch, input.height, input.width, pixelStride]).checkedElementCount,
+      reach <= Int(Int32.max)
+    else {
+      throw .inputSize("a \(height)x\(width) window on a map of \(input) is too large; run fewer images at once")
+    }
     var offsets = [Int32]()
-    offsets.reserveCapacity(output.batch * output.height * output.width * taps)
+    offsets.reserveCapacity(entries)
     for image in 0..<input.batch {
       for y in 0..<output.height {
         for x in 0..<output.width {

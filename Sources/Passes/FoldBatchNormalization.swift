@@ -41,9 +41,12 @@ public struct FoldBatchNormalization: Pass {
     guard let weight = convolution["weight"], weight.elementType == .float32, weight.shape.rank == 4,
       weight.shape[0] == factor.count
     else { throw .constant(role: "weight", problem: "does not fit a norm of \(factor.count) channels") }
-    let bias = convolution["bias"]?.elements(as: Float.self) ?? [Float](repeating: 0, count: factor.count)
-    guard bias.count == factor.count else {
-      throw .constant(role: "bias", problem: "does not fit a norm of \(factor.count) channels")
+    var bias = [Float](repeating: 0, count: factor.count)
+    if let given = convolution["bias"] {
+      guard given.elementType == .float32, given.elementCount == factor.count else {
+        throw .constant(role: "bias", problem: "does not fit a norm of \(factor.count) channels")
+      }
+      bias = given.elements(as: Float.self)
     }
     let length = weight.elementCount / max(factor.count, 1)
     let scaled = weight.withElements(as: Float.self) { source in

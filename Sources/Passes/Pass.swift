@@ -18,8 +18,10 @@ public struct PassPipeline: Sendable {
   public static let fold = PassPipeline([FoldBatchNormalization(), FuseActivation(), FuseResidual()])
 
   /// - Returns: the rewritten graph, and what was done, a line for each rewrite.
-  /// - Throws: `GraphError.after` naming the pass that left the graph broken, or that met something it cannot rewrite.
+  /// - Throws: `GraphError.after` naming the pass that left the graph broken, or that met something it cannot rewrite;
+  ///   another case where the graph was broken before.
   public func run(_ graph: Graph) throws(GraphError) -> (graph: Graph, notes: [String]) {
+    try graph.validate()
     var graph = graph
     var notes: [String] = []
     for pass in passes {

@@ -4,15 +4,15 @@ import Tensors
 
 /// Where every value and the scratch memory lie in one block of memory, for one input shape. Values whose lifetimes do
 /// not overlap share bytes.
-struct MemoryPlan: Sendable {
+package struct MemoryPlan: Sendable {
   /// Offset of the first element of each value; `nil` for values nothing makes.
-  let offsets: [Int?]
-  let scratchOffset: Int
-  let byteCount: Int
+  package let offsets: [Int?]
+  package let scratchOffset: Int
+  package let byteCount: Int
 
   /// First-fit by size, largest first, which comes within a few percent of the lower bound for these networks
   /// (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", arXiv 2001.03288, section 5.2).
-  init(graph: Graph, shapes: [Shape?], scratchByteCount: Int) {
+  package init(graph: Graph, shapes: [Shape?], scratchByteCount: Int) {
     var lastUse = [Int](repeating: -1, count: graph.valueCount)
     var firstUse = [Int](repeating: -1, count: graph.valueCount)
     for (index, node) in graph.nodes.enumerated() {

@@ -25,6 +25,9 @@ extension Session {
   /// Evaluates an NHWC float32 batch that is already normalised; the graph must take floats.
   public func run(normalized input: Tensor) throws(GraphError) -> [String: Tensor] {
     guard !executable.takesPixels else { throw .structure("this graph takes pixels, not normalised values") }
+    guard input.elementType == .float32 else {
+      throw .structure("the input holds \(input.elementType), not normalised float32 values")
+    }
     return try run(shape: input.shape) { target in
       input.withBytes { target.copyMemory(from: $0) }
     }

@@ -1,3 +1,4 @@
+import Glibc
 import Graphs
 import Kernels
 import Operators
@@ -12,7 +13,7 @@ public final class Session {
   public let team: ThreadTeam
   private var plans: [Shape: Plan] = [:]
   private var planOrder: [Shape] = []
-  private var arena: UnsafeMutableRawBufferPointer
+  private var arena = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
   /// Plans kept for input shapes met before; a run over images of many sizes plans anew rather than hoard memory.
   private static let planLimit = 8
@@ -20,10 +21,9 @@ public final class Session {
   public init(_ executable: Executable, team: ThreadTeam = ThreadTeam(count: 1)) {
     self.executable = executable
     self.team = team
-    arena = .allocate(byteCount: 0, alignment: ActivationLayout.alignment)
   }
 
-  deinit { arena.deallocate() }
+  deinit { free(arena.baseAddress) }
 
   /// One value as it is computed: float32 NHWC or NC, or uint8.
   public typealias Observer = (_ value: ValueID, _ shape: Shape, _ bytes: UnsafeRawBufferPointer) -> Void
@@ -33,12 +33,13 @@ public final class Session {
   ///
   /// - Parameter observer: called with the input and after every node, while the value is in cache.
   /// - Returns: the outputs by name, float32.
-  /// - Throws: `GraphError.inputSize` (inside `.at`) where the network cannot take this size.
+  /// - Throws: `GraphError.inputSize` (inside `.at` where an operator refuses it) where the network cannot take this size,
+  ///   or the memory does not suffice.
   public func run(
     shape: Shape, observer: Observer? = nil, fillInput: (UnsafeMutableRawBufferPointer) -> Void
   ) throws(GraphError) -> [String: Tensor] {
     let plan = try plan(for: shape)
-    reserve(plan.memory.byteCount)
+    try reserve(plan.memory.byteCount, for: shape)
     guard let base = arena.baseAddress else { return [:] }
     let graph = executable.graph
     let address = { (value: ValueID) in base + (plan.memory.offsets[value.index] ?? 0) }
@@ -97,6 +98,9 @@ public final class Session {
 
   private func plan(for shape: Shape) throws(GraphError) -> Plan {
     if let known = plans[shape] { return known }
+    guard shape.rank == 4, let count = shape.checkedElementCount, 1...Shape.activationLimit ~= count else {
+      throw .inputSize("an input of \(shape) is no batch of images that fits in memory")
+    }
     let graph = executable.graph
     let shapes = try graph.inferShapes(input: shape)
     var operators: [any PlannedOperator] = []
@@ -120,9 +124,15 @@ public final class Session {
     return plan
   }
 
-  private func reserve(_ byteCount: Int) {
+  /// A well-formed graph can ask for more memory than there is.
+  private func reserve(_ byteCount: Int, for shape: Shape) throws(GraphError) {
     guard arena.count < byteCount else { return }
-    arena.deallocate()
-    arena = .allocate(byteCount: byteCount, alignment: ActivationLayout.alignment)
+    free(arena.baseAddress)
+    arena = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    let rounded = ActivationLayout.roundUp(byteCount, to: ActivationLayout.alignment)
+    guard let memory = aligned_alloc(ActivationLayout.alignment, rounded) else {
+      throw .inputSize("no memory for the \(byteCount) bytes of activations of an input of \(shape)")
+    }
+    arena = UnsafeMutableRawBufferPointer(start: memory, count: byteCount)
   }
 }

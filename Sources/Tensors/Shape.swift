@@ -24,11 +24,12 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
   /// The number of elements. Traps on overflow: for shapes that did not come from a file, or were checked.
   public var elementCount: Int { dimensions.reduce(1, *) }
 
-  /// Row-major strides in elements.
+  /// Row-major strides in elements. Where a shape without elements has extents whose product overflows, the strides wrap:
+  /// nothing is ever read by them.
   public var contiguousStrides: [Int] {
     var strides = [Int](repeating: 1, count: rank)
     for axis in stride(from: rank - 2, through: 0, by: -1) {
-      strides[axis] = strides[axis + 1] * Swift.max(dimensions[axis + 1], 1)
+      strides[axis] = strides[axis + 1] &* Swift.max(dimensions[axis + 1], 1)
     }
     return strides
   }

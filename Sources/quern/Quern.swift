@@ -23,7 +23,7 @@ struct Quern: ParsableCommand {
     version: version,
     subcommands: [
       ConvertCommand.self, VerifyCommand.self, EmbedCommand.self, ClassifyCommand.self, InspectCommand.self,
-      BenchCommand.self,
+      ExportCommand.self, BenchCommand.self,
     ])
 
   static func main() {

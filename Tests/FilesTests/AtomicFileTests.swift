@@ -61,6 +61,18 @@ import Testing
     try null.commit()
   }
 
+  @Test func openDescriptorIsWrittenWhereItStands() throws {
+    let scratch = Scratch()
+    let path = try scratch.file("out", Array("first ".utf8))
+    let descriptor = open(path, O_WRONLY | O_APPEND)
+    defer { close(descriptor) }
+    let file = try AtomicFile(path: "/dev/fd/\(descriptor)")
+    try file.write("second")
+    try file.commit()
+    #expect(try text(of: path) == "first second")
+    #expect(throws: FileError.cannotCreate(path: "/dev/fd/9999", code: EBADF)) { try AtomicFile(path: "/dev/fd/9999") }
+  }
+
   enum Fault: CaseIterable { case firstWrite, laterWrite, shortWrite, fsync, close, rename }
 
   @Test(arguments: Fault.allCases) func faultLeavesTheOldFileAndNothingElse(fault: Fault) throws {
@@ -122,9 +134,11 @@ import Testing
     let file = try AtomicFile(path: try scratch.file("out"))
     try file.write("half")
     #expect(scratch.names().count == 1)
-    // The child shares the table of temporaries; like the handler, it may only make async-signal-safe calls.
+    let temporary = Array("\(scratch.path)/\(scratch.names()[0])".utf8CString)
+    // The child has a copy of the table of temporaries; like the handler, it may only make async-signal-safe calls.
     let child = forkProcess()
     if child == 0 {
+      TemporaryFiles.forgetAll(but: temporary)  // other tests run at the same time
       AtomicFile.removeTemporariesOnSignals()
       var all = sigset_t()
       sigfillset(&all)

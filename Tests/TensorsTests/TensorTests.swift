@@ -15,6 +15,13 @@ import Testing
     #expect(Tensor(elementType: .float32, shape: [2], strides: [Int.max], storage: storage, byteOffset: 0) == nil)
   }
 
+  @Test func emptyTensorOfHugeExtentsIsHarmless() throws {
+    let storage = TensorStorage(byteCount: 0) { _ in }
+    let shape: Shape = [0, Int.max, Int.max]
+    let tensor = try #require(Tensor(elementType: .float32, shape: shape, storage: storage, byteOffset: 0))
+    #expect(tensor.contiguous().elements(as: Float.self).isEmpty)
+  }
+
   @Test(arguments: [0x0001, 0x8001, 0x3C00, 0x7BFF, 0xFC00] as [UInt16])
   func halfPrecisionBitPatterns(bits: UInt16) {
     let expected: [UInt16: Float] = [

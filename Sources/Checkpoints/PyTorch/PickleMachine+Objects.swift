@@ -116,7 +116,7 @@ extension PickleMachine {
   mutating func persistentObject(_ id: PickleValue) throws(FormatError) -> PickleValue {
     switch (style, id) {
     case (.tar(let tensors), .string(let text)):
-      guard let key = Int(pickle.string(text)), let tensor = tensors[key] else { break }
+      guard text.count <= 20, let key = Int(pickle.string(text)), let tensor = tensors[key] else { break }
       return .tensor(tensor)
     case (.tar(let tensors), .int(let key)):
       guard let tensor = tensors[key] else { break }
@@ -128,8 +128,13 @@ extension PickleMachine {
     throw malformed("BINPERSID", "\(pickle.summary(id)) is no id of a storage in this format")
   }
 
+  /// PyTorch's keys are numbers, in decimal.
+  private static let keyLimit = 64
+
   private mutating func storage(_ id: [PickleValue], fields: Int) throws(FormatError) -> PickleValue {
-    guard case .string(let kind)? = id.first else { throw malformed("BINPERSID", "the id does not start with a text") }
+    guard case .string(let kind)? = id.first, kind.count <= 16 else {
+      throw malformed("BINPERSID", "the id does not start with a text")
+    }
     if pickle.string(kind) == "module", id.count > 1, case .global(let type) = id[1] {
       throw .unsupported(
         feature: "a whole pickled module (\(pickle.name(ofGlobal: type)))", offset: opcodeOffset,
@@ -137,7 +142,7 @@ extension PickleMachine {
     }
     guard pickle.string(kind) == "storage", id.count == fields, case .global(let global) = id[1],
       case .storage(let type) = pickle.globals[Int(global)].role, case .string(let key) = id[2],
-      case .string = id[3], case .int(let count) = id[4], count >= 0
+      key.count <= Self.keyLimit, case .string = id[3], case .int(let count) = id[4], count >= 0
     else { throw malformed("BINPERSID", "this is no storage of \(fields) fields") }
     var view = 0..<count
     if fields == 6, case .tuple(let position) = id[5] {

@@ -21,7 +21,6 @@ struct PickleMachine {
   /// Bounds on what a hostile pickle can make of its bytes: a million-parameter optimizer has 10,000 containers, and
   /// Python writes containers in batches of 1000.
   static let stackLimit = 1 << 17
-  static let containerLimit = 1 << 22
   static let pickleLimit = 1 << 30
 
   let style: Style
@@ -34,6 +33,8 @@ struct PickleMachine {
   /// The values stored in containers so far, and how many may be: storing one takes an opcode.
   private var valueCount = 0
   private let valueLimit: Int
+  /// Python remembers each container it writes, which takes an opcode of at least two bytes more.
+  private let containerLimit: Int
   /// Where the current opcode is.
   var opcodeOffset: Int
 
@@ -43,6 +44,7 @@ struct PickleMachine {
     self.cursor = ByteCursor(cursor.storage, range: rest)
     self.style = style
     valueLimit = 1024 + min(2 * rest.count, 1 << 24)
+    containerLimit = (prepared?.containers.count ?? 0) + 1024 + min(rest.count / 2, 1 << 22)
     pickle = prepared ?? Pickle(cursor: self.cursor)
     pickle.cursor = self.cursor
     opcodeOffset = cursor.offset
@@ -160,8 +162,8 @@ struct PickleMachine {
 
   mutating func newContainer(_ values: [PickleValue]) throws(FormatError) -> UInt32 {
     try count(values.count)
-    guard pickle.containers.count < Self.containerLimit else {
-      throw .limitExceeded(what: "number of pickled containers", offset: opcodeOffset, limit: Self.containerLimit)
+    guard pickle.containers.count < containerLimit else {
+      throw .limitExceeded(what: "number of pickled containers", offset: opcodeOffset, limit: containerLimit)
     }
     pickle.containers.append(values)
     return UInt32(pickle.containers.count - 1)

@@ -37,6 +37,11 @@ enum PyTorchArchive {
       throw .malformed(
         field: "zip entry \(stray.name)", offset: stray.header, reason: "it is outside of the folder \(folder)")
     }
+    if let packed = archive.entries.first(where: \.isCompressed) {
+      throw .unsupported(
+        feature: "compression of \(packed.name)", offset: packed.header,
+        advice: "PyTorch stores its entries: load the file and save it again")
+    }
     return folder
   }
 

@@ -7,6 +7,9 @@ import Tensors
 struct StateDict {
   private static let wrappers = ["model_state", "state_dict", "model", "model_state_dict"]
 
+  /// In bytes. Names go into messages and other files.
+  private static let nameLimit = 1024
+
   private var resolver: TensorResolver
   private var contents = CheckpointContents(tensors: NamedTensors())
   private var pickle: Pickle { resolver.pickle }
@@ -38,9 +41,16 @@ struct StateDict {
     let flat = pickle.elements(dictionary)
     var entries: [Entry] = []
     entries.reserveCapacity(flat.count / 2)
+    // One text used for many keys must not become as many copies of it.
+    var starts: Set<UInt32> = []
     for i in stride(from: 0, to: flat.count - 1, by: 2) {
       // A key that is no text can name no tensor of a state dict.
       if case .string(let text) = flat[i] {
+        guard text.count <= Self.nameLimit, starts.insert(text.start).inserted else {
+          throw .malformed(
+            field: "dictionary key", offset: pickle.bytes(text).lowerBound,
+            reason: text.count > Self.nameLimit ? "it has \(text.count) bytes" : "it is there twice")
+        }
         entries.append((pickle.string(text), flat[i + 1]))
       } else if case .tensor = flat[i + 1] {
         throw .noStateDict(reason: "a tensor is named by \(pickle.summary(flat[i])), not by a text")
@@ -80,7 +90,10 @@ struct StateDict {
     }
     let prefix = "module."
     var stripped = 0
-    while wanted.allSatisfy({ $0.name.dropFirst(stripped).hasPrefix(prefix) }) { stripped += prefix.count }
+    // Twice where one parallel wrapper holds another.
+    while stripped < 2 * prefix.count, wanted.allSatisfy({ $0.name.dropFirst(stripped).hasPrefix(prefix) }) {
+      stripped += prefix.count
+    }
     for (name, position) in wanted {
       let tensor = try resolver.tensor(position, named: name)
       let short = String(name.dropFirst(stripped))

@@ -10,7 +10,8 @@ struct TensorResolver {
   let file: MappedFile
   /// Where a storage's bytes lie in the file. Checks that they are as many as the reference says, and of that type.
   let locate: (StorageReference) throws(FormatError) -> Range<Int>
-  private var resolved: [UInt32: Tensor] = [:]
+  /// By position in `pickle.tensors`: many names may share one tensor.
+  private var resolved: [Tensor?]
   /// Expanded tensors can mean far more bytes than they have. What is left of those that all tensors may mean together.
   private var budget: Int
 
@@ -18,6 +19,7 @@ struct TensorResolver {
     self.pickle = pickle
     self.file = file
     self.locate = locate
+    resolved = Array(repeating: nil, count: pickle.tensors.count)
     budget = Self.budget(byteCount: file.byteCount)
   }
 
@@ -26,11 +28,11 @@ struct TensorResolver {
   mutating func tensor(_ position: UInt32, named name: String) throws(FormatError) -> Tensor {
     let reference = pickle.tensors[Int(position)]
     let tensor: Tensor
-    if let known = resolved[position] {
+    if let known = resolved[Int(position)] {
       tensor = known
     } else {
       tensor = try resolve(reference, name)
-      resolved[position] = tensor
+      resolved[Int(position)] = tensor
     }
     budget -= min(tensor.byteCount, budget + 1)
     guard budget >= 0 else {

@@ -3,7 +3,7 @@ import Files
 /// The directory of a zip file without compression (PKWARE's APPNOTE.TXT, 6.3.10).
 ///
 /// The central directory alone says what is in the file; local headers must agree with it. Refused are duplicate names,
-/// overlaps, encryption, compression and several disks, each of which some reader has been tricked with.
+/// overlaps, encryption and several disks, each of which some reader has been tricked with.
 struct ZipArchive {
   struct Entry {
     var name: String
@@ -13,6 +13,8 @@ struct ZipArchive {
     var bytes: Range<Int>
     /// Where the local header is.
     var header: Int
+    /// Compressed entries are listed, so that other kinds of archives can be told, and never read.
+    var isCompressed: Bool
   }
 
   let entries: [Entry]
@@ -192,42 +194,41 @@ struct ZipArchive {
     guard flags & 0x2041 == 0 else {
       throw .unsupported(feature: "encryption of \(name)", offset: offset, advice: "decrypt the file first")
     }
-    guard method == 0 else {
-      throw .unsupported(
-        feature: "compression of \(name)", offset: offset,
-        advice: "PyTorch stores its entries: load the file and save it again")
-    }
-    guard place.size == place.compressedSize, disk == 0 || disk == 0xFFFF, !name.isEmpty, !name.utf8.contains(0) else {
+    guard method != 0 || place.size == place.compressedSize, disk == 0 || disk == 0xFFFF, !name.isEmpty,
+      !name.utf8.contains(0)
+    else {
       throw .malformed(
         field: "zip entry \(name)", offset: offset, reason: "its sizes differ, or its name or disk is wrong")
     }
     var local = ByteCursor(file.storage, range: 0..<directory.lowerBound)
     try local.move(to: place.header, "local header of \(name)")
-    try readLocalHeader(&local, name: name, flags: flags, checksum: checksum, size: place.size)
-    let bytes = try local.pass(place.size, "zip entry \(name)")
-    return Entry(name: name, checksum: checksum, bytes: bytes, header: place.header)
+    try readLocalHeader(&local, name: name, flags: flags, method: method, checksum: checksum, place)
+    let bytes = try local.pass(place.compressedSize, "zip entry \(name)")
+    return Entry(name: name, checksum: checksum, bytes: bytes, header: place.header, isCompressed: method != 0)
   }
 
   private static func readLocalHeader(
-    _ cursor: inout ByteCursor, name: String, flags: UInt16, checksum: UInt32, size: Int
+    _ cursor: inout ByteCursor, name: String, flags: UInt16, method: UInt16, checksum: UInt32,
+    _ place: Place
   ) throws(FormatError) {
     let offset = cursor.offset
     let field = "local header of \(name)"
     let signature = try cursor.value(UInt32.self, field)
     try cursor.pass(2, field)
     let localFlags = try cursor.value(UInt16.self, field)
-    let method = try cursor.value(UInt16.self, field)
+    let localMethod = try cursor.value(UInt16.self, field)
     try cursor.pass(4, field)
     let localChecksum = try cursor.value(UInt32.self, field)
     let sizes = (try cursor.value(UInt32.self, field), try cursor.value(UInt32.self, field))
     let nameLength = Int(try cursor.value(UInt16.self, field))
     let extraLength = Int(try cursor.value(UInt16.self, field))
-    guard signature == 0x0403_4B50, localFlags == flags, method == 0,
+    guard signature == 0x0403_4B50, localFlags == flags, localMethod == method,
       cursor.starts(with: Array(name.utf8)), nameLength == name.utf8.count
     else { throw .malformed(field: field, offset: offset, reason: "it disagrees with the zip directory") }
     // With a data descriptor behind the data (bit 3) these are 0 here; zip64 entries have all ones.
     let deferred = flags & 8 != 0
-    for value in [sizes.0, sizes.1] where value != .max && Int(value) != size && !(deferred && value == 0) {
+    for (value, size) in [(sizes.0, place.compressedSize), (sizes.1, place.size)]
+    where value != .max && Int(value) != size && !(deferred && value == 0) {
       throw .malformed(field: field, offset: offset, reason: "its size disagrees with the zip directory")
     }
     guard localChecksum == checksum || deferred && localChecksum == 0 else {

@@ -5,6 +5,7 @@ import Files
 import Foundation
 import Graphs
 import Images
+import ModelExport
 import ModelImport
 import PackageFormat
 import Pipeline
@@ -41,6 +42,7 @@ enum Failure {
     case let error as CheckpointError: error.kind.rawValue
     case let error as PackageError: error.kind.rawValue
     case let error as ImageError: status(ofImage: error)
+    case is ExportError: badData
     case let error as ImportError: if case .option = error { usage } else { badData }
     case let error as GraphError: status(ofGraph: error)
     case let error as PipelineError: status(ofPipeline: error)

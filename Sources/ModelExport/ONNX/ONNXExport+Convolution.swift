@@ -1,0 +1,135 @@
+import Graphs
+import Operators
+import Tensors
+
+extension Window {
+  /// The attributes of ONNX's sliding-window operators.
+  var onnxAttributes: [(String, ONNXModelBuilder.Attribute)] {
+    var result: [(String, ONNXModelBuilder.Attribute)] = [
+      ("kernel_shape", .ints([height, width])), ("strides", .ints([strideHeight, strideWidth])),
+      ("pads", .ints([top, left, bottom, right])),
+    ]
+    if dilationHeight != 1 || dilationWidth != 1 {
+      result.append(("dilations", .ints([dilationHeight, dilationWidth])))
+    }
+    if ceilMode { result.append(("ceil_mode", .int(1))) }
+    return result
+  }
+}
+
+extension Convolution: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let isQuantized = try exporter.constant(node, "weight").elementType == .int8
+    let isCanonical =
+      !isQuantized
+      || node.inputs.count == 1 && node.constants["padding_value"] == nil && exporter.outputFormat(node) != .float32
+    return isCanonical ? try emitCanonical(node, &exporter) : try emitLevels(node, &exporter)
+  }
+
+  private func convolve(_ node: Node, _ inputs: [String], _ exporter: inout ONNXExporter) -> String {
+    exporter.builder.node(
+      "Conv", name: "\(node.name).conv", inputs: inputs, attributes: window.onnxAttributes + [("group", .int(groups))])
+  }
+
+  private func activate(_ value: String, _ node: Node, _ exporter: inout ONNXExporter) -> String {
+    activation == .relu ? exporter.builder.node("Relu", name: node.name, inputs: [value]) : value
+  }
+
+  // MARK: - Real units
+
+  private func emitCanonical(_ node: Node, _ exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    // ONNX keeps OIHW.
+    let weight = try exporter.constant(node, "weight").permuted([0, 3, 1, 2])
+    let inputs =
+      [exporter.input(node), try exporter.weight(node, weight)] + (try bias(node, &exporter).map { [$0] } ?? [])
+    var value = convolve(node, inputs, &exporter)
+    if node.inputs.count == 2 {
+      value = exporter.builder.node("Add", name: "\(node.name).sum", inputs: [value, exporter.input(node, 1)])
+    }
+    return .real(activate(value, node, &exporter))
+  }
+
+  private func bias(_ node: Node, _ exporter: inout ONNXExporter) throws(ExportError) -> String? {
+    guard let bias = node.constants["bias"] else { return nil }
+    guard bias.elementType == .int32 else { return exporter.builder.initializer("\(node.name).bias", bias) }
+    let scales = try accumulatorScales(node, exporter)
+    let zeroPoints = Tensor([Int32](repeating: 0, count: scales.count))
+    let inputs = [
+      exporter.builder.initializer("\(node.name).bias", bias),
+      exporter.builder.initializer("\(node.name).bias_scale", Tensor(scales)),
+      exporter.builder.initializer("\(node.name).bias_zero_point", zeroPoints),
+    ]
+    return exporter.builder.node(
+      "DequantizeLinear", name: "\(node.name).bias_dequantized", inputs: inputs, attributes: [("axis", .int(0))])
+  }
+
+  /// Input scale x weight scale for each output channel.
+  private func accumulatorScales(_ node: Node, _ exporter: ONNXExporter) throws(ExportError) -> [Float] {
+    guard case .uint8(let input) = exporter.inputFormat(node) else {
+      throw .malformed(node: node.name, problem: "int8 weights on a float input")
+    }
+    return try exporter.constant(node, "weight_scale").elements(as: Float.self).map { input.scale * $0 }
+  }
+
+  // MARK: - Whole numbers
+
+  /// The accumulators as whole numbers in float, then the steps of formats/package.md, "Requantisation".
+  private func emitLevels(_ node: Node, _ exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    guard var input = exporter.inputLevels(node) else {
+      throw .malformed(node: node.name, problem: "int8 weights on a float input")
+    }
+    if let padding = node.constants["padding_value"] {
+      // ONNX pads with zero: values are moved so that the padding is zero, and the bias makes up for it.
+      let values = padding.elements(as: UInt8.self).map { Float($0) }
+      let offset = exporter.builder.initializer(
+        "\(node.name).padding_value", Tensor(values, shape: [1, values.count, 1, 1]))
+      input = exporter.builder.node("Sub", name: "\(node.name).centered", inputs: [input, offset])
+    }
+    let weight = exporter.builder.initializer(
+      "\(node.name).weight", try exporter.constant(node, "weight").permuted([0, 3, 1, 2]))
+    let noOffset = exporter.builder.initializer("int8_zero", Tensor([Int8(0)], shape: []))
+    let levels = exporter.builder.node(
+      "DequantizeLinear", name: "\(node.name).weight_levels", inputs: [weight, exporter.one, noOffset])
+    let bias = exporter.builder.initializer("\(node.name).bias_levels", try biasLevels(node, exporter))
+    let accumulators = convolve(node, [input, levels, bias], &exporter)
+
+    let outputScale: Float? = if case .uint8(let output) = exporter.outputFormat(node) { output.scale } else { nil }
+    let multiplier = try accumulatorScales(node, exporter).map { outputScale == nil ? $0 : $0 / (outputScale ?? 1) }
+    let factor = exporter.builder.initializer(
+      "\(node.name).multiplier", Tensor(multiplier, shape: [1, multiplier.count, 1, 1]))
+    var value = exporter.builder.node("Mul", name: "\(node.name).scaled", inputs: [accumulators, factor])
+    if node.inputs.count == 2 {
+      let residual = residualLevels(node, outputScale: outputScale, &exporter)
+      value = exporter.builder.node("Add", name: "\(node.name).sum", inputs: [value, residual])
+    }
+    value = activate(value, node, &exporter)
+    return outputScale == nil ? .real(value) : .levels(value)
+  }
+
+  /// The residual in the output's unit: its steps, or real units where the output is float.
+  private func residualLevels(_ node: Node, outputScale: Float?, _ exporter: inout ONNXExporter) -> String {
+    guard case .uint8(let residual) = exporter.inputFormat(node, 1), let levels = exporter.inputLevels(node, 1) else {
+      return exporter.input(node, 1)
+    }
+    let factor = exporter.builder.initializer(
+      "\(node.name).residual_multiplier", Tensor([residual.scale / (outputScale ?? 1)], shape: []))
+    return exporter.builder.node("Mul", name: "\(node.name).residual", inputs: [levels, factor])
+  }
+
+  /// The int32 bias as floats; for inputs with the padding taken off, it holds the padding's share.
+  private func biasLevels(_ node: Node, _ exporter: ONNXExporter) throws(ExportError) -> Tensor {
+    let weight = try exporter.constant(node, "weight")
+    let channels = weight.shape[0]
+    let bias = node.constants["bias"]?.elements(as: Int32.self) ?? [Int32](repeating: 0, count: channels)
+    guard bias.count == channels else { throw .malformed(node: node.name, problem: "bias and weights differ") }
+    var levels = bias.map { Int($0) }
+    if let padding = node.constants["padding_value"]?.elements(as: UInt8.self) {
+      let values = weight.elements(as: Int8.self)
+      let length = values.count / max(channels, 1)
+      for index in values.indices {
+        levels[index / length] += Int(values[index]) * Int(padding[index % padding.count])
+      }
+    }
+    return Tensor(levels.map { Float($0) })
+  }
+}

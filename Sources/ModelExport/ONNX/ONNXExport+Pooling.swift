@@ -1,0 +1,35 @@
+import Graphs
+import Operators
+import Tensors
+
+extension MaxPooling: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    .real(
+      exporter.builder.node(
+        "MaxPool", name: node.name, inputs: [exporter.input(node)], attributes: window.onnxAttributes))
+  }
+}
+
+extension GeneralizedMeanPooling: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let input = exporter.input(node)
+    let axes: [(String, ONNXModelBuilder.Attribute)] = [("axes", .ints([2, 3])), ("keepdims", .int(0))]
+    let pooled = appendsOne ? "\(node.name).pooled" : node.name
+    switch exponent {
+    case .infinity: exporter.builder.node("ReduceMax", name: pooled, inputs: [input], attributes: axes)
+    case 1: exporter.builder.node("ReduceMean", name: pooled, inputs: [input], attributes: axes)
+    default:
+      let floor = exporter.builder.initializer("\(node.name).floor", Tensor([Self.floor], shape: []))
+      let power = exporter.builder.initializer("\(node.name).exponent", Tensor([Float(exponent)], shape: []))
+      let root = exporter.builder.initializer("\(node.name).root", Tensor([Float(1 / exponent)], shape: []))
+      let clipped = exporter.builder.node("Clip", name: "\(node.name).clipped", inputs: [input, floor])
+      let powers = exporter.builder.node("Pow", name: "\(node.name).powers", inputs: [clipped, power])
+      let mean = exporter.builder.node("ReduceMean", name: "\(node.name).mean", inputs: [powers], attributes: axes)
+      exporter.builder.node("Pow", name: pooled, inputs: [mean, root])
+    }
+    guard appendsOne else { return .real(pooled) }
+    let pads = exporter.builder.initializer("\(node.name).pads", Tensor([Int64(0), 0, 0, 1]))
+    let one = exporter.builder.initializer("\(node.name).one", Tensor([Float(1)], shape: []))
+    return .real(exporter.builder.node("Pad", name: node.name, inputs: [pooled, pads, one]))
+  }
+}

@@ -1,0 +1,143 @@
+import Files
+import Graphs
+import Operators
+import Tensors
+
+/// Writes a graph as an ONNX model: a float graph as float operators, a quantised one in QDQ form, in which every operator
+/// works on dequantised values between QuantizeLinear and DequantizeLinear, and runtimes fuse what they can.
+///
+/// ONNX Runtime computes the same integers as quern's int8 runtime: convolutions whose only epilogue is a ReLU in the
+/// canonical form that every runtime fuses; the others, which add a residual before their one rounding, on whole numbers
+/// in float, whose sums are exact below 2^24.
+///
+/// The input is float32 NCHW, normalised as in training; outputs keep their names. A quantised graph takes pixels: its
+/// model undoes the normalisation and rounds to the pixel first.
+public struct ONNXExporter {
+  private let graph: Graph
+  private let producerVersion: String
+  var builder = ONNXModelBuilder()
+  /// The name of each value in float form, dequantised where it is uint8.
+  private var names: [ValueID: String] = [:]
+  /// The name of each uint8 value, and of its zero point.
+  private var levels: [ValueID: (quantized: String, zeroPoint: String)] = [:]
+
+  /// protobuf messages stay below 2 GiB.
+  private static let limit = Int(Int32.max)
+
+  public init(_ graph: Graph, producerVersion: String) {
+    self.graph = graph
+    self.producerVersion = producerVersion
+  }
+
+  /// Writes the model to a file that appears whole or not at all.
+  ///
+  /// - Throws: `ExportError`; `FileError` where writing fails.
+  public static func write(_ graph: Graph, producerVersion: String, to path: String) throws {
+    var exporter = ONNXExporter(graph, producerVersion: producerVersion)
+    let model = try exporter.build()
+    guard model.byteCount <= limit else { throw ExportError.tooLarge(byteCount: model.byteCount, limit: limit) }
+    let file = try AtomicFile(path: path)
+    try model.forEachPiece { bytes throws(FileError) in try file.write(bytes) }
+    try file.commit()
+  }
+
+  private mutating func build() throws(ExportError) -> ProtobufMessage {
+    builder.input("input", [.symbolic("batch"), .fixed(3), .symbolic("height"), .symbolic("width")])
+    names[graph.input] = emitInput()
+    for node in graph.nodes {
+      guard let op = node.op as? any ONNXExportable else { throw .unsupported(node: node.name, op: node.kind) }
+      let value = try op.emit(node, into: &self)
+      names[node.output] = emitFormat(graph.format(of: node.output), of: value, node.output, name: node.name)
+    }
+    for output in graph.outputs {
+      guard let value = names[output.value] else { continue }
+      builder.node("Identity", name: output.name, inputs: [value])
+      builder.output(output.name, [.symbolic("batch"), .symbolic("\(output.name)_width")])
+    }
+    return builder.model(name: graph.architecture, producerVersion: producerVersion)
+  }
+
+  /// Pixels from the normalised input: `x * 255 std + 255 mean`, which the rounding of QuantizeLinear makes whole.
+  private mutating func emitInput() -> String {
+    guard graph.format(of: graph.input) != .float32 else { return "input" }
+    func channels(_ values: [Float]) -> Tensor { Tensor(values.map { $0 * 255 }, shape: [1, 3, 1, 1]) }
+    builder.initializer("input.scale", channels(graph.preprocessing.std))
+    builder.initializer("input.offset", channels(graph.preprocessing.mean))
+    builder.node("Mul", name: "input.scaled", inputs: ["input", "input.scale"])
+    builder.node("Add", name: "input.pixels", inputs: ["input.scaled", "input.offset"])
+    return emitFormat(
+      graph.format(of: graph.input), of: .real("input.pixels"), graph.input, name: "input")
+  }
+
+  /// QuantizeLinear and DequantizeLinear after a value that is held as uint8.
+  private mutating func emitFormat(
+    _ format: ValueFormat, of value: ONNXValue, _ id: ValueID, name: String
+  ) -> String {
+    guard case .uint8(let parameters) = format else { return value.name }
+    let scale = builder.initializer("\(name).output_scale", Tensor([parameters.scale], shape: []))
+    let zeroPoint = builder.initializer("\(name).output_zero_point", Tensor([parameters.zeroPoint], shape: []))
+    let step = if case .levels = value { one } else { scale }
+    let quantized = builder.node("QuantizeLinear", name: "\(name).quantized", inputs: [value.name, step, zeroPoint])
+    levels[id] = (quantized, zeroPoint)
+    return builder.node("DequantizeLinear", name: "\(name).dequantized", inputs: [quantized, scale, zeroPoint])
+  }
+
+  /// The scale 1, by which quantised values become whole numbers in float.
+  var one: String { mutating get { builder.initializer("one", Tensor([Float(1)], shape: [])) } }
+
+  // MARK: - What operators need
+
+  /// The name of an input of a node in float form.
+  func input(_ node: Node, _ slot: Int = 0) -> String { names[node.inputs[slot]] ?? "" }
+
+  /// An input in steps of its scale from its zero point: whole numbers in float; `nil` where the input is float.
+  mutating func inputLevels(_ node: Node, _ slot: Int = 0) -> String? {
+    guard let (quantized, zeroPoint) = levels[node.inputs[slot]] else { return nil }
+    return builder.node(
+      "DequantizeLinear", name: "\(node.name).input\(slot)_levels", inputs: [quantized, one, zeroPoint])
+  }
+
+  func outputFormat(_ node: Node) -> ValueFormat { graph.format(of: node.output) }
+
+  func inputFormat(_ node: Node, _ slot: Int = 0) -> ValueFormat { graph.format(of: node.inputs[slot]) }
+
+  func constant(_ node: Node, _ role: String) throws(ExportError) -> Tensor {
+    guard let tensor = node.constants[role] else {
+      throw .malformed(node: node.name, problem: "constant '\(role)' is missing")
+    }
+    return tensor
+  }
+
+  /// The name of a weight in float form; int8 weights pass through DequantizeLinear with their scales along axis 0.
+  mutating func weight(_ node: Node, _ tensor: Tensor) throws(ExportError) -> String {
+    guard tensor.elementType == .int8 else { return builder.initializer("\(node.name).weight", tensor) }
+    let scale = builder.initializer("\(node.name).weight_scale", try constant(node, "weight_scale"))
+    let zeroPoints = Tensor([Int8](repeating: 0, count: tensor.shape[0]))
+    let inputs = [
+      builder.initializer("\(node.name).weight", tensor), scale,
+      builder.initializer("\(node.name).weight_zero_point", zeroPoints),
+    ]
+    return builder.node(
+      "DequantizeLinear", name: "\(node.name).weight_dequantized", inputs: inputs, attributes: [("axis", .int(0))])
+  }
+}
+
+/// An operator that ONNX can express.
+protocol ONNXExportable: Operator {
+  /// Adds the nodes of the operator and returns its output before any quantisation.
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue
+}
+
+/// The output of an operator's nodes.
+enum ONNXValue {
+  /// In real units.
+  case real(String)
+  /// In steps of the output's scale, still to be rounded and moved by the zero point.
+  case levels(String)
+
+  var name: String {
+    switch self {
+    case .real(let name), .levels(let name): name
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import Tensors
+
+/// Collects the nodes and initialisers of an ONNX model (field numbers: onnx.proto of the ONNX project).
+struct ONNXModelBuilder {
+  /// Per-channel DequantizeLinear came with 13; ReduceMean and ReduceMax still take their axes as an attribute.
+  static let opset = 13
+  /// The intermediate representation that goes with operator set 13.
+  static let irVersion = 7
+
+  enum Attribute {
+    case int(Int)
+    case ints([Int])
+    case float(Float)
+  }
+
+  private var graph = ProtobufMessage()
+  private var initializerNames: Set<String> = []
+
+  /// Adds a node and returns its output's name, which is the node's own.
+  @discardableResult
+  mutating func node(
+    _ op: String, name: String, inputs: [String], attributes: [(String, Attribute)] = []
+  ) -> String {
+    var node = ProtobufMessage()
+    for input in inputs { node.add(1, string: input) }
+    node.add(2, string: name)
+    node.add(3, string: name)
+    node.add(4, string: op)
+    for (name, value) in attributes {
+      var attribute = ProtobufMessage()
+      attribute.add(1, string: name)
+      switch value {
+      case .float(let value):
+        attribute.add(2, float: value)
+        attribute.add(20, int: 1)
+      case .int(let value):
+        attribute.add(3, int: value)
+        attribute.add(20, int: 2)
+      case .ints(let values):
+        for value in values { attribute.add(8, int: value) }
+        attribute.add(20, int: 7)
+      }
+      node.add(5, message: attribute)
+    }
+    graph.add(1, message: node)
+    return name
+  }
+
+  /// Adds a constant, once for each name, and returns the name.
+  @discardableResult
+  mutating func initializer(_ name: String, _ tensor: Tensor) -> String {
+    guard initializerNames.insert(name).inserted else { return name }
+    var message = ProtobufMessage()
+    for extent in tensor.shape.dimensions { message.add(1, int: extent) }
+    message.add(2, int: Self.dataType(tensor.elementType))
+    message.add(8, string: name)
+    message.add(9, bytesOf: tensor)
+    graph.add(5, message: message)
+    return name
+  }
+
+  /// TensorProto.DataType.
+  private static func dataType(_ type: ElementType) -> Int {
+    switch type {
+    case .float32: 1
+    case .uint8: 2
+    case .int8: 3
+    case .uint16: 4
+    case .int16: 5
+    case .int32: 6
+    case .int64: 7
+    case .bool: 9
+    case .float16: 10
+    case .float64: 11
+    case .uint32: 12
+    case .uint64: 13
+    case .bfloat16: 16
+    }
+  }
+
+  /// A dimension of a declared input or output.
+  enum Dimension {
+    case fixed(Int)
+    case symbolic(String)
+  }
+
+  private static func valueInfo(_ name: String, _ dimensions: [Dimension]) -> ProtobufMessage {
+    var shape = ProtobufMessage()
+    for dimension in dimensions {
+      var message = ProtobufMessage()
+      switch dimension {
+      case .fixed(let extent): message.add(1, int: extent)
+      case .symbolic(let name): message.add(2, string: name)
+      }
+      shape.add(1, message: message)
+    }
+    var tensor = ProtobufMessage()
+    tensor.add(1, int: dataType(.float32))
+    tensor.add(2, message: shape)
+    var type = ProtobufMessage()
+    type.add(1, message: tensor)
+    var info = ProtobufMessage()
+    info.add(1, string: name)
+    info.add(2, message: type)
+    return info
+  }
+
+  mutating func input(_ name: String, _ dimensions: [Dimension]) {
+    graph.add(11, message: Self.valueInfo(name, dimensions))
+  }
+
+  mutating func output(_ name: String, _ dimensions: [Dimension]) {
+    graph.add(12, message: Self.valueInfo(name, dimensions))
+  }
+
+  /// The finished model.
+  func model(name: String, producerVersion: String) -> ProtobufMessage {
+    var graph = graph
+    graph.add(2, string: name)
+    var opset = ProtobufMessage()
+    opset.add(1, string: "")
+    opset.add(2, int: Self.opset)
+    var model = ProtobufMessage()
+    model.add(1, int: Self.irVersion)
+    model.add(2, string: "quern")
+    model.add(3, string: producerVersion)
+    model.add(7, message: graph)
+    model.add(8, message: opset)
+    return model
+  }
+}

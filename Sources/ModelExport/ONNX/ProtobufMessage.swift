@@ -1,0 +1,89 @@
+import Tensors
+
+/// A protocol buffers message under construction: fields in the order they are added (protobuf.dev, "Encoding").
+///
+/// Tensors' bytes are kept as views and only read when the message is written, so that a model is not held twice.
+struct ProtobufMessage {
+  private enum Piece {
+    case bytes([UInt8])
+    case tensor(Tensor)
+  }
+
+  private var pieces: [Piece] = []
+  private(set) var byteCount = 0
+
+  private enum WireType: UInt64 {
+    case varint = 0
+    case length = 2
+    case fixed32 = 5
+  }
+
+  private mutating func append(_ bytes: [UInt8]) {
+    byteCount += bytes.count
+    if case .bytes(let last)? = pieces.last {
+      pieces[pieces.count - 1] = .bytes(last + bytes)
+    } else {
+      pieces.append(.bytes(bytes))
+    }
+  }
+
+  private static func varint(_ value: UInt64) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var rest = value
+    while rest >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+    return bytes
+  }
+
+  private mutating func key(_ field: Int, _ type: WireType) {
+    append(Self.varint(UInt64(field) << 3 | type.rawValue))
+  }
+
+  /// An int32, int64 or enum field.
+  mutating func add(_ field: Int, int value: Int) {
+    key(field, .varint)
+    append(Self.varint(UInt64(bitPattern: Int64(value))))
+  }
+
+  mutating func add(_ field: Int, float value: Float) {
+    key(field, .fixed32)
+    append(withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) })
+  }
+
+  mutating func add(_ field: Int, string value: String) {
+    key(field, .length)
+    append(Self.varint(UInt64(value.utf8.count)) + Array(value.utf8))
+  }
+
+  mutating func add(_ field: Int, message: ProtobufMessage) {
+    key(field, .length)
+    append(Self.varint(UInt64(message.byteCount)))
+    byteCount += message.byteCount
+    pieces += message.pieces
+  }
+
+  /// A bytes field with the elements of a tensor, row-major and little-endian.
+  mutating func add(_ field: Int, bytesOf tensor: Tensor) {
+    key(field, .length)
+    append(Self.varint(UInt64(tensor.byteCount)))
+    byteCount += tensor.byteCount
+    pieces.append(.tensor(tensor))
+  }
+
+  /// Hands the encoded bytes over, piece by piece.
+  func forEachPiece<Failure: Error>(_ body: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
+    for piece in pieces {
+      let result: Result<Void, Failure> =
+        switch piece {
+        case .bytes(let bytes):
+          bytes.withUnsafeBytes { bytes in Result { () throws(Failure) in try body(bytes) } }
+        case .tensor(let tensor):
+          tensor.withBytes { bytes in Result { () throws(Failure) in try body(bytes) } }
+        }
+      try result.get()
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import Checkpoints
+import Tensors
+import Testing
+
+/// Legacy streams written by hand: what a pickle may say about its tensors, and what is refused.
+@Suite struct PickleTests {
+  /// A legacy stream around an object's pickle (without PROTO and STOP), with storages of floats.
+  static func stream(_ body: [UInt8], storages: [(key: String, count: Int)] = [("0", 4)]) -> [UInt8] {
+    let magic: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
+    let system = pickle([0x7D] + text("little_endian") + [0x88, 0x73])
+    let keys = storages.reduce([0x5D]) { $0 + text($1.key) + [0x61] }
+    let header = magic + pickle([0x4D, 0xE9, 0x03]) + system + pickle(body) + pickle(keys)
+    return storages.reduce(header) { bytes, storage in
+      bytes + littleEndian(Int64(storage.count)) + (0..<storage.count).flatMap { littleEndian(Float($0).bitPattern) }
+    }
+  }
+
+  static func pickle(_ body: [UInt8]) -> [UInt8] { [0x80, 2] + body + [0x2E] }
+  static func text(_ text: String) -> [UInt8] { [0x58] + littleEndian(UInt32(text.utf8.count)) + Array(text.utf8) }
+  static func global(_ module: String, _ name: String) -> [UInt8] { Array("c\(module)\n\(name)\n".utf8) }
+  static func int(_ value: Int) -> [UInt8] { [0x8A, 8] + littleEndian(Int64(value)) }
+  static func tuple(_ items: [[UInt8]]) -> [UInt8] { [0x28] + items.joined() + [0x74] }
+  static func dictionary(_ items: [(String, [UInt8])]) -> [UInt8] {
+    [0x7D, 0x28] + items.flatMap { text($0.0) + $0.1 } + [0x75]
+  }
+
+  static func storage(
+    _ key: String = "0", count: Int = 4, type: String = "FloatStorage", view: [UInt8] = [0x4E]
+  ) -> [UInt8] {
+    tuple([text("storage"), global("torch", type), text(key), text("cpu"), int(count), view]) + [0x51]
+  }
+
+  static func tensor(
+    _ storage: [UInt8] = storage(), offset: Int = 0, size: [Int] = [4], strides: [Int] = [1]
+  ) -> [UInt8] {
+    let extents = { (values: [Int]) in tuple(values.map(int)) }
+    return global("torch._utils", "_rebuild_tensor_v2")
+      + tuple([storage, int(offset), extents(size), extents(strides), [0x89], [0x7D]]) + [0x52]
+  }
+
+  static func values(_ body: [UInt8]) throws -> [Float]? {
+    try TemporaryFile(stream(body)).read()["w"]?.elements(as: Float.self)
+  }
+
+  @Test func viewOfAStorage() throws {
+    let view = Self.tuple([Self.text("v"), Self.int(1), Self.int(2)])
+    let tensor = Self.tensor(Self.storage(view: view), size: [2])
+    #expect(try Self.values(Self.dictionary([("w", tensor)])) == [1, 2])
+  }
+
+  @Test func stridesThatNothingStepsByMayBeAnything() throws {
+    let tensor = Self.tensor(size: [1, 2, 1], strides: [.max, 2, .max])
+    #expect(try Self.values(Self.dictionary([("w", tensor)])) == [0, 2])
+    let empty = Self.tensor(offset: 3, size: [0, 5], strides: [.max, .max])
+    #expect(try Self.values(Self.dictionary([("w", empty)])) == [])
+  }
+
+  @Test func parameterAndSubclassAreTheirTensors() throws {
+    let parameter =
+      Self.global("torch._utils", "_rebuild_parameter") + Self.tuple([Self.tensor(), [0x88], [0x7D]]) + [0x52]
+    #expect(try Self.values(Self.dictionary([("w", parameter)])) == [0, 1, 2, 3])
+    let arguments = Self.tuple([
+      Self.storage(), Self.int(1), Self.tuple([Self.int(3)]), Self.tuple([Self.int(1)]), [0x89], [0x7D],
+    ])
+    let subclass =
+      Self.global("torch._tensor", "_rebuild_from_type_v2")
+      + Self.tuple([
+        Self.global("torch._utils", "_rebuild_tensor_v2"), Self.global("torch.nn.parameter", "Parameter"), arguments,
+        [0x7D],
+      ]) + [0x52]
+    #expect(try Self.values(Self.dictionary([("w", subclass)])) == [1, 2, 3])
+  }
+
+  @Test func orderedDictOfPairs() throws {
+    let pairs = [0x5D] + Self.text("w") + Self.tensor() + [0x86, 0x61]
+    let body = Self.global("collections", "OrderedDict") + pairs + [0x85, 0x52]
+    #expect(try Self.values(body) == [0, 1, 2, 3])
+  }
+
+  @Test func opaqueObjectsSwallowWhatIsDoneToThem() throws {
+    let opaque =
+      Self.global("collections", "defaultdict") + [0x29, 0x81] + Self.text("k") + [0x4E, 0x73, 0x4E, 0x61, 0x7D, 0x62]
+    let body = Self.dictionary([("w", Self.tensor()), ("o", opaque)])
+    #expect(try Self.values(body) == [0, 1, 2, 3])
+  }
+
+  static let refused: [(body: [UInt8], words: String)] = [
+    ([0x4E, 0x4B, 1, 0x4E, 0x73], "SETITEM"),  // on None
+    ([0x29, 0x28, 0x4E, 0x4E, 0x75], "not a dictionary"),  // SETITEMS on a tuple
+    ([0x7D, 0x28, 0x4E, 0x75], "a key without a value"),
+    ([0x7D, 0x4E, 0x61], "not a list"),  // APPEND to a dictionary
+    ([0x4B, 1, 0x7D, 0x62], "BUILD"),
+    (tensor() + [0x7D, 0x62], "BUILD"),
+    ([0x4E, 0x29, 0x52], "REDUCE"),
+    (global("torch", "Size") + [0x4E, 0x52], "not a tuple"),
+    ([0x52], "empty stack"),
+    ([0x74], "no MARK"),
+    ([0x4B, 1, 0x28, 0x73], "empty stack"),  // may not reach below the MARK
+    ([0x68, 9], "nothing was stored under 9"),
+    ([0x71, 0], "the stack is empty"),
+    ([0x4E, 0x4E], "still holds 1"),
+    ([0x93], "STACK_GLOBAL"), ([0x94], "MEMOIZE"), ([0x69], "INST"), ([0x6F], "OBJ"), ([0x82, 1], "EXT1"),
+    ([0xF0], "opcode 0xF0"),
+    ([0x80, 4], "pickle protocol 4"),
+    ([0x58, 2, 0, 0, 0, 0xC3, 0x28], "UTF-8"),
+    (global("os", "system"), "os.system"),
+    (global("builtins", "getattr"), "builtins.getattr"),
+    (global("numpy.testing._private.utils", "runstring"), "runstring"),
+    (global("torch.hub", "load"), "torch.hub.load"),
+    (global("torch", "load"), "torch.load"),
+    (global("torch.nn.modules.linear", "os.system"), "os.system"),
+    (global("collections", "OrderedDict.__init__"), "OrderedDict.__init__"),
+    (tuple([text("module"), global("torch.nn.modules.linear", "Linear"), text("f"), text("s")]) + [0x51], "Linear"),
+    (text("7") + [0x51], "no id of a storage"),
+    (storage(type: "Size"), "no storage of 6 fields"),
+    (storage(count: -1), "no storage"),
+    (storage(view: tuple([text("v"), int(3), int(2)])), "leaves its storage"),
+    (storage(view: tuple([text("v"), int(.max), int(.max)])), "leaves its storage"),
+    (dictionary([("w", tensor(size: [5]))]), "leaves its storage of 16 bytes"),
+    (dictionary([("w", tensor(offset: 1))]), "leaves its storage"),
+    (dictionary([("w", tensor(offset: -1))]), "offset -1"),
+    (dictionary([("w", tensor(offset: .max))]), "leaves its storage"),
+    (dictionary([("w", tensor(size: [2, 2], strides: [.max, 1]))]), "leaves its storage"),
+    (dictionary([("w", tensor(size: [.max, 2], strides: [0, 1]))]), "impossible extents"),
+    (dictionary([("w", tensor(size: [0, .max, 9], strides: [1, 1, 1]))]), "impossible extents"),
+    (dictionary([("w", tensor(size: [2], strides: [-1]))]), "strides holds the integer -1"),
+    (dictionary([("w", tensor(size: [2, 2], strides: [1]))]), "2 axes, 1 strides"),
+    (dictionary([("w", tensor(size: [1 << 40], strides: [0]))]), "more than the"),
+    (
+      dictionary([("w", tensor(size: .init(repeating: 1, count: 65), strides: .init(repeating: 1, count: 65)))]),
+      "65 axes"
+    ),
+    (dictionary([("w", tensor()), ("w", tensor())]), "two tensors are named w"),
+    (dictionary([("w", tensor()), ("v", tensor(storage(count: 3)))]), "two sizes or types"),
+    (dictionary([("w", tensor()), ("v", tensor(storage(type: "IntStorage")))]), "two sizes or types"),
+    (dictionary([("w", tensor(storage("1")))]), "no storage of the pickle"),
+    (dictionary([("w", tensor(storage(count: 1 << 62)))]), "it is 4"),
+    (dictionary([("w", tensor()), ("v", tensor(storage("1")))]), "not in the file"),
+    (dictionary([("w", tensor()), ("v", tensor(storage("1", type: "QInt8Storage")))]), "torch.QInt8Storage"),
+    ([0x7D, 0x4B, 1] + tensor() + [0x73], "not by a text"),
+    (dictionary([("w", tensor(storage(type: "FooStorage")))]), "FooStorage"),
+  ]
+
+  @Test(arguments: refused.indices) func refusalSaysWhy(index: Int) {
+    let (body, words) = Self.refused[index]
+    let message = refusal(of: Self.stream(body, storages: body.isEmpty ? [] : [("0", 4)]))
+    #expect(message?.contains(words) == true, "\(message ?? "accepted") lacks: \(words)")
+  }
+
+  @Test func streamAroundTheObjectIsChecked() {
+    let good = Self.stream(Self.dictionary([("w", Self.tensor())]))
+    #expect(refusal(of: good) == nil)
+    #expect(refusal(of: good + [0])?.contains("1 more bytes follow") == true)
+    #expect(refusal(of: Array(good.prefix(15)) + good.dropFirst(16))?.contains("pickle") == true)
+    var bigEndian = good
+    if let flag = bigEndian.firstIndex(of: 0x88) { bigEndian[flag] = 0x89 }
+    #expect(refusal(of: bigEndian)?.contains("big-endian") == true)
+  }
+
+  /// A megabyte of one opcode after another must cost neither the stack nor much memory.
+  @Test(
+    arguments: [[0x5D], [0x28], [0x7D], [0x5D, 0x61], [0x4E], [0x29], [0x5D, 0x71, 0, 0x68, 0, 0x61], [0x85]]
+      as [[UInt8]])
+  func repeatedOpcodesEnd(pattern: [UInt8]) {
+    let repeated: [[UInt8]] = Array(repeating: pattern, count: (1 << 20) / pattern.count)
+    let body: [UInt8] = [0x5D, 0x5D] + Array(repeated.joined())
+    #expect(refusal(of: Self.stream(body)) != nil)
+  }
+
+  /// One long text used over and over must not cost its length each time.
+  @Test func longTextsAreNotCopied() {
+    let long = String(repeating: "module.", count: 100_000)
+    #expect(refusal(of: Self.stream(Self.dictionary([(long, Self.tensor())])))?.contains("700000 bytes") == true)
+    let items = Array(repeating: [0x68, 0, 0x68, 1] as [UInt8], count: 30_000).joined()
+    let first = Self.text(String(repeating: "n", count: 1000)) + [0x71, 0] + Self.tensor() + [0x71, 1]
+    #expect(refusal(of: Self.stream([0x7D, 0x28] + first + items + [0x75]))?.contains("it is there twice") == true)
+    let key = Self.storage(String(repeating: "0", count: 65))
+    #expect(refusal(of: Self.stream(key))?.contains("no storage of 6 fields") == true)
+  }
+
+  @Test func messagesDoNotSteerTheTerminal() {
+    let message = refusal(of: Self.stream(Self.dictionary([("\u{1B}[2J", Self.tensor(size: [9]))])))
+    #expect(message?.contains("\u{FFFD}[2J") == true)
+  }
+
+  @Test func aListMayHoldItself() throws {
+    let cycle: [UInt8] = [0x5D, 0x71, 0, 0x68, 0, 0x61]
+    #expect(try Self.values(Self.dictionary([("cycle", cycle), ("w", Self.tensor())])) == [0, 1, 2, 3])
+  }
+
+  @Test func prefixIsStrippedOnlyFromAll() throws {
+    let both = Self.dictionary([("module.module.a", Self.tensor()), ("module.module.b", Self.tensor())])
+    #expect(try TemporaryFile(Self.stream(both)).read().tensors.names == ["a", "b"])
+    let one = Self.dictionary([("module.a", Self.tensor()), ("b", Self.tensor())])
+    #expect(try TemporaryFile(Self.stream(one)).read().tensors.names == ["module.a", "b"])
+  }
+}

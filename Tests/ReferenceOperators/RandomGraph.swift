@@ -1,0 +1,108 @@
+import Graphs
+import Operators
+import Tensors
+
+/// Random small float graphs of convolutions, norms, activations, additions and poolings, with a head of rows.
+public struct RandomGraph {
+  public private(set) var graph: Graph
+  private var random: SplitMix64
+  /// Maps that may be read again, with their channels and how often their size was halved.
+  private var maps: [(value: ValueID, channels: Int, level: Int)]
+  private var count = 0
+
+  /// The least side of an image that every such graph takes.
+  public static let side = 16
+
+  public static func make(seed: UInt64, nodes: Int = 14) -> Graph {
+    var builder = RandomGraph(seed: seed)
+    builder.build(nodes: nodes)
+    return builder.graph
+  }
+
+  private init(seed: UInt64) {
+    graph = Graph(architecture: "random", preprocessing: .imageNet)
+    random = SplitMix64(seed: seed)
+    maps = [(graph.input, 3, 0)]
+  }
+
+  private mutating func build(nodes: Int) {
+    convolution(of: 0)
+    for _ in 0..<nodes {
+      // Late maps mostly, so that chains grow long; a chance for each of the others makes shared values.
+      let index = random.chance(0.7) ? maps.count - 1 : random.int(1...maps.count - 1)
+      switch random.int(0...9) {
+      case 0...2: convolution(of: index)
+      case 3, 4: batchNormalization(of: index)
+      case 5, 6: append(ReLU(), "relu", [index], channels: maps[index].channels, level: maps[index].level)
+      case 7, 8: addition()
+      default: maxPooling(of: index)
+      }
+    }
+    let last = random.pick(Array(maps.suffix(2)))
+    let pooled = graph.append(
+      GeneralizedMeanPooling(exponent: random.pick([1, 3])), name: "pool", inputs: [last.value])
+    let weight = Tensor(random.floats(5 * last.channels), shape: [5, last.channels])
+    let logits = graph.append(
+      Linear(), name: "fc", inputs: [pooled], constants: ["weight": weight, "bias": Tensor(random.floats(5))])
+    let normalized = graph.append(L2Normalization(), name: "normalize", inputs: [pooled])
+    graph.outputs = [
+      GraphOutput(name: GraphOutput.normalizedEmbedding, value: normalized),
+      GraphOutput(name: GraphOutput.logits, value: logits),
+    ]
+    if random.chance(0.4) { graph.outputs.append(GraphOutput(name: "map", value: random.pick(maps).value)) }
+  }
+
+  private mutating func append(
+    _ op: any Operator, _ name: String, _ indices: [Int], constants: [String: Tensor] = [:], channels: Int, level: Int
+  ) {
+    count += 1
+    let value = graph.append(
+      op, name: "\(name)\(count)", inputs: indices.map { maps[$0].value }, constants: constants)
+    maps.append((value, channels, level))
+  }
+
+  private mutating func convolution(of index: Int) {
+    let map = maps[index]
+    let size = random.pick([1, 3])
+    let stride = map.level < 2 && random.chance(0.3) ? 2 : 1
+    let groups = map.channels % 4 == 0 && random.chance(0.2) ? random.pick([2, map.channels]) : 1
+    let outputs = groups > 1 ? map.channels : random.pick([4, 8, 8, 12])
+    let shape: Shape = [outputs, size, size, map.channels / groups]
+    let spread = 1 / Float(size * size * map.channels / groups).squareRoot()
+    var constants = ["weight": Tensor(random.floats(shape.elementCount, -2 * spread...2 * spread), shape: shape)]
+    if random.chance(0.4) { constants["bias"] = Tensor(random.floats(outputs)) }
+    append(
+      Convolution(window: Window(size, stride: stride, padding: size / 2), groups: groups), "conv", [index],
+      constants: constants, channels: outputs, level: map.level + stride - 1)
+  }
+
+  private mutating func batchNormalization(of index: Int) {
+    let channels = maps[index].channels
+    append(
+      BatchNormalization(epsilon: 1e-5), "bn", [index],
+      constants: [
+        "scale": Tensor(random.floats(channels, 0.5...1.5)), "shift": Tensor(random.floats(channels)),
+        "mean": Tensor(random.floats(channels)), "variance": Tensor(random.floats(channels, 0.3...2)),
+      ], channels: channels, level: maps[index].level)
+  }
+
+  private mutating func maxPooling(of index: Int) {
+    let map = maps[index]
+    guard map.level < 2 else { return }
+    append(
+      MaxPooling(window: Window(3, stride: 2, padding: 1)), "maxpool", [index], channels: map.channels,
+      level: map.level + 1)
+  }
+
+  /// Adds two maps of one shape, if there are any.
+  private mutating func addition() {
+    let first = random.chance(0.7) ? maps.count - 1 : random.int(0...maps.count - 1)
+    let partners = maps.indices.filter {
+      maps[$0].channels == maps[first].channels && maps[$0].level == maps[first].level
+    }
+    let second = random.pick(partners)
+    append(
+      Addition(), "add", random.chance(0.5) ? [first, second] : [second, first], channels: maps[first].channels,
+      level: maps[first].level)
+  }
+}

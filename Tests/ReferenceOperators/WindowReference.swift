@@ -1,0 +1,46 @@
+import Operators
+import Tensors
+
+/// Sliding windows by counting, as PyTorch defines them.
+public enum WindowReference {
+  public static func extent(_ window: Window, height: Int, width: Int) -> (height: Int, width: Int) {
+    (
+      positions(
+        height, window.height, window.strideHeight, window.dilationHeight, window.top, window.bottom, window.ceilMode),
+      positions(
+        width, window.width, window.strideWidth, window.dilationWidth, window.left, window.right, window.ceilMode)
+    )
+  }
+
+  private static func positions(
+    _ size: Int, _ kernel: Int, _ stride: Int, _ dilation: Int, _ before: Int, _ after: Int, _ ceil: Bool
+  ) -> Int {
+    let span = (kernel - 1) * dilation + 1
+    var count = 0
+    // A position counts if its window ends inside the padded map; with ceil mode, if the one before it left something
+    // over and it begins inside the map or the padding before it.
+    while true {
+      let start = count * stride
+      let fits = start + span <= size + before + after
+      let reaches = ceil && count > 0 && start - stride + span < size + before + after && start < size + before
+      guard fits || reaches else { return count }
+      count += 1
+    }
+  }
+
+  /// The pixel that each tap of one output position reads, in the map's row-major order; `nil` outside.
+  public static func taps(_ window: Window, position: Int, input: Shape, output: Shape) -> [Int?] {
+    let image = position / (output.height * output.width)
+    let (y, x) = (position / output.width % output.height, position % output.width)
+    var result: [Int?] = []
+    for ky in 0..<window.height {
+      for kx in 0..<window.width {
+        let row = y * window.strideHeight + ky * window.dilationHeight - window.top
+        let column = x * window.strideWidth + kx * window.dilationWidth - window.left
+        let isInside = (0..<input.height).contains(row) && (0..<input.width).contains(column)
+        result.append(isInside ? (image * input.height + row) * input.width + column : nil)
+      }
+    }
+    return result
+  }
+}
