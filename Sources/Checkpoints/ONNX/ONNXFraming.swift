@@ -23,45 +23,30 @@ enum ONNXMessage: String {
   case annotation = "TensorAnnotation"
 
   /// What the length-delimited field of that number holds, if it is a message.
-  func child(_ field: Int) -> ONNXMessage? { children[field] }
-
-  private var children: [Int: ONNXMessage] {
-    switch self {
-    case .model: Self.modelFields
-    case .graph: Self.graphFields
-    case .node: [5: .attribute, 9: .entry]
-    case .attribute: Self.attributeFields
-    case .tensor: [13: .entry, 16: .entry]
-    case .sparseTensor: [1: .tensor, 2: .tensor]
-    case .valueInfo: [2: .type, 4: .entry]
-    case .type: Self.typeFields
-    case .tensorType: [2: .shape]
-    case .containerType: [1: .type]
-    case .mapType: [2: .type]
-    case .shape: [1: .dimension]
-    case .training: [1: .graph, 2: .graph, 3: .entry, 4: .entry]
-    case .function: Self.functionFields
-    case .annotation: [2: .entry]
-    case .operatorSet, .dimension, .entry: [:]
+  func child(_ field: Int) -> ONNXMessage? {
+    switch (self, field) {
+    case (.model, 7), (.attribute, 6), (.attribute, 11), (.training, 1), (.training, 2): .graph
+    case (.model, 8), (.function, 9): .operatorSet
+    case (.model, 20): .training
+    case (.model, 25): .function
+    case (.graph, 1), (.function, 7): .node
+    case (.graph, 5), (.attribute, 5), (.attribute, 10), (.sparseTensor, 1), (.sparseTensor, 2): .tensor
+    case (.graph, 11), (.graph, 12), (.graph, 13), (.function, 12): .valueInfo
+    case (.graph, 14): .annotation
+    case (.graph, 15), (.attribute, 22), (.attribute, 23): .sparseTensor
+    case (.node, 5), (.function, 11): .attribute
+    case (.valueInfo, 2), (.attribute, 14), (.attribute, 15), (.containerType, 1), (.mapType, 2): .type
+    case (.type, 1), (.type, 8): .tensorType
+    case (.type, 4), (.type, 9): .containerType
+    case (.type, 5): .mapType
+    case (.tensorType, 2): .shape
+    case (.shape, 1): .dimension
+    case (.model, 14), (.graph, 16), (.node, 9), (.tensor, 13), (.tensor, 16), (.valueInfo, 4), (.training, 3),
+      (.training, 4), (.annotation, 2), (.function, 14):
+      .entry
+    default: nil
     }
   }
-
-  private static let modelFields: [Int: ONNXMessage] = [
-    7: .graph, 8: .operatorSet, 14: .entry, 20: .training, 25: .function,
-  ]
-  private static let graphFields: [Int: ONNXMessage] = [
-    1: .node, 5: .tensor, 11: .valueInfo, 12: .valueInfo, 13: .valueInfo, 14: .annotation, 15: .sparseTensor,
-    16: .entry,
-  ]
-  private static let attributeFields: [Int: ONNXMessage] = [
-    5: .tensor, 6: .graph, 10: .tensor, 11: .graph, 14: .type, 15: .type, 22: .sparseTensor, 23: .sparseTensor,
-  ]
-  private static let typeFields: [Int: ONNXMessage] = [
-    1: .tensorType, 4: .containerType, 5: .mapType, 8: .tensorType, 9: .containerType,
-  ]
-  private static let functionFields: [Int: ONNXMessage] = [
-    7: .node, 9: .operatorSet, 11: .attribute, 12: .valueInfo, 14: .entry,
-  ]
 }
 
 enum ONNXFraming {

@@ -37,7 +37,7 @@ struct ProtobufReader {
   mutating func next() throws(FormatError) -> ProtobufField? {
     guard !cursor.isAtEnd else { return nil }
     let start = cursor.offset
-    let tag = try varint("tag")
+    let tag = try varint()
     guard let number = Int(exactly: tag >> 3), (1...0x1FFF_FFFF).contains(number),
       let type = ProtobufField.WireType(rawValue: UInt8(tag & 7))
     else { throw .malformed(field: "a field of \(message)", offset: start, reason: "its tag \(tag) is not protobuf's") }
@@ -45,27 +45,27 @@ struct ProtobufReader {
     switch type {
     case .varint:
       let first = cursor.offset
-      _ = try varint("field \(number)")
+      _ = try varint()
       payload = first..<cursor.offset
-    case .fixed64: payload = try cursor.pass(8, "\(message), field \(number)")
-    case .fixed32: payload = try cursor.pass(4, "\(message), field \(number)")
+    case .fixed64: payload = try cursor.pass(8, message)
+    case .fixed32: payload = try cursor.pass(4, message)
     case .lengthDelimited:
-      let length = try varint("length")
-      payload = try cursor.pass(Int(clamping: length), "\(message), field \(number)")
+      let length = try varint()
+      payload = try cursor.pass(Int(clamping: length), message)
     }
     return ProtobufField(number: number, type: type, bytes: start..<cursor.offset, payload: payload)
   }
 
-  private mutating func varint(_ what: String) throws(FormatError) -> UInt64 {
+  private mutating func varint() throws(FormatError) -> UInt64 {
     let start = cursor.offset
     var value: UInt64 = 0
     for shift in stride(from: 0, to: 70, by: 7) {
-      let byte = try cursor.value(UInt8.self, "\(message), \(what)")
+      let byte = try cursor.value(UInt8.self, message)
       // The tenth byte has one bit left to give.
       guard shift < 63 || byte <= 1 else { break }
       value |= UInt64(byte & 0x7F) << UInt64(shift)
       if byte < 0x80 { return value }
     }
-    throw .malformed(field: "\(message), \(what)", offset: start, reason: "the number has more than 64 bits")
+    throw .malformed(field: "a number in \(message)", offset: start, reason: "the number has more than 64 bits")
   }
 }

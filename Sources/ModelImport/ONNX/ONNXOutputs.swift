@@ -80,6 +80,13 @@ struct ONNXOutputs {
       GraphOutput(name: GraphOutput.embedding, value: embedding),
     ]
     if let scores { graph.outputs.append(GraphOutput(name: GraphOutput.logits, value: scores.value)) }
+    // Where a state dict's graph has it: behind the embedding, and before the classifier.
+    if let last = graph.nodes.last, last.output == normalized,
+      let producer = graph.nodes.firstIndex(where: { $0.output == embedding })
+    {
+      graph.nodes.removeLast()
+      graph.nodes.insert(last, at: producer + 1)
+    }
     return graph.withoutUnusedNodes()
   }
 }
