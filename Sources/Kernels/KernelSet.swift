@@ -5,6 +5,7 @@ public struct KernelSet: @unchecked Sendable {
   public let features: CPUFeatures
   package let igemm: quern_igemm_kernel
   package let depthwise: quern_depthwise_kernel
+  package let depthwiseFloat: quern_depthwise_f32_kernel
   package let elementwise: quern_elementwise_kernel
   package let pool: quern_pool_kernel
   package let rowLinear: quern_rowlinear_kernel
@@ -15,6 +16,9 @@ public struct KernelSet: @unchecked Sendable {
     self.features = features
     igemm = best(quern_igemm_kernels, quern_igemm_kernel_count, features) { $0.needed_features }
     depthwise = best(quern_depthwise_kernels, quern_depthwise_kernel_count, features) { $0.needed_features }
+    depthwiseFloat = best(quern_depthwise_f32_kernels, quern_depthwise_f32_kernel_count, features) {
+      $0.needed_features
+    }
     elementwise = best(quern_elementwise_kernels, quern_elementwise_kernel_count, features) { $0.needed_features }
     pool = best(quern_pool_kernels, quern_pool_kernel_count, features) { $0.needed_features }
     rowLinear = best(quern_rowlinear_kernels, quern_rowlinear_kernel_count, features) { $0.needed_features }

@@ -21,6 +21,9 @@ protocol Architecture: Sendable {
 /// The families there are; a new one adds its file and its line here.
 enum Architectures {
   static let all: [any Architecture.Type] = [
-    ResNet.self
+    ResNet.self,
+    SENet.self,
+    NASNet.self,
+    PNASNet.self,
   ]
 }

@@ -55,6 +55,40 @@ struct GraphBuilder {
     a.with(graph.append(Addition(), name: name, inputs: [a.value, b.value]))
   }
 
+  mutating func concatenate(_ name: String, _ layers: [Layer]) -> Layer {
+    Layer(
+      value: graph.append(Concatenation(), name: name, inputs: layers.map(\.value)),
+      channels: layers.reduce(0) { $0 + $1.channels })
+  }
+
+  mutating func averagePool(_ name: String, _ layer: Layer, window: Window) -> Layer {
+    layer.with(
+      graph.append(AveragePooling(window: window, countsPadding: false), name: name, inputs: [layer.value]))
+  }
+
+  mutating func pad(_ name: String, _ layer: Layer, _ margins: MapMargins) -> Layer {
+    layer.with(graph.append(ZeroPadding(margins), name: name, inputs: [layer.value]))
+  }
+
+  mutating func crop(_ name: String, _ layer: Layer, _ margins: MapMargins) -> Layer {
+    layer.with(graph.append(Cropping(margins), name: name, inputs: [layer.value]))
+  }
+
+  /// A fully connected layer on rows [N, C]; its weight may be that of a 1x1 convolution.
+  mutating func linear(_ name: String, _ rows: Layer) -> Layer {
+    let key = "\(prefix)\(name).weight"
+    var weight = state.take(key, rank: state.shape(key)?.rank == 4 ? 4 : 2).contiguous()
+    weight = weight.reshaped([weight.shape[0], weight.elementCount / weight.shape[0]])
+    var constants = ["weight": weight]
+    if let bias = state.takeIfPresent("\(prefix)\(name).bias", rank: 1) { constants["bias"] = bias }
+    return Layer(
+      value: graph.append(Linear(), name: name, inputs: [rows.value], constants: constants),
+      channels: weight.shape[0])
+  }
+
+  /// Whether the trunk has a tensor of this name.
+  func has(_ name: String) -> Bool { state.contains(prefix + name) }
+
   mutating func maxPool(_ name: String, _ layer: Layer, window: Window) -> Layer {
     layer.with(graph.append(MaxPooling(window: window), name: name, inputs: [layer.value]))
   }

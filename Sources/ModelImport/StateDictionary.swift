@@ -48,12 +48,17 @@ public struct StateDictionary {
     contains(name) ? take(name, rank: rank) : nil
   }
 
+  /// Leaves a tensor out that carries nothing for the graph, if it is there.
+  mutating func ignore(_ name: String) {
+    if contains(name) { taken.insert(name) }
+  }
+
   private mutating func note(_ error: ImportError) {
     if problem == nil { problem = error }
   }
 
   private static func standIn(rank: Int) -> Tensor {
-    Tensor([Float(0)], shape: Shape([Int](repeating: 1, count: rank)))
+    Tensor([Float(1)], shape: Shape([Int](repeating: 1, count: rank)))
   }
 
   /// - Throws: `ImportError` if anything was missing, unfit or left over.

@@ -2,8 +2,8 @@ import Graphs
 import Kernels
 import Tensors
 
-/// The sum of two maps of one shape, with an optional fused ReLU. On uint8 each input has its own scale and the sum is
-/// rounded once.
+/// The sum of two maps, with an optional fused ReLU. Maps of unequal height or width are cropped to their common top-left
+/// corner. On uint8 each input has its own scale and the sum is rounded once.
 public struct Addition: Operator {
   public static let wireName = "addition"
   public static let arity = 2...2
@@ -16,8 +16,13 @@ public struct Addition: Operator {
   public var quantizationRule: QuantizationRule { .ownRange }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
-    guard inputs[0] == inputs[1] else { throw .shape("cannot add maps of \(inputs[0]) and \(inputs[1])") }
-    return inputs[0]
+    let (a, b) = (inputs[0], inputs[1])
+    if a == b { return a }
+    guard a.rank == 4, b.rank == 4, a.batch == b.batch, a.channels == b.channels else {
+      throw .shape("cannot add maps of \(a) and \(b)")
+    }
+    let corner = Shape.commonCorner(inputs)
+    return [a.batch, corner.height, corner.width, a.channels]
   }
 }
 
@@ -27,11 +32,12 @@ extension Addition: RunnableOperator {
     let relu = activation == .relu
     switch (context.inputFormats[0], context.inputFormats[1], context.outputFormat) {
     case (.float32, .float32, .float32):
-      return ElementwiseOperator { shape, buffers, range in
-        let a = buffers.inputs[0].assumingMemoryBound(to: Float.self)
-        let b = buffers.inputs[1].assumingMemoryBound(to: Float.self)
-        let output = buffers.output.assumingMemoryBound(to: Float.self)
-        for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
+      return CornerwiseOperator { run, buffers in
+        let channels = run.output.channels
+        let a = buffers.inputs[0].assumingMemoryBound(to: Float.self) + run.start(ofInput: 0) * channels
+        let b = buffers.inputs[1].assumingMemoryBound(to: Float.self) + run.start(ofInput: 1) * channels
+        let output = buffers.output.assumingMemoryBound(to: Float.self) + run.first * channels
+        for index in 0..<run.count * channels {
           let sum = a[index] + b[index]
           output[index] = relu ? max(sum, 0) : sum
         }
@@ -40,13 +46,15 @@ extension Addition: RunnableOperator {
       let kernel = context.kernels.elementwise.add
       let aFactor = a.scale / sum.scale
       let bFactor = b.scale / sum.scale
-      return ElementwiseOperator { shape, buffers, range in
-        let start = range.lowerBound * shape.channels
+      return CornerwiseOperator { run, buffers in
+        let channels = run.output.channels
         kernel?(
-          buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + start, Int32(a.zeroPoint), aFactor,
-          buffers.inputs[1].assumingMemoryBound(to: UInt8.self) + start, Int32(b.zeroPoint), bFactor,
-          range.count * shape.channels, Int32(sum.zeroPoint), relu ? Int32(sum.zeroPoint) : 0,
-          buffers.output.assumingMemoryBound(to: UInt8.self) + start)
+          buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + run.start(ofInput: 0) * channels,
+          Int32(a.zeroPoint), aFactor,
+          buffers.inputs[1].assumingMemoryBound(to: UInt8.self) + run.start(ofInput: 1) * channels,
+          Int32(b.zeroPoint), bFactor,
+          run.count * channels, Int32(sum.zeroPoint), relu ? Int32(sum.zeroPoint) : 0,
+          buffers.output.assumingMemoryBound(to: UInt8.self) + run.first * channels)
       }
     default: throw .structure("an addition's inputs and output are all float32 or all uint8")
     }

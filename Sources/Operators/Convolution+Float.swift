@@ -26,13 +26,15 @@ struct FloatConvolution: PreparedOperator {
   }
 
   func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
-    FloatConvolutionPlan(prepared: self, input: inputs[0], output: output, workers: workers)
+    FloatConvolutionPlan(
+      prepared: self, input: inputs[0], residual: inputs.count > 1 ? inputs[1] : nil, output: output, workers: workers)
   }
 }
 
 private struct FloatConvolutionPlan: PlannedOperator {
   let prepared: FloatConvolution
   let input: Shape
+  let residual: Shape?
   let output: Shape
   let rows: Int
   let patchLength: Int
@@ -44,9 +46,10 @@ private struct FloatConvolutionPlan: PlannedOperator {
   /// Elements of the gathered patches of one tile of rows: 1 MiB, a second-level cache.
   private static let patchBudget = 256 * 1024
 
-  init(prepared: FloatConvolution, input: Shape, output: Shape, workers: Int) {
+  init(prepared: FloatConvolution, input: Shape, residual: Shape?, output: Shape, workers: Int) {
     self.prepared = prepared
     self.input = input
+    self.residual = residual
     self.output = output
     self.workers = workers
     let weight = prepared.weight.shape
@@ -70,7 +73,10 @@ private struct FloatConvolutionPlan: PlannedOperator {
   }
 
   private static func gathers(_ op: Convolution) -> Bool { !op.window.isPointwise || op.groups > 1 }
-  fileprivate var gathers: Bool { Self.gathers(prepared.op) }
+  /// A pointwise convolution reads the map as it is, unless its output is cropped to a smaller residual.
+  fileprivate var gathers: Bool {
+    Self.gathers(prepared.op) || input.height != output.height || input.width != output.width
+  }
   private var cutsChannels: Bool { rowTile == rows }
   fileprivate var patchByteCount: Int {
     gathers ? ActivationLayout.roundUp(rowTile * patchLength * 4, to: ActivationLayout.alignment) : 0
@@ -142,12 +148,30 @@ private struct FloatConvolutionPlan: PlannedOperator {
         m: rows.count, n: channels.count, k: length,
         a: plan.gathers ? patches : source + rows.lowerBound * plan.input.channels, lda: length,
         b: weight + channel * length, ldb: length, c: target, ldc: stride)
-      let residual =
-        buffers.inputs.count > 1
-        ? buffers.inputs[1].assumingMemoryBound(to: Float.self) + rows.lowerBound * stride + channel : nil
-      plan.prepared.kernels.elementwise.bias_activation(
-        target, rows.count, channels.count, stride, bias + channel, residual, stride,
-        plan.prepared.op.activation == .relu ? 1 : 0)
+      finish(rows, channels, target)
+    }
+
+    /// Adds bias and residual and applies the activation, line by line where the residual is of another size.
+    private func finish(_ rows: Range<Int>, _ channels: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
+      let stride = plan.output.channels
+      let channel = group * groupOutputs + channels.lowerBound
+      let relu: Int32 = plan.prepared.op.activation == .relu ? 1 : 0
+      let kernel = plan.prepared.kernels.elementwise
+      guard let shape = plan.residual else {
+        kernel.bias_activation(target, rows.count, channels.count, stride, bias + channel, nil, stride, relu)
+        return
+      }
+      let residual = buffers.inputs[1].assumingMemoryBound(to: Float.self) + channel
+      var first = rows.lowerBound
+      while first < rows.upperBound {
+        let left = rows.upperBound - first
+        let count = shape == plan.output ? left : min(left, plan.output.width - first % plan.output.width)
+        let run = PixelRun(output: plan.output, inputs: [shape], first: first, count: count)
+        kernel.bias_activation(
+          target + (first - rows.lowerBound) * stride, count, channels.count, stride, bias + channel,
+          residual + run.start(ofInput: 0) * stride, stride, relu)
+        first += count
+      }
     }
   }
 

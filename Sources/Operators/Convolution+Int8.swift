@@ -128,7 +128,8 @@ struct Int8Convolution: PreparedOperator {
   }
 
   func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
-    try Int8ConvolutionPlan(prepared: self, input: inputs[0], output: output, workers: workers)
+    try Int8ConvolutionPlan(
+      prepared: self, input: inputs[0], residual: inputs.count > 1 ? inputs[1] : nil, output: output, workers: workers)
   }
 }
 

@@ -7,20 +7,24 @@ import Tensors
 struct Int8ConvolutionPlan: PlannedOperator {
   let prepared: Int8Convolution
   let input: Shape
+  let residual: Shape?
   let output: Shape
   let rows: Int
   let taps: Int
   let tapBytes: Int
-  /// `nil` for pointwise convolutions, which read row after row.
+  /// `nil` for pointwise convolutions, which read row after row, unless their output is cropped to a smaller residual.
   let offsets: [Int32]?
   /// The padded copy of a map with few channels: shape with 4 channels.
   let paddedCopy: Shape?
   let rowChunk: Int
   let channelChunk: Int
 
-  init(prepared: Int8Convolution, input: Shape, output: Shape, workers: Int) throws(GraphError) {
+  init(
+    prepared: Int8Convolution, input: Shape, residual: Shape?, output: Shape, workers: Int
+  ) throws(GraphError) {
     self.prepared = prepared
     self.input = input
+    self.residual = residual
     self.output = output
     rows = output.batch * output.height * output.width
     let window = prepared.op.window
@@ -39,13 +43,18 @@ struct Int8ConvolutionPlan: PlannedOperator {
       let margin = ActivationLayout.marginByteCount(
         shape: input, format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)))
       offsets =
-        window.isPointwise
+        window.isPointwise && input.height == output.height && input.width == output.width
         ? nil
         : try window.indirection(
           input: input, output: output, pixelStride: input.channels, outside: Int32(truncatingIfNeeded: -margin))
       (taps, tapBytes) = (window.taps, input.channels / prepared.op.groups)
     }
     let groupOutputs = output.channels / prepared.op.groups
+    if let residual, residual != output {
+      // Consecutive rows of the output are consecutive in the residual only as far as a line goes.
+      (rowChunk, channelChunk) = (output.width, groupOutputs)
+      return
+    }
     (rowChunk, channelChunk) = Self.split(
       rows: rows, channels: groupOutputs, depth: taps * tapBytes, groups: prepared.op.groups, workers: workers)
   }
@@ -150,8 +159,11 @@ struct Int8ConvolutionPlan: PlannedOperator {
     arguments.multiplier += channel
     let elementSize = requantization.output == .float32 ? 4 : 1
     arguments.output += element * elementSize
-    if arguments.residual != nil { arguments.residual += element }
-    if arguments.residual_f32 != nil { arguments.residual_f32 += element }
+    guard let residual else { return }
+    let run = PixelRun(output: output, inputs: [residual], first: firstRow, count: arguments.rows)
+    let start = run.start(ofInput: 0) * output.channels + channel
+    if arguments.residual != nil { arguments.residual += start }
+    if arguments.residual_f32 != nil { arguments.residual_f32 += start }
   }
 
   private var requantization: Requantization { prepared.requantization }

@@ -3,7 +3,8 @@ import Kernels
 import Tensors
 
 /// 2-D cross-correlation of an NHWC map with OHWI weights, with an optional bias, an optional second input that is added
-/// before the activation (the residual of He et al., arXiv 1512.03385, equation 1), and an optional fused ReLU.
+/// before the activation (the residual of He et al., arXiv 1512.03385, equation 1), and an optional fused ReLU. The result
+/// and a residual of unequal size are cropped to their common top-left corner.
 ///
 /// Constants in float: `weight` float32 [O, kh, kw, I / groups], `bias` float32 [O] (optional).
 /// Quantised: `weight` int8, `weight_scale` float32 [O], `bias` int32 [O] at the scale input scale x weight scale, and,
@@ -48,11 +49,15 @@ public struct Convolution: Operator {
     }
     let extent = try window.outputExtent(height: input.height, width: input.width)
     let output = try Shape([input.batch, extent.height, extent.width, weight[0]]).checkedActivation()
-    if inputs.count == 2, inputs[1] != output { throw .shape("cannot add a residual of \(inputs[1]) to \(output)") }
-    return output
+    guard inputs.count == 2, inputs[1] != output else { return output }
+    guard inputs[1].rank == 4, inputs[1].batch == output.batch, inputs[1].channels == output.channels else {
+      throw .shape("cannot add a residual of \(inputs[1]) to \(output)")
+    }
+    let corner = Shape.commonCorner([output, inputs[1]])
+    return try Shape([output.batch, corner.height, corner.width, output.channels]).checkedActivation()
   }
 
-  /// The weight's shape, if it fits the kernel and the groups; then no product of its extents overflows.
+  /// The weight's shape, if it fits the kernel, the groups and the bias; then no product of its extents overflows.
   private func checkedWeight(_ constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
     guard weight.rank == 4, weight[1] == window.height, weight[2] == window.width, weight[0] > 0, weight[3] > 0 else {
@@ -61,6 +66,9 @@ public struct Convolution: Operator {
     }
     guard weight[0] % groups == 0 else {
       throw .constant(role: "weight", problem: "of shape \(weight) cannot be split into \(groups) groups")
+    }
+    if let bias = constants["bias"], bias.elementCount != weight[0] {
+      throw .constant(role: "bias", problem: "has \(bias.elementCount) elements for \(weight[0]) channels")
     }
     return weight
   }
@@ -73,7 +81,9 @@ public struct Convolution: Operator {
   }
 
   /// Whether every channel has a filter of its own.
-  func isDepthwise(weight: Shape) -> Bool { groups > 1 && weight[3] == 1 && weight[0] == groups }
+  public func isDepthwise(weight: Shape) -> Bool {
+    groups > 1 && weight.rank == 4 && weight[3] == 1 && weight[0] == groups
+  }
 }
 
 extension Convolution: RunnableOperator {
@@ -82,6 +92,9 @@ extension Convolution: RunnableOperator {
     switch context.inputFormats[0] {
     case .float32:
       try context.refuseConstants(except: ["weight", "bias"])
+      if let weight = context.constants["weight"]?.shape, isDepthwise(weight: weight) {
+        return try FloatDepthwiseConvolution(self, context)
+      }
       return try FloatConvolution(self, context)
     case .uint8(let input):
       try context.refuseConstants(except: ["weight", "weight_scale", "bias", "padding_value"])

@@ -9,7 +9,7 @@ import Tensors
 /// without the floor.
 ///
 /// Takes a float or a uint8 map, gives float [N, C]. On uint8 the powers come from a table of 256 entries, so that x^p is
-/// never held in 8 bits.
+/// never held in 8 bits; for p = 1 the levels themselves are summed, exactly.
 public struct GeneralizedMeanPooling: Operator {
   public static let wireName = "gem_pooling"
   public static let arity = 1...1
@@ -94,7 +94,8 @@ extension GeneralizedMeanPooling: RunnableOperator {
     let prepared: Prepared
     let input: Shape
     let output: Shape
-    let scratchByteCount = 0
+    /// Sums of levels.
+    var scratchByteCount: Int { prepared.op.exponent == 1 ? input.channels * MemoryLayout<UInt32>.stride : 0 }
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
       let target = buffers.output.assumingMemoryBound(to: Float.self)
@@ -104,7 +105,13 @@ extension GeneralizedMeanPooling: RunnableOperator {
         let first = image * pixels * input.channels
         switch prepared.input {
         case .float32: pool(buffers.inputs[0].assumingMemoryBound(to: Float.self) + first, to: row)
-        case .uint8: pool(buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + first, to: row)
+        case .uint8(let parameters):
+          let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + first
+          if prepared.op.exponent == 1 {
+            average(map, parameters, sums: buffers.scratch.assumingMemoryBound(to: UInt32.self), to: row)
+          } else {
+            pool(map, to: row)
+          }
         }
         if prepared.op.appendsOne { row[input.channels] = 1 }
       }
@@ -148,6 +155,20 @@ extension GeneralizedMeanPooling: RunnableOperator {
         prepared.kernel.table_sum(source, pixels, channels, channels, $0.baseAddress, row)
       }
       finish(row, count: pixels)
+    }
+
+    /// `scale * (sum of levels - count * zero point) / count`, the integers exact, each float operation rounded once.
+    private func average(
+      _ source: UnsafePointer<UInt8>, _ parameters: QuantizationParameters, sums: UnsafeMutablePointer<UInt32>,
+      to row: UnsafeMutablePointer<Float>
+    ) {
+      let (pixels, channels) = (input.height * input.width, input.channels)
+      sums.update(repeating: 0, count: channels)
+      prepared.kernel.sum_u8(source, pixels, channels, channels, sums)
+      for channel in 0..<channels {
+        let centred = Int(sums[channel]) - pixels * Int(parameters.zeroPoint)
+        row[channel] = parameters.scale * (Float(centred) / Float(pixels))
+      }
     }
 
     private func finish(_ row: UnsafeMutablePointer<Float>, count: Int) {

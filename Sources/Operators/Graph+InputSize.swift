@@ -26,6 +26,7 @@ extension Graph {
         switch node.op {
         case let convolution as Convolution: convolution.window.strideHeight
         case let pooling as MaxPooling: pooling.window.strideHeight
+        case let pooling as AveragePooling: pooling.window.strideHeight
         default: 1
         }
       let before = node.inputs.map { strides[$0.index] }.max() ?? 1

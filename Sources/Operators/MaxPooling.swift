@@ -34,54 +34,19 @@ extension MaxPooling: RunnableOperator {
     guard context.inputFormats[0] == context.outputFormat else {
       throw .structure("max pooling's input and output differ in format")
     }
-    return Prepared(window: window, kernel: context.kernels.pool, isFloat: context.outputFormat == .float32)
-  }
-
-  private struct Prepared: PreparedOperator, @unchecked Sendable {
-    let window: Window
-    let kernel: quern_pool_kernel
-    let isFloat: Bool
-
-    func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
-      let offsets = try window.indirection(
-        input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: -1)
-      // A dilated window can step over a small map.
-      for first in stride(from: 0, to: offsets.count, by: window.taps) {
-        guard offsets[first..<first + window.taps].contains(where: { $0 >= 0 }) else {
-          throw .inputSize("a window of max pooling has no position inside a map of \(inputs[0])")
-        }
-      }
-      return Planned(
-        prepared: self, output: output, offsets: offsets,
-        chunk: max(1, (output.batch * output.height * output.width + workers - 1) / workers))
-    }
-  }
-
-  private struct Planned: PlannedOperator {
-    let prepared: Prepared
-    let output: Shape
-    let offsets: [Int32]
-    let chunk: Int
-    let scratchByteCount = 0
-
-    func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-      let rows = output.batch * output.height * output.width
-      let (taps, channels) = (prepared.window.taps, output.channels)
-      offsets.withUnsafeBufferPointer { offsets in
-        guard let offsets = offsets.baseAddress else { return }
-        team.forEach((rows + chunk - 1) / chunk) { piece, _ in
-          let first = piece * chunk
-          let count = min(chunk, rows - first)
-          if prepared.isFloat {
-            prepared.kernel.max_f32(
-              buffers.inputs[0].assumingMemoryBound(to: Float.self), offsets + first * taps, count, taps, channels,
-              buffers.output.assumingMemoryBound(to: Float.self) + first * channels, channels)
-          } else {
-            prepared.kernel.max_u8(
-              buffers.inputs[0].assumingMemoryBound(to: UInt8.self), offsets + first * taps, count, taps, channels,
-              buffers.output.assumingMemoryBound(to: UInt8.self) + first * channels, channels)
-          }
-        }
+    let kernel = context.kernels.pool
+    let taps = window.taps
+    let isFloat = context.outputFormat == .float32
+    return PoolingOperator(window: window, countsPadding: false) { buffers, offsets, rows, channels in
+      let first = rows.lowerBound * channels
+      if isFloat {
+        kernel.max_f32(
+          buffers.inputs[0].assumingMemoryBound(to: Float.self), offsets, rows.count, taps, channels,
+          buffers.output.assumingMemoryBound(to: Float.self) + first, channels)
+      } else {
+        kernel.max_u8(
+          buffers.inputs[0].assumingMemoryBound(to: UInt8.self), offsets, rows.count, taps, channels,
+          buffers.output.assumingMemoryBound(to: UInt8.self) + first, channels)
       }
     }
   }

@@ -4,15 +4,21 @@ import Graphs
 public enum OperatorCatalogue {
   public static let all: [any RunnableOperator.Type] = [
     Addition.self,
+    AveragePooling.self,
     BatchNormalization.self,
     Centering.self,
+    ChannelScaling.self,
+    Concatenation.self,
     Convolution.self,
+    Cropping.self,
     GeneralizedMeanPooling.self,
     L2Normalization.self,
     Linear.self,
     MaxPooling.self,
     ReLU.self,
     Requantize.self,
+    Sigmoid.self,
+    ZeroPadding.self,
   ]
 
   private static let byWireName: [String: any RunnableOperator.Type] =

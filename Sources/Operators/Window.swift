@@ -2,6 +2,8 @@ import Graphs
 import Tensors
 
 /// A sliding window over a map: the geometry that convolutions and poolings share.
+///
+/// Padding may be negative: then the first window begins (or the last one ends) that far inside the map.
 public struct Window: Hashable, Sendable {
   public var height: Int
   public var width: Int
@@ -39,7 +41,9 @@ public struct Window: Hashable, Sendable {
     // The bounds keep every later product far from overflow, whatever a file says.
     guard kernel.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "kernel", expected: "from 1 to 1024") }
     guard stride.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "stride", expected: "from 1 to 1024") }
-    guard padding.allSatisfy({ 0...1024 ~= $0 }) else { throw .attribute(name: "padding", expected: "from 0 to 1024") }
+    guard padding.allSatisfy({ -1024...1024 ~= $0 }) else {
+      throw .attribute(name: "padding", expected: "from -1024 to 1024")
+    }
     guard dilation.allSatisfy({ 1...1024 ~= $0 }) else {
       throw .attribute(name: "dilation", expected: "from 1 to 1024")
     }
@@ -90,11 +94,13 @@ public struct Window: Hashable, Sendable {
   static let indirectionLimit = 1 << 27
 
   /// For every output position of an NHWC batch and every tap, the offset of the tap's pixel from the start of the map in
-  /// units of `pixelStride` per pixel, or `outside`.
+  /// units of `pixelStride` per pixel, or `outside`; in the padding, `padding` where that is given.
+  ///
+  /// The output may be smaller than `outputExtent`: its top-left corner.
   ///
   /// - Throws: `GraphError.inputSize` where the map is too large for 32-bit offsets, or the table for the memory.
   func indirection(
-    input: Shape, output: Shape, pixelStride: Int, outside: Int32
+    input: Shape, output: Shape, pixelStride: Int, outside: Int32, padding: Int32? = nil
   ) throws(GraphError) -> [Int32] {
     guard let entries = Shape([output.batch, output.height, output.width, taps]).checkedElementCount,
       entries <= Self.indirectionLimit,
@@ -113,8 +119,14 @@ public struct Window: Hashable, Sendable {
             for kx in 0..<width {
               let column = x * strideWidth - left + kx * dilationWidth
               let inside = row >= 0 && row < input.height && column >= 0 && column < input.width
-              let pixel = (image * input.height + row) * input.width + column
-              offsets.append(inside ? Int32(truncatingIfNeeded: pixel * pixelStride) : outside)
+              if inside {
+                let pixel = (image * input.height + row) * input.width + column
+                offsets.append(Int32(truncatingIfNeeded: pixel * pixelStride))
+              } else if let padding, row < input.height + bottom, column < input.width + right {
+                offsets.append(padding)
+              } else {
+                offsets.append(outside)
+              }
             }
           }
         }

@@ -1,7 +1,7 @@
 import Graphs
 import Operators
 
-/// Moves a ReLU into the store of the convolution or addition that it alone reads.
+/// Moves a ReLU into the store of the convolution, addition or channel scaling that it alone reads.
 public struct FuseActivation: Pass {
   public static let name = "fuse activation"
 
@@ -23,6 +23,9 @@ public struct FuseActivation: Pass {
       case var addition as Addition where addition.activation == .none:
         addition.activation = .relu
         fused.op = addition
+      case var scaling as ChannelScaling where scaling.activation == .none:
+        scaling.activation = .relu
+        fused.op = scaling
       default: continue
       }
       fused.output = node.output

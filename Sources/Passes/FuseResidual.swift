@@ -2,8 +2,8 @@ import Graphs
 import Operators
 import Tensors
 
-/// Makes an addition the epilogue of the later of the two convolutions it reads, so that the sum is formed from its
-/// accumulators and rounded once.
+/// Makes an addition the epilogue of the later of the two convolutions or channel scalings it reads, so that the sum is
+/// formed from its accumulators and rounded once.
 public struct FuseResidual: Pass {
   public static let name = "fuse residual"
 
@@ -20,12 +20,10 @@ public struct FuseResidual: Pass {
       let (main, other) = (node.inputs[order[0]], node.inputs[order[1]])
       guard main != other, let producer = producers[main], consumers[main]?.count == 1,
         !graph.outputs.contains(where: { $0.value == main }),
-        var convolution = graph.nodes[producer].op as? Convolution, convolution.activation == .none,
-        graph.nodes[producer].inputs.count == 1, convolution.groups == 1
+        let op = Self.op(of: graph.nodes[producer], with: addition)
       else { continue }
-      convolution.activation = addition.activation
       var fused = graph.nodes[producer]
-      fused.op = convolution
+      fused.op = op
       fused.inputs.append(other)
       fused.output = node.output
       patch.replace(producer, with: [fused])
@@ -33,5 +31,20 @@ public struct FuseResidual: Pass {
       patch.notes.append("\(node.name) fused into \(fused.name)")
     }
     return patch
+  }
+
+  /// The operator of a node that can take a residual, with the addition's activation.
+  private static func op(of node: Node, with addition: Addition) -> (any Operator)? {
+    switch node.op {
+    case var convolution as Convolution:
+      guard convolution.activation == .none, node.inputs.count == 1, convolution.groups == 1 else { return nil }
+      convolution.activation = addition.activation
+      return convolution
+    case var scaling as ChannelScaling:
+      guard scaling.activation == .none, node.inputs.count == 2 else { return nil }
+      scaling.activation = addition.activation
+      return scaling
+    default: return nil
+    }
   }
 }

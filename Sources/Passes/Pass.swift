@@ -15,7 +15,10 @@ public struct PassPipeline: Sendable {
   public init(_ passes: [any Pass]) { self.passes = passes }
 
   /// What conversion does to an imported float graph. Every pass keeps the graph equal in float.
-  public static let fold = PassPipeline([FoldBatchNormalization(), FuseActivation(), FuseResidual()])
+  public static let fold = PassPipeline([
+    FoldMapMargins(), SplitBatchNormalization(), FoldBatchNormalization(), ReplaceBatchNormalization(), ShareRepeated(),
+    MoveActivation(), ShareRepeated(), FuseActivation(), FuseResidual(), RemoveUnread(),
+  ])
 
   /// - Returns: the rewritten graph, and what was done, a line for each rewrite.
   /// - Throws: `GraphError.after` naming the pass that left the graph broken, or that met something it cannot rewrite;

@@ -1,11 +1,14 @@
-import Glibc
+import Foundation
 
 /// Figures of the running process.
 public enum ProcessStatistics {
-  /// The greatest resident memory so far, in bytes.
-  public static var peakResidentBytes: Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss * 1024
+  /// The greatest resident memory so far, in bytes; `nil` where the system does not tell.
+  ///
+  /// Not getrusage's ru_maxrss, which also counts the process that started this one, from before exec.
+  public static var peakResidentBytes: Int? {
+    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") })
+    else { return nil }
+    return line.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.first.map { $0 * 1024 }
   }
 }

@@ -39,8 +39,8 @@ public struct QuantizationApplier: Sendable {
         preprocessing: node.inputs[0] == graph.input ? graph.preprocessing : nil)
     case is Linear:
       node.inputs = [floatInput(node, 0, in: &result)]
-      guard let weight = node.constants["weight"], weight.elementType == .float32 else {
-        throw .constant(role: "weight", problem: "is missing or not float32")
+      guard let weight = node.constants["weight"], weight.elementType == .float32, weight.shape.rank == 2 else {
+        throw .constant(role: "weight", problem: "is missing or not float32 with 2 axes")
       }
       let quantized = WeightQuantizer.quantize(weight)
       node.constants["weight"] = quantized.weight
@@ -70,10 +70,16 @@ public struct QuantizationApplier: Sendable {
     }
     guard case .uint8(let parameters) = input else { throw .structure("reads a float map") }
     let channels = weight.shape[0]
-    var bias = constants["bias"]?.elements(as: Float.self).map { Double($0) } ?? [Double](repeating: 0, count: channels)
-    guard bias.count == channels else { throw .constant(role: "bias", problem: "has \(bias.count) elements") }
+    var bias = [Double](repeating: 0, count: channels)
+    if let given = constants["bias"] {
+      guard given.elementType == .float32, given.elementCount == channels else {
+        throw .constant(role: "bias", problem: "is \(given.elementType) \(given.shape), not float32 of \(channels)")
+      }
+      bias = given.elements(as: Float.self).map { Double($0) }
+    }
     var result: [String: Tensor] = [:]
     if let preprocessing {
+      guard weight.shape[3] == 3 else { throw .constant(role: "weight", problem: "is not for three colours") }
       (weight, bias) = fold(preprocessing, weight, bias)
       // Zero after normalisation is the mean before it.
       result["padding_value"] = Tensor(preprocessing.mean.map { UInt8(max(0, min(255, ($0 * 255).rounded()))) })

@@ -22,11 +22,11 @@ public struct QuantizationPlanner: Sendable {
     plan.activations[graph.input] = QuantizationPlan.Activation(
       name: "input", format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)), observed: 0...255,
       reason: "the pixels themselves: preprocessing is folded into the first convolution")
+    let readsInFloat = Self.valuesReadInFloat(graph, consumers)
     for node in graph.nodes {
-      let readers = (consumers[node.output] ?? []).map { graph.nodes[$0] }
-      let isOutput = graph.outputs.contains { $0.value == node.output }
       plan.arithmetic[node.name] = Self.arithmetic(of: node)
-      plan.activations[node.output] = activation(of: node, readers, isOutput: isOutput, plan, statistics)
+      plan.activations[node.output] = activation(
+        of: node, Self.rangeOwner(of: node.output, graph, consumers, readsInFloat), readsInFloat, plan, statistics)
     }
     return plan
   }
@@ -48,8 +48,46 @@ public struct QuantizationPlanner: Sendable {
     }
   }
 
+  /// The values that nothing needs as uint8 and whose makers can store floats: outputs of the graph, what only float
+  /// operators read, and what is only concatenated into such a map.
+  private static func valuesReadInFloat(_ graph: Graph, _ consumers: [ValueID: [Int]]) -> Set<ValueID> {
+    var result: Set<ValueID> = []
+    // Readers come after makers, so going backwards decides them first.
+    for node in graph.nodes.reversed() where node.op.quantizationRule == .ownRange {
+      let canStoreFloat =
+        switch node.op {
+        case let convolution as Convolution:
+          !convolution.isDepthwise(weight: node.constants["weight"]?.shape ?? [])
+        case is Concatenation, is ChannelScaling: true
+        default: false
+        }
+      let isReadInFloat = (consumers[node.output] ?? []).allSatisfy { reader in
+        let reader = graph.nodes[reader]
+        return reader.op.quantizationRule == .float && !(reader.op is ChannelScaling)
+          || reader.op is Concatenation && result.contains(reader.output)
+      }
+      if canStoreFloat && isReadInFloat { result.insert(node.output) }
+    }
+    return result
+  }
+
+  /// The value whose range a value takes: that of the concatenation which alone reads it, so that it is rounded once, to
+  /// the levels it ends up with, and copied; otherwise its own.
+  private static func rangeOwner(
+    of value: ValueID, _ graph: Graph, _ consumers: [ValueID: [Int]], _ readsInFloat: Set<ValueID>
+  ) -> ValueID {
+    var value = value
+    while let readers = consumers[value], readers.count == 1, graph.nodes[readers[0]].op is Concatenation,
+      !readsInFloat.contains(graph.nodes[readers[0]].output), !graph.outputs.contains(where: { $0.value == value })
+    {
+      value = graph.nodes[readers[0]].output
+    }
+    return value
+  }
+
   private func activation(
-    of node: Node, _ readers: [Node], isOutput: Bool, _ plan: QuantizationPlan, _ statistics: ActivationStatistics
+    of node: Node, _ rangeOwner: ValueID, _ readsInFloat: Set<ValueID>, _ plan: QuantizationPlan,
+    _ statistics: ActivationStatistics
   ) -> QuantizationPlan.Activation {
     let histogram = statistics.histograms[node.output]
     let observed = histogram.flatMap { $0.minimum <= $0.maximum ? $0.minimum...$0.maximum : nil }
@@ -63,12 +101,14 @@ public struct QuantizationPlanner: Sendable {
       let format = plan.activations[node.inputs[0]]?.format ?? .float32
       return decide(format, "\(node.kind) keeps its input's format")
     case .ownRange:
-      let onlyFloatReaders = readers.allSatisfy { $0.op.quantizationRule == .float }
-      if node.op is Convolution, isOutput || onlyFloatReaders {
-        return decide(.float32, "only read in float, so it is stored from the accumulators without rounding")
+      if readsInFloat.contains(node.output) {
+        return decide(.float32, "only read in float, so it is stored without rounding")
       }
-      let parameters = histogram?.parameters(rangeMethod) ?? QuantizationParameters(scale: 1, zeroPoint: 0)
-      return decide(.uint8(parameters), rangeMethod.name)
+      let parameters =
+        statistics.histograms[rangeOwner]?.parameters(rangeMethod) ?? QuantizationParameters(scale: 1, zeroPoint: 0)
+      return decide(
+        .uint8(parameters),
+        rangeOwner == node.output ? rangeMethod.name : "\(rangeMethod.name), of the concatenation that reads it")
     }
   }
 }

@@ -9,12 +9,15 @@ public struct RandomGraph {
   /// Maps that may be read again, with their channels and how often their size was halved.
   private var maps: [(value: ValueID, channels: Int, level: Int)]
   private var count = 0
+  private var isPlain = false
 
   /// The least side of an image that every such graph takes.
   public static let side = 16
 
-  public static func make(seed: UInt64, nodes: Int = 14) -> Graph {
+  /// - Parameter isPlain: without norms and without maps among the outputs.
+  public static func make(seed: UInt64, nodes: Int = 14, isPlain: Bool = false) -> Graph {
     var builder = RandomGraph(seed: seed)
+    builder.isPlain = isPlain
     builder.build(nodes: nodes)
     return builder.graph
   }
@@ -32,7 +35,7 @@ public struct RandomGraph {
       let index = random.chance(0.7) ? maps.count - 1 : random.int(1...maps.count - 1)
       switch random.int(0...9) {
       case 0...2: convolution(of: index)
-      case 3, 4: batchNormalization(of: index)
+      case 3, 4: if isPlain { convolution(of: index) } else { batchNormalization(of: index) }
       case 5, 6: append(ReLU(), "relu", [index], channels: maps[index].channels, level: maps[index].level)
       case 7, 8: addition()
       default: maxPooling(of: index)
@@ -49,7 +52,7 @@ public struct RandomGraph {
       GraphOutput(name: GraphOutput.normalizedEmbedding, value: normalized),
       GraphOutput(name: GraphOutput.logits, value: logits),
     ]
-    if random.chance(0.4) { graph.outputs.append(GraphOutput(name: "map", value: random.pick(maps).value)) }
+    if !isPlain, random.chance(0.4) { graph.outputs.append(GraphOutput(name: "map", value: random.pick(maps).value)) }
   }
 
   private mutating func append(
@@ -96,9 +99,10 @@ public struct RandomGraph {
 
   /// Adds two maps of one shape, if there are any.
   private mutating func addition() {
-    let first = random.chance(0.7) ? maps.count - 1 : random.int(0...maps.count - 1)
+    let least = isPlain ? 1 : 0
+    let first = random.chance(0.7) ? maps.count - 1 : random.int(least...maps.count - 1)
     let partners = maps.indices.filter {
-      maps[$0].channels == maps[first].channels && maps[$0].level == maps[first].level
+      $0 >= least && maps[$0].channels == maps[first].channels && maps[$0].level == maps[first].level
     }
     let second = random.pick(partners)
     append(

@@ -1,6 +1,7 @@
 #pragma once
 #include "quern_cpu.h"
 #include "quern_depthwise.h"
+#include "quern_depthwise_f32.h"
 #include "quern_elementwise.h"
 #include "quern_histogram.h"
 #include "quern_igemm.h"

@@ -61,5 +61,59 @@ void quern_table_sum_avx2(const uint8_t *x, size_t count, size_t stride, size_t 
   quern_table_sum_scalar(x + whole, count, stride, channels - whole, table, sums + whole);
 }
 
+void quern_sum_u8_avx2(const uint8_t *x, size_t count, size_t stride, size_t channels, uint32_t *sums) {
+  const size_t whole = channels / 8 * 8;
+  for (size_t c = 0; c < whole; c += 8) {
+    __m256i sum = _mm256_loadu_si256((const __m256i *)(sums + c));
+    for (size_t i = 0; i < count; ++i) {
+      sum = _mm256_add_epi32(sum, _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(x + i * stride + c))));
+    }
+    _mm256_storeu_si256((__m256i *)(sums + c), sum);
+  }
+  quern_sum_u8_scalar(x + whole, count, stride, channels - whole, sums + whole);
+}
+
+void quern_average_u8_avx2(const uint8_t *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels,
+                           int32_t zero_point, uint8_t *y, size_t y_stride) {
+  const size_t whole = channels / 8 * 8;
+  for (size_t row = 0; row < rows; ++row) {
+    const int32_t *from = offsets + row * taps;
+    const quern_taps found = quern_count_taps(from, taps);
+    const __m256 divisor = _mm256_set1_ps((float)found.count);
+    for (size_t c = 0; c < whole; c += 8) {
+      __m256i sum = _mm256_set1_epi32(zero_point * (int32_t)found.zeros);
+      for (size_t t = 0; t < taps; ++t) {
+        if (from[t] < 0) continue;
+        sum = _mm256_add_epi32(sum, _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(x + from[t] + c))));
+      }
+      const __m256i mean = _mm256_cvtps_epi32(_mm256_div_ps(_mm256_cvtepi32_ps(sum), divisor));
+      const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(mean), _mm256_extracti128_si256(mean, 1));
+      _mm_storel_epi64((__m128i *)(y + row * y_stride + c), _mm_packus_epi16(words, words));
+    }
+  }
+  if (whole < channels) {
+    quern_average_u8_scalar(x + whole, offsets, rows, taps, channels - whole, zero_point, y + whole, y_stride);
+  }
+}
+
+void quern_average_f32_avx2(const float *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, float *y,
+                            size_t y_stride) {
+  const size_t whole = channels / 8 * 8;
+  for (size_t row = 0; row < rows; ++row) {
+    const int32_t *from = offsets + row * taps;
+    const __m256 divisor = _mm256_set1_ps((float)quern_count_taps(from, taps).count);
+    for (size_t c = 0; c < whole; c += 8) {
+      __m256 sum = _mm256_setzero_ps();
+      for (size_t t = 0; t < taps; ++t) {
+        if (from[t] >= 0) sum = _mm256_add_ps(sum, _mm256_loadu_ps(x + from[t] + c));
+      }
+      _mm256_storeu_ps(y + row * y_stride + c, _mm256_div_ps(sum, divisor));
+    }
+  }
+  if (whole < channels) {
+    quern_average_f32_scalar(x + whole, offsets, rows, taps, channels - whole, y + whole, y_stride);
+  }
+}
+
 #pragma clang attribute pop
 #endif

@@ -62,5 +62,53 @@ void quern_table_sum_avx512(const uint8_t *x, size_t count, size_t stride, size_
   }
 }
 
+void quern_sum_u8_avx512(const uint8_t *x, size_t count, size_t stride, size_t channels, uint32_t *sums) {
+  for (size_t c = 0; c < channels; c += 16) {
+    const __mmask16 mask = mask16(channels - c);
+    __m512i sum = _mm512_maskz_loadu_epi32(mask, sums + c);
+    for (size_t i = 0; i < count; ++i) {
+      sum = _mm512_add_epi32(sum, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, x + i * stride + c)));
+    }
+    _mm512_mask_storeu_epi32(sums + c, mask, sum);
+  }
+}
+
+void quern_average_u8_avx512(const uint8_t *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels,
+                             int32_t zero_point, uint8_t *y, size_t y_stride) {
+  for (size_t row = 0; row < rows; ++row, offsets += taps, y += y_stride) {
+    const quern_taps found = quern_count_taps(offsets, taps);
+    const __m512 divisor = _mm512_set1_ps((float)found.count);
+    for (size_t c = 0; c < channels; c += 16) {
+      const __mmask16 mask = mask16(channels - c);
+      __m512i sum = _mm512_set1_epi32(zero_point * (int32_t)found.zeros);
+      for (size_t t = 0; t < taps; ++t) {
+        if (offsets[t] < 0) continue;
+        sum = _mm512_add_epi32(sum, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, x + offsets[t] + c)));
+      }
+      const __m512i mean = _mm512_cvtps_epi32(_mm512_div_ps(_mm512_cvtepi32_ps(sum), divisor));
+      if (mask == 0xFFFF) {
+        _mm_storeu_si128((__m128i *)(y + c), _mm512_cvtepi32_epi8(mean));
+      } else {
+        _mm_mask_storeu_epi8(y + c, mask, _mm512_cvtepi32_epi8(mean));
+      }
+    }
+  }
+}
+
+void quern_average_f32_avx512(const float *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, float *y,
+                              size_t y_stride) {
+  for (size_t row = 0; row < rows; ++row, offsets += taps, y += y_stride) {
+    const __m512 divisor = _mm512_set1_ps((float)quern_count_taps(offsets, taps).count);
+    for (size_t c = 0; c < channels; c += 16) {
+      const __mmask16 mask = mask16(channels - c);
+      __m512 sum = _mm512_setzero_ps();
+      for (size_t t = 0; t < taps; ++t) {
+        if (offsets[t] >= 0) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, x + offsets[t] + c));
+      }
+      _mm512_mask_storeu_ps(y + c, mask, _mm512_div_ps(sum, divisor));
+    }
+  }
+}
+
 #pragma clang attribute pop
 #endif

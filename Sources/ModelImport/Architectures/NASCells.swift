@@ -1,0 +1,87 @@
+import Graphs
+import Operators
+import Tensors
+
+/// What the cells of NASNet (Zoph et al., arXiv 1707.07012) and PNASNet (Liu et al., arXiv 1712.00559) are made of, as
+/// Cadene's pretrained-models names it. Convolutions come after their ReLU and before their batch norm.
+extension GraphBuilder {
+  /// The batch norms of both families.
+  static let cellEpsilon = 1e-3
+
+  /// The trunk of a MultiGrain checkpoint, or a checkpoint of the trunk alone.
+  static let cellPrefixes = ["features.0.base_net.", ""]
+
+  /// ReLU, a convolution whose kernel is that of the tensor, batch norm.
+  mutating func reluConvNorm(_ name: String, _ layer: Layer, stride: Int = 1) -> Layer {
+    let activated = relu("\(name).relu", layer)
+    let map = convolution("\(name).conv", activated.value, inputChannels: layer.channels, stride: stride)
+    return batchNorm("\(name).bn", map, epsilon: Self.cellEpsilon)
+  }
+
+  /// Twice: ReLU, depthwise and pointwise convolution, batch norm; the stride is in the first.
+  ///
+  /// - Parameter shift: how reductions of even maps are aligned with TensorFlow's; see `shifted`.
+  mutating func separable(_ name: String, _ layer: Layer, stride: Int = 1, shift: Bool = false) -> Layer {
+    let first = relu("\(name).relu_1", layer)
+    let middle = shifted("\(name).separable_1", first, shift) { builder, map in
+      builder.separableConvolution("\(name).separable_1", map, stride: stride)
+    }
+    let normalized = batchNorm("\(name).bn_sep_1", middle, epsilon: Self.cellEpsilon)
+    let second = relu("\(name).relu_2", normalized)
+    let last = separableConvolution("\(name).separable_2", second, stride: 1)
+    return batchNorm("\(name).bn_sep_2", last, epsilon: Self.cellEpsilon)
+  }
+
+  private mutating func separableConvolution(_ name: String, _ layer: Layer, stride: Int) -> Layer {
+    let depthwise = convolution(
+      "\(name).depthwise_conv2d", layer.value, inputChannels: layer.channels, stride: stride)
+    return convolution("\(name).pointwise_conv2d", depthwise.value, inputChannels: depthwise.channels)
+  }
+
+  /// Runs `body` on a map with a row and a column of zeros before it and drops the first row and column of the result:
+  /// so a symmetrically padded window of stride 2 meets the pixels that TensorFlow's asymmetric padding gives it.
+  private mutating func shifted(
+    _ name: String, _ layer: Layer, _ shift: Bool, _ body: (inout GraphBuilder, Layer) -> Layer
+  ) -> Layer {
+    guard shift else { return body(&self, layer) }
+    let margins = MapMargins(top: 1, left: 1)
+    let result = body(&self, pad("\(name).pad", layer, margins))
+    return crop("\(name).crop", result, margins)
+  }
+
+  mutating func cellMaxPool(_ name: String, _ layer: Layer, stride: Int = 1, shift: Bool = false) -> Layer {
+    shifted(name, layer, shift) { builder, map in
+      builder.maxPool(name, map, window: Window(3, stride: stride, padding: 1))
+    }
+  }
+
+  mutating func cellAveragePool(_ name: String, _ layer: Layer, stride: Int = 1, shift: Bool = false) -> Layer {
+    shifted(name, layer, shift) { builder, map in
+      builder.averagePool(name, map, window: Window(3, stride: stride, padding: 1))
+    }
+  }
+
+  /// Halves a map: every second pixel, and every second pixel of the map shifted by one, each through a 1x1 convolution,
+  /// side by side, and a batch norm over both.
+  ///
+  /// - Parameter name: what stands before `.path_1`.
+  mutating func factorizedReduction(_ name: String, _ layer: Layer) -> Layer {
+    let activated = relu("\(name).relu", layer)
+    let everySecond = Window(1, stride: 2)
+    let even = averagePool("\(name).path_1.avgpool", activated, window: everySecond)
+    let first = convolution("\(name).path_1.conv", even.value, inputChannels: even.channels)
+    let padded = pad("\(name).path_2.pad", activated, MapMargins(bottom: 1, right: 1))
+    let moved = crop("\(name).path_2.crop", padded, MapMargins(top: 1, left: 1))
+    let odd = averagePool("\(name).path_2.avgpool", moved, window: everySecond)
+    let second = convolution("\(name).path_2.conv", odd.value, inputChannels: odd.channels)
+    let both = concatenate("\(name).final_path_concat", [first, second])
+    return batchNorm("\(name).final_path_bn", both, epsilon: Self.cellEpsilon)
+  }
+
+  /// The classifier that a MultiGrain checkpoint keeps from the trunk beside its own carries nothing.
+  mutating func ignoreTrunkClassifier() {
+    guard !prefix.isEmpty else { return }
+    state.ignore("\(prefix)last_linear.weight")
+    state.ignore("\(prefix)last_linear.bias")
+  }
+}

@@ -1,0 +1,67 @@
+import CKernels
+import Graphs
+import Kernels
+import Tensors
+
+/// The mean of each window. Padding counts as zeros or does not take part (PyTorch's `count_include_pad`).
+///
+/// On uint8 the levels are summed in int32, divided by their number in float32 and rounded once, ties to even; a padded
+/// zero has the level of the zero point. The output keeps the input's scale and zero point.
+public struct AveragePooling: Operator {
+  public static let wireName = "average_pooling"
+  public static let arity = 1...1
+
+  public var window: Window
+  public var countsPadding: Bool
+
+  public init(window: Window, countsPadding: Bool) {
+    self.window = window
+    self.countsPadding = countsPadding
+  }
+
+  public init(attributes: Attributes) throws(GraphError) {
+    window = try Window(attributes: attributes)
+    countsPadding = try attributes.int("counts_padding") != 0
+    guard window.top < window.height, window.bottom < window.height, window.left < window.width,
+      window.right < window.width
+    else { throw .attribute(name: "padding", expected: "smaller than the window") }
+    guard window.taps <= 65536 else { throw .attribute(name: "kernel", expected: "of at most 65536 taps") }
+  }
+
+  public var attributes: Attributes {
+    var result = window.attributes
+    result["counts_padding"] = .int(countsPadding ? 1 : 0)
+    return result
+  }
+  public var quantizationRule: QuantizationRule { .sameAsInput }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    guard inputs[0].rank == 4 else { throw .shape("average pooling's input has 4 axes, not \(inputs[0])") }
+    let extent = try window.outputExtent(height: inputs[0].height, width: inputs[0].width)
+    return try Shape([inputs[0].batch, extent.height, extent.width, inputs[0].channels]).checkedActivation()
+  }
+}
+
+extension AveragePooling: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
+    guard context.inputFormats[0] == context.outputFormat else {
+      throw .structure("average pooling's input and output differ in format")
+    }
+    let kernel = context.kernels.pool
+    let taps = window.taps
+    let zeroPoint: Int32? = if case .uint8(let format) = context.outputFormat { Int32(format.zeroPoint) } else { nil }
+    return PoolingOperator(window: window, countsPadding: countsPadding) { buffers, offsets, rows, channels in
+      let first = rows.lowerBound * channels
+      if let zeroPoint {
+        kernel.average_u8(
+          buffers.inputs[0].assumingMemoryBound(to: UInt8.self), offsets, rows.count, taps, channels, zeroPoint,
+          buffers.output.assumingMemoryBound(to: UInt8.self) + first, channels)
+      } else {
+        kernel.average_f32(
+          buffers.inputs[0].assumingMemoryBound(to: Float.self), offsets, rows.count, taps, channels,
+          buffers.output.assumingMemoryBound(to: Float.self) + first, channels)
+      }
+    }
+  }
+}

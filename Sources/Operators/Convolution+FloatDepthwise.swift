@@ -1,0 +1,70 @@
+import CKernels
+import Graphs
+import Kernels
+import Tensors
+
+/// Depthwise float convolution: each channel with a filter of its own, without matrix products.
+struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
+  let op: Convolution
+  let kernel: quern_depthwise_f32_kernel
+  /// [taps][channels].
+  let weight: [Float]
+  let bias: [Float]
+
+  init(_ op: Convolution, _ context: PreparationContext) throws(GraphError) {
+    self.op = op
+    kernel = context.kernels.depthwiseFloat
+    try context.requireFloat(Convolution.wireName)
+    guard context.inputFormats.count == 1 else { throw .structure("a depthwise convolution takes no residual") }
+    let weight = try context.constant("weight", .float32, rank: 4)
+    let (channels, taps) = (weight.shape[0], op.window.taps)
+    self.weight = weight.permuted([1, 2, 0, 3]).elements(as: Float.self)
+    guard self.weight.count == channels * taps else {
+      throw .constant(role: "weight", problem: "of shape \(weight.shape) has not \(taps) taps for each channel")
+    }
+    bias =
+      context.constants["bias"] == nil
+      ? [Float](repeating: 0, count: channels) : try context.floats("bias", count: channels)
+  }
+
+  func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
+    let rows = output.batch * output.height * output.width
+    let pieces = workers > 1 ? 2 * workers : 1
+    return Planned(
+      prepared: self, output: output,
+      offsets: try op.window.indirection(
+        input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE)),
+      rowChunk: max(1, (rows + pieces - 1) / pieces))
+  }
+
+  private struct Planned: PlannedOperator {
+    let prepared: FloatDepthwiseConvolution
+    let output: Shape
+    let offsets: [Int32]
+    let rowChunk: Int
+    let scratchByteCount = 0
+
+    func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+      let rows = output.batch * output.height * output.width
+      let (taps, channels) = (prepared.op.window.taps, output.channels)
+      offsets.withUnsafeBufferPointer { offsets in
+        prepared.weight.withUnsafeBufferPointer { weight in
+          prepared.bias.withUnsafeBufferPointer { bias in
+            team.forEach((rows + rowChunk - 1) / rowChunk) { piece, _ in
+              let first = piece * rowChunk
+              var arguments = quern_depthwise_f32_args()
+              arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+              arguments.offsets = offsets.baseAddress.map { $0 + first * taps }
+              (arguments.rows, arguments.taps) = (min(rowChunk, rows - first), taps)
+              (arguments.channels, arguments.output_stride) = (channels, channels)
+              (arguments.weights, arguments.bias) = (weight.baseAddress, bias.baseAddress)
+              arguments.relu = prepared.op.activation == .relu ? 1 : 0
+              arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first * channels
+              prepared.kernel.run(&arguments)
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import Graphs
+import Tensors
+
+/// Rows and columns at the four edges of a map.
+public struct MapMargins: Hashable, Sendable {
+  public var top: Int
+  public var left: Int
+  public var bottom: Int
+  public var right: Int
+
+  public init(top: Int = 0, left: Int = 0, bottom: Int = 0, right: Int = 0) {
+    (self.top, self.left, self.bottom, self.right) = (top, left, bottom, right)
+  }
+
+  init(attributes: Attributes) throws(GraphError) {
+    let margins = try attributes.ints("margins", count: 4)
+    guard margins.allSatisfy({ 0...1024 ~= $0 }) else { throw .attribute(name: "margins", expected: "from 0 to 1024") }
+    self.init(top: margins[0], left: margins[1], bottom: margins[2], right: margins[3])
+  }
+
+  var attributes: Attributes { ["margins": .ints([top, left, bottom, right])] }
+}

@@ -1,0 +1,40 @@
+import CKernels
+import Graphs
+import Kernels
+import Tensors
+
+/// Values of one format written in another, each rounded once at most.
+struct ValueConversion: @unchecked Sendable {
+  let from: ValueFormat
+  let to: ValueFormat
+  private let kernel: quern_elementwise_kernel
+
+  init(from: ValueFormat, to: ValueFormat, kernels: KernelSet) {
+    self.from = from
+    self.to = to
+    kernel = kernels.elementwise
+  }
+
+  /// Converts `count` elements.
+  func convert(_ input: UnsafeRawPointer, _ count: Int, to output: UnsafeMutableRawPointer) {
+    if from == to {
+      output.copyMemory(from: input, byteCount: count * to.elementType.byteCount)
+      return
+    }
+    switch (from, to) {
+    case (.float32, .float32): break
+    case (.float32, .uint8(let parameters)):
+      kernel.quantize(
+        input.assumingMemoryBound(to: Float.self), count, parameters.scale, Int32(parameters.zeroPoint),
+        output.assumingMemoryBound(to: UInt8.self))
+    case (.uint8(let parameters), .float32):
+      kernel.dequantize(
+        input.assumingMemoryBound(to: UInt8.self), count, parameters.scale, Int32(parameters.zeroPoint),
+        output.assumingMemoryBound(to: Float.self))
+    case (.uint8(let a), .uint8(let b)):
+      kernel.requantize(
+        input.assumingMemoryBound(to: UInt8.self), Int32(a.zeroPoint), a.scale / b.scale, count,
+        Int32(b.zeroPoint), 0, output.assumingMemoryBound(to: UInt8.self))
+    }
+  }
+}

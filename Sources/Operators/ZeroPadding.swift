@@ -1,0 +1,76 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// Rows and columns of zeros around a map. They are values like any other: a pooling that reads them takes them for pixels.
+/// On uint8 they are the zero point, and the output keeps the input's format.
+public struct ZeroPadding: Operator {
+  public static let wireName = "zero_padding"
+  public static let arity = 1...1
+
+  public var margins: MapMargins
+
+  public init(_ margins: MapMargins) { self.margins = margins }
+  public init(attributes: Attributes) throws(GraphError) { margins = try MapMargins(attributes: attributes) }
+  public var attributes: Attributes { margins.attributes }
+  public var quantizationRule: QuantizationRule { .sameAsInput }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    let input = inputs[0]
+    guard input.rank == 4 else { throw .shape("padding goes around a map with 4 axes, not \(input)") }
+    return try Shape([
+      input.batch, input.height + margins.top + margins.bottom, input.width + margins.left + margins.right,
+      input.channels,
+    ]).checkedActivation()
+  }
+}
+
+extension ZeroPadding: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
+    let format = context.outputFormat
+    guard context.inputFormats[0] == format else { throw .structure("padding's input and output differ in format") }
+    let zero: UInt8 = if case .uint8(let parameters) = format { parameters.zeroPoint } else { 0 }
+    let margins = margins
+    let size = format.elementType.byteCount
+    return LineOperator { input, output, line, buffers in
+      let pixel = output.channels * size
+      let target = buffers.output + line * output.width * pixel
+      let (image, y) = (line / output.height, line % output.height - margins.top)
+      guard y >= 0, y < input.height else {
+        target.initializeMemory(as: UInt8.self, repeating: zero, count: output.width * pixel)
+        return
+      }
+      let inner = target + margins.left * pixel
+      target.initializeMemory(as: UInt8.self, repeating: zero, count: margins.left * pixel)
+      inner.copyMemory(
+        from: buffers.inputs[0] + (image * input.height + y) * input.width * pixel, byteCount: input.width * pixel)
+      (inner + input.width * pixel)
+        .initializeMemory(as: UInt8.self, repeating: zero, count: margins.right * pixel)
+    }
+  }
+}
+
+/// An evaluation of one line of the output at a time.
+struct LineOperator: PreparedOperator {
+  /// Shapes of input and output, the line counted from the start of the output, and the buffers.
+  typealias Body = @Sendable (_ input: Shape, _ output: Shape, _ line: Int, OperatorBuffers) -> Void
+  let body: Body
+
+  init(_ body: @escaping Body) { self.body = body }
+
+  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+    Planned(body: body, input: inputs[0], output: output)
+  }
+
+  private struct Planned: PlannedOperator {
+    let body: Body
+    let input: Shape
+    let output: Shape
+    let scratchByteCount = 0
+
+    func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+      team.forEach(output.batch * output.height) { line, _ in body(input, output, line, buffers) }
+    }
+  }
+}

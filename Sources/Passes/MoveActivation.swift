@@ -1,0 +1,31 @@
+import Graphs
+import Operators
+
+/// Moves a ReLU that alone reads a concatenation to the maps that are concatenated, where it fuses into what makes them
+/// and they need no levels for negative values.
+public struct MoveActivation: Pass {
+  public static let name = "move activation"
+
+  public init() {}
+
+  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+    let neighbours = Neighbours(graph)
+    for (index, node) in graph.nodes.enumerated() where node.op is ReLU {
+      guard let producer = neighbours.onlyReadProducer(of: node), graph.nodes[producer].op is Concatenation else {
+        continue
+      }
+      var patch = GraphPatch(for: graph)
+      var merged = graph.nodes[producer]
+      merged.output = node.output
+      let activations = merged.inputs.enumerated().map { slot, value in
+        Node(name: "\(node.name).\(slot)", op: ReLU(), inputs: [value], output: patch.makeValue())
+      }
+      merged.inputs = activations.map(\.output)
+      patch.remove(producer)
+      patch.replace(index, with: activations + [merged])
+      patch.notes.append("\(node.name) moved before \(merged.name)")
+      return patch
+    }
+    return GraphPatch(for: graph)
+  }
+}

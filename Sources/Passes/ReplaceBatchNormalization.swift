@@ -1,0 +1,31 @@
+import Graphs
+import Operators
+import Tensors
+
+/// Makes every batch norm that nothing could take up a depthwise 1x1 convolution, so that none is left.
+public struct ReplaceBatchNormalization: Pass {
+  public static let name = "replace batch normalisation"
+
+  public init() {}
+
+  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+    var patch = GraphPatch(for: graph)
+    for (index, node) in graph.nodes.enumerated() {
+      guard let norm = node.op as? BatchNormalization else { continue }
+      var replaced = node
+      do throws(GraphError) {
+        let (factor, offset) = try norm.affine(node.constants)
+        replaced.op = Convolution(window: Window(1), groups: factor.count)
+        replaced.constants = [
+          "weight": Tensor(factor.map { Float($0) }, shape: [factor.count, 1, 1, 1]),
+          "bias": Tensor(offset.map { Float($0) }),
+        ]
+      } catch {
+        throw .at(node: node.name, error)
+      }
+      patch.replace(index, with: [replaced])
+      patch.notes.append("\(node.name) became a depthwise convolution")
+    }
+    return patch
+  }
+}

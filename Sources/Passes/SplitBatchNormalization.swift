@@ -1,0 +1,70 @@
+import Graphs
+import Operators
+import Tensors
+
+/// Splits the batch norm after a concatenation by channel into one for each of the maps, each of which can then fold into
+/// the convolution before it.
+public struct SplitBatchNormalization: Pass {
+  public static let name = "split batch normalisation"
+
+  public init() {}
+
+  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+    let neighbours = Neighbours(graph)
+    for (index, node) in graph.nodes.enumerated() where node.op is BatchNormalization {
+      guard let producer = neighbours.onlyReadProducer(of: node), graph.nodes[producer].op is Concatenation else {
+        continue
+      }
+      let concatenation = graph.nodes[producer]
+      guard let channels = Self.channels(of: concatenation, graph, neighbours) else { continue }
+      var patch = GraphPatch(for: graph)
+      var nodes: [Node] = []
+      var merged = concatenation
+      merged.output = node.output
+      var first = 0
+      for (slot, count) in channels.enumerated() {
+        do throws(GraphError) {
+          let output = patch.makeValue()
+          nodes.append(
+            Node(
+              name: "\(node.name).\(slot)", op: node.op, inputs: [concatenation.inputs[slot]], output: output,
+              constants: try Self.slice(node.constants, first..<first + count)))
+          merged.inputs[slot] = output
+          first += count
+        } catch {
+          throw .at(node: node.name, error)
+        }
+      }
+      patch.remove(producer)
+      patch.replace(index, with: nodes + [merged])
+      patch.notes.append("\(node.name) split before \(concatenation.name)")
+      return patch
+    }
+    return GraphPatch(for: graph)
+  }
+
+  /// The channels of each map that is concatenated, where all are made by convolutions.
+  private static func channels(of node: Node, _ graph: Graph, _ neighbours: Neighbours) -> [Int]? {
+    var counts: [Int] = []
+    for value in node.inputs {
+      guard let producer = neighbours.producers[value], graph.nodes[producer].op is Convolution,
+        let weight = graph.nodes[producer].constants["weight"]
+      else { return nil }
+      counts.append(weight.shape[0])
+    }
+    return counts
+  }
+
+  private static func slice(
+    _ constants: [String: Tensor], _ range: Range<Int>
+  ) throws(GraphError) -> [String: Tensor] {
+    var result: [String: Tensor] = [:]
+    for (role, tensor) in constants {
+      guard tensor.elementType == .float32, tensor.elementCount >= range.upperBound else {
+        throw .constant(role: role, problem: "does not fit \(range.upperBound) channels")
+      }
+      result[role] = Tensor(Array(tensor.elements(as: Float.self)[range]))
+    }
+    return result
+  }
+}
