@@ -48,6 +48,12 @@ enum ONNXShapes {
     return result
   }
 
+  /// Axes counted from the front, in their order.
+  static func list(_ requested: [Int], rank: Int) -> [Int]? {
+    guard axes(requested, rank: rank) != nil else { return nil }
+    return requested.map { $0 < 0 ? $0 + rank : $0 }
+  }
+
   /// `Squeeze`; `nil` for the axes takes out every extent of 1.
   static func squeeze(_ shape: Shape, _ requested: [Int]?) -> Shape? {
     let all = shape.dimensions.indices.filter { shape[$0] == 1 }

@@ -13,6 +13,7 @@ struct ONNXTranslator {
   private var names: Set<String> = []
   /// The pooling nodes there are, so that two readers of one pooled map share a node.
   private var poolings: [PoolingKey: ONNXActivation] = [:]
+  private var croppings: [CroppingKey: ONNXActivation] = [:]
   /// How many nodes and outputs read each value.
   private var readers: [String: Int] = [:]
 
@@ -20,6 +21,11 @@ struct ONNXTranslator {
     let base: ValueID
     let exponent: Double
     let appendsOne: Bool
+  }
+
+  private struct CroppingKey: Hashable {
+    let base: ValueID
+    let margins: MapMargins
   }
 
   /// - Parameter probe: the shape of the batch to translate for, NCHW.
@@ -137,8 +143,43 @@ struct ONNXTranslator {
       let pooled = try pool(base, exponent: exponent, node: node).with(shape: shape)
       values[node.inputs[index]] = .activation(pooled)
       return pooled
+    case .step(.cropped(let base, let margins, let shape)):
+      let key = CroppingKey(base: base.value, margins: margins)
+      let cropped: ONNXActivation
+      if let known = croppings[key] {
+        cropped = known
+      } else {
+        cropped = try append(Cropping(margins), node: node, inputs: [base]).with(shape: shape)
+      }
+      croppings[key] = cropped
+      values[node.inputs[index]] = .activation(cropped)
+      return cropped
     case .step(let step): throw unsupported(node, "its input '\(node.inputs[index])' is \(step.meaning)")
     }
+  }
+
+  /// The inputs of an addition or a concatenation, which crop maps to their common top-left corner themselves: so the
+  /// exporter's own cropping to it is left out, and the graph takes images of any size.
+  mutating func maps(_ node: ONNXModel.Node) throws(ImportError) -> [ONNXActivation] {
+    var whole: [ONNXActivation] = []
+    var shapes: [Shape] = []
+    for index in node.inputs.indices {
+      let value = try value(node, index)
+      shapes.append(value.shape)
+      if case .step(.cropped(let base, let margins, _)) = value, margins.top == 0, margins.left == 0 {
+        whole.append(base)
+      } else {
+        whole.append(try map(node, index))
+      }
+    }
+    let extents = shapes.map { [$0[2], $0[3]] }
+    guard let extent = extents.first, extents.allSatisfy({ $0 == extent }) else {
+      throw unsupported(node, "it joins maps of \(shapes.map(\.description).joined(separator: " and "))")
+    }
+    if [whole.map { $0.shape[2] }.min(), whole.map { $0.shape[3] }.min()] == extent { return whole }
+    var exact: [ONNXActivation] = []
+    for index in node.inputs.indices { exact.append(try map(node, index)) }
+    return exact
   }
 
   mutating func map(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {

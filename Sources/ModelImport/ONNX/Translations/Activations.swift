@@ -5,6 +5,10 @@ import Tensors
 extension ONNXTranslations {
   static let activations: [String: ONNXTranslation] = [
     "Relu": { translator, node throws(ImportError) in try relu(&translator, node) },
+    "Sigmoid": { translator, node throws(ImportError) in
+      let source = try translator.activation(node, 0)
+      return .activation(try translator.append(Sigmoid(), node: node, inputs: [source]).with(shape: source.shape))
+    },
     "Clip": clip,
     "Max": maximumOfTwo,
     "Dropout": dropout,

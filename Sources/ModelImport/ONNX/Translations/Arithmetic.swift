@@ -29,8 +29,11 @@ extension ONNXTranslations {
       }
       return try affine(&translator, node, value: other, constant: constant, factor: { _ in 1 }, offset: { $0 })
     }
-    let (left, right) = (try translator.activation(node, 0), try translator.activation(node, 1))
-    return .activation(try translator.append(Addition(), node: node, inputs: [left, right]).with(shape: left.shape))
+    guard a.shape.rank == b.shape.rank, a.shape.rank == 4 else {
+      let (left, right) = (try translator.row(node, 0), try translator.row(node, 1))
+      return .activation(try translator.append(Addition(), node: node, inputs: [left, right]).with(shape: left.shape))
+    }
+    return .activation(try translator.append(Addition(), node: node, inputs: try translator.maps(node)))
   }
 
   private static let subtract: ONNXTranslation = { translator, node throws(ImportError) in
@@ -46,9 +49,21 @@ extension ONNXTranslations {
   private static let multiply: ONNXTranslation = { translator, node throws(ImportError) in
     if node.inputs.count == 2, node.inputs[0] == node.inputs[1] { return try raise(&translator, node, to: 2) }
     let (a, b) = (try translator.value(node, 0), try translator.value(node, 1))
-    guard isConstant(a) || isConstant(b) else { throw translator.unsupported(node, "the product of two activations") }
+    guard isConstant(a) || isConstant(b) else { return try scale(&translator, node) }
     let (other, constant) = isConstant(a) ? (1, 0) : (0, 1)
     return try affine(&translator, node, value: other, constant: constant, factor: { $0 }, offset: { _ in 0 })
+  }
+
+  /// A map times a factor for each channel, the last step of squeeze-and-excitation.
+  private static func scale(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXValue {
+    let (a, b) = (try translator.activation(node, 0), try translator.activation(node, 1))
+    let (map, factors) = a.isRow ? (b, a) : (a, b)
+    guard !map.isRow, factors.isRow, factors.shape.rank == 4, factors.channels == map.channels else {
+      throw translator.unsupported(node, "the product of \(a.shape) and \(b.shape)")
+    }
+    return .activation(try translator.append(ChannelScaling(), node: node, inputs: [map, factors]))
   }
 
   private static let divide: ONNXTranslation = { translator, node throws(ImportError) in

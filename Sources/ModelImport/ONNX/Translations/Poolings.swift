@@ -26,7 +26,12 @@ extension ONNXTranslations {
     {
       return try mean(&translator, node, keepsAxes: true)
     }
-    throw translator.unsupported(node, "quern averages whole maps only")
+    let source = try translator.map(node, 0)
+    // ONNX leaves padding out unless told otherwise.
+    let countsPadding = try ONNXWindow.integer(node, "count_include_pad", default: 0, in: translator) != 0
+    return .activation(
+      try translator.append(
+        AveragePooling(window: window, countsPadding: countsPadding), node: node, inputs: [source]))
   }
 
   /// The mean of each channel's map, or of its powers.
@@ -74,8 +79,12 @@ enum ONNXGeM {
       guard (0...largestFloor).contains(floor) else {
         throw translator.unsupported(node, "GeM pooling with a floor of \(floor); quern's is 1e-6")
       }
-    } else if translator.producer(of: base).map({ !($0.op is ReLU) }) ?? true {
-      throw translator.unsupported(node, "GeM pooling of a map that may be negative")
+    }
+    var base = base
+    if translator.producer(of: base).map({ !($0.op is ReLU) }) ?? true {
+      guard floor != nil else { throw translator.unsupported(node, "GeM pooling of a map that may be negative") }
+      // An exporter's optimiser has merged the trunk's last ReLU into the clipping.
+      base = try translator.append(ReLU(), node: node, inputs: [base])
     }
     return .activation(try translator.pool(base, exponent: exponent, node: node).with(shape: shape))
   }

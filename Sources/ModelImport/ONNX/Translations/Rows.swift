@@ -41,9 +41,15 @@ extension ONNXTranslations {
       ? weight : Tensor(weight.elements(as: Float.self).map { $0 * factor }, shape: weight.shape)
   }
 
-  /// A constant 1 behind a pooled vector is the bias channel of a whitened network.
+  /// Maps side by side; or a vector, as a constant 1 behind a pooled vector is the bias channel of a whitened network.
   private static let concatenate: ONNXTranslation = { translator, node throws(ImportError) in
     let axis = try ONNXWindow.integer(node, "axis", default: 1, in: translator)
+    if try translator.value(node, 0).shape.rank == 4 {
+      guard ONNXShapes.axes([axis], rank: 4) == [1] else {
+        throw translator.unsupported(node, "joining along axis \(axis)")
+      }
+      return .activation(try translator.append(Concatenation(), node: node, inputs: try translator.maps(node)))
+    }
     guard node.inputs.count == 2, case .constant(let ones) = try translator.value(node, 1),
       try translator.value(node, 0).shape.rank == 2, ONNXShapes.axes([axis], rank: 2) == [1],
       let array = ONNXArray(ones), array.shape.rank == 2, array.shape[1] == 1, array.values.allSatisfy({ $0 == 1 })

@@ -28,7 +28,7 @@ extension ONNXTranslations {
       let axes = try translator.integers(node, attribute: "axes", input: 1) ?? []
       return try reshape(&translator, node, ONNXShapes.unsqueeze(try translator.value(node, 0).shape, axes))
     },
-    "Expand": expand, "Slice": slice, "Gather": part, "Transpose": transpose,
+    "Expand": expand, "Slice": slice, "Pad": pad, "Gather": part, "Transpose": transpose,
   ]
 
   private static func reshape(
@@ -79,14 +79,75 @@ extension ONNXTranslations {
       ONNXShapes.axes(axes, rank: value.shape.rank) != nil
     else { throw translator.bad(node, "has axes \(axes) for a value of \(value.shape)") }
     var shape = value.shape
+    var margins = [(before: Int, behind: Int)](repeating: (0, 0), count: shape.rank)
+    var isWindow = true
     for (index, axis) in axes.enumerated() {
       let axis = axis < 0 ? axis + shape.rank : axis
       guard let range = ONNXShapes.range(starts[index], ends[index], steps[index], extent: shape[axis]) else {
         throw translator.bad(node, "has a step of 0")
       }
+      if let first = range.first, let last = range.last, steps[index] == 1 {
+        margins[axis] = (first, shape[axis] - 1 - last)
+      } else {
+        isWindow = false
+      }
       shape.dimensions[axis] = range.count
     }
-    return shape == value.shape && steps.allSatisfy({ $0 == 1 }) ? value : .step(.part(shape: shape))
+    if isWindow, shape == value.shape { return value }
+    guard isWindow, shape.rank == 4, shape[0] == value.shape[0], shape[1] == value.shape[1],
+      let result = try crop(&translator, node, margins, shape)
+    else { return .step(.part(shape: shape)) }
+    return result
+  }
+
+  /// A part of the rows and columns of a map; slices of slices are one cropping.
+  private static func crop(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ margins: [(before: Int, behind: Int)], _ shape: Shape
+  ) throws(ImportError) -> ONNXValue? {
+    var base: ONNXActivation
+    var own = MapMargins()
+    switch try translator.value(node, 0) {
+    case .step(.cropped(let map, let outer, _)): (base, own) = (map, outer)
+    case .activation(let map) where !map.isRow: base = map
+    default: return nil
+    }
+    own.top += margins[2].before
+    own.bottom += margins[2].behind
+    own.left += margins[3].before
+    own.right += margins[3].behind
+    return .step(.cropped(base, own, shape: shape))
+  }
+
+  /// Zeros around a map, or, where numbers are negative, less of it.
+  private static let pad: ONNXTranslation = { translator, node throws(ImportError) in
+    var mode = "constant"
+    if case .string(let text)? = node.attributes["mode"] { mode = text }
+    var fill = try translator.scalar(node, 2) ?? 0
+    if case .float(let value)? = node.attributes["value"] { fill = Double(value) }
+    let value = try translator.value(node, 0)
+    guard let pads = try translator.integers(node, attribute: "pads", input: 1), pads.count % 2 == 0,
+      let axes = ONNXShapes.list(
+        try translator.integers(node, attribute: "axes", input: 3) ?? Array(0..<value.shape.rank),
+        rank: value.shape.rank),
+      axes.count * 2 == pads.count, pads.allSatisfy({ -8192...8192 ~= $0 })
+    else { throw translator.bad(node, "has not two numbers for each axis of \(value.shape)") }
+    if pads.allSatisfy({ $0 == 0 }) { return value }
+    var amounts = [(before: Int, behind: Int)](repeating: (0, 0), count: value.shape.rank)
+    for (index, axis) in axes.enumerated() { amounts[axis] = (pads[index], pads[index + axes.count]) }
+    guard mode == "constant", fill == 0, value.shape.rank == 4, amounts[..<2].allSatisfy({ $0 == (0, 0) }) else {
+      throw translator.unsupported(node, "padding by anything but zeros around a map")
+    }
+    let (rows, columns) = (amounts[2], amounts[3])
+    let added = MapMargins(
+      top: max(rows.before, 0), left: max(columns.before, 0), bottom: max(rows.behind, 0), right: max(columns.behind, 0)
+    )
+    let removed = MapMargins(
+      top: max(-rows.before, 0), left: max(-columns.before, 0), bottom: max(-rows.behind, 0),
+      right: max(-columns.behind, 0))
+    var map = try translator.map(node, 0)
+    if added != MapMargins() { map = try translator.append(ZeroPadding(added), node: node, inputs: [map]) }
+    guard removed != MapMargins() else { return .activation(map) }
+    return .activation(try translator.append(Cropping(removed), node: node, inputs: [map]))
   }
 
   private static let part: ONNXTranslation = { translator, node throws(ImportError) in
