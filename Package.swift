@@ -50,23 +50,26 @@ let package = Package(
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
-    module("ModelImport", ["Graphs", "Operators", "Tensors"]),
-    module("Checkpoints", ["Files", "Tensors"]),
+    module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
+    module("Checkpoints", ["COnnx", "CProtobufC", "Files", "Tensors"]),
 
     // What the stages share.
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors"]),
     module("Kernels", ["CKernels", "COpenBLAS"]),
     module("Graphs", ["Tensors"]),
-    module("Files", ["CCrypto", "Tensors"]),
+    module("Files", ["CCrypto", "CFiles", "Tensors"]),
     module("Tensors", []),
 
     // C: kernels and shims of our own, and one module for each library.
     .target(name: "CKernels"),
+    .target(name: "CFiles"),
     .target(name: "CImageCodecs", dependencies: ["CJPEG", "CPNG"]),
+    .target(name: "COnnx", dependencies: ["CProtobufC"]),
     .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
     // Operators in double precision, and int8 arithmetic as its specification words it, for the tests below.
@@ -83,6 +86,9 @@ let package = Package(
     tests("FilesTests", ["Files", "Tensors"]),
     tests("ImagesTests", ["Images"]),
     tests("ModelImportTests", ["Graphs", "ModelImport", "Operators", "ReferenceOperators", "Tensors"]),
+    tests(
+      "ONNXTests",
+      ["Checkpoints", "Files", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),
     tests(
       "OperatorsTests",
       ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "ReferenceOperators", "Runtime", "Tensors"]),

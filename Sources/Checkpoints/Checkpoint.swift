@@ -13,6 +13,7 @@ public struct Checkpoint: Sendable {
     case pytorchTar = "pytorch-tar"
     case mindspore
     case safetensors
+    case onnx
   }
 
   /// Something found beside the state dict, or in it without being a tensor.
@@ -28,29 +29,37 @@ public struct Checkpoint: Sendable {
   public let ignored: [Ignored]
   /// Texts that the format has room for: safetensors' `__metadata__`. Empty for PyTorch files.
   public let metadata: [String: String]
-  private let file: MappedFile
+  /// The network, where the format describes one: ONNX. The tensors are its initialisers.
+  public let network: ONNXModel?
+  /// The file, and those it keeps tensors in: ONNX's external data.
+  private let files: [MappedFile]
 
-  public var path: String { file.path }
-  /// The size of the file.
-  public var byteCount: Int { file.byteCount }
+  public let path: String
+  /// The size of the file, together with that of its external data.
+  public var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
 
   /// The tensor of that name.
   public subscript(name: String) -> Tensor? { tensors[name] }
 
-  /// The SHA-256 of the file, computed at each call (about a second for every GB or two) without keeping the file in memory.
-  public func sha256() -> SHA256.Digest { file.sha256() }
+  /// The SHA-256 of the file, computed at each call (about a second for every GB or two) without keeping the file in
+  /// memory. With external data: of the model's bytes followed by those of its data files, in the order the model names them.
+  public func sha256() -> SHA256.Digest {
+    var hash = SHA256()
+    for file in files { file.forEachChunk(in: 0..<file.byteCount) { hash.update($0) } }
+    return hash.finalize()
+  }
 
   /// Gives back the memory of a tensor's bytes once they have been read, if the tensor is a view of this file. It stays
   /// valid; reading it again reads the file again.
   public func releasePages(of tensor: Tensor) {
-    guard tensor.storage === file.storage, tensor.elementCount > 0 else { return }
-    var last = 0  // cannot overflow: the tensor lies in the file
+    guard let file = files.first(where: { $0.storage === tensor.storage }), tensor.elementCount > 0 else { return }
+    var last = 0  // cannot overflow: the tensor lies in its file
     for (extent, step) in zip(tensor.shape.dimensions, tensor.strides) { last += (extent - 1) * step }
     file.releasePages(tensor.byteOffset..<tensor.byteOffset + (last + 1) * tensor.elementType.byteCount)
   }
 
   /// Gives back the memory of all bytes that were read. They stay valid.
-  public func releasePages() { file.releasePages(0..<byteCount) }
+  public func releasePages() { for file in files { file.releasePages(0..<file.byteCount) } }
 
   /// Reads the checkpoint at `path`, whatever of the known formats it has; the contents decide, not the name.
   ///
@@ -64,7 +73,8 @@ public struct Checkpoint: Sendable {
     do {
       let contents = try contents(of: file, format)
       return Checkpoint(
-        format: format, tensors: contents.tensors, ignored: contents.ignored, metadata: contents.metadata, file: file)
+        format: format, tensors: contents.tensors, ignored: contents.ignored, metadata: contents.metadata,
+        network: contents.network, files: [file] + contents.dataFiles, path: path)
     } catch { throw .content(path: path, format: format, error) }
   }
 
@@ -75,6 +85,7 @@ public struct Checkpoint: Sendable {
     case .pytorchTar: try PyTorchTar.read(file)
     case .mindspore: try MindSporeReader.read(file)
     case .safetensors: try SafetensorsReader.read(file)
+    case .onnx: try ONNXReader.read(file)
     }
   }
 }
@@ -87,6 +98,7 @@ extension Checkpoint.Format: CustomStringConvertible {
     case .pytorchTar: "PyTorch (tar)"
     case .mindspore: "MindSpore"
     case .safetensors: "safetensors"
+    case .onnx: "ONNX"
     }
   }
 }
@@ -96,6 +108,8 @@ struct CheckpointContents {
   var tensors: NamedTensors
   var ignored: [Checkpoint.Ignored] = []
   var metadata: [String: String] = [:]
+  var network: ONNXModel?
+  var dataFiles: [MappedFile] = []
 }
 
 /// Tensors in the order of their file, found by name. Names are unique.

@@ -12,6 +12,7 @@ enum FileSignature {
     }
     if MindSporeReader.isPlausible(file) { return .mindspore }
     if SafetensorsReader.isPlausible(file) { return .safetensors }
+    if ONNXFraming.isPlausible(file) { return .onnx }
     // Whole or cut short, a pickle's start is unmistakable.
     if cursor.starts(with: [0x80]) { throw pickle(cursor, file) }
     throw other(file)
@@ -68,14 +69,10 @@ enum FileSignature {
         return .wrongKind(
           looksLike: "a web page", advice: "its link leads to a page instead of the file; open it in a browser")
       }
-      return .wrongKind(looksLike: "plain text", advice: "name a PyTorch, MindSpore or safetensors file")
-    }
-    // ONNX: ModelProto.ir_version (field 1) comes first, then producer_name (2) or graph (7).
-    if start.count > 4, start[0] == 0x08, (3...20).contains(start[1]), [0x12, 0x3A, 0x42].contains(start[2]) {
-      return .wrongKind(looksLike: "an ONNX model", advice: "name the checkpoint that it was exported from")
+      return .wrongKind(looksLike: "plain text", advice: "name a PyTorch, ONNX, MindSpore or safetensors file")
     }
     return .wrongKind(
       looksLike: "no known format",
-      advice: "checkpoints are PyTorch (.pth, .pt), MindSpore (.ckpt) or safetensors files")
+      advice: "checkpoints are PyTorch (.pth, .pt), ONNX, MindSpore (.ckpt) or safetensors files")
   }
 }

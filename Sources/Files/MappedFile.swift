@@ -25,6 +25,11 @@ public struct MappedFile: Sendable {
       throw errno == ENOENT || errno == ENOTDIR ? .notFound(path: path) : .cannotOpen(path: path, code: errno)
     }
     defer { close(descriptor) }
+    self = try MappedFile(descriptor: descriptor, path: path)
+  }
+
+  /// Maps an open file, which may be closed afterwards.
+  init(descriptor: Int32, path: String) throws(FileError) {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .cannotOpen(path: path, code: errno) }
     switch status.st_mode & S_IFMT {

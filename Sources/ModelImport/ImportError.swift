@@ -10,6 +10,12 @@ public enum ImportError: Error, Sendable {
   case leftOver(architecture: String, names: [String])
   /// A tensor of a shape or type that it cannot have.
   case badTensor(name: String, problem: String)
+  /// An operator of an ONNX model, or a use of one, that quern cannot run.
+  case unsupportedOperator(ONNXPlace, reason: String)
+  /// A node of an ONNX model that is wrong in itself or does not fit its neighbours.
+  case badNode(ONNXPlace, problem: String)
+  /// An ONNX model that is wrong as a whole.
+  case badNetwork(String)
   /// An option does not fit the checkpoint.
   case option(String)
 }
@@ -27,7 +33,9 @@ extension ImportError: CustomStringConvertible {
       "this looks like \(architecture), but \(names.count == 1 ? "a tensor has" : "\(names.count) tensors have") "
         + "no place in it: \(Self.list(names))"
     case .badTensor(let name, let problem): "tensor '\(name)' \(problem)"
-    case .option(let problem): problem
+    case .unsupportedOperator(let place, let reason): "\(place) is not supported: \(reason)"
+    case .badNode(let place, let problem): "\(place): \(problem)"
+    case .badNetwork(let problem), .option(let problem): problem
     }
   }
 

@@ -9,9 +9,18 @@ public struct ModelImporter: Sendable {
   /// Replaces the architecture's normalisation.
   public var preprocessing: Preprocessing?
 
-  public init(poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil) {
+  /// The values of an ONNX model to take for the embedding and the logits.
+  public var embeddingOutput: String?
+  public var logitsOutput: String?
+
+  public init(
+    poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil, embeddingOutput: String? = nil,
+    logitsOutput: String? = nil
+  ) {
     self.poolingExponent = poolingExponent
     self.preprocessing = preprocessing
+    self.embeddingOutput = embeddingOutput
+    self.logitsOutput = logitsOutput
   }
 
   /// Recognises the architecture by key names and takes every width, depth and class count from the shapes. No weights are

@@ -1,17 +1,18 @@
 import Graphs
 
 extension Graph {
-  /// The GeM exponent p; `nil` where nothing pools by GeM.
+  /// The GeM exponent p of the head; `nil` where nothing pools by GeM. The means of squeeze-and-excitation, which are
+  /// poolings with p = 1, come before it.
   public var poolingExponent: Double? {
-    nodes.lazy.compactMap { ($0.op as? GeneralizedMeanPooling)?.exponent }.first
+    nodes.lazy.compactMap { ($0.op as? GeneralizedMeanPooling)?.exponent }.last
   }
 
-  /// Replaces the exponent of GeM pooling.
+  /// Replaces the exponent of the head's GeM pooling.
   ///
   /// - Throws: `GraphError.attribute` where `exponent` is not positive; `.structure` where nothing pools by GeM.
   public mutating func setPoolingExponent(_ exponent: Double) throws(GraphError) {
     guard exponent > 0 else { throw .attribute(name: "exponent", expected: "positive") }
-    guard let index = nodes.firstIndex(where: { $0.op is GeneralizedMeanPooling }),
+    guard let index = nodes.lastIndex(where: { $0.op is GeneralizedMeanPooling }),
       var pooling = nodes[index].op as? GeneralizedMeanPooling
     else { throw .structure("nothing pools by GeM") }
     pooling.exponent = exponent

@@ -16,6 +16,10 @@ public struct CheckpointInspection: Encodable, Sendable {
   public let bytes: Int
   public let sha256: String
   public let format: String
+  /// What wrote an ONNX model, and the version of the operators it uses.
+  public let producer: String?
+  public let operatorSet: Int?
+  public let irVersion: Int?
   public let architecture: String
   /// Trained values: weights and biases, not running statistics.
   public let parameters: Int
@@ -38,14 +42,22 @@ public struct CheckpointInspection: Encodable, Sendable {
     bytes = checkpoint.byteCount
     sha256 = checkpoint.sha256().hex
     format = checkpoint.format.rawValue
+    producer = checkpoint.network.map {
+      [$0.producer, $0.producerVersion].filter { !$0.isEmpty }.joined(separator: " ")
+    }
+    operatorSet = checkpoint.network?.operatorSet
+    irVersion = checkpoint.network?.irVersion
     architecture = graph.architecture
     var parameters = 0
     var elementTypes: [String: Int] = [:]
     for (name, tensor) in checkpoint.tensors {
-      if name.hasSuffix(".weight") || name.hasSuffix(".bias") { parameters += tensor.elementCount }
+      if checkpoint.network == nil, name.hasSuffix(".weight") || name.hasSuffix(".bias") {
+        parameters += tensor.elementCount
+      }
       elementTypes["\(tensor.elementType)", default: 0] += 1
     }
-    self.parameters = parameters
+    // An exporter names tensors as it likes.
+    self.parameters = checkpoint.network == nil ? parameters : graph.parameterCount
     self.elementTypes = elementTypes
     poolingExponent = graph.poolingExponent.map { "\($0)" } ?? "none"
     isWhitened = graph.nodes.contains { $0.op is Centering }
@@ -63,6 +75,10 @@ public struct CheckpointInspection: Encodable, Sendable {
     table.row("file", "\(path), \(bytes) bytes")
     table.row("sha256", sha256)
     table.row("format", format)
+    if let producer, let operatorSet, let irVersion {
+      table.row("producer", producer.isEmpty ? "unknown" : producer)
+      table.row("opset", "\(operatorSet), IR version \(irVersion)")
+    }
     table.row("architecture", architecture)
     table.row("parameters", "\(parameters)")
     table.row(
@@ -77,6 +93,13 @@ public struct CheckpointInspection: Encodable, Sendable {
     }
     for entry in ignored { table.row("ignored", "\(entry.name): \(entry.reason)") }
     return table.text
+  }
+}
+
+extension Graph {
+  /// Elements of what training changes: all constants but running statistics and means.
+  fileprivate var parameterCount: Int {
+    nodes.flatMap(\.constants).reduce(0) { ["mean", "variance"].contains($1.key) ? $0 : $0 + $1.value.elementCount }
   }
 }
 

@@ -27,11 +27,23 @@ public struct ModelFile: Sendable {
   public struct Options: Sendable {
     public var poolingExponent: Double?
     public var preprocessing: Preprocessing?
+    /// The values of an ONNX model to take for the embedding and the logits.
+    public var embeddingOutput: String?
+    public var logitsOutput: String?
 
-    public init(poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil) {
+    public init(
+      poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil, embeddingOutput: String? = nil,
+      logitsOutput: String? = nil
+    ) {
       self.poolingExponent = poolingExponent
       self.preprocessing = preprocessing
+      self.embeddingOutput = embeddingOutput
+      self.logitsOutput = logitsOutput
     }
+
+    var namesOutputs: Bool { embeddingOutput != nil || logitsOutput != nil }
+    static let namesOutputsOfOther =
+      "--embedding-output and --logits-output name values of an ONNX model, and this is none"
   }
 
   /// Opens a checkpoint or a package, whichever it is by its first bytes.
@@ -64,6 +76,7 @@ public struct ModelFile: Sendable {
     if options.preprocessing != nil {
       throw PipelineError.option("a package's preprocessing is part of its weights and cannot be overridden")
     }
+    if options.namesOutputs { throw PipelineError.option(Options.namesOutputsOfOther) }
     var graph = try reader.decodedGraph(threads: threads)
     if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
     return ModelFile(
@@ -82,9 +95,15 @@ public struct ImportedCheckpoint: Sendable {
   public init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
     checkpoint = try Checkpoint.read(path: path)
     let state = StateDictionary(checkpoint.tensors.map { ($0.name, $0.tensor) })
-    graph = try ModelImporter(
-      poolingExponent: options.poolingExponent, preprocessing: options.preprocessing
-    ).importGraph(state)
+    let importer = ModelImporter(
+      poolingExponent: options.poolingExponent, preprocessing: options.preprocessing,
+      embeddingOutput: options.embeddingOutput, logitsOutput: options.logitsOutput)
+    if let network = checkpoint.network {
+      graph = try importer.importGraph(network)
+    } else {
+      if options.namesOutputs { throw PipelineError.option(ModelFile.Options.namesOutputsOfOther) }
+      graph = try importer.importGraph(state)
+    }
     if checksValues, let (name, index) = state.firstNonFinite() {
       throw PipelineError.notFinite(
         "\(path): tensor '\(name)' holds a value that is not finite, at element \(index); "

@@ -56,6 +56,7 @@ public struct Verification {
     }
     var packageOptions = model
     packageOptions.preprocessing = nil
+    (packageOptions.embeddingOutput, packageOptions.logitsOutput) = (nil, nil)
     let int8 = try ModelFile.openPackage(package, options: packageOptions, threads: job.threads)
     // The float network must pool as the package does, whatever its checkpoint says.
     var floatOptions = model

@@ -12,7 +12,6 @@ import Testing
     (Array("\n<!DOCTYPE html><html>".utf8), "a web page"),
     (Array("hello\n".utf8), "plain text"),
     (Array("Salted__12345678".utf8), "encrypted"),
-    ([0x08, 0x08, 0x12, 0x07] + Array("pytorch".utf8), "an ONNX model"),
     ([0x80, 0x02, 0x7D, 0x71, 0x00, 0x28, 0x58, 0x01, 0, 0, 0, 0x61, 0x4B, 0x01, 0x75, 0x2E], "a plain Python pickle"),
     ([0x80, 0x02, 0x8A], "the first 3 bytes of a pickle"),
     ([UInt8](repeating: 0, count: 700), "a file of zeros"),

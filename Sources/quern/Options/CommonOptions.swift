@@ -62,6 +62,15 @@ struct ModelOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Standard deviation of R,G,B to divide by.", valueName: "r,g,b"))
   var std: RGBTriple?
 
+  @Option(
+    help: ArgumentHelp(
+      "The value of an ONNX model that is the embedding, normalised or not. (default: found by name or by structure)",
+      valueName: "name"))
+  var embeddingOutput: String?
+
+  @Option(help: ArgumentHelp("The value of an ONNX model that is the logits.", valueName: "name"))
+  var logitsOutput: String?
+
   mutating func validate() throws {
     if let poolingExponent, !(poolingExponent > 0) { throw ValidationError("--pooling-exponent must be positive") }
     if (mean == nil) != (std == nil) { throw ValidationError("--mean and --std must be given together") }
@@ -71,7 +80,9 @@ struct ModelOptions: ParsableArguments {
   var options: ModelFile.Options {
     var preprocessing: Preprocessing?
     if let mean, let std { preprocessing = Preprocessing(mean: mean.values, std: std.values) }
-    return ModelFile.Options(poolingExponent: poolingExponent, preprocessing: preprocessing)
+    return ModelFile.Options(
+      poolingExponent: poolingExponent, preprocessing: preprocessing, embeddingOutput: embeddingOutput,
+      logitsOutput: logitsOutput)
   }
 }
 

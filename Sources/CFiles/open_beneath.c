@@ -1,0 +1,52 @@
+#define _GNU_SOURCE
+#include "CFiles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+// One component at a time, each relative to the folder before it and none through a link.
+static int walk(int folder, char *path) {
+  if (path[0] == '/') return errno = EXDEV, -1;
+  int current = folder;
+  char *rest = path;
+  for (;;) {
+    char *name = strsep(&rest, "/");
+    if (strcmp(name, "..") == 0) {
+      if (current != folder) close(current);
+      return errno = EXDEV, -1;
+    }
+    int is_last = rest == NULL;
+    int next = openat(current, *name ? name : ".",
+                      is_last ? FLAGS | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int error = errno;
+    if (current != folder) close(current);
+    // O_DIRECTORY with O_NOFOLLOW reports a link as ENOTDIR.
+    if (next < 0) return errno = error == ENOTDIR ? ELOOP : error, -1;
+    if (is_last) return next;
+    current = next;
+  }
+}
+
+int quern_open_beneath(int folder, const char *path) {
+  struct open_how how = {.flags = FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+  for (int attempt = 0; attempt < 16; attempt++) {
+    long descriptor = syscall(SYS_openat2, folder, path, &how, sizeof how);
+    if (descriptor >= 0) return (int)descriptor;
+    if (errno == ENOSYS || errno == EPERM) break;  // an old kernel, or a sandbox that does not know the call
+    if (errno != EAGAIN && errno != EINTR) return -1;
+  }
+  char *copy = strdup(path);
+  if (!copy) return -1;
+  int descriptor = walk(folder, copy);
+  int error = errno;
+  free(copy);
+  errno = error;
+  return descriptor;
+}

@@ -1,0 +1,219 @@
+import COnnx
+import Files
+import Tensors
+
+/// Reads ONNX models. The file's framing is walked twice in place: once to bound depth and number of messages, once to find
+/// the messages of the graph, which protobuf-c unpacks one at a time. Tensors stay where they are.
+struct ONNXReader {
+  private let file: MappedFile
+  private var tensors: ONNXTensorReader
+  private var initializers = NamedTensors()
+  private var nodes: [ONNXModel.Node] = []
+  private var inputs: [ONNXModel.ValueInfo] = []
+  private var outputs: [ONNXModel.ValueInfo] = []
+  private var graphName = ""
+
+  static func read(_ file: MappedFile) throws(FormatError) -> CheckpointContents {
+    try ONNXFraming.check(file)
+    var reader = ONNXReader(file: file)
+    return try reader.read()
+  }
+
+  private init(file: MappedFile) {
+    self.file = file
+    tensors = ONNXTensorReader(file)
+  }
+
+  private mutating func read() throws(FormatError) -> CheckpointContents {
+    let whole = 0..<file.byteCount
+    var graph: Range<Int>?
+    var ignored: [Checkpoint.Ignored] = []
+    var fields = ProtobufReader(file, whole, message: ONNXMessage.model.rawValue)
+    while let field = try fields.next() {
+      switch field.number {
+      case 7 where field.type == .lengthDelimited:
+        guard graph == nil else {
+          throw .malformed(field: "graph", offset: field.bytes.lowerBound, reason: "the model has two")
+        }
+        graph = field.payload
+      case 20: ignored.append(Checkpoint.Ignored(name: "training_info", reason: "how the model was trained"))
+      case 25:
+        throw .unsupported(
+          feature: "a function of the model's own", offset: field.bytes.lowerBound,
+          advice: "inline functions before saving (onnx.inliner.inline_local_functions)")
+      default: break
+      }
+    }
+    let unpacking = ONNXUnpacking(file: file, message: .model, range: whole)
+    let header = try unpacking(
+      fields: [1, 2, 3, 8], texts: [2, 3], onnx__model__unpack, onnx__model__free_unpacked
+    ) { message throws(FormatError) in try Self.header(message, unpacking) }
+    guard let graph else {
+      throw .malformed(field: "ModelProto", offset: 0, reason: "there is no graph; the file is cut short or damaged")
+    }
+    guard header.operatorSets[""] != nil else {
+      throw .malformed(
+        field: "ModelProto", offset: 0,
+        reason: "no opset_import names the standard operators; the file is cut short or damaged")
+    }
+    try readGraph(graph)
+    let initial = initializers
+    let model = ONNXModel(
+      irVersion: header.irVersion, producer: header.producer, producerVersion: header.producerVersion,
+      operatorSets: header.operatorSets, name: graphName, inputs: inputs.filter { initial[$0.name] == nil },
+      outputs: outputs, nodes: nodes, initializers: initializers,
+      externalFiles: tensors.externalFiles.map(\.location))
+    return CheckpointContents(
+      tensors: initializers, ignored: ignored, network: model, dataFiles: tensors.externalFiles.map(\.file))
+  }
+
+  private struct Header {
+    var irVersion: Int
+    var producer: String
+    var producerVersion: String
+    var operatorSets: [String: Int]
+  }
+
+  private static func header(_ message: Onnx__Model, _ unpacking: ONNXUnpacking) throws(FormatError) -> Header {
+    var sets: [String: Int] = [:]
+    for set in UnsafeBufferPointer(start: message.opset_import, count: message.n_opset_import) {
+      guard let set = set?.pointee else { continue }
+      let domain = try unpacking.text(set.domain)
+      // The standard domain has two spellings.
+      sets[domain == "ai.onnx" ? "" : domain] = Int(set.version)
+    }
+    return Header(
+      irVersion: Int(message.ir_version), producer: try unpacking.text(message.producer_name),
+      producerVersion: try unpacking.text(message.producer_version), operatorSets: sets)
+  }
+
+  private mutating func readGraph(_ range: Range<Int>) throws(FormatError) {
+    var fields = ProtobufReader(file, range, message: ONNXMessage.graph.rawValue)
+    while let field = try fields.next() {
+      guard field.type == .lengthDelimited else { continue }
+      switch field.number {
+      case 1: nodes.append(try node(field.payload))
+      case 2: graphName = file.withBytes { String(decoding: $0[field.payload].prefix(200), as: UTF8.self) }
+      case 5:
+        let (name, tensor) = try tensors.tensor(in: field.payload)
+        guard !name.isEmpty else { throw malformed("initializer", field, "it has no name") }
+        guard initializers.append(tensor, named: name) else {
+          throw malformed("initializer", field, "a second one of the name '\(name)'")
+        }
+      case 11: inputs.append(try valueInfo(field.payload))
+      case 12: outputs.append(try valueInfo(field.payload))
+      case 15:
+        throw .unsupported(
+          feature: "a sparse initializer", offset: field.bytes.lowerBound, advice: "save the model with dense weights")
+      default: break
+      }
+    }
+  }
+
+  private func malformed(_ what: String, _ field: ProtobufField, _ reason: String) -> FormatError {
+    .malformed(field: what, offset: field.bytes.lowerBound, reason: reason)
+  }
+
+  private mutating func node(_ range: Range<Int>) throws(FormatError) -> ONNXModel.Node {
+    var attributes: [String: ONNXModel.Attribute] = [:]
+    var fields = ProtobufReader(file, range, message: ONNXMessage.node.rawValue)
+    while let field = try fields.next() {
+      guard field.number == 5, field.type == .lengthDelimited else { continue }
+      let (name, value) = try attribute(field.payload)
+      guard attributes.updateValue(value, forKey: name) == nil else {
+        throw malformed("attribute", field, "a second one of the name '\(name)'")
+      }
+    }
+    let unpacking = ONNXUnpacking(file: file, message: .node, range: range)
+    let index = nodes.count
+    return try unpacking(
+      fields: [1, 2, 3, 4, 7], texts: [1, 2, 3, 4, 7], onnx__node__unpack, onnx__node__free_unpacked
+    ) { message throws(FormatError) in
+      let type = try unpacking.text(message.op_type)
+      guard !type.isEmpty else { throw unpacking.malformed("a node without an operator") }
+      let domain = try unpacking.text(message.domain)
+      return ONNXModel.Node(
+        index: index, name: try unpacking.text(message.name), operatorType: type,
+        domain: domain == "ai.onnx" ? "" : domain,
+        inputs: try unpacking.texts(message.input, message.n_input),
+        outputs: try unpacking.texts(message.output, message.n_output), attributes: attributes)
+    }
+  }
+
+  private mutating func attribute(_ range: Range<Int>) throws(FormatError) -> (String, ONNXModel.Attribute) {
+    var tensor: Tensor?
+    var other: String?
+    var fields = ProtobufReader(file, range, message: ONNXMessage.attribute.rawValue)
+    while let field = try fields.next() {
+      guard field.type == .lengthDelimited else { continue }
+      switch field.number {
+      case 5: tensor = try tensors.tensor(in: field.payload).tensor
+      case 6, 11: other = "a graph"
+      case 10: other = "a list of tensors"
+      case 14, 15: other = "a type"
+      case 22, 23: other = "a sparse tensor"
+      default: break
+      }
+    }
+    let unpacking = ONNXUnpacking(file: file, message: .attribute, range: range)
+    return try unpacking(
+      fields: [1, 2, 3, 4, 7, 8, 9, 20], texts: [1], onnx__attribute__unpack, onnx__attribute__free_unpacked
+    ) { message throws(FormatError) in
+      let name = try unpacking.text(message.name)
+      guard !name.isEmpty else { throw unpacking.malformed("an attribute without a name") }
+      return (name, try Self.value(message, tensor: tensor, other: other, unpacking))
+    }
+  }
+
+  private static func value(
+    _ message: Onnx__Attribute, tensor: Tensor?, other: String?, _ unpacking: ONNXUnpacking
+  ) throws(FormatError) -> ONNXModel.Attribute {
+    // AttributeProto.AttributeType; files from before IR version 2 leave it out.
+    switch message.type {
+    case 1: return .float(message.f)
+    case 2: return .int(Int(message.i))
+    case 3: return .string(try unpacking.text(message.s))
+    case 4:
+      guard let tensor else { throw unpacking.malformed("an attribute of type tensor has none") }
+      return .tensor(tensor)
+    case 6: return .floats(array(message.floats, message.n_floats))
+    case 7: return .ints(array(message.ints, message.n_ints).map { Int($0) })
+    case 8:
+      var texts: [String] = []
+      for data in array(message.strings, message.n_strings) { texts.append(try unpacking.text(data)) }
+      return .strings(texts)
+    case 0:
+      if let tensor { return .tensor(tensor) }
+      if message.has_f != 0 { return .float(message.f) }
+      if message.has_i != 0 { return .int(Int(message.i)) }
+      if message.has_s != 0 { return .string(try unpacking.text(message.s)) }
+      if message.n_floats > 0 { return .floats(array(message.floats, message.n_floats)) }
+      if message.n_ints > 0 { return .ints(array(message.ints, message.n_ints).map { Int($0) }) }
+      return .other(other ?? "nothing")
+    default: return .other(other ?? "a value of type \(message.type)")
+    }
+  }
+
+  private func valueInfo(_ range: Range<Int>) throws(FormatError) -> ONNXModel.ValueInfo {
+    let unpacking = ONNXUnpacking(file: file, message: .valueInfo, range: range)
+    return try unpacking(
+      fields: [1, 2], texts: [1], onnx__value_info__unpack, onnx__value_info__free_unpacked
+    ) { message throws(FormatError) in
+      let tensor = message.type?.pointee.tensor_type?.pointee
+      var dimensions: [ONNXModel.Dimension]?
+      if let shape = tensor?.shape?.pointee {
+        var found: [ONNXModel.Dimension] = []
+        for dimension in UnsafeBufferPointer(start: shape.dim, count: shape.n_dim) {
+          guard let dimension = dimension?.pointee else { continue }
+          let isFixed = dimension.has_dim_value != 0 && dimension.dim_value > 0
+          found.append(
+            isFixed ? .fixed(Int(dimension.dim_value)) : .dynamic(try unpacking.text(dimension.dim_param)))
+        }
+        dimensions = found
+      }
+      return ONNXModel.ValueInfo(
+        name: try unpacking.text(message.name),
+        elementType: tensor.flatMap { ONNXTensorReader.elementType(code: $0.elem_type) }, dimensions: dimensions)
+    }
+  }
+}

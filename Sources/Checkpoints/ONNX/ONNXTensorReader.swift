@@ -1,0 +1,197 @@
+import COnnx
+import Files
+import Tensors
+
+/// Makes tensors of TensorProto messages: views of the file or of external files wherever the elements lie in one piece.
+struct ONNXTensorReader {
+  let file: MappedFile
+  /// The folder that external data may lie in.
+  let folder: String
+  /// By location.
+  private(set) var externalFiles: [(location: String, file: MappedFile)] = []
+
+  init(_ file: MappedFile) {
+    self.file = file
+    let slash = file.path.lastIndex(of: "/")
+    folder = slash.map { $0 == file.path.startIndex ? "/" : String(file.path[..<$0]) } ?? "."
+  }
+
+  static let maximumRank = 16
+
+  /// Everything of a message but the elements.
+  private struct Header {
+    var name = ""
+    var shape = Shape([])
+    var type = ElementType.float32
+    var isExternal = false
+    var external: [String: String] = [:]
+    /// Elements that do not lie in one piece.
+    var typed: Tensor?
+    var count = 0
+  }
+
+  /// - Throws: `FormatError.unreadableTensor` where type, shape and elements do not fit each other.
+  mutating func tensor(in range: Range<Int>) throws(FormatError) -> (name: String, tensor: Tensor) {
+    var raw: Range<Int>?
+    var packed: [ProtobufField] = []
+    var reader = ProtobufReader(file, range, message: ONNXMessage.tensor.rawValue)
+    while let field = try reader.next() {
+      guard field.type == .lengthDelimited else { continue }
+      switch field.number {
+      case 9:
+        guard raw == nil else {
+          throw .malformed(field: "raw_data", offset: field.bytes.lowerBound, reason: "a tensor has it twice")
+        }
+        raw = field.payload
+      case 4, 10: packed.append(field)
+      default: break
+      }
+    }
+    // Floats in one piece are as good as raw_data.
+    let piece = packed.count == 1 ? packed.first : nil
+    let header = try header(in: range, piece: piece, isRaw: raw != nil)
+    let tensor: Tensor
+    if header.isExternal {
+      guard raw == nil else { throw Self.unreadable(header, "has both external data and data in the model") }
+      tensor = try external(header)
+    } else if let bytes = raw ?? (header.typed == nil ? piece?.payload : nil) {
+      tensor = try view(header, of: file, bytes)
+    } else if let typed = header.typed {
+      tensor = typed
+    } else {
+      guard header.count == 0 else { throw Self.unreadable(header, "has a shape of \(header.shape) and no elements") }
+      tensor = Tensor(shape: header.shape, of: UInt8.self) { _ in }
+      guard let empty = Tensor(elementType: header.type, shape: header.shape, storage: tensor.storage, byteOffset: 0)
+      else { throw Self.unreadable(header, "has no elements") }
+      return (header.name, empty)
+    }
+    return (header.name, tensor)
+  }
+
+  private static func unreadable(_ header: Header, _ reason: String) -> FormatError {
+    .unreadableTensor(name: header.name.isEmpty ? "(unnamed)" : header.name, reason: reason)
+  }
+
+  /// - Parameter piece: the only field of floats or doubles.
+  private func header(in range: Range<Int>, piece: ProtobufField?, isRaw: Bool) throws(FormatError) -> Header {
+    let unpacking = ONNXUnpacking(file: file, message: .tensor, range: range)
+    return try unpacking(
+      fields: [1, 2, 4, 5, 7, 8, 10, 11, 13, 14], except: piece.map { [$0.bytes] } ?? [], texts: [8],
+      onnx__tensor__unpack, onnx__tensor__free_unpacked
+    ) { message throws(FormatError) in
+      var header = Header()
+      header.name = try unpacking.text(message.name)
+      header.type = try Self.elementType(message.data_type, header)
+      var dimensions: [Int] = []
+      for dimension in array(message.dims, message.n_dims) { dimensions.append(Int(dimension)) }
+      guard dimensions.count <= Self.maximumRank else { throw Self.unreadable(header, "has \(dimensions.count) axes") }
+      header.shape = Shape(dimensions)
+      guard let count = header.shape.checkedElementCount,
+        !count.multipliedReportingOverflow(by: header.type.byteCount).overflow
+      else { throw Self.unreadable(header, "has the impossible shape \(dimensions)") }
+      header.count = count
+      header.isExternal = message.data_location == 1
+      for entry in UnsafeBufferPointer(start: message.external_data, count: message.n_external_data) {
+        guard let entry = entry?.pointee else { continue }
+        header.external[try unpacking.text(entry.key)] = try unpacking.text(entry.value)
+      }
+      if let piece, !isRaw, !header.isExternal, header.type != (piece.number == 4 ? .float32 : .float64) {
+        throw Self.unreadable(header, "is \(header.type), and its elements are of another type")
+      }
+      if !isRaw, !header.isExternal { header.typed = try Self.elements(message, header) }
+      return header
+    }
+  }
+
+  /// The elements of the typed fields; `nil` where there are none.
+  private static func elements(_ message: Onnx__Tensor, _ header: Header) throws(FormatError) -> Tensor? {
+    func tensor<Source, Element: TensorElement>(
+      _ values: [Source], _ convert: (Source) -> Element
+    ) throws(FormatError) -> Tensor? {
+      guard !values.isEmpty else { return nil }
+      guard values.count == header.count else {
+        throw unreadable(header, "has \(values.count) elements for the shape \(header.shape)")
+      }
+      let tensor = Tensor(values.map(convert), shape: header.shape)
+      // float16, bfloat16 and bool are stored as the bits of another type.
+      return Tensor(elementType: header.type, shape: header.shape, storage: tensor.storage, byteOffset: 0)
+    }
+    let ints = array(message.int32_data, message.n_int32_data)
+    return switch header.type {
+    case .float32: try tensor(array(message.float_data, message.n_float_data)) { $0 }
+    case .float64: try tensor(array(message.double_data, message.n_double_data)) { $0 }
+    case .int64: try tensor(array(message.int64_data, message.n_int64_data)) { $0 }
+    case .uint64: try tensor(array(message.uint64_data, message.n_uint64_data)) { $0 }
+    case .uint32: try tensor(array(message.uint64_data, message.n_uint64_data)) { UInt32(truncatingIfNeeded: $0) }
+    case .int32: try tensor(ints) { $0 }
+    case .int16: try tensor(ints) { Int16(truncatingIfNeeded: $0) }
+    case .uint16, .float16, .bfloat16: try tensor(ints) { UInt16(truncatingIfNeeded: $0) }
+    case .int8: try tensor(ints) { Int8(truncatingIfNeeded: $0) }
+    case .uint8, .bool: try tensor(ints) { UInt8(truncatingIfNeeded: $0) }
+    }
+  }
+
+  private func view(_ header: Header, of file: MappedFile, _ bytes: Range<Int>) throws(FormatError) -> Tensor {
+    guard bytes.count == header.count * header.type.byteCount else {
+      throw Self.unreadable(
+        header,
+        "has \(bytes.count) bytes, and its shape \(header.shape) of \(header.type) needs "
+          + "\(header.count * header.type.byteCount)")
+    }
+    guard
+      let tensor = Tensor(
+        elementType: header.type, shape: header.shape, storage: file.storage, byteOffset: bytes.lowerBound)
+    else { throw Self.unreadable(header, "lies outside of \(file.path)") }
+    return tensor
+  }
+
+  private mutating func external(_ header: Header) throws(FormatError) -> Tensor {
+    guard let location = header.external["location"] else { throw Self.unreadable(header, "is external data nowhere") }
+    let data: MappedFile
+    if let known = externalFiles.first(where: { $0.location == location }) {
+      data = known.file
+    } else {
+      do throws(ConfinementError) { data = try MappedFile.confined(to: folder, location: location) } catch {
+        throw Self.unreadable(header, "its external data '\(location)' is not read: \(error)")
+      }
+      externalFiles.append((location, data))
+    }
+    let offset = try Self.number("offset", of: header) ?? 0
+    let size = header.count * header.type.byteCount
+    let length = try Self.number("length", of: header) ?? size
+    let (end, overflow) = offset.addingReportingOverflow(length)
+    guard !overflow, end <= data.byteCount else {
+      throw Self.unreadable(
+        header,
+        "its external data '\(location)' has \(data.byteCount) bytes, and \(length) from byte \(offset) on are "
+          + "asked for")
+    }
+    return try view(header, of: data, offset..<end)
+  }
+
+  private static func number(_ key: String, of header: Header) throws(FormatError) -> Int? {
+    guard let text = header.external[key] else { return nil }
+    guard let value = Int(text), value >= 0 else {
+      throw unreadable(header, "the \(key) '\(text)' of its external data is no number of bytes")
+    }
+    return value
+  }
+
+  /// - Parameter code: TensorProto.DataType.
+  static func elementType(code: Int32) -> ElementType? {
+    let types: [Int32: ElementType] = [
+      1: .float32, 2: .uint8, 3: .int8, 4: .uint16, 5: .int16, 6: .int32, 7: .int64, 9: .bool, 10: .float16,
+      11: .float64, 12: .uint32, 13: .uint64, 16: .bfloat16,
+    ]
+    return types[code]
+  }
+
+  private static func elementType(_ code: Int32, _ header: Header) throws(FormatError) -> ElementType {
+    if let type = elementType(code: code) { return type }
+    let names: [Int32: String] = [
+      0: "undefined", 8: "string", 14: "complex64", 15: "complex128", 17: "float8", 18: "float8", 19: "float8",
+      20: "float8", 21: "uint4", 22: "int4", 23: "float4",
+    ]
+    throw unreadable(header, "has the element type \(names[code] ?? "number \(code)"), which quern does not read")
+  }
+}

@@ -1,0 +1,54 @@
+import CFiles
+import Glibc
+
+/// Why a file that another file names was not opened.
+public enum ConfinementError: Error, Sendable, Hashable {
+  /// The path is empty, absolute, or leads out of the folder.
+  case escapes
+  /// A component of the path is a symbolic link.
+  case symbolicLink
+  /// The file has other names, so that it may be a file from elsewhere.
+  case hardLinks(Int)
+  case file(FileError)
+}
+
+extension ConfinementError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .escapes: "it lies outside of the model's folder"
+    case .symbolicLink: "a part of its path is a symbolic link; put the file itself into the model's folder"
+    case .hardLinks(let count):
+      "the file has \(count) names (hard links); put a copy of its own into the model's folder"
+    case .file(let error): error.description
+    }
+  }
+}
+
+extension MappedFile {
+  /// Maps a file that an untrusted file refers to by a path relative to `folder`, and that must lie in it: no `..` that
+  /// leaves the folder, no absolute path, no symbolic link in any component, a regular file with one name.
+  public static func confined(to folder: String, location: String) throws(ConfinementError) -> MappedFile {
+    guard !location.isEmpty, !location.hasPrefix("/"), !location.utf8.contains(0),
+      !location.split(separator: "/").contains("..")
+    else { throw .escapes }
+    let path = "\(folder)/\(location)"
+    let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard directory >= 0 else { throw .file(.cannotOpen(path: folder, code: errno)) }
+    defer { close(directory) }
+    let descriptor = quern_open_beneath(directory, location)
+    guard descriptor >= 0 else {
+      switch errno {
+      case EXDEV: throw .escapes
+      case ELOOP: throw .symbolicLink
+      case ENOENT: throw .file(.notFound(path: path))
+      default: throw .file(.cannotOpen(path: path, code: errno))
+      }
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .file(.cannotOpen(path: path, code: errno)) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .file(.notRegular(path: path)) }
+    guard status.st_nlink == 1 else { throw .hardLinks(Int(clamping: status.st_nlink)) }
+    do { return try MappedFile(descriptor: descriptor, path: path) } catch { throw .file(error) }
+  }
+}

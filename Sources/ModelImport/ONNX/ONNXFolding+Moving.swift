@@ -1,0 +1,123 @@
+import Checkpoints
+import Tensors
+
+extension ONNXFolding {
+  /// Operators that only move elements; weights pass through them as views.
+  static let moving: [String: Folding] = [
+    "Reshape": { operands throws(Failure) in
+      let tensor = try operands.tensor(0)
+      guard let requested = try operands.integers("shape", input: 1) else { throw Failure("has no shape") }
+      guard
+        let shape = ONNXShapes.reshape(tensor.shape, to: requested, allowsZero: operands.integer("allowzero") == 1)
+      else { throw Failure("cannot make \(requested) of \(tensor.shape)") }
+      return tensor.contiguous().reshaped(shape)
+    },
+    "Flatten": { operands throws(Failure) in
+      let tensor = try operands.tensor(0)
+      let axis = operands.integer("axis") ?? 1
+      guard let shape = ONNXShapes.flatten(tensor.shape, axis: axis) else {
+        throw Failure("cannot flatten \(tensor.shape) at axis \(axis)")
+      }
+      return tensor.contiguous().reshaped(shape)
+    },
+    "Squeeze": { operands throws(Failure) in
+      let tensor = try operands.tensor(0)
+      let axes = try operands.integers("axes", input: 1)
+      guard let shape = ONNXShapes.squeeze(tensor.shape, axes) else { throw Failure("cannot squeeze \(tensor.shape)") }
+      return tensor.contiguous().reshaped(shape)
+    },
+    "Unsqueeze": { operands throws(Failure) in
+      let tensor = try operands.tensor(0)
+      guard let axes = try operands.integers("axes", input: 1), let shape = ONNXShapes.unsqueeze(tensor.shape, axes)
+      else { throw Failure("cannot add axes to \(tensor.shape)") }
+      return tensor.contiguous().reshaped(shape)
+    },
+    "Transpose": { operands throws(Failure) in
+      let tensor = try operands.tensor(0)
+      let axes = try operands.integers("perm", input: 1) ?? Array((0..<tensor.shape.rank).reversed())
+      guard axes.sorted() == Array(0..<tensor.shape.rank) else {
+        throw Failure("cannot permute \(tensor.shape) by \(axes)")
+      }
+      return tensor.permuted(axes)
+    },
+    "Expand": { operands throws(Failure) in
+      let array = try operands.array(0)
+      let requested = Shape(try operands.array(1).integers)
+      guard requested.checkedElementCount != nil, let shape = ONNXArray.broadcastShape(array.shape, requested),
+        let values = array.broadcast(to: shape)
+      else { throw Failure("cannot expand \(array.shape) to \(requested)") }
+      return ONNXArray(type: array.type, shape: shape, values: values).tensor
+    },
+    "Concat": concatenate, "Gather": gather, "Slice": slice,
+  ]
+
+  private static let concatenate: Folding = { operands throws(Failure) in
+    var arrays: [ONNXArray] = []
+    for index in operands.inputs.indices { arrays.append(try operands.array(index)) }
+    guard let first = arrays.first, first.shape.rank > 0 else { throw Failure("joins nothing, or scalars") }
+    let axis = try operands.axis(operands.integer("axis") ?? 0, rank: first.shape.rank)
+    var shape = first.shape
+    for array in arrays.dropFirst() {
+      guard array.shape.rank == shape.rank,
+        (0..<shape.rank).allSatisfy({ $0 == axis || array.shape[$0] == first.shape[$0] })
+      else { throw Failure("cannot join \(first.shape) and \(array.shape)") }
+      shape.dimensions[axis] += array.shape[axis]
+    }
+    let outer = first.shape.dimensions[..<axis].reduce(1, *)
+    var values: [Double] = []
+    for block in 0..<outer {
+      for array in arrays {
+        let length = array.values.count / max(outer, 1)
+        values += array.values[block * length..<(block + 1) * length]
+      }
+    }
+    return ONNXArray(type: first.type, shape: shape, values: values).tensor
+  }
+
+  private static let gather: Folding = { operands throws(Failure) in
+    let (array, indices) = (try operands.array(0), try operands.array(1))
+    guard array.shape.rank > 0 else { throw Failure("takes elements of a scalar") }
+    let axis = try operands.axis(operands.integer("axis") ?? 0, rank: array.shape.rank)
+    let extent = array.shape[axis]
+    let inner = array.shape.dimensions[(axis + 1)...].reduce(1, *)
+    let outer = array.shape.dimensions[..<axis].reduce(1, *)
+    var values: [Double] = []
+    guard outer * indices.values.count * inner <= ONNXArray.maximumCount else {
+      throw Failure("takes too many elements")
+    }
+    for block in 0..<outer {
+      for index in indices.integers {
+        guard index >= -extent, index < extent else { throw Failure("takes element \(index) of \(extent)") }
+        let start = (block * extent + (index < 0 ? index + extent : index)) * inner
+        values += array.values[start..<start + inner]
+      }
+    }
+    let shape = array.shape.dimensions[..<axis] + indices.shape.dimensions + array.shape.dimensions[(axis + 1)...]
+    return ONNXArray(type: array.type, shape: Shape(Array(shape)), values: values).tensor
+  }
+
+  private static let slice: Folding = { operands throws(Failure) in
+    let array = try operands.array(0)
+    let rank = array.shape.rank
+    guard let starts = try operands.integers("starts", input: 1), let ends = try operands.integers("ends", input: 2),
+      starts.count == ends.count
+    else { throw Failure("has no starts and ends of one length") }
+    let axes = try operands.integers("axes", input: 3) ?? Array(0..<starts.count)
+    let steps = try operands.integers("steps", input: 4) ?? [Int](repeating: 1, count: starts.count)
+    guard axes.count == starts.count, steps.count == starts.count else { throw Failure("has axes of another length") }
+    var picked = array.shape.dimensions.map { Array(0..<$0) }
+    for (index, axis) in axes.enumerated() {
+      let axis = try operands.axis(axis, rank: rank)
+      guard let range = ONNXShapes.range(starts[index], ends[index], steps[index], extent: array.shape[axis]) else {
+        throw Failure("has a step of 0")
+      }
+      picked[axis] = range
+    }
+    let strides = array.shape.contiguousStrides
+    var positions = [0]
+    for axis in 0..<rank { positions = positions.flatMap { base in picked[axis].map { base + $0 * strides[axis] } } }
+    return ONNXArray(
+      type: array.type, shape: Shape(picked.map(\.count)), values: positions.map { array.values[$0] }
+    ).tensor
+  }
+}

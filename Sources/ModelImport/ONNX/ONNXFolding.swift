@@ -1,0 +1,164 @@
+import Checkpoints
+import Glibc
+import Tensors
+
+/// Constant folding: the operators with which exporters spell shapes, paddings and exponents, evaluated while the model is
+/// read. A folding returns `nil` where it is not for constants after all.
+enum ONNXFolding {
+  struct Failure: Error {
+    let problem: String
+    init(_ problem: String) { self.problem = problem }
+  }
+
+  typealias Folding = @Sendable (Operands) throws(Failure) -> Tensor?
+
+  static let all: [String: Folding] = [elementwise, moving, making].reduce(into: [:]) {
+    $0.merge($1) { first, _ in first }
+  }
+
+  /// A node of which all inputs are known.
+  struct Operands {
+    let node: ONNXModel.Node
+    let inputs: [Tensor?]
+    let operatorSet: Int
+
+    func has(_ index: Int) -> Bool { index < inputs.count && inputs[index] != nil }
+
+    func tensor(_ index: Int) throws(Failure) -> Tensor {
+      guard index < inputs.count, let tensor = inputs[index] else { throw Failure("has no input number \(index + 1)") }
+      return tensor
+    }
+
+    func array(_ index: Int) throws(Failure) -> ONNXArray {
+      guard let array = ONNXArray(try tensor(index)) else {
+        throw Failure("computes with \(try tensor(index).elementCount) constant elements; fold them when exporting")
+      }
+      return array
+    }
+
+    func integers(_ attribute: String, input: Int) throws(Failure) -> [Int]? {
+      if case .ints(let list)? = node.attributes[attribute] { return list }
+      return has(input) ? try array(input).integers : nil
+    }
+
+    func integer(_ attribute: String) -> Int? {
+      if case .int(let value)? = node.attributes[attribute] { return value }
+      return nil
+    }
+
+    /// An axis counted from the front, -1 being the last.
+    func axis(_ axis: Int, rank: Int) throws(Failure) -> Int {
+      guard axis >= -rank, axis < rank else { throw Failure("has an axis \(axis), and its input has \(rank)") }
+      return axis < 0 ? axis + rank : axis
+    }
+  }
+
+  // MARK: Elementwise
+
+  private static let elementwise: [String: Folding] = [
+    "Add": binary(+), "Sub": binary(-), "Mul": binary(*), "Div": binary(/, truncates: true),
+    "Pow": binary { pow($0, $1) }, "Min": binary { min($0, $1) }, "Max": binary { max($0, $1) },
+    "Equal": binary { $0 == $1 ? 1 : 0 },
+    "Sqrt": unary { $0.squareRoot() }, "Reciprocal": unary { 1 / $0 }, "Neg": unary { -$0 },
+    "Floor": unary { $0.rounded(.down) }, "Ceil": unary { $0.rounded(.up) }, "Abs": unary { abs($0) },
+    "Identity": { operands throws(Failure) in try operands.tensor(0) },
+    "Cast": cast, "Where": select,
+  ]
+
+  private static func unary(_ function: @escaping @Sendable (Double) -> Double) -> Folding {
+    { operands throws(Failure) in
+      var array = try operands.array(0)
+      array.values = array.values.map(function)
+      return array.tensor
+    }
+  }
+
+  private static func binary(
+    _ function: @escaping @Sendable (Double, Double) -> Double, truncates: Bool = false
+  ) -> Folding {
+    { operands throws(Failure) in
+      let (a, b) = (try operands.array(0), try operands.array(1))
+      guard let shape = ONNXArray.broadcastShape(a.shape, b.shape), let left = a.broadcast(to: shape),
+        let right = b.broadcast(to: shape)
+      else { throw Failure("cannot combine constants of \(a.shape) and \(b.shape)") }
+      var values = zip(left, right).map(function)
+      if truncates, !a.type.isFloatingPoint { values = values.map { $0.rounded(.towardZero) } }
+      return ONNXArray(type: a.type, shape: shape, values: values).tensor
+    }
+  }
+
+  private static let cast: Folding = { operands throws(Failure) in
+    let tensor = try operands.tensor(0)
+    guard let code = operands.integer("to") else { throw Failure("does not say what to cast to") }
+    // 1 float, 10 float16, 11 double, 16 bfloat16: all are float32 here.
+    if [1, 10, 11, 16].contains(code) {
+      if let floats = tensor.asFloat32() { return floats }
+      var array = try operands.array(0)
+      array.type = .float32
+      return array.tensor
+    }
+    var array = try operands.array(0)
+    array.values = array.values.map { code == 9 ? ($0 == 0 ? 0 : 1) : $0.rounded(.towardZero) }
+    array.type = .int64
+    return array.tensor
+  }
+
+  private static let select: Folding = { operands throws(Failure) in
+    let (condition, a, b) = (try operands.array(0), try operands.array(1), try operands.array(2))
+    guard let pair = ONNXArray.broadcastShape(a.shape, b.shape),
+      let shape = ONNXArray.broadcastShape(pair, condition.shape), let mask = condition.broadcast(to: shape),
+      let left = a.broadcast(to: shape), let right = b.broadcast(to: shape)
+    else { throw Failure("cannot combine constants of \(condition.shape), \(a.shape) and \(b.shape)") }
+    let values = mask.indices.map { mask[$0] != 0 ? left[$0] : right[$0] }
+    return ONNXArray(type: a.type, shape: shape, values: values).tensor
+  }
+
+  // MARK: Making constants
+
+  private static let making: [String: Folding] = [
+    "Constant": { operands throws(Failure) in
+      let attributes = operands.node.attributes
+      if case .tensor(let tensor)? = attributes["value"] { return tensor }
+      if case .float(let value)? = attributes["value_float"] { return Tensor([value], shape: []) }
+      if case .floats(let values)? = attributes["value_floats"] { return Tensor(values) }
+      if case .int(let value)? = attributes["value_int"] { return Tensor([Int64(value)], shape: []) }
+      if case .ints(let values)? = attributes["value_ints"] { return Tensor(values.map { Int64($0) }) }
+      throw Failure("holds no number")
+    },
+    "ConstantOfShape": { operands throws(Failure) in
+      let shape = Shape(try operands.array(0).integers)
+      guard let count = shape.checkedElementCount, count <= ONNXArray.maximumCount else {
+        throw Failure("makes a constant of \(shape)")
+      }
+      var fill = ONNXArray(type: .float32, shape: [1], values: [0])
+      if case .tensor(let tensor)? = operands.node.attributes["value"] {
+        guard let array = ONNXArray(tensor), array.values.count == 1 else {
+          throw Failure("fills with no single value")
+        }
+        fill = array
+      }
+      let values = [Double](repeating: fill.values[0], count: count)
+      return ONNXArray(type: fill.type, shape: shape, values: values).tensor
+    },
+    "Range": { operands throws(Failure) in
+      let (start, limit, delta) = (try operands.array(0), try operands.array(1), try operands.array(2))
+      guard let first = start.values.first, let end = limit.values.first, let step = delta.values.first, step != 0,
+        ((end - first) / step).isFinite, (end - first) / step <= Double(ONNXArray.maximumCount)
+      else { throw Failure("makes no sensible range") }
+      let values = Array(stride(from: first, to: end, by: step))
+      return ONNXArray(type: start.type, shape: [values.count], values: values).tensor
+    },
+    "Shape": { operands throws(Failure) in
+      let dimensions = try operands.tensor(0).shape.dimensions
+      return ONNXArray(integers: ONNXShapes.slice(dimensions, operands.node)).tensor
+    },
+  ]
+}
+
+enum ONNXMath {
+  /// The number that a float32 was rounded from, where it has few digits: 1e-5 rather than 9.99999974e-06.
+  static func decimal(_ value: Double) -> Double {
+    let float = Float(value)
+    return Double(float) == value ? Double("\(float)") ?? value : value
+  }
+}

@@ -1,0 +1,173 @@
+import Checkpoints
+import Graphs
+import Operators
+import Tensors
+
+extension ONNXTranslations {
+  /// Operators that change the shape of a value; on vectors and pooled maps all of them are the identity.
+  static let shapes: [String: ONNXTranslation] = [
+    "Shape": { translator, node throws(ImportError) in
+      let dimensions = try translator.value(node, 0).shape.dimensions
+      return .constant(ONNXArray(integers: ONNXShapes.slice(dimensions, node)).tensor)
+    },
+    "Flatten": { translator, node throws(ImportError) in
+      let axis = try ONNXWindow.integer(node, "axis", default: 1, in: translator)
+      return try reshape(&translator, node, ONNXShapes.flatten(try translator.value(node, 0).shape, axis: axis))
+    },
+    "Reshape": { translator, node throws(ImportError) in
+      let requested = try translator.integers(node, attribute: "shape", input: 1) ?? []
+      let allowsZero = try ONNXWindow.integer(node, "allowzero", default: 0, in: translator) == 1
+      let shape = try translator.value(node, 0).shape
+      return try reshape(&translator, node, ONNXShapes.reshape(shape, to: requested, allowsZero: allowsZero))
+    },
+    "Squeeze": { translator, node throws(ImportError) in
+      let axes = try translator.integers(node, attribute: "axes", input: 1)
+      return try reshape(&translator, node, ONNXShapes.squeeze(try translator.value(node, 0).shape, axes))
+    },
+    "Unsqueeze": { translator, node throws(ImportError) in
+      let axes = try translator.integers(node, attribute: "axes", input: 1) ?? []
+      return try reshape(&translator, node, ONNXShapes.unsqueeze(try translator.value(node, 0).shape, axes))
+    },
+    "Expand": expand, "Slice": slice, "Pad": pad, "Gather": part, "Transpose": transpose,
+  ]
+
+  private static func reshape(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ shape: Shape?
+  ) throws(ImportError) -> ONNXValue {
+    let value = try translator.value(node, 0)
+    guard let shape else { throw translator.bad(node, "asks for a shape that \(value.shape) cannot have") }
+    if shape == value.shape { return value }
+    guard ONNXShapes.isSameWithoutOnes(shape, value.shape), shape.rank >= 1, shape[0] == value.shape[0] else {
+      throw translator.unsupported(
+        node, "it makes \(shape) of \(value.shape), and quern keeps maps and vectors as they are")
+    }
+    switch value {
+    case .step(let step):
+      guard let result = step.with(shape: shape) else {
+        throw translator.unsupported(node, "its input is \(step.meaning)")
+      }
+      return .step(result)
+    case .activation(let activation) where activation.isRow: return .activation(activation.with(shape: shape))
+    case .activation(let map):
+      // A map of one pixel, for this image size: the mean of the map is the vector at any.
+      return .activation(try translator.pool(map, exponent: 1, node: node).with(shape: shape))
+    case .constant: throw translator.bad(node, "its shape is not constant")
+    }
+  }
+
+  /// A norm may be expanded to the vector that it divides.
+  private static let expand: ONNXTranslation = { translator, node throws(ImportError) in
+    let value = try translator.value(node, 0)
+    guard let requested = ONNXArray(try translator.constant(node, 1)),
+      let shape = ONNXArray.broadcastShape(value.shape, Shape(requested.integers))
+    else { throw translator.bad(node, "cannot expand \(value.shape)") }
+    if shape == value.shape { return value }
+    guard case .step(.norm(let base, let epsilon, _)) = value, shape == base.shape else {
+      throw translator.unsupported(node, "it makes \(shape) of \(value.shape)")
+    }
+    return .step(.norm(base, epsilon: epsilon, shape: value.shape))
+  }
+
+  private static let slice: ONNXTranslation = { translator, node throws(ImportError) in
+    let value = try translator.value(node, 0)
+    guard let starts = try translator.integers(node, attribute: "starts", input: 1),
+      let ends = try translator.integers(node, attribute: "ends", input: 2), starts.count == ends.count
+    else { throw translator.bad(node, "has no starts and ends of one length") }
+    let axes = try translator.integers(node, attribute: "axes", input: 3) ?? Array(0..<starts.count)
+    let steps = try translator.integers(node, attribute: "steps", input: 4) ?? [Int](repeating: 1, count: starts.count)
+    guard axes.count == starts.count, steps.count == starts.count,
+      ONNXShapes.axes(axes, rank: value.shape.rank) != nil
+    else { throw translator.bad(node, "has axes \(axes) for a value of \(value.shape)") }
+    var shape = value.shape
+    var margins = [(before: Int, behind: Int)](repeating: (0, 0), count: shape.rank)
+    var isWindow = true
+    for (index, axis) in axes.enumerated() {
+      let axis = axis < 0 ? axis + shape.rank : axis
+      guard let range = ONNXShapes.range(starts[index], ends[index], steps[index], extent: shape[axis]) else {
+        throw translator.bad(node, "has a step of 0")
+      }
+      if let first = range.first, let last = range.last, steps[index] == 1 {
+        margins[axis] = (first, shape[axis] - 1 - last)
+      } else {
+        isWindow = false
+      }
+      shape.dimensions[axis] = range.count
+    }
+    if isWindow, shape == value.shape { return value }
+    guard isWindow, shape.rank == 4, shape[0] == value.shape[0], shape[1] == value.shape[1],
+      let result = try crop(&translator, node, margins, shape)
+    else { return .step(.part(shape: shape)) }
+    return result
+  }
+
+  /// A part of the rows and columns of a map; slices of slices are one cropping.
+  private static func crop(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ margins: [(before: Int, behind: Int)], _ shape: Shape
+  ) throws(ImportError) -> ONNXValue? {
+    var base: ONNXActivation
+    var own = MapMargins()
+    switch try translator.value(node, 0) {
+    case .step(.cropped(let map, let outer, _)): (base, own) = (map, outer)
+    case .activation(let map) where !map.isRow: base = map
+    default: return nil
+    }
+    own.top += margins[2].before
+    own.bottom += margins[2].behind
+    own.left += margins[3].before
+    own.right += margins[3].behind
+    return .step(.cropped(base, own, shape: shape))
+  }
+
+  /// Zeros around a map, or, where numbers are negative, less of it.
+  private static let pad: ONNXTranslation = { translator, node throws(ImportError) in
+    var mode = "constant"
+    if case .string(let text)? = node.attributes["mode"] { mode = text }
+    var fill = try translator.scalar(node, 2) ?? 0
+    if case .float(let value)? = node.attributes["value"] { fill = Double(value) }
+    let value = try translator.value(node, 0)
+    guard let pads = try translator.integers(node, attribute: "pads", input: 1), pads.count % 2 == 0,
+      let axes = ONNXShapes.list(
+        try translator.integers(node, attribute: "axes", input: 3) ?? Array(0..<value.shape.rank),
+        rank: value.shape.rank),
+      axes.count * 2 == pads.count, pads.allSatisfy({ -8192...8192 ~= $0 })
+    else { throw translator.bad(node, "has not two numbers for each axis of \(value.shape)") }
+    if pads.allSatisfy({ $0 == 0 }) { return value }
+    var amounts = [(before: Int, behind: Int)](repeating: (0, 0), count: value.shape.rank)
+    for (index, axis) in axes.enumerated() { amounts[axis] = (pads[index], pads[index + axes.count]) }
+    guard mode == "constant", fill == 0, value.shape.rank == 4, amounts[..<2].allSatisfy({ $0 == (0, 0) }) else {
+      throw translator.unsupported(node, "padding by anything but zeros around a map")
+    }
+    let (rows, columns) = (amounts[2], amounts[3])
+    let added = MapMargins(
+      top: max(rows.before, 0), left: max(columns.before, 0), bottom: max(rows.behind, 0), right: max(columns.behind, 0)
+    )
+    let removed = MapMargins(
+      top: max(-rows.before, 0), left: max(-columns.before, 0), bottom: max(-rows.behind, 0),
+      right: max(-columns.behind, 0))
+    var map = try translator.map(node, 0)
+    if added != MapMargins() { map = try translator.append(ZeroPadding(added), node: node, inputs: [map]) }
+    guard removed != MapMargins() else { return .activation(map) }
+    return .activation(try translator.append(Cropping(removed), node: node, inputs: [map]))
+  }
+
+  private static let part: ONNXTranslation = { translator, node throws(ImportError) in
+    let value = try translator.value(node, 0)
+    let axis = try ONNXWindow.integer(node, "axis", default: 0, in: translator)
+    guard let axes = ONNXShapes.axes([axis], rank: value.shape.rank), let axis = axes.first else {
+      throw translator.bad(node, "has an axis \(axis), and its input has \(value.shape.rank)")
+    }
+    var dimensions = value.shape.dimensions
+    dimensions.replaceSubrange(axis...axis, with: try translator.constant(node, 1).shape.dimensions)
+    return .step(.part(shape: Shape(dimensions)))
+  }
+
+  private static let transpose: ONNXTranslation = { translator, node throws(ImportError) in
+    let value = try translator.value(node, 0)
+    let rank = value.shape.rank
+    let axes = try translator.integers(node, attribute: "perm", input: 1) ?? Array((0..<rank).reversed())
+    guard axes == Array(0..<rank) else {
+      throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)")
+    }
+    return value
+  }
+}
