@@ -1,9 +1,10 @@
 import Graphs
 
+/// The last pooling by GeM is that of the head; squeeze-and-excitation averages with the same operator before it.
 extension Graph {
   /// The GeM exponent p; `nil` where nothing pools by GeM.
   public var poolingExponent: Double? {
-    nodes.lazy.compactMap { ($0.op as? GeneralizedMeanPooling)?.exponent }.first
+    nodes.lazy.compactMap { ($0.op as? GeneralizedMeanPooling)?.exponent }.last
   }
 
   /// Replaces the exponent of GeM pooling.
@@ -11,7 +12,7 @@ extension Graph {
   /// - Throws: `GraphError.attribute` where `exponent` is not positive; `.structure` where nothing pools by GeM.
   public mutating func setPoolingExponent(_ exponent: Double) throws(GraphError) {
     guard exponent > 0 else { throw .attribute(name: "exponent", expected: "positive") }
-    guard let index = nodes.firstIndex(where: { $0.op is GeneralizedMeanPooling }),
+    guard let index = nodes.lastIndex(where: { $0.op is GeneralizedMeanPooling }),
       var pooling = nodes[index].op as? GeneralizedMeanPooling
     else { throw .structure("nothing pools by GeM") }
     pooling.exponent = exponent

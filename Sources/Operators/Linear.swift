@@ -22,6 +22,9 @@ public struct Linear: Operator {
     guard weight.rank == 2, inputs[0].rank == 2, weight[1] == inputs[0].channels else {
       throw .shape("weights of \(weight) do not fit rows of \(inputs[0])")
     }
+    if let bias = constants["bias"], bias.elementCount != weight[0] {
+      throw .constant(role: "bias", problem: "has \(bias.elementCount) elements for \(weight[0]) outputs")
+    }
     return try Shape([inputs[0].batch, weight[0]]).checkedActivation()
   }
 
