@@ -74,16 +74,26 @@ let package = Package(
       name: "ReferenceOperators", dependencies: ["Graphs", "Kernels", "Operators", "Tensors"],
       path: "Tests/ReferenceOperators", swiftSettings: swiftSettings),
 
+    tests(
+      "CalibrationTests",
+      ["Calibration", "Graphs", "Images", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("CKernelsTests", ["CKernels"]),
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
     tests("FidelityTests", ["Fidelity"]),
     tests("FilesTests", ["Files", "Tensors"]),
     tests("ImagesTests", ["Images"]),
+    tests("ModelImportTests", ["Graphs", "ModelImport", "Operators", "ReferenceOperators", "Tensors"]),
     tests(
       "OperatorsTests",
       ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Tensors"]),
     tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
+    tests(
+      "QuantizationTests",
+      [
+        "Calibration", "Graphs", "Kernels", "Operators", "Passes", "Quantization", "ReferenceOperators", "Runtime",
+        "Tensors",
+      ]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
     tests("ToolTests", ["quern"]),

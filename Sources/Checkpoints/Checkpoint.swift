@@ -3,13 +3,15 @@ import Tensors
 
 /// The named tensors of a checkpoint file, as views straight into the mapped file.
 ///
-/// Nothing is copied when a checkpoint is read: tensors may be strided and unaligned, and their bytes come off the disk when
-/// they are first touched. Names are the file's, without the `module.` that DataParallel puts before all of them.
+/// Nothing is copied when a checkpoint is read, except tensors that MindSpore split: tensors may be strided and unaligned, and
+/// their bytes come off the disk when they are first touched. Names are the file's, without the `module.` that DataParallel
+/// puts before all of them, and with PyTorch's words for the parameters of MindSpore's batch norms.
 public struct Checkpoint: Sendable {
   public enum Format: String, Sendable, Hashable, CaseIterable {
     case pytorchLegacy = "pytorch-legacy"
     case pytorchZip = "pytorch-zip"
     case pytorchTar = "pytorch-tar"
+    case mindspore
     case safetensors
   }
 
@@ -71,6 +73,7 @@ public struct Checkpoint: Sendable {
     case .pytorchLegacy: try LegacyStream.read(file)
     case .pytorchZip: try PyTorchArchive.read(file)
     case .pytorchTar: try PyTorchTar.read(file)
+    case .mindspore: try MindSporeReader.read(file)
     case .safetensors: try SafetensorsReader.read(file)
     }
   }
@@ -82,6 +85,7 @@ extension Checkpoint.Format: CustomStringConvertible {
     case .pytorchLegacy: "PyTorch (legacy stream)"
     case .pytorchZip: "PyTorch (zip)"
     case .pytorchTar: "PyTorch (tar)"
+    case .mindspore: "MindSpore"
     case .safetensors: "safetensors"
     }
   }

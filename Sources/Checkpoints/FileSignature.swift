@@ -10,6 +10,7 @@ enum FileSignature {
     for (signature, kind, advice) in foreign where cursor.starts(with: signature) {
       throw .wrongKind(looksLike: kind, advice: advice)
     }
+    if MindSporeReader.isPlausible(file) { return .mindspore }
     if SafetensorsReader.isPlausible(file) { return .safetensors }
     // Whole or cut short, a pickle's start is unmistakable.
     if cursor.starts(with: [0x80]) { throw pickle(cursor, file) }
@@ -18,12 +19,13 @@ enum FileSignature {
 
   private static let image = "name a checkpoint; images go to --images or --calibration"
   private static let unpack = "unpack it first"
+  private static let decrypt = "load it with its dec_key in MindSpore, and save it without enc_key"
   private static let convert = "export the model's weights from its framework as safetensors"
 
   private static let foreign: [(signature: [UInt8], kind: String, advice: String)] = [
     (
       [0x89] + Array("QUERN\r\n".utf8), "a Quern package",
-      "it is converted already; a checkpoint is the PyTorch or safetensors file that it was made from"
+      "it is converted already; a checkpoint is the PyTorch, MindSpore or safetensors file that it was made from"
     ),
     ([0x89] + Array("PNG\r\n".utf8) + [0x1A, 0x0A], "a PNG image", image),
     ([0xFF, 0xD8, 0xFF], "a JPEG image", image),
@@ -42,6 +44,9 @@ enum FileSignature {
     (Array("-----BEGIN PGP".utf8), "an encrypted file", "decrypt it first"),
     (Array("age-encryption.org".utf8), "an encrypted file", "decrypt it first"),
     (Array("Salted__".utf8), "an encrypted file (OpenSSL)", "decrypt it first"),
+    ([0xD8, 0x5E, 0x3A, 0x7F], "an encrypted file (MindSpore, AES-GCM)", decrypt),
+    ([0xD9, 0x5E, 0x3A, 0x7F], "an encrypted file (MindSpore, AES-CBC)", decrypt),
+    ([0xDA, 0x5E, 0x3A, 0x7F], "an encrypted file (MindSpore, SM4-CBC)", decrypt),
   ]
 
   private static func pickle(_ cursor: ByteCursor, _ file: MappedFile) -> FormatError {
@@ -63,13 +68,14 @@ enum FileSignature {
         return .wrongKind(
           looksLike: "a web page", advice: "its link leads to a page instead of the file; open it in a browser")
       }
-      return .wrongKind(looksLike: "plain text", advice: "name a PyTorch or safetensors file")
+      return .wrongKind(looksLike: "plain text", advice: "name a PyTorch, MindSpore or safetensors file")
     }
     // ONNX: ModelProto.ir_version (field 1) comes first, then producer_name (2) or graph (7).
     if start.count > 4, start[0] == 0x08, (3...20).contains(start[1]), [0x12, 0x3A, 0x42].contains(start[2]) {
       return .wrongKind(looksLike: "an ONNX model", advice: "name the checkpoint that it was exported from")
     }
     return .wrongKind(
-      looksLike: "no known format", advice: "checkpoints are PyTorch (.pth, .pt) or safetensors files")
+      looksLike: "no known format",
+      advice: "checkpoints are PyTorch (.pth, .pt), MindSpore (.ckpt) or safetensors files")
   }
 }

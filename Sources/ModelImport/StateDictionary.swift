@@ -58,7 +58,7 @@ public struct StateDictionary {
   }
 
   private static func standIn(rank: Int) -> Tensor {
-    Tensor([Float(0)], shape: Shape([Int](repeating: 1, count: rank)))
+    Tensor([Float(1)], shape: Shape([Int](repeating: 1, count: rank)))
   }
 
   /// - Throws: `ImportError` if anything was missing, unfit or left over.

@@ -57,7 +57,7 @@ public struct Convolution: Operator {
     return try Shape([output.batch, corner.height, corner.width, output.channels]).checkedActivation()
   }
 
-  /// The weight's shape, if it fits the kernel and the groups; then no product of its extents overflows.
+  /// The weight's shape, if it fits the kernel, the groups and the bias; then no product of its extents overflows.
   private func checkedWeight(_ constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
     guard weight.rank == 4, weight[1] == window.height, weight[2] == window.width, weight[0] > 0, weight[3] > 0 else {
@@ -66,6 +66,9 @@ public struct Convolution: Operator {
     }
     guard weight[0] % groups == 0 else {
       throw .constant(role: "weight", problem: "of shape \(weight) cannot be split into \(groups) groups")
+    }
+    if let bias = constants["bias"], bias.elementCount != weight[0] {
+      throw .constant(role: "bias", problem: "has \(bias.elementCount) elements for \(weight[0]) channels")
     }
     return weight
   }

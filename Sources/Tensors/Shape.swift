@@ -11,6 +11,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
 
   /// The number of elements; a 0-d tensor has one. `nil` where the product overflows or an extent is negative.
   public var checkedElementCount: Int? {
+    if dimensions.allSatisfy({ $0 >= 0 }) && dimensions.contains(0) { return 0 }
     var count = 1
     for extent in dimensions {
       guard extent >= 0 else { return nil }
@@ -22,7 +23,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
   }
 
   /// The number of elements. Traps on overflow: for shapes that did not come from a file, or were checked.
-  public var elementCount: Int { dimensions.reduce(1, *) }
+  public var elementCount: Int { dimensions.contains(0) ? 0 : dimensions.reduce(1, *) }
 
   /// Row-major strides in elements. Where a shape without elements has extents whose product overflows, the strides wrap:
   /// nothing is ever read by them.

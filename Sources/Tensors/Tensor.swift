@@ -74,9 +74,10 @@ public struct Tensor: Sendable {
 
   /// Whether the elements lie one after another in row-major order.
   public var isContiguous: Bool {
+    if elementCount == 0 { return true }
     var expected = 1
     for axis in stride(from: shape.rank - 1, through: 0, by: -1) where shape[axis] != 1 {
-      if strides[axis] != expected { return shape.elementCount == 0 }
+      if strides[axis] != expected { return false }
       expected *= shape[axis]
     }
     return true

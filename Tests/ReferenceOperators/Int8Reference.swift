@@ -15,7 +15,7 @@ public enum Int8Reference {
     return UInt8(q < 255 ? q : 255)
   }
 
-  /// One f32 constant computed in f64.
+  /// One f32 division.
   static func ratio(_ a: Float, _ b: Float) -> Float { a / b }
 
   public static func convolution(

@@ -15,9 +15,10 @@ import Testing
     #expect(Tensor(elementType: .float32, shape: [2], strides: [Int.max], storage: storage, byteOffset: 0) == nil)
   }
 
-  @Test func emptyTensorOfHugeExtentsIsHarmless() throws {
+  @Test(arguments: [[0, Int.max, Int.max], [Int.max, Int.max, 0]])
+  func emptyTensorOfHugeExtentsIsHarmless(dimensions: [Int]) throws {
     let storage = TensorStorage(byteCount: 0) { _ in }
-    let shape: Shape = [0, Int.max, Int.max]
+    let shape = Shape(dimensions)
     let tensor = try #require(Tensor(elementType: .float32, shape: shape, storage: storage, byteOffset: 0))
     #expect(tensor.contiguous().elements(as: Float.self).isEmpty)
   }

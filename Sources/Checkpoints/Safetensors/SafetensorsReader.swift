@@ -55,7 +55,7 @@ enum SafetensorsReader {
       throw .malformed(
         field: "end of file", offset: file.byteCount, reason: "the tensors take \(end) bytes of \(cursor.remaining)")
     }
-    return contents
+    return MindSporeNames.isMindSpore(contents) ? try MindSporeNames.translate(contents) : contents
   }
 
   /// Row-major strides, once the extents are found to make the bytes that the entry has.

@@ -7,13 +7,35 @@ extension Window {
   var onnxAttributes: [(String, ONNXModelBuilder.Attribute)] {
     var result: [(String, ONNXModelBuilder.Attribute)] = [
       ("kernel_shape", .ints([height, width])), ("strides", .ints([strideHeight, strideWidth])),
-      ("pads", .ints([top, left, bottom, right])),
+      ("pads", .ints([top, left, bottom, right].map { max($0, 0) })),
     ]
     if dilationHeight != 1 || dilationWidth != 1 {
       result.append(("dilations", .ints([dilationHeight, dilationWidth])))
     }
     if ceilMode { result.append(("ceil_mode", .int(1))) }
     return result
+  }
+}
+
+extension ONNXExporter {
+  /// A window's input: ONNX has no negative padding, so what it would take off is cut off.
+  mutating func cut(_ input: String, for window: Window, _ node: Node) -> String {
+    let cuts = MapMargins(
+      top: max(-window.top, 0), left: max(-window.left, 0), bottom: max(-window.bottom, 0), right: max(-window.right, 0)
+    )
+    return cuts == MapMargins() ? input : crop(input, cuts, name: "\(node.name).cut")
+  }
+
+  /// A map without some of its outer rows and columns.
+  mutating func crop(_ input: String, _ margins: MapMargins, name: String) -> String {
+    let starts = builder.initializer("\(name).starts", Tensor([Int64(margins.top), Int64(margins.left)]))
+    // Counted from the end; the largest number is the end itself.
+    let ends = [margins.bottom, margins.right].map { $0 == 0 ? Int64.max : -Int64($0) }
+    let inputs = [
+      input, starts, builder.initializer("\(name).ends", Tensor(ends)),
+      builder.initializer("spatial_axes", Tensor([Int64(2), 3])),
+    ]
+    return builder.node("Slice", name: name, inputs: inputs)
   }
 }
 
@@ -28,7 +50,8 @@ extension Convolution: ONNXExportable {
 
   private func convolve(_ node: Node, _ inputs: [String], _ exporter: inout ONNXExporter) -> String {
     exporter.builder.node(
-      "Conv", name: "\(node.name).conv", inputs: inputs, attributes: window.onnxAttributes + [("group", .int(groups))])
+      "Conv", name: "\(node.name).conv", inputs: [exporter.cut(inputs[0], for: window, node)] + inputs.dropFirst(),
+      attributes: window.onnxAttributes + [("group", .int(groups))])
   }
 
   private func activate(_ value: String, _ node: Node, _ exporter: inout ONNXExporter) -> String {
@@ -99,21 +122,11 @@ extension Convolution: ONNXExportable {
       "\(node.name).multiplier", Tensor(multiplier, shape: [1, multiplier.count, 1, 1]))
     var value = exporter.builder.node("Mul", name: "\(node.name).scaled", inputs: [accumulators, factor])
     if node.inputs.count == 2 {
-      let residual = residualLevels(node, outputScale: outputScale, &exporter)
+      let residual = exporter.inputInOutputUnit(node, 1)
       value = exporter.builder.node("Add", name: "\(node.name).sum", inputs: [value, residual])
     }
     value = activate(value, node, &exporter)
     return outputScale == nil ? .real(value) : .levels(value)
-  }
-
-  /// The residual in the output's unit: its steps, or real units where the output is float.
-  private func residualLevels(_ node: Node, outputScale: Float?, _ exporter: inout ONNXExporter) -> String {
-    guard case .uint8(let residual) = exporter.inputFormat(node, 1), let levels = exporter.inputLevels(node, 1) else {
-      return exporter.input(node, 1)
-    }
-    let factor = exporter.builder.initializer(
-      "\(node.name).residual_multiplier", Tensor([residual.scale / (outputScale ?? 1)], shape: []))
-    return exporter.builder.node("Mul", name: "\(node.name).residual", inputs: [levels, factor])
   }
 
   /// The int32 bias as floats; for inputs with the padding taken off, it holds the padding's share.

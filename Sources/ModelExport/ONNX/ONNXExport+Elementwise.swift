@@ -8,12 +8,71 @@ extension ReLU: ONNXExportable {
   }
 }
 
+extension ONNXExporter {
+  /// A sum in the output's unit, with an optional ReLU, ready to be rounded.
+  mutating func emitSum(_ node: Node, _ terms: [String], _ activation: ActivationFunction) -> ONNXValue {
+    var value = terms[0]
+    if terms.count == 2 { value = builder.node("Add", name: "\(node.name).sum", inputs: terms) }
+    if activation == .relu { value = builder.node("Relu", name: node.name, inputs: [value]) }
+    return outputFormat(node) == .float32 ? .real(value) : .levels(value)
+  }
+}
+
 extension Addition: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    let relu = activation == .relu
-    let sum = exporter.builder.node(
-      "Add", name: relu ? "\(node.name).sum" : node.name, inputs: [exporter.input(node, 0), exporter.input(node, 1)])
-    return .real(relu ? exporter.builder.node("Relu", name: node.name, inputs: [sum]) : sum)
+    let terms = [exporter.inputInOutputUnit(node, 0), exporter.inputInOutputUnit(node, 1)]
+    return exporter.emitSum(node, exporter.croppedToCorner(node, terms, slots: [0, 1]), activation)
+  }
+}
+
+extension ChannelScaling: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let axes = exporter.builder.initializer("spatial_axes", Tensor([Int64(2), 3]))
+    var factors = exporter.input(node, 1)
+    var map = exporter.input(node)
+    if case .uint8(let format) = exporter.inputFormat(node), let levels = exporter.inputLevels(node) {
+      let outputScale: Float = if case .uint8(let output) = exporter.outputFormat(node) { output.scale } else { 1 }
+      let ratio = exporter.builder.initializer("\(node.name).ratio", Tensor([format.scale / outputScale], shape: []))
+      factors = exporter.builder.node("Mul", name: "\(node.name).factors", inputs: [factors, ratio])
+      map = levels
+    }
+    factors = exporter.builder.node("Unsqueeze", name: "\(node.name).factor_map", inputs: [factors, axes])
+    let product = exporter.builder.node("Mul", name: "\(node.name).product", inputs: [map, factors])
+    guard node.inputs.count == 3 else { return exporter.emitSum(node, [product], activation) }
+    let residual = exporter.inputInOutputUnit(node, 2)
+    return exporter.emitSum(
+      node, exporter.croppedToCorner(node, [product, residual], slots: [0, 2]), activation)
+  }
+}
+
+extension Concatenation: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let slots = Array(node.inputs.indices)
+    var parts: [String] = []
+    for slot in slots { parts.append(exporter.inputInOutputUnit(node, slot)) }
+    parts = exporter.croppedToCorner(node, parts, slots: slots)
+    let value = exporter.builder.node("Concat", name: node.name, inputs: parts, attributes: [("axis", .int(1))])
+    return exporter.outputFormat(node) == .float32 ? .real(value) : .levels(value)
+  }
+}
+
+extension Sigmoid: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    .real(exporter.builder.node("Sigmoid", name: node.name, inputs: [exporter.input(node)]))
+  }
+}
+
+extension ZeroPadding: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let pads = [0, 0, margins.top, margins.left, 0, 0, margins.bottom, margins.right].map { Int64($0) }
+    let amounts = exporter.builder.initializer("\(node.name).pads", Tensor(pads))
+    return .real(exporter.builder.node("Pad", name: node.name, inputs: [exporter.input(node), amounts]))
+  }
+}
+
+extension Cropping: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    .real(exporter.crop(exporter.input(node), margins, name: node.name))
   }
 }
 

@@ -6,7 +6,24 @@ extension MaxPooling: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     .real(
       exporter.builder.node(
-        "MaxPool", name: node.name, inputs: [exporter.input(node)], attributes: window.onnxAttributes))
+        "MaxPool", name: node.name, inputs: [exporter.cut(exporter.input(node), for: window, node)],
+        attributes: window.onnxAttributes))
+  }
+}
+
+extension AveragePooling: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let attributes = window.onnxAttributes + [("count_include_pad", .int(countsPadding ? 1 : 0))]
+    // Sums of levels are rounded with the zero point in them, unless padding counts, which is zero only without it.
+    if !countsPadding, let levels = exporter.inputMovedLevels(node) {
+      return .movedLevels(
+        exporter.builder.node(
+          "AveragePool", name: node.name, inputs: [exporter.cut(levels, for: window, node)], attributes: attributes))
+    }
+    return .real(
+      exporter.builder.node(
+        "AveragePool", name: node.name, inputs: [exporter.cut(exporter.input(node), for: window, node)],
+        attributes: attributes))
   }
 }
 

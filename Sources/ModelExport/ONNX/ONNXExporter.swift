@@ -7,14 +7,16 @@ import Tensors
 /// works on dequantised values between QuantizeLinear and DequantizeLinear, and runtimes fuse what they can.
 ///
 /// ONNX Runtime computes the same integers as quern's int8 runtime: convolutions whose only epilogue is a ReLU in the
-/// canonical form that every runtime fuses; the others, which add a residual before their one rounding, on whole numbers
-/// in float, whose sums are exact below 2^24.
+/// canonical form that every runtime fuses; additions, and convolutions that add a residual before their one rounding, on
+/// whole numbers in float, whose sums are exact below 2^24.
 ///
 /// The input is float32 NCHW, normalised as in training; outputs keep their names. A quantised graph takes pixels: its
 /// model undoes the normalisation and rounds to the pixel first.
 public struct ONNXExporter {
   private let graph: Graph
   private let producerVersion: String
+  /// Of every value at the size the model is exported for, by which maps that must be cropped are known.
+  private let shapes: [Shape?]
   var builder = ONNXModelBuilder()
   /// The name of each value in float form, dequantised where it is uint8.
   private var names: [ValueID: String] = [:]
@@ -24,16 +26,18 @@ public struct ONNXExporter {
   /// protobuf messages stay below 2 GiB.
   private static let limit = Int(Int32.max)
 
-  public init(_ graph: Graph, producerVersion: String) {
+  /// - Parameter side: of the images the model is for.
+  public init(_ graph: Graph, side: Int, producerVersion: String) throws(GraphError) {
     self.graph = graph
     self.producerVersion = producerVersion
+    shapes = try graph.inferShapes(input: [1, side, side, 3])
   }
 
   /// Writes the model to a file that appears whole or not at all.
   ///
   /// - Throws: `ExportError`; `FileError` where writing fails.
-  public static func write(_ graph: Graph, producerVersion: String, to path: String) throws {
-    var exporter = ONNXExporter(graph, producerVersion: producerVersion)
+  public static func write(_ graph: Graph, side: Int, producerVersion: String, to path: String) throws {
+    var exporter = try ONNXExporter(graph, side: side, producerVersion: producerVersion)
     let model = try exporter.build()
     guard model.byteCount <= limit else { throw ExportError.tooLarge(byteCount: model.byteCount, limit: limit) }
     let file = try AtomicFile(path: path)
@@ -76,14 +80,22 @@ public struct ONNXExporter {
     guard case .uint8(let parameters) = format else { return value.name }
     let scale = builder.initializer("\(name).output_scale", Tensor([parameters.scale], shape: []))
     let zeroPoint = builder.initializer("\(name).output_zero_point", Tensor([parameters.zeroPoint], shape: []))
-    let step = if case .levels = value { one } else { scale }
-    let quantized = builder.node("QuantizeLinear", name: "\(name).quantized", inputs: [value.name, step, zeroPoint])
+    let parametersOfRounding =
+      switch value {
+      case .real: [scale, zeroPoint]
+      case .levels: [one, zeroPoint]
+      case .movedLevels: [one, noZeroPoint]
+      }
+    let quantized = builder.node(
+      "QuantizeLinear", name: "\(name).quantized", inputs: [value.name] + parametersOfRounding)
     levels[id] = (quantized, zeroPoint)
     return builder.node("DequantizeLinear", name: "\(name).dequantized", inputs: [quantized, scale, zeroPoint])
   }
 
   /// The scale 1, by which quantised values become whole numbers in float.
   var one: String { mutating get { builder.initializer("one", Tensor([Float(1)], shape: [])) } }
+
+  private var noZeroPoint: String { mutating get { builder.initializer("uint8_zero", Tensor([UInt8(0)], shape: [])) } }
 
   // MARK: - What operators need
 
@@ -95,6 +107,41 @@ public struct ONNXExporter {
     guard let (quantized, zeroPoint) = levels[node.inputs[slot]] else { return nil }
     return builder.node(
       "DequantizeLinear", name: "\(node.name).input\(slot)_levels", inputs: [quantized, one, zeroPoint])
+  }
+
+  /// An input's uint8 levels as whole numbers in float, the zero point not taken off; `nil` where the input is float.
+  mutating func inputMovedLevels(_ node: Node) -> String? {
+    guard let (quantized, _) = levels[node.inputs[0]] else { return nil }
+    return builder.node(
+      "DequantizeLinear", name: "\(node.name).input_moved_levels", inputs: [quantized, one, noZeroPoint])
+  }
+
+  /// An input in the unit of the output: its steps where it is uint8, real units where it is float.
+  mutating func inputInOutputUnit(_ node: Node, _ slot: Int) -> String {
+    guard case .uint8(let input) = inputFormat(node, slot), let levels = inputLevels(node, slot) else {
+      return self.input(node, slot)
+    }
+    let outputScale: Float = if case .uint8(let output) = outputFormat(node) { output.scale } else { 1 }
+    let factor = builder.initializer(
+      "\(node.name).multiplier\(slot)", Tensor([input.scale / outputScale], shape: []))
+    return builder.node("Mul", name: "\(node.name).scaled\(slot)", inputs: [levels, factor])
+  }
+
+  /// Names of maps, each cropped to their common top-left corner, where they differ in size.
+  mutating func croppedToCorner(_ node: Node, _ maps: [String], slots: [Int]) -> [String] {
+    let sizes = slots.compactMap { shapes[node.inputs[$0].index] }.map { [$0.height, $0.width] }
+    guard Set(sizes).count > 1 else { return maps }
+    let extents = maps.enumerated().map { index, map in
+      builder.node("Shape", name: "\(node.name).shape\(index)", inputs: [map])
+    }
+    let least = builder.node("Min", name: "\(node.name).corner", inputs: extents)
+    let starts = builder.initializer("corner.starts", Tensor([Int64(0), 0]))
+    let axes = builder.initializer("corner.axes", Tensor([Int64(2), 3]))
+    let spatial = builder.initializer("corner.spatial", Tensor([Int64(2), 3]))
+    let ends = builder.node("Gather", name: "\(node.name).corner_ends", inputs: [least, spatial])
+    return maps.enumerated().map { index, map in
+      builder.node("Slice", name: "\(node.name).cropped\(index)", inputs: [map, starts, ends, axes])
+    }
   }
 
   func outputFormat(_ node: Node) -> ValueFormat { graph.format(of: node.output) }
@@ -134,10 +181,12 @@ enum ONNXValue {
   case real(String)
   /// In steps of the output's scale, still to be rounded and moved by the zero point.
   case levels(String)
+  /// In steps of the output's scale with the zero point in it, still to be rounded.
+  case movedLevels(String)
 
   var name: String {
     switch self {
-    case .real(let name), .levels(let name): name
+    case .real(let name), .levels(let name), .movedLevels(let name): name
     }
   }
 }

@@ -6,11 +6,14 @@ import Tensors
 /// checkpoint has it, the embedding, its L2-normalised form, and a linear classifier on the embedding.
 enum MultiGrainHead {
   /// - Parameter exponent: overrides the checkpoint's `pool.p`; a trunk without one gets 3.
-  /// - Throws: `ImportError.option` for an exponent that is not positive.
+  /// - Throws: `ImportError.option` for an exponent that is not positive, `.badTensor` where the checkpoint's is not.
   static func build(on trunk: Layer, exponent: Double?, _ builder: inout GraphBuilder) throws(ImportError) {
     let stored = builder.state.takeIfPresent("pool.p", rank: 0)?.elements(as: Float.self)[0]
     let p = exponent ?? stored.map { Double($0) } ?? 3
-    guard p > 0 else { throw .option("the GeM exponent is \(p), but it must be positive (inf is maximum pooling)") }
+    guard p > 0 else {
+      let problem = "is \(p), but it must be positive (inf is maximum pooling)"
+      throw exponent == nil ? .badTensor(name: "pool.p", problem: problem) : .option("the GeM exponent \(problem)")
+    }
 
     let isWhitened = builder.state.contains("whitening.pca.pca_P")
     var embedding = builder.graph.append(
@@ -30,7 +33,9 @@ enum MultiGrainHead {
       GraphOutput(name: GraphOutput.normalizedEmbedding, value: normalized),
       GraphOutput(name: GraphOutput.embedding, value: embedding),
     ]
-    if let classifier = ["classifier", "fc", "last_linear"].first(where: { builder.state.contains("\($0).weight") }) {
+    let state = builder.state
+    let classifiers = ["classifier", "fc", "last_linear"]
+    if let classifier = classifiers.first(where: { state.contains("\($0).weight") || state.contains("\($0).bias") }) {
       var constants = ["weight": builder.state.take("\(classifier).weight", rank: 2)]
       if let bias = builder.state.takeIfPresent("\(classifier).bias", rank: 1) { constants["bias"] = bias }
       let logits = builder.graph.append(Linear(), name: classifier, inputs: [embedding], constants: constants)

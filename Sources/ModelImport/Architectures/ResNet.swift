@@ -10,13 +10,16 @@ enum ResNet: Architecture {
 
   static func prefix(in state: StateDictionary) -> String? {
     ["features.", ""].first { prefix in
-      state.contains("\(prefix)conv1.weight") && state.contains("\(prefix)layer1.0.conv1.weight")
+      // A convolution or its norm will do, so that a missing one is reported as such.
+      ["", "layer1.0."].allSatisfy { block in
+        state.contains("\(prefix)\(block)conv1.weight") || state.contains("\(prefix)\(block)bn1.weight")
+      }
     }
   }
 
   static func name(of state: StateDictionary, prefix: String) -> String {
     let depths = stageDepths(state, prefix)
-    let isBottleneck = state.contains("\(prefix)layer1.0.conv3.weight")
+    let isBottleneck = hasThirdConvolution("layer1.0", state, prefix)
     let known: [[Int]: String] =
       isBottleneck
       ? [[3, 4, 6, 3]: "resnet50", [3, 4, 23, 3]: "resnet101", [3, 8, 36, 3]: "resnet152"]
@@ -26,13 +29,23 @@ enum ResNet: Architecture {
 
   /// Blocks in each stage.
   private static func stageDepths(_ state: StateDictionary, _ prefix: String) -> [Int] {
+    // "layer1.0" and so on: any tensor shows that a block is there.
+    var blocks: Set<String> = []
+    for name in state.names where name.hasPrefix(prefix) {
+      let parts = name.dropFirst(prefix.count).split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+      if parts.count == 3 { blocks.insert("\(parts[0]).\(parts[1])") }
+    }
     var depths: [Int] = []
     while true {
-      var blocks = 0
-      while state.contains("\(prefix)layer\(depths.count + 1).\(blocks).conv1.weight") { blocks += 1 }
-      if blocks == 0 { return depths }
-      depths.append(blocks)
+      var depth = 0
+      while blocks.contains("layer\(depths.count + 1).\(depth)") { depth += 1 }
+      if depth == 0 { return depths }
+      depths.append(depth)
     }
+  }
+
+  private static func hasThirdConvolution(_ block: String, _ state: StateDictionary, _ prefix: String) -> Bool {
+    state.contains("\(prefix)\(block).conv3.weight") || state.contains("\(prefix)\(block).bn3.weight")
   }
 
   static func buildTrunk(_ builder: inout GraphBuilder) -> Layer {
@@ -50,14 +63,16 @@ enum ResNet: Architecture {
   private static func residualBlock(
     _ name: String, _ input: Layer, stride: Int, _ builder: inout GraphBuilder
   ) -> Layer {
+    let (state, prefix) = (builder.state, builder.prefix)
+    let isBottleneck = hasThirdConvolution(name, state, prefix)
+    let convolutions = isBottleneck ? 3 : 2
     var shortcut = input
-    if builder.state.contains("\(builder.prefix)\(name).downsample.0.weight") {
+    let names = ["downsample.0", "downsample.1"]
+    if stride != 1 || names.contains(where: { state.contains("\(prefix)\(name).\($0).weight") }) {
       shortcut = builder.convolution(
         "\(name).downsample.0", input.value, inputChannels: input.channels, stride: stride)
       shortcut = builder.batchNorm("\(name).downsample.1", shortcut)
     }
-    let isBottleneck = builder.state.contains("\(builder.prefix)\(name).conv3.weight")
-    let convolutions = isBottleneck ? 3 : 2
     // The 3x3 convolution of a bottleneck, the first of a basic block.
     let stridden = isBottleneck ? 2 : 1
     var layer = input

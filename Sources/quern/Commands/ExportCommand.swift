@@ -24,6 +24,7 @@ struct ExportCommand: ParsableCommand {
   @Flag(help: "Write the float graph of a checkpoint.")
   var float = false
 
+  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
@@ -36,7 +37,8 @@ struct ExportCommand: ParsableCommand {
       throw PipelineError.option("\(model) is not a package; with --float its float graph can be exported")
     }
     let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
-    try ONNXExporter.write(opened.graph, producerVersion: Quern.version, to: output)
+    let side = try evaluation.evaluation(for: opened).size
+    try ONNXExporter.write(opened.graph, side: side, producerVersion: Quern.version, to: output)
     if !common.quiet { Terminal.note("\(opened.graph.nodes.count) nodes written to \(output)") }
   }
 }
