@@ -103,5 +103,12 @@ let package = Package(
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
     tests("ToolTests", ["quern"]),
+    tests(
+      "TrunksTests",
+      [
+        "Calibration", "Checkpoints", "Graphs", "Images", "Kernels", "ModelImport", "Operators", "PackageFormat",
+        "Passes",
+        "Quantization", "Runtime", "Tensors",
+      ]),
   ]
 )

@@ -1,5 +1,6 @@
 import Graphs
 
+/// The last pooling by GeM is that of the head; squeeze-and-excitation averages with the same operator before it.
 extension Graph {
   /// The GeM exponent p of the head; `nil` where nothing pools by GeM. The means of squeeze-and-excitation, which are
   /// poolings with p = 1, come before it.

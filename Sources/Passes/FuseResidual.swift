@@ -2,8 +2,8 @@ import Graphs
 import Operators
 import Tensors
 
-/// Makes an addition the epilogue of the later of the two convolutions or channel scalings it reads, so that the sum is
-/// formed from its accumulators and rounded once.
+/// Makes an addition the epilogue of one of the convolutions or channel scalings it reads, the later if both are, so that
+/// the sum is formed from its accumulators and rounded once.
 public struct FuseResidual: Pass {
   public static let name = "fuse residual"
 
@@ -17,18 +17,22 @@ public struct FuseResidual: Pass {
       let order = node.inputs.indices.sorted {
         producers[node.inputs[$0], default: -1] > producers[node.inputs[$1], default: -1]
       }
-      let (main, other) = (node.inputs[order[0]], node.inputs[order[1]])
-      guard main != other, let producer = producers[main], consumers[main]?.count == 1,
-        !graph.outputs.contains(where: { $0.value == main }),
-        let op = Self.op(of: graph.nodes[producer], with: addition)
-      else { continue }
-      var fused = graph.nodes[producer]
-      fused.op = op
-      fused.inputs.append(other)
-      fused.output = node.output
-      patch.replace(producer, with: [fused])
-      patch.remove(index)
-      patch.notes.append("\(node.name) fused into \(fused.name)")
+      for (main, other) in [(order[0], order[1]), (order[1], order[0])] {
+        let (value, residual) = (node.inputs[main], node.inputs[other])
+        guard value != residual, let producer = producers[value], consumers[value]?.count == 1,
+          !graph.outputs.contains(where: { $0.value == value }),
+          let op = Self.op(of: graph.nodes[producer], with: addition)
+        else { continue }
+        var fused = graph.nodes[producer]
+        fused.op = op
+        fused.inputs.append(residual)
+        fused.output = node.output
+        // The residual may be made after the convolution, but not after the addition.
+        patch.remove(producer)
+        patch.replace(index, with: [fused])
+        patch.notes.append("\(node.name) fused into \(fused.name)")
+        break
+      }
     }
     return patch
   }

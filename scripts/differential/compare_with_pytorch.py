@@ -114,7 +114,7 @@ class Case:
     def __init__(self, trunk, exponent, whiten, form, classes=37, seed=1):
         self.trunk, self.exponent, self.whiten, self.form = trunk, exponent, whiten, form
         torch.manual_seed(seed)
-        self.net, self.features, self.classifier_name = make_net(trunk, classes)
+        self.net, self.features, self.classifier_name = self.make(trunk, classes)
         self.normalization = HALF if "nasnet" in trunk else IMAGENET
         with CommonCorner():
             randomize(self.net, self.features, self.normalization, seed)
@@ -134,6 +134,9 @@ class Case:
                     tensor.copy_(tensor.half().float())
             if exponent != float("inf"):
                 self.exponent = float(np.float16(exponent))
+
+    def make(self, trunk, classes):
+        return make_net(trunk, classes)
 
     def run(self, image):
         with CommonCorner():
