@@ -14,10 +14,17 @@ struct FloatConvolution: PreparedOperator {
   let weight: Tensor
   let bias: [Float]
 
-  init(_ op: Convolution, _ context: PreparationContext) throws(GraphError) {
-    self.op = op
+  init(_ given: Convolution, _ context: PreparationContext) throws(GraphError) {
+    let weight = try context.constant("weight", .float32, rank: 4)
+    let merging = GroupMerging(groups: given.groups, outputs: weight.shape[0])
+    op = given.merging(merging)
     kernels = context.kernels
-    weight = try context.constant("weight", .float32, rank: 4).contiguous()
+    if merging.factor == 1 {
+      self.weight = weight.contiguous()
+    } else {
+      let merged = merging.weights(weight.elements(as: Float.self), weight.shape)
+      self.weight = Tensor(merged.values, shape: merged.shape)
+    }
     bias =
       context.constants["bias"] == nil
       ? [Float](repeating: 0, count: weight.shape[0]) : try context.floats("bias", count: weight.shape[0])
@@ -180,18 +187,20 @@ private struct FloatConvolutionPlan: PlannedOperator {
     rows: Range<Int>, from source: UnsafePointer<Float>, channels: Int, to patches: UnsafeMutablePointer<Float>
   ) {
     let window = prepared.op.window
+    let (outputHeight, outputWidth) = (output.height, output.width)
+    let (inputHeight, inputWidth, pixelStride) = (input.height, input.width, input.channels)
     var patch = patches
     for row in rows {
-      let x = row % output.width * window.strideWidth - window.left
-      let y = row / output.width % output.height * window.strideHeight - window.top
-      let image = row / (output.width * output.height)
+      let x = row % outputWidth * window.strideWidth - window.left
+      let y = row / outputWidth % outputHeight * window.strideHeight - window.top
+      let image = row / (outputWidth * outputHeight)
       for ky in 0..<window.height {
         let inputY = y + ky * window.dilationHeight
         for kx in 0..<window.width {
           let inputX = x + kx * window.dilationWidth
-          if inputY >= 0, inputY < input.height, inputX >= 0, inputX < input.width {
-            let pixel = (image * input.height + inputY) * input.width + inputX
-            patch.update(from: source + pixel * input.channels, count: channels)
+          if inputY >= 0, inputY < inputHeight, inputX >= 0, inputX < inputWidth {
+            let pixel = (image * inputHeight + inputY) * inputWidth + inputX
+            patch.update(from: source + pixel * pixelStride, count: channels)
           } else {
             patch.update(repeating: 0, count: channels)
           }

@@ -66,10 +66,11 @@ struct Int8Convolution: PreparedOperator {
   /// Set where the map has so few channels that it is copied, padded, to 4 channels a pixel and read by whole kernel rows.
   let paddingValue: [UInt8]?
 
-  init(_ op: Convolution, _ context: PreparationContext, input: QuantizationParameters) throws(GraphError) {
-    self.op = op
-    kernels = context.kernels
+  init(_ given: Convolution, _ context: PreparationContext, input: QuantizationParameters) throws(GraphError) {
     let weight = try context.constant("weight", .int8, rank: 4)
+    let merging = GroupMerging(groups: given.groups, outputs: weight.shape[0])
+    op = given.merging(merging)
+    kernels = context.kernels
     outputChannels = weight.shape[0]
     residual = context.inputFormats.count > 1 ? context.inputFormats[1] : nil
     if residual == .float32, context.outputFormat != .float32 {
@@ -77,7 +78,7 @@ struct Int8Convolution: PreparedOperator {
     }
     let values = weight.elements(as: Int8.self)
     let sums = try context.weightSums(values, outputs: outputChannels)
-    let copies = op.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
+    let copies = given.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
     if copies {
       let inputs = weight.shape[3]
       if let given = context.constants["padding_value"] {
@@ -96,7 +97,8 @@ struct Int8Convolution: PreparedOperator {
       paddingValue = nil
     }
     requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
-    (packedWeights, groupWeightByteCount) = Self.pack(values, weight.shape, groups: op.groups, widened: copies)
+    let merged = merging.weights(values, weight.shape)
+    (packedWeights, groupWeightByteCount) = Self.pack(merged.values, merged.shape, groups: op.groups, widened: copies)
   }
 
   /// - Parameter widened: pad each pixel's channels to 4 and take a kernel row as one tap.

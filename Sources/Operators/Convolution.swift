@@ -80,6 +80,11 @@ public struct Convolution: Operator {
     return output.batch * output.height * output.width * weight.elementCount
   }
 
+  /// The same with fewer groups, for weights that are merged alike.
+  func merging(_ merging: GroupMerging) -> Convolution {
+    Convolution(window: window, groups: merging.groups, activation: activation)
+  }
+
   /// Whether every channel has a filter of its own.
   public func isDepthwise(weight: Shape) -> Bool {
     groups > 1 && weight.rank == 4 && weight[3] == 1 && weight[0] == groups
