@@ -7,10 +7,6 @@ import Testing
 @Suite struct HostileModelTests {
   /// Reads and imports; the error's words, or `nil` where the model is taken.
   private func refusal(_ bytes: [UInt8]) throws -> String? {
-    try refusal(path: try Scratch().write(bytes), bytes)
-  }
-
-  private func refusal(path: String, _ bytes: [UInt8]) throws -> String? {
     let scratch = try Scratch()
     do {
       _ = try importGraph(try scratch.write(bytes))
@@ -25,12 +21,18 @@ import Testing
   @Test func theToyItselfIsTaken() throws { #expect(try refusal(Wire.model(Wire.classifier())) == nil) }
 
   @Test func everyTruncationIsRefused() throws {
-    for bytes in [try Fixtures.bytes("tiny-opset17.onnx"), try Fixtures.bytes("tiny-whitened.onnx")] {
+    for bytes in [Wire.model(Wire.classifier()), try Fixtures.bytes("tiny-whitened.onnx")] {
       let scratch = try Scratch()
-      for length in 1..<bytes.count {
-        let path = try scratch.write(Array(bytes[..<length]))
-        #expect(throws: CheckpointError.self, "\(length) bytes") { try Checkpoint.read(path: path) }
+      let path = try scratch.write(bytes)
+      var accepted: [Int] = []
+      for length in (1..<bytes.count).reversed() {
+        #expect(truncate(path, length) == 0)
+        do throws(CheckpointError) {
+          _ = try Checkpoint.read(path: path)
+          accepted.append(length)
+        } catch {}
       }
+      #expect(accepted == [])
     }
   }
 
@@ -43,12 +45,12 @@ import Testing
       return Int(state >> 33) % bound
     }
     var refused = 0
-    for _ in 0..<400 {
+    for _ in 0..<200 {
       var bytes = original
       for _ in 0...random(3) { bytes[random(bytes.count)] = UInt8(random(256)) }
       if try refusal(bytes) != nil { refused += 1 }
     }
-    #expect(refused > 30, "seed \(seed)")
+    #expect(refused > 15, "seed \(seed)")
   }
 
   // MARK: Framing
