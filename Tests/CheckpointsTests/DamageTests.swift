@@ -30,20 +30,7 @@ import Testing
     let file = TemporaryFile()
     var accepted = 0
     for _ in 0..<1500 {
-      var bytes = original
-      for _ in 0..<Int.random(in: 1...4, using: &generator) {
-        let position = Int.random(in: bytes.indices, using: &generator)
-        switch Int.random(in: 0..<6, using: &generator) {
-        case 0: bytes[position] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
-        case 1: bytes[position] = .random(in: .min ... .max, using: &generator)
-        case 2: bytes[position] = [0, 0x7F, 0x80, 0xFF].randomElement(using: &generator) ?? 0
-        case 3: bytes.remove(at: position)
-        case 4: bytes.insert(bytes[Int.random(in: bytes.indices, using: &generator)], at: position)
-        default:  // an integer's worth of extremes
-          for i in position..<min(position + 8, bytes.count) { bytes[i] = i == position + 7 ? 0x7F : 0xFF }
-        }
-        if bytes.isEmpty { bytes = [0] }
-      }
+      let bytes = mutation(of: original, using: &generator)
       file.write(bytes)
       if let checkpoint = try? file.read() {
         accepted += 1

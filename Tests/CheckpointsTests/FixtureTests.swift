@@ -8,9 +8,10 @@ import Testing
     "dtypes-legacy", "dtypes-zip", "dtypes-extended-zip", "views-legacy", "views-zip", "special-legacy", "special-zip",
     "bare-legacy", "bare-zip", "parallel-legacy", "parallel-zip", "nested-legacy", "nested-zip", "mixed-prefix-zip",
     "training-legacy", "training-zip", "parameters-legacy", "parameters-zip", "tar", "every",
+    "mindspore-dtypes", "mindspore-network", "mindspore-split", "mindspore-older",
   ]
 
-  @Test(arguments: good) func readsTheSameBitsAsPyTorch(name: String) throws {
+  @Test(arguments: good) func readsTheSameBitsAsTheFrameworks(name: String) throws {
     let checkpoint = try Checkpoint.read(path: Self.path(name))
     var expected: [Contents.Item] = []
     let lines = try Fixtures.text("\(name).expected").split(separator: "\n", omittingEmptySubsequences: false)
@@ -26,8 +27,10 @@ import Testing
     #expect(!expected.isEmpty)
     #expect((sort ? read.sorted(by: order) : read) == (sort ? expected.sorted(by: order) : expected))
     let format: Checkpoint.Format =
-      name.hasSuffix("zip")
-      ? .pytorchZip : name.hasSuffix("legacy") ? .pytorchLegacy : name == "tar" ? .pytorchTar : .safetensors
+      name.hasPrefix("mindspore")
+      ? .mindspore
+      : name.hasSuffix("zip")
+        ? .pytorchZip : name.hasSuffix("legacy") ? .pytorchLegacy : name == "tar" ? .pytorchTar : .safetensors
     #expect(checkpoint.format == format)
   }
 
@@ -75,7 +78,8 @@ import Testing
   }
 
   private static func path(_ name: String) -> String {
-    "\(Fixtures.folder)/\(name)\(name == "every" ? ".safetensors" : ".pth")"
+    let suffix = name == "every" ? ".safetensors" : name.hasPrefix("mindspore") ? ".ckpt" : ".pth"
+    return "\(Fixtures.folder)/\(name)\(suffix)"
   }
 
   private func bytes(hex: Substring) -> [UInt8] {

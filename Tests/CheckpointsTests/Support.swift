@@ -4,7 +4,7 @@ import Glibc
 import Tensors
 import Testing
 
-/// The files that scripts/fixtures/make_checkpoint_fixtures.py made.
+/// The files that make_checkpoint_fixtures.py and make_mindspore_fixtures.py (scripts/fixtures) made.
 enum Fixtures {
   static let folder: String = {
     let parts = #filePath.split(separator: "/").dropLast(3)
@@ -78,6 +78,25 @@ struct SeededGenerator: RandomNumberGenerator {
     z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
     return z ^ z >> 31
   }
+}
+
+/// A file with one to four places changed, removed or repeated.
+func mutation(of original: [UInt8], using generator: inout SeededGenerator) -> [UInt8] {
+  var bytes = original
+  for _ in 0..<Int.random(in: 1...4, using: &generator) {
+    let position = Int.random(in: bytes.indices, using: &generator)
+    switch Int.random(in: 0..<6, using: &generator) {
+    case 0: bytes[position] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+    case 1: bytes[position] = .random(in: .min ... .max, using: &generator)
+    case 2: bytes[position] = [0, 0x7F, 0x80, 0xFF].randomElement(using: &generator) ?? 0
+    case 3: bytes.remove(at: position)
+    case 4: bytes.insert(bytes[Int.random(in: bytes.indices, using: &generator)], at: position)
+    default:  // an integer's worth of extremes
+      for i in position..<min(position + 8, bytes.count) { bytes[i] = i == position + 7 ? 0x7F : 0xFF }
+    }
+    if bytes.isEmpty { bytes = [0] }
+  }
+  return bytes
 }
 
 func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {

@@ -20,7 +20,7 @@ struct MindSporeReader {
     var type: String
     var dimensions: [Int]
     var bytes: Range<Int>
-    /// Of the Value, in the file.
+    /// Of its TensorProto, in the file.
     var offset: Int
   }
 
@@ -185,16 +185,15 @@ struct MindSporeReader {
     }
   }
 
+  /// The parts' pages are released behind the copying, so that the file and the copy are never both in memory.
   private func joined(_ size: Int) -> TensorStorage {
     TensorStorage(byteCount: size) { target in
       var end = 0
       for part in parts {
-        file.withBytes { bytes in
-          UnsafeMutableRawBufferPointer(rebasing: target[end...]).copyMemory(
-            from: UnsafeRawBufferPointer(rebasing: bytes[part.bytes]))
+        file.forEachChunk(in: part.bytes) { chunk in
+          UnsafeMutableRawBufferPointer(rebasing: target[end...]).copyMemory(from: chunk)
+          end += chunk.count
         }
-        file.releasePages(part.bytes)
-        end += part.bytes.count
       }
     }
   }

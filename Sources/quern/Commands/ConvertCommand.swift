@@ -18,7 +18,7 @@ struct ConvertCommand: ParsableCommand {
         quern convert model.pth --calibration photos/ --size 224 -o model.quern --report fidelity.md
       """)
 
-  @Argument(help: "The checkpoint: .pth, .pt or .tar as PyTorch writes them, .ckpt of MindSpore, or .safetensors.")
+  @Argument(help: "The checkpoint: .pth, .pt or .tar of PyTorch, .ckpt of MindSpore, .onnx, or .safetensors.")
   var checkpoint: String
 
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
