@@ -78,7 +78,8 @@ struct Int8Convolution: PreparedOperator {
     }
     let values = weight.elements(as: Int8.self)
     let sums = try context.weightSums(values, outputs: outputChannels)
-    let copies = given.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
+    let copies =
+      given.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
     if copies {
       let inputs = weight.shape[3]
       if let given = context.constants["padding_value"] {

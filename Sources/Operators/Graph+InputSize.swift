@@ -29,9 +29,10 @@ extension Graph {
         case let pooling as AveragePooling: pooling.window.strideHeight
         default: 1
         }
-      let before = node.inputs.map { strides[$0.index] }.max() ?? 1
-      let (product, overflow) = own.multipliedReportingOverflow(by: before)
-      strides[node.output.index] = overflow ? .max : product
+      // A window slides over the first input; a fused residual is of the output's size already.
+      let before = node.inputs.map { strides[$0.index] }
+      let (product, overflow) = own.multipliedReportingOverflow(by: before.first ?? 1)
+      strides[node.output.index] = overflow ? .max : before.dropFirst().reduce(product) { max($0, $1) }
     }
     return strides.max() ?? 1
   }

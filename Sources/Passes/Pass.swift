@@ -17,7 +17,7 @@ public struct PassPipeline: Sendable {
   /// What conversion does to an imported float graph. Every pass keeps the graph equal in float.
   public static let fold = PassPipeline([
     FoldMapMargins(), SplitBatchNormalization(), FoldBatchNormalization(), ReplaceBatchNormalization(), ShareRepeated(),
-    MoveActivation(), ShareRepeated(), FuseActivation(), FuseResidual(), RemoveUnread(),
+    MoveActivation(), ShareRepeated(), FuseActivation(), OrderNodes(), FuseResidual(), RemoveUnread(),
   ])
 
   /// - Returns: the rewritten graph, and what was done, a line for each rewrite.

@@ -42,6 +42,20 @@ import Testing
     }
   }
 
+  /// Squeeze-and-excitation, groups, padding and cropping around poolings, maps of unequal size side by side.
+  @Test(arguments: ["", "-keep-bn", "-dynamo"]) func translatesTheOperatorsOfLargerTrunks(_ kind: String) throws {
+    let golden = try Checkpoint.read(path: Fixtures.path("tiny-operators.golden.safetensors"))
+    let graph = try importGraph(Fixtures.path("tiny-operators\(kind).onnx"))
+    let outputs = try run(graph, try #require(golden["input"]))
+    for name in ["normalized_embedding", "logits"] {
+      let expected = try #require(golden[name]).elements(as: Float.self)
+      #expect(largestDifference(try #require(outputs[name]), expected) <= 1e-5, "\(name)")
+    }
+    #expect(structure(graph).contains { $0.hasPrefix("channel_scaling") })
+    // Concatenation crops to the common corner by itself: nothing of the size it was exported at is left.
+    _ = try graph.inferShapes(input: [1, 75, 94, 3])
+  }
+
   @Test(arguments: exports) func hasTheStructureOfTheStateDictsGraph(_ export: Export) throws {
     // These spell another epsilon, 1e-12 and none; the rest must agree to the letter.
     let ownEpsilon = ["tiny-functional.onnx", "tiny-sqrtsum.onnx"].contains(export.file)

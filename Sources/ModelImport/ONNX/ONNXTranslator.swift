@@ -144,16 +144,14 @@ struct ONNXTranslator {
       values[node.inputs[index]] = .activation(pooled)
       return pooled
     case .step(.cropped(let base, let margins, let shape)):
+      // Shared, so that it alone reads what it crops and passes can fold it into that.
       let key = CroppingKey(base: base.value, margins: margins)
-      let cropped: ONNXActivation
-      if let known = croppings[key] {
-        cropped = known
-      } else {
-        cropped = try append(Cropping(margins), node: node, inputs: [base]).with(shape: shape)
-      }
+      if let known = croppings[key] { return known }
+      let cropped = try append(Cropping(margins), node: node, inputs: [base]).with(shape: shape)
       croppings[key] = cropped
-      values[node.inputs[index]] = .activation(cropped)
       return cropped
+    case .step(.padded(let base, let margins, let shape)):
+      return try append(ZeroPadding(margins), node: node, inputs: [base]).with(shape: shape)
     case .step(let step): throw unsupported(node, "its input '\(node.inputs[index])' is \(step.meaning)")
     }
   }

@@ -46,6 +46,8 @@ enum ONNXStep {
   case norm(ONNXActivation, epsilon: Double, shape: Shape)
   /// A map without some of its outer rows and columns: nothing where an addition or a concatenation crops it anyway.
   case cropped(ONNXActivation, MapMargins, shape: Shape)
+  /// A map with zeros around it. Every reader gets a padding of its own, which passes can fold into its window.
+  case padded(ONNXActivation, MapMargins, shape: Shape)
   /// A part of an activation, of which only the shape may be asked.
   case part(shape: Shape)
 
@@ -53,7 +55,7 @@ enum ONNXStep {
     switch self {
     case .clipped(let base, _), .power(let base, _, _): base.shape
     case .meanPower(_, _, _, let shape), .pooled(_, _, let shape), .squareSum(_, let shape), .norm(_, _, let shape),
-      .cropped(_, _, let shape), .part(let shape):
+      .cropped(_, _, let shape), .padded(_, _, let shape), .part(let shape):
       shape
     }
   }
@@ -61,7 +63,7 @@ enum ONNXStep {
   /// The same step under another shape; `nil` for steps on maps.
   func with(shape: Shape) -> ONNXStep? {
     switch self {
-    case .clipped, .power, .cropped: nil
+    case .clipped, .power, .cropped, .padded: nil
     case .meanPower(let base, let floor, let exponent, _):
       .meanPower(base, floor: floor, exponent: exponent, shape: shape)
     case .pooled(let base, let exponent, _): .pooled(base, exponent: exponent, shape: shape)
@@ -80,7 +82,7 @@ enum ONNXStep {
     case .pooled: "a pooled map"
     case .squareSum: "a sum of squares, which quern knows in an L2 norm only"
     case .norm: "an L2 norm, by which quern can only divide the vector itself"
-    case .cropped: "a cropped map"
+    case .cropped, .padded: "a cropped or padded map"
     case .part: "a part of a map or vector, whose shape alone can be asked"
     }
   }

@@ -108,6 +108,7 @@ extension ONNXTranslations {
     var own = MapMargins()
     switch try translator.value(node, 0) {
     case .step(.cropped(let map, let outer, _)): (base, own) = (map, outer)
+    case .step(.padded): base = try translator.map(node, 0)
     case .activation(let map) where !map.isRow: base = map
     default: return nil
     }
@@ -145,8 +146,11 @@ extension ONNXTranslations {
       top: max(-rows.before, 0), left: max(-columns.before, 0), bottom: max(-rows.behind, 0),
       right: max(-columns.behind, 0))
     var map = try translator.map(node, 0)
+    var shape = map.shape
+    shape.dimensions[2] += added.top + added.bottom
+    shape.dimensions[3] += added.left + added.right
+    guard removed != MapMargins() else { return .step(.padded(map, added, shape: shape)) }
     if added != MapMargins() { map = try translator.append(ZeroPadding(added), node: node, inputs: [map]) }
-    guard removed != MapMargins() else { return .activation(map) }
     return .activation(try translator.append(Cropping(removed), node: node, inputs: [map]))
   }
 
