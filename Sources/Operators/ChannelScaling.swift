@@ -7,8 +7,8 @@ import Tensors
 /// equation 4), with an optional third input that is added before an optional ReLU. The map and the third input are
 /// cropped to their common top-left corner.
 ///
-/// Inputs: map [N, H, W, C], factors float32 [N, C], residual [N, H, W, C] (optional). On uint8 the product and the
-/// residual are added in float32 and rounded once; the factors stay float.
+/// Inputs: map [N, H, W, C], factors float32 [N, C], residual [N, H, W, C] (optional). For a uint8 output the product and
+/// the residual are added in float32 and rounded once; the map may be float32 where the residual and the output are uint8.
 public struct ChannelScaling: Operator {
   public static let wireName = "channel_scaling"
   public static let arity = 2...3
@@ -38,14 +38,17 @@ extension ChannelScaling: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[1] == .float32 else { throw .structure("the factors of channels are float32") }
-    let residual = context.inputFormats.count == 3 ? context.inputFormats[2] : nil
-    switch (context.inputFormats[0], residual) {
+    let (map, output) = (context.inputFormats[0], context.outputFormat)
+    switch (map, context.inputFormats.count == 3 ? context.inputFormats[2] : nil) {
     case (.float32, .float32?), (.float32, nil):
-      guard context.outputFormat == .float32 else { throw .structure("a scaled float map is float32") }
-      return prepareFloat()
-    case (.uint8(let map), nil): return prepareInt8(context, map: map, residual: nil)
-    case (.uint8(let map), .uint8(let residual)?): return prepareInt8(context, map: map, residual: residual)
-    default: throw .structure("a scaled map and its residual are both float32 or both uint8")
+      if output == .float32 { return prepareFloat() }
+      guard context.inputFormats.count == 2 else {
+        throw .structure("a float residual cannot be added to a uint8 output")
+      }
+      return prepareInt8(context, residual: nil)
+    case (_, nil): return prepareInt8(context, residual: nil)
+    case (_, .uint8(let residual)?): return prepareInt8(context, residual: residual)
+    case (.uint8, .float32?): throw .structure("the residual of a scaled uint8 map is uint8")
     }
   }
 
@@ -73,10 +76,11 @@ extension ChannelScaling: RunnableOperator {
   }
 
   private func prepareInt8(
-    _ context: PreparationContext, map: QuantizationParameters, residual: QuantizationParameters?
+    _ context: PreparationContext, residual: QuantizationParameters?
   ) -> any PreparedOperator {
     Int8ChannelScaling(
-      kernel: context.kernels.elementwise, map: map, residual: residual, output: context.outputFormat,
+      kernel: context.kernels.elementwise, map: context.inputFormats[0], residual: residual,
+      output: context.outputFormat,
       relu: activation == .relu)
   }
 }
@@ -84,7 +88,7 @@ extension ChannelScaling: RunnableOperator {
 /// The factors times the ratio of scales are computed once an image, the rest line by line.
 private struct Int8ChannelScaling: PreparedOperator, @unchecked Sendable {
   let kernel: quern_elementwise_kernel
-  let map: QuantizationParameters
+  let map: ValueFormat
   let residual: QuantizationParameters?
   let output: ValueFormat
   let relu: Bool
@@ -104,7 +108,8 @@ private struct Int8ChannelScaling: PreparedOperator, @unchecked Sendable {
       let factors = buffers.scratch.assumingMemoryBound(to: Float.self)
       let given = buffers.inputs[1].assumingMemoryBound(to: Float.self)
       let outputScale: Float = if case .uint8(let parameters) = prepared.output { parameters.scale } else { 1 }
-      let ratio = prepared.map.scale / outputScale
+      let mapScale: Float = if case .uint8(let parameters) = prepared.map { parameters.scale } else { 1 }
+      let ratio = mapScale / outputScale
       for index in 0..<output.batch * output.channels { factors[index] = given[index] * ratio }
       let residualFactor = prepared.residual.map { $0.scale / outputScale } ?? 0
       team.forEach(output.batch * output.height) { line, _ in
@@ -117,7 +122,15 @@ private struct Int8ChannelScaling: PreparedOperator, @unchecked Sendable {
       _ run: PixelRun, _ buffers: OperatorBuffers, _ factors: UnsafePointer<Float>, _ residualFactor: Float
     ) {
       let channels = output.channels
-      let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + run.start(ofInput: 0) * channels
+      let start = run.start(ofInput: 0) * channels
+      var (levels, mapZero): (UnsafePointer<UInt8>?, Int32) = (nil, 0)
+      var reals: UnsafePointer<Float>? = nil
+      switch prepared.map {
+      case .uint8(let parameters):
+        levels = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + start
+        mapZero = Int32(parameters.zeroPoint)
+      case .float32: reals = buffers.inputs[0].assumingMemoryBound(to: Float.self) + start
+      }
       let residual =
         prepared.residual == nil
         ? nil : buffers.inputs[2].assumingMemoryBound(to: UInt8.self) + run.start(ofInput: 2) * channels
@@ -126,11 +139,11 @@ private struct Int8ChannelScaling: PreparedOperator, @unchecked Sendable {
       case .uint8(let parameters):
         let zero = Int32(parameters.zeroPoint)
         prepared.kernel.scale_u8(
-          map, Int32(prepared.map.zeroPoint), factors, residual, residualZero, residualFactor, run.count, channels,
+          levels, mapZero, reals, factors, residual, residualZero, residualFactor, run.count, channels,
           zero, prepared.relu ? zero : 0, buffers.output.assumingMemoryBound(to: UInt8.self) + run.first * channels)
       case .float32:
         prepared.kernel.scale_f32(
-          map, Int32(prepared.map.zeroPoint), factors, residual, residualZero, residualFactor, run.count, channels,
+          levels, mapZero, reals, factors, residual, residualZero, residualFactor, run.count, channels,
           prepared.relu ? 1 : 0, buffers.output.assumingMemoryBound(to: Float.self) + run.first * channels)
       }
     }

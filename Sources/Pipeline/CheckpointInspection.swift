@@ -2,6 +2,7 @@ import Checkpoints
 import Graphs
 import ModelImport
 import Operators
+import Passes
 import Tensors
 
 /// What a checkpoint holds, and what would become of it.
@@ -32,6 +33,8 @@ public struct CheckpointInspection: Encodable, Sendable {
   public let leastSize: Int?
   public let multiplyAccumulates224: Int?
   public let ignored: [Ignored]
+  /// What conversion merges into what, a line for each rewrite.
+  public let folding: [String]
 
   /// - Parameter checks: read every weight and refuse those that are not numbers.
   /// - Throws: `CheckpointError`, `ImportError`, `PipelineError.notFinite`.
@@ -68,6 +71,7 @@ public struct CheckpointInspection: Encodable, Sendable {
     leastSize = graph.leastSquareInput
     multiplyAccumulates224 = try? graph.multiplyAccumulates(input: [1, 224, 224, 3])
     ignored = checkpoint.ignored.map { Ignored(name: $0.name, reason: $0.reason) }
+    folding = try PassPipeline.fold.run(graph).notes
   }
 
   public var text: String {
@@ -92,7 +96,8 @@ public struct CheckpointInspection: Encodable, Sendable {
       table.row("at 224 pixels", "\(count / 1_000_000) million multiply-accumulates")
     }
     for entry in ignored { table.row("ignored", "\(entry.name): \(entry.reason)") }
-    return table.text
+    table.row("folding", "\(folding.count) rewrites")
+    return ([table.text, ""] + folding).joined(separator: "\n")
   }
 }
 

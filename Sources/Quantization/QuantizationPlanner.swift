@@ -70,7 +70,9 @@ public struct QuantizationPlanner: Sendable {
         }
       let isReadInFloat = (consumers[node.output] ?? []).allSatisfy { reader in
         let reader = graph.nodes[reader]
-        return reader.op.quantizationRule == .float && !(reader.op is ChannelScaling)
+        // Squeeze-and-excitation averages its map and scales it, both in float.
+        let isScaledBy = reader.op is ChannelScaling && !reader.inputs.dropFirst().contains(node.output)
+        return reader.op.quantizationRule == .float || isScaledBy
           || reader.op is Concatenation && result.contains(reader.output)
       }
       if canStoreFloat && isReadInFloat { result.insert(node.output) }

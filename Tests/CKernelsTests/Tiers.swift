@@ -24,6 +24,11 @@ let igemmTiers: [(name: String, kernel: quern_igemm_kernel)] =
 let depthwiseTiers: [(name: String, kernel: quern_depthwise_kernel)] =
   runnable("depthwise", quern_depthwise_kernels, quern_depthwise_kernel_count, name: \.name, needs: \.needed_features)
 
+let depthwiseFloatTiers: [(name: String, kernel: quern_depthwise_f32_kernel)] =
+  runnable(
+    "depthwise_f32", quern_depthwise_f32_kernels, quern_depthwise_f32_kernel_count, name: \.name,
+    needs: \.needed_features)
+
 let elementwiseTiers: [(name: String, kernel: quern_elementwise_kernel)] =
   runnable(
     "elementwise", quern_elementwise_kernels, quern_elementwise_kernel_count, name: \.name, needs: \.needed_features)
@@ -41,6 +46,7 @@ let histogramTiers: [(name: String, kernel: quern_histogram_kernel)] =
   @Test func scalarIsLastAndNeedsNothing() throws {
     #expect(try #require(igemmTiers.last).name == "scalar")
     #expect(try #require(depthwiseTiers.last).name == "scalar")
+    #expect(try #require(depthwiseFloatTiers.last).name == "scalar")
     #expect(try #require(elementwiseTiers.last).name == "scalar")
     #expect(try #require(poolTiers.last).name == "scalar")
     #expect(try #require(rowlinearTiers.last).name == "scalar")

@@ -57,12 +57,14 @@ enum MapSuites {
   private static func int8ChannelScaling(_ random: inout SplitMix64) -> Problem {
     let maps = corners(&random, 2)
     var inputs = [
-      Activation.random(maps[0], Suites.uint8(&random), &random),
+      Activation.random(maps[0], random.chance(0.4) ? .float32 : Suites.uint8(&random), &random),
       Activation.random([maps[0].batch, maps[0].channels], .float32, &random),
     ]
     if random.chance(0.6) { inputs.append(Activation.random(maps[1], Suites.uint8(&random), &random)) }
     let op = ChannelScaling(activation: random.pick([.none, .relu]))
-    let format = random.chance(0.3) ? .float32 : Suites.uint8(&random)
+    // With neither a uint8 input nor a uint8 output it is the float operator.
+    let isInt8 = inputs[0].format != .float32 || inputs.count > 2
+    let format = isInt8 && random.chance(0.3) ? .float32 : Suites.uint8(&random)
     let result = Int8Reference.channelScaling(op, inputs, to: format)
     return Problem(op, inputs, outputFormat: format, shape: result.shape, exactly: result.elements)
   }

@@ -47,9 +47,13 @@ extension Int8Reference {
   public static func channelScaling(
     _ op: ChannelScaling, _ inputs: [Activation], to format: ValueFormat
   ) -> (shape: Shape, elements: Elements) {
-    guard case .uint8(let p) = inputs[0].format, case .uint8(let levels) = inputs[0].elements,
-      case .float(let factors) = inputs[1].elements
-    else { fatalError("no channel scaling") }
+    guard case .float(let factors) = inputs[1].elements else { fatalError("no channel scaling") }
+    let (map, mapScale): ([Float], Float) =
+      switch (inputs[0].elements, inputs[0].format) {
+      case (.uint8(let levels), .uint8(let p)): (levels.map { Float(Int($0) - Int(p.zeroPoint)) }, p.scale)
+      case (.float(let values), _): (values, 1)
+      default: fatalError("no map")
+      }
     let channels = inputs[0].shape.channels
     let output = CornerReference.shape(([inputs[0]] + inputs.dropFirst(2)).map(\.shape), channels: channels)
     let outputScale: Float = if case .uint8(let y) = format { y.scale } else { 1 }
@@ -58,8 +62,8 @@ extension Int8Reference {
       let image = position / (output.height * output.width)
       let pixel = CornerReference.pixel(position, of: output, in: inputs[0].shape)
       for channel in 0..<channels {
-        let factor = factors[image * channels + channel] * ratio(p.scale, outputScale)
-        var real = Float(Int(levels[pixel * channels + channel]) - Int(p.zeroPoint)) * factor
+        let factor = factors[image * channels + channel] * ratio(mapScale, outputScale)
+        var real = map[pixel * channels + channel] * factor
         if inputs.count > 2 {
           let at = CornerReference.pixel(position, of: output, in: inputs[2].shape) * channels + channel
           real = real + residual(inputs[2], at, outputScale: outputScale)

@@ -38,29 +38,31 @@ void quern_bias_activation_scalar(float *x, size_t rows, size_t channels, size_t
   }
 }
 
-static float scaled(int32_t a, int32_t za, float factor, const uint8_t *residual, size_t at, int32_t zr, float mr) {
-  const float real = (float)(a - za) * factor;
+static float scaled(const uint8_t *a, int32_t za, const float *x, float factor, const uint8_t *residual, size_t at,
+                    int32_t zr, float mr) {
+  const float real = (x ? x[at] : (float)((int32_t)a[at] - za)) * factor;
   if (!residual) return real;
   const float other = (float)((int32_t)residual[at] - zr) * mr;
   return real + other;
 }
 
-void quern_scale_u8_scalar(const uint8_t *a, int32_t za, const float *factors, const uint8_t *residual, int32_t zr,
-                           float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min, uint8_t *q) {
+void quern_scale_u8_scalar(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
+                           int32_t zr, float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min,
+                           uint8_t *q) {
   for (size_t row = 0; row < rows; ++row) {
     for (size_t c = 0; c < channels; ++c) {
       const size_t at = row * channels + c;
-      q[at] = quern_requantise(scaled(a[at], za, factors[c], residual, at, zr, mr), zero_point, output_min, 255);
+      q[at] = quern_requantise(scaled(a, za, x, factors[c], residual, at, zr, mr), zero_point, output_min, 255);
     }
   }
 }
 
-void quern_scale_f32_scalar(const uint8_t *a, int32_t za, const float *factors, const uint8_t *residual, int32_t zr,
-                            float mr, size_t rows, size_t channels, int relu, float *y) {
+void quern_scale_f32_scalar(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
+                            int32_t zr, float mr, size_t rows, size_t channels, int relu, float *y) {
   for (size_t row = 0; row < rows; ++row) {
     for (size_t c = 0; c < channels; ++c) {
       const size_t at = row * channels + c;
-      const float real = scaled(a[at], za, factors[c], residual, at, zr, mr);
+      const float real = scaled(a, za, x, factors[c], residual, at, zr, mr);
       y[at] = relu ? quern_relu(real) : real;
     }
   }

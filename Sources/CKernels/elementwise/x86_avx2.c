@@ -102,10 +102,16 @@ typedef struct {
   __m256 mr;
 } scale_context;
 
-INLINE pair scaled_channels(const scale_context *s, const uint8_t *a, const float *factors, const uint8_t *residual) {
-  const __m128i bytes = _mm_loadu_si128((const __m128i *)a);
-  pair real = {_mm256_mul_ps(centred8(bytes, s->za), _mm256_loadu_ps(factors)),
-               _mm256_mul_ps(centred8(_mm_unpackhi_epi64(bytes, bytes), s->za), _mm256_loadu_ps(factors + 8))};
+INLINE pair scaled_channels(const scale_context *s, const uint8_t *a, const float *x, const float *factors,
+                            const uint8_t *residual) {
+  pair real;
+  if (x) {
+    real = (pair){_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8)};
+  } else {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)a);
+    real = (pair){centred8(bytes, s->za), centred8(_mm_unpackhi_epi64(bytes, bytes), s->za)};
+  }
+  real = (pair){_mm256_mul_ps(real.low, _mm256_loadu_ps(factors)), _mm256_mul_ps(real.high, _mm256_loadu_ps(factors + 8))};
   if (residual) {
     const pair other = scaled(residual, s->zr, s->mr);
     real = (pair){_mm256_add_ps(real.low, other.low), _mm256_add_ps(real.high, other.high)};
@@ -113,35 +119,40 @@ INLINE pair scaled_channels(const scale_context *s, const uint8_t *a, const floa
   return real;
 }
 
-void quern_scale_u8_avx2(const uint8_t *a, int32_t za, const float *factors, const uint8_t *residual, int32_t zr,
-                         float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min, uint8_t *q) {
+void quern_scale_u8_avx2(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
+                         int32_t zr, float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min,
+                         uint8_t *q) {
   const quern_bounds_256 bounds = quern_bounds_256_make(zero_point, output_min, 255);
   const scale_context s = {_mm256_set1_epi32(za), _mm256_set1_epi32(zr), _mm256_set1_ps(mr)};
   const size_t whole = channels / width * width;
   for (size_t row = 0; row < rows; ++row) {
     const size_t start = row * channels, rest = start + whole;
     for (size_t c = 0; c < whole; c += width) {
-      const pair real = scaled_channels(&s, a + start + c, factors + c, residual ? residual + start + c : 0);
+      const pair real = scaled_channels(&s, a + start + c, x ? x + start + c : 0, factors + c,
+                                        residual ? residual + start + c : 0);
       _mm_storeu_si128((__m128i *)(q + start + c), quern_requantise_256(real.low, real.high, &bounds));
     }
-    quern_scale_u8_scalar(a + rest, za, factors + whole, residual ? residual + rest : 0, zr, mr, 1, channels - whole,
+    quern_scale_u8_scalar(a + rest, za, x ? x + rest : 0, factors + whole, residual ? residual + rest : 0, zr, mr, 1,
+                          channels - whole,
                           zero_point, output_min, q + rest);
   }
 }
 
-void quern_scale_f32_avx2(const uint8_t *a, int32_t za, const float *factors, const uint8_t *residual, int32_t zr,
-                          float mr, size_t rows, size_t channels, int relu, float *y) {
+void quern_scale_f32_avx2(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
+                          int32_t zr, float mr, size_t rows, size_t channels, int relu, float *y) {
   const scale_context s = {_mm256_set1_epi32(za), _mm256_set1_epi32(zr), _mm256_set1_ps(mr)};
   const size_t whole = channels / width * width;
   const __m256 zero = _mm256_setzero_ps();
   for (size_t row = 0; row < rows; ++row) {
     const size_t start = row * channels, rest = start + whole;
     for (size_t c = 0; c < whole; c += width) {
-      const pair real = scaled_channels(&s, a + start + c, factors + c, residual ? residual + start + c : 0);
+      const pair real = scaled_channels(&s, a + start + c, x ? x + start + c : 0, factors + c,
+                                        residual ? residual + start + c : 0);
       _mm256_storeu_ps(y + start + c, relu ? _mm256_max_ps(real.low, zero) : real.low);
       _mm256_storeu_ps(y + start + c + 8, relu ? _mm256_max_ps(real.high, zero) : real.high);
     }
-    quern_scale_f32_scalar(a + rest, za, factors + whole, residual ? residual + rest : 0, zr, mr, 1, channels - whole,
+    quern_scale_f32_scalar(a + rest, za, x ? x + rest : 0, factors + whole, residual ? residual + rest : 0, zr, mr, 1,
+                          channels - whole,
                            relu, y + rest);
   }
 }

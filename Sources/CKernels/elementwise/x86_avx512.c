@@ -93,34 +93,36 @@ typedef struct {
   __m512 mr;
 } scale_context;
 
-INLINE __m512 scaled_channels(const scale_context *s, const uint8_t *a, const float *factors, const uint8_t *residual,
-                              __mmask16 mask) {
-  const __m512 real = _mm512_mul_ps(centred(a, mask, s->za), _mm512_maskz_loadu_ps(mask, factors));
+INLINE __m512 scaled_channels(const scale_context *s, const uint8_t *a, const float *x, const float *factors,
+                              const uint8_t *residual, __mmask16 mask) {
+  const __m512 value = x ? _mm512_maskz_loadu_ps(mask, x) : centred(a, mask, s->za);
+  const __m512 real = _mm512_mul_ps(value, _mm512_maskz_loadu_ps(mask, factors));
   return residual ? _mm512_add_ps(real, _mm512_mul_ps(centred(residual, mask, s->zr), s->mr)) : real;
 }
 
-void quern_scale_u8_avx512(const uint8_t *a, int32_t za, const float *factors, const uint8_t *residual, int32_t zr,
-                           float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min, uint8_t *q) {
+void quern_scale_u8_avx512(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
+                           int32_t zr, float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min,
+                           uint8_t *q) {
   const quern_bounds_512 bounds = quern_bounds_512_make(zero_point, output_min, 255);
   const scale_context s = {_mm512_set1_epi32(za), _mm512_set1_epi32(zr), _mm512_set1_ps(mr)};
   for (size_t row = 0; row < rows; ++row) {
     for (size_t c = 0; c < channels; c += width) {
       const size_t at = row * channels + c;
       const __mmask16 mask = lanes(c, channels);
-      const __m512 real = scaled_channels(&s, a + at, factors + c, residual ? residual + at : 0, mask);
+      const __m512 real = scaled_channels(&s, a + at, x ? x + at : 0, factors + c, residual ? residual + at : 0, mask);
       store_u8(q + at, mask, quern_pack16_512(quern_round_512(real, &bounds), &bounds));
     }
   }
 }
 
-void quern_scale_f32_avx512(const uint8_t *a, int32_t za, const float *factors, const uint8_t *residual, int32_t zr,
-                            float mr, size_t rows, size_t channels, int relu, float *y) {
+void quern_scale_f32_avx512(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
+                            int32_t zr, float mr, size_t rows, size_t channels, int relu, float *y) {
   const scale_context s = {_mm512_set1_epi32(za), _mm512_set1_epi32(zr), _mm512_set1_ps(mr)};
   for (size_t row = 0; row < rows; ++row) {
     for (size_t c = 0; c < channels; c += width) {
       const size_t at = row * channels + c;
       const __mmask16 mask = lanes(c, channels);
-      const __m512 real = scaled_channels(&s, a + at, factors + c, residual ? residual + at : 0, mask);
+      const __m512 real = scaled_channels(&s, a + at, x ? x + at : 0, factors + c, residual ? residual + at : 0, mask);
       _mm512_mask_storeu_ps(y + at, mask, relu ? _mm512_max_ps(real, _mm512_setzero_ps()) : real);
     }
   }

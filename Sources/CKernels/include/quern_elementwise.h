@@ -23,13 +23,14 @@ typedef struct QUERN_SENDABLE {
   void (*bias_activation)(float *x, size_t rows, size_t channels, size_t stride, const float *bias, const float *residual,
                           size_t residual_stride, int relu);
   // A scale for each channel: rows of `channels` without gaps,
-  //   real = (float)(a - za) * factors[c];  if residual: real = real + (float)(residual - zr) * mr
+  //   real = (float)(a - za) * factors[c], or x * factors[c] where x is not null (a is then not read)
+  //   if residual: real = real + (float)(residual - zr) * mr
   // q = clamp(rint(real) + zero_point, output_min, 255), the real value clamped to +-65536 first; residual may be null
-  void (*scale_u8)(const uint8_t *a, int32_t za, const float *factors, const uint8_t *residual, int32_t zr, float mr,
-                   size_t rows, size_t channels, int32_t zero_point, int32_t output_min, uint8_t *q);
+  void (*scale_u8)(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
+                   int32_t zr, float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min, uint8_t *q);
   // the same, stored as float, with max(real, 0) if relu
-  void (*scale_f32)(const uint8_t *a, int32_t za, const float *factors, const uint8_t *residual, int32_t zr, float mr,
-                    size_t rows, size_t channels, int relu, float *y);
+  void (*scale_f32)(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
+                    int32_t zr, float mr, size_t rows, size_t channels, int relu, float *y);
 } quern_elementwise_kernel;
 
 extern const quern_elementwise_kernel *const quern_elementwise_kernels;

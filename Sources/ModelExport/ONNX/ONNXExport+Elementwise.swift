@@ -30,11 +30,14 @@ extension ChannelScaling: ONNXExportable {
     let axes = exporter.builder.initializer("spatial_axes", Tensor([Int64(2), 3]))
     var factors = exporter.input(node, 1)
     var map = exporter.input(node)
+    var mapScale: Float = 1
     if case .uint8(let format) = exporter.inputFormat(node), let levels = exporter.inputLevels(node) {
-      let outputScale: Float = if case .uint8(let output) = exporter.outputFormat(node) { output.scale } else { 1 }
-      let ratio = exporter.builder.initializer("\(node.name).ratio", Tensor([format.scale / outputScale], shape: []))
+      (mapScale, map) = (format.scale, levels)
+    }
+    let outputScale: Float = if case .uint8(let output) = exporter.outputFormat(node) { output.scale } else { 1 }
+    if mapScale != 1 || outputScale != 1 {
+      let ratio = exporter.builder.initializer("\(node.name).ratio", Tensor([mapScale / outputScale], shape: []))
       factors = exporter.builder.node("Mul", name: "\(node.name).factors", inputs: [factors, ratio])
-      map = levels
     }
     factors = exporter.builder.node("Unsqueeze", name: "\(node.name).factor_map", inputs: [factors, axes])
     let product = exporter.builder.node("Mul", name: "\(node.name).product", inputs: [map, factors])

@@ -1,0 +1,140 @@
+import CKernels
+import Testing
+
+/// Kernels that trunks other than ResNets need, against references written from the headers.
+@Suite struct MapKernelTests {
+  private static let channelCounts = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 47, 48, 63, 64, 65, 130]
+
+  /// Offsets inside the input or negative, of which `allowed` says what they may be.
+  private static func offsets(_ count: Int, limit: Int, negatives: [Int32], using random: inout Random) -> [Int32] {
+    (0..<count).map { _ in
+      Int.random(in: 0..<3, using: &random) == 0
+        ? negatives.randomElement(using: &random) ?? -1 : Int32.random(in: 0...Int32(limit), using: &random)
+    }
+  }
+
+  @Test(arguments: channelCounts)
+  func depthwiseFloat(channels: Int) {
+    var random = Random(seed: UInt64(channels))
+    for taps in [1, 4, 9, 25, 49] {
+      let (rows, stride) = (5, channels + 3)
+      let input = random.floats(channels + 60, in: -2...2)
+      let offsets = Self.offsets(rows * taps, limit: 60, negatives: [-1], using: &random)
+      let weights = random.floats(taps * channels, in: -1...1)
+      let bias = random.floats(channels, in: -1...1)
+      for relu in [false, true] {
+        var expected = [Float](repeating: -12345, count: rows * stride)
+        for row in 0..<rows {
+          for c in 0..<channels {
+            var sum = bias[c]
+            for t in 0..<taps where offsets[row * taps + t] >= 0 {
+              sum.addProduct(input[Int(offsets[row * taps + t]) + c], weights[t * channels + c])
+            }
+            expected[row * stride + c] = relu ? (sum > 0 ? sum : 0) : sum
+          }
+        }
+        for (name, kernel) in depthwiseFloatTiers {
+          let (x, o, w) = (GuardedBuffer(input), GuardedBuffer(offsets), GuardedBuffer(weights))
+          let (b, y) = (GuardedBuffer(bias), GuardedBuffer([Float](repeating: -12345, count: rows * stride)))
+          var arguments = quern_depthwise_f32_args()
+          (arguments.input, arguments.offsets) = (UnsafePointer(x.pointer), UnsafePointer(o.pointer))
+          (arguments.rows, arguments.taps, arguments.channels) = (rows, taps, channels)
+          (arguments.weights, arguments.bias) = (UnsafePointer(w.pointer), UnsafePointer(b.pointer))
+          (arguments.relu, arguments.output, arguments.output_stride) = (relu ? 1 : 0, y.pointer, stride)
+          withExtendedLifetime((x, o, w, b)) { kernel.run(&arguments) }
+          #expect(firstDifference(y.values, expected) == nil, "\(name), \(channels) channels, \(taps) taps")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: channelCounts)
+  func averages(channels: Int) {
+    var random = Random(seed: UInt64(channels))
+    let (rows, taps, stride) = (7, 9, channels + 2)
+    let bytes = random.bytes(channels + 80)
+    let floats = random.floats(channels + 80, in: -3...3)
+    var offsets = Self.offsets(
+      rows * taps, limit: 80, negatives: [Int32(QUERN_TAP_NONE), Int32(QUERN_TAP_ZERO)], using: &random)
+    // A window without taps, and one of zeros.
+    for t in 0..<taps { (offsets[t], offsets[taps + t]) = (Int32(QUERN_TAP_NONE), Int32(QUERN_TAP_ZERO)) }
+    let zeroPoint = Int32.random(in: 0...255, using: &random)
+    var expectedBytes = [UInt8](repeating: 0xA5, count: rows * stride)
+    var expectedFloats = [Float](repeating: -12345, count: rows * stride)
+    for row in 0..<rows {
+      let window = offsets[row * taps..<(row + 1) * taps]
+      let inside = window.filter { $0 >= 0 }
+      let isEmpty = window.allSatisfy { $0 == Int32(QUERN_TAP_NONE) }
+      let zeros = isEmpty ? 1 : window.filter { $0 == Int32(QUERN_TAP_ZERO) }.count
+      let count = Float(inside.count + zeros)
+      for c in 0..<channels {
+        let sum = inside.reduce(Int(zeroPoint) * zeros) { $0 + Int(bytes[Int($1) + c]) }
+        expectedBytes[row * stride + c] = UInt8((Float(sum) / count).rounded(.toNearestOrEven))
+        expectedFloats[row * stride + c] = inside.reduce(Float(0)) { $0 + floats[Int($1) + c] } / count
+      }
+    }
+    for (name, kernel) in poolTiers {
+      let (b, f, o) = (GuardedBuffer(bytes), GuardedBuffer(floats), GuardedBuffer(offsets))
+      let q = GuardedBuffer([UInt8](repeating: 0xA5, count: rows * stride))
+      kernel.average_u8(b.pointer, o.pointer, rows, taps, channels, zeroPoint, q.pointer, stride)
+      #expect(firstDifference(q.values, expectedBytes) == nil, "\(name), \(channels) channels")
+      let y = GuardedBuffer([Float](repeating: -12345, count: rows * stride))
+      kernel.average_f32(f.pointer, o.pointer, rows, taps, channels, y.pointer, stride)
+      #expect(firstDifference(y.values, expectedFloats) == nil, "\(name), \(channels) channels")
+    }
+  }
+
+  @Test(arguments: channelCounts)
+  func sums(channels: Int) {
+    var random = Random(seed: UInt64(channels))
+    let (count, stride) = (49, channels + 2)
+    let input = random.bytes(count * stride - 2)
+    let start = (0..<channels).map { _ in UInt32.random(in: 0...1000, using: &random) }
+    var expected = start
+    for i in 0..<count {
+      for c in 0..<channels { expected[c] += UInt32(input[i * stride + c]) }
+    }
+    for (name, kernel) in poolTiers {
+      let (x, y) = (GuardedBuffer(input), GuardedBuffer(start))
+      kernel.sum_u8(x.pointer, count, stride, channels, y.pointer)
+      #expect(firstDifference(y.values, expected) == nil, "\(name), \(channels) channels")
+    }
+  }
+
+  @Test(arguments: channelCounts, [(false, false), (true, false), (false, true), (true, true)])
+  func channelScales(channels: Int, having: (residual: Bool, floatMap: Bool)) {
+    var random = Random(seed: UInt64(channels))
+    let rows = 5
+    let map = random.bytes(rows * channels)
+    let reals = random.floats(rows * channels, in: -90...90)
+    let residual = random.bytes(rows * channels)
+    var factors = random.floats(channels, in: -2...2)
+    if channels > 8 { factors[3] = .nan }
+    let range = OutputRange(using: &random)
+    let (za, zr, mr) = (Int32(77), Int32(5), Float(0.37))
+    var expectedBytes: [UInt8] = []
+    var expectedFloats: [Float] = []
+    for index in 0..<rows * channels {
+      var real = (having.floatMap ? reals[index] : Float(Int32(map[index]) - za)) * factors[index % channels]
+      if having.residual { real = real + Float(Int32(residual[index]) - zr) * mr }
+      expectedBytes.append(
+        requantised(real, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: 255))
+      expectedFloats.append(real > 0 ? real : 0)
+    }
+    for (name, kernel) in elementwiseTiers {
+      let (a, f, r) = (GuardedBuffer(map), GuardedBuffer(factors), GuardedBuffer(residual))
+      let x = GuardedBuffer(reals)
+      let floats = having.floatMap ? UnsafePointer(x.pointer) : nil
+      let other = having.residual ? UnsafePointer(r.pointer) : nil
+      let q = GuardedBuffer([UInt8](repeating: 0xA5, count: rows * channels))
+      kernel.scale_u8(
+        a.pointer, za, floats, f.pointer, other, zr, mr, rows, channels, range.zeroPoint, range.minimum, q.pointer)
+      #expect(firstDifference(q.values, expectedBytes) == nil, "\(name), \(channels) channels")
+      let y = GuardedBuffer([Float](repeating: -12345, count: rows * channels))
+      withExtendedLifetime((r, x)) {
+        kernel.scale_f32(a.pointer, za, floats, f.pointer, other, zr, mr, rows, channels, 1, y.pointer)
+      }
+      #expect(firstDifference(y.values, expectedFloats) == nil, "\(name), \(channels) channels")
+    }
+  }
+}
