@@ -65,9 +65,8 @@ public struct CheckpointInspection: Encodable, Sendable {
     poolingExponent = graph.poolingExponent.map { "\($0)" } ?? "none"
     isWhitened = graph.nodes.contains { $0.op is Centering }
     let shapes = try graph.inferShapes(input: [1, 224, 224, 3])
-    func width(_ name: String) -> Int { graph.output(named: name).flatMap { shapes[$0.index]?.channels } ?? 0 }
-    embeddingDimension = width(GraphOutput.normalizedEmbedding)
-    classes = width(GraphOutput.logits)
+    embeddingDimension = graph.width(ofOutput: GraphOutput.normalizedEmbedding, shapes)
+    classes = graph.width(ofOutput: GraphOutput.logits, shapes)
     leastSize = graph.leastSquareInput
     multiplyAccumulates224 = try? graph.multiplyAccumulates(input: [1, 224, 224, 3])
     ignored = checkpoint.ignored.map { Ignored(name: $0.name, reason: $0.reason) }

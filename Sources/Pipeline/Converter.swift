@@ -96,15 +96,15 @@ public struct Converter {
 
     let folded = try clock.stage("fold") { try Folding(imported, probe: try probe(imported.graph, images.calibration)) }
     imported.checkpoint.releasePages()
-    let float = try Executable(folded.graph)
+    let float = folded.executable
 
     let (statistics, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
       try calibrate(float, images.calibration)
     }
-    try checkFinite(statistics, folded.graph)
+    try checkFinite(statistics, float.graph)
     let (plan, quantized) = try clock.stage("quantize") {
-      let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod).plan(folded.graph, statistics: statistics)
-      return (plan, try QuantizationApplier().apply(plan, to: folded.graph))
+      let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod).plan(float.graph, statistics: statistics)
+      return (plan, try QuantizationApplier().apply(plan, to: float.graph))
     }
 
     let reference = try reference(imported)
@@ -225,15 +225,23 @@ public struct Converter {
   }
 }
 
+extension Graph {
+  /// The values in a row of an output; 0 where the graph has no such output.
+  func width(ofOutput name: String, _ shapes: [Shape?]) -> Int {
+    output(named: name).flatMap { shapes[$0.index]?.channels } ?? 0
+  }
+}
+
 extension PackageInfo {
   /// What a package of `graph` says of its use.
   init(_ graph: Graph, for evaluation: EvaluationProtocol) throws(GraphError) {
     let side = evaluation.size
     let shapes = try graph.inferShapes(input: [1, side, side, 3])
-    func width(_ name: String) -> Int { graph.output(named: name).flatMap { shapes[$0.index]?.channels } ?? 0 }
     self.init(
-      imageSize: side, crop: evaluation.crop == .square ? .square : .rect, classCount: width(GraphOutput.logits),
-      embeddingDimension: width(GraphOutput.normalizedEmbedding), poolingExponent: Float(graph.poolingExponent ?? 1))
+      imageSize: side, crop: evaluation.crop == .square ? .square : .rect,
+      classCount: graph.width(ofOutput: GraphOutput.logits, shapes),
+      embeddingDimension: graph.width(ofOutput: GraphOutput.normalizedEmbedding, shapes),
+      poolingExponent: Float(graph.poolingExponent ?? 1))
   }
 }
 

@@ -1,6 +1,7 @@
 import Checkpoints
 import Graphs
 import Images
+import Kernels
 import Runtime
 import Synchronization
 import Tensors
@@ -21,28 +22,16 @@ public struct Embedder: Sendable {
 
   /// - Returns: a row for each image that was not left out, in the order of `files`.
   public func run(_ files: [ImageFolder.File], progress: any ProgressObserver) throws -> Embeddings {
-    let sessions = Mutex<[Int: SessionBox]>([:])
+    let sessions = WorkerLocal { Session(executable) }
     let rows = Mutex([ImageOutputs?](repeating: nil, count: files.count))
     progress.begin("embed", total: files.count)
     defer { progress.end() }
     let skipped = try job.run(files, progress: progress) { index, image, worker in
-      let box = sessions.withLock { sessions in
-        if let known = sessions[worker] { return known }
-        let box = SessionBox(Session(executable))
-        sessions[worker] = box
-        return box
-      }
-      let outputs = try box.session.outputs(for: try evaluation.apply(to: image.pixels))
+      let outputs = try sessions[worker].outputs(for: try evaluation.apply(to: image.pixels))
       rows.withLock { $0[index] = outputs }
     }
     return Embeddings(files: files, rows: rows.withLock { $0 }, skipped: skipped)
   }
-}
-
-/// A session that stays with its worker.
-private final class SessionBox: @unchecked Sendable {
-  let session: Session
-  init(_ session: Session) { self.session = session }
 }
 
 /// The outputs for a list of images.

@@ -11,7 +11,8 @@ import Tensors
 /// Deep networks magnify rounding, untrained ones and images unlike the training set's more than others. How much is
 /// measured: the imported graph is run once more with every input value moved by a few units in its last place.
 struct Folding {
-  let graph: Graph
+  /// The folded graph, ready to run.
+  let executable: Executable
   let notes: [String]
   let difference: Float
 
@@ -28,10 +29,12 @@ struct Folding {
       image.pixels.withUnsafeBufferPointer { preprocessing.normalize($0, into: values) }
     }
     // One executable at a time, so that only one copy of the weights is ready to run.
-    let before = try Self.outputs(imported.graph, [input, Self.moved(input)])
+    let before = try Self.outputs(try Executable(imported.graph), [input, Self.moved(input)])
     imported.checkpoint.releasePages()
-    (graph, notes) = try PassPipeline.fold.run(imported.graph)
-    let after = try Self.outputs(graph, [input])
+    let (graph, notes) = try PassPipeline.fold.run(imported.graph)
+    self.notes = notes
+    executable = try Executable(graph)
+    let after = try Self.outputs(executable, [input])
     let tolerance = max(
       Self.tolerance, min(Self.magnification * Self.difference(before[0], before[1]), Self.greatestTolerance))
     difference = Self.difference(before[0], after[0])
@@ -59,8 +62,8 @@ struct Folding {
     return difference
   }
 
-  private static func outputs(_ graph: Graph, _ inputs: [Tensor]) throws -> [[String: [Float]]] {
-    let session = Session(try Executable(graph))
+  private static func outputs(_ executable: Executable, _ inputs: [Tensor]) throws -> [[String: [Float]]] {
+    let session = Session(executable)
     return try inputs.map { try session.run(normalized: $0).mapValues { $0.elements(as: Float.self) } }
   }
 }

@@ -24,27 +24,7 @@ public struct ModelFile: Sendable {
   public var architecture: String { graph.architecture }
 
   /// What a user may override when a model is loaded.
-  public struct Options: Sendable {
-    public var poolingExponent: Double?
-    public var preprocessing: Preprocessing?
-    /// The values of an ONNX model to take for the embedding and the logits.
-    public var embeddingOutput: String?
-    public var logitsOutput: String?
-
-    public init(
-      poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil, embeddingOutput: String? = nil,
-      logitsOutput: String? = nil
-    ) {
-      self.poolingExponent = poolingExponent
-      self.preprocessing = preprocessing
-      self.embeddingOutput = embeddingOutput
-      self.logitsOutput = logitsOutput
-    }
-
-    var namesOutputs: Bool { embeddingOutput != nil || logitsOutput != nil }
-    static let namesOutputsOfOther =
-      "--embedding-output and --logits-output name values of an ONNX model, and this is none"
-  }
+  public typealias Options = ModelImporter
 
   /// Opens a checkpoint or a package, whichever it is by its first bytes.
   public static func open(_ path: String, options: Options = Options(), threads: Int) throws -> ModelFile {
@@ -76,7 +56,7 @@ public struct ModelFile: Sendable {
     if options.preprocessing != nil {
       throw PipelineError.option("a package's preprocessing is part of its weights and cannot be overridden")
     }
-    if options.namesOutputs { throw PipelineError.option(Options.namesOutputsOfOther) }
+    if options.namesOutputs { throw PipelineError.option(ModelImporter.namesOutputsOfOther) }
     var graph = try reader.decodedGraph(threads: threads)
     if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
     return ModelFile(
@@ -95,14 +75,11 @@ public struct ImportedCheckpoint: Sendable {
   public init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
     checkpoint = try Checkpoint.read(path: path)
     let state = StateDictionary(checkpoint.tensors.map { ($0.name, $0.tensor) })
-    let importer = ModelImporter(
-      poolingExponent: options.poolingExponent, preprocessing: options.preprocessing,
-      embeddingOutput: options.embeddingOutput, logitsOutput: options.logitsOutput)
     if let network = checkpoint.network {
-      graph = try importer.importGraph(network)
+      graph = try options.importGraph(network)
     } else {
-      if options.namesOutputs { throw PipelineError.option(ModelFile.Options.namesOutputsOfOther) }
-      graph = try importer.importGraph(state)
+      if options.namesOutputs { throw PipelineError.option(ModelImporter.namesOutputsOfOther) }
+      graph = try options.importGraph(state)
     }
     if checksValues, let (name, index) = state.firstNonFinite() {
       throw PipelineError.notFinite(
@@ -140,8 +117,19 @@ extension PackageReader {
     } catch { throw .package(path: path, error) }
   }
 
+  /// The JSON text; errors name the file.
+  func metadataText() throws(PipelineError) -> String {
+    do throws(PackageError) { return try metadata() } catch { throw .package(path: path, error) }
+  }
+
   /// Verifies every hash; errors name the file.
   func check(threads: Int) throws(PipelineError) {
     do throws(PackageError) { try checkAll(threads: threads) } catch { throw .package(path: path, error) }
   }
+}
+
+extension ModelImporter {
+  var namesOutputs: Bool { embeddingOutput != nil || logitsOutput != nil }
+  static let namesOutputsOfOther =
+    "--embedding-output and --logits-output name values of an ONNX model, and this is none"
 }

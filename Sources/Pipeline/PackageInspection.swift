@@ -40,7 +40,7 @@ public struct PackageInspection: Encodable, Sendable {
   public let layers: [Layer]
 
   /// - Parameter checks: verify every hash and every byte of padding.
-  /// - Throws: `PackageError`.
+  /// - Throws: `PipelineError.package`.
   public init(path: String, checks: Bool, threads: Int) throws {
     let reader = try PackageReader.opening(path)
     if checks { try reader.check(threads: threads) }
@@ -54,7 +54,7 @@ public struct PackageInspection: Encodable, Sendable {
     (embeddingDimension, classes) = (reader.info.embeddingDimension, reader.info.classCount)
     (mean, std) = (reader.graph.preprocessing.mean, reader.graph.preprocessing.std)
     isChecked = checks
-    metadata = PackageMetadata(json: try reader.metadata())
+    metadata = PackageMetadata(json: try reader.metadataText())
     layers = reader.graph.nodes.map { Layer($0, in: reader) }
     constantBytes = layers.reduce(0) { $0 + $1.bytes }
     storedConstantBytes = layers.reduce(0) { $0 + $1.storedBytes }

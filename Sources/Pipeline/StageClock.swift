@@ -11,10 +11,16 @@ final class StageClock {
     progress.begin(name, total: total)
     let start = clock.now
     defer {
-      let (whole, attoseconds) = (clock.now - start).components
-      seconds[name, default: 0] += Double(whole) + Double(attoseconds) * 1e-18
+      seconds[name, default: 0] += (clock.now - start).seconds
       progress.end()
     }
     return try body()
+  }
+}
+
+extension Duration {
+  public var seconds: Double {
+    let (whole, attoseconds) = components
+    return Double(whole) + Double(attoseconds) * 1e-18
   }
 }

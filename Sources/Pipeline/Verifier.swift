@@ -1,8 +1,8 @@
 import Fidelity
 import Graphs
 import Images
+import Kernels
 import Runtime
-import Synchronization
 
 /// Runs a reference and a quantised network over the same images and compares what they say.
 public struct Verifier: Sendable {
@@ -15,7 +15,7 @@ public struct Verifier: Sendable {
   }
 
   /// A pair of sessions and the comparisons of one thread.
-  private final class Worker: @unchecked Sendable {
+  private final class Worker {
     let reference: Session
     let quantized: Session
     var accumulator = FidelityAccumulator()
@@ -32,14 +32,9 @@ public struct Verifier: Sendable {
     _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], usesLabels: Bool,
     progress: any ProgressObserver
   ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
-    let workers = Mutex<[Int: Worker]>([:])
+    let workers = WorkerLocal { Worker(reference, quantized) }
     let skipped = try job.run(files, progress: progress) { _, image, workerIndex in
-      let worker = workers.withLock { workers in
-        if let known = workers[workerIndex] { return known }
-        let worker = Worker(reference, quantized)
-        workers[workerIndex] = worker
-        return worker
-      }
+      let worker = workers[workerIndex]
       let input = try evaluation.apply(to: image.pixels)
       let expected = try worker.reference.outputs(for: input)
       let actual = try worker.quantized.outputs(for: input)
@@ -50,9 +45,7 @@ public struct Verifier: Sendable {
           referenceLogits: expected.logits, quantizedLogits: actual.logits,
           label: usesLabels ? image.file.label : nil))
     }
-    let figures = workers.withLock { workers in
-      workers.values.reduce(into: FidelityAccumulator()) { $0.merge($1.accumulator) }.figures()
-    }
+    let figures = workers.all.reduce(into: FidelityAccumulator()) { $0.merge($1.accumulator) }.figures()
     return (figures, skipped)
   }
 }
@@ -68,14 +61,9 @@ public struct ImageOutputs: Sendable {
 extension Session {
   /// Runs one image.
   public func outputs(for image: RGBImage) throws(GraphError) -> ImageOutputs {
-    let result: Result<ImageOutputs, GraphError> = image.pixels.withUnsafeBufferPointer { pixels in
-      Result { () throws(GraphError) in
-        let outputs = try run(pixels: pixels, height: image.height, width: image.width)
-        return ImageOutputs(
-          embedding: outputs[GraphOutput.normalizedEmbedding]?.elements(as: Float.self) ?? [],
-          logits: outputs[GraphOutput.logits]?.elements(as: Float.self) ?? [])
-      }
-    }
-    return try result.get()
+    let outputs = try run(pixels: image.pixels, height: image.height, width: image.width)
+    return ImageOutputs(
+      embedding: outputs[GraphOutput.normalizedEmbedding]?.elements(as: Float.self) ?? [],
+      logits: outputs[GraphOutput.logits]?.elements(as: Float.self) ?? [])
   }
 }

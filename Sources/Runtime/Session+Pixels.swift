@@ -22,6 +22,19 @@ extension Session {
     }
   }
 
+  /// The same for pixels in an array.
+  public func run(
+    pixels: [UInt8], batch: Int = 1, height: Int, width: Int, observer: Observer? = nil
+  ) throws(GraphError) -> [String: Tensor] {
+    // Closures of the standard library's own functions do not carry typed errors through.
+    let result: Result<[String: Tensor], GraphError> = pixels.withUnsafeBufferPointer { pixels in
+      Result { () throws(GraphError) in
+        try run(pixels: pixels, batch: batch, height: height, width: width, observer: observer)
+      }
+    }
+    return try result.get()
+  }
+
   /// Evaluates an NHWC float32 batch that is already normalised; the graph must take floats.
   public func run(normalized input: Tensor) throws(GraphError) -> [String: Tensor] {
     guard !executable.takesPixels else { throw .structure("this graph takes pixels, not normalised values") }

@@ -57,15 +57,22 @@ struct ProtobufReader {
   }
 
   private mutating func varint(_ what: String) throws(FormatError) -> UInt64 {
-    let start = cursor.offset
+    try cursor.varint("\(message), \(what)")
+  }
+}
+
+extension ByteCursor {
+  /// The next integer in protobuf's base 128.
+  mutating func varint(_ field: String) throws(FormatError) -> UInt64 {
+    let start = offset
     var value: UInt64 = 0
-    for shift in stride(from: 0, to: 70, by: 7) {
-      let byte = try cursor.value(UInt8.self, "\(message), \(what)")
+    for shift in stride(from: 0, to: 64, by: 7) {
+      let byte = try self.value(UInt8.self, field)
       // The tenth byte has one bit left to give.
       guard shift < 63 || byte <= 1 else { break }
       value |= UInt64(byte & 0x7F) << UInt64(shift)
       if byte < 0x80 { return value }
     }
-    throw .malformed(field: "\(message), \(what)", offset: start, reason: "the number has more than 64 bits")
+    throw .malformed(field: field, offset: start, reason: "the number has more than 64 bits")
   }
 }

@@ -52,8 +52,7 @@ final class ProgressLine: ProgressObserver {
     var line = "\r\u{1B}[K\(state.stage)"
     if let total = state.total, total > 0 {
       line += "  \(state.done)/\(total)"
-      let (whole, fraction) = (ContinuousClock.now - state.start).components
-      let elapsed = Double(whole) + Double(fraction) * 1e-18
+      let elapsed = (ContinuousClock.now - state.start).seconds
       if state.done > 0, elapsed > 0.2 {
         let rate = Double(state.done) / elapsed
         line += String(format: "  %.1f images/s  %.0f s left", rate, Double(total - state.done) / rate)
