@@ -11,11 +11,48 @@ public struct ValueID: Hashable, Sendable, Comparable {
 public enum ValueFormat: Hashable, Sendable {
   case float32
   case uint8(QuantizationParameters)
+  /// Two planes: the map as uint8, which is all that most operators read, and behind it what the rounding left over, as
+  /// int8 in 1/256 of a step, for readers that add the map to another. So a sum that a map takes part in again and again,
+  /// as in the residual stream of He et al. (arXiv 1512.03385), is rounded to 16 bits and not to 8.
+  case uint8WithRemainder(QuantizationParameters)
 
+  /// The type of an element; that of the first plane where there are two.
   public var elementType: ElementType {
     switch self {
     case .float32: .float32
-    case .uint8: .uint8
+    case .uint8, .uint8WithRemainder: .uint8
+    }
+  }
+
+  /// Scale and zero point; `nil` for float.
+  public var quantization: QuantizationParameters? {
+    switch self {
+    case .float32: nil
+    case .uint8(let parameters), .uint8WithRemainder(let parameters): parameters
+    }
+  }
+
+  /// For people.
+  public var name: String {
+    switch self {
+    case .float32: "float32"
+    case .uint8: "uint8"
+    case .uint8WithRemainder: "uint8 with remainders"
+    }
+  }
+
+  /// Whether it is uint8 without remainders.
+  public var isPlainUInt8: Bool { if case .uint8 = self { true } else { false } }
+
+  /// The form that readers see which do not take remainders.
+  public var withoutRemainder: ValueFormat { quantization.map { .uint8($0) } ?? .float32 }
+
+  /// Bytes of all planes of a map of `elementCount` elements.
+  public func byteCount(elementCount: Int) -> Int {
+    switch self {
+    case .float32: elementCount * 4
+    case .uint8: elementCount
+    case .uint8WithRemainder: elementCount * 2
     }
   }
 }

@@ -23,11 +23,20 @@ public protocol Operator: Sendable {
   /// What quantisation makes of the operator and its output.
   var quantizationRule: QuantizationRule { get }
 
+  /// Which inputs it reads with their remainders, where they have one: those it adds to something.
+  static func readsRemainder(ofInput slot: Int) -> Bool
+
+  /// Whether its output can have remainders.
+  static var makesRemainders: Bool { get }
+
   /// Multiply-accumulates for one evaluation; 0 where they do not dominate.
   func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int
 }
 
 extension Operator {
+  public static func readsRemainder(ofInput slot: Int) -> Bool { false }
+  public static var makesRemainders: Bool { false }
+
   public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int { 0 }
 
   /// The attributes' printed form, "stride=2,2 activation=relu".

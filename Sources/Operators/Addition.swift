@@ -14,6 +14,8 @@ public struct Addition: Operator {
   public init(attributes: Attributes) throws(GraphError) { activation = try ActivationFunction(attributes: attributes) }
   public var attributes: Attributes { ["activation": .string(activation.rawValue)] }
   public var quantizationRule: QuantizationRule { .ownRange }
+  public static func readsRemainder(ofInput slot: Int) -> Bool { true }
+  public static let makesRemainders = true
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let (a, b) = (inputs[0], inputs[1])
@@ -56,7 +58,12 @@ extension Addition: RunnableOperator {
           run.count * channels, Int32(sum.zeroPoint), relu ? Int32(sum.zeroPoint) : 0,
           buffers.output.assumingMemoryBound(to: UInt8.self) + run.first * channels)
       }
-    default: throw .structure("an addition's inputs and output are all float32 or all uint8")
+    case (.float32, _, _), (_, .float32, _), (_, _, .float32):
+      throw .structure("an addition's inputs and output are all float32 or all uint8")
+    case (let a, let b, let sum):
+      return Int8MapSum(
+        kernel: context.kernels.elementwise, map: a, factorSlot: nil, residual: b, residualSlot: 1, output: sum,
+        relu: relu)
     }
   }
 }

@@ -31,7 +31,7 @@ struct Requantization: Sendable {
     }
     output = context.outputFormat
     self.relu = relu
-    let outputScale: Float = if case .uint8(let parameters) = output { parameters.scale } else { 1 }
+    let outputScale = output.quantization?.scale ?? 1
     var folded = [Int32](repeating: 0, count: padded)
     var multiplier = [Float](repeating: 0, count: padded)
     for channel in 0..<channels {
@@ -49,7 +49,7 @@ struct Requantization: Sendable {
     self.multiplier = multiplier
   }
 
-  var outputZeroPoint: Int32 { if case .uint8(let parameters) = output { Int32(parameters.zeroPoint) } else { 0 } }
+  var outputZeroPoint: Int32 { Int32(output.quantization?.zeroPoint ?? 0) }
   var outputMinimum: Int32 { relu ? outputZeroPoint : 0 }
 }
 

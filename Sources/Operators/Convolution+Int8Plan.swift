@@ -114,19 +114,11 @@ struct Int8ConvolutionPlan: PlannedOperator {
     arguments.relu = requantization.relu ? 1 : 0
     arguments.output_zero_point = requantization.outputZeroPoint
     (arguments.output_min, arguments.output_max) = (requantization.outputMinimum, 255)
-    let outputScale: Float
-    switch requantization.output {
-    case .float32: (arguments.store, outputScale) = (Int32(QUERN_STORE_F32), 1)
-    case .uint8(let parameters): (arguments.store, outputScale) = (Int32(QUERN_STORE_U8), parameters.scale)
+    arguments.store = Int32(requantization.output == .float32 ? QUERN_STORE_F32 : QUERN_STORE_U8)
+    if case .uint8WithRemainder = requantization.output {
+      arguments.output_remainder = buffers.output.assumingMemoryBound(to: Int8.self) + output.elementCount
     }
-    switch prepared.residual {
-    case .uint8(let parameters)?:
-      arguments.residual = buffers.inputs[1].assumingMemoryBound(to: UInt8.self)
-      arguments.residual_multiplier = parameters.scale / outputScale
-      arguments.residual_zero_point = Int32(parameters.zeroPoint)
-    case .float32?: arguments.residual_f32 = buffers.inputs[1].assumingMemoryBound(to: Float.self)
-    case nil: break
-    }
+    if let format = prepared.residual, let residual { setResidual(buffers.inputs[1], format, residual, in: &arguments) }
     arguments.residual_stride = output.channels
     requantization.bias.withUnsafeBufferPointer { bias in
       requantization.multiplier.withUnsafeBufferPointer { multiplier in
@@ -137,6 +129,21 @@ struct Int8ConvolutionPlan: PlannedOperator {
           body(arguments)
         }
       }
+    }
+  }
+
+  private func setResidual(
+    _ map: UnsafeRawPointer, _ format: ValueFormat, _ shape: Shape, in arguments: inout quern_igemm_args
+  ) {
+    guard let parameters = format.quantization else {
+      arguments.residual_f32 = map.assumingMemoryBound(to: Float.self)
+      return
+    }
+    arguments.residual = map.assumingMemoryBound(to: UInt8.self)
+    arguments.residual_multiplier = parameters.scale / (requantization.output.quantization?.scale ?? 1)
+    arguments.residual_zero_point = Int32(parameters.zeroPoint)
+    if case .uint8WithRemainder = format {
+      arguments.residual_remainder = map.assumingMemoryBound(to: Int8.self) + shape.elementCount
     }
   }
 
@@ -159,10 +166,12 @@ struct Int8ConvolutionPlan: PlannedOperator {
     arguments.multiplier += channel
     let elementSize = requantization.output == .float32 ? 4 : 1
     arguments.output += element * elementSize
+    if arguments.output_remainder != nil { arguments.output_remainder += element }
     guard let residual else { return }
     let run = PixelRun(output: output, inputs: [residual], first: firstRow, count: arguments.rows)
     let start = run.start(ofInput: 0) * output.channels + channel
     if arguments.residual != nil { arguments.residual += start }
+    if arguments.residual_remainder != nil { arguments.residual_remainder += start }
     if arguments.residual_f32 != nil { arguments.residual_f32 += start }
   }
 

@@ -85,6 +85,10 @@ public struct Convolution: Operator {
     Convolution(window: window, groups: merging.groups, activation: activation)
   }
 
+  /// The residual is added to the accumulators before they are rounded.
+  public static func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 }
+  public static let makesRemainders = true
+
   /// Whether every channel has a filter of its own.
   public func isDepthwise(weight: Shape) -> Bool {
     groups > 1 && weight.rank == 4 && weight[3] == 1 && weight[0] == groups
@@ -102,7 +106,7 @@ extension Convolution: RunnableOperator {
         return try FloatDepthwiseConvolution(self, context)
       }
       return try FloatConvolution(self, context)
-    case .uint8(let input):
+    case .uint8(let input), .uint8WithRemainder(let input):
       try context.refuseConstants(except: ["weight", "weight_scale", "bias", "padding_value"])
       return try prepareInt8(context, input: input)
     }

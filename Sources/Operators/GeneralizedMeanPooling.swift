@@ -78,7 +78,7 @@ extension GeneralizedMeanPooling: RunnableOperator {
       self.op = op
       self.kernel = kernel
       self.input = input
-      if case .uint8(let parameters) = input {
+      if let parameters = input.quantization {
         table = (0...255).map { op.power(parameters.dequantize(UInt8($0))) }
       } else {
         table = []
@@ -103,15 +103,15 @@ extension GeneralizedMeanPooling: RunnableOperator {
       for image in 0..<input.batch {
         let row = target + image * output.channels
         let first = image * pixels * input.channels
-        switch prepared.input {
-        case .float32: pool(buffers.inputs[0].assumingMemoryBound(to: Float.self) + first, to: row)
-        case .uint8(let parameters):
+        if let parameters = prepared.input.quantization {
           let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + first
           if prepared.op.exponent == 1 {
             average(map, parameters, sums: buffers.scratch.assumingMemoryBound(to: UInt32.self), to: row)
           } else {
             pool(map, to: row)
           }
+        } else {
+          pool(buffers.inputs[0].assumingMemoryBound(to: Float.self) + first, to: row)
         }
         if prepared.op.appendsOne { row[input.channels] = 1 }
       }

@@ -21,8 +21,7 @@ extension ReLU: RunnableOperator {
     guard context.inputFormats[0] == context.outputFormat else {
       throw .structure("relu's input and output differ in format")
     }
-    switch context.outputFormat {
-    case .float32:
+    guard let zeroPoint = context.outputFormat.quantization?.zeroPoint else {
       return ElementwiseOperator { shape, buffers, range in
         let input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
         let output = buffers.output.assumingMemoryBound(to: Float.self)
@@ -30,13 +29,12 @@ extension ReLU: RunnableOperator {
           output[index] = max(input[index], 0)
         }
       }
-    case .uint8(let parameters):
-      return ElementwiseOperator { shape, buffers, range in
-        let input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
-        let output = buffers.output.assumingMemoryBound(to: UInt8.self)
-        for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
-          output[index] = max(input[index], parameters.zeroPoint)
-        }
+    }
+    return ElementwiseOperator { shape, buffers, range in
+      let input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
+      let output = buffers.output.assumingMemoryBound(to: UInt8.self)
+      for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
+        output[index] = max(input[index], zeroPoint)
       }
     }
   }

@@ -64,7 +64,7 @@ public enum ActivationLayout {
   public static func marginByteCount(shape: Shape, format: ValueFormat) -> Int {
     switch format {
     case .float32: 0
-    case .uint8: roundUp(shape.channels, to: alignment)
+    case .uint8, .uint8WithRemainder: roundUp(shape.channels, to: alignment)
     }
   }
 

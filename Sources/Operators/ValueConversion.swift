@@ -3,7 +3,7 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Values of one format written in another, each rounded once at most.
+/// Values of one format written in another, each rounded once at most. Formats have no remainders here.
 struct ValueConversion: @unchecked Sendable {
   let from: ValueFormat
   let to: ValueFormat
@@ -21,17 +21,17 @@ struct ValueConversion: @unchecked Sendable {
       output.copyMemory(from: input, byteCount: count * to.elementType.byteCount)
       return
     }
-    switch (from, to) {
-    case (.float32, .float32): break
-    case (.float32, .uint8(let parameters)):
+    switch (from.quantization, to.quantization) {
+    case (nil, nil): break
+    case (nil, let parameters?):
       kernel.quantize(
         input.assumingMemoryBound(to: Float.self), count, parameters.scale, Int32(parameters.zeroPoint),
         output.assumingMemoryBound(to: UInt8.self))
-    case (.uint8(let parameters), .float32):
+    case (let parameters?, nil):
       kernel.dequantize(
         input.assumingMemoryBound(to: UInt8.self), count, parameters.scale, Int32(parameters.zeroPoint),
         output.assumingMemoryBound(to: Float.self))
-    case (.uint8(let a), .uint8(let b)):
+    case (let a?, let b?):
       kernel.requantize(
         input.assumingMemoryBound(to: UInt8.self), Int32(a.zeroPoint), a.scale / b.scale, count,
         Int32(b.zeroPoint), 0, output.assumingMemoryBound(to: UInt8.self))

@@ -4,7 +4,6 @@ import Files
 struct FileHeader: Hashable, Sendable {
   static let magic: [UInt8] = [0x89] + Array("QUERN\r\n".utf8)
   static let major = 1
-  static let minor = 0
   /// The header with its own hash.
   static let byteCount = 160
   /// The part of it that its own hash covers.
@@ -13,6 +12,7 @@ struct FileHeader: Hashable, Sendable {
   static let alignment = 64
 
   var minor: Int
+  var obligations: Obligations
   var fileLength: Int
   var indexOffset: Int
   var indexLength: Int
@@ -31,7 +31,7 @@ struct FileHeader: Hashable, Sendable {
     writer.append(UInt16(Self.major))
     writer.append(UInt16(clamping: minor))
     writer.append(UInt32(Self.byteCount))
-    writer.append(UInt64(0))  // obligations: none in this version
+    writer.append(obligations.rawValue)
     writer.append(UInt64(fileLength))
     writer.append(UInt64(indexOffset))
     writer.append(UInt64(indexLength))
@@ -62,8 +62,8 @@ struct FileHeader: Hashable, Sendable {
 
     let size = try fields.read(UInt32.self, "header size")
     guard size == byteCount else { throw fields.invalid("header size", at: 12, "\(size) instead of \(byteCount)") }
-    let obligations = try fields.read(UInt64.self, "obligations")
-    guard obligations == 0 else { throw .unknownObligations(bits: obligations) }
+    let obligations = Obligations(rawValue: try fields.read(UInt64.self, "obligations"))
+    guard obligations.isSubset(of: .known) else { throw .unknownObligations(bits: obligations.rawValue) }
     let stated = try fields.size("file length")
     guard stated == fileLength else { throw .fileLength(stated: stated, actual: fileLength) }
     let indexOffset = try fields.size("index offset")
@@ -77,7 +77,7 @@ struct FileHeader: Hashable, Sendable {
     }
     try fields.expectZeros(16, "reserved")
     return FileHeader(
-      minor: minor, fileLength: stated, indexOffset: indexOffset, indexLength: indexLength,
+      minor: minor, obligations: obligations, fileLength: stated, indexOffset: indexOffset, indexLength: indexLength,
       indexHash: try fields.digest("index hash"), contentHash: try fields.digest("content hash"))
   }
 

@@ -31,8 +31,8 @@ enum GraphSection {
   private static func encode(_ format: ValueFormat, to writer: inout ByteWriter) {
     switch format {
     case .float32: writer.append(UInt8(1))
-    case .uint8(let parameters):
-      writer.append(UInt8(2))
+    case .uint8(let parameters), .uint8WithRemainder(let parameters):
+      writer.append(UInt8(format == .uint8(parameters) ? 2 : 3))
       writer.append(parameters.scale)
       writer.append(parameters.zeroPoint)
     }
@@ -135,10 +135,11 @@ enum GraphSection {
     let start = fields.offset
     switch try fields.read(UInt8.self, "value format") {
     case 1: return .float32
-    case 2:
+    case let tag where tag == 2 || tag == 3:
       let scale = try fields.float("scale")
       guard scale > 0, scale.isFinite else { throw fields.invalid("scale", at: start + 1, "is \(scale)") }
-      return .uint8(QuantizationParameters(scale: scale, zeroPoint: try fields.read(UInt8.self, "zero point")))
+      let parameters = QuantizationParameters(scale: scale, zeroPoint: try fields.read(UInt8.self, "zero point"))
+      return tag == 2 ? .uint8(parameters) : .uint8WithRemainder(parameters)
     case let tag: throw fields.invalid("value format", at: start, "\(tag) is unknown")
     }
   }

@@ -6,7 +6,7 @@ package struct PackageLayout: Sendable {
   package let pieces: [PendingSection.Bytes]
   package let summary: PackageSummary
 
-  package init(_ sections: [PendingSection]) throws(PackageError) {
+  package init(_ sections: [PendingSection], obligations: Obligations = []) throws(PackageError) {
     var entries: [SectionEntry] = []
     var pieces: [PendingSection.Bytes] = []
     var end = FileHeader.byteCount
@@ -24,7 +24,7 @@ package struct PackageLayout: Sendable {
     let indexOffset = try Self.place(after: end, byteCount: index.count)
     pieces += [.array([UInt8](repeating: 0, count: indexOffset - end)), .array(index)]
     let header = FileHeader(
-      minor: FileHeader.minor, fileLength: indexOffset + index.count, indexOffset: indexOffset,
+      minor: obligations.minorVersion, obligations: obligations, fileLength: indexOffset + index.count, indexOffset: indexOffset,
       indexLength: index.count, indexHash: SHA256.hash(index), contentHash: SectionIndex.contentHash(entries))
     pieces.insert(.array(header.encoded()), at: 0)
 

@@ -11,7 +11,7 @@ public enum PackageWriter {
   @discardableResult
   public static func write(_ package: Package, to path: String, threads: Int = 1) throws(PackageError) -> PackageSummary
   {
-    let layout = try PackageLayout(try sections(of: package, threads: threads))
+    let layout = try layout(of: package, threads: threads)
     try layout.write(toPath: path)
     return layout.summary
   }
@@ -21,7 +21,7 @@ public enum PackageWriter {
   public static func write(
     _ package: Package, to file: AtomicFile, threads: Int = 1
   ) throws(PackageError) -> PackageSummary {
-    let layout = try PackageLayout(try sections(of: package, threads: threads))
+    let layout = try layout(of: package, threads: threads)
     try layout.write(to: file)
     return layout.summary
   }
@@ -32,7 +32,8 @@ public enum PackageWriter {
   public static func write(
     _ reader: PackageReader, metadata: String, to path: String, threads: Int = 1
   ) throws(PackageError) -> PackageSummary {
-    let layout = try PackageLayout(try sections(of: reader, metadata: metadata, threads: threads))
+    let layout = try PackageLayout(
+      try sections(of: reader, metadata: metadata, threads: threads), obligations: Obligations(reader.graph))
     try layout.write(toPath: path)
     return layout.summary
   }
@@ -50,7 +51,14 @@ public enum PackageWriter {
   package static func encode(
     _ package: Package, threads: Int = 1, compressing: Bool = true
   ) throws(PackageError) -> [UInt8] {
-    try PackageLayout(try sections(of: package, threads: threads, compressing: compressing)).bytes
+    try layout(of: package, threads: threads, compressing: compressing).bytes
+  }
+
+  private static func layout(
+    of package: Package, threads: Int, compressing: Bool = true
+  ) throws(PackageError) -> PackageLayout {
+    let sections = try sections(of: package, threads: threads, compressing: compressing)
+    return try PackageLayout(sections, obligations: Obligations(GraphRecord(package.graph, tensorNumbers: [:])))
   }
 
   /// The sections of a package, in the order of the file.

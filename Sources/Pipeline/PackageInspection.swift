@@ -10,7 +10,7 @@ public struct PackageInspection: Encodable, Sendable {
     public let name: String
     public let op: String
     public let attributes: String
-    /// "uint8" or "float32": how the output is held.
+    /// How the output is held: "float32", "uint8" or "uint8 with remainders".
     public let output: String
     public let scale: Float?
     public let zeroPoint: UInt8?
@@ -89,7 +89,7 @@ public struct PackageInspection: Encodable, Sendable {
   private var plan: String {
     let names = layers.map(\.name.count).max() ?? 0
     return layers.map { layer in
-      let format = layer.scale.map { "uint8 scale \($0) zero \(layer.zeroPoint ?? 0)" } ?? layer.output
+      let format = layer.output + (layer.scale.map { ", scale \($0), zero \(layer.zeroPoint ?? 0)" } ?? "")
       return layer.name + String(repeating: " ", count: names + 2 - layer.name.count)
         + "\(layer.op) -> \(format)" + (layer.bytes > 0 ? "  \(layer.bytes) bytes in \(layer.storedBytes)" : "")
     }.joined(separator: "\n")
@@ -101,8 +101,8 @@ extension PackageInspection.Layer {
     name = node.name
     op = node.operatorName
     attributes = node.attributes.sorted.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
-    output = "\(node.format.elementType)"
-    if case .uint8(let parameters) = node.format {
+    output = node.format.name
+    if let parameters = node.format.quantization {
       (scale, zeroPoint) = (parameters.scale, parameters.zeroPoint)
     } else {
       (scale, zeroPoint) = (nil, nil)

@@ -68,7 +68,7 @@ public struct QuantizationApplier: Sendable {
     guard var weight = constants["weight"], weight.elementType == .float32, weight.shape.rank == 4 else {
       throw .constant(role: "weight", problem: "is missing or not float32 with 4 axes")
     }
-    guard case .uint8(let parameters) = input else { throw .structure("reads a float map") }
+    guard let parameters = input.quantization else { throw .structure("reads a float map") }
     let channels = weight.shape[0]
     var bias = [Double](repeating: 0, count: channels)
     if let given = constants["bias"] {

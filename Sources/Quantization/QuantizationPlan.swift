@@ -1,3 +1,4 @@
+import Calibration
 import Graphs
 import Tensors
 
@@ -12,6 +13,22 @@ public struct QuantizationPlan: Sendable {
     public let observed: ClosedRange<Float>?
     /// Why it is held this way.
     public let reason: String
+
+    /// The same with remainders, where it is uint8.
+    ///
+    /// - Parameters:
+    ///   - rangeMethod: for another range, of the given histogram: one with remainders need not be narrow.
+    func withRemainder(rangeMethod: RangeMethod? = nil, _ histogram: ActivationHistogram? = nil) -> Activation {
+      guard case .uint8(let parameters) = format else { return self }
+      guard let rangeMethod, let histogram else {
+        return Activation(
+          name: name, format: .uint8WithRemainder(parameters), observed: observed,
+          reason: "\(reason); with remainders for what adds it")
+      }
+      return Activation(
+        name: name, format: .uint8WithRemainder(histogram.parameters(rangeMethod)), observed: observed,
+        reason: "\(rangeMethod.name), with remainders: it is only added")
+    }
   }
 
   /// How a node computes.

@@ -23,19 +23,50 @@ public struct QuantizationPlanner: Sendable {
       name: "input", format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)), observed: 0...255,
       reason: "the pixels themselves: preprocessing is folded into the first convolution")
     let readsInFloat = Self.valuesReadInFloat(graph, consumers)
+    let readsRemainder = Self.valuesReadWithRemainder(graph, consumers)
     var ranges: [ValueID: QuantizationParameters] = [:]
     for node in graph.nodes {
       plan.arithmetic[node.name] = Self.arithmetic(of: node)
       let owner = Self.rangeOwner(of: node.output, graph, consumers, readsInFloat)
-      plan.activations[node.output] = activation(of: node, readsInFloat, plan, statistics) {
+      let activation = activation(of: node, readsInFloat, plan, statistics) {
         let parameters =
           ranges[owner] ?? statistics.histograms[owner]?.parameters(rangeMethod)
           ?? QuantizationParameters(scale: 1, zeroPoint: 0)
         ranges[owner] = parameters
         return (parameters, owner == node.output)
       }
+      plan.activations[node.output] =
+        switch readsRemainder[node.output] {
+        case nil: activation
+        case .byAll?: activation.withRemainder(rangeMethod: .minMax, statistics.histograms[node.output])
+        case .bySome?: activation.withRemainder()
+        }
     }
     return plan
+  }
+
+  /// Who reads a value's remainders.
+  private enum RemainderReaders { case byAll, bySome }
+
+  /// The values that are added to others, by makers that can keep what rounding to 8 bits leaves over.
+  private static func valuesReadWithRemainder(
+    _ graph: Graph, _ consumers: [ValueID: [Int]]
+  ) -> [ValueID: RemainderReaders] {
+    var result: [ValueID: RemainderReaders] = [:]
+    for node in graph.nodes where type(of: node.op).makesRemainders {
+      if let convolution = node.op as? Convolution,
+        convolution.isDepthwise(weight: node.constants["weight"]?.shape ?? [])
+      {
+        continue
+      }
+      let reads = (consumers[node.output] ?? []).flatMap { reader in
+        let reader = graph.nodes[reader]
+        return reader.inputs.indices.filter { reader.inputs[$0] == node.output }
+          .map { type(of: reader.op).readsRemainder(ofInput: $0) }
+      }
+      if reads.contains(true) { result[node.output] = reads.contains(false) ? .bySome : .byAll }
+    }
+    return result
   }
 
   private func checkInput(_ graph: Graph, _ readers: [Int]) throws(GraphError) {
@@ -107,7 +138,7 @@ public struct QuantizationPlanner: Sendable {
     case .float, .floatWithInt8Weights:
       return decide(.float32, "\(node.kind) computes in float")
     case .sameAsInput:
-      let format = plan.activations[node.inputs[0]]?.format ?? .float32
+      let format = plan.activations[node.inputs[0]]?.format.withoutRemainder ?? .float32
       return decide(format, "\(node.kind) keeps its input's format")
     case .ownRange:
       if readsInFloat.contains(node.output) {

@@ -19,10 +19,13 @@ public final class Executable: Sendable {
     for node in graph.nodes {
       do throws(GraphError) {
         guard let op = node.op as? any RunnableOperator else { throw .unknownOperator(node.kind) }
+        if case .uint8WithRemainder = graph.format(of: node.output), !type(of: node.op).makesRemainders {
+          throw .structure("\(node.kind) makes no remainders")
+        }
         prepared.append(
           try op.prepare(
             PreparationContext(
-              kernels: kernels, inputFormats: node.inputs.map { graph.format(of: $0) },
+              kernels: kernels, inputFormats: graph.inputFormats(of: node),
               outputFormat: graph.format(of: node.output), constants: node.constants)))
       } catch {
         throw .at(node: node.name, error)
@@ -33,4 +36,14 @@ public final class Executable: Sendable {
 
   /// Whether the input is pixels (uint8) rather than normalised float.
   public var takesPixels: Bool { graph.format(of: graph.input) != .float32 }
+}
+
+extension Graph {
+  /// The formats in which a node reads its inputs: without remainders, unless its operator takes them.
+  fileprivate func inputFormats(of node: Node) -> [ValueFormat] {
+    node.inputs.enumerated().map { slot, value in
+      let format = format(of: value)
+      return type(of: node.op).readsRemainder(ofInput: slot) ? format : format.withoutRemainder
+    }
+  }
 }

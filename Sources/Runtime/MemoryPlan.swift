@@ -29,7 +29,7 @@ package struct MemoryPlan: Sendable {
       let format = graph.format(of: ValueID(index))
       let margin = ActivationLayout.marginByteCount(shape: shape, format: format)
       let size = ActivationLayout.roundUp(
-        margin + shape.elementCount * format.elementType.byteCount + ActivationLayout.readableBytesBehind,
+        margin + format.byteCount(elementCount: shape.elementCount) + ActivationLayout.readableBytesBehind,
         to: ActivationLayout.alignment)
       blocks.append(
         Block(value: index, margin: margin, size: size, first: firstUse[index], last: lastUse[index], offset: 0))

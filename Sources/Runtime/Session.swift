@@ -25,7 +25,7 @@ public final class Session {
 
   deinit { free(arena.baseAddress) }
 
-  /// One value as it is computed: float32 NHWC or NC, or uint8.
+  /// One value as it is computed: float32 NHWC or NC, or uint8, with its remainders behind it where it has them.
   public typealias Observer = (_ value: ValueID, _ shape: Shape, _ bytes: UnsafeRawBufferPointer) -> Void
 
   /// Evaluates the graph on a batch whose elements, NHWC float32 or uint8 pixels as the graph's input format says,
@@ -44,7 +44,7 @@ public final class Session {
     let graph = executable.graph
     let address = { (value: ValueID) in base + (plan.memory.offsets[value.index] ?? 0) }
     let bytes = { (value: ValueID) -> UnsafeMutableRawBufferPointer in
-      let count = (plan.shapes[value.index]?.elementCount ?? 0) * graph.format(of: value).elementType.byteCount
+      let count = graph.format(of: value).byteCount(elementCount: plan.shapes[value.index]?.elementCount ?? 0)
       return UnsafeMutableRawBufferPointer(start: address(value), count: count)
     }
 
@@ -71,8 +71,9 @@ public final class Session {
       let source = bytes(output.value)
       switch executable.graph.format(of: output.value) {
       case .float32: result[output.name] = Tensor(Array(source.bindMemory(to: Float.self)), shape: shape)
-      case .uint8(let parameters):
-        result[output.name] = Tensor(source.map { parameters.dequantize($0) }, shape: shape)
+      case .uint8(let parameters), .uint8WithRemainder(let parameters):
+        let levels = source.prefix(shape.elementCount)
+        result[output.name] = Tensor(levels.map { parameters.dequantize($0) }, shape: shape)
       }
     }
     return result
@@ -83,10 +84,9 @@ public final class Session {
 
   /// Fills the margin before a uint8 map with its zero point; other values that had these bytes may have changed them.
   private func writeMargin(of value: ValueID, _ plan: Plan, at address: UnsafeMutableRawPointer) {
-    guard case .uint8(let parameters) = executable.graph.format(of: value), let shape = plan.shapes[value.index] else {
-      return
-    }
-    let margin = ActivationLayout.marginByteCount(shape: shape, format: .uint8(parameters))
+    let format = executable.graph.format(of: value)
+    guard let parameters = format.quantization, let shape = plan.shapes[value.index] else { return }
+    let margin = ActivationLayout.marginByteCount(shape: shape, format: format)
     (address - margin).initializeMemory(as: UInt8.self, repeating: parameters.zeroPoint, count: margin)
   }
 

@@ -2,7 +2,7 @@ import CKernels
 
 /// One product with everything it needs, and what it must give.
 struct IgemmProblem: CustomStringConvertible {
-  enum Residual: CaseIterable { case none, uint8, float32 }
+  enum Residual: CaseIterable { case none, uint8, uint8WithRemainder, float32 }
 
   var description: String
   var rows: Int
@@ -16,10 +16,12 @@ struct IgemmProblem: CustomStringConvertible {
   var bias: [Int32]
   var multiplier: [Float]
   var storesFloat: Bool
+  var wantsRemainders: Bool
   var relu: Bool
   var range: OutputRange
   var residual: Residual
   var residualBytes: [UInt8]
+  var residualRemainders: [Int8]
   var residualFloats: [Float]
   var residualMultiplier: Float
   var residualZeroPoint: Int32
@@ -40,11 +42,13 @@ struct IgemmProblem: CustomStringConvertible {
     let scale = 100 / (Float(taps * tapBytes).squareRoot() * 10_000)
     multiplier = random.floats(padded, in: 0...(Bool.random(using: &random) ? scale : 1000 * scale))
     storesFloat = Bool.random(using: &random)
+    wantsRemainders = Bool.random(using: &random)
     relu = Bool.random(using: &random)
     range = OutputRange(using: &random)
-    residual = Residual.allCases[Int.random(in: 0..<3, using: &random)]
+    residual = Residual.allCases.randomElement(using: &random) ?? .none
     let residualCount = rows * (channels + residualPadding) - residualPadding
     residualBytes = random.bytes(residualCount)
+    residualRemainders = random.bytes(residualCount).map { Int8(bitPattern: $0) }
     residualFloats = random.floats(residualCount, in: -100...100)
     for special in [Float.nan, .infinity, -.infinity, -0.0] where Bool.random(using: &random) {
       residualFloats[Int.random(in: 0..<residualCount, using: &random)] = special
@@ -55,6 +59,8 @@ struct IgemmProblem: CustomStringConvertible {
       "seed \(seed): \(rows) rows, \(taps) taps of \(tapBytes), \(channels) channels, offsets \(usesOffsets), "
       + "float \(storesFloat), relu \(relu), residual \(residual)"
   }
+
+  var storesRemainders: Bool { wantsRemainders && !storesFloat }
 
   /// Accumulators by the header's formula, in 64 bits: those of real layers fit in 32 at the end.
   func accumulator(row: Int, channel: Int) -> Int64 {
@@ -73,6 +79,10 @@ struct IgemmProblem: CustomStringConvertible {
     switch residual {
     case .none: return scaled
     case .uint8: return scaled + Float(Int32(residualBytes[at]) - residualZeroPoint) * residualMultiplier
+    case .uint8WithRemainder:
+      return scaled
+        + scaledLevel(
+          residualBytes[at], residualRemainders[at], zeroPoint: residualZeroPoint, factor: residualMultiplier)
     case .float32: return scaled + residualFloats[at]
     }
   }
@@ -93,6 +103,13 @@ struct IgemmProblem: CustomStringConvertible {
     }
   }
 
+  func expectedRemainders() -> [Int8] {
+    eachOutput(0x5A) {
+      let q = requantised($0, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: range.maximum)
+      return remainder($0, q, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: range.maximum)
+    }
+  }
+
   func expectedFloats() -> [Float] {
     eachOutput(-12345) { relu ? ($0 > 0 ? $0 : 0) : $0 }
   }
@@ -103,15 +120,17 @@ struct IgemmProblem: CustomStringConvertible {
     return packed
   }
 
-  /// The bytes or the floats that a kernel gives.
-  func run(_ kernel: quern_igemm_kernel) -> (bytes: [UInt8], floats: [Float]) {
+  /// The bytes, with their remainders where they are wanted, or the floats that a kernel gives.
+  func run(_ kernel: quern_igemm_kernel) -> (bytes: [UInt8], remainders: [Int8], floats: [Float]) {
     let stride = channels + outputPadding
     let bytes = GuardedBuffer([UInt8](repeating: 0xA5, count: storesFloat ? 0 : rows * stride))
+    let remainders = GuardedBuffer([Int8](repeating: 0x5A, count: storesRemainders ? rows * stride : 0))
     let floats = GuardedBuffer([Float](repeating: -12345, count: storesFloat ? rows * stride : 0))
     let buffers = (
       input: GuardedBuffer(input), offsets: GuardedBuffer(offsets ?? []), weights: GuardedBuffer(packedWeights()),
       bias: GuardedBuffer(bias), multiplier: GuardedBuffer(multiplier),
-      residualBytes: GuardedBuffer(residualBytes), residualFloats: GuardedBuffer(residualFloats)
+      residualBytes: GuardedBuffer(residualBytes), residualFloats: GuardedBuffer(residualFloats),
+      residualRemainders: GuardedBuffer(residualRemainders)
     )
     withExtendedLifetime(buffers) {
       var arguments = quern_igemm_args()
@@ -132,13 +151,17 @@ struct IgemmProblem: CustomStringConvertible {
       arguments.output_max = range.maximum
       arguments.output = storesFloat ? UnsafeMutableRawPointer(floats.pointer) : UnsafeMutableRawPointer(bytes.pointer)
       arguments.output_stride = stride
-      arguments.residual = residual == .uint8 ? UnsafePointer(buffers.residualBytes.pointer) : nil
+      arguments.output_remainder = storesRemainders ? remainders.pointer : nil
+      let isLevels = residual == .uint8 || residual == .uint8WithRemainder
+      arguments.residual = isLevels ? UnsafePointer(buffers.residualBytes.pointer) : nil
+      arguments.residual_remainder =
+        residual == .uint8WithRemainder ? UnsafePointer(buffers.residualRemainders.pointer) : nil
       arguments.residual_f32 = residual == .float32 ? UnsafePointer(buffers.residualFloats.pointer) : nil
       arguments.residual_stride = channels + residualPadding
       arguments.residual_multiplier = residualMultiplier
       arguments.residual_zero_point = residualZeroPoint
       kernel.run(&arguments)
     }
-    return (bytes.values, floats.values)
+    return (bytes.values, remainders.values, floats.values)
   }
 }

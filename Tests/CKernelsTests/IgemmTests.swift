@@ -10,6 +10,9 @@ import Testing
         ? firstDifference(result.floats, problem.expectedFloats())
         : firstDifference(result.bytes, problem.expectedBytes())
       #expect(difference == nil, "\(name), \(problem)")
+      if problem.storesRemainders {
+        #expect(firstDifference(result.remainders, problem.expectedRemainders()) == nil, "\(name), \(problem)")
+      }
     }
   }
 

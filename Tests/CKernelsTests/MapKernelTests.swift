@@ -101,40 +101,72 @@ import Testing
     }
   }
 
-  @Test(arguments: channelCounts, [(false, false), (true, false), (false, true), (true, true)])
-  func channelScales(channels: Int, having: (residual: Bool, floatMap: Bool)) {
+  /// What takes part in a scaled sum.
+  struct ScaleParts: OptionSet, Sendable {
+    let rawValue: Int
+    static let floatMap = ScaleParts(rawValue: 1)
+    static let mapRemainder = ScaleParts(rawValue: 2)
+    static let residual = ScaleParts(rawValue: 4)
+    static let residualRemainder = ScaleParts(rawValue: 8)
+  }
+
+  @Test(arguments: channelCounts, 0..<16)
+  func scaledSums(channels: Int, parts: Int) {
+    let having = ScaleParts(rawValue: parts)
     var random = Random(seed: UInt64(channels))
     let rows = 5
-    let map = random.bytes(rows * channels)
-    let reals = random.floats(rows * channels, in: -90...90)
-    let residual = random.bytes(rows * channels)
+    let count = rows * channels
+    let (map, residual) = (random.bytes(count), random.bytes(count))
+    let mapRemainders = random.bytes(count).map { Int8(bitPattern: $0) }
+    let residualRemainders = random.bytes(count).map { Int8(bitPattern: $0) }
+    let reals = random.floats(count, in: -90...90)
     var factors = random.floats(channels, in: -2...2)
     if channels > 8 { factors[3] = .nan }
     let range = OutputRange(using: &random)
     let (za, zr, mr) = (Int32(77), Int32(5), Float(0.37))
-    var expectedBytes: [UInt8] = []
-    var expectedFloats: [Float] = []
-    for index in 0..<rows * channels {
-      var real = (having.floatMap ? reals[index] : Float(Int32(map[index]) - za)) * factors[index % channels]
-      if having.residual { real = real + Float(Int32(residual[index]) - zr) * mr }
-      expectedBytes.append(
-        requantised(real, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: 255))
-      expectedFloats.append(real > 0 ? real : 0)
+    func term(_ q: UInt8, _ rest: Int8, _ zero: Int32, _ factor: Float, _ hasRemainder: Bool) -> Float {
+      hasRemainder ? scaledLevel(q, rest, zeroPoint: zero, factor: factor) : Float(Int32(q) - zero) * factor
+    }
+    let sums = (0..<count).map { index in
+      let factor = factors[index % channels]
+      let scaled =
+        having.contains(.floatMap)
+        ? reals[index] * factor
+        : term(map[index], mapRemainders[index], za, factor, having.contains(.mapRemainder))
+      guard having.contains(.residual) else { return scaled }
+      return scaled
+        + term(residual[index], residualRemainders[index], zr, mr, having.contains(.residualRemainder))
+    }
+    let levels = sums.map { requantised($0, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: 255) }
+    let remainders = zip(sums, levels).map {
+      remainder($0, $1, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: 255)
     }
     for (name, kernel) in elementwiseTiers {
-      let (a, f, r) = (GuardedBuffer(map), GuardedBuffer(factors), GuardedBuffer(residual))
-      let x = GuardedBuffer(reals)
-      let floats = having.floatMap ? UnsafePointer(x.pointer) : nil
-      let other = having.residual ? UnsafePointer(r.pointer) : nil
-      let q = GuardedBuffer([UInt8](repeating: 0xA5, count: rows * channels))
-      kernel.scale_u8(
-        a.pointer, za, floats, f.pointer, other, zr, mr, rows, channels, range.zeroPoint, range.minimum, q.pointer)
-      #expect(firstDifference(q.values, expectedBytes) == nil, "\(name), \(channels) channels")
-      let y = GuardedBuffer([Float](repeating: -12345, count: rows * channels))
-      withExtendedLifetime((r, x)) {
-        kernel.scale_f32(a.pointer, za, floats, f.pointer, other, zr, mr, rows, channels, 1, y.pointer)
+      let (a, f, r, x) = (GuardedBuffer(map), GuardedBuffer(factors), GuardedBuffer(residual), GuardedBuffer(reals))
+      let (ra, rr) = (GuardedBuffer(mapRemainders), GuardedBuffer(residualRemainders))
+      let (q, e) = (GuardedBuffer([UInt8](repeating: 0xA5, count: count)), GuardedBuffer([Int8](repeating: 1, count: count)))
+      let y = GuardedBuffer([Float](repeating: -12345, count: count))
+      withExtendedLifetime((a, f, r, x, ra, rr)) {
+        var arguments = quern_scale_args()
+        (arguments.map, arguments.map_zero_point) = (UnsafePointer(a.pointer), za)
+        arguments.map_remainder = having.contains(.mapRemainder) ? UnsafePointer(ra.pointer) : nil
+        arguments.reals = having.contains(.floatMap) ? UnsafePointer(x.pointer) : nil
+        arguments.factors = UnsafePointer(f.pointer)
+        arguments.residual = having.contains(.residual) ? UnsafePointer(r.pointer) : nil
+        arguments.residual_remainder = having.contains(.residualRemainder) ? UnsafePointer(rr.pointer) : nil
+        (arguments.residual_zero_point, arguments.residual_multiplier) = (zr, mr)
+        (arguments.rows, arguments.channels) = (rows, channels)
+        (arguments.output_zero_point, arguments.output_min) = (range.zeroPoint, range.minimum)
+        arguments.output = q.pointer
+        kernel.scale(&arguments)
+        #expect(firstDifference(q.values, levels) == nil, "\(name), \(channels) channels")
+        arguments.output_remainder = e.pointer
+        kernel.scale(&arguments)
+        #expect(firstDifference(e.values, remainders) == nil, "\(name), \(channels) channels")
+        (arguments.output_f32, arguments.relu) = (y.pointer, 1)
+        kernel.scale(&arguments)
+        #expect(firstDifference(y.values, sums.map { $0 > 0 ? $0 : 0 }) == nil, "\(name), \(channels) channels")
       }
-      #expect(firstDifference(y.values, expectedFloats) == nil, "\(name), \(channels) channels")
     }
   }
 }

@@ -81,10 +81,11 @@ enum ConvolutionSuites {
     let spread = Float(weight.elementCount / channels).squareRoot() * 74 * 60 * 0.01 * inputScale(inputs[0].format) / 60
     let isFloat = random.chance(0.25)
     let output: ValueFormat =
-      isFloat ? .float32 : Suites.uint8(&random, scale: spread * 0.3...spread * 3)
+      isFloat ? .float32 : Suites.withRemainder(Suites.uint8(&random, scale: spread * 0.3...spread * 3), &random)
     if random.chance(0.4) {
       let format: ValueFormat =
-        isFloat && random.chance(0.5) ? .float32 : Suites.uint8(&random, scale: spread * 0.3...spread * 3)
+        isFloat && random.chance(0.5)
+        ? .float32 : Suites.withRemainder(Suites.uint8(&random, scale: spread * 0.3...spread * 3), &random)
       inputs.append(Activation.random(residualShape(geometry.output, &random), format, &random))
     }
     let expected = Int8Reference.convolution(geometry.op, inputs, outputFormat: output, constants: constants)

@@ -60,11 +60,11 @@ enum MapSuites {
       Activation.random(maps[0], random.chance(0.4) ? .float32 : Suites.uint8(&random), &random),
       Activation.random([maps[0].batch, maps[0].channels], .float32, &random),
     ]
-    if random.chance(0.6) { inputs.append(Activation.random(maps[1], Suites.uint8(&random), &random)) }
+    if random.chance(0.6) { inputs.append(Activation.random(maps[1], Suites.withRemainder(Suites.uint8(&random), &random), &random)) }
     let op = ChannelScaling(activation: random.pick([.none, .relu]))
     // With neither a uint8 input nor a uint8 output it is the float operator.
     let isInt8 = inputs[0].format != .float32 || inputs.count > 2
-    let format = isInt8 && random.chance(0.3) ? .float32 : Suites.uint8(&random)
+    let format = isInt8 && random.chance(0.3) ? .float32 : Suites.withRemainder(Suites.uint8(&random), &random)
     let result = Int8Reference.channelScaling(op, inputs, to: format)
     return Problem(op, inputs, outputFormat: format, shape: result.shape, exactly: result.elements)
   }

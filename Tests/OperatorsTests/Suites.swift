@@ -52,6 +52,12 @@ enum Suites {
     return .uint8(QuantizationParameters(scale: Float.random(in: scale, using: &random), zeroPoint: zeroPoint))
   }
 
+  /// The format, at times with remainders.
+  static func withRemainder(_ format: ValueFormat, _ random: inout SplitMix64) -> ValueFormat {
+    guard random.chance(0.4), let parameters = format.quantization else { return format }
+    return .uint8WithRemainder(parameters)
+  }
+
   static func window(_ random: inout SplitMix64, kernels: [Int], padding: ClosedRange<Int>) -> Window {
     var window = Window(height: random.pick(kernels), width: random.pick(kernels))
     (window.strideHeight, window.strideWidth) = (random.int(1...3), random.int(1...3))
@@ -76,14 +82,14 @@ enum Suites {
   private static func int8Addition(_ random: inout SplitMix64) -> Problem {
     let shapes = MapSuites.corners(&random, 2)
     let (a, b) = (
-      Activation.random(shapes[0], uint8(&random), &random), Activation.random(shapes[1], uint8(&random), &random)
+      Activation.random(shapes[0], withRemainder(uint8(&random), &random), &random),
+      Activation.random(shapes[1], withRemainder(uint8(&random), &random), &random)
     )
     let shape = CornerReference.shape(shapes, channels: shapes[0].channels)
     let op = Addition(activation: random.pick([.none, .relu]))
-    let format = uint8(&random, scale: random.pick([0.001...0.1, 1e-30...1e-29]))
-    guard case .uint8(let y) = format else { fatalError("no uint8") }
+    let format = withRemainder(uint8(&random, scale: random.pick([0.001...0.1, 1e-30...1e-29])), &random)
     return Problem(
-      op, [a, b], outputFormat: format, shape: shape, exactly: .uint8(Int8Reference.addition(op, a, b, output: y)))
+      op, [a, b], outputFormat: format, shape: shape, exactly: Int8Reference.addition(op, a, b, to: format))
   }
 
   private static func floatReLU(_ random: inout SplitMix64) throws -> Problem {

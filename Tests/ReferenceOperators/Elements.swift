@@ -4,6 +4,7 @@ import Tensors
 /// The elements of an activation in the format it is held in; equal means equal bits.
 public enum Elements: Equatable, Sendable {
   case float([Float])
+  /// Levels, and behind them the bits of the remainders where the format has any.
   case uint8([UInt8])
 
   public var count: Int {
@@ -27,6 +28,11 @@ public enum Elements: Equatable, Sendable {
     case (.float(let values), _): values.map { Double($0) }
     case (.uint8(let levels), .uint8(let p)):
       levels.map { Double(p.scale) * Double(Int($0) - Int(p.zeroPoint)) }
+    case (.uint8(let planes), .uint8WithRemainder(let p)):
+      (0..<planes.count / 2).map { index in
+        let remainder = Double(Int8(bitPattern: planes[planes.count / 2 + index])) / 256
+        return Double(p.scale) * (Double(Int(planes[index]) - Int(p.zeroPoint)) + remainder)
+      }
     case (.uint8(let levels), .float32): levels.map { Double($0) }
     }
   }
@@ -46,9 +52,10 @@ public struct Activation: Sendable {
 
   /// Random elements: floats in -2 ... 2, or any levels.
   public static func random(_ shape: Shape, _ format: ValueFormat, _ random: inout SplitMix64) -> Activation {
-    let count = shape.elementCount
     let elements: Elements =
-      format == .float32 ? .float(random.floats(count, -2...2)) : .uint8(random.bytes(count))
+      format == .float32
+      ? .float(random.floats(shape.elementCount, -2...2))
+      : .uint8(random.bytes(format.byteCount(elementCount: shape.elementCount)))
     return Activation(shape: shape, format: format, elements: elements)
   }
 }

@@ -56,8 +56,8 @@ extension Int8Reference {
       }
     let channels = inputs[0].shape.channels
     let output = CornerReference.shape(([inputs[0]] + inputs.dropFirst(2)).map(\.shape), channels: channels)
-    let outputScale: Float = if case .uint8(let y) = format { y.scale } else { 1 }
-    var (floats, bytes): ([Float], [UInt8]) = ([], [])
+    let outputScale = format.quantization?.scale ?? 1
+    var reals: [Float] = []
     for position in 0..<output.batch * output.height * output.width {
       let image = position / (output.height * output.width)
       let pixel = CornerReference.pixel(position, of: output, in: inputs[0].shape)
@@ -68,13 +68,9 @@ extension Int8Reference {
           let at = CornerReference.pixel(position, of: output, in: inputs[2].shape) * channels + channel
           real = real + residual(inputs[2], at, outputScale: outputScale)
         }
-        switch format {
-        case .float32: floats.append(op.activation == .relu ? (real > 0 ? real : 0) : real)
-        case .uint8(let y):
-          bytes.append(level(real, zeroPoint: y.zeroPoint, low: op.activation == .relu ? Int64(y.zeroPoint) : 0))
-        }
+        reals.append(real)
       }
     }
-    return (output, format == .float32 ? .float(floats) : .uint8(bytes))
+    return (output, stored(reals, format, relu: op.activation == .relu))
   }
 }

@@ -15,6 +15,24 @@ public enum Int8Reference {
     return UInt8(q < 255 ? q : 255)
   }
 
+  /// What rounding `real` to `q` leaves over ("Remainders"), as its bits.
+  static func remainder(_ real: Float, _ q: UInt8, zeroPoint: UInt8, low: Int64) -> UInt8 {
+    let (least, greatest) = (Float(low - Int64(zeroPoint)), Float(255 - Int64(zeroPoint)))
+    var value: Float = real > least ? real : least
+    value = value < greatest ? value : greatest
+    let rest = (value - Float(Int64(q) - Int64(zeroPoint))) * 256
+    return UInt8(bitPattern: Int8(min(Int64(rest.rounded(.toNearestOrEven)), 127)))
+  }
+
+  /// Real values in steps of `format`'s scale (in real units for float32) in that format, with an optional ReLU.
+  static func stored(_ reals: [Float], _ format: ValueFormat, relu: Bool) -> Elements {
+    guard let y = format.quantization else { return .float(relu ? reals.map { $0 > 0 ? $0 : 0 } : reals) }
+    let low = relu ? Int64(y.zeroPoint) : 0
+    let levels = reals.map { level($0, zeroPoint: y.zeroPoint, low: low) }
+    if case .uint8 = format { return .uint8(levels) }
+    return .uint8(levels + zip(reals, levels).map { remainder($0, $1, zeroPoint: y.zeroPoint, low: low) })
+  }
+
   /// One f32 division.
   static func ratio(_ a: Float, _ b: Float) -> Float { a / b }
 
@@ -32,7 +50,8 @@ public enum Int8Reference {
     let extent = WindowReference.extent(window, height: input.height, width: input.width)
     var shape: Shape = [input.batch, extent.height, extent.width, outputs]
     if inputs.count > 1 { shape = CornerReference.shape([shape, inputs[1].shape], channels: outputs) }
-    var (floats, bytes): ([Float], [UInt8]) = ([], [])
+    let outputScale = outputFormat.quantization?.scale ?? 1
+    var reals: [Float] = []
     for position in 0..<shape.batch * shape.height * shape.width {
       let taps = WindowReference.taps(window, position: position, input: input, output: shape)
       for n in 0..<outputs {
@@ -49,20 +68,12 @@ public enum Int8Reference {
         let accumulator = Int32(truncatingIfNeeded: sum)
         let pixel = inputs.count > 1 ? CornerReference.pixel(position, of: shape, in: inputs[1].shape) : position
         let at = pixel * outputs + n
-        switch outputFormat {
-        case .float32:
-          var real = Float(accumulator) * (x.scale * scales[n])
-          if inputs.count > 1 { real = real + residual(inputs[1], at, outputScale: 1) }
-          floats.append(op.activation == .relu ? (real > 0 ? real : 0) : real)
-        case .uint8(let y):
-          var real = Float(accumulator) * (x.scale * scales[n] / y.scale)
-          if inputs.count > 1 { real = real + residual(inputs[1], at, outputScale: y.scale) }
-          bytes.append(
-            level(real, zeroPoint: y.zeroPoint, low: op.activation == .relu ? Int64(y.zeroPoint) : 0))
-        }
+        var real = Float(accumulator) * (x.scale * scales[n] / outputScale)
+        if inputs.count > 1 { real = real + residual(inputs[1], at, outputScale: outputScale) }
+        reals.append(real)
       }
     }
-    return (shape, outputFormat == .float32 ? .float(floats) : .uint8(bytes))
+    return (shape, stored(reals, outputFormat, relu: op.activation == .relu))
   }
 
   static func residual(_ activation: Activation, _ index: Int, outputScale: Float) -> Float {
@@ -70,25 +81,29 @@ public enum Int8Reference {
     case (.float(let values), _): return values[index]
     case (.uint8(let levels), .uint8(let r)):
       return Float(Int(levels[index]) - Int(r.zeroPoint)) * ratio(r.scale, outputScale)
+    case (.uint8(let planes), .uint8WithRemainder(let r)):
+      let rest = Int(Int8(bitPattern: planes[planes.count / 2 + index]))
+      return Float(256 * (Int(planes[index]) - Int(r.zeroPoint)) + rest) * (ratio(r.scale, outputScale) / 256)
     default: fatalError("no residual")
     }
   }
 
   /// "Elementwise": addition of uint8 maps.
-  public static func addition(
-    _ op: Addition, _ a: Activation, _ b: Activation, output y: QuantizationParameters
-  ) -> [UInt8] {
-    guard case (.uint8(let p), .uint8(let q)) = (a.format, b.format),
-      case (.uint8(let first), .uint8(let second)) = (a.elements, b.elements)
-    else { fatalError("no int8 addition") }
+  public static func addition(_ op: Addition, _ a: Activation, _ b: Activation, to format: ValueFormat) -> Elements {
     let output = CornerReference.shape([a.shape, b.shape], channels: a.shape.channels)
-    return zip(
-      CornerReference.cropped(first, a.shape, to: output), CornerReference.cropped(second, b.shape, to: output)
-    ).map { a, b in
-      let left = Float(Int(a) - Int(p.zeroPoint)) * ratio(p.scale, y.scale)
-      let right = Float(Int(b) - Int(q.zeroPoint)) * ratio(q.scale, y.scale)
-      return level(left + right, zeroPoint: y.zeroPoint, low: op.activation == .relu ? Int64(y.zeroPoint) : 0)
+    let outputScale = format.quantization?.scale ?? 1
+    var reals: [Float] = []
+    for position in 0..<output.batch * output.height * output.width {
+      let (inA, inB) = (
+        CornerReference.pixel(position, of: output, in: a.shape), CornerReference.pixel(position, of: output, in: b.shape)
+      )
+      for channel in 0..<output.channels {
+        reals.append(
+          residual(a, inA * output.channels + channel, outputScale: outputScale)
+            + residual(b, inB * output.channels + channel, outputScale: outputScale))
+      }
     }
+    return stored(reals, format, relu: op.activation == .relu)
   }
 
   /// "Elementwise": the four forms of requantize.

@@ -22,7 +22,7 @@ public struct NodeRun {
     let planned = try prepared.plan(inputs: shapes, output: shape, workers: team.count)
 
     let blocks = inputs.map(Block.init(holding:))
-    let output = Block(byteCount: shape.elementCount * outputFormat.elementType.byteCount, margin: 64)
+    let output = Block(byteCount: outputFormat.byteCount(elementCount: shape.elementCount), margin: 64)
     let scratch = Block(byteCount: planned.scratchByteCount, margin: 64)
     defer { for block in blocks + [output, scratch] { block.deallocate() } }
     planned.run(
@@ -32,7 +32,7 @@ public struct NodeRun {
     switch outputFormat {
     case .float32:
       return (shape, .float(Array(UnsafeRawBufferPointer(output.contents).bindMemory(to: Float.self))))
-    case .uint8: return (shape, .uint8(Array(output.contents)))
+    case .uint8, .uint8WithRemainder: return (shape, .uint8(Array(output.contents)))
     }
   }
 
@@ -55,7 +55,7 @@ public struct NodeRun {
         values.withUnsafeBytes { contents.copyMemory(from: $0) }
       case .uint8(let levels):
         self.init(byteCount: levels.count, margin: margin)
-        if case .uint8(let p) = activation.format {
+        if let p = activation.format.quantization {
           for index in 0..<margin { memory[index] = p.zeroPoint }
         }
         levels.withUnsafeBytes { contents.copyMemory(from: $0) }

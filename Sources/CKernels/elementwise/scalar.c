@@ -38,32 +38,29 @@ void quern_bias_activation_scalar(float *x, size_t rows, size_t channels, size_t
   }
 }
 
-static float scaled(const uint8_t *a, int32_t za, const float *x, float factor, const uint8_t *residual, size_t at,
-                    int32_t zr, float mr) {
-  const float real = (x ? x[at] : (float)((int32_t)a[at] - za)) * factor;
-  if (!residual) return real;
-  const float other = (float)((int32_t)residual[at] - zr) * mr;
+static float scaled_sum(const quern_scale_args *a, size_t at, float factor) {
+  const float real = a->reals ? a->reals[at] * factor
+                              : quern_scaled_level(a->map, a->map_remainder, at, a->map_zero_point, factor);
+  if (!a->residual) return real;
+  const float other =
+      quern_scaled_level(a->residual, a->residual_remainder, at, a->residual_zero_point, a->residual_multiplier);
   return real + other;
 }
 
-void quern_scale_u8_scalar(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
-                           int32_t zr, float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min,
-                           uint8_t *q) {
-  for (size_t row = 0; row < rows; ++row) {
-    for (size_t c = 0; c < channels; ++c) {
-      const size_t at = row * channels + c;
-      q[at] = quern_requantise(scaled(a, za, x, factors[c], residual, at, zr, mr), zero_point, output_min, 255);
-    }
-  }
-}
-
-void quern_scale_f32_scalar(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
-                            int32_t zr, float mr, size_t rows, size_t channels, int relu, float *y) {
-  for (size_t row = 0; row < rows; ++row) {
-    for (size_t c = 0; c < channels; ++c) {
-      const size_t at = row * channels + c;
-      const float real = scaled(a, za, x, factors[c], residual, at, zr, mr);
-      y[at] = relu ? quern_relu(real) : real;
+void quern_scale_scalar(const quern_scale_args *a) {
+  for (size_t row = 0; row < a->rows; ++row) {
+    for (size_t c = 0; c < a->channels; ++c) {
+      const size_t at = row * a->channels + c;
+      const float real = scaled_sum(a, at, a->factors[c]);
+      if (a->output_f32) {
+        a->output_f32[at] = a->relu ? quern_relu(real) : real;
+        continue;
+      }
+      const uint8_t q = quern_requantise(real, a->output_zero_point, a->output_min, 255);
+      a->output[at] = q;
+      if (a->output_remainder) {
+        a->output_remainder[at] = quern_remainder(real, q, a->output_zero_point, a->output_min, 255);
+      }
     }
   }
 }

@@ -96,64 +96,76 @@ void quern_bias_activation_avx2(float *x, size_t rows, size_t channels, size_t s
   }
 }
 
-// Values and residuals of 16 channels of a row.
-typedef struct {
-  __m256i za, zr;
-  __m256 mr;
-} scale_context;
+// 16 levels from their zero point times factors, with their remainders where those are not null.
+INLINE pair scaled_levels(const uint8_t *q, const int8_t *remainder, int32_t zero_point, pair factors) {
+  const __m128i bytes = _mm_loadu_si128((const __m128i *)q);
+  const __m256i zero = _mm256_set1_epi32(zero_point);
+  __m256i low = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), zero);
+  __m256i high = _mm256_sub_epi32(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes)), zero);
+  if (remainder) {
+    const __m128i rest = _mm_loadu_si128((const __m128i *)remainder);
+    const __m256 unit = _mm256_set1_ps(1.0f / 256.0f);
+    low = _mm256_add_epi32(_mm256_slli_epi32(low, 8), _mm256_cvtepi8_epi32(rest));
+    high = _mm256_add_epi32(_mm256_slli_epi32(high, 8), _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(rest, rest)));
+    factors = (pair){_mm256_mul_ps(factors.low, unit), _mm256_mul_ps(factors.high, unit)};
+  }
+  return (pair){_mm256_mul_ps(_mm256_cvtepi32_ps(low), factors.low), _mm256_mul_ps(_mm256_cvtepi32_ps(high), factors.high)};
+}
 
-INLINE pair scaled_channels(const scale_context *s, const uint8_t *a, const float *x, const float *factors,
-                            const uint8_t *residual) {
+INLINE pair scaled_sum(const quern_scale_args *a, size_t at, pair factors) {
   pair real;
-  if (x) {
-    real = (pair){_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8)};
+  if (a->reals) {
+    real = (pair){_mm256_mul_ps(_mm256_loadu_ps(a->reals + at), factors.low),
+                  _mm256_mul_ps(_mm256_loadu_ps(a->reals + at + 8), factors.high)};
   } else {
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)a);
-    real = (pair){centred8(bytes, s->za), centred8(_mm_unpackhi_epi64(bytes, bytes), s->za)};
+    real = scaled_levels(a->map + at, a->map_remainder ? a->map_remainder + at : 0, a->map_zero_point, factors);
   }
-  real = (pair){_mm256_mul_ps(real.low, _mm256_loadu_ps(factors)), _mm256_mul_ps(real.high, _mm256_loadu_ps(factors + 8))};
-  if (residual) {
-    const pair other = scaled(residual, s->zr, s->mr);
-    real = (pair){_mm256_add_ps(real.low, other.low), _mm256_add_ps(real.high, other.high)};
-  }
-  return real;
+  if (!a->residual) return real;
+  const __m256 multiplier = _mm256_set1_ps(a->residual_multiplier);
+  const pair other = scaled_levels(a->residual + at, a->residual_remainder ? a->residual_remainder + at : 0,
+                                   a->residual_zero_point, (pair){multiplier, multiplier});
+  return (pair){_mm256_add_ps(real.low, other.low), _mm256_add_ps(real.high, other.high)};
 }
 
-void quern_scale_u8_avx2(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
-                         int32_t zr, float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min,
-                         uint8_t *q) {
-  const quern_bounds_256 bounds = quern_bounds_256_make(zero_point, output_min, 255);
-  const scale_context s = {_mm256_set1_epi32(za), _mm256_set1_epi32(zr), _mm256_set1_ps(mr)};
-  const size_t whole = channels / width * width;
-  for (size_t row = 0; row < rows; ++row) {
-    const size_t start = row * channels, rest = start + whole;
-    for (size_t c = 0; c < whole; c += width) {
-      const pair real = scaled_channels(&s, a + start + c, x ? x + start + c : 0, factors + c,
-                                        residual ? residual + start + c : 0);
-      _mm_storeu_si128((__m128i *)(q + start + c), quern_requantise_256(real.low, real.high, &bounds));
-    }
-    quern_scale_u8_scalar(a + rest, za, x ? x + rest : 0, factors + whole, residual ? residual + rest : 0, zr, mr, 1,
-                          channels - whole,
-                          zero_point, output_min, q + rest);
-  }
+// The channels from `first` on of one row, by the scalar tier.
+static void scale_rest(const quern_scale_args *a, size_t row, size_t first) {
+  const size_t at = row * a->channels + first;
+  quern_scale_args rest = *a;
+  rest.rows = 1;
+  rest.channels -= first;
+  rest.factors += first;
+  if (rest.map) rest.map += at;
+  if (rest.map_remainder) rest.map_remainder += at;
+  if (rest.reals) rest.reals += at;
+  if (rest.residual) rest.residual += at;
+  if (rest.residual_remainder) rest.residual_remainder += at;
+  if (rest.output) rest.output += at;
+  if (rest.output_remainder) rest.output_remainder += at;
+  if (rest.output_f32) rest.output_f32 += at;
+  quern_scale_scalar(&rest);
 }
 
-void quern_scale_f32_avx2(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
-                          int32_t zr, float mr, size_t rows, size_t channels, int relu, float *y) {
-  const scale_context s = {_mm256_set1_epi32(za), _mm256_set1_epi32(zr), _mm256_set1_ps(mr)};
-  const size_t whole = channels / width * width;
+void quern_scale_avx2(const quern_scale_args *a) {
+  const quern_bounds_256 bounds = quern_bounds_256_make(a->output_zero_point, a->output_min, 255);
+  const size_t whole = a->channels / width * width;
   const __m256 zero = _mm256_setzero_ps();
-  for (size_t row = 0; row < rows; ++row) {
-    const size_t start = row * channels, rest = start + whole;
+  for (size_t row = 0; row < a->rows; ++row) {
     for (size_t c = 0; c < whole; c += width) {
-      const pair real = scaled_channels(&s, a + start + c, x ? x + start + c : 0, factors + c,
-                                        residual ? residual + start + c : 0);
-      _mm256_storeu_ps(y + start + c, relu ? _mm256_max_ps(real.low, zero) : real.low);
-      _mm256_storeu_ps(y + start + c + 8, relu ? _mm256_max_ps(real.high, zero) : real.high);
+      const size_t at = row * a->channels + c;
+      const pair real =
+          scaled_sum(a, at, (pair){_mm256_loadu_ps(a->factors + c), _mm256_loadu_ps(a->factors + c + 8)});
+      if (a->output_f32) {
+        _mm256_storeu_ps(a->output_f32 + at, a->relu ? _mm256_max_ps(real.low, zero) : real.low);
+        _mm256_storeu_ps(a->output_f32 + at + 8, a->relu ? _mm256_max_ps(real.high, zero) : real.high);
+        continue;
+      }
+      _mm_storeu_si128((__m128i *)(a->output + at), quern_requantise_256(real.low, real.high, &bounds));
+      if (a->output_remainder) {
+        const __m128i rest = quern_remainder_256(real.low, real.high, &bounds);
+        _mm_storeu_si128((__m128i *)(a->output_remainder + at), rest);
+      }
     }
-    quern_scale_f32_scalar(a + rest, za, x ? x + rest : 0, factors + whole, residual ? residual + rest : 0, zr, mr, 1,
-                          channels - whole,
-                           relu, y + rest);
+    if (whole < a->channels) scale_rest(a, row, whole);
   }
 }
 

@@ -87,43 +87,43 @@ void quern_bias_activation_avx512(float *x, size_t rows, size_t channels, size_t
   }
 }
 
-// The scaled values of up to 16 channels of a row, with their residual.
-typedef struct {
-  __m512i za, zr;
-  __m512 mr;
-} scale_context;
-
-INLINE __m512 scaled_channels(const scale_context *s, const uint8_t *a, const float *x, const float *factors,
-                              const uint8_t *residual, __mmask16 mask) {
-  const __m512 value = x ? _mm512_maskz_loadu_ps(mask, x) : centred(a, mask, s->za);
-  const __m512 real = _mm512_mul_ps(value, _mm512_maskz_loadu_ps(mask, factors));
-  return residual ? _mm512_add_ps(real, _mm512_mul_ps(centred(residual, mask, s->zr), s->mr)) : real;
-}
-
-void quern_scale_u8_avx512(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
-                           int32_t zr, float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min,
-                           uint8_t *q) {
-  const quern_bounds_512 bounds = quern_bounds_512_make(zero_point, output_min, 255);
-  const scale_context s = {_mm512_set1_epi32(za), _mm512_set1_epi32(zr), _mm512_set1_ps(mr)};
-  for (size_t row = 0; row < rows; ++row) {
-    for (size_t c = 0; c < channels; c += width) {
-      const size_t at = row * channels + c;
-      const __mmask16 mask = lanes(c, channels);
-      const __m512 real = scaled_channels(&s, a + at, x ? x + at : 0, factors + c, residual ? residual + at : 0, mask);
-      store_u8(q + at, mask, quern_pack16_512(quern_round_512(real, &bounds), &bounds));
-    }
+// Levels from their zero point times a factor, with their remainders where those are not null.
+INLINE __m512 scaled_levels(const uint8_t *q, const int8_t *remainder, __mmask16 mask, int32_t zero_point, __m512 factor) {
+  __m512i level = _mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, q)), _mm512_set1_epi32(zero_point));
+  if (remainder) {
+    const __m512i rest = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, remainder));
+    level = _mm512_add_epi32(_mm512_slli_epi32(level, 8), rest);
+    factor = _mm512_mul_ps(factor, _mm512_set1_ps(1.0f / 256.0f));
   }
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(level), factor);
 }
 
-void quern_scale_f32_avx512(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
-                            int32_t zr, float mr, size_t rows, size_t channels, int relu, float *y) {
-  const scale_context s = {_mm512_set1_epi32(za), _mm512_set1_epi32(zr), _mm512_set1_ps(mr)};
-  for (size_t row = 0; row < rows; ++row) {
-    for (size_t c = 0; c < channels; c += width) {
-      const size_t at = row * channels + c;
-      const __mmask16 mask = lanes(c, channels);
-      const __m512 real = scaled_channels(&s, a + at, x ? x + at : 0, factors + c, residual ? residual + at : 0, mask);
-      _mm512_mask_storeu_ps(y + at, mask, relu ? _mm512_max_ps(real, _mm512_setzero_ps()) : real);
+INLINE __m512 scaled_sum(const quern_scale_args *a, size_t at, __mmask16 mask, __m512 factors) {
+  const __m512 real = a->reals ? _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, a->reals + at), factors)
+                               : scaled_levels(a->map + at, a->map_remainder ? a->map_remainder + at : 0, mask,
+                                               a->map_zero_point, factors);
+  if (!a->residual) return real;
+  const int8_t *remainder = a->residual_remainder ? a->residual_remainder + at : 0;
+  return _mm512_add_ps(real, scaled_levels(a->residual + at, remainder, mask, a->residual_zero_point,
+                                           _mm512_set1_ps(a->residual_multiplier)));
+}
+
+void quern_scale_avx512(const quern_scale_args *a) {
+  const quern_bounds_512 bounds = quern_bounds_512_make(a->output_zero_point, a->output_min, 255);
+  for (size_t row = 0; row < a->rows; ++row) {
+    for (size_t c = 0; c < a->channels; c += width) {
+      const size_t at = row * a->channels + c;
+      const __mmask16 mask = lanes(c, a->channels);
+      const __m512 real = scaled_sum(a, at, mask, _mm512_maskz_loadu_ps(mask, a->factors + c));
+      if (a->output_f32) {
+        _mm512_mask_storeu_ps(a->output_f32 + at, mask, a->relu ? _mm512_max_ps(real, _mm512_setzero_ps()) : real);
+        continue;
+      }
+      const __m512i rounded = quern_round_512(real, &bounds);
+      store_u8(a->output + at, mask, quern_pack16_512(rounded, &bounds));
+      if (a->output_remainder) {
+        store_u8((uint8_t *)a->output_remainder + at, mask, quern_remainder_512(real, rounded, &bounds));
+      }
     }
   }
 }

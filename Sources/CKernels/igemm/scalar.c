@@ -26,15 +26,19 @@ static void accumulate(const quern_igemm_args *a, size_t row, size_t block, uint
 static void store(const quern_igemm_args *a, size_t row, size_t n, int32_t acc) {
   float real = (float)acc * a->multiplier[n];
   if (a->residual) {
-    const float scaled =
-        (float)((int32_t)a->residual[row * a->residual_stride + n] - a->residual_zero_point) * a->residual_multiplier;
+    const float scaled = quern_scaled_level(a->residual, a->residual_remainder, row * a->residual_stride + n,
+                                            a->residual_zero_point, a->residual_multiplier);
     real = real + scaled;
   } else if (a->residual_f32) {
     real = real + a->residual_f32[row * a->residual_stride + n];
   }
   const size_t at = row * a->output_stride + n;
   if (a->store == QUERN_STORE_U8) {
-    ((uint8_t *)a->output)[at] = quern_requantise(real, a->output_zero_point, a->output_min, a->output_max);
+    const uint8_t q = quern_requantise(real, a->output_zero_point, a->output_min, a->output_max);
+    ((uint8_t *)a->output)[at] = q;
+    if (a->output_remainder) {
+      a->output_remainder[at] = quern_remainder(real, q, a->output_zero_point, a->output_min, a->output_max);
+    }
   } else {
     ((float *)a->output)[at] = a->relu ? quern_relu(real) : real;
   }

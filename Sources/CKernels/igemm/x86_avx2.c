@@ -25,19 +25,39 @@ INLINE __m256 real_values(const __m256i *acc, const int32_t *bias, const float *
   return _mm256_mul_ps(_mm256_cvtepi32_ps(biased), _mm256_loadu_ps(multiplier));
 }
 
-INLINE __m256 scaled_residual(__m128i bytes, const quern_igemm_args *a) {
-  const __m256i centred = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(a->residual_zero_point));
-  return _mm256_mul_ps(_mm256_cvtepi32_ps(centred), _mm256_set1_ps(a->residual_multiplier));
+// `count` bytes, and zeros up to 16.
+INLINE __m128i load_bytes(const void *from, size_t count) {
+  if (count == 16) return _mm_loadu_si128((const __m128i *)from);
+  uint8_t bytes[16] = {0};
+  memcpy(bytes, from, count);
+  return _mm_loadu_si128((const __m128i *)bytes);
+}
+
+INLINE void store_bytes(void *to, __m128i values, size_t count) {
+  uint8_t bytes[16];
+  _mm_storeu_si128((__m128i *)(count == 16 ? to : bytes), values);
+  if (count < 16) memcpy(to, bytes, count);
+}
+
+// 8 uint8 levels from the zero point, times the multiplier; with their remainders where there are any.
+INLINE __m256 scaled_residual(__m128i bytes, __m128i remainders, const quern_igemm_args *a) {
+  __m256i level = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(a->residual_zero_point));
+  float multiplier = a->residual_multiplier;
+  if (a->residual_remainder) {
+    level = _mm256_add_epi32(_mm256_slli_epi32(level, 8), _mm256_cvtepi8_epi32(remainders));
+    multiplier = multiplier / 256.0f;
+  }
+  return _mm256_mul_ps(_mm256_cvtepi32_ps(level), _mm256_set1_ps(multiplier));
 }
 
 INLINE void add_residual(const quern_igemm_args *a, size_t row, size_t channel, size_t count, __m256 real[2]) {
   if (a->residual) {
-    uint8_t bytes[16] = {0};
-    const uint8_t *from = a->residual + row * a->residual_stride + channel;
-    memcpy(bytes, from, count);
-    const __m128i all = _mm_loadu_si128((const __m128i *)(count == 16 ? from : bytes));
-    real[0] = _mm256_add_ps(real[0], scaled_residual(all, a));
-    real[1] = _mm256_add_ps(real[1], scaled_residual(_mm_unpackhi_epi64(all, all), a));
+    const size_t at = row * a->residual_stride + channel;
+    const __m128i bytes = load_bytes(a->residual + at, count);
+    const __m128i rest = a->residual_remainder ? load_bytes(a->residual_remainder + at, count) : bytes;
+    real[0] = _mm256_add_ps(real[0], scaled_residual(bytes, rest, a));
+    real[1] = _mm256_add_ps(
+        real[1], scaled_residual(_mm_unpackhi_epi64(bytes, bytes), _mm_unpackhi_epi64(rest, rest), a));
   } else if (a->residual_f32) {
     float floats[16] = {0};
     memcpy(floats, a->residual_f32 + row * a->residual_stride + channel, count * sizeof(float));
@@ -53,10 +73,10 @@ INLINE void finish_row(const quern_igemm_args *a, const quern_bounds_256 *bounds
   add_residual(a, row, channel, count, real);
   const size_t at = row * a->output_stride + channel;
   if (a->store == QUERN_STORE_U8) {
-    uint8_t *y = (uint8_t *)a->output + at, bytes[16];
-    const __m128i q = quern_requantise_256(real[0], real[1], bounds);
-    _mm_storeu_si128((__m128i *)(count == 16 ? y : bytes), q);
-    if (count < 16) memcpy(y, bytes, count);
+    store_bytes((uint8_t *)a->output + at, quern_requantise_256(real[0], real[1], bounds), count);
+    if (a->output_remainder) {
+      store_bytes(a->output_remainder + at, quern_remainder_256(real[0], real[1], bounds), count);
+    }
   } else {
     float *y = (float *)a->output + at, floats[16];
     float *to = count == 16 ? y : floats;

@@ -44,11 +44,36 @@ INLINE void store_u8(uint8_t *y, const __m512i *q, const quern_bounds_512 *bound
   }
 }
 
-INLINE __m512i load_residual(const uint8_t *from, size_t count, int b) {
-  const uint8_t *block = from + b * 16;
-  const __m128i bytes = count >= (size_t)b * 16 + 16 ? _mm_loadu_si128((const __m128i *)block)
-                                                     : _mm_maskz_loadu_epi8(channel_mask(count, b), block);
-  return _mm512_cvtepu8_epi32(bytes);
+INLINE __m128i load_bytes(const void *from, size_t count, int b) {
+  const char *block = (const char *)from + b * 16;
+  return count >= (size_t)b * 16 + 16 ? _mm_loadu_si128((const __m128i *)block)
+                                      : _mm_maskz_loadu_epi8(channel_mask(count, b), block);
+}
+
+INLINE void store_remainders(int8_t *y, const __m512 *real, const __m512i *q, const quern_bounds_512 *bounds,
+                             size_t count, int B) {
+  UNROLL for (int b = 0; b < B; ++b) {
+    const __m128i bytes = quern_remainder_512(real[b], q[b], bounds);
+    if (count >= (size_t)b * 16 + 16) {
+      _mm_storeu_si128((__m128i *)(y + b * 16), bytes);
+    } else {
+      _mm_mask_storeu_epi8(y + b * 16, channel_mask(count, b), bytes);
+    }
+  }
+}
+
+// real + the uint8 residual of one row.
+INLINE void add_levels(const quern_igemm_args *a, size_t at, size_t count, __m512 *real, int B) {
+  const __m512i zero_point = _mm512_set1_epi32(a->residual_zero_point);
+  const __m512 multiplier = _mm512_set1_ps(a->residual_remainder ? a->residual_multiplier / 256.0f : a->residual_multiplier);
+  UNROLL for (int b = 0; b < B; ++b) {
+    __m512i level = _mm512_sub_epi32(_mm512_cvtepu8_epi32(load_bytes(a->residual + at, count, b)), zero_point);
+    if (a->residual_remainder) {
+      const __m512i rest = _mm512_cvtepi8_epi32(load_bytes(a->residual_remainder + at, count, b));
+      level = _mm512_add_epi32(_mm512_slli_epi32(level, 8), rest);
+    }
+    real[b] = _mm512_add_ps(real[b], _mm512_mul_ps(_mm512_cvtepi32_ps(level), multiplier));
+  }
 }
 
 // The epilogue for one row of a tile: its accumulators are of `count` channels from `channel` on.
@@ -59,13 +84,7 @@ INLINE void finish_row(const context *c, const __m512i *acc, size_t row, size_t 
     real[b] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[b]), _mm512_loadu_ps(a->multiplier + channel + b * 16));
   }
   if (a->residual) {
-    const uint8_t *residual = a->residual + row * a->residual_stride + channel;
-    const __m512i zero_point = _mm512_set1_epi32(a->residual_zero_point);
-    const __m512 multiplier = _mm512_set1_ps(a->residual_multiplier);
-    UNROLL for (int b = 0; b < B; ++b) {
-      const __m512i centred = _mm512_sub_epi32(load_residual(residual, count, b), zero_point);
-      real[b] = _mm512_add_ps(real[b], _mm512_mul_ps(_mm512_cvtepi32_ps(centred), multiplier));
-    }
+    add_levels(a, row * a->residual_stride + channel, count, real, B);
   } else if (a->residual_f32) {
     const float *residual = a->residual_f32 + row * a->residual_stride + channel;
     UNROLL for (int b = 0; b < B; ++b) {
@@ -75,7 +94,9 @@ INLINE void finish_row(const context *c, const __m512i *acc, size_t row, size_t 
   if (a->store == QUERN_STORE_U8) {
     __m512i q[max_blocks];
     UNROLL for (int b = 0; b < B; ++b) q[b] = quern_round_512(real[b], &c->bounds);
-    store_u8((uint8_t *)a->output + row * a->output_stride + channel, q, &c->bounds, count, B);
+    const size_t at = row * a->output_stride + channel;
+    store_u8((uint8_t *)a->output + at, q, &c->bounds, count, B);
+    if (a->output_remainder) store_remainders(a->output_remainder + at, real, q, &c->bounds, count, B);
   } else {
     float *y = (float *)a->output + row * a->output_stride + channel;
     UNROLL for (int b = 0; b < B; ++b) {

@@ -7,6 +7,31 @@
 // Elementwise kernels. Arithmetic as in quern_igemm.h: single float32 operations, ties to even, no fused multiply-add;
 // max, min, NaN and the ranges of zero points and bounds, too.
 
+// A map times a factor for each channel, plus another map: rows of `channels` without gaps,
+//   real = (float)(map - map_zero_point) * factors[c], or reals * factors[c] where reals is not null (map is then not read)
+//     with map_remainder: (float)(256 * (map - map_zero_point) + map_remainder) * (factors[c] / 256)
+//   if residual: real = real + (float)(residual - residual_zero_point) * residual_multiplier
+//     with residual_remainder: as in quern_igemm.h
+// To `output`, and to `output_remainder` where that is not null, as QUERN_STORE_U8 of quern_igemm.h with output_max = 255;
+// or, where `output_f32` is not null, to that, with max(real, 0) if relu.
+typedef struct {
+  const uint8_t *map;
+  const int8_t *map_remainder;
+  const float *reals;
+  int32_t map_zero_point;
+  const float *factors;
+  const uint8_t *residual;
+  const int8_t *residual_remainder;
+  int32_t residual_zero_point;
+  float residual_multiplier;
+  size_t rows, channels;
+  int32_t output_zero_point, output_min;
+  uint8_t *output;
+  int8_t *output_remainder;
+  float *output_f32;
+  int relu;
+} quern_scale_args;
+
 typedef struct QUERN_SENDABLE {
   const char *name;
   uint32_t needed_features;
@@ -22,15 +47,7 @@ typedef struct QUERN_SENDABLE {
   // x = x + bias[c] (+ residual), then max(x, 0) if relu; rows of `channels`; residual may be null; in place
   void (*bias_activation)(float *x, size_t rows, size_t channels, size_t stride, const float *bias, const float *residual,
                           size_t residual_stride, int relu);
-  // A scale for each channel: rows of `channels` without gaps,
-  //   real = (float)(a - za) * factors[c], or x * factors[c] where x is not null (a is then not read)
-  //   if residual: real = real + (float)(residual - zr) * mr
-  // q = clamp(rint(real) + zero_point, output_min, 255), the real value clamped to +-65536 first; residual may be null
-  void (*scale_u8)(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
-                   int32_t zr, float mr, size_t rows, size_t channels, int32_t zero_point, int32_t output_min, uint8_t *q);
-  // the same, stored as float, with max(real, 0) if relu
-  void (*scale_f32)(const uint8_t *a, int32_t za, const float *x, const float *factors, const uint8_t *residual,
-                    int32_t zr, float mr, size_t rows, size_t channels, int relu, float *y);
+  void (*scale)(const quern_scale_args *);
 } quern_elementwise_kernel;
 
 extern const quern_elementwise_kernel *const quern_elementwise_kernels;

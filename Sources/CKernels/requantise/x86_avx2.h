@@ -17,6 +17,18 @@ static inline __attribute__((always_inline)) quern_bounds_256 quern_bounds_256_m
                             _mm256_set1_epi16((int16_t)zero_point)};
 }
 
+// What that rounding leaves over (quern_remainder) of two vectors of 8 real values, to 16 bytes.
+static inline __attribute__((always_inline)) __m128i quern_remainder_256(__m256 a, __m256 b, const quern_bounds_256 *bounds) {
+  const __m256 unit = _mm256_set1_ps(256.0f);
+  const __m256 ca = _mm256_min_ps(_mm256_max_ps(a, bounds->low), bounds->high);
+  const __m256 cb = _mm256_min_ps(_mm256_max_ps(b, bounds->low), bounds->high);
+  const __m256 ra = _mm256_sub_ps(ca, _mm256_cvtepi32_ps(_mm256_cvtps_epi32(ca)));
+  const __m256 rb = _mm256_sub_ps(cb, _mm256_cvtepi32_ps(_mm256_cvtps_epi32(cb)));
+  const __m256i words = _mm256_permute4x64_epi64(
+      _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(ra, unit)), _mm256_cvtps_epi32(_mm256_mul_ps(rb, unit))), 0xD8);
+  return _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+
 // Two vectors of 8 real values to 16 bytes.
 static inline __attribute__((always_inline)) __m128i quern_requantise_256(__m256 a, __m256 b, const quern_bounds_256 *bounds) {
   const __m256i qa = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(a, bounds->low), bounds->high));

@@ -26,6 +26,14 @@ static inline __attribute__((always_inline)) __m512i quern_round_512(__m512 real
   return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(real, bounds->low), bounds->high));
 }
 
+// What that rounding left over (quern_remainder), to 16 bytes.
+static inline __attribute__((always_inline)) __m128i quern_remainder_512(__m512 real, __m512i rounded,
+                                                                         const quern_bounds_512 *bounds) {
+  const __m512 clamped = _mm512_min_ps(_mm512_max_ps(real, bounds->low), bounds->high);
+  const __m512 rest = _mm512_mul_ps(_mm512_sub_ps(clamped, _mm512_cvtepi32_ps(rounded)), _mm512_set1_ps(256.0f));
+  return _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(rest));
+}
+
 // Four vectors to 64 bytes, each 128-bit lane of the result being the same lane of a, b, c, d in turn.
 static inline __attribute__((always_inline)) __m512i quern_pack_lanes_512(__m512i a, __m512i b, __m512i c, __m512i d,
                                                                           const quern_bounds_512 *bounds) {

@@ -44,7 +44,7 @@ extension Convolution: ONNXExportable {
     let isQuantized = try exporter.constant(node, "weight").elementType == .int8
     let isCanonical =
       !isQuantized
-      || node.inputs.count == 1 && node.constants["padding_value"] == nil && exporter.outputFormat(node) != .float32
+      || node.inputs.count == 1 && node.constants["padding_value"] == nil && exporter.outputFormat(node).isPlainUInt8
     return isCanonical ? try emitCanonical(node, &exporter) : try emitLevels(node, &exporter)
   }
 
@@ -88,7 +88,7 @@ extension Convolution: ONNXExportable {
 
   /// Input scale x weight scale for each output channel.
   private func accumulatorScales(_ node: Node, _ exporter: ONNXExporter) throws(ExportError) -> [Float] {
-    guard case .uint8(let input) = exporter.inputFormat(node) else {
+    guard let input = exporter.inputFormat(node).quantization else {
       throw .malformed(node: node.name, problem: "int8 weights on a float input")
     }
     return try exporter.constant(node, "weight_scale").elements(as: Float.self).map { input.scale * $0 }
@@ -116,7 +116,7 @@ extension Convolution: ONNXExportable {
     let bias = exporter.builder.initializer("\(node.name).bias_levels", try biasLevels(node, exporter))
     let accumulators = convolve(node, [input, levels, bias], &exporter)
 
-    let outputScale: Float? = if case .uint8(let output) = exporter.outputFormat(node) { output.scale } else { nil }
+    let outputScale = exporter.outputFormat(node).quantization?.scale
     let multiplier = try accumulatorScales(node, exporter).map { outputScale == nil ? $0 : $0 / (outputScale ?? 1) }
     let factor = exporter.builder.initializer(
       "\(node.name).multiplier", Tensor(multiplier, shape: [1, multiplier.count, 1, 1]))

@@ -31,10 +31,10 @@ extension ChannelScaling: ONNXExportable {
     var factors = exporter.input(node, 1)
     var map = exporter.input(node)
     var mapScale: Float = 1
-    if case .uint8(let format) = exporter.inputFormat(node), let levels = exporter.inputLevels(node) {
+    if let format = exporter.inputFormat(node).quantization, let levels = exporter.inputLevels(node) {
       (mapScale, map) = (format.scale, levels)
     }
-    let outputScale: Float = if case .uint8(let output) = exporter.outputFormat(node) { output.scale } else { 1 }
+    let outputScale = exporter.outputFormat(node).quantization?.scale ?? 1
     if mapScale != 1 || outputScale != 1 {
       let ratio = exporter.builder.initializer("\(node.name).ratio", Tensor([mapScale / outputScale], shape: []))
       factors = exporter.builder.node("Mul", name: "\(node.name).factors", inputs: [factors, ratio])

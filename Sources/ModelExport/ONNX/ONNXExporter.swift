@@ -22,6 +22,8 @@ public struct ONNXExporter {
   private var names: [ValueID: String] = [:]
   /// The name of each uint8 value, and of its zero point.
   private var levels: [ValueID: (quantized: String, zeroPoint: String)] = [:]
+  /// The name of each value with remainders, in 1/256 of its steps from the zero point: whole numbers in float.
+  private var fineLevels: [ValueID: String] = [:]
 
   /// protobuf messages stay below 2 GiB.
   private static let limit = Int(Int32.max)
@@ -52,6 +54,9 @@ public struct ONNXExporter {
       guard let op = node.op as? any ONNXExportable else { throw .unsupported(node: node.name, op: node.kind) }
       let value = try op.emit(node, into: &self)
       names[node.output] = emitFormat(graph.format(of: node.output), of: value, node.output, name: node.name)
+      if case .uint8WithRemainder(let parameters) = graph.format(of: node.output) {
+        fineLevels[node.output] = try emitFineLevels(parameters, of: value, node)
+      }
     }
     for output in graph.outputs {
       guard let value = names[output.value] else { continue }
@@ -77,7 +82,7 @@ public struct ONNXExporter {
   private mutating func emitFormat(
     _ format: ValueFormat, of value: ONNXValue, _ id: ValueID, name: String
   ) -> String {
-    guard case .uint8(let parameters) = format else { return value.name }
+    guard let parameters = format.quantization else { return value.name }
     let scale = builder.initializer("\(name).output_scale", Tensor([parameters.scale], shape: []))
     let zeroPoint = builder.initializer("\(name).output_zero_point", Tensor([parameters.zeroPoint], shape: []))
     let parametersOfRounding =
@@ -90,6 +95,28 @@ public struct ONNXExporter {
       "QuantizeLinear", name: "\(name).quantized", inputs: [value.name] + parametersOfRounding)
     levels[id] = (quantized, zeroPoint)
     return builder.node("DequantizeLinear", name: "\(name).dequantized", inputs: [quantized, scale, zeroPoint])
+  }
+
+  /// The steps of formats/package.md, "Remainders".
+  private mutating func emitFineLevels(
+    _ parameters: QuantizationParameters, of value: ONNXValue, _ node: Node
+  ) throws(ExportError) -> String {
+    guard case .levels(let steps) = value, let (quantized, zeroPoint) = levels[node.output] else {
+      throw .malformed(node: node.name, problem: "makes remainders, which only sums do")
+    }
+    func constant(_ name: String, _ value: Float) -> String { builder.initializer(name, Tensor([value], shape: [])) }
+    let zero = Float(parameters.zeroPoint)
+    let clipped = builder.node(
+      "Clip", name: "\(node.name).clipped",
+      inputs: [steps, constant("\(node.name).least", -zero), constant("\(node.name).greatest", 255 - zero)])
+    let rounded = builder.node("DequantizeLinear", name: "\(node.name).rounded", inputs: [quantized, one, zeroPoint])
+    let rest = builder.node("Sub", name: "\(node.name).rest", inputs: [clipped, rounded])
+    let scaled = builder.node("Mul", name: "\(node.name).fine_rest", inputs: [rest, constant("fine", 256)])
+    let whole = builder.node("Round", name: "\(node.name).rounded_rest", inputs: [scaled])
+    let remainder = builder.node(
+      "Min", name: "\(node.name).remainder", inputs: [whole, constant("greatest_remainder", 127)])
+    let coarse = builder.node("Mul", name: "\(node.name).coarse", inputs: [rounded, constant("fine", 256)])
+    return builder.node("Add", name: "\(node.name).fine_levels", inputs: [coarse, remainder])
   }
 
   /// The scale 1, by which quantised values become whole numbers in float.
@@ -116,14 +143,16 @@ public struct ONNXExporter {
       "DequantizeLinear", name: "\(node.name).input_moved_levels", inputs: [quantized, one, noZeroPoint])
   }
 
-  /// An input in the unit of the output: its steps where it is uint8, real units where it is float.
+  /// An input in the unit of the output: its steps where it is uint8, with the remainders that the operator takes; real
+  /// units where it is float.
   mutating func inputInOutputUnit(_ node: Node, _ slot: Int) -> String {
-    guard case .uint8(let input) = inputFormat(node, slot), let levels = inputLevels(node, slot) else {
+    let fine = type(of: node.op).readsRemainder(ofInput: slot) ? fineLevels[node.inputs[slot]] : nil
+    guard let input = inputFormat(node, slot).quantization, let levels = fine ?? inputLevels(node, slot) else {
       return self.input(node, slot)
     }
-    let outputScale: Float = if case .uint8(let output) = outputFormat(node) { output.scale } else { 1 }
+    let ratio = input.scale / (outputFormat(node).quantization?.scale ?? 1)
     let factor = builder.initializer(
-      "\(node.name).multiplier\(slot)", Tensor([input.scale / outputScale], shape: []))
+      "\(node.name).multiplier\(slot)", Tensor([fine == nil ? ratio : ratio / 256], shape: []))
     return builder.node("Mul", name: "\(node.name).scaled\(slot)", inputs: [levels, factor])
   }
 

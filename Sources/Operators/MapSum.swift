@@ -1,0 +1,114 @@
+import CKernels
+import Graphs
+import Kernels
+import Tensors
+
+/// A map, times a factor for each image and channel where there are any, plus another map where there is one, cropped to
+/// their common top-left corner and rounded once.
+struct Int8MapSum: PreparedOperator, @unchecked Sendable {
+  let kernel: quern_elementwise_kernel
+  /// Of input 0.
+  let map: ValueFormat
+  /// The input that holds the factors, float32 [N, C].
+  let factorSlot: Int?
+  /// Not float.
+  let residual: ValueFormat?
+  let residualSlot: Int
+  let output: ValueFormat
+  let relu: Bool
+
+  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+    Planned(prepared: self, inputs: inputs, output: output)
+  }
+
+  private struct Planned: PlannedOperator {
+    let prepared: Int8MapSum
+    let inputs: [Shape]
+    let output: Shape
+    /// The factors with the ratio of scales in them: computed once an image, the rest line by line.
+    var scratchByteCount: Int { output.batch * output.channels * MemoryLayout<Float>.stride }
+
+    func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+      let factors = buffers.scratch.assumingMemoryBound(to: Float.self)
+      let given = prepared.factorSlot.map { buffers.inputs[$0].assumingMemoryBound(to: Float.self) }
+      let ratio = (prepared.map.quantization?.scale ?? 1) / (prepared.output.quantization?.scale ?? 1)
+      for index in 0..<output.batch * output.channels { factors[index] = (given?[index] ?? 1) * ratio }
+      let slot = prepared.residualSlot
+      var whole = MapSum(output: prepared.output, relu: prepared.relu, buffers.output, shape: output)
+      whole.setMap(buffers.inputs[0], prepared.map, shape: inputs[0])
+      if let residual = prepared.residual { whole.setResidual(buffers.inputs[slot], residual, shape: inputs[slot]) }
+      let sum = whole
+      team.forEach(output.batch * output.height) { line, _ in
+        let run = PixelRun(output: output, inputs: inputs, first: line * output.width, count: output.width)
+        sum.run(
+          prepared.kernel, factors: factors + run.image * output.channels, pixels: run.count, output: run.first,
+          map: run.start(ofInput: 0), residual: prepared.residual == nil ? 0 : run.start(ofInput: slot))
+      }
+    }
+  }
+}
+
+/// A map with a factor for each channel plus another map, in any of their formats: what `quern_scale_args` says of whole
+/// maps, from which ranges of pixels are run.
+private struct MapSum: @unchecked Sendable {
+  private var whole = quern_scale_args()
+  private let channels: Int
+  private let outputScale: Float
+
+  init(output format: ValueFormat, relu: Bool, _ output: UnsafeMutableRawPointer, shape: Shape) {
+    channels = shape.channels
+    outputScale = format.quantization?.scale ?? 1
+    whole.channels = shape.channels
+    whole.relu = relu ? 1 : 0
+    whole.output_zero_point = Int32(format.quantization?.zeroPoint ?? 0)
+    whole.output_min = relu ? whole.output_zero_point : 0
+    switch format {
+    case .float32: whole.output_f32 = output.assumingMemoryBound(to: Float.self)
+    case .uint8: whole.output = output.assumingMemoryBound(to: UInt8.self)
+    case .uint8WithRemainder:
+      whole.output = output.assumingMemoryBound(to: UInt8.self)
+      whole.output_remainder = output.assumingMemoryBound(to: Int8.self) + shape.elementCount
+    }
+  }
+
+  mutating func setMap(_ map: UnsafeRawPointer, _ format: ValueFormat, shape: Shape) {
+    guard let parameters = format.quantization else {
+      whole.reals = map.assumingMemoryBound(to: Float.self)
+      return
+    }
+    whole.map = map.assumingMemoryBound(to: UInt8.self)
+    whole.map_zero_point = Int32(parameters.zeroPoint)
+    if case .uint8WithRemainder = format {
+      whole.map_remainder = map.assumingMemoryBound(to: Int8.self) + shape.elementCount
+    }
+  }
+
+  /// - Parameter format: not float.
+  mutating func setResidual(_ map: UnsafeRawPointer, _ format: ValueFormat, shape: Shape) {
+    guard let parameters = format.quantization else { return }
+    whole.residual = map.assumingMemoryBound(to: UInt8.self)
+    whole.residual_zero_point = Int32(parameters.zeroPoint)
+    whole.residual_multiplier = parameters.scale / outputScale
+    if case .uint8WithRemainder = format {
+      whole.residual_remainder = map.assumingMemoryBound(to: Int8.self) + shape.elementCount
+    }
+  }
+
+  /// Computes `pixels` pixels, given the first of each map.
+  func run(
+    _ kernel: quern_elementwise_kernel, factors: UnsafePointer<Float>, pixels: Int, output: Int, map: Int, residual: Int
+  ) {
+    var part = whole
+    part.factors = factors
+    part.rows = pixels
+    if part.map != nil { part.map += map * channels }
+    if part.map_remainder != nil { part.map_remainder += map * channels }
+    if part.reals != nil { part.reals += map * channels }
+    if part.residual != nil { part.residual += residual * channels }
+    if part.residual_remainder != nil { part.residual_remainder += residual * channels }
+    if part.output != nil { part.output += output * channels }
+    if part.output_remainder != nil { part.output_remainder += output * channels }
+    if part.output_f32 != nil { part.output_f32 += output * channels }
+    kernel.scale(&part)
+  }
+}
