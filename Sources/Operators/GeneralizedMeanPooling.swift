@@ -9,7 +9,8 @@ import Tensors
 /// without the floor.
 ///
 /// Takes a float or a uint8 map, gives float [N, C]. On uint8 the powers come from a table of 256 entries, so that x^p is
-/// never held in 8 bits; for p = 1 the levels themselves are summed, exactly.
+/// never held in 8 bits; for p = 1 the levels themselves are summed, exactly, and floats in double precision: the mean
+/// that squeeze-and-excitation takes decides on roundings, and must not depend on the order of the sum.
 public struct GeneralizedMeanPooling: Operator {
   public static let wireName = "gem_pooling"
   public static let arity = 1...1
@@ -57,7 +58,7 @@ public struct GeneralizedMeanPooling: Operator {
   /// The pooled value from the sum of `count` powers.
   func root(sum: Float, count: Int) -> Float {
     let mean = sum / Float(count)
-    return exponent == 1 ? mean : powf(mean, Float(1 / exponent))
+    return powf(mean, Float(1 / exponent))
   }
 }
 
@@ -94,8 +95,8 @@ extension GeneralizedMeanPooling: RunnableOperator {
     let prepared: Prepared
     let input: Shape
     let output: Shape
-    /// Sums of levels.
-    var scratchByteCount: Int { prepared.op.exponent == 1 ? input.channels * MemoryLayout<UInt32>.stride : 0 }
+    /// Sums of levels or of floats.
+    var scratchByteCount: Int { prepared.op.exponent == 1 ? input.channels * MemoryLayout<Double>.stride : 0 }
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
       let target = buffers.output.assumingMemoryBound(to: Float.self)
@@ -111,7 +112,12 @@ extension GeneralizedMeanPooling: RunnableOperator {
             pool(map, to: row)
           }
         } else {
-          pool(buffers.inputs[0].assumingMemoryBound(to: Float.self) + first, to: row)
+          let map = buffers.inputs[0].assumingMemoryBound(to: Float.self) + first
+          if prepared.op.exponent == 1 {
+            average(map, sums: buffers.scratch.assumingMemoryBound(to: Double.self), to: row)
+          } else {
+            pool(map, to: row)
+          }
         }
         if prepared.op.appendsOne { row[input.channels] = 1 }
       }
@@ -126,7 +132,6 @@ extension GeneralizedMeanPooling: RunnableOperator {
         let map = source + pixel * channels
         switch op.exponent {
         case .infinity: for channel in 0..<channels { row[channel] = max(row[channel], map[channel]) }
-        case 1: for channel in 0..<channels { row[channel] += map[channel] }
         case 3:
           for channel in 0..<channels {
             let x = max(map[channel], GeneralizedMeanPooling.floor)
@@ -155,6 +160,18 @@ extension GeneralizedMeanPooling: RunnableOperator {
         prepared.kernel.table_sum(source, pixels, channels, channels, $0.baseAddress, row)
       }
       finish(row, count: pixels)
+    }
+
+    private func average(
+      _ source: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>, to row: UnsafeMutablePointer<Float>
+    ) {
+      let (pixels, channels) = (input.height * input.width, input.channels)
+      sums.update(repeating: 0, count: channels)
+      for pixel in 0..<pixels {
+        let map = source + pixel * channels
+        for channel in 0..<channels { sums[channel] += Double(map[channel]) }
+      }
+      for channel in 0..<channels { row[channel] = Float(sums[channel] / Double(pixels)) }
     }
 
     /// `scale * (sum of levels - count * zero point) / count`, the integers exact, each float operation rounded once.

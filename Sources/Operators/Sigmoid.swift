@@ -3,7 +3,10 @@ import Graphs
 import Kernels
 import Tensors
 
-/// `1 / (1 + exp(-x))`; float only.
+/// `1 / (1 + exp(-x))` in double precision, rounded once; float only.
+///
+/// Mathematical libraries differ in the last bit of a single-precision exponential, and a factor that differs so moves
+/// the rounding of maps that it scales. Of a double rounded to float32 that bit is the same in practice.
 public struct Sigmoid: Operator {
   public static let wireName = "sigmoid"
   public static let arity = 1...1
@@ -24,7 +27,7 @@ extension Sigmoid: RunnableOperator {
       let input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
       let output = buffers.output.assumingMemoryBound(to: Float.self)
       for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
-        output[index] = 1 / (1 + expf(-input[index]))
+        output[index] = Float(1 / (1 + exp(-Double(input[index]))))
       }
     }
   }

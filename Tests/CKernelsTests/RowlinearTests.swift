@@ -2,7 +2,7 @@ import CKernels
 import Testing
 
 @Suite struct RowlinearTests {
-  /// One rounding a step, by a 64-bit product (exact: 24 and 7 bits) and a sum whose rounding Swift's fma does once.
+  /// Products are exact (24 and 7 bits), sums and the last step are rounded to binary64, the result to binary32.
   private func expected(
     _ x: [Float], _ weights: [Int8], _ scale: [Float], _ bias: [Float], rows: Int, inputs: Int, outputs: Int,
     inputStride: Int, outputStride: Int
@@ -10,9 +10,9 @@ import Testing
     var y = [Float](repeating: -12345, count: rows * outputStride)
     for row in 0..<rows {
       for n in 0..<outputs {
-        var sum: Float = 0
-        for k in 0..<inputs { sum.addProduct(x[row * inputStride + k], Float(weights[n * inputs + k])) }
-        y[row * outputStride + n] = bias[n].addingProduct(sum, scale[n])
+        var sum = 0.0
+        for k in 0..<inputs { sum += Double(x[row * inputStride + k]) * Double(weights[n * inputs + k]) }
+        y[row * outputStride + n] = Float(Double(bias[n]).addingProduct(sum, Double(scale[n])))
       }
     }
     return y

@@ -171,9 +171,9 @@ public enum Int8Reference {
     var result: [Float] = []
     for row in 0..<rows.count / inputs {
       for n in 0..<outputs {
-        var sum: Float = 0
-        for k in 0..<inputs { sum = sum.addingProduct(rows[row * inputs + k], Float(w[n * inputs + k])) }
-        result.append(bias[n].addingProduct(sum, scale[n]))
+        var sum = 0.0
+        for k in 0..<inputs { sum += Double(rows[row * inputs + k]) * Double(w[n * inputs + k]) }
+        result.append(Float(Double(bias[n]).addingProduct(sum, Double(scale[n]))))
       }
     }
     return result

@@ -6,10 +6,11 @@
 
 // Float activations times int8 weights with a scale for each output channel: classifier, whitening, squeeze-excitation.
 //
-//   acc = 0; for k in 0 ..< inputs, in order: acc = fma(x[k], (float)weight[n][k], acc)      (float32, one rounding a step)
-//   y[n] = fma(acc, scale[n], bias[n])
+//   acc = 0; for k in 0 ..< inputs, in order: acc = acc + x[k] * weight[n][k]      (binary64; the products are exact)
+//   y[n] = (float)fma(acc, scale[n], bias[n])
 //
-// for each row of x. Every tier keeps this order, so all give the same bits.
+// for each row of x. Every tier keeps this order, so all give the same bits; others that sum in binary64 in another order
+// give the same but for one result in millions.
 // Packed weights: blocks of 16 output channels; in a block, for each k, 16 bytes. Missing channels are zero; scale and
 // bias are padded to a multiple of 16.
 

@@ -108,11 +108,8 @@ extension Convolution: ONNXExportable {
         "\(node.name).padding_value", Tensor(values, shape: [1, values.count, 1, 1]))
       input = exporter.builder.node("Sub", name: "\(node.name).centered", inputs: [input, offset])
     }
-    let weight = exporter.builder.initializer(
-      "\(node.name).weight", try exporter.constant(node, "weight").permuted([0, 3, 1, 2]))
-    let noOffset = exporter.builder.initializer("int8_zero", Tensor([Int8(0)], shape: []))
-    let levels = exporter.builder.node(
-      "DequantizeLinear", name: "\(node.name).weight_levels", inputs: [weight, exporter.one, noOffset])
+    let levels = exporter.levels(
+      ofWeight: try exporter.constant(node, "weight").permuted([0, 3, 1, 2]), node)
     let bias = exporter.builder.initializer("\(node.name).bias_levels", try biasLevels(node, exporter))
     let accumulators = convolve(node, [input, levels, bias], &exporter)
 

@@ -61,7 +61,12 @@ extension Concatenation: ONNXExportable {
 
 extension Sigmoid: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    .real(exporter.builder.node("Sigmoid", name: node.name, inputs: [exporter.input(node)]))
+    guard exporter.decidesRoundings(node) else {
+      return .real(exporter.builder.node("Sigmoid", name: node.name, inputs: [exporter.input(node)]))
+    }
+    let input = exporter.doubles(exporter.input(node), name: "\(node.name).double")
+    let result = exporter.builder.node("Sigmoid", name: "\(node.name).sigmoid", inputs: [input])
+    return .real(exporter.floats(result, name: node.name))
   }
 }
 
@@ -105,9 +110,33 @@ extension L2Normalization: ONNXExportable {
 
 extension Linear: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    let weight = try exporter.weight(node, try exporter.constant(node, "weight"))
-    var inputs = [exporter.input(node), weight]
+    let levels = try exporter.constant(node, "weight")
+    if levels.elementType == .int8, exporter.decidesRoundings(node) { return try emitExactly(node, levels, &exporter) }
+    var inputs = [exporter.input(node), try exporter.weight(node, levels)]
     if let bias = node.constants["bias"] { inputs.append(exporter.builder.initializer("\(node.name).bias", bias)) }
     return .real(exporter.builder.node("Gemm", name: node.name, inputs: inputs, attributes: [("transB", .int(1))]))
+  }
+
+  /// The steps of formats/package.md, "Linear layers".
+  private func emitExactly(
+    _ node: Node, _ weight: Tensor, _ exporter: inout ONNXExporter
+  ) throws(ExportError) -> ONNXValue {
+    func constant(_ role: String) throws(ExportError) -> Tensor {
+      Tensor(try exporter.constant(node, role).elements(as: Float.self).map { Double($0) })
+    }
+    let levels = exporter.levels(ofWeight: weight, node)
+    let operands = [
+      exporter.doubles(exporter.input(node), name: "\(node.name).double"),
+      exporter.doubles(levels, name: "\(node.name).weight_doubles"),
+    ]
+    let sums = exporter.builder.node(
+      "Gemm", name: "\(node.name).sums", inputs: operands, attributes: [("transB", .int(1))])
+    let scale = exporter.builder.initializer("\(node.name).weight_scale", try constant("weight_scale"))
+    var value = exporter.builder.node("Mul", name: "\(node.name).scaled", inputs: [sums, scale])
+    if node.constants["bias"] != nil {
+      let bias = exporter.builder.initializer("\(node.name).bias", try constant("bias"))
+      value = exporter.builder.node("Add", name: "\(node.name).biased", inputs: [value, bias])
+    }
+    return .real(exporter.floats(value, name: node.name))
   }
 }

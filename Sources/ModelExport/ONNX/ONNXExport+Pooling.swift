@@ -34,6 +34,10 @@ extension GeneralizedMeanPooling: ONNXExportable {
     let pooled = appendsOne ? "\(node.name).pooled" : node.name
     switch exponent {
     case .infinity: exporter.builder.node("ReduceMax", name: pooled, inputs: [input], attributes: axes)
+    case 1 where exporter.decidesRoundings(node):
+      let doubles = exporter.doubles(input, name: "\(node.name).double")
+      let mean = exporter.builder.node("ReduceMean", name: "\(node.name).mean", inputs: [doubles], attributes: axes)
+      _ = exporter.floats(mean, name: pooled)
     case 1: exporter.builder.node("ReduceMean", name: pooled, inputs: [input], attributes: axes)
     default:
       let floor = exporter.builder.initializer("\(node.name).floor", Tensor([Self.floor], shape: []))

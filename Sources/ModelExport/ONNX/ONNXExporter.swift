@@ -8,7 +8,8 @@ import Tensors
 ///
 /// ONNX Runtime computes the same integers as quern's int8 runtime: convolutions whose only epilogue is a ReLU in the
 /// canonical form that every runtime fuses; additions, and convolutions that add a residual before their one rounding, on
-/// whole numbers in float, whose sums are exact below 2^24.
+/// whole numbers in float, whose sums are exact below 2^24; squeeze-and-excitation's factors in double precision, whose
+/// rounding to float hides the order of sums.
 ///
 /// The input is float32 NCHW, normalised as in training; outputs keep their names. A quantised graph takes pixels: its
 /// model undoes the normalisation and rounds to the pixel first.
@@ -17,6 +18,8 @@ public struct ONNXExporter {
   private let producerVersion: String
   /// Of every value at the size the model is exported for, by which maps that must be cropped are known.
   private let shapes: [Shape?]
+  /// Float values on which the rounding of a uint8 value depends.
+  private let deciding: Set<ValueID>
   var builder = ONNXModelBuilder()
   /// The name of each value in float form, dequantised where it is uint8.
   private var names: [ValueID: String] = [:]
@@ -33,6 +36,12 @@ public struct ONNXExporter {
     self.graph = graph
     self.producerVersion = producerVersion
     shapes = try graph.inferShapes(input: [1, side, side, 3])
+    var deciding: Set<ValueID> = []
+    for node in graph.nodes.reversed()
+    where graph.format(of: node.output) != .float32 || deciding.contains(node.output) {
+      deciding.formUnion(node.inputs.filter { graph.format(of: $0) == .float32 })
+    }
+    self.deciding = deciding
   }
 
   /// Writes the model to a file that appears whole or not at all.
@@ -129,6 +138,20 @@ public struct ONNXExporter {
   /// The name of an input of a node in float form.
   func input(_ node: Node, _ slot: Int = 0) -> String { names[node.inputs[slot]] ?? "" }
 
+  /// Whether the last bit of a node's float output can move the rounding of a uint8 value. What quern computes in double
+  /// precision is then exported so, too, where otherwise, as in the head, plain float serves every runtime.
+  func decidesRoundings(_ node: Node) -> Bool { deciding.contains(node.output) }
+
+  /// A value in double precision.
+  mutating func doubles(_ value: String, name: String) -> String {
+    builder.node("Cast", name: name, inputs: [value], attributes: [("to", .int(11))])
+  }
+
+  /// A value in double precision, rounded to float.
+  mutating func floats(_ value: String, name: String) -> String {
+    builder.node("Cast", name: name, inputs: [value], attributes: [("to", .int(1))])
+  }
+
   /// An input in steps of its scale from its zero point: whole numbers in float; `nil` where the input is float.
   mutating func inputLevels(_ node: Node, _ slot: Int = 0) -> String? {
     guard let (quantized, zeroPoint) = levels[node.inputs[slot]] else { return nil }
@@ -182,6 +205,13 @@ public struct ONNXExporter {
       throw .malformed(node: node.name, problem: "constant '\(role)' is missing")
     }
     return tensor
+  }
+
+  /// An int8 weight as whole numbers in float.
+  mutating func levels(ofWeight weight: Tensor, _ node: Node) -> String {
+    let weight = builder.initializer("\(node.name).weight", weight)
+    let noOffset = builder.initializer("int8_zero", Tensor([Int8(0)], shape: []))
+    return builder.node("DequantizeLinear", name: "\(node.name).weight_levels", inputs: [weight, one, noOffset])
   }
 
   /// The name of a weight in float form; int8 weights pass through DequantizeLinear with their scales along axis 0.
