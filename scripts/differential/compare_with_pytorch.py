@@ -56,7 +56,7 @@ class CommonCorner(TorchFunctionMode):
         if any(m.ndim != 4 for m in maps):
             return maps
         height, width = (min(m.shape[axis] for m in maps) for axis in (2, 3))
-        return [m[:, :, :height, :width] for m in maps]
+        return [m if m.shape[2:] == (height, width) else m[:, :, :height, :width] for m in maps]
 
 
 def make_net(trunk, classes):

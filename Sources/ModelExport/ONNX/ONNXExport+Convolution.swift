@@ -58,6 +58,16 @@ extension Convolution: ONNXExportable {
     activation == .relu ? exporter.builder.node("Relu", name: node.name, inputs: [value]) : value
   }
 
+  /// Adds the residual to the products, both cropped to their common corner.
+  private func add(_ value: String, _ residual: String, _ node: Node, _ exporter: inout ONNXExporter) -> String {
+    let terms = exporter.croppedToCorner(node, [value, residual]) { shapes in
+      let inputs = node.inputs.compactMap { shapes[$0.index] }
+      let products = try? outputShape(inputs: Array(inputs.prefix(1)), constants: node.constants)
+      return [products, inputs.last].compactMap { $0 }
+    }
+    return exporter.builder.node("Add", name: "\(node.name).sum", inputs: terms)
+  }
+
   // MARK: - Real units
 
   private func emitCanonical(_ node: Node, _ exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
@@ -67,7 +77,7 @@ extension Convolution: ONNXExportable {
       [exporter.input(node), try exporter.weight(node, weight)] + (try bias(node, &exporter).map { [$0] } ?? [])
     var value = convolve(node, inputs, &exporter)
     if node.inputs.count == 2 {
-      value = exporter.builder.node("Add", name: "\(node.name).sum", inputs: [value, exporter.input(node, 1)])
+      value = add(value, exporter.input(node, 1), node, &exporter)
     }
     return .real(activate(value, node, &exporter))
   }
@@ -119,8 +129,7 @@ extension Convolution: ONNXExportable {
       "\(node.name).multiplier", Tensor(multiplier, shape: [1, multiplier.count, 1, 1]))
     var value = exporter.builder.node("Mul", name: "\(node.name).scaled", inputs: [accumulators, factor])
     if node.inputs.count == 2 {
-      let residual = exporter.inputInOutputUnit(node, 1)
-      value = exporter.builder.node("Add", name: "\(node.name).sum", inputs: [value, residual])
+      value = add(value, exporter.inputInOutputUnit(node, 1), node, &exporter)
     }
     value = activate(value, node, &exporter)
     return outputScale == nil ? .real(value) : .levels(value)

@@ -16,8 +16,9 @@ import Tensors
 public struct ONNXExporter {
   private let graph: Graph
   private let producerVersion: String
-  /// Of every value at the size the model is exported for, by which maps that must be cropped are known.
-  private let shapes: [Shape?]
+  /// Of every value at images of every remainder by the network's stride: which maps must be cropped depends on nothing
+  /// else, and the model takes images of any size.
+  private let shapes: [[Shape?]]
   /// Float values on which the rounding of a uint8 value depends.
   private let deciding: Set<ValueID>
   var builder = ONNXModelBuilder()
@@ -31,11 +32,16 @@ public struct ONNXExporter {
   /// protobuf messages stay below 2 GiB.
   private static let limit = Int(Int32.max)
 
-  /// - Parameter side: of the images the model is for.
+  /// - Parameter side: of images that the network takes.
   public init(_ graph: Graph, side: Int, producerVersion: String) throws(GraphError) {
     self.graph = graph
     self.producerVersion = producerVersion
-    shapes = try graph.inferShapes(input: [1, side, side, 3])
+    var shapes: [[Shape?]] = []
+    // Strides of networks are 16 or 32; one that a stranger made enormous must not keep us here.
+    for extra in 0..<min(graph.stride, 64) {
+      shapes.append(try graph.inferShapes(input: [1, side + extra, side + extra, 3]))
+    }
+    self.shapes = shapes
     var deciding: Set<ValueID> = []
     for node in graph.nodes.reversed()
     where graph.format(of: node.output) != .float32 || deciding.contains(node.output) {
@@ -181,12 +187,19 @@ public struct ONNXExporter {
 
   /// Names of maps, each cropped to their common top-left corner, where they differ in size.
   mutating func croppedToCorner(_ node: Node, _ maps: [String], slots: [Int]) -> [String] {
-    let sizes = slots.compactMap { shapes[node.inputs[$0].index] }.map { [$0.height, $0.width] }
-    guard Set(sizes).count > 1 else { return maps }
-    let extents = maps.enumerated().map { index, map in
+    croppedToCorner(node, maps) { shapes in slots.compactMap { shapes[node.inputs[$0].index] } }
+  }
+
+  /// The same for maps of which `extents` says the shapes, given those of all values.
+  mutating func croppedToCorner(
+    _ node: Node, _ maps: [String], extents: ([Shape?]) -> [Shape]
+  ) -> [String] {
+    let mayDiffer = shapes.contains { Set(extents($0).map { [$0.height, $0.width] }).count > 1 }
+    guard mayDiffer else { return maps }
+    let sizes = maps.enumerated().map { index, map in
       builder.node("Shape", name: "\(node.name).shape\(index)", inputs: [map])
     }
-    let least = builder.node("Min", name: "\(node.name).corner", inputs: extents)
+    let least = builder.node("Min", name: "\(node.name).corner", inputs: sizes)
     let starts = builder.initializer("corner.starts", Tensor([Int64(0), 0]))
     let axes = builder.initializer("corner.axes", Tensor([Int64(2), 3]))
     let spatial = builder.initializer("corner.spatial", Tensor([Int64(2), 3]))
