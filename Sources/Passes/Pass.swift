@@ -20,10 +20,14 @@ public struct PassPipeline: Sendable {
     MoveActivation(), ShareRepeated(), FuseActivation(), OrderNodes(), FuseResidual(), RemoveUnread(),
   ])
 
+  /// - Parameter afterEachPatch: called as soon as a patch's new constants exist; a caller whose constants are views of a
+  ///   mapped file can let go of its pages.
   /// - Returns: the rewritten graph, and what was done, a line for each rewrite.
   /// - Throws: `GraphError.after` naming the pass that left the graph broken, or that met something it cannot rewrite;
   ///   another case where the graph was broken before.
-  public func run(_ graph: Graph) throws(GraphError) -> (graph: Graph, notes: [String]) {
+  public func run(
+    _ graph: Graph, afterEachPatch: () -> Void = {}
+  ) throws(GraphError) -> (graph: Graph, notes: [String]) {
     try graph.validate()
     var graph = graph
     var notes: [String] = []
@@ -34,6 +38,7 @@ public struct PassPipeline: Sendable {
           if patch.isEmpty { break }
           graph = patch.applied(to: graph)
           notes += patch.notes
+          afterEachPatch()
           try graph.validate()
         }
       } catch {

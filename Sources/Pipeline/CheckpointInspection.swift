@@ -70,7 +70,8 @@ public struct CheckpointInspection: Encodable, Sendable {
     leastSize = graph.leastSquareInput
     multiplyAccumulates224 = try? graph.multiplyAccumulates(input: [1, 224, 224, 3])
     ignored = checkpoint.ignored.map { Ignored(name: $0.name, reason: $0.reason) }
-    folding = try PassPipeline.fold.run(graph).notes
+    checkpoint.releasePages()
+    folding = try PassPipeline.fold.run(graph, afterEachPatch: checkpoint.releasePages).notes
   }
 
   public var text: String {

@@ -31,7 +31,7 @@ struct Folding {
     // One executable at a time, so that only one copy of the weights is ready to run.
     let before = try Self.outputs(try Executable(imported.graph), [input, Self.moved(input)])
     imported.checkpoint.releasePages()
-    let (graph, notes) = try PassPipeline.fold.run(imported.graph)
+    let (graph, notes) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
     self.notes = notes
     executable = try Executable(graph)
     let after = try Self.outputs(executable, [input])

@@ -41,8 +41,7 @@ public struct ModelFile: Sendable {
   /// Opens a checkpoint and folds its graph.
   public static func openCheckpoint(_ path: String, options: Options = Options()) throws -> ModelFile {
     let imported = try ImportedCheckpoint(path: path, options: options)
-    let (graph, _) = try PassPipeline.fold.run(imported.graph)
-    imported.checkpoint.releasePages()
+    let (graph, _) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
     return ModelFile(
       path: path, sha256: imported.checkpoint.sha256().hex, format: imported.checkpoint.format.rawValue,
       byteCount: imported.checkpoint.byteCount, graph: graph, package: nil)
