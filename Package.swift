@@ -83,7 +83,7 @@ let package = Package(
     tests("CKernelsTests", ["CKernels"]),
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
     tests("FidelityTests", ["Fidelity"]),
-    tests("FilesTests", ["Files", "Tensors"]),
+    tests("FilesTests", ["CFiles", "Files", "Tensors"]),
     tests("ImagesTests", ["Images"]),
     tests("ModelImportTests", ["Graphs", "ModelImport", "Operators", "ReferenceOperators", "Tensors"]),
     tests(

@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,12 +27,27 @@ static int walk(int folder, char *path) {
     int next = openat(current, *name ? name : ".",
                       is_last ? FLAGS | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int error = errno;
-    if (current != folder) close(current);
     // O_DIRECTORY with O_NOFOLLOW reports a link as ENOTDIR.
-    if (next < 0) return errno = error == ENOTDIR ? ELOOP : error, -1;
+    struct stat status;
+    if (next < 0 && error == ENOTDIR && !fstatat(current, name, &status, AT_SYMLINK_NOFOLLOW) && S_ISLNK(status.st_mode)) {
+      error = ELOOP;
+    }
+    if (current != folder) close(current);
+    if (next < 0) return errno = error, -1;
     if (is_last) return next;
     current = next;
   }
+}
+
+int quern_walk_beneath(int folder, const char *path) {
+  if (!*path) return errno = ENOENT, -1;
+  char *copy = strdup(path);
+  if (!copy) return -1;
+  int descriptor = walk(folder, copy);
+  int error = errno;
+  free(copy);
+  errno = error;
+  return descriptor;
 }
 
 int quern_open_beneath(int folder, const char *path) {
@@ -42,11 +58,5 @@ int quern_open_beneath(int folder, const char *path) {
     if (errno == ENOSYS || errno == EPERM) break;  // an old kernel, or a sandbox that does not know the call
     if (errno != EAGAIN && errno != EINTR) return -1;
   }
-  char *copy = strdup(path);
-  if (!copy) return -1;
-  int descriptor = walk(folder, copy);
-  int error = errno;
-  free(copy);
-  errno = error;
-  return descriptor;
+  return quern_walk_beneath(folder, path);
 }
