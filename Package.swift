@@ -55,7 +55,7 @@ let package = Package(
 
     // What the stages share.
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors"]),
-    module("Kernels", ["CKernels", "COpenBLAS"]),
+    module("Kernels", ["CKernels"]),
     module("Graphs", ["Tensors"]),
     module("Files", ["CCrypto", "CFiles", "Tensors"]),
     module("Tensors", []),
@@ -65,7 +65,6 @@ let package = Package(
     .target(name: "CFiles"),
     .target(name: "CImageCodecs", dependencies: ["CJPEG", "CPNG"]),
     .target(name: "COnnx", dependencies: ["CProtobufC"]),
-    .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),

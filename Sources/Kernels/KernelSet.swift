@@ -4,6 +4,7 @@ import CKernels
 public struct KernelSet: @unchecked Sendable {
   public let features: CPUFeatures
   package let igemm: quern_igemm_kernel
+  package let fgemm: quern_fgemm_kernel
   package let depthwise: quern_depthwise_kernel
   package let depthwiseFloat: quern_depthwise_f32_kernel
   package let elementwise: quern_elementwise_kernel
@@ -15,6 +16,7 @@ public struct KernelSet: @unchecked Sendable {
   public init(features: CPUFeatures = .current) {
     self.features = features
     igemm = best(quern_igemm_kernels, quern_igemm_kernel_count, features) { $0.needed_features }
+    fgemm = best(quern_fgemm_kernels, quern_fgemm_kernel_count, features) { $0.needed_features }
     depthwise = best(quern_depthwise_kernels, quern_depthwise_kernel_count, features) { $0.needed_features }
     depthwiseFloat = best(quern_depthwise_f32_kernels, quern_depthwise_f32_kernel_count, features) {
       $0.needed_features
@@ -25,10 +27,11 @@ public struct KernelSet: @unchecked Sendable {
     histogram = best(quern_histogram_kernels, quern_histogram_kernel_count, features) { $0.needed_features }
   }
 
-  /// Names of the int8 kernels in use, "igemm: avx512vnni" and so on.
+  /// Names of the kernels in use, "igemm: avx512vnni" and so on.
   public var names: [String] {
     [
-      "igemm: \(String(cString: igemm.name))", "depthwise: \(String(cString: depthwise.name))",
+      "igemm: \(String(cString: igemm.name))", "fgemm: \(String(cString: fgemm.name))",
+      "depthwise: \(String(cString: depthwise.name))", "depthwise_f32: \(String(cString: depthwiseFloat.name))",
       "elementwise: \(String(cString: elementwise.name))", "pool: \(String(cString: pool.name))",
       "rowlinear: \(String(cString: rowLinear.name))",
     ]

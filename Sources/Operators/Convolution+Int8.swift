@@ -60,7 +60,7 @@ struct Int8Convolution: PreparedOperator {
   let requantization: Requantization
   let residual: ValueFormat?
   /// One packed matrix for each group, one after another.
-  let packedWeights: PackedBytes
+  let packedWeights: PackedWeights<Int8>
   let groupWeightByteCount: Int
   let outputChannels: Int
   /// Set where the map has so few channels that it is copied, padded, to 4 channels a pixel and read by whole kernel rows.
@@ -105,7 +105,7 @@ struct Int8Convolution: PreparedOperator {
   /// - Parameter widened: pad each pixel's channels to 4 and take a kernel row as one tap.
   private static func pack(
     _ values: [Int8], _ shape: Shape, groups: Int, widened: Bool
-  ) -> (PackedBytes, groupByteCount: Int) {
+  ) -> (PackedWeights<Int8>, groupByteCount: Int) {
     var values = values
     var taps = shape[1] * shape[2]
     var tapBytes = shape[3]
@@ -118,7 +118,7 @@ struct Int8Convolution: PreparedOperator {
     }
     let groupOutputs = shape[0] / groups
     let groupSize = quern_igemm_packed_size(groupOutputs, taps, tapBytes)
-    let packed = PackedBytes(count: groupSize * groups) { target in
+    let packed = PackedWeights<Int8>(count: groupSize * groups) { target in
       values.withUnsafeBufferPointer { source in
         guard let source = source.baseAddress else { return }
         for group in 0..<groups {
@@ -134,17 +134,4 @@ struct Int8Convolution: PreparedOperator {
     try Int8ConvolutionPlan(
       prepared: self, input: inputs[0], residual: inputs.count > 1 ? inputs[1] : nil, output: output, workers: workers)
   }
-}
-
-/// 64-byte aligned memory for packed weights.
-final class PackedBytes: @unchecked Sendable {
-  let pointer: UnsafeMutablePointer<Int8>
-
-  init(count: Int, fill: (UnsafeMutablePointer<Int8>) -> Void) {
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 64)
-    pointer = raw.bindMemory(to: Int8.self, capacity: max(count, 1))
-    fill(pointer)
-  }
-
-  deinit { UnsafeMutableRawPointer(pointer).deallocate() }
 }

@@ -8,7 +8,7 @@ struct Int8DepthwiseConvolution: PreparedOperator {
   let op: Convolution
   let kernels: KernelSet
   let requantization: Requantization
-  let packedWeights: PackedBytes
+  let packedWeights: PackedWeights<Int8>
 
   init(_ op: Convolution, _ context: PreparationContext, input: QuantizationParameters) throws(GraphError) {
     self.op = op
@@ -19,7 +19,7 @@ struct Int8DepthwiseConvolution: PreparedOperator {
     let values = weight.elements(as: Int8.self)
     let sums = try context.weightSums(values, outputs: channels)
     requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
-    packedWeights = PackedBytes(count: quern_depthwise_packed_size(channels, taps)) { target in
+    packedWeights = PackedWeights<Int8>(count: quern_depthwise_packed_size(channels, taps)) { target in
       values.withUnsafeBufferPointer { quern_depthwise_pack($0.baseAddress, channels, taps, target) }
     }
   }

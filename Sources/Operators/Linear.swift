@@ -33,6 +33,13 @@ public struct Linear: Operator {
   }
 }
 
+extension Linear {
+  /// Outputs for each worker: whole blocks of 16.
+  fileprivate static func chunk(outputs: Int, workers: Int) -> Int {
+    ((outputs + 15) / 16 + workers - 1) / workers * 16
+  }
+}
+
 extension Linear: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
@@ -41,9 +48,7 @@ extension Linear: RunnableOperator {
       throw .constant(role: "weight", problem: "has shape \(weight.shape)")
     }
     let outputs = weight.shape[0]
-    let bias =
-      context.constants["bias"] == nil
-      ? [Float](repeating: 0, count: outputs) : try context.floats("bias", count: outputs)
+    let bias = try context.paddedBias(count: outputs)
     switch weight.elementType {
     case .int8:
       try context.refuseConstants(except: ["weight", "weight_scale", "bias"])
@@ -53,38 +58,54 @@ extension Linear: RunnableOperator {
         kernel: context.kernels.rowLinear)
     case .float32:
       try context.refuseConstants(except: ["weight", "bias"])
-      do throws(BLAS.LoadError) { try BLAS.load() } catch { throw .structure(error.description) }
-      return FloatLinear(weight: weight.contiguous(), bias: bias, kernels: context.kernels)
+      return FloatLinear(weight: weight, bias: bias, kernel: context.kernels.fgemm)
     default: throw .constant(role: "weight", problem: "is \(weight.elementType), neither float32 nor int8")
     }
   }
 }
 
-private struct FloatLinear: PreparedOperator {
-  let weight: Tensor
+private struct FloatLinear: PreparedOperator, @unchecked Sendable {
+  let outputs: Int
+  let inputs: Int
+  let packedWeights: PackedWeights<Float>
   let bias: [Float]
-  let kernels: KernelSet
+  let kernel: quern_fgemm_kernel
+
+  init(weight: Tensor, bias: [Float], kernel: quern_fgemm_kernel) {
+    (outputs, inputs) = (weight.shape[0], weight.shape[1])
+    let (outputs, inputs) = (outputs, inputs)
+    packedWeights = PackedWeights(count: quern_fgemm_packed_count(outputs, 1, inputs)) { target in
+      weight.withElements(as: Float.self) { quern_fgemm_pack($0.baseAddress, outputs, 1, inputs, target) }
+    }
+    self.bias = bias
+    self.kernel = kernel
+  }
 
   func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
-    Planned(prepared: self, rows: inputs[0].batch)
+    Planned(prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, workers: workers))
   }
 
   private struct Planned: PlannedOperator {
     let prepared: FloatLinear
     let rows: Int
+    let chunk: Int
     let scratchByteCount = 0
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-      let (outputs, inputs) = (prepared.weight.shape[0], prepared.weight.shape[1])
-      let target = buffers.output.assumingMemoryBound(to: Float.self)
-      prepared.weight.withElements(as: Float.self) { weight in
-        guard let weight = weight.baseAddress else { return }
-        BLAS.multiplyTransposed(
-          m: rows, n: outputs, k: inputs, a: buffers.inputs[0].assumingMemoryBound(to: Float.self), lda: inputs,
-          b: weight, ldb: inputs, c: target, ldc: outputs)
-      }
-      prepared.bias.withUnsafeBufferPointer {
-        prepared.kernels.elementwise.bias_activation(target, rows, outputs, outputs, $0.baseAddress, nil, 0, 0)
+      let (outputs, inputs) = (prepared.outputs, prepared.inputs)
+      prepared.bias.withUnsafeBufferPointer { bias in
+        team.forEach((outputs + chunk - 1) / chunk) { piece, _ in
+          let first = piece * chunk
+          var arguments = quern_fgemm_args()
+          arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+          (arguments.rows, arguments.taps, arguments.tap_elements) = (rows, 1, inputs)
+          arguments.output_channels = min(chunk, outputs - first)
+          arguments.weights = UnsafePointer(prepared.packedWeights.pointer) + first * inputs
+          arguments.bias = bias.baseAddress.map { $0 + first }
+          arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first
+          (arguments.input_stride, arguments.output_stride) = (inputs, outputs)
+          prepared.kernel.run(&arguments)
+        }
       }
     }
   }
@@ -93,7 +114,7 @@ private struct FloatLinear: PreparedOperator {
 private struct Int8WeightLinear: PreparedOperator, @unchecked Sendable {
   let outputs: Int
   let inputs: Int
-  let packedWeights: PackedBytes
+  let packedWeights: PackedWeights<Int8>
   let scale: [Float]
   let bias: [Float]
   let kernel: quern_rowlinear_kernel
@@ -101,19 +122,16 @@ private struct Int8WeightLinear: PreparedOperator, @unchecked Sendable {
   init(weight: Tensor, scale: [Float], bias: [Float], kernel: quern_rowlinear_kernel) {
     (outputs, inputs) = (weight.shape[0], weight.shape[1])
     let (outputs, inputs) = (outputs, inputs)
-    packedWeights = PackedBytes(count: quern_rowlinear_packed_size(outputs, inputs)) { target in
+    packedWeights = PackedWeights<Int8>(count: quern_rowlinear_packed_size(outputs, inputs)) { target in
       weight.withElements(as: Int8.self) { quern_rowlinear_pack($0.baseAddress, outputs, inputs, target) }
     }
-    let padding = [Float](repeating: 0, count: ActivationLayout.roundUp(outputs, to: 16) - outputs)
-    self.scale = scale + padding
-    self.bias = bias + padding
+    self.scale = scale + [Float](repeating: 0, count: ActivationLayout.roundUp(outputs, to: 16) - outputs)
+    self.bias = bias
     self.kernel = kernel
   }
 
   func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
-    // Whole blocks of 16 outputs for each worker.
-    let blocks = (outputs + 15) / 16
-    return Planned(prepared: self, rows: output.batch, chunk: (blocks + workers - 1) / workers * 16)
+    Planned(prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, workers: workers))
   }
 
   private struct Planned: PlannedOperator {

@@ -97,36 +97,4 @@ private let counts = [0, 1, 7, 8, 15, 16, 17, 31, 32, 33, 64, 100, 257]
       }
     }
   }
-
-  @Test(arguments: counts.filter { $0 > 0 }, [false, true])
-  func biasAndActivation(channels: Int, relu: Bool) {
-    for hasResidual in [false, true] {
-      var random = Random(seed: UInt64(channels))
-      let rows = 3
-      let stride = channels + 2
-      let residualStride = channels + 1
-      var values = random.floats(rows * stride - 2, in: -1...1)
-      for special in [Float.nan, .infinity, -.infinity, -0.0] {
-        values[Int.random(in: 0..<values.count, using: &random)] = special
-      }
-      let bias = random.floats(channels, in: -1...1)
-      let residual = random.floats(rows * residualStride - 1, in: -1...1)
-      var expected = values
-      for row in 0..<rows {
-        for c in 0..<channels {
-          var value = values[row * stride + c] + bias[c]
-          if hasResidual { value += residual[row * residualStride + c] }
-          expected[row * stride + c] = relu ? (value > 0 ? value : 0) : value
-        }
-      }
-      sameForAll(expected, "\(channels) channels, relu \(relu), residual \(hasResidual)") { kernel in
-        let x = GuardedBuffer(values)
-        let b = GuardedBuffer(bias)
-        let r = GuardedBuffer(residual)
-        kernel.bias_activation(
-          x.pointer, rows, channels, stride, b.pointer, hasResidual ? r.pointer : nil, residualStride, relu ? 1 : 0)
-        return withExtendedLifetime(r) { x.values }
-      }
-    }
-  }
 }

@@ -21,6 +21,9 @@ func runnable<Kernel>(
 let igemmTiers: [(name: String, kernel: quern_igemm_kernel)] =
   runnable("igemm", quern_igemm_kernels, quern_igemm_kernel_count, name: \.name, needs: \.needed_features)
 
+let fgemmTiers: [(name: String, kernel: quern_fgemm_kernel)] =
+  runnable("fgemm", quern_fgemm_kernels, quern_fgemm_kernel_count, name: \.name, needs: \.needed_features)
+
 let depthwiseTiers: [(name: String, kernel: quern_depthwise_kernel)] =
   runnable("depthwise", quern_depthwise_kernels, quern_depthwise_kernel_count, name: \.name, needs: \.needed_features)
 
@@ -45,6 +48,7 @@ let histogramTiers: [(name: String, kernel: quern_histogram_kernel)] =
 @Suite struct TierTests {
   @Test func scalarIsLastAndNeedsNothing() throws {
     #expect(try #require(igemmTiers.last).name == "scalar")
+    #expect(try #require(fgemmTiers.last).name == "scalar")
     #expect(try #require(depthwiseTiers.last).name == "scalar")
     #expect(try #require(depthwiseFloatTiers.last).name == "scalar")
     #expect(try #require(elementwiseTiers.last).name == "scalar")

@@ -2,7 +2,7 @@
 
 #define QUERN_KERNEL(needed, name, tier) \
   {name, needed, quern_quantize_##tier, quern_dequantize_##tier, quern_add_##tier, quern_requantize_##tier, \
-   quern_bias_activation_##tier, quern_scale_##tier},
+   quern_scale_##tier},
 static const quern_elementwise_kernel kernels[] = {
 #include "kernels.def"
 };

@@ -9,8 +9,6 @@
                         int32_t zero_point, int32_t output_min, uint8_t *q); \
   void quern_requantize_##tier(const uint8_t *a, int32_t za, float ma, size_t count, int32_t zero_point, \
                                int32_t output_min, uint8_t *q); \
-  void quern_bias_activation_##tier(float *x, size_t rows, size_t channels, size_t stride, const float *bias, \
-                                    const float *residual, size_t residual_stride, int relu); \
   void quern_scale_##tier(const quern_scale_args *a);
 
 #define QUERN_KERNEL(needed, name, tier) QUERN_ELEMENTWISE_DECLARE(tier)

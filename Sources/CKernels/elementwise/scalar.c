@@ -26,18 +26,6 @@ void quern_requantize_scalar(const uint8_t *a, int32_t za, float ma, size_t coun
   }
 }
 
-void quern_bias_activation_scalar(float *x, size_t rows, size_t channels, size_t stride, const float *bias,
-                                  const float *residual, size_t residual_stride, int relu) {
-  for (size_t row = 0; row < rows; ++row) {
-    float *values = x + row * stride;
-    for (size_t c = 0; c < channels; ++c) {
-      float value = values[c] + bias[c];
-      if (residual) value = value + residual[row * residual_stride + c];
-      values[c] = relu ? quern_relu(value) : value;
-    }
-  }
-}
-
 static float scaled_sum(const quern_scale_args *a, size_t at, float factor) {
   const float real = a->reals ? a->reals[at] * factor
                               : quern_scaled_level(a->map, a->map_remainder, at, a->map_zero_point, factor);

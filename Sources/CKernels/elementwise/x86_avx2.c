@@ -79,23 +79,6 @@ void quern_requantize_avx2(const uint8_t *a, int32_t za, float ma, size_t count,
   quern_requantize_scalar(a + i, za, ma, count - i, zero_point, output_min, q + i);
 }
 
-void quern_bias_activation_avx2(float *x, size_t rows, size_t channels, size_t stride, const float *bias,
-                                const float *residual, size_t residual_stride, int relu) {
-  const __m256 zero = _mm256_setzero_ps();
-  const size_t whole = channels / 8 * 8;
-  for (size_t row = 0; row < rows; ++row) {
-    float *values = x + row * stride;
-    const float *others = residual ? residual + row * residual_stride : 0;
-    for (size_t c = 0; c < whole; c += 8) {
-      __m256 value = _mm256_add_ps(_mm256_loadu_ps(values + c), _mm256_loadu_ps(bias + c));
-      if (others) value = _mm256_add_ps(value, _mm256_loadu_ps(others + c));
-      _mm256_storeu_ps(values + c, relu ? _mm256_max_ps(value, zero) : value);
-    }
-    quern_bias_activation_scalar(values + whole, 1, channels - whole, stride, bias + whole, others ? others + whole : 0,
-                                 residual_stride, relu);
-  }
-}
-
 // 16 levels from their zero point times factors, with their remainders where those are not null.
 INLINE pair scaled_levels(const uint8_t *q, const int8_t *remainder, int32_t zero_point, pair factors) {
   const __m128i bytes = _mm_loadu_si128((const __m128i *)q);

@@ -72,21 +72,6 @@ void quern_requantize_avx512(const uint8_t *a, int32_t za, float ma, size_t coun
   }
 }
 
-void quern_bias_activation_avx512(float *x, size_t rows, size_t channels, size_t stride, const float *bias,
-                                  const float *residual, size_t residual_stride, int relu) {
-  const __m512 zero = _mm512_setzero_ps();
-  for (size_t row = 0; row < rows; ++row) {
-    float *values = x + row * stride;
-    const float *others = residual ? residual + row * residual_stride : 0;
-    for (size_t c = 0; c < channels; c += width) {
-      const __mmask16 mask = lanes(c, channels);
-      __m512 value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, values + c), _mm512_maskz_loadu_ps(mask, bias + c));
-      if (others) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, others + c));
-      _mm512_mask_storeu_ps(values + c, mask, relu ? _mm512_max_ps(value, zero) : value);
-    }
-  }
-}
-
 // Levels from their zero point times a factor, with their remainders where those are not null.
 INLINE __m512 scaled_levels(const uint8_t *q, const int8_t *remainder, __mmask16 mask, int32_t zero_point, __m512 factor) {
   __m512i level = _mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, q)), _mm512_set1_epi32(zero_point));

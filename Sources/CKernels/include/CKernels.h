@@ -3,6 +3,7 @@
 #include "quern_depthwise.h"
 #include "quern_depthwise_f32.h"
 #include "quern_elementwise.h"
+#include "quern_fgemm.h"
 #include "quern_histogram.h"
 #include "quern_igemm.h"
 #include "quern_threads.h"

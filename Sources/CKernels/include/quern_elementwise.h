@@ -44,9 +44,6 @@ typedef struct QUERN_SENDABLE {
               int32_t zero_point, int32_t output_min, uint8_t *q);
   // q = clamp(rint((a - za) * ma) + zero_point, output_min, 255): another scale for the same values
   void (*requantize)(const uint8_t *a, int32_t za, float ma, size_t count, int32_t zero_point, int32_t output_min, uint8_t *q);
-  // x = x + bias[c] (+ residual), then max(x, 0) if relu; rows of `channels`; residual may be null; in place
-  void (*bias_activation)(float *x, size_t rows, size_t channels, size_t stride, const float *bias, const float *residual,
-                          size_t residual_stride, int relu);
   void (*scale)(const quern_scale_args *);
 } quern_elementwise_kernel;
 

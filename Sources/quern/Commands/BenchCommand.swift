@@ -48,16 +48,13 @@ struct BenchCommand: ParsableCommand {
     let report = BenchReport(
       schema: "quern.bench/1",
       msPerImage: .init(median: times.quantile(0.5), min: times.minimum, p95: times.quantile(0.95)),
-      threads: common.threadCount, batch: batch, size: evaluation.size, kernels: kernels.names + Self.blas)
+      threads: common.threadCount, batch: batch, size: evaluation.size, kernels: kernels.names)
     if common.json {
       Terminal.print(try JSONText.encode(report))
     } else {
       Terminal.print(report.text)
     }
   }
-
-  /// OpenBLAS, where the float path has loaded it.
-  private static var blas: [String] { BLAS.coreName.map { ["openblas: \($0)"] } ?? [] }
 }
 
 private struct BenchReport: Encodable {

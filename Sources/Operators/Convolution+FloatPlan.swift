@@ -1,0 +1,159 @@
+import CKernels
+import Graphs
+import Kernels
+import Tensors
+
+/// A float convolution for one input shape: the offsets, and how the work is split.
+struct FloatConvolutionPlan: PlannedOperator {
+  let prepared: FloatConvolution
+  let input: Shape
+  let residual: Shape?
+  let output: Shape
+  let rows: Int
+  let taps: Int
+  let tapElements: Int
+  /// `nil` for pointwise convolutions, which read row after row, unless their output is cropped to a smaller residual.
+  let offsets: [Int32]?
+  /// What taps outside the map read.
+  let zeros: [Float]
+  /// The copy with its padding, of a map with few channels.
+  let paddedCopy: Shape?
+  let rowChunk: Int
+  let channelChunk: Int
+
+  init(
+    prepared: FloatConvolution, input: Shape, residual: Shape?, output: Shape, workers: Int
+  ) throws(GraphError) {
+    self.prepared = prepared
+    self.input = input
+    self.residual = residual
+    self.output = output
+    rows = output.batch * output.height * output.width
+    let window = prepared.op.window
+    if prepared.copiesPadded {
+      let padded = try Shape([
+        input.batch, (output.height - 1) * window.strideHeight + window.height,
+        (output.width - 1) * window.strideWidth + window.width, input.channels,
+      ]).checkedActivation()
+      paddedCopy = padded
+      var rowWindow = Window(height: window.height, width: 1)
+      (rowWindow.strideHeight, rowWindow.strideWidth) = (window.strideHeight, window.strideWidth)
+      offsets = try rowWindow.indirection(input: padded, output: output, pixelStride: input.channels, outside: -1)
+      (taps, tapElements) = (window.height, window.width * input.channels)
+    } else {
+      paddedCopy = nil
+      offsets =
+        window.isPointwise && input.height == output.height && input.width == output.width
+        ? nil : try window.indirection(input: input, output: output, pixelStride: input.channels, outside: -1)
+      (taps, tapElements) = (window.taps, input.channels / prepared.op.groups)
+    }
+    zeros = [Float](repeating: 0, count: tapElements)
+    let groupOutputs = output.channels / prepared.op.groups
+    if let residual, residual != output {
+      // Consecutive rows of the output are consecutive in the residual only as far as a line goes.
+      (rowChunk, channelChunk) = (output.width, groupOutputs)
+      return
+    }
+    (rowChunk, channelChunk) = Self.split(
+      rows: rows, channels: groupOutputs, groups: prepared.op.groups, workers: workers)
+  }
+
+  /// Splits so that two pieces for each worker share as little as they can: by output channels where the weights are the
+  /// larger part of what is read, by rows otherwise.
+  private static func split(rows: Int, channels: Int, groups: Int, workers: Int) -> (rows: Int, channels: Int) {
+    guard workers > 1, groups < 2 * workers else { return (rows, channels) }
+    let pieces = 2 * workers
+    if channels > rows, channels >= 64 * workers {
+      return (rows, ActivationLayout.roundUp((channels + pieces - 1) / pieces, to: 64))
+    }
+    return (ActivationLayout.roundUp((rows + pieces - 1) / pieces, to: 12), channels)
+  }
+
+  var scratchByteCount: Int { (paddedCopy?.elementCount ?? 0) * MemoryLayout<Float>.stride }
+
+  func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+    var source = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+    if let paddedCopy {
+      let copy = buffers.scratch.assumingMemoryBound(to: Float.self)
+      copyPadded(source, to: copy, paddedCopy, team: team)
+      source = UnsafePointer(copy)
+    }
+    let groups = prepared.op.groups
+    let groupOutputs = output.channels / groups
+    let rowPieces = (rows + rowChunk - 1) / rowChunk
+    let channelPieces = (groupOutputs + channelChunk - 1) / channelChunk
+    withArguments(source, buffers) { base in
+      team.forEach(groups * rowPieces * channelPieces) { index, _ in
+        let group = index / (rowPieces * channelPieces)
+        let piece = index % (rowPieces * channelPieces)
+        var arguments = base
+        select(
+          group: group, firstRow: piece / channelPieces * rowChunk, firstChannel: piece % channelPieces * channelChunk,
+          in: &arguments)
+        prepared.kernels.fgemm.run(&arguments)
+      }
+    }
+  }
+
+  /// The arguments for all rows and channels of the first group.
+  private func withArguments(
+    _ source: UnsafePointer<Float>, _ buffers: OperatorBuffers, _ body: (quern_fgemm_args) -> Void
+  ) {
+    var arguments = quern_fgemm_args()
+    (arguments.input, arguments.input_stride) = (source, input.channels)
+    (arguments.taps, arguments.tap_elements) = (taps, tapElements)
+    arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
+    arguments.relu = prepared.op.activation == .relu ? 1 : 0
+    arguments.output = buffers.output.assumingMemoryBound(to: Float.self)
+    if residual != nil { arguments.residual = buffers.inputs[1].assumingMemoryBound(to: Float.self) }
+    (arguments.output_stride, arguments.residual_stride) = (output.channels, output.channels)
+    prepared.bias.withUnsafeBufferPointer { bias in
+      zeros.withUnsafeBufferPointer { zeros in
+        (arguments.bias, arguments.zeros) = (bias.baseAddress, zeros.baseAddress)
+        guard let offsets else { return body(arguments) }
+        offsets.withUnsafeBufferPointer {
+          arguments.offsets = $0.baseAddress
+          body(arguments)
+        }
+      }
+    }
+  }
+
+  /// Narrows the arguments to one piece of the work.
+  private func select(group: Int, firstRow: Int, firstChannel: Int, in arguments: inout quern_fgemm_args) {
+    let groupOutputs = output.channels / prepared.op.groups
+    let channel = group * groupOutputs + firstChannel
+    arguments.rows = min(rowChunk, rows - firstRow)
+    arguments.output_channels = min(channelChunk, groupOutputs - firstChannel)
+    arguments.input += group * tapElements
+    if arguments.offsets != nil {
+      arguments.offsets += firstRow * taps
+    } else {
+      arguments.input += firstRow * input.channels
+    }
+    arguments.weights += group * prepared.groupWeightCount + firstChannel * taps * tapElements
+    arguments.bias += channel
+    arguments.output += firstRow * output.channels + channel
+    guard let residual else { return }
+    let run = PixelRun(output: output, inputs: [residual], first: firstRow, count: arguments.rows)
+    arguments.residual += run.start(ofInput: 0) * output.channels + channel
+  }
+
+  /// Copies the map with zeros around it, or without its edges where the padding is negative.
+  private func copyPadded(
+    _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, _ padded: Shape, team: ThreadTeam
+  ) {
+    let window = prepared.op.window
+    let channels = input.channels
+    let columns = max(0, window.left)..<max(0, window.left, min(padded.width, window.left + input.width))
+    team.forEach(padded.batch * padded.height) { line, _ in
+      let image = line / padded.height
+      let y = line % padded.height - window.top
+      let to = target + line * padded.width * channels
+      to.update(repeating: 0, count: padded.width * channels)
+      guard y >= 0, y < input.height, !columns.isEmpty else { return }
+      let from = source + ((image * input.height + y) * input.width + columns.lowerBound - window.left) * channels
+      (to + columns.lowerBound * channels).update(from: from, count: columns.count * channels)
+    }
+  }
+}
