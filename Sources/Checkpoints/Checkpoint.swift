@@ -49,15 +49,6 @@ public struct Checkpoint: Sendable {
     return hash.finalize()
   }
 
-  /// Gives back the memory of a tensor's bytes once they have been read, if the tensor is a view of this file. It stays
-  /// valid; reading it again reads the file again.
-  public func releasePages(of tensor: Tensor) {
-    guard let file = files.first(where: { $0.storage === tensor.storage }), tensor.elementCount > 0 else { return }
-    var last = 0  // cannot overflow: the tensor lies in its file
-    for (extent, step) in zip(tensor.shape.dimensions, tensor.strides) { last += (extent - 1) * step }
-    file.releasePages(tensor.byteOffset..<tensor.byteOffset + (last + 1) * tensor.elementType.byteCount)
-  }
-
   /// Gives back the memory of all bytes that were read. They stay valid.
   public func releasePages() { for file in files { file.releasePages(0..<file.byteCount) } }
 

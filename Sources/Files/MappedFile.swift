@@ -44,18 +44,19 @@ public struct MappedFile: Sendable {
     }
     nonisolated(unsafe) let mapping = base
     self.path = path
-    storage = TensorStorage(borrowing: UnsafeRawBufferPointer(start: base, count: count)) { munmap(mapping, count) }
+    storage = TensorStorage(
+      borrowing: UnsafeRawBufferPointer(start: base, count: count),
+      discard: { range in
+        let start = range.lowerBound / Self.pageSize * Self.pageSize
+        madvise(mapping + start, range.upperBound - start, MADV_DONTNEED)
+      }, release: { munmap(mapping, count) })
   }
+
+  private static let pageSize = sysconf(Int32(_SC_PAGESIZE))
 
   /// Gives the memory of a range of bytes back to the system, for bytes that were read and will not be soon again.
   /// They stay valid: touching them reads the file (in practice the page cache) once more.
-  public func releasePages(_ range: Range<Int>) {
-    let range = range.clamped(to: 0..<byteCount)
-    guard !range.isEmpty, let base = storage.bytes.baseAddress else { return }
-    let pageSize = sysconf(Int32(_SC_PAGESIZE))
-    let start = range.lowerBound / pageSize * pageSize
-    madvise(UnsafeMutableRawPointer(mutating: base + start), range.upperBound - start, MADV_DONTNEED)
-  }
+  public func releasePages(_ range: Range<Int>) { storage.releasePages(range) }
 
   /// The SHA-256 of the whole file. Pages are released behind the reading, so that memory does not grow with the file.
   public func sha256() -> SHA256.Digest {

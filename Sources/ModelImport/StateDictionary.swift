@@ -41,7 +41,9 @@ public struct StateDictionary {
       note(.badTensor(name: name, problem: "holds \(tensor.elementType), but weights are floating-point numbers"))
       return Self.standIn(rank: rank)
     }
-    return tensor.elementType == .float32 ? tensor : tensor.asFloat32() ?? Self.standIn(rank: rank)
+    if tensor.elementType == .float32 { return tensor }
+    defer { tensor.releasePages() }
+    return tensor.asFloat32() ?? Self.standIn(rank: rank)
   }
 
   mutating func takeIfPresent(_ name: String, rank: Int) -> Tensor? {
@@ -78,6 +80,7 @@ public struct StateDictionary {
       // p = infinity is a legitimate GeM exponent.
       if name.hasSuffix("pool.p") { continue }
       let index = values.withElements(as: Float.self) { $0.firstIndex { !$0.isFinite } }
+      tensor.releasePages()
       if let index { return (name, index) }
     }
     return nil

@@ -40,7 +40,7 @@ public struct FoldBatchNormalization: Pass {
     return patch
   }
 
-  /// The constants of the convolution with the norm in them: `weight` contiguous OHWI, and `bias`.
+  /// The constants of the convolution with the norm in them: `weight`, a scaled view, and `bias`.
   static func fold(
     _ norm: BatchNormalization, _ constants: [String: Tensor], into convolution: [String: Tensor]
   ) throws(GraphError) -> [String: Tensor] {
@@ -55,18 +55,8 @@ public struct FoldBatchNormalization: Pass {
       }
       bias = given.elements(as: Float.self)
     }
-    let length = weight.elementCount / max(factor.count, 1)
-    let scaled = weight.withElements(as: Float.self) { source in
-      Tensor(shape: weight.shape, of: Float.self) { target in
-        for channel in factor.indices {
-          for index in channel * length..<(channel + 1) * length {
-            target[index] = Float(Double(source[index]) * factor[channel])
-          }
-        }
-      }
-    }
     var result = convolution
-    result["weight"] = scaled
+    result["weight"] = weight.scalingRows(by: factor)
     result["bias"] = Tensor(factor.indices.map { Float(Double(bias[$0]) * factor[$0] + offset[$0]) })
     return result
   }

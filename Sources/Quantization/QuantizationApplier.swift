@@ -87,6 +87,7 @@ public struct QuantizationApplier: Sendable {
     let inputScale = Double(parameters.scale)
     let floor = bias.map { Float(abs($0) / inputScale / 0x1p30) }
     let quantized = WeightQuantizer.quantize(weight, minimumScale: floor)
+    weight.releasePages()
     result["weight"] = quantized.weight
     result["weight_scale"] = Tensor(quantized.scale)
     var levels: [Int32] = []

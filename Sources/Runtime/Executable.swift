@@ -27,6 +27,8 @@ public final class Executable: Sendable {
             PreparationContext(
               kernels: kernels, inputFormats: graph.inputFormats(of: node),
               outputFormat: graph.format(of: node.output), constants: node.constants)))
+        // The packed form is what will be read from now on.
+        for constant in node.constants.values { constant.releasePages() }
       } catch {
         throw .at(node: node.name, error)
       }

@@ -1,7 +1,8 @@
 /// An immutable, possibly strided view of elements in a storage.
 ///
-/// A view costs nothing: importers permute PyTorch's OIHW weights to OHWI by strides over the mapped file, and the bytes
-/// move once, when `contiguous()` or a pass that computes new values reads them.
+/// A view costs nothing: importers permute PyTorch's OIHW weights to OHWI by strides over the mapped file, folding a norm
+/// scales their rows, and the bytes move when `contiguous()` or a reader needs them in a row. So the weights of a network
+/// take memory once, as the kernels want them.
 public struct Tensor: Sendable {
   public let elementType: ElementType
   public let shape: Shape
@@ -10,6 +11,8 @@ public struct Tensor: Sendable {
   public let storage: TensorStorage
   /// Where the first element lies in the storage, in bytes; not necessarily aligned.
   public let byteOffset: Int
+  /// What the elements of each index of the first axis are multiplied by when they are read; float32 only.
+  private let rowFactors: [Double]?
 
   /// A view into `storage`. `nil` where any element would lie outside it, a stride is negative, or the arithmetic
   /// overflows.
@@ -36,16 +39,19 @@ public struct Tensor: Sendable {
     self.strides = strides
     self.storage = storage
     self.byteOffset = byteOffset
+    rowFactors = nil
   }
 
   private init(
-    unchecked elementType: ElementType, _ shape: Shape, _ strides: [Int], _ storage: TensorStorage, _ byteOffset: Int
+    unchecked elementType: ElementType, _ shape: Shape, _ strides: [Int], _ storage: TensorStorage, _ byteOffset: Int,
+    rowFactors: [Double]? = nil
   ) {
     self.elementType = elementType
     self.shape = shape
     self.strides = strides
     self.storage = storage
     self.byteOffset = byteOffset
+    self.rowFactors = rowFactors
   }
 
   /// A new contiguous tensor whose elements `initialize` writes.
@@ -72,9 +78,12 @@ public struct Tensor: Sendable {
   public var elementCount: Int { shape.elementCount }
   public var byteCount: Int { elementCount * elementType.byteCount }
 
-  /// Whether the elements lie one after another in row-major order.
+  /// Whether the elements lie one after another in row-major order, as they are.
   public var isContiguous: Bool {
-    if elementCount == 0 { return true }
+    elementCount == 0 || (rowFactors == nil && hasContiguousStrides)
+  }
+
+  private var hasContiguousStrides: Bool {
     var expected = 1
     for axis in stride(from: shape.rank - 1, through: 0, by: -1) where shape[axis] != 1 {
       if strides[axis] != expected { return false }
@@ -91,8 +100,28 @@ public struct Tensor: Sendable {
   /// The same elements in another order of axes; no bytes move.
   public func permuted(_ axes: [Int]) -> Tensor {
     precondition(axes.sorted() == Array(0..<shape.rank), "\(axes) is no permutation of the axes of \(shape)")
+    if rowFactors != nil, axes[0] != 0 { return contiguous().permuted(axes) }
     return Tensor(
-      unchecked: elementType, Shape(axes.map { shape[$0] }), axes.map { strides[$0] }, storage, byteOffset)
+      unchecked: elementType, Shape(axes.map { shape[$0] }), axes.map { strides[$0] }, storage, byteOffset,
+      rowFactors: rowFactors)
+  }
+
+  /// The same with the elements of each index of the first axis multiplied by a factor, in double precision and rounded
+  /// once, whenever they are read; no bytes move. Traps unless the tensor is float32 and there is a factor for each index.
+  public func scalingRows(by factors: [Double]) -> Tensor {
+    precondition(elementType == .float32 && factors.count == shape[0], "\(factors.count) factors for \(shape)")
+    let plain = rowFactors == nil ? self : contiguous()
+    return Tensor(
+      unchecked: elementType, shape, plain.strides, plain.storage, plain.byteOffset, rowFactors: factors)
+  }
+
+  /// Gives back the memory of elements that were read and will not be soon again, where they are views of a mapped file.
+  /// They stay valid.
+  public func releasePages() {
+    guard elementCount > 0 else { return }
+    // Cannot overflow: the elements lie in the storage.
+    let last = zip(shape.dimensions, strides).reduce(0) { $0 + ($1.0 - 1) * $1.1 }
+    storage.releasePages(byteOffset..<byteOffset + (last + 1) * elementType.byteCount)
   }
 
   /// The same elements under another shape. Traps unless the element counts agree and the tensor is contiguous.
@@ -104,7 +133,10 @@ public struct Tensor: Sendable {
   /// This tensor if it is contiguous and aligned, otherwise a copy that is.
   public func contiguous() -> Tensor {
     if isContiguous && isAligned { return self }
-    let storage = TensorStorage(byteCount: byteCount) { copyElements(to: $0) }
+    let storage = TensorStorage(byteCount: byteCount) { bytes in
+      copyElements(to: bytes)
+      if let rowFactors { Self.scaleRows(of: bytes.bindMemory(to: Float.self), by: rowFactors) }
+    }
     return Tensor(unchecked: elementType, shape, shape.contiguousStrides, storage, 0)
   }
 
@@ -135,12 +167,20 @@ public struct Tensor: Sendable {
     withElements(as: type) { Array($0) }
   }
 
-  /// Writes the elements in row-major order to `destination`, which holds exactly `byteCount` bytes.
+  /// Multiplies elements that were copied in row-major order by their rows' factors.
+  private static func scaleRows(of elements: UnsafeMutableBufferPointer<Float>, by factors: [Double]) {
+    let length = elements.count / max(factors.count, 1)
+    for (row, factor) in factors.enumerated() {
+      for index in row * length..<(row + 1) * length { elements[index] = Float(Double(elements[index]) * factor) }
+    }
+  }
+
+  /// Writes the elements, not scaled, in row-major order to `destination`, which holds exactly `byteCount` bytes.
   private func copyElements(to destination: UnsafeMutableRawBufferPointer) {
     guard elementCount > 0, let target = destination.baseAddress, let base = storage.bytes.baseAddress else { return }
     let source = base + byteOffset
     let size = elementType.byteCount
-    if isContiguous {
+    if hasContiguousStrides {
       target.copyMemory(from: source, byteCount: byteCount)
       return
     }

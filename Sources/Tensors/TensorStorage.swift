@@ -4,12 +4,27 @@
 public final class TensorStorage: @unchecked Sendable {
   public let bytes: UnsafeRawBufferPointer
   private let release: @Sendable () -> Void
+  private let discard: (@Sendable (Range<Int>) -> Void)?
 
   /// Wraps bytes that stay valid and unchanged until `release` is called, which happens once, when the last tensor
   /// that views them is gone.
-  public init(borrowing bytes: UnsafeRawBufferPointer, release: @escaping @Sendable () -> Void) {
+  ///
+  /// - Parameter discard: for bytes that can be had again, as a mapped file's: gives back the memory of a range of them.
+  ///   They stay valid.
+  public init(
+    borrowing bytes: UnsafeRawBufferPointer, discard: (@Sendable (Range<Int>) -> Void)? = nil,
+    release: @escaping @Sendable () -> Void
+  ) {
     self.bytes = bytes
+    self.discard = discard
     self.release = release
+  }
+
+  /// Gives back the memory of bytes that were read and will not be soon again, where they are a mapped file's. They stay
+  /// valid: touching them reads the file (in practice the page cache) once more.
+  public func releasePages(_ range: Range<Int>) {
+    let range = range.clamped(to: 0..<bytes.count)
+    if !range.isEmpty { discard?(range) }
   }
 
   /// Owned memory, 64-byte aligned and at least one byte long, filled by `initialize`, which must write every byte.

@@ -59,8 +59,8 @@ import Testing
     let base = try #require(checkpoint["base"])
     let slice = try #require(checkpoint["slice"])
     #expect(base.storage === slice.storage && slice.byteOffset == base.byteOffset + 7 * 4)
-    for (_, tensor) in checkpoint.tensors { checkpoint.releasePages(of: tensor) }
-    checkpoint.releasePages(of: Tensor([1 as Float]))
+    for (_, tensor) in checkpoint.tensors { tensor.releasePages() }
+    Tensor([1 as Float]).releasePages()
     #expect(base.elements(as: Float.self) == (0..<60).map(Float.init))
     #expect(checkpoint.byteCount == (try Fixtures.bytes("views-legacy.pth")).count)
     #expect(checkpoint.sha256() == SHA256.hash(try Fixtures.bytes("views-legacy.pth")))

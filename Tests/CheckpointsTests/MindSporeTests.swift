@@ -47,7 +47,7 @@ import Testing
     let after = try #require(checkpoint["after.weight"])
     let split = try #require(checkpoint["split.weight"])
     #expect(before.storage === after.storage && before.storage !== split.storage)
-    for (_, tensor) in checkpoint.tensors { checkpoint.releasePages(of: tensor) }
+    for (_, tensor) in checkpoint.tensors { tensor.releasePages() }
     #expect(before.elements(as: Float.self).allSatisfy { $0.isFinite && $0 != 0 })
   }
 

@@ -7,6 +7,19 @@ import Testing
     #expect(tensor.permuted([1, 0]).elements(as: Float.self) == [0, 3, 1, 4, 2, 5])
   }
 
+  @Test func scaledRowsAreReadScaledInAnyOrderOfTheOtherAxes() {
+    let tensor = Tensor((0..<12).map(Float.init), shape: [2, 2, 3]).permuted([0, 2, 1])
+    let scaled = tensor.scalingRows(by: [2, 0.1])
+    let expected = [0, 6, 2, 8, 4, 10] + [6, 9, 7, 10, 8, 11].map { Float(Double($0 as Float) * 0.1) }
+    #expect(!scaled.isContiguous)
+    #expect(scaled.elements(as: Float.self) == expected)
+    #expect(scaled.contiguous().isContiguous)
+    #expect(scaled.permuted([0, 2, 1]).elements(as: Float.self)[..<6] == [0, 2, 4, 6, 8, 10])
+    #expect(scaled.permuted([1, 2, 0]).elements(as: Float.self)[..<2] == [expected[0], expected[6]])
+    // Rounded after each scaling.
+    #expect(scaled.scalingRows(by: [1, 10]).elements(as: Float.self)[6] == Float(Double(expected[6]) * 10))
+  }
+
   @Test func viewBeyondItsStorageIsRefused() {
     let storage = TensorStorage(byteCount: 8) { $0.initializeMemory(as: UInt8.self, repeating: 0) }
     #expect(Tensor(elementType: .float32, shape: [2], storage: storage, byteOffset: 0) != nil)
