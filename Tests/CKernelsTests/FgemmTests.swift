@@ -98,7 +98,8 @@ private struct FgemmProblem: CustomStringConvertible {
       sum += value
       magnitude += abs(value)
     }
-    let steps = Double(min(taps * tapElements, 128) + taps * tapElements / 128 + 2) * 0x1p-24
+    let steps =
+      Double(min(taps * tapElements, QUERN_FGEMM_BLOCK) + taps * tapElements / QUERN_FGEMM_BLOCK + 2) * 0x1p-24
     return (relu ? max(sum, 0) : sum, magnitude * steps / (1 - steps))
   }
 

@@ -6,7 +6,7 @@
 
 // Indirect float32 matrix product: the kernel under every dense and grouped float convolution and every float linear layer.
 //
-// The products of an output, taps t in order and in a tap elements k < tap_elements in order, are cut into blocks of 128,
+// The products of an output, taps t in order and in a tap elements k < tap_elements in order, are cut into blocks of 64,
 // the last of what is left:
 //
 //   total = bias[n]
@@ -28,7 +28,7 @@
 //
 // Nothing is read past a tap's end. Outputs are never written, and residuals never read, past `output_channels`.
 
-enum { QUERN_FGEMM_BLOCK = 128 };
+enum { QUERN_FGEMM_BLOCK = 64 };
 
 typedef struct {
   const float *input;
