@@ -9,6 +9,7 @@ import Operators
 import PackageFormat
 import Passes
 import Quantization
+import Rounding
 import Runtime
 import Tensors
 
@@ -25,6 +26,7 @@ public struct ConversionOptions: Sendable {
   public var repetitions: Int
   public var seed: UInt64
   public var rangeMethod: RangeMethod
+  public var rounding: RoundingMethod
   public var model: ModelFile.Options
   public var gates: Gates
   public var skipsBrokenImages: Bool
@@ -44,12 +46,21 @@ public struct ConversionOptions: Sendable {
     repetitions = 3
     seed = 0
     rangeMethod = .meanSquaredError
+    rounding = .errorFeedback
     model = ModelFile.Options()
     skipsBrokenImages = false
   }
 
   /// How many images are used where the user names no number.
   public static let defaultImageLimit = 300
+}
+
+/// How weights are rounded to their levels.
+public enum RoundingMethod: String, Sendable, CaseIterable {
+  /// Each to the nearest.
+  case nearest
+  /// So that each layer's outputs change least on calibration images.
+  case errorFeedback = "error-feedback"
 }
 
 /// What a conversion did.
@@ -102,10 +113,11 @@ public struct Converter {
       try calibrate(float, images.calibration)
     }
     try checkFinite(statistics, float.graph)
-    let (plan, quantized) = try clock.stage("quantize") {
+    let (plan, nearest) = try clock.stage("quantize") {
       let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod).plan(float.graph, statistics: statistics)
       return (plan, try QuantizationApplier().apply(plan, to: float.graph))
     }
+    let quantized = try round(nearest, float: float.graph, images.calibration)
 
     let reference = try reference(imported)
     let metadata = PackageMetadata(
@@ -196,6 +208,29 @@ public struct Converter {
     return (statistics, skipped)
   }
 
+  /// The quantised graph with its weights rounded by what its layers read.
+  private func round(_ nearest: Graph, float: Graph, _ files: [ImageFolder.File]) throws -> Graph {
+    guard options.rounding == .errorFeedback else { return nearest }
+    let count = min(files.count, LayerInputs.imageLimit)
+    let sample = (0..<count).map { files[$0 * files.count / count] }
+    let inputs = LayerInputs(nearest, imageCount: count)
+    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
+    try clock.stage("sample", total: count) {
+      let executable = try Executable(nearest)
+      let sessions = WorkerLocal { Session(executable) }
+      _ = try job.run(sample, progress: progress) { index, image, worker in
+        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0)
+        _ = try sessions[worker].run(
+          pixels: augmented.pixels, height: augmented.height, width: augmented.width,
+          observer: inputs.observer(image: index))
+      }
+    }
+    let rounder = WeightRounder(float, inputs: inputs, threads: options.threads)
+    return try clock.stage("round", total: rounder.layerCount) {
+      try rounder.rounded { [progress] in progress.advance() }
+    }
+  }
+
   // MARK: - Records
 
   private func reference(_ imported: ImportedCheckpoint) throws -> FidelityReport.Reference {
@@ -211,7 +246,7 @@ public struct Converter {
       "images": .int(images.calibration.count - skipped.count), "forward_passes": .int(statistics.passes),
       "skipped_images": .int(skipped.count), "repetitions": .int(options.repetitions),
       "augmentation": .string(options.recipe.rawValue), "seed": .string(String(options.seed)),
-      "range_method": .string(options.rangeMethod.name),
+      "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
     ]
   }
 
@@ -220,7 +255,8 @@ public struct Converter {
       "size": .int(options.evaluation.size), "crop": .string(options.evaluation.crop.rawValue),
       "augmentation": .string(options.recipe.rawValue), "repetitions": .int(options.repetitions),
       "calibration_images": .int(images.calibration.count), "seed": .string(String(options.seed)),
-      "range_method": .string(options.rangeMethod.name), "verified_on": .string(images.verifiedOn),
+      "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
+      "verified_on": .string(images.verifiedOn),
     ]
   }
 }

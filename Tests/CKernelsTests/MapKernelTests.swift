@@ -144,7 +144,9 @@ import Testing
     for (name, kernel) in elementwiseTiers {
       let (a, f, r, x) = (GuardedBuffer(map), GuardedBuffer(factors), GuardedBuffer(residual), GuardedBuffer(reals))
       let (ra, rr) = (GuardedBuffer(mapRemainders), GuardedBuffer(residualRemainders))
-      let (q, e) = (GuardedBuffer([UInt8](repeating: 0xA5, count: count)), GuardedBuffer([Int8](repeating: 1, count: count)))
+      let (q, e) = (
+        GuardedBuffer([UInt8](repeating: 0xA5, count: count)), GuardedBuffer([Int8](repeating: 1, count: count))
+      )
       let y = GuardedBuffer([Float](repeating: -12345, count: count))
       withExtendedLifetime((a, f, r, x, ra, rr)) {
         var arguments = quern_scale_args()

@@ -60,7 +60,9 @@ enum MapSuites {
       Activation.random(maps[0], random.chance(0.4) ? .float32 : Suites.uint8(&random), &random),
       Activation.random([maps[0].batch, maps[0].channels], .float32, &random),
     ]
-    if random.chance(0.6) { inputs.append(Activation.random(maps[1], Suites.withRemainder(Suites.uint8(&random), &random), &random)) }
+    if random.chance(0.6) {
+      inputs.append(Activation.random(maps[1], Suites.withRemainder(Suites.uint8(&random), &random), &random))
+    }
     let op = ChannelScaling(activation: random.pick([.none, .relu]))
     // With neither a uint8 input nor a uint8 output it is the float operator.
     let isInt8 = inputs[0].format != .float32 || inputs.count > 2

@@ -95,7 +95,8 @@ public enum Int8Reference {
     var reals: [Float] = []
     for position in 0..<output.batch * output.height * output.width {
       let (inA, inB) = (
-        CornerReference.pixel(position, of: output, in: a.shape), CornerReference.pixel(position, of: output, in: b.shape)
+        CornerReference.pixel(position, of: output, in: a.shape),
+        CornerReference.pixel(position, of: output, in: b.shape)
       )
       for channel in 0..<output.channels {
         reals.append(

@@ -37,6 +37,12 @@ struct CalibrationOptions: ParsableArguments {
         + "keep, as in percentile:99.99.", valueName: "method"))
   var range: RangeMethod = .meanSquaredError
 
+  @Option(
+    help: ArgumentHelp(
+      "How weights are rounded: error-feedback (so that each layer's outputs change least on calibration images) or "
+        + "nearest, which takes no time.", valueName: "method"))
+  var rounding: RoundingMethod = .errorFeedback
+
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
   var skipBadImages = false
 
@@ -52,11 +58,13 @@ struct CalibrationOptions: ParsableArguments {
     options.repetitions = repetitions
     options.seed = seed
     options.rangeMethod = range
+    options.rounding = rounding
     options.skipsBrokenImages = skipBadImages
   }
 }
 
 extension AugmentationRecipe: ExpressibleByArgument {}
+extension RoundingMethod: ExpressibleByArgument {}
 
 extension RangeMethod: ExpressibleByArgument {
   public init?(argument: String) {

@@ -1,0 +1,19 @@
+#pragma once
+#include <stddef.h>
+
+// OpenBLAS and its LAPACK, loaded when first needed, so that a process that only runs networks never pays for its buffers,
+// and so that the environment it reads while loading can be set before. All functions work on the calling thread, on
+// row-major float32 matrices; strides are in elements.
+
+// Loads the library once. Returns null, or what went wrong. Safe to call from several threads.
+const char *quern_openblas_load(void);
+
+// c[m][n] = a[k][m]^T b[k][n]
+void quern_openblas_sgemm_tn(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                             size_t ldc);
+
+// Adds to the lower triangle of c[n][n] that of alpha a[k][n]^T a[k][n].
+void quern_openblas_ssyrk_t(size_t n, size_t k, float alpha, const float *a, size_t lda, float *c, size_t ldc);
+
+// Replaces the lower triangle of a positive definite a[n][n] by its Cholesky factor. Returns 0, or not where it is none.
+int quern_openblas_spotrf(size_t n, float *a, size_t lda);

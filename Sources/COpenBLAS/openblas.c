@@ -1,0 +1,81 @@
+#include "COpenBLAS.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+// From cblas.h, whose ABI is the same in every 32-bit-integer build.
+enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112, LOWER = 122 };
+typedef void (*sgemm_function)(int order, int transA, int transB, int m, int n, int k, float alpha, const float *a, int lda,
+                               const float *b, int ldb, float beta, float *c, int ldc);
+
+typedef void (*ssyrk_function)(int order, int uplo, int trans, int n, int k, float alpha, const float *a, int lda, float beta,
+                               float *c, int ldc);
+// LAPACK's: column-major, arguments by reference; the last is the length of the string.
+typedef void (*spotrf_function)(const char *uplo, const int *n, float *a, const int *lda, int *info, size_t);
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static const char *problem;
+static sgemm_function sgemm;
+static ssyrk_function ssyrk;
+static spotrf_function spotrf;
+
+// OpenBLAS 0.3.21 guesses AMD processors with AVX-512 wrongly. Family 19h (Zen 4) halves 512-bit instructions: the Haswell
+// kernels measured 7 % faster there than the AVX-512 ones it picks. Family 1Ah (Zen 5) does not, and is taken for Haswell
+// at half its speed.
+static void choose_core(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  unsigned eax = 0, ebx, ecx, edx;
+  if (!__builtin_cpu_is("amd") || !__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return;
+  unsigned family = ((eax >> 8) & 0xf) + ((eax >> 20) & 0xff);
+  if (family >= 0x19 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    setenv("OPENBLAS_CORETYPE", family == 0x19 ? "Haswell" : "SkylakeX", 0);
+#endif
+}
+
+static void load(void) {
+  choose_core();
+  // Our own threads call it, each with work of its own: a second pool would only compete.
+  setenv("OPENBLAS_NUM_THREADS", "1", 1);
+  void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+  if (!library) library = dlopen("libopenblas.so", RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    problem = "cannot load libopenblas.so.0 (Debian and Ubuntu: apt-get install libopenblas0)";
+    return;
+  }
+  sgemm = (sgemm_function)dlsym(library, "cblas_sgemm");
+  ssyrk = (ssyrk_function)dlsym(library, "cblas_ssyrk");
+  spotrf = (spotrf_function)dlsym(library, "spotrf_");
+  void (*set_threads)(int) = (void (*)(int))dlsym(library, "openblas_set_num_threads");
+  if (!sgemm || !ssyrk || !spotrf) {
+    problem = "libopenblas.so.0 lacks cblas_sgemm, cblas_ssyrk or spotrf_";
+    return;
+  }
+  if (set_threads) set_threads(1);
+}
+
+const char *quern_openblas_load(void) {
+  pthread_once(&once, load);
+  return problem;
+}
+
+void quern_openblas_sgemm_tn(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                             size_t ldc) {
+  sgemm(ROW_MAJOR, TRANSPOSE, NO_TRANSPOSE, (int)m, (int)n, (int)k, 1, a, (int)lda, b, (int)ldb, 0, c, (int)ldc);
+}
+
+void quern_openblas_ssyrk_t(size_t n, size_t k, float alpha, const float *a, size_t lda, float *c, size_t ldc) {
+  ssyrk(ROW_MAJOR, LOWER, TRANSPOSE, (int)n, (int)k, alpha, a, (int)lda, 1, c, (int)ldc);
+}
+
+// The lower triangle by rows is the upper one by columns.
+int quern_openblas_spotrf(size_t n, float *a, size_t lda) {
+  const int count = (int)n, stride = (int)lda;
+  int info = 0;
+  spotrf("U", &count, a, &stride, &info, 1);
+  return info;
+}

@@ -1,0 +1,83 @@
+import Graphs
+import Operators
+import Tensors
+
+/// A convolution's float weights and bias as they apply to its quantised input: for a convolution of pixels with the
+/// normalisation folded in.
+public struct ConvolutionWeights: Sendable {
+  /// Float32, OHWI.
+  public let weight: Tensor
+  /// Of each output channel.
+  public let bias: [Double]
+  /// What a convolution of pixels reads outside the map, for each channel: zero after normalisation is the mean before it.
+  public let paddingValue: [UInt8]?
+
+  /// - Parameter preprocessing: of the network, for a convolution that reads its input.
+  /// - Throws: `GraphError.constant` where a constant is missing or unfit.
+  public init(constants: [String: Tensor], preprocessing: Preprocessing?) throws(GraphError) {
+    guard let weight = constants["weight"], weight.elementType == .float32, weight.shape.rank == 4 else {
+      throw .constant(role: "weight", problem: "is missing or not float32 with 4 axes")
+    }
+    let channels = weight.shape[0]
+    var bias = [Double](repeating: 0, count: channels)
+    if let given = constants["bias"] {
+      guard given.elementType == .float32, given.elementCount == channels else {
+        throw .constant(role: "bias", problem: "is \(given.elementType) \(given.shape), not float32 of \(channels)")
+      }
+      bias = given.elements(as: Float.self).map { Double($0) }
+    }
+    guard let preprocessing else {
+      (self.weight, self.bias, paddingValue) = (weight, bias, nil)
+      return
+    }
+    guard weight.shape[3] == 3 else { throw .constant(role: "weight", problem: "is not for three colours") }
+    (self.weight, self.bias) = Self.fold(preprocessing, weight, bias)
+    paddingValue = preprocessing.mean.map { UInt8(max(0, min(255, ($0 * 255).rounded()))) }
+  }
+
+  /// Int8 weights rounded to the nearest level, their scales, the bias as int32 and the padding value.
+  ///
+  /// - Parameter input: of the map that is read.
+  /// - Throws: `GraphError.constant` where the bias is out of range.
+  func quantizedConstants(input: QuantizationParameters) throws(GraphError) -> [String: Tensor] {
+    let inputScale = Double(input.scale)
+    let floor = bias.map { Float(abs($0) / inputScale / 0x1p30) }
+    let quantized = WeightQuantizer.quantize(weight, minimumScale: floor)
+    weight.releasePages()
+    var result = ["weight": quantized.weight, "weight_scale": Tensor(quantized.scale)]
+    result["bias"] = try Self.biasLevels(bias, input: input, weightScale: quantized.scale)
+    if let paddingValue { result["padding_value"] = Tensor(paddingValue) }
+    return result
+  }
+
+  /// A bias in steps of input scale x weight scale.
+  ///
+  /// - Throws: `GraphError.constant` where it is out of range.
+  public static func biasLevels(
+    _ bias: [Double], input: QuantizationParameters, weightScale: [Float]
+  ) throws(GraphError) -> Tensor {
+    var levels: [Int32] = []
+    for (channel, scale) in weightScale.enumerated() {
+      let level = (bias[channel] / (Double(input.scale) * Double(scale))).rounded(.toNearestOrEven)
+      guard let exact = Int32(exactly: level) else {
+        throw .constant(role: "bias", problem: "of channel \(channel), \(bias[channel]), is out of range")
+      }
+      levels.append(exact)
+    }
+    return Tensor(levels)
+  }
+
+  /// `w (x / 255 - mean) / std + b` as weights and bias on x.
+  private static func fold(_ preprocessing: Preprocessing, _ weight: Tensor, _ bias: [Double]) -> (Tensor, [Double]) {
+    let (mean, std) = (preprocessing.mean.map { Double($0) }, preprocessing.std.map { Double($0) })
+    let perChannel = weight.elementCount / max(bias.count, 1)
+    var bias = bias
+    var folded = weight.elements(as: Float.self)
+    for index in folded.indices {
+      let (output, color) = (index / perChannel, index % 3)
+      bias[output] -= Double(folded[index]) * mean[color] / std[color]
+      folded[index] = Float(Double(folded[index]) / (255 * std[color]))
+    }
+    return (Tensor(folded, shape: weight.shape), bias)
+  }
+}

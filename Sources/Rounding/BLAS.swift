@@ -1,0 +1,33 @@
+import COpenBLAS
+
+/// The linear algebra that rounding needs, on OpenBLAS, which is loaded at first use. On the calling thread, row-major.
+package enum BLAS {
+  /// Loads the library; call before anything else.
+  package static func load() throws(RoundingError) {
+    if let problem = quern_openblas_load() { throw .noLinearAlgebra(String(cString: problem)) }
+  }
+
+  /// `c[m][n] = a[k][m]^T * b[k][n]`; strides in elements.
+  static func multiplyTransposingFirst(
+    m: Int, n: Int, k: Int, a: UnsafePointer<Float>, lda: Int, b: UnsafePointer<Float>, ldb: Int,
+    c: UnsafeMutablePointer<Float>, ldc: Int
+  ) {
+    quern_openblas_sgemm_tn(m, n, k, a, lda, b, ldb, c, ldc)
+  }
+
+  /// Adds to the lower triangle of `moments` that of `weight * values^T * values`.
+  static func addMoments(of values: [Float], rows: Int, columns: Int, weight: Float, to moments: inout [Float]) {
+    values.withUnsafeBufferPointer { values in
+      moments.withUnsafeMutableBufferPointer { result in
+        quern_openblas_ssyrk_t(columns, rows, weight, values.baseAddress, columns, result.baseAddress, columns)
+      }
+    }
+  }
+
+  /// Replaces the lower triangle of a symmetric matrix by its Cholesky factor.
+  ///
+  /// - Returns: whether the matrix is positive definite.
+  static func choleskyLower(_ matrix: inout [Float], count: Int) -> Bool {
+    matrix.withUnsafeMutableBufferPointer { quern_openblas_spotrf(count, $0.baseAddress, count) == 0 }
+  }
+}

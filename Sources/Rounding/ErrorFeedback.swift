@@ -1,0 +1,106 @@
+/// Rounds the weights of linear functions of the same inputs so that the functions' values change least on the inputs that
+/// were seen, not the weights themselves.
+///
+/// For weights w and their rounded form v, the expected squared change is (w - v) H (w - v)^T with the inputs' second
+/// moments H = E[x x^T]: the objective of Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization"
+/// (AdaRound, arXiv 2004.10568, equation 13). With H = U D U^T, U unit upper triangular, it is a sum of squares of which the
+/// k-th holds only the errors up to k; so weights are rounded one after another, each to the level nearest to what makes
+/// up for the errors before it (LDLQ of Chee et al., QuIP, arXiv 2307.13304, section 3.1, which gives the same as Frantar et
+/// al., GPTQ, arXiv 2210.17323).
+package struct ErrorFeedback {
+  /// Levels, [inputs][outputs].
+  package private(set) var levels: [Int8]
+  /// w - v in real units, [inputs][outputs].
+  package private(set) var errors: [Float]
+
+  /// Inputs that are rounded between two matrix products.
+  private static let blockSize = 64
+  /// Share of the mean second moment that is added to each: what was not seen is not there for nothing
+  /// (GPTQ, section 3.3).
+  private static let damping: Float = 0.01
+
+  /// - Parameters:
+  ///   - weights: [inputs][outputs].
+  ///   - scales: of each output.
+  ///   - moments: H, [inputs][inputs], of which the lower triangle is read; it is overwritten.
+  /// - Returns: `nil` where H is not positive definite even with damping.
+  package init?(weights: [Float], scales: [Float], moments: inout [Float]) {
+    let outputs = scales.count
+    let inputs = outputs == 0 ? 0 : weights.count / outputs
+    let order = Self.order(moments, inputs)
+    guard var factor = Self.cholesky(moments, order) else { return nil }
+    moments = []
+    let reciprocals = scales.map { 1 / $0 }
+    var levels = [Int8](repeating: 0, count: weights.count)
+    // In the order of the factor; the last is rounded first.
+    var errors = [Float](repeating: 0, count: weights.count)
+    var wanted = [Float](repeating: 0, count: Self.blockSize * outputs)
+    var end = inputs
+    while end > 0 {
+      let start = max(0, end - Self.blockSize)
+      // What the errors of the inputs behind the block ask of it.
+      if end < inputs {
+        factor.withUnsafeBufferPointer { factor in
+          errors.withUnsafeBufferPointer { errors in
+            wanted.withUnsafeMutableBufferPointer { wanted in
+              guard let l = factor.baseAddress, let e = errors.baseAddress, let result = wanted.baseAddress else {
+                return
+              }
+              BLAS.multiplyTransposingFirst(
+                m: end - start, n: outputs, k: inputs - end, a: l + end * inputs + start, lda: inputs,
+                b: e + end * outputs, ldb: outputs, c: result, ldc: outputs)
+            }
+          }
+        }
+      } else {
+        for index in wanted.indices { wanted[index] = 0 }
+      }
+      for row in stride(from: end - 1, through: start, by: -1) {
+        let source = order[row] * outputs
+        let pivot = 1 / factor[row * inputs + row]
+        let first = (row - start) * outputs
+        for later in row + 1..<max(end, row + 1) {
+          let weight = factor[later * inputs + row]
+          for output in 0..<outputs { wanted[first + output] += weight * errors[later * outputs + output] }
+        }
+        for output in 0..<outputs {
+          let weight = weights[source + output]
+          let level = ((weight + wanted[first + output] * pivot) * reciprocals[output]).rounded(.toNearestOrEven)
+          let kept = max(-127, min(127, level))
+          levels[source + output] = Int8(kept)
+          errors[row * outputs + output] = weight - kept * scales[output]
+        }
+      }
+      end = start
+    }
+    factor = []
+    self.levels = levels
+    self.errors = [Float](repeating: 0, count: errors.count)
+    for row in 0..<inputs {
+      for output in 0..<outputs { self.errors[order[row] * outputs + output] = errors[row * outputs + output] }
+    }
+  }
+
+  /// The inputs by ascending second moment; of equals the later first, so that rounding, which begins at the end, takes
+  /// the strongest first.
+  private static func order(_ moments: [Float], _ count: Int) -> [Int] {
+    (0..<count).sorted { (moments[$0 * count + $0], $1) < (moments[$1 * count + $1], $0) }
+  }
+
+  /// The lower Cholesky factor of the damped moments in another order, row-major.
+  private static func cholesky(_ moments: [Float], _ order: [Int]) -> [Float]? {
+    let count = order.count
+    var trace: Float = 0
+    for index in 0..<count { trace += moments[index * count + index] }
+    guard trace > 0, trace.isFinite else { return nil }
+    let damping = damping * trace / Float(count)
+    var result = [Float](repeating: 0, count: count * count)
+    for row in 0..<count {
+      for column in 0...row {
+        let (a, b) = (max(order[row], order[column]), min(order[row], order[column]))
+        result[row * count + column] = moments[a * count + b] + (row == column ? damping : 0)
+      }
+    }
+    return BLAS.choleskyLower(&result, count: count) ? result : nil
+  }
+}
