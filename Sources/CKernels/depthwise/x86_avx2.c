@@ -2,8 +2,6 @@
 
 #if defined(__x86_64__)
 
-#include <string.h>
-
 #include "../requantise/x86_avx2.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -16,13 +14,6 @@
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum { max_rows = 2 };
-
-INLINE __m128i load_channels(const uint8_t *from, size_t count) {
-  uint8_t bytes[16] = {0};
-  if (count == 16) return _mm_loadu_si128((const __m128i *)from);
-  memcpy(bytes, from, count);
-  return _mm_loadu_si128((const __m128i *)bytes);
-}
 
 INLINE void interleave(const __m128i x[4], __m128i out[4]) {
   const __m128i ab_low = _mm_unpacklo_epi8(x[0], x[1]), ab_high = _mm_unpackhi_epi8(x[0], x[1]);
@@ -55,7 +46,7 @@ INLINE void run_tile(const quern_depthwise_args *a, const quern_bounds_256 *boun
       __m128i tap[4];
       UNROLL for (size_t i = 0; i < 4; ++i) {
         const size_t t = g * 4 + i < taps ? g * 4 + i : taps - 1;
-        tap[i] = load_channels(input + offsets[(size_t)r * taps + t], count);
+        tap[i] = quern_load_bytes_128(input + offsets[(size_t)r * taps + t], count);
       }
       interleave(tap, x[r]);
     }
@@ -69,9 +60,8 @@ INLINE void run_tile(const quern_depthwise_args *a, const quern_bounds_256 *boun
   UNROLL for (int r = 0; r < R; ++r) {
     const __m256 low = real_values(acc[r], a->bias + channel, a->multiplier + channel);
     const __m256 high = real_values(acc[r] + 2, a->bias + channel + 8, a->multiplier + channel + 8);
-    uint8_t *y = a->output + (row + (size_t)r) * a->output_stride + channel, bytes[16];
-    _mm_storeu_si128((__m128i *)(count == 16 ? y : bytes), quern_requantise_256(low, high, bounds));
-    if (count < 16) memcpy(y, bytes, count);
+    uint8_t *y = a->output + (row + (size_t)r) * a->output_stride + channel;
+    quern_store_bytes_128(y, quern_requantise_256(low, high, bounds), count);
   }
 }
 

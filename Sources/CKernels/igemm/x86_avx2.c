@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../requantise/x86_avx2.h"
+#include "x86_store.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
@@ -18,73 +18,10 @@
 
 enum { max_rows = 2 };
 
-// 16 sums in channel order: registers 2 i and 2 i + 1 give channels 8 i to 8 i + 7.
-INLINE __m256 real_values(const __m256i *acc, const int32_t *bias, const float *multiplier) {
+// 8 sums in channel order.
+INLINE __m256i biased_sums(const __m256i *acc, const int32_t *bias) {
   const __m256i sums = _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[0], acc[1]), 0xD8);
-  const __m256i biased = _mm256_add_epi32(sums, _mm256_loadu_si256((const __m256i *)bias));
-  return _mm256_mul_ps(_mm256_cvtepi32_ps(biased), _mm256_loadu_ps(multiplier));
-}
-
-// `count` bytes, and zeros up to 16.
-INLINE __m128i load_bytes(const void *from, size_t count) {
-  if (count == 16) return _mm_loadu_si128((const __m128i *)from);
-  uint8_t bytes[16] = {0};
-  memcpy(bytes, from, count);
-  return _mm_loadu_si128((const __m128i *)bytes);
-}
-
-INLINE void store_bytes(void *to, __m128i values, size_t count) {
-  uint8_t bytes[16];
-  _mm_storeu_si128((__m128i *)(count == 16 ? to : bytes), values);
-  if (count < 16) memcpy(to, bytes, count);
-}
-
-// 8 uint8 levels from the zero point, times the multiplier; with their remainders where there are any.
-INLINE __m256 scaled_residual(__m128i bytes, __m128i remainders, const quern_igemm_args *a) {
-  __m256i level = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(a->residual_zero_point));
-  float multiplier = a->residual_multiplier;
-  if (a->residual_remainder) {
-    level = _mm256_add_epi32(_mm256_slli_epi32(level, 8), _mm256_cvtepi8_epi32(remainders));
-    multiplier = multiplier / 256.0f;
-  }
-  return _mm256_mul_ps(_mm256_cvtepi32_ps(level), _mm256_set1_ps(multiplier));
-}
-
-INLINE void add_residual(const quern_igemm_args *a, size_t row, size_t channel, size_t count, __m256 real[2]) {
-  if (a->residual) {
-    const size_t at = row * a->residual_stride + channel;
-    const __m128i bytes = load_bytes(a->residual + at, count);
-    const __m128i rest = a->residual_remainder ? load_bytes(a->residual_remainder + at, count) : bytes;
-    real[0] = _mm256_add_ps(real[0], scaled_residual(bytes, rest, a));
-    real[1] = _mm256_add_ps(
-        real[1], scaled_residual(_mm_unpackhi_epi64(bytes, bytes), _mm_unpackhi_epi64(rest, rest), a));
-  } else if (a->residual_f32) {
-    float floats[16] = {0};
-    memcpy(floats, a->residual_f32 + row * a->residual_stride + channel, count * sizeof(float));
-    real[0] = _mm256_add_ps(real[0], _mm256_loadu_ps(floats));
-    real[1] = _mm256_add_ps(real[1], _mm256_loadu_ps(floats + 8));
-  }
-}
-
-INLINE void finish_row(const quern_igemm_args *a, const quern_bounds_256 *bounds, const __m256i *acc, size_t row,
-                       size_t channel, size_t count) {
-  __m256 real[2] = {real_values(acc, a->bias + channel, a->multiplier + channel),
-                    real_values(acc + 2, a->bias + channel + 8, a->multiplier + channel + 8)};
-  add_residual(a, row, channel, count, real);
-  const size_t at = row * a->output_stride + channel;
-  if (a->store == QUERN_STORE_U8) {
-    store_bytes((uint8_t *)a->output + at, quern_requantise_256(real[0], real[1], bounds), count);
-    if (a->output_remainder) {
-      store_bytes(a->output_remainder + at, quern_remainder_256(real[0], real[1], bounds), count);
-    }
-  } else {
-    float *y = (float *)a->output + at, floats[16];
-    float *to = count == 16 ? y : floats;
-    const __m256 zero = _mm256_setzero_ps();
-    _mm256_storeu_ps(to, a->relu ? _mm256_max_ps(real[0], zero) : real[0]);
-    _mm256_storeu_ps(to + 8, a->relu ? _mm256_max_ps(real[1], zero) : real[1]);
-    if (count < 16) memcpy(y, floats, count * sizeof(float));
-  }
+  return _mm256_add_epi32(sums, _mm256_loadu_si256((const __m256i *)bias));
 }
 
 INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_256 *bounds, size_t row, size_t channel, size_t count,
@@ -115,7 +52,10 @@ INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_256 *bounds, 
       }
     }
   }
-  UNROLL for (int r = 0; r < R; ++r) finish_row(a, bounds, acc[r], row + r, channel, count);
+  UNROLL for (int r = 0; r < R; ++r) {
+    const __m256i low = biased_sums(acc[r], a->bias + channel), high = biased_sums(acc[r] + 2, a->bias + channel + 8);
+    quern_igemm_store_256(a, bounds, low, high, row + r, channel, count);
+  }
 }
 
 static void tile_1(const quern_igemm_args *a, const quern_bounds_256 *b, size_t row, size_t channel, size_t count) {

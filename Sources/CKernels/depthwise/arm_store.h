@@ -1,0 +1,19 @@
+#pragma once
+#include "../requantise/arm_signed.h"
+#include "quern_depthwise.h"
+
+// Loads and stores of the NEON tiers.
+
+#pragma STDC FP_CONTRACT OFF
+
+QUERN_INLINE int8x16_t quern_depthwise_load_neon(const uint8_t *from, size_t count) {
+  return quern_signed_neon(quern_load_bytes_neon(from, count));
+}
+
+// Stores `count` channels from `channel` on of a row; `sums` are those of 16, with their bias.
+QUERN_INLINE void quern_depthwise_store_neon(const quern_depthwise_args *a, const quern_bounds_neon *bounds,
+                                             const int32x4_t sums[4], size_t row, size_t channel, size_t count) {
+  float32x4_t real[4];
+  for (int i = 0; i < 4; ++i) real[i] = vmulq_f32(vcvtq_f32_s32(sums[i]), vld1q_f32(a->multiplier + channel + i * 4));
+  quern_store_bytes_neon(a->output + row * a->output_stride + channel, quern_requantise_neon(real, bounds), count);
+}

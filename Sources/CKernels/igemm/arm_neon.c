@@ -1,0 +1,94 @@
+#include "quern_igemm.h"
+
+#if defined(__aarch64__)
+
+#include <string.h>
+
+#include "../requantise/arm_signed.h"
+#include "arm_store.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+// Products of signed bytes, of magnitude 128 * 127 at most, fit in int16 even two at a time. A tile is R rows x 16
+// channels in R * 8 registers; each has two channels with two partial sums each, added at the end.
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+enum { max_rows = 2 };
+
+// 4 bytes of a tap, four times.
+INLINE int8x16_t load_input(const uint8_t *x) {
+  uint32_t bytes;
+  memcpy(&bytes, x, sizeof bytes);
+  return quern_signed_neon(vreinterpretq_u8_u32(vdupq_n_u32(bytes)));
+}
+
+// Two groups of 4 bytes, for one row: `w` is at the first group's weights.
+INLINE void add_two_groups(int32x4_t acc[8], int8x16_t first, int8x16_t second, const int8x16_t w[8]) {
+  UNROLL for (int i = 0; i < 4; ++i) {
+    int16x8_t low = vmull_s8(vget_low_s8(w[i]), vget_low_s8(first)), high = vmull_high_s8(w[i], first);
+    low = vmlal_s8(low, vget_low_s8(w[i + 4]), vget_low_s8(second));
+    high = vmlal_high_s8(high, w[i + 4], second);
+    acc[i * 2] = vpadalq_s16(acc[i * 2], low);
+    acc[i * 2 + 1] = vpadalq_s16(acc[i * 2 + 1], high);
+  }
+}
+
+INLINE void add_group(int32x4_t acc[8], int8x16_t input, const int8x16_t w[4]) {
+  UNROLL for (int i = 0; i < 4; ++i) {
+    acc[i * 2] = vpadalq_s16(acc[i * 2], vmull_s8(vget_low_s8(w[i]), vget_low_s8(input)));
+    acc[i * 2 + 1] = vpadalq_s16(acc[i * 2 + 1], vmull_high_s8(w[i], input));
+  }
+}
+
+INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_neon *bounds, const int32x4_t start[4], size_t row,
+                     size_t channel, size_t count, int R) {
+  const size_t taps = a->taps, groups = (a->tap_bytes + 3) / 4;
+  const int8_t *w = a->weights + channel / 16 * taps * groups * 64;
+  int32x4_t acc[max_rows][8];
+  UNROLL for (int r = 0; r < R; ++r) {
+    UNROLL for (int i = 0; i < 8; ++i) acc[r][i] = vdupq_n_s32(0);
+  }
+  for (size_t t = 0; t < taps; ++t) {
+    const uint8_t *x[max_rows];
+    UNROLL for (int r = 0; r < R; ++r) {
+      x[r] = a->offsets ? a->input + a->offsets[(row + r) * taps + t] : a->input + (row + r) * a->input_stride;
+    }
+    int8x16_t weights[8];
+    size_t g = 0;
+    for (; g + 2 <= groups; g += 2, w += 128) {
+      UNROLL for (int i = 0; i < 8; ++i) weights[i] = vld1q_s8(w + i * 16);
+      UNROLL for (int r = 0; r < R; ++r) {
+        add_two_groups(acc[r], load_input(x[r] + g * 4), load_input(x[r] + g * 4 + 4), weights);
+      }
+    }
+    if (g < groups) {
+      UNROLL for (int i = 0; i < 4; ++i) weights[i] = vld1q_s8(w + i * 16);
+      UNROLL for (int r = 0; r < R; ++r) add_group(acc[r], load_input(x[r] + g * 4), weights);
+      w += 64;
+    }
+  }
+  UNROLL for (int r = 0; r < R; ++r) {
+    int32x4_t sums[4];
+    UNROLL for (int i = 0; i < 4; ++i) sums[i] = vaddq_s32(vpaddq_s32(acc[r][i * 2], acc[r][i * 2 + 1]), start[i]);
+    quern_igemm_store_neon(a, bounds, sums, row + r, channel, count);
+  }
+}
+
+void quern_igemm_neon(const quern_igemm_args *a) {
+  const quern_bounds_neon bounds = quern_bounds_neon_make(a->output_zero_point, a->output_min, a->output_max);
+  const size_t pass = quern_igemm_rows_per_pass_neon(a), groups = a->taps * ((a->tap_bytes + 3) / 4);
+  for (size_t first = 0; first < a->rows; first += pass) {
+    const size_t end = a->rows - first < pass ? a->rows : first + pass;
+    for (size_t channel = 0; channel < a->output_channels; channel += 16) {
+      const size_t left = a->output_channels - channel, count = left < 16 ? left : 16;
+      int32x4_t start[4];
+      quern_signed_bias_neon(a->bias + channel, a->weights + channel / 16 * groups * 64, groups, start);
+      size_t row = first;
+      for (; row + 2 <= end; row += 2) run_tile(a, &bounds, start, row, channel, count, 2);
+      if (row < end) run_tile(a, &bounds, start, row, channel, count, 1);
+    }
+  }
+}
+#endif

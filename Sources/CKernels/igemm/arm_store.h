@@ -1,0 +1,61 @@
+#pragma once
+#include <string.h>
+
+#include "../requantise/arm_neon.h"
+#include "quern_igemm.h"
+
+// The epilogue of the NEON tiers.
+
+#pragma STDC FP_CONTRACT OFF
+
+QUERN_INLINE void quern_add_residual_neon(const quern_igemm_args *a, size_t row, size_t channel, size_t count,
+                                          float32x4_t real[4]) {
+  if (a->residual) {
+    const size_t at = row * a->residual_stride + channel;
+    const uint8x16_t levels = quern_load_bytes_neon(a->residual + at, count);
+    const float32x4_t multiplier = vdupq_n_f32(a->residual_multiplier);
+    const float32x4_t factors[4] = {multiplier, multiplier, multiplier, multiplier};
+    float32x4_t residual[4];
+    if (a->residual_remainder) {
+      const int8x16_t rest = vreinterpretq_s8_u8(quern_load_bytes_neon(a->residual_remainder + at, count));
+      quern_scaled_fine_neon(levels, rest, a->residual_zero_point, factors, residual);
+    } else {
+      quern_scaled_neon(levels, a->residual_zero_point, factors, residual);
+    }
+    for (int i = 0; i < 4; ++i) real[i] = vaddq_f32(real[i], residual[i]);
+  } else if (a->residual_f32) {
+    const float *from = a->residual_f32 + row * a->residual_stride + channel;
+    float floats[16] = {0};
+    if (count < 16) memcpy(floats, from, count * sizeof(float));
+    for (int i = 0; i < 4; ++i) real[i] = vaddq_f32(real[i], vld1q_f32((count == 16 ? from : floats) + i * 4));
+  }
+}
+
+// Stores a row's `count` channels from `channel` on; `sums` are those of 16, with their bias.
+QUERN_INLINE void quern_igemm_store_neon(const quern_igemm_args *a, const quern_bounds_neon *bounds,
+                                         const int32x4_t sums[4], size_t row, size_t channel, size_t count) {
+  float32x4_t real[4];
+  for (int i = 0; i < 4; ++i) real[i] = vmulq_f32(vcvtq_f32_s32(sums[i]), vld1q_f32(a->multiplier + channel + i * 4));
+  quern_add_residual_neon(a, row, channel, count, real);
+  const size_t at = row * a->output_stride + channel;
+  if (a->store == QUERN_STORE_U8) {
+    quern_store_bytes_neon((uint8_t *)a->output + at, quern_requantise_neon(real, bounds), count);
+    if (a->output_remainder) {
+      const uint8x16_t rest = vreinterpretq_u8_s8(quern_remainder_neon(real, bounds));
+      quern_store_bytes_neon(a->output_remainder + at, rest, count);
+    }
+  } else {
+    float *y = (float *)a->output + at, floats[16];
+    for (int i = 0; i < 4; ++i) {
+      vst1q_f32((count == 16 ? y : floats) + i * 4, a->relu ? quern_relu_neon(real[i]) : real[i]);
+    }
+    if (count < 16) memcpy(y, floats, count * sizeof(float));
+  }
+}
+
+// Rows whose input stays in the second-level cache while the blocks of weights pass over it.
+QUERN_INLINE size_t quern_igemm_rows_per_pass_neon(const quern_igemm_args *a) {
+  enum { bytes = 128 * 1024, least = 48 };
+  const size_t rows = a->tap_bytes ? bytes / a->tap_bytes : a->rows;
+  return rows > least ? rows : least;
+}

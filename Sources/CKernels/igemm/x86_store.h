@@ -1,0 +1,66 @@
+#pragma once
+#include <string.h>
+
+#include "../requantise/x86_avx2.h"
+#include "quern_igemm.h"
+
+// The epilogue of the 256-bit tiers.
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+// 8 uint8 levels from the zero point, times the multiplier; with their remainders where there are any.
+static inline __attribute__((always_inline)) __m256 quern_scaled_residual_256(__m128i bytes, __m128i remainders,
+                                                                              const quern_igemm_args *a) {
+  __m256i level = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(a->residual_zero_point));
+  float multiplier = a->residual_multiplier;
+  if (a->residual_remainder) {
+    level = _mm256_add_epi32(_mm256_slli_epi32(level, 8), _mm256_cvtepi8_epi32(remainders));
+    multiplier = multiplier / 256.0f;
+  }
+  return _mm256_mul_ps(_mm256_cvtepi32_ps(level), _mm256_set1_ps(multiplier));
+}
+
+static inline __attribute__((always_inline)) void quern_add_residual_256(const quern_igemm_args *a, size_t row,
+                                                                         size_t channel, size_t count, __m256 real[2]) {
+  if (a->residual) {
+    const size_t at = row * a->residual_stride + channel;
+    const __m128i bytes = quern_load_bytes_128(a->residual + at, count);
+    const __m128i rest = a->residual_remainder ? quern_load_bytes_128(a->residual_remainder + at, count) : bytes;
+    const __m128i high_bytes = _mm_unpackhi_epi64(bytes, bytes), high_rest = _mm_unpackhi_epi64(rest, rest);
+    real[0] = _mm256_add_ps(real[0], quern_scaled_residual_256(bytes, rest, a));
+    real[1] = _mm256_add_ps(real[1], quern_scaled_residual_256(high_bytes, high_rest, a));
+  } else if (a->residual_f32) {
+    float floats[16] = {0};
+    memcpy(floats, a->residual_f32 + row * a->residual_stride + channel, count * sizeof(float));
+    real[0] = _mm256_add_ps(real[0], _mm256_loadu_ps(floats));
+    real[1] = _mm256_add_ps(real[1], _mm256_loadu_ps(floats + 8));
+  }
+}
+
+// Stores a row's `count` channels from `channel` on; `low` and `high` are the sums of 16, with their bias.
+static inline __attribute__((always_inline)) void quern_igemm_store_256(const quern_igemm_args *a,
+                                                                        const quern_bounds_256 *bounds, __m256i low,
+                                                                        __m256i high, size_t row, size_t channel,
+                                                                        size_t count) {
+  const float *multiplier = a->multiplier + channel;
+  __m256 real[2] = {_mm256_mul_ps(_mm256_cvtepi32_ps(low), _mm256_loadu_ps(multiplier)),
+                    _mm256_mul_ps(_mm256_cvtepi32_ps(high), _mm256_loadu_ps(multiplier + 8))};
+  quern_add_residual_256(a, row, channel, count, real);
+  const size_t at = row * a->output_stride + channel;
+  if (a->store == QUERN_STORE_U8) {
+    quern_store_bytes_128((uint8_t *)a->output + at, quern_requantise_256(real[0], real[1], bounds), count);
+    if (a->output_remainder) {
+      quern_store_bytes_128(a->output_remainder + at, quern_remainder_256(real[0], real[1], bounds), count);
+    }
+  } else {
+    float *y = (float *)a->output + at, floats[16];
+    float *to = count == 16 ? y : floats;
+    const __m256 zero = _mm256_setzero_ps();
+    _mm256_storeu_ps(to, a->relu ? _mm256_max_ps(real[0], zero) : real[0]);
+    _mm256_storeu_ps(to + 8, a->relu ? _mm256_max_ps(real[1], zero) : real[1]);
+    if (count < 16) memcpy(y, floats, count * sizeof(float));
+  }
+}
+
+#pragma clang attribute pop
