@@ -6,12 +6,18 @@ import Tensors
 
 /// The uint8 maps that convolutions read, of a few images: enough of them to tell the second moments of each layer's input.
 public final class LayerInputs: Sendable {
-  /// One image's map.
+  /// One image's map; of a value that only pointwise convolutions read, a line of some of its pixels.
   struct Map: Sendable {
     let height: Int
     let width: Int
     let channels: Int
     let levels: [UInt8]
+  }
+
+  /// What the layers that read a value want of it.
+  private struct Demand {
+    var rows = 0
+    var isPointwise = true
   }
 
   /// Images that layers are sampled from, at most and, where there are as many, at least.
@@ -20,8 +26,7 @@ public final class LayerInputs: Sendable {
 
   let graph: Graph
   private let imageCount: Int
-  /// Rows that the layers which read a value want of it.
-  private let wantedRows: [ValueID: Int]
+  private let demands: [ValueID: Demand]
   private let maps: Mutex<[ValueID: [Int: Map]]>
 
   /// - Parameters:
@@ -30,25 +35,44 @@ public final class LayerInputs: Sendable {
   public init(_ graph: Graph, imageCount: Int) {
     self.graph = graph
     self.imageCount = imageCount
-    var wanted: [ValueID: Int] = [:]
+    var demands: [ValueID: Demand] = [:]
     for node in graph.nodes where node.op is Convolution {
       guard let layer = LayerGeometry(node) else { continue }
-      wanted[node.inputs[0]] = max(wanted[node.inputs[0]] ?? 0, layer.wantedRows)
+      demands[node.inputs[0], default: Demand()].rows = max(demands[node.inputs[0]]?.rows ?? 0, layer.wantedRows)
+      if !layer.window.isPointwise { demands[node.inputs[0]]?.isPointwise = false }
     }
-    wantedRows = wanted
+    self.demands = demands
     maps = Mutex([:])
   }
 
   /// An observer that keeps what layers want of image number `image`.
   public func observer(image: Int) -> Session.Observer {
     { value, shape, bytes in
-      guard let rows = self.wantedRows[value], shape.rank == 4,
-        self.isWanted(image: image, images: self.images(for: rows, positions: shape.height * shape.width))
-      else { return }
-      let levels = Array(bytes.prefix(shape.elementCount))
-      let map = Map(height: shape.height, width: shape.width, channels: shape.channels, levels: levels)
+      guard let demand = self.demands[value], shape.rank == 4 else { return }
+      let positions = shape.height * shape.width
+      let images = self.images(for: demand.rows, positions: positions)
+      guard self.isWanted(image: image, images: images) else { return }
+      let rows = (demand.rows + images - 1) / images
+      let map: Map
+      if demand.isPointwise, rows < positions {
+        var levels: [UInt8] = []
+        levels.reserveCapacity(rows * shape.channels)
+        for index in 0..<rows {
+          let position = Self.position(index, of: rows, among: positions, image: image)
+          levels += bytes[position * shape.channels..<(position + 1) * shape.channels]
+        }
+        map = Map(height: 1, width: rows, channels: shape.channels, levels: levels)
+      } else {
+        let levels = Array(bytes.prefix(shape.elementCount))
+        map = Map(height: shape.height, width: shape.width, channels: shape.channels, levels: levels)
+      }
       self.maps.withLock { $0[value, default: [:]][image] = map }
     }
+  }
+
+  /// The `index`-th of `count` positions that are evenly spread, and lie elsewhere in each image.
+  static func position(_ index: Int, of count: Int, among positions: Int, image: Int) -> Int {
+    (index * positions + image * 7919 % positions) / count % positions
   }
 
   /// The maps of a value, in the order of the images.
@@ -75,8 +99,9 @@ struct LayerGeometry {
   /// Input channels whose moments are taken together; those of others are taken as unrelated.
   let chunk: Int
 
-  /// The most inputs whose moments are taken together: time grows with the third power.
-  private static let inputLimit = 2304
+  /// The most inputs whose moments are taken together: time grows with the third power, and twice as many changed no
+  /// figure.
+  private static let inputLimit = 1152
 
   init?(_ node: Node) {
     guard let op = node.op as? Convolution, let weight = node.constants["weight"]?.shape, weight.rank == 4 else {
@@ -90,6 +115,6 @@ struct LayerGeometry {
     chunk = (depth + chunks - 1) / chunks
   }
 
-  /// Twice the inputs, so that their moments are told apart from chance.
-  var wantedRows: Int { min(max(2 * taps * chunk, 1024), 4608) }
+  /// As many as there are inputs; twice as many changed no figure.
+  var wantedRows: Int { max(taps * chunk, 1024) }
 }

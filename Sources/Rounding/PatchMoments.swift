@@ -30,8 +30,7 @@ struct PatchMoments {
     for (number, map) in maps.enumerated() {
       let positions = extents[number].height * extents[number].width
       for index in 0..<taken[number] {
-        // Evenly spread, and elsewhere in each map.
-        let position = (index * positions + number * 7919 % positions) / taken[number] % positions
+        let position = LayerInputs.position(index, of: taken[number], among: positions, image: number)
         let (y, x) = (position / extents[number].width, position % extents[number].width)
         Self.append(map, layer, channels, y: y, x: x, zeroPoint, outside, to: &patches)
       }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Files
+import Kernels
 
 /// The tool: one subcommand a file under `Commands/`.
 @main
@@ -28,6 +29,7 @@ struct Quern: ParsableCommand {
 
   static func main() {
     AtomicFile.removeTemporariesOnSignals()
+    ProcessMemory.returnWhenFreed()
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -1,0 +1,5 @@
+#pragma once
+
+// Makes the C library give back large blocks as soon as they are freed. glibc by itself raises its threshold to the size of
+// the weights that are freed, and then keeps them. Call once, before threads start.
+void quern_return_freed_memory(void);
