@@ -102,11 +102,10 @@ enum ToyPackages {
   }
 
   static func format(_ random: inout SplitMix64) -> ValueFormat {
-    Bool.random(using: &random)
-      ? .float32
-      : .uint8(
-        QuantizationParameters(
-          scale: Float.random(in: 1e-6...10, using: &random), zeroPoint: UInt8.random(in: 0...255, using: &random)))
+    let parameters = QuantizationParameters(
+      scale: Float.random(in: 1e-6...10, using: &random), zeroPoint: UInt8.random(in: 0...255, using: &random))
+    let formats: [ValueFormat] = [.float32, .uint8(parameters), .uint8WithRemainder(parameters)]
+    return formats.randomElement(using: &random) ?? .float32
   }
 
   static func attributes(_ random: inout SplitMix64) -> Attributes {
