@@ -29,6 +29,12 @@ public protocol Operator: Sendable {
   /// Whether its output can have remainders.
   static var makesRemainders: Bool { get }
 
+  /// What becomes of a factor on a channel of an input. An operator that says nothing only works unscaled.
+  func channelRule(ofInput slot: Int) -> ChannelRule
+
+  /// Whether the constants `weight` (axis 0) and `bias` can be multiplied by a factor for each channel of the output.
+  static var weighsOutputChannels: Bool { get }
+
   /// Multiply-accumulates for one evaluation; 0 where they do not dominate.
   func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int
 }
@@ -36,6 +42,8 @@ public protocol Operator: Sendable {
 extension Operator {
   public static func readsRemainder(ofInput slot: Int) -> Bool { false }
   public static var makesRemainders: Bool { false }
+  public func channelRule(ofInput slot: Int) -> ChannelRule { .fixed }
+  public static var weighsOutputChannels: Bool { false }
 
   public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int { 0 }
 

@@ -16,6 +16,7 @@ public struct Addition: Operator {
   public var quantizationRule: QuantizationRule { .ownRange }
   public static func readsRemainder(ofInput slot: Int) -> Bool { true }
   public static let makesRemainders = true
+  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let (a, b) = (inputs[0], inputs[1])

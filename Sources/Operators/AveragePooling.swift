@@ -34,6 +34,7 @@ public struct AveragePooling: Operator {
     return result
   }
   public var quantizationRule: QuantizationRule { .sameAsInput }
+  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("average pooling's input has 4 axes, not \(inputs[0])") }

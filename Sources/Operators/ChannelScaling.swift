@@ -19,6 +19,7 @@ public struct ChannelScaling: Operator {
   public var quantizationRule: QuantizationRule { .ownRange }
   public static func readsRemainder(ofInput slot: Int) -> Bool { slot == 2 }
   public static let makesRemainders = true
+  public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 1 ? .fixed : .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let (map, factors) = (inputs[0], inputs[1])

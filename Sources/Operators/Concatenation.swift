@@ -14,6 +14,7 @@ public struct Concatenation: Operator {
   public init(attributes: Attributes) throws(GraphError) {}
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .ownRange }
+  public func channelRule(ofInput slot: Int) -> ChannelRule { .carriedSideBySide }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs.allSatisfy({ $0.rank == 4 && $0.batch == inputs[0].batch }) else {

@@ -89,6 +89,9 @@ public struct Convolution: Operator {
   public static func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 }
   public static let makesRemainders = true
 
+  public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 0 ? .weighted : .carried }
+  public static let weighsOutputChannels = true
+
   /// Whether every channel has a filter of its own.
   public func isDepthwise(weight: Shape) -> Bool {
     groups > 1 && weight.rank == 4 && weight[3] == 1 && weight[0] == groups

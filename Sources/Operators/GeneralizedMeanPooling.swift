@@ -36,6 +36,10 @@ public struct GeneralizedMeanPooling: Operator {
 
   public var attributes: Attributes { ["exponent": .float(exponent), "append_one": .int(appendsOne ? 1 : 0)] }
   public var quantizationRule: QuantizationRule { .float }
+  /// The floor is no multiple of a channel's factor, and the root is rounded; a mean or a maximum has neither.
+  public func channelRule(ofInput slot: Int) -> ChannelRule {
+    (exponent == 1 || exponent == .infinity) && !appendsOne ? .carried : .fixed
+  }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("GeM pools a map with 4 axes, not \(inputs[0])") }

@@ -20,6 +20,7 @@ public struct MaxPooling: Operator {
   }
   public var attributes: Attributes { window.attributes }
   public var quantizationRule: QuantizationRule { .sameAsInput }
+  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("max pooling's input has 4 axes, not \(inputs[0])") }

@@ -11,6 +11,7 @@ public struct ReLU: Operator {
   public init(attributes: Attributes) throws(GraphError) {}
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .sameAsInput }
+  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 }

@@ -27,6 +27,8 @@ public struct ConversionOptions: Sendable {
   public var seed: UInt64
   public var rangeMethod: RangeMethod
   public var rounding: RoundingMethod
+  /// Magnify small channels of activations before they are quantised.
+  public var equalizesChannels: Bool
   public var model: ModelFile.Options
   public var gates: Gates
   public var skipsBrokenImages: Bool
@@ -47,6 +49,7 @@ public struct ConversionOptions: Sendable {
     seed = 0
     rangeMethod = .meanSquaredError
     rounding = .errorFeedback
+    equalizesChannels = true
     model = ModelFile.Options()
     skipsBrokenImages = false
   }
@@ -73,6 +76,8 @@ public struct ConversionOutcome: Sendable {
   public let foldingDifference: Float
   /// A line for each rewrite.
   public let foldingNotes: [String]
+  /// What equalisation did to each channel; `nil` without it.
+  public let equalization: Equalization?
   public let plan: QuantizationPlan
 }
 
@@ -105,12 +110,18 @@ public struct Converter {
     let images = try ImageSelection(
       options, calibration: calibration, classCount: info.classCount, progress: progress)
 
-    let folded = try clock.stage("fold") { try Folding(imported, probe: try probe(imported.graph, images.calibration)) }
+    var folded = try clock.stage("fold") { try Folding(imported, probe: try probe(imported.graph, images.calibration)) }
+    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
+    let equalization =
+      options.equalizesChannels
+      ? try clock.stage("equalize") {
+        try Equalization(&folded, images.calibration, augmentation, threads: options.threads)
+      } : nil
     imported.checkpoint.releasePages()
-    let float = folded.executable
+    let float = try Executable(folded.graph)
 
     let (statistics, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
-      try calibrate(float, images.calibration)
+      try calibrate(float, images.calibration, augmentation)
     }
     try checkFinite(statistics, float.graph)
     let (plan, nearest) = try clock.stage("quantize") {
@@ -121,7 +132,7 @@ public struct Converter {
 
     let reference = try reference(imported)
     let metadata = PackageMetadata(
-      source: reference, calibration: calibrationRecord(images, skipped, statistics), fidelity: nil)
+      source: reference, calibration: calibrationRecord(images, skipped, statistics, equalization), fidelity: nil)
     let package = Package(
       graph: quantized, info: info, labels: images.labels, metadata: try metadata.json())
     _ = try clock.stage("write") {
@@ -148,7 +159,7 @@ public struct Converter {
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
     return ConversionOutcome(
       report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: folded.difference,
-      foldingNotes: folded.notes, plan: plan)
+      foldingNotes: folded.notes, equalization: equalization, plan: plan)
   }
 
   /// The finished package: the one that was verified, with what was found in it.
@@ -191,10 +202,9 @@ public struct Converter {
   // MARK: - Stages
 
   private func calibrate(
-    _ float: Executable, _ files: [ImageFolder.File]
+    _ float: Executable, _ files: [ImageFolder.File], _ augmentation: Augmentation
   ) throws -> (ActivationStatistics, BrokenImages) {
     let calibrator = Calibrator(float, observing: QuantizationPlanner.observedValues(in: float.graph))
-    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
     let skipped = try job.run(files, progress: progress) { index, image, worker in
       // Without random choices all repetitions would be the same image.
       let repetitions = options.recipe == .none ? 1 : options.repetitions
@@ -240,13 +250,15 @@ public struct Converter {
   }
 
   private func calibrationRecord(
-    _ images: ImageSelection, _ skipped: BrokenImages, _ statistics: ActivationStatistics
+    _ images: ImageSelection, _ skipped: BrokenImages, _ statistics: ActivationStatistics,
+    _ equalization: Equalization?
   ) -> [String: JSONValue] {
     [
       "images": .int(images.calibration.count - skipped.count), "forward_passes": .int(statistics.passes),
       "skipped_images": .int(skipped.count), "repetitions": .int(options.repetitions),
       "augmentation": .string(options.recipe.rawValue), "seed": .string(String(options.seed)),
       "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
+      "equalized_channels": .int(equalization?.scales.channelCount ?? 0),
     ]
   }
 
@@ -256,6 +268,7 @@ public struct Converter {
       "augmentation": .string(options.recipe.rawValue), "repetitions": .int(options.repetitions),
       "calibration_images": .int(images.calibration.count), "seed": .string(String(options.seed)),
       "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
+      "equalization": .bool(options.equalizesChannels),
       "verified_on": .string(images.verifiedOn),
     ]
   }

@@ -13,8 +13,8 @@ public enum PipelineError: Error, Sendable {
   case notFinite(String)
   /// An option that does not fit the model or the images.
   case option(String)
-  /// The folded graph does not compute what the imported one does.
-  case foldingMismatch(difference: Float)
+  /// A rewritten graph does not compute what the imported one does.
+  case notEquivalent(after: String, difference: Float)
   /// A file of another kind than the command needs.
   case wrongKind(String)
 }
@@ -31,8 +31,9 @@ extension PipelineError: CustomStringConvertible {
     case .noUsableImages(let folder): "\(folder): no image could be used"
     case .notFinite(let what): what
     case .option(let problem), .wrongKind(let problem): problem
-    case .foldingMismatch(let difference):
-      "the graph after folding differs from the one before by \(difference); this is a defect of quern, please report it"
+    case .notEquivalent(let rewrite, let difference):
+      "the graph after \(rewrite) differs from the imported one by \(difference); this is a defect of quern, please "
+        + "report it"
     }
   }
 }

@@ -44,10 +44,16 @@ struct ConvertCommand: ParsableCommand {
   }
 
   private static func summary(_ outcome: ConversionOutcome) -> String {
-    """
-    Folding    \(outcome.foldingNotes.count) rewrites; float outputs moved by at most \(String(format: "%.1g", outcome.foldingDifference)) of the largest value
-    Verified   on \(outcome.verifiedOn)
+    let equalized =
+      outcome.equalization.map {
+        "\($0.scales.channelCount) channels of \($0.scales.valueCount) maps; float outputs moved by at most "
+          + String(format: "%.1g", $0.difference)
+      } ?? "nothing"
+    return """
+      Folding    \(outcome.foldingNotes.count) rewrites; float outputs moved by at most \(String(format: "%.1g", outcome.foldingDifference)) of the largest value
+      Equalised  \(equalized)
+      Verified   on \(outcome.verifiedOn)
 
-    """
+      """
   }
 }

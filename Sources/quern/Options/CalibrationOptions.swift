@@ -43,6 +43,13 @@ struct CalibrationOptions: ParsableArguments {
         + "nearest, which takes no time.", valueName: "method"))
   var rounding: RoundingMethod = .errorFeedback
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: ArgumentHelp(
+      "Magnify small channels of activations, so that they use more of the 256 levels that a map's channels share, and "
+        + "scale the weights on both sides to match. The float network computes the same."))
+  var equalization = true
+
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
   var skipBadImages = false
 
@@ -59,6 +66,7 @@ struct CalibrationOptions: ParsableArguments {
     options.seed = seed
     options.rangeMethod = range
     options.rounding = rounding
+    options.equalizesChannels = equalization
     options.skipsBrokenImages = skipBadImages
   }
 }

@@ -72,7 +72,7 @@ enum Failure {
     switch error {
     case .option: usage
     case .package(_, let error): error.kind.rawValue
-    case .foldingMismatch: internalError
+    case .notEquivalent: internalError
     case .brokenImages, .noUsableImages, .notFinite, .wrongKind: badData
     }
   }

@@ -1,0 +1,43 @@
+import Calibration
+import Graphs
+import Images
+import Quantization
+import Runtime
+
+/// The channels of a folded graph's activations, equalised by a look at a few calibration images, and the proof that the
+/// graph computes what it did.
+public struct Equalization: Sendable {
+  public let scales: ChannelScales
+  /// The greatest difference between an output of the equalised graph and the imported one's, relative to the output's
+  /// largest magnitude.
+  public let difference: Float
+
+  /// Images that channels are measured on, one augmented copy each. They only decide how much channels are magnified;
+  /// ranges come from the calibration proper, on the equalised graph.
+  static let imageLimit = 32
+
+  /// Equalises the graph in place, a node at a time, so that there is one copy of the weights.
+  ///
+  /// - Parameter files: the calibration images. Broken ones are left out here; calibration names them.
+  /// - Throws: `PipelineError.notEquivalent`.
+  init(_ folded: inout Folding, _ files: [ImageFolder.File], _ augmentation: Augmentation, threads: Int) throws {
+    let ranges = try Self.ranges(folded.graph, files, augmentation, threads: threads)
+    scales = try ChannelEqualizer().scales(of: folded.graph, imageSize: augmentation.evaluation.size, ranges: ranges)
+    try scales.apply(to: &folded.graph)
+    difference = try folded.proof.difference(of: folded.graph, after: "equalisation")
+  }
+
+  private static func ranges(
+    _ graph: Graph, _ files: [ImageFolder.File], _ augmentation: Augmentation, threads: Int
+  ) throws -> [ValueID: ChannelRange] {
+    let observer = ChannelRangeObserver(
+      try Executable(graph), observing: try ChannelEqualizer.observedValues(in: graph))
+    let count = min(files.count, imageLimit)
+    let sample = (0..<count).map { files[$0 * files.count / count] }
+    _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) { _, image, worker in
+      try observer.observe(
+        try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0), worker: worker)
+    }
+    return observer.ranges()
+  }
+}

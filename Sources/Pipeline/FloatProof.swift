@@ -1,0 +1,71 @@
+import Graphs
+import Images
+import Runtime
+import Tensors
+
+/// Holds rewritten graphs against the one that was imported: all run in float on a probe, an image of the kind the network
+/// is for, and the largest difference of any output, relative to that output's largest magnitude, is looked at.
+///
+/// Deep networks magnify rounding, untrained ones and images unlike the training set's more than others. How much is
+/// measured: the imported graph is run once more with every input value moved by a few units in its last place.
+struct FloatProof {
+  private let input: Tensor
+  private let expected: [String: [Float]]
+  private let allowed: Float
+
+  /// What is allowed where the network does not magnify rounding, and at most; a wrong rewrite is far above either.
+  static let (tolerance, greatestTolerance): (Float, Float) = (1e-4, 1e-2)
+  /// What is allowed beside the effect of the moved input: rounding happens in every layer.
+  static let magnification: Float = 8
+
+  /// - Parameter graph: as it was imported.
+  init(_ graph: Graph, probe image: RGBImage) throws {
+    let shape: Shape = [1, image.height, image.width, 3]
+    let preprocessing = graph.preprocessing
+    input = Tensor(shape: shape, of: Float.self) { values in
+      image.pixels.withUnsafeBufferPointer { preprocessing.normalize($0, into: values) }
+    }
+    let outputs = try Self.outputs(graph, [input, Self.moved(input)])
+    expected = outputs[0]
+    allowed = max(
+      Self.tolerance, min(Self.magnification * Self.difference(outputs[0], outputs[1]), Self.greatestTolerance))
+  }
+
+  /// The largest difference between the outputs of a rewritten graph and those of the imported one.
+  ///
+  /// - Parameter rewrite: what was done, as a noun.
+  /// - Throws: `PipelineError.notEquivalent` where the difference is more than rounding explains.
+  func difference(of graph: Graph, after rewrite: String) throws -> Float {
+    let difference = Self.difference(expected, try Self.outputs(graph, [input])[0])
+    guard difference <= allowed else { throw PipelineError.notEquivalent(after: rewrite, difference: difference) }
+    return difference
+  }
+
+  /// Every value moved up or down by four units in the last place.
+  private static func moved(_ input: Tensor) -> Tensor {
+    Tensor(
+      input.elements(as: Float.self).enumerated().map { $1 * ($0 % 3 == 0 ? 1 + 0x1p-21 : 1 - 0x1p-21) },
+      shape: input.shape)
+  }
+
+  /// The largest difference of any output, relative to the largest magnitude of that output.
+  private static func difference(_ a: [String: [Float]], _ b: [String: [Float]]) -> Float {
+    var difference: Float = 0
+    for (name, expected) in a {
+      guard let actual = b[name], actual.count == expected.count else { return .infinity }
+      let largest = expected.reduce(Float.leastNormalMagnitude) { max($0, abs($1)) }
+      for (a, b) in zip(expected, actual) {
+        let distance = abs(a - b) / largest
+        difference = distance <= difference ? difference : distance
+      }
+    }
+    return difference
+  }
+
+  /// What a graph makes of each input. What is prepared for that is gone afterwards, so that only one copy of the weights
+  /// is ever ready to run.
+  private static func outputs(_ graph: Graph, _ inputs: [Tensor]) throws -> [[String: [Float]]] {
+    let session = Session(try Executable(graph))
+    return try inputs.map { try session.run(normalized: $0).mapValues { $0.elements(as: Float.self) } }
+  }
+}

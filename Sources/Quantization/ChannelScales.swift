@@ -1,0 +1,91 @@
+import Graphs
+import Operators
+import Tensors
+
+/// A scale for each channel of each value of a graph: how much a channel's values shrink where the scaled graph holds
+/// them multiplied by `1 / scale`. No scale is above 1.
+public struct ChannelScales: Sendable, Hashable {
+  private let scales: [[Float]]
+
+  /// - Parameter scales: for each value, one for each channel.
+  package init(_ scales: [[Float]]) { self.scales = scales }
+
+  public subscript(value: ValueID) -> [Float] { scales[value.index] }
+
+  /// Whether any channel of a value has another scale than 1.
+  public func isScaled(_ value: ValueID) -> Bool { self[value].contains { $0 != 1 } }
+
+  /// Values that have scaled channels.
+  public var valueCount: Int { scales.count { $0.contains { $0 != 1 } } }
+
+  /// Channels with another scale than 1, of all values.
+  public var channelCount: Int { scales.reduce(0) { $0 + $1.count { $0 != 1 } } }
+
+  /// Scales a graph's constants, those of one node at a time: the column of an input channel by the channel's scale, the
+  /// row and the bias of an output channel by one over it. Each constant is rounded once; where scales are powers of two,
+  /// nothing is.
+  ///
+  /// - Throws: `GraphError.at` with the node whose constants do not fit.
+  public func apply(to graph: inout Graph) throws(GraphError) {
+    for index in graph.nodes.indices {
+      do throws(GraphError) {
+        try apply(to: &graph.nodes[index])
+      } catch {
+        throw .at(node: graph.nodes[index].name, error)
+      }
+    }
+  }
+
+  private func apply(to node: inout Node) throws(GraphError) {
+    guard let slot = node.inputs.indices.first(where: { node.op.channelRule(ofInput: $0) == .weighted }) else { return }
+    let columns = self[node.inputs[slot]]
+    let scalesRows = type(of: node.op).weighsOutputChannels && isScaled(node.output)
+    guard scalesRows || isScaled(node.inputs[slot]) else { return }
+    let layout = try WeightLayout(node.constants, inputs: columns.count)
+    let rows = scalesRows ? self[node.output] : [Float](repeating: 1, count: layout.outputs)
+    guard rows.count == layout.outputs else { throw .constant(role: "weight", problem: "does not fit the output") }
+    node.constants["weight"] = layout.weight.withElements(as: Float.self) { source in
+      Tensor(shape: layout.weight.shape, of: Float.self) { target in
+        for output in 0..<layout.outputs {
+          let (first, row) = (layout.firstInput(of: output), Double(rows[output]))
+          for index in output * layout.length..<(output + 1) * layout.length {
+            target[index] = Float(Double(source[index]) * Double(columns[first + index % layout.depth]) / row)
+          }
+        }
+      }
+    }
+    guard let bias = node.constants["bias"] else { return }
+    guard bias.elementType == .float32, bias.elementCount == rows.count else {
+      throw .constant(role: "bias", problem: "is \(bias.elementType) \(bias.shape), not float32 of \(rows.count)")
+    }
+    node.constants["bias"] = Tensor(zip(bias.elements(as: Float.self), rows).map { $0 / $1 })
+  }
+}
+
+/// Which weight of a convolution or a matrix meets which input channel.
+struct WeightLayout {
+  /// Float32, output channels first, the input channels of a group last.
+  let weight: Tensor
+  let outputs: Int
+  /// Weights of an output, and input channels among them.
+  let (length, depth): (Int, Int)
+  private let outputsPerGroup: Int
+
+  /// - Parameter inputs: channels of the input.
+  /// - Throws: `GraphError.constant` where the weights do not fit.
+  init(_ constants: [String: Tensor], inputs: Int) throws(GraphError) {
+    guard let weight = constants["weight"], weight.elementType == .float32, weight.shape.rank >= 2 else {
+      throw .constant(role: "weight", problem: "is missing or not float32 with 2 axes at least")
+    }
+    (outputs, depth) = (weight.shape[0], weight.shape.channels)
+    guard weight.elementCount > 0, inputs % depth == 0, inputs > 0, outputs % (inputs / depth) == 0 else {
+      throw .constant(role: "weight", problem: "of shape \(weight.shape) does not fit \(inputs) channels")
+    }
+    self.weight = weight
+    length = weight.elementCount / outputs
+    outputsPerGroup = outputs / (inputs / depth)
+  }
+
+  /// The input channel that an output's first weight meets.
+  func firstInput(of output: Int) -> Int { output / outputsPerGroup * depth }
+}
