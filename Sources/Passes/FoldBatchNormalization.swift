@@ -4,19 +4,14 @@ import Tensors
 
 /// Scales the weights of a convolution by the batch norm that alone reads it, and makes the norm's offset its bias:
 /// `w' = w * factor`, `b' = b * factor + offset`, computed in double precision
-/// (Jacob et al., arXiv 1712.05877, section 3.2). Some at a time, so that the weights that are read need not all be in
-/// memory beside those that are made.
+/// (Jacob et al., arXiv 1712.05877, section 3.2).
 public struct FoldBatchNormalization: Pass {
   public static let name = "fold batch normalisation"
-
-  /// Bytes of weights after which a patch ends.
-  private static let limit = 1 << 25
 
   public init() {}
 
   public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
-    var byteCount = 0
     let (producers, consumers) = (graph.producers, graph.consumers)
     for (index, node) in graph.nodes.enumerated() {
       guard let norm = node.op as? BatchNormalization, let producer = producers[node.inputs[0]],
@@ -34,8 +29,6 @@ public struct FoldBatchNormalization: Pass {
       patch.replace(producer, with: [folded])
       patch.remove(index)
       patch.notes.append("\(node.name) folded into \(folded.name)")
-      byteCount += folded.constants["weight"]?.byteCount ?? 0
-      if byteCount > Self.limit { break }
     }
     return patch
   }

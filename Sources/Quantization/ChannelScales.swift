@@ -44,16 +44,8 @@ public struct ChannelScales: Sendable, Hashable {
     let layout = try WeightLayout(node.constants, inputs: columns.count)
     let rows = scalesRows ? self[node.output] : [Float](repeating: 1, count: layout.outputs)
     guard rows.count == layout.outputs else { throw .constant(role: "weight", problem: "does not fit the output") }
-    node.constants["weight"] = layout.weight.withElements(as: Float.self) { source in
-      Tensor(shape: layout.weight.shape, of: Float.self) { target in
-        for output in 0..<layout.outputs {
-          let (first, row) = (layout.firstInput(of: output), Double(rows[output]))
-          for index in output * layout.length..<(output + 1) * layout.length {
-            target[index] = Float(Double(source[index]) * Double(columns[first + index % layout.depth]) / row)
-          }
-        }
-      }
-    }
+    node.constants["weight"] = layout.weight.scalingRows(by: rows.map { 1 / Double($0) })
+      .scalingColumns(by: columns.map { Double($0) })
     guard let bias = node.constants["bias"] else { return }
     guard bias.elementType == .float32, bias.elementCount == rows.count else {
       throw .constant(role: "bias", problem: "is \(bias.elementType) \(bias.shape), not float32 of \(rows.count)")

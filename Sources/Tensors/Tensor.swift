@@ -11,8 +11,8 @@ public struct Tensor: Sendable {
   public let storage: TensorStorage
   /// Where the first element lies in the storage, in bytes; not necessarily aligned.
   public let byteOffset: Int
-  /// What the elements of each index of the first axis are multiplied by when they are read; float32 only.
-  private let rowFactors: [Double]?
+  /// What the elements are multiplied by when they are read; float32 only.
+  private let factors: TensorFactors?
 
   /// A view into `storage`. `nil` where any element would lie outside it, a stride is negative, or the arithmetic
   /// overflows.
@@ -39,19 +39,19 @@ public struct Tensor: Sendable {
     self.strides = strides
     self.storage = storage
     self.byteOffset = byteOffset
-    rowFactors = nil
+    factors = nil
   }
 
   private init(
     unchecked elementType: ElementType, _ shape: Shape, _ strides: [Int], _ storage: TensorStorage, _ byteOffset: Int,
-    rowFactors: [Double]? = nil
+    factors: TensorFactors? = nil
   ) {
     self.elementType = elementType
     self.shape = shape
     self.strides = strides
     self.storage = storage
     self.byteOffset = byteOffset
-    self.rowFactors = rowFactors
+    self.factors = factors
   }
 
   /// A new contiguous tensor whose elements `initialize` writes.
@@ -80,7 +80,7 @@ public struct Tensor: Sendable {
 
   /// Whether the elements lie one after another in row-major order, as they are.
   public var isContiguous: Bool {
-    elementCount == 0 || (rowFactors == nil && hasContiguousStrides)
+    elementCount == 0 || (factors == nil && hasContiguousStrides)
   }
 
   private var hasContiguousStrides: Bool {
@@ -100,19 +100,33 @@ public struct Tensor: Sendable {
   /// The same elements in another order of axes; no bytes move.
   public func permuted(_ axes: [Int]) -> Tensor {
     precondition(axes.sorted() == Array(0..<shape.rank), "\(axes) is no permutation of the axes of \(shape)")
-    if rowFactors != nil, axes[0] != 0 { return contiguous().permuted(axes) }
+    if factors != nil, axes.first != 0 || axes.last != shape.rank - 1 { return contiguous().permuted(axes) }
     return Tensor(
       unchecked: elementType, Shape(axes.map { shape[$0] }), axes.map { strides[$0] }, storage, byteOffset,
-      rowFactors: rowFactors)
+      factors: factors)
   }
 
   /// The same with the elements of each index of the first axis multiplied by a factor, in double precision and rounded
   /// once, whenever they are read; no bytes move. Traps unless the tensor is float32 and there is a factor for each index.
   public func scalingRows(by factors: [Double]) -> Tensor {
     precondition(elementType == .float32 && factors.count == shape[0], "\(factors.count) factors for \(shape)")
-    let plain = rowFactors == nil ? self : contiguous()
-    return Tensor(
-      unchecked: elementType, shape, plain.strides, plain.storage, plain.byteOffset, rowFactors: factors)
+    var all = self.factors ?? TensorFactors(rows: [Double](repeating: 1, count: shape[0]), columns: nil)
+    for (row, factor) in factors.enumerated() { all.rows[row] *= factor }
+    return Tensor(unchecked: elementType, shape, strides, storage, byteOffset, factors: all)
+  }
+
+  /// The same with the elements of each index of the last axis multiplied by a factor. Where there are n times as many
+  /// factors as indices, the first axis is split into n groups, each of which has factors of its own, as the input channels
+  /// of grouped convolutions have. All factors of an element make one, so that it is rounded once. Traps unless the tensor
+  /// is float32, not yet scaled so, and the factors fit.
+  public func scalingColumns(by factors: [Double]) -> Tensor {
+    let depth = shape[shape.rank - 1]
+    precondition(
+      elementType == .float32 && self.factors?.columns == nil && depth > 0 && factors.count % depth == 0
+        && !factors.isEmpty && shape[0] % (factors.count / depth) == 0, "\(factors.count) factors for \(shape)")
+    var all = self.factors ?? TensorFactors(rows: [Double](repeating: 1, count: shape[0]), columns: nil)
+    all.columns = factors
+    return Tensor(unchecked: elementType, shape, strides, storage, byteOffset, factors: all)
   }
 
   /// Gives back the memory of elements that were read and will not be soon again, where they are views of a mapped file.
@@ -135,7 +149,7 @@ public struct Tensor: Sendable {
     if isContiguous && isAligned { return self }
     let storage = TensorStorage(byteCount: byteCount) { bytes in
       copyElements(to: bytes)
-      if let rowFactors { Self.scaleRows(of: bytes.bindMemory(to: Float.self), by: rowFactors) }
+      factors?.apply(to: bytes.bindMemory(to: Float.self), depth: shape[shape.rank - 1])
     }
     return Tensor(unchecked: elementType, shape, shape.contiguousStrides, storage, 0)
   }
@@ -165,14 +179,6 @@ public struct Tensor: Sendable {
   /// The elements in row-major order. Traps unless `Element` is the tensor's.
   public func elements<Element: TensorElement>(as type: Element.Type) -> [Element] {
     withElements(as: type) { Array($0) }
-  }
-
-  /// Multiplies elements that were copied in row-major order by their rows' factors.
-  private static func scaleRows(of elements: UnsafeMutableBufferPointer<Float>, by factors: [Double]) {
-    let length = elements.count / max(factors.count, 1)
-    for (row, factor) in factors.enumerated() {
-      for index in row * length..<(row + 1) * length { elements[index] = Float(Double(elements[index]) * factor) }
-    }
   }
 
   /// Writes the elements, not scaled, in row-major order to `destination`, which holds exactly `byteCount` bytes.
