@@ -20,6 +20,10 @@ public struct Benchmark {
   /// Milliseconds per image of a number of runs.
   public struct Times: Sendable {
     let sorted: [Double]
+    /// Milliseconds of the very first batch, buffers and threads made for it included.
+    public let first: Double
+    /// The memory resident after the last run, buffers included, in bytes; `nil` where the system does not tell.
+    public let residentBytes: Int?
     public var minimum: Double { sorted.first ?? 0 }
 
     /// The nearest-rank quantile.
@@ -30,7 +34,6 @@ public struct Benchmark {
 
   /// Runs three times to warm up, then `count` times.
   public func run(count: Int, progress: any ProgressObserver) throws(GraphError) -> Times {
-    let session = Session(executable, team: ThreadTeam(count: threads))
     // Any pixels will do: no kernel's time depends on the values.
     var state: UInt32 = 1
     let pixels = (0..<batch * side * side * 3).map { _ in
@@ -38,6 +41,9 @@ public struct Benchmark {
       return UInt8(state >> 24)
     }
     let clock = ContinuousClock()
+    let beginning = clock.now
+    let session = Session(executable, team: ThreadTeam(count: threads))
+    var first = 0.0
     var times: [Double] = []
     progress.begin("bench", total: count)
     defer { progress.end() }
@@ -45,11 +51,13 @@ public struct Benchmark {
       let start = clock.now
       _ = try session.run(pixels: pixels, batch: batch, height: side, width: side)
       let seconds = (clock.now - start).seconds
+      if index == 0 { first = (clock.now - beginning).seconds * 1e3 }
       if index >= 3 {
         times.append(seconds * 1e3 / Double(batch))
         progress.advance()
       }
     }
-    return Times(sorted: times.sorted())
+    let resident = withExtendedLifetime(session) { ProcessStatistics.residentBytes }
+    return Times(sorted: times.sorted(), first: first, residentBytes: resident)
   }
 }

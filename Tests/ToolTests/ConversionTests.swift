@@ -79,6 +79,15 @@ import Testing
     #expect(size > 96 * (512 + 50) * 4 && size < 96 * (512 + 50) * 4 + 8192)
     let timed = try Tool.run(["bench", package, "--runs", "3", "--json"])
     #expect(timed.status == 0)
-    #expect(timed.output.contains("quern.bench/1"))
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(timed.output.utf8)) as? [String: Any])
+    #expect(report["schema"] as? String == "quern.bench/1")
+    for milliseconds in ["load_ms", "first_ms"] {
+      #expect(try #require(report[milliseconds] as? Double, "\(milliseconds)") > 0)
+    }
+    let resident = try #require(report["resident_bytes"] as? Int)
+    let peak = try #require(report["peak_rss_bytes"] as? Int)
+    // The weights alone take more than a megabyte.
+    #expect(resident > 1 << 20 && resident <= peak)
   }
 }

@@ -1,23 +1,45 @@
 """ONNX Runtime and OpenVINO/NNCF as their users run them: quantising a model, and inference with it.
 
-Run as a program, `peers.py quantize PEER MODEL PIXELS.npy OUTPUT` quantises in a process of its own, so that seconds and memory
-are the peer's alone: they count from after the imports, reading the images' pixels included.
+Every call is a process of its own, so that seconds and memory are the peer's alone. They count from after the imports, reading
+the images' pixels included; memory is what came on top of Python and NumPy.
+
+    peers.py quantize onnxruntime|openvino MODEL PIXELS.npy IMAGES OUTPUT
+    peers.py bench onnxruntime|openvino MODEL --threads N --batch N --size N --runs N     prints what `quern bench --json` does
 """
+import argparse
+import contextlib
 import json
 import os
+import statistics
 import sys
 import time
 
 import numpy as np
 
+OUTPUTS = ["normalized_embedding", "logits"]
 
-def quantize_with_onnxruntime(model, batches, output):
+
+class Images:
+    """Prepared images, read one by one as batches of one, so that they take no memory."""
+
+    def __init__(self, path, count):
+        rows = np.load(path, mmap_mode="r")
+        self.path, self.offset, self.shape, self.count = path, rows.offset, rows.shape[1:], count
+
+    def __iter__(self):
+        values = int(np.prod(self.shape))
+        for index in range(self.count):
+            row = np.fromfile(self.path, np.float32, values, offset=self.offset + 4 * values * index)
+            yield row.reshape(1, *self.shape)
+
+
+def quantize_with_onnxruntime(model, images, output):
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):
         def __init__(self):
-            self.rest = iter(batches)
+            self.rest = iter(images)
 
         def get_next(self):
             batch = next(self.rest, None)
@@ -30,46 +52,92 @@ def quantize_with_onnxruntime(model, batches, output):
     os.remove(prepared)
 
 
-def quantize_with_nncf(model, batches, output):
+def quantize_with_nncf(model, images, output):
     import nncf
     import openvino
     # By default NNCF quantises GeM's powers, too, and the embedding becomes NaN.
     head = nncf.IgnoredScope(types=["Power", "Clamp", "ReduceMean", "ReduceL2", "Divide"], validate=False)
-    dataset = nncf.Dataset(batches, lambda batch: {"input": batch})
-    quantized = nncf.quantize(openvino.Core().read_model(model), dataset, subset_size=len(batches), ignored_scope=head)
+    dataset = nncf.Dataset(images, lambda batch: {"input": batch})
+    quantized = nncf.quantize(openvino.Core().read_model(model), dataset, subset_size=images.count, ignored_scope=head)
     openvino.save_model(quantized, output)
 
 
-def onnxruntime_runner(path, threads):
+def onnxruntime_runner(path, threads, shape):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda x: session.run(["normalized_embedding", "logits"], {"input": x})
+    return lambda x: session.run(OUTPUTS, {"input": x})
 
 
-def openvino_runner(path, threads):
+def openvino_runner(path, threads, shape):
     import openvino
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
+    core = openvino.Core()
+    model = core.read_model(path)
+    # A fixed batch is what OpenVINO runs best.
+    model.reshape({"input": list(shape)})
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
     return lambda x: request.infer({"input": x})
 
 
-def peak_megabytes():
-    """Not ru_maxrss, which counts the parent process, too."""
+def resident_bytes(key):
+    """VmRSS: now, VmHWM: at most. Not ru_maxrss, which counts the parent process, too."""
     with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key))
+
+
+def quantize(options):
+    before = resident_bytes("VmRSS:")
+    if options.peer == "onnxruntime":
+        import onnxruntime.quantization  # noqa: F401  (before the clock starts)
+    else:
+        import nncf  # noqa: F401
+    start = time.perf_counter()
+    run = {"onnxruntime": quantize_with_onnxruntime, "openvino": quantize_with_nncf}[options.peer]
+    run(options.model, Images(options.pixels, options.images), options.output)
+    return {"seconds": time.perf_counter() - start, "peak_rss_bytes": resident_bytes("VmHWM:") - before}
+
+
+def bench(options):
+    shape = (options.batch, 3, options.size, options.size)
+    x = np.random.default_rng(1).standard_normal(shape, np.float32)
+    before = resident_bytes("VmRSS:")
+    __import__(options.peer)
+    start = time.perf_counter()
+    run = {"onnxruntime": onnxruntime_runner, "openvino": openvino_runner}[options.peer](options.model, options.threads, shape)
+    loaded = time.perf_counter()
+    times = []
+    for _ in range(options.runs + 3):
+        beginning = time.perf_counter()
+        run(x)
+        times.append((time.perf_counter() - beginning) * 1e3)
+    return {"ms_per_image": {"median": statistics.median(times[3:]) / options.batch}, "load_ms": (loaded - start) * 1e3,
+            "first_ms": times[0], "resident_bytes": resident_bytes("VmRSS:") - before,
+            "peak_rss_bytes": resident_bytes("VmHWM:") - before}
 
 
 def main():
-    _, task, peer, model, pixels, output = sys.argv
-    import nncf  # noqa: F401  (imported before the clock starts)
-    import onnxruntime  # noqa: F401
-    start = time.perf_counter()
-    batches = list(np.load(pixels)[:, None])
-    {"onnxruntime": quantize_with_onnxruntime, "nncf": quantize_with_nncf}[peer](model, batches, output)
-    print(json.dumps({"seconds": time.perf_counter() - start, "peak_mb": peak_megabytes()}))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    tasks = parser.add_subparsers(required=True)
+    for task in (quantize, bench):
+        command = tasks.add_parser(task.__name__)
+        command.set_defaults(task=task)
+        command.add_argument("peer", choices=["onnxruntime", "openvino"])
+        command.add_argument("model")
+        if task is quantize:
+            command.add_argument("pixels")
+            command.add_argument("images", type=int)
+            command.add_argument("output")
+        else:
+            for name in ("threads", "batch", "size", "runs"):
+                command.add_argument(f"--{name}", type=int, required=True)
+    options = parser.parse_args()
+    # What the peers have to say is no part of the answer.
+    with contextlib.redirect_stdout(sys.stderr):
+        figures = options.task(options)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

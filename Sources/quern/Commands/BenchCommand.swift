@@ -10,7 +10,8 @@ struct BenchCommand: ParsableCommand {
     abstract: "Measure the time of inference.",
     discussion: """
       Runs the network on random images and prints milliseconds per image: median, minimum and 95th percentile of the \
-      runs, after a warm-up. All threads work on one batch together.
+      runs, after a warm-up. All threads work on one batch together. Also printed are the milliseconds from the file to \
+      a network that is ready, those of the first batch, and the memory resident after the last run.
 
       Example:
         quern bench model.quern --threads 1 --batch 8
@@ -38,17 +39,22 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
+    let clock = ContinuousClock()
+    let start = clock.now
     let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
     let evaluation = try evaluation.evaluation(for: opened)
     let kernels = KernelSet(features: scalar ? [] : .current)
+    let executable = try Executable(opened.graph, kernels: kernels)
+    let loading = clock.now - start
     let benchmark = Benchmark(
-      executable: try Executable(opened.graph, kernels: kernels), side: evaluation.size, batch: batch,
-      threads: common.threadCount)
+      executable: executable, side: evaluation.size, batch: batch, threads: common.threadCount)
     let times = try benchmark.run(count: runs, progress: common.progress)
     let report = BenchReport(
       schema: "quern.bench/1",
       msPerImage: .init(median: times.quantile(0.5), min: times.minimum, p95: times.quantile(0.95)),
-      threads: common.threadCount, batch: batch, size: evaluation.size, kernels: kernels.names)
+      loadMs: loading.seconds * 1e3, firstMs: times.first, residentBytes: times.residentBytes,
+      peakRssBytes: ProcessStatistics.peakResidentBytes, threads: common.threadCount, batch: batch,
+      size: evaluation.size, kernels: kernels.names)
     if common.json {
       Terminal.print(try JSONText.encode(report))
     } else {
@@ -66,6 +72,12 @@ private struct BenchReport: Encodable {
 
   let schema: String
   let msPerImage: Milliseconds
+  /// From the file to an executable.
+  let loadMs: Double
+  /// The first batch, buffers and threads made for it included.
+  let firstMs: Double
+  let residentBytes: Int?
+  let peakRssBytes: Int?
   let threads: Int
   let batch: Int
   let size: Int
@@ -73,7 +85,10 @@ private struct BenchReport: Encodable {
 
   var text: String {
     String(
-      format: "%.2f ms per image (median; min %.2f, p95 %.2f)  %dx%d  batch %d  threads %d\nkernels  ",
-      msPerImage.median, msPerImage.min, msPerImage.p95, size, size, batch, threads) + kernels.joined(separator: ", ")
+      format: "%.2f ms per image (median; min %.2f, p95 %.2f)  %dx%d  batch %d  threads %d\n"
+        + "%.0f ms to load, %.0f ms for the first batch",
+      msPerImage.median, msPerImage.min, msPerImage.p95, size, size, batch, threads, loadMs, firstMs)
+      + (residentBytes.map { String(format: ", %.0f MB resident", Double($0) / 1e6) } ?? "")
+      + "\nkernels  " + kernels.joined(separator: ", ")
   }
 }
