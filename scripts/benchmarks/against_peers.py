@@ -14,7 +14,7 @@ machine that slows down slows all of them.
 
 The default takes some 15 minutes on two cores. All networks as they are meant take an hour or two:
   scripts/benchmark --trunks resnet50 resnet50@500 nasnetamobile senet154 pnasnet5large --images 256 --rounds 5
-and this shows in some five minutes that everything works:
+and this shows in some five minutes that all of it works:
   scripts/benchmark --rounds 1 --images 16 --scaling 8 16
 """
 import argparse
@@ -204,7 +204,8 @@ def make_tables():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trunks", nargs="+", type=trunk_at_size, default=[("resnet50", 224), ("nasnetamobile", 224)], metavar="TRUNK[@SIZE]")
+    parser.add_argument("--trunks", nargs="+", metavar="TRUNK[@SIZE]", type=trunk_at_size,
+                        default=[("resnet50", 224), ("nasnetamobile", 224)])
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--conversion-rounds", type=int, default=1)
@@ -219,8 +220,8 @@ def main():
     try:
         measure(options, tables)
     finally:
-        print(f"Cells hold Quern / ONNX Runtime / OpenVINO or NNCF; a ratio is Quern's to the better of the two. Medians of {options.rounds} "
-              f"rounds, of conversions {options.conversion_rounds}.")
+        print("Cells hold Quern / ONNX Runtime / OpenVINO or NNCF; a ratio is Quern's to the better of the two. Rounds: "
+              f"{options.rounds}, of conversions {options.conversion_rounds}.")
         for section in options.sections:
             if tables[section].rows:
                 print(f"\n{tables[section].markdown()}")
