@@ -14,6 +14,8 @@ struct QuantizedNetwork {
   let info: PackageInfo
   let reference: FidelityReport.Reference
   let images: ImageSelection
+  /// The names of verification images whose content is that of a calibration image.
+  let overlap: [String]
   let foldingDifference: Float
   let foldingNotes: [String]
   let equalization: Equalization?
@@ -60,6 +62,8 @@ struct NetworkQuantizer {
     let images = try ImageSelection(
       options, calibration: calibration, classCount: info.classCount, progress: progress)
 
+    let overlap = overlap(images)
+
     var folded = try clock.stage("fold") { try Folding(imported, probe: try probe(imported.graph, images.calibration)) }
     let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
     let equalization =
@@ -81,7 +85,8 @@ struct NetworkQuantizer {
     }
     let quantized = try round(nearest, float: float.graph, images.calibration)
     return QuantizedNetwork(
-      info: info, reference: try reference(imported), images: images, foldingDifference: folded.difference,
+      info: info, reference: try reference(imported), images: images, overlap: overlap,
+      foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
       passes: statistics.passes, skipped: skipped, plan: plan, quantized: quantized)
   }
@@ -101,6 +106,18 @@ struct NetworkQuantizer {
       }
     }
     throw PipelineError.noUsableImages(folder: options.calibrationFolder)
+  }
+
+  /// Where the images are the same by intent, the report says so already.
+  private func overlap(_ images: ImageSelection) -> [String] {
+    guard !images.verifiesOnCalibration else { return [] }
+    let names = ContentOverlap.names(of: images.verification, in: images.calibration, threads: options.threads)
+    if let first = names.first {
+      progress.warn(
+        "\(names.count) of \(images.verification.count) verification images are calibration images, too, such as "
+          + "\(first); the figures are too good for them")
+    }
+    return names
   }
 
   private func checkFinite(_ statistics: ActivationStatistics, _ graph: Graph) throws {

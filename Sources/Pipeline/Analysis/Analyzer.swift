@@ -61,8 +61,7 @@ public struct Analyzer {
     let isolated = pixels.spread(Self.isolatedImageLimit)
     try measureDrift(&layers, network, isolated)
 
-    let warnings = warnings(quality.figures, images, figures)
-    for warning in warnings { progress.warn(warning) }
+    let warnings = warnings(quality.figures, images)
     return LossAnalysis(
       reference: network.reference, settings: options.settings(images), figures: figures, drifts: comparisons.drifts,
       confidence: GateConfidence.all(
@@ -134,10 +133,7 @@ public struct Analyzer {
     let images = network.images
     var quality = CalibrationQuality(
       images: images.calibration.count - network.skipped.count, verifiedOn: images.verifiedOn)
-    if images.verificationFolder != options.calibrationFolder || options.verificationFolder != nil {
-      quality.overlap = ContentOverlap.names(
-        of: images.verification, in: images.calibration, threads: options.threads)
-    }
+    quality.overlap = network.overlap
     guard images.calibration.count >= Self.leastImages else { return (quality, [:]) }
     let agreement = RangeAgreement(network.float.graph, network.plan)
     let parts = network.statistics
@@ -158,13 +154,13 @@ public struct Analyzer {
   }
 
   private func warnings(
-    _ quality: CalibrationQuality, _ images: ImageSelection, _ figures: FidelityFigures
+    _ quality: CalibrationQuality, _ images: ImageSelection
   ) -> [String] {
     var warnings: [String] = []
-    if !quality.overlap.isEmpty {
+    if let first = quality.overlap.first {
       warnings.append(
         "\(quality.overlap.count) of \(images.verification.count) verification images are calibration images, too, such "
-          + "as \(quality.overlap[0]); the figures are too good for them")
+          + "as \(first); the figures are too good for them")
     }
     if images.verifiesOnCalibration {
       warnings.append("the network was measured on the images it was calibrated on; give others by --verify-images")
