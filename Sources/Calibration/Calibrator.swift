@@ -11,46 +11,58 @@ import Tensors
 public struct Calibrator: Sendable {
   private let executable: Executable
   private let observed: [ValueID]
+  private let parts: Int
   private let workers: WorkerLocal<Worker>
 
   /// One thread's session and what it counted.
   private final class Worker {
     let session: Session
-    var statistics: ActivationStatistics
+    /// Of each part.
+    var statistics: [ActivationStatistics]
     var scratch = HistogramScratch()
 
-    init(_ executable: Executable, _ observed: [ValueID]) {
+    init(_ executable: Executable, _ observed: [ValueID], parts: Int) {
       session = Session(executable)
-      statistics = ActivationStatistics(values: observed)
+      statistics = [ActivationStatistics](repeating: ActivationStatistics(values: observed), count: parts)
     }
   }
 
   /// - Parameters:
   ///   - executable: of a float graph.
   ///   - observed: the values whose statistics are wanted.
-  public init(_ executable: Executable, observing observed: [ValueID]) {
+  ///   - parts: how many statistics to keep apart, to tell how much depends on the choice of images.
+  public init(_ executable: Executable, observing observed: [ValueID], parts: Int = 1) {
+    self.parts = parts
     self.executable = executable
     self.observed = observed
-    workers = WorkerLocal { Worker(executable, observed) }
+    workers = WorkerLocal { Worker(executable, observed, parts: parts) }
   }
 
   /// Runs one augmented image and counts its activations. Calls with the same `worker` must not overlap.
   ///
   /// - Throws: `GraphError.inputSize` where the network cannot take the image's size.
-  public func count(_ image: RGBImage, worker index: Int) throws(GraphError) {
+  public func count(_ image: RGBImage, part: Int = 0, worker index: Int) throws(GraphError) {
     let worker = workers[index]
     let kernels = executable.kernels
     let observer: Session.Observer = { value, _, bytes in
-      guard var histogram = worker.statistics.histograms.removeValue(forKey: value) else { return }
+      guard var histogram = worker.statistics[part].histograms.removeValue(forKey: value) else { return }
       worker.scratch.count(bytes.bindMemory(to: Float.self), into: &histogram, kernels: kernels)
-      worker.statistics.histograms[value] = histogram
+      worker.statistics[part].histograms[value] = histogram
     }
     _ = try worker.session.run(pixels: image.pixels, height: image.height, width: image.width, observer: observer)
-    worker.statistics.passes += 1
+    worker.statistics[part].passes += 1
   }
 
   /// The statistics of everything counted so far. No call of `count` may be under way.
   public func statistics() -> ActivationStatistics {
-    workers.all.reduce(into: ActivationStatistics(values: observed)) { $0.merge($1.statistics) }
+    statisticsOfParts().reduce(into: ActivationStatistics(values: observed)) { $0.merge($1) }
+  }
+
+  /// The same, each part alone.
+  public func statisticsOfParts() -> [ActivationStatistics] {
+    let workers = workers.all
+    return (0..<parts).map { part in
+      workers.reduce(into: ActivationStatistics(values: observed)) { $0.merge($1.statistics[part]) }
+    }
   }
 }

@@ -18,6 +18,9 @@ public struct FidelityAccumulator: Sendable {
     comparisons += other.comparisons
   }
 
+  /// The drift of each image, the least first.
+  public var drifts: [Double] { comparisons.map(\.drift).sorted() }
+
   /// The figures of all images added so far.
   public func figures() -> FidelityFigures {
     let float = comparisons.compactMap(\.float)

@@ -10,6 +10,8 @@ public enum FidelityError: Error, Hashable, Sendable {
   case limit(GateName, Double)
   /// The report's file name does not say which format to write.
   case reportFormat(path: String)
+  /// The same of an analysis.
+  case analysisFormat(path: String)
 }
 
 extension FidelityError: CustomStringConvertible {
@@ -29,6 +31,9 @@ extension FidelityError: CustomStringConvertible {
     case .reportFormat(let path):
       "cannot tell the format of report '\(printable(path))'; its name must end in "
         + ReportFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
+    case .analysisFormat(let path):
+      "cannot tell the format of analysis '\(printable(path))'; its name must end in "
+        + AnalysisFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
     }
   }
 }

@@ -1,70 +1,11 @@
-import Calibration
-import Checkpoints
 import Fidelity
 import Files
 import Graphs
 import Images
-import Kernels
-import Operators
 import PackageFormat
-import Passes
 import Quantization
-import Rounding
 import Runtime
 import Tensors
-
-/// What a conversion is asked to do.
-public struct ConversionOptions: Sendable {
-  public var checkpoint: String
-  public var output: String
-  public var calibrationFolder: String
-  /// Images to calibrate on; `nil`: all, at most 300.
-  public var calibrationCount: Int?
-  public var verificationFolder: String?
-  public var evaluation: EvaluationProtocol
-  public var recipe: AugmentationRecipe
-  public var repetitions: Int
-  public var seed: UInt64
-  public var rangeMethod: RangeMethod
-  public var rounding: RoundingMethod
-  /// Magnify small channels of activations before they are quantised.
-  public var equalizesChannels: Bool
-  public var model: ModelFile.Options
-  public var gates: Gates
-  public var skipsBrokenImages: Bool
-  public var threads: Int
-
-  public init(
-    checkpoint: String, output: String, calibrationFolder: String, evaluation: EvaluationProtocol, gates: Gates,
-    threads: Int
-  ) {
-    self.checkpoint = checkpoint
-    self.output = output
-    self.calibrationFolder = calibrationFolder
-    self.evaluation = evaluation
-    self.gates = gates
-    self.threads = threads
-    recipe = .full
-    repetitions = 3
-    seed = 0
-    rangeMethod = .meanSquaredError
-    rounding = .errorFeedback
-    equalizesChannels = true
-    model = ModelFile.Options()
-    skipsBrokenImages = false
-  }
-
-  /// How many images are used where the user names no number.
-  public static let defaultImageLimit = 300
-}
-
-/// How weights are rounded to their levels.
-public enum RoundingMethod: String, Sendable, CaseIterable {
-  /// Each to the nearest.
-  case nearest
-  /// So that each layer's outputs change least on calibration images.
-  case errorFeedback = "error-feedback"
-}
 
 /// What a conversion did.
 public struct ConversionOutcome: Sendable {
@@ -102,39 +43,13 @@ public struct Converter {
     // What would fail for want of a folder or a permission fails before any work is done.
     let calibration = try ImageFolder(path: options.calibrationFolder)
     let output = try AtomicFile(path: options.output)
-    let imported = try clock.stage("read") {
-      try ImportedCheckpoint(path: options.checkpoint, options: options.model)
-    }
-    try imported.graph.checkSize(options.evaluation.size)
-    let info = try PackageInfo(imported.graph, for: options.evaluation)
-    let images = try ImageSelection(
-      options, calibration: calibration, classCount: info.classCount, progress: progress)
+    let network = try NetworkQuantizer(options, progress: progress, clock: clock).run(calibration)
+    let images = network.images
 
-    var folded = try clock.stage("fold") { try Folding(imported, probe: try probe(imported.graph, images.calibration)) }
-    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
-    let equalization =
-      options.equalizesChannels
-      ? try clock.stage("equalize") {
-        try Equalization(&folded, images.calibration, augmentation, threads: options.threads)
-      } : nil
-    imported.checkpoint.releasePages()
-    let float = try Executable(folded.graph)
-
-    let (statistics, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
-      try calibrate(float, images.calibration, augmentation)
-    }
-    try checkFinite(statistics, float.graph)
-    let (plan, nearest) = try clock.stage("quantize") {
-      let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod).plan(float.graph, statistics: statistics)
-      return (plan, try QuantizationApplier().apply(plan, to: float.graph))
-    }
-    let quantized = try round(nearest, float: float.graph, images.calibration)
-
-    let reference = try reference(imported)
-    let metadata = PackageMetadata(
-      source: reference, calibration: calibrationRecord(images, skipped, statistics, equalization), fidelity: nil)
+    let reference = network.reference
+    let metadata = PackageMetadata(source: reference, calibration: calibrationRecord(network), fidelity: nil)
     let package = Package(
-      graph: quantized, info: info, labels: images.labels, metadata: try metadata.json())
+      graph: network.quantized, info: network.info, labels: images.labels, metadata: try metadata.json())
     _ = try clock.stage("write") {
       try PackageWriter.write(package, to: output, threads: options.threads)
     }
@@ -145,12 +60,12 @@ public struct Converter {
     let (figures, unverified) = try clock.stage("verify", total: images.verification.count) {
       let int8 = try Executable(try PackageReader.opening(written).decodedGraph(threads: options.threads))
       return try Verifier(job: job, evaluation: options.evaluation).compare(
-        float, int8, on: images.verification, usesLabels: images.hasLabels, progress: progress)
+        network.float, int8, on: images.verification, usesLabels: images.hasLabels, progress: progress)
     }
     guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images.verificationFolder) }
     var report = FidelityReport(
       figures: figures, gates: options.gates, package: nil, reference: reference,
-      settings: settings(images), seconds: [:], peakResidentBytes: nil,
+      settings: options.settings(images), seconds: [:], peakResidentBytes: nil,
       skippedImages: unverified.skippedImages(of: images.verification))
     let summary = try clock.stage("seal") { try seal(written, metadata, report) }
     output.discard()
@@ -158,8 +73,8 @@ public struct Converter {
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
     return ConversionOutcome(
-      report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: folded.difference,
-      foldingNotes: folded.notes, equalization: equalization, plan: plan)
+      report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: network.foldingDifference,
+      foldingNotes: network.foldingNotes, equalization: network.equalization, plan: network.plan)
   }
 
   /// The finished package: the one that was verified, with what was found in it.
@@ -173,103 +88,16 @@ public struct Converter {
       threads: options.threads)
   }
 
-  // MARK: - Checks
-
-  /// What folding is proved on: the first calibration image that can be read, large enough for the network and small
-  /// enough to be quick.
-  private func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
-    let side = min(options.evaluation.size, max(graph.leastSquareInput ?? 0, 224))
-    let evaluation = try EvaluationProtocol(crop: .square, size: side)
-    for file in files {
-      if let pixels = try? ImageFile.decode(try ImageFile.read(file.path), path: file.path),
-        let image = try? evaluation.apply(to: pixels)
-      {
-        return image
-      }
-    }
-    throw PipelineError.noUsableImages(folder: options.calibrationFolder)
-  }
-
-  private func checkFinite(_ statistics: ActivationStatistics, _ graph: Graph) throws {
-    for node in graph.nodes {
-      guard let histogram = statistics.histograms[node.output], histogram.nonFiniteCount > 0 else { continue }
-      throw PipelineError.notFinite(
-        "\(options.checkpoint): node '\(node.name)' gives \(histogram.nonFiniteCount) values that are not finite on "
-          + "the calibration images; the weights before it are too large, or damaged")
-    }
-  }
-
-  // MARK: - Stages
-
-  private func calibrate(
-    _ float: Executable, _ files: [ImageFolder.File], _ augmentation: Augmentation
-  ) throws -> (ActivationStatistics, BrokenImages) {
-    let calibrator = Calibrator(float, observing: QuantizationPlanner.observedValues(in: float.graph))
-    let skipped = try job.run(files, progress: progress) { index, image, worker in
-      // Without random choices all repetitions would be the same image.
-      let repetitions = options.recipe == .none ? 1 : options.repetitions
-      for repetition in 0..<repetitions {
-        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
-        try calibrator.count(augmented, worker: worker)
-      }
-    }
-    let statistics = calibrator.statistics()
-    guard statistics.passes > 0 else { throw PipelineError.noUsableImages(folder: options.calibrationFolder) }
-    return (statistics, skipped)
-  }
-
-  /// The quantised graph with its weights rounded by what its layers read.
-  private func round(_ nearest: Graph, float: Graph, _ files: [ImageFolder.File]) throws -> Graph {
-    guard options.rounding == .errorFeedback else { return nearest }
-    let count = min(files.count, LayerInputs.imageLimit)
-    let sample = (0..<count).map { files[$0 * files.count / count] }
-    let inputs = LayerInputs(nearest, imageCount: count)
-    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
-    try clock.stage("sample", total: count) {
-      let executable = try Executable(nearest)
-      let sessions = WorkerLocal { Session(executable) }
-      _ = try job.run(sample, progress: progress) { index, image, worker in
-        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0)
-        _ = try sessions[worker].run(
-          pixels: augmented.pixels, height: augmented.height, width: augmented.width,
-          observer: inputs.observer(image: index))
-      }
-    }
-    let rounder = WeightRounder(float, inputs: inputs, threads: options.threads)
-    return try clock.stage("round", total: rounder.layerCount) {
-      try rounder.rounded { [progress] in progress.advance() }
-    }
-  }
-
   // MARK: - Records
 
-  private func reference(_ imported: ImportedCheckpoint) throws -> FidelityReport.Reference {
-    FidelityReport.Reference(
-      path: options.checkpoint, sha256: imported.checkpoint.sha256().hex, format: imported.checkpoint.format.rawValue,
-      architecture: imported.graph.architecture)
-  }
-
-  private func calibrationRecord(
-    _ images: ImageSelection, _ skipped: BrokenImages, _ statistics: ActivationStatistics,
-    _ equalization: Equalization?
-  ) -> [String: JSONValue] {
+  private func calibrationRecord(_ network: QuantizedNetwork) -> [String: JSONValue] {
     [
-      "images": .int(images.calibration.count - skipped.count), "forward_passes": .int(statistics.passes),
-      "skipped_images": .int(skipped.count), "repetitions": .int(options.repetitions),
+      "images": .int(network.images.calibration.count - network.skipped.count),
+      "forward_passes": .int(network.passes), "skipped_images": .int(network.skipped.count),
+      "repetitions": .int(options.repetitions),
       "augmentation": .string(options.recipe.rawValue), "seed": .string(String(options.seed)),
       "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
-      "equalized_channels": .int(equalization?.scales.channelCount ?? 0),
-    ]
-  }
-
-  private func settings(_ images: ImageSelection) -> [String: JSONValue] {
-    [
-      "size": .int(options.evaluation.size), "crop": .string(options.evaluation.crop.rawValue),
-      "augmentation": .string(options.recipe.rawValue), "repetitions": .int(options.repetitions),
-      "calibration_images": .int(images.calibration.count), "seed": .string(String(options.seed)),
-      "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
-      "equalization": .bool(options.equalizesChannels),
-      "verified_on": .string(images.verifiedOn),
+      "equalized_channels": .int(network.equalization?.scales.channelCount ?? 0),
     ]
   }
 }

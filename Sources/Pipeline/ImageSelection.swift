@@ -7,6 +7,8 @@ struct ImageSelection {
   let verificationFolder: String
   /// In words, for reports.
   let verifiedOn: String
+  /// Whether the network is verified on the images it is calibrated on, for want of others.
+  let verifiesOnCalibration: Bool
   /// Class names in the classifier's order; empty where the folders do not name its classes.
   let labels: [String]
   var hasLabels: Bool { !labels.isEmpty }
@@ -28,6 +30,7 @@ struct ImageSelection {
       let other = try ImageFolder(path: path)
       verification = other.files
       verificationFolder = path
+      verifiesOnCalibration = false
       verifiedOn = "\(other.files.count) images of the verification folder"
       labels = Self.labels(of: other, classCount: classCount, progress: progress)
       return
@@ -36,7 +39,8 @@ struct ImageSelection {
     labels = Self.labels(of: folder, classCount: classCount, progress: progress)
     let used = Set(calibration.map(\.relativePath))
     let heldOut = folder.files.filter { !used.contains($0.relativePath) }
-    if heldOut.count >= Self.leastHeldOut {
+    verifiesOnCalibration = heldOut.count < Self.leastHeldOut
+    if !verifiesOnCalibration {
       let limit = ConversionOptions.defaultImageLimit
       verification = heldOut.count <= limit ? heldOut : (0..<limit).map { heldOut[$0 * heldOut.count / limit] }
       verifiedOn = "\(verification.count) images of the calibration folder that were not calibrated on"

@@ -32,6 +32,16 @@ public struct Verifier: Sendable {
     _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], usesLabels: Bool,
     progress: any ProgressObserver
   ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
+    let (comparisons, skipped) = try comparisons(
+      reference, quantized, on: files, usesLabels: usesLabels, progress: progress)
+    return (comparisons.figures(), skipped)
+  }
+
+  /// The same with every image's comparison.
+  func comparisons(
+    _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], usesLabels: Bool,
+    progress: any ProgressObserver
+  ) throws -> (comparisons: FidelityAccumulator, skipped: BrokenImages) {
     let workers = WorkerLocal { Worker(reference, quantized) }
     let skipped = try job.run(files, progress: progress) { _, image, workerIndex in
       let worker = workers[workerIndex]
@@ -45,8 +55,7 @@ public struct Verifier: Sendable {
           referenceLogits: expected.logits, quantizedLogits: actual.logits,
           label: usesLabels ? image.file.label : nil))
     }
-    let figures = workers.all.reduce(into: FidelityAccumulator()) { $0.merge($1.accumulator) }.figures()
-    return (figures, skipped)
+    return (workers.all.reduce(into: FidelityAccumulator()) { $0.merge($1.accumulator) }, skipped)
   }
 }
 

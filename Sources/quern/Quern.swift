@@ -23,7 +23,8 @@ struct Quern: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      ConvertCommand.self, VerifyCommand.self, EmbedCommand.self, ClassifyCommand.self, InspectCommand.self,
+      ConvertCommand.self, VerifyCommand.self, AnalyzeCommand.self, EmbedCommand.self, ClassifyCommand.self,
+      InspectCommand.self,
       ExportCommand.self, BenchCommand.self,
     ])
 

@@ -10,7 +10,7 @@ extension FidelityReport {
       "  <testsuite name=\"fidelity\" \(counts) time=\"\(time)\">",
       "    <properties>",
     ]
-    lines += properties.map { "      <property name=\"\(escaped($0))\" value=\"\(escaped($1))\"/>" }
+    lines += properties.map { "      <property name=\"\(escapedForXML($0))\" value=\"\(escapedForXML($1))\"/>" }
     lines.append("    </properties>")
     lines += gates.flatMap(testCase)
     lines += ["  </testsuite>", "</testsuites>"]
@@ -21,10 +21,10 @@ extension FidelityReport {
     let attributes = "classname=\"quern.fidelity\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
     guard !gate.passed else { return ["    <testcase \(attributes)/>"] }
     let isAboutDrift = ![.top1Agreement, .top1Drop].contains(gate.name)
-    let details = isAboutDrift ? figures.worstImages.map { escaped($0.line) }.joined(separator: "\n") : ""
+    let details = isAboutDrift ? figures.worstImages.map { escapedForXML($0.line) }.joined(separator: "\n") : ""
     return [
       "    <testcase \(attributes)>",
-      "      <failure message=\"\(escaped(gate.failure))\" type=\"gate\">\(details)</failure>",
+      "      <failure message=\"\(escapedForXML(gate.failure))\" type=\"gate\">\(details)</failure>",
       "    </testcase>",
     ]
   }
@@ -44,7 +44,7 @@ extension FidelityReport {
 }
 
 /// `text` for an attribute or an element. XML 1.0 cannot hold most control characters, not even escaped.
-private func escaped(_ text: String) -> String {
+func escapedForXML(_ text: String) -> String {
   var result = ""
   for scalar in printable(text).unicodeScalars {
     switch scalar {

@@ -63,7 +63,7 @@ extension FidelityReport {
 }
 
 /// Titles in a column, a repeated one only once.
-private func aligned(_ rows: [(title: String, value: String)]) -> [String] {
+func aligned(_ rows: [(title: String, value: String)]) -> [String] {
   let width = rows.map(\.title.count).max() ?? 0
   return rows.indices.map { index in
     let isRepeated = index > 0 && rows[index - 1].title == rows[index].title
@@ -71,7 +71,7 @@ private func aligned(_ rows: [(title: String, value: String)]) -> [String] {
   }
 }
 
-private func padded(_ text: String, to width: Int) -> String {
+func padded(_ text: String, to width: Int) -> String {
   text + String(repeating: " ", count: max(0, width - text.count))
 }
 

@@ -21,6 +21,9 @@ struct ConvertCommand: ParsableCommand {
   @Argument(help: "The checkpoint: .pth, .pt or .tar of PyTorch, .ckpt of MindSpore, .onnx, or .safetensors.")
   var checkpoint: String
 
+  @Option(name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"))
+  var output: String
+
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
@@ -29,7 +32,7 @@ struct ConvertCommand: ParsableCommand {
 
   func run() throws {
     var options = ConversionOptions(
-      checkpoint: checkpoint, output: conversion.output, calibrationFolder: conversion.calibration,
+      checkpoint: checkpoint, output: output, calibrationFolder: conversion.calibration,
       evaluation: try evaluation.evaluation(), gates: try gates.gates, threads: common.threadCount)
     conversion.apply(to: &options)
     options.model = model.options

@@ -8,9 +8,6 @@ struct CalibrationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Folder of images to calibrate on; subfolders are classes.", valueName: "folder"))
   var calibration: String
 
-  @Option(name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"))
-  var output: String
-
   @Option(help: ArgumentHelp("Folder of images to verify on.", valueName: "folder"))
   var verifyImages: String?
 

@@ -1,0 +1,92 @@
+import Foundation
+
+extension LossAnalysis {
+  /// The analysis as JSON (`quern.analysis/1`), keys sorted, ending with a newline. What does not exist is null.
+  public func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+  }
+
+  private var value: JSONValue {
+    let histogram = driftHistogram
+    return [
+      "schema": .string(Self.schema),
+      "reference": [
+        "sha256": .string(reference.sha256), "format": .string(reference.format),
+        "architecture": .string(reference.architecture),
+      ],
+      "settings": .object(settings), "images": .int(figures.images), "layer_images": .int(layerImages),
+      "isolated_images": .int(isolatedImages), "warnings": .array(warnings.map { .string($0) }),
+      "drift": [
+        "mean": .maybe(figures.drift.mean), "p50": .maybe(figures.drift.p50), "p95": .maybe(figures.drift.p95),
+        "p99": .maybe(figures.drift.p99), "max": .maybe(figures.drift.max),
+        "histogram": ["step": .number(histogram.step), "counts": .array(histogram.counts.map { .int($0) })],
+      ],
+      "agreement": ["top1": .maybe(figures.agreement.top1), "top5": .maybe(figures.agreement.top5)],
+      "worst_images": .array(
+        figures.worstImages.map { ["name": .string($0.name), "drift": .number($0.drift)] }),
+      "confidence": .array(confidence.map(\.json)), "calibration": calibration.json,
+      "layers": .array(layers.map(\.json)),
+    ]
+  }
+}
+
+extension JSONValue {
+  fileprivate static func maybe(_ number: Double?) -> JSONValue { number.map { .number($0) } ?? .null }
+
+  /// With the fewest digits that read back as the float.
+  fileprivate static func maybe(_ number: Float?) -> JSONValue {
+    number.map { .number(Double("\($0)") ?? Double($0)) } ?? .null
+  }
+
+  fileprivate static func maybe(_ range: ClosedRange<Float>?) -> JSONValue {
+    range.map { [.maybe($0.lowerBound), .maybe($0.upperBound)] } ?? .null
+  }
+}
+
+extension GateConfidence {
+  fileprivate var json: JSONValue {
+    [
+      "name": .string(gate.rawValue), "value": .number(value), "low": .number(interval.low),
+      "high": .number(interval.high), "limit": .number(limit), "verdict": .string(verdict.rawValue),
+      "needed_images": neededImages.map { .int($0) } ?? .null,
+    ]
+  }
+}
+
+extension CalibrationQuality {
+  fileprivate var json: JSONValue {
+    [
+      "images": .int(images), "verified_on": .string(verifiedOn), "halves": halves?.json ?? .null,
+      "worst_layer": worstLayer.map { .string($0) } ?? .null, "steps": .array(steps.map(\.json)),
+      "overlap": .array(overlap.map { .string($0) }),
+    ]
+  }
+}
+
+extension CalibrationQuality.Step {
+  fileprivate var json: JSONValue {
+    ["images": .int(images), "median_difference": .number(median), "worst_difference": .number(worst)]
+  }
+}
+
+extension LayerLoss {
+  fileprivate var json: JSONValue {
+    let noises = [
+      ("cumulative", cumulativeNoise), ("own", ownNoise), ("activation_rounding", roundingNoise),
+      ("activation_clipping", clippingNoise), ("weight_rounding", weightNoise),
+    ]
+    func members(_ value: (Double?) -> Double?) -> JSONValue {
+      .object(Dictionary(uniqueKeysWithValues: noises.map { ($0.0, .maybe(value($0.1))) }))
+    }
+    return [
+      "name": .string(name), "kind": .string(kind), "arithmetic": .string(arithmetic), "format": .string(format),
+      "reason": .string(reason), "scale": .maybe(scale), "zero_point": zeroPoint.map { .int($0) } ?? .null,
+      "range": .maybe(range), "observed": .maybe(observed), "bytes": .int(bytes),
+      "noise": members { $0 }, "sqnr_db": members(LayerLoss.decibels),
+      "saturated_share": .maybe(saturatedShare), "range_difference": .maybe(rangeDifference),
+      "isolated_drift": ["activation": .maybe(activationDrift), "weights": .maybe(weightDrift)],
+    ]
+  }
+}

@@ -1,0 +1,149 @@
+import Foundation
+
+/// What quantisation lost in a network, and where.
+public struct LossAnalysis: Hashable, Sendable {
+  /// The name and version of the JSON form.
+  public static let schema = "quern.analysis/1"
+
+  /// The checkpoint, without its path.
+  public var reference: FidelityReport.Reference
+  /// The options that had a part in the result, by name.
+  public var settings: [String: JSONValue]
+  /// Of the whole network.
+  public var figures: FidelityFigures
+  /// Of each image, in rising order.
+  public var drifts: [Double]
+  public var confidence: [GateConfidence]
+  public var calibration: CalibrationQuality
+  /// In order of execution.
+  public var layers: [LayerLoss]
+  /// Images that layers were measured on.
+  public var layerImages: Int
+  /// Images that the drift due to single layers was measured on.
+  public var isolatedImages: Int
+  /// What a reader should know before trusting the figures.
+  public var warnings: [String]
+
+  public init(
+    reference: FidelityReport.Reference, settings: [String: JSONValue], figures: FidelityFigures, drifts: [Double],
+    confidence: [GateConfidence], calibration: CalibrationQuality, layers: [LayerLoss], layerImages: Int,
+    isolatedImages: Int, warnings: [String]
+  ) {
+    self.reference = reference
+    self.reference.path = nil
+    self.settings = settings
+    self.figures = figures
+    self.drifts = drifts.sorted()
+    self.confidence = confidence
+    self.calibration = calibration
+    self.layers = layers
+    self.layerImages = layerImages
+    self.isolatedImages = isolatedImages
+    self.warnings = warnings
+  }
+
+  /// The layers by their own loss, the greatest first; those that lose nothing of their own last.
+  public var layersByLoss: [LayerLoss] {
+    layers.enumerated().sorted { a, b in
+      let (x, y) = (a.element.ownNoise ?? -1, b.element.ownNoise ?? -1)
+      return x != y ? x > y : a.offset < b.offset
+    }.map(\.element)
+  }
+
+  /// Counts of drifts in equal steps from 0 to the largest.
+  public var driftHistogram: (step: Double, counts: [Int]) {
+    let binCount = 24
+    let step = (drifts.last ?? 0) / Double(binCount)
+    guard step > 0 else { return (0, drifts.isEmpty ? [] : [drifts.count]) }
+    var counts = [Int](repeating: 0, count: binCount)
+    for drift in drifts { counts[min(Int(drift / step), binCount - 1)] += 1 }
+    return (step, counts)
+  }
+}
+
+/// What one node's output lost. Noise is the power of the error by the power of the float output.
+public struct LayerLoss: Hashable, Sendable {
+  /// The name of the node, and of its operator.
+  public var name: String
+  public var kind: String
+  /// How it computes, how its output is held, and why.
+  public var arithmetic: String
+  public var format: String
+  public var reason: String
+  public var scale: Float?
+  public var zeroPoint: Int?
+  /// What the levels reach.
+  public var range: ClosedRange<Float>?
+  /// What calibration saw.
+  public var observed: ClosedRange<Float>?
+  /// Of the constants as they are stored, before compression.
+  public var bytes: Int
+  /// Of the int8 network's output against the float network's: what arrives here, the loss of all layers before included.
+  public var cumulativeNoise: Double?
+  /// Of holding the float output by the plan's levels, inside the range and outside. `nil` where nothing is rounded: the
+  /// output is float, or its levels are those of the input.
+  public var roundingNoise: Double?
+  public var clippingNoise: Double?
+  /// Of the float input through the int8 weights and the corrected bias; `nil` without weights.
+  public var weightNoise: Double?
+  /// The share of values outside the range.
+  public var saturatedShare: Double?
+  /// How far the ranges differ that two halves of the calibration images give, by the range.
+  public var rangeDifference: Double?
+  /// Mean drift of the embedding when only this output, or only these weights, are quantised.
+  public var activationDrift: Double?
+  public var weightDrift: Double?
+
+  public init(name: String, kind: String, arithmetic: String, format: String, reason: String, bytes: Int) {
+    self.name = name
+    self.kind = kind
+    self.arithmetic = arithmetic
+    self.format = format
+    self.reason = reason
+    self.bytes = bytes
+  }
+
+  /// What is lost here, the three kinds of error taken as unrelated.
+  public var ownNoise: Double? {
+    let parts = [roundingNoise, clippingNoise, weightNoise].compactMap { $0 }
+    return parts.isEmpty ? nil : parts.reduce(0, +)
+  }
+
+  /// The signal-to-quantisation-noise ratio in dB; `nil` where there is no noise, or no signal.
+  public static func decibels(_ noise: Double?) -> Double? {
+    guard let noise, noise > 0, noise.isFinite else { return nil }
+    return -10 * log10(noise)
+  }
+}
+
+/// How well the calibration images settle the ranges.
+public struct CalibrationQuality: Hashable, Sendable {
+  /// How far ranges are from those of all images, by their widths.
+  public struct Step: Hashable, Sendable {
+    public var images: Int
+    public var median: Double
+    public var worst: Double
+
+    public init(images: Int, median: Double, worst: Double) {
+      (self.images, self.median, self.worst) = (images, median, worst)
+    }
+  }
+
+  public var images: Int
+  /// In words, what the network was verified on.
+  public var verifiedOn: String
+  /// Differences between the ranges of two halves of the images; `nil` with too few images to halve.
+  public var halves: Step?
+  /// The layer where the halves differ most.
+  public var worstLayer: String?
+  /// With a quarter, a half and three quarters of the images.
+  public var steps: [Step]
+  /// Verification images whose content is that of a calibration image, in the order of the folder.
+  public var overlap: [String]
+
+  public init(images: Int, verifiedOn: String) {
+    (self.images, self.verifiedOn) = (images, verifiedOn)
+    steps = []
+    overlap = []
+  }
+}

@@ -1,0 +1,181 @@
+import Calibration
+import Fidelity
+import Graphs
+import Images
+import Kernels
+import Quantization
+import Runtime
+import Tensors
+
+/// Quantises a network in memory, as a conversion would, and accounts for what was lost where.
+public struct Analyzer {
+  private let options: ConversionOptions
+  private let isolatedLayers: Int
+  private let progress: any ProgressObserver
+  private let clock: StageClock
+
+  /// Images that layers are measured on, and that the drift due to single layers is, at most.
+  static let (layerImageLimit, isolatedImageLimit) = (32, 16)
+  /// Ranges are compared between halves and quarters.
+  private static let calibrationParts = 4
+  /// With fewer images there is nothing to compare.
+  private static let leastImages = 8
+
+  /// - Parameters:
+  ///   - options: of the conversion; nothing is written.
+  ///   - isolatedLayers: for how many layers, those that lose most, drift is measured with only them quantised.
+  public init(
+    _ options: ConversionOptions, isolatedLayers: Int, progress: any ProgressObserver = SilentProgress()
+  ) {
+    self.options = options
+    self.isolatedLayers = isolatedLayers
+    self.progress = progress
+    clock = StageClock(progress: progress)
+  }
+
+  /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
+  public func run() throws -> LossAnalysis {
+    let folder = try ImageFolder(path: options.calibrationFolder)
+    let network = try NetworkQuantizer(
+      options, progress: progress, clock: clock, calibrationParts: Self.calibrationParts
+    ).run(folder)
+    let images = network.images
+    let quality = try clock.stage("compare ranges") { try calibrationQuality(network) }
+
+    let int8 = try Executable(network.quantized)
+    let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
+    let (comparisons, _) = try clock.stage("verify", total: images.verification.count) {
+      try Verifier(job: job, evaluation: options.evaluation).comparisons(
+        network.float, int8, on: images.verification, usesLabels: images.hasLabels, progress: progress)
+    }
+    let figures = comparisons.figures()
+    guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images.verificationFolder) }
+
+    let sample = images.verification.spread(Self.layerImageLimit)
+    let pixels = try evaluated(sample, job)
+    let meter = try LayerMeter(network.float.graph, int8)
+    let sums = try clock.stage("measure layers", total: pixels.count) {
+      try meter.measure(pixels, threads: options.threads, progress: progress)
+    }
+    var layers = try layers(network, quality.differences, sums)
+    let isolated = pixels.spread(Self.isolatedImageLimit)
+    try measureDrift(&layers, network, isolated)
+
+    let warnings = warnings(quality.figures, images)
+    return LossAnalysis(
+      reference: network.reference, settings: options.settings(images), figures: figures, drifts: comparisons.drifts,
+      confidence: GateConfidence.all(
+        drifts: comparisons.drifts, agreement: figures.agreement.top1, gates: options.gates),
+      calibration: quality.figures, layers: layers, layerImages: pixels.count, isolatedImages: isolated.count,
+      warnings: warnings)
+  }
+
+  /// The images as the networks see them, in the order of the files; broken ones were refused or warned of before.
+  private func evaluated(_ files: [ImageFolder.File], _ job: ImageJob) throws -> [RGBImage] {
+    let loaded = SlotStore<RGBImage>()
+    _ = try job.run(files, progress: SilentProgress()) { index, image, _ in
+      loaded[index] = try options.evaluation.apply(to: image.pixels)
+    }
+    return loaded.inOrder
+  }
+
+  // MARK: - Layers
+
+  private func layers(
+    _ network: QuantizedNetwork, _ differences: [ValueID: Double], _ sums: [LayerSums]
+  ) throws -> [LayerLoss] {
+    let quantized = Dictionary(
+      network.quantized.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    return network.float.graph.nodes.enumerated().map { index, node in
+      let held = network.plan.activations[node.output]
+      var layer = LayerLoss(
+        name: node.name, kind: node.kind, arithmetic: network.plan.arithmetic[node.name]?.rawValue ?? "float",
+        format: held?.format.name ?? ValueFormat.float32.name, reason: held?.reason ?? "",
+        bytes: quantized[node.name]?.constants.values.reduce(0) { $0 + $1.byteCount } ?? 0)
+      if let parameters = held?.format.quantization {
+        layer.scale = parameters.scale
+        layer.zeroPoint = Int(parameters.zeroPoint)
+        layer.range = parameters.range
+      }
+      layer.observed = held?.observed
+      layer.rangeDifference = differences[node.output]
+      sums[index].fill(&layer)
+      return layer
+    }
+  }
+
+  /// Measures the drift due to each of the layers that lose most.
+  private func measureDrift(
+    _ layers: inout [LayerLoss], _ network: QuantizedNetwork, _ images: [RGBImage]
+  ) throws {
+    let worst = layers.indices.filter { layers[$0].ownNoise ?? 0 > 0 }
+      .sorted { (layers[$0].ownNoise ?? 0, $1) > (layers[$1].ownNoise ?? 0, $0) }.prefix(isolatedLayers)
+    guard !worst.isEmpty, !images.isEmpty else { return }
+    let probe = try IsolatedDrift(network.float, images, threads: options.threads)
+    try clock.stage("isolate layers", total: worst.count) {
+      for index in worst {
+        if layers[index].roundingNoise != nil {
+          layers[index].activationDrift = try probe.drift(quantizingOutputOf: index, network.quantized)
+        }
+        if layers[index].weightNoise != nil {
+          layers[index].weightDrift = try probe.drift(quantizingWeightsOf: index, network.quantized)
+        }
+        progress.advance()
+      }
+    }
+  }
+
+  // MARK: - Calibration
+
+  private func calibrationQuality(
+    _ network: QuantizedNetwork
+  ) throws -> (figures: CalibrationQuality, differences: [ValueID: Double]) {
+    let images = network.images
+    var quality = CalibrationQuality(
+      images: images.calibration.count - network.skipped.count, verifiedOn: images.verifiedOn)
+    quality.overlap = network.overlap
+    guard images.calibration.count >= Self.leastImages else { return (quality, [:]) }
+    let agreement = RangeAgreement(network.float.graph, network.plan)
+    let parts = network.statistics
+    let halves = try agreement.differences(between: [parts[0], parts[2]], and: [parts[1], parts[3]])
+    quality.halves = Self.step(halves, images: (quality.images + 1) / 2)
+    quality.worstLayer = halves.max { ($0.value, $1.key) < ($1.value, $0.key) }
+      .flatMap { network.plan.activations[$0.key]?.name }
+    for count in 1..<parts.count {
+      let differences = try agreement.differences(between: Array(parts.prefix(count)), and: parts)
+      quality.steps.append(Self.step(differences, images: quality.images * count / parts.count))
+    }
+    return (quality, halves)
+  }
+
+  private static func step(_ differences: [ValueID: Double], images: Int) -> CalibrationQuality.Step {
+    let sorted = differences.values.sorted()
+    return .init(images: images, median: sorted.isEmpty ? 0 : sorted[sorted.count / 2], worst: sorted.last ?? 0)
+  }
+
+  private func warnings(
+    _ quality: CalibrationQuality, _ images: ImageSelection
+  ) -> [String] {
+    var warnings: [String] = []
+    if let first = quality.overlap.first {
+      warnings.append(
+        "\(quality.overlap.count) of \(images.verification.count) verification images are calibration images, too, such "
+          + "as \(first); the figures are too good for them")
+    }
+    if images.verifiesOnCalibration {
+      warnings.append("the network was measured on the images it was calibrated on; give others by --verify-images")
+    }
+    if quality.halves == nil {
+      warnings.append("\(quality.images) calibration images are too few to tell how far ranges depend on their choice")
+    }
+    return warnings
+  }
+}
+
+extension Array {
+  /// At most `count` elements, evenly spread.
+  func spread(_ limit: Int) -> [Element] {
+    let limit = Swift.min(limit, count)
+    return (0..<limit).map { self[$0 * count / limit] }
+  }
+}

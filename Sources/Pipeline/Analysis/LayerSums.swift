@@ -1,0 +1,95 @@
+import Fidelity
+import Graphs
+import Tensors
+
+/// Sums of squares over the values of a layer's output.
+struct LayerSums: Sendable {
+  private var values = 0
+  private var signal = 0.0
+  private var cumulative = 0.0
+  private var rounding: Double?
+  private var clipping: Double?
+  private var saturated = 0
+  private var weights: Double?
+
+  mutating func add(_ other: LayerSums) {
+    func sum(_ a: Double?, _ b: Double?) -> Double? { a == nil && b == nil ? nil : (a ?? 0) + (b ?? 0) }
+    values += other.values
+    signal += other.signal
+    cumulative += other.cumulative
+    saturated += other.saturated
+    rounding = sum(rounding, other.rounding)
+    clipping = sum(clipping, other.clipping)
+    weights = sum(weights, other.weights)
+  }
+
+  /// Compares a float output with what the int8 network holds for it.
+  mutating func compare(_ floats: UnsafeBufferPointer<Float>, _ held: [UInt8], _ format: ValueFormat) {
+    guard held.count == format.byteCount(elementCount: floats.count) else { return }
+    values += floats.count
+    var (signal, error) = (0.0, 0.0)
+    func take(_ index: Int, _ value: Float) {
+      let exact = Double(floats[index])
+      signal += exact * exact
+      error += (exact - Double(value)) * (exact - Double(value))
+    }
+    held.withUnsafeBytes { bytes in
+      switch format {
+      case .float32:
+        for index in floats.indices { take(index, bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)) }
+      case .uint8(let parameters):
+        for index in floats.indices { take(index, parameters.dequantize(bytes[index])) }
+      case .uint8WithRemainder(let parameters):
+        for index in floats.indices {
+          let remainder = Float(Int8(bitPattern: bytes[floats.count + index]))
+          take(index, parameters.dequantize(bytes[index]) + parameters.scale * remainder / 256)
+        }
+      }
+    }
+    self.signal += signal
+    cumulative += error
+  }
+
+  /// Quantises a float output alone: an error inside the range is rounding, one outside is clipping.
+  mutating func quantize(
+    _ floats: UnsafeBufferPointer<Float>, _ parameters: QuantizationParameters, withRemainder: Bool
+  ) {
+    var (inside, outside, count) = (0.0, 0.0, 0)
+    let range = parameters.range
+    for value in floats {
+      guard value >= range.lowerBound, value <= range.upperBound else {
+        let error = Double(value) - Double(value < range.lowerBound ? range.lowerBound : range.upperBound)
+        outside += error * error
+        count += 1
+        continue
+      }
+      // Remainders go in 1/256 of a step.
+      let step = withRemainder ? parameters.scale / 256 : parameters.scale
+      let error = Double(value) - Double(step * (value / step).rounded(.toNearestOrEven))
+      inside += error * error
+    }
+    rounding = (rounding ?? 0) + inside
+    clipping = (clipping ?? 0) + outside
+    saturated += count
+  }
+
+  /// Compares what float weights and what int8 weights make of the same input.
+  mutating func compareWeights(_ floats: [Float], _ others: UnsafeBufferPointer<Float>) {
+    var error = 0.0
+    for (a, b) in zip(floats, others) { error += (Double(a) - Double(b)) * (Double(a) - Double(b)) }
+    weights = (weights ?? 0) + error
+  }
+
+  /// Writes the figures into a layer's account.
+  func fill(_ layer: inout LayerLoss) {
+    func noise(_ error: Double?) -> Double? {
+      guard let error, values > 0 else { return nil }
+      return error == 0 ? 0 : signal > 0 ? error / signal : nil
+    }
+    layer.cumulativeNoise = noise(cumulative)
+    layer.roundingNoise = noise(rounding)
+    layer.clippingNoise = noise(clipping)
+    layer.weightNoise = noise(weights)
+    if rounding != nil, values > 0 { layer.saturatedShare = Double(saturated) / Double(values) }
+  }
+}

@@ -1,0 +1,14 @@
+import Synchronization
+
+/// What several threads found, by number, so that its order does not depend on theirs.
+final class SlotStore<Element: Sendable>: Sendable {
+  private let slots = Mutex<[Int: Element]>([:])
+
+  subscript(index: Int) -> Element? {
+    get { slots.withLock { $0[index] } }
+    set { slots.withLock { $0[index] = newValue } }
+  }
+
+  /// Everything that was put in, by rising number.
+  var inOrder: [Element] { slots.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value) }
+}

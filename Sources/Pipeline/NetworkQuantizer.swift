@@ -1,0 +1,182 @@
+import Calibration
+import Fidelity
+import Graphs
+import Images
+import Kernels
+import PackageFormat
+import Passes
+import Quantization
+import Rounding
+import Runtime
+
+/// A network quantised in memory, and all that was learned on the way.
+struct QuantizedNetwork {
+  let info: PackageInfo
+  let reference: FidelityReport.Reference
+  let images: ImageSelection
+  /// The names of verification images whose content is that of a calibration image.
+  let overlap: [String]
+  let foldingDifference: Float
+  let foldingNotes: [String]
+  let equalization: Equalization?
+  /// Folded and, where that was asked for, equalised: what `quantized` is held against.
+  let float: Executable
+  /// What calibration saw, in the parts that were asked for.
+  let statistics: [ActivationStatistics]
+  /// Forward passes of calibration.
+  let passes: Int
+  /// Calibration images that were left out.
+  let skipped: BrokenImages
+  let plan: QuantizationPlan
+  let quantized: Graph
+}
+
+/// The stages from a checkpoint to a quantised graph.
+struct NetworkQuantizer {
+  private let options: ConversionOptions
+  private let progress: any ProgressObserver
+  private let clock: StageClock
+  /// Calibration image i is counted in part i modulo this; the parts together are the same whatever their number.
+  private let calibrationParts: Int
+  private var job: ImageJob { ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages) }
+
+  init(
+    _ options: ConversionOptions, progress: any ProgressObserver, clock: StageClock, calibrationParts: Int = 1
+  ) {
+    self.options = options
+    self.progress = progress
+    self.clock = clock
+    self.calibrationParts = calibrationParts
+  }
+
+  /// Reads, folds, equalises, calibrates, plans, applies and rounds, as the options say.
+  ///
+  /// - Parameter calibration: the folder that `options` names.
+  /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
+  func run(_ calibration: ImageFolder) throws -> QuantizedNetwork {
+    let imported = try clock.stage("read") {
+      try ImportedCheckpoint(path: options.checkpoint, options: options.model)
+    }
+    try imported.graph.checkSize(options.evaluation.size)
+    let info = try PackageInfo(imported.graph, for: options.evaluation)
+    let images = try ImageSelection(
+      options, calibration: calibration, classCount: info.classCount, progress: progress)
+
+    let overlap = overlap(images)
+
+    var folded = try clock.stage("fold") { try Folding(imported, probe: try probe(imported.graph, images.calibration)) }
+    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
+    let equalization =
+      options.equalizesChannels
+      ? try clock.stage("equalize") {
+        try Equalization(&folded, images.calibration, augmentation, threads: options.threads)
+      } : nil
+    imported.checkpoint.releasePages()
+    let float = try Executable(folded.graph)
+
+    let (parts, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
+      try calibrate(float, images.calibration, augmentation)
+    }
+    let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
+    try checkFinite(statistics, float.graph)
+    let (plan, nearest) = try clock.stage("quantize") {
+      let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod).plan(float.graph, statistics: statistics)
+      return (plan, try QuantizationApplier().apply(plan, to: float.graph))
+    }
+    let quantized = try round(nearest, float: float.graph, images.calibration)
+    return QuantizedNetwork(
+      info: info, reference: try reference(imported), images: images, overlap: overlap,
+      foldingDifference: folded.difference,
+      foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
+      passes: statistics.passes, skipped: skipped, plan: plan, quantized: quantized)
+  }
+
+  // MARK: - Checks
+
+  /// What folding is proved on: the first calibration image that can be read, large enough for the network and small
+  /// enough to be quick.
+  private func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
+    let side = min(options.evaluation.size, max(graph.leastSquareInput ?? 0, 224))
+    let evaluation = try EvaluationProtocol(crop: .square, size: side)
+    for file in files {
+      if let pixels = try? ImageFile.decode(try ImageFile.read(file.path), path: file.path),
+        let image = try? evaluation.apply(to: pixels)
+      {
+        return image
+      }
+    }
+    throw PipelineError.noUsableImages(folder: options.calibrationFolder)
+  }
+
+  /// Where the images are the same by intent, the report says so already.
+  private func overlap(_ images: ImageSelection) -> [String] {
+    guard !images.verifiesOnCalibration else { return [] }
+    let names = ContentOverlap.names(of: images.verification, in: images.calibration, threads: options.threads)
+    if let first = names.first {
+      progress.warn(
+        "\(names.count) of \(images.verification.count) verification images are calibration images, too, such as "
+          + "\(first); the figures are too good for them")
+    }
+    return names
+  }
+
+  private func checkFinite(_ statistics: ActivationStatistics, _ graph: Graph) throws {
+    for node in graph.nodes {
+      guard let histogram = statistics.histograms[node.output], histogram.nonFiniteCount > 0 else { continue }
+      throw PipelineError.notFinite(
+        "\(options.checkpoint): node '\(node.name)' gives \(histogram.nonFiniteCount) values that are not finite on "
+          + "the calibration images; the weights before it are too large, or damaged")
+    }
+  }
+
+  // MARK: - Stages
+
+  private func calibrate(
+    _ float: Executable, _ files: [ImageFolder.File], _ augmentation: Augmentation
+  ) throws -> ([ActivationStatistics], BrokenImages) {
+    let calibrator = Calibrator(
+      float, observing: QuantizationPlanner.observedValues(in: float.graph), parts: calibrationParts)
+    let skipped = try job.run(files, progress: progress) { index, image, worker in
+      // Without random choices all repetitions would be the same image.
+      let repetitions = options.recipe == .none ? 1 : options.repetitions
+      for repetition in 0..<repetitions {
+        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
+        try calibrator.count(augmented, part: index % calibrationParts, worker: worker)
+      }
+    }
+    let statistics = calibrator.statisticsOfParts()
+    guard statistics.contains(where: { $0.passes > 0 }) else {
+      throw PipelineError.noUsableImages(folder: options.calibrationFolder)
+    }
+    return (statistics, skipped)
+  }
+
+  /// The quantised graph with its weights rounded by what its layers read.
+  private func round(_ nearest: Graph, float: Graph, _ files: [ImageFolder.File]) throws -> Graph {
+    guard options.rounding == .errorFeedback else { return nearest }
+    let count = min(files.count, LayerInputs.imageLimit)
+    let sample = (0..<count).map { files[$0 * files.count / count] }
+    let inputs = LayerInputs(nearest, imageCount: count)
+    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
+    try clock.stage("sample", total: count) {
+      let executable = try Executable(nearest)
+      let sessions = WorkerLocal { Session(executable) }
+      _ = try job.run(sample, progress: progress) { index, image, worker in
+        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0)
+        _ = try sessions[worker].run(
+          pixels: augmented.pixels, height: augmented.height, width: augmented.width,
+          observer: inputs.observer(image: index))
+      }
+    }
+    let rounder = WeightRounder(float, inputs: inputs, threads: options.threads)
+    return try clock.stage("round", total: rounder.layerCount) {
+      try rounder.rounded { [progress] in progress.advance() }
+    }
+  }
+
+  private func reference(_ imported: ImportedCheckpoint) throws -> FidelityReport.Reference {
+    FidelityReport.Reference(
+      path: options.checkpoint, sha256: imported.checkpoint.sha256().hex, format: imported.checkpoint.format.rawValue,
+      architecture: imported.graph.architecture)
+  }
+}

@@ -1,0 +1,138 @@
+import Fidelity
+import Foundation
+import FoundationXML
+import Testing
+
+@Suite struct ConfidenceTests {
+  /// The examples of Newcombe, "Two-sided confidence intervals for the single proportion", 1998, and one at the upper end.
+  static let shares: [(hits: Int, images: Int, low: Double, high: Double)] = [
+    (81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611), (1, 29, 0.0061, 0.1718),
+    (29, 29, 0.8830, 1),
+  ]
+
+  @Test(arguments: shares)
+  func shareIsWilsons(_ test: (hits: Int, images: Int, low: Double, high: Double)) throws {
+    let interval = try #require(
+      ConfidenceInterval.ofShare(Double(test.hits) / Double(test.images), images: test.images))
+    #expect(abs(interval.low - test.low) < 6e-5, "\(interval)")
+    #expect(abs(interval.high - test.high) < 6e-5, "\(interval)")
+  }
+
+  @Test func meanDoesNotDependOnOrder() throws {
+    var random = SeededGenerator(state: 5)
+    let values = (0..<200).map { _ in Double.random(in: 0..<1, using: &random) }
+    let interval = try #require(ConfidenceInterval.ofMean(values))
+    #expect(interval == ConfidenceInterval.ofMean(values.shuffled(using: &random)))
+    #expect(ConfidenceInterval.ofMean([1]) == nil)
+    #expect(ConfidenceInterval.ofMean([0.5, 0.5]) == ConfidenceInterval.ofMean([0.5, 0.5, 0.5]))
+  }
+
+  /// Of intervals from many samples of uniform numbers about 95 % must hold the mean, 0.5.
+  @Test func meanIsCoveredAsOftenAsSaid() throws {
+    var random = SeededGenerator(state: 11)
+    let rounds = 200
+    let covered = (0..<rounds).count { _ in
+      let values = (0..<60).map { _ in Double.random(in: 0..<1, using: &random) }
+      guard let interval = ConfidenceInterval.ofMean(values) else { return false }
+      return interval.low <= 0.5 && 0.5 <= interval.high
+    }
+    // Three standard deviations of 200 throws at 0.95 are 9.2.
+    #expect((181...199).contains(covered), "\(covered) of \(rounds), seed 11")
+  }
+
+  @Test func verdictNamesTheImagesThatAreNeeded() throws {
+    // 97.5 % of 40 images against 95 %.
+    let few = try #require(
+      GateConfidence.all(
+        drifts: [Double](repeating: 0.001, count: 40), agreement: 97.5, gates: try Gates()
+      ).last)
+    #expect(few.gate == .top1Agreement && few.verdict == .inconclusive)
+    let needed = try #require(few.neededImages)
+    // With as many the same share excludes the limit, with one fewer it does not.
+    let enough = try #require(ConfidenceInterval.ofShare(0.975, images: needed))
+    let tooFew = try #require(ConfidenceInterval.ofShare(0.975, images: needed - 1))
+    #expect(enough.low >= 0.95 && tooFew.low < 0.95, "\(needed)")
+  }
+
+  @Test func verdictsOfDrift() throws {
+    var random = SeededGenerator(state: 3)
+    let drifts = (0..<100).map { _ in Double.random(in: 0..<0.01, using: &random) }
+    func verdict(_ limit: Double) throws -> GateConfidence {
+      try #require(GateConfidence.all(drifts: drifts, agreement: nil, gates: try Gates(maxMeanDrift: limit)).first)
+    }
+    #expect(try verdict(0.02).verdict == .pass)
+    #expect(try verdict(0.001).verdict == .fail)
+    let close = try verdict(0.0052)
+    #expect(close.verdict == .inconclusive)
+    #expect(try #require(close.neededImages) > 100)
+    #expect(try verdict(0.02).neededImages == nil)
+  }
+}
+
+/// What is written for people and machines, from made-up figures with hostile names.
+@Suite struct AnalysisRenderingTests {
+  static let hostile = "<script>\"&'</script>\u{1B}[2J\u{0}.jpg"
+
+  static func analysis(drifts: [Double]) throws -> LossAnalysis {
+    let comparisons = try drifts.map { drift in
+      // The cosine of the angle between the two is 1 - drift.
+      let cosine = Float(1 - drift)
+      return try ImageComparison(
+        name: hostile, referenceEmbedding: [1, 0],
+        quantizedEmbedding: [cosine, (1 - cosine * cosine).squareRoot()])
+    }
+    var layer = LayerLoss(
+      name: hostile, kind: "convolution", arithmetic: "int8", format: "uint8", reason: hostile, bytes: 12)
+    (layer.scale, layer.zeroPoint, layer.range, layer.observed) = (0.5, 3, -1.5...126, -2...130)
+    (layer.cumulativeNoise, layer.roundingNoise, layer.clippingNoise, layer.weightNoise) = (0.01, 0.001, 0, 0.002)
+    let exact = LayerLoss(
+      name: "maxpool", kind: "max_pooling", arithmetic: "int8", format: "uint8", reason: "", bytes: 0)
+    let figures = figures(of: comparisons)
+    return LossAnalysis(
+      reference: .init(path: "/secret/place", sha256: "ab", format: "pytorch-zip", architecture: hostile),
+      settings: ["size": 64], figures: figures, drifts: drifts,
+      confidence: GateConfidence.all(drifts: drifts, agreement: nil, gates: try Gates()),
+      calibration: CalibrationQuality(images: 3, verifiedOn: hostile), layers: [exact, layer], layerImages: 2,
+      isolatedImages: 1, warnings: [hostile])
+  }
+
+  @Test(arguments: [[], [0], [0.1, 0.2, 0.4], [0.25, 0.25]])
+  func pageIsWellFormedAndLoadsNothing(_ drifts: [Double]) throws {
+    let page = try Self.analysis(drifts: drifts).html()
+    let parser = XMLParser(data: Data(page.utf8))
+    #expect(parser.parse(), "\(String(describing: parser.parserError)) at line \(parser.lineNumber)")
+    for word in ["<script", "src=", "href=", "url(", "@import", "/secret", "\u{1B}", "nan", "inf"] {
+      #expect(!page.lowercased().contains(word), "\(word)")
+    }
+  }
+
+  @Test func worstLayerComesFirst() throws {
+    let analysis = try Self.analysis(drifts: [0.1])
+    #expect(analysis.layersByLoss.map(\.kind) == ["convolution", "max_pooling"])
+    #expect(!analysis.text().contains("\u{1B}") && !analysis.text().contains("\u{0}"))
+    let json = try #require(
+      try JSONSerialization.jsonObject(with: Data(try analysis.json().utf8)) as? [String: Any])
+    #expect(json["schema"] as? String == "quern.analysis/1")
+    let layers = try #require(json["layers"] as? [[String: Any]])
+    let decibels = try #require(layers[1]["sqnr_db"] as? [String: Any])
+    // -10 log10 of 0.01 and of 0.001 + 0.002; no noise has no ratio.
+    #expect(abs(try #require(decibels["cumulative"] as? Double) - 20) < 1e-9)
+    #expect(abs(try #require(decibels["own"] as? Double) - 25.2287874528) < 1e-9)
+    #expect(decibels["activation_clipping"] is NSNull)
+    #expect(layers[0]["scale"] is NSNull)
+  }
+
+  @Test func histogramHoldsEveryImage() throws {
+    var random = SeededGenerator(state: 9)
+    let drifts = (0..<500).map { _ in Double.random(in: 0..<0.3, using: &random) }
+    let histogram = try Self.analysis(drifts: drifts).driftHistogram
+    #expect(histogram.counts.reduce(0, +) == 500)
+    let step = histogram.step
+    #expect(histogram.counts[0] == drifts.count { $0 < step })
+  }
+
+  @Test func formatsFollowNames() throws {
+    #expect(try AnalysisFormat(path: "a/b.HTML") == .html)
+    #expect(throws: FidelityError.analysisFormat(path: "b.md")) { try AnalysisFormat(path: "b.md") }
+  }
+}

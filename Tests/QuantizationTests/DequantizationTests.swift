@@ -1,0 +1,53 @@
+import Calibration
+import Graphs
+import Operators
+import Passes
+import Quantization
+import ReferenceOperators
+import Tensors
+import Testing
+
+/// What quantised constants stand for is what they were made from, to half a step.
+@Suite struct DequantizationTests {
+  @Test(arguments: 0..<20)
+  func constantsRoundTrip(seed: Int) throws {
+    let graph = try PassPipeline.fold.run(RandomGraph.make(seed: UInt64(seed), nodes: 8, isPlain: true)).graph
+    // Without statistics every range has scale 1.
+    let plan = try QuantizationPlanner().plan(graph, statistics: ActivationStatistics())
+    let quantized = try QuantizationApplier().apply(plan, to: graph)
+    let originals = Dictionary(uniqueKeysWithValues: graph.nodes.map { ($0.name, $0) })
+    var weighted = 0
+    for node in quantized.nodes {
+      guard let restored = try node.dequantizedConstants(in: quantized) else {
+        #expect(node.constants["weight"]?.elementType != .int8, "seed \(seed): \(node.name)")
+        continue
+      }
+      weighted += 1
+      let original = try #require(originals[node.name])
+      let expected = try #require(original.constants["weight"]).elements(as: Float.self)
+      let actual = try #require(restored["weight"]).elements(as: Float.self)
+      let scales = try #require(node.constants["weight_scale"]).elements(as: Float.self)
+      let readsPixels = node.op is Convolution && node.inputs[0] == quantized.input
+      let std = quantized.preprocessing.std
+      let perChannel = expected.count / scales.count
+      #expect(actual.count == expected.count)
+      for index in expected.indices {
+        let step = scales[index / perChannel] * (readsPixels ? 255 * std[index % 3] : 1)
+        #expect(abs(actual[index] - expected[index]) <= 0.5001 * step, "seed \(seed): \(node.name), weight \(index)")
+      }
+      guard node.op is Convolution else { continue }
+      let bias = try #require(restored["bias"]).elements(as: Float.self)
+      for (channel, value) in bias.enumerated() {
+        let before = original.constants["bias"]?.elements(as: Float.self)[channel] ?? 0
+        // Of pixels the scale is 1, as of all others here; weights that are off move the folded mean, too.
+        var allowed = 0.5001 * scales[channel] + 1e-5
+        for index in channel * perChannel..<(channel + 1) * perChannel where readsPixels {
+          allowed +=
+            abs(actual[index] - expected[index]) * abs(quantized.preprocessing.mean[index % 3]) / std[index % 3]
+        }
+        #expect(abs(value - before) <= allowed, "seed \(seed): \(node.name), bias \(channel)")
+      }
+    }
+    #expect(weighted > 0)
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import FoundationXML
+import Testing
+
+/// The account of what quantisation loses, on the bundled network and photographs.
+@Suite struct AnalysisTests {
+  private static func analyze(_ extra: [String]) throws -> Tool.Outcome {
+    try Tool.run(
+      [
+        "analyze", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "32", "--size", "64",
+        "--crop", "rect", "--repetitions", "1", "--json",
+      ] + extra)
+  }
+
+  private static func object(_ outcome: Tool.Outcome) throws -> [String: Any] {
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+  }
+
+  private static func decibels(_ analysis: [String: Any], _ kind: String) throws -> [String: Double] {
+    let layers = try #require(analysis["layers"] as? [[String: Any]])
+    var result: [String: Double] = [:]
+    for layer in layers {
+      let name = try #require(layer["name"] as? String)
+      result[name] = (layer["sqnr_db"] as? [String: Any])?[kind] as? Double
+    }
+    return result
+  }
+
+  @Test func accountsForEveryLayer() throws {
+    let scratch = try Scratch()
+    let (page, copy, text) = (scratch.path("a.html"), scratch.path("b.HTML"), scratch.path("a.txt"))
+    let outcome = try Self.analyze(["--isolated-layers", "3", "-o", page, "--report", copy, "--report", text])
+    let analysis = try Self.object(outcome)
+    #expect(outcome.errors.isEmpty)
+    #expect(analysis["schema"] as? String == "quern.analysis/1")
+    #expect(analysis["layer_images"] as? Int == 32)
+    let layers = try #require(analysis["layers"] as? [[String: Any]])
+    // A ResNet-50: 53 convolutions, the classifier, maximum pooling, GeM and the norm.
+    #expect(layers.count == 57)
+    let cumulative = try Self.decibels(analysis, "cumulative")
+    #expect(cumulative.count == 57)
+    for (name, value) in cumulative { #expect((15...80).contains(value), "\(name): \(value)") }
+    // The first layer reads exact pixels, so that what arrives there is what it loses itself.
+    let own = try Self.decibels(analysis, "own")
+    #expect(abs(try #require(cumulative["conv1"]) - (try #require(own["conv1"]))) < 1)
+    // Every weighted layer loses by its weights; pooling keeps its input's levels and loses nothing.
+    #expect(try Self.decibels(analysis, "weight_rounding").count == 54)
+    #expect(own["maxpool"] == nil)
+    let isolated = layers.compactMap { ($0["isolated_drift"] as? [String: Any])?["weights"] as? Double }
+    #expect(isolated.count == 3 && isolated.allSatisfy { $0 > 0 && $0 < 0.01 }, "\(isolated)")
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: page))
+    let parser = XMLParser(data: bytes)
+    #expect(parser.parse(), "\(String(describing: parser.parserError))")
+    #expect(try Data(contentsOf: URL(fileURLWithPath: copy)) == bytes)
+    #expect(try String(contentsOfFile: text, encoding: .utf8).contains("layer4.2.conv2"))
+  }
+
+  @Test func sameInputsGiveTheSameBytes() throws {
+    let options = ["--isolated-layers", "2", "--rounding", "nearest"]
+    let one = try Self.analyze(options + ["--threads", "1"])
+    let three = try Self.analyze(options + ["--threads", "3"])
+    #expect(one.status == 0)
+    #expect(one.output == three.output)
+  }
+
+  @Test func coarserLevelsLoseMore() throws {
+    let options = ["--isolated-layers", "0", "--rounding", "nearest", "--range"]
+    let fine = try Self.object(try Self.analyze(options + ["mse"]))
+    // The largest 15 % of the values are cut off.
+    let coarse = try Self.object(try Self.analyze(options + ["percentile:85"]))
+    for kind in ["cumulative", "activation_clipping"] {
+      let (a, b) = (try Self.decibels(fine, kind), try Self.decibels(coarse, kind))
+      var compared = 0
+      for (name, value) in b {
+        // What is only added keeps its whole range, and what is not clipped has no ratio.
+        guard let fineValue = a[name], kind == "cumulative" || value < 40 else { continue }
+        compared += 1
+        #expect(value < fineValue, "\(kind) of \(name): \(value), \(fineValue)")
+      }
+      #expect(compared > 5, "\(kind)")
+    }
+    func drift(_ analysis: [String: Any]) -> Double { (analysis["drift"] as? [String: Any])?["mean"] as? Double ?? 0 }
+    #expect(drift(coarse) > drift(fine))
+  }
+
+  @Test func overlapIsFoundByContent() throws {
+    let scratch = try Scratch()
+    let others = scratch.url("others")
+    try FileManager.default.createDirectory(at: others, withIntermediateDirectories: true)
+    let names = try FileManager.default.contentsOfDirectory(atPath: Tool.photographs).filter { $0.hasSuffix(".jpg") }
+      .sorted()
+    // Of the first pictures every third is calibrated on; renamed, they are still the same.
+    for (index, name) in names.prefix(12).enumerated() {
+      try FileManager.default.copyItem(
+        atPath: Tool.photographs + "/" + name, toPath: others.appendingPathComponent("\(index + 10).jpg").path)
+    }
+    let outcome = try Self.analyze(
+      ["--isolated-layers", "0", "--rounding", "nearest", "--verify-images", others.path])
+    let analysis = try Self.object(outcome)
+    let calibration = try #require(analysis["calibration"] as? [String: Any])
+    #expect(calibration["overlap"] as? [String] == ["10.jpg", "13.jpg", "16.jpg", "19.jpg"])
+    #expect(outcome.errors.contains("4 of 12 verification images"))
+    #expect((analysis["warnings"] as? [String])?.isEmpty == false)
+  }
+
+  @Test func unknownFormatIsRefused() throws {
+    let outcome = try Self.analyze(["-o", "analysis.md"])
+    #expect(outcome.status == 64)
+    #expect(outcome.errors.contains(".html"))
+  }
+}
