@@ -136,7 +136,7 @@ public struct CalibrationQuality: Hashable, Sendable {
   public var halves: Step?
   /// The layer where the halves differ most.
   public var worstLayer: String?
-  /// With a quarter, a half and three quarters of the images.
+  /// With a quarter, a half and three quarters of the images, each the mean over four choices of them.
   public var steps: [Step]
   /// Verification images whose content is that of a calibration image, in the order of the folder.
   public var overlap: [String]

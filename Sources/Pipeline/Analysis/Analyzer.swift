@@ -18,6 +18,10 @@ public struct Analyzer {
   static let (layerImageLimit, isolatedImageLimit) = (32, 16)
   /// Ranges are compared between halves and quarters.
   private static let calibrationParts = 4
+  /// Choices of a quarter, a half and three quarters of the images.
+  private static let choices = [
+    [[0], [1], [2], [3]], [[0, 1], [2, 3], [0, 2], [1, 3]], [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]],
+  ]
   /// With fewer images there is nothing to compare.
   private static let leastImages = 8
 
@@ -141,9 +145,15 @@ public struct Analyzer {
     quality.halves = Self.step(halves, images: (quality.images + 1) / 2)
     quality.worstLayer = halves.max { ($0.value, $1.key) < ($1.value, $0.key) }
       .flatMap { network.plan.activations[$0.key]?.name }
-    for count in 1..<parts.count {
-      let differences = try agreement.differences(between: Array(parts.prefix(count)), and: parts)
-      quality.steps.append(Self.step(differences, images: quality.images * count / parts.count))
+    for choices in Self.choices {
+      // Over several choices of as many images, as one extreme image that all of them hold would hide how much it matters.
+      var sums: [ValueID: Double] = [:]
+      for choice in choices {
+        let differences = try agreement.differences(between: choice.map { parts[$0] }, and: parts)
+        sums.merge(differences) { $0 + $1 }
+      }
+      let means = sums.mapValues { $0 / Double(choices.count) }
+      quality.steps.append(Self.step(means, images: quality.images * choices[0].count / parts.count))
     }
     return (quality, halves)
   }
