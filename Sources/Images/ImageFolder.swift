@@ -65,7 +65,7 @@ public struct ImageFolder: Hashable, Sendable {
   /// them if there are no more than that.
   public func spreadSample(count: Int) -> [File] {
     guard count < files.count else { return files }
-    return (0..<max(count, 0)).map { files[$0 * files.count / count] }
+    return files.spread(count: max(count, 0))
   }
 }
 
@@ -174,4 +174,9 @@ private struct FolderScan {
     let suffix = String(decoding: name.utf8[name.utf8.index(after: dot)...], as: UTF8.self).lowercased()
     return suffix == "jpg" || suffix == "jpeg" || suffix == "png"
   }
+}
+
+extension [ImageFolder.File] {
+  /// `count` of the files, at most all, spread evenly.
+  package func spread(count: Int) -> [ImageFolder.File] { (0..<count).map { self[$0 * self.count / count] } }
 }

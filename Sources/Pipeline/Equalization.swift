@@ -33,7 +33,7 @@ public struct Equalization: Sendable {
     let observer = ChannelRangeObserver(
       try Executable(graph), observing: try ChannelEqualizer.observedValues(in: graph))
     let count = min(files.count, imageLimit)
-    let sample = (0..<count).map { files[$0 * files.count / count] }
+    let sample = files.spread(count: count)
     _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) { _, image, worker in
       try observer.observe(
         try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0), worker: worker)

@@ -42,7 +42,7 @@ struct ImageSelection {
     verifiesOnCalibration = heldOut.count < Self.leastHeldOut
     if !verifiesOnCalibration {
       let limit = ConversionOptions.defaultImageLimit
-      verification = heldOut.count <= limit ? heldOut : (0..<limit).map { heldOut[$0 * heldOut.count / limit] }
+      verification = heldOut.count <= limit ? heldOut : heldOut.spread(count: limit)
       verifiedOn = "\(verification.count) images of the calibration folder that were not calibrated on"
     } else {
       verification = calibration

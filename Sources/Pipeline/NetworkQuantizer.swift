@@ -155,7 +155,7 @@ struct NetworkQuantizer {
   private func round(_ nearest: Graph, float: Graph, _ files: [ImageFolder.File]) throws -> Graph {
     guard options.rounding == .errorFeedback else { return nearest }
     let count = min(files.count, LayerInputs.imageLimit)
-    let sample = (0..<count).map { files[$0 * files.count / count] }
+    let sample = files.spread(count: count)
     let inputs = LayerInputs(nearest, imageCount: count)
     let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
     try clock.stage("sample", total: count) {
