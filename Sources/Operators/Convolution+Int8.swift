@@ -63,7 +63,7 @@ struct Int8Convolution: PreparedOperator {
   let packedWeights: PackedWeights<Int8>
   let groupWeightByteCount: Int
   let outputChannels: Int
-  /// Set where the map has so few channels that it is copied, padded, to 4 channels a pixel and read by whole kernel rows.
+  /// Set where the map has so few channels that it is copied with its padding and read by whole kernel rows.
   let paddingValue: [UInt8]?
 
   init(_ given: Convolution, _ context: PreparationContext, input: QuantizationParameters) throws(GraphError) {
@@ -99,23 +99,14 @@ struct Int8Convolution: PreparedOperator {
     }
     requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
     let merged = merging.weights(values, weight.shape)
-    (packedWeights, groupWeightByteCount) = Self.pack(merged.values, merged.shape, groups: op.groups, widened: copies)
+    (packedWeights, groupWeightByteCount) = Self.pack(merged.values, merged.shape, groups: op.groups, rowsAsTaps: copies)
   }
 
-  /// - Parameter widened: pad each pixel's channels to 4 and take a kernel row as one tap.
+  /// - Parameter rowsAsTaps: take a kernel row as one tap.
   private static func pack(
-    _ values: [Int8], _ shape: Shape, groups: Int, widened: Bool
+    _ values: [Int8], _ shape: Shape, groups: Int, rowsAsTaps: Bool
   ) -> (PackedWeights<Int8>, groupByteCount: Int) {
-    var values = values
-    var taps = shape[1] * shape[2]
-    var tapBytes = shape[3]
-    if widened {
-      var wide = [Int8](repeating: 0, count: values.count / tapBytes * 4)
-      for pixel in 0..<values.count / tapBytes {
-        for channel in 0..<tapBytes { wide[pixel * 4 + channel] = values[pixel * tapBytes + channel] }
-      }
-      (values, taps, tapBytes) = (wide, shape[1], shape[2] * 4)
-    }
+    let (taps, tapBytes) = rowsAsTaps ? (shape[1], shape[2] * shape[3]) : (shape[1] * shape[2], shape[3])
     let groupOutputs = shape[0] / groups
     let groupSize = quern_igemm_packed_size(groupOutputs, taps, tapBytes)
     let packed = PackedWeights<Int8>(count: groupSize * groups) { target in

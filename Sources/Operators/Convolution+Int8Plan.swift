@@ -14,7 +14,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
   let tapBytes: Int
   /// `nil` for pointwise convolutions, which read row after row, unless their output is cropped to a smaller residual.
   let offsets: [Int32]?
-  /// The padded copy of a map with few channels: shape with 4 channels.
+  /// The copy with its padding, of a map with few channels.
   let paddedCopy: Shape?
   let rowChunk: Int
   let channelChunk: Int
@@ -31,13 +31,13 @@ struct Int8ConvolutionPlan: PlannedOperator {
     if prepared.paddingValue != nil {
       let padded = try Shape([
         input.batch, (output.height - 1) * window.strideHeight + window.height,
-        (output.width - 1) * window.strideWidth + window.width, 4,
+        (output.width - 1) * window.strideWidth + window.width, input.channels,
       ]).checkedActivation()
       paddedCopy = padded
       var rowWindow = Window(height: window.height, width: 1)
       (rowWindow.strideHeight, rowWindow.strideWidth) = (window.strideHeight, window.strideWidth)
-      offsets = try rowWindow.indirection(input: padded, output: output, pixelStride: 4, outside: 0)
-      (taps, tapBytes) = (window.height, window.width * 4)
+      offsets = try rowWindow.indirection(input: padded, output: output, pixelStride: input.channels, outside: 0)
+      (taps, tapBytes) = (window.height, window.width * input.channels)
     } else {
       paddedCopy = nil
       let margin = ActivationLayout.marginByteCount(
@@ -177,26 +177,26 @@ struct Int8ConvolutionPlan: PlannedOperator {
 
   private var requantization: Requantization { prepared.requantization }
 
-  /// Copies the map into 4 channels a pixel with its padding around it.
+  /// Copies the map with its padding around it, or without its edges where the padding is negative.
   private func copyPadded(
     _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, _ padded: Shape, _ value: [UInt8],
     team: ThreadTeam
   ) {
-    let window = prepared.op.window
-    let channels = input.channels
-    team.forEach(padded.batch * padded.height) { line, _ in
-      let image = line / padded.height
-      let y = line % padded.height - window.top
-      var pixel = target + line * padded.width * 4
-      for column in 0..<padded.width {
-        let x = column - window.left
-        let inside = y >= 0 && y < input.height && x >= 0 && x < input.width
-        let from = source + (inside ? ((image * input.height + y) * input.width + x) * channels : 0)
-        for channel in 0..<4 {
-          pixel[channel] = channel < channels ? (inside ? from[channel] : value[channel]) : 0
-        }
-        pixel += 4
+    let (top, left) = (prepared.op.window.top, prepared.op.window.left)
+    let (channels, height, width) = (input.channels, input.height, input.width)
+    let (paddedHeight, paddedWidth) = (padded.height, padded.width)
+    let columns = max(0, left)..<max(0, left, min(paddedWidth, left + width))
+    team.forEach(padded.batch * paddedHeight) { line, _ in
+      let y = line % paddedHeight - top
+      let to = target + line * paddedWidth * channels
+      let isInside = y >= 0 && y < height && !columns.isEmpty
+      let padding = isInside ? [0..<columns.lowerBound, columns.upperBound..<paddedWidth] : [0..<paddedWidth]
+      for pixel in padding.joined() {
+        for channel in 0..<channels { to[pixel * channels + channel] = value[channel] }
       }
+      guard isInside else { return }
+      let from = source + ((line / paddedHeight * height + y) * width + columns.lowerBound - left) * channels
+      (to + columns.lowerBound * channels).update(from: from, count: columns.count * channels)
     }
   }
 }

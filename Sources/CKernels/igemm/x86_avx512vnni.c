@@ -23,82 +23,115 @@ typedef struct {
   size_t block_bytes;
 } context;
 
+// What the epilogue needs in registers, the same for all tiles of a call.
+typedef struct {
+  __m512 residual_zero, residual_multiplier;
+} residual_constants;
+
 // The lowest `count` lanes of 16, from block `b` of a tile with `count` channels.
 INLINE __mmask16 channel_mask(size_t count, int b) {
   const size_t first = (size_t)b * 16;
   return count >= first + 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (count - first)) - 1);
 }
 
-INLINE void store_u8(uint8_t *y, const __m512i *q, const quern_bounds_512 *bounds, size_t count, int B) {
-  if (B == 4 && count == 64) {
-    _mm512_storeu_si512(y, quern_pack_512(q[0], q[1], q[2], q[3], bounds));
-    return;
-  }
-  UNROLL for (int b = 0; b < B; ++b) {
-    const __m128i bytes = quern_pack16_512(q[b], bounds);
-    if (count >= (size_t)b * 16 + 16) {
-      _mm_storeu_si128((__m128i *)(y + b * 16), bytes); // masked byte stores are slow on some processors
-    } else {
-      _mm_mask_storeu_epi8(y + b * 16, channel_mask(count, b), bytes);
-    }
+INLINE __mmask64 byte_mask(size_t count) { return count >= 64 ? ~0ull : (1ull << count) - 1; }
+
+// `count` of 64 bytes.
+INLINE void store_bytes(void *to, __m512i bytes, size_t count) {
+  if (count == 64) {
+    _mm512_storeu_si512(to, bytes);
+  } else if (count == 32) {
+    _mm256_storeu_si256((__m256i *)to, _mm512_castsi512_si256(bytes));
+  } else {
+    _mm512_mask_storeu_epi8(to, byte_mask(count), bytes);
   }
 }
 
-INLINE __m128i load_bytes(const void *from, size_t count, int b) {
-  const char *block = (const char *)from + b * 16;
-  return count >= (size_t)b * 16 + 16 ? _mm_loadu_si128((const __m128i *)block)
-                                      : _mm_maskz_loadu_epi8(channel_mask(count, b), block);
+// 64 bytes, whose 16 dwords are a 4 x 4 matrix, transposed: what packing four vectors leaves in lanes, and the other way
+// round.
+INLINE __m512i transpose_dwords(__m512i bytes) {
+  return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
 }
 
-INLINE void store_remainders(int8_t *y, const __m512 *real, const __m512i *q, const quern_bounds_512 *bounds,
-                             size_t count, int B) {
+INLINE __m512i load_transposed(const void *from, size_t count) {
+  return transpose_dwords(count == 64 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi8(byte_mask(count), from));
+}
+
+// A residual is taken as floats without conversions: unsigned 16-bit numbers are put into the mantissa of 2^23, and 2^23,
+// the zero point and an offset are subtracted, which is exact. With remainders the number is 256 level + remainder + 128.
+INLINE residual_constants residual_constants_make(const quern_igemm_args *a) {
+  if (!a->residual_remainder) {
+    return (residual_constants){_mm512_set1_ps(8388608.0f + (float)a->residual_zero_point),
+                                _mm512_set1_ps(a->residual_multiplier)};
+  }
+  return (residual_constants){_mm512_set1_ps(8388608.0f + (float)(256 * a->residual_zero_point + 128)),
+                              _mm512_set1_ps(a->residual_multiplier / 256.0f)};
+}
+
+// real + the uint8 residual of one row, from element `at` on.
+INLINE void add_levels(const context *c, const residual_constants *k, size_t at, size_t count, __m512 *real, int B) {
+  const quern_igemm_args *a = c->args;
+  const __m512i exponent = _mm512_set1_epi16(0x4B00), levels = load_transposed(a->residual + at, count);
+  __m512i low, high;
+  if (a->residual_remainder) {
+    const __m512i rest = _mm512_xor_si512(load_transposed(a->residual_remainder + at, count), _mm512_set1_epi8(-128));
+    low = _mm512_unpacklo_epi8(rest, levels);
+    high = _mm512_unpackhi_epi8(rest, levels);
+  } else {
+    low = _mm512_unpacklo_epi8(levels, _mm512_setzero_si512());
+    high = _mm512_unpackhi_epi8(levels, _mm512_setzero_si512());
+  }
+  const __m512i numbers[max_blocks] = {_mm512_unpacklo_epi16(low, exponent), _mm512_unpackhi_epi16(low, exponent),
+                                       _mm512_unpacklo_epi16(high, exponent), _mm512_unpackhi_epi16(high, exponent)};
   UNROLL for (int b = 0; b < B; ++b) {
-    const __m128i bytes = quern_remainder_512(real[b], q[b], bounds);
-    if (count >= (size_t)b * 16 + 16) {
-      _mm_storeu_si128((__m128i *)(y + b * 16), bytes);
-    } else {
-      _mm_mask_storeu_epi8(y + b * 16, channel_mask(count, b), bytes);
-    }
+    const __m512 level = _mm512_sub_ps(_mm512_castsi512_ps(numbers[b]), k->residual_zero);
+    real[b] = _mm512_add_ps(real[b], _mm512_mul_ps(level, k->residual_multiplier));
   }
 }
 
-// real + the uint8 residual of one row.
-INLINE void add_levels(const quern_igemm_args *a, size_t at, size_t count, __m512 *real, int B) {
-  const __m512i zero_point = _mm512_set1_epi32(a->residual_zero_point);
-  const __m512 multiplier = _mm512_set1_ps(a->residual_remainder ? a->residual_multiplier / 256.0f : a->residual_multiplier);
+// Rounds `real`, which is within the output's bounds, to levels and what the rounding leaves over.
+INLINE void store_levels(const context *c, const __m512 *real, size_t at, size_t count, int B) {
+  const quern_igemm_args *a = c->args;
+  __m512i q[max_blocks];
+  UNROLL for (int b = 0; b < max_blocks; ++b) q[b] = b < B ? _mm512_cvtps_epi32(real[b]) : _mm512_setzero_si512();
+  store_bytes((uint8_t *)a->output + at, quern_pack_512(q[0], q[1], q[2], q[3], &c->bounds), count);
+  if (!a->output_remainder) return;
+  // Adding 1.5 x 2^15 rounds to a multiple of 1/256, whose numerator then is in the low bits of the mantissa. Packing
+  // saturates 128 to 127.
+  const __m512 offset = _mm512_set1_ps(49152.0f);
+  const __m512i low_words = _mm512_set_epi16(62, 60, 58, 56, 30, 28, 26, 24, 54, 52, 50, 48, 22, 20, 18, 16, 46, 44, 42, 40,
+                                             14, 12, 10, 8, 38, 36, 34, 32, 6, 4, 2, 0);
   UNROLL for (int b = 0; b < B; ++b) {
-    __m512i level = _mm512_sub_epi32(_mm512_cvtepu8_epi32(load_bytes(a->residual + at, count, b)), zero_point);
-    if (a->residual_remainder) {
-      const __m512i rest = _mm512_cvtepi8_epi32(load_bytes(a->residual_remainder + at, count, b));
-      level = _mm512_add_epi32(_mm512_slli_epi32(level, 8), rest);
-    }
-    real[b] = _mm512_add_ps(real[b], _mm512_mul_ps(_mm512_cvtepi32_ps(level), multiplier));
+    const __m512 rest = _mm512_sub_ps(real[b], _mm512_cvtepi32_ps(q[b])); // vreduceps is slow on Zen 5
+    q[b] = _mm512_castps_si512(_mm512_add_ps(rest, offset));
   }
+  const __m512i ab = _mm512_permutex2var_epi16(q[0], low_words, q[1]);
+  const __m512i cd = _mm512_permutex2var_epi16(q[2], low_words, q[3]);
+  store_bytes(a->output_remainder + at, transpose_dwords(_mm512_packs_epi16(ab, cd)), count);
 }
 
 // The epilogue for one row of a tile: its accumulators are of `count` channels from `channel` on.
-INLINE void finish_row(const context *c, const __m512i *acc, size_t row, size_t channel, size_t count, int B) {
+INLINE void finish_row(const context *c, const residual_constants *k, const __m512i *acc, size_t row, size_t channel,
+                       size_t count, int B) {
   const quern_igemm_args *a = c->args;
   __m512 real[max_blocks];
   UNROLL for (int b = 0; b < B; ++b) {
     real[b] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[b]), _mm512_loadu_ps(a->multiplier + channel + b * 16));
   }
   if (a->residual) {
-    add_levels(a, row * a->residual_stride + channel, count, real, B);
+    add_levels(c, k, row * a->residual_stride + channel, count, real, B);
   } else if (a->residual_f32) {
     const float *residual = a->residual_f32 + row * a->residual_stride + channel;
     UNROLL for (int b = 0; b < B; ++b) {
       real[b] = _mm512_add_ps(real[b], _mm512_maskz_loadu_ps(channel_mask(count, b), residual + b * 16));
     }
   }
+  const size_t at = row * a->output_stride + channel;
   if (a->store == QUERN_STORE_U8) {
-    __m512i q[max_blocks];
-    UNROLL for (int b = 0; b < B; ++b) q[b] = quern_round_512(real[b], &c->bounds);
-    const size_t at = row * a->output_stride + channel;
-    store_u8((uint8_t *)a->output + at, q, &c->bounds, count, B);
-    if (a->output_remainder) store_remainders(a->output_remainder + at, real, q, &c->bounds, count, B);
+    UNROLL for (int b = 0; b < B; ++b) real[b] = quern_clamp_512(real[b], &c->bounds);
+    store_levels(c, real, at, count, B);
   } else {
-    float *y = (float *)a->output + row * a->output_stride + channel;
+    float *y = (float *)a->output + at;
     UNROLL for (int b = 0; b < B; ++b) {
       if (a->relu) real[b] = _mm512_max_ps(real[b], _mm512_setzero_ps());
       _mm512_mask_storeu_ps(y + b * 16, channel_mask(count, b), real[b]);
@@ -106,14 +139,28 @@ INLINE void finish_row(const context *c, const __m512i *acc, size_t row, size_t 
   }
 }
 
-INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count, int R, int B) {
+// Fetches what the epilogue of a row will read and write: with a residual that is much beside the products.
+INLINE void prefetch_row(const quern_igemm_args *a, size_t row, size_t channel) {
+  const size_t residual = row * a->residual_stride + channel, output = row * a->output_stride + channel;
+  _mm_prefetch((const char *)a->residual + residual, _MM_HINT_T0);
+  if (a->residual_remainder) _mm_prefetch((const char *)a->residual_remainder + residual, _MM_HINT_T0);
+  __builtin_prefetch((uint8_t *)a->output + output, 1);
+  if (a->output_remainder) __builtin_prefetch(a->output_remainder + output, 1);
+}
+
+// `ahead` is what will be read next, if not null, as many bytes as a block has.
+INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count, const int8_t *ahead, int R, int B) {
   const quern_igemm_args *a = c->args;
   const size_t block_bytes = c->block_bytes, taps = a->taps, steps = (a->tap_bytes + 3) / 4 * 4;
   const int8_t *w = a->weights + channel / 16 * block_bytes;
+  const ptrdiff_t distance = ahead ? ahead - w : 0;
   __m512i acc[max_rows][max_blocks];
   UNROLL for (int b = 0; b < B; ++b) {
     const __m512i bias = _mm512_loadu_si512(a->bias + channel + b * 16);
     UNROLL for (int r = 0; r < R; ++r) acc[r][b] = bias;
+  }
+  if (a->residual) {
+    UNROLL for (int r = 0; r < R; ++r) prefetch_row(a, row + (size_t)r, channel);
   }
   for (size_t t = 0; t < taps; ++t) {
     const uint8_t *x[max_rows];
@@ -123,6 +170,7 @@ INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count,
     for (size_t k = 0; k < steps; k += 4, w += 64) {
       __m512i weights[max_blocks];
       UNROLL for (int b = 0; b < B; ++b) weights[b] = _mm512_loadu_si512(w + b * block_bytes);
+      if (ahead) _mm_prefetch((const char *)(w + distance), _MM_HINT_T0);
       UNROLL for (int r = 0; r < R; ++r) {
         int32_t bytes;
         memcpy(&bytes, x[r] + k, 4);
@@ -131,14 +179,15 @@ INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count,
       }
     }
   }
-  UNROLL for (int r = 0; r < R; ++r) finish_row(c, acc[r], row + r, channel, count, B);
+  const residual_constants k = residual_constants_make(a);
+  UNROLL for (int r = 0; r < R; ++r) finish_row(c, &k, acc[r], row + r, channel, count, B);
 }
 
-typedef void (*tile_function)(const context *, size_t row, size_t channel, size_t count);
+typedef void (*tile_function)(const context *, size_t row, size_t channel, size_t count, const int8_t *ahead);
 
 #define TILE(R, B) \
-  static void tile_##R##x##B(const context *c, size_t row, size_t channel, size_t count) { \
-    run_tile(c, row, channel, count, R, B); \
+  static void tile_##R##x##B(const context *c, size_t row, size_t channel, size_t count, const int8_t *ahead) { \
+    run_tile(c, row, channel, count, ahead, R, B); \
   }
 #define TILES_TO_6(B) TILE(1, B) TILE(2, B) TILE(3, B) TILE(4, B) TILE(5, B) TILE(6, B)
 #define TILES_TO_8(B) TILES_TO_6(B) TILE(7, B) TILE(8, B)
@@ -154,11 +203,13 @@ TILES_TO_6(4)
 static const tile_function tiles[max_blocks][max_rows] = {{TO_12(1)}, {TO_12(2)}, {TO_8(3)}, {TO_6(4)}};
 static const size_t tile_rows[max_blocks] = {12, 12, 8, 6};
 
-// Rows whose input (a tap's bytes each, since neighbouring rows share the rest) stays in the second-level cache while the
-// panels of weights pass over it.
+// Rows whose input (a tap's bytes each, since neighbouring rows share the rest), output and residual stay in the
+// second-level cache while the panels of weights pass over them.
 static size_t rows_per_pass(const quern_igemm_args *a) {
   enum { bytes = 256 * 1024, least = 48 };
-  const size_t rows = a->tap_bytes ? bytes / a->tap_bytes : a->rows;
+  const size_t output = a->store == QUERN_STORE_U8 ? 1 + (a->output_remainder != 0) : sizeof(float);
+  const size_t residual = a->residual ? 1 + (a->residual_remainder != 0) : a->residual_f32 ? sizeof(float) : 0;
+  const size_t rows = bytes / (a->tap_bytes + a->output_channels * (output + residual) + 1);
   return rows > least ? rows : least;
 }
 
@@ -171,12 +222,14 @@ void quern_igemm_avx512vnni(const quern_igemm_args *a) {
     const size_t rows = a->rows - first < pass ? a->rows - first : pass;
     // Blocks are spread evenly over panels and rows over tiles, so that no remainder gets a tile too small to be fast.
     for (size_t p = 0; p < panels; ++p) {
-      const size_t block = blocks * p / panels, width = blocks * (p + 1) / panels - block, channel = block * 16;
+      const size_t block = blocks * p / panels, next = blocks * (p + 1) / panels, width = next - block, channel = block * 16;
       const size_t left = a->output_channels - channel, count = left < width * 16 ? left : width * 16;
       const size_t count_of_tiles = (rows + tile_rows[width - 1] - 1) / tile_rows[width - 1];
       for (size_t i = 0; i < count_of_tiles; ++i) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;
-        tiles[width - 1][end - row - 1](&c, first + row, channel, count);
+        // Each of the first tiles of a panel fetches a block of the next panel.
+        const int8_t *ahead = i < max_blocks && next + i < blocks ? a->weights + (next + i) * c.block_bytes : 0;
+        tiles[width - 1][end - row - 1](&c, first + row, channel, count, ahead);
       }
     }
   }

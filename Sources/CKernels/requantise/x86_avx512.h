@@ -21,15 +21,20 @@ static inline __attribute__((always_inline)) quern_bounds_512 quern_bounds_512_m
                             _mm512_set1_epi16((int16_t)zero_point), _mm_set1_epi8((char)zero_point)};
 }
 
-// Rounded and within int16, the zero point still to be added. vmaxps gives its second operand for a NaN.
+// The real value within the output's bounds. vmaxps gives its second operand for a NaN.
+static inline __attribute__((always_inline)) __m512 quern_clamp_512(__m512 real, const quern_bounds_512 *bounds) {
+  return _mm512_min_ps(_mm512_max_ps(real, bounds->low), bounds->high);
+}
+
+// Rounded and within int16, the zero point still to be added.
 static inline __attribute__((always_inline)) __m512i quern_round_512(__m512 real, const quern_bounds_512 *bounds) {
-  return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(real, bounds->low), bounds->high));
+  return _mm512_cvtps_epi32(quern_clamp_512(real, bounds));
 }
 
 // What that rounding left over (quern_remainder), to 16 bytes.
 static inline __attribute__((always_inline)) __m128i quern_remainder_512(__m512 real, __m512i rounded,
                                                                          const quern_bounds_512 *bounds) {
-  const __m512 clamped = _mm512_min_ps(_mm512_max_ps(real, bounds->low), bounds->high);
+  const __m512 clamped = quern_clamp_512(real, bounds);
   const __m512 rest = _mm512_mul_ps(_mm512_sub_ps(clamped, _mm512_cvtepi32_ps(rounded)), _mm512_set1_ps(256.0f));
   return _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(rest));
 }
