@@ -32,14 +32,18 @@ public struct Benchmark {
     }
   }
 
-  /// Runs three times to warm up, then `count` times.
-  public func run(count: Int, progress: any ProgressObserver) throws(GraphError) -> Times {
-    // Any pixels will do: no kernel's time depends on the values.
+  /// Any pixels will do: no kernel's time depends on the values.
+  private func randomPixels() -> [UInt8] {
     var state: UInt32 = 1
-    let pixels = (0..<batch * side * side * 3).map { _ in
+    return (0..<batch * side * side * 3).map { _ in
       state = state &* 1_664_525 &+ 1_013_904_223
       return UInt8(state >> 24)
     }
+  }
+
+  /// Runs three times to warm up, then `count` times.
+  public func run(count: Int, progress: any ProgressObserver) throws(GraphError) -> Times {
+    let pixels = randomPixels()
     let clock = ContinuousClock()
     let beginning = clock.now
     let session = Session(executable, team: ThreadTeam(count: threads))
@@ -59,5 +63,48 @@ public struct Benchmark {
     }
     let resident = withExtendedLifetime(session) { ProcessStatistics.residentBytes }
     return Times(sorted: times.sorted(), first: first, residentBytes: resident)
+  }
+
+  /// What one node takes of a batch.
+  public struct LayerTime: Encodable, Sendable {
+    public let name: String
+    public let kind: String
+    /// NHWC or NC.
+    public let output: [Int]
+    /// The median over the runs, for an image.
+    public let ms: Double
+    /// Multiply-accumulates for an image; 0 where they do not dominate.
+    public let macs: Int
+
+    /// Billions of multiply-accumulates a second.
+    public var speed: Double { ms > 0 ? Double(macs) / ms * 1e-6 : 0 }
+  }
+
+  /// The time of every node in order of execution, from `count` runs after three to warm up.
+  public func layers(count: Int) throws(GraphError) -> [LayerTime] {
+    let graph = executable.graph
+    let shapes = try graph.inferShapes(input: [batch, side, side, 3])
+    let pixels = randomPixels()
+    let session = Session(executable, team: ThreadTeam(count: threads))
+    var samples: [[Double]] = []
+    for index in 0..<count + 3 {
+      var row: [Double] = []
+      var last = ContinuousClock.now
+      _ = try session.run(pixels: pixels, batch: batch, height: side, width: side) { _, _, _ in
+        let now = ContinuousClock.now
+        row.append((now - last).seconds)
+        last = now
+      }
+      if index >= 3 { samples.append(row) }
+    }
+    return graph.nodes.enumerated().map { index, node in
+      // The observer is called for the input first.
+      let times = samples.map { $0[index + 1] }.sorted()
+      let macs = node.op.multiplyAccumulates(
+        inputs: node.inputs.compactMap { shapes[$0.index] }, constants: node.constants)
+      return LayerTime(
+        name: node.name, kind: node.kind, output: shapes[node.output.index]?.dimensions ?? [],
+        ms: times[times.count / 2] * 1e3 / Double(batch), macs: macs / batch)
+    }
   }
 }

@@ -8,7 +8,8 @@
 //
 //   acc[r][c] = bias[c] + sum over taps t of  input[offsets[r * taps + t] + c] * weight[t][c]
 //
-// Epilogue, bias and padding as in quern_igemm.h, without a residual. Inputs are never read past `channels`.
+// Epilogue, bias and padding as in quern_igemm.h, without a residual. Kernels may read up to 63 bytes past a tap's channels,
+// so input buffers must be readable for 64 bytes past their end.
 // Packed weights: blocks of 16 channels; in a block, for each group of 4 taps (the last zero-padded), 16 channels x 4
 // taps. A missing tap of the last group reads the row's last offset again, with weight 0.
 

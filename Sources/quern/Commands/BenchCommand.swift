@@ -26,6 +26,9 @@ struct BenchCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Runs to measure.", valueName: "n"))
   var runs = 30
 
+  @Flag(help: "Time every layer, too, and say how fast it multiplies; the slowest come first.")
+  var layers = false
+
   @Flag(help: "Use the scalar reference kernels, as a machine without SIMD would.")
   var scalar = false
 
@@ -49,12 +52,13 @@ struct BenchCommand: ParsableCommand {
     let benchmark = Benchmark(
       executable: executable, side: evaluation.size, batch: batch, threads: common.threadCount)
     let times = try benchmark.run(count: runs, progress: common.progress)
+    let layers = layers ? try benchmark.layers(count: runs) : nil
     let report = BenchReport(
       schema: "quern.bench/1",
       msPerImage: .init(median: times.quantile(0.5), min: times.minimum, p95: times.quantile(0.95)),
       loadMs: loading.seconds * 1e3, firstMs: times.first, residentBytes: times.residentBytes,
       peakRssBytes: ProcessStatistics.peakResidentBytes, threads: common.threadCount, batch: batch,
-      size: evaluation.size, kernels: kernels.names)
+      size: evaluation.size, kernels: kernels.names, layers: layers)
     if common.json {
       Terminal.print(try JSONText.encode(report))
     } else {
@@ -82,6 +86,8 @@ private struct BenchReport: Encodable {
   let batch: Int
   let size: Int
   let kernels: [String]
+  /// In order of execution; absent unless they were asked for.
+  let layers: [Benchmark.LayerTime]?
 
   var text: String {
     String(
@@ -89,6 +95,18 @@ private struct BenchReport: Encodable {
         + "%.0f ms to load, %.0f ms for the first batch",
       msPerImage.median, msPerImage.min, msPerImage.p95, size, size, batch, threads, loadMs, firstMs)
       + (residentBytes.map { String(format: ", %.0f MB resident", Double($0) / 1e6) } ?? "")
-      + "\nkernels  " + kernels.joined(separator: ", ")
+      + "\nkernels  " + kernels.joined(separator: ", ") + layerText
+  }
+
+  /// The layers, the slowest first.
+  private var layerText: String {
+    guard let layers else { return "" }
+    let total = layers.reduce(0) { $0 + $1.ms }
+    let rows = layers.enumerated().sorted { ($0.element.ms, $1.offset) > ($1.element.ms, $0.offset) }.map(\.element)
+    return "\n\n      ms  share  GMAC/s  layer" + rows.map { layer in
+      String(format: "\n%8.3f %5.1f%% ", layer.ms, 100 * layer.ms / max(total, .leastNormalMagnitude))
+        + (layer.macs > 0 ? String(format: "%7.1f", layer.speed) : "       ")
+        + "  \(layer.name)  \(layer.kind) to \(layer.output.map(String.init).joined(separator: "x"))"
+    }.joined()
   }
 }
