@@ -29,12 +29,7 @@ struct FloatConvolution: PreparedOperator {
     copiesPadded =
       op.groups == 1 && weight.shape[3] <= 4 && !op.window.isPointwise && op.window.dilationWidth == 1
       && op.window.dilationHeight == 1
-    if merging.factor == 1 {
-      (packedWeights, groupWeightCount) = Self.pack(weight, groups: op.groups)
-    } else {
-      let merged = merging.weights(weight.elements(as: Float.self), weight.shape)
-      (packedWeights, groupWeightCount) = Self.pack(Tensor(merged.values, shape: merged.shape), groups: op.groups)
-    }
+    (packedWeights, groupWeightCount) = Self.pack(merging.weights(weight, as: Float.self), groups: op.groups)
   }
 
   private static func pack(_ weight: Tensor, groups: Int) -> (PackedWeights<Float>, groupCount: Int) {
@@ -54,9 +49,9 @@ struct FloatConvolution: PreparedOperator {
     return (packed, groupCount)
   }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
     try FloatConvolutionPlan(
-      prepared: self, input: inputs[0], residual: inputs.count > 1 ? inputs[1] : nil, output: output, workers: workers)
+      prepared: self, input: inputs[0], residual: inputs.count > 1 ? inputs[1] : nil, output: output, context: context)
   }
 }
 

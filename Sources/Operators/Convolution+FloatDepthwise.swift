@@ -27,13 +27,13 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
       ? [Float](repeating: 0, count: channels) : try context.floats("bias", count: channels)
   }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
     let rows = output.batch * output.height * output.width
-    let pieces = workers > 1 ? 2 * workers : 1
+    let pieces = context.workers > 1 ? 2 * context.workers : 1
     return Planned(
       prepared: self, output: output,
-      offsets: try op.window.indirection(
-        input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE)),
+      offsets: try context.indirection(
+        op.window, input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE)),
       rowChunk: max(1, (rows + pieces - 1) / pieces))
   }
 

@@ -22,7 +22,7 @@ struct FloatConvolutionPlan: PlannedOperator {
   let channelChunk: Int
 
   init(
-    prepared: FloatConvolution, input: Shape, residual: Shape?, output: Shape, workers: Int
+    prepared: FloatConvolution, input: Shape, residual: Shape?, output: Shape, context: PlanningContext
   ) throws(GraphError) {
     self.prepared = prepared
     self.input = input
@@ -38,13 +38,14 @@ struct FloatConvolutionPlan: PlannedOperator {
       paddedCopy = padded
       var rowWindow = Window(height: window.height, width: 1)
       (rowWindow.strideHeight, rowWindow.strideWidth) = (window.strideHeight, window.strideWidth)
-      offsets = try rowWindow.indirection(input: padded, output: output, pixelStride: input.channels, outside: -1)
+      offsets = try context.indirection(
+        rowWindow, input: padded, output: output, pixelStride: input.channels, outside: -1)
       (taps, tapElements) = (window.height, window.width * input.channels)
     } else {
       paddedCopy = nil
       offsets =
         window.isPointwise && input.height == output.height && input.width == output.width
-        ? nil : try window.indirection(input: input, output: output, pixelStride: input.channels, outside: -1)
+        ? nil : try context.indirection(window, input: input, output: output, pixelStride: input.channels, outside: -1)
       (taps, tapElements) = (window.taps, input.channels / prepared.op.groups)
     }
     zeros = [Float](repeating: 0, count: tapElements)
@@ -55,7 +56,7 @@ struct FloatConvolutionPlan: PlannedOperator {
       return
     }
     (rowChunk, channelChunk) = Self.split(
-      rows: rows, channels: groupOutputs, groups: prepared.op.groups, workers: workers)
+      rows: rows, channels: groupOutputs, groups: prepared.op.groups, workers: context.workers)
   }
 
   /// Splits so that two pieces for each worker share as little as they can: by output channels where the weights are the

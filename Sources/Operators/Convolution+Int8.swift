@@ -76,8 +76,7 @@ struct Int8Convolution: PreparedOperator {
     if residual == .float32, context.outputFormat != .float32 {
       throw .structure("a float residual cannot be added to a uint8 output")
     }
-    let values = weight.elements(as: Int8.self)
-    let sums = try context.weightSums(values, outputs: outputChannels)
+    let sums = try context.weightSums(weight)
     let copies =
       given.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
     if copies {
@@ -98,19 +97,20 @@ struct Int8Convolution: PreparedOperator {
       paddingValue = nil
     }
     requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
-    let merged = merging.weights(values, weight.shape)
-    (packedWeights, groupWeightByteCount) = Self.pack(merged.values, merged.shape, groups: op.groups, rowsAsTaps: copies)
+    (packedWeights, groupWeightByteCount) = Self.pack(
+      merging.weights(weight, as: Int8.self), groups: op.groups, rowsAsTaps: copies)
   }
 
   /// - Parameter rowsAsTaps: take a kernel row as one tap.
   private static func pack(
-    _ values: [Int8], _ shape: Shape, groups: Int, rowsAsTaps: Bool
+    _ weight: Tensor, groups: Int, rowsAsTaps: Bool
   ) -> (PackedWeights<Int8>, groupByteCount: Int) {
+    let shape = weight.shape
     let (taps, tapBytes) = rowsAsTaps ? (shape[1], shape[2] * shape[3]) : (shape[1] * shape[2], shape[3])
     let groupOutputs = shape[0] / groups
     let groupSize = quern_igemm_packed_size(groupOutputs, taps, tapBytes)
     let packed = PackedWeights<Int8>(count: groupSize * groups) { target in
-      values.withUnsafeBufferPointer { source in
+      weight.withElements(as: Int8.self) { source in
         guard let source = source.baseAddress else { return }
         for group in 0..<groups {
           quern_igemm_pack(
@@ -121,8 +121,8 @@ struct Int8Convolution: PreparedOperator {
     return (packed, groupSize)
   }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
     try Int8ConvolutionPlan(
-      prepared: self, input: inputs[0], residual: inputs.count > 1 ? inputs[1] : nil, output: output, workers: workers)
+      prepared: self, input: inputs[0], residual: inputs.count > 1 ? inputs[1] : nil, output: output, context: context)
   }
 }

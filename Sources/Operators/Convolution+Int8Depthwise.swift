@@ -17,15 +17,15 @@ struct Int8DepthwiseConvolution: PreparedOperator {
     let channels = weight.shape[0]
     let taps = op.window.taps
     let values = weight.elements(as: Int8.self)
-    let sums = try context.weightSums(values, outputs: channels)
+    let sums = try context.weightSums(weight)
     requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
     packedWeights = PackedWeights<Int8>(count: quern_depthwise_packed_size(channels, taps)) { target in
       values.withUnsafeBufferPointer { quern_depthwise_pack($0.baseAddress, channels, taps, target) }
     }
   }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
-    try Int8DepthwisePlan(prepared: self, input: inputs[0], output: output, workers: workers)
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
+    try Int8DepthwisePlan(prepared: self, input: inputs[0], output: output, context: context)
   }
 }
 
@@ -36,15 +36,16 @@ private struct Int8DepthwisePlan: PlannedOperator {
   let rowChunk: Int
   let scratchByteCount = 0
 
-  init(prepared: Int8DepthwiseConvolution, input: Shape, output: Shape, workers: Int) throws(GraphError) {
+  init(prepared: Int8DepthwiseConvolution, input: Shape, output: Shape, context: PlanningContext) throws(GraphError) {
     self.prepared = prepared
     self.output = output
     let margin = ActivationLayout.marginByteCount(
       shape: input, format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)))
-    offsets = try prepared.op.window.indirection(
-      input: input, output: output, pixelStride: input.channels, outside: Int32(truncatingIfNeeded: -margin))
+    offsets = try context.indirection(
+      prepared.op.window, input: input, output: output, pixelStride: input.channels,
+      outside: Int32(truncatingIfNeeded: -margin))
     let rows = output.batch * output.height * output.width
-    let pieces = workers > 1 ? 2 * workers : 1
+    let pieces = context.workers > 1 ? 2 * context.workers : 1
     rowChunk = (rows + pieces - 1) / pieces
   }
 

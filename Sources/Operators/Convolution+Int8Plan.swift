@@ -20,7 +20,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
   let channelChunk: Int
 
   init(
-    prepared: Int8Convolution, input: Shape, residual: Shape?, output: Shape, workers: Int
+    prepared: Int8Convolution, input: Shape, residual: Shape?, output: Shape, context: PlanningContext
   ) throws(GraphError) {
     self.prepared = prepared
     self.input = input
@@ -36,7 +36,8 @@ struct Int8ConvolutionPlan: PlannedOperator {
       paddedCopy = padded
       var rowWindow = Window(height: window.height, width: 1)
       (rowWindow.strideHeight, rowWindow.strideWidth) = (window.strideHeight, window.strideWidth)
-      offsets = try rowWindow.indirection(input: padded, output: output, pixelStride: input.channels, outside: 0)
+      offsets = try context.indirection(
+        rowWindow, input: padded, output: output, pixelStride: input.channels, outside: 0)
       (taps, tapBytes) = (window.height, window.width * input.channels)
     } else {
       paddedCopy = nil
@@ -45,8 +46,9 @@ struct Int8ConvolutionPlan: PlannedOperator {
       offsets =
         window.isPointwise && input.height == output.height && input.width == output.width
         ? nil
-        : try window.indirection(
-          input: input, output: output, pixelStride: input.channels, outside: Int32(truncatingIfNeeded: -margin))
+        : try context.indirection(
+          window, input: input, output: output, pixelStride: input.channels, outside: Int32(truncatingIfNeeded: -margin)
+        )
       (taps, tapBytes) = (window.taps, input.channels / prepared.op.groups)
     }
     let groupOutputs = output.channels / prepared.op.groups
@@ -56,7 +58,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
       return
     }
     (rowChunk, channelChunk) = Self.split(
-      rows: rows, channels: groupOutputs, depth: taps * tapBytes, groups: prepared.op.groups, workers: workers)
+      rows: rows, channels: groupOutputs, depth: taps * tapBytes, groups: prepared.op.groups, workers: context.workers)
   }
 
   /// Splits so that two pieces for each worker share as little as they can: by output channels where the weights are the

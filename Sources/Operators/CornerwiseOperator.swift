@@ -43,12 +43,12 @@ struct CornerwiseOperator: PreparedOperator {
     self.body = body
   }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
     let pixels = output.channels == 0 ? 0 : output.elementCount / output.channels
     let maps = inputs.filter { $0.rank == 4 }
     let isCropping = maps.contains { $0.height != output.height || $0.width != output.width }
     // Two pieces for each worker, unless lines must be kept apart.
-    let pieces = workers > 1 ? 2 * workers : 1
+    let pieces = context.workers > 1 ? 2 * context.workers : 1
     let run = isCropping || staysInLines ? output.width : max(1, (pixels + pieces - 1) / pieces)
     return Planned(body: body, inputs: inputs, output: output, pixels: pixels, runLength: run)
   }

@@ -9,8 +9,8 @@ struct ElementwiseOperator: PreparedOperator {
 
   init(_ body: @escaping @Sendable (Shape, OperatorBuffers, Range<Int>) -> Void) { self.body = body }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
-    Planned(body: body, output: output, pieces: workers)
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
+    Planned(body: body, output: output, pieces: context.workers)
   }
 
   private struct Planned: PlannedOperator {

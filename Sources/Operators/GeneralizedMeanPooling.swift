@@ -90,7 +90,7 @@ extension GeneralizedMeanPooling: RunnableOperator {
       }
     }
 
-    func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+    func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
       Planned(prepared: self, input: inputs[0], output: output)
     }
   }

@@ -19,21 +19,24 @@ struct GroupMerging {
   }
 
   /// The weights [O, kh, kw, I / groups] with `factor` times the input channels, zero outside the channel's own group.
-  func weights<Element: TensorElement & ExpressibleByIntegerLiteral>(
-    _ values: [Element], _ shape: Shape
-  ) -> (values: [Element], shape: Shape) {
-    if factor == 1 { return (values, shape) }
+  func weights<Element: TensorElement & ExpressibleByIntegerLiteral>(_ weight: Tensor, as type: Element.Type) -> Tensor
+  {
+    if factor == 1 { return weight }
+    let shape = weight.shape
     let (taps, depth) = (shape[1] * shape[2], shape[3])
     let outputsPerGroup = shape[0] / (groups * factor)
-    var merged = [Element](repeating: 0, count: values.count * factor)
-    for output in 0..<shape[0] {
-      let place = output / outputsPerGroup % factor
-      for tap in 0..<taps {
-        let from = (output * taps + tap) * depth
-        let to = (output * taps + tap) * depth * factor + place * depth
-        for channel in 0..<depth { merged[to + channel] = values[from + channel] }
+    return weight.withElements(as: Element.self) { values in
+      Tensor(shape: [shape[0], shape[1], shape[2], depth * factor], of: Element.self) { merged in
+        merged.initialize(repeating: 0)
+        for output in 0..<shape[0] {
+          let place = output / outputsPerGroup % factor
+          for tap in 0..<taps {
+            let from = (output * taps + tap) * depth
+            let to = (output * taps + tap) * depth * factor + place * depth
+            for channel in 0..<depth { merged[to + channel] = values[from + channel] }
+          }
+        }
       }
     }
-    return (merged, [shape[0], shape[1], shape[2], depth * factor])
   }
 }

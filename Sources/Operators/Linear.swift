@@ -53,7 +53,7 @@ extension Linear: RunnableOperator {
     switch weight.elementType {
     case .int8:
       try context.refuseConstants(except: ["weight", "weight_scale", "bias"])
-      _ = try context.weightSums(weight.elements(as: Int8.self), outputs: outputs)
+      _ = try context.weightSums(weight)
       return Int8WeightLinear(
         weight: weight, scale: try context.weightScales(count: outputs), bias: bias,
         kernel: context.kernels.rowLinear)
@@ -82,8 +82,8 @@ private struct FloatLinear: PreparedOperator, @unchecked Sendable {
     self.kernel = kernel
   }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
-    Planned(prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, workers: workers))
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
+    Planned(prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, workers: context.workers))
   }
 
   private struct Planned: PlannedOperator {
@@ -131,8 +131,8 @@ private struct Int8WeightLinear: PreparedOperator, @unchecked Sendable {
     self.kernel = kernel
   }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
-    Planned(prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, workers: workers))
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
+    Planned(prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, workers: context.workers))
   }
 
   private struct Planned: PlannedOperator {

@@ -17,7 +17,7 @@ struct Int8MapSum: PreparedOperator, @unchecked Sendable {
   let output: ValueFormat
   let relu: Bool
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
     Planned(prepared: self, inputs: inputs, output: output)
   }
 

@@ -19,9 +19,9 @@ struct PoolingOperator: PreparedOperator {
     self.body = body
   }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator {
-    let offsets = try window.indirection(
-      input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE),
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
+    let offsets = try context.indirection(
+      window, input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE),
       padding: countsPadding ? Int32(QUERN_TAP_ZERO) : nil)
     // A dilated window can step over a small map.
     for first in stride(from: 0, to: offsets.count, by: window.taps) {
@@ -31,7 +31,8 @@ struct PoolingOperator: PreparedOperator {
     }
     let rows = output.batch * output.height * output.width
     return Planned(
-      body: body, output: output, taps: window.taps, offsets: offsets, chunk: max(1, (rows + workers - 1) / workers))
+      body: body, output: output, taps: window.taps, offsets: offsets,
+      chunk: max(1, (rows + context.workers - 1) / context.workers))
   }
 
   private struct Planned: PlannedOperator {

@@ -1,3 +1,4 @@
+import CKernels
 import Graphs
 import Kernels
 import Tensors
@@ -29,8 +30,7 @@ public struct PreparationContext: Sendable {
 
 /// An operator with its kernels chosen and its weights packed; shared by all sessions of an executable.
 public protocol PreparedOperator: Sendable {
-  /// - Parameter workers: threads of the team that will run it; scratch that each of them needs is counted that often.
-  func plan(inputs: [Shape], output: Shape, workers: Int) throws(GraphError) -> any PlannedOperator
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator
 }
 
 /// An operator ready for one set of shapes.
@@ -117,16 +117,14 @@ extension PreparationContext {
   /// The sums of each output's int8 weights.
   ///
   /// - Throws: `GraphError.constant` for a weight of -128, which the format does not allow.
-  func weightSums(_ weights: [Int8], outputs: Int) throws(GraphError) -> [Int] {
-    let length = weights.count / max(outputs, 1)
-    var sums = [Int](repeating: 0, count: outputs)
-    for output in 0..<outputs {
-      for index in output * length..<(output + 1) * length {
-        guard weights[index] != -128 else { throw .constant(role: "weight", problem: "holds -128; -127 is the least") }
-        sums[output] += Int(weights[index])
-      }
+  func weightSums(_ weight: Tensor) throws(GraphError) -> [Int] {
+    let outputs = weight.shape[0]
+    var sums = [Int32](repeating: 0, count: outputs)
+    let least = weight.withElements(as: Int8.self) {
+      quern_igemm_sums($0.baseAddress, outputs, $0.count / max(outputs, 1), &sums)
     }
-    return sums
+    guard least != -128 else { throw .constant(role: "weight", problem: "holds -128; -127 is the least") }
+    return sums.map { Int($0) }
   }
 
   func constant(_ role: String, _ type: ElementType, rank: Int) throws(GraphError) -> Tensor {

@@ -109,29 +109,37 @@ public struct Window: Hashable, Sendable {
     else {
       throw .inputSize("a \(height)x\(width) window on a map of \(input) is too large; run fewer images at once")
     }
-    var offsets = [Int32]()
-    offsets.reserveCapacity(entries)
-    for image in 0..<input.batch {
-      for y in 0..<output.height {
-        for x in 0..<output.width {
-          for ky in 0..<height {
-            let row = y * strideHeight - top + ky * dilationHeight
+    let outputWidth = output.width
+    let (mapHeight, mapWidth) = (input.height, input.width)
+    // Of the taps of a row of the window, for each column of the output.
+    let columns = (0..<outputWidth * width).map { index -> Int in
+      index / width * strideWidth - left + index % width * dilationWidth
+    }
+    let line = outputWidth * taps
+    return [Int32](unsafeUninitializedCapacity: entries) { offsets, count in
+      count = entries
+      for row in 0..<output.batch * output.height {
+        let (image, y) = (row / output.height, row % output.height)
+        for ky in 0..<height {
+          let mapRow = y * strideHeight - top + ky * dilationHeight
+          let isInside = mapRow >= 0 && mapRow < mapHeight
+          let first = (image * mapHeight + mapRow) * mapWidth
+          let paddingOrOutside = mapRow < mapHeight + bottom ? padding ?? outside : outside
+          var entry = row * line + ky * width
+          for x in 0..<outputWidth {
             for kx in 0..<width {
-              let column = x * strideWidth - left + kx * dilationWidth
-              let inside = row >= 0 && row < input.height && column >= 0 && column < input.width
-              if inside {
-                let pixel = (image * input.height + row) * input.width + column
-                offsets.append(Int32(truncatingIfNeeded: pixel * pixelStride))
-              } else if let padding, row < input.height + bottom, column < input.width + right {
-                offsets.append(padding)
-              } else {
-                offsets.append(outside)
-              }
+              let column = columns[x * width + kx]
+              offsets[entry + kx] =
+                if isInside && column >= 0 && column < mapWidth {
+                  Int32(truncatingIfNeeded: (first + column) * pixelStride)
+                } else {
+                  column < mapWidth + right ? paddingOrOutside : outside
+                }
             }
+            entry += taps
           }
         }
       }
     }
-    return offsets
   }
 }

@@ -60,7 +60,7 @@ struct LineOperator: PreparedOperator {
 
   init(_ body: @escaping Body) { self.body = body }
 
-  func plan(inputs: [Shape], output: Shape, workers: Int) -> any PlannedOperator {
+  func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
     Planned(body: body, input: inputs[0], output: output)
   }
 

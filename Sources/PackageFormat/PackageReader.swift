@@ -66,6 +66,9 @@ public struct PackageReader: Sendable {
 
   public var byteCount: Int { storage.bytes.count }
 
+  /// Gives back the memory of what was read of the file. It stays readable.
+  public func releasePages() { storage.releasePages(0..<byteCount) }
+
   /// The section that holds a constant's bytes.
   public func section(of constant: ConstantRecord) -> SectionEntry { tensorSections[constant.tensor] }
 
@@ -84,23 +87,55 @@ public struct PackageReader: Sendable {
     threads: Int = 1,
     decodeOperator: (_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator
   ) throws(PackageError) -> Graph {
-    let first = sections.firstIndex { $0.kind == .tensor } ?? 0
-    let (tensorSections, storage) = (tensorSections, storage)
-    let contents = try concurrentMap(count: tensorSections.count, threads: threads) { index throws(PackageError) in
-      try SectionContents(tensorSections[index], number: first + index, storage: storage)
+    let loaded = try concurrentMap(count: tensorSections.count, threads: threads) { number throws(PackageError) in
+      try contents(ofTensor: number)
     }
     return try graph.graph(decodeOperator: decodeOperator) { record throws(PackageError) in
-      let bytes = contents[record.tensor]
-      guard
-        let tensor = Tensor(
-          elementType: record.elementType, shape: record.shape, storage: bytes.storage,
-          byteOffset: bytes.range.lowerBound)
-      else {
-        throw .invalidField(
-          part: GraphSection.part, field: "shape", offset: 0, problem: "\(record.shape) exceeds its section")
-      }
-      return tensor
+      try tensor(record, loaded[record.tensor])
     }
+  }
+}
+
+extension PackageReader {
+  /// The graph with constants that have a type and a shape and no elements, which `constantsByNode` gives.
+  ///
+  /// - Throws: as `readGraph`.
+  public func describedGraph(
+    decodeOperator: (_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator
+  ) throws(PackageError) -> Graph {
+    try graph.graph(decodeOperator: decodeOperator) { record in
+      Tensor(describing: record.elementType, shape: record.shape)
+    }
+  }
+
+  /// Gives the constants of one node after the other, by role and each checked against its hash, in memory that is used
+  /// again when they are gone.
+  public func constantsByNode() -> @Sendable (_ node: Int) throws(PackageError) -> [String: Tensor] {
+    let pool = BufferPool()
+    return { node throws(PackageError) in
+      var result: [String: Tensor] = [:]
+      for record in graph.nodes[node].constants {
+        result[record.role] = try tensor(record, try contents(ofTensor: record.tensor, pool: pool))
+      }
+      return result
+    }
+  }
+
+  private func contents(ofTensor number: Int, pool: BufferPool? = nil) throws(PackageError) -> SectionContents {
+    let first = sections.firstIndex { $0.kind == .tensor } ?? 0
+    return try SectionContents(tensorSections[number], number: first + number, storage: storage, pool: pool)
+  }
+
+  private func tensor(_ record: ConstantRecord, _ contents: SectionContents) throws(PackageError) -> Tensor {
+    guard
+      let tensor = Tensor(
+        elementType: record.elementType, shape: record.shape, storage: contents.storage,
+        byteOffset: contents.range.lowerBound)
+    else {
+      throw .invalidField(
+        part: GraphSection.part, field: "shape", offset: 0, problem: "\(record.shape) exceeds its section")
+    }
+    return tensor
   }
 }
 
@@ -110,17 +145,20 @@ struct SectionContents: Sendable {
   let range: Range<Int>
   private let part: String
 
-  init(_ entry: SectionEntry, number: Int, storage file: TensorStorage) throws(PackageError) {
+  init(
+    _ entry: SectionEntry, number: Int, storage file: TensorStorage, pool: BufferPool? = nil
+  ) throws(PackageError) {
     part = Self.part(entry, number: number)
     if entry.encoding == .zstd {
       let part = part
       let result = file.withBytes(in: entry.range) { frame in
         Result { () throws(PackageError) in
-          try ZstdFrame.decompress(frame, byteCount: entry.rawLength, part: part)
+          try ZstdFrame.decompress(frame, byteCount: entry.rawLength, part: part, pool: pool)
         }
       }
       storage = try result.get()
       range = 0..<entry.rawLength
+      if entry.range.count >= Self.largeFrame { file.releasePages(entry.range) }
     } else {
       storage = file
       range = entry.range
@@ -129,6 +167,9 @@ struct SectionContents: Sendable {
       throw .hashMismatch(part: part, offset: entry.offset)
     }
   }
+
+  /// Bytes of a frame whose pages are worth a call to the system as soon as they are read.
+  private static let largeFrame = 1 << 18
 
   static func part(_ entry: SectionEntry, number: Int) -> String { "section \(number) (\(entry.kind))" }
 

@@ -40,14 +40,18 @@ enum ZstdFrame {
   }
 
   /// Decompresses a frame that must be as packages hold it, into exactly `byteCount` bytes.
-  static func decompress(_ frame: UnsafeRawBufferPointer, byteCount: Int, part: String) throws(PackageError)
-    -> TensorStorage
-  {
+  ///
+  /// - Parameter pool: where the memory comes from; `nil`: for this storage alone.
+  static func decompress(
+    _ frame: UnsafeRawBufferPointer, byteCount: Int, part: String, pool: BufferPool? = nil
+  ) throws(PackageError) -> TensorStorage {
     if let problem = headerProblem(frame, byteCount: byteCount) { throw .invalidFrame(part: part, problem: problem) }
     var result = 0
-    let storage = TensorStorage(byteCount: byteCount) { target in
+    let fill: (UnsafeMutableRawBufferPointer) -> Void = { target in
       result = ZSTD_decompress(target.baseAddress, target.count, frame.baseAddress, frame.count)
     }
+    let storage =
+      pool?.storage(byteCount: byteCount, initialize: fill) ?? TensorStorage(byteCount: byteCount, initialize: fill)
     guard ZSTD_isError(result) == 0 else {
       throw .invalidFrame(part: part, problem: "zstd: \(String(cString: ZSTD_getErrorName(result)))")
     }

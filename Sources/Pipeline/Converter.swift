@@ -58,7 +58,7 @@ public struct Converter {
     }
 
     let (figures, unverified) = try clock.stage("verify", total: images.verification.count) {
-      let int8 = try Executable(try PackageReader.opening(written).decodedGraph(threads: options.threads))
+      let int8 = try ModelFile.openPackage(written).executable(threads: options.threads)
       return try Verifier(job: job, evaluation: options.evaluation).compare(
         network.float, int8, on: images.verification, usesLabels: images.hasLabels, progress: progress)
     }

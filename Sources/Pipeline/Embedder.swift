@@ -15,7 +15,7 @@ public struct Embedder: Sendable {
   /// - Throws: `GraphError` where the model cannot run; `PipelineError.option` where the size is too small for it.
   public init(model: ModelFile, evaluation: EvaluationProtocol, job: ImageJob) throws {
     try model.checkSize(evaluation.size)
-    executable = try Executable(model.graph)
+    executable = try model.executable(threads: job.threads)
     self.evaluation = evaluation
     self.job = job
   }

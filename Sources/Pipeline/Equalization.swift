@@ -31,7 +31,7 @@ public struct Equalization: Sendable {
     _ graph: Graph, _ files: [ImageFolder.File], _ augmentation: Augmentation, threads: Int
   ) throws -> [ValueID: ChannelRange] {
     let observer = ChannelRangeObserver(
-      try Executable(graph), observing: try ChannelEqualizer.observedValues(in: graph))
+      try Executable(graph, threads: threads), observing: try ChannelEqualizer.observedValues(in: graph))
     let count = min(files.count, imageLimit)
     let sample = files.spread(count: count)
     _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) { _, image, worker in

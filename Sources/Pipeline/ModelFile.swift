@@ -2,34 +2,57 @@ import Checkpoints
 import Files
 import Graphs
 import Images
+import Kernels
 import ModelImport
 import Operators
 import PackageFormat
 import Passes
+import Runtime
 import Tensors
 
 /// A model on disk, of either kind, ready to be made executable.
 public struct ModelFile: Sendable {
   public let path: String
-  /// SHA-256 of the file, in hexadecimal.
-  public let sha256: String
   /// The format's name: "pytorch-legacy", "quern-package" and so on.
   public let format: String
   public let byteCount: Int
-  /// Float and folded for a checkpoint, quantised for a package.
+  /// Float and folded for a checkpoint, quantised for a package, whose constants are only described: `executable` and
+  /// `loadedGraph` read them.
   public let graph: Graph
   /// What a package was converted for; `nil` for a checkpoint.
   public let package: PackageReader?
 
   public var architecture: String { graph.architecture }
 
+  /// SHA-256 of the file, in hexadecimal.
+  public func sha256() throws(FileError) -> String { try MappedFile(path: path).sha256().hex }
+
+  /// The network made ready to run. A package is decompressed node by node, so that its weights are in memory once.
+  ///
+  /// - Throws: `GraphError` where it cannot run; `PipelineError.package` where its constants are damaged.
+  public func executable(kernels: KernelSet = KernelSet(), threads: Int) throws -> Executable {
+    guard let package else { return try Executable(graph, kernels: kernels, threads: threads) }
+    defer { package.releasePages() }
+    let constants = package.constantsByNode()
+    return try Executable(graph, kernels: kernels, threads: threads) { node in
+      do throws(PackageError) { return try constants(node) } catch { throw PipelineError.package(path: path, error) }
+    }
+  }
+
+  /// The graph with all its constants in memory.
+  public func loadedGraph(threads: Int) throws(PipelineError) -> Graph {
+    guard let package else { return graph }
+    var result = try package.decodedGraph(threads: threads)
+    for (index, node) in graph.nodes.enumerated() { result.nodes[index].op = node.op }
+    return result
+  }
+
   /// What a user may override when a model is loaded.
   public typealias Options = ModelImporter
 
   /// Opens a checkpoint or a package, whichever it is by its first bytes.
-  public static func open(_ path: String, options: Options = Options(), threads: Int) throws -> ModelFile {
-    try isPackage(path)
-      ? openPackage(path, options: options, threads: threads) : openCheckpoint(path, options: options)
+  public static func open(_ path: String, options: Options = Options()) throws -> ModelFile {
+    try isPackage(path) ? openPackage(path, options: options) : openCheckpoint(path, options: options)
   }
 
   /// - Throws: `FileError` where the file cannot be read.
@@ -43,24 +66,23 @@ public struct ModelFile: Sendable {
     let imported = try ImportedCheckpoint(path: path, options: options)
     let (graph, _) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
     return ModelFile(
-      path: path, sha256: imported.checkpoint.sha256().hex, format: imported.checkpoint.format.rawValue,
+      path: path, format: imported.checkpoint.format.rawValue,
       byteCount: imported.checkpoint.byteCount, graph: graph, package: nil)
   }
 
   /// Opens a package and decodes its graph.
   public static func openPackage(
-    _ path: String, options: Options = Options(), threads: Int
+    _ path: String, options: Options = Options()
   ) throws -> ModelFile {
     let reader = try PackageReader.opening(path)
     if options.preprocessing != nil {
       throw PipelineError.option("a package's preprocessing is part of its weights and cannot be overridden")
     }
     if options.namesOutputs { throw PipelineError.option(ModelImporter.namesOutputsOfOther) }
-    var graph = try reader.decodedGraph(threads: threads)
+    var graph = try reader.describedGraph()
     if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
     return ModelFile(
-      path: path, sha256: try MappedFile(path: path).sha256().hex, format: "quern-package",
-      byteCount: reader.byteCount, graph: graph, package: reader)
+      path: path, format: "quern-package", byteCount: reader.byteCount, graph: graph, package: reader)
   }
 }
 
@@ -113,6 +135,13 @@ extension PackageReader {
   func decodedGraph(threads: Int) throws(PipelineError) -> Graph {
     do throws(PackageError) {
       return try readGraph(threads: threads, decodeOperator: OperatorCatalogue.decode)
+    } catch { throw .package(path: path, error) }
+  }
+
+  /// The graph without its constants' elements; errors name the file.
+  func describedGraph() throws(PipelineError) -> Graph {
+    do throws(PackageError) {
+      return try describedGraph(decodeOperator: OperatorCatalogue.decode)
     } catch { throw .package(path: path, error) }
   }
 

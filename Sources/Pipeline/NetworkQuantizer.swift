@@ -72,7 +72,7 @@ struct NetworkQuantizer {
         try Equalization(&folded, images.calibration, augmentation, threads: options.threads)
       } : nil
     imported.checkpoint.releasePages()
-    let float = try Executable(folded.graph)
+    let float = try Executable(folded.graph, threads: options.threads)
 
     let (parts, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
       try calibrate(float, images.calibration, augmentation)
@@ -159,7 +159,7 @@ struct NetworkQuantizer {
     let inputs = LayerInputs(nearest, imageCount: count)
     let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
     try clock.stage("sample", total: count) {
-      let executable = try Executable(nearest)
+      let executable = try Executable(nearest, threads: options.threads)
       let sessions = WorkerLocal { Session(executable) }
       _ = try job.run(sample, progress: progress) { index, image, worker in
         let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0)

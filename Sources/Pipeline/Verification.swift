@@ -36,15 +36,16 @@ public struct Verification {
     let usesLabels = !ImageSelection.labels(of: folder, classCount: info.classCount, progress: progress).isEmpty
     let (figures, skipped) = try clock.stage("verify", total: folder.files.count) {
       try Verifier(job: job, evaluation: evaluation).compare(
-        try Executable(float.graph), try Executable(int8.graph), on: folder.files, usesLabels: usesLabels,
+        try float.executable(threads: job.threads), try int8.executable(threads: job.threads), on: folder.files,
+        usesLabels: usesLabels,
         progress: progress)
     }
     guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images) }
     return FidelityReport(
       figures: figures, gates: gates,
-      package: .init(path: package, bytes: int8.byteCount, sha256: int8.sha256),
+      package: .init(path: package, bytes: int8.byteCount, sha256: try int8.sha256()),
       reference: .init(
-        path: reference, sha256: float.sha256, format: float.format, architecture: float.architecture),
+        path: reference, sha256: try float.sha256(), format: float.format, architecture: float.architecture),
       settings: ["size": .int(evaluation.size), "crop": .string(evaluation.crop.rawValue)],
       seconds: clock.seconds, peakResidentBytes: ProcessStatistics.peakResidentBytes,
       skippedImages: skipped.skippedImages(of: folder.files))
@@ -57,7 +58,7 @@ public struct Verification {
     var packageOptions = model
     packageOptions.preprocessing = nil
     (packageOptions.embeddingOutput, packageOptions.logitsOutput) = (nil, nil)
-    let int8 = try ModelFile.openPackage(package, options: packageOptions, threads: job.threads)
+    let int8 = try ModelFile.openPackage(package, options: packageOptions)
     // The float network must pool as the package does, whatever its checkpoint says.
     var floatOptions = model
     floatOptions.poolingExponent = model.poolingExponent ?? int8.graph.poolingExponent

@@ -1,6 +1,7 @@
 import Graphs
 import Kernels
 import Operators
+import Synchronization
 import Tensors
 
 /// A graph made ready to run on this machine: kernels chosen, weights packed. Immutable and shared by any number of
@@ -10,34 +11,66 @@ public final class Executable: Sendable {
   public let kernels: KernelSet
   let prepared: [any PreparedOperator]
 
+  /// - Parameter threads: that prepare nodes at the same time; they have no part in running it.
   /// - Throws: `GraphError.at` with the node that cannot run.
-  public init(_ graph: Graph, kernels: KernelSet = KernelSet()) throws(GraphError) {
-    try graph.validate()
+  public init(_ graph: Graph, kernels: KernelSet = KernelSet(), threads: Int = 1) throws(GraphError) {
     self.graph = graph
     self.kernels = kernels
-    var prepared: [any PreparedOperator] = []
-    for node in graph.nodes {
-      do throws(GraphError) {
-        guard let op = node.op as? any RunnableOperator else { throw .unknownOperator(node.kind) }
-        if case .uint8WithRemainder = graph.format(of: node.output), !type(of: node.op).makesRemainders {
-          throw .structure("\(node.kind) makes no remainders")
-        }
-        prepared.append(
-          try op.prepare(
-            PreparationContext(
-              kernels: kernels, inputFormats: graph.inputFormats(of: node),
-              outputFormat: graph.format(of: node.output), constants: node.constants)))
-        // The packed form is what will be read from now on.
-        for constant in node.constants.values { constant.releasePages() }
-      } catch {
-        throw .at(node: node.name, error)
-      }
+    do {
+      prepared = try Self.prepare(graph, kernels, threads) { graph.nodes[$0].constants }
+    } catch {
+      throw error as? GraphError ?? .structure("\(error)")
     }
-    self.prepared = prepared
+  }
+
+  /// The same for a graph whose constants are described only (`Tensor.init(describing:shape:)`). Those of a node are in
+  /// memory while it is prepared.
+  ///
+  /// - Parameter constants: gives them; called once for each node, from several threads.
+  /// - Throws: `GraphError.at` with the node that cannot run, or what `constants` throws, for the first node that fails.
+  public init(
+    _ graph: Graph, kernels: KernelSet = KernelSet(), threads: Int = 1,
+    loading constants: (_ node: Int) throws -> [String: Tensor]
+  ) throws {
+    self.graph = graph
+    self.kernels = kernels
+    prepared = try Self.prepare(graph, kernels, threads, constants)
   }
 
   /// Whether the input is pixels (uint8) rather than normalised float.
   public var takesPixels: Bool { graph.format(of: graph.input) != .float32 }
+
+  private static func prepare(
+    _ graph: Graph, _ kernels: KernelSet, _ threads: Int, _ constants: (Int) throws -> [String: Tensor]
+  ) throws -> [any PreparedOperator] {
+    try graph.validate()
+    let results = Mutex([Result<any PreparedOperator, any Error>?](repeating: nil, count: graph.nodes.count))
+    ThreadTeam(count: min(threads, graph.nodes.count)).forEach(graph.nodes.count) { index, _ in
+      let result = Result { try prepare(graph.nodes[index], in: graph, kernels, try constants(index)) }
+      results.withLock { $0[index] = result }
+    }
+    return try results.withLock { $0 }.compactMap { try $0?.get() }
+  }
+
+  private static func prepare(
+    _ node: Node, in graph: Graph, _ kernels: KernelSet, _ constants: [String: Tensor]
+  ) throws(GraphError) -> any PreparedOperator {
+    do throws(GraphError) {
+      guard let op = node.op as? any RunnableOperator else { throw .unknownOperator(node.kind) }
+      if case .uint8WithRemainder = graph.format(of: node.output), !type(of: node.op).makesRemainders {
+        throw .structure("\(node.kind) makes no remainders")
+      }
+      let prepared = try op.prepare(
+        PreparationContext(
+          kernels: kernels, inputFormats: graph.inputFormats(of: node),
+          outputFormat: graph.format(of: node.output), constants: constants))
+      // The packed form is what will be read from now on.
+      for constant in constants.values { constant.releasePages() }
+      return prepared
+    } catch {
+      throw .at(node: node.name, error)
+    }
+  }
 }
 
 extension Graph {

@@ -103,13 +103,14 @@ public final class Session {
     }
     let graph = executable.graph
     let shapes = try graph.inferShapes(input: shape)
+    let context = PlanningContext(workers: team.count)
     var operators: [any PlannedOperator] = []
     for (index, node) in graph.nodes.enumerated() {
       guard let output = shapes[node.output.index] else { continue }
       do throws(GraphError) {
         operators.append(
           try executable.prepared[index].plan(
-            inputs: node.inputs.compactMap { shapes[$0.index] }, output: output, workers: team.count))
+            inputs: node.inputs.compactMap { shapes[$0.index] }, output: output, context: context))
       } catch {
         throw .at(node: node.name, error)
       }

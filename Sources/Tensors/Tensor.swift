@@ -65,6 +65,13 @@ public struct Tensor: Sendable {
     self.init(unchecked: Element.elementType, shape, shape.contiguousStrides, storage, 0)
   }
 
+  /// The type and shape of a tensor whose elements are not in memory and must not be read: enough to infer shapes by.
+  public init(describing elementType: ElementType, shape: Shape) {
+    self.init(unchecked: elementType, shape, shape.contiguousStrides, Self.nothing, 0)
+  }
+
+  private static let nothing = TensorStorage(byteCount: 0) { _ in }
+
   /// A contiguous tensor with the given elements. Traps unless their number is the shape's.
   public init<Element: TensorElement>(_ elements: [Element], shape: Shape) {
     precondition(elements.count == shape.elementCount, "\(elements.count) elements for shape \(shape)")

@@ -93,7 +93,9 @@ private struct DepthwiseProblem {
   @Test(arguments: [1, 2, 3, 4, 5, 8, 9, 25, 49, 128, 129])
   func everyRemainderOfTapsAndChannels(taps: Int) {
     for channels in [1, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 128] {
-      for rows in [1, 2, 3, 4, 5, 8, 9] { check(seed: UInt64(taps * 1000 + channels), rows: rows, taps: taps, channels: channels) }
+      for rows in [1, 2, 3, 4, 5, 8, 9] {
+        check(seed: UInt64(taps * 1000 + channels), rows: rows, taps: taps, channels: channels)
+      }
     }
   }
 }

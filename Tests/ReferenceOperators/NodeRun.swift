@@ -19,7 +19,7 @@ public struct NodeRun {
     let prepared = try op.prepare(
       PreparationContext(
         kernels: kernels, inputFormats: inputs.map(\.format), outputFormat: outputFormat, constants: constants))
-    let planned = try prepared.plan(inputs: shapes, output: shape, workers: team.count)
+    let planned = try prepared.plan(inputs: shapes, output: shape, context: PlanningContext(workers: team.count))
 
     let blocks = inputs.map(Block.init(holding:))
     let output = Block(byteCount: outputFormat.byteCount(elementCount: shape.elementCount), margin: 64)

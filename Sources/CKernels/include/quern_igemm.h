@@ -77,4 +77,6 @@ extern const size_t quern_igemm_kernel_count;
 
 // Bytes of the packed form, and packing from [output_channels][taps][tap_bytes].
 size_t quern_igemm_packed_size(size_t output_channels, size_t taps, size_t tap_bytes);
+// Sums of each output channel's `length` weights, at most 65536; returns the least weight of all, or 0.
+int8_t quern_igemm_sums(const int8_t *weights, size_t output_channels, size_t length, int32_t *sums);
 void quern_igemm_pack(const int8_t *weights, size_t output_channels, size_t taps, size_t tap_bytes, int8_t *packed);

@@ -46,7 +46,7 @@ public struct Analyzer {
     let images = network.images
     let quality = try clock.stage("compare ranges") { try calibrationQuality(network) }
 
-    let int8 = try Executable(network.quantized)
+    let int8 = try Executable(network.quantized, threads: options.threads)
     let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
     let (comparisons, _) = try clock.stage("verify", total: images.verification.count) {
       try Verifier(job: job, evaluation: options.evaluation).comparisons(

@@ -63,7 +63,7 @@ struct IsolatedDrift {
   }
 
   private func drift(of variant: Graph) throws -> Double {
-    let actual = try Self.embeddings(try Executable(variant), images, threads: threads)
+    let actual = try Self.embeddings(try Executable(variant, threads: threads), images, threads: threads)
     let drifts = zip(expected, actual).map { Fidelity.drift(from: $0, to: $1) }
     return drifts.reduce(0, +) / Double(max(drifts.count, 1))
   }

@@ -44,10 +44,10 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let clock = ContinuousClock()
     let start = clock.now
-    let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
+    let opened = try ModelFile.open(model, options: network.options)
     let evaluation = try evaluation.evaluation(for: opened)
     let kernels = KernelSet(features: scalar ? [] : .current)
-    let executable = try Executable(opened.graph, kernels: kernels)
+    let executable = try opened.executable(kernels: kernels, threads: common.threadCount)
     let loading = clock.now - start
     let benchmark = Benchmark(
       executable: executable, side: evaluation.size, batch: batch, threads: common.threadCount)
@@ -103,10 +103,11 @@ private struct BenchReport: Encodable {
     guard let layers else { return "" }
     let total = layers.reduce(0) { $0 + $1.ms }
     let rows = layers.enumerated().sorted { ($0.element.ms, $1.offset) > ($1.element.ms, $0.offset) }.map(\.element)
-    return "\n\n      ms  share  GMAC/s  layer" + rows.map { layer in
-      String(format: "\n%8.3f %5.1f%% ", layer.ms, 100 * layer.ms / max(total, .leastNormalMagnitude))
-        + (layer.macs > 0 ? String(format: "%7.1f", layer.speed) : "       ")
-        + "  \(layer.name)  \(layer.kind) to \(layer.output.map(String.init).joined(separator: "x"))"
-    }.joined()
+    return "\n\n      ms  share  GMAC/s  layer"
+      + rows.map { layer in
+        String(format: "\n%8.3f %5.1f%% ", layer.ms, 100 * layer.ms / max(total, .leastNormalMagnitude))
+          + (layer.macs > 0 ? String(format: "%7.1f", layer.speed) : "       ")
+          + "  \(layer.name)  \(layer.kind) to \(layer.output.map(String.init).joined(separator: "x"))"
+      }.joined()
   }
 }

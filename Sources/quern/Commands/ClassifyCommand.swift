@@ -36,7 +36,7 @@ struct ClassifyCommand: ParsableCommand {
   }
 
   func run() throws {
-    let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
+    let opened = try ModelFile.open(model, options: network.options)
     let embedder = try Embedder(
       model: opened, evaluation: try evaluation.evaluation(for: opened), job: ImageJob(threads: common.threadCount))
     let result = try embedder.run(try ImageList(images).files, progress: common.progress)

@@ -33,7 +33,7 @@ struct EmbedCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
-    let opened = try ModelFile.open(model, options: network.options, threads: common.threadCount)
+    let opened = try ModelFile.open(model, options: network.options)
     let embedder = try Embedder(
       model: opened, evaluation: try evaluation.evaluation(for: opened),
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
