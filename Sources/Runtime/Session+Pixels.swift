@@ -13,7 +13,9 @@ extension Session {
     precondition(pixels.count == shape.elementCount, "\(pixels.count) pixel values for \(shape)")
     let preprocessing = executable.graph.preprocessing
     let takesPixels = executable.takesPixels
-    return try run(shape: shape, observer: observer) { input in
+    let imageSize = height * width * 3
+    return try run(shape: shape, observer: observer) { image, input in
+      let pixels = UnsafeBufferPointer(rebasing: pixels[image * imageSize..<(image + 1) * imageSize])
       if takesPixels {
         input.copyMemory(from: UnsafeRawBufferPointer(pixels))
       } else {
@@ -36,13 +38,18 @@ extension Session {
   }
 
   /// Evaluates an NHWC float32 batch that is already normalised; the graph must take floats.
-  public func run(normalized input: Tensor) throws(GraphError) -> [String: Tensor] {
+  public func run(
+    normalized input: Tensor, observer: Observer? = nil
+  ) throws(GraphError) -> [String: Tensor] {
     guard !executable.takesPixels else { throw .structure("this graph takes pixels, not normalised values") }
     guard input.elementType == .float32 else {
       throw .structure("the input holds \(input.elementType), not normalised float32 values")
     }
-    return try run(shape: input.shape) { target in
-      input.withBytes { target.copyMemory(from: $0) }
+    return try run(shape: input.shape, observer: observer) { image, target in
+      input.withBytes { bytes in
+        target.copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: bytes[image * target.count..<(image + 1) * target.count]))
+      }
     }
   }
 }

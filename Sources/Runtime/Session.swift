@@ -2,18 +2,27 @@ import Glibc
 import Graphs
 import Kernels
 import Operators
+import Synchronization
 import Tensors
 
-/// Runs an executable on one thread at a time with memory of its own, planned once for each input shape.
+/// Runs an executable for one caller at a time with memory of its own, planned once for each input shape.
 ///
-/// Not thread-safe: give each thread a session. A session with a team of several threads splits each operator; sessions
-/// of one thread each, on images of their own, use cores better where there are many images. Both give the same bits.
+/// The images of a batch are spread over the team's threads, one a thread: they share no map and need no waiting, and what
+/// an image's layers hand on stays in the core's cache. A single image is split by all threads, operator by operator. Both
+/// give the same bits.
+///
+/// Not thread-safe: give each thread a session.
 public final class Session {
   public let executable: Executable
   public let team: ThreadTeam
-  private var plans: [Shape: Plan] = [:]
-  private var planOrder: [Shape] = []
-  private var arena = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  /// What a thread that works alone runs operators on; it has no state.
+  private let alone = ThreadTeam(count: 1)
+  private var plans: [PlanKey: Plan] = [:]
+  private var planOrder: [PlanKey] = []
+  /// The last batch whose maps were found to be of a size that there can be.
+  private var checkedBatch: Shape?
+  /// For each thread of the team.
+  private let arenas: [Arena]
 
   /// Plans kept for input shapes met before; a run over images of many sizes plans anew rather than hoard memory.
   private static let planLimit = 8
@@ -21,26 +30,65 @@ public final class Session {
   public init(_ executable: Executable, team: ThreadTeam = ThreadTeam(count: 1)) {
     self.executable = executable
     self.team = team
+    arenas = (0..<team.count).map { _ in Arena() }
   }
-
-  deinit { free(arena.baseAddress) }
 
   /// One value as it is computed: float32 NHWC or NC, or uint8, with its remainders behind it where it has them.
   public typealias Observer = (_ value: ValueID, _ shape: Shape, _ bytes: UnsafeRawBufferPointer) -> Void
 
-  /// Evaluates the graph on a batch whose elements, NHWC float32 or uint8 pixels as the graph's input format says,
-  /// `fillInput` writes.
+  /// Evaluates the graph on a batch of images whose elements, HWC float32 or uint8 pixels as the graph's input format says,
+  /// `fillInput` writes, image by image and from several threads.
   ///
-  /// - Parameter observer: called with the input and after every node, while the value is in cache.
+  /// - Parameter observer: called with the input and after every node, while the value is in cache. With it, the batch is
+  ///   evaluated as a whole.
   /// - Returns: the outputs by name, float32.
   /// - Throws: `GraphError.inputSize` (inside `.at` where an operator refuses it) where the network cannot take this size,
   ///   or the memory does not suffice.
   public func run(
-    shape: Shape, observer: Observer? = nil, fillInput: (UnsafeMutableRawBufferPointer) -> Void
+    shape: Shape, observer: Observer? = nil, fillInput: (_ image: Int, UnsafeMutableRawBufferPointer) -> Void
   ) throws(GraphError) -> [String: Tensor] {
-    let plan = try plan(for: shape)
-    try reserve(plan.memory.byteCount, for: shape)
-    guard let base = arena.baseAddress else { return [:] }
+    guard shape.rank == 4, let count = shape.checkedElementCount, 1...Shape.activationLimit ~= count else {
+      throw .inputSize("an input of \(shape) is no batch of images that fits in memory")
+    }
+    if observer != nil || shape.batch == 1 {
+      return try evaluate(images: 0..<shape.batch, of: shape, workers: team.count, observer, fillInput)
+    }
+    if shape != checkedBatch {
+      _ = try executable.graph.inferShapes(input: shape)
+      checkedBatch = shape
+    }
+    let image: Shape = [1, shape.height, shape.width, shape.channels]
+    // Those left over after whole rounds are better split.
+    let spread = team.count > 1 ? shape.batch / team.count * team.count : shape.batch
+    let single = try plan(for: image, workers: 1)
+    for arena in arenas { try arena.reserve(single.memory.byteCount, for: image) }
+    let results = Mutex([[String: Tensor]?](repeating: nil, count: shape.batch))
+    team.forEach(spread) { index, worker in
+      let outputs = run(single, arenas[worker], alone, image, images: index..<index + 1, nil, fillInput)
+      results.withLock { $0[index] = outputs }
+    }
+    for index in spread..<shape.batch {
+      let outputs = try evaluate(images: index..<index + 1, of: image, workers: team.count, nil, fillInput)
+      results.withLock { $0[index] = outputs }
+    }
+    return Self.joined(results.withLock { $0.compactMap { $0 } })
+  }
+
+  /// Evaluates some images as one batch, with all threads on each operator.
+  private func evaluate(
+    images: Range<Int>, of shape: Shape, workers: Int, _ observer: Observer?,
+    _ fillInput: (_ image: Int, UnsafeMutableRawBufferPointer) -> Void
+  ) throws(GraphError) -> [String: Tensor] {
+    let plan = try plan(for: shape, workers: workers)
+    try arenas[0].reserve(plan.memory.byteCount, for: shape)
+    return run(plan, arenas[0], team, shape, images: images, observer, fillInput)
+  }
+
+  private func run(
+    _ plan: Plan, _ arena: Arena, _ team: ThreadTeam, _ shape: Shape, images: Range<Int>, _ observer: Observer?,
+    _ fillInput: (_ image: Int, UnsafeMutableRawBufferPointer) -> Void
+  ) -> [String: Tensor] {
+    guard let base = arena.memory.baseAddress else { return [:] }
     let graph = executable.graph
     let address = { (value: ValueID) in base + (plan.memory.offsets[value.index] ?? 0) }
     let bytes = { (value: ValueID) -> UnsafeMutableRawBufferPointer in
@@ -49,8 +97,12 @@ public final class Session {
     }
 
     writeMargin(of: graph.input, plan, at: address(graph.input))
-    fillInput(bytes(graph.input))
-    observer?(graph.input, shape, UnsafeRawBufferPointer(bytes(graph.input)))
+    let input = bytes(graph.input)
+    let imageSize = input.count / images.count
+    for (place, image) in images.enumerated() {
+      fillInput(image, UnsafeMutableRawBufferPointer(rebasing: input[place * imageSize..<(place + 1) * imageSize]))
+    }
+    observer?(graph.input, shape, UnsafeRawBufferPointer(input))
     for (index, node) in graph.nodes.enumerated() {
       writeMargin(of: node.output, plan, at: address(node.output))
       let buffers = OperatorBuffers(
@@ -79,8 +131,17 @@ public final class Session {
     return result
   }
 
+  /// The outputs of single images as those of their batch.
+  private static func joined(_ images: [[String: Tensor]]) -> [String: Tensor] {
+    guard let first = images.first else { return [:] }
+    return first.mapValues { $0.shape }.reduce(into: [:]) { result, output in
+      let rows = images.flatMap { $0[output.key]?.elements(as: Float.self) ?? [] }
+      result[output.key] = Tensor(rows, shape: Shape([images.count] + output.value.dimensions.dropFirst()))
+    }
+  }
+
   /// Bytes of activations and scratch held at the moment.
-  public var arenaByteCount: Int { arena.count }
+  public var arenaByteCount: Int { arenas.reduce(0) { $0 + $1.memory.count } }
 
   /// Fills the margin before a uint8 map with its zero point; other values that had these bytes may have changed them.
   private func writeMargin(of value: ValueID, _ plan: Plan, at address: UnsafeMutableRawPointer) {
@@ -90,20 +151,24 @@ public final class Session {
     (address - margin).initializeMemory(as: UInt8.self, repeating: parameters.zeroPoint, count: margin)
   }
 
+  private struct PlanKey: Hashable {
+    let shape: Shape
+    let workers: Int
+  }
+
+  /// Immutable, and shared by threads that have an arena each.
   private struct Plan {
     let shapes: [Shape?]
     let operators: [any PlannedOperator]
     let memory: MemoryPlan
   }
 
-  private func plan(for shape: Shape) throws(GraphError) -> Plan {
-    if let known = plans[shape] { return known }
-    guard shape.rank == 4, let count = shape.checkedElementCount, 1...Shape.activationLimit ~= count else {
-      throw .inputSize("an input of \(shape) is no batch of images that fits in memory")
-    }
+  private func plan(for shape: Shape, workers: Int) throws(GraphError) -> Plan {
+    let key = PlanKey(shape: shape, workers: workers)
+    if let known = plans[key] { return known }
     let graph = executable.graph
     let shapes = try graph.inferShapes(input: shape)
-    let context = PlanningContext(workers: team.count)
+    let context = PlanningContext(workers: workers)
     var operators: [any PlannedOperator] = []
     for (index, node) in graph.nodes.enumerated() {
       guard let output = shapes[node.output.index] else { continue }
@@ -120,20 +185,27 @@ public final class Session {
       shapes: shapes, operators: operators,
       memory: MemoryPlan(graph: graph, shapes: shapes, scratchByteCount: scratch))
     if planOrder.count == Self.planLimit { plans[planOrder.removeFirst()] = nil }
-    plans[shape] = plan
-    planOrder.append(shape)
+    plans[key] = plan
+    planOrder.append(key)
     return plan
   }
+}
+
+/// The activations and scratch of one evaluation at a time.
+private final class Arena {
+  private(set) var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+  deinit { free(memory.baseAddress) }
 
   /// A well-formed graph can ask for more memory than there is.
-  private func reserve(_ byteCount: Int, for shape: Shape) throws(GraphError) {
-    guard arena.count < byteCount else { return }
-    free(arena.baseAddress)
-    arena = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  func reserve(_ byteCount: Int, for shape: Shape) throws(GraphError) {
+    guard memory.count < byteCount else { return }
+    free(memory.baseAddress)
+    memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     let rounded = ActivationLayout.roundUp(byteCount, to: ActivationLayout.alignment)
-    guard let memory = aligned_alloc(ActivationLayout.alignment, rounded) else {
+    guard let start = aligned_alloc(ActivationLayout.alignment, rounded) else {
       throw .inputSize("no memory for the \(byteCount) bytes of activations of an input of \(shape)")
     }
-    arena = UnsafeMutableRawBufferPointer(start: memory, count: byteCount)
+    memory = UnsafeMutableRawBufferPointer(start: start, count: byteCount)
   }
 }

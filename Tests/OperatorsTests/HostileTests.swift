@@ -55,7 +55,10 @@ import Testing
     _ = try? graph.inferShapes(input: [1, 8, 8, 3])
     _ = (graph.stride, graph.leastSquareInput)
     let session = Session(try Executable(graph))
-    _ = try session.run(shape: shape) { $0.initializeMemory(as: UInt8.self, repeating: 0) }
+    let fill = { (_: Int, bytes: UnsafeMutableRawBufferPointer) in
+      _ = bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    }
+    _ = try session.run(shape: shape, observer: { _, _, _ in }, fillInput: fill)
     _ = try graph.multiplyAccumulates(input: shape)
   }
 
@@ -240,7 +243,7 @@ import Testing
       let output = graph.append(op, name: "linear", inputs: [row], constants: constants)
       graph.outputs = [GraphOutput(name: "output", value: output)]
       _ = try Session(try Executable(graph)).run(shape: [2, 2, 2, 3]) {
-        $0.initializeMemory(as: UInt8.self, repeating: 0)
+        $1.initializeMemory(as: UInt8.self, repeating: 0)
       }
     }
     let weight = Tensor([Int8](repeating: 1, count: 6), shape: [2, 3])

@@ -10,8 +10,8 @@ import Testing
 
 extension Session {
   /// Runs on float values.
-  func run(_ values: [Float], shape: Shape) throws -> [String: [Float]] {
-    try run(normalized: Tensor(values, shape: shape)).mapValues { $0.elements(as: Float.self) }
+  func run(_ values: [Float], shape: Shape, observer: Observer? = nil) throws -> [String: [Float]] {
+    try run(normalized: Tensor(values, shape: shape), observer: observer).mapValues { $0.elements(as: Float.self) }
   }
 }
 
@@ -38,7 +38,12 @@ extension Session {
         let values = Array(bytes.bindMemory(to: Float.self))
         #expect(Self.difference(values, reference.values) < Self.tolerance, "value \(value.index)")
       },
-      fillInput: { target in input.withUnsafeBytes { target.copyMemory(from: $0) } })
+      fillInput: { image, target in
+        input.withUnsafeBytes {
+          target.copyMemory(
+            from: UnsafeRawBufferPointer(rebasing: $0[image * target.count..<(image + 1) * target.count]))
+        }
+      })
     #expect(seen == [graph.input] + graph.nodes.map(\.output))
     #expect(outputs.keys.sorted() == graph.outputs.map(\.name).sorted())
     for output in graph.outputs {
@@ -73,6 +78,31 @@ extension Session {
     }
     // Twice the scratch of two threads at the most; not the sum of all plans.
     #expect(session.arenaByteCount <= 3 * largest)
+  }
+
+  /// Images of a batch that threads share out, those left over included, give what they give alone, and what the batch
+  /// gives as a whole, as it is evaluated for an observer.
+  @Test(arguments: 1...7)
+  func imagesOfABatchGiveWhatTheyGiveAlone(batch: Int) throws {
+    for seed in 0..<4 as Range<UInt64> {
+      let executable = try Executable(RandomGraph.make(seed: seed))
+      var random = SplitMix64(seed: seed << 8 + UInt64(batch))
+      let image: Shape = [1, 19, 17, 3]
+      let input = random.floats(batch * image.elementCount)
+      let single = Session(executable)
+      let alone = try (0..<batch).map {
+        try single.run(Array(input[$0 * image.elementCount..<($0 + 1) * image.elementCount]), shape: image)
+      }
+      for threads in 1...3 {
+        let session = Session(executable, team: ThreadTeam(count: threads))
+        let together = try session.run(input, shape: [batch, 19, 17, 3])
+        let whole = try session.run(input, shape: [batch, 19, 17, 3], observer: { _, _, _ in })
+        #expect(together == whole, "seed \(seed), \(threads) threads")
+        for (name, values) in together {
+          #expect(values == alone.flatMap { $0[name] ?? [] }, "seed \(seed), \(threads) threads, \(name)")
+        }
+      }
+    }
   }
 
   @Test func threadsAndKernelsChangeNoBit() throws {
@@ -147,7 +177,7 @@ extension Session {
   @Test func unfitInputsGiveTypedErrors() throws {
     let session = Session(try Executable(RandomGraph.make(seed: 1)))
     for shape: Shape in [[0, 16, 16, 3], [1, 16, 16, 4], [16, 16, 3], [], [1, -1, 16, 3], [.max, .max, 2, 3]] {
-      #expect(throws: GraphError.self, "\(shape)") { try session.run(shape: shape) { _ in } }
+      #expect(throws: GraphError.self, "\(shape)") { try session.run(shape: shape) { _, _ in } }
     }
     let doubles = Tensor([Double](repeating: 0, count: 16 * 16 * 3), shape: [1, 16, 16, 3])
     #expect(throws: GraphError.self) { try session.run(normalized: doubles) }
@@ -169,7 +199,7 @@ extension Session {
     for index in 0..<3_000 { values.append(graph.append(ReLU(), name: "\(index)", inputs: [graph.input])) }
     graph.outputs = values.enumerated().map { GraphOutput(name: "\($0)", value: $1) }
     let session = Session(try Executable(graph))
-    #expect(throws: GraphError.self) { try session.run(shape: [1, 10_000, 30_000, 3]) { _ in } }
+    #expect(throws: GraphError.self) { try session.run(shape: [1, 10_000, 30_000, 3]) { _, _ in } }
   }
 }
 
