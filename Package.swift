@@ -44,7 +44,7 @@ let package = Package(
       ]),
     module("Fidelity", []),
     module("Rounding", ["COpenBLAS", "Graphs", "Kernels", "Operators", "Quantization", "Runtime", "Tensors"]),
-    module("Quantization", ["Calibration", "Graphs", "Operators", "Tensors"]),
+    module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors"]),
     module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Runtime", "Tensors"]),
     module("Images", ["CImageCodecs"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Tensors"]),

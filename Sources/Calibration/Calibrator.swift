@@ -40,8 +40,10 @@ public struct Calibrator: Sendable {
 
   /// Runs one augmented image and counts its activations. Calls with the same `worker` must not overlap.
   ///
+  /// - Returns: the network's outputs.
   /// - Throws: `GraphError.inputSize` where the network cannot take the image's size.
-  public func count(_ image: RGBImage, part: Int = 0, worker index: Int) throws(GraphError) {
+  @discardableResult
+  public func count(_ image: RGBImage, part: Int = 0, worker index: Int) throws(GraphError) -> [String: Tensor] {
     let worker = workers[index]
     let kernels = executable.kernels
     let observer: Session.Observer = { value, _, bytes in
@@ -49,8 +51,10 @@ public struct Calibrator: Sendable {
       worker.scratch.count(bytes.bindMemory(to: Float.self), into: &histogram, kernels: kernels)
       worker.statistics[part].histograms[value] = histogram
     }
-    _ = try worker.session.run(pixels: image.pixels, height: image.height, width: image.width, observer: observer)
+    let outputs = try worker.session.run(
+      pixels: image.pixels, height: image.height, width: image.width, observer: observer)
     worker.statistics[part].passes += 1
+    return outputs
   }
 
   /// The statistics of everything counted so far. No call of `count` may be under way.

@@ -88,6 +88,15 @@ public final class ThreadTeam: @unchecked Sendable {
     }
   }
 
+  /// The results of `body` for every index below `count`, in order.
+  public func map<Value>(_ count: Int, _ body: (_ index: Int) -> Value) -> [Value] {
+    [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
+      guard let slots = buffer.baseAddress else { return }
+      forEach(count) { index, _ in (slots + index).initialize(to: body(index)) }
+      initialized = count
+    }
+  }
+
   private func runShare(as worker: Int) {
     guard let body else { return }
     let total = loopCount

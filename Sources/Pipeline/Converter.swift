@@ -60,7 +60,8 @@ public struct Converter {
     let (figures, unverified) = try clock.stage("verify", total: images.verification.count) {
       let int8 = try ModelFile.openPackage(written).executable(threads: options.threads)
       return try Verifier(job: job, evaluation: options.evaluation).compare(
-        network.float, int8, on: images.verification, usesLabels: images.hasLabels, progress: progress)
+        network.float, int8, on: images.verification, known: network.referenceOutputs, usesLabels: images.hasLabels,
+        progress: progress)
     }
     guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images.verificationFolder) }
     var report = FidelityReport(

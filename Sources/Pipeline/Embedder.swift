@@ -26,7 +26,8 @@ public struct Embedder: Sendable {
     let rows = Mutex([ImageOutputs?](repeating: nil, count: files.count))
     progress.begin("embed", total: files.count)
     defer { progress.end() }
-    let skipped = try job.run(files, progress: progress) { index, image, worker in
+    let skipped = try job.run(files, progress: progress) { index, file, worker in
+      let image = try LoadedImage(file)
       let outputs = try sessions[worker].outputs(for: try evaluation.apply(to: image.pixels))
       rows.withLock { $0[index] = outputs }
     }

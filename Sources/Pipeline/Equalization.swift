@@ -34,7 +34,8 @@ public struct Equalization: Sendable {
       try Executable(graph, threads: threads), observing: try ChannelEqualizer.observedValues(in: graph))
     let count = min(files.count, imageLimit)
     let sample = files.spread(count: count)
-    _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) { _, image, worker in
+    _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) { _, file, worker in
+      let image = try LoadedImage(file)
       try observer.observe(
         try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0), worker: worker)
     }

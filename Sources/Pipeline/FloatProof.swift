@@ -1,5 +1,6 @@
 import Graphs
 import Images
+import Kernels
 import Runtime
 import Tensors
 
@@ -12,6 +13,7 @@ struct FloatProof {
   private let input: Tensor
   private let expected: [String: [Float]]
   private let allowed: Float
+  private let threads: Int
 
   /// What is allowed where the network does not magnify rounding, and at most; a wrong rewrite is far above either.
   static let (tolerance, greatestTolerance): (Float, Float) = (1e-4, 1e-2)
@@ -19,13 +21,14 @@ struct FloatProof {
   static let magnification: Float = 8
 
   /// - Parameter graph: as it was imported.
-  init(_ graph: Graph, probe image: RGBImage) throws {
+  init(_ graph: Graph, probe image: RGBImage, threads: Int) throws {
+    self.threads = threads
     let shape: Shape = [1, image.height, image.width, 3]
     let preprocessing = graph.preprocessing
     input = Tensor(shape: shape, of: Float.self) { values in
       image.pixels.withUnsafeBufferPointer { preprocessing.normalize($0, into: values) }
     }
-    let outputs = try Self.outputs(graph, [input, Self.moved(input)])
+    let outputs = try Self.outputs(graph, [input, Self.moved(input)], threads: threads)
     expected = outputs[0]
     allowed = max(
       Self.tolerance, min(Self.magnification * Self.difference(outputs[0], outputs[1]), Self.greatestTolerance))
@@ -36,7 +39,7 @@ struct FloatProof {
   /// - Parameter rewrite: what was done, as a noun.
   /// - Throws: `PipelineError.notEquivalent` where the difference is more than rounding explains.
   func difference(of graph: Graph, after rewrite: String) throws -> Float {
-    let difference = Self.difference(expected, try Self.outputs(graph, [input])[0])
+    let difference = Self.difference(expected, try Self.outputs(graph, [input], threads: threads)[0])
     guard difference <= allowed else { throw PipelineError.notEquivalent(after: rewrite, difference: difference) }
     return difference
   }
@@ -64,8 +67,8 @@ struct FloatProof {
 
   /// What a graph makes of each input. What is prepared for that is gone afterwards, so that only one copy of the weights
   /// is ever ready to run.
-  private static func outputs(_ graph: Graph, _ inputs: [Tensor]) throws -> [[String: [Float]]] {
-    let session = Session(try Executable(graph))
+  private static func outputs(_ graph: Graph, _ inputs: [Tensor], threads: Int) throws -> [[String: [Float]]] {
+    let session = Session(try Executable(graph, threads: threads), team: ThreadTeam(count: threads))
     return try inputs.map { try session.run(normalized: $0).mapValues { $0.elements(as: Float.self) } }
   }
 }

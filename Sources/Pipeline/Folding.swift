@@ -12,8 +12,8 @@ struct Folding {
   let proof: FloatProof
 
   /// - Throws: `PipelineError.notEquivalent`.
-  init(_ imported: ImportedCheckpoint, probe image: RGBImage) throws {
-    proof = try FloatProof(imported.graph, probe: image)
+  init(_ imported: ImportedCheckpoint, probe image: RGBImage, threads: Int) throws {
+    proof = try FloatProof(imported.graph, probe: image, threads: threads)
     imported.checkpoint.releasePages()
     (graph, notes) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
     difference = try proof.difference(of: graph, after: "folding")

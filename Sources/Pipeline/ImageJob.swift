@@ -9,9 +9,17 @@ public struct LoadedImage: Sendable {
   public let pixels: RGBImage
   /// What identifies the image to the random numbers of its augmentations: a hash of the file's content.
   public let key: UInt64
+
+  /// Reads and decodes a file.
+  public init(_ file: ImageFolder.File) throws(ImageError) {
+    let bytes = try ImageFile.read(file.path)
+    self.file = file
+    pixels = try ImageFile.decode(bytes, path: file.path)
+    key = ImageFile.key(ofContent: bytes)
+  }
 }
 
-/// Loads the images of a list in parallel and hands each to a body, one image a thread at a time.
+/// Hands the images of a list to a body, one a thread at a time, and deals with those that cannot be used.
 public struct ImageJob: Sendable {
   public var threads: Int
   /// Leave broken images out instead of failing.
@@ -28,7 +36,7 @@ public struct ImageJob: Sendable {
     var failure: (index: Int, error: any Error)?
   }
 
-  /// Decodes every file and calls `body(index, image, worker)`; an `ImageError` that `body` throws, or a size that the
+  /// Calls `body(index, file, worker)` for every file; an `ImageError` that `body` throws, or a size that the
   /// network cannot take, counts as a broken image; any other error ends the job.
   ///
   /// After a broken image that may not be skipped, the remaining images are only decoded, so that all broken ones are
@@ -38,7 +46,7 @@ public struct ImageJob: Sendable {
   /// - Throws: `PipelineError.brokenImages`, or what `body` threw for the first image it failed on.
   public func run(
     _ files: [ImageFolder.File], progress: any ProgressObserver,
-    _ body: (_ index: Int, _ image: LoadedImage, _ worker: Int) throws -> Void
+    _ body: (_ index: Int, _ file: ImageFolder.File, _ worker: Int) throws -> Void
   ) throws -> BrokenImages {
     let state = Mutex(State())
     let team = ThreadTeam(count: min(threads, files.count))
@@ -46,11 +54,11 @@ public struct ImageJob: Sendable {
       let (onlyDecodes, isOver) = state.withLock { (!$0.broken.isEmpty && !skipsBroken, $0.failure != nil) }
       if isOver { return }
       do {
-        let file = files[index]
-        let bytes = try ImageFile.read(file.path)
-        let pixels = try ImageFile.decode(bytes, path: file.path)
-        if onlyDecodes { return progress.advance() }
-        try body(index, LoadedImage(file: file, pixels: pixels, key: ImageFile.key(ofContent: bytes)), worker)
+        if onlyDecodes {
+          _ = try LoadedImage(files[index])
+        } else {
+          try body(index, files[index], worker)
+        }
       } catch let error as ImageError {
         state.withLock { $0.broken.record(path: files[index].path, error: error) }
       } catch let error as GraphError where error.isInputSize {

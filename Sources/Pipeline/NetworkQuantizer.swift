@@ -21,6 +21,8 @@ struct QuantizedNetwork {
   let equalization: Equalization?
   /// Folded and, where that was asked for, equalised: what `quantized` is held against.
   let float: Executable
+  /// What `float` said of images that calibration looked at undisturbed.
+  let referenceOutputs: ReferenceOutputs
   /// What calibration saw, in the parts that were asked for.
   let statistics: [ActivationStatistics]
   /// Forward passes of calibration.
@@ -64,7 +66,9 @@ struct NetworkQuantizer {
 
     let overlap = overlap(images)
 
-    var folded = try clock.stage("fold") { try Folding(imported, probe: try probe(imported.graph, images.calibration)) }
+    var folded = try clock.stage("fold") {
+      try Folding(imported, probe: try probe(imported.graph, images.calibration), threads: options.threads)
+    }
     let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
     let equalization =
       options.equalizesChannels
@@ -74,20 +78,23 @@ struct NetworkQuantizer {
     imported.checkpoint.releasePages()
     let float = try Executable(folded.graph, threads: options.threads)
 
+    let referenceOutputs = ReferenceOutputs()
     let (parts, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
-      try calibrate(float, images.calibration, augmentation)
+      try calibrate(float, images.calibration, augmentation, referenceOutputs)
     }
     let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
     try checkFinite(statistics, float.graph)
     let (plan, nearest) = try clock.stage("quantize") {
-      let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod).plan(float.graph, statistics: statistics)
-      return (plan, try QuantizationApplier().apply(plan, to: float.graph))
+      let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
+        float.graph, statistics: statistics)
+      return (plan, try QuantizationApplier(threads: options.threads).apply(plan, to: float.graph))
     }
     let quantized = try round(nearest, float: float.graph, images.calibration)
     return QuantizedNetwork(
       info: info, reference: try reference(imported), images: images, overlap: overlap,
       foldingDifference: folded.difference,
-      foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
+      foldingNotes: folded.notes, equalization: equalization, float: float, referenceOutputs: referenceOutputs,
+      statistics: parts,
       passes: statistics.passes, skipped: skipped, plan: plan, quantized: quantized)
   }
 
@@ -132,16 +139,23 @@ struct NetworkQuantizer {
   // MARK: - Stages
 
   private func calibrate(
-    _ float: Executable, _ files: [ImageFolder.File], _ augmentation: Augmentation
+    _ float: Executable, _ files: [ImageFolder.File], _ augmentation: Augmentation, _ reference: ReferenceOutputs
   ) throws -> ([ActivationStatistics], BrokenImages) {
     let calibrator = Calibrator(
       float, observing: QuantizationPlanner.observedValues(in: float.graph), parts: calibrationParts)
-    let skipped = try job.run(files, progress: progress) { index, image, worker in
-      // Without random choices all repetitions would be the same image.
-      let repetitions = options.recipe == .none ? 1 : options.repetitions
-      for repetition in 0..<repetitions {
+    let skipped = try job.run(files, progress: progress) { index, file, worker in
+      let image = try LoadedImage(file)
+      let part = index % calibrationParts
+      if options.recipe == .none {
+        // Without random choices all repetitions would be the same image, the one that verification looks at.
+        let pixels = try options.evaluation.apply(to: image.pixels)
+        let outputs = ImageOutputs(try calibrator.count(pixels, part: part, worker: worker))
+        reference.keep(.init(pixels: pixels, outputs: outputs), path: file.path)
+        return
+      }
+      for repetition in 0..<options.repetitions {
         let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
-        try calibrator.count(augmented, part: index % calibrationParts, worker: worker)
+        try calibrator.count(augmented, part: part, worker: worker)
       }
     }
     let statistics = calibrator.statisticsOfParts()
@@ -161,7 +175,8 @@ struct NetworkQuantizer {
     try clock.stage("sample", total: count) {
       let executable = try Executable(nearest, threads: options.threads)
       let sessions = WorkerLocal { Session(executable) }
-      _ = try job.run(sample, progress: progress) { index, image, worker in
+      _ = try job.run(sample, progress: progress) { index, file, worker in
+        let image = try LoadedImage(file)
         let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0)
         _ = try sessions[worker].run(
           pixels: augmented.pixels, height: augmented.height, width: augmented.width,

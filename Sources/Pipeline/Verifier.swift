@@ -3,6 +3,7 @@ import Graphs
 import Images
 import Kernels
 import Runtime
+import Tensors
 
 /// Runs a reference and a quantised network over the same images and compares what they say.
 public struct Verifier: Sendable {
@@ -26,36 +27,44 @@ public struct Verifier: Sendable {
     }
   }
 
-  /// - Parameter usesLabels: whether the files' class indices are those of the classifier.
+  /// - Parameters:
+  ///   - known: what the reference is known to say; what it says of other images is added.
+  ///   - usesLabels: whether the files' class indices are those of the classifier.
   /// - Returns: the figures, and the images that were left out.
-  public func compare(
-    _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], usesLabels: Bool,
-    progress: any ProgressObserver
+  func compare(
+    _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
+    usesLabels: Bool, progress: any ProgressObserver
   ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
     let (comparisons, skipped) = try comparisons(
-      reference, quantized, on: files, usesLabels: usesLabels, progress: progress)
+      reference, quantized, on: files, known: known, usesLabels: usesLabels, progress: progress)
     return (comparisons.figures(), skipped)
   }
 
   /// The same with every image's comparison.
   func comparisons(
-    _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], usesLabels: Bool,
-    progress: any ProgressObserver
+    _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
+    usesLabels: Bool, progress: any ProgressObserver
   ) throws -> (comparisons: FidelityAccumulator, skipped: BrokenImages) {
     let workers = WorkerLocal { Worker(reference, quantized) }
-    let skipped = try job.run(files, progress: progress) { _, image, workerIndex in
+    let skipped = try job.run(files, progress: progress) { _, file, workerIndex in
       let worker = workers[workerIndex]
-      let input = try evaluation.apply(to: image.pixels)
-      let expected = try worker.reference.outputs(for: input)
-      let actual = try worker.quantized.outputs(for: input)
+      let entry = try known[file.path] ?? referenceEntry(file, worker.reference)
+      known.keep(entry, path: file.path)
+      let expected = entry.outputs
+      let actual = try worker.quantized.outputs(for: entry.pixels)
       worker.accumulator.add(
         try ImageComparison(
-          name: image.file.relativePath,
+          name: file.relativePath,
           referenceEmbedding: expected.embedding, quantizedEmbedding: actual.embedding,
           referenceLogits: expected.logits, quantizedLogits: actual.logits,
-          label: usesLabels ? image.file.label : nil))
+          label: usesLabels ? file.label : nil))
     }
     return (workers.all.reduce(into: FidelityAccumulator()) { $0.merge($1.accumulator) }, skipped)
+  }
+
+  private func referenceEntry(_ file: ImageFolder.File, _ session: Session) throws -> ReferenceOutputs.Entry {
+    let pixels = try evaluation.apply(to: try LoadedImage(file).pixels)
+    return ReferenceOutputs.Entry(pixels: pixels, outputs: try session.outputs(for: pixels))
   }
 }
 
@@ -65,14 +74,16 @@ public struct ImageOutputs: Sendable {
   public let embedding: [Float]
   /// [classes]; empty without a classifier.
   public let logits: [Float]
+
+  init(_ outputs: [String: Tensor]) {
+    embedding = outputs[GraphOutput.normalizedEmbedding]?.elements(as: Float.self) ?? []
+    logits = outputs[GraphOutput.logits]?.elements(as: Float.self) ?? []
+  }
 }
 
 extension Session {
   /// Runs one image.
   public func outputs(for image: RGBImage) throws(GraphError) -> ImageOutputs {
-    let outputs = try run(pixels: image.pixels, height: image.height, width: image.width)
-    return ImageOutputs(
-      embedding: outputs[GraphOutput.normalizedEmbedding]?.elements(as: Float.self) ?? [],
-      logits: outputs[GraphOutput.logits]?.elements(as: Float.self) ?? [])
+    ImageOutputs(try run(pixels: image.pixels, height: image.height, width: image.width))
   }
 }

@@ -1,5 +1,6 @@
 import Calibration
 import Graphs
+import Kernels
 import Operators
 import Tensors
 
@@ -7,7 +8,13 @@ import Tensors
 public struct QuantizationPlanner: Sendable {
   public var rangeMethod: RangeMethod
 
-  public init(rangeMethod: RangeMethod = .meanSquaredError) { self.rangeMethod = rangeMethod }
+  /// That search ranges at the same time.
+  private let threads: Int
+
+  public init(rangeMethod: RangeMethod = .meanSquaredError, threads: Int = 1) {
+    self.rangeMethod = rangeMethod
+    self.threads = threads
+  }
 
   /// The values whose statistics `plan` needs: outputs of operators that get a range of their own.
   public static func observedValues(in graph: Graph) -> [ValueID] {
@@ -24,17 +31,17 @@ public struct QuantizationPlanner: Sendable {
       reason: "the pixels themselves: preprocessing is folded into the first convolution")
     let readsInFloat = Self.valuesReadInFloat(graph, consumers)
     let readsRemainder = Self.valuesReadWithRemainder(graph, consumers)
-    var ranges: [ValueID: QuantizationParameters] = [:]
+    let owners = Dictionary(
+      uniqueKeysWithValues: graph.nodes.filter {
+        $0.op.quantizationRule == .ownRange && !readsInFloat.contains($0.output)
+      }.map { ($0.output, Self.rangeOwner(of: $0.output, graph, consumers, readsInFloat)) })
+    let ranges = ranges(of: Set(owners.values), statistics)
     for node in graph.nodes {
       plan.arithmetic[node.name] = Self.arithmetic(of: node)
-      let owner = Self.rangeOwner(of: node.output, graph, consumers, readsInFloat)
-      let activation = activation(of: node, readsInFloat, plan, statistics) {
-        let parameters =
-          ranges[owner] ?? statistics.histograms[owner]?.parameters(rangeMethod)
-          ?? QuantizationParameters(scale: 1, zeroPoint: 0)
-        ranges[owner] = parameters
-        return (parameters, owner == node.output)
-      }
+      let owner = owners[node.output]
+      let range = owner.flatMap { ranges[$0] } ?? QuantizationParameters(scale: 1, zeroPoint: 0)
+      let activation = activation(
+        of: node, readsInFloat, plan, statistics, range: range, isItsOwn: owner == node.output)
       plan.activations[node.output] =
         switch readsRemainder[node.output] {
         case nil: activation
@@ -43,6 +50,16 @@ public struct QuantizationPlanner: Sendable {
         }
     }
     return plan
+  }
+
+  private func ranges(
+    of values: Set<ValueID>, _ statistics: ActivationStatistics
+  ) -> [ValueID: QuantizationParameters] {
+    let values = values.sorted()
+    let found = ThreadTeam(count: min(threads, values.count)).map(values.count) {
+      statistics.histograms[values[$0]]?.parameters(rangeMethod)
+    }
+    return zip(values, found).reduce(into: [:]) { $0[$1.0] = $1.1 }
   }
 
   /// Who reads a value's remainders.
@@ -127,7 +144,7 @@ public struct QuantizationPlanner: Sendable {
 
   private func activation(
     of node: Node, _ readsInFloat: Set<ValueID>, _ plan: QuantizationPlan, _ statistics: ActivationStatistics,
-    range: () -> (parameters: QuantizationParameters, isItsOwn: Bool)
+    range: QuantizationParameters, isItsOwn: Bool
   ) -> QuantizationPlan.Activation {
     let histogram = statistics.histograms[node.output]
     let observed = histogram.flatMap { $0.minimum <= $0.maximum ? $0.minimum...$0.maximum : nil }
@@ -144,9 +161,8 @@ public struct QuantizationPlanner: Sendable {
       if readsInFloat.contains(node.output) {
         return decide(.float32, "only read in float, so it is stored without rounding")
       }
-      let (parameters, isItsOwn) = range()
       return decide(
-        .uint8(parameters), isItsOwn ? rangeMethod.name : "\(rangeMethod.name), of the concatenation that reads it")
+        .uint8(range), isItsOwn ? rangeMethod.name : "\(rangeMethod.name), of the concatenation that reads it")
     }
   }
 }

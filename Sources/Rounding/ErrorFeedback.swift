@@ -14,7 +14,7 @@ package struct ErrorFeedback {
   package private(set) var errors: [Float]
 
   /// Inputs that are rounded between two matrix products.
-  private static let blockSize = 64
+  private static let blockSize = 32
   /// Share of the mean second moment that is added to each: what was not seen is not there for nothing
   /// (GPTQ, section 3.3).
   private static let damping: Float = 0.01

@@ -1,7 +1,6 @@
 import Graphs
 import Kernels
 import Operators
-import Synchronization
 import Tensors
 
 /// A graph made ready to run on this machine: kernels chosen, weights packed. Immutable and shared by any number of
@@ -44,12 +43,9 @@ public final class Executable: Sendable {
     _ graph: Graph, _ kernels: KernelSet, _ threads: Int, _ constants: (Int) throws -> [String: Tensor]
   ) throws -> [any PreparedOperator] {
     try graph.validate()
-    let results = Mutex([Result<any PreparedOperator, any Error>?](repeating: nil, count: graph.nodes.count))
-    ThreadTeam(count: min(threads, graph.nodes.count)).forEach(graph.nodes.count) { index, _ in
-      let result = Result { try prepare(graph.nodes[index], in: graph, kernels, try constants(index)) }
-      results.withLock { $0[index] = result }
-    }
-    return try results.withLock { $0 }.compactMap { try $0?.get() }
+    return try ThreadTeam(count: min(threads, graph.nodes.count)).map(graph.nodes.count) { index in
+      Result { try prepare(graph.nodes[index], in: graph, kernels, try constants(index)) }
+    }.map { try $0.get() }
   }
 
   private static func prepare(

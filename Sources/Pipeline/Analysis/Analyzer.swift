@@ -50,7 +50,8 @@ public struct Analyzer {
     let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
     let (comparisons, _) = try clock.stage("verify", total: images.verification.count) {
       try Verifier(job: job, evaluation: options.evaluation).comparisons(
-        network.float, int8, on: images.verification, usesLabels: images.hasLabels, progress: progress)
+        network.float, int8, on: images.verification, known: network.referenceOutputs, usesLabels: images.hasLabels,
+        progress: progress)
     }
     let figures = comparisons.figures()
     guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images.verificationFolder) }
@@ -77,8 +78,8 @@ public struct Analyzer {
   /// The images as the networks see them, in the order of the files; broken ones were refused or warned of before.
   private func evaluated(_ files: [ImageFolder.File], _ job: ImageJob) throws -> [RGBImage] {
     let loaded = SlotStore<RGBImage>()
-    _ = try job.run(files, progress: SilentProgress()) { index, image, _ in
-      loaded[index] = try options.evaluation.apply(to: image.pixels)
+    _ = try job.run(files, progress: SilentProgress()) { index, file, _ in
+      loaded[index] = try options.evaluation.apply(to: try LoadedImage(file).pixels)
     }
     return loaded.inOrder
   }
