@@ -100,100 +100,111 @@ extension GeneralizedMeanPooling: RunnableOperator {
     let input: Shape
     let output: Shape
     /// Sums of levels or of floats.
-    var scratchByteCount: Int { prepared.op.exponent == 1 ? input.channels * MemoryLayout<Double>.stride : 0 }
+    var scratchByteCount: Int {
+      prepared.op.exponent == 1 ? input.batch * input.channels * MemoryLayout<Double>.stride : 0
+    }
+
+    /// Channels that one thread pools; a map smaller than this many elements is not worth waking another.
+    private static let (channelChunk, leastShared) = (128, 1 << 14)
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
       let target = buffers.output.assumingMemoryBound(to: Float.self)
-      let pixels = input.height * input.width
-      for image in 0..<input.batch {
+      let (pixels, channels) = (input.height * input.width, input.channels)
+      let chunk = pixels * channels < Self.leastShared ? channels : Self.channelChunk
+      let pieces = (channels + chunk - 1) / chunk
+      team.forEach(input.batch * pieces) { index, _ in
+        let (image, piece) = (index / pieces, index % pieces)
+        let range = piece * chunk..<min((piece + 1) * chunk, channels)
         let row = target + image * output.channels
-        let first = image * pixels * input.channels
+        let first = image * pixels * channels + range.lowerBound
+        // Each piece has the scratch of its channels in its image.
+        let scratch = buffers.scratch + (image * channels + range.lowerBound) * MemoryLayout<Double>.stride
         if let parameters = prepared.input.quantization {
           let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + first
           if prepared.op.exponent == 1 {
-            average(map, parameters, sums: buffers.scratch.assumingMemoryBound(to: UInt32.self), to: row)
+            average(
+              map, parameters, range.count, sums: scratch.assumingMemoryBound(to: UInt32.self),
+              to: row + range.lowerBound)
           } else {
-            pool(map, to: row)
+            pool(map, range.count, to: row + range.lowerBound)
           }
         } else {
           let map = buffers.inputs[0].assumingMemoryBound(to: Float.self) + first
           if prepared.op.exponent == 1 {
-            average(map, sums: buffers.scratch.assumingMemoryBound(to: Double.self), to: row)
+            average(map, range.count, sums: scratch.assumingMemoryBound(to: Double.self), to: row + range.lowerBound)
           } else {
-            pool(map, to: row)
+            pool(map, range.count, to: row + range.lowerBound)
           }
         }
-        if prepared.op.appendsOne { row[input.channels] = 1 }
+        if prepared.op.appendsOne, range.upperBound == channels { row[channels] = 1 }
       }
     }
 
-    private func pool(_ source: UnsafePointer<Float>, to row: UnsafeMutablePointer<Float>) {
-      let pixels = input.height * input.width
-      let (op, channels) = (prepared.op, input.channels)
+    /// These work on the next `count` channels of a map and of a row.
+    private func pool(_ source: UnsafePointer<Float>, _ count: Int, to row: UnsafeMutablePointer<Float>) {
+      let (op, pixels) = (prepared.op, input.height * input.width)
       let takesMaximum = op.exponent == .infinity
-      row.update(repeating: takesMaximum ? -Float.infinity : 0, count: channels)
+      row.update(repeating: takesMaximum ? -Float.infinity : 0, count: count)
       for pixel in 0..<pixels {
-        let map = source + pixel * channels
+        let map = source + pixel * input.channels
         switch op.exponent {
-        case .infinity: for channel in 0..<channels { row[channel] = max(row[channel], map[channel]) }
+        case .infinity: for channel in 0..<count { row[channel] = max(row[channel], map[channel]) }
         case 3:
-          for channel in 0..<channels {
+          for channel in 0..<count {
             let x = max(map[channel], GeneralizedMeanPooling.floor)
             row[channel] += x * x * x
           }
-        default: for channel in 0..<channels { row[channel] += op.power(map[channel]) }
+        default: for channel in 0..<count { row[channel] += op.power(map[channel]) }
         }
       }
-      if !takesMaximum { finish(row, count: pixels) }
+      if !takesMaximum { finish(row, count) }
     }
 
-    private func pool(_ source: UnsafePointer<UInt8>, to row: UnsafeMutablePointer<Float>) {
-      let pixels = input.height * input.width
-      let channels = input.channels
+    private func pool(_ source: UnsafePointer<UInt8>, _ count: Int, to row: UnsafeMutablePointer<Float>) {
+      let (pixels, channels) = (input.height * input.width, input.channels)
       if prepared.op.exponent == .infinity {
-        row.update(repeating: -Float.infinity, count: channels)
+        row.update(repeating: -Float.infinity, count: count)
         for pixel in 0..<pixels {
-          for channel in 0..<channels {
+          for channel in 0..<count {
             row[channel] = max(row[channel], prepared.table[Int(source[pixel * channels + channel])])
           }
         }
         return
       }
-      row.update(repeating: 0, count: channels)
+      row.update(repeating: 0, count: count)
       prepared.table.withUnsafeBufferPointer {
-        prepared.kernel.table_sum(source, pixels, channels, channels, $0.baseAddress, row)
+        prepared.kernel.table_sum(source, pixels, channels, count, $0.baseAddress, row)
       }
-      finish(row, count: pixels)
+      finish(row, count)
     }
 
     private func average(
-      _ source: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>, to row: UnsafeMutablePointer<Float>
+      _ source: UnsafePointer<Float>, _ count: Int, sums: UnsafeMutablePointer<Double>,
+      to row: UnsafeMutablePointer<Float>
     ) {
-      let (pixels, channels) = (input.height * input.width, input.channels)
-      sums.update(repeating: 0, count: channels)
-      for pixel in 0..<pixels {
-        let map = source + pixel * channels
-        for channel in 0..<channels { sums[channel] += Double(map[channel]) }
-      }
-      for channel in 0..<channels { row[channel] = Float(sums[channel] / Double(pixels)) }
+      let pixels = input.height * input.width
+      sums.update(repeating: 0, count: count)
+      prepared.kernel.sum_f32(source, pixels, input.channels, count, sums)
+      for channel in 0..<count { row[channel] = Float(sums[channel] / Double(pixels)) }
     }
 
     /// `scale * (sum of levels - count * zero point) / count`, the integers exact, each float operation rounded once.
     private func average(
-      _ source: UnsafePointer<UInt8>, _ parameters: QuantizationParameters, sums: UnsafeMutablePointer<UInt32>,
-      to row: UnsafeMutablePointer<Float>
+      _ source: UnsafePointer<UInt8>, _ parameters: QuantizationParameters, _ count: Int,
+      sums: UnsafeMutablePointer<UInt32>, to row: UnsafeMutablePointer<Float>
     ) {
-      let (pixels, channels) = (input.height * input.width, input.channels)
-      sums.update(repeating: 0, count: channels)
-      prepared.kernel.sum_u8(source, pixels, channels, channels, sums)
-      for channel in 0..<channels {
+      let pixels = input.height * input.width
+      sums.update(repeating: 0, count: count)
+      prepared.kernel.sum_u8(source, pixels, input.channels, count, sums)
+      for channel in 0..<count {
         let centred = Int(sums[channel]) - pixels * Int(parameters.zeroPoint)
         row[channel] = parameters.scale * (Float(centred) / Float(pixels))
       }
     }
 
-    private func finish(_ row: UnsafeMutablePointer<Float>, count: Int) {
-      for channel in 0..<input.channels { row[channel] = prepared.op.root(sum: row[channel], count: count) }
+    private func finish(_ row: UnsafeMutablePointer<Float>, _ count: Int) {
+      let pixels = input.height * input.width
+      for channel in 0..<count { row[channel] = prepared.op.root(sum: row[channel], count: pixels) }
     }
   }
 }

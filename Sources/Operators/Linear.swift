@@ -35,9 +35,10 @@ public struct Linear: Operator {
 }
 
 extension Linear {
-  /// Outputs for each worker: whole blocks of 16.
-  fileprivate static func chunk(outputs: Int, workers: Int) -> Int {
-    ((outputs + 15) / 16 + workers - 1) / workers * 16
+  /// Outputs for each worker: whole blocks of 16, or all where the product is too small to wake another worker for.
+  fileprivate static func chunk(outputs: Int, inputs: Int, context: PlanningContext) -> Int {
+    let workers = outputs * inputs < 1 << 17 ? 1 : context.workers
+    return ((outputs + 15) / 16 + workers - 1) / workers * 16
   }
 }
 
@@ -83,7 +84,8 @@ private struct FloatLinear: PreparedOperator, @unchecked Sendable {
   }
 
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
-    Planned(prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, workers: context.workers))
+    Planned(
+      prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, inputs: self.inputs, context: context))
   }
 
   private struct Planned: PlannedOperator {
@@ -132,7 +134,8 @@ private struct Int8WeightLinear: PreparedOperator, @unchecked Sendable {
   }
 
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
-    Planned(prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, workers: context.workers))
+    Planned(
+      prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, inputs: self.inputs, context: context))
   }
 
   private struct Planned: PlannedOperator {

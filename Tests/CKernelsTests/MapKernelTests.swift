@@ -101,6 +101,23 @@ import Testing
     }
   }
 
+  @Test(arguments: channelCounts)
+  func doubleSums(channels: Int) {
+    var random = Random(seed: UInt64(channels))
+    let (count, stride) = (49, channels + 2)
+    let input = random.floats(count * stride - 2, in: -3...3)
+    let start = (0..<channels).map { _ in Double.random(in: 0...1000, using: &random) }
+    var expected = start
+    for i in 0..<count {
+      for c in 0..<channels { expected[c] += Double(input[i * stride + c]) }
+    }
+    for (name, kernel) in poolTiers {
+      let (x, y) = (GuardedBuffer(input), GuardedBuffer(start))
+      kernel.sum_f32(x.pointer, count, stride, channels, y.pointer)
+      #expect(firstDifference(y.values, expected) == nil, "\(name), \(channels) channels")
+    }
+  }
+
   /// What takes part in a scaled sum.
   struct ScaleParts: OptionSet, Sendable {
     let rawValue: Int

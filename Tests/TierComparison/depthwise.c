@@ -18,7 +18,7 @@ void compare_depthwise(uint64_t seed) {
   a.taps = some_taps(&random);
   a.channels = (size_t)random_int(&random, 1, 200);
   const int32_t slack = random_int(&random, 0, 300);
-  a.input = guarded_bytes(&random, a.channels + (size_t)slack, extreme);
+  a.input = guarded_bytes(&random, a.channels + (size_t)slack + 63, extreme); // readable behind the channels
   a.offsets = guarded_ints(&random, a.rows * a.taps, 0, slack);
   const int8_t *weights = guarded_weights(&random, a.channels * a.taps, extreme, a.taps);
   int8_t *packed = guarded(quern_depthwise_packed_size(a.channels, a.taps));

@@ -35,6 +35,12 @@ static void compare_sums(random_source *random, size_t count, size_t channels) {
   output u32 = make_output(U32, channels), f32 = make_output(F32, channels);
   RUN(f32, copied(&f32, scalar, reals), "table_sum", table_sum(bytes, count, stride, channels, table, to))
   RUN(u32, copied(&u32, scalar, integers), "sum_u8", sum_u8(bytes, count, stride, channels, to))
+  // Doubles, compared by their two halves.
+  const float *values = guarded_floats(random, count * stride - 2, -3, 3, 0);
+  output f64 = make_output(U32, 2 * channels);
+  double *start = guarded(channels * sizeof(double));
+  for (size_t c = 0; c < channels; ++c) start[c] = reals[c] / 3.0;
+  RUN(f64, copied(&f64, scalar, start), "sum_f32", sum_f32(values, count, stride, channels, to))
 }
 
 void compare_pool(uint64_t seed) {

@@ -18,6 +18,8 @@ typedef struct QUERN_SENDABLE {
   void (*table_sum)(const uint8_t *x, size_t count, size_t stride, size_t channels, const float *table, float *sums);
   // sums[c] += x[i * stride + c] over i < count, exactly: averages of a uint8 map
   void (*sum_u8)(const uint8_t *x, size_t count, size_t stride, size_t channels, uint32_t *sums);
+  // sums[c] += (double)x[i * stride + c] over i < count, one addition for each i, in order: averages of a float map
+  void (*sum_f32)(const float *x, size_t count, size_t stride, size_t channels, double *sums);
   // The mean of each window, of what takes part: taps inside the map and, with the value zero, taps of QUERN_TAP_ZERO.
   //   y[r][c] = rint((float)(sum of x[offset + c] + zero_point * number of zero taps) / (float)number of taps that take part)
   // ties to even; the output has the input's scale and zero point. Windows with no taps are zero. taps <= 65536, so that

@@ -87,6 +87,21 @@ void quern_sum_u8_neon(const uint8_t *x, size_t count, size_t stride, size_t cha
   quern_sum_u8_scalar(x + whole, count, stride, channels - whole, sums + whole);
 }
 
+void quern_sum_f32_neon(const float *x, size_t count, size_t stride, size_t channels, double *sums) {
+  const size_t whole = channels / 4 * 4;
+  for (size_t c = 0; c < whole; c += 4) {
+    float64x2_t low = vld1q_f64(sums + c), high = vld1q_f64(sums + c + 2);
+    for (size_t i = 0; i < count; ++i) {
+      const float32x4_t values = vld1q_f32(x + i * stride + c);
+      low = vaddq_f64(low, vcvt_f64_f32(vget_low_f32(values)));
+      high = vaddq_f64(high, vcvt_high_f64_f32(values));
+    }
+    vst1q_f64(sums + c, low);
+    vst1q_f64(sums + c + 2, high);
+  }
+  quern_sum_f32_scalar(x + whole, count, stride, channels - whole, sums + whole);
+}
+
 static uint16x4_t mean(uint32x4_t sum, float32x4_t divisor) {
   return vqmovun_s32(vcvtnq_s32_f32(vdivq_f32(vcvtq_f32_s32(vreinterpretq_s32_u32(sum)), divisor)));
 }

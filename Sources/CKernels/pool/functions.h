@@ -10,6 +10,7 @@
   void quern_table_sum_##tier(const uint8_t *x, size_t count, size_t stride, size_t channels, const float *table, \
                               float *sums); \
   void quern_sum_u8_##tier(const uint8_t *x, size_t count, size_t stride, size_t channels, uint32_t *sums); \
+  void quern_sum_f32_##tier(const float *x, size_t count, size_t stride, size_t channels, double *sums); \
   void quern_average_u8_##tier(const uint8_t *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, \
                                int32_t zero_point, uint8_t *y, size_t y_stride); \
   void quern_average_f32_##tier(const float *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, \

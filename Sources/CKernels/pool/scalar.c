@@ -41,6 +41,12 @@ void quern_sum_u8_scalar(const uint8_t *x, size_t count, size_t stride, size_t c
   }
 }
 
+void quern_sum_f32_scalar(const float *x, size_t count, size_t stride, size_t channels, double *sums) {
+  for (size_t i = 0; i < count; ++i, x += stride) {
+    for (size_t c = 0; c < channels; ++c) sums[c] += (double)x[c];
+  }
+}
+
 void quern_average_u8_scalar(const uint8_t *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels,
                              int32_t zero_point, uint8_t *y, size_t y_stride) {
   for (size_t row = 0; row < rows; ++row, offsets += taps, y += y_stride) {

@@ -73,6 +73,20 @@ void quern_sum_u8_avx2(const uint8_t *x, size_t count, size_t stride, size_t cha
   quern_sum_u8_scalar(x + whole, count, stride, channels - whole, sums + whole);
 }
 
+void quern_sum_f32_avx2(const float *x, size_t count, size_t stride, size_t channels, double *sums) {
+  const size_t whole = channels / 8 * 8;
+  for (size_t c = 0; c < whole; c += 8) {
+    __m256d low = _mm256_loadu_pd(sums + c), high = _mm256_loadu_pd(sums + c + 4);
+    for (size_t i = 0; i < count; ++i) {
+      low = _mm256_add_pd(low, _mm256_cvtps_pd(_mm_loadu_ps(x + i * stride + c)));
+      high = _mm256_add_pd(high, _mm256_cvtps_pd(_mm_loadu_ps(x + i * stride + c + 4)));
+    }
+    _mm256_storeu_pd(sums + c, low);
+    _mm256_storeu_pd(sums + c + 4, high);
+  }
+  quern_sum_f32_scalar(x + whole, count, stride, channels - whole, sums + whole);
+}
+
 void quern_average_u8_avx2(const uint8_t *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels,
                            int32_t zero_point, uint8_t *y, size_t y_stride) {
   const size_t whole = channels / 8 * 8;

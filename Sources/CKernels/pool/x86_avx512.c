@@ -73,6 +73,25 @@ void quern_sum_u8_avx512(const uint8_t *x, size_t count, size_t stride, size_t c
   }
 }
 
+void quern_sum_f32_avx512(const float *x, size_t count, size_t stride, size_t channels, double *sums) {
+  // 32 channels at once keep as many additions in flight as their latency asks for.
+  for (size_t c = 0; c < channels; c += 32) {
+    __mmask8 mask[4];
+    __m512d sum[4];
+    for (size_t j = 0; j < 4; ++j) {
+      mask[j] = c + j * 8 < channels ? (__mmask8)mask16(channels - c - j * 8 < 8 ? channels - c - j * 8 : 8) : 0;
+      sum[j] = _mm512_maskz_loadu_pd(mask[j], sums + c + j * 8);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const float *from = x + i * stride + c;
+      for (size_t j = 0; j < 4; ++j) {
+        sum[j] = _mm512_add_pd(sum[j], _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask[j], from + j * 8)));
+      }
+    }
+    for (size_t j = 0; j < 4; ++j) _mm512_mask_storeu_pd(sums + c + j * 8, mask[j], sum[j]);
+  }
+}
+
 void quern_average_u8_avx512(const uint8_t *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels,
                              int32_t zero_point, uint8_t *y, size_t y_stride) {
   for (size_t row = 0; row < rows; ++row, offsets += taps, y += y_stride) {
