@@ -11,8 +11,8 @@ public struct ValueID: Hashable, Sendable, Comparable {
 public enum ValueFormat: Hashable, Sendable {
   case float32
   case uint8(QuantizationParameters)
-  /// Two planes: the map as uint8, which is all that most operators read, and behind it what the rounding left over, as
-  /// int8 in 1/256 of a step, for readers that add the map to another. So a sum that a map takes part in again and again,
+  /// Two planes: the map as uint8, which is all that most operators read, and behind it what the rounding left over, in
+  /// 1/256 of a step and plus 128, so that it is a map of uint8, too, with the zero point 128; for readers that add the map to another. So a sum that a map takes part in again and again,
   /// as in the residual stream of He et al. (arXiv 1512.03385), is rounded to 16 bits and not to 8.
   case uint8WithRemainder(QuantizationParameters)
 

@@ -23,8 +23,8 @@ public protocol Operator: Sendable {
   /// What quantisation makes of the operator and its output.
   var quantizationRule: QuantizationRule { get }
 
-  /// Which inputs it reads with their remainders, where they have one: those it adds to something.
-  static func readsRemainder(ofInput slot: Int) -> Bool
+  /// Which inputs it reads with their remainders, where they have one: those it adds to something, and those it is told to.
+  func readsRemainder(ofInput slot: Int) -> Bool
 
   /// Whether its output can have remainders.
   static var makesRemainders: Bool { get }
@@ -40,7 +40,7 @@ public protocol Operator: Sendable {
 }
 
 extension Operator {
-  public static func readsRemainder(ofInput slot: Int) -> Bool { false }
+  public func readsRemainder(ofInput slot: Int) -> Bool { false }
   public static var makesRemainders: Bool { false }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .fixed }
   public static var weighsOutputChannels: Bool { false }

@@ -14,7 +14,7 @@ public struct Addition: Operator {
   public init(attributes: Attributes) throws(GraphError) { activation = try ActivationFunction(attributes: attributes) }
   public var attributes: Attributes { ["activation": .string(activation.rawValue)] }
   public var quantizationRule: QuantizationRule { .ownRange }
-  public static func readsRemainder(ofInput slot: Int) -> Bool { true }
+  public func readsRemainder(ofInput slot: Int) -> Bool { true }
   public static let makesRemainders = true
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 

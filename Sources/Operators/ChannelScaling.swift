@@ -17,7 +17,7 @@ public struct ChannelScaling: Operator {
   public init(attributes: Attributes) throws(GraphError) { activation = try ActivationFunction(attributes: attributes) }
   public var attributes: Attributes { ["activation": .string(activation.rawValue)] }
   public var quantizationRule: QuantizationRule { .ownRange }
-  public static func readsRemainder(ofInput slot: Int) -> Bool { slot == 2 }
+  public func readsRemainder(ofInput slot: Int) -> Bool { slot == 2 }
   public static let makesRemainders = true
   public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 1 ? .fixed : .carried }
 

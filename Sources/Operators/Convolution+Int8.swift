@@ -49,8 +49,22 @@ struct Requantization: Sendable {
     self.multiplier = multiplier
   }
 
+  /// The same for the plane of the input's remainders, a map of uint8 with the zero point 128 and steps of 1/256 of the
+  /// input's: what it makes of the weights is added, in float, to what the input makes of them.
+  func ofRemainders(weightSums: [Int]) -> RemainderRequantization {
+    RemainderRequantization(
+      bias: bias.indices.map { $0 < weightSums.count ? Int32(truncatingIfNeeded: -128 * weightSums[$0]) : 0 },
+      multiplier: multiplier.map { $0 / 256 })
+  }
+
   var outputZeroPoint: Int32 { Int32(output.quantization?.zeroPoint ?? 0) }
   var outputMinimum: Int32 { relu ? outputZeroPoint : 0 }
+}
+
+/// Bias and multiplier, padded alike, for a convolution of remainders.
+struct RemainderRequantization: Sendable {
+  let bias: [Int32]
+  let multiplier: [Float]
 }
 
 /// Dense and grouped int8 convolution by indirection: the kernel reads the map where it lies, through a table of offsets.
@@ -58,6 +72,8 @@ struct Int8Convolution: PreparedOperator {
   let op: Convolution
   let kernels: KernelSet
   let requantization: Requantization
+  /// Set where the input is read with its remainders.
+  let remainders: RemainderRequantization?
   let residual: ValueFormat?
   /// One packed matrix for each group, one after another.
   let packedWeights: PackedWeights<Int8>
@@ -79,6 +95,7 @@ struct Int8Convolution: PreparedOperator {
     let sums = try context.weightSums(weight)
     let copies =
       given.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
+      && context.inputFormats[0].isPlainUInt8
     if copies {
       let inputs = weight.shape[3]
       if let given = context.constants["padding_value"] {
@@ -97,6 +114,12 @@ struct Int8Convolution: PreparedOperator {
       paddingValue = nil
     }
     requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
+    if case .uint8WithRemainder = context.inputFormats[0] {
+      guard residual != .float32 else { throw .structure("a float residual cannot be added where remainders are read") }
+      remainders = requantization.ofRemainders(weightSums: sums)
+    } else {
+      remainders = nil
+    }
     (packedWeights, groupWeightByteCount) = Self.pack(
       merging.weights(weight, as: Int8.self), groups: op.groups, rowsAsTaps: copies)
   }

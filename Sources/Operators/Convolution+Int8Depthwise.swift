@@ -3,12 +3,15 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Depthwise int8 convolution: each channel with a filter of its own; one input, uint8 output.
+/// Depthwise int8 convolution: each channel with a filter of its own; one input, uint8 output. Where input or output have
+/// remainders, sums are put together in float.
 struct Int8DepthwiseConvolution: PreparedOperator {
   let op: Convolution
   let kernels: KernelSet
   let requantization: Requantization
   let packedWeights: PackedWeights<Int8>
+  /// Set where the input is read with its remainders.
+  let remainders: RemainderRequantization?
 
   init(_ op: Convolution, _ context: PreparationContext, input: QuantizationParameters) throws(GraphError) {
     self.op = op
@@ -19,6 +22,11 @@ struct Int8DepthwiseConvolution: PreparedOperator {
     let values = weight.elements(as: Int8.self)
     let sums = try context.weightSums(weight)
     requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
+    if case .uint8WithRemainder = context.inputFormats[0] {
+      remainders = requantization.ofRemainders(weightSums: sums)
+    } else {
+      remainders = nil
+    }
     packedWeights = PackedWeights<Int8>(count: quern_depthwise_packed_size(channels, taps)) { target in
       values.withUnsafeBufferPointer { quern_depthwise_pack($0.baseAddress, channels, taps, target) }
     }
@@ -31,22 +39,37 @@ struct Int8DepthwiseConvolution: PreparedOperator {
 
 private struct Int8DepthwisePlan: PlannedOperator {
   let prepared: Int8DepthwiseConvolution
+  let input: Shape
   let output: Shape
   let offsets: [Int32]
+  /// For the plane of remainders, where that is read.
+  let remainderOffsets: [Int32]?
+  let realStore: RealStore?
   let rowChunk: Int
-  let scratchByteCount = 0
+  private let workers: Int
 
   init(prepared: Int8DepthwiseConvolution, input: Shape, output: Shape, context: PlanningContext) throws(GraphError) {
     self.prepared = prepared
+    self.input = input
     self.output = output
-    let margin = ActivationLayout.marginByteCount(
-      shape: input, format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)))
-    offsets = try context.indirection(
-      prepared.op.window, input: input, output: output, pixelStride: input.channels,
-      outside: Int32(truncatingIfNeeded: -margin))
+    workers = context.workers
+    func offsets(ofRemainders: Bool) throws(GraphError) -> [Int32] {
+      try context.indirection(
+        prepared.op.window, input: input, output: output, pixelStride: input.channels,
+        outside: ActivationLayout.outsideOffset(shape: input, ofRemainders: ofRemainders))
+    }
+    self.offsets = try offsets(ofRemainders: false)
+    remainderOffsets = prepared.remainders == nil ? nil : try offsets(ofRemainders: true)
+    realStore =
+      prepared.remainders != nil || !prepared.requantization.output.isPlainUInt8
+      ? RealStore(prepared.requantization, kernels: prepared.kernels, channels: output.channels) : nil
     let rows = output.batch * output.height * output.width
     let pieces = context.workers > 1 ? 2 * context.workers : 1
     rowChunk = (rows + pieces - 1) / pieces
+  }
+
+  var scratchByteCount: Int {
+    realStore == nil ? 0 : workers * RealStore.scratchCount(channels: output.channels) * MemoryLayout<Float>.stride
   }
 
   func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
@@ -56,7 +79,7 @@ private struct Int8DepthwisePlan: PlannedOperator {
     offsets.withUnsafeBufferPointer { offsets in
       requantization.bias.withUnsafeBufferPointer { bias in
         requantization.multiplier.withUnsafeBufferPointer { multiplier in
-          team.forEach((rows + rowChunk - 1) / rowChunk) { piece, _ in
+          team.forEach((rows + rowChunk - 1) / rowChunk) { piece, worker in
             let first = piece * rowChunk
             var arguments = quern_depthwise_args()
             arguments.input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
@@ -69,10 +92,51 @@ private struct Int8DepthwisePlan: PlannedOperator {
             (arguments.output_min, arguments.output_max) = (requantization.outputMinimum, 255)
             arguments.output = buffers.output.assumingMemoryBound(to: UInt8.self) + first * output.channels
             arguments.output_stride = output.channels
-            prepared.kernels.depthwise.run(&arguments)
+            guard let realStore else { return prepared.kernels.depthwise.run(&arguments) }
+            let scratch =
+              buffers.scratch.assumingMemoryBound(to: Float.self)
+              + worker * RealStore.scratchCount(channels: output.channels)
+            runInFloat(arguments, firstRow: first, realStore, scratch: scratch)
           }
         }
       }
+    }
+  }
+
+  /// A piece, a few rows at a time: what remainders make of the weights, where they are read; what the levels do, on top of
+  /// it; and all of it stored.
+  private func runInFloat(
+    _ whole: quern_depthwise_args, firstRow: Int, _ realStore: RealStore, scratch: UnsafeMutablePointer<Float>
+  ) {
+    let (channels, taps) = (output.channels, whole.taps)
+    let step = RealStore.rows(channels: channels)
+    for first in stride(from: 0, to: whole.rows, by: step) {
+      var levels = whole
+      levels.rows = min(step, whole.rows - first)
+      levels.offsets += first * taps
+      levels.output_f32 = scratch
+      if let remainders = prepared.remainders, let remainderOffsets {
+        var rest = levels
+        rest.input += input.elementCount
+        remainders.bias.withUnsafeBufferPointer { bias in
+          remainders.multiplier.withUnsafeBufferPointer { multiplier in
+            remainderOffsets.withUnsafeBufferPointer { offsets in
+              (rest.bias, rest.multiplier) = (bias.baseAddress, multiplier.baseAddress)
+              rest.offsets = offsets.baseAddress.map { $0 + (firstRow + first) * taps }
+              prepared.kernels.depthwise.run(&rest)
+            }
+          }
+        }
+        levels.addend = UnsafePointer(scratch)
+      }
+      prepared.kernels.depthwise.run(&levels)
+      var place = quern_igemm_args()
+      place.output = UnsafeMutableRawPointer(whole.output + first * channels)
+      place.output_stride = channels
+      if !prepared.requantization.output.isPlainUInt8 {
+        place.output_remainder = whole.output + output.elementCount + first * channels
+      }
+      realStore.store(scratch, rows: levels.rows, channels: channels, as: place)
     }
   }
 }

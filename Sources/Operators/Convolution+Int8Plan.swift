@@ -14,6 +14,11 @@ struct Int8ConvolutionPlan: PlannedOperator {
   let tapBytes: Int
   /// `nil` for pointwise convolutions, which read row after row, unless their output is cropped to a smaller residual.
   let offsets: [Int32]?
+  /// The same for the plane of remainders, where that is read.
+  let remainderOffsets: [Int32]?
+  /// Stores what the two planes of such an input make together.
+  let realStore: RealStore?
+  private let workers: Int
   /// The copy with its padding, of a map with few channels.
   let paddedCopy: Shape?
   let rowChunk: Int
@@ -28,6 +33,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
     self.output = output
     rows = output.batch * output.height * output.width
     let window = prepared.op.window
+    workers = context.workers
     if prepared.paddingValue != nil {
       let padded = try Shape([
         input.batch, (output.height - 1) * window.strideHeight + window.height,
@@ -41,15 +47,13 @@ struct Int8ConvolutionPlan: PlannedOperator {
       (taps, tapBytes) = (window.height, window.width * input.channels)
     } else {
       paddedCopy = nil
-      let margin = ActivationLayout.marginByteCount(
-        shape: input, format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)))
-      offsets =
-        window.isPointwise && input.height == output.height && input.width == output.width
-        ? nil
-        : try context.indirection(
-          window, input: input, output: output, pixelStride: input.channels, outside: Int32(truncatingIfNeeded: -margin)
-        )
+      offsets = try Self.offsets(prepared, input, output, context, ofRemainders: false)
       (taps, tapBytes) = (window.taps, input.channels / prepared.op.groups)
+    }
+    remainderOffsets =
+      prepared.remainders == nil ? nil : try Self.offsets(prepared, input, output, context, ofRemainders: true)
+    realStore = prepared.remainders.map { _ in
+      RealStore(prepared.requantization, kernels: prepared.kernels, channels: output.channels)
     }
     let groupOutputs = output.channels / prepared.op.groups
     if let residual, residual != output {
@@ -59,6 +63,16 @@ struct Int8ConvolutionPlan: PlannedOperator {
     }
     (rowChunk, channelChunk) = Self.split(
       rows: rows, channels: groupOutputs, depth: taps * tapBytes, groups: prepared.op.groups, workers: context.workers)
+  }
+
+  private static func offsets(
+    _ prepared: Int8Convolution, _ input: Shape, _ output: Shape, _ context: PlanningContext, ofRemainders: Bool
+  ) throws(GraphError) -> [Int32]? {
+    let window = prepared.op.window
+    if window.isPointwise && input.height == output.height && input.width == output.width { return nil }
+    return try context.indirection(
+      window, input: input, output: output, pixelStride: input.channels,
+      outside: ActivationLayout.outsideOffset(shape: input, ofRemainders: ofRemainders))
   }
 
   /// Splits so that two pieces for each worker share as little as they can: by output channels where the weights are the
@@ -75,7 +89,8 @@ struct Int8ConvolutionPlan: PlannedOperator {
   }
 
   var scratchByteCount: Int {
-    paddedCopy.map { $0.elementCount + ActivationLayout.readableBytesBehind } ?? 0
+    if let paddedCopy { return paddedCopy.elementCount + ActivationLayout.readableBytesBehind }
+    return realStore == nil ? 0 : workers * RealStore.scratchCount(channels: channelChunk) * MemoryLayout<Float>.stride
   }
 
   func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
@@ -90,16 +105,82 @@ struct Int8ConvolutionPlan: PlannedOperator {
     let rowPieces = (rows + rowChunk - 1) / rowChunk
     let channelPieces = (groupOutputs + channelChunk - 1) / channelChunk
     withArguments(source, buffers) { base in
-      team.forEach(groups * rowPieces * channelPieces) { index, _ in
+      team.forEach(groups * rowPieces * channelPieces) { index, worker in
         let group = index / (rowPieces * channelPieces)
         let piece = index % (rowPieces * channelPieces)
         var arguments = base
         select(
           group: group, firstRow: piece / channelPieces * rowChunk, firstChannel: piece % channelPieces * channelChunk,
           in: &arguments)
-        prepared.kernels.igemm.run(&arguments)
+        guard let realStore, let remainders = prepared.remainders else { return prepared.kernels.igemm.run(&arguments) }
+        let scratch =
+          buffers.scratch.assumingMemoryBound(to: Float.self)
+          + worker * RealStore.scratchCount(channels: channelChunk)
+        let place = Place(
+          firstRow: piece / channelPieces * rowChunk,
+          channel: group * groupOutputs + piece % channelPieces * channelChunk)
+        runInTwoPlanes(arguments, place, realStore, remainders, scratch: scratch)
       }
     }
+  }
+
+  /// The first row and the first of all output channels of a piece.
+  private struct Place {
+    let firstRow: Int
+    let channel: Int
+  }
+
+  /// A piece whose input is read with its remainders: what they make of the weights, then what the levels do on top of
+  /// it, in float, a few rows at a time so that the floats stay in cache.
+  private func runInTwoPlanes(
+    _ whole: quern_igemm_args, _ place: Place, _ realStore: RealStore, _ remainders: RemainderRequantization,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    let channels = whole.output_channels
+    let step = RealStore.rows(channels: channels)
+    for first in stride(from: 0, to: whole.rows, by: step) {
+      var target = whole
+      advance(&target, rows: first)
+      let rows = min(step, whole.rows - first)
+      var levels = target
+      (levels.rows, levels.store, levels.relu) = (rows, Int32(QUERN_STORE_F32), 0)
+      (levels.output, levels.output_stride, levels.output_remainder) = (UnsafeMutableRawPointer(scratch), channels, nil)
+      (levels.residual, levels.residual_remainder, levels.residual_f32) = (nil, nil, nil)
+      levels.residual_stride = channels
+      var rest = levels
+      rest.input += input.elementCount
+      remainders.bias.withUnsafeBufferPointer { bias in
+        remainders.multiplier.withUnsafeBufferPointer { multiplier in
+          rest.bias = bias.baseAddress.map { $0 + place.channel }
+          rest.multiplier = multiplier.baseAddress.map { $0 + place.channel }
+          if let remainderOffsets {
+            remainderOffsets.withUnsafeBufferPointer {
+              rest.offsets = $0.baseAddress.map { $0 + (place.firstRow + first) * taps }
+              prepared.kernels.igemm.run(&rest)
+            }
+          } else {
+            prepared.kernels.igemm.run(&rest)
+          }
+        }
+      }
+      levels.residual_f32 = UnsafePointer(scratch)
+      prepared.kernels.igemm.run(&levels)
+      realStore.store(scratch, rows: rows, channels: channels, as: target)
+    }
+  }
+
+  /// Moves the arguments of a piece down by some rows.
+  private func advance(_ arguments: inout quern_igemm_args, rows: Int) {
+    if arguments.offsets != nil {
+      arguments.offsets += rows * taps
+    } else {
+      arguments.input += rows * input.channels
+    }
+    let element = rows * arguments.output_stride
+    arguments.output += element * (requantization.output == .float32 ? 4 : 1)
+    if arguments.output_remainder != nil { arguments.output_remainder += element }
+    if arguments.residual != nil { arguments.residual += rows * arguments.residual_stride }
+    if arguments.residual_remainder != nil { arguments.residual_remainder += rows * arguments.residual_stride }
   }
 
   /// The arguments for all rows and channels of the first group.
@@ -118,7 +199,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
     (arguments.output_min, arguments.output_max) = (requantization.outputMinimum, 255)
     arguments.store = Int32(requantization.output == .float32 ? QUERN_STORE_F32 : QUERN_STORE_U8)
     if case .uint8WithRemainder = requantization.output {
-      arguments.output_remainder = buffers.output.assumingMemoryBound(to: Int8.self) + output.elementCount
+      arguments.output_remainder = buffers.output.assumingMemoryBound(to: UInt8.self) + output.elementCount
     }
     if let format = prepared.residual, let residual { setResidual(buffers.inputs[1], format, residual, in: &arguments) }
     arguments.residual_stride = output.channels
@@ -145,7 +226,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
     arguments.residual_multiplier = parameters.scale / (requantization.output.quantization?.scale ?? 1)
     arguments.residual_zero_point = Int32(parameters.zeroPoint)
     if case .uint8WithRemainder = format {
-      arguments.residual_remainder = map.assumingMemoryBound(to: Int8.self) + shape.elementCount
+      arguments.residual_remainder = map.assumingMemoryBound(to: UInt8.self) + shape.elementCount
     }
   }
 

@@ -16,6 +16,8 @@ public struct Convolution: Operator {
   public var window: Window
   public var groups: Int
   public var activation: ActivationFunction
+  /// Whether a uint8 input is read with its remainders: as 16 bits, at the cost of a second pass over the weights.
+  public var readsInputRemainder = false
 
   public init(window: Window, groups: Int = 1, activation: ActivationFunction = .none) {
     self.window = window
@@ -28,12 +30,18 @@ public struct Convolution: Operator {
     groups = try attributes.int("groups")
     activation = try ActivationFunction(attributes: attributes)
     guard groups >= 1 else { throw .attribute(name: "groups", expected: "at least 1") }
+    switch attributes["input_remainder"] {
+    case nil: readsInputRemainder = false
+    case .int(1): readsInputRemainder = true
+    default: throw .attribute(name: "input_remainder", expected: "1 or absent")
+    }
   }
 
   public var attributes: Attributes {
     var result = window.attributes
     result["groups"] = .int(groups)
     result["activation"] = .string(activation.rawValue)
+    if readsInputRemainder { result["input_remainder"] = .int(1) }
     return result
   }
 
@@ -82,11 +90,13 @@ public struct Convolution: Operator {
 
   /// The same with fewer groups, for weights that are merged alike.
   func merging(_ merging: GroupMerging) -> Convolution {
-    Convolution(window: window, groups: merging.groups, activation: activation)
+    var result = self
+    result.groups = merging.groups
+    return result
   }
 
   /// The residual is added to the accumulators before they are rounded.
-  public static func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 }
+  public func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 || readsInputRemainder }
   public static let makesRemainders = true
 
   public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 0 ? .weighted : .carried }
@@ -121,8 +131,8 @@ extension Convolution: RunnableOperator {
     let weight = try context.constant("weight", .int8, rank: 4)
     let length = weight.elementCount / weight.shape[0]
     guard length <= 65536 else { throw .constant(role: "weight", problem: "sums \(length) products, over 65536") }
-    // The depthwise kernels only make uint8; what else there is runs as a grouped convolution.
-    if isDepthwise(weight: weight.shape), context.inputFormats.count == 1, case .uint8 = context.outputFormat,
+    // The depthwise kernels take no residual and make no floats; what else there is runs as a grouped convolution.
+    if isDepthwise(weight: weight.shape), context.inputFormats.count == 1, context.outputFormat != .float32,
       context.constants["padding_value"] == nil
     {
       return try Int8DepthwiseConvolution(self, context, input: input)

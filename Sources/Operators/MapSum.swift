@@ -67,7 +67,7 @@ private struct MapSum: @unchecked Sendable {
     case .uint8: whole.output = output.assumingMemoryBound(to: UInt8.self)
     case .uint8WithRemainder:
       whole.output = output.assumingMemoryBound(to: UInt8.self)
-      whole.output_remainder = output.assumingMemoryBound(to: Int8.self) + shape.elementCount
+      whole.output_remainder = output.assumingMemoryBound(to: UInt8.self) + shape.elementCount
     }
   }
 
@@ -79,7 +79,7 @@ private struct MapSum: @unchecked Sendable {
     whole.map = map.assumingMemoryBound(to: UInt8.self)
     whole.map_zero_point = Int32(parameters.zeroPoint)
     if case .uint8WithRemainder = format {
-      whole.map_remainder = map.assumingMemoryBound(to: Int8.self) + shape.elementCount
+      whole.map_remainder = map.assumingMemoryBound(to: UInt8.self) + shape.elementCount
     }
   }
 
@@ -90,7 +90,7 @@ private struct MapSum: @unchecked Sendable {
     whole.residual_zero_point = Int32(parameters.zeroPoint)
     whole.residual_multiplier = parameters.scale / outputScale
     if case .uint8WithRemainder = format {
-      whole.residual_remainder = map.assumingMemoryBound(to: Int8.self) + shape.elementCount
+      whole.residual_remainder = map.assumingMemoryBound(to: UInt8.self) + shape.elementCount
     }
   }
 

@@ -60,12 +60,34 @@ public enum ActivationLayout {
   public static let alignment = 64
   public static let readableBytesBehind = 64
 
-  /// Bytes before the first element: the zero point for one pixel of a uint8 map, nothing for float.
+  /// Bytes before the first element: the zero point for one pixel of a uint8 map, nothing for float. Before that of a map
+  /// with remainders, one pixel of remainders that are zero.
   public static func marginByteCount(shape: Shape, format: ValueFormat) -> Int {
+    let pixel = roundUp(shape.channels, to: alignment)
     switch format {
-    case .float32: 0
-    case .uint8, .uint8WithRemainder: roundUp(shape.channels, to: alignment)
+    case .float32: return 0
+    case .uint8: return pixel
+    case .uint8WithRemainder: return 2 * pixel
     }
+  }
+
+  /// The byte that every remainder is moved by, so that it is no sign: a remainder of zero.
+  public static let remainderZeroPoint: UInt8 = 128
+
+  /// Fills the margin before a map at `address`.
+  public static func writeMargin(before address: UnsafeMutableRawPointer, shape: Shape, format: ValueFormat) {
+    guard let parameters = format.quantization else { return }
+    let pixel = roundUp(shape.channels, to: alignment)
+    (address - pixel).initializeMemory(as: UInt8.self, repeating: parameters.zeroPoint, count: pixel)
+    guard case .uint8WithRemainder = format else { return }
+    (address - 2 * pixel).initializeMemory(as: UInt8.self, repeating: remainderZeroPoint, count: pixel)
+  }
+
+  /// From the first element of a map to a pixel of zeros, for taps outside it; from the first remainder where
+  /// `ofRemainders`.
+  static func outsideOffset(shape: Shape, ofRemainders: Bool) -> Int32 {
+    let pixel = roundUp(shape.channels, to: alignment)
+    return Int32(truncatingIfNeeded: ofRemainders ? -(shape.elementCount + 2 * pixel) : -pixel)
   }
 
   public static func roundUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }

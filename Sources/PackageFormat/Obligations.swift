@@ -7,7 +7,10 @@ package struct Obligations: OptionSet, Hashable, Sendable {
   /// Values of the graph have remainders.
   static let remainders = Obligations(rawValue: 1)
 
-  static let known: Obligations = [.remainders]
+  /// Convolutions read the remainders of their inputs.
+  static let readRemainders = Obligations(rawValue: 2)
+
+  static let known: Obligations = [.remainders, .readRemainders]
 
   package init(rawValue: UInt64) { self.rawValue = rawValue }
 
@@ -15,9 +18,11 @@ package struct Obligations: OptionSet, Hashable, Sendable {
   init(_ graph: GraphRecord) {
     let formats = [graph.inputFormat] + graph.nodes.map(\.format)
     let hasRemainders = formats.contains { if case .uint8WithRemainder = $0 { true } else { false } }
+    let readsThem = graph.nodes.contains { $0.attributes["input_remainder"] != nil }
     self = hasRemainders ? .remainders : []
+    if readsThem { insert(.readRemainders) }
   }
 
   /// The first minor version that knows them.
-  var minorVersion: Int { contains(.remainders) ? 1 : 0 }
+  var minorVersion: Int { contains(.readRemainders) ? 2 : contains(.remainders) ? 1 : 0 }
 }

@@ -40,7 +40,7 @@ public struct ChannelEqualizer: Sendable {
       return (consumers[node.output] ?? []).contains { reader in
         let reader = graph.nodes[reader]
         return reader.inputs.indices.contains { slot in
-          reader.inputs[slot] == node.output && !type(of: reader.op).readsRemainder(ofInput: slot)
+          reader.inputs[slot] == node.output && !reader.op.readsRemainder(ofInput: slot)
             && reader.op.channelRule(ofInput: slot) != .carriedSideBySide
         }
       }

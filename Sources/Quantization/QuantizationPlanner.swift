@@ -79,7 +79,7 @@ public struct QuantizationPlanner: Sendable {
       let reads = (consumers[node.output] ?? []).flatMap { reader in
         let reader = graph.nodes[reader]
         return reader.inputs.indices.filter { reader.inputs[$0] == node.output }
-          .map { type(of: reader.op).readsRemainder(ofInput: $0) }
+          .map { reader.op.readsRemainder(ofInput: $0) }
       }
       if reads.contains(true) { result[node.output] = reads.contains(false) ? .bySome : .byAll }
     }

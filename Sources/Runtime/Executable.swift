@@ -74,7 +74,7 @@ extension Graph {
   fileprivate func inputFormats(of node: Node) -> [ValueFormat] {
     node.inputs.enumerated().map { slot, value in
       let format = format(of: value)
-      return type(of: node.op).readsRemainder(ofInput: slot) ? format : format.withoutRemainder
+      return node.op.readsRemainder(ofInput: slot) ? format : format.withoutRemainder
     }
   }
 }

@@ -143,12 +143,10 @@ public final class Session {
   /// Bytes of activations and scratch held at the moment.
   public var arenaByteCount: Int { arenas.reduce(0) { $0 + $1.memory.count } }
 
-  /// Fills the margin before a uint8 map with its zero point; other values that had these bytes may have changed them.
+  /// Other values that had these bytes may have changed them.
   private func writeMargin(of value: ValueID, _ plan: Plan, at address: UnsafeMutableRawPointer) {
-    let format = executable.graph.format(of: value)
-    guard let parameters = format.quantization, let shape = plan.shapes[value.index] else { return }
-    let margin = ActivationLayout.marginByteCount(shape: shape, format: format)
-    (address - margin).initializeMemory(as: UInt8.self, repeating: parameters.zeroPoint, count: margin)
+    guard let shape = plan.shapes[value.index] else { return }
+    ActivationLayout.writeMargin(before: address, shape: shape, format: executable.graph.format(of: value))
   }
 
   private struct PlanKey: Hashable {

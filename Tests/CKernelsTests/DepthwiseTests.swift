@@ -10,6 +10,8 @@ private struct DepthwiseProblem {
   var bias: [Int32]
   var multiplier: [Float]
   var range: OutputRange
+  /// [rows] of channels and padding, or empty.
+  var addend: [Float] = []
   let outputPadding = 3
   /// What kernels may read past the channels of a tap.
   private static let readableBytesBehind = 63
@@ -28,27 +30,38 @@ private struct DepthwiseProblem {
     multiplier = random.floats(padded, in: 0...(Bool.random(using: &random) ? 0.01 : 10))
     if seed % 5 == 0 { multiplier[0] = .nan }
     range = OutputRange(using: &random)
+    if seed % 3 == 0 { addend = random.floats(rows * (channels + outputPadding), in: -50...50) }
   }
 
-  func expected() -> [UInt8] {
+  private func eachOutput<Value>(_ untouched: Value, _ store: (Float) -> Value) -> [Value] {
     let stride = channels + outputPadding
-    var output = [UInt8](repeating: 0xA5, count: rows * stride)
+    var output = [Value](repeating: untouched, count: rows * stride)
     for row in 0..<rows {
       for c in 0..<channels {
         var sum = Int64(bias[c])
         for t in 0..<taps { sum += Int64(input[Int(offsets[row * taps + t]) + c]) * Int64(weights[c * taps + t]) }
-        output[row * stride + c] = requantised(
-          Float(Int32(sum)) * multiplier[c], zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: range.maximum)
+        let real = Float(Int32(sum)) * multiplier[c]
+        output[row * stride + c] = store(addend.isEmpty ? real : real + addend[row * stride + c])
       }
     }
     return output
   }
 
-  func run(_ kernel: quern_depthwise_kernel) -> [UInt8] {
+  func expected() -> [UInt8] {
+    eachOutput(0xA5) {
+      requantised($0, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: range.maximum)
+    }
+  }
+
+  func expectedFloats() -> [Float] { eachOutput(-12345) { $0 } }
+
+  func run(_ kernel: quern_depthwise_kernel) -> (bytes: [UInt8], floats: [Float]) {
     var packed = [Int8](repeating: 99, count: quern_depthwise_packed_size(channels, taps))
     quern_depthwise_pack(weights, channels, taps, &packed)
     let output = GuardedBuffer([UInt8](repeating: 0xA5, count: rows * (channels + outputPadding)))
+    let floats = GuardedBuffer([Float](repeating: -12345, count: rows * (channels + outputPadding)))
     let buffers = (
+      addend: GuardedBuffer(addend),
       input: GuardedBuffer(input), offsets: GuardedBuffer(offsets), weights: GuardedBuffer(packed),
       bias: GuardedBuffer(bias), multiplier: GuardedBuffer(multiplier)
     )
@@ -67,9 +80,12 @@ private struct DepthwiseProblem {
       arguments.output_max = range.maximum
       arguments.output = output.pointer
       arguments.output_stride = channels + outputPadding
+      arguments.addend = addend.isEmpty ? nil : UnsafePointer(buffers.addend.pointer)
+      kernel.run(&arguments)
+      arguments.output_f32 = floats.pointer
       kernel.run(&arguments)
     }
-    return output.values
+    return (output.values, floats.values)
   }
 }
 
@@ -77,8 +93,10 @@ private struct DepthwiseProblem {
   private func check(seed: UInt64, rows: Int, taps: Int, channels: Int) {
     let problem = DepthwiseProblem(seed: seed, rows: rows, taps: taps, channels: channels)
     for (name, kernel) in depthwiseTiers {
-      let difference = firstDifference(problem.run(kernel), problem.expected())
-      #expect(difference == nil, "\(name), seed \(seed): \(rows) rows, \(taps) taps, \(channels) channels")
+      let result = problem.run(kernel)
+      let what = "\(name), seed \(seed): \(rows) rows, \(taps) taps, \(channels) channels"
+      #expect(firstDifference(result.bytes, problem.expected()) == nil, "\(what)")
+      #expect(firstDifference(result.floats, problem.expectedFloats()) == nil, "\(what), floats")
     }
   }
 

@@ -21,7 +21,7 @@ struct IgemmProblem: CustomStringConvertible {
   var range: OutputRange
   var residual: Residual
   var residualBytes: [UInt8]
-  var residualRemainders: [Int8]
+  var residualRemainders: [UInt8]
   var residualFloats: [Float]
   var residualMultiplier: Float
   var residualZeroPoint: Int32
@@ -48,7 +48,7 @@ struct IgemmProblem: CustomStringConvertible {
     residual = Residual.allCases.randomElement(using: &random) ?? .none
     let residualCount = rows * (channels + residualPadding) - residualPadding
     residualBytes = random.bytes(residualCount)
-    residualRemainders = random.bytes(residualCount).map { Int8(bitPattern: $0) }
+    residualRemainders = random.bytes(residualCount)
     residualFloats = random.floats(residualCount, in: -100...100)
     for special in [Float.nan, .infinity, -.infinity, -0.0] where Bool.random(using: &random) {
       residualFloats[Int.random(in: 0..<residualCount, using: &random)] = special
@@ -103,7 +103,7 @@ struct IgemmProblem: CustomStringConvertible {
     }
   }
 
-  func expectedRemainders() -> [Int8] {
+  func expectedRemainders() -> [UInt8] {
     eachOutput(0x5A) {
       let q = requantised($0, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: range.maximum)
       return remainder($0, q, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: range.maximum)
@@ -121,10 +121,10 @@ struct IgemmProblem: CustomStringConvertible {
   }
 
   /// The bytes, with their remainders where they are wanted, or the floats that a kernel gives.
-  func run(_ kernel: quern_igemm_kernel) -> (bytes: [UInt8], remainders: [Int8], floats: [Float]) {
+  func run(_ kernel: quern_igemm_kernel) -> (bytes: [UInt8], remainders: [UInt8], floats: [Float]) {
     let stride = channels + outputPadding
     let bytes = GuardedBuffer([UInt8](repeating: 0xA5, count: storesFloat ? 0 : rows * stride))
-    let remainders = GuardedBuffer([Int8](repeating: 0x5A, count: storesRemainders ? rows * stride : 0))
+    let remainders = GuardedBuffer([UInt8](repeating: 0x5A, count: storesRemainders ? rows * stride : 0))
     let floats = GuardedBuffer([Float](repeating: -12345, count: storesFloat ? rows * stride : 0))
     let buffers = (
       input: GuardedBuffer(input), offsets: GuardedBuffer(offsets ?? []), weights: GuardedBuffer(packedWeights()),

@@ -134,14 +134,14 @@ import Testing
     let rows = 5
     let count = rows * channels
     let (map, residual) = (random.bytes(count), random.bytes(count))
-    let mapRemainders = random.bytes(count).map { Int8(bitPattern: $0) }
-    let residualRemainders = random.bytes(count).map { Int8(bitPattern: $0) }
+    let mapRemainders = random.bytes(count)
+    let residualRemainders = random.bytes(count)
     let reals = random.floats(count, in: -90...90)
     var factors = random.floats(channels, in: -2...2)
     if channels > 8 { factors[3] = .nan }
     let range = OutputRange(using: &random)
     let (za, zr, mr) = (Int32(77), Int32(5), Float(0.37))
-    func term(_ q: UInt8, _ rest: Int8, _ zero: Int32, _ factor: Float, _ hasRemainder: Bool) -> Float {
+    func term(_ q: UInt8, _ rest: UInt8, _ zero: Int32, _ factor: Float, _ hasRemainder: Bool) -> Float {
       hasRemainder ? scaledLevel(q, rest, zeroPoint: zero, factor: factor) : Float(Int32(q) - zero) * factor
     }
     let sums = (0..<count).map { index in
@@ -162,7 +162,7 @@ import Testing
       let (a, f, r, x) = (GuardedBuffer(map), GuardedBuffer(factors), GuardedBuffer(residual), GuardedBuffer(reals))
       let (ra, rr) = (GuardedBuffer(mapRemainders), GuardedBuffer(residualRemainders))
       let (q, e) = (
-        GuardedBuffer([UInt8](repeating: 0xA5, count: count)), GuardedBuffer([Int8](repeating: 1, count: count))
+        GuardedBuffer([UInt8](repeating: 0xA5, count: count)), GuardedBuffer([UInt8](repeating: 1, count: count))
       )
       let y = GuardedBuffer([Float](repeating: -12345, count: count))
       withExtendedLifetime((a, f, r, x, ra, rr)) {

@@ -7,17 +7,17 @@ func requantised(_ real: Float, zeroPoint: Int32, minimum: Int32, maximum: Int32
 }
 
 /// What that rounding leaves over, from quern_igemm.h alone.
-func remainder(_ real: Float, _ q: UInt8, zeroPoint: Int32, minimum: Int32, maximum: Int32) -> Int8 {
+func remainder(_ real: Float, _ q: UInt8, zeroPoint: Int32, minimum: Int32, maximum: Int32) -> UInt8 {
   let (low, high) = (Float(minimum - zeroPoint), Float(maximum - zeroPoint))
   var value = real > low ? real : low
   value = value < high ? value : high
   let rest = (value - Float(Int32(q) - zeroPoint)) * 256
-  return Int8(min(Int32(rest.rounded(.toNearestOrEven)), 127))
+  return UInt8(min(Int32(rest.rounded(.toNearestOrEven)), 127) + 128)
 }
 
 /// A level with its remainder times a factor.
-func scaledLevel(_ q: UInt8, _ remainder: Int8, zeroPoint: Int32, factor: Float) -> Float {
-  Float(256 * (Int32(q) - zeroPoint) + Int32(remainder)) * (factor / 256)
+func scaledLevel(_ q: UInt8, _ remainder: UInt8, zeroPoint: Int32, factor: Float) -> Float {
+  Float(256 * (Int32(q) - zeroPoint) + Int32(remainder) - 128) * (factor / 256)
 }
 
 /// Zero point and bounds, at times far from those of real layers.

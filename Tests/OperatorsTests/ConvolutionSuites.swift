@@ -58,15 +58,18 @@ enum ConvolutionSuites {
     return try Problem(float: geometry.op, inputs, constants: constants)
   }
 
-  static func int8(_ random: inout SplitMix64, _ kind: Kind) -> Problem {
-    let geometry = geometry(&random, kind)
+  static func int8(_ random: inout SplitMix64, _ kind: Kind, readsRemainders: Bool = false) -> Problem {
+    var geometry = geometry(&random, kind)
+    geometry.op.readsInputRemainder = readsRemainders
     let (weight, channels) = (geometry.weight, geometry.weight[0])
     let isFirst = kind == .first && random.chance(0.7)
-    var inputs = [Activation.random(geometry.input, isFirst ? pixels : Suites.uint8(&random), &random)]
+    var format = isFirst ? pixels : Suites.uint8(&random)
+    if readsRemainders, let parameters = format.quantization { format = .uint8WithRemainder(parameters) }
+    var inputs = [Activation.random(geometry.input, format, &random)]
     var constants = ["weight": Tensor(random.weights(weight.elementCount), shape: weight)]
     if random.chance(0.15) {
       // The largest sums there are.
-      inputs[0].elements = .uint8([UInt8](repeating: 255, count: geometry.input.elementCount))
+      inputs[0].elements = .uint8([UInt8](repeating: 255, count: inputs[0].elements.count))
       constants["weight"] = Tensor(
         [Int8](repeating: random.pick([127, -127]), count: weight.elementCount), shape: weight)
     }
@@ -84,7 +87,7 @@ enum ConvolutionSuites {
       isFloat ? .float32 : Suites.withRemainder(Suites.uint8(&random, scale: spread * 0.3...spread * 3), &random)
     if random.chance(0.4) {
       let format: ValueFormat =
-        isFloat && random.chance(0.5)
+        isFloat && !readsRemainders && random.chance(0.5)
         ? .float32 : Suites.withRemainder(Suites.uint8(&random, scale: spread * 0.3...spread * 3), &random)
       inputs.append(Activation.random(residualShape(geometry.output, &random), format, &random))
     }
@@ -106,6 +109,6 @@ enum ConvolutionSuites {
   private static let pixels = ValueFormat.uint8(QuantizationParameters(scale: 1, zeroPoint: 0))
 
   private static func inputScale(_ format: ValueFormat) -> Float {
-    if case .uint8(let p) = format { p.scale } else { 1 }
+    format.quantization?.scale ?? 1
   }
 }

@@ -16,6 +16,15 @@ enum Suites {
       ("convolution, int8", Convolution.wireName, { ConvolutionSuites.int8(&$0, .any) }),
       ("convolution, int8 depthwise", Convolution.wireName, { ConvolutionSuites.int8(&$0, .depthwise) }),
       ("convolution, int8 pointwise", Convolution.wireName, { ConvolutionSuites.int8(&$0, .pointwise) }),
+      ("convolution, 16 bits", Convolution.wireName, { ConvolutionSuites.int8(&$0, .any, readsRemainders: true) }),
+      (
+        "convolution, 16 bits depthwise", Convolution.wireName,
+        { ConvolutionSuites.int8(&$0, .depthwise, readsRemainders: true) }
+      ),
+      (
+        "convolution, 16 bits pointwise", Convolution.wireName,
+        { ConvolutionSuites.int8(&$0, .pointwise, readsRemainders: true) }
+      ),
       ("convolution, int8 first", Convolution.wireName, { ConvolutionSuites.int8(&$0, .first) }),
       ("GeM pooling, float", GeneralizedMeanPooling.wireName, floatPooling),
       ("GeM pooling, int8", GeneralizedMeanPooling.wireName, int8Pooling),

@@ -4,7 +4,7 @@ import Tensors
 /// The elements of an activation in the format it is held in; equal means equal bits.
 public enum Elements: Equatable, Sendable {
   case float([Float])
-  /// Levels, and behind them the bits of the remainders where the format has any.
+  /// Levels, and behind them the remainders plus 128 where the format has any.
   case uint8([UInt8])
 
   public var count: Int {
@@ -30,7 +30,7 @@ public enum Elements: Equatable, Sendable {
       levels.map { Double(p.scale) * Double(Int($0) - Int(p.zeroPoint)) }
     case (.uint8(let planes), .uint8WithRemainder(let p)):
       (0..<planes.count / 2).map { index in
-        let remainder = Double(Int8(bitPattern: planes[planes.count / 2 + index])) / 256
+        let remainder = Double(Int(planes[planes.count / 2 + index]) - 128) / 256
         return Double(p.scale) * (Double(Int(planes[index]) - Int(p.zeroPoint)) + remainder)
       }
     case (.uint8(let levels), .float32): levels.map { Double($0) }

@@ -15,13 +15,13 @@ public enum Int8Reference {
     return UInt8(q < 255 ? q : 255)
   }
 
-  /// What rounding `real` to `q` leaves over ("Remainders"), as its bits.
+  /// What rounding `real` to `q` leaves over ("Remainders"), as it is held: plus 128.
   static func remainder(_ real: Float, _ q: UInt8, zeroPoint: UInt8, low: Int64) -> UInt8 {
     let (least, greatest) = (Float(low - Int64(zeroPoint)), Float(255 - Int64(zeroPoint)))
     var value: Float = real > least ? real : least
     value = value < greatest ? value : greatest
     let rest = (value - Float(Int64(q) - Int64(zeroPoint))) * 256
-    return UInt8(bitPattern: Int8(min(Int64(rest.rounded(.toNearestOrEven)), 127)))
+    return UInt8(min(Int64(rest.rounded(.toNearestOrEven)), 127) + 128)
   }
 
   /// Real values in steps of `format`'s scale (in real units for float32) in that format, with an optional ReLU.
@@ -39,9 +39,11 @@ public enum Int8Reference {
   public static func convolution(
     _ op: Convolution, _ inputs: [Activation], outputFormat: ValueFormat, constants: [String: Tensor]
   ) -> (shape: Shape, elements: Elements) {
-    guard case .uint8(let x) = inputs[0].format, case .uint8(let levels) = inputs[0].elements,
+    guard let x = inputs[0].format.quantization, case .uint8(let planes) = inputs[0].elements,
       let weight = constants["weight"]
     else { fatalError("no int8 convolution") }
+    let count = inputs[0].shape.elementCount
+    let (levels, rest) = (planes[..<count], op.readsInputRemainder ? planes[count...] : [])
     let (w, window, input) = (weight.elements(as: Int8.self), op.window, inputs[0].shape)
     let scales = constants["weight_scale"]!.elements(as: Float.self)
     let bias = constants["bias"]?.elements(as: Int32.self)
@@ -57,18 +59,25 @@ public enum Int8Reference {
       for n in 0..<outputs {
         let group = n / (outputs / op.groups)
         var sum = Int64(bias?[n] ?? 0)
+        var restSum = Int64(0)
         for (tap, pixel) in taps.enumerated() {
           for k in 0..<depth {
             let channel = group * depth + k
             let level =
               pixel.map { levels[$0 * input.channels + channel] } ?? padding?[channel] ?? x.zeroPoint
-            sum += (Int64(level) - Int64(x.zeroPoint)) * Int64(w[(n * taps.count + tap) * depth + k])
+            let product = Int64(w[(n * taps.count + tap) * depth + k])
+            sum += (Int64(level) - Int64(x.zeroPoint)) * product
+            if let pixel, !rest.isEmpty {
+              restSum += (Int64(rest[count + pixel * input.channels + channel]) - 128) * product
+            }
           }
         }
         let accumulator = Int32(truncatingIfNeeded: sum)
         let pixel = inputs.count > 1 ? CornerReference.pixel(position, of: shape, in: inputs[1].shape) : position
         let at = pixel * outputs + n
-        var real = Float(accumulator) * (x.scale * scales[n] / outputScale)
+        let multiplier = x.scale * scales[n] / outputScale
+        var real = Float(accumulator) * multiplier
+        if op.readsInputRemainder { real = real + Float(Int32(restSum)) * (multiplier / 256) }
         if inputs.count > 1 { real = real + residual(inputs[1], at, outputScale: outputScale) }
         reals.append(real)
       }
@@ -82,7 +91,7 @@ public enum Int8Reference {
     case (.uint8(let levels), .uint8(let r)):
       return Float(Int(levels[index]) - Int(r.zeroPoint)) * ratio(r.scale, outputScale)
     case (.uint8(let planes), .uint8WithRemainder(let r)):
-      let rest = Int(Int8(bitPattern: planes[planes.count / 2 + index]))
+      let rest = Int(planes[planes.count / 2 + index]) - 128
       return Float(256 * (Int(planes[index]) - Int(r.zeroPoint)) + rest) * (ratio(r.scale, outputScale) / 256)
     default: fatalError("no residual")
     }

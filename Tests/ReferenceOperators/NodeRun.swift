@@ -55,9 +55,7 @@ public struct NodeRun {
         values.withUnsafeBytes { contents.copyMemory(from: $0) }
       case .uint8(let levels):
         self.init(byteCount: levels.count, margin: margin)
-        if let p = activation.format.quantization {
-          for index in 0..<margin { memory[index] = p.zeroPoint }
-        }
+        ActivationLayout.writeMargin(before: start, shape: activation.shape, format: activation.format)
         levels.withUnsafeBytes { contents.copyMemory(from: $0) }
       }
     }

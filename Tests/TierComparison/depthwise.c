@@ -35,11 +35,16 @@ void compare_depthwise(uint64_t seed) {
   a.output_max = range.most;
   a.output_stride = a.channels + 3;
   describe("%zu rows, %zu taps, %zu channels", a.rows, a.taps, a.channels);
-  output out = make_output(U8, a.rows * a.output_stride);
+  output out = make_output(U8, a.rows * a.output_stride), reals = make_output(F32, a.rows * a.output_stride);
+  if (random_chance(&random, 2)) a.addend = guarded_floats(&random, a.rows * a.output_stride, -50, 50, 0);
   FOR_EACH_TIER(depthwise, {
     a.output = blank(&out, scalar);
     kernel->run(&a);
     scalar ? add_to_digest(&out) : compare(kernel->name, &out, "convolution");
+    a.output_f32 = blank(&reals, scalar);
+    kernel->run(&a);
+    scalar ? add_to_digest(&reals) : compare(kernel->name, &reals, "convolution to floats");
+    a.output_f32 = 0;
   })
 }
 

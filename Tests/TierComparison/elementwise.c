@@ -54,9 +54,9 @@ static void compare_scale(random_source *random, const operands *o, size_t rows,
   a.map = o->bytes;
   a.map_zero_point = o->za;
   if (random_chance(random, 3)) a.reals = o->floats;
-  if (random_chance(random, 2)) a.map_remainder = (const int8_t *)guarded_bytes(random, count, false);
+  if (random_chance(random, 2)) a.map_remainder = guarded_bytes(random, count, false);
   if (random_chance(random, 2)) a.residual = o->other_bytes;
-  if (random_chance(random, 2)) a.residual_remainder = (const int8_t *)guarded_bytes(random, count, false);
+  if (random_chance(random, 2)) a.residual_remainder = guarded_bytes(random, count, false);
   a.residual_zero_point = o->zb;
   a.residual_multiplier = o->mb;
   a.output_zero_point = o->range.zero_point;

@@ -32,7 +32,7 @@ static void set_epilogue(random_source *random, quern_igemm_args *a) {
   const int32_t residual = random_int(random, 0, 2);
   if (residual == 1) a->residual = guarded_bytes(random, count, false);
   if (residual == 1 && random_chance(random, 2)) {
-    a->residual_remainder = (const int8_t *)guarded_bytes(random, count, false);
+    a->residual_remainder = guarded_bytes(random, count, false);
   }
   if (residual == 2) a->residual_f32 = guarded_floats(random, count, -100, 100, 50);
 }

@@ -14,9 +14,14 @@ void quern_depthwise_scalar(const quern_depthwise_args *a) {
       for (size_t t = 0; t < a->taps; ++t) {
         acc += (uint32_t)((int32_t)(a->input + offsets[t])[c] * weights[t / 4 * 64 + t % 4]);
       }
-      const float real = (float)(int32_t)acc * a->multiplier[c];
-      a->output[row * a->output_stride + c] =
-          quern_requantise(real, a->output_zero_point, a->output_min, a->output_max);
+      const size_t at = row * a->output_stride + c;
+      float real = (float)(int32_t)acc * a->multiplier[c];
+      if (a->addend) real = real + a->addend[at];
+      if (a->output_f32) {
+        a->output_f32[at] = real;
+      } else {
+        a->output[at] = quern_requantise(real, a->output_zero_point, a->output_min, a->output_max);
+      }
     }
   }
 }

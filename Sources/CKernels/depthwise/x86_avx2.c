@@ -2,7 +2,7 @@
 
 #if defined(__x86_64__)
 
-#include "../requantise/x86_avx2.h"
+#include "x86_store.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
@@ -60,8 +60,7 @@ INLINE void run_tile(const quern_depthwise_args *a, const quern_bounds_256 *boun
   UNROLL for (int r = 0; r < R; ++r) {
     const __m256 low = real_values(acc[r], a->bias + channel, a->multiplier + channel);
     const __m256 high = real_values(acc[r] + 2, a->bias + channel + 8, a->multiplier + channel + 8);
-    uint8_t *y = a->output + (row + (size_t)r) * a->output_stride + channel;
-    quern_store_bytes_128(y, quern_requantise_256(low, high, bounds), count);
+    quern_depthwise_store_256(a, bounds, low, high, row + (size_t)r, channel, count);
   }
 }
 

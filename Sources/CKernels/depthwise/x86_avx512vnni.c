@@ -107,6 +107,36 @@ INLINE void store_rows(uint8_t *y, size_t stride, __m512i bytes, size_t count, s
   }
 }
 
+// The same for floats: `real` are as the sums are, number i holding in lane l the channels 16 l + 4 i to 16 l + 4 i + 3.
+INLINE void store_floats(const quern_depthwise_args *a, const __m512 *real, size_t at, size_t count, size_t left, int rows) {
+  const quad lanes = transpose_lanes((quad){{_mm512_castps_si512(real[0]), _mm512_castps_si512(real[1]),
+                                             _mm512_castps_si512(real[2]), _mm512_castps_si512(real[3])}});
+  const int blocks = 4 / rows; // of 16 channels, of a row
+  UNROLL for (int i = 0; i < 4; ++i) {
+    const size_t row = (size_t)(i / blocks), first = (size_t)(i % blocks) * 16;
+    if (row >= left || first >= count) continue;
+    const __mmask16 mask = count - first >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (count - first)) - 1);
+    const size_t to = at + row * a->output_stride + first;
+    __m512 y = _mm512_castsi512_ps(lanes.v[i]);
+    if (a->addend) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, a->addend + to));
+    _mm512_mask_storeu_ps(a->output_f32 + to, mask, y);
+  }
+}
+
+// The addend in the order of the sums.
+INLINE void add_floats(const quern_depthwise_args *a, __m512 *real, size_t at, size_t count, size_t left, int rows) {
+  const int blocks = 4 / rows;
+  quad lanes;
+  UNROLL for (int i = 0; i < 4; ++i) {
+    const size_t row = (size_t)(i / blocks), first = (size_t)(i % blocks) * 16;
+    const size_t there = row >= left || first >= count ? 0 : count - first < 16 ? count - first : 16;
+    lanes.v[i] = _mm512_castps_si512(
+        _mm512_maskz_loadu_ps((__mmask16)((1u << there) - 1), a->addend + at + row * a->output_stride + first));
+  }
+  lanes = transpose_lanes(lanes);
+  UNROLL for (int i = 0; i < 4; ++i) real[i] = _mm512_add_ps(real[i], _mm512_castsi512_ps(lanes.v[i]));
+}
+
 // `vectors` vectors of `rows` rows each, from `row` on. Rows past the last are the last once more, and not stored.
 INLINE void run_tile(const quern_depthwise_args *a, const quern_bounds_512 *bounds, const panel *p, size_t row,
                      size_t channel, size_t count, int vectors, int rows) {
@@ -134,13 +164,20 @@ INLINE void run_tile(const quern_depthwise_args *a, const quern_bounds_512 *boun
   UNROLL for (int v = 0; v < vectors; ++v) {
     const size_t at = row + (size_t)(v * rows);
     if (at > last) return;
-    __m512i q[4];
+    const size_t to = at * a->output_stride + channel, left = last + 1 - at;
+    __m512 real[4];
     UNROLL for (int i = 0; i < 4; ++i) {
-      const __m512 real = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[v].v[i]), _mm512_castsi512_ps(p->multiplier.v[i]));
-      q[i] = quern_round_512(real, bounds);
+      real[i] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[v].v[i]), _mm512_castsi512_ps(p->multiplier.v[i]));
     }
-    store_rows(a->output + at * a->output_stride + channel, a->output_stride,
-               quern_pack_lanes_512(q[0], q[1], q[2], q[3], bounds), count, last + 1 - at, rows);
+    if (a->output_f32) {
+      store_floats(a, real, to, count, left, rows);
+      continue;
+    }
+    if (a->addend) add_floats(a, real, to, count, left, rows);
+    __m512i q[4];
+    UNROLL for (int i = 0; i < 4; ++i) q[i] = quern_round_512(real[i], bounds);
+    store_rows(a->output + to, a->output_stride,
+               quern_pack_lanes_512(q[0], q[1], q[2], q[3], bounds), count, left, rows);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "../requantise/x86_avx2.h"
 #include "../requantise/x86_avxvnni.h"
+#include "x86_store.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target(QUERN_AVXVNNI_TARGET))), apply_to = function)
@@ -38,6 +39,15 @@ INLINE void finish_pair(const quern_depthwise_args *a, const quern_bounds_256 *b
   UNROLL for (int i = 0; i < 4; ++i) {
     const __m256 multiplier = _mm256_castsi256_ps(twice(a->multiplier + channel + i * 4));
     real[i] = _mm256_mul_ps(_mm256_cvtepi32_ps(acc[i]), multiplier);
+  }
+  if (a->output_f32 || a->addend) {
+    // A lane is a row's four channels.
+    const __m256 low[2] = {_mm256_permute2f128_ps(real[0], real[1], 0x20), _mm256_permute2f128_ps(real[0], real[1], 0x31)};
+    const __m256 high[2] = {_mm256_permute2f128_ps(real[2], real[3], 0x20), _mm256_permute2f128_ps(real[2], real[3], 0x31)};
+    for (size_t r = 0; r < (rows > 1 ? 2 : 1); ++r) {
+      quern_depthwise_store_256(a, bounds, low[r], high[r], row + r, channel, count);
+    }
+    return;
   }
   const __m256i q = quern_requantise_lanes_256(real, bounds);
   uint8_t *y = a->output + row * a->output_stride + channel;

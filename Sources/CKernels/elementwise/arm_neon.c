@@ -27,10 +27,10 @@ INLINE quad scaled(const uint8_t *q, int32_t zero_point, quad factors) {
 }
 
 // The same, with remainders where those are not null.
-INLINE quad scaled_levels(const uint8_t *q, const int8_t *remainder, int32_t zero_point, quad factors) {
+INLINE quad scaled_levels(const uint8_t *q, const uint8_t *remainder, int32_t zero_point, quad factors) {
   if (!remainder) return scaled(q, zero_point, factors);
   quad real;
-  quern_scaled_fine_neon(vld1q_u8(q), vld1q_s8(remainder), zero_point, factors.v, real.v);
+  quern_scaled_fine_neon(vld1q_u8(q), vld1q_u8(remainder), zero_point, factors.v, real.v);
   return real;
 }
 
@@ -134,7 +134,7 @@ void quern_scale_neon(const quern_scale_args *a) {
         continue;
       }
       vst1q_u8(a->output + at, quern_requantise_neon(real.v, &bounds));
-      if (a->output_remainder) vst1q_s8(a->output_remainder + at, quern_remainder_neon(real.v, &bounds));
+      if (a->output_remainder) vst1q_u8(a->output_remainder + at, quern_remainder_neon(real.v, &bounds));
     }
     if (whole < a->channels) scale_rest(a, row, whole);
   }

@@ -80,13 +80,13 @@ void quern_requantize_avx2(const uint8_t *a, int32_t za, float ma, size_t count,
 }
 
 // 16 levels from their zero point times factors, with their remainders where those are not null.
-INLINE pair scaled_levels(const uint8_t *q, const int8_t *remainder, int32_t zero_point, pair factors) {
+INLINE pair scaled_levels(const uint8_t *q, const uint8_t *remainder, int32_t zero_point, pair factors) {
   const __m128i bytes = _mm_loadu_si128((const __m128i *)q);
   const __m256i zero = _mm256_set1_epi32(zero_point);
   __m256i low = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), zero);
   __m256i high = _mm256_sub_epi32(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes)), zero);
   if (remainder) {
-    const __m128i rest = _mm_loadu_si128((const __m128i *)remainder);
+    const __m128i rest = _mm_xor_si128(_mm_loadu_si128((const __m128i *)remainder), _mm_set1_epi8(-128));
     const __m256 unit = _mm256_set1_ps(1.0f / 256.0f);
     low = _mm256_add_epi32(_mm256_slli_epi32(low, 8), _mm256_cvtepi8_epi32(rest));
     high = _mm256_add_epi32(_mm256_slli_epi32(high, 8), _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(rest, rest)));

@@ -73,10 +73,11 @@ void quern_requantize_avx512(const uint8_t *a, int32_t za, float ma, size_t coun
 }
 
 // Levels from their zero point times a factor, with their remainders where those are not null.
-INLINE __m512 scaled_levels(const uint8_t *q, const int8_t *remainder, __mmask16 mask, int32_t zero_point, __m512 factor) {
+INLINE __m512 scaled_levels(const uint8_t *q, const uint8_t *remainder, __mmask16 mask, int32_t zero_point, __m512 factor) {
   __m512i level = _mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, q)), _mm512_set1_epi32(zero_point));
   if (remainder) {
-    const __m512i rest = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, remainder));
+    const __m512i rest =
+        _mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, remainder)), _mm512_set1_epi32(128));
     level = _mm512_add_epi32(_mm512_slli_epi32(level, 8), rest);
     factor = _mm512_mul_ps(factor, _mm512_set1_ps(1.0f / 256.0f));
   }
@@ -88,7 +89,7 @@ INLINE __m512 scaled_sum(const quern_scale_args *a, size_t at, __mmask16 mask, _
                                : scaled_levels(a->map + at, a->map_remainder ? a->map_remainder + at : 0, mask,
                                                a->map_zero_point, factors);
   if (!a->residual) return real;
-  const int8_t *remainder = a->residual_remainder ? a->residual_remainder + at : 0;
+  const uint8_t *remainder = a->residual_remainder ? a->residual_remainder + at : 0;
   return _mm512_add_ps(real, scaled_levels(a->residual + at, remainder, mask, a->residual_zero_point,
                                            _mm512_set1_ps(a->residual_multiplier)));
 }
@@ -107,7 +108,7 @@ void quern_scale_avx512(const quern_scale_args *a) {
       const __m512i rounded = quern_round_512(real, &bounds);
       store_u8(a->output + at, mask, quern_pack16_512(rounded, &bounds));
       if (a->output_remainder) {
-        store_u8((uint8_t *)a->output_remainder + at, mask, quern_remainder_512(real, rounded, &bounds));
+        store_u8(a->output_remainder + at, mask, quern_remainder_512(real, rounded, &bounds));
       }
     }
   }

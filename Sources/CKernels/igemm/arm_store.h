@@ -17,7 +17,7 @@ QUERN_INLINE void quern_add_residual_neon(const quern_igemm_args *a, size_t row,
     const float32x4_t factors[4] = {multiplier, multiplier, multiplier, multiplier};
     float32x4_t residual[4];
     if (a->residual_remainder) {
-      const int8x16_t rest = vreinterpretq_s8_u8(quern_load_bytes_neon(a->residual_remainder + at, count));
+      const uint8x16_t rest = quern_load_bytes_neon(a->residual_remainder + at, count);
       quern_scaled_fine_neon(levels, rest, a->residual_zero_point, factors, residual);
     } else {
       quern_scaled_neon(levels, a->residual_zero_point, factors, residual);
@@ -41,7 +41,7 @@ QUERN_INLINE void quern_igemm_store_neon(const quern_igemm_args *a, const quern_
   if (a->store == QUERN_STORE_U8) {
     quern_store_bytes_neon((uint8_t *)a->output + at, quern_requantise_neon(real, bounds), count);
     if (a->output_remainder) {
-      const uint8x16_t rest = vreinterpretq_u8_s8(quern_remainder_neon(real, bounds));
+      const uint8x16_t rest = quern_remainder_neon(real, bounds);
       quern_store_bytes_neon(a->output_remainder + at, rest, count);
     }
   } else {

@@ -58,7 +58,8 @@ INLINE __m512i load_transposed(const void *from, size_t count) {
 }
 
 // A residual is taken as floats without conversions: unsigned 16-bit numbers are put into the mantissa of 2^23, and 2^23,
-// the zero point and an offset are subtracted, which is exact. With remainders the number is 256 level + remainder + 128.
+// the zero point and an offset are subtracted, which is exact. With remainders, held plus 128, the number is 256 level +
+// remainder + 128.
 INLINE residual_constants residual_constants_make(const quern_igemm_args *a) {
   if (!a->residual_remainder) {
     return (residual_constants){_mm512_set1_ps(8388608.0f + (float)a->residual_zero_point),
@@ -74,7 +75,7 @@ INLINE void add_levels(const context *c, const residual_constants *k, size_t at,
   const __m512i exponent = _mm512_set1_epi16(0x4B00), levels = load_transposed(a->residual + at, count);
   __m512i low, high;
   if (a->residual_remainder) {
-    const __m512i rest = _mm512_xor_si512(load_transposed(a->residual_remainder + at, count), _mm512_set1_epi8(-128));
+    const __m512i rest = load_transposed(a->residual_remainder + at, count);
     low = _mm512_unpacklo_epi8(rest, levels);
     high = _mm512_unpackhi_epi8(rest, levels);
   } else {
@@ -107,7 +108,8 @@ INLINE void store_levels(const context *c, const __m512 *real, size_t at, size_t
   }
   const __m512i ab = _mm512_permutex2var_epi16(q[0], low_words, q[1]);
   const __m512i cd = _mm512_permutex2var_epi16(q[2], low_words, q[3]);
-  store_bytes(a->output_remainder + at, transpose_dwords(_mm512_packs_epi16(ab, cd)), count);
+  const __m512i signed_rest = transpose_dwords(_mm512_packs_epi16(ab, cd));
+  store_bytes(a->output_remainder + at, _mm512_xor_si512(signed_rest, _mm512_set1_epi8(-128)), count);
 }
 
 // The epilogue for one row of a tile: its accumulators are of `count` channels from `channel` on.

@@ -15,7 +15,8 @@ static inline __attribute__((always_inline)) __m256 quern_scaled_residual_256(__
   __m256i level = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(a->residual_zero_point));
   float multiplier = a->residual_multiplier;
   if (a->residual_remainder) {
-    level = _mm256_add_epi32(_mm256_slli_epi32(level, 8), _mm256_cvtepi8_epi32(remainders));
+    const __m256i rest = _mm256_sub_epi32(_mm256_cvtepu8_epi32(remainders), _mm256_set1_epi32(128));
+    level = _mm256_add_epi32(_mm256_slli_epi32(level, 8), rest);
     multiplier = multiplier / 256.0f;
   }
   return _mm256_mul_ps(_mm256_cvtepi32_ps(level), _mm256_set1_ps(multiplier));

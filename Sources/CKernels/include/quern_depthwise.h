@@ -8,7 +8,8 @@
 //
 //   acc[r][c] = bias[c] + sum over taps t of  input[offsets[r * taps + t] + c] * weight[t][c]
 //
-// Epilogue, bias and padding as in quern_igemm.h, without a residual. Kernels may read up to 63 bytes past a tap's channels,
+// Epilogue, bias and padding as in quern_igemm.h, without a residual but for `addend`, floats that are added to the real
+// value; where `output_f32` is not null, that is what is stored. Kernels may read up to 63 bytes past a tap's channels,
 // so input buffers must be readable for 64 bytes past their end.
 // Packed weights: blocks of 16 channels; in a block, for each group of 4 taps (the last zero-padded), 16 channels x 4
 // taps. A missing tap of the last group reads the row's last offset again, with weight 0.
@@ -24,7 +25,9 @@ typedef struct {
   const float *multiplier; // ditto
   int32_t output_zero_point, output_min, output_max;
   uint8_t *output;
-  size_t output_stride;
+  float *output_f32;       // or null
+  const float *addend;     // [rows] of `channels`, or null; stride as of the output; may be output_f32
+  size_t output_stride;    // in elements
 } quern_depthwise_args;
 
 typedef struct QUERN_SENDABLE {

@@ -9,25 +9,25 @@
 
 // A map times a factor for each channel, plus another map: rows of `channels` without gaps,
 //   real = (float)(map - map_zero_point) * factors[c], or reals * factors[c] where reals is not null (map is then not read)
-//     with map_remainder: (float)(256 * (map - map_zero_point) + map_remainder) * (factors[c] / 256)
+//     with map_remainder: (float)(256 * (map - map_zero_point) + map_remainder - 128) * (factors[c] / 256)
 //   if residual: real = real + (float)(residual - residual_zero_point) * residual_multiplier
 //     with residual_remainder: as in quern_igemm.h
 // To `output`, and to `output_remainder` where that is not null, as QUERN_STORE_U8 of quern_igemm.h with output_max = 255;
 // or, where `output_f32` is not null, to that, with max(real, 0) if relu.
 typedef struct {
   const uint8_t *map;
-  const int8_t *map_remainder;
+  const uint8_t *map_remainder;
   const float *reals;
   int32_t map_zero_point;
   const float *factors;
   const uint8_t *residual;
-  const int8_t *residual_remainder;
+  const uint8_t *residual_remainder;
   int32_t residual_zero_point;
   float residual_multiplier;
   size_t rows, channels;
   int32_t output_zero_point, output_min;
   uint8_t *output;
-  int8_t *output_remainder;
+  uint8_t *output_remainder;
   float *output_f32;
   int relu;
 } quern_scale_args;

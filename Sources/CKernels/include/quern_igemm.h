@@ -17,11 +17,12 @@
 // fused multiply-add:
 //   real = (float)acc * multiplier[n]
 //   if residual: real = real + (float)(residual[r][n] - residual_zero_point) * residual_multiplier
-//     with residual_remainder: real + (float)(256 * (residual[r][n] - residual_zero_point) + residual_remainder[r][n])
+//     with residual_remainder: real + (float)(256 * (residual[r][n] - residual_zero_point) + remainder[r][n])
 //                                     * (residual_multiplier / 256)
 //   QUERN_STORE_U8:  v = real; v = min(max(v, -65536), 65536);  q = (int)rint(v) + output_zero_point; clamp q to [output_min, output_max]
 //     with output_remainder: d = min(max(real, output_min - output_zero_point), output_max - output_zero_point)
 //                            remainder = min((int)rint((d - (float)(q - output_zero_point)) * 256), 127)
+//     A remainder is held as remainder + 128: a plane of remainders is a uint8 map with the zero point 128.
 //   QUERN_STORE_F32: if relu: real = max(real, 0) ; store
 // where max(a, b) is a > b ? a : b and min(a, b) is a < b ? a : b, so that NaN becomes the lower bound. The caller keeps
 // 0 <= output_min <= output_max <= 255 and |output_zero_point| <= 32000. Accumulators wrap: an intermediate sum may leave
@@ -53,10 +54,10 @@ typedef struct {
   int relu;                // float stores only; uint8 stores clamp with output_min
   int32_t output_zero_point, output_min, output_max;
   void *output;            // [rows] of output_channels uint8 or float
-  int8_t *output_remainder; // uint8 stores only: what the rounding leaves over, in 1/256 of the output's steps, or null
+  uint8_t *output_remainder; // uint8 stores only: what the rounding leaves over, in 1/256 of the output's steps, plus 128; or null
   size_t output_stride;    // in elements
   const uint8_t *residual; // [rows] of output_channels uint8, or null
-  const int8_t *residual_remainder; // what the rounding to `residual` left over, in 1/256 of its steps, or null; same stride
+  const uint8_t *residual_remainder; // what the rounding to `residual` left over, in 1/256 of its steps, plus 128; or null; same stride
   size_t residual_stride;
   float residual_multiplier;
   int32_t residual_zero_point;

@@ -45,10 +45,11 @@ QUERN_INLINE uint8x16_t quern_requantise_neon(const float32x4_t real[4], const q
 }
 
 // The remainders of the same.
-QUERN_INLINE int8x16_t quern_remainder_neon(const float32x4_t real[4], const quern_bounds_neon *bounds) {
+QUERN_INLINE uint8x16_t quern_remainder_neon(const float32x4_t real[4], const quern_bounds_neon *bounds) {
   const int16x8_t low = vcombine_s16(quern_rest_neon(real[0], bounds), quern_rest_neon(real[1], bounds));
   const int16x8_t high = vcombine_s16(quern_rest_neon(real[2], bounds), quern_rest_neon(real[3], bounds));
-  return vcombine_s8(vqmovn_s16(low), vqmovn_s16(high));
+  const uint8x16_t rest = vreinterpretq_u8_s8(vcombine_s8(vqmovn_s16(low), vqmovn_s16(high)));
+  return veorq_u8(rest, vdupq_n_u8(0x80));
 }
 
 // x > 0 ? x : 0, so that NaN and -0 become 0.
@@ -73,11 +74,12 @@ QUERN_INLINE void quern_scaled_neon(uint8x16_t levels, int32_t zero_point, const
 }
 
 // The same, with remainders (quern_scaled_level).
-QUERN_INLINE void quern_scaled_fine_neon(uint8x16_t levels, int8x16_t remainders, int32_t zero_point,
+QUERN_INLINE void quern_scaled_fine_neon(uint8x16_t levels, uint8x16_t remainders, int32_t zero_point,
                                          const float32x4_t factors[4], float32x4_t real[4]) {
   int32x4_t centred[4];
   quern_centred_neon(levels, zero_point, centred);
-  const int16x8_t low = vmovl_s8(vget_low_s8(remainders)), high = vmovl_high_s8(remainders);
+  const int8x16_t signed_rest = vreinterpretq_s8_u8(veorq_u8(remainders, vdupq_n_u8(0x80)));
+  const int16x8_t low = vmovl_s8(vget_low_s8(signed_rest)), high = vmovl_high_s8(signed_rest);
   const int16x4_t rest[4] = {vget_low_s16(low), vget_high_s16(low), vget_low_s16(high), vget_high_s16(high)};
   for (int i = 0; i < 4; ++i) {
     const int32x4_t fine = vaddw_s16(vshlq_n_s32(centred[i], 8), rest[i]);

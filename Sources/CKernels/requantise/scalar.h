@@ -14,20 +14,20 @@ static inline uint8_t quern_requantise(float real, int32_t zero_point, int32_t o
   return (uint8_t)q;
 }
 
-// What rounding `real` to q left over, in 1/256 of a step; what clamping took off is lost.
-static inline int8_t quern_remainder(float real, uint8_t q, int32_t zero_point, int32_t output_min, int32_t output_max) {
+// What rounding `real` to q left over, in 1/256 of a step, plus 128; what clamping took off is lost.
+static inline uint8_t quern_remainder(float real, uint8_t q, int32_t zero_point, int32_t output_min, int32_t output_max) {
   const float low = (float)(output_min - zero_point), high = (float)(output_max - zero_point);
   real = real > low ? real : low;
   real = real < high ? real : high;
   const int32_t remainder = (int32_t)rintf((real - (float)((int32_t)q - zero_point)) * 256.0f);
-  return (int8_t)(remainder < 127 ? remainder : 127);
+  return (uint8_t)((remainder < 127 ? remainder : 127) + 128);
 }
 
 // A uint8 level from its zero point, times the multiplier; with its remainder where that is not null.
-static inline float quern_scaled_level(const uint8_t *q, const int8_t *remainder, size_t at, int32_t zero_point,
+static inline float quern_scaled_level(const uint8_t *q, const uint8_t *remainder, size_t at, int32_t zero_point,
                                        float multiplier) {
   const int32_t level = (int32_t)q[at] - zero_point;
-  return remainder ? (float)(256 * level + remainder[at]) * (multiplier / 256.0f) : (float)level * multiplier;
+  return remainder ? (float)(256 * level + (int32_t)remainder[at] - 128) * (multiplier / 256.0f) : (float)level * multiplier;
 }
 
 static inline float quern_relu(float x) { return x > 0.0f ? x : 0.0f; }

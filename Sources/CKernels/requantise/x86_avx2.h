@@ -28,7 +28,8 @@ static inline __attribute__((always_inline)) __m128i quern_remainder_256(__m256 
   const __m256 rb = _mm256_sub_ps(cb, _mm256_cvtepi32_ps(_mm256_cvtps_epi32(cb)));
   const __m256i words = _mm256_permute4x64_epi64(
       _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(ra, unit)), _mm256_cvtps_epi32(_mm256_mul_ps(rb, unit))), 0xD8);
-  return _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  const __m128i rest = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  return _mm_xor_si128(rest, _mm_set1_epi8(-128));
 }
 
 // Two vectors of 8 real values to 16 bytes.

@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) __m128i quern_remainder_512(__m512 
                                                                          const quern_bounds_512 *bounds) {
   const __m512 clamped = quern_clamp_512(real, bounds);
   const __m512 rest = _mm512_mul_ps(_mm512_sub_ps(clamped, _mm512_cvtepi32_ps(rounded)), _mm512_set1_ps(256.0f));
-  return _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(rest));
+  return _mm_xor_si128(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(rest)), _mm_set1_epi8(-128));
 }
 
 // Four vectors to 64 bytes, each 128-bit lane of the result being the same lane of a, b, c, d in turn.

@@ -19,11 +19,11 @@ extension Window {
 
 extension ONNXExporter {
   /// A window's input: ONNX has no negative padding, so what it would take off is cut off.
-  mutating func cut(_ input: String, for window: Window, _ node: Node) -> String {
+  mutating func cut(_ input: String, for window: Window, name: String) -> String {
     let cuts = MapMargins(
       top: max(-window.top, 0), left: max(-window.left, 0), bottom: max(-window.bottom, 0), right: max(-window.right, 0)
     )
-    return cuts == MapMargins() ? input : crop(input, cuts, name: "\(node.name).cut")
+    return cuts == MapMargins() ? input : crop(input, cuts, name: name)
   }
 
   /// A map without some of its outer rows and columns.
@@ -45,12 +45,16 @@ extension Convolution: ONNXExportable {
     let isCanonical =
       !isQuantized
       || node.inputs.count == 1 && node.constants["padding_value"] == nil && exporter.outputFormat(node).isPlainUInt8
+        && !readsInputRemainder
     return isCanonical ? try emitCanonical(node, &exporter) : try emitLevels(node, &exporter)
   }
 
-  private func convolve(_ node: Node, _ inputs: [String], _ exporter: inout ONNXExporter) -> String {
+  private func convolve(
+    _ node: Node, _ inputs: [String], name: String, _ exporter: inout ONNXExporter
+  ) -> String {
     exporter.builder.node(
-      "Conv", name: "\(node.name).conv", inputs: [exporter.cut(inputs[0], for: window, node)] + inputs.dropFirst(),
+      "Conv", name: "\(node.name).\(name)",
+      inputs: [exporter.cut(inputs[0], for: window, name: "\(node.name).\(name)_cut")] + inputs.dropFirst(),
       attributes: window.onnxAttributes + [("group", .int(groups))])
   }
 
@@ -75,7 +79,7 @@ extension Convolution: ONNXExportable {
     let weight = try exporter.constant(node, "weight").permuted([0, 3, 1, 2])
     let inputs =
       [exporter.input(node), try exporter.weight(node, weight)] + (try bias(node, &exporter).map { [$0] } ?? [])
-    var value = convolve(node, inputs, &exporter)
+    var value = convolve(node, inputs, name: "conv", &exporter)
     if node.inputs.count == 2 {
       value = add(value, exporter.input(node, 1), node, &exporter)
     }
@@ -121,13 +125,20 @@ extension Convolution: ONNXExportable {
     let levels = exporter.levels(
       ofWeight: try exporter.constant(node, "weight").permuted([0, 3, 1, 2]), node)
     let bias = exporter.builder.initializer("\(node.name).bias_levels", try biasLevels(node, exporter))
-    let accumulators = convolve(node, [input, levels, bias], &exporter)
+    let accumulators = convolve(node, [input, levels, bias], name: "conv", &exporter)
 
     let outputScale = exporter.outputFormat(node).quantization?.scale
     let multiplier = try accumulatorScales(node, exporter).map { outputScale == nil ? $0 : $0 / (outputScale ?? 1) }
     let factor = exporter.builder.initializer(
       "\(node.name).multiplier", Tensor(multiplier, shape: [1, multiplier.count, 1, 1]))
     var value = exporter.builder.node("Mul", name: "\(node.name).scaled", inputs: [accumulators, factor])
+    if readsInputRemainder, let rest = exporter.inputRemainders(node) {
+      let sums = convolve(node, [rest, levels], name: "conv_remainders", &exporter)
+      let fineFactor = exporter.builder.initializer(
+        "\(node.name).remainder_multiplier", Tensor(multiplier.map { $0 / 256 }, shape: [1, multiplier.count, 1, 1]))
+      let scaled = exporter.builder.node("Mul", name: "\(node.name).scaled_remainders", inputs: [sums, fineFactor])
+      value = exporter.builder.node("Add", name: "\(node.name).both_planes", inputs: [value, scaled])
+    }
     if node.inputs.count == 2 {
       value = add(value, exporter.inputInOutputUnit(node, 1), node, &exporter)
     }

@@ -6,7 +6,7 @@ extension MaxPooling: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     .real(
       exporter.builder.node(
-        "MaxPool", name: node.name, inputs: [exporter.cut(exporter.input(node), for: window, node)],
+        "MaxPool", name: node.name, inputs: [exporter.cut(exporter.input(node), for: window, name: "\(node.name).cut")],
         attributes: window.onnxAttributes))
   }
 }
@@ -18,11 +18,13 @@ extension AveragePooling: ONNXExportable {
     if !countsPadding, let levels = exporter.inputMovedLevels(node) {
       return .movedLevels(
         exporter.builder.node(
-          "AveragePool", name: node.name, inputs: [exporter.cut(levels, for: window, node)], attributes: attributes))
+          "AveragePool", name: node.name, inputs: [exporter.cut(levels, for: window, name: "\(node.name).cut")],
+          attributes: attributes))
     }
     return .real(
       exporter.builder.node(
-        "AveragePool", name: node.name, inputs: [exporter.cut(exporter.input(node), for: window, node)],
+        "AveragePool", name: node.name,
+        inputs: [exporter.cut(exporter.input(node), for: window, name: "\(node.name).cut")],
         attributes: attributes))
   }
 }

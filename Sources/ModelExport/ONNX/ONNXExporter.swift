@@ -165,6 +165,14 @@ public struct ONNXExporter {
       "DequantizeLinear", name: "\(node.name).input\(slot)_levels", inputs: [quantized, one, zeroPoint])
   }
 
+  /// What is left of an input's remainders when its levels are taken off: whole numbers in float; `nil` where it has none.
+  mutating func inputRemainders(_ node: Node) -> String? {
+    guard let fine = fineLevels[node.inputs[0]], let levels = inputLevels(node) else { return nil }
+    let unit = builder.initializer("remainder_unit", Tensor([Float(256)], shape: []))
+    let whole = builder.node("Mul", name: "\(node.name).input_whole", inputs: [levels, unit])
+    return builder.node("Sub", name: "\(node.name).input_remainders", inputs: [fine, whole])
+  }
+
   /// An input's uint8 levels as whole numbers in float, the zero point not taken off; `nil` where the input is float.
   mutating func inputMovedLevels(_ node: Node) -> String? {
     guard let (quantized, _) = levels[node.inputs[0]] else { return nil }
@@ -175,7 +183,7 @@ public struct ONNXExporter {
   /// An input in the unit of the output: its steps where it is uint8, with the remainders that the operator takes; real
   /// units where it is float.
   mutating func inputInOutputUnit(_ node: Node, _ slot: Int) -> String {
-    let fine = type(of: node.op).readsRemainder(ofInput: slot) ? fineLevels[node.inputs[slot]] : nil
+    let fine = node.op.readsRemainder(ofInput: slot) ? fineLevels[node.inputs[slot]] : nil
     guard let input = inputFormat(node, slot).quantization, let levels = fine ?? inputLevels(node, slot) else {
       return self.input(node, slot)
     }

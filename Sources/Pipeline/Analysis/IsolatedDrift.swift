@@ -34,7 +34,7 @@ struct IsolatedDrift {
     var isRead = false
     for reader in variant.nodes.indices where reader > index {
       for slot in variant.nodes[reader].inputs.indices where variant.nodes[reader].inputs[slot] == node.output {
-        if keepsRemainder, type(of: variant.nodes[reader].op).readsRemainder(ofInput: slot) { continue }
+        if keepsRemainder, variant.nodes[reader].op.readsRemainder(ofInput: slot) { continue }
         variant.nodes[reader].inputs[slot] = restored
         isRead = true
       }

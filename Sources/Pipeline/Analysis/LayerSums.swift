@@ -41,7 +41,7 @@ struct LayerSums: Sendable {
         for index in floats.indices { take(index, parameters.dequantize(bytes[index])) }
       case .uint8WithRemainder(let parameters):
         for index in floats.indices {
-          let remainder = Float(Int8(bitPattern: bytes[floats.count + index]))
+          let remainder = Float(Int(bytes[floats.count + index]) - 128)
           take(index, parameters.dequantize(bytes[index]) + parameters.scale * remainder / 256)
         }
       }
