@@ -26,8 +26,8 @@ public protocol Operator: Sendable {
   /// Which inputs it reads with their remainders, where they have one: those it adds to something, and those it is told to.
   func readsRemainder(ofInput slot: Int) -> Bool
 
-  /// Whether its output can have remainders.
-  static var makesRemainders: Bool { get }
+  /// How its output comes to have remainders.
+  static var remainderRule: RemainderRule { get }
 
   /// What becomes of a factor on a channel of an input. An operator that says nothing only works unscaled.
   func channelRule(ofInput slot: Int) -> ChannelRule
@@ -41,7 +41,7 @@ public protocol Operator: Sendable {
 
 extension Operator {
   public func readsRemainder(ofInput slot: Int) -> Bool { false }
-  public static var makesRemainders: Bool { false }
+  public static var remainderRule: RemainderRule { .never }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .fixed }
   public static var weighsOutputChannels: Bool { false }
 
@@ -63,4 +63,25 @@ public enum QuantizationRule: Hashable, Sendable {
   case float
   /// Float activations with int8 weights of one scale per output channel; the output is float.
   case floatWithInt8Weights
+}
+
+/// How an operator's output comes to have remainders.
+public enum RemainderRule: Hashable, Sendable {
+  /// It has none.
+  case never
+  /// The operator rounds real values, and can keep what is left over.
+  case made
+  /// It can have them, and the operator then reads those of its inputs.
+  case passedOn
+}
+
+extension Graph {
+  /// Whether a node reads an input with its remainders, where it has any.
+  public func readsRemainder(_ node: Node, ofInput slot: Int) -> Bool {
+    if node.op.readsRemainder(ofInput: slot) { return true }
+    guard type(of: node.op).remainderRule == .passedOn, case .uint8WithRemainder = format(of: node.output) else {
+      return false
+    }
+    return true
+  }
 }

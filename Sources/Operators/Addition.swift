@@ -15,7 +15,7 @@ public struct Addition: Operator {
   public var attributes: Attributes { ["activation": .string(activation.rawValue)] }
   public var quantizationRule: QuantizationRule { .ownRange }
   public func readsRemainder(ofInput slot: Int) -> Bool { true }
-  public static let makesRemainders = true
+  public static let remainderRule = RemainderRule.made
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

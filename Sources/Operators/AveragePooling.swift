@@ -52,7 +52,8 @@ extension AveragePooling: RunnableOperator {
     let kernel = context.kernels.pool
     let taps = window.taps
     let zeroPoint: Int32? = if case .uint8(let format) = context.outputFormat { Int32(format.zeroPoint) } else { nil }
-    return PoolingOperator(window: window, countsPadding: countsPadding) { buffers, offsets, rows, channels in
+    return PoolingOperator(window: window, countsPadding: countsPadding) { buffers, offsets, rows, extents in
+      let channels = extents.channels
       let first = rows.lowerBound * channels
       if let zeroPoint {
         kernel.average_u8(

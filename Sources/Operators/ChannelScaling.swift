@@ -18,7 +18,7 @@ public struct ChannelScaling: Operator {
   public var attributes: Attributes { ["activation": .string(activation.rawValue)] }
   public var quantizationRule: QuantizationRule { .ownRange }
   public func readsRemainder(ofInput slot: Int) -> Bool { slot == 2 }
-  public static let makesRemainders = true
+  public static let remainderRule = RemainderRule.made
   public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 1 ? .fixed : .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

@@ -1,3 +1,4 @@
+import CKernels
 import Graphs
 import Kernels
 import Tensors
@@ -14,6 +15,7 @@ public struct Concatenation: Operator {
   public init(attributes: Attributes) throws(GraphError) {}
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .ownRange }
+  public static let remainderRule = RemainderRule.passedOn
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carriedSideBySide }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
@@ -30,6 +32,7 @@ extension Concatenation: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     let output = context.outputFormat
+    if case .uint8WithRemainder(let parameters) = output { return try Self.ofTwoPlanes(context, parameters) }
     let conversions = context.inputFormats.map { ValueConversion(from: $0, to: output, kernels: context.kernels) }
     let inputSizes = context.inputFormats.map(\.elementType.byteCount)
     let outputSize = output.elementType.byteCount
@@ -47,6 +50,65 @@ extension Concatenation: RunnableOperator {
           target += pixelBytes
         }
         slice += channels * outputSize
+      }
+    }
+  }
+
+  /// Into levels with remainders: what has the same scale and zero point and remainders is copied, other inputs are
+  /// rounded anew.
+  private static func ofTwoPlanes(
+    _ context: PreparationContext, _ output: QuantizationParameters
+  ) throws(GraphError) -> any PreparedOperator {
+    let formats = context.inputFormats
+    guard formats.allSatisfy({ $0 != .float32 }) else {
+      throw .structure("a float map cannot be concatenated into one with remainders")
+    }
+    let kernel = ScaleKernel(run: context.kernels.elementwise.scale)
+    return CornerwiseOperator { run, buffers in
+      let planeSize = run.output.elementCount
+      let target = buffers.output.assumingMemoryBound(to: UInt8.self) + run.first * run.output.channels
+      var firstChannel = 0
+      for (slot, format) in formats.enumerated() {
+        let channels = run.inputs[slot].channels
+        let map = buffers.inputs[slot].assumingMemoryBound(to: UInt8.self)
+        let source = map + run.start(ofInput: slot) * channels
+        let rest = format.isPlainUInt8 ? nil : source + run.inputs[slot].elementCount
+        for pixel in 0..<run.count {
+          let to = target + pixel * run.output.channels + firstChannel
+          if let rest, format.quantization == output {
+            to.update(from: source + pixel * channels, count: channels)
+            (to + planeSize).update(from: rest + pixel * channels, count: channels)
+          } else {
+            kernel.requantize(
+              source + pixel * channels, rest.map { $0 + pixel * channels }, format, channels, output,
+              to: to, remainders: to + planeSize)
+          }
+        }
+        firstChannel += channels
+      }
+    }
+  }
+
+  /// Writes levels in another scale, with their remainders.
+  private struct ScaleKernel: @unchecked Sendable {
+    let run: (@convention(c) (UnsafePointer<quern_scale_args>?) -> Void)?
+
+    func requantize(
+      _ map: UnsafePointer<UInt8>, _ rest: UnsafePointer<UInt8>?, _ format: ValueFormat, _ channels: Int,
+      _ output: QuantizationParameters, to target: UnsafeMutablePointer<UInt8>,
+      remainders: UnsafeMutablePointer<UInt8>
+    ) {
+      guard let input = format.quantization else { return }
+      let ratio = input.scale / output.scale
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: channels) { factors in
+        factors.initialize(repeating: ratio)
+        var part = quern_scale_args()
+        (part.map, part.map_remainder, part.map_zero_point) = (map, rest, Int32(input.zeroPoint))
+        part.factors = UnsafePointer(factors.baseAddress)
+        (part.rows, part.channels) = (1, channels)
+        part.output_zero_point = Int32(output.zeroPoint)
+        (part.output, part.output_remainder) = (target, remainders)
+        run?(&part)
       }
     }
   }

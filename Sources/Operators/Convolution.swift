@@ -97,7 +97,7 @@ public struct Convolution: Operator {
 
   /// The residual is added to the accumulators before they are rounded.
   public func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 || readsInputRemainder }
-  public static let makesRemainders = true
+  public static let remainderRule = RemainderRule.made
 
   public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 0 ? .weighted : .carried }
   public static let weighsOutputChannels = true

@@ -20,6 +20,7 @@ public struct MaxPooling: Operator {
   }
   public var attributes: Attributes { window.attributes }
   public var quantizationRule: QuantizationRule { .sameAsInput }
+  public static let remainderRule = RemainderRule.passedOn
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
@@ -37,8 +38,10 @@ extension MaxPooling: RunnableOperator {
     }
     let kernel = context.kernels.pool
     let taps = window.taps
+    if case .uint8WithRemainder = context.outputFormat { return Self.ofTwoPlanes(window) }
     let isFloat = context.outputFormat == .float32
-    return PoolingOperator(window: window, countsPadding: false) { buffers, offsets, rows, channels in
+    return PoolingOperator(window: window, countsPadding: false) { buffers, offsets, rows, extents in
+      let channels = extents.channels
       let first = rows.lowerBound * channels
       if isFloat {
         kernel.max_f32(
@@ -48,6 +51,29 @@ extension MaxPooling: RunnableOperator {
         kernel.max_u8(
           buffers.inputs[0].assumingMemoryBound(to: UInt8.self), offsets, rows.count, taps, channels,
           buffers.output.assumingMemoryBound(to: UInt8.self) + first, channels)
+      }
+    }
+  }
+
+  /// Levels and remainders together are ordered as the values are: the remainders, plus 128, as the digits after the levels.
+  private static func ofTwoPlanes(_ window: Window) -> any PreparedOperator {
+    let taps = window.taps
+    return PoolingOperator(window: window, countsPadding: false) { buffers, offsets, rows, extents in
+      let channels = extents.channels
+      let input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
+      let output = buffers.output.assumingMemoryBound(to: UInt8.self)
+      let (rest, restOut) = (input + extents.inputCount, output + extents.outputCount)
+      for row in 0..<rows.count {
+        let first = (rows.lowerBound + row) * channels
+        for channel in 0..<channels {
+          var greatest: UInt16 = 0
+          for tap in 0..<taps where offsets[row * taps + tap] >= 0 {
+            let index = Int(offsets[row * taps + tap]) + channel
+            greatest = max(greatest, UInt16(input[index]) << 8 | UInt16(rest[index]))
+          }
+          output[first + channel] = UInt8(greatest >> 8)
+          restOut[first + channel] = UInt8(truncatingIfNeeded: greatest)
+        }
       }
     }
   }

@@ -5,8 +5,15 @@ import Tensors
 
 /// An evaluation that reduces each window of a map to a pixel, through a table of offsets.
 struct PoolingOperator: PreparedOperator {
-  /// Buffers, the offsets of the first output pixel, the output pixels to compute, and the channels.
-  typealias Body = @Sendable (OperatorBuffers, UnsafePointer<Int32>, Range<Int>, _ channels: Int) -> Void
+  /// Buffers, the offsets of the first output pixel, the output pixels to compute, and the extents of the maps.
+  typealias Body = @Sendable (OperatorBuffers, UnsafePointer<Int32>, Range<Int>, Extents) -> Void
+
+  struct Extents {
+    let channels: Int
+    /// Elements of the input and of the output: how far behind a level its remainder lies.
+    let inputCount: Int
+    let outputCount: Int
+  }
 
   let window: Window
   /// Whether a tap in the padding is a zero (`QUERN_TAP_ZERO`) rather than nothing.
@@ -31,12 +38,13 @@ struct PoolingOperator: PreparedOperator {
     }
     let rows = output.batch * output.height * output.width
     return Planned(
-      body: body, output: output, taps: window.taps, offsets: offsets,
+      body: body, input: inputs[0], output: output, taps: window.taps, offsets: offsets,
       chunk: max(1, (rows + context.workers - 1) / context.workers))
   }
 
   private struct Planned: PlannedOperator {
     let body: Body
+    let input: Shape
     let output: Shape
     let taps: Int
     let offsets: [Int32]
@@ -45,11 +53,13 @@ struct PoolingOperator: PreparedOperator {
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
       let rows = output.batch * output.height * output.width
+      let extents = Extents(
+        channels: output.channels, inputCount: input.elementCount, outputCount: output.elementCount)
       offsets.withUnsafeBufferPointer { offsets in
         guard let offsets = offsets.baseAddress else { return }
         team.forEach((rows + chunk - 1) / chunk) { piece, _ in
           let range = piece * chunk..<min((piece + 1) * chunk, rows)
-          body(buffers, offsets + range.lowerBound * taps, range, output.channels)
+          body(buffers, offsets + range.lowerBound * taps, range, extents)
         }
       }
     }

@@ -11,6 +11,7 @@ public struct ReLU: Operator {
   public init(attributes: Attributes) throws(GraphError) {}
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .sameAsInput }
+  public static let remainderRule = RemainderRule.passedOn
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
@@ -31,12 +32,22 @@ extension ReLU: RunnableOperator {
         }
       }
     }
+    let hasRemainders = !context.outputFormat.isPlainUInt8
     return ElementwiseOperator { shape, buffers, range in
       let input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
       let output = buffers.output.assumingMemoryBound(to: UInt8.self)
-      for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
-        output[index] = max(input[index], zeroPoint)
+      let elements = range.lowerBound * shape.channels..<range.upperBound * shape.channels
+      if hasRemainders {
+        // Of what is below zero nothing is left, and of a remainder below zero at zero.
+        let (rest, restOut) = (input + shape.elementCount, output + shape.elementCount)
+        let zero = ActivationLayout.remainderZeroPoint
+        for index in elements {
+          let level = input[index]
+          let least = level > zeroPoint ? 0 : zero
+          restOut[index] = level < zeroPoint ? zero : max(rest[index], least)
+        }
       }
+      for index in elements { output[index] = max(input[index], zeroPoint) }
     }
   }
 }

@@ -7,7 +7,7 @@ package struct Obligations: OptionSet, Hashable, Sendable {
   /// Values of the graph have remainders.
   static let remainders = Obligations(rawValue: 1)
 
-  /// Convolutions read the remainders of their inputs.
+  /// Convolutions read the remainders of their inputs, or operators pass remainders on.
   static let readRemainders = Obligations(rawValue: 2)
 
   static let known: Obligations = [.remainders, .readRemainders]
@@ -18,10 +18,17 @@ package struct Obligations: OptionSet, Hashable, Sendable {
   init(_ graph: GraphRecord) {
     let formats = [graph.inputFormat] + graph.nodes.map(\.format)
     let hasRemainders = formats.contains { if case .uint8WithRemainder = $0 { true } else { false } }
-    let readsThem = graph.nodes.contains { $0.attributes["input_remainder"] != nil }
+    let readsThem = graph.nodes.contains { node in
+      guard node.attributes["input_remainder"] == nil else { return true }
+      guard case .uint8WithRemainder = node.format else { return false }
+      return !Self.firstMakers.contains(node.operatorName)
+    }
     self = hasRemainders ? .remainders : []
     if readsThem { insert(.readRemainders) }
   }
+
+  /// The operators whose outputs could have remainders when there were only those.
+  private static let firstMakers: Set<String> = ["convolution", "addition", "channel_scaling"]
 
   /// The first minor version that knows them.
   var minorVersion: Int { contains(.readRemainders) ? 2 : contains(.remainders) ? 1 : 0 }

@@ -20,6 +20,9 @@ public struct ConversionOptions: Sendable {
   public var equalizesChannels: Bool
   public var model: ModelFile.Options
   public var gates: Gates
+  public var effort: Effort
+  /// Seconds after which no further search for a network that keeps its gates begins; `nil`: no bound.
+  public var timeBudget: Double?
   public var skipsBrokenImages: Bool
   public var threads: Int
 
@@ -33,6 +36,7 @@ public struct ConversionOptions: Sendable {
     self.evaluation = evaluation
     self.gates = gates
     self.threads = threads
+    effort = .balanced
     recipe = .full
     repetitions = 3
     seed = 0
@@ -62,7 +66,8 @@ extension ConversionOptions {
       "size": .int(evaluation.size), "crop": .string(evaluation.crop.rawValue),
       "augmentation": .string(recipe.rawValue), "repetitions": .int(repetitions),
       "calibration_images": .int(images.calibration.count), "seed": .string(String(seed)),
-      "range_method": .string(rangeMethod.name), "rounding": .string(rounding.rawValue),
+      "effort": .string(effort.rawValue), "range_method": .string(rangeMethod.name),
+      "rounding": .string(rounding.rawValue),
       "equalization": .bool(equalizesChannels),
       "verified_on": .string(images.verifiedOn),
     ]

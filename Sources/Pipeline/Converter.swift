@@ -20,6 +20,8 @@ public struct ConversionOutcome: Sendable {
   /// What equalisation did to each channel; `nil` without it.
   public let equalization: Equalization?
   public let plan: QuantizationPlan
+  /// The nodes whose output is read as 16 bits.
+  public let widened: [String]
 }
 
 /// From a checkpoint and a folder of images to a package on disk, verified as it lies there.
@@ -41,41 +43,111 @@ public struct Converter {
   /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
   public func run() throws -> ConversionOutcome {
     // What would fail for want of a folder or a permission fails before any work is done.
+    let start = ContinuousClock.now
     let calibration = try ImageFolder(path: options.calibrationFolder)
-    let output = try AtomicFile(path: options.output)
+    // Held until the end, so that the place stays ours.
+    let place = try AtomicFile(path: options.output)
+    defer { place.discard() }
     let network = try NetworkQuantizer(options, progress: progress, clock: clock).run(calibration)
     let images = network.images
 
-    let reference = network.reference
-    let metadata = PackageMetadata(source: reference, calibration: calibrationRecord(network), fidelity: nil)
-    let package = Package(
-      graph: network.quantized, info: network.info, labels: images.labels, metadata: try metadata.json())
-    _ = try clock.stage("write") {
-      try PackageWriter.write(package, to: output, threads: options.threads)
-    }
-    guard let written = output.temporaryPath else {
-      throw PipelineError.option("\(options.output): is no regular file, so that what is written could not be verified")
-    }
-
-    let (figures, unverified) = try clock.stage("verify", total: images.verification.count) {
-      let int8 = try ModelFile.openPackage(written).executable(threads: options.threads)
-      return try Verifier(job: job, evaluation: options.evaluation).compare(
-        network.float, int8, on: images.verification, known: network.referenceOutputs, usesLabels: images.hasLabels,
-        progress: progress)
-    }
+    let metadata = PackageMetadata(
+      source: network.reference, calibration: calibrationRecord(network), fidelity: nil)
+    let attempt = try bestAttempt(network, metadata, start: start)
+    let figures = attempt.figures
     guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images.verificationFolder) }
     var report = FidelityReport(
-      figures: figures, gates: options.gates, package: nil, reference: reference,
-      settings: options.settings(images), seconds: [:], peakResidentBytes: nil,
-      skippedImages: unverified.skippedImages(of: images.verification))
-    let summary = try clock.stage("seal") { try seal(written, metadata, report) }
-    output.discard()
+      figures: figures, gates: options.gates, package: nil, reference: network.reference,
+      settings: options.settings(images).merging(attempt.settings) { $1 }, seconds: [:], peakResidentBytes: nil,
+      skippedImages: attempt.skipped.skippedImages(of: images.verification))
+    let summary = try clock.stage("seal") { try seal(attempt.path, metadata, report) }
+    attempt.file.discard()
     report.package = .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex)
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
     return ConversionOutcome(
       report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: network.foldingDifference,
-      foldingNotes: network.foldingNotes, equalization: network.equalization, plan: network.plan)
+      foldingNotes: network.foldingNotes, equalization: network.equalization, plan: network.plan,
+      widened: attempt.widened.map(\.name))
+  }
+
+  // MARK: - Attempts
+
+  /// A network written and verified, not yet under its name.
+  private struct Attempt {
+    let file: AtomicFile
+    let path: String
+    let figures: FidelityFigures
+    let skipped: BrokenImages
+    let widened: [WideReading.Candidate]
+    let isCutShort: Bool
+
+    var settings: [String: JSONValue] {
+      isCutShort
+        ? ["wide_activations": .int(widened.count), "time_budget_reached": .bool(true)]
+        : ["wide_activations": .int(widened.count)]
+    }
+  }
+
+  /// Shares of the gates' limits that are aimed at, one after the other: below them, as other images drift otherwise.
+  private static let aims = [0.75, 0.5]
+
+  /// The first network that keeps its gates, or the one with the least mean drift.
+  private func bestAttempt(
+    _ network: QuantizedNetwork, _ metadata: PackageMetadata, start: ContinuousClock.Instant
+  ) throws -> Attempt {
+    let deadline = options.timeBudget.map { start + .seconds($0) }
+    func attempt(_ outcome: PrecisionSearch.Outcome) throws -> Attempt {
+      try verified(network, outcome, metadata)
+    }
+    let plain = PrecisionSearch.Outcome(graph: network.quantized, widened: [], isCutShort: false)
+    if options.effort == .thorough {
+      return try attempt(
+        try PrecisionSearch(network, options, job: job, deadline: deadline).everything())
+    }
+    var best = try attempt(plain)
+    guard options.effort == .balanced, !keepsGates(best) else { return best }
+    let search = try PrecisionSearch(network, options, job: job, deadline: deadline)
+    for aim in Self.aims {
+      if let deadline, ContinuousClock.now >= deadline { break }
+      let outcome = try clock.stage("widen", total: nil) {
+        try search.shortestPrefix(keeping: aim) { [progress] in progress.advance() }
+      }
+      if outcome.widened.count <= best.widened.count { break }
+      let next = try attempt(outcome)
+      let isBetter = keepsGates(next) || next.figures.drift.mean ?? 2 < best.figures.drift.mean ?? 2
+      (isBetter ? best : next).file.discard()
+      if isBetter { best = next }
+      if keepsGates(best) || outcome.isCutShort { break }
+    }
+    return best
+  }
+
+  private func keepsGates(_ attempt: Attempt) -> Bool {
+    options.gates.results(for: attempt.figures).allSatisfy(\.passed)
+  }
+
+  /// Writes a network and verifies it as it lies on disk.
+  private func verified(
+    _ network: QuantizedNetwork, _ outcome: PrecisionSearch.Outcome, _ metadata: PackageMetadata
+  ) throws -> Attempt {
+    let images = network.images
+    let package = Package(
+      graph: outcome.graph, info: network.info, labels: images.labels, metadata: try metadata.json())
+    let file = try AtomicFile(path: options.output)
+    _ = try clock.stage("write") { try PackageWriter.write(package, to: file, threads: options.threads) }
+    guard let path = file.temporaryPath else {
+      throw PipelineError.option("\(options.output): is no regular file, so that what is written could not be verified")
+    }
+    let (figures, skipped) = try clock.stage("verify", total: images.verification.count) {
+      let int8 = try ModelFile.openPackage(path).executable(threads: options.threads)
+      return try Verifier(job: job, evaluation: options.evaluation).compare(
+        network.float, int8, on: images.verification, known: network.referenceOutputs, usesLabels: images.hasLabels,
+        progress: progress)
+    }
+    return Attempt(
+      file: file, path: path, figures: figures, skipped: skipped, widened: outcome.widened,
+      isCutShort: outcome.isCutShort)
   }
 
   /// The finished package: the one that was verified, with what was found in it.

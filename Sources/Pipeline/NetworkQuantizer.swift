@@ -31,6 +31,9 @@ struct QuantizedNetwork {
   let skipped: BrokenImages
   let plan: QuantizationPlan
   let quantized: Graph
+
+  /// What calibration saw, all parts together.
+  var calibration: ActivationStatistics { statistics.reduce(into: ActivationStatistics()) { $0.merge($1) } }
 }
 
 /// The stages from a checkpoint to a quantised graph.

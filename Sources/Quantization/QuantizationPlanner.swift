@@ -70,7 +70,7 @@ public struct QuantizationPlanner: Sendable {
     _ graph: Graph, _ consumers: [ValueID: [Int]]
   ) -> [ValueID: RemainderReaders] {
     var result: [ValueID: RemainderReaders] = [:]
-    for node in graph.nodes where type(of: node.op).makesRemainders {
+    for node in graph.nodes where type(of: node.op).remainderRule == .made {
       if let convolution = node.op as? Convolution,
         convolution.isDepthwise(weight: node.constants["weight"]?.shape ?? [])
       {

@@ -53,7 +53,7 @@ public final class Executable: Sendable {
   ) throws(GraphError) -> any PreparedOperator {
     do throws(GraphError) {
       guard let op = node.op as? any RunnableOperator else { throw .unknownOperator(node.kind) }
-      if case .uint8WithRemainder = graph.format(of: node.output), !type(of: node.op).makesRemainders {
+      if case .uint8WithRemainder = graph.format(of: node.output), type(of: node.op).remainderRule == .never {
         throw .structure("\(node.kind) makes no remainders")
       }
       let prepared = try op.prepare(
@@ -74,7 +74,7 @@ extension Graph {
   fileprivate func inputFormats(of node: Node) -> [ValueFormat] {
     node.inputs.enumerated().map { slot, value in
       let format = format(of: value)
-      return node.op.readsRemainder(ofInput: slot) ? format : format.withoutRemainder
+      return readsRemainder(node, ofInput: slot) ? format : format.withoutRemainder
     }
   }
 }

@@ -80,11 +80,13 @@ enum MapSuites {
   }
 
   private static func int8Concatenation(_ random: inout SplitMix64) -> Problem {
-    let format = random.chance(0.2) ? .float32 : Suites.uint8(&random)
+    let format = random.chance(0.2) ? .float32 : Suites.withRemainder(Suites.uint8(&random), &random)
+    let keepsRemainders = format != .float32 && !format.isPlainUInt8
     let inputs = corners(&random, random.int(1...6)).map { shape in
-      Activation.random(
+      let other = Suites.uint8(&random)
+      return Activation.random(
         [shape.batch, shape.height, shape.width, Suites.channels(&random)],
-        random.chance(0.3) ? format : Suites.uint8(&random), &random)
+        random.chance(0.3) ? format : keepsRemainders ? Suites.withRemainder(other, &random) : other, &random)
     }
     let result = Int8Reference.concatenation(inputs, to: format)
     return Problem(Concatenation(), inputs, outputFormat: format, shape: result.shape, exactly: result.elements)

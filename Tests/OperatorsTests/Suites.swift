@@ -106,8 +106,12 @@ enum Suites {
   }
 
   private static func int8ReLU(_ random: inout SplitMix64) -> Problem {
-    let format = uint8(&random)
+    let format = withRemainder(uint8(&random), &random)
     let input = Activation.random(map(&random), format, &random)
+    if case .uint8WithRemainder = format {
+      let elements = Int8Reference.selection(input, count: input.shape.elementCount) { max($0[$1], 0) }
+      return Problem(ReLU(), [input], outputFormat: format, shape: input.shape, exactly: elements)
+    }
     guard case .uint8(let levels) = input.elements, case .uint8(let p) = format else { fatalError("no uint8") }
     return Problem(
       ReLU(), [input], outputFormat: format, shape: input.shape,
@@ -215,9 +219,19 @@ enum Suites {
   }
 
   private static func int8MaxPooling(_ random: inout SplitMix64) throws -> Problem {
-    let (shape, format) = (map(&random), uint8(&random))
+    let (shape, format) = (map(&random), withRemainder(uint8(&random), &random))
     let op = MaxPooling(window: poolingWindow(&random, shape))
     let input = Activation.random(shape, format, &random)
+    if case .uint8WithRemainder = format {
+      let extent = WindowReference.extent(op.window, height: shape.height, width: shape.width)
+      let output: Shape = [shape.batch, extent.height, extent.width, shape.channels]
+      let elements = Int8Reference.selection(input, count: output.elementCount) { numbers, index in
+        let (pixel, channel) = (index / shape.channels, index % shape.channels)
+        return WindowReference.taps(op.window, position: pixel, input: shape, output: output)
+          .compactMap { $0.map { numbers[$0 * shape.channels + channel] } }.max() ?? 0
+      }
+      return Problem(op, [input], outputFormat: format, shape: output, exactly: elements)
+    }
     guard case .uint8(let levels) = input.elements else { fatalError("no uint8") }
     let result = try FloatReference.evaluate(op, [(shape, levels.map { Double($0) })], constants: [:])
     return Problem(

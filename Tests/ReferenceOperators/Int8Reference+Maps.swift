@@ -29,6 +29,7 @@ extension Int8Reference {
   public static func concatenation(_ inputs: [Activation], to format: ValueFormat) -> (shape: Shape, elements: Elements)
   {
     let output = CornerReference.shape(inputs.map(\.shape), channels: inputs.reduce(0) { $0 + $1.shape.channels })
+    if case .uint8WithRemainder = format { return (output, concatenationOfPlanes(inputs, output, format)) }
     var (floats, levels): ([Float], [UInt8]) = ([], [])
     let converted = inputs.map { $0.format == format ? $0.elements : requantize($0, to: format) }
     for position in 0..<output.batch * output.height * output.width {
@@ -41,6 +42,44 @@ extension Int8Reference {
       }
     }
     return (output, format == .float32 ? .float(floats) : .uint8(levels))
+  }
+
+  /// The same with remainders: what has the output's format is copied, the rest is rounded anew.
+  private static func concatenationOfPlanes(
+    _ inputs: [Activation], _ output: Shape, _ format: ValueFormat
+  ) -> Elements {
+    let converted = inputs.map { input -> [UInt8] in
+      guard case .uint8(let given) = input.elements else { fatalError("no uint8") }
+      if input.format == format { return given }
+      let scale = format.quantization?.scale ?? 1
+      let reals = (0..<input.shape.elementCount).map { residual(input, $0, outputScale: scale) }
+      guard case .uint8(let planes) = stored(reals, format, relu: false) else { fatalError("no uint8") }
+      return planes
+    }
+    var (levels, rest): ([UInt8], [UInt8]) = ([], [])
+    for position in 0..<output.batch * output.height * output.width {
+      for (input, planes) in zip(inputs, converted) {
+        let first = CornerReference.pixel(position, of: output, in: input.shape) * input.shape.channels
+        levels += planes[first..<first + input.shape.channels]
+        rest += planes[planes.count / 2 + first..<planes.count / 2 + first + input.shape.channels]
+      }
+    }
+    return .uint8(levels + rest)
+  }
+
+  /// ReLU and maximum pooling of levels with remainders, which are one number of 256 times the level plus the remainder.
+  public static func selection(
+    _ input: Activation, count: Int, _ select: (_ numbers: [Int], _ position: Int) -> Int
+  ) -> Elements {
+    guard case .uint8(let planes) = input.elements, let zeroPoint = input.format.quantization?.zeroPoint else {
+      fatalError("no uint8")
+    }
+    let half = planes.count / 2
+    let numbers = (0..<half).map { 256 * (Int(planes[$0]) - Int(zeroPoint)) + Int(planes[half + $0]) - 128 }
+    let selected = (0..<count).map { select(numbers, $0) }
+    let levels = selected.map { ($0 + 128) >> 8 }
+    return .uint8(
+      levels.map { UInt8($0 + Int(zeroPoint)) } + zip(selected, levels).map { UInt8($0 - 256 * $1 + 128) })
   }
 
   /// "Elementwise": channel scaling of a uint8 map.

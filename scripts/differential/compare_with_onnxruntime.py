@@ -64,16 +64,19 @@ def compare(name, model, exported, files, normalization, folder):
     return passed
 
 
-def compare_both(name, checkpoint, normalization, files, folder):
-    """The quantised export with the package, and the float one with the checkpoint."""
-    package = os.path.join(folder, "model.quern")
-    quern("convert", checkpoint, "--calibration", PHOTOGRAPHS, "--calibration-count", "48", "--size", "112", "--crop", "rect",
-          "--min-agreement", "0", "--max-mean-drift", "2", "--max-drift", "2", "-o", package)
-    quantized, float_model = os.path.join(folder, "int8.onnx"), os.path.join(folder, "float.onnx")
-    quern("export", package, "-o", quantized)
+def compare_all(name, checkpoint, normalization, files, folder):
+    """The quantised exports with their packages, and the float one with the checkpoint."""
+    results = []
+    for effort, activations in (("balanced", "int8"), ("thorough", "16 bits")):
+        package, quantized = os.path.join(folder, "model.quern"), os.path.join(folder, "quantized.onnx")
+        quern("convert", checkpoint, "--calibration", PHOTOGRAPHS, "--calibration-count", "48", "--size", "112",
+              "--crop", "rect", "--min-agreement", "0", "--max-mean-drift", "2", "--max-drift", "2", "--effort", effort,
+              "-o", package)
+        quern("export", package, "-o", quantized)
+        results.append(compare(f"{name} {activations}", package, quantized, files, normalization, folder))
+    float_model = os.path.join(folder, "float.onnx")
     quern("export", "--float", checkpoint, "-o", float_model)
-    return [compare(f"{name} int8", package, quantized, files, normalization, folder),
-            compare(f"{name} float", checkpoint, float_model, files, normalization, folder)]
+    return results + [compare(f"{name} float", checkpoint, float_model, files, normalization, folder)]
 
 
 def main():
@@ -87,11 +90,11 @@ def main():
     if not options.trunks:
         cases = [Narrow(trunk, 3.0, False, "legacy") for trunk in Narrow.nets] + [Narrow("resnet", 1.7, True, "legacy")]
         with tempfile.TemporaryDirectory() as folder:
-            results += compare_both("bundled", CHECKPOINT, IMAGENET, files, folder)
+            results += compare_all("bundled", CHECKPOINT, IMAGENET, files, folder)
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
             name = case.trunk + (" whitened" if case.whiten else "")
-            results += compare_both(name, case.save(folder), case.normalization, files, folder)
+            results += compare_all(name, case.save(folder), case.normalization, files, folder)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     sys.exit(0 if all(results) else 1)
 

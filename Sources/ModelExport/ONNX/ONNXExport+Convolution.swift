@@ -132,7 +132,7 @@ extension Convolution: ONNXExportable {
     let factor = exporter.builder.initializer(
       "\(node.name).multiplier", Tensor(multiplier, shape: [1, multiplier.count, 1, 1]))
     var value = exporter.builder.node("Mul", name: "\(node.name).scaled", inputs: [accumulators, factor])
-    if readsInputRemainder, let rest = exporter.inputRemainders(node) {
+    if readsInputRemainder, let rest = exporter.inputRemainders(node, levels: input) {
       let sums = convolve(node, [rest, levels], name: "conv_remainders", &exporter)
       let fineFactor = exporter.builder.initializer(
         "\(node.name).remainder_multiplier", Tensor(multiplier.map { $0 / 256 }, shape: [1, multiplier.count, 1, 1]))

@@ -8,6 +8,12 @@ extension ReLU: ONNXExportable {
   }
 }
 
+extension ReLU: ONNXSelecting {
+  func emitSelection(_ node: Node, of input: String, into exporter: inout ONNXExporter) -> String {
+    exporter.builder.node("Relu", name: "\(node.name).fine_levels", inputs: [input])
+  }
+}
+
 extension ONNXExporter {
   /// A sum in the output's unit, with an optional ReLU, ready to be rounded.
   mutating func emitSum(_ node: Node, _ terms: [String], _ activation: ActivationFunction) -> ONNXValue {

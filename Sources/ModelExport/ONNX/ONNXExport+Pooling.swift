@@ -11,6 +11,14 @@ extension MaxPooling: ONNXExportable {
   }
 }
 
+extension MaxPooling: ONNXSelecting {
+  func emitSelection(_ node: Node, of input: String, into exporter: inout ONNXExporter) -> String {
+    exporter.builder.node(
+      "MaxPool", name: "\(node.name).fine_levels",
+      inputs: [exporter.cut(input, for: window, name: "\(node.name).fine_cut")], attributes: window.onnxAttributes)
+  }
+}
+
 extension AveragePooling: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     let attributes = window.onnxAttributes + [("count_include_pad", .int(countsPadding ? 1 : 0))]

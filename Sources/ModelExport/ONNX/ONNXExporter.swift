@@ -70,7 +70,11 @@ public struct ONNXExporter {
       let value = try op.emit(node, into: &self)
       names[node.output] = emitFormat(graph.format(of: node.output), of: value, node.output, name: node.name)
       if case .uint8WithRemainder(let parameters) = graph.format(of: node.output) {
-        fineLevels[node.output] = try emitFineLevels(parameters, of: value, node)
+        if let passedOn = emitPassedOn(node) {
+          fineLevels[node.output] = passedOn
+        } else {
+          fineLevels[node.output] = try emitFineLevels(parameters, of: value, node)
+        }
       }
     }
     for output in graph.outputs {
@@ -110,6 +114,12 @@ public struct ONNXExporter {
       "QuantizeLinear", name: "\(name).quantized", inputs: [value.name] + parametersOfRounding)
     levels[id] = (quantized, zeroPoint)
     return builder.node("DequantizeLinear", name: "\(name).dequantized", inputs: [quantized, scale, zeroPoint])
+  }
+
+  /// The levels with remainders of an operator that only selects among those of its input.
+  private mutating func emitPassedOn(_ node: Node) -> String? {
+    guard let input = fineLevels[node.inputs[0]], let op = node.op as? any ONNXSelecting else { return nil }
+    return op.emitSelection(node, of: input, into: &self)
   }
 
   /// The steps of formats/package.md, "Remainders".
@@ -165,9 +175,9 @@ public struct ONNXExporter {
       "DequantizeLinear", name: "\(node.name).input\(slot)_levels", inputs: [quantized, one, zeroPoint])
   }
 
-  /// What is left of an input's remainders when its levels are taken off: whole numbers in float; `nil` where it has none.
-  mutating func inputRemainders(_ node: Node) -> String? {
-    guard let fine = fineLevels[node.inputs[0]], let levels = inputLevels(node) else { return nil }
+  /// What is left of an input with remainders when its `levels` are taken off: whole numbers in float; `nil` where it has none.
+  mutating func inputRemainders(_ node: Node, levels: String) -> String? {
+    guard let fine = fineLevels[node.inputs[0]] else { return nil }
     let unit = builder.initializer("remainder_unit", Tensor([Float(256)], shape: []))
     let whole = builder.node("Mul", name: "\(node.name).input_whole", inputs: [levels, unit])
     return builder.node("Sub", name: "\(node.name).input_remainders", inputs: [fine, whole])
@@ -183,7 +193,7 @@ public struct ONNXExporter {
   /// An input in the unit of the output: its steps where it is uint8, with the remainders that the operator takes; real
   /// units where it is float.
   mutating func inputInOutputUnit(_ node: Node, _ slot: Int) -> String {
-    let fine = node.op.readsRemainder(ofInput: slot) ? fineLevels[node.inputs[slot]] : nil
+    let fine = graph.readsRemainder(node, ofInput: slot) ? fineLevels[node.inputs[slot]] : nil
     guard let input = inputFormat(node, slot).quantization, let levels = fine ?? inputLevels(node, slot) else {
       return self.input(node, slot)
     }
@@ -253,6 +263,12 @@ public struct ONNXExporter {
 protocol ONNXExportable: Operator {
   /// Adds the nodes of the operator and returns its output before any quantisation.
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue
+}
+
+/// An operator that gives some of the values that it is given.
+protocol ONNXSelecting: Operator {
+  /// Adds nodes that do so with the values of `input`, whatever their unit.
+  func emitSelection(_ node: Node, of input: String, into exporter: inout ONNXExporter) -> String
 }
 
 /// The output of an operator's nodes.

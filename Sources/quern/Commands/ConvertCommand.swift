@@ -46,6 +46,11 @@ struct ConvertCommand: ParsableCommand {
     if !outcome.report.passed { throw ExitCode(1) }
   }
 
+  private static func widened(_ outcome: ConversionOutcome) -> String {
+    guard let first = outcome.widened.first else { return "" }
+    return "Widened    \(outcome.widened.count) activations are read as 16 bits, that of \(first) first\n"
+  }
+
   private static func summary(_ outcome: ConversionOutcome) -> String {
     let equalized =
       outcome.equalization.map {
@@ -55,7 +60,7 @@ struct ConvertCommand: ParsableCommand {
     return """
       Folding    \(outcome.foldingNotes.count) rewrites; float outputs moved by at most \(String(format: "%.1g", outcome.foldingDifference)) of the largest value
       Equalised  \(equalized)
-      Verified   on \(outcome.verifiedOn)
+      \(widened(outcome))Verified   on \(outcome.verifiedOn)
 
       """
   }

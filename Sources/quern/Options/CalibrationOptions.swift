@@ -36,16 +36,29 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "fast: plain calibration. balanced, in about twice the time: equalisation and error-feedback rounding; where a gate "
+        + "fails, layers read activations of 16 bits until it passes, each of which takes up to twice its time in "
+        + "inference. thorough: all layers that can do so.", valueName: "level"))
+  var effort: Effort = .balanced
+
+  @Option(
+    help: ArgumentHelp(
+      "Stop looking for a network that keeps its gates after this time, and write the best one found. What that is "
+        + "depends on the machine's speed. (default: no bound)", valueName: "seconds"))
+  var timeBudget: Double?
+
+  @Option(
+    help: ArgumentHelp(
       "How weights are rounded: error-feedback (so that each layer's outputs change least on calibration images) or "
-        + "nearest, which takes no time.", valueName: "method"))
-  var rounding: RoundingMethod = .errorFeedback
+        + "nearest, which takes no time. (default: by --effort)", valueName: "method"))
+  var rounding: RoundingMethod?
 
   @Flag(
     inversion: .prefixedNo,
     help: ArgumentHelp(
       "Magnify small channels of activations, so that they use more of the 256 levels that a map's channels share, and "
-        + "scale the weights on both sides to match. The float network computes the same."))
-  var equalization = true
+        + "scale the weights on both sides to match. The float network computes the same. (default: by --effort)"))
+  var equalization: Bool?
 
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
   var skipBadImages = false
@@ -53,6 +66,9 @@ struct CalibrationOptions: ParsableArguments {
   mutating func validate() throws {
     if !(1...1000).contains(repetitions) { throw ValidationError("--repetitions must be from 1 to 1000") }
     if let calibrationCount, calibrationCount < 1 { throw ValidationError("--calibration-count must be at least 1") }
+    if let timeBudget, !(timeBudget >= 0 && timeBudget.isFinite) {
+      throw ValidationError("--time-budget must be a number of seconds")
+    }
   }
 
   func apply(to options: inout ConversionOptions) {
@@ -62,14 +78,17 @@ struct CalibrationOptions: ParsableArguments {
     options.repetitions = repetitions
     options.seed = seed
     options.rangeMethod = range
-    options.rounding = rounding
-    options.equalizesChannels = equalization
+    options.setEffort(effort)
+    options.timeBudget = timeBudget
+    if let rounding { options.rounding = rounding }
+    if let equalization { options.equalizesChannels = equalization }
     options.skipsBrokenImages = skipBadImages
   }
 }
 
 extension AugmentationRecipe: ExpressibleByArgument {}
 extension RoundingMethod: ExpressibleByArgument {}
+extension Effort: ExpressibleByArgument {}
 
 extension RangeMethod: ExpressibleByArgument {
   public init?(argument: String) {

@@ -1,0 +1,21 @@
+import Quantization
+
+/// How much time a conversion takes for fidelity, and whether inference may.
+public enum Effort: String, Sendable, CaseIterable {
+  /// Plain calibration: ranges, and weights rounded to the nearest level.
+  case fast
+  /// Channels equalised, weights rounded by what their layers read, and, where a gate fails, activations read as 16 bits
+  /// until it passes.
+  case balanced
+  /// The same with every activation that can be read as 16 bits read so.
+  case thorough
+}
+
+extension ConversionOptions {
+  /// Sets what an effort stands for.
+  public mutating func setEffort(_ effort: Effort) {
+    self.effort = effort
+    equalizesChannels = effort != .fast
+    rounding = effort == .fast ? .nearest : .errorFeedback
+  }
+}
