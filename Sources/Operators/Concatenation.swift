@@ -54,8 +54,8 @@ extension Concatenation: RunnableOperator {
     }
   }
 
-  /// Into levels with remainders: what has the same scale and zero point and remainders is copied, other inputs are
-  /// rounded anew.
+  /// Into levels with remainders. All inputs are rounded anew, so that what lies halfway between two levels goes to the even
+  /// one, wherever it comes from.
   private static func ofTwoPlanes(
     _ context: PreparationContext, _ output: QuantizationParameters
   ) throws(GraphError) -> any PreparedOperator {
@@ -75,14 +75,9 @@ extension Concatenation: RunnableOperator {
         let rest = format.isPlainUInt8 ? nil : source + run.inputs[slot].elementCount
         for pixel in 0..<run.count {
           let to = target + pixel * run.output.channels + firstChannel
-          if let rest, format.quantization == output {
-            to.update(from: source + pixel * channels, count: channels)
-            (to + planeSize).update(from: rest + pixel * channels, count: channels)
-          } else {
-            kernel.requantize(
-              source + pixel * channels, rest.map { $0 + pixel * channels }, format, channels, output,
-              to: to, remainders: to + planeSize)
-          }
+          kernel.requantize(
+            source + pixel * channels, rest.map { $0 + pixel * channels }, format, channels, output, to: to,
+            remainders: to + planeSize)
         }
         firstChannel += channels
       }

@@ -80,7 +80,7 @@ public struct Converter {
     let figures: FidelityFigures
     let skipped: BrokenImages
     let widened: [WideReading.Candidate]
-    let isCutShort: Bool
+    var isCutShort: Bool
 
     var settings: [String: JSONValue] {
       isCutShort
@@ -89,8 +89,10 @@ public struct Converter {
     }
   }
 
-  /// Shares of the gates' limits that are aimed at, one after the other: below them, as other images drift otherwise.
-  private static let aims = [0.75, 0.5]
+  /// What is aimed at, of a limit that is missed: less, as a choice of images is none of all.
+  private static let aim = 0.8
+  /// Networks that are written and verified after the first, at most.
+  private static let searchLimit = 3
 
   /// The first network that keeps its gates, or the one with the least mean drift.
   private func bestAttempt(
@@ -108,19 +110,33 @@ public struct Converter {
     var best = try attempt(plain)
     guard options.effort == .balanced, !keepsGates(best) else { return best }
     let search = try PrecisionSearch(network, options, job: job, deadline: deadline)
-    for aim in Self.aims {
-      if let deadline, ContinuousClock.now >= deadline { break }
-      let outcome = try clock.stage("widen", total: nil) {
-        try search.shortestPrefix(keeping: aim) { [progress] in progress.advance() }
+    var share = 1.0
+    var last = best
+    for _ in 0..<Self.searchLimit {
+      if let deadline, ContinuousClock.now >= deadline {
+        best.isCutShort = true
+        break
       }
-      if outcome.widened.count <= best.widened.count { break }
-      let next = try attempt(outcome)
-      let isBetter = keepsGates(next) || next.figures.drift.mean ?? 2 < best.figures.drift.mean ?? 2
-      (isBetter ? best : next).file.discard()
-      if isBetter { best = next }
-      if keepsGates(best) || outcome.isCutShort { break }
+      share *= Self.aim * excess(of: last)
+      let outcome = try clock.stage("widen", total: nil) {
+        try search.shortestPrefix(leaving: share) { [progress] in progress.advance() }
+      }
+      if outcome.widened.count <= last.widened.count { break }
+      last = try attempt(outcome)
+      let isBetter = keepsGates(last) || last.figures.drift.mean ?? 2 < best.figures.drift.mean ?? 2
+      (isBetter ? best : last).file.discard()
+      if isBetter { best = last }
+      if keepsGates(last) || outcome.isCutShort { break }
     }
     return best
+  }
+
+  /// How much of its drift an attempt may keep by the gate of drift that it misses most; 1 where it misses none of them.
+  private func excess(of attempt: Attempt) -> Double {
+    options.gates.results(for: attempt.figures).reduce(1) { least, gate in
+      guard [.meanDrift, .maxDrift].contains(gate.name), let value = gate.value, value > 0 else { return least }
+      return min(least, gate.limit / value)
+    }
   }
 
   private func keepsGates(_ attempt: Attempt) -> Bool {

@@ -15,7 +15,7 @@ extension ConversionOptions {
   /// Sets what an effort stands for.
   public mutating func setEffort(_ effort: Effort) {
     self.effort = effort
-    equalizesChannels = effort != .fast
+    equalizesChannels = effort == .balanced
     rounding = effort == .fast ? .nearest : .errorFeedback
   }
 }

@@ -10,7 +10,6 @@ import Runtime
 /// the choice.
 struct PrecisionSearch {
   private let network: QuantizedNetwork
-  private let gates: Gates
   private let job: ImageJob
   private let reading: WideReading
   /// In the order in which they are taken.
@@ -26,7 +25,6 @@ struct PrecisionSearch {
     throws
   {
     self.network = network
-    gates = options.gates
     self.job = job
     self.deadline = deadline
     reading = WideReading(network.calibration)
@@ -49,15 +47,16 @@ struct PrecisionSearch {
       graph: try reading.widening(candidates, in: network.quantized), widened: candidates, isCutShort: false)
   }
 
-  /// The network with the shortest prefix of the candidates that keeps `share` of the gates' limits on drift on the sample;
-  /// with all of them if not even they do.
+  /// The network with the shortest prefix of the candidates by which the mean drift on the sample is at most `share` of what
+  /// it is without; with all of them if not even they do that. Shares, as calibration images drift less than others.
   ///
   /// - Parameter advance: called after each measurement.
-  func shortestPrefix(keeping share: Double, advance: () -> Void) throws -> Outcome {
+  func shortestPrefix(leaving share: Double, advance: () -> Void) throws -> Outcome {
+    let limit = share * (try drift(prefix: 0))
     var (failing, passing) = (0, candidates.count)
     var isCutShort = false
-    if try keeps(share, prefix: passing) {
-      // Drift falls with every candidate but for noise, so that halving finds where it passes.
+    if try drift(prefix: passing) <= limit {
+      // Drift falls with every candidate but for noise, so that halving finds where it is low enough.
       while passing - failing > max(1, candidates.count / 64) {
         advance()
         if let deadline, ContinuousClock.now >= deadline {
@@ -65,7 +64,7 @@ struct PrecisionSearch {
           break
         }
         let middle = (failing + passing) / 2
-        if try keeps(share, prefix: middle) { passing = middle } else { failing = middle }
+        if try drift(prefix: middle) <= limit { passing = middle } else { failing = middle }
       }
     }
     let widened = Array(candidates.prefix(passing))
@@ -73,12 +72,12 @@ struct PrecisionSearch {
       graph: try reading.widening(widened, in: network.quantized), widened: widened, isCutShort: isCutShort)
   }
 
-  private func keeps(_ share: Double, prefix: Int) throws -> Bool {
+  /// Mean drift on the sample with the first candidates read as 16 bits.
+  private func drift(prefix: Int) throws -> Double {
     let graph = try reading.widening(candidates.prefix(prefix), in: network.quantized)
     let (figures, _) = try verifier.compare(
       network.float, try Executable(graph, threads: job.threads), on: files, known: network.referenceOutputs,
       usesLabels: false, progress: SilentProgress())
-    guard let mean = figures.drift.mean, let largest = figures.drift.max else { return false }
-    return mean <= share * gates.maxMeanDrift && largest <= share * gates.maxDrift
+    return figures.drift.mean ?? 2
   }
 }

@@ -10,13 +10,13 @@ import Tensors
 import Testing
 
 @Suite struct ApplierTests {
-  private static let side = 18
+  static let side = 18
 
-  private static func pixels(_ count: Int, _ random: inout SplitMix64) -> [UInt8] {
+  static func pixels(_ count: Int, _ random: inout SplitMix64) -> [UInt8] {
     random.bytes(count * side * side * 3)
   }
 
-  private static func run(
+  static func run(
     _ graph: Graph, _ pixels: [UInt8], batch: Int, kernels: KernelSet = KernelSet(), observer: Session.Observer? = nil
   ) throws -> [String: Tensor] {
     let session = Session(try Executable(graph, kernels: kernels))
@@ -26,7 +26,7 @@ import Testing
   }
 
   /// What calibration would see of these pixels.
-  private static func statistics(_ graph: Graph, _ pixels: [UInt8], batch: Int) throws -> ActivationStatistics {
+  static func statistics(_ graph: Graph, _ pixels: [UInt8], batch: Int) throws -> ActivationStatistics {
     var statistics = ActivationStatistics(values: QuantizationPlanner.observedValues(in: graph))
     _ = try run(graph, pixels, batch: batch) { value, _, bytes in
       statistics.histograms[value]?.count(Array(bytes.bindMemory(to: Float.self)))
@@ -34,7 +34,7 @@ import Testing
     return statistics
   }
 
-  private static func quantize(
+  static func quantize(
     _ graph: Graph, _ pixels: [UInt8], batch: Int, _ method: RangeMethod
   ) throws -> (plan: QuantizationPlan, graph: Graph) {
     let plan = try QuantizationPlanner(rangeMethod: method)
@@ -42,7 +42,7 @@ import Testing
     return (plan, try QuantizationApplier().apply(plan, to: graph))
   }
 
-  private static func cosine(_ a: [Float], _ b: [Float]) -> Double {
+  static func cosine(_ a: [Float], _ b: [Float]) -> Double {
     func dot(_ x: [Float], _ y: [Float]) -> Double { zip(x, y).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
     return dot(a, b) / (dot(a, a) * dot(b, b)).squareRoot()
   }

@@ -44,13 +44,11 @@ extension Int8Reference {
     return (output, format == .float32 ? .float(floats) : .uint8(levels))
   }
 
-  /// The same with remainders: what has the output's format is copied, the rest is rounded anew.
+  /// The same with remainders: every input is rounded anew.
   private static func concatenationOfPlanes(
     _ inputs: [Activation], _ output: Shape, _ format: ValueFormat
   ) -> Elements {
     let converted = inputs.map { input -> [UInt8] in
-      guard case .uint8(let given) = input.elements else { fatalError("no uint8") }
-      if input.format == format { return given }
       let scale = format.quantization?.scale ?? 1
       let reals = (0..<input.shape.elementCount).map { residual(input, $0, outputScale: scale) }
       guard case .uint8(let planes) = stored(reals, format, relu: false) else { fatalError("no uint8") }

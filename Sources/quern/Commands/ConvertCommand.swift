@@ -46,6 +46,14 @@ struct ConvertCommand: ParsableCommand {
     if !outcome.report.passed { throw ExitCode(1) }
   }
 
+  /// By how much the best network that was found misses each gate that it does not keep.
+  private static func missed(_ outcome: ConversionOutcome) -> String {
+    outcome.report.gates.filter { !$0.passed }.map { gate in
+      let distance = gate.value.map { String(format: "%.3g", abs($0 - gate.limit)) } ?? "what cannot be told"
+      return "Missed     \(gate.name.rawValue) by \(distance)\n"
+    }.joined()
+  }
+
   private static func widened(_ outcome: ConversionOutcome) -> String {
     guard let first = outcome.widened.first else { return "" }
     return "Widened    \(outcome.widened.count) activations are read as 16 bits, that of \(first) first\n"
@@ -61,7 +69,7 @@ struct ConvertCommand: ParsableCommand {
       Folding    \(outcome.foldingNotes.count) rewrites; float outputs moved by at most \(String(format: "%.1g", outcome.foldingDifference)) of the largest value
       Equalised  \(equalized)
       \(widened(outcome))Verified   on \(outcome.verifiedOn)
-
+      \(missed(outcome))
       """
   }
 }

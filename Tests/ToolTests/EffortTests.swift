@@ -1,0 +1,81 @@
+import Foundation
+import Testing
+
+/// What efforts and tolerances make of the bundled network.
+@Suite struct EffortTests {
+  private static func convert(_ output: String, _ extra: [String]) throws -> (status: Int32, report: [String: Any]) {
+    let outcome = try Tool.run(
+      [
+        "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "32", "--size", "64",
+        "--crop", "rect", "--augmentation", "none", "--json", "-o", output,
+      ] + extra)
+    let report = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+    return (outcome.status, try #require(report, "\(outcome.errors)"))
+  }
+
+  private static func drift(_ report: [String: Any]) throws -> Double {
+    try #require((report["drift"] as? [String: Any])?["mean"] as? Double)
+  }
+
+  private static func setting(_ name: String, _ report: [String: Any]) throws -> Int {
+    try #require((report["settings"] as? [String: Any])?[name] as? Int)
+  }
+
+  @Test func moreEffortDriftsLess() throws {
+    let scratch = try Scratch()
+    let drifts = try ["fast", "balanced", "thorough"].map { effort in
+      let (_, report) = try Self.convert(scratch.path("\(effort).quern"), ["--effort", effort])
+      #expect((report["settings"] as? [String: Any])?["effort"] as? String == effort)
+      #expect(try (Self.setting("wide_activations", report) > 0) == (effort == "thorough"))
+      return try Self.drift(report)
+    }
+    #expect(drifts[1] < drifts[0] && drifts[2] < drifts[1], "\(drifts)")
+  }
+
+  /// A gate that the plain package fails is kept by one that reads some activations as 16 bits, the same every time.
+  @Test func aFailingGateIsReachedByWiderActivations() throws {
+    let scratch = try Scratch()
+    let (_, plain) = try Self.convert(scratch.path("plain.quern"), [])
+    let limit = String(try 0.8 * Self.drift(plain))
+    let gate = ["--max-mean-drift", limit]
+    let (status, report) = try Self.convert(scratch.path("wide.quern"), gate)
+    #expect(status == 0)
+    let widened = try Self.setting("wide_activations", report)
+    #expect(widened > 0)
+    // As many bytes of weights: only the graph section grows.
+    let sizes = try ["plain", "wide"].map { name in
+      try #require(
+        try FileManager.default.attributesOfItem(atPath: scratch.path("\(name).quern"))[.size] as? Int)
+    }
+    #expect(abs(sizes[1] - sizes[0]) < 8192)
+    let again = try Self.convert(scratch.path("again.quern"), gate + ["--threads", "1"])
+    #expect(again.status == 0)
+    #expect(
+      try Data(contentsOf: URL(fileURLWithPath: scratch.path("wide.quern")))
+        == Data(contentsOf: URL(fileURLWithPath: scratch.path("again.quern"))))
+    let verified = try Tool.run(
+      [
+        "verify", scratch.path("wide.quern"), "--reference", Tool.checkpoint, "--images", Tool.photographs,
+        "--max-mean-drift", String(try 1.3 * Self.drift(report)),
+      ])
+    #expect(verified.status == 0, "\(verified.errors)")
+  }
+
+  @Test func withoutTimeTheBestSoFarIsWritten() throws {
+    let scratch = try Scratch()
+    let output = scratch.path("demo.quern")
+    let (status, report) = try Self.convert(output, ["--max-mean-drift", "1e-9", "--time-budget", "0"])
+    #expect(status == 1)
+    #expect(try Self.setting("wide_activations", report) == 0)
+    #expect((report["settings"] as? [String: Any])?["time_budget_reached"] as? Bool == true)
+    #expect(FileManager.default.fileExists(atPath: output))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path("")).count == 1)
+  }
+
+  @Test(arguments: [["--effort", "heroic"], ["--time-budget", "-1"], ["--time-budget", "soon"]])
+  func unfitOptionsAreUsageErrors(options: [String]) throws {
+    let outcome = try Tool.run(
+      ["convert", Tool.checkpoint, "--calibration", Tool.photographs, "-o", "never.quern"] + options)
+    #expect(outcome.status == 64, "\(outcome.errors)")
+  }
+}
