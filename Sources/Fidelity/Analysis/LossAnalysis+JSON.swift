@@ -45,11 +45,11 @@ extension JSONValue {
   }
 }
 
-extension GateConfidence {
+extension GateResult {
   fileprivate var json: JSONValue {
     [
-      "name": .string(gate.rawValue), "value": .number(value), "low": .number(interval.low),
-      "high": .number(interval.high), "limit": .number(limit), "verdict": .string(verdict.rawValue),
+      "name": .string(name.rawValue), "value": .maybe(value), "low": .maybe(interval?.low),
+      "high": .maybe(interval?.high), "limit": .number(limit), "verdict": .string(verdict.rawValue),
       "needed_images": neededImages.map { .int($0) } ?? .null,
     ]
   }

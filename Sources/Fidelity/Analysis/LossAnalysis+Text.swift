@@ -19,7 +19,7 @@ extension LossAnalysis {
           + "p99 \(shownDrift(figures.drift.p99))  max \(shownDrift(figures.drift.max))"
       ),
     ]
-    rows += confidence.map { ("confidence", $0.sentence) }
+    rows += confidence.compactMap(\.confidenceSentence).map { ("confidence", $0) }
     rows += figures.worstImages.prefix(5).map { ("worst", $0.line) }
     rows.append(("calibration", "\(calibration.images) images"))
     if let halves = calibration.halves {
@@ -58,21 +58,6 @@ extension LayerLoss {
       shownDecibels(roundingNoise), shownDecibels(clippingNoise), shownDecibels(weightNoise),
       saturatedShare.map(shownShare) ?? "-", shownDrift(activationDrift), shownDrift(weightDrift), shownBytes(bytes),
     ]
-  }
-}
-
-extension GateConfidence {
-  /// Such as "mean drift 0.0048, 95 % between 0.0047 and 0.0049: pass".
-  var sentence: String {
-    let isPercent = gate.isMinimum
-    func shown(_ value: Double) -> String { isPercent ? shownPercent(value) : shownDrift(value) }
-    let verdict =
-      switch verdict {
-      case .pass, .fail: verdict.rawValue
-      case .inconclusive: "inconclusive" + (neededImages.map { ": needs n >= \($0)" } ?? "")
-      }
-    return "\(gate.title) \(shown(value)), 95 % from \(shown(interval.low)) to \(shown(interval.high)), limit "
-      + "\(isPercent ? ">=" : "<=") \(shortest(limit))\(isPercent ? " %" : ""): \(verdict)"
   }
 }
 

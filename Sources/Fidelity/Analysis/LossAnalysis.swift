@@ -13,7 +13,8 @@ public struct LossAnalysis: Hashable, Sendable {
   public var figures: FidelityFigures
   /// Of each image, in rising order.
   public var drifts: [Double]
-  public var confidence: [GateConfidence]
+  /// The gates whose figures have an interval.
+  public var confidence: [GateResult]
   public var calibration: CalibrationQuality
   /// In order of execution.
   public var layers: [LayerLoss]
@@ -26,7 +27,7 @@ public struct LossAnalysis: Hashable, Sendable {
 
   public init(
     reference: FidelityReport.Reference, settings: [String: JSONValue], figures: FidelityFigures, drifts: [Double],
-    confidence: [GateConfidence], calibration: CalibrationQuality, layers: [LayerLoss], layerImages: Int,
+    confidence: [GateResult], calibration: CalibrationQuality, layers: [LayerLoss], layerImages: Int,
     isolatedImages: Int, warnings: [String]
   ) {
     self.reference = reference

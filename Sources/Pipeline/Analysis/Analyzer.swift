@@ -69,8 +69,7 @@ public struct Analyzer {
     let warnings = warnings(quality.figures, images)
     return LossAnalysis(
       reference: network.reference, settings: options.settings(images), figures: figures, drifts: comparisons.drifts,
-      confidence: GateConfidence.all(
-        drifts: comparisons.drifts, agreement: figures.agreement.top1, gates: options.gates),
+      confidence: options.gates.results(for: figures).filter { $0.interval != nil },
       calibration: quality.figures, layers: layers, layerImages: pixels.count, isolatedImages: isolated.count,
       warnings: warnings)
   }
