@@ -1,6 +1,5 @@
 import Fidelity
 import Foundation
-import FoundationXML
 import Testing
 
 @Suite struct ConfidenceTests {
@@ -144,73 +143,5 @@ import Testing
   @Test func doesNotChangeTheOutcome() throws {
     let report = try Sample.passing()
     #expect(report.passed && report.gates.contains { $0.verdict == .inconclusive })
-  }
-}
-
-/// What is written for people and machines, from made-up figures with hostile names.
-@Suite struct AnalysisRenderingTests {
-  static let hostile = "<script>\"&'</script>\u{1B}[2J\u{0}.jpg"
-
-  static func analysis(drifts: [Double]) throws -> LossAnalysis {
-    let comparisons = try drifts.map { drift in
-      // The cosine of the angle between the two is 1 - drift.
-      let cosine = Float(1 - drift)
-      return try ImageComparison(
-        name: hostile, referenceEmbedding: [1, 0],
-        quantizedEmbedding: [cosine, (1 - cosine * cosine).squareRoot()])
-    }
-    var layer = LayerLoss(
-      name: hostile, kind: "convolution", arithmetic: "int8", format: "uint8", reason: hostile, bytes: 12)
-    (layer.scale, layer.zeroPoint, layer.range, layer.observed) = (0.5, 3, -1.5...126, -2...130)
-    (layer.cumulativeNoise, layer.roundingNoise, layer.clippingNoise, layer.weightNoise) = (0.01, 0.001, 0, 0.002)
-    let exact = LayerLoss(
-      name: "maxpool", kind: "max_pooling", arithmetic: "int8", format: "uint8", reason: "", bytes: 0)
-    let figures = figures(of: comparisons)
-    return LossAnalysis(
-      reference: .init(path: "/secret/place", sha256: "ab", format: "pytorch-zip", architecture: hostile),
-      settings: ["size": 64], figures: figures, drifts: drifts,
-      confidence: try Gates().results(for: figures).filter { $0.interval != nil },
-      calibration: CalibrationQuality(images: 3, verifiedOn: hostile), layers: [exact, layer], layerImages: 2,
-      isolatedImages: 1, warnings: [hostile])
-  }
-
-  @Test(arguments: [[], [0], [0.1, 0.2, 0.4], [0.25, 0.25]])
-  func pageIsWellFormedAndLoadsNothing(_ drifts: [Double]) throws {
-    let page = try Self.analysis(drifts: drifts).html()
-    let parser = XMLParser(data: Data(page.utf8))
-    #expect(parser.parse(), "\(String(describing: parser.parserError)) at line \(parser.lineNumber)")
-    for word in ["<script", "src=", "href=", "url(", "@import", "/secret", "\u{1B}", "nan", "inf"] {
-      #expect(!page.lowercased().contains(word), "\(word)")
-    }
-  }
-
-  @Test func worstLayerComesFirst() throws {
-    let analysis = try Self.analysis(drifts: [0.1])
-    #expect(analysis.layersByLoss.map(\.kind) == ["convolution", "max_pooling"])
-    #expect(!analysis.text().contains("\u{1B}") && !analysis.text().contains("\u{0}"))
-    let json = try #require(
-      try JSONSerialization.jsonObject(with: Data(try analysis.json().utf8)) as? [String: Any])
-    #expect(json["schema"] as? String == "quern.analysis/1")
-    let layers = try #require(json["layers"] as? [[String: Any]])
-    let decibels = try #require(layers[1]["sqnr_db"] as? [String: Any])
-    // -10 log10 of 0.01 and of 0.001 + 0.002; no noise has no ratio.
-    #expect(abs(try #require(decibels["cumulative"] as? Double) - 20) < 1e-9)
-    #expect(abs(try #require(decibels["own"] as? Double) - 25.2287874528) < 1e-9)
-    #expect(decibels["activation_clipping"] is NSNull)
-    #expect(layers[0]["scale"] is NSNull)
-  }
-
-  @Test func histogramHoldsEveryImage() throws {
-    var random = SeededGenerator(state: 9)
-    let drifts = (0..<500).map { _ in Double.random(in: 0..<0.3, using: &random) }
-    let histogram = try Self.analysis(drifts: drifts).driftHistogram
-    #expect(histogram.counts.reduce(0, +) == 500)
-    let step = histogram.step
-    #expect(histogram.counts[0] == drifts.count { $0 < step })
-  }
-
-  @Test func formatsFollowNames() throws {
-    #expect(try AnalysisFormat(path: "a/b.HTML") == .html)
-    #expect(throws: FidelityError.analysisFormat(path: "b.md")) { try AnalysisFormat(path: "b.md") }
   }
 }
