@@ -12,7 +12,7 @@ public struct LevelHistogram: Hashable, Sendable {
   /// Theory of Communication", 1948).
   public let entropy: Double
 
-  public init(_ levels: some Sequence<Int8>) {
+  public init(_ levels: [Int8]) {
     var levelCounts = [Int](repeating: 0, count: 256)
     for level in levels { levelCounts[Int(level) + 128] += 1 }
     counts = stride(from: 0, to: 256, by: Self.step).map { levelCounts[$0..<$0 + Self.step].reduce(0, +) }

@@ -44,7 +44,9 @@ extension FidelityReport {
     for (title, value) in percentages where value.top1 != nil {
       rows.append((title, "top-1 \(shownPercent(value.top1))  top-5 \(shownPercent(value.top5))"))
     }
-    if gates.contains(where: { $0.interval != nil }) { rows.append(("intervals", "with 95 % confidence")) }
+    if gates.contains(where: { $0.interval != nil }) {
+      rows.append(("intervals", "behind the gates, with 95 % confidence"))
+    }
     rows += figures.worstImages.prefix(passed ? 3 : 10).map { ("worst", $0.line) }
     rows += skippedImages.prefix(10).map { ("skipped", "\(printable($0.name))  (\(printable($0.reason)))") }
     if skippedImages.count > 10 { rows.append(("skipped", "and \(skippedImages.count - 10) more")) }

@@ -109,7 +109,7 @@ public struct Analyzer {
       }
       layer.observed = held?.observed
       if let weight = quantized[node.name]?.constants["weight"], weight.elementType == .int8 {
-        layer.levels = weight.withElements(as: Int8.self) { LevelHistogram($0) }
+        layer.levels = LevelHistogram(weight.elements(as: Int8.self))
       }
       layer.rangeDifference = differences[node.output]
       sums[index].fill(&layer)
