@@ -131,3 +131,28 @@ int quern_png_decode(
     struct quern_codec_failure *failure) {
   return run(data, size, &expected, rgb, failure);
 }
+
+static png_image described(struct quern_image_size size) {
+  png_image image;
+  memset(&image, 0, sizeof image);
+  image.version = PNG_IMAGE_VERSION;
+  image.width = size.width;
+  image.height = size.height;
+  image.format = PNG_FORMAT_RGB;
+  return image;
+}
+
+size_t quern_png_encoded_limit(struct quern_image_size size) {
+  png_image image = described(size);
+  return PNG_IMAGE_PNG_SIZE_MAX(image);
+}
+
+int quern_png_encode(const uint8_t *rgb, struct quern_image_size dimensions, uint8_t *data, size_t *size) {
+  png_image image = described(dimensions);
+  png_alloc_size_t count = *size;
+  // The simplified interface catches its own longjmp.
+  int written = png_image_write_to_memory(&image, data, &count, 0, rgb, 0, NULL);
+  png_image_free(&image);
+  *size = written ? count : 0;
+  return written ? QUERN_CODEC_OK : QUERN_CODEC_CORRUPT;
+}

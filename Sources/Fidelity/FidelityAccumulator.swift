@@ -25,6 +25,7 @@ public struct FidelityAccumulator: Sendable {
   public func figures() -> FidelityFigures {
     let float = comparisons.compactMap(\.float)
     let int8 = comparisons.compactMap(\.int8)
+    let changes = FidelityFigures.Top1Changes(comparisons)
     return FidelityFigures(
       images: comparisons.count,
       labelledImages: float.count,
@@ -35,6 +36,12 @@ public struct FidelityAccumulator: Sendable {
       int8: TopPercentages(int8),
       // Of the counts, not of the two percentages, whose difference would be rounded twice.
       top1Drop: percentage(float.count(where: \.top1) - int8.count(where: \.top1), of: float.count),
+      top1DropInterval: changes.flatMap { changes in
+        let n = Double(float.count)
+        return ConfidenceInterval.ofDifference(
+          lost: Double(changes.lost) / n, gained: Double(changes.gained) / n, images: float.count)?.percent
+      },
+      top1Changes: changes,
       worstImages: worst(10))
   }
 
@@ -55,6 +62,12 @@ extension DriftSummary {
     p95 = quantile(0.95, ofSorted: drifts)
     p99 = quantile(0.99, ofSorted: drifts)
     max = drifts.last
+    deviation = mean.flatMap { mean in
+      drifts.count < 2
+        ? nil
+        : (drifts.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(drifts.count - 1)).squareRoot()
+    }
+    meanInterval = ConfidenceInterval.ofMean(drifts)
   }
 }
 
@@ -62,6 +75,20 @@ extension TopPercentages {
   fileprivate init(_ hits: [ImageComparison.Hits]) {
     top1 = percentage(hits.count(where: \.top1), of: hits.count)
     top5 = percentage(hits.count(where: \.top5), of: hits.count)
+    top1Interval =
+      ConfidenceInterval.ofShare(
+        Double(hits.count(where: \.top1)) / Double(max(hits.count, 1)), images: hits.count)?.percent
+  }
+}
+
+extension FidelityFigures.Top1Changes {
+  fileprivate init?(_ comparisons: [ImageComparison]) {
+    let labelled = comparisons.compactMap { comparison in
+      comparison.float.flatMap { float in comparison.int8.map { (float: float.top1, int8: $0.top1) } }
+    }
+    guard !labelled.isEmpty else { return nil }
+    lost = labelled.count { $0.float && !$0.int8 }
+    gained = labelled.count { !$0.float && $0.int8 }
   }
 }
 

@@ -18,8 +18,18 @@ public struct FidelityFigures: Hashable, Sendable {
   public let int8: TopPercentages
   /// The top-1 accuracy lost, in percentage points: `float.top1 - int8.top1`, below 0 if int8 is better.
   public let top1Drop: Double?
+  /// The same with 95 % confidence.
+  public let top1DropInterval: ConfidenceInterval?
+  /// Of the labelled images, those whose class only one of the networks ranks first; nil without any.
+  public let top1Changes: Top1Changes?
   /// The images with the greatest drift, at most ten, the worst first; of equals in the order of their names.
   public let worstImages: [WorstImage]
+
+  /// The images whose class only the float network ranks first, and only the int8 network.
+  public struct Top1Changes: Hashable, Sendable, Codable {
+    public let lost: Int
+    public let gained: Int
+  }
 
   /// An image that drifted.
   public struct WorstImage: Hashable, Sendable, Codable {
@@ -37,6 +47,16 @@ public struct DriftSummary: Hashable, Sendable, Codable {
   public let p95: Double?
   public let p99: Double?
   public let max: Double?
+  /// The sample's standard deviation, by n - 1; nil with fewer than two images.
+  public let deviation: Double?
+  /// Of the mean, with 95 % confidence; nil with fewer than two images.
+  public let meanInterval: ConfidenceInterval?
+
+  private enum CodingKeys: String, CodingKey {
+    case mean, p50, p95, p99, max
+    case deviation = "std"
+    case meanInterval = "mean_interval"
+  }
 }
 
 /// Percentages for the class ranked first and the first five; nil of no images. Of equal logits the class with the
@@ -44,6 +64,13 @@ public struct DriftSummary: Hashable, Sendable, Codable {
 public struct TopPercentages: Hashable, Sendable, Codable {
   public let top1: Double?
   public let top5: Double?
+  /// Of `top1`, with 95 % confidence.
+  public let top1Interval: ConfidenceInterval?
+
+  private enum CodingKeys: String, CodingKey {
+    case top1, top5
+    case top1Interval = "top1_interval"
+  }
 }
 
 // Written out, because the synthesised forms leave out what is nil.
@@ -56,6 +83,8 @@ extension DriftSummary {
     try container.encode(p95, forKey: .p95)
     try container.encode(p99, forKey: .p99)
     try container.encode(max, forKey: .max)
+    try container.encode(deviation, forKey: .deviation)
+    try container.encode(meanInterval, forKey: .meanInterval)
   }
 }
 
@@ -64,5 +93,6 @@ extension TopPercentages {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(top1, forKey: .top1)
     try container.encode(top5, forKey: .top5)
+    try container.encode(top1Interval, forKey: .top1Interval)
   }
 }

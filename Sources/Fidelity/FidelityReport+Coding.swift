@@ -1,7 +1,8 @@
 /// The JSON form `quern.fidelity/1`.
 ///
 /// A figure that does not exist (accuracy without labels, drift without images) is null, and so is a number that is
-/// NaN or infinite. `package`, `reference.path`, `seconds` and `peak_rss_bytes` are absent from a report stored inside
+/// NaN or infinite. Intervals, standard deviations and the verdicts of gates are missing in reports of earlier versions,
+/// and such reports are read all the same. `package`, `reference.path`, `seconds` and `peak_rss_bytes` are absent from a report stored inside
 /// a package.
 extension FidelityReport: Codable {
   private enum CodingKeys: String, CodingKey {
@@ -9,6 +10,8 @@ extension FidelityReport: Codable {
     case labelledImages = "labelled_images"
     case nonFiniteImages = "non_finite_images"
     case top1Drop = "top1_drop"
+    case top1DropInterval = "top1_drop_interval"
+    case top1Changes = "top1_changes"
     case worstImages = "worst_images"
     case skippedImages = "skipped_images"
     case peakResidentBytes = "peak_rss_bytes"
@@ -26,6 +29,8 @@ extension FidelityReport: Codable {
     try container.encode(figures.float, forKey: .float)
     try container.encode(figures.int8, forKey: .int8)
     try container.encode(figures.top1Drop, forKey: .top1Drop)
+    try container.encode(figures.top1DropInterval, forKey: .top1DropInterval)
+    try container.encode(figures.top1Changes, forKey: .top1Changes)
     try container.encode(figures.worstImages, forKey: .worstImages)
     try container.encode(skippedImages, forKey: .skippedImages)
     try container.encode(gates, forKey: .gates)
@@ -55,6 +60,8 @@ extension FidelityReport: Codable {
       float: try container.decode(TopPercentages.self, forKey: .float),
       int8: try container.decode(TopPercentages.self, forKey: .int8),
       top1Drop: try container.decodeIfPresent(Double.self, forKey: .top1Drop),
+      top1DropInterval: try container.decodeIfPresent(ConfidenceInterval.self, forKey: .top1DropInterval),
+      top1Changes: try container.decodeIfPresent(FidelityFigures.Top1Changes.self, forKey: .top1Changes),
       worstImages: try container.decode([FidelityFigures.WorstImage].self, forKey: .worstImages))
     skippedImages = try container.decode([SkippedImage].self, forKey: .skippedImages)
     gates = try container.decode([GateResult].self, forKey: .gates)
@@ -72,7 +79,8 @@ extension FidelityReport: Codable {
 
 extension GateResult: Codable {
   private enum CodingKeys: String, CodingKey {
-    case name, value, limit, passed
+    case name, value, limit, passed, interval, verdict
+    case neededImages = "needed_images"
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -81,17 +89,26 @@ extension GateResult: Codable {
     try container.encode(value, forKey: .value)
     try container.encode(limit, forKey: .limit)
     try container.encode(passed, forKey: .passed)
+    try container.encode(interval, forKey: .interval)
+    try container.encode(verdict, forKey: .verdict)
+    try container.encode(neededImages, forKey: .neededImages)
   }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
-      try container.decode(GateName.self, forKey: .name),
+      name: try container.decode(GateName.self, forKey: .name),
       value: try container.decodeIfPresent(Double.self, forKey: .value),
-      limit: try container.decode(Double.self, forKey: .limit))
+      limit: try container.decode(Double.self, forKey: .limit),
+      interval: try container.decodeIfPresent(ConfidenceInterval.self, forKey: .interval),
+      neededImages: try container.decodeIfPresent(Int.self, forKey: .neededImages))
     guard try container.decode(Bool.self, forKey: .passed) == passed else {
       throw DecodingError.dataCorruptedError(
-        forKey: .passed, in: container, debugDescription: "the verdict is not that of value and limit")
+        forKey: .passed, in: container, debugDescription: "the outcome is not that of value and limit")
+    }
+    guard try container.decodeIfPresent(Verdict.self, forKey: .verdict) ?? verdict == verdict else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .verdict, in: container, debugDescription: "the verdict is not that of interval and limit")
     }
   }
 }

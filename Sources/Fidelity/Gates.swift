@@ -30,20 +30,47 @@ public struct Gates: Hashable, Sendable {
   /// A value equal to its limit passes. Without images the drift gates have no value and fail.
   public func results(for figures: FidelityFigures) -> [GateResult] {
     var results = [
-      GateResult(.meanDrift, value: figures.drift.mean, limit: maxMeanDrift),
+      meanDriftResult(figures),
       GateResult(.maxDrift, value: figures.drift.max, limit: maxDrift),
     ]
     if let agreement = figures.agreement.top1 {
-      results.append(GateResult(.top1Agreement, value: agreement, limit: minAgreement))
+      results.append(
+        GateResult(
+          .top1Agreement, value: agreement, limit: minAgreement, interval: figures.agreement.top1Interval,
+          images: figures.images,
+          needed: SampleSize.ofShare(agreement / 100, limit: minAgreement / 100)))
     }
     if let drop = figures.top1Drop {
-      results.append(GateResult(.top1Drop, value: drop, limit: maxTop1Drop))
+      results.append(top1DropResult(drop, figures))
     }
     // Such images count as drift 2, which fails the drift gates unless their limits were loosened that far.
     if figures.nonFiniteImages > 0 {
       results.append(GateResult(.nonFiniteImages, value: Double(figures.nonFiniteImages), limit: 0))
     }
     return results
+  }
+
+  private func meanDriftResult(_ figures: FidelityFigures) -> GateResult {
+    guard let mean = figures.drift.mean else { return GateResult(.meanDrift, value: nil, limit: maxMeanDrift) }
+    guard let interval = figures.drift.meanInterval, let deviation = figures.drift.deviation else {
+      // A single image tells nothing of the spread: the mean may be anything, and a second one is the least that tells.
+      return GateResult(
+        .meanDrift, value: mean, limit: maxMeanDrift, interval: ConfidenceInterval(low: 0, high: worstDrift), images: 1,
+        needed: 2)
+    }
+    return GateResult(
+      .meanDrift, value: mean, limit: maxMeanDrift, interval: interval, images: figures.images,
+      needed: SampleSize.ofMean(mean, deviation: deviation, limit: maxMeanDrift))
+  }
+
+  private func top1DropResult(_ drop: Double, _ figures: FidelityFigures) -> GateResult {
+    let n = Double(figures.labelledImages)
+    let needed = figures.top1Changes.flatMap {
+      SampleSize.ofDifference(lost: Double($0.lost) / n, gained: Double($0.gained) / n, limit: maxTop1Drop / 100)
+    }
+    return GateResult(
+      .top1Drop, value: drop, limit: maxTop1Drop, interval: figures.top1DropInterval, images: figures.labelledImages,
+      needed: needed)
   }
 }
 
@@ -59,21 +86,57 @@ public enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
 
 /// A figure held against its limit.
 public struct GateResult: Hashable, Sendable {
+  /// What can be said for all images, of which those that were measured are a sample.
+  public enum Verdict: String, Hashable, Sendable, Codable {
+    case pass
+    case fail
+    /// The interval straddles the limit: more images might turn the outcome.
+    case inconclusive
+  }
+
   public let name: GateName
   /// nil if it cannot be computed: without images, or if it is not finite.
   public let value: Double?
   public let limit: Double
+  /// With 95 % confidence, in the unit of the value. nil for what is no estimate: the greatest drift of these images says
+  /// nothing of that of others.
+  public let interval: ConfidenceInterval?
+  /// For an inconclusive gate, about how many images would make it conclusive if the value and the spread stayed what they
+  /// are; nil if no number would.
+  public private(set) var neededImages: Int?
+
   /// Whether the value is there and within the limit.
-  public var passed: Bool {
-    guard let value else { return false }
-    return name.isMinimum ? value >= limit : value <= limit
+  public var passed: Bool { value.map(passes) ?? false }
+
+  /// The outcome, unless the interval straddles the limit.
+  public var verdict: Verdict {
+    isConclusive ? (passed ? .pass : .fail) : .inconclusive
   }
 
-  package init(_ name: GateName, value: Double?, limit: Double) {
-    self.name = name
-    self.value = value.flatMap { $0.isFinite ? $0 : nil }
-    self.limit = limit
+  private var isConclusive: Bool {
+    interval.map { passes($0.low) == passed && passes($0.high) == passed } ?? true
   }
+
+  package init(
+    _ name: GateName, value: Double?, limit: Double, interval: ConfidenceInterval? = nil, images: Int = 0,
+    needed: Int? = nil
+  ) {
+    self.init(
+      name: name, value: value.flatMap { $0.isFinite ? $0 : nil }, limit: limit, interval: interval,
+      // The formulas are approximations: a number that is there already was not enough.
+      neededImages: needed.map { max($0, images + 1) })
+  }
+
+  /// - Parameter neededImages: counts only where the gate is inconclusive.
+  init(name: GateName, value: Double?, limit: Double, interval: ConfidenceInterval?, neededImages: Int?) {
+    self.name = name
+    self.value = value
+    self.limit = limit
+    self.interval = interval
+    if !isConclusive { self.neededImages = neededImages }
+  }
+
+  private func passes(_ value: Double) -> Bool { name.isMinimum ? value >= limit : value <= limit }
 }
 
 extension GateName {

@@ -86,11 +86,7 @@ public enum PackageWriter {
     }
     var sections = [section(.graph, graph), section(.runtime, runtime)]
     if !package.labels.isEmpty { sections.append(section(.labels, labels)) }
-    sections += try concurrentMap(count: constants.tensors.count, threads: threads) { index throws(PackageError) in
-      PendingSection(
-        kind: .tensor, isCritical: true, contents: .tensor(constants.tensors[index].contiguous()),
-        rawHash: constants.hashes[index], compressing: compressing)
-    }
+    sections += try constants.sections(threads: threads, compressing: compressing)
     sections.append(try metadataSection(package.metadata, compressing: compressing))
     return sections
   }
@@ -109,7 +105,7 @@ public enum PackageWriter {
 }
 
 /// A graph's constants, those with equal bytes once, in the order of their first use.
-private struct UniqueConstants: Sendable {
+struct UniqueConstants: Sendable {
   private(set) var tensors: [Tensor] = []
   private(set) var hashes: [SHA256.Digest] = []
   /// For each constant, which of the tensors has its bytes.
@@ -131,6 +127,14 @@ private struct UniqueConstants: Sendable {
         hashes.append(digest)
       }
       numbers[constant.key] = number
+    }
+  }
+  /// A section for each tensor.
+  func sections(threads: Int, compressing: Bool = true) throws(PackageError) -> [PendingSection] {
+    try concurrentMap(count: tensors.count, threads: threads) { index throws(PackageError) in
+      PendingSection(
+        kind: .tensor, isCritical: true, contents: .tensor(tensors[index].contiguous()), rawHash: hashes[index],
+        compressing: compressing)
     }
   }
 }

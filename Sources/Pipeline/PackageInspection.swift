@@ -77,6 +77,8 @@ public struct PackageInspection: Encodable, Sendable {
         metadata.calibration.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
       if let fidelity = metadata.fidelity {
         table.row("fidelity", "\(fidelity.passed ? "passed" : "FAILED") on \(fidelity.figures.images) images")
+        let doubtful = fidelity.gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
+        if !doubtful.isEmpty { table.row("inconclusive", doubtful.joined(separator: ", ")) }
         if let mean = fidelity.figures.drift.mean { table.row("mean drift", "\(mean)") }
         if let agreement = fidelity.figures.agreement.top1 { table.row("top-1 agreement", "\(agreement) %") }
       } else {

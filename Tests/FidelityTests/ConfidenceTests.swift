@@ -1,6 +1,5 @@
 import Fidelity
 import Foundation
-import FoundationXML
 import Testing
 
 @Suite struct ConfidenceTests {
@@ -27,6 +26,15 @@ import Testing
     #expect(ConfidenceInterval.ofMean([0.5, 0.5]) == ConfidenceInterval.ofMean([0.5, 0.5, 0.5]))
   }
 
+  @Test(arguments: try Fixture.numpy().differences)
+  func differenceIsAgrestisAndMins(_ example: NumpyFixture.DifferenceCase) throws {
+    let n = Double(example.images)
+    let interval = try #require(
+      ConfidenceInterval.ofDifference(
+        lost: Double(example.lost) / n, gained: Double(example.gained) / n, images: example.images))
+    #expect(abs(interval.low - example.low) < 1e-12 && abs(interval.high - example.high) < 1e-12, "\(interval)")
+  }
+
   /// Of intervals from many samples of uniform numbers about 95 % must hold the mean, 0.5.
   @Test func meanIsCoveredAsOftenAsSaid() throws {
     var random = SeededGenerator(state: 11)
@@ -40,13 +48,30 @@ import Testing
     #expect((181...199).contains(covered), "\(covered) of \(rounds), seed 11")
   }
 
-  @Test func verdictNamesTheImagesThatAreNeeded() throws {
+}
+
+/// What a verdict is worth.
+@Suite struct VerdictTests {
+  private static let same = logits([0, 1, 2, 3, 4, 5])
+  private static let other = logits([1, 0, 2, 3, 4, 5])
+
+  /// Images with these drifts, the first of which the int8 network classifies otherwise.
+  private static func result(
+    _ gate: GateName, drifts: [Double], disagreeing: Int = 0, labelled: Bool = false, gates: Gates
+  ) throws -> GateResult {
+    let images = try drifts.enumerated().map { index, drift in
+      try image(
+        "\(index)", drift: drift, reference: same, quantized: index < disagreeing ? other : same,
+        label: labelled ? 0 : nil)
+    }
+    return try #require(gates.results(for: figures(of: images)).first { $0.name == gate })
+  }
+
+  @Test func ofAgreementNamesTheImagesThatAreNeeded() throws {
     // 97.5 % of 40 images against 95 %.
-    let few = try #require(
-      GateConfidence.all(
-        drifts: [Double](repeating: 0.001, count: 40), agreement: 97.5, gates: try Gates()
-      ).last)
-    #expect(few.gate == .top1Agreement && few.verdict == .inconclusive)
+    let few = try Self.result(
+      .top1Agreement, drifts: [Double](repeating: 0.001, count: 40), disagreeing: 1, gates: try Gates())
+    #expect(few.passed && few.verdict == .inconclusive)
     let needed = try #require(few.neededImages)
     // With as many the same share excludes the limit, with one fewer it does not.
     let enough = try #require(ConfidenceInterval.ofShare(0.975, images: needed))
@@ -54,85 +79,69 @@ import Testing
     #expect(enough.low >= 0.95 && tooFew.low < 0.95, "\(needed)")
   }
 
-  @Test func verdictsOfDrift() throws {
+  @Test(arguments: try Fixture.numpy().sampleSizes)
+  func ofMeanNamesTheImagesThatAreNeeded(_ example: NumpyFixture.SampleSizeCase) throws {
+    // Embeddings of two elements hold drifts to about 1e-8.
+    let result = try Self.result(
+      .meanDrift, drifts: example.drifts, gates: try Gates(maxMeanDrift: example.limit))
+    #expect(result.verdict == .inconclusive)
+    #expect(abs(try #require(result.neededImages) - example.images) <= 1 + example.images / 1000)
+  }
+
+  @Test func evenPerfectAgreementOfFewImagesIsInconclusive() throws {
+    let drifts = [Double](repeating: 0.001, count: 4)
+    let few = try Self.result(.top1Agreement, drifts: drifts, gates: try Gates())
+    #expect(few.value == 100 && few.passed && few.verdict == .inconclusive)
+    #expect(few.neededImages == 73)
+    let enough = try Self.result(
+      .top1Agreement, drifts: [Double](repeating: 0.001, count: 73), gates: try Gates())
+    #expect(enough.verdict == .pass && enough.neededImages == nil)
+  }
+
+  @Test func noNumberOfImagesSettlesWhatIsAtItsLimit() throws {
+    let result = try Self.result(
+      .top1Agreement, drifts: [Double](repeating: 0.001, count: 9), gates: try Gates(minAgreement: 100))
+    #expect(result.passed && result.verdict == .inconclusive && result.neededImages == nil)
+    #expect(result.confidenceSentence?.contains("any number") == true)
+  }
+
+  @Test func oneImageTellsNothingOfTheMean() throws {
+    let result = try Self.result(.meanDrift, drifts: [0.001], gates: try Gates())
+    #expect(result.passed && result.verdict == .inconclusive && result.neededImages == 2)
+  }
+
+  @Test func ofDrift() throws {
     var random = SeededGenerator(state: 3)
     let drifts = (0..<100).map { _ in Double.random(in: 0..<0.01, using: &random) }
-    func verdict(_ limit: Double) throws -> GateConfidence {
-      try #require(GateConfidence.all(drifts: drifts, agreement: nil, gates: try Gates(maxMeanDrift: limit)).first)
+    func result(_ limit: Double) throws -> GateResult {
+      try Self.result(.meanDrift, drifts: drifts, gates: try Gates(maxMeanDrift: limit))
     }
-    #expect(try verdict(0.02).verdict == .pass)
-    #expect(try verdict(0.001).verdict == .fail)
-    let close = try verdict(0.0052)
+    #expect(try result(0.02).verdict == .pass)
+    #expect(try result(0.001).verdict == .fail)
+    #expect(try result(0.02).neededImages == nil)
+    let close = try result(0.0052)
     #expect(close.verdict == .inconclusive)
     #expect(try #require(close.neededImages) > 100)
-    #expect(try verdict(0.02).neededImages == nil)
-  }
-}
-
-/// What is written for people and machines, from made-up figures with hostile names.
-@Suite struct AnalysisRenderingTests {
-  static let hostile = "<script>\"&'</script>\u{1B}[2J\u{0}.jpg"
-
-  static func analysis(drifts: [Double]) throws -> LossAnalysis {
-    let comparisons = try drifts.map { drift in
-      // The cosine of the angle between the two is 1 - drift.
-      let cosine = Float(1 - drift)
-      return try ImageComparison(
-        name: hostile, referenceEmbedding: [1, 0],
-        quantizedEmbedding: [cosine, (1 - cosine * cosine).squareRoot()])
-    }
-    var layer = LayerLoss(
-      name: hostile, kind: "convolution", arithmetic: "int8", format: "uint8", reason: hostile, bytes: 12)
-    (layer.scale, layer.zeroPoint, layer.range, layer.observed) = (0.5, 3, -1.5...126, -2...130)
-    (layer.cumulativeNoise, layer.roundingNoise, layer.clippingNoise, layer.weightNoise) = (0.01, 0.001, 0, 0.002)
-    let exact = LayerLoss(
-      name: "maxpool", kind: "max_pooling", arithmetic: "int8", format: "uint8", reason: "", bytes: 0)
-    let figures = figures(of: comparisons)
-    return LossAnalysis(
-      reference: .init(path: "/secret/place", sha256: "ab", format: "pytorch-zip", architecture: hostile),
-      settings: ["size": 64], figures: figures, drifts: drifts,
-      confidence: GateConfidence.all(drifts: drifts, agreement: nil, gates: try Gates()),
-      calibration: CalibrationQuality(images: 3, verifiedOn: hostile), layers: [exact, layer], layerImages: 2,
-      isolatedImages: 1, warnings: [hostile])
+    #expect(try Self.result(.maxDrift, drifts: drifts, gates: try Gates()).interval == nil)
   }
 
-  @Test(arguments: [[], [0], [0.1, 0.2, 0.4], [0.25, 0.25]])
-  func pageIsWellFormedAndLoadsNothing(_ drifts: [Double]) throws {
-    let page = try Self.analysis(drifts: drifts).html()
-    let parser = XMLParser(data: Data(page.utf8))
-    #expect(parser.parse(), "\(String(describing: parser.parserError)) at line \(parser.lineNumber)")
-    for word in ["<script", "src=", "href=", "url(", "@import", "/secret", "\u{1B}", "nan", "inf"] {
-      #expect(!page.lowercased().contains(word), "\(word)")
-    }
+  /// Of equal outcomes the interval of the drop has a width, too, and with the number named it excludes the limit.
+  @Test(arguments: [(lost: 0, images: 40), (1, 200), (3, 400)])
+  func ofTheDrop(lost: Int, images: Int) throws {
+    let drifts = [Double](repeating: 0.001, count: images)
+    let result = try Self.result(.top1Drop, drifts: drifts, disagreeing: lost, labelled: true, gates: try Gates())
+    #expect(result.value == 100 * Double(lost) / Double(images))
+    #expect(result.verdict == .inconclusive)
+    let share = Double(lost) / Double(images)
+    let needed = try #require(result.neededImages)
+    let enough = try #require(ConfidenceInterval.ofDifference(lost: share, gained: 0, images: needed))
+    let tooFew = try #require(ConfidenceInterval.ofDifference(lost: share, gained: 0, images: needed - 1))
+    #expect(enough.high <= 0.01 && tooFew.high > 0.01, "\(needed)")
   }
 
-  @Test func worstLayerComesFirst() throws {
-    let analysis = try Self.analysis(drifts: [0.1])
-    #expect(analysis.layersByLoss.map(\.kind) == ["convolution", "max_pooling"])
-    #expect(!analysis.text().contains("\u{1B}") && !analysis.text().contains("\u{0}"))
-    let json = try #require(
-      try JSONSerialization.jsonObject(with: Data(try analysis.json().utf8)) as? [String: Any])
-    #expect(json["schema"] as? String == "quern.analysis/1")
-    let layers = try #require(json["layers"] as? [[String: Any]])
-    let decibels = try #require(layers[1]["sqnr_db"] as? [String: Any])
-    // -10 log10 of 0.01 and of 0.001 + 0.002; no noise has no ratio.
-    #expect(abs(try #require(decibels["cumulative"] as? Double) - 20) < 1e-9)
-    #expect(abs(try #require(decibels["own"] as? Double) - 25.2287874528) < 1e-9)
-    #expect(decibels["activation_clipping"] is NSNull)
-    #expect(layers[0]["scale"] is NSNull)
-  }
-
-  @Test func histogramHoldsEveryImage() throws {
-    var random = SeededGenerator(state: 9)
-    let drifts = (0..<500).map { _ in Double.random(in: 0..<0.3, using: &random) }
-    let histogram = try Self.analysis(drifts: drifts).driftHistogram
-    #expect(histogram.counts.reduce(0, +) == 500)
-    let step = histogram.step
-    #expect(histogram.counts[0] == drifts.count { $0 < step })
-  }
-
-  @Test func formatsFollowNames() throws {
-    #expect(try AnalysisFormat(path: "a/b.HTML") == .html)
-    #expect(throws: FidelityError.analysisFormat(path: "b.md")) { try AnalysisFormat(path: "b.md") }
+  /// Outcomes and exit statuses are those of the values, whatever the intervals.
+  @Test func doesNotChangeTheOutcome() throws {
+    let report = try Sample.passing()
+    #expect(report.passed && report.gates.contains { $0.verdict == .inconclusive })
   }
 }

@@ -53,8 +53,9 @@ import Testing
     report.settings = ["loose": .number(.infinity)]
     let object = try #require(JSONSerialization.jsonObject(with: Data(report.json().utf8)) as? [String: Any])
     for (key, fields) in [
-      "drift": ["mean", "p50", "p95", "p99", "max"], "agreement": ["top1", "top5"], "float": ["top1", "top5"],
-      "int8": ["top1", "top5"], "seconds": ["float"], "settings": ["loose"],
+      "drift": ["mean", "p50", "p95", "p99", "max", "std", "mean_interval"],
+      "agreement": ["top1", "top5", "top1_interval"], "float": ["top1", "top5", "top1_interval"],
+      "int8": ["top1", "top5", "top1_interval"], "seconds": ["float"], "settings": ["loose"],
     ] {
       let part = try #require(object[key] as? [String: Any])
       #expect(Set(part.keys) == Set(fields))
@@ -66,13 +67,33 @@ import Testing
 
   @Test(arguments: [
     ("quern.fidelity/1", "quern.fidelity/2"), ("\"passed\" : false", "\"passed\" : true"), ("max_drift", "min_drift"),
-    ("\"images\" : 5", "\"images\" : \"5\""),
+    ("\"images\" : 5", "\"images\" : \"5\""), ("\"verdict\" : \"inconclusive\"", "\"verdict\" : \"fail\""),
   ])
   func alteredReportsAreRefused(part: String, replacement: String) throws {
     let json = try Sample.failing().json()
     let altered = json.replacingOccurrences(of: part, with: replacement)
     #expect(altered != json)
     #expect(throws: DecodingError.self) { try FidelityReport(json: altered) }
+  }
+
+  /// Packages hold reports of the versions that made them.
+  @Test func reportsWithoutIntervalsAreRead() throws {
+    let json = try Sample.failing().json()
+    func stripped(_ value: Any) -> Any {
+      if let object = value as? [String: Any] {
+        let added = [
+          "interval", "mean_interval", "top1_interval", "std", "verdict", "needed_images", "top1_changes",
+          "top1_drop_interval",
+        ]
+        return object.filter { !added.contains($0.key) }.mapValues(stripped)
+      }
+      return (value as? [Any])?.map(stripped) ?? value
+    }
+    let old = stripped(try JSONSerialization.jsonObject(with: Data(json.utf8)))
+    let data = try JSONSerialization.data(withJSONObject: old)
+    let report = try FidelityReport(json: String(decoding: data, as: UTF8.self))
+    #expect(try !report.passed && report.figures.drift.max == Sample.failing().figures.drift.max)
+    #expect(report.gates.allSatisfy { $0.interval == nil && $0.verdict == ($0.passed ? .pass : .fail) })
   }
 
   @Test func deterministicPartHoldsNothingOfTheMachine() throws {

@@ -49,11 +49,63 @@ import Testing
     #expect(own["maxpool"] == nil)
     let isolated = layers.compactMap { ($0["isolated_drift"] as? [String: Any])?["weights"] as? Double }
     #expect(isolated.count == 3 && isolated.allSatisfy { $0 > 0 && $0 < 0.01 }, "\(isolated)")
+    for layer in layers {
+      guard let levels = layer["weight_levels"] as? [String: Any] else { continue }
+      let counts = try #require(levels["counts"] as? [Int])
+      let entropy = try #require(levels["entropy_bits"] as? Double)
+      #expect(counts.count == 32 && counts.reduce(0, +) > 0 && entropy > 0 && entropy <= 8)
+    }
+    #expect(layers.count { $0["weight_levels"] is [String: Any] } == 54)
     let bytes = try Data(contentsOf: URL(fileURLWithPath: page))
     let parser = XMLParser(data: bytes)
     #expect(parser.parse(), "\(String(describing: parser.parserError))")
     #expect(try Data(contentsOf: URL(fileURLWithPath: copy)) == bytes)
-    #expect(try String(contentsOfFile: text, encoding: .utf8).contains("layer4.2.conv2"))
+    #expect(String(decoding: bytes, as: UTF8.self).components(separatedBy: "data:image/png;base64,iVBOR").count == 7)
+    let lines = try String(contentsOfFile: text, encoding: .utf8).split(separator: "\n")
+    #expect(lines.contains { $0.contains("layer4.2.conv2") })
+    for line in lines where !line.hasPrefix("  warning") { #expect(line.count <= 100, "\(line)") }
+  }
+
+  /// What analysis says of sizes is what a conversion with the same options writes.
+  @Test func sizesAreThoseOfThePackage() throws {
+    let options = ["--rounding", "nearest"]
+    let analysis = try Self.object(try Self.analyze(options + ["--isolated-layers", "0"]))
+    let scratch = try Scratch()
+    let package = scratch.path("demo.quern")
+    let converted = try Tool.run(
+      [
+        "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "32", "--size", "64",
+        "--crop", "rect", "--repetitions", "1", "-o", package,
+        "--min-agreement", "0",
+      ] + options)
+    #expect(converted.status == 0, "\(converted.errors)")
+    let inspected = try Self.object(try Tool.run(["inspect", package, "--json"]))
+    let layers = try #require(inspected["layers"] as? [[String: Any]])
+    let tensors = try #require(analysis["tensors"] as? [[String: Any]])
+    for key in ["bytes", "stored_bytes"] {
+      let expected = layers.reduce(0) { $0 + ($1[key] as? Int ?? 0) }
+      let found = tensors.reduce(0) { $0 + ($1[key] as? Int ?? 0) * (1 + ($1["copies"] as? Int ?? 0)) }
+      #expect(found == expected && found > 0, "\(key)")
+    }
+  }
+
+  /// Drift due to an output is that of its rounding and its clipping, which hardly depend on each other.
+  @Test func driftIsSplit() throws {
+    let analysis = try Self.object(
+      try Self.analyze(["--isolated-layers", "6", "--rounding", "nearest", "--range", "percentile:85"]))
+    let layers = try #require(analysis["layers"] as? [[String: Any]])
+    var measured = 0
+    for layer in layers {
+      guard let drift = layer["isolated_drift"] as? [String: Any], let all = drift["activation"] as? Double,
+        layer["format"] as? String == "uint8"
+      else { continue }
+      let rounding = try #require(drift["activation_rounding"] as? Double)
+      let clipping = try #require(drift["activation_clipping"] as? Double)
+      #expect(clipping > rounding && rounding > 0)
+      #expect(abs(rounding + clipping - all) < 0.25 * all, "\(rounding), \(clipping), \(all)")
+      measured += 1
+    }
+    #expect(measured > 0)
   }
 
   @Test func sameInputsGiveTheSameBytes() throws {

@@ -23,6 +23,17 @@ import Testing
     #expect(report["schema"] as? String == "quern.fidelity/1")
     #expect(report["passed"] as? Bool == true)
     #expect(report["images"] as? Int == 64)
+    let gates = try #require(report["gates"] as? [[String: Any]])
+    for name in ["mean_drift", "top1_agreement"] {
+      let gate = try #require(gates.first { $0["name"] as? String == name })
+      let interval = try #require(gate["interval"] as? [String: Double])
+      let (low, high) = (try #require(interval["low"]), try #require(interval["high"]))
+      let value = try #require(gate["value"] as? Double)
+      #expect(low <= value && value <= high && low < high)
+      // An inconclusive gate says how many images would decide; that agreement is at least 95 % 64 images cannot tell.
+      #expect((gate["verdict"] as? String == "inconclusive") == (gate["needed_images"] is Int))
+      if name == "top1_agreement" { #expect(gate["needed_images"] as? Int ?? 0 > 64) }
+    }
     let described = try #require(report["package"] as? [String: Any])
     let size = try FileManager.default.attributesOfItem(atPath: package)[.size] as? Int
     #expect(described["bytes"] as? Int == size)
@@ -34,6 +45,7 @@ import Testing
     #expect(checked.status == 0, "\(checked.errors)")
     #expect(checked.output.contains("every hash verified"))
     #expect(checked.output.contains("passed on 64 images"))
+    #expect(checked.output.contains("top1_agreement"))
   }
 
   @Test func sameInputsGiveTheSameBytes() throws {

@@ -52,6 +52,13 @@ int quern_png_decode(
     const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
     struct quern_codec_failure *failure);
 
+/// The most bytes that `quern_png_encode` writes for a picture of a size whose pixels are in memory.
+size_t quern_png_encoded_limit(struct quern_image_size size);
+
+/// Encodes `rgb[height][width][3]` to `data`, which has room for `*size` bytes; `*size` becomes the file's. The bytes
+/// depend on the pixels and the versions of libpng and zlib only.
+int quern_png_encode(const uint8_t *rgb, struct quern_image_size dimensions, uint8_t *data, size_t *size);
+
 /// One pass of a separable resampling in Pillow's fixed point:
 /// out = min((sum of pixel * weight + 2^21) >> 22, 255), weights having 22 fractional bits.
 struct quern_resample_taps {

@@ -27,7 +27,8 @@ extension LossAnalysis {
       "worst_images": .array(
         figures.worstImages.map { ["name": .string($0.name), "drift": .number($0.drift)] }),
       "confidence": .array(confidence.map(\.json)), "calibration": calibration.json,
-      "layers": .array(layers.map(\.json)),
+      "layers": .array(layers.map(\.json)), "tensors": .array(tensors.map(\.json)),
+      "bytes": .int(tensorBytes.raw), "stored_bytes": .int(tensorBytes.stored),
     ]
   }
 }
@@ -45,11 +46,11 @@ extension JSONValue {
   }
 }
 
-extension GateConfidence {
+extension GateResult {
   fileprivate var json: JSONValue {
     [
-      "name": .string(gate.rawValue), "value": .number(value), "low": .number(interval.low),
-      "high": .number(interval.high), "limit": .number(limit), "verdict": .string(verdict.rawValue),
+      "name": .string(name.rawValue), "value": .maybe(value), "low": .maybe(interval?.low),
+      "high": .maybe(interval?.high), "limit": .number(limit), "verdict": .string(verdict.rawValue),
       "needed_images": neededImages.map { .int($0) } ?? .null,
     ]
   }
@@ -86,7 +87,29 @@ extension LayerLoss {
       "range": .maybe(range), "observed": .maybe(observed), "bytes": .int(bytes),
       "noise": members { $0 }, "sqnr_db": members(LayerLoss.decibels),
       "saturated_share": .maybe(saturatedShare), "range_difference": .maybe(rangeDifference),
-      "isolated_drift": ["activation": .maybe(activationDrift), "weights": .maybe(weightDrift)],
+      "isolated_drift": [
+        "activation": .maybe(activationDrift), "activation_rounding": .maybe(roundingDrift),
+        "activation_clipping": .maybe(clippingDrift), "weights": .maybe(weightDrift),
+      ],
+      "weight_levels": levels?.json ?? .null,
+    ]
+  }
+}
+
+extension LevelHistogram {
+  fileprivate var json: JSONValue {
+    [
+      "first": -128, "step": .int(Self.step), "counts": .array(counts.map { .int($0) }),
+      "entropy_bits": .number(entropy),
+    ]
+  }
+}
+
+extension StoredTensor {
+  fileprivate var json: JSONValue {
+    [
+      "layer": .string(layer), "role": .string(role), "type": .string(elementType), "shape": .string(shape),
+      "bytes": .int(bytes), "stored_bytes": .int(storedBytes), "copies": .int(copies),
     ]
   }
 }

@@ -4,21 +4,28 @@ extension LossAnalysis {
   func driftPlot() -> String {
     let (step, counts) = driftHistogram
     let tallest = Double(counts.max() ?? 1)
-    let (width, height) = (24.0, 160.0)
+    let (width, height, left, top) = (32.0, 150.0, 24.0, 20.0)
     var marks: [String] = []
-    for (index, count) in counts.enumerated() {
-      let bar = height * Double(count) / tallest
+    for (index, count) in counts.enumerated() where count > 0 {
+      // A single image beside thousands is still to be seen.
+      let bar = max(height * Double(count) / tallest, 1.5)
+      let x = left + width * Double(index)
       let limits = "\(shownDrift(step * Double(index))) to \(shownDrift(step * Double(index + 1)))"
       marks.append(
         rectangle(
-          x: 10 + width * Double(index), y: 10 + height - bar, width: width - 2, height: bar, fill: "#4477aa",
+          x: x, y: top + height - bar, width: width - 2, height: bar, fill: "#4477aa",
           title: "\(count) images, \(limits)"))
+      marks.append(label("\(count)", x: x + width / 2 - 1, y: top + height - bar - 4, anchor: "middle"))
     }
-    marks.append(label("0", x: 10, y: height + 26))
-    marks.append(
-      label(
-        shownDrift(step * Double(counts.count)), x: 10 + width * Double(counts.count), y: height + 26, anchor: "end"))
-    return svg(width: 20 + width * Double(max(counts.count, 4)), height: height + 34, marks)
+    for index in stride(from: 0, through: counts.count, by: max(counts.count / 6, 1)) {
+      let x = left + width * Double(index) - 1
+      marks.append(rectangle(x: x, y: top + height, width: 1, height: 5, fill: "#888", title: ""))
+      marks.append(
+        label(index == 0 ? "0" : shownDrift(step * Double(index)), x: x, y: top + height + 18, anchor: "middle"))
+    }
+    let span = width * Double(max(counts.count, 4))
+    marks.append(rectangle(x: left - 1, y: top + height, width: span, height: 1, fill: "#888", title: ""))
+    return svg(width: left + span + 40, height: top + height + 26, marks)
   }
 
   /// A bar for each layer: the signal-to-noise ratio of what arrives, and of what the layer loses itself.
@@ -31,7 +38,7 @@ extension LossAnalysis {
     var marks: [String] = []
     for (index, row) in rows.enumerated() {
       let y = Self.rowHeight * Double(index)
-      marks.append(label(row.layer.name, x: Self.nameWidth - 6, y: y + 10, anchor: "end"))
+      marks.append(label(Self.shownName(row.layer.name), x: Self.nameWidth - 6, y: y + 10, anchor: "end"))
       let title =
         "\(row.layer.name): arrives \(shownDecibels(row.layer.cumulativeNoise)) dB, own "
         + "\(shownDecibels(row.layer.ownNoise)) dB"
@@ -40,8 +47,6 @@ extension LossAnalysis {
           rectangle(
             x: Self.nameWidth, y: y + 1, width: max(total, 0) * pixelsPerDecibel, height: Self.rowHeight - 3,
             fill: Self.colour(total), title: title))
-        marks.append(
-          label(fixed(total, decimals: 1), x: Self.nameWidth + max(total, 0) * pixelsPerDecibel + 4, y: y + 10))
       }
       if let own = row.own {
         marks.append(
@@ -49,9 +54,15 @@ extension LossAnalysis {
             x: Self.nameWidth, y: y + 1, width: max(own, 0) * pixelsPerDecibel, height: Self.rowHeight - 3,
             fill: "none", stroke: "#555", title: title))
       }
+      // Both figures behind the longer bar, as what arrives may be less than what is lost here and the other way round.
+      let end = max(row.total ?? 0, row.own ?? 0, 0)
+      let shown = [row.total.map { fixed($0, decimals: 1) }, row.own.map { "(\(fixed($0, decimals: 1)))" }]
+      marks.append(
+        label(
+          shown.compactMap(\.self).joined(separator: " "), x: Self.nameWidth + end * pixelsPerDecibel + 5, y: y + 10))
     }
     return svg(
-      width: Self.nameWidth + Self.plotWidth + 60, height: Self.rowHeight * Double(max(rows.count, 1)) + 4, marks)
+      width: Self.nameWidth + Self.plotWidth + 90, height: Self.rowHeight * Double(max(rows.count, 1)) + 4, marks)
   }
 
   /// For each quantised output what its levels reach, and what calibration saw.
@@ -69,7 +80,7 @@ extension LossAnalysis {
       let title =
         "\(layer.name): levels reach \(range.lowerBound) to \(range.upperBound), seen \(seen.lowerBound) to "
         + "\(seen.upperBound)"
-      marks.append(label(layer.name, x: Self.nameWidth - 6, y: y + 10, anchor: "end"))
+      marks.append(label(Self.shownName(layer.name), x: Self.nameWidth - 6, y: y + 10, anchor: "end"))
       marks.append(
         rectangle(
           x: place(range.lowerBound), y: y + 1, width: place(range.upperBound) - place(range.lowerBound),
@@ -84,9 +95,56 @@ extension LossAnalysis {
     return svg(width: Self.nameWidth + Self.plotWidth + 90, height: Self.rowHeight * Double(max(row, 1)) + 4, marks)
   }
 
+  /// A pair of bars for each of the tensors that take most space.
+  func sizePlot() -> String {
+    let rows = tensorsBySize.prefix(40)
+    let most = Double(rows.map { max($0.bytes, $0.storedBytes) }.max() ?? 1)
+    let pixelsPerByte = Self.plotWidth / max(most, 1)
+    var marks: [String] = []
+    for (index, tensor) in rows.enumerated() {
+      let y = Self.rowHeight * Double(index)
+      let title = "\(tensor.name): \(shownBytes(tensor.bytes)), stored in \(shownBytes(tensor.storedBytes))"
+      marks.append(label(Self.shownName(tensor.name), x: Self.nameWidth - 6, y: y + 10, anchor: "end"))
+      marks.append(
+        rectangle(
+          x: Self.nameWidth, y: y + 1, width: Double(tensor.storedBytes) * pixelsPerByte, height: Self.rowHeight - 3,
+          fill: "#4477aa", title: title))
+      marks.append(
+        rectangle(
+          x: Self.nameWidth, y: y + 1, width: Double(tensor.bytes) * pixelsPerByte, height: Self.rowHeight - 3,
+          fill: "none", stroke: "#555", title: title))
+      marks.append(
+        label(
+          shownBytes(tensor.storedBytes),
+          x: Self.nameWidth + Double(max(tensor.bytes, tensor.storedBytes)) * pixelsPerByte + 4, y: y + 10))
+    }
+    return svg(
+      width: Self.nameWidth + Self.plotWidth + 80, height: Self.rowHeight * Double(max(rows.count, 1)) + 4, marks)
+  }
+
+  /// The distribution of a layer's levels, one path for all bars.
+  func levelPlot(_ levels: LevelHistogram) -> String {
+    let (barWidth, height) = (5.0, 48.0)
+    let tallest = Double(max(levels.counts.max() ?? 1, 1))
+    let bars = levels.counts.enumerated().map { index, count in
+      let bar = tenths(height * Double(count) / tallest)
+      return "M\(tenths(barWidth * Double(index))) \(tenths(height))v-\(bar)h\(tenths(barWidth - 1))v\(bar)z"
+    }
+    let width = barWidth * Double(levels.counts.count)
+    return svg(
+      width: width, height: height + 1,
+      [
+        "<path d=\"\(bars.joined())\" fill=\"#4477aa\"/>",
+        "<path d=\"M0 \(tenths(height + 0.5))h\(tenths(width))\" stroke=\"#888\"/>",
+      ])
+  }
+
   private static let nameWidth = 300.0
   private static let plotWidth = 480.0
   private static let rowHeight = 14.0
+
+  /// What of a name fits `nameWidth`.
+  private static func shownName(_ name: String) -> String { shortened(printable(name), to: 48) }
 
   /// From red below 10 dB to green above 40.
   private static func colour(_ decibels: Double) -> String {
@@ -106,7 +164,8 @@ private func rectangle(
   x: Double, y: Double, width: Double, height: Double, fill: String, stroke: String = "none", title: String
 ) -> String {
   "<rect x=\"\(tenths(x))\" y=\"\(tenths(y))\" width=\"\(tenths(width))\" height=\"\(tenths(height))\" "
-    + "fill=\"\(fill)\" stroke=\"\(stroke)\"><title>\(escapedForXML(title))</title></rect>"
+    + "fill=\"\(fill)\" stroke=\"\(stroke)\""
+    + (title.isEmpty ? "/>" : "><title>\(escapedForXML(title))</title></rect>")
 }
 
 private func label(_ text: String, x: Double, y: Double, anchor: String = "start") -> String {

@@ -13,7 +13,8 @@ public struct LossAnalysis: Hashable, Sendable {
   public var figures: FidelityFigures
   /// Of each image, in rising order.
   public var drifts: [Double]
-  public var confidence: [GateConfidence]
+  /// The gates whose figures have an interval.
+  public var confidence: [GateResult]
   public var calibration: CalibrationQuality
   /// In order of execution.
   public var layers: [LayerLoss]
@@ -23,10 +24,14 @@ public struct LossAnalysis: Hashable, Sendable {
   public var isolatedImages: Int
   /// What a reader should know before trusting the figures.
   public var warnings: [String]
+  /// The constants of a package of the network, in its order.
+  public var tensors: [StoredTensor] = []
+  /// The images that drifted most, the worst first.
+  public var pictures: [Picture] = []
 
   public init(
     reference: FidelityReport.Reference, settings: [String: JSONValue], figures: FidelityFigures, drifts: [Double],
-    confidence: [GateConfidence], calibration: CalibrationQuality, layers: [LayerLoss], layerImages: Int,
+    confidence: [GateResult], calibration: CalibrationQuality, layers: [LayerLoss], layerImages: Int,
     isolatedImages: Int, warnings: [String]
   ) {
     self.reference = reference
@@ -46,6 +51,14 @@ public struct LossAnalysis: Hashable, Sendable {
   public var layersByLoss: [LayerLoss] {
     layers.enumerated().sorted { a, b in
       let (x, y) = (a.element.ownNoise ?? -1, b.element.ownNoise ?? -1)
+      return x != y ? x > y : a.offset < b.offset
+    }.map(\.element)
+  }
+
+  /// The layers that drift was measured of, the one first that causes most.
+  public var layersByDrift: [LayerLoss] {
+    layers.enumerated().filter { $0.element.isolatedDrift != nil }.sorted { a, b in
+      let (x, y) = (a.element.isolatedDrift ?? 0, b.element.isolatedDrift ?? 0)
       return x != y ? x > y : a.offset < b.offset
     }.map(\.element)
   }
@@ -93,6 +106,11 @@ public struct LayerLoss: Hashable, Sendable {
   /// Mean drift of the embedding when only this output, or only these weights, are quantised.
   public var activationDrift: Double?
   public var weightDrift: Double?
+  /// The same when this output is rounded without being clipped, and clipped without being rounded.
+  public var roundingDrift: Double?
+  public var clippingDrift: Double?
+  /// Of the int8 weights; `nil` without such.
+  public var levels: LevelHistogram?
 
   public init(name: String, kind: String, arithmetic: String, format: String, reason: String, bytes: Int) {
     self.name = name
@@ -107,6 +125,11 @@ public struct LayerLoss: Hashable, Sendable {
   public var ownNoise: Double? {
     let parts = [roundingNoise, clippingNoise, weightNoise].compactMap { $0 }
     return parts.isEmpty ? nil : parts.reduce(0, +)
+  }
+
+  /// The drift that output and weights cause one at a time, added up; `nil` where it was not measured.
+  var isolatedDrift: Double? {
+    activationDrift == nil && weightDrift == nil ? nil : (activationDrift ?? 0) + (weightDrift ?? 0)
   }
 
   /// The signal-to-quantisation-noise ratio in dB; `nil` where there is no noise, or no signal.

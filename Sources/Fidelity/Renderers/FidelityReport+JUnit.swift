@@ -19,18 +19,25 @@ extension FidelityReport {
 
   private func testCase(_ gate: GateResult) -> [String] {
     let attributes = "classname=\"quern.fidelity\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
-    guard !gate.passed else { return ["    <testcase \(attributes)/>"] }
+    let confidence =
+      gate.confidenceSentence.map { ["      <system-out>\(escapedForXML($0))</system-out>"] } ?? []
+    guard !gate.passed else {
+      return confidence.isEmpty
+        ? ["    <testcase \(attributes)/>"]
+        : ["    <testcase \(attributes)>"] + confidence + ["    </testcase>"]
+    }
     let isAboutDrift = ![.top1Agreement, .top1Drop].contains(gate.name)
     let details = isAboutDrift ? figures.worstImages.map { escapedForXML($0.line) }.joined(separator: "\n") : ""
     return [
       "    <testcase \(attributes)>",
       "      <failure message=\"\(escapedForXML(gate.failure))\" type=\"gate\">\(details)</failure>",
-      "    </testcase>",
-    ]
+    ] + confidence + ["    </testcase>"]
   }
 
   private var properties: [(String, String)] {
     var properties = [("images", "\(figures.images)")]
+    let inconclusive = gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
+    if !inconclusive.isEmpty { properties.append(("inconclusive", inconclusive.joined(separator: " "))) }
     if let package {
       properties += [("package.path", package.path), ("package.sha256", package.sha256)]
     }

@@ -4,9 +4,10 @@ extension FidelityReport {
     var blocks = ["### \(passed ? "✅" : "❌") \(verdict.word): \(verdict.detail)"]
     blocks.append(
       table(
-        ["gate", "value", "limit", "result"],
+        ["gate", "value", "limit", "result", "95 % interval"],
         gates.map { gate in
-          [gate.name.title, gate.shownValue, escaped(gate.shownLimit), gate.passed ? "pass" : "**fail**"]
+          let result = (gate.passed ? "pass" : "**fail**") + (gate.doubt.isEmpty ? "" : ", \(escaped(gate.doubt))")
+          return [gate.name.title, gate.shownValue, escaped(gate.shownLimit), result, gate.shownInterval]
         }))
     blocks.append(table(["figure", "value"], figureRows))
     if !passed, !figures.worstImages.isEmpty {

@@ -15,11 +15,17 @@ extension FidelityReport {
     let title = gates.map(\.name.title.count).max() ?? 0
     let value = gates.map(\.shownValue.count).max() ?? 0
     let limit = gates.map(\.shownLimit.count).max() ?? 0
+    let interval = gates.map(\.shownInterval.count).max() ?? 0
     return gates.map { gate in
-      let columns = [
+      var columns = [
         padded(gate.name.title, to: title), padded(gate.shownValue, to: value), padded(gate.shownLimit, to: limit),
         paint.verdict(gate.passed, gate.passed ? "pass" : "FAIL"),
       ]
+      if !gate.doubt.isEmpty {
+        columns += [padded(gate.shownInterval, to: interval), gate.doubt]
+      } else if !gate.shownInterval.isEmpty {
+        columns.append(gate.shownInterval)
+      }
       return "  " + columns.joined(separator: "  ")
     }
   }
@@ -37,6 +43,9 @@ extension FidelityReport {
     let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
     for (title, value) in percentages where value.top1 != nil {
       rows.append((title, "top-1 \(shownPercent(value.top1))  top-5 \(shownPercent(value.top5))"))
+    }
+    if gates.contains(where: { $0.interval != nil }) {
+      rows.append(("intervals", "behind the gates, with 95 % confidence"))
     }
     rows += figures.worstImages.prefix(passed ? 3 : 10).map { ("worst", $0.line) }
     rows += skippedImages.prefix(10).map { ("skipped", "\(printable($0.name))  (\(printable($0.reason)))") }

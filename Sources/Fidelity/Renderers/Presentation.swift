@@ -5,8 +5,11 @@ extension FidelityReport {
   var verdict: (word: String, detail: String) {
     guard figures.images > 0 else { return ("FAIL", "no image was compared") }
     let failed = gates.count { !$0.passed }
+    let inconclusive = gates.count { $0.verdict == .inconclusive }
+    let remark = inconclusive == 0 ? "" : ", \(inconclusive) inconclusive"
     return passed
-      ? ("PASS", "\(gates.count) of \(gates.count) gates") : ("FAIL", "\(failed) of \(gates.count) gates failed")
+      ? ("PASS", "\(gates.count) of \(gates.count) gates\(remark)")
+      : ("FAIL", "\(failed) of \(gates.count) gates failed\(remark)")
   }
 
   /// Such as "300 compared, 300 labelled, 2 skipped".
@@ -58,6 +61,28 @@ extension GateResult {
   /// Such as "<= 0.01" or ">= 95 %".
   var shownLimit: String {
     (name.isMinimum ? ">= " : "<= ") + shortest(limit) + name.unit
+  }
+
+  /// Such as "0.001500 to 0.003500" or "51.01 to 100.00 %"; empty without an interval.
+  var shownInterval: String {
+    interval.map {
+      "\(fixed($0.low, decimals: name.decimals)) to \(fixed($0.high, decimals: name.decimals))\(name.unit)"
+    } ?? ""
+  }
+
+  /// Such as "inconclusive: needs n >= 73 images"; empty for a gate that these images decide.
+  var doubt: String {
+    guard verdict == .inconclusive else { return "" }
+    return "inconclusive: "
+      + (neededImages.map { "needs n >= \($0) \(name == .top1Drop ? "labelled images" : "images")" }
+        ?? "too close to the limit for any number of images")
+  }
+
+  /// What the figure is worth, in a sentence; nil without an interval.
+  package var confidenceSentence: String? {
+    guard interval != nil else { return nil }
+    return "\(name.title) \(shownValue), with 95 % confidence \(shownInterval), limit \(shownLimit): "
+      + (verdict == .inconclusive ? doubt : verdict.rawValue)
   }
 
   /// What is wrong, in a sentence.

@@ -3,6 +3,7 @@ import Fidelity
 import Graphs
 import Images
 import Kernels
+import PackageFormat
 import Quantization
 import Runtime
 import Tensors
@@ -16,6 +17,8 @@ public struct Analyzer {
 
   /// Images that layers are measured on, and that the drift due to single layers is, at most.
   static let (layerImageLimit, isolatedImageLimit) = (32, 16)
+  /// Of the worst images, and the pixels of their long sides.
+  private static let (pictureLimit, pictureSide) = (6, 128)
   /// Ranges are compared between halves and quarters.
   private static let calibrationParts = 4
   /// Choices of a quarter, a half and three quarters of the images.
@@ -67,12 +70,14 @@ public struct Analyzer {
     try measureDrift(&layers, network, isolated)
 
     let warnings = warnings(quality.figures, images)
-    return LossAnalysis(
+    var analysis = LossAnalysis(
       reference: network.reference, settings: options.settings(images), figures: figures, drifts: comparisons.drifts,
-      confidence: GateConfidence.all(
-        drifts: comparisons.drifts, agreement: figures.agreement.top1, gates: options.gates),
+      confidence: options.gates.results(for: figures).filter { $0.interval != nil },
       calibration: quality.figures, layers: layers, layerImages: pixels.count, isolatedImages: isolated.count,
       warnings: warnings)
+    analysis.tensors = try clock.stage("compress") { try tensors(network.quantized) }
+    analysis.pictures = try pictures(figures.worstImages, images.verification, network.referenceOutputs)
+    return analysis
   }
 
   /// The images as the networks see them, in the order of the files; broken ones were refused or warned of before.
@@ -103,6 +108,9 @@ public struct Analyzer {
         layer.range = parameters.range
       }
       layer.observed = held?.observed
+      if let weight = quantized[node.name]?.constants["weight"], weight.elementType == .int8 {
+        layer.levels = LevelHistogram(weight.elements(as: Int8.self))
+      }
       layer.rangeDifference = differences[node.output]
       sums[index].fill(&layer)
       return layer
@@ -117,16 +125,47 @@ public struct Analyzer {
       .sorted { (layers[$0].ownNoise ?? 0, $1) > (layers[$1].ownNoise ?? 0, $0) }.prefix(isolatedLayers)
     guard !worst.isEmpty, !images.isEmpty else { return }
     let probe = try IsolatedDrift(network.float, images, threads: options.threads)
+    let quantized = network.quantized
     try clock.stage("isolate layers", total: worst.count) {
       for index in worst {
         if layers[index].roundingNoise != nil {
-          layers[index].activationDrift = try probe.drift(quantizingOutputOf: index, network.quantized)
+          layers[index].activationDrift = try probe.drift(holding: .asPlanned, outputOf: index, quantized)
+          // Where nothing is clipped, rounding is all there is.
+          let clips = layers[index].clippingNoise ?? 0 > 0
+          layers[index].roundingDrift =
+            clips
+            ? try probe.drift(holding: .part(.rounding), outputOf: index, quantized) : layers[index].activationDrift
+          layers[index].clippingDrift =
+            clips ? try probe.drift(holding: .part(.clipping), outputOf: index, quantized) : 0
         }
         if layers[index].weightNoise != nil {
-          layers[index].weightDrift = try probe.drift(quantizingWeightsOf: index, network.quantized)
+          layers[index].weightDrift = try probe.drift(quantizingWeightsOf: index, quantized)
         }
         progress.advance()
       }
+    }
+  }
+
+  // MARK: - Tensors and pictures
+
+  private func tensors(_ graph: Graph) throws -> [StoredTensor] {
+    try PackageWriter.storedConstants(of: graph, threads: options.threads).map {
+      StoredTensor(
+        layer: $0.node, role: $0.role, elementType: "\($0.elementType)", shape: "\($0.shape)", bytes: $0.byteCount,
+        storedBytes: $0.storedByteCount, copies: $0.copies)
+    }
+  }
+
+  /// The worst images as the networks see them, small.
+  private func pictures(
+    _ worst: [FidelityFigures.WorstImage], _ files: [ImageFolder.File], _ known: ReferenceOutputs
+  ) throws -> [Picture] {
+    let byName = Dictionary(files.map { ($0.relativePath, $0) }, uniquingKeysWith: { first, _ in first })
+    return try worst.prefix(Self.pictureLimit).compactMap { image in
+      guard let file = byName[image.name] else { return nil }
+      let pixels = try known[file.path]?.pixels ?? options.evaluation.apply(to: try LoadedImage(file).pixels)
+      let small = try pixels.thumbnail(side: Self.pictureSide)
+      return Picture(name: image.name, width: small.width, height: small.height, png: try small.png())
     }
   }
 

@@ -20,35 +20,41 @@ struct IsolatedDrift {
     expected = try Self.embeddings(float, images, threads: threads)
   }
 
-  /// Mean drift where only the output of a node is held as a quantised graph holds it. Readers that take its remainders
-  /// read it unrounded; `nil` where all do.
-  func drift(quantizingOutputOf index: Int, _ quantized: Graph) throws -> Double? {
+  /// What is done to a node's output.
+  enum Holding {
+    /// It is held as the quantised graph holds it.
+    case asPlanned
+    /// Only one half of that.
+    case part(LevelProbe.Part)
+  }
+
+  /// Mean drift where only the output of a node is held as a quantised graph holds it, or half so. Readers that take its
+  /// remainders read it unrounded; `nil` where all do.
+  func drift(holding: Holding, outputOf index: Int, _ quantized: Graph) throws -> Double? {
     let node = graph.nodes[index]
     guard let other = quantized.nodes.first(where: { $0.name == node.name }),
       let parameters = quantized.format(of: other.output).quantization
     else { return nil }
-    let keepsRemainder = !quantized.format(of: other.output).isPlainUInt8
     var variant = graph
-    let levels = variant.makeValue(format: .uint8(parameters))
     let restored = variant.makeValue()
-    var isRead = false
-    for reader in variant.nodes.indices where reader > index {
-      for slot in variant.nodes[reader].inputs.indices where variant.nodes[reader].inputs[slot] == node.output {
-        if keepsRemainder, variant.nodes[reader].op.readsRemainder(ofInput: slot) { continue }
-        variant.nodes[reader].inputs[slot] = restored
-        isRead = true
-      }
-    }
-    for output in variant.outputs.indices where variant.outputs[output].value == node.output {
-      variant.outputs[output].value = restored
-      isRead = true
-    }
-    guard isRead else { return nil }
-    variant.nodes.insert(
-      contentsOf: [
+    // What is beyond the range is lost to remainders, too.
+    var spares = !quantized.format(of: other.output).isPlainUInt8
+    if case .part(.clipping) = holding { spares = false }
+    guard variant.redirect(readersOf: index, to: restored, sparingReadersOfRemainders: spares) else { return nil }
+    let added: [Node]
+    switch holding {
+    case .asPlanned:
+      let levels = variant.makeValue(format: .uint8(parameters))
+      added = [
         Node(name: "\(node.name).quantize", op: Requantize(), inputs: [node.output], output: levels),
         Node(name: "\(node.name).dequantize", op: Requantize(), inputs: [levels], output: restored),
-      ], at: index + 1)
+      ]
+    case .part(let part):
+      added = [
+        Node(name: "\(node.name).probe", op: LevelProbe(part, parameters), inputs: [node.output], output: restored)
+      ]
+    }
+    variant.nodes.insert(contentsOf: added, at: index + 1)
     return try drift(of: variant)
   }
 
@@ -75,5 +81,27 @@ struct IsolatedDrift {
       results[index] = Result { () throws(GraphError) in try sessions[worker].outputs(for: images[index]).embedding }
     }
     return try results.inOrder.map { try $0.get() }
+  }
+}
+
+extension Graph {
+  /// Has what reads the output of a node, or is it, read another value. Returns whether anything does.
+  fileprivate mutating func redirect(
+    readersOf index: Int, to value: ValueID, sparingReadersOfRemainders spares: Bool
+  ) -> Bool {
+    let output = nodes[index].output
+    var isRead = false
+    for reader in nodes.indices where reader > index {
+      for slot in nodes[reader].inputs.indices where nodes[reader].inputs[slot] == output {
+        if spares, nodes[reader].op.readsRemainder(ofInput: slot) { continue }
+        nodes[reader].inputs[slot] = value
+        isRead = true
+      }
+    }
+    for position in outputs.indices where outputs[position].value == output {
+      outputs[position].value = value
+      isRead = true
+    }
+    return isRead
   }
 }

@@ -10,9 +10,10 @@ struct AnalyzeCommand: ParsableCommand {
     discussion: """
       Quantises a checkpoint in memory as 'quern convert' does, and measures for each layer the signal-to-noise ratio of \
       what arrives there, and what the layer loses itself by rounding its output, by clipping it and by rounding its \
-      weights; for the layers that lose most, how far embeddings drift when only they are quantised; the distribution of \
-      drift; and how far ranges and figures depend on the choice of images. No package is written, and no tolerance \
-      changes the exit status.
+      weights; for the layers that lose most, how far embeddings drift when only they are quantised, by weights, rounding \
+      and clipping; the distribution of drift, and the images that drift most; how weights use their levels, and where the \
+      bytes of a package would be; and how far ranges and figures depend on the choice of images. No package is written, \
+      and no tolerance changes the exit status.
 
       Example:
         quern analyze model.pth --calibration photos/ --size 224 -o analysis.html

@@ -12,7 +12,9 @@ struct ConvertCommand: ParsableCommand {
       images, quantises, writes the package and measures how far its embeddings drift from the float network's.
 
       The package is verified on --verify-images, or else on images of the calibration folder that were not calibrated \
-      on, or, where these are fewer than 16, on the calibration images themselves; the report says which.
+      on, or, where these are fewer than 16, on the calibration images themselves; the report says which. A tolerance is \
+      kept or broken by the value measured; where the value's 95 % confidence interval straddles the tolerance, the report \
+      calls it inconclusive and says how many images would decide.
 
       Example:
         quern convert model.pth --calibration photos/ --size 224 -o model.quern --report fidelity.md

@@ -1,0 +1,50 @@
+/// Constants of a layer as a package holds them.
+public struct StoredTensor: Hashable, Sendable {
+  /// The layer.
+  public var layer: String
+  /// What it is to the layer, such as "weight".
+  public var role: String
+  public var elementType: String
+  public var shape: String
+  /// Before compression, and as stored; equal where compression does not help.
+  public var bytes: Int
+  public var storedBytes: Int
+  /// Other constants with the same bytes, which are stored only here.
+  public var copies: Int
+
+  public init(
+    layer: String, role: String, elementType: String, shape: String, bytes: Int, storedBytes: Int, copies: Int
+  ) {
+    self.layer = layer
+    self.role = role
+    self.elementType = elementType
+    self.shape = shape
+    self.bytes = bytes
+    self.storedBytes = storedBytes
+    self.copies = copies
+  }
+
+  var name: String { "\(layer).\(role)" }
+}
+
+extension LossAnalysis {
+  /// The tensors, those that take most space first.
+  public var tensorsBySize: [StoredTensor] {
+    tensors.enumerated().sorted { a, b in
+      let (x, y) = ((a.element.storedBytes, a.element.bytes), (b.element.storedBytes, b.element.bytes))
+      return x != y ? x > y : a.offset < b.offset
+    }.map(\.element)
+  }
+
+  /// Of all tensors, before compression and as stored.
+  var tensorBytes: (raw: Int, stored: Int) {
+    (tensors.reduce(0) { $0 + $1.bytes }, tensors.reduce(0) { $0 + $1.storedBytes })
+  }
+
+  /// In words.
+  var sizeSummary: String {
+    let (raw, stored) = tensorBytes
+    let share = raw > 0 ? ", \(shownShare(Double(stored) / Double(raw)))" : ""
+    return "\(tensors.count) tensors of \(shownBytes(raw)), stored in \(shownBytes(stored))\(share)"
+  }
+}

@@ -1,0 +1,71 @@
+/// Between which bounds a figure lies that was measured on a sample of images, with 95 % confidence.
+public struct ConfidenceInterval: Hashable, Sendable, Codable {
+  public let low: Double
+  public let high: Double
+
+  /// The 97.5 % quantile of the normal distribution.
+  package static let z = 1.959963984540054
+  package static let resamples = 2000
+
+  /// The interval of the mean of all images that these values are a sample of: the percentile bootstrap (Efron and
+  /// Tibshirani, "An Introduction to the Bootstrap", section 13.3), which assumes no shape of the distribution. The random
+  /// numbers are always the same, and so is the result for the same values in any order. It is too narrow where the sample
+  /// is small and skewed. `nil` for fewer than two values.
+  package static func ofMean(_ values: [Double]) -> ConfidenceInterval? {
+    guard values.count > 1 else { return nil }
+    let values = values.sorted()
+    var random = SplitMix64(state: 0)
+    let means = (0..<resamples).map { _ in
+      var sum = 0.0
+      for _ in values.indices { sum += values[random.index(below: values.count)] }
+      return sum / Double(values.count)
+    }.sorted()
+    guard let low = quantile(0.025, ofSorted: means), let high = quantile(0.975, ofSorted: means) else { return nil }
+    return ConfidenceInterval(low: low, high: high)
+  }
+
+  /// The interval of a share, from 0 to 1: Wilson's score interval (Wilson, "Probable Inference, the Law of Succession,
+  /// and Statistical Inference", 1927), which holds for shares near 1, too. `nil` without images.
+  package static func ofShare(_ share: Double, images: Int) -> ConfidenceInterval? {
+    guard images > 0 else { return nil }
+    let n = Double(images)
+    let square = z * z / n
+    let middle = (share + square / 2) / (1 + square)
+    let half = z * (share * (1 - share) / n + square / (4 * n)).squareRoot() / (1 + square)
+    // Exact at the ends, where rounding would leave a little.
+    return ConfidenceInterval(
+      low: share <= 0 ? 0 : max(0, middle - half), high: share >= 1 ? 1 : min(1, middle + half))
+  }
+
+  /// The interval of the difference of two shares, each from 0 to 1, that were found on the same images: Wald's with half
+  /// an image added to each of the four outcomes (Agresti and Min, "Simple improved confidence intervals for comparing
+  /// matched proportions", 2005), which has a width even where all outcomes are equal. `nil` without images.
+  ///
+  /// - Parameters:
+  ///   - lost: the share of images that only the first has.
+  ///   - gained: of those that only the second has.
+  package static func ofDifference(lost: Double, gained: Double, images: Int) -> ConfidenceInterval? {
+    guard images > 0 else { return nil }
+    let n = Double(images)
+    let (lost, gained) = ((lost * n + 0.5) / (n + 2), (gained * n + 0.5) / (n + 2))
+    let difference = lost - gained
+    let half = z * ((lost + gained - difference * difference) / (n + 2)).squareRoot()
+    return ConfidenceInterval(low: max(-1, difference - half), high: min(1, difference + half))
+  }
+
+  /// The same in percent.
+  var percent: ConfidenceInterval { ConfidenceInterval(low: 100 * low, high: 100 * high) }
+}
+
+/// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
+private struct SplitMix64 {
+  var state: UInt64
+
+  mutating func index(below count: Int) -> Int {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+    return Int((z ^ z >> 31).multipliedFullWidth(by: UInt64(count)).high)
+  }
+}
