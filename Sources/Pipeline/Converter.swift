@@ -118,9 +118,11 @@ public struct Converter {
         break
       }
       share *= Self.aim * excess(of: last)
-      let outcome = try clock.stage("widen", total: nil) {
+      var outcome = try clock.stage("widen", total: nil) {
         try search.shortestPrefix(leaving: share) { [progress] in progress.advance() }
       }
+      // Where the sample is content already and other images are not, it has nothing more to say.
+      if outcome.widened.count <= last.widened.count { outcome = try search.everything() }
       if outcome.widened.count <= last.widened.count { break }
       last = try attempt(outcome)
       let isBetter = keepsGates(last) || last.figures.drift.mean ?? 2 < best.figures.drift.mean ?? 2

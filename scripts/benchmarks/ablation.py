@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Converts checkpoints with each method of quantisation alone and with several together, and prints a Markdown table of drift,
+agreement, bytes, and seconds of conversion. Needs a release build and nothing from PyPI.
+
+    scripts/ablation
+    scripts/ablation senet154.pth pnasnet5large.pth --calibration photos/ --verify-images others/ --size 224
+
+Gates are off, so that no method is helped by the search for 16-bit activations; the last rows show what those do.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+QUERN = os.path.join(ROOT, ".build", "release", "quern")
+BUNDLED = os.path.join(ROOT, "fixtures", "demo", "multigrain_r50w16_tiny50.pth")
+PHOTOGRAPHS = os.path.join(ROOT, "fixtures", "photographs")
+METHODS = [
+    ("min-max ranges, nearest rounding", ["--effort", "fast", "--range", "min-max"]),
+    ("percentile 99.99", ["--effort", "fast", "--range", "percentile:99.99"]),
+    ("least squared error (fast)", ["--effort", "fast"]),
+    ("with equalisation", ["--effort", "fast", "--equalization"]),
+    ("with error feedback", ["--effort", "fast", "--rounding", "error-feedback"]),
+    ("with both (balanced)", ["--effort", "balanced"]),
+    ("16-bit activations, nearest rounding", ["--effort", "thorough", "--rounding", "nearest"]),
+    ("16-bit activations, error feedback (thorough)", ["--effort", "thorough"]),
+]
+
+
+def convert(checkpoint, method, options):
+    output = os.path.join(ROOT, ".build", "ablation.quern")
+    command = [QUERN, "convert", checkpoint, "-o", output, "--json", "--quiet", "--min-agreement", "0", "--max-mean-drift", "2",
+               "--max-drift", "2", "--max-top1-drop", "100", *method, *options]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(command)}\nended with {result.returncode}:\n{result.stderr[-2000:]}")
+    return json.loads(result.stdout)
+
+
+def row(name, report):
+    def percent(figures):
+        return "" if figures.get("top1") is None else f"{figures['top1']:.2f}"
+
+    drift = report["drift"]
+    # Verification is no part of the method.
+    seconds = sum(value for stage, value in report["seconds"].items() if stage != "verify")
+    return [name, f"{drift['mean']:.6f}", f"{drift['p99']:.6f}", f"{drift['max']:.6f}", percent(report["agreement"]),
+            percent(report["int8"]), f"{report['package']['bytes'] / 1e6:.2f}", f"{seconds:.1f}"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoints", nargs="*", default=[BUNDLED])
+    parser.add_argument("--calibration", default=PHOTOGRAPHS)
+    arguments, options = parser.parse_known_args()
+    options += ["--calibration", arguments.calibration]
+    if arguments.checkpoints == [BUNDLED] and arguments.calibration == PHOTOGRAPHS:
+        options += ["--calibration-count", "48", "--size", "64", "--crop", "rect"]
+    for checkpoint in arguments.checkpoints:
+        header = [os.path.basename(checkpoint), "mean drift", "p99", "max", "agreement %", "top-1 %", "MB", "seconds"]
+        print(f"| {' | '.join(header)} |\n| {' | '.join(['---'] * len(header))} |", flush=True)
+        for name, method in METHODS:
+            print(f"| {' | '.join(row(name, convert(checkpoint, method, options)))} |", flush=True)
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
