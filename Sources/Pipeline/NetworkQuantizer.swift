@@ -20,7 +20,7 @@ struct QuantizedNetwork {
   let foldingNotes: [String]
   let equalization: Equalization?
   /// Folded and, where that was asked for, equalised: what `quantized` is held against.
-  let float: Executable
+  let float: FloatNetwork
   /// What `float` said of images that calibration looked at undisturbed.
   let referenceOutputs: ReferenceOutputs
   /// What calibration saw, in the parts that were asked for.
@@ -79,13 +79,15 @@ struct NetworkQuantizer {
         try Equalization(&folded, images.calibration, augmentation, threads: options.threads)
       } : nil
     imported.checkpoint.releasePages()
-    let float = try Executable(folded.graph, threads: options.threads)
+    let float = FloatNetwork(folded.graph, threads: options.threads)
 
     let referenceOutputs = ReferenceOutputs()
     let (parts, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
-      try calibrate(float, images.calibration, augmentation, referenceOutputs)
+      try calibrate(try float.executable(), images.calibration, augmentation, referenceOutputs)
     }
     let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
+    // Rounding needs the memory that its packed weights take.
+    float.putAway()
     try checkFinite(statistics, float.graph)
     let (plan, nearest) = try clock.stage("quantize") {
       let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(

@@ -36,7 +36,7 @@ public struct Verification {
     let usesLabels = !ImageSelection.labels(of: folder, classCount: info.classCount, progress: progress).isEmpty
     let (figures, skipped) = try clock.stage("verify", total: folder.files.count) {
       try Verifier(job: job, evaluation: evaluation).compare(
-        try float.executable(threads: job.threads), try int8.executable(threads: job.threads), on: folder.files,
+        FloatNetwork(float.graph, threads: job.threads), try int8.executable(threads: job.threads), on: folder.files,
         known: ReferenceOutputs(),
         usesLabels: usesLabels,
         progress: progress)

@@ -17,13 +17,22 @@ public struct Verifier: Sendable {
 
   /// A pair of sessions and the comparisons of one thread.
   private final class Worker {
-    let reference: Session
+    private let network: FloatNetwork
+    private var session: Session?
     let quantized: Session
     var accumulator = FidelityAccumulator()
 
-    init(_ reference: Executable, _ quantized: Executable) {
-      self.reference = Session(reference)
+    init(_ network: FloatNetwork, _ quantized: Executable) {
+      self.network = network
       self.quantized = Session(quantized)
+    }
+
+    /// Of the reference, which is only made ready for images of which it is not known what it says.
+    func reference() throws -> Session {
+      if let session { return session }
+      let made = Session(try network.executable())
+      session = made
+      return made
     }
   }
 
@@ -32,7 +41,7 @@ public struct Verifier: Sendable {
   ///   - usesLabels: whether the files' class indices are those of the classifier.
   /// - Returns: the figures, and the images that were left out.
   func compare(
-    _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
+    _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
     usesLabels: Bool, progress: any ProgressObserver
   ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
     let (comparisons, skipped) = try comparisons(
@@ -42,13 +51,13 @@ public struct Verifier: Sendable {
 
   /// The same with every image's comparison.
   func comparisons(
-    _ reference: Executable, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
+    _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
     usesLabels: Bool, progress: any ProgressObserver
   ) throws -> (comparisons: FidelityAccumulator, skipped: BrokenImages) {
     let workers = WorkerLocal { Worker(reference, quantized) }
     let skipped = try job.run(files, progress: progress) { _, file, workerIndex in
       let worker = workers[workerIndex]
-      let entry = try known[file.path] ?? referenceEntry(file, worker.reference)
+      let entry = try known[file.path] ?? referenceEntry(file, worker.reference())
       known.keep(entry, path: file.path)
       let expected = entry.outputs
       let actual = try worker.quantized.outputs(for: entry.pixels)

@@ -124,7 +124,7 @@ public struct Analyzer {
     let worst = layers.indices.filter { layers[$0].ownNoise ?? 0 > 0 }
       .sorted { (layers[$0].ownNoise ?? 0, $1) > (layers[$1].ownNoise ?? 0, $0) }.prefix(isolatedLayers)
     guard !worst.isEmpty, !images.isEmpty else { return }
-    let probe = try IsolatedDrift(network.float, images, threads: options.threads)
+    let probe = try IsolatedDrift(try network.float.executable(), images, threads: options.threads)
     let quantized = network.quantized
     try clock.stage("isolate layers", total: worst.count) {
       for index in worst {
