@@ -173,19 +173,24 @@ struct NetworkQuantizer {
   /// The quantised graph with its weights rounded by what its layers read.
   private func round(_ nearest: Graph, float: Graph, _ files: [ImageFolder.File]) throws -> Graph {
     guard options.rounding == .errorFeedback else { return nearest }
-    let count = min(files.count, LayerInputs.imageLimit)
-    let sample = files.spread(count: count)
-    let inputs = LayerInputs(nearest, imageCount: count)
+    let wanted = try LayerInputs.imageCount(for: nearest, imageSize: options.evaluation.size)
+    let sample = files.spread(count: min(files.count, wanted))
+    // Without random choices all repetitions would be the same image.
+    let most = options.recipe == .none ? 1 : options.repetitions
+    let repetitions = min(most, (wanted + sample.count - 1) / max(sample.count, 1))
+    let inputs = LayerInputs(nearest, imageCount: sample.count * repetitions)
     let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
-    try clock.stage("sample", total: count) {
+    try clock.stage("sample", total: sample.count) {
       let executable = try Executable(nearest, threads: options.threads)
       let sessions = WorkerLocal { Session(executable) }
       _ = try job.run(sample, progress: progress) { index, file, worker in
         let image = try LoadedImage(file)
-        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0)
-        _ = try sessions[worker].run(
-          pixels: augmented.pixels, height: augmented.height, width: augmented.width,
-          observer: inputs.observer(image: index))
+        for repetition in 0..<repetitions {
+          let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
+          _ = try sessions[worker].run(
+            pixels: augmented.pixels, height: augmented.height, width: augmented.width,
+            observer: inputs.observer(image: index * repetitions + repetition))
+        }
       }
     }
     let rounder = WeightRounder(float, inputs: inputs, threads: options.threads)

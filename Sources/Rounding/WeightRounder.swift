@@ -103,10 +103,11 @@ public struct WeightRounder: Sendable {
               maps, layer.geometry, channels: part.mapChannels, zeroPoint: zeroPoint, outside: outside,
               rows: layer.geometry.wantedRows),
             let result = ErrorFeedback(
-              weights: part.gather(weights), scales: Array(scales[part.outputs]), moments: &moments.second)
+              weights: part.gather(weights), scales: Array(scales[part.outputs]), moments: &moments.covariance,
+              samples: moments.samples)
           else { continue }
           part.scatter(result.levels, to: &levels)
-          for (row, mean) in moments.first.enumerated() {
+          for (row, mean) in moments.mean.enumerated() {
             for (column, output) in part.outputs.enumerated() {
               bias[output] +=
                 Double(result.errors[row * part.outputs.count + column]) * Double(mean) * Double(layer.input.scale)

@@ -33,7 +33,9 @@ import Testing
       }
     }
 
-    func moments() -> [Float] {
+    /// Of the first rows.
+    func moments(of count: Int? = nil) -> [Float] {
+      let rows = rows.prefix(count ?? rows.count)
       var result = [Float](repeating: 0, count: inputs * inputs)
       for row in rows {
         for i in 0..<inputs { for j in 0...i { result[i * inputs + j] += row[i] * row[j] / Float(rows.count) } }
@@ -42,7 +44,8 @@ import Testing
     }
 
     /// The mean squared change of the outputs that errors [inputs][outputs] make.
-    func change(_ errors: [Float]) -> Double {
+    func change(_ errors: [Float], after first: Int = 0) -> Double {
+      let rows = rows.dropFirst(first)
       var sum = 0.0
       for row in rows {
         for output in 0..<outputs {
@@ -66,8 +69,9 @@ import Testing
     try BLAS.load()
     let problem = Problem(seed: seed)
     var moments = problem.moments()
+    // The rows are all there is, not a sample of more.
     let result = try #require(
-      ErrorFeedback(weights: problem.weights, scales: problem.scales, moments: &moments))
+      ErrorFeedback(weights: problem.weights, scales: problem.scales, moments: &moments, samples: .max))
     for (index, error) in result.errors.enumerated() {
       let kept = Float(result.levels[index]) * problem.scales[index % problem.outputs]
       #expect(abs(problem.weights[index] - kept - error) <= 1e-6)
@@ -79,6 +83,24 @@ import Testing
     #expect(change <= share * nearest, "seed \(seed): \(problem.inputs) inputs, \(change) against \(nearest)")
   }
 
+  /// What chance made of few samples is not believed: that pays on other inputs, if not on those of every problem.
+  @Test func fewSamplesAreBelievedLess() throws {
+    try BLAS.load()
+    var (shrunk, believed) = (0.0, 0.0)
+    for problem in (0..<60).map({ Problem(seed: $0) }) where problem.inputs >= 36 {
+      let count = problem.inputs / 4
+      func changeOfOthers(samples: Int) throws -> Double {
+        var moments = problem.moments(of: count)
+        let result = try #require(
+          ErrorFeedback(weights: problem.weights, scales: problem.scales, moments: &moments, samples: samples))
+        return problem.change(result.errors, after: count) / problem.change(problem.nearest, after: count)
+      }
+      shrunk += try changeOfOthers(samples: count)
+      believed += try changeOfOthers(samples: .max)
+    }
+    #expect(shrunk < 0.8 * believed, "\(shrunk) against \(believed)")
+  }
+
   /// Unrelated inputs leave nothing to make up for.
   @Test(arguments: [1, 3, 64, 100])
   func unrelatedInputsAreRoundedToTheNearest(inputs: Int) throws {
@@ -88,7 +110,7 @@ import Testing
     var moments = [Float](repeating: 0, count: inputs * inputs)
     for index in 0..<inputs { moments[index * inputs + index] = Float(1 + index % 7) }
     let scales = [Float](repeating: 1 / 127, count: 5)
-    let result = try #require(ErrorFeedback(weights: weights, scales: scales, moments: &moments))
+    let result = try #require(ErrorFeedback(weights: weights, scales: scales, moments: &moments, samples: 1024))
     #expect(result.levels == weights.map { Int8(($0 * 127).rounded(.toNearestOrEven)) })
   }
 
@@ -96,6 +118,6 @@ import Testing
   func momentsThatSayNothingAreRefused(value: Float) throws {
     try BLAS.load()
     var moments = [Float](repeating: value, count: 9)
-    #expect(ErrorFeedback(weights: [1, 2, 3], scales: [1], moments: &moments) == nil)
+    #expect(ErrorFeedback(weights: [1, 2, 3], scales: [1], moments: &moments, samples: 9) == nil)
   }
 }

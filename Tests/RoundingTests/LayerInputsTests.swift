@@ -1,0 +1,27 @@
+import Graphs
+import Operators
+import ReferenceOperators
+import Rounding
+import Tensors
+import Testing
+
+@Suite struct LayerInputsTests {
+  /// A 3x3 convolution of 64 channels wants 4 * 576 patches.
+  @Test(arguments: [(1, 64), (2, 576), (3, 256), (4, 144), (32, 64)])
+  func smallMapsTakeMoreImages(size: Int, images: Int) throws {
+    var graph = Graph(architecture: "sampled", preprocessing: .half)
+    let first = graph.append(
+      Convolution(window: Window(1)), name: "first", inputs: [graph.input], constants: Self.weight(64, 1, 3))
+    let second = graph.append(
+      Convolution(window: Window(3, padding: 1)), name: "second", inputs: [first], constants: Self.weight(8, 3, 64))
+    graph.outputs = [GraphOutput(name: "out", value: second)]
+    // The first wants 2048 patches of each image's positions, too.
+    let expected = size == 1 ? 64 : max(images, (2048 + size * size - 1) / (size * size), 64)
+    #expect(try LayerInputs.imageCount(for: graph, imageSize: size) == expected)
+  }
+
+  private static func weight(_ outputs: Int, _ side: Int, _ inputs: Int) -> [String: Tensor] {
+    let count = outputs * side * side * inputs
+    return ["weight": Tensor([Float](repeating: 1, count: count), shape: [outputs, side, side, inputs])]
+  }
+}
