@@ -20,8 +20,9 @@ public final class LayerInputs: Sendable {
     var isPointwise = true
   }
 
-  /// Images that each layer is sampled from, where there are as many: neighbouring patches tell little more than one.
-  private static let leastImages = 32
+  /// Images that each layer is sampled from, at least and where there are as many: neighbouring patches tell little more
+  /// than one. Whole maps are kept of them; of twice as many, weights drift 2 % less, for 50 MB more.
+  private static let leastImages = 16
 
   let graph: Graph
   private let imageCount: Int
@@ -52,7 +53,7 @@ public final class LayerInputs: Sendable {
   /// - Parameter imageSize: an image's side.
   public static func imageCount(for graph: Graph, imageSize: Int) throws(GraphError) -> Int {
     let shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
-    return graph.nodes.reduce(2 * leastImages) { most, node in
+    return graph.nodes.reduce(4 * leastImages) { most, node in
       guard let layer = LayerGeometry(node), let shape = shapes[node.output.index], shape.rank == 4,
         shape.height * shape.width > 1
       else { return most }
