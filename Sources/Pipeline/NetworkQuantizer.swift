@@ -170,18 +170,35 @@ struct NetworkQuantizer {
     return (statistics, skipped)
   }
 
-  /// The quantised graph with its weights rounded by what its layers read.
+  /// The quantised graph with its weights rounded by what its layers read, some layers at a time so that what they read
+  /// fits into memory.
   private func round(_ nearest: Graph, float: Graph, _ files: [ImageFolder.File]) throws -> Graph {
     guard options.rounding == .errorFeedback else { return nearest }
-    let wanted = try LayerInputs.imageCount(for: nearest, imageSize: options.evaluation.size)
+    let side = options.evaluation.size
+    let wanted = try LayerInputs.imageCount(for: nearest, imageSize: side)
     let sample = files.spread(count: min(files.count, wanted))
     // Without random choices all repetitions would be the same image.
     let most = options.recipe == .none ? 1 : options.repetitions
     let repetitions = min(most, (wanted + sample.count - 1) / max(sample.count, 1))
-    let inputs = LayerInputs(nearest, imageCount: sample.count * repetitions)
+    let imageCount = sample.count * repetitions
+    var result = nearest
+    for part in try LayerInputs.parts(of: nearest, imageSize: side, imageCount: imageCount) {
+      let inputs = LayerInputs(nearest, nodes: part, imageCount: imageCount)
+      try record(inputs, sample, repetitions: repetitions)
+      let rounder = WeightRounder(float, inputs: inputs, threads: options.threads)
+      let rounded = try clock.stage("round", total: rounder.layerCount) {
+        try rounder.rounded { [progress] in progress.advance() }
+      }
+      for index in part { result.nodes[index].constants = rounded.nodes[index].constants }
+    }
+    return result
+  }
+
+  /// Lets the quantised graph's layers read augmented images.
+  private func record(_ inputs: LayerInputs, _ sample: [ImageFolder.File], repetitions: Int) throws {
     let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
     try clock.stage("sample", total: sample.count) {
-      let executable = try Executable(nearest, threads: options.threads)
+      let executable = try Executable(inputs.graphBefore, threads: options.threads)
       let sessions = WorkerLocal { Session(executable) }
       _ = try job.run(sample, progress: progress) { index, file, worker in
         let image = try LoadedImage(file)
@@ -192,10 +209,6 @@ struct NetworkQuantizer {
             observer: inputs.observer(image: index * repetitions + repetition))
         }
       }
-    }
-    let rounder = WeightRounder(float, inputs: inputs, threads: options.threads)
-    return try clock.stage("round", total: rounder.layerCount) {
-      try rounder.rounded { [progress] in progress.advance() }
     }
   }
 

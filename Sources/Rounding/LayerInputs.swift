@@ -25,21 +25,24 @@ public final class LayerInputs: Sendable {
   private static let leastImages = 16
 
   let graph: Graph
+  /// The nodes whose inputs are kept.
+  let nodes: Range<Int>
   private let imageCount: Int
   private let demands: [ValueID: Demand]
   private let maps: Mutex<[ValueID: [Int: Map]]>
 
   /// - Parameters:
   ///   - graph: a quantised graph.
-  ///   - imageCount: how many images `record` will be called for, by their numbers from 0.
-  public init(_ graph: Graph, imageCount: Int) {
+  ///   - nodes: those whose inputs are kept, by their indices.
+  ///   - imageCount: how many images `observer` will be called for, by their numbers from 0.
+  public init(_ graph: Graph, nodes: Range<Int>, imageCount: Int) {
     self.graph = graph
+    self.nodes = nodes
     self.imageCount = imageCount
     var demands: [ValueID: Demand] = [:]
-    for node in graph.nodes where node.op is Convolution {
+    for node in graph.nodes[nodes] where node.op is Convolution {
       guard let layer = LayerGeometry(node) else { continue }
-      // A window that strides sees fewer patches than there are positions.
-      let rows = layer.wantedRows * layer.window.strideHeight * layer.window.strideWidth
+      let rows = layer.wantedPositions
       demands[node.inputs[0], default: Demand()].rows = max(demands[node.inputs[0]]?.rows ?? 0, rows)
       if !layer.window.isPointwise { demands[node.inputs[0]]?.isPointwise = false }
     }
@@ -59,6 +62,44 @@ public final class LayerInputs: Sendable {
       else { return most }
       return max(most, images(for: layer.wantedRows, positions: shape.height * shape.width))
     }
+  }
+
+  /// Bytes of maps that are kept at the same time, about.
+  private static let byteLimit = 192 << 20
+
+  /// A graph's nodes in parts whose inputs fit into memory together, each at least one node.
+  ///
+  /// - Parameters:
+  ///   - imageSize: an image's side.
+  ///   - imageCount: images that there are.
+  public static func parts(of graph: Graph, imageSize: Int, imageCount: Int) throws(GraphError) -> [Range<Int>] {
+    let shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
+    var (parts, start, byteCount) = ([Range<Int>](), 0, 0)
+    for (index, node) in graph.nodes.enumerated() {
+      guard node.op is Convolution, let layer = LayerGeometry(node), let shape = shapes[node.inputs[0].index],
+        shape.rank == 4
+      else { continue }
+      let positions = shape.height * shape.width
+      let images = min(imageCount, images(for: layer.wantedPositions, positions: positions))
+      let rows = layer.window.isPointwise ? (layer.wantedPositions + images - 1) / max(images, 1) : positions
+      let bytes = images * min(rows, positions) * shape.channels
+      if byteCount + bytes > byteLimit, byteCount > 0 {
+        parts.append(start..<index)
+        (start, byteCount) = (index, 0)
+      }
+      byteCount += bytes
+    }
+    return parts + [start..<graph.nodes.count]
+  }
+
+  /// The graph as far as it takes to see the inputs of the nodes.
+  public var graphBefore: Graph {
+    var result = graph
+    result.nodes = Array(graph.nodes[..<nodes.upperBound])
+    if let last = result.nodes.last, nodes.upperBound < graph.nodes.count {
+      result.outputs = [GraphOutput(name: "last", value: last.output)]
+    }
+    return result
   }
 
   /// An observer that keeps what layers want of image number `image`.
@@ -139,4 +180,7 @@ struct LayerGeometry {
   /// fewer there are. Mean drift by the weights alone of a trained ResNet-50, with as many samples as inputs: 0.000140,
   /// twice as many: 0.000099, four times: 0.000084, eight times: 0.000083; the three from more images.
   var wantedRows: Int { max(4 * taps * chunk, 2048) }
+
+  /// The same in positions of the map, of which a window that strides sees only some.
+  var wantedPositions: Int { wantedRows * window.strideHeight * window.strideWidth }
 }

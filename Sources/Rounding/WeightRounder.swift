@@ -69,7 +69,8 @@ public struct WeightRounder: Sendable {
   private var layers: [Layer] {
     let originals = Dictionary(float.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     return inputs.graph.nodes.enumerated().compactMap { index, node in
-      guard node.op is Convolution, let original = originals[node.name], let geometry = LayerGeometry(node),
+      guard inputs.nodes.contains(index), node.op is Convolution, let original = originals[node.name],
+        let geometry = LayerGeometry(node),
         let input = inputs.graph.format(of: node.inputs[0]).quantization
       else { return nil }
       let readsPixels = node.inputs[0] == inputs.graph.input

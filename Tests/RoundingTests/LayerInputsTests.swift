@@ -20,6 +20,25 @@ import Testing
     #expect(try LayerInputs.imageCount(for: graph, imageSize: size) == expected)
   }
 
+  /// Parts follow one another, cover all nodes, and are many only where the inputs are large.
+  @Test(arguments: [(8, 1), (112, 6)])
+  func partsCoverTheGraph(size: Int, least: Int) throws {
+    var graph = Graph(architecture: "sampled", preprocessing: .half)
+    var value = graph.input
+    for index in 0..<20 {
+      let inputs = index == 0 ? 3 : 256
+      value = graph.append(
+        Convolution(window: Window(3, padding: 1)), name: "conv\(index)", inputs: [value],
+        constants: Self.weight(256, 3, inputs))
+    }
+    graph.outputs = [GraphOutput(name: "out", value: value)]
+    let parts = try LayerInputs.parts(of: graph, imageSize: size, imageCount: 64)
+    #expect(parts.first?.lowerBound == 0 && parts.last?.upperBound == graph.nodes.count)
+    #expect(zip(parts, parts.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
+    #expect(parts.allSatisfy { !$0.isEmpty })
+    #expect(parts.count >= least && (least > 1 || parts.count == 1), "\(parts)")
+  }
+
   private static func weight(_ outputs: Int, _ side: Int, _ inputs: Int) -> [String: Tensor] {
     let count = outputs * side * side * inputs
     return ["weight": Tensor([Float](repeating: 1, count: count), shape: [outputs, side, side, inputs])]
