@@ -12,8 +12,9 @@ public enum ValueFormat: Hashable, Sendable {
   case float32
   case uint8(QuantizationParameters)
   /// Two planes: the map as uint8, which is all that most operators read, and behind it what the rounding left over, in
-  /// 1/256 of a step and plus 128, so that it is a map of uint8, too, with the zero point 128; for readers that add the map to another. So a sum that a map takes part in again and again,
-  /// as in the residual stream of He et al. (arXiv 1512.03385), is rounded to 16 bits and not to 8.
+  /// 1/256 of a step and plus 128, so that it is a map of uint8, too, with the zero point 128. It is for readers that add
+  /// the map to another, and for those that are told to: so a sum that a map takes part in again and again, as in the
+  /// residual stream of He et al. (arXiv 1512.03385), is rounded to 16 bits and not to 8.
   case uint8WithRemainder(QuantizationParameters)
 
   /// The type of an element; that of the first plane where there are two.

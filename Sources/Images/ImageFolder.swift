@@ -64,8 +64,7 @@ public struct ImageFolder: Hashable, Sendable {
   /// `count` files spread evenly over the sorted list: those at the positions `floor(i * files.count / count)`; all of
   /// them if there are no more than that.
   public func spreadSample(count: Int) -> [File] {
-    guard count < files.count else { return files }
-    return files.spread(count: max(count, 0))
+    files.spread(max(count, 0))
   }
 }
 
@@ -176,7 +175,10 @@ private struct FolderScan {
   }
 }
 
-extension [ImageFolder.File] {
-  /// `count` of the files, at most all, spread evenly.
-  package func spread(count: Int) -> [ImageFolder.File] { (0..<count).map { self[$0 * self.count / count] } }
+extension Array {
+  /// At most `limit` elements, evenly spread.
+  package func spread(_ limit: Int) -> [Element] {
+    let limit = Swift.min(limit, count)
+    return (0..<limit).map { self[$0 * count / limit] }
+  }
 }

@@ -60,6 +60,8 @@ public enum RoundingMethod: String, Sendable, CaseIterable {
 }
 
 extension ConversionOptions {
+  var augmentation: Augmentation { Augmentation(recipe: recipe, evaluation: evaluation, seed: seed) }
+
   /// What had a part in the result, for reports.
   func settings(_ images: ImageSelection) -> [String: JSONValue] {
     [

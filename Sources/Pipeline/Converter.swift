@@ -102,14 +102,12 @@ public struct Converter {
     func attempt(_ outcome: PrecisionSearch.Outcome) throws -> Attempt {
       try verified(network, outcome, metadata)
     }
-    let plain = PrecisionSearch.Outcome(graph: network.quantized, widened: [], isCutShort: false)
     if options.effort == .thorough {
-      return try attempt(
-        try PrecisionSearch(network, options, job: job, deadline: deadline).everything())
+      return try attempt(try PrecisionSearch(network, options, job: job, deadline: deadline).everything())
     }
-    var best = try attempt(plain)
+    var best = try attempt(.init(graph: network.quantized, widened: [], isCutShort: false))
     guard options.effort == .balanced, !keepsGates(best) else { return best }
-    let search = try PrecisionSearch(network, options, job: job, deadline: deadline)
+    var search = try PrecisionSearch(network, options, job: job, deadline: deadline)
     var share = 1.0
     var last = best
     for _ in 0..<Self.searchLimit {
@@ -184,7 +182,7 @@ public struct Converter {
   private func calibrationRecord(_ network: QuantizedNetwork) -> [String: JSONValue] {
     [
       "images": .int(network.images.calibration.count - network.skipped.count),
-      "forward_passes": .int(network.passes), "skipped_images": .int(network.skipped.count),
+      "forward_passes": .int(network.calibration.passes), "skipped_images": .int(network.skipped.count),
       "repetitions": .int(options.repetitions),
       "augmentation": .string(options.recipe.rawValue), "seed": .string(String(options.seed)),
       "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),

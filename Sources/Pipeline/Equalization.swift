@@ -32,8 +32,7 @@ public struct Equalization: Sendable {
   ) throws -> [ValueID: ChannelRange] {
     let observer = ChannelRangeObserver(
       try Executable(graph, threads: threads), observing: try ChannelEqualizer.observedValues(in: graph))
-    let count = min(files.count, imageLimit)
-    let sample = files.spread(count: count)
+    let sample = files.spread(imageLimit)
     _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) { _, file, worker in
       let image = try LoadedImage(file)
       try observer.observe(

@@ -41,8 +41,7 @@ struct ImageSelection {
     let heldOut = folder.files.filter { !used.contains($0.relativePath) }
     verifiesOnCalibration = heldOut.count < Self.leastHeldOut
     if !verifiesOnCalibration {
-      let limit = ConversionOptions.defaultImageLimit
-      verification = heldOut.count <= limit ? heldOut : heldOut.spread(count: limit)
+      verification = heldOut.spread(ConversionOptions.defaultImageLimit)
       verifiedOn = "\(verification.count) images of the calibration folder that were not calibrated on"
     } else {
       verification = calibration

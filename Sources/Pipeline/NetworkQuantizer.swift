@@ -25,15 +25,12 @@ struct QuantizedNetwork {
   let referenceOutputs: ReferenceOutputs
   /// What calibration saw, in the parts that were asked for.
   let statistics: [ActivationStatistics]
-  /// Forward passes of calibration.
-  let passes: Int
+  /// The same, all parts together.
+  let calibration: ActivationStatistics
   /// Calibration images that were left out.
   let skipped: BrokenImages
   let plan: QuantizationPlan
   let quantized: Graph
-
-  /// What calibration saw, all parts together.
-  var calibration: ActivationStatistics { statistics.reduce(into: ActivationStatistics()) { $0.merge($1) } }
 }
 
 /// The stages from a checkpoint to a quantised graph.
@@ -72,7 +69,7 @@ struct NetworkQuantizer {
     var folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.calibration), threads: options.threads)
     }
-    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
+    let augmentation = options.augmentation
     let equalization =
       options.equalizesChannels
       ? try clock.stage("equalize") {
@@ -100,7 +97,7 @@ struct NetworkQuantizer {
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, referenceOutputs: referenceOutputs,
       statistics: parts,
-      passes: statistics.passes, skipped: skipped, plan: plan, quantized: quantized)
+      calibration: statistics, skipped: skipped, plan: plan, quantized: quantized)
   }
 
   // MARK: - Checks
@@ -176,7 +173,7 @@ struct NetworkQuantizer {
     guard options.rounding == .errorFeedback else { return nearest }
     let side = options.evaluation.size
     let wanted = try LayerInputs.imageCount(for: nearest, imageSize: side)
-    let sample = files.spread(count: min(files.count, wanted))
+    let sample = files.spread(wanted)
     // Without random choices all repetitions would be the same image.
     let most = options.recipe == .none ? 1 : options.repetitions
     let repetitions = min(most, (wanted + sample.count - 1) / max(sample.count, 1))
@@ -196,7 +193,7 @@ struct NetworkQuantizer {
 
   /// Lets the quantised graph's layers read augmented images.
   private func record(_ inputs: LayerInputs, _ sample: [ImageFolder.File], repetitions: Int) throws {
-    let augmentation = Augmentation(recipe: options.recipe, evaluation: options.evaluation, seed: options.seed)
+    let augmentation = options.augmentation
     try clock.stage("sample", total: sample.count) {
       let executable = try Executable(inputs.graphBefore, threads: options.threads)
       let sessions = WorkerLocal { Session(executable) }

@@ -17,6 +17,8 @@ struct PrecisionSearch {
   private let deadline: ContinuousClock.Instant?
   private let files: [ImageFolder.File]
   private let verifier: Verifier
+  /// What was measured, by the number of candidates that were taken.
+  private var drifts: [Int: Double] = [:]
 
   /// Images that drift is measured on.
   private static let imageLimit = 24
@@ -51,7 +53,7 @@ struct PrecisionSearch {
   /// it is without; with all of them if not even they do that. Shares, as calibration images drift less than others.
   ///
   /// - Parameter advance: called after each measurement.
-  func shortestPrefix(leaving share: Double, advance: () -> Void) throws -> Outcome {
+  mutating func shortestPrefix(leaving share: Double, advance: () -> Void) throws -> Outcome {
     let limit = share * (try drift(prefix: 0))
     var (failing, passing) = (0, candidates.count)
     var isCutShort = false
@@ -73,11 +75,14 @@ struct PrecisionSearch {
   }
 
   /// Mean drift on the sample with the first candidates read as 16 bits.
-  private func drift(prefix: Int) throws -> Double {
+  private mutating func drift(prefix: Int) throws -> Double {
+    if let known = drifts[prefix] { return known }
     let graph = try reading.widening(candidates.prefix(prefix), in: network.quantized)
     let (figures, _) = try verifier.compare(
       network.float, try Executable(graph, threads: job.threads), on: files, known: network.referenceOutputs,
       usesLabels: false, progress: SilentProgress())
-    return figures.drift.mean ?? 2
+    let drift = figures.drift.mean ?? 2
+    drifts[prefix] = drift
+    return drift
   }
 }

@@ -221,11 +221,3 @@ public struct Analyzer {
     return warnings
   }
 }
-
-extension Array {
-  /// At most `count` elements, evenly spread.
-  func spread(_ limit: Int) -> [Element] {
-    let limit = Swift.min(limit, count)
-    return (0..<limit).map { self[$0 * count / limit] }
-  }
-}
