@@ -16,11 +16,11 @@ package enum BLAS {
   }
 
   /// Adds to the lower triangle of `moments` that of `weight * values^T * values`.
-  static func addMoments(of values: [Float], rows: Int, columns: Int, weight: Float, to moments: inout [Float]) {
-    values.withUnsafeBufferPointer { values in
-      moments.withUnsafeMutableBufferPointer { result in
-        quern_openblas_ssyrk_t(columns, rows, weight, values.baseAddress, columns, result.baseAddress, columns)
-      }
+  static func addMoments(
+    of values: UnsafeBufferPointer<Float>, rows: Int, columns: Int, weight: Float, to moments: inout [Float]
+  ) {
+    moments.withUnsafeMutableBufferPointer { result in
+      quern_openblas_ssyrk_t(columns, rows, weight, values.baseAddress, columns, result.baseAddress, columns)
     }
   }
 

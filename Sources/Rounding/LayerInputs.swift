@@ -179,7 +179,7 @@ struct LayerGeometry {
   /// Four times as many as there are inputs: rounding fits the samples better than what it did not see, the more so the
   /// fewer there are. Mean drift by the weights alone of a trained ResNet-50, with as many samples as inputs: 0.000140,
   /// twice as many: 0.000099, four times: 0.000084, eight times: 0.000083; the three from more images.
-  var wantedRows: Int { max(4 * taps * chunk, 2048) }
+  var wantedRows: Int { max(4 * taps * chunk, 512) }
 
   /// The same in positions of the map, of which a window that strides sees only some.
   var wantedPositions: Int { wantedRows * window.strideHeight * window.strideWidth }

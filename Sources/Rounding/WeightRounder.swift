@@ -83,35 +83,26 @@ public struct WeightRounder: Sendable {
   // MARK: - One layer
 
   private func round(_ layer: Layer) throws(GraphError) -> [String: Tensor] {
+    let geometry = layer.geometry
     let original = try ConvolutionWeights(constants: layer.float.constants, preprocessing: layer.preprocessing)
     guard let scales = layer.node.constants["weight_scale"]?.elements(as: Float.self),
       var levels = layer.node.constants["weight"]?.elements(as: Int8.self),
       original.weight.elementCount == levels.count, original.bias.count == scales.count
     else { throw .constant(role: "weight", problem: "is not that of the float graph") }
-    let maps = inputs.maps(of: layer.node.inputs[0])
     let zeroPoint = Float(layer.input.zeroPoint)
-    let channelCount = layer.geometry.depth * layer.geometry.groups
     let outside =
-      original.paddingValue.map { $0.map { Float($0) - zeroPoint } } ?? [Float](repeating: 0, count: channelCount)
+      original.paddingValue.map { $0.map { Float($0) - zeroPoint } }
+      ?? [Float](repeating: 0, count: geometry.depth * geometry.groups)
     var bias = original.bias
-    original.weight.withElements(as: Float.self) { weights in
-      for group in 0..<layer.geometry.groups {
-        for first in stride(from: 0, to: layer.geometry.depth, by: layer.geometry.chunk) {
-          let part = Part(
-            layer.geometry, group: group, channels: first..<min(first + layer.geometry.chunk, layer.geometry.depth))
-          guard
-            var moments = PatchMoments(
-              maps, layer.geometry, channels: part.mapChannels, zeroPoint: zeroPoint, outside: outside,
-              rows: layer.geometry.wantedRows),
-            let result = ErrorFeedback(
-              weights: part.gather(weights), scales: Array(scales[part.outputs]), moments: &moments.covariance,
-              samples: moments.samples)
-          else { continue }
-          part.scatter(result.levels, to: &levels)
-          for (row, mean) in moments.mean.enumerated() {
-            for (column, output) in part.outputs.enumerated() {
-              bias[output] +=
-                Double(result.errors[row * part.outputs.count + column]) * Double(mean) * Double(layer.input.scale)
+    if let sampler = PatchSampler(
+      inputs.maps(of: layer.node.inputs[0]), geometry, zeroPoint: zeroPoint, outside: outside, rows: geometry.wantedRows
+    ) {
+      original.weight.withElements(as: Float.self) { weights in
+        for groups in (0..<geometry.groups).split(into: sampler.groupsAtOnce) {
+          for channels in (0..<geometry.depth).split(into: geometry.chunk) {
+            for (group, moments) in zip(groups, sampler.moments(ofGroups: groups, channels: channels)) {
+              let part = LayerPart(geometry, group: group, channels: channels)
+              round(part, weights, scales, moments, step: Double(layer.input.scale), &levels, &bias)
             }
           }
         }
@@ -124,41 +115,29 @@ public struct WeightRounder: Sendable {
     ]
   }
 
-  /// The weights between some input channels of a group and its outputs, as a matrix [taps x channels][outputs].
-  private struct Part {
-    let layer: LayerGeometry
-    /// Within the group.
-    let channels: Range<Int>
-    /// Of the whole layer.
-    let outputs: Range<Int>
-    /// Of the map.
-    let mapChannels: Range<Int>
-
-    init(_ layer: LayerGeometry, group: Int, channels: Range<Int>) {
-      self.layer = layer
-      self.channels = channels
-      outputs = group * layer.outputs..<(group + 1) * layer.outputs
-      mapChannels = group * layer.depth + channels.lowerBound..<group * layer.depth + channels.upperBound
-    }
-
-    private func forEach(_ body: (_ row: Int, _ column: Int, _ index: Int) -> Void) {
-      for tap in 0..<layer.taps {
-        for (place, channel) in channels.enumerated() {
-          for (column, output) in outputs.enumerated() {
-            body(tap * channels.count + place, column, (output * layer.taps + tap) * layer.depth + channel)
-          }
-        }
+  /// - Parameter step: of the input.
+  private func round(
+    _ part: LayerPart, _ weights: UnsafeBufferPointer<Float>, _ scales: [Float], _ moments: PatchMoments, step: Double,
+    _ levels: inout [Int8], _ bias: inout [Double]
+  ) {
+    var moments = moments
+    guard
+      let result = ErrorFeedback(
+        weights: part.gather(weights), scales: Array(scales[part.outputs]), moments: &moments.covariance,
+        samples: moments.samples)
+    else { return }
+    part.scatter(result.levels, to: &levels)
+    for (row, mean) in moments.mean.enumerated() {
+      for (column, output) in part.outputs.enumerated() {
+        bias[output] += Double(result.errors[row * part.outputs.count + column]) * Double(mean) * step
       }
     }
+  }
+}
 
-    func gather(_ weights: UnsafeBufferPointer<Float>) -> [Float] {
-      var result = [Float](repeating: 0, count: layer.taps * channels.count * outputs.count)
-      forEach { row, column, index in result[row * outputs.count + column] = weights[index] }
-      return result
-    }
-
-    func scatter(_ levels: [Int8], to weights: inout [Int8]) {
-      forEach { row, column, index in weights[index] = levels[row * outputs.count + column] }
-    }
+extension Range<Int> {
+  /// Ranges of `size` elements, and what is left.
+  fileprivate func split(into size: Int) -> [Range<Int>] {
+    stride(from: lowerBound, to: upperBound, by: size).map { $0..<Swift.min($0 + size, upperBound) }
   }
 }
