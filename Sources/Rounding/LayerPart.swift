@@ -1,0 +1,46 @@
+/// The weights between some input channels of a convolution's group and its outputs, as a matrix
+/// [taps x channels][outputs].
+struct LayerPart {
+  private let layer: LayerGeometry
+  /// Within the group.
+  private let channels: Range<Int>
+  /// Of the whole layer.
+  let outputs: Range<Int>
+
+  init(_ layer: LayerGeometry, group: Int, channels: Range<Int>) {
+    self.layer = layer
+    self.channels = channels
+    outputs = group * layer.outputs..<(group + 1) * layer.outputs
+  }
+
+  /// - Parameter weights: of the whole layer, [outputs][taps][depth].
+  func gather(_ weights: UnsafeBufferPointer<Float>) -> [Float] {
+    var result = [Float](repeating: 0, count: layer.taps * channels.count * outputs.count)
+    result.withUnsafeMutableBufferPointer { result in
+      forEach { row, column, index in result[row * outputs.count + column] = weights[index] }
+    }
+    return result
+  }
+
+  /// Puts levels back where `gather` took weights from.
+  func scatter(_ levels: [Int8], to weights: inout [Int8]) {
+    levels.withUnsafeBufferPointer { levels in
+      weights.withUnsafeMutableBufferPointer { weights in
+        forEach { row, column, index in weights[index] = levels[row * outputs.count + column] }
+      }
+    }
+  }
+
+  private func forEach(_ body: (_ row: Int, _ column: Int, _ index: Int) -> Void) {
+    for (column, output) in outputs.enumerated() {
+      for tap in 0..<layer.taps {
+        let first = (output * layer.taps + tap) * layer.depth
+        var row = tap * channels.count
+        for channel in channels {
+          body(row, column, first + channel)
+          row += 1
+        }
+      }
+    }
+  }
+}
