@@ -173,6 +173,15 @@ public struct Graph: Sendable {
     return result
   }
 
+  /// The values that are made before a node and read by it or later, outputs included, in order.
+  ///
+  /// - Parameter index: of a node; their number for what is left at the end.
+  public func valuesAlive(before index: Int) -> [ValueID] {
+    let made = Set(nodes[..<index].map(\.output)).union([input])
+    let read = Set(nodes[index...].flatMap(\.inputs)).union(outputs.map(\.value))
+    return made.intersection(read).sorted()
+  }
+
   /// Bytes of all constants.
   public var constantByteCount: Int {
     nodes.reduce(0) { $0 + $1.constants.values.reduce(0) { $0 + $1.byteCount } }

@@ -12,9 +12,9 @@ public struct Equalization: Sendable {
   /// largest magnitude.
   public let difference: Float
 
-  /// Images that channels are measured on, one augmented copy each. They only decide how much channels are magnified;
-  /// ranges come from the calibration proper, on the equalised graph.
-  static let imageLimit = 32
+  /// Images that channels are measured on, one augmented copy each: a quarter of all, as they only decide how much channels
+  /// are magnified; ranges come from the calibration proper, on the equalised graph.
+  static func imageCount(of count: Int) -> Int { min(max(count / 4, 8), 32) }
 
   /// Equalises the graph in place, a node at a time, so that there is one copy of the weights.
   ///
@@ -32,7 +32,7 @@ public struct Equalization: Sendable {
   ) throws -> [ValueID: ChannelRange] {
     let observer = ChannelRangeObserver(
       try Executable(graph, threads: threads), observing: try ChannelEqualizer.observedValues(in: graph))
-    let sample = files.spread(imageLimit)
+    let sample = files.spread(imageCount(of: files.count))
     _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) { _, file, worker in
       let image = try LoadedImage(file)
       try observer.observe(

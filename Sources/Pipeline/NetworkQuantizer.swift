@@ -178,10 +178,15 @@ struct NetworkQuantizer {
     let most = options.recipe == .none ? 1 : options.repetitions
     let repetitions = min(most, (wanted + sample.count - 1) / max(sample.count, 1))
     let imageCount = sample.count * repetitions
+    let sampler = try clock.stage("sample") {
+      try LayerSampler(nearest, sample, repetitions: repetitions, options.augmentation, threads: options.threads)
+    }
     var result = nearest
     for part in try LayerInputs.parts(of: nearest, imageSize: side, imageCount: imageCount) {
       let inputs = LayerInputs(nearest, nodes: part, imageCount: imageCount)
-      try record(inputs, sample, repetitions: repetitions)
+      try clock.stage("sample", total: imageCount) { [progress] in
+        try sampler.record(inputs) { progress.advance() }
+      }
       let rounder = WeightRounder(float, inputs: inputs, threads: options.threads)
       let rounded = try clock.stage("round", total: rounder.layerCount) {
         try rounder.rounded { [progress] in progress.advance() }
@@ -189,24 +194,6 @@ struct NetworkQuantizer {
       for index in part { result.nodes[index].constants = rounded.nodes[index].constants }
     }
     return result
-  }
-
-  /// Lets the quantised graph's layers read augmented images.
-  private func record(_ inputs: LayerInputs, _ sample: [ImageFolder.File], repetitions: Int) throws {
-    let augmentation = options.augmentation
-    try clock.stage("sample", total: sample.count) {
-      let executable = try Executable(inputs.graphBefore, threads: options.threads)
-      let sessions = WorkerLocal { Session(executable) }
-      _ = try job.run(sample, progress: progress) { index, file, worker in
-        let image = try LoadedImage(file)
-        for repetition in 0..<repetitions {
-          let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
-          _ = try sessions[worker].run(
-            pixels: augmented.pixels, height: augmented.height, width: augmented.width,
-            observer: inputs.observer(image: index * repetitions + repetition))
-        }
-      }
-    }
   }
 
   private func reference(_ imported: ImportedCheckpoint) throws -> FidelityReport.Reference {

@@ -26,7 +26,7 @@ public final class LayerInputs: Sendable {
 
   let graph: Graph
   /// The nodes whose inputs are kept.
-  let nodes: Range<Int>
+  public let nodes: Range<Int>
   private let imageCount: Int
   private let demands: [ValueID: Demand]
   private let maps: Mutex<[ValueID: [Int: Map]]>
@@ -90,16 +90,6 @@ public final class LayerInputs: Sendable {
       byteCount += bytes
     }
     return parts + [start..<graph.nodes.count]
-  }
-
-  /// The graph as far as it takes to see the inputs of the nodes.
-  public var graphBefore: Graph {
-    var result = graph
-    result.nodes = Array(graph.nodes[..<nodes.upperBound])
-    if let last = result.nodes.last, nodes.upperBound < graph.nodes.count {
-      result.outputs = [GraphOutput(name: "last", value: last.output)]
-    }
-    return result
   }
 
   /// An observer that keeps what layers want of image number `image`.

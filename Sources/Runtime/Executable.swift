@@ -3,20 +3,27 @@ import Kernels
 import Operators
 import Tensors
 
-/// A graph made ready to run on this machine: kernels chosen, weights packed. Immutable and shared by any number of
-/// sessions.
+/// A graph made ready to run on this machine, or a segment of it: kernels chosen, weights packed. Immutable and shared by
+/// any number of sessions.
 public final class Executable: Sendable {
   public let graph: Graph
+  /// The indices of the nodes that are ready: all of them, or a segment that `Session.resume` runs.
+  public let nodes: Range<Int>
   public let kernels: KernelSet
-  let prepared: [any PreparedOperator]
+  private let prepared: [any PreparedOperator]
 
-  /// - Parameter threads: that prepare nodes at the same time; they have no part in running it.
+  /// - Parameters:
+  ///   - nodes: the segment to make ready; `nil`: the whole graph.
+  ///   - threads: that prepare nodes at the same time; they have no part in running it.
   /// - Throws: `GraphError.at` with the node that cannot run.
-  public init(_ graph: Graph, kernels: KernelSet = KernelSet(), threads: Int = 1) throws(GraphError) {
+  public init(
+    _ graph: Graph, nodes: Range<Int>? = nil, kernels: KernelSet = KernelSet(), threads: Int = 1
+  ) throws(GraphError) {
     self.graph = graph
+    self.nodes = nodes?.clamped(to: graph.nodes.indices) ?? graph.nodes.indices
     self.kernels = kernels
     do {
-      prepared = try Self.prepare(graph, kernels, threads) { graph.nodes[$0].constants }
+      prepared = try Self.prepare(graph, self.nodes, kernels, threads) { graph.nodes[$0].constants }
     } catch {
       throw error as? GraphError ?? .structure("\(error)")
     }
@@ -32,19 +39,25 @@ public final class Executable: Sendable {
     loading constants: (_ node: Int) throws -> [String: Tensor]
   ) throws {
     self.graph = graph
+    nodes = graph.nodes.indices
     self.kernels = kernels
-    prepared = try Self.prepare(graph, kernels, threads, constants)
+    prepared = try Self.prepare(graph, nodes, kernels, threads, constants)
   }
+
+  /// The operator of one of `nodes`.
+  func prepared(_ index: Int) -> any PreparedOperator { prepared[index - nodes.lowerBound] }
 
   /// Whether the input is pixels (uint8) rather than normalised float.
   public var takesPixels: Bool { graph.format(of: graph.input) != .float32 }
 
   private static func prepare(
-    _ graph: Graph, _ kernels: KernelSet, _ threads: Int, _ constants: (Int) throws -> [String: Tensor]
+    _ graph: Graph, _ nodes: Range<Int>, _ kernels: KernelSet, _ threads: Int,
+    _ constants: (Int) throws -> [String: Tensor]
   ) throws -> [any PreparedOperator] {
     try graph.validate()
-    return try ThreadTeam(count: min(threads, graph.nodes.count)).map(graph.nodes.count) { index in
-      Result { try prepare(graph.nodes[index], in: graph, kernels, try constants(index)) }
+    return try ThreadTeam(count: min(threads, nodes.count)).map(nodes.count) { place in
+      let index = nodes.lowerBound + place
+      return Result { try prepare(graph.nodes[index], in: graph, kernels, try constants(index)) }
     }.map { try $0.get() }
   }
 

@@ -2,26 +2,31 @@ import Graphs
 import Operators
 import Tensors
 
-/// Where every value and the scratch memory lie in one block of memory, for one input shape. Values whose lifetimes do
-/// not overlap share bytes.
+/// Where every value and the scratch memory lie in one block of memory, for one input shape and a segment of the graph.
+/// Values whose lifetimes do not overlap share bytes.
 package struct MemoryPlan: Sendable {
-  /// Offset of the first element of each value; `nil` for values nothing makes.
+  /// Offset of the first element of each value; `nil` for values that the segment neither makes nor reads.
   package let offsets: [Int?]
   package let scratchOffset: Int
   package let byteCount: Int
 
   /// First-fit by size, largest first, which comes within a few percent of the lower bound for these networks
   /// (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", arXiv 2001.03288, section 5.2).
-  package init(graph: Graph, shapes: [Shape?], scratchByteCount: Int) {
+  ///
+  /// - Parameter nodes: the segment; what it makes and later nodes read is kept to its end.
+  package init(graph: Graph, nodes: Range<Int>, shapes: [Shape?], scratchByteCount: Int) {
     var lastUse = [Int](repeating: -1, count: graph.valueCount)
     var firstUse = [Int](repeating: -1, count: graph.valueCount)
-    for (index, node) in graph.nodes.enumerated() {
+    for index in nodes {
+      let node = graph.nodes[index]
       for value in node.inputs { lastUse[value.index] = index }
       firstUse[node.output.index] = index
       lastUse[node.output.index] = max(lastUse[node.output.index], index)
     }
-    lastUse[graph.input.index] = max(lastUse[graph.input.index], 0)
-    for output in graph.outputs { lastUse[output.value.index] = graph.nodes.count }
+    if nodes.lowerBound == 0 { lastUse[graph.input.index] = max(lastUse[graph.input.index], 0) }
+    for value in graph.valuesAlive(before: nodes.upperBound) where lastUse[value.index] >= 0 {
+      lastUse[value.index] = graph.nodes.count
+    }
 
     var blocks: [Block] = []
     for index in shapes.indices {

@@ -22,7 +22,7 @@ public final class Session {
   /// The last batch whose maps were found to be of a size that there can be.
   private var checkedBatch: Shape?
   /// For each thread of the team.
-  private let arenas: [Arena]
+  let arenas: [Arena]
 
   /// Plans kept for input shapes met before; a run over images of many sizes plans anew rather than hoard memory.
   private static let planLimit = 8
@@ -47,6 +47,9 @@ public final class Session {
   public func run(
     shape: Shape, observer: Observer? = nil, fillInput: (_ image: Int, UnsafeMutableRawBufferPointer) -> Void
   ) throws(GraphError) -> [String: Tensor] {
+    guard executable.nodes == executable.graph.nodes.indices else {
+      throw .structure("only a segment of this graph is ready to run")
+    }
     guard shape.rank == 4, let count = shape.checkedElementCount, 1...Shape.activationLimit ~= count else {
       throw .inputSize("an input of \(shape) is no batch of images that fits in memory")
     }
@@ -88,39 +91,39 @@ public final class Session {
     _ plan: Plan, _ arena: Arena, _ team: ThreadTeam, _ shape: Shape, images: Range<Int>, _ observer: Observer?,
     _ fillInput: (_ image: Int, UnsafeMutableRawBufferPointer) -> Void
   ) -> [String: Tensor] {
-    guard let base = arena.memory.baseAddress else { return [:] }
+    guard let memory = ValueMemory(plan, arena, executable.graph) else { return [:] }
     let graph = executable.graph
-    let address = { (value: ValueID) in base + (plan.memory.offsets[value.index] ?? 0) }
-    let bytes = { (value: ValueID) -> UnsafeMutableRawBufferPointer in
-      let count = graph.format(of: value).byteCount(elementCount: plan.shapes[value.index]?.elementCount ?? 0)
-      return UnsafeMutableRawBufferPointer(start: address(value), count: count)
-    }
-
-    writeMargin(of: graph.input, plan, at: address(graph.input))
-    let input = bytes(graph.input)
+    memory.writeMargin(of: graph.input)
+    let input = memory.bytes(of: graph.input)
     let imageSize = input.count / images.count
     for (place, image) in images.enumerated() {
       fillInput(image, UnsafeMutableRawBufferPointer(rebasing: input[place * imageSize..<(place + 1) * imageSize]))
     }
     observer?(graph.input, shape, UnsafeRawBufferPointer(input))
-    for (index, node) in graph.nodes.enumerated() {
-      writeMargin(of: node.output, plan, at: address(node.output))
-      let buffers = OperatorBuffers(
-        inputs: node.inputs.map { UnsafeRawPointer(address($0)) }, output: address(node.output),
-        scratch: base + plan.memory.scratchOffset)
-      plan.operators[index].run(buffers, team: team)
-      if let observer, let shape = plan.shapes[node.output.index] {
-        observer(node.output, shape, UnsafeRawBufferPointer(bytes(node.output)))
-      }
-    }
-    return outputs(plan, bytes)
+    evaluateNodes(plan, memory, team, observer)
+    return outputs(plan, memory)
   }
 
-  private func outputs(_ plan: Plan, _ bytes: (ValueID) -> UnsafeMutableRawBufferPointer) -> [String: Tensor] {
+  /// Evaluates the nodes that are ready, one after another.
+  func evaluateNodes(_ plan: Plan, _ memory: ValueMemory, _ team: ThreadTeam, _ observer: Observer?) {
+    for (index, op) in zip(executable.nodes, plan.operators) {
+      let node = executable.graph.nodes[index]
+      memory.writeMargin(of: node.output)
+      let buffers = OperatorBuffers(
+        inputs: node.inputs.map { UnsafeRawPointer(memory.address(of: $0)) }, output: memory.address(of: node.output),
+        scratch: memory.scratch)
+      op.run(buffers, team: team)
+      if let observer, let shape = plan.shapes[node.output.index] {
+        observer(node.output, shape, UnsafeRawBufferPointer(memory.bytes(of: node.output)))
+      }
+    }
+  }
+
+  private func outputs(_ plan: Plan, _ memory: ValueMemory) -> [String: Tensor] {
     var result: [String: Tensor] = [:]
     for output in executable.graph.outputs {
       guard let shape = plan.shapes[output.value.index] else { continue }
-      let source = bytes(output.value)
+      let source = memory.bytes(of: output.value)
       switch executable.graph.format(of: output.value) {
       case .float32: result[output.name] = Tensor(Array(source.bindMemory(to: Float.self)), shape: shape)
       case .uint8(let parameters), .uint8WithRemainder(let parameters):
@@ -143,36 +146,32 @@ public final class Session {
   /// Bytes of activations and scratch held at the moment.
   public var arenaByteCount: Int { arenas.reduce(0) { $0 + $1.memory.count } }
 
-  /// Other values that had these bytes may have changed them.
-  private func writeMargin(of value: ValueID, _ plan: Plan, at address: UnsafeMutableRawPointer) {
-    guard let shape = plan.shapes[value.index] else { return }
-    ActivationLayout.writeMargin(before: address, shape: shape, format: executable.graph.format(of: value))
-  }
-
   private struct PlanKey: Hashable {
     let shape: Shape
     let workers: Int
   }
 
   /// Immutable, and shared by threads that have an arena each.
-  private struct Plan {
+  struct Plan {
     let shapes: [Shape?]
+    /// Of the nodes that are ready.
     let operators: [any PlannedOperator]
     let memory: MemoryPlan
   }
 
-  private func plan(for shape: Shape, workers: Int) throws(GraphError) -> Plan {
+  func plan(for shape: Shape, workers: Int) throws(GraphError) -> Plan {
     let key = PlanKey(shape: shape, workers: workers)
     if let known = plans[key] { return known }
     let graph = executable.graph
     let shapes = try graph.inferShapes(input: shape)
     let context = PlanningContext(workers: workers)
     var operators: [any PlannedOperator] = []
-    for (index, node) in graph.nodes.enumerated() {
-      guard let output = shapes[node.output.index] else { continue }
+    for index in executable.nodes {
+      let node = graph.nodes[index]
+      guard let output = shapes[node.output.index] else { throw .structure("the shape of '\(node.name)' is unknown") }
       do throws(GraphError) {
         operators.append(
-          try executable.prepared[index].plan(
+          try executable.prepared(index).plan(
             inputs: node.inputs.compactMap { shapes[$0.index] }, output: output, context: context))
       } catch {
         throw .at(node: node.name, error)
@@ -181,7 +180,7 @@ public final class Session {
     let scratch = operators.map(\.scratchByteCount).max() ?? 0
     let plan = Plan(
       shapes: shapes, operators: operators,
-      memory: MemoryPlan(graph: graph, shapes: shapes, scratchByteCount: scratch))
+      memory: MemoryPlan(graph: graph, nodes: executable.nodes, shapes: shapes, scratchByteCount: scratch))
     if planOrder.count == Self.planLimit { plans[planOrder.removeFirst()] = nil }
     plans[key] = plan
     planOrder.append(key)
@@ -190,7 +189,7 @@ public final class Session {
 }
 
 /// The activations and scratch of one evaluation at a time.
-private final class Arena {
+final class Arena {
   private(set) var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
   deinit { free(memory.baseAddress) }
@@ -205,5 +204,34 @@ private final class Arena {
       throw .inputSize("no memory for the \(byteCount) bytes of activations of an input of \(shape)")
     }
     memory = UnsafeMutableRawBufferPointer(start: start, count: byteCount)
+  }
+}
+
+/// Where an arena holds values.
+struct ValueMemory {
+  private let base: UnsafeMutableRawPointer
+  private let plan: Session.Plan
+  private let graph: Graph
+
+  /// - Returns: `nil` where the arena was not reserved.
+  init?(_ plan: Session.Plan, _ arena: Arena, _ graph: Graph) {
+    guard let base = arena.memory.baseAddress else { return nil }
+    (self.base, self.plan, self.graph) = (base, plan, graph)
+  }
+
+  var scratch: UnsafeMutableRawPointer { base + plan.memory.scratchOffset }
+
+  func address(of value: ValueID) -> UnsafeMutableRawPointer { base + (plan.memory.offsets[value.index] ?? 0) }
+
+  /// All planes of a value.
+  func bytes(of value: ValueID) -> UnsafeMutableRawBufferPointer {
+    let count = graph.format(of: value).byteCount(elementCount: plan.shapes[value.index]?.elementCount ?? 0)
+    return UnsafeMutableRawBufferPointer(start: address(of: value), count: count)
+  }
+
+  /// Other values that had these bytes may have changed them.
+  func writeMargin(of value: ValueID) {
+    guard let shape = plan.shapes[value.index] else { return }
+    ActivationLayout.writeMargin(before: address(of: value), shape: shape, format: graph.format(of: value))
   }
 }

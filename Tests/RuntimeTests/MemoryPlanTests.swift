@@ -30,7 +30,7 @@ import Testing
     }
     let shapes = try graph.inferShapes(input: [random.int(1...3), random.int(16...40), random.int(16...40), 3])
     let scratch = random.int(0...1000)
-    let plan = MemoryPlan(graph: graph, shapes: shapes, scratchByteCount: scratch)
+    let plan = MemoryPlan(graph: graph, nodes: graph.nodes.indices, shapes: shapes, scratchByteCount: scratch)
 
     let lifetimes = Self.lifetimes(graph)
     var ranges: [(value: ValueID, bytes: Range<Int>)] = []
@@ -62,7 +62,7 @@ import Testing
     for index in 0..<20 { value = graph.append(ReLU(), name: "\(index)", inputs: [value]) }
     graph.outputs = [GraphOutput(name: "output", value: value)]
     let shapes = try graph.inferShapes(input: [1, 10, 10, 3])
-    let plan = MemoryPlan(graph: graph, shapes: shapes, scratchByteCount: 0)
+    let plan = MemoryPlan(graph: graph, nodes: graph.nodes.indices, shapes: shapes, scratchByteCount: 0)
     let one = ActivationLayout.roundUp(1200 + ActivationLayout.readableBytesBehind, to: 64)
     #expect(plan.byteCount == 2 * one)
   }

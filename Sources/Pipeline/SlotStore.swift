@@ -9,6 +9,9 @@ final class SlotStore<Element: Sendable>: Sendable {
     set { slots.withLock { $0[index] = newValue } }
   }
 
+  /// The numbers that something was put in under, rising.
+  var numbers: [Int] { slots.withLock { $0.keys.sorted() } }
+
   /// Everything that was put in, by rising number.
   var inOrder: [Element] { slots.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value) }
 }

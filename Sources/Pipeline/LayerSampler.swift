@@ -1,0 +1,70 @@
+import Graphs
+import Images
+import Kernels
+import Rounding
+import Runtime
+
+/// Lets the layers of a quantised graph read sample images, one part of the graph after another. What a part makes of an
+/// image is held for the next, so that no node is run twice, unless that takes too much memory.
+final class LayerSampler {
+  private let graph: Graph
+  private let threads: Int
+  /// By the number of the image.
+  private let held = SlotStore<HeldValues>()
+  private var position = 0
+
+  /// Bytes that are held between two parts, at most.
+  private static let byteLimit = 192 << 20
+
+  /// - Parameters:
+  ///   - repetitions: augmented copies of each file; copy r of file i has the number i * repetitions + r.
+  ///   - threads: that work on one image each.
+  init(
+    _ graph: Graph, _ files: [ImageFolder.File], repetitions: Int, _ augmentation: Augmentation, threads: Int
+  ) throws {
+    self.graph = graph
+    self.threads = threads
+    // Calibration has named those that cannot be used.
+    let job = ImageJob(threads: threads, skipsBroken: true)
+    _ = try job.run(files, progress: SilentProgress()) { [held] index, file, _ in
+      let image = try LoadedImage(file)
+      for repetition in 0..<repetitions {
+        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
+        _ = try graph.inferShapes(input: [1, augmented.height, augmented.width, 3])
+        held[index * repetitions + repetition] = HeldValues(
+          pixels: augmented.pixels, height: augmented.height, width: augmented.width, of: graph)
+      }
+    }
+  }
+
+  /// Shows the nodes of `inputs` all images. Parts must follow one another.
+  ///
+  /// - Parameter advance: called after each image, from any thread.
+  func record(_ inputs: LayerInputs, advance: @Sendable () -> Void) throws {
+    let end = inputs.nodes.upperBound
+    let executable = try Executable(graph, nodes: position..<end, threads: threads)
+    let sessions = WorkerLocal { Session(executable) }
+    let numbers = held.numbers
+    let holds = try end < graph.nodes.count && byteCount(before: end) <= Self.byteLimit
+    let failures = SlotStore<GraphError>()
+    ThreadTeam(count: min(threads, numbers.count)).forEach(numbers.count) { place, worker in
+      let number = numbers[place]
+      do throws(GraphError) {
+        guard let image = held[number] else { return }
+        let next = try sessions[worker].resume(image, observer: inputs.observer(image: number))
+        if holds { held[number] = next }
+      } catch {
+        failures[number] = error
+      }
+      advance()
+    }
+    if let failure = failures.inOrder.first { throw failure }
+    if holds { position = end }
+  }
+
+  private func byteCount(before index: Int) throws(GraphError) -> Int {
+    var total = 0
+    for image in held.inOrder { total += try image.byteCount(in: graph, before: index) }
+    return total
+  }
+}
