@@ -14,7 +14,7 @@ public struct Equalization: Sendable {
 
   /// Images that channels are measured on, one augmented copy each: a quarter of all, as they only decide how much channels
   /// are magnified; ranges come from the calibration proper, on the equalised graph.
-  static func imageCount(of count: Int) -> Int { min(max(count / 4, 8), 32) }
+  static func imageCount(of count: Int) -> Int { min(max(count / 4, 12), 32) }
 
   /// Equalises the graph in place, a node at a time, so that there is one copy of the weights.
   ///

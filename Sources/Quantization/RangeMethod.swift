@@ -63,7 +63,9 @@ package struct RangeSearch {
   /// 16: 0.0048, 0.038; 64: 0.0052, 0.026; min-max: 0.0059, 0.013.
   package static let clippingWeight = 16.0
 
-  private let bins: [(lower: Double, upper: Double, count: Double)]
+  private typealias Bin = (lower: Double, upper: Double, count: Double)
+
+  private let bins: [Bin]
   private let minimum: Double
   private let maximum: Double
 
@@ -80,26 +82,43 @@ package struct RangeSearch {
     var high = maximum
     for _ in 0..<3 {
       let before = (low, high)
-      if maximum > 0 { high = least(shares.map { maximum * $0 }) { error(low, $0) } ?? high }
-      if minimum < 0 { low = least(shares.map { minimum * $0 }) { error($0, high) } ?? low }
+      // The end that is clipped is summed first: where it alone is too much, the rest is not looked at.
+      if maximum > 0 {
+        high = least(shares.map { maximum * $0 }) { error(low, $0, bins.reversed(), below: $1) } ?? high
+      }
+      if minimum < 0 { low = least(shares.map { minimum * $0 }) { error($0, high, bins, below: $1) } ?? low }
       if before == (low, high) { break }
     }
     return QuantizationParameters(covering: Float(low), Float(high))
   }
 
   /// The candidate with the least error, the first of equals.
-  private func least(_ candidates: [Double], _ error: (Double) -> Double) -> Double? {
-    candidates.map { ($0, error($0)) }.min { $0.1 < $1.1 }?.0
+  ///
+  /// - Parameter error: of a candidate; may be less than it is where it is not below a limit.
+  private func least(_ candidates: [Double], _ error: (_ candidate: Double, _ limit: Double) -> Double) -> Double? {
+    var best: (candidate: Double, error: Double)?
+    for candidate in candidates {
+      let limit = best?.error ?? .infinity
+      let error = error(candidate, limit)
+      if error < limit { best = (candidate, error) }
+    }
+    return best?.candidate
   }
 
   /// The summed squared error of quantising to 256 levels that cover `low ... high`.
-  func error(_ low: Double, _ high: Double) -> Double {
+  func error(_ low: Double, _ high: Double) -> Double { error(low, high, bins, below: .infinity) }
+
+  /// The same, or the part of it that reaches the limit.
+  private func error(
+    _ low: Double, _ high: Double, _ bins: some Sequence<Bin>, below limit: Double
+  ) -> Double {
     let parameters = QuantizationParameters(covering: Float(low), Float(high))
     let step = Double(parameters.scale)
     let (first, last) = (Double(parameters.range.lowerBound), Double(parameters.range.upperBound))
     var sum = 0.0
     for bin in bins {
       sum += bin.count * meanError(from: bin.lower, to: bin.upper, step: step, first: first, last: last)
+      if sum >= limit { break }
     }
     return sum
   }
