@@ -1,14 +1,15 @@
 /// The JSON form `quern.fidelity/1`.
 ///
 /// A figure that does not exist (accuracy without labels, drift without images) is null, and so is a number that is
-/// NaN or infinite. Intervals, standard deviations and the verdicts of gates are missing in reports of earlier versions,
-/// and such reports are read all the same. `package`, `reference.path`, `seconds` and `peak_rss_bytes` are absent from a report stored inside
-/// a package.
+/// NaN or infinite. Intervals, standard deviations, the verdicts of gates and agreement off coin tosses are missing in
+/// reports of earlier versions, and such reports are read all the same. `package`, `reference.path`, `seconds` and
+/// `peak_rss_bytes` are absent from a report stored inside a package.
 extension FidelityReport: Codable {
   private enum CodingKeys: String, CodingKey {
     case schema, passed, images, drift, agreement, float, int8, gates, package, reference, settings, seconds
     case labelledImages = "labelled_images"
     case nonFiniteImages = "non_finite_images"
+    case clearAgreement = "clear_agreement"
     case top1Drop = "top1_drop"
     case top1DropInterval = "top1_drop_interval"
     case top1Changes = "top1_changes"
@@ -26,6 +27,7 @@ extension FidelityReport: Codable {
     try container.encode(figures.nonFiniteImages, forKey: .nonFiniteImages)
     try container.encode(figures.drift, forKey: .drift)
     try container.encode(figures.agreement, forKey: .agreement)
+    try container.encode(figures.clearAgreement, forKey: .clearAgreement)
     try container.encode(figures.float, forKey: .float)
     try container.encode(figures.int8, forKey: .int8)
     try container.encode(figures.top1Drop, forKey: .top1Drop)
@@ -57,6 +59,7 @@ extension FidelityReport: Codable {
       nonFiniteImages: try container.decode(Int.self, forKey: .nonFiniteImages),
       drift: try container.decode(DriftSummary.self, forKey: .drift),
       agreement: try container.decode(TopPercentages.self, forKey: .agreement),
+      clearAgreement: try container.decodeIfPresent(ClearAgreement.self, forKey: .clearAgreement),
       float: try container.decode(TopPercentages.self, forKey: .float),
       int8: try container.decode(TopPercentages.self, forKey: .int8),
       top1Drop: try container.decodeIfPresent(Double.self, forKey: .top1Drop),

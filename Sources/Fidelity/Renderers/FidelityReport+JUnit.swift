@@ -26,7 +26,7 @@ extension FidelityReport {
         ? ["    <testcase \(attributes)/>"]
         : ["    <testcase \(attributes)>"] + confidence + ["    </testcase>"]
     }
-    let isAboutDrift = ![.top1Agreement, .top1Drop].contains(gate.name)
+    let isAboutDrift = ![.top1Agreement, .clearAgreement, .top1Drop].contains(gate.name)
     let details = isAboutDrift ? figures.worstImages.map { escapedForXML($0.line) }.joined(separator: "\n") : ""
     return [
       "    <testcase \(attributes)>",
@@ -36,6 +36,11 @@ extension FidelityReport {
 
   private var properties: [(String, String)] {
     var properties = [("images", "\(figures.images)")]
+    if let clear = figures.clearAgreement {
+      properties += [
+        ("coin_tosses", "\(clear.coinTosses)"), ("clear_agreement", clear.top1.map { "\($0)" } ?? ""),
+      ]
+    }
     let inconclusive = gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
     if !inconclusive.isEmpty { properties.append(("inconclusive", inconclusive.joined(separator: " "))) }
     if let package {

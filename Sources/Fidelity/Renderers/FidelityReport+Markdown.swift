@@ -39,6 +39,9 @@ extension FidelityReport {
     let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
     for (title, value) in percentages where value.top1 != nil {
       rows.append(["\(title): top-1 / top-5", "\(shownPercent(value.top1)) / \(shownPercent(value.top5))"])
+      if title == "agreement", let clear = figures.clearAgreement {
+        rows.append(["agreement off coin tosses: top-1", "\(shownPercent(clear.top1)) \(clear.remark)"])
+      }
     }
     if let package {
       rows.append(["package", "\(escaped(package.path)), \(shownBytes(package.bytes))"])

@@ -27,22 +27,32 @@ extension GateName {
     case .meanDrift: "mean drift"
     case .maxDrift: "max drift"
     case .top1Agreement: "top-1 agreement"
+    case .clearAgreement: "clear agreement"
     case .top1Drop: "top-1 drop"
     case .nonFiniteImages: "non-finite images"
+    }
+  }
+
+  /// Which of the images a figure is of.
+  fileprivate var countedImages: String {
+    switch self {
+    case .top1Drop: "labelled images"
+    case .clearAgreement: "images that are no coin toss"
+    case .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages: "images"
     }
   }
 
   fileprivate var decimals: Int {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
-    case .top1Agreement, .top1Drop: percentDecimals
+    case .top1Agreement, .clearAgreement, .top1Drop: percentDecimals
     case .nonFiniteImages: 0
     }
   }
 
   fileprivate var unit: String {
     switch self {
-    case .top1Agreement: " %"
+    case .top1Agreement, .clearAgreement: " %"
     case .top1Drop: " pp"
     case .meanDrift, .maxDrift, .nonFiniteImages: ""
     }
@@ -74,7 +84,7 @@ extension GateResult {
   var doubt: String {
     guard verdict == .inconclusive else { return "" }
     return "inconclusive: "
-      + (neededImages.map { "needs n >= \($0) \(name == .top1Drop ? "labelled images" : "images")" }
+      + (neededImages.map { "needs n >= \($0) \(name.countedImages)" }
         ?? "too close to the limit for any number of images")
   }
 
@@ -88,8 +98,22 @@ extension GateResult {
   /// What is wrong, in a sentence.
   var failure: String {
     value == nil
-      ? "\(name.title) has no value: no image was compared"
+      ? "\(name.title) has no value: "
+        + (name == .clearAgreement ? "every image is a coin toss" : "no image was compared")
       : "\(name.title) is \(shownValue), must be \(shownLimit)"
+  }
+}
+
+extension ClearAgreement {
+  /// Such as "of 1204 images, 98.90 to 99.80 %; 46 coin tosses".
+  var remark: String {
+    var parts = ["of \(images) images"]
+    if let top1Interval {
+      parts.append(
+        "\(fixed(top1Interval.low, decimals: percentDecimals)) to "
+          + "\(fixed(top1Interval.high, decimals: percentDecimals)) %")
+    }
+    return parts.joined(separator: ", ") + "; \(coinTosses) coin \(coinTosses == 1 ? "toss" : "tosses")"
   }
 }
 

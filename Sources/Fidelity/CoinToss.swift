@@ -1,0 +1,52 @@
+/// Which images a classifier hardly decides: its two highest logits are so close that any rounding may swap them, so that
+/// another first class says nothing against an int8 network.
+///
+/// An image is a coin toss where the float network's first and second logit are less than `leastGap` standard deviations
+/// of all the image's logits apart. The int8 network has no part in that, and it means the same for every classifier:
+/// adding a number to all logits, or multiplying them by one, changes nothing. (Shares of a softmax do change, so that by
+/// them all images of a classifier with small weights would be coin tosses.)
+public enum CoinToss {
+  public static let leastGap = 0.2
+
+  /// - Parameter logits: finite. Of fewer than three none is a coin toss: two are always two standard deviations apart.
+  static func isOne(_ logits: [Float]) -> Bool {
+    guard logits.count > 2 else { return false }
+    let values = logits.map(Double.init)
+    var (first, second) = (-Double.infinity, -Double.infinity)
+    for value in values { (first, second) = (max(first, value), max(second, min(first, value))) }
+    let mean = values.reduce(0, +) / Double(values.count)
+    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
+    // Equal logits are one, even where all are equal.
+    return first == second || first - second < leastGap * variance.squareRoot()
+  }
+}
+
+/// Top-1 agreement of the images that are no coin toss.
+public struct ClearAgreement: Hashable, Sendable, Codable {
+  /// `CoinToss.leastGap` when it was measured.
+  public let leastGap: Double
+  public let coinTosses: Int
+  /// Images that are no coin toss.
+  public let images: Int
+  /// How often both networks rank the same class first, in percent of these images; nil without any.
+  public let top1: Double?
+  /// Of `top1`, with 95 % confidence.
+  public let top1Interval: ConfidenceInterval?
+
+  private enum CodingKeys: String, CodingKey {
+    case images, top1
+    case leastGap = "least_gap"
+    case coinTosses = "coin_tosses"
+    case top1Interval = "top1_interval"
+  }
+
+  // Written out, because the synthesised form leaves out what is nil.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(leastGap, forKey: .leastGap)
+    try container.encode(coinTosses, forKey: .coinTosses)
+    try container.encode(images, forKey: .images)
+    try container.encode(top1, forKey: .top1)
+    try container.encode(top1Interval, forKey: .top1Interval)
+  }
+}
