@@ -36,6 +36,24 @@ public final class Executable: Sendable {
     prepared = try Self.prepare(graph, kernels, threads, constants)
   }
 
+  private init(_ graph: Graph, kernels: KernelSet, prepared: [any PreparedOperator]) {
+    self.graph = graph
+    self.kernels = kernels
+    self.prepared = prepared
+  }
+
+  /// The same network with another exponent of the head's GeM pooling, sharing all that was made ready.
+  ///
+  /// - Throws: `GraphError.attribute` where the exponent is not positive; `.structure` where nothing pools by GeM.
+  public func pooling(by exponent: Double) throws(GraphError) -> Executable {
+    guard graph.poolingExponent != exponent else { return self }
+    var (graph, prepared) = (graph, prepared)
+    let index = try graph.setPoolingExponent(exponent)
+    let node = graph.nodes[index]
+    prepared[index] = try Self.prepare(node, in: graph, kernels, node.constants)
+    return Executable(graph, kernels: kernels, prepared: prepared)
+  }
+
   /// Whether the input is pixels (uint8) rather than normalised float.
   public var takesPixels: Bool { graph.format(of: graph.input) != .float32 }
 
