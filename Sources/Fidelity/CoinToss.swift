@@ -1,11 +1,20 @@
-/// Which images a classifier hardly decides: its two highest logits are so close that any rounding may swap them, so that
-/// another first class says nothing against an int8 network.
+/// Which images a classifier hardly decides: its two highest logits are so close that a network within tolerance may well
+/// swap them, so that another first class says nothing against it.
 ///
 /// An image is a coin toss where the float network's first and second logit are less than `leastGap` standard deviations
 /// of all the image's logits apart. The int8 network has no part in that, and it means the same for every classifier:
-/// adding a number to all logits, or multiplying them by one, changes nothing. (Shares of a softmax do change, so that by
-/// them all images of a classifier with small weights would be coin tosses.)
+/// adding a number to all logits, or multiplying them by one, changes nothing. (Shares of a softmax do change: by them all
+/// images of a classifier with small weights would be coin tosses, and none of one with large weights.)
 public enum CoinToss {
+  /// What follows from the default tolerance of mean drift, D = 0.01. An embedding e that drifts by d = 1 - cos is moved by
+  /// √(2d) |e| at right angles to itself. Where a classifier's rows are alike in all directions, with the deviation s in
+  /// each, the logits have the deviation σ = s |e| over the classes, and the gap of two of them changes by √2 s √(2d) |e| =
+  /// 2√d σ, one standard deviation; with d = D by 0.2 σ. Closer logits would be swapped with a chance of more than 16 %.
+  ///
+  /// Measured, the root of the mean square of that change in σ, with 2√d of the mean drift in brackets: a trained ResNet-50
+  /// with 50 classes 0.040 (0.044) and, with all activations of 16 bits, 0.013 (0.013); a random one with 1000 classes 0.146
+  /// (0.138) and 0.066 (0.069). Of the trained network's images 18 % are coin tosses, of the random one's 30 %. The difference of
+  /// the two classes' softmax shares has a median of 0.34 for the trained network and of 0.90 for the random one.
   public static let leastGap = 0.2
 
   /// - Parameter logits: finite. Of fewer than three none is a coin toss: two are always two standard deviations apart.

@@ -1,19 +1,41 @@
 /// What the renderings for people have in common: words, numbers, and names that cannot harm a terminal.
 
+/// What a report says of one size.
+struct ReportPart {
+  /// nil where there is one size.
+  let size: SizeFidelity?
+  let figures: FidelityFigures
+  let gates: [GateResult]
+  let passed: Bool
+}
+
 extension FidelityReport {
-  /// Such as "PASS" and "4 of 4 gates", or "FAIL" and "1 of 4 gates failed".
+  /// A part for each size, the first first; at least one.
+  var parts: [ReportPart] {
+    sizes.isEmpty
+      ? [ReportPart(size: nil, figures: figures, gates: gates, passed: passed)]
+      : sizes.map { ReportPart(size: $0, figures: $0.figures, gates: $0.gates, passed: $0.passed) }
+  }
+
+  /// Of all sizes.
+  var allGates: [GateResult] { parts.flatMap(\.gates) }
+
+  /// Such as "PASS" and "4 of 4 gates", or "FAIL" and "1 of 8 gates failed, at 500 px".
   var verdict: (word: String, detail: String) {
     guard figures.images > 0 else { return ("FAIL", "no image was compared") }
+    let gates = allGates
     let failed = gates.count { !$0.passed }
     let inconclusive = gates.count { $0.verdict == .inconclusive }
     let remark = inconclusive == 0 ? "" : ", \(inconclusive) inconclusive"
+    let failingSizes = parts.compactMap { $0.passed ? nil : $0.size?.title }
+    let place = failingSizes.isEmpty ? "" : ", at \(failingSizes.joined(separator: " and "))"
     return passed
       ? ("PASS", "\(gates.count) of \(gates.count) gates\(remark)")
-      : ("FAIL", "\(failed) of \(gates.count) gates failed\(remark)")
+      : ("FAIL", "\(failed) of \(gates.count) gates failed\(place)\(remark)")
   }
 
   /// Such as "300 compared, 300 labelled, 2 skipped".
-  var imageCounts: String {
+  func imageCounts(_ figures: FidelityFigures) -> String {
     var counts = ["\(figures.images) compared"]
     if figures.labelledImages > 0 { counts.append("\(figures.labelledImages) labelled") }
     if !skippedImages.isEmpty { counts.append("\(skippedImages.count) skipped") }
