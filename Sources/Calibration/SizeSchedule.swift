@@ -1,5 +1,6 @@
 /// How passes over images are spread over the sizes that a package is to serve: they take turns, so that each size sees as
-/// many passes, but for one, of images from all over a sorted folder, for the price of one size.
+/// many passes, but for one, of images from all over a sorted folder, and there are no more passes than for one size. Statistics
+/// of all are one sum, in which a large image counts for more, as it has more positions.
 public struct SizeSchedule: Sendable {
   public let sizes: Int
 

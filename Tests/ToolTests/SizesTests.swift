@@ -88,6 +88,23 @@ import Testing
     #expect(try verify(["--pooling-exponent", "3"])["sizes"] is [[String: Any]])
   }
 
+  /// What the float network said of undisturbed calibration images is used again in verification, at the size that it was
+  /// said of, and by its exponent.
+  @Test func whatIsKnownOfAnImageIsOfOneSize() throws {
+    let scratch = try Scratch()
+    let package = scratch.path("demo.quern")
+    let (_, converted, _) = try Self.convert(
+      package, sizes: ["64", "96", "80:4"], ["--augmentation", "none", "--verify-images", Tool.photographs])
+    let outcome = try Tool.run(
+      ["verify", package, "--reference", Tool.checkpoint, "--images", Tool.photographs, "--json"])
+    let verified = try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any], "\(outcome.errors)")
+    let (a, b) = (try Self.sizes(converted).map(Self.drift), try Self.sizes(verified).map(Self.drift))
+    // Equalisation moves float outputs by rounding.
+    for (a, b) in zip(a, b) { #expect(abs(a - b) < 1e-3 * b) }
+    #expect(a.count == 3)
+  }
+
   @Test func orderAndThreadsHaveNoPartInTheBytes() throws {
     let scratch = try Scratch()
     let (first, second) = (scratch.path("a.quern"), scratch.path("b.quern"))

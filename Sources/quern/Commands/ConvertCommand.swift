@@ -17,10 +17,10 @@ struct ConvertCommand: ParsableCommand {
       calls it inconclusive and says how many images would decide.
 
       A package can serve several sizes. Calibration passes then take turns at them, so that its ranges and weights suit \
-      all; it is verified at each, and keeps its tolerances only if it keeps them at all.
+      all; it is verified at each, and passes only if it keeps its tolerances at every size.
 
       Examples:
-        quern convert model.pth --calibration photos/ --size 224 --size 500:4 -o model.quern
+        quern convert model.pth --calibration photos/ --size 224 --size 500:4 -o m.quern
         quern convert model.pth --calibration photos/ --size 224 -o model.quern --report fidelity.md
       """)
 
