@@ -78,6 +78,7 @@ struct NetworkQuantizer {
     let images = try ImageSelection(
       options, calibration: calibration, classCount: info.classCount, progress: progress)
 
+    try checkPasses(images.calibration.count, sizes: resolutions.count)
     let overlap = overlap(images)
 
     var folded = try clock.stage("fold") {
@@ -144,6 +145,15 @@ struct NetworkQuantizer {
     return names
   }
 
+  private func checkPasses(_ images: Int, sizes: Int) throws {
+    guard options.recipe != .none, images * options.repetitions < sizes
+    else {
+      return
+    }
+    throw PipelineError.option(
+      "too few passes over calibration images for \(sizes) sizes: give more images, or more --repetitions")
+  }
+
   private func checkFinite(_ statistics: ActivationStatistics, _ graph: Graph) throws {
     for node in graph.nodes {
       guard let histogram = statistics.histograms[node.output], histogram.nonFiniteCount > 0 else { continue }
@@ -160,10 +170,6 @@ struct NetworkQuantizer {
   ) throws -> ([ActivationStatistics], BrokenImages) {
     let schedule = SizeSchedule(sizes: sizes.count)
     let augmentations = sizes.map { options.augmentation($0.resolution) }
-    guard options.recipe == .none || files.count * options.repetitions >= sizes.count else {
-      throw PipelineError.option(
-        "\(files.count) calibration images cannot be seen at \(sizes.count) sizes; give more, or more --repetitions")
-    }
     let calibrator = Calibrator(
       float, observing: QuantizationPlanner.observedValues(in: float.graph), parts: calibrationParts)
     let skipped = try job.run(files, progress: progress) { index, file, worker in

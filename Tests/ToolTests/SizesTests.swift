@@ -149,6 +149,8 @@ import Testing
 
   @Test(arguments: [
     ["--size", "64:"], ["--size", "64:0"], ["--size", "64:x"], ["--size", ":3"], ["--size", "64:3:3"], ["--size", "0"],
+    ["--size", "64", "--size", "96", "--calibration-count", "1", "--repetitions", "1"],
+    ["--size", "64", "--size", "8"],
     ["--size", "64", "--size", "64:4"], ["--size", "64:nan"], ["--size", "64", "--size", "8193"],
   ])
   func unfitSizesAreUsageErrors(options: [String]) throws {
