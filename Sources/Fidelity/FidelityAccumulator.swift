@@ -32,6 +32,7 @@ public struct FidelityAccumulator: Sendable {
       nonFiniteImages: comparisons.count { $0.defect != nil },
       drift: DriftSummary(comparisons),
       agreement: TopPercentages(comparisons.compactMap(\.agreement)),
+      clearAgreement: ClearAgreement(comparisons),
       float: TopPercentages(float),
       int8: TopPercentages(int8),
       // Of the counts, not of the two percentages, whose difference would be rounded twice.
@@ -78,6 +79,20 @@ extension TopPercentages {
     top1Interval =
       ConfidenceInterval.ofShare(
         Double(hits.count(where: \.top1)) / Double(max(hits.count, 1)), images: hits.count)?.percent
+  }
+}
+
+extension ClearAgreement {
+  fileprivate init?(_ comparisons: [ImageComparison]) {
+    let tosses = comparisons.compactMap(\.isCoinToss)
+    guard !tosses.isEmpty else { return nil }
+    let clear = comparisons.filter { $0.isCoinToss == false }
+    let agreed = clear.count { $0.agreement?.top1 == true }
+    self.init(
+      leastGap: CoinToss.leastGap, coinTosses: tosses.count(where: \.self), images: clear.count,
+      top1: percentage(agreed, of: clear.count),
+      top1Interval: ConfidenceInterval.ofShare(
+        Double(agreed) / Double(max(clear.count, 1)), images: clear.count)?.percent)
   }
 }
 

@@ -12,6 +12,8 @@ public struct FidelityFigures: Hashable, Sendable {
   /// class first, `top5` when the float network's first class is among the int8 network's first five. nil without a
   /// classifier.
   public let agreement: TopPercentages
+  /// The same of the images of which the float network is not undecided; nil without a classifier.
+  public let clearAgreement: ClearAgreement?
   /// The float network's accuracy, in percent of the labelled images; nil without any.
   public let float: TopPercentages
   /// The int8 network's accuracy, in percent of the labelled images; nil without any.

@@ -1,18 +1,16 @@
 /// The JSON form `quern.fidelity/1`.
 ///
 /// A figure that does not exist (accuracy without labels, drift without images) is null, and so is a number that is
-/// NaN or infinite. Intervals, standard deviations and the verdicts of gates are missing in reports of earlier versions,
-/// and such reports are read all the same. `package`, `reference.path`, `seconds` and `peak_rss_bytes` are absent from a report stored inside
-/// a package.
+/// NaN or infinite. Intervals, standard deviations, the verdicts of gates and agreement off coin tosses are missing in
+/// reports of earlier versions, and such reports are read all the same. `package`, `reference.path`, `seconds` and
+/// `peak_rss_bytes` are absent from a report stored inside a package.
+///
+/// Where a package serves several sizes, the figures and gates of the report itself are those of the first, `sizes` has those
+/// of each, the first first, and `passed` is the verdict of all. `sizes` is absent for one size, and `notes` where there are
+/// none.
 extension FidelityReport: Codable {
   private enum CodingKeys: String, CodingKey {
-    case schema, passed, images, drift, agreement, float, int8, gates, package, reference, settings, seconds
-    case labelledImages = "labelled_images"
-    case nonFiniteImages = "non_finite_images"
-    case top1Drop = "top1_drop"
-    case top1DropInterval = "top1_drop_interval"
-    case top1Changes = "top1_changes"
-    case worstImages = "worst_images"
+    case schema, passed, sizes, notes, gates, package, reference, settings, seconds
     case skippedImages = "skipped_images"
     case peakResidentBytes = "peak_rss_bytes"
   }
@@ -21,17 +19,9 @@ extension FidelityReport: Codable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(Self.schema, forKey: .schema)
     try container.encode(passed, forKey: .passed)
-    try container.encode(figures.images, forKey: .images)
-    try container.encode(figures.labelledImages, forKey: .labelledImages)
-    try container.encode(figures.nonFiniteImages, forKey: .nonFiniteImages)
-    try container.encode(figures.drift, forKey: .drift)
-    try container.encode(figures.agreement, forKey: .agreement)
-    try container.encode(figures.float, forKey: .float)
-    try container.encode(figures.int8, forKey: .int8)
-    try container.encode(figures.top1Drop, forKey: .top1Drop)
-    try container.encode(figures.top1DropInterval, forKey: .top1DropInterval)
-    try container.encode(figures.top1Changes, forKey: .top1Changes)
-    try container.encode(figures.worstImages, forKey: .worstImages)
+    try figures.encode(to: encoder)
+    if !sizes.isEmpty { try container.encode(sizes, forKey: .sizes) }
+    if !notes.isEmpty { try container.encode(notes, forKey: .notes) }
     try container.encode(skippedImages, forKey: .skippedImages)
     try container.encode(gates, forKey: .gates)
     try container.encodeIfPresent(package, forKey: .package)
@@ -51,18 +41,9 @@ extension FidelityReport: Codable {
       throw DecodingError.dataCorruptedError(
         forKey: .schema, in: container, debugDescription: "expected \(Self.schema), found \(schema)")
     }
-    figures = FidelityFigures(
-      images: try container.decode(Int.self, forKey: .images),
-      labelledImages: try container.decode(Int.self, forKey: .labelledImages),
-      nonFiniteImages: try container.decode(Int.self, forKey: .nonFiniteImages),
-      drift: try container.decode(DriftSummary.self, forKey: .drift),
-      agreement: try container.decode(TopPercentages.self, forKey: .agreement),
-      float: try container.decode(TopPercentages.self, forKey: .float),
-      int8: try container.decode(TopPercentages.self, forKey: .int8),
-      top1Drop: try container.decodeIfPresent(Double.self, forKey: .top1Drop),
-      top1DropInterval: try container.decodeIfPresent(ConfidenceInterval.self, forKey: .top1DropInterval),
-      top1Changes: try container.decodeIfPresent(FidelityFigures.Top1Changes.self, forKey: .top1Changes),
-      worstImages: try container.decode([FidelityFigures.WorstImage].self, forKey: .worstImages))
+    figures = try FidelityFigures(from: decoder)
+    sizes = try container.decodeIfPresent([SizeFidelity].self, forKey: .sizes) ?? []
+    notes = try container.decodeIfPresent([String].self, forKey: .notes) ?? []
     skippedImages = try container.decode([SkippedImage].self, forKey: .skippedImages)
     gates = try container.decode([GateResult].self, forKey: .gates)
     package = try container.decodeIfPresent(Package.self, forKey: .package)
@@ -73,6 +54,10 @@ extension FidelityReport: Codable {
     guard try container.decode(Bool.self, forKey: .passed) == passed else {
       throw DecodingError.dataCorruptedError(
         forKey: .passed, in: container, debugDescription: "the verdict is not that of the gates")
+    }
+    if let first = sizes.first, first.figures != figures || first.gates != gates {
+      throw DecodingError.dataCorruptedError(
+        forKey: .sizes, in: container, debugDescription: "the first size's figures are not those of the report")
     }
   }
 }

@@ -3,8 +3,13 @@ public struct FidelityReport: Hashable, Sendable {
   /// The name and version of the JSON form.
   public static let schema = "quern.fidelity/1"
 
+  /// At the first size, where there are several.
   public var figures: FidelityFigures
   public var gates: [GateResult]
+  /// What was measured at each size, the first first; empty where there is one.
+  public internal(set) var sizes: [SizeFidelity] = []
+  /// What a reader should know of the figures, in sentences.
+  public var notes: [String] = []
   /// The package that was measured; nil inside a package, which cannot hold its own hash.
   public var package: Package?
   /// The checkpoint it was held against.
@@ -19,9 +24,9 @@ public struct FidelityReport: Hashable, Sendable {
   /// Images of the folder that could not be used, in the order of their names.
   public internal(set) var skippedImages: [SkippedImage]
 
-  /// Whether images were compared and every gate passed.
+  /// Whether images were compared and every gate passed, at every size.
   public var passed: Bool {
-    figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed)
+    figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) && sizes.allSatisfy(\.passed)
   }
 
   public init(
@@ -36,7 +41,28 @@ public struct FidelityReport: Hashable, Sendable {
     self.settings = settings
     self.seconds = seconds
     self.peakResidentBytes = peakResidentBytes
-    self.skippedImages = skippedImages.sorted { a, b in
+    self.skippedImages = Self.sorted(skippedImages)
+  }
+
+  /// A report of what was measured at several sizes.
+  ///
+  /// - Parameter first: of the size whose figures are those of the report.
+  public init(
+    first: SizeFidelity, further: [SizeFidelity], package: Package?, reference: Reference,
+    settings: [String: JSONValue] = [:], skippedImages: [SkippedImage] = []
+  ) {
+    figures = first.figures
+    gates = first.gates
+    sizes = further.isEmpty ? [] : [first] + further
+    self.package = package
+    self.reference = reference
+    self.settings = settings
+    seconds = [:]
+    self.skippedImages = Self.sorted(skippedImages)
+  }
+
+  private static func sorted(_ images: [SkippedImage]) -> [SkippedImage] {
+    images.sorted { a, b in
       a.name.utf8.elementsEqual(b.name.utf8)
         ? a.reason.utf8.lexicographicallyPrecedes(b.reason.utf8)
         : a.name.utf8.lexicographicallyPrecedes(b.name.utf8)

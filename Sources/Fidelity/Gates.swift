@@ -6,15 +6,19 @@ public struct Gates: Hashable, Sendable {
   public let maxDrift: Double
   /// Percent of the images both networks must give the same class; not applied without a classifier.
   public let minAgreement: Double
+  /// The same of the images that are no coin toss (`CoinToss`); nil: not applied.
+  public let minClearAgreement: Double?
   /// Percentage points of top-1 accuracy that may be lost; not applied without labelled images.
   public let maxTop1Drop: Double
 
   /// - Throws: `FidelityError.limit` for a limit that is NaN or infinite.
   public init(
-    maxMeanDrift: Double = 0.01, maxDrift: Double = 0.05, minAgreement: Double = 95, maxTop1Drop: Double = 1
+    maxMeanDrift: Double = 0.01, maxDrift: Double = 0.05, minAgreement: Double = 95,
+    minClearAgreement: Double? = nil, maxTop1Drop: Double = 1
   ) throws(FidelityError) {
     let limits: [(GateName, Double)] = [
-      (.meanDrift, maxMeanDrift), (.maxDrift, maxDrift), (.top1Agreement, minAgreement), (.top1Drop, maxTop1Drop),
+      (.meanDrift, maxMeanDrift), (.maxDrift, maxDrift), (.top1Agreement, minAgreement),
+      (.clearAgreement, minClearAgreement ?? 0), (.top1Drop, maxTop1Drop),
     ]
     for (gate, limit) in limits where !limit.isFinite {
       throw .limit(gate, limit)
@@ -22,6 +26,7 @@ public struct Gates: Hashable, Sendable {
     self.maxMeanDrift = maxMeanDrift
     self.maxDrift = maxDrift
     self.minAgreement = minAgreement
+    self.minClearAgreement = minClearAgreement
     self.maxTop1Drop = maxTop1Drop
   }
 
@@ -39,6 +44,12 @@ public struct Gates: Hashable, Sendable {
           .top1Agreement, value: agreement, limit: minAgreement, interval: figures.agreement.top1Interval,
           images: figures.images,
           needed: SampleSize.ofShare(agreement / 100, limit: minAgreement / 100)))
+    }
+    if let limit = minClearAgreement, let clear = figures.clearAgreement {
+      results.append(
+        GateResult(
+          .clearAgreement, value: clear.top1, limit: limit, interval: clear.top1Interval, images: clear.images,
+          needed: clear.top1.flatMap { SampleSize.ofShare($0 / 100, limit: limit / 100) }))
     }
     if let drop = figures.top1Drop {
       results.append(top1DropResult(drop, figures))
@@ -79,6 +90,8 @@ public enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
   case meanDrift = "mean_drift"
   case maxDrift = "max_drift"
   case top1Agreement = "top1_agreement"
+  /// Present only where it was asked for.
+  case clearAgreement = "clear_agreement"
   case top1Drop = "top1_drop"
   /// Present only when there are such images; its limit is always 0.
   case nonFiniteImages = "non_finite_images"
@@ -141,5 +154,5 @@ public struct GateResult: Hashable, Sendable {
 
 extension GateName {
   /// Whether the limit is the least value that passes; otherwise it is the greatest.
-  var isMinimum: Bool { self == .top1Agreement }
+  var isMinimum: Bool { self == .top1Agreement || self == .clearAgreement }
 }

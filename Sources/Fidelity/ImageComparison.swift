@@ -20,6 +20,8 @@ public struct ImageComparison: Hashable, Sendable {
   /// Whether the float network's first class is the int8 network's first, and among its first five; nil without
   /// a classifier.
   package let agreement: Hits?
+  /// Whether the float network hardly decides between two classes; nil without a classifier.
+  package let isCoinToss: Bool?
   /// Whether the float network finds the label; nil without a classifier or a label.
   package let float: Hits?
   /// Whether the int8 network finds the label; nil without a classifier or a label.
@@ -63,6 +65,8 @@ public struct ImageComparison: Hashable, Sendable {
     let reference = referenceIsFinite ? Ranking(logits: referenceLogits) : nil
     let quantized = quantizedIsFinite ? Ranking(logits: quantizedLogits) : nil
     agreement = classes == 0 ? nil : Hits(of: reference?.first, in: quantized)
+    // An image that has no ranking is no excuse.
+    isCoinToss = classes == 0 ? nil : reference.map { CoinToss.isOne($0.logits) } ?? false
     float = label.map { Hits(of: $0, in: reference) }
     int8 = label.map { Hits(of: $0, in: quantized) }
   }

@@ -10,13 +10,16 @@ extension Graph {
 
   /// Replaces the exponent of the head's GeM pooling.
   ///
+  /// - Returns: the index of the node.
   /// - Throws: `GraphError.attribute` where `exponent` is not positive; `.structure` where nothing pools by GeM.
-  public mutating func setPoolingExponent(_ exponent: Double) throws(GraphError) {
+  @discardableResult
+  public mutating func setPoolingExponent(_ exponent: Double) throws(GraphError) -> Int {
     guard exponent > 0 else { throw .attribute(name: "exponent", expected: "positive") }
     guard let index = nodes.lastIndex(where: { $0.op is GeneralizedMeanPooling }),
       var pooling = nodes[index].op as? GeneralizedMeanPooling
     else { throw .structure("nothing pools by GeM") }
     pooling.exponent = exponent
     nodes[index].op = pooling
+    return index
   }
 }

@@ -39,13 +39,36 @@ public struct PackageInfo: Hashable, Sendable {
   /// The exponent p of generalised-mean pooling; positive, infinite for max pooling.
   public var poolingExponent: Float
 
-  public init(imageSize: Int, crop: Crop, classCount: Int, embeddingDimension: Int, poolingExponent: Float) {
+  /// Sizes that the package was converted for besides `imageSize`, ascending, each with an exponent of its own.
+  public var furtherSizes: [Size]
+
+  /// A size that a package was converted for.
+  public struct Size: Hashable, Sendable {
+    /// The side, in pixels; positive.
+    public var imageSize: Int
+    /// The exponent p of generalised-mean pooling for images of this size; positive, infinite for max pooling.
+    public var poolingExponent: Double
+
+    public init(imageSize: Int, poolingExponent: Double) {
+      self.imageSize = imageSize
+      self.poolingExponent = poolingExponent
+    }
+  }
+
+  public init(
+    imageSize: Int, crop: Crop, classCount: Int, embeddingDimension: Int, poolingExponent: Float,
+    furtherSizes: [Size] = []
+  ) {
     self.imageSize = imageSize
     self.crop = crop
     self.classCount = classCount
     self.embeddingDimension = embeddingDimension
     self.poolingExponent = poolingExponent
+    self.furtherSizes = furtherSizes
   }
+
+  /// Whether the package was converted for images of this size.
+  public func serves(size: Int) -> Bool { size == imageSize || furtherSizes.contains { $0.imageSize == size } }
 }
 
 extension PackageInfo.Crop: CustomStringConvertible {

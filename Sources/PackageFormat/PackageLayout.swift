@@ -24,7 +24,8 @@ package struct PackageLayout: Sendable {
     let indexOffset = try Self.place(after: end, byteCount: index.count)
     pieces += [.array([UInt8](repeating: 0, count: indexOffset - end)), .array(index)]
     let header = FileHeader(
-      minor: obligations.minorVersion, obligations: obligations, fileLength: indexOffset + index.count,
+      minor: max(obligations.minorVersion, sections.map(\.kind.minorVersion).max() ?? 0), obligations: obligations,
+      fileLength: indexOffset + index.count,
       indexOffset: indexOffset,
       indexLength: index.count, indexHash: SHA256.hash(index), contentHash: SectionIndex.contentHash(entries))
     pieces.insert(.array(header.encoded()), at: 0)

@@ -40,7 +40,10 @@ public struct PackageReader: Sendable {
       guard let number = sections.firstIndex(where: { $0.kind == kind }) else { return nil }
       return try SectionContents(sections[number], number: number, storage: storage).array()
     }
-    let info = try RuntimeSection.parse(try contents(.runtime) ?? [])
+    var info = try RuntimeSection.parse(try contents(.runtime) ?? [])
+    if let bytes = try contents(.sizes) {
+      info.furtherSizes = try SizeSection.parse(bytes, first: info.imageSize)
+    }
     if let bytes = try contents(.labels) {
       labels = try LabelSection.parse(bytes, classCount: info.classCount)
     } else {

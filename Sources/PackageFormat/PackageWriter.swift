@@ -70,10 +70,12 @@ public enum PackageWriter {
     let graph = GraphSection.encode(try GraphRecord(package.graph, tensorNumbers: constants.numbers))
     let runtime = RuntimeSection.encode(package.info)
     let labels = LabelSection.encode(package.labels)
+    let sizes = SizeSection.encode(package.info.furtherSizes)
     // Readers decide what a package may hold: what they would refuse is not written.
     do throws(PackageError) {
       _ = try GraphSection.parse(graph, tensorLengths: constants.tensors.map(\.byteCount))
       _ = try RuntimeSection.parse(runtime)
+      if !package.info.furtherSizes.isEmpty { _ = try SizeSection.parse(sizes, first: package.info.imageSize) }
       if !package.labels.isEmpty { _ = try LabelSection.parse(labels, classCount: package.info.classCount) }
       try checkLength(graph, .graph)
       try checkLength(labels, .labels)
@@ -87,6 +89,7 @@ public enum PackageWriter {
     var sections = [section(.graph, graph), section(.runtime, runtime)]
     if !package.labels.isEmpty { sections.append(section(.labels, labels)) }
     sections += try constants.sections(threads: threads, compressing: compressing)
+    if !package.info.furtherSizes.isEmpty { sections.append(section(.sizes, sizes)) }
     sections.append(try metadataSection(package.metadata, compressing: compressing))
     return sections
   }

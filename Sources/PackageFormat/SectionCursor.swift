@@ -35,6 +35,10 @@ struct SectionCursor {
 
   mutating func float(_ field: String) throws(PackageError) -> Float { Float(bitPattern: try read(UInt32.self, field)) }
 
+  mutating func double(_ field: String) throws(PackageError) -> Double {
+    Double(bitPattern: try read(UInt64.self, field))
+  }
+
   mutating func bytes(_ count: Int, _ field: String) throws(PackageError) -> [UInt8] {
     try checked { cursor throws(ByteCursorError) in try cursor.readBytes(count, field) }
   }

@@ -10,21 +10,27 @@ public struct SectionKind: RawRepresentable, Hashable, Sendable {
   public static let runtime = SectionKind(rawValue: 2)
   public static let labels = SectionKind(rawValue: 3)
   public static let tensor = SectionKind(rawValue: 4)
+  /// Since 1.3.
+  public static let sizes = SectionKind(rawValue: 5)
   public static let metadata = SectionKind(rawValue: 255)
 
   /// Whether a reader that does not know the kind must refuse the package; `nil` for the kinds this version does not know.
   var isCritical: Bool? {
     switch self {
-    case .graph, .runtime, .tensor: true
+    case .graph, .runtime, .tensor, .sizes: true
     case .labels, .metadata: false
     default: nil
     }
   }
 
+  /// The first minor version that knows it.
+  var minorVersion: Int { self == .sizes ? 3 : 0 }
+
   /// The most bytes its contents may have.
   var contentLimit: Int {
     switch self {
     case .graph, .labels, .metadata: 16 << 20
+    case .sizes: 4 + 12 * SizeSection.countLimit
     default: .max
     }
   }
@@ -37,6 +43,7 @@ extension SectionKind: CustomStringConvertible {
     case .runtime: "runtime"
     case .labels: "labels"
     case .tensor: "tensor"
+    case .sizes: "size"
     case .metadata: "metadata"
     default: "kind \(rawValue)"
     }

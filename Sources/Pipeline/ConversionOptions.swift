@@ -10,7 +10,12 @@ public struct ConversionOptions: Sendable {
   /// Images to calibrate on; `nil`: all, at most 300.
   public var calibrationCount: Int?
   public var verificationFolder: String?
+  /// How images are looked at; the first size where there are several, which a package is used at unless told otherwise.
   public var evaluation: EvaluationProtocol
+  /// The exponent of GeM for the first size; `nil`: what `model` says for all, or the checkpoint's.
+  public var poolingExponent: Double?
+  /// Other sizes that the package is to serve.
+  public var furtherSizes: [ImageSize]
   public var recipe: AugmentationRecipe
   public var repetitions: Int
   public var seed: UInt64
@@ -36,6 +41,7 @@ public struct ConversionOptions: Sendable {
     self.evaluation = evaluation
     self.gates = gates
     self.threads = threads
+    furtherSizes = []
     effort = .balanced
     recipe = .full
     repetitions = 3
@@ -60,7 +66,27 @@ public enum RoundingMethod: String, Sendable, CaseIterable {
 }
 
 extension ConversionOptions {
-  var augmentation: Augmentation { Augmentation(recipe: recipe, evaluation: evaluation, seed: seed) }
+  func augmentation(_ resolution: Resolution) -> Augmentation {
+    Augmentation(recipe: recipe, evaluation: resolution.evaluation, seed: seed)
+  }
+
+  /// The sizes to convert for, the first first and the others ascending, so that their order has no part in the result.
+  ///
+  /// - Parameter exponent: of GeM where a size has none of its own.
+  /// - Throws: `PipelineError.option` for a size that is there twice; `ImageError` for one that no image can have.
+  func resolutions(poolingExponent exponent: Double?) throws -> [Resolution] {
+    let further = furtherSizes.sorted { $0.side < $1.side }
+    let sides = [evaluation.size] + further.map(\.side)
+    if let twice = sides.first(where: { side in sides.count { $0 == side } > 1 }) {
+      throw PipelineError.option("--size \(twice) is given twice")
+    }
+    return try [Resolution(evaluation, poolingExponent: poolingExponent ?? exponent)]
+      + further.map { size in
+        Resolution(
+          try EvaluationProtocol(crop: evaluation.crop, size: size.side),
+          poolingExponent: size.poolingExponent ?? exponent)
+      }
+  }
 
   /// What had a part in the result, for reports.
   func settings(_ images: ImageSelection) -> [String: JSONValue] {

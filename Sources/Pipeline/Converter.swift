@@ -54,12 +54,12 @@ public struct Converter {
     let metadata = PackageMetadata(
       source: network.reference, calibration: calibrationRecord(network), fidelity: nil)
     let attempt = try bestAttempt(network, metadata, start: start)
-    let figures = attempt.figures
-    guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images.verificationFolder) }
+    guard attempt.measurements.allSatisfy({ $0.figures.images > 0 }) else {
+      throw PipelineError.noUsableImages(folder: images.verificationFolder)
+    }
     var report = FidelityReport(
-      figures: figures, gates: options.gates, package: nil, reference: network.reference,
-      settings: options.settings(images).merging(attempt.settings) { $1 }, seconds: [:], peakResidentBytes: nil,
-      skippedImages: attempt.skipped.skippedImages(of: images.verification))
+      attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
+      settings: options.settings(images).merging(attempt.settings) { $1 })
     let summary = try clock.stage("seal") { try seal(attempt.path, metadata, report) }
     attempt.file.discard()
     report.package = .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex)
@@ -77,10 +77,13 @@ public struct Converter {
   private struct Attempt {
     let file: AtomicFile
     let path: String
-    let figures: FidelityFigures
-    let skipped: BrokenImages
+    /// At each size.
+    let measurements: [SizeMeasurement]
     let widened: [WideReading.Candidate]
     var isCutShort: Bool
+
+    /// At the size where it is largest.
+    var meanDrift: Double { measurements.map { $0.figures.drift.mean ?? 2 }.max() ?? 2 }
 
     var settings: [String: JSONValue] {
       isCutShort
@@ -108,22 +111,24 @@ public struct Converter {
     var best = try attempt(.init(graph: network.quantized, widened: [], isCutShort: false))
     guard options.effort == .balanced, !keepsGates(best) else { return best }
     var search = try PrecisionSearch(network, options, job: job, deadline: deadline)
-    var share = 1.0
+    var shares = [Double](repeating: .infinity, count: network.sizes.count)
     var last = best
     for _ in 0..<Self.searchLimit {
       if let deadline, ContinuousClock.now >= deadline {
         best.isCutShort = true
         break
       }
-      share *= Self.aim * excess(of: last)
+      for (index, measurement) in last.measurements.enumerated() where !keepsGates(measurement) {
+        shares[index] = min(shares[index], 1) * Self.aim * excess(of: measurement)
+      }
       var outcome = try clock.stage("widen", total: nil) {
-        try search.shortestPrefix(leaving: share) { [progress] in progress.advance() }
+        try search.shortestPrefix(leaving: shares) { [progress] in progress.advance() }
       }
       // Where the sample is content already and other images are not, it has nothing more to say.
       if outcome.widened.count <= last.widened.count { outcome = try search.everything() }
       if outcome.widened.count <= last.widened.count { break }
       last = try attempt(outcome)
-      let isBetter = keepsGates(last) || last.figures.drift.mean ?? 2 < best.figures.drift.mean ?? 2
+      let isBetter = keepsGates(last) || last.meanDrift < best.meanDrift
       (isBetter ? best : last).file.discard()
       if isBetter { best = last }
       if keepsGates(last) || outcome.isCutShort { break }
@@ -131,16 +136,18 @@ public struct Converter {
     return best
   }
 
-  /// How much of its drift an attempt may keep by the gate of drift that it misses most; 1 where it misses none of them.
-  private func excess(of attempt: Attempt) -> Double {
-    options.gates.results(for: attempt.figures).reduce(1) { least, gate in
+  /// How much of its drift a network may keep by the gate of drift that it misses most; 1 where it misses none of them.
+  private func excess(of measurement: SizeMeasurement) -> Double {
+    options.gates.results(for: measurement.figures).reduce(1) { least, gate in
       guard [.meanDrift, .maxDrift].contains(gate.name), let value = gate.value, value > 0 else { return least }
       return min(least, gate.limit / value)
     }
   }
 
-  private func keepsGates(_ attempt: Attempt) -> Bool {
-    options.gates.results(for: attempt.figures).allSatisfy(\.passed)
+  private func keepsGates(_ attempt: Attempt) -> Bool { attempt.measurements.allSatisfy(keepsGates) }
+
+  private func keepsGates(_ measurement: SizeMeasurement) -> Bool {
+    options.gates.results(for: measurement.figures).allSatisfy(\.passed)
   }
 
   /// Writes a network and verifies it as it lies on disk.
@@ -155,15 +162,17 @@ public struct Converter {
     guard let path = file.temporaryPath else {
       throw PipelineError.option("\(options.output): is no regular file, so that what is written could not be verified")
     }
-    let (figures, skipped) = try clock.stage("verify", total: images.verification.count) {
+    let measurements = try clock.stage("verify", total: images.verification.count * network.sizes.count) {
       let int8 = try ModelFile.openPackage(path).executable(threads: options.threads)
-      return try Verifier(job: job, evaluation: options.evaluation).compare(
-        network.float, int8, on: images.verification, known: network.referenceOutputs, usesLabels: images.hasLabels,
-        progress: progress)
+      return try network.sizes.map { size in
+        let (figures, skipped) = try Verifier(job: job, resolution: size.resolution).compare(
+          network.float, int8, on: images.verification, known: size.referenceOutputs, usesLabels: images.hasLabels,
+          progress: progress)
+        return SizeMeasurement(resolution: size.resolution, figures: figures, skipped: skipped)
+      }
     }
     return Attempt(
-      file: file, path: path, figures: figures, skipped: skipped, widened: outcome.widened,
-      isCutShort: outcome.isCutShort)
+      file: file, path: path, measurements: measurements, widened: outcome.widened, isCutShort: outcome.isCutShort)
   }
 
   /// The finished package: the one that was verified, with what was found in it.
@@ -180,7 +189,7 @@ public struct Converter {
   // MARK: - Records
 
   private func calibrationRecord(_ network: QuantizedNetwork) -> [String: JSONValue] {
-    [
+    let record: [String: JSONValue] = [
       "images": .int(network.images.calibration.count - network.skipped.count),
       "forward_passes": .int(network.calibration.passes), "skipped_images": .int(network.skipped.count),
       "repetitions": .int(options.repetitions),
@@ -188,6 +197,11 @@ public struct Converter {
       "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
       "equalized_channels": .int(network.equalization?.scales.channelCount ?? 0),
     ]
+    guard network.sizes.count > 1 else { return record }
+    return record.merging([
+      "sizes": .array(network.sizes.map { .int($0.resolution.evaluation.size) }),
+      "crop": .string(options.evaluation.crop.rawValue),
+    ]) { $1 }
   }
 }
 
@@ -200,14 +214,22 @@ extension Graph {
 
 extension PackageInfo {
   /// What a package of `graph` says of its use.
-  init(_ graph: Graph, for evaluation: EvaluationProtocol) throws(GraphError) {
+  ///
+  /// - Parameters:
+  ///   - graph: with the exponent of the first size.
+  ///   - resolutions: at least one.
+  init(_ graph: Graph, for resolutions: [Resolution]) throws(GraphError) {
+    let evaluation = resolutions[0].evaluation
     let side = evaluation.size
     let shapes = try graph.inferShapes(input: [1, side, side, 3])
     self.init(
       imageSize: side, crop: evaluation.crop == .square ? .square : .rect,
       classCount: graph.width(ofOutput: GraphOutput.logits, shapes),
       embeddingDimension: graph.width(ofOutput: GraphOutput.normalizedEmbedding, shapes),
-      poolingExponent: Float(graph.poolingExponent ?? 1))
+      poolingExponent: Float(graph.poolingExponent ?? 1),
+      furtherSizes: resolutions.dropFirst().map {
+        Size(imageSize: $0.evaluation.size, poolingExponent: $0.poolingExponent ?? 1)
+      })
   }
 }
 

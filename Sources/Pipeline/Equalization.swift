@@ -18,25 +18,31 @@ public struct Equalization: Sendable {
 
   /// Equalises the graph in place, a node at a time, so that there is one copy of the weights.
   ///
-  /// - Parameter files: the calibration images. Broken ones are left out here; calibration names them.
+  /// - Parameters:
+  ///   - files: the calibration images. Broken ones are left out here; calibration names them.
+  ///   - augmentations: for each size that is to be served; images take turns.
   /// - Throws: `PipelineError.notEquivalent`.
-  init(_ folded: inout Folding, _ files: [ImageFolder.File], _ augmentation: Augmentation, threads: Int) throws {
-    let ranges = try Self.ranges(folded.graph, files, augmentation, threads: threads)
-    scales = try ChannelEqualizer().scales(of: folded.graph, imageSize: augmentation.evaluation.size, ranges: ranges)
+  init(_ folded: inout Folding, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int) throws {
+    let ranges = try Self.ranges(folded.graph, files, augmentations, threads: threads)
+    scales = try ChannelEqualizer().scales(
+      of: folded.graph, imageSize: augmentations.first?.evaluation.size ?? 224, ranges: ranges)
     try scales.apply(to: &folded.graph)
     difference = try folded.proof.difference(of: folded.graph, after: "equalisation")
   }
 
   private static func ranges(
-    _ graph: Graph, _ files: [ImageFolder.File], _ augmentation: Augmentation, threads: Int
+    _ graph: Graph, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int
   ) throws -> [ValueID: ChannelRange] {
     let observer = ChannelRangeObserver(
       try Executable(graph, threads: threads), observing: try ChannelEqualizer.observedValues(in: graph))
     let sample = files.spread(imageCount(of: files.count))
-    _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) { _, file, worker in
+    let schedule = SizeSchedule(sizes: augmentations.count)
+    _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) {
+      index, file, worker in
       let image = try LoadedImage(file)
       try observer.observe(
-        try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: 0), worker: worker)
+        try augmentations[schedule.size(ofPass: index)].apply(
+          to: image.pixels, imageKey: image.key, repetition: 0), worker: worker)
     }
     return observer.ranges()
   }

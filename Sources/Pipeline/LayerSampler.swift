@@ -1,3 +1,4 @@
+import Calibration
 import Graphs
 import Images
 import Kernels
@@ -17,21 +18,25 @@ final class LayerSampler {
   private static let byteLimit = 192 << 20
 
   /// - Parameters:
-  ///   - repetitions: augmented copies of each file; copy r of file i has the number i * repetitions + r.
+  ///   - repetitions: augmented copies of each file.
+  ///   - augmentations: of the sizes that copies take turns in.
   ///   - threads: that work on one image each.
   init(
-    _ graph: Graph, _ files: [ImageFolder.File], repetitions: Int, _ augmentation: Augmentation, threads: Int
+    _ graph: Graph, _ files: [ImageFolder.File], repetitions: Int, _ augmentations: [Augmentation], threads: Int
   ) throws {
     self.graph = graph
     self.threads = threads
+    let schedule = SizeSchedule(sizes: augmentations.count)
     // Calibration has named those that cannot be used.
     let job = ImageJob(threads: threads, skipsBroken: true)
     _ = try job.run(files, progress: SilentProgress()) { [held] index, file, _ in
       let image = try LoadedImage(file)
       for repetition in 0..<repetitions {
-        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
+        let pass = index * repetitions + repetition
+        let augmented = try augmentations[schedule.size(ofPass: pass)].apply(
+          to: image.pixels, imageKey: image.key, repetition: repetition)
         _ = try graph.inferShapes(input: [1, augmented.height, augmented.width, 3])
-        held[index * repetitions + repetition] = HeldValues(
+        held[schedule.number(ofPass: pass, of: files.count * repetitions)] = HeldValues(
           pixels: augmented.pixels, height: augmented.height, width: augmented.width, of: graph)
       }
     }

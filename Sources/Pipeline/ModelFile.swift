@@ -18,7 +18,7 @@ public struct ModelFile: Sendable {
   public let byteCount: Int
   /// Float and folded for a checkpoint, quantised for a package, whose constants are only described: `executable` and
   /// `loadedGraph` read them.
-  public let graph: Graph
+  public internal(set) var graph: Graph
   /// What a package was converted for; `nil` for a checkpoint.
   public let package: PackageReader?
 
@@ -89,7 +89,7 @@ public struct ModelFile: Sendable {
 /// A checkpoint and the graph it became, before any pass. The graph's constants are views of the file.
 public struct ImportedCheckpoint: Sendable {
   public let checkpoint: Checkpoint
-  public let graph: Graph
+  public internal(set) var graph: Graph
 
   /// - Parameter checksValues: read every weight and refuse those that are not numbers.
   /// - Throws: `CheckpointError`, `ImportError`, or `PipelineError.notFinite` naming the first weight that is no number.

@@ -12,6 +12,8 @@ import Runtime
 /// A network quantised in memory, and all that was learned on the way.
 struct QuantizedNetwork {
   let info: PackageInfo
+  /// What the package is to serve, at least one, the first first.
+  let sizes: [ServedSize]
   let reference: FidelityReport.Reference
   let images: ImageSelection
   /// The names of verification images whose content is that of a calibration image.
@@ -21,8 +23,6 @@ struct QuantizedNetwork {
   let equalization: Equalization?
   /// Folded and, where that was asked for, equalised: what `quantized` is held against.
   let float: FloatNetwork
-  /// What `float` said of images that calibration looked at undisturbed.
-  let referenceOutputs: ReferenceOutputs
   /// What calibration saw, in the parts that were asked for.
   let statistics: [ActivationStatistics]
   /// The same, all parts together.
@@ -31,6 +31,15 @@ struct QuantizedNetwork {
   let skipped: BrokenImages
   let plan: QuantizationPlan
   let quantized: Graph
+
+  var firstSize: ServedSize { sizes[0] }
+}
+
+/// A size that a package is to serve.
+struct ServedSize {
+  let resolution: Resolution
+  /// What the float network says of images of this size, those at first that calibration looked at undisturbed.
+  let referenceOutputs: ReferenceOutputs
 }
 
 /// The stages from a checkpoint to a quantised graph.
@@ -56,31 +65,39 @@ struct NetworkQuantizer {
   /// - Parameter calibration: the folder that `options` names.
   /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
   func run(_ calibration: ImageFolder) throws -> QuantizedNetwork {
-    let imported = try clock.stage("read") {
+    var imported = try clock.stage("read") {
       try ImportedCheckpoint(path: options.checkpoint, options: options.model)
     }
-    try imported.graph.checkSize(options.evaluation.size)
-    let info = try PackageInfo(imported.graph, for: options.evaluation)
+    let resolutions = try options.resolutions(poolingExponent: imported.graph.poolingExponent)
+    // The graph is left with the exponent of the first.
+    for resolution in resolutions.reversed() {
+      try imported.graph.checkSize(resolution.evaluation.size)
+      if let exponent = resolution.poolingExponent { try imported.graph.pool(by: exponent) }
+    }
+    let info = try PackageInfo(imported.graph, for: resolutions)
     let images = try ImageSelection(
       options, calibration: calibration, classCount: info.classCount, progress: progress)
 
+    try checkPasses(images.calibration.count, sizes: resolutions.count)
     let overlap = overlap(images)
 
     var folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.calibration), threads: options.threads)
     }
-    let augmentation = options.augmentation
+    let augmentations = resolutions.map(options.augmentation)
     let equalization =
       options.equalizesChannels
       ? try clock.stage("equalize") {
-        try Equalization(&folded, images.calibration, augmentation, threads: options.threads)
+        try Equalization(&folded, images.calibration, augmentations, threads: options.threads)
       } : nil
     imported.checkpoint.releasePages()
     let float = FloatNetwork(folded.graph, threads: options.threads)
 
-    let referenceOutputs = ReferenceOutputs()
+    let sizes = resolutions.map {
+      ServedSize(resolution: $0, referenceOutputs: ReferenceOutputs(sizes: resolutions.count))
+    }
     let (parts, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
-      try calibrate(try float.executable(), images.calibration, augmentation, referenceOutputs)
+      try calibrate(try float.executable(), images.calibration, sizes)
     }
     let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
     // Rounding needs the memory that its packed weights take.
@@ -91,12 +108,11 @@ struct NetworkQuantizer {
         float.graph, statistics: statistics)
       return (plan, try QuantizationApplier(threads: options.threads).apply(plan, to: float.graph))
     }
-    let quantized = try round(nearest, float: float.graph, images.calibration)
+    let quantized = try round(nearest, float: float.graph, images.calibration, augmentations)
     return QuantizedNetwork(
-      info: info, reference: try reference(imported), images: images, overlap: overlap,
+      info: info, sizes: sizes, reference: try reference(imported), images: images, overlap: overlap,
       foldingDifference: folded.difference,
-      foldingNotes: folded.notes, equalization: equalization, float: float, referenceOutputs: referenceOutputs,
-      statistics: parts,
+      foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
       calibration: statistics, skipped: skipped, plan: plan, quantized: quantized)
   }
 
@@ -129,6 +145,15 @@ struct NetworkQuantizer {
     return names
   }
 
+  private func checkPasses(_ images: Int, sizes: Int) throws {
+    guard options.recipe != .none, images * options.repetitions < sizes
+    else {
+      return
+    }
+    throw PipelineError.option(
+      "too few passes over calibration images for \(sizes) sizes: give more images, or more --repetitions")
+  }
+
   private func checkFinite(_ statistics: ActivationStatistics, _ graph: Graph) throws {
     for node in graph.nodes {
       guard let histogram = statistics.histograms[node.output], histogram.nonFiniteCount > 0 else { continue }
@@ -141,8 +166,10 @@ struct NetworkQuantizer {
   // MARK: - Stages
 
   private func calibrate(
-    _ float: Executable, _ files: [ImageFolder.File], _ augmentation: Augmentation, _ reference: ReferenceOutputs
+    _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize]
   ) throws -> ([ActivationStatistics], BrokenImages) {
+    let schedule = SizeSchedule(sizes: sizes.count)
+    let augmentations = sizes.map { options.augmentation($0.resolution) }
     let calibrator = Calibrator(
       float, observing: QuantizationPlanner.observedValues(in: float.graph), parts: calibrationParts)
     let skipped = try job.run(files, progress: progress) { index, file, worker in
@@ -150,13 +177,18 @@ struct NetworkQuantizer {
       let part = index % calibrationParts
       if options.recipe == .none {
         // Without random choices all repetitions would be the same image, the one that verification looks at.
-        let pixels = try options.evaluation.apply(to: image.pixels)
-        let outputs = ImageOutputs(try calibrator.count(pixels, part: part, worker: worker))
-        reference.keep(.init(pixels: pixels, outputs: outputs), path: file.path)
+        for size in sizes {
+          let pixels = try size.resolution.evaluation.apply(to: image.pixels)
+          let outputs = ImageOutputs(try calibrator.count(pixels, part: part, worker: worker))
+          guard size.resolution.poolingExponent == float.graph.poolingExponent else { continue }
+          size.referenceOutputs.keep(.init(pixels: pixels, outputs: outputs), path: file.path)
+        }
         return
       }
       for repetition in 0..<options.repetitions {
-        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
+        let size = schedule.size(ofPass: index * options.repetitions + repetition)
+        let augmented = try augmentations[size].apply(
+          to: image.pixels, imageKey: image.key, repetition: repetition)
         try calibrator.count(augmented, part: part, worker: worker)
       }
     }
@@ -169,17 +201,21 @@ struct NetworkQuantizer {
 
   /// The quantised graph with its weights rounded by what its layers read, some layers at a time so that what they read
   /// fits into memory.
-  private func round(_ nearest: Graph, float: Graph, _ files: [ImageFolder.File]) throws -> Graph {
+  private func round(
+    _ nearest: Graph, float: Graph, _ files: [ImageFolder.File], _ augmentations: [Augmentation]
+  ) throws -> Graph {
     guard options.rounding == .errorFeedback else { return nearest }
-    let side = options.evaluation.size
-    let wanted = try LayerInputs.imageCount(for: nearest, imageSize: side)
+    // Small images have the fewest positions, and large ones take the most memory.
+    let sides = augmentations.map(\.evaluation.size)
+    let (least, side) = (sides.min() ?? options.evaluation.size, sides.max() ?? options.evaluation.size)
+    let wanted = try LayerInputs.imageCount(for: nearest, imageSize: least)
     let sample = files.spread(wanted)
     // Without random choices all repetitions would be the same image.
-    let most = options.recipe == .none ? 1 : options.repetitions
+    let most = options.recipe == .none ? augmentations.count : options.repetitions
     let repetitions = min(most, (wanted + sample.count - 1) / max(sample.count, 1))
     let imageCount = sample.count * repetitions
     let sampler = try clock.stage("sample") {
-      try LayerSampler(nearest, sample, repetitions: repetitions, options.augmentation, threads: options.threads)
+      try LayerSampler(nearest, sample, repetitions: repetitions, augmentations, threads: options.threads)
     }
     var result = nearest
     for part in try LayerInputs.parts(of: nearest, imageSize: side, imageCount: imageCount) {

@@ -19,6 +19,17 @@ public struct PackageInspection: Encodable, Sendable {
     public let storedBytes: Int
   }
 
+  /// A size that the package was converted for, and what was measured there.
+  public struct Size: Encodable, Sendable {
+    public let size: Int
+    public let poolingExponent: String
+    /// `nil` where the package was not verified.
+    public let passed: Bool?
+    public let images: Int?
+    public let meanDrift: Double?
+    public let top1Agreement: Double?
+  }
+
   let schema = "quern.inspect.package/1"
   public let path: String
   public let bytes: Int
@@ -28,6 +39,8 @@ public struct PackageInspection: Encodable, Sendable {
   public let size: Int
   public let crop: String
   public let poolingExponent: String
+  /// All that the package serves, the first first.
+  public let sizes: [Size]
   public let embeddingDimension: Int
   public let classes: Int
   public let mean: [Float]
@@ -54,7 +67,9 @@ public struct PackageInspection: Encodable, Sendable {
     (embeddingDimension, classes) = (reader.info.embeddingDimension, reader.info.classCount)
     (mean, std) = (reader.graph.preprocessing.mean, reader.graph.preprocessing.std)
     isChecked = checks
-    metadata = PackageMetadata(json: try reader.metadataText())
+    let metadata = PackageMetadata(json: try reader.metadataText())
+    self.metadata = metadata
+    sizes = reader.info.sizes.map { Size($0, metadata?.fidelity) }
     layers = reader.graph.nodes.map { Layer($0, in: reader) }
     constantBytes = layers.reduce(0) { $0 + $1.bytes }
     storedConstantBytes = layers.reduce(0) { $0 + $1.storedBytes }
@@ -65,7 +80,9 @@ public struct PackageInspection: Encodable, Sendable {
     table.row("file", "\(path), \(bytes) bytes, format \(formatVersion)")
     table.row("content", contentHash + (isChecked ? " (every hash verified)" : ""))
     table.row("architecture", architecture)
-    table.row("converted for", "\(size) pixels, \(crop), GeM exponent \(poolingExponent)")
+    for size in sizes {
+      table.row("converted for", "\(size.size) pixels, \(crop), GeM exponent \(size.poolingExponent)")
+    }
     table.row("embedding", "\(embeddingDimension)")
     table.row("classes", classes == 0 ? "none" : "\(classes)")
     table.row("mean, std", "\(mean), \(std)")
@@ -76,11 +93,15 @@ public struct PackageInspection: Encodable, Sendable {
         "calibration",
         metadata.calibration.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
       if let fidelity = metadata.fidelity {
-        table.row("fidelity", "\(fidelity.passed ? "passed" : "FAILED") on \(fidelity.figures.images) images")
-        let doubtful = fidelity.gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
-        if !doubtful.isEmpty { table.row("inconclusive", doubtful.joined(separator: ", ")) }
-        if let mean = fidelity.figures.drift.mean { table.row("mean drift", "\(mean)") }
-        if let agreement = fidelity.figures.agreement.top1 { table.row("top-1 agreement", "\(agreement) %") }
+        for (index, size) in sizes.enumerated() {
+          let place = sizes.count == 1 ? "" : " at \(size.size) pixels"
+          let gates = sizes.count == 1 ? fidelity.gates : fidelity.sizes.dropFirst(index).first?.gates ?? []
+          table.row("fidelity", "\(size.passed == true ? "passed" : "FAILED") on \(size.images ?? 0) images\(place)")
+          let doubtful = gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
+          if !doubtful.isEmpty { table.row("inconclusive", doubtful.joined(separator: ", ")) }
+          if let mean = size.meanDrift { table.row("mean drift", "\(mean)") }
+          if let agreement = size.top1Agreement { table.row("top-1 agreement", "\(agreement) %") }
+        }
       } else {
         table.row("fidelity", "not verified")
       }
@@ -95,6 +116,23 @@ public struct PackageInspection: Encodable, Sendable {
       return layer.name + String(repeating: " ", count: names + 2 - layer.name.count)
         + "\(layer.op) -> \(format)" + (layer.bytes > 0 ? "  \(layer.bytes) bytes in \(layer.storedBytes)" : "")
     }.joined(separator: "\n")
+  }
+}
+
+extension PackageInspection.Size {
+  fileprivate init(_ size: PackageInfo.Size, _ fidelity: FidelityReport?) {
+    self.size = size.imageSize
+    // The first is stored as a float, whose digits are not those of a double.
+    poolingExponent =
+      Double(Float(size.poolingExponent)) == size.poolingExponent
+      ? "\(Float(size.poolingExponent))" : "\(size.poolingExponent)"
+    let own = fidelity?.sizes.first { $0.size == size.imageSize }
+    // A report of one size says by itself what was measured.
+    let figures = own?.figures ?? (fidelity?.sizes.isEmpty == true ? fidelity?.figures : nil)
+    passed = own?.passed ?? (fidelity?.sizes.isEmpty == true ? fidelity?.passed : nil)
+    images = figures?.images
+    meanDrift = figures?.drift.mean
+    top1Agreement = figures?.agreement.top1
   }
 }
 

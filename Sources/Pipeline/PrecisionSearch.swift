@@ -16,9 +16,9 @@ struct PrecisionSearch {
   private let candidates: [WideReading.Candidate]
   private let deadline: ContinuousClock.Instant?
   private let files: [ImageFolder.File]
-  private let verifier: Verifier
-  /// What was measured, by the number of candidates that were taken.
-  private var drifts: [Int: Double] = [:]
+  private let verifyingJob: ImageJob
+  /// What was measured at each size, by the number of candidates that were taken.
+  private var drifts: [Int: [Double]] = [:]
 
   /// Images that drift is measured on.
   private static let imageLimit = 24
@@ -32,7 +32,7 @@ struct PrecisionSearch {
     reading = WideReading(network.calibration)
     candidates = try reading.candidates(in: network.quantized, imageSize: options.evaluation.size)
     files = network.images.calibration.spread(Self.imageLimit)
-    verifier = Verifier(job: ImageJob(threads: options.threads, skipsBroken: true), evaluation: options.evaluation)
+    verifyingJob = ImageJob(threads: options.threads, skipsBroken: true)
   }
 
   /// A network with some activations read as 16 bits.
@@ -49,15 +49,19 @@ struct PrecisionSearch {
       graph: try reading.widening(candidates, in: network.quantized), widened: candidates, isCutShort: false)
   }
 
-  /// The network with the shortest prefix of the candidates by which the mean drift on the sample is at most `share` of what
-  /// it is without; with all of them if not even they do that. Shares, as calibration images drift less than others.
+  /// The network with the shortest prefix of the candidates by which the mean drift on the sample is, at every size, at most
+  /// a share of what it is without; with all of them if not even they do that. Shares, as calibration images drift less than
+  /// others.
   ///
-  /// - Parameter advance: called after each measurement.
-  mutating func shortestPrefix(leaving share: Double, advance: () -> Void) throws -> Outcome {
-    let limit = share * (try drift(prefix: 0))
+  /// - Parameters:
+  ///   - shares: for each size; infinite where drift may be what it is.
+  ///   - advance: called after each measurement.
+  mutating func shortestPrefix(leaving shares: [Double], advance: () -> Void) throws -> Outcome {
+    let limits = zip(shares, try drifts(prefix: 0)).map { $0 < .infinity ? $0 * $1 : .infinity }
+    func isContent(_ drifts: [Double]) -> Bool { zip(drifts, limits).allSatisfy { $0 <= $1 } }
     var (failing, passing) = (0, candidates.count)
     var isCutShort = false
-    if try drift(prefix: passing) <= limit {
+    if isContent(try drifts(prefix: passing)) {
       // Drift falls with every candidate but for noise, so that halving finds where it is low enough.
       while passing - failing > max(1, candidates.count / 64) {
         advance()
@@ -66,7 +70,7 @@ struct PrecisionSearch {
           break
         }
         let middle = (failing + passing) / 2
-        if try drift(prefix: middle) <= limit { passing = middle } else { failing = middle }
+        if isContent(try drifts(prefix: middle)) { passing = middle } else { failing = middle }
       }
     }
     let widened = Array(candidates.prefix(passing))
@@ -74,15 +78,17 @@ struct PrecisionSearch {
       graph: try reading.widening(widened, in: network.quantized), widened: widened, isCutShort: isCutShort)
   }
 
-  /// Mean drift on the sample with the first candidates read as 16 bits.
-  private mutating func drift(prefix: Int) throws -> Double {
+  /// Mean drift on the sample, at each size, with the first candidates read as 16 bits.
+  private mutating func drifts(prefix: Int) throws -> [Double] {
     if let known = drifts[prefix] { return known }
     let graph = try reading.widening(candidates.prefix(prefix), in: network.quantized)
-    let (figures, _) = try verifier.compare(
-      network.float, try Executable(graph, threads: job.threads), on: files, known: network.referenceOutputs,
-      usesLabels: false, progress: SilentProgress())
-    let drift = figures.drift.mean ?? 2
-    drifts[prefix] = drift
-    return drift
+    let int8 = try Executable(graph, threads: job.threads)
+    let result = try network.sizes.map { size in
+      let (figures, _) = try Verifier(job: verifyingJob, resolution: size.resolution).compare(
+        network.float, int8, on: files, known: size.referenceOutputs, usesLabels: false, progress: SilentProgress())
+      return figures.drift.mean ?? 2
+    }
+    drifts[prefix] = result
+    return result
   }
 }

@@ -17,7 +17,10 @@ final class ReferenceOutputs: Sendable {
   }
 
   private let state = Mutex(State())
-  private static let byteLimit = 64 << 20
+  private let byteLimit: Int
+
+  /// - Parameter sizes: of images, with a store each, that share the memory.
+  init(sizes: Int = 1) { byteLimit = (64 << 20) / max(1, sizes) }
 
   /// By the image's path.
   subscript(path: String) -> Entry? { state.withLock { $0.entries[path] } }
@@ -25,7 +28,7 @@ final class ReferenceOutputs: Sendable {
   /// Keeps an entry, if there is room.
   func keep(_ entry: Entry, path: String) {
     state.withLock { state in
-      guard state.entries[path] == nil, state.byteCount + entry.byteCount <= Self.byteLimit else { return }
+      guard state.entries[path] == nil, state.byteCount + entry.byteCount <= byteLimit else { return }
       state.entries[path] = entry
       state.byteCount += entry.byteCount
     }

@@ -9,8 +9,8 @@ public struct Verification {
   public var reference: String
   public var images: String
   public var job: ImageJob
-  /// Override what the package was converted for.
-  public var size: Int?
+  /// Override what the package was converted for; without sizes all that it was converted for are looked at.
+  public var sizes: [ImageSize] = []
   public var crop: CropProtocol?
   public var model = ModelFile.Options()
 
@@ -30,26 +30,46 @@ public struct Verification {
     }
     let (int8, float) = try clock.stage("read") { try openBoth() }
     guard let info = int8.package?.info else { throw PipelineError.wrongKind("\(package): not a package") }
-    let evaluation = try EvaluationProtocol(
-      crop: crop ?? (info.crop == .rect ? .rect : .square), size: size ?? info.imageSize)
-    try float.checkSize(evaluation.size)
+    let resolutions = try resolutions(of: int8)
+    for resolution in resolutions { try float.checkSize(resolution.evaluation.size) }
     let usesLabels = !ImageSelection.labels(of: folder, classCount: info.classCount, progress: progress).isEmpty
-    let (figures, skipped) = try clock.stage("verify", total: folder.files.count) {
-      try Verifier(job: job, evaluation: evaluation).compare(
-        FloatNetwork(float.graph, threads: job.threads), try int8.executable(threads: job.threads), on: folder.files,
-        known: ReferenceOutputs(),
-        usesLabels: usesLabels,
-        progress: progress)
+    let measurements = try clock.stage("verify", total: folder.files.count * resolutions.count) {
+      let network = FloatNetwork(float.graph, threads: job.threads)
+      let executable = try int8.executable(threads: job.threads)
+      return try resolutions.map { resolution in
+        let (figures, skipped) = try Verifier(job: job, resolution: resolution).compare(
+          network, executable, on: folder.files, known: ReferenceOutputs(sizes: resolutions.count),
+          usesLabels: usesLabels, progress: progress)
+        return SizeMeasurement(resolution: resolution, figures: figures, skipped: skipped)
+      }
     }
-    guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images) }
-    return FidelityReport(
-      figures: figures, gates: gates,
-      package: .init(path: package, bytes: int8.byteCount, sha256: try int8.sha256()),
+    guard let first = resolutions.first, measurements.allSatisfy({ $0.figures.images > 0 }) else {
+      throw PipelineError.noUsableImages(folder: images)
+    }
+    var report = FidelityReport(
+      measurements, gates: gates, verified: folder.files,
       reference: .init(
         path: reference, sha256: try float.sha256(), format: float.format, architecture: float.architecture),
-      settings: ["size": .int(evaluation.size), "crop": .string(evaluation.crop.rawValue)],
-      seconds: clock.seconds, peakResidentBytes: ProcessStatistics.peakResidentBytes,
-      skippedImages: skipped.skippedImages(of: folder.files))
+      settings: ["size": .int(first.evaluation.size), "crop": .string(first.evaluation.crop.rawValue)])
+    report.package = .init(path: package, bytes: int8.byteCount, sha256: try int8.sha256())
+    report.notes = resolutions.compactMap(int8.remark)
+    report.seconds = clock.seconds
+    report.peakResidentBytes = ProcessStatistics.peakResidentBytes
+    return report
+  }
+
+  /// Those that were asked for, or else those of the package, with the package's exponent for each unless another was asked
+  /// for.
+  private func resolutions(of int8: ModelFile) throws -> [Resolution] {
+    guard let info = int8.package?.info else { return [] }
+    let asked = sizes.isEmpty ? info.sizes.map { ImageSize(side: $0.imageSize) } : sizes
+    return try asked.map { size in
+      var served = int8
+      try served.serve(size: size.side, poolingExponent: size.poolingExponent ?? model.poolingExponent)
+      return Resolution(
+        try EvaluationProtocol(crop: crop ?? info.cropProtocol, size: size.side),
+        poolingExponent: served.graph.poolingExponent)
+    }
   }
 
   private func openBoth() throws -> (package: ModelFile, reference: ModelFile) {

@@ -8,29 +8,32 @@ import Tensors
 /// Runs a reference and a quantised network over the same images and compares what they say.
 public struct Verifier: Sendable {
   public var job: ImageJob
-  public var evaluation: EvaluationProtocol
+  /// At which both look at the images.
+  public var resolution: Resolution
 
-  public init(job: ImageJob, evaluation: EvaluationProtocol) {
+  public init(job: ImageJob, resolution: Resolution) {
     self.job = job
-    self.evaluation = evaluation
+    self.resolution = resolution
   }
 
   /// A pair of sessions and the comparisons of one thread.
   private final class Worker {
     private let network: FloatNetwork
+    private let poolingExponent: Double?
     private var session: Session?
     let quantized: Session
     var accumulator = FidelityAccumulator()
 
-    init(_ network: FloatNetwork, _ quantized: Executable) {
+    init(_ network: FloatNetwork, _ quantized: Executable, poolingExponent: Double?) {
       self.network = network
+      self.poolingExponent = poolingExponent
       self.quantized = Session(quantized)
     }
 
     /// Of the reference, which is only made ready for images of which it is not known what it says.
     func reference() throws -> Session {
       if let session { return session }
-      let made = Session(try network.executable())
+      let made = Session(try network.executable().pooling(by: poolingExponent))
       session = made
       return made
     }
@@ -54,7 +57,9 @@ public struct Verifier: Sendable {
     _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
     usesLabels: Bool, progress: any ProgressObserver
   ) throws -> (comparisons: FidelityAccumulator, skipped: BrokenImages) {
-    let workers = WorkerLocal { Worker(reference, quantized) }
+    let exponent = resolution.poolingExponent
+    let pooled = try quantized.pooling(by: exponent)
+    let workers = WorkerLocal { Worker(reference, pooled, poolingExponent: exponent) }
     let skipped = try job.run(files, progress: progress) { _, file, workerIndex in
       let worker = workers[workerIndex]
       let entry = try known[file.path] ?? referenceEntry(file, worker.reference())
@@ -72,7 +77,7 @@ public struct Verifier: Sendable {
   }
 
   private func referenceEntry(_ file: ImageFolder.File, _ session: Session) throws -> ReferenceOutputs.Entry {
-    let pixels = try evaluation.apply(to: try LoadedImage(file).pixels)
+    let pixels = try resolution.evaluation.apply(to: try LoadedImage(file).pixels)
     return ReferenceOutputs.Entry(pixels: pixels, outputs: try session.outputs(for: pixels))
   }
 }
@@ -87,6 +92,14 @@ public struct ImageOutputs: Sendable {
   init(_ outputs: [String: Tensor]) {
     embedding = outputs[GraphOutput.normalizedEmbedding]?.elements(as: Float.self) ?? []
     logits = outputs[GraphOutput.logits]?.elements(as: Float.self) ?? []
+  }
+}
+
+extension Executable {
+  /// The same network, pooling by another exponent if one is given.
+  func pooling(by exponent: Double?) throws(GraphError) -> Executable {
+    guard let exponent else { return self }
+    return try pooling(by: exponent)
   }
 }
 

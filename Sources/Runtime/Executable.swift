@@ -47,6 +47,26 @@ public final class Executable: Sendable {
   /// The operator of one of `nodes`.
   func prepared(_ index: Int) -> any PreparedOperator { prepared[index - nodes.lowerBound] }
 
+  private init(_ graph: Graph, nodes: Range<Int>, kernels: KernelSet, prepared: [any PreparedOperator]) {
+    self.graph = graph
+    self.nodes = nodes
+    self.kernels = kernels
+    self.prepared = prepared
+  }
+
+  /// The same network with another exponent of the head's GeM pooling, sharing all that was made ready.
+  ///
+  /// - Throws: `GraphError.attribute` where the exponent is not positive; `.structure` where nothing pools by GeM.
+  public func pooling(by exponent: Double) throws(GraphError) -> Executable {
+    guard graph.poolingExponent != exponent else { return self }
+    var (graph, prepared) = (graph, prepared)
+    let index = try graph.setPoolingExponent(exponent)
+    let node = graph.nodes[index]
+    guard nodes.contains(index) else { return Executable(graph, nodes: nodes, kernels: kernels, prepared: prepared) }
+    prepared[index - nodes.lowerBound] = try Self.prepare(node, in: graph, kernels, node.constants)
+    return Executable(graph, nodes: nodes, kernels: kernels, prepared: prepared)
+  }
+
   /// Whether the input is pixels (uint8) rather than normalised float.
   public var takesPixels: Bool { graph.format(of: graph.input) != .float32 }
 

@@ -12,7 +12,7 @@ import Testing
 
   @Test(arguments: GateName.allCases)
   func aValueEqualToItsLimitPasses(_ gate: GateName) {
-    let isMinimum = gate == .top1Agreement
+    let isMinimum = [.top1Agreement, .clearAgreement].contains(gate)
     for limit in [0.01, 0.05, 95, 1] {
       #expect(GateResult(gate, value: limit, limit: limit).passed)
       #expect(GateResult(gate, value: limit.nextUp, limit: limit).passed == isMinimum)
@@ -33,6 +33,7 @@ import Testing
     #expect(throws: FidelityError.self) { try Gates(maxMeanDrift: limit) }
     #expect(throws: FidelityError.self) { try Gates(maxDrift: limit) }
     #expect(throws: FidelityError.self) { try Gates(minAgreement: limit) }
+    #expect(throws: FidelityError.self) { try Gates(minClearAgreement: limit) }
     #expect(throws: FidelityError.self) { try Gates(maxTop1Drop: limit) }
   }
 

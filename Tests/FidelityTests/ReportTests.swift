@@ -83,7 +83,7 @@ import Testing
       if let object = value as? [String: Any] {
         let added = [
           "interval", "mean_interval", "top1_interval", "std", "verdict", "needed_images", "top1_changes",
-          "top1_drop_interval",
+          "top1_drop_interval", "clear_agreement",
         ]
         return object.filter { !added.contains($0.key) }.mapValues(stripped)
       }

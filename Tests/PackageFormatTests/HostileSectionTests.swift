@@ -132,7 +132,13 @@ import Testing
     let small = try ToyPackages.small()
     var changes: [@Sendable (inout Package) -> Void] = [
       { $0.info.imageSize = 0 }, { $0.info.imageSize = 1 << 40 }, { $0.info.classCount = -1 },
-      { $0.info.classCount = 3 }, { $0.info.poolingExponent = .nan }, { $0.labels = ["one"] },
+      { $0.info.classCount = 3 }, { $0.info.furtherSizes = [.init(imageSize: 224, poolingExponent: 3)] },
+      { $0.info.furtherSizes = [.init(imageSize: 0, poolingExponent: 3)] },
+      { $0.info.furtherSizes = [.init(imageSize: 500, poolingExponent: .nan)] },
+      { $0.info.furtherSizes = [500, 400].map { .init(imageSize: $0, poolingExponent: 3) } },
+      { $0.info.furtherSizes = [500, 500].map { .init(imageSize: $0, poolingExponent: 3) } },
+      { $0.info.furtherSizes = (500...564).map { .init(imageSize: $0, poolingExponent: 3) } },
+      { $0.info.poolingExponent = .nan }, { $0.labels = ["one"] },
       { $0.graph.preprocessing.std[1] = 0 }, { $0.graph.preprocessing.mean[1] = .nan },
       { $0.graph.outputs[0].name = "two words" }, { $0.graph.nodes[0].constants["é"] = Tensor([1] as [Float]) },
       { $0.graph.nodes[1].op = ToyOperator(attributes: ["": .int(1)]) },

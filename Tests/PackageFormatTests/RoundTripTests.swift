@@ -66,6 +66,26 @@ import Testing
     #expect(try PackageReader(PackageWriter.encode(other)).contentHash != hash)
   }
 
+  /// A package for one size is what it was before there could be several; one for more is refused by readers that would not
+  /// use the exponents.
+  @Test func furtherSizesAreACriticalSectionOfVersion1_3() throws {
+    var package = try ToyPackages.small()
+    let one = try PackageReader(PackageWriter.encode(package))
+    #expect(one.minorVersion == 0 && one.info.furtherSizes.isEmpty)
+    package.info.furtherSizes = [
+      .init(imageSize: 500, poolingExponent: 1.7), .init(imageSize: 800, poolingExponent: .infinity),
+    ]
+    let bytes = try PackageWriter.encode(package)
+    let several = try PackageReader(bytes)
+    #expect(several.minorVersion == 3)
+    #expect(several.info == package.info)
+    #expect(several.contentHash != one.contentHash)
+    let section = try #require(several.sections.first { $0.kind == .sizes })
+    #expect(section.isCritical && section.kind.rawValue == 5 && section.rawLength == 28)
+    #expect(several.info.serves(size: 224) && several.info.serves(size: 800) && !several.info.serves(size: 600))
+    #expect(try PackageWriter.encode(several.readAll()) == bytes)
+  }
+
   @Test func equalTensorsAreStoredOnce() throws {
     var package = try ToyPackages.small()
     let bytes = (0..<8 as Range<UInt8>).map { $0 }

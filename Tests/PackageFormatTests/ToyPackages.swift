@@ -92,11 +92,16 @@ enum ToyPackages {
       graph.outputs.append(GraphOutput(name: name, value: value))
     }
     let classCount = Int.random(in: 0...5, using: &random)
+    let furtherSizes = (0..<Int.random(in: 0...3, using: &random)).map { index in
+      PackageInfo.Size(
+        imageSize: 701 + 100 * index, poolingExponent: Bool.random(using: &random) ? .infinity : 0.1 + Double(index))
+    }
     return Package(
       graph: graph,
       info: PackageInfo(
         imageSize: Int.random(in: 1...700, using: &random), crop: Bool.random(using: &random) ? .square : .rect,
-        classCount: classCount, embeddingDimension: 7, poolingExponent: Bool.random(using: &random) ? .infinity : 1.7),
+        classCount: classCount, embeddingDimension: 7, poolingExponent: Bool.random(using: &random) ? .infinity : 1.7,
+        furtherSizes: furtherSizes),
       labels: Bool.random(using: &random) ? (0..<classCount).map { "\($0) \(names[$0])" } : [],
       metadata: Bool.random(using: &random) ? "" : String(repeating: #"{"gate": 0.01, "名": "é"}"#, count: 40))
   }

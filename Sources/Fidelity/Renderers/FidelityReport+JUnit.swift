@@ -1,6 +1,8 @@
 extension FidelityReport {
-  /// The report as JUnit XML: one test case for each gate, so that a CI service lists them as tests.
+  /// The report as JUnit XML: one test case for each gate, so that a CI service lists them as tests. Where there are several
+  /// sizes, each has a class of its own.
   public func junit() -> String {
+    let gates = allGates
     let failures = gates.count { !$0.passed }
     let counts = "tests=\"\(gates.count)\" failures=\"\(failures)\" errors=\"0\" skipped=\"0\""
     let time = fixed(seconds.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value }, decimals: 3)
@@ -12,13 +14,14 @@ extension FidelityReport {
     ]
     lines += properties.map { "      <property name=\"\(escapedForXML($0))\" value=\"\(escapedForXML($1))\"/>" }
     lines.append("    </properties>")
-    lines += gates.flatMap(testCase)
+    lines += parts.flatMap { part in part.gates.flatMap { testCase($0, of: part) } }
     lines += ["  </testsuite>", "</testsuites>"]
     return lines.map { "\($0)\n" }.joined()
   }
 
-  private func testCase(_ gate: GateResult) -> [String] {
-    let attributes = "classname=\"quern.fidelity\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
+  private func testCase(_ gate: GateResult, of part: ReportPart) -> [String] {
+    let place = part.size.map { ".\($0.size)px" } ?? ""
+    let attributes = "classname=\"quern.fidelity\(place)\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
     let confidence =
       gate.confidenceSentence.map { ["      <system-out>\(escapedForXML($0))</system-out>"] } ?? []
     guard !gate.passed else {
@@ -26,8 +29,8 @@ extension FidelityReport {
         ? ["    <testcase \(attributes)/>"]
         : ["    <testcase \(attributes)>"] + confidence + ["    </testcase>"]
     }
-    let isAboutDrift = ![.top1Agreement, .top1Drop].contains(gate.name)
-    let details = isAboutDrift ? figures.worstImages.map { escapedForXML($0.line) }.joined(separator: "\n") : ""
+    let isAboutDrift = ![.top1Agreement, .clearAgreement, .top1Drop].contains(gate.name)
+    let details = isAboutDrift ? part.figures.worstImages.map { escapedForXML($0.line) }.joined(separator: "\n") : ""
     return [
       "    <testcase \(attributes)>",
       "      <failure message=\"\(escapedForXML(gate.failure))\" type=\"gate\">\(details)</failure>",
@@ -36,8 +39,18 @@ extension FidelityReport {
 
   private var properties: [(String, String)] {
     var properties = [("images", "\(figures.images)")]
-    let inconclusive = gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
+    if let clear = figures.clearAgreement {
+      properties += [
+        ("coin_tosses", "\(clear.coinTosses)"), ("clear_agreement", clear.top1.map { "\($0)" } ?? ""),
+      ]
+    }
+    let inconclusive = parts.flatMap { part in
+      part.gates.filter { $0.verdict == .inconclusive }.map { gate in
+        gate.name.rawValue + (part.size.map { ".\($0.size)px" } ?? "")
+      }
+    }
     if !inconclusive.isEmpty { properties.append(("inconclusive", inconclusive.joined(separator: " "))) }
+    properties += notes.map { ("note", $0) }
     if let package {
       properties += [("package.path", package.path), ("package.sha256", package.sha256)]
     }

@@ -2,20 +2,21 @@ extension FidelityReport {
   /// The report in GitHub's Markdown, short enough for the summary of a CI step.
   public func markdown() -> String {
     var blocks = ["### \(passed ? "✅" : "❌") \(verdict.word): \(verdict.detail)"]
-    blocks.append(
-      table(
-        ["gate", "value", "limit", "result", "95 % interval"],
-        gates.map { gate in
-          let result = (gate.passed ? "pass" : "**fail**") + (gate.doubt.isEmpty ? "" : ", \(escaped(gate.doubt))")
-          return [gate.name.title, gate.shownValue, escaped(gate.shownLimit), result, gate.shownInterval]
-        }))
-    blocks.append(table(["figure", "value"], figureRows))
-    if !passed, !figures.worstImages.isEmpty {
+    for part in parts {
+      if let size = part.size { blocks.append("#### \(part.passed ? "✅" : "❌") \(escaped(size.description))") }
+      blocks.append(gateTable(part.gates))
+      let figures = part.figures
       blocks.append(
-        table(
-          ["worst images", "drift", "remark"],
-          figures.worstImages.map { [escaped($0.name), shownDrift($0.drift), escaped($0.defect ?? "")] }))
+        table(["figure", "value"], figureRows(figures) + (part.size == nil ? provenanceRows : [])))
+      if !part.passed, !figures.worstImages.isEmpty {
+        blocks.append(
+          table(
+            ["worst images", "drift", "remark"],
+            figures.worstImages.map { [escaped($0.name), shownDrift($0.drift), escaped($0.defect ?? "")] }))
+      }
     }
+    if !sizes.isEmpty { blocks.append(table(["file", "value"], provenanceRows)) }
+    blocks += notes.map { "> \(escaped($0))" }
     if !skippedImages.isEmpty {
       let rest = skippedImages.count > 10 ? [["… and \(skippedImages.count - 10) more", ""]] : []
       blocks.append(
@@ -26,10 +27,19 @@ extension FidelityReport {
     return blocks.joined(separator: "\n\n") + "\n"
   }
 
-  private var figureRows: [[String]] {
+  private func gateTable(_ gates: [GateResult]) -> String {
+    table(
+      ["gate", "value", "limit", "result", "95 % interval"],
+      gates.map { gate in
+        let result = (gate.passed ? "pass" : "**fail**") + (gate.doubt.isEmpty ? "" : ", \(escaped(gate.doubt))")
+        return [gate.name.title, gate.shownValue, escaped(gate.shownLimit), result, gate.shownInterval]
+      })
+  }
+
+  private func figureRows(_ figures: FidelityFigures) -> [[String]] {
     let drift = figures.drift
     var rows = [
-      ["images", imageCounts],
+      ["images", imageCounts(figures)],
       ["drift: mean", shownDrift(drift.mean)],
       [
         "drift: p50 / p95 / p99 / max",
@@ -39,7 +49,15 @@ extension FidelityReport {
     let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
     for (title, value) in percentages where value.top1 != nil {
       rows.append(["\(title): top-1 / top-5", "\(shownPercent(value.top1)) / \(shownPercent(value.top5))"])
+      if title == "agreement", let clear = figures.clearAgreement {
+        rows.append(["agreement off coin tosses: top-1", "\(shownPercent(clear.top1)) \(clear.remark)"])
+      }
     }
+    return rows
+  }
+
+  private var provenanceRows: [[String]] {
+    var rows: [[String]] = []
     if let package {
       rows.append(["package", "\(escaped(package.path)), \(shownBytes(package.bytes))"])
       rows.append(["package sha256", escaped(package.sha256)])

@@ -5,13 +5,17 @@ extension FidelityReport {
   public func text(colored: Bool = false) -> String {
     let paint = Paint(enabled: colored)
     var lines = [paint.verdict(passed, verdict.word) + "  " + verdict.detail, ""]
-    lines += gateLines(paint) + [""]
-    lines += aligned(figureRows) + [""]
+    for part in parts {
+      if let size = part.size { lines += ["at \(size.description)", ""] }
+      lines += gateLines(part.gates, paint) + [""]
+      lines += aligned(figureRows(part)) + [""]
+    }
+    if !notes.isEmpty { lines += notes.map { "note: \(printable($0))" } + [""] }
     lines += aligned(provenanceRows)
     return lines.map { "\($0)\n" }.joined()
   }
 
-  private func gateLines(_ paint: Paint) -> [String] {
+  private func gateLines(_ gates: [GateResult], _ paint: Paint) -> [String] {
     let title = gates.map(\.name.title.count).max() ?? 0
     let value = gates.map(\.shownValue.count).max() ?? 0
     let limit = gates.map(\.shownLimit.count).max() ?? 0
@@ -30,10 +34,11 @@ extension FidelityReport {
     }
   }
 
-  private var figureRows: [(String, String)] {
+  private func figureRows(_ part: ReportPart) -> [(String, String)] {
+    let figures = part.figures
     let drift = figures.drift
     var rows = [
-      ("images", imageCounts),
+      ("images", imageCounts(figures)),
       (
         "drift",
         "mean \(shownDrift(drift.mean))  p50 \(shownDrift(drift.p50))  p95 \(shownDrift(drift.p95))  "
@@ -43,18 +48,25 @@ extension FidelityReport {
     let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
     for (title, value) in percentages where value.top1 != nil {
       rows.append((title, "top-1 \(shownPercent(value.top1))  top-5 \(shownPercent(value.top5))"))
+      if title == "agreement", let clear = figures.clearAgreement {
+        rows.append(("clear", "top-1 \(shownPercent(clear.top1))  \(clear.remark)"))
+      }
     }
-    if gates.contains(where: { $0.interval != nil }) {
+    if part.gates.contains(where: { $0.interval != nil }) {
       rows.append(("intervals", "behind the gates, with 95 % confidence"))
     }
-    rows += figures.worstImages.prefix(passed ? 3 : 10).map { ("worst", $0.line) }
-    rows += skippedImages.prefix(10).map { ("skipped", "\(printable($0.name))  (\(printable($0.reason)))") }
+    rows += figures.worstImages.prefix(part.passed ? 3 : 10).map { ("worst", $0.line) }
+    return part.size == nil ? rows + skippedRows : rows
+  }
+
+  private var skippedRows: [(String, String)] {
+    var rows = skippedImages.prefix(10).map { ("skipped", "\(printable($0.name))  (\(printable($0.reason)))") }
     if skippedImages.count > 10 { rows.append(("skipped", "and \(skippedImages.count - 10) more")) }
     return rows
   }
 
   private var provenanceRows: [(String, String)] {
-    var rows: [(String, String)] = []
+    var rows: [(String, String)] = sizes.isEmpty ? [] : skippedRows
     if let package {
       rows.append(("package", "\(printable(package.path))  \(shownBytes(package.bytes))"))
       rows.append(("", "sha256 \(printable(package.sha256))"))

@@ -1,19 +1,41 @@
 /// What the renderings for people have in common: words, numbers, and names that cannot harm a terminal.
 
+/// What a report says of one size.
+struct ReportPart {
+  /// nil where there is one size.
+  let size: SizeFidelity?
+  let figures: FidelityFigures
+  let gates: [GateResult]
+  let passed: Bool
+}
+
 extension FidelityReport {
-  /// Such as "PASS" and "4 of 4 gates", or "FAIL" and "1 of 4 gates failed".
+  /// A part for each size, the first first; at least one.
+  var parts: [ReportPart] {
+    sizes.isEmpty
+      ? [ReportPart(size: nil, figures: figures, gates: gates, passed: passed)]
+      : sizes.map { ReportPart(size: $0, figures: $0.figures, gates: $0.gates, passed: $0.passed) }
+  }
+
+  /// Of all sizes.
+  var allGates: [GateResult] { parts.flatMap(\.gates) }
+
+  /// Such as "PASS" and "4 of 4 gates", or "FAIL" and "1 of 8 gates failed, at 500 px".
   var verdict: (word: String, detail: String) {
     guard figures.images > 0 else { return ("FAIL", "no image was compared") }
+    let gates = allGates
     let failed = gates.count { !$0.passed }
     let inconclusive = gates.count { $0.verdict == .inconclusive }
     let remark = inconclusive == 0 ? "" : ", \(inconclusive) inconclusive"
+    let failingSizes = parts.compactMap { $0.passed ? nil : $0.size?.title }
+    let place = failingSizes.isEmpty ? "" : ", at \(failingSizes.joined(separator: " and "))"
     return passed
       ? ("PASS", "\(gates.count) of \(gates.count) gates\(remark)")
-      : ("FAIL", "\(failed) of \(gates.count) gates failed\(remark)")
+      : ("FAIL", "\(failed) of \(gates.count) gates failed\(place)\(remark)")
   }
 
   /// Such as "300 compared, 300 labelled, 2 skipped".
-  var imageCounts: String {
+  func imageCounts(_ figures: FidelityFigures) -> String {
     var counts = ["\(figures.images) compared"]
     if figures.labelledImages > 0 { counts.append("\(figures.labelledImages) labelled") }
     if !skippedImages.isEmpty { counts.append("\(skippedImages.count) skipped") }
@@ -27,22 +49,32 @@ extension GateName {
     case .meanDrift: "mean drift"
     case .maxDrift: "max drift"
     case .top1Agreement: "top-1 agreement"
+    case .clearAgreement: "clear agreement"
     case .top1Drop: "top-1 drop"
     case .nonFiniteImages: "non-finite images"
+    }
+  }
+
+  /// Which of the images a figure is of.
+  fileprivate var countedImages: String {
+    switch self {
+    case .top1Drop: "labelled images"
+    case .clearAgreement: "images that are no coin toss"
+    case .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages: "images"
     }
   }
 
   fileprivate var decimals: Int {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
-    case .top1Agreement, .top1Drop: percentDecimals
+    case .top1Agreement, .clearAgreement, .top1Drop: percentDecimals
     case .nonFiniteImages: 0
     }
   }
 
   fileprivate var unit: String {
     switch self {
-    case .top1Agreement: " %"
+    case .top1Agreement, .clearAgreement: " %"
     case .top1Drop: " pp"
     case .meanDrift, .maxDrift, .nonFiniteImages: ""
     }
@@ -74,7 +106,7 @@ extension GateResult {
   var doubt: String {
     guard verdict == .inconclusive else { return "" }
     return "inconclusive: "
-      + (neededImages.map { "needs n >= \($0) \(name == .top1Drop ? "labelled images" : "images")" }
+      + (neededImages.map { "needs n >= \($0) \(name.countedImages)" }
         ?? "too close to the limit for any number of images")
   }
 
@@ -88,8 +120,22 @@ extension GateResult {
   /// What is wrong, in a sentence.
   var failure: String {
     value == nil
-      ? "\(name.title) has no value: no image was compared"
+      ? "\(name.title) has no value: "
+        + (name == .clearAgreement ? "every image is a coin toss" : "no image was compared")
       : "\(name.title) is \(shownValue), must be \(shownLimit)"
+  }
+}
+
+extension ClearAgreement {
+  /// Such as "of 1204 images, 98.90 to 99.80 %; 46 coin tosses".
+  var remark: String {
+    var parts = ["of \(images) images"]
+    if let top1Interval {
+      parts.append(
+        "\(fixed(top1Interval.low, decimals: percentDecimals)) to "
+          + "\(fixed(top1Interval.high, decimals: percentDecimals)) %")
+    }
+    return parts.joined(separator: ", ") + "; \(coinTosses) coin \(coinTosses == 1 ? "toss" : "tosses")"
   }
 }
 

@@ -47,13 +47,14 @@ public struct Analyzer {
       options, progress: progress, clock: clock, calibrationParts: Self.calibrationParts
     ).run(folder)
     let images = network.images
+    let size = network.firstSize
     let quality = try clock.stage("compare ranges") { try calibrationQuality(network) }
 
     let int8 = try Executable(network.quantized, threads: options.threads)
     let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
     let (comparisons, _) = try clock.stage("verify", total: images.verification.count) {
-      try Verifier(job: job, evaluation: options.evaluation).comparisons(
-        network.float, int8, on: images.verification, known: network.referenceOutputs, usesLabels: images.hasLabels,
+      try Verifier(job: job, resolution: size.resolution).comparisons(
+        network.float, int8, on: images.verification, known: size.referenceOutputs, usesLabels: images.hasLabels,
         progress: progress)
     }
     let figures = comparisons.figures()
@@ -76,7 +77,7 @@ public struct Analyzer {
       calibration: quality.figures, layers: layers, layerImages: pixels.count, isolatedImages: isolated.count,
       warnings: warnings)
     analysis.tensors = try clock.stage("compress") { try tensors(network.quantized) }
-    analysis.pictures = try pictures(figures.worstImages, images.verification, network.referenceOutputs)
+    analysis.pictures = try pictures(figures.worstImages, images.verification, size.referenceOutputs)
     return analysis
   }
 

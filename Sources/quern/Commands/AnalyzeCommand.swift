@@ -62,6 +62,7 @@ struct AnalyzeCommand: ParsableCommand {
       gates: try Gates(maxMeanDrift: maxMeanDrift, minAgreement: minAgreement), threads: common.threadCount)
     conversion.apply(to: &options)
     options.model = model.options
+    options.poolingExponent = evaluation.size?.poolingExponent
     // What cannot be created fails before any work is done.
     let files = try output.map { (file: try AtomicFile(path: $0), format: try AnalysisFormat(path: $0)) }
     let analysis = try Analyzer(options, isolatedLayers: isolatedLayers, progress: common.progress).run()

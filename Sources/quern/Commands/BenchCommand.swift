@@ -44,8 +44,7 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let clock = ContinuousClock()
     let start = clock.now
-    let opened = try ModelFile.open(model, options: network.options)
-    let evaluation = try evaluation.evaluation(for: opened)
+    let (opened, evaluation) = try evaluation.open(model, network, progress: SilentProgress())
     let kernels = KernelSet(features: scalar ? [] : .current)
     let executable = try opened.executable(kernels: kernels, threads: common.threadCount)
     let loading = clock.now - start

@@ -36,9 +36,9 @@ struct ClassifyCommand: ParsableCommand {
   }
 
   func run() throws {
-    let opened = try ModelFile.open(model, options: network.options)
+    let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
     let embedder = try Embedder(
-      model: opened, evaluation: try evaluation.evaluation(for: opened), job: ImageJob(threads: common.threadCount))
+      model: opened, evaluation: evaluation, job: ImageJob(threads: common.threadCount))
     let result = try embedder.run(try ImageList(images).files, progress: common.progress)
     guard result.classes > 0 else {
       throw PipelineError.wrongKind("\(model): this network has no classifier; use 'quern embed' for its embeddings")

@@ -16,7 +16,11 @@ struct ConvertCommand: ParsableCommand {
       kept or broken by the value measured; where the value's 95 % confidence interval straddles the tolerance, the report \
       calls it inconclusive and says how many images would decide.
 
-      Example:
+      A package can serve several sizes. Calibration passes then take turns at them, so that its ranges and weights suit \
+      all; it is verified at each, and passes only if it keeps its tolerances at every size.
+
+      Examples:
+        quern convert model.pth --calibration photos/ --size 224 --size 500:4 -o m.quern
         quern convert model.pth --calibration photos/ --size 224 -o model.quern --report fidelity.md
       """)
 
@@ -27,7 +31,7 @@ struct ConvertCommand: ParsableCommand {
   var output: String
 
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
-  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
   @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
@@ -35,9 +39,11 @@ struct ConvertCommand: ParsableCommand {
   func run() throws {
     var options = ConversionOptions(
       checkpoint: checkpoint, output: output, calibrationFolder: conversion.calibration,
-      evaluation: try evaluation.evaluation(), gates: try gates.gates, threads: common.threadCount)
+      evaluation: try images.evaluation, gates: try gates.gates, threads: common.threadCount)
     conversion.apply(to: &options)
     options.model = model.options
+    options.poolingExponent = images.sizes.first?.poolingExponent
+    options.furtherSizes = Array(images.sizes.dropFirst())
     let outcome = try Converter(options, progress: common.progress).run()
     try gates.write(outcome.report)
     if common.json {
@@ -50,9 +56,14 @@ struct ConvertCommand: ParsableCommand {
 
   /// By how much the best network that was found misses each gate that it does not keep.
   private static func missed(_ outcome: ConversionOutcome) -> String {
-    outcome.report.gates.filter { !$0.passed }.map { gate in
-      let distance = gate.value.map { String(format: "%.3g", abs($0 - gate.limit)) } ?? "what cannot be told"
-      return "Missed     \(gate.name.rawValue) by \(distance)\n"
+    let sizes = outcome.report.sizes
+    let results: [(place: String, gates: [GateResult])] =
+      sizes.isEmpty ? [("", outcome.report.gates)] : sizes.map { (" at \($0.size) px", $0.gates) }
+    return results.flatMap { place, gates in
+      gates.filter { !$0.passed }.map { gate in
+        let distance = gate.value.map { String(format: "%.3g", abs($0 - gate.limit)) } ?? "what cannot be told"
+        return "Missed     \(gate.name.rawValue)\(place) by \(distance)\n"
+      }
     }.joined()
   }
 

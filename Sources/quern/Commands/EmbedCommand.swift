@@ -33,9 +33,9 @@ struct EmbedCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
-    let opened = try ModelFile.open(model, options: network.options)
+    let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
     let embedder = try Embedder(
-      model: opened, evaluation: try evaluation.evaluation(for: opened),
+      model: opened, evaluation: evaluation,
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
     let result = try embedder.run(try ImageList(images).files, progress: common.progress)
     try result.write(to: output)

@@ -36,10 +36,10 @@ struct ExportCommand: ParsableCommand {
     if !float && !isPackage {
       throw PipelineError.option("\(model) is not a package; with --float its float graph can be exported")
     }
-    let opened = try ModelFile.open(model, options: network.options)
-    let side = try evaluation.evaluation(for: opened).size
+    let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
     try ONNXExporter.write(
-      try opened.loadedGraph(threads: common.threadCount), side: side, producerVersion: Quern.version, to: output)
+      try opened.loadedGraph(threads: common.threadCount), side: evaluation.size, producerVersion: Quern.version,
+      to: output)
     if !common.quiet { Terminal.note("\(opened.graph.nodes.count) nodes written to \(output)") }
   }
 }

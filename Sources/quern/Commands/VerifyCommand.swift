@@ -9,8 +9,8 @@ struct VerifyCommand: ParsableCommand {
     abstract: "Hold a package against the checkpoint it was made from.",
     discussion: """
       Runs the checkpoint in float and the package in int8 over the same images and reports how far the embeddings drift \
-      and how often the top classes agree. Size, crop and GeM exponent are those the package was converted for, unless \
-      given.
+      and how often the top classes agree. Sizes, crop and GeM exponents are those the package was converted for, unless \
+      given; where they are others, the report says that the package's own figures do not hold for them.
 
       Example:
         quern verify model.quern --reference model.pth --images photos/ --report fidelity.xml
@@ -28,7 +28,7 @@ struct VerifyCommand: ParsableCommand {
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
   var skipBadImages = false
 
-  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Image options") var sizes: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
   @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
@@ -36,8 +36,8 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     let job = ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
     var verification = Verification(package: package, reference: reference, images: images, job: job)
-    verification.size = evaluation.size
-    verification.crop = evaluation.crop
+    verification.sizes = sizes.sizes
+    verification.crop = sizes.crop
     verification.model = model.options
     let report = try verification.run(gates: try gates.gates, progress: common.progress)
     try gates.write(report)

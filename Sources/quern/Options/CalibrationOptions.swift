@@ -14,7 +14,7 @@ struct CalibrationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Random augmentation of calibration images: full (crop, flip, colour, lighting), senet (weaker), torch (crop and "
-        + "flip), AA (AutoAugment), none (as in evaluation, once each).", valueName: "recipe"))
+        + "flip), AA (AutoAugment), none (as in evaluation, once at each size).", valueName: "recipe"))
   var augmentation: AugmentationRecipe = .full
 
   @Option(help: ArgumentHelp("Augmented copies of each calibration image.", valueName: "n"))

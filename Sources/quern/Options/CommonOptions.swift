@@ -25,8 +25,11 @@ struct CommonOptions: ParsableArguments {
 
 /// How images become inputs.
 struct EvaluationOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Side of the images in pixels.", valueName: "pixels"))
-  var size: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Side of the images in pixels, and after a colon the GeM exponent to use, as in 500:4. A package has an exponent for "
+        + "each size that it was converted for.", valueName: "pixels[:p]"))
+  var size: ImageSize?
 
   @Option(
     help: ArgumentHelp(
@@ -35,14 +38,77 @@ struct EvaluationOptions: ParsableArguments {
   var crop: CropProtocol?
 
   mutating func validate() throws {
-    if let size, !(1...8192).contains(size) { throw ValidationError("--size must be from 1 to 8192") }
+    if let size { try size.validate() }
   }
 
-  /// What was asked for; otherwise what a package was converted for; otherwise 224 square.
-  func evaluation(for model: ModelFile? = nil) throws -> EvaluationProtocol {
-    let info = model?.package?.info
+  /// What was asked for; otherwise 224 square.
+  func evaluation() throws -> EvaluationProtocol {
+    try EvaluationProtocol(crop: crop ?? .square, size: size?.side ?? 224)
+  }
+
+  /// Opens a model for images as they were asked for, otherwise as a package was converted for, otherwise of 224 square; GeM
+  /// pools by the exponent that belongs to the size.
+  ///
+  /// - Parameter progress: is told where a package says nothing of such images.
+  func open(
+    _ path: String, _ network: ModelOptions, progress: some ProgressObserver
+  ) throws -> (model: ModelFile, evaluation: EvaluationProtocol) {
+    var model = try ModelFile.open(path, options: network.options)
+    let info = model.package?.info
     let stored: CropProtocol? = info.map { $0.crop == .rect ? .rect : .square }
-    return try EvaluationProtocol(crop: crop ?? stored ?? .square, size: size ?? info?.imageSize ?? 224)
+    let evaluation = try EvaluationProtocol(
+      crop: crop ?? stored ?? .square, size: size?.side ?? info?.imageSize ?? 224)
+    try model.serve(size: evaluation.size, poolingExponent: size?.poolingExponent ?? network.poolingExponent)
+    if let remark = model.remark(on: Resolution(evaluation)) { progress.warn(remark) }
+    return (model, evaluation)
+  }
+}
+
+/// How images become inputs where there may be several sizes.
+struct SizesOptions: ParsableArguments {
+  @Option(
+    name: .customLong("size"),
+    help: ArgumentHelp(
+      "Side of the images in pixels, and after a colon the GeM exponent for this size, as in 500:4. May be given several "
+        + "times; the first is what a package is used at unless told otherwise. (default: 224, or a package's sizes)",
+      valueName: "pixels[:p]"))
+  var sizes: [ImageSize] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "square: short side to 256/224 of the size, then a centre crop; rect: long side to the size, nothing cut off.",
+      valueName: "square|rect"))
+  var crop: CropProtocol?
+
+  mutating func validate() throws {
+    for size in sizes { try size.validate() }
+    let sides = sizes.map(\.side)
+    if let twice = sides.first(where: { side in sides.count { $0 == side } > 1 }) {
+      throw ValidationError("--size \(twice) is given twice")
+    }
+    if sizes.count > 16 { throw ValidationError("at most 16 sizes can be given by --size") }
+  }
+
+  /// Of the first size.
+  var evaluation: EvaluationProtocol {
+    get throws { try EvaluationProtocol(crop: crop ?? .square, size: sizes.first?.side ?? 224) }
+  }
+}
+
+extension ImageSize: ExpressibleByArgument {
+  /// "500", or "500:4".
+  public init?(argument: String) {
+    let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
+    guard let side = parts.first.flatMap({ Int($0) }), parts.count <= 2 else { return nil }
+    self.init(side: side)
+    if parts.count == 2 {
+      guard let exponent = Double(parts[1]), exponent > 0 else { return nil }
+      poolingExponent = exponent
+    }
+  }
+
+  fileprivate func validate() throws {
+    if !(1...8192).contains(side) { throw ValidationError("--size must be from 1 to 8192") }
   }
 }
 
@@ -52,7 +118,8 @@ extension CropProtocol: ExpressibleByArgument {}
 struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "GeM exponent p; 1 is average pooling, inf is maximum pooling. (default: the checkpoint's, or 3)", valueName: "p")
+      "GeM exponent p for sizes without one of their own; 1 is average pooling, inf is maximum pooling. (default: the "
+        + "package's for the size, or the checkpoint's, or 3)", valueName: "p")
   )
   var poolingExponent: Double?
 

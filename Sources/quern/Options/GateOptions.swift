@@ -15,6 +15,12 @@ struct GateOptions: ParsableArguments {
   var minAgreement = 95.0
 
   @Option(
+    help: ArgumentHelp(
+      "The same of images that are no coin toss: whose two highest float logits are \(CoinToss.leastGap) of the standard "
+        + "deviation of all their logits apart, or more. (default: not gated)", valueName: "percent"))
+  var minClearAgreement: Double?
+
+  @Option(
     help: ArgumentHelp("Largest loss of top-1 accuracy in points, where the images are labelled.", valueName: "points"))
   var maxTop1Drop = 1.0
 
@@ -37,7 +43,8 @@ struct GateOptions: ParsableArguments {
   var gates: Gates {
     get throws {
       try Gates(
-        maxMeanDrift: maxMeanDrift, maxDrift: maxDrift, minAgreement: minAgreement, maxTop1Drop: maxTop1Drop)
+        maxMeanDrift: maxMeanDrift, maxDrift: maxDrift, minAgreement: minAgreement,
+        minClearAgreement: minClearAgreement, maxTop1Drop: maxTop1Drop)
     }
   }
 

@@ -1,0 +1,46 @@
+/// The figures as members of an object that has others, too: a report, or what was measured at one size.
+extension FidelityFigures: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case images, drift, agreement, float, int8
+    case labelledImages = "labelled_images"
+    case nonFiniteImages = "non_finite_images"
+    case clearAgreement = "clear_agreement"
+    case top1Drop = "top1_drop"
+    case top1DropInterval = "top1_drop_interval"
+    case top1Changes = "top1_changes"
+    case worstImages = "worst_images"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(images, forKey: .images)
+    try container.encode(labelledImages, forKey: .labelledImages)
+    try container.encode(nonFiniteImages, forKey: .nonFiniteImages)
+    try container.encode(drift, forKey: .drift)
+    try container.encode(agreement, forKey: .agreement)
+    try container.encode(clearAgreement, forKey: .clearAgreement)
+    try container.encode(float, forKey: .float)
+    try container.encode(int8, forKey: .int8)
+    try container.encode(top1Drop, forKey: .top1Drop)
+    try container.encode(top1DropInterval, forKey: .top1DropInterval)
+    try container.encode(top1Changes, forKey: .top1Changes)
+    try container.encode(worstImages, forKey: .worstImages)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      images: try container.decode(Int.self, forKey: .images),
+      labelledImages: try container.decode(Int.self, forKey: .labelledImages),
+      nonFiniteImages: try container.decode(Int.self, forKey: .nonFiniteImages),
+      drift: try container.decode(DriftSummary.self, forKey: .drift),
+      agreement: try container.decode(TopPercentages.self, forKey: .agreement),
+      clearAgreement: try container.decodeIfPresent(ClearAgreement.self, forKey: .clearAgreement),
+      float: try container.decode(TopPercentages.self, forKey: .float),
+      int8: try container.decode(TopPercentages.self, forKey: .int8),
+      top1Drop: try container.decodeIfPresent(Double.self, forKey: .top1Drop),
+      top1DropInterval: try container.decodeIfPresent(ConfidenceInterval.self, forKey: .top1DropInterval),
+      top1Changes: try container.decodeIfPresent(Top1Changes.self, forKey: .top1Changes),
+      worstImages: try container.decode([WorstImage].self, forKey: .worstImages))
+  }
+}

@@ -1,0 +1,70 @@
+/// What was measured at one of the sizes that a package serves.
+public struct SizeFidelity: Hashable, Sendable {
+  /// The images' side in pixels, and how they are cropped to it: "square" or "rect".
+  public let size: Int
+  public let crop: String
+  /// The exponent p of generalised-mean pooling at this size; nil for a network that does not pool so.
+  public let poolingExponent: Double?
+  public let figures: FidelityFigures
+  public let gates: [GateResult]
+
+  /// Whether images were compared and every gate passed.
+  public var passed: Bool { figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) }
+
+  public init(size: Int, crop: String, poolingExponent: Double?, figures: FidelityFigures, gates: Gates) {
+    self.size = size
+    self.crop = crop
+    self.poolingExponent = poolingExponent
+    self.figures = figures
+    self.gates = gates.results(for: figures)
+  }
+
+  /// Such as "500 px".
+  package var title: String { "\(size) px" }
+
+  /// Such as "500 px, square, p = 4".
+  package var description: String {
+    "\(title), \(printable(crop))" + (poolingExponent.map { ", p = \(shortest($0))" } ?? "")
+  }
+}
+
+/// In JSON the figures have the names that they have in a report, beside what says where they were measured.
+extension SizeFidelity: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case size, crop, passed, gates
+    case poolingExponent = "pooling_exponent"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    try figures.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(size, forKey: .size)
+    try container.encode(crop, forKey: .crop)
+    // JSON has no infinity.
+    if poolingExponent == .infinity {
+      try container.encode("inf", forKey: .poolingExponent)
+    } else {
+      try container.encode(poolingExponent, forKey: .poolingExponent)
+    }
+    try container.encode(passed, forKey: .passed)
+    try container.encode(gates, forKey: .gates)
+  }
+
+  /// - Throws: `DecodingError`, also for a verdict that the gates contradict.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    figures = try FidelityFigures(from: decoder)
+    size = try container.decode(Int.self, forKey: .size)
+    crop = try container.decode(String.self, forKey: .crop)
+    if (try? container.decode(String.self, forKey: .poolingExponent)) == "inf" {
+      poolingExponent = .infinity
+    } else {
+      poolingExponent = try container.decodeIfPresent(Double.self, forKey: .poolingExponent)
+    }
+    gates = try container.decode([GateResult].self, forKey: .gates)
+    guard try container.decode(Bool.self, forKey: .passed) == passed else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .passed, in: container, debugDescription: "the verdict is not that of the gates")
+    }
+  }
+}

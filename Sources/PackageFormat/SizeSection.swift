@@ -1,0 +1,34 @@
+/// The sizes that a package serves besides its first (formats/package.md, "Size section"). A package for one size has none.
+enum SizeSection {
+  static let countLimit = 64
+
+  static func encode(_ sizes: [PackageInfo.Size]) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.append(count: sizes.count)
+    for size in sizes {
+      writer.append(count: size.imageSize)
+      writer.append(size.poolingExponent)
+    }
+    return writer.bytes
+  }
+
+  /// - Parameter first: the size of the runtime section, which the others differ from.
+  static func parse(_ contents: [UInt8], first: Int) throws(PackageError) -> [PackageInfo.Size] {
+    var fields = SectionCursor(contents, part: "size section")
+    let count = try fields.count("size count", itemSize: 12, limit: countLimit)
+    guard count > 0 else { throw fields.invalid("size count", at: 0, "is 0") }
+    var sizes: [PackageInfo.Size] = []
+    for _ in 0..<count {
+      let start = fields.offset
+      let side = Int(try fields.read(UInt32.self, "image size"))
+      guard side > sizes.last?.imageSize ?? 0, side <= Int(Int32.max), side != first else {
+        throw fields.invalid("image size", at: start, "\(side) is out of range, out of order, or there twice")
+      }
+      let exponent = try fields.double("pooling exponent")
+      guard exponent > 0 else { throw fields.invalid("pooling exponent", at: start + 4, "is \(exponent)") }
+      sizes.append(PackageInfo.Size(imageSize: side, poolingExponent: exponent))
+    }
+    try fields.expectEnd()
+    return sizes
+  }
+}

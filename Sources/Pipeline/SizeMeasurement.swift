@@ -1,0 +1,33 @@
+import Fidelity
+import Images
+
+/// What was measured at one size.
+struct SizeMeasurement {
+  let resolution: Resolution
+  let figures: FidelityFigures
+  /// Images that were left out.
+  let skipped: BrokenImages
+}
+
+extension FidelityReport {
+  /// A report of what was measured at each size.
+  ///
+  /// - Parameters:
+  ///   - measurements: at least one, that of the first size first.
+  ///   - files: that it was measured on.
+  init(
+    _ measurements: [SizeMeasurement], gates: Gates, verified files: [ImageFolder.File], reference: Reference,
+    settings: [String: JSONValue]
+  ) {
+    // An image that cannot be read is left out at every size.
+    let skipped = Set(measurements.flatMap { $0.skipped.skippedImages(of: files) })
+    let sizes = measurements.map { measurement in
+      SizeFidelity(
+        size: measurement.resolution.evaluation.size, crop: measurement.resolution.evaluation.crop.rawValue,
+        poolingExponent: measurement.resolution.poolingExponent, figures: measurement.figures, gates: gates)
+    }
+    self.init(
+      first: sizes[0], further: Array(sizes.dropFirst()), package: nil, reference: reference, settings: settings,
+      skippedImages: Array(skipped))
+  }
+}

@@ -1,0 +1,66 @@
+import Fidelity
+import Foundation
+import Testing
+
+/// Reports of what was measured at several sizes.
+@Suite struct SizesTests {
+  private static func size(_ size: Int, _ exponent: Double?, drifts: [Double]) throws -> SizeFidelity {
+    let same = logits([0, 1, 2, 3, 4, 5])
+    let comparisons = try drifts.enumerated().map {
+      try image("\($0.offset).jpg", drift: $0.element, reference: same, quantized: same)
+    }
+    return SizeFidelity(
+      size: size, crop: "square", poolingExponent: exponent, figures: figures(of: comparisons), gates: try Gates())
+  }
+
+  private static func report(_ further: [SizeFidelity]) throws -> FidelityReport {
+    var report = FidelityReport(
+      first: try size(224, 3, drifts: [0.001, 0.002]), further: further,
+      package: .init(path: "out.quern", bytes: 1000, sha256: "ab"),
+      reference: .init(path: "in.pth", sha256: "01", format: "pytorch-zip", architecture: "resnet50"),
+      settings: ["size": 224], skippedImages: [.init(name: "b.jpg", reason: "truncated")])
+    report.notes = ["p = 5 is *not* what the package was verified for"]
+    return report
+  }
+
+  private static func failing() throws -> FidelityReport {
+    try report([size(500, 4, drifts: [0.02, 0.06]), size(800, .infinity, drifts: [0.003, 0.004])])
+  }
+
+  @Test func everySizeInEveryFormat() throws {
+    let report = try Self.failing()
+    try Fixture.expectGolden(report.rendered(as: .json), "sizes.json")
+    try Fixture.expectGolden(report.rendered(as: .markdown), "sizes.md")
+    try Fixture.expectGolden(report.rendered(as: .junit), "sizes.xml")
+    try Fixture.expectGolden(report.text(), "sizes.txt")
+  }
+
+  @Test func oneSizeThatFailsFailsAll() throws {
+    let report = try Self.failing()
+    #expect(report.gates.allSatisfy(\.passed) && !report.passed)
+    #expect(report.sizes.map(\.passed) == [true, false, true])
+    #expect(report.text().hasPrefix("FAIL  2 of 9 gates failed, at 500 px"))
+    #expect(report.figures == report.sizes[0].figures && report.gates == report.sizes[0].gates)
+    #expect(try Self.report([Self.size(500, 4, drifts: [0.001])]).passed)
+  }
+
+  @Test func reportsReadBack() throws {
+    for report in try [Self.failing(), Self.report([]), Self.report([Self.size(96, nil, drifts: [0.5])])] {
+      #expect(try FidelityReport(json: report.json()) == report)
+    }
+    #expect(try Self.report([]).sizes.isEmpty)
+    #expect(try !Self.report([]).json().contains("\"sizes\""))
+  }
+
+  /// The verdict of the report and of a size, which are not those of their gates, and figures that are not the first size's.
+  @Test(arguments: [
+    ("\"passed\" : false", "\"passed\" : true", false), ("\"passed\" : false", "\"passed\" : true", true),
+    ("\"images\" : 2", "\"images\" : 3", false),
+  ])
+  func contradictionsAreRefused(part: String, replacement: String, inTheLastPlace: Bool) throws {
+    let json = try Self.failing().json()
+    let range = try #require(json.range(of: part, options: inTheLastPlace ? .backwards : []))
+    let altered = json.replacingCharacters(in: range, with: replacement)
+    #expect(throws: DecodingError.self) { try FidelityReport(json: altered) }
+  }
+}
