@@ -37,7 +37,7 @@ final class LayerSampler {
           to: image.pixels, imageKey: image.key, repetition: repetition)
         _ = try graph.inferShapes(input: [1, augmented.height, augmented.width, 3])
         held[schedule.number(ofPass: pass, of: files.count * repetitions)] = HeldValues(
-          pixels: augmented.pixels, height: augmented.height, width: augmented.width, of: graph)
+          input: augmented.pixels, height: augmented.height, width: augmented.width, of: graph)
       }
     }
   }

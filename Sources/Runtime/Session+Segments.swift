@@ -15,12 +15,13 @@ public struct HeldValues: Sendable {
 }
 
 extension HeldValues {
-  /// An image before the first node of a graph that takes pixels.
+  /// An image before the first node.
   ///
-  /// - Parameter pixels: HWC uint8.
-  public init(pixels: [UInt8], height: Int, width: Int, of graph: Graph) {
-    precondition(pixels.count == height * width * 3, "\(pixels.count) pixel values for \(height) x \(width)")
-    (shape, position, values) = ([1, height, width, 3], 0, [graph.input: pixels])
+  /// - Parameter input: the bytes of HWC pixels, or of floats where the graph takes those.
+  public init(input: [UInt8], height: Int, width: Int, of graph: Graph) {
+    let count = graph.format(of: graph.input).byteCount(elementCount: height * width * 3)
+    precondition(input.count == count, "\(input.count) bytes of input for \(height) x \(width)")
+    (shape, position, values) = ([1, height, width, 3], 0, [graph.input: input])
   }
 
   /// The bytes that the image's values will take when evaluation stands before a node of the graph.
