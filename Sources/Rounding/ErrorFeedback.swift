@@ -37,53 +37,76 @@ package struct ErrorFeedback {
     guard var factor = Self.cholesky(moments, order, damping: damping) else { return nil }
     moments = []
     let reciprocals = scales.map { 1 / $0 }
-    var levels = [Int8](repeating: 0, count: weights.count)
+    levels = [Int8](repeating: 0, count: weights.count)
+    errors = [Float](repeating: 0, count: weights.count)
     // In the order of the factor; the last is rounded first.
-    var errors = [Float](repeating: 0, count: weights.count)
+    var sorted = [Float](repeating: 0, count: weights.count)
     var wanted = [Float](repeating: 0, count: Self.blockSize * outputs)
     var end = inputs
     while end > 0 {
       let start = max(0, end - Self.blockSize)
-      // What the errors of the inputs behind the block ask of it.
-      if end < inputs {
-        factor.withUnsafeBufferPointer { factor in
-          errors.withUnsafeBufferPointer { errors in
-            wanted.withUnsafeMutableBufferPointer { wanted in
-              guard let l = factor.baseAddress, let e = errors.baseAddress, let result = wanted.baseAddress else {
-                return
-              }
+      for index in wanted.indices { wanted[index] = 0 }
+      sorted.withUnsafeMutableBufferPointer { errors in
+        wanted.withUnsafeMutableBufferPointer { wanted in
+          factor.withUnsafeBufferPointer { factor in
+            guard let errors = errors.baseAddress, let wanted = wanted.baseAddress, let factor = factor.baseAddress
+            else {
+              return
+            }
+            // What the errors of the inputs behind the block ask of it.
+            if end < inputs {
               BLAS.multiplyTransposingFirst(
-                m: end - start, n: outputs, k: inputs - end, a: l + end * inputs + start, lda: inputs,
-                b: e + end * outputs, ldb: outputs, c: result, ldc: outputs)
+                m: end - start, n: outputs, k: inputs - end, a: factor + end * inputs + start, lda: inputs,
+                b: errors + end * outputs, ldb: outputs, c: wanted, ldc: outputs)
+            }
+            for row in stride(from: end - 1, through: start, by: -1) {
+              let asked = wanted + (row - start) * outputs
+              for later in row + 1..<max(end, row + 1) {
+                let (weight, error) = (factor[later * inputs + row], errors + later * outputs)
+                for output in 0..<outputs { asked[output] += weight * error[output] }
+              }
+              roundRow(
+                order[row], weights, scales, reciprocals, asked, pivot: 1 / factor[row * inputs + row],
+                errors: errors + row * outputs)
             }
           }
-        }
-      } else {
-        for index in wanted.indices { wanted[index] = 0 }
-      }
-      for row in stride(from: end - 1, through: start, by: -1) {
-        let source = order[row] * outputs
-        let pivot = 1 / factor[row * inputs + row]
-        let first = (row - start) * outputs
-        for later in row + 1..<max(end, row + 1) {
-          let weight = factor[later * inputs + row]
-          for output in 0..<outputs { wanted[first + output] += weight * errors[later * outputs + output] }
-        }
-        for output in 0..<outputs {
-          let weight = weights[source + output]
-          let level = ((weight + wanted[first + output] * pivot) * reciprocals[output]).rounded(.toNearestOrEven)
-          let kept = max(-127, min(127, level))
-          levels[source + output] = Int8(kept)
-          errors[row * outputs + output] = weight - kept * scales[output]
         }
       }
       end = start
     }
     factor = []
-    self.levels = levels
-    self.errors = [Float](repeating: 0, count: errors.count)
-    for row in 0..<inputs {
-      for output in 0..<outputs { self.errors[order[row] * outputs + output] = errors[row * outputs + output] }
+  }
+
+  /// Rounds the weights of one input.
+  ///
+  /// - Parameters:
+  ///   - asked: of the weights, by the errors before them, times the pivot of the factor.
+  ///   - errors: take what is left, as `self.errors` does.
+  private mutating func roundRow(
+    _ input: Int, _ weights: [Float], _ scales: [Float], _ reciprocals: [Float], _ asked: UnsafePointer<Float>,
+    pivot: Float, errors: UnsafeMutablePointer<Float>
+  ) {
+    let first = input * scales.count
+    levels.withUnsafeMutableBufferPointer { levels in
+      self.errors.withUnsafeMutableBufferPointer { kept in
+        weights.withUnsafeBufferPointer { weights in
+          guard let levels = levels.baseAddress, let kept = kept.baseAddress, let weights = weights.baseAddress else {
+            return
+          }
+          let (rowLevels, rowKept, rowWeights) = (levels + first, kept + first, weights + first)
+          for output in 0..<scales.count {
+            let weight = rowWeights[output]
+            let level = max(-127, min(127, (weight + asked[output] * pivot) * reciprocals[output]))
+            // Adding and subtracting 1.5 x 2^23 rounds to the nearest integer, of two to the even one, without a call into
+            // the C library.
+            let rounded = (level + 0x1.8p23) - 0x1.8p23
+            rowLevels[output] = Int8(truncatingIfNeeded: Int32(rounded))
+            let error = weight - rounded * scales[output]
+            rowKept[output] = error
+            errors[output] = error
+          }
+        }
+      }
     }
   }
 

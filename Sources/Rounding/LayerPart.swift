@@ -31,14 +31,19 @@ struct LayerPart {
     }
   }
 
+  /// In tiles, as one of the two matrices is always read or written across its rows.
   private func forEach(_ body: (_ row: Int, _ column: Int, _ index: Int) -> Void) {
-    for (column, output) in outputs.enumerated() {
-      for tap in 0..<layer.taps {
-        let first = (output * layer.taps + tap) * layer.depth
-        var row = tap * channels.count
-        for channel in channels {
-          body(row, column, first + channel)
-          row += 1
+    let tile = 16
+    for tap in 0..<layer.taps {
+      let row = tap * channels.count
+      for firstColumn in stride(from: 0, to: outputs.count, by: tile) {
+        for firstChannel in stride(from: 0, to: channels.count, by: tile) {
+          for column in firstColumn..<min(firstColumn + tile, outputs.count) {
+            let index = ((outputs.lowerBound + column) * layer.taps + tap) * layer.depth + channels.lowerBound
+            for channel in firstChannel..<min(firstChannel + tile, channels.count) {
+              body(row &+ channel, column, index &+ channel)
+            }
+          }
         }
       }
     }

@@ -128,8 +128,9 @@ public struct WeightRounder: Sendable {
     else { return }
     part.scatter(result.levels, to: &levels)
     for (row, mean) in moments.mean.enumerated() {
-      for (column, output) in part.outputs.enumerated() {
-        bias[output] += Double(result.errors[row * part.outputs.count + column]) * Double(mean) * step
+      let (factor, first) = (Double(mean) * step, row * part.outputs.count)
+      for column in 0..<part.outputs.count {
+        bias[part.outputs.lowerBound + column] += Double(result.errors[first + column]) * factor
       }
     }
   }
