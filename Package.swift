@@ -45,7 +45,7 @@ let package = Package(
     module("Fidelity", []),
     module("Rounding", ["COpenBLAS", "Graphs", "Kernels", "Operators", "Quantization", "Runtime", "Tensors"]),
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors"]),
-    module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Runtime", "Tensors"]),
+    module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors"]),
     module("Images", ["CImageCodecs"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),

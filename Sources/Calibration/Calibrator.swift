@@ -1,6 +1,7 @@
 import Graphs
 import Images
 import Kernels
+import Operators
 import Runtime
 import Tensors
 
@@ -11,6 +12,8 @@ import Tensors
 public struct Calibrator: Sendable {
   private let executable: Executable
   private let observed: [ValueID]
+  /// Concatenations of values that are all counted: their counts are the sum of those.
+  private let joined: [Node]
   private let parts: Int
   private let workers: WorkerLocal<Worker>
 
@@ -35,7 +38,12 @@ public struct Calibrator: Sendable {
     self.parts = parts
     self.executable = executable
     self.observed = observed
-    workers = WorkerLocal { Worker(executable, observed, parts: parts) }
+    let known = Set(observed)
+    joined = executable.graph.nodes.filter { node in
+      node.op is Concatenation && known.contains(node.output) && known.isSuperset(of: node.inputs)
+    }
+    let counted = observed.filter { [joined] value in !joined.contains { $0.output == value } }
+    workers = WorkerLocal { Worker(executable, counted, parts: parts) }
   }
 
   /// Runs one augmented image and counts its activations. Calls with the same `worker` must not overlap.
@@ -66,7 +74,13 @@ public struct Calibrator: Sendable {
   public func statisticsOfParts() -> [ActivationStatistics] {
     let workers = workers.all
     return (0..<parts).map { part in
-      workers.reduce(into: ActivationStatistics(values: observed)) { $0.merge($1.statistics[part]) }
+      var statistics = workers.reduce(into: ActivationStatistics(values: observed)) { $0.merge($1.statistics[part]) }
+      for node in joined {
+        statistics.histograms[node.output] = node.inputs.reduce(into: ActivationHistogram()) { sum, input in
+          if let histogram = statistics.histograms[input] { sum.merge(histogram) }
+        }
+      }
+      return statistics
     }
   }
 }

@@ -16,25 +16,28 @@ public struct Equalization: Sendable {
   /// are magnified; ranges come from the calibration proper, on the equalised graph.
   static func imageCount(of count: Int) -> Int { min(max(count / 4, 12), 32) }
 
-  /// Equalises the graph in place, a node at a time, so that there is one copy of the weights.
+  /// Equalises the network; of its weights, as of those that are made ready to run, there is never more than one copy.
   ///
   /// - Parameters:
   ///   - files: the calibration images. Broken ones are left out here; calibration names them.
   ///   - augmentations: for each size that is to be served; images take turns.
   /// - Throws: `PipelineError.notEquivalent`.
   init(_ folded: inout Folding, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int) throws {
-    let ranges = try Self.ranges(folded.graph, files, augmentations, threads: threads)
-    scales = try ChannelEqualizer().scales(
-      of: folded.graph, imageSize: augmentations.first?.evaluation.size ?? 224, ranges: ranges)
-    try scales.apply(to: &folded.graph)
-    difference = try folded.proof.difference(of: folded.graph, after: "equalisation")
+    var graph = folded.network.graph
+    let ranges = try Self.ranges(try folded.network.executable(), files, augmentations, threads: threads)
+    folded.network.putAway()
+    scales = try ChannelEqualizer(threads: threads).scales(
+      of: graph, imageSize: augmentations.first?.evaluation.size ?? 224, ranges: ranges)
+    try scales.apply(to: &graph)
+    folded.network = FloatNetwork(graph, threads: threads)
+    difference = try folded.proof.difference(of: try folded.network.executable(), after: "equalisation")
   }
 
   private static func ranges(
-    _ graph: Graph, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int
+    _ network: Executable, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int
   ) throws -> [ValueID: ChannelRange] {
     let observer = ChannelRangeObserver(
-      try Executable(graph, threads: threads), observing: try ChannelEqualizer.observedValues(in: graph))
+      network, observing: try ChannelEqualizer.observedValues(in: network.graph))
     let sample = files.spread(imageCount(of: files.count))
     let schedule = SizeSchedule(sizes: augmentations.count)
     _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) {

@@ -28,18 +28,20 @@ struct FloatProof {
     input = Tensor(shape: shape, of: Float.self) { values in
       image.pixels.withUnsafeBufferPointer { preprocessing.normalize($0, into: values) }
     }
-    let outputs = try Self.outputs(graph, [input, Self.moved(input)], threads: threads)
+    // Gone before another copy of the weights is made ready.
+    let outputs = try Self.outputs(
+      try Executable(graph, threads: threads), [input, Self.moved(input)], threads: threads)
     expected = outputs[0]
     allowed = max(
       Self.tolerance, min(Self.magnification * Self.difference(outputs[0], outputs[1]), Self.greatestTolerance))
   }
 
-  /// The largest difference between the outputs of a rewritten graph and those of the imported one.
+  /// The largest difference between the outputs of a rewritten network and those of the imported one.
   ///
   /// - Parameter rewrite: what was done, as a noun.
   /// - Throws: `PipelineError.notEquivalent` where the difference is more than rounding explains.
-  func difference(of graph: Graph, after rewrite: String) throws -> Float {
-    let difference = Self.difference(expected, try Self.outputs(graph, [input], threads: threads)[0])
+  func difference(of rewritten: Executable, after rewrite: String) throws -> Float {
+    let difference = Self.difference(expected, try Self.outputs(rewritten, [input], threads: threads)[0])
     guard difference <= allowed else { throw PipelineError.notEquivalent(after: rewrite, difference: difference) }
     return difference
   }
@@ -65,10 +67,9 @@ struct FloatProof {
     return difference
   }
 
-  /// What a graph makes of each input. What is prepared for that is gone afterwards, so that only one copy of the weights
-  /// is ever ready to run.
-  private static func outputs(_ graph: Graph, _ inputs: [Tensor], threads: Int) throws -> [[String: [Float]]] {
-    let session = Session(try Executable(graph, threads: threads), team: ThreadTeam(count: threads))
+  /// What a network makes of each input.
+  private static func outputs(_ network: Executable, _ inputs: [Tensor], threads: Int) throws -> [[String: [Float]]] {
+    let session = Session(network, team: ThreadTeam(count: threads))
     return try inputs.map { try session.run(normalized: $0).mapValues { $0.elements(as: Float.self) } }
   }
 }

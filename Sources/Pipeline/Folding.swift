@@ -2,9 +2,10 @@ import Graphs
 import Images
 import Passes
 
-/// The folded graph, proved to compute what the imported one does.
+/// The folded network, proved to compute what the imported one does.
 struct Folding {
-  var graph: Graph
+  /// Ready to run, as the proof left it.
+  var network: FloatNetwork
   /// A line for each rewrite.
   let notes: [String]
   let difference: Float
@@ -15,8 +16,10 @@ struct Folding {
   init(_ imported: ImportedCheckpoint, probe image: RGBImage, threads: Int) throws {
     proof = try FloatProof(imported.graph, probe: image, threads: threads)
     imported.checkpoint.releasePages()
-    (graph, notes) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
-    difference = try proof.difference(of: graph, after: "folding")
+    let (graph, notes) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
+    self.notes = notes
+    network = FloatNetwork(graph, threads: threads)
+    difference = try proof.difference(of: try network.executable(), after: "folding")
     imported.checkpoint.releasePages()
   }
 }

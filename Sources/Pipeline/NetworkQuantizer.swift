@@ -91,7 +91,7 @@ struct NetworkQuantizer {
         try Equalization(&folded, images.calibration, augmentations, threads: options.threads)
       } : nil
     imported.checkpoint.releasePages()
-    let float = FloatNetwork(folded.graph, threads: options.threads)
+    let float = folded.network
 
     let sizes = resolutions.map {
       ServedSize(resolution: $0, referenceOutputs: ReferenceOutputs(sizes: resolutions.count))
