@@ -29,6 +29,7 @@ extension GateName {
     case .top1Agreement: "top-1 agreement"
     case .top1Drop: "top-1 drop"
     case .nonFiniteImages: "non-finite images"
+    case .packageBytes: "package bytes"
     }
   }
 
@@ -36,7 +37,7 @@ extension GateName {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
     case .top1Agreement, .top1Drop: percentDecimals
-    case .nonFiniteImages: 0
+    case .nonFiniteImages, .packageBytes: 0
     }
   }
 
@@ -44,7 +45,7 @@ extension GateName {
     switch self {
     case .top1Agreement: " %"
     case .top1Drop: " pp"
-    case .meanDrift, .maxDrift, .nonFiniteImages: ""
+    case .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
     }
   }
 }
