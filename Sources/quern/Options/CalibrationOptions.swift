@@ -49,6 +49,13 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Make weights as coarse as it takes for the package to have at most so many bytes, those first that embeddings "
+        + "notice least for the bytes that they save: 18000000, 18MB, 17.5MiB. Where that is not possible, a gate fails, "
+        + "and the smallest package is written. (default: no bound)", valueName: "size"))
+  var maxBytes: ByteSize?
+
+  @Option(
+    help: ArgumentHelp(
       "How weights are rounded: error-feedback (so that each layer's outputs change least on calibration images) or "
         + "nearest, which takes no time. (default: by --effort)", valueName: "method"))
   var rounding: RoundingMethod?
@@ -80,6 +87,7 @@ struct CalibrationOptions: ParsableArguments {
     options.rangeMethod = range
     options.setEffort(effort)
     options.timeBudget = timeBudget
+    options.maxBytes = maxBytes?.bytes
     if let rounding { options.rounding = rounding }
     if let equalization { options.equalizesChannels = equalization }
     options.skipsBrokenImages = skipBadImages
