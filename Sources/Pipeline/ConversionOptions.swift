@@ -62,6 +62,9 @@ public enum RoundingMethod: String, Sendable, CaseIterable {
 }
 
 extension ConversionOptions {
+  /// Whether activations are rounded so much more coarsely than weights that these need not be finer than embeddings notice.
+  var hidesWeightNoise: Bool { effort == .balanced && rounding == .errorFeedback }
+
   var augmentation: Augmentation { Augmentation(recipe: recipe, evaluation: evaluation, seed: seed) }
 
   /// What had a part in the result, for reports.

@@ -92,7 +92,9 @@ struct NetworkQuantizer {
       try QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
         float.graph, statistics: statistics)
     }
-    let steps = WeightStepPlanner(float.graph, statistics: statistics, threads: options.threads)
+    let steps =
+      options.maxBytes != nil || options.hidesWeightNoise
+      ? WeightStepPlanner(float.graph, statistics: statistics, threads: options.threads) : nil
     let quantized = try quantize(float.graph, &plan, steps, images) { graph in
       try PackageWriter.byteCount(
         of: Package(graph: graph, info: info, labels: images.labels), threads: options.threads)
@@ -103,7 +105,7 @@ struct NetworkQuantizer {
       foldingNotes: folded.notes, equalization: equalization, float: float, referenceOutputs: referenceOutputs,
       statistics: parts,
       calibration: statistics, skipped: skipped, plan: plan, quantized: quantized,
-      coarsening: steps.coarsening(plan.weightSteps))
+      coarsening: steps?.coarsening(plan.weightSteps) ?? .none)
   }
 
   // MARK: - Checks
@@ -177,7 +179,7 @@ struct NetworkQuantizer {
   ///
   /// - Parameter byteCount: of the package of a graph, but for metadata.
   private func quantize(
-    _ float: Graph, _ plan: inout QuantizationPlan, _ steps: WeightStepPlanner, _ images: ImageSelection,
+    _ float: Graph, _ plan: inout QuantizationPlan, _ planner: WeightStepPlanner?, _ images: ImageSelection,
     byteCount: (Graph) throws -> Int
   ) throws -> Graph {
     func nearest(_ steps: WeightSteps) throws -> Graph {
@@ -185,11 +187,13 @@ struct NetworkQuantizer {
       plan.weightSteps = steps
       return try clock.stage("quantize") { try QuantizationApplier(threads: options.threads).apply(plan, to: float) }
     }
-    plan.weightSteps = finestSteps(steps, plan)
+    if let planner, options.hidesWeightNoise { plan.weightSteps = planner.steps(perBit: Self.noisePerBit, of: plan) }
     let finest = try nearest(plan.weightSteps)
-    guard let maxBytes = options.maxBytes else { return try round(finest, float: float, images.calibration) }
+    guard let planner, let maxBytes = options.maxBytes else {
+      return try round(finest, float: float, images.calibration)
+    }
     let budget = ByteBudget(
-      limit: maxBytes - Self.reserve(for: finest), planner: steps, finest: plan.weightSteps)
+      limit: maxBytes - Self.reserve(for: finest), planner: planner, finest: plan.weightSteps)
     let first = try clock.stage("budget") { budget.firstSteps(finestBytes: try byteCount(finest)) }
     let (chosen, graph) = try budget.fit(first) { steps in
       try round(try nearest(steps), float: float, images.calibration)
@@ -203,12 +207,6 @@ struct NetworkQuantizer {
   /// What a bit of every weight may cost, by the noise of rounded activations, which then is the larger by far: rounding by
   /// error feedback leaves a tenth of it, and a third of a bit is what is saved.
   private static let noisePerBit = 0.4
-
-  /// The steps without a budget: where activations are rounded to 8 bits, weights need not be finer than embeddings notice.
-  private func finestSteps(_ planner: WeightStepPlanner, _ plan: QuantizationPlan) -> WeightSteps {
-    guard options.effort == .balanced, options.rounding == .errorFeedback else { return WeightSteps() }
-    return planner.steps(perBit: Self.noisePerBit, of: plan)
-  }
 
   /// Bytes of a package that are not known before it is verified: the metadata, and which nodes read 16 bits.
   private static func reserve(for graph: Graph) -> Int { 4096 + 8 * graph.nodes.count }

@@ -24,14 +24,15 @@ public struct WeightStepPlanner: Sendable {
     package let finest: [Float]
     /// Of a channel.
     package let weightCount: Int
-    /// Some of the weights, spread over all, and the channels that they are of.
-    package let sample: [(weight: Float, channel: Int)]
+    /// Every `stride`-th of the weights, channel after channel.
+    package let sample: [Float]
+    package let stride: Int
 
     package init(
-      name: String, noise: Double?, finest: [Float], weightCount: Int, sample: [(weight: Float, channel: Int)]
+      name: String, noise: Double?, finest: [Float], weightCount: Int, sample: [Float], stride: Int = 1
     ) {
       (self.name, self.noise, self.finest) = (name, noise, finest)
-      (self.weightCount, self.sample) = (weightCount, sample)
+      (self.weightCount, self.sample, self.stride) = (weightCount, sample, stride)
     }
   }
 
@@ -40,7 +41,7 @@ public struct WeightStepPlanner: Sendable {
   private let threads: Int
 
   /// Weights of a layer that its entropy is estimated by.
-  private static let sampleSize = 1 << 14
+  private static let sampleSize = 1 << 13
 
   package init(layers: [Layer], threads: Int = 1) {
     self.layers = layers
@@ -154,7 +155,7 @@ extension WeightStepPlanner.Layer {
     let length = (weight?.elementCount ?? 0) / max(outputs, 1)
     // Odd, so that all places in a kernel take part.
     let stride = max(1, outputs * length / WeightStepPlanner.sampleSize) | 1
-    var (finest, squares, sample) = ([Float](), 0.0, [(weight: Float, channel: Int)]())
+    var (finest, squares, sample) = ([Float](), 0.0, [Float]())
     weight?.withElements(as: Float.self) { weights in
       for channel in 0..<outputs {
         var largest: Float = 0
@@ -165,19 +166,19 @@ extension WeightStepPlanner.Layer {
         finest.append(WeightQuantizer.scale(absoluteMaximum: largest, minimum: 0))
       }
       for index in Swift.stride(from: 0, to: outputs * length, by: stride) {
-        sample.append((weights[index], index / length))
+        sample.append(weights[index])
       }
     }
     weight?.releasePages()
     let noise = shares?.noise(of: node, outputs: outputs, length: length, squares: squares)
-    self.init(name: node.name, noise: noise, finest: finest, weightCount: length, sample: sample)
+    self.init(name: node.name, noise: noise, finest: finest, weightCount: length, sample: sample, stride: stride)
   }
 
   fileprivate func estimatedBytes(_ steps: WeightSteps) -> Double {
     let scales = finest.map { 1 / steps.step(finest: $0, of: name) }
     var counts = [Int](repeating: 0, count: 256)
-    for (weight, channel) in sample {
-      let level = (weight * scales[channel]).rounded(.toNearestOrEven)
+    for (index, weight) in sample.enumerated() {
+      let level = (weight * scales[index * stride / weightCount]).rounded(.toNearestOrEven)
       counts[Int(max(-127, min(127, level))) + 127] += 1
     }
     let total = Double(max(sample.count, 1))

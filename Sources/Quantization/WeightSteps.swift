@@ -23,4 +23,6 @@ public struct Coarsening: Sendable, Hashable {
   public let share: Double
   /// That all weights save on average: the mean of the step's binary logarithm.
   public let bitsPerWeight: Double
+
+  public static let none = Coarsening(share: 0, bitsPerWeight: 0)
 }

@@ -15,11 +15,11 @@ import Testing
     return (0..<random.int(1...5)).map { index in
       let (channels, length) = (random.int(1...6), random.int(20...200))
       let noise = exp2(Double(random.int(-30...(-10))))
-      let sample = (0..<channels * length).map { place in
-        (weight: random.floats(12).reduce(0, +) / 6, channel: place / length)
-      }
+      let sample = (0..<channels * length).map { _ in random.floats(12).reduce(0, +) / 6 }
       var finest = [Float](repeating: 0, count: channels)
-      for (weight, channel) in sample { finest[channel] = max(finest[channel], abs(weight) / 127) }
+      for (place, weight) in sample.enumerated() {
+        finest[place / length] = max(finest[place / length], abs(weight) / 127)
+      }
       return WeightStepPlanner.Layer(
         name: "layer\(index)", noise: noise, finest: finest, weightCount: length, sample: sample)
     }
@@ -73,7 +73,8 @@ import Testing
       var bits = 0.0
       for layer in layers {
         var counts: [Float: Double] = [:]
-        for (weight, channel) in layer.sample {
+        for (place, weight) in layer.sample.enumerated() {
+          let channel = place / layer.weightCount
           counts[(weight / Float(Self.step(steps, layer.finest[channel], layer.name))).rounded(), default: 0] += 1
         }
         bits -= counts.values.reduce(0) { $0 + $1 * log2($1 / Double(layer.sample.count)) }

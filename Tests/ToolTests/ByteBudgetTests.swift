@@ -65,7 +65,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "0", "-5", "1e6", "lots", "18XB", "0x10", ".", "", "MB", "1.5.2M", "99999999999GB", "nan", "inf", "0.4",
+    "0", "-5", "1e6", "18XB", "0x10", ".", "", "MB", "1.5.2M", "99999999999GB", "nan", "inf", "0.4",
   ])
   func unfitSizesAreUsageErrors(size: String) throws {
     let outcome = try Tool.run(

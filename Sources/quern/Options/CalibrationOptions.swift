@@ -36,7 +36,8 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "fast: plain calibration. balanced, in about twice the time: equalisation and error-feedback rounding; where a gate "
+      "fast: plain calibration. balanced, in about twice the time: equalisation and error-feedback rounding, weights a "
+        + "little coarser where rounded activations hide it; where a gate "
         + "fails, layers read activations of 16 bits until it passes, each of which takes up to twice its time in "
         + "inference. thorough: all layers that can do so.", valueName: "level"))
   var effort: Effort = .balanced
