@@ -5,7 +5,9 @@ import Tensors
 
 /// How much of the noise in a value reaches a network's outputs, as far as the powers that calibration saw can tell. Noise
 /// is counted relative to the power of the value it is in: layers pass it on, and a sum takes from each of its terms the
-/// part that the term has in it. So what a small branch adds to a large map matters little.
+/// part that the term has in it. So what a small branch adds to a large map matters little. A term may have more power than
+/// the sum, of which the activation takes away: with parts of at most 1, steps that were chosen by them for a trained
+/// ResNet-50 of 18 MB brought in a third more drift.
 struct NoiseShares {
   private let graph: Graph
   private let statistics: ActivationStatistics

@@ -10,7 +10,7 @@ import Tensors
 /// A step s of a channel with n weights adds a s² to the outputs' relative noise, and takes -n log2 s bits but for a
 /// constant. The least noise for so many bits is where all channels pay the same noise for a bit: s² proportional to n / a,
 /// but not below what the channel's largest weight asks for. That is reverse water-filling for parallel Gaussian sources
-/// (Cover and Thomas, Elements of Information Theory, 2nd edition, section 10.3.3), here with noise that is weighted, and
+/// (Cover and Thomas, Elements of Information Theory, 2nd edition, section 10.3), here with noise that is weighted, and
 /// for the layers of networks the rule of Zhou et al., "Adaptive Quantization for Deep Neural Network" (arXiv 1712.01048).
 /// As a is the same for all channels of a layer, so is their least step.
 public struct WeightStepPlanner: Sendable {
@@ -76,8 +76,8 @@ public struct WeightStepPlanner: Sendable {
     for layer in layers {
       guard let noise = layer.noise, slope > 0 else { continue }
       // The derivatives of noise and bits: 2 a s = slope n / (s ln 2).
-      let step = Float((slope * Double(layer.weightCount) / (2 * log(2.0) * noise)).squareRoot())
-      if step.isFinite, layer.finest.contains(where: { $0 < step }) { result.least[layer.name] = step }
+      let step = Float(min(1e30, (slope * Double(layer.weightCount) / (2 * log(2.0) * noise)).squareRoot()))
+      if layer.finest.contains(where: { $0 < step }) { result.least[layer.name] = step }
     }
     return result
   }
