@@ -69,11 +69,21 @@ public struct FidelityReport: Hashable, Sendable {
     }
   }
 
+  /// Names the package that was measured and, where it was to have a size, holds it against that.
+  public mutating func setPackage(_ package: Package, maxBytes: Int?) {
+    self.package = package
+    gates.removeAll { $0.name == .packageBytes }
+    if let maxBytes {
+      gates.append(GateResult(.packageBytes, value: Double(package.bytes), limit: Double(maxBytes)))
+    }
+  }
+
   /// The report without package, paths, times and memory: the same bytes for the same checkpoint, images and
-  /// options, wherever and however fast they were measured. This is what a package stores of itself.
+  /// options, wherever and however fast they were measured. This is what a package stores of itself; its own size it cannot.
   public var deterministicPart: FidelityReport {
     var part = self
     part.package = nil
+    part.gates.removeAll { $0.name == .packageBytes }
     part.reference.path = nil
     part.seconds = [:]
     part.peakResidentBytes = nil

@@ -95,6 +95,8 @@ public enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
   case top1Drop = "top1_drop"
   /// Present only when there are such images; its limit is always 0.
   case nonFiniteImages = "non_finite_images"
+  /// Present only where the package was to have a size; nothing that it computes.
+  case packageBytes = "package_bytes"
 }
 
 /// A figure held against its limit.

@@ -47,6 +47,11 @@ public enum PackageWriter {
     return kept.map { PendingSection(copying: $0, from: reader.storage) } + [try metadataSection(metadata)]
   }
 
+  /// Bytes of the file that `write` would make.
+  public static func byteCount(of package: Package, threads: Int = 1) throws(PackageError) -> Int {
+    try layout(of: package, threads: threads).summary.byteCount
+  }
+
   /// The file's bytes. For packages that fit in memory twice.
   package static func encode(
     _ package: Package, threads: Int = 1, compressing: Bool = true

@@ -28,6 +28,8 @@ public struct ConversionOptions: Sendable {
   public var effort: Effort
   /// Seconds after which no further search for a network that keeps its gates begins; `nil`: no bound.
   public var timeBudget: Double?
+  /// Bytes that the package may have; `nil`: no bound.
+  public var maxBytes: Int?
   public var skipsBrokenImages: Bool
   public var threads: Int
 
@@ -66,6 +68,9 @@ public enum RoundingMethod: String, Sendable, CaseIterable {
 }
 
 extension ConversionOptions {
+  /// Whether activations are rounded so much more coarsely than weights that these need not be finer than embeddings notice.
+  var hidesWeightNoise: Bool { effort == .balanced && rounding == .errorFeedback }
+
   func augmentation(_ resolution: Resolution) -> Augmentation {
     Augmentation(recipe: recipe, evaluation: resolution.evaluation, seed: seed)
   }
@@ -90,7 +95,7 @@ extension ConversionOptions {
 
   /// What had a part in the result, for reports.
   func settings(_ images: ImageSelection) -> [String: JSONValue] {
-    [
+    var result: [String: JSONValue] = [
       "size": .int(evaluation.size), "crop": .string(evaluation.crop.rawValue),
       "augmentation": .string(recipe.rawValue), "repetitions": .int(repetitions),
       "calibration_images": .int(images.calibration.count), "seed": .string(String(seed)),
@@ -99,5 +104,7 @@ extension ConversionOptions {
       "equalization": .bool(equalizesChannels),
       "verified_on": .string(images.verifiedOn),
     ]
+    if let maxBytes { result["max_bytes"] = .int(maxBytes) }
+    return result
   }
 }

@@ -20,6 +20,8 @@ public struct ConversionOutcome: Sendable {
   /// What equalisation did to each channel; `nil` without it.
   public let equalization: Equalization?
   public let plan: QuantizationPlan
+  /// What the plan's steps do to the weights.
+  public let coarsening: Coarsening
   /// The nodes whose output is read as 16 bits.
   public let widened: [String]
 }
@@ -59,15 +61,17 @@ public struct Converter {
     }
     var report = FidelityReport(
       attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
-      settings: options.settings(images).merging(attempt.settings) { $1 })
+      settings: options.settings(images).merging(attempt.settings) { $1 }.merging(network.coarsening.settings) { $1 })
     let summary = try clock.stage("seal") { try seal(attempt.path, metadata, report) }
     attempt.file.discard()
-    report.package = .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex)
+    report.setPackage(
+      .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex), maxBytes: options.maxBytes)
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
     return ConversionOutcome(
       report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: network.foldingDifference,
       foldingNotes: network.foldingNotes, equalization: network.equalization, plan: network.plan,
+      coarsening: network.coarsening,
       widened: attempt.widened.map(\.name))
   }
 
@@ -196,12 +200,22 @@ public struct Converter {
       "augmentation": .string(options.recipe.rawValue), "seed": .string(String(options.seed)),
       "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
       "equalized_channels": .int(network.equalization?.scales.channelCount ?? 0),
-    ]
+    ].merging(network.coarsening.settings) { $1 }
     guard network.sizes.count > 1 else { return record }
     return record.merging([
       "sizes": .array(network.sizes.map { .int($0.resolution.evaluation.size) }),
       "crop": .string(options.evaluation.crop.rawValue),
     ]) { $1 }
+  }
+}
+
+extension Coarsening {
+  /// For records.
+  var settings: [String: JSONValue] {
+    [
+      "coarser_weights_percent": .number((share * 1e4).rounded() / 100),
+      "coarser_bits_per_weight": .number((bitsPerWeight * 1e3).rounded() / 1e3),
+    ]
   }
 }
 

@@ -5,7 +5,7 @@ public enum Effort: String, Sendable, CaseIterable {
   /// Plain calibration: ranges, and weights rounded to the nearest level.
   case fast
   /// Channels equalised, weights rounded by what their layers read, and, where a gate fails, activations read as 16 bits
-  /// until it passes.
+  /// until it passes. Steps of weights are as coarse as the rounding of activations hides.
   case balanced
   /// The same with every activation that can be read as 16 bits read so.
   case thorough

@@ -31,6 +31,8 @@ struct QuantizedNetwork {
   let skipped: BrokenImages
   let plan: QuantizationPlan
   let quantized: Graph
+  /// What the plan's steps do to the weights.
+  let coarsening: Coarsening
 
   var firstSize: ServedSize { sizes[0] }
 }
@@ -103,17 +105,23 @@ struct NetworkQuantizer {
     // Rounding needs the memory that its packed weights take.
     float.putAway()
     try checkFinite(statistics, float.graph)
-    let (plan, nearest) = try clock.stage("quantize") {
-      let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
+    var plan = try clock.stage("quantize") {
+      try QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
         float.graph, statistics: statistics)
-      return (plan, try QuantizationApplier(threads: options.threads).apply(plan, to: float.graph))
     }
-    let quantized = try round(nearest, float: float.graph, images.calibration, augmentations)
+    let steps =
+      options.maxBytes != nil || options.hidesWeightNoise
+      ? WeightStepPlanner(float.graph, statistics: statistics, threads: options.threads) : nil
+    let quantized = try quantize(float.graph, &plan, steps, images.calibration, augmentations) { graph in
+      try PackageWriter.byteCount(
+        of: Package(graph: graph, info: info, labels: images.labels), threads: options.threads)
+    }
     return QuantizedNetwork(
       info: info, sizes: sizes, reference: try reference(imported), images: images, overlap: overlap,
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
-      calibration: statistics, skipped: skipped, plan: plan, quantized: quantized)
+      calibration: statistics, skipped: skipped, plan: plan, quantized: quantized,
+      coarsening: steps?.coarsening(plan.weightSteps) ?? .none)
   }
 
   // MARK: - Checks
@@ -198,6 +206,42 @@ struct NetworkQuantizer {
     }
     return (statistics, skipped)
   }
+
+  /// The graph quantised by a plan, whose steps of weights are decided here.
+  ///
+  /// - Parameter byteCount: of the package of a graph, but for metadata.
+  private func quantize(
+    _ float: Graph, _ plan: inout QuantizationPlan, _ planner: WeightStepPlanner?, _ files: [ImageFolder.File],
+    _ augmentations: [Augmentation], byteCount: (Graph) throws -> Int
+  ) throws -> Graph {
+    func nearest(_ steps: WeightSteps) throws -> Graph {
+      var plan = plan
+      plan.weightSteps = steps
+      return try clock.stage("quantize") { try QuantizationApplier(threads: options.threads).apply(plan, to: float) }
+    }
+    if let planner, options.hidesWeightNoise { plan.weightSteps = planner.steps(perBit: Self.noisePerBit, of: plan) }
+    let finest = try nearest(plan.weightSteps)
+    guard let planner, let maxBytes = options.maxBytes else {
+      return try round(finest, float: float, files, augmentations)
+    }
+    let budget = ByteBudget(
+      limit: maxBytes - Self.reserve(for: finest), planner: planner, finest: plan.weightSteps)
+    let first = try clock.stage("budget") { budget.firstSteps(finestBytes: try byteCount(finest)) }
+    let (chosen, graph) = try budget.fit(first) { steps in
+      try round(try nearest(steps), float: float, files, augmentations)
+    } byteCount: { graph in
+      try clock.stage("budget") { try byteCount(graph) }
+    }
+    plan.weightSteps = chosen
+    return graph
+  }
+
+  /// What a bit of every weight may cost, by the noise of rounded activations, which then is the larger by far: rounding by
+  /// error feedback leaves a tenth of it, and a third of a bit is what is saved.
+  private static let noisePerBit = 0.4
+
+  /// Bytes of a package that are not known before it is verified: the metadata, and which nodes read 16 bits.
+  private static func reserve(for graph: Graph) -> Int { 4096 + 8 * graph.nodes.count }
 
   /// The quantised graph with its weights rounded by what its layers read, some layers at a time so that what they read
   /// fits into memory.

@@ -37,12 +37,16 @@ public struct ConvolutionWeights: Sendable {
 
   /// Int8 weights rounded to the nearest level, their scales, the bias as int32 and the padding value.
   ///
-  /// - Parameter input: of the map that is read.
+  /// - Parameters:
+  ///   - input: of the map that is read.
+  ///   - leastStep: of the weights (`WeightSteps`); `nil` for the finest.
   /// - Throws: `GraphError.constant` where the bias is out of range.
-  func quantizedConstants(input: QuantizationParameters) throws(GraphError) -> [String: Tensor] {
+  func quantizedConstants(
+    input: QuantizationParameters, leastStep: Float? = nil
+  ) throws(GraphError) -> [String: Tensor] {
     let inputScale = Double(input.scale)
     let floor = bias.map { Float(abs($0) / inputScale / 0x1p30) }
-    let quantized = WeightQuantizer.quantize(weight, minimumScale: floor)
+    let quantized = WeightQuantizer.quantize(weight, minimumScale: floor, leastStep: leastStep)
     weight.releasePages()
     var result = ["weight": quantized.weight, "weight_scale": Tensor(quantized.scale)]
     result["bias"] = try Self.biasLevels(bias, input: input, weightScale: quantized.scale)

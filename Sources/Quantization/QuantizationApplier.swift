@@ -22,7 +22,9 @@ public struct QuantizationApplier: Sendable {
     }
     let formats = result
     let constants = ThreadTeam(count: min(threads, graph.nodes.count)).map(graph.nodes.count) { index in
-      Result { () throws(GraphError) in try Self.quantizedConstants(of: graph.nodes[index], in: graph, formats) }
+      Result { () throws(GraphError) in
+        try Self.quantizedConstants(of: graph.nodes[index], in: graph, formats, plan.weightSteps)
+      }
     }
     for (node, constants) in zip(graph.nodes, constants) {
       do throws(GraphError) {
@@ -39,7 +41,7 @@ public struct QuantizationApplier: Sendable {
   ///
   /// - Parameter formats: a graph with the plan's formats.
   private static func quantizedConstants(
-    of node: Node, in graph: Graph, _ formats: Graph
+    of node: Node, in graph: Graph, _ formats: Graph, _ steps: WeightSteps
   ) throws(GraphError) -> [String: Tensor] {
     switch node.op {
     case is Convolution:
@@ -48,12 +50,12 @@ public struct QuantizationApplier: Sendable {
       }
       let preprocessing = node.inputs[0] == graph.input ? graph.preprocessing : nil
       return try ConvolutionWeights(constants: node.constants, preprocessing: preprocessing)
-        .quantizedConstants(input: input)
+        .quantizedConstants(input: input, leastStep: steps.least[node.name])
     case is Linear:
       guard let weight = node.constants["weight"], weight.elementType == .float32, weight.shape.rank == 2 else {
         throw .constant(role: "weight", problem: "is missing or not float32 with 2 axes")
       }
-      let quantized = WeightQuantizer.quantize(weight)
+      let quantized = WeightQuantizer.quantize(weight, leastStep: steps.least[node.name])
       let replaced = ["weight": quantized.weight, "weight_scale": Tensor(quantized.scale)]
       return node.constants.merging(replaced) { $1 }
     default: return node.constants

@@ -41,6 +41,8 @@ public struct QuantizationPlan: Sendable {
   public var activations: [ValueID: Activation]
   /// By node name.
   public var arithmetic: [String: Arithmetic]
+  /// Of weights, where they are coarser than the largest weights ask for.
+  public var weightSteps = WeightSteps()
   /// The range method used, for the record.
   public var rangeMethod: RangeMethod
 }

@@ -20,8 +20,12 @@ public enum WeightQuantizer {
 
   /// Quantises `weight` (float32, output channels first), rounding to nearest, ties to even.
   ///
-  /// - Parameter minimumScale: for each output channel, or empty.
-  public static func quantize(_ weight: Tensor, minimumScale: [Float] = []) -> QuantizedWeights {
+  /// - Parameters:
+  ///   - minimumScale: for each output channel, or empty.
+  ///   - leastStep: of all channels (`WeightSteps`); `nil` for the finest.
+  public static func quantize(
+    _ weight: Tensor, minimumScale: [Float] = [], leastStep: Float? = nil
+  ) -> QuantizedWeights {
     let channels = weight.shape[0]
     let length = channels == 0 ? 0 : weight.elementCount / channels
     var scales = [Float](repeating: 1, count: channels)
@@ -31,8 +35,9 @@ public enum WeightQuantizer {
           let range = channel * length..<(channel + 1) * length
           var largest: Float = 0
           for index in range { largest = max(largest, abs(source[index])) }
-          let scale = scale(
+          let finest = scale(
             absoluteMaximum: largest, minimum: minimumScale.isEmpty ? 0 : minimumScale[channel])
+          let scale = WeightSteps.step(finest: finest, least: leastStep)
           scales[channel] = scale
           let inverse = 1 / scale
           for index in range {

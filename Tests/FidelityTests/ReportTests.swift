@@ -47,6 +47,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [(999, true), (1000, true), (1001, false)])
+  func sizesAreHeldAgainstTheirLimit(bytes: Int, passes: Bool) throws {
+    var report = try Sample.passing()
+    report.setPackage(.init(path: "a.quern", bytes: bytes, sha256: "00"), maxBytes: 1000)
+    #expect(report.gates.last?.name == .packageBytes && report.passed == passes)
+    #expect(report.text().contains("package bytes") && report.text().contains("<= 1000"))
+    #expect(try FidelityReport(json: report.json()) == report)
+    // A package cannot hold its own size.
+    #expect(!report.deterministicPart.gates.contains { $0.name == .packageBytes })
+    report.setPackage(.init(path: "a.quern", bytes: bytes, sha256: "00"), maxBytes: nil)
+    #expect(!report.gates.contains { $0.name == .packageBytes })
+  }
+
   @Test func missingFiguresAndNumbersThatAreNotFiniteAreNull() throws {
     var report = try Sample.report([])
     report.seconds = ["float": .nan]

@@ -52,6 +52,7 @@ extension GateName {
     case .clearAgreement: "clear agreement"
     case .top1Drop: "top-1 drop"
     case .nonFiniteImages: "non-finite images"
+    case .packageBytes: "package bytes"
     }
   }
 
@@ -60,7 +61,7 @@ extension GateName {
     switch self {
     case .top1Drop: "labelled images"
     case .clearAgreement: "images that are no coin toss"
-    case .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages: "images"
+    case .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes: "images"
     }
   }
 
@@ -68,7 +69,7 @@ extension GateName {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
     case .top1Agreement, .clearAgreement, .top1Drop: percentDecimals
-    case .nonFiniteImages: 0
+    case .nonFiniteImages, .packageBytes: 0
     }
   }
 
@@ -76,7 +77,7 @@ extension GateName {
     switch self {
     case .top1Agreement, .clearAgreement: " %"
     case .top1Drop: " pp"
-    case .meanDrift, .maxDrift, .nonFiniteImages: ""
+    case .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
     }
   }
 }

@@ -58,10 +58,13 @@ struct ConvertCommand: ParsableCommand {
   private static func missed(_ outcome: ConversionOutcome) -> String {
     let sizes = outcome.report.sizes
     let results: [(place: String, gates: [GateResult])] =
-      sizes.isEmpty ? [("", outcome.report.gates)] : sizes.map { (" at \($0.size) px", $0.gates) }
+      sizes.isEmpty
+      ? [("", outcome.report.gates)]
+      : sizes.map { (" at \($0.size) px", $0.gates) } + [("", outcome.report.gates.filter { $0.name == .packageBytes })]
     return results.flatMap { place, gates in
       gates.filter { !$0.passed }.map { gate in
-        let distance = gate.value.map { String(format: "%.3g", abs($0 - gate.limit)) } ?? "what cannot be told"
+        let format = gate.name == .packageBytes ? "%.0f" : "%.3g"
+        let distance = gate.value.map { String(format: format, abs($0 - gate.limit)) } ?? "what cannot be told"
         return "Missed     \(gate.name.rawValue)\(place) by \(distance)\n"
       }
     }.joined()
@@ -70,6 +73,13 @@ struct ConvertCommand: ParsableCommand {
   private static func widened(_ outcome: ConversionOutcome) -> String {
     guard let first = outcome.widened.first else { return "" }
     return "Widened    \(outcome.widened.count) activations are read as 16 bits, that of \(first) first\n"
+  }
+
+  private static func coarsened(_ outcome: ConversionOutcome) -> String {
+    guard outcome.coarsening.share > 0 else { return "" }
+    return String(
+      format: "Coarsened  %.1f %% of weights, by %.2f bits a weight over all\n", outcome.coarsening.share * 100,
+      outcome.coarsening.bitsPerWeight)
   }
 
   private static func summary(_ outcome: ConversionOutcome) -> String {
@@ -81,7 +91,7 @@ struct ConvertCommand: ParsableCommand {
     return """
       Folding    \(outcome.foldingNotes.count) rewrites; float outputs moved by at most \(String(format: "%.1g", outcome.foldingDifference)) of the largest value
       Equalised  \(equalized)
-      \(widened(outcome))Verified   on \(outcome.verifiedOn)
+      \(coarsened(outcome))\(widened(outcome))Verified   on \(outcome.verifiedOn)
       \(missed(outcome))
       """
   }

@@ -1,0 +1,209 @@
+import Calibration
+import Glibc
+import Graphs
+import Kernels
+import Operators
+import Tensors
+
+/// Chooses the steps of weights by what their noise does to a network's outputs and what their levels take in bytes.
+///
+/// A step s of a channel with n weights adds a s² to the outputs' relative noise, and takes -n log2 s bits but for a
+/// constant. The least noise for so many bits is where all channels pay the same noise for a bit: s² proportional to n / a,
+/// but not below what the channel's largest weight asks for. That is reverse water-filling for parallel Gaussian sources
+/// (Cover and Thomas, Elements of Information Theory, 2nd edition, section 10.3), here with noise that is weighted, and
+/// for the layers of networks the rule of Zhou et al., "Adaptive Quantization for Deep Neural Network" (arXiv 1712.01048).
+/// As a is the same for all channels of a layer, so is their least step.
+public struct WeightStepPlanner: Sendable {
+  /// A layer's weights as far as steps are concerned.
+  package struct Layer: Sendable {
+    package let name: String
+    /// Noise power in the network's outputs, relative to theirs, by the squared step of a channel; `nil` for a layer that
+    /// keeps its steps.
+    package let noise: Double?
+    /// Of each channel, what its largest weight asks for.
+    package let finest: [Float]
+    /// Of a channel.
+    package let weightCount: Int
+    /// Every `stride`-th of the weights, channel after channel.
+    package let sample: [Float]
+    package let stride: Int
+
+    package init(
+      name: String, noise: Double?, finest: [Float], weightCount: Int, sample: [Float], stride: Int = 1
+    ) {
+      (self.name, self.noise, self.finest) = (name, noise, finest)
+      (self.weightCount, self.sample, self.stride) = (weightCount, sample, stride)
+    }
+  }
+
+  package let layers: [Layer]
+  private let shares: NoiseShares?
+  private let threads: Int
+
+  /// Weights of a layer that its entropy is estimated by.
+  private static let sampleSize = 1 << 13
+
+  package init(layers: [Layer], threads: Int = 1) {
+    self.layers = layers
+    shares = nil
+    self.threads = threads
+  }
+
+  /// - Parameters:
+  ///   - graph: the float graph that is to be quantised.
+  ///   - statistics: what calibration saw of it.
+  public init(_ graph: Graph, statistics: ActivationStatistics, threads: Int = 1) {
+    let shares = NoiseShares(graph, statistics)
+    let nodes = graph.nodes.filter { ($0.op is Convolution || $0.op is Linear) && Self.hasWeights($0) }
+    layers = ThreadTeam(count: min(threads, max(nodes.count, 1))).map(nodes.count) {
+      // Pixels are no map with a power like others, and the layer that reads them is small.
+      Layer(nodes[$0], nodes[$0].inputs[0] == graph.input ? nil : shares)
+    }
+    self.shares = shares
+    self.threads = threads
+  }
+
+  private static func hasWeights(_ node: Node) -> Bool {
+    guard let weight = node.constants["weight"] else { return false }
+    return weight.elementType == .float32 && weight.elementCount > 0
+  }
+
+  // MARK: - Steps
+
+  /// The least steps at which a bit costs at most `slope` of relative noise power in the outputs.
+  public func steps(slope: Double) -> WeightSteps {
+    var result = WeightSteps()
+    for layer in layers {
+      guard let noise = layer.noise, slope > 0 else { continue }
+      // The derivatives of noise and bits: 2 a s = slope n / (s ln 2).
+      let step = Float(min(1e30, (slope * Double(layer.weightCount) / (2 * log(2.0) * noise)).squareRoot()))
+      if layer.finest.contains(where: { $0 < step }) { result.least[layer.name] = step }
+    }
+    return result
+  }
+
+  /// The steps with the least noise for which levels take at most `bytes`, by their entropy; the coarsest that there are
+  /// where that is not enough.
+  ///
+  /// - Parameter finest: steps that are taken in any case.
+  public func steps(fitting bytes: Double, from finest: WeightSteps = WeightSteps()) -> WeightSteps {
+    if estimatedBytes(finest) <= bytes { return finest }
+    return steps { estimatedBytes($0) <= bytes }
+  }
+
+  /// The finest steps of all slopes for which a condition holds that coarser ones keep.
+  private func steps(until holds: (WeightSteps) -> Bool) -> WeightSteps {
+    // Exponents of two, between which everything happens: noise by bits is below 1, and no single weight is 2^-90 of it.
+    var (low, high) = (-90.0, 10.0)
+    for _ in 0..<Self.halvings {
+      let middle = (low + high) / 2
+      if holds(steps(slope: exp2(middle))) { high = middle } else { low = middle }
+    }
+    return steps(slope: exp2(high))
+  }
+
+  private static let halvings = 24
+
+  /// The steps at which a bit of every weight would cost `share` of the noise that a plan's rounding of activations brings
+  /// into the outputs.
+  public func steps(perBit share: Double, of plan: QuantizationPlan) -> WeightSteps {
+    let weights = layers.reduce(0) { $0 + $1.finest.count * $1.weightCount }
+    return steps(slope: share * (shares?.noise(of: plan.activations) ?? 0) / Double(max(weights, 1)))
+  }
+
+  /// Relative noise in the outputs, were weights rounded to the nearest level.
+  package func noise(_ steps: WeightSteps) -> Double {
+    layers.reduce(0) { sum, layer in
+      guard let noise = layer.noise else { return sum }
+      return layer.finest.reduce(sum) {
+        let step = Double(steps.step(finest: $1, of: layer.name))
+        return $0 + noise * step * step
+      }
+    }
+  }
+
+  // MARK: - What they do
+
+  /// Bytes that the levels of all weights take, by the entropy of single levels (Shannon, "A Mathematical Theory of
+  /// Communication", 1948): what zstd comes close to.
+  public func estimatedBytes(_ steps: WeightSteps) -> Double {
+    ThreadTeam(count: min(threads, max(layers.count, 1))).map(layers.count) { layers[$0].estimatedBytes(steps) }
+      .reduce(0, +)
+  }
+
+  public func coarsening(_ steps: WeightSteps) -> Coarsening {
+    var (coarser, bits, all) = (0.0, 0.0, 0.0)
+    for layer in layers {
+      let weights = Double(layer.weightCount)
+      for finest in layer.finest {
+        let step = steps.step(finest: finest, of: layer.name)
+        if step > finest {
+          coarser += weights
+          bits += weights * log2(Double(step) / Double(finest))
+        }
+        all += weights
+      }
+    }
+    return Coarsening(share: coarser / max(all, 1), bitsPerWeight: bits / max(all, 1))
+  }
+}
+
+extension WeightStepPlanner.Layer {
+  fileprivate init(_ node: Node, _ shares: NoiseShares?) {
+    let weight = node.constants["weight"]
+    let outputs = weight?.shape[0] ?? 0
+    let length = (weight?.elementCount ?? 0) / max(outputs, 1)
+    // Odd, so that all places in a kernel take part.
+    let stride = max(1, outputs * length / WeightStepPlanner.sampleSize) | 1
+    var (finest, squares, sample) = ([Float](), 0.0, [Float]())
+    weight?.withElements(as: Float.self) { weights in
+      for channel in 0..<outputs {
+        var largest: Float = 0
+        for index in channel * length..<(channel + 1) * length {
+          largest = max(largest, abs(weights[index]))
+          squares += Double(weights[index]) * Double(weights[index])
+        }
+        finest.append(WeightQuantizer.scale(absoluteMaximum: largest, minimum: 0))
+      }
+      for index in Swift.stride(from: 0, to: outputs * length, by: stride) {
+        sample.append(weights[index])
+      }
+    }
+    weight?.releasePages()
+    let noise = shares?.noise(of: node, outputs: outputs, length: length, squares: squares)
+    self.init(name: node.name, noise: noise, finest: finest, weightCount: length, sample: sample, stride: stride)
+  }
+
+  fileprivate func estimatedBytes(_ steps: WeightSteps) -> Double {
+    let scales = finest.map { 1 / steps.step(finest: $0, of: name) }
+    var counts = [Int](repeating: 0, count: 256)
+    for (index, weight) in sample.enumerated() {
+      let level = (weight * scales[index * stride / weightCount]).rounded(.toNearestOrEven)
+      counts[Int(max(-127, min(127, level))) + 127] += 1
+    }
+    let total = Double(max(sample.count, 1))
+    let entropy = counts.reduce(0.0) { $1 == 0 ? $0 : $0 - Double($1) / total * log2(Double($1) / total) }
+    return entropy * Double(finest.count) * Double(weightCount) / 8
+  }
+}
+
+extension NoiseShares {
+  private static let powerByDifferences = 16.0
+
+  /// The outputs' relative noise by the squared step of one channel of a layer; `nil` where it cannot be told.
+  ///
+  /// Rounding to steps s has the variance s² / 12, and each of `length` weights brings in its input's mean square. The
+  /// power of what a linear layer makes, which calibration does not see, is taken as that of unrelated inputs, and what it
+  /// is read for, the differences between classes and images, as a small part of it.
+  fileprivate func noise(of node: Node, outputs: Int, length: Int, squares: Double) -> Double? {
+    let byPower: Double
+    if node.op is Linear {
+      byPower = squares > 0 ? Self.powerByDifferences / squares : 0
+    } else {
+      guard let input = power(of: node.inputs[0]), let output = power(of: node.output) else { return nil }
+      byPower = input / (output * Double(outputs))
+    }
+    let noise = Double(length) * byPower * self[node.output] / 12
+    return noise > 0 && noise.isFinite ? noise : nil
+  }
+}

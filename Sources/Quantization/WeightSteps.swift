@@ -1,0 +1,28 @@
+/// How coarse the steps of weights may be made, as a value that is decided before weights are quantised.
+public struct WeightSteps: Sendable, Hashable {
+  /// The least step of a layer's output channels, by node name, in real units. A channel that needs a larger one for its
+  /// largest weight keeps that.
+  public var least: [String: Float]
+
+  public init(least: [String: Float] = [:]) { self.least = least }
+
+  /// The most that a step is made coarser by: 8 levels on either side of zero are left.
+  static let factorLimit: Float = 16
+
+  /// The step of a channel of a node whose largest weight asks for `finest`.
+  func step(finest: Float, of node: String) -> Float { Self.step(finest: finest, least: least[node]) }
+
+  static func step(finest: Float, least: Float?) -> Float {
+    max(finest, min(least ?? finest, finest * factorLimit))
+  }
+}
+
+/// What steps do to weights.
+public struct Coarsening: Sendable, Hashable {
+  /// Of all weights, those with a step that is coarser than the largest weight of their channel asks for; 0 to 1.
+  public let share: Double
+  /// That all weights save on average: the mean of the step's binary logarithm.
+  public let bitsPerWeight: Double
+
+  public static let none = Coarsening(share: 0, bitsPerWeight: 0)
+}
