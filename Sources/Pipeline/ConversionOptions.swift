@@ -21,6 +21,8 @@ public struct ConversionOptions: Sendable {
   public var model: ModelFile.Options
   public var gates: Gates
   public var effort: Effort
+  /// Layers whose weights are not quantised: node names, beginnings of them up to a point, or patterns.
+  public var keptFloat: [String]
   /// Seconds after which no further search for a network that keeps its gates begins; `nil`: no bound.
   public var timeBudget: Double?
   public var skipsBrokenImages: Bool
@@ -37,6 +39,7 @@ public struct ConversionOptions: Sendable {
     self.gates = gates
     self.threads = threads
     effort = .balanced
+    keptFloat = []
     recipe = .full
     repetitions = 3
     seed = 0

@@ -22,6 +22,8 @@ public struct ConversionOutcome: Sendable {
   public let plan: QuantizationPlan
   /// The nodes whose output is read as 16 bits.
   public let widened: [String]
+  /// The layers that compute in float, those first that were asked for.
+  public let keptFloat: [KeptFloat]
 }
 
 /// From a checkpoint and a folder of images to a package on disk, verified as it lies there.
@@ -68,7 +70,7 @@ public struct Converter {
     return ConversionOutcome(
       report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: network.foldingDifference,
       foldingNotes: network.foldingNotes, equalization: network.equalization, plan: network.plan,
-      widened: attempt.widened.map(\.name))
+      widened: attempt.choice.widened.map(\.name), keptFloat: attempt.choice.keptFloat)
   }
 
   // MARK: - Attempts
@@ -79,20 +81,20 @@ public struct Converter {
     let path: String
     let figures: FidelityFigures
     let skipped: BrokenImages
-    let widened: [WideReading.Candidate]
-    var isCutShort: Bool
+    var choice: PrecisionSearch.Choice
 
     var settings: [String: JSONValue] {
-      isCutShort
-        ? ["wide_activations": .int(widened.count), "time_budget_reached": .bool(true)]
-        : ["wide_activations": .int(widened.count)]
+      var result: [String: JSONValue] = ["wide_activations": .int(choice.widened.count)]
+      if !choice.keptFloat.isEmpty { result[KeptFloat.setting] = .array(choice.keptFloat.map(\.json)) }
+      if choice.isCutShort { result["time_budget_reached"] = .bool(true) }
+      return result
     }
   }
 
   /// What is aimed at, of a limit that is missed: less, as a choice of images is none of all.
   private static let aim = 0.8
   /// Networks that are written and verified after the first, at most.
-  private static let searchLimit = 3
+  private static let searchLimit = 6
 
   /// The first network that keeps its gates, or the one with the least mean drift.
   private func bestAttempt(
@@ -102,31 +104,33 @@ public struct Converter {
     func attempt(_ outcome: PrecisionSearch.Outcome) throws -> Attempt {
       try verified(network, outcome, metadata)
     }
-    if options.effort == .thorough {
-      return try attempt(try PrecisionSearch(network, options, job: job, deadline: deadline).everything())
+    var search: PrecisionSearch?
+    func made() throws -> PrecisionSearch {
+      try search ?? PrecisionSearch(network, options, job: job, deadline: deadline)
     }
-    var best = try attempt(.init(graph: network.quantized, widened: [], isCutShort: false))
-    guard options.effort == .balanced, !keepsGates(best) else { return best }
-    var search = try PrecisionSearch(network, options, job: job, deadline: deadline)
-    var share = 1.0
+    if options.effort == .thorough { search = try made() }
+    var best = try attempt(
+      try search?.allWide()
+        ?? .init(graph: network.quantized, choice: .init(keptFloat: network.keptFloat)))
+    guard options.effort != .fast, !keepsGates(best) else { return best }
     var last = best
     for _ in 0..<Self.searchLimit {
       if let deadline, ContinuousClock.now >= deadline {
-        best.isCutShort = true
+        best.choice.isCutShort = true
         break
       }
-      share *= Self.aim * excess(of: last)
-      var outcome = try clock.stage("widen", total: nil) {
-        try search.shortestPrefix(leaving: share) { [progress] in progress.advance() }
+      var current = try made()
+      let share = Self.aim * excess(of: last)
+      let next = try clock.stage("widen", total: nil) {
+        try current.fewestSteps(after: last.choice.steps, leaving: share) { [progress] in progress.advance() }
       }
-      // Where the sample is content already and other images are not, it has nothing more to say.
-      if outcome.widened.count <= last.widened.count { outcome = try search.everything() }
-      if outcome.widened.count <= last.widened.count { break }
-      last = try attempt(outcome)
+      search = current
+      guard let next else { break }
+      last = try attempt(next)
       let isBetter = keepsGates(last) || last.figures.drift.mean ?? 2 < best.figures.drift.mean ?? 2
       (isBetter ? best : last).file.discard()
       if isBetter { best = last }
-      if keepsGates(last) || outcome.isCutShort { break }
+      if keepsGates(last) || next.choice.isCutShort { break }
     }
     return best
   }
@@ -162,8 +166,7 @@ public struct Converter {
         progress: progress)
     }
     return Attempt(
-      file: file, path: path, figures: figures, skipped: skipped, widened: outcome.widened,
-      isCutShort: outcome.isCutShort)
+      file: file, path: path, figures: figures, skipped: skipped, choice: outcome.choice)
   }
 
   /// The finished package: the one that was verified, with what was found in it.

@@ -31,6 +31,8 @@ struct QuantizedNetwork {
   let skipped: BrokenImages
   let plan: QuantizationPlan
   let quantized: Graph
+  /// The layers that were to be kept in float, in order of execution.
+  let keptFloat: [KeptFloat]
 }
 
 /// The stages from a checkpoint to a quantised graph.
@@ -69,6 +71,7 @@ struct NetworkQuantizer {
     var folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.calibration), threads: options.threads)
     }
+    let keptFloat = try KeptFloat.layers(matching: options.keptFloat, in: folded.graph)
     let augmentation = options.augmentation
     let equalization =
       options.equalizesChannels
@@ -88,7 +91,8 @@ struct NetworkQuantizer {
     try checkFinite(statistics, float.graph)
     let (plan, nearest) = try clock.stage("quantize") {
       let plan = try QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
-        float.graph, statistics: statistics)
+        float.graph, statistics: statistics
+      ).keepingFloat(keptFloat.map(\.name), in: float.graph)
       return (plan, try QuantizationApplier(threads: options.threads).apply(plan, to: float.graph))
     }
     let quantized = try round(nearest, float: float.graph, images.calibration)
@@ -97,7 +101,7 @@ struct NetworkQuantizer {
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, referenceOutputs: referenceOutputs,
       statistics: parts,
-      calibration: statistics, skipped: skipped, plan: plan, quantized: quantized)
+      calibration: statistics, skipped: skipped, plan: plan, quantized: quantized, keptFloat: keptFloat)
   }
 
   // MARK: - Checks

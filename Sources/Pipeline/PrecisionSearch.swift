@@ -5,19 +5,22 @@ import Kernels
 import Quantization
 import Runtime
 
-/// Finds the activations that must be read as 16 bits for a network to keep its gates: as few multiply-accumulates more as
-/// it takes, measured by the drift of embeddings on calibration images, so that the images of the verdict have no part in
-/// the choice.
+/// Finds what must be held more precisely for a network to keep its gates: activations that are read as 16 bits, which cost
+/// time, and, where all of them are not enough, layers kept in float, which cost bytes. As few as it takes, measured by
+/// the drift of embeddings on calibration images, so that the images of the verdict have no part in the choice.
 struct PrecisionSearch {
   private let network: QuantizedNetwork
   private let job: ImageJob
+  private let evaluation: EvaluationProtocol
   private let reading: WideReading
   /// In the order in which they are taken.
   private let candidates: [WideReading.Candidate]
+  /// Taken after all candidates; known when it is first asked for.
+  private var ranking: FloatRanking?
   private let deadline: ContinuousClock.Instant?
   private let files: [ImageFolder.File]
   private let verifier: Verifier
-  /// What was measured, by the number of candidates that were taken.
+  /// What was measured, by the number of steps that were taken.
   private var drifts: [Int: Double] = [:]
 
   /// Images that drift is measured on.
@@ -29,60 +32,97 @@ struct PrecisionSearch {
     self.network = network
     self.job = job
     self.deadline = deadline
+    evaluation = options.evaluation
     reading = WideReading(network.calibration)
     candidates = try reading.candidates(in: network.quantized, imageSize: options.evaluation.size)
     files = network.images.calibration.spread(Self.imageLimit)
     verifier = Verifier(job: ImageJob(threads: options.threads, skipsBroken: true), evaluation: options.evaluation)
   }
 
-  /// A network with some activations read as 16 bits.
+  /// Some steps, each an activation read as 16 bits or, when there are no more, a layer kept in float.
+  struct Choice {
+    var widened: [WideReading.Candidate] = []
+    var keptFloat: [KeptFloat]
+    var steps = 0
+    /// Whether the time ran out before the search was over.
+    var isCutShort = false
+  }
+
+  /// A network after the steps of a choice.
   struct Outcome {
     let graph: Graph
-    let widened: [WideReading.Candidate]
-    /// Whether the time ran out before the search was over.
-    let isCutShort: Bool
+    var choice: Choice
   }
 
-  /// The network with all of them.
-  func everything() throws -> Outcome {
-    Outcome(
-      graph: try reading.widening(candidates, in: network.quantized), widened: candidates, isCutShort: false)
-  }
+  /// The network with every activation read as 16 bits that can be.
+  func allWide() throws -> Outcome { try outcome(candidates.count) }
 
-  /// The network with the shortest prefix of the candidates by which the mean drift on the sample is at most `share` of what
-  /// it is without; with all of them if not even they do that. Shares, as calibration images drift less than others.
+  /// The network with the fewest steps more by which the mean drift on the sample is at most `share` of what it is after
+  /// `steps`; where not even all of their kind do that, with all of it. Shares, as calibration images drift less than
+  /// others. `nil` where there are no more steps.
   ///
   /// - Parameter advance: called after each measurement.
-  mutating func shortestPrefix(leaving share: Double, advance: () -> Void) throws -> Outcome {
-    let limit = share * (try drift(prefix: 0))
-    var (failing, passing) = (0, candidates.count)
+  mutating func fewestSteps(after steps: Int, leaving share: Double, advance: () -> Void) throws -> Outcome? {
+    if steps >= candidates.count, ranking == nil {
+      ranking = try FloatRanking(network, try pixels(), threads: job.threads, deadline: deadline)
+    }
+    let all = steps < candidates.count ? candidates.count : candidates.count + (ranking?.layers.count ?? 0)
+    guard steps < all else { return nil }
+    let limit = share * (try drift(after: steps))
+    var (failing, passing) = (steps, all)
     var isCutShort = false
-    if try drift(prefix: passing) <= limit {
-      // Drift falls with every candidate but for noise, so that halving finds where it is low enough.
-      while passing - failing > max(1, candidates.count / 64) {
+    if try drift(after: passing) <= limit {
+      // Drift falls with every step but for noise, so that halving finds where it is low enough.
+      while passing - failing > max(1, (all - steps) / 64) {
         advance()
         if let deadline, ContinuousClock.now >= deadline {
           isCutShort = true
           break
         }
         let middle = (failing + passing) / 2
-        if try drift(prefix: middle) <= limit { passing = middle } else { failing = middle }
+        if try drift(after: middle) <= limit { passing = middle } else { failing = middle }
       }
     }
-    let widened = Array(candidates.prefix(passing))
-    return Outcome(
-      graph: try reading.widening(widened, in: network.quantized), widened: widened, isCutShort: isCutShort)
+    var found = try outcome(passing)
+    found.choice.isCutShort = isCutShort
+    return found
   }
 
-  /// Mean drift on the sample with the first candidates read as 16 bits.
-  private mutating func drift(prefix: Int) throws -> Double {
-    if let known = drifts[prefix] { return known }
-    let graph = try reading.widening(candidates.prefix(prefix), in: network.quantized)
+  private func outcome(_ steps: Int) throws -> Outcome {
+    guard steps > candidates.count, let ranking else {
+      let widened = Array(candidates.prefix(steps))
+      return Outcome(
+        graph: try reading.widening(widened, in: network.quantized),
+        choice: Choice(widened: widened, keptFloat: network.keptFloat, steps: steps))
+    }
+    let more = ranking.layers.prefix(steps - candidates.count)
+    let kept = network.keptFloat + more
+    let graph = try network.keepingFloat(kept.map(\.name), threads: job.threads)
+    // Some activations are not rounded any more.
+    let widened = try reading.candidates(in: graph, imageSize: evaluation.size)
+    return Outcome(
+      graph: try reading.widening(widened, in: graph),
+      choice: Choice(widened: widened, keptFloat: kept, steps: steps))
+  }
+
+  /// Mean drift on the sample.
+  private mutating func drift(after steps: Int) throws -> Double {
+    if let known = drifts[steps] { return known }
+    let graph = try outcome(steps).graph
     let (figures, _) = try verifier.compare(
       network.float, try Executable(graph, threads: job.threads), on: files, known: network.referenceOutputs,
       usesLabels: false, progress: SilentProgress())
     let drift = figures.drift.mean ?? 2
-    drifts[prefix] = drift
+    drifts[steps] = drift
     return drift
+  }
+
+  /// The sample as the network sees it, without what cannot be read.
+  private func pixels() throws -> [RGBImage] {
+    try files.compactMap { file in
+      if let known = network.referenceOutputs[file.path] { return known.pixels }
+      guard let image = try? LoadedImage(file) else { return nil }
+      return try evaluation.apply(to: image.pixels)
+    }
   }
 }

@@ -60,6 +60,13 @@ struct CalibrationOptions: ParsableArguments {
         + "scale the weights on both sides to match. The float network computes the same. (default: by --effort)"))
   var equalization: Bool?
 
+  @Option(
+    name: .customLong("keep-float"),
+    help: ArgumentHelp(
+      "Keep a layer in float, with weights of four bytes: a name that 'quern analyze' prints, the beginning of names up to "
+        + "a point (layer1), or a pattern with * and ?. May be given several times.", valueName: "layer"))
+  var keptFloat: [String] = []
+
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
   var skipBadImages = false
 
@@ -82,6 +89,7 @@ struct CalibrationOptions: ParsableArguments {
     options.timeBudget = timeBudget
     if let rounding { options.rounding = rounding }
     if let equalization { options.equalizesChannels = equalization }
+    options.keptFloat = keptFloat
     options.skipsBrokenImages = skipBadImages
   }
 }
