@@ -10,10 +10,10 @@ package struct Obligations: OptionSet, Hashable, Sendable {
   /// Convolutions read the remainders of their inputs, or operators pass remainders on.
   static let readRemainders = Obligations(rawValue: 2)
 
-  /// Values are converted with their remainders, as layers that compute in float ask for.
-  static let convertRemainders = Obligations(rawValue: 4)
+  /// Layers compute in float with weights of int16, or values are converted with their remainders for them.
+  static let floatLayers = Obligations(rawValue: 4)
 
-  static let known: Obligations = [.remainders, .readRemainders, .convertRemainders]
+  static let known: Obligations = [.remainders, .readRemainders, .floatLayers]
 
   package init(rawValue: UInt64) { self.rawValue = rawValue }
 
@@ -29,21 +29,25 @@ package struct Obligations: OptionSet, Hashable, Sendable {
     }
     self = hasRemainders ? .remainders : []
     if readsThem { insert(.readRemainders) }
-    let convertsThem = graph.nodes.contains { node in
-      guard node.operatorName == Self.conversion else { return false }
+    let hasFloatLayers = graph.nodes.contains { node in
+      guard node.operatorName == Self.conversion else {
+        return node.constants.contains { $0.role == "weight" && $0.elementType == .int16 }
+          && Self.weighted.contains(node.operatorName)
+      }
       if case .uint8WithRemainder = node.format { return true }
       return node.attributes["input_remainder"] != nil
     }
-    if convertsThem { insert(.convertRemainders) }
+    if hasFloatLayers { insert(.floatLayers) }
   }
 
   /// The operators whose outputs could have remainders when there were only those.
   private static let firstMakers: Set<String> = ["convolution", "addition", "channel_scaling"]
 
   private static let conversion = "requantize"
+  private static let weighted: Set<String> = ["convolution", "linear"]
 
   /// The first minor version that knows them.
   var minorVersion: Int {
-    contains(.convertRemainders) ? 3 : contains(.readRemainders) ? 2 : contains(.remainders) ? 1 : 0
+    contains(.floatLayers) ? 3 : contains(.readRemainders) ? 2 : contains(.remainders) ? 1 : 0
   }
 }

@@ -93,8 +93,9 @@ public struct Converter {
 
   /// What is aimed at, of a limit that is missed: less, as a choice of images is none of all.
   private static let aim = 0.8
-  /// Networks that are written and verified after the first, at most.
-  private static let searchLimit = 6
+  /// Networks that are written and verified after the first, at most, until one keeps its gates; and then, with fewer
+  /// layers in float.
+  private static let (searchLimit, reductionLimit) = (8, 4)
 
   /// The first network that keeps its gates, or the one with the least mean drift.
   private func bestAttempt(
@@ -113,7 +114,7 @@ public struct Converter {
       try search?.allWide()
         ?? .init(graph: network.quantized, choice: .init(keptFloat: network.keptFloat)))
     guard options.effort != .fast, !keepsGates(best) else { return best }
-    var last = best
+    var (last, failing) = (best, best.choice.steps)
     for _ in 0..<Self.searchLimit {
       if let deadline, ContinuousClock.now >= deadline {
         best.choice.isCutShort = true
@@ -131,6 +132,35 @@ public struct Converter {
       (isBetter ? best : last).file.discard()
       if isBetter { best = last }
       if keepsGates(last) || next.choice.isCutShort { break }
+      failing = next.choice.steps
+    }
+    guard let search, keepsGates(best) else { return best }
+    return try reduced(best, failing: failing, search, deadline: deadline, attempt)
+  }
+
+  /// An attempt that keeps its gates with fewer bytes of float layers than a given one, where there is one. What the sample
+  /// asks for is too much where a few images of another kind decide.
+  ///
+  /// - Parameter failing: steps of an attempt that did not keep them.
+  private func reduced(
+    _ given: Attempt, failing: Int, _ search: PrecisionSearch, deadline: ContinuousClock.Instant?,
+    _ attempt: (PrecisionSearch.Outcome) throws -> Attempt
+  ) throws -> Attempt {
+    var (best, failing) = (given, failing)
+    for _ in 0..<Self.reductionLimit {
+      guard let fewer = try search.halfway(failing, best.choice.steps) else { break }
+      if let deadline, ContinuousClock.now >= deadline {
+        best.choice.isCutShort = true
+        break
+      }
+      let next = try attempt(fewer)
+      if keepsGates(next) {
+        best.file.discard()
+        best = next
+      } else {
+        next.file.discard()
+        failing = fewer.choice.steps
+      }
     }
     return best
   }

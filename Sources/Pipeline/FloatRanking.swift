@@ -39,7 +39,7 @@ struct FloatRanking {
       guard decides.contains(node.output), FloatLayers.canKeep(node),
         quantized[node.name]?.constants["weight"]?.elementType == .int8
       else { return nil }
-      return Layer(index: index, kept: KeptFloat(node, reason: ""))
+      return Layer(index: index, kept: KeptFloat(node, bits: 16, reason: ""))
     }
     let probe = try IsolatedDrift(
       try network.float.executable(), pixels.spread(Self.imageLimit), threads: threads)
@@ -72,7 +72,8 @@ struct FloatRanking {
     }.map { layer in
       let drift = String(format: "%.2g", layer.drift)
       return KeptFloat(
-        graph.nodes[layer.index], reason: "for the gates: its rounded weights cause a drift of about \(drift)")
+        graph.nodes[layer.index], bits: 16, reason: "for the gates: its rounded weights cause a drift of about \(drift)"
+      )
     }
   }
 

@@ -13,16 +13,27 @@ public struct KeptFloat: Hashable, Sendable {
   static let setting = "kept_float"
   static let asked = "asked for by --keep-float"
 
-  init(_ node: Node, reason: String) {
+  /// Of a weight: 32, or 16.
+  public let bits: Int
+
+  init(_ node: Node, bits: Int = 32, reason: String) {
     name = node.name
-    // Four bytes instead of one.
-    extraBytes = 3 * (node.constants["weight"]?.elementCount ?? 0)
+    self.bits = bits
+    extraBytes = (bits / 8 - 1) * (node.constants["weight"]?.elementCount ?? 0)
     self.reason = reason
   }
 
+  /// The same with weights of another width.
+  private init(_ other: KeptFloat, bits: Int) {
+    (name, reason, self.bits) = (other.name, other.reason, bits)
+    extraBytes = other.extraBytes / (other.bits / 8 - 1) * (bits / 8 - 1)
+  }
+
+  var full: KeptFloat { KeptFloat(self, bits: 32) }
+
   /// For reports.
   var json: JSONValue {
-    .object(["name": .string(name), "extra_bytes": .int(extraBytes), "reason": .string(reason)])
+    .object(["name": .string(name), "bits": .int(bits), "extra_bytes": .int(extraBytes), "reason": .string(reason)])
   }
 
   /// The layers that patterns stand for, each once, in order of execution.
@@ -44,11 +55,12 @@ public struct KeptFloat: Hashable, Sendable {
 
 extension QuantizedNetwork {
   /// The quantised graph with more layers in float; the weights of the others stay as they were rounded.
-  func keepingFloat(_ names: some Sequence<String>, threads: Int) throws(GraphError) -> Graph {
-    let more = Set(names)
+  func keepingFloat(_ layers: [KeptFloat], threads: Int) throws(GraphError) -> Graph {
+    let more = Set(layers.map(\.name))
+    let halved = Set(layers.filter { $0.bits == 16 }.map(\.name))
     guard !more.isEmpty else { return quantized }
     let known = Dictionary(quantized.nodes.map { ($0.name, $0.constants) }, uniquingKeysWith: { first, _ in first })
     return try QuantizationApplier(threads: threads).apply(
-      plan.keepingFloat(more, in: float.graph), to: float.graph, known: known)
+      plan.keepingFloat(more, in: float.graph), to: float.graph, known: known, halved: halved)
   }
 }

@@ -118,7 +118,7 @@ extension PackageInspection.Layer {
     } else {
       (scale, zeroPoint) = (nil, nil)
     }
-    let hasFloatWeight = node.constants.contains { $0.role == "weight" && $0.elementType == .float32 }
+    let hasFloatWeight = node.constants.contains { $0.role == "weight" && $0.elementType != .int8 }
     keptFloat = hasFloatWeight ? reasons[node.name] ?? "the package does not say why" : nil
     let sections = node.constants.map { reader.section(of: $0) }
     bytes = sections.reduce(0) { $0 + $1.rawLength }

@@ -7,7 +7,7 @@ import Runtime
 
 /// Finds what must be held more precisely for a network to keep its gates: activations that are read as 16 bits, which cost
 /// time, and, where all of them are not enough, layers kept in float, which cost bytes. As few as it takes, measured by
-/// the drift of embeddings on calibration images, so that the images of the verdict have no part in the choice.
+/// the drift of embeddings on calibration images, so that the images of the verdict only say whether it was enough.
 struct PrecisionSearch {
   private let network: QuantizedNetwork
   private let job: ImageJob
@@ -39,7 +39,8 @@ struct PrecisionSearch {
     verifier = Verifier(job: ImageJob(threads: options.threads, skipsBroken: true), evaluation: options.evaluation)
   }
 
-  /// Some steps, each an activation read as 16 bits or, when there are no more, a layer kept in float.
+  /// Some steps, each an activation read as 16 bits; when there are no more, a layer kept in float with weights of 16 bits;
+  /// and then one whose weights are float32.
   struct Choice {
     var widened: [WideReading.Candidate] = []
     var keptFloat: [KeptFloat]
@@ -66,8 +67,10 @@ struct PrecisionSearch {
     if steps >= candidates.count, ranking == nil {
       ranking = try FloatRanking(network, try pixels(), threads: job.threads, deadline: deadline)
     }
-    let all = steps < candidates.count ? candidates.count : candidates.count + (ranking?.layers.count ?? 0)
-    guard steps < all else { return nil }
+    let (wide, floats) = (candidates.count, ranking?.layers.count ?? 0)
+    guard let all = [wide, wide + floats, wide + 2 * floats].first(where: { $0 > steps }) else { return nil }
+    // Where the sample was content with some float layers, and other images were not, it has nothing more to say.
+    if steps > wide, steps != wide + floats { return try outcome(all) }
     let limit = share * (try drift(after: steps))
     var (failing, passing) = (steps, all)
     var isCutShort = false
@@ -88,6 +91,24 @@ struct PrecisionSearch {
     return found
   }
 
+  /// The network about halfway, by bytes, between two numbers of steps of which the greater keeps layers in float; `nil`
+  /// where there is none between.
+  func halfway(_ fewer: Int, _ more: Int) throws -> Outcome? {
+    guard let ranking, more > candidates.count else { return nil }
+    let first = max(fewer, candidates.count)
+    let costs = ranking.layers.map(\.extraBytes) + ranking.layers.map { $0.full.extraBytes - $0.extraBytes }
+    let between = costs[first - candidates.count..<more - candidates.count]
+    let half = between.reduce(0, +) / 2
+    var (steps, bytes) = (first, 0)
+    for cost in between {
+      bytes += cost
+      if bytes > half { break }
+      steps += 1
+    }
+    steps = min(max(steps, first + 1), more - 1)
+    return steps > first ? try outcome(steps) : nil
+  }
+
   private func outcome(_ steps: Int) throws -> Outcome {
     guard steps > candidates.count, let ranking else {
       let widened = Array(candidates.prefix(steps))
@@ -96,8 +117,9 @@ struct PrecisionSearch {
         choice: Choice(widened: widened, keptFloat: network.keptFloat, steps: steps))
     }
     let more = ranking.layers.prefix(steps - candidates.count)
-    let kept = network.keptFloat + more
-    let graph = try network.keepingFloat(kept.map(\.name), threads: job.threads)
+    let fullCount = max(0, steps - candidates.count - ranking.layers.count)
+    let kept = network.keptFloat + more.enumerated().map { $0 < fullCount ? $1.full : $1 }
+    let graph = try network.keepingFloat(kept, threads: job.threads)
     // Some activations are not rounded any more.
     let widened = try reading.candidates(in: graph, imageSize: evaluation.size)
     return Outcome(

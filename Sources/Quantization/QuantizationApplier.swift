@@ -11,11 +11,13 @@ public struct QuantizationApplier: Sendable {
   /// - Parameter threads: that quantise weights at the same time.
   public init(threads: Int = 1) { self.threads = threads }
 
-  /// - Parameter known: constants of layers whose weights were quantised before, by node name; they are taken as they are.
+  /// - Parameters:
+  ///   - known: constants of layers whose weights were quantised before, by node name; they are taken as they are.
+  ///   - halved: names of layers kept in float whose weights are held in 16 bits.
   /// - Returns: the quantised graph, whose input is uint8 pixels.
   /// - Throws: `GraphError.at` with the node whose constants cannot be quantised.
   public func apply(
-    _ plan: QuantizationPlan, to graph: Graph, known: [String: [String: Tensor]] = [:]
+    _ plan: QuantizationPlan, to graph: Graph, known: [String: [String: Tensor]] = [:], halved: Set<String> = []
   ) throws(GraphError) -> Graph {
     var formats = graph
     formats.nodes = []
@@ -27,7 +29,10 @@ public struct QuantizationApplier: Sendable {
     let constants = ThreadTeam(count: min(threads, graph.nodes.count)).map(graph.nodes.count) { index in
       Result { () throws(GraphError) in
         let node = graph.nodes[index]
-        if plan.keepsFloat(node), FloatLayers.canKeep(node) { return node.constants.mapValues { $0.contiguous() } }
+        if plan.keepsFloat(node), FloatLayers.canKeep(node) {
+          return halved.contains(node.name)
+            ? WeightQuantizer.halved(node.constants) : node.constants.mapValues { $0.contiguous() }
+        }
         if let known = known[node.name] { return known }
         return try Self.quantizedConstants(of: node, in: graph, givenFormats)
       }

@@ -20,8 +20,10 @@ import Testing
     let kept: Set<String>
     let mixed: Graph
 
-    /// - Parameter share: of the layers, that is kept.
-    init(seed: Int, share: Double) throws {
+    /// - Parameters:
+    ///   - share: of the layers, that is kept.
+    ///   - halves: whether their weights are held in 16 bits.
+    init(seed: Int, share: Double, halves: Bool = true) throws {
       var random = SplitMix64(seed: UInt64(seed))
       float = try PassPipeline.fold.run(RandomGraph.make(seed: UInt64(seed), nodes: 12, isPlain: true)).graph
       pixels = ApplierTests.pixels(2, &random)
@@ -29,7 +31,8 @@ import Testing
       (plan, plain) = try ApplierTests.quantize(float, pixels, batch: 2, .meanSquaredError)
       kept = Set(float.nodes.filter { FloatLayers.canKeep($0) && random.chance(share) }.map(\.name))
       let known = Dictionary(uniqueKeysWithValues: plain.nodes.map { ($0.name, $0.constants) })
-      mixed = try QuantizationApplier().apply(plan.keepingFloat(kept, in: float), to: float, known: known)
+      mixed = try QuantizationApplier().apply(
+        plan.keepingFloat(kept, in: float), to: float, known: known, halved: halves ? kept : [])
     }
 
     func embedding(_ graph: Graph) throws -> [Float] {
@@ -42,9 +45,9 @@ import Testing
   }
 
   /// Nothing is rounded between layers that are all kept: the outputs are the float network's.
-  @Test(arguments: 0..<30)
-  func allKeptComputesWhatTheFloatNetworkComputes(seed: Int) throws {
-    let problem = try Case(seed: seed, share: 1)
+  @Test(arguments: 0..<30, [false, true])
+  func allKeptComputesWhatTheFloatNetworkComputes(seed: Int, halves: Bool) throws {
+    let problem = try Case(seed: seed, share: 1, halves: halves)
     // Additions that are not fused with a convolution, and poolings before them, may still be held by levels.
     let rounds = problem.mixed.nodes.contains { problem.mixed.format(of: $0.output) != .float32 }
     let outputs = try ApplierTests.run(problem.mixed, problem.pixels, batch: 2)
@@ -55,7 +58,9 @@ import Testing
       if rounds {
         #expect(ApplierTests.cosine(a, b) > 0.9995)
       } else {
-        #expect(zip(a, b).allSatisfy { abs($0 - $1) <= 2e-5 * largest }, "\(name)")
+        // Weights of 16 bits are off by a 65534th of their largest at most.
+        #expect(zip(a, b).allSatisfy { abs($0 - $1) <= (halves ? 1e-3 : 2e-5) * largest }, "\(name)")
+        #expect(1 - ApplierTests.cosine(a, b) < 1e-7, "\(name)")
       }
     }
     #expect(problem.mixed.nodes.allSatisfy { $0.constants["weight"]?.elementType != .int8 })
@@ -72,9 +77,16 @@ import Testing
       held[value] = (shape, bytes.bindMemory(to: Float.self).map { Double($0) })
     }
     for node in graph.nodes where problem.kept.contains(node.name) && node.op is Convolution {
-      #expect(node.constants["weight"]?.elementType == .float32)
+      let weight = try #require(node.constants["weight"])
+      let scales = try #require(node.constants["weight_scale"]).elements(as: Float.self)
+      let length = weight.elementCount / scales.count
+      #expect(weight.elementType == .int16)
+      var constants = node.constants
+      constants["weight_scale"] = nil
+      constants["weight"] = Tensor(
+        weight.elements(as: Int16.self).enumerated().map { Float($1) * scales[$0 / length] }, shape: weight.shape)
       let inputs = try node.inputs.map { try #require(held[$0], "\(node.name)") }
-      let expected = try FloatReference.evaluate(node.op, inputs, constants: node.constants)
+      let expected = try FloatReference.evaluate(node.op, inputs, constants: constants)
       let actual = try #require(held[node.output])
       #expect(actual.shape == expected.shape)
       for index in expected.values.indices {
@@ -155,7 +167,8 @@ import Testing
       guard let op = node.op as? Requantize else { return false }
       return op.readsInputRemainder || graph.format(of: node.output) != graph.format(of: node.output).withoutRemainder
     }
-    #expect((reader.minorVersion == 3) == convertsThem)
+    let keepsSome = graph.nodes.contains { $0.constants["weight"]?.elementType == .int16 }
+    #expect((reader.minorVersion == 3) == (convertsThem || keepsSome))
     let back = try reader.readGraph(decodeOperator: OperatorCatalogue.decode)
     #expect(try problem.embedding(back) == problem.embedding(graph))
   }
@@ -166,13 +179,19 @@ import Testing
     let index = try #require(problem.mixed.nodes.lastIndex { $0.op is Convolution })
     let weight = try #require(problem.mixed.nodes[index].constants["weight"])
     let outputs = weight.shape[0]
+    let scale = Tensor([Float](repeating: 1, count: outputs))
     let damaged: [[String: Tensor]] = [
       [:], ["weight": weight.reshaped([weight.elementCount])],
       ["weight": Tensor([Float](repeating: 1, count: 7), shape: [7, 1, 1, 1])],
       ["weight": Tensor([Int8](repeating: 1, count: weight.elementCount), shape: weight.shape)],
-      ["weight": weight, "bias": Tensor([Float](repeating: 0, count: outputs + 1))],
-      ["weight": weight, "bias": Tensor([Int32](repeating: 0, count: outputs))],
-      ["weight": weight, "weight_scale": Tensor([Float](repeating: 1, count: outputs))],
+      ["weight": weight], ["weight": weight, "weight_scale": Tensor([Float](repeating: 1, count: outputs + 1))],
+      ["weight": weight, "weight_scale": Tensor([Float](repeating: -1, count: outputs))],
+      ["weight": weight, "weight_scale": Tensor([Float](repeating: .nan, count: outputs))],
+      ["weight": weight, "weight_scale": scale, "bias": Tensor([Float](repeating: 0, count: outputs + 1))],
+      ["weight": weight, "weight_scale": scale, "bias": Tensor([Int32](repeating: 0, count: outputs))],
+      [
+        "weight": Tensor([Float](repeating: 1, count: weight.elementCount), shape: weight.shape), "weight_scale": scale,
+      ],
     ]
     for constants in damaged {
       var graph = problem.mixed

@@ -74,7 +74,8 @@ import Testing
     let kept = try Self.kept(mixed)
     #expect(!kept.isEmpty && kept.allSatisfy { $0.reason.hasPrefix("for the gates") })
     let bytes = kept.reduce(0) { $0 + $1.bytes }
-    #expect(try 4 * bytes < Self.kept(all).reduce(0) { $0 + $1.bytes }, "\(bytes) bytes more")
+    // With weights of two bytes they take a third of what those of four take.
+    #expect(try 12 * bytes < Self.kept(all).reduce(0) { $0 + $1.bytes }, "\(bytes) bytes more")
     let again = try Self.convert(scratch.path("again.quern"), gate + ["--threads", "1"])
     #expect(again.status == 0 && again.output.contains("Kept float \(kept.count) layer"), "\(again.output)")
     #expect(

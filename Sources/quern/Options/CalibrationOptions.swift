@@ -38,7 +38,8 @@ struct CalibrationOptions: ParsableArguments {
     help: ArgumentHelp(
       "fast: plain calibration. balanced, in about twice the time: equalisation and error-feedback rounding; where a gate "
         + "fails, layers read activations of 16 bits until it passes, each of which takes up to twice its time in "
-        + "inference. thorough: all layers that can do so.", valueName: "level"))
+        + "inference, and, where that is not enough, layers compute in float. thorough: all layers that can do so read 16 "
+        + "bits from the start.", valueName: "level"))
   var effort: Effort = .balanced
 
   @Option(
@@ -63,8 +64,9 @@ struct CalibrationOptions: ParsableArguments {
   @Option(
     name: .customLong("keep-float"),
     help: ArgumentHelp(
-      "Keep a layer in float, with weights of four bytes: a name that 'quern analyze' prints, the beginning of names up to "
-        + "a point (layer1), or a pattern with * and ?. May be given several times.", valueName: "layer"))
+      "Let a layer compute in float, with weights of four bytes instead of one: a name that 'quern analyze' prints, the "
+        + "beginning of names up to a point (layer1), or a pattern with * and ?. May be given several times.",
+      valueName: "layer"))
   var keptFloat: [String] = []
 
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
