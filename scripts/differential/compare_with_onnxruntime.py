@@ -7,7 +7,7 @@
     venv/bin/python scripts/differential/compare_with_onnxruntime.py --whiten resnet50
 
 Needs a release build. The quantised model must compute the same integers, so that outputs differ by float rounding in the
-head only; with layers kept in float, mean cosines must be 0.9999. ONNX Runtime's int8 kernels are exact only with VNNI; elsewhere they saturate, and agreement is held to a mean
+head only; with layers kept in float, the mean cosine must be 0.9999 and 99.5 % of classes the same. ONNX Runtime's int8 kernels are exact only with VNNI; elsewhere they saturate, and agreement is held to a mean
 cosine of 0.9999 instead.
 """
 import argparse
@@ -68,9 +68,9 @@ def compare(name, model, exported, files, normalization, folder):
 def compare_all(name, checkpoint, normalization, files, folder):
     """The quantised exports with their packages, and the float one with the checkpoint."""
     results = []
-    some = ["--keep-float", "*conv?", "--keep-float", "*0.conv*", "--keep-float", "*fc1"]
+    some = ["--keep-float", "*1*"]  # Every trunk has layers of such names, and others.
     for effort, activations, extra in (("balanced", "int8", []), ("thorough", "16 bits", []),
-                                       ("balanced", "float layers", some), ("thorough", "float layers, 16 bits", some)):
+                                       ("thorough", "float layers, 16 bits", some)):
         package, quantized = os.path.join(folder, "model.quern"), os.path.join(folder, "quantized.onnx")
         quern("convert", checkpoint, "--calibration", PHOTOGRAPHS, "--calibration-count", "48", "--size", "112",
               "--crop", "rect", "--min-agreement", "0", "--max-mean-drift", "2", "--max-drift", "2", "--effort", effort,
