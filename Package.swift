@@ -98,8 +98,8 @@ let package = Package(
     tests(
       "QuantizationTests",
       [
-        "Calibration", "Graphs", "Kernels", "Operators", "Passes", "Quantization", "ReferenceOperators", "Runtime",
-        "Tensors",
+        "Calibration", "Graphs", "Kernels", "Operators", "PackageFormat", "Passes", "Quantization",
+        "ReferenceOperators", "Runtime", "Tensors",
       ]),
     tests("RoundingTests", ["Graphs", "Operators", "ReferenceOperators", "Rounding", "Tensors"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),

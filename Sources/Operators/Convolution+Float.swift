@@ -19,7 +19,7 @@ struct FloatConvolution: PreparedOperator {
   let copiesPadded: Bool
 
   init(_ given: Convolution, _ context: PreparationContext) throws(GraphError) {
-    let weight = try context.constant("weight", .float32, rank: 4)
+    let weight = try context.floatWeight(rank: 4)
     let channels = weight.shape[0]
     let merging = GroupMerging(groups: given.groups, outputs: channels)
     op = given.merging(merging)

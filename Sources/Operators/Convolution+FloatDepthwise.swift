@@ -16,7 +16,7 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
     kernel = context.kernels.depthwiseFloat
     try context.requireFloat(Convolution.wireName)
     guard context.inputFormats.count == 1 else { throw .structure("a depthwise convolution takes no residual") }
-    let weight = try context.constant("weight", .float32, rank: 4)
+    let weight = try context.floatWeight(rank: 4)
     let (channels, taps) = (weight.shape[0], op.window.taps)
     self.weight = weight.permuted([1, 2, 0, 3]).elements(as: Float.self)
     guard self.weight.count == channels * taps else {

@@ -6,7 +6,8 @@ import Tensors
 /// before the activation (the residual of He et al., arXiv 1512.03385, equation 1), and an optional fused ReLU. The result
 /// and a residual of unequal size are cropped to their common top-left corner.
 ///
-/// Constants in float: `weight` float32 [O, kh, kw, I / groups], `bias` float32 [O] (optional).
+/// Constants in float: `weight` float32 [O, kh, kw, I / groups], or int16 with `weight_scale` float32 [O]; `bias` float32
+/// [O] (optional).
 /// Quantised: `weight` int8, `weight_scale` float32 [O], `bias` int32 [O] at the scale input scale x weight scale, and,
 /// where padded taps of the input are not its zero point, `padding_value` uint8 [I].
 public struct Convolution: Operator {
@@ -113,7 +114,7 @@ extension Convolution: RunnableOperator {
     _ = try checkedWeight(context.constants)
     switch context.inputFormats[0] {
     case .float32:
-      try context.refuseConstants(except: ["weight", "bias"])
+      try context.refuseConstants(except: context.floatLayerRoles)
       // The depthwise kernels take no residual; with one it runs as a grouped convolution.
       if let weight = context.constants["weight"]?.shape, isDepthwise(weight: weight), context.inputFormats.count == 1 {
         return try FloatDepthwiseConvolution(self, context)

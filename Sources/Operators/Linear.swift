@@ -6,7 +6,7 @@ import Tensors
 /// `y = x W^T + b` on float rows: the classifier, and the projection of PCA whitening. Quantised, its weights are int8
 /// with a scale for each output, while activations stay float: it works on one row an image, where float costs nothing.
 ///
-/// Constants: `weight` float32 or int8 [outputs, inputs], `weight_scale` float32 [outputs] beside int8 weights, `bias`
+/// Constants: `weight` float32, int16 or int8 [outputs, inputs], `weight_scale` float32 [outputs] beside the latter two, `bias`
 /// float32 [outputs] (optional).
 public struct Linear: Operator {
   public static let wireName = "linear"
@@ -58,10 +58,10 @@ extension Linear: RunnableOperator {
       return Int8WeightLinear(
         weight: weight, scale: try context.weightScales(count: outputs), bias: bias,
         kernel: context.kernels.rowLinear)
-    case .float32:
-      try context.refuseConstants(except: ["weight", "bias"])
-      return FloatLinear(weight: weight, bias: bias, kernel: context.kernels.fgemm)
-    default: throw .constant(role: "weight", problem: "is \(weight.elementType), neither float32 nor int8")
+    case .float32, .int16:
+      try context.refuseConstants(except: context.floatLayerRoles)
+      return FloatLinear(weight: try context.floatWeight(rank: 2), bias: bias, kernel: context.kernels.fgemm)
+    default: throw .constant(role: "weight", problem: "is \(weight.elementType), neither float32 nor int16 nor int8")
     }
   }
 }

@@ -1,17 +1,32 @@
+import CKernels
 import Graphs
 import Kernels
 import Tensors
 
 /// The same values in another format: float32 to uint8, uint8 to float32, or uint8 at another scale. The formats are those
-/// of the input and the output.
+/// of the input and the output. Each value is rounded once at most; what that leaves over is kept where the output has
+/// remainders.
 public struct Requantize: Operator {
   public static let wireName = "requantize"
   public static let arity = 1...1
 
-  public init() {}
-  public init(attributes: Attributes) throws(GraphError) {}
-  public var attributes: Attributes { [:] }
+  /// Whether a uint8 input is read with its remainders, as 16 bits.
+  public var readsInputRemainder: Bool
+
+  public init(readsInputRemainder: Bool = false) { self.readsInputRemainder = readsInputRemainder }
+
+  public init(attributes: Attributes) throws(GraphError) {
+    switch attributes["input_remainder"] {
+    case nil: readsInputRemainder = false
+    case .int(1): readsInputRemainder = true
+    default: throw .attribute(name: "input_remainder", expected: "1 or absent")
+    }
+  }
+
+  public var attributes: Attributes { readsInputRemainder ? ["input_remainder": .int(1)] : [:] }
   public var quantizationRule: QuantizationRule { .ownRange }
+  public func readsRemainder(ofInput slot: Int) -> Bool { readsInputRemainder }
+  public static let remainderRule = RemainderRule.made
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 }
@@ -20,12 +35,70 @@ extension Requantize: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     let (from, to) = (context.inputFormats[0], context.outputFormat)
-    let conversion = ValueConversion(from: from, to: to, kernels: context.kernels)
+    if readsInputRemainder, from == from.withoutRemainder {
+      throw .structure("reads remainders of an input that has none")
+    }
+    if readsInputRemainder || to != to.withoutRemainder {
+      let conversion = PlaneConversion(
+        from: readsInputRemainder ? from : from.withoutRemainder, to: to, kernel: context.kernels.elementwise)
+      return ElementwiseOperator { shape, buffers, range in
+        conversion.convert(buffers.inputs[0], to: buffers.output, shape: shape, pixels: range)
+      }
+    }
+    let conversion = ValueConversion(from: from.withoutRemainder, to: to, kernels: context.kernels)
     let (inputSize, outputSize) = (from.elementType.byteCount, to.elementType.byteCount)
     return ElementwiseOperator { shape, buffers, range in
       let start = range.lowerBound * shape.channels
       conversion.convert(
         buffers.inputs[0] + start * inputSize, range.count * shape.channels, to: buffers.output + start * outputSize)
     }
+  }
+}
+
+/// Values of one format written in another, where one of the two has remainders.
+private struct PlaneConversion: @unchecked Sendable {
+  let from: ValueFormat
+  let to: ValueFormat
+  let kernel: quern_elementwise_kernel
+
+  /// Converts some pixels of maps of `shape`.
+  func convert(_ input: UnsafeRawPointer, to output: UnsafeMutableRawPointer, shape: Shape, pixels: Range<Int>) {
+    let channels = shape.channels
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * channels) { memory in
+      guard let factors = memory.baseAddress else { return }
+      let reals = factors + channels
+      let scale = to.quantization?.scale ?? 1
+      factors.initialize(repeating: from.quantization.map { $0.scale / scale } ?? 1, count: channels)
+      for pixel in pixels {
+        let start = pixel * channels
+        var part = quern_scale_args()
+        part.factors = UnsafePointer(factors)
+        (part.rows, part.channels) = (1, channels)
+        if let parameters = from.quantization {
+          part.map = input.assumingMemoryBound(to: UInt8.self) + start
+          part.map_zero_point = Int32(parameters.zeroPoint)
+          if !from.isPlainUInt8 { part.map_remainder = part.map + shape.elementCount }
+        } else {
+          // Divided, and not multiplied by the inverse, as the levels are those that a map without remainders has.
+          let floats = input.assumingMemoryBound(to: Float.self) + start
+          for channel in 0..<channels { (reals + channel).initialize(to: floats[channel] / scale) }
+          part.reals = UnsafePointer(reals)
+        }
+        setOutput(output, start: start, planeSize: shape.elementCount, in: &part)
+        kernel.scale(&part)
+      }
+    }
+  }
+
+  private func setOutput(
+    _ output: UnsafeMutableRawPointer, start: Int, planeSize: Int, in part: inout quern_scale_args
+  ) {
+    guard let parameters = to.quantization else {
+      part.output_f32 = output.assumingMemoryBound(to: Float.self) + start
+      return
+    }
+    part.output = output.assumingMemoryBound(to: UInt8.self) + start
+    part.output_zero_point = Int32(parameters.zeroPoint)
+    if !to.isPlainUInt8 { part.output_remainder = part.output + planeSize }
   }
 }

@@ -157,10 +157,36 @@ extension PreparationContext {
     return tensor
   }
 
+  /// The weight of a layer that computes in float: float32, or what int16 levels and a scale for each output stand for.
+  func floatWeight(rank: Int) throws(GraphError) -> Tensor {
+    guard constants["weight"]?.elementType == .int16 else { return try constant("weight", .float32, rank: rank) }
+    let levels = try constant("weight", .int16, rank: rank)
+    return levels.scaled(by: try weightScales(count: levels.shape[0]))
+  }
+
+  /// The roles of the constants of a layer that computes in float.
+  var floatLayerRoles: Set<String> {
+    constants["weight"]?.elementType == .int16 ? ["weight", "weight_scale", "bias"] : ["weight", "bias"]
+  }
+
   /// Refuses anything but float activations, for operators that have no int8 form.
   func requireFloat(_ kind: String) throws(GraphError) {
     guard inputFormats.allSatisfy({ $0 == .float32 }), outputFormat == .float32 else {
       throw .structure("\(kind) runs on float activations only")
+    }
+  }
+}
+
+extension Tensor {
+  /// Int16 levels times a factor for each index of the first axis, in float32.
+  package func scaled(by factors: [Float]) -> Tensor {
+    let length = elementCount / max(factors.count, 1)
+    return withElements(as: Int16.self) { levels in
+      Tensor(shape: shape, of: Float.self) { target in
+        for (row, factor) in factors.enumerated() {
+          for index in row * length..<(row + 1) * length { target[index] = Float(levels[index]) * factor }
+        }
+      }
     }
   }
 }

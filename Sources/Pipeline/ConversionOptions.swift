@@ -26,6 +26,8 @@ public struct ConversionOptions: Sendable {
   public var model: ModelFile.Options
   public var gates: Gates
   public var effort: Effort
+  /// Layers whose weights are not quantised: node names, beginnings of them up to a point, or patterns.
+  public var keptFloat: [String]
   /// Seconds after which no further search for a network that keeps its gates begins; `nil`: no bound.
   public var timeBudget: Double?
   /// Bytes that the package may have; `nil`: no bound.
@@ -45,6 +47,7 @@ public struct ConversionOptions: Sendable {
     self.threads = threads
     furtherSizes = []
     effort = .balanced
+    keptFloat = []
     recipe = .full
     repetitions = 3
     seed = 0

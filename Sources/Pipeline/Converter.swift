@@ -24,6 +24,8 @@ public struct ConversionOutcome: Sendable {
   public let coarsening: Coarsening
   /// The nodes whose output is read as 16 bits.
   public let widened: [String]
+  /// The layers that compute in float, those first that were asked for.
+  public let keptFloat: [KeptFloat]
 }
 
 /// From a checkpoint and a folder of images to a package on disk, verified as it lies there.
@@ -71,8 +73,7 @@ public struct Converter {
     return ConversionOutcome(
       report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: network.foldingDifference,
       foldingNotes: network.foldingNotes, equalization: network.equalization, plan: network.plan,
-      coarsening: network.coarsening,
-      widened: attempt.widened.map(\.name))
+      coarsening: network.coarsening, widened: attempt.choice.widened.map(\.name), keptFloat: attempt.choice.keptFloat)
   }
 
   // MARK: - Attempts
@@ -83,23 +84,24 @@ public struct Converter {
     let path: String
     /// At each size.
     let measurements: [SizeMeasurement]
-    let widened: [WideReading.Candidate]
-    var isCutShort: Bool
+    var choice: PrecisionSearch.Choice
 
     /// At the size where it is largest.
     var meanDrift: Double { measurements.map { $0.figures.drift.mean ?? 2 }.max() ?? 2 }
 
     var settings: [String: JSONValue] {
-      isCutShort
-        ? ["wide_activations": .int(widened.count), "time_budget_reached": .bool(true)]
-        : ["wide_activations": .int(widened.count)]
+      var result: [String: JSONValue] = ["wide_activations": .int(choice.widened.count)]
+      if !choice.keptFloat.isEmpty { result[KeptFloat.setting] = .array(choice.keptFloat.map(\.json)) }
+      if choice.isCutShort { result["time_budget_reached"] = .bool(true) }
+      return result
     }
   }
 
   /// What is aimed at, of a limit that is missed: less, as a choice of images is none of all.
   private static let aim = 0.8
-  /// Networks that are written and verified after the first, at most.
-  private static let searchLimit = 3
+  /// Networks that are written and verified after the first, at most, until one keeps its gates; and then, with fewer
+  /// layers in float.
+  private static let (searchLimit, reductionLimit) = (8, 4)
 
   /// The first network that keeps its gates, or the one with the least mean drift.
   private func bestAttempt(
@@ -109,33 +111,62 @@ public struct Converter {
     func attempt(_ outcome: PrecisionSearch.Outcome) throws -> Attempt {
       try verified(network, outcome, metadata)
     }
-    if options.effort == .thorough {
-      return try attempt(try PrecisionSearch(network, options, job: job, deadline: deadline).everything())
+    var search: PrecisionSearch?
+    func made() throws -> PrecisionSearch {
+      try search ?? PrecisionSearch(network, options, job: job, deadline: deadline)
     }
-    var best = try attempt(.init(graph: network.quantized, widened: [], isCutShort: false))
-    guard options.effort == .balanced, !keepsGates(best) else { return best }
-    var search = try PrecisionSearch(network, options, job: job, deadline: deadline)
-    var shares = [Double](repeating: .infinity, count: network.sizes.count)
-    var last = best
+    if options.effort == .thorough { search = try made() }
+    var best = try attempt(
+      try search?.allWide()
+        ?? .init(graph: network.quantized, choice: .init(keptFloat: network.keptFloat)))
+    guard options.effort != .fast, !keepsGates(best) else { return best }
+    var (last, failing) = (best, best.choice.steps)
     for _ in 0..<Self.searchLimit {
       if let deadline, ContinuousClock.now >= deadline {
-        best.isCutShort = true
+        best.choice.isCutShort = true
         break
       }
-      for (index, measurement) in last.measurements.enumerated() where !keepsGates(measurement) {
-        shares[index] = min(shares[index], 1) * Self.aim * excess(of: measurement)
+      var current = try made()
+      let shares = last.measurements.map { keepsGates($0) ? .infinity : Self.aim * excess(of: $0) }
+      let next = try clock.stage("widen", total: nil) {
+        try current.fewestSteps(after: last.choice.steps, leaving: shares) { [progress] in progress.advance() }
       }
-      var outcome = try clock.stage("widen", total: nil) {
-        try search.shortestPrefix(leaving: shares) { [progress] in progress.advance() }
-      }
-      // Where the sample is content already and other images are not, it has nothing more to say.
-      if outcome.widened.count <= last.widened.count { outcome = try search.everything() }
-      if outcome.widened.count <= last.widened.count { break }
-      last = try attempt(outcome)
+      search = current
+      guard let next else { break }
+      last = try attempt(next)
       let isBetter = keepsGates(last) || last.meanDrift < best.meanDrift
       (isBetter ? best : last).file.discard()
       if isBetter { best = last }
-      if keepsGates(last) || outcome.isCutShort { break }
+      if keepsGates(last) || next.choice.isCutShort { break }
+      failing = next.choice.steps
+    }
+    guard let search, keepsGates(best) else { return best }
+    return try reduced(best, failing: failing, search, deadline: deadline, attempt)
+  }
+
+  /// An attempt that keeps its gates with fewer bytes of float layers than a given one, where there is one. What the sample
+  /// asks for is too much where a few images of another kind decide.
+  ///
+  /// - Parameter failing: steps of an attempt that did not keep them.
+  private func reduced(
+    _ given: Attempt, failing: Int, _ search: PrecisionSearch, deadline: ContinuousClock.Instant?,
+    _ attempt: (PrecisionSearch.Outcome) throws -> Attempt
+  ) throws -> Attempt {
+    var (best, failing) = (given, failing)
+    for _ in 0..<Self.reductionLimit {
+      guard let fewer = try search.halfway(failing, best.choice.steps) else { break }
+      if let deadline, ContinuousClock.now >= deadline {
+        best.choice.isCutShort = true
+        break
+      }
+      let next = try attempt(fewer)
+      if keepsGates(next) {
+        best.file.discard()
+        best = next
+      } else {
+        next.file.discard()
+        failing = fewer.choice.steps
+      }
     }
     return best
   }
@@ -176,7 +207,7 @@ public struct Converter {
       }
     }
     return Attempt(
-      file: file, path: path, measurements: measurements, widened: outcome.widened, isCutShort: outcome.isCutShort)
+      file: file, path: path, measurements: measurements, choice: outcome.choice)
   }
 
   /// The finished package: the one that was verified, with what was found in it.

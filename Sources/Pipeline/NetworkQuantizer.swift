@@ -31,6 +31,8 @@ struct QuantizedNetwork {
   let skipped: BrokenImages
   let plan: QuantizationPlan
   let quantized: Graph
+  /// The layers that were to be kept in float, in order of execution.
+  let keptFloat: [KeptFloat]
   /// What the plan's steps do to the weights.
   let coarsening: Coarsening
 
@@ -86,6 +88,7 @@ struct NetworkQuantizer {
     var folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.calibration), threads: options.threads)
     }
+    let keptFloat = try KeptFloat.layers(matching: options.keptFloat, in: folded.network.graph)
     let augmentations = resolutions.map(options.augmentation)
     let equalization =
       options.equalizesChannels
@@ -107,7 +110,8 @@ struct NetworkQuantizer {
     try checkFinite(statistics, float.graph)
     var plan = try clock.stage("quantize") {
       try QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
-        float.graph, statistics: statistics)
+        float.graph, statistics: statistics
+      ).keepingFloat(keptFloat.map(\.name), in: float.graph)
     }
     let steps =
       options.maxBytes != nil || options.hidesWeightNoise
@@ -120,7 +124,7 @@ struct NetworkQuantizer {
       info: info, sizes: sizes, reference: try reference(imported), images: images, overlap: overlap,
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
-      calibration: statistics, skipped: skipped, plan: plan, quantized: quantized,
+      calibration: statistics, skipped: skipped, plan: plan, quantized: quantized, keptFloat: keptFloat,
       coarsening: steps?.coarsening(plan.weightSteps) ?? .none)
   }
 

@@ -17,6 +17,8 @@ public struct PackageInspection: Encodable, Sendable {
     /// Bytes of the node's constants, and as they are stored.
     public let bytes: Int
     public let storedBytes: Int
+    /// Why the node's weights are float; `nil` where they are int8, or there are none.
+    public let keptFloat: String?
   }
 
   /// A size that the package was converted for, and what was measured there.
@@ -70,7 +72,8 @@ public struct PackageInspection: Encodable, Sendable {
     let metadata = PackageMetadata(json: try reader.metadataText())
     self.metadata = metadata
     sizes = reader.info.sizes.map { Size($0, metadata?.fidelity) }
-    layers = reader.graph.nodes.map { Layer($0, in: reader) }
+    let reasons = metadata?.keptFloat ?? [:]
+    layers = reader.graph.nodes.map { Layer($0, in: reader, reasons: reasons) }
     constantBytes = layers.reduce(0) { $0 + $1.bytes }
     storedConstantBytes = layers.reduce(0) { $0 + $1.storedBytes }
   }
@@ -87,6 +90,10 @@ public struct PackageInspection: Encodable, Sendable {
     table.row("classes", classes == 0 ? "none" : "\(classes)")
     table.row("mean, std", "\(mean), \(std)")
     table.row("constants", "\(constantBytes) bytes, stored in \(storedConstantBytes)")
+    let kept = layers.filter { $0.keptFloat != nil }
+    if !kept.isEmpty {
+      table.row("kept float", "\(kept.count) layers, \(kept.reduce(0) { $0 + $1.storedBytes }) bytes as stored")
+    }
     if let metadata {
       table.row("made from", "\(metadata.source.format), sha256 \(metadata.source.sha256)")
       table.row(
@@ -115,6 +122,7 @@ public struct PackageInspection: Encodable, Sendable {
       let format = layer.output + (layer.scale.map { ", scale \($0), zero \(layer.zeroPoint ?? 0)" } ?? "")
       return layer.name + String(repeating: " ", count: names + 2 - layer.name.count)
         + "\(layer.op) -> \(format)" + (layer.bytes > 0 ? "  \(layer.bytes) bytes in \(layer.storedBytes)" : "")
+        + (layer.keptFloat.map { "  float: \($0)" } ?? "")
     }.joined(separator: "\n")
   }
 }
@@ -137,7 +145,8 @@ extension PackageInspection.Size {
 }
 
 extension PackageInspection.Layer {
-  init(_ node: NodeRecord, in reader: PackageReader) {
+  /// - Parameter reasons: why layers are kept in float, by name.
+  init(_ node: NodeRecord, in reader: PackageReader, reasons: [String: String]) {
     name = node.name
     op = node.operatorName
     attributes = node.attributes.sorted.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
@@ -147,6 +156,8 @@ extension PackageInspection.Layer {
     } else {
       (scale, zeroPoint) = (nil, nil)
     }
+    let hasFloatWeight = node.constants.contains { $0.role == "weight" && $0.elementType != .int8 }
+    keptFloat = hasFloatWeight ? reasons[node.name] ?? "the package does not say why" : nil
     let sections = node.constants.map { reader.section(of: $0) }
     bytes = sections.reduce(0) { $0 + $1.rawLength }
     storedBytes = sections.reduce(0) { $0 + $1.storedLength }

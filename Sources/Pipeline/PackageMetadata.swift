@@ -17,6 +17,17 @@ public struct PackageMetadata: Codable, Sendable {
     self.fidelity = fidelity
   }
 
+  /// Why layers compute in float, by their names.
+  var keptFloat: [String: String] {
+    guard case .array(let layers)? = fidelity?.settings[KeptFloat.setting] else { return [:] }
+    return layers.reduce(into: [:]) { result, layer in
+      guard case .object(let fields) = layer, case .string(let name)? = fields["name"],
+        case .string(let reason)? = fields["reason"]
+      else { return }
+      result[name] = reason
+    }
+  }
+
   func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -11,30 +11,44 @@ public struct QuantizationApplier: Sendable {
   /// - Parameter threads: that quantise weights at the same time.
   public init(threads: Int = 1) { self.threads = threads }
 
+  /// - Parameters:
+  ///   - known: constants of layers whose weights were quantised before, by node name; they are taken as they are.
+  ///   - halved: names of layers kept in float whose weights are held in 16 bits.
   /// - Returns: the quantised graph, whose input is uint8 pixels.
   /// - Throws: `GraphError.at` with the node whose constants cannot be quantised.
-  public func apply(_ plan: QuantizationPlan, to graph: Graph) throws(GraphError) -> Graph {
-    var result = graph
-    result.nodes = []
+  public func apply(
+    _ plan: QuantizationPlan, to graph: Graph, known: [String: [String: Tensor]] = [:], halved: Set<String> = []
+  ) throws(GraphError) -> Graph {
+    var formats = graph
+    formats.nodes = []
     for index in 0..<graph.valueCount {
       let value = ValueID(index)
-      if let activation = plan.activations[value] { result.setFormat(activation.format, of: value) }
+      if let activation = plan.activations[value] { formats.setFormat(activation.format, of: value) }
     }
-    let formats = result
+    let givenFormats = formats
     let constants = ThreadTeam(count: min(threads, graph.nodes.count)).map(graph.nodes.count) { index in
       Result { () throws(GraphError) in
-        try Self.quantizedConstants(of: graph.nodes[index], in: graph, formats, plan.weightSteps)
+        let node = graph.nodes[index]
+        if plan.keepsFloat(node), FloatLayers.canKeep(node) {
+          return halved.contains(node.name)
+            ? WeightQuantizer.halved(node.constants) : node.constants.mapValues { $0.contiguous() }
+        }
+        if let known = known[node.name] { return known }
+        return try Self.quantizedConstants(of: node, in: graph, givenFormats, plan.weightSteps)
       }
     }
+    var assembly = QuantizedAssembly(formats, plan: plan)
     for (node, constants) in zip(graph.nodes, constants) {
       do throws(GraphError) {
-        append(node, constants: try constants.get(), to: &result)
+        var node = node
+        node.constants = try constants.get()
+        assembly.append(node)
       } catch {
         throw .at(node: node.name, error)
       }
     }
-    try result.validate()
-    return result
+    try assembly.graph.validate()
+    return assembly.graph
   }
 
   /// A node's constants as its arithmetic takes them.
@@ -60,23 +74,5 @@ public struct QuantizationApplier: Sendable {
       return node.constants.merging(replaced) { $1 }
     default: return node.constants
     }
-  }
-
-  private func append(_ node: Node, constants: [String: Tensor], to result: inout Graph) {
-    var node = node
-    node.constants = constants
-    let takesFloat = node.op.quantizationRule == .float || node.op.quantizationRule == .floatWithInt8Weights
-    // GeM reads either format.
-    if takesFloat, !(node.op is GeneralizedMeanPooling) {
-      for slot in node.inputs.indices { node.inputs[slot] = floatInput(node, slot, in: &result) }
-    }
-    result.nodes.append(node)
-  }
-
-  /// The float form of an input; a conversion is added where it is uint8.
-  private func floatInput(_ node: Node, _ slot: Int, in graph: inout Graph) -> ValueID {
-    let value = node.inputs[slot]
-    if graph.format(of: value) == .float32 { return value }
-    return graph.append(Requantize(), name: "\(node.name).dequantize\(slot)", inputs: [value])
   }
 }

@@ -29,7 +29,7 @@ public struct QuantizationPlanner: Sendable {
     plan.activations[graph.input] = QuantizationPlan.Activation(
       name: "input", format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)), observed: 0...255,
       reason: "the pixels themselves: preprocessing is folded into the first convolution")
-    let readsInFloat = Self.valuesReadInFloat(graph, consumers)
+    let readsInFloat = FloatLayers.valuesReadInFloat(graph, consumers, kept: [])
     let readsRemainder = Self.valuesReadWithRemainder(graph, consumers)
     let owners = Dictionary(
       uniqueKeysWithValues: graph.nodes.filter {
@@ -51,6 +51,8 @@ public struct QuantizationPlanner: Sendable {
     }
     return plan
   }
+
+  static let readInFloat = "only read in float, so it is stored without rounding"
 
   private func ranges(
     of values: Set<ValueID>, _ statistics: ActivationStatistics
@@ -103,31 +105,6 @@ public struct QuantizationPlanner: Sendable {
     }
   }
 
-  /// The values that nothing needs as uint8 and whose makers can store floats: outputs of the graph, what only float
-  /// operators read, and what is only concatenated into such a map.
-  private static func valuesReadInFloat(_ graph: Graph, _ consumers: [ValueID: [Int]]) -> Set<ValueID> {
-    var result: Set<ValueID> = []
-    // Readers come after makers, so going backwards decides them first.
-    for node in graph.nodes.reversed() where node.op.quantizationRule == .ownRange {
-      let canStoreFloat =
-        switch node.op {
-        case let convolution as Convolution:
-          !convolution.isDepthwise(weight: node.constants["weight"]?.shape ?? [])
-        case is Concatenation, is ChannelScaling: true
-        default: false
-        }
-      let isReadInFloat = (consumers[node.output] ?? []).allSatisfy { reader in
-        let reader = graph.nodes[reader]
-        // Squeeze-and-excitation averages its map and scales it, both in float.
-        let isScaledBy = reader.op is ChannelScaling && !reader.inputs.dropFirst().contains(node.output)
-        return reader.op.quantizationRule == .float || isScaledBy
-          || reader.op is Concatenation && result.contains(reader.output)
-      }
-      if canStoreFloat && isReadInFloat { result.insert(node.output) }
-    }
-    return result
-  }
-
   /// The value whose range a value takes: that of the concatenation which alone reads it, so that it is rounded once, to
   /// the levels it ends up with, and copied; otherwise its own.
   private static func rangeOwner(
@@ -159,7 +136,7 @@ public struct QuantizationPlanner: Sendable {
       return decide(format, "\(node.kind) keeps its input's format")
     case .ownRange:
       if readsInFloat.contains(node.output) {
-        return decide(.float32, "only read in float, so it is stored without rounding")
+        return decide(.float32, Self.readInFloat)
       }
       return decide(
         .uint8(range), isItsOwn ? rangeMethod.name : "\(rangeMethod.name), of the concatenation that reads it")

@@ -18,6 +18,34 @@ public enum WeightQuantizer {
     return scale.isNormal ? scale : 1
   }
 
+  /// The constants of a layer that computes in float: the weight as int16 in [-32767, 32767] with a scale for each output
+  /// channel, 96 dB below which its rounding stays, in half the bytes of float32.
+  static func halved(_ constants: [String: Tensor]) -> [String: Tensor] {
+    guard let weight = constants["weight"], weight.elementType == .float32, weight.shape.rank > 0 else {
+      return constants
+    }
+    let channels = weight.shape[0]
+    let length = channels == 0 ? 0 : weight.elementCount / channels
+    var scales = [Float](repeating: 1, count: channels)
+    let levels = weight.withElements(as: Float.self) { source in
+      Tensor(shape: weight.shape, of: Int16.self) { target in
+        for channel in 0..<channels {
+          let range = channel * length..<(channel + 1) * length
+          let scale = range.reduce(Float(0)) { max($0, abs(source[$1])) } / 32767
+          if scale.isNormal { scales[channel] = scale }
+          for index in range {
+            let level = (source[index] / scales[channel]).rounded(.toNearestOrEven)
+            target[index] = Int16(max(-32767, min(32767, level)))
+          }
+        }
+      }
+    }
+    weight.releasePages()
+    var result = constants.mapValues { $0.contiguous() }
+    (result["weight"], result["weight_scale"]) = (levels, Tensor(scales))
+    return result
+  }
+
   /// Quantises `weight` (float32, output channels first), rounding to nearest, ties to even.
   ///
   /// - Parameters:

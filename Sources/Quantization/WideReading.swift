@@ -5,13 +5,14 @@ import Tensors
 
 /// Activations of a quantised graph that convolutions can read as 16 bits, with the remainders of their rounding, instead of
 /// 8. Weights, and so the package's bytes, stay what they are; each convolution that does so goes over its weights twice.
+/// Conversions to float read them at no cost.
 public struct WideReading: Sendable {
-  /// An activation and the convolutions that read it.
+  /// An activation and the convolutions, or conversions, that read it.
   public struct Candidate: Sendable, Hashable {
     public let value: ValueID
     /// Of the node that makes it.
     public let name: String
-    /// Indices of the convolutions among the nodes.
+    /// Indices of these among the nodes.
     let readers: [Int]
     /// Multiply-accumulates that are added for an image.
     public let multiplyAccumulates: Int
@@ -20,6 +21,10 @@ public struct WideReading: Sendable {
   }
 
   private let statistics: ActivationStatistics
+
+  /// By how much a range that is only read as 16 bits exceeds what calibration saw: two bits of the 16 for images that
+  /// are unlike those.
+  private static let headroom: Float = 4
 
   /// - Parameter statistics: what calibration saw, of the float graph that was quantised; it has the same values.
   public init(_ statistics: ActivationStatistics) { self.statistics = statistics }
@@ -36,8 +41,12 @@ public struct WideReading: Sendable {
         let power = statistics.histograms[origin]?.meanSquare, power > 0
       else { return nil }
       let readers = (consumers[node.output] ?? []).filter { index in
-        guard let convolution = graph.nodes[index].op as? Convolution else { return false }
-        return graph.nodes[index].inputs[0] == node.output && !convolution.readsInputRemainder
+        guard graph.nodes[index].inputs[0] == node.output else { return false }
+        switch graph.nodes[index].op {
+        case let convolution as Convolution: return !convolution.readsInputRemainder
+        case let conversion as Requantize: return !conversion.readsInputRemainder
+        default: return false
+        }
       }
       guard !readers.isEmpty else { return nil }
       let products = readers.reduce(0) { sum, index in
@@ -68,9 +77,15 @@ public struct WideReading: Sendable {
     for candidate in candidates {
       origins.collect(candidate.value, into: &wide)
       for index in candidate.readers {
-        guard var convolution = result.nodes[index].op as? Convolution else { continue }
-        convolution.readsInputRemainder = true
-        result.nodes[index].op = convolution
+        switch result.nodes[index].op {
+        case var convolution as Convolution:
+          convolution.readsInputRemainder = true
+          result.nodes[index].op = convolution
+        case var conversion as Requantize:
+          conversion.readsInputRemainder = true
+          result.nodes[index].op = conversion
+        default: break
+        }
       }
     }
     for value in wide {
@@ -78,17 +93,20 @@ public struct WideReading: Sendable {
         result.setFormat(.uint8WithRemainder(parameters), of: value)
       }
     }
-    for value in wide.sorted() where origins.origin(of: value) == value {
-      try growRange(of: value, in: &result, wide)
+    guard !wide.isEmpty else { return result }
+    for value in result.nodes.map(\.output) where origins.origin(of: value) == value {
+      if case .uint8WithRemainder = result.format(of: value) { try growRange(of: value, in: &result) }
     }
     return result
   }
 
   /// Gives a value, and what is selected from it, the whole range, if all that read it do so with remainders.
-  private func growRange(of origin: ValueID, in graph: inout Graph, _ wide: Set<ValueID>) throws(GraphError) {
+  private func growRange(of origin: ValueID, in graph: inout Graph) throws(GraphError) {
     guard let old = graph.format(of: origin).quantization,
-      let new = statistics.histograms[origin]?.parameters(.minMax), new != old
+      let seen = statistics.histograms[origin], seen.minimum <= seen.maximum
     else { return }
+    let new = QuantizationParameters(covering: Self.headroom * seen.minimum, Self.headroom * seen.maximum)
+    guard new != old else { return }
     let consumers = graph.consumers
     var group = [origin]
     var next = 0
@@ -110,7 +128,7 @@ public struct WideReading: Sendable {
       group += producer.inputs.filter { graph.format(of: $0).quantization == old && consumers[$0]?.count == 1 }
     }
     for value in group {
-      let isWide = wide.contains(value)
+      let isWide = !graph.format(of: value).isPlainUInt8
       graph.setFormat(isWide ? .uint8WithRemainder(new) : .uint8(new), of: value)
       for index in consumers[value] ?? [] where graph.nodes[index].inputs[0] == value {
         try Self.rescaleBias(of: &graph.nodes[index], by: Double(old.scale) / Double(new.scale))

@@ -40,7 +40,7 @@ public final class LayerInputs: Sendable {
     self.nodes = nodes
     self.imageCount = imageCount
     var demands: [ValueID: Demand] = [:]
-    for node in graph.nodes[nodes] where node.op is Convolution {
+    for node in graph.nodes[nodes] where node.op is Convolution && graph.format(of: node.inputs[0]) != .float32 {
       guard let layer = LayerGeometry(node) else { continue }
       let rows = layer.wantedPositions
       demands[node.inputs[0], default: Demand()].rows = max(demands[node.inputs[0]]?.rows ?? 0, rows)

@@ -36,6 +36,7 @@ enum Suites {
       ("ReLU, float", ReLU.wireName, floatReLU),
       ("ReLU, int8", ReLU.wireName, int8ReLU),
       ("requantize", Requantize.wireName, requantize),
+      ("requantize, 16 bits", Requantize.wireName, requantizePlanes),
     ] + MapSuites.all
 
   static func make(_ name: String, seed: Int) throws -> Problem {
@@ -126,6 +127,20 @@ enum Suites {
     let input = Activation.random(map(&random), from, &random)
     return Problem(
       Requantize(), [input], outputFormat: to, shape: input.shape, exactly: Int8Reference.requantize(input, to: to))
+  }
+
+  /// From, to, or between values with remainders.
+  private static func requantizePlanes(_ random: inout SplitMix64) -> Problem {
+    func planes() -> ValueFormat { .uint8WithRemainder(uint8(&random).quantization!) }
+    let (from, to, reads) = random.pick([
+      (ValueFormat.float32, planes(), false), (planes(), .float32, true), (planes(), planes(), true),
+      (uint8(&random), planes(), false), (planes(), uint8(&random), true), (planes(), planes(), false),
+      (planes(), .float32, false), (planes(), uint8(&random), false),
+    ])
+    let input = Activation.random(map(&random), from, &random)
+    return Problem(
+      Requantize(readsInputRemainder: reads), [input], outputFormat: to, shape: input.shape,
+      exactly: Int8Reference.requantize(input, to: to, readsRemainder: reads))
   }
 
   private static func batchNormalization(_ random: inout SplitMix64) throws -> Problem {

@@ -133,6 +133,23 @@ public enum Int8Reference {
     }
   }
 
+  /// The same where the input's remainders are read, or the output has some.
+  public static func requantize(_ input: Activation, to format: ValueFormat, readsRemainder: Bool) -> Elements {
+    let count = input.shape.elementCount
+    var given = input
+    if !readsRemainder, case .uint8(let planes) = input.elements {
+      given = Activation(
+        shape: input.shape, format: input.format.withoutRemainder, elements: .uint8(Array(planes[..<count])))
+      if format == format.withoutRemainder { return requantize(given, to: format) }
+    }
+    let scale = format.quantization?.scale ?? 1
+    let reals = (0..<count).map { index -> Float in
+      if case .float(let values) = given.elements { return values[index] / scale }
+      return residual(given, index, outputScale: scale)
+    }
+    return stored(reals, format, relu: false)
+  }
+
   /// "Generalised-mean pooling" of a uint8 map.
   public static func pooling(_ op: GeneralizedMeanPooling, _ input: Activation) -> [Float] {
     guard case .uint8(let levels) = input.elements, case .uint8(let p) = input.format else {

@@ -7,7 +7,7 @@
     venv/bin/python scripts/differential/compare_with_onnxruntime.py --whiten resnet50
 
 Needs a release build. The quantised model must compute the same integers, so that outputs differ by float rounding in the
-head only. ONNX Runtime's int8 kernels are exact only with VNNI; elsewhere they saturate, and agreement is held to a mean
+head only; with layers kept in float, the mean cosine must be 0.9999 and 99.5 % of classes the same. ONNX Runtime's int8 kernels are exact only with VNNI; elsewhere they saturate, and agreement is held to a mean
 cosine of 0.9999 instead.
 """
 import argparse
@@ -58,7 +58,8 @@ def compare(name, model, exported, files, normalization, folder):
     exact = difference <= 1e-5
     close = np.mean(cosines) >= 0.9999 and np.mean(agreement) >= 0.995
     has_vnni = "vnni" in open("/proc/cpuinfo").read()
-    passed = exact if name.endswith("float") or has_vnni else close
+    # Sums in float are taken in another order, and a last bit moves a rounding further on.
+    passed = exact if name.endswith("float") or has_vnni and "layers" not in name else close
     print(f"{'ok  ' if passed else 'FAIL'} {name:24} embedding {difference:.1e}  logits {relative:.1e}  "
           f"mean cosine {np.mean(cosines):.7f}  same class {np.mean(agreement):.1%}", flush=True)
     return passed
@@ -67,11 +68,13 @@ def compare(name, model, exported, files, normalization, folder):
 def compare_all(name, checkpoint, normalization, files, folder):
     """The quantised exports with their packages, and the float one with the checkpoint."""
     results = []
-    for effort, activations in (("balanced", "int8"), ("thorough", "16 bits")):
+    some = ["--keep-float", "*1*"]  # Every trunk has layers of such names, and others.
+    for effort, activations, extra in (("balanced", "int8", []), ("thorough", "16 bits", []),
+                                       ("thorough", "float layers, 16 bits", some)):
         package, quantized = os.path.join(folder, "model.quern"), os.path.join(folder, "quantized.onnx")
         quern("convert", checkpoint, "--calibration", PHOTOGRAPHS, "--calibration-count", "48", "--size", "112",
               "--crop", "rect", "--min-agreement", "0", "--max-mean-drift", "2", "--max-drift", "2", "--effort", effort,
-              "-o", package)
+              "-o", package, *extra)
         quern("export", package, "-o", quantized)
         results.append(compare(f"{name} {activations}", package, quantized, files, normalization, folder))
     float_model = os.path.join(folder, "float.onnx")

@@ -92,7 +92,32 @@ extension Cropping: ONNXExportable {
 
 extension Requantize: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    .real(exporter.input(node))
+    let output = exporter.outputFormat(node)
+    if exporter.inputFormat(node) != .float32, readsInputRemainder {
+      let value = exporter.inputInOutputUnit(node, 0)
+      return output == .float32 ? .real(value) : .levels(value)
+    }
+    guard case .uint8WithRemainder(let parameters) = output else { return .real(exporter.input(node)) }
+    let scale = exporter.builder.initializer("\(node.name).step", Tensor([parameters.scale], shape: []))
+    return .levels(
+      exporter.builder.node("Div", name: "\(node.name).levels", inputs: [exporter.input(node), scale]))
+  }
+}
+
+extension BatchNormalization: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let factors: (factor: [Double], offset: [Double])
+    do { factors = try affine(node.constants) } catch {
+      throw .malformed(node: node.name, problem: "\(error)")
+    }
+    func constant(_ role: String, _ values: [Double]) -> String {
+      exporter.builder.initializer(
+        "\(node.name).\(role)", Tensor(values.map { Float($0) }, shape: [1, values.count, 1, 1]))
+    }
+    let scaled = exporter.builder.node(
+      "Mul", name: "\(node.name).scaled", inputs: [exporter.input(node), constant("factor", factors.factor)])
+    return .real(
+      exporter.builder.node("Add", name: node.name, inputs: [scaled, constant("offset", factors.offset)]))
   }
 }
 

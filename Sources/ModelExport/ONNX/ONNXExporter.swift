@@ -247,6 +247,13 @@ public struct ONNXExporter {
 
   /// The name of a weight in float form; int8 weights pass through DequantizeLinear with their scales along axis 0.
   mutating func weight(_ node: Node, _ tensor: Tensor) throws(ExportError) -> String {
+    if tensor.elementType == .int16 {
+      let scales = try constant(node, "weight_scale").elements(as: Float.self)
+      guard scales.count == tensor.shape[0] else {
+        throw .malformed(node: node.name, problem: "scales and weights differ")
+      }
+      return builder.initializer("\(node.name).weight", tensor.scaled(by: scales))
+    }
     guard tensor.elementType == .int8 else { return builder.initializer("\(node.name).weight", tensor) }
     let scale = builder.initializer("\(node.name).weight_scale", try constant(node, "weight_scale"))
     let zeroPoints = Tensor([Int8](repeating: 0, count: tensor.shape[0]))

@@ -5,6 +5,7 @@ import Kernels
 import Operators
 import Quantization
 import Runtime
+import Tensors
 
 /// How far embeddings drift when all of a network computes in float but one thing.
 struct IsolatedDrift {
@@ -32,13 +33,11 @@ struct IsolatedDrift {
   /// remainders read it unrounded; `nil` where all do.
   func drift(holding: Holding, outputOf index: Int, _ quantized: Graph) throws -> Double? {
     let node = graph.nodes[index]
-    guard let other = quantized.nodes.first(where: { $0.name == node.name }),
-      let parameters = quantized.format(of: other.output).quantization
-    else { return nil }
+    guard let parameters = quantized.format(of: node.output).quantization else { return nil }
     var variant = graph
     let restored = variant.makeValue()
     // What is beyond the range is lost to remainders, too.
-    var spares = !quantized.format(of: other.output).isPlainUInt8
+    var spares = !quantized.format(of: node.output).isPlainUInt8
     if case .part(.clipping) = holding { spares = false }
     guard variant.redirect(readersOf: index, to: restored, sparingReadersOfRemainders: spares) else { return nil }
     let added: [Node]
@@ -63,8 +62,13 @@ struct IsolatedDrift {
     guard let other = quantized.nodes.first(where: { $0.name == graph.nodes[index].name }),
       let constants = try other.dequantizedConstants(in: quantized)
     else { return nil }
+    return try drift(replacingConstants: [index: constants])
+  }
+
+  /// Mean drift where only some nodes, by their indices, have other constants.
+  func drift(replacingConstants constants: [Int: [String: Tensor]]) throws -> Double {
     var variant = graph
-    variant.nodes[index].constants = constants
+    for (index, replacement) in constants { variant.nodes[index].constants = replacement }
     return try drift(of: variant)
   }
 

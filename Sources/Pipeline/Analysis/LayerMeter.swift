@@ -32,10 +32,11 @@ struct LayerMeter {
 
   /// - Parameters:
   ///   - graph: the float graph.
-  ///   - int8: of the graph quantised; its nodes have the same names.
+  ///   - int8: of the graph quantised; its nodes have the same names, and its values the same numbers.
   init(_ graph: Graph, _ int8: Executable) throws(GraphError) {
     self.int8 = int8
     let quantized = Dictionary(int8.graph.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let producers = int8.graph.producers
     var layers: [Layer] = []
     var doubled = graph
     doubled.nodes = []
@@ -44,16 +45,17 @@ struct LayerMeter {
       doubled.nodes.append(node)
       outputs[node.output] = index
       var layer = Layer(format: .float32, rounds: false)
-      if let other = quantized[node.name] {
-        held[other.output] = index
-        layer.format = int8.graph.format(of: other.output)
-        layer.rounds = other.rounds(in: int8.graph)
-        if let constants = try other.dequantizedConstants(in: int8.graph) {
-          let second = doubled.append(
-            node.op, name: "\(node.name) with int8 weights", inputs: node.inputs, constants: constants)
-          seconds[second] = index
-          layer.hasSecond = true
-        }
+      if let producer = producers[node.output] {
+        // The node itself, or what rounds the output of one that is kept in float.
+        held[node.output] = index
+        layer.format = int8.graph.format(of: node.output)
+        layer.rounds = int8.graph.nodes[producer].rounds(in: int8.graph)
+      }
+      if let constants = try quantized[node.name]?.dequantizedConstants(in: int8.graph) {
+        let second = doubled.append(
+          node.op, name: "\(node.name) with int8 weights", inputs: node.inputs, constants: constants)
+        seconds[second] = index
+        layer.hasSecond = true
       }
       layers.append(layer)
     }

@@ -82,6 +82,15 @@ struct ConvertCommand: ParsableCommand {
       outcome.coarsening.bitsPerWeight)
   }
 
+  private static func kept(_ outcome: ConversionOutcome) -> String {
+    guard !outcome.keptFloat.isEmpty else { return "" }
+    let (count, shown) = (outcome.keptFloat.count, 4)
+    let bytes = Double(outcome.keptFloat.reduce(0) { $0 + $1.extraBytes })
+    let names = outcome.keptFloat.prefix(shown).map(\.name).joined(separator: ", ")
+    return "Kept float \(count) layer\(count == 1 ? "" : "s"), \(String(format: "%.3g", bytes / 1e6)) MB more: "
+      + "\(names)\(count > shown ? ", …" : "")\n"
+  }
+
   private static func summary(_ outcome: ConversionOutcome) -> String {
     let equalized =
       outcome.equalization.map {
@@ -91,7 +100,7 @@ struct ConvertCommand: ParsableCommand {
     return """
       Folding    \(outcome.foldingNotes.count) rewrites; float outputs moved by at most \(String(format: "%.1g", outcome.foldingDifference)) of the largest value
       Equalised  \(equalized)
-      \(coarsened(outcome))\(widened(outcome))Verified   on \(outcome.verifiedOn)
+      \(coarsened(outcome))\(widened(outcome))\(kept(outcome))Verified   on \(outcome.verifiedOn)
       \(missed(outcome))
       """
   }

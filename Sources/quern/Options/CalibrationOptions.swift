@@ -39,7 +39,8 @@ struct CalibrationOptions: ParsableArguments {
       "fast: plain calibration. balanced, in about twice the time: equalisation and error-feedback rounding, weights a "
         + "little coarser where rounded activations hide it; where a gate "
         + "fails, layers read activations of 16 bits until it passes, each of which takes up to twice its time in "
-        + "inference. thorough: all layers that can do so.", valueName: "level"))
+        + "inference, and, where that is not enough, layers compute in float. thorough: all layers that can do so read 16 "
+        + "bits from the start.", valueName: "level"))
   var effort: Effort = .balanced
 
   @Option(
@@ -68,6 +69,14 @@ struct CalibrationOptions: ParsableArguments {
         + "scale the weights on both sides to match. The float network computes the same. (default: by --effort)"))
   var equalization: Bool?
 
+  @Option(
+    name: .customLong("keep-float"),
+    help: ArgumentHelp(
+      "Let a layer compute in float, with weights of four bytes instead of one: a name that 'quern analyze' prints, the "
+        + "beginning of names up to a point (layer1), or a pattern with * and ?. May be given several times.",
+      valueName: "layer"))
+  var keptFloat: [String] = []
+
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
   var skipBadImages = false
 
@@ -91,6 +100,7 @@ struct CalibrationOptions: ParsableArguments {
     options.maxBytes = maxBytes?.bytes
     if let rounding { options.rounding = rounding }
     if let equalization { options.equalizesChannels = equalization }
+    options.keptFloat = keptFloat
     options.skipsBrokenImages = skipBadImages
   }
 }

@@ -1,0 +1,105 @@
+import Foundation
+import Graphs
+import Images
+import Quantization
+import Tensors
+
+/// The order in which layers are kept in float: by how much drift of the embedding their rounded weights cause, for the
+/// bytes that float weights take more.
+///
+/// Drift is measured with the weights of a run of neighbouring layers rounded and all else in float, and divided among them
+/// by the power of the rounding relative to that of the weights: what a network makes of the noise of a layer changes with
+/// depth, but little between neighbours.
+struct FloatRanking {
+  /// In the order in which they are taken.
+  let layers: [KeptFloat]
+
+  /// Runs of layers that drift is measured of, and the images that it is measured on, at most.
+  private static let (runLimit, imageLimit) = (12, 6)
+
+  private struct Layer {
+    /// Among the nodes of the float graph.
+    let index: Int
+    let kept: KeptFloat
+    var noise = 0.0
+    var drift = 0.0
+  }
+
+  /// - Parameters:
+  ///   - pixels: images as the network sees them.
+  ///   - deadline: after which no run is measured; layers of those that are left count by their noise.
+  init(
+    _ network: QuantizedNetwork, _ pixels: [RGBImage], threads: Int, deadline: ContinuousClock.Instant?
+  ) throws {
+    let graph = network.float.graph
+    let quantized = Dictionary(
+      network.quantized.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let decides = graph.ancestors(ofOutput: GraphOutput.normalizedEmbedding)
+    var layers = graph.nodes.enumerated().compactMap { index, node -> Layer? in
+      guard decides.contains(node.output), FloatLayers.canKeep(node),
+        quantized[node.name]?.constants["weight"]?.elementType == .int8
+      else { return nil }
+      return Layer(index: index, kept: KeptFloat(node, bits: 16, reason: ""))
+    }
+    let probe = try IsolatedDrift(
+      try network.float.executable(), pixels.spread(Self.imageLimit), threads: threads)
+    network.float.putAway()
+    let runLength = max(1, (layers.count + Self.runLimit - 1) / Self.runLimit)
+    var (measuredDrift, measuredNoise) = (0.0, 0.0)
+    for first in stride(from: 0, to: layers.count, by: runLength) {
+      let run = first..<min(first + runLength, layers.count)
+      var constants: [Int: [String: Tensor]] = [:]
+      for place in run {
+        let index = layers[place].index
+        guard let rounded = try quantized[graph.nodes[index].name]?.dequantizedConstants(in: network.quantized) else {
+          continue
+        }
+        layers[place].noise = Self.noise(graph.nodes[index].constants["weight"], rounded["weight"])
+        constants[index] = rounded
+      }
+      let noise = layers[run].reduce(0) { $0 + $1.noise }
+      let isLate = deadline.map { ContinuousClock.now >= $0 } ?? false
+      let drift =
+        isLate
+        ? noise * (measuredNoise > 0 ? measuredDrift / measuredNoise : 1)
+        : try probe.drift(replacingConstants: constants)
+      if !isLate { (measuredDrift, measuredNoise) = (measuredDrift + drift, measuredNoise + noise) }
+      for place in run where noise > 0 { layers[place].drift = drift * layers[place].noise / noise }
+    }
+    self.layers = layers.sorted { a, b in
+      let (x, y) = (a.drift * Double(b.kept.extraBytes), b.drift * Double(a.kept.extraBytes))
+      return x != y ? x > y : a.index < b.index
+    }.map { layer in
+      let drift = String(format: "%.2g", layer.drift)
+      return KeptFloat(
+        graph.nodes[layer.index], bits: 16, reason: "for the gates: its rounded weights cause a drift of about \(drift)"
+      )
+    }
+  }
+
+  /// The power of the difference by that of the weights.
+  private static func noise(_ weight: Tensor?, _ rounded: Tensor?) -> Double {
+    guard let weight, let rounded, weight.elementCount == rounded.elementCount else { return 0 }
+    let (signal, error) = weight.withElements(as: Float.self) { exact in
+      rounded.withElements(as: Float.self) { other in
+        exact.indices.reduce(into: (0.0, 0.0)) { sums, index in
+          let (value, difference) = (Double(exact[index]), Double(exact[index]) - Double(other[index]))
+          sums.0 += value * value
+          sums.1 += difference * difference
+        }
+      }
+    }
+    weight.releasePages()
+    return signal > 0 ? error / signal : 0
+  }
+}
+
+extension Graph {
+  /// The values on which an output depends.
+  fileprivate func ancestors(ofOutput name: String) -> Set<ValueID> {
+    guard let output = output(named: name) else { return [] }
+    var result: Set<ValueID> = [output]
+    for node in nodes.reversed() where result.contains(node.output) { result.formUnion(node.inputs) }
+    return result
+  }
+}

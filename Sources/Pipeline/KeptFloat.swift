@@ -1,0 +1,66 @@
+import Fidelity
+import Graphs
+import Quantization
+
+/// A layer that computes in float inside a quantised network, and why.
+public struct KeptFloat: Hashable, Sendable {
+  public let name: String
+  /// That its weights take more than int8 ones would, before compression.
+  public let extraBytes: Int
+  public let reason: String
+
+  /// The name of the list in reports.
+  static let setting = "kept_float"
+  static let asked = "asked for by --keep-float"
+
+  /// Of a weight: 32, or 16.
+  public let bits: Int
+
+  init(_ node: Node, bits: Int = 32, reason: String) {
+    name = node.name
+    self.bits = bits
+    extraBytes = (bits / 8 - 1) * (node.constants["weight"]?.elementCount ?? 0)
+    self.reason = reason
+  }
+
+  /// The same with weights of another width.
+  private init(_ other: KeptFloat, bits: Int) {
+    (name, reason, self.bits) = (other.name, other.reason, bits)
+    extraBytes = other.extraBytes / (other.bits / 8 - 1) * (bits / 8 - 1)
+  }
+
+  var full: KeptFloat { KeptFloat(self, bits: 32) }
+
+  /// For reports.
+  var json: JSONValue {
+    .object(["name": .string(name), "bits": .int(bits), "extra_bytes": .int(extraBytes), "reason": .string(reason)])
+  }
+
+  /// The layers that patterns stand for, each once, in order of execution.
+  ///
+  /// - Throws: `PipelineError.option` where one stands for none.
+  static func layers(matching patterns: [String], in graph: Graph) throws(PipelineError) -> [KeptFloat] {
+    var names: Set<String> = []
+    for pattern in patterns {
+      let found = FloatLayers.names(matching: pattern, in: graph)
+      guard !found.isEmpty else {
+        let near = FloatLayers.names(near: pattern, in: graph).joined(separator: ", ")
+        throw .option("--keep-float \(pattern): no layer with weights has this name; the nearest are \(near)")
+      }
+      names.formUnion(found)
+    }
+    return graph.nodes.filter { names.contains($0.name) }.map { KeptFloat($0, reason: asked) }
+  }
+}
+
+extension QuantizedNetwork {
+  /// The quantised graph with more layers in float; the weights of the others stay as they were rounded.
+  func keepingFloat(_ layers: [KeptFloat], threads: Int) throws(GraphError) -> Graph {
+    let more = Set(layers.map(\.name))
+    let halved = Set(layers.filter { $0.bits == 16 }.map(\.name))
+    guard !more.isEmpty else { return quantized }
+    let known = Dictionary(quantized.nodes.map { ($0.name, $0.constants) }, uniquingKeysWith: { first, _ in first })
+    return try QuantizationApplier(threads: threads).apply(
+      plan.keepingFloat(more, in: float.graph), to: float.graph, known: known, halved: halved)
+  }
+}

@@ -1,0 +1,77 @@
+import Graphs
+import Operators
+import Tensors
+
+/// Puts a quantised graph together node by node, with a conversion wherever an operator reads or makes a format that it
+/// cannot compute with.
+struct QuantizedAssembly {
+  private(set) var graph: Graph
+  private let plan: QuantizationPlan
+  /// What layers kept in float read, by the value that it was converted from.
+  private var floatForms: [ValueID: ValueID] = [:]
+
+  /// - Parameter formats: a graph without nodes whose values have the plan's formats.
+  init(_ formats: Graph, plan: QuantizationPlan) {
+    graph = formats
+    self.plan = plan
+  }
+
+  /// Appends a node that has the constants which its arithmetic takes.
+  mutating func append(_ node: Node) {
+    var node = node
+    if plan.keepsFloat(node) { return appendKept(node) }
+    let takesFloat = node.op.quantizationRule == .float || node.op.quantizationRule == .floatWithInt8Weights
+    // GeM reads either format.
+    if takesFloat, !(node.op is GeneralizedMeanPooling) {
+      for slot in node.inputs.indices { node.inputs[slot] = floatInput(node, slot) }
+    }
+    graph.nodes.append(node)
+  }
+
+  /// The float form of an input; a conversion is added where it is uint8.
+  private mutating func floatInput(_ node: Node, _ slot: Int) -> ValueID {
+    let value = node.inputs[slot]
+    if graph.format(of: value) == .float32 { return value }
+    return graph.append(Requantize(), name: "\(node.name).dequantize\(slot)", inputs: [value])
+  }
+
+  // MARK: - Layers kept in float
+
+  private mutating func appendKept(_ node: Node) {
+    var node = node
+    for slot in node.inputs.indices { node.inputs[slot] = keptInput(node, slot) }
+    let held = node.output
+    guard graph.format(of: held) != .float32 else { return graph.nodes.append(node) }
+    node.output = graph.makeValue()
+    floatForms[held] = node.output
+    graph.nodes.append(node)
+    graph.nodes.append(Node(name: "\(node.name).quantize", op: Requantize(), inputs: [node.output], output: held))
+  }
+
+  /// The float form of an input with all that is known of it: what was made in float as it was made, and remainders, where
+  /// there are any, are read. One form of a value serves all.
+  private mutating func keptInput(_ node: Node, _ slot: Int) -> ValueID {
+    let value = node.inputs[slot]
+    let format = graph.format(of: value)
+    if format == .float32 { return value }
+    if let known = floatForms[value] { return known }
+    var result = graph.append(
+      Requantize(readsInputRemainder: !format.isPlainUInt8), name: "\(node.name).dequantize\(slot)", inputs: [value])
+    if value == graph.input { result = normalizedPixels(result, node) }
+    floatForms[value] = result
+    return result
+  }
+
+  /// Pixels as a float network reads them, in the form of a batch norm: so the padding around them is the mean colour.
+  private mutating func normalizedPixels(_ pixels: ValueID, _ node: Node) -> ValueID {
+    let preprocessing = graph.preprocessing
+    let zeros = Tensor([Float](repeating: 0, count: 3))
+    return graph.append(
+      BatchNormalization(epsilon: 0), name: "\(node.name).normalize", inputs: [pixels],
+      constants: [
+        "scale": Tensor(preprocessing.std.map { 1 / (255 * $0) }),
+        "shift": Tensor(zip(preprocessing.mean, preprocessing.std).map { -$0 / $1 }),
+        "mean": zeros, "variance": Tensor([Float](repeating: 1, count: 3)),
+      ])
+  }
+}

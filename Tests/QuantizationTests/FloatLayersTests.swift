@@ -1,0 +1,234 @@
+import Calibration
+import Graphs
+import Operators
+import PackageFormat
+import Passes
+import Quantization
+import ReferenceOperators
+import Runtime
+import Tensors
+import Testing
+
+@Suite struct FloatLayersTests {
+  /// A random network quantised, and the same with some layers kept in float.
+  private struct Case {
+    let float: Graph
+    let pixels: [UInt8]
+    let statistics: ActivationStatistics
+    let plan: QuantizationPlan
+    let plain: Graph
+    let kept: Set<String>
+    let mixed: Graph
+
+    /// - Parameters:
+    ///   - share: of the layers, that is kept.
+    ///   - halves: whether their weights are held in 16 bits.
+    init(seed: Int, share: Double, halves: Bool = true) throws {
+      var random = SplitMix64(seed: UInt64(seed))
+      float = try PassPipeline.fold.run(RandomGraph.make(seed: UInt64(seed), nodes: 12, isPlain: true)).graph
+      pixels = ApplierTests.pixels(2, &random)
+      statistics = try ApplierTests.statistics(float, pixels, batch: 2)
+      (plan, plain) = try ApplierTests.quantize(float, pixels, batch: 2, .meanSquaredError)
+      kept = Set(float.nodes.filter { FloatLayers.canKeep($0) && random.chance(share) }.map(\.name))
+      let known = Dictionary(uniqueKeysWithValues: plain.nodes.map { ($0.name, $0.constants) })
+      mixed = try QuantizationApplier().apply(
+        plan.keepingFloat(kept, in: float), to: float, known: known, halved: halves ? kept : [])
+    }
+
+    func embedding(_ graph: Graph) throws -> [Float] {
+      try #require(ApplierTests.run(graph, pixels, batch: 2)[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
+    }
+
+    func drift(_ graph: Graph) throws -> Double {
+      1 - ApplierTests.cosine(try embedding(float), try embedding(graph))
+    }
+  }
+
+  /// Nothing is rounded between layers that are all kept: the outputs are the float network's.
+  @Test(arguments: 0..<30, [false, true])
+  func allKeptComputesWhatTheFloatNetworkComputes(seed: Int, halves: Bool) throws {
+    let problem = try Case(seed: seed, share: 1, halves: halves)
+    // Additions that are not fused with a convolution, and poolings before them, may still be held by levels.
+    let rounds = problem.mixed.nodes.contains { problem.mixed.format(of: $0.output) != .float32 }
+    let outputs = try ApplierTests.run(problem.mixed, problem.pixels, batch: 2)
+    let expected = try ApplierTests.run(problem.float, problem.pixels, batch: 2)
+    for (name, tensor) in expected {
+      let (a, b) = (tensor.elements(as: Float.self), try #require(outputs[name]).elements(as: Float.self))
+      let largest = a.reduce(1) { max($0, abs($1)) }
+      if rounds {
+        #expect(ApplierTests.cosine(a, b) > 0.9995)
+      } else {
+        // Weights of 16 bits are off by a 65534th of their largest at most.
+        #expect(zip(a, b).allSatisfy { abs($0 - $1) <= (halves ? 1e-3 : 2e-5) * largest }, "\(name)")
+        #expect(1 - ApplierTests.cosine(a, b) < 1e-7, "\(name)")
+      }
+    }
+    #expect(problem.mixed.nodes.allSatisfy { $0.constants["weight"]?.elementType != .int8 })
+  }
+
+  /// Each kept convolution gives what the naive reference makes of what it reads.
+  @Test(arguments: 0..<20)
+  func keptLayersGiveWhatTheReferenceGives(seed: Int) throws {
+    let problem = try Case(seed: seed, share: 0.4)
+    let graph = problem.mixed
+    var held: [ValueID: (shape: Shape, values: [Double])] = [:]
+    _ = try ApplierTests.run(graph, problem.pixels, batch: 2) { value, shape, bytes in
+      guard graph.format(of: value) == .float32 else { return }
+      held[value] = (shape, bytes.bindMemory(to: Float.self).map { Double($0) })
+    }
+    for node in graph.nodes where problem.kept.contains(node.name) && node.op is Convolution {
+      let weight = try #require(node.constants["weight"])
+      let scales = try #require(node.constants["weight_scale"]).elements(as: Float.self)
+      let length = weight.elementCount / scales.count
+      #expect(weight.elementType == .int16)
+      var constants = node.constants
+      constants["weight_scale"] = nil
+      constants["weight"] = Tensor(
+        weight.elements(as: Int16.self).enumerated().map { Float($1) * scales[$0 / length] }, shape: weight.shape)
+      let inputs = try node.inputs.map { try #require(held[$0], "\(node.name)") }
+      let expected = try FloatReference.evaluate(node.op, inputs, constants: constants)
+      let actual = try #require(held[node.output])
+      #expect(actual.shape == expected.shape)
+      for index in expected.values.indices {
+        let bound = 1e-5 * (1 + expected.bounds[index]) + 1e-5 * abs(expected.values[index])
+        #expect(abs(actual.values[index] - expected.values[index]) <= bound, "\(node.name), \(index)")
+      }
+    }
+  }
+
+  @Test(arguments: 0..<20)
+  func othersKeepTheirConstantsAndFormats(seed: Int) throws {
+    let problem = try Case(seed: seed, share: 0.4)
+    let plain = Dictionary(uniqueKeysWithValues: problem.plain.nodes.map { ($0.name, $0) })
+    for node in problem.float.nodes {
+      let after = try #require(problem.mixed.nodes.first { $0.name == node.name })
+      let before = try #require(plain[node.name])
+      guard !problem.kept.contains(node.name) else { continue }
+      #expect(after.constants.mapValues { Self.bytes($0) } == before.constants.mapValues { Self.bytes($0) })
+      let (new, old) = (problem.mixed.format(of: node.output), problem.plain.format(of: node.output))
+      #expect(new == old || new == .float32)
+    }
+    #expect(
+      problem.plan.keepingFloat([], in: problem.float).activations == problem.plan.activations
+        && problem.plan.keepingFloat(["nobody"], in: problem.float).arithmetic == problem.plan.arithmetic)
+  }
+
+  private static func bytes(_ tensor: Tensor) -> [UInt8] { tensor.withBytes { Array($0) } }
+
+  /// Over many networks the more is float, the less is lost; with all activations wide, too.
+  @Test func embeddingsDriftLess() throws {
+    let shares = [0, 0.5, 1.0]
+    let drifts = try shares.map { share in
+      try (0..<30).reduce(0) { sum, seed in
+        let problem = try Case(seed: seed, share: share)
+        return sum + (try problem.drift(problem.mixed))
+      }
+    }
+    #expect(drifts[1] < 0.8 * drifts[0] && drifts[2] < 0.3 * drifts[0], "\(drifts)")
+  }
+
+  /// Conversions to float read remainders where there are any, and values read both ways are widened like others.
+  @Test(arguments: 0..<20)
+  func activationsBetweenCanBeWide(seed: Int) throws {
+    let problem = try Case(seed: seed, share: 0.4)
+    let reading = WideReading(problem.statistics)
+    let wide = try reading.widening(
+      reading.candidates(in: problem.mixed, imageSize: ApplierTests.side), in: problem.mixed)
+    try wide.validate()
+    for node in wide.nodes {
+      guard let conversion = node.op as? Requantize, node.inputs[0] != wide.input else { continue }
+      let reads = wide.format(of: node.inputs[0])
+      #expect(reads == .float32 || reads.isPlainUInt8 != conversion.readsInputRemainder, "\(node.name)")
+    }
+    #expect(try reading.candidates(in: wide, imageSize: ApplierTests.side).isEmpty)
+    var first: [Float]?
+    for (tier, kernels) in KernelTiers.runnable {
+      let outputs = try ApplierTests.run(wide, problem.pixels, batch: 2, kernels: kernels)
+      let embedding = try #require(outputs[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
+      #expect(embedding == first ?? embedding, "\(tier)")
+      first = embedding
+    }
+  }
+
+  @Test(arguments: 0..<10)
+  func packagesKeepThem(seed: Int) throws {
+    let problem = try Case(seed: seed, share: 0.5)
+    let reading = WideReading(problem.statistics)
+    let graph = try reading.widening(
+      reading.candidates(in: problem.mixed, imageSize: ApplierTests.side), in: problem.mixed)
+    let package = Package(
+      graph: graph,
+      info: PackageInfo(imageSize: 18, crop: .square, classCount: 5, embeddingDimension: 8, poolingExponent: 3),
+      labels: [], metadata: "{}")
+    let bytes = try PackageWriter.encode(package)
+    let storage = TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
+    let reader = try PackageReader(storage: storage, path: "package.quern")
+    let convertsThem = graph.nodes.contains { node in
+      guard let op = node.op as? Requantize else { return false }
+      return op.readsInputRemainder || graph.format(of: node.output) != graph.format(of: node.output).withoutRemainder
+    }
+    let keepsSome = graph.nodes.contains { $0.constants["weight"]?.elementType == .int16 }
+    #expect((reader.minorVersion == 3) == (convertsThem || keepsSome))
+    let back = try reader.readGraph(decodeOperator: OperatorCatalogue.decode)
+    #expect(try problem.embedding(back) == problem.embedding(graph))
+  }
+
+  /// Float weights of another shape than the graph has room for.
+  @Test func damagedLayersAreTypedErrors() throws {
+    let problem = try Case(seed: 3, share: 1)
+    let index = try #require(problem.mixed.nodes.lastIndex { $0.op is Convolution })
+    let weight = try #require(problem.mixed.nodes[index].constants["weight"])
+    let outputs = weight.shape[0]
+    let scale = Tensor([Float](repeating: 1, count: outputs))
+    let damaged: [[String: Tensor]] = [
+      [:], ["weight": weight.reshaped([weight.elementCount])],
+      ["weight": Tensor([Float](repeating: 1, count: 7), shape: [7, 1, 1, 1])],
+      ["weight": Tensor([Int8](repeating: 1, count: weight.elementCount), shape: weight.shape)],
+      ["weight": weight], ["weight": weight, "weight_scale": Tensor([Float](repeating: 1, count: outputs + 1))],
+      ["weight": weight, "weight_scale": Tensor([Float](repeating: -1, count: outputs))],
+      ["weight": weight, "weight_scale": Tensor([Float](repeating: .nan, count: outputs))],
+      ["weight": weight, "weight_scale": scale, "bias": Tensor([Float](repeating: 0, count: outputs + 1))],
+      ["weight": weight, "weight_scale": scale, "bias": Tensor([Int32](repeating: 0, count: outputs))],
+      [
+        "weight": Tensor([Float](repeating: 1, count: weight.elementCount), shape: weight.shape), "weight_scale": scale,
+      ],
+    ]
+    for constants in damaged {
+      var graph = problem.mixed
+      graph.nodes[index].constants = constants
+      #expect(throws: GraphError.self, "\(constants)") {
+        _ = try ApplierTests.run(graph, problem.pixels, batch: 2)
+      }
+    }
+  }
+
+  // MARK: - Names
+
+  private static let named: Graph = {
+    var graph = Graph(architecture: "names", preprocessing: .half)
+    var value = graph.input
+    for name in ["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer10.0.conv1", "layer2.0.downsample.0"] {
+      value = graph.append(
+        Convolution(window: Window(1)), name: name, inputs: [value],
+        constants: ["weight": Tensor([Float](repeating: 0, count: 9), shape: [3, 1, 1, 3])])
+    }
+    _ = graph.append(ReLU(), name: "layer1.0.relu", inputs: [value])
+    return graph
+  }()
+
+  @Test(arguments: [
+    ("conv1", ["conv1"]), ("layer1", ["layer1.0.conv1", "layer1.0.conv2"]), ("layer1.0.conv2", ["layer1.0.conv2"]),
+    ("layer", []), ("layer1.", []), ("", []), ("*.conv1", ["layer1.0.conv1", "layer10.0.conv1"]),
+    ("layer?", ["layer1.0.conv1", "layer1.0.conv2", "layer2.0.downsample.0"]), ("*relu", []),
+    ("*down*", ["layer2.0.downsample.0"]), ("l*1*2", ["layer1.0.conv2"]), ("?onv1", ["conv1"]), ("Conv1", []),
+  ])
+  func patternsStandForLayers(pattern: String, names: [String]) {
+    #expect(FloatLayers.names(matching: pattern, in: Self.named) == names)
+  }
+
+  @Test func nearNamesAreOffered() {
+    #expect(FloatLayers.names(near: "layer1.0.cov1", in: Self.named).first == "layer1.0.conv1")
+    #expect(FloatLayers.names(near: "layer1.0.relu", in: Self.named, limit: 2).count == 2)
+    #expect(FloatLayers.names(near: "", in: Self.named).first == "conv1")
+  }
+}
