@@ -101,7 +101,7 @@ let package = Package(
         "Calibration", "Graphs", "Kernels", "Operators", "PackageFormat", "Passes", "Quantization",
         "ReferenceOperators", "Runtime", "Tensors",
       ]),
-    tests("RoundingTests", ["Graphs", "Operators", "ReferenceOperators", "Rounding", "Tensors"]),
+    tests("RoundingTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Rounding", "Tensors"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
     tests("ToolTests", ["quern"]),

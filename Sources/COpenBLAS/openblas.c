@@ -7,12 +7,14 @@
 #include <stdlib.h>
 
 // From cblas.h, whose ABI is the same in every 32-bit-integer build.
-enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112, LOWER = 122 };
+enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112, LOWER = 122, NON_UNIT = 131, LEFT = 141 };
 typedef void (*sgemm_function)(int order, int transA, int transB, int m, int n, int k, float alpha, const float *a, int lda,
                                const float *b, int ldb, float beta, float *c, int ldc);
 
 typedef void (*ssyrk_function)(int order, int uplo, int trans, int n, int k, float alpha, const float *a, int lda, float beta,
                                float *c, int ldc);
+typedef void (*strsm_function)(int order, int side, int uplo, int trans, int diag, int m, int n, float alpha, const float *a,
+                               int lda, float *b, int ldb);
 // LAPACK's: column-major, arguments by reference; the last is the length of the string.
 typedef void (*spotrf_function)(const char *uplo, const int *n, float *a, const int *lda, int *info, size_t);
 
@@ -20,6 +22,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const char *problem;
 static sgemm_function sgemm;
 static ssyrk_function ssyrk;
+static strsm_function strsm;
 static spotrf_function spotrf;
 
 // OpenBLAS 0.3.21 guesses AMD processors with AVX-512 wrongly. Family 19h (Zen 4) halves 512-bit instructions: the Haswell
@@ -49,10 +52,11 @@ static void load(void) {
   }
   sgemm = (sgemm_function)dlsym(library, "cblas_sgemm");
   ssyrk = (ssyrk_function)dlsym(library, "cblas_ssyrk");
+  strsm = (strsm_function)dlsym(library, "cblas_strsm");
   spotrf = (spotrf_function)dlsym(library, "spotrf_");
   void (*set_threads)(int) = (void (*)(int))dlsym(library, "openblas_set_num_threads");
-  if (!sgemm || !ssyrk || !spotrf) {
-    problem = "libopenblas.so.0 lacks cblas_sgemm, cblas_ssyrk or spotrf_";
+  if (!sgemm || !ssyrk || !strsm || !spotrf) {
+    problem = "libopenblas.so.0 lacks cblas_sgemm, cblas_ssyrk, cblas_strsm or spotrf_";
     return;
   }
   if (set_threads) set_threads(1);
@@ -66,6 +70,16 @@ const char *quern_openblas_load(void) {
 void quern_openblas_sgemm_tn(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
                              size_t ldc) {
   sgemm(ROW_MAJOR, TRANSPOSE, NO_TRANSPOSE, (int)m, (int)n, (int)k, 1, a, (int)lda, b, (int)ldb, 0, c, (int)ldc);
+}
+
+void quern_openblas_sgemm(int transposes, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                          size_t ldb, float beta, float *c, size_t ldc) {
+  sgemm(ROW_MAJOR, transposes ? TRANSPOSE : NO_TRANSPOSE, NO_TRANSPOSE, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb,
+        beta, c, (int)ldc);
+}
+
+void quern_openblas_strsm_l(int transposes, size_t n, size_t m, const float *l, size_t ldl, float *b, size_t ldb) {
+  strsm(ROW_MAJOR, LEFT, LOWER, transposes ? TRANSPOSE : NO_TRANSPOSE, NON_UNIT, (int)n, (int)m, 1, l, (int)ldl, b, (int)ldb);
 }
 
 void quern_openblas_ssyrk_t(size_t n, size_t k, float alpha, const float *a, size_t lda, float *c, size_t ldc) {

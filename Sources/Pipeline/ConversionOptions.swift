@@ -68,6 +68,9 @@ public enum RoundingMethod: String, Sendable, CaseIterable {
   case nearest
   /// So that each layer's outputs change least on calibration images.
   case errorFeedback = "error-feedback"
+  /// Layer after layer, so that each layer's outputs are nearest to the float network's on what the layers before it, rounded,
+  /// let it read.
+  case learned
 }
 
 extension ConversionOptions {

@@ -52,7 +52,9 @@ public struct Converter {
     // Held until the end, so that the place stays ours.
     let place = try AtomicFile(path: options.output)
     defer { place.discard() }
-    let network = try NetworkQuantizer(options, progress: progress, clock: clock).run(calibration)
+    let network = try NetworkQuantizer(
+      options, progress: progress, clock: clock, leavesLearning: options.effort == .thorough
+    ).run(calibration)
     let images = network.images
 
     let metadata = PackageMetadata(
@@ -111,6 +113,7 @@ public struct Converter {
     func attempt(_ outcome: PrecisionSearch.Outcome) throws -> Attempt {
       try verified(network, outcome, metadata)
     }
+    let network = options.effort == .thorough && options.rounding == .learned ? try learned(network) : network
     var search: PrecisionSearch?
     func made() throws -> PrecisionSearch {
       try search ?? PrecisionSearch(network, options, job: job, deadline: deadline)
@@ -169,6 +172,17 @@ public struct Converter {
       }
     }
     return best
+  }
+
+  /// The network with weights learned by what they read when all activations are read as 16 bits that can be.
+  private func learned(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
+    let wide = try PrecisionSearch(network, options, job: job, deadline: nil).allWide().graph
+    let rounded = try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
+      wide, float: network.float.graph, network.images.calibration,
+      network.sizes.map { options.augmentation($0.resolution) })
+    var network = network
+    network.quantized = try WideReading.takingWeights(of: rounded, into: network.quantized)
+    return network
   }
 
   /// How much of its drift a network may keep by the gate of drift that it misses most; 1 where it misses none of them.

@@ -7,7 +7,7 @@ public enum Effort: String, Sendable, CaseIterable {
   /// Channels equalised, weights rounded by what their layers read, and, where a gate fails, activations read as 16 bits
   /// until it passes. Steps of weights are as coarse as the rounding of activations hides.
   case balanced
-  /// The same with every activation that can be read as 16 bits read so.
+  /// Every activation that can be read as 16 bits read so, and weights rounded layer after layer beside the float network.
   case thorough
 }
 
@@ -16,6 +16,11 @@ extension ConversionOptions {
   public mutating func setEffort(_ effort: Effort) {
     self.effort = effort
     equalizesChannels = effort == .balanced
-    rounding = effort == .fast ? .nearest : .errorFeedback
+    rounding =
+      switch effort {
+      case .fast: .nearest
+      case .balanced: .errorFeedback
+      case .thorough: .learned
+      }
   }
 }

@@ -30,7 +30,7 @@ struct QuantizedNetwork {
   /// Calibration images that were left out.
   let skipped: BrokenImages
   let plan: QuantizationPlan
-  let quantized: Graph
+  var quantized: Graph
   /// The layers that were to be kept in float, in order of execution.
   let keptFloat: [KeptFloat]
   /// What the plan's steps do to the weights.
@@ -53,15 +53,19 @@ struct NetworkQuantizer {
   private let clock: StageClock
   /// Calibration image i is counted in part i modulo this; the parts together are the same whatever their number.
   private let calibrationParts: Int
+  /// Leave weights that are to be rounded by learning at the nearest level, for whoever changes the graph first.
+  private let leavesLearning: Bool
   private var job: ImageJob { ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages) }
 
   init(
-    _ options: ConversionOptions, progress: any ProgressObserver, clock: StageClock, calibrationParts: Int = 1
+    _ options: ConversionOptions, progress: any ProgressObserver, clock: StageClock, calibrationParts: Int = 1,
+    leavesLearning: Bool = false
   ) {
     self.options = options
     self.progress = progress
     self.clock = clock
     self.calibrationParts = calibrationParts
+    self.leavesLearning = leavesLearning
   }
 
   /// Reads, folds, equalises, calibrates, plans, applies and rounds, as the options say.
@@ -252,7 +256,13 @@ struct NetworkQuantizer {
   private func round(
     _ nearest: Graph, float: Graph, _ files: [ImageFolder.File], _ augmentations: [Augmentation]
   ) throws -> Graph {
-    guard options.rounding == .errorFeedback else { return nearest }
+    if options.rounding == .learned, !leavesLearning {
+      return try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
+        nearest, float: float, files, augmentations)
+    }
+    // Learned levels take as many bytes as those by error feedback, which is quicker to have where bytes are to be known.
+    let foretellsBytes = options.rounding == .learned && options.maxBytes != nil
+    guard options.rounding == .errorFeedback || foretellsBytes else { return nearest }
     // Small images have the fewest positions, and large ones take the most memory.
     let sides = augmentations.map(\.evaluation.size)
     let (least, side) = (sides.min() ?? options.evaluation.size, sides.max() ?? options.evaluation.size)

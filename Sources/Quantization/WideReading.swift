@@ -170,6 +170,25 @@ public struct WideReading: Sendable {
     }
   }
 
+  /// A graph with the weights and biases that were found for it with other activations read as 16 bits, or with more.
+  ///
+  /// - Throws: `GraphError.at` with the convolution whose bias does not fit the scale of its input.
+  public static func takingWeights(of other: Graph, into graph: Graph) throws(GraphError) -> Graph {
+    var result = graph
+    for index in graph.nodes.indices {
+      guard other.nodes.indices.contains(index), other.nodes[index].name == graph.nodes[index].name,
+        graph.nodes[index].op is Convolution
+      else { continue }
+      result.nodes[index].constants = other.nodes[index].constants
+      if let old = other.format(of: other.nodes[index].inputs[0]).quantization,
+        let new = graph.format(of: graph.nodes[index].inputs[0]).quantization, old != new
+      {
+        try rescaleBias(of: &result.nodes[index], by: Double(old.scale) / Double(new.scale))
+      }
+    }
+    return result
+  }
+
   /// Biases count in steps of the input's scale.
   private static func rescaleBias(of node: inout Node, by factor: Double) throws(GraphError) {
     guard let bias = node.constants["bias"], bias.elementType == .int32 else { return }

@@ -30,4 +30,25 @@ package enum BLAS {
   static func choleskyLower(_ matrix: inout [Float], count: Int) -> Bool {
     matrix.withUnsafeMutableBufferPointer { quern_openblas_spotrf(count, $0.baseAddress, count) == 0 }
   }
+
+  /// `c = alpha * op(a) * b + beta * c`: c [m][n], b [k][n], and a [m][k], or [k][m] where it is transposed.
+  static func multiply(
+    transposing: Bool = false, m: Int, n: Int, k: Int, alpha: Float = 1, _ a: UnsafePointer<Float>, lda: Int,
+    _ b: UnsafePointer<Float>, ldb: Int, beta: Float, _ c: UnsafeMutablePointer<Float>, ldc: Int
+  ) {
+    quern_openblas_sgemm(transposing ? 1 : 0, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+  }
+
+  /// `b = (l * l^T)^-1 * b`: l [n][n] lower triangular, b [n][m].
+  static func solve(_ l: UnsafePointer<Float>, n: Int, m: Int, _ b: UnsafeMutablePointer<Float>) {
+    quern_openblas_strsm_l(0, n, m, l, n, b, m)
+    quern_openblas_strsm_l(1, n, m, l, n, b, m)
+  }
+
+  /// Adds to the lower triangle of `moments` that of the mean of the rows' outer products.
+  static func addMoments(of values: UnsafePointer<Float>, rows: Int, columns: Int, to moments: inout [Float]) {
+    moments.withUnsafeMutableBufferPointer {
+      quern_openblas_ssyrk_t(columns, rows, 1 / Float(max(rows, 1)), values, columns, $0.baseAddress, columns)
+    }
+  }
 }

@@ -12,16 +12,11 @@ package struct ErrorFeedback {
   package private(set) var levels: [Int8]
   /// w - v in real units, [inputs][outputs].
   package private(set) var errors: [Float]
+  /// What was rounded to the levels: the weights in steps with what makes up for the errors before them, [inputs][outputs].
+  private(set) var exactLevels: [Float]
 
   /// Inputs that are rounded between two matrix products.
   private static let blockSize = 32
-  /// Share of the mean second moment that is added to each. One percent (GPTQ, section 3.3) is enough where samples are
-  /// many; moments of few hold chance dependences, which shrinking by as much as there are inputs by samples keeps from
-  /// being believed (Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal of
-  /// Multivariate Analysis 88, 2004, section 2). Half the factor, and a least of 0.3 %, changed no figure by 1 %.
-  private static func damping(inputs: Int, samples: Int) -> Float {
-    max(0.01, 0.4 * Float(inputs) / Float(max(samples, 1)))
-  }
 
   /// - Parameters:
   ///   - weights: [inputs][outputs].
@@ -30,15 +25,24 @@ package struct ErrorFeedback {
   ///   - samples: inputs that the moments are a mean of.
   /// - Returns: `nil` where H is not positive definite even with damping.
   package init?(weights: [Float], scales: [Float], moments: inout [Float], samples: Int) {
-    let outputs = scales.count
-    let inputs = outputs == 0 ? 0 : weights.count / outputs
-    let order = Self.order(moments, inputs)
-    let damping = Self.damping(inputs: inputs, samples: samples)
-    guard var factor = Self.cholesky(moments, order, damping: damping) else { return nil }
+    guard
+      let factor = MomentFactor(moments, inputs: scales.isEmpty ? 0 : weights.count / scales.count, samples: samples)
+    else { return nil }
     moments = []
+    self.init(weights: weights, scales: scales, factor: factor)
+  }
+
+  /// - Parameters:
+  ///   - weights: [inputs][outputs].
+  ///   - scales: of each output.
+  ///   - factor: of the inputs' moments.
+  init(weights: [Float], scales: [Float], factor: MomentFactor) {
+    let outputs = scales.count
+    let (inputs, order, factor) = (factor.order.count, factor.order, factor.lower)
     let reciprocals = scales.map { 1 / $0 }
     levels = [Int8](repeating: 0, count: weights.count)
     errors = [Float](repeating: 0, count: weights.count)
+    exactLevels = errors
     // In the order of the factor; the last is rounded first.
     var sorted = [Float](repeating: 0, count: weights.count)
     var wanted = [Float](repeating: 0, count: Self.blockSize * outputs)
@@ -74,7 +78,6 @@ package struct ErrorFeedback {
       }
       end = start
     }
-    factor = []
   }
 
   /// Rounds the weights of one input.
@@ -87,16 +90,18 @@ package struct ErrorFeedback {
     pivot: Float, errors: UnsafeMutablePointer<Float>
   ) {
     let first = input * scales.count
+    func row<Element>(_ buffer: inout UnsafeMutableBufferPointer<Element>) -> UnsafeMutablePointer<Element>? {
+      buffer.baseAddress.map { $0 + first }
+    }
     levels.withUnsafeMutableBufferPointer { levels in
       self.errors.withUnsafeMutableBufferPointer { kept in
-        weights.withUnsafeBufferPointer { weights in
-          guard let levels = levels.baseAddress, let kept = kept.baseAddress, let weights = weights.baseAddress else {
-            return
-          }
-          let (rowLevels, rowKept, rowWeights) = (levels + first, kept + first, weights + first)
+        exactLevels.withUnsafeMutableBufferPointer { exactLevels in
+          guard let rowLevels = row(&levels), let rowKept = row(&kept), let rowExact = row(&exactLevels) else { return }
           for output in 0..<scales.count {
-            let weight = rowWeights[output]
-            let level = max(-127, min(127, (weight + asked[output] * pivot) * reciprocals[output]))
+            let weight = weights[first + output]
+            let exact = (weight + asked[output] * pivot) * reciprocals[output]
+            rowExact[output] = exact
+            let level = max(-127, min(127, exact))
             // Adding and subtracting 1.5 x 2^23 rounds to the nearest integer, of two to the even one, without a call into
             // the C library.
             let rounded = (level + 0x1.8p23) - 0x1.8p23
@@ -108,28 +113,5 @@ package struct ErrorFeedback {
         }
       }
     }
-  }
-
-  /// The inputs by ascending second moment; of equals the later first, so that rounding, which begins at the end, takes
-  /// the strongest first.
-  private static func order(_ moments: [Float], _ count: Int) -> [Int] {
-    (0..<count).sorted { (moments[$0 * count + $0], $1) < (moments[$1 * count + $1], $0) }
-  }
-
-  /// The lower Cholesky factor of the damped moments in another order, row-major.
-  private static func cholesky(_ moments: [Float], _ order: [Int], damping: Float) -> [Float]? {
-    let count = order.count
-    var trace: Float = 0
-    for index in 0..<count { trace += moments[index * count + index] }
-    guard trace > 0, trace.isFinite else { return nil }
-    let damping = damping * trace / Float(count)
-    var result = [Float](repeating: 0, count: count * count)
-    for row in 0..<count {
-      for column in 0...row {
-        let (a, b) = (max(order[row], order[column]), min(order[row], order[column]))
-        result[row * count + column] = moments[a * count + b] + (row == column ? damping : 0)
-      }
-    }
-    return BLAS.choleskyLower(&result, count: count) ? result : nil
   }
 }

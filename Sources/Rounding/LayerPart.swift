@@ -6,16 +6,19 @@ struct LayerPart {
   private let channels: Range<Int>
   /// Of the whole layer.
   let outputs: Range<Int>
+  /// Of the map.
+  let mapChannels: Range<Int>
 
   init(_ layer: LayerGeometry, group: Int, channels: Range<Int>) {
     self.layer = layer
     self.channels = channels
     outputs = group * layer.outputs..<(group + 1) * layer.outputs
+    mapChannels = group * layer.depth + channels.lowerBound..<group * layer.depth + channels.upperBound
   }
 
   /// - Parameter weights: of the whole layer, [outputs][taps][depth].
-  func gather(_ weights: UnsafeBufferPointer<Float>) -> [Float] {
-    var result = [Float](repeating: 0, count: layer.taps * channels.count * outputs.count)
+  func gather<Element: Numeric>(_ weights: UnsafeBufferPointer<Element>) -> [Element] {
+    var result = [Element](repeating: 0, count: layer.taps * channels.count * outputs.count)
     result.withUnsafeMutableBufferPointer { result in
       forEach { row, column, index in result[row * outputs.count + column] = weights[index] }
     }

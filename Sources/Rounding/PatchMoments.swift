@@ -9,7 +9,7 @@ struct PatchMoments {
   let samples: Int
 
   /// The variance of what rounding adds to each input, in steps: even one that was never seen to change is not certain.
-  private static let rounding: Float = 1 / 12
+  static let rounding: Float = 1 / 12
 
   fileprivate init(inputs: Int, samples: Int) {
     covariance = [Float](repeating: 0, count: inputs * inputs)

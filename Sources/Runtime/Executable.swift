@@ -81,7 +81,7 @@ public final class Executable: Sendable {
     }.map { try $0.get() }
   }
 
-  private static func prepare(
+  static func prepare(
     _ node: Node, in graph: Graph, _ kernels: KernelSet, _ constants: [String: Tensor]
   ) throws(GraphError) -> any PreparedOperator {
     do throws(GraphError) {

@@ -61,6 +61,22 @@ import Testing
     #expect(verified.status == 0, "\(verified.errors)")
   }
 
+  /// Learned rounding, whatever the threads, gives the same package, with less drift than error feedback.
+  @Test(arguments: ["fast", "thorough"])
+  func learnedRoundingIsRepeatable(effort: String) throws {
+    let scratch = try Scratch()
+    func convert(_ name: String, _ rounding: String, _ threads: String) throws -> (drift: Double, bytes: Data) {
+      let output = scratch.path("\(name).quern")
+      let (_, report) = try Self.convert(
+        output, ["--effort", effort, "--rounding", rounding, "--threads", threads, "--augmentation", "full"])
+      return (try Self.drift(report), try Data(contentsOf: URL(fileURLWithPath: output)))
+    }
+    let feedback = try convert("feedback", "error-feedback", "2")
+    let learned = try convert("learned", "learned", "2")
+    #expect(learned.drift < feedback.drift, "\(learned.drift) against \(feedback.drift)")
+    #expect(try convert("again", "learned", "1").bytes == learned.bytes)
+  }
+
   @Test func withoutTimeTheBestSoFarIsWritten() throws {
     let scratch = try Scratch()
     let output = scratch.path("demo.quern")

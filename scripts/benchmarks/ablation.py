@@ -25,9 +25,12 @@ METHODS = [
     ("least squared error (fast)", ["--effort", "fast"]),
     ("with equalisation", ["--effort", "fast", "--equalization"]),
     ("with error feedback", ["--effort", "fast", "--rounding", "error-feedback"]),
-    ("with both (balanced)", ["--effort", "balanced"]),
+    ("with learned rounding", ["--effort", "fast", "--rounding", "learned"]),
+    ("with equalisation and error feedback (balanced)", ["--effort", "balanced"]),
+    ("with equalisation and learned rounding", ["--effort", "balanced", "--rounding", "learned"]),
     ("16-bit activations, nearest rounding", ["--effort", "thorough", "--rounding", "nearest"]),
-    ("16-bit activations, error feedback (thorough)", ["--effort", "thorough"]),
+    ("16-bit activations, error feedback", ["--effort", "thorough", "--rounding", "error-feedback"]),
+    ("16-bit activations, learned rounding (thorough)", ["--effort", "thorough"]),
 ]
 
 

@@ -17,3 +17,10 @@ void quern_openblas_ssyrk_t(size_t n, size_t k, float alpha, const float *a, siz
 
 // Replaces the lower triangle of a positive definite a[n][n] by its Cholesky factor. Returns 0, or not where it is none.
 int quern_openblas_spotrf(size_t n, float *a, size_t lda);
+
+// c[m][n] = alpha op(a) b[k][n] + beta c, op(a) being a[m][k], or a[k][m]^T where transposes is not 0.
+void quern_openblas_sgemm(int transposes, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                          size_t ldb, float beta, float *c, size_t ldc);
+
+// b[n][m] = l^-1 b, or l^-T b where transposes is not 0, l[n][n] being lower triangular.
+void quern_openblas_strsm_l(int transposes, size_t n, size_t m, const float *l, size_t ldl, float *b, size_t ldb);

@@ -40,7 +40,8 @@ struct CalibrationOptions: ParsableArguments {
         + "little coarser where rounded activations hide it; where a gate "
         + "fails, layers read activations of 16 bits until it passes, each of which takes up to twice its time in "
         + "inference, and, where that is not enough, layers compute in float. thorough: all layers that can do so read 16 "
-        + "bits from the start.", valueName: "level"))
+        + "bits from the start, and rounding is learned, in two to four times the time of balanced.", valueName: "level"
+    ))
   var effort: Effort = .balanced
 
   @Option(
@@ -58,8 +59,10 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How weights are rounded: error-feedback (so that each layer's outputs change least on calibration images) or "
-        + "nearest, which takes no time. (default: by --effort)", valueName: "method"))
+      "How weights are rounded: nearest, which takes no time; error-feedback, so that each layer's outputs change least on "
+        + "calibration images; learned, layer after layer, so that each gives what the float network gives from what the "
+        + "quantised layers before it hand on, and by gradient descent where a layer is small. (default: by --effort)",
+      valueName: "method"))
   var rounding: RoundingMethod?
 
   @Flag(

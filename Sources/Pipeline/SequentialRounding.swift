@@ -1,0 +1,62 @@
+import Calibration
+import Graphs
+import Images
+import Rounding
+import Runtime
+import Synchronization
+import Tensors
+
+/// The stage that rounds weights layer after layer beside the float network (`SequentialRounder`).
+struct SequentialRounding {
+  let options: ConversionOptions
+  let progress: any ProgressObserver
+  let clock: StageClock
+
+  /// Bytes of maps that are in memory at the same time, about, as long as that leaves enough images.
+  private static let byteLimit = 768 << 20
+  private static let leastImages = 16
+
+  /// - Parameters:
+  ///   - graph: the quantised graph, with weights rounded to the nearest level.
+  ///   - files: the calibration images. Broken ones are left out here; calibration names them.
+  ///   - augmentations: of the sizes that images take turns in.
+  func rounded(
+    _ graph: Graph, float: Graph, _ files: [ImageFolder.File], _ augmentations: [Augmentation]
+  ) throws -> Graph {
+    let side = augmentations.map(\.evaluation.size).max() ?? options.evaluation.size
+    let shape: Shape = [1, side, side, 3]
+    let bytes = try StepwiseRun.byteCount(of: graph, input: shape) + StepwiseRun.byteCount(of: float, input: shape)
+    let limit = max(Self.leastImages, Self.byteLimit / max(bytes, 1))
+    let wanted = min(limit, try LayerInputs.imageCount(for: graph, imageSize: side))
+    let rounder = SequentialRounder(float, quantized: graph, threads: options.threads)
+    return try clock.stage("learn", total: rounder.layerCount) {
+      let images = try images(files, wanted, augmentations)
+      return try rounder.rounded(images: images) { progress.advance() }
+    }
+  }
+
+  /// At most `count` augmented images, in an order that does not depend on threads.
+  private func images(
+    _ files: [ImageFolder.File], _ count: Int, _ augmentations: [Augmentation]
+  ) throws -> [(shape: Shape, pixels: [UInt8])] {
+    let sample = files.spread(count)
+    // Without random choices all repetitions would be the same image.
+    let most = options.recipe == .none ? augmentations.count : options.repetitions
+    let repetitions = min(most, count / max(sample.count, 1))
+    let schedule = SizeSchedule(sizes: augmentations.count)
+    let results = Mutex([Int: RGBImage]())
+    _ = try ImageJob(threads: options.threads, skipsBroken: true).run(sample, progress: SilentProgress()) {
+      index, file, _ in
+      let image = try LoadedImage(file)
+      for repetition in 0..<repetitions {
+        let pass = index * repetitions + repetition
+        let augmented = try augmentations[schedule.size(ofPass: pass)].apply(
+          to: image.pixels, imageKey: image.key, repetition: repetition)
+        results.withLock { $0[pass] = augmented }
+      }
+    }
+    return results.withLock { $0 }.sorted { $0.key < $1.key }.map { _, image in
+      ([1, image.height, image.width, 3], image.pixels)
+    }
+  }
+}

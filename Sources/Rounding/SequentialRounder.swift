@@ -1,0 +1,191 @@
+import Graphs
+import Kernels
+import Operators
+import Quantization
+import Runtime
+import Tensors
+
+/// Rounds the weights of a quantised graph's convolutions in their order, each by what it reads when all before it are
+/// rounded, so that it gives what the float network gives: makes up for what it can of the error of its inputs, rounds by
+/// error feedback, learns the rounding of small layers by gradient descent, and takes the mean error into the bias.
+///
+/// Both networks are evaluated side by side, node by node on all images, so that each runs once.
+public struct SequentialRounder: Sendable {
+  private let float: Graph
+  private let quantized: Graph
+  private let threads: Int
+
+  /// - Parameters:
+  ///   - float: the graph that `quantized` was made from; nodes and values have the same names and numbers.
+  public init(_ float: Graph, quantized: Graph, threads: Int) {
+    (self.float, self.quantized, self.threads) = (float, quantized, threads)
+  }
+
+  /// The layers that `rounded` will work on.
+  public var layerCount: Int { quantized.nodes.count { $0.op is Convolution } }
+
+  /// The quantised graph with other weights and biases; scales, formats and structure stay.
+  ///
+  /// - Parameters:
+  ///   - images: [1, height, width, 3], and their pixels.
+  ///   - advance: called after each layer.
+  /// - Throws: `RoundingError`; `GraphError`, inside `.at` where it belongs to a node.
+  public func rounded(images: [(shape: Shape, pixels: [UInt8])], advance: () -> Void = {}) throws -> Graph {
+    try BLAS.load()
+    guard let last = quantized.nodes.lastIndex(where: { $0.op is Convolution }) else { return quantized }
+    let (int8, real) = (
+      try StepwiseRun(quantized, images: images, threads: threads),
+      try StepwiseRun(float, images: images, threads: threads)
+    )
+    let places = Dictionary(float.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let team = ThreadTeam(count: threads)
+    var result = quantized
+    var next = 0
+    for index in 0...last {
+      let node = quantized.nodes[index]
+      if let place = places[node.name] {
+        while next < place {
+          try real.step(next, constants: float.nodes[next].constants)
+          real.release(after: next)
+          next += 1
+        }
+        if next == place {
+          try step(real, next) { () throws(GraphError) in
+            guard let layer = Layer(node, float.nodes[place], quantized, preprocessing: float.preprocessing) else {
+              return
+            }
+            result.nodes[index].constants.merge(try layer.rounded(int8, real, team)) { $1 }
+            advance()
+          }
+          next += 1
+        }
+      }
+      try int8.step(index, constants: result.nodes[index].constants)
+      int8.release(after: index)
+    }
+    return result
+  }
+
+  /// Evaluates a node of the float network; where it is a convolution, calls `body` while its output is not yet activated.
+  private func step(_ real: StepwiseRun, _ index: Int, _ body: () throws(GraphError) -> Void) throws(GraphError) {
+    let node = float.nodes[index]
+    guard let convolution = node.op as? Convolution else {
+      try real.step(index, constants: node.constants)
+      real.release(after: index)
+      return
+    }
+    var linear = convolution
+    linear.activation = .none
+    try real.step(index, op: linear, constants: node.constants)
+    do throws(GraphError) {
+      try body()
+    } catch {
+      throw .at(node: node.name, error)
+    }
+    if convolution.activation == .relu {
+      real.update(node.output) { values in
+        for place in values.indices { values[place] = max(values[place], 0) }
+      }
+    }
+    real.release(after: index)
+  }
+
+  // MARK: - One layer
+
+  private struct Layer {
+    let node: Node
+    let geometry: LayerGeometry
+    let input: QuantizationParameters
+    let activation: ActivationFunction
+    /// Of the float graph.
+    let constants: [String: Tensor]
+    let preprocessing: Preprocessing?
+
+    init?(_ node: Node, _ float: Node, _ graph: Graph, preprocessing: Preprocessing) {
+      guard let convolution = node.op as? Convolution, let geometry = LayerGeometry(node),
+        let input = graph.format(of: node.inputs[0]).quantization, float.output == node.output
+      else { return nil }
+      (self.node, self.geometry, self.input) = (node, geometry, input)
+      (activation, constants) = (convolution.activation, float.constants)
+      self.preprocessing = node.inputs[0] == graph.input ? preprocessing : nil
+    }
+
+    /// More than moments alone take, as least squares fits chance sooner: as far as patches take 32 MiB, or, of the many groups
+    /// of a depthwise layer, which have few inputs, eight times as many.
+    private var rows: Int {
+      let inputs = geometry.taps * geometry.chunk
+      let most = geometry.groups == 1 ? 16384 : 32 * inputs
+      return max(geometry.wantedRows, min(most, (8 << 20) / max(inputs, 1)))
+    }
+
+    private var chunks: [Range<Int>] {
+      stride(from: 0, to: geometry.depth, by: geometry.chunk).map {
+        $0..<min($0 + geometry.chunk, geometry.depth)
+      }
+    }
+
+    func rounded(_ int8: StepwiseRun, _ real: StepwiseRun, _ team: ThreadTeam) throws(GraphError) -> [String: Tensor] {
+      let original = try ConvolutionWeights(constants: constants, preprocessing: preprocessing)
+      guard let scales = node.constants["weight_scale"]?.elements(as: Float.self),
+        var levels = node.constants["weight"]?.elements(as: Int8.self),
+        original.weight.elementCount == levels.count, original.bias.count == scales.count
+      else { throw .constant(role: "weight", problem: "is not that of the float graph") }
+      let sample = LayerSample(node, geometry, rows: rows, quantized: int8, float: real)
+      guard sample.count > 1 else { return [:] }
+      let zeroPoint = Float(input.zeroPoint)
+      let outside =
+        original.paddingValue.map { $0.map { Float($0) - zeroPoint } }
+        ?? [Float](repeating: 0, count: geometry.depth * geometry.groups)
+      let nearest = levels
+      let fits = original.weight.withElements(as: Float.self) { weights in
+        // A group is small where there are many.
+        func fit(_ group: Int, _ team: ThreadTeam) -> Fitted {
+          self.fit(group, sample, weights, nearest, scales, outside, team)
+        }
+        let alone = ThreadTeam(count: 1)
+        return geometry.groups == 1 ? [fit(0, team)] : team.map(geometry.groups) { fit($0, alone) }
+      }
+      original.weight.releasePages()
+      for (group, fit) in fits.enumerated() {
+        for (channels, part) in zip(chunks, fit.levels) {
+          LayerPart(geometry, group: group, channels: channels).scatter(part, to: &levels)
+        }
+      }
+      return [
+        "weight": Tensor(levels, shape: original.weight.shape),
+        "bias": try ConvolutionWeights.biasLevels(fits.flatMap(\.bias), input: input, weightScale: scales),
+      ]
+    }
+
+    private struct Fitted {
+      let levels: [[Int8]]
+      let bias: [Double]
+    }
+
+    private func fit(
+      _ group: Int, _ sample: LayerSample, _ weights: UnsafeBufferPointer<Float>, _ levels: [Int8], _ scales: [Float],
+      _ outside: [Float], _ team: ThreadTeam
+    ) -> Fitted {
+      let parts = chunks.map { LayerPart(geometry, group: group, channels: $0) }
+      let outputs = group * geometry.outputs..<(group + 1) * geometry.outputs
+      let patches = team.map(parts.count) { sample.patches(parts[$0].mapChannels, outside: outside) }
+      let fit = LayerFit(
+        target: sample.outputs(outputs, withoutResidual: true),
+        parts: zip(parts, patches).map { part, patches in
+          LayerFit.Part(
+            patches: patches, weights: part.gather(weights).map { $0 * input.scale },
+            levels: levels.withUnsafeBufferPointer { part.gather($0) })
+        },
+        scales: scales[outputs].map { $0 * input.scale }, team: team)
+      let own = fit.round()
+      // Where there are many groups, each is too small for steps to be quick.
+      if geometry.groups == 1,
+        let schedule = LearnedRounding.Schedule(weights: levels.count / max(parts.count, 1), rows: sample.count)
+      {
+        fit.learn(
+          own, sums: activation == .relu ? sample.outputs(outputs, withoutResidual: false) : nil, schedule)
+      }
+      return Fitted(levels: fit.parts.map(\.levels), bias: fit.bias)
+    }
+  }
+}
