@@ -18,6 +18,8 @@ struct PrecisionSearch {
   /// Taken after all candidates; known when it is first asked for.
   private var ranking: FloatRanking?
   private let deadline: ContinuousClock.Instant?
+  /// Layers kept in float take more bytes than a budget leaves.
+  private let isBoundInBytes: Bool
   private let files: [ImageFolder.File]
   private let verifyingJob: ImageJob
   /// What was measured at each size, by the number of steps that were taken.
@@ -32,6 +34,7 @@ struct PrecisionSearch {
     self.network = network
     self.job = job
     self.deadline = deadline
+    isBoundInBytes = options.maxBytes != nil
     evaluation = options.evaluation
     reading = WideReading(network.calibration)
     candidates = try reading.candidates(in: network.quantized, imageSize: options.evaluation.size)
@@ -66,6 +69,7 @@ struct PrecisionSearch {
   ///   - shares: for each size; infinite where drift may be what it is.
   ///   - advance: called after each measurement.
   mutating func fewestSteps(after steps: Int, leaving shares: [Double], advance: () -> Void) throws -> Outcome? {
+    if steps >= candidates.count, isBoundInBytes { return nil }
     if steps >= candidates.count, ranking == nil {
       ranking = try FloatRanking(network, try pixels(), threads: job.threads, deadline: deadline)
     }

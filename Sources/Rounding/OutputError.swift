@@ -40,22 +40,39 @@ package struct OutputError {
         m: rows.count, n: width, k: patches.columns, patches.row(rows.first), lda: patches.columns * rows.step,
         change.values, ldb: width, beta: 0, errors.values, ldc: width)
     }
+    // Nothing is taken off where nothing was changed.
+    let taken: Float = change == nil ? 0 : 1
+    if change == nil { errors.values.update(repeating: 0, count: rows.count * width) }
     var squares = [Double](repeating: 0, count: width)
-    for column in 0..<width { passing[column] = 0 }
-    for index in 0..<rows.count {
-      let place = (rows.first + index * rows.step) * outputs + columns.lowerBound
-      let line = errors.row(index)
-      for column in 0..<width {
-        var error = residual.values[place + column] - (change == nil ? 0 : line[column]) - bias[column]
-        var passes: Float = 1
-        if let sums {
-          let wanted = sums.values[place + column]
-          passes = wanted - error > 0 ? 1 : 0
-          error = max(wanted, 0) - max(wanted - error, 0)
+    squares.withUnsafeMutableBufferPointer { squares in
+      passing.withUnsafeMutableBufferPointer { passing in
+        bias.withUnsafeBufferPointer { bias in
+          guard let squares = squares.baseAddress, let passing = passing.baseAddress, let bias = bias.baseAddress else {
+            return
+          }
+          let allPass = sums == nil ? Float(rows.count) : 0
+          for column in 0..<width { passing[column] = allPass }
+          for index in 0..<rows.count {
+            let place = (rows.first + index * rows.step) * outputs + columns.lowerBound
+            let (line, missing) = (errors.row(index), residual.values + place)
+            guard let wanted = sums.map({ $0.values + place }) else {
+              for column in 0..<width {
+                let error = missing[column] - taken * line[column] - bias[column]
+                squares[column] += Double(error * error)
+                line[column] = error
+              }
+              continue
+            }
+            for column in 0..<width {
+              let before = missing[column] - taken * line[column] - bias[column]
+              let passes: Float = wanted[column] - before > 0 ? 1 : 0
+              let error = max(wanted[column], 0) - max(wanted[column] - before, 0)
+              squares[column] += Double(error * error)
+              passing[column] += passes
+              line[column] = error * passes
+            }
+          }
         }
-        squares[column] += Double(error * error)
-        passing[column] += passes
-        line[column] = error * passes
       }
     }
     return squares
