@@ -15,7 +15,7 @@ final class LayerSampler {
   private var position = 0
 
   /// Bytes that are held between two parts, at most.
-  private static let byteLimit = 192 << 20
+  private static let byteLimit = 128 << 20
 
   /// - Parameters:
   ///   - repetitions: augmented copies of each file.

@@ -65,7 +65,7 @@ public final class LayerInputs: Sendable {
   }
 
   /// Bytes of maps that are kept at the same time, about.
-  private static let byteLimit = 192 << 20
+  private static let byteLimit = 96 << 20
 
   /// A graph's nodes in parts whose inputs fit into memory together, each at least one node.
   ///
