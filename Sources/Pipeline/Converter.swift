@@ -52,9 +52,10 @@ public struct Converter {
     // Held until the end, so that the place stays ours.
     let place = try AtomicFile(path: options.output)
     defer { place.discard() }
-    let network = try NetworkQuantizer(
+    var network = try NetworkQuantizer(
       options, progress: progress, clock: clock, leavesLearning: options.effort == .thorough
     ).run(calibration)
+    if options.effort == .thorough, options.rounding == .learned { try learnWeights(of: &network) }
     let images = network.images
 
     let metadata = PackageMetadata(
@@ -113,7 +114,6 @@ public struct Converter {
     func attempt(_ outcome: PrecisionSearch.Outcome) throws -> Attempt {
       try verified(network, outcome, metadata)
     }
-    let network = options.effort == .thorough && options.rounding == .learned ? try learned(network) : network
     var search: PrecisionSearch?
     func made() throws -> PrecisionSearch {
       try search ?? PrecisionSearch(network, options, job: job, deadline: deadline)
@@ -137,7 +137,10 @@ public struct Converter {
       search = current
       guard let next else { break }
       last = try attempt(next)
-      let isBetter = keepsGates(last) || last.meanDrift < best.meanDrift
+      // Layers in float are worth their bytes where they keep the gates, and not where these fail all the same.
+      let isBetter =
+        keepsGates(last)
+        || last.meanDrift < best.meanDrift && last.choice.keptFloat.count == network.keptFloat.count
       (isBetter ? best : last).file.discard()
       if isBetter { best = last }
       if keepsGates(last) || next.choice.isCutShort { break }
@@ -174,15 +177,13 @@ public struct Converter {
     return best
   }
 
-  /// The network with weights learned by what they read when all activations are read as 16 bits that can be.
-  private func learned(_ network: QuantizedNetwork) throws -> QuantizedNetwork {
+  /// Gives a network weights that are learned by what they read when all activations are read as 16 bits that can be.
+  private func learnWeights(of network: inout QuantizedNetwork) throws {
     let wide = try PrecisionSearch(network, options, job: job, deadline: nil).allWide().graph
     let rounded = try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
       wide, float: network.float.graph, network.images.calibration,
       network.sizes.map { options.augmentation($0.resolution) })
-    var network = network
     network.quantized = try WideReading.takingWeights(of: rounded, into: network.quantized)
-    return network
   }
 
   /// How much of its drift a network may keep by the gate of drift that it misses most; 1 where it misses none of them.

@@ -65,6 +65,7 @@ final class LayerSampler {
     }
     if let failure = failures.inOrder.first { throw failure }
     if holds { position = end }
+    if end == graph.nodes.count { held.removeAll() }
   }
 
   private func byteCount(before index: Int) throws(GraphError) -> Int {

@@ -119,8 +119,11 @@ struct NetworkQuantizer {
     }
     let steps =
       options.maxBytes != nil || options.hidesWeightNoise
-      ? WeightStepPlanner(float.graph, statistics: statistics, threads: options.threads) : nil
-    let quantized = try quantize(float.graph, &plan, steps, images.calibration, augmentations) { graph in
+      ? WeightStepPlanner(
+        float.graph, statistics: statistics, keepingFloat: Set(keptFloat.map(\.name)), threads: options.threads) : nil
+    let quantized = try quantize(
+      float.graph, &plan, steps, images.calibration, augmentations, skippedCount: skipped.count
+    ) { graph in
       try PackageWriter.byteCount(
         of: Package(graph: graph, info: info, labels: images.labels), threads: options.threads)
     }
@@ -220,7 +223,7 @@ struct NetworkQuantizer {
   /// - Parameter byteCount: of the package of a graph, but for metadata.
   private func quantize(
     _ float: Graph, _ plan: inout QuantizationPlan, _ planner: WeightStepPlanner?, _ files: [ImageFolder.File],
-    _ augmentations: [Augmentation], byteCount: (Graph) throws -> Int
+    _ augmentations: [Augmentation], skippedCount: Int, byteCount: (Graph) throws -> Int
   ) throws -> Graph {
     func nearest(_ steps: WeightSteps) throws -> Graph {
       var plan = plan
@@ -232,8 +235,11 @@ struct NetworkQuantizer {
     guard let planner, let maxBytes = options.maxBytes else {
       return try round(finest, float: float, files, augmentations)
     }
+    // What is learned later takes about as many bytes as what is measured here.
+    let room = options.rounding == .learned && leavesLearning ? maxBytes - maxBytes / 200 : maxBytes
     let budget = ByteBudget(
-      limit: maxBytes - Self.reserve(for: finest), planner: planner, finest: plan.weightSteps)
+      limit: room - Self.reserve(for: finest, sizes: augmentations.count, skipped: skippedCount), planner: planner,
+      finest: plan.weightSteps)
     let first = try clock.stage("budget") { budget.firstSteps(finestBytes: try byteCount(finest)) }
     let (chosen, graph) = try budget.fit(first) { steps in
       try round(try nearest(steps), float: float, files, augmentations)
@@ -249,7 +255,9 @@ struct NetworkQuantizer {
   private static let noisePerBit = 0.4
 
   /// Bytes of a package that are not known before it is verified: the metadata, and which nodes read 16 bits.
-  private static func reserve(for graph: Graph) -> Int { 4096 + 8 * graph.nodes.count }
+  private static func reserve(for graph: Graph, sizes: Int, skipped: Int) -> Int {
+    4096 + 8 * graph.nodes.count + 4096 * (sizes - 1) + 256 * skipped
+  }
 
   /// The quantised graph with its weights rounded by what its layers read, some layers at a time so that what they read
   /// fits into memory.

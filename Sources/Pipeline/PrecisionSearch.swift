@@ -71,7 +71,7 @@ struct PrecisionSearch {
   mutating func fewestSteps(after steps: Int, leaving shares: [Double], advance: () -> Void) throws -> Outcome? {
     if steps >= candidates.count, isBoundInBytes { return nil }
     if steps >= candidates.count, ranking == nil {
-      ranking = try FloatRanking(network, try pixels(), threads: job.threads, deadline: deadline)
+      ranking = try FloatRanking(network, pixels(), threads: job.threads, deadline: deadline)
     }
     let (wide, floats) = (candidates.count, ranking?.layers.count ?? 0)
     guard let all = [wide, wide + floats, wide + 2 * floats].first(where: { $0 > steps }) else { return nil }
@@ -148,11 +148,11 @@ struct PrecisionSearch {
   }
 
   /// The sample as the network sees it at the first size, without what cannot be read.
-  private func pixels() throws -> [RGBImage] {
-    try files.compactMap { file in
+  private func pixels() -> [RGBImage] {
+    files.compactMap { file in
       if let known = network.firstSize.referenceOutputs[file.path] { return known.pixels }
       guard let image = try? LoadedImage(file) else { return nil }
-      return try evaluation.apply(to: image.pixels)
+      return try? evaluation.apply(to: image.pixels)
     }
   }
 }

@@ -17,7 +17,7 @@ struct SequentialRounding {
   private static let leastImages = 16
 
   /// - Parameters:
-  ///   - graph: the quantised graph, with weights rounded to the nearest level.
+  ///   - graph: the quantised graph, whatever its weights are rounded by.
   ///   - files: the calibration images. Broken ones are left out here; calibration names them.
   ///   - augmentations: of the sizes that images take turns in.
   func rounded(

@@ -9,6 +9,8 @@ final class SlotStore<Element: Sendable>: Sendable {
     set { slots.withLock { $0[index] = newValue } }
   }
 
+  func removeAll() { slots.withLock { $0 = [:] } }
+
   /// The numbers that something was put in under, rising.
   var numbers: [Int] { slots.withLock { $0.keys.sorted() } }
 

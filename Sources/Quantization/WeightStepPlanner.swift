@@ -52,9 +52,14 @@ public struct WeightStepPlanner: Sendable {
   /// - Parameters:
   ///   - graph: the float graph that is to be quantised.
   ///   - statistics: what calibration saw of it.
-  public init(_ graph: Graph, statistics: ActivationStatistics, threads: Int = 1) {
+  ///   - kept: names of layers whose weights stay float.
+  public init(
+    _ graph: Graph, statistics: ActivationStatistics, keepingFloat kept: Set<String> = [], threads: Int = 1
+  ) {
     let shares = NoiseShares(graph, statistics)
-    let nodes = graph.nodes.filter { ($0.op is Convolution || $0.op is Linear) && Self.hasWeights($0) }
+    let nodes = graph.nodes.filter {
+      ($0.op is Convolution || $0.op is Linear) && Self.hasWeights($0) && !kept.contains($0.name)
+    }
     layers = ThreadTeam(count: min(threads, max(nodes.count, 1))).map(nodes.count) {
       // Pixels are no map with a power like others, and the layer that reads them is small.
       Layer(nodes[$0], nodes[$0].inputs[0] == graph.input ? nil : shares)

@@ -78,7 +78,7 @@ package final class LayerFit {
     return own
   }
 
-  /// Learns for each weight of the first part whether it is rounded up or down (`LearnedRounding`). Outputs whose error did
+  /// Learns for each weight, part after part, whether it is rounded up or down (`LearnedRounding`). Outputs whose error did
   /// not become less keep what they had.
   ///
   /// - Parameters:

@@ -22,7 +22,12 @@ public struct SequentialRounder: Sendable {
   }
 
   /// The layers that `rounded` will work on.
-  public var layerCount: Int { quantized.nodes.count { $0.op is Convolution } }
+  public var layerCount: Int { quantized.nodes.count(where: isRounded) }
+
+  /// Layers that are kept in float read no quantised input.
+  private func isRounded(_ node: Node) -> Bool {
+    node.op is Convolution && quantized.format(of: node.inputs[0]).quantization != nil
+  }
 
   /// The quantised graph with other weights and biases; scales, formats and structure stay.
   ///
@@ -32,7 +37,7 @@ public struct SequentialRounder: Sendable {
   /// - Throws: `RoundingError`; `GraphError`, inside `.at` where it belongs to a node.
   public func rounded(images: [(shape: Shape, pixels: [UInt8])], advance: () -> Void = {}) throws -> Graph {
     try BLAS.load()
-    guard let last = quantized.nodes.lastIndex(where: { $0.op is Convolution }) else { return quantized }
+    guard let last = quantized.nodes.lastIndex(where: isRounded) else { return quantized }
     let (int8, real) = (
       try StepwiseRun(quantized, images: images, threads: threads),
       try StepwiseRun(float, images: images, threads: threads)
@@ -178,8 +183,9 @@ public struct SequentialRounder: Sendable {
         },
         scales: scales[outputs].map { $0 * input.scale }, team: team)
       let own = fit.round()
-      // Where there are many groups, each is too small for steps to be quick.
-      if geometry.groups == 1,
+      // Where there are many groups, each is too small for steps to be quick; where there are few samples, they are learned
+      // by heart.
+      if geometry.groups == 1, sample.count >= 2 * geometry.taps * geometry.chunk,
         let schedule = LearnedRounding.Schedule(weights: levels.count / max(parts.count, 1), rows: sample.count)
       {
         fit.learn(

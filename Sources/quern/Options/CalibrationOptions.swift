@@ -54,7 +54,8 @@ struct CalibrationOptions: ParsableArguments {
     help: ArgumentHelp(
       "Make weights as coarse as it takes for the package to have at most so many bytes, those first that embeddings "
         + "notice least for the bytes that they save: 18000000, 18MB, 17.5MiB. Where that is not possible, a gate fails, "
-        + "and the smallest package is written. (default: no bound)", valueName: "size"))
+        + "and the smallest package is written. No layer is then kept in float to keep other gates. (default: no bound)",
+      valueName: "size"))
   var maxBytes: ByteSize?
 
   @Option(
