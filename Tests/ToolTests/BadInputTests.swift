@@ -66,6 +66,9 @@ import Testing
       try Data("no picture".utf8).write(to: folder.appendingPathComponent("broken.jpg"))
       return convert(calibration: folder.path, output: $0.path("out.quern"), ["--calibration-count", "97"])
     },
+    Case(testDescription: "two sizes where one is used", status: 64, mentions: ["--size", "once"]) { _ in
+      ["bench", Tool.checkpoint, "--size", "64", "--size", "96"]
+    },
     Case(testDescription: "size too small", status: 64, mentions: ["--size 8", "32"]) {
       convert(output: $0.path("out.quern"), ["--size", "8"])
     },

@@ -26,10 +26,13 @@ struct CommonOptions: ParsableArguments {
 /// How images become inputs.
 struct EvaluationOptions: ParsableArguments {
   @Option(
+    name: .customLong("size"),
     help: ArgumentHelp(
       "Side of the images in pixels, and after a colon the GeM exponent to use, as in 500:4. A package has an exponent for "
         + "each size that it was converted for.", valueName: "pixels[:p]"))
-  var size: ImageSize?
+  var sizes: [ImageSize] = []
+
+  var size: ImageSize? { sizes.first }
 
   @Option(
     help: ArgumentHelp(
@@ -38,7 +41,8 @@ struct EvaluationOptions: ParsableArguments {
   var crop: CropProtocol?
 
   mutating func validate() throws {
-    if let size { try size.validate() }
+    if sizes.count > 1 { throw ValidationError("--size can be given once here; only convert and verify take several") }
+    try size?.validate()
   }
 
   /// What was asked for; otherwise 224 square.
