@@ -71,8 +71,10 @@ public struct Analyzer {
     try measureDrift(&layers, network, isolated)
 
     let warnings = warnings(quality.figures, images)
+    var settings = options.settings(images).merging(network.coarsening.settings) { $1 }
+    if !network.keptFloat.isEmpty { settings[KeptFloat.setting] = .array(network.keptFloat.map(\.json)) }
     var analysis = LossAnalysis(
-      reference: network.reference, settings: options.settings(images), figures: figures, drifts: comparisons.drifts,
+      reference: network.reference, settings: settings, figures: figures, drifts: comparisons.drifts,
       confidence: options.gates.results(for: figures).filter { $0.interval != nil },
       calibration: quality.figures, layers: layers, layerImages: pixels.count, isolatedImages: isolated.count,
       warnings: warnings)
