@@ -39,14 +39,7 @@ public struct Equalization: Sendable {
     let observer = ChannelRangeObserver(
       network, observing: try ChannelEqualizer.observedValues(in: network.graph))
     let sample = files.spread(imageCount(of: files.count))
-    let schedule = SizeSchedule(sizes: augmentations.count)
-    _ = try ImageJob(threads: threads, skipsBroken: true).run(sample, progress: SilentProgress()) {
-      index, file, worker in
-      let image = try LoadedImage(file)
-      try observer.observe(
-        try augmentations[schedule.size(ofPass: index)].apply(
-          to: image.pixels, imageKey: image.key, repetition: 0), worker: worker)
-    }
+    try ImageJob.augmenting(sample, augmentations, threads: threads) { try observer.observe($1, worker: $2) }
     return observer.ranges()
   }
 }

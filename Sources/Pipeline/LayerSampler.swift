@@ -27,18 +27,10 @@ final class LayerSampler {
     self.graph = graph
     self.threads = threads
     let schedule = SizeSchedule(sizes: augmentations.count)
-    // Calibration has named those that cannot be used.
-    let job = ImageJob(threads: threads, skipsBroken: true)
-    _ = try job.run(files, progress: SilentProgress()) { [held] index, file, _ in
-      let image = try LoadedImage(file)
-      for repetition in 0..<repetitions {
-        let pass = index * repetitions + repetition
-        let augmented = try augmentations[schedule.size(ofPass: pass)].apply(
-          to: image.pixels, imageKey: image.key, repetition: repetition)
-        _ = try graph.inferShapes(input: [1, augmented.height, augmented.width, 3])
-        held[schedule.number(ofPass: pass, of: files.count * repetitions)] = HeldValues(
-          input: augmented.pixels, height: augmented.height, width: augmented.width, of: graph)
-      }
+    try ImageJob.augmenting(files, repetitions: repetitions, augmentations, threads: threads) { [held] pass, image, _ in
+      _ = try graph.inferShapes(input: [1, image.height, image.width, 3])
+      held[schedule.number(ofPass: pass, of: files.count * repetitions)] = HeldValues(
+        input: image.pixels, height: image.height, width: image.width, of: graph)
     }
   }
 

@@ -1,9 +1,7 @@
-import Calibration
 import Graphs
 import Images
 import Rounding
 import Runtime
-import Synchronization
 import Tensors
 
 /// The stage that rounds weights layer after layer beside the float network (`SequentialRounder`).
@@ -43,20 +41,11 @@ struct SequentialRounding {
     // Without random choices all repetitions would be the same image.
     let most = options.recipe == .none ? augmentations.count : options.repetitions
     let repetitions = min(most, count / max(sample.count, 1))
-    let schedule = SizeSchedule(sizes: augmentations.count)
-    let results = Mutex([Int: RGBImage]())
-    _ = try ImageJob(threads: options.threads, skipsBroken: true).run(sample, progress: SilentProgress()) {
-      index, file, _ in
-      let image = try LoadedImage(file)
-      for repetition in 0..<repetitions {
-        let pass = index * repetitions + repetition
-        let augmented = try augmentations[schedule.size(ofPass: pass)].apply(
-          to: image.pixels, imageKey: image.key, repetition: repetition)
-        results.withLock { $0[pass] = augmented }
-      }
+    let images = SlotStore<RGBImage>()
+    try ImageJob.augmenting(sample, repetitions: repetitions, augmentations, threads: options.threads) {
+      pass, image, _ in
+      images[pass] = image
     }
-    return results.withLock { $0 }.sorted { $0.key < $1.key }.map { _, image in
-      ([1, image.height, image.width, 3], image.pixels)
-    }
+    return images.inOrder.map { ([1, $0.height, $0.width, 3], $0.pixels) }
   }
 }

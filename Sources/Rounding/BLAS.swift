@@ -7,20 +7,12 @@ package enum BLAS {
     if let problem = quern_openblas_load() { throw .noLinearAlgebra(String(cString: problem)) }
   }
 
-  /// `c[m][n] = a[k][m]^T * b[k][n]`; strides in elements.
-  static func multiplyTransposingFirst(
-    m: Int, n: Int, k: Int, a: UnsafePointer<Float>, lda: Int, b: UnsafePointer<Float>, ldb: Int,
-    c: UnsafeMutablePointer<Float>, ldc: Int
-  ) {
-    quern_openblas_sgemm_tn(m, n, k, a, lda, b, ldb, c, ldc)
-  }
-
   /// Adds to the lower triangle of `moments` that of `weight * values^T * values`.
   static func addMoments(
-    of values: UnsafeBufferPointer<Float>, rows: Int, columns: Int, weight: Float, to moments: inout [Float]
+    of values: UnsafePointer<Float>, rows: Int, columns: Int, weight: Float, to moments: inout [Float]
   ) {
     moments.withUnsafeMutableBufferPointer { result in
-      quern_openblas_ssyrk_t(columns, rows, weight, values.baseAddress, columns, result.baseAddress, columns)
+      quern_openblas_ssyrk_t(columns, rows, weight, values, columns, result.baseAddress, columns)
     }
   }
 
@@ -43,12 +35,5 @@ package enum BLAS {
   static func solve(_ l: UnsafePointer<Float>, n: Int, m: Int, _ b: UnsafeMutablePointer<Float>) {
     quern_openblas_strsm_l(0, n, m, l, n, b, m)
     quern_openblas_strsm_l(1, n, m, l, n, b, m)
-  }
-
-  /// Adds to the lower triangle of `moments` that of the mean of the rows' outer products.
-  static func addMoments(of values: UnsafePointer<Float>, rows: Int, columns: Int, to moments: inout [Float]) {
-    moments.withUnsafeMutableBufferPointer {
-      quern_openblas_ssyrk_t(columns, rows, 1 / Float(max(rows, 1)), values, columns, $0.baseAddress, columns)
-    }
   }
 }

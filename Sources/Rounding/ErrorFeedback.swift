@@ -49,7 +49,6 @@ package struct ErrorFeedback {
     var end = inputs
     while end > 0 {
       let start = max(0, end - Self.blockSize)
-      for index in wanted.indices { wanted[index] = 0 }
       sorted.withUnsafeMutableBufferPointer { errors in
         wanted.withUnsafeMutableBufferPointer { wanted in
           factor.withUnsafeBufferPointer { factor in
@@ -59,9 +58,12 @@ package struct ErrorFeedback {
             }
             // What the errors of the inputs behind the block ask of it.
             if end < inputs {
-              BLAS.multiplyTransposingFirst(
-                m: end - start, n: outputs, k: inputs - end, a: factor + end * inputs + start, lda: inputs,
-                b: errors + end * outputs, ldb: outputs, c: wanted, ldc: outputs)
+              BLAS.multiply(
+                transposing: true, m: end - start, n: outputs, k: inputs - end, factor + end * inputs + start,
+                lda: inputs,
+                errors + end * outputs, ldb: outputs, beta: 0, wanted, ldc: outputs)
+            } else {
+              wanted.update(repeating: 0, count: (end - start) * outputs)
             }
             for row in stride(from: end - 1, through: start, by: -1) {
               let asked = wanted + (row - start) * outputs

@@ -38,7 +38,7 @@ package final class LayerFit {
   var rows: Int { difference.rows }
   var outputs: Int { difference.columns }
   private var slices: [Range<Int>] {
-    stride(from: 0, to: outputs, by: Self.sliceSize).map { $0..<min($0 + Self.sliceSize, outputs) }
+    (0..<outputs).split(into: Self.sliceSize)
   }
 
   /// - Parameters:
@@ -166,7 +166,9 @@ package final class LayerFit {
   private func moments(_ part: Part, _ rows: Range<Int>) -> [Float] {
     let inputs = part.patches.columns
     var result = [Float](repeating: 0, count: inputs * inputs)
-    BLAS.addMoments(of: part.patches.row(rows.lowerBound), rows: rows.count, columns: inputs, to: &result)
+    BLAS.addMoments(
+      of: part.patches.row(rows.lowerBound), rows: rows.count, columns: inputs, weight: 1 / Float(max(rows.count, 1)),
+      to: &result)
     for input in 0..<inputs { result[input * inputs + input] += PatchMoments.rounding }
     return result
   }

@@ -18,12 +18,13 @@ struct PatchMoments {
   }
 
   /// - Parameter patches: [rows][inputs].
-  fileprivate mutating func add(_ patches: UnsafeBufferPointer<Float>, rows: Int) {
+  fileprivate mutating func add(_ patches: UnsafePointer<Float>, rows: Int) {
     let weight = 1 / Float(samples)
     let inputs = mean.count
     BLAS.addMoments(of: patches, rows: rows, columns: inputs, weight: weight, to: &covariance)
     mean.withUnsafeMutableBufferPointer { mean in
-      guard let sums = mean.baseAddress, var row = patches.baseAddress else { return }
+      guard let sums = mean.baseAddress else { return }
+      var row = patches
       for _ in 0..<rows {
         for input in 0..<inputs { sums[input] += weight * row[input] }
         row += inputs
@@ -100,8 +101,7 @@ struct PatchSampler {
         guard let patches = patches.baseAddress else { return }
         write(places[start..<start + count], groups, channels, to: patches, rows: count)
         for group in result.indices {
-          let size = count * inputs
-          result[group].add(UnsafeBufferPointer(start: patches + group * size, count: size), rows: count)
+          result[group].add(patches + group * count * inputs, rows: count)
         }
       }
       start += count

@@ -123,43 +123,28 @@ public struct SequentialRounder: Sendable {
       return max(geometry.wantedRows, min(most, (8 << 20) / max(inputs, 1)))
     }
 
-    private var chunks: [Range<Int>] {
-      stride(from: 0, to: geometry.depth, by: geometry.chunk).map {
-        $0..<min($0 + geometry.chunk, geometry.depth)
-      }
-    }
+    private var chunks: [Range<Int>] { (0..<geometry.depth).split(into: geometry.chunk) }
 
     func rounded(_ int8: StepwiseRun, _ real: StepwiseRun, _ team: ThreadTeam) throws(GraphError) -> [String: Tensor] {
-      let original = try ConvolutionWeights(constants: constants, preprocessing: preprocessing)
-      guard let scales = node.constants["weight_scale"]?.elements(as: Float.self),
-        var levels = node.constants["weight"]?.elements(as: Int8.self),
-        original.weight.elementCount == levels.count, original.bias.count == scales.count
-      else { throw .constant(role: "weight", problem: "is not that of the float graph") }
+      let weights = try LayerWeights(node, constants, geometry, preprocessing: preprocessing, input: input)
       let sample = LayerSample(node, geometry, rows: rows, quantized: int8, float: real)
       guard sample.count > 1 else { return [:] }
-      let zeroPoint = Float(input.zeroPoint)
-      let outside =
-        original.paddingValue.map { $0.map { Float($0) - zeroPoint } }
-        ?? [Float](repeating: 0, count: geometry.depth * geometry.groups)
-      let nearest = levels
-      let fits = original.weight.withElements(as: Float.self) { weights in
+      let fits = weights.original.weight.withElements(as: Float.self) { values in
         // A group is small where there are many.
         func fit(_ group: Int, _ team: ThreadTeam) -> Fitted {
-          self.fit(group, sample, weights, nearest, scales, outside, team)
+          self.fit(group, sample, values, weights, team)
         }
         let alone = ThreadTeam(count: 1)
         return geometry.groups == 1 ? [fit(0, team)] : team.map(geometry.groups) { fit($0, alone) }
       }
-      original.weight.releasePages()
+      weights.original.weight.releasePages()
+      var levels = weights.levels
       for (group, fit) in fits.enumerated() {
         for (channels, part) in zip(chunks, fit.levels) {
           LayerPart(geometry, group: group, channels: channels).scatter(part, to: &levels)
         }
       }
-      return [
-        "weight": Tensor(levels, shape: original.weight.shape),
-        "bias": try ConvolutionWeights.biasLevels(fits.flatMap(\.bias), input: input, weightScale: scales),
-      ]
+      return try weights.constants(levels: levels, bias: fits.flatMap(\.bias))
     }
 
     private struct Fitted {
@@ -168,25 +153,25 @@ public struct SequentialRounder: Sendable {
     }
 
     private func fit(
-      _ group: Int, _ sample: LayerSample, _ weights: UnsafeBufferPointer<Float>, _ levels: [Int8], _ scales: [Float],
-      _ outside: [Float], _ team: ThreadTeam
+      _ group: Int, _ sample: LayerSample, _ values: UnsafeBufferPointer<Float>, _ weights: LayerWeights,
+      _ team: ThreadTeam
     ) -> Fitted {
       let parts = chunks.map { LayerPart(geometry, group: group, channels: $0) }
       let outputs = group * geometry.outputs..<(group + 1) * geometry.outputs
-      let patches = team.map(parts.count) { sample.patches(parts[$0].mapChannels, outside: outside) }
+      let patches = team.map(parts.count) { sample.patches(parts[$0].mapChannels, outside: weights.outside) }
       let fit = LayerFit(
         target: sample.outputs(outputs, withoutResidual: true),
         parts: zip(parts, patches).map { part, patches in
           LayerFit.Part(
-            patches: patches, weights: part.gather(weights).map { $0 * input.scale },
-            levels: levels.withUnsafeBufferPointer { part.gather($0) })
+            patches: patches, weights: part.gather(values).map { $0 * input.scale },
+            levels: weights.levels.withUnsafeBufferPointer { part.gather($0) })
         },
-        scales: scales[outputs].map { $0 * input.scale }, team: team)
+        scales: weights.scales[outputs].map { $0 * input.scale }, team: team)
       let own = fit.round()
       // Where there are many groups, each is too small for steps to be quick; where there are few samples, they are learned
       // by heart.
       if geometry.groups == 1, sample.count >= 2 * geometry.taps * geometry.chunk,
-        let schedule = LearnedRounding.Schedule(weights: levels.count / max(parts.count, 1), rows: sample.count)
+        let schedule = LearnedRounding.Schedule(weights: weights.levels.count / max(parts.count, 1), rows: sample.count)
       {
         fit.learn(
           own, sums: activation == .relu ? sample.outputs(outputs, withoutResidual: false) : nil, schedule)

@@ -84,35 +84,27 @@ public struct WeightRounder: Sendable {
 
   private func round(_ layer: Layer) throws(GraphError) -> [String: Tensor] {
     let geometry = layer.geometry
-    let original = try ConvolutionWeights(constants: layer.float.constants, preprocessing: layer.preprocessing)
-    guard let scales = layer.node.constants["weight_scale"]?.elements(as: Float.self),
-      var levels = layer.node.constants["weight"]?.elements(as: Int8.self),
-      original.weight.elementCount == levels.count, original.bias.count == scales.count
-    else { throw .constant(role: "weight", problem: "is not that of the float graph") }
-    let zeroPoint = Float(layer.input.zeroPoint)
-    let outside =
-      original.paddingValue.map { $0.map { Float($0) - zeroPoint } }
-      ?? [Float](repeating: 0, count: geometry.depth * geometry.groups)
-    var bias = original.bias
+    let weights = try LayerWeights(
+      layer.node, layer.float.constants, geometry, preprocessing: layer.preprocessing, input: layer.input)
+    var (levels, bias) = (weights.levels, weights.original.bias)
     if let sampler = PatchSampler(
-      inputs.maps(of: layer.node.inputs[0]), geometry, zeroPoint: zeroPoint, outside: outside, rows: geometry.wantedRows
+      inputs.maps(of: layer.node.inputs[0]), geometry, zeroPoint: Float(layer.input.zeroPoint),
+      outside: weights.outside,
+      rows: geometry.wantedRows
     ) {
-      original.weight.withElements(as: Float.self) { weights in
+      weights.original.weight.withElements(as: Float.self) { values in
         for groups in (0..<geometry.groups).split(into: sampler.groupsAtOnce) {
           for channels in (0..<geometry.depth).split(into: geometry.chunk) {
             for (group, moments) in zip(groups, sampler.moments(ofGroups: groups, channels: channels)) {
               let part = LayerPart(geometry, group: group, channels: channels)
-              round(part, weights, scales, moments, step: Double(layer.input.scale), &levels, &bias)
+              round(part, values, weights.scales, moments, step: Double(layer.input.scale), &levels, &bias)
             }
           }
         }
       }
     }
-    original.weight.releasePages()
-    return [
-      "weight": Tensor(levels, shape: original.weight.shape),
-      "bias": try ConvolutionWeights.biasLevels(bias, input: layer.input, weightScale: scales),
-    ]
+    weights.original.weight.releasePages()
+    return try weights.constants(levels: levels, bias: bias)
   }
 
   /// - Parameter step: of the input.
@@ -133,12 +125,5 @@ public struct WeightRounder: Sendable {
         bias[part.outputs.lowerBound + column] += Double(result.errors[first + column]) * factor
       }
     }
-  }
-}
-
-extension Range<Int> {
-  /// Ranges of `size` elements, and what is left.
-  fileprivate func split(into size: Int) -> [Range<Int>] {
-    stride(from: lowerBound, to: upperBound, by: size).map { $0..<Swift.min($0 + size, upperBound) }
   }
 }

@@ -8,10 +8,6 @@
 // Loads the library once. Returns null, or what went wrong. Safe to call from several threads.
 const char *quern_openblas_load(void);
 
-// c[m][n] = a[k][m]^T b[k][n]
-void quern_openblas_sgemm_tn(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
-                             size_t ldc);
-
 // Adds to the lower triangle of c[n][n] that of alpha a[k][n]^T a[k][n].
 void quern_openblas_ssyrk_t(size_t n, size_t k, float alpha, const float *a, size_t lda, float *c, size_t ldc);
 

@@ -1,0 +1,26 @@
+import Calibration
+import Images
+
+extension ImageJob {
+  /// Calls `body(pass, image, worker)` with augmented copies of files, one a thread at a time. Copies take turns in the sizes of
+  /// the augmentations, and are numbered through in the order of the files. Broken images are left out without a word:
+  /// calibration names them.
+  ///
+  /// - Parameter repetitions: copies of each file.
+  /// - Throws: what `body` threw, but for an image's or its size's unfitness, which makes it a broken one.
+  static func augmenting(
+    _ files: [ImageFolder.File], repetitions: Int = 1, _ augmentations: [Augmentation], threads: Int,
+    _ body: (_ pass: Int, _ image: RGBImage, _ worker: Int) throws -> Void
+  ) throws {
+    let schedule = SizeSchedule(sizes: augmentations.count)
+    let job = ImageJob(threads: threads, skipsBroken: true)
+    _ = try job.run(files, progress: SilentProgress()) { index, file, worker in
+      let image = try LoadedImage(file)
+      for repetition in 0..<repetitions {
+        let pass = index * repetitions + repetition
+        let augmentation = augmentations[schedule.size(ofPass: pass)]
+        try body(pass, try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition), worker)
+      }
+    }
+  }
+}
