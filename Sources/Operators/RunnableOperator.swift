@@ -71,6 +71,13 @@ public enum ActivationLayout {
     }
   }
 
+  /// Bytes that a map takes with its margin and what may be read behind it, a multiple of the alignment.
+  public static func blockByteCount(shape: Shape, format: ValueFormat) -> Int {
+    roundUp(
+      marginByteCount(shape: shape, format: format) + format.byteCount(elementCount: shape.elementCount)
+        + readableBytesBehind, to: alignment)
+  }
+
   /// The byte that every remainder is moved by, so that it is no sign: a remainder of zero.
   public static let remainderZeroPoint: UInt8 = 128
 

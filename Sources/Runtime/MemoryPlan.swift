@@ -15,14 +15,9 @@ package struct MemoryPlan: Sendable {
   ///
   /// - Parameter nodes: the segment; what it makes and later nodes read is kept to its end.
   package init(graph: Graph, nodes: Range<Int>, shapes: [Shape?], scratchByteCount: Int) {
-    var lastUse = [Int](repeating: -1, count: graph.valueCount)
+    var lastUse = graph.lastUses(in: nodes)
     var firstUse = [Int](repeating: -1, count: graph.valueCount)
-    for index in nodes {
-      let node = graph.nodes[index]
-      for value in node.inputs { lastUse[value.index] = index }
-      firstUse[node.output.index] = index
-      lastUse[node.output.index] = max(lastUse[node.output.index], index)
-    }
+    for index in nodes { firstUse[graph.nodes[index].output.index] = index }
     if nodes.lowerBound == 0 { lastUse[graph.input.index] = max(lastUse[graph.input.index], 0) }
     for value in graph.valuesAlive(before: nodes.upperBound) where lastUse[value.index] >= 0 {
       lastUse[value.index] = graph.nodes.count
@@ -33,9 +28,7 @@ package struct MemoryPlan: Sendable {
       guard let shape = shapes[index], lastUse[index] >= 0 else { continue }
       let format = graph.format(of: ValueID(index))
       let margin = ActivationLayout.marginByteCount(shape: shape, format: format)
-      let size = ActivationLayout.roundUp(
-        margin + format.byteCount(elementCount: shape.elementCount) + ActivationLayout.readableBytesBehind,
-        to: ActivationLayout.alignment)
+      let size = ActivationLayout.blockByteCount(shape: shape, format: format)
       blocks.append(
         Block(value: index, margin: margin, size: size, first: firstUse[index], last: lastUse[index], offset: 0))
     }
@@ -71,5 +64,17 @@ package struct MemoryPlan: Sendable {
       }
       return offset
     }
+  }
+}
+
+extension Graph {
+  /// For each value, the last of some nodes that reads it or makes it; -1 for the others.
+  func lastUses(in nodes: Range<Int>) -> [Int] {
+    var result = [Int](repeating: -1, count: valueCount)
+    for index in nodes {
+      let node = self.nodes[index]
+      for value in node.inputs + [node.output] { result[value.index] = index }
+    }
+    return result
   }
 }

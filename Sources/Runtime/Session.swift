@@ -1,4 +1,3 @@
-import Glibc
 import Graphs
 import Kernels
 import Operators
@@ -190,20 +189,14 @@ public final class Session {
 
 /// The activations and scratch of one evaluation at a time.
 final class Arena {
-  private(set) var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private var block: AlignedBlock?
+  var memory: UnsafeMutableRawBufferPointer { block?.memory ?? UnsafeMutableRawBufferPointer(start: nil, count: 0) }
 
-  deinit { free(memory.baseAddress) }
-
-  /// A well-formed graph can ask for more memory than there is.
   func reserve(_ byteCount: Int, for shape: Shape) throws(GraphError) {
     guard memory.count < byteCount else { return }
-    free(memory.baseAddress)
-    memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    let rounded = ActivationLayout.roundUp(byteCount, to: ActivationLayout.alignment)
-    guard let start = aligned_alloc(ActivationLayout.alignment, rounded) else {
-      throw .inputSize("no memory for the \(byteCount) bytes of activations of an input of \(shape)")
-    }
-    memory = UnsafeMutableRawBufferPointer(start: start, count: byteCount)
+    // Gone before more is asked for.
+    block = nil
+    block = try AlignedBlock(byteCount: byteCount, for: "activations of an input of \(shape)")
   }
 }
 

@@ -1,4 +1,3 @@
-import Glibc
 import Graphs
 import Kernels
 import Operators
@@ -31,7 +30,7 @@ public final class StepwiseRun {
     team = ThreadTeam(count: threads)
     inputShapes = images.map(\.shape)
     maps = [[Map]](repeating: [], count: graph.valueCount)
-    lastUse = Self.lastUse(in: graph)
+    lastUse = graph.lastUses(in: graph.nodes.indices)
     for shape in inputShapes where shapes[shape] == nil { shapes[shape] = try graph.inferShapes(input: shape) }
     let format = graph.format(of: graph.input)
     for image in images {
@@ -56,7 +55,7 @@ public final class StepwiseRun {
     func bytes(_ value: ValueID) -> Int {
       graph.format(of: value).byteCount(elementCount: shapes[value.index]?.elementCount ?? 0)
     }
-    let lastUse = lastUse(in: graph)
+    let lastUse = graph.lastUses(in: graph.nodes.indices)
     var (live, most) = (bytes(graph.input), 0)
     for (index, node) in graph.nodes.enumerated() {
       live += bytes(node.output)
@@ -64,16 +63,6 @@ public final class StepwiseRun {
       for value in Set(node.inputs + [node.output]) where lastUse[value.index] <= index { live -= bytes(value) }
     }
     return most
-  }
-
-  /// The node that reads each value last, or makes it.
-  private static func lastUse(in graph: Graph) -> [Int] {
-    var lastUse = [Int](repeating: -1, count: graph.valueCount)
-    for (index, node) in graph.nodes.enumerated() {
-      for value in node.inputs { lastUse[value.index] = index }
-      lastUse[node.output.index] = max(lastUse[node.output.index], index)
-    }
-    return lastUse
   }
 
   public var imageCount: Int { inputShapes.count }
@@ -110,12 +99,10 @@ public final class StepwiseRun {
           throw .structure("has no shape")
         }
         let output = try Map(shape, format)
-        let memory = Scratch()
+        let scratch = try AlignedBlock(byteCount: plan.scratchByteCount, for: "scratch")
         let inputs = node.inputs.compactMap { UnsafeRawPointer(maps[$0.index][image].bytes.baseAddress) }
-        guard let address = output.bytes.baseAddress else { return output }
-        plan.run(
-          OperatorBuffers(inputs: inputs, output: address, scratch: try memory.reserve(plan.scratchByteCount)),
-          team: alone)
+        guard let address = output.bytes.baseAddress, let memory = scratch.memory.baseAddress else { return output }
+        plan.run(OperatorBuffers(inputs: inputs, output: address, scratch: memory), team: alone)
         return output
       }
     }
@@ -145,41 +132,22 @@ public final class StepwiseRun {
     }
   }
 
-  private final class Scratch {
-    private var memory: UnsafeMutableRawPointer?
-
-    deinit { free(memory) }
-
-    func reserve(_ byteCount: Int) throws(GraphError) -> UnsafeMutableRawPointer {
-      let rounded = ActivationLayout.roundUp(max(byteCount, 1), to: ActivationLayout.alignment)
-      guard let start = aligned_alloc(ActivationLayout.alignment, rounded) else {
-        throw .inputSize("no memory for \(byteCount) bytes of scratch")
-      }
-      memory = start
-      return start
-    }
-  }
-
   /// A value of an image in memory of its own, laid out as `ActivationLayout` says.
   private final class Map: @unchecked Sendable {
     let shape: Shape
     let bytes: UnsafeMutableRawBufferPointer
-    private let start: UnsafeMutableRawPointer
+    private let block: AlignedBlock
 
     init(_ shape: Shape, _ format: ValueFormat) throws(GraphError) {
       let margin = ActivationLayout.marginByteCount(shape: shape, format: format)
-      let count = format.byteCount(elementCount: shape.elementCount)
-      let size = ActivationLayout.roundUp(
-        margin + count + ActivationLayout.readableBytesBehind, to: ActivationLayout.alignment)
-      guard let start = aligned_alloc(ActivationLayout.alignment, size) else {
-        throw .inputSize("no memory for the \(size) bytes of a map of \(shape)")
-      }
+      block = try AlignedBlock(
+        byteCount: ActivationLayout.blockByteCount(shape: shape, format: format), for: "a map of \(shape)")
       self.shape = shape
-      self.start = start
-      bytes = UnsafeMutableRawBufferPointer(start: start + margin, count: count)
-      ActivationLayout.writeMargin(before: start + margin, shape: shape, format: format)
+      bytes = UnsafeMutableRawBufferPointer(
+        rebasing: block.memory.dropFirst(margin).prefix(format.byteCount(elementCount: shape.elementCount)))
+      if let address = bytes.baseAddress {
+        ActivationLayout.writeMargin(before: address, shape: shape, format: format)
+      }
     }
-
-    deinit { free(start) }
   }
 }

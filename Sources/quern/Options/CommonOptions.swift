@@ -23,6 +23,12 @@ struct CommonOptions: ParsableArguments {
   }
 }
 
+extension ArgumentHelp {
+  fileprivate static let crop = ArgumentHelp(
+    "square: short side to 256/224 of the size, then a centre crop; rect: long side to the size, nothing cut off.",
+    valueName: "square|rect")
+}
+
 /// How images become inputs.
 struct EvaluationOptions: ParsableArguments {
   @Option(
@@ -34,11 +40,7 @@ struct EvaluationOptions: ParsableArguments {
 
   var size: ImageSize? { sizes.first }
 
-  @Option(
-    help: ArgumentHelp(
-      "square: short side to 256/224 of the size, then a centre crop; rect: long side to the size, nothing cut off.",
-      valueName: "square|rect"))
-  var crop: CropProtocol?
+  @Option(help: .crop) var crop: CropProtocol?
 
   mutating func validate() throws {
     if sizes.count > 1 { throw ValidationError("--size can be given once here; only convert and verify take several") }
@@ -78,11 +80,7 @@ struct SizesOptions: ParsableArguments {
       valueName: "pixels[:p]"))
   var sizes: [ImageSize] = []
 
-  @Option(
-    help: ArgumentHelp(
-      "square: short side to 256/224 of the size, then a centre crop; rect: long side to the size, nothing cut off.",
-      valueName: "square|rect"))
-  var crop: CropProtocol?
+  @Option(help: .crop) var crop: CropProtocol?
 
   mutating func validate() throws {
     for size in sizes { try size.validate() }
