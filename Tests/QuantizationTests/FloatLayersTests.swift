@@ -12,11 +12,7 @@ import Testing
 @Suite struct FloatLayersTests {
   /// A random network quantised, and the same with some layers kept in float.
   private struct Case {
-    let float: Graph
-    let pixels: [UInt8]
-    let statistics: ActivationStatistics
-    let plan: QuantizationPlan
-    let plain: Graph
+    let network: RandomNetwork
     let kept: Set<String>
     let mixed: Graph
 
@@ -25,22 +21,12 @@ import Testing
     ///   - halves: whether their weights are held in 16 bits.
     init(seed: Int, share: Double, halves: Bool = true) throws {
       var random = SplitMix64(seed: UInt64(seed))
-      float = try PassPipeline.fold.run(RandomGraph.make(seed: UInt64(seed), nodes: 12, isPlain: true)).graph
-      pixels = ApplierTests.pixels(2, &random)
-      statistics = try ApplierTests.statistics(float, pixels, batch: 2)
-      (plan, plain) = try ApplierTests.quantize(float, pixels, batch: 2, .meanSquaredError)
-      kept = Set(float.nodes.filter { FloatLayers.canKeep($0) && random.chance(share) }.map(\.name))
-      let known = Dictionary(uniqueKeysWithValues: plain.nodes.map { ($0.name, $0.constants) })
+      let network = try RandomNetwork(seed: seed, &random)
+      self.network = network
+      kept = Set(network.float.nodes.filter { FloatLayers.canKeep($0) && random.chance(share) }.map(\.name))
+      let known = Dictionary(uniqueKeysWithValues: network.plain.nodes.map { ($0.name, $0.constants) })
       mixed = try QuantizationApplier().apply(
-        plan.keepingFloat(kept, in: float), to: float, known: known, halved: halves ? kept : [])
-    }
-
-    func embedding(_ graph: Graph) throws -> [Float] {
-      try #require(ApplierTests.run(graph, pixels, batch: 2)[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
-    }
-
-    func drift(_ graph: Graph) throws -> Double {
-      1 - ApplierTests.cosine(try embedding(float), try embedding(graph))
+        network.plan.keepingFloat(kept, in: network.float), to: network.float, known: known, halved: halves ? kept : [])
     }
   }
 
@@ -50,8 +36,8 @@ import Testing
     let problem = try Case(seed: seed, share: 1, halves: halves)
     // Additions that are not fused with a convolution, and poolings before them, may still be held by levels.
     let rounds = problem.mixed.nodes.contains { problem.mixed.format(of: $0.output) != .float32 }
-    let outputs = try ApplierTests.run(problem.mixed, problem.pixels, batch: 2)
-    let expected = try ApplierTests.run(problem.float, problem.pixels, batch: 2)
+    let outputs = try ApplierTests.run(problem.mixed, problem.network.pixels, batch: 2)
+    let expected = try ApplierTests.run(problem.network.float, problem.network.pixels, batch: 2)
     for (name, tensor) in expected {
       let (a, b) = (tensor.elements(as: Float.self), try #require(outputs[name]).elements(as: Float.self))
       let largest = a.reduce(1) { max($0, abs($1)) }
@@ -72,7 +58,7 @@ import Testing
     let problem = try Case(seed: seed, share: 0.4)
     let graph = problem.mixed
     var held: [ValueID: (shape: Shape, values: [Double])] = [:]
-    _ = try ApplierTests.run(graph, problem.pixels, batch: 2) { value, shape, bytes in
+    _ = try ApplierTests.run(graph, problem.network.pixels, batch: 2) { value, shape, bytes in
       guard graph.format(of: value) == .float32 else { return }
       held[value] = (shape, bytes.bindMemory(to: Float.self).map { Double($0) })
     }
@@ -99,18 +85,20 @@ import Testing
   @Test(arguments: 0..<20)
   func othersKeepTheirConstantsAndFormats(seed: Int) throws {
     let problem = try Case(seed: seed, share: 0.4)
-    let plain = Dictionary(uniqueKeysWithValues: problem.plain.nodes.map { ($0.name, $0) })
-    for node in problem.float.nodes {
+    let plain = Dictionary(uniqueKeysWithValues: problem.network.plain.nodes.map { ($0.name, $0) })
+    for node in problem.network.float.nodes {
       let after = try #require(problem.mixed.nodes.first { $0.name == node.name })
       let before = try #require(plain[node.name])
       guard !problem.kept.contains(node.name) else { continue }
       #expect(after.constants.mapValues { Self.bytes($0) } == before.constants.mapValues { Self.bytes($0) })
-      let (new, old) = (problem.mixed.format(of: node.output), problem.plain.format(of: node.output))
+      let (new, old) = (problem.mixed.format(of: node.output), problem.network.plain.format(of: node.output))
       #expect(new == old || new == .float32)
     }
     #expect(
-      problem.plan.keepingFloat([], in: problem.float).activations == problem.plan.activations
-        && problem.plan.keepingFloat(["nobody"], in: problem.float).arithmetic == problem.plan.arithmetic)
+      problem.network.plan.keepingFloat([], in: problem.network.float).activations == problem.network.plan.activations
+        && problem.network.plan.keepingFloat(["nobody"], in: problem.network.float).arithmetic
+          == problem.network.plan.arithmetic
+    )
   }
 
   private static func bytes(_ tensor: Tensor) -> [UInt8] { tensor.withBytes { Array($0) } }
@@ -121,7 +109,7 @@ import Testing
     let drifts = try shares.map { share in
       try (0..<30).reduce(0) { sum, seed in
         let problem = try Case(seed: seed, share: share)
-        return sum + (try problem.drift(problem.mixed))
+        return sum + (try problem.network.drift(problem.mixed))
       }
     }
     #expect(drifts[1] < 0.8 * drifts[0] && drifts[2] < 0.3 * drifts[0], "\(drifts)")
@@ -131,19 +119,17 @@ import Testing
   @Test(arguments: 0..<20)
   func activationsBetweenCanBeWide(seed: Int) throws {
     let problem = try Case(seed: seed, share: 0.4)
-    let reading = WideReading(problem.statistics)
-    let wide = try reading.widening(
-      reading.candidates(in: problem.mixed, imageSize: ApplierTests.side), in: problem.mixed)
+    let wide = try problem.network.widening(problem.mixed)
     try wide.validate()
     for node in wide.nodes {
       guard let conversion = node.op as? Requantize, node.inputs[0] != wide.input else { continue }
       let reads = wide.format(of: node.inputs[0])
       #expect(reads == .float32 || reads.isPlainUInt8 != conversion.readsInputRemainder, "\(node.name)")
     }
-    #expect(try reading.candidates(in: wide, imageSize: ApplierTests.side).isEmpty)
+    #expect(try WideReading(problem.network.statistics).candidates(in: wide, imageSize: ApplierTests.side).isEmpty)
     var first: [Float]?
     for (tier, kernels) in KernelTiers.runnable {
-      let outputs = try ApplierTests.run(wide, problem.pixels, batch: 2, kernels: kernels)
+      let outputs = try ApplierTests.run(wide, problem.network.pixels, batch: 2, kernels: kernels)
       let embedding = try #require(outputs[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
       #expect(embedding == first ?? embedding, "\(tier)")
       first = embedding
@@ -153,9 +139,7 @@ import Testing
   @Test(arguments: 0..<10)
   func packagesKeepThem(seed: Int) throws {
     let problem = try Case(seed: seed, share: 0.5)
-    let reading = WideReading(problem.statistics)
-    let graph = try reading.widening(
-      reading.candidates(in: problem.mixed, imageSize: ApplierTests.side), in: problem.mixed)
+    let graph = try problem.network.widening(problem.mixed)
     let package = Package(
       graph: graph,
       info: PackageInfo(imageSize: 18, crop: .square, classCount: 5, embeddingDimension: 8, poolingExponent: 3),
@@ -170,7 +154,7 @@ import Testing
     let keepsSome = graph.nodes.contains { $0.constants["weight"]?.elementType == .int16 }
     #expect((reader.minorVersion == 3) == (convertsThem || keepsSome))
     let back = try reader.readGraph(decodeOperator: OperatorCatalogue.decode)
-    #expect(try problem.embedding(back) == problem.embedding(graph))
+    #expect(try problem.network.embedding(back) == problem.network.embedding(graph))
   }
 
   /// Float weights of another shape than the graph has room for.
@@ -197,7 +181,7 @@ import Testing
       var graph = problem.mixed
       graph.nodes[index].constants = constants
       #expect(throws: GraphError.self, "\(constants)") {
-        _ = try ApplierTests.run(graph, problem.pixels, batch: 2)
+        _ = try ApplierTests.run(graph, problem.network.pixels, batch: 2)
       }
     }
   }

@@ -11,31 +11,16 @@ import Testing
 @Suite struct WideReadingTests {
   /// A random network quantised, and the same with everything read as 16 bits that can be.
   private struct Case {
-    let float: Graph
-    let pixels: [UInt8]
-    let statistics: ActivationStatistics
-    let plain: Graph
+    let network: RandomNetwork
     let candidates: [WideReading.Candidate]
     let wide: Graph
 
     init(seed: Int) throws {
       var random = SplitMix64(seed: UInt64(seed))
-      float = try PassPipeline.fold.run(RandomGraph.make(seed: UInt64(seed), nodes: 12, isPlain: true)).graph
-      pixels = ApplierTests.pixels(2, &random)
-      statistics = try ApplierTests.statistics(float, pixels, batch: 2)
-      plain = try ApplierTests.quantize(float, pixels, batch: 2, .meanSquaredError).graph
-      let reading = WideReading(statistics)
-      candidates = try reading.candidates(in: plain, imageSize: ApplierTests.side)
-      wide = try reading.widening(candidates, in: plain)
-    }
-
-    /// 1 - cosine between the embeddings of a graph and the float one.
-    func drift(_ graph: Graph) throws -> Double {
-      func embedding(_ graph: Graph) throws -> [Float] {
-        try #require(ApplierTests.run(graph, pixels, batch: 2)[GraphOutput.normalizedEmbedding])
-          .elements(as: Float.self)
-      }
-      return 1 - ApplierTests.cosine(try embedding(float), try embedding(graph))
+      network = try RandomNetwork(seed: seed, &random)
+      let reading = WideReading(network.statistics)
+      candidates = try reading.candidates(in: network.plain, imageSize: ApplierTests.side)
+      wide = try reading.widening(candidates, in: network.plain)
     }
   }
 
@@ -44,8 +29,8 @@ import Testing
     let cases = try (0..<40).map { try Case(seed: $0) }
     let affected = cases.filter { !$0.candidates.isEmpty }
     #expect(affected.count > 10)
-    let before = try affected.reduce(0) { $0 + (try $1.drift($1.plain)) }
-    let after = try affected.reduce(0) { $0 + (try $1.drift($1.wide)) }
+    let before = try affected.reduce(0) { $0 + (try $1.network.drift($1.network.plain)) }
+    let after = try affected.reduce(0) { $0 + (try $1.network.drift($1.wide)) }
     #expect(after < 0.7 * before, "\(after) of \(before)")
   }
 
@@ -54,7 +39,7 @@ import Testing
     let problem = try Case(seed: seed)
     var first: [Float]?
     for (tier, kernels) in KernelTiers.runnable {
-      let outputs = try ApplierTests.run(problem.wide, problem.pixels, batch: 2, kernels: kernels)
+      let outputs = try ApplierTests.run(problem.wide, problem.network.pixels, batch: 2, kernels: kernels)
       let embedding = try #require(outputs[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
       #expect(embedding == first ?? embedding, "\(tier)")
       first = embedding
@@ -74,20 +59,21 @@ import Testing
       #expect(!graph.format(of: node.inputs[0]).isPlainUInt8, "\(node.name) reads remainders that nothing keeps")
     }
     // Nothing is left to widen, and widening nothing changes nothing.
-    let reading = WideReading(problem.statistics)
+    let reading = WideReading(problem.network.statistics)
     #expect(try reading.candidates(in: graph, imageSize: ApplierTests.side).isEmpty)
-    let same = try reading.widening([], in: problem.plain)
-    #expect(same.nodes.map { $0.op.attributes } == problem.plain.nodes.map { $0.op.attributes })
+    let same = try reading.widening([], in: problem.network.plain)
+    #expect(same.nodes.map { $0.op.attributes } == problem.network.plain.nodes.map { $0.op.attributes })
     #expect(
-      same.nodes.map { same.format(of: $0.output) } == problem.plain.nodes.map { problem.plain.format(of: $0.output) })
+      same.nodes.map { same.format(of: $0.output) }
+        == problem.network.plain.nodes.map { problem.network.plain.format(of: $0.output) })
   }
 
   /// A range that grows changes the unit of biases, not the biases.
   @Test(arguments: 0..<20)
   func biasesStayWhatTheyAre(seed: Int) throws {
     let problem = try Case(seed: seed)
-    for (before, after) in zip(problem.plain.nodes, problem.wide.nodes) where before.op is Convolution {
-      guard let old = problem.plain.format(of: before.inputs[0]).quantization,
+    for (before, after) in zip(problem.network.plain.nodes, problem.wide.nodes) where before.op is Convolution {
+      guard let old = problem.network.plain.format(of: before.inputs[0]).quantization,
         let new = problem.wide.format(of: after.inputs[0]).quantization,
         let a = before.constants["bias"]?.elements(as: Int32.self),
         let b = after.constants["bias"]?.elements(as: Int32.self)

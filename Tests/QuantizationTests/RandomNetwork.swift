@@ -1,0 +1,38 @@
+import Calibration
+import Graphs
+import Passes
+import Quantization
+import ReferenceOperators
+import Testing
+
+/// A random network, two images, and what quantisation makes of them.
+struct RandomNetwork {
+  let float: Graph
+  let pixels: [UInt8]
+  let statistics: ActivationStatistics
+  let plan: QuantizationPlan
+  let plain: Graph
+
+  /// - Parameter random: gives the pixels.
+  init(seed: Int, _ random: inout SplitMix64) throws {
+    float = try PassPipeline.fold.run(RandomGraph.make(seed: UInt64(seed), nodes: 12, isPlain: true)).graph
+    pixels = ApplierTests.pixels(2, &random)
+    statistics = try ApplierTests.statistics(float, pixels, batch: 2)
+    (plan, plain) = try ApplierTests.quantize(float, pixels, batch: 2, .meanSquaredError)
+  }
+
+  func embedding(_ graph: Graph) throws -> [Float] {
+    try #require(ApplierTests.run(graph, pixels, batch: 2)[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
+  }
+
+  /// 1 - cosine between the embeddings of a graph and the float one.
+  func drift(_ graph: Graph) throws -> Double {
+    1 - ApplierTests.cosine(try embedding(float), try embedding(graph))
+  }
+
+  /// A graph with everything read as 16 bits that can be.
+  func widening(_ graph: Graph) throws -> Graph {
+    let reading = WideReading(statistics)
+    return try reading.widening(reading.candidates(in: graph, imageSize: ApplierTests.side), in: graph)
+  }
+}
