@@ -8,6 +8,6 @@
 
 void quern_return_freed_memory(void) {
 #if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
 #endif
 }
