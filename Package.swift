@@ -43,7 +43,8 @@ let package = Package(
         "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Tensors",
       ]),
     module("Fidelity", []),
-    module("Rounding", ["COpenBLAS", "Graphs", "Kernels", "Operators", "Quantization", "Runtime", "Tensors"]),
+    module(
+      "Rounding", ["CKernels", "COpenBLAS", "Graphs", "Kernels", "Operators", "Quantization", "Runtime", "Tensors"]),
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors"]),
     module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors"]),
     module("Images", ["CImageCodecs"]),

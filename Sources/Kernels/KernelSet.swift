@@ -11,6 +11,7 @@ public struct KernelSet: @unchecked Sendable {
   package let pool: quern_pool_kernel
   package let rowLinear: quern_rowlinear_kernel
   package let histogram: quern_histogram_kernel
+  package let moments: quern_moments_kernel
 
   /// The best kernels for `features`; with none, the scalar references, which every tier equals bit for bit.
   public init(features: CPUFeatures = .current) {
@@ -25,6 +26,7 @@ public struct KernelSet: @unchecked Sendable {
     pool = best(quern_pool_kernels, quern_pool_kernel_count, features) { $0.needed_features }
     rowLinear = best(quern_rowlinear_kernels, quern_rowlinear_kernel_count, features) { $0.needed_features }
     histogram = best(quern_histogram_kernels, quern_histogram_kernel_count, features) { $0.needed_features }
+    moments = best(quern_moments_kernels, quern_moments_kernel_count, features) { $0.needed_features }
   }
 
   /// Names of the kernels in use, "igemm: avx512vnni" and so on.

@@ -21,22 +21,8 @@ package struct ErrorFeedback {
   /// - Parameters:
   ///   - weights: [inputs][outputs].
   ///   - scales: of each output.
-  ///   - moments: H, [inputs][inputs], of which the lower triangle is read; it is overwritten.
-  ///   - samples: inputs that the moments are a mean of.
-  /// - Returns: `nil` where H is not positive definite even with damping.
-  package init?(weights: [Float], scales: [Float], moments: inout [Float], samples: Int) {
-    guard
-      let factor = MomentFactor(moments, inputs: scales.isEmpty ? 0 : weights.count / scales.count, samples: samples)
-    else { return nil }
-    moments = []
-    self.init(weights: weights, scales: scales, factor: factor)
-  }
-
-  /// - Parameters:
-  ///   - weights: [inputs][outputs].
-  ///   - scales: of each output.
   ///   - factor: of the inputs' moments.
-  init(weights: [Float], scales: [Float], factor: MomentFactor) {
+  package init(weights: [Float], scales: [Float], factor: MomentFactor) {
     let outputs = scales.count
     let (inputs, order, factor) = (factor.order.count, factor.order, factor.lower)
     let reciprocals = scales.map { 1 / $0 }

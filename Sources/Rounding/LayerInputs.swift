@@ -11,7 +11,8 @@ public final class LayerInputs: Sendable {
     let height: Int
     let width: Int
     let channels: Int
-    let levels: [UInt8]
+    /// [height][width][channels].
+    let levels: TensorStorage
   }
 
   /// What the layers that read a value want of it.
@@ -102,15 +103,19 @@ public final class LayerInputs: Sendable {
       let rows = (demand.rows + images - 1) / images
       let map: Map
       if demand.isPointwise, rows < positions {
-        var levels: [UInt8] = []
-        levels.reserveCapacity(rows * shape.channels)
-        for index in 0..<rows {
-          let position = Self.position(index, of: rows, among: positions, image: image)
-          levels += bytes[position * shape.channels..<(position + 1) * shape.channels]
+        let levels = TensorStorage(byteCount: rows * shape.channels) { levels in
+          for index in 0..<rows {
+            let position = Self.position(index, of: rows, among: positions, image: image)
+            let pixel = bytes[position * shape.channels..<(position + 1) * shape.channels]
+            UnsafeMutableRawBufferPointer(rebasing: levels[(index * shape.channels)...]).copyMemory(
+              from: UnsafeRawBufferPointer(rebasing: pixel))
+          }
         }
         map = Map(height: 1, width: rows, channels: shape.channels, levels: levels)
       } else {
-        let levels = Array(bytes.prefix(shape.elementCount))
+        let levels = TensorStorage(byteCount: shape.elementCount) {
+          $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(shape.elementCount)))
+        }
         map = Map(height: shape.height, width: shape.width, channels: shape.channels, levels: levels)
       }
       self.maps.withLock { $0[value, default: [:]][image] = map }

@@ -10,8 +10,10 @@ struct LayerWeights {
   let scales: [Float]
   /// As the quantised graph has them, [outputs][taps][depth].
   let levels: [Int8]
-  /// What windows read beyond the map, for each input channel, in steps from the zero point.
-  let outside: [Float]
+  /// What windows read beyond the map, for each input channel.
+  let outside: [UInt8]
+  /// The same in steps from the zero point.
+  var outsideSteps: [Float] { outside.map { Float($0) - Float(input.zeroPoint) } }
   private let input: QuantizationParameters
 
   /// - Parameters:
@@ -29,10 +31,8 @@ struct LayerWeights {
       let levels = node.constants["weight"]?.elements(as: Int8.self),
       original.weight.elementCount == levels.count, original.bias.count == scales.count
     else { throw .constant(role: "weight", problem: "is not that of the float graph") }
-    let zeroPoint = Float(input.zeroPoint)
     outside =
-      original.paddingValue.map { $0.map { Float($0) - zeroPoint } }
-      ?? [Float](repeating: 0, count: geometry.depth * geometry.groups)
+      original.paddingValue ?? [UInt8](repeating: input.zeroPoint, count: geometry.depth * geometry.groups)
     (self.scales, self.levels, self.input) = (scales, levels, input)
   }
 

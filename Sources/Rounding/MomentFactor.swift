@@ -1,5 +1,5 @@
 /// The Cholesky factor of inputs' damped second moments, with which error feedback and least squares work.
-struct MomentFactor {
+package struct MomentFactor {
   /// The inputs in the order of the factor's rows.
   let order: [Int]
   /// L, lower triangular, [inputs][inputs]; L L^T are the damped moments.
@@ -17,11 +17,33 @@ struct MomentFactor {
   ///   - moments: H, [inputs][inputs], of which the lower triangle is read.
   ///   - samples: inputs that the moments are a mean of.
   /// - Returns: `nil` where H is not positive definite even with damping.
-  init?(_ moments: [Float], inputs: Int, samples: Int) {
-    order = Self.order(moments, inputs)
-    guard let lower = Self.cholesky(moments, order, damping: Self.damping(inputs: inputs, samples: samples)) else {
-      return nil
+  package init?(_ moments: [Float], inputs: Int, samples: Int) {
+    self.init(inputs: inputs, samples: samples) { moments[$0 * inputs + $1] }
+  }
+
+  /// - Returns: `nil` where the covariance is not positive definite even with damping.
+  init?(_ moments: PatchMoments) {
+    self.init(inputs: moments.inputs, samples: moments.samples, moments.covariance)
+  }
+
+  /// - Parameter moment: of two inputs, the second not behind the first.
+  @inline(__always)
+  private init?(inputs: Int, samples: Int, _ moment: (Int, Int) -> Float) {
+    // By ascending second moment; of equals the later first, so that rounding, which begins at the end, takes the strongest
+    // first.
+    let diagonal = (0..<inputs).map { moment($0, $0) }
+    order = (0..<inputs).sorted { (diagonal[$0], $1) < (diagonal[$1], $0) }
+    let trace = diagonal.reduce(0, +)
+    guard trace > 0, trace.isFinite else { return nil }
+    let damping = Self.damping(inputs: inputs, samples: samples) * trace / Float(inputs)
+    var lower = [Float](repeating: 0, count: inputs * inputs)
+    for row in 0..<inputs {
+      for column in 0...row {
+        lower[row * inputs + column] = moment(max(order[row], order[column]), min(order[row], order[column]))
+      }
+      lower[row * inputs + row] += damping
     }
+    guard BLAS.choleskyLower(&lower, count: inputs) else { return nil }
     self.lower = lower
   }
 
@@ -34,28 +56,5 @@ struct MomentFactor {
     }
     for (row, input) in order.enumerated() { b.row(input).update(from: ordered.row(row), count: b.columns) }
     return Array(UnsafeBufferPointer(start: b.values, count: b.rows * b.columns))
-  }
-
-  /// The inputs by ascending second moment; of equals the later first, so that rounding, which begins at the end, takes
-  /// the strongest first.
-  private static func order(_ moments: [Float], _ count: Int) -> [Int] {
-    (0..<count).sorted { (moments[$0 * count + $0], $1) < (moments[$1 * count + $1], $0) }
-  }
-
-  /// The lower Cholesky factor of the damped moments in another order, row-major.
-  private static func cholesky(_ moments: [Float], _ order: [Int], damping: Float) -> [Float]? {
-    let count = order.count
-    var trace: Float = 0
-    for index in 0..<count { trace += moments[index * count + index] }
-    guard trace > 0, trace.isFinite else { return nil }
-    let damping = damping * trace / Float(count)
-    var result = [Float](repeating: 0, count: count * count)
-    for row in 0..<count {
-      for column in 0...row {
-        let (a, b) = (max(order[row], order[column]), min(order[row], order[column]))
-        result[row * count + column] = moments[a * count + b] + (row == column ? damping : 0)
-      }
-    }
-    return BLAS.choleskyLower(&result, count: count) ? result : nil
   }
 }

@@ -1,43 +1,50 @@
-/// Mean and covariance of the patches that a group of a convolution sees of some maps, in steps from the zero point.
+import CKernels
+import Kernels
+
+/// Mean and covariance of the patches that a group of a convolution sees of some maps, in levels. They are exact: sums of
+/// integers, whatever their order.
 struct PatchMoments {
-  /// E[(x - E[x]) (x - E[x])^T], [inputs][inputs], lower triangle; inputs are taps x channels. The bias makes up for what
-  /// weights change of the mean, so that it need not cost anything.
-  var covariance: [Float]
-  /// E[x].
-  private(set) var mean: [Float]
+  /// Of a patch: taps x channels.
+  let inputs: Int
   /// Patches that were taken.
   let samples: Int
+  /// The sum of each input.
+  private var sums: [Int32]
+  /// The sums of products of inputs, [inputs][inputs], lower triangle.
+  private var products: [Int32]
 
   /// The variance of what rounding adds to each input, in steps: even one that was never seen to change is not certain.
   static let rounding: Float = 1 / 12
 
   fileprivate init(inputs: Int, samples: Int) {
-    covariance = [Float](repeating: 0, count: inputs * inputs)
-    mean = [Float](repeating: 0, count: inputs)
-    self.samples = samples
+    (self.inputs, self.samples) = (inputs, samples)
+    sums = [Int32](repeating: 0, count: inputs)
+    products = [Int32](repeating: 0, count: inputs * inputs)
   }
 
-  /// - Parameter patches: [rows][inputs].
-  fileprivate mutating func add(_ patches: UnsafePointer<Float>, rows: Int) {
-    let weight = 1 / Float(samples)
-    let inputs = mean.count
-    BLAS.addMoments(of: patches, rows: rows, columns: inputs, weight: weight, to: &covariance)
-    mean.withUnsafeMutableBufferPointer { mean in
-      guard let sums = mean.baseAddress else { return }
-      var row = patches
-      for _ in 0..<rows {
-        for input in 0..<inputs { sums[input] += weight * row[input] }
-        row += inputs
+  /// - Parameter packed: patches as quern_moments.h has them.
+  fileprivate mutating func add(_ packed: UnsafePointer<UInt8>, quads: Int, kernels: KernelSet) {
+    sums.withUnsafeMutableBufferPointer { sums in
+      products.withUnsafeMutableBufferPointer { products in
+        var arguments = quern_moments_args()
+        (arguments.packed, arguments.quads, arguments.columns) = (packed, quads, inputs)
+        (arguments.sums, arguments.moments, arguments.stride) = (sums.baseAddress, products.baseAddress, inputs)
+        kernels.moments.add(&arguments)
       }
     }
   }
 
-  fileprivate mutating func center() {
-    let inputs = mean.count
-    for row in 0..<inputs {
-      for column in 0...row { covariance[row * inputs + column] -= mean[row] * mean[column] }
-      covariance[row * inputs + row] = max(covariance[row * inputs + row], 0) + Self.rounding
-    }
+  /// E[x], in levels.
+  func mean(of input: Int) -> Double { Double(sums[input]) / Double(samples) }
+
+  /// E[(x - E[x]) (y - E[y])] of two inputs, the second not behind the first, and what rounding adds to a variance. The bias
+  /// makes up for what weights change of the mean, so that it need not cost anything.
+  @inline(__always)
+  func covariance(_ input: Int, _ other: Int) -> Float {
+    // Neither product overflows: sums are below 2^23 and products below 2^31, for 2^15 samples.
+    let exact = Int64(samples) * Int64(products[input * inputs + other]) - Int64(sums[input]) * Int64(sums[other])
+    let covariance = Float(Double(exact) / (Double(samples) * Double(samples)))
+    return input == other ? covariance + Self.rounding : covariance
   }
 }
 
@@ -45,8 +52,8 @@ struct PatchMoments {
 struct PatchSampler {
   private let maps: [LayerInputs.Map]
   private let layer: LayerGeometry
-  private let zeroPoint: Float
-  private let outside: [Float]
+  private let outside: [UInt8]
+  private let kernels: KernelSet
   private let places: [Place]
 
   /// The top left element of a patch, in a map.
@@ -57,10 +64,10 @@ struct PatchSampler {
   }
 
   /// - Parameters:
-  ///   - outside: what windows read beyond the map, for each channel, in steps from the zero point.
+  ///   - outside: what windows read beyond the map, for each channel.
   ///   - rows: patches to take, at most all.
   /// - Returns: `nil` without patches.
-  init?(_ maps: [LayerInputs.Map], _ layer: LayerGeometry, zeroPoint: Float, outside: [Float], rows: Int) {
+  init?(_ maps: [LayerInputs.Map], _ layer: LayerGeometry, outside: [UInt8], rows: Int, kernels: KernelSet) {
     let window = layer.window
     let rowsPerMap = (rows + maps.count - 1) / max(maps.count, 1)
     var places: [Place] = []
@@ -77,11 +84,15 @@ struct PatchSampler {
       }
     }
     guard !places.isEmpty else { return nil }
-    (self.maps, self.layer, self.zeroPoint, self.outside, self.places) = (maps, layer, zeroPoint, outside, places)
+    (self.maps, self.layer, self.outside, self.kernels) = (maps, layer, outside, kernels)
+    self.places = places.count > Self.mostRows ? Array(places.prefix(Self.mostRows)) : places
   }
 
-  /// Floats of patches that are in memory at once: what a core's second-level cache holds.
-  private static let blockSize = 1 << 18
+  /// What sums of 32 bits hold.
+  private static let mostRows = min(1 << 15, Int(QUERN_MOMENTS_SAMPLES))
+
+  /// Bytes of patches that are in memory at once, of a core's second-level cache.
+  private static let blockSize = 1 << 19
 
   /// Groups whose patches are taken together, so that the lines of the maps that they share are read once.
   var groupsAtOnce: Int { max(1, min(layer.groups, 64 / layer.depth)) }
@@ -92,72 +103,61 @@ struct PatchSampler {
   func moments(ofGroups groups: Range<Int>, channels: Range<Int>) -> [PatchMoments] {
     let inputs = layer.taps * channels.count
     var result = groups.map { _ in PatchMoments(inputs: inputs, samples: places.count) }
-    let rows = min(places.count, max(32, Self.blockSize / (inputs * groups.count)))
-    var patches = [Float](repeating: 0, count: groups.count * rows * inputs)
-    var start = 0
-    while start < places.count {
-      let count = min(rows, places.count - start)
-      patches.withUnsafeMutableBufferPointer { patches in
-        guard let patches = patches.baseAddress else { return }
-        write(places[start..<start + count], groups, channels, to: patches, rows: count)
+    let quadBytes = quern_moments_packed_bytes(1, inputs)
+    let most = min((places.count + 3) / 4, max(8, Self.blockSize / (quadBytes * groups.count)))
+    var packed = [UInt8](repeating: 0, count: groups.count * most * quadBytes)
+    packed.withUnsafeMutableBufferPointer { packed in
+      guard let packed = packed.baseAddress else { return }
+      for start in stride(from: 0, to: places.count, by: 4 * most) {
+        let block = places[start..<min(start + 4 * most, places.count)]
+        let quads = (block.count + 3) / 4
+        write(block, groups, channels, to: packed, quads: quads)
         for group in result.indices {
-          result[group].add(patches + group * count * inputs, rows: count)
+          result[group].add(packed + group * quads * quadBytes, quads: quads, kernels: kernels)
         }
       }
-      start += count
     }
-    for index in result.indices { result[index].center() }
     return result
   }
 
-  /// Writes patches as [groups][rows][taps][channels].
+  /// Writes patches, [groups] of what quern_moments.h packs.
   private func write(
-    _ places: ArraySlice<Place>, _ groups: Range<Int>, _ channels: Range<Int>, to patches: UnsafeMutablePointer<Float>,
-    rows: Int
+    _ places: ArraySlice<Place>, _ groups: Range<Int>, _ channels: Range<Int>, to packed: UnsafeMutablePointer<UInt8>,
+    quads: Int
   ) {
     let first = groups.lowerBound * layer.depth + channels.lowerBound
-    let window = layer.window
-    // Between what a group reads and what the next does, in the map and in the patches.
-    let (sourceStep, targetStep) = (layer.depth, rows * layer.taps * channels.count)
-    outside.withUnsafeBufferPointer { outside in
-      guard let outside = outside.baseAddress else { return }
-      var target = patches
-      for place in places {
-        let map = maps[place.map]
-        map.levels.withUnsafeBufferPointer { levels in
-          guard let levels = levels.baseAddress else { return }
+    let groupBytes = quern_moments_packed_bytes(quads, layer.taps * channels.count)
+    let zeros = [UInt8](repeating: 0, count: groups.count * channels.count)
+    zeros.withUnsafeBufferPointer { zeros in
+      outside.withUnsafeBufferPointer { outside in
+        guard let zeros = zeros.baseAddress, let outside = outside.baseAddress else { return }
+        for quad in 0..<quads {
           for tap in 0..<layer.taps {
-            let y = place.row + tap / window.width * window.dilationHeight
-            let x = place.column + tap % window.width * window.dilationWidth
-            if y >= 0 && y < map.height && x >= 0 && x < map.width {
-              let pixel = levels + (y * map.width + x) * map.channels + first
-              copy(groups.count, channels.count, sourceStep, targetStep, to: target) { Float(pixel[$0]) - zeroPoint }
-            } else {
-              let values = outside + first
-              copy(groups.count, channels.count, sourceStep, targetStep, to: target) { values[$0] }
+            func sample(_ index: Int) -> UnsafePointer<UInt8>? {
+              let place = places.startIndex + 4 * quad + index
+              guard place < places.endIndex else { return zeros }
+              return (pixel(tap, at: places[place]) ?? outside) + first
             }
-            target += channels.count
+            withUnsafeBytes(of: (sample(0), sample(1), sample(2), sample(3))) { samples in
+              quern_moments_pack(
+                samples.baseAddress?.assumingMemoryBound(to: UnsafePointer<UInt8>?.self), groups.count, channels.count,
+                tap * channels.count, quad, quads, packed, groupBytes)
+            }
           }
         }
       }
     }
   }
 
-  /// The innermost loops, in the form in which they become SIMD instructions.
+  /// The channels of the pixel that a tap of a window reads; `nil` beyond the map.
   @inline(__always)
-  private func copy(
-    _ groups: Int, _ width: Int, _ sourceStep: Int, _ targetStep: Int, to target: UnsafeMutablePointer<Float>,
-    _ value: (Int) -> Float
-  ) {
-    if groups == 1 {
-      for channel in 0..<width { target[channel] = value(channel) }
-      return
-    }
-    var (source, target) = (0, target)
-    for _ in 0..<groups {
-      for channel in 0..<width { target[channel] = value(source &+ channel) }
-      source &+= sourceStep
-      target += targetStep
+  private func pixel(_ tap: Int, at place: Place) -> UnsafePointer<UInt8>? {
+    let (map, window) = (maps[place.map], layer.window)
+    let y = place.row + tap / window.width * window.dilationHeight
+    let x = place.column + tap % window.width * window.dilationWidth
+    guard y >= 0, y < map.height, x >= 0, x < map.width else { return nil }
+    return map.levels.bytes.baseAddress.map {
+      ($0 + (y * map.width + x) * map.channels).assumingMemoryBound(to: UInt8.self)
     }
   }
 }

@@ -158,7 +158,7 @@ public struct SequentialRounder: Sendable {
     ) -> Fitted {
       let parts = chunks.map { LayerPart(geometry, group: group, channels: $0) }
       let outputs = group * geometry.outputs..<(group + 1) * geometry.outputs
-      let patches = team.map(parts.count) { sample.patches(parts[$0].mapChannels, outside: weights.outside) }
+      let patches = team.map(parts.count) { sample.patches(parts[$0].mapChannels, outside: weights.outsideSteps) }
       let fit = LayerFit(
         target: sample.outputs(outputs, withoutResidual: true),
         parts: zip(parts, patches).map { part, patches in

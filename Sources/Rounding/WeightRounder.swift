@@ -12,6 +12,7 @@ public struct WeightRounder: Sendable {
   private let float: Graph
   private let inputs: LayerInputs
   private let threads: Int
+  private let kernels = KernelSet()
 
   /// - Parameters:
   ///   - float: the graph whose weights are to be kept.
@@ -88,16 +89,15 @@ public struct WeightRounder: Sendable {
       layer.node, layer.float.constants, geometry, preprocessing: layer.preprocessing, input: layer.input)
     var (levels, bias) = (weights.levels, weights.original.bias)
     if let sampler = PatchSampler(
-      inputs.maps(of: layer.node.inputs[0]), geometry, zeroPoint: Float(layer.input.zeroPoint),
-      outside: weights.outside,
-      rows: geometry.wantedRows
-    ) {
+      inputs.maps(of: layer.node.inputs[0]), geometry, outside: weights.outside, rows: geometry.wantedRows,
+      kernels: kernels)
+    {
       weights.original.weight.withElements(as: Float.self) { values in
         for groups in (0..<geometry.groups).split(into: sampler.groupsAtOnce) {
           for channels in (0..<geometry.depth).split(into: geometry.chunk) {
             for (group, moments) in zip(groups, sampler.moments(ofGroups: groups, channels: channels)) {
               let part = LayerPart(geometry, group: group, channels: channels)
-              round(part, values, weights.scales, moments, step: Double(layer.input.scale), &levels, &bias)
+              round(part, values, weights.scales, moments, layer.input, &levels, &bias)
             }
           }
         }
@@ -107,22 +107,19 @@ public struct WeightRounder: Sendable {
     return try weights.constants(levels: levels, bias: bias)
   }
 
-  /// - Parameter step: of the input.
+  /// - Parameter input: of the layer.
   private func round(
-    _ part: LayerPart, _ weights: UnsafeBufferPointer<Float>, _ scales: [Float], _ moments: PatchMoments, step: Double,
-    _ levels: inout [Int8], _ bias: inout [Double]
+    _ part: LayerPart, _ weights: UnsafeBufferPointer<Float>, _ scales: [Float], _ moments: PatchMoments,
+    _ input: QuantizationParameters, _ levels: inout [Int8], _ bias: inout [Double]
   ) {
-    var moments = moments
-    guard
-      let result = ErrorFeedback(
-        weights: part.gather(weights), scales: Array(scales[part.outputs]), moments: &moments.covariance,
-        samples: moments.samples)
-    else { return }
+    guard let factor = MomentFactor(moments) else { return }
+    let result = ErrorFeedback(weights: part.gather(weights), scales: Array(scales[part.outputs]), factor: factor)
     part.scatter(result.levels, to: &levels)
-    for (row, mean) in moments.mean.enumerated() {
-      let (factor, first) = (Double(mean) * step, row * part.outputs.count)
+    for row in 0..<moments.inputs {
+      let mean = (moments.mean(of: row) - Double(input.zeroPoint)) * Double(input.scale)
+      let first = row * part.outputs.count
       for column in 0..<part.outputs.count {
-        bias[part.outputs.lowerBound + column] += Double(result.errors[first + column]) * factor
+        bias[part.outputs.lowerBound + column] += Double(result.errors[first + column]) * mean
       }
     }
   }

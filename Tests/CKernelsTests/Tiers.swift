@@ -45,6 +45,9 @@ let rowlinearTiers: [(name: String, kernel: quern_rowlinear_kernel)] =
 let histogramTiers: [(name: String, kernel: quern_histogram_kernel)] =
   runnable("histogram", quern_histogram_kernels, quern_histogram_kernel_count, name: \.name, needs: \.needed_features)
 
+let momentsTiers: [(name: String, kernel: quern_moments_kernel)] =
+  runnable("moments", quern_moments_kernels, quern_moments_kernel_count, name: \.name, needs: \.needed_features)
+
 @Suite struct TierTests {
   @Test func scalarIsLastAndNeedsNothing() throws {
     #expect(try #require(igemmTiers.last).name == "scalar")
@@ -55,6 +58,7 @@ let histogramTiers: [(name: String, kernel: quern_histogram_kernel)] =
     #expect(try #require(poolTiers.last).name == "scalar")
     #expect(try #require(rowlinearTiers.last).name == "scalar")
     #expect(try #require(histogramTiers.last).name == "scalar")
+    #expect(try #require(momentsTiers.last).name == "scalar")
   }
 
   @Test func vectorTiersImplyTheirBase() {

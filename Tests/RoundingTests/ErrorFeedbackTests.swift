@@ -68,10 +68,9 @@ import Testing
   func outputsChangeLessThanWithNearestRounding(seed: Int) throws {
     try BLAS.load()
     let problem = Problem(seed: seed)
-    var moments = problem.moments()
     // The rows are all there is, not a sample of more.
-    let result = try #require(
-      ErrorFeedback(weights: problem.weights, scales: problem.scales, moments: &moments, samples: .max))
+    let factor = try #require(MomentFactor(problem.moments(), inputs: problem.inputs, samples: .max))
+    let result = ErrorFeedback(weights: problem.weights, scales: problem.scales, factor: factor)
     for (index, error) in result.errors.enumerated() {
       let kept = Float(result.levels[index]) * problem.scales[index % problem.outputs]
       #expect(abs(problem.weights[index] - kept - error) <= 1e-6)
@@ -90,9 +89,9 @@ import Testing
     for problem in (0..<60).map({ Problem(seed: $0) }) where problem.inputs >= 36 {
       let count = problem.inputs / 4
       func changeOfOthers(samples: Int) throws -> Double {
-        var moments = problem.moments(of: count)
-        let result = try #require(
-          ErrorFeedback(weights: problem.weights, scales: problem.scales, moments: &moments, samples: samples))
+        let moments = problem.moments(of: count)
+        let factor = try #require(MomentFactor(moments, inputs: problem.inputs, samples: samples))
+        let result = ErrorFeedback(weights: problem.weights, scales: problem.scales, factor: factor)
         return problem.change(result.errors, after: count) / problem.change(problem.nearest, after: count)
       }
       shrunk += try changeOfOthers(samples: count)
@@ -110,14 +109,14 @@ import Testing
     var moments = [Float](repeating: 0, count: inputs * inputs)
     for index in 0..<inputs { moments[index * inputs + index] = Float(1 + index % 7) }
     let scales = [Float](repeating: 1 / 127, count: 5)
-    let result = try #require(ErrorFeedback(weights: weights, scales: scales, moments: &moments, samples: 1024))
+    let factor = try #require(MomentFactor(moments, inputs: inputs, samples: 1024))
+    let result = ErrorFeedback(weights: weights, scales: scales, factor: factor)
     #expect(result.levels == weights.map { Int8(($0 * 127).rounded(.toNearestOrEven)) })
   }
 
   @Test(arguments: [Float.nan, .infinity, 0])
   func momentsThatSayNothingAreRefused(value: Float) throws {
     try BLAS.load()
-    var moments = [Float](repeating: value, count: 9)
-    #expect(ErrorFeedback(weights: [1, 2, 3], scales: [1], moments: &moments, samples: 9) == nil)
+    #expect(MomentFactor([Float](repeating: value, count: 9), inputs: 3, samples: 9) == nil)
   }
 }

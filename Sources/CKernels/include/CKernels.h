@@ -7,6 +7,7 @@
 #include "quern_histogram.h"
 #include "quern_igemm.h"
 #include "quern_memory.h"
+#include "quern_moments.h"
 #include "quern_threads.h"
 #include "quern_pool.h"
 #include "quern_rowlinear.h"
