@@ -102,11 +102,31 @@ public struct ImportedCheckpoint: Sendable {
       if options.namesOutputs { throw PipelineError.option(ModelImporter.namesOutputsOfOther) }
       graph = try options.importGraph(state)
     }
-    if checksValues, let (name, index) = state.firstNonFinite() {
-      throw PipelineError.notFinite(
-        "\(path): tensor '\(name)' holds a value that is not finite, at element \(index); "
-          + "training diverged or the file is damaged")
+    if checksValues { try checkValues() }
+  }
+
+  /// - Throws: `PipelineError.notFinite` naming the first weight that is no number.
+  private func checkValues() throws(PipelineError) {
+    let state = StateDictionary(checkpoint.tensors.map { ($0.name, $0.tensor) })
+    guard let (name, index) = state.firstNonFinite() else { return }
+    throw .notFinite(
+      "\(checkpoint.path): tensor '\(name)' holds a value that is not finite, at element \(index); "
+        + "training diverged or the file is damaged")
+  }
+
+  /// Checks the values and hashes the file, at the same time where there is more than one thread.
+  ///
+  /// - Throws: `PipelineError.notFinite` naming the first weight that is no number.
+  func checkedDigest(threads: Int) throws(PipelineError) -> SHA256.Digest {
+    let results = ThreadTeam(count: min(threads, 2)).map(2) { job in
+      Result { () throws(PipelineError) -> SHA256.Digest? in
+        if job == 0 { return checkpoint.sha256() }
+        try checkValues()
+        return nil
+      }
     }
+    _ = try results[1].get()
+    return try results[0].get() ?? checkpoint.sha256()
   }
 }
 

@@ -1,5 +1,6 @@
 import Calibration
 import Fidelity
+import Files
 import Graphs
 import Images
 import Kernels
@@ -73,8 +74,9 @@ struct NetworkQuantizer {
   /// - Parameter calibration: the folder that `options` names.
   /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
   func run(_ calibration: ImageFolder) throws -> QuantizedNetwork {
-    var imported = try clock.stage("read") {
-      try ImportedCheckpoint(path: options.checkpoint, options: options.model)
+    var (imported, digest) = try clock.stage("read") {
+      let imported = try ImportedCheckpoint(path: options.checkpoint, options: options.model, checksValues: false)
+      return (imported, try imported.checkedDigest(threads: options.threads))
     }
     let resolutions = try options.resolutions(poolingExponent: imported.graph.poolingExponent)
     // The graph is left with the exponent of the first.
@@ -128,7 +130,7 @@ struct NetworkQuantizer {
         of: Package(graph: graph, info: info, labels: images.labels), threads: options.threads)
     }
     return QuantizedNetwork(
-      info: info, sizes: sizes, reference: try reference(imported), images: images, overlap: overlap,
+      info: info, sizes: sizes, reference: reference(imported, digest), images: images, overlap: overlap,
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
       calibration: statistics, skipped: skipped, plan: plan, quantized: quantized, keptFloat: keptFloat,
@@ -298,9 +300,9 @@ struct NetworkQuantizer {
     return result
   }
 
-  private func reference(_ imported: ImportedCheckpoint) throws -> FidelityReport.Reference {
+  private func reference(_ imported: ImportedCheckpoint, _ digest: SHA256.Digest) -> FidelityReport.Reference {
     FidelityReport.Reference(
-      path: options.checkpoint, sha256: imported.checkpoint.sha256().hex, format: imported.checkpoint.format.rawValue,
+      path: options.checkpoint, sha256: digest.hex, format: imported.checkpoint.format.rawValue,
       architecture: imported.graph.architecture)
   }
 }
