@@ -65,15 +65,25 @@ package struct RangeSearch {
 
   private typealias Bin = (lower: Double, upper: Double, count: Double)
 
+  /// From zero outwards.
   private let bins: [Bin]
+  /// The summed squares of the values in the first so many bins: their error where they are rounded to zero.
+  private let squares: [Double]
   private let minimum: Double
   private let maximum: Double
 
   init(_ histogram: ActivationHistogram) {
-    bins = histogram.occupied
+    bins = histogram.occupied.sorted { (Self.reach($0), $0.lower) < (Self.reach($1), $1.lower) }
+    squares = bins.reduce(into: [0]) { squares, bin in
+      let square = (bin.lower * bin.lower + bin.lower * bin.upper + bin.upper * bin.upper) / 3
+      squares.append(squares[squares.count - 1] + bin.count * square)
+    }
     minimum = min(Double(histogram.minimum), 0)
     maximum = max(Double(histogram.maximum), 0)
   }
+
+  /// The largest magnitude in a bin.
+  private static func reach(_ bin: Bin) -> Double { max(-bin.lower, bin.upper) }
 
   /// Coordinate descent over the two ends, each on a grid of shares of the observed extreme.
   func best() -> QuantizationParameters {
@@ -82,11 +92,8 @@ package struct RangeSearch {
     var high = maximum
     for _ in 0..<3 {
       let before = (low, high)
-      // The end that is clipped is summed first: where it alone is too much, the rest is not looked at.
-      if maximum > 0 {
-        high = least(shares.map { maximum * $0 }) { error(low, $0, bins.reversed(), below: $1) } ?? high
-      }
-      if minimum < 0 { low = least(shares.map { minimum * $0 }) { error($0, high, bins, below: $1) } ?? low }
+      if maximum > 0 { high = least(shares.map { maximum * $0 }) { error(low, $0, below: $1) } ?? high }
+      if minimum < 0 { low = least(shares.map { minimum * $0 }) { error($0, high, below: $1) } ?? low }
       if before == (low, high) { break }
     }
     return QuantizationParameters(covering: Float(low), Float(high))
@@ -105,22 +112,30 @@ package struct RangeSearch {
     return best?.candidate
   }
 
-  /// The summed squared error of quantising to 256 levels that cover `low ... high`.
-  func error(_ low: Double, _ high: Double) -> Double { error(low, high, bins, below: .infinity) }
-
-  /// The same, or the part of it that reaches the limit.
-  private func error(
-    _ low: Double, _ high: Double, _ bins: some Sequence<Bin>, below limit: Double
-  ) -> Double {
+  /// The summed squared error of quantising to 256 levels that cover `low ... high`, or the part of it that reaches a
+  /// limit: what is clipped is summed first, and where it alone is too much, the rest is not looked at.
+  func error(_ low: Double, _ high: Double, below limit: Double = .infinity) -> Double {
     let parameters = QuantizationParameters(covering: Float(low), Float(high))
     let step = Double(parameters.scale)
     let (first, last) = (Double(parameters.range.lowerBound), Double(parameters.range.upperBound))
-    var sum = 0.0
-    for bin in bins {
+    let near = count(ofBinsWithin: min(step / 2, last, minimum < 0 ? -first : .infinity))
+    var sum = squares[near]
+    for index in stride(from: bins.count - 1, through: near, by: -1) {
+      let bin = bins[index]
       sum += bin.count * meanError(from: bin.lower, to: bin.upper, step: step, first: first, last: last)
       if sum >= limit { break }
     }
     return sum
+  }
+
+  /// How many of the first bins hold no magnitude above `bound`.
+  private func count(ofBinsWithin bound: Double) -> Int {
+    var (low, high) = (0, bins.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if Self.reach(bins[middle]) <= bound { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 
   private func meanError(from lower: Double, to upper: Double, step: Double, first: Double, last: Double) -> Double {
