@@ -1,5 +1,7 @@
 #include "quern_memory.h"
 
+#include <sys/mman.h>
+
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -12,3 +14,14 @@ void quern_return_freed_memory(void) {
   mallopt(M_TRIM_THRESHOLD, 32 << 20);
 #endif
 }
+
+void *quern_map_pages(size_t bytes) {
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#if defined(MAP_POPULATE)
+  flags |= MAP_POPULATE;
+#endif
+  void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+  return start == MAP_FAILED ? NULL : start;
+}
+
+void quern_unmap_pages(void *start, size_t bytes) { munmap(start, bytes); }
