@@ -39,6 +39,12 @@ public struct ChannelRange: Sendable, Hashable {
     }
   }
 
+  /// The least and the largest value of the whole activation, were each channel divided by its scale.
+  public func extremes(dividing scales: [Float]) -> (least: Float, largest: Float) {
+    precondition(scales.count == channels, "\(scales.count) scales for \(channels) channels")
+    return (zip(minima, scales).map { $0 / $1 }.min() ?? 0, zip(maxima, scales).map { $0 / $1 }.max() ?? 0)
+  }
+
   /// Each channel's share of the tensor's range: the larger of its maximum by the tensor's and its minimum by the tensor's,
   /// so that a channel whose share is s can be multiplied by 1 / s and the tensor's range does not grow. `nil` where a
   /// bound is not finite.

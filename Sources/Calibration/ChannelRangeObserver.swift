@@ -31,14 +31,16 @@ public struct ChannelRangeObserver: Sendable {
 
   /// Runs one augmented image. Calls with the same `worker` must not overlap.
   ///
+  /// - Returns: the network's outputs.
   /// - Throws: `GraphError.inputSize` where the network cannot take the image's size.
-  public func observe(_ image: RGBImage, worker index: Int) throws(GraphError) {
+  @discardableResult
+  public func observe(_ image: RGBImage, worker index: Int) throws(GraphError) -> [String: Tensor] {
     let worker = workers[index]
     let observer: Session.Observer = { value, shape, bytes in
       guard observed.contains(value) else { return }
       worker.ranges[value, default: ChannelRange(channels: shape.channels)].include(bytes.bindMemory(to: Float.self))
     }
-    _ = try worker.session.run(pixels: image.pixels, height: image.height, width: image.width, observer: observer)
+    return try worker.session.run(pixels: image.pixels, height: image.height, width: image.width, observer: observer)
   }
 
   /// The ranges of everything seen so far; none of a value that was not. No call of `observe` may be under way.

@@ -246,6 +246,7 @@ public struct Converter {
       "augmentation": .string(options.recipe.rawValue), "seed": .string(String(options.seed)),
       "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
       "equalized_channels": .int(network.equalization?.scales.channelCount ?? 0),
+      "equalization_passes": .int(network.equalization?.passes ?? 0),
     ].merging(network.coarsening.settings) { $1 }
     guard network.sizes.count > 1 else { return record }
     return record.merging([

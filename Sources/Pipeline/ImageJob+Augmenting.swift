@@ -2,7 +2,7 @@ import Calibration
 import Images
 
 extension ImageJob {
-  /// Calls `body(pass, image, worker)` with augmented copies of files, one a thread at a time. Copies take turns in the sizes of
+  /// Calls `body(pass, file, image, worker)` with augmented copies of files, one a thread at a time. Copies take turns in the sizes of
   /// the augmentations, and are numbered through in the order of the files. Broken images are left out without a word:
   /// calibration names them.
   ///
@@ -10,7 +10,7 @@ extension ImageJob {
   /// - Throws: what `body` threw, but for an image's or its size's unfitness, which makes it a broken one.
   static func augmenting(
     _ files: [ImageFolder.File], repetitions: Int = 1, _ augmentations: [Augmentation], threads: Int,
-    _ body: (_ pass: Int, _ image: RGBImage, _ worker: Int) throws -> Void
+    _ body: (_ pass: Int, _ file: ImageFolder.File, _ image: RGBImage, _ worker: Int) throws -> Void
   ) throws {
     let schedule = SizeSchedule(sizes: augmentations.count)
     let job = ImageJob(threads: threads, skipsBroken: true)
@@ -19,7 +19,8 @@ extension ImageJob {
       for repetition in 0..<repetitions {
         let pass = index * repetitions + repetition
         let augmentation = augmentations[schedule.size(ofPass: pass)]
-        try body(pass, try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition), worker)
+        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
+        try body(pass, file, augmented, worker)
       }
     }
   }

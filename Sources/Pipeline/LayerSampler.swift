@@ -27,7 +27,8 @@ final class LayerSampler {
     self.graph = graph
     self.threads = threads
     let schedule = SizeSchedule(sizes: augmentations.count)
-    try ImageJob.augmenting(files, repetitions: repetitions, augmentations, threads: threads) { [held] pass, image, _ in
+    try ImageJob.augmenting(files, repetitions: repetitions, augmentations, threads: threads) {
+      [held] pass, _, image, _ in
       _ = try graph.inferShapes(input: [1, image.height, image.width, 3])
       held[schedule.number(ofPass: pass, of: files.count * repetitions)] = HeldValues(
         input: image.pixels, height: image.height, width: image.width, of: graph)

@@ -40,13 +40,6 @@ struct QuantizedNetwork {
   var firstSize: ServedSize { sizes[0] }
 }
 
-/// A size that a package is to serve.
-struct ServedSize {
-  let resolution: Resolution
-  /// What the float network says of images of this size, those at first that calibration looked at undisturbed.
-  let referenceOutputs: ReferenceOutputs
-}
-
 /// The stages from a checkpoint to a quantised graph.
 struct NetworkQuantizer {
   private let options: ConversionOptions
@@ -56,7 +49,6 @@ struct NetworkQuantizer {
   private let calibrationParts: Int
   /// Leave weights that are to be rounded by learning at the nearest level, for whoever changes the graph first.
   private let leavesLearning: Bool
-  private var job: ImageJob { ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages) }
 
   init(
     _ options: ConversionOptions, progress: any ProgressObserver, clock: StageClock, calibrationParts: Int = 1,
@@ -96,19 +88,21 @@ struct NetworkQuantizer {
     }
     let keptFloat = try KeptFloat.layers(matching: options.keptFloat, in: folded.network.graph)
     let augmentations = resolutions.map(options.augmentation)
+    let exponent = imported.graph.poolingExponent
+    let sizes = resolutions.map { ServedSize($0, of: resolutions.count, exponent: exponent) }
     let equalization =
       options.equalizesChannels
       ? try clock.stage("equalize") {
-        try Equalization(&folded, images.calibration, augmentations, threads: options.threads)
+        try Equalization(&folded, images.calibration, augmentations, threads: options.threads) { file, image, outputs in
+          if options.recipe == .none, sizes.count == 1 { sizes[0].keep(outputs, of: image, path: file.path) }
+        }
       } : nil
     imported.checkpoint.releasePages()
     let float = folded.network
 
-    let sizes = resolutions.map {
-      ServedSize(resolution: $0, referenceOutputs: ReferenceOutputs(sizes: resolutions.count))
-    }
     let (parts, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
-      try calibrate(try float.executable(), images.calibration, sizes)
+      try CalibrationPasses(options, parts: calibrationParts, progress: progress).run(
+        try float.executable(), images.calibration, sizes, equalization)
     }
     let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
     // Rounding needs the memory that its packed weights take.
@@ -185,40 +179,6 @@ struct NetworkQuantizer {
   }
 
   // MARK: - Stages
-
-  private func calibrate(
-    _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize]
-  ) throws -> ([ActivationStatistics], BrokenImages) {
-    let schedule = SizeSchedule(sizes: sizes.count)
-    let augmentations = sizes.map { options.augmentation($0.resolution) }
-    let calibrator = Calibrator(
-      float, observing: QuantizationPlanner.observedValues(in: float.graph), parts: calibrationParts)
-    let skipped = try job.run(files, progress: progress) { index, file, worker in
-      let image = try LoadedImage(file)
-      let part = index % calibrationParts
-      if options.recipe == .none {
-        // Without random choices all repetitions would be the same image, the one that verification looks at.
-        for size in sizes {
-          let pixels = try size.resolution.evaluation.apply(to: image.pixels)
-          let outputs = ImageOutputs(try calibrator.count(pixels, part: part, worker: worker))
-          guard size.resolution.poolingExponent == float.graph.poolingExponent else { continue }
-          size.referenceOutputs.keep(.init(pixels: pixels, outputs: outputs), path: file.path)
-        }
-        return
-      }
-      for repetition in 0..<options.repetitions {
-        let size = schedule.size(ofPass: index * options.repetitions + repetition)
-        let augmented = try augmentations[size].apply(
-          to: image.pixels, imageKey: image.key, repetition: repetition)
-        try calibrator.count(augmented, part: part, worker: worker)
-      }
-    }
-    let statistics = calibrator.statisticsOfParts()
-    guard statistics.contains(where: { $0.passes > 0 }) else {
-      throw PipelineError.noUsableImages(folder: options.calibrationFolder)
-    }
-    return (statistics, skipped)
-  }
 
   /// The graph quantised by a plan, whose steps of weights are decided here.
   ///

@@ -43,7 +43,7 @@ struct SequentialRounding {
     let repetitions = min(most, count / max(sample.count, 1))
     let images = SlotStore<RGBImage>()
     try ImageJob.augmenting(sample, repetitions: repetitions, augmentations, threads: options.threads) {
-      pass, image, _ in
+      pass, _, image, _ in
       images[pass] = image
     }
     return images.inOrder.map { ([1, $0.height, $0.width, 3], $0.pixels) }

@@ -1,0 +1,77 @@
+import Calibration
+import Images
+import Quantization
+import Runtime
+
+/// Runs calibration images through the float network and counts the values of its activations.
+struct CalibrationPasses {
+  private let options: ConversionOptions
+  private let parts: Int
+  private let progress: any ProgressObserver
+
+  /// - Parameter parts: image i is counted in part i modulo this; the parts together are the same whatever their number.
+  init(_ options: ConversionOptions, parts: Int, progress: any ProgressObserver) {
+    (self.options, self.parts, self.progress) = (options, parts, progress)
+  }
+
+  /// Copies of each image and size. Without random choices all would be the same.
+  private var repetitions: Int { options.recipe == .none ? 1 : options.repetitions }
+
+  /// What was counted, by parts, and the images that were left out.
+  ///
+  /// - Parameters:
+  ///   - float: the equalised network.
+  ///   - equalization: how it was equalised; images that were run for that are not all run once more.
+  /// - Throws: `PipelineError.noUsableImages`.
+  func run(
+    _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize], _ equalization: Equalization?
+  ) throws -> ([ActivationStatistics], BrokenImages) {
+    // Of several sizes each image has been run at one.
+    let spared = sizes.count == 1 ? equalization?.spared(ofPasses: files.count * repetitions) ?? [] : []
+    var (statistics, skipped) = try count(float, files, sizes, sparing: spared)
+    if !spared.isEmpty {
+      if statistics.contains(where: { $0.passes > 0 }) {
+        equalization?.addExtremes(to: &statistics[0])
+      } else {
+        // All others are broken.
+        (statistics, skipped) = try count(float, files, sizes, sparing: [])
+      }
+    }
+    guard statistics.contains(where: { $0.passes > 0 }) else {
+      throw PipelineError.noUsableImages(folder: options.calibrationFolder)
+    }
+    return (statistics, skipped)
+  }
+
+  /// - Parameter spared: paths of images whose first copy is not run.
+  private func count(
+    _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize], sparing spared: Set<String>
+  ) throws -> ([ActivationStatistics], BrokenImages) {
+    let schedule = SizeSchedule(sizes: sizes.count)
+    let augmentations = sizes.map { options.augmentation($0.resolution) }
+    let calibrator = Calibrator(
+      float, observing: QuantizationPlanner.observedValues(in: float.graph), parts: parts)
+    let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
+    let skipped = try job.run(files, progress: progress) { index, file, worker in
+      let first = spared.contains(file.path) ? 1 : 0
+      guard first < repetitions else { return }
+      let image = try LoadedImage(file)
+      let part = index % parts
+      if options.recipe == .none {
+        // What verification looks at.
+        for size in sizes {
+          let pixels = try size.resolution.evaluation.apply(to: image.pixels)
+          size.keep(try calibrator.count(pixels, part: part, worker: worker), of: pixels, path: file.path)
+        }
+        return
+      }
+      for repetition in first..<repetitions {
+        let size = schedule.size(ofPass: index * repetitions + repetition)
+        let augmented = try augmentations[size].apply(
+          to: image.pixels, imageKey: image.key, repetition: repetition)
+        try calibrator.count(augmented, part: part, worker: worker)
+      }
+    }
+    return (calibrator.statisticsOfParts(), skipped)
+  }
+}
