@@ -34,6 +34,12 @@ import Testing
     #expect(Self.range([], channels: 0).shares == [])
   }
 
+  @Test func extremesAreOfDividedChannels() {
+    let extremes = Self.range([4, -1, 2, 1, -2, 0, 0, 0], channels: 4).extremes(dividing: [1, 0.25, 1, 0.125])
+    #expect(extremes.least == -4 && extremes.largest == 8)
+    #expect(Self.range([1, .infinity], channels: 2).extremes(dividing: [1, 0.5]).largest == .infinity)
+  }
+
   @Test func rangesDoNotDependOnWorkersAndOrder() throws {
     let graph = RandomGraph.make(seed: 8, isRich: true)
     let executable = try Executable(graph)

@@ -64,6 +64,55 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: first)) == Data(contentsOf: URL(fileURLWithPath: second)))
   }
 
+  /// Calibration counts all images but those that channels were measured on, and these, too, where others are few.
+  @Test(arguments: [(images: 32, equalizationPasses: 12, forwardPasses: 20), (20, 12, 20), (8, 8, 8)])
+  func imagesThatChannelsWereMeasuredOnAreNotRunAgain(
+    images: Int, equalizationPasses: Int, forwardPasses: Int
+  ) throws {
+    let scratch = try Scratch()
+    let package = scratch.path("demo.quern")
+    let outcome = try Self.convert(package, ["--augmentation", "none", "--calibration-count", "\(images)"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let record = try Self.calibrationRecord(package)
+    #expect(record["images"] as? Int == images)
+    #expect(record["equalization_passes"] as? Int == equalizationPasses)
+    #expect(record["forward_passes"] as? Int == forwardPasses)
+  }
+
+  /// Where only those can be read that channels were measured on, they are run again.
+  @Test func fewReadableImagesAreAllRun() throws {
+    let scratch = try Scratch()
+    let folder = scratch.url("pictures")
+    try FileManager.default.copyItem(atPath: Tool.photographs, toPath: folder.path)
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".jpg") }
+      .sorted().prefix(32)
+    let measured = Set((0..<12).map { $0 * 32 / 12 })
+    let readable = scratch.url("readable")
+    try FileManager.default.createDirectory(at: readable, withIntermediateDirectories: true)
+    for (index, name) in names.enumerated() {
+      let target = readable.appendingPathComponent(name)
+      if measured.contains(index) {
+        try FileManager.default.copyItem(at: folder.appendingPathComponent(name), to: target)
+      } else {
+        try Data("no picture".utf8).write(to: target)
+      }
+    }
+    let package = scratch.path("demo.quern")
+    let outcome = try Tool.run([
+      "convert", Tool.checkpoint, "--calibration", readable.path, "--size", "64", "--crop", "rect", "--augmentation",
+      "none", "--skip-bad-images", "-o", package,
+    ])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.errors.contains("left out 20 images"), "\(outcome.errors)")
+    #expect(try Self.calibrationRecord(package)["forward_passes"] as? Int == 12)
+  }
+
+  private static func calibrationRecord(_ package: String) throws -> [String: Any] {
+    let inspected = try Tool.run(["inspect", package, "--json"])
+    let description = try JSONSerialization.jsonObject(with: Data(inspected.output.utf8)) as? [String: Any]
+    return try #require((description?["metadata"] as? [String: Any])?["calibration"] as? [String: Any])
+  }
+
   @Test func failedGateIsStatusOneAndStillWrites() throws {
     let scratch = try Scratch()
     let (package, report) = (scratch.path("demo.quern"), scratch.path("report.xml"))
