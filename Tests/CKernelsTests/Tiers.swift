@@ -45,6 +45,9 @@ let rowlinearTiers: [(name: String, kernel: quern_rowlinear_kernel)] =
 let histogramTiers: [(name: String, kernel: quern_histogram_kernel)] =
   runnable("histogram", quern_histogram_kernels, quern_histogram_kernel_count, name: \.name, needs: \.needed_features)
 
+let winogradTiers: [(name: String, kernel: quern_winograd_kernel)] =
+  runnable("winograd", quern_winograd_kernels, quern_winograd_kernel_count, name: \.name, needs: \.needed_features)
+
 @Suite struct TierTests {
   @Test func scalarIsLastAndNeedsNothing() throws {
     #expect(try #require(igemmTiers.last).name == "scalar")
@@ -55,6 +58,7 @@ let histogramTiers: [(name: String, kernel: quern_histogram_kernel)] =
     #expect(try #require(poolTiers.last).name == "scalar")
     #expect(try #require(rowlinearTiers.last).name == "scalar")
     #expect(try #require(histogramTiers.last).name == "scalar")
+    #expect(try #require(winogradTiers.last).name == "scalar")
   }
 
   @Test func vectorTiersImplyTheirBase() {
