@@ -24,12 +24,13 @@ struct WinogradConvolutionPlan: PlannedOperator {
   let partChannels: Int
   let workers: Int
 
-  /// Floats of a block's transformed input and products that stay in the second-level cache.
-  private static let blockFloats = 256 * 1024
+  /// Floats of a block's transformed input and products: about what stays in the second-level cache. More tiles at a time
+  /// would read weights less often, but read what they are multiplied with from farther away.
+  private static let blockFloats = 384 * 1024
   /// Tiles of a block: as few as keep all register tiles of a product busy, and as many as are worth it.
   private static let tileRange = 12...32
   /// More channels leave too few tiles to a block.
-  private static let widestPanel = 256
+  private static let widestPanel = 128
 
   init(prepared: WinogradConvolution, input: Shape, residual: Shape?, output: Shape, workers: Int) {
     self.prepared = prepared
@@ -122,10 +123,13 @@ struct WinogradConvolutionPlan: PlannedOperator {
       input: frequencyStride(tiles: block.tiles, channels: input.channels),
       output: frequencyStride(tiles: block.tiles, channels: channels.count)
     )
-    for frequency in 0..<Int(QUERN_WINOGRAD_FREQUENCIES) {
+    let last = Int(QUERN_WINOGRAD_FREQUENCIES) - 1
+    for frequency in 0...last {
       arguments.input = UnsafePointer(block.transformed + frequency * stride.input)
-      arguments.weights = UnsafePointer(
+      let weights = UnsafePointer(
         prepared.packedWeights.pointer + frequency * prepared.matrixCount + channels.lowerBound * input.channels)
+      arguments.weights = weights
+      arguments.next_weights = frequency < last ? weights + prepared.matrixCount : nil
       arguments.bias =
         frequency == Int(QUERN_WINOGRAD_BIASED_FREQUENCY) ? block.bias + channels.lowerBound : block.zeros
       arguments.output = block.products + frequency * stride.output

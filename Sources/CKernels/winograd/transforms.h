@@ -9,8 +9,15 @@ INLINE quern_line transform_input(vector d0, vector d1, vector d2, vector d3) {
   return (quern_line){{subtract(d0, d2), add(d1, d2), subtract(d2, d1), subtract(d1, d3)}};
 }
 
-INLINE void input_vector(const float *const pixels[16], size_t channel, float *transformed, size_t stride) {
+// Pixels by which a tile's new ones are fetched ahead: those of four tiles.
+enum { pixels_ahead = 8 };
+
+INLINE void input_vector(const float *const pixels[16], size_t channel, size_t channels, float *transformed,
+                         size_t stride) {
   quern_line columns[4];
+  UNROLL for (int i = 2; i < 4; ++i) {
+    UNROLL for (int x = 2; x < 4; ++x) __builtin_prefetch(pixels[4 * i + x] + pixels_ahead * channels + channel);
+  }
   UNROLL for (int x = 0; x < 4; ++x) {
     columns[x] = transform_input(load(pixels[x] + channel), load(pixels[4 + x] + channel), load(pixels[8 + x] + channel),
                                  load(pixels[12 + x] + channel));
@@ -28,7 +35,7 @@ INLINE void transform_tiles(const quern_winograd_input_args *a) {
     quern_tile_pixels(a, a->first_tile + tile, pixels);
     for (size_t c = 0; c < channels; c += width) {
       const size_t channel = c + width <= channels ? c : channels - width;
-      input_vector(pixels, channel, a->transformed + tile * channels + channel, a->frequency_stride);
+      input_vector(pixels, channel, channels, a->transformed + tile * channels + channel, a->frequency_stride);
     }
   }
 }
