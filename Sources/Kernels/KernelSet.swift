@@ -10,6 +10,7 @@ public struct KernelSet: @unchecked Sendable {
   package let elementwise: quern_elementwise_kernel
   package let pool: quern_pool_kernel
   package let rowLinear: quern_rowlinear_kernel
+  package let winograd: quern_winograd_kernel
   package let histogram: quern_histogram_kernel
   package let moments: quern_moments_kernel
 
@@ -25,6 +26,7 @@ public struct KernelSet: @unchecked Sendable {
     elementwise = best(quern_elementwise_kernels, quern_elementwise_kernel_count, features) { $0.needed_features }
     pool = best(quern_pool_kernels, quern_pool_kernel_count, features) { $0.needed_features }
     rowLinear = best(quern_rowlinear_kernels, quern_rowlinear_kernel_count, features) { $0.needed_features }
+    winograd = best(quern_winograd_kernels, quern_winograd_kernel_count, features) { $0.needed_features }
     histogram = best(quern_histogram_kernels, quern_histogram_kernel_count, features) { $0.needed_features }
     moments = best(quern_moments_kernels, quern_moments_kernel_count, features) { $0.needed_features }
   }
@@ -35,7 +37,7 @@ public struct KernelSet: @unchecked Sendable {
       "igemm: \(String(cString: igemm.name))", "fgemm: \(String(cString: fgemm.name))",
       "depthwise: \(String(cString: depthwise.name))", "depthwise_f32: \(String(cString: depthwiseFloat.name))",
       "elementwise: \(String(cString: elementwise.name))", "pool: \(String(cString: pool.name))",
-      "rowlinear: \(String(cString: rowLinear.name))",
+      "rowlinear: \(String(cString: rowLinear.name))", "winograd: \(String(cString: winograd.name))",
     ]
   }
 }

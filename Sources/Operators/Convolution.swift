@@ -119,6 +119,9 @@ extension Convolution: RunnableOperator {
       if let weight = context.constants["weight"]?.shape, isDepthwise(weight: weight), context.inputFormats.count == 1 {
         return try FloatDepthwiseConvolution(self, context)
       }
+      if let weight = context.constants["weight"]?.shape, allowsWinograd(weight: weight) {
+        return try TwofoldConvolution(self, context)
+      }
       return try FloatConvolution(self, context)
     case .uint8(let input), .uint8WithRemainder(let input):
       try context.refuseConstants(except: ["weight", "weight_scale", "bias", "padding_value"])

@@ -171,6 +171,14 @@ extension PreparationContext {
     return levels.scaled(by: try weightScales(count: levels.shape[0]))
   }
 
+  /// Checks the constants of a layer that computes in float without reading its weight.
+  func checkFloatConstants(rank: Int) throws(GraphError) {
+    let isInt16 = constants["weight"]?.elementType == .int16
+    let weight = try constant("weight", isInt16 ? .int16 : .float32, rank: rank)
+    if isInt16 { _ = try weightScales(count: weight.shape[0]) }
+    if constants["bias"] != nil { _ = try floats("bias", count: weight.shape[0]) }
+  }
+
   /// The roles of the constants of a layer that computes in float.
   var floatLayerRoles: Set<String> {
     constants["weight"]?.elementType == .int16 ? ["weight", "weight_scale", "bias"] : ["weight", "bias"]

@@ -127,6 +127,7 @@ private struct FgemmProblem: CustomStringConvertible {
       arguments.taps = taps
       arguments.tap_elements = tapElements
       arguments.weights = UnsafePointer(buffers.weights.pointer)
+      arguments.next_weights = relu ? arguments.weights : nil
       arguments.bias = UnsafePointer(buffers.bias.pointer)
       arguments.output_channels = channels
       arguments.residual = residual == nil ? nil : UnsafePointer(buffers.residual.pointer)

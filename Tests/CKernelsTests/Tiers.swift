@@ -48,6 +48,9 @@ let histogramTiers: [(name: String, kernel: quern_histogram_kernel)] =
 let momentsTiers: [(name: String, kernel: quern_moments_kernel)] =
   runnable("moments", quern_moments_kernels, quern_moments_kernel_count, name: \.name, needs: \.needed_features)
 
+let winogradTiers: [(name: String, kernel: quern_winograd_kernel)] =
+  runnable("winograd", quern_winograd_kernels, quern_winograd_kernel_count, name: \.name, needs: \.needed_features)
+
 @Suite struct TierTests {
   @Test func scalarIsLastAndNeedsNothing() throws {
     #expect(try #require(igemmTiers.last).name == "scalar")
@@ -59,6 +62,7 @@ let momentsTiers: [(name: String, kernel: quern_moments_kernel)] =
     #expect(try #require(rowlinearTiers.last).name == "scalar")
     #expect(try #require(histogramTiers.last).name == "scalar")
     #expect(try #require(momentsTiers.last).name == "scalar")
+    #expect(try #require(winogradTiers.last).name == "scalar")
   }
 
   @Test func vectorTiersImplyTheirBase() {

@@ -5,7 +5,7 @@ import Tensors
 
 /// Random convolutions.
 enum ConvolutionSuites {
-  enum Kind { case any, depthwise, pointwise, first }
+  enum Kind { case any, depthwise, pointwise, first, winograd }
 
   /// An operator, its input's shape, its weight's and its output's.
   struct Geometry {
@@ -31,9 +31,15 @@ enum ConvolutionSuites {
       case .first:
         (groups, inputs) = (1, random.pick([3, 3, 3, 1, 2, 4]))
         (window.dilationHeight, window.dilationWidth) = (1, 1)
+      case .winograd:
+        window = Window(3)
+        (window.top, window.left) = (random.int(-2...2), random.int(-2...2))
+        (window.bottom, window.right) = (random.int(-2...2), random.int(-2...2))
+        (groups, inputs) = (1, random.int(32...(random.chance(0.1) ? 300 : 80)))
+        outputs = random.int(32...(random.chance(0.3) ? 300 : 80))
       }
-      if random.chance(0.1), window.dilationWidth == 1 { window = Window(7, stride: 2, padding: 3) }
-      let large = random.chance(0.1)
+      if random.chance(0.1), window.dilationWidth == 1, kind != .winograd { window = Window(7, stride: 2, padding: 3) }
+      let large = random.chance(kind == .winograd ? 0.5 : 0.1)
       let map: Shape = [
         random.int(1...3), random.int(1...(large ? 24 : 11)), random.int(1...(large ? 24 : 11)), inputs * groups,
       ]
@@ -42,13 +48,18 @@ enum ConvolutionSuites {
       let op = Convolution(window: window, groups: groups, activation: random.pick([.none, .relu]))
       let weight: Shape = [outputs * groups, window.height, window.width, inputs]
       let output: Shape = [map.batch, extent.height, extent.width, outputs * groups]
-      guard output.batch * output.height * output.width * weight.elementCount < 3_000_000 else { continue }
+      let most = kind == .winograd ? 12_000_000 : 3_000_000
+      guard output.batch * output.height * output.width * weight.elementCount < most else { continue }
       return Geometry(op: op, input: map, weight: weight, output: output)
     }
   }
 
   static func float(_ random: inout SplitMix64) throws -> Problem {
-    let geometry = geometry(&random, random.pick([.any, .depthwise, .pointwise, .first]))
+    try float(&random, random.pick([.any, .depthwise, .pointwise, .first]))
+  }
+
+  static func float(_ random: inout SplitMix64, _ kind: Kind) throws -> Problem {
+    let geometry = geometry(&random, kind)
     var inputs = [Activation.random(geometry.input, .float32, &random)]
     if random.chance(0.4) {
       inputs.append(Activation.random(residualShape(geometry.output, &random), .float32, &random))

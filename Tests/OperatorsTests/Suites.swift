@@ -13,6 +13,7 @@ enum Suites {
       ("batch normalisation", BatchNormalization.wireName, batchNormalization),
       ("centering", Centering.wireName, centering),
       ("convolution, float", Convolution.wireName, { try ConvolutionSuites.float(&$0) }),
+      ("convolution, Winograd", Convolution.wireName, { try ConvolutionSuites.float(&$0, .winograd) }),
       ("convolution, int8", Convolution.wireName, { ConvolutionSuites.int8(&$0, .any) }),
       ("convolution, int8 depthwise", Convolution.wireName, { ConvolutionSuites.int8(&$0, .depthwise) }),
       ("convolution, int8 pointwise", Convolution.wireName, { ConvolutionSuites.int8(&$0, .pointwise) }),

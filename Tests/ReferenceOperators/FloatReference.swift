@@ -103,6 +103,10 @@ public enum FloatReference {
         result.bounds.append(Double(taps.count * depth + 4) * u * magnitude)
       }
     }
+    if op.usesWinograd(weight: weight.shape, output: shape) {
+      let residual = inputs.count > 1 ? inputs[1] : nil
+      result.bounds = WinogradReference(op.window, input, x, w, bias?.map { Double($0) }).bounds(shape, residual)
+    }
     return result
   }
 

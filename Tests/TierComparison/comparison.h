@@ -76,3 +76,4 @@ void compare_elementwise(uint64_t seed);
 void compare_pool(uint64_t seed);
 void compare_histogram(uint64_t seed);
 void compare_moments(uint64_t seed);
+void compare_winograd(uint64_t seed);

@@ -3,6 +3,7 @@
 #if defined(__x86_64__)
 
 #include <immintrin.h>
+#include <stdbool.h>
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
@@ -118,6 +119,13 @@ static size_t count_of_passes(const quern_fgemm_args *a) {
   return passes > 1 ? passes : 1;
 }
 
+// A block of weights, counted on into those of the next call, if there is one.
+static const float *block_ahead(const quern_fgemm_args *a, size_t block, size_t blocks, bool is_last_pass) {
+  const size_t block_size = a->taps * a->tap_elements * 16;
+  if (block < blocks) return a->weights + block * block_size;
+  return is_last_pass && a->next_weights && block < 2 * blocks ? a->next_weights + (block - blocks) * block_size : 0;
+}
+
 void quern_fgemm_avx512(const quern_fgemm_args *a) {
   enum { deepest = 2048 };
   const size_t depth = a->taps * a->tap_elements;
@@ -135,7 +143,7 @@ void quern_fgemm_avx512(const quern_fgemm_args *a) {
       for (size_t i = 0; i < count_of_tiles; ++i) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;
         // Each of the first tiles of a panel fetches a block of the next panel.
-        const float *ahead = i < widest && next + i < blocks ? a->weights + (next + i) * depth * 16 : 0;
+        const float *ahead = i < widest ? block_ahead(a, next + i, blocks, pass + 1 == passes) : 0;
         tiles[width - 1][end - row - 1](a, first + row, channel, count, ahead);
       }
     }

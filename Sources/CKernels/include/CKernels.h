@@ -11,3 +11,4 @@
 #include "quern_threads.h"
 #include "quern_pool.h"
 #include "quern_rowlinear.h"
+#include "quern_winograd.h"

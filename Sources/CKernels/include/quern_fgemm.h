@@ -40,6 +40,7 @@ typedef struct {
   size_t tap_elements;
   const float *weights;   // packed, from the first channel of this call (a block boundary)
   const float *bias;      // [output_channels rounded up to 16]
+  const float *next_weights; // those of the next call, as many, to be fetched ahead; or null
   size_t output_channels;
   const float *residual;  // [rows] of output_channels, or null
   size_t residual_stride; // in elements

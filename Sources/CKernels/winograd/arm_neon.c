@@ -1,0 +1,33 @@
+#include "functions.h"
+
+#if defined(__aarch64__)
+
+#include "../requantise/arm_neon.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+enum { width = 4 };
+typedef float32x4_t vector;
+
+INLINE vector load(const float *from) { return vld1q_f32(from); }
+INLINE void store(float *to, vector x) { vst1q_f32(to, x); }
+INLINE vector add(vector a, vector b) { return vaddq_f32(a, b); }
+INLINE vector subtract(vector a, vector b) { return vsubq_f32(a, b); }
+INLINE vector relu(vector x) { return quern_relu_neon(x); }
+
+#include "transforms.h"
+
+void quern_winograd_input_neon(const quern_winograd_input_args *a) {
+  if (a->channels < width) return quern_winograd_input_scalar(a);
+  transform_tiles(a);
+}
+
+void quern_winograd_output_neon(const quern_winograd_output_args *a) {
+  if (a->channels < width) return quern_winograd_output_scalar(a);
+  finish_tiles(a);
+}
+
+#endif

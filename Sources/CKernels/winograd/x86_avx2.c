@@ -1,0 +1,35 @@
+#include "functions.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+enum { width = 8 };
+typedef __m256 vector;
+
+INLINE vector load(const float *from) { return _mm256_loadu_ps(from); }
+INLINE void store(float *to, vector x) { _mm256_storeu_ps(to, x); }
+INLINE vector add(vector a, vector b) { return _mm256_add_ps(a, b); }
+INLINE vector subtract(vector a, vector b) { return _mm256_sub_ps(a, b); }
+INLINE vector relu(vector x) { return _mm256_max_ps(x, _mm256_setzero_ps()); }
+
+#include "transforms.h"
+
+void quern_winograd_input_avx2(const quern_winograd_input_args *a) {
+  if (a->channels < width) return quern_winograd_input_scalar(a);
+  transform_tiles(a);
+}
+
+void quern_winograd_output_avx2(const quern_winograd_output_args *a) {
+  if (a->channels < width) return quern_winograd_output_scalar(a);
+  finish_tiles(a);
+}
+
+#pragma clang attribute pop
+#endif

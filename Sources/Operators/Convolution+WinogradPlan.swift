@@ -1,0 +1,158 @@
+import CKernels
+import Graphs
+import Kernels
+import Tensors
+
+/// A float convolution by Winograd's filtering for one input shape. The tiles are cut into blocks; a worker transforms a
+/// block's input, multiplies it with the weights, frequency by frequency, and transforms the products back, while all of it
+/// stays in the core's second-level cache.
+struct WinogradConvolutionPlan: PlannedOperator {
+  let prepared: WinogradConvolution
+  let input: Shape
+  let residual: Shape?
+  let output: Shape
+  /// Of an image.
+  let tileRows: Int
+  let tileColumns: Int
+  /// Tiles of all images, and the blocks that they are spread over evenly.
+  let tiles: Int
+  let blocks: Int
+  /// Output channels that are multiplied, and then transformed, at a time.
+  let panel: Int
+  /// Parts of the output channels that workers share blocks by, and the channels of each.
+  let parts: Int
+  let partChannels: Int
+  let workers: Int
+
+  /// Floats of a block's transformed input and products: about what stays in the second-level cache. More tiles at a time
+  /// would read weights less often, but read what they are multiplied with from farther away.
+  private static let blockFloats = 384 * 1024
+  /// Tiles of a block: as few as keep all register tiles of a product busy, and as many as are worth it.
+  private static let tileRange = 12...32
+  /// More channels leave too few tiles to a block.
+  private static let widestPanel = 128
+
+  init(prepared: WinogradConvolution, input: Shape, residual: Shape?, output: Shape, workers: Int) {
+    self.prepared = prepared
+    (self.input, self.residual, self.output, self.workers) = (input, residual, output, workers)
+    (tileRows, tileColumns) = ((output.height + 1) / 2, (output.width + 1) / 2)
+    tiles = output.batch * tileRows * tileColumns
+    panel = min(output.channels, Self.widestPanel)
+    // Few tiles are better shared by channels, so that each worker reads but a part of the weights.
+    let splitsChannels = workers > 1 && tiles < Self.tileRange.upperBound * workers && output.channels >= 64 * workers
+    partChannels =
+      splitsChannels
+      ? ActivationLayout.roundUp((output.channels + workers - 1) / workers, to: 64) : output.channels
+    parts = (output.channels + partChannels - 1) / partChannels
+    let fitting = Self.blockFloats / (Int(QUERN_WINOGRAD_FREQUENCIES) * (input.channels + panel))
+    let most = min(max(fitting, Self.tileRange.lowerBound), Self.tileRange.upperBound)
+    let least = (tiles + most - 1) / most
+    blocks = splitsChannels ? least : min(tiles, ActivationLayout.roundUp(least, to: workers))
+  }
+
+  /// Elements from one frequency to the next: not a multiple of a page, or all would compete for the same lines of a cache.
+  private func frequencyStride(tiles: Int, channels: Int) -> Int {
+    ActivationLayout.roundUp(tiles * channels, to: 1024) + 16
+  }
+
+  private var tilesPerBlock: Int { (tiles + blocks - 1) / blocks }
+  private var transformedCount: Int {
+    Int(QUERN_WINOGRAD_FREQUENCIES) * frequencyStride(tiles: tilesPerBlock, channels: input.channels)
+  }
+  private var productCount: Int {
+    Int(QUERN_WINOGRAD_FREQUENCIES) * frequencyStride(tiles: tilesPerBlock, channels: panel)
+  }
+
+  var scratchByteCount: Int { workers * (transformedCount + productCount) * MemoryLayout<Float>.stride }
+
+  func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+    let scratch = buffers.scratch.assumingMemoryBound(to: Float.self)
+    prepared.bias.withUnsafeBufferPointer { bias in
+      prepared.zeros.withUnsafeBufferPointer { zeros in
+        guard let bias = bias.baseAddress, let zeros = zeros.baseAddress else { return }
+        team.forEach(parts * blocks) { piece, worker in
+          let block = piece % blocks
+          let first = tiles * block / blocks
+          let transformed = scratch + worker * (transformedCount + productCount)
+          let work = Block(
+            firstTile: first, tiles: tiles * (block + 1) / blocks - first, transformed: transformed,
+            products: transformed + transformedCount, bias: bias, zeros: zeros)
+          transformInput(work, buffers)
+          let start = piece / blocks * partChannels
+          let end = min(start + partChannels, output.channels)
+          for channel in stride(from: start, to: end, by: panel) {
+            let channels = channel..<min(channel + panel, end)
+            multiply(work, channels)
+            transformProducts(work, channels, buffers)
+          }
+        }
+      }
+    }
+  }
+
+  /// Some tiles and a worker's memory for them.
+  private struct Block {
+    let firstTile: Int
+    let tiles: Int
+    let transformed: UnsafeMutablePointer<Float>
+    let products: UnsafeMutablePointer<Float>
+    let bias: UnsafePointer<Float>
+    let zeros: UnsafePointer<Float>
+  }
+
+  private func transformInput(_ block: Block, _ buffers: OperatorBuffers) {
+    var arguments = quern_winograd_input_args()
+    arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+    arguments.zeros = block.zeros
+    (arguments.height, arguments.width, arguments.channels) = (input.height, input.width, input.channels)
+    (arguments.top, arguments.left) = (prepared.op.window.top, prepared.op.window.left)
+    (arguments.tile_rows, arguments.tile_columns) = (tileRows, tileColumns)
+    (arguments.first_tile, arguments.tiles) = (block.firstTile, block.tiles)
+    arguments.transformed = block.transformed
+    arguments.frequency_stride = frequencyStride(tiles: block.tiles, channels: input.channels)
+    prepared.kernels.winograd.input(&arguments)
+  }
+
+  /// The products of all frequencies of some output channels, of which the first is the first of a block of 16.
+  private func multiply(_ block: Block, _ channels: Range<Int>) {
+    var arguments = quern_fgemm_args()
+    (arguments.input_stride, arguments.tap_elements, arguments.taps) = (input.channels, input.channels, 1)
+    arguments.zeros = block.zeros
+    (arguments.rows, arguments.output_channels, arguments.output_stride) = (block.tiles, channels.count, channels.count)
+    let stride = (
+      input: frequencyStride(tiles: block.tiles, channels: input.channels),
+      output: frequencyStride(tiles: block.tiles, channels: channels.count)
+    )
+    let last = Int(QUERN_WINOGRAD_FREQUENCIES) - 1
+    for frequency in 0...last {
+      arguments.input = UnsafePointer(block.transformed + frequency * stride.input)
+      let weights = UnsafePointer(
+        prepared.packedWeights.pointer + frequency * prepared.matrixCount + channels.lowerBound * input.channels)
+      arguments.weights = weights
+      arguments.next_weights = frequency < last ? weights + prepared.matrixCount : nil
+      arguments.bias =
+        frequency == Int(QUERN_WINOGRAD_BIASED_FREQUENCY) ? block.bias + channels.lowerBound : block.zeros
+      arguments.output = block.products + frequency * stride.output
+      prepared.kernels.fgemm.run(&arguments)
+    }
+  }
+
+  private func transformProducts(_ block: Block, _ channels: Range<Int>, _ buffers: OperatorBuffers) {
+    var arguments = quern_winograd_output_args()
+    arguments.products = UnsafePointer(block.products)
+    arguments.frequency_stride = frequencyStride(tiles: block.tiles, channels: channels.count)
+    arguments.channels = channels.count
+    (arguments.tile_rows, arguments.tile_columns) = (tileRows, tileColumns)
+    (arguments.first_tile, arguments.tiles) = (block.firstTile, block.tiles)
+    (arguments.height, arguments.width) = (output.height, output.width)
+    if let residual {
+      arguments.residual = buffers.inputs[1].assumingMemoryBound(to: Float.self) + channels.lowerBound
+      (arguments.residual_height, arguments.residual_width) = (residual.height, residual.width)
+      arguments.residual_stride = residual.channels
+    }
+    arguments.relu = prepared.op.activation == .relu ? 1 : 0
+    arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + channels.lowerBound
+    arguments.output_stride = output.channels
+    prepared.kernels.winograd.output(&arguments)
+  }
+}
