@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../requantise/x86_avx512.h"
+#include "x86_avx512vnni_late.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
@@ -220,6 +221,7 @@ void quern_igemm_avx512vnni(const quern_igemm_args *a) {
                      a->taps * ((a->tap_bytes + 3) / 4) * 64};
   const size_t blocks = (a->output_channels + 15) / 16, panels = (blocks + max_blocks - 1) / max_blocks;
   const size_t pass = rows_per_pass(a);
+  if (quern_igemm_is_late(a)) return quern_igemm_avx512vnni_late(a, pass);
   for (size_t first = 0; first < a->rows; first += pass) {
     const size_t rows = a->rows - first < pass ? a->rows - first : pass;
     // Blocks are spread evenly over panels and rows over tiles, so that no remainder gets a tile too small to be fast.
