@@ -107,7 +107,8 @@ INLINE void store_levels(const quern_igemm_args *a, const constants *c, size_t a
   _Pragma("clang loop unroll(disable)") for (const size_t end = k + (count); k < end; k += 4, w += 64) { \
     __m512i weights[blocks]; \
     UNROLL for (int b = 0; b < blocks; ++b) weights[b] = _mm512_loadu_si512(w + b * block_bytes); \
-    _mm_prefetch((const char *)(w + distance), _MM_HINT_T0); \
+    _mm_prefetch((const char *)ahead, _MM_HINT_T0); \
+    ahead += pace; \
     UNROLL for (int r = 0; r < R; ++r) { \
       int32_t bytes; \
       memcpy(&bytes, x[r] + k, 4); \
@@ -119,10 +120,9 @@ INLINE void store_levels(const quern_igemm_args *a, const constants *c, size_t a
 // Multiplies a tile and finishes the pending one meanwhile, a row in each quarter of the products. `ahead` is what will be
 // read next, if not null, as many bytes as a block has.
 INLINE void run_tile(const quern_igemm_args *a, const constants *c, size_t row, size_t channel, const int8_t *ahead,
-                     pending_tile *pending, int R, int has_residual, int with_remainder) {
+                     size_t pace, pending_tile *pending, int R, int has_residual, int with_remainder) {
   const size_t steps = (a->tap_bytes + 3) / 4 * 4, block_bytes = steps * 16, share = steps / 64 * 4;
   const int8_t *w = a->weights + channel / 16 * block_bytes;
-  const ptrdiff_t distance = ahead ? ahead - w : 0;
   __m512i acc[max_rows][blocks];
   UNROLL for (int b = 0; b < blocks; ++b) {
     const __m512i bias = _mm512_loadu_si512(a->bias + channel + b * 16);
@@ -155,12 +155,12 @@ INLINE void run_tile(const quern_igemm_args *a, const constants *c, size_t row, 
 }
 
 typedef void (*tile_function)(const quern_igemm_args *, const constants *, size_t row, size_t channel, const int8_t *ahead,
-                              pending_tile *);
+                              size_t pace, pending_tile *);
 
 #define TILE(R, RESIDUAL, REMAINDER) \
   static void tile_##R##_##RESIDUAL##_##REMAINDER(const quern_igemm_args *a, const constants *c, size_t row, \
-                                                  size_t channel, const int8_t *ahead, pending_tile *pending) { \
-    run_tile(a, c, row, channel, ahead, pending, R, RESIDUAL, REMAINDER); \
+                                                  size_t channel, const int8_t *ahead, size_t pace, pending_tile *pending) { \
+    run_tile(a, c, row, channel, ahead, pace, pending, R, RESIDUAL, REMAINDER); \
   }
 #define TILES(X, Y) TILE(1, X, Y) TILE(2, X, Y) TILE(3, X, Y) TILE(4, X, Y)
 TILES(0, 0)
@@ -190,13 +190,14 @@ void quern_igemm_avx512vnni_late(const quern_igemm_args *a, size_t pass) {
   for (size_t first = 0; first < a->rows; first += pass) {
     const size_t rows = a->rows - first < pass ? a->rows - first : pass;
     const size_t count_of_tiles = (rows + max_rows - 1) / max_rows;
+    const size_t pace = (64 * blocks + count_of_tiles - 1) / count_of_tiles;
     for (size_t block = 0; block < all_blocks; block += blocks) {
       for (size_t i = 0; i < count_of_tiles; ++i) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;
-        // Each of the first tiles of a panel fetches a block of the next panel.
-        const size_t next = block + blocks + i;
-        const int8_t *ahead = i < blocks && next < all_blocks ? a->weights + next * block_bytes : 0;
-        of_rows[end - row - 1](a, &c, first + row, block * 16, ahead, &pending);
+        // Each tile fetches its part of the next panel.
+        const size_t next = block + blocks;
+        const int8_t *ahead = a->weights + (next < all_blocks ? next * block_bytes + i * pace * (block_bytes / 64) : 0);
+        of_rows[end - row - 1](a, &c, first + row, block * 16, ahead, next < all_blocks ? pace : 0, &pending);
       }
     }
   }
