@@ -51,6 +51,15 @@ INLINE void end_block(__m512 total[max_rows][max_blocks], __m512 sum[max_rows][m
   }
 }
 
+// Fetches what the epilogue of a row will read and write: with a residual that is much beside the products.
+INLINE void prefetch_row(const quern_fgemm_args *a, size_t row, size_t channel, int B) {
+  const float *residual = a->residual + row * a->residual_stride + channel, *y = a->output + row * a->output_stride + channel;
+  UNROLL for (int b = 0; b < B; ++b) {
+    _mm_prefetch((const char *)(residual + b * 16), _MM_HINT_T0);
+    __builtin_prefetch(y + b * 16, 1);
+  }
+}
+
 // `ahead` is what will be read next, if not null, as many floats as a block has.
 INLINE void run_tile(const quern_fgemm_args *a, size_t row, size_t channel, size_t count, const float *ahead, int R,
                      int B) {
@@ -59,6 +68,9 @@ INLINE void run_tile(const quern_fgemm_args *a, size_t row, size_t channel, size
   __m512 total[max_rows][max_blocks], sum[max_rows][max_blocks];
   UNROLL for (int r = 0; r < R; ++r) {
     UNROLL for (int b = 0; b < B; ++b) sum[r][b] = _mm512_setzero_ps();
+  }
+  if (a->residual) {
+    UNROLL for (int r = 0; r < R; ++r) prefetch_row(a, row + (size_t)r, channel, B);
   }
   const ptrdiff_t distance = ahead ? ahead - w : 0;
   size_t left = QUERN_FGEMM_BLOCK; // products that the block still takes
@@ -110,7 +122,7 @@ static const tile_function tiles[max_blocks][max_rows] = {{TO_12(1)}, {TO_12(2)}
 static const size_t tile_rows[max_blocks] = {12, 12, 8, 6};
 
 // Rows are cut, evenly, into passes whose input (a tap each, since neighbouring rows share the rest) stays in the
-// second-level cache while the panels of weights pass over it.
+// second-level cache while the panels of weights pass over them.
 static size_t count_of_passes(const quern_fgemm_args *a) {
   enum { floats = 64 * 1024, least = 48 };
   const size_t fitting = a->tap_elements ? floats / a->tap_elements : a->rows;
