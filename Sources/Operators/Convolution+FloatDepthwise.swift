@@ -28,13 +28,13 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
   }
 
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
-    let rows = output.batch * output.height * output.width
+    let lines = output.batch * output.height
     let pieces = context.workers > 1 ? 2 * context.workers : 1
     return Planned(
       prepared: self, output: output,
       offsets: try context.indirection(
         op.window, input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE)),
-      rowChunk: max(1, (rows + pieces - 1) / pieces))
+      rowChunk: max(1, (lines + pieces - 1) / pieces * output.width))
   }
 
   private struct Planned: PlannedOperator {
@@ -46,7 +46,8 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
       let rows = output.batch * output.height * output.width
-      let (taps, channels) = (prepared.op.window.taps, output.channels)
+      let window = prepared.op.window
+      let (taps, channels) = (window.taps, output.channels)
       offsets.withUnsafeBufferPointer { offsets in
         prepared.weight.withUnsafeBufferPointer { weight in
           prepared.bias.withUnsafeBufferPointer { bias in
@@ -58,6 +59,9 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
               (arguments.rows, arguments.taps) = (min(rowChunk, rows - first), taps)
               (arguments.channels, arguments.output_stride) = (channels, channels)
               (arguments.weights, arguments.bias) = (weight.baseAddress, bias.baseAddress)
+              // Columns are shared where the taps of a line of the kernel are next to each other.
+              arguments.line = window.dilationWidth == 1 ? output.width : 0
+              (arguments.kernel_width, arguments.step) = (window.width, window.strideWidth)
               arguments.relu = prepared.op.activation == .relu ? 1 : 0
               arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first * channels
               prepared.kernel.run(&arguments)

@@ -106,7 +106,11 @@ struct FloatConvolutionPlan: PlannedOperator {
     arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
     arguments.relu = prepared.op.activation == .relu ? 1 : 0
     arguments.output = buffers.output.assumingMemoryBound(to: Float.self)
-    if residual != nil { arguments.residual = buffers.inputs[1].assumingMemoryBound(to: Float.self) }
+    if residual != nil {
+      arguments.residual = buffers.inputs[1].assumingMemoryBound(to: Float.self)
+      arguments.stream =
+        ActivationLayout.exceedsCaches(byteCount: output.elementCount * MemoryLayout<Float>.stride) ? 1 : 0
+    }
     (arguments.output_stride, arguments.residual_stride) = (output.channels, output.channels)
     prepared.bias.withUnsafeBufferPointer { bias in
       zeros.withUnsafeBufferPointer { zeros in

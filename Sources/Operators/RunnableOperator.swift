@@ -78,6 +78,10 @@ public enum ActivationLayout {
         + readableBytesBehind, to: alignment)
   }
 
+  /// Whether so many bytes, made of as many others, are better written past the caches: most would be gone before they are
+  /// read, but all be fetched before they are written.
+  static func exceedsCaches(byteCount: Int) -> Bool { byteCount > 6 << 20 }
+
   /// The byte that every remainder is moved by, so that it is no sign: a remainder of zero.
   public static let remainderZeroPoint: UInt8 = 128
 

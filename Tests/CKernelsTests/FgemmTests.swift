@@ -15,7 +15,9 @@ private struct FgemmProblem: CustomStringConvertible {
   var bias: [Float]
   var residual: [Float]?
   var relu: Bool
-  let outputPadding = 5, residualPadding = 3
+  var streams = false
+  var outputPadding = 5
+  let residualPadding = 3
 
   init(seed: UInt64, rows: Int, taps: Int, tapElements: Int, channels: Int, usesOffsets: Bool) {
     var random = Random(seed: seed)
@@ -135,6 +137,7 @@ private struct FgemmProblem: CustomStringConvertible {
       arguments.relu = relu ? 1 : 0
       arguments.output = output.pointer
       arguments.output_stride = stride
+      arguments.stream = streams ? 1 : 0
       kernel.run(&arguments)
     }
     return output.values
@@ -183,6 +186,18 @@ private struct FgemmProblem: CustomStringConvertible {
     for rows in 1...26 {
       let seed = UInt64(channels * 100 + rows)
       check(FgemmProblem(seed: seed, rows: rows, taps: 2, tapElements: 5, channels: channels, usesOffsets: true))
+    }
+  }
+
+  /// Outputs that may be written past the caches, where they begin with lines of those and where not.
+  @Test(arguments: [64, 65, 80, 128, 192], [0, 5, 16])
+  func streamedOutputs(channels: Int, padding: Int) {
+    for rows in 1...14 {
+      let seed = UInt64(channels * 100 + rows)
+      var problem = FgemmProblem(
+        seed: seed, rows: rows, taps: 1, tapElements: 70, channels: channels, usesOffsets: rows % 2 == 0)
+      (problem.streams, problem.outputPadding) = (true, padding)
+      check(problem)
     }
   }
 

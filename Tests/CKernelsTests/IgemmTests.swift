@@ -37,6 +37,32 @@ import Testing
     }
   }
 
+  /// Pointwise products of whole panels, which some tiers finish among the products of what comes next.
+  @Test(arguments: [64, 66, 100, 127, 128, 190, 512, 515], [64, 128, 192])
+  func pointwise(tapBytes: Int, channels: Int) {
+    for seed in 0..<24 {
+      var random = Random(seed: UInt64(seed * 1000 + tapBytes + channels))
+      var problem = IgemmProblem(
+        seed: UInt64(seed), rows: Int.random(in: 1...14, using: &random), taps: 1, tapBytes: tapBytes,
+        channels: channels, usesOffsets: seed % 2 == 0)
+      problem.storesFloat = false
+      if problem.residual == .uint8 || problem.residual == .float32 { problem.residual = .uint8WithRemainder }
+      problem.wantsRemainders = seed % 3 != 0
+      if seed % 5 != 0 {
+        problem.range.zeroPoint = min(max(problem.range.zeroPoint, problem.range.minimum), problem.range.maximum)
+      }
+      // Sums within the output's range and beyond it; halves, which go to the even neighbour; and a NaN.
+      let scale = Float(tapBytes).squareRoot() * 10_000
+      problem.multiplier = problem.multiplier.map { _ in
+        seed % 4 == 0 ? 0.5 : Float.random(in: 0...(seed % 4 == 1 ? 5 : 1) * 100 / scale, using: &random)
+      }
+      if seed % 4 == 0 { problem.bias = problem.bias.map { $0 % 100 } }
+      if seed % 8 == 0 { problem.weights = problem.weights.map { $0 / 120 } }
+      if seed % 8 == 3 { problem.multiplier[Int.random(in: 0..<channels, using: &random)] = .nan }
+      check(problem)
+    }
+  }
+
   /// More rows than one pass over the weights takes.
   @Test func manyRowsOfLongTaps() {
     check(IgemmProblem(seed: 1, rows: 131, taps: 1, tapBytes: 8192, channels: 17, usesOffsets: false))

@@ -14,41 +14,6 @@ import Testing
   }
 
   @Test(arguments: channelCounts)
-  func depthwiseFloat(channels: Int) {
-    var random = Random(seed: UInt64(channels))
-    for taps in [1, 4, 9, 25, 49] {
-      let (rows, stride) = (5, channels + 3)
-      let input = random.floats(channels + 60, in: -2...2)
-      let offsets = Self.offsets(rows * taps, limit: 60, negatives: [-1], using: &random)
-      let weights = random.floats(taps * channels, in: -1...1)
-      let bias = random.floats(channels, in: -1...1)
-      for relu in [false, true] {
-        var expected = [Float](repeating: -12345, count: rows * stride)
-        for row in 0..<rows {
-          for c in 0..<channels {
-            var sum = bias[c]
-            for t in 0..<taps where offsets[row * taps + t] >= 0 {
-              sum.addProduct(input[Int(offsets[row * taps + t]) + c], weights[t * channels + c])
-            }
-            expected[row * stride + c] = relu ? (sum > 0 ? sum : 0) : sum
-          }
-        }
-        for (name, kernel) in depthwiseFloatTiers {
-          let (x, o, w) = (GuardedBuffer(input), GuardedBuffer(offsets), GuardedBuffer(weights))
-          let (b, y) = (GuardedBuffer(bias), GuardedBuffer([Float](repeating: -12345, count: rows * stride)))
-          var arguments = quern_depthwise_f32_args()
-          (arguments.input, arguments.offsets) = (UnsafePointer(x.pointer), UnsafePointer(o.pointer))
-          (arguments.rows, arguments.taps, arguments.channels) = (rows, taps, channels)
-          (arguments.weights, arguments.bias) = (UnsafePointer(w.pointer), UnsafePointer(b.pointer))
-          (arguments.relu, arguments.output, arguments.output_stride) = (relu ? 1 : 0, y.pointer, stride)
-          withExtendedLifetime((x, o, w, b)) { kernel.run(&arguments) }
-          #expect(firstDifference(y.values, expected) == nil, "\(name), \(channels) channels, \(taps) taps")
-        }
-      }
-    }
-  }
-
-  @Test(arguments: channelCounts)
   func averages(channels: Int) {
     var random = Random(seed: UInt64(channels))
     let (rows, taps, stride) = (7, 9, channels + 2)

@@ -8,8 +8,8 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
 
-// A tile is R rows x B blocks of 16 channels whose sums are held in R * B registers; totals wait in memory. For each element of a tap, one broadcast a row and
-// one load a block feed R * B multiply-adds.
+// A tile is R rows x B blocks of 16 channels whose sums are held in R * B registers; totals wait in memory. For each element
+// of a tap, one broadcast a row and one load a block feed R * B multiply-adds.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -29,7 +29,8 @@ INLINE __mmask16 channel_mask(size_t count, int b) {
 }
 
 // The epilogue for one row of a tile: its totals are of `count` channels from `channel` on.
-INLINE void finish_row(const quern_fgemm_args *a, const __m512 *total, size_t row, size_t channel, size_t count, int B) {
+INLINE void finish_row(const quern_fgemm_args *a, const __m512 *total, size_t row, size_t channel, size_t count, int B,
+                       int stream) {
   const float *residual = a->residual ? a->residual + row * a->residual_stride + channel : 0;
   float *y = a->output + row * a->output_stride + channel;
   UNROLL for (int b = 0; b < B; ++b) {
@@ -37,7 +38,11 @@ INLINE void finish_row(const quern_fgemm_args *a, const __m512 *total, size_t ro
     __m512 y_b = total[b];
     if (residual) y_b = _mm512_add_ps(y_b, _mm512_maskz_loadu_ps(mask, residual + b * 16));
     if (a->relu) y_b = _mm512_max_ps(y_b, _mm512_setzero_ps());
-    _mm512_mask_storeu_ps(y + b * 16, mask, y_b);
+    if (stream) {
+      _mm512_stream_ps(y + b * 16, y_b);
+    } else {
+      _mm512_mask_storeu_ps(y + b * 16, mask, y_b);
+    }
   }
 }
 
@@ -52,14 +57,26 @@ INLINE void end_block(__m512 total[max_rows][max_blocks], __m512 sum[max_rows][m
   }
 }
 
+// Fetches what the epilogue of a row will read and write: with a residual that is much beside the products.
+INLINE void prefetch_row(const quern_fgemm_args *a, size_t row, size_t channel, int B, int stream) {
+  const float *residual = a->residual + row * a->residual_stride + channel, *y = a->output + row * a->output_stride + channel;
+  UNROLL for (int b = 0; b < B; ++b) {
+    _mm_prefetch((const char *)(residual + b * 16), _MM_HINT_T0);
+    if (!stream) __builtin_prefetch(y + b * 16, 1);
+  }
+}
+
 // `ahead` is what will be read next, if not null, as many floats as a block has.
 INLINE void run_tile(const quern_fgemm_args *a, size_t row, size_t channel, size_t count, const float *ahead, int R,
-                     int B) {
+                     int B, int stream) {
   const size_t taps = a->taps, elements = a->tap_elements, block_size = taps * elements * 16;
   const float *w = a->weights + channel / 16 * block_size, *bias = a->bias + channel;
   __m512 total[max_rows][max_blocks], sum[max_rows][max_blocks];
   UNROLL for (int r = 0; r < R; ++r) {
     UNROLL for (int b = 0; b < B; ++b) sum[r][b] = _mm512_setzero_ps();
+  }
+  if (a->residual) {
+    UNROLL for (int r = 0; r < R; ++r) prefetch_row(a, row + (size_t)r, channel, B, stream);
   }
   const ptrdiff_t distance = ahead ? ahead - w : 0;
   size_t left = QUERN_FGEMM_BLOCK; // products that the block still takes
@@ -86,15 +103,18 @@ INLINE void run_tile(const quern_fgemm_args *a, size_t row, size_t channel, size
     }
   }
   if (left != QUERN_FGEMM_BLOCK) end_block(total, sum, bias, R, B);
-  UNROLL for (int r = 0; r < R; ++r) finish_row(a, total[r], row + (size_t)r, channel, count, B);
+  UNROLL for (int r = 0; r < R; ++r) finish_row(a, total[r], row + (size_t)r, channel, count, B, stream);
 }
 
 typedef void (*tile_function)(const quern_fgemm_args *, size_t row, size_t channel, size_t count,
                               const float *ahead);
 
+// Or else the speed of the loops depends on what code there happens to be before them.
+#define ALIGNED __attribute__((aligned(64)))
+
 #define TILE(R, B) \
-  static void tile_##R##x##B(const quern_fgemm_args *a, size_t row, size_t channel, size_t count, const float *ahead) { \
-    run_tile(a, row, channel, count, ahead, R, B); \
+  ALIGNED static void tile_##R##x##B(const quern_fgemm_args *a, size_t row, size_t channel, size_t count, const float *ahead) { \
+    run_tile(a, row, channel, count, ahead, R, B, 0); \
   }
 #define TILES_TO_6(B) TILE(1, B) TILE(2, B) TILE(3, B) TILE(4, B) TILE(5, B) TILE(6, B)
 #define TILES_TO_8(B) TILES_TO_6(B) TILE(7, B) TILE(8, B)
@@ -104,14 +124,22 @@ TILES_TO_12(2)
 TILES_TO_8(3)
 TILES_TO_6(4)
 
+#define STREAM(R) \
+  ALIGNED static void stream_##R(const quern_fgemm_args *a, size_t row, size_t channel, size_t count, const float *ahead) { \
+    run_tile(a, row, channel, count, ahead, R, max_blocks, 1); \
+  }
+STREAM(1) STREAM(2) STREAM(3) STREAM(4) STREAM(5) STREAM(6)
+
 #define TO_6(B) tile_1x##B, tile_2x##B, tile_3x##B, tile_4x##B, tile_5x##B, tile_6x##B
 #define TO_8(B) TO_6(B), tile_7x##B, tile_8x##B
 #define TO_12(B) TO_8(B), tile_9x##B, tile_10x##B, tile_11x##B, tile_12x##B
 static const tile_function tiles[max_blocks][max_rows] = {{TO_12(1)}, {TO_12(2)}, {TO_8(3)}, {TO_6(4)}};
+// Of whole lines of the cache, written past it.
+static const tile_function streaming[] = {stream_1, stream_2, stream_3, stream_4, stream_5, stream_6};
 static const size_t tile_rows[max_blocks] = {12, 12, 8, 6};
 
 // Rows are cut, evenly, into passes whose input (a tap each, since neighbouring rows share the rest) stays in the
-// second-level cache while the panels of weights pass over it.
+// second-level cache while the panels of weights pass over them.
 static size_t count_of_passes(const quern_fgemm_args *a) {
   enum { floats = 64 * 1024, least = 48 };
   const size_t fitting = a->tap_elements ? floats / a->tap_elements : a->rows;
@@ -133,6 +161,8 @@ void quern_fgemm_avx512(const quern_fgemm_args *a) {
   const size_t widest = depth > deepest ? 2 : 4;
   const size_t blocks = (a->output_channels + 15) / 16, panels = (blocks + widest - 1) / widest;
   const size_t passes = count_of_passes(a);
+  const int streams =
+      a->stream && (uintptr_t)a->output % 64 == 0 && a->output_stride % 16 == 0 && a->output_channels % 64 == 0 && widest == 4;
   for (size_t pass = 0; pass < passes; ++pass) {
     const size_t first = a->rows * pass / passes, rows = a->rows * (pass + 1) / passes - first;
     // Blocks are spread evenly over panels and rows over tiles, so that no remainder gets a tile too small to be fast.
@@ -144,10 +174,11 @@ void quern_fgemm_avx512(const quern_fgemm_args *a) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;
         // Each of the first tiles of a panel fetches a block of the next panel.
         const float *ahead = i < widest ? block_ahead(a, next + i, blocks, pass + 1 == passes) : 0;
-        tiles[width - 1][end - row - 1](a, first + row, channel, count, ahead);
+        (streams ? streaming : tiles[width - 1])[end - row - 1](a, first + row, channel, count, ahead);
       }
     }
   }
+  if (streams) _mm_sfence(); // What another thread reads next has to be there.
 }
 
 #pragma clang attribute pop

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../requantise/x86_avx512.h"
+#include "x86_avx512vnni_late.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
@@ -150,12 +151,12 @@ INLINE void prefetch_row(const quern_igemm_args *a, size_t row, size_t channel) 
   if (a->output_remainder) __builtin_prefetch(a->output_remainder + output, 1);
 }
 
-// `ahead` is what will be read next, if not null, as many bytes as a block has.
-INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count, const int8_t *ahead, int R, int B) {
+// `ahead` is what will be read next, `pace` bytes of it in each step.
+INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count, const int8_t *ahead, size_t pace, int R,
+                     int B) {
   const quern_igemm_args *a = c->args;
   const size_t block_bytes = c->block_bytes, taps = a->taps, steps = (a->tap_bytes + 3) / 4 * 4;
   const int8_t *w = a->weights + channel / 16 * block_bytes;
-  const ptrdiff_t distance = ahead ? ahead - w : 0;
   __m512i acc[max_rows][max_blocks];
   UNROLL for (int b = 0; b < B; ++b) {
     const __m512i bias = _mm512_loadu_si512(a->bias + channel + b * 16);
@@ -169,10 +170,10 @@ INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count,
     UNROLL for (int r = 0; r < R; ++r) {
       x[r] = a->offsets ? a->input + a->offsets[(row + r) * taps + t] : a->input + (row + r) * a->input_stride;
     }
-    for (size_t k = 0; k < steps; k += 4, w += 64) {
+    for (size_t k = 0; k < steps; k += 4, w += 64, ahead += pace) {
       __m512i weights[max_blocks];
       UNROLL for (int b = 0; b < B; ++b) weights[b] = _mm512_loadu_si512(w + b * block_bytes);
-      if (ahead) _mm_prefetch((const char *)(w + distance), _MM_HINT_T0);
+      _mm_prefetch((const char *)ahead, _MM_HINT_T0);
       UNROLL for (int r = 0; r < R; ++r) {
         int32_t bytes;
         memcpy(&bytes, x[r] + k, 4);
@@ -185,11 +186,12 @@ INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count,
   UNROLL for (int r = 0; r < R; ++r) finish_row(c, &k, acc[r], row + r, channel, count, B);
 }
 
-typedef void (*tile_function)(const context *, size_t row, size_t channel, size_t count, const int8_t *ahead);
+typedef void (*tile_function)(const context *, size_t row, size_t channel, size_t count, const int8_t *ahead, size_t pace);
 
 #define TILE(R, B) \
-  static void tile_##R##x##B(const context *c, size_t row, size_t channel, size_t count, const int8_t *ahead) { \
-    run_tile(c, row, channel, count, ahead, R, B); \
+  static void tile_##R##x##B(const context *c, size_t row, size_t channel, size_t count, const int8_t *ahead, \
+                             size_t pace) { \
+    run_tile(c, row, channel, count, ahead, pace, R, B); \
   }
 #define TILES_TO_6(B) TILE(1, B) TILE(2, B) TILE(3, B) TILE(4, B) TILE(5, B) TILE(6, B)
 #define TILES_TO_8(B) TILES_TO_6(B) TILE(7, B) TILE(8, B)
@@ -220,6 +222,7 @@ void quern_igemm_avx512vnni(const quern_igemm_args *a) {
                      a->taps * ((a->tap_bytes + 3) / 4) * 64};
   const size_t blocks = (a->output_channels + 15) / 16, panels = (blocks + max_blocks - 1) / max_blocks;
   const size_t pass = rows_per_pass(a);
+  if (quern_igemm_is_late(a)) return quern_igemm_avx512vnni_late(a, pass);
   for (size_t first = 0; first < a->rows; first += pass) {
     const size_t rows = a->rows - first < pass ? a->rows - first : pass;
     // Blocks are spread evenly over panels and rows over tiles, so that no remainder gets a tile too small to be fast.
@@ -227,11 +230,12 @@ void quern_igemm_avx512vnni(const quern_igemm_args *a) {
       const size_t block = blocks * p / panels, next = blocks * (p + 1) / panels, width = next - block, channel = block * 16;
       const size_t left = a->output_channels - channel, count = left < width * 16 ? left : width * 16;
       const size_t count_of_tiles = (rows + tile_rows[width - 1] - 1) / tile_rows[width - 1];
-      for (size_t i = 0; i < count_of_tiles; ++i) {
+      // Each tile fetches its part of the next panel.
+      const size_t pace = next < blocks ? (64 * width + count_of_tiles - 1) / count_of_tiles : 0;
+      const int8_t *ahead = a->weights + (next < blocks ? next * c.block_bytes : 0);
+      for (size_t i = 0; i < count_of_tiles; ++i, ahead += pace * (c.block_bytes / 64)) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;
-        // Each of the first tiles of a panel fetches a block of the next panel.
-        const int8_t *ahead = i < max_blocks && next + i < blocks ? a->weights + (next + i) * c.block_bytes : 0;
-        tiles[width - 1][end - row - 1](&c, first + row, channel, count, ahead);
+        tiles[width - 1][end - row - 1](&c, first + row, channel, count, ahead, pace);
       }
     }
   }

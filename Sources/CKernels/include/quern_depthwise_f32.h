@@ -16,6 +16,10 @@ typedef struct {
   const float *input;
   const int32_t *offsets; // [rows][taps], in elements
   size_t rows, taps, channels;
+  // Where neighbouring outputs read the same columns: rows are whole lines of `line` outputs, taps whole lines of
+  // `kernel_width`, and a tap of an output is the tap `step` further right, if that is in the same line of the kernel, of
+  // the output before. A line of 0: not known.
+  size_t line, kernel_width, step;
   const float *weights;   // [taps][channels]
   const float *bias;      // [channels]
   int relu;

@@ -47,6 +47,7 @@ typedef struct {
   int relu;
   float *output;          // [rows] of output_channels; apart from input and residual
   size_t output_stride;   // in elements
+  int stream;             // the output is too large to stay in the caches: it may be written past them
 } quern_fgemm_args;
 
 typedef void (*quern_fgemm_function)(const quern_fgemm_args *);
