@@ -22,7 +22,6 @@ struct WinogradConvolution: PreparedOperator {
   let zeros: [Float]
 
   init(_ op: Convolution, _ context: PreparationContext) throws(GraphError) {
-    try context.requireFloat(Convolution.wireName)
     self.op = op
     kernels = context.kernels
     let weight = try context.floatWeight(rank: 4)

@@ -14,9 +14,6 @@ struct CalibrationPasses {
     (self.options, self.parts, self.progress) = (options, parts, progress)
   }
 
-  /// Copies of each image and size. Without random choices all would be the same.
-  private var repetitions: Int { options.recipe == .none ? 1 : options.repetitions }
-
   /// What was counted, by parts, and the images that were left out.
   ///
   /// - Parameters:
@@ -26,8 +23,9 @@ struct CalibrationPasses {
   func run(
     _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize], _ equalization: Equalization?
   ) throws -> ([ActivationStatistics], BrokenImages) {
+    let passes = files.count * options.distinctCopies(sizes: sizes.count)
     // Of several sizes each image has been run at one.
-    let spared = sizes.count == 1 ? equalization?.spared(ofPasses: files.count * repetitions) ?? [] : []
+    let spared = sizes.count == 1 ? equalization?.spared(ofPasses: passes) ?? [] : []
     var (statistics, skipped) = try count(float, files, sizes, sparing: spared)
     if !spared.isEmpty {
       if statistics.contains(where: { $0.passes > 0 }) {
@@ -52,6 +50,7 @@ struct CalibrationPasses {
     let calibrator = Calibrator(
       float, observing: QuantizationPlanner.observedValues(in: float.graph), parts: parts)
     let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
+    let repetitions = options.distinctCopies(sizes: sizes.count)
     let skipped = try job.run(files, progress: progress) { index, file, worker in
       let first = spared.contains(file.path) ? 1 : 0
       guard first < repetitions else { return }

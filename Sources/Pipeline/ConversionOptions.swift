@@ -77,6 +77,9 @@ extension ConversionOptions {
   /// Whether activations are rounded so much more coarsely than weights that these need not be finer than embeddings notice.
   var hidesWeightNoise: Bool { effort == .balanced && rounding == .errorFeedback }
 
+  /// Copies of each image that differ, where they take turns in some sizes: without random choices one of each size.
+  func distinctCopies(sizes: Int) -> Int { recipe == .none ? sizes : repetitions }
+
   func augmentation(_ resolution: Resolution) -> Augmentation {
     Augmentation(recipe: recipe, evaluation: resolution.evaluation, seed: seed)
   }

@@ -2,9 +2,9 @@ import Calibration
 import Images
 
 extension ImageJob {
-  /// Calls `body(pass, file, image, worker)` with augmented copies of files, one a thread at a time. Copies take turns in the sizes of
-  /// the augmentations, and are numbered through in the order of the files. Broken images are left out without a word:
-  /// calibration names them.
+  /// Calls `body(pass, file, image, worker)` with augmented copies of files, one a thread at a time. Copies take turns in
+  /// the sizes of the augmentations, and are numbered through in the order of the files. Broken images are left out without a
+  /// word: calibration names them.
   ///
   /// - Parameter repetitions: copies of each file.
   /// - Throws: what `body` threw, but for an image's or its size's unfitness, which makes it a broken one.

@@ -95,7 +95,7 @@ public struct ImportedCheckpoint: Sendable {
   /// - Throws: `CheckpointError`, `ImportError`, or `PipelineError.notFinite` naming the first weight that is no number.
   public init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
     checkpoint = try Checkpoint.read(path: path)
-    let state = StateDictionary(checkpoint.tensors.map { ($0.name, $0.tensor) })
+    let state = checkpoint.stateDictionary
     if let network = checkpoint.network {
       graph = try options.importGraph(network)
     } else {
@@ -107,8 +107,7 @@ public struct ImportedCheckpoint: Sendable {
 
   /// - Throws: `PipelineError.notFinite` naming the first weight that is no number.
   private func checkValues() throws(PipelineError) {
-    let state = StateDictionary(checkpoint.tensors.map { ($0.name, $0.tensor) })
-    guard let (name, index) = state.firstNonFinite() else { return }
+    guard let (name, index) = checkpoint.stateDictionary.firstNonFinite() else { return }
     throw .notFinite(
       "\(checkpoint.path): tensor '\(name)' holds a value that is not finite, at element \(index); "
         + "training diverged or the file is damaged")
@@ -128,6 +127,10 @@ public struct ImportedCheckpoint: Sendable {
     _ = try results[1].get()
     return try results[0].get() ?? checkpoint.sha256()
   }
+}
+
+extension Checkpoint {
+  fileprivate var stateDictionary: StateDictionary { StateDictionary(tensors.map { ($0.name, $0.tensor) }) }
 }
 
 extension ModelFile {

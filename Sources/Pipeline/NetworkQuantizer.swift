@@ -238,8 +238,7 @@ struct NetworkQuantizer {
     let (least, side) = (sides.min() ?? options.evaluation.size, sides.max() ?? options.evaluation.size)
     let wanted = try LayerInputs.imageCount(for: nearest, imageSize: least)
     let sample = files.spread(wanted)
-    // Without random choices all repetitions would be the same image.
-    let most = options.recipe == .none ? augmentations.count : options.repetitions
+    let most = options.distinctCopies(sizes: augmentations.count)
     let repetitions = min(most, (wanted + sample.count - 1) / max(sample.count, 1))
     let imageCount = sample.count * repetitions
     let sampler = try clock.stage("sample") {

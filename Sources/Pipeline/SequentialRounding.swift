@@ -38,8 +38,7 @@ struct SequentialRounding {
     _ files: [ImageFolder.File], _ count: Int, _ augmentations: [Augmentation]
   ) throws -> [(shape: Shape, pixels: [UInt8])] {
     let sample = files.spread(count)
-    // Without random choices all repetitions would be the same image.
-    let most = options.recipe == .none ? augmentations.count : options.repetitions
+    let most = options.distinctCopies(sizes: augmentations.count)
     let repetitions = min(most, count / max(sample.count, 1))
     let images = SlotStore<RGBImage>()
     try ImageJob.augmenting(sample, repetitions: repetitions, augmentations, threads: options.threads) {

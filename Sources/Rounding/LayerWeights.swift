@@ -13,7 +13,7 @@ struct LayerWeights {
   /// What windows read beyond the map, for each input channel.
   let outside: [UInt8]
   /// The same in steps from the zero point.
-  var outsideSteps: [Float] { outside.map { Float($0) - Float(input.zeroPoint) } }
+  let outsideSteps: [Float]
   private let input: QuantizationParameters
 
   /// - Parameters:
@@ -33,6 +33,7 @@ struct LayerWeights {
     else { throw .constant(role: "weight", problem: "is not that of the float graph") }
     outside =
       original.paddingValue ?? [UInt8](repeating: input.zeroPoint, count: geometry.depth * geometry.groups)
+    outsideSteps = outside.map { Float($0) - Float(input.zeroPoint) }
     (self.scales, self.levels, self.input) = (scales, levels, input)
   }
 

@@ -82,9 +82,7 @@ import Testing
   /// Where only those can be read that channels were measured on, they are run again.
   @Test func fewReadableImagesAreAllRun() throws {
     let scratch = try Scratch()
-    let folder = scratch.url("pictures")
-    try FileManager.default.copyItem(atPath: Tool.photographs, toPath: folder.path)
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".jpg") }
+    let names = try FileManager.default.contentsOfDirectory(atPath: Tool.photographs).filter { $0.hasSuffix(".jpg") }
       .sorted().prefix(32)
     let measured = Set((0..<12).map { $0 * 32 / 12 })
     let readable = scratch.url("readable")
@@ -92,7 +90,7 @@ import Testing
     for (index, name) in names.enumerated() {
       let target = readable.appendingPathComponent(name)
       if measured.contains(index) {
-        try FileManager.default.copyItem(at: folder.appendingPathComponent(name), to: target)
+        try FileManager.default.copyItem(atPath: "\(Tool.photographs)/\(name)", toPath: target.path)
       } else {
         try Data("no picture".utf8).write(to: target)
       }

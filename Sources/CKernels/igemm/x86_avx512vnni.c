@@ -16,6 +16,8 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
+#include "x86_avx512vnni_planes.h"
+
 enum { max_rows = 12, max_blocks = 4 };
 
 typedef struct {
@@ -23,11 +25,6 @@ typedef struct {
   quern_bounds_512 bounds;
   size_t block_bytes;
 } context;
-
-// What the epilogue needs in registers, the same for all tiles of a call.
-typedef struct {
-  __m512 residual_zero, residual_multiplier;
-} residual_constants;
 
 // The lowest `count` lanes of 16, from block `b` of a tile with `count` channels.
 INLINE __mmask16 channel_mask(size_t count, int b) {
@@ -48,32 +45,14 @@ INLINE void store_bytes(void *to, __m512i bytes, size_t count) {
   }
 }
 
-// 64 bytes, whose 16 dwords are a 4 x 4 matrix, transposed: what packing four vectors leaves in lanes, and the other way
-// round.
-INLINE __m512i transpose_dwords(__m512i bytes) {
-  return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
-}
-
 INLINE __m512i load_transposed(const void *from, size_t count) {
   return transpose_dwords(count == 64 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi8(byte_mask(count), from));
-}
-
-// A residual is taken as floats without conversions: unsigned 16-bit numbers are put into the mantissa of 2^23, and 2^23,
-// the zero point and an offset are subtracted, which is exact. With remainders, held plus 128, the number is 256 level +
-// remainder + 128.
-INLINE residual_constants residual_constants_make(const quern_igemm_args *a) {
-  if (!a->residual_remainder) {
-    return (residual_constants){_mm512_set1_ps(8388608.0f + (float)a->residual_zero_point),
-                                _mm512_set1_ps(a->residual_multiplier)};
-  }
-  return (residual_constants){_mm512_set1_ps(8388608.0f + (float)(256 * a->residual_zero_point + 128)),
-                              _mm512_set1_ps(a->residual_multiplier / 256.0f)};
 }
 
 // real + the uint8 residual of one row, from element `at` on.
 INLINE void add_levels(const context *c, const residual_constants *k, size_t at, size_t count, __m512 *real, int B) {
   const quern_igemm_args *a = c->args;
-  const __m512i exponent = _mm512_set1_epi16(0x4B00), levels = load_transposed(a->residual + at, count);
+  const __m512i levels = load_transposed(a->residual + at, count);
   __m512i low, high;
   if (a->residual_remainder) {
     const __m512i rest = load_transposed(a->residual_remainder + at, count);
@@ -83,12 +62,7 @@ INLINE void add_levels(const context *c, const residual_constants *k, size_t at,
     low = _mm512_unpacklo_epi8(levels, _mm512_setzero_si512());
     high = _mm512_unpackhi_epi8(levels, _mm512_setzero_si512());
   }
-  const __m512i numbers[max_blocks] = {_mm512_unpacklo_epi16(low, exponent), _mm512_unpackhi_epi16(low, exponent),
-                                       _mm512_unpacklo_epi16(high, exponent), _mm512_unpackhi_epi16(high, exponent)};
-  UNROLL for (int b = 0; b < B; ++b) {
-    const __m512 level = _mm512_sub_ps(_mm512_castsi512_ps(numbers[b]), k->residual_zero);
-    real[b] = _mm512_add_ps(real[b], _mm512_mul_ps(level, k->residual_multiplier));
-  }
+  add_numbers(k, low, high, real, B);
 }
 
 // Rounds `real`, which is within the output's bounds, to levels and what the rounding leaves over.
@@ -101,14 +75,12 @@ INLINE void store_levels(const context *c, const __m512 *real, size_t at, size_t
   // Adding 1.5 x 2^15 rounds to a multiple of 1/256, whose numerator then is in the low bits of the mantissa. Packing
   // saturates 128 to 127.
   const __m512 offset = _mm512_set1_ps(49152.0f);
-  const __m512i low_words = _mm512_set_epi16(62, 60, 58, 56, 30, 28, 26, 24, 54, 52, 50, 48, 22, 20, 18, 16, 46, 44, 42, 40,
-                                             14, 12, 10, 8, 38, 36, 34, 32, 6, 4, 2, 0);
   UNROLL for (int b = 0; b < B; ++b) {
     const __m512 rest = _mm512_sub_ps(real[b], _mm512_cvtepi32_ps(q[b])); // vreduceps is slow on Zen 5
     q[b] = _mm512_castps_si512(_mm512_add_ps(rest, offset));
   }
-  const __m512i ab = _mm512_permutex2var_epi16(q[0], low_words, q[1]);
-  const __m512i cd = _mm512_permutex2var_epi16(q[2], low_words, q[3]);
+  const __m512i ab = _mm512_permutex2var_epi16(q[0], low_words(), q[1]);
+  const __m512i cd = _mm512_permutex2var_epi16(q[2], low_words(), q[3]);
   const __m512i signed_rest = transpose_dwords(_mm512_packs_epi16(ab, cd));
   store_bytes(a->output_remainder + at, _mm512_xor_si512(signed_rest, _mm512_set1_epi8(-128)), count);
 }
@@ -182,7 +154,8 @@ INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count,
       }
     }
   }
-  const residual_constants k = residual_constants_make(a);
+  const residual_constants k =
+      a->residual_remainder ? residual_constants_with_remainders(a) : residual_constants_of_levels(a);
   UNROLL for (int r = 0; r < R; ++r) finish_row(c, &k, acc[r], row + r, channel, count, B);
 }
 

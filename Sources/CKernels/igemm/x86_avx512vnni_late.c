@@ -13,15 +13,17 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
+#include "x86_avx512vnni_planes.h"
+
 enum { max_rows = 4, blocks = 4, channels_of_tile = 64 };
 
 // What finishing needs, the same for all tiles of a call.
 typedef struct {
-  __m512 residual_zero, residual_multiplier; // see residual_constants_make in x86_avx512vnni.c
-  __m512 low, high;                          // bounds of the real value
-  __m512i zero_point;                        // int16
-  __m512i transposed;                        // the order of 16 dwords that are a 4 x 4 matrix, transposed
-  __m512i low_words;                         // the lower words of the dwords of two vectors, each lane's side by side
+  residual_constants residual;
+  __m512 low, high;   // bounds of the real value
+  __m512i zero_point; // int16
+  __m512i transposed; // transposed_order
+  __m512i low_words;
 } constants;
 
 // Accumulators still to be finished.
@@ -40,15 +42,12 @@ int quern_igemm_is_late(const quern_igemm_args *a) {
 }
 
 INLINE constants constants_make(const quern_igemm_args *a) {
-  return (constants){
-      _mm512_set1_ps(8388608.0f + (float)(256 * a->residual_zero_point + 128)),
-      _mm512_set1_ps(a->residual_multiplier / 256.0f),
-      _mm512_set1_ps((float)(a->output_min - a->output_zero_point)),
-      _mm512_set1_ps((float)(a->output_max - a->output_zero_point)),
-      _mm512_set1_epi16((int16_t)a->output_zero_point),
-      _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
-      _mm512_set_epi16(62, 60, 58, 56, 30, 28, 26, 24, 54, 52, 50, 48, 22, 20, 18, 16, 46, 44, 42, 40, 14, 12, 10, 8, 38, 36,
-                       34, 32, 6, 4, 2, 0)};
+  return (constants){residual_constants_with_remainders(a),
+                     _mm512_set1_ps((float)(a->output_min - a->output_zero_point)),
+                     _mm512_set1_ps((float)(a->output_max - a->output_zero_point)),
+                     _mm512_set1_epi16((int16_t)a->output_zero_point),
+                     transposed_order(),
+                     low_words()};
 }
 
 INLINE void scale(const quern_igemm_args *a, const __m512i *acc, size_t channel, __m512 *real) {
@@ -57,18 +56,11 @@ INLINE void scale(const quern_igemm_args *a, const __m512i *acc, size_t channel,
   }
 }
 
-// real + the residual from element `at` on, as in x86_avx512vnni.c.
+// real + the residual from element `at` on.
 INLINE void add_residual(const quern_igemm_args *a, const constants *c, size_t at, __m512 *real) {
-  const __m512i exponent = _mm512_set1_epi16(0x4B00);
   const __m512i levels = _mm512_permutexvar_epi32(c->transposed, _mm512_loadu_si512(a->residual + at));
   const __m512i rest = _mm512_permutexvar_epi32(c->transposed, _mm512_loadu_si512(a->residual_remainder + at));
-  const __m512i low = _mm512_unpacklo_epi8(rest, levels), high = _mm512_unpackhi_epi8(rest, levels);
-  const __m512i numbers[blocks] = {_mm512_unpacklo_epi16(low, exponent), _mm512_unpackhi_epi16(low, exponent),
-                                   _mm512_unpacklo_epi16(high, exponent), _mm512_unpackhi_epi16(high, exponent)};
-  UNROLL for (int b = 0; b < blocks; ++b) {
-    const __m512 level = _mm512_sub_ps(_mm512_castsi512_ps(numbers[b]), c->residual_zero);
-    real[b] = _mm512_add_ps(real[b], _mm512_mul_ps(level, c->residual_multiplier));
-  }
+  add_numbers(&c->residual, _mm512_unpacklo_epi8(rest, levels), _mm512_unpackhi_epi8(rest, levels), real, blocks);
 }
 
 // The lower words of four vectors of dwords, for packing to bytes.
@@ -118,7 +110,7 @@ INLINE void store_levels(const quern_igemm_args *a, const constants *c, size_t a
   }
 
 // Multiplies a tile and finishes the pending one meanwhile, a row in each quarter of the products. `ahead` is what will be
-// read next, if not null, as many bytes as a block has.
+// read next, `pace` bytes of it in each step.
 INLINE void run_tile(const quern_igemm_args *a, const constants *c, size_t row, size_t channel, const int8_t *ahead,
                      size_t pace, pending_tile *pending, int R, int has_residual, int with_remainder) {
   const size_t steps = (a->tap_bytes + 3) / 4 * 4, block_bytes = steps * 16, share = steps / 64 * 4;

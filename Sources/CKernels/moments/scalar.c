@@ -1,13 +1,9 @@
-#include "quern_moments.h"
+#include "functions.h"
 
 void quern_moments_scalar(const quern_moments_args *args) {
   for (size_t i = 0; i < args->columns; i++) {
     const uint8_t *x = args->packed + i / 16 * args->quads * 64 + i % 16 * 4;
-    int32_t sum = 0;
-    for (size_t quad = 0; quad < args->quads; quad++) {
-      for (int sample = 0; sample < 4; sample++) sum += x[quad * 64 + sample];
-    }
-    args->sums[i] += sum;
+    args->sums[i] += quern_column_sum(args, i);
     for (size_t block = 0; block <= i / 16; block++) {
       const uint8_t *y = args->packed + block * args->quads * 64;
       int32_t products[16] = {0};

@@ -1,4 +1,4 @@
-#include "quern_moments.h"
+#include "functions.h"
 
 #if defined(__x86_64__)
 
@@ -55,15 +55,8 @@ INLINE void tile(const quern_moments_args *args, size_t first_row, size_t block)
 }
 
 void quern_moments_avx2(const quern_moments_args *args) {
+  for (size_t i = 0; i < args->columns; i++) args->sums[i] += quern_column_sum(args, i);
   for (size_t block = 0; block * 16 < args->columns; block++) {
-    const uint8_t *y = args->packed + block * args->quads * 64;
-    for (size_t lane = 0; lane < 16 && block * 16 + lane < args->columns; lane++) {
-      int32_t sum = 0;
-      for (size_t quad = 0; quad < args->quads; quad++) {
-        for (int sample = 0; sample < 4; sample++) sum += y[quad * 64 + lane * 4 + (size_t)sample];
-      }
-      args->sums[block * 16 + lane] += sum;
-    }
     for (size_t row = block * 16; row < args->columns; row += tile_rows) tile(args, row, block);
   }
 }

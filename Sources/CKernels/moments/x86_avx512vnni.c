@@ -15,6 +15,14 @@
 
 enum { tile_rows = 8, tile_blocks = 3 };
 
+// Adds to a block of 16 columns of a row, of which there may be fewer left.
+INLINE void add_block(const quern_moments_args *args, size_t block, __m512i values, int32_t *row) {
+  const size_t left = args->columns - block * 16;
+  const __mmask16 mask = left >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << left) - 1);
+  int32_t *to = row + block * 16;
+  _mm512_mask_storeu_epi32(to, mask, _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, to), values));
+}
+
 // Rows i of the moments, from one block of columns; lanes are columns j, from `blocks` blocks whose sums are `sums`.
 INLINE void tile(const quern_moments_args *args, size_t first_row, size_t first_block, int blocks, const __m512i *sums) {
   const __m512i sign = _mm512_set1_epi8((char)0x80);
@@ -39,12 +47,9 @@ INLINE void tile(const quern_moments_args *args, size_t first_row, size_t first_
   }
   UNROLL for (int row = 0; row < tile_rows; row++) {
     if (first_row + (size_t)row >= args->columns) return;
-    int32_t *to = args->moments + (first_row + (size_t)row) * args->stride + first_block * 16;
+    int32_t *to = args->moments + (first_row + (size_t)row) * args->stride;
     UNROLL for (int block = 0; block < blocks; block++) {
-      const size_t left = args->columns - (first_block + (size_t)block) * 16;
-      const __mmask16 mask = left >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << left) - 1);
-      const __m512i before = _mm512_maskz_loadu_epi32(mask, to + block * 16);
-      _mm512_mask_storeu_epi32(to + block * 16, mask, _mm512_add_epi32(before, products[row][block]));
+      add_block(args, first_block + (size_t)block, products[row][block], to);
     }
   }
 }
@@ -59,10 +64,7 @@ INLINE void panel(const quern_moments_args *args, size_t first_block, int blocks
       sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(y + quad * 64), _mm512_set1_epi8(1));
     }
     sums[block] = sum;
-    const size_t first = (first_block + (size_t)block) * 16, left = args->columns - first;
-    const __mmask16 mask = left >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << left) - 1);
-    const __m512i before = _mm512_maskz_loadu_epi32(mask, args->sums + first);
-    _mm512_mask_storeu_epi32(args->sums + first, mask, _mm512_add_epi32(before, sum));
+    add_block(args, first_block + (size_t)block, sum, args->sums);
   }
   // The panel stays in the first-level cache while the rows pass by.
   for (size_t row = first_block * 16; row < args->columns; row += tile_rows) {

@@ -20,14 +20,6 @@ INLINE vector relu(vector x) { return quern_relu_neon(x); }
 
 #include "transforms.h"
 
-void quern_winograd_input_neon(const quern_winograd_input_args *a) {
-  if (a->channels < width) return quern_winograd_input_scalar(a);
-  transform_tiles(a);
-}
-
-void quern_winograd_output_neon(const quern_winograd_output_args *a) {
-  if (a->channels < width) return quern_winograd_output_scalar(a);
-  finish_tiles(a);
-}
+QUERN_WINOGRAD_TIER(neon)
 
 #endif

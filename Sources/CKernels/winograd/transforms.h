@@ -1,5 +1,6 @@
 // The transforms of a tier, which includes this with `vector` of `width` floats, `load`, `store`, `add`, `subtract` and `relu`
-// defined. Vectors run along channels; the last one ends with the last channel, so that some channels may be computed twice.
+// defined, and then says QUERN_WINOGRAD_TIER. Vectors run along channels; the last one ends with the last channel, so that
+// some channels may be computed twice.
 
 typedef struct {
   vector at[4];
@@ -73,3 +74,12 @@ INLINE void finish_tiles(const quern_winograd_output_args *a) {
     }
   }
 }
+
+// Fewer channels than a vector has are left to the scalar tier.
+#define QUERN_WINOGRAD_TIER(tier) \
+  void quern_winograd_input_##tier(const quern_winograd_input_args *a) { \
+    a->channels < width ? quern_winograd_input_scalar(a) : transform_tiles(a); \
+  } \
+  void quern_winograd_output_##tier(const quern_winograd_output_args *a) { \
+    a->channels < width ? quern_winograd_output_scalar(a) : finish_tiles(a); \
+  }

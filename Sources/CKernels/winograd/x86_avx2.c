@@ -21,15 +21,7 @@ INLINE vector relu(vector x) { return _mm256_max_ps(x, _mm256_setzero_ps()); }
 
 #include "transforms.h"
 
-void quern_winograd_input_avx2(const quern_winograd_input_args *a) {
-  if (a->channels < width) return quern_winograd_input_scalar(a);
-  transform_tiles(a);
-}
-
-void quern_winograd_output_avx2(const quern_winograd_output_args *a) {
-  if (a->channels < width) return quern_winograd_output_scalar(a);
-  finish_tiles(a);
-}
+QUERN_WINOGRAD_TIER(avx2)
 
 #pragma clang attribute pop
 #endif

@@ -21,15 +21,7 @@ INLINE vector relu(vector x) { return _mm512_max_ps(x, _mm512_setzero_ps()); }
 
 #include "transforms.h"
 
-void quern_winograd_input_avx512(const quern_winograd_input_args *a) {
-  if (a->channels < width) return quern_winograd_input_scalar(a);
-  transform_tiles(a);
-}
-
-void quern_winograd_output_avx512(const quern_winograd_output_args *a) {
-  if (a->channels < width) return quern_winograd_output_scalar(a);
-  finish_tiles(a);
-}
+QUERN_WINOGRAD_TIER(avx512)
 
 #pragma clang attribute pop
 #endif
