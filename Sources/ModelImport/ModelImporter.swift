@@ -23,11 +23,14 @@ public struct ModelImporter: Sendable {
     self.logitsOutput = logitsOutput
   }
 
+  /// The graph alone of `importNetwork`.
+  public func importGraph(_ state: StateDictionary) throws(ImportError) -> Graph { try importNetwork(state).graph }
+
   /// Recognises the architecture by key names and takes every width, depth and class count from the shapes. No weights are
   /// copied: the graph's constants are views of the checkpoint's tensors (except half precision, which is widened).
   ///
   /// - Throws: `ImportError`: unknown names, tensors missing, unfit or left over.
-  public func importGraph(_ state: StateDictionary) throws(ImportError) -> Graph {
+  public func importNetwork(_ state: StateDictionary) throws(ImportError) -> ImportedNetwork {
     for architecture in Architectures.all {
       guard let prefix = architecture.prefix(in: state) else { continue }
       let name = architecture.name(of: state, prefix: prefix)
@@ -37,7 +40,7 @@ public struct ModelImporter: Sendable {
       try MultiGrainHead.build(on: trunk, exponent: poolingExponent, &builder)
       try builder.state.finish(architecture: name)
       try checkShapes(builder.graph)
-      return builder.graph
+      return ImportedNetwork(graph: builder.graph)
     }
     throw .unknownArchitecture(sample: Array(state.names.prefix(4)), tensors: state.names.count)
   }

@@ -21,6 +21,9 @@ public struct ModelFile: Sendable {
   public internal(set) var graph: Graph
   /// What a package was converted for; `nil` for a checkpoint.
   public let package: PackageReader?
+  /// What reading a checkpoint took for granted, and what it recognised or skipped.
+  public var assumptions: [ImportAssumption] = []
+  public var notes: [String] = []
 
   public var architecture: String { graph.architecture }
 
@@ -67,7 +70,8 @@ public struct ModelFile: Sendable {
     let (graph, _) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
     return ModelFile(
       path: path, format: imported.checkpoint.format.rawValue,
-      byteCount: imported.checkpoint.byteCount, graph: graph, package: nil)
+      byteCount: imported.checkpoint.byteCount, graph: graph, package: nil, assumptions: imported.network.assumptions,
+      notes: imported.network.notes)
   }
 
   /// Opens a package and decodes its graph.
@@ -89,18 +93,22 @@ public struct ModelFile: Sendable {
 /// A checkpoint and the graph it became, before any pass. The graph's constants are views of the file.
 public struct ImportedCheckpoint: Sendable {
   public let checkpoint: Checkpoint
-  public internal(set) var graph: Graph
+  public internal(set) var network: ImportedNetwork
+  public internal(set) var graph: Graph {
+    get { network.graph }
+    set { network.graph = newValue }
+  }
 
   /// - Parameter checksValues: read every weight and refuse those that are not numbers.
   /// - Throws: `CheckpointError`, `ImportError`, or `PipelineError.notFinite` naming the first weight that is no number.
   public init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
     checkpoint = try Checkpoint.read(path: path)
     let state = checkpoint.stateDictionary
-    if let network = checkpoint.network {
-      graph = try options.importGraph(network)
+    if let model = checkpoint.network {
+      network = try options.importNetwork(model)
     } else {
       if options.namesOutputs { throw PipelineError.option(ModelImporter.namesOutputsOfOther) }
-      graph = try options.importGraph(state)
+      network = try options.importNetwork(state)
     }
     if checksValues { try checkValues() }
   }

@@ -7,13 +7,16 @@ extension ModelImporter {
   /// The oldest operator set that is read; what came before had other rules for broadcasting.
   static let oldestOperatorSet = 7
 
+  /// The graph alone of `importNetwork`.
+  public func importGraph(_ model: ONNXModel) throws(ImportError) -> Graph { try importNetwork(model).graph }
+
   /// Turns the network of an ONNX model into a float graph: the graph that the same weights give when they are read from a
   /// state dict, but for the names of its nodes. No weights are copied but half precision, which is widened.
   ///
   /// Where height and width are left open, the model is translated for two sizes, and both must give one graph.
   ///
   /// - Throws: `ImportError`: an operator that is not supported, a network that is broken, outputs that are no embedding.
-  public func importGraph(_ model: ONNXModel) throws(ImportError) -> Graph {
+  public func importNetwork(_ model: ONNXModel) throws(ImportError) -> ImportedNetwork {
     guard model.operatorSet >= Self.oldestOperatorSet else {
       throw .badNetwork(
         "the model uses opset \(model.operatorSet); quern reads \(Self.oldestOperatorSet) and later. Convert it with "
@@ -37,7 +40,7 @@ extension ModelImporter {
       try graph.validate()
       _ = try graph.inferShapes(input: [1, probe[2], probe[3], 3])
     } catch { throw .badNetwork("\(error)") }
-    return graph
+    return ImportedNetwork(graph: graph)
   }
 
   /// The image input, and the shapes to translate for, NCHW: the model's own, or two where it leaves the size open.
