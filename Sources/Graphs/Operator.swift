@@ -37,6 +37,13 @@ public protocol Operator: Sendable {
 
   /// Multiply-accumulates for one evaluation; 0 where they do not dominate.
   func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int
+
+  /// Whether the output is a map or a row for each image.
+  static var outputLayout: OutputLayout { get }
+
+  /// A number that no element of the output is below, if none of input i is below `bounds[i]`. An operator that says nothing
+  /// promises nothing.
+  func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double
 }
 
 extension Operator {
@@ -44,12 +51,39 @@ extension Operator {
   public static var remainderRule: RemainderRule { .never }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .fixed }
   public static var weighsOutputChannels: Bool { false }
+  public static var outputLayout: OutputLayout { .sameAsInput }
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { -.infinity }
 
   public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int { 0 }
 
   /// The attributes' printed form, "stride=2,2 activation=relu".
   public var attributeSummary: String {
     attributes.sorted.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
+  }
+}
+
+/// How the elements of an operator's output are arranged.
+public enum OutputLayout: Hashable, Sendable {
+  /// Maps of maps, rows of rows.
+  case sameAsInput
+  /// [N, H, W, C]
+  case maps
+  /// [N, C]
+  case rows
+}
+
+extension Graph {
+  /// The values that have one vector an image, [N, C]; all others are maps.
+  public var rows: Set<ValueID> {
+    var result: Set<ValueID> = []
+    for node in nodes {
+      switch type(of: node.op).outputLayout {
+      case .rows: result.insert(node.output)
+      case .sameAsInput: if let first = node.inputs.first, result.contains(first) { result.insert(node.output) }
+      case .maps: break
+      }
+    }
+    return result
   }
 }
 

@@ -11,4 +11,7 @@ public enum ActivationFunction: String, Sendable, Hashable {
     }
     self = function
   }
+
+  /// What no value of the function is below, if none of its argument is below `bound`.
+  func lowerBound(_ bound: Double) -> Double { self == .relu ? max(bound, 0) : bound }
 }

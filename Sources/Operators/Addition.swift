@@ -16,6 +16,9 @@ public struct Addition: Operator {
   public var quantizationRule: QuantizationRule { .ownRange }
   public func readsRemainder(ofInput slot: Int) -> Bool { true }
   public static let remainderRule = RemainderRule.made
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+    activation.lowerBound(bounds.reduce(0, +))
+  }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

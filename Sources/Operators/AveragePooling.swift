@@ -34,6 +34,10 @@ public struct AveragePooling: Operator {
     return result
   }
   public var quantizationRule: QuantizationRule { .sameAsInput }
+  /// Padding that counts pulls the mean towards zero.
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+    countsPadding ? min(bounds[0], 0) : bounds[0]
+  }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

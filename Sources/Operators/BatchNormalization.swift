@@ -18,6 +18,14 @@ public struct BatchNormalization: Operator {
     guard epsilon >= 0, epsilon.isFinite else { throw .attribute(name: "epsilon", expected: "at least 0") }
   }
   public var attributes: Attributes { ["epsilon": .float(epsilon)] }
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+    guard let (factor, offset) = try? affine(constants) else { return -.infinity }
+    return zip(factor, offset).reduce(.infinity) { least, channel in
+      let (factor, offset) = channel
+      if factor == 0 { return min(least, offset) }
+      return factor > 0 ? min(least, factor * bounds[0] + offset) : -.infinity
+    }
+  }
   public var quantizationRule: QuantizationRule { .float }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

@@ -19,6 +19,10 @@ public struct ChannelScaling: Operator {
   public var quantizationRule: QuantizationRule { .ownRange }
   public func readsRemainder(ofInput slot: Int) -> Bool { slot == 2 }
   public static let remainderRule = RemainderRule.made
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+    let product = bounds[0] >= 0 && bounds[1] >= 0 ? 0 : -Double.infinity
+    return activation.lowerBound(product + (bounds.count == 3 ? bounds[2] : 0))
+  }
   public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 1 ? .fixed : .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

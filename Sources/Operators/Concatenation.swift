@@ -16,6 +16,9 @@ public struct Concatenation: Operator {
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .ownRange }
   public static let remainderRule = RemainderRule.passedOn
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+    bounds.min() ?? -.infinity
+  }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carriedSideBySide }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

@@ -100,6 +100,9 @@ public struct Convolution: Operator {
   public func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 || readsInputRemainder }
   public static let remainderRule = RemainderRule.made
 
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+    activation.lowerBound(-.infinity)
+  }
   public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 0 ? .weighted : .carried }
   public static let weighsOutputChannels = true
 

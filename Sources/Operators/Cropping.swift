@@ -13,6 +13,7 @@ public struct Cropping: Operator {
   public init(attributes: Attributes) throws(GraphError) { margins = try MapMargins(attributes: attributes) }
   public var attributes: Attributes { margins.attributes }
   public var quantizationRule: QuantizationRule { .sameAsInput }
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

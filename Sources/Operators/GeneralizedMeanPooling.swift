@@ -6,7 +6,7 @@ import Tensors
 
 /// GeM: `y_c = (mean over all pixels of max(x_c, 1e-6)^p)^(1/p)` (Radenović et al., arXiv 1711.02512, equation 3, as
 /// MultiGrain, arXiv 1902.05509, section 3.1 uses it). p = 1 is average pooling and p = infinity maximum pooling, both
-/// without the floor.
+/// without the floor. Networks from elsewhere may have another floor, at any p.
 ///
 /// Takes a float or a uint8 map, gives float [N, C]. On uint8 the powers come from a table of 256 entries, so that x^p is
 /// never held in 8 bits; for p = 1 the levels themselves are summed, exactly, and floats in double precision: the mean
@@ -14,17 +14,29 @@ import Tensors
 public struct GeneralizedMeanPooling: Operator {
   public static let wireName = "gem_pooling"
   public static let arity = 1...1
-  /// Values below are raised to it before the power is taken.
-  public static let floor: Float = 1e-6
+  /// Values below are raised to it before the power is taken, unless p is 1 or infinite.
+  public static let defaultFloor = 1e-6
 
   public var exponent: Double
+  /// What values are raised to at any exponent, in place of the rule above; `nil`: the rule holds.
+  public var customFloor: Double?
   /// Append a channel that is constant 1: the bias channel of a whitened network.
   public var appendsOne: Bool
 
-  public init(exponent: Double, appendsOne: Bool = false) {
+  public init(exponent: Double, customFloor: Double? = nil, appendsOne: Bool = false) {
     self.exponent = exponent
+    self.customFloor = customFloor
     self.appendsOne = appendsOne
   }
+
+  /// What values are raised to; `nil` where they are taken as they are.
+  public var floor: Double? {
+    customFloor ?? (exponent == 1 || exponent == .infinity ? nil : Self.defaultFloor)
+  }
+
+  /// Whether the mean or the maximum of the values themselves is taken.
+  private var isPlain: Bool { (exponent == 1 || exponent == .infinity) && customFloor == nil }
+  fileprivate var takesMean: Bool { isPlain && exponent == 1 }
 
   public init(attributes: Attributes) throws(GraphError) {
     exponent = try attributes.float("exponent")
@@ -32,13 +44,30 @@ public struct GeneralizedMeanPooling: Operator {
     guard 0...1 ~= appended else { throw .attribute(name: "append_one", expected: "0 or 1") }
     appendsOne = appended == 1
     guard exponent > 0 else { throw .attribute(name: "exponent", expected: "positive") }
+    if attributes["floor"] != nil {
+      let floor = try attributes.float("floor")
+      // A power of a negative number is none.
+      guard floor.isFinite, floor >= 0 || exponent == 1 || exponent == .infinity else {
+        throw .attribute(name: "floor", expected: "finite, and at least 0 where the exponent is neither 1 nor infinite")
+      }
+      customFloor = floor
+    }
   }
 
-  public var attributes: Attributes { ["exponent": .float(exponent), "append_one": .int(appendsOne ? 1 : 0)] }
+  public var attributes: Attributes {
+    var result: Attributes = ["exponent": .float(exponent), "append_one": .int(appendsOne ? 1 : 0)]
+    if let customFloor { result["floor"] = .float(customFloor) }
+    return result
+  }
+  public static let outputLayout = OutputLayout.rows
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+    let bound = max(bounds[0], floor ?? -.infinity)
+    return appendsOne ? min(bound, 1) : bound
+  }
   public var quantizationRule: QuantizationRule { .float }
   /// The floor is no multiple of a channel's factor, and the root is rounded; a mean or a maximum has neither.
   public func channelRule(ofInput slot: Int) -> ChannelRule {
-    (exponent == 1 || exponent == .infinity) && !appendsOne ? .carried : .fixed
+    isPlain && !appendsOne ? .carried : .fixed
   }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
@@ -47,22 +76,21 @@ public struct GeneralizedMeanPooling: Operator {
     return [inputs[0].batch, inputs[0].channels + (appendsOne ? 1 : 0)]
   }
 
-  /// `max(x, floor)^p`, or x itself where p is 1 or infinite.
+  /// `max(x, floor)^p`; for an infinite p `max(x, floor)`.
   func power(_ x: Float) -> Float {
-    switch exponent {
+    let x = floor.map { max(x, Float($0)) } ?? x
+    return switch exponent {
     case 1, .infinity: x
-    case 2: squared(max(x, Self.floor))
-    case 3: squared(max(x, Self.floor)) * max(x, Self.floor)
-    default: powf(max(x, Self.floor), Float(exponent))
+    case 2: x * x
+    case 3: x * x * x
+    default: powf(x, Float(exponent))
     }
   }
-
-  private func squared(_ x: Float) -> Float { x * x }
 
   /// The pooled value from the sum of `count` powers.
   func root(sum: Float, count: Int) -> Float {
     let mean = sum / Float(count)
-    return powf(mean, Float(1 / exponent))
+    return exponent == 1 ? mean : powf(mean, Float(1 / exponent))
   }
 }
 
@@ -101,7 +129,7 @@ extension GeneralizedMeanPooling: RunnableOperator {
     let output: Shape
     /// Sums of levels or of floats.
     var scratchByteCount: Int {
-      prepared.op.exponent == 1 ? input.batch * input.channels * MemoryLayout<Double>.stride : 0
+      prepared.op.takesMean ? input.batch * input.channels * MemoryLayout<Double>.stride : 0
     }
 
     /// Channels that one thread pools; a map smaller than this many elements is not worth waking another.
@@ -121,7 +149,7 @@ extension GeneralizedMeanPooling: RunnableOperator {
         let scratch = buffers.scratch + (image * channels + range.lowerBound) * MemoryLayout<Double>.stride
         if let parameters = prepared.input.quantization {
           let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + first
-          if prepared.op.exponent == 1 {
+          if prepared.op.takesMean {
             average(
               map, parameters, range.count, sums: scratch.assumingMemoryBound(to: UInt32.self),
               to: row + range.lowerBound)
@@ -130,7 +158,7 @@ extension GeneralizedMeanPooling: RunnableOperator {
           }
         } else {
           let map = buffers.inputs[0].assumingMemoryBound(to: Float.self) + first
-          if prepared.op.exponent == 1 {
+          if prepared.op.takesMean {
             average(map, range.count, sums: scratch.assumingMemoryBound(to: Double.self), to: row + range.lowerBound)
           } else {
             pool(map, range.count, to: row + range.lowerBound)
@@ -143,15 +171,15 @@ extension GeneralizedMeanPooling: RunnableOperator {
     /// These work on the next `count` channels of a map and of a row.
     private func pool(_ source: UnsafePointer<Float>, _ count: Int, to row: UnsafeMutablePointer<Float>) {
       let (op, pixels) = (prepared.op, input.height * input.width)
-      let takesMaximum = op.exponent == .infinity
+      let (takesMaximum, floor) = (op.exponent == .infinity, Float(op.floor ?? -.infinity))
       row.update(repeating: takesMaximum ? -Float.infinity : 0, count: count)
       for pixel in 0..<pixels {
         let map = source + pixel * input.channels
         switch op.exponent {
-        case .infinity: for channel in 0..<count { row[channel] = max(row[channel], map[channel]) }
+        case .infinity: for channel in 0..<count { row[channel] = max(row[channel], max(map[channel], floor)) }
         case 3:
           for channel in 0..<count {
-            let x = max(map[channel], GeneralizedMeanPooling.floor)
+            let x = max(map[channel], floor)
             row[channel] += x * x * x
           }
         default: for channel in 0..<count { row[channel] += op.power(map[channel]) }

@@ -2,19 +2,49 @@ import Graphs
 import Kernels
 import Tensors
 
-/// `x / (||x||_2 + epsilon)` for each row; float only. The squares are summed in double precision.
+/// `x / (||x||_2 + epsilon)` for each row, or with epsilon where another rule has it; float only. The squares are summed in
+/// double precision.
 public struct L2Normalization: Operator {
   public static let wireName = "l2_normalization"
   public static let arity = 1...1
 
-  public var epsilon: Double
+  /// What keeps the divisor of a row of zeros away from zero.
+  public enum EpsilonRule: String, Sendable, Hashable, CaseIterable {
+    /// `||x|| + epsilon`
+    case added
+    /// `max(||x||, epsilon)`, as PyTorch's `functional.normalize`
+    case floor
+    /// `sqrt(sum of squares + epsilon)`
+    case insideRoot = "inside_root"
+  }
 
-  public init(epsilon: Double = 1e-6) { self.epsilon = epsilon }
+  public var epsilon: Double
+  public var rule: EpsilonRule
+
+  public init(epsilon: Double = 1e-6, rule: EpsilonRule = .added) {
+    self.epsilon = epsilon
+    self.rule = rule
+  }
   public init(attributes: Attributes) throws(GraphError) {
     epsilon = try attributes.float("epsilon")
     guard epsilon >= 0, epsilon.isFinite else { throw .attribute(name: "epsilon", expected: "at least 0") }
+    rule = .added
+    if attributes["rule"] != nil {
+      guard let rule = EpsilonRule(rawValue: try attributes.string("rule")) else {
+        throw .attribute(
+          name: "rule", expected: EpsilonRule.allCases.map { "'\($0.rawValue)'" }.joined(separator: " or "))
+      }
+      self.rule = rule
+    }
   }
-  public var attributes: Attributes { ["epsilon": .float(epsilon)] }
+  public var attributes: Attributes {
+    var result: Attributes = ["epsilon": .float(epsilon)]
+    if rule != .added { result["rule"] = .string(rule.rawValue) }
+    return result
+  }
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+    bounds[0] >= 0 ? 0 : -1
+  }
   public var quantizationRule: QuantizationRule { .float }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
@@ -23,18 +53,29 @@ public struct L2Normalization: Operator {
   }
 }
 
+extension L2Normalization {
+  /// What a row is divided by.
+  func divisor(sumOfSquares sum: Double) -> Float {
+    switch rule {
+    case .added: Float(sum.squareRoot()) + Float(epsilon)
+    case .floor: max(Float(sum.squareRoot()), Float(epsilon))
+    case .insideRoot: Float((sum + epsilon).squareRoot())
+    }
+  }
+}
+
 extension L2Normalization: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
     try context.refuseConstants(except: [])
-    let epsilon = Float(self.epsilon)
+    let op = self
     return ElementwiseOperator { shape, buffers, range in
       for index in range {
         let row = buffers.inputs[0].assumingMemoryBound(to: Float.self) + index * shape.channels
         let output = buffers.output.assumingMemoryBound(to: Float.self) + index * shape.channels
         var sum = 0.0
         for channel in 0..<shape.channels { sum += Double(row[channel]) * Double(row[channel]) }
-        let norm = Float(sum.squareRoot()) + epsilon
+        let norm = op.divisor(sumOfSquares: sum)
         for channel in 0..<shape.channels { output[channel] = row[channel] / norm }
       }
     }

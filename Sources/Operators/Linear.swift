@@ -16,6 +16,7 @@ public struct Linear: Operator {
   public init(attributes: Attributes) throws(GraphError) {}
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .floatWithInt8Weights }
+  public static let outputLayout = OutputLayout.rows
   public func channelRule(ofInput slot: Int) -> ChannelRule { .weighted }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

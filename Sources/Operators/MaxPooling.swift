@@ -21,6 +21,7 @@ public struct MaxPooling: Operator {
   public var attributes: Attributes { window.attributes }
   public var quantizationRule: QuantizationRule { .sameAsInput }
   public static let remainderRule = RemainderRule.passedOn
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

@@ -8,6 +8,7 @@ public enum OperatorCatalogue {
     BatchNormalization.self,
     Centering.self,
     ChannelScaling.self,
+    Clip.self,
     Concatenation.self,
     Convolution.self,
     Cropping.self,
@@ -18,6 +19,7 @@ public enum OperatorCatalogue {
     ReLU.self,
     Requantize.self,
     Sigmoid.self,
+    SinglePixelMap.self,
     ZeroPadding.self,
   ]
 

@@ -12,6 +12,7 @@ public struct ReLU: Operator {
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .sameAsInput }
   public static let remainderRule = RemainderRule.passedOn
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { max(bounds[0], 0) }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }

@@ -14,6 +14,7 @@ public struct Sigmoid: Operator {
   public init() {}
   public init(attributes: Attributes) throws(GraphError) {}
   public var attributes: Attributes { [:] }
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { 0 }
   public var quantizationRule: QuantizationRule { .float }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }

@@ -14,6 +14,7 @@ public struct ZeroPadding: Operator {
   public init(attributes: Attributes) throws(GraphError) { margins = try MapMargins(attributes: attributes) }
   public var attributes: Attributes { margins.attributes }
   public var quantizationRule: QuantizationRule { .sameAsInput }
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { min(bounds[0], 0) }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

@@ -2,9 +2,9 @@ import Graphs
 import Operators
 import Tensors
 
-/// Scales the weights of a convolution by the batch norm that alone reads it, and makes the norm's offset its bias:
-/// `w' = w * factor`, `b' = b * factor + offset`, computed in double precision
-/// (Jacob et al., arXiv 1712.05877, section 3.2).
+/// Scales the weights of a convolution or a linear layer by the batch norm that alone reads it, and makes the norm's offset its
+/// bias: `w' = w * factor`, `b' = b * factor + offset`, computed in double precision
+/// (Jacob et al., arXiv 1712.05877, section 3.2). A centering of a linear layer's output likewise becomes its bias.
 public struct FoldBatchNormalization: Pass {
   public static let name = "fold batch normalisation"
 
@@ -12,16 +12,15 @@ public struct FoldBatchNormalization: Pass {
 
   public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
-    let (producers, consumers) = (graph.producers, graph.consumers)
+    let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {
-      guard let norm = node.op as? BatchNormalization, let producer = producers[node.inputs[0]],
-        consumers[node.inputs[0]]?.count == 1, !graph.outputs.contains(where: { $0.value == node.inputs[0] }),
-        let convolution = graph.nodes[producer].op as? Convolution, convolution.activation == .none,
-        graph.nodes[producer].inputs.count == 1
-      else { continue }
+      guard let producer = neighbours.onlyReadProducer(of: node), Self.takesScale(graph.nodes[producer]) else {
+        continue
+      }
       var folded = graph.nodes[producer]
       do throws(GraphError) {
-        folded.constants = try Self.fold(norm, node.constants, into: folded.constants)
+        guard let (factor, offset) = try Self.affine(node, reading: folded) else { continue }
+        folded.constants = try Self.fold(factor, offset, into: folded.constants)
       } catch {
         throw .at(node: node.name, error)
       }
@@ -33,23 +32,46 @@ public struct FoldBatchNormalization: Pass {
     return patch
   }
 
-  /// The constants of the convolution with the norm in them: `weight`, a scaled view, and `bias`.
-  static func fold(
-    _ norm: BatchNormalization, _ constants: [String: Tensor], into convolution: [String: Tensor]
+  private static func takesScale(_ node: Node) -> Bool {
+    switch node.op {
+    case let convolution as Convolution: convolution.activation == .none && node.inputs.count == 1
+    case is Linear: true
+    default: false
+    }
+  }
+
+  /// What a node does to each channel of its input; `nil` for operators that do anything else.
+  private static func affine(
+    _ node: Node, reading producer: Node
+  ) throws(GraphError) -> (factor: [Double], offset: [Double])? {
+    switch node.op {
+    case let norm as BatchNormalization: return try norm.affine(node.constants)
+    case is Centering where producer.op is Linear:
+      guard let mean = node.constants["mean"], mean.elementType == .float32 else {
+        throw .constant(role: "mean", problem: "is missing or not float32")
+      }
+      let offset = mean.elements(as: Float.self).map { -Double($0) }
+      return ([Double](repeating: 1, count: offset.count), offset)
+    default: return nil
+    }
+  }
+
+  /// The constants of the layer with the norm in them: `weight`, a scaled view, and `bias`.
+  private static func fold(
+    _ factor: [Double], _ offset: [Double], into layer: [String: Tensor]
   ) throws(GraphError) -> [String: Tensor] {
-    let (factor, offset) = try norm.affine(constants)
-    guard let weight = convolution["weight"], weight.elementType == .float32, weight.shape.rank == 4,
+    guard let weight = layer["weight"], weight.elementType == .float32, weight.shape.rank >= 2,
       weight.shape[0] == factor.count
     else { throw .constant(role: "weight", problem: "does not fit a norm of \(factor.count) channels") }
     var bias = [Float](repeating: 0, count: factor.count)
-    if let given = convolution["bias"] {
+    if let given = layer["bias"] {
       guard given.elementType == .float32, given.elementCount == factor.count else {
         throw .constant(role: "bias", problem: "does not fit a norm of \(factor.count) channels")
       }
       bias = given.elements(as: Float.self)
     }
-    var result = convolution
-    result["weight"] = weight.scalingRows(by: factor)
+    var result = layer
+    if !factor.allSatisfy({ $0 == 1 }) { result["weight"] = weight.scalingRows(by: factor) }
     result["bias"] = Tensor(factor.indices.map { Float(Double(bias[$0]) * factor[$0] + offset[$0]) })
     return result
   }

@@ -2,7 +2,8 @@ import Graphs
 import Operators
 import Tensors
 
-/// Makes every batch norm that nothing could take up a depthwise 1x1 convolution, so that none is left.
+/// Makes every batch norm of a map that nothing could take up a depthwise 1x1 convolution, so that those of rows alone are
+/// left.
 public struct ReplaceBatchNormalization: Pass {
   public static let name = "replace batch normalisation"
 
@@ -10,8 +11,9 @@ public struct ReplaceBatchNormalization: Pass {
 
   public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
+    let rows = graph.rows
     for (index, node) in graph.nodes.enumerated() {
-      guard let norm = node.op as? BatchNormalization else { continue }
+      guard let norm = node.op as? BatchNormalization, !rows.contains(node.output) else { continue }
       var replaced = node
       do throws(GraphError) {
         let (factor, offset) = try norm.affine(node.constants)

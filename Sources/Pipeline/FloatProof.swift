@@ -7,10 +7,12 @@ import Tensors
 /// Holds rewritten graphs against the one that was imported: all run in float on a probe, an image of the kind the network
 /// is for, and the largest difference of any output, relative to that output's largest magnitude, is looked at.
 ///
+/// Each graph normalises the image by its own preprocessing, as passes may move a norm into it.
+///
 /// Deep networks magnify rounding, untrained ones and images unlike the training set's more than others. How much is
 /// measured: the imported graph is run once more with every input value moved by a few units in its last place.
 struct FloatProof {
-  private let input: Tensor
+  private let image: RGBImage
   private let expected: [String: [Float]]
   private let allowed: Float
   private let threads: Int
@@ -22,12 +24,8 @@ struct FloatProof {
 
   /// - Parameter graph: as it was imported.
   init(_ graph: Graph, probe image: RGBImage, threads: Int) throws {
-    self.threads = threads
-    let shape: Shape = [1, image.height, image.width, 3]
-    let preprocessing = graph.preprocessing
-    input = Tensor(shape: shape, of: Float.self) { values in
-      image.pixels.withUnsafeBufferPointer { preprocessing.normalize($0, into: values) }
-    }
+    (self.image, self.threads) = (image, threads)
+    let input = Self.normalized(image, graph.preprocessing)
     // Gone before another copy of the weights is made ready.
     let outputs = try Self.outputs(
       try Executable(graph, threads: threads), [input, Self.moved(input)], threads: threads)
@@ -41,9 +39,16 @@ struct FloatProof {
   /// - Parameter rewrite: what was done, as a noun.
   /// - Throws: `PipelineError.notEquivalent` where the difference is more than rounding explains.
   func difference(of rewritten: Executable, after rewrite: String) throws -> Float {
+    let input = Self.normalized(image, rewritten.graph.preprocessing)
     let difference = Self.difference(expected, try Self.outputs(rewritten, [input], threads: threads)[0])
     guard difference <= allowed else { throw PipelineError.notEquivalent(after: rewrite, difference: difference) }
     return difference
+  }
+
+  private static func normalized(_ image: RGBImage, _ preprocessing: Preprocessing) -> Tensor {
+    Tensor(shape: [1, image.height, image.width, 3], of: Float.self) { values in
+      image.pixels.withUnsafeBufferPointer { preprocessing.normalize($0, into: values) }
+    }
   }
 
   /// Every value moved up or down by four units in the last place.

@@ -16,8 +16,9 @@ struct Folding {
   init(_ imported: ImportedCheckpoint, probe image: RGBImage, threads: Int) throws {
     proof = try FloatProof(imported.graph, probe: image, threads: threads)
     imported.checkpoint.releasePages()
-    let (graph, notes) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
-    self.notes = notes
+    let (prepared, first) = try imported.graph.foldingInputNormalization()
+    let (graph, rest) = try PassPipeline.fold.run(prepared, afterEachPatch: imported.checkpoint.releasePages)
+    notes = first + rest
     network = FloatNetwork(graph, threads: threads)
     difference = try proof.difference(of: try network.executable(), after: "folding")
     imported.checkpoint.releasePages()

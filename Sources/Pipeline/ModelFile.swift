@@ -65,8 +65,17 @@ public struct ModelFile: Sendable {
   }
 
   /// Opens a checkpoint and folds its graph.
-  public static func openCheckpoint(_ path: String, options: Options = Options()) throws -> ModelFile {
-    let imported = try ImportedCheckpoint(path: path, options: options)
+  ///
+  /// - Parameter preprocessing: of a package that was made from the checkpoint, to be used in place of the checkpoint's own: a
+  ///   package's preprocessing has the norms in it that read the image.
+  public static func openCheckpoint(
+    _ path: String, options: Options = Options(), preprocessingOfPackage preprocessing: Preprocessing? = nil
+  ) throws -> ModelFile {
+    var imported = try ImportedCheckpoint(path: path, options: options)
+    if let preprocessing {
+      imported.graph = try imported.graph.foldingInputNormalization().graph
+      imported.graph.preprocessing = preprocessing
+    }
     let (graph, _) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
     return ModelFile(
       path: path, format: imported.checkpoint.format.rawValue,

@@ -83,7 +83,9 @@ public struct Verification {
     // The float network must pool as the package does, whatever its checkpoint says.
     var floatOptions = model
     floatOptions.poolingExponent = model.poolingExponent ?? int8.graph.poolingExponent
-    if floatOptions.preprocessing == nil { floatOptions.preprocessing = int8.graph.preprocessing }
-    return (int8, try ModelFile.openCheckpoint(reference, options: floatOptions))
+    let preprocessing = floatOptions.preprocessing == nil ? int8.graph.preprocessing : nil
+    return (
+      int8, try ModelFile.openCheckpoint(reference, options: floatOptions, preprocessingOfPackage: preprocessing)
+    )
   }
 }

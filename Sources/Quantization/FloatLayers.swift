@@ -11,6 +11,38 @@ public enum FloatLayers {
     (node.op is Convolution || node.op is Linear) && node.constants["weight"] != nil
   }
 
+  /// The names of the nodes that only float can compute: what reads the image and is no dense convolution, into which the
+  /// normalisation of pixels folds; and what reads a value that only exists in float.
+  public static func necessary(in graph: Graph) -> Set<String> {
+    let rows = graph.rows
+    var (result, inFloat) = (Set<String>(), Set<ValueID>())
+    for node in graph.nodes {
+      let levels = node.inputs.enumerated().filter { readsLevels(node, slot: $0.offset) }.map(\.element)
+      let readsImage = node.inputs.contains(graph.input) && !isDenseConvolution(of: graph.input, node)
+      switch node.op.quantizationRule {
+      case .float, .floatWithInt8Weights: inFloat.insert(node.output)
+      case .sameAsInput:
+        if readsImage {
+          result.insert(node.name)
+        } else if levels.contains(where: inFloat.contains) {
+          inFloat.insert(node.output)
+        }
+      case .ownRange:
+        if readsImage || levels.contains(where: inFloat.contains) { result.insert(node.name) }
+        if rows.contains(node.output) { inFloat.insert(node.output) }
+      }
+    }
+    return result
+  }
+
+  /// Whether a node's int8 form takes levels as this input. The factors of a channel scaling are float.
+  private static func readsLevels(_ node: Node, slot: Int) -> Bool { !(node.op is ChannelScaling) || slot != 1 }
+
+  private static func isDenseConvolution(of image: ValueID, _ node: Node) -> Bool {
+    guard let convolution = node.op as? Convolution else { return false }
+    return convolution.groups == 1 && !node.inputs.dropFirst().contains(image)
+  }
+
   /// The names of the layers that a pattern stands for, in order of execution: a node's name, the beginning of names up to
   /// a point (`layer1` for `layer1.0.conv1`), or either with `*` for any characters and `?` for one.
   public static func names(matching pattern: String, in graph: Graph) -> [String] {
@@ -33,17 +65,24 @@ public enum FloatLayers {
   /// The values that nothing needs as uint8 and whose makers can store floats: outputs of the graph, what only float
   /// operators read, and what is only concatenated into such a map.
   ///
-  /// - Parameter kept: names of convolutions that compute in float.
+  /// - Parameter kept: names of nodes that compute in float.
   static func valuesReadInFloat(
     _ graph: Graph, _ consumers: [ValueID: [Int]], kept: Set<String>
   ) -> Set<ValueID> {
     var result: Set<ValueID> = []
     // Readers come after makers, so going backwards decides them first.
-    for node in graph.nodes.reversed() where node.op.quantizationRule == .ownRange {
+    let rows = graph.rows
+    for node in graph.nodes.reversed()
+    where node.op.quantizationRule == .ownRange || kept.contains(node.name) {
+      if rows.contains(node.output) {
+        result.insert(node.output)
+        continue
+      }
       let canStoreFloat =
         switch node.op {
+        case _ where kept.contains(node.name): true
         case let convolution as Convolution:
-          kept.contains(node.name) || !convolution.isDepthwise(weight: node.constants["weight"]?.shape ?? [])
+          !convolution.isDepthwise(weight: node.constants["weight"]?.shape ?? [])
         case is Concatenation, is ChannelScaling: true
         default: false
         }
@@ -52,7 +91,7 @@ public enum FloatLayers {
         // Squeeze-and-excitation averages its map and scales it, both in float.
         let isScaledBy = reader.op is ChannelScaling && !reader.inputs.dropFirst().contains(node.output)
         return reader.op.quantizationRule == .float || isScaledBy
-          || reader.op is Convolution && kept.contains(reader.name)
+          || kept.contains(reader.name)
           || reader.op is Concatenation && result.contains(reader.output)
       }
       if canStoreFloat && isReadInFloat { result.insert(node.output) }
@@ -104,9 +143,10 @@ extension QuantizationPlan {
   ///   - graph: the float graph that was planned.
   public func keepingFloat(_ names: some Sequence<String>, in graph: Graph) -> QuantizationPlan {
     var result = self
-    let kept = Set(names)
-    let layers = graph.nodes.filter { kept.contains($0.name) && FloatLayers.canKeep($0) }
+    let requested = Set(names)
+    let layers = graph.nodes.filter { requested.contains($0.name) && FloatLayers.canKeep($0) }
     guard !layers.isEmpty else { return self }
+    let kept = requested.union(FloatLayers.necessary(in: graph))
     for node in layers { result.arithmetic[node.name] = .float }
     let consumers = graph.consumers
     for value in FloatLayers.valuesReadInFloat(graph, consumers, kept: kept) { result.holdInFloat(value) }

@@ -16,32 +16,35 @@ public struct QuantizationPlanner: Sendable {
     self.threads = threads
   }
 
-  /// The values whose statistics `plan` needs: outputs of operators that get a range of their own.
+  /// The values whose statistics `plan` needs: outputs of operators that get a range of their own, and of those that cannot
+  /// keep their input's.
   public static func observedValues(in graph: Graph) -> [ValueID] {
-    graph.nodes.filter { $0.op.quantizationRule == .ownRange }.map(\.output)
+    let float = FloatLayers.necessary(in: graph)
+    return graph.nodes.filter { $0.op.quantizationRule == .ownRange || float.contains($0.name) }.map(\.output)
   }
 
-  /// - Throws: `GraphError` where the graph's input feeds anything but dense convolutions, into which preprocessing folds.
+  /// Nodes that int8 arithmetic cannot compute (`FloatLayers.necessary`) are planned to compute in float.
   public func plan(_ graph: Graph, statistics: ActivationStatistics) throws(GraphError) -> QuantizationPlan {
     var plan = QuantizationPlan(activations: [:], arithmetic: [:], rangeMethod: rangeMethod)
     let consumers = graph.consumers
-    try checkInput(graph, consumers[graph.input] ?? [])
     plan.activations[graph.input] = QuantizationPlan.Activation(
       name: "input", format: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)), observed: 0...255,
       reason: "the pixels themselves: preprocessing is folded into the first convolution")
-    let readsInFloat = FloatLayers.valuesReadInFloat(graph, consumers, kept: [])
+    let necessary = FloatLayers.necessary(in: graph)
+    let readsInFloat = FloatLayers.valuesReadInFloat(graph, consumers, kept: necessary)
     let readsRemainder = Self.valuesReadWithRemainder(graph, consumers)
     let owners = Dictionary(
       uniqueKeysWithValues: graph.nodes.filter {
-        $0.op.quantizationRule == .ownRange && !readsInFloat.contains($0.output)
+        ($0.op.quantizationRule == .ownRange || necessary.contains($0.name)) && !readsInFloat.contains($0.output)
       }.map { ($0.output, Self.rangeOwner(of: $0.output, graph, consumers, readsInFloat)) })
     let ranges = ranges(of: Set(owners.values), statistics)
     for node in graph.nodes {
-      plan.arithmetic[node.name] = Self.arithmetic(of: node)
+      plan.arithmetic[node.name] = necessary.contains(node.name) ? .float : Self.arithmetic(of: node)
       let owner = owners[node.output]
       let range = owner.flatMap { ranges[$0] } ?? QuantizationParameters(scale: 1, zeroPoint: 0)
       let activation = activation(
-        of: node, readsInFloat, plan, statistics, range: range, isItsOwn: owner == node.output)
+        of: node, readsInFloat, plan, statistics, range: range, isItsOwn: owner == node.output,
+        hasOwnRange: node.op.quantizationRule == .ownRange || necessary.contains(node.name))
       plan.activations[node.output] =
         switch readsRemainder[node.output] {
         case nil: activation
@@ -88,15 +91,6 @@ public struct QuantizationPlanner: Sendable {
     return result
   }
 
-  private func checkInput(_ graph: Graph, _ readers: [Int]) throws(GraphError) {
-    for index in readers {
-      let node = graph.nodes[index]
-      guard let convolution = node.op as? Convolution, convolution.groups == 1, node.inputs.count == 1 else {
-        throw .at(node: node.name, .structure("reads the input, which only dense convolutions can do in int8"))
-      }
-    }
-  }
-
   private static func arithmetic(of node: Node) -> QuantizationPlan.Arithmetic {
     switch node.op.quantizationRule {
     case .ownRange, .sameAsInput: .int8
@@ -121,14 +115,14 @@ public struct QuantizationPlanner: Sendable {
 
   private func activation(
     of node: Node, _ readsInFloat: Set<ValueID>, _ plan: QuantizationPlan, _ statistics: ActivationStatistics,
-    range: QuantizationParameters, isItsOwn: Bool
+    range: QuantizationParameters, isItsOwn: Bool, hasOwnRange: Bool
   ) -> QuantizationPlan.Activation {
     let histogram = statistics.histograms[node.output]
     let observed = histogram.flatMap { $0.minimum <= $0.maximum ? $0.minimum...$0.maximum : nil }
     func decide(_ format: ValueFormat, _ reason: String) -> QuantizationPlan.Activation {
       QuantizationPlan.Activation(name: node.name, format: format, observed: observed, reason: reason)
     }
-    switch node.op.quantizationRule {
+    switch hasOwnRange ? .ownRange : node.op.quantizationRule {
     case .float, .floatWithInt8Weights:
       return decide(.float32, "\(node.kind) computes in float")
     case .sameAsInput:

@@ -21,8 +21,8 @@ struct QuantizedAssembly {
     var node = node
     if plan.keepsFloat(node) { return appendKept(node) }
     let takesFloat = node.op.quantizationRule == .float || node.op.quantizationRule == .floatWithInt8Weights
-    // GeM reads either format.
-    if takesFloat, !(node.op is GeneralizedMeanPooling) {
+    // GeM reads either format, but no pixels.
+    if takesFloat, !(node.op is GeneralizedMeanPooling) || node.inputs.contains(graph.input) {
       for slot in node.inputs.indices { node.inputs[slot] = floatInput(node, slot) }
     }
     graph.nodes.append(node)
@@ -32,6 +32,7 @@ struct QuantizedAssembly {
   private mutating func floatInput(_ node: Node, _ slot: Int) -> ValueID {
     let value = node.inputs[slot]
     if graph.format(of: value) == .float32 { return value }
+    if value == graph.input { return keptInput(node, slot) }
     return graph.append(Requantize(), name: "\(node.name).dequantize\(slot)", inputs: [value])
   }
 

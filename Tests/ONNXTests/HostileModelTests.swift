@@ -123,13 +123,17 @@ import Testing
       ([Wire.node("Relu", ["c"], ["w"])], "makes 'w', which is made elsewhere too"),
       ([Wire.node("Relu", [], ["x"])], "has no input number 1"), ([], "reads 'x', which is no initialiser"),
       ([Wire.node("FancyNorm", ["c"], ["x"], domain: "com.example")], "(com.example.FancyNorm, opset 0, reads 'c')"),
+      (
+        [Wire.node("Relu", ["c"], ["x"], attributes: [Wire.int("slope", 1)])],
+        "it has an attribute 'slope', which quern does not know"
+      ),
       ([Wire.node("LSTM", ["c"], ["x"])], "(LSTM, opset 17, reads 'c') is not supported"),
       ([Wire.node("Conv", ["c", "w"], ["x"])], "do not fit a map of 2 channels"),
       (
         [
           Wire.node("Clip", ["c"], ["x"], attributes: [Wire().text(1, "max").raw([0x15, 0, 0, 0xC0, 0x40]).int(20, 1)])
         ],
-        "clipping to at most 6.0"
+        "has an attribute 'max', which its operator set takes as an input"
       ),
       (
         [Wire.node("If", ["c"], ["x"], attributes: [Wire().text(1, "then_branch").message(6, Wire()).int(20, 5)])],
@@ -148,7 +152,7 @@ import Testing
         [Wire.node("MaxPool", ["c"], ["x"], attributes: [Wire.ints("kernel_shape", [99, 99])])],
         "smaller than the 99x99"
       ),
-      ([Wire.node("Transpose", ["c"], ["x"], attributes: [Wire.ints("perm", [0, 2, 3, 1])])], "permutes the axes"),
+      ([Wire.node("Transpose", ["c"], ["x"], attributes: [Wire.ints("perm", [0, 1, 3, 2])])], "permutes the axes"),
       (
         [Wire.node("Relu", ["c"], ["x"], attributes: [Wire.int("a", 1), Wire.int("a", 2)])],
         "a second one of the name 'a'"
@@ -200,7 +204,7 @@ import Testing
       (Wire.classifier(input: Wire.value("input", [1, 1, 8, 8])), 17, "has 1 channels"),
       (Wire.classifier(input: Wire.value("input", [1, 3, 1 << 40, 8])), 17, "has an extent of"),
       (Wire.classifier(input: Wire.value("input", [1, 3])), 17, "must have 4 axes"),
-      (Wire.classifier(input: Wire.value("input", [1, 3, 8, 8], type: 2)), 17, "is uint8"),
+      (Wire.classifier(input: Wire.value("input", [1, 3, 8, 8], type: 7)), 17, "is int64"),
       (Wire.classifier().message(11, Wire.value("second", [1])), 17, "2 inputs"),
       (Wire.classifier().message(12, Wire.value("gone", [1])), 17, "nothing makes the output 'gone'"),
     ]

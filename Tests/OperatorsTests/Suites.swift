@@ -12,6 +12,8 @@ enum Suites {
       ("addition, int8", Addition.wireName, int8Addition),
       ("batch normalisation", BatchNormalization.wireName, batchNormalization),
       ("centering", Centering.wireName, centering),
+      ("clip, float", Clip.wireName, floatClip),
+      ("clip, int8", Clip.wireName, int8Clip),
       ("convolution, float", Convolution.wireName, { try ConvolutionSuites.float(&$0) }),
       ("convolution, Winograd", Convolution.wireName, { try ConvolutionSuites.float(&$0, .winograd) }),
       ("convolution, int8", Convolution.wireName, { ConvolutionSuites.int8(&$0, .any) }),
@@ -36,6 +38,7 @@ enum Suites {
       ("max pooling, int8", MaxPooling.wireName, int8MaxPooling),
       ("ReLU, float", ReLU.wireName, floatReLU),
       ("ReLU, int8", ReLU.wireName, int8ReLU),
+      ("single pixel map", SinglePixelMap.wireName, singlePixelMap),
       ("requantize", Requantize.wireName, requantize),
       ("requantize, 16 bits", Requantize.wireName, requantizePlanes),
     ] + MapSuites.all
@@ -103,6 +106,42 @@ enum Suites {
       op, [a, b], outputFormat: format, shape: shape, exactly: Int8Reference.addition(op, a, b, to: format))
   }
 
+  /// A minimum, a maximum, or both.
+  private static func clip(_ random: inout SplitMix64) throws -> Clip {
+    let (low, high) = (
+      Double(Float.random(in: -2...0.5, using: &random)), Double(Float.random(in: 0.5...6, using: &random))
+    )
+    return switch random.int(0...2) {
+    case 0: try Clip(minimum: low)
+    case 1: try Clip(maximum: high)
+    default: try Clip(minimum: low, maximum: high)
+    }
+  }
+
+  private static func floatClip(_ random: inout SplitMix64) throws -> Problem {
+    try Problem(float: try clip(&random), [Activation.random(map(&random), .float32, &random)])
+  }
+
+  /// The bounds are rounded to levels as values are.
+  private static func int8Clip(_ random: inout SplitMix64) throws -> Problem {
+    let (op, format) = (try clip(&random), uint8(&random))
+    let input = Activation.random(map(&random), format, &random)
+    guard case .uint8(let levels) = input.elements, case .uint8(let p) = format else { fatalError("no uint8") }
+    func level(_ bound: Double, missing: Int) -> Int {
+      guard bound.isFinite else { return missing }
+      let rounded = Int((Float(bound) / p.scale).rounded(.toNearestOrEven)) + Int(p.zeroPoint)
+      return min(max(rounded, 0), 255)
+    }
+    let (low, high) = (level(op.minimum, missing: 0), level(op.maximum, missing: 255))
+    return Problem(
+      op, [input], outputFormat: format, shape: input.shape,
+      exactly: .uint8(levels.map { UInt8(min(max(Int($0), low), high)) }))
+  }
+
+  private static func singlePixelMap(_ random: inout SplitMix64) throws -> Problem {
+    try Problem(float: SinglePixelMap(), [Activation.random(rows(&random), .float32, &random)])
+  }
+
   private static func floatReLU(_ random: inout SplitMix64) throws -> Problem {
     try Problem(float: ReLU(), [Activation.random(map(&random), .float32, &random)])
   }
@@ -168,7 +207,8 @@ enum Suites {
 
   private static func l2Normalization(_ random: inout SplitMix64) throws -> Problem {
     try Problem(
-      float: L2Normalization(epsilon: random.pick([1e-6, 0, 0.1])),
+      float: L2Normalization(
+        epsilon: random.pick([1e-6, 0, 0.1, 3]), rule: random.pick(L2Normalization.EpsilonRule.allCases)),
       [Activation.random(rows(&random), .float32, &random)])
   }
 
@@ -195,7 +235,9 @@ enum Suites {
   // MARK: - Pooling
 
   private static func poolingOperator(_ random: inout SplitMix64) -> GeneralizedMeanPooling {
-    GeneralizedMeanPooling(exponent: random.pick([1, 1.7, 2, 3, .infinity]), appendsOne: random.chance(0.4))
+    GeneralizedMeanPooling(
+      exponent: random.pick([1, 1.7, 2, 3, .infinity]), customFloor: random.chance(0.3) ? random.pick([0, 0.25]) : nil,
+      appendsOne: random.chance(0.4))
   }
 
   private static func floatPooling(_ random: inout SplitMix64) throws -> Problem {

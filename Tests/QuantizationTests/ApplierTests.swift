@@ -173,15 +173,22 @@ import Testing
     }
   }
 
-  @Test func whatCannotBeQuantisedGivesTypedErrors() throws {
-    var graph = Graph(architecture: "bad", preprocessing: .imageNet)
-    let map = graph.append(MaxPooling(window: Window(2)), name: "pool", inputs: [graph.input])
+  /// Only dense convolutions take pixels that are not normalised; what else reads the image does so in float.
+  @Test func whatElseReadsTheImageComputesInFloat() throws {
+    var graph = Graph(architecture: "pooled", preprocessing: .imageNet)
+    let pooled = graph.append(MaxPooling(window: Window(2)), name: "pool", inputs: [graph.input])
+    let weight = Tensor((0..<6).map { Float($0) - 2.5 }, shape: [2, 1, 1, 3])
+    let map = graph.append(
+      Convolution(window: Window(1)), name: "conv", inputs: [pooled], constants: ["weight": weight])
     graph.outputs = [GraphOutput(name: "output", value: map)]
-    let error = #expect(throws: GraphError.self) {
-      try QuantizationPlanner().plan(graph, statistics: ActivationStatistics())
-    }
-    #expect(error?.description.hasPrefix("node 'pool': ") == true)
+    #expect(QuantizationPlanner.observedValues(in: graph) == [pooled, map])
+    let plan = try QuantizationPlanner().plan(graph, statistics: ActivationStatistics())
+    #expect(plan.arithmetic == ["pool": .float, "conv": .int8])
+    let quantized = try QuantizationApplier().apply(plan, to: graph)
+    #expect(quantized.nodes.map(\.name) == ["pool.dequantize0", "pool.normalize", "pool", "pool.quantize", "conv"])
+  }
 
+  @Test func whatCannotBeQuantisedGivesTypedErrors() throws {
     func apply(_ constants: [String: Tensor]) throws {
       var graph = Graph(architecture: "bad", preprocessing: .imageNet)
       let value = graph.append(

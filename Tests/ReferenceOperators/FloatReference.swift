@@ -48,7 +48,13 @@ public enum FloatReference {
       var values = x
       for row in 0..<shape.batch {
         let range = row * shape.channels..<(row + 1) * shape.channels
-        let norm = range.reduce(0) { $0 + x[$1] * x[$1] }.squareRoot() + op.epsilon
+        let sum = range.reduce(0) { $0 + x[$1] * x[$1] }
+        let norm =
+          switch op.rule {
+          case .added: sum.squareRoot() + op.epsilon
+          case .floor: max(sum.squareRoot(), op.epsilon)
+          case .insideRoot: (sum + op.epsilon).squareRoot()
+          }
         for index in range { values[index] = x[index] / norm }
       }
       return Result(shape: shape, values: values, bounds: values.map { abs($0) * 6 * u })
@@ -61,6 +67,11 @@ public enum FloatReference {
       return Result(
         shape: output, values: op.activation == .relu ? sums.map { max($0, 0) } : sums, bounds: sums.map { abs($0) * u }
       )
+    case let op as Clip:
+      let (least, greatest) = (Double(Float(op.minimum)), Double(Float(op.maximum)))
+      return Result(shape: shape, values: x.map { min(max($0, least), greatest) }, bounds: x.map { _ in 0 })
+    case is SinglePixelMap:
+      return Result(shape: [shape.batch, 1, 1, shape.channels], values: x, bounds: x.map { _ in 0 })
     case is ReLU: return Result(shape: shape, values: x.map { max($0, 0) }, bounds: x.map { _ in 0 })
     case is Requantize: return Result(shape: shape, values: x, bounds: x.map { _ in 0 })
     default: throw Unknown(kind: type(of: op).wireName)
@@ -152,7 +163,12 @@ public enum FloatReference {
       shape: [input.batch, input.channels + (op.appendsOne ? 1 : 0)], values: [], bounds: [])
     for image in 0..<input.batch {
       for channel in 0..<input.channels {
-        let values = (0..<pixels).map { x[(image * pixels + $0) * input.channels + channel] }
+        var values = (0..<pixels).map { x[(image * pixels + $0) * input.channels + channel] }
+        if let floor = op.customFloor {
+          values = values.map { max($0, Double(Float(floor))) }
+        } else if op.exponent != 1, op.exponent != .infinity {
+          values = values.map { max($0, Double(Float(1e-6))) }
+        }
         switch op.exponent {
         case .infinity:
           result.values.append(values.max() ?? 0)
@@ -161,7 +177,7 @@ public enum FloatReference {
           result.values.append(values.reduce(0, +) / Double(pixels))
           result.bounds.append(Double(pixels + 2) * u * values.reduce(0) { $0 + abs($1) } / Double(pixels))
         default:
-          let mean = values.reduce(0) { $0 + pow(max($1, Double(Float(1e-6))), p) } / Double(pixels)
+          let mean = values.reduce(0) { $0 + pow($1, p) } / Double(pixels)
           let root = pow(mean, inverse)
           result.values.append(root)
           result.bounds.append((Double(pixels + 8) * inverse + 4) * u * root)

@@ -158,8 +158,10 @@ public enum Int8Reference {
     let exponent = op.exponent
     let table: [Float] = (0...255).map { q in
       let real = p.scale * Float(q - Int(p.zeroPoint))
-      if exponent == 1 || exponent == .infinity { return real }
-      let raised = real > 1e-6 ? real : 1e-6
+      if (exponent == 1 || exponent == .infinity) && op.customFloor == nil { return real }
+      let floor = Float(op.customFloor ?? 1e-6)
+      let raised = real > floor ? real : floor
+      if exponent == 1 || exponent == .infinity { return raised }
       if exponent == 2 { return raised * raised }
       if exponent == 3 { return raised * raised * raised }
       return powf(raised, Float(exponent))
@@ -172,7 +174,7 @@ public enum Int8Reference {
         let values = (0..<pixels).map { table[Int(levels[(image * pixels + $0) * shape.channels + channel])] }
         if exponent == .infinity {
           result.append(values.max() ?? 0)
-        } else if exponent == 1 {
+        } else if exponent == 1, op.customFloor == nil {
           let centred = (0..<pixels).reduce(0) {
             $0 + Int(levels[(image * pixels + $1) * shape.channels + channel]) - Int(p.zeroPoint)
           }

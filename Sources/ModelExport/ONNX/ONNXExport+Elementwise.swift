@@ -8,6 +8,23 @@ extension ReLU: ONNXExportable {
   }
 }
 
+extension Clip: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    func bound(_ name: String, _ value: Double) -> String {
+      value.isFinite ? exporter.builder.initializer("\(node.name).\(name)", Tensor([Float(value)], shape: [])) : ""
+    }
+    let inputs = [exporter.input(node), bound("minimum", minimum), bound("maximum", maximum)]
+    return .real(exporter.builder.node("Clip", name: node.name, inputs: inputs))
+  }
+}
+
+extension SinglePixelMap: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let axes = exporter.builder.initializer("spatial_axes", Tensor([Int64(2), 3]))
+    return .real(exporter.builder.node("Unsqueeze", name: node.name, inputs: [exporter.input(node), axes]))
+  }
+}
+
 extension ReLU: ONNXSelecting {
   func emitSelection(_ node: Node, of input: String, into exporter: inout ONNXExporter) -> String {
     exporter.builder.node("Relu", name: "\(node.name).fine_levels", inputs: [input])
@@ -134,7 +151,17 @@ extension L2Normalization: ONNXExportable {
       "ReduceL2", name: "\(node.name).norm", inputs: [exporter.input(node)],
       attributes: [("axes", .ints([1])), ("keepdims", .int(1))])
     let epsilon = exporter.builder.initializer("\(node.name).epsilon", Tensor([Float(self.epsilon)], shape: []))
-    let denominator = exporter.builder.node("Add", name: "\(node.name).denominator", inputs: [norm, epsilon])
+    let denominator: String
+    switch rule {
+    case .added:
+      denominator = exporter.builder.node("Add", name: "\(node.name).denominator", inputs: [norm, epsilon])
+    case .floor:
+      denominator = exporter.builder.node("Max", name: "\(node.name).denominator", inputs: [norm, epsilon])
+    case .insideRoot:
+      let squares = exporter.builder.node("Mul", name: "\(node.name).squared_norm", inputs: [norm, norm])
+      let sum = exporter.builder.node("Add", name: "\(node.name).sum", inputs: [squares, epsilon])
+      denominator = exporter.builder.node("Sqrt", name: "\(node.name).denominator", inputs: [sum])
+    }
     return .real(exporter.builder.node("Div", name: node.name, inputs: [exporter.input(node), denominator]))
   }
 }

@@ -39,9 +39,13 @@ extension AveragePooling: ONNXExportable {
 
 extension GeneralizedMeanPooling: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    let input = exporter.input(node)
+    var input = exporter.input(node)
     let axes: [(String, ONNXModelBuilder.Attribute)] = [("axes", .ints([2, 3])), ("keepdims", .int(0))]
     let pooled = appendsOne ? "\(node.name).pooled" : node.name
+    if let floor {
+      let bound = exporter.builder.initializer("\(node.name).floor", Tensor([Float(floor)], shape: []))
+      input = exporter.builder.node("Clip", name: "\(node.name).clipped", inputs: [input, bound])
+    }
     switch exponent {
     case .infinity: exporter.builder.node("ReduceMax", name: pooled, inputs: [input], attributes: axes)
     case 1 where exporter.decidesRoundings(node):
@@ -50,11 +54,9 @@ extension GeneralizedMeanPooling: ONNXExportable {
       _ = exporter.floats(mean, name: pooled)
     case 1: exporter.builder.node("ReduceMean", name: pooled, inputs: [input], attributes: axes)
     default:
-      let floor = exporter.builder.initializer("\(node.name).floor", Tensor([Self.floor], shape: []))
       let power = exporter.builder.initializer("\(node.name).exponent", Tensor([Float(exponent)], shape: []))
       let root = exporter.builder.initializer("\(node.name).root", Tensor([Float(1 / exponent)], shape: []))
-      let clipped = exporter.builder.node("Clip", name: "\(node.name).clipped", inputs: [input, floor])
-      let powers = exporter.builder.node("Pow", name: "\(node.name).powers", inputs: [clipped, power])
+      let powers = exporter.builder.node("Pow", name: "\(node.name).powers", inputs: [input, power])
       let mean = exporter.builder.node("ReduceMean", name: "\(node.name).mean", inputs: [powers], attributes: axes)
       exporter.builder.node("Pow", name: pooled, inputs: [mean, root])
     }

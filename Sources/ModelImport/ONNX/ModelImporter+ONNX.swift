@@ -22,66 +22,42 @@ extension ModelImporter {
         "the model uses opset \(model.operatorSet); quern reads \(Self.oldestOperatorSet) and later. Convert it with "
           + "onnx.version_converter")
     }
-    let (name, probes) = try input(of: model)
-    var graphs: [Graph] = []
-    for probe in probes { graphs.append(try translate(model, input: name, probe: probe)) }
-    guard var graph = graphs.first, let probe = probes.first else { throw .badNetwork("the model has no input") }
-    if let difference = graphs.dropFirst().lazy.compactMap({ graph.firstDifference(from: $0) }).first {
+    let image = try ONNXImageInput(model)
+    let probes = image.probes
+    var network = try translate(model, image, probe: probes[0])
+    for probe in probes.dropFirst() {
+      guard let difference = network.graph.firstDifference(from: try translate(model, image, probe: probe).graph) else {
+        continue
+      }
       throw .badNetwork(
         "what node '\(difference)' does depends on the size of the image; export the model with a fixed height and width"
       )
     }
     if let poolingExponent {
-      do throws(GraphError) { try graph.setPoolingExponent(poolingExponent) } catch {
+      do throws(GraphError) { try network.graph.setPoolingExponent(poolingExponent) } catch {
         throw .option("the GeM exponent cannot be set: \(error)")
       }
     }
     do throws(GraphError) {
-      try graph.validate()
-      _ = try graph.inferShapes(input: [1, probe[2], probe[3], 3])
+      try network.graph.validate()
+      let size = image.fixedSize ?? FixedImageSize(height: 224, width: 224)
+      _ = try network.graph.inferShapes(input: [1, size.height, size.width, 3])
     } catch { throw .badNetwork("\(error)") }
-    return ImportedNetwork(graph: graph)
-  }
-
-  /// The image input, and the shapes to translate for, NCHW: the model's own, or two where it leaves the size open.
-  private func input(of model: ONNXModel) throws(ImportError) -> (name: String, probes: [Shape]) {
-    guard model.inputs.count == 1 else {
-      throw .badNetwork(
-        "the model has \(model.inputs.count) inputs, \(ONNXOutputs.list(model.inputs.map(\.name))), and one is expected"
-      )
-    }
-    let input = model.inputs[0]
-    guard let dimensions = input.dimensions, dimensions.count == 4 else {
-      throw .badNetwork("the input '\(input.name)' is no batch of images: it must have 4 axes, NCHW")
-    }
-    if case .fixed(let channels) = dimensions[1], channels != 3 {
-      throw .badNetwork("the input '\(input.name)' has \(channels) channels, and RGB images in NCHW order have 3")
-    }
-    guard input.elementType?.isFloatingPoint ?? true else {
-      throw .badNetwork("the input '\(input.name)' is \(input.elementType.map { "\($0)" } ?? ""), not floating-point")
-    }
-    func extent(_ axis: Int, _ fallback: Int) throws(ImportError) -> Int {
-      guard case .fixed(let extent) = dimensions[axis] else { return fallback }
-      guard (1...8192).contains(extent) else {
-        throw .badNetwork("the input '\(input.name)' has an extent of \(extent)")
-      }
-      return extent
-    }
-    let batch = try extent(0, 1)
-    let first: Shape = [batch, 3, try extent(2, 224), try extent(3, 224)]
-    let second: Shape = [batch, 3, try extent(2, 331), try extent(3, 331)]
-    return (input.name, first == second ? [first] : [first, second])
+    network.fixedImageSize = image.fixedSize
+    return network
   }
 
   private func translate(
-    _ model: ONNXModel, input: String, probe: Shape
-  ) throws(ImportError) -> Graph {
+    _ model: ONNXModel, _ image: ONNXImageInput, probe: Shape
+  ) throws(ImportError) -> ImportedNetwork {
+    let empty = Graph(architecture: Self.architecture(of: model), preprocessing: .imageNet)
+    var run = try ONNXRun(ONNXTranslator(model, graph: empty, image: image, probe: probe))
     var outputs = try ONNXOutputs(model, embedding: embeddingOutput, logits: logitsOutput)
-    let empty = Graph(
-      architecture: Self.architecture(of: model), preprocessing: preprocessing ?? Self.preprocessing(of: model))
-    var translator = ONNXTranslator(model, graph: empty, input: input, probe: probe)
-    for node in try ONNXSchedule(model).order(for: outputs.wanted) { try translator.translate(node) }
-    return try outputs.attach(to: &translator)
+    let graph = try outputs.attach(to: &run)
+    var network = ImportedNetwork(
+      graph: graph, assumptions: outputs.assumptions, notes: run.translator.notes + outputs.notes)
+    setPreprocessing(of: &network, model, image, arithmetic: run.translator.arithmeticResults)
+    return network
   }
 
   /// What the model calls itself, unless that is what an exporter calls every model.
@@ -90,13 +66,54 @@ extension ModelImporter {
     return anonymous.contains(model.name) ? "ONNX model" : model.name
   }
 
-  /// ONNX does not carry it. NASNets, which their layers' names betray, were trained on images scaled to -1...1; everything
-  /// else is taken to expect ImageNet's statistics.
-  private static func preprocessing(of model: ONNXModel) -> Preprocessing {
+  // MARK: Preprocessing
+
+  /// ONNX does not say how pixels become the input. NASNets, which their layers' names betray, were trained on images scaled to
+  /// -1...1; bytes are taken as they are; everything else is taken to expect ImageNet's statistics.
+  private func setPreprocessing(
+    of network: inout ImportedNetwork, _ model: ONNXModel, _ image: ONNXImageInput, arithmetic: Set<ValueID>
+  ) {
+    if image.isChannelsLast { network.notes.append("the input is NHWC") }
+    let own = ONNXInputArithmetic(network.graph, arithmetic: arithmetic)
+    if let preprocessing {
+      network.graph.preprocessing = preprocessing
+      return
+    }
+    let option = "--mean and --std"
+    if image.takesBytes || own?.isOfBytes ?? false {
+      network.graph.preprocessing = .bytes
+      let reason =
+        image.takesBytes ? "its input is bytes" : "the network \(own?.description ?? "")"
+      network.assumptions.append(
+        ImportAssumption("pixels are taken as they are, 0...255, as \(reason)", option: option))
+      return
+    }
     let isNASNet =
       model.nodes.contains { $0.name.contains("cell_stem_0") }
       || model.initializers.names.contains { $0.contains("cell_stem_0") }
-    return isNASNet ? .half : .imageNet
+    network.graph.preprocessing = isNASNet ? .half : .imageNet
+    network.assumptions.append(.preprocessing(network.graph.preprocessing))
+    if let own {
+      network.assumptions.append(
+        ImportAssumption(
+          "images are normalised before the network, although it \(own.description) itself; if it takes plain pixels of "
+            + "0...1", option: "--mean 0,0,0 --std 1,1,1"))
+    }
+  }
+}
+
+extension Preprocessing {
+  /// Pixels of 0...255 as they are.
+  static let bytes = Preprocessing(mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255])
+}
+
+extension ImportAssumption {
+  /// What a file without a word on preprocessing is taken to expect.
+  static func preprocessing(_ preprocessing: Preprocessing) -> ImportAssumption {
+    func list(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ",") }
+    return ImportAssumption(
+      "pixels of 0...1 are normalised with mean \(list(preprocessing.mean)) and standard deviation "
+        + list(preprocessing.std), option: "--mean and --std")
   }
 }
 
@@ -108,6 +125,7 @@ extension Graph {
         a.constants.mapValues(\.shape) == b.constants.mapValues(\.shape)
       else { return a.name }
     }
-    return nodes.count == other.nodes.count ? nil : nodes.last?.name ?? ""
+    if nodes.count != other.nodes.count { return nodes.last?.name ?? "" }
+    return outputs == other.outputs ? nil : nodes.last?.name ?? ""
   }
 }

@@ -6,20 +6,29 @@ import Tensors
 /// Translates the nodes of an ONNX model, one after another in an order of execution, into a graph.
 struct ONNXTranslator {
   let model: ONNXModel
-  private(set) var graph: Graph
+  var graph: Graph
+  /// What was recognised or reinterpreted, a sentence each.
+  private(set) var notes: [String] = []
   private var values: [String: ONNXValue] = [:]
   /// NHWC, for the image size that is translated for.
   private var shapes: [ValueID: Shape] = [:]
+  /// What no element of a value is below.
+  private var lowerBounds: [ValueID: Double] = [:]
+  /// The index of the node that makes each value.
+  private var producers: [ValueID: Int] = [:]
+  /// Values that a scale or an offset of the model's arithmetic made, rather than a batch norm.
+  private(set) var arithmeticResults: Set<ValueID> = []
   private var names: Set<String> = []
-  /// The pooling nodes there are, so that two readers of one pooled map share a node.
+  /// Nodes that several readers of one value share.
   private var poolings: [PoolingKey: ONNXActivation] = [:]
   private var croppings: [CroppingKey: ONNXActivation] = [:]
-  /// How many nodes and outputs read each value.
-  private var readers: [String: Int] = [:]
+  private var pixelMaps: [ValueID: ONNXActivation] = [:]
+  private var rectified: [ValueID: ONNXActivation] = [:]
 
   private struct PoolingKey: Hashable {
     let base: ValueID
     let exponent: Double
+    let floor: Double?
     let appendsOne: Bool
   }
 
@@ -28,19 +37,24 @@ struct ONNXTranslator {
     let margins: MapMargins
   }
 
-  /// - Parameter probe: the shape of the batch to translate for, NCHW.
-  init(_ model: ONNXModel, graph: Graph, input: String, probe: Shape) {
+  /// - Parameters:
+  ///   - image: the model's input.
+  ///   - probe: its shape, in the model's order of axes, for the batch to translate for.
+  init(_ model: ONNXModel, graph: Graph, image: ONNXImageInput, probe: Shape) {
     self.model = model
     self.graph = graph
-    values[input] = .activation(ONNXActivation(value: graph.input, shape: probe, isRow: false))
-    shapes[graph.input] = [probe[0], probe[2], probe[3], probe[1]]
+    let input = ONNXActivation(
+      value: graph.input, shape: probe, isRow: false, channelAxis: image.isChannelsLast ? 3 : 1)
+    values[image.name] = .activation(input)
+    shapes[graph.input] = [probe[0], input.height, input.width, input.channels]
     for (name, tensor) in model.initializers { values[name] = .constant(tensor) }
-    for node in model.nodes { for input in node.inputs { readers[input, default: 0] += 1 } }
-    for output in model.outputs { readers[output.name, default: 0] += 1 }
   }
 
   /// Translates one node whose inputs have been translated.
   mutating func translate(_ node: ONNXModel.Node) throws(ImportError) {
+    if node.domain.isEmpty, let attribute = ONNXAttributes.unknown(of: node), isSupported(node) {
+      throw unsupported(node, "it has an attribute '\(attribute)', which quern does not know")
+    }
     let result: ONNXValue
     if let folded = try fold(node) {
       result = .constant(folded)
@@ -53,7 +67,11 @@ struct ONNXTranslator {
     if let output = node.outputs.first { values[output] = result }
   }
 
-  /// The value of a node of which all inputs are known, or that asks for a shape.
+  private func isSupported(_ node: ONNXModel.Node) -> Bool {
+    ONNXTranslations.all[node.operatorType] != nil || ONNXFolding.all[node.operatorType] != nil
+  }
+
+  /// The value of a node of which all inputs are known, or that reads a shape.
   private func fold(_ node: ONNXModel.Node) throws(ImportError) -> Tensor? {
     guard node.domain.isEmpty, let folding = ONNXFolding.all[node.operatorType] else { return nil }
     var inputs: [Tensor?] = []
@@ -71,7 +89,7 @@ struct ONNXTranslator {
     }
   }
 
-  // MARK: Errors
+  // MARK: Errors and notes
 
   func unsupported(_ node: ONNXModel.Node, _ reason: String) -> ImportError {
     .unsupportedOperator(ONNXPlace(node, in: model), reason: reason)
@@ -79,6 +97,10 @@ struct ONNXTranslator {
 
   func bad(_ node: ONNXModel.Node, _ problem: String) -> ImportError {
     .badNode(ONNXPlace(node, in: model), problem: problem)
+  }
+
+  mutating func note(_ text: String) {
+    if !notes.contains(text) { notes.append(text) }
   }
 
   // MARK: Inputs
@@ -126,33 +148,33 @@ struct ONNXTranslator {
     return array.values[0]
   }
 
-  /// A constant list of integers, from an attribute or, in later operator sets, an input; `nil` where it is left out.
-  func integers(_ node: ONNXModel.Node, attribute: String, input: Int) throws(ImportError) -> [Int]? {
-    if case .ints(let list)? = node.attributes[attribute] { return list }
-    guard hasInput(node, input) else { return nil }
-    guard let array = ONNXArray(try constant(node, input)) else { throw bad(node, "its \(attribute) are no integers") }
-    return array.integers
-  }
-
   /// The input as a value of the graph; steps that stand for one become it.
   mutating func activation(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
-    switch try value(node, index) {
+    let value = try value(node, index)
+    let name = node.inputs[index]
+    switch value {
     case .activation(let activation): return activation
-    case .constant: throw unsupported(node, "its input '\(node.inputs[index])' is constant")
-    case .step(.pooled(let base, let exponent, let shape)):
-      let pooled = try pool(base, exponent: exponent, node: node).with(shape: shape)
-      values[node.inputs[index]] = .activation(pooled)
+    case .constant: throw unsupported(node, "its input '\(name)' is constant")
+    case .step(.clipped(let base, let floor)):
+      let clipped = try clip(base, minimum: floor, maximum: .infinity, node: node)
+      values[name] = .activation(clipped)
+      return clipped
+    case .step(.reduced(let reduction)) where reduction.isPooled:
+      let pooled = try pool(reduction, exponent: reduction.exponent, node: node)
+      values[name] = .activation(pooled)
       return pooled
     case .step(.cropped(let base, let margins, let shape)):
       // Shared, so that it alone reads what it crops and passes can fold it into that.
       let key = CroppingKey(base: base.value, margins: margins)
-      if let known = croppings[key] { return known }
-      let cropped = try append(Cropping(margins), node: node, inputs: [base]).with(shape: shape)
+      if let cached = croppings[key] { return cached }
+      let cropped = try append(Cropping(margins), node: node, inputs: [base])
+        .with(shape: shape, channelAxis: base.channelAxis)
       croppings[key] = cropped
       return cropped
     case .step(.padded(let base, let margins, let shape)):
-      return try append(ZeroPadding(margins), node: node, inputs: [base]).with(shape: shape)
-    case .step(let step): throw unsupported(node, "its input '\(node.inputs[index])' is \(step.meaning)")
+      return try append(ZeroPadding(margins), node: node, inputs: [base])
+        .with(shape: shape, channelAxis: base.channelAxis)
+    case .step(let step): throw unsupported(node, "its input '\(name)' is \(step.meaning)")
     }
   }
 
@@ -160,46 +182,68 @@ struct ONNXTranslator {
   /// exporter's own cropping to it is left out, and the graph takes images of any size.
   mutating func maps(_ node: ONNXModel.Node) throws(ImportError) -> [ONNXActivation] {
     var whole: [ONNXActivation] = []
-    var shapes: [Shape] = []
+    var extents: [[Int]] = []
     for index in node.inputs.indices {
       let value = try value(node, index)
-      shapes.append(value.shape)
-      if case .step(.cropped(let base, let margins, _)) = value, margins.top == 0, margins.left == 0 {
+      if case .step(.cropped(let base, let margins, let shape)) = value, margins.top == 0, margins.left == 0 {
         whole.append(base)
+        extents.append(base.spatialAxes.map { shape[$0] })
       } else {
-        whole.append(try map(node, index))
+        let map = try map(node, index)
+        whole.append(map)
+        extents.append([map.height, map.width])
       }
     }
-    let extents = shapes.map { [$0[2], $0[3]] }
-    guard let extent = extents.first, extents.allSatisfy({ $0 == extent }) else {
-      throw unsupported(node, "it joins maps of \(shapes.map(\.description).joined(separator: " and "))")
+    guard let first = whole.first, let extent = extents.first, extents.allSatisfy({ $0 == extent }),
+      whole.allSatisfy({ $0.channelAxis == first.channelAxis })
+    else {
+      let shapes = node.inputs.compactMap { values[$0]?.shape.description }
+      throw unsupported(node, "it joins maps of \(shapes.joined(separator: " and "))")
     }
-    if [whole.map { $0.shape[2] }.min(), whole.map { $0.shape[3] }.min()] == extent { return whole }
+    if [whole.map(\.height).min(), whole.map(\.width).min()] == extent { return whole }
     var exact: [ONNXActivation] = []
     for index in node.inputs.indices { exact.append(try map(node, index)) }
     return exact
   }
 
+  /// The input as a map; a row that has four axes is a map of one pixel.
   mutating func map(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
     let activation = try activation(node, index)
-    guard !activation.isRow else { throw unsupported(node, "its input '\(node.inputs[index])' is a vector, not a map") }
-    return activation
+    guard activation.isRow else { return activation }
+    guard activation.shape.rank == 4, [1, 3].contains(activation.channelAxis) else {
+      throw unsupported(node, "its input '\(node.inputs[index])' is a vector, not a map")
+    }
+    if let cached = pixelMaps[activation.value] {
+      return cached.with(shape: activation.shape, channelAxis: activation.channelAxis)
+    }
+    let map = try append(SinglePixelMap(), node: node, inputs: [activation])
+      .with(shape: activation.shape, channelAxis: activation.channelAxis)
+    pixelMaps[activation.value] = map
+    return map
   }
 
-  mutating func row(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
+  /// The input as a map with its channels first, as convolutions and poolings read it.
+  mutating func channelsFirstMap(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
+    let map = try map(node, index)
+    guard map.isChannelsFirst else {
+      throw unsupported(
+        node, "its input '\(node.inputs[index])' is \(map.shape) with the channels last; transpose it to NCHW")
+    }
+    return map
+  }
+
+  /// The input as a matrix with a row for each image, [N, C].
+  mutating func matrix(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
     let activation = try activation(node, index)
-    guard activation.isRow else {
-      throw unsupported(node, "its input '\(node.inputs[index])' is a map of \(activation.shape), not a vector")
+    guard activation.isRow, activation.shape.rank == 2 else {
+      throw unsupported(node, "its input '\(node.inputs[index])' is \(activation.shape), not one vector an image")
     }
     return activation
   }
 
-  /// Whether nothing but one node reads the input.
-  func isOnlyReader(_ node: ONNXModel.Node, of index: Int) -> Bool { readers[node.inputs[index]] == 1 }
-
   // MARK: Output
 
-  /// Appends a node to the graph, checked against the shapes of its inputs.
+  /// Appends a node to the graph, checked against the shapes of its inputs. Its result has its channels first.
   mutating func append(
     _ op: any Operator, node: ONNXModel.Node, inputs: [ONNXActivation], constants: [String: Tensor] = [:]
   ) throws(ImportError) -> ONNXActivation {
@@ -211,10 +255,23 @@ struct ONNXTranslator {
     } catch { throw bad(node, "\(error)") }
     let output = graph.append(op, name: uniqueName(node), inputs: inputs.map(\.value), constants: constants)
     shapes[output] = shape
+    producers[output] = graph.nodes.count - 1
+    lowerBounds[output] = op.lowerBound(ofInputs: inputs.map(lowerBound), constants: constants)
     guard shape.rank == 4 else { return ONNXActivation(value: output, shape: shape, isRow: true) }
     return ONNXActivation(
       value: output, shape: [shape.batch, shape.channels, shape.height, shape.width], isRow: false)
   }
+
+  /// Appends an operator that keeps the shape and order of axes of its input.
+  mutating func appendKeepingShape(
+    _ op: any Operator, node: ONNXModel.Node, _ input: ONNXActivation, constants: [String: Tensor] = [:]
+  ) throws(ImportError) -> ONNXActivation {
+    try append(op, node: node, inputs: [input], constants: constants)
+      .with(shape: input.shape, channelAxis: input.channelAxis)
+  }
+
+  /// Records that a value comes from arithmetic with constants.
+  mutating func markArithmetic(_ activation: ONNXActivation) { arithmeticResults.insert(activation.value) }
 
   private mutating func uniqueName(_ node: ONNXModel.Node) -> String {
     let base = node.name.isEmpty ? node.outputs.first ?? "\(node.operatorType)_\(node.index)" : node.name
@@ -227,27 +284,62 @@ struct ONNXTranslator {
     return name
   }
 
-  /// GeM pooling of a map, shared by all that ask for the same.
-  mutating func pool(
-    _ base: ONNXActivation, exponent: Double, appendsOne: Bool = false, node: ONNXModel.Node
+  /// What no element of a value is below.
+  func lowerBound(_ activation: ONNXActivation) -> Double { lowerBounds[activation.value] ?? -.infinity }
+
+  /// `min(max(x, minimum), maximum)`, without what the graph shows to be true already.
+  mutating func clip(
+    _ base: ONNXActivation, minimum: Double, maximum: Double, node: ONNXModel.Node
   ) throws(ImportError) -> ONNXActivation {
-    let key = PoolingKey(base: base.value, exponent: exponent, appendsOne: appendsOne)
-    if let known = poolings[key] { return known }
-    let pooled = try append(
-      GeneralizedMeanPooling(exponent: exponent, appendsOne: appendsOne), node: node, inputs: [base])
+    let minimum = lowerBound(base) >= minimum ? -Double.infinity : minimum
+    if minimum == -.infinity, maximum == .infinity { return base }
+    if minimum == 0, maximum == .infinity { return try rectify(base, node: node) }
+    let clip: Clip
+    do throws(GraphError) { clip = try Clip(minimum: minimum, maximum: maximum) } catch { throw bad(node, "\(error)") }
+    return try appendKeepingShape(clip, node: node, base)
+  }
+
+  /// `max(x, 0)`, shared by all that read the same.
+  mutating func rectify(_ base: ONNXActivation, node: ONNXModel.Node) throws(ImportError) -> ONNXActivation {
+    if let cached = rectified[base.value] { return cached.with(shape: base.shape, channelAxis: base.channelAxis) }
+    let result = try appendKeepingShape(ReLU(), node: node, base)
+    rectified[base.value] = result
+    return result
+  }
+
+  /// The pooling of a map that a reduction stands for, shared by all that read the same.
+  ///
+  /// - Parameter exponent: of the power and of its root.
+  mutating func pool(
+    _ reduction: ONNXReduction, exponent: Double, node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
+    try pool(reduction.base, exponent: exponent, floor: reduction.floor, node: node)
+      .with(shape: reduction.shape, channelAxis: reduction.channelAxis)
+  }
+
+  /// GeM pooling of a map, [N, C], shared by all that read the same.
+  ///
+  /// - Parameter floor: what values are raised to; `nil` where they are taken as they are.
+  mutating func pool(
+    _ base: ONNXActivation, exponent: Double, floor: Double?, appendsOne: Bool = false, node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
+    let key = PoolingKey(base: base.value, exponent: exponent, floor: floor, appendsOne: appendsOne)
+    if let cached = poolings[key] { return cached }
+    var pooling = GeneralizedMeanPooling(exponent: exponent, appendsOne: appendsOne)
+    // Half precision rounds the floor of 1e-6 up.
+    let isDefault = pooling.floor.map { own in floor.map { abs($0 - own) <= 0.05 * own } ?? false } ?? (floor == nil)
+    if !isDefault { pooling.customFloor = floor ?? 0 }
+    // Where the floor takes negative values away, a ReLU before it changes nothing, and lets a map be held without a sign.
+    let isRectified = (pooling.floor ?? -1) >= 0 && lowerBound(base) < 0
+    let map = isRectified ? try rectify(base, node: node) : base
+    let pooled = try append(pooling, node: node, inputs: [map])
     poolings[key] = pooled
     return pooled
   }
 
   /// The node of the graph that makes a value.
   func producer(of activation: ONNXActivation) -> Node? {
-    graph.nodes.last { $0.output == activation.value }
-  }
-
-  /// Gives the linear layer that makes a value a bias.
-  mutating func setBias(_ bias: Tensor, of activation: ONNXActivation) {
-    guard let index = graph.nodes.lastIndex(where: { $0.output == activation.value }) else { return }
-    graph.nodes[index].constants["bias"] = bias
+    producers[activation.value].map { graph.nodes[$0] }
   }
 }
 

@@ -4,51 +4,97 @@ import Tensors
 
 extension ONNXTranslations {
   static let activations: [String: ONNXTranslation] = [
-    "Relu": { translator, node throws(ImportError) in try relu(&translator, node) },
+    "Relu": { translator, node throws(ImportError) in
+      .activation(try translator.appendKeepingShape(ReLU(), node: node, try translator.activation(node, 0)))
+    },
     "Sigmoid": { translator, node throws(ImportError) in
-      let source = try translator.activation(node, 0)
-      return .activation(try translator.append(Sigmoid(), node: node, inputs: [source]).with(shape: source.shape))
+      .activation(try translator.appendKeepingShape(Sigmoid(), node: node, try translator.activation(node, 0)))
     },
     "Clip": clip,
-    "Max": maximumOfTwo,
+    "Max": { translator, node throws(ImportError) in
+      let (value, bound) = try valueAndNumber(&translator, node)
+      return try bounded(&translator, node, input: value, minimum: bound, maximum: .infinity)
+    },
+    "Min": { translator, node throws(ImportError) in
+      let (value, bound) = try valueAndNumber(&translator, node)
+      return try bounded(&translator, node, input: value, minimum: -.infinity, maximum: bound)
+    },
+    "Softmax": probabilities, "LogSoftmax": probabilities,
     "Dropout": dropout,
     "Identity": { translator, node throws(ImportError) in try translator.value(node, 0) },
     "Cast": cast,
   ]
 
-  private static func relu(_ translator: inout ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> ONNXValue
-  {
-    let source = try translator.activation(node, 0)
-    return .activation(try translator.append(ReLU(), node: node, inputs: [source]).with(shape: source.shape))
-  }
+  /// The bounds of a clip that clips nothing: those of float32, and what is beyond.
+  private static let widest = Double(Float.greatestFiniteMagnitude)
 
   private static let clip: ONNXTranslation = { translator, node throws(ImportError) in
     // Attributes up to opset 10, inputs from then on.
-    var (low, high) = (try translator.scalar(node, 1), try translator.scalar(node, 2))
-    if case .float(let value)? = node.attributes["min"] { low = Double(value) }
-    if case .float(let value)? = node.attributes["max"] { high = Double(value) }
-    if let high, high < 1e30 { throw translator.unsupported(node, "clipping to at most \(high)") }
-    return try atLeast(&translator, node, low ?? -.infinity)
-  }
-
-  private static let maximumOfTwo: ONNXTranslation = { translator, node throws(ImportError) in
-    guard node.inputs.count == 2, let floor = try translator.scalar(node, 1) else {
-      throw translator.unsupported(node, "the maximum of anything but a value and a number")
+    let isByAttribute = translator.model.operatorSet < 11
+    if isByAttribute, node.inputs.count > 1 { throw translator.bad(node, "has more than one input") }
+    if !isByAttribute, let name = node.attributes.keys.min() {
+      throw translator.bad(node, "has an attribute '\(name)', which its operator set takes as an input")
     }
-    return try atLeast(&translator, node, floor)
+    let low = isByAttribute ? try translator.float(node, "min") : try translator.scalar(node, 1)
+    let high = isByAttribute ? try translator.float(node, "max") : try translator.scalar(node, 2)
+    return try bounded(&translator, node, input: 0, minimum: low ?? -.infinity, maximum: high ?? .infinity)
   }
 
-  /// `max(x, floor)`: a ReLU for 0, the first step of GeM pooling, or the guard of an L2 norm.
-  private static func atLeast(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ floor: Double
+  /// The indices of the activation and of the number of a node that takes one of each.
+  private static func valueAndNumber(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node
+  ) throws(ImportError) -> (value: Int, bound: Double) {
+    guard node.inputs.count == 2 else {
+      throw translator.unsupported(
+        node, "it takes \(node.inputs.count) inputs, and quern knows it for a value and a number")
+    }
+    let number = try translator.value(node, 0).isConstant ? 0 : 1
+    guard try translator.value(node, number).isConstant, let bound = try translator.scalar(node, number) else {
+      throw translator.unsupported(node, "neither of its inputs is a constant number")
+    }
+    return (1 - number, bound)
+  }
+
+  /// `min(max(x, minimum), maximum)`: the guard of an L2 norm, the first step of GeM pooling, a ReLU, or a clip. As ONNX has
+  /// it, the maximum wins where it is the lower.
+  private static func bounded(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, input: Int, minimum: Double, maximum: Double
   ) throws(ImportError) -> ONNXValue {
-    let value = try translator.value(node, 0)
-    if floor < -1e30 { return value }
-    if case .step(.norm(let base, 0, let shape)) = value, (0...1e-6).contains(floor) {
-      return .step(.norm(base, epsilon: ONNXMath.decimal(floor), shape: shape))
+    guard !minimum.isNaN, !maximum.isNaN else { throw translator.bad(node, "has a bound that is not a number") }
+    let value = try translator.value(node, input)
+    let (low, high) = (minimum <= -widest ? -.infinity : minimum, maximum >= widest ? .infinity : maximum)
+    if low == -.infinity, high == .infinity { return value }
+    guard low < .infinity, high > -.infinity, low <= high else {
+      throw translator.unsupported(node, "its bounds \(minimum) and \(maximum) leave one value")
     }
-    if floor == 0 { return try relu(&translator, node) }
-    return .step(.clipped(try translator.activation(node, 0), floor: floor))
+    guard high == .infinity else {
+      let source = try translator.activation(node, input)
+      return .activation(try translator.clip(source, minimum: low, maximum: high, node: node))
+    }
+    if case .step(.norm(let base, let op, false, let shape)) = value, op.epsilon == 0 {
+      // A norm is not negative.
+      guard low > 0 else { return value }
+      return .step(
+        .norm(base, L2Normalization(epsilon: ONNXMath.decimal(low), rule: .floor), isReciprocal: false, shape: shape))
+    }
+    let source = try translator.activation(node, input)
+    if low == 0 { return .activation(try translator.rectify(source, node: node)) }
+    return .step(.clipped(source, floor: ONNXMath.decimal(low)))
+  }
+
+  /// Over the channels of a vector, with its axes as they are from opset 13 on; before, over all axes from the given one on.
+  private static let probabilities: ONNXTranslation = { translator, node throws(ImportError) in
+    let source = try translator.activation(node, 0)
+    let rank = source.shape.rank
+    let isFlattening = translator.model.operatorSet < 13
+    let requested = try translator.integer(node, "axis", default: isFlattening ? 1 : -1)
+    guard let axis = ONNXShapes.axes([requested], rank: rank)?.first else {
+      throw translator.bad(node, "has an axis \(requested), and its input has \(rank)")
+    }
+    guard source.isRow, axis == source.channelAxis || isFlattening && (1..<source.channelAxis).contains(axis) else {
+      throw translator.unsupported(node, "it is not over the elements of a vector")
+    }
+    return .step(.probabilities(source, operatorType: node.operatorType))
   }
 
   private static let dropout: ONNXTranslation = { translator, node throws(ImportError) in
@@ -60,9 +106,11 @@ extension ONNXTranslations {
 
   private static let cast: ONNXTranslation = { translator, node throws(ImportError) in
     // To float, float16, double or bfloat16: all activations are float32 here.
-    guard case .int(let type)? = node.attributes["to"], [1, 10, 11, 16].contains(type) else {
-      throw translator.unsupported(node, "a cast to integers")
+    let type = try translator.integer(node, "to", default: 0)
+    guard let name = [1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"][type] else {
+      throw translator.unsupported(node, "a cast to anything but floating-point numbers")
     }
+    if type != 1 { translator.note("the model computes partly in \(name); quern computes in float32 throughout") }
     return try translator.value(node, 0)
   }
 }

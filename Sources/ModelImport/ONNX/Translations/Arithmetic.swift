@@ -11,46 +11,77 @@ extension ONNXTranslations {
       return try add(&translator, node)
     },
     "Sub": subtract, "Mul": multiply, "Div": divide, "Pow": power,
-    "Sqrt": { translator, node throws(ImportError) in try raise(&translator, node, to: 0.5) },
+    "Neg": { translator, node throws(ImportError) in
+      try affine(&translator, node, value: 0, constant: nil, factor: { _ in -1 }, offset: { _ in 0 })
+    },
+    "Sqrt": { translator, node throws(ImportError) in try raise(&translator, node, to: 0.5, tolerance: 0) },
+    "Reciprocal": { translator, node throws(ImportError) in try invert(&translator, node, 0) },
   ]
-
-  private static func isConstant(_ value: ONNXValue) -> Bool {
-    if case .constant = value { true } else { false }
-  }
 
   private static func add(_ translator: inout ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> ONNXValue {
     let (a, b) = (try translator.value(node, 0), try translator.value(node, 1))
-    if isConstant(a) || isConstant(b) {
-      let (other, constant) = isConstant(a) ? (1, 0) : (0, 1)
-      if case .step(.norm(let base, 0, let shape)) = try translator.value(node, other),
-        let epsilon = try translator.scalar(node, constant), (0...1e-3).contains(epsilon)
-      {
-        return .step(.norm(base, epsilon: ONNXMath.decimal(epsilon), shape: shape))
-      }
+    if a.isConstant || b.isConstant {
+      let (other, constant) = a.isConstant ? (1, 0) : (0, 1)
+      if let guarded = try addEpsilon(&translator, node, value: other, constant: constant) { return guarded }
       return try affine(&translator, node, value: other, constant: constant, factor: { _ in 1 }, offset: { $0 })
     }
-    guard a.shape.rank == b.shape.rank, a.shape.rank == 4 else {
-      let (left, right) = (try translator.row(node, 0), try translator.row(node, 1))
-      return .activation(try translator.append(Addition(), node: node, inputs: [left, right]).with(shape: left.shape))
+    let (left, right) = (try translator.activation(node, 0), try translator.activation(node, 1))
+    guard left.isRow || right.isRow else {
+      let maps = try translator.maps(node)
+      let sum = try translator.append(Addition(), node: node, inputs: maps)
+      return .activation(translator.arranged(sum, as: maps[0]))
     }
-    return .activation(try translator.append(Addition(), node: node, inputs: try translator.maps(node)))
+    if left.isRow, right.isRow, left.shape == right.shape, left.channelAxis == right.channelAxis {
+      let sum = try translator.append(Addition(), node: node, inputs: [left, right])
+      return .activation(sum.with(shape: left.shape, channelAxis: left.channelAxis))
+    }
+    // A vector beside a map of one pixel.
+    guard left.shape == right.shape, left.channelAxis == right.channelAxis else {
+      throw translator.unsupported(node, "the sum of \(left.shape) and \(right.shape)")
+    }
+    let maps = [try translator.map(node, 0), try translator.map(node, 1)]
+    let sum = try translator.append(Addition(), node: node, inputs: maps)
+    return .activation(translator.arranged(sum, as: maps[0]))
+  }
+
+  /// The small number that keeps an L2 norm, or the sum of squares under its root, away from zero.
+  private static func addEpsilon(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, value: Int, constant: Int
+  ) throws(ImportError) -> ONNXValue? {
+    guard let number = ONNXArray(try translator.constant(node, constant)), number.values.count == 1,
+      number.values[0] >= 0
+    else { return nil }
+    let epsilon = ONNXMath.decimal(number.values[0])
+    switch try translator.value(node, value) {
+    case .step(.norm(let base, let op, false, let shape)) where op.epsilon == 0:
+      return .step(.norm(base, L2Normalization(epsilon: epsilon, rule: .added), isReciprocal: false, shape: shape))
+    case .step(.squareSum(let base, 0, let shape)):
+      return .step(.squareSum(base, epsilon: epsilon, shape: shape))
+    default: return nil
+    }
   }
 
   private static let subtract: ONNXTranslation = { translator, node throws(ImportError) in
-    if isConstant(try translator.value(node, 1)) {
+    if try translator.value(node, 1).isConstant {
       return try affine(&translator, node, value: 0, constant: 1, factor: { _ in 1 }, offset: { -$0 })
     }
-    guard isConstant(try translator.value(node, 0)) else {
+    guard try translator.value(node, 0).isConstant else {
       throw translator.unsupported(node, "the difference of two activations")
     }
     return try affine(&translator, node, value: 1, constant: 0, factor: { _ in -1 }, offset: { $0 })
   }
 
   private static let multiply: ONNXTranslation = { translator, node throws(ImportError) in
-    if node.inputs.count == 2, node.inputs[0] == node.inputs[1] { return try raise(&translator, node, to: 2) }
+    guard node.inputs.count == 2 else { throw translator.bad(node, "has \(node.inputs.count) inputs, not 2") }
     let (a, b) = (try translator.value(node, 0), try translator.value(node, 1))
-    guard isConstant(a) || isConstant(b) else { return try scale(&translator, node) }
-    let (other, constant) = isConstant(a) ? (1, 0) : (0, 1)
+    if node.inputs[0] == node.inputs[1], !a.isConstant { return try raise(&translator, node, to: 2, tolerance: 0) }
+    for (norm, other) in [(a, 1), (b, 0)] {
+      if case .step(.norm(let base, let op, true, let shape)) = norm {
+        return try normalize(&translator, node, value: other, base: base, op, normShape: shape)
+      }
+    }
+    guard a.isConstant || b.isConstant else { return try scale(&translator, node) }
+    let (other, constant) = a.isConstant ? (1, 0) : (0, 1)
     return try affine(&translator, node, value: other, constant: constant, factor: { $0 }, offset: { _ in 0 })
   }
 
@@ -60,98 +91,139 @@ extension ONNXTranslations {
   ) throws(ImportError) -> ONNXValue {
     let (a, b) = (try translator.activation(node, 0), try translator.activation(node, 1))
     let (map, factors) = a.isRow ? (b, a) : (a, b)
-    guard !map.isRow, factors.isRow, factors.shape.rank == 4, factors.channels == map.channels else {
-      throw translator.unsupported(node, "the product of \(a.shape) and \(b.shape)")
-    }
-    return .activation(try translator.append(ChannelScaling(), node: node, inputs: [map, factors]))
+    guard !map.isRow, factors.isRow, factors.shape.rank == 4, factors.channelAxis == map.channelAxis,
+      factors.channels == map.channels
+    else { throw translator.unsupported(node, "the product of \(a.shape) and \(b.shape)") }
+    let product = try translator.append(ChannelScaling(), node: node, inputs: [map, factors])
+    return .activation(product.with(shape: map.shape, channelAxis: map.channelAxis))
   }
 
   private static let divide: ONNXTranslation = { translator, node throws(ImportError) in
-    if case .step(.norm(let base, let epsilon, _)) = try translator.value(node, 1) {
-      let source = try translator.row(node, 0)
-      guard source.value == base.value else {
-        throw translator.unsupported(node, "it divides one vector by the norm of another")
+    if case .step(.norm(let base, let op, false, let shape)) = try translator.value(node, 1) {
+      if try translator.value(node, 0).isConstant {
+        guard try translator.scalar(node, 0) == 1 else {
+          throw translator.unsupported(node, "a number over an L2 norm")
+        }
+        return try invert(&translator, node, 1)
       }
-      let output = try translator.append(L2Normalization(epsilon: epsilon), node: node, inputs: [source])
-      return .activation(output.with(shape: source.shape))
+      return try normalize(&translator, node, value: 0, base: base, op, normShape: shape)
     }
-    guard isConstant(try translator.value(node, 1)) else {
+    guard try translator.value(node, 1).isConstant else {
       throw translator.unsupported(node, "the quotient of two activations")
     }
     return try affine(&translator, node, value: 0, constant: 1, factor: { 1 / $0 }, offset: { _ in 0 })
   }
 
-  private static let power: ONNXTranslation = { translator, node throws(ImportError) in
-    guard let exponent = try translator.scalar(node, 1) else { throw translator.bad(node, "has no exponent") }
-    return try raise(&translator, node, to: exponent)
+  /// `1 / x` of an L2 norm.
+  private static func invert(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ input: Int
+  ) throws(ImportError) -> ONNXValue {
+    guard case .step(.norm(let base, let op, false, let shape)) = try translator.value(node, input) else {
+      throw translator.unsupported(node, "the reciprocal of anything but an L2 norm")
+    }
+    return .step(.norm(base, op, isReciprocal: true, shape: shape))
   }
 
-  private static func raise(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, to exponent: Double
+  /// A vector over its own norm.
+  private static func normalize(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, value: Int, base: ONNXActivation,
+    _ op: L2Normalization, normShape: Shape
   ) throws(ImportError) -> ONNXValue {
-    switch try translator.value(node, 0) {
-    case .step(.clipped(let base, let floor)): return .step(.power(base, floor: floor, exponent: exponent))
-    case .step(.meanPower(let base, let floor, let p, let shape)):
-      return try ONNXGeM.pool(
-        &translator, node, base: base, floor: floor, exponent: p, root: exponent, shape: shape)
-    case .step(.squareSum(let base, let shape)) where exponent == 0.5:
-      return .step(.norm(base, epsilon: 0, shape: shape))
-    default:
-      return .step(.power(try translator.activation(node, 0), floor: nil, exponent: exponent))
+    let source = try translator.activation(node, value)
+    guard source.isRow, source.value == base.value else {
+      throw translator.unsupported(node, "it divides one vector by the norm of another")
     }
+    guard ONNXArray.broadcastShape(source.shape, normShape) == source.shape else {
+      throw translator.unsupported(node, "it divides \(source.shape) by a norm of \(normShape)")
+    }
+    return .activation(try translator.appendKeepingShape(op, node: node, source))
+  }
+
+  private static let power: ONNXTranslation = { translator, node throws(ImportError) in
+    guard let exponent = try translator.scalar(node, 1) else { throw translator.bad(node, "has no exponent") }
+    // A root in half precision is off by 2^-11.
+    let type = try translator.constant(node, 1).elementType
+    let isHalf = type == .float16 || type == .bfloat16
+    return try raise(&translator, node, to: exponent, tolerance: isHalf ? 5e-3 : 1e-6)
+  }
+
+  /// - Parameter tolerance: relative, for a root that is the inverse of a power.
+  private static func raise(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, to exponent: Double, tolerance: Double
+  ) throws(ImportError) -> ONNXValue {
+    let value = try translator.value(node, 0)
+    switch value {
+    case .step(.reduced(let reduction)) where reduction.exponent.isFinite && reduction.openAxis == nil:
+      if abs(exponent * reduction.exponent - 1) <= tolerance {
+        return .activation(try translator.pool(reduction, exponent: reduction.exponent, node: node))
+      }
+      throw translator.unsupported(
+        node, "a mean of powers of \(reduction.exponent) has a root of \(exponent), which is no GeM pooling")
+    case .step(.squareSum(let base, let epsilon, let shape)) where exponent == 0.5 || exponent == -0.5:
+      let op = L2Normalization(epsilon: epsilon, rule: epsilon == 0 ? .added : .insideRoot)
+      return .step(.norm(base, op, isReciprocal: exponent < 0, shape: shape))
+    case .constant: throw translator.unsupported(node, "its base is constant")
+    default: if exponent == 1 { return value }
+    }
+    if case .step(.clipped(let base, let floor)) = value {
+      return .step(.power(base, floor: floor, exponent: exponent))
+    }
+    return .step(.power(try translator.activation(node, 0), floor: nil, exponent: exponent))
   }
 
   // MARK: Constants for each channel
 
-  /// `x * factor + offset`, where both come from a constant that has one value for each channel: a batch norm on a map,
-  /// a bias or a centering on a vector.
+  /// `x * factor + offset`, where both come from a constant that has one value for each channel, in the form of a batch norm,
+  /// or of a centering where only an offset is added to a vector.
+  ///
+  /// - Parameter constant: the input that holds the constant; `nil`: it is 1.
   private static func affine(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, value: Int, constant: Int, factor: (Double) -> Double,
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, value: Int, constant: Int?, factor: (Double) -> Double,
     offset: (Double) -> Double
   ) throws(ImportError) -> ONNXValue {
     let source = try translator.activation(node, value)
-    guard let channels = channelValues(try translator.constant(node, constant), of: source) else {
-      throw translator.unsupported(
-        node, "its constant '\(node.inputs[constant])' has not one value for each of \(source.channels) channels")
+    var channels = [Double](repeating: 1, count: source.channels)
+    if let constant {
+      guard let values = channelValues(try translator.constant(node, constant), of: source) else {
+        throw translator.unsupported(
+          node, "its constant '\(node.inputs[constant])' has not one value for each of \(source.channels) channels")
+      }
+      channels = values
     }
     let (factors, offsets) = (channels.map(factor), channels.map(offset))
     if factors.allSatisfy({ $0 == 1 }), offsets.allSatisfy({ $0 == 0 }) { return .activation(source) }
     if source.isRow, factors.allSatisfy({ $0 == 1 }) {
-      return .activation(try shift(&translator, node, source, by: offsets, isOnlyReader: value))
+      let mean = Tensor(offsets.map { Float(-$0) })
+      return .activation(try translator.appendKeepingShape(Centering(), node: node, source, constants: ["mean": mean]))
     }
     let count = source.channels
     let constants = [
       "scale": Tensor(factors.map { Float($0) }), "shift": Tensor(offsets.map { Float($0) }),
       "mean": Tensor([Float](repeating: 0, count: count)), "variance": Tensor([Float](repeating: 1, count: count)),
     ]
-    let output = try translator.append(
-      BatchNormalization(epsilon: 0), node: node, inputs: [source], constants: constants)
-    return .activation(output.with(shape: source.shape))
-  }
-
-  /// The bias of the linear layer that makes the vector, where nothing else reads it; else a centering.
-  private static func shift(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ source: ONNXActivation, by offsets: [Double],
-    isOnlyReader input: Int
-  ) throws(ImportError) -> ONNXActivation {
-    if let producer = translator.producer(of: source), producer.op is Linear, producer.constants["bias"] == nil,
-      translator.isOnlyReader(node, of: input)
-    {
-      translator.setBias(Tensor(offsets.map { Float($0) }), of: source)
-      return source
-    }
-    let mean = Tensor(offsets.map { Float(-$0) })
-    return try translator.append(Centering(), node: node, inputs: [source], constants: ["mean": mean])
-      .with(shape: source.shape)
+    let result = try translator.appendKeepingShape(
+      BatchNormalization(epsilon: 0), node: node, source, constants: constants)
+    translator.markArithmetic(result)
+    return .activation(result)
   }
 
   private static func channelValues(_ constant: Tensor, of activation: ONNXActivation) -> [Double]? {
-    guard let array = ONNXArray(constant), !array.values.isEmpty else { return nil }
+    guard let array = ONNXArray(constant), !array.values.isEmpty, array.shape.rank <= activation.shape.rank else {
+      return nil
+    }
     let channels = activation.channels
     if array.values.count == 1 { return [Double](repeating: array.values[0], count: channels) }
-    // Shapes align at the last axis; the channels are the activation's second.
-    let axis = array.shape.rank - (activation.shape.rank - 1)
+    // Shapes align at the last axis.
+    let axis = array.shape.rank - (activation.shape.rank - activation.channelAxis)
     guard axis >= 0, array.shape[axis] == channels, array.values.count == channels else { return nil }
     return array.values
+  }
+}
+
+extension ONNXTranslator {
+  /// A map that was made with its channels first, as another map is arranged.
+  func arranged(_ map: ONNXActivation, as other: ONNXActivation) -> ONNXActivation {
+    guard other.channelAxis == 3 else { return map }
+    return map.with(shape: [map.shape[0], map.shape[2], map.shape[3], map.shape[1]], channelAxis: 3)
   }
 }

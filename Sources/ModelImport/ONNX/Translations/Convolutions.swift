@@ -10,83 +10,90 @@ extension ONNXTranslations {
 
   private static let convolution: ONNXTranslation = { translator, node throws(ImportError) in
     let source = try translator.activation(node, 0)
+    guard source.isChannelsFirst else {
+      throw translator.unsupported(node, "its input is \(source.shape), not a map in NCHW order")
+    }
     // ONNX keeps OIHW; a permuted view reads it as OHWI.
     let weight = try translator.weights(node, 1, rank: 4).permuted([0, 2, 3, 1])
     var constants = ["weight": weight]
     if translator.hasInput(node, 2) { constants["bias"] = try translator.weights(node, 2, rank: 1).contiguous() }
-    if source.isRow { return try pointwiseOnRow(&translator, node, source, constants) }
     let window = try ONNXWindow.window(
       node, in: translator, kernel: [weight.shape[1], weight.shape[2]], map: source.shape)
-    guard !window.ceilMode else { throw translator.bad(node, "a convolution has no ceil_mode") }
-    let groups = try ONNXWindow.integer(node, "group", default: 1, in: translator)
+    let groups = try translator.integer(node, "group", default: 1)
     guard groups >= 1 else { throw translator.bad(node, "has \(groups) groups") }
+    if source.isRow, groups == 1, let tap = onlyTap(of: window) {
+      return try linear(&translator, node, source, constants, tap: tap)
+    }
     return .activation(
       try translator.append(
-        Convolution(window: window, groups: groups), node: node, inputs: [source], constants: constants))
+        Convolution(window: window, groups: groups), node: node, inputs: [try translator.map(node, 0)],
+        constants: constants))
+  }
+
+  /// The one tap of a window that reads a map of one pixel, where the result is one pixel as well.
+  private static func onlyTap(of window: Window) -> (row: Int, column: Int)? {
+    guard let extent = try? window.outputExtent(height: 1, width: 1), extent == (1, 1),
+      window.top % window.dilationHeight == 0, window.left % window.dilationWidth == 0
+    else { return nil }
+    let tap = (row: window.top / window.dilationHeight, column: window.left / window.dilationWidth)
+    return (0..<window.height).contains(tap.row) && (0..<window.width).contains(tap.column) ? tap : nil
   }
 
   /// A convolution of a pooled map, one pixel an image, is a linear layer.
-  private static func pointwiseOnRow(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ source: ONNXActivation, _ constants: [String: Tensor]
+  private static func linear(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ source: ONNXActivation,
+    _ constants: [String: Tensor], tap: (row: Int, column: Int)
   ) throws(ImportError) -> ONNXValue {
-    guard let weight = constants["weight"], weight.shape[1] == 1, weight.shape[2] == 1,
-      try ONNXWindow.integer(node, "group", default: 1, in: translator) == 1
-    else { throw translator.unsupported(node, "its input is a vector, and it is more than a linear layer") }
+    guard let kernel = constants["weight"] else { throw translator.bad(node, "has no weights") }
+    let (outputs, inputs) = (kernel.shape[0], kernel.shape[3])
     var linear = constants
-    linear["weight"] = weight.contiguous().reshaped([weight.shape[0], weight.shape[3]])
+    if kernel.shape[1] == 1, kernel.shape[2] == 1 {
+      linear["weight"] = kernel.contiguous().reshaped([outputs, inputs])
+    } else {
+      let all = kernel.contiguous().elements(as: Float.self)
+      let (taps, first) = (kernel.shape[1] * kernel.shape[2], tap.row * kernel.shape[2] + tap.column)
+      var values: [Float] = []
+      for output in 0..<outputs {
+        let start = (output * taps + first) * inputs
+        values += all[start..<start + inputs]
+      }
+      linear["weight"] = Tensor(values, shape: [outputs, inputs])
+    }
     let output = try translator.append(Linear(), node: node, inputs: [source], constants: linear)
-    return .activation(output.with(shape: [source.shape[0], weight.shape[0], 1, 1]))
+    return .activation(output.with(shape: [source.shape[0], outputs, 1, 1], channelAxis: 1))
   }
 
   private static let batchNormalization: ONNXTranslation = { translator, node throws(ImportError) in
-    guard try ONNXWindow.integer(node, "training_mode", default: 0, in: translator) == 0,
-      try ONNXWindow.integer(node, "spatial", default: 1, in: translator) == 1
+    guard try translator.integer(node, "training_mode", default: 0) == 0,
+      try translator.integer(node, "spatial", default: 1) == 1
     else { throw translator.unsupported(node, "it is in training mode or not spatial; export the model after eval()") }
-    var epsilon = 1e-5
-    if case .float(let value)? = node.attributes["epsilon"] { epsilon = ONNXMath.decimal(Double(value)) }
+    let epsilon = ONNXMath.decimal(try translator.float(node, "epsilon") ?? Double(Float(1e-5)))
     guard epsilon >= 0, epsilon.isFinite else { throw translator.bad(node, "has the epsilon \(epsilon)") }
     let constants = [
       "scale": try translator.weights(node, 1, rank: 1), "shift": try translator.weights(node, 2, rank: 1),
       "mean": try translator.weights(node, 3, rank: 1), "variance": try translator.weights(node, 4, rank: 1),
     ]
     let source = try translator.activation(node, 0)
+    guard source.channelAxis == 1 else {
+      throw translator.unsupported(node, "its input is \(source.shape), of which axis 1 are not the channels")
+    }
     return .activation(
-      try translator.append(
-        BatchNormalization(epsilon: epsilon), node: node, inputs: [source], constants: constants))
+      try translator.appendKeepingShape(
+        BatchNormalization(epsilon: epsilon), node: node, source, constants: constants))
   }
 }
 
 /// The attributes that convolutions and poolings share.
 enum ONNXWindow {
-  static func integer(
-    _ node: ONNXModel.Node, _ name: String, default fallback: Int, in translator: ONNXTranslator
-  ) throws(ImportError) -> Int {
-    switch node.attributes[name] {
-    case .int(let value)?: return value
-    case nil: return fallback
-    default: throw translator.bad(node, "its \(name) is no integer")
-    }
-  }
-
-  private static func integers(
-    _ node: ONNXModel.Node, _ name: String, default fallback: [Int], in translator: ONNXTranslator
-  ) throws(ImportError) -> [Int] {
-    switch node.attributes[name] {
-    case .ints(let values)? where values.count == fallback.count: return values
-    case nil: return fallback
-    default: throw translator.bad(node, "its \(name) must be \(fallback.count) integers")
-    }
-  }
-
   /// - Parameters:
   ///   - kernel: the weight's; `nil` for a pooling, which must have the attribute.
   ///   - map: NCHW, for `auto_pad`.
   static func window(
     _ node: ONNXModel.Node, in translator: ONNXTranslator, kernel: [Int]?, map: Shape
   ) throws(ImportError) -> Window {
-    let size = try integers(node, "kernel_shape", default: kernel ?? [0, 0], in: translator)
-    let strides = try integers(node, "strides", default: [1, 1], in: translator)
-    let dilations = try integers(node, "dilations", default: [1, 1], in: translator)
+    let size = try translator.integers(node, "kernel_shape", default: kernel ?? [0, 0])
+    let strides = try translator.integers(node, "strides", default: [1, 1])
+    let dilations = try translator.integers(node, "dilations", default: [1, 1])
     // Bounded here, so that the arithmetic below cannot overflow; the operator checks again.
     guard (size + strides + dilations).allSatisfy({ 1...1024 ~= $0 }), kernel == nil || kernel == size else {
       throw translator.bad(node, "its kernel \(size), strides \(strides) or dilations \(dilations) make no window")
@@ -94,9 +101,12 @@ enum ONNXWindow {
     var window = Window(height: size[0], width: size[1])
     (window.strideHeight, window.strideWidth) = (strides[0], strides[1])
     (window.dilationHeight, window.dilationWidth) = (dilations[0], dilations[1])
-    window.ceilMode = try integer(node, "ceil_mode", default: 0, in: translator) != 0
-    var mode = "NOTSET"
-    if case .string(let value)? = node.attributes["auto_pad"] { mode = value }
+    window.ceilMode = try translator.integer(node, "ceil_mode", default: 0) != 0
+    let mode = try translator.text(node, "auto_pad", default: "NOTSET")
+    let pads = try translator.integers(node, "pads", default: [0, 0, 0, 0])
+    guard mode == "NOTSET" || pads.allSatisfy({ $0 == 0 }) else {
+      throw translator.unsupported(node, "it has both pads \(pads) and auto_pad \(mode)")
+    }
     switch mode {
     case "VALID": break
     case "SAME_UPPER", "SAME_LOWER":
@@ -113,7 +123,6 @@ enum ONNXWindow {
         }
       }
     case "NOTSET", "":
-      let pads = try integers(node, "pads", default: [0, 0, 0, 0], in: translator)
       guard pads.allSatisfy({ 0...1024 ~= $0 }) else { throw translator.bad(node, "cannot pad by \(pads)") }
       (window.top, window.left, window.bottom, window.right) = (pads[0], pads[1], pads[2], pads[3])
     default: throw translator.bad(node, "its auto_pad is '\(mode)'")

@@ -6,13 +6,42 @@ extension ONNXTranslations {
   static let poolings: [String: ONNXTranslation] = [
     "MaxPool": maxPool,
     "AveragePool": averagePool,
-    "GlobalAveragePool": { translator, node throws(ImportError) in try mean(&translator, node, keepsAxes: true) },
-    "GlobalMaxPool": { translator, node throws(ImportError) in try maximum(&translator, node, keepsAxes: true) },
+    "GlobalAveragePool": { translator, node throws(ImportError) in
+      try global(&translator, node) { reduce($0, exponent: 1, axes: [2, 3], keepsAxes: true) }
+    },
+    "GlobalMaxPool": { translator, node throws(ImportError) in
+      try global(&translator, node) { reduce($0, exponent: .infinity, axes: [2, 3], keepsAxes: true) }
+    },
   ]
 
+  /// A pooling of whole maps; of a vector it is the identity.
+  private static func global(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ reduce: (ONNXReduced) -> ONNXReduction?
+  ) throws(ImportError) -> ONNXValue {
+    let shape = try translator.value(node, 0).shape
+    let source = try reduced(&translator, node)
+    guard shape.rank == 4, source.channelAxis == 1 else {
+      throw translator.unsupported(node, "it pools \(shape), which is no map in NCHW order")
+    }
+    if case .activation(let row) = source.value, row.isRow { return .activation(row) }
+    guard let reduction = reduce(source) else { throw translator.unsupported(node, "it pools \(source.meaning)") }
+    return .step(.reduced(reduction))
+  }
+
+  /// A window as large as the map, without padding, takes in the whole map, and so it stays at other image sizes.
+  private static func isWhole(_ window: Window, _ map: Shape) -> Bool {
+    window.height == map[2] && window.width == map[3] && window.dilationHeight == 1 && window.dilationWidth == 1
+      && window.top == 0 && window.left == 0 && window.bottom == 0 && window.right == 0
+  }
+
   private static let maxPool: ONNXTranslation = { translator, node throws(ImportError) in
-    let source = try translator.map(node, 0)
-    let window = try ONNXWindow.window(node, in: translator, kernel: nil, map: source.shape)
+    let shape = try translator.value(node, 0).shape
+    guard shape.rank == 4 else { throw translator.bad(node, "pools \(shape), which is no map") }
+    let window = try ONNXWindow.window(node, in: translator, kernel: nil, map: shape)
+    if isWhole(window, shape) {
+      return try global(&translator, node) { reduce($0, exponent: .infinity, axes: [2, 3], keepsAxes: true) }
+    }
+    let source = try translator.channelsFirstMap(node, 0)
     return .activation(try translator.append(MaxPooling(window: window), node: node, inputs: [source]))
   }
 
@@ -20,72 +49,117 @@ extension ONNXTranslations {
     let shape = try translator.value(node, 0).shape
     guard shape.rank == 4 else { throw translator.bad(node, "pools \(shape), which is no map") }
     let window = try ONNXWindow.window(node, in: translator, kernel: nil, map: shape)
-    // A window as large as the map is the mean of the map, and so it stays at other image sizes.
-    if window.height == shape[2], window.width == shape[3], window.dilationHeight == 1, window.dilationWidth == 1,
-      window.top == 0, window.left == 0, window.bottom == 0, window.right == 0
-    {
-      return try mean(&translator, node, keepsAxes: true)
+    if isWhole(window, shape) {
+      return try global(&translator, node) { reduce($0, exponent: 1, axes: [2, 3], keepsAxes: true) }
     }
-    let source = try translator.map(node, 0)
+    let source = try translator.channelsFirstMap(node, 0)
     // ONNX leaves padding out unless told otherwise.
-    let countsPadding = try ONNXWindow.integer(node, "count_include_pad", default: 0, in: translator) != 0
+    let countsPadding = try translator.integer(node, "count_include_pad", default: 0) != 0
     return .activation(
       try translator.append(
         AveragePooling(window: window, countsPadding: countsPadding), node: node, inputs: [source]))
   }
+}
 
-  /// The mean of each channel's map, or of its powers.
-  static func mean(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, keepsAxes: Bool
-  ) throws(ImportError) -> ONNXValue {
-    let value = try translator.value(node, 0)
-    guard value.shape.rank == 4 else { throw translator.bad(node, "pools \(value.shape), which is no map") }
-    let shape: Shape = keepsAxes ? [value.shape[0], value.shape[1], 1, 1] : [value.shape[0], value.shape[1]]
+/// What a reduction over height or width reads.
+struct ONNXReduced {
+  enum Source {
+    case activation(ONNXActivation)
+    /// A power of a map, perhaps clipped; an exponent of 1 for a map that is only clipped.
+    case power(ONNXActivation, floor: Double?, exponent: Double)
+    /// A map of which one axis has been reduced.
+    case reduction(ONNXReduction)
+  }
+
+  let value: Source
+
+  var base: ONNXActivation {
     switch value {
-    case .step(.power(let base, let floor, let exponent)) where !base.isRow:
-      return .step(.meanPower(base, floor: floor, exponent: exponent, shape: shape))
-    case .step(.clipped(let base, let floor)) where !base.isRow && floor <= ONNXGeM.largestFloor:
-      return .step(.pooled(base, exponent: 1, shape: shape))
-    default:
-      let source = try translator.activation(node, 0)
-      return source.isRow ? .activation(source.with(shape: shape)) : .step(.pooled(source, exponent: 1, shape: shape))
+    case .activation(let base), .power(let base, _, _): base
+    case .reduction(let reduction): reduction.base
     }
   }
 
-  static func maximum(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, keepsAxes: Bool
-  ) throws(ImportError) -> ONNXValue {
-    let source = try translator.map(node, 0)
-    let shape: Shape = keepsAxes ? [source.shape[0], source.channels, 1, 1] : [source.shape[0], source.channels]
-    return .step(.pooled(source, exponent: .infinity, shape: shape))
+  var channelAxis: Int {
+    if case .reduction(let reduction) = value { reduction.channelAxis } else { base.channelAxis }
+  }
+
+  var meaning: String {
+    switch value {
+    case .activation: "a vector"
+    case .power: "a power"
+    case .reduction(let reduction): reduction.meaning
+    }
   }
 }
 
-/// GeM pooling as exporters spell it: (Clip | Max | nothing after a ReLU) -> Pow -> mean -> Pow.
-enum ONNXGeM {
-  /// quern's floor is 1e-6, and half precision rounds it up. The pooled value moves by less than the difference.
-  static let largestFloor = 2e-6
+extension ONNXTranslations {
+  /// The input of a reduction.
+  static func reduced(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXReduced {
+    switch try translator.value(node, 0) {
+    case .step(.power(let base, let floor, let exponent)) where !base.isRow:
+      try checkPower(translator, node, base, floor: floor, exponent: exponent)
+      return ONNXReduced(value: .power(base, floor: floor, exponent: exponent))
+    case .step(.clipped(let base, let floor)) where !base.isRow:
+      return ONNXReduced(value: .power(base, floor: floor, exponent: 1))
+    case .step(.reduced(let reduction)) where reduction.openAxis != nil:
+      return ONNXReduced(value: .reduction(reduction))
+    default: return ONNXReduced(value: .activation(try translator.activation(node, 0)))
+    }
+  }
 
-  /// The pooling that a root makes of a mean of powers.
-  static func pool(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, base: ONNXActivation, floor: Double?, exponent: Double,
-    root: Double, shape: Shape
-  ) throws(ImportError) -> ONNXValue {
-    guard exponent > 0, exponent.isFinite, abs(root * exponent - 1) < 1e-3 else {
-      throw translator.unsupported(
-        node, "a mean of powers of \(exponent) has a root of \(root), which is no GeM pooling")
+  /// A power of GeM pooling is one of numbers that are not negative.
+  private static func checkPower(
+    _ translator: ONNXTranslator, _ node: ONNXModel.Node, _ base: ONNXActivation, floor: Double?, exponent: Double
+  ) throws(ImportError) {
+    guard exponent > 0, exponent.isFinite else {
+      throw translator.unsupported(node, "a mean of powers of \(exponent)")
     }
-    if let floor {
-      guard (0...largestFloor).contains(floor) else {
-        throw translator.unsupported(node, "GeM pooling with a floor of \(floor); quern's is 1e-6")
+    guard max(floor ?? -.infinity, translator.lowerBound(base)) >= 0 else {
+      throw translator.unsupported(node, "a mean of powers of a map that may be negative")
+    }
+  }
+
+  /// A reduction over axes of the input, or `nil` where these are not its height and width.
+  ///
+  /// - Parameters:
+  ///   - exponent: 1 for a mean, infinite for a maximum.
+  ///   - axes: in the input's order of axes.
+  static func reduce(_ source: ONNXReduced, exponent: Double, axes: Set<Int>, keepsAxes: Bool) -> ONNXReduction? {
+    var result: ONNXReduction
+    let open: [Int]
+    switch source.value {
+    case .activation(let map):
+      guard !map.isRow else { return nil }
+      result = ONNXReduction(
+        base: map, floor: nil, exponent: exponent, shape: map.shape, channelAxis: map.channelAxis, openAxis: nil)
+      open = map.spatialAxes
+    case .power(let map, let floor, let power):
+      // The maximum of clipped values is one of GeM's; that of other powers is none.
+      guard exponent == 1 || power == 1 else { return nil }
+      result = ONNXReduction(
+        base: map, floor: floor, exponent: exponent == 1 ? power : exponent, shape: map.shape,
+        channelAxis: map.channelAxis, openAxis: nil)
+      open = map.spatialAxes
+    case .reduction(let reduction):
+      guard let axis = reduction.openAxis, (exponent == .infinity) == (reduction.exponent == .infinity) else {
+        return nil
       }
+      (result, open) = (reduction, [axis])
     }
-    var base = base
-    if translator.producer(of: base).map({ !($0.op is ReLU) }) ?? true {
-      guard floor != nil else { throw translator.unsupported(node, "GeM pooling of a map that may be negative") }
-      // An exporter's optimiser has merged the trunk's last ReLU into the clipping.
-      base = try translator.append(ReLU(), node: node, inputs: [base])
+    guard !axes.isEmpty, axes.isSubset(of: open) else { return nil }
+    let left = open.filter { !axes.contains($0) }
+    if keepsAxes {
+      for axis in axes { result.shape.dimensions[axis] = 1 }
+      result.openAxis = left.first
+    } else {
+      func moved(_ axis: Int) -> Int { axis - axes.count { $0 < axis } }
+      result.shape = Shape(result.shape.dimensions.indices.filter { !axes.contains($0) }.map { result.shape[$0] })
+      result.channelAxis = moved(result.channelAxis)
+      result.openAxis = left.first.map(moved)
     }
-    return .activation(try translator.pool(base, exponent: exponent, node: node).with(shape: shape))
+    return result
   }
 }

@@ -4,70 +4,92 @@ import Tensors
 
 extension ONNXTranslations {
   static let reductions: [String: ONNXTranslation] = [
-    "ReduceMean": { translator, node throws(ImportError) in
-      let keeps = try spatial(translator, node)
-      return try mean(&translator, node, keepsAxes: keeps)
-    },
-    "ReduceMax": { translator, node throws(ImportError) in
-      let keeps = try spatial(translator, node)
-      return try maximum(&translator, node, keepsAxes: keeps)
-    },
+    "ReduceMean": { translator, node throws(ImportError) in try reduceMap(&translator, node, exponent: 1) },
+    "ReduceMax": { translator, node throws(ImportError) in try reduceMap(&translator, node, exponent: .infinity) },
     "ReduceL2": { translator, node throws(ImportError) in
-      let (source, shape) = try alongRow(&translator, node, try translator.activation(node, 0))
-      return .step(.norm(source, epsilon: 0, shape: shape))
+      let source = try translator.activation(node, 0)
+      guard let shape = try shapeAlongRow(&translator, node, source) else { return .activation(source) }
+      return .step(.norm(source, L2Normalization(epsilon: 0), isReciprocal: false, shape: shape))
     },
     "ReduceSumSquare": { translator, node throws(ImportError) in
-      let (source, shape) = try alongRow(&translator, node, try translator.activation(node, 0))
-      return .step(.squareSum(source, shape: shape))
+      let source = try translator.activation(node, 0)
+      guard let shape = try shapeAlongRow(&translator, node, source) else {
+        throw translator.unsupported(node, "it squares without a sum")
+      }
+      return .step(.squareSum(source, epsilon: 0, shape: shape))
     },
     "ReduceSum": { translator, node throws(ImportError) in
       guard case .step(.power(let base, nil, 2)) = try translator.value(node, 0) else {
         throw translator.unsupported(node, "a sum that is not of squares")
       }
-      let (source, shape) = try alongRow(&translator, node, base)
-      return .step(.squareSum(source, shape: shape))
+      guard let shape = try shapeAlongRow(&translator, node, base) else {
+        throw translator.unsupported(node, "it sums over no axis")
+      }
+      return .step(.squareSum(base, epsilon: 0, shape: shape))
     },
     "LpNormalization": { translator, node throws(ImportError) in
-      let source = try translator.row(node, 0)
-      let axis = try ONNXWindow.integer(node, "axis", default: -1, in: translator)
-      guard try ONNXWindow.integer(node, "p", default: 2, in: translator) == 2,
-        ONNXShapes.axes([axis], rank: source.shape.rank) == [1]
+      let source = try translator.activation(node, 0)
+      let axis = try translator.integer(node, "axis", default: -1)
+      guard source.isRow, try translator.integer(node, "p", default: 2) == 2,
+        ONNXShapes.axes([axis], rank: source.shape.rank) == [source.channelAxis]
       else { throw translator.unsupported(node, "anything but the L2 norm of a vector") }
-      let output = try translator.append(L2Normalization(epsilon: 0), node: node, inputs: [source])
-      return .activation(output.with(shape: source.shape))
+      return .activation(try translator.appendKeepingShape(L2Normalization(epsilon: 0), node: node, source))
     },
   ]
 
-  private static func keepsAxes(_ translator: ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> Bool {
-    try ONNXWindow.integer(node, "keepdims", default: 1, in: translator) != 0
-  }
-
+  /// The axes of a reduction: all where none are named, unless the node says that then nothing is reduced.
   private static func axes(_ translator: ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> Set<Int> {
     let rank = try translator.value(node, 0).shape.rank
     let requested = try translator.integers(node, attribute: "axes", input: 1) ?? []
+    if requested.isEmpty {
+      return try translator.integer(node, "noop_with_empty_axes", default: 0) != 0 ? [] : Set(0..<rank)
+    }
     guard let axes = ONNXShapes.axes(requested, rank: rank) else {
       throw translator.bad(node, "has no axes \(requested): its input has \(rank)")
     }
     return axes
   }
 
-  /// Checks that a reduction is over height and width; returns whether their axes are kept.
-  private static func spatial(_ translator: ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> Bool {
-    guard try translator.value(node, 0).shape.rank == 4, try axes(translator, node) == [2, 3] else {
-      throw translator.unsupported(node, "a reduction that is not over the height and width of a map")
-    }
-    return try keepsAxes(translator, node)
+  private static func keepsAxes(_ translator: ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> Bool {
+    try translator.integer(node, "keepdims", default: 1) != 0
   }
 
-  /// Checks that a reduction is over the elements of each vector; returns the shape of what it makes.
-  private static func alongRow(
+  /// A reduction over the height of maps, their width, or both.
+  private static func reduceMap(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, exponent: Double
+  ) throws(ImportError) -> ONNXValue {
+    let (axes, keepsAxes) = (try axes(translator, node), try keepsAxes(translator, node))
+    if axes.isEmpty { return try translator.value(node, 0) }
+    let source = try reduced(&translator, node)
+    if case .activation(let row) = source.value, row.isRow, let result = reduceRow(row, axes, keepsAxes) {
+      return .activation(result)
+    }
+    guard let reduction = reduce(source, exponent: exponent, axes: axes, keepsAxes: keepsAxes) else {
+      throw translator.unsupported(node, "a reduction that is not over the height and width of a map")
+    }
+    return .step(.reduced(reduction))
+  }
+
+  /// A vector reduced over axes of 1, which changes its shape alone.
+  private static func reduceRow(_ row: ONNXActivation, _ axes: Set<Int>, _ keepsAxes: Bool) -> ONNXActivation? {
+    guard !axes.contains(0), !axes.contains(row.channelAxis) else { return nil }
+    if keepsAxes { return row }
+    return row.reshapedRow(to: Shape(row.shape.dimensions.indices.filter { !axes.contains($0) }.map { row.shape[$0] }))
+  }
+
+  /// The shape of a reduction over the elements of each vector; `nil` where nothing is reduced.
+  private static func shapeAlongRow(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ source: ONNXActivation
-  ) throws(ImportError) -> (ONNXActivation, Shape) {
-    guard source.isRow, try axes(translator, node) == [1] else {
+  ) throws(ImportError) -> Shape? {
+    let axes = try axes(translator, node)
+    if axes.isEmpty { return nil }
+    guard source.isRow, axes.contains(source.channelAxis), !axes.contains(0) else {
       throw translator.unsupported(node, "a reduction that is not over the elements of a vector")
     }
-    var shape = source.shape
-    if try keepsAxes(translator, node) { shape.dimensions[1] = 1 } else { shape.dimensions.remove(at: 1) }
-    return (source, shape)
+    let kept = try keepsAxes(translator, node)
+    return Shape(
+      source.shape.dimensions.indices.filter { kept || !axes.contains($0) }.map {
+        axes.contains($0) ? 1 : source.shape[$0]
+      })
   }
 }

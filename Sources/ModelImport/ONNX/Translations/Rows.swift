@@ -7,7 +7,7 @@ extension ONNXTranslations {
   static let rows: [String: ONNXTranslation] = [
     "Gemm": gemm,
     "MatMul": { translator, node throws(ImportError) in
-      let source = try translator.row(node, 0)
+      let source = try translator.matrix(node, 0)
       // ONNX keeps [inputs, outputs]; a permuted view reads it as [outputs, inputs].
       let weight = try translator.weights(node, 1, rank: 2).permuted([1, 0])
       return .activation(try translator.append(Linear(), node: node, inputs: [source], constants: ["weight": weight]))
@@ -16,49 +16,52 @@ extension ONNXTranslations {
   ]
 
   private static let gemm: ONNXTranslation = { translator, node throws(ImportError) in
-    func factor(_ name: String) -> Float {
-      if case .float(let value)? = node.attributes[name] { value } else { 1 }
-    }
-    guard try ONNXWindow.integer(node, "transA", default: 0, in: translator) == 0 else {
+    guard try translator.integer(node, "transA", default: 0) == 0 else {
       throw translator.unsupported(node, "its first matrix is transposed")
     }
-    let source = try translator.row(node, 0)
+    let (alpha, beta) = (try translator.float(node, "alpha") ?? 1, try translator.float(node, "beta") ?? 1)
+    let source = try translator.matrix(node, 0)
     let stored = try translator.weights(node, 1, rank: 2)
-    let isTransposed = try ONNXWindow.integer(node, "transB", default: 0, in: translator) != 0
-    var constants = ["weight": scaled(isTransposed ? stored : stored.permuted([1, 0]), by: factor("alpha"))]
+    let isTransposed = try translator.integer(node, "transB", default: 0) != 0
+    var constants = ["weight": scaled(isTransposed ? stored : stored.permuted([1, 0]), by: Float(alpha))]
     if translator.hasInput(node, 2) {
       let outputs = isTransposed ? stored.shape[0] : stored.shape[1]
       guard let bias = ONNXArray(try translator.constant(node, 2))?.broadcast(to: [1, outputs]) else {
         throw translator.unsupported(node, "its bias '\(node.inputs[2])' has not one value for each output")
       }
-      constants["bias"] = Tensor(bias.map { Float($0) * factor("beta") })
+      constants["bias"] = Tensor(bias.map { Float($0 * beta) })
     }
     return .activation(try translator.append(Linear(), node: node, inputs: [source], constants: constants))
   }
 
   private static func scaled(_ weight: Tensor, by factor: Float) -> Tensor {
     factor == 1
-      ? weight : Tensor(weight.elements(as: Float.self).map { $0 * factor }, shape: weight.shape)
+      ? weight : Tensor(weight.contiguous().elements(as: Float.self).map { $0 * factor }, shape: weight.shape)
   }
 
   /// Maps side by side; or a vector, as a constant 1 behind a pooled vector is the bias channel of a whitened network.
   private static let concatenate: ONNXTranslation = { translator, node throws(ImportError) in
-    let axis = try ONNXWindow.integer(node, "axis", default: 1, in: translator)
-    if try translator.value(node, 0).shape.rank == 4 {
-      guard ONNXShapes.axes([axis], rank: 4) == [1] else {
-        throw translator.unsupported(node, "joining along axis \(axis)")
-      }
-      return .activation(try translator.append(Concatenation(), node: node, inputs: try translator.maps(node)))
+    let first = try translator.value(node, 0)
+    guard case .int(let requested)? = node.attributes["axis"] else { throw translator.bad(node, "has no axis") }
+    guard let axis = ONNXShapes.axes([requested], rank: first.shape.rank)?.first else {
+      throw translator.bad(node, "has an axis \(requested), and its input has \(first.shape.rank)")
     }
-    guard node.inputs.count == 2, case .constant(let ones) = try translator.value(node, 1),
-      try translator.value(node, 0).shape.rank == 2, ONNXShapes.axes([axis], rank: 2) == [1],
-      let array = ONNXArray(ones), array.shape.rank == 2, array.shape[1] == 1, array.values.allSatisfy({ $0 == 1 })
-    else { throw translator.unsupported(node, "joining anything but a pooled vector and a constant 1") }
-    let source = try translator.row(node, 0)
+    if first.shape.rank == 4 {
+      let maps = try translator.maps(node)
+      guard axis == maps[0].channelAxis else { throw translator.unsupported(node, "joining along axis \(axis)") }
+      let joined = try translator.append(Concatenation(), node: node, inputs: maps)
+      return .activation(translator.arranged(joined, as: maps[0]))
+    }
+    guard node.inputs.count == 2, case .constant(let ones) = try translator.value(node, 1), first.shape.rank == 2,
+      axis == 1, let array = ONNXArray(ones), array.shape.rank == 2, array.shape[1] == 1,
+      array.values.allSatisfy({ $0 == 1 })
+    else { throw translator.unsupported(node, "joining anything but maps, or a pooled vector and a constant 1") }
+    let source = try translator.matrix(node, 0)
     guard let pooling = translator.producer(of: source), let gem = pooling.op as? GeneralizedMeanPooling,
       !gem.appendsOne, let input = pooling.inputs.first
     else { throw translator.unsupported(node, "joining a constant 1 to a vector that is not pooled") }
     let map = ONNXActivation(value: input, shape: [], isRow: false)
-    return .activation(try translator.pool(map, exponent: gem.exponent, appendsOne: true, node: node))
+    return .activation(
+      try translator.pool(map, exponent: gem.exponent, floor: gem.floor, appendsOne: true, node: node))
   }
 }

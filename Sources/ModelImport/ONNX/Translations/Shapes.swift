@@ -11,12 +11,12 @@ extension ONNXTranslations {
       return .constant(ONNXArray(integers: ONNXShapes.slice(dimensions, node)).tensor)
     },
     "Flatten": { translator, node throws(ImportError) in
-      let axis = try ONNXWindow.integer(node, "axis", default: 1, in: translator)
+      let axis = try translator.integer(node, "axis", default: 1)
       return try reshape(&translator, node, ONNXShapes.flatten(try translator.value(node, 0).shape, axis: axis))
     },
     "Reshape": { translator, node throws(ImportError) in
       let requested = try translator.integers(node, attribute: "shape", input: 1) ?? []
-      let allowsZero = try ONNXWindow.integer(node, "allowzero", default: 0, in: translator) == 1
+      let allowsZero = try translator.integer(node, "allowzero", default: 0) == 1
       let shape = try translator.value(node, 0).shape
       return try reshape(&translator, node, ONNXShapes.reshape(shape, to: requested, allowsZero: allowsZero))
     },
@@ -37,21 +37,23 @@ extension ONNXTranslations {
     let value = try translator.value(node, 0)
     guard let shape else { throw translator.bad(node, "asks for a shape that \(value.shape) cannot have") }
     if shape == value.shape { return value }
-    guard ONNXShapes.isSameWithoutOnes(shape, value.shape), shape.rank >= 1, shape[0] == value.shape[0] else {
-      throw translator.unsupported(
-        node, "it makes \(shape) of \(value.shape), and quern keeps maps and vectors as they are")
-    }
     switch value {
-    case .step(let step):
-      guard let result = step.with(shape: shape) else {
-        throw translator.unsupported(node, "its input is \(step.meaning)")
-      }
+    case .step(let step) where step.with(shape: shape) != nil:
+      guard let result = step.with(shape: shape) else { return value }
       return .step(result)
-    case .activation(let activation) where activation.isRow: return .activation(activation.with(shape: shape))
-    case .activation(let map):
-      // A map of one pixel, for this image size: the mean of the map is the vector at any.
-      return .activation(try translator.pool(map, exponent: 1, node: node).with(shape: shape))
     case .constant: throw translator.bad(node, "its shape is not constant")
+    case .step, .activation:
+      var source = try translator.activation(node, 0)
+      if !source.isRow, source.height == 1, source.width == 1 {
+        // A map of one pixel, for this image size: the mean of the map is the vector at any.
+        source = try translator.pool(source, exponent: 1, floor: nil, node: node)
+          .with(shape: source.shape, channelAxis: source.channelAxis)
+      }
+      guard let row = source.reshapedRow(to: shape) else {
+        throw translator.unsupported(
+          node, "it makes \(shape) of \(value.shape), and quern keeps maps and vectors as they are")
+      }
+      return .activation(row)
     }
   }
 
@@ -62,10 +64,10 @@ extension ONNXTranslations {
       let shape = ONNXArray.broadcastShape(value.shape, Shape(requested.integers))
     else { throw translator.bad(node, "cannot expand \(value.shape)") }
     if shape == value.shape { return value }
-    guard case .step(.norm(let base, let epsilon, _)) = value, shape == base.shape else {
+    guard case .step(.norm(let base, _, _, _)) = value, shape == base.shape else {
       throw translator.unsupported(node, "it makes \(shape) of \(value.shape)")
     }
-    return .step(.norm(base, epsilon: epsilon, shape: value.shape))
+    return value
   }
 
   private static let slice: ONNXTranslation = { translator, node throws(ImportError) in
@@ -94,9 +96,9 @@ extension ONNXTranslations {
       shape.dimensions[axis] = range.count
     }
     if isWindow, shape == value.shape { return value }
-    guard isWindow, shape.rank == 4, shape[0] == value.shape[0], shape[1] == value.shape[1],
-      let result = try crop(&translator, node, margins, shape)
-    else { return .step(.part(shape: shape)) }
+    guard isWindow, shape.rank == 4, let result = try crop(&translator, node, margins, shape) else {
+      return .step(.part(shape: shape))
+    }
     return result
   }
 
@@ -112,19 +114,20 @@ extension ONNXTranslations {
     case .activation(let map) where !map.isRow: base = map
     default: return nil
     }
-    own.top += margins[2].before
-    own.bottom += margins[2].behind
-    own.left += margins[3].before
-    own.right += margins[3].behind
+    guard shape[0] == base.shape[0], shape[base.channelAxis] == base.channels else { return nil }
+    let (rows, columns) = (margins[base.spatialAxes[0]], margins[base.spatialAxes[1]])
+    own.top += rows.before
+    own.bottom += rows.behind
+    own.left += columns.before
+    own.right += columns.behind
     return .step(.cropped(base, own, shape: shape))
   }
 
   /// Zeros around a map, or, where numbers are negative, less of it.
   private static let pad: ONNXTranslation = { translator, node throws(ImportError) in
-    var mode = "constant"
-    if case .string(let text)? = node.attributes["mode"] { mode = text }
-    var fill = try translator.scalar(node, 2) ?? 0
-    if case .float(let value)? = node.attributes["value"] { fill = Double(value) }
+    let mode = try translator.text(node, "mode", default: "constant")
+    var fill = try translator.float(node, "value")
+    if fill == nil { fill = try translator.scalar(node, 2) }
     let value = try translator.value(node, 0)
     guard let pads = try translator.integers(node, attribute: "pads", input: 1), pads.count % 2 == 0,
       let axes = ONNXShapes.list(
@@ -135,28 +138,35 @@ extension ONNXTranslations {
     if pads.allSatisfy({ $0 == 0 }) { return value }
     var amounts = [(before: Int, behind: Int)](repeating: (0, 0), count: value.shape.rank)
     for (index, axis) in axes.enumerated() { amounts[axis] = (pads[index], pads[index + axes.count]) }
-    guard mode == "constant", fill == 0, value.shape.rank == 4, amounts[..<2].allSatisfy({ $0 == (0, 0) }) else {
+    guard mode == "constant", fill ?? 0 == 0, value.shape.rank == 4 else {
       throw translator.unsupported(node, "padding by anything but zeros around a map")
     }
-    let (rows, columns) = (amounts[2], amounts[3])
+    var map = try translator.map(node, 0)
+    guard amounts[0] == (0, 0), amounts[map.channelAxis] == (0, 0) else {
+      throw translator.unsupported(node, "padding of the batch or of the channels")
+    }
+    let (rows, columns) = (amounts[map.spatialAxes[0]], amounts[map.spatialAxes[1]])
     let added = MapMargins(
       top: max(rows.before, 0), left: max(columns.before, 0), bottom: max(rows.behind, 0), right: max(columns.behind, 0)
     )
     let removed = MapMargins(
       top: max(-rows.before, 0), left: max(-columns.before, 0), bottom: max(-rows.behind, 0),
       right: max(-columns.behind, 0))
-    var map = try translator.map(node, 0)
     var shape = map.shape
-    shape.dimensions[2] += added.top + added.bottom
-    shape.dimensions[3] += added.left + added.right
+    shape.dimensions[map.spatialAxes[0]] += added.top + added.bottom
+    shape.dimensions[map.spatialAxes[1]] += added.left + added.right
     guard removed != MapMargins() else { return .step(.padded(map, added, shape: shape)) }
-    if added != MapMargins() { map = try translator.append(ZeroPadding(added), node: node, inputs: [map]) }
-    return .activation(try translator.append(Cropping(removed), node: node, inputs: [map]))
+    if added != MapMargins() {
+      map = try translator.append(ZeroPadding(added), node: node, inputs: [map])
+        .with(shape: shape, channelAxis: map.channelAxis)
+    }
+    let cropped = try translator.append(Cropping(removed), node: node, inputs: [map])
+    return .activation(translator.arranged(cropped, as: map))
   }
 
   private static let part: ONNXTranslation = { translator, node throws(ImportError) in
     let value = try translator.value(node, 0)
-    let axis = try ONNXWindow.integer(node, "axis", default: 0, in: translator)
+    let axis = try translator.integer(node, "axis", default: 0)
     guard let axes = ONNXShapes.axes([axis], rank: value.shape.rank), let axis = axes.first else {
       throw translator.bad(node, "has an axis \(axis), and its input has \(value.shape.rank)")
     }
@@ -165,13 +175,21 @@ extension ONNXTranslations {
     return .step(.part(shape: Shape(dimensions)))
   }
 
+  /// The order of a map's axes, or of a vector's and its axes of 1. Nothing moves in memory: maps are kept NHWC whatever the
+  /// model calls them.
   private static let transpose: ONNXTranslation = { translator, node throws(ImportError) in
     let value = try translator.value(node, 0)
     let rank = value.shape.rank
     let axes = try translator.integers(node, attribute: "perm", input: 1) ?? Array((0..<rank).reversed())
-    guard axes == Array(0..<rank) else {
-      throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)")
+    guard axes.sorted() == Array(0..<rank) else {
+      throw translator.bad(node, "cannot permute \(value.shape) by \(axes)")
     }
-    return value
+    if axes == Array(0..<rank) { return value }
+    let source = try translator.activation(node, 0)
+    let shape = Shape(axes.map { source.shape[$0] })
+    guard axes[0] == 0, let channelAxis = axes.firstIndex(of: source.channelAxis),
+      source.isRow || axes.filter(source.spatialAxes.contains) == source.spatialAxes && [1, 3].contains(channelAxis)
+    else { throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)") }
+    return .activation(source.with(shape: shape, channelAxis: channelAxis))
   }
 }

@@ -1,0 +1,98 @@
+import Checkpoints
+
+/// The attributes of each supported operator. A node with any other is refused, as ignoring it could change what the node
+/// computes.
+enum ONNXAttributes {
+  private static let window: Set<String> = ["auto_pad", "dilations", "kernel_shape", "pads", "strides"]
+  private static let reduction: Set<String> = ["axes", "keepdims", "noop_with_empty_axes"]
+
+  /// Attributes that say nothing about the first output at inference are listed where they are legal.
+  private static let byOperator: [String: Set<String>] = [
+    "AveragePool": window.union(["ceil_mode", "count_include_pad"]),
+    "BatchNormalization": ["epsilon", "momentum", "spatial", "training_mode"],
+    "Cast": ["saturate", "to"],
+    "Clip": ["max", "min"],
+    "Concat": ["axis"],
+    "Constant": [
+      "sparse_value", "value", "value_float", "value_floats", "value_int", "value_ints", "value_string",
+      "value_strings",
+    ],
+    "ConstantOfShape": ["value"],
+    "Conv": window.union(["group"]),
+    "Dropout": ["ratio", "seed"],
+    "Flatten": ["axis"],
+    "Gather": ["axis"],
+    "Gemm": ["alpha", "beta", "transA", "transB"],
+    "LogSoftmax": ["axis"],
+    "LpNormalization": ["axis", "p"],
+    "MaxPool": window.union(["ceil_mode", "storage_order"]),
+    "Pad": ["mode", "pads", "value"],
+    "ReduceL2": reduction, "ReduceMax": reduction, "ReduceMean": reduction, "ReduceSum": reduction,
+    "ReduceSumSquare": reduction,
+    "Reshape": ["allowzero"],
+    "Shape": ["end", "start"],
+    "Slice": ["axes", "ends", "starts"],
+    "Softmax": ["axis"],
+    "Squeeze": ["axes"],
+    "Transpose": ["perm"],
+    "Unsqueeze": ["axes"],
+  ]
+
+  /// The first attribute, by name, that the node's operator does not have.
+  static func unknown(of node: ONNXModel.Node) -> String? {
+    let names = byOperator[node.operatorType] ?? []
+    return node.attributes.keys.filter { !names.contains($0) }.min()
+  }
+}
+
+extension ONNXTranslator {
+  /// An integer attribute.
+  func integer(_ node: ONNXModel.Node, _ name: String, default fallback: Int) throws(ImportError) -> Int {
+    switch node.attributes[name] {
+    case .int(let value)?: return value
+    case nil: return fallback
+    default: throw bad(node, "its attribute '\(name)' is no integer")
+    }
+  }
+
+  /// A floating-point attribute; `nil` where it is left out.
+  func float(_ node: ONNXModel.Node, _ name: String) throws(ImportError) -> Double? {
+    switch node.attributes[name] {
+    case .float(let value)?: return Double(value)
+    case nil: return nil
+    default: throw bad(node, "its attribute '\(name)' is no floating-point number")
+    }
+  }
+
+  /// A text attribute.
+  func text(_ node: ONNXModel.Node, _ name: String, default fallback: String) throws(ImportError) -> String {
+    switch node.attributes[name] {
+    case .string(let value)?: return value
+    case nil: return fallback
+    default: throw bad(node, "its attribute '\(name)' is no text")
+    }
+  }
+
+  /// A list of integers of a given length.
+  func integers(
+    _ node: ONNXModel.Node, _ name: String, default fallback: [Int]
+  ) throws(ImportError) -> [Int] {
+    switch node.attributes[name] {
+    case .ints(let values)? where values.count == fallback.count: return values
+    case nil: return fallback
+    default: throw bad(node, "its attribute '\(name)' must be \(fallback.count) integers")
+    }
+  }
+
+  /// A constant list of integers, from an attribute or, in later operator sets, an input; `nil` where it is left out.
+  func integers(_ node: ONNXModel.Node, attribute: String, input: Int) throws(ImportError) -> [Int]? {
+    switch node.attributes[attribute] {
+    case .ints(let list)?: return list
+    case nil: break
+    default: throw bad(node, "its attribute '\(attribute)' is no list of integers")
+    }
+    guard hasInput(node, input) else { return nil }
+    guard let array = ONNXArray(try constant(node, input)) else { throw bad(node, "its \(attribute) are no integers") }
+    return array.integers
+  }
+}

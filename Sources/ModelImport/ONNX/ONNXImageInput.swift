@@ -1,0 +1,110 @@
+import Checkpoints
+import Graphs
+import Operators
+import Tensors
+
+/// The input of an ONNX model that takes the images.
+struct ONNXImageInput {
+  let name: String
+  /// Whether its axes are NHWC, as TensorFlow has them, rather than NCHW.
+  let isChannelsLast: Bool
+  /// Whether it takes pixels as bytes.
+  let takesBytes: Bool
+  /// The extents that the model fixes.
+  private let batch: Int?
+  private let height: Int?
+  private let width: Int?
+
+  /// - Throws: `ImportError.badNetwork` where the model has not one input of RGB images.
+  init(_ model: ONNXModel) throws(ImportError) {
+    guard model.inputs.count == 1 else {
+      throw .badNetwork(
+        "the model has \(model.inputs.count) inputs, \(ONNXOutputs.list(model.inputs.map(\.name))), and one is expected"
+      )
+    }
+    let input = model.inputs[0]
+    guard let dimensions = input.dimensions, dimensions.count == 4 else {
+      throw .badNetwork("the input '\(input.name)' is no batch of images: it must have 4 axes, NCHW or NHWC")
+    }
+    guard input.elementType?.isFloatingPoint ?? true || input.elementType == .uint8 else {
+      throw .badNetwork(
+        "the input '\(input.name)' is \(input.elementType.map { "\($0)" } ?? ""), neither floating-point nor bytes")
+    }
+    name = input.name
+    takesBytes = input.elementType == .uint8
+    if dimensions[1] == .fixed(3) {
+      isChannelsLast = false
+    } else if dimensions[3] == .fixed(3) {
+      isChannelsLast = true
+    } else if case .fixed(let channels) = dimensions[1] {
+      throw .badNetwork("the input '\(input.name)' has \(channels) channels, and RGB images have 3")
+    } else {
+      isChannelsLast = false
+    }
+    func extent(_ axis: Int) throws(ImportError) -> Int? {
+      guard case .fixed(let extent) = dimensions[axis] else { return nil }
+      guard (1...8192).contains(extent) else {
+        throw .badNetwork("the input '\(input.name)' has an extent of \(extent)")
+      }
+      return extent
+    }
+    batch = try extent(0)
+    height = try extent(isChannelsLast ? 1 : 2)
+    width = try extent(isChannelsLast ? 2 : 3)
+  }
+
+  /// The size that the model fixes; `nil` where it leaves the height or the width open.
+  var fixedSize: FixedImageSize? {
+    guard let height, let width else { return nil }
+    return FixedImageSize(height: height, width: width)
+  }
+
+  /// The shapes to translate for, in the model's order of axes: its own, or two where it leaves the size open.
+  var probes: [Shape] {
+    let shapes = [224, 331].map { side -> Shape in
+      let (batch, height, width) = (batch ?? 1, height ?? side, width ?? side)
+      return isChannelsLast ? [batch, height, width, 3] : [batch, 3, height, width]
+    }
+    return shapes[0] == shapes[1] ? [shapes[0]] : shapes
+  }
+}
+
+/// The scale and offset that a network applies to its image before anything else, by arithmetic with constants.
+struct ONNXInputArithmetic {
+  /// `factor * x + offset` for each of R, G and B.
+  private(set) var factor = [Double](repeating: 1, count: 3)
+  private(set) var offset = [Double](repeating: 0, count: 3)
+
+  /// - Parameter arithmetic: the values that arithmetic with constants made.
+  /// - Returns: `nil` where the image is read in another way first.
+  init?(_ graph: Graph, arithmetic: Set<ValueID>) {
+    let consumers = graph.consumers
+    var value = graph.input
+    while let readers = consumers[value], readers.count == 1 {
+      let node = graph.nodes[readers[0]]
+      guard arithmetic.contains(node.output), let norm = node.op as? BatchNormalization,
+        let affine = try? norm.affine(node.constants), affine.factor.count == 3
+      else { break }
+      for color in 0..<3 {
+        factor[color] *= affine.factor[color]
+        offset[color] = offset[color] * affine.factor[color] + affine.offset[color]
+      }
+      value = node.output
+    }
+    guard value != graph.input, factor.allSatisfy({ $0 > 0 && $0.isFinite }), offset.allSatisfy(\.isFinite) else {
+      return nil
+    }
+  }
+
+  /// What the network subtracts from its image, and what it divides by.
+  var mean: [Double] { zip(factor, offset).map { -$1 / $0 } }
+  var deviation: [Double] { factor.map { 1 / $0 } }
+
+  /// Whether the numbers make sense for pixels of 0...255 only: no standard deviation or mean of pixels of 0...1 is that large.
+  var isOfBytes: Bool { mean.contains { $0 > 1.5 } || deviation.contains { $0 > 1.5 } }
+
+  var description: String {
+    func list(_ values: [Double]) -> String { values.map { "\(Float($0))" }.joined(separator: ",") }
+    return "subtracts \(list(mean)) from its input and divides it by \(list(deviation))"
+  }
+}

@@ -1,0 +1,81 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// `min(max(x, minimum), maximum)`. On uint8 the bounds are rounded to the nearest levels, and the output keeps the input's
+/// format.
+///
+/// A bound that is missing is infinite. `ReLU` is the operator for a minimum of 0 without a maximum, and the one that passes
+/// fuse.
+public struct Clip: Operator {
+  public static let wireName = "clip"
+  public static let arity = 1...1
+
+  public let minimum: Double
+  public let maximum: Double
+
+  /// - Throws: `GraphError.attribute` where a bound is NaN or the minimum is above the maximum.
+  public init(minimum: Double = -.infinity, maximum: Double = .infinity) throws(GraphError) {
+    guard minimum <= maximum, minimum < .infinity, maximum > -.infinity else {
+      throw .attribute(name: "minimum", expected: "at most the maximum")
+    }
+    (self.minimum, self.maximum) = (minimum, maximum)
+  }
+
+  public init(attributes: Attributes) throws(GraphError) {
+    try self.init(
+      minimum: attributes["minimum"] == nil ? -.infinity : try attributes.float("minimum"),
+      maximum: attributes["maximum"] == nil ? .infinity : try attributes.float("maximum"))
+  }
+
+  public var attributes: Attributes {
+    var result = Attributes()
+    if minimum > -.infinity { result["minimum"] = .float(minimum) }
+    if maximum < .infinity { result["maximum"] = .float(maximum) }
+    return result
+  }
+
+  public var quantizationRule: QuantizationRule { .sameAsInput }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
+
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+    min(max(bounds[0], minimum), maximum)
+  }
+
+  /// The levels nearest to the bounds, within 0...255.
+  func levels(_ parameters: QuantizationParameters) -> ClosedRange<UInt8> {
+    func level(_ bound: Double) -> UInt8 {
+      let level = (Float(bound) / parameters.scale).rounded(.toNearestOrEven) + Float(parameters.zeroPoint)
+      return UInt8(min(max(level, 0), 255))
+    }
+    return level(minimum)...level(maximum)
+  }
+}
+
+extension Clip: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.refuseConstants(except: [])
+    guard context.inputFormats[0] == context.outputFormat else {
+      throw .structure("clip's input and output differ in format")
+    }
+    guard let parameters = context.outputFormat.quantization else {
+      let (least, greatest) = (Float(minimum), Float(maximum))
+      return ElementwiseOperator { shape, buffers, range in
+        let input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+        let output = buffers.output.assumingMemoryBound(to: Float.self)
+        for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
+          output[index] = min(max(input[index], least), greatest)
+        }
+      }
+    }
+    let levels = levels(parameters)
+    return ElementwiseOperator { shape, buffers, range in
+      let input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
+      let output = buffers.output.assumingMemoryBound(to: UInt8.self)
+      for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
+        output[index] = min(max(input[index], levels.lowerBound), levels.upperBound)
+      }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// Rows [N, C] as maps of one pixel, [N, 1, 1, C]: for what slides windows over a pooled vector. Float only; the elements are
+/// the same.
+public struct SinglePixelMap: Operator {
+  public static let wireName = "single_pixel_map"
+  public static let arity = 1...1
+
+  public init() {}
+  public init(attributes: Attributes) throws(GraphError) {}
+  public var attributes: Attributes { [:] }
+  public var quantizationRule: QuantizationRule { .float }
+  public static let outputLayout = OutputLayout.maps
+  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
+
+  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    guard inputs[0].rank == 2 else { throw .shape("only rows become maps of one pixel, not \(inputs[0])") }
+    return [inputs[0].batch, 1, 1, inputs[0].channels]
+  }
+}
+
+extension SinglePixelMap: RunnableOperator {
+  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+    try context.requireFloat(Self.wireName)
+    try context.refuseConstants(except: [])
+    return ElementwiseOperator { shape, buffers, range in
+      let pixel = shape.channels * MemoryLayout<Float>.stride
+      (buffers.output + range.lowerBound * pixel)
+        .copyMemory(from: buffers.inputs[0] + range.lowerBound * pixel, byteCount: range.count * pixel)
+    }
+  }
+}
