@@ -135,7 +135,14 @@ def run_all(pool, seed, numbers, options, begun):
               + ", ".join(str(number) for number, _ in sorted(found)[:8]))
         jobs += [(seed, number, signature) for number, _ in sorted(found)[:options.shrinks]]
     sys.stdout.flush()
+    seen = {}
     for number, network, verdict, effort, made in pool.imap_unordered(simplify, jobs):
+        form = verdict.signature, tuple((node.op_type, tuple(sorted(a.name for a in node.attribute)))
+                                        for node in network.model.graph.node)
+        if form in seen:
+            print(f"\nmodel {number} is simplified to the form of model {seen[form]}")
+            continue
+        seen[form] = number
         description = describe(network, verdict, effort, seed, number, made)
         print(f"\n{verdict.kind} {verdict.stage}: {verdict.detail}\n  model {number} simplified, opset {description['opset']}, "
               f"{' '.join(network.options)}, {effort}, images {description['images']}")

@@ -33,7 +33,7 @@ extension ONNXExporter {
     let ends = [margins.bottom, margins.right].map { $0 == 0 ? Int64.max : -Int64($0) }
     let inputs = [
       input, starts, builder.initializer("\(name).ends", Tensor(ends)),
-      builder.initializer("spatial_axes", Tensor([Int64(2), 3])),
+      spatialAxes,
     ]
     return builder.node("Slice", name: name, inputs: inputs)
   }

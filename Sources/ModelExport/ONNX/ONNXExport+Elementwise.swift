@@ -20,8 +20,8 @@ extension Clip: ONNXExportable {
 
 extension SinglePixelMap: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    let axes = exporter.builder.initializer("spatial_axes", Tensor([Int64(2), 3]))
-    return .real(exporter.builder.node("Unsqueeze", name: node.name, inputs: [exporter.input(node), axes]))
+    let inputs = [exporter.input(node), exporter.spatialAxes]
+    return .real(exporter.builder.node("Unsqueeze", name: node.name, inputs: inputs))
   }
 }
 
@@ -50,7 +50,6 @@ extension Addition: ONNXExportable {
 
 extension ChannelScaling: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    let axes = exporter.builder.initializer("spatial_axes", Tensor([Int64(2), 3]))
     var factors = exporter.input(node, 1)
     var map = exporter.input(node)
     var mapScale: Float = 1
@@ -62,7 +61,8 @@ extension ChannelScaling: ONNXExportable {
       let ratio = exporter.builder.initializer("\(node.name).ratio", Tensor([mapScale / outputScale], shape: []))
       factors = exporter.builder.node("Mul", name: "\(node.name).factors", inputs: [factors, ratio])
     }
-    factors = exporter.builder.node("Unsqueeze", name: "\(node.name).factor_map", inputs: [factors, axes])
+    factors = exporter.builder.node(
+      "Unsqueeze", name: "\(node.name).factor_map", inputs: [factors, exporter.spatialAxes])
     let product = exporter.builder.node("Mul", name: "\(node.name).product", inputs: [map, factors])
     guard node.inputs.count == 3 else { return exporter.emitSum(node, [product], activation) }
     let residual = exporter.inputInOutputUnit(node, 2)
@@ -127,9 +127,12 @@ extension BatchNormalization: ONNXExportable {
     do { factors = try affine(node.constants) } catch {
       throw .malformed(node: node.name, problem: "\(error)")
     }
+    // The channels are the second axis of maps and of rows.
+    let isMap = exporter.rank(of: node.output) == 4
     func constant(_ role: String, _ values: [Double]) -> String {
       exporter.builder.initializer(
-        "\(node.name).\(role)", Tensor(values.map { Float($0) }, shape: [1, values.count, 1, 1]))
+        "\(node.name).\(role)",
+        Tensor(values.map { Float($0) }, shape: isMap ? [1, values.count, 1, 1] : [1, values.count]))
     }
     let scaled = exporter.builder.node(
       "Mul", name: "\(node.name).scaled", inputs: [exporter.input(node), constant("factor", factors.factor)])

@@ -19,46 +19,29 @@ extension MaxPooling: ONNXSelecting {
   }
 }
 
-extension AveragePooling: ONNXExportable {
-  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    let attributes = window.onnxAttributes + [("count_include_pad", .int(countsPadding ? 1 : 0))]
-    // Sums of levels are rounded with the zero point in them, unless padding counts, which is zero only without it.
-    if !countsPadding, let levels = exporter.inputMovedLevels(node) {
-      return .movedLevels(
-        exporter.builder.node(
-          "AveragePool", name: node.name, inputs: [exporter.cut(levels, for: window, name: "\(node.name).cut")],
-          attributes: attributes))
-    }
-    return .real(
-      exporter.builder.node(
-        "AveragePool", name: node.name,
-        inputs: [exporter.cut(exporter.input(node), for: window, name: "\(node.name).cut")],
-        attributes: attributes))
-  }
-}
-
 extension GeneralizedMeanPooling: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     var input = exporter.input(node)
     let axes: [(String, ONNXModelBuilder.Attribute)] = [("axes", .ints([2, 3])), ("keepdims", .int(0))]
-    let pooled = appendsOne ? "\(node.name).pooled" : node.name
+    let name = appendsOne ? "\(node.name).pooled" : node.name
     if let floor {
       let bound = exporter.builder.initializer("\(node.name).floor", Tensor([Float(floor)], shape: []))
       input = exporter.builder.node("Clip", name: "\(node.name).clipped", inputs: [input, bound])
     }
+    let pooled: String
     switch exponent {
-    case .infinity: exporter.builder.node("ReduceMax", name: pooled, inputs: [input], attributes: axes)
+    case .infinity: pooled = exporter.builder.node("ReduceMax", name: name, inputs: [input], attributes: axes)
     case 1 where exporter.decidesRoundings(node):
       let doubles = exporter.doubles(input, name: "\(node.name).double")
       let mean = exporter.builder.node("ReduceMean", name: "\(node.name).mean", inputs: [doubles], attributes: axes)
-      _ = exporter.floats(mean, name: pooled)
-    case 1: exporter.builder.node("ReduceMean", name: pooled, inputs: [input], attributes: axes)
+      pooled = exporter.floats(mean, name: name)
+    case 1: pooled = exporter.builder.node("ReduceMean", name: name, inputs: [input], attributes: axes)
     default:
       let power = exporter.builder.initializer("\(node.name).exponent", Tensor([Float(exponent)], shape: []))
       let root = exporter.builder.initializer("\(node.name).root", Tensor([Float(1 / exponent)], shape: []))
       let powers = exporter.builder.node("Pow", name: "\(node.name).powers", inputs: [input, power])
       let mean = exporter.builder.node("ReduceMean", name: "\(node.name).mean", inputs: [powers], attributes: axes)
-      exporter.builder.node("Pow", name: pooled, inputs: [mean, root])
+      pooled = exporter.builder.node("Pow", name: name, inputs: [mean, root])
     }
     guard appendsOne else { return .real(pooled) }
     let pads = exporter.builder.initializer("\(node.name).pads", Tensor([Int64(0), 0, 0, 1]))

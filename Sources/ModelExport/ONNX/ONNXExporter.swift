@@ -21,7 +21,7 @@ public struct ONNXExporter {
   private let shapes: [[Shape?]]
   /// Float values on which the rounding of a uint8 value depends.
   private let deciding: Set<ValueID>
-  var builder = ONNXModelBuilder()
+  var builder: ONNXModelBuilder
   /// The name of each value in float form, dequantised where it is uint8.
   private var names: [ValueID: String] = [:]
   /// The name of each uint8 value, and of its zero point.
@@ -29,6 +29,7 @@ public struct ONNXExporter {
   /// The name of each value with remainders, in 1/256 of its steps from the zero point: whole numbers in float.
   private var fineLevels: [ValueID: String] = [:]
 
+  private static let inputName = "input"
   /// protobuf messages stay below 2 GiB.
   private static let limit = Int(Int32.max)
 
@@ -36,6 +37,11 @@ public struct ONNXExporter {
   public init(_ graph: Graph, side: Int, producerVersion: String) throws(GraphError) {
     self.graph = graph
     self.producerVersion = producerVersion
+    let outputs = graph.outputs.map(\.name)
+    guard Set(outputs + [Self.inputName]).count == outputs.count + 1 else {
+      throw .structure("an ONNX model's outputs must differ from each other and from its '\(Self.inputName)'")
+    }
+    builder = ONNXModelBuilder(inputs: [Self.inputName], outputs: outputs)
     var shapes: [[Shape?]] = []
     // Strides of networks are 16 or 32; one that a stranger made enormous must not keep us here.
     for extra in 0..<min(graph.stride, 64) {
@@ -63,7 +69,7 @@ public struct ONNXExporter {
   }
 
   private mutating func build() throws(ExportError) -> ProtobufMessage {
-    builder.input("input", [.symbolic("batch"), .fixed(3), .symbolic("height"), .symbolic("width")])
+    builder.input(Self.inputName, [.symbolic("batch"), .fixed(3), .symbolic("height"), .symbolic("width")])
     names[graph.input] = emitInput()
     for node in graph.nodes {
       guard let op = node.op as? any ONNXExportable else { throw .unsupported(node: node.name, op: node.kind) }
@@ -78,23 +84,22 @@ public struct ONNXExporter {
       }
     }
     for output in graph.outputs {
-      guard let value = names[output.value] else { continue }
-      builder.node("Identity", name: output.name, inputs: [value])
-      builder.output(output.name, [.symbolic("batch"), .symbolic("\(output.name)_width")])
+      builder.output(
+        output.name, of: name(of: output.value), [.symbolic("batch"), .symbolic("\(output.name)_width")])
     }
     return builder.model(name: graph.architecture, producerVersion: producerVersion)
   }
 
   /// Pixels from the normalised input: `x * 255 std + 255 mean`, which the rounding of QuantizeLinear makes whole.
   private mutating func emitInput() -> String {
-    guard graph.format(of: graph.input) != .float32 else { return "input" }
+    let input = Self.inputName
+    guard graph.format(of: graph.input) != .float32 else { return input }
     func channels(_ values: [Float]) -> Tensor { Tensor(values.map { $0 * 255 }, shape: [1, 3, 1, 1]) }
-    builder.initializer("input.scale", channels(graph.preprocessing.std))
-    builder.initializer("input.offset", channels(graph.preprocessing.mean))
-    builder.node("Mul", name: "input.scaled", inputs: ["input", "input.scale"])
-    builder.node("Add", name: "input.pixels", inputs: ["input.scaled", "input.offset"])
-    return emitFormat(
-      graph.format(of: graph.input), of: .real("input.pixels"), graph.input, name: "input")
+    let scale = builder.initializer("\(input).scale", channels(graph.preprocessing.std))
+    let offset = builder.initializer("\(input).offset", channels(graph.preprocessing.mean))
+    let scaled = builder.node("Mul", name: "\(input).scaled", inputs: [input, scale])
+    let pixels = builder.node("Add", name: "\(input).pixels", inputs: [scaled, offset])
+    return emitFormat(graph.format(of: graph.input), of: .real(pixels), graph.input, name: input)
   }
 
   /// QuantizeLinear and DequantizeLinear after a value that is held as uint8.
@@ -129,30 +134,51 @@ public struct ONNXExporter {
     guard case .levels(let steps) = value, let (quantized, zeroPoint) = levels[node.output] else {
       throw .malformed(node: node.name, problem: "makes remainders, which only sums do")
     }
-    func constant(_ name: String, _ value: Float) -> String { builder.initializer(name, Tensor([value], shape: [])) }
+    func shared(_ name: String, _ value: Float) -> String {
+      builder.sharedInitializer(name, Tensor([value], shape: []))
+    }
     let zero = Float(parameters.zeroPoint)
-    let clipped = builder.node(
-      "Clip", name: "\(node.name).clipped",
-      inputs: [steps, constant("\(node.name).least", -zero), constant("\(node.name).greatest", 255 - zero)])
+    let least = builder.initializer("\(node.name).least", Tensor([-zero], shape: []))
+    let greatest = builder.initializer("\(node.name).greatest", Tensor([255 - zero], shape: []))
+    let clipped = builder.node("Clip", name: "\(node.name).clipped", inputs: [steps, least, greatest])
     let rounded = builder.node("DequantizeLinear", name: "\(node.name).rounded", inputs: [quantized, one, zeroPoint])
     let rest = builder.node("Sub", name: "\(node.name).rest", inputs: [clipped, rounded])
-    let scaled = builder.node("Mul", name: "\(node.name).fine_rest", inputs: [rest, constant("fine", 256)])
+    let scaled = builder.node("Mul", name: "\(node.name).fine_rest", inputs: [rest, shared("fine", 256)])
     let whole = builder.node("Round", name: "\(node.name).rounded_rest", inputs: [scaled])
     let remainder = builder.node(
-      "Min", name: "\(node.name).remainder", inputs: [whole, constant("greatest_remainder", 127)])
-    let coarse = builder.node("Mul", name: "\(node.name).coarse", inputs: [rounded, constant("fine", 256)])
+      "Min", name: "\(node.name).remainder", inputs: [whole, shared("greatest_remainder", 127)])
+    let coarse = builder.node("Mul", name: "\(node.name).coarse", inputs: [rounded, shared("fine", 256)])
     return builder.node("Add", name: "\(node.name).fine_levels", inputs: [coarse, remainder])
   }
 
   /// The scale 1, by which quantised values become whole numbers in float.
-  var one: String { mutating get { builder.initializer("one", Tensor([Float(1)], shape: [])) } }
+  var one: String { mutating get { builder.sharedInitializer("one", Tensor([Float(1)], shape: [])) } }
 
-  private var noZeroPoint: String { mutating get { builder.initializer("uint8_zero", Tensor([UInt8(0)], shape: [])) } }
+  private var noZeroPoint: String {
+    mutating get { builder.sharedInitializer("uint8_zero", Tensor([UInt8(0)], shape: [])) }
+  }
+
+  /// The row and column of the top-left corner of a map.
+  var corner: String { mutating get { builder.sharedInitializer("corner", Tensor([Int64(0), 0])) } }
+
+  /// Axes of height and width.
+  var spatialAxes: String { mutating get { builder.sharedInitializer("spatial_axes", Tensor([Int64(2), 3])) } }
 
   // MARK: - What operators need
 
   /// The name of an input of a node in float form.
-  func input(_ node: Node, _ slot: Int = 0) -> String { names[node.inputs[slot]] ?? "" }
+  func input(_ node: Node, _ slot: Int = 0) -> String { name(of: node.inputs[slot]) }
+
+  private func name(of value: ValueID) -> String {
+    guard let name = names[value] else { preconditionFailure("value \(value.index) is read before it is made") }
+    return name
+  }
+
+  /// The number of axes of a value.
+  func rank(of value: ValueID) -> Int? { shapes.first?[value.index]?.rank }
+
+  /// The channels of a value.
+  func channels(of value: ValueID) -> Int? { shapes.first?[value.index]?.channels }
 
   /// Whether the last bit of a node's float output can move the rounding of a uint8 value. What quern computes in double
   /// precision is then exported so, too, where otherwise, as in the head, plain float serves every runtime.
@@ -178,7 +204,7 @@ public struct ONNXExporter {
   /// What is left of an input with remainders when its `levels` are taken off: whole numbers in float; `nil` where it has none.
   mutating func inputRemainders(_ node: Node, levels: String) -> String? {
     guard let fine = fineLevels[node.inputs[0]] else { return nil }
-    let unit = builder.initializer("remainder_unit", Tensor([Float(256)], shape: []))
+    let unit = builder.sharedInitializer("fine", Tensor([Float(256)], shape: []))
     let whole = builder.node("Mul", name: "\(node.name).input_whole", inputs: [levels, unit])
     return builder.node("Sub", name: "\(node.name).input_remainders", inputs: [fine, whole])
   }
@@ -212,18 +238,17 @@ public struct ONNXExporter {
   mutating func croppedToCorner(
     _ node: Node, _ maps: [String], extents: ([Shape?]) -> [Shape]
   ) -> [String] {
-    let mayDiffer = shapes.contains { Set(extents($0).map { [$0.height, $0.width] }).count > 1 }
+    let mayDiffer = shapes.contains {
+      Set(extents($0).filter { $0.rank == 4 }.map { [$0.height, $0.width] }).count > 1
+    }
     guard mayDiffer else { return maps }
     let sizes = maps.enumerated().map { index, map in
       builder.node("Shape", name: "\(node.name).shape\(index)", inputs: [map])
     }
     let least = builder.node("Min", name: "\(node.name).corner", inputs: sizes)
-    let starts = builder.initializer("corner.starts", Tensor([Int64(0), 0]))
-    let axes = builder.initializer("corner.axes", Tensor([Int64(2), 3]))
-    let spatial = builder.initializer("corner.spatial", Tensor([Int64(2), 3]))
-    let ends = builder.node("Gather", name: "\(node.name).corner_ends", inputs: [least, spatial])
+    let ends = builder.node("Gather", name: "\(node.name).corner_ends", inputs: [least, spatialAxes])
     return maps.enumerated().map { index, map in
-      builder.node("Slice", name: "\(node.name).cropped\(index)", inputs: [map, starts, ends, axes])
+      builder.node("Slice", name: "\(node.name).cropped\(index)", inputs: [map, corner, ends, spatialAxes])
     }
   }
 
@@ -241,7 +266,7 @@ public struct ONNXExporter {
   /// An int8 weight as whole numbers in float.
   mutating func levels(ofWeight weight: Tensor, _ node: Node) -> String {
     let weight = builder.initializer("\(node.name).weight", weight)
-    let noOffset = builder.initializer("int8_zero", Tensor([Int8(0)], shape: []))
+    let noOffset = builder.sharedInitializer("int8_zero", Tensor([Int8(0)], shape: []))
     return builder.node("DequantizeLinear", name: "\(node.name).weight_levels", inputs: [weight, one, noOffset])
   }
 

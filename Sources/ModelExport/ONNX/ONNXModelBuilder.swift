@@ -14,15 +14,36 @@ struct ONNXModelBuilder {
   }
 
   private var graph = ProtobufMessage()
-  private var initializerNames: Set<String> = []
+  private var names: ONNXNames
+  private var sharedInitializers: [String: String] = [:]
 
-  /// Adds a node and returns its output's name, which is the node's own.
-  @discardableResult
+  /// - Parameters:
+  ///   - inputs: names of the model's inputs, which no node gets.
+  ///   - outputs: names of the model's outputs, which only `output(_:of:_:)` gives.
+  init(inputs: [String], outputs: [String]) {
+    names = ONNXNames(inputs: inputs, outputs: outputs)
+  }
+
+  /// Adds a node.
+  ///
+  /// - Parameter name: what to call it. Where something has that name, a number is added.
+  /// - Returns: the name of the node, which is its output's, too.
   mutating func node(
     _ op: String, name: String, inputs: [String], attributes: [(String, Attribute)] = []
   ) -> String {
+    let name = names.fresh(name)
+    add(op, name: name, inputs: inputs, attributes: attributes)
+    return name
+  }
+
+  private mutating func add(_ op: String, name: String, inputs: [String], attributes: [(String, Attribute)]) {
     var node = ProtobufMessage()
-    for input in inputs { node.add(1, string: input) }
+    for input in inputs {
+      // An optional input that is left out has no name.
+      precondition(
+        input.isEmpty || names.contains(input), "the ONNX node '\(name)' reads '\(input)', which nothing makes")
+      node.add(1, string: input)
+    }
     node.add(2, string: name)
     node.add(3, string: name)
     node.add(4, string: op)
@@ -43,13 +64,14 @@ struct ONNXModelBuilder {
       node.add(5, message: attribute)
     }
     graph.add(1, message: node)
-    return name
   }
 
-  /// Adds a constant, once for each name, and returns the name.
-  @discardableResult
+  /// Adds a constant.
+  ///
+  /// - Parameter name: what to call it. Where something has that name, a number is added.
+  /// - Returns: its name.
   mutating func initializer(_ name: String, _ tensor: Tensor) -> String {
-    guard initializerNames.insert(name).inserted else { return name }
+    let name = names.fresh(name)
     var message = ProtobufMessage()
     for extent in tensor.shape.dimensions { message.add(1, int: extent) }
     message.add(2, int: Self.dataType(tensor.elementType))
@@ -57,6 +79,16 @@ struct ONNXModelBuilder {
     message.add(9, bytesOf: tensor)
     graph.add(5, message: message)
     return name
+  }
+
+  /// Adds a constant that nodes share: the first time that it is called for by this name.
+  ///
+  /// - Returns: the name that it has in the model.
+  mutating func sharedInitializer(_ name: String, _ tensor: Tensor) -> String {
+    if let existing = sharedInitializers[name] { return existing }
+    let given = initializer(name, tensor)
+    sharedInitializers[name] = given
+    return given
   }
 
   /// TensorProto.DataType.
@@ -105,16 +137,21 @@ struct ONNXModelBuilder {
     return info
   }
 
+  /// Declares an input.
   mutating func input(_ name: String, _ dimensions: [Dimension]) {
     graph.add(11, message: Self.valueInfo(name, dimensions))
   }
 
-  mutating func output(_ name: String, _ dimensions: [Dimension]) {
+  /// Declares an output, and gives it a value.
+  mutating func output(_ name: String, of value: String, _ dimensions: [Dimension]) {
+    names.claim(name)
+    add("Identity", name: name, inputs: [value], attributes: [])
     graph.add(12, message: Self.valueInfo(name, dimensions))
   }
 
   /// The finished model.
   func model(name: String, producerVersion: String) -> ProtobufMessage {
+    names.checkOutputs()
     var graph = graph
     graph.add(2, string: name)
     var opset = ProtobufMessage()
