@@ -1,4 +1,5 @@
 """Random decisions that can be replayed, and simplified while what they lead to stays the same."""
+import functools
 import random
 from contextlib import contextmanager
 
@@ -34,6 +35,15 @@ class Choices:
         start = len(self.made)
         yield
         self.spans.append((start, len(self.made)))
+
+
+def spanned(function):
+    """A function of a maker whose decisions belong together."""
+    @functools.wraps(function)
+    def inner(maker, *arguments, **named):
+        with maker.choices.span():
+            return function(maker, *arguments, **named)
+    return inner
 
 
 def shrink(choices, attempt, budget=400):

@@ -2,6 +2,7 @@
 import numpy as np
 from onnx import TensorProto
 
+from .choices import spanned
 from .vectors import linear
 from .windows import average_pool, convolution, max_pool
 
@@ -18,6 +19,7 @@ def relu(maker, value):
     return maker.add("Relu", [value], value.shape, True)
 
 
+@spanned
 def bounded(maker, value):
     """Clip, Max and Min with constants."""
     choices = maker.choices
@@ -34,6 +36,7 @@ def bounded(maker, value):
     return maker.add(kind, inputs, value.shape, nonnegative)
 
 
+@spanned
 def arithmetic(maker, value):
     """One operator of a map or vector and a constant: one number, or one for each channel."""
     choices = maker.choices
@@ -53,6 +56,7 @@ def arithmetic(maker, value):
     return maker.add(op, inputs, value.shape)
 
 
+@spanned
 def passing(maker, value):
     """Operators that change nothing."""
     choices = maker.choices
@@ -87,6 +91,7 @@ def pad(maker, value, pads, mode, fill=0.0):
                      mode=mode if mode != "constant" or maker.choices.chance(30) else None)
 
 
+@spanned
 def padding(maker, value):
     choices = maker.choices
     mode = choices.pick(["constant"] * 5 + ["reflect", "edge"])
@@ -116,6 +121,7 @@ def cut(maker, value, starts, ends, axes, steps=None):
     return maker.add("Slice", inputs, shape, value.nonnegative)
 
 
+@spanned
 def slicing(maker, value):
     choices = maker.choices
     if min(value.shape[2:]) < 4:
@@ -131,6 +137,7 @@ def slicing(maker, value):
     return cut(maker, value, starts, ends, [2, 3])
 
 
+@spanned
 def sums(maker, value):
     """A residual: the map and one or two branches of it."""
     choices = maker.choices
@@ -149,6 +156,7 @@ def sums(maker, value):
     return relu(maker, result) if choices.chance(50) else result
 
 
+@spanned
 def branch(maker, value, outputs=None):
     """A few operators that keep height and width."""
     choices = maker.choices
@@ -164,6 +172,7 @@ def branch(maker, value, outputs=None):
     return relu(maker, value) if choices.chance(40) else value
 
 
+@spanned
 def concatenation(maker, value):
     choices = maker.choices
     parts = [branch(maker, value) for _ in range(choices.pick([1, 2, 3]))]
@@ -174,6 +183,7 @@ def concatenation(maker, value):
     return maker.add("Concat", parts, shape, all(part.nonnegative for part in parts), axis=axis)
 
 
+@spanned
 def squeeze_and_excitation(maker, value):
     """A map times factors that are computed from its means."""
     choices = maker.choices

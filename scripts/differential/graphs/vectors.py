@@ -1,9 +1,12 @@
 """The part of a network that works on vectors: pooling, linear layers and L2 norms."""
 import numpy as np
 
+from .choices import spanned
+
 
 # Pooling
 
+@spanned
 def mean(maker, value):
     """The mean over height and width."""
     choices = maker.choices
@@ -26,6 +29,7 @@ def mean(maker, value):
     return maker.add("GlobalAveragePool", [value], pooled, value.nonnegative)
 
 
+@spanned
 def maximum(maker, value):
     kind = maker.choices.pick(["GlobalMaxPool", "ReduceMax", "MaxPool"])
     pooled = [*value.shape[:2], 1, 1]
@@ -36,6 +40,7 @@ def maximum(maker, value):
     return maker.add("GlobalMaxPool", [value], pooled, value.nonnegative)
 
 
+@spanned
 def generalized_mean(maker, value):
     """GeM: a floor, a power, a mean and a root."""
     choices = maker.choices
@@ -70,6 +75,7 @@ def generalized_mean(maker, value):
     return maker.add("Pow", [value, constant], value.shape, True)
 
 
+@spanned
 def pool(maker, value):
     choices = maker.choices
     kind = choices.pick([mean, mean, mean, maximum, generalized_mean, generalized_mean, choices.pick(["sum", "both"])])
@@ -83,6 +89,7 @@ def pool(maker, value):
 
 # Shapes
 
+@spanned
 def as_vector(maker, value):
     """[N, C] from [N, C, 1, 1]."""
     choices = maker.choices
@@ -109,6 +116,7 @@ def as_vector(maker, value):
 
 # Linear layers
 
+@spanned
 def linear(maker, value, outputs):
     """A linear layer in one of its forms: of [N, C] by Gemm or MatMul, of [N, C, 1, 1] by a convolution."""
     choices = maker.choices
@@ -129,6 +137,7 @@ def linear(maker, value, outputs):
     return maker.add("Add", [result, constant] if choices.chance(60) else [constant, result], [1, outputs])
 
 
+@spanned
 def gemm(maker, value, weight, bias):
     choices = maker.choices
     outputs = len(weight)
@@ -150,6 +159,7 @@ def gemm(maker, value, weight, bias):
 
 # Norms
 
+@spanned
 def normalize(maker, value):
     """x / ||x|| along the channels. Returns the value and whether epsilon is too large for it to be a unit vector."""
     choices = maker.choices
@@ -188,6 +198,7 @@ def normalize(maker, value):
     return maker.add("Div", [value, norm], value.shape), large
 
 
+@spanned
 def guard(maker, norm, epsilon):
     kind = maker.choices.pick(["Clip", "Max", "Add"])
     if kind == "Clip" or kind == "Max" and maker.opset < 8:

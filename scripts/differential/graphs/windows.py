@@ -1,4 +1,5 @@
 """Convolutions and poolings with every attribute they can have."""
+from .choices import spanned
 
 
 def extent(length, kernel, stride, dilation, before, after, ceil):
@@ -11,13 +12,14 @@ def extent(length, kernel, stride, dilation, before, after, ceil):
     return result
 
 
+@spanned
 def window(maker, value, pools, small=False):
     """Draws a window that fits the map: its attributes and the extents of the output."""
     choices = maker.choices
     height, width = value.shape[2:]
     for _ in range(8):
-        kernel = [choices.pick([1, 3, 2, 5, 4]), 0]
-        kernel[1] = kernel[0] if choices.chance(75) else choices.pick([1, 2, 3, 5])
+        kernel = [choices.pick([1, 3, 2, 5, 4, 7]), 0]
+        kernel[1] = kernel[0] if choices.chance(75) else choices.pick([1, 2, 3, 5, 7])
         strides = [1 if small else choices.pick([1, 2, 1, 3]), 0]
         strides[1] = strides[0] if small or choices.chance(75) else choices.pick([1, 2])
         may_dilate = not pools or maker.opset >= (10 if pools == "MaxPool" else 19)
@@ -54,6 +56,7 @@ def window(maker, value, pools, small=False):
     return {"kernel_shape": [1, 1]}, [height, width]
 
 
+@spanned
 def convolution(maker, value, outputs=None, keeps_extents=False):
     choices = maker.choices
     channels = value.channels
@@ -85,6 +88,7 @@ def convolution(maker, value, outputs=None, keeps_extents=False):
                      **attributes)
 
 
+@spanned
 def max_pool(maker, value):
     attributes, extents = window(maker, value, "MaxPool")
     extra = []
@@ -93,6 +97,7 @@ def max_pool(maker, value):
     return maker.add("MaxPool", [value], [*value.shape[:2], *extents], value.nonnegative, extra, **attributes)
 
 
+@spanned
 def average_pool(maker, value):
     attributes, extents = window(maker, value, "AveragePool")
     counts = maker.choices.pick([None, 1, 0])
