@@ -87,6 +87,11 @@ let package = Package(
     tests("FidelityTests", ["Fidelity"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
     tests("ImagesTests", ["Images"]),
+    tests(
+      "ModelExportTests",
+      [
+        "Checkpoints", "Graphs", "ModelExport", "ModelImport", "Operators", "ReferenceOperators", "Runtime", "Tensors",
+      ]),
     tests("ModelImportTests", ["Graphs", "ModelImport", "Operators", "ReferenceOperators", "Tensors"]),
     tests(
       "ONNXTests",

@@ -34,9 +34,9 @@ QUERN = os.path.join(ROOT, ".build", "release", "quern")
 def trial(seed, number, bench, replay=None):
     """One model and the verdict on it; the same for the same arguments."""
     choices = Choices(seed=f"{seed}/{number}", replay=replay)
-    effort = choices.pick(["fast", "fast", "balanced"])
+    plan = choices.pick(["fast", "fast", "fast", "balanced", "balanced", "thorough", "strict"])
     network = random_network(choices, number)
-    return choices, network, judge(network, bench, effort), effort
+    return choices, network, judge(network, bench, plan), plan
 
 
 def start(quern):
@@ -48,33 +48,33 @@ def start(quern):
 def work(job):
     seed, number = job
     _, network, verdict, _ = trial(seed, number, bench)
-    return number, verdict, network.exotic, network.model.opset_import[0].version, [n.op_type for n in network.model.graph.node]
+    return number, verdict, network.exotic
 
 
 def simplify(job):
     """Shrinks a failure; returns the simplest model, what it leads to, and how to run it."""
     seed, number, signature = job
-    choices, network, verdict, effort = trial(seed, number, bench)
-    found = {tuple(choices.made): (network, verdict, effort)}
+    choices, network, verdict, plan = trial(seed, number, bench)
+    found = {tuple(choices.made): (network, verdict, plan)}
 
     def attempt(sequence):
-        choices, network, verdict, effort = trial(seed, number, bench, replay=sequence)
+        choices, network, verdict, plan = trial(seed, number, bench, replay=sequence)
         if not verdict.failed or verdict.signature != signature:
             return None
-        found[tuple(choices.made)] = (network, verdict, effort)
+        found[tuple(choices.made)] = (network, verdict, plan)
         return choices
 
     best = shrink(choices, attempt)
-    network, verdict, effort = found[tuple(best.made)]
-    return number, network, verdict, effort, best.made
+    network, verdict, plan = found[tuple(best.made)]
+    return number, network, verdict, plan, best.made
 
 
-def describe(network, verdict, effort, seed, number, made):
+def describe(network, verdict, plan, seed, number, made):
     nodes = [f"{node.op_type} {node.name!r} {list(node.input)} -> {list(node.output)} "
              + " ".join(f"{a.name}={onnx.helper.get_attribute_value(a)}" for a in node.attribute if a.name != "value")
              for node in network.model.graph.node]
     return {"verdict": verdict.kind, "stage": verdict.stage, "detail": verdict.detail, "seed": seed, "number": number,
-            "opset": network.model.opset_import[0].version, "options": network.options, "effort": effort,
+            "opset": network.model.opset_import[0].version, "options": network.options, "plan": plan,
             "images": "x".join(map(str, network.extent)), "embedding": network.embedding, "logits": network.logits,
             "outputs": [output.name for output in network.model.graph.output], "nodes": nodes, "exotic": network.exotic,
             "choices": made}
@@ -112,16 +112,16 @@ def main():
 def run_all(pool, seed, numbers, options, begun):
     kinds, refusals, discards, failures = (collections.Counter(), collections.Counter(), collections.Counter(),
                                            collections.defaultdict(list))
-    operators = collections.defaultdict(collections.Counter)
-    for number, verdict, exotic, opset, ops in pool.imap_unordered(work, [(seed, number) for number in numbers]):
+    drifts = []
+    for number, verdict, exotic in pool.imap_unordered(work, [(seed, number) for number in numbers]):
         kind = "refused, and may be" if verdict.kind == "refused" and exotic else verdict.kind
         kinds[kind] += 1
-        for op in set(ops):
-            operators[op][kind] += 1
         if kind == "refused":
             refusals[verdict.signature[1:]] += 1
         if kind == "discarded":
             discards[verdict.signature[1:]] += 1
+        if verdict.drift > 0.05:
+            drifts.append((verdict.drift, number))
         if verdict.failed:
             failures[verdict.signature].append((number, verdict))
     total = sum(kinds.values()) - kinds["discarded"]
@@ -129,6 +129,9 @@ def run_all(pool, seed, numbers, options, begun):
         print(f"  refused {count:5} ({count / max(total, 1):.1%})  {stage}: {message[:150]}")
     for (stage, message), count in discards.most_common(3):
         print(f"  discarded {count:3}  {stage}: {message[:150]}")
+    if drifts:
+        print(f"  drift above 0.05: {len(drifts)} packages, the largest of models "
+              + ", ".join(f"{number} ({drift:.2f})" for drift, number in sorted(drifts, reverse=True)[:8]))
     jobs = []
     for signature, found in sorted(failures.items(), key=lambda item: -len(item[1])):
         print(f"{signature[0]} {len(found):4}  {signature[1]}: {signature[2][:200]}; models "
@@ -136,16 +139,16 @@ def run_all(pool, seed, numbers, options, begun):
         jobs += [(seed, number, signature) for number, _ in sorted(found)[:options.shrinks]]
     sys.stdout.flush()
     seen = {}
-    for number, network, verdict, effort, made in pool.imap_unordered(simplify, jobs):
+    for number, network, verdict, plan, made in pool.imap_unordered(simplify, jobs):
         form = verdict.signature, tuple((node.op_type, tuple(sorted(a.name for a in node.attribute)))
                                         for node in network.model.graph.node)
         if form in seen:
             print(f"\nmodel {number} is simplified to the form of model {seen[form]}")
             continue
         seen[form] = number
-        description = describe(network, verdict, effort, seed, number, made)
+        description = describe(network, verdict, plan, seed, number, made)
         print(f"\n{verdict.kind} {verdict.stage}: {verdict.detail}\n  model {number} simplified, opset {description['opset']}, "
-              f"{' '.join(network.options)}, {effort}, images {description['images']}")
+              f"{' '.join(network.options)}, {plan}, images {description['images']}")
         for node in description["nodes"]:
             print(f"    {node}")
         print(f"    outputs {description['outputs']}; embedding {network.embedding}, logits {network.logits}", flush=True)

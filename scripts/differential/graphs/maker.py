@@ -35,6 +35,8 @@ class Maker:
         self.spells_constants_as_nodes = choices.chance(25)
         # What quern is free to refuse.
         self.exotic = []
+        # Maps between the blocks of the trunk.
+        self.maps = []
         # Unit vectors, or what is meant to be.
         self.units = set()
 
@@ -79,14 +81,23 @@ class Maker:
     def constant(self, array, name=None):
         array = np.asarray(array)
         if self.spells_constants_as_nodes and array.size <= 64 and self.choices.chance(60):
-            return self.add("Constant", [], array.shape, value=numpy_helper.from_array(array, "value")).name
+            return self.constant_node(array)
         name = f"w{len(self.initializers)}"
         if array.dtype == np.float32 and array.size > 1 and self.choices.chance(3):
             half = array.astype(np.float16)
             self.initializers.append(numpy_helper.from_array(half, name))
             return self.add("Cast", [name], array.shape, to=TensorProto.FLOAT).name
         self.initializers.append(numpy_helper.from_array(np.array(array, order="C"), name))
+        if self.choices.chance(2):
+            return self.add("Identity", [name], array.shape).name
         return name
+
+    def constant_node(self, array):
+        value = {"value": numpy_helper.from_array(array, "value")}
+        if self.opset >= 12 and array.ndim <= 1 and self.choices.chance(40):
+            kind = ("float" if array.dtype == np.float32 else "int") + "s" * array.ndim
+            value = {f"value_{kind}": array.tolist()}
+        return self.add("Constant", [], array.shape, **value).name
 
     def integers(self, values):
         return self.constant(np.array(values, np.int64))
@@ -156,7 +167,12 @@ class Maker:
                        for tensor in self.initializers]
         results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
         graph = helper.make_graph(self.nodes, "fuzz", inputs, results, self.initializers)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=ir)
+        return helper.make_model(graph, opset_imports=self.operator_sets(), ir_version=ir)
+
+    def operator_sets(self):
+        """The operator set under either of its names, perhaps with another that no node uses."""
+        sets = [helper.make_opsetid("ai.onnx" if self.choices.chance(2) else "", self.opset)]
+        return sets + ([helper.make_opsetid("com.microsoft", 1)] if self.choices.chance(5) else [])
 
 
 def ir_version_of(opset):

@@ -45,7 +45,7 @@ def random_network(choices, seed):
     maker = Maker(choices, seed)
     side = choices.pick([32, 40, 64, 48, 33])
     is_wide = choices.chance(25)
-    extent = (side, side * 3 // 4) if is_wide else (side, side)
+    extent = choices.pick([(side, side * 3 // 4), (side * 3 // 4, side)]) if is_wide else (side, side)
     height, width = extent[1], extent[0]
     is_fixed, is_nhwc = choices.chance(40) or is_wide, choices.chance(10)
     batch = choices.pick(["N", "batch_size", 1])
@@ -195,7 +195,7 @@ def heads(maker, value):
         shown = logits
         if choices.chance(20):
             op = choices.pick(["Softmax", "LogSoftmax", "Sigmoid"])
-            shown = maker.add(op, [logits], logits.shape, axis=None if op == "Sigmoid" else choices.pick([1, -1] if maker.opset >= 11 else [1]))
+            shown = maker.add(op, [logits], logits.shape, axis=None if op == "Sigmoid" else choices.pick([1, None] + [-1] * (maker.opset >= 11)))
         return logits, shown
 
     if kind == "pooled":

@@ -143,6 +143,9 @@ def sums(maker, value):
     choices = maker.choices
     branches = [branch(maker, value, value.channels)]
     shortcut = value if choices.chance(70) else branch(maker, value, value.channels)
+    if choices.chance(30):
+        # A map from further up, which others read, too.
+        shortcut = choices.pick([value, *(other for other in maker.maps if other.shape == value.shape)])
     if maker.opset >= 8 and choices.chance(25):
         inputs = [shortcut, *branches]
         if choices.chance(40):
@@ -178,6 +181,8 @@ def concatenation(maker, value):
     parts = [branch(maker, value) for _ in range(choices.pick([1, 2, 3]))]
     if choices.chance(60):
         parts.insert(choices.below(2), value)
+    if choices.chance(20):
+        parts.append(choices.pick([value, *(other for other in maker.maps if other.shape[2:] == value.shape[2:])]))
     axis = -3 if maker.opset >= 11 and choices.chance(20) else 1
     shape = [1, sum(part.channels for part in parts), *value.shape[2:]]
     return maker.add("Concat", parts, shape, all(part.nonnegative for part in parts), axis=axis)
@@ -246,6 +251,7 @@ def trunk(maker, image):
             block = convolution if value is image and choices.chance(60) else choices.pick(BLOCKS)
             block = foreign if choices.chance(2) else block
             value = block(maker, value)
+            maker.maps.append(value)
             if value.shape[2] * value.shape[3] > 100 * 100 or value.channels > 48:
                 value = convolution(maker, value, 8, keeps_extents=True)
     return value

@@ -78,9 +78,17 @@ def generalized_mean(maker, value):
 @spanned
 def pool(maker, value):
     choices = maker.choices
-    kind = choices.pick([mean, mean, mean, maximum, generalized_mean, generalized_mean, choices.pick(["sum", "both"])])
+    kind = choices.pick([mean, mean, mean, maximum, generalized_mean, generalized_mean,
+                         choices.pick(["sum", "both", "shared"])])
     if not isinstance(kind, str):
         return kind(maker, value)
+    if kind == "shared":
+        # A clipped map and its powers, each read by two poolings.
+        clipped = maker.clip(value, choices.pick([0.0, 1e-6, 0.1, -0.5]), None)
+        squares = maker.add("Pow", [clipped, maker.scalar(2.0)], value.shape, True)
+        root = maker.add("Sqrt", [as_vector(maker, mean(maker, squares))], [1, value.channels], True)
+        other = mean(maker, clipped) if choices.chance(60) else maximum(maker, squares)
+        return maker.add("Add", [root, as_vector(maker, other)], root.shape)
     parts = [as_vector(maker, mean(maker, value)), as_vector(maker, maximum(maker, value))]
     if kind == "sum":
         return maker.add("Add", parts, parts[0].shape)

@@ -91,7 +91,8 @@ def convolution(maker, value, outputs=None, keeps_extents=False):
 @spanned
 def max_pool(maker, value):
     attributes, extents = window(maker, value, "MaxPool")
-    extra = []
+    # The second output, the positions of the maxima, which nothing reads.
+    extra = [maker.value_name() + "_indices"] if maker.opset >= 8 and maker.choices.chance(4) else []
     if maker.opset >= 8 and maker.choices.chance(4):
         attributes["storage_order"] = maker.choices.below(2)
     return maker.add("MaxPool", [value], [*value.shape[:2], *extents], value.nonnegative, extra, **attributes)
