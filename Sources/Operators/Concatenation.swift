@@ -3,7 +3,8 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Maps side by side along the channels. Maps of unequal height or width are cropped to their common top-left corner.
+/// Maps side by side along the channels. Maps of unequal height or width are cropped to their common top-left corner. Rows, which
+/// are float, are joined likewise.
 ///
 /// Every input has a format of its own: what has the output's is copied, the rest is requantised, quantised or
 /// dequantised into its slice, with one rounding.
@@ -22,6 +23,9 @@ public struct Concatenation: Operator {
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carriedSideBySide }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+    if inputs.allSatisfy({ $0.rank == 2 && $0.batch == inputs[0].batch }) {
+      return try Shape([inputs[0].batch, inputs.reduce(0) { $0 + $1.channels }]).checkedActivation()
+    }
     guard inputs.allSatisfy({ $0.rank == 4 && $0.batch == inputs[0].batch }) else {
       throw .shape("cannot concatenate maps of \(inputs.map(\.description).joined(separator: ", "))")
     }

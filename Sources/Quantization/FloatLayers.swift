@@ -11,8 +11,8 @@ public enum FloatLayers {
     (node.op is Convolution || node.op is Linear) && node.constants["weight"] != nil
   }
 
-  /// The names of the nodes that only float can compute: what reads the image and is no dense convolution, into which the
-  /// normalisation of pixels folds; and what reads a value that only exists in float.
+  /// The names of the nodes that only float can compute: what reads the image and is no dense convolution without dilation, into which
+  /// the normalisation of pixels folds; and what reads a value that only exists in float.
   public static func necessary(in graph: Graph) -> Set<String> {
     let rows = graph.rows
     var (result, inFloat) = (Set<String>(), Set<ValueID>())
@@ -40,7 +40,9 @@ public enum FloatLayers {
 
   private static func isDenseConvolution(of image: ValueID, _ node: Node) -> Bool {
     guard let convolution = node.op as? Convolution else { return false }
-    return convolution.groups == 1 && !node.inputs.dropFirst().contains(image)
+    let window = convolution.window
+    return convolution.groups == 1 && window.dilationHeight == 1 && window.dilationWidth == 1
+      && !node.inputs.dropFirst().contains(image)
   }
 
   /// The names of the layers that a pattern stands for, in order of execution: a node's name, the beginning of names up to

@@ -13,7 +13,7 @@ extension ModelImporter {
   /// Turns the network of an ONNX model into a float graph: the graph that the same weights give when they are read from a
   /// state dict, but for the names of its nodes. No weights are copied but half precision, which is widened.
   ///
-  /// Where height and width are left open, the model is translated for two sizes, and both must give one graph.
+  /// Where height and width are left open, the model is translated for some sizes, and all must give one graph.
   ///
   /// - Throws: `ImportError`: an operator that is not supported, a network that is broken, outputs that are no embedding.
   public func importNetwork(_ model: ONNXModel) throws(ImportError) -> ImportedNetwork {

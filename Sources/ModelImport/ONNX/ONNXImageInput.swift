@@ -59,13 +59,17 @@ struct ONNXImageInput {
     return FixedImageSize(height: height, width: width)
   }
 
-  /// The shapes to translate for, in the model's order of axes: its own, or two where it leaves the size open.
+  /// Whether the height or the width is open.
+  var isSizeOpen: Bool { fixedSize == nil }
+
+  /// The shapes to translate for, in the model's order of axes: its own, or some where it leaves the size open. Then the maps
+  /// after each halving have even and odd extents among them, so that what depends on that shows.
   var probes: [Shape] {
-    let shapes = [224, 331].map { side -> Shape in
+    let sides = isSizeOpen ? [224, 331, 193, 255, 226] : [224]
+    return sides.map { side in
       let (batch, height, width) = (batch ?? 1, height ?? side, width ?? side)
       return isChannelsLast ? [batch, height, width, 3] : [batch, 3, height, width]
     }
-    return shapes[0] == shapes[1] ? [shapes[0]] : shapes
   }
 }
 
@@ -100,8 +104,8 @@ struct ONNXInputArithmetic {
   var mean: [Double] { zip(factor, offset).map { -$1 / $0 } }
   var deviation: [Double] { factor.map { 1 / $0 } }
 
-  /// Whether the numbers make sense for pixels of 0...255 only: no standard deviation or mean of pixels of 0...1 is that large.
-  var isOfBytes: Bool { mean.contains { $0 > 1.5 } || deviation.contains { $0 > 1.5 } }
+  /// Whether the numbers make sense for pixels of 0...255 only: those for pixels of 0...1 are at most about 1.
+  var isOfBytes: Bool { mean.contains { $0 > 10 } || deviation.contains { $0 > 10 } }
 
   var description: String {
     func list(_ values: [Double]) -> String { values.map { "\(Float($0))" }.joined(separator: ",") }

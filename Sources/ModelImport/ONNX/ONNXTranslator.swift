@@ -7,6 +7,8 @@ import Tensors
 struct ONNXTranslator {
   let model: ONNXModel
   var graph: Graph
+  /// Whether the model takes images of other sizes than the one that is translated for.
+  let isSizeOpen: Bool
   /// What was recognised or reinterpreted, a sentence each.
   private(set) var notes: [String] = []
   private var values: [String: ONNXValue] = [:]
@@ -43,6 +45,7 @@ struct ONNXTranslator {
   init(_ model: ONNXModel, graph: Graph, image: ONNXImageInput, probe: Shape) {
     self.model = model
     self.graph = graph
+    isSizeOpen = image.isSizeOpen
     let input = ONNXActivation(
       value: graph.input, shape: probe, isRow: false, channelAxis: image.isChannelsLast ? 3 : 1)
     values[image.name] = .activation(input)
@@ -220,6 +223,15 @@ struct ONNXTranslator {
       .with(shape: activation.shape, channelAxis: activation.channelAxis)
     pixelMaps[activation.value] = map
     return map
+  }
+
+  /// Whether the input is, or can be read as, one vector an image.
+  func isRow(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> Bool {
+    switch try value(node, index) {
+    case .activation(let activation): activation.isRow
+    case .step(.reduced(let reduction)): reduction.isPooled
+    case .step, .constant: false
+    }
   }
 
   /// The input as a map with its channels first, as convolutions and poolings read it.

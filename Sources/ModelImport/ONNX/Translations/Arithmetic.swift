@@ -157,6 +157,7 @@ extension ONNXTranslations {
       if abs(exponent * reduction.exponent - 1) <= tolerance {
         return .activation(try translator.pool(reduction, exponent: reduction.exponent, node: node))
       }
+      if reduction.exponent == 1 { break }
       throw translator.unsupported(
         node, "a mean of powers of \(reduction.exponent) has a root of \(exponent), which is no GeM pooling")
     case .step(.squareSum(let base, let epsilon, let shape)) where exponent == 0.5 || exponent == -0.5:

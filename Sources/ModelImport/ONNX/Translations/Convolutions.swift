@@ -112,6 +112,12 @@ enum ONNXWindow {
     case "SAME_UPPER", "SAME_LOWER":
       for axis in 0...1 {
         let span = (size[axis] - 1) * dilations[axis] + 1
+        guard strides[axis] == 1 || span == 1 || !translator.isSizeOpen else {
+          throw translator.unsupported(
+            node,
+            "with auto_pad and strides its padding depends on the size of the image; export the model with a fixed "
+              + "height and width")
+        }
         let outputs = (map[axis + 2] + strides[axis] - 1) / strides[axis]
         let padding = max(0, (outputs - 1) * strides[axis] + span - map[axis + 2])
         let (small, large) = (padding / 2, padding - padding / 2)

@@ -39,6 +39,24 @@ extension ONNXTranslations {
       ? weight : Tensor(weight.contiguous().elements(as: Float.self).map { $0 * factor }, shape: weight.shape)
   }
 
+  /// Vectors side by side.
+  private static func joinRows(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, axis: Int
+  ) throws(ImportError) -> ONNXValue {
+    var rows: [ONNXActivation] = []
+    for index in node.inputs.indices {
+      let row = try translator.activation(node, index)
+      guard row.isRow, row.channelAxis == axis, row.shape.rank == rows.first?.shape.rank ?? row.shape.rank else {
+        throw translator.unsupported(node, "joining along an axis \(axis) that is not that of the elements")
+      }
+      rows.append(row)
+    }
+    var shape = rows[0].shape
+    shape.dimensions[axis] = rows.reduce(0) { $0 + $1.channels }
+    let joined = try translator.append(Concatenation(), node: node, inputs: rows)
+    return .activation(joined.with(shape: shape, channelAxis: axis))
+  }
+
   /// Maps side by side; or a vector, as a constant 1 behind a pooled vector is the bias channel of a whitened network.
   private static let concatenate: ONNXTranslation = { translator, node throws(ImportError) in
     let first = try translator.value(node, 0)
@@ -46,12 +64,17 @@ extension ONNXTranslations {
     guard let axis = ONNXShapes.axes([requested], rank: first.shape.rank)?.first else {
       throw translator.bad(node, "has an axis \(requested), and its input has \(first.shape.rank)")
     }
-    if first.shape.rank == 4 {
+    var areRows = true
+    for index in node.inputs.indices where try !translator.isRow(node, index) { areRows = false }
+    if first.shape.rank == 4, !areRows {
       let maps = try translator.maps(node)
       guard axis == maps[0].channelAxis else { throw translator.unsupported(node, "joining along axis \(axis)") }
       let joined = try translator.append(Concatenation(), node: node, inputs: maps)
       return .activation(translator.arranged(joined, as: maps[0]))
     }
+    var constants = 0
+    for index in node.inputs.indices where try translator.value(node, index).isConstant { constants += 1 }
+    if constants == 0 { return try joinRows(&translator, node, axis: axis) }
     guard node.inputs.count == 2, case .constant(let ones) = try translator.value(node, 1), first.shape.rank == 2,
       axis == 1, let array = ONNXArray(ones), array.shape.rank == 2, array.shape[1] == 1,
       array.values.allSatisfy({ $0 == 1 })

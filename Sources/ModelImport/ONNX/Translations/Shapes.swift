@@ -185,11 +185,24 @@ extension ONNXTranslations {
       throw translator.bad(node, "cannot permute \(value.shape) by \(axes)")
     }
     if axes == Array(0..<rank) { return value }
-    let source = try translator.activation(node, 0)
+    func transposed(_ source: ONNXActivation) throws(ImportError) -> ONNXActivation {
+      try ONNXTranslations.transposed(source, by: axes, translator, node)
+    }
+    switch value {
+    case .step(.clipped(let base, let floor)): return .step(.clipped(try transposed(base), floor: floor))
+    case .step(.power(let base, let floor, let exponent)):
+      return .step(.power(try transposed(base), floor: floor, exponent: exponent))
+    default: return .activation(try transposed(try translator.activation(node, 0)))
+    }
+  }
+
+  private static func transposed(
+    _ source: ONNXActivation, by axes: [Int], _ translator: ONNXTranslator, _ node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
     let shape = Shape(axes.map { source.shape[$0] })
     guard axes[0] == 0, let channelAxis = axes.firstIndex(of: source.channelAxis),
       source.isRow || axes.filter(source.spatialAxes.contains) == source.spatialAxes && [1, 3].contains(channelAxis)
     else { throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)") }
-    return .activation(source.with(shape: shape, channelAxis: channelAxis))
+    return source.with(shape: shape, channelAxis: channelAxis)
   }
 }
