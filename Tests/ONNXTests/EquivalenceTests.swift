@@ -72,7 +72,8 @@ import Testing
   /// exported with.
   @Test(arguments: ["tiny-opset17.onnx", "tiny-dynamic.onnx", "tiny-dynamo.onnx", "tiny-avgpool2d.onnx"])
   func takesImagesOfOtherSizes(_ file: String) throws {
-    let input = Tensor((0..<3 * 80 * 64).map { Float($0 % 29) / 10 - 1 }, shape: [1, 3, 80, 64])
+    let input = Tensor(
+      (0..<3 * 80 * 64).map { (index: Int) -> Float in Float(index % 29) / 10 - 1 }, shape: [1, 3, 80, 64])
     let expected = try run(try importGraph(Fixtures.path("tiny.safetensors")), input)
     let actual = try run(try importGraph(Fixtures.path(file)), input)
     for (name, values) in expected { #expect(largestDifference(values, try #require(actual[name])) < 1e-5, "\(name)") }
