@@ -14,6 +14,10 @@ protocol Architecture: Sendable {
   /// - Parameter has: tells whether there is a tensor of a name, without what stands before the trunk's keys.
   static func recognizes(_ has: (String) -> Bool) -> Bool
 
+  /// The names of modules that a file has in place of the family's, for trunks that were taken apart and put into a sequence:
+  /// ["0": "conv1"]. Empty where the names are the family's own.
+  static func aliases(_ has: (String) -> Bool) -> [String: String]
+
   /// The name of this member: "resnet50", from the depths found.
   static func name(of state: StateDictionary, prefix: String) -> String
 
@@ -31,6 +35,7 @@ protocol Architecture: Sendable {
 
 extension Architecture {
   static var batchNormEpsilon: Double { 1e-5 }
+  static func aliases(_ has: (String) -> Bool) -> [String: String] { [:] }
 }
 
 /// The families there are; a new one adds its file and its line here.

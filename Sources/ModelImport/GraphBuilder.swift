@@ -8,6 +8,8 @@ struct GraphBuilder {
   var state: StateDictionary
   /// What stands before a layer's name in the checkpoint, such as "features.".
   let prefix: String
+  /// The architecture's names of modules by the file's, where these differ; the tensors have the architecture's.
+  let aliases: [String: String]
   /// What the user says of the network.
   let options: StructureOptions
   /// What the network depends on and the checkpoint does not say, as far as the user does not say it either.
@@ -18,11 +20,12 @@ struct GraphBuilder {
 
   init(
     architecture: String, of family: any Architecture.Type, preprocessing: Preprocessing, state: StateDictionary,
-    prefix: String, options: StructureOptions
+    prefix: String, aliases: [String: String] = [:], options: StructureOptions
   ) {
     graph = Graph(architecture: architecture, preprocessing: preprocessing)
     self.state = state
     self.prefix = prefix
+    self.aliases = aliases
     self.options = options
     epsilon = options.batchNormEpsilon ?? family.batchNormEpsilon
   }

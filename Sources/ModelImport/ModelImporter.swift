@@ -52,14 +52,20 @@ public struct ModelImporter: Sendable {
     _ state: StateDictionary, _ selection: StateSelection
   ) throws(ImportError) -> ImportedNetwork {
     let (architecture, prefix) = (selection.trunk.architecture, selection.trunk.prefix)
+    let aliases = selection.trunk.aliases
+    let state = aliases.isEmpty ? state : state.renamingModules(below: prefix, aliases)
     let scopes = Scopes(prefix: prefix, floor: selection.floor)
     let name = architecture.name(of: state, prefix: prefix)
     var builder = GraphBuilder(
       architecture: name, of: architecture, preprocessing: preprocessing ?? architecture.preprocessing, state: state,
-      prefix: prefix, options: structure)
+      prefix: prefix, aliases: aliases, options: structure)
     var notes: [String] = []
     if !selection.base.isEmpty { notes.append("the network is read from '\(selection.base.joined(separator: "."))'") }
     if !prefix.isEmpty { notes.append("the trunk's keys start with '\(prefix)'") }
+    if !aliases.isEmpty {
+      let names = aliases.sorted { $0.value < $1.value }.map { "'\($0.key)' is \($0.value)" }
+      notes.append("the modules of the trunk are numbered: \(names.joined(separator: ", "))")
+    }
 
     let trunk = try architecture.buildTrunk(&builder)
     builder.assumeEpsilon()

@@ -21,6 +21,23 @@ public struct StateDictionary {
     self.unreadable = unreadable
   }
 
+  /// The same tensors under other names.
+  ///
+  /// - Parameters:
+  ///   - prefix: what stands before the names of the modules that are renamed.
+  ///   - aliases: new names of modules by their present ones.
+  func renamingModules(below prefix: String, _ aliases: [String: String]) -> StateDictionary {
+    let renamed = { (name: String) in
+      let rest = name.dropFirst(prefix.count)
+      let module = String(rest.prefix { $0 != "." })
+      guard name.hasPrefix(prefix), let new = aliases[module] else { return name }
+      return prefix + new + rest.dropFirst(module.count)
+    }
+    return StateDictionary(
+      order.compactMap { name in tensors[name].map { (renamed(name), $0) } },
+      unreadable: Dictionary(unreadable.map { (renamed($0.key), $0.value) }, uniquingKeysWith: { first, _ in first }))
+  }
+
   public var names: [String] { order }
   public func contains(_ name: String) -> Bool { tensors[name] != nil }
   public func shape(_ name: String) -> Shape? { tensors[name]?.shape }

@@ -50,7 +50,9 @@ extension ModelImporter {
     let inner = candidate.path.dropFirst(base.count).map { $0 + "." }.joined()
     return StateSelection(
       groups: chosen, base: base,
-      trunk: Trunk(architecture: candidate.trunk.architecture, prefix: inner + candidate.trunk.prefix),
+      trunk: Trunk(
+        architecture: candidate.trunk.architecture, prefix: inner + candidate.trunk.prefix,
+        aliases: candidate.trunk.aliases),
       floor: floor.dropFirst(base.count).map { $0 + "." }.joined(), isExplicit: state != nil)
   }
 }

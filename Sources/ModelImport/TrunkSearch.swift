@@ -3,6 +3,8 @@ struct Trunk: Sendable {
   let architecture: any Architecture.Type
   /// What stands before its keys: a path of modules that ends with a point, or nothing.
   let prefix: String
+  /// The family's names of modules, by the file's; empty where they are the same.
+  var aliases: [String: String] = [:]
 }
 
 /// Finds trunks wherever they lie in a module tree: `module.`, `_orig_mod.`, `model.backbone.` and the like are not known by
@@ -23,7 +25,8 @@ enum TrunkSearch {
           }
           if architecture.recognizes({ all.contains(prefix + $0) }) {
             seen.insert(prefix)
-            candidates.append((position, Trunk(architecture: architecture, prefix: prefix)))
+            let aliases = architecture.aliases { all.contains(prefix + $0) }
+            candidates.append((position, Trunk(architecture: architecture, prefix: prefix, aliases: aliases)))
           }
         }
       }

@@ -114,26 +114,13 @@ public struct ImportedCheckpoint: Sendable {
   /// - Throws: `CheckpointError`, `ImportError`, or `PipelineError.notFinite` naming the first weight that is no number.
   public init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
     let outline = try CheckpointOutline.open(path: path)
-    if let model = outline.network {
-      if let option = options.stateOptions.first {
-        throw PipelineError.option("\(option) says how a state dict is read, and \(path) is an ONNX model")
-      }
-      checkpoint = try outline.checkpoint(of: [])
-      network = try options.importNetwork(model)
-    } else {
-      if options.embeddingOutput != nil {
-        throw PipelineError.option("--embedding-output names a value of an ONNX model, and \(path) is none")
-      }
-      let selection = try options.select(from: outline.groups)
-      checkpoint = try outline.checkpoint(of: selection.groups, below: selection.base)
-      let tensors = checkpoint.tensors.map { (name: $0.name, tensor: $0.tensor) }
-      network = try options.importNetwork(StateDictionary(tensors, unreadable: checkpoint.unreadable), selection)
+    if outline.network != nil, let option = options.stateOptions.first {
+      throw PipelineError.option("\(option) says how a state dict is read, and \(path) is an ONNX model")
     }
-    if !checkpoint.foreignObjects.isEmpty {
-      network.notes.append(
-        "the file holds objects of other code, which was neither looked up nor run: "
-          + checkpoint.foreignObjects.joined(separator: ", "))
+    if outline.network == nil, options.embeddingOutput != nil {
+      throw PipelineError.option("--embedding-output names a value of an ONNX model, and \(path) is none")
     }
+    (checkpoint, network) = try options.importNetwork(of: outline)
     if checksValues { try checkValues() }
   }
 

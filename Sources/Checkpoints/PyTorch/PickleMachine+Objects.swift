@@ -175,11 +175,8 @@ extension PickleMachine {
     guard case .string(let kind)? = id.first, kind.count <= 16 else {
       throw malformed("BINPERSID", "the id does not start with a text")
     }
-    if pickle.string(kind) == "module", id.count > 1, case .global(let type) = id[1] {
-      throw .unsupported(
-        feature: "a whole pickled module (\(pickle.name(ofGlobal: type)))", offset: opcodeOffset,
-        advice: "save the module's state_dict() instead")
-    }
+    // A class with its source code, in the legacy format: (class, file, source).
+    if pickle.string(kind) == "module", id.count > 1, case .global = id[1] { return id[1] }
     guard pickle.string(kind) == "storage", id.count == fields, case .global(let global) = id[1],
       case .storage(let type) = pickle.globals[Int(global)].role, case .string(let key) = id[2],
       key.count <= Self.keyLimit, case .string = id[3], case .int(let count) = id[4], count >= 0

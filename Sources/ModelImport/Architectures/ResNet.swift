@@ -9,11 +9,25 @@ enum ResNet: Architecture {
   static let family = "ResNet"
   static let preprocessing = Preprocessing.imageNet
 
-  static let landmarks = ["layer1.0.conv1.weight", "layer1.0.bn1.weight"]
+  static let landmarks = [
+    "layer1.0.conv1.weight", "layer1.0.bn1.weight", "4.0.conv1.weight", "3.0.conv1.weight",
+  ]
 
   /// A convolution or its norm will do, so that a missing one is reported as such.
   static func recognizes(_ has: (String) -> Bool) -> Bool {
-    ["", "layer1.0."].allSatisfy { has("\($0)conv1.weight") || has("\($0)bn1.weight") }
+    ["", "layer1.0."].allSatisfy { has("\($0)conv1.weight") || has("\($0)bn1.weight") } || !aliases(has).isEmpty
+  }
+
+  /// `nn.Sequential(*resnet.children())`: convolution, norm, ReLU, max pooling and the stages, or without the pooling.
+  static func aliases(_ has: (String) -> Bool) -> [String: String] {
+    guard has("0.weight"), has("1.running_mean"), !has("2.weight"),
+      let first = has("3.0.conv1.weight") ? 3 : has("4.0.conv1.weight") && !has("3.weight") ? 4 : nil
+    else { return [:] }
+    var aliases = ["0": "conv1", "1": "bn1"]
+    for stage in 0..<4 where has("\(first + stage).0.conv1.weight") {
+      aliases["\(first + stage)"] = "layer\(stage + 1)"
+    }
+    return aliases
   }
 
   static func name(of state: StateDictionary, prefix: String) -> String {
@@ -88,6 +102,8 @@ enum ResNet: Architecture {
     let kernel = shape.flatMap { $0.rank == 4 ? $0[2] : nil } ?? 7
     var stem = builder.options.stem ?? .imageNet
     builder.use("--stem")
+    // In a sequence, only the ReLU is between the norm and a fourth module that is a stage.
+    let lacksPooling = builder.aliases["3"] != nil
     if builder.options.stem == nil, kernel == 3 {
       stem = .smallImages
       builder.assume(
@@ -96,6 +112,8 @@ enum ResNet: Architecture {
       throw .option(
         "the stem is a convolution of \(kernel)x\(kernel): the file does not say its stride, nor whether a max pooling "
           + "follows; say it with --stem")
+    } else if builder.options.stem == nil, lacksPooling {
+      stem = .init(stride: stem.stride, pools: false)
     }
     var layer = builder.convolution("conv1", builder.graph.input, inputChannels: 3, stride: stem.stride)
     layer = builder.relu("relu", builder.batchNorm("bn1", layer))
