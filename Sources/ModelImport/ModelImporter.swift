@@ -92,7 +92,7 @@ public struct ModelImporter: Sendable {
     _ builder: inout GraphBuilder, _ scopes: Scopes, _ notes: inout [String]
   ) throws(ImportError) -> [ImportAssumption] {
     guard let buffers = PixelBuffers(from: &builder.state, scopes) else {
-      return preprocessing == nil ? [builder.graph.preprocessing.assumption()] : []
+      return preprocessing == nil ? [.preprocessing(builder.graph.preprocessing)] : []
     }
     let names = "'\(buffers.mean)' and '\(buffers.std)'"
     if let preprocessing {
@@ -104,7 +104,7 @@ public struct ModelImporter: Sendable {
       throw .option("\(names) are no statistics of pixels in 0...1 or 0...255; say with --mean and --std what holds")
     }
     if !stored.isClose(to: builder.graph.preprocessing) { builder.graph.preprocessing = stored }
-    return [builder.graph.preprocessing.assumption("as \(names) have it")]
+    return [.preprocessing(builder.graph.preprocessing, "as \(names) have it")]
   }
 
   /// A probe large enough for every trunk shows whether all shapes fit each other.

@@ -37,14 +37,4 @@ extension Preprocessing {
   func isClose(to other: Preprocessing) -> Bool {
     zip(mean + std, other.mean + other.std).allSatisfy { abs($0 - $1) < 1e-3 }
   }
-
-  /// The assumption that images are normalised by these values.
-  ///
-  /// - Parameter reason: why, such as "as ImageNet's".
-  public func assumption(_ reason: String = "") -> ImportAssumption {
-    let text = { (values: [Float]) in values.map { "\($0)" }.joined(separator: ",") }
-    return ImportAssumption(
-      "pixels are normalised by mean \(text(mean)) and std \(text(std))\(reason.isEmpty ? "" : ", \(reason)")",
-      option: "--mean and --std")
-  }
 }

@@ -1,6 +1,7 @@
 import Fidelity
 import Graphs
 import Images
+import ModelImport
 import Runtime
 
 /// Holds a package on disk against a checkpoint on disk.
@@ -30,7 +31,8 @@ public struct Verification {
     }
     let (int8, float) = try clock.stage("read") { try openBoth() }
     guard let info = int8.package?.info else { throw PipelineError.wrongKind("\(package): not a package") }
-    progress.state(float.assumptions)
+    // The package says how pixels are normalised.
+    progress.state(float.assumptions.filter { $0.option != ImportAssumption.preprocessingOption })
     let resolutions = try resolutions(of: int8)
     for resolution in resolutions { try float.checkSize(resolution.evaluation.size) }
     let usesLabels = !ImageSelection.labels(of: folder, classCount: info.classCount, progress: progress).isEmpty

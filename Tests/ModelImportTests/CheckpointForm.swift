@@ -98,7 +98,9 @@ struct CheckpointForm: CustomTestStringConvertible, Sendable {
   private static let extras: [CheckpointForm] = [
     .init("harmless-buffers", .read("plain")),
     .init("pixel-buffers-of-imagenet", .assumed("plain", "0.229,0.224,0.225, as 'mean' and 'std' have it")),
-    .init("pixel-buffers-others", .assumed("plain", "mean 0.5,0.5,0.5 and std 0.25,0.25,0.25, as 'normalize.mean'")),
+    .init(
+      "pixel-buffers-others",
+      .assumed("plain", "mean 0.5,0.5,0.5 and standard deviation 0.25,0.25,0.25, as 'normalize.mean'")),
     .init("unknown-inside", .refused("no place in it: 'backbone.layer1.0.attention.weight'")),
   ]
 

@@ -71,7 +71,7 @@ import Testing
         let network = try Self.network(of: form)
         let general = ["batch norms add", "layers without weights", "the trunk's map is pooled by its average"]
         let particular = network.assumptions.filter { assumption in
-          assumption.statement != Preprocessing.imageNet.assumption().statement
+          assumption != .preprocessing(.imageNet)
             && !general.contains { assumption.statement.hasPrefix($0) }
         }
         result =

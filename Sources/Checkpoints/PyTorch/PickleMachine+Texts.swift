@@ -128,6 +128,9 @@ extension PickleMachine {
   }
 
   mutating func newGlobal(_ module: PickleText, _ name: PickleText) throws(FormatError) -> UInt32 {
+    guard pickle.globals.count < Self.globalLimit else {
+      throw .limitExceeded(what: "number of classes and functions named", offset: opcodeOffset, limit: Self.globalLimit)
+    }
     let (moduleText, nameText) = (pickle.string(module), pickle.string(name))
     guard let role = GlobalRole(module: moduleText, name: nameText) else {
       throw .unsafeGlobal(name: "\(moduleText).\(nameText)", offset: opcodeOffset)

@@ -21,6 +21,8 @@ struct PickleMachine {
   /// Bounds on what a hostile pickle can make of its bytes: a million-parameter optimizer has 10,000 containers, and
   /// Python writes containers in batches of 1000.
   static let stackLimit = 1 << 17
+  /// Python remembers each class that it names and names it once.
+  static let globalLimit = 1 << 17
   static let pickleLimit = 1 << 30
 
   let style: Style
