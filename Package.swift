@@ -92,7 +92,9 @@ let package = Package(
       [
         "Checkpoints", "Graphs", "ModelExport", "ModelImport", "Operators", "ReferenceOperators", "Runtime", "Tensors",
       ]),
-    tests("ModelImportTests", ["Graphs", "ModelImport", "Operators", "ReferenceOperators", "Tensors"]),
+    tests(
+      "ModelImportTests",
+      ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "ReferenceOperators", "Runtime", "Tensors"]),
     tests(
       "ONNXTests",
       ["Checkpoints", "Files", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),

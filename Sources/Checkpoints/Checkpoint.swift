@@ -4,8 +4,8 @@ import Tensors
 /// The named tensors of a checkpoint file, as views straight into the mapped file.
 ///
 /// Nothing is copied when a checkpoint is read, except tensors that MindSpore split: tensors may be strided and unaligned, and
-/// their bytes come off the disk when they are first touched. Names are the file's, without the `module.` that DataParallel
-/// puts before all of them, and with PyTorch's words for the parameters of MindSpore's batch norms.
+/// their bytes come off the disk when they are first touched. Names are the file's, with PyTorch's words for the parameters
+/// of MindSpore's batch norms.
 public struct Checkpoint: Sendable {
   public enum Format: String, Sendable, Hashable, CaseIterable {
     case pytorchLegacy = "pytorch-legacy"
@@ -13,10 +13,12 @@ public struct Checkpoint: Sendable {
     case pytorchTar = "pytorch-tar"
     case mindspore
     case safetensors
+    /// The index of a checkpoint that is split into several files.
+    case sharded
     case onnx
   }
 
-  /// Something found beside the state dict, or in it without being a tensor.
+  /// Something found outside of the state dict, or in it without being a tensor.
   public struct Ignored: Sendable, Hashable {
     public let name: String
     /// A few words: what it is.
@@ -27,11 +29,16 @@ public struct Checkpoint: Sendable {
   /// In the order of the file.
   public let tensors: NamedTensors
   public let ignored: [Ignored]
+  /// Tensors that the file has and this reader cannot represent, and why.
+  public let unreadable: [String: String]
+  /// Classes and functions, such as "omegaconf.dictconfig.DictConfig", whose objects a pickle holds alongside the tensors.
+  /// They were represented, and neither looked up nor run. At most 20.
+  public let foreignObjects: [String]
   /// Texts that the format has room for: safetensors' `__metadata__`. Empty for PyTorch files.
   public let metadata: [String: String]
   /// The network, where the format describes one: ONNX. The tensors are its initialisers.
   public let network: ONNXModel?
-  /// The file, and those it keeps tensors in: ONNX's external data.
+  /// The file, and those it keeps tensors in: ONNX's external data, the shards of an index.
   private let files: [MappedFile]
 
   public let path: String
@@ -42,7 +49,8 @@ public struct Checkpoint: Sendable {
   public subscript(name: String) -> Tensor? { tensors[name] }
 
   /// The SHA-256 of the file, computed at each call (about a second for every GB or two) without keeping the file in
-  /// memory. With external data: of the model's bytes followed by those of its data files, in the order the model names them.
+  /// memory. With external data or shards: of the file's bytes followed by those of its data files, in the order in which it
+  /// first names them.
   public func sha256() -> SHA256.Digest {
     var hash = SHA256()
     for file in files { file.forEachChunk(in: 0..<file.byteCount) { hash.update($0) } }
@@ -52,32 +60,25 @@ public struct Checkpoint: Sendable {
   /// Gives back the memory of all bytes that were read. They stay valid.
   public func releasePages() { for file in files { file.releasePages(0..<file.byteCount) } }
 
-  /// Reads the checkpoint at `path`, whatever of the known formats it has; the contents decide, not the name.
+  /// Reads the checkpoint at `path`, whichever of the formats it has; the contents decide, not the name. Where a pickle holds
+  /// several dictionaries of tensors, it takes the one whose name training scripts use; `CheckpointOutline` lets choose.
   ///
   /// PyTorch's pickles are represented and never executed. Every size, offset and stride is checked against the file, and
   /// memory stays within a small multiple of the file's size whatever it says.
   public static func read(path: String) throws(CheckpointError) -> Checkpoint {
-    let file: MappedFile
-    do { file = try MappedFile(path: path) } catch { throw .file(error) }
-    let format: Format
-    do { format = try FileSignature.format(of: file) } catch { throw .content(path: path, format: nil, error) }
-    do {
-      let contents = try contents(of: file, format)
-      return Checkpoint(
-        format: format, tensors: contents.tensors, ignored: contents.ignored, metadata: contents.metadata,
-        network: contents.network, files: [file] + contents.dataFiles, path: path)
-    } catch { throw .content(path: path, format: format, error) }
+    try CheckpointOutline.open(path: path).defaultCheckpoint()
   }
 
-  private static func contents(of file: MappedFile, _ format: Format) throws(FormatError) -> CheckpointContents {
-    switch format {
-    case .pytorchLegacy: try LegacyStream.read(file)
-    case .pytorchZip: try PyTorchArchive.read(file)
-    case .pytorchTar: try PyTorchTar.read(file)
-    case .mindspore: try MindSporeReader.read(file)
-    case .safetensors: try SafetensorsReader.read(file)
-    case .onnx: try ONNXReader.read(file)
-    }
+  init(format: Format, _ contents: CheckpointContents, files: [MappedFile], path: String) {
+    self.format = format
+    tensors = contents.tensors
+    ignored = contents.ignored
+    unreadable = contents.unreadable
+    foreignObjects = contents.foreignObjects
+    metadata = contents.metadata
+    network = contents.network
+    self.files = files
+    self.path = path
   }
 }
 
@@ -89,6 +90,7 @@ extension Checkpoint.Format: CustomStringConvertible {
     case .pytorchTar: "PyTorch (tar)"
     case .mindspore: "MindSpore"
     case .safetensors: "safetensors"
+    case .sharded: "sharded checkpoint"
     case .onnx: "ONNX"
     }
   }
@@ -98,6 +100,8 @@ extension Checkpoint.Format: CustomStringConvertible {
 struct CheckpointContents {
   var tensors: NamedTensors
   var ignored: [Checkpoint.Ignored] = []
+  var unreadable: [String: String] = [:]
+  var foreignObjects: [String] = []
   var metadata: [String: String] = [:]
   var network: ONNXModel?
   var dataFiles: [MappedFile] = []

@@ -4,7 +4,7 @@ import Files
 enum FileSignature {
   static func format(of file: MappedFile) throws(FormatError) -> Checkpoint.Format {
     let cursor = ByteCursor(file.storage)
-    if cursor.starts(with: LegacyStream.magic) { return .pytorchLegacy }
+    if LegacyStream.isLegacy(file) { return .pytorchLegacy }
     if cursor.starts(with: [0x50, 0x4B, 3, 4]) || cursor.starts(with: [0x50, 0x4B, 5, 6]) { return .pytorchZip }
     if TarArchive.isTar(file) { return .pytorchTar }
     for (signature, kind, advice) in foreign where cursor.starts(with: signature) {
@@ -12,6 +12,7 @@ enum FileSignature {
     }
     if MindSporeReader.isPlausible(file) { return .mindspore }
     if SafetensorsReader.isPlausible(file) { return .safetensors }
+    if ShardIndex.isPlausible(file) { return .sharded }
     if ONNXFraming.isPlausible(file) { return .onnx }
     // Whole or cut short, a pickle's start is unmistakable.
     if cursor.starts(with: [0x80]) { throw pickle(cursor, file) }
@@ -51,7 +52,7 @@ enum FileSignature {
   ]
 
   private static func pickle(_ cursor: ByteCursor, _ file: MappedFile) -> FormatError {
-    let whole = cursor.remaining >= LegacyStream.magic.count
+    let whole = cursor.remaining >= 15
     return .wrongKind(
       looksLike: whole ? "a plain Python pickle" : "the first \(file.byteCount) bytes of a pickle",
       advice: whole ? "save a state_dict() with torch.save" : "the file is cut short, fetch it again")

@@ -16,6 +16,8 @@ public enum FormatError: Error, Sendable, Hashable {
   case wrongKind(looksLike: String, advice: String)
   /// A well-formed file without named tensors where they are looked for.
   case noStateDict(reason: String)
+  /// A file that this one names as holding a part of its tensors.
+  case dataFile(name: String, reason: String)
   /// A tensor of the state dict that cannot be represented, and why.
   case unreadableTensor(name: String, reason: String)
 }
@@ -30,14 +32,16 @@ extension FormatError: CustomStringConvertible {
     case .unsupported(let feature, let offset, let advice):
       "\(feature) at byte \(offset) is not supported: \(advice)"
     case .unsafeGlobal(let name, let offset):
-      "the pickle refers to \(name) at byte \(offset), which no checkpoint needs and which can run code when Python "
-        + "loads it; nothing was run. If you trust the file, load it in PyTorch and save its state dict alone"
+      "the pickle refers to \(name) at byte \(offset), which no checkpoint needs and which can run code or commands when "
+        + "Python loads it; nothing was run. If you trust the file, load it in PyTorch and save its state dict alone"
     case .limitExceeded(let what, let offset, let limit):
       "\(what) at byte \(offset): more than the \(limit) that a file of this size may have"
     case .wrongKind(let looksLike, let advice):
       "this looks like \(looksLike), not a checkpoint: \(advice)"
     case .noStateDict(let reason):
       "no state dict: \(reason)"
+    case .dataFile(let name, let reason):
+      "shard '\(name)': \(reason)"
     case .unreadableTensor(let name, let reason):
       "tensor \(name): \(reason)"
     }

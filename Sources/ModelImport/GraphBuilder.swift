@@ -8,26 +8,73 @@ struct GraphBuilder {
   var state: StateDictionary
   /// What stands before a layer's name in the checkpoint, such as "features.".
   let prefix: String
+  /// The architecture's names of modules by the file's, where these differ; the tensors have the architecture's.
+  let aliases: [String: String]
+  /// What the user says of the network.
+  let options: StructureOptions
+  /// What the network depends on and the checkpoint does not say, as far as the user does not say it either.
+  private(set) var assumptions: [ImportAssumption] = []
+  /// The names of the options that made a difference.
+  private(set) var usedOptions: Set<String> = []
+  private let epsilon: Double
 
-  init(architecture: String, preprocessing: Preprocessing, state: StateDictionary, prefix: String) {
+  init(
+    architecture: String, of family: any Architecture.Type, preprocessing: Preprocessing, state: StateDictionary,
+    prefix: String, aliases: [String: String] = [:], options: StructureOptions
+  ) {
     graph = Graph(architecture: architecture, preprocessing: preprocessing)
     self.state = state
     self.prefix = prefix
+    self.aliases = aliases
+    self.options = options
+    epsilon = options.batchNormEpsilon ?? family.batchNormEpsilon
+  }
+
+  mutating func assume(_ statement: String, option: String? = nil) {
+    assumptions.append(ImportAssumption(statement, option: option))
+  }
+
+  mutating func use(_ option: String) { usedOptions.insert(option) }
+
+  /// What the user says, or else a default, which is then an assumption.
+  mutating func choose<Value>(
+    _ value: Value?, or fallback: Value, _ option: String, assuming statement: String, change: String
+  ) -> Value {
+    use(option)
+    if value == nil { assume(statement, option: change) }
+    return value ?? fallback
+  }
+
+  /// States what batch norms add to the variance, unless the user does.
+  mutating func assumeEpsilon() {
+    _ = choose(
+      options.batchNormEpsilon, or: epsilon, "--bn-epsilon", assuming: "batch norms add \(epsilon) to the variance",
+      change: "--bn-epsilon")
   }
 
   /// A convolution; kernel size, channels and groups come from the weight's shape.
   ///
   /// - Parameters:
   ///   - inputChannels: of the map it reads, from which the number of groups follows.
-  ///   - padding: default: half the kernel, which keeps the size at stride 1.
+  ///   - padding: default: half the dilated kernel, which keeps the size at stride 1.
   mutating func convolution(
-    _ name: String, _ input: ValueID, inputChannels: Int, stride: Int = 1, padding: Int? = nil
+    _ name: String, _ input: ValueID, inputChannels: Int, stride: Int = 1, padding: Int? = nil, dilation: Int = 1
   ) -> Layer {
     // PyTorch keeps OIHW; a permuted view reads it as OHWI.
     let weight = state.take("\(prefix)\(name).weight", rank: 4).permuted([0, 2, 3, 1])
-    var window = Window(height: weight.shape[1], width: weight.shape[2], stride: stride)
-    (window.top, window.bottom) = (padding ?? weight.shape[1] / 2, padding ?? weight.shape[1] / 2)
-    (window.left, window.right) = (padding ?? weight.shape[2] / 2, padding ?? weight.shape[2] / 2)
+    let (height, width) = (weight.shape[1], weight.shape[2])
+    if padding == nil, height % 2 == 0 || width % 2 == 0 {
+      state.note(
+        .badTensor(
+          name: "\(prefix)\(name).weight",
+          problem: "is a kernel of \(height)x\(width), and only odd kernels have a padding that keeps the map's size"))
+    }
+    var window = Window(height: height, width: width, stride: stride)
+    // The bound keeps the product far from overflow; no kernel of such an extent passes the checks of shapes.
+    let reach = { (extent: Int) in padding ?? dilation * (min(extent, 1 << 16) / 2) }
+    (window.top, window.bottom) = (reach(height), reach(height))
+    (window.left, window.right) = (reach(width), reach(width))
+    (window.dilationHeight, window.dilationWidth) = (dilation, dilation)
     var constants = ["weight": weight]
     if let bias = state.takeIfPresent("\(prefix)\(name).bias", rank: 1) { constants["bias"] = bias }
     let groups = max(1, inputChannels / weight.shape[3])
@@ -36,7 +83,7 @@ struct GraphBuilder {
     return Layer(value: output, channels: weight.shape[0])
   }
 
-  mutating func batchNorm(_ name: String, _ layer: Layer, epsilon: Double = 1e-5) -> Layer {
+  mutating func batchNorm(_ name: String, _ layer: Layer) -> Layer {
     let constants = [
       "scale": state.take("\(prefix)\(name).weight", rank: 1), "shift": state.take("\(prefix)\(name).bias", rank: 1),
       "mean": state.take("\(prefix)\(name).running_mean", rank: 1),

@@ -6,8 +6,12 @@ public enum ImportError: Error, Sendable {
   case unknownArchitecture(sample: [String], tensors: Int)
   /// The architecture was recognised, but these tensors are missing.
   case missing(architecture: String, names: [String])
-  /// Tensors that the architecture has no place for.
-  case leftOver(architecture: String, names: [String])
+  /// Tensors inside of the network that the architecture does not have, and the option that leaves them out, if one does.
+  case leftOver(architecture: String, names: [String], option: String?)
+  /// A member of a known architecture that computes something else than the supported ones.
+  case variant(architecture: String, problem: String)
+  /// A tensor that the network needs and that the file's reader cannot represent.
+  case unreadable(name: String, reason: String)
   /// A tensor of a shape or type that it cannot have.
   case badTensor(name: String, problem: String)
   /// An operator of an ONNX model, or a use of one, that quern cannot run.
@@ -29,9 +33,12 @@ extension ImportError: CustomStringConvertible {
     case .missing(let architecture, let names):
       "this looks like \(architecture), but \(names.count == 1 ? "a tensor is" : "\(names.count) tensors are") missing: "
         + Self.list(names)
-    case .leftOver(let architecture, let names):
+    case .variant(let architecture, let problem): "this looks like \(architecture), but \(problem)"
+    case .unreadable(let name, let reason): "tensor '\(name)': \(reason)"
+    case .leftOver(let architecture, let names, let option):
       "this looks like \(architecture), but \(names.count == 1 ? "a tensor has" : "\(names.count) tensors have") "
         + "no place in it: \(Self.list(names))"
+        + (option.map { "; \($0) reads the trunk alone" } ?? "")
     case .badTensor(let name, let problem): "tensor '\(name)' \(problem)"
     case .unsupportedOperator(let place, let reason): "\(place) is not supported: \(reason)"
     case .badNode(let place, let problem): "\(place): \(problem)"

@@ -38,6 +38,21 @@ extension ImportAssumption: CustomStringConvertible {
   public var description: String { statement + (option.map { " (change with \($0))" } ?? "") }
 }
 
+extension ImportAssumption {
+  /// The options that change how pixels are normalised.
+  public static let preprocessingOption = "--mean and --std"
+
+  /// What a file that says nothing on preprocessing is taken to expect.
+  ///
+  /// - Parameter reason: why, such as "as 'pixel_mean' and 'pixel_std' have it".
+  public static func preprocessing(_ preprocessing: Preprocessing, _ reason: String? = nil) -> ImportAssumption {
+    func list(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ",") }
+    return ImportAssumption(
+      "pixels of 0...1 are normalised with mean \(list(preprocessing.mean)) and standard deviation "
+        + list(preprocessing.std) + (reason.map { ", \($0)" } ?? ""), option: preprocessingOption)
+  }
+}
+
 /// The image size that a network's input is declared with.
 public struct FixedImageSize: Sendable, Hashable {
   /// In pixels.

@@ -9,40 +9,102 @@ public struct ModelImporter: Sendable {
   /// Replaces the architecture's normalisation.
   public var preprocessing: Preprocessing?
 
-  /// The values of an ONNX model to take for the embedding and the logits.
+  /// The value of an ONNX model to take for the embedding.
   public var embeddingOutput: String?
+  /// The value of an ONNX model to take for the logits, or the layer of a checkpoint; "none" leaves a checkpoint's out.
   public var logitsOutput: String?
+
+  /// Which of the networks that a checkpoint holds is meant: keys and modules that lead to it, such as "model_ema".
+  public var state: String?
+  /// What a checkpoint does not say of its network.
+  public var structure = StructureOptions()
 
   public init(
     poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil, embeddingOutput: String? = nil,
-    logitsOutput: String? = nil
+    logitsOutput: String? = nil, state: String? = nil, structure: StructureOptions = StructureOptions()
   ) {
     self.poolingExponent = poolingExponent
     self.preprocessing = preprocessing
     self.embeddingOutput = embeddingOutput
     self.logitsOutput = logitsOutput
+    self.state = state
+    self.structure = structure
   }
 
   /// The graph alone of `importNetwork`.
   public func importGraph(_ state: StateDictionary) throws(ImportError) -> Graph { try importNetwork(state).graph }
 
+  /// Finds the network among the tensors and imports it.
+  ///
+  /// - Throws: as `select` and `importNetwork(_:_:)` do.
+  public func importNetwork(_ state: StateDictionary) throws(ImportError) -> ImportedNetwork {
+    try importNetwork(state, try select(from: [.init(path: [], names: state.names)]))
+  }
+
   /// Recognises the architecture by key names and takes every width, depth and class count from the shapes. No weights are
   /// copied: the graph's constants are views of the checkpoint's tensors (except half precision, which is widened).
   ///
-  /// - Throws: `ImportError`: unknown names, tensors missing, unfit or left over.
-  public func importNetwork(_ state: StateDictionary) throws(ImportError) -> ImportedNetwork {
-    for architecture in Architectures.all {
-      guard let prefix = architecture.prefix(in: state) else { continue }
-      let name = architecture.name(of: state, prefix: prefix)
-      var builder = GraphBuilder(
-        architecture: name, preprocessing: preprocessing ?? architecture.preprocessing, state: state, prefix: prefix)
-      let trunk = architecture.buildTrunk(&builder)
-      try MultiGrainHead.build(on: trunk, exponent: poolingExponent, &builder)
-      try builder.state.finish(architecture: name)
-      try checkShapes(builder.graph)
-      return ImportedNetwork(graph: builder.graph)
+  /// - Parameters:
+  ///   - state: the tensors of the selection's dictionaries.
+  ///   - selection: what `select` made of the checkpoint's names.
+  /// - Throws: `ImportError`: tensors missing, unfit or left over, a variant that is not supported, options that do not fit.
+  public func importNetwork(
+    _ state: StateDictionary, _ selection: StateSelection
+  ) throws(ImportError) -> ImportedNetwork {
+    let (architecture, prefix) = (selection.trunk.architecture, selection.trunk.prefix)
+    let aliases = selection.trunk.aliases
+    let state = aliases.isEmpty ? state : state.renamingModules(below: prefix, aliases)
+    let scopes = Scopes(prefix: prefix, floor: selection.floor)
+    let name = architecture.name(of: state, prefix: prefix)
+    var builder = GraphBuilder(
+      architecture: name, of: architecture, preprocessing: preprocessing ?? architecture.preprocessing, state: state,
+      prefix: prefix, aliases: aliases, options: structure)
+    var notes: [String] = []
+    if !selection.base.isEmpty { notes.append("the network is read from '\(selection.base.joined(separator: "."))'") }
+    if !prefix.isEmpty { notes.append("the trunk's keys start with '\(prefix)'") }
+    if !aliases.isEmpty {
+      let names = aliases.sorted { $0.value < $1.value }.map { "'\($0.key)' is \($0.value)" }
+      notes.append("the modules of the trunk are numbered: \(names.joined(separator: ", "))")
     }
-    throw .unknownArchitecture(sample: Array(state.names.prefix(4)), tensors: state.names.count)
+
+    let trunk = try architecture.buildTrunk(&builder)
+    builder.assumeEpsilon()
+    let normalization = try normalize(&builder, scopes, &notes)
+    let parts = try HeadParts(in: builder.state, scopes, classifierName: logitsOutput, architecture: name)
+    try MultiGrainHead(parts: parts, exponent: poolingExponent).build(on: trunk, &builder)
+    try builder.state.finish(architecture: name)
+    let leftovers = try Leftovers(
+      of: builder.state, root: parts.outermostScope ?? prefix, scopes, isExplicit: selection.isExplicit,
+      architecture: name)
+    try checkShapes(builder.graph)
+    if let unused = structure.names.first(where: { !builder.usedOptions.contains($0) }) {
+      throw .option("\(unused) changes nothing of \(name)")
+    }
+    return ImportedNetwork(
+      graph: builder.graph, assumptions: builder.assumptions + leftovers.assumptions + normalization,
+      notes: notes + parts.notes + leftovers.notes)
+  }
+
+  /// Sets the normalisation of pixels: the user's, that of the checkpoint's own buffers, or else the architecture's.
+  ///
+  /// - Throws: `ImportError.option` where the checkpoint has buffers that are no statistics of pixels.
+  private func normalize(
+    _ builder: inout GraphBuilder, _ scopes: Scopes, _ notes: inout [String]
+  ) throws(ImportError) -> [ImportAssumption] {
+    guard let buffers = PixelBuffers(from: &builder.state, scopes) else {
+      return preprocessing == nil ? [.preprocessing(builder.graph.preprocessing)] : []
+    }
+    let names = "'\(buffers.mean)' and '\(buffers.std)'"
+    if let preprocessing {
+      let agrees = buffers.preprocessing?.isClose(to: preprocessing) ?? false
+      notes.append("\(names) are left out\(agrees ? "" : ", which are not the --mean and --std that were given")")
+      return []
+    }
+    guard let stored = buffers.preprocessing else {
+      throw .option("\(names) are no statistics of pixels in 0...1 or 0...255; say with --mean and --std what holds")
+    }
+    if !stored.isClose(to: builder.graph.preprocessing) { builder.graph.preprocessing = stored }
+    return [.preprocessing(builder.graph.preprocessing, "as \(names) have it")]
   }
 
   /// A probe large enough for every trunk shows whether all shapes fit each other.

@@ -12,6 +12,11 @@ public struct CheckpointInspection: Encodable, Sendable {
     public let reason: String
   }
 
+  public struct Assumption: Encodable, Sendable {
+    public let statement: String
+    public let option: String?
+  }
+
   let schema = "quern.inspect.checkpoint/1"
   public let path: String
   public let bytes: Int
@@ -22,7 +27,7 @@ public struct CheckpointInspection: Encodable, Sendable {
   public let operatorSet: Int?
   public let irVersion: Int?
   public let architecture: String
-  /// Trained values: weights and biases, not running statistics.
+  /// Trained values of the network: weights and biases, not running statistics.
   public let parameters: Int
   /// Tensors by element type.
   public let elementTypes: [String: Int]
@@ -32,14 +37,20 @@ public struct CheckpointInspection: Encodable, Sendable {
   public let classes: Int
   public let leastSize: Int?
   public let multiplyAccumulates224: Int?
+  /// What reading it took for granted, a sentence each, with the option that changes it.
+  public let assumptions: [Assumption]
+  /// What was recognised, skipped or reinterpreted, a sentence each.
+  public let notes: [String]
   public let ignored: [Ignored]
   /// What conversion merges into what, a line for each rewrite.
   public let folding: [String]
 
-  /// - Parameter checks: read every weight and refuse those that are not numbers.
-  /// - Throws: `CheckpointError`, `ImportError`, `PipelineError.notFinite`.
-  public init(path: String, checks: Bool) throws {
-    let imported = try ImportedCheckpoint(path: path, options: ModelFile.Options(), checksValues: checks)
+  /// - Parameters:
+  ///   - options: how to read it.
+  ///   - checks: read every weight and refuse those that are not numbers.
+  /// - Throws: `CheckpointError`, `ImportError`, `PipelineError.notFinite`, `.option`.
+  public init(path: String, options: ModelFile.Options = ModelFile.Options(), checks: Bool) throws {
+    let imported = try ImportedCheckpoint(path: path, options: options, checksValues: checks)
     let (checkpoint, graph) = (imported.checkpoint, imported.graph)
     self.path = path
     bytes = checkpoint.byteCount
@@ -51,19 +62,14 @@ public struct CheckpointInspection: Encodable, Sendable {
     operatorSet = checkpoint.network?.operatorSet
     irVersion = checkpoint.network?.irVersion
     architecture = graph.architecture
-    var parameters = 0
     var elementTypes: [String: Int] = [:]
-    for (name, tensor) in checkpoint.tensors {
-      if checkpoint.network == nil, name.hasSuffix(".weight") || name.hasSuffix(".bias") {
-        parameters += tensor.elementCount
-      }
-      elementTypes["\(tensor.elementType)", default: 0] += 1
-    }
-    // An exporter names tensors as it likes.
-    self.parameters = checkpoint.network == nil ? parameters : graph.parameterCount
+    for (_, tensor) in checkpoint.tensors { elementTypes["\(tensor.elementType)", default: 0] += 1 }
+    parameters = graph.parameterCount
     self.elementTypes = elementTypes
     poolingExponent = graph.poolingExponent.map { "\($0)" } ?? "none"
     isWhitened = graph.nodes.contains { $0.op is Centering }
+    assumptions = imported.network.assumptions.map { Assumption(statement: $0.statement, option: $0.option) }
+    notes = imported.network.notes
     let shapes = try graph.inferShapes(input: [1, 224, 224, 3])
     embeddingDimension = graph.width(ofOutput: GraphOutput.normalizedEmbedding, shapes)
     classes = graph.width(ofOutput: GraphOutput.logits, shapes)
@@ -95,6 +101,10 @@ public struct CheckpointInspection: Encodable, Sendable {
     if let count = multiplyAccumulates224 {
       table.row("at 224 pixels", "\(count / 1_000_000) million multiply-accumulates")
     }
+    for assumption in assumptions {
+      table.row("assumption", "\(ImportAssumption(assumption.statement, option: assumption.option))")
+    }
+    for note in notes { table.row("note", note) }
     for entry in ignored { table.row("ignored", "\(entry.name): \(entry.reason)") }
     table.row("folding", "\(folding.count) rewrites")
     return ([table.text, ""] + folding).joined(separator: "\n")

@@ -91,7 +91,9 @@ public struct ModelFile: Sendable {
     if options.preprocessing != nil {
       throw PipelineError.option("a package's preprocessing is part of its weights and cannot be overridden")
     }
-    if options.namesOutputs { throw PipelineError.option(ModelImporter.namesOutputsOfOther) }
+    if let option = options.checkpointOptions.first {
+      throw PipelineError.option("\(option) says how a checkpoint is read, and \(path) is a package")
+    }
     var graph = try reader.describedGraph()
     if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
     return ModelFile(
@@ -111,23 +113,36 @@ public struct ImportedCheckpoint: Sendable {
   /// - Parameter checksValues: read every weight and refuse those that are not numbers.
   /// - Throws: `CheckpointError`, `ImportError`, or `PipelineError.notFinite` naming the first weight that is no number.
   public init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
-    checkpoint = try Checkpoint.read(path: path)
-    let state = checkpoint.stateDictionary
-    if let model = checkpoint.network {
-      network = try options.importNetwork(model)
-    } else {
-      if options.namesOutputs { throw PipelineError.option(ModelImporter.namesOutputsOfOther) }
-      network = try options.importNetwork(state)
+    let outline = try CheckpointOutline.open(path: path)
+    if outline.network != nil, let option = options.stateOptions.first {
+      throw PipelineError.option("\(option) says how a state dict is read, and \(path) is an ONNX model")
     }
+    if outline.network == nil, options.embeddingOutput != nil {
+      throw PipelineError.option("--embedding-output names a value of an ONNX model, and \(path) is none")
+    }
+    (checkpoint, network) = try options.importNetwork(of: outline)
     if checksValues { try checkValues() }
   }
 
+  /// Checks what the network reads. What it does not read may hold anything.
+  ///
   /// - Throws: `PipelineError.notFinite` naming the first weight that is no number.
   private func checkValues() throws(PipelineError) {
-    guard let (name, index) = checkpoint.stateDictionary.firstNonFinite() else { return }
+    guard let found = graph.firstNonFinite() else { return }
+    let tensor = tensorName(of: found).map { " (tensor '\($0)')" } ?? ""
     throw .notFinite(
-      "\(checkpoint.path): tensor '\(name)' holds a value that is not finite, at element \(index); "
-        + "training diverged or the file is damaged")
+      "\(checkpoint.path): the \(found.role) of node '\(found.node)'\(tensor) holds a value that is not finite, at element "
+        + "\(found.index); training diverged or the file is damaged")
+  }
+
+  /// The name of the checkpoint's tensor that a constant is a view of; `nil` for what was converted or computed from it.
+  private func tensorName(of constant: NonFiniteConstant) -> String? {
+    let node = graph.nodes.first { $0.name == constant.node }
+    guard let view = node?.constants[constant.role] else { return nil }
+    return checkpoint.tensors.first {
+      $0.tensor.storage === view.storage && $0.tensor.byteOffset == view.byteOffset
+        && $0.tensor.elementCount == view.elementCount
+    }?.name
   }
 
   /// Checks the values and hashes the file, at the same time where there is more than one thread.
@@ -144,10 +159,6 @@ public struct ImportedCheckpoint: Sendable {
     _ = try results[1].get()
     return try results[0].get() ?? checkpoint.sha256()
   }
-}
-
-extension Checkpoint {
-  fileprivate var stateDictionary: StateDictionary { StateDictionary(tensors.map { ($0.name, $0.tensor) }) }
 }
 
 extension ModelFile {
@@ -197,7 +208,12 @@ extension PackageReader {
 }
 
 extension ModelImporter {
-  var namesOutputs: Bool { embeddingOutput != nil || logitsOutput != nil }
-  static let namesOutputsOfOther =
-    "--embedding-output and --logits-output name values of an ONNX model, and this is none"
+  /// The options that are set and say how a state dict is read.
+  fileprivate var stateOptions: [String] { (state == nil ? [] : ["--state"]) + structure.names }
+
+  /// The options that are set and say how a checkpoint of any format is read.
+  fileprivate var checkpointOptions: [String] {
+    stateOptions + (embeddingOutput == nil ? [] : ["--embedding-output"])
+      + (logitsOutput == nil ? [] : ["--logits-output"])
+  }
 }

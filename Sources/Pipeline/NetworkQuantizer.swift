@@ -70,6 +70,7 @@ struct NetworkQuantizer {
       let imported = try ImportedCheckpoint(path: options.checkpoint, options: options.model, checksValues: false)
       return (imported, try imported.checkedDigest(threads: options.threads))
     }
+    progress.state(imported.network.assumptions)
     let resolutions = try options.resolutions(poolingExponent: imported.graph.poolingExponent)
     // The graph is left with the exponent of the first.
     for resolution in resolutions.reversed() {

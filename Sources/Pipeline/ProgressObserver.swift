@@ -1,3 +1,5 @@
+import ModelImport
+
 /// Where the stages of long work report to. Calls come from several threads.
 public protocol ProgressObserver: Sendable {
   /// A stage begins; `total` steps will follow, or an unknown number.
@@ -8,6 +10,17 @@ public protocol ProgressObserver: Sendable {
   func end()
   /// Something a user should know, which is no error.
   func warn(_ message: String)
+  /// Something that was decided for the user.
+  func note(_ message: String)
+}
+
+extension ProgressObserver {
+  public func note(_ message: String) {}
+
+  /// Says what reading a checkpoint took for granted, a line each.
+  public func state(_ assumptions: [ImportAssumption]) {
+    for assumption in assumptions { note("assuming: \(assumption)") }
+  }
 }
 
 /// Reports nothing.

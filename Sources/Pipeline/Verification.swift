@@ -1,6 +1,7 @@
 import Fidelity
 import Graphs
 import Images
+import ModelImport
 import Runtime
 
 /// Holds a package on disk against a checkpoint on disk.
@@ -30,6 +31,8 @@ public struct Verification {
     }
     let (int8, float) = try clock.stage("read") { try openBoth() }
     guard let info = int8.package?.info else { throw PipelineError.wrongKind("\(package): not a package") }
+    // The package says how pixels are normalised.
+    progress.state(float.assumptions.filter { $0.option != ImportAssumption.preprocessingOption })
     let resolutions = try resolutions(of: int8)
     for resolution in resolutions { try float.checkSize(resolution.evaluation.size) }
     let usesLabels = !ImageSelection.labels(of: folder, classCount: info.classCount, progress: progress).isEmpty
@@ -76,9 +79,8 @@ public struct Verification {
     guard try !ModelFile.isPackage(reference) else {
       throw PipelineError.wrongKind("\(reference): the reference must be a checkpoint, and this is a package")
     }
-    var packageOptions = model
-    packageOptions.preprocessing = nil
-    (packageOptions.embeddingOutput, packageOptions.logitsOutput) = (nil, nil)
+    // All but the exponent says how the checkpoint is read.
+    let packageOptions = ModelFile.Options(poolingExponent: model.poolingExponent)
     let int8 = try ModelFile.openPackage(package, options: packageOptions)
     // The float network must pool as the package does, whatever its checkpoint says.
     var floatOptions = model

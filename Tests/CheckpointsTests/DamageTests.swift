@@ -4,7 +4,10 @@ import Testing
 
 /// Damaged files: an error, or the right values, or values in bounds; never a trap.
 @Suite struct DamageTests {
-  static let samples = ["bare-legacy.pth", "training-legacy.pth", "views-zip.pth", "tar.pth", "every.safetensors"]
+  static let samples = [
+    "bare-legacy.pth", "training-legacy.pth", "protocol4-legacy.pth", "views-zip.pth", "protocol4-zip.pth", "tar.pth",
+    "every.safetensors",
+  ]
 
   @Test(arguments: samples) func truncatedFileIsRefused(name: String) throws {
     let bytes = try Fixtures.bytes(name)

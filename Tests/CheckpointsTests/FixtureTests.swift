@@ -7,7 +7,8 @@ import Testing
   static let good = [
     "dtypes-legacy", "dtypes-zip", "dtypes-extended-zip", "views-legacy", "views-zip", "special-legacy", "special-zip",
     "bare-legacy", "bare-zip", "parallel-legacy", "parallel-zip", "nested-legacy", "nested-zip", "mixed-prefix-zip",
-    "training-legacy", "training-zip", "parameters-legacy", "parameters-zip", "tar", "every",
+    "training-legacy", "training-zip", "parameters-legacy", "parameters-zip", "protocol4-legacy", "protocol4-zip",
+    "tar", "every",
     "mindspore-dtypes", "mindspore-network", "mindspore-split", "mindspore-older",
   ]
 
@@ -36,7 +37,7 @@ import Testing
 
   static let bad = [
     "bad-shell-zip", "bad-eval-legacy", "bad-complex-zip", "bad-quantized-legacy", "bad-module-zip", "bad-tensor-zip",
-    "bad-empty-legacy", "bad-protocol4-zip", "bad-torchscript-zip", "bad-plain-pickle", "bad-numpy",
+    "bad-empty-legacy", "bad-torchscript-zip", "bad-plain-pickle", "bad-numpy",
   ]
 
   @Test(arguments: bad) func refusalSaysWhy(name: String) throws {

@@ -79,7 +79,7 @@ import Testing
 
   @Test func opaqueObjectsSwallowWhatIsDoneToThem() throws {
     let opaque =
-      Self.global("collections", "defaultdict") + [0x29, 0x81] + Self.text("k") + [0x4E, 0x73, 0x4E, 0x61, 0x7D, 0x62]
+      Self.global("mine", "Table") + [0x29, 0x81] + Self.text("k") + [0x4E, 0x73, 0x4E, 0x61, 0x7D, 0x62]
     let body = Self.dictionary([("w", Self.tensor()), ("o", opaque)])
     #expect(try Self.values(body) == [0, 1, 2, 3])
   }
@@ -99,9 +99,20 @@ import Testing
     ([0x68, 9], "nothing was stored under 9"),
     ([0x71, 0], "the stack is empty"),
     ([0x4E, 0x4E], "still holds 1"),
-    ([0x93], "STACK_GLOBAL"), ([0x94], "MEMOIZE"), ([0x69], "INST"), ([0x6F], "OBJ"), ([0x82, 1], "EXT1"),
+    ([0x93], "empty stack"), ([0x94], "the stack is empty"), ([0x69], "INST"), ([0x6F], "no MARK"),
+    ([0x82, 1], "EXT1"), ([0x83, 1, 0], "EXT2"), ([0x84, 1, 0, 0, 0], "EXT4"), ([0x97], "NEXT_BUFFER"),
+    ([0x98], "READONLY_BUFFER"), ([0x50, 0x31, 0x0A], "PERSID"),
     ([0xF0], "opcode 0xF0"),
-    ([0x80, 4], "pickle protocol 4"),
+    ([0x80, 6], "pickle protocol 6"),
+    ([0x95] + littleEndian(UInt64(1 << 40)), "FRAME"), ([0x8D] + littleEndian(UInt64.max), "length in the pickle"),
+    ([0x49, 0x31, 0x78, 0x0A], "INT"), ([0x46, 0x78, 0x0A], "FLOAT"), ([0x53, 0x61, 0x0A], "STRING"),
+    ([0x67, 0x2D, 0x31, 0x0A], "GET"), ([0x4E, 0x70, 0x78, 0x0A], "PUT"),
+    ([0x28, 0x4E, 0x64], "a key without a value"),
+    ([0x7D, 0x28, 0x4E, 0x90], "not a set"), ([0x4E, 0x8C, 1, 0x61, 0x93], "STACK_GLOBAL"),
+    (text("os") + text("system") + [0x93], "os.system"),
+    (text("mine") + text("Class.__globals__") + [0x93], "Class.__globals__"),
+    (Array("(imine\nos.system\n".utf8), "os.system"),
+    (global("torch.serialization", "load"), "torch.serialization.load"), (global("builtins", "exec"), "builtins.exec"),
     ([0x58, 2, 0, 0, 0, 0xC3, 0x28], "UTF-8"),
     (global("os", "system"), "os.system"),
     (global("builtins", "getattr"), "builtins.getattr"),
@@ -138,7 +149,7 @@ import Testing
     (dictionary([("w", tensor()), ("v", tensor(storage("1")))]), "not in the file"),
     (dictionary([("w", tensor()), ("v", tensor(storage("1", type: "QInt8Storage")))]), "torch.QInt8Storage"),
     ([0x7D, 0x4B, 1] + tensor() + [0x73], "not by a text"),
-    (dictionary([("w", tensor(storage(type: "FooStorage")))]), "FooStorage"),
+    (dictionary([("w", tensor(storage(type: "FooStorage")))]), "no storage of 6 fields"),
   ]
 
   @Test(arguments: refused.indices) func refusalSaysWhy(index: Int) {
@@ -159,7 +170,11 @@ import Testing
 
   /// A megabyte of one opcode after another must cost neither the stack nor much memory.
   @Test(
-    arguments: [[0x5D], [0x28], [0x7D], [0x5D, 0x61], [0x4E], [0x29], [0x5D, 0x71, 0, 0x68, 0, 0x61], [0x85]]
+    arguments: [
+      [0x5D], [0x28], [0x7D], [0x5D, 0x61], [0x4E], [0x29], [0x5D, 0x71, 0, 0x68, 0, 0x61], [0x85], [0x32], [0x94],
+      [0x8F],
+      [0x8C, 1, 0x61, 0x32, 0x93, 0x30],
+    ]
       as [[UInt8]])
   func repeatedOpcodesEnd(pattern: [UInt8]) {
     let repeated: [[UInt8]] = Array(repeating: pattern, count: (1 << 20) / pattern.count)
@@ -188,10 +203,80 @@ import Testing
     #expect(try Self.values(Self.dictionary([("cycle", cycle), ("w", Self.tensor())])) == [0, 1, 2, 3])
   }
 
-  @Test func prefixIsStrippedOnlyFromAll() throws {
-    let both = Self.dictionary([("module.module.a", Self.tensor()), ("module.module.b", Self.tensor())])
-    #expect(try TemporaryFile(Self.stream(both)).read().tensors.names == ["a", "b"])
-    let one = Self.dictionary([("module.a", Self.tensor()), ("b", Self.tensor())])
-    #expect(try TemporaryFile(Self.stream(one)).read().tensors.names == ["module.a", "b"])
+  // MARK: - Other protocols
+
+  /// Values in protocol 0's lines of text.
+  @Test func linesOfText() throws {
+    func line(_ text: String) -> [UInt8] { Array("\(text)\n".utf8) }
+    let key = [0x56] + line("w") + [0x70] + line("7") + [0x30, 0x67] + line("7")
+    let values: [[UInt8]] = [
+      [0x49] + line("42"), [0x49] + line("01"), [0x4C] + line("-7L"), [0x4C] + line("123456789012345678901234L"),
+      [0x46] + line("-1.5e3"), [0x46] + line("inf"), [0x53] + line("'a\\n'"), [0x56] + line("\\u00e9"), [0x28, 0x6C],
+      [0x28, 0x64],
+    ]
+    // [0x28, 0x31] opens and drops a part of the stack; 0x32 doubles a value, and 0x30 drops it.
+    let list: [UInt8] = [0x28] + values.joined() + [0x6C, 0x28, 0x4E, 0x31, 0x32, 0x30]
+    let body: [UInt8] = [0x28] + Self.text("others") + list + key + Self.tensor() + [0x64]
+    #expect(try Self.values(body) == [0, 1, 2, 3])
+  }
+
+  /// What protocols 3 to 5 add.
+  @Test func framesBytesSetsAndClassesFromTheStack() throws {
+    func short(_ text: String) -> [UInt8] { [0x8C, UInt8(text.utf8.count)] + Array(text.utf8) }
+    let long = { (opcode: UInt8, count: Int) in [opcode] + littleEndian(UInt64(count)) }
+    let object = short("mine") + [0x94] + short("Outer.Inner") + [0x94, 0x93, 0x94, 0x29, 0x7D, 0x92, 0x94]
+    let others: [[UInt8]] = [
+      [0x43, 2, 0xFF, 0], [0x42, 1, 0, 0, 0, 0xFF], long(0x8E, 1) + [9], long(0x96, 1) + [9],
+      long(0x8D, 1) + [0x61], [0x8F, 0x94, 0x28, 0x4B, 1, 0x90], [0x28, 0x4B, 1, 0x91], object + [0x7D, 0x62],
+      [0x8B, 1, 0, 0, 0, 5], [0x28] + Self.global("mine", "C") + [0x4B, 1, 0x6F], Array("(imine\nD\n".utf8),
+    ]
+    let body = Self.dictionary([("others", [0x5D, 0x94, 0x28] + others.joined() + [0x65]), ("w", Self.tensor())])
+    let file = TemporaryFile(Self.stream([0x95] + littleEndian(UInt64(0)) + body))
+    let checkpoint = try file.read()
+    #expect(checkpoint["w"]?.elements(as: Float.self) == [0, 1, 2, 3])
+    #expect(checkpoint.foreignObjects == ["mine.Outer.Inner", "mine.C", "mine.D"])
+  }
+
+  @Test(arguments: [
+    ("omegaconf.dictconfig", "DictConfig"), ("__main__", "Meter"), ("functools", "partial"), ("enum", "Enum"),
+    ("types", "SimpleNamespace"), ("torch.optim.lr_scheduler", "LambdaLR"), ("torch.nn.functional", "relu"),
+    ("numpy.random", "__RandomState_ctor"), ("pathlib", "PosixPath"), ("builtins", "set"),
+  ]) func objectsOfOtherClassesAreRepresented(module: String, name: String) throws {
+    let object = Self.global(module, name) + [0x29, 0x52, 0x7D, 0x62]
+    #expect(try Self.values(Self.dictionary([("o", object), ("w", Self.tensor())])) == [0, 1, 2, 3])
+  }
+
+  // MARK: - Dictionaries of tensors
+
+  @Test func dictionariesAreFoundWhereverTheyLie() throws {
+    let inner = Self.dictionary([("w", Self.tensor())])
+    for body in [inner, Self.tuple([inner, Self.int(3)]), [0x5D, 0x4E, 0x61] + inner + [0x61]] {
+      #expect(try Self.values(body) == [0, 1, 2, 3])
+    }
+    #expect(
+      try Self.values(Self.dictionary([("a", Self.dictionary([("b", Self.tuple([[0x4E], inner]))]))])) == [0, 1, 2, 3])
+    let two = Self.dictionary([("a", inner), ("b", Self.dictionary([("v", Self.tensor())]))])
+    #expect(refusal(of: Self.stream(two))?.contains("2 dictionaries of tensors: 'a', 'b'") == true)
+    let file = TemporaryFile(Self.stream(two))
+    let outline = try CheckpointOutline.open(path: file.path)
+    #expect(outline.groups.map(\.path) == [["a"], ["b"]] && outline.groups.map(\.names) == [["w"], ["v"]])
+    #expect(try outline.checkpoint(of: [1], below: ["b"]).tensors.names == ["v"])
+    #expect(try outline.checkpoint(of: [0, 1]).tensors.names == ["a.w", "b.v"])
+    #expect(try outline.checkpoint(of: [1], below: ["b"]).ignored.map(\.name) == ["a"])
+  }
+
+  @Test func whatACallableWouldMakeIsNoTensor() throws {
+    let made = Self.global("mine", "make") + [0x29, 0x52]
+    let alone = Self.stream(Self.dictionary([("w", made)]), storages: [])
+    #expect(refusal(of: alone)?.contains("'w' is an object made by mine.make, which is not run") == true)
+    let file = TemporaryFile(Self.stream(Self.dictionary([("v", made), ("w", Self.tensor())])))
+    let checkpoint = try file.read()
+    #expect(checkpoint.tensors.names == ["w"])
+    #expect(checkpoint.unreadable["v"]?.contains("mine.make") == true)
+  }
+
+  @Test func prefixesAreKept() throws {
+    let both = Self.dictionary([("module.a", Self.tensor()), ("module.b", Self.tensor())])
+    #expect(try TemporaryFile(Self.stream(both)).read().tensors.names == ["module.a", "module.b"])
   }
 }

@@ -221,8 +221,9 @@ import Testing
     expectError("tensor 'classifier' does not fit its neighbours: constant 'bias' has 5 elements") {
       $0["classifier.bias"] = tensor([5])
     }
-    expectError("tensor 'pool.p' has shape 2, but 0 axes are expected") { $0["pool.p"] = tensor([2]) }
-    expectError("tensor 'pool.p' holds int64, but weights are") { $0["pool.p"] = Tensor([3] as [Int64], shape: []) }
+    expectError("tensor 'pool.p' holds 2 values, and GeM pooling with one exponent for all channels is supported") {
+      $0["pool.p"] = tensor([2])
+    }
     expectError("tensor 'pool.p' is -3.0, but it must be positive") {
       $0["pool.p"] = Tensor([-3] as [Float], shape: [])
     }
@@ -240,13 +241,44 @@ import Testing
       "none of the 9 tensors looks like a network that quern knows (ResNet")
   }
 
-  @Test func valuesThatAreNotFiniteAreFound() throws {
+  @Test func valuesThatAreNotFiniteAreFoundWhereTheyAreRead() throws {
     var model = ToyResNet([1])
-    #expect(model.state.firstNonFinite() == nil)
     model["pool.p"] = Tensor([.infinity] as [Float], shape: [])
-    #expect(model.state.firstNonFinite() == nil)
+    model["weighted_sampling.alpha"] = Tensor([.nan] as [Float])
+    #expect(try ModelImporter().importGraph(model.state).firstNonFinite() == nil)
     model["classifier.bias"] = Tensor([0, 1, .nan, 2, .infinity, 3] as [Float])
-    let found = try #require(model.state.firstNonFinite())
-    #expect(found.name == "classifier.bias" && found.index == 2)
+    let found = try #require(try ModelImporter().importGraph(model.state).firstNonFinite())
+    #expect(found.node == "classifier" && found.role == "bias" && found.index == 2)
+  }
+
+  // MARK: - What a checkpoint does not say
+
+  @Test func assumptionsAreStatedUnlessOptionsSayWhatHolds() throws {
+    let model = ToyResNet([1, 1]) { ($0.isBottleneck, $0.exponent) = (true, nil) }
+    let options = { (importer: ModelImporter) in
+      try importer.importNetwork(model.state).assumptions.map { $0.option ?? "none" }
+    }
+    #expect(
+      try options(ModelImporter()) == [
+        "--output-stride or --last-stride", "--stride-in conv1", "--bn-epsilon", "--pooling-exponent",
+        "--mean and --std",
+      ])
+    var structure = StructureOptions()
+    structure.bottleneckStride = .secondConvolution
+    structure.lastStride = 2
+    structure.batchNormEpsilon = 1e-5
+    let importer = ModelImporter(poolingExponent: 3, preprocessing: .imageNet, structure: structure)
+    #expect(try options(importer).isEmpty)
+  }
+
+  @Test func anOptionThatChangesNothingIsRefused() {
+    for change in [{ $0.bottleneckStride = .firstConvolution }, { $0.outputStride = 16 }, { $0.lastStride = 1 }]
+      as [(inout StructureOptions) -> Void]
+    {
+      var structure = StructureOptions()
+      change(&structure)
+      expectError(
+        ToyResNet([1]).state, ModelImporter(structure: structure), "\(structure.names[0]) changes nothing of resnet[1]")
+    }
   }
 }

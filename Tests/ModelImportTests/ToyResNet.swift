@@ -214,7 +214,8 @@ struct ToyResNet {
   private func head(
     _ map: Map, _ power: (Double, Double) -> Double
   ) -> (normalized: [Double], embedding: [Double], logits: [Double]) {
-    let p = Double(exponent ?? 3)
+    // Without a stored exponent: a classifier's average, or the paper's for a trunk alone.
+    let p = Double(exponent ?? (classifier == nil ? 3 : 1))
     let pixels = map.height * map.width
     var embedding = (0..<map.channels).map { c in
       power((0..<pixels).reduce(0) { $0 + power(max(map.values[c * pixels + $1], 1e-6), p) } / Double(pixels), 1 / p)

@@ -29,8 +29,9 @@ import Testing
     let graph = try Self.importing(try Self.bare(trunk))
     let whole = try trunk.graph()
     #expect(graph.architecture == whole.architecture)
-    #expect(graph.poolingExponent == 3)
-    #expect(graph.nodes.contains { $0.name == "last_linear" })
+    let hasClassifier = graph.nodes.contains { $0.name == "last_linear" }
+    #expect(hasClassifier)
+    #expect(graph.poolingExponent == 1)
     #expect(
       graph.nodes.filter { $0.op is Convolution }.map(\.name) == whole.nodes.filter { $0.op is Convolution }.map(\.name)
     )
@@ -61,7 +62,7 @@ import Testing
     do {
       _ = try Self.importing(try trunk.tensors() + [stranger])
       Issue.record("a stranger was taken in")
-    } catch ImportError.leftOver(_, let names) {
+    } catch ImportError.leftOver(_, let names, _) {
       #expect(names == [stranger.name])
     }
   }

@@ -2,14 +2,31 @@ import Files
 
 /// PyTorch's format before 1.6: five pickles one after another, then the storages' bytes, unaligned.
 enum LegacyStream {
-  /// The first pickle: the number 0x1950a86a20f9469cfc6c.
-  static let magic: [UInt8] = [
-    0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E,
-  ]
+  /// The first pickle is the number 0x1950a86a20f9469cfc6c.
+  private static let magic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
+  private static let decimalMagic = "119547037146038801333356"
+  /// Bytes that the longest spelling of it takes.
+  private static let magicLimit = 40
 
-  static func read(_ file: MappedFile) throws(FormatError) -> CheckpointContents {
+  /// Whether a file starts with the magic number, in any pickle protocol, even where what follows is damaged.
+  static func isLegacy(_ file: MappedFile) -> Bool {
+    var cursor = ByteCursor(file.storage, range: 0..<min(file.byteCount, magicLimit))
+    return readMagic(&cursor)
+  }
+
+  private static func readMagic(_ cursor: inout ByteCursor) -> Bool {
+    guard cursor.starts(with: [0x80]) || cursor.starts(with: Array("L\(decimalMagic)".utf8)),
+      let pickle = try? PickleMachine.read(&cursor, style: .plain), case .bigInteger(let text) = pickle.root
+    else { return false }
+    let bytes = cursor.storage.bytes[pickle.bytes(text)]
+    return bytes.elementsEqual(magic) || bytes.elementsEqual(decimalMagic.utf8)
+  }
+
+  static func read(_ file: MappedFile) throws(FormatError) -> PickledState {
     var cursor = ByteCursor(file.storage)
-    try cursor.pass(magic.count, "magic number")
+    guard readMagic(&cursor) else {
+      throw .malformed(field: "magic number", offset: 0, reason: "it is not that of a PyTorch file")
+    }
     try readHeader(&cursor)
     let pickle = try PickleMachine.read(&cursor, style: .legacy)
     let records = try readStorages(&cursor, of: pickle)
@@ -19,7 +36,7 @@ enum LegacyStream {
       }
       return record
     }
-    return try StateDict.extract(resolver)
+    return try PickledState(resolver)
   }
 
   private static func readHeader(_ cursor: inout ByteCursor) throws(FormatError) {

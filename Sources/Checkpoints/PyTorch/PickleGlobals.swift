@@ -3,6 +3,8 @@ import Tensors
 /// What a class or function named by a pickle means to this reader.
 enum GlobalRole: Sendable, Equatable {
   case orderedDict
+  /// A dictionary that is made from something other than its items: `defaultdict(list)`, `Counter()`.
+  case otherDictionary
   case size
   case rebuildTensor, rebuildTensorV2, rebuildTensorV3
   case rebuildParameter
@@ -12,46 +14,41 @@ enum GlobalRole: Sendable, Equatable {
   case storage(StorageType)
   /// `nil`: elements that no `ElementType` stands for.
   case dtype(ElementType?)
-  /// Data or a class whose objects stay opaque.
+  /// Data of Python, NumPy or PyTorch, or a class of theirs, whose objects stay opaque.
   case data
+  /// A class or function of any other module. Its objects stay opaque.
+  case foreign
 
-  /// The role of `module.name`, or `nil` for what no checkpoint's data needs.
+  /// The role of `module.name`, or `nil` for what runs commands or code when Python loads the file.
   ///
-  /// The list says what is let through, because the rest of Python cannot be listed: `numpy` and `torch` themselves have
-  /// functions that run code. Nothing is ever called, whatever its role.
+  /// Nothing is ever called or looked up, whatever its role, so that any name can be represented. A file with a hostile
+  /// name is refused nonetheless, because whoever loads it elsewhere is harmed.
   init?(module: some StringProtocol, name: some StringProtocol) {
+    guard !HostileGlobals.contains(module: String(module), name: String(name)) else { return nil }
+    self = Self.role(module: module, name: name)
+  }
+
+  private static func role(module: some StringProtocol, name: some StringProtocol) -> GlobalRole {
     switch module {
     case "collections":
-      if name == "OrderedDict" {
-        self = .orderedDict
-        return
-      }
-      guard ["defaultdict", "Counter", "deque"].contains(name) else { return nil }
-    case "torch", "torch.storage", "torch.cuda":
-      guard let role = Self.torchRole(name) else { return nil }
-      self = role
-      return
+      if name == "OrderedDict" { return .orderedDict }
+      if ["defaultdict", "Counter"].contains(name) { return .otherDictionary }
+      return .data
+    case "torch", "torch.storage", "torch.cuda": return torchRole(name) ?? .data
     case "torch._utils", "torch._tensor":
-      guard name.hasPrefix("_rebuild_") || name == "_rebuild" else { return nil }
-      self = Self.rebuilders[String(name)] ?? .rebuildOther
-      return
-    case "torch.nn.parameter", "torch._C", "torch.serialization":
-      guard Self.torchClasses.contains(String(name)) else { return nil }
-    case "_codecs": guard name == "encode" else { return nil }
-    case "argparse": guard name == "Namespace" else { return nil }
-    case "numpy", "numpy.dtypes", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric",
-      "numpy._core.numeric":
-      guard Self.isNumpyData(name) else { return nil }
-    case "builtins", "__builtin__": guard Self.builtinTypes.contains(String(name)) else { return nil }
-    case "pathlib": guard name.hasSuffix("Path") else { return nil }
-    case "datetime": guard ["datetime", "date", "time", "timedelta", "timezone"].contains(name) else { return nil }
-    case "copy_reg", "copyreg": guard name == "_reconstructor" else { return nil }
+      guard name.hasPrefix("_rebuild_") || name == "_rebuild" else { return .data }
+      return rebuilders[String(name)] ?? .rebuildOther
     default:
-      guard module.hasPrefix("torch.optim.") || module.hasPrefix("torch.nn.modules.") else { return nil }
-      guard name.first?.isUppercase ?? false else { return nil }  // classes, no functions
+      let root = module.prefix { $0 != "." }
+      return pythonModules.contains(String(root)) ? .data : .foreign
     }
-    self = .data
   }
+
+  /// The packages whose classes are not worth mentioning when they lie alongside the weights.
+  private static let pythonModules: Set<String> = [
+    "torch", "numpy", "builtins", "__builtin__", "collections", "argparse", "pathlib", "datetime", "copy_reg",
+    "copyreg", "_codecs", "functools", "enum", "decimal", "fractions", "uuid", "types", "typing",
+  ]
 
   private static let rebuilders: [String: GlobalRole] = [
     "_rebuild_tensor": .rebuildTensor, "_rebuild_tensor_v2": .rebuildTensorV2, "_rebuild_tensor_v3": .rebuildTensorV3,
@@ -80,12 +77,6 @@ enum GlobalRole: Sendable, Equatable {
     "complex", "cfloat", "cdouble", "chalf", "qint", "quint", "float8_", "float4_", "bits",
   ]
 
-  private static let torchClasses: Set<String> = [
-    "Tensor", "Parameter", "device", "Generator", "strided", "sparse_coo",
-    "contiguous_format", "channels_last", "preserve_format", "per_tensor_affine", "per_channel_affine",
-    "_load_from_bytes",
-  ]
-
   private static func torchRole(_ name: some StringProtocol) -> GlobalRole? {
     if name == "Size" { return .size }
     if let type = dtypes[String(name)] { return .dtype(type) }
@@ -96,19 +87,6 @@ enum GlobalRole: Sendable, Equatable {
       }
       return otherStorages[stem].map { .storage(StorageType(name: "torch.\(name)", elementType: nil, elementSize: $0)) }
     }
-    if otherDtypes.contains(where: { name.hasPrefix($0) }) { return .dtype(nil) }
-    return torchClasses.contains(String(name)) || name.hasSuffix("Tensor") ? .data : nil
+    return otherDtypes.contains(where: { name.hasPrefix($0) }) ? .dtype(nil) : nil
   }
-
-  private static func isNumpyData(_ name: some StringProtocol) -> Bool {
-    if ["dtype", "ndarray", "scalar", "_reconstruct", "_frombuffer", "bool_"].contains(name) { return true }
-    let stem = name.hasSuffix("DType") ? name.dropLast(5).lowercased() : String(name)
-    let types = ["float", "int", "uint", "complex", "bool", "str", "bytes", "longdouble", "generic"]
-    return types.contains { stem.hasPrefix($0) && stem.dropFirst($0.count).allSatisfy { $0.isNumber || $0 == "_" } }
-  }
-
-  private static let builtinTypes: Set<String> = [
-    "set", "frozenset", "bytearray", "bytes", "complex", "slice", "range", "xrange", "list", "dict", "tuple", "int",
-    "long", "float", "bool", "str", "unicode", "object",
-  ]
 }

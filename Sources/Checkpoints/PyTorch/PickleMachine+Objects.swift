@@ -1,15 +1,46 @@
 import Tensors
 
-/// What Python would do by calling something: represented here for the few callables that tensors are made of.
+/// What Python would do by calling something: represented here for the few callables that tensors are made of. The result
+/// of any other call is an opaque value that is named by what would be called.
 extension PickleMachine {
-  mutating func reduce(_ callee: PickleValue, _ arguments: PickleValue) throws(FormatError) -> PickleValue {
-    guard case .global(let callable) = callee else {
-      throw malformed("REDUCE", "it calls \(pickle.summary(callee))")
+  mutating func executeObject(_ opcode: PickleOpcode) throws(FormatError) {
+    switch opcode {
+    case .binPersistentID: stack.append(try persistentObject(try pop()))
+    case .reduce:
+      let arguments = try pop()
+      stack.append(try reduce(try pop(), arguments))
+    case .newObject:
+      let arguments = try pop()
+      stack.append(try newObject(try pop(), arguments))
+    case .newObjectEx:
+      let named = try pop()
+      guard case .dictionary = named else { throw malformed("NEWOBJ_EX", "it takes a dictionary of arguments") }
+      let arguments = try pop()
+      stack.append(try newObject(try pop(), arguments))
+    case .object:
+      let values = try popToMark()
+      guard let type = values.first else { throw malformed("OBJ", "there is no class on the stack") }
+      stack.append(try newObject(type, .tuple(0)))
+    case .inst:
+      let module = try nameLine("INST")
+      let type = try newGlobal(module, try nameLine("INST"))
+      _ = try popToMark()
+      stack.append(try newObject(.global(type), .tuple(0)))
+    default:  // BUILD
+      let state = try pop()
+      try build(state)
     }
+  }
+
+  private mutating func reduce(_ callee: PickleValue, _ arguments: PickleValue) throws(FormatError) -> PickleValue {
     guard case .tuple(let position) = arguments else {
       throw malformed("REDUCE", "the arguments are \(pickle.summary(arguments)), not a tuple")
     }
-    return try call(callable, pickle.elements(position), nested: false)
+    switch callee {
+    case .global(let callable): return try call(callable, pickle.elements(position), nested: false)
+    case .opaque: return callee
+    default: throw malformed("REDUCE", "it calls \(pickle.summary(callee))")
+    }
   }
 
   private mutating func call(
@@ -36,7 +67,8 @@ extension PickleMachine {
         case .tuple(let position) = arguments[2]
       else { throw malformed("REDUCE", "torch._tensor._rebuild_from_type takes a function, a type and its arguments") }
       return try call(inner, pickle.elements(position), nested: true)
-    case .rebuildOther, .data, .storage, .dtype: return .opaque(callable)
+    case .otherDictionary: return .dictionary(try newContainer([]))
+    case .rebuildOther, .data, .foreign, .storage, .dtype: return .opaque(callable)
     }
   }
 
@@ -95,15 +127,23 @@ extension PickleMachine {
     return .tensor(UInt32(pickle.tensors.count - 1))
   }
 
-  func newObject(_ type: PickleValue, _ arguments: PickleValue) throws(FormatError) -> PickleValue {
-    guard case .global(let position) = type, case .tuple = arguments else {
-      throw malformed("NEWOBJ", "it takes a class and a tuple, not \(pickle.summary(type))")
+  private mutating func newObject(_ type: PickleValue, _ arguments: PickleValue) throws(FormatError) -> PickleValue {
+    guard case .tuple = arguments else {
+      throw malformed("NEWOBJ", "the arguments are \(pickle.summary(arguments)), not a tuple")
     }
-    return .opaque(position)
+    switch type {
+    case .opaque: return type
+    case .global(let position):
+      switch pickle.globals[Int(position)].role {
+      case .orderedDict, .otherDictionary: return .dictionary(try newContainer([]))
+      default: return .opaque(position)
+      }
+    default: throw malformed("NEWOBJ", "it takes a class, not \(pickle.summary(type))")
+    }
   }
 
   /// Sets attributes. An OrderedDict has some at times (`_metadata`: module versions), which say nothing about values.
-  mutating func build(_ state: PickleValue) throws(FormatError) {
+  private mutating func build(_ state: PickleValue) throws(FormatError) {
     switch stack.last {
     case .dictionary, .opaque: break
     case let target?: throw malformed("BUILD", "its target is \(pickle.summary(target))")
@@ -113,7 +153,7 @@ extension PickleMachine {
 
   // MARK: - Persistent ids
 
-  mutating func persistentObject(_ id: PickleValue) throws(FormatError) -> PickleValue {
+  private mutating func persistentObject(_ id: PickleValue) throws(FormatError) -> PickleValue {
     switch (style, id) {
     case (.tar(let tensors), .string(let text)):
       guard text.count <= 20, let key = Int(pickle.string(text)), let tensor = tensors[key] else { break }
@@ -135,11 +175,8 @@ extension PickleMachine {
     guard case .string(let kind)? = id.first, kind.count <= 16 else {
       throw malformed("BINPERSID", "the id does not start with a text")
     }
-    if pickle.string(kind) == "module", id.count > 1, case .global(let type) = id[1] {
-      throw .unsupported(
-        feature: "a whole pickled module (\(pickle.name(ofGlobal: type)))", offset: opcodeOffset,
-        advice: "save the module's state_dict() instead")
-    }
+    // A class with its source code, in the legacy format: (class, file, source).
+    if pickle.string(kind) == "module", id.count > 1, case .global = id[1] { return id[1] }
     guard pickle.string(kind) == "storage", id.count == fields, case .global(let global) = id[1],
       case .storage(let type) = pickle.globals[Int(global)].role, case .string(let key) = id[2],
       key.count <= Self.keyLimit, case .string = id[3], case .int(let count) = id[4], count >= 0

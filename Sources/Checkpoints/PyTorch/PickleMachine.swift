@@ -1,7 +1,7 @@
 import Files
 
-/// Reads one pickle by the opcodes that PyTorch's state dicts use, and represents what Python would build. Nothing is
-/// imported, called or looked up: classes and functions are names with a role.
+/// Reads one pickle of any protocol and represents what Python would build. Nothing is imported, called or looked up:
+/// classes and functions are names with a role.
 ///
 /// The opcodes are documented in CPython's Lib/pickletools.py; PyTorch's own use of them in torch/serialization.py and
 /// torch/_weights_only_unpickler.py.
@@ -21,6 +21,8 @@ struct PickleMachine {
   /// Bounds on what a hostile pickle can make of its bytes: a million-parameter optimizer has 10,000 containers, and
   /// Python writes containers in batches of 1000.
   static let stackLimit = 1 << 17
+  /// Python remembers each class that it names and names it once.
+  static let globalLimit = 1 << 17
   static let pickleLimit = 1 << 30
 
   let style: Style
@@ -30,6 +32,8 @@ struct PickleMachine {
   /// The heights of the stack at each open MARK.
   private var marks: [Int] = []
   private var memo: [UInt32: PickleValue] = [:]
+  /// Protocol 4 takes one byte to remember a value, and Python remembers none of less than two bytes.
+  private let memoLimit: Int
   /// The values stored in containers so far, and how many may be: storing one takes an opcode.
   private var valueCount = 0
   private let valueLimit: Int
@@ -44,6 +48,7 @@ struct PickleMachine {
     self.cursor = ByteCursor(cursor.storage, range: rest)
     self.style = style
     valueLimit = 1024 + min(2 * rest.count, 1 << 24)
+    memoLimit = 1024 + min(rest.count / 2, 1 << 23)
     containerLimit = (prepared?.containers.count ?? 0) + 1024 + min(rest.count / 2, 1 << 22)
     pickle = prepared ?? Pickle(cursor: self.cursor)
     pickle.cursor = self.cursor
@@ -60,14 +65,17 @@ struct PickleMachine {
     return machine.pickle
   }
 
-  private mutating func run() throws(FormatError) {
+  mutating func run() throws(FormatError) {
     while true {
       opcodeOffset = cursor.offset
       let byte = try next(UInt8.self)
       guard let opcode = PickleOpcode(rawValue: byte) else {
         throw .unsupported(
-          feature: "pickle opcode \(PickleOpcode.refusedName(byte))", offset: opcodeOffset,
-          advice: "no state dict saved with PyTorch's default pickle protocol (2) has it")
+          feature: "pickle opcode 0x\(String(byte, radix: 16, uppercase: true))", offset: opcodeOffset,
+          advice: "pickle protocols 0 to 5 do not have it; the file is damaged, fetch it again")
+      }
+      if let (name, advice) = opcode.refusal {
+        throw .unsupported(feature: "pickle opcode \(name)", offset: opcodeOffset, advice: advice)
       }
       if opcode == .stop { break }
       try execute(opcode)
@@ -83,26 +91,58 @@ struct PickleMachine {
     switch opcode {
     case .proto:
       let version = try next(UInt8.self)
-      guard version == 2 else {
+      guard version <= 5 else {
         throw .unsupported(
-          feature: "pickle protocol \(version)", offset: opcodeOffset, advice: "save with pickle_protocol=2")
+          feature: "pickle protocol \(version)", offset: opcodeOffset, advice: "save with PyTorch's default protocol")
       }
+    case .frame: try passFrame()
     case .mark: marks.append(stack.count)
-    case .stop: break
     case .none: stack.append(.none)
     case .newTrue: stack.append(.bool(true))
     case .newFalse: stack.append(.bool(false))
     case .binInt: stack.append(.int(Int(try next(Int32.self))))
     case .binInt1: stack.append(.int(Int(try next(UInt8.self))))
     case .binInt2: stack.append(.int(Int(try next(UInt16.self))))
-    case .long1: try pushLong()
+    case .long1: try pushLong(Int(try next(UInt8.self)))
+    case .long4: try pushLong(Int(try next(Int32.self)))
+    case .int: try pushDecimal("INT")
+    case .long: try pushDecimal("LONG")
+    case .float: try pushDecimalFloat()
     case .binFloat: stack.append(.float(Double(bitPattern: try next(UInt64.self).byteSwapped)))
-    case .shortBinString: stack.append(.string(try text(Int(try next(UInt8.self)))))
+    case .string: try pushQuoted()
+    case .unicode: try pushEscaped(try line("UNICODE", limit: .max))
+    case .shortBinString: try pushBytesOrText(Int(try next(UInt8.self)))
+    case .binString: try pushBytesOrText(Int(try next(Int32.self)))
+    case .shortBinUnicode: stack.append(.string(try text(Int(try next(UInt8.self)))))
     case .binUnicode: stack.append(.string(try text(Int(try next(UInt32.self)))))
+    case .binUnicode8: stack.append(.string(try text(try longCount())))
+    case .shortBinBytes: stack.append(.bytes(try bytes(Int(try next(UInt8.self)))))
+    case .binBytes: stack.append(.bytes(try bytes(Int(try next(UInt32.self)))))
+    case .binBytes8, .byteArray8: stack.append(.bytes(try bytes(try longCount())))
+    case .global, .stackGlobal: try pushGlobal(opcode)
+    case .reduce, .newObject, .newObjectEx, .object, .inst, .build, .binPersistentID: try executeObject(opcode)
+    case .stop, .persistentID, .extension1, .extension2, .extension4, .nextBuffer, .readOnlyBuffer: break
+    default: try executeOnStack(opcode)
+    }
+  }
+
+  /// What moves values between the stack, the memo and containers.
+  private mutating func executeOnStack(_ opcode: PickleOpcode) throws(FormatError) {
+    switch opcode {
+    case .pop:
+      // As in Python, a MARK without values is what is popped.
+      if let height = marks.last, stack.count == height { marks.removeLast() } else { _ = try pop() }
+    case .popMark: _ = try popToMark()
+    case .dup:
+      let value = try pop()
+      stack += [value, value]
     case .binPut: try memoize(UInt32(try next(UInt8.self)))
     case .longBinPut: try memoize(try next(UInt32.self))
+    case .put: try memoize(try memoKey("PUT"))
+    case .memoize: try memoize(UInt32(memo.count))
     case .binGet: try recall(UInt32(try next(UInt8.self)))
     case .longBinGet: try recall(try next(UInt32.self))
+    case .get: try recall(try memoKey("GET"))
     case .emptyTuple: stack.append(.tuple(0))
     case .emptyList: stack.append(.list(try newContainer([])))
     case .emptyDict: stack.append(.dictionary(try newContainer([])))
@@ -111,23 +151,20 @@ struct PickleMachine {
     case .tuple1: try pushTuple(1)
     case .tuple2: try pushTuple(2)
     case .tuple3: try pushTuple(3)
+    case .list: stack.append(.list(try newContainer(try popToMark())))
+    case .frozenSet: stack.append(.set(try newContainer(try popToMark())))
+    case .dict:
+      let pairs = try popToMark()
+      guard pairs.count % 2 == 0 else { throw malformed("DICT", "a key without a value") }
+      stack.append(.dictionary(try newContainer(pairs)))
     case .append: try append([try pop()], "APPEND")
     case .appends: try append(try popToMark(), "APPENDS")
+    case .addItems: try addItems(try popToMark())
     case .setItem:
       let value = try pop()
       try setItems([try pop(), value], "SETITEM")
     case .setItems: try setItems(try popToMark(), "SETITEMS")
-    case .global: try pushGlobal()
-    case .binPersistentID: stack.append(try persistentObject(try pop()))
-    case .reduce:
-      let arguments = try pop()
-      stack.append(try reduce(try pop(), arguments))
-    case .newObject:
-      let arguments = try pop()
-      stack.append(try newObject(try pop(), arguments))
-    case .build:
-      let state = try pop()
-      try build(state)
+    default: throw malformed("\(opcode)", "it is not handled")
     }
   }
 
@@ -137,21 +174,21 @@ struct PickleMachine {
     .malformed(field: "pickle opcode \(opcode)", offset: opcodeOffset, reason: reason)
   }
 
-  private mutating func next<Value: FixedWidthInteger & BitwiseCopyable>(
+  mutating func next<Value: FixedWidthInteger & BitwiseCopyable>(
     _ type: Value.Type
   ) throws(FormatError) -> Value {
     try cursor.value(type, "pickle")
   }
 
   /// Pops a value of the innermost open MARK's part of the stack.
-  private mutating func pop() throws(FormatError) -> PickleValue {
+  mutating func pop() throws(FormatError) -> PickleValue {
     guard stack.count > marks.last ?? 0, let value = stack.popLast() else {
       throw .malformed(field: "pickle", offset: opcodeOffset, reason: "takes a value from an empty stack")
     }
     return value
   }
 
-  private mutating func popToMark() throws(FormatError) -> [PickleValue] {
+  mutating func popToMark() throws(FormatError) -> [PickleValue] {
     guard let height = marks.popLast() else {
       throw .malformed(field: "pickle", offset: opcodeOffset, reason: "there is no MARK on the stack")
     }
@@ -181,6 +218,9 @@ struct PickleMachine {
       throw malformed("BINPUT", "the stack is empty")
     }
     memo[key] = value
+    guard memo.count <= memoLimit else {
+      throw .limitExceeded(what: "number of values that the pickle remembers", offset: opcodeOffset, limit: memoLimit)
+    }
   }
 
   private mutating func recall(_ key: UInt32) throws(FormatError) {
@@ -206,6 +246,19 @@ struct PickleMachine {
     }
   }
 
+  private mutating func addItems(_ values: [PickleValue]) throws(FormatError) {
+    guard stack.count > marks.last ?? 0, let target = stack.last else {
+      throw malformed("ADDITEMS", "the stack is empty")
+    }
+    switch target {
+    case .set(let position):
+      try count(values.count)
+      pickle.containers[Int(position)].append(contentsOf: values)
+    case .opaque: break
+    default: throw malformed("ADDITEMS", "its target is \(pickle.summary(target)), not a set")
+    }
+  }
+
   private mutating func setItems(_ pairs: [PickleValue], _ opcode: String) throws(FormatError) {
     guard stack.count > marks.last ?? 0, let target = stack.last else { throw malformed(opcode, "the stack is empty") }
     guard pairs.count % 2 == 0 else { throw malformed(opcode, "a key without a value") }
@@ -216,49 +269,5 @@ struct PickleMachine {
     case .opaque: break
     default: throw malformed(opcode, "its target is \(pickle.summary(target)), not a dictionary")
     }
-  }
-
-  // MARK: - Texts and numbers
-
-  private mutating func text(_ count: Int) throws(FormatError) -> PickleText {
-    let start = cursor.offset
-    _ = try cursor.name(count, "pickled text")
-    return PickleText(start: UInt32(start - cursor.range.lowerBound), count: UInt32(count))
-  }
-
-  private mutating func pushLong() throws(FormatError) {
-    let count = Int(try next(UInt8.self))
-    let start = cursor.offset
-    let digits = try cursor.pass(count, "pickled integer")
-    guard count <= 8 else {
-      let text = PickleText(start: UInt32(start - cursor.range.lowerBound), count: UInt32(count))
-      return stack.append(.bigInteger(text))
-    }
-    var value = 0
-    for (i, digit) in cursor.storage.bytes[digits].enumerated() { value |= Int(digit) << (8 * i) }
-    if count > 0 && count < 8 && value >> (8 * count - 1) == 1 { value -= 1 << (8 * count) }
-    stack.append(.int(value))
-  }
-
-  private mutating func pushGlobal() throws(FormatError) {
-    let start = cursor.offset
-    var lines: [String] = []
-    for _ in 0..<2 {
-      guard let end = cursor.nextOffset(of: 0x0A, within: 256) else {
-        throw malformed("GLOBAL", "no module and name of sensible length follow")
-      }
-      guard let line = cursor.text(in: cursor.offset..<end), !line.isEmpty else {
-        throw malformed("GLOBAL", "module or name is empty or not UTF-8")
-      }
-      lines.append(line)
-      try cursor.move(to: end + 1, "pickled name")
-    }
-    guard let role = GlobalRole(module: lines[0], name: lines[1]) else {
-      throw .unsafeGlobal(name: "\(lines[0]).\(lines[1])", offset: opcodeOffset)
-    }
-    let text = PickleText(
-      start: UInt32(start - cursor.range.lowerBound), count: UInt32(cursor.offset - 1 - start))
-    pickle.globals.append(PickleGlobal(text: text, role: role))
-    stack.append(.global(UInt32(pickle.globals.count - 1)))
   }
 }

@@ -1,51 +1,99 @@
-/// The opcodes that PyTorch's state dicts use, with the numbers of Python's pickletools.
+/// The opcodes of pickle protocols 0 to 5, with the numbers of CPython's Lib/pickletools.py.
 enum PickleOpcode: UInt8 {
+  // Protocol 0: arguments are lines of text.
   case mark = 0x28  // (
-  case emptyTuple = 0x29  // )
   case stop = 0x2E  // .
+  case pop = 0x30  // 0
+  case popMark = 0x31  // 1
+  case dup = 0x32  // 2
+  case float = 0x46  // F
+  case int = 0x49  // I
+  case long = 0x4C  // L
+  case none = 0x4E  // N
+  case persistentID = 0x50  // P
+  case reduce = 0x52  // R
+  case string = 0x53  // S
+  case unicode = 0x56  // V
+  case append = 0x61  // a
+  case build = 0x62  // b
+  case global = 0x63  // c
+  case dict = 0x64  // d
+  case get = 0x67  // g
+  case inst = 0x69  // i
+  case list = 0x6C  // l
+  case put = 0x70  // p
+  case setItem = 0x73  // s
+  case tuple = 0x74  // t
+
+  // Protocol 1: arguments are binary.
+  case emptyTuple = 0x29  // )
   case binFloat = 0x47  // G
   case binInt = 0x4A  // J
   case binInt1 = 0x4B  // K
   case binInt2 = 0x4D  // M
-  case none = 0x4E  // N
   case binPersistentID = 0x51  // Q
-  case reduce = 0x52  // R
+  case binString = 0x54  // T
   case shortBinString = 0x55  // U
   case binUnicode = 0x58  // X
   case emptyList = 0x5D  // ]
-  case append = 0x61  // a
-  case build = 0x62  // b
-  case global = 0x63  // c
   case appends = 0x65  // e
   case binGet = 0x68  // h
   case longBinGet = 0x6A  // j
+  case object = 0x6F  // o
   case binPut = 0x71  // q
   case longBinPut = 0x72  // r
-  case setItem = 0x73  // s
-  case tuple = 0x74  // t
   case setItems = 0x75  // u
   case emptyDict = 0x7D  // }
+
+  // Protocol 2.
   case proto = 0x80
   case newObject = 0x81
+  case extension1 = 0x82
+  case extension2 = 0x83
+  case extension4 = 0x84
   case tuple1 = 0x85
   case tuple2 = 0x86
   case tuple3 = 0x87
   case newTrue = 0x88
   case newFalse = 0x89
   case long1 = 0x8A
-  case emptySet = 0x8F
+  case long4 = 0x8B
 
-  /// Python's name of an opcode that is not in the subset, for the refusal.
-  static func refusedName(_ byte: UInt8) -> String {
-    refusedNames[byte] ?? "0x" + String(byte, radix: 16, uppercase: true)
+  // Protocol 3.
+  case binBytes = 0x42  // B
+  case shortBinBytes = 0x43  // C
+
+  // Protocol 4.
+  case shortBinUnicode = 0x8C
+  case binUnicode8 = 0x8D
+  case binBytes8 = 0x8E
+  case emptySet = 0x8F
+  case addItems = 0x90
+  case frozenSet = 0x91
+  case newObjectEx = 0x92
+  case stackGlobal = 0x93
+  case memoize = 0x94
+  case frame = 0x95
+
+  // Protocol 5.
+  case byteArray8 = 0x96
+  case nextBuffer = 0x97
+  case readOnlyBuffer = 0x98
+
+  /// Python's name and the reason, for the opcodes whose meaning lies outside of the pickle.
+  var refusal: (name: String, advice: String)? {
+    switch self {
+    case .persistentID: ("PERSID", "protocol 0 cannot refer to tensors: save with PyTorch's default protocol")
+    case .extension1: ("EXT1", Self.extensionAdvice)
+    case .extension2: ("EXT2", Self.extensionAdvice)
+    case .extension4: ("EXT4", Self.extensionAdvice)
+    case .nextBuffer: ("NEXT_BUFFER", Self.bufferAdvice)
+    case .readOnlyBuffer: ("READONLY_BUFFER", Self.bufferAdvice)
+    default: nil
+    }
   }
 
-  private static let refusedNames: [UInt8: String] = [
-    0x30: "POP", 0x31: "POP_MARK", 0x32: "DUP", 0x42: "BINBYTES", 0x43: "SHORT_BINBYTES", 0x46: "FLOAT", 0x49: "INT",
-    0x4C: "LONG", 0x50: "PERSID", 0x53: "STRING", 0x54: "BINSTRING", 0x56: "UNICODE", 0x64: "DICT", 0x67: "GET",
-    0x69: "INST", 0x6C: "LIST", 0x6F: "OBJ", 0x70: "PUT", 0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4", 0x8B: "LONG4",
-    0x8C: "SHORT_BINUNICODE", 0x8D: "BINUNICODE8", 0x8E: "BINBYTES8", 0x90: "ADDITEMS", 0x91: "FROZENSET",
-    0x92: "NEWOBJ_EX", 0x93: "STACK_GLOBAL", 0x94: "MEMOIZE", 0x95: "FRAME", 0x96: "BYTEARRAY8", 0x97: "NEXT_BUFFER",
-    0x98: "READONLY_BUFFER",
-  ]
+  private static let extensionAdvice =
+    "what it stands for is registered in the Python that wrote the file: save the state dict alone"
+  private static let bufferAdvice = "its bytes are outside of the file: save without out-of-band buffers"
 }

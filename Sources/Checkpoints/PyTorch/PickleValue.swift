@@ -7,10 +7,12 @@ enum PickleValue: Sendable, Equatable {
   case none
   case bool(Bool)
   case int(Int)
-  /// A LONG1 beyond 64 bits: its two's complement bytes, least significant first.
+  /// An integer beyond 64 bits: its two's complement bytes, least significant first, or its decimal digits.
   case bigInteger(PickleText)
   case float(Double)
   case string(PickleText)
+  /// Bytes, and texts that are not UTF-8 as they stand in the file.
+  case bytes(PickleText)
   /// Positions in `Pickle.containers`. A dictionary's keys and values alternate.
   case tuple(UInt32)
   case list(UInt32)
@@ -31,8 +33,8 @@ struct PickleText: Sendable, Equatable {
 
 /// A class or function that the pickle names.
 struct PickleGlobal: Sendable {
-  /// `module\nname`, as in the file.
-  var text: PickleText
+  var module: PickleText
+  var name: PickleText
   var role: GlobalRole
 }
 
@@ -110,7 +112,20 @@ struct Pickle: Sendable {
 
   /// `module.name`
   func name(ofGlobal position: UInt32) -> String {
-    string(globals[Int(position)].text).split(separator: "\n").joined(separator: ".")
+    let global = globals[Int(position)]
+    return "\(string(global.module)).\(string(global.name))"
+  }
+
+  /// The names of classes and functions of other modules than Python's, NumPy's and PyTorch's: each once, in the order of
+  /// the file, and no more than `limit`.
+  func foreignNames(limit: Int) -> [String] {
+    var names: [String] = []
+    for (position, global) in globals.enumerated() where global.role == .foreign {
+      let name = name(ofGlobal: UInt32(position))
+      if !names.contains(name) { names.append(name) }
+      if names.count == limit { break }
+    }
+    return names
   }
 
   /// A few words that say what a value is.
@@ -121,6 +136,7 @@ struct Pickle: Sendable {
     case .int(let value): "the integer \(value)"
     case .bigInteger: "a big integer"
     case .float(let value): "the number \(value)"
+    case .bytes(let text): "\(text.count) bytes"
     case .string(let text): text.count <= 60 ? "the text \"\(string(text))\"" : "a text of \(text.count) bytes"
     case .tuple(let position): "a tuple of \(elements(position).count)"
     case .list(let position): "a list of \(elements(position).count)"

@@ -3,7 +3,7 @@ import Files
 /// PyTorch's format since 1.6: a zip file with a pickle and one entry for each storage, all in one folder
 /// (torch/serialization.py, caffe2/serialize/inline_container.cc).
 enum PyTorchArchive {
-  static func read(_ file: MappedFile) throws(FormatError) -> CheckpointContents {
+  static func read(_ file: MappedFile) throws(FormatError) -> PickledState {
     let archive = try ZipArchive(file)
     let folder = try folder(of: archive)
     try checkVersion(archive, folder, file)
@@ -19,7 +19,7 @@ enum PyTorchArchive {
     let resolver = TensorResolver(pickle, file: file) { (reference) throws(FormatError) in
       try records.bytes(of: reference, pickle)
     }
-    return try StateDict.extract(resolver)
+    return try PickledState(resolver)
   }
 
   /// The folder of data.pkl, which is that of every entry, with its slash.

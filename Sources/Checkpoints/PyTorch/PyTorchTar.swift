@@ -11,7 +11,7 @@ struct PyTorchTar {
   private var storages: [Int: UInt32] = [:]
   private var tensors: [Int: UInt32] = [:]
 
-  static func read(_ file: MappedFile) throws(FormatError) -> CheckpointContents {
+  static func read(_ file: MappedFile) throws(FormatError) -> PickledState {
     var reader = try PyTorchTar(file)
     try reader.readStorages()
     try reader.readTensors()
@@ -22,7 +22,7 @@ struct PyTorchTar {
       guard case .offset(let start) = reference.place, let count = reference.byteCount else { return 0..<0 }
       return start..<start + count
     }
-    return try StateDict.extract(resolver)
+    return try PickledState(resolver)
   }
 
   private init(_ file: MappedFile) throws(FormatError) {

@@ -1,7 +1,7 @@
 import Files
 
-/// Reads the JSON (RFC 8259) that safetensors headers consist of: objects, arrays, strings and counts. Everything else is
-/// refused where it stands.
+/// Reads the JSON (RFC 8259) that safetensors headers and indices consist of: objects, arrays, strings and counts.
+/// Everything else is refused where it stands, or passed over.
 struct HeaderJSON {
   var cursor: ByteCursor
 
@@ -29,6 +29,25 @@ struct HeaderJSON {
       counts.append(try json.count())
     }
     return counts
+  }
+
+  /// Passes over any value.
+  mutating func skipValue(depth: Int = 0) throws(FormatError) {
+    skipBlanks()
+    guard depth < 32 else { throw malformed("values are nested more than 32 deep") }
+    switch peek() {
+    case UInt8(ascii: "{"):
+      try object { (json, _, _) throws(FormatError) in try json.skipValue(depth: depth + 1) }
+    case UInt8(ascii: "["):
+      try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(FormatError) in
+        try json.skipValue(depth: depth + 1)
+      }
+    case 0x22: _ = try string()
+    default:
+      let start = cursor.offset
+      while let byte = peek(), "+-.0123456789aeflnrstuE".utf8.contains(byte) { advance() }
+      guard cursor.offset > start else { throw malformed("a value was expected") }
+    }
   }
 
   private mutating func list(

@@ -4,24 +4,23 @@ import Tensors
 
 /// What MultiGrain (Berman et al., arXiv 1902.05509, section 3) puts on a trunk: GeM pooling, whitening where the
 /// checkpoint has it, the embedding, its L2-normalised form, and a linear classifier on the embedding.
-enum MultiGrainHead {
-  /// - Parameter exponent: overrides the checkpoint's `pool.p`; a trunk without one gets 3.
-  /// - Throws: `ImportError.option` for an exponent that is not positive, `.badTensor` where the checkpoint's is not.
-  static func build(on trunk: Layer, exponent: Double?, _ builder: inout GraphBuilder) throws(ImportError) {
-    let stored = builder.state.takeIfPresent("pool.p", rank: 0)?.elements(as: Float.self)[0]
-    let p = exponent ?? stored.map { Double($0) } ?? 3
-    guard p > 0 else {
-      let problem = "is \(p), but it must be positive (inf is maximum pooling)"
-      throw exponent == nil ? .badTensor(name: "pool.p", problem: problem) : .option("the GeM exponent \(problem)")
-    }
+struct MultiGrainHead {
+  /// What the modules around the trunk, and the trunk's own, have of a head.
+  let parts: HeadParts
+  /// Overrides what the checkpoint stores.
+  let exponent: Double?
 
-    let isWhitened = builder.state.contains("whitening.pca.pca_P")
+  /// - Throws: `ImportError.option` for an exponent that is not positive, or that several tensors state; `.badTensor` where
+  ///   the checkpoint's is no positive number.
+  func build(on trunk: Layer, _ builder: inout GraphBuilder) throws(ImportError) {
+    let p = try chosenExponent(&builder)
+    let whitening = parts.whitening
     var embedding = builder.graph.append(
-      GeneralizedMeanPooling(exponent: p, appendsOne: isWhitened), name: "pool", inputs: [trunk.value])
-    if isWhitened {
+      GeneralizedMeanPooling(exponent: p, appendsOne: whitening != nil), name: "pool", inputs: [trunk.value])
+    if let whitening {
       // v -> (v / |v| - m) P; as a linear layer's weight, P is transposed.
-      let mean = builder.state.take("whitening.pca.pca_m", rank: 1)
-      let projection = builder.state.take("whitening.pca.pca_P", rank: 2).permuted([1, 0])
+      let mean = builder.state.take("\(whitening)pca_m", rank: 1)
+      let projection = builder.state.take("\(whitening)pca_P", rank: 2).permuted([1, 0])
       embedding = builder.graph.append(L2Normalization(), name: "whitening.normalize", inputs: [embedding])
       embedding = builder.graph.append(
         Centering(), name: "whitening.center", inputs: [embedding], constants: ["mean": mean])
@@ -33,13 +32,50 @@ enum MultiGrainHead {
       GraphOutput(name: GraphOutput.normalizedEmbedding, value: normalized),
       GraphOutput(name: GraphOutput.embedding, value: embedding),
     ]
-    let state = builder.state
-    let classifiers = ["classifier", "fc", "last_linear"]
-    if let classifier = classifiers.first(where: { state.contains("\($0).weight") || state.contains("\($0).bias") }) {
+    if let classifier = parts.classifier {
       var constants = ["weight": builder.state.take("\(classifier).weight", rank: 2)]
       if let bias = builder.state.takeIfPresent("\(classifier).bias", rank: 1) { constants["bias"] = bias }
-      let logits = builder.graph.append(Linear(), name: classifier, inputs: [embedding], constants: constants)
+      let name = String(classifier.dropFirst(parts.classifierScope.count))
+      let logits = builder.graph.append(Linear(), name: name, inputs: [embedding], constants: constants)
       builder.graph.outputs.append(GraphOutput(name: GraphOutput.logits, value: logits))
     }
+    for name in parts.skipped { builder.state.skip(name) }
+  }
+
+  /// The user's exponent, the checkpoint's, or else the one that networks without a stored one are trained with.
+  private func chosenExponent(_ builder: inout GraphBuilder) throws(ImportError) -> Double {
+    var stored: Double?
+    if parts.exponents.count == 1, let name = parts.exponents.first {
+      let count = builder.state.shape(name)?.elementCount ?? 0
+      guard count == 1, let value = builder.state.takeNumbers(name, count: 1)?.first else {
+        throw .badTensor(
+          name: name, problem: "holds \(count) values, and GeM pooling with one exponent for all channels is supported")
+      }
+      // What is printed is what float32 holds, as networks compute with it.
+      stored = Double(Float(value))
+    } else if parts.exponents.count > 1 {
+      guard exponent != nil else {
+        throw .option(
+          "the file holds \(parts.exponents.count) GeM exponents, "
+            + "\(parts.exponents.map { "'\($0)'" }.joined(separator: " and ")); say which holds with --pooling-exponent"
+        )
+      }
+      for name in parts.exponents { builder.state.skip(name) }
+    }
+    let p = exponent ?? stored ?? (parts.hasClassifier ? 1 : 3)
+    guard p > 0 else {
+      let problem = "is \(p), but it must be positive (inf is maximum pooling)"
+      throw exponent == nil
+        ? .badTensor(name: parts.exponents.first ?? "pool.p", problem: problem) : .option("the GeM exponent \(problem)")
+    }
+    if exponent == nil, stored == nil {
+      builder.assume(
+        parts.hasClassifier
+          ? "the trunk's map is pooled by its average (GeM exponent 1), as classifiers are trained where they store no "
+            + "exponent; for retrieval 3 is common"
+          : "the trunk's map is pooled by GeM with exponent 3, as in the MultiGrain paper: the file has no exponent and no "
+            + "classifier", option: "--pooling-exponent")
+    }
+    return p
   }
 }

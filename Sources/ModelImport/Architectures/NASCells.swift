@@ -5,17 +5,18 @@ import Tensors
 /// What the cells of NASNet (Zoph et al., arXiv 1707.07012) and PNASNet (Liu et al., arXiv 1712.00559) are made of, as
 /// Cadene's pretrained-models names it. Convolutions come after their ReLU and before their batch norm.
 extension GraphBuilder {
-  /// The batch norms of both families.
-  static let cellEpsilon = 1e-3
-
-  /// The trunk of a MultiGrain checkpoint, or a checkpoint of the trunk alone.
-  static let cellPrefixes = ["features.0.base_net.", ""]
+  /// What both families leave open.
+  mutating func assumeCells() {
+    assume(
+      "layers without weights are those of pretrained-models: how reductions of even maps are aligned, and average pools "
+        + "that leave their padding out")
+  }
 
   /// ReLU, a convolution whose kernel is that of the tensor, batch norm.
   mutating func reluConvNorm(_ name: String, _ layer: Layer, stride: Int = 1) -> Layer {
     let activated = relu("\(name).relu", layer)
     let map = convolution("\(name).conv", activated.value, inputChannels: layer.channels, stride: stride)
-    return batchNorm("\(name).bn", map, epsilon: Self.cellEpsilon)
+    return batchNorm("\(name).bn", map)
   }
 
   /// Twice: ReLU, depthwise and pointwise convolution, batch norm; the stride is in the first.
@@ -26,10 +27,10 @@ extension GraphBuilder {
     let middle = shifted("\(name).separable_1", first, shift) { builder, map in
       builder.separableConvolution("\(name).separable_1", map, stride: stride)
     }
-    let normalized = batchNorm("\(name).bn_sep_1", middle, epsilon: Self.cellEpsilon)
+    let normalized = batchNorm("\(name).bn_sep_1", middle)
     let second = relu("\(name).relu_2", normalized)
     let last = separableConvolution("\(name).separable_2", second, stride: 1)
-    return batchNorm("\(name).bn_sep_2", last, epsilon: Self.cellEpsilon)
+    return batchNorm("\(name).bn_sep_2", last)
   }
 
   private mutating func separableConvolution(_ name: String, _ layer: Layer, stride: Int) -> Layer {
@@ -75,13 +76,6 @@ extension GraphBuilder {
     let odd = averagePool("\(name).path_2.avgpool", moved, window: everySecond)
     let second = convolution("\(name).path_2.conv", odd.value, inputChannels: odd.channels)
     let both = concatenate("\(name).final_path_concat", [first, second])
-    return batchNorm("\(name).final_path_bn", both, epsilon: Self.cellEpsilon)
-  }
-
-  /// The classifier that a MultiGrain checkpoint keeps from the trunk beside its own carries nothing.
-  mutating func ignoreTrunkClassifier() {
-    guard !prefix.isEmpty else { return }
-    state.ignore("\(prefix)last_linear.weight")
-    state.ignore("\(prefix)last_linear.bias")
+    return batchNorm("\(name).final_path_bn", both)
   }
 }

@@ -9,11 +9,10 @@ enum NASNet: Architecture {
   static let family = "NASNet-A"
   static let preprocessing = Preprocessing.half
 
-  static func prefix(in state: StateDictionary) -> String? {
-    GraphBuilder.cellPrefixes.first { prefix in
-      state.contains("\(prefix)conv0.conv.weight") && state.contains("\(prefix)cell_stem_1.path_1.conv.weight")
-    }
-  }
+  static let landmarks = ["conv0.conv.weight", "cell_stem_1.path_1.conv.weight"]
+  static let batchNormEpsilon = 1e-3
+
+  static func recognizes(_ has: (String) -> Bool) -> Bool { landmarks.allSatisfy(has) }
 
   static func name(of state: StateDictionary, prefix: String) -> String {
     let depths = stages { state.contains(prefix + $0) }.map(\.count)
@@ -34,13 +33,13 @@ enum NASNet: Architecture {
     return stages
   }
 
-  static func buildTrunk(_ builder: inout GraphBuilder) -> Layer {
-    builder.ignoreTrunkClassifier()
+  static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
+    builder.assumeCells()
     let stages = stages(builder.has)
     // The mobile network has even maps where the large one, made for 331 pixels, has odd ones.
     let isLarge = (stages.first?.count ?? 0) >= 6
     let image = builder.convolution("conv0.conv", builder.graph.input, inputChannels: 3, stride: 2, padding: 0)
-    let stem = builder.batchNorm("conv0.bn", image, epsilon: GraphBuilder.cellEpsilon)
+    let stem = builder.batchNorm("conv0.bn", image)
     var previous = firstStemCell(stem, &builder)
     var current = secondStemCell(stem, previous, shift: !isLarge, &builder)
     for (stage, cells) in stages.enumerated() {

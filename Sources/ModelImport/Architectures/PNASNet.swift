@@ -9,12 +9,10 @@ enum PNASNet: Architecture {
   static let family = "PNASNet-5"
   static let preprocessing = Preprocessing.half
 
-  static func prefix(in state: StateDictionary) -> String? {
-    GraphBuilder.cellPrefixes.first { prefix in
-      state.contains("\(prefix)conv_0.conv.weight")
-        && state.contains("\(prefix)cell_stem_1.conv_prev_1x1.path_1.conv.weight")
-    }
-  }
+  static let landmarks = ["conv_0.conv.weight", "cell_stem_1.conv_prev_1x1.path_1.conv.weight"]
+  static let batchNormEpsilon = 1e-3
+
+  static func recognizes(_ has: (String) -> Bool) -> Bool { landmarks.allSatisfy(has) }
 
   static func name(of state: StateDictionary, prefix: String) -> String {
     var cells = 0
@@ -22,10 +20,10 @@ enum PNASNet: Architecture {
     return cells == 12 ? "pnasnet5large" : "pnasnet5[\(cells)]"
   }
 
-  static func buildTrunk(_ builder: inout GraphBuilder) -> Layer {
-    builder.ignoreTrunkClassifier()
+  static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
+    builder.assumeCells()
     let image = builder.convolution("conv_0.conv", builder.graph.input, inputChannels: 3, stride: 2, padding: 0)
-    let stem = builder.batchNorm("conv_0.bn", image, epsilon: GraphBuilder.cellEpsilon)
+    let stem = builder.batchNorm("conv_0.bn", image)
     let h = builder.reluConvNorm("cell_stem_0.conv_1x1", stem)
     var previous = combine("cell_stem_0", stem, h, stride: 2, shift: false, &builder)
     var current = cell("cell_stem_1", stem, previous, shift: false, &builder)
@@ -94,6 +92,6 @@ enum PNASNet: Architecture {
     }
     let map = builder.cellMaxPool("\(name).max_pool", layer, stride: stride, shift: shift)
     let projected = builder.convolution("\(name).conv", map.value, inputChannels: map.channels)
-    return builder.batchNorm("\(name).bn", projected, epsilon: GraphBuilder.cellEpsilon)
+    return builder.batchNorm("\(name).bn", projected)
   }
 }

@@ -9,11 +9,9 @@ enum SENet: Architecture {
   static let family = "SENet"
   static let preprocessing = Preprocessing.imageNet
 
-  static func prefix(in state: StateDictionary) -> String? {
-    ["features.", ""].first { prefix in
-      state.contains("\(prefix)layer0.conv1.weight") && state.contains("\(prefix)layer1.0.se_module.fc1.weight")
-    }
-  }
+  static let landmarks = ["layer0.conv1.weight", "layer1.0.se_module.fc1.weight"]
+
+  static func recognizes(_ has: (String) -> Bool) -> Bool { landmarks.allSatisfy(has) }
 
   static func name(of state: StateDictionary, prefix: String) -> String {
     let depths = stageDepths { state.contains(prefix + $0) }
@@ -47,15 +45,19 @@ enum SENet: Architecture {
     return second[1] < first[0]
   }
 
-  static func buildTrunk(_ builder: inout GraphBuilder) -> Layer {
+  static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
     let depths = stageDepths(builder.has)
+    let strides = ResidualStages(depths.count, &builder, of: "pretrained-models", allowsDilation: false)
     // SE-ResNets follow Caffe and put a bottleneck's stride into its first convolution, the others into the 3x3.
-    let stridden = isGrouped(builder.state, builder.prefix) ? 2 : 1
+    let usual: StructureOptions.BottleneckStride =
+      isGrouped(builder.state, builder.prefix) ? .secondConvolution : .firstConvolution
+    let stridden = strides.bottleneckStride(usual, &builder)
     var layer = stem(&builder)
     for (stage, depth) in depths.enumerated() {
       for block in 0..<depth {
         layer = bottleneck(
-          "layer\(stage + 1).\(block)", layer, stride: stage > 0 && block == 0 ? 2 : 1, stridden: stridden, &builder)
+          "layer\(stage + 1).\(block)", layer, stride: block == 0 ? strides.stride(stage) : 1, stridden: stridden,
+          &builder)
       }
     }
     return layer

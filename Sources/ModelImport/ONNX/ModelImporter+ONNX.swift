@@ -107,16 +107,6 @@ extension Preprocessing {
   static let bytes = Preprocessing(mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255])
 }
 
-extension ImportAssumption {
-  /// What a file without a word on preprocessing is taken to expect.
-  static func preprocessing(_ preprocessing: Preprocessing) -> ImportAssumption {
-    func list(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ",") }
-    return ImportAssumption(
-      "pixels of 0...1 are normalised with mean \(list(preprocessing.mean)) and standard deviation "
-        + list(preprocessing.std), option: "--mean and --std")
-  }
-}
-
 extension Graph {
   /// The name of the first node that differs from another graph's in operator, attributes, inputs or shapes of constants.
   fileprivate func firstDifference(from other: Graph) -> String? {

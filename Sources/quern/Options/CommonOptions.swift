@@ -2,6 +2,7 @@ import ArgumentParser
 import Graphs
 import Images
 import Kernels
+import ModelImport
 import Pipeline
 
 /// What every command takes.
@@ -60,6 +61,7 @@ struct EvaluationOptions: ParsableArguments {
     _ path: String, _ network: ModelOptions, progress: some ProgressObserver
   ) throws -> (model: ModelFile, evaluation: EvaluationProtocol) {
     var model = try ModelFile.open(path, options: network.options)
+    progress.state(model.assumptions)
     let info = model.package?.info
     let stored: CropProtocol? = info.map { $0.crop == .rect ? .rect : .square }
     let evaluation = try EvaluationProtocol(
@@ -121,11 +123,15 @@ struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "GeM exponent p for sizes without one of their own; 1 is average pooling, inf is maximum pooling. (default: the "
-        + "package's for the size, or the checkpoint's, or 3)", valueName: "p")
+        + "package's for the size, or the checkpoint's; without one 1 if there is a classifier, else 3)", valueName: "p"
+    )
   )
   var poolingExponent: Double?
 
-  @Option(help: ArgumentHelp("Mean of R,G,B in 0...1 to subtract. (default: the architecture's)", valueName: "r,g,b"))
+  @Option(
+    help: ArgumentHelp(
+      "Mean of R,G,B in 0...1 to subtract. (default: the checkpoint's, or else the architecture's)", valueName: "r,g,b")
+  )
   var mean: RGBTriple?
 
   @Option(help: ArgumentHelp("Standard deviation of R,G,B to divide by.", valueName: "r,g,b"))
@@ -137,22 +143,77 @@ struct ModelOptions: ParsableArguments {
       valueName: "name"))
   var embeddingOutput: String?
 
-  @Option(help: ArgumentHelp("The value of an ONNX model that is the logits.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "The value of an ONNX model, or the linear layer of a checkpoint, that is the logits; none leaves a checkpoint's "
+        + "out.", valueName: "name"))
   var logitsOutput: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Which of a checkpoint's networks to read: a key or module that leads to it, such as model_ema or encoder_q; . is "
+        + "the top.", valueName: "key"))
+  var state: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The convolution of a ResNet's bottleneck that has its stride. (default: as the architecture's authors have it)",
+      valueName: "conv1|conv2"))
+  var strideIn: StructureOptions.BottleneckStride?
+
+  @Option(
+    help: ArgumentHelp(
+      "Stride of a ResNet's first convolution, and whether a max pooling follows: 1, 2, 1+pool or 2+pool. (default: "
+        + "2+pool for 7x7, 1 for 3x3)", valueName: "stem"))
+  var stem: StructureOptions.Stem?
+
+  @Option(
+    help: ArgumentHelp(
+      "Pixels of the image for one of a ResNet's last map: 8, 16 or 32; below 32 the last stages are dilated instead of "
+        + "halving the map.", valueName: "n"))
+  var outputStride: Int?
+
+  @Option(help: ArgumentHelp("Stride of a ResNet's last stage, without dilation: 1 or 2.", valueName: "n"))
+  var lastStride: Int?
+
+  @Option(help: ArgumentHelp("What a checkpoint's batch norms add to the variance.", valueName: "x"))
+  var bnEpsilon: Double?
 
   mutating func validate() throws {
     if let poolingExponent, !(poolingExponent > 0) { throw ValidationError("--pooling-exponent must be positive") }
     if (mean == nil) != (std == nil) { throw ValidationError("--mean and --std must be given together") }
     if let std, !std.values.allSatisfy({ $0 > 0 }) { throw ValidationError("--std must be positive") }
+    if let outputStride, ![8, 16, 32].contains(outputStride) {
+      throw ValidationError("--output-stride must be 8, 16 or 32")
+    }
+    if let lastStride, ![1, 2].contains(lastStride) { throw ValidationError("--last-stride must be 1 or 2") }
+    if outputStride != nil, lastStride != nil {
+      throw ValidationError("--output-stride and --last-stride exclude each other")
+    }
+    if let bnEpsilon, !(bnEpsilon > 0 && bnEpsilon < 1) {
+      throw ValidationError("--bn-epsilon must be between 0 and 1")
+    }
   }
 
   var options: ModelFile.Options {
     var preprocessing: Preprocessing?
     if let mean, let std { preprocessing = Preprocessing(mean: mean.values, std: std.values) }
+    var structure = StructureOptions()
+    structure.bottleneckStride = strideIn
+    structure.stem = stem
+    structure.outputStride = outputStride
+    structure.lastStride = lastStride
+    structure.batchNormEpsilon = bnEpsilon
     return ModelFile.Options(
       poolingExponent: poolingExponent, preprocessing: preprocessing, embeddingOutput: embeddingOutput,
-      logitsOutput: logitsOutput)
+      logitsOutput: logitsOutput, state: state, structure: structure)
   }
+}
+
+extension StructureOptions.BottleneckStride: ExpressibleByArgument {}
+
+extension StructureOptions.Stem: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
 }
 
 /// Three numbers, "0.5,0.5,0.5".

@@ -45,6 +45,12 @@ final class ProgressLine: ProgressObserver {
     Terminal.complain("warning: \(message)")
   }
 
+  func note(_ message: String) {
+    guard warns else { return }
+    if draws { clear() }
+    Terminal.note(message)
+  }
+
   private func clear() { Terminal.write("\r\u{1B}[K", to: FileHandle.standardError) }
 
   private func draw(_ state: inout State) {

@@ -1,0 +1,228 @@
+import Tensors
+
+/// The dictionaries of named tensors in an unpickled file.
+///
+/// The object is searched through dictionaries with texts for keys, lists and tuples, whatever the keys are. What a
+/// dictionary holds is looked at (bounds, checksums, element types) when `contents` is called for it, and not before: the
+/// optimizer's state costs nothing.
+struct PickledState {
+  /// A dictionary that holds tensors directly.
+  struct Group {
+    /// The keys that lead to it.
+    var path: [String]
+    var entries: [Entry] = []
+    /// What the first tensor is named by whose key is no text.
+    var unnamedKey: String?
+  }
+
+  struct Entry {
+    var name: String
+    var value: PickleValue
+  }
+
+  /// Levels below the object's top that are searched; training scripts use three at most.
+  private static let depthLimit = 6
+  /// Elements of a list that is searched: more are data, not parts of a checkpoint.
+  private static let listLimit = 64
+  private static let groupLimit = 1 << 14
+  /// In bytes. Names go into messages and other files.
+  private static let (nameLimit, keyLimit) = (1024, 128)
+
+  private(set) var groups: [Group] = []
+  private var resolver: TensorResolver
+  private var visited: Set<UInt32> = []
+  private var pickle: Pickle { resolver.pickle }
+
+  init(_ resolver: TensorResolver) throws(FormatError) {
+    self.resolver = resolver
+    try search(resolver.pickle.root, path: [])
+    groups = groups.filter { group in group.entries.contains { isTensor($0.value) } }
+    guard !groups.isEmpty else { throw .noStateDict(reason: emptiness()) }
+  }
+
+  /// Tensors, and what stands in a tensor's place without being readable.
+  private func isTensor(_ value: PickleValue) -> Bool {
+    switch value {
+    case .tensor: true
+    case .opaque(let global): pickle.globals[Int(global)].role == .rebuildOther
+    default: false
+    }
+  }
+
+  private mutating func search(_ value: PickleValue, path: [String]) throws(FormatError) {
+    guard path.count <= Self.depthLimit, groups.count < Self.groupLimit else { return }
+    switch value {
+    case .dictionary(let position):
+      guard visited.insert(position).inserted else { return }
+      try searchDictionary(pickle.elements(position), path: path)
+    case .list(let position), .tuple(let position):
+      let elements = pickle.elements(position)
+      guard position > 0, elements.count <= Self.listLimit, visited.insert(position).inserted else { return }
+      for (index, element) in elements.enumerated() { try search(element, path: path + ["\(index)"]) }
+    default: break
+    }
+  }
+
+  private mutating func searchDictionary(_ flat: [PickleValue], path: [String]) throws(FormatError) {
+    var group = Group(path: path)
+    var inner: [(name: String, value: PickleValue)] = []
+    // One text used for many keys must not become as many copies of it.
+    var starts: Set<UInt32> = []
+    for i in stride(from: 0, to: flat.count - 1, by: 2) {
+      guard case .string(let text) = flat[i] else {
+        if isTensor(flat[i + 1]), group.unnamedKey == nil { group.unnamedKey = pickle.summary(flat[i]) }
+        continue
+      }
+      let isNested = if case .dictionary = flat[i + 1] { true } else { isSequence(flat[i + 1]) }
+      guard isTensor(flat[i + 1]) || text.count <= Self.keyLimit else { continue }
+      guard text.count <= Self.nameLimit, starts.insert(text.start).inserted else {
+        throw .malformed(
+          field: "dictionary key", offset: pickle.bytes(text).lowerBound,
+          reason: text.count > Self.nameLimit ? "it has \(text.count) bytes" : "it is there twice")
+      }
+      let name = pickle.string(text)
+      if isNested {
+        inner.append((name, flat[i + 1]))
+      } else {
+        group.entries.append(Entry(name: name, value: flat[i + 1]))
+      }
+    }
+    groups.append(group)
+    for (name, value) in inner { try search(value, path: path + [name]) }
+  }
+
+  private func isSequence(_ value: PickleValue) -> Bool {
+    switch value {
+    case .list, .tuple: true
+    default: false
+    }
+  }
+
+  /// Why there is no dictionary of tensors.
+  private func emptiness() -> String {
+    guard case .dictionary(let root) = pickle.root else {
+      return "the file holds \(pickle.summary(pickle.root)); save a module's state_dict()"
+    }
+    let flat = pickle.elements(root)
+    var names: [String] = []
+    var opaque: String?
+    for i in stride(from: 0, to: flat.count - 1, by: 2) {
+      guard case .string(let text) = flat[i], text.count <= Self.nameLimit else {
+        if case .tensor = flat[i + 1] { return "a tensor is named by \(pickle.summary(flat[i])), not by a text" }
+        continue
+      }
+      if names.count < 5 { names.append(pickle.string(text)) }
+      if case .opaque = flat[i + 1], opaque == nil {
+        opaque = "'\(pickle.string(text))' is \(pickle.summary(flat[i + 1]))"
+      }
+    }
+    return "no tensors in the dictionary of \(flat.count / 2) entries (\(names.joined(separator: ", "))…)"
+      + (opaque.map { "; \($0), which is not run: save a module's state_dict()" } ?? "")
+  }
+
+  // MARK: - Choosing and resolving
+
+  /// The groups that a reader takes who does not know what the tensors are for: the one group there is, or the one under
+  /// a key that training scripts use, or the one at the top.
+  func defaultGroup() throws(FormatError) -> Int {
+    if groups.count == 1 { return 0 }
+    let keys = ["model_state", "state_dict", "model", "model_state_dict"]
+    for depth in 1...2 {
+      for key in keys {
+        let found = groups.firstIndex {
+          $0.path.count == depth && $0.path.first.map(keys.contains) == true && $0.path.last == key
+        }
+        if let found { return found }
+      }
+    }
+    if let top = groups.firstIndex(where: { $0.path.isEmpty }) { return top }
+    let names = groups.prefix(5).map { "'\($0.path.joined(separator: "."))'" }.joined(separator: ", ")
+    throw .noStateDict(reason: "the file holds \(groups.count) dictionaries of tensors: \(names)")
+  }
+
+  /// The tensors of some groups, named by the keys that lead from `base` to them.
+  ///
+  /// - Throws: `FormatError` where a tensor does not fit its storage, or a storage is damaged.
+  mutating func contents(of chosen: [Int], below base: [String]) throws(FormatError) -> CheckpointContents {
+    var contents = CheckpointContents(tensors: NamedTensors(), foreignObjects: pickle.foreignNames(limit: 20))
+    for index in chosen {
+      let group = groups[index]
+      if let key = group.unnamedKey { throw .noStateDict(reason: "a tensor is named by \(key), not by a text") }
+      let prefix = group.path.dropFirst(base.count).map { $0 + "." }.joined()
+      for entry in group.entries { try add(entry, named: prefix + entry.name, to: &contents) }
+    }
+    contents.ignored = ignored(besides: chosen, below: base) + contents.ignored
+    return contents
+  }
+
+  private mutating func add(
+    _ entry: Entry, named name: String, to contents: inout CheckpointContents
+  ) throws(FormatError) {
+    switch entry.value {
+    case .tensor(let position):
+      do throws(FormatError) {
+        let tensor = try resolver.tensor(position, named: name)
+        guard contents.tensors.append(tensor, named: name) else {
+          throw FormatError.malformed(
+            field: "state dict", offset: pickle.tensors[Int(position)].offset, reason: "two tensors are named \(name)")
+        }
+      } catch {
+        guard case .unreadableTensor(_, let reason) = error else { throw error }
+        contents.unreadable[name] = reason
+      }
+    case .opaque(let global):
+      let callable = pickle.name(ofGlobal: global)
+      contents.unreadable[name] = "it is made by \(callable), which is not run: convert it to a tensor of float32"
+      if !isTensor(entry.value) { contents.ignored.append(ignored(name, entry.value)) }
+    default: contents.ignored.append(ignored(name, entry.value))
+    }
+  }
+
+  private func ignored(_ name: String, _ value: PickleValue) -> Checkpoint.Ignored {
+    .init(name: name, reason: name.contains("optim") ? "optimizer state" : pickle.summary(value))
+  }
+
+  /// What lies next to the way from the top of the object to the chosen groups.
+  private func ignored(besides chosen: [Int], below base: [String]) -> [Checkpoint.Ignored] {
+    let ways = chosen.map { groups[$0].path }
+    var result: [Checkpoint.Ignored] = []
+    var value = pickle.root
+    for depth in 0...base.count {
+      guard let entries = namedEntries(of: value) else { break }
+      var next: PickleValue?
+      for (name, element) in entries {
+        if depth < base.count, name == base[depth] { next = element }
+        let isOnTheWay = ways.contains { $0.count > depth && $0[depth] == name }
+        // Entries of the chosen dictionaries themselves are dealt with one by one.
+        let isOwn = depth == base.count && !(isNested(element))
+        if !isOnTheWay, !(isOwn && ways.contains(base)) { result.append(ignored(name, element)) }
+      }
+      guard let next else { break }
+      value = next
+    }
+    return result
+  }
+
+  private func isNested(_ value: PickleValue) -> Bool {
+    if case .dictionary = value { true } else { isSequence(value) }
+  }
+
+  private func namedEntries(of value: PickleValue) -> [(name: String, value: PickleValue)]? {
+    switch value {
+    case .dictionary(let position):
+      let flat = pickle.elements(position)
+      var entries: [(String, PickleValue)] = []
+      var starts: Set<UInt32> = []
+      for i in stride(from: 0, to: flat.count - 1, by: 2) {
+        guard case .string(let text) = flat[i], text.count <= Self.keyLimit, starts.insert(text.start).inserted else {
+          continue
+        }
+        entries.append((pickle.string(text), flat[i + 1]))
+      }
+      return entries
+    case .list(let position), .tuple(let position):
+      return pickle.elements(position).prefix(Self.listLimit).enumerated().map { ("\($0)", $1) }
+    default: return nil
+    }
+  }
+}

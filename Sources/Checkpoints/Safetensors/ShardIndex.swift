@@ -1,0 +1,119 @@
+import Files
+
+/// Reads a checkpoint that is split into several files by its index: a JSON object whose `weight_map` names the file of each
+/// tensor (`model.safetensors.index.json` and `pytorch_model.bin.index.json` of Hugging Face's libraries).
+///
+/// Shards lie in the index's folder: an index cannot lead out of it.
+enum ShardIndex {
+  /// Larger models than those of images have some hundred.
+  private static let shardLimit = 1024
+  private static let byteLimit = 100_000_000
+
+  static func isPlausible(_ file: MappedFile) -> Bool {
+    let start = file.withBytes { String(decoding: $0.prefix(1 << 20), as: UTF8.self) }
+    return start.drop { $0.isWhitespace }.hasPrefix("{") && start.contains("\"weight_map\"")
+  }
+
+  /// - Throws: `FormatError.wrongKind` for a shard whose index lies in the same folder: on its own it is half a network.
+  static func refuseShard(_ path: String) throws(FormatError) {
+    let (folder, name) = split(path)
+    guard let match = name.wholeMatch(of: /(.+)-(\d{5})-of-(\d{5})(\.safetensors|\.bin)/), match.3 != "00001" else {
+      return
+    }
+    let index = "\(match.1)\(match.4).index.json"
+    guard (try? MappedFile(path: "\(folder)/\(index)")) != nil else { return }
+    throw .wrongKind(
+      looksLike: "shard \(Int(match.2) ?? 0) of \(Int(match.3) ?? 0) of a checkpoint",
+      advice: "name its index, \(folder == "." ? "" : folder + "/")\(index)")
+  }
+
+  static func read(_ file: MappedFile) throws(FormatError) -> CheckpointContents {
+    let map = try weightMap(of: file)
+    let (folder, _) = split(file.path)
+    var shards: [String: CheckpointContents] = [:]
+    var contents = CheckpointContents(tensors: NamedTensors())
+    for (name, location) in map {
+      if shards[location] == nil {
+        guard shards.count < shardLimit else {
+          throw .limitExceeded(what: "number of shards", offset: 0, limit: shardLimit)
+        }
+        let (shard, data) = try shard(location, in: folder)
+        shards[location] = shard
+        contents.dataFiles.append(data)
+        for (object, reason) in shard.ignored.map({ ($0.name, $0.reason) }) {
+          contents.ignored.append(.init(name: "\(location): \(object)", reason: reason))
+        }
+      }
+      if let reason = shards[location]?.unreadable[name] {
+        contents.unreadable[name] = reason
+        continue
+      }
+      guard let tensor = shards[location]?.tensors[name] else {
+        throw .unreadableTensor(
+          name: name, reason: "the index says that it is in '\(location)', which does not hold it")
+      }
+      guard contents.tensors.append(tensor, named: name) else {
+        throw .malformed(field: "weight_map", offset: 0, reason: "\(name) is there twice")
+      }
+    }
+    let listed = Set(map.map(\.name))
+    for (location, shard) in shards.sorted(by: { $0.key < $1.key }) {
+      for name in shard.tensors.names where !listed.contains(name) {
+        contents.ignored.append(.init(name: "\(location): \(name)", reason: "a tensor that the index does not list"))
+      }
+    }
+    return contents
+  }
+
+  /// Folder and name of a file.
+  private static func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+  }
+
+  private static func shard(
+    _ location: String, in folder: String
+  ) throws(FormatError) -> (CheckpointContents, MappedFile) {
+    let file: MappedFile
+    do throws(ConfinementError) { file = try MappedFile.confined(to: folder, location: location) } catch {
+      throw .dataFile(name: location, reason: "\(error)")
+    }
+    do throws(FormatError) {
+      switch try FileSignature.format(of: file) {
+      case .safetensors: return (try SafetensorsReader.read(file), file)
+      case .pytorchZip: return (try contents(of: try PyTorchArchive.read(file)), file)
+      case .pytorchLegacy: return (try contents(of: try LegacyStream.read(file)), file)
+      case let format:
+        throw FormatError.dataFile(name: location, reason: "a shard is safetensors or PyTorch, not \(format)")
+      }
+    } catch {
+      if case .dataFile = error { throw error }
+      throw .dataFile(name: location, reason: "\(error)")
+    }
+  }
+
+  private static func contents(of state: PickledState) throws(FormatError) -> CheckpointContents {
+    var state = state
+    let group = try state.defaultGroup()
+    return try state.contents(of: [group], below: state.groups[group].path)
+  }
+
+  private static func weightMap(of file: MappedFile) throws(FormatError) -> [(name: String, location: String)] {
+    guard file.byteCount <= byteLimit else {
+      throw .limitExceeded(what: "index of \(file.byteCount) bytes", offset: 0, limit: byteLimit)
+    }
+    var json = HeaderJSON(cursor: ByteCursor(file.storage))
+    var map: [(name: String, location: String)] = []
+    try json.object { (json, key, offset) throws(FormatError) in
+      guard key == "weight_map" else { return try json.skipValue() }
+      guard map.isEmpty else { throw .malformed(field: "index", offset: offset, reason: "weight_map is there twice") }
+      try json.object { (json, name, _) throws(FormatError) in map.append((name, try json.string())) }
+    }
+    json.skipBlanks()
+    guard json.cursor.isAtEnd else {
+      throw .malformed(field: "index", offset: json.cursor.offset, reason: "more follows its JSON")
+    }
+    guard !map.isEmpty else { throw .noStateDict(reason: "the index's weight_map names no tensors") }
+    return map
+  }
+}

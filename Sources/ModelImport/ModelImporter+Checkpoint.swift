@@ -1,0 +1,23 @@
+import Checkpoints
+
+extension ModelImporter {
+  /// Imports the network of a checkpoint of any format.
+  ///
+  /// - Returns: the network, and the checkpoint whose tensors its constants are views of.
+  /// - Throws: `CheckpointError` where the file is damaged; `ImportError` where its network cannot be imported.
+  public func importNetwork(
+    of outline: CheckpointOutline
+  ) throws -> (checkpoint: Checkpoint, network: ImportedNetwork) {
+    if let model = outline.network { return (try outline.checkpoint(of: []), try importNetwork(model)) }
+    let selection = try select(from: outline.groups)
+    let checkpoint = try outline.checkpoint(of: selection.groups, below: selection.base)
+    let tensors = checkpoint.tensors.map { (name: $0.name, tensor: $0.tensor) }
+    var network = try importNetwork(StateDictionary(tensors, unreadable: checkpoint.unreadable), selection)
+    if !checkpoint.foreignObjects.isEmpty {
+      network.notes.append(
+        "the file holds objects of other code, which was neither looked up nor run: "
+          + checkpoint.foreignObjects.joined(separator: ", "))
+    }
+    return (checkpoint, network)
+  }
+}

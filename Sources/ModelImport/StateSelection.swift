@@ -1,0 +1,112 @@
+import Checkpoints
+
+/// Which tensors of a checkpoint are the network's: those of a wrapper's dictionary, of a module, or of both.
+public struct StateSelection: Sendable {
+  /// Positions of the dictionaries of tensors to read.
+  public let groups: [Int]
+  /// The keys that lead to all of them; tensors are named from there.
+  public let base: [String]
+  let trunk: Trunk
+  /// What stands before the keys of the outermost module that may be a part of the network.
+  let floor: String
+  /// Whether the user named the network.
+  let isExplicit: Bool
+}
+
+extension ModelImporter {
+  /// Finds the network among the dictionaries of tensors that a checkpoint holds.
+  ///
+  /// - Throws: `ImportError.unknownArchitecture` where there is none; `.option` where there are several and `state` names none
+  ///   of them, or more than one.
+  public func select(from groups: [CheckpointOutline.Group]) throws(ImportError) -> StateSelection {
+    var candidates = groups.enumerated().flatMap { index, group in
+      TrunkSearch.trunks(in: group.names).map { Candidate(group: index, path: group.path, trunk: $0) }
+    }
+    guard !candidates.isEmpty else {
+      let names = groups.flatMap(\.names)
+      throw .unknownArchitecture(sample: Array(names.prefix(4)), tensors: names.count)
+    }
+    var floor: [String] = []
+    if let state {
+      let matches = Candidate.matches(of: state, in: candidates)
+      guard !matches.isEmpty else {
+        throw .option("--state \(state) names no network of the file, which holds \(Candidate.list(candidates))")
+      }
+      candidates = matches.map(\.candidate)
+      floor = matches[0].floor
+    }
+    guard candidates.count == 1 else {
+      let options = Candidate.labels(candidates).map { "--state \($0)" }.joined(separator: " or ")
+      throw .option(
+        "the file holds \(candidates.count) networks, \(Candidate.list(candidates)); choose one with \(options)")
+    }
+    return selection(candidates[0], floor: floor, groups)
+  }
+
+  private func selection(
+    _ candidate: Candidate, floor: [String], _ groups: [CheckpointOutline.Group]
+  ) -> StateSelection {
+    let (chosen, base) = HeadSearch.groups(of: candidate, floor: floor, groups)
+    let inner = candidate.path.dropFirst(base.count).map { $0 + "." }.joined()
+    return StateSelection(
+      groups: chosen, base: base,
+      trunk: Trunk(
+        architecture: candidate.trunk.architecture, prefix: inner + candidate.trunk.prefix,
+        aliases: candidate.trunk.aliases),
+      floor: floor.dropFirst(base.count).map { $0 + "." }.joined(), isExplicit: state != nil)
+  }
+}
+
+/// A trunk in one of a checkpoint's dictionaries.
+struct Candidate {
+  let group: Int
+  /// The keys that lead to the dictionary.
+  let path: [String]
+  let trunk: Trunk
+
+  /// All keys and modules that lead to the trunk.
+  var parts: [String] { path + trunk.prefix.split(separator: ".").map(String.init) }
+
+  /// The candidates that a user's words mean, with the part of their path up to the end of these words: those whose whole
+  /// path it is; or else those whose path ends so; or else those whose path it is a part of.
+  static func matches(of state: String, in candidates: [Candidate]) -> [(candidate: Candidate, floor: [String])] {
+    let key = state == "." ? [] : state.split(separator: ".").map(String.init)
+    let whole = candidates.filter {
+      $0.parts == key || $0.parts.dropFirst($0.path.count).elementsEqual(key) && !key.isEmpty
+    }
+    if !whole.isEmpty || key.isEmpty { return whole.map { ($0, $0.parts) } }
+    let ends = candidates.filter { $0.parts.count >= key.count && $0.parts.suffix(key.count).elementsEqual(key) }
+    if !ends.isEmpty { return ends.map { ($0, $0.parts) } }
+    return candidates.compactMap { candidate in
+      let parts = candidate.parts
+      guard parts.count >= key.count else { return nil }
+      let start = (0...parts.count - key.count).first { parts[$0..<$0 + key.count].elementsEqual(key) }
+      return start.map { (candidate, Array(parts[..<($0 + key.count)])) }
+    }
+  }
+
+  static func list(_ candidates: [Candidate]) -> String {
+    let names = labels(candidates).map { $0 == "." ? "one at the top" : "'\($0)'" }
+    return names.count < 2
+      ? names.joined() : names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
+  }
+
+  /// The shortest names that tell candidates apart: the keys from the first in which they differ, as many as are needed.
+  static func labels(_ candidates: [Candidate]) -> [String] {
+    let paths = candidates.map(\.parts)
+    guard paths.count > 1 else { return paths.map { $0.isEmpty ? "." : $0.joined(separator: ".") } }
+    var common = 0
+    while let key = paths[0].dropFirst(common).first, paths.allSatisfy({ $0.count > common && $0[common] == key }) {
+      common += 1
+    }
+    for length in 1...max(1, paths.map(\.count).max() ?? 1) {
+      let labels = paths.map { $0.dropFirst(common).prefix(length).joined(separator: ".") }
+      let found = zip(labels, candidates).map { label, candidate in
+        let matches = label.isEmpty ? [] : matches(of: label, in: candidates)
+        return matches.count == 1 && matches[0].candidate.parts == candidate.parts
+      }
+      if found.allSatisfy({ $0 }) { return labels }
+    }
+    return paths.map { $0.isEmpty ? "." : $0.joined(separator: ".") }
+  }
+}
