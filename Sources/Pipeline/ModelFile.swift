@@ -25,10 +25,19 @@ public struct ModelFile: Sendable {
   public var assumptions: [ImportAssumption] = []
   public var notes: [String] = []
 
+  /// What a checkpoint's graph is made of; `nil` for a package.
+  private var checkpoint: Checkpoint?
+
   public var architecture: String { graph.architecture }
 
-  /// SHA-256 of the file, in hexadecimal.
-  public func sha256() throws(FileError) -> String { try MappedFile(path: path).sha256().hex }
+  /// The files that the model is read from, that at `path` first.
+  public var sourcePaths: [String] { checkpoint?.paths ?? [path] }
+
+  /// SHA-256 of the file, with that of a checkpoint's data files, in hexadecimal.
+  public func sha256() throws(FileError) -> String {
+    if let checkpoint { return checkpoint.sha256().hex }
+    return try MappedFile(path: path).sha256().hex
+  }
 
   /// The network made ready to run. A package is decompressed node by node, so that its weights are in memory once.
   ///
@@ -77,10 +86,13 @@ public struct ModelFile: Sendable {
       imported.graph.preprocessing = preprocessing
     }
     let (graph, _) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
-    return ModelFile(
-      path: path, format: imported.checkpoint.format.rawValue,
-      byteCount: imported.checkpoint.byteCount, graph: graph, package: nil, assumptions: imported.network.assumptions,
-      notes: imported.network.notes)
+    var model = ModelFile(
+      path: path, format: imported.checkpoint.format.rawValue, byteCount: imported.checkpoint.byteCount, graph: graph,
+      package: nil)
+    model.assumptions = imported.network.assumptions
+    model.notes = imported.network.notes
+    model.checkpoint = imported.checkpoint
+    return model
   }
 
   /// Opens a package and decodes its graph.

@@ -29,7 +29,7 @@ extension FidelityReport {
         ? ["    <testcase \(attributes)/>"]
         : ["    <testcase \(attributes)>"] + confidence + ["    </testcase>"]
     }
-    let isAboutDrift = ![.top1Agreement, .clearAgreement, .top1Drop].contains(gate.name)
+    let isAboutDrift = ![.top1Agreement, .clearAgreement, .top1Drop, .floatTop1].contains(gate.name)
     let details = isAboutDrift ? part.figures.worstImages.map { escapedForXML($0.line) }.joined(separator: "\n") : ""
     return [
       "    <testcase \(attributes)>",

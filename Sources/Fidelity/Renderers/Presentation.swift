@@ -51,6 +51,7 @@ extension GateName {
     case .top1Agreement: "top-1 agreement"
     case .clearAgreement: "clear agreement"
     case .top1Drop: "top-1 drop"
+    case .floatTop1: "float top-1"
     case .nonFiniteImages: "non-finite images"
     case .packageBytes: "package bytes"
     }
@@ -59,7 +60,7 @@ extension GateName {
   /// Which of the images a figure is of.
   fileprivate var countedImages: String {
     switch self {
-    case .top1Drop: "labelled images"
+    case .top1Drop, .floatTop1: "labelled images"
     case .clearAgreement: "images that are no coin toss"
     case .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes: "images"
     }
@@ -68,14 +69,14 @@ extension GateName {
   fileprivate var decimals: Int {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
-    case .top1Agreement, .clearAgreement, .top1Drop: percentDecimals
+    case .top1Agreement, .clearAgreement, .top1Drop, .floatTop1: percentDecimals
     case .nonFiniteImages, .packageBytes: 0
     }
   }
 
-  fileprivate var unit: String {
+  var unit: String {
     switch self {
-    case .top1Agreement, .clearAgreement: " %"
+    case .top1Agreement, .clearAgreement, .floatTop1: " %"
     case .top1Drop: " pp"
     case .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
     }
@@ -120,10 +121,14 @@ extension GateResult {
 
   /// What is wrong, in a sentence.
   var failure: String {
-    value == nil
-      ? "\(name.title) has no value: "
-        + (name == .clearAgreement ? "every image is a coin toss" : "no image was compared")
-      : "\(name.title) is \(shownValue), must be \(shownLimit)"
+    guard value == nil else { return "\(name.title) is \(shownValue), must be \(shownLimit)" }
+    let reason =
+      switch name {
+      case .clearAgreement: "every image is a coin toss"
+      case .floatTop1: "no image has a label that is a class of the network"
+      default: "no image was compared"
+      }
+    return "\(name.title) has no value: \(reason)"
   }
 }
 

@@ -56,6 +56,9 @@ struct AnalyzeCommand: ParsableCommand {
   }
 
   func run() throws {
+    var outputs = OutputFiles()
+    outputs.add("-o", reports: output)
+    try outputs.check(models: [checkpoint], images: conversion.folders)
     var options = ConversionOptions(
       checkpoint: checkpoint, output: "", calibrationFolder: conversion.calibration,
       evaluation: try evaluation.evaluation(),
@@ -66,10 +69,8 @@ struct AnalyzeCommand: ParsableCommand {
     // What cannot be created fails before any work is done.
     let files = try output.map { (file: try AtomicFile(path: $0), format: try AnalysisFormat(path: $0)) }
     let analysis = try Analyzer(options, isolatedLayers: isolatedLayers, progress: common.progress).run()
-    for (file, format) in files {
-      try file.write(try analysis.rendered(as: format))
-      try file.commit()
-    }
+    for (file, format) in files { try file.write(try analysis.rendered(as: format)) }
+    for (file, _) in files { try file.commit() }
     Terminal.print(common.json ? try analysis.json() : analysis.text())
   }
 }

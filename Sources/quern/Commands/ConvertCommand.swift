@@ -37,6 +37,11 @@ struct ConvertCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
+    var outputs = OutputFiles()
+    outputs.add("-o", output, .package)
+    outputs.add("--report", reports: gates.reports)
+    try outputs.check(models: [checkpoint], images: conversion.folders)
+    let reports = try gates.openReports()
     var options = ConversionOptions(
       checkpoint: checkpoint, output: output, calibrationFolder: conversion.calibration,
       evaluation: try images.evaluation, gates: try gates.gates, threads: common.threadCount)
@@ -45,7 +50,7 @@ struct ConvertCommand: ParsableCommand {
     options.poolingExponent = images.sizes.first?.poolingExponent
     options.furtherSizes = Array(images.sizes.dropFirst())
     let outcome = try Converter(options, progress: common.progress).run()
-    try gates.write(outcome.report)
+    try reports.write(outcome.report)
     if common.json {
       Terminal.print(try outcome.report.json())
     } else {

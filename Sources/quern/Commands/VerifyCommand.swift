@@ -34,13 +34,17 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
+    var outputs = OutputFiles()
+    outputs.add("--report", reports: gates.reports)
+    try outputs.check(models: [package, reference], images: [images])
+    let reports = try gates.openReports()
     let job = ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
     var verification = Verification(package: package, reference: reference, images: images, job: job)
     verification.sizes = sizes.sizes
     verification.crop = sizes.crop
     verification.model = model.options
     let report = try verification.run(gates: try gates.gates, progress: common.progress)
-    try gates.write(report)
+    try reports.write(report)
     Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
     if !report.passed { throw ExitCode(1) }
   }

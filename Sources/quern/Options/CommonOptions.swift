@@ -181,8 +181,10 @@ struct ModelOptions: ParsableArguments {
 
   mutating func validate() throws {
     if let poolingExponent, !(poolingExponent > 0) { throw ValidationError("--pooling-exponent must be positive") }
+    // What is wrong with the values comes first: who mixes up their scale is not helped by what is said of the pair.
+    try mean?.validate("--mean", allowsZero: true)
+    try std?.validate("--std", allowsZero: false)
     if (mean == nil) != (std == nil) { throw ValidationError("--mean and --std must be given together") }
-    if let std, !std.values.allSatisfy({ $0 > 0 }) { throw ValidationError("--std must be positive") }
     if let outputStride, ![8, 16, 32].contains(outputStride) {
       throw ValidationError("--output-stride must be 8, 16 or 32")
     }
@@ -214,17 +216,4 @@ extension StructureOptions.BottleneckStride: ExpressibleByArgument {}
 
 extension StructureOptions.Stem: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
-}
-
-/// Three numbers, "0.5,0.5,0.5".
-struct RGBTriple: ExpressibleByArgument {
-  let values: [Float]
-
-  init?(argument: String) {
-    let values = argument.split(separator: ",", omittingEmptySubsequences: false).compactMap { Float($0) }
-    guard values.count == 3, values.allSatisfy(\.isFinite), argument.filter({ $0 == "," }).count == 2 else {
-      return nil
-    }
-    self.values = values
-  }
 }
