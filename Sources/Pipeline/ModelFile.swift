@@ -24,6 +24,8 @@ public struct ModelFile: Sendable {
   /// What reading a checkpoint took for granted, and what it recognised or skipped.
   public var assumptions: [ImportAssumption] = []
   public var notes: [String] = []
+  /// The image size that a checkpoint fixes; `nil` where it takes any.
+  public var fixedImageSize: FixedImageSize?
 
   /// What a checkpoint's graph is made of; `nil` for a package.
   private var checkpoint: Checkpoint?
@@ -91,6 +93,7 @@ public struct ModelFile: Sendable {
       package: nil)
     model.assumptions = imported.network.assumptions
     model.notes = imported.network.notes
+    model.fixedImageSize = imported.network.fixedImageSize
     model.checkpoint = imported.checkpoint
     return model
   }
@@ -174,17 +177,28 @@ public struct ImportedCheckpoint: Sendable {
 }
 
 extension ModelFile {
-  /// - Throws: `PipelineError.option` where images of this size are too small for the network.
+  /// - Throws: `PipelineError.option` where the network does not take images of this size.
   func checkSize(_ side: Int) throws(PipelineError) { try graph.checkSize(side) }
 }
 
 extension Graph {
-  /// - Throws: `PipelineError.option` where images of this size are too small for the network.
+  /// - Throws: `PipelineError.option` where images of this size are too small for the network, or where it takes other sizes;
+  ///   `.wrongKind` where its shapes do not fit each other whatever the size.
   func checkSize(_ side: Int) throws(PipelineError) {
-    guard let least = leastSquareInput, side >= least else {
-      let least = leastSquareInput.map { "; it needs at least \($0)" } ?? ""
-      throw .option("--size \(side) is too small for \(architecture)\(least)")
+    let problem: GraphError?
+    do throws(GraphError) {
+      _ = try inferShapes(input: [1, side, side, 3])
+      problem = nil
+    } catch { problem = error }
+    let least = leastSquareInput
+    if let least, side < least {
+      throw .option("--size \(side) is too small for \(architecture); it needs at least \(least)")
     }
+    guard let problem else { return }
+    // Networks that flatten a map take one size only.
+    let other = (1...1024).first { (try? inferShapes(input: [1, $0, $0, 3])) != nil }
+    guard let other else { throw .wrongKind("\(architecture) takes images of no size: \(problem)") }
+    throw .option("--size \(side) does not fit \(architecture), which takes \(other): \(problem)")
   }
 }
 

@@ -20,18 +20,19 @@ extension FidelityReport {
   /// Of all sizes.
   var allGates: [GateResult] { parts.flatMap(\.gates) }
 
-  /// Such as "PASS" and "4 of 4 gates", or "FAIL" and "1 of 8 gates failed, at 500 px".
-  var verdict: (word: String, detail: String) {
-    guard figures.images > 0 else { return ("FAIL", "no image was compared") }
+  /// Such as "PASS" and "4 of 4 gates", "INCONCLUSIVE" and "4 of 4 gates kept, verified on its calibration images", or "FAIL" and
+  /// "1 of 8 gates failed, at 500 px".
+  var headline: (word: String, detail: String) {
+    guard figures.images > 0 else { return (verdict.word, "no image was compared") }
     let gates = allGates
+    let remarks = doubts.map { ", \($0)" }.joined()
+    guard !passed else {
+      return (verdict.word, "\(gates.count) of \(gates.count) gates\(remarks.isEmpty ? "" : " kept")\(remarks)")
+    }
     let failed = gates.count { !$0.passed }
-    let inconclusive = gates.count { $0.verdict == .inconclusive }
-    let remark = inconclusive == 0 ? "" : ", \(inconclusive) inconclusive"
     let failingSizes = parts.compactMap { $0.passed ? nil : $0.size?.title }
     let place = failingSizes.isEmpty ? "" : ", at \(failingSizes.joined(separator: " and "))"
-    return passed
-      ? ("PASS", "\(gates.count) of \(gates.count) gates\(remark)")
-      : ("FAIL", "\(failed) of \(gates.count) gates failed\(place)\(remark)")
+    return (verdict.word, "\(failed) of \(gates.count) gates failed\(place)\(remarks)")
   }
 
   /// Such as "300 compared, 300 labelled, 2 skipped".
@@ -40,6 +41,36 @@ extension FidelityReport {
     if figures.labelledImages > 0 { counts.append("\(figures.labelledImages) labelled") }
     if !skippedImages.isEmpty { counts.append("\(skippedImages.count) skipped") }
     return counts.joined(separator: ", ")
+  }
+}
+
+extension GateResult.Verdict {
+  /// In capitals, as a headline has it.
+  var word: String {
+    switch self {
+    case .pass: "PASS"
+    case .fail: "FAIL"
+    case .inconclusive: "INCONCLUSIVE"
+    }
+  }
+}
+
+extension ImageSet {
+  /// Such as "photos, 300 images".
+  var title: String { "\(printable(name)), \(images) image\(images == 1 ? "" : "s")" }
+}
+
+extension VerificationSet {
+  /// Such as "photos, 60 images not calibrated on".
+  var title: String {
+    let kind: String =
+      switch overlap {
+      case nil: ""
+      case 0?: " not calibrated on"
+      case let overlap? where overlap >= set.images: ", those of calibration"
+      case let overlap?: ", \(overlap) of them calibrated on"
+      }
+    return set.title + kind
   }
 }
 

@@ -64,6 +64,7 @@ struct AnalyzeCommand: ParsableCommand {
       evaluation: try evaluation.evaluation(),
       gates: try Gates(maxMeanDrift: maxMeanDrift, minAgreement: minAgreement), threads: common.threadCount)
     conversion.apply(to: &options)
+    options.usesDefaultSize = evaluation.size == nil
     options.model = model.options
     options.poolingExponent = evaluation.size?.poolingExponent
     // What cannot be created fails before any work is done.
@@ -71,6 +72,7 @@ struct AnalyzeCommand: ParsableCommand {
     let analysis = try Analyzer(options, isolatedLayers: isolatedLayers, progress: common.progress).run()
     for (file, format) in files { try file.write(try analysis.rendered(as: format)) }
     for (file, _) in files { try file.commit() }
+    common.warn(analysis.warnings)
     Terminal.print(common.json ? try analysis.json() : analysis.text())
   }
 }

@@ -28,6 +28,9 @@ struct VerifyCommand: ParsableCommand {
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
   var skipBadImages = false
 
+  @Flag(help: "Do not warn where the reference is not the checkpoint that the package was made from.")
+  var allowOtherReference = false
+
   @OptionGroup(title: "Image options") var sizes: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
   @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
@@ -43,9 +46,8 @@ struct VerifyCommand: ParsableCommand {
     verification.sizes = sizes.sizes
     verification.crop = sizes.crop
     verification.model = model.options
+    verification.allowsOtherReference = allowOtherReference
     let report = try verification.run(gates: try gates.gates, progress: common.progress)
-    try reports.write(report)
-    Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
-    if !report.passed { throw ExitCode(1) }
+    try gates.finish(report, reports, common)
   }
 }

@@ -62,4 +62,19 @@ struct GateOptions: ParsableArguments {
 
   /// Creates the files of all reports, so that one that cannot be created ends the command before any work is done.
   func openReports() throws -> ReportFiles { try ReportFiles(reports) }
+
+  /// Writes reports, prints what was found, and ends with its exit status.
+  ///
+  /// - Parameter summary: text that is printed before the report's.
+  /// - Throws: `ExitCode(1)` where the report is not accepted.
+  func finish(
+    _ report: FidelityReport, _ files: ReportFiles, after summary: String = "", _ common: CommonOptions
+  ) throws {
+    var report = report
+    report.isStrict = strict
+    try files.write(report)
+    common.warn(report.allWarnings)
+    Terminal.print(common.json ? try report.json() : summary + report.text(colored: Terminal.usesColor))
+    if !report.isAccepted { throw ExitCode(1) }
+  }
 }
