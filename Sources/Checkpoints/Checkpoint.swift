@@ -42,6 +42,8 @@ public struct Checkpoint: Sendable {
   private let files: [MappedFile]
 
   public let path: String
+  /// All files that tensors are views of, that at `path` first.
+  public var paths: [String] { files.map(\.path) }
   /// The size of the file, together with that of its external data.
   public var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
 

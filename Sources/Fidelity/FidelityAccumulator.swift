@@ -33,6 +33,7 @@ public struct FidelityAccumulator: Sendable {
       drift: DriftSummary(comparisons),
       agreement: TopPercentages(comparisons.compactMap(\.agreement)),
       clearAgreement: ClearAgreement(comparisons),
+      chance: ChanceLevel.of(comparisons.compactMap(\.answer)).map { 100 * $0 },
       float: TopPercentages(float),
       int8: TopPercentages(int8),
       // Of the counts, not of the two percentages, whose difference would be rounded twice.

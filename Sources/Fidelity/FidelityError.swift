@@ -6,7 +6,7 @@ public enum FidelityError: Error, Hashable, Sendable {
   case classCount(image: String, reference: Int, quantized: Int)
   /// The image's label is not a class of the network.
   case label(image: String, label: Int, classes: Int)
-  /// A tolerance is NaN or infinite.
+  /// A tolerance is NaN, infinite or out of range, or looks like a share where percent are meant.
   case limit(GateName, Double)
   /// The report's file name does not say which format to write.
   case reportFormat(path: String)
@@ -26,8 +26,14 @@ extension FidelityError: CustomStringConvertible {
     case .label(let image, let label, let classes):
       "image '\(printable(image))' has label \(label), but the network has \(classes) classes; "
         + "use a folder with one subfolder per class, or one without subfolders"
+    case .limit(let gate, let limit) where gate.isLikelyShare(limit):
+      "\(gate.option) \(shortest(limit)) is \(shortest(limit)) percent: limits are percentages, so for a share of "
+        + "\(shortest(limit)) give \(shortest((limit * 1e6).rounded() / 1e4))"
+    case .limit(let gate, let limit) where !limit.isFinite:
+      "\(gate.option) \(limit): give a finite number"
     case .limit(let gate, let limit):
-      "the limit of \(gate.title) is \(limit); give a finite number"
+      "\(gate.option) \(shortest(limit)) is out of range: \(gate.title) is from \(shortest(gate.limits.lowerBound)) to "
+        + "\(shortest(gate.limits.upperBound))\(gate.unit)"
     case .reportFormat(let path):
       "cannot tell the format of report '\(printable(path))'; its name must end in "
         + ReportFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")

@@ -1,7 +1,8 @@
 /// The figures as members of an object that has others, too: a report, or what was measured at one size.
 extension FidelityFigures: Codable {
   private enum CodingKeys: String, CodingKey {
-    case images, drift, agreement, float, int8
+    case images, drift, agreement, chance, float, int8
+    case nearChance = "near_chance"
     case labelledImages = "labelled_images"
     case nonFiniteImages = "non_finite_images"
     case clearAgreement = "clear_agreement"
@@ -19,6 +20,8 @@ extension FidelityFigures: Codable {
     try container.encode(drift, forKey: .drift)
     try container.encode(agreement, forKey: .agreement)
     try container.encode(clearAgreement, forKey: .clearAgreement)
+    try container.encode(chance, forKey: .chance)
+    try container.encode(chance.map { _ in isNearChance }, forKey: .nearChance)
     try container.encode(float, forKey: .float)
     try container.encode(int8, forKey: .int8)
     try container.encode(top1Drop, forKey: .top1Drop)
@@ -36,6 +39,7 @@ extension FidelityFigures: Codable {
       drift: try container.decode(DriftSummary.self, forKey: .drift),
       agreement: try container.decode(TopPercentages.self, forKey: .agreement),
       clearAgreement: try container.decodeIfPresent(ClearAgreement.self, forKey: .clearAgreement),
+      chance: try container.decodeIfPresent(Double.self, forKey: .chance),
       float: try container.decode(TopPercentages.self, forKey: .float),
       int8: try container.decode(TopPercentages.self, forKey: .int8),
       top1Drop: try container.decodeIfPresent(Double.self, forKey: .top1Drop),

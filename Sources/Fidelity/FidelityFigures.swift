@@ -14,6 +14,9 @@ public struct FidelityFigures: Hashable, Sendable {
   public let agreement: TopPercentages
   /// The same of the images of which the float network is not undecided; nil without a classifier.
   public let clearAgreement: ClearAgreement?
+  /// How many labels the float network would find if its answers had nothing to do with the images, in percent; nil without
+  /// labelled images, and in reports of earlier versions.
+  public let chance: Double?
   /// The float network's accuracy, in percent of the labelled images; nil without any.
   public let float: TopPercentages
   /// The int8 network's accuracy, in percent of the labelled images; nil without any.

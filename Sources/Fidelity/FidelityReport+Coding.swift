@@ -7,10 +7,13 @@
 ///
 /// Where a package serves several sizes, the figures and gates of the report itself are those of the first, `sizes` has those
 /// of each, the first first, and `passed` is the verdict of all. `sizes` is absent for one size, and `notes` where there are
-/// none.
+/// none. `warnings` and `assumptions` are arrays, empty where there are none; what earlier versions did not write is read as
+/// absent.
 extension FidelityReport: Codable {
   private enum CodingKeys: String, CodingKey {
-    case schema, passed, sizes, notes, gates, package, reference, settings, seconds
+    case schema, passed, verdict, strict, sizes, notes, warnings, assumptions, calibration, verification, gates, package
+    case reference, settings, seconds
+    case toolVersion = "tool_version"
     case skippedImages = "skipped_images"
     case peakResidentBytes = "peak_rss_bytes"
   }
@@ -18,10 +21,17 @@ extension FidelityReport: Codable {
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(Self.schema, forKey: .schema)
+    try container.encodeIfPresent(toolVersion, forKey: .toolVersion)
     try container.encode(passed, forKey: .passed)
+    try container.encode(verdict, forKey: .verdict)
+    if isStrict { try container.encode(isStrict, forKey: .strict) }
     try figures.encode(to: encoder)
     if !sizes.isEmpty { try container.encode(sizes, forKey: .sizes) }
     if !notes.isEmpty { try container.encode(notes, forKey: .notes) }
+    try container.encode(allWarnings, forKey: .warnings)
+    try container.encode(assumptions, forKey: .assumptions)
+    try container.encodeIfPresent(calibration, forKey: .calibration)
+    try container.encodeIfPresent(verification, forKey: .verification)
     try container.encode(skippedImages, forKey: .skippedImages)
     try container.encode(gates, forKey: .gates)
     try container.encodeIfPresent(package, forKey: .package)
@@ -44,6 +54,11 @@ extension FidelityReport: Codable {
     figures = try FidelityFigures(from: decoder)
     sizes = try container.decodeIfPresent([SizeFidelity].self, forKey: .sizes) ?? []
     notes = try container.decodeIfPresent([String].self, forKey: .notes) ?? []
+    assumptions = try container.decodeIfPresent([String].self, forKey: .assumptions) ?? []
+    toolVersion = try container.decodeIfPresent(String.self, forKey: .toolVersion)
+    calibration = try container.decodeIfPresent(ImageSet.self, forKey: .calibration)
+    verification = try container.decodeIfPresent(VerificationSet.self, forKey: .verification)
+    isStrict = try container.decodeIfPresent(Bool.self, forKey: .strict) ?? false
     skippedImages = try container.decode([SkippedImage].self, forKey: .skippedImages)
     gates = try container.decode([GateResult].self, forKey: .gates)
     package = try container.decodeIfPresent(Package.self, forKey: .package)
@@ -55,6 +70,13 @@ extension FidelityReport: Codable {
       throw DecodingError.dataCorruptedError(
         forKey: .passed, in: container, debugDescription: "the verdict is not that of the gates")
     }
+    guard try container.decodeIfPresent(GateResult.Verdict.self, forKey: .verdict) ?? verdict == verdict else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .verdict, in: container, debugDescription: "the verdict is not that of the gates and the images")
+    }
+    // Those that the figures give cause for are made anew.
+    let measured = measuredWarnings
+    warnings = (try container.decodeIfPresent([String].self, forKey: .warnings) ?? []).filter { !measured.contains($0) }
     if let first = sizes.first, first.figures != figures || first.gates != gates {
       throw DecodingError.dataCorruptedError(
         forKey: .sizes, in: container, debugDescription: "the first size's figures are not those of the report")

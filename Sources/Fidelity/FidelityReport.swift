@@ -10,6 +10,18 @@ public struct FidelityReport: Hashable, Sendable {
   public internal(set) var sizes: [SizeFidelity] = []
   /// What a reader should know of the figures, in sentences.
   public var notes: [String] = []
+  /// What puts the figures in doubt and cannot be told from them, in sentences; `allWarnings` has the others, too.
+  public var warnings: [String] = []
+  /// What a checkpoint does not say and was taken for granted, in sentences.
+  public var assumptions: [String] = []
+  /// The version of the tool that measured; nil in reports of earlier versions.
+  public var toolVersion: String?
+  /// The images that the package was calibrated on, where they are told.
+  public var calibration: ImageSet?
+  /// The images that were compared; nil in reports of earlier versions.
+  public var verification: VerificationSet?
+  /// Whether an inconclusive verdict is not accepted.
+  public var isStrict = false
   /// The package that was measured; nil inside a package, which cannot hold its own hash.
   public var package: Package?
   /// The checkpoint it was held against.
@@ -87,6 +99,7 @@ public struct FidelityReport: Hashable, Sendable {
     part.reference.path = nil
     part.seconds = [:]
     part.peakResidentBytes = nil
+    part.isStrict = false
     return part
   }
 
@@ -107,6 +120,8 @@ public struct FidelityReport: Hashable, Sendable {
   /// A checkpoint.
   public struct Reference: Hashable, Sendable, Codable {
     public var path: String?
+    /// The file's own name, wherever it lies; nil in reports of earlier versions.
+    public var name: String?
     /// In hexadecimal.
     public var sha256: String
     /// The file format, such as `pytorch-zip`.
@@ -114,8 +129,10 @@ public struct FidelityReport: Hashable, Sendable {
     /// The network, such as `resnet50`.
     public var architecture: String
 
+    /// - Parameter path: gives the name, too.
     public init(path: String?, sha256: String, format: String, architecture: String) {
       self.path = path
+      name = path.flatMap { $0.split(separator: "/").last.map(String.init) }
       self.sha256 = sha256
       self.format = format
       self.architecture = architecture

@@ -10,17 +10,21 @@ public struct Gates: Hashable, Sendable {
   public let minClearAgreement: Double?
   /// Percentage points of top-1 accuracy that may be lost; not applied without labelled images.
   public let maxTop1Drop: Double
+  /// Percent of the labelled images whose class the float network must rank first; nil: not applied. It fails without
+  /// labelled images: what was to be checked was not.
+  public let minFloatTop1: Double?
 
-  /// - Throws: `FidelityError.limit` for a limit that is NaN or infinite.
+  /// - Throws: `FidelityError.limit` for a limit that is NaN, infinite or out of the gate's range, and for a share from 0 to 1
+  ///   where a percentage is meant.
   public init(
     maxMeanDrift: Double = 0.01, maxDrift: Double = 0.05, minAgreement: Double = 95,
-    minClearAgreement: Double? = nil, maxTop1Drop: Double = 1
+    minClearAgreement: Double? = nil, maxTop1Drop: Double = 1, minFloatTop1: Double? = nil
   ) throws(FidelityError) {
     let limits: [(GateName, Double)] = [
       (.meanDrift, maxMeanDrift), (.maxDrift, maxDrift), (.top1Agreement, minAgreement),
-      (.clearAgreement, minClearAgreement ?? 0), (.top1Drop, maxTop1Drop),
+      (.clearAgreement, minClearAgreement ?? 0), (.top1Drop, maxTop1Drop), (.floatTop1, minFloatTop1 ?? 0),
     ]
-    for (gate, limit) in limits where !limit.isFinite {
+    for (gate, limit) in limits where !gate.limits.contains(limit) || gate.isLikelyShare(limit) {
       throw .limit(gate, limit)
     }
     self.maxMeanDrift = maxMeanDrift
@@ -28,6 +32,7 @@ public struct Gates: Hashable, Sendable {
     self.minAgreement = minAgreement
     self.minClearAgreement = minClearAgreement
     self.maxTop1Drop = maxTop1Drop
+    self.minFloatTop1 = minFloatTop1
   }
 
   /// Holds the figures against the tolerances, in the order of `GateName`.
@@ -53,6 +58,13 @@ public struct Gates: Hashable, Sendable {
     }
     if let drop = figures.top1Drop {
       results.append(top1DropResult(drop, figures))
+    }
+    if let limit = minFloatTop1 {
+      results.append(
+        GateResult(
+          .floatTop1, value: figures.float.top1, limit: limit, interval: figures.float.top1Interval,
+          images: figures.labelledImages,
+          needed: figures.float.top1.flatMap { SampleSize.ofShare($0 / 100, limit: limit / 100) }))
     }
     // Such images count as drift 2, which fails the drift gates unless their limits were loosened that far.
     if figures.nonFiniteImages > 0 {
@@ -93,6 +105,8 @@ public enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
   /// Present only where it was asked for.
   case clearAgreement = "clear_agreement"
   case top1Drop = "top1_drop"
+  /// Present only where it was asked for; nothing that the package computes.
+  case floatTop1 = "float_top1"
   /// Present only when there are such images; its limit is always 0.
   case nonFiniteImages = "non_finite_images"
   /// Present only where the package was to have a size; nothing that it computes.
@@ -156,5 +170,32 @@ public struct GateResult: Hashable, Sendable {
 
 extension GateName {
   /// Whether the limit is the least value that passes; otherwise it is the greatest.
-  var isMinimum: Bool { self == .top1Agreement || self == .clearAgreement }
+  var isMinimum: Bool { [.top1Agreement, .clearAgreement, .floatTop1].contains(self) }
+
+  /// The limits that can be given.
+  var limits: ClosedRange<Double> {
+    switch self {
+    case .meanDrift, .maxDrift: 0...worstDrift
+    case .top1Agreement, .clearAgreement, .top1Drop, .floatTop1: 0...100
+    case .nonFiniteImages, .packageBytes: 0...Double.greatestFiniteMagnitude
+    }
+  }
+
+  /// Whether a limit in percent is one of those that are given where a share from 0 to 1 is taken for percent: nobody asks for
+  /// at least 1 % agreement. 0 stands for no limit.
+  func isLikelyShare(_ limit: Double) -> Bool { isMinimum && limit > 0 && limit <= 1 }
+
+  /// The option of the tool that sets the limit.
+  var option: String {
+    switch self {
+    case .meanDrift: "--max-mean-drift"
+    case .maxDrift: "--max-drift"
+    case .top1Agreement: "--min-agreement"
+    case .clearAgreement: "--min-clear-agreement"
+    case .top1Drop: "--max-top1-drop"
+    case .floatTop1: "--min-float-top1"
+    case .packageBytes: "--max-bytes"
+    case .nonFiniteImages: "the limit of non-finite images"
+    }
+  }
 }

@@ -12,6 +12,14 @@ public struct ImageComparison: Hashable, Sendable {
     package var top5: Bool
   }
 
+  /// The float network's answer for an image whose class is one of the classifier's.
+  package struct LabelledAnswer: Hashable, Sendable {
+    package var label: Int
+    /// `nil` where its logits are not finite.
+    package var answer: Int?
+    package var classes: Int
+  }
+
   /// The image's path below the folder of images.
   public let name: String
   /// 1 - cos(float embedding, int8 embedding); 2 if any output of either network is NaN or infinite.
@@ -26,6 +34,8 @@ public struct ImageComparison: Hashable, Sendable {
   package let float: Hits?
   /// Whether the int8 network finds the label; nil without a classifier or a label.
   package let int8: Hits?
+  /// nil without a classifier or a label.
+  package let answer: LabelledAnswer?
 
   /// Compares the outputs of the two networks for one image.
   ///
@@ -69,6 +79,7 @@ public struct ImageComparison: Hashable, Sendable {
     isCoinToss = classes == 0 ? nil : reference.map { CoinToss.isOne($0.logits) } ?? false
     float = label.map { Hits(of: $0, in: reference) }
     int8 = label.map { Hits(of: $0, in: quantized) }
+    answer = label.map { LabelledAnswer(label: $0, answer: reference?.first, classes: classes) }
   }
 }
 

@@ -7,11 +7,13 @@ public struct ConversionOptions: Sendable {
   public var checkpoint: String
   public var output: String
   public var calibrationFolder: String
-  /// Images to calibrate on; `nil`: all, at most 300.
+  /// Images to calibrate on; `nil`: all, at most 300, but a fifth where there is no folder to verify on.
   public var calibrationCount: Int?
   public var verificationFolder: String?
   /// How images are looked at; the first size where there are several, which a package is used at unless told otherwise.
   public var evaluation: EvaluationProtocol
+  /// Whether the size was not chosen, so that one that the checkpoint fixes goes before it.
+  public var usesDefaultSize = false
   /// The exponent of GeM for the first size; `nil`: what `model` says for all, or the checkpoint's.
   public var poolingExponent: Double?
   /// Other sizes that the package is to serve.

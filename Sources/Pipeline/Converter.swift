@@ -36,9 +36,11 @@ public struct Converter {
   private var job: ImageJob { ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages) }
 
   public init(_ options: ConversionOptions, progress: any ProgressObserver = SilentProgress()) {
-    self.options = options
-    self.progress = progress
-    clock = StageClock(progress: progress)
+    self.init(options, progress, StageClock(progress: progress))
+  }
+
+  private init(_ options: ConversionOptions, _ progress: any ProgressObserver, _ clock: StageClock) {
+    (self.options, self.progress, self.clock) = (options, progress, clock)
   }
 
   /// Runs all stages. The package appears under its name only when everything is done; where a gate failed it is still
@@ -46,20 +48,28 @@ public struct Converter {
   ///
   /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
   public func run() throws -> ConversionOutcome {
-    // What would fail for want of a folder or a permission fails before any work is done.
+    // What would fail for lack of a folder or a permission fails before any work is done.
     let start = ContinuousClock.now
     let calibration = try ImageFolder(path: options.calibrationFolder)
-    // Held until the end, so that the place stays ours.
-    let place = try AtomicFile(path: options.output)
-    defer { place.discard() }
+    // Held until the end, so that the path stays ours.
+    let reserved = try AtomicFile(path: options.output)
+    defer { reserved.discard() }
+    let source = try ConversionSource(options, clock)
+    return try Converter(source.options, progress, clock).run(source, calibration, start: start)
+  }
+
+  /// The stages after reading, by the options that belong to the checkpoint.
+  private func run(
+    _ source: ConversionSource, _ calibration: ImageFolder, start: ContinuousClock.Instant
+  ) throws -> ConversionOutcome {
     var network = try NetworkQuantizer(
       options, progress: progress, clock: clock, leavesLearning: options.effort == .thorough
-    ).run(calibration)
+    ).run(source, calibration)
     if options.effort == .thorough, options.rounding == .learned { try learnWeights(of: &network) }
     let images = network.images
 
     let metadata = PackageMetadata(
-      source: network.reference, calibration: calibrationRecord(network), fidelity: nil)
+      source: network.reference, calibration: calibrationRecord(network), images: network.record.keys, fidelity: nil)
     let attempt = try bestAttempt(network, metadata, start: start)
     guard attempt.measurements.allSatisfy({ $0.figures.images > 0 }) else {
       throw PipelineError.noUsableImages(folder: images.verificationFolder)
@@ -67,6 +77,7 @@ public struct Converter {
     var report = FidelityReport(
       attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
       settings: options.settings(images).merging(attempt.settings) { $1 }.merging(network.coarsening.settings) { $1 })
+    report.describe(network)
     let summary = try clock.stage("seal") { try seal(attempt.path, metadata, report) }
     attempt.file.discard()
     report.setPackage(
@@ -196,8 +207,9 @@ public struct Converter {
 
   private func keepsGates(_ attempt: Attempt) -> Bool { attempt.measurements.allSatisfy(keepsGates) }
 
+  /// Whether it keeps the gates that depend on the package; the accuracy of the float network does not.
   private func keepsGates(_ measurement: SizeMeasurement) -> Bool {
-    options.gates.results(for: measurement.figures).allSatisfy(\.passed)
+    options.gates.results(for: measurement.figures).allSatisfy { $0.passed || $0.name == .floatTop1 }
   }
 
   /// Writes a network and verifies it as it lies on disk.
@@ -206,7 +218,7 @@ public struct Converter {
   ) throws -> Attempt {
     let images = network.images
     let package = Package(
-      graph: outcome.graph, info: network.info, labels: images.labels, metadata: try metadata.json())
+      graph: outcome.graph, info: network.info, labels: images.labels.names, metadata: try metadata.json())
     let file = try AtomicFile(path: options.output)
     _ = try clock.stage("write") { try PackageWriter.write(package, to: file, threads: options.threads) }
     guard let path = file.temporaryPath else {
@@ -216,7 +228,7 @@ public struct Converter {
       let int8 = try ModelFile.openPackage(path).executable(threads: options.threads)
       return try network.sizes.map { size in
         let (figures, skipped) = try Verifier(job: job, resolution: size.resolution).compare(
-          network.float, int8, on: images.verification, known: size.referenceOutputs, usesLabels: images.hasLabels,
+          network.float, int8, on: images.verification, known: size.referenceOutputs, labels: images.labels,
           progress: progress)
         return SizeMeasurement(resolution: size.resolution, figures: figures, skipped: skipped)
       }
@@ -247,12 +259,22 @@ public struct Converter {
       "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),
       "equalized_channels": .int(network.equalization?.scales.channelCount ?? 0),
       "equalization_passes": .int(network.equalization?.passes ?? 0),
+      "folder": .string(network.record.calibration.name), "sha256": .string(network.record.calibration.sha256),
     ].merging(network.coarsening.settings) { $1 }
     guard network.sizes.count > 1 else { return record }
     return record.merging([
       "sizes": .array(network.sizes.map { .int($0.resolution.evaluation.size) }),
       "crop": .string(options.evaluation.crop.rawValue),
     ]) { $1 }
+  }
+}
+
+extension FidelityReport {
+  /// Says what the network was made of, and what is to be known of it.
+  fileprivate mutating func describe(_ network: QuantizedNetwork) {
+    toolVersion = ToolVersion.current
+    (calibration, verification) = (network.record.calibration, network.record.verification)
+    (assumptions, notes, warnings) = (network.assumptions, network.notes, network.warnings)
   }
 }
 

@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 import Graphs
 import Images
 import Kernels
@@ -53,15 +54,15 @@ public struct Embeddings: Sendable {
   public var classes: Int { rows.first?.logits.count ?? 0 }
   public func logits(row: Int) -> ArraySlice<Float> { rows[row].logits[...] }
 
-  /// Writes a safetensors file: `normalized_embedding` [n, D], `logits` [n, classes] where there are any, and the files in
+  /// Writes a safetensors file, which the caller commits: `normalized_embedding` [n, D], `logits` [n, classes] where there are any, and the files in
   /// the metadata.
-  public func write(to path: String) throws {
+  public func write(to file: AtomicFile) throws {
     var tensors = NamedTensors()
     _ = tensors.append(
       Tensor(rows.flatMap(\.embedding), shape: [rows.count, dimension]), named: GraphOutput.normalizedEmbedding)
     if classes > 0 {
       _ = tensors.append(Tensor(rows.flatMap(\.logits), shape: [rows.count, classes]), named: GraphOutput.logits)
     }
-    try SafetensorsWriter.write(tensors, metadata: ["files": try JSONArray.encode(files)], to: path)
+    try SafetensorsWriter.write(tensors, metadata: ["files": try JSONArray.encode(files)], to: file)
   }
 }

@@ -5,56 +5,62 @@ struct ImageSelection {
   let calibration: [ImageFolder.File]
   let verification: [ImageFolder.File]
   let verificationFolder: String
-  /// In words, for reports.
+  /// In a few words, for reports.
   let verifiedOn: String
-  /// Whether the network is verified on the images it is calibrated on, for want of others.
+  /// Whether the network is verified on the images it is calibrated on, for lack of others.
   let verifiesOnCalibration: Bool
-  /// Class names in the classifier's order; empty where the folders do not name its classes.
-  let labels: [String]
-  var hasLabels: Bool { !labels.isEmpty }
-
-  /// With fewer images than this left over, fidelity is measured on the calibration images instead.
-  private static let leastHeldOut = 16
+  /// Which classes the folders of verification images stand for.
+  let labels: ClassLabels
 
   /// - Parameter classCount: of the classifier; 0 without one.
   init(
     _ options: ConversionOptions, calibration folder: ImageFolder, classCount: Int, progress: any ProgressObserver
   ) throws {
-    let count = options.calibrationCount ?? min(folder.files.count, ConversionOptions.defaultImageLimit)
-    if count > folder.files.count {
-      progress.warn(
-        "\(folder.path) holds \(folder.files.count) images, fewer than the \(count) asked for; all are used")
-    }
-    calibration = folder.spreadSample(count: count)
     if let path = options.verificationFolder {
+      let count = options.calibrationCount ?? min(folder.files.count, ConversionOptions.defaultImageLimit)
+      if count > folder.files.count {
+        progress.warn(
+          "\(folder.path) holds \(folder.files.count) images, fewer than the \(count) asked for; all are used")
+      }
+      calibration = folder.spreadSample(count: count)
       let other = try ImageFolder(path: path)
       verification = other.files
       verificationFolder = path
       verifiesOnCalibration = false
       verifiedOn = "\(other.files.count) images of the verification folder"
-      labels = Self.labels(of: other, classCount: classCount, progress: progress)
+      labels = ClassLabels(calibration: folder, verification: other, classCount: classCount)
       return
     }
     verificationFolder = folder.path
-    labels = Self.labels(of: folder, classCount: classCount, progress: progress)
+    labels = ClassLabels(folder, classCount: classCount)
+    let count = Self.calibrationCount(of: folder.files.count, asked: options.calibrationCount)
+    if let asked = options.calibrationCount, asked > count {
+      progress.warn(
+        "\(folder.path) holds \(folder.files.count) images: \(count) are calibrated on instead of \(asked), and the others are "
+          + "held out to verify on; give others by --verify-images to calibrate on all")
+    }
+    calibration = folder.spreadSample(count: count)
     let used = Set(calibration.map(\.relativePath))
     let heldOut = folder.files.filter { !used.contains($0.relativePath) }
-    verifiesOnCalibration = heldOut.count < Self.leastHeldOut
+    verifiesOnCalibration = heldOut.isEmpty
     if !verifiesOnCalibration {
       verification = heldOut.spread(ConversionOptions.defaultImageLimit)
-      verifiedOn = "\(verification.count) images of the calibration folder that were not calibrated on"
+      verifiedOn =
+        verification.count == 1
+        ? "one image of the calibration folder that was not calibrated on"
+        : "\(verification.count) images of the calibration folder that were not calibrated on"
     } else {
       verification = calibration
-      verifiedOn = "the \(calibration.count) calibration images themselves, for want of others"
+      verifiedOn = "the calibration image itself, for lack of others"
     }
   }
 
-  /// The names of a folder's classes where they can be the classifier's.
-  static func labels(of folder: ImageFolder, classCount: Int, progress: any ProgressObserver) -> [String] {
-    guard folder.isLabelled, folder.classNames.count != classCount else { return folder.classNames }
-    progress.warn(
-      "\(folder.path) has \(folder.classNames.count) class folders, but the classifier has \(classCount) classes; "
-        + "accuracy is not measured")
-    return []
+  /// How many of a folder's images are calibrated on where the others are verified on: a fifth is held out, and at least one,
+  /// unless the number that was asked for leaves others over.
+  static func calibrationCount(of images: Int, asked: Int?) -> Int {
+    guard images > 1 else { return images }
+    let limit = images - max(1, (images + 2) / 5)
+    guard let asked else { return min(limit, ConversionOptions.defaultImageLimit) }
+    return asked < images ? asked : limit
   }
 }

@@ -24,11 +24,22 @@ public struct ModelFile: Sendable {
   /// What reading a checkpoint took for granted, and what it recognised or skipped.
   public var assumptions: [ImportAssumption] = []
   public var notes: [String] = []
+  /// The image size that a checkpoint fixes; `nil` where it takes any.
+  public var fixedImageSize: FixedImageSize?
+
+  /// What a checkpoint's graph is made of; `nil` for a package.
+  private var checkpoint: Checkpoint?
 
   public var architecture: String { graph.architecture }
 
-  /// SHA-256 of the file, in hexadecimal.
-  public func sha256() throws(FileError) -> String { try MappedFile(path: path).sha256().hex }
+  /// The files that the model is read from, that at `path` first.
+  public var sourcePaths: [String] { checkpoint?.paths ?? [path] }
+
+  /// SHA-256 of the file, with that of a checkpoint's data files, in hexadecimal.
+  public func sha256() throws(FileError) -> String {
+    if let checkpoint { return checkpoint.sha256().hex }
+    return try MappedFile(path: path).sha256().hex
+  }
 
   /// The network made ready to run. A package is decompressed node by node, so that its weights are in memory once.
   ///
@@ -77,10 +88,14 @@ public struct ModelFile: Sendable {
       imported.graph.preprocessing = preprocessing
     }
     let (graph, _) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
-    return ModelFile(
-      path: path, format: imported.checkpoint.format.rawValue,
-      byteCount: imported.checkpoint.byteCount, graph: graph, package: nil, assumptions: imported.network.assumptions,
-      notes: imported.network.notes)
+    var model = ModelFile(
+      path: path, format: imported.checkpoint.format.rawValue, byteCount: imported.checkpoint.byteCount, graph: graph,
+      package: nil)
+    model.assumptions = imported.network.assumptions
+    model.notes = imported.network.notes
+    model.fixedImageSize = imported.network.fixedImageSize
+    model.checkpoint = imported.checkpoint
+    return model
   }
 
   /// Opens a package and decodes its graph.
@@ -162,17 +177,28 @@ public struct ImportedCheckpoint: Sendable {
 }
 
 extension ModelFile {
-  /// - Throws: `PipelineError.option` where images of this size are too small for the network.
+  /// - Throws: `PipelineError.option` where the network does not take images of this size.
   func checkSize(_ side: Int) throws(PipelineError) { try graph.checkSize(side) }
 }
 
 extension Graph {
-  /// - Throws: `PipelineError.option` where images of this size are too small for the network.
+  /// - Throws: `PipelineError.option` where images of this size are too small for the network, or where it takes other sizes;
+  ///   `.wrongKind` where its shapes do not fit each other whatever the size.
   func checkSize(_ side: Int) throws(PipelineError) {
-    guard let least = leastSquareInput, side >= least else {
-      let least = leastSquareInput.map { "; it needs at least \($0)" } ?? ""
-      throw .option("--size \(side) is too small for \(architecture)\(least)")
+    let problem: GraphError?
+    do throws(GraphError) {
+      _ = try inferShapes(input: [1, side, side, 3])
+      problem = nil
+    } catch { problem = error }
+    let least = leastSquareInput
+    if let least, side < least {
+      throw .option("--size \(side) is too small for \(architecture); it needs at least \(least)")
     }
+    guard let problem else { return }
+    // Networks that flatten a map take one size only.
+    let other = (1...1024).first { (try? inferShapes(input: [1, $0, $0, 3])) != nil }
+    guard let other else { throw .wrongKind("\(architecture) takes images of no size: \(problem)") }
+    throw .option("--size \(side) does not fit \(architecture), which takes \(other): \(problem)")
   }
 }
 

@@ -17,8 +17,13 @@ struct QuantizedNetwork {
   let sizes: [ServedSize]
   let reference: FidelityReport.Reference
   let images: ImageSelection
-  /// The names of verification images whose content is that of a calibration image.
-  let overlap: [String]
+  /// The images, as reports describe them.
+  let record: ImageRecord
+  /// What reading the checkpoint took for granted, and what it recognised, in sentences.
+  let assumptions: [String]
+  let notes: [String]
+  /// What puts figures in doubt, in sentences.
+  let warnings: [String]
   let foldingDifference: Float
   let foldingNotes: [String]
   let equalization: Equalization?
@@ -38,6 +43,9 @@ struct QuantizedNetwork {
   let coarsening: Coarsening
 
   var firstSize: ServedSize { sizes[0] }
+
+  /// The names of verification images whose content is that of a calibration image, unless they are the same by intent.
+  var overlap: [String] { images.verifiesOnCalibration ? [] : record.overlap }
 }
 
 /// The stages from a checkpoint to a quantised graph.
@@ -61,15 +69,14 @@ struct NetworkQuantizer {
     self.leavesLearning = leavesLearning
   }
 
-  /// Reads, folds, equalises, calibrates, plans, applies and rounds, as the options say.
+  /// Folds, equalises, calibrates, plans, applies and rounds, as the options say.
   ///
-  /// - Parameter calibration: the folder that `options` names.
+  /// - Parameters:
+  ///   - source: the checkpoint that `options` names, and which belongs to these options.
+  ///   - calibration: the folder that `options` names.
   /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
-  func run(_ calibration: ImageFolder) throws -> QuantizedNetwork {
-    var (imported, digest) = try clock.stage("read") {
-      let imported = try ImportedCheckpoint(path: options.checkpoint, options: options.model, checksValues: false)
-      return (imported, try imported.checkedDigest(threads: options.threads))
-    }
+  func run(_ source: ConversionSource, _ calibration: ImageFolder) throws -> QuantizedNetwork {
+    var imported = source.imported
     progress.state(imported.network.assumptions)
     let resolutions = try options.resolutions(poolingExponent: imported.graph.poolingExponent)
     // The graph is left with the exponent of the first.
@@ -82,7 +89,7 @@ struct NetworkQuantizer {
       options, calibration: calibration, classCount: info.classCount, progress: progress)
 
     try checkPasses(images.calibration.count, sizes: resolutions.count)
-    let overlap = overlap(images)
+    let record = ImageRecord(images, calibrationFolder: calibration.path, threads: options.threads)
 
     var folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.calibration), threads: options.threads)
@@ -122,10 +129,13 @@ struct NetworkQuantizer {
       float.graph, &plan, steps, images.calibration, augmentations, skippedCount: skipped.count
     ) { graph in
       try PackageWriter.byteCount(
-        of: Package(graph: graph, info: info, labels: images.labels), threads: options.threads)
+        of: Package(graph: graph, info: info, labels: images.labels.names), threads: options.threads)
     }
     return QuantizedNetwork(
-      info: info, sizes: sizes, reference: reference(imported, digest), images: images, overlap: overlap,
+      info: info, sizes: sizes, reference: reference(imported, source.digest), images: images, record: record,
+      assumptions: imported.network.assumptions.map(\.description) + [images.labels.assumption].compactMap(\.self),
+      notes: imported.network.notes + [images.labels.note].compactMap(\.self),
+      warnings: source.warnings + [images.labels.warning].compactMap(\.self),
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
       calibration: statistics, skipped: skipped, plan: plan, quantized: quantized, keptFloat: keptFloat,
@@ -137,7 +147,7 @@ struct NetworkQuantizer {
   /// What folding is proved on: the first calibration image that can be read, large enough for the network and small
   /// enough to be quick.
   private func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
-    let side = min(options.evaluation.size, max(graph.leastSquareInput ?? 0, 224))
+    let side = min(options.evaluation.size, graph.leastSquareInput.map { max($0, 224) } ?? .max)
     let evaluation = try EvaluationProtocol(crop: .square, size: side)
     for file in files {
       if let pixels = try? ImageFile.decode(try ImageFile.read(file.path), path: file.path),
@@ -147,18 +157,6 @@ struct NetworkQuantizer {
       }
     }
     throw PipelineError.noUsableImages(folder: options.calibrationFolder)
-  }
-
-  /// Where the images are the same by intent, the report says so already.
-  private func overlap(_ images: ImageSelection) -> [String] {
-    guard !images.verifiesOnCalibration else { return [] }
-    let names = ContentOverlap.names(of: images.verification, in: images.calibration, threads: options.threads)
-    if let first = names.first {
-      progress.warn(
-        "\(names.count) of \(images.verification.count) verification images are calibration images, too, such as "
-          + "\(first); the figures are too good for them")
-    }
-    return names
   }
 
   private func checkPasses(_ images: Int, sizes: Int) throws {
@@ -201,8 +199,9 @@ struct NetworkQuantizer {
     // What is learned later takes about as many bytes as what is measured here.
     let room = options.rounding == .learned && leavesLearning ? maxBytes - maxBytes / 200 : maxBytes
     let budget = ByteBudget(
-      limit: room - Self.reserve(for: finest, sizes: augmentations.count, skipped: skippedCount), planner: planner,
-      finest: plan.weightSteps)
+      limit: room
+        - Self.reserve(for: finest, sizes: augmentations.count, skipped: skippedCount, images: files.count),
+      planner: planner, finest: plan.weightSteps)
     let first = try clock.stage("budget") { budget.firstSteps(finestBytes: try byteCount(finest)) }
     let (chosen, graph) = try budget.fit(first) { steps in
       try round(try nearest(steps), float: float, files, augmentations)
@@ -218,8 +217,8 @@ struct NetworkQuantizer {
   private static let noisePerBit = 0.4
 
   /// Bytes of a package that are not known before it is verified: the metadata, and which nodes read 16 bits.
-  private static func reserve(for graph: Graph, sizes: Int, skipped: Int) -> Int {
-    4096 + 8 * graph.nodes.count + 4096 * (sizes - 1) + 256 * skipped
+  private static func reserve(for graph: Graph, sizes: Int, skipped: Int, images: Int) -> Int {
+    6144 + 8 * graph.nodes.count + 4096 * (sizes - 1) + 256 * skipped + ImageKeys.length * min(images, ImageKeys.limit)
   }
 
   /// The quantised graph with its weights rounded by what its layers read, some layers at a time so that what they read

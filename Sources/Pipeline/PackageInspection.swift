@@ -95,10 +95,16 @@ public struct PackageInspection: Encodable, Sendable {
       table.row("kept float", "\(kept.count) layers, \(kept.reduce(0) { $0 + $1.storedBytes }) bytes as stored")
     }
     if let metadata {
-      table.row("made from", "\(metadata.source.format), sha256 \(metadata.source.sha256)")
+      let name = metadata.source.name.map { "\($0), " } ?? ""
+      table.row("made from", "\(name)\(metadata.source.format), sha256 \(metadata.source.sha256)")
+      if let version = metadata.toolVersion { table.row("made by", "quern \(version)") }
+      for assumption in metadata.fidelity?.assumptions ?? [] { table.row("assumed", assumption) }
+      if let set = metadata.calibrationSet { table.row("calibrated on", "\(set.name), sha256 \(set.sha256)") }
       table.row(
         "calibration",
-        metadata.calibration.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+        metadata.calibration.filter { !["folder", "sha256"].contains($0.key) }.sorted { $0.key < $1.key }.map {
+          "\($0.key) \($0.value)"
+        }.joined(separator: ", "))
       if let fidelity = metadata.fidelity {
         for (index, size) in sizes.enumerated() {
           let place = sizes.count == 1 ? "" : " at \(size.size) pixels"
@@ -106,6 +112,10 @@ public struct PackageInspection: Encodable, Sendable {
           table.row("fidelity", "\(size.passed == true ? "passed" : "FAILED") on \(size.images ?? 0) images\(place)")
           let doubtful = gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
           if !doubtful.isEmpty { table.row("inconclusive", doubtful.joined(separator: ", ")) }
+          if index == 0 {
+            table.row("verdict", fidelity.verdict.rawValue)
+            for warning in fidelity.allWarnings { table.row("warning", warning) }
+          }
           if let mean = size.meanDrift { table.row("mean drift", "\(mean)") }
           if let agreement = size.top1Agreement { table.row("top-1 agreement", "\(agreement) %") }
         }

@@ -2,18 +2,32 @@ import Fidelity
 import Foundation
 
 /// What a package says of its own making, as JSON in its metadata section: the source, the calibration and the fidelity
-/// measured. Nothing in it depends on when, where or how fast the package was made.
+/// measured. Nothing in it depends on when, where or how fast the package was made: files and folders are named without
+/// their paths.
 public struct PackageMetadata: Codable, Sendable {
   /// The checkpoint that was converted, without its path.
   public var source: FidelityReport.Reference
   public var calibration: [String: JSONValue]
+  /// The beginnings of the SHA-256 of the images that were calibrated on; `nil` for very many.
+  public var calibrationImages: String?
+  public var toolVersion: String?
   /// `nil` while the package is not verified.
   public var fidelity: FidelityReport?
 
-  init(source: FidelityReport.Reference, calibration: [String: JSONValue], fidelity: FidelityReport?) {
+  private enum CodingKeys: String, CodingKey {
+    case source, calibration, fidelity
+    case calibrationImages = "calibration_images"
+    case toolVersion = "tool_version"
+  }
+
+  init(
+    source: FidelityReport.Reference, calibration: [String: JSONValue], images: ImageKeys, fidelity: FidelityReport?
+  ) {
     self.source = source
     self.source.path = nil
     self.calibration = calibration
+    calibrationImages = images.text
+    toolVersion = ToolVersion.current
     self.fidelity = fidelity
   }
 
@@ -26,6 +40,14 @@ public struct PackageMetadata: Codable, Sendable {
       else { return }
       result[name] = reason
     }
+  }
+
+  /// The images that the package was calibrated on, as a set; `nil` for packages of earlier versions.
+  var calibrationSet: ImageSet? {
+    guard case .string(let name)? = calibration["folder"], case .string(let sha256)? = calibration["sha256"],
+      case .int(let images)? = calibration["images"]
+    else { return nil }
+    return ImageSet(name: name, images: images, sha256: sha256)
   }
 
   func json() throws -> String {

@@ -140,7 +140,7 @@ struct PrecisionSearch {
     let int8 = try Executable(try outcome(steps).graph, threads: job.threads)
     let result = try network.sizes.map { size in
       let (figures, _) = try Verifier(job: verifyingJob, resolution: size.resolution).compare(
-        network.float, int8, on: files, known: size.referenceOutputs, usesLabels: false, progress: SilentProgress())
+        network.float, int8, on: files, known: size.referenceOutputs, labels: nil, progress: SilentProgress())
       return figures.drift.mean ?? 2
     }
     drifts[steps] = result

@@ -14,6 +14,8 @@ public struct Verification {
   public var sizes: [ImageSize] = []
   public var crop: CropProtocol?
   public var model = ModelFile.Options()
+  /// Say nothing where the reference is not the checkpoint that the package was made from.
+  public var allowsOtherReference = false
 
   public init(package: String, reference: String, images: String, job: ImageJob) {
     self.package = package
@@ -35,14 +37,15 @@ public struct Verification {
     progress.state(float.assumptions.filter { $0.option != ImportAssumption.preprocessingOption })
     let resolutions = try resolutions(of: int8)
     for resolution in resolutions { try float.checkSize(resolution.evaluation.size) }
-    let usesLabels = !ImageSelection.labels(of: folder, classCount: info.classCount, progress: progress).isEmpty
+    let labels = ClassLabels(
+      folder, classCount: info.classCount, stored: int8.package?.labels ?? [], of: "the package")
     let measurements = try clock.stage("verify", total: folder.files.count * resolutions.count) {
       let network = FloatNetwork(float.graph, threads: job.threads)
       let executable = try int8.executable(threads: job.threads)
       return try resolutions.map { resolution in
         let (figures, skipped) = try Verifier(job: job, resolution: resolution).compare(
           network, executable, on: folder.files, known: ReferenceOutputs(sizes: resolutions.count),
-          usesLabels: usesLabels, progress: progress)
+          labels: labels, progress: progress)
         return SizeMeasurement(resolution: resolution, figures: figures, skipped: skipped)
       }
     }
@@ -55,7 +58,15 @@ public struct Verification {
         path: reference, sha256: try float.sha256(), format: float.format, architecture: float.architecture),
       settings: ["size": .int(first.evaluation.size), "crop": .string(first.evaluation.crop.rawValue)])
     report.package = .init(path: package, bytes: int8.byteCount, sha256: try int8.sha256())
-    report.notes = resolutions.compactMap(int8.remark)
+    report.toolVersion = ToolVersion.current
+    report.assumptions = float.assumptions.map(\.description) + [labels.assumption].compactMap(\.self)
+    report.notes = resolutions.compactMap(int8.remark) + float.notes + [labels.note].compactMap(\.self)
+    report.warnings =
+      resolutions.compactMap { float.fixedImageSize?.warning(at: $0.evaluation) }
+      + [labels.warning].compactMap(\.self)
+    try report.holdAgainstOrigin(
+      of: int8, allowsOtherReference: allowsOtherReference,
+      ContentHashes(folder.files, threads: job.threads), folder: images)
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
     return report
@@ -89,5 +100,29 @@ public struct Verification {
     return (
       int8, try ModelFile.openCheckpoint(reference, options: floatOptions, preprocessingOfPackage: preprocessing)
     )
+  }
+}
+
+extension FidelityReport {
+  /// Says which images the package was calibrated on, whether those of this report are the same, and whether its reference is
+  /// the checkpoint that the package was made from; packages of earlier versions do not say.
+  fileprivate mutating func holdAgainstOrigin(
+    of int8: ModelFile, allowsOtherReference: Bool, _ images: ContentHashes, folder: String
+  ) throws {
+    let metadata = try int8.package.flatMap { PackageMetadata(json: try $0.metadataText()) }
+    calibration = metadata?.calibrationSet
+    let keys = metadata?.calibrationImages.flatMap(ImageKeys.init(text:))
+    verification = VerificationSet(
+      origin: .folder, set: images.set(of: folder), overlapping: keys.map(images.names(alsoIn:)))
+    guard let source = metadata?.source else {
+      notes.append("the package does not say which checkpoint it was made from")
+      return
+    }
+    guard source.sha256 != reference.sha256, !allowsOtherReference else { return }
+    warnings.insert(
+      "the reference is not the checkpoint that the package was made from"
+        + (source.name.map { ", \($0)" } ?? "")
+        + " (sha256 \(source.sha256)); --allow-other-reference if that is meant",
+      at: 0)
   }
 }

@@ -41,21 +41,21 @@ public struct Verifier: Sendable {
 
   /// - Parameters:
   ///   - known: what the reference is known to say; what it says of other images is added.
-  ///   - usesLabels: whether the files' class indices are those of the classifier.
+  ///   - labels: which classes of the classifier the files' folders stand for; `nil`: accuracy is not measured.
   /// - Returns: the figures, and the images that were left out.
   func compare(
     _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
-    usesLabels: Bool, progress: any ProgressObserver
+    labels: ClassLabels?, progress: any ProgressObserver
   ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
     let (comparisons, skipped) = try comparisons(
-      reference, quantized, on: files, known: known, usesLabels: usesLabels, progress: progress)
+      reference, quantized, on: files, known: known, labels: labels, progress: progress)
     return (comparisons.figures(), skipped)
   }
 
   /// The same with every image's comparison.
   func comparisons(
     _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
-    usesLabels: Bool, progress: any ProgressObserver
+    labels: ClassLabels?, progress: any ProgressObserver
   ) throws -> (comparisons: FidelityAccumulator, skipped: BrokenImages) {
     let exponent = resolution.poolingExponent
     let pooled = try quantized.pooling(by: exponent)
@@ -71,7 +71,7 @@ public struct Verifier: Sendable {
           name: file.relativePath,
           referenceEmbedding: expected.embedding, quantizedEmbedding: actual.embedding,
           referenceLogits: expected.logits, quantizedLogits: actual.logits,
-          label: usesLabels ? file.label : nil))
+          label: labels?.label(of: file)))
     }
     return (workers.all.reduce(into: FidelityAccumulator()) { $0.merge($1.accumulator) }, skipped)
   }

@@ -1,11 +1,12 @@
 import ArgumentParser
 import Files
 import Kernels
+import Pipeline
 
 /// The tool: one subcommand a file under `Commands/`.
 @main
 struct Quern: ParsableCommand {
-  static let version = "0.1.0"
+  static let version = ToolVersion.current
 
   static let configuration = CommandConfiguration(
     commandName: "quern",

@@ -12,7 +12,7 @@ import Testing
 
   @Test(arguments: GateName.allCases)
   func aValueEqualToItsLimitPasses(_ gate: GateName) {
-    let isMinimum = [.top1Agreement, .clearAgreement].contains(gate)
+    let isMinimum = [.top1Agreement, .clearAgreement, .floatTop1].contains(gate)
     for limit in [0.01, 0.05, 95, 1] {
       #expect(GateResult(gate, value: limit, limit: limit).passed)
       #expect(GateResult(gate, value: limit.nextUp, limit: limit).passed == isMinimum)
@@ -28,13 +28,56 @@ import Testing
     }
   }
 
-  @Test(arguments: [Double.nan, .infinity, -.infinity])
-  func limitsMustBeFinite(_ limit: Double) {
+  @Test(arguments: [Double.nan, .infinity, -.infinity, -0.1])
+  func limitsMustBeFiniteAndNotNegative(_ limit: Double) {
     #expect(throws: FidelityError.self) { try Gates(maxMeanDrift: limit) }
     #expect(throws: FidelityError.self) { try Gates(maxDrift: limit) }
     #expect(throws: FidelityError.self) { try Gates(minAgreement: limit) }
     #expect(throws: FidelityError.self) { try Gates(minClearAgreement: limit) }
     #expect(throws: FidelityError.self) { try Gates(maxTop1Drop: limit) }
+    #expect(throws: FidelityError.self) { try Gates(minFloatTop1: limit) }
+  }
+
+  @Test func limitsMustBeInTheRangeOfTheirFigure() throws {
+    #expect(throws: FidelityError.limit(.meanDrift, 2.1)) { try Gates(maxMeanDrift: 2.1) }
+    #expect(throws: FidelityError.limit(.maxDrift, 3)) { try Gates(maxDrift: 3) }
+    #expect(throws: FidelityError.limit(.top1Agreement, 100.5)) { try Gates(minAgreement: 100.5) }
+    #expect(throws: FidelityError.limit(.clearAgreement, 101)) { try Gates(minClearAgreement: 101) }
+    #expect(throws: FidelityError.limit(.top1Drop, 101)) { try Gates(maxTop1Drop: 101) }
+    #expect(throws: FidelityError.limit(.floatTop1, 101)) { try Gates(minFloatTop1: 101) }
+    _ = try Gates(
+      maxMeanDrift: 2, maxDrift: 2, minAgreement: 100, minClearAgreement: 0, maxTop1Drop: 100, minFloatTop1: 100)
+  }
+
+  /// Nobody asks for at least 1 % agreement: 0.95 is 95 % to whoever writes it.
+  @Test(arguments: [(0.95, "95"), (0.999, "99.9"), (1, "100"), (0.0001, "0.01")])
+  func sharesAreNotTakenForPercentages(share: Double, percent: String) throws {
+    func refusal(_ make: () throws -> Gates) -> String {
+      do { _ = try make() } catch { return "\(error)" }
+      return "accepted"
+    }
+    for message in [
+      refusal { try Gates(minAgreement: share) }, refusal { try Gates(minClearAgreement: share) },
+      refusal { try Gates(minFloatTop1: share) },
+    ] { #expect(message.hasSuffix("give \(percent)"), "\(message)") }
+    // Points of accuracy may well be less than one.
+    _ = try Gates(maxTop1Drop: min(share, 1))
+  }
+
+  /// What was asked for and could not be checked is not kept.
+  @Test func theFloatNetworkIsGatedWhereThatIsAskedFor() throws {
+    let (right, wrong) = (logits([0, 1, 2, 3, 4, 5]), logits([1, 0, 2, 3, 4, 5]))
+    func gate(_ label: Int?, _ limit: Double?) throws -> GateResult? {
+      let comparisons = try [right, right, right, wrong].map {
+        try image("a", drift: 0, reference: $0, quantized: $0, label: label)
+      }
+      return try Gates(minFloatTop1: limit).results(for: figures(of: comparisons)).first { $0.name == .floatTop1 }
+    }
+    #expect(try gate(0, nil) == nil)
+    #expect(try gate(0, 75)?.passed == true)
+    #expect(try gate(0, 76)?.passed == false)
+    #expect(try gate(0, 75)?.verdict == .inconclusive)
+    #expect(try gate(nil, 2)?.passed == false && gate(nil, 2)?.value == nil)
   }
 
   @Test func onlyWhatWasMeasuredIsGated() throws {

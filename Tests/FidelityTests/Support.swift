@@ -112,7 +112,7 @@ enum Sample {
   static func report(
     _ comparisons: [ImageComparison], gates: Gates? = nil, skipped: [FidelityReport.SkippedImage] = []
   ) throws -> FidelityReport {
-    FidelityReport(
+    var report = FidelityReport(
       figures: figures(of: comparisons), gates: try gates ?? Gates(),
       package: .init(path: "out/resnet50.quern", bytes: 26_123_456, sha256: String(repeating: "ab", count: 32)),
       reference: .init(
@@ -122,19 +122,30 @@ enum Sample {
         "size": 224, "crop": "square", "pooling_exponent": 3.5, "labels": nil, "mean": [0.485, 0.456, 0.406],
       ],
       seconds: ["float": 12.25, "int8": 4.5], peakResidentBytes: 512_000_000, skippedImages: skipped)
+    report.toolVersion = "1.2.3"
+    report.calibration = ImageSet(name: "photos", images: 300, sha256: String(repeating: "c", count: 64))
+    report.verification = VerificationSet(
+      origin: .heldOut, set: ImageSet(name: "photos", images: 75, sha256: String(repeating: "d", count: 64)),
+      overlapping: [])
+    return report
   }
 
   static func failing() throws -> FidelityReport {
-    try report(
+    var report = try report(
       comparisons(),
       skipped: [
         .init(name: "z|.jpg", reason: "not a JPEG\nfile"), .init(name: "a.jpg", reason: "truncated at byte 17"),
       ])
+    report.warnings = ["the reference is *another* checkpoint"]
+    report.assumptions = ["the stride is in conv2 (change with --stride-in conv1)", "p = 3"]
+    report.verification?.overlap = 3
+    report.verification?.overlapping = [nasty]
+    return report
   }
 
   static func passing() throws -> FidelityReport {
     let same = logits([0, 1, 2, 3, 4, 5])
     return try report(
-      (1...4).map { try image("\($0).jpg", drift: 0.001 * Double($0), reference: same, quantized: same) })
+      (1...100).map { try image("\($0).jpg", drift: 0.0001 * Double($0), reference: same, quantized: same) })
   }
 }

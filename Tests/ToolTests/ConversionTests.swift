@@ -50,8 +50,9 @@ import Testing
 
   @Test func sameInputsGiveTheSameBytes() throws {
     let scratch = try Scratch()
-    // The same pictures elsewhere, and one thread in place of all.
-    let copy = scratch.path("elsewhere")
+    // The same pictures elsewhere, in a folder of the same name, and one thread instead of all.
+    let copy = scratch.path("elsewhere/photographs")
+    try FileManager.default.createDirectory(at: scratch.url("elsewhere"), withIntermediateDirectories: true)
     try FileManager.default.copyItem(atPath: Tool.photographs, toPath: copy)
     let (first, second) = (scratch.path("a.quern"), scratch.path("b.quern"))
     #expect(try Self.convert(first).status == 0)
@@ -98,7 +99,7 @@ import Testing
     let package = scratch.path("demo.quern")
     let outcome = try Tool.run([
       "convert", Tool.checkpoint, "--calibration", readable.path, "--size", "64", "--crop", "rect", "--augmentation",
-      "none", "--skip-bad-images", "-o", package,
+      "none", "--skip-bad-images", "--verify-images", Tool.photographs, "-o", package,
     ])
     #expect(outcome.status == 0, "\(outcome.errors)")
     #expect(outcome.errors.contains("left out 20 images"), "\(outcome.errors)")

@@ -1,10 +1,14 @@
 extension FidelityReport {
   /// The report as JUnit XML: one test case for each gate, so that a CI service lists them as tests. Where there are several
-  /// sizes, each has a class of its own.
+  /// sizes, each has a class of its own. An inconclusive verdict is a test case more, skipped, or failed where such a verdict
+  /// is not accepted.
   public func junit() -> String {
     let gates = allGates
-    let failures = gates.count { !$0.passed }
-    let counts = "tests=\"\(gates.count)\" failures=\"\(failures)\" errors=\"0\" skipped=\"0\""
+    let isOpen = verdict == .inconclusive
+    let failures = gates.count { !$0.passed } + (isOpen && isStrict ? 1 : 0)
+    let counts =
+      "tests=\"\(gates.count + (isOpen ? 1 : 0))\" failures=\"\(failures)\" errors=\"0\" "
+      + "skipped=\"\(isOpen && !isStrict ? 1 : 0)\""
     let time = fixed(seconds.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value }, decimals: 3)
     var lines = [
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
@@ -15,8 +19,21 @@ extension FidelityReport {
     lines += properties.map { "      <property name=\"\(escapedForXML($0))\" value=\"\(escapedForXML($1))\"/>" }
     lines.append("    </properties>")
     lines += parts.flatMap { part in part.gates.flatMap { testCase($0, of: part) } }
+    if isOpen { lines += verdictCase }
     lines += ["  </testsuite>", "</testsuites>"]
     return lines.map { "\($0)\n" }.joined()
+  }
+
+  /// Of an inconclusive verdict.
+  private var verdictCase: [String] {
+    let message = escapedForXML("inconclusive: \(doubts.joined(separator: ", "))")
+    return [
+      "    <testcase classname=\"quern.fidelity\" name=\"verdict\" time=\"0.000\">",
+      isStrict
+        ? "      <failure message=\"\(message)\" type=\"verdict\"></failure>"
+        : "      <skipped message=\"\(message)\"/>",
+      "    </testcase>",
+    ]
   }
 
   private func testCase(_ gate: GateResult, of part: ReportPart) -> [String] {
@@ -29,7 +46,7 @@ extension FidelityReport {
         ? ["    <testcase \(attributes)/>"]
         : ["    <testcase \(attributes)>"] + confidence + ["    </testcase>"]
     }
-    let isAboutDrift = ![.top1Agreement, .clearAgreement, .top1Drop].contains(gate.name)
+    let isAboutDrift = ![.top1Agreement, .clearAgreement, .top1Drop, .floatTop1].contains(gate.name)
     let details = isAboutDrift ? part.figures.worstImages.map { escapedForXML($0.line) }.joined(separator: "\n") : ""
     return [
       "    <testcase \(attributes)>",
@@ -38,7 +55,9 @@ extension FidelityReport {
   }
 
   private var properties: [(String, String)] {
-    var properties = [("images", "\(figures.images)")]
+    var properties = [("verdict", verdict.rawValue)]
+    properties += allWarnings.map { ("warning", $0) }
+    properties.append(("images", "\(figures.images)"))
     if let clear = figures.clearAgreement {
       properties += [
         ("coin_tosses", "\(clear.coinTosses)"), ("clear_agreement", clear.top1.map { "\($0)" } ?? ""),
@@ -50,7 +69,15 @@ extension FidelityReport {
       }
     }
     if !inconclusive.isEmpty { properties.append(("inconclusive", inconclusive.joined(separator: " "))) }
-    properties += notes.map { ("note", $0) }
+    properties += notes.map { ("note", $0) } + assumptions.map { ("assumption", $0) }
+    if let toolVersion { properties.append(("tool_version", toolVersion)) }
+    for (title, set) in [("calibration", calibration), ("verification", verification?.set)] {
+      guard let set else { continue }
+      properties += [
+        ("\(title).name", set.name), ("\(title).images", "\(set.images)"), ("\(title).sha256", set.sha256),
+      ]
+    }
+    if let overlap = verification?.overlap { properties.append(("verification.overlap", "\(overlap)")) }
     if let package {
       properties += [("package.path", package.path), ("package.sha256", package.sha256)]
     }

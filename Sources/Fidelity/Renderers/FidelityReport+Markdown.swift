@@ -1,7 +1,8 @@
 extension FidelityReport {
   /// The report in GitHub's Markdown, short enough for the summary of a CI step.
   public func markdown() -> String {
-    var blocks = ["### \(passed ? "✅" : "❌") \(verdict.word): \(verdict.detail)"]
+    var blocks = ["### \(verdict.symbol) \(headline.word): \(headline.detail)"]
+    blocks += allWarnings.map { "> [!WARNING]\n> \(escaped($0))" }
     for part in parts {
       if let size = part.size { blocks.append("#### \(part.passed ? "✅" : "❌") \(escaped(size.description))") }
       blocks.append(gateTable(part.gates))
@@ -17,6 +18,7 @@ extension FidelityReport {
     }
     if !sizes.isEmpty { blocks.append(table(["file", "value"], provenanceRows)) }
     blocks += notes.map { "> \(escaped($0))" }
+    if !assumptions.isEmpty { blocks.append(table(["assumed"], assumptions.map { [escaped($0)] })) }
     if !skippedImages.isEmpty {
       let rest = skippedImages.count > 10 ? [["… and \(skippedImages.count - 10) more", ""]] : []
       blocks.append(
@@ -65,7 +67,20 @@ extension FidelityReport {
     let kind = "\(reference.architecture), \(reference.format)"
     rows.append(["reference", escaped((reference.path.map { "\($0), " } ?? "") + kind)])
     rows.append(["reference sha256", escaped(reference.sha256)])
+    if let calibration { rows.append(["calibration", escaped(calibration.title)]) }
+    if let verification { rows.append(["verification", escaped(verification.title)]) }
+    if let toolVersion { rows.append(["quern", escaped(toolVersion)]) }
     return rows
+  }
+}
+
+extension GateResult.Verdict {
+  fileprivate var symbol: String {
+    switch self {
+    case .pass: "✅"
+    case .fail: "❌"
+    case .inconclusive: "⚠️"
+    }
   }
 }
 

@@ -4,13 +4,15 @@ extension FidelityReport {
   /// - Parameter colored: whether to colour the verdict and the gates by ANSI escape sequences.
   public func text(colored: Bool = false) -> String {
     let paint = Paint(enabled: colored)
-    var lines = [paint.verdict(passed, verdict.word) + "  " + verdict.detail, ""]
+    var lines = [paint.verdict(verdict, headline.word) + "  " + headline.detail]
+    lines += allWarnings.map { paint.verdict(.inconclusive, "WARNING") + "  \(printable($0))" } + [""]
     for part in parts {
       if let size = part.size { lines += ["at \(size.description)", ""] }
       lines += gateLines(part.gates, paint) + [""]
       lines += aligned(figureRows(part)) + [""]
     }
     if !notes.isEmpty { lines += notes.map { "note: \(printable($0))" } + [""] }
+    if !assumptions.isEmpty { lines += assumptions.map { "Assumed  \(printable($0))" } + [""] }
     lines += aligned(provenanceRows)
     return lines.map { "\($0)\n" }.joined()
   }
@@ -23,7 +25,7 @@ extension FidelityReport {
     return gates.map { gate in
       var columns = [
         padded(gate.name.title, to: title), padded(gate.shownValue, to: value), padded(gate.shownLimit, to: limit),
-        paint.verdict(gate.passed, gate.passed ? "pass" : "FAIL"),
+        paint.verdict(gate.passed ? .pass : .fail, gate.passed ? "pass" : "FAIL"),
       ]
       if !gate.doubt.isEmpty {
         columns += [padded(gate.shownInterval, to: interval), gate.doubt]
@@ -74,6 +76,9 @@ extension FidelityReport {
     let kind = "\(printable(reference.architecture)), \(printable(reference.format))"
     rows.append(("reference", (reference.path.map { "\(printable($0))  " } ?? "") + kind))
     rows.append(("", "sha256 \(printable(reference.sha256))"))
+    if let calibration { rows.append(("calibration", calibration.title)) }
+    if let verification { rows.append(("verification", verification.title)) }
+    if let toolVersion { rows.append(("quern", printable(toolVersion))) }
     if !seconds.isEmpty {
       let stages = seconds.sorted { $0.key < $1.key }.map { "\(printable($0.key)) \(fixed($0.value, decimals: 1)) s" }
       rows.append(("time", stages.joined(separator: "  ")))
@@ -99,8 +104,15 @@ func padded(_ text: String, to width: Int) -> String {
 private struct Paint {
   let enabled: Bool
 
-  /// Green if passed, else red; bold.
-  func verdict(_ passed: Bool, _ text: String) -> String {
-    enabled ? "\u{1B}[1;\(passed ? 32 : 31)m\(text)\u{1B}[0m" : text
+  /// Green, red or yellow; bold.
+  func verdict(_ verdict: GateResult.Verdict, _ text: String) -> String {
+    guard enabled else { return text }
+    let color: Int =
+      switch verdict {
+      case .pass: 32
+      case .fail: 31
+      case .inconclusive: 33
+      }
+    return "\u{1B}[1;\(color)m\(text)\u{1B}[0m"
   }
 }

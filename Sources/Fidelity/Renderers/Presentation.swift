@@ -20,18 +20,19 @@ extension FidelityReport {
   /// Of all sizes.
   var allGates: [GateResult] { parts.flatMap(\.gates) }
 
-  /// Such as "PASS" and "4 of 4 gates", or "FAIL" and "1 of 8 gates failed, at 500 px".
-  var verdict: (word: String, detail: String) {
-    guard figures.images > 0 else { return ("FAIL", "no image was compared") }
+  /// Such as "PASS" and "4 of 4 gates", "INCONCLUSIVE" and "4 of 4 gates kept, verified on its calibration images", or "FAIL" and
+  /// "1 of 8 gates failed, at 500 px".
+  var headline: (word: String, detail: String) {
+    guard figures.images > 0 else { return (verdict.word, "no image was compared") }
     let gates = allGates
+    let remarks = doubts.map { ", \($0)" }.joined()
+    guard !passed else {
+      return (verdict.word, "\(gates.count) of \(gates.count) gates\(remarks.isEmpty ? "" : " kept")\(remarks)")
+    }
     let failed = gates.count { !$0.passed }
-    let inconclusive = gates.count { $0.verdict == .inconclusive }
-    let remark = inconclusive == 0 ? "" : ", \(inconclusive) inconclusive"
     let failingSizes = parts.compactMap { $0.passed ? nil : $0.size?.title }
     let place = failingSizes.isEmpty ? "" : ", at \(failingSizes.joined(separator: " and "))"
-    return passed
-      ? ("PASS", "\(gates.count) of \(gates.count) gates\(remark)")
-      : ("FAIL", "\(failed) of \(gates.count) gates failed\(place)\(remark)")
+    return (verdict.word, "\(failed) of \(gates.count) gates failed\(place)\(remarks)")
   }
 
   /// Such as "300 compared, 300 labelled, 2 skipped".
@@ -43,6 +44,36 @@ extension FidelityReport {
   }
 }
 
+extension GateResult.Verdict {
+  /// In capitals, as a headline has it.
+  var word: String {
+    switch self {
+    case .pass: "PASS"
+    case .fail: "FAIL"
+    case .inconclusive: "INCONCLUSIVE"
+    }
+  }
+}
+
+extension ImageSet {
+  /// Such as "photos, 300 images".
+  var title: String { "\(printable(name)), \(images) image\(images == 1 ? "" : "s")" }
+}
+
+extension VerificationSet {
+  /// Such as "photos, 60 images not calibrated on".
+  var title: String {
+    let kind: String =
+      switch overlap {
+      case nil: ""
+      case 0?: " not calibrated on"
+      case let overlap? where overlap >= set.images: ", those of calibration"
+      case let overlap?: ", \(overlap) of them calibrated on"
+      }
+    return set.title + kind
+  }
+}
+
 extension GateName {
   var title: String {
     switch self {
@@ -51,6 +82,7 @@ extension GateName {
     case .top1Agreement: "top-1 agreement"
     case .clearAgreement: "clear agreement"
     case .top1Drop: "top-1 drop"
+    case .floatTop1: "float top-1"
     case .nonFiniteImages: "non-finite images"
     case .packageBytes: "package bytes"
     }
@@ -59,7 +91,7 @@ extension GateName {
   /// Which of the images a figure is of.
   fileprivate var countedImages: String {
     switch self {
-    case .top1Drop: "labelled images"
+    case .top1Drop, .floatTop1: "labelled images"
     case .clearAgreement: "images that are no coin toss"
     case .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes: "images"
     }
@@ -68,14 +100,14 @@ extension GateName {
   fileprivate var decimals: Int {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
-    case .top1Agreement, .clearAgreement, .top1Drop: percentDecimals
+    case .top1Agreement, .clearAgreement, .top1Drop, .floatTop1: percentDecimals
     case .nonFiniteImages, .packageBytes: 0
     }
   }
 
-  fileprivate var unit: String {
+  var unit: String {
     switch self {
-    case .top1Agreement, .clearAgreement: " %"
+    case .top1Agreement, .clearAgreement, .floatTop1: " %"
     case .top1Drop: " pp"
     case .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
     }
@@ -120,10 +152,14 @@ extension GateResult {
 
   /// What is wrong, in a sentence.
   var failure: String {
-    value == nil
-      ? "\(name.title) has no value: "
-        + (name == .clearAgreement ? "every image is a coin toss" : "no image was compared")
-      : "\(name.title) is \(shownValue), must be \(shownLimit)"
+    guard value == nil else { return "\(name.title) is \(shownValue), must be \(shownLimit)" }
+    let reason =
+      switch name {
+      case .clearAgreement: "every image is a coin toss"
+      case .floatTop1: "no image has a label that is a class of the network"
+      default: "no image was compared"
+      }
+    return "\(name.title) has no value: \(reason)"
   }
 }
 

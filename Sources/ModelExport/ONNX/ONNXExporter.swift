@@ -60,12 +60,19 @@ public struct ONNXExporter {
   ///
   /// - Throws: `ExportError`; `FileError` where writing fails.
   public static func write(_ graph: Graph, side: Int, producerVersion: String, to path: String) throws {
+    let file = try AtomicFile(path: path)
+    try write(graph, side: side, producerVersion: producerVersion, to: file)
+    try file.commit()
+  }
+
+  /// Writes the model to a file that the caller commits.
+  ///
+  /// - Throws: `ExportError`; `FileError` where writing fails.
+  public static func write(_ graph: Graph, side: Int, producerVersion: String, to file: AtomicFile) throws {
     var exporter = try ONNXExporter(graph, side: side, producerVersion: producerVersion)
     let model = try exporter.build()
     guard model.byteCount <= limit else { throw ExportError.tooLarge(byteCount: model.byteCount, limit: limit) }
-    let file = try AtomicFile(path: path)
     try model.forEachPiece { bytes throws(FileError) in try file.write(bytes) }
-    try file.commit()
   }
 
   private mutating func build() throws(ExportError) -> ProtobufMessage {

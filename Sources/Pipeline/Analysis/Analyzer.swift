@@ -34,18 +34,27 @@ public struct Analyzer {
   public init(
     _ options: ConversionOptions, isolatedLayers: Int, progress: any ProgressObserver = SilentProgress()
   ) {
-    self.options = options
-    self.isolatedLayers = isolatedLayers
-    self.progress = progress
-    clock = StageClock(progress: progress)
+    self.init(options, isolatedLayers: isolatedLayers, progress, StageClock(progress: progress))
+  }
+
+  private init(
+    _ options: ConversionOptions, isolatedLayers: Int, _ progress: any ProgressObserver, _ clock: StageClock
+  ) {
+    (self.options, self.isolatedLayers, self.progress, self.clock) = (options, isolatedLayers, progress, clock)
   }
 
   /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
   public func run() throws -> LossAnalysis {
     let folder = try ImageFolder(path: options.calibrationFolder)
+    let source = try ConversionSource(options, clock)
+    return try Analyzer(source.options, isolatedLayers: isolatedLayers, progress, clock).run(source, folder)
+  }
+
+  /// The stages after reading, by the options that belong to the checkpoint.
+  private func run(_ source: ConversionSource, _ folder: ImageFolder) throws -> LossAnalysis {
     let network = try NetworkQuantizer(
       options, progress: progress, clock: clock, calibrationParts: Self.calibrationParts
-    ).run(folder)
+    ).run(source, folder)
     let images = network.images
     let size = network.firstSize
     let quality = try clock.stage("compare ranges") { try calibrationQuality(network) }
@@ -54,7 +63,7 @@ public struct Analyzer {
     let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
     let (comparisons, _) = try clock.stage("verify", total: images.verification.count) {
       try Verifier(job: job, resolution: size.resolution).comparisons(
-        network.float, int8, on: images.verification, known: size.referenceOutputs, usesLabels: images.hasLabels,
+        network.float, int8, on: images.verification, known: size.referenceOutputs, labels: images.labels,
         progress: progress)
     }
     let figures = comparisons.figures()
@@ -70,7 +79,7 @@ public struct Analyzer {
     let isolated = pixels.spread(Self.isolatedImageLimit)
     try measureDrift(&layers, network, isolated)
 
-    let warnings = warnings(quality.figures, images)
+    let warnings = warnings(quality.figures, network, figures)
     var settings = options.settings(images).merging(network.coarsening.settings) { $1 }
     if !network.keptFloat.isEmpty { settings[KeptFloat.setting] = .array(network.keptFloat.map(\.json)) }
     var analysis = LossAnalysis(
@@ -207,9 +216,10 @@ public struct Analyzer {
   }
 
   private func warnings(
-    _ quality: CalibrationQuality, _ images: ImageSelection
+    _ quality: CalibrationQuality, _ network: QuantizedNetwork, _ figures: FidelityFigures
   ) -> [String] {
-    var warnings: [String] = []
+    let images = network.images
+    var warnings = (figures.chanceWarning.map { [$0] } ?? []) + network.warnings
     if let first = quality.overlap.first {
       warnings.append(
         "\(quality.overlap.count) of \(images.verification.count) verification images are calibration images, too, such "

@@ -56,20 +56,23 @@ struct AnalyzeCommand: ParsableCommand {
   }
 
   func run() throws {
+    var outputs = OutputFiles()
+    outputs.add("-o", reports: output)
+    try outputs.check(models: [checkpoint], images: conversion.folders)
     var options = ConversionOptions(
       checkpoint: checkpoint, output: "", calibrationFolder: conversion.calibration,
       evaluation: try evaluation.evaluation(),
       gates: try Gates(maxMeanDrift: maxMeanDrift, minAgreement: minAgreement), threads: common.threadCount)
     conversion.apply(to: &options)
+    options.usesDefaultSize = evaluation.size == nil
     options.model = model.options
     options.poolingExponent = evaluation.size?.poolingExponent
     // What cannot be created fails before any work is done.
     let files = try output.map { (file: try AtomicFile(path: $0), format: try AnalysisFormat(path: $0)) }
     let analysis = try Analyzer(options, isolatedLayers: isolatedLayers, progress: common.progress).run()
-    for (file, format) in files {
-      try file.write(try analysis.rendered(as: format))
-      try file.commit()
-    }
+    for (file, format) in files { try file.write(try analysis.rendered(as: format)) }
+    for (file, _) in files { try file.commit() }
+    common.warn(analysis.warnings)
     Terminal.print(common.json ? try analysis.json() : analysis.text())
   }
 }

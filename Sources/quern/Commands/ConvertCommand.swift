@@ -11,10 +11,14 @@ struct ConvertCommand: ParsableCommand {
       Reads a checkpoint without running any of its code, folds batch norm, calibrates on augmented copies of the \
       images, quantises, writes the package and measures how far its embeddings drift from the float network's.
 
-      The package is verified on --verify-images, or else on images of the calibration folder that were not calibrated \
-      on, or, where these are fewer than 16, on the calibration images themselves; the report says which. A tolerance is \
-      kept or broken by the value measured; where the value's 95 % confidence interval straddles the tolerance, the report \
-      calls it inconclusive and says how many images would decide.
+      The package is verified on --verify-images, or else on images of the calibration folder that are not calibrated on: \
+      those that --calibration-count leaves over, and a fifth of the folder at least. A tolerance is kept or broken by the \
+      value measured, and the exit status says so; where the value's 95 % confidence interval straddles the tolerance, the \
+      report calls it inconclusive and says how many images would decide. The verdict is inconclusive, too, where images \
+      were calibrated on, or where the float network itself is near chance; --strict then exits with 1.
+
+      Nothing that the command reads is ever written to, and an existing file is replaced only by one of its kind. A name \
+      that is a symbolic link is followed, and the file that it leads to is replaced.
 
       A package can serve several sizes. Calibration passes then take turns at them, so that its ranges and weights suit \
       all; it is verified at each, and passes only if it keeps its tolerances at every size.
@@ -37,21 +41,21 @@ struct ConvertCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
+    var outputs = OutputFiles()
+    outputs.add("-o", output, .package)
+    outputs.add("--report", reports: gates.reports)
+    try outputs.check(models: [checkpoint], images: conversion.folders)
+    let reports = try gates.openReports()
     var options = ConversionOptions(
       checkpoint: checkpoint, output: output, calibrationFolder: conversion.calibration,
       evaluation: try images.evaluation, gates: try gates.gates, threads: common.threadCount)
     conversion.apply(to: &options)
+    options.usesDefaultSize = images.sizes.isEmpty
     options.model = model.options
     options.poolingExponent = images.sizes.first?.poolingExponent
     options.furtherSizes = Array(images.sizes.dropFirst())
     let outcome = try Converter(options, progress: common.progress).run()
-    try gates.write(outcome.report)
-    if common.json {
-      Terminal.print(try outcome.report.json())
-    } else {
-      Terminal.print(Self.summary(outcome) + outcome.report.text(colored: Terminal.usesColor))
-    }
-    if !outcome.report.passed { throw ExitCode(1) }
+    try gates.finish(outcome.report, reports, after: Self.summary(outcome), common)
   }
 
   /// By how much the best network that was found misses each gate that it does not keep.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import Images
 import Pipeline
@@ -33,12 +34,18 @@ struct EmbedCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
+    var outputs = OutputFiles()
+    outputs.add("-o", output, .embeddings)
+    try outputs.check(models: [model], images: images)
+    let file = try AtomicFile(path: output)
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
+    try outputs.check(models: opened.sourcePaths)
     let embedder = try Embedder(
       model: opened, evaluation: evaluation,
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
     let result = try embedder.run(try ImageList(images).files, progress: common.progress)
-    try result.write(to: output)
+    try result.write(to: file)
+    try file.commit()
     if common.json {
       Terminal.print(
         try JSONText.encode(

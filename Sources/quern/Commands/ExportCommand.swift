@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import ModelExport
 import Pipeline
 
@@ -29,6 +30,10 @@ struct ExportCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
+    var outputs = OutputFiles()
+    outputs.add("-o", output, .onnx)
+    try outputs.check(models: [model])
+    let file = try AtomicFile(path: output)
     let isPackage = try ModelFile.isPackage(model)
     if float && isPackage {
       throw PipelineError.option("--float needs the float weights, which a package does not hold: name the checkpoint")
@@ -37,9 +42,11 @@ struct ExportCommand: ParsableCommand {
       throw PipelineError.option("\(model) is not a package; with --float its float graph can be exported")
     }
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
+    try outputs.check(models: opened.sourcePaths)
     try ONNXExporter.write(
       try opened.loadedGraph(threads: common.threadCount), side: evaluation.size, producerVersion: Quern.version,
-      to: output)
+      to: file)
+    try file.commit()
     if !common.quiet { Terminal.note("\(opened.graph.nodes.count) nodes written to \(output)") }
   }
 }

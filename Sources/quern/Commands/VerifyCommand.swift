@@ -28,20 +28,26 @@ struct VerifyCommand: ParsableCommand {
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
   var skipBadImages = false
 
+  @Flag(help: "Do not warn where the reference is not the checkpoint that the package was made from.")
+  var allowOtherReference = false
+
   @OptionGroup(title: "Image options") var sizes: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
   @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
+    var outputs = OutputFiles()
+    outputs.add("--report", reports: gates.reports)
+    try outputs.check(models: [package, reference], images: [images])
+    let reports = try gates.openReports()
     let job = ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
     var verification = Verification(package: package, reference: reference, images: images, job: job)
     verification.sizes = sizes.sizes
     verification.crop = sizes.crop
     verification.model = model.options
+    verification.allowsOtherReference = allowOtherReference
     let report = try verification.run(gates: try gates.gates, progress: common.progress)
-    try gates.write(report)
-    Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
-    if !report.passed { throw ExitCode(1) }
+    try gates.finish(report, reports, common)
   }
 }

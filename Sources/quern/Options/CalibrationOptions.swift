@@ -92,6 +92,9 @@ struct CalibrationOptions: ParsableArguments {
     }
   }
 
+  /// All that images are read from.
+  var folders: [String] { [calibration] + (verifyImages.map { [$0] } ?? []) }
+
   func apply(to options: inout ConversionOptions) {
     options.calibrationCount = calibrationCount
     options.verificationFolder = verifyImages

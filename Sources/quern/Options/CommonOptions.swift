@@ -10,7 +10,8 @@ struct CommonOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Threads to use; the results do not depend on it. (default: all cores)", valueName: "n"))
   var threads: Int?
 
-  @Flag(name: .shortAndLong, help: "No progress and no warnings.")
+  @Flag(
+    name: .shortAndLong, help: "No progress, and no warnings but those that put a result in doubt.")
   var quiet = false
 
   @Flag(help: "Print one JSON object on stdout instead of text.")
@@ -18,6 +19,13 @@ struct CommonOptions: ParsableArguments {
 
   var threadCount: Int { threads ?? ThreadTeam.availableProcessors }
   var progress: ProgressLine { ProgressLine(quiet: quiet) }
+
+  /// Says what puts a result in doubt on stderr, even if nothing else is to be said there, unless a person reads it on the same
+  /// terminal in the result's text.
+  func warn(_ warnings: [String]) {
+    guard json || !Terminal.showsBoth else { return }
+    for warning in warnings { Terminal.complain("warning: \(warning)") }
+  }
 
   mutating func validate() throws {
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be from 1 to 1024") }
@@ -36,7 +44,8 @@ struct EvaluationOptions: ParsableArguments {
     name: .customLong("size"),
     help: ArgumentHelp(
       "Side of the images in pixels, and after a colon the GeM exponent to use, as in 500:4. A package has an exponent for "
-        + "each size that it was converted for.", valueName: "pixels[:p]"))
+        + "each size that it was converted for. (default: the package's first, or the size that an ONNX model fixes, or 224)",
+      valueName: "pixels[:p]"))
   var sizes: [ImageSize] = []
 
   var size: ImageSize? { sizes.first }
@@ -48,15 +57,15 @@ struct EvaluationOptions: ParsableArguments {
     try size?.validate()
   }
 
-  /// What was asked for; otherwise 224 square.
+  /// As given; otherwise 224 square, unless a checkpoint fixes a size.
   func evaluation() throws -> EvaluationProtocol {
     try EvaluationProtocol(crop: crop ?? .square, size: size?.side ?? 224)
   }
 
-  /// Opens a model for images as they were asked for, otherwise as a package was converted for, otherwise of 224 square; GeM
-  /// pools by the exponent that belongs to the size.
+  /// Opens a model for images as they were given, otherwise as a package was converted for or a checkpoint fixes them,
+  /// otherwise of 224 square; GeM pools by the exponent that belongs to the size.
   ///
-  /// - Parameter progress: is told where a package says nothing of such images.
+  /// - Parameter progress: is told where a package says nothing of such images, and where a checkpoint is made for others.
   func open(
     _ path: String, _ network: ModelOptions, progress: some ProgressObserver
   ) throws -> (model: ModelFile, evaluation: EvaluationProtocol) {
@@ -64,10 +73,12 @@ struct EvaluationOptions: ParsableArguments {
     progress.state(model.assumptions)
     let info = model.package?.info
     let stored: CropProtocol? = info.map { $0.crop == .rect ? .rect : .square }
-    let evaluation = try EvaluationProtocol(
-      crop: crop ?? stored ?? .square, size: size?.side ?? info?.imageSize ?? 224)
+    var side = size?.side ?? info?.imageSize
+    if side == nil { side = try model.fixedImageSize?.side(of: path) }
+    let evaluation = try EvaluationProtocol(crop: crop ?? stored ?? .square, size: side ?? 224)
     try model.serve(size: evaluation.size, poolingExponent: size?.poolingExponent ?? network.poolingExponent)
     if let remark = model.remark(on: Resolution(evaluation)) { progress.warn(remark) }
+    if let warning = model.fixedImageSize?.warning(at: evaluation) { progress.warn(warning) }
     return (model, evaluation)
   }
 }
@@ -78,7 +89,8 @@ struct SizesOptions: ParsableArguments {
     name: .customLong("size"),
     help: ArgumentHelp(
       "Side of the images in pixels, and after a colon the GeM exponent for this size, as in 500:4. May be given several "
-        + "times; the first is what a package is used at unless told otherwise. (default: 224, or a package's sizes)",
+        + "times; the first is what a package is used at unless told otherwise. (default: a package's sizes, or the size that an "
+        + "ONNX model fixes, or 224)",
       valueName: "pixels[:p]"))
   var sizes: [ImageSize] = []
 
@@ -181,8 +193,10 @@ struct ModelOptions: ParsableArguments {
 
   mutating func validate() throws {
     if let poolingExponent, !(poolingExponent > 0) { throw ValidationError("--pooling-exponent must be positive") }
+    // What is wrong with the values comes first: who mixes up their scale is not helped by what is said of the pair.
+    try mean?.validate("--mean", allowsZero: true)
+    try std?.validate("--std", allowsZero: false)
     if (mean == nil) != (std == nil) { throw ValidationError("--mean and --std must be given together") }
-    if let std, !std.values.allSatisfy({ $0 > 0 }) { throw ValidationError("--std must be positive") }
     if let outputStride, ![8, 16, 32].contains(outputStride) {
       throw ValidationError("--output-stride must be 8, 16 or 32")
     }
@@ -214,17 +228,4 @@ extension StructureOptions.BottleneckStride: ExpressibleByArgument {}
 
 extension StructureOptions.Stem: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
-}
-
-/// Three numbers, "0.5,0.5,0.5".
-struct RGBTriple: ExpressibleByArgument {
-  let values: [Float]
-
-  init?(argument: String) {
-    let values = argument.split(separator: ",", omittingEmptySubsequences: false).compactMap { Float($0) }
-    guard values.count == 3, values.allSatisfy(\.isFinite), argument.filter({ $0 == "," }).count == 2 else {
-      return nil
-    }
-    self.values = values
-  }
 }

@@ -25,6 +25,18 @@ struct GateOptions: ParsableArguments {
   var maxTop1Drop = 1.0
 
   @Option(
+    help: ArgumentHelp(
+      "Least top-1 accuracy of the float network, in percent of the labelled images: a network that was read or is fed "
+        + "wrongly is near chance. It fails without labelled images. (default: not gated)", valueName: "percent"))
+  var minFloatTop1: Double?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Exit with 1 where the verdict is inconclusive, too: where a limit lies within a figure's interval, where the images are "
+        + "those of calibration, or where the float network is near chance."))
+  var strict = false
+
+  @Option(
     name: .customLong("report"),
     help: ArgumentHelp(
       "Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit). May be given several times.",
@@ -44,16 +56,25 @@ struct GateOptions: ParsableArguments {
     get throws {
       try Gates(
         maxMeanDrift: maxMeanDrift, maxDrift: maxDrift, minAgreement: minAgreement,
-        minClearAgreement: minClearAgreement, maxTop1Drop: maxTop1Drop)
+        minClearAgreement: minClearAgreement, maxTop1Drop: maxTop1Drop, minFloatTop1: minFloatTop1)
     }
   }
 
-  /// Writes every report that was asked for.
-  func write(_ report: FidelityReport) throws {
-    for path in reports {
-      let file = try AtomicFile(path: path)
-      try file.write(try report.rendered(as: ReportFormat(path: path)))
-      try file.commit()
-    }
+  /// Creates the files of all reports, so that one that cannot be created ends the command before any work is done.
+  func openReports() throws -> ReportFiles { try ReportFiles(reports) }
+
+  /// Writes reports, prints what was found, and ends with its exit status.
+  ///
+  /// - Parameter summary: text that is printed before the report's.
+  /// - Throws: `ExitCode(1)` where the report is not accepted.
+  func finish(
+    _ report: FidelityReport, _ files: ReportFiles, after summary: String = "", _ common: CommonOptions
+  ) throws {
+    var report = report
+    report.isStrict = strict
+    try files.write(report)
+    common.warn(report.allWarnings)
+    Terminal.print(common.json ? try report.json() : summary + report.text(colored: Terminal.usesColor))
+    if !report.isAccepted { throw ExitCode(1) }
   }
 }

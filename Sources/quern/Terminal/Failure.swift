@@ -43,6 +43,7 @@ enum Failure {
     case let error as PackageError: error.kind.rawValue
     case let error as ImageError: status(ofImage: error)
     case is ExportError: badData
+    case is OutputError: usage
     case let error as ImportError: if case .option = error { usage } else { badData }
     case let error as GraphError: status(ofGraph: error)
     case let error as PipelineError: status(ofPipeline: error)

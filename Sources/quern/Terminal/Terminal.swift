@@ -10,6 +10,9 @@ enum Terminal {
     isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
 
+  /// Whether stdout and stderr are both read on a terminal.
+  static let showsBoth = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+
   static func complain(_ message: String) { write("quern: \(message)\n", to: FileHandle.standardError) }
   static func note(_ message: String) { write("\(message)\n", to: FileHandle.standardError) }
   static func print(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", to: FileHandle.standardOutput) }

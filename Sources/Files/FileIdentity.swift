@@ -1,0 +1,57 @@
+import Glibc
+
+/// What tells two files apart, whatever paths, symbolic links or hard links lead to them: the device and the inode.
+public struct FileIdentity: Hashable, Sendable {
+  private let device: UInt64
+  private let inode: UInt64
+
+  /// What a path leads to.
+  public enum Kind: Sendable, Hashable {
+    case regular
+    case folder
+    /// A device, a pipe, a socket.
+    case other
+  }
+
+  /// The file that a path leads to, through symbolic links; `nil` where there is none, or where it may not be looked at.
+  public static func of(_ path: String) -> (identity: FileIdentity, kind: Kind)? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    let kind: Kind =
+      switch status.st_mode & S_IFMT {
+      case S_IFREG: .regular
+      case S_IFDIR: .folder
+      default: .other
+      }
+    return (FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), kind)
+  }
+}
+
+/// What an output will replace or create.
+public enum OutputTarget: Hashable, Sendable {
+  /// A regular file that exists.
+  case existing(FileIdentity)
+  /// A file that does not exist yet, in a folder that does.
+  case new(folder: FileIdentity, name: String)
+
+  /// `nil` for what is written to and not replaced (a device, a pipe), and for what cannot be created.
+  public init?(path: String) {
+    if let (identity, kind) = FileIdentity.of(path) {
+      guard kind == .regular else { return nil }
+      self = .existing(identity)
+      return
+    }
+    let slash = path.lastIndex(of: "/")
+    let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
+    let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    guard !name.isEmpty, let (identity, kind) = FileIdentity.of(folder), kind == .folder else { return nil }
+    self = .new(folder: identity, name: name)
+  }
+
+  /// The path without symbolic links of a file that exists, which is what `AtomicFile` replaces; `nil` where there is none.
+  public static func resolved(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+}

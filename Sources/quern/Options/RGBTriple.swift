@@ -1,0 +1,40 @@
+import ArgumentParser
+import Foundation
+
+/// Three numbers, "0.5,0.5,0.5".
+struct RGBTriple: ExpressibleByArgument {
+  let values: [Float]
+  /// As they were given.
+  private let exact: [Double]
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    let exact = parts.compactMap { Double($0) }
+    let values = parts.compactMap { Float($0) }
+    guard parts.count == 3, exact.count == 3, values.count == 3, values.allSatisfy(\.isFinite) else { return nil }
+    (self.values, self.exact) = (values, exact)
+  }
+
+  /// Refuses values that are none of pixels from 0 to 1.
+  ///
+  /// - Throws: `ValidationError` with the likely meaning.
+  func validate(_ option: String, allowsZero: Bool) throws {
+    let given = exact.map(Self.text).joined(separator: ",")
+    let range = allowsZero ? "0...1" : "more than 0 and at most 1"
+    guard exact.allSatisfy({ $0 >= 0 && ($0 > 0 || allowsZero) && $0 <= 255 }) else {
+      throw ValidationError("\(option) \(given): values must be \(range), of pixels from 0 to 1")
+    }
+    guard let largest = exact.max(), largest > 1 else { return }
+    throw ValidationError(
+      "\(option) \(given) looks like values of pixels from 0 to 255; pixels are from 0 to 1 here, so values must be \(range). "
+        + "Divide by 255: \(option) \(exact.map { Self.text($0 / 255) }.joined(separator: ","))"
+        + ", and do so with \(allowsZero ? "--std" : "--mean") if it is of the same pixels")
+  }
+
+  /// At most four digits after the point, without zeros at the end.
+  private static func text(_ value: Double) -> String {
+    var text = String(format: "%.4f", value)
+    while text.hasSuffix("0") { text.removeLast() }
+    return text.hasSuffix(".") ? String(text.dropLast()) : text
+  }
+}

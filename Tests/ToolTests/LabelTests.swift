@@ -1,0 +1,131 @@
+import Foundation
+import Testing
+
+/// Labels of folders against those of the network.
+@Suite struct LabelTests {
+  /// A folder of fifty class folders, named `c00` to `c49`, into which the float network itself sorts photographs, so that it
+  /// finds every label.
+  private static func sorted(_ scratch: Scratch) throws -> String {
+    let outcome = try Tool.run(
+      ["classify", Tool.checkpoint, Tool.photographs, "--size", "64", "--crop", "rect", "--top", "1", "--json"])
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any], "\(outcome.errors)")
+    let folder = scratch.path("sorted")
+    for index in 0..<50 {
+      try FileManager.default.createDirectory(
+        atPath: "\(folder)/\(name(index))", withIntermediateDirectories: true)
+    }
+    for image in try #require(report["images"] as? [[String: Any]]) {
+      let file = try #require(image["file"] as? String)
+      let index = try #require((image["classes"] as? [[String: Any]])?.first?["index"] as? Int)
+      try FileManager.default.copyItem(
+        atPath: "\(Tool.photographs)/\(file)", toPath: "\(folder)/\(name(index))/\(file)")
+    }
+    return folder
+  }
+
+  private static func name(_ index: Int) -> String { "c" + (index < 10 ? "0" : "") + "\(index)" }
+
+  /// The folders with pictures of a folder.
+  private static func filled(_ folder: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder).sorted().filter {
+      try !FileManager.default.contentsOfDirectory(atPath: "\(folder)/\($0)").isEmpty
+    }
+  }
+
+  /// The same folder with its class folders renamed or left out.
+  private static func copy(
+    _ folder: String, to name: String, _ scratch: Scratch, _ rename: (String) -> String?
+  ) throws -> String {
+    try FileManager.default.createDirectory(at: scratch.url(name), withIntermediateDirectories: true)
+    for item in try FileManager.default.contentsOfDirectory(atPath: folder) {
+      guard let renamed = rename(item) else { continue }
+      try FileManager.default.copyItem(
+        atPath: "\(folder)/\(item)", toPath: scratch.path("\(name)/\(renamed)"))
+    }
+    return scratch.path(name)
+  }
+
+  private static func convert(
+    _ scratch: Scratch, _ calibration: String, _ extra: [String] = []
+  ) throws -> (outcome: Tool.Outcome, report: [String: Any]) {
+    let outcome = try Tool.run(
+      [
+        "convert", Tool.checkpoint, "--calibration", calibration, "--size", "64", "--crop", "rect", "--repetitions",
+        "1",
+        "--effort", "fast", "--min-agreement", "0", "--max-top1-drop", "100", "--json", "-o", scratch.path("p.quern"),
+      ] + extra)
+    let report = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+    return (outcome, try #require(report, "\(outcome.errors)"))
+  }
+
+  private static func verify(_ scratch: Scratch, _ images: String) throws -> [String: Any] {
+    let outcome = try Tool.run(
+      ["verify", scratch.path("p.quern"), "--reference", Tool.checkpoint, "--images", images, "--json"])
+    let report = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+    return try #require(report, "\(outcome.errors)")
+  }
+
+  private static func top1(_ report: [String: Any]) -> Double? {
+    (report["float"] as? [String: Any])?["top1"] as? Double
+  }
+
+  private static func warnings(_ report: [String: Any]) -> String {
+    (report["warnings"] as? [String] ?? []).joined(separator: "\n")
+  }
+
+  @Test func foldersAreMatchedWithAPackagesLabelsByName() throws {
+    let scratch = try Scratch()
+    let sorted = try Self.sorted(scratch)
+    let (outcome, report) = try Self.convert(scratch, sorted, ["--verify-images", sorted, "--min-float-top1", "99"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(Self.top1(report) == 100 && report["near_chance"] as? Bool == false)
+    // The order of the classes is taken for granted, and that is said.
+    #expect((report["assumptions"] as? [String])?.contains { $0.contains("order of the sorted names") } == true)
+    // Only some of the classes: without their names they would be other ones.
+    let some = Array(try Self.filled(sorted).dropFirst(3))
+    let part = try Self.copy(sorted, to: "part", scratch) { some.contains($0) ? $0 : nil }
+    let subset = try Self.verify(scratch, part)
+    #expect(Self.top1(subset) == 100)
+    #expect((subset["notes"] as? [String])?.contains { $0.contains("matched by name") } == true)
+    // The same in conversion.
+    let (_, converted) = try Self.convert(scratch, sorted, ["--verify-images", part])
+    #expect(Self.top1(converted) == 100)
+  }
+
+  @Test func unrelatedNamesMeasureNoAccuracy() throws {
+    let scratch = try Scratch()
+    let sorted = try Self.sorted(scratch)
+    _ = try Self.convert(scratch, sorted)
+    let others = try Self.copy(sorted, to: "others", scratch) { "other-" + $0 }
+    let report = try Self.verify(scratch, others)
+    #expect(Self.top1(report) == nil && report["labelled_images"] as? Int == 0)
+    #expect(Self.warnings(report).contains("50 of the 50 class folders of others"))
+    #expect(Self.warnings(report).contains("accuracy is not measured"))
+    // What is not measured is not kept.
+    let (gated, _) = try Self.convert(scratch, sorted, ["--verify-images", others, "--min-float-top1", "10"])
+    #expect(gated.status == 1)
+  }
+
+  /// A wrong order, wrong preprocessing: whatever it is, the float network guesses.
+  @Test(arguments: [true, false])
+  func aNetworkThatGuessesIsSaidToDoSo(order: Bool) throws {
+    let scratch = try Scratch()
+    var folder = try Self.sorted(scratch)
+    if order { folder = try Self.copy(folder, to: "reversed", scratch) { "\(99 - (Int($0.dropFirst()) ?? 0))" } }
+    let extra = order ? [] : ["--mean", "1,1,1", "--std", "0.004,0.004,0.004"]
+    let (outcome, report) = try Self.convert(scratch, folder, extra + ["--verify-images", folder, "--quiet"])
+    #expect(outcome.status == 0 && report["near_chance"] as? Bool == true, "\(outcome.errors)")
+    #expect(report["verdict"] as? String == "inconclusive")
+    #expect(Self.warnings(report).contains("NEAR CHANCE") && outcome.errors.contains("NEAR CHANCE"))
+    for suspect in ["--size", "--crop", "--mean", "--std", "order"] {
+      #expect(Self.warnings(report).contains(suspect))
+    }
+    let (gated, failed) = try Self.convert(
+      scratch, folder, extra + ["--verify-images", folder, "--min-float-top1", "40"])
+    #expect(gated.status == 1 && failed["verdict"] as? String == "fail")
+    // No layer is made finer for what no package can help.
+    let settings = try #require(failed["settings"] as? [String: Any])
+    #expect(settings["wide_activations"] as? Int == 0)
+  }
+}

@@ -1,0 +1,205 @@
+import Foundation
+import Testing
+
+/// Nothing that a command reads is ever written to, and nothing of another kind is replaced.
+@Suite struct OutputTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    let testDescription: String
+    /// What the message must name.
+    let mentions: [String]
+    var status: Int32 = 64
+    /// The arguments, given a scratch folder that holds `model.pth` and `photos`.
+    let arguments: @Sendable (Scratch) throws -> [String]
+  }
+
+  private static func convert(_ scratch: Scratch, _ output: String, _ extra: [String] = []) -> [String] {
+    [
+      "convert", scratch.path("model.pth"), "--calibration", scratch.path("photos"), "--size", "64", "-o", output,
+    ] + extra
+  }
+
+  private static func link(_ scratch: Scratch, _ name: String, to target: String) throws -> String {
+    try FileManager.default.createSymbolicLink(
+      atPath: scratch.path(name), withDestinationPath: scratch.path(target))
+    return scratch.path(name)
+  }
+
+  private static func hardLink(_ scratch: Scratch, _ name: String, to target: String) throws -> String {
+    try FileManager.default.linkItem(atPath: scratch.path(target), toPath: scratch.path(name))
+    return scratch.path(name)
+  }
+
+  static let inputs: [Case] = [
+    Case(testDescription: "convert onto the checkpoint", mentions: ["-o", "model.pth"]) {
+      convert($0, $0.path("model.pth"))
+    },
+    Case(testDescription: "convert onto the checkpoint by another path", mentions: ["-o", "model.pth"]) {
+      convert($0, $0.path("photos/../model.pth"))
+    },
+    Case(testDescription: "convert onto a symbolic link to the checkpoint", mentions: ["-o", "a.quern", "model.pth"]) {
+      convert($0, try link($0, "a.quern", to: "model.pth"))
+    },
+    Case(testDescription: "convert onto a hard link of the checkpoint", mentions: ["-o", "a.quern", "model.pth"]) {
+      convert($0, try hardLink($0, "a.quern", to: "model.pth"))
+    },
+    Case(testDescription: "convert onto a calibration image", mentions: ["-o", "cat-00.jpg"]) {
+      convert($0, $0.path("photos/cat-00.jpg"))
+    },
+    Case(testDescription: "convert onto a verification image", mentions: ["-o", "v.jpg"]) {
+      try FileManager.default.createDirectory(at: $0.url("others"), withIntermediateDirectories: true)
+      try FileManager.default.copyItem(at: $0.url("photos/cat-01.jpg"), to: $0.url("others/v.jpg"))
+      return convert($0, $0.path("others/v.jpg"), ["--verify-images", $0.path("others")])
+    },
+    Case(testDescription: "a report onto the checkpoint", mentions: ["--report", "r.json", "model.pth"]) {
+      convert($0, $0.path("a.quern"), ["--report", try link($0, "r.json", to: "model.pth")])
+    },
+    Case(testDescription: "a report onto an image", mentions: ["--report", "r.xml", "cat-00.jpg"]) {
+      convert($0, $0.path("a.quern"), ["--report", try hardLink($0, "r.xml", to: "photos/cat-00.jpg")])
+    },
+    Case(testDescription: "embed onto an image", mentions: ["-o", "cat-00.jpg"]) {
+      ["embed", $0.path("model.pth"), $0.path("photos/cat-00.jpg"), "-o", $0.path("photos/cat-00.jpg")]
+    },
+    Case(testDescription: "embed onto an image of a folder", mentions: ["-o", "e.safetensors", "cat-00.jpg"]) {
+      [
+        "embed", $0.path("model.pth"), $0.path("photos"), "-o",
+        try hardLink($0, "e.safetensors", to: "photos/cat-00.jpg"),
+      ]
+    },
+    Case(testDescription: "embed onto the model", mentions: ["-o", "model.pth"]) {
+      ["embed", $0.path("model.pth"), $0.path("photos"), "-o", $0.path("model.pth")]
+    },
+    Case(testDescription: "export onto the model", mentions: ["-o", "model.pth"]) {
+      ["export", "--float", $0.path("model.pth"), "-o", $0.path("model.pth")]
+    },
+    Case(testDescription: "analyze onto the checkpoint", mentions: ["-o", "a.html", "model.pth"]) {
+      [
+        "analyze", $0.path("model.pth"), "--calibration", $0.path("photos"), "-o",
+        try hardLink($0, "a.html", to: "model.pth"),
+      ]
+    },
+    Case(testDescription: "verify's report onto an image", mentions: ["--report", "r.md", "cat-01.jpg"]) {
+      [
+        "verify", $0.path("none.quern"), "--reference", $0.path("model.pth"), "--images", $0.path("photos"), "--report",
+        try link($0, "r.md", to: "photos/cat-01.jpg"),
+      ]
+    },
+    Case(testDescription: "a report onto the index of shards", mentions: ["--report", "model.safetensors.index.json"]) {
+      let index = try $0.write(Data("{}".utf8), to: "model.safetensors.index.json")
+      return [
+        "verify", $0.path("none.quern"), "--reference", index, "--images", $0.path("photos"), "--report", index,
+      ]
+    },
+  ]
+
+  static let formats: [Case] = [
+    Case(testDescription: "a package named .onnx", mentions: [".onnx", ".quern"]) { convert($0, $0.path("a.onnx")) },
+    Case(testDescription: "a package named .pth", mentions: [".pth", ".quern"]) { convert($0, $0.path("a.pth")) },
+    Case(testDescription: "a package named .json", mentions: [".json", ".quern"]) { convert($0, $0.path("a.json")) },
+    Case(testDescription: "embeddings named .npy", mentions: [".npy", ".safetensors"]) {
+      ["embed", $0.path("model.pth"), $0.path("photos"), "-o", $0.path("a.npy")]
+    },
+    Case(testDescription: "embeddings named .quern", mentions: [".quern", ".safetensors"]) {
+      ["embed", $0.path("model.pth"), $0.path("photos"), "-o", $0.path("a.quern")]
+    },
+    Case(testDescription: "an ONNX model named .quern", mentions: [".quern", ".onnx"]) {
+      ["export", "--float", $0.path("model.pth"), "-o", $0.path("a.quern")]
+    },
+    Case(testDescription: "a package over a file of another kind", mentions: ["weights", "not a Quern package"]) {
+      convert($0, try $0.write(Data("precious".utf8), to: "weights"))
+    },
+    Case(testDescription: "a package over a link to another kind", mentions: ["a.quern", ".npy"]) {
+      _ = try $0.write(Data("precious".utf8), to: "data.npy")
+      return convert($0, try link($0, "a.quern", to: "data.npy"))
+    },
+    Case(testDescription: "a report over a link to another kind", mentions: ["r.json", "data.npy"]) {
+      _ = try $0.write(Data("precious".utf8), to: "data.npy")
+      return convert($0, $0.path("a.quern"), ["--report", try link($0, "r.json", to: "data.npy")])
+    },
+    Case(testDescription: "one report twice", mentions: ["--report", "r.json", "twice"]) {
+      convert($0, $0.path("a.quern"), ["--report", $0.path("r.json"), "--report", $0.path("./r.json")])
+    },
+    Case(testDescription: "a report and a link to it", mentions: ["--report", "b.json", "r.json"]) {
+      _ = try $0.write(Data("{}".utf8), to: "r.json")
+      return convert(
+        $0, $0.path("a.quern"), ["--report", $0.path("r.json"), "--report", try link($0, "b.json", to: "r.json")])
+    },
+    Case(testDescription: "an analysis twice", mentions: ["-o", "a.json"]) {
+      [
+        "analyze", $0.path("model.pth"), "--calibration", $0.path("photos"), "-o", $0.path("a.json"), "--report",
+        $0.path("a.json"),
+      ]
+    },
+    Case(testDescription: "a report in a missing folder", mentions: ["nowhere"], status: 73) {
+      convert($0, $0.path("a.quern"), ["--report", $0.path("nowhere/r.json")])
+    },
+    Case(testDescription: "verify's report in a missing folder", mentions: ["nowhere"], status: 73) {
+      [
+        "verify", $0.path("none.quern"), "--reference", $0.path("model.pth"), "--images", $0.path("photos"), "--report",
+        $0.path("nowhere/r.json"),
+      ]
+    },
+    Case(testDescription: "embeddings in a missing folder", mentions: ["nowhere"], status: 73) {
+      ["embed", $0.path("none.quern"), $0.path("photos"), "-o", $0.path("nowhere/e.safetensors")]
+    },
+    Case(testDescription: "an ONNX model in a missing folder", mentions: ["nowhere"], status: 73) {
+      ["export", $0.path("model.pth"), "--float", "-o", $0.path("nowhere/m.onnx")]
+    },
+  ]
+
+  @Test(arguments: inputs + formats)
+  func isRefusedAndHarmsNothing(_ test: Case) throws {
+    let scratch = try Self.scratch()
+    let arguments = try test.arguments(scratch)
+    let before = try Self.contents(scratch)
+    let outcome = try Tool.run(arguments)
+    #expect(outcome.status == test.status, "\(outcome.errors)")
+    #expect(outcome.output.isEmpty)
+    for word in test.mentions { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
+    #expect(try Self.contents(scratch) == before)
+  }
+
+  /// A folder with a checkpoint and two pictures.
+  private static func scratch() throws -> Scratch {
+    let scratch = try Scratch()
+    try FileManager.default.copyItem(atPath: Tool.checkpoint, toPath: scratch.path("model.pth"))
+    try FileManager.default.createDirectory(at: scratch.url("photos"), withIntermediateDirectories: true)
+    for name in ["cat-00.jpg", "cat-01.jpg"] {
+      try FileManager.default.copyItem(
+        atPath: "\(Tool.photographs)/\(name)", toPath: scratch.path("photos/\(name)"))
+    }
+    return scratch
+  }
+
+  /// Everything in a folder, hidden files too.
+  private static func contents(_ scratch: Scratch) throws -> [String: Data] {
+    var result: [String: Data] = [:]
+    for name in try FileManager.default.subpathsOfDirectory(atPath: scratch.folder.path) {
+      result[name] = FileManager.default.contents(atPath: scratch.path(name)) ?? Data()
+    }
+    return result
+  }
+
+  /// What is of the same kind is replaced, whatever links lead to it; the link stays.
+  @Test func whatIsOfTheSameKindIsReplaced() throws {
+    let scratch = try Self.scratch()
+    let embed = ["embed", scratch.path("model.pth"), scratch.path("photos"), "--size", "64", "-o"]
+    for name in ["e.safetensors", "e", "E.SAFETENSORS"] {
+      #expect(try Tool.run(embed + [scratch.path(name)]).status == 0)
+      #expect(try Tool.run(embed + [scratch.path(name)]).status == 0, "\(name) is replaced by its like")
+    }
+    let link = try Self.link(scratch, "latest.safetensors", to: "v1.safetensors")
+    _ = try scratch.write(Data("old".utf8), to: "v1.safetensors")
+    #expect(try Tool.run(embed + [link]).status == 0)
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == scratch.path("v1.safetensors"))
+    #expect(
+      try Data(contentsOf: scratch.url("v1.safetensors")) == Data(contentsOf: scratch.url("e.safetensors")))
+    // As mktemp leaves it.
+    #expect(try Tool.run(embed + [scratch.write(Data(), to: "empty")]).status == 0)
+    #expect(try Tool.run(embed + ["/dev/null"]).status == 0)
+    let report = ["--report", scratch.path("photos/r.json"), "--report", scratch.path("photos/r.md")]
+    for _ in 0..<2 {
+      let outcome = try Tool.run(Self.convert(scratch, scratch.path("p.quern"), report))
+      #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+  }
+}
