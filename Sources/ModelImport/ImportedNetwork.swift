@@ -27,15 +27,23 @@ public struct ImportAssumption: Sendable, Hashable {
   public let statement: String
   /// How to change it: "--stride-in conv1"; `nil` where no option does.
   public let option: String?
+  /// Whether the file holds signs that it may be wrong, so that a report has to warn.
+  public let isDoubtful: Bool
 
-  public init(_ statement: String, option: String? = nil) {
+  public init(_ statement: String, option: String? = nil, isDoubtful: Bool = false) {
     self.statement = statement
     self.option = option
+    self.isDoubtful = isDoubtful
   }
 }
 
 extension ImportAssumption: CustomStringConvertible {
   public var description: String { statement + (option.map { " (change with \($0))" } ?? "") }
+}
+
+extension [ImportAssumption] {
+  /// Those that may be wrong, as warnings of a report.
+  public var warnings: [String] { filter(\.isDoubtful).map { "this assumption may be wrong: \($0)" } }
 }
 
 extension ImportAssumption {

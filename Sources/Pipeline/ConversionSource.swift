@@ -23,7 +23,9 @@ struct ConversionSource {
       options.evaluation = try options.evaluation.at(size: side)
     }
     let resolutions = try options.resolutions(poolingExponent: nil)
-    warnings = resolutions.compactMap { fixed?.warning(at: $0.evaluation) }
+    warnings =
+      imported.network.assumptions.warnings
+      + resolutions.compactMap { fixed?.warning(at: $0.evaluation) }
     self.options = options
   }
 }

@@ -62,7 +62,8 @@ public struct Verification {
     report.assumptions = float.assumptions.map(\.description) + [labels.assumption].compactMap(\.self)
     report.notes = resolutions.compactMap(int8.remark) + float.notes + [labels.note].compactMap(\.self)
     report.warnings =
-      resolutions.compactMap { float.fixedImageSize?.warning(at: $0.evaluation) }
+      float.assumptions.warnings
+      + resolutions.compactMap { float.fixedImageSize?.warning(at: $0.evaluation) }
       + [labels.warning].compactMap(\.self)
     try report.holdAgainstOrigin(
       of: int8, allowsOtherReference: allowsOtherReference,

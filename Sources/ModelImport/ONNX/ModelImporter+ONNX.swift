@@ -97,7 +97,7 @@ extension ModelImporter {
       network.assumptions.append(
         ImportAssumption(
           "images are normalised before the network, although it \(own.description) itself; if it takes plain pixels of "
-            + "0...1", option: "--mean 0,0,0 --std 1,1,1"))
+            + "0...1", option: "--mean 0,0,0 --std 1,1,1", isDoubtful: true))
     }
   }
 }
