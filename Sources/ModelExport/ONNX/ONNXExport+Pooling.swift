@@ -31,6 +31,8 @@ extension GeneralizedMeanPooling: ONNXExportable {
     let pooled: String
     switch exponent {
     case .infinity: pooled = exporter.builder.node("ReduceMax", name: name, inputs: [input], attributes: axes)
+    case 1 where exporter.inputFormat(node) != .float32 && floor == nil:
+      pooled = exporter.scaledMeanOfLevels(node, name: name, axes)
     case 1 where exporter.decidesRoundings(node):
       let doubles = exporter.doubles(input, name: "\(node.name).double")
       let mean = exporter.builder.node("ReduceMean", name: "\(node.name).mean", inputs: [doubles], attributes: axes)
@@ -47,5 +49,19 @@ extension GeneralizedMeanPooling: ONNXExportable {
     let pads = exporter.builder.initializer("\(node.name).pads", Tensor([Int64(0), 0, 0, 1]))
     let one = exporter.builder.initializer("\(node.name).one", Tensor([Float(1)], shape: []))
     return .real(exporter.builder.node("Pad", name: node.name, inputs: [pooled, pads, one]))
+  }
+}
+
+extension ONNXExporter {
+  /// The mean of a uint8 map as quern takes it: of whole numbers, whose sum is exact, times the scale.
+  fileprivate mutating func scaledMeanOfLevels(
+    _ node: Node, name: String, _ axes: [(String, ONNXModelBuilder.Attribute)]
+  ) -> String {
+    guard let levels = inputLevels(node), let scale = inputFormat(node).quantization?.scale else {
+      preconditionFailure("'\(node.name)' reads a uint8 map without levels")
+    }
+    let mean = builder.node("ReduceMean", name: "\(node.name).mean_level", inputs: [levels], attributes: axes)
+    let factor = builder.initializer("\(node.name).scale", Tensor([scale], shape: []))
+    return builder.node("Mul", name: name, inputs: [mean, factor])
   }
 }
