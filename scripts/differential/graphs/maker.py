@@ -37,8 +37,10 @@ class Maker:
         self.exotic = []
         # Maps between the blocks of the trunk.
         self.maps = []
-        # Unit vectors, or what is meant to be.
-        self.units = set()
+        # Whether some vector was divided by its norm and a large epsilon, so that it is no unit vector.
+        self.has_loose_units = False
+        # Whether height and width of the image are declared.
+        self.is_fixed = False
 
     # Nodes and names
 
@@ -75,6 +77,10 @@ class Maker:
                     if old == value.name:
                         names[index] = name
         return value._replace(name=name)
+
+    def may_bind_size(self):
+        """Whether to use what is right at one size of images only: rarely where the size is open."""
+        return self.is_fixed or self.choices.chance(8)
 
     # Constants
 

@@ -47,7 +47,8 @@ def random_network(choices, seed):
     is_wide = choices.chance(25)
     extent = choices.pick([(side, side * 3 // 4), (side * 3 // 4, side)]) if is_wide else (side, side)
     height, width = extent[1], extent[0]
-    is_fixed, is_nhwc = choices.chance(40) or is_wide, choices.chance(10)
+    is_fixed, is_nhwc = choices.chance(55) or is_wide, choices.chance(10)
+    maker.is_fixed = is_fixed
     batch = choices.pick(["N", "batch_size", 1])
     spatial = [height, width] if is_fixed else ["height", "width"]
     dimensions = [batch, *spatial, 3] if is_nhwc else [batch, 3, *spatial]
@@ -139,8 +140,8 @@ def linear_layer(maker, value):
 
 
 def unit(maker, value):
-    value, _ = normalize(maker, value)
-    maker.units.add(value.name)
+    value, large = normalize(maker, value)
+    maker.has_loose_units |= large
     return value
 
 
@@ -240,7 +241,7 @@ def heads(maker, value):
         result["logits"] = logits.name
         if names == "anonymous":
             result["must_refuse"] = "two heads side by side, and nothing says which is the embedding"
-    if embedding.name in maker.units:
+    if maker.has_loose_units:
         result["normalizes"] = None
     # Values that are outputs already keep one name.
     shown = list({output.name: (role, output) for role, output in shown}.values())
@@ -272,7 +273,7 @@ def named(maker, shown, embedding, names, result):
                 options += [option, name]
     if result.get("must_refuse") is None and len(outputs) == 1 and choices.chance(5):
         # An output that nobody asked for.
-        maps = [node.output[0] for node in maker.nodes if node.op_type in ("Conv", "Relu") and node.output[0] not in outputs]
+        maps = [value.name for value in maker.maps if value.name not in outputs]
         if maps and names != "anonymous":
             outputs.insert(choices.below(2), maps[0])
     return dict(result, embedding=embedding.name, outputs=outputs, options=options)

@@ -19,7 +19,7 @@ def mean(maker, value):
         keeps = choices.chance(50)
         first, second = (3, 2) if choices.chance(70) or not keeps else (2, 3)
         return maker.reduce("ReduceMean", maker.reduce("ReduceMean", value, [first], keeps), [second], keeps)
-    if kind == "AveragePool":
+    if kind == "AveragePool" and maker.may_bind_size():
         return maker.add("AveragePool", [value], pooled, value.nonnegative, kernel_shape=list(value.shape[2:]),
                          strides=choices.pick([None, list(value.shape[2:]), [1, 1]]))
     if kind == "NHWC":
@@ -35,7 +35,7 @@ def maximum(maker, value):
     pooled = [*value.shape[:2], 1, 1]
     if kind == "ReduceMax":
         return maker.reduce("ReduceMax", value, [2, 3], maker.choices.chance(50))
-    if kind == "MaxPool":
+    if kind == "MaxPool" and maker.may_bind_size():
         return maker.add("MaxPool", [value], pooled, value.nonnegative, kernel_shape=list(value.shape[2:]))
     return maker.add("GlobalMaxPool", [value], pooled, value.nonnegative)
 

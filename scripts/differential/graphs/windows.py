@@ -26,6 +26,8 @@ def window(maker, value, pools, small=False):
         dilations = [choices.pick([1, 2, 3]), choices.pick([1, 2])] if may_dilate and choices.chance(20) else [1, 1]
         ceil = int(bool(pools) and maker.opset >= 10 and choices.chance(35))
         mode = choices.pick(["NOTSET"] * 6 + ["SAME_UPPER", "SAME_LOWER", "VALID"])
+        if mode.startswith("SAME") and strides != [1, 1] and not maker.may_bind_size():
+            mode = "VALID"
         pads = [0, 0, 0, 0]
         attributes = {"kernel_shape": kernel, "strides": strides if strides != [1, 1] or choices.chance(50) else None,
                       "dilations": dilations if dilations != [1, 1] or may_dilate and choices.chance(20) else None,
