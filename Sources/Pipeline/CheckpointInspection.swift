@@ -36,6 +36,8 @@ public struct CheckpointInspection: Encodable, Sendable {
   public let embeddingDimension: Int
   public let classes: Int
   public let leastSize: Int?
+  /// The width and height that an ONNX model fixes for its images: "224x224".
+  public let fixedSize: String?
   public let multiplyAccumulates224: Int?
   /// What reading it took for granted, a sentence each, with the option that changes it.
   public let assumptions: [Assumption]
@@ -70,7 +72,9 @@ public struct CheckpointInspection: Encodable, Sendable {
     isWhitened = graph.nodes.contains { $0.op is Centering }
     assumptions = imported.network.assumptions.map { Assumption(statement: $0.statement, option: $0.option) }
     notes = imported.network.notes
-    let shapes = try graph.inferShapes(input: [1, 224, 224, 3])
+    let fixed = imported.network.fixedImageSize
+    fixedSize = fixed.map { "\($0.width)x\($0.height)" }
+    let shapes = try graph.inferShapes(input: [1, fixed?.height ?? 224, fixed?.width ?? 224, 3])
     embeddingDimension = graph.width(ofOutput: GraphOutput.normalizedEmbedding, shapes)
     classes = graph.width(ofOutput: GraphOutput.logits, shapes)
     leastSize = graph.leastSquareInput
@@ -98,6 +102,7 @@ public struct CheckpointInspection: Encodable, Sendable {
     table.row("embedding", "\(embeddingDimension)")
     table.row("classes", classes == 0 ? "none" : "\(classes)")
     if let leastSize { table.row("least size", "\(leastSize) pixels") }
+    if let fixedSize { table.row("fixed size", "\(fixedSize) pixels") }
     if let count = multiplyAccumulates224 {
       table.row("at 224 pixels", "\(count / 1_000_000) million multiply-accumulates")
     }

@@ -34,7 +34,8 @@ public struct Verification {
     let (int8, float) = try clock.stage("read") { try openBoth() }
     guard let info = int8.package?.info else { throw PipelineError.wrongKind("\(package): not a package") }
     // The package says how pixels are normalised.
-    progress.state(float.assumptions.filter { $0.option != ImportAssumption.preprocessingOption })
+    let assumptions = float.assumptions.filter { $0.option != ImportAssumption.preprocessingOption }
+    progress.state(assumptions)
     let resolutions = try resolutions(of: int8)
     for resolution in resolutions { try float.checkSize(resolution.evaluation.size) }
     let labels = ClassLabels(
@@ -59,7 +60,7 @@ public struct Verification {
       settings: ["size": .int(first.evaluation.size), "crop": .string(first.evaluation.crop.rawValue)])
     report.package = .init(path: package, bytes: int8.byteCount, sha256: try int8.sha256())
     report.toolVersion = ToolVersion.current
-    report.assumptions = float.assumptions.map(\.description) + [labels.assumption].compactMap(\.self)
+    report.assumptions = assumptions.map(\.description) + [labels.assumption].compactMap(\.self)
     report.notes = resolutions.compactMap(int8.remark) + float.notes + [labels.note].compactMap(\.self)
     report.warnings =
       float.assumptions.warnings

@@ -10,6 +10,10 @@ extension LossAnalysis {
     lines += warnings.map { "<p class=\"warning\">\(escapedForXML($0))</p>" }
     lines += ["<table class=\"facts\">"] + definitionRows(summaryRows)
     lines += definitionRows([("checkpoint", "sha256 \(printable(reference.sha256))")])
+    lines += definitionRows(assumptions.map { ("assumed", printable($0)) })
+    lines += definitionRows(
+      [("calibration set", calibrationSet?.title), ("images of", verificationSet?.title), ("quern", toolVersion)]
+        .compactMap { title, value in value.map { (title, printable($0)) } })
     lines += definitionRows(
       settings.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, "\($0.value)") })
     lines += ["</table>"] + imageSections + layerSections + sizeSections + ["</body>", "</html>"]

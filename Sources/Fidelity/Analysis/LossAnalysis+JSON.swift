@@ -13,9 +13,11 @@ extension LossAnalysis {
     return [
       "schema": .string(Self.schema),
       "reference": [
-        "sha256": .string(reference.sha256), "format": .string(reference.format),
+        "name": .maybe(reference.name), "sha256": .string(reference.sha256), "format": .string(reference.format),
         "architecture": .string(reference.architecture),
       ],
+      "tool_version": .maybe(toolVersion), "assumptions": .array(assumptions.map { .string($0) }),
+      "calibration_set": calibrationSet?.json ?? .null, "verification_set": verificationSet?.json ?? .null,
       "settings": .object(settings), "images": .int(figures.images), "layer_images": .int(layerImages),
       "isolated_images": .int(isolatedImages), "warnings": .array(warnings.map { .string($0) }),
       "drift": [
@@ -33,7 +35,22 @@ extension LossAnalysis {
   }
 }
 
+extension ImageSet {
+  fileprivate var json: JSONValue { ["name": .string(name), "images": .int(images), "sha256": .string(sha256)] }
+}
+
+extension VerificationSet {
+  fileprivate var json: JSONValue {
+    guard case .object(var members) = set.json else { return .null }
+    members["set"] = .string(origin.rawValue)
+    members["overlap"] = overlap.map { .int($0) } ?? .null
+    return .object(members)
+  }
+}
+
 extension JSONValue {
+  fileprivate static func maybe(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+
   fileprivate static func maybe(_ number: Double?) -> JSONValue { number.map { .number($0) } ?? .null }
 
   /// With the fewest digits that read back as the float.

@@ -20,6 +20,7 @@ extension LossAnalysis {
         "Bytes: \(sizeSummary)", [],
         table(Self.tensorHeader, tensorsBySize.prefix(10).map { tensorRow($0) }, textColumns: 3))
     }
+    if !assumptions.isEmpty { lines += [""] + assumptions.map { "  assumed: \(printable($0))" } }
     if !warnings.isEmpty { lines += [""] + warnings.map { "  warning: \(printable($0))" } }
     return lines.map { "\($0)\n" }.joined()
   }

@@ -24,6 +24,12 @@ public struct LossAnalysis: Hashable, Sendable {
   public var isolatedImages: Int
   /// What a reader should know before trusting the figures.
   public var warnings: [String]
+  /// What a checkpoint does not say and was taken for granted, in sentences.
+  public var assumptions: [String] = []
+  /// The version of the tool, and the images: those of calibration, and those that were measured on.
+  public var toolVersion: String?
+  public var calibrationSet: ImageSet?
+  public var verificationSet: VerificationSet?
   /// The constants of a package of the network, in its order.
   public var tensors: [StoredTensor] = []
   /// The images that drifted most, the worst first.

@@ -87,6 +87,9 @@ public struct Analyzer {
       confidence: options.gates.results(for: figures).filter { $0.interval != nil },
       calibration: quality.figures, layers: layers, layerImages: pixels.count, isolatedImages: isolated.count,
       warnings: warnings)
+    analysis.assumptions = network.assumptions
+    analysis.toolVersion = ToolVersion.current
+    (analysis.calibrationSet, analysis.verificationSet) = (network.record.calibration, network.record.verification)
     analysis.tensors = try clock.stage("compress") { try tensors(network.quantized) }
     analysis.pictures = try pictures(figures.worstImages, images.verification, size.referenceOutputs)
     return analysis

@@ -60,6 +60,11 @@ struct ClassifyCommand: ParsableCommand {
     guard names.count == classes else {
       throw PipelineError.wrongKind("\(labels): \(names.count) names for a classifier of \(classes) classes")
     }
+    if let stored = model.package?.labels, let other = stored.indices.first(where: { stored[$0] != names[$0] }) {
+      common.progress.warn(
+        "\(labels) names class \(other) \(names[other]), and the package names it \(stored[other]): see that the names are in "
+          + "the classifier's order")
+    }
     return names
   }
 
