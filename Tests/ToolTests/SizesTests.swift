@@ -78,14 +78,17 @@ import Testing
     }
     let all = try verify([])
     #expect(try Self.sizes(all).map { $0["pooling_exponent"] as? Double } == [2, 4])
-    #expect(all["notes"] == nil && all["images"] as? Int == 96)
+    func notesOfFigures(_ report: [String: Any]) -> [String] {
+      (report["notes"] as? [String] ?? []).filter { $0.contains("do not hold") }
+    }
+    #expect(notesOfFigures(all).isEmpty && all["images"] as? Int == 96)
     // One of them alone has the figures that it has beside the other.
     let one = try verify(["--size", "96"])
-    #expect(try one["notes"] == nil && Self.drift(one) == Self.drift(Self.sizes(all)[1]))
+    #expect(notesOfFigures(one).isEmpty)
+    #expect(try Self.drift(one) == Self.drift(Self.sizes(all)[1]))
     #expect(try Self.drift(Self.sizes(report)[1]) != Self.drift(one))
     for foreign in [["--size", "80"], ["--size", "96:3"], ["--crop", "rect"], ["--pooling-exponent", "3"]] {
-      let notes = try #require(try verify(foreign)["notes"] as? [String], "\(foreign)")
-      #expect(notes.first?.contains("do not hold") == true)
+      #expect(try notesOfFigures(verify(foreign)).count > 0, "\(foreign)")
     }
     #expect(try verify(["--pooling-exponent", "3"])["sizes"] is [[String: Any]])
   }
