@@ -6,8 +6,8 @@ public enum ImportError: Error, Sendable {
   case unknownArchitecture(sample: [String], tensors: Int)
   /// The architecture was recognised, but these tensors are missing.
   case missing(architecture: String, names: [String])
-  /// Tensors inside of the network that the architecture does not have, and the option that leaves them out, if one does.
-  case leftOver(architecture: String, names: [String], option: String?)
+  /// Tensors inside of the network that the architecture does not have, and what to do where an option helps.
+  case leftOver(architecture: String, names: [String], advice: String?)
   /// A member of a known architecture that computes something else than the supported ones.
   case variant(architecture: String, problem: String)
   /// A tensor that the network needs and that the file's reader cannot represent.
@@ -35,10 +35,10 @@ extension ImportError: CustomStringConvertible {
         + Self.list(names)
     case .variant(let architecture, let problem): "this looks like \(architecture), but \(problem)"
     case .unreadable(let name, let reason): "tensor '\(name)': \(reason)"
-    case .leftOver(let architecture, let names, let option):
+    case .leftOver(let architecture, let names, let advice):
       "this looks like \(architecture), but \(names.count == 1 ? "a tensor has" : "\(names.count) tensors have") "
         + "no place in it: \(Self.list(names))"
-        + (option.map { "; \($0) reads the trunk alone" } ?? "")
+        + (advice.map { "; \($0)" } ?? "")
     case .badTensor(let name, let problem): "tensor '\(name)' \(problem)"
     case .unsupportedOperator(let place, let reason): "\(place) is not supported: \(reason)"
     case .badNode(let place, let problem): "\(place): \(problem)"

@@ -14,6 +14,9 @@ struct Leftovers {
   init(
     of state: StateDictionary, root: String, _ scopes: Scopes, isExplicit: Bool, architecture: String
   ) throws(ImportError) {
+    let trunk = scopes.prefixes[0]
+    // Modules are told apart wherever they are, also beyond those that may be a part of the network.
+    let scopes = Scopes(prefix: trunk, floor: "")
     var unexpected: [String] = []
     var training: [String] = []
     var outside: [(module: String, count: Int, computes: Bool)] = []
@@ -35,10 +38,8 @@ struct Leftovers {
       }
     }
     if !unexpected.isEmpty {
-      let trunk = scopes.prefixes[0].dropLast()
       throw .leftOver(
-        architecture: architecture, names: unexpected,
-        option: trunk.isEmpty || unexpected.contains { $0.hasPrefix(scopes.prefixes[0]) } ? nil : "--state \(trunk)")
+        architecture: architecture, names: unexpected, advice: Self.advice(unexpected, state, root: root, trunk: trunk))
     }
     if let first = training.first {
       notes.append(
@@ -54,6 +55,15 @@ struct Leftovers {
         notes.append("'\(module)'\(tensors) is left out, which is outside of the network")
       }
     }
+  }
+
+  /// The option that says what tensors without a place are, if there is one.
+  private static func advice(_ names: [String], _ state: StateDictionary, root: String, trunk: String) -> String? {
+    if names.allSatisfy({ !$0.hasPrefix(trunk) }) { return "--state \(trunk.dropLast()) reads the trunk alone" }
+    let layers = names.filter { $0.hasSuffix(".weight") && state.shape($0)?.rank == 2 }
+    let classifier = layers.first?.dropLast(".weight".count) ?? ""
+    guard layers.count == 1, names.allSatisfy({ $0.hasPrefix(classifier + ".") }) else { return nil }
+    return "--logits-output \(classifier.dropFirst(root.count)) takes the layer for the classifier"
   }
 
   /// Names of buffers and modules that carry nothing for inference, wherever they are.

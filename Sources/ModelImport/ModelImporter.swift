@@ -63,7 +63,7 @@ public struct ModelImporter: Sendable {
     if !selection.base.isEmpty { notes.append("the network is read from '\(selection.base.joined(separator: "."))'") }
     if !prefix.isEmpty { notes.append("the trunk's keys start with '\(prefix)'") }
     if !aliases.isEmpty {
-      let names = aliases.sorted { $0.value < $1.value }.map { "'\($0.key)' is \($0.value)" }
+      let names = aliases.sorted { $0.key < $1.key }.map { "'\($0.key)' is \($0.value)" }
       notes.append("the modules of the trunk are numbered: \(names.joined(separator: ", "))")
     }
 

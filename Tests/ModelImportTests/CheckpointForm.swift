@@ -87,7 +87,9 @@ struct CheckpointForm: CustomTestStringConvertible, Sendable {
     ["fc-1", "classifier-0", "classifier-1", "head-fc", "last_linear", "linear"].map {
       .init("classifier-\($0)", .read("plain"))
     } + [
-      .init("classifier-of-any-name", .refused("'species.weight', 'species.bias'")),
+      .init(
+        "classifier-of-any-name", .refused("'species.bias'; --logits-output species takes the layer for the classifier")
+      ),
       logits("classifier-of-any-name", "species", .read("plain")),
       logits("classifier-of-any-name", "genus", .asked("no layer outside of the trunk; there are 'species'")),
       .init("classifier-with-norm", .refused("'fc.0.weight'")),
