@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-// Unsigned 32-bit sums: the weights are not negative and sum to 2^22 but for their rounding, so a sum stays near
-// 255 * 2^22; were it ever to wrap, it would be a wrong pixel rather than undefined behaviour.
+// The weights sum to 2^22 except for their rounding, and their magnitudes to less than 1.5 * 2^22 (Lanczos), so that a sum
+// fits 32 bits with its sign. Sums are taken unsigned and read as signed at the end: were one ever to wrap, it would be a
+// wrong pixel rather than undefined behaviour.
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -11,18 +12,19 @@ typedef uint8_t u8x4 __attribute__((vector_size(4)));
 typedef uint32_t u32x4 __attribute__((vector_size(16)));
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
 typedef uint32_t u32x16 __attribute__((vector_size(64)));
+typedef int32_t i32x16 __attribute__((vector_size(64)));
 
 enum { FRACTION_BITS = 22, BLOCK = 16 };
 static const uint32_t HALF = 1u << (FRACTION_BITS - 1);
 
 INLINE uint8_t rounded(uint32_t sum) {
-  uint32_t value = sum >> FRACTION_BITS;
-  return (uint8_t)(value > 255 ? 255 : value);
+  int32_t value = (int32_t)sum >> FRACTION_BITS;
+  return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
 /// Loads four bytes for each pixel, so it reads one byte past the last pixel.
 INLINE void horizontal_row(
-    const uint8_t *source, size_t taps, size_t outputs, const int32_t *first, const uint32_t *weights,
+    const uint8_t *source, size_t taps, size_t outputs, const int32_t *first, const int32_t *weights,
     uint8_t *destination) {
   for (size_t x = 0; x < outputs; x++) {
     const uint8_t *pixel = source + 3 * (size_t)first[x];
@@ -30,7 +32,7 @@ INLINE void horizontal_row(
     for (size_t t = 0; t < taps; t++) {
       u8x4 rgbx;
       memcpy(&rgbx, pixel + 3 * t, sizeof rgbx);
-      sum += __builtin_convertvector(rgbx, u32x4) * weights[x * taps + t];
+      sum += __builtin_convertvector(rgbx, u32x4) * (uint32_t)weights[x * taps + t];
     }
     for (int c = 0; c < 3; c++) destination[3 * x + c] = rounded(sum[c]);
   }
@@ -59,16 +61,16 @@ INLINE void horizontal(
 }
 
 INLINE void vertical_block(
-    const uint8_t *source, size_t source_stride, const uint32_t *weights, size_t taps, uint8_t *destination) {
+    const uint8_t *source, size_t source_stride, const int32_t *weights, size_t taps, uint8_t *destination) {
   u32x16 sum = (u32x16){} + HALF;
   for (size_t t = 0; t < taps; t++) {
     u8x16 bytes;
     memcpy(&bytes, source + t * source_stride, sizeof bytes);
-    sum += __builtin_convertvector(bytes, u32x16) * weights[t];
+    sum += __builtin_convertvector(bytes, u32x16) * (uint32_t)weights[t];
   }
-  sum >>= FRACTION_BITS;
-  sum = __builtin_elementwise_min(sum, (u32x16){} + 255);
-  u8x16 result = __builtin_convertvector(sum, u8x16);
+  i32x16 value = (i32x16)sum >> FRACTION_BITS;
+  value = __builtin_elementwise_max(__builtin_elementwise_min(value, (i32x16){} + 255), (i32x16){});
+  u8x16 result = __builtin_convertvector(value, u8x16);
   memcpy(destination, &result, sizeof result);
 }
 
@@ -77,12 +79,12 @@ INLINE void vertical(
     uint8_t *destination) {
   for (size_t y = 0; y < along.outputs; y++) {
     const uint8_t *top = source + (size_t)along.first[y] * source_stride;
-    const uint32_t *weights = along.weights + y * along.taps;
+    const int32_t *weights = along.weights + y * along.taps;
     uint8_t *out = destination + y * row_bytes;
     if (row_bytes < BLOCK) {
       for (size_t x = 0; x < row_bytes; x++) {
         uint32_t sum = HALF;
-        for (size_t t = 0; t < along.taps; t++) sum += top[t * source_stride + x] * weights[t];
+        for (size_t t = 0; t < along.taps; t++) sum += top[t * source_stride + x] * (uint32_t)weights[t];
         out[x] = rounded(sum);
       }
       continue;

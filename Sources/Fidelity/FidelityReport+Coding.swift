@@ -14,6 +14,7 @@ extension FidelityReport: Codable {
     case schema, passed, verdict, strict, sizes, notes, warnings, assumptions, calibration, verification, gates, package
     case reference, settings, seconds
     case toolVersion = "tool_version"
+    case referenceCheck = "reference_check"
     case skippedImages = "skipped_images"
     case peakResidentBytes = "peak_rss_bytes"
   }
@@ -33,7 +34,8 @@ extension FidelityReport: Codable {
     try container.encodeIfPresent(calibration, forKey: .calibration)
     try container.encodeIfPresent(verification, forKey: .verification)
     try container.encode(skippedImages, forKey: .skippedImages)
-    try container.encode(gates, forKey: .gates)
+    try container.encode(referenceCheck, forKey: .referenceCheck)
+    try container.encode(commonGates + gates, forKey: .gates)
     try container.encodeIfPresent(package, forKey: .package)
     try container.encode(reference, forKey: .reference)
     try container.encode(settings, forKey: .settings)
@@ -60,7 +62,9 @@ extension FidelityReport: Codable {
     verification = try container.decodeIfPresent(VerificationSet.self, forKey: .verification)
     isStrict = try container.decodeIfPresent(Bool.self, forKey: .strict) ?? false
     skippedImages = try container.decode([SkippedImage].self, forKey: .skippedImages)
-    gates = try container.decode([GateResult].self, forKey: .gates)
+    referenceCheck = try container.decodeIfPresent(ReferenceCheck.self, forKey: .referenceCheck)
+    // That of the reference is the check's.
+    gates = try container.decode([GateResult].self, forKey: .gates).filter { $0.name != .reference }
     package = try container.decodeIfPresent(Package.self, forKey: .package)
     reference = try container.decode(Reference.self, forKey: .reference)
     settings = try container.decode([String: JSONValue].self, forKey: .settings)

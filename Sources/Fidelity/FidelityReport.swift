@@ -8,6 +8,10 @@ public struct FidelityReport: Hashable, Sendable {
   public var gates: [GateResult]
   /// What was measured at each size, the first first; empty where there is one.
   public internal(set) var sizes: [SizeFidelity] = []
+  /// The float network held to outputs of its framework; nil where there were none.
+  public var referenceCheck: ReferenceCheck?
+  /// Whether no network was run, so that there is none to hold to a framework. Not part of the JSON form.
+  public var comparesStoredOutputs = false
   /// What a reader should know of the figures, in sentences.
   public var notes: [String] = []
   /// What puts the figures in doubt and cannot be told from them, in sentences; `allWarnings` has the others, too.
@@ -39,6 +43,7 @@ public struct FidelityReport: Hashable, Sendable {
   /// Whether images were compared and every gate passed, at every size.
   public var passed: Bool {
     figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) && sizes.allSatisfy(\.passed)
+      && referenceCheck?.passed ?? true
   }
 
   public init(
@@ -54,6 +59,15 @@ public struct FidelityReport: Hashable, Sendable {
     self.seconds = seconds
     self.peakResidentBytes = peakResidentBytes
     self.skippedImages = Self.sorted(skippedImages)
+  }
+
+  init(figures: FidelityFigures, gates: [GateResult], reference: Reference, settings: [String: JSONValue]) {
+    self.figures = figures
+    self.gates = gates
+    self.reference = reference
+    self.settings = settings
+    seconds = [:]
+    skippedImages = []
   }
 
   /// A report of what was measured at several sizes.

@@ -99,6 +99,8 @@ public struct Gates: Hashable, Sendable {
 
 /// What a gate measures; the raw value is its name in reports.
 public enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
+  /// The float network's difference from its framework, as a share of the tolerance; present only where that was measured.
+  case reference
   case meanDrift = "mean_drift"
   case maxDrift = "max_drift"
   case top1Agreement = "top1_agreement"
@@ -177,7 +179,7 @@ extension GateName {
     switch self {
     case .meanDrift, .maxDrift: 0...worstDrift
     case .top1Agreement, .clearAgreement, .top1Drop, .floatTop1: 0...100
-    case .nonFiniteImages, .packageBytes: 0...Double.greatestFiniteMagnitude
+    case .reference, .nonFiniteImages, .packageBytes: 0...Double.greatestFiniteMagnitude
     }
   }
 
@@ -196,6 +198,7 @@ extension GateName {
     case .floatTop1: "--min-float-top1"
     case .packageBytes: "--max-bytes"
     case .nonFiniteImages: "the limit of non-finite images"
+    case .reference: "--reference-embedding-tolerance"
     }
   }
 }

@@ -50,7 +50,8 @@ public struct Augmentation: Hashable, Sendable {
     var random = RandomStream(
       seed: seed, imageKey: imageKey, repetition: UInt32(truncatingIfNeeded: repetition))
     let crop = RandomResizedCrop.draw(width: image.width, height: image.height, random: &random)
-    var augmented = try image.resized(width: evaluation.size, height: evaluation.size, cropping: crop)
+    var augmented = try image.resized(
+      width: evaluation.size, height: evaluation.size, cropping: crop, filter: evaluation.filter)
     if random.chance(0.5) { augmented = augmented.flippedHorizontally() }
     if recipe == .autoAugment { augmented = AutoAugment.apply(to: augmented, random: &random) }
     if let strength = recipe.colorJitter {

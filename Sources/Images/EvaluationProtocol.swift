@@ -1,26 +1,47 @@
 /// How a picture becomes the network's input when the network is evaluated or used.
 public enum CropProtocol: String, Hashable, Sendable, CaseIterable {
-  /// The short side is resized to `int(256 / 224 * size)`, then `size` by `size` pixels are cut from the centre.
+  /// The short side is resized to `int(size / ratio)`, then `size` by `size` pixels are cut from the centre.
   case square
   /// The long side is resized to `size`; nothing is cut off.
   case rect
 }
 
-/// A crop protocol at a size: MultiGrain's evaluation preprocessing up to the 8-bit pixels.
+/// A crop protocol at a size: evaluation preprocessing up to the 8-bit pixels.
 ///
-/// The arithmetic is Python's in the released evaluation: true division, truncation by `int`, and a centre crop placed
-/// by `round`, which rounds halves to even.
+/// The arithmetic is that of torchvision and timm: true division, truncation by `int`, and a centre crop placed by Python's
+/// `round`, which rounds halves to even. The defaults are MultiGrain's.
 public struct EvaluationProtocol: Hashable, Sendable {
   public let crop: CropProtocol
   /// Pixels: of both sides of a square crop, of the long side of a rectangular one.
   public let size: Int
+  public let filter: ResizeFilter
+  /// What a square crop keeps of the short side of the resized picture, in `cropRatios`.
+  public let cropRatio: Double
 
-  public init(crop: CropProtocol, size: Int) throws(ImageError) {
+  /// 224 of 256 pixels. For every size `int(size / ratio)` is `int(256 / 224 * size)`.
+  public static let defaultCropRatio = 0.875
+  public static let cropRatios = 0.1...1.0
+
+  /// - Throws: `ImageError.invalidGeometry` for a size or a ratio out of range.
+  public init(
+    crop: CropProtocol, size: Int, filter: ResizeFilter = .bilinear, cropRatio: Double = defaultCropRatio
+  ) throws(ImageError) {
     guard (1...RGBImage.maximumSide).contains(size) else {
       throw .invalidGeometry("the size must be in 1...\(RGBImage.maximumSide), not \(size)")
     }
+    guard Self.cropRatios.contains(cropRatio) else {
+      throw .invalidGeometry(
+        "the crop ratio must be in \(Self.cropRatios.lowerBound)...\(Self.cropRatios.upperBound), not \(cropRatio)")
+    }
     self.crop = crop
     self.size = size
+    self.filter = filter
+    self.cropRatio = cropRatio
+  }
+
+  /// The same at another size.
+  public func resized(to size: Int) throws(ImageError) -> EvaluationProtocol {
+    try EvaluationProtocol(crop: crop, size: size, filter: filter, cropRatio: cropRatio)
   }
 
   /// The size of the outcome for a picture of the given size.
@@ -36,7 +57,8 @@ public struct EvaluationProtocol: Hashable, Sendable {
       Resampling(
         region: image.bounds,
         box: SampleBox(left: 0, top: 0, right: Float(image.width), bottom: Float(image.height)),
-        outputWidth: geometry.resizedWidth, outputHeight: geometry.resizedHeight, window: geometry.window))
+        outputWidth: geometry.resizedWidth, outputHeight: geometry.resizedHeight, window: geometry.window,
+        filter: filter))
   }
 
   /// What the picture is resized to, and the part of that which is kept.
@@ -52,7 +74,7 @@ public struct EvaluationProtocol: Hashable, Sendable {
     }
     switch crop {
     case .square:
-      let short = Int(256.0 / 224.0 * Double(size))
+      let short = Int(Double(size) / cropRatio)
       let long = Self.proportion(short, max(width, height), min(width, height))
       let (resizedWidth, resizedHeight) = width <= height ? (short, long) : (long, short)
       return Geometry(

@@ -25,17 +25,20 @@ struct Resampling {
   var outputHeight: Int
   /// The part of the output that is computed.
   var window: PixelRect
+  var filter = ResizeFilter.bilinear
 }
 
 extension RGBImage {
   /// The largest side of a resized picture: far beyond what a network is run at, and still little memory.
   static let maximumSide = 8192
 
-  /// Resizes by Pillow's antialiased bilinear filter, bit for bit `image.resize((width, height), BILINEAR, box)`.
+  /// Resizes by one of Pillow's antialiased filters, bit for bit `image.resize((width, height), filter, box)`.
   ///
   /// - Parameter box: the part of the picture that fills the outcome (all of it by default); samples beside it still
   ///   weigh in at its edges. To resize a crop by itself, see `resized(width:height:cropping:)`.
-  public func resized(width: Int, height: Int, box: SampleBox? = nil) throws(ImageError) -> RGBImage {
+  public func resized(
+    width: Int, height: Int, box: SampleBox? = nil, filter: ResizeFilter = .bilinear
+  ) throws(ImageError) -> RGBImage {
     let full = SampleBox(left: 0, top: 0, right: Float(self.width), bottom: Float(self.height))
     let box = box ?? full
     guard box.left >= 0, box.top >= 0, box.right <= full.right, box.bottom <= full.bottom,
@@ -49,11 +52,13 @@ extension RGBImage {
     return resampled(
       Resampling(
         region: bounds, box: box, outputWidth: width, outputHeight: height,
-        window: PixelRect(x: 0, y: 0, width: width, height: height)))
+        window: PixelRect(x: 0, y: 0, width: width, height: height), filter: filter))
   }
 
-  /// Crops, then resizes the crop: bit for bit `image.crop(...).resize((width, height), BILINEAR)`.
-  public func resized(width: Int, height: Int, cropping rect: PixelRect) throws(ImageError) -> RGBImage {
+  /// Crops, then resizes the crop: bit for bit `image.crop(...).resize((width, height), filter)`.
+  public func resized(
+    width: Int, height: Int, cropping rect: PixelRect, filter: ResizeFilter = .bilinear
+  ) throws(ImageError) -> RGBImage {
     guard rect.fits(width: self.width, height: self.height) else {
       throw .invalidGeometry("a crop of \(rect) does not lie inside a picture of \(self.width)x\(self.height)")
     }
@@ -61,7 +66,8 @@ extension RGBImage {
     return resampled(
       Resampling(
         region: rect, box: SampleBox(left: 0, top: 0, right: Float(rect.width), bottom: Float(rect.height)),
-        outputWidth: width, outputHeight: height, window: PixelRect(x: 0, y: 0, width: width, height: height)))
+        outputWidth: width, outputHeight: height, window: PixelRect(x: 0, y: 0, width: width, height: height),
+        filter: filter))
   }
 
   private static func checkOutput(width: Int, height: Int) throws(ImageError) {
@@ -84,13 +90,13 @@ extension RGBImage {
       ? nil
       : ResampleAxis(
         inputSize: region.width, from: box.left, to: box.right, outputSize: resampling.outputWidth,
-        window: columnWindow)
+        window: columnWindow, filter: resampling.filter)
     let rows =
       keepsRows
       ? nil
       : ResampleAxis(
         inputSize: region.height, from: box.top, to: box.bottom, outputSize: resampling.outputHeight,
-        window: rowWindow)
+        window: rowWindow, filter: resampling.filter)
 
     // Only what the window needs is read.
     let inputColumns = columns?.inputs ?? columnWindow

@@ -1,24 +1,28 @@
 import CImageCodecs
 
-/// The weights of Pillow's antialiased bilinear (triangle) filter along one axis.
+/// The weights of one of Pillow's antialiased filters along one axis.
 ///
-/// Output sample `i` is the weighted mean of the input samples within `support = max(scale, 1)` of
-/// `center = from + (i + 0.5) * scale`, where `scale = (to - from) / outputSize`; the weight of input sample `j` is
-/// `1 - |j + 0.5 - center| / support`, normalised to sum to one and rounded to 22 fractional bits. Every expression
-/// keeps Pillow's order and precision (the box in single, the rest in double), since bit identity hangs on it.
+/// Output sample `i` is the weighted mean of the input samples within `support = filter.support * max(scale, 1)` of
+/// `center = from + (i + 0.5) * scale`, where `scale = (to - from) / outputSize`; the weight of input sample `j` is that of
+/// the filter at `(j + 0.5 - center) / max(scale, 1)`, normalised to sum to one and rounded to 22 fractional bits, halves
+/// away from zero. Every expression keeps Pillow's order and precision (the box in single, the others in double), since bit
+/// identity depends on it.
 struct ResampleAxis {
   /// Weights for each output; those beyond the filter's support are zero.
   var taps: Int
   /// The first input sample of each output; `first[i] + taps <= inputSize`, and it never decreases.
   var first: [Int32]
-  /// `weights[i * taps + t]` belongs to the input sample `first[i] + t`.
-  var weights: [UInt32]
+  /// `weights[i * taps + t]` belongs to the input sample `first[i] + t`. Those of bicubic and Lanczos may be negative.
+  var weights: [Int32]
 
   /// - Parameter window: the outputs to compute, of the `outputSize` there are.
-  init(inputSize: Int, from: Float, to: Float, outputSize: Int, window: Range<Int>) {
+  init(
+    inputSize: Int, from: Float, to: Float, outputSize: Int, window: Range<Int>, filter: ResizeFilter
+  ) {
     let scale = Double(to - from) / Double(outputSize)
-    let support = max(scale, 1)
-    let inverse = 1 / support
+    let filterScale = max(scale, 1)
+    let support = filter.support * filterScale
+    let inverse = 1 / filterScale
 
     func span(_ center: Double) -> Range<Int> {
       // The start never passes the end: a box that lies inside the input keeps each centre inside it.
@@ -29,7 +33,7 @@ struct ResampleAxis {
 
     let taps = window.reduce(1) { max($0, span(center($1)).count) }
     var first: [Int32] = []
-    var weights = [UInt32](repeating: 0, count: window.count * taps)
+    var weights = [Int32](repeating: 0, count: window.count * taps)
     first.reserveCapacity(window.count)
     var exact = [Double](repeating: 0, count: taps)
     for (index, output) in window.enumerated() {
@@ -37,15 +41,14 @@ struct ResampleAxis {
       let span = span(center)
       var sum = 0.0
       for (t, input) in span.enumerated() {
-        let distance = abs((Double(input) - center + 0.5) * inverse)
-        exact[t] = distance < 1 ? 1 - distance : 0
+        exact[t] = filter.weight((Double(input) - center + 0.5) * inverse)
         sum += exact[t]
       }
       let start = min(span.lowerBound, inputSize - taps)
       let offset = index * taps + span.lowerBound - start
       for t in 0..<span.count {
         let weight = sum == 0 ? 0 : exact[t] / sum
-        weights[offset + t] = UInt32(0.5 + weight * 4_194_304)
+        weights[offset + t] = Int32((weight < 0 ? -0.5 : 0.5) + weight * 4_194_304)
       }
       first.append(Int32(truncatingIfNeeded: start))
     }

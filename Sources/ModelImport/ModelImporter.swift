@@ -8,6 +8,8 @@ public struct ModelImporter: Sendable {
   public var poolingExponent: Double?
   /// Replaces the architecture's normalisation.
   public var preprocessing: Preprocessing?
+  /// The order of the channels that the checkpoint's network takes; `nil`: RGB.
+  public var channelOrder: ChannelOrder?
 
   /// The value of an ONNX model to take for the embedding.
   public var embeddingOutput: String?

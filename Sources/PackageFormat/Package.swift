@@ -23,7 +23,7 @@ public struct Package: Sendable {
 public struct PackageInfo: Hashable, Sendable {
   /// How an image becomes the input. The raw values are stored: never renumber.
   public enum Crop: UInt8, Sendable, Hashable, CaseIterable {
-    /// Short side to 256/224 of the size, then the central square of the size.
+    /// Short side to the size divided by the crop ratio, then the central square of the size.
     case square = 1
     /// Long side to the size, the whole image.
     case rect = 2
@@ -42,6 +42,32 @@ public struct PackageInfo: Hashable, Sendable {
   /// Sizes that the package was converted for besides `imageSize`, ascending, each with an exponent of its own.
   public var furtherSizes: [Size]
 
+  /// How images are resized, at every size.
+  public var resizing: Resizing
+
+  /// A filter of Pillow's antialiased resize. The raw values are stored: never renumber.
+  public enum ResizeFilter: UInt8, Sendable, Hashable, CaseIterable {
+    case bilinear = 1
+    case bicubic = 2
+    case lanczos = 3
+  }
+
+  /// How images are resized.
+  public struct Resizing: Hashable, Sendable {
+    public var filter: ResizeFilter
+    /// What a square crop keeps of the short side of the resized image, in `cropRatios`.
+    public var cropRatio: Double
+
+    public static let cropRatios = 0.1...1.0
+    /// What holds where a package says nothing.
+    public static let standard = Resizing(filter: .bilinear, cropRatio: 0.875)
+
+    public init(filter: ResizeFilter, cropRatio: Double) {
+      self.filter = filter
+      self.cropRatio = cropRatio
+    }
+  }
+
   /// A size that a package was converted for.
   public struct Size: Hashable, Sendable {
     /// The side, in pixels; positive.
@@ -57,7 +83,7 @@ public struct PackageInfo: Hashable, Sendable {
 
   public init(
     imageSize: Int, crop: Crop, classCount: Int, embeddingDimension: Int, poolingExponent: Float,
-    furtherSizes: [Size] = []
+    furtherSizes: [Size] = [], resizing: Resizing = .standard
   ) {
     self.imageSize = imageSize
     self.crop = crop
@@ -65,6 +91,7 @@ public struct PackageInfo: Hashable, Sendable {
     self.embeddingDimension = embeddingDimension
     self.poolingExponent = poolingExponent
     self.furtherSizes = furtherSizes
+    self.resizing = resizing
   }
 
   /// Whether the package was converted for images of this size.

@@ -44,6 +44,7 @@ public struct PackageReader: Sendable {
     if let bytes = try contents(.sizes) {
       info.furtherSizes = try SizeSection.parse(bytes, first: info.imageSize)
     }
+    if let bytes = try contents(.resizing) { info.resizing = try ResizingSection.parse(bytes) }
     if let bytes = try contents(.labels) {
       labels = try LabelSection.parse(bytes, classCount: info.classCount)
     } else {

@@ -76,11 +76,14 @@ public enum PackageWriter {
     let runtime = RuntimeSection.encode(package.info)
     let labels = LabelSection.encode(package.labels)
     let sizes = SizeSection.encode(package.info.furtherSizes)
+    let resizing = ResizingSection.encode(package.info.resizing)
+    let hasResizing = package.info.resizing != .standard
     // Readers decide what a package may hold: what they would refuse is not written.
     do throws(PackageError) {
       _ = try GraphSection.parse(graph, tensorLengths: constants.tensors.map(\.byteCount))
       _ = try RuntimeSection.parse(runtime)
       if !package.info.furtherSizes.isEmpty { _ = try SizeSection.parse(sizes, first: package.info.imageSize) }
+      if hasResizing { _ = try ResizingSection.parse(resizing) }
       if !package.labels.isEmpty { _ = try LabelSection.parse(labels, classCount: package.info.classCount) }
       try checkLength(graph, .graph)
       try checkLength(labels, .labels)
@@ -95,6 +98,7 @@ public enum PackageWriter {
     if !package.labels.isEmpty { sections.append(section(.labels, labels)) }
     sections += try constants.sections(threads: threads, compressing: compressing)
     if !package.info.furtherSizes.isEmpty { sections.append(section(.sizes, sizes)) }
+    if hasResizing { sections.append(section(.resizing, resizing)) }
     sections.append(try metadataSection(package.metadata, compressing: compressing))
     return sections
   }

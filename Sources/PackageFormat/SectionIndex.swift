@@ -12,25 +12,34 @@ public struct SectionKind: RawRepresentable, Hashable, Sendable {
   public static let tensor = SectionKind(rawValue: 4)
   /// Since 1.3.
   public static let sizes = SectionKind(rawValue: 5)
+  /// Since 1.4.
+  public static let resizing = SectionKind(rawValue: 6)
   public static let metadata = SectionKind(rawValue: 255)
 
   /// Whether a reader that does not know the kind must refuse the package; `nil` for the kinds this version does not know.
   var isCritical: Bool? {
     switch self {
-    case .graph, .runtime, .tensor, .sizes: true
+    case .graph, .runtime, .tensor, .sizes, .resizing: true
     case .labels, .metadata: false
     default: nil
     }
   }
 
   /// The first minor version that knows it.
-  var minorVersion: Int { self == .sizes ? 3 : 0 }
+  var minorVersion: Int {
+    switch self {
+    case .sizes: 3
+    case .resizing: 4
+    default: 0
+    }
+  }
 
   /// The most bytes its contents may have.
   var contentLimit: Int {
     switch self {
     case .graph, .labels, .metadata: 16 << 20
     case .sizes: 4 + 12 * SizeSection.countLimit
+    case .resizing: ResizingSection.byteCount
     default: .max
     }
   }
@@ -44,6 +53,7 @@ extension SectionKind: CustomStringConvertible {
     case .labels: "labels"
     case .tensor: "tensor"
     case .sizes: "size"
+    case .resizing: "resizing"
     case .metadata: "metadata"
     default: "kind \(rawValue)"
     }

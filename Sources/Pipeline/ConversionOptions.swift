@@ -27,6 +27,8 @@ public struct ConversionOptions: Sendable {
   public var equalizesChannels: Bool
   public var model: ModelFile.Options
   public var gates: Gates
+  /// What the float network is held to before calibration.
+  public var referenceCheck = ReferenceOptions()
   public var effort: Effort
   /// Layers whose weights are not quantised: node names, beginnings of them up to a point, or patterns.
   public var keptFloat: [String]
@@ -99,7 +101,7 @@ extension ConversionOptions {
     return try [Resolution(evaluation, poolingExponent: poolingExponent ?? exponent)]
       + further.map { size in
         Resolution(
-          try EvaluationProtocol(crop: evaluation.crop, size: size.side),
+          try evaluation.resized(to: size.side),
           poolingExponent: size.poolingExponent ?? exponent)
       }
   }
@@ -116,6 +118,23 @@ extension ConversionOptions {
       "verified_on": .string(images.verifiedOn),
     ]
     if let maxBytes { result["max_bytes"] = .int(maxBytes) }
+    return result.merging(preprocessingSettings) { $1 }
+  }
+
+  /// What differs from the defaults of preprocessing.
+  var preprocessingSettings: [String: JSONValue] {
+    var result = evaluation.resizingSettings
+    if let order = model.channelOrder, order != .rgb { result["channel_order"] = .string(order.rawValue) }
+    return result
+  }
+}
+
+extension EvaluationProtocol {
+  /// For reports: filter and crop ratio where they are not the defaults.
+  var resizingSettings: [String: JSONValue] {
+    var result: [String: JSONValue] = [:]
+    if filter != .bilinear { result["resize"] = .string(filter.rawValue) }
+    if crop == .square, cropRatio != Self.defaultCropRatio { result["crop_ratio"] = .number(cropRatio) }
     return result
   }
 }

@@ -20,7 +20,7 @@ struct ConversionSource {
     var options = options
     let fixed = imported.network.fixedImageSize
     if options.usesDefaultSize, let side = try fixed?.side(of: options.checkpoint) {
-      options.evaluation = try options.evaluation.at(size: side)
+      options.evaluation = try options.evaluation.resized(to: side)
     }
     let resolutions = try options.resolutions(poolingExponent: nil)
     warnings =

@@ -78,6 +78,7 @@ public struct Converter {
       attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
       settings: options.settings(images).merging(attempt.settings) { $1 }.merging(network.coarsening.settings) { $1 })
     report.describe(network)
+    report.referenceCheck = network.referenceCheck
     let summary = try clock.stage("seal") { try seal(attempt.path, metadata, report) }
     attempt.file.discard()
     report.setPackage(
@@ -312,7 +313,7 @@ extension PackageInfo {
       poolingExponent: Float(graph.poolingExponent ?? 1),
       furtherSizes: resolutions.dropFirst().map {
         Size(imageSize: $0.evaluation.size, poolingExponent: $0.poolingExponent ?? 1)
-      })
+      }, resizing: Resizing(evaluation))
   }
 }
 

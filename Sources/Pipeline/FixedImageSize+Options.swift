@@ -24,8 +24,3 @@ extension FixedImageSize {
       ? "\(size), and images that are not square are of another size with --crop rect" : nil
   }
 }
-
-extension EvaluationProtocol {
-  /// The same at another size.
-  func at(size: Int) throws(ImageError) -> EvaluationProtocol { try EvaluationProtocol(crop: crop, size: size) }
-}

@@ -21,6 +21,9 @@ public struct ModelFile: Sendable {
   public internal(set) var graph: Graph
   /// What a package was converted for; `nil` for a checkpoint.
   public let package: PackageReader?
+  /// The normalisation that a checkpoint's own network takes, which is not that of `graph` where the network begins with
+  /// norms that folding took into it; `nil` for a package.
+  public var sourcePreprocessing: Preprocessing?
   /// What reading a checkpoint took for granted, and what it recognised or skipped.
   public var assumptions: [ImportAssumption] = []
   public var notes: [String] = []
@@ -31,6 +34,9 @@ public struct ModelFile: Sendable {
   private var checkpoint: Checkpoint?
 
   public var architecture: String { graph.architecture }
+
+  /// The network as an ONNX file describes it; `nil` for other formats.
+  var network: ONNXModel? { checkpoint?.network }
 
   /// The files that the model is read from, that at `path` first.
   public var sourcePaths: [String] { checkpoint?.paths ?? [path] }
@@ -83,14 +89,17 @@ public struct ModelFile: Sendable {
     _ path: String, options: Options = Options(), preprocessingOfPackage preprocessing: Preprocessing? = nil
   ) throws -> ModelFile {
     var imported = try ImportedCheckpoint(path: path, options: options)
+    var source = imported.graph.preprocessing
     if let preprocessing {
       imported.graph = try imported.graph.foldingInputNormalization().graph
+      source = Preprocessing.source(of: preprocessing, as: source, becameOf: imported.graph.preprocessing)
       imported.graph.preprocessing = preprocessing
     }
     let (graph, _) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
     var model = ModelFile(
       path: path, format: imported.checkpoint.format.rawValue, byteCount: imported.checkpoint.byteCount, graph: graph,
       package: nil)
+    model.sourcePreprocessing = source
     model.assumptions = imported.network.assumptions
     model.notes = imported.network.notes
     model.fixedImageSize = imported.network.fixedImageSize
@@ -136,6 +145,7 @@ public struct ImportedCheckpoint: Sendable {
       throw PipelineError.option("--embedding-output names a value of an ONNX model, and \(path) is none")
     }
     (checkpoint, network) = try options.importNetwork(of: outline)
+    if options.channelOrder == .bgr { graph.takeRGBInsteadOfBGR() }
     if checksValues { try checkValues() }
   }
 
@@ -240,6 +250,6 @@ extension ModelImporter {
   /// The options that are set and say how a checkpoint of any format is read.
   fileprivate var checkpointOptions: [String] {
     stateOptions + (embeddingOutput == nil ? [] : ["--embedding-output"])
-      + (logitsOutput == nil ? [] : ["--logits-output"])
+      + (logitsOutput == nil ? [] : ["--logits-output"]) + (channelOrder == nil ? [] : ["--channel-order"])
   }
 }

@@ -16,6 +16,8 @@ struct QuantizedNetwork {
   /// What the package is to serve, at least one, the first first.
   let sizes: [ServedSize]
   let reference: FidelityReport.Reference
+  /// The float network held to its framework, which it passed; `nil` where there was nothing to hold it to.
+  let referenceCheck: ReferenceCheck?
   let images: ImageSelection
   /// The images, as reports describe them.
   let record: ImageRecord
@@ -94,6 +96,7 @@ struct NetworkQuantizer {
     var folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.calibration), threads: options.threads)
     }
+    let check = try referenceCheck(of: folded.network, imported, source.digest, resolutions, calibration, images)
     let keptFloat = try KeptFloat.layers(matching: options.keptFloat, in: folded.network.graph)
     let augmentations = resolutions.map(options.augmentation)
     let exponent = imported.graph.poolingExponent
@@ -132,7 +135,8 @@ struct NetworkQuantizer {
         of: Package(graph: graph, info: info, labels: images.labels.names), threads: options.threads)
     }
     return QuantizedNetwork(
-      info: info, sizes: sizes, reference: reference(imported, source.digest), images: images, record: record,
+      info: info, sizes: sizes, reference: reference(imported, source.digest), referenceCheck: check, images: images,
+      record: record,
       assumptions: imported.network.assumptions.map(\.description) + [images.labels.assumption].compactMap(\.self),
       notes: imported.network.notes + [images.labels.note].compactMap(\.self),
       warnings: source.warnings + [images.labels.warning].compactMap(\.self),
@@ -143,6 +147,28 @@ struct NetworkQuantizer {
   }
 
   // MARK: - Checks
+
+  /// Holds the float network to its framework.
+  ///
+  /// - Throws: `ReferenceMismatch` where it does not match.
+  private func referenceCheck(
+    of network: FloatNetwork, _ imported: ImportedCheckpoint, _ digest: SHA256.Digest, _ resolutions: [Resolution],
+    _ calibration: ImageFolder, _ images: ImageSelection
+  ) throws -> ReferenceCheck? {
+    let stage = ReferenceStage(
+      options: options.referenceCheck, path: options.checkpoint, model: imported.checkpoint.network,
+      normalization: imported.graph.preprocessing, channelOrder: options.model.channelOrder ?? .rgb,
+      threads: options.threads)
+    let check = try stage.run(
+      network, resolutions, files: calibration.files + images.verification, progress: progress)
+    guard let check, !check.passed else { return check }
+    var report = FidelityReport(
+      stoppedBy: check, reference: reference(imported, digest), settings: options.settings(images))
+    report.toolVersion = ToolVersion.current
+    report.assumptions = imported.network.assumptions.map(\.description)
+    report.notes = imported.network.notes
+    throw ReferenceMismatch(report: report)
+  }
 
   /// What folding is proved on: the first calibration image that can be read, large enough for the network and small
   /// enough to be quick.

@@ -40,6 +40,8 @@ public struct PackageInspection: Encodable, Sendable {
   public let architecture: String
   public let size: Int
   public let crop: String
+  public let resize: String
+  public let cropRatio: Double
   public let poolingExponent: String
   /// All that the package serves, the first first.
   public let sizes: [Size]
@@ -65,6 +67,7 @@ public struct PackageInspection: Encodable, Sendable {
     contentHash = reader.contentHash.hex
     architecture = reader.graph.architecture
     (size, crop) = (reader.info.imageSize, "\(reader.info.crop)")
+    (resize, cropRatio) = ("\(reader.info.resizing.filter)", reader.info.resizing.cropRatio)
     poolingExponent = "\(reader.info.poolingExponent)"
     (embeddingDimension, classes) = (reader.info.embeddingDimension, reader.info.classCount)
     (mean, std) = (reader.graph.preprocessing.mean, reader.graph.preprocessing.std)
@@ -86,6 +89,7 @@ public struct PackageInspection: Encodable, Sendable {
     for size in sizes {
       table.row("converted for", "\(size.size) pixels, \(crop), GeM exponent \(size.poolingExponent)")
     }
+    table.row("resize", resize + (crop == "square" ? ", crop ratio \(cropRatio)" : ""))
     table.row("embedding", "\(embeddingDimension)")
     table.row("classes", classes == 0 ? "none" : "\(classes)")
     table.row("mean, std", "\(mean), \(std)")
@@ -119,6 +123,7 @@ public struct PackageInspection: Encodable, Sendable {
           if let mean = size.meanDrift { table.row("mean drift", "\(mean)") }
           if let agreement = size.top1Agreement { table.row("top-1 agreement", "\(agreement) %") }
         }
+        if let sentence = fidelity.referenceSentence { table.row("framework", sentence) }
       } else {
         table.row("fidelity", "not verified")
       }

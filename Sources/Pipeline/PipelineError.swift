@@ -9,6 +9,8 @@ public enum PipelineError: Error, Sendable {
   case brokenImages(BrokenImages)
   /// Every image was broken, or none was left.
   case noUsableImages(folder: String)
+  /// Images that something is to be checked on and that no folder holds.
+  case missingImages(String)
   /// Weights or activations that are not numbers.
   case notFinite(String)
   /// An option that does not fit the model or the images.
@@ -29,7 +31,7 @@ extension PipelineError: CustomStringConvertible {
         + "Repair or remove \(broken.count == 1 ? "it" : "them"), or leave "
         + "\(broken.count == 1 ? "it" : "them") out with --skip-bad-images."
     case .noUsableImages(let folder): "\(folder): no image could be used"
-    case .notFinite(let what): what
+    case .notFinite(let what), .missingImages(let what): what
     case .option(let problem), .wrongKind(let problem): problem
     case .notEquivalent(let rewrite, let difference):
       "the graph after \(rewrite) differs from the imported one by \(difference); this is a defect of quern, please "

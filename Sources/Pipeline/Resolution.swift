@@ -35,7 +35,48 @@ extension PackageInfo {
     [Size(imageSize: imageSize, poolingExponent: Double(poolingExponent))] + furtherSizes
   }
 
-  var cropProtocol: CropProtocol { crop == .rect ? .rect : .square }
+  public var cropProtocol: CropProtocol { crop == .rect ? .rect : .square }
+
+  /// How images of a size become inputs.
+  ///
+  /// - Throws: `ImageError` for a size that no image can have.
+  public func evaluation(size: Int) throws(ImageError) -> EvaluationProtocol {
+    try EvaluationProtocol(
+      crop: cropProtocol, size: size, filter: resizing.filter.filter, cropRatio: resizing.cropRatio)
+  }
+}
+
+extension PackageInfo.ResizeFilter {
+  var filter: ResizeFilter {
+    switch self {
+    case .bilinear: .bilinear
+    case .bicubic: .bicubic
+    case .lanczos: .lanczos
+    }
+  }
+
+  init(_ filter: ResizeFilter) {
+    switch filter {
+    case .bilinear: self = .bilinear
+    case .bicubic: self = .bicubic
+    case .lanczos: self = .lanczos
+    }
+  }
+}
+
+extension PackageInfo.Resizing {
+  /// Rectangular crops have no use for a ratio, so that they state the default.
+  init(_ evaluation: EvaluationProtocol) {
+    self.init(
+      filter: PackageInfo.ResizeFilter(evaluation.filter),
+      cropRatio: evaluation.crop == .square ? evaluation.cropRatio : Self.standard.cropRatio)
+  }
+
+  /// What differs from the default, to follow a crop protocol: ", bicubic, crop ratio 0.95".
+  var remark: String {
+    (filter == .bilinear ? "" : ", \(filter)")
+      + (cropRatio == Self.standard.cropRatio ? "" : ", crop ratio \(cropRatio)")
+  }
 }
 
 extension ModelFile {
@@ -60,12 +101,13 @@ extension ModelFile {
     let exponent = resolution.poolingExponent ?? graph.poolingExponent
     // The first size's exponent is stored as a float.
     let isPooledSo = known.map { known in exponent.map { Float($0) == Float(known.poolingExponent) } ?? true } ?? false
-    guard evaluation.crop != kind || !isPooledSo else { return nil }
+    let isResizedSo = PackageInfo.Resizing(evaluation) == info.resizing
+    guard evaluation.crop != kind || !isPooledSo || !isResizedSo else { return nil }
     let described = info.sizes.map { "\($0.imageSize) px with p = \($0.poolingExponent)" }.joined(separator: ", ")
     let asked = "\(evaluation.size) px" + (exponent.map { " with p = \($0)" } ?? "")
     return
-      "the package was calibrated and verified for \(described), \(kind.rawValue): its figures do not hold for \(asked), "
-      + "\(evaluation.crop.rawValue)"
+      "the package was calibrated and verified for \(described), \(kind.rawValue)\(info.resizing.remark): its figures do "
+      + "not hold for \(asked), \(evaluation.crop.rawValue)\(PackageInfo.Resizing(evaluation).remark)"
   }
 }
 

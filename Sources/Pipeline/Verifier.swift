@@ -89,6 +89,11 @@ public struct ImageOutputs: Sendable {
   /// [classes]; empty without a classifier.
   public let logits: [Float]
 
+  init(embedding: [Float], logits: [Float]) {
+    self.embedding = embedding
+    self.logits = logits
+  }
+
   init(_ outputs: [String: Tensor]) {
     embedding = outputs[GraphOutput.normalizedEmbedding]?.elements(as: Float.self) ?? []
     logits = outputs[GraphOutput.logits]?.elements(as: Float.self) ?? []
@@ -96,9 +101,9 @@ public struct ImageOutputs: Sendable {
 }
 
 extension Executable {
-  /// The same network, pooling by another exponent if one is given.
+  /// The same network, pooling by another exponent if one is given and it pools by GeM.
   func pooling(by exponent: Double?) throws(GraphError) -> Executable {
-    guard let exponent else { return self }
+    guard let exponent, graph.poolingExponent != nil else { return self }
     return try pooling(by: exponent)
   }
 }

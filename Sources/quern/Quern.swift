@@ -24,7 +24,9 @@ struct Quern: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      ConvertCommand.self, VerifyCommand.self, AnalyzeCommand.self, EmbedCommand.self, ClassifyCommand.self,
+      ConvertCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self, GoldenCommand.self,
+      EmbedCommand.self,
+      ClassifyCommand.self,
       InspectCommand.self,
       ExportCommand.self, BenchCommand.self,
     ])

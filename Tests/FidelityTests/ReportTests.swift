@@ -38,6 +38,48 @@ import Testing
     try Fixture.expectGolden(report.text(), "passing.txt")
   }
 
+  /// A float network that was held to its framework: it passed, or all stopped there.
+  @Test func checkedReportsInEveryFormat() throws {
+    var checked = try Sample.passing()
+    checked.referenceCheck = Sample.check(embedding: 3.1e-7)
+    #expect(checked.passed)
+    try Fixture.expectGolden(checked.deterministicPart.rendered(as: .json), "checked.json")
+    try Fixture.expectGolden(checked.text(), "checked.txt")
+    try Fixture.expectGolden(checked.rendered(as: .junit), "checked.xml")
+    let stopped = FidelityReport(
+      stoppedBy: Sample.check(embedding: 0.25, findings: [Sample.nasty]), reference: checked.reference,
+      settings: checked.settings)
+    #expect(!stopped.passed)
+    try Fixture.expectGolden(stopped.rendered(as: .json), "stopped.json")
+    try Fixture.expectGolden(stopped.rendered(as: .markdown), "stopped.md")
+    try Fixture.expectGolden(stopped.rendered(as: .junit), "stopped.xml")
+    try Fixture.expectGolden(stopped.text(), "stopped.txt")
+    for report in [checked, stopped] { #expect(try FidelityReport(json: report.json()) == report) }
+  }
+
+  /// What is no number is not within any tolerance, and nothing compared is nothing passed.
+  @Test(arguments: [
+    (1e-5 as Double?, 1e-4 as Double?, true), (1.01e-5, 1e-4, false), (1e-5, 1.01e-4, false), (nil, 1e-4, true),
+    (0, nil, true), (nil, nil, false), (.infinity, 0, false), (.nan, 0, false), (0, .nan, false),
+  ])
+  func referenceGateIsTheWorstDifference(embedding: Double?, logits: Double?, passes: Bool) throws {
+    var report = try Sample.passing()
+    report.referenceCheck = ReferenceCheck(
+      framework: "PyTorch 2.15", images: 2, differences: .init(embedding: embedding, logits: logits),
+      tolerances: .init())
+    #expect(report.referenceCheck?.passed == passes && report.passed == passes)
+    let object = try #require(JSONSerialization.jsonObject(with: Data(report.json().utf8)) as? [String: Any])
+    let gate = try #require((object["gates"] as? [[String: Any]])?.first)
+    #expect(gate["name"] as? String == "reference" && gate["passed"] as? Bool == passes)
+    #expect(try FidelityReport(json: report.json()).passed == passes)
+  }
+
+  @Test func noImageIsNoCheck() {
+    #expect(
+      !ReferenceCheck(framework: "", images: 0, differences: .init(embedding: 0, logits: 0), tolerances: .init()).passed
+    )
+  }
+
   @Test func everyReportReadsBack() throws {
     for report in try [
       Sample.failing(), Sample.passing(), Sample.report([]), Sample.passing().deterministicPart,

@@ -26,6 +26,35 @@ import Testing
     #expect(resized.crc == row[5])
   }
 
+  /// Bicubic and Lanczos on noise, and on black and white, where they overshoot.
+  @Test(arguments: try Fixtures.table("filters.tsv"))
+  func filtersArePillows(row: [String]) throws {
+    let filter = try #require(ResizeFilter(rawValue: row[0]))
+    let numbers = row[1..<6].compactMap { Int($0) }
+    let (threshold, width, height) = (numbers[0], numbers[3], numbers[4])
+    var image = try Fixtures.synthetic(numbers[1], numbers[2])
+    if threshold > 0 {
+      image = try #require(
+        RGBImage(width: image.width, height: image.height, pixels: image.pixels.map { $0 >= threshold ? 255 : 0 }))
+    }
+    let part = row[6].split(separator: " ").map(String.init)
+    let resized: RGBImage
+    switch part[0] {
+    case "box":
+      let box = part.dropFirst().compactMap { Float($0) }
+      resized = try image.resized(
+        width: width, height: height, box: SampleBox(left: box[0], top: box[1], right: box[2], bottom: box[3]),
+        filter: filter)
+    case "crop":
+      let crop = part.dropFirst().compactMap { Int($0) }
+      resized = try image.resized(
+        width: width, height: height, cropping: PixelRect(x: crop[0], y: crop[1], width: crop[2], height: crop[3]),
+        filter: filter)
+    default: resized = try image.resized(width: width, height: height, filter: filter)
+    }
+    #expect(resized.crc == row[7])
+  }
+
   @Test func cropIsResizedAsIfItWereAPicture() throws {
     let seed: UInt64 = 31
     var random = SplitMix64(state: seed)
@@ -90,6 +119,20 @@ import Testing
     #expect(outcome.height == numbers[5])
     #expect(outcome.crc == row[6])
     #expect(try evaluation.outputSize(width: image.width, height: image.height) == (numbers[4], numbers[5]))
+  }
+
+  @Test(arguments: try Fixtures.table("ratios.tsv"))
+  func cropRatiosAreThoseOfTimm(row: [String]) throws {
+    let (width, height) = (try #require(Int(row[0])), try #require(Int(row[1])))
+    let evaluation = try EvaluationProtocol(
+      crop: .square, size: try #require(Int(row[2])), filter: try #require(ResizeFilter(rawValue: row[4])),
+      cropRatio: try #require(Double(row[3])))
+    #expect(try evaluation.apply(to: try Fixtures.synthetic(width, height)).crc == row[5])
+  }
+
+  @Test(arguments: [0, 0.09, 1.01, -1, .nan, .infinity])
+  func impossibleRatiosAreRefused(ratio: Double) {
+    #expect(throws: ImageError.self) { try EvaluationProtocol(crop: .square, size: 224, cropRatio: ratio) }
   }
 
   @Test(arguments: [0, -1, 8193, Int.max, Int.min])

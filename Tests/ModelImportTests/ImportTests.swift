@@ -51,6 +51,42 @@ import Testing
     }
   }
 
+  /// A network that takes BGR images is made to take RGB: what reads the image alone are convolutions, or it is not.
+  @Test(arguments: [false, true])
+  func networksOfBGRImagesTakeRGB(hasNorm: Bool) throws {
+    var graph = try ModelImporter().importGraph(ToyResNet([1]).state)
+    if hasNorm {
+      // Something else than a convolution reads the image, too.
+      let value = graph.makeValue()
+      let reader = try #require(graph.nodes.firstIndex { $0.inputs == [graph.input] })
+      graph.nodes[reader].inputs = [value]
+      graph.nodes.insert(
+        Node(
+          name: "norm", op: BatchNormalization(epsilon: 1e-5), inputs: [graph.input], output: value,
+          constants: [
+            "scale": Tensor([1, 2, 3] as [Float]), "shift": Tensor([0.1, 0.2, 0.3] as [Float]),
+            "mean": Tensor([0, 0.5, 1] as [Float]), "variance": Tensor([1, 2, 0.5] as [Float]),
+          ]), at: 0)
+    }
+    var changed = graph
+    changed.takeRGBInsteadOfBGR()
+    try changed.validate()
+    #expect(changed.nodes.count == graph.nodes.count + (hasNorm ? 1 : 0))
+    var random = SplitMix64(seed: 4)
+    let rgb = (0..<33 * 35 * 3).map { _ in Double.random(in: -2...2, using: &random) }
+    let bgr = rgb.indices.map { rgb[$0 + 2 - 2 * ($0 % 3)] }
+    let expected = try graph.referenceValues(input: bgr, shape: [1, 33, 35, 3])
+    let actual = try changed.referenceValues(input: rgb, shape: [1, 33, 35, 3])
+    for output in graph.outputs {
+      let (a, b) = (try #require(expected[output.value]).values, try #require(actual[output.value]).values)
+      #expect(zip(a, b).allSatisfy { abs($0 - $1) <= 1e-9 * max(1, abs($0)) })
+    }
+    changed.takeRGBInsteadOfBGR()
+    let twice = try changed.referenceValues(input: bgr, shape: [1, 33, 35, 3])
+    let value = try #require(graph.outputs.first).value
+    #expect(zip(twice[value]?.values ?? [], expected[value]?.values ?? [1]).allSatisfy { abs($0 - $1) <= 1e-9 })
+  }
+
   @Test func nothingIsCopied() throws {
     let model = ToyResNet([1, 1])
     let graph = try ModelImporter().importGraph(model.state)

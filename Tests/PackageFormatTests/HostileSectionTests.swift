@@ -49,6 +49,34 @@ import Testing
     }
   }
 
+  /// Contents that no writer makes: an unknown filter, a ratio that cannot be, what holds without the section, other lengths.
+  @Test(arguments: [
+    ResizingContents(0, 0.95), ResizingContents(4, 0.95), ResizingContents(2, 0), ResizingContents(2, .nan),
+    ResizingContents(1, 1.5), ResizingContents(1, 0.875), ResizingContents(2, 0.9, extra: [0]),
+    ResizingContents(bytes: [2]),
+  ])
+  func badResizingSectionsAreRefused(contents: ResizingContents) throws {
+    var package = try ToyPackages.small()
+    package.info.resizing = .init(filter: .bicubic, cropRatio: 0.95)
+    var sections = try PackageWriter.sections(of: package, threads: 1, compressing: false)
+    let index = try #require(sections.firstIndex { $0.kind == .resizing })
+    _ = try PackageReader(PackageLayout(sections).bytes)
+    sections[index] = PendingSection(
+      kind: .resizing, isCritical: true, contents: .array(contents.bytes), compressing: false)
+    let bytes = try PackageLayout(sections).bytes
+    #expect(throws: PackageError.self) { try PackageReader(bytes) }
+  }
+
+  struct ResizingContents: Sendable {
+    let bytes: [UInt8]
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    init(_ filter: UInt8, _ ratio: Double, extra: [UInt8] = []) {
+      bytes = [filter] + withUnsafeBytes(of: ratio.bitPattern.littleEndian) { Array($0) } + extra
+    }
+  }
+
   /// Each change of the second tensor's frame, and a word of the refusal.
   static let frames: [(name: String, word: String, change: @Sendable (inout [UInt8]) -> Void)] = [
     ("another magic", "no zstd frame", { $0[0] = 0x50 }),

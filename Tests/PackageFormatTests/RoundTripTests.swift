@@ -86,6 +86,26 @@ import Testing
     #expect(try PackageWriter.encode(several.readAll()) == bytes)
   }
 
+  /// A package of images resized by default is what it was before there was a choice; readers that know none refuse others.
+  @Test func resizingIsACriticalSectionOfVersion1_4() throws {
+    var package = try ToyPackages.small()
+    let hash = try PackageReader(PackageWriter.encode(package)).contentHash
+    package.info.resizing = .init(filter: .bicubic, cropRatio: 224.0 / 232)
+    let bytes = try PackageWriter.encode(package)
+    let reader = try PackageReader(bytes)
+    #expect(reader.minorVersion == 4 && reader.info == package.info && reader.contentHash != hash)
+    let section = try #require(reader.sections.first { $0.kind == .resizing })
+    #expect(section.isCritical && section.kind.rawValue == 6 && section.rawLength == 9)
+    #expect(try PackageWriter.encode(reader.readAll()) == bytes)
+  }
+
+  @Test(arguments: [0, 0.09, 1.01, -1, Double.nan, .infinity])
+  func impossibleCropRatiosAreNotWritten(ratio: Double) throws {
+    var package = try ToyPackages.small()
+    package.info.resizing = .init(filter: .bilinear, cropRatio: ratio)
+    #expect(throws: PackageError.self) { try PackageWriter.encode(package) }
+  }
+
   @Test func equalTensorsAreStoredOnce() throws {
     var package = try ToyPackages.small()
     let bytes = (0..<8 as Range<UInt8>).map { $0 }

@@ -101,7 +101,8 @@ enum ToyPackages {
       info: PackageInfo(
         imageSize: Int.random(in: 1...700, using: &random), crop: Bool.random(using: &random) ? .square : .rect,
         classCount: classCount, embeddingDimension: 7, poolingExponent: Bool.random(using: &random) ? .infinity : 1.7,
-        furtherSizes: furtherSizes),
+        furtherSizes: furtherSizes,
+        resizing: Bool.random(using: &random) ? .standard : .init(filter: .lanczos, cropRatio: 0.95)),
       labels: Bool.random(using: &random) ? (0..<classCount).map { "\($0) \(names[$0])" } : [],
       metadata: Bool.random(using: &random) ? "" : String(repeating: #"{"gate": 0.01, "名": "é"}"#, count: 40))
   }

@@ -82,8 +82,8 @@ import Testing
     Case(testDescription: "output in a missing folder", status: 73, mentions: ["nowhere"]) {
       convert(output: $0.path("nowhere/out.quern"))
     },
-    Case(testDescription: "not a package", status: 65, mentions: ["not a package"]) { _ in
-      ["verify", Tool.checkpoint, "--reference", Tool.checkpoint, "--images", Tool.photographs]
+    Case(testDescription: "picture as a model", status: 65, mentions: ["not a checkpoint"]) { _ in
+      ["verify", Tool.photographs + "/cat-00.jpg", "--reference", Tool.checkpoint, "--images", Tool.photographs]
     },
     Case(testDescription: "missing picture", status: 66, mentions: ["nowhere.jpg"]) {
       ["embed", Tool.checkpoint, $0.path("nowhere.jpg"), "-o", $0.path("e.safetensors")]

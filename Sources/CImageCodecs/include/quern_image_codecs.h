@@ -60,11 +60,11 @@ size_t quern_png_encoded_limit(struct quern_image_size size);
 int quern_png_encode(const uint8_t *rgb, struct quern_image_size dimensions, uint8_t *data, size_t *size);
 
 /// One pass of a separable resampling in Pillow's fixed point:
-/// out = min((sum of pixel * weight + 2^21) >> 22, 255), weights having 22 fractional bits.
+/// out = max(0, min((sum of pixel * weight + 2^21) >> 22, 255)), weights having 22 fractional bits; the shift rounds down.
 struct quern_resample_taps {
   /// Every output sample has `taps` weights, in `weights[output * taps ...]`, for the input samples from `first[output]`.
   const int32_t *first;
-  const uint32_t *weights;
+  const int32_t *weights;
   size_t taps;
   size_t outputs;
 };

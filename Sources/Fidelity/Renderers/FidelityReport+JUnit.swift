@@ -18,6 +18,7 @@ extension FidelityReport {
     ]
     lines += properties.map { "      <property name=\"\(escapedForXML($0))\" value=\"\(escapedForXML($1))\"/>" }
     lines.append("    </properties>")
+    lines += separateGates.flatMap(referenceCase)
     lines += parts.flatMap { part in part.gates.flatMap { testCase($0, of: part) } }
     if isOpen { lines += verdictCase }
     lines += ["  </testsuite>", "</testsuites>"]
@@ -36,7 +37,19 @@ extension FidelityReport {
     ]
   }
 
+  private func referenceCase(_ gate: GateResult) -> [String] {
+    let attributes = "classname=\"quern.fidelity\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
+    let details = escapedForXML(
+      ([referenceCheck?.summary ?? ""] + (referenceCheck?.findings ?? [])).joined(separator: " "))
+    let body =
+      gate.passed
+      ? "<system-out>\(details)</system-out>"
+      : "<failure message=\"\(escapedForXML(gate.failure))\" type=\"gate\">\(details)</failure>"
+    return ["    <testcase \(attributes)>", "      \(body)", "    </testcase>"]
+  }
+
   private func testCase(_ gate: GateResult, of part: ReportPart) -> [String] {
+    if gate.name == .reference { return referenceCase(gate) }
     let place = part.size.map { ".\($0.size)px" } ?? ""
     let attributes = "classname=\"quern.fidelity\(place)\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
     let confidence =
@@ -69,6 +82,7 @@ extension FidelityReport {
       }
     }
     if !inconclusive.isEmpty { properties.append(("inconclusive", inconclusive.joined(separator: " "))) }
+    if let referenceSentence { properties.append(("reference.check", referenceSentence)) }
     properties += notes.map { ("note", $0) } + assumptions.map { ("assumption", $0) }
     if let toolVersion { properties.append(("tool_version", toolVersion)) }
     for (title, set) in [("calibration", calibration), ("verification", verification?.set)] {

@@ -3,9 +3,11 @@ extension FidelityReport {
   public func markdown() -> String {
     var blocks = ["### \(verdict.symbol) \(headline.word): \(headline.detail)"]
     blocks += allWarnings.map { "> [!WARNING]\n> \(escaped($0))" }
+    if !separateGates.isEmpty { blocks.append(gateTable(separateGates)) }
     for part in parts {
       if let size = part.size { blocks.append("#### \(part.passed ? "✅" : "❌") \(escaped(size.description))") }
       blocks.append(gateTable(part.gates))
+      if isStopped { break }
       let figures = part.figures
       blocks.append(
         table(["figure", "value"], figureRows(figures) + (part.size == nil ? provenanceRows : [])))
@@ -16,7 +18,8 @@ extension FidelityReport {
             figures.worstImages.map { [escaped($0.name), shownDrift($0.drift), escaped($0.defect ?? "")] }))
       }
     }
-    if !sizes.isEmpty { blocks.append(table(["file", "value"], provenanceRows)) }
+    if !sizes.isEmpty || isStopped { blocks.append(table(["file", "value"], provenanceRows)) }
+    blocks += (referenceCheck?.findings ?? []).map { "> reference: \(escaped($0))" }
     blocks += notes.map { "> \(escaped($0))" }
     if !assumptions.isEmpty { blocks.append(table(["assumed"], assumptions.map { [escaped($0)] })) }
     if !skippedImages.isEmpty {
@@ -67,6 +70,7 @@ extension FidelityReport {
     let kind = "\(reference.architecture), \(reference.format)"
     rows.append(["reference", escaped((reference.path.map { "\($0), " } ?? "") + kind)])
     rows.append(["reference sha256", escaped(reference.sha256)])
+    if let referenceSentence { rows.append(["framework", escaped(referenceSentence)]) }
     if let calibration { rows.append(["calibration", escaped(calibration.title)]) }
     if let verification { rows.append(["verification", escaped(verification.title)]) }
     if let toolVersion { rows.append(["quern", escaped(toolVersion)]) }

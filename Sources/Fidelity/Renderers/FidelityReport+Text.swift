@@ -6,10 +6,14 @@ extension FidelityReport {
     let paint = Paint(enabled: colored)
     var lines = [paint.verdict(verdict, headline.word) + "  " + headline.detail]
     lines += allWarnings.map { paint.verdict(.inconclusive, "WARNING") + "  \(printable($0))" } + [""]
+    if !separateGates.isEmpty { lines += gateLines(separateGates, paint) + [""] }
     for part in parts {
       if let size = part.size { lines += ["at \(size.description)", ""] }
       lines += gateLines(part.gates, paint) + [""]
-      lines += aligned(figureRows(part)) + [""]
+      if !isStopped { lines += aligned(figureRows(part)) + [""] }
+    }
+    if let findings = referenceCheck?.findings, !findings.isEmpty {
+      lines += findings.map { "reference: \(printable($0))" } + [""]
     }
     if !notes.isEmpty { lines += notes.map { "note: \(printable($0))" } + [""] }
     if !assumptions.isEmpty { lines += assumptions.map { "Assumed  \(printable($0))" } + [""] }
@@ -76,6 +80,7 @@ extension FidelityReport {
     let kind = "\(printable(reference.architecture)), \(printable(reference.format))"
     rows.append(("reference", (reference.path.map { "\(printable($0))  " } ?? "") + kind))
     rows.append(("", "sha256 \(printable(reference.sha256))"))
+    if let referenceSentence { rows.append(("framework", printable(referenceSentence))) }
     if let calibration { rows.append(("calibration", calibration.title)) }
     if let verification { rows.append(("verification", verification.title)) }
     if let toolVersion { rows.append(("quern", printable(toolVersion))) }

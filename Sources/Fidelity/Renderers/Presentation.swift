@@ -13,16 +13,22 @@ extension FidelityReport {
   /// A part for each size, the first first; at least one.
   var parts: [ReportPart] {
     sizes.isEmpty
-      ? [ReportPart(size: nil, figures: figures, gates: gates, passed: passed)]
+      ? [ReportPart(size: nil, figures: figures, gates: commonGates + gates, passed: passed)]
       : sizes.map { ReportPart(size: $0, figures: $0.figures, gates: $0.gates, passed: $0.passed) }
   }
 
   /// Of all sizes.
-  var allGates: [GateResult] { parts.flatMap(\.gates) }
+  var allGates: [GateResult] { separateGates + parts.flatMap(\.gates) }
+
+  /// Gates that belong to no part.
+  var separateGates: [GateResult] { sizes.isEmpty ? [] : commonGates }
 
   /// Such as "PASS" and "4 of 4 gates", "INCONCLUSIVE" and "4 of 4 gates kept, verified on its calibration images", or "FAIL" and
   /// "1 of 8 gates failed, at 500 px".
   var headline: (word: String, detail: String) {
+    if isStopped {
+      return (verdict.word, "the float network does not match its framework; nothing else was measured")
+    }
     guard figures.images > 0 else { return (verdict.word, "no image was compared") }
     let gates = allGates
     let remarks = doubts.map { ", \($0)" }.joined()
@@ -77,6 +83,7 @@ extension VerificationSet {
 extension GateName {
   var title: String {
     switch self {
+    case .reference: "reference"
     case .meanDrift: "mean drift"
     case .maxDrift: "max drift"
     case .top1Agreement: "top-1 agreement"
@@ -93,13 +100,14 @@ extension GateName {
     switch self {
     case .top1Drop, .floatTop1: "labelled images"
     case .clearAgreement: "images that are no coin toss"
-    case .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes: "images"
+    case .reference, .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes: "images"
     }
   }
 
   fileprivate var decimals: Int {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
+    case .reference: 3
     case .top1Agreement, .clearAgreement, .top1Drop, .floatTop1: percentDecimals
     case .nonFiniteImages, .packageBytes: 0
     }
@@ -109,7 +117,7 @@ extension GateName {
     switch self {
     case .top1Agreement, .clearAgreement, .floatTop1: " %"
     case .top1Drop: " pp"
-    case .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
+    case .reference, .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
     }
   }
 }
@@ -157,6 +165,7 @@ extension GateResult {
       switch name {
       case .clearAgreement: "every image is a coin toss"
       case .floatTop1: "no image has a label that is a class of the network"
+      case .reference: "an output is not finite"
       default: "no image was compared"
       }
     return "\(name.title) has no value: \(reason)"

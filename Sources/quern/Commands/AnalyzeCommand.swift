@@ -66,6 +66,7 @@ struct AnalyzeCommand: ParsableCommand {
     conversion.apply(to: &options)
     options.usesDefaultSize = evaluation.size == nil
     options.model = model.options
+    options.referenceCheck.usesTestData = false
     options.poolingExponent = evaluation.size?.poolingExponent
     // What cannot be created fails before any work is done.
     let files = try output.map { (file: try AtomicFile(path: $0), format: try AnalysisFormat(path: $0)) }

@@ -20,6 +20,9 @@ struct ConvertCommand: ParsableCommand {
       Nothing that the command reads is ever written to, and an existing file is replaced only by one of its kind. A name \
       that is a symbolic link is followed, and the file that it leads to is replaced.
 
+      With --golden, or test data next to an ONNX model, the float network is first held to what its framework computed (see \
+      'quern golden'); where it differs, nothing is calibrated or written but reports, which name the cause.
+
       A package can serve several sizes. Calibration passes then take turns at them, so that its ranges and weights suit \
       all; it is verified at each, and passes only if it keeps its tolerances at every size.
 
@@ -37,6 +40,7 @@ struct ConvertCommand: ParsableCommand {
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Framework's outputs") var golden: GoldenCheckOptions
   @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
@@ -44,7 +48,7 @@ struct ConvertCommand: ParsableCommand {
     var outputs = OutputFiles()
     outputs.add("-o", output, .package)
     outputs.add("--report", reports: gates.reports)
-    try outputs.check(models: [checkpoint], images: conversion.folders)
+    try outputs.check(models: [checkpoint], images: conversion.folders + golden.folders, others: [golden.golden])
     let reports = try gates.openReports()
     var options = ConversionOptions(
       checkpoint: checkpoint, output: output, calibrationFolder: conversion.calibration,
@@ -52,10 +56,15 @@ struct ConvertCommand: ParsableCommand {
     conversion.apply(to: &options)
     options.usesDefaultSize = images.sizes.isEmpty
     options.model = model.options
+    options.referenceCheck = golden.options
     options.poolingExponent = images.sizes.first?.poolingExponent
     options.furtherSizes = Array(images.sizes.dropFirst())
-    let outcome = try Converter(options, progress: common.progress).run()
-    try gates.finish(outcome.report, reports, after: Self.summary(outcome), common)
+    do {
+      let outcome = try Converter(options, progress: common.progress).run()
+      try gates.finish(outcome.report, reports, after: Self.summary(outcome), common)
+    } catch let mismatch as ReferenceMismatch {
+      try gates.finish(mismatch.report, reports, common)
+    }
   }
 
   /// By how much the best network that was found misses each gate that it does not keep.

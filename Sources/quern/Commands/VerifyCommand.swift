@@ -6,20 +6,23 @@ import Pipeline
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Hold a package against the checkpoint it was made from.",
+    abstract: "Hold a package against the checkpoint it was made from, or any model against another.",
     discussion: """
       Runs the checkpoint in float and the package in int8 over the same images and reports how far the embeddings drift \
       and how often the top classes agree. Sizes, crop and GeM exponents are those the package was converted for, unless \
-      given; where they are others, the report says that the package's own figures do not hold for them.
+      given; where they are others, the report says that the package's own figures do not hold for them. Either side may be \
+      a package, a checkpoint or an ONNX model.
+
+      With --golden the float network is first held to what its framework computed (see 'quern golden').
 
       Example:
         quern verify model.quern --reference model.pth --images photos/ --report fidelity.xml
       """)
 
-  @Argument(help: "The package.")
+  @Argument(help: "The package, or another model.")
   var package: String
 
-  @Option(help: ArgumentHelp("The checkpoint to hold it against.", valueName: "checkpoint"))
+  @Option(help: ArgumentHelp("The checkpoint, or another model, to hold it against.", valueName: "model"))
   var reference: String
 
   @Option(help: ArgumentHelp("Folder of images; subfolders are classes.", valueName: "folder"))
@@ -33,21 +36,29 @@ struct VerifyCommand: ParsableCommand {
 
   @OptionGroup(title: "Image options") var sizes: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Framework's outputs") var golden: GoldenCheckOptions
   @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
     var outputs = OutputFiles()
     outputs.add("--report", reports: gates.reports)
-    try outputs.check(models: [package, reference], images: [images])
+    try outputs.check(models: [package, reference], images: [images] + golden.folders, others: [golden.golden])
     let reports = try gates.openReports()
     let job = ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
     var verification = Verification(package: package, reference: reference, images: images, job: job)
     verification.sizes = sizes.sizes
     verification.crop = sizes.crop
+    verification.filter = sizes.resizing.resize
+    verification.cropRatio = sizes.resizing.cropRatio?.value
     verification.model = model.options
     verification.allowsOtherReference = allowOtherReference
-    let report = try verification.run(gates: try gates.gates, progress: common.progress)
-    try gates.finish(report, reports, common)
+    verification.referenceCheck = golden.options
+    do {
+      let report = try verification.run(gates: try gates.gates, progress: common.progress)
+      try gates.finish(report, reports, common)
+    } catch let mismatch as ReferenceMismatch {
+      try gates.finish(mismatch.report, reports, common)
+    }
   }
 }

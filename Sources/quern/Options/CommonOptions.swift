@@ -3,6 +3,7 @@ import Graphs
 import Images
 import Kernels
 import ModelImport
+import PackageFormat
 import Pipeline
 
 /// What every command takes.
@@ -34,8 +35,56 @@ struct CommonOptions: ParsableArguments {
 
 extension ArgumentHelp {
   fileprivate static let crop = ArgumentHelp(
-    "square: short side to 256/224 of the size, then a centre crop; rect: long side to the size, nothing cut off.",
+    "square: short side to the size divided by the crop ratio, then a centre crop; rect: long side to the size, nothing cut "
+      + "off.",
     valueName: "square|rect")
+}
+
+/// How images are resized; what is not given is a package's, or the default.
+struct ResizingOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The filter that images are resized by, Pillow's with antialiasing: bilinear, bicubic or lanczos. (default: a "
+        + "package's, or bilinear)", valueName: "filter"))
+  var resize: ResizeFilter?
+
+  @Option(
+    help: ArgumentHelp(
+      "What a square crop keeps of the resized image's short side, as a number or a fraction of pixels: 0.95 or 224/232. "
+        + "(default: a package's, or 224/256)", valueName: "ratio"))
+  var cropRatio: CropRatio?
+
+  func evaluation(crop: CropProtocol?, size: Int, info: PackageInfo? = nil) throws -> EvaluationProtocol {
+    let stored = try info?.evaluation(size: size)
+    return try EvaluationProtocol(
+      crop: crop ?? stored?.crop ?? .square, size: size, filter: resize ?? stored?.filter ?? .bilinear,
+      cropRatio: cropRatio?.value ?? stored?.cropRatio ?? EvaluationProtocol.defaultCropRatio)
+  }
+}
+
+extension ResizeFilter: ExpressibleByArgument {}
+extension ChannelOrder: ExpressibleByArgument {}
+
+/// "0.95", or "224/232": of 232 pixels 224 are kept.
+struct CropRatio: ExpressibleByArgument {
+  let value: Double
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "/", omittingEmptySubsequences: false)
+    var ratio: Double
+    if parts.count == 2, let part = Int(parts[0]), let whole = Int(parts[1]), part > 0, part <= whole, whole <= 1 << 20
+    {
+      ratio = Double(part) / Double(whole)
+      // Truncation must not lose a pixel of the fraction itself.
+      while Int(Double(part) / ratio) < whole { ratio = ratio.nextDown }
+    } else if parts.count == 1, let number = Double(argument) {
+      ratio = number
+    } else {
+      return nil
+    }
+    guard EvaluationProtocol.cropRatios.contains(ratio) else { return nil }
+    value = ratio
+  }
 }
 
 /// How images become inputs.
@@ -51,6 +100,7 @@ struct EvaluationOptions: ParsableArguments {
   var size: ImageSize? { sizes.first }
 
   @Option(help: .crop) var crop: CropProtocol?
+  @OptionGroup var resizing: ResizingOptions
 
   mutating func validate() throws {
     if sizes.count > 1 { throw ValidationError("--size can be given once here; only convert and verify take several") }
@@ -59,7 +109,7 @@ struct EvaluationOptions: ParsableArguments {
 
   /// As given; otherwise 224 square, unless a checkpoint fixes a size.
   func evaluation() throws -> EvaluationProtocol {
-    try EvaluationProtocol(crop: crop ?? .square, size: size?.side ?? 224)
+    try resizing.evaluation(crop: crop, size: size?.side ?? 224)
   }
 
   /// Opens a model for images as they were given, otherwise as a package was converted for or a checkpoint fixes them,
@@ -72,10 +122,9 @@ struct EvaluationOptions: ParsableArguments {
     var model = try ModelFile.open(path, options: network.options)
     progress.state(model.assumptions)
     let info = model.package?.info
-    let stored: CropProtocol? = info.map { $0.crop == .rect ? .rect : .square }
     var side = size?.side ?? info?.imageSize
     if side == nil { side = try model.fixedImageSize?.side(of: path) }
-    let evaluation = try EvaluationProtocol(crop: crop ?? stored ?? .square, size: side ?? 224)
+    let evaluation = try resizing.evaluation(crop: crop, size: side ?? 224, info: info)
     try model.serve(size: evaluation.size, poolingExponent: size?.poolingExponent ?? network.poolingExponent)
     if let remark = model.remark(on: Resolution(evaluation)) { progress.warn(remark) }
     if let warning = model.fixedImageSize?.warning(at: evaluation) { progress.warn(warning) }
@@ -95,6 +144,7 @@ struct SizesOptions: ParsableArguments {
   var sizes: [ImageSize] = []
 
   @Option(help: .crop) var crop: CropProtocol?
+  @OptionGroup var resizing: ResizingOptions
 
   mutating func validate() throws {
     for size in sizes { try size.validate() }
@@ -107,7 +157,7 @@ struct SizesOptions: ParsableArguments {
 
   /// Of the first size.
   var evaluation: EvaluationProtocol {
-    get throws { try EvaluationProtocol(crop: crop ?? .square, size: sizes.first?.side ?? 224) }
+    get throws { try resizing.evaluation(crop: crop, size: sizes.first?.side ?? 224) }
   }
 }
 
@@ -148,6 +198,12 @@ struct ModelOptions: ParsableArguments {
 
   @Option(help: ArgumentHelp("Standard deviation of R,G,B to divide by.", valueName: "r,g,b"))
   var std: RGBTriple?
+
+  @Option(
+    help: ArgumentHelp(
+      "The order of the channels that the network of a checkpoint takes: rgb or bgr. It is made to take RGB. --mean and "
+        + "--std are in the order R,G,B in either case. (default: rgb)", valueName: "order"))
+  var channelOrder: ChannelOrder?
 
   @Option(
     help: ArgumentHelp(
@@ -218,9 +274,11 @@ struct ModelOptions: ParsableArguments {
     structure.outputStride = outputStride
     structure.lastStride = lastStride
     structure.batchNormEpsilon = bnEpsilon
-    return ModelFile.Options(
+    var options = ModelFile.Options(
       poolingExponent: poolingExponent, preprocessing: preprocessing, embeddingOutput: embeddingOutput,
       logitsOutput: logitsOutput, state: state, structure: structure)
+    options.channelOrder = channelOrder
+    return options
   }
 }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// Three numbers, "0.5,0.5,0.5".
+/// Three numbers or fractions, "0.5,0.5,0.5" or "1/255,1/255,1/255".
 struct RGBTriple: ExpressibleByArgument {
   let values: [Float]
   /// As they were given.
@@ -9,10 +9,21 @@ struct RGBTriple: ExpressibleByArgument {
 
   init?(argument: String) {
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-    let exact = parts.compactMap { Double($0) }
-    let values = parts.compactMap { Float($0) }
+    let exact = parts.compactMap { Self.number($0) { Double($0) } }
+    let values = parts.compactMap { Self.number($0) { Float($0) } }
     guard parts.count == 3, exact.count == 3, values.count == 3, values.allSatisfy(\.isFinite) else { return nil }
     (self.values, self.exact) = (values, exact)
+  }
+
+  /// A number, or a fraction of two.
+  private static func number<Number: BinaryFloatingPoint>(
+    _ text: Substring, _ parse: (Substring) -> Number?
+  ) -> Number? {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(parse)
+    guard let first = parts[0] else { return nil }
+    if parts.count == 1 { return first }
+    guard parts.count == 2, let second = parts[1], second > 0 else { return nil }
+    return first / second
   }
 
   /// Refuses values that are none of pixels from 0 to 1.

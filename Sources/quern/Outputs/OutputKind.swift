@@ -6,6 +6,7 @@ enum OutputKind {
   case package
   case embeddings
   case onnx
+  case program
 
   /// The name's ending that says so.
   var fileExtension: String {
@@ -13,6 +14,7 @@ enum OutputKind {
     case .package: "quern"
     case .embeddings: "safetensors"
     case .onnx: "onnx"
+    case .program: "py"
     }
   }
 
@@ -21,6 +23,7 @@ enum OutputKind {
     case .package: "a Quern package"
     case .embeddings: "a safetensors file"
     case .onnx: "an ONNX model"
+    case .program: "a Python program"
     }
   }
 
@@ -32,7 +35,7 @@ enum OutputKind {
       case .package: bytes.prefix(PackageReader.magic.count).elementsEqual(PackageReader.magic)
       // The length of a header, and the header, which is a JSON object.
       case .embeddings: bytes.count > 8 && bytes[8] == UInt8(ascii: "{") && bytes[7] == 0
-      case .onnx: false
+      case .onnx, .program: false
       }
     }
   }

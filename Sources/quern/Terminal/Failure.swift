@@ -74,6 +74,7 @@ enum Failure {
     case .option: usage
     case .package(_, let error): error.kind.rawValue
     case .notEquivalent: internalError
+    case .missingImages: missingInput
     case .brokenImages, .noUsableImages, .notFinite, .wrongKind: badData
     }
   }

@@ -1,0 +1,189 @@
+/// The outcome of holding the float network to outputs that its framework computed.
+public struct ReferenceCheck: Hashable, Sendable {
+  /// The largest differences that pass.
+  public struct Tolerances: Hashable, Sendable {
+    /// Between elements of normalised embeddings.
+    public var embedding: Double
+    /// Between logits, as a share of the framework's largest |logit|.
+    public var logits: Double
+
+    public init(embedding: Double = 1e-5, logits: Double = 1e-4) {
+      self.embedding = embedding
+      self.logits = logits
+    }
+  }
+
+  /// The largest differences over a set of rows; nil for an output that was not compared. Infinite where either side is not
+  /// finite; reports write null for that.
+  public struct Differences: Hashable, Sendable {
+    /// Of an element of the normalised embeddings.
+    public var embedding: Double?
+    /// Of a logit, as a share of the framework's largest |logit|.
+    public var logits: Double?
+
+    public init(embedding: Double?, logits: Double?) {
+      self.embedding = embedding
+      self.logits = logits
+    }
+
+    /// The larger of the two shares of their tolerances; nil where nothing was compared.
+    func share(of tolerances: Tolerances) -> Double? {
+      func share(_ value: Double?, _ limit: Double) -> Double? {
+        value.map { $0 == 0 ? 0 : limit > 0 ? $0 / limit : .infinity }
+      }
+      let shares = [share(embedding, tolerances.embedding), share(logits, tolerances.logits)].compactMap { $0 }
+      return shares.contains { $0.isNaN } ? .infinity : shares.max()
+    }
+
+    /// Whether something was compared, and all of it is within the tolerances.
+    public func passes(_ tolerances: Tolerances) -> Bool { share(of: tolerances).map { $0 <= 1 } ?? false }
+  }
+
+  /// Name and version, such as "PyTorch 2.15".
+  public let framework: String
+  /// Images that were compared, or input tensors where there were no images.
+  public let images: Int
+  /// Images that the framework's outputs are for and that no folder holds.
+  public let missingImages: Int
+  public let differences: Differences
+  /// The differences on the very tensors that the framework's network was given; nil where they are not known.
+  public let onInput: Differences?
+  public let tolerances: Tolerances
+  public let passed: Bool
+  /// What explains a difference, and what should be known of a success: sentences.
+  public var findings: [String]
+
+  /// - Parameter images: with the default preprocessing, or none where `onInput` is all there is.
+  public init(
+    framework: String, images: Int, missingImages: Int = 0, differences: Differences, onInput: Differences? = nil,
+    tolerances: Tolerances, findings: [String] = []
+  ) {
+    self.framework = framework
+    self.images = images
+    self.missingImages = missingImages
+    self.differences = differences
+    self.onInput = onInput
+    self.tolerances = tolerances
+    self.findings = findings
+    passed = images > 0 && differences.passes(tolerances) && onInput?.passes(tolerances) ?? true
+  }
+
+  /// The worst of all differences as a share of its tolerance.
+  var gate: GateResult {
+    let shares = [differences, onInput].compactMap { $0?.share(of: tolerances) }
+    // What a report could not write is not within any tolerance.
+    let value = shares.max().flatMap { $0.isFinite && passed == ($0 <= 1) ? $0 : nil }
+    return GateResult(.reference, value: value, limit: 1)
+  }
+
+  /// Such as "checked against PyTorch 2.15 on 64 images: at most 3e-07, logits 2e-06 of the largest".
+  public var summary: String {
+    let kind = "\(images) image\(images == 1 ? "" : "s")"
+    let missing = missingImages == 0 ? "" : "; \(missingImages) more \(missingImages == 1 ? "was" : "were") not found"
+    if passed { return "checked against \(framework) on \(kind): at most \(Self.described(differences))\(missing)" }
+    let input =
+      onInput.map { $0.passes(tolerances) ? "" : "; on its own input \(Self.described($0, allowed: tolerances))" } ?? ""
+    return "does not match \(framework) on \(kind): differences of "
+      + Self.described(differences, allowed: tolerances) + input + missing
+  }
+
+  /// Such as "3e-07, logits 2e-06 of the largest", or with tolerances "0.3 (allowed: 1e-05), …".
+  public static func described(_ differences: Differences, allowed: Tolerances? = nil) -> String {
+    func limit(_ value: Double?) -> String { value.map { " (allowed: \(shortNumber($0)))" } ?? "" }
+    let parts = [
+      differences.embedding.map { shortNumber($0) + limit(allowed?.embedding) },
+      differences.logits.map {
+        ($0.isFinite ? "logits \(shortNumber($0)) of the largest" : "logits that are not finite")
+          + limit(allowed?.logits)
+      },
+    ].compactMap { $0 }
+    return parts.isEmpty ? "values that are not finite" : parts.joined(separator: ", ")
+  }
+}
+
+/// A positive number with two significant digits, such as "3.1e-07"; "not finite" for what is not.
+func shortNumber(_ value: Double) -> String {
+  guard value.isFinite else { return "not finite" }
+  guard value > 0 else { return "0" }
+  var (mantissa, exponent) = (value, 0)
+  while mantissa >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
+  while mantissa < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
+  var tenths = Int((mantissa * 10).rounded())
+  if tenths == 100 { (tenths, exponent) = (10, exponent + 1) }
+  if (-3...2).contains(exponent) {
+    return shortest(Double(fixed(value, decimals: max(0, 1 - exponent))) ?? value)
+  }
+  let digits = tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+  return "\(digits)e\(exponent < 0 ? "-" : "+")\(abs(exponent) < 10 ? "0" : "")\(abs(exponent))"
+}
+
+extension ReferenceCheck: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case framework, images, passed, findings
+    case missingImages = "missing_images"
+    case embeddingMax = "embedding_max"
+    case logitsMax = "logits_max"
+    case inputEmbeddingMax = "input_embedding_max"
+    case inputLogitsMax = "input_logits_max"
+    case embeddingLimit = "embedding_limit"
+    case logitsLimit = "logits_limit"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
+    try container.encode(framework, forKey: .framework)
+    try container.encode(images, forKey: .images)
+    try container.encode(missingImages, forKey: .missingImages)
+    try container.encode(finite(differences.embedding), forKey: .embeddingMax)
+    try container.encode(finite(differences.logits), forKey: .logitsMax)
+    if let onInput {
+      try container.encode(finite(onInput.embedding), forKey: .inputEmbeddingMax)
+      try container.encode(finite(onInput.logits), forKey: .inputLogitsMax)
+    }
+    try container.encode(tolerances.embedding, forKey: .embeddingLimit)
+    try container.encode(tolerances.logits, forKey: .logitsLimit)
+    try container.encode(passed, forKey: .passed)
+    if !findings.isEmpty { try container.encode(findings, forKey: .findings) }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    framework = try container.decode(String.self, forKey: .framework)
+    images = try container.decode(Int.self, forKey: .images)
+    missingImages = try container.decodeIfPresent(Int.self, forKey: .missingImages) ?? 0
+    differences = Differences(
+      embedding: try container.decodeIfPresent(Double.self, forKey: .embeddingMax),
+      logits: try container.decodeIfPresent(Double.self, forKey: .logitsMax))
+    onInput =
+      container.contains(.inputEmbeddingMax)
+      ? Differences(
+        embedding: try container.decodeIfPresent(Double.self, forKey: .inputEmbeddingMax),
+        logits: try container.decodeIfPresent(Double.self, forKey: .inputLogitsMax)) : nil
+    tolerances = Tolerances(
+      embedding: try container.decode(Double.self, forKey: .embeddingLimit),
+      logits: try container.decode(Double.self, forKey: .logitsLimit))
+    passed = try container.decode(Bool.self, forKey: .passed)
+    findings = try container.decodeIfPresent([String].self, forKey: .findings) ?? []
+  }
+}
+
+extension FidelityReport {
+  /// A report of a float network that does not match its framework: nothing else was measured.
+  public init(stoppedBy check: ReferenceCheck, reference: Reference, settings: [String: JSONValue] = [:]) {
+    self.init(figures: FidelityAccumulator().figures(), gates: [], reference: reference, settings: settings)
+    referenceCheck = check
+  }
+
+  /// Whether nothing was measured because the float network does not match its framework.
+  var isStopped: Bool { figures.images == 0 && referenceCheck?.passed == false }
+
+  /// What holds the float network to its framework, in a sentence; nil where no network was run.
+  package var referenceSentence: String? {
+    if let referenceCheck { return referenceCheck.summary }
+    return comparesStoredOutputs ? nil : "the float network was not checked against its framework (see 'quern golden')"
+  }
+
+  /// Gates that belong to no size, in the order of reports.
+  var commonGates: [GateResult] { referenceCheck.map { [$0.gate] } ?? [] }
+}

@@ -1,0 +1,106 @@
+import Checkpoints
+import Files
+import Foundation
+import Graphs
+import Images
+import ModelImport
+import Tensors
+
+/// What a framework computed for some images, as the programs of 'quern golden' write it: a safetensors file with
+/// `normalized_embedding` or `embedding` [n, D], `logits` [n, classes], the framework's `input` [n, 3, h, w], and in its
+/// metadata the hash of each image's file and the preprocessing.
+struct GoldenFile: Sendable {
+  let path: String
+  /// Name and version.
+  let framework: String
+  /// The SHA-256 of each row's image file, in lower-case hexadecimal.
+  let hashes: [String]
+  /// L2-normalised as they are compared.
+  let embeddings: FloatRows?
+  let hasNormalizedEmbeddings: Bool
+  let logits: FloatRows?
+  /// What the framework's network was given, NCHW.
+  let input: Tensor?
+  let stated: StatedPreprocessing
+
+  /// What the file says of the preprocessing; `nil` where it says nothing.
+  struct StatedPreprocessing: Sendable {
+    var size: Int?
+    var crop: CropProtocol?
+    var filter: ResizeFilter?
+    var cropRatio: Double?
+    var normalization: Preprocessing?
+    var channelOrder: ChannelOrder?
+  }
+
+  /// - Throws: `CheckpointError`; `PipelineError.wrongKind` for a file that is none of this kind or contradicts itself.
+  init(path: String) throws {
+    let file = try Checkpoint.read(path: path)
+    func refuse(_ problem: String) -> PipelineError {
+      .wrongKind("\(path): \(problem); 'quern golden' prints a program that writes such files")
+    }
+    guard file.format == .safetensors else { throw refuse("outputs of a framework come as safetensors") }
+    guard let text = file.metadata["sha256"],
+      let hashes = try? JSONDecoder().decode([String].self, from: Data(text.utf8))
+    else { throw refuse("its metadata has no 'sha256', a JSON array with the hash of each row's image file") }
+    guard hashes.allSatisfy({ $0.utf8.count == 64 && $0.allSatisfy(\.isHexDigit) }) else {
+      throw refuse("its 'sha256' holds something that is no SHA-256 in hexadecimal")
+    }
+    func rows(_ name: String) throws -> FloatRows? {
+      guard let tensor = file[name] else { return nil }
+      guard let rows = FloatRows(tensor), rows.width > 0 else {
+        throw refuse("'\(name)' is \(tensor.elementType) \(tensor.shape), not a row of floats for each image")
+      }
+      guard rows.count == hashes.count else {
+        throw refuse("'\(name)' has \(rows.count) rows for \(hashes.count) images")
+      }
+      return rows
+    }
+    let normalized = try rows(GraphOutput.normalizedEmbedding)
+    self.path = path
+    self.hashes = hashes.map { $0.lowercased() }
+    hasNormalizedEmbeddings = normalized != nil
+    embeddings = try normalized ?? rows(GraphOutput.embedding)
+    logits = try rows(GraphOutput.logits)
+    input = file["input"]
+    guard embeddings != nil || logits != nil else {
+      throw refuse("it holds none of 'normalized_embedding', 'embedding' and 'logits'")
+    }
+    guard !hashes.isEmpty else { throw refuse("it holds the outputs of no image") }
+    if let input {
+      guard input.shape.rank == 4, input.shape[0] == hashes.count, input.shape[1] == 3, input.elementCount > 0,
+        input.elementType.isFloatingPoint
+      else {
+        throw refuse("'input' is \(input.elementType) \(input.shape), not \(hashes.count) x 3 x height x width floats")
+      }
+    }
+    framework =
+      file.metadata["framework"].flatMap { $0.isEmpty ? nil : $0 } ?? "a framework that the file does not name"
+    stated = try StatedPreprocessing(file.metadata, refuse)
+  }
+}
+
+extension GoldenFile.StatedPreprocessing {
+  fileprivate init(_ metadata: [String: String], _ refuse: (String) -> PipelineError) throws {
+    func value<Value>(_ key: String, _ parse: (String) -> Value?) throws -> Value? {
+      guard let text = metadata[key] else { return nil }
+      guard let value = parse(text) else { throw refuse("its metadata '\(key)' is '\(text.prefix(80))'") }
+      return value
+    }
+    size = try value("size") { Int($0).flatMap { (1...8192).contains($0) ? $0 : nil } }
+    crop = try value("crop") { CropProtocol(rawValue: $0) }
+    filter = try value("resize") { ResizeFilter(rawValue: $0) }
+    cropRatio = try value("crop_ratio") {
+      Double($0).flatMap { EvaluationProtocol.cropRatios.contains($0) ? $0 : nil }
+    }
+    channelOrder = try value("channel_order") { ChannelOrder(rawValue: $0) }
+    let (mean, std) = (try value("mean", Self.triple), try value("std", Self.triple))
+    if let mean, let std, std.allSatisfy({ $0 > 0 }) { normalization = Preprocessing(mean: mean, std: std) }
+  }
+
+  /// Three finite numbers, as a JSON array or separated by commas.
+  private static func triple(_ text: String) -> [Float]? {
+    let values = text.split { ",[] ".contains($0) }.compactMap { Float($0) }
+    return values.count == 3 && values.allSatisfy(\.isFinite) ? values : nil
+  }
+}

@@ -1,0 +1,138 @@
+import Graphs
+import Images
+import ModelImport
+
+/// A Python program that writes what a framework computes for a folder of images, as `GoldenFile` reads it.
+public struct GoldenProgram: Sendable {
+  /// What runs the model.
+  public enum Framework: String, Sendable, CaseIterable {
+    case pytorch
+    case onnxruntime
+  }
+
+  public var framework: Framework
+  /// The model's path, as the program opens it.
+  public var model: String
+  public var evaluation: EvaluationProtocol
+  public var preprocessing: Preprocessing
+  public var channelOrder = ChannelOrder.rgb
+  /// Images at most.
+  public var count = 64
+
+  public init(
+    framework: Framework, model: String, evaluation: EvaluationProtocol, preprocessing: Preprocessing
+  ) {
+    self.framework = framework
+    self.model = model
+    self.evaluation = evaluation
+    self.preprocessing = preprocessing
+  }
+
+  /// The program, ending with a newline.
+  public var text: String {
+    """
+    # What \(name) computes for a folder of images, for 'quern convert --golden' and 'quern verify --golden'.
+    #     python golden.py IMAGES golden.safetensors
+    import hashlib, json, pathlib, sys
+    import numpy as np, \(module)
+    from PIL import Image
+    from safetensors.numpy import save_file
+
+    \(modelLines)
+
+    size, mean, std = \(evaluation.size), np.float32(\(list(preprocessing.mean))), np.float32(\(list(preprocessing.std)))
+
+    def load(path):  # -> [1, 3, height, width]
+        image = Image.open(path).convert("RGB")
+        w, h = image.size
+    \(resizeLines)
+        pixels = (np.asarray(image, np.float32) / 255 - mean) / std
+        return np.ascontiguousarray(pixels\(channelOrder == .bgr ? "[..., ::-1]" : "").transpose(2, 0, 1)[None])
+
+    paths = sorted(p for p in pathlib.Path(sys.argv[1]).rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    paths = paths[::-(-len(paths) // \(count))]
+    rows = {}
+    for path in paths:
+        batch = load(path)
+        for name, value in {**run(batch), "input": batch}.items():
+            rows.setdefault(name, []).append(np.asarray(value, np.float32))
+    if len({batch.shape for batch in rows["input"]}) > 1:
+        del rows["input"]  # Images of several shapes are no single tensor.
+    save_file({name: np.concatenate(values) for name, values in rows.items()}, sys.argv[2], {
+        "framework": "\(name) " + \(version).split("+")[0],
+        "sha256": json.dumps([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]),
+        "size": str(size), "crop": "\(evaluation.crop.rawValue)", "resize": "\(evaluation.filter.rawValue)", \
+    "crop_ratio": "\(evaluation.cropRatio)",
+        "channel_order": "\(channelOrder.rawValue)", "mean": json.dumps(mean.tolist()), "std": json.dumps(std.tolist())})
+
+    """
+  }
+
+  private var name: String { framework == .pytorch ? "PyTorch" : "ONNX Runtime" }
+  private var module: String { framework == .pytorch ? "torch" : "onnxruntime" }
+  private var version: String { "\(module).__version__" }
+
+  private var modelLines: String {
+    switch framework {
+    case .pytorch:
+      """
+      # EDIT: build the model, load its weights, and name what it returns: "normalized_embedding" or "embedding" [1, D],
+      # and/or "logits" [1, classes].
+      import torchvision
+      model = torchvision.models.resnet50()
+      model.load_state_dict(torch.load(\(quoted(model)), map_location="cpu"))
+      model.eval()
+
+      @torch.no_grad()
+      def run(batch):
+          return {"logits": model(torch.from_numpy(batch))}
+      # END OF EDIT
+      """
+    case .onnxruntime:
+      """
+      session = onnxruntime.InferenceSession(\(quoted(model)), providers=["CPUExecutionProvider"])
+      names = [output.name for output in session.get_outputs()]
+      # EDIT: which output of the model is what: "normalized_embedding" or "embedding" [1, D], and/or "logits" [1, classes].
+      outputs = {n: n for n in names if n in ("normalized_embedding", "embedding", "logits")} or {"logits": names[0]}
+      # END OF EDIT
+
+      def run(batch):
+          return dict(zip(outputs, session.run(list(outputs.values()), {session.get_inputs()[0].name: batch})))
+      """
+    }
+  }
+
+  private var resizeLines: String {
+    let filter = evaluation.filter.rawValue.uppercased()
+    switch evaluation.crop {
+    case .square:
+      return """
+            short = int(size / \(evaluation.cropRatio))
+            w, h = (short, int(short * h / w)) if w <= h else (int(short * w / h), short)
+            left, top = round((w - size) / 2), round((h - size) / 2)
+            image = image.resize((w, h), Image.\(filter)).crop((left, top, left + size, top + size))
+        """
+    case .rect:
+      return """
+            w, h = (size, int(size * h / w)) if w >= h else (int(size * w / h), size)
+            image = image.resize((w, h), Image.\(filter))
+        """
+    }
+  }
+
+  private func list(_ values: [Float]) -> String { "[\(values.map { "\($0)" }.joined(separator: ", "))]" }
+
+  /// A Python string.
+  private func quoted(_ text: String) -> String {
+    let escaped = text.unicodeScalars.map { scalar in
+      switch scalar {
+      case "\\": "\\\\"
+      case "\"": "\\\""
+      case "\n": "\\n"
+      case "\r": "\\r"
+      default: String(scalar)
+      }
+    }
+    return "\"\(escaped.joined())\""
+  }
+}

@@ -1,0 +1,180 @@
+import Graphs
+import Images
+import Kernels
+import ModelImport
+import Tensors
+
+/// Looks for the preprocessing that made a framework's input tensors out of the images.
+struct InputSuspects {
+  private let context: DifferenceExplanation
+
+  init(_ context: DifferenceExplanation) { self.context = context }
+
+  enum Explanation {
+    /// This makes the very input.
+    case found(InputView)
+    /// Pixels are those of `context.view`, so that preprocessing is no cause.
+    case same
+    /// The image is stretched to the input's size without keeping its aspect.
+    case stretched(ResizeFilter)
+    /// The nearest of all, whose pixels are off by at most some of 255 steps.
+    case nearest(InputView, steps: Double)
+    case none
+
+    /// For a report.
+    func sentences(_ context: DifferenceExplanation) -> [String] {
+      switch self {
+      case .found(let view): return [context.remedy(view)]
+      case .same: return ["preprocessing is the same"]
+      case .stretched(let filter):
+        return [
+          "preprocessing differs: the framework stretches images to its input's size (\(filter.rawValue)), whatever their "
+            + "aspect; quern keeps it, so give the framework a resize of the short side and a centre crop"
+        ]
+      case .nearest(let view, let steps):
+        let options = view.options(changing: context.view).joined(separator: " ")
+        return [
+          "preprocessing differs in a way that no option explains; nearest is "
+            + (options.isEmpty ? "what is set" : options)
+            + ", with pixels off by up to \(steps.roundedText) of 255 steps: "
+            + "the framework may decode or resize with another library than Pillow"
+        ]
+      case .none: return ["preprocessing differs in a way that no usual suspect explains"]
+      }
+    }
+  }
+
+  /// Steps of 255 that pixels may be off by for a preprocessing to be the one.
+  private static let exact = 0.02
+  /// And to be named as the nearest.
+  private static let near = 24.0
+
+  /// A view that makes an input, but for an error.
+  private struct Fit {
+    let view: InputView
+    let steps: Double
+  }
+
+  func explanation(_ rows: [ReferenceChecker.Row]) throws -> Explanation {
+    let sample = try rows.filter { $0.input != nil }.prefix(3).map { row in
+      (input: row.input, pixels: try LoadedImage(row.file).pixels)
+    }
+    guard let first = sample.first, let input = first.input else { return .none }
+    var best: Fit?
+    for evaluations in stages(height: input.shape[1], width: input.shape[2]) {
+      let fits = SlotStore<Fit>()
+      ThreadTeam(count: max(1, min(context.threads, evaluations.count))).forEach(evaluations.count) { index, _ in
+        guard let pixels = try? evaluations[index].apply(to: first.pixels) else { return }
+        fits[index] = fit(evaluations[index], pixels, input)
+      }
+      for fit in fits.inOrder where fit.steps < best?.steps ?? .infinity { best = fit }
+      if let best, best.steps <= Self.exact { break }
+    }
+    if let best, best.steps <= Self.exact {
+      // What one picture cannot tell, others may.
+      for (input, pixels) in sample.dropFirst() {
+        guard let input, let other = try? best.view.evaluation.apply(to: pixels),
+          let fit = fit(best.view.evaluation, other, input), fit.steps <= Self.exact
+        else { return .nearest(best.view, steps: best.steps) }
+      }
+      return best.view.causes(changing: context.view).isEmpty ? .same : .found(best.view)
+    }
+    for filter in ResizeFilter.allCases {
+      guard
+        let pixels = try? first.pixels.resized(width: input.shape[2], height: input.shape[1], filter: filter),
+        let stretched = fit(context.view.evaluation, pixels, input), stretched.steps <= Self.exact
+      else { continue }
+      return .stretched(filter)
+    }
+    guard let best, best.steps <= Self.near else { return .none }
+    return .nearest(best.view, steps: best.steps)
+  }
+
+  /// What is set; its usual variations; and every resize by which a crop of the input's size is possible.
+  private func stages(height: Int, width: Int) -> [[EvaluationProtocol]] {
+    let given = context.view.evaluation
+    let side = max(height, width)
+    func make(_ crop: CropProtocol, _ filter: ResizeFilter, _ ratio: Double) -> EvaluationProtocol? {
+      try? EvaluationProtocol(crop: crop, size: side, filter: filter, cropRatio: ratio)
+    }
+    let filters = [given.filter] + ResizeFilter.allCases.filter { $0 != given.filter }
+    var stages = [[make(given.crop, given.filter, given.cropRatio)]]
+    stages.append(filters.dropFirst().map { make(given.crop, $0, given.cropRatio) })
+    stages.append(filters.map { make(.rect, $0, EvaluationProtocol.defaultCropRatio) })
+    if height == width {
+      for shorts in [side..<side + side / 5 + 1, side + side / 5 + 1..<2 * side] {
+        stages.append(
+          shorts.flatMap { short in filters.map { make(.square, $0, UsualRatios.ratio(size: side, short: short)) } })
+      }
+    }
+    return stages.map { $0.compactMap { $0 } }.filter { !$0.isEmpty }
+  }
+
+  /// The normalisation and the order of channels by which pixels become the input most nearly, by least squares for each
+  /// channel; `nil` where sizes differ or the input does not depend on the pixels.
+  private func fit(_ evaluation: EvaluationProtocol, _ pixels: RGBImage, _ input: Tensor) -> Fit? {
+    guard input.shape.dimensions == [3, pixels.height, pixels.width] else { return nil }
+    let values = input.elements(as: Float.self)
+    let order = context.view.channelOrder
+    let orders = [order] + ChannelOrder.allCases.filter { $0 != order }
+    let fits = orders.compactMap { order -> Fit? in
+      var normalization = context.view.normalization
+      var steps = 0.0
+      for channel in 0..<3 {
+        let color = order == .rgb ? channel : 2 - channel
+        guard let line = Line(pixels, color: color, values, channel: channel) else { return nil }
+        steps = max(steps, line.steps)
+        normalization.std[color] = Float(1 / (255 * line.slope)).snapped
+        normalization.mean[color] = Float(-line.offset / (255 * line.slope)).snapped
+      }
+      guard normalization.std.allSatisfy({ $0 > 0 && $0.isFinite }) else { return nil }
+      if normalization.isClose(to: context.view.normalization) { normalization = context.view.normalization }
+      return Fit(
+        view: InputView(evaluation: evaluation, normalization: normalization, channelOrder: order), steps: steps)
+    }
+    return fits.min { $0.steps < $1.steps }
+  }
+}
+
+/// The line through (pixel, input) of one channel.
+private struct Line {
+  let slope: Double
+  let offset: Double
+  /// The largest distance from it, in steps of a pixel.
+  let steps: Double
+
+  /// - Returns: `nil` where all pixels are equal, or the input does not grow with them.
+  init?(_ image: RGBImage, color: Int, _ input: [Float], channel: Int) {
+    let count = image.width * image.height
+    let values = input[channel * count..<(channel + 1) * count]
+    var (p, v, pp, pv) = (0.0, 0.0, 0.0, 0.0)
+    for (index, value) in values.enumerated() {
+      let (pixel, value) = (Double(image.pixels[3 * index + color]), Double(value))
+      (p, v, pp, pv) = (p + pixel, v + value, pp + pixel * pixel, pv + pixel * value)
+    }
+    let n = Double(count)
+    let spread = pp - p * p / n
+    slope = spread > 0 ? (pv - p * v / n) / spread : 0
+    guard slope > 0, slope.isFinite else { return nil }
+    offset = (v - slope * p) / n
+    var largest = 0.0
+    for (index, value) in values.enumerated() {
+      largest = max(largest, abs(Double(value) - slope * Double(image.pixels[3 * index + color]) - offset))
+    }
+    steps = largest / slope
+  }
+}
+
+extension Float {
+  /// The nearest number of six decimals, or 1/255, where that is as near as a fit can tell.
+  fileprivate var snapped: Float {
+    if abs(self * 255 - 1) < 1e-5 { return 1 / 255 }
+    let rounded = (self * 1e4).rounded() / 1e4
+    if abs(self - rounded) < 3e-6 { return rounded == 0 ? 0 : rounded }
+    return (self * 1e6).rounded() / 1e6
+  }
+}
+
+extension Double {
+  fileprivate var roundedText: String { self < 10 ? "\((self * 100).rounded() / 100)" : "\(Int(self.rounded()))" }
+}

@@ -1,0 +1,169 @@
+import Checkpoints
+import Fidelity
+import Foundation
+import Graphs
+import Kernels
+import ModelImport
+import Runtime
+import Tensors
+
+/// ONNX's own convention for a model's outputs: folders `test_data_set_0`, `test_data_set_1` … next to the model, each with
+/// `input_0.pb` and `output_0.pb` …, one TensorProto a file.
+struct ONNXTestData {
+  /// A folder's tensors.
+  private struct DataSet {
+    let name: String
+    /// NHWC, float32.
+    let input: Tensor
+    /// [batch, width], float32.
+    let outputs: [FloatRows]
+  }
+
+  private var sets: [DataSet] = []
+  private let producer: String
+  /// What was found and is not used, and why: sentences.
+  private(set) var notes: [String] = []
+
+  /// Folders that are read at most.
+  private static let setLimit = 16
+
+  /// - Parameter path: of the model.
+  init(path: String, model: ONNXModel) {
+    producer = [model.producer, model.producerVersion].filter { !$0.isEmpty }.joined(separator: " ")
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    let numbered = names.compactMap { name -> (number: Int, name: String)? in
+      let prefix = "test_data_set_"
+      guard name.hasPrefix(prefix), let number = Int(name.dropFirst(prefix.count)) else { return nil }
+      return (number, name)
+    }.sorted { $0.number < $1.number }
+    for (_, name) in numbered.prefix(Self.setLimit) {
+      do {
+        sets.append(try Self.read(folder.appendingPathComponent(name), name, model))
+      } catch {
+        notes.append("\(name) next to the model is not used: \(error)")
+      }
+    }
+    if numbered.count > Self.setLimit { notes.append("of \(numbered.count) test data sets \(Self.setLimit) are used") }
+  }
+
+  var isEmpty: Bool { sets.isEmpty }
+
+  private static func read(_ folder: URL, _ name: String, _ model: ONNXModel) throws -> DataSet {
+    let tensor = try ONNXTensorFile.read(path: folder.appendingPathComponent("input_0.pb").path).tensor
+    guard tensor.shape.rank == 4, tensor.elementCount > 0, let floats = tensor.asFloat32() else {
+      throw PipelineError.wrongKind("its input is \(tensor.elementType) \(tensor.shape), not a batch of images")
+    }
+    let input: Tensor
+    if floats.shape[1] == 3 {
+      input = floats.permuted([0, 2, 3, 1]).contiguous()
+    } else if floats.shape[3] == 3 {
+      input = floats
+    } else {
+      throw PipelineError.wrongKind("its input is \(tensor.shape), not a batch of images with 3 channels")
+    }
+    var outputs: [FloatRows] = []
+    for index in 0..<model.outputs.count {
+      let path = folder.appendingPathComponent("output_\(index).pb").path
+      guard FileManager.default.fileExists(atPath: path) else { break }
+      var output = try ONNXTensorFile.read(path: path).tensor
+      // Pooled vectors that keep their 1x1 map.
+      if output.shape.rank == 4, output.shape[2] == 1, output.shape[3] == 1, output.isContiguous {
+        output = output.reshaped([output.shape[0], output.shape[1]])
+      }
+      if let rows = FloatRows(output), rows.count == input.shape[0], rows.width > 0 { outputs.append(rows) }
+    }
+    guard !outputs.isEmpty else { throw PipelineError.wrongKind("it has no output that is a vector for each image") }
+    return DataSet(name: name, input: input, outputs: outputs)
+  }
+
+  /// Runs a float network on the inputs. An output is compared with the network's output of its width: a vector as long as
+  /// the embedding with the embedding, both normalised; one as long as the logits with these, or with what a Softmax,
+  /// LogSoftmax or Sigmoid behind them makes of them; where it may be either, with the nearer.
+  ///
+  /// - Returns: `nil` where the network gives nothing that the data could be compared with.
+  mutating func check(
+    _ executable: Executable, source: SourceInput, tolerances: ReferenceCheck.Tolerances, threads: Int
+  ) -> ReferenceCheck? {
+    let session = Session(executable, team: ThreadTeam(count: threads))
+    var total = OutputDifference()
+    var (images, isCompared) = (0, false)
+    for set in sets {
+      let outputs: [String: Tensor]
+      do {
+        outputs = try session.run(normalized: source.networkInput(set.input))
+      } catch {
+        notes.append("\(set.name) next to the model is not used: \(error)")
+        continue
+      }
+      guard let difference = Self.difference(outputs, set.outputs, tolerances) else {
+        notes.append(
+          "\(set.name) next to the model is not used: no output has the width of the embedding or of the logits")
+        continue
+      }
+      isCompared = true
+      images += set.input.shape[0]
+      total.merge(difference)
+    }
+    guard isCompared else { return nil }
+    return ReferenceCheck(
+      framework: "ONNX test data" + (producer.isEmpty ? "" : " (\(producer))"), images: images,
+      differences: total.differences, tolerances: tolerances,
+      findings: total.differences.passes(tolerances)
+        ? [] : ["the network itself differs from the outputs in test_data_set_… next to the model"])
+  }
+
+  private static func difference(
+    _ actual: [String: Tensor], _ expected: [FloatRows], _ tolerances: ReferenceCheck.Tolerances
+  ) -> OutputDifference? {
+    let embeddings = actual[GraphOutput.normalizedEmbedding].flatMap(FloatRows.init)
+    let logits = actual[GraphOutput.logits].flatMap(FloatRows.init)
+    var total: OutputDifference?
+    for rows in expected {
+      var readings: [OutputDifference] = []
+      if let embeddings, embeddings.width == rows.width, embeddings.count == rows.count {
+        readings.append(Self.difference(embeddings, rows, isEmbedding: true) { $0 })
+      }
+      if let logits, logits.width == rows.width, logits.count == rows.count {
+        readings += [{ $0 }, softmax, logSoftmax, sigmoid].map {
+          Self.difference(logits, rows, isEmbedding: false, $0)
+        }
+      }
+      func badness(_ reading: OutputDifference) -> Double {
+        let differences = reading.differences
+        return max(
+          (differences.embedding ?? 0) / tolerances.embedding, (differences.logits ?? 0) / tolerances.logits)
+      }
+      guard let nearest = readings.min(by: { badness($0) < badness($1) }) else { continue }
+      var sum = total ?? OutputDifference()
+      sum.merge(nearest)
+      total = sum
+    }
+    return total
+  }
+
+  private static func difference(
+    _ actual: FloatRows, _ expected: FloatRows, isEmbedding: Bool, _ transform: ([Float]) -> [Float]
+  ) -> OutputDifference {
+    (0..<expected.count).reduce(into: OutputDifference()) { result, row in
+      let value = transform(actual[row])
+      if isEmbedding {
+        result.add(
+          ImageOutputs(embedding: value, logits: []), expectedEmbedding: expected[row].l2Normalized, expectedLogits: nil
+        )
+      } else {
+        result.add(ImageOutputs(embedding: [], logits: value), expectedEmbedding: nil, expectedLogits: expected[row])
+      }
+    }
+  }
+
+  private static func softmax(_ logits: [Float]) -> [Float] { logSoftmax(logits).map { Float(exp(Double($0))) } }
+
+  private static func logSoftmax(_ logits: [Float]) -> [Float] {
+    let largest = Double(logits.max() ?? 0)
+    let sum = log(logits.reduce(0) { $0 + exp(Double($1) - largest) })
+    return logits.map { Float(Double($0) - largest - sum) }
+  }
+
+  private static func sigmoid(_ logits: [Float]) -> [Float] { logits.map { Float(1 / (1 + exp(-Double($0)))) } }
+}

@@ -1,0 +1,128 @@
+import Fidelity
+import Files
+import Foundation
+
+/// Holds outputs from anywhere against other outputs: no network is run.
+public struct OutputComparison {
+  public var outputs: String
+  public var reference: String
+  /// A text file with the index of the class of each row of the reference, one a line; `nil`: not known.
+  public var labels: String?
+  /// Compare the rows that both have, rather than fail.
+  public var allowsMissing = false
+
+  public init(outputs: String, reference: String) {
+    self.outputs = outputs
+    self.reference = reference
+  }
+
+  /// - Throws: `PipelineError.wrongKind` where the rows do not belong together; `FidelityError` where their widths differ.
+  public func run(gates: Gates) throws -> FidelityReport {
+    let (actual, expected) = (try OutputFile(path: outputs), try OutputFile(path: reference))
+    var notes: [String] = []
+    let pairs = try RowMatching(actual, expected, allowsMissing: allowsMissing).pairs(&notes)
+    let labels = try labels.map { try Self.labels($0, count: expected.count) }
+    let usesLogits = actual.logits != nil && expected.logits != nil
+    if (actual.logits != nil) != (expected.logits != nil) {
+      let without = actual.logits == nil ? outputs : reference
+      notes.append("\(without) holds no logits, so that classes are not compared")
+    }
+    guard
+      let vectors = [(actual.embeddings, expected.embeddings), (actual.logits, expected.logits)].first(where: {
+        $0.0 != nil && $0.1 != nil
+      }), let ours = vectors.0, let theirs = vectors.1
+    else {
+      throw PipelineError.wrongKind(
+        "\(outputs) and \(reference) have no output in common: one has embeddings, one logits")
+    }
+    if actual.embeddings == nil || expected.embeddings == nil {
+      notes.append("there are no embeddings on both sides: drift is that of the logits")
+    }
+    var accumulator = FidelityAccumulator()
+    for pair in pairs {
+      accumulator.add(
+        try ImageComparison(
+          name: expected.name(ofRow: pair.expected), referenceEmbedding: theirs[pair.expected],
+          quantizedEmbedding: ours[pair.actual],
+          referenceLogits: usesLogits ? expected.logits?[pair.expected] ?? [] : [],
+          quantizedLogits: usesLogits ? actual.logits?[pair.actual] ?? [] : [], label: labels?[pair.expected]))
+    }
+    var report = FidelityReport(
+      figures: accumulator.figures(), gates: gates,
+      package: .init(path: outputs, bytes: actual.byteCount, sha256: actual.sha256),
+      reference: .init(
+        path: reference, sha256: expected.sha256, format: expected.format, architecture: "stored outputs"))
+    report.comparesStoredOutputs = true
+    report.notes =
+      ["the figures named 'float' are those of \(reference), and those named 'int8' of \(outputs)"] + notes
+    return report
+  }
+
+  private static func labels(_ path: String, count: Int) throws -> [Int] {
+    let lines = try LabelFile.read(path)
+    let labels = lines.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
+    guard labels.count == lines.count, labels.count == count else {
+      throw PipelineError.wrongKind("\(path): \(lines.count) lines are no class indices of \(count) rows, one a line")
+    }
+    return labels
+  }
+}
+
+/// Which rows of two files are of the same image: by the hashes of image files where both have them, or else by name, or else
+/// by order.
+private struct RowMatching {
+  let actual: OutputFile
+  let expected: OutputFile
+  let allowsMissing: Bool
+
+  init(_ actual: OutputFile, _ expected: OutputFile, allowsMissing: Bool) {
+    (self.actual, self.expected, self.allowsMissing) = (actual, expected, allowsMissing)
+  }
+
+  func pairs(_ notes: inout [String]) throws -> [(actual: Int, expected: Int)] {
+    let keys = [(actual.hashes, expected.hashes), (actual.names, expected.names)].first { $0.0 != nil && $0.1 != nil }
+    guard let ours = keys?.0, let theirs = keys?.1 else {
+      guard actual.count == expected.count else {
+        throw PipelineError.wrongKind(
+          "\(actual.path) has \(actual.count) rows and \(expected.path) \(expected.count), and not both say which images they "
+            + "are of (metadata 'sha256' or 'files')")
+      }
+      notes.append("rows are compared in their order: not both files say which images they are of")
+      return (0..<expected.count).map { ($0, $0) }
+    }
+    let (a, b) = (Self.numbered(ours), Self.numbered(theirs))
+    let positions = Dictionary(zip(a, a.indices), uniquingKeysWith: { first, _ in first })
+    let missing = b.indices.filter { positions[b[$0]] == nil }
+    let known = Set(b)
+    let extra = a.indices.filter { !known.contains(a[$0]) }
+    for (rows, holder, other) in [(missing, expected, actual), (extra, actual, expected)] where !rows.isEmpty {
+      let names = rows.prefix(5).map { holder.name(ofRow: $0) }.joined(separator: ", ")
+      let problem =
+        "\(rows.count) of the \(holder.count) images of \(holder.path) \(rows.count == 1 ? "is" : "are") not in "
+        + "\(other.path): \(names)\(rows.count > 5 ? ", …" : "")"
+      guard allowsMissing else {
+        throw PipelineError.wrongKind("\(problem); --allow-missing compares those that both have")
+      }
+      notes.append(problem)
+    }
+    let pairs = b.indices.compactMap { row in positions[b[row]].map { (actual: $0, expected: row) } }
+    guard !pairs.isEmpty else {
+      throw PipelineError.wrongKind("\(actual.path) and \(expected.path) have no image in common")
+    }
+    return pairs
+  }
+
+  /// An image may be there several times.
+  private static func numbered(_ keys: [String]) -> [Key] {
+    var counts: [String: Int] = [:]
+    return keys.map { key in
+      counts[key, default: 0] += 1
+      return Key(text: key, occurrence: counts[key, default: 1])
+    }
+  }
+
+  private struct Key: Hashable {
+    let text: String
+    let occurrence: Int
+  }
+}

@@ -1,0 +1,71 @@
+import Checkpoints
+import Files
+import Foundation
+import Graphs
+import Tensors
+
+/// Embeddings and logits that something computed: a safetensors file as 'quern embed' writes it, or embeddings alone as .npy.
+struct OutputFile: Sendable {
+  let path: String
+  /// "safetensors" or "npy".
+  let format: String
+  let byteCount: Int
+  let sha256: String
+  /// Normalised or not.
+  let embeddings: FloatRows?
+  let logits: FloatRows?
+  /// The names of the rows' images, and the hashes of their files; `nil` where the file does not say.
+  let names: [String]?
+  let hashes: [String]?
+
+  var count: Int { embeddings?.count ?? logits?.count ?? 0 }
+
+  /// - Throws: `CheckpointError`, `FileError`; `PipelineError.wrongKind` for a file without such outputs.
+  init(path: String) throws {
+    let file = try MappedFile(path: path)
+    byteCount = file.byteCount
+    sha256 = file.sha256().hex
+    self.path = path
+    func refuse(_ problem: String) -> PipelineError { .wrongKind("\(path): \(problem)") }
+    func rows(_ tensor: Tensor?, _ name: String) throws -> FloatRows? {
+      guard let tensor else { return nil }
+      guard let rows = FloatRows(tensor), rows.width > 0 else {
+        throw refuse("\(name) is \(tensor.elementType) \(tensor.shape), not a row of floats for each image")
+      }
+      return rows
+    }
+    if NumpyArray.isOne(file) {
+      format = "npy"
+      embeddings = try rows(try NumpyArray.read(path: path), "the array")
+      (logits, names, hashes) = (nil, nil, nil)
+      guard embeddings?.count ?? 0 > 0 else { throw refuse("it has no row") }
+      return
+    }
+    let contents = try Checkpoint.read(path: path)
+    guard contents.format == .safetensors else { throw refuse("outputs come as safetensors or .npy") }
+    format = "safetensors"
+    embeddings = try rows(
+      contents[GraphOutput.normalizedEmbedding] ?? contents[GraphOutput.embedding], "the embedding")
+    logits = try rows(contents[GraphOutput.logits], "'logits'")
+    guard embeddings != nil || logits != nil else {
+      throw refuse("it holds none of 'normalized_embedding', 'embedding' and 'logits'")
+    }
+    let count = embeddings?.count ?? logits?.count ?? 0
+    guard count > 0 else { throw refuse("it has no row") }
+    guard logits?.count ?? count == count else {
+      throw refuse("it has \(count) embeddings and \(logits?.count ?? 0) rows of logits")
+    }
+    func list(_ key: String) throws -> [String]? {
+      guard let text = contents.metadata[key] else { return nil }
+      guard let list = try? JSONDecoder().decode([String].self, from: Data(text.utf8)), list.count == count else {
+        throw refuse("its metadata '\(key)' is no JSON array of \(count) texts, one for each row")
+      }
+      return list
+    }
+    names = try list("files")
+    hashes = try list("sha256")?.map { $0.lowercased() }
+  }
+
+  /// For a report.
+  func name(ofRow row: Int) -> String { names?[row] ?? hashes.map { String($0[row].prefix(16)) } ?? "row \(row)" }
+}

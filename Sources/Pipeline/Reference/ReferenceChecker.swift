@@ -1,0 +1,129 @@
+import Fidelity
+import Graphs
+import Images
+import Kernels
+import Runtime
+import Tensors
+
+/// Holds a float network to what its framework computed for the same images, and, where the two differ, looks for the cause
+/// among those that are usual.
+struct ReferenceChecker {
+  /// Float.
+  let network: FloatNetwork
+  /// `nil`: the network's own.
+  let poolingExponent: Double?
+  /// How images are looked at, and what the checkpoint's own network takes.
+  let view: InputView
+  let tolerances: ReferenceCheck.Tolerances
+  let threads: Int
+
+  /// An image whose outputs the framework gave.
+  struct Row: Sendable {
+    let file: ImageFolder.File
+    let expectedEmbedding: [Float]?
+    let expectedLogits: [Float]?
+    /// What the framework's network was given, [3, height, width].
+    let input: Tensor?
+
+    /// Whether the framework's outputs are numbers.
+    var isFinite: Bool { ((expectedEmbedding ?? []) + (expectedLogits ?? [])).allSatisfy(\.isFinite) }
+  }
+
+  /// - Parameter files: by the hash of their content; those of the golden file that are not among them are counted.
+  /// - Throws: `PipelineError.wrongKind` where the file is of another network; `.missingImages` where no image was found.
+  func check(_ golden: GoldenFile, files: [String: ImageFolder.File]) throws -> ReferenceCheck {
+    try checkWidths(golden)
+    let rows = golden.hashes.enumerated().compactMap { index, hash in
+      files[hash].map { golden.row(index, file: $0) }
+    }
+    guard !rows.isEmpty else {
+      throw PipelineError.missingImages(
+        "none of the \(golden.hashes.count) images of \(golden.path) is in the folders given; name the folder that it was "
+          + "made from with --golden-images")
+    }
+    let executable = try network.executable().pooling(by: poolingExponent)
+    let outcome = try differences(rows, executable)
+    var findings: [String] = []
+    let passes = outcome.images.passes(tolerances) && outcome.input?.passes(tolerances) ?? true
+    if let row = rows.first(where: { !$0.isFinite }) {
+      findings = ["\(golden.path) holds a value that is not finite, for \(row.file.relativePath)"]
+    } else if !passes {
+      findings = try DifferenceExplanation(
+        executable: executable, source: source, view: view, stated: golden.stated, framework: golden.framework,
+        tolerances: tolerances,
+        threads: threads
+      ).findings(rows, onImages: outcome.images, onInput: outcome.input)
+    }
+    return ReferenceCheck(
+      framework: golden.framework, images: rows.count, missingImages: golden.hashes.count - rows.count,
+      differences: outcome.images, onInput: outcome.input, tolerances: tolerances, findings: findings)
+  }
+
+  private var source: SourceInput {
+    SourceInput(
+      normalization: view.normalization, channelOrder: view.channelOrder, network: network.graph.preprocessing)
+  }
+
+  private func checkWidths(_ golden: GoldenFile) throws {
+    let side = view.evaluation.size
+    let shapes = try network.graph.inferShapes(input: [1, side, side, 3])
+    for (name, rows) in [(GraphOutput.normalizedEmbedding, golden.embeddings), (GraphOutput.logits, golden.logits)] {
+      guard let rows else { continue }
+      let width = network.graph.width(ofOutput: name, shapes)
+      guard width > 0 else {
+        throw PipelineError.wrongKind(
+          "\(golden.path) holds \(name), and the network '\(network.graph.architecture)' gives none")
+      }
+      guard rows.width == width else {
+        throw PipelineError.wrongKind(
+          "\(golden.path) holds \(name) of \(rows.width) values, and the network '\(network.graph.architecture)' gives "
+            + "\(width): they are of different networks")
+      }
+    }
+  }
+
+  private final class Worker {
+    let session: Session
+    var (onImages, onInput) = (OutputDifference(), OutputDifference())
+    init(_ executable: Executable) { session = Session(executable) }
+  }
+
+  private func differences(
+    _ rows: [Row], _ executable: Executable
+  ) throws -> (images: ReferenceCheck.Differences, input: ReferenceCheck.Differences?) {
+    let workers = WorkerLocal { Worker(executable) }
+    _ = try ImageJob(threads: threads).run(rows.map(\.file), progress: SilentProgress()) { index, file, worker in
+      let (row, worker) = (rows[index], workers[worker])
+      let pixels = try view.evaluation.apply(to: try LoadedImage(file).pixels)
+      worker.onImages.add(try worker.session.outputs(for: pixels), for: row)
+      if let input = row.input {
+        worker.onInput.add(try worker.session.outputs(normalized: source.networkInput(input.asImageBatch())), for: row)
+      }
+    }
+    func merged(_ part: (Worker) -> OutputDifference) -> ReferenceCheck.Differences {
+      workers.all.reduce(into: OutputDifference()) { $0.merge(part($1)) }.differences
+    }
+    return (merged(\.onImages), rows.contains { $0.input != nil } ? merged(\.onInput) : nil)
+  }
+}
+
+extension OutputDifference {
+  mutating func add(_ outputs: ImageOutputs, for row: ReferenceChecker.Row) {
+    add(outputs, expectedEmbedding: row.expectedEmbedding, expectedLogits: row.expectedLogits)
+  }
+}
+
+extension Session {
+  /// Runs one image that is normalised already, [1, height, width, 3].
+  func outputs(normalized tensor: Tensor) throws(GraphError) -> ImageOutputs {
+    ImageOutputs(try run(normalized: tensor))
+  }
+}
+
+extension GoldenFile {
+  func row(_ index: Int, file: ImageFolder.File) -> ReferenceChecker.Row {
+    ReferenceChecker.Row(
+      file: file, expectedEmbedding: embeddings.map { hasNormalizedEmbeddings ? $0[index] : $0[index].l2Normalized },
+      expectedLogits: logits.map { $0[index] }, input: input?.floatRow(index))
+  }
+}

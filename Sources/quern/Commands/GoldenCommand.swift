@@ -1,0 +1,84 @@
+import ArgumentParser
+import Files
+import Graphs
+import Pipeline
+
+struct GoldenCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "golden",
+    abstract: "Print a Python program that writes what the model's own framework computes.",
+    discussion: """
+      Run the program where the model lives, with a folder of images: it writes embeddings and logits, the tensors that the \
+      network was given, the preprocessing and the framework's version to a safetensors file. 'quern convert --golden' and \
+      'quern verify --golden' then hold quern's float network to them before anything else, on the same images, which are \
+      found by the content of their files. The preprocessing is that of the options, which are to be those of the conversion.
+
+      Example:
+        quern golden model.pth --size 224 > golden.py     (then edit the lines that build the model)
+        python golden.py photos/ golden.safetensors
+        quern convert model.pth --calibration photos/ --size 224 --golden golden.safetensors -o model.quern
+      """)
+
+  @Argument(
+    help: "The model that the program is to open. A checkpoint or package that exists sets the preprocessing, too.")
+  var model: String?
+
+  @Option(help: ArgumentHelp("What runs the model: pytorch or onnxruntime.", valueName: "framework"))
+  var framework: GoldenProgram.Framework?
+
+  @Option(help: ArgumentHelp("Images that the program uses at most, spread over the sorted folder.", valueName: "n"))
+  var count = 64
+
+  @Option(name: [.short, .long], help: ArgumentHelp("Write the program to a file.", valueName: "file.py"))
+  var output: String?
+
+  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Network options") var network: ModelOptions
+  @OptionGroup(title: "General options") var common: CommonOptions
+
+  mutating func validate() throws {
+    if !(1...1_000_000).contains(count) { throw ValidationError("--count must be from 1 to 1000000") }
+  }
+
+  func run() throws {
+    if let output {
+      var outputs = OutputFiles()
+      outputs.add("-o", output, .program)
+      try outputs.check(models: [model].compactMap(\.self))
+    }
+    let isONNX = model?.lowercased().hasSuffix(".onnx") ?? false
+    let framework = framework ?? (isONNX ? .onnxruntime : .pytorch)
+    var program = GoldenProgram(
+      framework: framework, model: model ?? (framework == .pytorch ? "model.pth" : "model.onnx"),
+      evaluation: try evaluation.evaluation(), preprocessing: network.options.preprocessing ?? .imageNet)
+    if let model, FileStatus.exists(model) {
+      let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
+      (program.evaluation, program.preprocessing) = (evaluation, opened.graph.preprocessing)
+    }
+    program.channelOrder = network.channelOrder ?? .rgb
+    program.count = count
+    if let output {
+      let file = try AtomicFile(path: output)
+      try file.write(Array(program.text.utf8))
+      try file.commit()
+    }
+    if common.json {
+      Terminal.print(
+        try JSONText.encode(
+          GoldenReport(schema: "quern.golden/1", framework: framework.rawValue, program: program.text, output: output)))
+    } else if let output {
+      if !common.quiet { Terminal.note("program written to \(output)") }
+    } else {
+      Terminal.print(program.text)
+    }
+  }
+
+  private struct GoldenReport: Encodable {
+    let schema: String
+    let framework: String
+    let program: String
+    let output: String?
+  }
+}
+
+extension GoldenProgram.Framework: ExpressibleByArgument {}

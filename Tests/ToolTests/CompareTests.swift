@@ -1,0 +1,157 @@
+import Foundation
+import Testing
+
+/// Outputs from anywhere held against others.
+@Suite struct CompareTests {
+  private static func compare(_ outputs: String, _ reference: String, _ extra: [String] = []) throws -> (
+    status: Int32, report: [String: Any]?, errors: String
+  ) {
+    let outcome = try Tool.run(["compare", outputs, reference, "--json"] + extra)
+    let report = try? JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+    return (outcome.status, report, outcome.errors)
+  }
+
+  private static func embed(_ model: String, _ output: String, _ images: [String], _ extra: [String]) throws {
+    let outcome = try Tool.run(["embed", model, "-o", output, "--quiet"] + images + extra)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+  }
+
+  /// The figures are those of a verification on the same images.
+  @Test func storedOutputsGiveTheFiguresOfVerification() throws {
+    let scratch = try Scratch()
+    let (package, int8, float) = (
+      scratch.path("a.quern"), scratch.path("int8.safetensors"), scratch.path("f.safetensors")
+    )
+    let converted = try Tool.run([
+      "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--size", "64", "--effort", "fast", "--min-agreement", "0", "-o",
+      package,
+    ])
+    #expect(converted.status == 0, "\(converted.output)\(converted.errors)")
+    try Self.embed(package, int8, [Tool.photographs], [])
+    try Self.embed(Tool.checkpoint, float, [Tool.photographs], ["--size", "64"])
+    let verified = try Tool.run(
+      ["verify", package, "--reference", Tool.checkpoint, "--images", Tool.photographs, "--json"])
+    let expected = try #require(try JSONSerialization.jsonObject(with: Data(verified.output.utf8)) as? [String: Any])
+    let (status, report, errors) = try Self.compare(int8, float)
+    #expect(status == verified.status && status == 1, "\(errors)")
+    for key in ["images", "drift", "agreement", "worst_images", "clear_agreement"] {
+      #expect(try #require(report?[key] as? NSObject) == #require(expected[key] as? NSObject), "\(key)")
+    }
+    #expect(try Self.compare(int8, float, ["--max-mean-drift", "0"]).status == 1)
+    #expect(try Self.compare(int8, int8, ["--max-mean-drift", "0", "--min-agreement", "100"]).status == 0)
+  }
+
+  @Test func rowsBelongTogetherByNameAndHashAndOrder() throws {
+    let scratch = try Scratch()
+    let rows: [[Float]] = [[1, 0, 0], [0, 1, 0], [0, 0, 2]]
+    func file(_ order: [Int], hashes: Bool = false, files: Bool = false) throws -> String {
+      let names = order.map { "\($0)" }
+      let hashes = hashes ? names.map { String(repeating: $0, count: 64) } : nil
+      return try scratch.write(
+        try GoldenWriter.file(
+          name: "embedding", values: order.flatMap { rows[$0] }, width: 3, hashes: hashes, files: files ? names : nil),
+        to: "\(UUID().uuidString).safetensors")
+    }
+    let gates = ["--max-mean-drift", "1e-12", "--max-drift", "1e-12"]
+    func status(_ a: String, _ b: String, _ extra: [String] = []) throws -> Int32 {
+      try Self.compare(a, b, gates + extra).status
+    }
+    #expect(try status(file([2, 0, 1], files: true), file([0, 1, 2], files: true)) == 0)
+    #expect(try status(file([2, 0, 1], hashes: true), file([0, 1, 2], hashes: true)) == 0)
+    #expect(try status(file([2, 0, 1], hashes: true), file([0, 1, 2], files: true)) == 1)
+    #expect(try status(file([0, 1, 2]), file([0, 1, 2], files: true)) == 0)
+    #expect(try status(file([0, 1]), file([0, 1, 2], files: true)) == 65)
+    // Rows that one side does not have are named, or left out on request.
+    let (part, whole) = (try file([2, 0], files: true), try file([0, 1, 2], files: true))
+    for (a, b) in [(part, whole), (whole, part)] {
+      let refused = try Self.compare(a, b)
+      #expect(refused.status == 65 && refused.errors.contains("1 of the 3 images"), "\(refused.errors)")
+      let allowed = try Self.compare(a, b, gates + ["--allow-missing"])
+      #expect(allowed.status == 0 && allowed.report?["images"] as? Int == 2)
+    }
+  }
+
+  @Test func valuesThatAreNotFiniteFail() throws {
+    let scratch = try Scratch()
+    let good = try scratch.write(try GoldenWriter.file(rows: 2, width: 4), to: "a.safetensors")
+    let bad = try scratch.write(try GoldenWriter.file(rows: 2, width: 4, value: .infinity), to: "b.safetensors")
+    for (a, b) in [(good, bad), (bad, good), (bad, bad)] {
+      let (status, report, _) = try Self.compare(a, b)
+      #expect(status == 1 && report?["non_finite_images"] as? Int == 2)
+    }
+  }
+
+  /// Arrays of numpy, whatever their precision.
+  @Test func numpyArraysAreRead() throws {
+    let scratch = try Scratch()
+    func array(_ type: String, _ shape: String, _ data: Data, order: String = "False") throws -> String {
+      var header = "{'descr': '\(type)', 'fortran_order': \(order), 'shape': \(shape), }"
+      header += String(repeating: " ", count: 63 - (10 + header.utf8.count) % 64) + "\n"
+      var file = Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0])
+      file.append(contentsOf: [UInt8(header.utf8.count & 255), UInt8(header.utf8.count >> 8)])
+      return try scratch.write(file + Data(header.utf8) + data, to: "\(UUID().uuidString).npy")
+    }
+    let values: [Float] = [1, 2, 0.5, -4]
+    let float = try array("<f4", "(2, 2)", values.withUnsafeBytes { Data($0) })
+    let double = try array("<f8", "(2, 2)", values.map(Double.init).withUnsafeBytes { Data($0) })
+    let half = try array("<f2", "(2, 2)", [0x3C00, 0x4000, 0x3800, 0xC400 as UInt16].withUnsafeBytes { Data($0) })
+    let gates = ["--max-mean-drift", "0", "--max-drift", "0"]
+    for (a, b) in [(float, double), (half, float), (double, half)] {
+      let (status, report, errors) = try Self.compare(a, b, gates)
+      #expect(status == 0 && report?["images"] as? Int == 2, "\(errors)")
+    }
+    let bytes = values.withUnsafeBytes { Data($0) }
+    for refused in [
+      try array("<f4", "(2, 2)", bytes, order: "True"), try array(">f4", "(2, 2)", bytes),
+      try array("<f4", "(4,)", bytes),
+      try array("<f4", "(2, 3)", bytes), try array("<i4", "(2, 2)", bytes), try array("|O", "(2, 2)", bytes),
+      try array("<f4", "(2, 2, 1)", bytes), try array("<f4", "(9223372036854775807, 9)", bytes),
+      try array("<f4", "(-2, 2)", bytes), try array("<f4", "(0, 2)", Data()), try array("<f4", "2, 2", bytes),
+    ] {
+      let outcome = try Self.compare(refused, float)
+      #expect(outcome.status == 65, "\(outcome.errors)")
+    }
+  }
+
+  /// Labels give accuracies.
+  @Test func labelsAreOfTheReferencesRows() throws {
+    let scratch = try Scratch()
+    let logits: [Float] = [3, 1, 0, 0, 5, 1]
+    let file = try scratch.write(try GoldenWriter.file(name: "logits", values: logits, width: 3), to: "a.safetensors")
+    let labels = try scratch.write(Data("0\n2\n".utf8), to: "labels.txt")
+    let (status, report, errors) = try Self.compare(file, file, ["--labels", labels])
+    #expect(status == 0, "\(errors)")
+    #expect((report?["float"] as? [String: Any])?["top1"] as? Double == 50)
+    for text in ["0\n", "0\nx\n", "0\n7\n"] {
+      let bad = try scratch.write(Data(text.utf8), to: "bad.txt")
+      #expect(try Self.compare(file, file, ["--labels", bad]).status == 65)
+    }
+  }
+
+  /// Any two models: a package is to itself what it is, and a float export what its checkpoint is.
+  @Test func anyTwoModelsAreVerified() throws {
+    let scratch = try Scratch()
+    let (package, exported) = (scratch.path("a.quern"), scratch.path("a.onnx"))
+    #expect(
+      try Tool.run([
+        "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--size", "64", "--effort", "fast", "-o",
+        package,
+      ]).status == 0)
+    #expect(try Tool.run(["export", "--float", Tool.checkpoint, "-o", exported, "--size", "64"]).status == 0)
+    func drift(_ model: String, _ reference: String, _ extra: [String] = []) throws -> (mean: Double, notes: String) {
+      let outcome = try Tool.run(
+        ["verify", model, "--reference", reference, "--images", Tool.photographs, "--json"] + extra)
+      let report = try? JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+      let mean = (report?["drift"] as? [String: Any])?["mean"] as? Double
+      return (try #require(mean, "\(outcome.errors)"), (report?["notes"] as? [String] ?? []).joined())
+    }
+    let itself = try drift(package, package)
+    #expect(itself.mean == 0 && itself.notes.contains("named 'float'"))
+    let floats = try drift(Tool.checkpoint, exported, ["--size", "64"])
+    #expect(floats.mean < 1e-9 && floats.notes.contains("a checkpoint in float (onnx)"))
+    let usual = try drift(package, Tool.checkpoint)
+    #expect(usual.mean > 1e-5 && !usual.notes.contains("named 'float'"))
+    // The other way round the images are still those of the package.
+    #expect(abs(try drift(exported, package).mean - usual.mean) < 1e-6)
+  }
+}
