@@ -23,7 +23,8 @@ import Testing
       scratch.path("a.quern"), scratch.path("int8.safetensors"), scratch.path("f.safetensors")
     )
     let converted = try Tool.run([
-      "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--size", "64", "--effort", "fast", "--min-agreement", "0", "-o",
+      "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--size", "64", "--effort", "fast",
+      "--min-agreement", "0", "-o",
       package,
     ])
     #expect(converted.status == 0, "\(converted.output)\(converted.errors)")
