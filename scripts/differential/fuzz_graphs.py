@@ -112,10 +112,11 @@ def main():
 def run_all(pool, seed, numbers, options, begun):
     kinds, refusals, discards, failures = (collections.Counter(), collections.Counter(), collections.Counter(),
                                            collections.defaultdict(list))
-    drifts = []
+    drifts, exotic_equal = [], 0
     for number, verdict, exotic in pool.imap_unordered(work, [(seed, number) for number in numbers]):
         kind = "refused, and may be" if verdict.kind == "refused" and exotic else verdict.kind
         kinds[kind] += 1
+        exotic_equal += bool(exotic) and kind == "equal"
         if kind == "refused":
             refusals[verdict.signature[1:]] += 1
         if kind == "discarded":
@@ -133,6 +134,7 @@ def run_all(pool, seed, numbers, options, begun):
         print(f"  drift above 0.05: {len(drifts)} packages, the largest of models "
               + ", ".join(f"{number} ({drift:.2f})" for drift, number in sorted(drifts, reverse=True)[:8]))
     jobs = []
+    print(f"  steps that may be refused: {kinds['refused, and may be']} refused, {exotic_equal} read")
     for signature, found in sorted(failures.items(), key=lambda item: -len(item[1])):
         print(f"{signature[0]} {len(found):4}  {signature[1]}: {signature[2][:200]}; models "
               + ", ".join(str(number) for number, _ in sorted(found)[:8]))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import numpy_helper
 
+from .foreign import foreign_to_vectors
 from .maker import Maker, Value
 from .trunk import arithmetic, batch_normalization, bounded, passing, relu, trunk
 from .vectors import as_vector, linear, mean, normalize, pool
@@ -126,6 +127,9 @@ def vectors(maker, value):
         with choices.span():
             if not choices.chance(45):
                 break
+            if choices.chance(4):
+                value = foreign_to_vectors(maker, value)
+                continue
             value = choices.pick([flat, linear_layer, relu, batch_normalization, arithmetic, bounded, vector_sum,
                                   vector_concatenation, vector_passing, unit, wide_convolution])(maker, value)
     return value

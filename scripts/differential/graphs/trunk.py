@@ -3,6 +3,7 @@ import numpy as np
 from onnx import TensorProto
 
 from .choices import spanned
+from .foreign import foreign
 from .vectors import linear
 from .windows import average_pool, convolution, max_pool
 
@@ -94,7 +95,7 @@ def pad(maker, value, pads, mode, fill=0.0):
 @spanned
 def padding(maker, value):
     choices = maker.choices
-    mode = choices.pick(["constant"] * 5 + ["reflect", "edge"])
+    mode = choices.pick(["constant"] * 5 + ["reflect", "edge"] + ["wrap"] * (maker.opset >= 19))
     amounts = [choices.below(3) for _ in range(4)]
     if choices.chance(15):
         amounts[choices.below(4)] = -1
@@ -216,28 +217,20 @@ def squeeze_and_excitation(maker, value):
     return result
 
 
-def foreign(maker, value):
-    """Operators that quern does not have, which it must refuse rather than pass over."""
+def channels_last(maker, value):
+    """As converters from TensorFlow leave it: arithmetic with one number for each channel, which is the last axis."""
     choices = maker.choices
-    kind = choices.pick(["LeakyRelu", "Tanh", "Sub", "Mul", "Neg", "Sigmoid", "silu", "HardSigmoid", "Abs", "training"])
-    maker.exotic.append(kind)
-    if kind == "Sub":
-        return maker.add("Sub", [value, branch(maker, value, value.channels)], value.shape)
-    if kind == "Mul":
-        return maker.add("Mul", [value, branch(maker, value, value.channels)], value.shape)
-    if kind == "silu":
-        return maker.add("Mul", [value, maker.add("Sigmoid", [value], value.shape, True)], value.shape)
-    if kind == "training":
-        if maker.opset < 12:
-            return maker.add("Elu", [value], value.shape)
-        training = maker.constant(np.array(True))
-        return maker.add("Dropout", [value, maker.constant(np.float32(0)), training], value.shape, value.nonnegative)
-    return maker.add(kind, [value], value.shape)
+    count = value.channels
+    result = maker.transpose(value, [0, 2, 3, 1])
+    for op in choices.pick([["Mul", "Add"], ["Add"], ["Relu"]]):
+        inputs = [result] + ([maker.constant(maker.floats([count], .3, 1 if op == "Mul" else 0))] if op != "Relu" else [])
+        result = maker.add(op, inputs, result.shape, op == "Relu")
+    return maker.transpose(result, [0, 3, 1, 2])
 
 
 BLOCKS = [convolution] * 6 + [relu] * 3 + [max_pool, average_pool, average_pool, batch_normalization, batch_normalization,
                                            bounded, arithmetic, arithmetic, sums, sums, concatenation, passing,
-                                           squeeze_and_excitation, padding, slicing]
+                                           squeeze_and_excitation, padding, slicing, channels_last]
 
 
 def trunk(maker, image):
@@ -249,7 +242,7 @@ def trunk(maker, image):
                 break
             # Most networks begin with a convolution.
             block = convolution if value is image and choices.chance(60) else choices.pick(BLOCKS)
-            block = foreign if choices.chance(2) else block
+            block = foreign if choices.chance(4) else block
             value = block(maker, value)
             maker.maps.append(value)
             if value.shape[2] * value.shape[3] > 100 * 100 or value.channels > 48:

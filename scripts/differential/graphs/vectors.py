@@ -66,6 +66,9 @@ def generalized_mean(maker, value):
     if exponent == 2 and choices.chance(40):
         return maker.add("Sqrt", [value], value.shape, True)
     root = choices.pick(["number", "Reciprocal", "Div"])
+    if choices.chance(2):
+        maker.exotic.append("GeM with another root")
+        exponent = 1.7
     if root == "number":
         constant = maker.scalar(1 / exponent)
     elif root == "Reciprocal":
