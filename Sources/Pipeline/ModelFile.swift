@@ -32,9 +32,6 @@ public struct ModelFile: Sendable {
 
   public var architecture: String { graph.architecture }
 
-  /// The files that the model is read from, that at `path` first.
-  public var sourcePaths: [String] { checkpoint?.paths ?? [path] }
-
   /// SHA-256 of the file, with that of a checkpoint's data files, in hexadecimal.
   public func sha256() throws(FileError) -> String {
     if let checkpoint { return checkpoint.sha256().hex }
