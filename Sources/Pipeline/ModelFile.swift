@@ -38,9 +38,6 @@ public struct ModelFile: Sendable {
   /// The network as an ONNX file describes it; `nil` for other formats.
   var network: ONNXModel? { checkpoint?.network }
 
-  /// The files that the model is read from, that at `path` first.
-  public var sourcePaths: [String] { checkpoint?.paths ?? [path] }
-
   /// SHA-256 of the file, with that of a checkpoint's data files, in hexadecimal.
   public func sha256() throws(FileError) -> String {
     if let checkpoint { return checkpoint.sha256().hex }

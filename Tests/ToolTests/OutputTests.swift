@@ -18,6 +18,14 @@ import Testing
     ] + extra
   }
 
+  private static func externalModel(_ scratch: Scratch) throws -> String {
+    for name in ["tiny-external.onnx", "tiny-external.weights"] {
+      try FileManager.default.copyItem(
+        at: Tool.root.appendingPathComponent("fixtures/onnx/\(name)"), to: scratch.url(name))
+    }
+    return scratch.path("tiny-external.onnx")
+  }
+
   private static func link(_ scratch: Scratch, _ name: String, to target: String) throws -> String {
     try FileManager.default.createSymbolicLink(
       atPath: scratch.path(name), withDestinationPath: scratch.path(target))
@@ -81,6 +89,20 @@ import Testing
       [
         "verify", $0.path("none.quern"), "--reference", $0.path("model.pth"), "--images", $0.path("photos"), "--report",
         try link($0, "r.md", to: "photos/cat-01.jpg"),
+      ]
+    },
+    Case(testDescription: "embed onto external data", mentions: ["-o", "tiny-external.weights"]) {
+      let model = try externalModel($0)
+      return [
+        "embed", model, $0.path("photos"), "--size", "32", "-o",
+        try hardLink($0, "e.safetensors", to: "tiny-external.weights"),
+      ]
+    },
+    Case(testDescription: "a report onto external data", mentions: ["--report", "tiny-external.weights"]) {
+      let model = try externalModel($0)
+      return [
+        "convert", model, "--calibration", $0.path("photos"), "--size", "32", "-o", $0.path("a.quern"), "--report",
+        try hardLink($0, "r.json", to: "tiny-external.weights"),
       ]
     },
     Case(testDescription: "a report onto the index of shards", mentions: ["--report", "model.safetensors.index.json"]) {

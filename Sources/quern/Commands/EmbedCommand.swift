@@ -39,7 +39,6 @@ struct EmbedCommand: ParsableCommand {
     try outputs.check(models: [model], images: images)
     let file = try AtomicFile(path: output)
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
-    try outputs.check(models: opened.sourcePaths)
     let embedder = try Embedder(
       model: opened, evaluation: evaluation,
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))

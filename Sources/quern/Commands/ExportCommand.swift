@@ -42,7 +42,6 @@ struct ExportCommand: ParsableCommand {
       throw PipelineError.option("\(model) is not a package; with --float its float graph can be exported")
     }
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
-    try outputs.check(models: opened.sourcePaths)
     try ONNXExporter.write(
       try opened.loadedGraph(threads: common.threadCount), side: evaluation.size, producerVersion: Quern.version,
       to: file)

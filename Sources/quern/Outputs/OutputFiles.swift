@@ -1,3 +1,4 @@
+import Checkpoints
 import Files
 import Foundation
 import Images
@@ -24,7 +25,7 @@ struct OutputFiles {
   /// What cannot be read is passed over here: whoever reads it says what is wrong.
   ///
   /// - Parameters:
-  ///   - models: checkpoints and packages, with the indices of shards that lie in their folders.
+  ///   - models: checkpoints and packages, with their shards, the indices of these, and external data.
   ///   - images: files, and folders with all images that they hold.
   ///   - others: files of other kinds.
   /// - Throws: `OutputError` where an output is an input, two outputs are one file, or the name of an output, or of the file
@@ -88,6 +89,8 @@ struct OutputFiles {
     let folder = isFolder ? path : (path as NSString).deletingLastPathComponent
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
     let companions = names.filter { isFolder || $0.hasSuffix(".index.json") }
-    return [path] + companions.map { (folder as NSString).appendingPathComponent($0) }
+    // Reading a checkpoint maps its files, those with shards and external data among them, and touches hardly any bytes.
+    let mapped = (try? Checkpoint.read(path: path))?.paths ?? []
+    return [path] + companions.map { (folder as NSString).appendingPathComponent($0) } + mapped
   }
 }
