@@ -50,7 +50,8 @@ public struct GoldenProgram: Sendable {
         return np.ascontiguousarray(pixels\(channelOrder == .bgr ? "[..., ::-1]" : "").transpose(2, 0, 1)[None])
 
     paths = sorted(p for p in pathlib.Path(sys.argv[1]).rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    paths = paths[::-(-len(paths) // \(count))]
+    count = min(\(count), len(paths))
+    paths = [paths[i * len(paths) // count] for i in range(count)]
     rows = {}
     for path in paths:
         batch = load(path)
