@@ -7,9 +7,9 @@
     venv/bin/python scripts/differential/fuzz_graphs.py --seed 7 --only 4711 --save failures    # one model again
 
 Needs a release build. A model is read as ONNX Runtime runs it (equal), or refused with a message and exit status 64 or
-65; anything else fails: WRONG where outputs differ, CRASH where quern ends otherwise or its export is no valid model. What
-fails is simplified while it fails in the same way; --save keeps the simplest model and how to run it. The seed and the
-number of a model determine it. Exit status: 1 if any failed.
+65; anything else fails: WRONG where outputs differ, CRASH where quern ends otherwise or its export is no valid model.
+What fails is simplified while it fails in the same way; --save keeps the simplest model and how to run it. The seed and
+the number of a model determine it. Exit status: 1 if any failed.
 """
 import argparse
 import collections
@@ -24,7 +24,7 @@ import time
 import onnx
 
 from graphs.choices import Choices, shrink
-from graphs.judge import Bench, Verdict, judge
+from graphs.judge import Bench, judge
 from graphs.network import random_network
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -39,10 +39,10 @@ def trial(seed, number, bench, replay=None):
     return choices, network, judge(network, bench, plan), plan
 
 
-def start(quern):
+def start(quern, parent):
+    """Gives a process of the pool its folder."""
     global bench
-    folder = tempfile.mkdtemp(prefix="quern-fuzz-", dir=PARENT)
-    bench = Bench(quern, folder)
+    bench = Bench(quern, tempfile.mkdtemp(dir=parent))
 
 
 def work(job):
@@ -88,7 +88,6 @@ def save(folder, name, network, description):
 
 
 def main():
-    global PARENT
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quern", default=QUERN)
     parser.add_argument("--seed", type=int, help="(default: a random one, which is printed)")
@@ -103,8 +102,8 @@ def main():
     print(f"seed {seed}", flush=True)
     numbers = range(options.count) if options.only is None else [options.only]
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="quern-fuzz-") as PARENT:
-        with multiprocessing.Pool(options.processes, start, [os.path.abspath(options.quern)]) as pool:
+    with tempfile.TemporaryDirectory(prefix="quern-fuzz-") as parent:
+        with multiprocessing.Pool(options.processes, start, [os.path.abspath(options.quern), parent]) as pool:
             failures = run_all(pool, seed, numbers, options, begun)
     sys.exit(1 if failures else 0)
 
@@ -149,7 +148,8 @@ def run_all(pool, seed, numbers, options, begun):
             continue
         seen[form] = number
         description = describe(network, verdict, plan, seed, number, made)
-        print(f"\n{verdict.kind} {verdict.stage}: {verdict.detail}\n  model {number} simplified, opset {description['opset']}, "
+        print(f"\n{verdict.kind} {verdict.stage}: {verdict.detail}")
+        print(f"  model {number} simplified, opset {description['opset']}, "
               f"{' '.join(network.options)}, {plan}, images {description['images']}")
         for node in description["nodes"]:
             print(f"    {node}")

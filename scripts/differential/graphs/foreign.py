@@ -1,5 +1,5 @@
-"""Steps that quern may refuse, but must not pass over or take for others: operators that it does not have, attributes that
-change a meaning, constants along other axes than the channels."""
+"""Steps that quern may refuse, but must not pass over or take for others: operators that it does not have, attributes
+that change a meaning, constants along other axes than the channels."""
 import numpy as np
 
 from .choices import spanned
@@ -9,7 +9,8 @@ def broadcast(maker, value):
     """Arithmetic with constants that are aligned with height and width, or with all axes."""
     choices = maker.choices
     _, channels, height, width = value.shape
-    shape = choices.pick([(width,), (height, 1), (1, 1, height, width), (1, channels, height, width), (channels, height, 1)])
+    shape = choices.pick([(width,), (height, 1), (1, 1, height, width), (1, channels, height, width),
+                          (channels, height, 1)])
     op = choices.pick(["Add", "Mul"])
     return maker.add(op, [value, maker.constant(maker.floats(shape, .4, 1))], value.shape)
 
@@ -50,7 +51,8 @@ def reduced(maker, value):
 
 
 def activation(maker, value):
-    kind = maker.choices.pick(["LeakyRelu", "Tanh", "Neg", "Sigmoid", "HardSigmoid", "Abs", "Elu", "Softplus", "Exp", "Softmax"])
+    kind = maker.choices.pick(["LeakyRelu", "Tanh", "Neg", "Sigmoid", "HardSigmoid", "Abs", "Elu", "Softplus", "Exp",
+                               "Softmax"])
     return maker.add(kind, [value], value.shape, axis=1 if kind == "Softmax" else None)
 
 
@@ -65,9 +67,8 @@ def training(maker, value):
     constants = [maker.constant(array.astype(np.float32)) for array in constants]
     if maker.opset < 14:
         return maker.add("InstanceNormalization", [value, *constants[:2]], value.shape)
-    name = maker.value_name()
-    return maker.add("BatchNormalization", [value, *constants], value.shape, extra_outputs=[name + "_mean", name + "_var"],
-                     training_mode=1)
+    statistics = [f"{maker.value_name()}_{kind}" for kind in ("mean", "variance")]
+    return maker.add("BatchNormalization", [value, *constants], value.shape, extra_outputs=statistics, training_mode=1)
 
 
 def power(maker, value):
@@ -96,8 +97,8 @@ def crossed(maker, value):
     return maker.clip(value, 2.0, 1.0)
 
 
-STEPS = [activation, broadcast, broadcast, other_map, permuted, reshaped, reduced, parametric, training, power, joined, selected,
-         crossed]
+STEPS = [activation, broadcast, broadcast, other_map, permuted, reshaped, reduced, parametric, training, power, joined,
+         selected, crossed]
 
 
 @spanned
@@ -134,7 +135,8 @@ def other_norm(maker, value):
 
 
 def product(maker, value):
-    return maker.add(maker.choices.pick(["Mul", "Sub"]), [value, maker.add("Relu", [value], value.shape, True)], value.shape)
+    other = maker.add("Relu", [value], value.shape, True)
+    return maker.add(maker.choices.pick(["Mul", "Sub"]), [value, other], value.shape)
 
 
 def other_activation(maker, value):

@@ -52,7 +52,8 @@ class Maker:
             return f"/net/{op.lower()}/{op}_{len(self.nodes)}"
         if self.naming == "reserved" and choices.chance(60):
             earlier = [name for name in self.node_names if name]
-            fresh = [name for name in RESERVED + [e + choices.pick(SUFFIXES) for e in earlier[-2:]] if name not in earlier]
+            derived = [name + choices.pick(SUFFIXES) for name in earlier[-2:]]
+            fresh = [name for name in RESERVED + derived if name not in earlier]
             if fresh:
                 return choices.pick(fresh)
         return f"n{len(self.nodes)}_{op}"
@@ -183,4 +184,5 @@ class Maker:
 
 def ir_version_of(opset):
     """The intermediate representation of the ONNX release that brought the operator set."""
-    return {7: 3, 8: 3, 9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7}.get(opset, 8 if opset <= 18 else 9 if opset <= 20 else 10)
+    newer = 8 if opset <= 18 else 9 if opset <= 20 else 10
+    return {7: 3, 8: 3, 9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7}.get(opset, newer)

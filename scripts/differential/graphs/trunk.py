@@ -43,7 +43,9 @@ def arithmetic(maker, value):
     choices = maker.choices
     op = choices.pick(["Add", "Mul", "Sub", "Div"])
     count = value.channels
-    values = maker.floats([count], .4, 0) if op in ("Add", "Sub") else np.abs(maker.floats([count], .3, 1)) + np.float32(.2)
+    values = maker.floats([count], .4)
+    if op in ("Mul", "Div"):
+        values = np.abs(maker.floats([count], .3, 1)) + np.float32(.2)
     if op in ("Mul", "Div") and choices.chance(15):
         values = -values
     if choices.chance(40):

@@ -55,7 +55,8 @@ def generalized_mean(maker, value):
             inputs = [value, maker.scalar(floor)]
             if choices.chance(30):
                 inputs.reverse()
-            value = maker.add("Max", inputs, value.shape, floor >= 0) if maker.opset >= 8 else maker.clip(value, floor, None)
+            value = (maker.add("Max", inputs, value.shape, floor >= 0) if maker.opset >= 8 else
+                     maker.clip(value, floor, None))
     if exponent == 2 and choices.chance(30):
         value = maker.add("Mul", [value, value], value.shape, True)
     elif exponent != 1 or choices.chance(70):

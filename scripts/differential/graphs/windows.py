@@ -80,7 +80,8 @@ def convolution(maker, value, outputs=None, keeps_extents=False):
     if kind == "depthwise" and not keeps_extents and choices.chance(15):
         outputs *= 2
     kernel = attributes["kernel_shape"]
-    weight = maker.floats([outputs, channels // groups, *kernel], (1.5 / (channels // groups * kernel[0] * kernel[1])) ** .5)
+    taps = channels // groups * kernel[0] * kernel[1]
+    weight = maker.floats([outputs, channels // groups, *kernel], (1.5 / taps) ** .5)
     inputs = [value, maker.constant(weight)]
     if choices.chance(60):
         inputs.append(maker.constant(maker.floats([outputs], .3)))
