@@ -34,6 +34,9 @@ public struct Checkpoint: Sendable {
   /// Classes and functions, such as "omegaconf.dictconfig.DictConfig", whose objects a pickle holds alongside the tensors.
   /// They were represented, and neither looked up nor run. At most 20.
   public let foreignObjects: [String]
+  /// The names of a classifier's classes in its order, where a training script saved them in a PyTorch file; empty where it
+  /// did not, and never checked against the classifier.
+  public let classNames: [String]
   /// Texts that the format has room for: safetensors' `__metadata__`. Empty for PyTorch files.
   public let metadata: [String: String]
   /// The network, where the format describes one: ONNX. The tensors are its initialisers.
@@ -77,6 +80,7 @@ public struct Checkpoint: Sendable {
     ignored = contents.ignored
     unreadable = contents.unreadable
     foreignObjects = contents.foreignObjects
+    classNames = contents.classNames
     metadata = contents.metadata
     network = contents.network
     self.files = files
@@ -104,6 +108,7 @@ struct CheckpointContents {
   var ignored: [Checkpoint.Ignored] = []
   var unreadable: [String: String] = [:]
   var foreignObjects: [String] = []
+  var classNames: [String] = []
   var metadata: [String: String] = [:]
   var network: ONNXModel?
   var dataFiles: [MappedFile] = []

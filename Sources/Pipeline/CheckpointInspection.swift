@@ -35,6 +35,8 @@ public struct CheckpointInspection: Encodable, Sendable {
   public let isWhitened: Bool
   public let embeddingDimension: Int
   public let classes: Int
+  /// The names of the classes in the classifier's order; empty where the file has none.
+  public let classNames: [String]
   public let leastSize: Int?
   /// The width and height that an ONNX model fixes for its images: "224x224".
   public let fixedSize: String?
@@ -77,6 +79,7 @@ public struct CheckpointInspection: Encodable, Sendable {
     let shapes = try graph.inferShapes(input: [1, fixed?.height ?? 224, fixed?.width ?? 224, 3])
     embeddingDimension = graph.width(ofOutput: GraphOutput.normalizedEmbedding, shapes)
     classes = graph.width(ofOutput: GraphOutput.logits, shapes)
+    classNames = checkpoint.classNames
     leastSize = graph.leastSquareInput
     multiplyAccumulates224 = try? graph.multiplyAccumulates(input: [1, 224, 224, 3])
     ignored = checkpoint.ignored.map { Ignored(name: $0.name, reason: $0.reason) }
@@ -101,6 +104,9 @@ public struct CheckpointInspection: Encodable, Sendable {
     table.row("whitening", isWhitened ? "yes" : "no")
     table.row("embedding", "\(embeddingDimension)")
     table.row("classes", classes == 0 ? "none" : "\(classes)")
+    if let first = classNames.first, let last = classNames.last {
+      table.row("class names", "\(classNames.count), from \(first) to \(last)")
+    }
     if let leastSize { table.row("least size", "\(leastSize) pixels") }
     if let fixedSize { table.row("fixed size", "\(fixedSize) pixels") }
     if let count = multiplyAccumulates224 {

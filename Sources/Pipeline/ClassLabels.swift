@@ -21,12 +21,18 @@ struct ClassLabels {
     return classes[label]
   }
 
-  /// The classes of folders that a conversion uses, whose sorted names are taken to be in the classifier's order.
+  /// The classes of folders that a conversion uses; where the checkpoint does not name them, their sorted names are taken to
+  /// be in the classifier's order.
   ///
   /// - Parameters:
   ///   - calibration: names the classes, where it has as many as the classifier.
   ///   - verification: whose labels are used; it may have some of the classes only.
-  init(calibration: ImageFolder, verification: ImageFolder, classCount: Int) {
+  ///   - names: the checkpoint's, in the classifier's order; empty where it has none.
+  init(calibration: ImageFolder, verification: ImageFolder, classCount: Int, ofCheckpoint names: [String]) {
+    if names.count == classCount, classCount > 0 {
+      self.init(verification, classCount: classCount, stored: names, of: "the checkpoint")
+      return
+    }
     let calibrated = ClassLabels(calibration, classCount: classCount)
     guard !calibrated.names.isEmpty, calibration != verification else {
       self.init(verification, classCount: classCount)

@@ -12,9 +12,12 @@ struct ImageSelection {
   /// Which classes the folders of verification images stand for.
   let labels: ClassLabels
 
-  /// - Parameter classCount: of the classifier; 0 without one.
+  /// - Parameters:
+  ///   - classCount: of the classifier; 0 without one.
+  ///   - classNames: in its order, as the checkpoint has them; empty where it does not.
   init(
-    _ options: ConversionOptions, calibration folder: ImageFolder, classCount: Int, progress: any ProgressObserver
+    _ options: ConversionOptions, calibration folder: ImageFolder, classCount: Int, classNames: [String],
+    progress: any ProgressObserver
   ) throws {
     if let path = options.verificationFolder {
       let count = options.calibrationCount ?? min(folder.files.count, ConversionOptions.defaultImageLimit)
@@ -28,11 +31,13 @@ struct ImageSelection {
       verificationFolder = path
       verifiesOnCalibration = false
       verifiedOn = "\(other.files.count) images of the verification folder"
-      labels = ClassLabels(calibration: folder, verification: other, classCount: classCount)
+      labels = ClassLabels(
+        calibration: folder, verification: other, classCount: classCount, ofCheckpoint: classNames)
       return
     }
     verificationFolder = folder.path
-    labels = ClassLabels(folder, classCount: classCount)
+    labels = ClassLabels(
+      calibration: folder, verification: folder, classCount: classCount, ofCheckpoint: classNames)
     let count = Self.calibrationCount(of: folder.files.count, asked: options.calibrationCount)
     if let asked = options.calibrationCount, asked > count {
       progress.warn(

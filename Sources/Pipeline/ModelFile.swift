@@ -35,6 +35,9 @@ public struct ModelFile: Sendable {
 
   public var architecture: String { graph.architecture }
 
+  /// The names of the classifier's classes in its order, as a package or a checkpoint has them; empty where it does not.
+  public var classNames: [String] { package?.labels ?? checkpoint?.classNames ?? [] }
+
   /// The network as an ONNX file describes it; `nil` for other formats.
   var network: ONNXModel? { checkpoint?.network }
 

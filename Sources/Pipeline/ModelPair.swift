@@ -51,11 +51,17 @@ struct ModelPair {
   /// Which classes the folders of images stand for.
   func labels(of folder: ImageFolder) throws -> ClassLabels {
     if let package = model.package ?? reference.package {
-      return ClassLabels(folder, classCount: package.info.classCount, stored: package.labels, of: "the package")
+      let (names, classes) = (package.labels, package.info.classCount)
+      guard names.isEmpty, let file = checkpoints.first(where: { $0.classNames.count == classes }) else {
+        return ClassLabels(folder, classCount: classes, stored: names, of: "the package")
+      }
+      return ClassLabels(folder, classCount: classes, stored: file.classNames, of: "the checkpoint")
     }
     let side = model.fixedImageSize?.height ?? 224
     let shapes = try model.graph.inferShapes(input: [1, side, side, 3])
-    return ClassLabels(folder, classCount: model.graph.width(ofOutput: GraphOutput.logits, shapes))
+    let classes = model.graph.width(ofOutput: GraphOutput.logits, shapes)
+    let named = [model, reference].first { $0.classNames.count == classes }
+    return ClassLabels(folder, classCount: classes, stored: named?.classNames ?? [], of: "the checkpoint")
   }
 
   /// - Throws: `PipelineError.option` where images of this size are too small for one of them.

@@ -88,7 +88,8 @@ struct NetworkQuantizer {
     }
     let info = try PackageInfo(imported.graph, for: resolutions)
     let images = try ImageSelection(
-      options, calibration: calibration, classCount: info.classCount, progress: progress)
+      options, calibration: calibration, classCount: info.classCount,
+      classNames: imported.checkpoint.classNames, progress: progress)
 
     try checkPasses(images.calibration.count, sizes: resolutions.count)
     let record = ImageRecord(images, calibrationFolder: calibration.path, threads: options.threads)

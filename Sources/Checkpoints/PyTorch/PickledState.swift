@@ -145,6 +145,7 @@ struct PickledState {
   /// - Throws: `FormatError` where a tensor does not fit its storage, or a storage is damaged.
   mutating func contents(of chosen: [Int], below base: [String]) throws(FormatError) -> CheckpointContents {
     var contents = CheckpointContents(tensors: NamedTensors(), foreignObjects: pickle.foreignNames(limit: 20))
+    contents.classNames = ClassNames(pickle).found()
     for index in chosen {
       let group = groups[index]
       if let key = group.unnamedKey { throw .noStateDict(reason: "a tensor is named by \(key), not by a text") }

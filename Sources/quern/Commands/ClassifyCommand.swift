@@ -9,7 +9,8 @@ struct ClassifyCommand: ParsableCommand {
     abstract: "Print the most probable classes of images.",
     discussion: """
       Class names come from --labels, a text file with one name a line in the order of the classifier, or from the \
-      package, which has them where it was calibrated on a folder of class folders.
+      package, which has them where it was calibrated on a folder of class folders, or from a PyTorch checkpoint whose \
+      training script saved them (class_to_idx, classes and the like).
 
       Example:
         quern classify model.quern cat.jpg --top 3
@@ -55,14 +56,15 @@ struct ClassifyCommand: ParsableCommand {
   }
 
   private func labelNames(_ model: ModelFile, classes: Int) throws -> [String] {
-    guard let labels else { return model.package?.labels ?? [] }
+    let stored = model.classNames.count == classes ? model.classNames : []
+    guard let labels else { return stored }
     let names = try LabelFile.read(labels)
     guard names.count == classes else {
       throw PipelineError.wrongKind("\(labels): \(names.count) names for a classifier of \(classes) classes")
     }
-    if let stored = model.package?.labels, let other = stored.indices.first(where: { stored[$0] != names[$0] }) {
+    if let other = stored.indices.first(where: { stored[$0] != names[$0] }) {
       common.progress.warn(
-        "\(labels) names class \(other) \(names[other]), and the package names it \(stored[other]): see that the names are in "
+        "\(labels) names class \(other) \(names[other]), and the model names it \(stored[other]): see that the names are in "
           + "the classifier's order")
     }
     return names

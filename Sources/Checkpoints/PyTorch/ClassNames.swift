@@ -1,0 +1,80 @@
+/// The names of a classifier's classes where a training script saved them alongside the tensors.
+///
+/// Scripts use a list of names or a dictionary between names and indices, under some key in the outer dictionaries:
+/// torchvision's folders have `class_to_idx` and `classes`, Hugging Face's configurations `id2label` and `label2id`,
+/// OpenMMLab's `CLASSES`.
+struct ClassNames {
+  private let pickle: Pickle
+
+  private static let keys: Set<String> = [
+    "class_to_idx", "idx_to_class", "classes", "class_names", "classnames", "CLASSES", "label_names", "labels",
+    "id2label",
+    "label2id",
+  ]
+  /// Levels of dictionaries that are searched, names that a list may have, and bytes that a name may have.
+  private static let (depthLimit, countLimit, nameLimit) = (3, 1 << 20, 1024)
+
+  init(_ pickle: Pickle) { self.pickle = pickle }
+
+  /// The names in the order of the classes; empty where there are none, or lists that contradict each other.
+  func found() -> [String] {
+    var lists: Set<[String]> = []
+    var visited: Set<UInt32> = []
+    search(pickle.root, depth: 0, &lists, &visited)
+    return lists.count == 1 ? lists.first ?? [] : []
+  }
+
+  private func search(_ value: PickleValue, depth: Int, _ lists: inout Set<[String]>, _ visited: inout Set<UInt32>) {
+    guard depth < Self.depthLimit, case .dictionary(let position) = value, visited.insert(position).inserted else {
+      return
+    }
+    let flat = pickle.elements(position)
+    for index in stride(from: 0, to: flat.count - 1, by: 2) {
+      guard let key = name(flat[index]) else { continue }
+      if Self.keys.contains(key), let names = names(flat[index + 1]) {
+        lists.insert(names)
+      } else {
+        search(flat[index + 1], depth: depth + 1, &lists, &visited)
+      }
+    }
+  }
+
+  /// A list of names, or a dictionary between names and all indices from 0 on; `nil` for anything else.
+  private func names(_ value: PickleValue) -> [String]? {
+    var names: [String] = []
+    switch value {
+    case .list(let position), .tuple(let position):
+      let elements = pickle.elements(position)
+      guard elements.count <= Self.countLimit else { return nil }
+      names = elements.compactMap(name)
+      guard names.count == elements.count else { return nil }
+    case .dictionary(let position):
+      let flat = pickle.elements(position)
+      guard flat.count <= 2 * Self.countLimit else { return nil }
+      var byIndex: [Int: String] = [:]
+      for index in stride(from: 0, to: flat.count - 1, by: 2) {
+        guard let (number, text) = pair(flat[index], flat[index + 1]), byIndex.updateValue(text, forKey: number) == nil
+        else { return nil }
+      }
+      names = (0..<byIndex.count).compactMap { byIndex[$0] }
+      guard names.count == byIndex.count else { return nil }
+    default: return nil
+    }
+    // A name that is there twice would not tell which class a folder stands for.
+    return names.count > 1 && Set(names).count == names.count ? names : nil
+  }
+
+  private func pair(_ key: PickleValue, _ value: PickleValue) -> (Int, String)? {
+    switch (key, value) {
+    case (.int(let index), _): name(value).map { (index, $0) }
+    case (_, .int(let index)): name(key).map { (index, $0) }
+    // A dictionary that went through JSON has texts for indices.
+    default: name(key).flatMap { Int($0) }.flatMap { index in name(value).map { (index, $0) } }
+    }
+  }
+
+  private func name(_ value: PickleValue) -> String? {
+    guard case .string(let text) = value, text.count <= Self.nameLimit else { return nil }
+    return pickle.string(text)
+  }
+}
