@@ -44,7 +44,7 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let clock = ContinuousClock()
     let start = clock.now
-    let (opened, evaluation) = try evaluation.open(model, network, progress: SilentProgress())
+    let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
     let kernels = KernelSet(features: scalar ? [] : .current)
     let executable = try opened.executable(kernels: kernels, threads: common.threadCount)
     let loading = clock.now - start
