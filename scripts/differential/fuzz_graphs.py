@@ -111,13 +111,14 @@ def main():
 def run_all(pool, seed, numbers, options, begun):
     kinds, refusals, discards, failures = (collections.Counter(), collections.Counter(), collections.Counter(),
                                            collections.defaultdict(list))
-    drifts, exotic_equal = [], 0
+    drifts, examples, exotic_equal = [], {}, 0
     for number, verdict, exotic in pool.imap_unordered(work, [(seed, number) for number in numbers]):
         kind = "refused, and may be" if verdict.kind == "refused" and exotic else verdict.kind
         kinds[kind] += 1
         exotic_equal += bool(exotic) and kind == "equal"
         if kind == "refused":
             refusals[verdict.signature[1:]] += 1
+            examples.setdefault(verdict.signature[1:], number)
         if kind == "discarded":
             discards[verdict.signature[1:]] += 1
         if verdict.drift > 0.05:
@@ -126,7 +127,8 @@ def run_all(pool, seed, numbers, options, begun):
             failures[verdict.signature].append((number, verdict))
     total = sum(kinds.values()) - kinds["discarded"]
     for (stage, message), count in refusals.most_common(options.refusals):
-        print(f"  refused {count:5} ({count / max(total, 1):.1%})  {stage}: {message[:150]}")
+        print(f"  refused {count:5} ({count / max(total, 1):.1%}), first model {examples[stage, message]}, {stage}: "
+              f"{message[:150]}")
     for (stage, message), count in discards.most_common(3):
         print(f"  discarded {count:3}  {stage}: {message[:150]}")
     if drifts:

@@ -45,6 +45,7 @@ class Verdict(NamedTuple):
         """The verdict without what differs from model to model."""
         detail = re.sub(r"'[^']*'|\"[^\"]*\"|/[^ ]*/[^ ]*", "_", self.detail)
         detail = re.sub(r"\[[^\]]*\]|[-+]?\d[\d.e+-]*x?\d*", "N", detail)
+        detail = re.sub(r"node N(?: _)? \((\w+), opset N, reads[^)]*\)", r"\1", detail)
         return self.kind, self.stage, detail[:200]
 
 
