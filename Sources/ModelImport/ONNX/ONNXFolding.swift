@@ -57,7 +57,8 @@ enum ONNXFolding {
 
   private static let elementwise: [String: Folding] = [
     "Add": binary(+), "Sub": binary(-), "Mul": binary(*), "Div": binary(/, truncates: true),
-    "Pow": binary { pow($0, $1) }, "Min": binary { min($0, $1) }, "Max": binary { max($0, $1) },
+    "Pow": binary { pow($0, $1) }, "Min": variadic { min($0, $1) },
+    "Max": variadic { max($0, $1) }, "Sum": variadic(+),
     "Equal": binary { $0 == $1 ? 1 : 0 },
     "Sqrt": unary { $0.squareRoot() }, "Reciprocal": unary { 1 / $0 }, "Neg": unary { -$0 },
     "Floor": unary { $0.rounded(.down) }, "Ceil": unary { $0.rounded(.up) }, "Abs": unary { abs($0) },
@@ -73,10 +74,26 @@ enum ONNXFolding {
     }
   }
 
+  /// An operator of one or more inputs, taken from the first to the last.
+  private static func variadic(_ function: @escaping @Sendable (Double, Double) -> Double) -> Folding {
+    { operands throws(Failure) in
+      var result = try operands.array(0)
+      for index in operands.inputs.indices.dropFirst() {
+        let next = try operands.array(index)
+        guard let shape = ONNXArray.broadcastShape(result.shape, next.shape), let left = result.broadcast(to: shape),
+          let right = next.broadcast(to: shape)
+        else { throw Failure("cannot combine constants of \(result.shape) and \(next.shape)") }
+        result = ONNXArray(type: result.type, shape: shape, values: zip(left, right).map(function))
+      }
+      return result.tensor
+    }
+  }
+
   private static func binary(
     _ function: @escaping @Sendable (Double, Double) -> Double, truncates: Bool = false
   ) -> Folding {
     { operands throws(Failure) in
+      guard operands.inputs.count == 2 else { throw Failure("has \(operands.inputs.count) inputs, not 2") }
       let (a, b) = (try operands.array(0), try operands.array(1))
       guard let shape = ONNXArray.broadcastShape(a.shape, b.shape), let left = a.broadcast(to: shape),
         let right = b.broadcast(to: shape)

@@ -314,25 +314,6 @@ struct ONNXOutputs {
   }
 }
 
-/// A translation in progress: nodes are translated when a value is first needed.
-struct ONNXRun {
-  var translator: ONNXTranslator
-  private let schedule: ONNXSchedule
-  private var translated: Set<Int> = []
-
-  init(_ translator: ONNXTranslator) throws(ImportError) {
-    self.translator = translator
-    schedule = try ONNXSchedule(translator.model)
-  }
-
-  /// Translates what a value needs.
-  mutating func translate(_ name: String) throws(ImportError) {
-    for node in try schedule.order(for: [name]) where translated.insert(node.index).inserted {
-      try translator.translate(node)
-    }
-  }
-}
-
 extension ONNXTranslator {
   /// A vector and its L2-normalised form, whichever of them it is itself.
   fileprivate mutating func normalized(_ vector: ONNXActivation) throws(ImportError) -> (ValueID, ValueID) {

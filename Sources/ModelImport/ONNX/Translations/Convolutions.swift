@@ -118,6 +118,10 @@ enum ONNXWindow {
             "with auto_pad and strides its padding depends on the size of the image; export the model with a fixed "
               + "height and width")
         }
+        guard dilations[axis] == 1 || size[axis] == 1 else {
+          throw translator.unsupported(
+            node, "it has auto_pad and dilations, for which runtimes disagree on the padding")
+        }
         let outputs = (map[axis + 2] + strides[axis] - 1) / strides[axis]
         let padding = max(0, (outputs - 1) * strides[axis] + span - map[axis + 2])
         let (small, large) = (padding / 2, padding - padding / 2)

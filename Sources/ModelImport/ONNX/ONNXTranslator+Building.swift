@@ -1,0 +1,106 @@
+import Checkpoints
+import Graphs
+import Operators
+import Tensors
+
+/// What translations add to the graph.
+extension ONNXTranslator {
+  /// Appends a node to the graph, checked against the shapes of its inputs. Its result has its channels first.
+  mutating func append(
+    _ op: any Operator, node: ONNXModel.Node, inputs: [ONNXActivation], constants: [String: Tensor] = [:]
+  ) throws(ImportError) -> ONNXActivation {
+    let shape: Shape
+    do throws(GraphError) {
+      // Attributes are held to their bounds where a package's would be.
+      _ = try OperatorCatalogue.decode(type(of: op).wireName, op.attributes)
+      shape = try op.outputShape(inputs: inputs.map { shapes[$0.value] ?? [] }, constants: constants)
+    } catch { throw bad(node, "\(error)") }
+    let output = graph.append(op, name: uniqueName(node), inputs: inputs.map(\.value), constants: constants)
+    shapes[output] = shape
+    producers[output] = graph.nodes.count - 1
+    lowerBounds[output] = op.lowerBound(ofInputs: inputs.map(lowerBound), constants: constants)
+    guard shape.rank == 4 else { return ONNXActivation(value: output, shape: shape, isRow: true) }
+    return ONNXActivation(
+      value: output, shape: [shape.batch, shape.channels, shape.height, shape.width], isRow: false)
+  }
+
+  /// Appends an operator that keeps the shape and order of axes of its input.
+  mutating func appendKeepingShape(
+    _ op: any Operator, node: ONNXModel.Node, _ input: ONNXActivation, constants: [String: Tensor] = [:]
+  ) throws(ImportError) -> ONNXActivation {
+    try append(op, node: node, inputs: [input], constants: constants)
+      .with(shape: input.shape, channelAxis: input.channelAxis)
+  }
+
+  /// Records that a value comes from arithmetic with constants.
+  mutating func markArithmetic(_ activation: ONNXActivation) { arithmeticResults.insert(activation.value) }
+
+  private mutating func uniqueName(_ node: ONNXModel.Node) -> String {
+    let base = node.name.isEmpty ? node.outputs.first ?? "\(node.operatorType)_\(node.index)" : node.name
+    var name = base
+    var number = 2
+    while !names.insert(name).inserted {
+      name = "\(base)_\(number)"
+      number += 1
+    }
+    return name
+  }
+
+  /// What no element of a value is below.
+  func lowerBound(_ activation: ONNXActivation) -> Double { lowerBounds[activation.value] ?? -.infinity }
+
+  /// `min(max(x, minimum), maximum)`, without what the graph shows to be true already.
+  mutating func clip(
+    _ base: ONNXActivation, minimum: Double, maximum: Double, node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
+    let minimum = lowerBound(base) >= minimum ? -Double.infinity : minimum
+    if minimum == -.infinity, maximum == .infinity { return base }
+    if minimum == 0, maximum == .infinity { return try rectify(base, node: node) }
+    let clip: Clip
+    do throws(GraphError) { clip = try Clip(minimum: minimum, maximum: maximum) } catch { throw bad(node, "\(error)") }
+    return try appendKeepingShape(clip, node: node, base)
+  }
+
+  /// `max(x, 0)`, shared by all that read the same.
+  mutating func rectify(_ base: ONNXActivation, node: ONNXModel.Node) throws(ImportError) -> ONNXActivation {
+    if let cached = rectified[base.value] { return cached.with(shape: base.shape, channelAxis: base.channelAxis) }
+    let result = try appendKeepingShape(ReLU(), node: node, base)
+    rectified[base.value] = result
+    return result
+  }
+
+  /// The pooling of a map that a reduction stands for, shared by all that read the same.
+  ///
+  /// - Parameter exponent: of the power and of its root.
+  mutating func pool(
+    _ reduction: ONNXReduction, exponent: Double, node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
+    try pool(reduction.base, exponent: exponent, floor: reduction.floor, node: node)
+      .with(shape: reduction.shape, channelAxis: reduction.channelAxis)
+  }
+
+  /// GeM pooling of a map, [N, C], shared by all that read the same.
+  ///
+  /// - Parameter floor: what values are raised to; `nil` where they are taken as they are.
+  mutating func pool(
+    _ base: ONNXActivation, exponent: Double, floor: Double?, appendsOne: Bool = false, node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
+    let key = PoolingKey(base: base.value, exponent: exponent, floor: floor, appendsOne: appendsOne)
+    if let cached = poolings[key] { return cached }
+    var pooling = GeneralizedMeanPooling(exponent: exponent, appendsOne: appendsOne)
+    // Half precision rounds the floor of 1e-6 up.
+    let isDefault = pooling.floor.map { own in floor.map { abs($0 - own) <= 0.05 * own } ?? false } ?? (floor == nil)
+    if !isDefault { pooling.customFloor = floor ?? 0 }
+    // Where the floor takes negative values away, a ReLU before it changes nothing, and lets a map be held without a sign.
+    let isRectified = (pooling.floor ?? -1) >= 0 && lowerBound(base) < 0
+    let map = isRectified ? try rectify(base, node: node) : base
+    let pooled = try append(pooling, node: node, inputs: [map])
+    poolings[key] = pooled
+    return pooled
+  }
+
+  /// The node of the graph that makes a value.
+  func producer(of activation: ONNXActivation) -> Node? {
+    producers[activation.value].map { graph.nodes[$0] }
+  }
+}
