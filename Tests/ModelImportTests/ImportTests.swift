@@ -51,27 +51,35 @@ import Testing
     }
   }
 
-  /// A network that takes BGR images is made to take RGB: what reads the image alone are convolutions, or it is not.
-  @Test(arguments: [false, true])
-  func networksOfBGRImagesTakeRGB(hasNorm: Bool) throws {
+  /// What reads the image of a network first.
+  enum Reader: CaseIterable { case convolution, norm, pooling }
+
+  /// A network that takes BGR images is made to take RGB: by its convolutions and norms, or by a convolution before all.
+  @Test(arguments: Reader.allCases)
+  func networksOfBGRImagesTakeRGB(_ first: Reader) throws {
     var graph = try ModelImporter().importGraph(ToyResNet([1]).state)
-    if hasNorm {
-      // Something else than a convolution reads the image, too.
+    func read(by op: any Operator, _ constants: [String: Tensor] = [:]) throws {
       let value = graph.makeValue()
       let reader = try #require(graph.nodes.firstIndex { $0.inputs == [graph.input] })
       graph.nodes[reader].inputs = [value]
       graph.nodes.insert(
-        Node(
-          name: "norm", op: BatchNormalization(epsilon: 1e-5), inputs: [graph.input], output: value,
-          constants: [
-            "scale": Tensor([1, 2, 3] as [Float]), "shift": Tensor([0.1, 0.2, 0.3] as [Float]),
-            "mean": Tensor([0, 0.5, 1] as [Float]), "variance": Tensor([1, 2, 0.5] as [Float]),
-          ]), at: 0)
+        Node(name: "first", op: op, inputs: [graph.input], output: value, constants: constants), at: 0)
+    }
+    switch first {
+    case .convolution: break
+    case .norm:
+      try read(
+        by: BatchNormalization(epsilon: 1e-5),
+        [
+          "scale": Tensor([1, 2, 3] as [Float]), "shift": Tensor([0.1, 0.2, 0.3] as [Float]),
+          "mean": Tensor([0, 0.5, 1] as [Float]), "variance": Tensor([1, 2, 0.5] as [Float]),
+        ])
+    case .pooling: try read(by: MaxPooling(window: Window(2)))
     }
     var changed = graph
     changed.takeRGBInsteadOfBGR()
     try changed.validate()
-    #expect(changed.nodes.count == graph.nodes.count + (hasNorm ? 1 : 0))
+    #expect(changed.nodes.count == graph.nodes.count + (first == .pooling ? 1 : 0))
     var random = SplitMix64(seed: 4)
     let rgb = (0..<33 * 35 * 3).map { _ in Double.random(in: -2...2, using: &random) }
     let bgr = rgb.indices.map { rgb[$0 + 2 - 2 * ($0 % 3)] }
