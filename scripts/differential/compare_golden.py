@@ -92,7 +92,7 @@ def without_input(folder, golden):
 def expect_pass(name, folder, model, golden, options=()):
     status, report, has_package = convert(folder, model, golden, options)
     check = report.get("reference_check") or {}
-    passed = status == 0 and has_package and check.get("passed") is True and check["images"] == 48
+    passed = status == 0 and has_package and check.get("passed") is True and check["images"] == 64
     figures = f"embedding {check.get('embedding_max')} logits {check.get('logits_max')}"
     print(f"{'ok  ' if passed else 'FAIL'} {name:66} {figures if check else report}", flush=True)
     return passed
