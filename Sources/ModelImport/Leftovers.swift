@@ -49,8 +49,7 @@ struct Leftovers {
     for (module, count, computes) in outside {
       let tensors = count == 1 ? "" : " (\(count) tensors)"
       if computes, !isExplicit {
-        assumptions.append(
-          ImportAssumption("'\(module)'\(tensors) is no part of the network, whose embedding is the trunk's"))
+        assumptions.append(.leavingOut(module, tensors: count))
       } else {
         notes.append("'\(module)'\(tensors) is left out, which is outside of the network")
       }
@@ -85,4 +84,12 @@ struct Leftovers {
     "weighted_sampling", "criterion", "loss", "losses", "loss_fn", "loss_func", "metric", "metrics", "train_metrics",
     "val_metrics", "test_metrics", "train_acc", "val_acc", "test_acc", "accuracy", "queue",
   ]
+}
+
+extension ImportAssumption {
+  /// What lies around a network and might compute something is taken to be no part of it.
+  static func leavingOut(_ module: String, tensors: Int) -> ImportAssumption {
+    let count = tensors == 1 ? "" : " (\(tensors) tensors)"
+    return ImportAssumption("'\(module)'\(count) is no part of the network, whose embedding is the trunk's")
+  }
 }

@@ -78,12 +78,15 @@ public struct ModelImporter: Sendable {
     let leftovers = try Leftovers(
       of: builder.state, root: parts.outermostScope ?? prefix, scopes, isExplicit: selection.isExplicit,
       architecture: name)
+    // A user who names the network knows what is left out.
+    let neighbours: [ImportAssumption] =
+      selection.isExplicit ? [] : selection.neighbours.map { .leavingOut($0.name, tensors: $0.tensors) }
     try checkShapes(builder.graph)
     if let unused = structure.names.first(where: { !builder.usedOptions.contains($0) }) {
       throw .option("\(unused) changes nothing of \(name)")
     }
     return ImportedNetwork(
-      graph: builder.graph, assumptions: builder.assumptions + leftovers.assumptions + normalization,
+      graph: builder.graph, assumptions: builder.assumptions + leftovers.assumptions + neighbours + normalization,
       notes: notes + parts.notes + leftovers.notes)
   }
 

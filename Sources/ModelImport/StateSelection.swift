@@ -11,6 +11,8 @@ public struct StateSelection: Sendable {
   let floor: String
   /// Whether the user named the network.
   let isExplicit: Bool
+  /// Dictionaries around the network's that hold layers' weights, and how many tensors.
+  let neighbours: [(name: String, tensors: Int)]
 }
 
 extension ModelImporter {
@@ -53,7 +55,28 @@ extension ModelImporter {
       trunk: Trunk(
         architecture: candidate.trunk.architecture, prefix: inner + candidate.trunk.prefix,
         aliases: candidate.trunk.aliases),
-      floor: floor.dropFirst(base.count).map { $0 + "." }.joined(), isExplicit: state != nil)
+      floor: floor.dropFirst(base.count).map { $0 + "." }.joined(), isExplicit: state != nil,
+      neighbours: neighbours(of: candidate, chosen, groups))
+  }
+
+  /// Dictionaries that are not read and whose tensors may compute something, named by the keys up to the one in which they
+  /// part from the trunk's.
+  private func neighbours(
+    of candidate: Candidate, _ chosen: [Int], _ groups: [CheckpointOutline.Group]
+  ) -> [(name: String, tensors: Int)] {
+    var result: [(name: String, tensors: Int)] = []
+    for (index, group) in groups.enumerated() where !chosen.contains(index) {
+      guard !group.path.contains(where: { $0.contains("optim") }), group.names.contains(where: HeadSearch.isWeight)
+      else { continue }
+      let common = zip(group.path, candidate.path).prefix { $0 == $1 }.count
+      let name = group.path.prefix(common + 1).joined(separator: ".")
+      if let known = result.firstIndex(where: { $0.name == name }) {
+        result[known].tensors += group.names.count
+      } else {
+        result.append((name, group.names.count))
+      }
+    }
+    return result
   }
 }
 

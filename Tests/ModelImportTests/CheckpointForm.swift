@@ -55,6 +55,7 @@ struct CheckpointForm: CustomTestStringConvertible, Sendable {
       .init("bare", .read("plain")), .init("nested-three-levels", .read("plain")), .init("tuple", .read("plain")),
       .init("list", .read("plain")), .init("training", .read("plain")), .init("parts", .read("plain")),
       .init("same-network-twice", .read("plain")),
+      .init("trunk-and-embedder", .assumed("gem", "'embedder' (2 tensors) is no part of the network")),
       .init("model-and-ema", .asked("'model' and 'model_ema'; choose one with --state model or --state model_ema")),
       state("model-and-ema", "model", "plain"), state("model-and-ema", "model_ema", "other"),
       .init("model-and-ema", .asked("--state other names no network"), options: "--state other") { $0.state = "other" },
