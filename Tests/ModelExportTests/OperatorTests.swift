@@ -51,18 +51,7 @@ import Testing
       if counts, ceil, padding + stride > size { continue }
       var window = Window(size, stride: stride, padding: padding)
       window.ceilMode = ceil
-      var graph = Graph(architecture: "average", preprocessing: .imageNet)
-      let map = graph.append(
-        Convolution(window: Window(1), groups: 1), name: "conv", inputs: [graph.input],
-        constants: ["weight": Tensor(random.floats(12), shape: [4, 1, 1, 3])])
-      let pooled = graph.append(
-        AveragePooling(window: window, countsPadding: counts), name: "average", inputs: [map])
-      let mean = graph.append(GeneralizedMeanPooling(exponent: 1), name: "pool", inputs: [pooled])
-      let unit = graph.append(L2Normalization(), name: "normalize", inputs: [mean])
-      graph.outputs = [
-        GraphOutput(name: GraphOutput.normalizedEmbedding, value: unit),
-        GraphOutput(name: GraphOutput.embedding, value: mean),
-      ]
+      let graph = average(window, counts: counts)
       try expectSameOutputs(graph, Tensor(random.floats(2 * 16 * 15 * 3), shape: [2, 16, 15, 3]))
     }
   }
@@ -77,5 +66,52 @@ import Testing
       Issue.record("padding must be in the map, with the level of zero")
       return
     }
+  }
+
+  /// Operator set 13 has no dilated average pools: sums and counts of taps come from convolutions with ones.
+  @Test(arguments: [false, true]) func dilatedAveragePoolsAreQuotients(ceil: Bool) throws {
+    var window = Window(2, stride: 2, padding: 1)
+    (window.dilationHeight, window.dilationWidth) = (2, 3)
+    window.ceilMode = ceil
+    let model = try exported(average(window, counts: true))
+    #expect(!model.nodes.contains { $0.operatorType == "AveragePool" })
+    #expect(model.nodes.filter { $0.operatorType == "Conv" }.count == 3)
+    #expect(model.nodes.contains { $0.operatorType == "Div" && $0.name == "average" })
+  }
+
+  /// Rounding up, ONNX Runtime counts windows that begin in padding written out before the pool; quern has none.
+  @Test(arguments: [(2, 2, 1, true), (3, 2, 1, false)])
+  func windowsThatBeginInPaddingAreTrimmed(size: Int, stride: Int, padding: Int, trims: Bool) throws {
+    var window = Window(size, stride: stride, padding: padding)
+    window.ceilMode = true
+    let model = try exported(average(window, counts: true))
+    #expect(model.nodes.contains { $0.operatorType == "Slice" } == trims)
+  }
+
+  /// The sum of whole numbers is exact in any order; that of dequantised ones is not.
+  @Test func meansOfUInt8MapsAreTakenOfLevels() throws {
+    var graph = try Int8Graph.make()
+    try graph.setPoolingExponent(1)
+    let model = try exported(graph)
+    let mean = try #require(model.nodes.first { $0.operatorType == "ReduceMean" })
+    let levels = try #require(model.nodes.first { $0.outputs.first == mean.inputs.first })
+    #expect(levels.operatorType == "DequantizeLinear")
+    #expect(model.initializers[levels.inputs[1]]?.elements(as: Float.self) == [1])
+  }
+
+  private func average(_ window: Window, counts: Bool) -> Graph {
+    var graph = Graph(architecture: "average", preprocessing: .imageNet)
+    var random = SplitMix64(seed: 3)
+    let map = graph.append(
+      Convolution(window: Window(1), groups: 1), name: "conv", inputs: [graph.input],
+      constants: ["weight": Tensor(random.floats(12), shape: [4, 1, 1, 3])])
+    let pooled = graph.append(AveragePooling(window: window, countsPadding: counts), name: "average", inputs: [map])
+    let mean = graph.append(GeneralizedMeanPooling(exponent: 1), name: "pool", inputs: [pooled])
+    let unit = graph.append(L2Normalization(), name: "normalize", inputs: [mean])
+    graph.outputs = [
+      GraphOutput(name: GraphOutput.normalizedEmbedding, value: unit),
+      GraphOutput(name: GraphOutput.embedding, value: mean),
+    ]
+    return graph
   }
 }
