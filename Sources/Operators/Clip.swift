@@ -36,6 +36,7 @@ public struct Clip: Operator {
   }
 
   public var quantizationRule: QuantizationRule { .sameAsInput }
+  public static let saturates = true
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 

@@ -11,18 +11,27 @@ public enum FloatLayers {
     (node.op is Convolution || node.op is Linear) && node.constants["weight"] != nil
   }
 
-  /// The names of the nodes that only float can compute: what reads the image and is no dense convolution without dilation, into which
-  /// the normalisation of pixels folds; and what reads a value that only exists in float.
+  /// The names of the nodes that only float can compute: what reads the image and is no dense convolution without
+  /// dilation, into which the normalisation of pixels folds; what reads a value that only exists in float; and a clip of
+  /// a value whose range is not its own to choose.
   public static func necessary(in graph: Graph) -> Set<String> {
     let rows = graph.rows
     var (result, inFloat) = (Set<String>(), Set<ValueID>())
+    let consumers = graph.consumers
+    // Values that have a range of their own and one reader.
+    let chosen = Set(
+      graph.nodes.filter { node in
+        node.op.quantizationRule == .ownRange && consumers[node.output]?.count == 1
+          && !graph.outputs.contains { $0.value == node.output }
+      }.map(\.output))
     for node in graph.nodes {
       let levels = node.inputs.enumerated().filter { readsLevels(node, slot: $0.offset) }.map(\.element)
       let readsImage = node.inputs.contains(graph.input) && !isDenseConvolution(of: graph.input, node)
       switch node.op.quantizationRule {
       case .float, .floatWithInt8Weights: inFloat.insert(node.output)
       case .sameAsInput:
-        if readsImage {
+        let clipsOthers = type(of: node.op).saturates && !chosen.contains(node.inputs[0])
+        if readsImage || clipsOthers && !levels.contains(where: inFloat.contains) {
           result.insert(node.name)
         } else if levels.contains(where: inFloat.contains) {
           inFloat.insert(node.output)

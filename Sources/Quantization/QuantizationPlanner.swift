@@ -20,7 +20,9 @@ public struct QuantizationPlanner: Sendable {
   /// keep their input's.
   public static func observedValues(in graph: Graph) -> [ValueID] {
     let float = FloatLayers.necessary(in: graph)
-    return graph.nodes.filter { $0.op.quantizationRule == .ownRange || float.contains($0.name) }.map(\.output)
+    return graph.nodes.filter {
+      $0.op.quantizationRule == .ownRange || float.contains($0.name) || type(of: $0.op).saturates
+    }.map(\.output)
   }
 
   /// Nodes that int8 arithmetic cannot compute (`FloatLayers.necessary`) are planned to compute in float.
@@ -99,13 +101,14 @@ public struct QuantizationPlanner: Sendable {
     }
   }
 
-  /// The value whose range a value takes: that of the concatenation which alone reads it, so that it is rounded once, to
-  /// the levels it ends up with, and copied; otherwise its own.
+  /// The value whose range a value takes: that of the concatenation or clip which alone reads it, so that it is rounded
+  /// once, to the levels it ends up with, and copied; otherwise its own.
   private static func rangeOwner(
     of value: ValueID, _ graph: Graph, _ consumers: [ValueID: [Int]], _ readsInFloat: Set<ValueID>
   ) -> ValueID {
     var value = value
-    while let readers = consumers[value], readers.count == 1, graph.nodes[readers[0]].op is Concatenation,
+    while let readers = consumers[value], readers.count == 1,
+      graph.nodes[readers[0]].op is Concatenation || type(of: graph.nodes[readers[0]].op).saturates,
       !readsInFloat.contains(graph.nodes[readers[0]].output), !graph.outputs.contains(where: { $0.value == value })
     {
       value = graph.nodes[readers[0]].output
@@ -133,7 +136,7 @@ public struct QuantizationPlanner: Sendable {
         return decide(.float32, Self.readInFloat)
       }
       return decide(
-        .uint8(range), isItsOwn ? rangeMethod.name : "\(rangeMethod.name), of the concatenation that reads it")
+        .uint8(range), isItsOwn ? rangeMethod.name : "\(rangeMethod.name), of what alone reads it")
     }
   }
 }
