@@ -12,6 +12,14 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
+func c(_ name: String, _ dependencies: [Target.Dependency] = [], linkerSettings: [LinkerSetting]? = nil) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/C/\(name)", linkerSettings: linkerSettings)
+}
+
+func system(_ name: String, pkgConfig: String, debian package: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/System/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
   .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
 }
@@ -29,59 +37,60 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelExport", "ModelImport", "Operators",
-        "PackageFormat", "Passes", "Pipeline", "Quantization", "Runtime", "Tensors",
+        "Checkpoints", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelExport", "ModelImport",
+        "PackageFormat", "Quantization", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
     // The stages in a row, and then each of them, last first.
     module(
-      "Pipeline",
+      "Conversion",
       [
         "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelImport", "Operators",
-        "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Tensors",
+        "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Tensors", "Threads",
       ]),
     module("Fidelity", []),
     module(
-      "Rounding", ["CKernels", "COpenBLAS", "Graphs", "Kernels", "Operators", "Quantization", "Runtime", "Tensors"]),
-    module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors"]),
-    module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors"]),
+      "Rounding",
+      ["CKernels", "COpenBLAS", "Graphs", "Kernels", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
+    module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
+    module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors", "Threads"]),
     module("Images", ["CImageCodecs"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Tensors"]),
-    module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors"]),
+    module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
     module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
     module("Checkpoints", ["COnnx", "CProtobufC", "Files", "Tensors"]),
 
     // What the stages share.
-    module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors"]),
+    module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors", "Threads"]),
     module("Kernels", ["CKernels"]),
+    module("Threads", ["CThreads"]),
     module("Graphs", ["Tensors"]),
     module("Files", ["CCrypto", "CFiles", "Tensors"]),
     module("Tensors", []),
 
-    // C: kernels and shims of our own, and one module for each library.
-    .target(name: "CKernels"),
-    .target(name: "CFiles"),
-    .target(name: "CImageCodecs", dependencies: ["CJPEG", "CPNG"]),
-    .target(name: "COnnx", dependencies: ["CProtobufC"]),
-    .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
-    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
-    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-    .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
-    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    // C code of our own, and a module for each library of the system.
+    c("CKernels"),
+    c("CThreads"),
+    c("CFiles"),
+    c("CImageCodecs", ["CJPEG", "CPNG"]),
+    c("COnnx", ["CProtobufC"]),
+    c("COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+    system("CCrypto", pkgConfig: "libcrypto", debian: "libssl-dev"),
+    system("CJPEG", pkgConfig: "libjpeg", debian: "libjpeg-dev"),
+    system("CPNG", pkgConfig: "libpng", debian: "libpng-dev"),
+    system("CProtobufC", pkgConfig: "libprotobuf-c", debian: "libprotobuf-c-dev"),
+    system("CZstd", pkgConfig: "libzstd", debian: "libzstd-dev"),
 
     // Operators in double precision, and int8 arithmetic as its specification words it, for the tests below.
     .target(
-      name: "ReferenceOperators", dependencies: ["Graphs", "Kernels", "Operators", "Tensors"],
+      name: "ReferenceOperators", dependencies: ["Graphs", "Kernels", "Operators", "Tensors", "Threads"],
       path: "Tests/ReferenceOperators", swiftSettings: swiftSettings),
 
-    tests(
-      "CalibrationTests",
-      ["Calibration", "Graphs", "Images", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
+    tests("CalibrationTests", ["Calibration", "Graphs", "Images", "Operators", "ReferenceOperators", "Runtime"]),
     tests("CKernelsTests", ["CKernels"]),
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
     tests("FidelityTests", ["Fidelity"]),
@@ -89,18 +98,17 @@ let package = Package(
     tests("ImagesTests", ["Images"]),
     tests(
       "ModelExportTests",
-      [
-        "Checkpoints", "Graphs", "ModelExport", "ModelImport", "Operators", "ReferenceOperators", "Runtime", "Tensors",
-      ]),
+      ["Checkpoints", "Graphs", "ModelExport", "ModelImport", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
     tests(
       "ModelImportTests",
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "ReferenceOperators", "Runtime", "Tensors"]),
-    tests(
-      "ONNXTests",
-      ["Checkpoints", "Files", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),
+    tests("ONNXTests", ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Runtime", "Tensors"]),
     tests(
       "OperatorsTests",
-      ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "ReferenceOperators", "Runtime", "Tensors"]),
+      [
+        "Files", "Graphs", "Kernels", "Operators", "PackageFormat", "ReferenceOperators", "Runtime", "Tensors",
+        "Threads",
+      ]),
     tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Tensors"]),
     tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
     tests(
@@ -109,16 +117,15 @@ let package = Package(
         "Calibration", "Graphs", "Kernels", "Operators", "PackageFormat", "Passes", "Quantization",
         "ReferenceOperators", "Runtime", "Tensors",
       ]),
-    tests("RoundingTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Rounding", "Tensors"]),
-    tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
+    tests("RoundingTests", ["Graphs", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
+    tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors", "Threads"]),
     tests("TensorsTests", ["Tensors"]),
-    tests("ToolTests", ["quern"]),
+    tests("ToolTests", []),
     tests(
       "TrunksTests",
       [
         "Calibration", "Checkpoints", "Graphs", "Images", "Kernels", "ModelImport", "Operators", "PackageFormat",
-        "Passes",
-        "Quantization", "Runtime", "Tensors",
+        "Passes", "Quantization", "Runtime", "Tensors", "Threads",
       ]),
   ]
 )

@@ -4,6 +4,7 @@ import Kernels
 import Operators
 import Runtime
 import Tensors
+import Threads
 
 /// Runs a float graph over images and gathers the statistics of its activations.
 ///

@@ -1,8 +1,8 @@
 import Graphs
 import Images
-import Kernels
 import Runtime
 import Tensors
+import Threads
 
 /// Runs a float graph over images and keeps the range of each channel of its activations.
 ///

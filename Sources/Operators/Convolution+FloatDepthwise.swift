@@ -2,6 +2,7 @@ import CKernels
 import Graphs
 import Kernels
 import Tensors
+import Threads
 
 /// Depthwise float convolution: each channel with a filter of its own, without matrix products.
 struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {

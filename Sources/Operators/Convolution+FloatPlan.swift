@@ -2,6 +2,7 @@ import CKernels
 import Graphs
 import Kernels
 import Tensors
+import Threads
 
 /// A float convolution for one input shape: the offsets, and how the work is split.
 struct FloatConvolutionPlan: PlannedOperator {

@@ -2,6 +2,7 @@ import CKernels
 import Graphs
 import Kernels
 import Tensors
+import Threads
 
 /// Depthwise int8 convolution: each channel with a filter of its own; one input, uint8 output. Where input or output have
 /// remainders, sums are put together in float.

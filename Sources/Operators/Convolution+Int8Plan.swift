@@ -2,6 +2,7 @@ import CKernels
 import Graphs
 import Kernels
 import Tensors
+import Threads
 
 /// An int8 convolution for one input shape: the offsets, and how the work is split.
 struct Int8ConvolutionPlan: PlannedOperator {

@@ -2,6 +2,7 @@ import CKernels
 import Graphs
 import Kernels
 import Tensors
+import Threads
 
 /// A float convolution by Winograd's filtering for one input shape. The tiles are cut into blocks; a worker transforms a
 /// block's input, multiplies it with the weights, frequency by frequency, and transforms the products back, while all of it

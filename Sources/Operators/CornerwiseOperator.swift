@@ -1,6 +1,6 @@
 import Graphs
-import Kernels
 import Tensors
+import Threads
 
 extension Shape {
   /// The height and width that maps of unequal size have in common. NASNet and PNASNet take images of any size by

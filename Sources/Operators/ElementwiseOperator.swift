@@ -1,6 +1,6 @@
 import Graphs
-import Kernels
 import Tensors
+import Threads
 
 /// An evaluation that treats every pixel (or row) of the output alike, split into ranges of pixels.
 struct ElementwiseOperator: PreparedOperator {

@@ -3,6 +3,7 @@ import Glibc
 import Graphs
 import Kernels
 import Tensors
+import Threads
 
 /// GeM: `y_c = (mean over all pixels of max(x_c, 1e-6)^p)^(1/p)` (Radenović et al., arXiv 1711.02512, equation 3, as
 /// MultiGrain, arXiv 1902.05509, section 3.1 uses it). p = 1 is average pooling and p = infinity maximum pooling, both

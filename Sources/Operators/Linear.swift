@@ -2,6 +2,7 @@ import CKernels
 import Graphs
 import Kernels
 import Tensors
+import Threads
 
 /// `y = x W^T + b` on float rows: the classifier, and the projection of PCA whitening. Quantised, its weights are int8
 /// with a scale for each output, while activations stay float: it works on one row an image, where float costs nothing.

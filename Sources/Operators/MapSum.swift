@@ -2,6 +2,7 @@ import CKernels
 import Graphs
 import Kernels
 import Tensors
+import Threads
 
 /// A map, times a factor for each image and channel where there are any, plus another map where there is one, cropped to
 /// their common top-left corner and rounded once.

@@ -1,7 +1,7 @@
 import CKernels
 import Graphs
-import Kernels
 import Tensors
+import Threads
 
 /// An evaluation that reduces each window of a map to a pixel, through a table of offsets.
 struct PoolingOperator: PreparedOperator {

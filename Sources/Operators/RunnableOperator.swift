@@ -2,6 +2,7 @@ import CKernels
 import Graphs
 import Kernels
 import Tensors
+import Threads
 
 /// An operator that this runtime can evaluate, in three steps: `prepare` once for a graph (choose kernels, pack weights),
 /// `plan` once for each set of shapes (indirection, scratch), `run` for each evaluation.

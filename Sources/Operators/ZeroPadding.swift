@@ -1,6 +1,6 @@
 import Graphs
-import Kernels
 import Tensors
+import Threads
 
 /// Rows and columns of zeros around a map. They are values like any other: a pooling that reads them takes them for pixels.
 /// On uint8 they are the zero point, and the output keeps the input's format.

@@ -1,8 +1,8 @@
 import Calibration
 import Graphs
-import Kernels
 import Operators
 import Tensors
+import Threads
 
 /// Lets small channels of an activation use more of the 256 levels that all its channels share. A channel is held
 /// magnified, the weights that make it and those that read it are scaled to match, and the float network stays what it was

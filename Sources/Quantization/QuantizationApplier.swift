@@ -1,7 +1,7 @@
 import Graphs
-import Kernels
 import Operators
 import Tensors
+import Threads
 
 /// Carries out a plan: quantises the weights, sets the formats, folds preprocessing into the first convolutions, and puts
 /// a conversion wherever an operator reads a format it cannot compute with.

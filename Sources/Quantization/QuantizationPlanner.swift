@@ -1,8 +1,8 @@
 import Calibration
 import Graphs
-import Kernels
 import Operators
 import Tensors
+import Threads
 
 /// Decides the formats of a folded float graph from what calibration saw.
 public struct QuantizationPlanner: Sendable {

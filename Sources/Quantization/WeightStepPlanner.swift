@@ -4,6 +4,7 @@ import Graphs
 import Kernels
 import Operators
 import Tensors
+import Threads
 
 /// Chooses the steps of weights by what their noise does to a network's outputs and what their levels take in bytes.
 ///

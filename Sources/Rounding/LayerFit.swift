@@ -1,4 +1,4 @@
-import Kernels
+import Threads
 
 /// A convolution, or a group of one, as a linear function of sampled patches, whose weights are rounded so that it gives what
 /// the float network gives there, though its inputs are those of the quantised network.

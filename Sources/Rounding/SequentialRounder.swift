@@ -1,9 +1,9 @@
 import Graphs
-import Kernels
 import Operators
 import Quantization
 import Runtime
 import Tensors
+import Threads
 
 /// Rounds the weights of a quantised graph's convolutions in their order, each by what it reads when all before it are
 /// rounded, so that it gives what the float network gives: makes up for what it can of the error of its inputs, rounds by

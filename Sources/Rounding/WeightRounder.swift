@@ -4,6 +4,7 @@ import Operators
 import Quantization
 import Synchronization
 import Tensors
+import Threads
 
 /// Rounds the weights of a quantised graph's convolutions anew, so that each layer's output changes least on the inputs it
 /// was seen to have (`ErrorFeedback`), and corrects the biases by the mean change that is left

@@ -2,6 +2,7 @@ import Graphs
 import Kernels
 import Operators
 import Tensors
+import Threads
 
 /// A graph made ready to run on this machine, or a segment of it: kernels chosen, weights packed. Immutable and shared by
 /// any number of sessions.

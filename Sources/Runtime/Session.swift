@@ -1,8 +1,8 @@
 import Graphs
-import Kernels
 import Operators
 import Synchronization
 import Tensors
+import Threads
 
 /// Runs an executable for one caller at a time with memory of its own, planned once for each input shape.
 ///

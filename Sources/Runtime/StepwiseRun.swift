@@ -3,6 +3,7 @@ import Kernels
 import Operators
 import Synchronization
 import Tensors
+import Threads
 
 /// Evaluates a graph's nodes one after another, each on all images before the next, so that a node's constants can be chosen
 /// by what the nodes before it give. Only maps that are still to be read are in memory.

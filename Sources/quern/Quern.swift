@@ -1,7 +1,7 @@
 import ArgumentParser
+import Conversion
 import Files
 import Kernels
-import Pipeline
 
 /// The tool: one subcommand a file under `Commands/`.
 @main

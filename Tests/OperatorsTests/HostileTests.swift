@@ -5,6 +5,7 @@ import ReferenceOperators
 import Runtime
 import Tensors
 import Testing
+import Threads
 
 /// What packages may hold that no converter writes. Every case ends in a typed error, or runs; nothing traps.
 @Suite struct HostileTests {

@@ -6,6 +6,7 @@ import PackageFormat
 import ReferenceOperators
 import Tensors
 import Testing
+import Threads
 
 @Suite(.serialized) struct OperatorTests {
   @Test func everyOperatorHasASuite() {

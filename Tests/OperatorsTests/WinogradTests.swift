@@ -5,6 +5,7 @@ import ReferenceOperators
 import Runtime
 import Tensors
 import Testing
+import Threads
 
 @Suite struct WinogradTests {
   /// A map's height and width, input and output channels; a few tiles are shared by channels, many by blocks.

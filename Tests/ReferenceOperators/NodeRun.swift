@@ -2,6 +2,7 @@ import Graphs
 import Kernels
 import Operators
 import Tensors
+import Threads
 
 /// Evaluates one operator as `Executable` and `Session` would, in memory of which every byte that the operator may not
 /// count on is garbage, and every byte that it may not write is watched.

@@ -1,7 +1,7 @@
-import Kernels
 import ReferenceOperators
 import Rounding
 import Testing
+import Threads
 
 /// A layer whose inputs the layers before it have changed, with what the float network gives.
 private struct Problem {

@@ -1,10 +1,10 @@
 import Graphs
-import Kernels
 import Operators
 import ReferenceOperators
 import Runtime
 import Tensors
 import Testing
+import Threads
 
 @Suite struct SegmentTests {
   /// Every value of a graph, by running it as a whole.

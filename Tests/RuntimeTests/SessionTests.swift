@@ -7,6 +7,7 @@ import Runtime
 import Synchronization
 import Tensors
 import Testing
+import Threads
 
 extension Session {
   /// Runs on float values.

@@ -10,6 +10,7 @@ import Quantization
 import Runtime
 import Tensors
 import Testing
+import Threads
 
 /// The whole path of each trunk: import, fold, run, calibrate, quantise, store, run.
 @Suite struct TrunkTests {

@@ -1,7 +1,7 @@
 import ArgumentParser
+import Conversion
 import Fidelity
 import Files
-import Pipeline
 
 struct AnalyzeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

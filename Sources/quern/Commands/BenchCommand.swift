@@ -1,7 +1,7 @@
 import ArgumentParser
+import Conversion
 import Foundation
 import Kernels
-import Pipeline
 import Runtime
 
 struct BenchCommand: ParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
+import Conversion
 import Foundation
 import Images
-import Pipeline
 
 struct ClassifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

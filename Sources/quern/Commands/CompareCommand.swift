@@ -1,6 +1,6 @@
 import ArgumentParser
+import Conversion
 import Fidelity
-import Pipeline
 
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

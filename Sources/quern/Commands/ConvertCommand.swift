@@ -1,7 +1,7 @@
 import ArgumentParser
+import Conversion
 import Fidelity
 import Foundation
-import Pipeline
 
 struct ConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 import ArgumentParser
+import Conversion
 import Files
 import Foundation
 import Images
-import Pipeline
 
 struct EmbedCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

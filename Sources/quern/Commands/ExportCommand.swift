@@ -1,7 +1,7 @@
 import ArgumentParser
+import Conversion
 import Files
 import ModelExport
-import Pipeline
 
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

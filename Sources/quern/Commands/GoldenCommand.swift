@@ -1,7 +1,7 @@
 import ArgumentParser
+import Conversion
 import Files
 import Graphs
-import Pipeline
 
 struct GoldenCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

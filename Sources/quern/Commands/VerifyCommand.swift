@@ -1,7 +1,7 @@
 import ArgumentParser
+import Conversion
 import Fidelity
 import Images
-import Pipeline
 
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
+import Conversion
 import Images
-import Pipeline
 import Quantization
 
 /// What a conversion calibrates and verifies on, and how.

@@ -1,10 +1,10 @@
 import ArgumentParser
+import Conversion
 import Graphs
 import Images
-import Kernels
 import ModelImport
 import PackageFormat
-import Pipeline
+import Threads
 
 /// What every command takes.
 struct CommonOptions: ParsableArguments {

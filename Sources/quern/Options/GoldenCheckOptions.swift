@@ -1,6 +1,6 @@
 import ArgumentParser
+import Conversion
 import Fidelity
-import Pipeline
 
 /// What a float network is held to before anything else.
 struct GoldenCheckOptions: ParsableArguments {

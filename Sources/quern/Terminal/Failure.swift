@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Conversion
 import Fidelity
 import Files
 import Foundation
@@ -8,7 +9,6 @@ import Images
 import ModelExport
 import ModelImport
 import PackageFormat
-import Pipeline
 
 /// From errors to messages and exit statuses: the only place that knows sysexits(3).
 enum Failure {

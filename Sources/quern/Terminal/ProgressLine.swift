@@ -1,5 +1,5 @@
+import Conversion
 import Foundation
-import Pipeline
 import Synchronization
 
 /// One line on stderr that is redrawn as work goes on, with rate and time left; only on a terminal. Elsewhere only

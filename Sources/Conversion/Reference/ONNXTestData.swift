@@ -2,10 +2,10 @@ import Checkpoints
 import Fidelity
 import Foundation
 import Graphs
-import Kernels
 import ModelImport
 import Runtime
 import Tensors
+import Threads
 
 /// ONNX's own convention for a model's outputs: folders `test_data_set_0`, `test_data_set_1` … next to the model, each with
 /// `input_0.pb` and `output_0.pb` …, one TensorProto a file.

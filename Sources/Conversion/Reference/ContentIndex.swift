@@ -1,6 +1,6 @@
 import Files
 import Images
-import Kernels
+import Threads
 
 /// Finds the image files of some contents.
 enum ContentIndex {

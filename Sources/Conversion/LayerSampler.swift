@@ -1,9 +1,9 @@
 import Calibration
 import Graphs
 import Images
-import Kernels
 import Rounding
 import Runtime
+import Threads
 
 /// Lets the layers of a quantised graph read sample images, one part of the graph after another. What a part makes of an
 /// image is held for the next, so that no node is run twice, unless that takes too much memory.

@@ -1,8 +1,8 @@
 import Graphs
 import Images
-import Kernels
 import Runtime
 import Tensors
+import Threads
 
 /// Holds rewritten graphs against the one that was imported: all run in float on a probe, an image of the kind the network
 /// is for, and the largest difference of any output, relative to that output's largest magnitude, is looked at.

@@ -1,7 +1,7 @@
 import Graphs
-import Kernels
 import Operators
 import Tensors
+import Threads
 
 /// One half of what holding a float map by levels does to it, for analyses; packages cannot hold it.
 struct LevelProbe: Operator {

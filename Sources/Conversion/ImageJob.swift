@@ -1,7 +1,7 @@
 import Graphs
 import Images
-import Kernels
 import Synchronization
+import Threads
 
 /// An image of a list, decoded.
 public struct LoadedImage: Sendable {

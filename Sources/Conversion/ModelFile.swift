@@ -9,6 +9,7 @@ import PackageFormat
 import Passes
 import Runtime
 import Tensors
+import Threads
 
 /// A model on disk, of either kind, ready to be made executable.
 public struct ModelFile: Sendable {

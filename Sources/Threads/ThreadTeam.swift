@@ -1,4 +1,4 @@
-import CKernels
+import CThreads
 import Glibc
 import Synchronization
 

@@ -1,9 +1,9 @@
 import Fidelity
 import Graphs
 import Images
-import Kernels
 import ModelImport
 import Runtime
+import Threads
 
 /// Looks for a preprocessing with which a network gives a framework's outputs: one change, then two.
 struct OutputSuspects {

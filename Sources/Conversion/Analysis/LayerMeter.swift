@@ -1,11 +1,11 @@
 import Fidelity
 import Graphs
 import Images
-import Kernels
 import Operators
 import Quantization
 import Runtime
 import Tensors
+import Threads
 
 /// Holds every activation of a quantised network against the float network's, image by image.
 ///

@@ -1,9 +1,9 @@
 import Fidelity
 import Graphs
 import Images
-import Kernels
 import Runtime
 import Tensors
+import Threads
 
 /// Holds a float network to what its framework computed for the same images, and, where the two differ, looks for the cause
 /// among those that are usual.

@@ -1,8 +1,8 @@
 import Graphs
 import Images
-import Kernels
 import ModelImport
 import Tensors
+import Threads
 
 /// Looks for the preprocessing that made a framework's input tensors out of the images.
 struct InputSuspects {

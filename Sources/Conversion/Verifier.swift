@@ -1,9 +1,9 @@
 import Fidelity
 import Graphs
 import Images
-import Kernels
 import Runtime
 import Tensors
+import Threads
 
 /// Runs a reference and a quantised network over the same images and compares what they say.
 public struct Verifier: Sendable {

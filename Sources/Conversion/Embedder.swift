@@ -2,10 +2,10 @@ import Checkpoints
 import Files
 import Graphs
 import Images
-import Kernels
 import Runtime
 import Synchronization
 import Tensors
+import Threads
 
 /// Embeds and classifies images with one model.
 public struct Embedder: Sendable {

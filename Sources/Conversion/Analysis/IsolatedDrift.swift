@@ -1,11 +1,11 @@
 import Fidelity
 import Graphs
 import Images
-import Kernels
 import Operators
 import Quantization
 import Runtime
 import Tensors
+import Threads
 
 /// How far embeddings drift when all of a network computes in float but one thing.
 struct IsolatedDrift {

@@ -8,7 +8,6 @@
 #include "quern_igemm.h"
 #include "quern_memory.h"
 #include "quern_moments.h"
-#include "quern_threads.h"
 #include "quern_pool.h"
 #include "quern_rowlinear.h"
 #include "quern_winograd.h"

@@ -1,6 +1,7 @@
 import Graphs
 import Kernels
 import Runtime
+import Threads
 
 /// Times inference on random images.
 public struct Benchmark {

@@ -2,7 +2,7 @@ import Fidelity
 import Files
 import Foundation
 import Images
-import Kernels
+import Threads
 
 /// The SHA-256 of each of a list of image files, by which images are the same whatever their names.
 struct ContentHashes {
