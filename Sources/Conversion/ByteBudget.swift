@@ -23,21 +23,21 @@ struct ByteBudget {
     return planner.steps(fitting: Double(limit) - others, from: finest)
   }
 
-  /// The graph with the finest steps that fits of those that were tried, or else the smallest.
+  /// The levels with the finest steps that fit of those that were tried, or else the fewest bytes.
   ///
   /// - Parameters:
   ///   - first: steps to begin with.
-  ///   - make: a graph with rounded weights.
-  ///   - byteCount: of its package.
+  ///   - make: rounds weights.
+  ///   - byteCount: of a package with them.
   func fit(
-    _ first: WeightSteps, make: (WeightSteps) throws -> Graph, byteCount: (Graph) throws -> Int
-  ) throws -> (steps: WeightSteps, graph: Graph) {
+    _ first: WeightSteps, make: (WeightSteps) throws -> WeightLevels, byteCount: (WeightLevels) throws -> Int
+  ) throws -> (steps: WeightSteps, levels: WeightLevels) {
     var steps = first
-    var best: (steps: WeightSteps, graph: Graph, bytes: Int)?
+    var best: (steps: WeightSteps, levels: WeightLevels, bytes: Int)?
     for attempt in 1...Self.attemptLimit {
-      let graph = try make(steps)
-      let bytes = try byteCount(graph)
-      if isBetter(bytes, than: best?.bytes) { best = (steps, graph, bytes) }
+      let levels = try make(steps)
+      let bytes = try byteCount(levels)
+      if isBetter(bytes, than: best?.bytes) { best = (steps, levels, bytes) }
       let isFull = bytes <= limit && Double(bytes) >= Self.enough * Double(limit)
       if isFull || attempt == Self.attemptLimit { break }
       let others = Double(bytes) - planner.estimatedBytes(steps)
@@ -47,7 +47,7 @@ struct ByteBudget {
       steps = next
     }
     guard let best else { return (first, try make(first)) }
-    return (best.steps, best.graph)
+    return (best.steps, best.levels)
   }
 
   private func isBetter(_ bytes: Int, than other: Int?) -> Bool {

@@ -66,17 +66,6 @@ public struct ConversionOptions: Sendable {
   public static let defaultImageLimit = 300
 }
 
-/// How weights are rounded to their levels.
-public enum RoundingMethod: String, Sendable, CaseIterable {
-  /// Each to the nearest.
-  case nearest
-  /// So that each layer's outputs change least on calibration images.
-  case errorFeedback = "error-feedback"
-  /// Layer after layer, so that each layer's outputs are nearest to the float network's on what the layers before it, rounded,
-  /// let it read.
-  case learned
-}
-
 extension ConversionOptions {
   /// Whether activations are rounded so much more coarsely than weights that these need not be finer than embeddings notice.
   var hidesWeightNoise: Bool { effort == .balanced && rounding == .errorFeedback }

@@ -76,7 +76,9 @@ public struct Converter {
     }
     var report = FidelityReport(
       attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
-      settings: options.settings(images).merging(attempt.settings) { $1 }.merging(network.coarsening.settings) { $1 })
+      settings: options.settings(images).merging(attempt.settings) { $1 }.merging(network.levels.coarsening.settings) {
+        $1
+      })
     report.describe(network)
     report.referenceCheck = network.referenceCheck
     let summary = try clock.stage("seal") { try seal(attempt.path, metadata, report) }
@@ -87,8 +89,9 @@ public struct Converter {
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
     return ConversionOutcome(
       report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: network.foldingDifference,
-      foldingNotes: network.foldingNotes, equalization: network.equalization, plan: network.plan,
-      coarsening: network.coarsening, widened: attempt.choice.widened.map(\.name), keptFloat: attempt.choice.keptFloat)
+      foldingNotes: network.foldingNotes, equalization: network.equalization, plan: attempt.plan,
+      coarsening: network.levels.coarsening, widened: attempt.choice.widened.map(\.name),
+      keptFloat: attempt.choice.keptFloat)
   }
 
   // MARK: - Attempts
@@ -99,6 +102,7 @@ public struct Converter {
     let path: String
     /// At each size.
     let measurements: [SizeMeasurement]
+    let plan: QuantizationPlan
     var choice: PrecisionSearch.Choice
 
     /// At the size where it is largest.
@@ -133,7 +137,7 @@ public struct Converter {
     if options.effort == .thorough { search = try made() }
     var best = try attempt(
       try search?.allWide()
-        ?? .init(graph: network.quantized, choice: .init(keptFloat: network.keptFloat)))
+        ?? .init(plan: network.plan, choice: .init(keptFloat: network.keptFloat)))
     guard options.effort != .fast, !keepsGates(best) else { return best }
     var (last, failing) = (best, best.choice.steps)
     for _ in 0..<Self.searchLimit {
@@ -191,11 +195,10 @@ public struct Converter {
 
   /// Gives a network weights that are learned by what they read when all activations are read as 16 bits that can be.
   private func learnWeights(of network: inout QuantizedNetwork) throws {
-    let wide = try PrecisionSearch(network, options, job: job, deadline: nil).allWide().graph
-    let rounded = try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
-      wide, float: network.float.graph, network.images.calibration,
+    let wide = try PrecisionSearch(network, options, job: job, deadline: nil).allWide().plan
+    network.levels = try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
+      try network.lowered(wide), network.levels, float: network.float.graph, network.images.calibration,
       network.sizes.map { options.augmentation($0.resolution) })
-    network.quantized = try WideReading.takingWeights(of: rounded, into: network.quantized)
   }
 
   /// How much of its drift a network may keep by the gate of drift that it misses most; 1 where it misses none of them.
@@ -219,7 +222,8 @@ public struct Converter {
   ) throws -> Attempt {
     let images = network.images
     let package = Package(
-      graph: outcome.graph, info: network.info, labels: images.labels.names, metadata: try metadata.json())
+      graph: try network.lowered(outcome.plan).graph, info: network.info, labels: images.labels.names,
+      metadata: try metadata.json())
     let file = try AtomicFile(path: options.output)
     _ = try clock.stage("write") { try PackageWriter.write(package, to: file, threads: options.threads) }
     guard let path = file.temporaryPath else {
@@ -235,7 +239,7 @@ public struct Converter {
       }
     }
     return Attempt(
-      file: file, path: path, measurements: measurements, choice: outcome.choice)
+      file: file, path: path, measurements: measurements, plan: outcome.plan, choice: outcome.choice)
   }
 
   /// The finished package: the one that was verified, with what was found in it.
@@ -261,7 +265,7 @@ public struct Converter {
       "equalized_channels": .int(network.equalization?.scales.channelCount ?? 0),
       "equalization_passes": .int(network.equalization?.passes ?? 0),
       "folder": .string(network.record.calibration.name), "sha256": .string(network.record.calibration.sha256),
-    ].merging(network.coarsening.settings) { $1 }
+    ].merging(network.levels.coarsening.settings) { $1 }
     guard network.sizes.count > 1 else { return record }
     return record.merging([
       "sizes": .array(network.sizes.map { .int($0.resolution.evaluation.size) }),

@@ -54,7 +54,7 @@ public struct Equalization: Sendable {
     _ keep: (ImageFolder.File, RGBImage, [String: Tensor]) -> Void
   ) throws -> ([ValueID: ChannelRange], Set<String>) {
     let observer = ChannelRangeObserver(
-      network, observing: try ChannelEqualizer.observedValues(in: network.graph))
+      network, observing: ChannelEqualizer.observedValues(in: network.graph))
     let paths = Mutex(Set<String>())
     try ImageJob.augmenting(files, augmentations, threads: threads) { _, file, image, worker in
       keep(file, image, try observer.observe(image, worker: worker))

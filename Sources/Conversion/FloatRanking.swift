@@ -32,13 +32,9 @@ struct FloatRanking {
     _ network: QuantizedNetwork, _ pixels: [RGBImage], threads: Int, deadline: ContinuousClock.Instant?
   ) throws {
     let graph = network.float.graph
-    let quantized = Dictionary(
-      network.quantized.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let decides = graph.ancestors(ofOutput: GraphOutput.normalizedEmbedding)
     var layers = graph.nodes.enumerated().compactMap { index, node -> Layer? in
-      guard decides.contains(node.output), FloatLayers.canKeep(node),
-        quantized[node.name]?.constants["weight"]?.elementType == .int8
-      else { return nil }
+      guard decides.contains(node.output), FloatLayers.canKeep(node), network.levels[node] != nil else { return nil }
       return Layer(index: index, kept: KeptFloat(node, bits: 16, reason: ""))
     }
     let probe = try IsolatedDrift(
@@ -51,8 +47,8 @@ struct FloatRanking {
       var constants: [Int: [String: Tensor]] = [:]
       for place in run {
         let index = layers[place].index
-        guard let rounded = try quantized[graph.nodes[index].name]?.dequantizedConstants(in: network.quantized) else {
-          continue
+        guard let rounded = network.levels[graph.nodes[index]]?.realConstants(graph.nodes[index], in: graph) else {
+          preconditionFailure("a layer that is ranked has levels")
         }
         layers[place].noise = Self.noise(graph.nodes[index].constants["weight"], rounded["weight"])
         constants[index] = rounded

@@ -31,6 +31,9 @@ public struct KeptFloat: Hashable, Sendable {
 
   var full: KeptFloat { KeptFloat(self, bits: 32) }
 
+  /// For plans.
+  var layer: QuantizationPlan.Layer { .init(bits == 16 ? .int16Weights : .float, reason: reason) }
+
   /// For reports.
   var json: JSONValue {
     .object(["name": .string(name), "bits": .int(bits), "extra_bytes": .int(extraBytes), "reason": .string(reason)])
@@ -50,17 +53,5 @@ public struct KeptFloat: Hashable, Sendable {
       names.formUnion(found)
     }
     return graph.nodes.filter { names.contains($0.name) }.map { KeptFloat($0, reason: asked) }
-  }
-}
-
-extension QuantizedNetwork {
-  /// The quantised graph with more layers in float; the weights of the others stay as they were rounded.
-  func keepingFloat(_ layers: [KeptFloat], threads: Int) throws(GraphError) -> Graph {
-    let more = Set(layers.map(\.name))
-    let halved = Set(layers.filter { $0.bits == 16 }.map(\.name))
-    guard !more.isEmpty else { return quantized }
-    let known = Dictionary(quantized.nodes.map { ($0.name, $0.constants) }, uniquingKeysWith: { first, _ in first })
-    return try QuantizationApplier(threads: threads).apply(
-      plan.keepingFloat(more, in: float.graph), to: float.graph, known: known, halved: halved)
   }
 }

@@ -37,17 +37,23 @@ struct QuantizedNetwork {
   let calibration: ActivationStatistics
   /// Calibration images that were left out.
   let skipped: BrokenImages
-  let plan: QuantizationPlan
-  var quantized: Graph
+  var plan: QuantizationPlan
+  /// Of all layers that the plan computes with int8 weights.
+  var levels: WeightLevels
   /// The layers that were to be kept in float, in order of execution.
   let keptFloat: [KeptFloat]
-  /// What the plan's steps do to the weights.
-  let coarsening: Coarsening
 
   var firstSize: ServedSize { sizes[0] }
 
   /// The names of verification images whose content is that of a calibration image, unless they are the same by intent.
   var overlap: [String] { images.verifiesOnCalibration ? [] : record.overlap }
+}
+
+extension QuantizedNetwork {
+  /// The quantised graph that another plan describes, with the levels that were found.
+  func lowered(_ plan: QuantizationPlan) throws(GraphError) -> LoweredGraph {
+    try Lowering.lower(float.graph, plan: plan, levels: levels)
+  }
 }
 
 /// The stages from a checkpoint to a quantised graph.
@@ -120,16 +126,18 @@ struct NetworkQuantizer {
     // Rounding needs the memory that its packed weights take.
     float.putAway()
     try checkFinite(statistics, float.graph)
-    var plan = try clock.stage("quantize") {
-      try QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
-        float.graph, statistics: statistics
-      ).keepingFloat(keptFloat.map(\.name), in: float.graph)
+    var plan = clock.stage("quantize") {
+      QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
+        float.graph, statistics: statistics)
     }
+    plan.rounding = options.rounding
+    plan.keepFloat(
+      Dictionary(keptFloat.map { ($0.name, $0.layer) }, uniquingKeysWith: { first, _ in first }), in: float.graph)
     let steps =
       options.maxBytes != nil || options.hidesWeightNoise
       ? WeightStepPlanner(
         float.graph, statistics: statistics, keepingFloat: Set(keptFloat.map(\.name)), threads: options.threads) : nil
-    let quantized = try quantize(
+    let levels = try levels(
       float.graph, &plan, steps, images.calibration, augmentations, skippedCount: skipped.count
     ) { graph in
       try PackageWriter.byteCount(
@@ -143,8 +151,7 @@ struct NetworkQuantizer {
       warnings: source.warnings + [images.labels.warning].compactMap(\.self),
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
-      calibration: statistics, skipped: skipped, plan: plan, quantized: quantized, keptFloat: keptFloat,
-      coarsening: steps?.coarsening(plan.weightSteps) ?? .none)
+      calibration: statistics, skipped: skipped, plan: plan, levels: levels, keptFloat: keptFloat)
   }
 
   // MARK: - Checks
@@ -206,37 +213,42 @@ struct NetworkQuantizer {
 
   // MARK: - Stages
 
-  /// The graph quantised by a plan, whose steps of weights are decided here.
+  /// The levels of all weights by a plan, whose steps are decided here.
   ///
-  /// - Parameter byteCount: of the package of a graph, but for metadata.
-  private func quantize(
+  /// - Parameter byteCount: of the package of a graph, except for metadata.
+  private func levels(
     _ float: Graph, _ plan: inout QuantizationPlan, _ planner: WeightStepPlanner?, _ files: [ImageFolder.File],
     _ augmentations: [Augmentation], skippedCount: Int, byteCount: (Graph) throws -> Int
-  ) throws -> Graph {
-    func nearest(_ steps: WeightSteps) throws -> Graph {
-      var plan = plan
-      plan.weightSteps = steps
-      return try clock.stage("quantize") { try QuantizationApplier(threads: options.threads).apply(plan, to: float) }
+  ) throws -> WeightLevels {
+    if let planner, options.hidesWeightNoise {
+      plan.weightSteps = planner.steps(perBit: Self.noisePerBit, of: plan.formats(in: float))
     }
-    if let planner, options.hidesWeightNoise { plan.weightSteps = planner.steps(perBit: Self.noisePerBit, of: plan) }
-    let finest = try nearest(plan.weightSteps)
     guard let planner, let maxBytes = options.maxBytes else {
-      return try round(finest, float: float, files, augmentations)
+      return try rounded(plan, float, files, augmentations)
     }
     // What is learned later takes about as many bytes as what is measured here.
     let room = options.rounding == .learned && leavesLearning ? maxBytes - maxBytes / 200 : maxBytes
+    let finest = try Lowering.lower(float, plan: plan, levels: try nearest(plan, float)).graph
     let budget = ByteBudget(
       limit: room
         - Self.reserve(for: finest, sizes: augmentations.count, skipped: skippedCount, images: files.count),
       planner: planner, finest: plan.weightSteps)
     let first = try clock.stage("budget") { budget.firstSteps(finestBytes: try byteCount(finest)) }
-    let (chosen, graph) = try budget.fit(first) { steps in
-      try round(try nearest(steps), float: float, files, augmentations)
-    } byteCount: { graph in
-      try clock.stage("budget") { try byteCount(graph) }
+    let planned = plan
+    let (chosen, levels) = try budget.fit(first) { steps in
+      var plan = planned
+      plan.weightSteps = steps
+      return try rounded(plan, float, files, augmentations)
+    } byteCount: { levels in
+      // Steps have no part in lowering.
+      try clock.stage("budget") { try byteCount(try Lowering.lower(float, plan: planned, levels: levels).graph) }
     }
     plan.weightSteps = chosen
-    return graph
+    return levels
+  }
+
+  private func nearest(_ plan: QuantizationPlan, _ float: Graph) throws -> WeightLevels {
+    try clock.stage("quantize") { try WeightLevels.nearest(float, plan: plan, threads: options.threads) }
   }
 
   /// What a bit of every weight may cost, by the noise of rounded activations, which then is the larger by far: rounding by
@@ -248,18 +260,21 @@ struct NetworkQuantizer {
     6144 + 8 * graph.nodes.count + 4096 * (sizes - 1) + 256 * skipped + ImageKeys.length * min(images, ImageKeys.limit)
   }
 
-  /// The quantised graph with its weights rounded by what its layers read, some layers at a time so that what they read
-  /// fits into memory.
-  private func round(
-    _ nearest: Graph, float: Graph, _ files: [ImageFolder.File], _ augmentations: [Augmentation]
-  ) throws -> Graph {
+  /// The levels that the rounding method gives by a plan: by what layers read, some layers at a time so that it fits into
+  /// memory.
+  private func rounded(
+    _ plan: QuantizationPlan, _ float: Graph, _ files: [ImageFolder.File], _ augmentations: [Augmentation]
+  ) throws -> WeightLevels {
+    var levels = try nearest(plan, float)
     if options.rounding == .learned, !leavesLearning {
       return try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
-        nearest, float: float, files, augmentations)
+        try Lowering.lower(float, plan: plan, levels: levels), levels, float: float, files, augmentations)
     }
     // Learned levels take as many bytes as those by error feedback, which is quicker to have where bytes are to be known.
     let foretellsBytes = options.rounding == .learned && options.maxBytes != nil
-    guard options.rounding == .errorFeedback || foretellsBytes else { return nearest }
+    guard options.rounding == .errorFeedback || foretellsBytes else { return levels }
+    let lowered = try Lowering.lower(float, plan: plan, levels: levels)
+    let nearest = lowered.graph
     // Small images have the fewest positions, and large ones take the most memory.
     let sides = augmentations.map(\.evaluation.size)
     let (least, side) = (sides.min() ?? options.evaluation.size, sides.max() ?? options.evaluation.size)
@@ -271,19 +286,20 @@ struct NetworkQuantizer {
     let sampler = try clock.stage("sample") {
       try LayerSampler(nearest, sample, repetitions: repetitions, augmentations, threads: options.threads)
     }
-    var result = nearest
+    var found = WeightLevels()
     for part in try LayerInputs.parts(of: nearest, imageSize: side, imageCount: imageCount) {
       let inputs = LayerInputs(nearest, nodes: part, imageCount: imageCount)
       try clock.stage("sample", total: imageCount) { [progress] in
         try sampler.record(inputs) { progress.advance() }
       }
-      let rounder = WeightRounder(float, inputs: inputs, threads: options.threads)
-      let rounded = try clock.stage("round", total: rounder.layerCount) {
+      let rounder = WeightRounder(float, lowered, levels, inputs: inputs, threads: options.threads)
+      let part = try clock.stage("round", total: rounder.layerCount) {
         try rounder.rounded { [progress] in progress.advance() }
       }
-      for index in part { result.nodes[index].constants = rounded.nodes[index].constants }
+      found.merge(part)
     }
-    return result
+    levels.merge(found)
+    return levels
   }
 
   private func reference(_ imported: ImportedCheckpoint, _ digest: SHA256.Digest) -> FidelityReport.Reference {

@@ -36,8 +36,8 @@ struct PrecisionSearch {
     self.deadline = deadline
     isBoundInBytes = options.maxBytes != nil
     evaluation = options.evaluation
-    reading = WideReading(network.calibration)
-    candidates = try reading.candidates(in: network.quantized, imageSize: options.evaluation.size)
+    reading = WideReading(network.float.graph, network.calibration)
+    candidates = try reading.candidates(in: network.plan, imageSize: options.evaluation.size)
     files = network.images.calibration.spread(Self.imageLimit)
     verifyingJob = ImageJob(threads: options.threads, skipsBroken: true)
   }
@@ -54,7 +54,7 @@ struct PrecisionSearch {
 
   /// A network after the steps of a choice.
   struct Outcome {
-    let graph: Graph
+    let plan: QuantizationPlan
     var choice: Choice
   }
 
@@ -120,24 +120,25 @@ struct PrecisionSearch {
     guard steps > candidates.count, let ranking else {
       let widened = Array(candidates.prefix(steps))
       return Outcome(
-        graph: try reading.widening(widened, in: network.quantized),
+        plan: reading.widening(widened, in: network.plan),
         choice: Choice(widened: widened, keptFloat: network.keptFloat, steps: steps))
     }
     let more = ranking.layers.prefix(steps - candidates.count)
     let fullCount = max(0, steps - candidates.count - ranking.layers.count)
     let kept = network.keptFloat + more.enumerated().map { $0 < fullCount ? $1.full : $1 }
-    let graph = try network.keepingFloat(kept, threads: job.threads)
+    var plan = network.plan
+    plan.keepFloat(
+      Dictionary(kept.map { ($0.name, $0.layer) }, uniquingKeysWith: { first, _ in first }), in: network.float.graph)
     // Some activations are not rounded any more.
-    let widened = try reading.candidates(in: graph, imageSize: evaluation.size)
+    let widened = try reading.candidates(in: plan, imageSize: evaluation.size)
     return Outcome(
-      graph: try reading.widening(widened, in: graph),
-      choice: Choice(widened: widened, keptFloat: kept, steps: steps))
+      plan: reading.widening(widened, in: plan), choice: Choice(widened: widened, keptFloat: kept, steps: steps))
   }
 
   /// Mean drift on the sample, at each size.
   private mutating func drifts(after steps: Int) throws -> [Double] {
     if let known = drifts[steps] { return known }
-    let int8 = try Executable(try outcome(steps).graph, threads: job.threads)
+    let int8 = try Executable(try network.lowered(try outcome(steps).plan).graph, threads: job.threads)
     let result = try network.sizes.map { size in
       let (figures, _) = try Verifier(job: verifyingJob, resolution: size.resolution).compare(
         network.float, int8, on: files, known: size.referenceOutputs, labels: nil, progress: SilentProgress())

@@ -1,5 +1,6 @@
 import Graphs
 import Images
+import Quantization
 import Rounding
 import Runtime
 import Tensors
@@ -15,18 +16,21 @@ struct SequentialRounding {
   private static let leastImages = 16
 
   /// - Parameters:
-  ///   - graph: the quantised graph, whatever its weights are rounded by.
+  ///   - lowered: the quantised graph, whatever its weights are rounded by.
+  ///   - levels: its weights.
   ///   - files: the calibration images. Broken ones are left out here; calibration names them.
   ///   - augmentations: of the sizes that images take turns in.
   func rounded(
-    _ graph: Graph, float: Graph, _ files: [ImageFolder.File], _ augmentations: [Augmentation]
-  ) throws -> Graph {
+    _ lowered: LoweredGraph, _ levels: WeightLevels, float: Graph, _ files: [ImageFolder.File],
+    _ augmentations: [Augmentation]
+  ) throws -> WeightLevels {
+    let graph = lowered.graph
     let side = augmentations.map(\.evaluation.size).max() ?? options.evaluation.size
     let shape: Shape = [1, side, side, 3]
     let bytes = try StepwiseRun.byteCount(of: graph, input: shape) + StepwiseRun.byteCount(of: float, input: shape)
     let limit = max(Self.leastImages, Self.byteLimit / max(bytes, 1))
     let wanted = min(limit, try LayerInputs.imageCount(for: graph, imageSize: side))
-    let rounder = SequentialRounder(float, quantized: graph, threads: options.threads)
+    let rounder = SequentialRounder(float, lowered, levels, threads: options.threads)
     return try clock.stage("learn", total: rounder.layerCount) {
       let images = try images(files, wanted, augmentations)
       return try rounder.rounded(images: images) { progress.advance() }

@@ -4,8 +4,10 @@ extension Graph {
   public func validate() throws(GraphError) {
     var made = [Bool](repeating: false, count: valueCount)
     made[input.index] = true
-    var names: Set<String> = []
+    var (names, identities) = (Set<String>(), Set<NodeID>())
     for node in nodes {
+      precondition(
+        identities.insert(node.id).inserted, "two nodes are number \(node.id.index), \(node.name) the second")
       guard names.insert(node.name).inserted else { throw .structure("two nodes are named '\(node.name)'") }
       do throws(GraphError) { try validate(node, made: &made) } catch { throw .at(node: node.name, error) }
     }

@@ -58,8 +58,18 @@ public enum ValueFormat: Hashable, Sendable {
   }
 }
 
+/// Names a node of a graph for as long as rewriting keeps it, whatever becomes of its name, its operator and its output.
+public struct NodeID: Hashable, Sendable, Comparable {
+  public let index: Int
+  public init(_ index: Int) { self.index = index }
+  public static func < (a: NodeID, b: NodeID) -> Bool { a.index < b.index }
+}
+
 /// One operator applied to values, with its constants (weights) by role, such as "weight" and "bias".
 public struct Node: Sendable {
+  /// Unique in its graph. A rewritten node keeps it; a new one has the number of its output, unless that
+  /// is one that another node made before.
+  public let id: NodeID
   /// Unique in its graph; derived from the checkpoint's key names, such as `layer1.0.conv2`.
   public var name: String
   public var op: any Operator
@@ -68,8 +78,10 @@ public struct Node: Sendable {
   public var constants: [String: Tensor]
 
   public init(
-    name: String, op: any Operator, inputs: [ValueID], output: ValueID, constants: [String: Tensor] = [:]
+    name: String, op: any Operator, inputs: [ValueID], output: ValueID, constants: [String: Tensor] = [:],
+    id: NodeID? = nil
   ) {
+    self.id = id ?? NodeID(output.index)
     self.name = name
     self.op = op
     self.inputs = inputs

@@ -35,6 +35,12 @@ public protocol Operator: Sendable {
   /// Whether the constants `weight` (axis 0) and `bias` can be multiplied by a factor for each channel of the output.
   static var weighsOutputChannels: Bool { get }
 
+  /// The operator with its first input read with remainders, where its traits say that it can be.
+  func readingRemainder() -> any Operator
+
+  /// The properties by which operators differ beyond the rules above. An operator that says nothing has the default ones.
+  func traits(constants: [String: Tensor]) -> OperatorTraits
+
   /// Multiply-accumulates for one evaluation; 0 where they do not dominate.
   func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int
 
@@ -58,6 +64,15 @@ extension Operator {
   public static var outputLayout: OutputLayout { .sameAsInput }
   public static var saturates: Bool { false }
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { -.infinity }
+
+  public func readingRemainder() -> any Operator { self }
+
+  /// An operator that only moves values does so in float as in levels.
+  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+    var traits = OperatorTraits()
+    traits.followsFloat = quantizationRule == .sameAsInput
+    return traits
+  }
 
   public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int { 0 }
 

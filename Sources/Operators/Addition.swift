@@ -14,6 +14,12 @@ public struct Addition: Operator {
   public init(attributes: Attributes) throws(GraphError) { activation = try ActivationFunction(attributes: attributes) }
   public var attributes: Attributes { ["activation": .string(activation.rawValue)] }
   public var quantizationRule: QuantizationRule { .ownRange }
+  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+    var traits = OperatorTraits()
+    traits.combination = .sum
+    traits.followsFloat = true
+    return traits
+  }
   public func readsRemainder(ofInput slot: Int) -> Bool { true }
   public static let remainderRule = RemainderRule.made
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {

@@ -17,6 +17,13 @@ public struct ChannelScaling: Operator {
   public init(attributes: Attributes) throws(GraphError) { activation = try ActivationFunction(attributes: attributes) }
   public var attributes: Attributes { ["activation": .string(activation.rawValue)] }
   public var quantizationRule: QuantizationRule { .ownRange }
+  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+    var traits = OperatorTraits()
+    traits.combination = .residual(slot: 2)
+    traits.floatSlots = [1]
+    (traits.canStoreFloat, traits.followsFloat) = (true, true)
+    return traits
+  }
   public func readsRemainder(ofInput slot: Int) -> Bool { slot == 2 }
   public static let remainderRule = RemainderRule.made
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {

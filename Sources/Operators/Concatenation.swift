@@ -16,6 +16,12 @@ public struct Concatenation: Operator {
   public init(attributes: Attributes) throws(GraphError) {}
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .ownRange }
+  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+    var traits = OperatorTraits()
+    traits.combination = .sideBySide
+    traits.canStoreFloat = true
+    return traits
+  }
   public static let remainderRule = RemainderRule.passedOn
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     bounds.min() ?? -.infinity

@@ -96,6 +96,24 @@ public struct Convolution: Operator {
     return result
   }
 
+  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+    let isDepthwise = constants["weight"].map { self.isDepthwise(weight: $0.shape) } ?? false
+    var traits = OperatorTraits()
+    traits.weights = .convolution
+    traits.combination = .residual(slot: 1)
+    // The depthwise kernels store uint8 without remainders.
+    (traits.canStoreFloat, traits.keepsRemainderForSums) = (!isDepthwise, !isDepthwise)
+    traits.takesPixels = groups == 1 && window.dilationHeight == 1 && window.dilationWidth == 1
+    traits.canReadRemainder = true
+    return traits
+  }
+
+  public func readingRemainder() -> any Operator {
+    var result = self
+    result.readsInputRemainder = true
+    return result
+  }
+
   /// The residual is added to the accumulators before they are rounded.
   public func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 || readsInputRemainder }
   public static let remainderRule = RemainderRule.made

@@ -66,6 +66,11 @@ public struct GeneralizedMeanPooling: Operator {
     return appendsOne ? min(bound, 1) : bound
   }
   public var quantizationRule: QuantizationRule { .float }
+  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+    var traits = OperatorTraits()
+    traits.readsEitherFormat = true
+    return traits
+  }
   /// The floor is no multiple of a channel's factor, and the root is rounded; a mean or a maximum has neither.
   public func channelRule(ofInput slot: Int) -> ChannelRule {
     isPlain && !appendsOne ? .carried : .fixed

@@ -18,6 +18,11 @@ public struct Linear: Operator {
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .floatWithInt8Weights }
   public static let outputLayout = OutputLayout.rows
+  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+    var traits = OperatorTraits()
+    traits.weights = .matrix
+    return traits
+  }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .weighted }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

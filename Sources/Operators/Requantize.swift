@@ -25,6 +25,12 @@ public struct Requantize: Operator {
 
   public var attributes: Attributes { readsInputRemainder ? ["input_remainder": .int(1)] : [:] }
   public var quantizationRule: QuantizationRule { .ownRange }
+  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+    var traits = OperatorTraits()
+    traits.canReadRemainder = true
+    return traits
+  }
+  public func readingRemainder() -> any Operator { Requantize(readsInputRemainder: true) }
   public func readsRemainder(ofInput slot: Int) -> Bool { readsInputRemainder }
   public static let remainderRule = RemainderRule.made
 

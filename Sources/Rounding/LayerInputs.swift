@@ -41,7 +41,7 @@ public final class LayerInputs: Sendable {
     self.nodes = nodes
     self.imageCount = imageCount
     var demands: [ValueID: Demand] = [:]
-    for node in graph.nodes[nodes] where node.op is Convolution && graph.format(of: node.inputs[0]) != .float32 {
+    for node in graph.nodes[nodes] where graph.format(of: node.inputs[0]) != .float32 {
       guard let layer = LayerGeometry(node) else { continue }
       let rows = layer.wantedPositions
       demands[node.inputs[0], default: Demand()].rows = max(demands[node.inputs[0]]?.rows ?? 0, rows)
@@ -77,7 +77,7 @@ public final class LayerInputs: Sendable {
     let shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
     var (parts, start, byteCount) = ([Range<Int>](), 0, 0)
     for (index, node) in graph.nodes.enumerated() {
-      guard node.op is Convolution, let layer = LayerGeometry(node), let shape = shapes[node.inputs[0].index],
+      guard let layer = LayerGeometry(node), let shape = shapes[node.inputs[0].index],
         shape.rank == 4
       else { continue }
       let positions = shape.height * shape.width

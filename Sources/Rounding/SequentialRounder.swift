@@ -12,60 +12,61 @@ import Threads
 /// Both networks are evaluated side by side, node by node on all images, so that each runs once.
 public struct SequentialRounder: Sendable {
   private let float: Graph
-  private let quantized: Graph
+  private let lowered: LoweredGraph
+  private let levels: WeightLevels
   private let threads: Int
 
   /// - Parameters:
-  ///   - float: the graph that `quantized` was made from; nodes and values have the same names and numbers.
-  public init(_ float: Graph, quantized: Graph, threads: Int) {
-    (self.float, self.quantized, self.threads) = (float, quantized, threads)
+  ///   - float: the graph whose outputs are to be kept.
+  ///   - lowered: what was made of it.
+  ///   - levels: its weights so far.
+  public init(_ float: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, threads: Int) {
+    (self.float, self.lowered, self.levels, self.threads) = (float, lowered, levels, threads)
   }
 
   /// The layers that `rounded` will work on.
-  public var layerCount: Int { quantized.nodes.count(where: isRounded) }
+  public var layerCount: Int { float.nodes.count(where: isRounded) }
 
   /// Layers that are kept in float read no quantised input.
-  private func isRounded(_ node: Node) -> Bool {
-    node.op is Convolution && quantized.format(of: node.inputs[0]).quantization != nil
-  }
+  private func isRounded(_ node: Node) -> Bool { levels[node] != nil && lowered.levelsRead(by: node) != nil }
 
-  /// The quantised graph with other weights and biases; scales, formats and structure stay.
+  /// Other levels and biases; scales stay.
   ///
   /// - Parameters:
   ///   - images: [1, height, width, 3], and their pixels.
   ///   - advance: called after each layer.
   /// - Throws: `RoundingError`; `GraphError`, inside `.at` where it belongs to a node.
-  public func rounded(images: [(shape: Shape, pixels: [UInt8])], advance: () -> Void = {}) throws -> Graph {
+  public func rounded(images: [(shape: Shape, pixels: [UInt8])], advance: () -> Void = {}) throws -> WeightLevels {
     try BLAS.load()
-    guard let last = quantized.nodes.lastIndex(where: isRounded) else { return quantized }
+    guard let last = float.nodes.last(where: isRounded) else { return levels }
     let (int8, real) = (
-      try StepwiseRun(quantized, images: images, threads: threads),
+      try StepwiseRun(lowered.graph, images: images, threads: threads),
       try StepwiseRun(float, images: images, threads: threads)
     )
-    let places = Dictionary(float.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let positions = Dictionary(
+      float.nodes.enumerated().map { (lowered.index(of: $1), $0) }, uniquingKeysWith: { first, _ in first })
     let team = ThreadTeam(count: threads)
-    var result = quantized
+    var result = levels
     var next = 0
-    for index in 0...last {
-      let node = quantized.nodes[index]
-      if let place = places[node.name] {
-        while next < place {
+    for index in 0...lowered.index(of: last) {
+      var constants = lowered.graph.nodes[index].constants
+      if let position = positions[index] {
+        while next < position {
           try real.step(next, constants: float.nodes[next].constants)
           real.release(after: next)
           next += 1
         }
-        if next == place {
-          try step(real, next) { () throws(GraphError) in
-            guard let layer = Layer(node, float.nodes[place], quantized, preprocessing: float.preprocessing) else {
-              return
-            }
-            result.nodes[index].constants.merge(try layer.rounded(int8, real, team)) { $1 }
-            advance()
-          }
-          next += 1
+        let node = float.nodes[position]
+        try step(real, position) { () throws(GraphError) in
+          guard let layer = Layer(node, levels, lowered, float) else { return }
+          let rounded = try layer.rounded(int8, real, team)
+          result[node] = rounded
+          constants = try rounded.constants(node, input: layer.input)
+          advance()
         }
+        next = position + 1
       }
-      try int8.step(index, constants: result.nodes[index].constants)
+      try int8.step(index, constants: constants)
       int8.release(after: index)
     }
     return result
@@ -98,21 +99,23 @@ public struct SequentialRounder: Sendable {
   // MARK: - One layer
 
   private struct Layer {
+    /// Of the float graph.
+    let float: Node
+    /// What was made of it.
     let node: Node
+    let levels: WeightLevels.Layer
     let geometry: LayerGeometry
     let input: QuantizationParameters
     let activation: ActivationFunction
-    /// Of the float graph.
-    let constants: [String: Tensor]
     let preprocessing: Preprocessing?
 
-    init?(_ node: Node, _ float: Node, _ graph: Graph, preprocessing: Preprocessing) {
-      guard let convolution = node.op as? Convolution, let geometry = LayerGeometry(node),
-        let input = graph.format(of: node.inputs[0]).quantization, float.output == node.output
+    init?(_ float: Node, _ levels: WeightLevels, _ lowered: LoweredGraph, _ graph: Graph) {
+      guard let convolution = float.op as? Convolution, let geometry = LayerGeometry(float), let levels = levels[float],
+        let input = lowered.levelsRead(by: float)
       else { return nil }
-      (self.node, self.geometry, self.input) = (node, geometry, input)
-      (activation, constants) = (convolution.activation, float.constants)
-      self.preprocessing = node.inputs[0] == graph.input ? preprocessing : nil
+      (self.float, node, self.levels, self.geometry) = (float, lowered[float], levels, geometry)
+      (self.input, activation) = (input, convolution.activation)
+      preprocessing = float.inputs[0] == graph.input ? graph.preprocessing : nil
     }
 
     /// More than moments alone take, as least squares fits chance sooner: as far as patches take 32 MiB, or, of the many groups
@@ -125,10 +128,12 @@ public struct SequentialRounder: Sendable {
 
     private var chunks: [Range<Int>] { (0..<geometry.depth).split(into: geometry.chunk) }
 
-    func rounded(_ int8: StepwiseRun, _ real: StepwiseRun, _ team: ThreadTeam) throws(GraphError) -> [String: Tensor] {
-      let weights = try LayerWeights(node, constants, geometry, preprocessing: preprocessing, input: input)
+    func rounded(
+      _ int8: StepwiseRun, _ real: StepwiseRun, _ team: ThreadTeam
+    ) throws(GraphError) -> WeightLevels.Layer {
+      let weights = try LayerWeights(float, levels, geometry, preprocessing: preprocessing, input: input)
       let sample = LayerSample(node, geometry, rows: rows, quantized: int8, float: real)
-      guard sample.count > 1 else { return [:] }
+      guard sample.count > 1 else { return levels }
       let fits = weights.original.weight.withElements(as: Float.self) { values in
         // A group is small where there are many.
         func fit(_ group: Int, _ team: ThreadTeam) -> Fitted {
@@ -144,7 +149,7 @@ public struct SequentialRounder: Sendable {
           LayerPart(geometry, group: group, channels: channels).scatter(part, to: &levels)
         }
       }
-      return try weights.constants(levels: levels, bias: fits.flatMap(\.bias))
+      return weights.layer(levels: levels, bias: fits.flatMap(\.bias))
     }
 
     private struct Fitted {

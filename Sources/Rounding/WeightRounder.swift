@@ -11,53 +11,56 @@ import Threads
 /// (Nagel et al., arXiv 1906.04721, section 4.2).
 public struct WeightRounder: Sendable {
   private let float: Graph
+  private let lowered: LoweredGraph
+  private let levels: WeightLevels
   private let inputs: LayerInputs
   private let threads: Int
   private let kernels = KernelSet()
 
   /// - Parameters:
   ///   - float: the graph whose weights are to be kept.
-  ///   - inputs: what the layers of the quantised graph read.
-  public init(_ float: Graph, inputs: LayerInputs, threads: Int) {
-    self.float = float
-    self.inputs = inputs
-    self.threads = threads
+  ///   - lowered: what was made of it.
+  ///   - levels: its weights so far.
+  ///   - inputs: what some of its layers read.
+  public init(_ float: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, inputs: LayerInputs, threads: Int) {
+    (self.float, self.lowered, self.levels) = (float, lowered, levels)
+    (self.inputs, self.threads) = (inputs, threads)
   }
 
   /// The layers that `rounded` will work on.
   public var layerCount: Int { layers.count }
 
-  /// The quantised graph with other weights and biases; scales, formats and structure stay.
+  /// Other levels and biases of the layers whose inputs are there; scales stay.
   ///
   /// - Parameter advance: called after each layer, from any thread.
   /// - Throws: `RoundingError`; `GraphError.at` with the node whose constants do not fit.
-  public func rounded(advance: @Sendable () -> Void = {}) throws -> Graph {
+  public func rounded(advance: @Sendable () -> Void = {}) throws -> WeightLevels {
     try BLAS.load()
     let layers = layers
-    let results = Mutex([Int: Result<[String: Tensor], GraphError>]())
+    let results = Mutex([Int: Result<WeightLevels.Layer, GraphError>]())
     // The heaviest first, so that no thread is left with one at the end.
     let order = layers.indices.sorted { (layers[$0].cost, $1) > (layers[$1].cost, $0) }
     ThreadTeam(count: threads).forEach(order.count) { index, _ in
       let layer = layers[order[index]]
       let result = Result { () throws(GraphError) in try round(layer) }
-      results.withLock { $0[layer.index] = result }
+      results.withLock { $0[order[index]] = result }
       advance()
     }
-    var graph = inputs.graph
+    var rounded = WeightLevels()
     for (index, result) in results.withLock({ $0 }) {
       do throws(GraphError) {
-        graph.nodes[index].constants.merge(try result.get()) { _, new in new }
+        rounded[layers[index].node] = try result.get()
       } catch {
-        throw GraphError.at(node: graph.nodes[index].name, error)
+        throw GraphError.at(node: layers[index].node.name, error)
       }
     }
-    return graph
+    return rounded
   }
 
   private struct Layer {
-    let index: Int
+    /// Of the float graph.
     let node: Node
-    let float: Node
+    let levels: WeightLevels.Layer
     let geometry: LayerGeometry
     let input: QuantizationParameters
     let preprocessing: Preprocessing?
@@ -69,25 +72,23 @@ public struct WeightRounder: Sendable {
   }
 
   private var layers: [Layer] {
-    let originals = Dictionary(float.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    return inputs.graph.nodes.enumerated().compactMap { index, node in
-      guard inputs.nodes.contains(index), node.op is Convolution, let original = originals[node.name],
-        let geometry = LayerGeometry(node),
-        let input = inputs.graph.format(of: node.inputs[0]).quantization
+    float.nodes.compactMap { node in
+      guard inputs.nodes.contains(lowered.index(of: node)), let geometry = LayerGeometry(node),
+        let levels = levels[node],
+        let input = lowered.levelsRead(by: node)
       else { return nil }
-      let readsPixels = node.inputs[0] == inputs.graph.input
       return Layer(
-        index: index, node: node, float: original, geometry: geometry, input: input,
-        preprocessing: readsPixels ? float.preprocessing : nil)
+        node: node, levels: levels, geometry: geometry, input: input,
+        preprocessing: node.inputs[0] == float.input ? float.preprocessing : nil)
     }
   }
 
   // MARK: - One layer
 
-  private func round(_ layer: Layer) throws(GraphError) -> [String: Tensor] {
+  private func round(_ layer: Layer) throws(GraphError) -> WeightLevels.Layer {
     let geometry = layer.geometry
     let weights = try LayerWeights(
-      layer.node, layer.float.constants, geometry, preprocessing: layer.preprocessing, input: layer.input)
+      layer.node, layer.levels, geometry, preprocessing: layer.preprocessing, input: layer.input)
     var (levels, bias) = (weights.levels, weights.original.bias)
     if let sampler = PatchSampler(
       inputs.maps(of: layer.node.inputs[0]), geometry, outside: weights.outside, rows: geometry.wantedRows,
@@ -105,7 +106,7 @@ public struct WeightRounder: Sendable {
       }
     }
     weights.original.weight.releasePages()
-    return try weights.constants(levels: levels, bias: bias)
+    return weights.layer(levels: levels, bias: bias)
   }
 
   /// - Parameter input: of the layer.

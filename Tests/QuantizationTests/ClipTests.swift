@@ -19,10 +19,10 @@ import Testing
     if isReadByOthers { clipped = graph.append(Addition(), name: "add", inputs: [clipped, map]) }
     let pooled = graph.append(GeneralizedMeanPooling(exponent: 1), name: "pool", inputs: [clipped])
     graph.outputs = [.init(name: GraphOutput.normalizedEmbedding, value: pooled)]
-    let pixels = ApplierTests.pixels(2, &random)
-    let (_, quantized) = try ApplierTests.quantize(graph, pixels, batch: 2, .meanSquaredError)
+    let pixels = LoweringTests.pixels(2, &random)
+    let (_, quantized) = try LoweringTests.quantize(graph, pixels, batch: 2, .meanSquaredError)
     func embedding(_ graph: Graph) throws -> [Float] {
-      try #require(ApplierTests.run(graph, pixels, batch: 2)[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
+      try #require(LoweringTests.run(graph, pixels, batch: 2)[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
     }
     let (expected, actual) = (try embedding(graph), try embedding(quantized))
     // Two steps of the coarsest map; a bound that is lost changes the means by far more.

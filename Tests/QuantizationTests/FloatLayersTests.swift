@@ -14,39 +14,47 @@ import Testing
   private struct Case {
     let network: RandomNetwork
     let kept: Set<String>
+    let plan: QuantizationPlan
     let mixed: Graph
 
     /// - Parameters:
     ///   - share: of the layers, that is kept.
-    ///   - halves: whether their weights are held in 16 bits.
-    init(seed: Int, share: Double, halves: Bool = true) throws {
+    ///   - isInt16: whether their weights are held in 16 bits.
+    init(seed: Int, share: Double, isInt16: Bool = true) throws {
       var random = SplitMix64(seed: UInt64(seed))
       let network = try RandomNetwork(seed: seed, &random)
       self.network = network
       kept = Set(network.float.nodes.filter { FloatLayers.canKeep($0) && random.chance(share) }.map(\.name))
-      let known = Dictionary(uniqueKeysWithValues: network.plain.nodes.map { ($0.name, $0.constants) })
-      mixed = try QuantizationApplier().apply(
-        network.plan.keepingFloat(kept, in: network.float), to: network.float, known: known, halved: halves ? kept : [])
+      plan = Self.keeping(kept, .init(isInt16 ? .int16Weights : .float), in: network)
+      mixed = try LoweringTests.lower(network.float, plan)
+    }
+
+    static func keeping(
+      _ names: Set<String>, _ layer: QuantizationPlan.Layer, in network: RandomNetwork
+    ) -> QuantizationPlan {
+      var plan = network.plan
+      plan.keepFloat(Dictionary(uniqueKeysWithValues: names.map { ($0, layer) }), in: network.float)
+      return plan
     }
   }
 
   /// Nothing is rounded between layers that are all kept: the outputs are the float network's.
   @Test(arguments: 0..<30, [false, true])
-  func allKeptComputesWhatTheFloatNetworkComputes(seed: Int, halves: Bool) throws {
-    let problem = try Case(seed: seed, share: 1, halves: halves)
+  func allKeptComputesWhatTheFloatNetworkComputes(seed: Int, isInt16: Bool) throws {
+    let problem = try Case(seed: seed, share: 1, isInt16: isInt16)
     // Additions that are not fused with a convolution, and poolings before them, may still be held by levels.
     let rounds = problem.mixed.nodes.contains { problem.mixed.format(of: $0.output) != .float32 }
-    let outputs = try ApplierTests.run(problem.mixed, problem.network.pixels, batch: 2)
-    let expected = try ApplierTests.run(problem.network.float, problem.network.pixels, batch: 2)
+    let outputs = try LoweringTests.run(problem.mixed, problem.network.pixels, batch: 2)
+    let expected = try LoweringTests.run(problem.network.float, problem.network.pixels, batch: 2)
     for (name, tensor) in expected {
       let (a, b) = (tensor.elements(as: Float.self), try #require(outputs[name]).elements(as: Float.self))
       let largest = a.reduce(1) { max($0, abs($1)) }
       if rounds {
-        #expect(ApplierTests.cosine(a, b) > 0.9995)
+        #expect(LoweringTests.cosine(a, b) > 0.9995)
       } else {
         // Weights of 16 bits are off by a 65534th of their largest at most.
-        #expect(zip(a, b).allSatisfy { abs($0 - $1) <= (halves ? 1e-3 : 2e-5) * largest }, "\(name)")
-        #expect(1 - ApplierTests.cosine(a, b) < 1e-7, "\(name)")
+        #expect(zip(a, b).allSatisfy { abs($0 - $1) <= (isInt16 ? 1e-3 : 2e-5) * largest }, "\(name)")
+        #expect(1 - LoweringTests.cosine(a, b) < 1e-7, "\(name)")
       }
     }
     #expect(problem.mixed.nodes.allSatisfy { $0.constants["weight"]?.elementType != .int8 })
@@ -58,7 +66,7 @@ import Testing
     let problem = try Case(seed: seed, share: 0.4)
     let graph = problem.mixed
     var held: [ValueID: (shape: Shape, values: [Double])] = [:]
-    _ = try ApplierTests.run(graph, problem.network.pixels, batch: 2) { value, shape, bytes in
+    _ = try LoweringTests.run(graph, problem.network.pixels, batch: 2) { value, shape, bytes in
       guard graph.format(of: value) == .float32 else { return }
       held[value] = (shape, bytes.bindMemory(to: Float.self).map { Double($0) })
     }
@@ -94,11 +102,8 @@ import Testing
       let (new, old) = (problem.mixed.format(of: node.output), problem.network.plain.format(of: node.output))
       #expect(new == old || new == .float32)
     }
-    #expect(
-      problem.network.plan.keepingFloat([], in: problem.network.float).activations == problem.network.plan.activations
-        && problem.network.plan.keepingFloat(["nobody"], in: problem.network.float).arithmetic
-          == problem.network.plan.arithmetic
-    )
+    #expect(Case.keeping([], .init(.float), in: problem.network) == problem.network.plan)
+    #expect(Case.keeping(["nobody"], .init(.float), in: problem.network) == problem.network.plan)
   }
 
   private static func bytes(_ tensor: Tensor) -> [UInt8] { tensor.withBytes { Array($0) } }
@@ -119,17 +124,19 @@ import Testing
   @Test(arguments: 0..<20)
   func activationsBetweenCanBeWide(seed: Int) throws {
     let problem = try Case(seed: seed, share: 0.4)
-    let wide = try problem.network.widening(problem.mixed)
+    let plan = try problem.network.widening(problem.plan)
+    let wide = try LoweringTests.lower(problem.network.float, plan)
     try wide.validate()
     for node in wide.nodes {
       guard let conversion = node.op as? Requantize, node.inputs[0] != wide.input else { continue }
       let reads = wide.format(of: node.inputs[0])
       #expect(reads == .float32 || reads.isPlainUInt8 != conversion.readsInputRemainder, "\(node.name)")
     }
-    #expect(try WideReading(problem.network.statistics).candidates(in: wide, imageSize: ApplierTests.side).isEmpty)
+    let reading = WideReading(problem.network.float, problem.network.statistics)
+    #expect(try reading.candidates(in: plan, imageSize: LoweringTests.side).isEmpty)
     var first: [Float]?
     for (tier, kernels) in KernelTiers.runnable {
-      let outputs = try ApplierTests.run(wide, problem.network.pixels, batch: 2, kernels: kernels)
+      let outputs = try LoweringTests.run(wide, problem.network.pixels, batch: 2, kernels: kernels)
       let embedding = try #require(outputs[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
       #expect(embedding == first ?? embedding, "\(tier)")
       first = embedding
@@ -139,7 +146,7 @@ import Testing
   @Test(arguments: 0..<10)
   func packagesKeepThem(seed: Int) throws {
     let problem = try Case(seed: seed, share: 0.5)
-    let graph = try problem.network.widening(problem.mixed)
+    let graph = try LoweringTests.lower(problem.network.float, problem.network.widening(problem.plan))
     let package = Package(
       graph: graph,
       info: PackageInfo(imageSize: 18, crop: .square, classCount: 5, embeddingDimension: 8, poolingExponent: 3),
@@ -181,7 +188,7 @@ import Testing
       var graph = problem.mixed
       graph.nodes[index].constants = constants
       #expect(throws: GraphError.self, "\(constants)") {
-        _ = try ApplierTests.run(graph, problem.network.pixels, batch: 2)
+        _ = try LoweringTests.run(graph, problem.network.pixels, batch: 2)
       }
     }
   }

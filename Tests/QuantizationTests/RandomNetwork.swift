@@ -16,23 +16,23 @@ struct RandomNetwork {
   /// - Parameter random: gives the pixels.
   init(seed: Int, _ random: inout SplitMix64) throws {
     float = try PassPipeline.fold.run(RandomGraph.make(seed: UInt64(seed), nodes: 12, isPlain: true)).graph
-    pixels = ApplierTests.pixels(2, &random)
-    statistics = try ApplierTests.statistics(float, pixels, batch: 2)
-    (plan, plain) = try ApplierTests.quantize(float, pixels, batch: 2, .meanSquaredError)
+    pixels = LoweringTests.pixels(2, &random)
+    statistics = try LoweringTests.statistics(float, pixels, batch: 2)
+    (plan, plain) = try LoweringTests.quantize(float, pixels, batch: 2, .meanSquaredError)
   }
 
   func embedding(_ graph: Graph) throws -> [Float] {
-    try #require(ApplierTests.run(graph, pixels, batch: 2)[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
+    try #require(LoweringTests.run(graph, pixels, batch: 2)[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
   }
 
   /// 1 - cosine between the embeddings of a graph and the float one.
   func drift(_ graph: Graph) throws -> Double {
-    1 - ApplierTests.cosine(try embedding(float), try embedding(graph))
+    1 - LoweringTests.cosine(try embedding(float), try embedding(graph))
   }
 
-  /// A graph with everything read as 16 bits that can be.
-  func widening(_ graph: Graph) throws -> Graph {
-    let reading = WideReading(statistics)
-    return try reading.widening(reading.candidates(in: graph, imageSize: ApplierTests.side), in: graph)
+  /// A plan with everything read as 16 bits that can be.
+  func widening(_ plan: QuantizationPlan) throws -> QuantizationPlan {
+    let reading = WideReading(float, statistics)
+    return try reading.widening(reading.candidates(in: plan, imageSize: LoweringTests.side), in: plan)
   }
 }

@@ -44,8 +44,11 @@ import Testing
     var saved = 0.0
     for slope in [1e-9, 1e-8, 1e-7] {
       let steps = planner.steps(slope: slope)
-      let bits =
-        planner.coarsening(steps).bitsPerWeight * layers.reduce(0) { $0 + Double($1.weightCount * $1.finest.count) }
+      let bits = layers.reduce(0.0) { sum, layer in
+        layer.finest.reduce(sum) {
+          $0 + Double(layer.weightCount) * log2(Self.step(steps, $1, layer.name) / Double($1))
+        }
+      }
       while saved < bits {
         let costs = channels.map { channel in
           channel.step >= 16 * channel.finest
@@ -103,7 +106,6 @@ import Testing
     // More than the coarsest steps save cannot be had.
     let coarsest = planner.steps(fitting: 0)
     #expect(planner.estimatedBytes(coarsest) > 0)
-    #expect(planner.coarsening(coarsest).bitsPerWeight <= 4 && planner.coarsening(coarsest).share == 1)
   }
 
   /// A random network, its statistics, and what planners of several threads choose for it.
@@ -111,16 +113,19 @@ import Testing
   func stepsAreAppliedAsPlanned(seed: Int) throws {
     var random = SplitMix64(seed: UInt64(seed))
     let graph = try PassPipeline.fold.run(RandomGraph.make(seed: UInt64(seed), nodes: 10, isPlain: true)).graph
-    let pixels = ApplierTests.pixels(2, &random)
-    let statistics = try ApplierTests.statistics(graph, pixels, batch: 2)
+    let pixels = LoweringTests.pixels(2, &random)
+    let statistics = try LoweringTests.statistics(graph, pixels, batch: 2)
     let planner = WeightStepPlanner(graph, statistics: statistics)
     let steps = planner.steps(fitting: 0.8 * planner.estimatedBytes(WeightSteps()))
     let other = WeightStepPlanner(graph, statistics: statistics, threads: 3)
     #expect(other.steps(fitting: 0.8 * other.estimatedBytes(WeightSteps())) == steps)
-    var plan = try QuantizationPlanner(rangeMethod: .minMax).plan(graph, statistics: statistics)
-    let plain = try QuantizationApplier().apply(plan, to: graph)
+    var plan = QuantizationPlanner(rangeMethod: .minMax).plan(graph, statistics: statistics)
+    let plain = try LoweringTests.lower(graph, plan)
     plan.weightSteps = steps
-    let coarse = try QuantizationApplier(threads: 2).apply(plan, to: graph)
+    #expect(plan.weightSteps.least == steps.least)
+    let coarse = try LoweringTests.lower(graph, plan, threads: 2)
+    let coarsening = try WeightLevels.nearest(graph, plan: plan, threads: 2).coarsening
+    #expect(coarsening.share <= 1 && coarsening.bitsPerWeight <= 4 && (coarsening.share > 0) == !steps.least.isEmpty)
     for (before, after) in zip(plain.nodes, coarse.nodes) {
       guard let a = before.constants["weight_scale"]?.elements(as: Float.self),
         let b = after.constants["weight_scale"]?.elements(as: Float.self)
@@ -146,7 +151,7 @@ import Testing
     let small = convolution("small", stem, 16, 0.01)
     let sum = graph.append(Addition(), name: "sum", inputs: [large, small])
     graph.outputs = [GraphOutput(name: GraphOutput.embedding, value: sum)]
-    let statistics = try ApplierTests.statistics(graph, ApplierTests.pixels(2, &random), batch: 2)
+    let statistics = try LoweringTests.statistics(graph, LoweringTests.pixels(2, &random), batch: 2)
     let planner = WeightStepPlanner(graph, statistics: statistics)
     let noise = planner.layers.map(\.noise)
     #expect(noise[0] == nil)

@@ -13,14 +13,16 @@ import Testing
   private struct Case {
     let network: RandomNetwork
     let candidates: [WideReading.Candidate]
+    let plan: QuantizationPlan
     let wide: Graph
 
     init(seed: Int) throws {
       var random = SplitMix64(seed: UInt64(seed))
       network = try RandomNetwork(seed: seed, &random)
-      let reading = WideReading(network.statistics)
-      candidates = try reading.candidates(in: network.plain, imageSize: ApplierTests.side)
-      wide = try reading.widening(candidates, in: network.plain)
+      let reading = WideReading(network.float, network.statistics)
+      candidates = try reading.candidates(in: network.plan, imageSize: LoweringTests.side)
+      plan = reading.widening(candidates, in: network.plan)
+      wide = try LoweringTests.lower(network.float, plan)
     }
   }
 
@@ -39,7 +41,7 @@ import Testing
     let problem = try Case(seed: seed)
     var first: [Float]?
     for (tier, kernels) in KernelTiers.runnable {
-      let outputs = try ApplierTests.run(problem.wide, problem.network.pixels, batch: 2, kernels: kernels)
+      let outputs = try LoweringTests.run(problem.wide, problem.network.pixels, batch: 2, kernels: kernels)
       let embedding = try #require(outputs[GraphOutput.normalizedEmbedding]).elements(as: Float.self)
       #expect(embedding == first ?? embedding, "\(tier)")
       first = embedding
@@ -59,28 +61,8 @@ import Testing
       #expect(!graph.format(of: node.inputs[0]).isPlainUInt8, "\(node.name) reads remainders that nothing keeps")
     }
     // Nothing is left to widen, and widening nothing changes nothing.
-    let reading = WideReading(problem.network.statistics)
-    #expect(try reading.candidates(in: graph, imageSize: ApplierTests.side).isEmpty)
-    let same = try reading.widening([], in: problem.network.plain)
-    #expect(same.nodes.map { $0.op.attributes } == problem.network.plain.nodes.map { $0.op.attributes })
-    #expect(
-      same.nodes.map { same.format(of: $0.output) }
-        == problem.network.plain.nodes.map { problem.network.plain.format(of: $0.output) })
-  }
-
-  /// A range that grows changes the unit of biases, not the biases.
-  @Test(arguments: 0..<20)
-  func biasesStayWhatTheyAre(seed: Int) throws {
-    let problem = try Case(seed: seed)
-    for (before, after) in zip(problem.network.plain.nodes, problem.wide.nodes) where before.op is Convolution {
-      guard let old = problem.network.plain.format(of: before.inputs[0]).quantization,
-        let new = problem.wide.format(of: after.inputs[0]).quantization,
-        let a = before.constants["bias"]?.elements(as: Int32.self),
-        let b = after.constants["bias"]?.elements(as: Int32.self)
-      else { continue }
-      for (x, y) in zip(a, b) {
-        #expect(abs(Double(x) * Double(old.scale) - Double(y) * Double(new.scale)) <= 0.51 * Double(new.scale))
-      }
-    }
+    let reading = WideReading(problem.network.float, problem.network.statistics)
+    #expect(try reading.candidates(in: problem.plan, imageSize: LoweringTests.side).isEmpty)
+    #expect(reading.widening([], in: problem.network.plan) == problem.network.plan)
   }
 }

@@ -77,8 +77,9 @@ import Threads
     let executable = try Executable(graph)
     let calibrator = Calibrator(executable, observing: QuantizationPlanner.observedValues(in: graph))
     for image in images { try calibrator.count(image, worker: 0) }
-    let plan = try QuantizationPlanner().plan(graph, statistics: calibrator.statistics())
-    return try QuantizationApplier().apply(plan, to: graph)
+    let plan = QuantizationPlanner().plan(graph, statistics: calibrator.statistics())
+    let levels = try WeightLevels.nearest(graph, plan: plan, threads: 1)
+    return try Lowering.lower(graph, plan: plan, levels: levels).graph
   }
 
   @Test(arguments: TrunkFixture.all)

@@ -57,9 +57,10 @@ public struct Analyzer {
     ).run(source, folder)
     let images = network.images
     let size = network.firstSize
-    let quality = try clock.stage("compare ranges") { try calibrationQuality(network) }
+    let quality = clock.stage("compare ranges") { calibrationQuality(network) }
 
-    let int8 = try Executable(network.quantized, threads: options.threads)
+    let lowered = try network.lowered(network.plan)
+    let int8 = try Executable(lowered.graph, threads: options.threads)
     let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
     let (comparisons, _) = try clock.stage("verify", total: images.verification.count) {
       try Verifier(job: job, resolution: size.resolution).comparisons(
@@ -71,16 +72,16 @@ public struct Analyzer {
 
     let sample = images.verification.spread(Self.layerImageLimit)
     let pixels = try evaluated(sample, job)
-    let meter = try LayerMeter(network.float.graph, int8)
+    let meter = try LayerMeter(network.float.graph, lowered, network.levels, int8)
     let sums = try clock.stage("measure layers", total: pixels.count) {
       try meter.measure(pixels, threads: options.threads, progress: progress)
     }
-    var layers = try layers(network, quality.differences, sums)
+    var layers = layers(network, lowered, quality.differences, sums)
     let isolated = pixels.spread(Self.isolatedImageLimit)
-    try measureDrift(&layers, network, isolated)
+    try measureDrift(&layers, network, lowered.graph, isolated)
 
     let warnings = warnings(quality.figures, network, figures)
-    var settings = options.settings(images).merging(network.coarsening.settings) { $1 }
+    var settings = options.settings(images).merging(network.levels.coarsening.settings) { $1 }
     if !network.keptFloat.isEmpty { settings[KeptFloat.setting] = .array(network.keptFloat.map(\.json)) }
     var analysis = LossAnalysis(
       reference: network.reference, settings: settings, figures: figures, drifts: comparisons.drifts,
@@ -90,7 +91,7 @@ public struct Analyzer {
     analysis.assumptions = network.assumptions
     analysis.toolVersion = ToolVersion.current
     (analysis.calibrationSet, analysis.verificationSet) = (network.record.calibration, network.record.verification)
-    analysis.tensors = try clock.stage("compress") { try tensors(network.quantized) }
+    analysis.tensors = try clock.stage("compress") { try tensors(lowered.graph) }
     analysis.pictures = try pictures(figures.worstImages, images.verification, size.referenceOutputs)
     return analysis
   }
@@ -107,23 +108,22 @@ public struct Analyzer {
   // MARK: - Layers
 
   private func layers(
-    _ network: QuantizedNetwork, _ differences: [ValueID: Double], _ sums: [LayerSums]
-  ) throws -> [LayerLoss] {
-    let quantized = Dictionary(
-      network.quantized.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    return network.float.graph.nodes.enumerated().map { index, node in
-      let held = network.plan.activations[node.output]
+    _ network: QuantizedNetwork, _ lowered: LoweredGraph, _ differences: [ValueID: Double], _ sums: [LayerSums]
+  ) -> [LayerLoss] {
+    network.float.graph.nodes.enumerated().map { index, node in
+      let held = network.plan.values[node.name]
+      let constants = lowered[node].constants
       var layer = LayerLoss(
-        name: node.name, kind: node.kind, arithmetic: network.plan.arithmetic[node.name]?.rawValue ?? "float",
+        name: node.name, kind: node.kind, arithmetic: network.plan.layers[node.name]?.arithmetic.rawValue ?? "float",
         format: held?.format.name ?? ValueFormat.float32.name, reason: held?.reason ?? "",
-        bytes: quantized[node.name]?.constants.values.reduce(0) { $0 + $1.byteCount } ?? 0)
+        bytes: constants.values.reduce(0) { $0 + $1.byteCount })
       if let parameters = held?.format.quantization {
         layer.scale = parameters.scale
         layer.zeroPoint = Int(parameters.zeroPoint)
         layer.range = parameters.range
       }
       layer.observed = held?.observed
-      if let weight = quantized[node.name]?.constants["weight"], weight.elementType == .int8 {
+      if let weight = constants["weight"], weight.elementType == .int8 {
         layer.levels = LevelHistogram(weight.elements(as: Int8.self))
       }
       layer.rangeDifference = differences[node.output]
@@ -134,13 +134,13 @@ public struct Analyzer {
 
   /// Measures the drift due to each of the layers that lose most.
   private func measureDrift(
-    _ layers: inout [LayerLoss], _ network: QuantizedNetwork, _ images: [RGBImage]
+    _ layers: inout [LayerLoss], _ network: QuantizedNetwork, _ quantized: Graph, _ images: [RGBImage]
   ) throws {
     let worst = layers.indices.filter { layers[$0].ownNoise ?? 0 > 0 }
       .sorted { (layers[$0].ownNoise ?? 0, $1) > (layers[$1].ownNoise ?? 0, $0) }.prefix(isolatedLayers)
     guard !worst.isEmpty, !images.isEmpty else { return }
     let probe = try IsolatedDrift(try network.float.executable(), images, threads: options.threads)
-    let quantized = network.quantized
+    let float = network.float.graph
     try clock.stage("isolate layers", total: worst.count) {
       for index in worst {
         if layers[index].roundingNoise != nil {
@@ -154,7 +154,9 @@ public struct Analyzer {
             clips ? try probe.drift(holding: .part(.clipping), outputOf: index, quantized) : 0
         }
         if layers[index].weightNoise != nil {
-          layers[index].weightDrift = try probe.drift(quantizingWeightsOf: index, quantized)
+          layers[index].weightDrift = try network.levels[float.nodes[index]].map {
+            try probe.drift(replacingConstants: [index: $0.realConstants(float.nodes[index], in: float)])
+          }
         }
         progress.advance()
       }
@@ -188,7 +190,7 @@ public struct Analyzer {
 
   private func calibrationQuality(
     _ network: QuantizedNetwork
-  ) throws -> (figures: CalibrationQuality, differences: [ValueID: Double]) {
+  ) -> (figures: CalibrationQuality, differences: [ValueID: Double]) {
     let images = network.images
     var quality = CalibrationQuality(
       images: images.calibration.count - network.skipped.count, verifiedOn: images.verifiedOn)
@@ -196,15 +198,15 @@ public struct Analyzer {
     guard images.calibration.count >= Self.leastImages else { return (quality, [:]) }
     let agreement = RangeAgreement(network.float.graph, network.plan)
     let parts = network.statistics
-    let halves = try agreement.differences(between: [parts[0], parts[2]], and: [parts[1], parts[3]])
+    let halves = agreement.differences(between: [parts[0], parts[2]], and: [parts[1], parts[3]])
     quality.halves = Self.step(halves, images: (quality.images + 1) / 2)
-    quality.worstLayer = halves.max { ($0.value, $1.key) < ($1.value, $0.key) }
-      .flatMap { network.plan.activations[$0.key]?.name }
+    let worst = halves.max { ($0.value, $1.key) < ($1.value, $0.key) }
+    quality.worstLayer = network.float.graph.nodes.first { $0.output == worst?.key }?.name
     for choices in Self.choices {
       // Over several choices of as many images, as one extreme image that all of them hold would hide how much it matters.
       var sums: [ValueID: Double] = [:]
       for choice in choices {
-        let differences = try agreement.differences(between: choice.map { parts[$0] }, and: parts)
+        let differences = agreement.differences(between: choice.map { parts[$0] }, and: parts)
         sums.merge(differences) { $0 + $1 }
       }
       let means = sums.mapValues { $0 / Double(choices.count) }

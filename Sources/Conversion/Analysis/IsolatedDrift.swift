@@ -57,14 +57,6 @@ struct IsolatedDrift {
     return try drift(of: variant)
   }
 
-  /// Mean drift where only the weights of a node are those that a quantised graph's stand for.
-  func drift(quantizingWeightsOf index: Int, _ quantized: Graph) throws -> Double? {
-    guard let other = quantized.nodes.first(where: { $0.name == graph.nodes[index].name }),
-      let constants = try other.dequantizedConstants(in: quantized)
-    else { return nil }
-    return try drift(replacingConstants: [index: constants])
-  }
-
   /// Mean drift where only some nodes, by their indices, have other constants.
   func drift(replacingConstants constants: [Int: [String: Tensor]]) throws -> Double {
     var variant = graph

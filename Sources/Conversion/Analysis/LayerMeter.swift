@@ -32,10 +32,11 @@ struct LayerMeter {
 
   /// - Parameters:
   ///   - graph: the float graph.
-  ///   - int8: of the graph quantised; its nodes have the same names, and its values the same numbers.
-  init(_ graph: Graph, _ int8: Executable) throws(GraphError) {
+  ///   - lowered: what was made of it.
+  ///   - levels: its weights.
+  ///   - int8: of the lowered graph.
+  init(_ graph: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, _ int8: Executable) throws(GraphError) {
     self.int8 = int8
-    let quantized = Dictionary(int8.graph.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let producers = int8.graph.producers
     var layers: [Layer] = []
     var doubled = graph
@@ -51,9 +52,10 @@ struct LayerMeter {
         layer.format = int8.graph.format(of: node.output)
         layer.rounds = int8.graph.nodes[producer].rounds(in: int8.graph)
       }
-      if let constants = try quantized[node.name]?.dequantizedConstants(in: int8.graph) {
+      if lowered[node].constants["weight"]?.elementType == .int8, let weights = levels[node] {
         let second = doubled.append(
-          node.op, name: "\(node.name) with int8 weights", inputs: node.inputs, constants: constants)
+          node.op, name: "\(node.name) with int8 weights", inputs: node.inputs,
+          constants: weights.realConstants(node, in: graph))
         seconds[second] = index
         layer.hasSecond = true
       }
@@ -116,6 +118,7 @@ extension Node {
   func rounds(in graph: Graph) -> Bool {
     let format = graph.format(of: output)
     guard format.quantization != nil, op.quantizationRule == .ownRange else { return false }
-    return !(op is Concatenation) || inputs.contains { graph.format(of: $0).quantization != format.quantization }
+    return traits.combination != .sideBySide
+      || inputs.contains { graph.format(of: $0).quantization != format.quantization }
   }
 }

@@ -19,12 +19,11 @@ struct RangeAgreement {
   /// For each quantised value the larger distance of two ranges' ends, by the width of the plan's range.
   func differences(
     between first: [ActivationStatistics], and second: [ActivationStatistics]
-  ) throws(GraphError) -> [ValueID: Double] {
-    let (a, b) = (try ranges(first), try ranges(second))
+  ) -> [ValueID: Double] {
+    let (a, b) = (ranges(first), ranges(second))
     var result: [ValueID: Double] = [:]
     for node in graph.nodes where node.op.quantizationRule == .ownRange {
-      guard let x = a[node.output], let y = b[node.output],
-        let full = plan.activations[node.output]?.format.quantization?.range
+      guard let x = a[node.name], let y = b[node.name], let full = plan.values[node.name]?.format.quantization?.range
       else { continue }
       let width = Double(full.upperBound) - Double(full.lowerBound)
       let distance = max(abs(x.lowerBound - y.lowerBound), abs(x.upperBound - y.upperBound))
@@ -33,9 +32,10 @@ struct RangeAgreement {
     return result
   }
 
-  private func ranges(_ parts: [ActivationStatistics]) throws(GraphError) -> [ValueID: ClosedRange<Float>] {
+  /// By the name of the node that makes the value.
+  private func ranges(_ parts: [ActivationStatistics]) -> [String: ClosedRange<Float>] {
     let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
-    return try QuantizationPlanner(rangeMethod: plan.rangeMethod).plan(graph, statistics: statistics)
-      .activations.compactMapValues { $0.format.quantization?.range }
+    return QuantizationPlanner(rangeMethod: plan.rangeMethod).plan(graph, statistics: statistics)
+      .values.compactMapValues { $0.format.quantization?.range }
   }
 }

@@ -7,6 +7,8 @@ public struct QuantizedWeights: Sendable {
   public let weight: Tensor
   /// Float32, one for each output channel (axis 0).
   public let scale: [Float]
+  /// What `scale` would be without a least step.
+  let finestScale: [Float]
 }
 
 public enum WeightQuantizer {
@@ -20,7 +22,7 @@ public enum WeightQuantizer {
 
   /// The constants of a layer that computes in float: the weight as int16 in [-32767, 32767] with a scale for each output
   /// channel, 96 dB below which its rounding stays, in half the bytes of float32.
-  static func halved(_ constants: [String: Tensor]) -> [String: Tensor] {
+  static func int16Constants(_ constants: [String: Tensor]) -> [String: Tensor] {
     guard let weight = constants["weight"], weight.elementType == .float32, weight.shape.rank > 0 else {
       return constants
     }
@@ -57,6 +59,7 @@ public enum WeightQuantizer {
     let channels = weight.shape[0]
     let length = channels == 0 ? 0 : weight.elementCount / channels
     var scales = [Float](repeating: 1, count: channels)
+    var finestScales = scales
     let quantized = weight.withElements(as: Float.self) { source in
       Tensor(shape: weight.shape, of: Int8.self) { target in
         for channel in 0..<channels {
@@ -66,7 +69,7 @@ public enum WeightQuantizer {
           let finest = scale(
             absoluteMaximum: largest, minimum: minimumScale.isEmpty ? 0 : minimumScale[channel])
           let scale = WeightSteps.step(finest: finest, least: leastStep)
-          scales[channel] = scale
+          (scales[channel], finestScales[channel]) = (scale, finest)
           let inverse = 1 / scale
           for index in range {
             let level = (source[index] * inverse).rounded(.toNearestOrEven)
@@ -75,6 +78,6 @@ public enum WeightQuantizer {
         }
       }
     }
-    return QuantizedWeights(weight: quantized, scale: scales)
+    return QuantizedWeights(weight: quantized, scale: scales, finestScale: finestScales)
   }
 }

@@ -6,13 +6,19 @@ import Tensors
 /// cannot compute with.
 struct QuantizedAssembly {
   private(set) var graph: Graph
+  /// The index of each node that was appended.
+  private(set) var indices: [NodeID: Int] = [:]
   private let plan: QuantizationPlan
   /// What layers kept in float read, by the value that it was converted from.
   private var floatForms: [ValueID: ValueID] = [:]
 
-  /// - Parameter formats: a graph without nodes whose values have the plan's formats.
-  init(_ formats: Graph, plan: QuantizationPlan) {
-    graph = formats
+  /// - Parameters:
+  ///   - graph: the float graph.
+  ///   - formats: of its values, by the plan.
+  init(_ graph: Graph, _ formats: [ValueFormat], plan: QuantizationPlan) {
+    self.graph = graph
+    self.graph.nodes = []
+    for (index, format) in formats.enumerated() { self.graph.setFormat(format, of: ValueID(index)) }
     self.plan = plan
   }
 
@@ -20,11 +26,14 @@ struct QuantizedAssembly {
   mutating func append(_ node: Node) {
     var node = node
     if plan.keepsFloat(node) { return appendKept(node) }
-    let takesFloat = node.op.quantizationRule == .float || node.op.quantizationRule == .floatWithInt8Weights
-    // GeM reads either format, but no pixels.
-    if takesFloat, !(node.op is GeneralizedMeanPooling) || node.inputs.contains(graph.input) {
+    if plan.readsConverted(node, graph) {
       for slot in node.inputs.indices { node.inputs[slot] = floatInput(node, slot) }
     }
+    add(node)
+  }
+
+  private mutating func add(_ node: Node) {
+    indices[node.id] = graph.nodes.count
     graph.nodes.append(node)
   }
 
@@ -33,7 +42,9 @@ struct QuantizedAssembly {
     let value = node.inputs[slot]
     if graph.format(of: value) == .float32 { return value }
     if value == graph.input { return keptInput(node, slot) }
-    return graph.append(Requantize(), name: "\(node.name).dequantize\(slot)", inputs: [value])
+    return graph.append(
+      Requantize(readsInputRemainder: !graph.format(of: value).isPlainUInt8), name: "\(node.name).dequantize\(slot)",
+      inputs: [value])
   }
 
   // MARK: - Layers kept in float
@@ -42,11 +53,14 @@ struct QuantizedAssembly {
     var node = node
     for slot in node.inputs.indices { node.inputs[slot] = keptInput(node, slot) }
     let held = node.output
-    guard graph.format(of: held) != .float32 else { return graph.nodes.append(node) }
+    guard graph.format(of: held) != .float32 else { return add(node) }
     node.output = graph.makeValue()
     floatForms[held] = node.output
-    graph.nodes.append(node)
-    graph.nodes.append(Node(name: "\(node.name).quantize", op: Requantize(), inputs: [node.output], output: held))
+    add(node)
+    graph.nodes.append(
+      Node(
+        name: "\(node.name).quantize", op: Requantize(), inputs: [node.output], output: held,
+        id: NodeID(node.output.index)))
   }
 
   /// The float form of an input with all that is known of it: what was made in float as it was made, and remainders, where

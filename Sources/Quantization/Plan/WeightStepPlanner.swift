@@ -59,7 +59,7 @@ public struct WeightStepPlanner: Sendable {
   ) {
     let shares = NoiseShares(graph, statistics)
     let nodes = graph.nodes.filter {
-      ($0.op is Convolution || $0.op is Linear) && Self.hasWeights($0) && !kept.contains($0.name)
+      $0.traits.weights != .none && Self.hasWeights($0) && !kept.contains($0.name)
     }
     layers = ThreadTeam(count: min(threads, max(nodes.count, 1))).map(nodes.count) {
       // Pixels are no map with a power like others, and the layer that reads them is small.
@@ -112,9 +112,11 @@ public struct WeightStepPlanner: Sendable {
 
   /// The steps at which a bit of every weight would cost `share` of the noise that a plan's rounding of activations brings
   /// into the outputs.
-  public func steps(perBit share: Double, of plan: QuantizationPlan) -> WeightSteps {
+  ///
+  /// - Parameter formats: of all values, by the plan.
+  public func steps(perBit share: Double, of formats: [ValueFormat]) -> WeightSteps {
     let weights = layers.reduce(0) { $0 + $1.finest.count * $1.weightCount }
-    return steps(slope: share * (shares?.noise(of: plan.activations) ?? 0) / Double(max(weights, 1)))
+    return steps(slope: share * (shares?.noise(of: formats) ?? 0) / Double(max(weights, 1)))
   }
 
   /// Relative noise in the outputs, were weights rounded to the nearest level.
@@ -135,22 +137,6 @@ public struct WeightStepPlanner: Sendable {
   public func estimatedBytes(_ steps: WeightSteps) -> Double {
     ThreadTeam(count: min(threads, max(layers.count, 1))).map(layers.count) { layers[$0].estimatedBytes(steps) }
       .reduce(0, +)
-  }
-
-  public func coarsening(_ steps: WeightSteps) -> Coarsening {
-    var (coarser, bits, all) = (0.0, 0.0, 0.0)
-    for layer in layers {
-      let weights = Double(layer.weightCount)
-      for finest in layer.finest {
-        let step = steps.step(finest: finest, of: layer.name)
-        if step > finest {
-          coarser += weights
-          bits += weights * log2(Double(step) / Double(finest))
-        }
-        all += weights
-      }
-    }
-    return Coarsening(share: coarser / max(all, 1), bitsPerWeight: bits / max(all, 1))
   }
 }
 
@@ -203,7 +189,7 @@ extension NoiseShares {
   /// is read for, the differences between classes and images, as a small part of it.
   fileprivate func noise(of node: Node, outputs: Int, length: Int, squares: Double) -> Double? {
     let byPower: Double
-    if node.op is Linear {
+    if node.traits.weights == .matrix {
       byPower = squares > 0 ? Self.powerByDifferences / squares : 0
     } else {
       guard let input = power(of: node.inputs[0]), let output = power(of: node.output) else { return nil }

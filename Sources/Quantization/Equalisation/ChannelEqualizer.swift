@@ -39,12 +39,12 @@ public struct ChannelEqualizer: Sendable {
 
   /// The values whose channel ranges are needed: those that are held as uint8 and read so by something else than a
   /// concatenation, which gives them a range of its own.
-  public static func observedValues(in graph: Graph) throws(GraphError) -> [ValueID] {
+  public static func observedValues(in graph: Graph) -> [ValueID] {
     // Formats follow from the graph alone.
-    let plan = try QuantizationPlanner().plan(graph, statistics: ActivationStatistics())
+    let formats = QuantizationPlanner().plan(graph, statistics: ActivationStatistics()).formats(in: graph)
     let consumers = graph.consumers
     return graph.nodes.filter { node in
-      guard node.op.quantizationRule == .ownRange, plan.activations[node.output]?.format.quantization != nil else {
+      guard node.op.quantizationRule == .ownRange, formats[node.output.index].quantization != nil else {
         return false
       }
       return (consumers[node.output] ?? []).contains { reader in

@@ -9,7 +9,7 @@ import Runtime
 import Tensors
 import Testing
 
-@Suite struct ApplierTests {
+@Suite struct LoweringTests {
   static let side = 18
 
   static func pixels(_ count: Int, _ random: inout SplitMix64) -> [UInt8] {
@@ -39,7 +39,13 @@ import Testing
   ) throws -> (plan: QuantizationPlan, graph: Graph) {
     let plan = try QuantizationPlanner(rangeMethod: method)
       .plan(graph, statistics: statistics(graph, pixels, batch: batch))
-    return (plan, try QuantizationApplier().apply(plan, to: graph))
+    return (plan, try lower(graph, plan))
+  }
+
+  /// The quantised graph with weights at their nearest levels.
+  static func lower(_ graph: Graph, _ plan: QuantizationPlan, threads: Int = 1) throws -> Graph {
+    let levels = try WeightLevels.nearest(graph, plan: plan, threads: threads)
+    return try Lowering.lower(graph, plan: plan, levels: levels).graph
   }
 
   static func cosine(_ a: [Float], _ b: [Float]) -> Double {
@@ -80,23 +86,24 @@ import Testing
     #expect(quantized.outputs == graph.outputs)
     for node in graph.nodes {
       let result = try #require(quantized.nodes.first { $0.name == node.name })
-      let activation = try #require(plan.activations[node.output])
-      #expect(activation.name == node.name && quantized.format(of: result.output) == activation.format)
+      let activation = try #require(plan.values[node.name])
+      let arithmetic = plan.layers[node.name]?.arithmetic
+      #expect(quantized.format(of: result.output) == activation.format)
       switch node.op {
       case is Convolution:
-        #expect(plan.arithmetic[node.name] == .int8)
+        #expect(arithmetic == .int8)
         #expect(result.constants["weight"]?.elementType == .int8)
         #expect(result.constants["bias"]?.elementType == .int32)
         #expect((result.constants["padding_value"] != nil) == (node.inputs[0] == graph.input))
       case is Linear:
-        #expect(plan.arithmetic[node.name] == .int8Weights)
+        #expect(arithmetic == .int8Weights)
         #expect(result.constants["weight"]?.elementType == .int8)
         #expect(result.constants["bias"]?.elementType == node.constants["bias"]?.elementType)
       case is MaxPooling, is ReLU:
         #expect(
           quantized.format(of: result.output) == quantized.format(of: result.inputs[0]).withoutRemainder)
       case is L2Normalization, is GeneralizedMeanPooling:
-        #expect(plan.arithmetic[node.name] == .float && activation.format == .float32)
+        #expect(arithmetic == .float && activation.format == .float32)
       default: break
       }
       if let observed = activation.observed { #expect(observed.lowerBound <= observed.upperBound) }
@@ -182,9 +189,9 @@ import Testing
       Convolution(window: Window(1)), name: "conv", inputs: [pooled], constants: ["weight": weight])
     graph.outputs = [GraphOutput(name: "output", value: map)]
     #expect(QuantizationPlanner.observedValues(in: graph) == [pooled, map])
-    let plan = try QuantizationPlanner().plan(graph, statistics: ActivationStatistics())
-    #expect(plan.arithmetic == ["pool": .float, "conv": .int8])
-    let quantized = try QuantizationApplier().apply(plan, to: graph)
+    let plan = QuantizationPlanner().plan(graph, statistics: ActivationStatistics())
+    #expect(plan.layers.mapValues(\.arithmetic) == ["pool": .float, "conv": .int8])
+    let quantized = try Self.lower(graph, plan)
     #expect(quantized.nodes.map(\.name) == ["pool.dequantize0", "pool.normalize", "pool", "pool.quantize", "conv"])
   }
 
@@ -194,8 +201,8 @@ import Testing
       let value = graph.append(
         Convolution(window: Window(1)), name: "conv", inputs: [graph.input], constants: constants)
       graph.outputs = [GraphOutput(name: "output", value: value)]
-      let plan = try QuantizationPlanner().plan(graph, statistics: ActivationStatistics())
-      _ = try QuantizationApplier().apply(plan, to: graph)
+      let plan = QuantizationPlanner().plan(graph, statistics: ActivationStatistics())
+      _ = try Self.lower(graph, plan)
     }
     let weight = Tensor([1, 2, 3] as [Float], shape: [1, 1, 1, 3])
     try apply(["weight": weight])
@@ -205,5 +212,55 @@ import Testing
       ["weight": weight, "bias": Tensor([1, 2] as [Float])],
     ]
     for constants in bad { #expect(throws: GraphError.self, "\(constants)") { try apply(constants) } }
+  }
+
+  /// Every node of the float graph has one that computes it, with its operator and the number of its output, or, where it
+  /// is followed by a conversion, another.
+  @Test(arguments: 0..<20)
+  func theCorrespondenceLeadsToWhatComputesANode(seed: Int) throws {
+    var random = SplitMix64(seed: UInt64(seed))
+    let network = try RandomNetwork(seed: seed, &random)
+    var plan = network.plan
+    let kept = network.float.nodes.filter { FloatLayers.canKeep($0) && random.chance(0.3) }
+    plan.keepFloat(
+      Dictionary(uniqueKeysWithValues: kept.map { ($0.name, .init(.float, reason: "a test")) }), in: network.float)
+    let levels = try WeightLevels.nearest(network.float, plan: plan, threads: 2)
+    let lowered = try Lowering.lower(network.float, plan: plan, levels: levels)
+    var seen: Set<Int> = []
+    for node in network.float.nodes {
+      #expect(seen.insert(lowered.index(of: node)).inserted)
+      let other = lowered[node]
+      #expect(other.name == node.name && other.kind == node.kind && other.id == node.id)
+      #expect(other.output == node.output || plan.keepsFloat(node))
+      #expect((lowered.levelsRead(by: node) != nil) == (node.op is Convolution && !plan.keepsFloat(node)))
+    }
+    #expect(Set(lowered.graph.nodes.map(\.id)).count == lowered.graph.nodes.count)
+  }
+
+  /// A bias is held in real units, whatever the format of what the layer reads, and rounded where that is known.
+  @Test func biasesAreRoundedToTheUnitOfTheirInput() throws {
+    var changed = 0
+    for seed in 0..<20 {
+      var random = SplitMix64(seed: UInt64(seed))
+      let network = try RandomNetwork(seed: seed, &random)
+      let float = network.float
+      let levels = try WeightLevels.nearest(float, plan: network.plan, threads: 1)
+      let before = network.plan.formats(in: float)
+      for plan in [network.plan, try network.widening(network.plan)] {
+        let lowered = try Lowering.lower(float, plan: plan, levels: levels)
+        for node in float.nodes {
+          guard let input = lowered.levelsRead(by: node), let layer = levels[node], let real = layer.bias else {
+            continue
+          }
+          if input != before[node.inputs[0].index].quantization { changed += 1 }
+          let bias = try #require(lowered[node].constants["bias"]).elements(as: Int32.self)
+          for channel in bias.indices {
+            let unit = Double(input.scale) * Double(layer.scales[channel])
+            #expect(abs(Double(bias[channel]) * unit - real[channel]) <= 0.5000001 * unit, "seed \(seed): \(node.name)")
+          }
+        }
+      }
+    }
+    #expect(changed > 0)
   }
 }

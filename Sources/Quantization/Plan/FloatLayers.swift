@@ -7,9 +7,9 @@ import Tensors
 /// in float32, for four times.
 public enum FloatLayers {
   /// Whether a node has weights that quantisation rounds, and can do without.
-  public static func canKeep(_ node: Node) -> Bool {
-    (node.op is Convolution || node.op is Linear) && node.constants["weight"] != nil
-  }
+  public static func canKeep(_ node: Node) -> Bool { node.hasRoundedWeights }
+
+  static let reasonForFloatValue = "only read in float, so it is stored without rounding"
 
   /// The names of the nodes that only float can compute: what reads the image and is no dense convolution without
   /// dilation, into which the normalisation of pixels folds; what reads a value that only exists in float; and a clip of
@@ -25,8 +25,9 @@ public enum FloatLayers {
           && !graph.outputs.contains { $0.value == node.output }
       }.map(\.output))
     for node in graph.nodes {
-      let levels = node.inputs.enumerated().filter { readsLevels(node, slot: $0.offset) }.map(\.element)
-      let readsImage = node.inputs.contains(graph.input) && !isDenseConvolution(of: graph.input, node)
+      let floatSlots = node.traits.floatSlots
+      let levels = node.inputs.enumerated().filter { !floatSlots.contains($0.offset) }.map(\.element)
+      let readsImage = node.inputs.contains(graph.input) && !takesPixels(of: graph.input, node)
       switch node.op.quantizationRule {
       case .float, .floatWithInt8Weights: inFloat.insert(node.output)
       case .sameAsInput:
@@ -44,14 +45,8 @@ public enum FloatLayers {
     return result
   }
 
-  /// Whether a node's int8 form takes levels as this input. The factors of a channel scaling are float.
-  private static func readsLevels(_ node: Node, slot: Int) -> Bool { !(node.op is ChannelScaling) || slot != 1 }
-
-  private static func isDenseConvolution(of image: ValueID, _ node: Node) -> Bool {
-    guard let convolution = node.op as? Convolution else { return false }
-    let window = convolution.window
-    return convolution.groups == 1 && window.dilationHeight == 1 && window.dilationWidth == 1
-      && !node.inputs.dropFirst().contains(image)
+  private static func takesPixels(of image: ValueID, _ node: Node) -> Bool {
+    node.traits.takesPixels && !node.inputs.dropFirst().contains(image)
   }
 
   /// The names of the layers that a pattern stands for, in order of execution: a node's name, the beginning of names up to
@@ -89,21 +84,14 @@ public enum FloatLayers {
         result.insert(node.output)
         continue
       }
-      let canStoreFloat =
-        switch node.op {
-        case _ where kept.contains(node.name): true
-        case let convolution as Convolution:
-          !convolution.isDepthwise(weight: node.constants["weight"]?.shape ?? [])
-        case is Concatenation, is ChannelScaling: true
-        default: false
-        }
+      let canStoreFloat = kept.contains(node.name) || node.traits.canStoreFloat
       let isReadInFloat = (consumers[node.output] ?? []).allSatisfy { reader in
         let reader = graph.nodes[reader]
+        let traits = reader.traits
         // Squeeze-and-excitation averages its map and scales it, both in float.
-        let isScaledBy = reader.op is ChannelScaling && !reader.inputs.dropFirst().contains(node.output)
-        return reader.op.quantizationRule == .float || isScaledBy
-          || kept.contains(reader.name)
-          || reader.op is Concatenation && result.contains(reader.output)
+        let isScaled = !traits.floatSlots.isEmpty && !reader.inputs.dropFirst().contains(node.output)
+        return reader.op.quantizationRule == .float || isScaled || kept.contains(reader.name)
+          || traits.combination == .sideBySide && result.contains(reader.output)
       }
       if canStoreFloat && isReadInFloat { result.insert(node.output) }
     }
@@ -145,69 +133,63 @@ public enum FloatLayers {
 }
 
 extension QuantizationPlan {
-  /// The plan with some layers kept in float. What lies between them computes in float, too, so that a run of such layers
-  /// rounds nothing; a value that is read both ways is made in float and rounded for the others. Ranges, and with them what
-  /// weights are rounded to elsewhere, stay what they are.
+  /// Keeps some layers in float. What lies between them computes in float, too, so that a run of such layers rounds nothing;
+  /// a value that is read both ways is made in float and rounded for the others. Ranges, and with them what weights are
+  /// rounded to elsewhere, stay what they are.
   ///
   /// - Parameters:
-  ///   - names: of nodes for which `FloatLayers.canKeep` holds; others change nothing.
+  ///   - layers: `float` or `int16Weights`, and why, by names of nodes for which `FloatLayers.canKeep` holds; others change
+  ///     nothing.
   ///   - graph: the float graph that was planned.
-  public func keepingFloat(_ names: some Sequence<String>, in graph: Graph) -> QuantizationPlan {
-    var result = self
-    let requested = Set(names)
-    let layers = graph.nodes.filter { requested.contains($0.name) && FloatLayers.canKeep($0) }
-    guard !layers.isEmpty else { return self }
-    let kept = requested.union(FloatLayers.necessary(in: graph))
-    for node in layers { result.arithmetic[node.name] = .float }
-    let consumers = graph.consumers
-    for value in FloatLayers.valuesReadInFloat(graph, consumers, kept: kept) { result.holdInFloat(value) }
-    result.computeBetweenInFloat(graph, consumers)
-    for node in graph.nodes where result.keepsFloat(node) && !graph.outputs.contains(where: { $0.value == node.output })
-    {
-      let readers = (consumers[node.output] ?? []).map { graph.nodes[$0] }
-      if readers.allSatisfy({ result.keepsFloat($0) || $0.op.quantizationRule == .float }) {
-        result.holdInFloat(node.output)
-      }
+  public mutating func keepFloat(_ layers: [String: Layer], in graph: Graph) {
+    let nodes = graph.nodes.filter { layers[$0.name] != nil && FloatLayers.canKeep($0) }
+    guard !nodes.isEmpty else { return }
+    let kept = Set(layers.keys).union(FloatLayers.necessary(in: graph))
+    for node in nodes {
+      self.layers[node.name]?.arithmetic = layers[node.name]?.arithmetic ?? .float
+      self.layers[node.name]?.reason = layers[node.name]?.reason
     }
-    return result
+    let consumers = graph.consumers
+    let readInFloat = FloatLayers.valuesReadInFloat(graph, consumers, kept: kept)
+    for node in graph.nodes where readInFloat.contains(node.output) { holdInFloat(node) }
+    computeBetweenInFloat(graph, consumers)
+    for node in graph.nodes where keepsFloat(node) && !graph.outputs.contains(where: { $0.value == node.output }) {
+      let readers = (consumers[node.output] ?? []).map { graph.nodes[$0] }
+      if readers.allSatisfy({ keepsFloat($0) || $0.op.quantizationRule == .float }) { holdInFloat(node) }
+    }
   }
 
-  /// Whether a node computes in float that would not have to.
-  func keepsFloat(_ node: Node) -> Bool { arithmetic[node.name] == .float && node.op.quantizationRule != .float }
-
-  private mutating func holdInFloat(_ value: ValueID) {
-    guard let held = activations[value], held.format != .float32 else { return }
-    activations[value] = Activation(
-      name: held.name, format: .float32, observed: held.observed, reason: QuantizationPlanner.readInFloat)
+  private mutating func holdInFloat(_ maker: Node) {
+    guard let held = values[maker.name], held.format != .float32 else { return }
+    values[maker.name] = Value(format: .float32, observed: held.observed, reason: FloatLayers.reasonForFloatValue)
   }
 
-  /// Has operators without weights compute in float whose inputs are there in float and whose output is wanted so.
+  /// Has operators without weights compute in float whose inputs are there in float and whose output is needed so.
   private mutating func computeBetweenInFloat(_ graph: Graph, _ consumers: [ValueID: [Int]]) {
     var available: Set<ValueID> = []
     var candidates: Set<Int> = []
     for (index, node) in graph.nodes.enumerated() {
-      let isHeldSo = activations[node.output]?.format == .float32
+      let isHeldSo = values[node.name]?.format == .float32
       if isHeldSo || keepsFloat(node) { available.insert(node.output) }
-      guard node.op is ChannelScaling || node.op is Addition || node.op.quantizationRule == .sameAsInput,
-        node.inputs.allSatisfy(available.contains), !node.inputs.contains(graph.input)
+      guard node.traits.followsFloat, node.inputs.allSatisfy(available.contains), !node.inputs.contains(graph.input)
       else { continue }
       available.insert(node.output)
       candidates.insert(index)
     }
-    var wanted: Set<ValueID> = []
+    var needed: Set<ValueID> = []
     for (index, node) in graph.nodes.enumerated().reversed() {
       if keepsFloat(node) {
-        wanted.formUnion(node.inputs)
+        needed.formUnion(node.inputs)
       } else if candidates.contains(index) {
-        let isHeldSo = activations[node.output]?.format == .float32
-        guard isHeldSo || wanted.contains(node.output) else { continue }
+        let isHeldSo = values[node.name]?.format == .float32
+        guard isHeldSo || needed.contains(node.output) else { continue }
         // What calibration did not see of its own has no range to be rounded to for others.
         if node.op.quantizationRule == .sameAsInput {
           let readers = (consumers[node.output] ?? []).map { graph.nodes[$0] }
           guard readers.allSatisfy({ keepsFloat($0) || $0.op.quantizationRule == .float }) else { continue }
         }
-        arithmetic[node.name] = .float
-        wanted.formUnion(node.inputs)
+        layers[node.name]?.arithmetic = .float
+        needed.formUnion(node.inputs)
       }
     }
   }

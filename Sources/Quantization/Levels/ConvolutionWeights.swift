@@ -35,23 +35,19 @@ public struct ConvolutionWeights: Sendable {
     paddingValue = preprocessing.mean.map { UInt8(max(0, min(255, ($0 * 255).rounded()))) }
   }
 
-  /// Int8 weights rounded to the nearest level, their scales, the bias as int32 and the padding value.
+  /// The weights rounded to the nearest level.
   ///
   /// - Parameters:
-  ///   - input: of the map that is read.
+  ///   - input: of the map that is read; the scale of a channel that is far smaller than its bias depends on it.
   ///   - leastStep: of the weights (`WeightSteps`); `nil` for the finest.
-  /// - Throws: `GraphError.constant` where the bias is out of range.
-  func quantizedConstants(
-    input: QuantizationParameters, leastStep: Float? = nil
-  ) throws(GraphError) -> [String: Tensor] {
+  func nearest(input: QuantizationParameters, leastStep: Float?) -> WeightLevels.Layer {
     let inputScale = Double(input.scale)
     let floor = bias.map { Float(abs($0) / inputScale / 0x1p30) }
     let quantized = WeightQuantizer.quantize(weight, minimumScale: floor, leastStep: leastStep)
     weight.releasePages()
-    var result = ["weight": quantized.weight, "weight_scale": Tensor(quantized.scale)]
-    result["bias"] = try Self.biasLevels(bias, input: input, weightScale: quantized.scale)
-    if let paddingValue { result["padding_value"] = Tensor(paddingValue) }
-    return result
+    return WeightLevels.Layer(
+      levels: quantized.weight, scales: quantized.scale, finestScales: quantized.finestScale, bias: bias,
+      paddingValue: paddingValue)
   }
 
   /// A bias in steps of input scale x weight scale.

@@ -48,20 +48,25 @@ struct NoiseShares {
         return power > 0 ? power : nil
       }
       guard let index = producers[value], graph.nodes[index].op.quantizationRule == .sameAsInput else { return nil }
-      if graph.nodes[index].op is ReLU { isPositive = true }
+      let op = graph.nodes[index].op
+      if op.lowerBound(ofInputs: [-.infinity], constants: graph.nodes[index].constants) >= 0 { isPositive = true }
       value = graph.nodes[index].inputs[0]
     }
   }
 
   /// The relative noise that rounding activations brings into the outputs: the variance of a step over the power, of what
   /// convolutions read and sums take in without remainders, each at most in full.
-  func noise(of activations: [ValueID: QuantizationPlan.Activation]) -> Double {
+  ///
+  /// - Parameter formats: of all values, by a plan.
+  func noise(of formats: [ValueFormat]) -> Double {
     let channels = Self.channelCounts(graph)
     return graph.nodes.reduce(0) { sum, node in
-      guard node.op is Convolution || node.op is Addition else { return sum }
+      let traits = node.traits
+      guard traits.weights == .convolution || traits.combination == .sum else { return sum }
       return node.inputs.indices.reduce(sum) { sum, slot in
         let value = node.inputs[slot]
-        guard let format = activations[value]?.format, let step = format.quantization?.scale, value != graph.input,
+        let format = formats[value.index]
+        guard let step = format.quantization?.scale, value != graph.input,
           format.isPlainUInt8 || !node.op.readsRemainder(ofInput: slot), let power = power(of: value)
         else { return sum }
         let share = min(1, partOfPower(node, slot, channels) * shares[node.output.index])
@@ -74,20 +79,18 @@ struct NoiseShares {
   private func partOfPower(_ node: Node, _ slot: Int, _ channels: [Int?]) -> Double {
     guard let whole = power(of: node.output) else { return 1 }
     func part(_ slot: Int) -> Double { (power(of: node.inputs[slot]) ?? whole) / whole }
-    let residualSlot: Int
-    switch node.op {
-    case is Addition: return part(slot)
-    case is Concatenation:
+    switch node.traits.combination {
+    case .first: return 1
+    case .sum: return part(slot)
+    case .sideBySide:
       guard let all = channels[node.output.index], let mine = channels[node.inputs[slot].index], all > 0 else {
         return 1
       }
       return part(slot) * Double(mine) / Double(all)
-    case is Convolution: residualSlot = 1
-    case is ChannelScaling: residualSlot = 2
-    default: return 1
+    case .residual(let residualSlot):
+      guard node.inputs.count > residualSlot else { return 1 }
+      return slot == residualSlot ? part(slot) : max(Self.leastPart, 1 - part(residualSlot))
     }
-    guard node.inputs.count > residualSlot else { return 1 }
-    return slot == residualSlot ? part(slot) : max(Self.leastPart, 1 - part(residualSlot))
   }
 
   /// Of each value, where weights tell them.
@@ -95,13 +98,15 @@ struct NoiseShares {
     var result = [Int?](repeating: nil, count: graph.valueCount)
     for node in graph.nodes {
       let inputs = node.inputs.map { result[$0.index] }
-      switch node.op {
-      case is Convolution, is Linear: result[node.output.index] = node.constants["weight"]?.shape.dimensions.first
-      case is Concatenation:
+      let traits = node.traits
+      if traits.weights != .none {
+        result[node.output.index] = node.constants["weight"]?.shape.dimensions.first
+      } else if traits.combination == .sideBySide {
         result[node.output.index] = inputs.reduce(0 as Int?) { sum, count in
           if let sum, let count { sum + count } else { nil }
         }
-      default: result[node.output.index] = inputs.first ?? nil
+      } else {
+        result[node.output.index] = inputs.first ?? nil
       }
     }
     return result

@@ -16,13 +16,3 @@ public struct WeightSteps: Sendable, Hashable {
     max(finest, min(least ?? finest, finest * factorLimit))
   }
 }
-
-/// What steps do to weights.
-public struct Coarsening: Sendable, Hashable {
-  /// Of all weights, those with a step that is coarser than the largest weight of their channel asks for; 0 to 1.
-  public let share: Double
-  /// That all weights save on average: the mean of the step's binary logarithm.
-  public let bitsPerWeight: Double
-
-  public static let none = Coarsening(share: 0, bitsPerWeight: 0)
-}

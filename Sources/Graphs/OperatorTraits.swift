@@ -1,0 +1,56 @@
+import Tensors
+
+/// What quantisation, rounding and analysis need to know of an operator beyond its `quantizationRule`: the properties by
+/// which operators differ, so that nothing outside the `Operators` module asks which operator it has.
+public struct OperatorTraits: Hashable, Sendable {
+  /// What becomes of the constant `weight`.
+  public enum Weights: Hashable, Sendable {
+    /// There are no weights, or none that quantisation rounds.
+    case none
+    /// [O, kh, kw, I / groups], multiplied as int8 with uint8 levels of the first input.
+    case convolution
+    /// [O, I], held as int8 and multiplied with floats.
+    case matrix
+  }
+
+  /// What the operator makes of several inputs.
+  public enum Combination: Hashable, Sendable {
+    /// The output comes from the first input; others, if there are any, only steer it.
+    case first
+    /// The sum of all inputs.
+    case sum
+    /// All inputs side by side along the channels: copies, rounded to a range of the output's own.
+    case sideBySide
+    /// What comes from the first input, plus the input at a slot, where there is one.
+    case residual(slot: Int)
+  }
+
+  public var weights = Weights.none
+  public var combination = Combination.first
+  /// Inputs that are float whatever the arithmetic.
+  public var floatSlots: Set<Int> = []
+  /// Whether the int8 form can store its output as floats, without rounding it.
+  public var canStoreFloat = false
+  /// Whether the int8 form can keep what rounding its output leaves over (`RemainderRule.made`) for those that add it.
+  public var keepsRemainderForSums = true
+  /// Whether the operator computes in float, too, with the constants that it has, and does so where its inputs are floats.
+  public var followsFloat = false
+  /// Whether the float form reads uint8 maps as they are.
+  public var readsEitherFormat = false
+  /// Whether the first input can be pixels, with their normalisation folded into the weights.
+  public var takesPixels = false
+  /// Whether the first input can be read with its remainders, as 16 bits (`Operator.readingRemainder`).
+  public var canReadRemainder = false
+
+  public init() {}
+
+  /// The slot of the input that is added to what comes from the first; `nil` for other combinations.
+  public var residualSlot: Int? { if case .residual(let slot) = combination { slot } else { nil } }
+}
+
+extension Node {
+  public var traits: OperatorTraits { op.traits(constants: constants) }
+
+  /// Whether the node has weights that quantisation rounds, and can do without.
+  public var hasRoundedWeights: Bool { traits.weights != .none && constants["weight"] != nil }
+}

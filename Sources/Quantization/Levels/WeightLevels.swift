@@ -1,0 +1,195 @@
+import Glibc
+import Graphs
+import Tensors
+import Threads
+
+/// The weights of a network as rounding makes them: integer levels with their scales, and biases in real units, so that they
+/// hold whatever the formats of activations become. `Lowering` gives biases their integers, once.
+public struct WeightLevels: Sendable {
+  /// The levels of one layer.
+  public struct Layer: Sendable {
+    /// Int8, of the float weight's shape.
+    public var levels: Tensor
+    /// Of a level, in real units, for each output channel.
+    public let scales: [Float]
+    /// What `scales` would be, were steps as fine as the largest weights allow.
+    public let finestScales: [Float]
+    /// Of each output channel, in real units of what the layer computes; `nil` where the layer's bias stays float.
+    public var bias: [Double]?
+    /// What a convolution of pixels reads outside the map, for each channel.
+    public let paddingValue: [UInt8]?
+  }
+
+  private var layers: [NodeID: Layer] = [:]
+  /// The constants of layers that compute in float, as they were made last.
+  private var floats: [FloatKey: [String: Tensor]] = [:]
+
+  private struct FloatKey: Hashable, Sendable {
+    let node: NodeID
+    let arithmetic: QuantizationPlan.Arithmetic
+  }
+
+  public init() {}
+
+  public subscript(node: Node) -> Layer? {
+    get { layers[node.id] }
+    set { layers[node.id] = newValue }
+  }
+
+  /// Puts the layers of others in the place of their own.
+  public mutating func merge(_ other: WeightLevels) { layers.merge(other.layers) { $1 } }
+
+  /// Every weight rounded to its nearest level, ties to even.
+  ///
+  /// - Parameters:
+  ///   - graph: the float graph that was planned.
+  ///   - threads: that round weights at the same time.
+  /// - Throws: `GraphError.at` with the node whose constants cannot be quantised.
+  public static func nearest(
+    _ graph: Graph, plan: QuantizationPlan, threads: Int
+  ) throws(GraphError) -> WeightLevels {
+    let formats = plan.formats(in: graph)
+    let layers = ThreadTeam(count: min(threads, graph.nodes.count)).map(graph.nodes.count) { index in
+      Result { () throws(GraphError) -> Layer? in
+        let node = graph.nodes[index]
+        guard node.traits.weights != .none, !plan.keepsFloat(node) else { return nil }
+        return try Layer(nearest: node, in: graph, formats, leastStep: plan.layers[node.name]?.leastStep)
+      }
+    }
+    var result = WeightLevels()
+    for (node, layer) in zip(graph.nodes, layers) {
+      do throws(GraphError) { result[node] = try layer.get() } catch { throw .at(node: node.name, error) }
+    }
+    return result
+  }
+
+  /// Makes the constants of layers that a plan keeps in float, where they are not there yet, for all later lowerings.
+  public mutating func makeFloats(_ plan: QuantizationPlan, _ graph: Graph) {
+    for node in graph.nodes where plan.keepsFloat(node) {
+      guard let key = Self.key(node, plan), floats[key] == nil else { continue }
+      floats[key] = Self.floatConstants(node, key.arithmetic)
+    }
+  }
+
+  /// The constants of a node that a plan keeps in float.
+  func floatConstants(_ node: Node, _ plan: QuantizationPlan) -> [String: Tensor] {
+    guard let key = Self.key(node, plan) else { return node.constants }
+    return floats[key] ?? Self.floatConstants(node, key.arithmetic)
+  }
+
+  private static func key(_ node: Node, _ plan: QuantizationPlan) -> FloatKey? {
+    guard node.hasRoundedWeights, let layer = plan.layers[node.name] else { return nil }
+    return FloatKey(node: node.id, arithmetic: layer.arithmetic)
+  }
+
+  private static func floatConstants(
+    _ node: Node, _ arithmetic: QuantizationPlan.Arithmetic
+  ) -> [String: Tensor] {
+    arithmetic == .int16Weights
+      ? WeightQuantizer.int16Constants(node.constants) : node.constants.mapValues { $0.contiguous() }
+  }
+
+  /// What the steps of weights that are coarser than the largest weights ask for save.
+  public var coarsening: Coarsening {
+    var (coarser, bits, all) = (0.0, 0.0, 0.0)
+    for (_, layer) in layers.sorted(by: { $0.key < $1.key }) {
+      let weights = Double(layer.levels.elementCount / max(layer.scales.count, 1))
+      for (scale, finest) in zip(layer.scales, layer.finestScales) {
+        if scale > finest {
+          coarser += weights
+          bits += weights * log2(Double(scale) / Double(finest))
+        }
+        all += weights
+      }
+    }
+    return Coarsening(share: coarser / max(all, 1), bitsPerWeight: bits / max(all, 1))
+  }
+}
+
+/// What steps do to weights.
+public struct Coarsening: Sendable, Hashable {
+  /// Of all weights, those with a step that is coarser than the largest weight of their channel asks for; 0 to 1.
+  public let share: Double
+  /// That all weights save on average: the mean of the step's binary logarithm.
+  public let bitsPerWeight: Double
+
+  public static let none = Coarsening(share: 0, bitsPerWeight: 0)
+}
+
+extension WeightLevels.Layer {
+  /// - Parameter formats: of all values, by the plan.
+  /// - Throws: `GraphError.constant` where the node's constants cannot be quantised; `.structure` where it reads floats.
+  fileprivate init(
+    nearest node: Node, in graph: Graph, _ formats: [ValueFormat], leastStep: Float?
+  ) throws(GraphError) {
+    if node.traits.weights == .convolution {
+      guard let input = formats[node.inputs[0].index].quantization else {
+        throw .structure("reads a float map; a convolution's input must be quantised")
+      }
+      let preprocessing = node.inputs[0] == graph.input ? graph.preprocessing : nil
+      self = try ConvolutionWeights(constants: node.constants, preprocessing: preprocessing).nearest(
+        input: input, leastStep: leastStep)
+    } else {
+      guard let weight = node.constants["weight"], weight.elementType == .float32, weight.shape.rank == 2 else {
+        throw .constant(role: "weight", problem: "is missing or not float32 with 2 axes")
+      }
+      let quantized = WeightQuantizer.quantize(weight, leastStep: leastStep)
+      self.init(
+        levels: quantized.weight, scales: quantized.scale, finestScales: quantized.finestScale, bias: nil,
+        paddingValue: nil)
+    }
+  }
+
+  /// The constants of the quantised node.
+  ///
+  /// - Parameters:
+  ///   - node: of the float graph.
+  ///   - input: of what the node reads, where that is levels.
+  /// - Throws: `GraphError.constant` where a bias is out of range.
+  public func constants(_ node: Node, input: QuantizationParameters?) throws(GraphError) -> [String: Tensor] {
+    var result = node.constants
+    result["weight"] = levels
+    result["weight_scale"] = Tensor(scales)
+    if let bias {
+      guard let input else { throw .structure("reads a float map; a convolution's input must be quantised") }
+      result["bias"] = try ConvolutionWeights.biasLevels(bias, input: input, weightScale: scales)
+    }
+    if let paddingValue { result["padding_value"] = Tensor(paddingValue) }
+    return result
+  }
+
+  /// The float constants that the levels stand for, as they apply to what the float node reads.
+  ///
+  /// - Parameters:
+  ///   - node: of the float graph.
+  ///   - graph: that the node is part of.
+  public func realConstants(_ node: Node, in graph: Graph) -> [String: Tensor] {
+    let perChannel = levels.elementCount / max(scales.count, 1)
+    guard var bias else {
+      var result = node.constants
+      result["weight"] = levels.scalingLevels(by: scales)
+      return result
+    }
+    let preprocessing = node.inputs[0] == graph.input ? graph.preprocessing : nil
+    let mean = preprocessing?.mean.map { Double($0) } ?? []
+    let std = preprocessing?.std.map { Double($0) } ?? []
+    let weights = levels.elements(as: Int8.self).enumerated().map { index, level in
+      let weight = Double(level) * Double(scales[index / perChannel])
+      guard preprocessing != nil else { return Float(weight) }
+      let color = index % 3
+      let unfolded = weight * 255 * std[color]
+      bias[index / perChannel] += unfolded * mean[color] / std[color]
+      return Float(unfolded)
+    }
+    return ["weight": Tensor(weights, shape: levels.shape), "bias": Tensor(bias.map { Float($0) })]
+  }
+}
+
+extension Tensor {
+  /// Int8 levels times a factor for each index of the first axis, in float32.
+  fileprivate func scalingLevels(by factors: [Float]) -> Tensor {
+    let length = elementCount / max(factors.count, 1)
+    return Tensor(
+      elements(as: Int8.self).enumerated().map { Float($1) * factors[$0 / max(length, 1)] }, shape: shape)
+  }
+}

@@ -1,0 +1,195 @@
+import Calibration
+import Graphs
+import Tensors
+
+/// Activations that convolutions can read as 16 bits, with the remainders of their rounding, instead of 8. Weights, and so
+/// the package's bytes, stay what they are; each convolution that does so goes over its weights twice. Conversions to float
+/// read them at no cost.
+public struct WideReading: Sendable {
+  /// An activation and the layers that are to read it so.
+  public struct Candidate: Sendable, Hashable {
+    public let value: ValueID
+    /// Of the node that makes it.
+    public let name: String
+    /// The names of the convolutions that read it; none where only conversions to float do.
+    public let readers: [String]
+    /// Multiply-accumulates that are added for an image.
+    public let multiplyAccumulates: Int
+    /// The power of the rounding that 16 bits take off, by the power of the activation: step² / 12 over E[x²].
+    public let noise: Double
+  }
+
+  private let graph: Graph
+  private let statistics: ActivationStatistics
+  private let producers: [ValueID: Int]
+  private let consumers: [ValueID: [Int]]
+
+  /// By how much a range that is only read as 16 bits exceeds what calibration saw: two bits of the 16 for images that
+  /// are unlike those.
+  private static let headroom: Float = 4
+
+  /// - Parameters:
+  ///   - graph: the float graph that plans are of.
+  ///   - statistics: what calibration saw of it.
+  public init(_ graph: Graph, _ statistics: ActivationStatistics) {
+    (self.graph, self.statistics) = (graph, statistics)
+    (producers, consumers) = (graph.producers, graph.consumers)
+  }
+
+  /// The activations that a plan could read so and does not, those first that take the most noise off for a
+  /// multiply-accumulate; of equals the earlier.
+  ///
+  /// - Parameter imageSize: an image's side that the graph takes.
+  public func candidates(in plan: QuantizationPlan, imageSize: Int) throws(GraphError) -> [Candidate] {
+    let shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
+    let origins = Origins(self, plan)
+    let found = graph.nodes.compactMap { node -> Candidate? in
+      guard let origin = origins.origin(of: node.output), let parameters = origins.format(of: origin).quantization,
+        let power = statistics.histograms[origin]?.meanSquare, power > 0
+      else { return nil }
+      let readers = (consumers[node.output] ?? []).map { graph.nodes[$0] }
+      let convolutions = readers.filter {
+        $0.inputs[0] == node.output && $0.traits.canReadRemainder && plan.layers[$0.name]?.arithmetic == .int8
+      }
+      let isConverted =
+        origins.format(of: node.output).isPlainUInt8 && readers.contains { plan.readsConverted($0, graph) }
+      guard !convolutions.isEmpty || isConverted else { return nil }
+      let products = convolutions.reduce(0) { sum, reader in
+        sum
+          + reader.op.multiplyAccumulates(
+            inputs: reader.inputs.compactMap { shapes[$0.index] }, constants: reader.constants)
+      }
+      let step = Double(parameters.scale)
+      return Candidate(
+        value: node.output, name: node.name, readers: convolutions.map(\.name), multiplyAccumulates: products,
+        noise: step * step / 12 / power)
+    }
+    return found.sorted { a, b in
+      let (x, y) = (a.noise * Double(b.multiplyAccumulates), b.noise * Double(a.multiplyAccumulates))
+      return x != y ? x > y : a.value < b.value
+    }
+  }
+
+  /// The plan with some candidates read as 16 bits, and all that they come from held so. An activation that nobody reads
+  /// as 8 bits any more need not be narrow, and takes the whole range that calibration saw.
+  public func widening(_ candidates: some Sequence<Candidate>, in plan: QuantizationPlan) -> QuantizationPlan {
+    var result = plan
+    let origins = Origins(self, plan)
+    var wide: Set<ValueID> = []
+    for candidate in candidates {
+      origins.collect(candidate.value, into: &wide)
+      for reader in candidate.readers {
+        result.layers[reader]?.arithmetic = .int8WideInput
+        result.layers[reader]?.reason = "for the gates: \(candidate.name) is read as 16 bits"
+      }
+    }
+    guard !wide.isEmpty else { return result }
+    for node in graph.nodes where wide.contains(node.output) {
+      if let parameters = plan.values[node.name]?.format.quantization {
+        result.values[node.name]?.format = .uint8WithRemainder(parameters)
+      }
+    }
+    for node in graph.nodes where origins.origin(of: node.output) == node.output {
+      if case .uint8WithRemainder? = result.values[node.name]?.format { growRange(of: node, in: &result) }
+    }
+    return result
+  }
+
+  /// Gives a value, and what is selected from it, the whole range, if all that read it do so with remainders.
+  private func growRange(of maker: Node, in plan: inout QuantizationPlan) {
+    guard let old = plan.values[maker.name]?.format.quantization,
+      let seen = statistics.histograms[maker.output], seen.minimum <= seen.maximum
+    else { return }
+    let new = QuantizationParameters(covering: Self.headroom * seen.minimum, Self.headroom * seen.maximum)
+    guard new != old else { return }
+    var group = [maker]
+    var next = 0
+    while next < group.count {
+      let value = group[next].output
+      next += 1
+      if graph.outputs.contains(where: { $0.value == value }) { return }
+      for index in consumers[value] ?? [] {
+        let node = graph.nodes[index]
+        if plan.readsConverted(node, graph) { continue }
+        // What is put side by side with others gets a range of its own.
+        if node.traits.combination == .sideBySide { return }
+        for slot in node.inputs.indices where node.inputs[slot] == value {
+          if !readsRemainder(node, slot, plan) { return }
+        }
+        if type(of: node.op).remainderRule == .passedOn { group.append(node) }
+      }
+    }
+    if maker.traits.combination == .sideBySide, !plan.keepsFloat(maker) {
+      group += maker.inputs.compactMap { producers[$0].map { graph.nodes[$0] } }.filter {
+        plan.values[$0.name]?.format.quantization == old && consumers[$0.output]?.count == 1
+      }
+    }
+    for node in group {
+      let isWide = plan.values[node.name]?.format.isPlainUInt8 == false
+      plan.values[node.name]?.format = isWide ? .uint8WithRemainder(new) : .uint8(new)
+    }
+  }
+
+  private func readsRemainder(_ node: Node, _ slot: Int, _ plan: QuantizationPlan) -> Bool {
+    if node.op.readsRemainder(ofInput: slot) { return true }
+    if slot == 0, plan.layers[node.name]?.arithmetic == .int8WideInput { return true }
+    guard type(of: node.op).remainderRule == .passedOn, case .uint8WithRemainder? = plan.values[node.name]?.format
+    else { return false }
+    return true
+  }
+
+  /// Where the values of a planned graph are rounded.
+  private struct Origins {
+    private let graph: Graph
+    private let producers: [ValueID: Int]
+    private let plan: QuantizationPlan
+    private let formats: [ValueFormat]
+
+    init(_ reading: WideReading, _ plan: QuantizationPlan) {
+      (graph, producers, self.plan) = (reading.graph, reading.producers, plan)
+      formats = plan.formats(in: reading.graph)
+    }
+
+    func format(of value: ValueID) -> ValueFormat { formats[value.index] }
+
+    /// What a node does with remainders; one that computes in float is followed by a conversion, which makes them.
+    private func rule(_ node: Node) -> RemainderRule {
+      plan.keepsFloat(node) ? .made : type(of: node.op).remainderRule
+    }
+
+    /// The value whose rounding a uint8 value has: itself, or what it is selected from; `nil` where what is left over
+    /// cannot be kept.
+    func origin(of value: ValueID) -> ValueID? {
+      guard let index = producers[value], format(of: value).quantization != nil else { return nil }
+      let node = graph.nodes[index]
+      switch rule(node) {
+      case .never: return nil
+      case .made: return value
+      case .passedOn:
+        if node.traits.combination == .sideBySide {
+          return node.inputs.allSatisfy { format(of: $0).quantization != nil } ? value : nil
+        }
+        return origin(of: node.inputs[0])
+      }
+    }
+
+    /// Adds a value and those that it comes from, as far as what is left over can be kept.
+    func collect(_ value: ValueID, into wide: inout Set<ValueID>) {
+      guard origin(of: value) != nil, wide.insert(value).inserted, let index = producers[value] else { return }
+      guard rule(graph.nodes[index]) == .passedOn else { return }
+      for input in graph.nodes[index].inputs { collect(input, into: &wide) }
+    }
+  }
+}
+
+extension ActivationHistogram {
+  /// The mean of the squares, values being taken as uniform inside a bin.
+  var meanSquare: Double {
+    let (sum, count) = occupied.reduce(into: (0.0, 0.0)) { total, bin in
+      let (a, b) = (bin.lower, bin.upper)
+      total.0 += bin.count * (a * a + a * b + b * b) / 3
+      total.1 += bin.count
+    }
+    return count > 0 ? sum / count : 0
+  }
+}
