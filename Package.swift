@@ -38,10 +38,12 @@ let package = Package(
       name: "quern",
       dependencies: [
         "Checkpoints", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelExport", "ModelImport",
-        "PackageFormat", "Quantization", "Runtime", "Threads",
+        "PackageFormat", "Quantization", "Reports", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
+
+    module("Reports", ["Fidelity"]),
 
     // The stages in a row, and then each of them, last first.
     module(
@@ -90,10 +92,14 @@ let package = Package(
       name: "ReferenceOperators", dependencies: ["Graphs", "Kernels", "Operators", "Tensors", "Threads"],
       path: "Tests/ReferenceOperators", swiftSettings: swiftSettings),
 
+    // Comparisons and reports made up for the tests below.
+    .target(
+      name: "FidelitySamples", dependencies: ["Fidelity"], path: "Tests/FidelitySamples", swiftSettings: swiftSettings),
+
     tests("CalibrationTests", ["Calibration", "Graphs", "Images", "Operators", "ReferenceOperators", "Runtime"]),
     tests("CKernelsTests", ["CKernels"]),
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
-    tests("FidelityTests", ["Fidelity"]),
+    tests("FidelityTests", ["Fidelity", "FidelitySamples"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
     tests("ImagesTests", ["Images"]),
     tests(
@@ -117,6 +123,7 @@ let package = Package(
         "Calibration", "Graphs", "Kernels", "Operators", "PackageFormat", "Passes", "Quantization",
         "ReferenceOperators", "Runtime", "Tensors",
       ]),
+    tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports"]),
     tests("RoundingTests", ["Graphs", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors", "Threads"]),
     tests("TensorsTests", ["Tensors"]),

@@ -1,4 +1,4 @@
-/// Why two networks' outputs cannot be compared, a tolerance cannot be used, or a report cannot be written.
+/// Why two networks' outputs cannot be compared, or a tolerance cannot be used.
 public enum FidelityError: Error, Hashable, Sendable {
   /// The two embeddings have no or different numbers of elements.
   case embeddingWidth(image: String, reference: Int, quantized: Int)
@@ -8,10 +8,6 @@ public enum FidelityError: Error, Hashable, Sendable {
   case label(image: String, label: Int, classes: Int)
   /// A tolerance is NaN, infinite or out of range, or looks like a share where percent are meant.
   case limit(GateName, Double)
-  /// The report's file name does not say which format to write.
-  case reportFormat(path: String)
-  /// The same of an analysis.
-  case analysisFormat(path: String)
 }
 
 extension FidelityError: CustomStringConvertible {
@@ -34,12 +30,6 @@ extension FidelityError: CustomStringConvertible {
     case .limit(let gate, let limit):
       "\(gate.option) \(shortest(limit)) is out of range: \(gate.title) is from \(shortest(gate.limits.lowerBound)) to "
         + "\(shortest(gate.limits.upperBound))\(gate.unit)"
-    case .reportFormat(let path):
-      "cannot tell the format of report '\(printable(path))'; its name must end in "
-        + ReportFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
-    case .analysisFormat(let path):
-      "cannot tell the format of analysis '\(printable(path))'; its name must end in "
-        + AnalysisFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
     }
   }
 }

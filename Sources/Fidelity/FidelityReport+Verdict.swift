@@ -11,7 +11,7 @@ extension FidelityReport {
   public var isAccepted: Bool { isStrict ? verdict == .pass : passed }
 
   /// Why gates that were kept prove little, in a few words each.
-  var doubts: [String] {
+  package var doubts: [String] {
     var doubts: [String] = []
     let open = allGates.count { $0.verdict == .inconclusive }
     if open > 0 { doubts.append("\(open) gate\(open == 1 ? "" : "s") inconclusive") }

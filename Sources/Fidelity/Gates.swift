@@ -172,7 +172,7 @@ public struct GateResult: Hashable, Sendable {
 
 extension GateName {
   /// Whether the limit is the least value that passes; otherwise it is the greatest.
-  var isMinimum: Bool { [.top1Agreement, .clearAgreement, .floatTop1].contains(self) }
+  package var isMinimum: Bool { [.top1Agreement, .clearAgreement, .floatTop1].contains(self) }
 
   /// The limits that can be given.
   var limits: ClosedRange<Double> {

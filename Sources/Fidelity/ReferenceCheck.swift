@@ -101,22 +101,6 @@ public struct ReferenceCheck: Hashable, Sendable {
   }
 }
 
-/// A positive number with two significant digits, such as "3.1e-07"; "not finite" for what is not.
-func shortNumber(_ value: Double) -> String {
-  guard value.isFinite else { return "not finite" }
-  guard value > 0 else { return "0" }
-  var (mantissa, exponent) = (value, 0)
-  while mantissa >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
-  while mantissa < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
-  var tenths = Int((mantissa * 10).rounded())
-  if tenths == 100 { (tenths, exponent) = (10, exponent + 1) }
-  if (-3...2).contains(exponent) {
-    return shortest(Double(fixed(value, decimals: max(0, 1 - exponent))) ?? value)
-  }
-  let digits = tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
-  return "\(digits)e\(exponent < 0 ? "-" : "+")\(abs(exponent) < 10 ? "0" : "")\(abs(exponent))"
-}
-
 extension ReferenceCheck: Codable {
   private enum CodingKeys: String, CodingKey {
     case framework, images, passed, findings
@@ -176,7 +160,7 @@ extension FidelityReport {
   }
 
   /// Whether nothing was measured because the float network does not match its framework.
-  var isStopped: Bool { figures.images == 0 && referenceCheck?.passed == false }
+  package var isStopped: Bool { figures.images == 0 && referenceCheck?.passed == false }
 
   /// What holds the float network to its framework, in a sentence; nil where no network was run.
   package var referenceSentence: String? {

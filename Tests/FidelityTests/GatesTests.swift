@@ -1,4 +1,5 @@
 import Fidelity
+import FidelitySamples
 import Testing
 
 @Suite struct GatesTests {

@@ -1,4 +1,5 @@
 import Fidelity
+import FidelitySamples
 import Testing
 
 @Suite struct DriftTests {
@@ -135,39 +136,5 @@ import Testing
   @Test func tenWorstImagesWithEqualsByName() throws {
     let result = figures(of: try (0..<30).reversed().map { try image("\($0 + 10)", drift: $0 == 29 ? 0.3 : 0.2) })
     #expect(result.worstImages.map(\.name) == ["39"] + (10..<19).map(String.init))
-  }
-
-  @Test(arguments: 1...5 as ClosedRange<UInt64>)
-  func reportsDoNotDependOnTheOrderOfImages(seed: UInt64) throws {
-    print("seed \(seed)")
-    var generator = SeededGenerator(state: seed)
-    func vector(_ count: Int) -> [Float] {
-      (0..<count).map { _ in .random(in: -1...1, using: &generator) }
-    }
-    let comparisons = try (0..<200).map { index in
-      try ImageComparison(
-        // Some names twice, some equal in Unicode but not in bytes.
-        name: index % 2 == 0 ? "e\u{301}\(index % 25)" : "é\(index % 25)",
-        referenceEmbedding: vector(8),
-        quantizedEmbedding: index % 25 == 3 ? [Float](repeating: .nan, count: 8) : vector(8),
-        referenceLogits: vector(7), quantizedLogits: vector(7), label: index % 3 == 0 ? nil : index % 7)
-    }
-    let skipped = comparisons.prefix(5).enumerated().map { index, image in
-      FidelityReport.SkippedImage(name: index < 3 ? "twice" : image.name, reason: "\(index)")
-    }
-    let expected = try Sample.report(comparisons, skipped: skipped).json().utf8
-    for threads in 1...4 {
-      let shuffled = comparisons.shuffled(using: &generator)
-      var total = FidelityAccumulator()
-      for thread in 0..<threads {
-        var part = FidelityAccumulator()
-        for index in stride(from: thread, to: shuffled.count, by: threads) { part.add(shuffled[index]) }
-        total.merge(part)
-      }
-      #expect(total.figures() == figures(of: comparisons))
-      let json = try Sample.report(shuffled, skipped: skipped.shuffled(using: &generator)).json().utf8
-      // Bytes, because == takes strings for equal that are so in Unicode only.
-      #expect(json.elementsEqual(expected))
-    }
   }
 }

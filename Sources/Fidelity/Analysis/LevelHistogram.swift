@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// How often a layer's int8 weights take which levels.
 public struct LevelHistogram: Hashable, Sendable {

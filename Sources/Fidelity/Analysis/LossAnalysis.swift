@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// What quantisation lost in a network, and where.
 public struct LossAnalysis: Hashable, Sendable {
@@ -134,7 +134,7 @@ public struct LayerLoss: Hashable, Sendable {
   }
 
   /// The drift that output and weights cause one at a time, added up; `nil` where it was not measured.
-  var isolatedDrift: Double? {
+  package var isolatedDrift: Double? {
     activationDrift == nil && weightDrift == nil ? nil : (activationDrift ?? 0) + (weightDrift ?? 0)
   }
 

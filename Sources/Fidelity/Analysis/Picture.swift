@@ -1,5 +1,3 @@
-import Foundation
-
 /// An image of which an analysis shows the pixels, as the networks see them or smaller.
 public struct Picture: Hashable, Sendable {
   public var name: String
@@ -14,7 +12,4 @@ public struct Picture: Hashable, Sendable {
     self.height = height
     self.png = png
   }
-
-  /// The file inside a page.
-  var dataURI: String { "data:image/png;base64,\(Data(png).base64EncodedString())" }
 }

@@ -24,7 +24,8 @@ public struct StoredTensor: Hashable, Sendable {
     self.copies = copies
   }
 
-  var name: String { "\(layer).\(role)" }
+  /// Such as "layer1.0.conv1.weight".
+  package var name: String { "\(layer).\(role)" }
 }
 
 extension LossAnalysis {
@@ -37,14 +38,7 @@ extension LossAnalysis {
   }
 
   /// Of all tensors, before compression and as stored.
-  var tensorBytes: (raw: Int, stored: Int) {
+  package var tensorBytes: (raw: Int, stored: Int) {
     (tensors.reduce(0) { $0 + $1.bytes }, tensors.reduce(0) { $0 + $1.storedBytes })
-  }
-
-  /// In words.
-  var sizeSummary: String {
-    let (raw, stored) = tensorBytes
-    let share = raw > 0 ? ", \(shownShare(Double(stored) / Double(raw)))" : ""
-    return "\(tensors.count) tensors of \(shownBytes(raw)), stored in \(shownBytes(stored))\(share)"
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Conversion
 import Fidelity
 import Files
+import Reports
 
 struct AnalyzeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

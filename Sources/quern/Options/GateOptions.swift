@@ -1,6 +1,7 @@
 import ArgumentParser
 import Fidelity
 import Files
+import Reports
 
 /// The tolerances, and where reports go.
 struct GateOptions: ParsableArguments {

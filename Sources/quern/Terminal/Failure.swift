@@ -9,6 +9,7 @@ import Images
 import ModelExport
 import ModelImport
 import PackageFormat
+import Reports
 
 /// From errors to messages and exit statuses: the only place that knows sysexits(3).
 enum Failure {
@@ -47,7 +48,7 @@ enum Failure {
     case let error as ImportError: if case .option = error { usage } else { badData }
     case let error as GraphError: status(ofGraph: error)
     case let error as PipelineError: status(ofPipeline: error)
-    case is FidelityError: badData
+    case is FidelityError, is ReportError: badData
     default: nil
     }
   }

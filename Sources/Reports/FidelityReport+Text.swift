@@ -1,8 +1,10 @@
+import Fidelity
+
 extension FidelityReport {
   /// The report for a terminal: the verdict, the gates, the figures, and where they come from.
   ///
   /// - Parameter colored: whether to colour the verdict and the gates by ANSI escape sequences.
-  public func text(colored: Bool = false) -> String {
+  package func text(colored: Bool = false) -> String {
     let paint = Paint(enabled: colored)
     var lines = [paint.verdict(verdict, headline.word) + "  " + headline.detail]
     lines += allWarnings.map { paint.verdict(.inconclusive, "WARNING") + "  \(printable($0))" } + [""]

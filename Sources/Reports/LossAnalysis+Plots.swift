@@ -1,3 +1,5 @@
+import Fidelity
+
 /// Plots as SVG elements. Coordinates are rounded to tenths, so that the same figures give the same bytes.
 extension LossAnalysis {
   /// Counts of images by drift.

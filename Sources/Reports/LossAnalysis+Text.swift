@@ -1,7 +1,9 @@
+import Fidelity
+
 extension LossAnalysis {
   /// The analysis for a terminal of 100 columns: the network's figures, a line for each layer, the greatest loss first, what
   /// single layers cause, and where the bytes are.
-  public func text() -> String {
+  package func text() -> String {
     var lines = aligned(summaryRows)
     func section(_ title: String, _ legend: [String], _ table: [String]) {
       lines += ["", "  \(title)"] + legend.map { "  \($0)" } + [""] + table
@@ -54,6 +56,13 @@ extension LossAnalysis {
       ("", "with \($0.images) images, from those of all: \(shownShare($0.median)), at worst \(shownShare($0.worst))")
     }
     return rows
+  }
+
+  /// How many tensors there are, and their bytes, for people.
+  var sizeSummary: String {
+    let (raw, stored) = tensorBytes
+    let share = raw > 0 ? ", \(shownShare(Double(stored) / Double(raw)))" : ""
+    return "\(tensors.count) tensors of \(shownBytes(raw)), stored in \(shownBytes(stored))\(share)"
   }
 
   /// - Parameter withKind: whether there is room for the operator.

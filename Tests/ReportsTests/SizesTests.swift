@@ -1,5 +1,7 @@
 import Fidelity
+import FidelitySamples
 import Foundation
+import Reports
 import Testing
 
 /// Reports of what was measured at several sizes.

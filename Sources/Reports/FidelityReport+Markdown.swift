@@ -1,6 +1,8 @@
+import Fidelity
+
 extension FidelityReport {
   /// The report in GitHub's Markdown, short enough for the summary of a CI step.
-  public func markdown() -> String {
+  package func markdown() -> String {
     var blocks = ["### \(verdict.symbol) \(headline.word): \(headline.detail)"]
     blocks += allWarnings.map { "> [!WARNING]\n> \(escaped($0))" }
     if !separateGates.isEmpty { blocks.append(gateTable(separateGates)) }

@@ -1,8 +1,10 @@
+import Fidelity
+
 extension FidelityReport {
   /// The report as JUnit XML: one test case for each gate, so that a CI service lists them as tests. Where there are several
   /// sizes, each has a class of its own. An inconclusive verdict is a test case more, skipped, or failed where such a verdict
   /// is not accepted.
-  public func junit() -> String {
+  package func junit() -> String {
     let gates = allGates
     let isOpen = verdict == .inconclusive
     let failures = gates.count { !$0.passed } + (isOpen && isStrict ? 1 : 0)

@@ -1,8 +1,9 @@
+import Fidelity
 import Foundation
 
 extension FidelityReport {
   /// The report as JSON (`quern.fidelity/1`), keys sorted, ending with a newline.
-  public func json() throws -> String {
+  package func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
@@ -11,7 +12,7 @@ extension FidelityReport {
   /// Reads a report that `json()` wrote.
   ///
   /// - Throws: `DecodingError` if it is not JSON, not of this schema, or contradicts itself.
-  public init(json: String) throws {
+  package init(json: String) throws {
     self = try JSONDecoder().decode(FidelityReport.self, from: Data(json.utf8))
   }
 }

@@ -1,5 +1,7 @@
 import Fidelity
+import FidelitySamples
 import Foundation
+import Reports
 import Testing
 
 /// What is concluded from gates, images and the float network together.
@@ -96,7 +98,7 @@ import Testing
 @Suite struct ChanceTests {
   /// Images of six classes in turn, of which the network finds the first of each hundred.
   private static func figures(right: Int, of images: Int, answering: (Int) -> Int) throws -> FidelityFigures {
-    try FidelityTests.figures(
+    try FidelitySamples.figures(
       of: (0..<images).map { index in
         let label = index % 6
         let answer = index < right ? label : answering(label)
@@ -120,7 +122,7 @@ import Testing
   @Test func aConstantAnswerIsChance() throws {
     let labels = [Int](repeating: 0, count: 90) + [Int](repeating: 1, count: 10)
     let answer = logits([0, 1, 2, 3, 4, 5])
-    let figures = try FidelityTests.figures(
+    let figures = try FidelitySamples.figures(
       of: labels.enumerated().map {
         try image("\($0.offset)", drift: 0, reference: answer, quantized: answer, label: $0.element)
       })
@@ -130,7 +132,7 @@ import Testing
   /// Of one class alone nothing can be told but by the number of classes.
   @Test func labelsOfOneClassAreNoReasonForDoubt() throws {
     let answer = logits([0, 1, 2, 3, 4, 5])
-    let figures = try FidelityTests.figures(
+    let figures = try FidelitySamples.figures(
       of: (0..<20).map { try image("\($0)", drift: 0, reference: answer, quantized: answer, label: 0) })
     #expect(try abs(#require(figures.chance) - 100 / 6) < 1e-9)
     #expect(!figures.isNearChance)
@@ -144,7 +146,7 @@ import Testing
 
   @Test func withoutLabelsThereIsNoChance() throws {
     let same = logits([0, 1, 2, 3, 4, 5])
-    let figures = try FidelityTests.figures(of: [image("a", drift: 0, reference: same, quantized: same)])
+    let figures = try FidelitySamples.figures(of: [image("a", drift: 0, reference: same, quantized: same)])
     #expect(figures.chance == nil && !figures.isNearChance && figures.chanceWarning == nil)
   }
 

@@ -1,6 +1,9 @@
+import Fidelity
+import Foundation
+
 extension LossAnalysis {
   /// The analysis as one page without scripts or anything to load; pictures are part of it. It is well-formed XML, too.
-  public func html() -> String {
+  package func html() -> String {
     let title = "What int8 lost in \(escapedForXML(reference.architecture))"
     var lines = [
       "<!DOCTYPE html>", "<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">", "<head>",
@@ -131,4 +134,9 @@ extension LossAnalysis {
     return ["<table class=\"numbers\">", line(header, "th", remarks?.title)]
       + rows.enumerated().map { line($1, "td", remarks?.texts[$0]) } + ["</table>"]
   }
+}
+
+extension Picture {
+  /// The file inside a page.
+  fileprivate var dataURI: String { "data:image/png;base64,\(Data(png).base64EncodedString())" }
 }

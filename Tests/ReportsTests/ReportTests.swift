@@ -1,5 +1,7 @@
 import Fidelity
+import FidelitySamples
 import Foundation
+import Reports
 import Testing
 
 #if canImport(FoundationXML)
@@ -16,7 +18,7 @@ import Testing
 
   @Test(arguments: ["", "json", "a.txt", "a.json/report", "a.json.gz", "report."])
   func otherExtensionsAreRefused(path: String) {
-    let error = #expect(throws: FidelityError.self) { try ReportFormat(path: path) }
+    let error = #expect(throws: ReportError.self) { try ReportFormat(path: path) }
     #expect(error?.description.hasSuffix("must end in .json, .md, .xml") == true)
   }
 
@@ -168,6 +170,56 @@ import Testing
       "large": .int(.max), "tiny": .number(.leastNonzeroMagnitude),
     ]
     #expect(try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value)) == value)
+  }
+
+  @Test func whatIsAtItsLimitIsSaidToBe() throws {
+    let same = logits([0, 1, 2, 3, 4, 5])
+    let report = try Sample.report(
+      (0..<9).map { try image("\($0)", drift: 0.001, reference: same, quantized: same) },
+      gates: Gates(minAgreement: 100))
+    #expect(report.text().contains("inconclusive: too close to the limit for any number of images"))
+  }
+
+  @Test func whereAllAreTossesTheGateSaysSo() throws {
+    let toss = [Float](repeating: 1, count: 6)
+    let report = try Sample.report(
+      [image("a", drift: 0, reference: toss, quantized: toss)], gates: Gates(minClearAgreement: 50))
+    #expect(try report.rendered(as: .junit).contains("every image is a coin toss"))
+    #expect(try FidelityReport(json: report.json()) == report)
+  }
+
+  @Test(arguments: 1...5 as ClosedRange<UInt64>)
+  func reportsDoNotDependOnTheOrderOfImages(seed: UInt64) throws {
+    print("seed \(seed)")
+    var generator = SeededGenerator(state: seed)
+    func vector(_ count: Int) -> [Float] {
+      (0..<count).map { _ in .random(in: -1...1, using: &generator) }
+    }
+    let comparisons = try (0..<200).map { index in
+      try ImageComparison(
+        // Some names twice, some equal in Unicode but not in bytes.
+        name: index % 2 == 0 ? "e\u{301}\(index % 25)" : "é\(index % 25)",
+        referenceEmbedding: vector(8),
+        quantizedEmbedding: index % 25 == 3 ? [Float](repeating: .nan, count: 8) : vector(8),
+        referenceLogits: vector(7), quantizedLogits: vector(7), label: index % 3 == 0 ? nil : index % 7)
+    }
+    let skipped = comparisons.prefix(5).enumerated().map { index, image in
+      FidelityReport.SkippedImage(name: index < 3 ? "twice" : image.name, reason: "\(index)")
+    }
+    let expected = try Sample.report(comparisons, skipped: skipped).json().utf8
+    for threads in 1...4 {
+      let shuffled = comparisons.shuffled(using: &generator)
+      var total = FidelityAccumulator()
+      for thread in 0..<threads {
+        var part = FidelityAccumulator()
+        for index in stride(from: thread, to: shuffled.count, by: threads) { part.add(shuffled[index]) }
+        total.merge(part)
+      }
+      #expect(total.figures() == figures(of: comparisons))
+      let json = try Sample.report(shuffled, skipped: skipped.shuffled(using: &generator)).json().utf8
+      // Bytes, because == takes strings for equal that are so in Unicode only.
+      #expect(json.elementsEqual(expected))
+    }
   }
 }
 

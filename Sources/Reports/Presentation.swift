@@ -1,28 +1,8 @@
+import Fidelity
+
 /// What the renderings for people have in common: words, numbers, and names that cannot harm a terminal.
 
-/// What a report says of one size.
-struct ReportPart {
-  /// nil where there is one size.
-  let size: SizeFidelity?
-  let figures: FidelityFigures
-  let gates: [GateResult]
-  let passed: Bool
-}
-
 extension FidelityReport {
-  /// A part for each size, the first first; at least one.
-  var parts: [ReportPart] {
-    sizes.isEmpty
-      ? [ReportPart(size: nil, figures: figures, gates: commonGates + gates, passed: passed)]
-      : sizes.map { ReportPart(size: $0, figures: $0.figures, gates: $0.gates, passed: $0.passed) }
-  }
-
-  /// Of all sizes.
-  var allGates: [GateResult] { separateGates + parts.flatMap(\.gates) }
-
-  /// Gates that belong to no part.
-  var separateGates: [GateResult] { sizes.isEmpty ? [] : commonGates }
-
   /// Such as "PASS" and "4 of 4 gates", "INCONCLUSIVE" and "4 of 4 gates kept, verified on its calibration images", or "FAIL" and
   /// "1 of 8 gates failed, at 500 px".
   var headline: (word: String, detail: String) {
@@ -81,20 +61,6 @@ extension VerificationSet {
 }
 
 extension GateName {
-  var title: String {
-    switch self {
-    case .reference: "reference"
-    case .meanDrift: "mean drift"
-    case .maxDrift: "max drift"
-    case .top1Agreement: "top-1 agreement"
-    case .clearAgreement: "clear agreement"
-    case .top1Drop: "top-1 drop"
-    case .floatTop1: "float top-1"
-    case .nonFiniteImages: "non-finite images"
-    case .packageBytes: "package bytes"
-    }
-  }
-
   /// Which of the images a figure is of.
   fileprivate var countedImages: String {
     switch self {
@@ -112,20 +78,12 @@ extension GateName {
     case .nonFiniteImages, .packageBytes: 0
     }
   }
-
-  var unit: String {
-    switch self {
-    case .top1Agreement, .clearAgreement, .floatTop1: " %"
-    case .top1Drop: " pp"
-    case .reference, .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
-    }
-  }
 }
 
 extension GateResult {
   /// The value, with as many digits as it takes to tell it from the limit.
   var shownValue: String {
-    guard let value else { return missing }
+    guard let value else { return missingValue }
     let rounded = fixed(value, decimals: name.decimals)
     let looksLikeLimit = value != limit && rounded == fixed(limit, decimals: name.decimals)
     return (looksLikeLimit ? shortest(value) : rounded) + name.unit
@@ -152,7 +110,7 @@ extension GateResult {
   }
 
   /// What the figure is worth, in a sentence; nil without an interval.
-  package var confidenceSentence: String? {
+  var confidenceSentence: String? {
     guard interval != nil else { return nil }
     return "\(name.title) \(shownValue), with 95 % confidence \(shownInterval), limit \(shownLimit): "
       + (verdict == .inconclusive ? doubt : verdict.rawValue)
@@ -187,7 +145,6 @@ extension ClearAgreement {
 
 private let driftDecimals = 6
 private let percentDecimals = 2
-private let missing = "-"
 
 extension FidelityFigures.WorstImage {
   /// The drift, the name, and what was wrong with the outputs.
@@ -197,11 +154,7 @@ extension FidelityFigures.WorstImage {
 }
 
 func shownDrift(_ drift: Double?) -> String {
-  drift.map { fixed($0, decimals: driftDecimals) } ?? missing
-}
-
-func shownPercent(_ percent: Double?) -> String {
-  percent.map { fixed($0, decimals: percentDecimals) + " %" } ?? missing
+  drift.map { fixed($0, decimals: driftDecimals) } ?? missingValue
 }
 
 /// Such as "26.1 MB": powers of 1000, three digits or more.
@@ -214,36 +167,4 @@ func shownBytes(_ bytes: Int) -> String {
     unit += 1
   }
   return fixed(value, decimals: unit == 0 || value >= 100 ? 0 : 1) + " " + units[unit]
-}
-
-/// `value` with a number of digits after the point.
-func fixed(_ value: Double, decimals: Int) -> String {
-  let scale = (0..<decimals).reduce(1.0) { power, _ in power * 10 }
-  // Beyond 2^53 a double holds no fraction to round.
-  guard let scaled = Int(exactly: (value * scale).rounded()), scaled.magnitude < 1 << 53 else { return "\(value)" }
-  let digits = String(scaled.magnitude)
-  let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
-  let sign = scaled < 0 ? "-" : ""
-  return decimals == 0 ? sign + padded : sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
-}
-
-/// The fewest digits that read back as `value`, whole numbers without a point.
-func shortest(_ value: Double) -> String {
-  let text = "\(value)"
-  return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
-}
-
-/// `text` on one line, with control, formatting and unassigned characters (which could end a line, move a cursor or
-/// reverse what follows) as `\u{…}`.
-func printable(_ text: String) -> String {
-  var result = ""
-  for scalar in text.unicodeScalars {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse:
-      result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
-    default:
-      result.unicodeScalars.append(scalar)
-    }
-  }
-  return result
 }

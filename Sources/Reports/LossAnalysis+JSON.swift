@@ -1,8 +1,9 @@
+import Fidelity
 import Foundation
 
 extension LossAnalysis {
   /// The analysis as JSON (`quern.analysis/1`), keys sorted, ending with a newline. What does not exist is null.
-  public func json() throws -> String {
+  package func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"

@@ -1,13 +1,15 @@
+import Fidelity
+
 /// A file format of reports; the raw value is its file name extension.
-public enum ReportFormat: String, CaseIterable, Hashable, Sendable {
+package enum ReportFormat: String, CaseIterable, Hashable, Sendable {
   case json
   case markdown = "md"
   case junit = "xml"
 
   /// The format that a file's extension names, in upper or lower case.
   ///
-  /// - Throws: `FidelityError.reportFormat` for any other extension, or none.
-  public init(path: String) throws(FidelityError) {
+  /// - Throws: `ReportError.reportFormat` for any other extension, or none.
+  package init(path: String) throws(ReportError) {
     let file = path.split(separator: "/").last ?? ""
     guard let dot = file.lastIndex(of: "."),
       let format = ReportFormat(rawValue: file[file.index(after: dot)...].lowercased())
@@ -18,7 +20,7 @@ public enum ReportFormat: String, CaseIterable, Hashable, Sendable {
 
 extension FidelityReport {
   /// The contents of a report file, in UTF-8, ending with a newline.
-  public func rendered(as format: ReportFormat) throws -> String {
+  package func rendered(as format: ReportFormat) throws -> String {
     switch format {
     case .json: try json()
     case .markdown: markdown()

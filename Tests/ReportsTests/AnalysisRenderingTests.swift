@@ -1,6 +1,8 @@
 import Fidelity
+import FidelitySamples
 import Foundation
 import FoundationXML
+import Reports
 import Testing
 
 /// What is written for people and machines, from made-up figures with hostile names.
@@ -126,6 +128,6 @@ import Testing
 
   @Test func formatsFollowNames() throws {
     #expect(try AnalysisFormat(path: "a/b.HTML") == .html)
-    #expect(throws: FidelityError.analysisFormat(path: "b.md")) { try AnalysisFormat(path: "b.md") }
+    #expect(throws: ReportError.analysisFormat(path: "b.md")) { try AnalysisFormat(path: "b.md") }
   }
 }

@@ -1,0 +1,57 @@
+/// Numbers and names in messages and sentences, which must not depend on a locale nor harm a terminal.
+
+/// `value` with a number of digits after the point.
+package func fixed(_ value: Double, decimals: Int) -> String {
+  let scale = (0..<decimals).reduce(1.0) { power, _ in power * 10 }
+  // Beyond 2^53 a double holds no fraction to round.
+  guard let scaled = Int(exactly: (value * scale).rounded()), scaled.magnitude < 1 << 53 else { return "\(value)" }
+  let digits = String(scaled.magnitude)
+  let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
+  let sign = scaled < 0 ? "-" : ""
+  return decimals == 0 ? sign + padded : sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
+}
+
+/// The fewest digits that read back as `value`, whole numbers without a point.
+package func shortest(_ value: Double) -> String {
+  let text = "\(value)"
+  return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+}
+
+/// `text` on one line, with control, formatting and unassigned characters (which could end a line, move a cursor or
+/// reverse what follows) as `\u{…}`.
+package func printable(_ text: String) -> String {
+  var result = ""
+  for scalar in text.unicodeScalars {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse:
+      result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+    default:
+      result.unicodeScalars.append(scalar)
+    }
+  }
+  return result
+}
+
+/// A positive number with two significant digits, such as "3.1e-07"; "not finite" for what is not.
+package func shortNumber(_ value: Double) -> String {
+  guard value.isFinite else { return "not finite" }
+  guard value > 0 else { return "0" }
+  var (mantissa, exponent) = (value, 0)
+  while mantissa >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
+  while mantissa < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
+  var tenths = Int((mantissa * 10).rounded())
+  if tenths == 100 { (tenths, exponent) = (10, exponent + 1) }
+  if (-3...2).contains(exponent) {
+    return shortest(Double(fixed(value, decimals: max(0, 1 - exponent))) ?? value)
+  }
+  let digits = tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+  return "\(digits)e\(exponent < 0 ? "-" : "+")\(abs(exponent) < 10 ? "0" : "")\(abs(exponent))"
+}
+
+/// Such as "98.16 %"; "-" for none.
+package func shownPercent(_ percent: Double?) -> String {
+  percent.map { fixed($0, decimals: 2) + " %" } ?? missingValue
+}
+
+/// What stands for a figure that does not exist.
+package let missingValue = "-"
