@@ -34,6 +34,9 @@ public struct ConversionOptions: Sendable {
   public var keptFloat: [String]
   /// Seconds after which no further search for a network that keeps its gates begins; `nil`: no bound.
   public var timeBudget: Double?
+  /// Whether verification ends when its images decide every gate; `nil`: where images of the calibration folder are held out
+  /// to verify on, but not on a folder of their own.
+  public var stopsWhenDecided: Bool?
   /// Bytes that the package may have; `nil`: no bound.
   public var maxBytes: Int?
   public var skipsBrokenImages: Bool

@@ -234,7 +234,7 @@ public struct Converter {
       return try network.sizes.map { size in
         let (figures, skipped) = try Verifier(job: job, resolution: size.resolution).compare(
           network.float, int8, on: images.verification, known: size.referenceOutputs, labels: images.labels,
-          progress: progress)
+          stoppingBy: options.stoppingGates, progress: progress)
         return SizeMeasurement(resolution: size.resolution, figures: figures, skipped: skipped)
       }
     }

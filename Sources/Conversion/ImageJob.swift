@@ -74,8 +74,14 @@ public struct ImageJob: Sendable {
     if let failure { throw failure.error }
     if !broken.isEmpty {
       guard skipsBroken else { throw PipelineError.brokenImages(broken) }
-      progress.warn("left out \(broken.count) image\(broken.count == 1 ? "" : "s") that cannot be used:\n\(broken)")
+      Self.warn(of: broken, progress)
     }
     return broken
+  }
+
+  /// Names images that were left out, if there are any.
+  static func warn(of broken: BrokenImages, _ progress: any ProgressObserver) {
+    guard !broken.isEmpty else { return }
+    progress.warn("left out \(broken.count) image\(broken.count == 1 ? "" : "s") that cannot be used:\n\(broken)")
   }
 }

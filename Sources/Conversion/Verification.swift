@@ -20,6 +20,8 @@ public struct Verification {
   public var referenceCheck = ReferenceOptions()
   /// Say nothing where the reference is not the checkpoint that the package was made from.
   public var allowsOtherReference = false
+  /// Whether it ends when the images compared decide every gate.
+  public var stopsWhenDecided = false
 
   public init(package: String, reference: String, images: String, job: ImageJob) {
     self.package = package
@@ -52,7 +54,7 @@ public struct Verification {
       return try resolutions.map { resolution in
         let (figures, skipped) = try Verifier(job: job, resolution: resolution).compare(
           network, executable, on: folder.files, known: ReferenceOutputs(sizes: resolutions.count), labels: labels,
-          progress: progress)
+          stoppingBy: stopsWhenDecided ? gates : nil, progress: progress)
         return SizeMeasurement(resolution: resolution, figures: figures, skipped: skipped)
       }
     }

@@ -10,6 +10,9 @@ extension FidelityFigures: Codable {
     case top1DropInterval = "top1_drop_interval"
     case top1Changes = "top1_changes"
     case worstImages = "worst_images"
+    case stoppedWhenDecided = "stopped_when_decided"
+    case imagesAtHand = "images_at_hand"
+    case shareAboveMaxDriftUpper = "share_above_max_drift_upper"
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -28,6 +31,15 @@ extension FidelityFigures: Codable {
     try container.encode(top1DropInterval, forKey: .top1DropInterval)
     try container.encode(top1Changes, forKey: .top1Changes)
     try container.encode(worstImages, forKey: .worstImages)
+    if let stop {
+      try container.encode(true, forKey: .stoppedWhenDecided)
+      try container.encode(stop.imagesAtHand, forKey: .imagesAtHand)
+      try container.encode(stop.shareAboveMaxDriftUpper, forKey: .shareAboveMaxDriftUpper)
+    }
+  }
+
+  private enum GateKeys: String, CodingKey {
+    case gates
   }
 
   public init(from decoder: any Decoder) throws {
@@ -46,5 +58,15 @@ extension FidelityFigures: Codable {
       top1DropInterval: try container.decodeIfPresent(ConfidenceInterval.self, forKey: .top1DropInterval),
       top1Changes: try container.decodeIfPresent(Top1Changes.self, forKey: .top1Changes),
       worstImages: try container.decode([WorstImage].self, forKey: .worstImages))
+    guard try container.decodeIfPresent(Bool.self, forKey: .stoppedWhenDecided) ?? false else { return }
+    // Intervals are written once, with the gates.
+    let gates = try decoder.container(keyedBy: GateKeys.self).decode([GateResult].self, forKey: .gates)
+    stop = VerificationStop(
+      imagesAtHand: try container.decode(Int.self, forKey: .imagesAtHand),
+      shareAboveMaxDriftUpper: try container.decodeIfPresent(Double.self, forKey: .shareAboveMaxDriftUpper),
+      intervals: Dictionary(
+        gates.compactMap { gate in
+          gate.intervalMethod == .confidenceSequence ? gate.interval.map { (gate.name, $0) } : nil
+        }, uniquingKeysWith: { first, _ in first }))
   }
 }

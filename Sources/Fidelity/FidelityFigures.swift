@@ -29,6 +29,8 @@ public struct FidelityFigures: Hashable, Sendable {
   public let top1Changes: Top1Changes?
   /// The images with the greatest drift, at most ten, the worst first; of equals in the order of their names.
   public let worstImages: [WorstImage]
+  /// Where images at hand were not compared, because those that were decide every gate; nil where all were.
+  public internal(set) var stop: VerificationStop?
 
   /// The images whose class only the float network ranks first, and only the int8 network.
   public struct Top1Changes: Hashable, Sendable, Codable {

@@ -92,6 +92,7 @@ extension GateResult: Codable {
   private enum CodingKeys: String, CodingKey {
     case name, value, limit, passed, interval, verdict
     case neededImages = "needed_images"
+    case intervalMethod = "interval_method"
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -101,6 +102,7 @@ extension GateResult: Codable {
     try container.encode(limit, forKey: .limit)
     try container.encode(passed, forKey: .passed)
     try container.encode(interval, forKey: .interval)
+    try container.encodeIfPresent(intervalMethod, forKey: .intervalMethod)
     try container.encode(verdict, forKey: .verdict)
     try container.encode(neededImages, forKey: .neededImages)
   }
@@ -112,6 +114,7 @@ extension GateResult: Codable {
       value: try container.decodeIfPresent(Double.self, forKey: .value),
       limit: try container.decode(Double.self, forKey: .limit),
       interval: try container.decodeIfPresent(ConfidenceInterval.self, forKey: .interval),
+      intervalMethod: try container.decodeIfPresent(IntervalMethod.self, forKey: .intervalMethod),
       neededImages: try container.decodeIfPresent(Int.self, forKey: .neededImages))
     guard try container.decode(Bool.self, forKey: .passed) == passed else {
       throw DecodingError.dataCorruptedError(

@@ -70,7 +70,8 @@ public struct Gates: Hashable, Sendable {
     if figures.nonFiniteImages > 0 {
       results.append(GateResult(.nonFiniteImages, value: Double(figures.nonFiniteImages), limit: 0))
     }
-    return results
+    guard let stop = figures.stop else { return results }
+    return results.map { $0.replacingInterval(by: stop.intervals[$0.name]) }
   }
 
   private func meanDriftResult(_ figures: FidelityFigures) -> GateResult {
@@ -125,13 +126,21 @@ public struct GateResult: Hashable, Sendable {
     case inconclusive
   }
 
+  /// A way to an interval that is not the figure's usual one.
+  public enum IntervalMethod: String, Hashable, Sendable, Codable {
+    /// Those of all gates hold together, wherever one stops.
+    case confidenceSequence = "confidence_sequence"
+  }
+
   public let name: GateName
   /// nil if it cannot be computed: without images, or if it is not finite.
   public let value: Double?
   public let limit: Double
   /// With 95 % confidence, in the unit of the value. nil for what is no estimate: the greatest drift of these images says
   /// nothing of that of others.
-  public let interval: ConfidenceInterval?
+  public private(set) var interval: ConfidenceInterval?
+  /// How the interval was found; nil for the method that belongs to the figure: bootstrap, Wilson, or Agresti and Min.
+  public private(set) var intervalMethod: IntervalMethod?
   /// For an inconclusive gate, about how many images would make it conclusive if the value and the spread stayed what they
   /// are; nil if no number would.
   public private(set) var neededImages: Int?
@@ -159,12 +168,23 @@ public struct GateResult: Hashable, Sendable {
   }
 
   /// - Parameter neededImages: counts only where the gate is inconclusive.
-  init(name: GateName, value: Double?, limit: Double, interval: ConfidenceInterval?, neededImages: Int?) {
+  init(
+    name: GateName, value: Double?, limit: Double, interval: ConfidenceInterval?, intervalMethod: IntervalMethod? = nil,
+    neededImages: Int?
+  ) {
     self.name = name
     self.value = value
     self.limit = limit
     self.interval = interval
+    self.intervalMethod = intervalMethod
     if !isConclusive { self.neededImages = neededImages }
+  }
+
+  /// The same with the interval of a confidence sequence, or none.
+  func replacingInterval(by interval: ConfidenceInterval?) -> GateResult {
+    GateResult(
+      name: name, value: value, limit: limit, interval: interval,
+      intervalMethod: interval.map { _ in .confidenceSequence }, neededImages: nil)
   }
 
   private func passes(_ value: Double) -> Bool { name.isMinimum ? value >= limit : value <= limit }

@@ -78,6 +78,14 @@ extension FidelityReport {
         ("coin_tosses", "\(clear.coinTosses)"), ("clear_agreement", clear.top1.map { "\($0)" } ?? ""),
       ]
     }
+    for part in parts {
+      guard let stop = part.figures.stop else { continue }
+      let size = part.size.map { ".\($0.size)px" } ?? ""
+      properties += [("stopped_when_decided\(size)", "true"), ("images_at_hand\(size)", "\(stop.imagesAtHand)")]
+      if let share = stop.shareAboveMaxDriftUpper {
+        properties.append(("share_above_max_drift_upper\(size)", "\(share)"))
+      }
+    }
     let inconclusive = parts.flatMap { part in
       part.gates.filter { $0.verdict == .inconclusive }.map { gate in
         gate.name.rawValue + (part.size.map { ".\($0.size)px" } ?? "")

@@ -12,7 +12,7 @@ extension FidelityReport {
       if isStopped { break }
       let figures = part.figures
       blocks.append(
-        table(["figure", "value"], figureRows(figures) + (part.size == nil ? provenanceRows : [])))
+        table(["figure", "value"], figureRows(part) + (part.size == nil ? provenanceRows : [])))
       if !part.passed, !figures.worstImages.isEmpty {
         blocks.append(
           table(
@@ -35,18 +35,21 @@ extension FidelityReport {
   }
 
   private func gateTable(_ gates: [GateResult]) -> String {
-    table(
-      ["gate", "value", "limit", "result", "95 % interval"],
+    let isSequence = gates.contains { $0.intervalMethod == .confidenceSequence }
+    return table(
+      ["gate", "value", "limit", "result", isSequence ? "95 % confidence sequence" : "95 % interval"],
       gates.map { gate in
         let result = (gate.passed ? "pass" : "**fail**") + (gate.doubt.isEmpty ? "" : ", \(escaped(gate.doubt))")
         return [gate.name.title, gate.shownValue, escaped(gate.shownLimit), result, gate.shownInterval]
       })
   }
 
-  private func figureRows(_ figures: FidelityFigures) -> [[String]] {
+  private func figureRows(_ part: ReportPart) -> [[String]] {
+    let figures = part.figures
     let drift = figures.drift
-    var rows = [
-      ["images", imageCounts(figures)],
+    var rows = [["images", imageCounts(figures)]]
+    if let stopSentence = stopSentence(part) { rows.append(["stopped", escaped(stopSentence)]) }
+    rows += [
       ["drift: mean", shownDrift(drift.mean)],
       [
         "drift: p50 / p95 / p99 / max",

@@ -46,12 +46,15 @@ extension FidelityReport {
     let figures = part.figures
     let drift = figures.drift
     var rows = [
-      ("images", imageCounts(figures)),
+      ("images", imageCounts(figures))
+    ]
+    if let stopSentence = stopSentence(part) { rows.append(("stopped", stopSentence)) }
+    rows += [
       (
         "drift",
         "mean \(shownDrift(drift.mean))  p50 \(shownDrift(drift.p50))  p95 \(shownDrift(drift.p95))  "
           + "p99 \(shownDrift(drift.p99))  max \(shownDrift(drift.max))"
-      ),
+      )
     ]
     let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
     for (title, value) in percentages where value.top1 != nil {
@@ -60,7 +63,9 @@ extension FidelityReport {
         rows.append(("clear", "top-1 \(shownPercent(clear.top1))  \(clear.remark)"))
       }
     }
-    if part.gates.contains(where: { $0.interval != nil }) {
+    if part.gates.contains(where: { $0.intervalMethod == .confidenceSequence }) {
+      rows.append(("intervals", "behind the gates: confidence sequences, all of them with 95 %, wherever one stops"))
+    } else if part.gates.contains(where: { $0.interval != nil }) {
       rows.append(("intervals", "behind the gates, with 95 % confidence"))
     }
     rows += figures.worstImages.prefix(part.passed ? 3 : 10).map { ("worst", $0.line) }

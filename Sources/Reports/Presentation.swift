@@ -21,9 +21,20 @@ extension FidelityReport {
     return (verdict.word, "\(failed) of \(gates.count) gates failed\(place)\(remarks)")
   }
 
+  /// Why a verification stopped before the last image, and what that leaves open; nil where it did not.
+  func stopSentence(_ part: ReportPart) -> String? {
+    guard let stop = part.figures.stop else { return nil }
+    let reason = part.passed ? "every gate is decided" : "a gate is decided to fail"
+    guard let share = stop.shareAboveMaxDriftUpper, let gate = part.gates.first(where: { $0.name == .maxDrift }) else {
+      return reason
+    }
+    let percent = fixed((share * 1e4).rounded(.up) / 100, decimals: 2)
+    return "\(reason); with 95 % confidence at most \(percent) % of images drift by more than \(shortest(gate.limit))"
+  }
+
   /// Such as "300 compared, 300 labelled, 2 skipped".
   func imageCounts(_ figures: FidelityFigures) -> String {
-    var counts = ["\(figures.images) compared"]
+    var counts = ["\(figures.images) compared" + (figures.stop.map { " of \($0.imagesAtHand) at hand" } ?? "")]
     if figures.labelledImages > 0 { counts.append("\(figures.labelledImages) labelled") }
     if !skippedImages.isEmpty { counts.append("\(skippedImages.count) skipped") }
     return counts.joined(separator: ", ")
@@ -104,6 +115,7 @@ extension GateResult {
   /// Such as "inconclusive: needs n >= 73 images"; empty for a gate that these images decide.
   var doubt: String {
     guard verdict == .inconclusive else { return "" }
+    if intervalMethod == .confidenceSequence { return "inconclusive: not decided when verification stopped" }
     return "inconclusive: "
       + (neededImages.map { "needs n >= \($0) \(name.countedImages)" }
         ?? "too close to the limit for any number of images")
@@ -112,7 +124,8 @@ extension GateResult {
   /// What the figure is worth, in a sentence; nil without an interval.
   var confidenceSentence: String? {
     guard interval != nil else { return nil }
-    return "\(name.title) \(shownValue), with 95 % confidence \(shownInterval), limit \(shownLimit): "
+    let method = intervalMethod == .confidenceSequence ? " (confidence sequence)" : ""
+    return "\(name.title) \(shownValue), with 95 % confidence \(shownInterval)\(method), limit \(shownLimit): "
       + (verdict == .inconclusive ? doubt : verdict.rawValue)
   }
 

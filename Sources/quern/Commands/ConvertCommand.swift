@@ -37,6 +37,15 @@ struct ConvertCommand: ParsableCommand {
   @Option(name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"))
   var output: String
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: ArgumentHelp(
+      "Stop verifying when the images compared so far, in a fixed order that says nothing of them, decide every tolerance "
+        + "with 95 % confidence; the report says how many there were at hand, and what share of others may drift by more "
+        + "than --max-drift. (default: on where images of the calibration folder are verified on, off with --verify-images)"
+    ))
+  var stopWhenDecided: Bool?
+
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
@@ -56,6 +65,7 @@ struct ConvertCommand: ParsableCommand {
     conversion.apply(to: &options)
     options.usesDefaultSize = images.sizes.isEmpty
     options.model = model.options
+    options.stopsWhenDecided = stopWhenDecided
     options.referenceCheck = golden.options
     options.poolingExponent = images.sizes.first?.poolingExponent
     options.furtherSizes = Array(images.sizes.dropFirst())

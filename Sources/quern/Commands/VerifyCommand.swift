@@ -34,6 +34,14 @@ struct VerifyCommand: ParsableCommand {
   @Flag(help: "Do not warn where the reference is not the checkpoint that the package was made from.")
   var allowOtherReference = false
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: ArgumentHelp(
+      "Stop when the images compared so far, in a fixed order that says nothing of them, decide every tolerance with 95 % "
+        + "confidence; the report says how many there were at hand, and what share of others may drift by more than "
+        + "--max-drift."))
+  var stopWhenDecided = false
+
   @OptionGroup(title: "Image options") var sizes: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
   @OptionGroup(title: "Framework's outputs") var golden: GoldenCheckOptions
@@ -53,6 +61,7 @@ struct VerifyCommand: ParsableCommand {
     verification.cropRatio = sizes.resizing.cropRatio?.value
     verification.model = model.options
     verification.allowsOtherReference = allowOtherReference
+    verification.stopsWhenDecided = stopWhenDecided
     verification.referenceCheck = golden.options
     do {
       let report = try verification.run(gates: try gates.gates, progress: common.progress)
