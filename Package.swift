@@ -50,8 +50,9 @@ let package = Package(
       "Conversion",
       [
         "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelImport", "Operators",
-        "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Tensors", "Threads",
+        "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Search", "Tensors", "Threads",
       ]),
+    module("Search", ["Graphs", "Quantization"]),
     module("Fidelity", []),
     module(
       "Rounding",

@@ -5,6 +5,7 @@ import Images
 import PackageFormat
 import Quantization
 import Runtime
+import Search
 import Tensors
 
 /// What a conversion did.
@@ -76,9 +77,9 @@ public struct Converter {
     }
     var report = FidelityReport(
       attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
-      settings: options.settings(images).merging(attempt.settings) { $1 }.merging(network.levels.coarsening.settings) {
-        $1
-      })
+      settings: options.settings(images).merging(attempt.settings(network.float.graph)) { $1 }.merging(
+        network.levels.coarsening.settings
+      ) { $1 })
     report.describe(network)
     report.referenceCheck = network.referenceCheck
     let summary = try clock.stage("seal") { try seal(attempt.path, metadata, report) }
@@ -89,140 +90,45 @@ public struct Converter {
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
     return ConversionOutcome(
       report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: network.foldingDifference,
-      foldingNotes: network.foldingNotes, equalization: network.equalization, plan: attempt.plan,
-      coarsening: network.levels.coarsening, widened: attempt.choice.widened.map(\.name),
-      keptFloat: attempt.choice.keptFloat)
+      foldingNotes: network.foldingNotes, equalization: network.equalization, plan: attempt.found.plan,
+      coarsening: network.levels.coarsening, widened: attempt.found.plan.makersOfWideValues(in: network.float.graph).map(\.name),
+      keptFloat: KeptFloat.layers(of: attempt.found.plan, in: network.float.graph))
   }
 
   // MARK: - Attempts
 
-  /// A network written and verified, not yet under its name.
-  private struct Attempt {
-    let file: AtomicFile
-    let path: String
-    /// At each size.
-    let measurements: [SizeMeasurement]
-    let plan: QuantizationPlan
-    var choice: PrecisionSearch.Choice
-
-    /// At the size where it is largest.
-    var meanDrift: Double { measurements.map { $0.figures.drift.mean ?? 2 }.max() ?? 2 }
-
-    var settings: [String: JSONValue] {
-      var result: [String: JSONValue] = ["wide_activations": .int(choice.widened.count)]
-      if !choice.keptFloat.isEmpty { result[KeptFloat.setting] = .array(choice.keptFloat.map(\.json)) }
-      if choice.isCutShort { result["time_budget_reached"] = .bool(true) }
-      return result
-    }
-  }
-
-  /// What is aimed at, of a limit that is missed: less, as a choice of images is none of all.
-  private static let aim = 0.8
-  /// Networks that are written and verified after the first, at most, until one keeps its gates; and then, with fewer
-  /// layers in float.
-  private static let (searchLimit, reductionLimit) = (8, 4)
-
-  /// The first network that keeps its gates, or the one with the least mean drift.
+  /// The first plan whose network keeps its gates, or the one with the least mean drift.
   private func bestAttempt(
     _ network: QuantizedNetwork, _ metadata: PackageMetadata, start: ContinuousClock.Instant
-  ) throws -> Attempt {
+  ) throws -> VerifiedPackage {
     let deadline = options.timeBudget.map { start + .seconds($0) }
-    func attempt(_ outcome: PrecisionSearch.Outcome) throws -> Attempt {
-      try verified(network, outcome, metadata)
-    }
-    var search: PrecisionSearch?
-    func made() throws -> PrecisionSearch {
-      try search ?? PrecisionSearch(network, options, job: job, deadline: deadline)
-    }
-    if options.effort == .thorough { search = try made() }
-    var best = try attempt(
-      try search?.allWide()
-        ?? .init(plan: network.plan, choice: .init(keptFloat: network.keptFloat)))
-    guard options.effort != .fast, !keepsGates(best) else { return best }
-    var (last, failing) = (best, best.choice.steps)
-    for _ in 0..<Self.searchLimit {
-      if let deadline, ContinuousClock.now >= deadline {
-        best.choice.isCutShort = true
-        break
-      }
-      var current = try made()
-      let shares = last.measurements.map { keepsGates($0) ? .infinity : Self.aim * excess(of: $0) }
-      let next = try clock.stage("widen", total: nil) {
-        try current.fewestSteps(after: last.choice.steps, leaving: shares) { [progress] in progress.advance() }
-      }
-      search = current
-      guard let next else { break }
-      last = try attempt(next)
-      // Layers in float are worth their bytes where they keep the gates, and not where these fail all the same.
-      let isBetter =
-        keepsGates(last)
-        || last.meanDrift < best.meanDrift && last.choice.keptFloat.count == network.keptFloat.count
-      (isBetter ? best : last).file.discard()
-      if isBetter { best = last }
-      if keepsGates(last) || next.choice.isCutShort { break }
-      failing = next.choice.steps
-    }
-    guard let search, keepsGates(best) else { return best }
-    return try reduced(best, failing: failing, search, deadline: deadline, attempt)
-  }
-
-  /// An attempt that keeps its gates with fewer bytes of float layers than a given one, where there is one. What the sample
-  /// asks for is too much where a few images of another kind decide.
-  ///
-  /// - Parameter failing: steps of an attempt that did not keep them.
-  private func reduced(
-    _ given: Attempt, failing: Int, _ search: PrecisionSearch, deadline: ContinuousClock.Instant?,
-    _ attempt: (PrecisionSearch.Outcome) throws -> Attempt
-  ) throws -> Attempt {
-    var (best, failing) = (given, failing)
-    for _ in 0..<Self.reductionLimit {
-      guard let fewer = try search.halfway(failing, best.choice.steps) else { break }
-      if let deadline, ContinuousClock.now >= deadline {
-        best.choice.isCutShort = true
-        break
-      }
-      let next = try attempt(fewer)
-      if keepsGates(next) {
-        best.file.discard()
-        best = next
-      } else {
-        next.file.discard()
-        failing = fewer.choice.steps
-      }
-    }
-    return best
+    let sample = SearchSample(network, options)
+    let isWide = options.effort == .thorough
+    let first = try isWide ? sample.search(deadline: deadline).allWide() : FoundPlan(network.plan)
+    let attempt = try verified(network, first, metadata)
+    guard options.effort != .fast else { return attempt }
+    return try AttemptPolicy(
+      attempt: { try verified(network, $0, metadata) }, search: { try sample.search(deadline: deadline) },
+      searching: { search in try clock.stage("widen", total: nil) { try search() } },
+      advance: { progress.advance() }
+    ).best(from: attempt)
   }
 
   /// Gives a network weights that are learned by what they read when all activations are read as 16 bits that can be.
   private func learnWeights(of network: inout QuantizedNetwork) throws {
-    let wide = try PrecisionSearch(network, options, job: job, deadline: nil).allWide().plan
+    let wide = try SearchSample(network, options).search(deadline: nil).allWide().plan
     network.levels = try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
       try network.lowered(wide), network.levels, float: network.float.graph, network.images.calibration,
       network.sizes.map { options.augmentation($0.resolution) })
   }
 
-  /// How much of its drift a network may keep by the gate of drift that it misses most; 1 where it misses none of them.
-  private func excess(of measurement: SizeMeasurement) -> Double {
-    options.gates.results(for: measurement.figures).reduce(1) { least, gate in
-      guard [.meanDrift, .maxDrift].contains(gate.name), let value = gate.value, value > 0 else { return least }
-      return min(least, gate.limit / value)
-    }
-  }
-
-  private func keepsGates(_ attempt: Attempt) -> Bool { attempt.measurements.allSatisfy(keepsGates) }
-
-  /// Whether it keeps the gates that depend on the package; the accuracy of the float network does not.
-  private func keepsGates(_ measurement: SizeMeasurement) -> Bool {
-    options.gates.results(for: measurement.figures).allSatisfy { $0.passed || $0.name == .floatTop1 }
-  }
-
   /// Writes a network and verifies it as it lies on disk.
   private func verified(
-    _ network: QuantizedNetwork, _ outcome: PrecisionSearch.Outcome, _ metadata: PackageMetadata
-  ) throws -> Attempt {
+    _ network: QuantizedNetwork, _ found: FoundPlan, _ metadata: PackageMetadata
+  ) throws -> VerifiedPackage {
     let images = network.images
     let package = Package(
-      graph: try network.lowered(outcome.plan).graph, info: network.info, labels: images.labels.names,
+      graph: try network.lowered(found.plan).graph, info: network.info, labels: images.labels.names,
       metadata: try metadata.json())
     let file = try AtomicFile(path: options.output)
     _ = try clock.stage("write") { try PackageWriter.write(package, to: file, threads: options.threads) }
@@ -238,8 +144,7 @@ public struct Converter {
         return SizeMeasurement(resolution: size.resolution, figures: figures, skipped: skipped)
       }
     }
-    return Attempt(
-      file: file, path: path, measurements: measurements, plan: outcome.plan, choice: outcome.choice)
+    return VerifiedPackage(file: file, path: path, found: found, measurements: measurements, gates: options.gates)
   }
 
   /// The finished package: the one that was verified, with what was found in it.

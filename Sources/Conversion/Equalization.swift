@@ -40,7 +40,7 @@ public struct Equalization: Sendable {
     (ranges, paths) = try Self.observe(
       try folded.network.executable(), files.spread(Self.imageCount(of: files.count)), augmentations, threads: threads,
       keep)
-    folded.network.putAway()
+    folded.network.unload()
     scales = try ChannelEqualizer(threads: threads).scales(
       of: graph, imageSize: augmentations.first?.evaluation.size ?? 224, ranges: ranges)
     try scales.apply(to: &graph)

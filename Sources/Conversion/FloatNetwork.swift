@@ -27,5 +27,5 @@ final class FloatNetwork: Sendable {
   }
 
   /// Gives its memory back when the last session that runs it is gone.
-  func putAway() { ready.withLock { $0 = nil } }
+  func unload() { ready.withLock { $0 = nil } }
 }

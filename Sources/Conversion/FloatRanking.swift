@@ -2,56 +2,54 @@ import Foundation
 import Graphs
 import Images
 import Quantization
+import Search
 import Tensors
 
-/// The order in which layers are kept in float: by how much drift of the embedding their rounded weights cause, for the
-/// bytes that float weights take more.
+/// How much drift of the embedding the rounded weights of each layer cause.
 ///
 /// Drift is measured with the weights of a run of neighbouring layers rounded and all else in float, and divided among them
 /// by the power of the rounding relative to that of the weights: what a network makes of the noise of a layer changes with
 /// depth, but little between neighbours.
-struct FloatRanking {
-  /// In the order in which they are taken.
-  let layers: [KeptFloat]
-
+enum FloatRanking {
   /// Runs of layers that drift is measured of, and the images that it is measured on, at most.
   private static let (runLimit, imageLimit) = (12, 6)
 
   private struct Layer {
     /// Among the nodes of the float graph.
     let index: Int
-    let kept: KeptFloat
     var noise = 0.0
     var drift = 0.0
   }
 
+  /// The layers that can be kept in float, in the order in which they are.
+  ///
   /// - Parameters:
   ///   - pixels: images as the network sees them.
   ///   - deadline: after which no run is measured; layers of those that are left count by their noise.
-  init(
+  static func layers(
     _ network: QuantizedNetwork, _ pixels: [RGBImage], threads: Int, deadline: ContinuousClock.Instant?
-  ) throws {
+  ) throws -> [RankedLayer] {
     let graph = network.float.graph
     let decides = graph.ancestors(ofOutput: GraphOutput.normalizedEmbedding)
     var layers = graph.nodes.enumerated().compactMap { index, node -> Layer? in
       guard decides.contains(node.output), FloatLayers.canKeep(node), network.levels[node] != nil else { return nil }
-      return Layer(index: index, kept: KeptFloat(node, bits: 16, reason: ""))
+      return Layer(index: index)
     }
     let probe = try IsolatedDrift(
-      try network.float.executable(), pixels.spread(Self.imageLimit), threads: threads)
-    network.float.putAway()
-    let runLength = max(1, (layers.count + Self.runLimit - 1) / Self.runLimit)
+      try network.float.executable(), pixels.spread(imageLimit), threads: threads)
+    network.float.unload()
+    let runLength = max(1, (layers.count + runLimit - 1) / runLimit)
     var (measuredDrift, measuredNoise) = (0.0, 0.0)
     for first in stride(from: 0, to: layers.count, by: runLength) {
       let run = first..<min(first + runLength, layers.count)
       var constants: [Int: [String: Tensor]] = [:]
-      for place in run {
-        let index = layers[place].index
-        guard let rounded = network.levels[graph.nodes[index]]?.realConstants(graph.nodes[index], in: graph) else {
-          preconditionFailure("a layer that is ranked has levels")
+      for position in run {
+        let node = graph.nodes[layers[position].index]
+        guard let rounded = network.levels[node]?.realConstants(node, in: graph) else {
+          preconditionFailure("\(node.name) is ranked and has no levels")
         }
-        layers[place].noise = Self.noise(graph.nodes[index].constants["weight"], rounded["weight"])
-        constants[index] = rounded
+        layers[position].noise = noise(node.constants["weight"], rounded["weight"])
+        constants[layers[position].index] = rounded
       }
       let noise = layers[run].reduce(0) { $0 + $1.noise }
       let isLate = deadline.map { ContinuousClock.now >= $0 } ?? false
@@ -60,17 +58,15 @@ struct FloatRanking {
         ? noise * (measuredNoise > 0 ? measuredDrift / measuredNoise : 1)
         : try probe.drift(replacingConstants: constants)
       if !isLate { (measuredDrift, measuredNoise) = (measuredDrift + drift, measuredNoise + noise) }
-      for place in run where noise > 0 { layers[place].drift = drift * layers[place].noise / noise }
+      for position in run where noise > 0 { layers[position].drift = drift * layers[position].noise / noise }
     }
-    self.layers = layers.sorted { a, b in
-      let (x, y) = (a.drift * Double(b.kept.extraBytes), b.drift * Double(a.kept.extraBytes))
-      return x != y ? x > y : a.index < b.index
-    }.map { layer in
-      let drift = String(format: "%.2g", layer.drift)
-      return KeptFloat(
-        graph.nodes[layer.index], bits: 16, reason: "for the gates: its rounded weights cause a drift of about \(drift)"
-      )
-    }
+    return RankedLayer.ranked(
+      layers.map { layer in
+        let node = graph.nodes[layer.index]
+        return RankedLayer(
+          name: node.name, weightCount: node.constants["weight"]?.elementCount ?? 0, drift: layer.drift,
+          reason: "for the gates: its rounded weights cause a drift of about \(String(format: "%.2g", layer.drift))")
+      })
   }
 
   /// The power of the difference by that of the weights.

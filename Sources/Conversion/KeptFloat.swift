@@ -23,13 +23,13 @@ public struct KeptFloat: Hashable, Sendable {
     self.reason = reason
   }
 
-  /// The same with weights of another width.
-  private init(_ other: KeptFloat, bits: Int) {
-    (name, reason, self.bits) = (other.name, other.reason, bits)
-    extraBytes = other.extraBytes / (other.bits / 8 - 1) * (bits / 8 - 1)
+  /// The layers that a plan keeps in float, in order of execution.
+  static func layers(of plan: QuantizationPlan, in graph: Graph) -> [KeptFloat] {
+    plan.layersKeptFloat(in: graph).map { node in
+      let layer = plan.layers[node.name]
+      return KeptFloat(node, bits: layer?.arithmetic == .int16Weights ? 16 : 32, reason: layer?.reason ?? "")
+    }
   }
-
-  var full: KeptFloat { KeptFloat(self, bits: 32) }
 
   /// For plans.
   var layer: QuantizationPlan.Layer { .init(bits == 16 ? .int16Weights : .float, reason: reason) }

@@ -124,7 +124,7 @@ struct NetworkQuantizer {
     }
     let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
     // Rounding needs the memory that its packed weights take.
-    float.putAway()
+    float.unload()
     try checkFinite(statistics, float.graph)
     var plan = clock.stage("quantize") {
       QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(

@@ -144,7 +144,8 @@ extension QuantizationPlan {
   public mutating func keepFloat(_ layers: [String: Layer], in graph: Graph) {
     let nodes = graph.nodes.filter { layers[$0.name] != nil && FloatLayers.canKeep($0) }
     guard !nodes.isEmpty else { return }
-    let kept = Set(layers.keys).union(FloatLayers.necessary(in: graph))
+    let before = graph.nodes.filter { $0.hasRoundedWeights && keepsFloat($0) }.map(\.name)
+    let kept = Set(layers.keys).union(before).union(FloatLayers.necessary(in: graph))
     for node in nodes {
       self.layers[node.name]?.arithmetic = layers[node.name]?.arithmetic ?? .float
       self.layers[node.name]?.reason = layers[node.name]?.reason

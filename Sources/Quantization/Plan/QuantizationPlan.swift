@@ -87,6 +87,17 @@ public struct QuantizationPlan: Sendable, Hashable {
     }
   }
 
+  /// The nodes whose output some convolution reads as 16 bits, in order of execution.
+  public func makersOfWideValues(in graph: Graph) -> [Node] {
+    let wide = Set(graph.nodes.filter { layers[$0.name]?.arithmetic == .int8WideInput }.map { $0.inputs[0] })
+    return graph.nodes.filter { wide.contains($0.output) }
+  }
+
+  /// The nodes with weights that are not rounded to int8, in order of execution.
+  public func layersKeptFloat(in graph: Graph) -> [Node] {
+    graph.nodes.filter { $0.hasRoundedWeights && keepsFloat($0) }
+  }
+
   /// Whether a node, whose inputs are levels, reads them as floats: by a conversion, unless its operator reads either.
   func readsConverted(_ node: Node, _ graph: Graph) -> Bool {
     if keepsFloat(node) { return true }

@@ -1,0 +1,54 @@
+import Fidelity
+import Graphs
+import Images
+import Quantization
+import Runtime
+import Search
+
+/// The calibration images that a search measures plans on.
+struct SearchSample {
+  private let network: QuantizedNetwork
+  private let options: ConversionOptions
+  private let files: [ImageFolder.File]
+  private let job: ImageJob
+
+  /// Images that drift is measured on.
+  private static let imageLimit = 24
+
+  init(_ network: QuantizedNetwork, _ options: ConversionOptions) {
+    (self.network, self.options) = (network, options)
+    files = network.images.calibration.spread(Self.imageLimit)
+    job = ImageJob(threads: options.threads, skipsBroken: true)
+  }
+
+  /// A search from the network's plan.
+  func search(deadline: ContinuousClock.Instant?) throws -> PlanSearch {
+    let graph = network.float.graph
+    let path = try EditPath(
+      graph, network.plan, WideReading(graph, network.calibration), imageSize: options.evaluation.size)
+    return PlanSearch(
+      path,
+      .init(drifts: drifts) {
+        try FloatRanking.layers(network, pixels(), threads: options.threads, deadline: deadline)
+      }, allowsFloat: options.maxBytes == nil, deadline: deadline)
+  }
+
+  /// The mean drift of a plan, at each size.
+  private func drifts(of plan: QuantizationPlan) throws -> [Double] {
+    let int8 = try Executable(try network.lowered(plan).graph, threads: options.threads)
+    return try network.sizes.map { size in
+      let (figures, _) = try Verifier(job: job, resolution: size.resolution).compare(
+        network.float, int8, on: files, known: size.referenceOutputs, labels: nil, progress: SilentProgress())
+      return figures.drift.mean ?? worstDrift
+    }
+  }
+
+  /// The images as the network sees them at the first size, without what cannot be read.
+  private func pixels() -> [RGBImage] {
+    files.compactMap { file in
+      if let known = network.firstSize.referenceOutputs[file.path] { return known.pixels }
+      guard let image = try? LoadedImage(file) else { return nil }
+      return try? options.evaluation.apply(to: image.pixels)
+    }
+  }
+}

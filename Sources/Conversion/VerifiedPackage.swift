@@ -1,0 +1,49 @@
+import Fidelity
+import Files
+import Graphs
+import Search
+
+/// A package that was written and verified, not yet under its name.
+struct VerifiedPackage: Attempt {
+  let file: AtomicFile
+  let path: String
+  var found: FoundPlan
+  /// At each size.
+  let measurements: [SizeMeasurement]
+  let gates: Gates
+
+  /// What is aimed at, of a limit that is missed: less, as a choice of images is none of all.
+  private static let aim = 0.8
+
+  var meanDrift: Double { measurements.map { $0.figures.drift.mean ?? worstDrift }.max() ?? worstDrift }
+
+  var keepsGates: Bool { measurements.allSatisfy(keepsGates) }
+
+  var sharesToLeave: [Double] { measurements.map { keepsGates($0) ? .infinity : Self.aim * excess(of: $0) } }
+
+  func discard() { file.discard() }
+
+  /// Whether it keeps the gates that depend on the package; the accuracy of the float network does not.
+  private func keepsGates(_ measurement: SizeMeasurement) -> Bool {
+    gates.results(for: measurement.figures).allSatisfy { $0.passed || $0.name == .floatTop1 }
+  }
+
+  /// How much of its drift a network may keep by the gate of drift that it misses most; 1 where it misses none of them.
+  private func excess(of measurement: SizeMeasurement) -> Double {
+    gates.results(for: measurement.figures).reduce(1) { least, gate in
+      guard [.meanDrift, .maxDrift].contains(gate.name), let value = gate.value, value > 0 else { return least }
+      return min(least, gate.limit / value)
+    }
+  }
+
+  /// For reports.
+  func settings(_ graph: Graph) -> [String: JSONValue] {
+    var result: [String: JSONValue] = [
+      "wide_activations": .int(found.plan.makersOfWideValues(in: graph).count)
+    ]
+    let kept = KeptFloat.layers(of: found.plan, in: graph)
+    if !kept.isEmpty { result[KeptFloat.setting] = .array(kept.map(\.json)) }
+    if found.isCutShort { result["time_budget_reached"] = .bool(true) }
+    return result
+  }
+}
