@@ -127,6 +127,7 @@ let package = Package(
     tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports"]),
     tests("RoundingTests", ["Graphs", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors", "Threads"]),
+    tests("SearchTests", ["Graphs", "Operators", "Quantization", "Search", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
     tests("ToolTests", []),
     tests(

@@ -32,6 +32,8 @@ public struct ConversionOptions: Sendable {
   public var effort: Effort
   /// Layers whose weights are not quantised: node names, beginnings of them up to a point, or patterns.
   public var keptFloat: [String]
+  /// Decisions that are not to be taken anew, and then nothing is searched for; `nil`: none.
+  public private(set) var plan: PlanFile?
   /// Seconds after which no further search for a network that keeps its gates begins; `nil`: no bound.
   public var timeBudget: Double?
   /// Whether verification ends when its images decide every gate; `nil`: where images of the calibration folder are held out
@@ -70,6 +72,25 @@ public struct ConversionOptions: Sendable {
 }
 
 extension ConversionOptions {
+  /// Takes the decisions of a plan file.
+  ///
+  /// - Throws: `PlanError.option` for a rounding or range method that there is none of.
+  public mutating func take(_ plan: PlanFile) throws(PlanError) {
+    if let name = plan.rounding {
+      guard let method = RoundingMethod(rawValue: name) else {
+        throw .option("rounding", name, RoundingMethod.allCases.map(\.rawValue))
+      }
+      rounding = method
+    }
+    if let name = plan.rangeMethod {
+      guard let method = RangeMethod(name: name) else {
+        throw .option("range_method", name, ["mse", "min-max", "percentile 99.99"])
+      }
+      rangeMethod = method
+    }
+    self.plan = plan
+  }
+
   /// Whether activations are rounded so much more coarsely than weights that these need not be finer than embeddings notice.
   var hidesWeightNoise: Bool { effort == .balanced && rounding == .errorFeedback }
 

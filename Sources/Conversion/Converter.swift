@@ -11,7 +11,8 @@ import Tensors
 /// What a conversion did.
 public struct ConversionOutcome: Sendable {
   public let report: FidelityReport
-  public let package: PackageSummary
+  /// `nil` where only a plan was made.
+  public let package: PackageSummary?
   /// Which images fidelity was measured on, in words.
   public let verifiedOn: String
   /// The greatest difference that folding made to an output, relative to the output's largest magnitude.
@@ -20,7 +21,6 @@ public struct ConversionOutcome: Sendable {
   public let foldingNotes: [String]
   /// What equalisation did to each channel; `nil` without it.
   public let equalization: Equalization?
-  public let plan: QuantizationPlan
   /// What the plan's steps do to the weights.
   public let coarsening: Coarsening
   /// The nodes whose output is read as 16 bits.
@@ -49,6 +49,27 @@ public struct Converter {
   ///
   /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
   public func run() throws -> ConversionOutcome {
+    try withNetwork { converter, network, start in try converter.convert(network, start: start) }
+  }
+
+  /// Runs all stages, and writes the plan that the package would be made by to `output` instead of the package.
+  ///
+  /// - Throws: as `run`.
+  public func makePlan() throws -> ConversionOutcome {
+    try withNetwork { converter, network, start in
+      let made = try converter.carriedOut(network, start: start)
+      defer { made.attempt.discard() }
+      let file = try AtomicFile(path: options.output)
+      try file.write(try made.plan.json())
+      try file.commit()
+      return converter.outcome(network, made, try converter.report(network, made), package: nil)
+    }
+  }
+
+  /// The stages up to a network with rounded weights, and what comes after them.
+  private func withNetwork(
+    _ body: (Converter, QuantizedNetwork, ContinuousClock.Instant) throws -> ConversionOutcome
+  ) throws -> ConversionOutcome {
     // What would fail for lack of a folder or a permission fails before any work is done.
     let start = ContinuousClock.now
     let calibration = try ImageFolder(path: options.calibrationFolder)
@@ -56,43 +77,68 @@ public struct Converter {
     let reserved = try AtomicFile(path: options.output)
     defer { reserved.discard() }
     let source = try ConversionSource(options, clock)
-    return try Converter(source.options, progress, clock).run(source, calibration, start: start)
+    // By the options that belong to the checkpoint.
+    let converter = Converter(source.options, progress, clock)
+    let network = try NetworkQuantizer(source.options, progress: progress, clock: clock).run(source, calibration)
+    return try body(converter, network, start)
   }
 
-  /// The stages after reading, by the options that belong to the checkpoint.
-  private func run(
-    _ source: ConversionSource, _ calibration: ImageFolder, start: ContinuousClock.Instant
-  ) throws -> ConversionOutcome {
-    var network = try NetworkQuantizer(
-      options, progress: progress, clock: clock, leavesLearning: options.effort == .thorough
-    ).run(source, calibration)
-    if options.effort == .thorough, options.rounding == .learned { try learnWeights(of: &network) }
-    let images = network.images
+  /// A plan that was carried out and verified.
+  private struct CarriedOut {
+    let attempt: VerifiedPackage
+    let metadata: PackageMetadata
+    let plan: PlanFile
+  }
 
-    let metadata = PackageMetadata(
-      source: network.reference, calibration: calibrationRecord(network), images: network.record.keys, fidelity: nil)
+  private func carriedOut(_ network: QuantizedNetwork, start: ContinuousClock.Instant) throws -> CarriedOut {
+    let record = network.calibrationRecord ?? calibrationRecord(network)
+    var metadata = PackageMetadata(
+      source: network.reference, calibration: record, images: network.record.keys, fidelity: nil)
     let attempt = try bestAttempt(network, metadata, start: start)
     guard attempt.measurements.allSatisfy({ $0.figures.images > 0 }) else {
-      throw PipelineError.noUsableImages(folder: images.verificationFolder)
+      throw PipelineError.noUsableImages(folder: network.images.verificationFolder)
     }
+    let plan = PlanFile(
+      attempt.found.plan, rounded: network.plan, of: network.float.graph, calibration: record,
+      isCutShort: attempt.found.isCutShort)
+    metadata.planSHA256 = try plan.sha256()
+    return CarriedOut(attempt: attempt, metadata: metadata, plan: plan)
+  }
+
+  private func convert(_ network: QuantizedNetwork, start: ContinuousClock.Instant) throws -> ConversionOutcome {
+    let made = try carriedOut(network, start: start)
+    var report = try report(network, made)
+    let summary = try clock.stage("seal") { try seal(made.attempt.path, made.metadata, report) }
+    made.attempt.discard()
+    report.setPackage(
+      .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex), maxBytes: options.maxBytes)
+    return outcome(network, made, report, package: summary)
+  }
+
+  private func report(_ network: QuantizedNetwork, _ made: CarriedOut) throws -> FidelityReport {
+    let images = network.images
     var report = FidelityReport(
-      attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
-      settings: options.settings(images).merging(attempt.settings(network.float.graph)) { $1 }.merging(
+      made.attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
+      settings: options.settings(images).merging(made.attempt.settings(network.float.graph)) { $1 }.merging(
         network.levels.coarsening.settings
       ) { $1 })
     report.describe(network)
     report.referenceCheck = network.referenceCheck
-    let summary = try clock.stage("seal") { try seal(attempt.path, metadata, report) }
-    attempt.file.discard()
-    report.setPackage(
-      .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex), maxBytes: options.maxBytes)
+    return report
+  }
+
+  private func outcome(
+    _ network: QuantizedNetwork, _ made: CarriedOut, _ report: FidelityReport, package: PackageSummary?
+  ) -> ConversionOutcome {
+    var report = report
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
+    let (plan, graph) = (made.attempt.found.plan, network.float.graph)
     return ConversionOutcome(
-      report: report, package: summary, verifiedOn: images.verifiedOn, foldingDifference: network.foldingDifference,
-      foldingNotes: network.foldingNotes, equalization: network.equalization, plan: attempt.found.plan,
-      coarsening: network.levels.coarsening, widened: attempt.found.plan.makersOfWideValues(in: network.float.graph).map(\.name),
-      keptFloat: KeptFloat.layers(of: attempt.found.plan, in: network.float.graph))
+      report: report, package: package, verifiedOn: network.images.verifiedOn,
+      foldingDifference: network.foldingDifference, foldingNotes: network.foldingNotes,
+      equalization: network.equalization, coarsening: network.levels.coarsening,
+      widened: plan.makersOfWideValues(in: graph).map(\.name), keptFloat: KeptFloat.layers(of: plan, in: graph))
   }
 
   // MARK: - Attempts
@@ -103,23 +149,15 @@ public struct Converter {
   ) throws -> VerifiedPackage {
     let deadline = options.timeBudget.map { start + .seconds($0) }
     let sample = SearchSample(network, options)
-    let isWide = options.effort == .thorough
-    let first = try isWide ? sample.search(deadline: deadline).allWide() : FoundPlan(network.plan)
+    var first = FoundPlan(network.givenPlan ?? network.plan)
+    first.isCutShort = options.plan?.timeBudgetReached ?? false
     let attempt = try verified(network, first, metadata)
-    guard options.effort != .fast else { return attempt }
+    guard options.effort != .fast, network.givenPlan == nil else { return attempt }
     return try AttemptPolicy(
       attempt: { try verified(network, $0, metadata) }, search: { try sample.search(deadline: deadline) },
       searching: { search in try clock.stage("widen", total: nil) { try search() } },
       advance: { progress.advance() }
     ).best(from: attempt)
-  }
-
-  /// Gives a network weights that are learned by what they read when all activations are read as 16 bits that can be.
-  private func learnWeights(of network: inout QuantizedNetwork) throws {
-    let wide = try SearchSample(network, options).search(deadline: nil).allWide().plan
-    network.levels = try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
-      try network.lowered(wide), network.levels, float: network.float.graph, network.images.calibration,
-      network.sizes.map { options.augmentation($0.resolution) })
   }
 
   /// Writes a network and verifies it as it lies on disk.

@@ -25,6 +25,18 @@ public struct Equalization: Sendable {
   /// are magnified; ranges come from the calibration proper, on the equalised graph.
   private static func imageCount(of count: Int) -> Int { min(max(count / 4, 12), 32) }
 
+  /// Equalises the network by scales that were found before.
+  ///
+  /// - Throws: `PipelineError.notEquivalent`.
+  init(applying scales: ChannelScales, to folded: inout Folding, threads: Int) throws {
+    (self.scales, ranges, paths) = (scales, [:], [])
+    var graph = folded.network.graph
+    folded.network.unload()
+    try scales.apply(to: &graph)
+    folded.network = FloatNetwork(graph, threads: threads)
+    difference = try folded.proof.difference(of: try folded.network.executable(), after: "equalisation")
+  }
+
   /// Equalises the network; of its weights, as of those that are made ready to run, there is never more than one copy.
   ///
   /// - Parameters:

@@ -35,13 +35,16 @@ struct QuantizedNetwork {
   let statistics: [ActivationStatistics]
   /// The same, all parts together.
   let calibration: ActivationStatistics
+  /// What the plan file says of calibration, where none was run for its sake.
+  let calibrationRecord: [String: JSONValue]?
   /// Calibration images that were left out.
   let skipped: BrokenImages
-  var plan: QuantizationPlan
+  /// By which weights were rounded; a search edits it.
+  let plan: QuantizationPlan
+  /// The plan that is to be carried out, and not searched for; `nil` where none was given.
+  let givenPlan: QuantizationPlan?
   /// Of all layers that the plan computes with int8 weights.
-  var levels: WeightLevels
-  /// The layers that were to be kept in float, in order of execution.
-  let keptFloat: [KeptFloat]
+  let levels: WeightLevels
 
   var firstSize: ServedSize { sizes[0] }
 
@@ -63,18 +66,14 @@ struct NetworkQuantizer {
   private let clock: StageClock
   /// Calibration image i is counted in part i modulo this; the parts together are the same whatever their number.
   private let calibrationParts: Int
-  /// Leave weights that are to be rounded by learning at the nearest level, for whoever changes the graph first.
-  private let leavesLearning: Bool
 
   init(
-    _ options: ConversionOptions, progress: any ProgressObserver, clock: StageClock, calibrationParts: Int = 1,
-    leavesLearning: Bool = false
+    _ options: ConversionOptions, progress: any ProgressObserver, clock: StageClock, calibrationParts: Int = 1
   ) {
     self.options = options
     self.progress = progress
     self.clock = clock
     self.calibrationParts = calibrationParts
-    self.leavesLearning = leavesLearning
   }
 
   /// Folds, equalises, calibrates, plans, applies and rounds, as the options say.
@@ -108,41 +107,36 @@ struct NetworkQuantizer {
     let augmentations = resolutions.map(options.augmentation)
     let exponent = imported.graph.poolingExponent
     let sizes = resolutions.map { ServedSize($0, of: resolutions.count, exponent: exponent) }
-    let equalization =
-      options.equalizesChannels
-      ? try clock.stage("equalize") {
-        try Equalization(&folded, images.calibration, augmentations, threads: options.threads) { file, image, outputs in
-          if options.recipe == .none, sizes.count == 1 { sizes[0].keep(outputs, of: image, path: file.path) }
-        }
-      } : nil
+    let given = try options.plan.map { try GivenPlan($0, for: folded.network.graph) }
+    let equalization = try equalized(&folded, given, images.calibration, augmentations, sizes)
     imported.checkpoint.releasePages()
     let float = folded.network
 
-    let (parts, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
-      try CalibrationPasses(options, parts: calibrationParts, progress: progress).run(
-        try float.executable(), images.calibration, sizes, equalization)
-    }
+    let isCalibrated = given?.isComplete != true
+    let (parts, skipped) =
+      isCalibrated
+      ? try clock.stage("calibrate", total: images.calibration.count) {
+        try CalibrationPasses(options, parts: calibrationParts, progress: progress).run(
+          try float.executable(), images.calibration, sizes, equalization)
+      } : ([ActivationStatistics()], BrokenImages())
     let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
     // Rounding needs the memory that its packed weights take.
     float.unload()
     try checkFinite(statistics, float.graph)
-    var plan = clock.stage("quantize") {
-      QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
-        float.graph, statistics: statistics)
-    }
-    plan.rounding = options.rounding
-    plan.keepFloat(
-      Dictionary(keptFloat.map { ($0.name, $0.layer) }, uniquingKeysWith: { first, _ in first }), in: float.graph)
-    let steps =
-      options.maxBytes != nil || options.hidesWeightNoise
-      ? WeightStepPlanner(
-        float.graph, statistics: statistics, keepingFloat: Set(keptFloat.map(\.name)), threads: options.threads) : nil
-    let levels = try levels(
-      float.graph, &plan, steps, images.calibration, augmentations, skippedCount: skipped.count
-    ) { graph in
+    let planned = try Planning(options: options, clock: clock).plans(
+      float.graph, statistics, keptFloat: keptFloat, given, equalization?.scales)
+    let rounding = WeightRounding(
+      options: options, progress: progress, clock: clock, files: images.calibration, augmentations: augmentations)
+    let reserve = WeightRounding.reserve(
+      sizes: sizes.count, skipped: skipped.count, images: images.calibration.count)
+    let (steps, levels) = try rounding.levels(float.graph, planned, reserve: reserve) { graph in
       try PackageWriter.byteCount(
         of: Package(graph: graph, info: info, labels: images.labels.names), threads: options.threads)
     }
+    var plan = planned.rounded
+    plan.weightSteps = steps
+    var final = planned.final
+    final?.weightSteps = steps
     return QuantizedNetwork(
       info: info, sizes: sizes, reference: reference(imported, source.digest), referenceCheck: check, images: images,
       record: record,
@@ -151,7 +145,8 @@ struct NetworkQuantizer {
       warnings: source.warnings + [images.labels.warning].compactMap(\.self),
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
-      calibration: statistics, skipped: skipped, plan: plan, levels: levels, keptFloat: keptFloat)
+      calibration: statistics, calibrationRecord: isCalibrated ? nil : given?.file.calibration, skipped: skipped,
+      plan: plan, givenPlan: final, levels: levels)
   }
 
   // MARK: - Checks
@@ -213,93 +208,23 @@ struct NetworkQuantizer {
 
   // MARK: - Stages
 
-  /// The levels of all weights by a plan, whose steps are decided here.
-  ///
-  /// - Parameter byteCount: of the package of a graph, except for metadata.
-  private func levels(
-    _ float: Graph, _ plan: inout QuantizationPlan, _ planner: WeightStepPlanner?, _ files: [ImageFolder.File],
-    _ augmentations: [Augmentation], skippedCount: Int, byteCount: (Graph) throws -> Int
-  ) throws -> WeightLevels {
-    if let planner, options.hidesWeightNoise {
-      plan.weightSteps = planner.steps(perBit: Self.noisePerBit, of: plan.formats(in: float))
+  /// Equalises the network by the scales of a plan, or else by what it is seen to do, where options want that.
+  private func equalized(
+    _ folded: inout Folding, _ given: GivenPlan?, _ files: [ImageFolder.File], _ augmentations: [Augmentation],
+    _ sizes: [ServedSize]
+  ) throws -> Equalization? {
+    let side = options.evaluation.size
+    let shapes = try folded.network.graph.inferShapes(input: [1, side, side, 3])
+    if let scales = try given?.scales(shapes: shapes) {
+      guard scales.channelCount > 0 else { return nil }
+      return try clock.stage("equalize") { try Equalization(applying: scales, to: &folded, threads: options.threads) }
     }
-    guard let planner, let maxBytes = options.maxBytes else {
-      return try rounded(plan, float, files, augmentations)
-    }
-    // What is learned later takes about as many bytes as what is measured here.
-    let room = options.rounding == .learned && leavesLearning ? maxBytes - maxBytes / 200 : maxBytes
-    let finest = try Lowering.lower(float, plan: plan, levels: try nearest(plan, float)).graph
-    let budget = ByteBudget(
-      limit: room
-        - Self.reserve(for: finest, sizes: augmentations.count, skipped: skippedCount, images: files.count),
-      planner: planner, finest: plan.weightSteps)
-    let first = try clock.stage("budget") { budget.firstSteps(finestBytes: try byteCount(finest)) }
-    let planned = plan
-    let (chosen, levels) = try budget.fit(first) { steps in
-      var plan = planned
-      plan.weightSteps = steps
-      return try rounded(plan, float, files, augmentations)
-    } byteCount: { levels in
-      // Steps have no part in lowering.
-      try clock.stage("budget") { try byteCount(try Lowering.lower(float, plan: planned, levels: levels).graph) }
-    }
-    plan.weightSteps = chosen
-    return levels
-  }
-
-  private func nearest(_ plan: QuantizationPlan, _ float: Graph) throws -> WeightLevels {
-    try clock.stage("quantize") { try WeightLevels.nearest(float, plan: plan, threads: options.threads) }
-  }
-
-  /// What a bit of every weight may cost, by the noise of rounded activations, which then is the larger by far: rounding by
-  /// error feedback leaves a tenth of it, and a third of a bit is what is saved.
-  private static let noisePerBit = 0.4
-
-  /// Bytes of a package that are not known before it is verified: the metadata, and which nodes read 16 bits.
-  private static func reserve(for graph: Graph, sizes: Int, skipped: Int, images: Int) -> Int {
-    6144 + 8 * graph.nodes.count + 4096 * (sizes - 1) + 256 * skipped + ImageKeys.length * min(images, ImageKeys.limit)
-  }
-
-  /// The levels that the rounding method gives by a plan: by what layers read, some layers at a time so that it fits into
-  /// memory.
-  private func rounded(
-    _ plan: QuantizationPlan, _ float: Graph, _ files: [ImageFolder.File], _ augmentations: [Augmentation]
-  ) throws -> WeightLevels {
-    var levels = try nearest(plan, float)
-    if options.rounding == .learned, !leavesLearning {
-      return try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
-        try Lowering.lower(float, plan: plan, levels: levels), levels, float: float, files, augmentations)
-    }
-    // Learned levels take as many bytes as those by error feedback, which is quicker to have where bytes are to be known.
-    let foretellsBytes = options.rounding == .learned && options.maxBytes != nil
-    guard options.rounding == .errorFeedback || foretellsBytes else { return levels }
-    let lowered = try Lowering.lower(float, plan: plan, levels: levels)
-    let nearest = lowered.graph
-    // Small images have the fewest positions, and large ones take the most memory.
-    let sides = augmentations.map(\.evaluation.size)
-    let (least, side) = (sides.min() ?? options.evaluation.size, sides.max() ?? options.evaluation.size)
-    let wanted = try LayerInputs.imageCount(for: nearest, imageSize: least)
-    let sample = files.spread(wanted)
-    let most = options.distinctCopies(sizes: augmentations.count)
-    let repetitions = min(most, (wanted + sample.count - 1) / max(sample.count, 1))
-    let imageCount = sample.count * repetitions
-    let sampler = try clock.stage("sample") {
-      try LayerSampler(nearest, sample, repetitions: repetitions, augmentations, threads: options.threads)
-    }
-    var found = WeightLevels()
-    for part in try LayerInputs.parts(of: nearest, imageSize: side, imageCount: imageCount) {
-      let inputs = LayerInputs(nearest, nodes: part, imageCount: imageCount)
-      try clock.stage("sample", total: imageCount) { [progress] in
-        try sampler.record(inputs) { progress.advance() }
+    guard options.equalizesChannels else { return nil }
+    return try clock.stage("equalize") {
+      try Equalization(&folded, files, augmentations, threads: options.threads) { file, image, outputs in
+        if options.recipe == .none, sizes.count == 1 { sizes[0].keep(outputs, of: image, path: file.path) }
       }
-      let rounder = WeightRounder(float, lowered, levels, inputs: inputs, threads: options.threads)
-      let part = try clock.stage("round", total: rounder.layerCount) {
-        try rounder.rounded { [progress] in progress.advance() }
-      }
-      found.merge(part)
     }
-    levels.merge(found)
-    return levels
   }
 
   private func reference(_ imported: ImportedCheckpoint, _ digest: SHA256.Digest) -> FidelityReport.Reference {

@@ -101,6 +101,7 @@ public struct PackageInspection: Encodable, Sendable {
     if let metadata {
       let name = metadata.source.name.map { "\($0), " } ?? ""
       table.row("made from", "\(name)\(metadata.source.format), sha256 \(metadata.source.sha256)")
+      if let plan = metadata.planSHA256 { table.row("plan", "sha256 \(plan)") }
       if let version = metadata.toolVersion { table.row("made by", "quern \(version)") }
       for assumption in metadata.fidelity?.assumptions ?? [] { table.row("assumed", assumption) }
       if let set = metadata.calibrationSet { table.row("calibrated on", "\(set.name), sha256 \(set.sha256)") }

@@ -10,6 +10,8 @@ public struct PackageMetadata: Codable, Sendable {
   public var calibration: [String: JSONValue]
   /// The beginnings of the SHA-256 of the images that were calibrated on; `nil` for very many.
   public var calibrationImages: String?
+  /// Of the plan that the package was made by, as `quern plan` writes it.
+  public var planSHA256: String?
   public var toolVersion: String?
   /// `nil` while the package is not verified.
   public var fidelity: FidelityReport?
@@ -17,6 +19,7 @@ public struct PackageMetadata: Codable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case source, calibration, fidelity
     case calibrationImages = "calibration_images"
+    case planSHA256 = "plan_sha256"
     case toolVersion = "tool_version"
   }
 

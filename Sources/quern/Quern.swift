@@ -24,7 +24,8 @@ struct Quern: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      ConvertCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self, GoldenCommand.self,
+      ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
+      GoldenCommand.self,
       EmbedCommand.self,
       ClassifyCommand.self,
       InspectCommand.self,

@@ -82,7 +82,8 @@ public struct Analyzer {
 
     let warnings = warnings(quality.figures, network, figures)
     var settings = options.settings(images).merging(network.levels.coarsening.settings) { $1 }
-    if !network.keptFloat.isEmpty { settings[KeptFloat.setting] = .array(network.keptFloat.map(\.json)) }
+    let kept = KeptFloat.layers(of: network.plan, in: network.float.graph)
+    if !kept.isEmpty { settings[KeptFloat.setting] = .array(kept.map(\.json)) }
     var analysis = LossAnalysis(
       reference: network.reference, settings: settings, figures: figures, drifts: comparisons.drifts,
       confidence: options.gates.results(for: figures).filter { $0.interval != nil },

@@ -189,7 +189,7 @@ extension QuantizationPlan {
           let readers = (consumers[node.output] ?? []).map { graph.nodes[$0] }
           guard readers.allSatisfy({ keepsFloat($0) || $0.op.quantizationRule == .float }) else { continue }
         }
-        layers[node.name]?.arithmetic = .float
+        layers[node.name] = Layer(.float, reason: "between layers that compute in float")
         needed.formUnion(node.inputs)
       }
     }

@@ -10,6 +10,19 @@ public enum RangeMethod: Sendable, Hashable {
   /// The range with the least expected squared error, clipping and rounding weighed together.
   case meanSquaredError
 
+  /// The inverse of `name`; `nil` for what names none.
+  public init?(name: String) {
+    let parts = name.split(separator: " ", maxSplits: 1)
+    switch parts.first {
+    case "mse" where parts.count == 1: self = .meanSquaredError
+    case "min-max" where parts.count == 1: self = .minMax
+    case "percentile" where parts.count == 2:
+      guard let share = Double(parts[1]), share > 50, share <= 100 else { return nil }
+      self = .percentile(share)
+    default: return nil
+    }
+  }
+
   public var name: String {
     switch self {
     case .minMax: "min-max"

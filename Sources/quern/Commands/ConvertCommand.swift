@@ -1,7 +1,5 @@
 import ArgumentParser
 import Conversion
-import Fidelity
-import Foundation
 
 struct ConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -37,14 +35,12 @@ struct ConvertCommand: ParsableCommand {
   @Option(name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"))
   var output: String
 
-  @Flag(
-    inversion: .prefixedNo,
+  @Option(
     help: ArgumentHelp(
-      "Stop verifying when the images compared so far, in a fixed order that says nothing of them, decide every tolerance "
-        + "with 95 % confidence; the report says how many there were at hand, and what share of others may drift by more "
-        + "than --max-drift. (default: on where images of the calibration folder are verified on, off with --verify-images)"
-    ))
-  var stopWhenDecided: Bool?
+      "Take decisions from a plan that 'quern plan' wrote, as it is or edited (formats/plan.md). Nothing is searched for, "
+        + "what the plan leaves out is computed, and a plan that leaves out nothing needs no calibration.",
+      valueName: "plan.json"))
+  var plan: String?
 
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
@@ -53,78 +49,31 @@ struct ConvertCommand: ParsableCommand {
   @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
+  mutating func validate() throws {
+    guard plan != nil else { return }
+    if !conversion.keptFloat.isEmpty {
+      throw ValidationError("--keep-float cannot be given with --plan: edit the plan")
+    }
+    if conversion.timeBudget != nil {
+      throw ValidationError("--time-budget has no meaning with --plan: nothing is searched for")
+    }
+  }
+
   func run() throws {
     var outputs = OutputFiles()
     outputs.add("-o", output, .package)
     outputs.add("--report", reports: gates.reports)
-    try outputs.check(models: [checkpoint], images: conversion.folders + golden.folders, others: [golden.golden])
+    try outputs.check(
+      models: [checkpoint], images: conversion.folders + golden.folders, others: [golden.golden, plan])
     let reports = try gates.openReports()
-    var options = ConversionOptions(
-      checkpoint: checkpoint, output: output, calibrationFolder: conversion.calibration,
-      evaluation: try images.evaluation, gates: try gates.gates, threads: common.threadCount)
-    conversion.apply(to: &options)
-    options.usesDefaultSize = images.sizes.isEmpty
-    options.model = model.options
-    options.stopsWhenDecided = stopWhenDecided
-    options.referenceCheck = golden.options
-    options.poolingExponent = images.sizes.first?.poolingExponent
-    options.furtherSizes = Array(images.sizes.dropFirst())
+    var options = try conversion.options(
+      checkpoint, output: output, images, model, golden, gates: try gates.gates, common)
+    if let plan { try options.take(try PlanFile(path: plan)) }
     do {
       let outcome = try Converter(options, progress: common.progress).run()
-      try gates.finish(outcome.report, reports, after: Self.summary(outcome), common)
+      try gates.finish(outcome.report, reports, after: ConversionSummary(outcome).text, common)
     } catch let mismatch as ReferenceMismatch {
       try gates.finish(mismatch.report, reports, common)
     }
-  }
-
-  /// By how much the best network that was found misses each gate that it does not keep.
-  private static func missed(_ outcome: ConversionOutcome) -> String {
-    let sizes = outcome.report.sizes
-    let results: [(place: String, gates: [GateResult])] =
-      sizes.isEmpty
-      ? [("", outcome.report.gates)]
-      : sizes.map { (" at \($0.size) px", $0.gates) } + [("", outcome.report.gates.filter { $0.name == .packageBytes })]
-    return results.flatMap { place, gates in
-      gates.filter { !$0.passed }.map { gate in
-        let format = gate.name == .packageBytes ? "%.0f" : "%.3g"
-        let distance = gate.value.map { String(format: format, abs($0 - gate.limit)) } ?? "what cannot be told"
-        return "Missed     \(gate.name.rawValue)\(place) by \(distance)\n"
-      }
-    }.joined()
-  }
-
-  private static func widened(_ outcome: ConversionOutcome) -> String {
-    guard let first = outcome.widened.first else { return "" }
-    return "Widened    \(outcome.widened.count) activations are read as 16 bits, that of \(first) first\n"
-  }
-
-  private static func coarsened(_ outcome: ConversionOutcome) -> String {
-    guard outcome.coarsening.share > 0 else { return "" }
-    return String(
-      format: "Coarsened  %.1f %% of weights, by %.2f bits a weight over all\n", outcome.coarsening.share * 100,
-      outcome.coarsening.bitsPerWeight)
-  }
-
-  private static func kept(_ outcome: ConversionOutcome) -> String {
-    guard !outcome.keptFloat.isEmpty else { return "" }
-    let (count, shown) = (outcome.keptFloat.count, 4)
-    let bytes = Double(outcome.keptFloat.reduce(0) { $0 + $1.extraBytes })
-    let names = outcome.keptFloat.prefix(shown).map(\.name).joined(separator: ", ")
-    return "Kept float \(count) layer\(count == 1 ? "" : "s"), \(String(format: "%.3g", bytes / 1e6)) MB more: "
-      + "\(names)\(count > shown ? ", …" : "")\n"
-  }
-
-  private static func summary(_ outcome: ConversionOutcome) -> String {
-    let equalized =
-      outcome.equalization.map {
-        "\($0.scales.channelCount) channels of \($0.scales.valueCount) maps; float outputs moved by at most "
-          + String(format: "%.1g", $0.difference)
-      } ?? "nothing"
-    return """
-      Folding    \(outcome.foldingNotes.count) rewrites; float outputs moved by at most \(String(format: "%.1g", outcome.foldingDifference)) of the largest value
-      Equalised  \(equalized)
-      \(coarsened(outcome))\(widened(outcome))\(kept(outcome))Verified   on \(outcome.verifiedOn)
-      \(missed(outcome))
-      """
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversion
+import Fidelity
 import Images
 import Quantization
 
@@ -81,6 +82,15 @@ struct CalibrationOptions: ParsableArguments {
       valueName: "layer"))
   var keptFloat: [String] = []
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: ArgumentHelp(
+      "Stop verifying when the images compared so far, in a fixed order that says nothing of them, decide every tolerance "
+        + "with 95 % confidence; the report says how many there were at hand, and what share of others may drift by more "
+        + "than --max-drift. (default: on where images of the calibration folder are verified on, off with --verify-images)"
+    ))
+  var stopWhenDecided: Bool?
+
   @Flag(help: "Leave broken images out, with a warning, instead of failing.")
   var skipBadImages = false
 
@@ -94,6 +104,23 @@ struct CalibrationOptions: ParsableArguments {
 
   /// All that images are read from.
   var folders: [String] { [calibration] + (verifyImages.map { [$0] } ?? []) }
+
+  /// All that a conversion is asked to do.
+  func options(
+    _ checkpoint: String, output: String, _ images: SizesOptions, _ model: ModelOptions, _ golden: GoldenCheckOptions,
+    gates: Gates, _ common: CommonOptions
+  ) throws -> ConversionOptions {
+    var options = ConversionOptions(
+      checkpoint: checkpoint, output: output, calibrationFolder: calibration, evaluation: try images.evaluation,
+      gates: gates, threads: common.threadCount)
+    apply(to: &options)
+    options.usesDefaultSize = images.sizes.isEmpty
+    options.model = model.options
+    options.referenceCheck = golden.options
+    options.poolingExponent = images.sizes.first?.poolingExponent
+    options.furtherSizes = Array(images.sizes.dropFirst())
+    return options
+  }
 
   func apply(to options: inout ConversionOptions) {
     options.calibrationCount = calibrationCount
@@ -109,6 +136,7 @@ struct CalibrationOptions: ParsableArguments {
     if let equalization { options.equalizesChannels = equalization }
     options.keptFloat = keptFloat
     options.skipsBrokenImages = skipBadImages
+    options.stopsWhenDecided = stopWhenDecided
   }
 }
 

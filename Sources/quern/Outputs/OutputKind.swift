@@ -7,6 +7,7 @@ enum OutputKind {
   case embeddings
   case onnx
   case program
+  case plan
 
   /// The name's ending that says so.
   var fileExtension: String {
@@ -15,6 +16,7 @@ enum OutputKind {
     case .embeddings: "safetensors"
     case .onnx: "onnx"
     case .program: "py"
+    case .plan: "json"
     }
   }
 
@@ -24,6 +26,7 @@ enum OutputKind {
     case .embeddings: "a safetensors file"
     case .onnx: "an ONNX model"
     case .program: "a Python program"
+    case .plan: "a quantisation plan"
     }
   }
 
@@ -36,6 +39,7 @@ enum OutputKind {
       // The length of a header, and the header, which is a JSON object.
       case .embeddings: bytes.count > 8 && bytes[8] == UInt8(ascii: "{") && bytes[7] == 0
       case .onnx, .program: false
+      case .plan: String(decoding: bytes.prefix(1 << 20), as: UTF8.self).contains("quern.plan/")
       }
     }
   }

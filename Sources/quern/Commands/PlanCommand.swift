@@ -1,0 +1,50 @@
+import ArgumentParser
+import Conversion
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract: "Decide how a checkpoint is quantised, and write the decisions as JSON.",
+    discussion: """
+      Does what 'quern convert' does with the same options, the search for a network that keeps its tolerances included, \
+      but writes the plan instead of the package: how every value is held, how every layer computes, the steps of weights, \
+      the factors of channels, and why (formats/plan.md).
+
+      'quern convert --plan' with the same options then makes the package that 'quern convert' would have made, byte for \
+      byte, without searching or calibrating. A plan can be reviewed, kept under version control, edited, as to let a \
+      layer compute in float32, and used for other weights of the same network.
+
+      Example:
+        quern plan model.pth --calibration photos/ --size 224 -o plan.json
+        quern convert model.pth --plan plan.json --calibration photos/ --size 224 -o model.quern
+      """)
+
+  @Argument(help: "The checkpoint: .pth, .pt or .tar of PyTorch, .ckpt of MindSpore, .onnx, or .safetensors.")
+  var checkpoint: String
+
+  @Option(name: [.short, .long], help: ArgumentHelp("The plan to write.", valueName: "plan.json"))
+  var output: String
+
+  @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
+  @OptionGroup(title: "Image options") var images: SizesOptions
+  @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Framework's outputs") var golden: GoldenCheckOptions
+  @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
+  @OptionGroup(title: "General options") var common: CommonOptions
+
+  func run() throws {
+    var outputs = OutputFiles()
+    outputs.add("-o", output, .plan)
+    outputs.add("--report", reports: gates.reports)
+    try outputs.check(models: [checkpoint], images: conversion.folders + golden.folders, others: [golden.golden])
+    let reports = try gates.openReports()
+    let options = try conversion.options(
+      checkpoint, output: output, images, model, golden, gates: try gates.gates, common)
+    do {
+      let outcome = try Converter(options, progress: common.progress).makePlan()
+      try gates.finish(outcome.report, reports, after: ConversionSummary(outcome).text, common)
+    } catch let mismatch as ReferenceMismatch {
+      try gates.finish(mismatch.report, reports, common)
+    }
+  }
+}

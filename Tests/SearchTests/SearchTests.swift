@@ -1,0 +1,121 @@
+import Graphs
+import Operators
+import Quantization
+import Search
+import Tensors
+import Testing
+
+/// Searches on a made-up network, whose drift is what a formula says.
+@Suite struct SearchTests {
+  /// A chain of pointwise convolutions, of which the statistics say nothing, so that only layers in float can be chosen.
+  private static let layerCount = 20
+
+  private static let graph: Graph = {
+    var graph = Graph(architecture: "chain", preprocessing: .half)
+    var value = graph.input
+    for index in 0..<layerCount {
+      let inputs = index == 0 ? 3 : 4
+      value = graph.append(
+        Convolution(window: Window(1)), name: "conv\(index)", inputs: [value],
+        constants: ["weight": Tensor([Float](repeating: 1, count: 4 * inputs), shape: [4, 1, 1, inputs])])
+    }
+    graph.outputs = [GraphOutput(name: GraphOutput.embedding, value: value)]
+    return graph
+  }()
+
+  private static func search(
+    drift: @escaping (_ kept: Int) -> Double, ranking: [RankedLayer]? = nil, allowsFloat: Bool = true,
+    deadline: ContinuousClock.Instant? = nil
+  ) throws -> PlanSearch {
+    let plan = QuantizationPlanner().plan(graph, statistics: .init())
+    let layers = graph.nodes.map { RankedLayer(name: $0.name, weightCount: 16, drift: 1, reason: "a test") }
+    return PlanSearch(
+      try EditPath(graph, plan, WideReading(graph, .init()), imageSize: 8),
+      .init(drifts: { [drift($0.layersKeptFloat(in: graph).count)] }, ranking: { ranking ?? layers }),
+      allowsFloat: allowsFloat, deadline: deadline)
+  }
+
+  /// Halving finds the first number of edits with which the sample is content.
+  @Test(arguments: 1...19)
+  func theFewestEditsAreFound(enough: Int) throws {
+    var search = try Self.search { $0 >= enough ? 0.1 : 1 }
+    let found = try #require(try search.fewestEdits(after: 0, leaving: [0.5]) {})
+    #expect(found.edits == enough && !found.isCutShort)
+    #expect(found.plan.layersKeptFloat(in: Self.graph).map(\.name) == (0..<enough).map { "conv\($0)" })
+    for node in found.plan.layersKeptFloat(in: Self.graph) {
+      #expect(found.plan.layers[node.name]?.arithmetic == .int16Weights)
+      #expect(found.plan.layers[node.name]?.reason == "a test")
+    }
+  }
+
+  /// All of a kind, where not even they are enough; then the next kind, and then nothing.
+  @Test func kindsFollowOneAnother() throws {
+    var search = try Self.search { _ in 1 }
+    let first = try #require(try search.fewestEdits(after: 0, leaving: [0.5]) {})
+    #expect(first.edits == Self.layerCount)
+    let second = try #require(try search.fewestEdits(after: first.edits, leaving: [0.5]) {})
+    #expect(second.edits == 2 * Self.layerCount)
+    #expect(
+      second.plan.layersKeptFloat(in: Self.graph).allSatisfy { second.plan.layers[$0.name]?.arithmetic == .float })
+    #expect(try search.fewestEdits(after: second.edits, leaving: [0.5]) {} == nil)
+    var bound = try Self.search(drift: { _ in 1 }, allowsFloat: false)
+    #expect(try bound.fewestEdits(after: 0, leaving: [0.5]) {} == nil)
+  }
+
+  @Test func theOrderIsByDriftForAByte() {
+    let layers = [(1, 0.1), (10, 0.5), (2, 0.2), (1, 0.0), (1, 0.3)].enumerated().map {
+      RankedLayer(name: "\($0)", weightCount: $1.0, drift: $1.1, reason: "")
+    }
+    #expect(RankedLayer.ranked(layers).map(\.name) == ["4", "0", "2", "1", "3"])
+  }
+
+  @Test func timeThatIsOverCutsShort() throws {
+    var search = try Self.search(drift: { $0 >= 3 ? 0.1 : 1 }, deadline: .now)
+    let found = try #require(try search.fewestEdits(after: 0, leaving: [0.5]) {})
+    #expect(found.isCutShort && found.edits == Self.layerCount)
+  }
+
+  /// An attempt that keeps its gates with so many layers in float.
+  private final class Trial: Attempt {
+    var found: FoundPlan
+    let enough: Int
+    private(set) var isDiscarded = false
+
+    init(_ found: FoundPlan, enough: Int) { (self.found, self.enough) = (found, enough) }
+
+    private var kept: Int { found.plan.layersKeptFloat(in: SearchTests.graph).count }
+    var keepsGates: Bool { kept >= enough }
+    var meanDrift: Double { 1 - Double(kept) / 100 }
+    var sharesToLeave: [Double] { [0.5] }
+    func discard() { isDiscarded = true }
+  }
+
+  /// The sample is content with more than the images of the verdict ask for: attempts come down to what is enough.
+  @Test(arguments: [1, 4, 7, 12, 20])
+  func noMoreIsKeptThanTheGatesAskFor(enough: Int) throws {
+    var trials: [Trial] = []
+    let policy = AttemptPolicy<Trial>(
+      attempt: { found in
+        let trial = Trial(found, enough: enough)
+        trials.append(trial)
+        return trial
+      }, search: { try Self.search { $0 >= 16 ? 0.1 : 1 } }, searching: { try $0() }, advance: {})
+    let plan = QuantizationPlanner().plan(Self.graph, statistics: .init())
+    let first = Trial(FoundPlan(plan), enough: enough)
+    let best = try policy.best(from: first)
+    #expect(best.keepsGates)
+    let kept = best.found.plan.layersKeptFloat(in: Self.graph).count
+    #expect(kept >= enough && kept <= enough + 2, "\(kept) for \(enough)")
+    // All but the best are gone.
+    #expect(!best.isDiscarded && ([first] + trials).filter { !$0.isDiscarded }.count == 1)
+  }
+
+  @Test func anAttemptThatKeepsItsGatesEndsTheSearch() throws {
+    let plan = QuantizationPlanner().plan(Self.graph, statistics: .init())
+    let first = Trial(FoundPlan(plan), enough: 0)
+    let policy = AttemptPolicy<Trial>(
+      attempt: { _ in throw GraphError.structure("nothing is attempted") },
+      search: { throw GraphError.structure("nothing is searched for") }, searching: { try $0() }, advance: {})
+    #expect(try policy.best(from: first) === first)
+  }
+}
