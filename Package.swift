@@ -52,7 +52,7 @@ let package = Package(
         "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelImport", "Operators",
         "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Search", "Tensors", "Threads",
       ]),
-    module("Search", ["Graphs", "Quantization"]),
+    module("Search", ["Graphs", "Quantization", "Tensors"]),
     module("Fidelity", []),
     module(
       "Rounding",

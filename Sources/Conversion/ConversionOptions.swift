@@ -39,6 +39,9 @@ public struct ConversionOptions: Sendable {
   /// Whether verification ends when its images decide every gate; `nil`: where images of the calibration folder are held out
   /// to verify on, but not on a folder of their own.
   public var stopsWhenDecided: Bool?
+  /// By how much inference may be slower than with all that can be int8 in int8, for the sake of gates: 1.5 is half as much
+  /// again; `nil`: no bound.
+  public var maxSlowdown: Double?
   /// Bytes that the package may have; `nil`: no bound.
   public var maxBytes: Int?
   public var skipsBrokenImages: Bool
@@ -131,6 +134,7 @@ extension ConversionOptions {
       "verified_on": .string(images.verifiedOn),
     ]
     if let maxBytes { result["max_bytes"] = .int(maxBytes) }
+    if let maxSlowdown { result["max_slowdown"] = .number(maxSlowdown) }
     return result.merging(preprocessingSettings) { $1 }
   }
 

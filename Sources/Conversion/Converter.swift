@@ -124,6 +124,14 @@ public struct Converter {
       ) { $1 })
     report.describe(network)
     report.referenceCheck = network.referenceCheck
+    let costs = try CostTable(network.float.graph, imageSize: options.evaluation.size)
+    report.inference = made.attempt.inference(network.float.graph, costs)
+    if made.attempt.failsByNearTiesOnly, options.effort != .fast {
+      report.notes.append(
+        "top-1 agreement fails only by near ties: images whose two highest float logits are so close that a network within "
+          + "tolerance may swap them. Other images agree, so that nothing was spent on more precision; 'quern convert "
+          + "--effort thorough' does, and --min-clear-agreement with a lower --min-agreement gates what can be told")
+    }
     return report
   }
 

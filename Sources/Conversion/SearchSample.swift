@@ -24,13 +24,13 @@ struct SearchSample {
   /// A search from the network's plan.
   func search(deadline: ContinuousClock.Instant?) throws -> PlanSearch {
     let graph = network.float.graph
-    let path = try EditPath(
-      graph, network.plan, WideReading(graph, network.calibration), imageSize: options.evaluation.size)
+    let costs = try CostTable(graph, imageSize: options.evaluation.size)
     return PlanSearch(
-      path,
+      EditPath(graph, network.plan, WideReading(graph, network.calibration), costs),
       .init(drifts: drifts) {
         try FloatRanking.layers(network, pixels(), threads: options.threads, deadline: deadline)
-      }, allowsFloat: options.maxBytes == nil, deadline: deadline)
+      }, allowsFloat: options.maxBytes == nil,
+      timeLimit: (options.maxSlowdown ?? .infinity) * costs.plainMilliseconds, deadline: deadline)
   }
 
   /// The mean drift of a plan, at each size.

@@ -21,6 +21,17 @@ struct VerifiedPackage: Attempt {
 
   var sharesToLeave: [Double] { measurements.map { keepsGates($0) ? .infinity : Self.aim * excess(of: $0) } }
 
+  var failsByNearTiesOnly: Bool { !keepsGates && measurements.allSatisfy { keepsGates($0) || isUndecided($0) } }
+
+  /// Whether agreement is all that fails, and is what is asked for on images that are no near ties.
+  private func isUndecided(_ measurement: SizeMeasurement) -> Bool {
+    let failed = gates.results(for: measurement.figures).filter { !$0.passed && $0.name != .floatTop1 }
+    guard failed.map(\.name) == [.top1Agreement], let decisive = measurement.figures.clearAgreement?.top1 else {
+      return false
+    }
+    return decisive >= gates.minAgreement
+  }
+
   func discard() { file.discard() }
 
   /// Whether it keeps the gates that depend on the package; the accuracy of the float network does not.
@@ -36,7 +47,21 @@ struct VerifiedPackage: Attempt {
     }
   }
 
+  /// What inference costs by the plan.
+  ///
+  /// - Parameters:
+  ///   - graph: the float graph.
+  ///   - costs: of its plans.
+  func inference(_ graph: Graph, _ costs: CostTable) -> InferenceCost {
+    InferenceCost(
+      milliseconds: costs.milliseconds(found.plan), plainMilliseconds: costs.plainMilliseconds,
+      wideLayers: graph.nodes.count { found.plan.layers[$0.name]?.arithmetic == .int8WideInput },
+      floatLayers: found.plan.layersKeptFloat(in: graph).count)
+  }
+
   /// For reports.
+  ///
+  /// - Parameter graph: the float graph.
   func settings(_ graph: Graph) -> [String: JSONValue] {
     var result: [String: JSONValue] = [
       "wide_activations": .int(found.plan.makersOfWideValues(in: graph).count)

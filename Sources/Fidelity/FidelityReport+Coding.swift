@@ -12,7 +12,7 @@
 extension FidelityReport: Codable {
   private enum CodingKeys: String, CodingKey {
     case schema, passed, verdict, strict, sizes, notes, warnings, assumptions, calibration, verification, gates, package
-    case reference, settings, seconds
+    case reference, settings, seconds, inference
     case toolVersion = "tool_version"
     case referenceCheck = "reference_check"
     case skippedImages = "skipped_images"
@@ -38,6 +38,7 @@ extension FidelityReport: Codable {
     try container.encode(commonGates + gates, forKey: .gates)
     try container.encodeIfPresent(package, forKey: .package)
     try container.encode(reference, forKey: .reference)
+    try container.encodeIfPresent(inference, forKey: .inference)
     try container.encode(settings, forKey: .settings)
     if !seconds.isEmpty {
       try container.encode(seconds.mapValues(JSONValue.number), forKey: .seconds)
@@ -68,6 +69,7 @@ extension FidelityReport: Codable {
     package = try container.decodeIfPresent(Package.self, forKey: .package)
     reference = try container.decode(Reference.self, forKey: .reference)
     settings = try container.decode([String: JSONValue].self, forKey: .settings)
+    inference = try container.decodeIfPresent(InferenceCost.self, forKey: .inference)
     seconds = (try container.decodeIfPresent([String: Double?].self, forKey: .seconds) ?? [:]).compactMapValues(\.self)
     peakResidentBytes = try container.decodeIfPresent(Int.self, forKey: .peakResidentBytes)
     guard try container.decode(Bool.self, forKey: .passed) == passed else {

@@ -33,6 +33,8 @@ public struct FidelityReport: Hashable, Sendable {
   /// The options that had a part in the result, by name. They are part of `deterministicPart`, so paths, numbers of
   /// threads and other facts of the machine do not belong here.
   public var settings: [String: JSONValue]
+  /// What inference costs; nil where that is not told.
+  public var inference: InferenceCost?
   /// Wall-clock seconds of each stage.
   public var seconds: [String: Double]
   /// The greatest resident memory of the process.

@@ -21,6 +21,7 @@ extension FidelityReport {
       }
     }
     if !sizes.isEmpty || isStopped { blocks.append(table(["file", "value"], provenanceRows)) }
+    if let inferenceSentence { blocks.append("Inference: \(escaped(inferenceSentence))") }
     blocks += (referenceCheck?.findings ?? []).map { "> reference: \(escaped($0))" }
     blocks += notes.map { "> \(escaped($0))" }
     if !assumptions.isEmpty { blocks.append(table(["assumed"], assumptions.map { [escaped($0)] })) }

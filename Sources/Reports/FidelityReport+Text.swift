@@ -14,6 +14,7 @@ extension FidelityReport {
       lines += gateLines(part.gates, paint) + [""]
       if !isStopped { lines += aligned(figureRows(part)) + [""] }
     }
+    if let inferenceSentence { lines += aligned([("inference", inferenceSentence)]) + [""] }
     if let findings = referenceCheck?.findings, !findings.isEmpty {
       lines += findings.map { "reference: \(printable($0))" } + [""]
     }

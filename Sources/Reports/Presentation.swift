@@ -181,3 +181,19 @@ func shownBytes(_ bytes: Int) -> String {
   }
   return fixed(value, decimals: unit == 0 || value >= 100 ? 0 : 1) + " " + units[unit]
 }
+
+extension FidelityReport {
+  /// What inference costs, in a sentence; nil where that is not told.
+  var inferenceSentence: String? {
+    guard let cost = inference else { return nil }
+    var reasons: [String] = []
+    if cost.wideLayers > 0 { reasons.append("\(cost.wideLayers) layers read 16-bit inputs") }
+    if cost.floatLayers > 0 { reasons.append("\(cost.floatLayers) layers compute in float") }
+    guard !reasons.isEmpty else {
+      return "plain int8, about \(fixed(cost.milliseconds, decimals: 1)) ms an image and core"
+    }
+    return
+      "about \(fixed(cost.slowdown, decimals: 2)) times plain int8, \(fixed(cost.milliseconds, decimals: 1)) instead of "
+      + "\(fixed(cost.plainMilliseconds, decimals: 1)) ms an image and core: " + reasons.joined(separator: ", ")
+  }
+}

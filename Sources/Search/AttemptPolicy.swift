@@ -8,6 +8,9 @@ public protocol Attempt {
   var meanDrift: Double { get }
   /// How much of its drift the network may keep at each size; infinite where it keeps its gates.
   var sharesToLeave: [Double] { get }
+  /// Whether only the agreement on the first class fails, and only by images whose first classes nearly tie. More precision
+  /// buys little there: such images change sides whatever is done.
+  var failsByNearTiesOnly: Bool { get }
   /// Gives back what it takes on disk.
   func discard()
 }
@@ -20,7 +23,7 @@ public struct AttemptPolicy<Result: Attempt> {
   private let searching: (() throws -> FoundPlan?) throws -> FoundPlan?
   private let advance: () -> Void
 
-  /// Plans that are attempted after the first, at most, until one keeps its gates; and then, with fewer layers in float.
+  /// Plans that are attempted after the first, at most, until one keeps its gates; and then, at a lower cost.
   private static var limits: (search: Int, reduction: Int) { (8, 4) }
 
   /// - Parameters:
@@ -37,7 +40,7 @@ public struct AttemptPolicy<Result: Attempt> {
 
   /// The first attempt that keeps its gates, or the one with the least mean drift.
   public func best(from first: Result) throws -> Result {
-    guard !first.keepsGates else { return first }
+    guard !first.keepsGates, !first.failsByNearTiesOnly else { return first }
     var search = try search()
     var (best, last) = (first, first)
     var failing = first.found.edits
@@ -55,20 +58,20 @@ public struct AttemptPolicy<Result: Attempt> {
       let isBetter = last.keepsGates || last.meanDrift < best.meanDrift && !search.path.keepsFloat(after: next.edits)
       (isBetter ? best : last).discard()
       if isBetter { best = last }
-      if last.keepsGates || next.isCutShort { break }
+      if last.keepsGates || last.failsByNearTiesOnly || next.isCutShort { break }
       failing = next.edits
     }
     return best.keepsGates ? try reduced(best, failing: failing, search) : best
   }
 
-  /// An attempt that keeps its gates with fewer bytes of float layers than a given one, where there is one. What the sample
-  /// asks for is too much where a few images of another kind decide.
+  /// An attempt that keeps its gates at a lower cost than a given one, where there is one. What the sample asks for is too
+  /// much where a few images of another kind decide.
   ///
   /// - Parameter failing: edits of an attempt that did not keep them.
   private func reduced(_ given: Result, failing: Int, _ search: PlanSearch) throws -> Result {
     var (best, failing) = (given, failing)
     for _ in 0..<Self.limits.reduction {
-      guard let fewer = try search.halfway(failing, best.found.edits) else { break }
+      guard let fewer = search.halfway(failing, best.found.edits) else { break }
       if search.isOver {
         best.found.isCutShort = true
         break

@@ -10,7 +10,7 @@ public struct EditPath: Sendable {
   /// Before the first edit.
   public let base: QuantizationPlan
   private let reading: WideReading
-  private let imageSize: Int
+  private let costs: CostTable
   /// Taken first.
   public let candidates: [WideReading.Candidate]
   /// Taken after all candidates; empty until they are ranked.
@@ -19,12 +19,37 @@ public struct EditPath: Sendable {
   /// - Parameters:
   ///   - base: the plan of a float graph.
   ///   - reading: what can be read as 16 bits there.
-  ///   - imageSize: an image's side that the graph takes.
-  public init(
-    _ graph: Graph, _ base: QuantizationPlan, _ reading: WideReading, imageSize: Int
-  ) throws(GraphError) {
-    (self.graph, self.base, self.reading, self.imageSize) = (graph, base, reading, imageSize)
-    candidates = try reading.candidates(in: base, imageSize: imageSize)
+  ///   - costs: of plans of the graph. Activations are taken in the order of the noise that they take off for a millisecond;
+  ///     of equals the earlier first.
+  public init(_ graph: Graph, _ base: QuantizationPlan, _ reading: WideReading, _ costs: CostTable) {
+    (self.graph, self.base, self.reading, self.costs) = (graph, base, reading, costs)
+    let priced = reading.candidates(in: base).map { ($0, costs.addedByWideReading($0.readers)) }
+    candidates = priced.sorted { a, b in
+      let (x, y) = (a.0.noise * b.1, b.0.noise * a.1)
+      return x != y ? x > y : a.0.value < b.0.value
+    }.map(\.0)
+  }
+
+  /// Milliseconds of an image after the first edits.
+  func milliseconds(after edits: Int) -> Double { costs.milliseconds(plan(after: edits)) }
+
+  /// The most edits, of those from one number to another, after which an image takes at most so long; `nil` where not one
+  /// can be had. Every edit takes time.
+  func mostEdits(_ range: ClosedRange<Int>, within limit: Double) -> Int? {
+    if milliseconds(after: range.upperBound) <= limit { return range.upperBound }
+    var (affordable, tooMuch) = (range.lowerBound, range.upperBound)
+    while tooMuch - affordable > 1 {
+      let middle = (affordable + tooMuch) / 2
+      if milliseconds(after: middle) <= limit { affordable = middle } else { tooMuch = middle }
+    }
+    return affordable > range.lowerBound ? affordable : nil
+  }
+
+  /// The plan with as many activations read as 16 bits as there are, or as an image's time allows.
+  ///
+  /// - Parameter limit: milliseconds.
+  public func allWide(within limit: Double = .infinity) -> QuantizationPlan {
+    plan(after: mostEdits(0...candidates.count, within: limit) ?? 0)
   }
 
   /// Edits that there are, of those that are ranked.
@@ -37,7 +62,7 @@ public struct EditPath: Sendable {
   public func keepsFloat(after edits: Int) -> Bool { edits > candidates.count }
 
   /// The plan after the first edits.
-  public func plan(after edits: Int) throws(GraphError) -> QuantizationPlan {
+  public func plan(after edits: Int) -> QuantizationPlan {
     guard edits > candidates.count else { return reading.widening(candidates.prefix(edits), in: base) }
     let kept = ranking.prefix(edits - candidates.count)
     let fullCount = max(0, edits - candidates.count - ranking.count)
@@ -47,16 +72,28 @@ public struct EditPath: Sendable {
         kept.enumerated().map { ($1.name, $1.layer($0 < fullCount ? .float : .int16Weights)) },
         uniquingKeysWith: { first, _ in first }), in: graph)
     // Some activations are not rounded any more.
-    return reading.widening(try reading.candidates(in: plan, imageSize: imageSize), in: plan)
+    return reading.widening(reading.candidates(in: plan), in: plan)
   }
 
-  /// Bytes, before compression, that each edit adds from one number of edits to another.
-  func addedBytes(_ edits: Range<Int>) -> [Int] {
-    edits.map { edit in
-      if edit < candidates.count { return 0 }
+  /// About halfway, by what edits cost, between two numbers of edits: by bytes where layers are kept in float, and otherwise
+  /// by time; `nil` where there is none between.
+  func halfway(_ fewer: Int, _ more: Int) -> Int? {
+    let first = keepsFloat(after: more) ? max(fewer, candidates.count) : fewer
+    guard more - first > 1 else { return nil }
+    let costs = (first..<more).map { edit -> Double in
+      if edit < candidates.count { return self.costs.addedByWideReading(candidates[edit].readers) }
       let position = edit - candidates.count
-      return ranking[position % max(ranking.count, 1)].weightCount * (position < ranking.count ? 1 : 2)
+      let layer = ranking[position % ranking.count]
+      return Double(layer.weightCount * (position < ranking.count ? 1 : 2))
     }
+    let half = costs.reduce(0, +) / 2
+    var (edits, spent) = (first, 0.0)
+    for cost in costs {
+      spent += cost
+      if spent > half { break }
+      edits += 1
+    }
+    return min(max(edits, first + 1), more - 1)
   }
 }
 

@@ -33,22 +33,23 @@ public struct PlanSearch {
   private let measurements: Measurements
   private let deadline: ContinuousClock.Instant?
   private let allowsFloat: Bool
+  /// Milliseconds that an image may take, by the table of costs.
+  private let timeLimit: Double
   private var isRanked = false
   /// What was measured, by the number of edits.
   private var measured: [Int: [Double]] = [:]
 
   /// - Parameters:
   ///   - allowsFloat: whether layers may be kept in float, which takes more bytes than a budget leaves.
+  ///   - timeLimit: milliseconds that an image may take, by the table of costs.
   ///   - deadline: after which nothing more is measured.
   public init(
-    _ path: EditPath, _ measurements: Measurements, allowsFloat: Bool, deadline: ContinuousClock.Instant?
+    _ path: EditPath, _ measurements: Measurements, allowsFloat: Bool, timeLimit: Double = .infinity,
+    deadline: ContinuousClock.Instant?
   ) {
-    (self.path, self.measurements) = (path, measurements)
+    (self.path, self.measurements, self.timeLimit) = (path, measurements, timeLimit)
     (self.allowsFloat, self.deadline) = (allowsFloat, deadline)
   }
-
-  /// The plan with every activation read as 16 bits that can be.
-  public func allWide() throws -> FoundPlan { try found(path.candidates.count) }
 
   /// The plan with the fewest edits more by which the mean drift on the sample is, at every size, at most a share of what it
   /// is after `edits`; where not even all of their kind do that, with all of it. Shares, as calibration images drift less
@@ -57,7 +58,7 @@ public struct PlanSearch {
   /// - Parameters:
   ///   - shares: for each size; infinite where drift may be what it is.
   ///   - advance: called after each measurement.
-  /// - Returns: `nil` where there are no more edits.
+  /// - Returns: `nil` where there are no more edits, or none that time allows.
   public mutating func fewestEdits(
     after edits: Int, leaving shares: [Double], advance: () -> Void
   ) throws -> FoundPlan? {
@@ -65,9 +66,11 @@ public struct PlanSearch {
       guard allowsFloat else { return nil }
       if !isRanked { (path.ranking, isRanked) = (try measurements.ranking(), true) }
     }
-    guard let all = path.ends.first(where: { $0 > edits }) else { return nil }
+    guard let end = path.ends.first(where: { $0 > edits }),
+      let all = path.mostEdits(edits...end, within: timeLimit)
+    else { return nil }
     // Where the sample was content with some float layers, and other images were not, it has nothing more to say.
-    if path.keepsFloat(after: edits), edits != path.candidates.count + path.ranking.count { return try found(all) }
+    if path.keepsFloat(after: edits), edits != path.candidates.count + path.ranking.count { return found(all) }
     let limits = zip(shares, try drifts(after: edits)).map { $0 < .infinity ? $0 * $1 : .infinity }
     func isContent(_ drifts: [Double]) -> Bool { zip(drifts, limits).allSatisfy { $0 <= $1 } }
     var (failing, passing, isCutShort) = (edits, all, false)
@@ -83,35 +86,21 @@ public struct PlanSearch {
         if isContent(try drifts(after: middle)) { passing = middle } else { failing = middle }
       }
     }
-    var result = try found(passing)
+    var result = found(passing)
     result.isCutShort = isCutShort
     return result
   }
 
-  /// The plan about halfway, by bytes, between two numbers of edits of which the greater keeps layers in float; `nil` where
-  /// there is none between.
-  public func halfway(_ fewer: Int, _ more: Int) throws -> FoundPlan? {
-    guard path.keepsFloat(after: more) else { return nil }
-    let first = max(fewer, path.candidates.count)
-    let costs = path.addedBytes(first..<more)
-    let half = costs.reduce(0, +) / 2
-    var (edits, bytes) = (first, 0)
-    for cost in costs {
-      bytes += cost
-      if bytes > half { break }
-      edits += 1
-    }
-    edits = min(max(edits, first + 1), more - 1)
-    return edits > first ? try found(edits) : nil
-  }
+  /// The plan about halfway, by what edits cost, between two numbers of edits; `nil` where there is none between.
+  public func halfway(_ fewer: Int, _ more: Int) -> FoundPlan? { path.halfway(fewer, more).map(found) }
 
   var isOver: Bool { deadline.map { ContinuousClock.now >= $0 } ?? false }
 
-  private func found(_ edits: Int) throws -> FoundPlan { FoundPlan(try path.plan(after: edits), edits: edits) }
+  private func found(_ edits: Int) -> FoundPlan { FoundPlan(path.plan(after: edits), edits: edits) }
 
   private mutating func drifts(after edits: Int) throws -> [Double] {
     if let drifts = measured[edits] { return drifts }
-    let drifts = try measurements.drifts(try path.plan(after: edits))
+    let drifts = try measurements.drifts(path.plan(after: edits))
     measured[edits] = drifts
     return drifts
   }

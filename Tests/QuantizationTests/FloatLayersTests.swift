@@ -124,7 +124,7 @@ import Testing
   @Test(arguments: 0..<20)
   func activationsBetweenCanBeWide(seed: Int) throws {
     let problem = try Case(seed: seed, share: 0.4)
-    let plan = try problem.network.widening(problem.plan)
+    let plan = problem.network.widening(problem.plan)
     let wide = try LoweringTests.lower(problem.network.float, plan)
     try wide.validate()
     for node in wide.nodes {
@@ -133,7 +133,7 @@ import Testing
       #expect(reads == .float32 || reads.isPlainUInt8 != conversion.readsInputRemainder, "\(node.name)")
     }
     let reading = WideReading(problem.network.float, problem.network.statistics)
-    #expect(try reading.candidates(in: plan, imageSize: LoweringTests.side).isEmpty)
+    #expect(reading.candidates(in: plan).isEmpty)
     var first: [Float]?
     for (tier, kernels) in KernelTiers.runnable {
       let outputs = try LoweringTests.run(wide, problem.network.pixels, batch: 2, kernels: kernels)

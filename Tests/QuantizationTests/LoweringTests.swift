@@ -246,7 +246,7 @@ import Testing
       let float = network.float
       let levels = try WeightLevels.nearest(float, plan: network.plan, threads: 1)
       let before = network.plan.formats(in: float)
-      for plan in [network.plan, try network.widening(network.plan)] {
+      for plan in [network.plan, network.widening(network.plan)] {
         let lowered = try Lowering.lower(float, plan: plan, levels: levels)
         for node in float.nodes {
           guard let input = lowered.levelsRead(by: node), let layer = levels[node], let real = layer.bias else {

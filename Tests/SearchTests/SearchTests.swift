@@ -30,7 +30,7 @@ import Testing
     let plan = QuantizationPlanner().plan(graph, statistics: .init())
     let layers = graph.nodes.map { RankedLayer(name: $0.name, weightCount: 16, drift: 1, reason: "a test") }
     return PlanSearch(
-      try EditPath(graph, plan, WideReading(graph, .init()), imageSize: 8),
+      EditPath(graph, plan, WideReading(graph, .init()), try CostTable(graph, imageSize: 8)),
       .init(drifts: { [drift($0.layersKeptFloat(in: graph).count)] }, ranking: { ranking ?? layers }),
       allowsFloat: allowsFloat, deadline: deadline)
   }
@@ -87,6 +87,7 @@ import Testing
     var keepsGates: Bool { kept >= enough }
     var meanDrift: Double { 1 - Double(kept) / 100 }
     var sharesToLeave: [Double] { [0.5] }
+    var failsByNearTiesOnly: Bool { false }
     func discard() { isDiscarded = true }
   }
 

@@ -1,7 +1,6 @@
 import Foundation
 import Graphs
 import Quantization
-import Search
 import Tensors
 
 /// A plan file held against the network that it is for.
@@ -75,12 +74,10 @@ struct GivenPlan {
   /// The plan that weights are to be rounded by: what is given, and for the rest what was computed.
   ///
   /// - Parameter reading: what can be read as 16 bits, for layers that are to do so whose inputs the file does not give.
-  func rounded(
-    _ computed: QuantizationPlan, _ reading: WideReading, imageSize: Int
-  ) throws -> QuantizationPlan {
+  func rounded(_ computed: QuantizationPlan, _ reading: WideReading) throws(PlanError) -> QuantizationPlan {
     var plan = computed
     try keepFloat(in: &plan)
-    try widen(&plan, reading, imageSize: imageSize)
+    try widen(&plan, reading)
     for node in graph.nodes {
       if layers[node.name]?.output == nil { followInput(node, in: &plan) }
       guard let layer = layers[node.name] else { continue }
@@ -138,14 +135,14 @@ struct GivenPlan {
     plan.keepFloat(kept, in: graph)
   }
 
-  private func widen(_ plan: inout QuantizationPlan, _ reading: WideReading, imageSize: Int) throws {
+  private func widen(_ plan: inout QuantizationPlan, _ reading: WideReading) throws(PlanError) {
     var readers: Set<String> = []
     for node in graph.nodes {
       guard let layer = layers[node.name], layer.rounded == nil, layer.output == nil || !isComplete else { continue }
       if try layer.plannedArithmetic() == .int8WideInput { readers.insert(node.name) }
     }
     guard !readers.isEmpty else { return }
-    let candidates = try reading.candidates(in: plan, imageSize: imageSize).filter {
+    let candidates = reading.candidates(in: plan).filter {
       !readers.isDisjoint(with: $0.readers)
     }
     plan = reading.widening(candidates, in: plan)

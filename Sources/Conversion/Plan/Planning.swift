@@ -1,6 +1,7 @@
 import Calibration
 import Graphs
 import Quantization
+import Search
 
 /// The stage that decides how values are held and layers compute, before weights are rounded.
 struct Planning {
@@ -41,11 +42,12 @@ struct Planning {
     plan.keepFloat(
       Dictionary(keptFloat.map { ($0.name, $0.layer) }, uniquingKeysWith: { first, _ in first }), in: graph)
     let reading = WideReading(graph, statistics)
-    let side = options.evaluation.size
     if options.effort == .thorough, given == nil {
-      plan = reading.widening(try reading.candidates(in: plan, imageSize: side), in: plan)
+      let costs = try CostTable(graph, imageSize: options.evaluation.size)
+      plan = EditPath(graph, plan, reading, costs).allWide(
+        within: (options.maxSlowdown ?? .infinity) * costs.plainMilliseconds)
     }
-    if let given { plan = try given.rounded(plan, reading, imageSize: side) }
+    if let given { plan = try given.rounded(plan, reading) }
     let isDecided =
       given.map { given in graph.nodes.allSatisfy { !$0.hasRoundedWeights || given.givesSteps($0) } } ?? false
     guard !isDecided, options.maxBytes != nil || options.hidesWeightNoise else {

@@ -13,8 +13,6 @@ public struct WideReading: Sendable {
     public let name: String
     /// The names of the convolutions that read it; none where only conversions to float do.
     public let readers: [String]
-    /// Multiply-accumulates that are added for an image.
-    public let multiplyAccumulates: Int
     /// The power of the rounding that 16 bits take off, by the power of the activation: step² / 12 over E[x²].
     public let noise: Double
   }
@@ -36,14 +34,10 @@ public struct WideReading: Sendable {
     (producers, consumers) = (graph.producers, graph.consumers)
   }
 
-  /// The activations that a plan could read so and does not, those first that take the most noise off for a
-  /// multiply-accumulate; of equals the earlier.
-  ///
-  /// - Parameter imageSize: an image's side that the graph takes.
-  public func candidates(in plan: QuantizationPlan, imageSize: Int) throws(GraphError) -> [Candidate] {
-    let shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
+  /// The activations that a plan could read so and does not, in order of execution.
+  public func candidates(in plan: QuantizationPlan) -> [Candidate] {
     let origins = Origins(self, plan)
-    let found = graph.nodes.compactMap { node -> Candidate? in
+    return graph.nodes.compactMap { node -> Candidate? in
       guard let origin = origins.origin(of: node.output), let parameters = origins.format(of: origin).quantization,
         let power = statistics.histograms[origin]?.meanSquare, power > 0
       else { return nil }
@@ -54,19 +48,9 @@ public struct WideReading: Sendable {
       let isConverted =
         origins.format(of: node.output).isPlainUInt8 && readers.contains { plan.readsConverted($0, graph) }
       guard !convolutions.isEmpty || isConverted else { return nil }
-      let products = convolutions.reduce(0) { sum, reader in
-        sum
-          + reader.op.multiplyAccumulates(
-            inputs: reader.inputs.compactMap { shapes[$0.index] }, constants: reader.constants)
-      }
       let step = Double(parameters.scale)
       return Candidate(
-        value: node.output, name: node.name, readers: convolutions.map(\.name), multiplyAccumulates: products,
-        noise: step * step / 12 / power)
-    }
-    return found.sorted { a, b in
-      let (x, y) = (a.noise * Double(b.multiplyAccumulates), b.noise * Double(a.multiplyAccumulates))
-      return x != y ? x > y : a.value < b.value
+        value: node.output, name: node.name, readers: convolutions.map(\.name), noise: step * step / 12 / power)
     }
   }
 

@@ -53,6 +53,13 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "By how much inference may become slower than plain int8 for the sake of tolerances: 1.5 is half as much again. By a "
+        + "table of costs that ships with the tool, so that the package does not depend on the machine. (default: no bound)",
+      valueName: "x"))
+  var maxSlowdown: Double?
+
+  @Option(
+    help: ArgumentHelp(
       "Make weights as coarse as it takes for the package to have at most so many bytes, those first that embeddings "
         + "notice least for the bytes that they save: 18000000, 18MB, 17.5MiB. Where that is not possible, a gate fails, "
         + "and the smallest package is written. No layer is then kept in float to keep other gates. (default: no bound)",
@@ -97,6 +104,9 @@ struct CalibrationOptions: ParsableArguments {
   mutating func validate() throws {
     if !(1...1000).contains(repetitions) { throw ValidationError("--repetitions must be from 1 to 1000") }
     if let calibrationCount, calibrationCount < 1 { throw ValidationError("--calibration-count must be at least 1") }
+    if let maxSlowdown, !(maxSlowdown >= 1 && maxSlowdown.isFinite) {
+      throw ValidationError("--max-slowdown must be a number of at least 1")
+    }
     if let timeBudget, !(timeBudget >= 0 && timeBudget.isFinite) {
       throw ValidationError("--time-budget must be a number of seconds")
     }
@@ -132,6 +142,7 @@ struct CalibrationOptions: ParsableArguments {
     options.setEffort(effort)
     options.timeBudget = timeBudget
     options.maxBytes = maxBytes?.bytes
+    options.maxSlowdown = maxSlowdown
     if let rounding { options.rounding = rounding }
     if let equalization { options.equalizesChannels = equalization }
     options.keptFloat = keptFloat
