@@ -23,13 +23,13 @@ struct VerifiedPackage: Attempt {
 
   var failsByNearTiesOnly: Bool { !keepsGates && measurements.allSatisfy { keepsGates($0) || isUndecided($0) } }
 
-  /// Whether agreement is all that fails, and is what is asked for on images that are no near ties.
+  /// Whether agreement is all that fails, and every image that disagrees is a near tie.
   private func isUndecided(_ measurement: SizeMeasurement) -> Bool {
     let failed = gates.results(for: measurement.figures).filter { !$0.passed && $0.name != .floatTop1 }
     guard failed.map(\.name) == [.top1Agreement], let decisive = measurement.figures.clearAgreement?.top1 else {
       return false
     }
-    return decisive >= gates.minAgreement
+    return decisive == 100
   }
 
   func discard() { file.discard() }

@@ -4,6 +4,8 @@ import Files
 struct FileHeader: Hashable, Sendable {
   static let magic: [UInt8] = [0x89] + Array("QUERN\r\n".utf8)
   static let major = 1
+  /// Of what is written; later minor versions are read.
+  static let minor = 0
   /// The header with its own hash.
   static let byteCount = 160
   /// The part of it that its own hash covers.

@@ -6,7 +6,7 @@ package struct PackageLayout: Sendable {
   package let pieces: [PendingSection.Bytes]
   package let summary: PackageSummary
 
-  package init(_ sections: [PendingSection], obligations: Obligations = []) throws(PackageError) {
+  package init(_ sections: [PendingSection]) throws(PackageError) {
     var entries: [SectionEntry] = []
     var pieces: [PendingSection.Bytes] = []
     var end = FileHeader.byteCount
@@ -24,7 +24,7 @@ package struct PackageLayout: Sendable {
     let indexOffset = try Self.place(after: end, byteCount: index.count)
     pieces += [.array([UInt8](repeating: 0, count: indexOffset - end)), .array(index)]
     let header = FileHeader(
-      minor: max(obligations.minorVersion, sections.map(\.kind.minorVersion).max() ?? 0), obligations: obligations,
+      minor: FileHeader.minor, obligations: [],
       fileLength: indexOffset + index.count,
       indexOffset: indexOffset,
       indexLength: index.count, indexHash: SHA256.hash(index), contentHash: SectionIndex.contentHash(entries))

@@ -52,10 +52,6 @@ public struct PackageReader: Sendable {
     }
     self.info = info
     graph = try GraphSection.parse(try contents(.graph) ?? [], tensorLengths: tensorSections.map(\.rawLength))
-    guard header.obligations == Obligations(graph) else {
-      throw .invalidField(
-        part: "header", field: "obligations", offset: 16, problem: "they are not those of the graph")
-    }
     self.path = path
     majorVersion = FileHeader.major
     minorVersion = header.minor

@@ -33,7 +33,7 @@ public enum PackageWriter {
     _ reader: PackageReader, metadata: String, to path: String, threads: Int = 1
   ) throws(PackageError) -> PackageSummary {
     let layout = try PackageLayout(
-      try sections(of: reader, metadata: metadata, threads: threads), obligations: Obligations(reader.graph))
+      try sections(of: reader, metadata: metadata, threads: threads))
     try layout.write(toPath: path)
     return layout.summary
   }
@@ -63,7 +63,7 @@ public enum PackageWriter {
     of package: Package, threads: Int, compressing: Bool = true
   ) throws(PackageError) -> PackageLayout {
     let sections = try sections(of: package, threads: threads, compressing: compressing)
-    return try PackageLayout(sections, obligations: Obligations(GraphRecord(package.graph, tensorNumbers: [:])))
+    return try PackageLayout(sections)
   }
 
   /// The sections of a package, in the order of the file.

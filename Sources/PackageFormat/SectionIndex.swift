@@ -10,9 +10,7 @@ public struct SectionKind: RawRepresentable, Hashable, Sendable {
   public static let runtime = SectionKind(rawValue: 2)
   public static let labels = SectionKind(rawValue: 3)
   public static let tensor = SectionKind(rawValue: 4)
-  /// Since 1.3.
   public static let sizes = SectionKind(rawValue: 5)
-  /// Since 1.4.
   public static let resizing = SectionKind(rawValue: 6)
   public static let metadata = SectionKind(rawValue: 255)
 
@@ -22,15 +20,6 @@ public struct SectionKind: RawRepresentable, Hashable, Sendable {
     case .graph, .runtime, .tensor, .sizes, .resizing: true
     case .labels, .metadata: false
     default: nil
-    }
-  }
-
-  /// The first minor version that knows it.
-  var minorVersion: Int {
-    switch self {
-    case .sizes: 3
-    case .resizing: 4
-    default: 0
     }
   }
 
