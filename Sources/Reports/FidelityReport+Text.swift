@@ -65,7 +65,7 @@ extension FidelityReport {
       }
     }
     if part.gates.contains(where: { $0.intervalMethod == .confidenceSequence }) {
-      rows.append(("intervals", "behind the gates: confidence sequences, all of them with 95 %, wherever one stops"))
+      rows.append(("intervals", "behind the gates: 95 % confidence sequences, valid together and wherever one stops"))
     } else if part.gates.contains(where: { $0.interval != nil }) {
       rows.append(("intervals", "behind the gates, with 95 % confidence"))
     }

@@ -5,7 +5,8 @@ import Glibc
 /// They are decided by confidence sequences (`ShareSequence`, `MeanSequence`), whose intervals hold together with 95 %
 /// confidence whenever one stops: each gate's misses its figure with a probability of at most 5 % by the number of gates (union
 /// bound). It ends where every gate is kept, as all of each interval is on the right side of the limit, or where one is not:
-/// an interval is on the wrong side, or an image drifts by more than a single one may.
+/// an interval is on the wrong side, or an image drifts by more than a single one may. That no image at all does cannot be
+/// shown by some of them; there it takes so many that few others can (`maxShareAbove`).
 ///
 /// What is estimated, as with all intervals of a report, are the figures over the images that those compared are a sample
 /// of; so the sequences are exact for any order of the images that was not chosen by their outputs. For the figures over all
@@ -14,6 +15,9 @@ import Glibc
 package struct SequentialComparison: Sendable {
   /// Of all gates together.
   package static let alpha = 0.05
+  /// The gate of single images is kept where none of those compared is above its limit and, by `shareUpper`, so few others are
+  /// that an agreement of 95 % would not show them: 59 images decide it.
+  package static let maxShareAbove = 0.05
 
   private let gates: Gates
   private let imagesAtHand: Int
@@ -77,11 +81,12 @@ package struct SequentialComparison: Sendable {
     sequences = current
     let outcomes = current.map(\.isKept)
     let fails = breaksMaxDrift || hasDefects || outcomes.contains(false)
-    guard fails || outcomes.allSatisfy({ $0 == true }) else { return nil }
+    let share = Self.shareUpper(images: accumulator.images)
+    guard fails || share <= Self.maxShareAbove && outcomes.allSatisfy({ $0 == true }) else { return nil }
     var figures = accumulator.figures()
     figures.stop = VerificationStop(
       imagesAtHand: imagesAtHand,
-      shareAboveMaxDriftUpper: breaksMaxDrift ? nil : Self.shareUpper(images: figures.images),
+      shareAboveMaxDriftUpper: breaksMaxDrift ? nil : share,
       intervals: Dictionary(
         uniqueKeysWithValues: current.compactMap { sequence in
           // Of drifts above the bound the sequence knows nothing.

@@ -15,8 +15,8 @@ import Glibc
 /// the law of the iterated logarithm", 1970). Its logarithm is convex in m, so that what it leaves is an interval.
 package struct ShareSequence: Hashable, Sendable {
   /// Images per miss that the prior expects are what the limit allows: b = 1/2, and a / (a + b) is the limit. So nothing
-  /// is staked on the limit at first, and it takes fewest images to tell a share above it: at 95 %, and α = 0.025, 92
-  /// images without a miss, where the prior of Jeffreys (a = b = 1/2) takes 127.
+  /// is staked on the limit at first, and it takes fewest images to tell a share above it: at 95 %, and α = 0.025, 96
+  /// images without a miss, where the prior of Jeffreys (a = b = 1/2) takes 131.
   private let (a, b): (Double, Double)
   private let logThreshold: Double
   private var (hits, misses) = (0, 0)

@@ -10,9 +10,10 @@ struct ConvertCommand: ParsableCommand {
       images, quantises, writes the package and measures how far its embeddings drift from the float network's.
 
       The package is verified on --verify-images, or else on images of the calibration folder that are not calibrated on: \
-      those that --calibration-count leaves over, and a fifth of the folder at least. A tolerance is kept or broken by the \
-      value measured, and the exit status says so; where the value's 95 % confidence interval straddles the tolerance, the \
-      report calls it inconclusive and says how many images would decide. The verdict is inconclusive, too, where images \
+      those that --calibration-count leaves over, and a fifth of the folder at least; of these no more than \
+      decide (--stop-when-decided). A tolerance is kept or broken by the value measured, and the exit status says so; where \
+      the value's 95 % confidence interval straddles the tolerance, the report calls it inconclusive and says how many \
+      images would decide. The verdict is inconclusive, too, where images \
       were calibrated on, or where the float network itself is near chance; --strict then exits with 1.
 
       Nothing that the command reads is ever written to, and an existing file is replaced only by one of its kind. A name \

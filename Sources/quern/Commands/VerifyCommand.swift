@@ -13,6 +13,10 @@ struct VerifyCommand: ParsableCommand {
       given; where they are others, the report says that the package's own figures do not hold for them. Either side may be \
       a package, a checkpoint or an ONNX model.
 
+      With --stop-when-decided it takes no more images than decide: comparing ends when, with 95 % confidence, every tolerance \
+      is kept or one is not, however many images are left. What some of the images cannot tell is whether one of the others \
+      drifts by more than --max-drift; the report bounds the share of these.
+
       With --golden the float network is first held to what its framework computed (see 'quern golden').
 
       Example:
