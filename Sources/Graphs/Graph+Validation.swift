@@ -1,14 +1,15 @@
 extension Graph {
-  /// Checks the structure: unique node names, one producer for each value, every value made before it is read, arities,
+  /// Checks the structure: unique node names and numbers, one producer for each value, every value made before it is read, arities,
   /// and outputs that exist. Shapes are checked by `inferShapes`.
   public func validate() throws(GraphError) {
     var made = [Bool](repeating: false, count: valueCount)
     made[input.index] = true
     var (names, identities) = (Set<String>(), Set<NodeID>())
     for node in nodes {
-      precondition(
-        identities.insert(node.id).inserted, "two nodes are number \(node.id.index), \(node.name) the second")
       guard names.insert(node.name).inserted else { throw .structure("two nodes are named '\(node.name)'") }
+      guard identities.insert(node.id).inserted else {
+        throw .structure("two nodes are number \(node.id.index), '\(node.name)' the second")
+      }
       do throws(GraphError) { try validate(node, made: &made) } catch { throw .at(node: node.name, error) }
     }
     var outputNames: Set<String> = []
