@@ -17,6 +17,9 @@ public struct LoadedImage: Sendable {
     pixels = try ImageFile.decode(bytes, path: file.path)
     key = ImageFile.key(ofContent: bytes)
   }
+
+  /// The same of another list's entry for the file.
+  init(_ file: ImageFolder.File, like image: LoadedImage) { (self.file, pixels, key) = (file, image.pixels, image.key) }
 }
 
 /// Hands the images of a list to a body, one a thread at a time, and deals with those that cannot be used.
@@ -24,10 +27,20 @@ public struct ImageJob: Sendable {
   public var threads: Int
   /// Leave broken images out instead of failing.
   public var skipsBroken: Bool
+  /// What images are taken from that other stages decode, too; `nil`: each is decoded here.
+  package var cache: ImageCache?
 
   public init(threads: Int, skipsBroken: Bool = false) {
     self.threads = threads
     self.skipsBroken = skipsBroken
+  }
+
+  /// The image of a file, from the cache if there is one.
+  ///
+  /// - Throws: `ImageError` where the file cannot be read or decoded.
+  package func load(_ file: ImageFolder.File) throws(ImageError) -> LoadedImage {
+    guard let cache else { return try LoadedImage(file) }
+    return try cache.image(file)
   }
 
   private struct State {

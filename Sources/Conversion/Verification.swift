@@ -51,7 +51,10 @@ public struct Verification {
     let labels = try models.labels(of: folder)
     let measurements = try clock.stage("verify", total: folder.files.count * resolutions.count) {
       let executable = try models.model.executable(threads: job.threads)
-      return try resolutions.map { resolution in
+      var job = job
+      // Each size looks at the same images.
+      if resolutions.count > 1 { job.cache = ImageCache() }
+      return try resolutions.map { [job] resolution in
         let (figures, skipped) = try Verifier(job: job, resolution: resolution).compare(
           network, executable, on: folder.files, known: ReferenceOutputs(sizes: resolutions.count), labels: labels,
           stoppingBy: stopsWhenDecided ? gates : nil, progress: progress)

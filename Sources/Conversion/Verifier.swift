@@ -115,7 +115,7 @@ public struct Verifier: Sendable {
   }
 
   private func referenceEntry(_ file: ImageFolder.File, _ session: Session) throws -> ReferenceOutputs.Entry {
-    let pixels = try resolution.evaluation.apply(to: try LoadedImage(file).pixels)
+    let pixels = try resolution.evaluation.apply(to: try job.load(file).pixels)
     return ReferenceOutputs.Entry(pixels: pixels, outputs: try session.outputs(for: pixels))
   }
 }
