@@ -8,10 +8,11 @@ struct CalibrationPasses {
   private let options: ConversionOptions
   private let parts: Int
   private let progress: any ProgressObserver
+  private let cache: ImageCache?
 
   /// - Parameter parts: image i is counted in part i modulo this; the parts together are the same whatever their number.
-  init(_ options: ConversionOptions, parts: Int, progress: any ProgressObserver) {
-    (self.options, self.parts, self.progress) = (options, parts, progress)
+  init(_ options: ConversionOptions, parts: Int, progress: any ProgressObserver, cache: ImageCache? = nil) {
+    (self.options, self.parts, self.progress, self.cache) = (options, parts, progress, cache)
   }
 
   /// What was counted, by parts, and the images that were left out.
@@ -49,12 +50,13 @@ struct CalibrationPasses {
     let augmentations = sizes.map { options.augmentation($0.resolution) }
     let calibrator = Calibrator(
       float, observing: QuantizationPlanner.observedValues(in: float.graph), parts: parts)
-    let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
+    var job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
+    job.cache = cache
     let repetitions = options.distinctCopies(sizes: sizes.count)
-    let skipped = try job.run(files, progress: progress) { index, file, worker in
+    let skipped = try job.run(files, progress: progress) { [job] index, file, worker in
       let first = spared.contains(file.path) ? 1 : 0
       guard first < repetitions else { return }
-      let image = try LoadedImage(file)
+      let image = try job.load(file)
       let part = index % parts
       if options.recipe == .none {
         // What verification looks at.

@@ -79,7 +79,10 @@ public struct Converter {
     let source = try ConversionSource(options, clock)
     // By the options that belong to the checkpoint.
     let converter = Converter(source.options, progress, clock)
-    let network = try NetworkQuantizer(source.options, progress: progress, clock: clock).run(source, calibration)
+    let cache = ImageCache()
+    let network = try NetworkQuantizer(source.options, progress: progress, clock: clock, cache: cache).run(
+      source, calibration)
+    cache.removeAll()
     return try body(converter, network, start)
   }
 

@@ -46,12 +46,12 @@ public struct Equalization: Sendable {
   /// - Throws: `PipelineError.notEquivalent`.
   init(
     _ folded: inout Folding, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int,
-    keep: (ImageFolder.File, RGBImage, [String: Tensor]) -> Void
+    cache: ImageCache? = nil, keep: (ImageFolder.File, RGBImage, [String: Tensor]) -> Void
   ) throws {
     var graph = folded.network.graph
     (ranges, paths) = try Self.observe(
       try folded.network.executable(), files.spread(Self.imageCount(of: files.count)), augmentations, threads: threads,
-      keep)
+      cache, keep)
     folded.network.unload()
     scales = try ChannelEqualizer(threads: threads).scales(
       of: graph, imageSize: augmentations.first?.evaluation.size ?? 224, ranges: ranges)
@@ -63,12 +63,12 @@ public struct Equalization: Sendable {
   /// The ranges of the network's channels, and the paths of the images that they are of.
   private static func observe(
     _ network: Executable, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int,
-    _ keep: (ImageFolder.File, RGBImage, [String: Tensor]) -> Void
+    _ cache: ImageCache?, _ keep: (ImageFolder.File, RGBImage, [String: Tensor]) -> Void
   ) throws -> ([ValueID: ChannelRange], Set<String>) {
     let observer = ChannelRangeObserver(
       network, observing: ChannelEqualizer.observedValues(in: network.graph))
     let paths = Mutex(Set<String>())
-    try ImageJob.augmenting(files, augmentations, threads: threads) { _, file, image, worker in
+    try ImageJob.augmenting(files, augmentations, threads: threads, cache: cache) { _, file, image, worker in
       keep(file, image, try observer.observe(image, worker: worker))
       paths.withLock { _ = $0.insert(file.path) }
     }

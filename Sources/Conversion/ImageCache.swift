@@ -15,8 +15,8 @@ package final class ImageCache: Sendable {
   private let state = Mutex(State())
   private let byteLimit: Int
 
-  /// - Parameter byteLimit: of pixels; about 240 photographs of 500 by 375 by default.
-  package init(byteLimit: Int = 128 << 20) { self.byteLimit = byteLimit }
+  /// - Parameter byteLimit: of pixels; about 120 photographs of 500 by 375 by default.
+  package init(byteLimit: Int = 64 << 20) { self.byteLimit = byteLimit }
 
   /// Bytes of pixels that are held.
   package var byteCount: Int { state.withLock(\.byteCount) }

@@ -22,12 +22,13 @@ final class LayerSampler {
   ///   - augmentations: of the sizes that copies take turns in.
   ///   - threads: that work on one image each.
   init(
-    _ graph: Graph, _ files: [ImageFolder.File], repetitions: Int, _ augmentations: [Augmentation], threads: Int
+    _ graph: Graph, _ files: [ImageFolder.File], repetitions: Int, _ augmentations: [Augmentation], threads: Int,
+    cache: ImageCache? = nil
   ) throws {
     self.graph = graph
     self.threads = threads
     let schedule = SizeSchedule(sizes: augmentations.count)
-    try ImageJob.augmenting(files, repetitions: repetitions, augmentations, threads: threads) {
+    try ImageJob.augmenting(files, repetitions: repetitions, augmentations, threads: threads, cache: cache) {
       [held] pass, _, image, _ in
       _ = try graph.inferShapes(input: [1, image.height, image.width, 3])
       held[schedule.number(ofPass: pass, of: files.count * repetitions)] = HeldValues(

@@ -66,14 +66,18 @@ struct NetworkQuantizer {
   private let clock: StageClock
   /// Calibration image i is counted in part i modulo this; the parts together are the same whatever their number.
   private let calibrationParts: Int
+  private let cache: ImageCache?
 
+  /// - Parameter cache: of images that several stages look at.
   init(
-    _ options: ConversionOptions, progress: any ProgressObserver, clock: StageClock, calibrationParts: Int = 1
+    _ options: ConversionOptions, progress: any ProgressObserver, clock: StageClock, calibrationParts: Int = 1,
+    cache: ImageCache? = nil
   ) {
     self.options = options
     self.progress = progress
     self.clock = clock
     self.calibrationParts = calibrationParts
+    self.cache = cache
   }
 
   /// Folds, equalises, calibrates, plans, applies and rounds, as the options say.
@@ -116,7 +120,7 @@ struct NetworkQuantizer {
     let (parts, skipped) =
       isCalibrated
       ? try clock.stage("calibrate", total: images.calibration.count) {
-        try CalibrationPasses(options, parts: calibrationParts, progress: progress).run(
+        try CalibrationPasses(options, parts: calibrationParts, progress: progress, cache: cache).run(
           try float.executable(), images.calibration, sizes, equalization)
       } : ([ActivationStatistics()], BrokenImages())
     let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
@@ -126,7 +130,8 @@ struct NetworkQuantizer {
     let planned = try Planning(options: options, clock: clock).plans(
       float.graph, statistics, keptFloat: keptFloat, given, equalization?.scales)
     let rounding = WeightRounding(
-      options: options, progress: progress, clock: clock, files: images.calibration, augmentations: augmentations)
+      options: options, progress: progress, clock: clock, files: images.calibration, augmentations: augmentations,
+      cache: cache)
     let reserve = WeightRounding.reserve(
       sizes: sizes.count, skipped: skipped.count, images: images.calibration.count)
     let (steps, levels) = try rounding.levels(float.graph, planned, reserve: reserve) { graph in
@@ -221,7 +226,7 @@ struct NetworkQuantizer {
     }
     guard options.equalizesChannels else { return nil }
     return try clock.stage("equalize") {
-      try Equalization(&folded, files, augmentations, threads: options.threads) { file, image, outputs in
+      try Equalization(&folded, files, augmentations, threads: options.threads, cache: cache) { file, image, outputs in
         if options.recipe == .none, sizes.count == 1 { sizes[0].keep(outputs, of: image, path: file.path) }
       }
     }

@@ -10,6 +10,7 @@ struct SequentialRounding {
   let options: ConversionOptions
   let progress: any ProgressObserver
   let clock: StageClock
+  var cache: ImageCache?
 
   /// Bytes of maps that are in memory at the same time, about, as long as that leaves enough images.
   private static let byteLimit = 768 << 20
@@ -45,7 +46,7 @@ struct SequentialRounding {
     let most = options.distinctCopies(sizes: augmentations.count)
     let repetitions = min(most, count / max(sample.count, 1))
     let images = SlotStore<RGBImage>()
-    try ImageJob.augmenting(sample, repetitions: repetitions, augmentations, threads: options.threads) {
+    try ImageJob.augmenting(sample, repetitions: repetitions, augmentations, threads: options.threads, cache: cache) {
       pass, _, image, _ in
       images[pass] = image
     }

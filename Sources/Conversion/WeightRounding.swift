@@ -14,6 +14,8 @@ struct WeightRounding {
   let files: [ImageFolder.File]
   /// Of the sizes that images take turns in.
   let augmentations: [Augmentation]
+  /// Of images that other stages look at, too.
+  let cache: ImageCache?
 
   /// The steps and the levels of all weights by a plan.
   ///
@@ -66,7 +68,7 @@ struct WeightRounding {
     if method == .nearest { return levels }
     let lowered = try Lowering.lower(float, plan: plan, levels: levels)
     if method == .learned {
-      return try SequentialRounding(options: options, progress: progress, clock: clock).rounded(
+      return try SequentialRounding(options: options, progress: progress, clock: clock, cache: cache).rounded(
         lowered, levels, float: float, files, augmentations)
     }
     let nearest = lowered.graph
@@ -79,7 +81,7 @@ struct WeightRounding {
     let repetitions = min(most, (wanted + sample.count - 1) / max(sample.count, 1))
     let imageCount = sample.count * repetitions
     let sampler = try clock.stage("sample") {
-      try LayerSampler(nearest, sample, repetitions: repetitions, augmentations, threads: options.threads)
+      try LayerSampler(nearest, sample, repetitions: repetitions, augmentations, threads: options.threads, cache: cache)
     }
     var found = WeightLevels()
     for part in try LayerInputs.parts(of: nearest, imageSize: side, imageCount: imageCount) {
