@@ -41,7 +41,7 @@ public struct Calibrator: Sendable {
     self.observed = observed
     let known = Set(observed)
     joined = executable.graph.nodes.filter { node in
-      node.op is Concatenation && known.contains(node.output) && known.isSuperset(of: node.inputs)
+      node.traits.combination == .sideBySide && known.contains(node.output) && known.isSuperset(of: node.inputs)
     }
     let counted = observed.filter { [joined] value in !joined.contains { $0.output == value } }
     workers = WorkerLocal { Worker(executable, counted, parts: parts) }
