@@ -24,6 +24,15 @@ public struct ActivationHistogram: Sendable, Hashable {
     nonFiniteCount = 0
   }
 
+  /// What was counted before.
+  ///
+  /// - Parameter counts: of `binCount` bins.
+  package init(counts: [UInt64], minimum: Float, maximum: Float) {
+    precondition(counts.count == Self.binCount, "\(counts.count) counts for \(Self.binCount) bins")
+    (self.counts, self.minimum, self.maximum) = (counts, minimum, maximum)
+    nonFiniteCount = 0
+  }
+
   public var total: UInt64 { counts.reduce(0, &+) }
 
   public mutating func merge(_ other: ActivationHistogram) {

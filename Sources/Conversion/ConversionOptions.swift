@@ -44,6 +44,8 @@ public struct ConversionOptions: Sendable {
   public var maxSlowdown: Double?
   /// Bytes that the package may have; `nil`: no bound.
   public var maxBytes: Int?
+  /// A folder where finished stages are kept, and taken from; `nil`: none.
+  public var resumeFolder: String?
   public var skipsBrokenImages: Bool
   public var threads: Int
 
@@ -120,6 +122,21 @@ extension ConversionOptions {
           try evaluation.resized(to: size.side),
           poolingExponent: size.poolingExponent ?? exponent)
       }
+  }
+
+  /// All options that have a part in the result, by name, for telling conversions apart.
+  func identity(_ images: ImageSelection) -> [String: String] {
+    var result = settings(images).mapValues { "\($0)" }
+    result["gates"] = "\(gates)"
+    result["network options"] = "\(model)"
+    result["--keep-float"] = keptFloat.joined(separator: ", ")
+    result["further sizes"] = "\(furtherSizes)"
+    result["pooling exponent"] = poolingExponent.map { "\($0)" }
+    result["time budget"] = timeBudget.map { "\($0)" }
+    result["skips bad images"] = "\(skipsBrokenImages)"
+    result["stops when decided"] = stopsWhenDecided.map { "\($0)" }
+    result["plan"] = plan.flatMap { try? $0.sha256() }
+    return result
   }
 
   /// What had a part in the result, for reports.

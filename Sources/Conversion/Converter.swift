@@ -105,6 +105,7 @@ public struct Converter {
       attempt.found.plan, rounded: network.plan, of: network.float.graph, calibration: record,
       isCutShort: attempt.found.isCutShort)
     metadata.planSHA256 = try plan.sha256()
+    try network.store?.write(plan)
     return CarriedOut(attempt: attempt, metadata: metadata, plan: plan)
   }
 
@@ -161,7 +162,7 @@ public struct Converter {
     let deadline = options.timeBudget.map { start + .seconds($0) }
     let sample = SearchSample(network, options)
     var first = FoundPlan(network.givenPlan ?? network.plan)
-    first.isCutShort = options.plan?.timeBudgetReached ?? false
+    first.isCutShort = network.isCutShort
     let attempt = try verified(network, first, metadata)
     guard options.effort != .fast, network.givenPlan == nil else { return attempt }
     return try AttemptPolicy(
@@ -211,8 +212,8 @@ public struct Converter {
 
   private func calibrationRecord(_ network: QuantizedNetwork) -> [String: JSONValue] {
     let record: [String: JSONValue] = [
-      "images": .int(network.images.calibration.count - network.skipped.count),
-      "forward_passes": .int(network.calibration.passes), "skipped_images": .int(network.skipped.count),
+      "images": .int(network.images.calibration.count - network.skippedCount),
+      "forward_passes": .int(network.calibration.passes), "skipped_images": .int(network.skippedCount),
       "repetitions": .int(options.repetitions),
       "augmentation": .string(options.recipe.rawValue), "seed": .string(String(options.seed)),
       "range_method": .string(options.rangeMethod.name), "rounding": .string(options.rounding.rawValue),

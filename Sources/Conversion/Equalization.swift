@@ -19,7 +19,7 @@ public struct Equalization: Sendable {
   private let paths: Set<String>
 
   /// Images that were looked at, of one copy each.
-  var passes: Int { paths.count }
+  let passes: Int
 
   /// Images that channels are measured on, one augmented copy each: a quarter of all, as they only decide how much channels
   /// are magnified; ranges come from the calibration proper, on the equalised graph.
@@ -28,8 +28,8 @@ public struct Equalization: Sendable {
   /// Equalises the network by scales that were found before.
   ///
   /// - Throws: `PipelineError.notEquivalent`.
-  init(applying scales: ChannelScales, to folded: inout Folding, threads: Int) throws {
-    (self.scales, ranges, paths) = (scales, [:], [])
+  init(applying scales: ChannelScales, passes: Int = 0, to folded: inout Folding, threads: Int) throws {
+    (self.scales, self.passes, ranges, paths) = (scales, passes, [:], [])
     var graph = folded.network.graph
     folded.network.unload()
     try scales.apply(to: &graph)
@@ -52,6 +52,7 @@ public struct Equalization: Sendable {
     (ranges, paths) = try Self.observe(
       try folded.network.executable(), files.spread(Self.imageCount(of: files.count)), augmentations, threads: threads,
       cache, keep)
+    passes = paths.count
     folded.network.unload()
     scales = try ChannelEqualizer(threads: threads).scales(
       of: graph, imageSize: augmentations.first?.evaluation.size ?? 224, ranges: ranges)

@@ -37,14 +37,18 @@ struct QuantizedNetwork {
   let calibration: ActivationStatistics
   /// What the plan file says of calibration, where none was run for its sake.
   let calibrationRecord: [String: JSONValue]?
-  /// Calibration images that were left out.
-  let skipped: BrokenImages
+  /// How many calibration images were left out.
+  let skippedCount: Int
   /// By which weights were rounded; a search edits it.
   let plan: QuantizationPlan
   /// The plan that is to be carried out, and not searched for; `nil` where none was given.
   let givenPlan: QuantizationPlan?
+  /// Whether the search that `givenPlan` came from was cut short.
+  let isCutShort: Bool
   /// Of all layers that the plan computes with int8 weights.
   let levels: WeightLevels
+  /// Where finished stages are kept.
+  let store: StageStore?
 
   var firstSize: ServedSize { sizes[0] }
 
@@ -112,36 +116,56 @@ struct NetworkQuantizer {
     let exponent = imported.graph.poolingExponent
     let sizes = resolutions.map { ServedSize($0, of: resolutions.count, exponent: exponent) }
     let given = try options.plan.map { try GivenPlan($0, for: folded.network.graph) }
-    let equalization = try equalized(&folded, given, images.calibration, augmentations, sizes)
+    let store = try options.resumeFolder.map { path in
+      try StageStore(path, conversion: identity(source.digest, images, record))
+    }
+    let side = options.evaluation.size
+    let stored = try store?.calibrated(
+      folded.network.graph, shapes: try folded.network.graph.inferShapes(input: [1, side, side, 3]))
+    let equalization = try equalized(&folded, given, stored, images.calibration, augmentations, sizes)
     imported.checkpoint.releasePages()
     let float = folded.network
 
     let isCalibrated = given?.isComplete != true
-    let (parts, skipped) =
-      isCalibrated
-      ? try clock.stage("calibrate", total: images.calibration.count) {
+    var (parts, skipped) = ([ActivationStatistics()], BrokenImages())
+    if isCalibrated, stored == nil {
+      (parts, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
         try CalibrationPasses(options, parts: calibrationParts, progress: progress, cache: cache).run(
           try float.executable(), images.calibration, sizes, equalization)
-      } : ([ActivationStatistics()], BrokenImages())
-    let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
+      }
+    }
+    let calibrated =
+      stored
+      ?? StageStore.Calibrated(
+        scales: equalization?.scales, equalizationPasses: equalization?.passes ?? 0,
+        statistics: parts.reduce(into: ActivationStatistics()) { $0.merge($1) }, skippedCount: skipped.count)
+    let statistics = calibrated.statistics
+    if stored != nil { parts = [statistics] }
     // Rounding needs the memory that its packed weights take.
     float.unload()
     try checkFinite(statistics, float.graph)
+    if stored == nil { try store?.write(calibrated, float.graph) }
     let planned = try Planning(options: options, clock: clock).plans(
       float.graph, statistics, keptFloat: keptFloat, given, equalization?.scales)
     let rounding = WeightRounding(
       options: options, progress: progress, clock: clock, files: images.calibration, augmentations: augmentations,
       cache: cache)
     let reserve = WeightRounding.reserve(
-      sizes: sizes.count, skipped: skipped.count, images: images.calibration.count)
-    let (steps, levels) = try rounding.levels(float.graph, planned, reserve: reserve) { graph in
-      try PackageWriter.byteCount(
-        of: Package(graph: graph, info: info, labels: images.labels.names), threads: options.threads)
-    }
+      sizes: sizes.count, skipped: calibrated.skippedCount, images: images.calibration.count)
+    let storedLevels = try store?.levels(float.graph)
+    let (steps, levels) =
+      try storedLevels
+      ?? rounding.levels(float.graph, planned, reserve: reserve) { graph in
+        try PackageWriter.byteCount(
+          of: Package(graph: graph, info: info, labels: images.labels.names), threads: options.threads)
+      }
+    if storedLevels == nil { try store?.write(levels, steps, float.graph) }
     var plan = planned.rounded
     plan.weightSteps = steps
     var final = planned.final
     final?.weightSteps = steps
+    let storedPlan = try store?.plan()
+    if let storedPlan { final = try GivenPlan(storedPlan, for: float.graph).final(plan) }
     return QuantizedNetwork(
       info: info, sizes: sizes, reference: reference(imported, source.digest), referenceCheck: check, images: images,
       record: record,
@@ -150,8 +174,10 @@ struct NetworkQuantizer {
       warnings: source.warnings + [images.labels.warning].compactMap(\.self),
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
-      calibration: statistics, calibrationRecord: isCalibrated ? nil : given?.file.calibration, skipped: skipped,
-      plan: plan, givenPlan: final, levels: levels)
+      calibration: statistics, calibrationRecord: isCalibrated ? nil : given?.file.calibration,
+      skippedCount: calibrated.skippedCount,
+      plan: plan, givenPlan: final,
+      isCutShort: (storedPlan ?? options.plan)?.timeBudgetReached ?? false, levels: levels, store: store)
   }
 
   // MARK: - Checks
@@ -213,11 +239,27 @@ struct NetworkQuantizer {
 
   // MARK: - Stages
 
-  /// Equalises the network by the scales of a plan, or else by what it is seen to do, where options want that.
+  /// What makes this conversion.
+  private func identity(_ digest: SHA256.Digest, _ images: ImageSelection, _ record: ImageRecord) -> [String: String] {
+    options.identity(images).merging([
+      "tool version": ToolVersion.current, "checkpoint": digest.hex, "calibration images": record.calibration.sha256,
+      "verification images": record.verification.set.sha256,
+    ]) { $1 }
+  }
+
+  /// Equalises the network by the scales of a plan, or those that were found before, or else by what it is seen to do, where
+  /// options want that.
   private func equalized(
-    _ folded: inout Folding, _ given: GivenPlan?, _ files: [ImageFolder.File], _ augmentations: [Augmentation],
-    _ sizes: [ServedSize]
+    _ folded: inout Folding, _ given: GivenPlan?, _ stored: StageStore.Calibrated?, _ files: [ImageFolder.File],
+    _ augmentations: [Augmentation], _ sizes: [ServedSize]
   ) throws -> Equalization? {
+    if let stored {
+      guard let scales = stored.scales else { return nil }
+      return try clock.stage("equalize") {
+        try Equalization(
+          applying: scales, passes: stored.equalizationPasses, to: &folded, threads: options.threads)
+      }
+    }
     let side = options.evaluation.size
     let shapes = try folded.network.graph.inferShapes(input: [1, side, side, 3])
     if let scales = try given?.scales(shapes: shapes) {

@@ -149,7 +149,6 @@ import Testing
     #expect(report["sizes"] == nil)
     #expect(try Self.convert(b, sizes: ["64"], ["--pooling-exponent", "4"]).status == 0)
     #expect(try Self.bytes(a) == Self.bytes(b))
-    #expect(try !Tool.run(["inspect", a]).output.contains("format 1.0"))
   }
 
   @Test(arguments: [

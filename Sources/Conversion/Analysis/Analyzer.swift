@@ -194,7 +194,7 @@ public struct Analyzer {
   ) -> (figures: CalibrationQuality, differences: [ValueID: Double]) {
     let images = network.images
     var quality = CalibrationQuality(
-      images: images.calibration.count - network.skipped.count, verifiedOn: images.verifiedOn)
+      images: images.calibration.count - network.skippedCount, verifiedOn: images.verifiedOn)
     quality.overlap = network.overlap
     guard images.calibration.count >= Self.leastImages else { return (quality, [:]) }
     let agreement = RangeAgreement(network.float.graph, network.plan)

@@ -18,6 +18,13 @@ public struct WeightLevels: Sendable {
     public var bias: [Double]?
     /// What a convolution of pixels reads outside the map, for each channel.
     public let paddingValue: [UInt8]?
+
+    public init(
+      levels: Tensor, scales: [Float], finestScales: [Float], bias: [Double]?, paddingValue: [UInt8]?
+    ) {
+      (self.levels, self.scales, self.finestScales) = (levels, scales, finestScales)
+      (self.bias, self.paddingValue) = (bias, paddingValue)
+    }
   }
 
   private var layers: [NodeID: Layer] = [:]

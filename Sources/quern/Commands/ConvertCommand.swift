@@ -43,6 +43,13 @@ struct ConvertCommand: ParsableCommand {
       valueName: "plan.json"))
   var plan: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Keep finished stages in a folder, and go on from those that are there: what calibration saw, rounded weights, the "
+        + "plan. The package is the same. Stages of another checkpoint, other images, options or version are refused.",
+      valueName: "folder"))
+  var resume: String?
+
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
@@ -69,6 +76,7 @@ struct ConvertCommand: ParsableCommand {
     let reports = try gates.openReports()
     var options = try conversion.options(
       checkpoint, output: output, images, model, golden, gates: try gates.gates, common)
+    options.resumeFolder = resume
     if let plan { try options.take(try PlanFile(path: plan)) }
     do {
       let outcome = try Converter(options, progress: common.progress).run()

@@ -47,7 +47,7 @@ enum Failure {
     case is OutputError: usage
     case let error as ImportError: if case .option = error { usage } else { badData }
     case let error as GraphError: status(ofGraph: error)
-    case is PlanError: badData
+    case is PlanError, is StageStoreError: badData
     case let error as PipelineError: status(ofPipeline: error)
     case is FidelityError, is ReportError: badData
     default: nil

@@ -1,0 +1,199 @@
+import Calibration
+import Checkpoints
+import Fidelity
+import Files
+import Foundation
+import Graphs
+import Quantization
+import Tensors
+
+/// Finished stages of a conversion in a folder, for a conversion of the same checkpoint, images and options that is to go on
+/// where another one ended: what calibration saw, the levels of weights, and the plan that a search came to. Files appear
+/// whole or not at all.
+struct StageStore {
+  private let folder: URL
+
+  private enum Part: String {
+    case conversion = "conversion.json"
+    case calibration = "calibration.safetensors"
+    case levels = "levels.safetensors"
+    case plan = "plan.json"
+  }
+
+  /// Opens the folder, or makes it.
+  ///
+  /// - Parameter conversion: what makes this conversion, by name.
+  /// - Throws: `StageStoreError.stale` where the folder is of another conversion, `.foreign` where it holds something else.
+  init(_ path: String, conversion: [String: String]) throws {
+    folder = URL(filePath: path)
+    let file = folder.appending(path: Part.conversion.rawValue)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    guard FileManager.default.fileExists(atPath: file.path) else {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      guard names.isEmpty else { throw StageStoreError.foreign(path) }
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      let new = try AtomicFile(path: file.path)
+      try new.write(Array(try encoder.encode(conversion)))
+      try new.commit()
+      return
+    }
+    let data = try MappedFile(path: file.path).withBytes { Data($0) }
+    guard let stored = try? JSONDecoder().decode([String: String].self, from: data) else {
+      throw StageStoreError.foreign(path)
+    }
+    let names = Set(stored.keys).union(conversion.keys).sorted()
+    if let name = names.first(where: { stored[$0] != conversion[$0] }) {
+      throw StageStoreError.stale(path, name: name, stored: stored[name], now: conversion[name])
+    }
+  }
+
+  private func path(_ part: Part) -> String { folder.appending(path: part.rawValue).path }
+
+  private func read(_ part: Part) throws -> (tensors: NamedTensors, metadata: [String: String])? {
+    guard FileManager.default.fileExists(atPath: path(part)) else { return nil }
+    let checkpoint = try Checkpoint.read(path: path(part))
+    return (checkpoint.tensors, checkpoint.metadata)
+  }
+
+  private func damaged(_ part: Part) -> StageStoreError { .damaged(path(part)) }
+
+  // MARK: - Calibration
+
+  /// What calibration left behind.
+  struct Calibrated {
+    var scales: ChannelScales?
+    var equalizationPasses: Int
+    var statistics: ActivationStatistics
+    var skippedCount: Int
+  }
+
+  func write(_ calibrated: Calibrated, _ graph: Graph) throws {
+    var tensors = NamedTensors()
+    for node in graph.nodes {
+      if let scales = calibrated.scales, scales.isScaled(node.output) {
+        _ = tensors.append(Tensor(scales[node.output]), named: "scales/\(node.name)")
+      }
+      if let histogram = calibrated.statistics.histograms[node.output] {
+        _ = tensors.append(Tensor(histogram.counts), named: "counts/\(node.name)")
+        _ = tensors.append(Tensor([histogram.minimum, histogram.maximum]), named: "extremes/\(node.name)")
+      }
+    }
+    try SafetensorsWriter.write(
+      tensors,
+      metadata: [
+        "is_equalised": calibrated.scales == nil ? "no" : "yes",
+        "equalization_passes": "\(calibrated.equalizationPasses)", "passes": "\(calibrated.statistics.passes)",
+        "skipped": "\(calibrated.skippedCount)",
+      ], to: path(.calibration))
+  }
+
+  /// - Returns: `nil` where calibration was not finished.
+  func calibrated(_ graph: Graph, shapes: [Shape?]) throws -> Calibrated? {
+    guard let (tensors, metadata) = try read(.calibration) else { return nil }
+    guard let passes = metadata["passes"].flatMap({ Int($0) }), let skipped = metadata["skipped"].flatMap({ Int($0) }),
+      let equalized = metadata["equalization_passes"].flatMap({ Int($0) })
+    else { throw damaged(.calibration) }
+    var scales = shapes.map { [Float](repeating: 1, count: $0.map { $0.rank > 0 ? $0.channels : 0 } ?? 0) }
+    var statistics = ActivationStatistics()
+    statistics.passes = passes
+    for node in graph.nodes {
+      if let tensor = tensors["scales/\(node.name)"] {
+        guard tensor.elementType == .float32, tensor.elementCount == scales[node.output.index].count else {
+          throw damaged(.calibration)
+        }
+        scales[node.output.index] = tensor.elements(as: Float.self)
+      }
+      guard let counts = tensors["counts/\(node.name)"], let extremes = tensors["extremes/\(node.name)"] else {
+        continue
+      }
+      guard counts.elementType == .uint64, counts.elementCount == ActivationHistogram.binCount,
+        extremes.elementType == .float32, extremes.elementCount == 2
+      else { throw damaged(.calibration) }
+      let ends = extremes.elements(as: Float.self)
+      statistics.histograms[node.output] = ActivationHistogram(
+        counts: counts.elements(as: UInt64.self), minimum: ends[0], maximum: ends[1])
+    }
+    return Calibrated(
+      scales: metadata["is_equalised"] == "yes" ? ChannelScales(scales) : nil, equalizationPasses: equalized,
+      statistics: statistics, skippedCount: skipped)
+  }
+
+  // MARK: - Levels
+
+  func write(_ levels: WeightLevels, _ steps: WeightSteps, _ graph: Graph) throws {
+    var tensors = NamedTensors()
+    for node in graph.nodes {
+      guard let layer = levels[node] else { continue }
+      _ = tensors.append(layer.levels, named: "levels/\(node.name)")
+      _ = tensors.append(Tensor(layer.scales), named: "scales/\(node.name)")
+      _ = tensors.append(Tensor(layer.finestScales), named: "finest_scales/\(node.name)")
+      if let bias = layer.bias { _ = tensors.append(Tensor(bias), named: "bias/\(node.name)") }
+      if let padding = layer.paddingValue { _ = tensors.append(Tensor(padding), named: "padding/\(node.name)") }
+      if let step = steps.least[node.name] { _ = tensors.append(Tensor([step]), named: "step/\(node.name)") }
+    }
+    try SafetensorsWriter.write(tensors, to: path(.levels))
+  }
+
+  /// - Returns: `nil` where weights were not rounded.
+  func levels(_ graph: Graph) throws -> (WeightSteps, WeightLevels)? {
+    guard let (tensors, _) = try read(.levels) else { return nil }
+    var (steps, levels) = (WeightSteps(), WeightLevels())
+    for node in graph.nodes {
+      guard let weight = tensors["levels/\(node.name)"] else { continue }
+      let outputs = weight.shape.rank > 0 ? weight.shape[0] : 0
+      guard let scales = tensors["scales/\(node.name)"], let finest = tensors["finest_scales/\(node.name)"],
+        weight.elementType == .int8, weight.shape == node.constants["weight"]?.shape,
+        [scales, finest].allSatisfy({ $0.elementType == .float32 && $0.elementCount == outputs })
+      else { throw damaged(.levels) }
+      let (bias, padding) = (tensors["bias/\(node.name)"], tensors["padding/\(node.name)"])
+      guard bias.map({ $0.elementType == .float64 && $0.elementCount == outputs }) ?? true,
+        padding.map({ $0.elementType == .uint8 && $0.elementCount == weight.shape[weight.shape.rank - 1] }) ?? true
+      else { throw damaged(.levels) }
+      levels[node] = WeightLevels.Layer(
+        levels: weight, scales: scales.elements(as: Float.self), finestScales: finest.elements(as: Float.self),
+        bias: bias?.elements(as: Double.self), paddingValue: padding?.elements(as: UInt8.self))
+      if let step = tensors["step/\(node.name)"] {
+        guard step.elementType == .float32, step.elementCount == 1 else { throw damaged(.levels) }
+        steps.least[node.name] = step.elements(as: Float.self)[0]
+      }
+    }
+    return (steps, levels)
+  }
+
+  // MARK: - Plan
+
+  func write(_ plan: PlanFile) throws {
+    let file = try AtomicFile(path: path(.plan))
+    try file.write(try plan.json())
+    try file.commit()
+  }
+
+  /// - Returns: `nil` where the search was not finished.
+  func plan() throws -> PlanFile? {
+    guard FileManager.default.fileExists(atPath: path(.plan)) else { return nil }
+    return try PlanFile(path: path(.plan))
+  }
+}
+
+/// What can be wrong with a folder of finished stages.
+public enum StageStoreError: Error, Hashable, Sendable {
+  /// The stages are those of another conversion, as what goes by a name tells.
+  case stale(String, name: String, stored: String?, now: String?)
+  /// The folder holds other files.
+  case foreign(String)
+  case damaged(String)
+}
+
+extension StageStoreError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .stale(let path, let name, let stored, let now):
+      "\(path): the stages there are of another conversion: \(name) was \(stored ?? "not there") and is "
+        + "\(now ?? "not there") now; give another folder to --resume, or remove this one"
+    case .foreign(let path):
+      "\(path): the folder holds files that no conversion left there; give --resume one of its own"
+    case .damaged(let path): "\(path): a damaged stage; remove the file, and it is computed again"
+    }
+  }
+}

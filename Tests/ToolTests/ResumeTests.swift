@@ -1,0 +1,79 @@
+import Foundation
+import Testing
+
+/// Conversions that go on from the stages of another one.
+@Suite struct ResumeTests {
+  private static let options = [
+    Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "24", "--crop", "rect", "-q", "--size",
+    "64",
+  ]
+
+  private static func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
+
+  /// Whatever is left of another conversion's stages, the package is that of a conversion without.
+  @Test(arguments: [
+    ["--max-mean-drift", "0.00002"], ["--max-bytes", "1300000", "--augmentation", "none"],
+    ["--effort", "thorough", "--size", "97"],
+  ])
+  func anyStagesGiveTheSameBytes(extra: [String]) throws {
+    let scratch = try Scratch()
+    let (direct, resumed, folder) = (scratch.path("a.quern"), scratch.path("b.quern"), scratch.path("stages"))
+    let options = Self.options + extra
+    let status = try Tool.run(["convert", "-o", direct] + options).status
+    let expected = try Self.bytes(direct)
+    for missing in ["", "plan.json", "levels.safetensors", "calibration.safetensors"] {
+      // What comes after a stage that is missing is, too.
+      if !missing.isEmpty {
+        for name in ["plan.json", "levels.safetensors", "calibration.safetensors"] {
+          try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+          if name == missing { break }
+        }
+      }
+      let outcome = try Tool.run(["convert", "-o", resumed, "--resume", folder] + options)
+      #expect(outcome.status == status, "\(outcome.errors)")
+      #expect(try Self.bytes(resumed) == expected, "without \(missing)")
+      let again = try Tool.run(["convert", "-o", resumed, "--resume", folder, "--threads", "1"] + options)
+      #expect(again.status == status)
+      #expect(try Self.bytes(resumed) == expected)
+    }
+  }
+
+  @Test func stagesOfAnotherConversionAreRefused() throws {
+    let scratch = try Scratch()
+    let (package, folder) = (scratch.path("m.quern"), scratch.path("stages"))
+    let arguments = ["convert", "-o", package, "--resume", folder] + Self.options
+    #expect(try Tool.run(arguments).status == 0)
+    for extra in [
+      ["--seed", "1"], ["--effort", "fast"], ["--calibration-count", "25"], ["--pooling-exponent", "2"],
+    ] {
+      let outcome = try Tool.run(arguments + extra)
+      #expect(outcome.status == 65 && outcome.errors.contains("another conversion"), "\(extra): \(outcome.errors)")
+    }
+    // The folder is as it was.
+    #expect(try Tool.run(arguments).status == 0)
+  }
+
+  @Test func foldersOfOthersAndDamagedStagesAreRefused() throws {
+    let scratch = try Scratch()
+    let folder = scratch.path("mine")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try Data("keep me".utf8).write(to: URL(filePath: "\(folder)/notes.txt"))
+    let package = scratch.path("m.quern")
+    let arguments = ["convert", "-o", package, "--effort", "fast"] + Self.options
+    let outcome = try Tool.run(arguments + ["--resume", folder])
+    #expect(outcome.status == 65 && outcome.errors.contains("mine"), "\(outcome.errors)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["notes.txt"])
+    let stages = scratch.path("stages")
+    #expect(try Tool.run(arguments + ["--resume", stages]).status == 0)
+    for name in ["levels.safetensors", "calibration.safetensors", "plan.json", "conversion.json"] {
+      let url = URL(filePath: "\(stages)/\(name)")
+      let whole = try Data(contentsOf: url)
+      try whole.prefix(whole.count / 2).write(to: url)
+      let outcome = try Tool.run(arguments + ["--resume", stages])
+      #expect(
+        outcome.status == 65 && outcome.errors.contains(name == "conversion.json" ? "stages" : name),
+        "\(outcome.errors)")
+      try whole.write(to: url)
+    }
+  }
+}
