@@ -8,6 +8,7 @@ public struct KernelSet: @unchecked Sendable {
   package let depthwise: quern_depthwise_kernel
   package let depthwiseFloat: quern_depthwise_f32_kernel
   package let elementwise: quern_elementwise_kernel
+  package let lookup: quern_lookup_kernel
   package let pool: quern_pool_kernel
   package let rowLinear: quern_rowlinear_kernel
   package let winograd: quern_winograd_kernel
@@ -24,6 +25,7 @@ public struct KernelSet: @unchecked Sendable {
       $0.needed_features
     }
     elementwise = best(quern_elementwise_kernels, quern_elementwise_kernel_count, features) { $0.needed_features }
+    lookup = best(quern_lookup_kernels, quern_lookup_kernel_count, features) { $0.needed_features }
     pool = best(quern_pool_kernels, quern_pool_kernel_count, features) { $0.needed_features }
     rowLinear = best(quern_rowlinear_kernels, quern_rowlinear_kernel_count, features) { $0.needed_features }
     winograd = best(quern_winograd_kernels, quern_winograd_kernel_count, features) { $0.needed_features }
@@ -38,6 +40,7 @@ public struct KernelSet: @unchecked Sendable {
       "depthwise: \(String(cString: depthwise.name))", "depthwise_f32: \(String(cString: depthwiseFloat.name))",
       "elementwise: \(String(cString: elementwise.name))", "pool: \(String(cString: pool.name))",
       "rowlinear: \(String(cString: rowLinear.name))", "winograd: \(String(cString: winograd.name))",
+      "lookup: \(String(cString: lookup.name))",
     ]
   }
 }

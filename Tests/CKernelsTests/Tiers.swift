@@ -36,6 +36,9 @@ let elementwiseTiers: [(name: String, kernel: quern_elementwise_kernel)] =
   runnable(
     "elementwise", quern_elementwise_kernels, quern_elementwise_kernel_count, name: \.name, needs: \.needed_features)
 
+let lookupTiers: [(name: String, kernel: quern_lookup_kernel)] =
+  runnable("lookup", quern_lookup_kernels, quern_lookup_kernel_count, name: \.name, needs: \.needed_features)
+
 let poolTiers: [(name: String, kernel: quern_pool_kernel)] =
   runnable("pool", quern_pool_kernels, quern_pool_kernel_count, name: \.name, needs: \.needed_features)
 
@@ -58,6 +61,7 @@ let winogradTiers: [(name: String, kernel: quern_winograd_kernel)] =
     #expect(try #require(depthwiseTiers.last).name == "scalar")
     #expect(try #require(depthwiseFloatTiers.last).name == "scalar")
     #expect(try #require(elementwiseTiers.last).name == "scalar")
+    #expect(try #require(lookupTiers.last).name == "scalar")
     #expect(try #require(poolTiers.last).name == "scalar")
     #expect(try #require(rowlinearTiers.last).name == "scalar")
     #expect(try #require(histogramTiers.last).name == "scalar")
@@ -68,6 +72,7 @@ let winogradTiers: [(name: String, kernel: quern_winograd_kernel)] =
   @Test func vectorTiersImplyTheirBase() {
     let features = Int(quern_cpu_features())
     if features & QUERN_CPU_AVX512_VNNI != 0 { #expect(features & QUERN_CPU_AVX512 != 0) }
+    if features & QUERN_CPU_AVX512_VBMI != 0 { #expect(features & QUERN_CPU_AVX512 != 0) }
     if features & QUERN_CPU_AVX512 != 0 { #expect(features & QUERN_CPU_AVX2 != 0) }
     if features & QUERN_CPU_NEON_DOT != 0 { #expect(features & QUERN_CPU_NEON != 0) }
   }

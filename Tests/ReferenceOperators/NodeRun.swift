@@ -75,7 +75,8 @@ public enum KernelTiers {
   public static let runnable: [(name: String, kernels: KernelSet)] = {
     let tiers: [(String, CPUFeatures)] = [
       ("scalar", []), ("avx2", [.avx2]), ("avxvnni", [.avx2, .avxVNNI]), ("avx512", [.avx2, .avx512]),
-      ("avx512vnni", [.avx2, .avx512, .avx512VNNI]), ("neon", [.neon]), ("neondot", [.neon, .neonDot]),
+      ("avx512vnni", [.avx2, .avx512, .avx512VNNI]), ("avx512vbmi", [.avx2, .avx512, .avx512VBMI]), ("neon", [.neon]),
+      ("neondot", [.neon, .neonDot]),
       ("current", .current),
     ]
     return tiers.compactMap { name, features in

@@ -73,6 +73,7 @@ void compare_depthwise(uint64_t seed);
 void compare_depthwise_f32(uint64_t seed);
 void compare_rowlinear(uint64_t seed);
 void compare_elementwise(uint64_t seed);
+void compare_lookup(uint64_t seed);
 void compare_pool(uint64_t seed);
 void compare_histogram(uint64_t seed);
 void compare_moments(uint64_t seed);

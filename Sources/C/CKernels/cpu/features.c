@@ -17,7 +17,7 @@ uint32_t quern_cpu_features(void) {
   enum { osxsave = 1 << 27, avx = 1 << 28, fma = 1 << 12, f16c = 1 << 29 };                          // leaf 1, ECX
   enum { avx2 = 1 << 5, avx512f = 1 << 16, avx512dq = 1 << 17, avx512bw = 1 << 30 };                 // leaf 7, EBX
   const uint32_t avx512vl = 1u << 31;                                                                // leaf 7, EBX
-  enum { avx512_vnni = 1 << 11 };                                                                    // leaf 7, ECX
+  enum { avx512_vbmi = 1 << 1, avx512_vnni = 1 << 11 };                                              // leaf 7, ECX
   enum { avx_vnni = 1 << 4 };                                                                        // leaf 7.1, EAX
   enum { state_ymm = 0x06, state_zmm = 0xE6 };                                                       // XCR0
 
@@ -32,6 +32,7 @@ uint32_t quern_cpu_features(void) {
   if ((state & state_zmm) == state_zmm && has(b, avx512f | avx512dq | avx512bw | avx512vl)) {
     features |= QUERN_CPU_AVX512;
     if (has(c, avx512_vnni)) features |= QUERN_CPU_AVX512_VNNI;
+    if (has(c, avx512_vbmi)) features |= QUERN_CPU_AVX512_VBMI;
   }
   if (subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, avx_vnni)) features |= QUERN_CPU_AVX_VNNI;
   return features;

@@ -10,6 +10,7 @@ enum {
   QUERN_CPU_AVX_VNNI = 1 << 3,    // VNNI in VEX encoding
   QUERN_CPU_NEON = 1 << 4,
   QUERN_CPU_NEON_DOT = 1 << 5,
+  QUERN_CPU_AVX512_VBMI = 1 << 6, // AVX-512 VBMI (with QUERN_CPU_AVX512)
 };
 
 // What this machine runs: the processor has it and the operating system saves its registers.

@@ -1,0 +1,41 @@
+#include "functions.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+// 32 values at a time; what is left over goes to the scalar tier.
+//
+// A shuffle looks up the low four bits, and gives 0 where the byte is negative. The values below 128, and the others less
+// 128, lose 16 a step: row r of eight is looked up for the values that are in it or in a later one. Each row is kept as
+// what it differs in from the one before it, so the exclusive or of all that was found is the value's own row.
+
+void quern_lookup_avx2(const uint8_t *x, size_t count, const uint8_t *table, uint8_t *y) {
+  __m256i rows[16];
+  for (int i = 0; i < 16; ++i) {
+    rows[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(table + 16 * i)));
+  }
+  __m256i steps[16];
+  for (int i = 0; i < 16; ++i) steps[i] = i % 8 == 0 ? rows[i] : _mm256_xor_si256(rows[i], rows[i - 1]);
+  const __m256i sixteen = _mm256_set1_epi8(16), highest = _mm256_set1_epi8(-128);
+  size_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+    const __m256i all = _mm256_loadu_si256((const __m256i *)(x + i));
+    __m256i low = all, high = _mm256_xor_si256(all, highest);
+    __m256i found = _mm256_xor_si256(_mm256_shuffle_epi8(steps[0], low), _mm256_shuffle_epi8(steps[8], high));
+#pragma clang loop unroll(full)
+    for (int row = 1; row < 8; ++row) {
+      low = _mm256_subs_epi8(low, sixteen);
+      high = _mm256_subs_epi8(high, sixteen);
+      found = _mm256_xor_si256(found, _mm256_shuffle_epi8(steps[row], low));
+      found = _mm256_xor_si256(found, _mm256_shuffle_epi8(steps[8 + row], high));
+    }
+    _mm256_storeu_si256((__m256i *)(y + i), found);
+  }
+  quern_lookup_scalar(x + i, count - i, table, y + i);
+}
+
+#pragma clang attribute pop
+#endif
