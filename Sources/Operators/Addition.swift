@@ -2,9 +2,9 @@ import Graphs
 import Kernels
 import Tensors
 
-/// The sum of two maps, with an optional fused ReLU. Maps of unequal height or width are cropped to their common top-left
+/// The sum of two maps, with an optional activation. Maps of unequal height or width are cropped to their common top-left
 /// corner. On uint8 each input has its own scale and the sum is rounded once.
-public struct Addition: Operator {
+public struct Addition: Operator, EpilogueOperator {
   public static let wireName = "addition"
   public static let arity = 2...2
 
@@ -41,20 +41,20 @@ public struct Addition: Operator {
 extension Addition: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
-    let relu = activation == .relu
     switch (context.inputFormats[0], context.inputFormats[1], context.outputFormat) {
     case (.float32, .float32, .float32):
+      let minimum = activation.realMinimum
       return CornerwiseOperator { run, buffers in
         let channels = run.output.channels
         let a = buffers.inputs[0].assumingMemoryBound(to: Float.self) + run.start(ofInput: 0) * channels
         let b = buffers.inputs[1].assumingMemoryBound(to: Float.self) + run.start(ofInput: 1) * channels
         let output = buffers.output.assumingMemoryBound(to: Float.self) + run.first * channels
         for index in 0..<run.count * channels {
-          let sum = a[index] + b[index]
-          output[index] = relu ? max(sum, 0) : sum
+          output[index] = max(a[index] + b[index], minimum)
         }
       }
     case (.uint8(let a), .uint8(let b), .uint8(let sum)):
+      let epilogue = Epilogue(activation, context.outputFormat)
       let kernel = context.kernels.elementwise.add
       let aFactor = a.scale / sum.scale
       let bFactor = b.scale / sum.scale
@@ -65,7 +65,7 @@ extension Addition: RunnableOperator {
           Int32(a.zeroPoint), aFactor,
           buffers.inputs[1].assumingMemoryBound(to: UInt8.self) + run.start(ofInput: 1) * channels,
           Int32(b.zeroPoint), bFactor,
-          run.count * channels, Int32(sum.zeroPoint), relu ? Int32(sum.zeroPoint) : 0,
+          run.count * channels, epilogue.zeroPoint, epilogue.levelMinimum,
           buffers.output.assumingMemoryBound(to: UInt8.self) + run.first * channels)
       }
     case (.float32, _, _), (_, .float32, _), (_, _, .float32):
@@ -73,7 +73,7 @@ extension Addition: RunnableOperator {
     case (let a, let b, let sum):
       return Int8MapSum(
         kernel: context.kernels.elementwise, map: a, factorSlot: nil, residual: b, residualSlot: 1, output: sum,
-        relu: relu)
+        activation: activation)
     }
   }
 }

@@ -7,7 +7,7 @@ import Tensors
 ///
 /// On uint8 the levels are summed in int32, divided by their number in float32 and rounded once, ties to even; a padded
 /// zero has the level of the zero point. The output keeps the input's scale and zero point.
-public struct AveragePooling: Operator {
+public struct AveragePooling: Operator, WindowOperator {
   public static let wireName = "average_pooling"
   public static let arity = 1...1
 
@@ -33,6 +33,7 @@ public struct AveragePooling: Operator {
     result["counts_padding"] = .int(countsPadding ? 1 : 0)
     return result
   }
+  public static let readsZerosOutside = false
   public var quantizationRule: QuantizationRule { .sameAsInput }
   /// Padding that counts pulls the mean towards zero.
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {

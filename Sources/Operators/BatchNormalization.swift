@@ -6,7 +6,7 @@ import Tensors
 /// (Ioffe and Szegedy, arXiv 1502.03167, algorithm 2). Float only: passes fold it into convolutions before quantisation.
 ///
 /// Constants: `scale`, `shift`, `mean`, `variance`, float32 [C].
-public struct BatchNormalization: Operator {
+public struct BatchNormalization: Operator, ChannelAffineOperator {
   public static let wireName = "batch_normalization"
   public static let arity = 1...1
 

@@ -5,7 +5,7 @@ import Tensors
 /// Subtracts a mean from each row: the first half of PCA whitening (MultiGrain, arXiv 1902.05509, section 3.4). Float only.
 ///
 /// Constant: `mean` float32 [D].
-public struct Centering: Operator {
+public struct Centering: Operator, ChannelAffineOperator {
   public static let wireName = "centering"
   public static let arity = 1...1
 
@@ -20,6 +20,14 @@ public struct Centering: Operator {
       throw .shape("a mean of \(mean.elementCount) elements cannot be subtracted from rows of \(inputs[0])")
     }
     return inputs[0]
+  }
+
+  public func affine(_ constants: [String: Tensor]) throws(GraphError) -> (factor: [Double], offset: [Double]) {
+    guard let mean = constants["mean"], mean.elementType == .float32 else {
+      throw .constant(role: "mean", problem: "is missing or not float32")
+    }
+    let offset = mean.elements(as: Float.self).map { -Double($0) }
+    return ([Double](repeating: 1, count: offset.count), offset)
   }
 }
 

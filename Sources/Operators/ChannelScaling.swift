@@ -2,12 +2,12 @@ import Graphs
 import Tensors
 
 /// A map times a factor for each image and channel, the last step of squeeze-and-excitation (Hu et al., arXiv 1709.01507,
-/// equation 4), with an optional third input that is added before an optional ReLU. The map and the third input are
+/// equation 4), with an optional third input that is added before an optional activation. The map and the third input are
 /// cropped to their common top-left corner.
 ///
 /// Inputs: map [N, H, W, C], factors float32 [N, C], residual [N, H, W, C] (optional). For a uint8 output the product and
 /// the residual are added in float32 and rounded once; the map may be float32 where the residual and the output are uint8.
-public struct ChannelScaling: Operator {
+public struct ChannelScaling: Operator, EpilogueOperator {
   public static let wireName = "channel_scaling"
   public static let arity = 2...3
 
@@ -55,12 +55,12 @@ extension ChannelScaling: RunnableOperator {
     if map == .float32, output == .float32, residual == nil || residual == .float32 { return prepareFloat() }
     guard residual != .float32 else { throw .structure("a float residual is only added to a float map and output") }
     return Int8MapSum(
-      kernel: context.kernels.elementwise, map: map, factorSlot: 1, residual: residual, residualSlot: 2, output: output,
-      relu: activation == .relu)
+      kernel: context.kernels.elementwise, map: map, factorSlot: 1, residual: residual, residualSlot: 2,
+      output: output, activation: activation)
   }
 
   private func prepareFloat() -> any PreparedOperator {
-    let relu = activation == .relu
+    let minimum = activation.realMinimum
     return CornerwiseOperator(staysInLines: true) { run, buffers in
       let channels = run.output.channels
       let factors = buffers.inputs[1].assumingMemoryBound(to: Float.self) + run.image * channels
@@ -75,7 +75,9 @@ extension ChannelScaling: RunnableOperator {
           for channel in 0..<channels { output[channel] += values[channel] }
           residual = values + channels
         }
-        if relu { for channel in 0..<channels { output[channel] = max(output[channel], 0) } }
+        if minimum > -.infinity {
+          for channel in 0..<channels { output[channel] = max(output[channel], minimum) }
+        }
         map += channels
         output += channels
       }

@@ -63,7 +63,7 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
               // Columns are shared where the taps of a line of the kernel are next to each other.
               arguments.line = window.dilationWidth == 1 ? output.width : 0
               (arguments.kernel_width, arguments.step) = (window.width, window.strideWidth)
-              arguments.relu = prepared.op.activation == .relu ? 1 : 0
+              arguments.relu = prepared.op.activation.kernelFlag
               arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first * channels
               prepared.kernel.run(&arguments)
             }

@@ -105,7 +105,7 @@ struct FloatConvolutionPlan: PlannedOperator {
     (arguments.input, arguments.input_stride) = (source, input.channels)
     (arguments.taps, arguments.tap_elements) = (taps, tapElements)
     arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
-    arguments.relu = prepared.op.activation == .relu ? 1 : 0
+    arguments.relu = prepared.op.activation.kernelFlag
     arguments.output = buffers.output.assumingMemoryBound(to: Float.self)
     if residual != nil {
       arguments.residual = buffers.inputs[1].assumingMemoryBound(to: Float.self)

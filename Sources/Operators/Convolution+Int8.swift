@@ -11,11 +11,11 @@ struct Requantization: Sendable {
   /// Input scale x weight scale, over the output's scale where that is uint8; padded alike.
   let multiplier: [Float]
   let output: ValueFormat
-  let relu: Bool
+  let epilogue: Epilogue
 
   /// - Parameter weightSums: of each output channel.
   init(
-    _ context: PreparationContext, input: QuantizationParameters, weightSums: [Int], relu: Bool
+    _ context: PreparationContext, input: QuantizationParameters, weightSums: [Int], activation: ActivationFunction
   ) throws(GraphError) {
     let channels = weightSums.count
     let padded = ActivationLayout.roundUp(channels, to: 16) + 16
@@ -30,7 +30,7 @@ struct Requantization: Sendable {
       bias = [Int32](repeating: 0, count: channels)
     }
     output = context.outputFormat
-    self.relu = relu
+    epilogue = Epilogue(activation, output)
     let outputScale = output.quantization?.scale ?? 1
     var folded = [Int32](repeating: 0, count: padded)
     var multiplier = [Float](repeating: 0, count: padded)
@@ -57,8 +57,6 @@ struct Requantization: Sendable {
       multiplier: multiplier.map { $0 / 256 })
   }
 
-  var outputZeroPoint: Int32 { Int32(output.quantization?.zeroPoint ?? 0) }
-  var outputMinimum: Int32 { relu ? outputZeroPoint : 0 }
 }
 
 /// Bias and multiplier, padded alike, for a convolution of remainders.
@@ -113,7 +111,7 @@ struct Int8Convolution: PreparedOperator {
       }
       paddingValue = nil
     }
-    requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
+    requantization = try Requantization(context, input: input, weightSums: sums, activation: op.activation)
     if case .uint8WithRemainder = context.inputFormats[0] {
       guard residual != .float32 else { throw .structure("a float residual cannot be added where remainders are read") }
       remainders = requantization.ofRemainders(weightSums: sums)

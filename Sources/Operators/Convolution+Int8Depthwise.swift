@@ -22,7 +22,7 @@ struct Int8DepthwiseConvolution: PreparedOperator {
     let taps = op.window.taps
     let values = weight.elements(as: Int8.self)
     let sums = try context.weightSums(weight)
-    requantization = try Requantization(context, input: input, weightSums: sums, relu: op.activation == .relu)
+    requantization = try Requantization(context, input: input, weightSums: sums, activation: op.activation)
     if case .uint8WithRemainder = context.inputFormats[0] {
       remainders = requantization.ofRemainders(weightSums: sums)
     } else {
@@ -89,8 +89,8 @@ private struct Int8DepthwisePlan: PlannedOperator {
             arguments.channels = output.channels
             arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
             (arguments.bias, arguments.multiplier) = (bias.baseAddress, multiplier.baseAddress)
-            arguments.output_zero_point = requantization.outputZeroPoint
-            (arguments.output_min, arguments.output_max) = (requantization.outputMinimum, 255)
+            arguments.output_zero_point = requantization.epilogue.zeroPoint
+            (arguments.output_min, arguments.output_max) = (requantization.epilogue.levelMinimum, 255)
             arguments.output = buffers.output.assumingMemoryBound(to: UInt8.self) + first * output.channels
             arguments.output_stride = output.channels
             guard let realStore else { return prepared.kernels.depthwise.run(&arguments) }

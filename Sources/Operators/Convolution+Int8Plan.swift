@@ -195,9 +195,9 @@ struct Int8ConvolutionPlan: PlannedOperator {
     (arguments.taps, arguments.tap_bytes) = (taps, tapBytes)
     (arguments.output, arguments.output_stride) = (buffers.output, output.channels)
     arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
-    arguments.relu = requantization.relu ? 1 : 0
-    arguments.output_zero_point = requantization.outputZeroPoint
-    (arguments.output_min, arguments.output_max) = (requantization.outputMinimum, 255)
+    arguments.relu = requantization.epilogue.activation.kernelFlag
+    arguments.output_zero_point = requantization.epilogue.zeroPoint
+    (arguments.output_min, arguments.output_max) = (requantization.epilogue.levelMinimum, 255)
     arguments.store = Int32(requantization.output == .float32 ? QUERN_STORE_F32 : QUERN_STORE_U8)
     if case .uint8WithRemainder = requantization.output {
       arguments.output_remainder = buffers.output.assumingMemoryBound(to: UInt8.self) + output.elementCount

@@ -3,14 +3,14 @@ import Kernels
 import Tensors
 
 /// 2-D cross-correlation of an NHWC map with OHWI weights, with an optional bias, an optional second input that is added
-/// before the activation (the residual of He et al., arXiv 1512.03385, equation 1), and an optional fused ReLU. The result
+/// before the activation (the residual of He et al., arXiv 1512.03385, equation 1), and an optional activation. The result
 /// and a residual of unequal size are cropped to their common top-left corner.
 ///
 /// Constants in float: `weight` float32 [O, kh, kw, I / groups], or int16 with `weight_scale` float32 [O]; `bias` float32
 /// [O] (optional).
 /// Quantised: `weight` int8, `weight_scale` float32 [O], `bias` int32 [O] at the scale input scale x weight scale, and,
 /// where padded taps of the input are not its zero point, `padding_value` uint8 [I].
-public struct Convolution: Operator {
+public struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, WindowOperator {
   public static let wireName = "convolution"
   public static let arity = 1...2
 
@@ -31,11 +31,7 @@ public struct Convolution: Operator {
     groups = try attributes.int("groups")
     activation = try ActivationFunction(attributes: attributes)
     guard groups >= 1 else { throw .attribute(name: "groups", expected: "at least 1") }
-    switch attributes["input_remainder"] {
-    case nil: readsInputRemainder = false
-    case .int(1): readsInputRemainder = true
-    default: throw .attribute(name: "input_remainder", expected: "1 or absent")
-    }
+    readsInputRemainder = try attributes.flag("input_remainder")
   }
 
   public var attributes: Attributes {
@@ -123,6 +119,10 @@ public struct Convolution: Operator {
   }
   public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 0 ? .weighted : .carried }
   public static let weighsOutputChannels = true
+  public static let readsZerosOutside = true
+  /// With a residual, groups are multiplied as if they were dense.
+  public var prefersResidual: Bool { groups == 1 }
+  public func canFoldAffine(inputs: Int) -> Bool { activation == .none && inputs == 1 }
 
   /// Whether every channel has a filter of its own.
   public func isDepthwise(weight: Shape) -> Bool {

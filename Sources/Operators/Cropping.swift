@@ -3,7 +3,7 @@ import Kernels
 import Tensors
 
 /// A map without some of its outer rows and columns. Exact on uint8: the output keeps the input's format.
-public struct Cropping: Operator {
+public struct Cropping: Operator, MarginOperator {
   public static let wireName = "cropping"
   public static let arity = 1...1
 
@@ -12,6 +12,7 @@ public struct Cropping: Operator {
   public init(_ margins: MapMargins) { self.margins = margins }
   public init(attributes: Attributes) throws(GraphError) { margins = try MapMargins(attributes: attributes) }
   public var attributes: Attributes { margins.attributes }
+  public var addedMargins: MapMargins { margins.negated }
   public var quantizationRule: QuantizationRule { .sameAsInput }
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }

@@ -9,7 +9,7 @@ import Threads
 ///
 /// Constants: `weight` float32, int16 or int8 [outputs, inputs], `weight_scale` float32 [outputs] beside the latter two, `bias`
 /// float32 [outputs] (optional).
-public struct Linear: Operator {
+public struct Linear: Operator, AffineFoldingOperator {
   public static let wireName = "linear"
   public static let arity = 1...1
 
@@ -18,6 +18,7 @@ public struct Linear: Operator {
   public var attributes: Attributes { [:] }
   public var quantizationRule: QuantizationRule { .floatWithInt8Weights }
   public static let outputLayout = OutputLayout.rows
+  public func canFoldAffine(inputs: Int) -> Bool { true }
   public func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.weights = .matrix

@@ -18,5 +18,11 @@ public struct MapMargins: Hashable, Sendable {
     self.init(top: margins[0], left: margins[1], bottom: margins[2], right: margins[3])
   }
 
+  /// What is added where these are taken off, and the other way round.
+  var negated: MapMargins { MapMargins(top: -top, left: -left, bottom: -bottom, right: -right) }
+
+  /// Whether nothing is taken off anywhere.
+  public var isPadding: Bool { top >= 0 && left >= 0 && bottom >= 0 && right >= 0 }
+
   var attributes: Attributes { ["margins": .ints([top, left, bottom, right])] }
 }

@@ -16,7 +16,7 @@ struct Int8MapSum: PreparedOperator, @unchecked Sendable {
   let residual: ValueFormat?
   let residualSlot: Int
   let output: ValueFormat
-  let relu: Bool
+  let activation: ActivationFunction
 
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
     Planned(prepared: self, inputs: inputs, output: output)
@@ -35,7 +35,7 @@ struct Int8MapSum: PreparedOperator, @unchecked Sendable {
       let ratio = (prepared.map.quantization?.scale ?? 1) / (prepared.output.quantization?.scale ?? 1)
       for index in 0..<output.batch * output.channels { factors[index] = (given?[index] ?? 1) * ratio }
       let slot = prepared.residualSlot
-      var whole = MapSum(output: prepared.output, relu: prepared.relu, buffers.output, shape: output)
+      var whole = MapSum(output: prepared.output, prepared.activation, buffers.output, shape: output)
       whole.setMap(buffers.inputs[0], prepared.map, shape: inputs[0])
       if let residual = prepared.residual { whole.setResidual(buffers.inputs[slot], residual, shape: inputs[slot]) }
       let sum = whole
@@ -56,13 +56,13 @@ private struct MapSum: @unchecked Sendable {
   private let channels: Int
   private let outputScale: Float
 
-  init(output format: ValueFormat, relu: Bool, _ output: UnsafeMutableRawPointer, shape: Shape) {
+  init(output format: ValueFormat, _ activation: ActivationFunction, _ output: UnsafeMutableRawPointer, shape: Shape) {
     channels = shape.channels
     outputScale = format.quantization?.scale ?? 1
     whole.channels = shape.channels
-    whole.relu = relu ? 1 : 0
-    whole.output_zero_point = Int32(format.quantization?.zeroPoint ?? 0)
-    whole.output_min = relu ? whole.output_zero_point : 0
+    whole.relu = activation.kernelFlag
+    let epilogue = Epilogue(activation, format)
+    (whole.output_zero_point, whole.output_min) = (epilogue.zeroPoint, epilogue.levelMinimum)
     switch format {
     case .float32: whole.output_f32 = output.assumingMemoryBound(to: Float.self)
     case .uint8: whole.output = output.assumingMemoryBound(to: UInt8.self)

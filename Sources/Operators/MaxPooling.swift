@@ -5,7 +5,7 @@ import Tensors
 
 /// The maximum of each window; positions outside the map do not take part. Exact on uint8: the output keeps the input's
 /// format.
-public struct MaxPooling: Operator {
+public struct MaxPooling: Operator, WindowOperator {
   public static let wireName = "max_pooling"
   public static let arity = 1...1
 
@@ -19,6 +19,7 @@ public struct MaxPooling: Operator {
     else { throw .attribute(name: "padding", expected: "smaller than the window") }
   }
   public var attributes: Attributes { window.attributes }
+  public static let readsZerosOutside = false
   public var quantizationRule: QuantizationRule { .sameAsInput }
   public static let remainderRule = RemainderRule.passedOn
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }

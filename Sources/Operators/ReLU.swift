@@ -3,13 +3,14 @@ import Kernels
 import Tensors
 
 /// `max(x, 0)`. On uint8 that is `max(q, zero point)`, and the output keeps the input's format.
-public struct ReLU: Operator {
+public struct ReLU: Operator, ActivationOperator {
   public static let wireName = "relu"
   public static let arity = 1...1
 
   public init() {}
   public init(attributes: Attributes) throws(GraphError) {}
   public var attributes: Attributes { [:] }
+  public var function: ActivationFunction { .relu }
   public var quantizationRule: QuantizationRule { .sameAsInput }
   public static let remainderRule = RemainderRule.passedOn
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { max(bounds[0], 0) }

@@ -8,9 +8,7 @@ import Tensors
 struct RealStore: @unchecked Sendable {
   private let kernel: quern_elementwise_kernel
   private let output: ValueFormat
-  private let relu: Bool
-  private let outputZeroPoint: Int32
-  private let outputMinimum: Int32
+  private let epilogue: Epilogue
   /// The kernel multiplies by factors.
   private let ones: [Float]
 
@@ -18,8 +16,7 @@ struct RealStore: @unchecked Sendable {
   init(_ requantization: Requantization, kernels: KernelSet, channels: Int) {
     kernel = kernels.elementwise
     output = requantization.output
-    relu = requantization.relu
-    (outputZeroPoint, outputMinimum) = (requantization.outputZeroPoint, requantization.outputMinimum)
+    epilogue = requantization.epilogue
     ones = [Float](repeating: 1, count: channels)
   }
 
@@ -41,8 +38,8 @@ struct RealStore: @unchecked Sendable {
       var part = quern_scale_args()
       part.factors = ones.baseAddress
       part.channels = channels
-      part.relu = relu ? 1 : 0
-      (part.output_zero_point, part.output_min) = (outputZeroPoint, outputMinimum)
+      part.relu = epilogue.activation.kernelFlag
+      (part.output_zero_point, part.output_min) = (epilogue.zeroPoint, epilogue.levelMinimum)
       (part.residual_zero_point, part.residual_multiplier) = (place.residual_zero_point, place.residual_multiplier)
       let isWhole = place.output_stride == channels && (place.residual == nil || place.residual_stride == channels)
       part.rows = isWhole ? rows : 1

@@ -16,11 +16,7 @@ public struct Requantize: Operator {
   public init(readsInputRemainder: Bool = false) { self.readsInputRemainder = readsInputRemainder }
 
   public init(attributes: Attributes) throws(GraphError) {
-    switch attributes["input_remainder"] {
-    case nil: readsInputRemainder = false
-    case .int(1): readsInputRemainder = true
-    default: throw .attribute(name: "input_remainder", expected: "1 or absent")
-    }
+    readsInputRemainder = try attributes.flag("input_remainder")
   }
 
   public var attributes: Attributes { readsInputRemainder ? ["input_remainder": .int(1)] : [:] }
@@ -61,8 +57,8 @@ extension Requantize: RunnableOperator {
   }
 }
 
-/// Values of one format written in another, where one of the two has remainders.
-private struct PlaneConversion: @unchecked Sendable {
+/// Values of one format written in another, each rounded once at most, with the remainders of those that have any.
+struct PlaneConversion: @unchecked Sendable {
   let from: ValueFormat
   let to: ValueFormat
   let kernel: quern_elementwise_kernel

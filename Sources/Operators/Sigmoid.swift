@@ -1,12 +1,9 @@
-import Glibc
 import Graphs
 import Kernels
 import Tensors
 
-/// `1 / (1 + exp(-x))` in double precision, rounded once; float only.
-///
-/// Mathematical libraries differ in the last bit of a single-precision exponential, and a factor that differs so moves
-/// the rounding of maps that it scales. Of a double rounded to float32 that bit is the same in practice.
+/// `1 / (1 + exp(-x))` of each element, float only: the factors of squeeze-and-excitation, or probabilities. The operator for
+/// maps that are held as uint8 is `Nonlinearity`.
 public struct Sigmoid: Operator {
   public static let wireName = "sigmoid"
   public static let arity = 1...1
@@ -25,11 +22,10 @@ extension Sigmoid: RunnableOperator {
     try context.requireFloat(Self.wireName)
     try context.refuseConstants(except: [])
     return ElementwiseOperator { shape, buffers, range in
-      let input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
-      let output = buffers.output.assumingMemoryBound(to: Float.self)
-      for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
-        output[index] = Float(1 / (1 + exp(-Double(input[index]))))
-      }
+      let first = range.lowerBound * shape.channels
+      ActivationFunction.sigmoid.apply(
+        buffers.inputs[0].assumingMemoryBound(to: Float.self) + first, range.count * shape.channels,
+        to: buffers.output.assumingMemoryBound(to: Float.self) + first)
     }
   }
 }

@@ -51,11 +51,7 @@ public struct Window: Hashable, Sendable {
     (strideHeight, strideWidth) = (stride[0], stride[1])
     (top, left, bottom, right) = (padding[0], padding[1], padding[2], padding[3])
     (dilationHeight, dilationWidth) = (dilation[0], dilation[1])
-    switch attributes["ceil_mode"] {
-    case nil: ceilMode = false
-    case .int(1): ceilMode = true
-    default: throw .attribute(name: "ceil_mode", expected: "1 or absent")
-    }
+    ceilMode = try attributes.flag("ceil_mode")
   }
 
   var attributes: Attributes {

@@ -4,7 +4,7 @@ import Threads
 
 /// Rows and columns of zeros around a map. They are values like any other: a pooling that reads them takes them for pixels.
 /// On uint8 they are the zero point, and the output keeps the input's format.
-public struct ZeroPadding: Operator {
+public struct ZeroPadding: Operator, MarginOperator {
   public static let wireName = "zero_padding"
   public static let arity = 1...1
 
@@ -13,6 +13,7 @@ public struct ZeroPadding: Operator {
   public init(_ margins: MapMargins) { self.margins = margins }
   public init(attributes: Attributes) throws(GraphError) { margins = try MapMargins(attributes: attributes) }
   public var attributes: Attributes { margins.attributes }
+  public var addedMargins: MapMargins { margins }
   public var quantizationRule: QuantizationRule { .sameAsInput }
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { min(bounds[0], 0) }
   public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }

@@ -14,12 +14,13 @@ public struct FoldBatchNormalization: Pass {
     var patch = GraphPatch(for: graph)
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {
-      guard let producer = neighbours.onlyReadProducer(of: node), Self.takesScale(graph.nodes[producer]) else {
-        continue
-      }
+      guard let affine = node.op as? any ChannelAffineOperator, let producer = neighbours.onlyReadProducer(of: node),
+        let layer = graph.nodes[producer].op as? any AffineFoldingOperator,
+        layer.canFoldAffine(inputs: graph.nodes[producer].inputs.count)
+      else { continue }
       var folded = graph.nodes[producer]
       do throws(GraphError) {
-        guard let (factor, offset) = try Self.affine(node, reading: folded) else { continue }
+        let (factor, offset) = try affine.affine(node.constants)
         folded.constants = try Self.fold(factor, offset, into: folded.constants)
       } catch {
         throw .at(node: node.name, error)
@@ -30,30 +31,6 @@ public struct FoldBatchNormalization: Pass {
       patch.notes.append("\(node.name) folded into \(folded.name)")
     }
     return patch
-  }
-
-  private static func takesScale(_ node: Node) -> Bool {
-    switch node.op {
-    case let convolution as Convolution: convolution.activation == .none && node.inputs.count == 1
-    case is Linear: true
-    default: false
-    }
-  }
-
-  /// What a node does to each channel of its input; `nil` for operators that do anything else.
-  private static func affine(
-    _ node: Node, reading producer: Node
-  ) throws(GraphError) -> (factor: [Double], offset: [Double])? {
-    switch node.op {
-    case let norm as BatchNormalization: return try norm.affine(node.constants)
-    case is Centering where producer.op is Linear:
-      guard let mean = node.constants["mean"], mean.elementType == .float32 else {
-        throw .constant(role: "mean", problem: "is missing or not float32")
-      }
-      let offset = mean.elements(as: Float.self).map { -Double($0) }
-      return ([Double](repeating: 1, count: offset.count), offset)
-    default: return nil
-    }
   }
 
   /// The constants of the layer with the norm in them: `weight`, a scaled view, and `bias`.

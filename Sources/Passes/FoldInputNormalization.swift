@@ -35,7 +35,7 @@ extension Graph {
   private func inputNormalization() throws(GraphError) -> (index: Int, factor: [Double], offset: [Double])? {
     let neighbours = Neighbours(self)
     guard neighbours.isReadOnce(input), let index = neighbours.consumers[input]?.first,
-      let norm = nodes[index].op as? BatchNormalization
+      let norm = nodes[index].op as? any ChannelAffineOperator
     else { return nil }
     do throws(GraphError) {
       let (factor, offset) = try norm.affine(nodes[index].constants)

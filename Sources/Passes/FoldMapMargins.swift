@@ -18,22 +18,24 @@ public struct FoldMapMargins: Pass {
     for (index, node) in graph.nodes.enumerated() {
       guard let producer = neighbours.onlyReadProducer(of: node) else { continue }
       let before = graph.nodes[producer]
-      if let cropping = node.op as? Cropping {
-        if let swapped = Self.cropBefore(cropping, node, pointwise: before, graph) {
+      if let margins = (node.op as? any MarginOperator)?.addedMargins, !margins.isPadding {
+        if let swapped = Self.cropBefore(node, pointwise: before) {
           return Self.patch(graph, producer, index, swapped, note: "\(node.name) moved before \(before.name)")
         }
-        if let windowed = WindowedOperator(before.op), let window = Self.cropped(windowed.window, cropping.margins) {
+        if var windowed = before.op as? any WindowOperator, let window = Self.cropped(windowed.window, margins) {
+          windowed.window = window
           var merged = before
-          merged.op = windowed.with(window)
+          merged.op = windowed
           merged.output = node.output
           return Self.patch(graph, producer, index, [merged], note: "\(node.name) folded into \(before.name)")
         }
       }
-      if let windowed = WindowedOperator(node.op), node.inputs.count == 1,
+      if var windowed = node.op as? any WindowOperator, node.inputs.count == 1,
         let window = Self.window(of: windowed, reading: before.op)
       {
+        windowed.window = window
         var merged = node
-        merged.op = windowed.with(window)
+        merged.op = windowed
         merged.inputs = before.inputs
         return Self.patch(graph, producer, index, [merged], note: "\(before.name) folded into \(node.name)")
       }
@@ -53,12 +55,10 @@ public struct FoldMapMargins: Pass {
   }
 
   /// The cropping, then the pointwise convolution whose result it cropped.
-  private static func cropBefore(
-    _ cropping: Cropping, _ node: Node, pointwise before: Node, _ graph: Graph
-  ) -> [Node]? {
-    guard let convolution = before.op as? Convolution, convolution.window.isPointwise, before.inputs.count == 1 else {
-      return nil
-    }
+  private static func cropBefore(_ node: Node, pointwise before: Node) -> [Node]? {
+    guard let op = before.op as? any WindowOperator, type(of: op).readsZerosOutside, op.window.isPointwise,
+      before.inputs.count == 1
+    else { return nil }
     // The value between the two stays the one between the two.
     var (crop, product) = (node, before)
     (crop.inputs, crop.output) = (before.inputs, before.output)
@@ -67,73 +67,41 @@ public struct FoldMapMargins: Pass {
   }
 
   /// The window whose results are those of `window` without the first rows and columns.
-  private static func cropped(_ window: Window, _ margins: MapMargins) -> Window? {
-    guard !window.ceilMode, margins.bottom == 0, margins.right == 0 else { return nil }
+  ///
+  /// - Parameter added: to the results; none of it is positive.
+  private static func cropped(_ window: Window, _ added: MapMargins) -> Window? {
+    guard !window.ceilMode, added.bottom == 0, added.right == 0 else { return nil }
     var window = window
-    window.top -= margins.top * window.strideHeight
-    window.left -= margins.left * window.strideWidth
+    window.top += added.top * window.strideHeight
+    window.left += added.left * window.strideWidth
     return window
   }
 
   /// The window of an operator if it reads what `before` reads.
-  private static func window(of op: WindowedOperator, reading before: any Operator) -> Window? {
-    var window = op.window
-    switch before {
-    case let padding as ZeroPadding:
-      let margins = padding.margins
-      window.top += margins.top
-      window.left += margins.left
-      window.bottom += margins.bottom
-      window.right += margins.right
-      if op.isConvolution { return window }
-      let isNeverRead =
-        (margins.top == 0 || window.top <= 0) && (margins.left == 0 || window.left <= 0) && margins.bottom == 0
-        && margins.right == 0
-      return isNeverRead && !window.ceilMode ? window : nil
-    case let cropping as Cropping:
-      let margins = cropping.margins
-      guard margins.top == 0 || window.top <= 0, margins.left == 0 || window.left <= 0,
-        margins.bottom == 0 || window.bottom <= 0, margins.right == 0 || window.right <= 0, !window.ceilMode
-      else { return nil }
-      window.top -= margins.top
-      window.left -= margins.left
-      window.bottom -= margins.bottom
-      window.right -= margins.right
-      return window
-    default:
-      guard op.isConvolution, window.isPointwise, let sampling = WindowedOperator(before), !sampling.isConvolution,
-        sampling.window.taps == 1, !sampling.window.ceilMode, sampling.window.top <= 0, sampling.window.left <= 0,
-        sampling.window.bottom <= 0, sampling.window.right <= 0
+  private static func window(of op: any WindowOperator, reading before: any Operator) -> Window? {
+    let readsZeros = type(of: op).readsZerosOutside
+    guard let added = (before as? any MarginOperator)?.addedMargins else {
+      guard readsZeros, op.window.isPointwise, let sampling = before as? any WindowOperator,
+        !type(of: sampling).readsZerosOutside, sampling.window.taps == 1, !sampling.window.ceilMode,
+        sampling.window.top <= 0, sampling.window.left <= 0, sampling.window.bottom <= 0, sampling.window.right <= 0
       else { return nil }
       return sampling.window
     }
-  }
-}
-
-/// An operator that reduces windows of a map.
-private struct WindowedOperator {
-  let window: Window
-  let isConvolution: Bool
-  private let replace: (Window) -> any Operator
-
-  init?(_ op: any Operator) {
-    switch op {
-    case let convolution as Convolution:
-      (window, isConvolution) = (convolution.window, true)
-      replace = {
-        var result = convolution
-        result.window = $0
-        return result
-      }
-    case let pooling as MaxPooling:
-      (window, isConvolution) = (pooling.window, false)
-      replace = { MaxPooling(window: $0) }
-    case let pooling as AveragePooling:
-      (window, isConvolution) = (pooling.window, false)
-      replace = { AveragePooling(window: $0, countsPadding: pooling.countsPadding) }
-    default: return nil
+    var window = op.window
+    if !added.isPadding {
+      // No window may find zeros where the map was cropped.
+      guard added.top == 0 || window.top <= 0, added.left == 0 || window.left <= 0,
+        added.bottom == 0 || window.bottom <= 0, added.right == 0 || window.right <= 0
+      else { return nil }
     }
+    window.top += added.top
+    window.left += added.left
+    window.bottom += added.bottom
+    window.right += added.right
+    if added.isPadding, readsZeros { return window }
+    let isNeverRead =
+      (added.top == 0 || window.top <= 0) && (added.left == 0 || window.left <= 0) && added.bottom == 0
+      && added.right == 0
+    return (isNeverRead || !added.isPadding) && !window.ceilMode ? window : nil
   }
-
-  func with(_ window: Window) -> any Operator { replace(window) }
 }

@@ -1,7 +1,7 @@
 import Graphs
 import Operators
 
-/// Moves a ReLU into the store of the convolution, addition or channel scaling that it alone reads.
+/// Moves an activation function that epilogues apply into the operator that it alone reads, if that has an epilogue.
 public struct FuseActivation: Pass {
   public static let name = "fuse activation"
 
@@ -9,25 +9,15 @@ public struct FuseActivation: Pass {
 
   public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
-    let (producers, consumers) = (graph.producers, graph.consumers)
-    for (index, node) in graph.nodes.enumerated() where node.op is ReLU {
-      let input = node.inputs[0]
-      guard let producer = producers[input], consumers[input]?.count == 1,
-        !graph.outputs.contains(where: { $0.value == input })
+    let neighbours = Neighbours(graph)
+    for (index, node) in graph.nodes.enumerated() {
+      guard let function = (node.op as? any ActivationOperator)?.function, function.fitsEpilogues,
+        let producer = neighbours.onlyReadProducer(of: node),
+        var op = graph.nodes[producer].op as? any EpilogueOperator, op.activation == .none
       else { continue }
+      op.activation = function
       var fused = graph.nodes[producer]
-      switch fused.op {
-      case var convolution as Convolution where convolution.activation == .none:
-        convolution.activation = .relu
-        fused.op = convolution
-      case var addition as Addition where addition.activation == .none:
-        addition.activation = .relu
-        fused.op = addition
-      case var scaling as ChannelScaling where scaling.activation == .none:
-        scaling.activation = .relu
-        fused.op = scaling
-      default: continue
-      }
+      fused.op = op
       fused.output = node.output
       patch.replace(producer, with: [fused])
       patch.remove(index)

@@ -2,7 +2,7 @@ import Graphs
 import Operators
 import Tensors
 
-/// Makes an addition the epilogue of one of the convolutions or channel scalings it reads, the later if both are, so that
+/// Makes an addition the epilogue of one of the operators it reads that can add a residual, the later if both are, so that
 /// the sum is formed from its accumulators and rounded once.
 public struct FuseResidual: Pass {
   public static let name = "fuse residual"
@@ -13,7 +13,7 @@ public struct FuseResidual: Pass {
     var patch = GraphPatch(for: graph)
     let (producers, consumers) = (graph.producers, graph.consumers)
     for (index, node) in graph.nodes.enumerated() {
-      guard let addition = node.op as? Addition else { continue }
+      guard node.traits.combination == .sum, let sum = node.op as? any EpilogueOperator else { continue }
       let order = node.inputs.indices.sorted {
         producers[node.inputs[$0], default: -1] > producers[node.inputs[$1], default: -1]
       }
@@ -21,7 +21,7 @@ public struct FuseResidual: Pass {
         let (value, residual) = (node.inputs[main], node.inputs[other])
         guard value != residual, let producer = producers[value], consumers[value]?.count == 1,
           !graph.outputs.contains(where: { $0.value == value }),
-          let op = Self.op(of: graph.nodes[producer], with: addition)
+          let op = Self.op(of: graph.nodes[producer], adding: sum.activation)
         else { continue }
         var fused = graph.nodes[producer]
         fused.op = op
@@ -37,18 +37,12 @@ public struct FuseResidual: Pass {
     return patch
   }
 
-  /// The operator of a node that can take a residual, with the addition's activation.
-  private static func op(of node: Node, with addition: Addition) -> (any Operator)? {
-    switch node.op {
-    case var convolution as Convolution:
-      guard convolution.activation == .none, node.inputs.count == 1, convolution.groups == 1 else { return nil }
-      convolution.activation = addition.activation
-      return convolution
-    case var scaling as ChannelScaling:
-      guard scaling.activation == .none, node.inputs.count == 2 else { return nil }
-      scaling.activation = addition.activation
-      return scaling
-    default: return nil
-    }
+  /// The operator of a node that can take a residual, with the activation of the sum.
+  private static func op(of node: Node, adding activation: ActivationFunction) -> (any Operator)? {
+    guard var op = node.op as? any EpilogueOperator, op.prefersResidual, op.activation == .none,
+      node.inputs.count == node.traits.residualSlot
+    else { return nil }
+    op.activation = activation
+    return op
   }
 }

@@ -1,8 +1,8 @@
 import Graphs
 import Operators
 
-/// Moves a ReLU that alone reads a concatenation to the maps that are concatenated, where it fuses into what makes them
-/// and they need no levels for negative values.
+/// Moves an activation function that epilogues apply, and that alone reads a concatenation, to the maps that are
+/// concatenated, where it fuses into what makes them and they need no levels for what it takes away.
 public struct MoveActivation: Pass {
   public static let name = "move activation"
 
@@ -10,15 +10,15 @@ public struct MoveActivation: Pass {
 
   public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     let neighbours = Neighbours(graph)
-    for (index, node) in graph.nodes.enumerated() where node.op is ReLU {
-      guard let producer = neighbours.onlyReadProducer(of: node), graph.nodes[producer].op is Concatenation else {
-        continue
-      }
+    for (index, node) in graph.nodes.enumerated() {
+      guard (node.op as? any ActivationOperator)?.function.fitsEpilogues == true,
+        let producer = neighbours.onlyReadProducer(of: node), graph.nodes[producer].traits.combination == .sideBySide
+      else { continue }
       var patch = GraphPatch(for: graph)
       var merged = graph.nodes[producer]
       merged.output = node.output
       let activations = merged.inputs.enumerated().map { slot, value in
-        Node(name: "\(node.name).\(slot)", op: ReLU(), inputs: [value], output: patch.makeValue())
+        Node(name: "\(node.name).\(slot)", op: node.op, inputs: [value], output: patch.makeValue())
       }
       merged.inputs = activations.map(\.output)
       patch.remove(producer)

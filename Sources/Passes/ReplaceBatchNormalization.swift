@@ -13,7 +13,7 @@ public struct ReplaceBatchNormalization: Pass {
     var patch = GraphPatch(for: graph)
     let rows = graph.rows
     for (index, node) in graph.nodes.enumerated() {
-      guard let norm = node.op as? BatchNormalization, !rows.contains(node.output) else { continue }
+      guard let norm = node.op as? any ChannelAffineOperator, !rows.contains(node.output) else { continue }
       var replaced = node
       do throws(GraphError) {
         let (factor, offset) = try norm.affine(node.constants)

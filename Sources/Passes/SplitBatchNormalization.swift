@@ -11,8 +11,10 @@ public struct SplitBatchNormalization: Pass {
 
   public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     let neighbours = Neighbours(graph)
-    for (index, node) in graph.nodes.enumerated() where node.op is BatchNormalization {
-      guard let producer = neighbours.onlyReadProducer(of: node), graph.nodes[producer].op is Concatenation else {
+    for (index, node) in graph.nodes.enumerated() where node.op is any ChannelAffineOperator {
+      guard let producer = neighbours.onlyReadProducer(of: node),
+        graph.nodes[producer].traits.combination == .sideBySide
+      else {
         continue
       }
       let concatenation = graph.nodes[producer]
@@ -43,11 +45,11 @@ public struct SplitBatchNormalization: Pass {
     return GraphPatch(for: graph)
   }
 
-  /// The channels of each map that is concatenated, where all are made by convolutions.
+  /// The channels of each map that is concatenated, where all are made by weights that factors go into.
   private static func channels(of node: Node, _ graph: Graph, _ neighbours: Neighbours) -> [Int]? {
     var counts: [Int] = []
     for value in node.inputs {
-      guard let producer = neighbours.producers[value], graph.nodes[producer].op is Convolution,
+      guard let producer = neighbours.producers[value], type(of: graph.nodes[producer].op).weighsOutputChannels,
         let weight = graph.nodes[producer].constants["weight"]
       else { return nil }
       counts.append(weight.shape[0])
