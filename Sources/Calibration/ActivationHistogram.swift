@@ -35,6 +35,22 @@ public struct ActivationHistogram: Sendable, Hashable {
 
   public var total: UInt64 { counts.reduce(0, &+) }
 
+  /// The counts of the same values, each moved into a range. Zero is in it.
+  public func clamped(to range: ClosedRange<Double>) -> ActivationHistogram {
+    let (least, greatest) = (Float(range.lowerBound), Float(range.upperBound))
+    guard minimum <= maximum, minimum < least || maximum > greatest else { return self }
+    var result = self
+    for bin in counts.indices where counts[bin] > 0 {
+      let (lower, upper) = Self.bounds(ofBin: bin)
+      let target = upper <= least ? least : lower >= greatest ? greatest : nil
+      guard let target, Self.bin(of: target) != bin else { continue }
+      result.counts[Self.bin(of: target)] += counts[bin]
+      result.counts[bin] = 0
+    }
+    (result.minimum, result.maximum) = (min(max(minimum, least), greatest), max(min(maximum, greatest), least))
+    return result
+  }
+
   public mutating func merge(_ other: ActivationHistogram) {
     for bin in counts.indices { counts[bin] &+= other.counts[bin] }
     minimum = min(minimum, other.minimum)

@@ -16,6 +16,7 @@ public enum OperatorCatalogue {
     L2Normalization.self,
     Linear.self,
     MaxPooling.self,
+    Nonlinearity.self,
     ReLU.self,
     Requantize.self,
     Sigmoid.self,

@@ -14,6 +14,9 @@ enum MapSuites {
     ("concatenation, int8", Concatenation.wireName, int8Concatenation),
     ("cropping, float", Cropping.wireName, { try moving(&$0, crops: true, int8: false) }),
     ("cropping, int8", Cropping.wireName, { try moving(&$0, crops: true, int8: true) }),
+    ("nonlinearity, float", Nonlinearity.wireName, floatNonlinearity),
+    ("nonlinearity, int8", Nonlinearity.wireName, { int8Nonlinearity(&$0, readsRemainders: false) }),
+    ("nonlinearity, 16 bits", Nonlinearity.wireName, { int8Nonlinearity(&$0, readsRemainders: true) }),
     ("sigmoid", Sigmoid.wireName, sigmoid),
     ("zero padding, float", ZeroPadding.wireName, { try moving(&$0, crops: false, int8: false) }),
     ("zero padding, int8", ZeroPadding.wireName, { try moving(&$0, crops: false, int8: true) }),
@@ -96,6 +99,28 @@ enum MapSuites {
     var input = Activation.random([random.int(1...3), Suites.channels(&random)], .float32, &random)
     if random.chance(0.3), let values = input.elements.floats { input.elements = .float(values.map { $0 * 40 }) }
     return try Problem(float: Sigmoid(), [input])
+  }
+
+  private static func floatNonlinearity(_ random: inout SplitMix64) throws -> Problem {
+    let shape = random.chance(0.3) ? [random.int(1...3), Suites.channels(&random)] : Suites.map(&random)
+    var input = Activation.random(shape, .float32, &random)
+    let spread: Float = random.pick([1, 3, 40])
+    if let values = input.elements.floats { input.elements = .float(values.map { $0 * spread }) }
+    return try Problem(float: Nonlinearity(random.pick(Nonlinearity.functions)), [input])
+  }
+
+  private static func int8Nonlinearity(_ random: inout SplitMix64, readsRemainders: Bool) -> Problem {
+    var op = Nonlinearity(random.pick(Nonlinearity.functions))
+    op.readsInputRemainder = readsRemainders
+    // Inputs on both sides of where the functions bend, outputs that saturate or not.
+    let given = Suites.uint8(&random, scale: 0.005...0.2)
+    var from = Suites.withRemainder(given, &random)
+    if readsRemainders, let parameters = given.quantization { from = .uint8WithRemainder(parameters) }
+    let input = Activation.random(Suites.map(&random), from, &random)
+    let format = random.chance(0.2) ? .float32 : Suites.withRemainder(Suites.uint8(&random), &random)
+    return Problem(
+      op, [input], outputFormat: format, shape: input.shape,
+      exactly: ActivationReference.nonlinearity(op, input, to: format))
   }
 
   /// Padding or cropping; on uint8 zero is the zero point.

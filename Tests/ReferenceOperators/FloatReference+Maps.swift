@@ -25,6 +25,10 @@ extension FloatReference {
     case is Sigmoid:
       let values = x.map { 1 / (1 + exp(-$0)) }
       return Result(shape: shape, values: values, bounds: values.map { 6 * u * $0 })
+    case let op as Nonlinearity:
+      // A rounding, where the argument is exact.
+      let values = x.map { ActivationReference.value(op.function, $0) }
+      return Result(shape: shape, values: values, bounds: values.map { 1.01 * u * abs($0) })
     case let op as ChannelScaling: return channelScaling(op, inputs)
     default: fatalError("no reference for \(type(of: op).wireName)")
     }

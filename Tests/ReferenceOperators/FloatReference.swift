@@ -58,7 +58,8 @@ public enum FloatReference {
         for index in range { values[index] = x[index] / norm }
       }
       return Result(shape: shape, values: values, bounds: values.map { abs($0) * 6 * u })
-    case is AveragePooling, is Concatenation, is ZeroPadding, is Cropping, is Sigmoid, is ChannelScaling:
+    case is AveragePooling, is Concatenation, is ZeroPadding, is Cropping, is Sigmoid, is ChannelScaling,
+      is Nonlinearity:
       return moreOperators(op, inputs)
     case let op as Addition:
       let output = CornerReference.shape(inputs.map(\.shape), channels: shape.channels)

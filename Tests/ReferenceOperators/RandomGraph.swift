@@ -121,7 +121,7 @@ public struct RandomGraph {
   /// One of what only rich graphs have, in the combinations that passes look for.
   private mutating func richNode(of index: Int) {
     let map = maps[index]
-    switch random.int(0...5) {
+    switch random.int(0...6) {
     case 0:  // padded and cropped around a window
       append(
         ZeroPadding(MapMargins(top: random.int(0...1), left: 1, bottom: random.int(0...1))), "pad", [index],
@@ -157,6 +157,10 @@ public struct RandomGraph {
         append(ReLU(), "relu", [maps.count - 1], channels: maps[maps.count - 1].channels, level: map.level)
       }
     case 4: averagePooling(of: index)
+    case 5:
+      append(
+        Nonlinearity(random.pick(Nonlinearity.functions)), "nonlinearity", [index], channels: map.channels,
+        level: map.level)
     default:
       let squeezed = graph.append(
         GeneralizedMeanPooling(exponent: 1), name: "squeeze\(count)", inputs: [map.value])

@@ -54,11 +54,14 @@ public struct QuantizationPlanner: Sendable {
 
   /// The parameters that the range method chooses for some values.
   fileprivate func parameters(
-    of values: Set<ValueID>, _ statistics: ActivationStatistics
+    of values: Set<ValueID>, _ statistics: ActivationStatistics, within limits: (ValueID) -> ClosedRange<Double>?
   ) -> [ValueID: QuantizationParameters] {
     let values = values.sorted()
-    let found = ThreadTeam(count: min(threads, values.count)).map(values.count) {
-      statistics.histograms[values[$0]]?.parameters(rangeMethod)
+    let limits = values.map(limits)
+    let found = ThreadTeam(count: min(threads, values.count)).map(values.count) { index in
+      statistics.histograms[values[index]].map { histogram in
+        (limits[index].map(histogram.clamped) ?? histogram).parameters(rangeMethod)
+      }
     }
     return zip(values, found).reduce(into: [:]) { $0[$1.0] = $1.1 }
   }
@@ -90,7 +93,7 @@ private struct ValueRanges {
       uniqueKeysWithValues: graph.nodes.filter {
         ($0.op.quantizationRule == .ownRange || necessary.contains($0.name)) && !readsInFloat.contains($0.output)
       }.map { ($0.output, Self.rangeOwner(of: $0.output, graph, consumers, readsInFloat)) })
-    ranges = planner.parameters(of: Set(owners.values), statistics)
+    ranges = planner.parameters(of: Set(owners.values), statistics) { Self.responsiveRange(of: $0, graph, consumers) }
   }
 
   /// - Parameter inputFormat: how the node's first input is held.
@@ -143,6 +146,18 @@ private struct ValueRanges {
       if reads.contains(true) { result[node.output] = reads.contains(false) ? .some : .all }
     }
     return result
+  }
+
+  /// What the readers of a value tell apart of it; `nil` where one of them tells all values apart.
+  private static func responsiveRange(
+    of value: ValueID, _ graph: Graph, _ consumers: [ValueID: [Int]]
+  ) -> ClosedRange<Double>? {
+    guard let readers = consumers[value], !graph.outputs.contains(where: { $0.value == value }) else { return nil }
+    let ranges = readers.map { graph.nodes[$0].traits.responsiveRange }
+    return ranges.dropFirst().reduce(ranges[0]) { whole, range in
+      guard let whole, let range else { return nil }
+      return min(whole.lowerBound, range.lowerBound)...max(whole.upperBound, range.upperBound)
+    }
   }
 
   /// The value whose range a value takes: that of the concatenation or clip which alone reads it, so that it is rounded

@@ -1,0 +1,67 @@
+import Glibc
+import Graphs
+import Operators
+import ReferenceOperators
+import Testing
+
+@Suite struct ActivationFunctionTests {
+  private static let arguments: [Double] =
+    stride(from: -30.0, through: 30, by: 0.007).map { $0 } + [-1e30, -1e4, -0.0, 1e4, 1e30]
+
+  @Test(arguments: ActivationFunction.allCases) func isTheReference(function: ActivationFunction) {
+    for x in Self.arguments {
+      let expected = ActivationReference.value(function, x)
+      #expect(abs(function(x) - expected) <= 1e-15 * max(abs(x), 1), "\(x)")
+    }
+  }
+
+  /// Package format: nothing but the result is rounded to float32, in loops as for one number.
+  @Test(arguments: ActivationFunction.allCases) func loopsRoundOnce(function: ActivationFunction) {
+    for count in [0, 1, 2, 3, 7, 100] {
+      let input = (0..<count).map { Float($0) * 0.37 - 11 }
+      var output = [Float](repeating: -7, count: count + 1)
+      function.apply(input, count, to: &output)
+      #expect(output == input.map { Float(function(Double($0))) } + [-7])
+    }
+  }
+
+  @Test(arguments: ActivationFunction.allCases) func nothingIsBelowTheLowerBound(function: ActivationFunction) {
+    for bound in [-Double.infinity, -100, -3, -1.5, -1.3, -1, 0, 0.5, 3] {
+      let least = function.lowerBound(bound)
+      for x in Self.arguments where x >= bound { #expect(Double(Float(function(x))) >= least, "\(x), from \(bound)") }
+      #expect(function.lowerBound(max(bound, 0)) == function(max(bound, 0)) || !function.fitsEpilogues)
+    }
+  }
+
+  /// Arguments beyond the range may be taken for its bounds.
+  @Test(arguments: ActivationFunction.allCases) func rangesHoldWhatCounts(function: ActivationFunction) {
+    let range = function.responsiveRange
+    #expect(range.contains(0))
+    for x in Self.arguments where !range.contains(x) {
+      let held = min(max(x, range.lowerBound), range.upperBound)
+      #expect(abs(function(x) - function(held)) < 5e-4, "\(x)")
+    }
+  }
+
+  @Test func exponentialIsThatOfTheLibrary() {
+    for x in stride(from: -708.0, through: 709, by: 0.0137) {
+      #expect(abs(exponential(x) / exp(x) - 1) <= 5e-16, "\(x)")
+    }
+    #expect(exponential(0) == 1)
+    #expect(exponential(.nan).isNaN)
+  }
+
+  @Test func attributesNameWhatAnOperatorApplies() throws {
+    for function in ActivationFunction.allCases {
+      let addition = Attributes(["activation": .string(function.rawValue)])
+      let nonlinearity = Attributes(["function": .string(function.rawValue)])
+      if function.fitsEpilogues {
+        #expect(try OperatorCatalogue.decode(Addition.wireName, addition).attributes == addition)
+        #expect(throws: GraphError.self) { try OperatorCatalogue.decode(Nonlinearity.wireName, nonlinearity) }
+      } else {
+        #expect(throws: GraphError.self) { try OperatorCatalogue.decode(Addition.wireName, addition) }
+        #expect(try OperatorCatalogue.decode(Nonlinearity.wireName, nonlinearity).attributes == nonlinearity)
+      }
+    }
+  }
+}

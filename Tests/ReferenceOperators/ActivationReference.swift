@@ -1,0 +1,35 @@
+import Glibc
+import Graphs
+import Operators
+import Tensors
+
+/// Activation functions as their papers and ONNX define them, and their tables from formats/package.md, "Nonlinearities".
+public enum ActivationReference {
+  public static func value(_ function: ActivationFunction, _ x: Double) -> Double {
+    switch function {
+    case .none: return x
+    case .relu: return x > 0 ? x : 0
+    case .hardSigmoid: return x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6
+    case .hardSwish: return x * value(.hardSigmoid, x)
+    case .sigmoid: return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))
+    case .silu: return x * value(.sigmoid, x)
+    }
+  }
+
+  /// The elements of a nonlinearity's output in a format.
+  public static func nonlinearity(_ op: Nonlinearity, _ input: Activation, to output: ValueFormat) -> Elements {
+    guard case .uint8(let planes) = input.elements, let from = input.format.quantization else {
+      fatalError("levels are what has a table")
+    }
+    let count = input.shape.elementCount
+    let reals = (0..<count).map { index -> Float in
+      let level = Int32(planes[index]) - Int32(from.zeroPoint)
+      let x =
+        op.readsInputRemainder
+        ? Float(256 * level + Int32(planes[count + index]) - 128) * (from.scale / 256) : from.scale * Float(level)
+      return Float(value(op.function, Double(x)))
+    }
+    guard let to = output.quantization else { return .float(reals) }
+    return Int8Reference.stored(reals.map { $0 / to.scale }, output, relu: false)
+  }
+}
