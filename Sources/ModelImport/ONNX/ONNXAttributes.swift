@@ -23,6 +23,7 @@ enum ONNXAttributes {
     "Flatten": ["axis"],
     "Gather": ["axis"],
     "Gemm": ["alpha", "beta", "transA", "transB"],
+    "HardSigmoid": ["alpha", "beta"],
     "LogSoftmax": ["axis"],
     "LpNormalization": ["axis", "p"],
     "MaxPool": window.union(["ceil_mode", "storage_order"]),
@@ -34,6 +35,7 @@ enum ONNXAttributes {
     "Slice": ["axes", "ends", "starts"],
     "Softmax": ["axis"],
     "Squeeze": ["axes"],
+    "Swish": ["alpha"],
     "Transpose": ["perm"],
     "Unsqueeze": ["axes"],
   ]

@@ -7,9 +7,7 @@ extension ONNXTranslations {
     "Relu": { translator, node throws(ImportError) in
       .activation(try translator.appendKeepingShape(ReLU(), node: node, try translator.activation(node, 0)))
     },
-    "Sigmoid": { translator, node throws(ImportError) in
-      .activation(try translator.appendKeepingShape(Sigmoid(), node: node, try translator.activation(node, 0)))
-    },
+    "Sigmoid": function(.sigmoid), "HardSigmoid": hardSigmoid, "HardSwish": function(.hardSwish), "Swish": swish,
     "Clip": clip,
     "Max": { translator, node throws(ImportError) in
       let (value, bound) = try valueAndNumber(&translator, node)
@@ -24,6 +22,32 @@ extension ONNXTranslations {
     "Identity": { translator, node throws(ImportError) in try translator.value(node, 0) },
     "Cast": cast,
   ]
+
+  private static func function(_ function: ActivationFunction) -> ONNXTranslation {
+    { translator, node throws(ImportError) in
+      .activation(try translator.append(function, of: try translator.activation(node, 0), node: node))
+    }
+  }
+
+  /// `min(max(alpha x + beta, 0), 1)`, of which the graph has the one with 1/6 and 1/2, that of MobileNets: others are that
+  /// one of a multiple of x.
+  private static let hardSigmoid: ONNXTranslation = { translator, node throws(ImportError) in
+    let (alpha, beta) = (try translator.float(node, "alpha") ?? 0.2, try translator.float(node, "beta") ?? 0.5)
+    guard alpha.isFinite, beta.isFinite else { throw translator.bad(node, "has an alpha or beta that is not finite") }
+    let source = try translator.activation(node, 0)
+    let isUsual = abs(6 * alpha - 1) <= ONNXGate.tolerance && beta == 0.5
+    let argument =
+      isUsual
+      ? source : try translator.appendScale(of: source, factor: 6 * alpha, offset: 6 * beta - 3, node: node)
+    return .activation(try translator.append(.hardSigmoid, of: argument, node: node))
+  }
+
+  /// `x / (1 + exp(-alpha x))`.
+  private static let swish: ONNXTranslation = { translator, node throws(ImportError) in
+    let alpha = try translator.float(node, "alpha") ?? 1
+    guard alpha == 1 else { throw translator.unsupported(node, "it has the alpha \(alpha), and quern knows it with 1") }
+    return .activation(try translator.append(.silu, of: try translator.activation(node, 0), node: node))
+  }
 
   /// The bounds of a clip that clips nothing: those of float32, and what is beyond.
   private static let widest = Double(Float.greatestFiniteMagnitude)

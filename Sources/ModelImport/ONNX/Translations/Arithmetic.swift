@@ -80,7 +80,10 @@ extension ONNXTranslations {
         return try normalize(&translator, node, value: other, base: base, op, normShape: shape)
       }
     }
-    guard a.isConstant || b.isConstant else { return try scale(&translator, node) }
+    guard a.isConstant || b.isConstant else {
+      if let gated = try translator.gated(node) { return .activation(gated) }
+      return try scale(&translator, node)
+    }
     let (other, constant) = a.isConstant ? (1, 0) : (0, 1)
     return try affine(&translator, node, value: other, constant: constant, factor: { $0 }, offset: { _ in 0 })
   }
@@ -193,6 +196,11 @@ extension ONNXTranslations {
     }
     let (factors, offsets) = (channels.map(factor), channels.map(offset))
     if factors.allSatisfy({ $0 == 1 }), offsets.allSatisfy({ $0 == 0 }) { return .activation(source) }
+    if offsets.allSatisfy({ $0 == 0 }), let factor = factors.first, factors.allSatisfy({ $0 == factor }),
+      let unscaled = translator.undoingScale(of: source, by: factor)
+    {
+      return .activation(unscaled)
+    }
     if source.isRow, factors.allSatisfy({ $0 == 1 }) {
       let mean = Tensor(offsets.map { Float(-$0) })
       return .activation(try translator.appendKeepingShape(Centering(), node: node, source, constants: ["mean": mean]))

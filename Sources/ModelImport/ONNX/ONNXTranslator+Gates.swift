@@ -1,0 +1,129 @@
+import Checkpoints
+import Graphs
+import Operators
+import Tensors
+
+/// Activation functions, also where models spell them as several nodes: x times a gate, where the gate is a sigmoid or a
+/// hard sigmoid of x, and that may be spelled `clip(x + 3, 0, 6) / 6`.
+enum ONNXGate {
+  /// By which factors of 1/6, rounded to half precision's eleven bits or better, and their products may be off.
+  static let tolerance = 1e-3
+
+  /// What x times a gate is.
+  fileprivate static func product(_ gate: ActivationFunction) -> ActivationFunction? {
+    switch gate {
+    case .sigmoid: .silu
+    case .hardSigmoid: .hardSwish
+    default: nil
+    }
+  }
+}
+
+extension ONNXTranslator {
+  /// Appends an activation function. That of rows by a sigmoid is an operator of its own.
+  mutating func append(
+    _ function: ActivationFunction, of source: ONNXActivation, node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
+    let op: any Operator = function == .sigmoid && source.isRow ? Sigmoid() : Nonlinearity(function)
+    return try appendKeepingShape(op, node: node, source)
+  }
+
+  /// Appends `factor * x + offset`, in the form of a batch norm.
+  mutating func appendScale(
+    of source: ONNXActivation, factor: Double, offset: Double = 0, node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
+    let count = source.channels
+    func repeated(_ value: Double) -> Tensor { Tensor([Float](repeating: Float(value), count: count)) }
+    let result = try appendKeepingShape(
+      BatchNormalization(epsilon: 0), node: node, source,
+      constants: [
+        "scale": repeated(factor), "shift": repeated(offset), "mean": repeated(0), "variance": repeated(1),
+      ])
+    markArithmetic(result)
+    return result
+  }
+
+  /// The function that a product of two activations is, where one is a gate of the other; `nil` where neither is.
+  mutating func gated(_ node: ONNXModel.Node) throws(ImportError) -> ONNXActivation? {
+    let (a, b) = (try activation(node, 0), try activation(node, 1))
+    for (source, other) in [(a, b), (b, a)] {
+      guard source.shape == other.shape, source.channelAxis == other.channelAxis,
+        let (gate, factor) = gate(other.value, of: source.value), let function = ONNXGate.product(gate)
+      else { continue }
+      let result = try append(function, of: source, node: node)
+      return factor == 1 ? result : try appendScale(of: result, factor: factor, node: node)
+    }
+    return nil
+  }
+
+  /// A value divided by the factor that it has: what it was before it was multiplied; `nil` where the product is not 1, or
+  /// the value not that of a function, which alone is left with a factor.
+  func undoingScale(of source: ONNXActivation, by factor: Double) -> ONNXActivation? {
+    guard let (base, known, offset) = scale(of: source.value), offset == 0,
+      producers[base].map({ graph.nodes[$0].op is Nonlinearity }) == true,
+      abs(known * factor - 1) <= ONNXGate.tolerance
+    else { return nil }
+    var result = source
+    result.value = base
+    return result
+  }
+
+  /// The function that `factor * function(base)` is computed with; `nil` where the value is no such gate.
+  private func gate(_ value: ValueID, of base: ValueID) -> (function: ActivationFunction, factor: Double)? {
+    let (gate, factor, offset) = affine(value, downTo: base)
+    guard offset == 0, let producer = producers[gate].map({ graph.nodes[$0] }) else { return nil }
+    if producer.op is Sigmoid, producer.inputs[0] == base { return (.sigmoid, factor) }
+    if let function = (producer.op as? Nonlinearity)?.function, producer.inputs[0] == base {
+      return ONNXGate.product(function) == nil ? nil : (function, factor)
+    }
+    // What is clipped between 0 and h is h times what is clipped between 0 and 1.
+    let (clipped, minimum, height) = bounds(gate)
+    // A bound that no value is below was left out.
+    let isKeptAboveZero = minimum == 0 || minimum < 0 && lowerBounds[clipped, default: -.infinity] >= 0
+    guard isKeptAboveZero, height > 0, height < .infinity else { return nil }
+    let (source, slope, shift) = affine(clipped, downTo: base)
+    guard source == base, abs(6 * slope / height - 1) <= ONNXGate.tolerance,
+      abs(2 * shift / height - 1) <= ONNXGate.tolerance
+    else { return nil }
+    let whole = factor * height
+    return (.hardSigmoid, abs(whole - 1) <= ONNXGate.tolerance ? 1 : whole)
+  }
+
+  /// A value as `factor * x + offset` of the x before the arithmetic with numbers that leads to it, not before `base`.
+  private func affine(
+    _ value: ValueID, downTo base: ValueID
+  ) -> (value: ValueID, factor: Double, offset: Double) {
+    var (value, factor, offset) = (value, 1.0, 0.0)
+    while value != base, let scale = scale(of: value) {
+      (value, factor, offset) = (scale.base, factor * scale.factor, factor * scale.offset + offset)
+    }
+    return (value, factor, offset)
+  }
+
+  /// What a value that arithmetic with numbers makes is made of.
+  private func scale(of value: ValueID) -> (base: ValueID, factor: Double, offset: Double)? {
+    guard let node = producers[value].map({ graph.nodes[$0] }) else { return nil }
+    guard node.op is Centering || arithmeticResults.contains(value), let op = node.op as? any ChannelAffineOperator,
+      let (factors, offsets) = try? op.affine(node.constants), let factor = factors.first, let offset = offsets.first,
+      factors.allSatisfy({ $0 == factor }), offsets.allSatisfy({ $0 == offset })
+    else { return nil }
+    return (node.inputs[0], factor, offset)
+  }
+
+  /// The bounds that a value is kept within, and what it is kept so.
+  private func bounds(_ value: ValueID) -> (value: ValueID, minimum: Double, maximum: Double) {
+    var (value, minimum, maximum) = (value, -Double.infinity, Double.infinity)
+    while let node = producers[value].map({ graph.nodes[$0] }) {
+      let (low, high): (Double, Double)
+      switch node.op {
+      case let clip as Clip: (low, high) = (clip.minimum, clip.maximum)
+      case is ReLU: (low, high) = (0, .infinity)
+      default: return (value, minimum, maximum)
+      }
+      // What is outside the inner bounds gets to these, and then within the outer ones.
+      (minimum, maximum) = (min(max(low, minimum), maximum), max(min(high, maximum), minimum))
+      value = node.inputs[0]
+    }
+    return (value, minimum, maximum)
+  }
+}
