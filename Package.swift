@@ -106,7 +106,10 @@ let package = Package(
     tests("ImagesTests", ["Images"]),
     tests(
       "ModelExportTests",
-      ["Checkpoints", "Graphs", "ModelExport", "ModelImport", "Operators", "ReferenceOperators", "Runtime", "Tensors"]),
+      [
+        "Checkpoints", "Graphs", "ModelExport", "ModelImport", "Operators", "Passes", "ReferenceOperators", "Runtime",
+        "Tensors",
+      ]),
     tests(
       "ModelImportTests",
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "ReferenceOperators", "Runtime", "Tensors"]),

@@ -1,7 +1,9 @@
 import Checkpoints
 import Graphs
 import ModelExport
+import ModelImport
 import Operators
+import Passes
 import ReferenceOperators
 import Tensors
 import Testing
@@ -41,6 +43,58 @@ import Testing
       GraphOutput(name: GraphOutput.embedding, value: gate),
     ]
     try expectSameOutputs(graph, Tensor(random.floats(2 * 16 * 16 * 3), shape: [2, 16, 16, 3]))
+  }
+
+  /// Functions of maps and of rows, as the products that every operator set has.
+  @Test(arguments: Nonlinearity.functions) func nonlinearitiesAreReadBack(function: ActivationFunction) throws {
+    var random = SplitMix64(seed: 6)
+    let graph = nonlinear(function, &random)
+    try expectSameOutputs(graph, Tensor(random.floats(2 * 16 * 16 * 3, -9...9), shape: [2, 16, 16, 3]))
+    let read = try ModelImporter(embeddingOutput: GraphOutput.embedding).importGraph(try exported(graph))
+    let kinds = try PassPipeline.fold.run(read).graph.nodes.map(\.kind)
+    #expect(
+      kinds == [
+        "convolution", "nonlinearity", "gem_pooling", function == .sigmoid ? "sigmoid" : "nonlinearity",
+        "l2_normalization",
+      ])
+  }
+
+  /// Between levels, float nodes that runtimes recognise, unless a float evaluation might round to another level than the
+  /// table has.
+  @Test(arguments: [(Float(0.01), false), (0.04, true)])
+  func nonlinearitiesOfLevelsAreExact(outputScale: Float, isDouble: Bool) throws {
+    var random = SplitMix64(seed: 7)
+    var graph = nonlinear(.hardSwish, &random)
+    let index = try #require(graph.nodes.firstIndex { $0.name == "act" })
+    // Above 3 the function gives its argument: twice as fine a scale puts every other level in the middle between two.
+    let levels = graph.append(
+      Requantize(), name: "quantize", inputs: graph.nodes[index].inputs,
+      format: .uint8(QuantizationParameters(scale: isDouble ? outputScale / 2 : 0.0123, zeroPoint: 60)))
+    graph.nodes[index].inputs = [levels]
+    graph.setFormat(
+      .uint8(QuantizationParameters(scale: outputScale, zeroPoint: 30)), of: graph.nodes[index].output)
+    graph.nodes.insert(graph.nodes.removeLast(), at: index)
+    let model = try exported(graph)
+    let product = try #require(model.nodes.first { $0.operatorType == "Mul" && $0.name.hasPrefix("act") })
+    let gate = try #require(model.nodes.first { product.inputs.contains($0.outputs[0]) && $0.name.contains("gate") })
+    #expect(gate.operatorType == (isDouble ? "Clip" : "HardSigmoid"))
+  }
+
+  private func nonlinear(_ function: ActivationFunction, _ random: inout SplitMix64) -> Graph {
+    var graph = Graph(architecture: "nonlinear", preprocessing: .imageNet)
+    let map = graph.append(
+      Convolution(window: Window(3, padding: 1), groups: 1), name: "conv", inputs: [graph.input],
+      constants: ["weight": Tensor(random.floats(6 * 27), shape: [6, 3, 3, 3])])
+    let active = graph.append(Nonlinearity(function), name: "act", inputs: [map])
+    let pooled = graph.append(GeneralizedMeanPooling(exponent: 1), name: "pool", inputs: [active])
+    let row = graph.append(
+      function == .sigmoid ? Sigmoid() : Nonlinearity(function), name: "row", inputs: [pooled])
+    let unit = graph.append(L2Normalization(), name: "normalize", inputs: [row])
+    graph.outputs = [
+      GraphOutput(name: GraphOutput.normalizedEmbedding, value: unit),
+      GraphOutput(name: GraphOutput.embedding, value: row),
+    ]
+    return graph
   }
 
   /// Average pools with and without padding, whole windows or not, in float.

@@ -58,10 +58,6 @@ extension Convolution: ONNXExportable {
       attributes: window.onnxAttributes + [("group", .int(groups))])
   }
 
-  private func activate(_ value: String, _ node: Node, _ exporter: inout ONNXExporter) -> String {
-    activation == .relu ? exporter.builder.node("Relu", name: node.name, inputs: [value]) : value
-  }
-
   /// Adds the residual to the products, both cropped to their common corner.
   private func add(_ value: String, _ residual: String, _ node: Node, _ exporter: inout ONNXExporter) -> String {
     let terms = exporter.croppedToCorner(node, [value, residual]) { shapes in
@@ -83,7 +79,7 @@ extension Convolution: ONNXExportable {
     if node.inputs.count == 2 {
       value = add(value, exporter.input(node, 1), node, &exporter)
     }
-    return .real(activate(value, node, &exporter))
+    return .real(exporter.emit(activation, of: value, name: node.name))
   }
 
   private func bias(_ node: Node, _ exporter: inout ONNXExporter) throws(ExportError) -> String? {
@@ -142,7 +138,7 @@ extension Convolution: ONNXExportable {
     if node.inputs.count == 2 {
       value = add(value, exporter.inputInOutputUnit(node, 1), node, &exporter)
     }
-    value = activate(value, node, &exporter)
+    value = exporter.emit(activation, of: value, name: node.name)
     return outputScale == nil ? .real(value) : .levels(value)
   }
 

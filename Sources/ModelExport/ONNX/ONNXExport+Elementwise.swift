@@ -2,12 +2,6 @@ import Graphs
 import Operators
 import Tensors
 
-extension ReLU: ONNXExportable {
-  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    .real(exporter.builder.node("Relu", name: node.name, inputs: [exporter.input(node)]))
-  }
-}
-
 extension Clip: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     func bound(_ name: String, _ value: Double) -> String {
@@ -25,18 +19,12 @@ extension SinglePixelMap: ONNXExportable {
   }
 }
 
-extension ReLU: ONNXSelecting {
-  func emitSelection(_ node: Node, of input: String, into exporter: inout ONNXExporter) -> String {
-    exporter.builder.node("Relu", name: "\(node.name).fine_levels", inputs: [input])
-  }
-}
-
 extension ONNXExporter {
-  /// A sum in the output's unit, with an optional ReLU, ready to be rounded.
+  /// A sum in the output's unit, with the activation, ready to be rounded.
   mutating func emitSum(_ node: Node, _ terms: [String], _ activation: ActivationFunction) -> ONNXValue {
     var value = terms[0]
     if terms.count == 2 { value = builder.node("Add", name: "\(node.name).sum", inputs: terms) }
-    if activation == .relu { value = builder.node("Relu", name: node.name, inputs: [value]) }
+    value = emit(activation, of: value, name: node.name)
     return outputFormat(node) == .float32 ? .real(value) : .levels(value)
   }
 }
@@ -79,17 +67,6 @@ extension Concatenation: ONNXExportable {
     parts = exporter.croppedToCorner(node, parts, slots: slots)
     let value = exporter.builder.node("Concat", name: node.name, inputs: parts, attributes: [("axis", .int(1))])
     return exporter.outputFormat(node) == .float32 ? .real(value) : .levels(value)
-  }
-}
-
-extension Sigmoid: ONNXExportable {
-  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    guard exporter.decidesRoundings(node) else {
-      return .real(exporter.builder.node("Sigmoid", name: node.name, inputs: [exporter.input(node)]))
-    }
-    let input = exporter.doubles(exporter.input(node), name: "\(node.name).double")
-    let result = exporter.builder.node("Sigmoid", name: "\(node.name).sigmoid", inputs: [input])
-    return .real(exporter.floats(result, name: node.name))
   }
 }
 

@@ -216,6 +216,13 @@ public struct ONNXExporter {
     return builder.node("Sub", name: "\(node.name).input_remainders", inputs: [fine, whole])
   }
 
+  /// An input with its remainders in real units; `nil` where it has none.
+  mutating func inputWithRemainders(_ node: Node) -> String? {
+    guard let fine = fineLevels[node.inputs[0]], let parameters = inputFormat(node).quantization else { return nil }
+    let unit = builder.initializer("\(node.name).input_unit", Tensor([parameters.scale / 256], shape: []))
+    return builder.node("Mul", name: "\(node.name).input_with_remainders", inputs: [fine, unit])
+  }
+
   /// An input's uint8 levels as whole numbers in float, the zero point not taken off; `nil` where the input is float.
   mutating func inputMovedLevels(_ node: Node) -> String? {
     guard let (quantized, _) = levels[node.inputs[0]] else { return nil }
