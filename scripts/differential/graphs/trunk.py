@@ -2,6 +2,7 @@
 import numpy as np
 from onnx import TensorProto
 
+from .activations import hard_sigmoid, smooth
 from .choices import spanned
 from .foreign import foreign
 from .vectors import linear
@@ -159,7 +160,7 @@ def sums(maker, value):
         if choices.chance(40):
             inputs.reverse()
         result = maker.add("Add", inputs, value.shape, all(part.nonnegative for part in inputs))
-    return relu(maker, result) if choices.chance(50) else result
+    return choices.pick([relu, relu, smooth])(maker, result) if choices.chance(50) else result
 
 
 @spanned
@@ -170,12 +171,12 @@ def branch(maker, value, outputs=None):
         with choices.span():
             if not choices.chance(55):
                 break
-            value = choices.pick([relu, batch_normalization, arithmetic, bounded, passing])(maker, value)
+            value = choices.pick([relu, batch_normalization, arithmetic, bounded, passing, smooth])(maker, value)
     if outputs is None or choices.chance(80):
         value = convolution(maker, value, outputs, keeps_extents=True)
     if outputs is not None and value.channels != outputs:
         value = convolution(maker, value, outputs, keeps_extents=True)
-    return relu(maker, value) if choices.chance(40) else value
+    return choices.pick([relu, relu, smooth])(maker, value) if choices.chance(40) else value
 
 
 @spanned
@@ -203,9 +204,10 @@ def squeeze_and_excitation(maker, value):
         pooled = maker.reduce("ReduceMean", value, [2, 3], True)
     if not keeps:
         pooled = maker.squeeze(pooled, [2, 3])
-    gate = relu(maker, linear(maker, pooled, hidden))
+    gate = choices.pick([relu, relu, smooth])(maker, linear(maker, pooled, hidden))
     gate = linear(maker, gate, value.channels)
-    gate = maker.add("Sigmoid", [gate], gate.shape, True)
+    gate = (hard_sigmoid(maker, gate, 1 / 6) if choices.chance(30) else
+            maker.add("Sigmoid", [gate], gate.shape, True))
     if not keeps:
         gate = maker.unsqueeze(gate, [2, 3])
     inputs = [value, gate]
@@ -230,7 +232,7 @@ def channels_last(maker, value):
     return maker.transpose(result, [0, 3, 1, 2])
 
 
-BLOCKS = [convolution] * 6 + [relu] * 3 + [max_pool, average_pool, average_pool, batch_normalization, batch_normalization,
+BLOCKS = [convolution] * 6 + [relu] * 3 + [smooth] * 3 + [max_pool, average_pool, average_pool, batch_normalization, batch_normalization,
                                            bounded, arithmetic, arithmetic, sums, sums, concatenation, passing,
                                            squeeze_and_excitation, padding, slicing, channels_last]
 
