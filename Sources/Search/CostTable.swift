@@ -25,6 +25,8 @@ public struct CostTable: Sendable {
     case dense, grouped, depthwise, matrix
     /// Sums, products with channel factors, and averages of maps.
     case arithmetic
+    /// A function of each value: a table of 256 bytes, or of 65536 entries for 16-bit values.
+    case table
     /// What only moves or selects values.
     case selection
     /// Pooling to a row, norms, and functions of rows: by the elements of the input.
@@ -51,6 +53,10 @@ public struct CostTable: Sendable {
     .arithmetic: [
       .int8: Entry(product: 0, output: 0.3), .wide: Entry(product: 0, output: 0.5),
       .float: Entry(product: 0, output: 0.25),
+    ],
+    .table: [
+      .int8: Entry(product: 0, output: 0.15), .wide: Entry(product: 0, output: 0.9),
+      .float: Entry(product: 0, output: 2.5),
     ],
     .selection: [
       .int8: Entry(product: 0, output: 0.1), .wide: Entry(product: 0, output: 3.5),
@@ -126,7 +132,7 @@ public struct CostTable: Sendable {
     }
     switch node.op.quantizationRule {
     case .sameAsInput: return .selection
-    case .ownRange: return .arithmetic
+    case .ownRange: return traits.canReadRemainder ? .table : .arithmetic
     case .float, .floatWithInt8Weights: return .reduction
     }
   }

@@ -119,4 +119,54 @@ import Testing
       search: { throw GraphError.structure("nothing is searched for") }, searching: { try $0() }, advance: {})
     #expect(try policy.best(from: first) === first)
   }
+
+  // MARK: - Costs
+
+  /// Wide layers cost more than int8 ones, and float ones more than those; plain int8 is the base of slowdowns.
+  @Test func costsFollowTheArithmetic() throws {
+    let costs = try CostTable(Self.graph, imageSize: 8)
+    let plain = QuantizationPlanner().plan(Self.graph, statistics: .init())
+    #expect(costs.milliseconds(plain) == costs.plainMilliseconds && costs.plainMilliseconds > 0)
+    func cost(_ arithmetic: QuantizationPlan.Arithmetic) -> Double {
+      var plan = plain
+      plan.layers["conv3"]?.arithmetic = arithmetic
+      return costs.milliseconds(plan)
+    }
+    #expect(cost(.int8) < cost(.int8WideInput))
+    #expect(cost(.int8) < cost(.float) && cost(.int16Weights) == cost(.float))
+  }
+
+  /// No more is edited than an image's time allows, and nothing where that allows nothing.
+  @Test(arguments: [1.0, 1.2, 1.5, 2.0, 100])
+  func timeBoundsTheSearch(slowdown: Double) throws {
+    let costs = try CostTable(Self.graph, imageSize: 8)
+    let plan = QuantizationPlanner().plan(Self.graph, statistics: .init())
+    let layers = Self.graph.nodes.map { RankedLayer(name: $0.name, weightCount: 16, drift: 1, reason: "a test") }
+    let limit = slowdown * costs.plainMilliseconds
+    var search = PlanSearch(
+      EditPath(Self.graph, plan, WideReading(Self.graph, .init()), costs),
+      .init(drifts: { _ in [1] }, ranking: { layers }),
+      allowsFloat: true, timeLimit: limit, deadline: nil)
+    guard let found = try search.fewestEdits(after: 0, leaving: [0.5], advance: {}) else {
+      #expect(slowdown == 1)
+      return
+    }
+    #expect(costs.milliseconds(found.plan) <= limit)
+    if slowdown == 100 { #expect(found.edits == Self.layerCount) }
+  }
+
+  /// Attempts that fail by near ties alone end the search.
+  @Test func nothingIsPaidForNearTies() throws {
+    final class Tie: Attempt {
+      var found: FoundPlan
+      let (keepsGates, meanDrift, sharesToLeave, failsByNearTiesOnly) = (false, 0.001, [1.0], true)
+      init(_ found: FoundPlan) { self.found = found }
+      func discard() {}
+    }
+    let first = Tie(FoundPlan(QuantizationPlanner().plan(Self.graph, statistics: .init())))
+    let policy = AttemptPolicy<Tie>(
+      attempt: { _ in throw GraphError.structure("nothing is attempted") },
+      search: { throw GraphError.structure("nothing is searched for") }, searching: { try $0() }, advance: {})
+    #expect(try policy.best(from: first) === first)
+  }
 }
