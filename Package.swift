@@ -37,8 +37,8 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelExport", "ModelImport",
-        "PackageFormat", "Quantization", "Reports", "Runtime", "Threads",
+        "Checkpoints", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelExport",
+        "ModelImport", "PackageFormat", "Quantization", "Reports", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -49,9 +49,10 @@ let package = Package(
     module(
       "Conversion",
       [
-        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Kernels", "ModelImport", "Operators",
-        "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Search", "Tensors", "Threads",
+        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelImport",
+        "Operators", "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Search", "Tensors", "Threads",
       ]),
+    module("Inference", ["Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Runtime", "Tensors"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
     module("Fidelity", []),
     module(

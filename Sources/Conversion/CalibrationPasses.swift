@@ -1,5 +1,6 @@
 import Calibration
 import Images
+import Inference
 import Quantization
 import Runtime
 

@@ -1,5 +1,6 @@
 import Fidelity
 import Images
+import Inference
 import Quantization
 
 /// What a conversion is asked to do.

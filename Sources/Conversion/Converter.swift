@@ -2,6 +2,7 @@ import Fidelity
 import Files
 import Graphs
 import Images
+import Inference
 import PackageFormat
 import Quantization
 import Runtime

@@ -2,6 +2,7 @@ import Checkpoints
 import Files
 import Graphs
 import Images
+import Inference
 import Runtime
 import Synchronization
 import Tensors

@@ -2,6 +2,7 @@ import Checkpoints
 import Files
 import Graphs
 import Images
+import Inference
 import Kernels
 import ModelImport
 import Operators
@@ -53,19 +54,19 @@ public struct ModelFile: Sendable {
   /// - Throws: `GraphError` where it cannot run; `PipelineError.package` where its constants are damaged.
   public func executable(kernels: KernelSet = KernelSet(), threads: Int) throws -> Executable {
     guard let package else { return try Executable(graph, kernels: kernels, threads: threads) }
-    defer { package.releasePages() }
-    let constants = package.constantsByNode()
-    return try Executable(graph, kernels: kernels, threads: threads) { node in
-      do throws(PackageError) { return try constants(node) } catch { throw PipelineError.package(path: path, error) }
+    do {
+      return try PackagedNetwork(package, graph: graph).executable(kernels: kernels, threads: threads)
+    } catch let error as PackageError {
+      throw PipelineError.package(path: path, error)
     }
   }
 
   /// The graph with all its constants in memory.
   public func loadedGraph(threads: Int) throws(PipelineError) -> Graph {
     guard let package else { return graph }
-    var result = try package.decodedGraph(threads: threads)
-    for (index, node) in graph.nodes.enumerated() { result.nodes[index].op = node.op }
-    return result
+    do throws(PackageError) {
+      return try PackagedNetwork(package, graph: graph).loadedGraph(threads: threads)
+    } catch { throw .package(path: path, error) }
   }
 
   /// What a user may override when a model is loaded.
@@ -119,7 +120,10 @@ public struct ModelFile: Sendable {
     if let option = options.checkpointOptions.first {
       throw PipelineError.option("\(option) says how a checkpoint is read, and \(path) is a package")
     }
-    var graph = try reader.describedGraph()
+    var graph: Graph
+    do throws(PackageError) { graph = try PackagedNetwork(reader).graph } catch {
+      throw PipelineError.package(path: path, error)
+    }
     if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
     return ModelFile(
       path: path, format: "quern-package", byteCount: reader.byteCount, graph: graph, package: reader)
@@ -217,20 +221,6 @@ extension PackageReader {
   /// Opens a package; errors name the file.
   static func opening(_ path: String) throws(PipelineError) -> PackageReader {
     do throws(PackageError) { return try open(path: path) } catch { throw .package(path: path, error) }
-  }
-
-  /// The graph with the operators of the catalogue; errors name the file.
-  func decodedGraph(threads: Int) throws(PipelineError) -> Graph {
-    do throws(PackageError) {
-      return try readGraph(threads: threads, decodeOperator: OperatorCatalogue.decode)
-    } catch { throw .package(path: path, error) }
-  }
-
-  /// The graph without its constants' elements; errors name the file.
-  func describedGraph() throws(PipelineError) -> Graph {
-    do throws(PackageError) {
-      return try describedGraph(decodeOperator: OperatorCatalogue.decode)
-    } catch { throw .package(path: path, error) }
   }
 
   /// The JSON text; errors name the file.

@@ -3,6 +3,7 @@ import Fidelity
 import Files
 import Graphs
 import Images
+import Inference
 import Kernels
 import PackageFormat
 import Passes

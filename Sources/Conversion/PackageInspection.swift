@@ -1,5 +1,6 @@
 import Fidelity
 import Graphs
+import Inference
 import PackageFormat
 import Tensors
 

@@ -1,4 +1,5 @@
 import Images
+import Inference
 import Synchronization
 
 /// What the float network says of images as the evaluation protocol shows them, kept so that no image is decoded, and run

@@ -1,4 +1,5 @@
 import Images
+import Inference
 import Tensors
 
 /// A size that a package is to serve.

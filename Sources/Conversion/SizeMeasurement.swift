@@ -1,5 +1,6 @@
 import Fidelity
 import Images
+import Inference
 
 /// What was measured at one size.
 struct SizeMeasurement {

@@ -1,6 +1,7 @@
 import Fidelity
 import Graphs
 import Images
+import Inference
 import ModelImport
 import Runtime
 

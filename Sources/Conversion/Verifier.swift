@@ -1,6 +1,7 @@
 import Fidelity
 import Graphs
 import Images
+import Inference
 import Runtime
 import Tensors
 import Threads
@@ -153,38 +154,5 @@ extension ConversionOptions {
   /// By which verification stops when they are decided; `nil` where it goes through all images.
   var stoppingGates: Gates? {
     stopsWhenDecided ?? (verificationFolder == nil) ? gates : nil
-  }
-}
-
-/// A network's outputs for one image.
-public struct ImageOutputs: Sendable {
-  /// L2-normalised, [D].
-  public let embedding: [Float]
-  /// [classes]; empty without a classifier.
-  public let logits: [Float]
-
-  init(embedding: [Float], logits: [Float]) {
-    self.embedding = embedding
-    self.logits = logits
-  }
-
-  init(_ outputs: [String: Tensor]) {
-    embedding = outputs[GraphOutput.normalizedEmbedding]?.elements(as: Float.self) ?? []
-    logits = outputs[GraphOutput.logits]?.elements(as: Float.self) ?? []
-  }
-}
-
-extension Executable {
-  /// The same network, pooling by another exponent if one is given and it pools by GeM.
-  func pooling(by exponent: Double?) throws(GraphError) -> Executable {
-    guard let exponent, graph.poolingExponent != nil else { return self }
-    return try pooling(by: exponent)
-  }
-}
-
-extension Session {
-  /// Runs one image.
-  public func outputs(for image: RGBImage) throws(GraphError) -> ImageOutputs {
-    ImageOutputs(try run(pixels: image.pixels, height: image.height, width: image.width))
   }
 }

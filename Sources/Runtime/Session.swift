@@ -214,17 +214,26 @@ struct ValueMemory {
 
   var scratch: UnsafeMutableRawPointer { base + plan.memory.scratchOffset }
 
-  func address(of value: ValueID) -> UnsafeMutableRawPointer { base + (plan.memory.offsets[value.index] ?? 0) }
+  func address(of value: ValueID) -> UnsafeMutableRawPointer {
+    guard let offset = plan.memory.offsets[value.index] else {
+      preconditionFailure("value \(value.index) has no memory in this segment")
+    }
+    return base + offset
+  }
+
+  private func shape(of value: ValueID) -> Shape {
+    guard let shape = plan.shapes[value.index] else { preconditionFailure("value \(value.index) has no shape") }
+    return shape
+  }
 
   /// All planes of a value.
   func bytes(of value: ValueID) -> UnsafeMutableRawBufferPointer {
-    let count = graph.format(of: value).byteCount(elementCount: plan.shapes[value.index]?.elementCount ?? 0)
+    let count = graph.format(of: value).byteCount(elementCount: shape(of: value).elementCount)
     return UnsafeMutableRawBufferPointer(start: address(of: value), count: count)
   }
 
   /// Other values that had these bytes may have changed them.
   func writeMargin(of value: ValueID) {
-    guard let shape = plan.shapes[value.index] else { return }
-    ActivationLayout.writeMargin(before: address(of: value), shape: shape, format: graph.format(of: value))
+    ActivationLayout.writeMargin(before: address(of: value), shape: shape(of: value), format: graph.format(of: value))
   }
 }

@@ -126,7 +126,7 @@ public final class StepwiseRun {
 
   /// Changes a float value of all images in place, an image on a thread.
   public func update(_ value: ValueID, _ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
-    guard graph.format(of: value) == .float32 else { return }
+    precondition(graph.format(of: value) == .float32, "value \(value.index) is not float32")
     let maps = maps[value.index]
     team.forEach(maps.count) { image, _ in
       body(maps[image].bytes.bindMemory(to: Float.self))

@@ -2,6 +2,7 @@ import Checkpoints
 import Fidelity
 import Foundation
 import Graphs
+import Inference
 import ModelImport
 import Runtime
 import Tensors

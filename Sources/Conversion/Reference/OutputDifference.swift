@@ -1,4 +1,5 @@
 import Fidelity
+import Inference
 
 /// The largest differences between a network's outputs and a framework's, over any number of rows; merging has no order.
 struct OutputDifference: Sendable {

@@ -2,6 +2,7 @@ import Checkpoints
 import Fidelity
 import Graphs
 import Images
+import Inference
 import ModelImport
 import Runtime
 

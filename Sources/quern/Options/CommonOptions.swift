@@ -2,6 +2,7 @@ import ArgumentParser
 import Conversion
 import Graphs
 import Images
+import Inference
 import ModelImport
 import PackageFormat
 import Threads
