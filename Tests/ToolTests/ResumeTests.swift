@@ -68,11 +68,16 @@ import Testing
     for name in ["levels.safetensors", "calibration.safetensors", "plan.json", "conversion.json"] {
       let url = URL(filePath: "\(stages)/\(name)")
       let whole = try Data(contentsOf: url)
-      try whole.prefix(whole.count / 2).write(to: url)
-      let outcome = try Tool.run(arguments + ["--resume", stages])
-      #expect(
-        outcome.status == 65 && outcome.errors.contains(name == "conversion.json" ? "stages" : name),
-        "\(outcome.errors)")
+      // Cut short, and with one bit of its last value turned.
+      var turned = whole
+      turned[whole.count - 1 - (name.hasSuffix("json") ? 3 : 0)] ^= 1
+      for damaged in [whole.prefix(whole.count / 2), turned] {
+        try damaged.write(to: url)
+        let outcome = try Tool.run(arguments + ["--resume", stages])
+        #expect(
+          outcome.status == 65 && outcome.errors.contains(name == "conversion.json" ? "stages" : name),
+          "\(name): \(outcome.errors)")
+      }
       try whole.write(to: url)
     }
   }

@@ -9,7 +9,7 @@ import Tensors
 
 /// Finished stages of a conversion in a folder, for a conversion of the same checkpoint, images and options that is to go on
 /// where another one ended: what calibration saw, the levels of weights, and the plan that a search came to. Files appear
-/// whole or not at all.
+/// whole or not at all, and each with its hash.
 struct StageStore {
   private let folder: URL
 
@@ -50,8 +50,28 @@ struct StageStore {
 
   private func path(_ part: Part) -> String { folder.appending(path: part.rawValue).path }
 
+  /// Where the hash of a part is, which is written when the part is whole.
+  private func hashPath(_ part: Part) -> String { "\(path(part)).sha256" }
+
+  private func finish(_ part: Part) throws {
+    let file = try AtomicFile(path: hashPath(part))
+    try file.write("\(try MappedFile(path: path(part)).sha256().hex)\n")
+    try file.commit()
+  }
+
+  /// Whether a part is there, and what it was when it was written.
+  ///
+  /// - Throws: `StageStoreError.damaged` where it is something else.
+  private func isFinished(_ part: Part) throws -> Bool {
+    let manager = FileManager.default
+    guard manager.fileExists(atPath: path(part)), manager.fileExists(atPath: hashPath(part)) else { return false }
+    let stated = try MappedFile(path: hashPath(part)).withBytes { String(decoding: $0, as: UTF8.self) }
+    guard stated == "\(try MappedFile(path: path(part)).sha256().hex)\n" else { throw damaged(part) }
+    return true
+  }
+
   private func read(_ part: Part) throws -> (tensors: NamedTensors, metadata: [String: String])? {
-    guard FileManager.default.fileExists(atPath: path(part)) else { return nil }
+    guard try isFinished(part) else { return nil }
     let checkpoint = try Checkpoint.read(path: path(part))
     return (checkpoint.tensors, checkpoint.metadata)
   }
@@ -86,6 +106,7 @@ struct StageStore {
         "equalization_passes": "\(calibrated.equalizationPasses)", "passes": "\(calibrated.statistics.passes)",
         "skipped": "\(calibrated.skippedCount)",
       ], to: path(.calibration))
+    try finish(.calibration)
   }
 
   /// - Returns: `nil` where calibration was not finished.
@@ -133,6 +154,7 @@ struct StageStore {
       if let step = steps.least[node.name] { _ = tensors.append(Tensor([step]), named: "step/\(node.name)") }
     }
     try SafetensorsWriter.write(tensors, to: path(.levels))
+    try finish(.levels)
   }
 
   /// - Returns: `nil` where weights were not rounded.
@@ -167,11 +189,12 @@ struct StageStore {
     let file = try AtomicFile(path: path(.plan))
     try file.write(try plan.json())
     try file.commit()
+    try finish(.plan)
   }
 
   /// - Returns: `nil` where the search was not finished.
   func plan() throws -> PlanFile? {
-    guard FileManager.default.fileExists(atPath: path(.plan)) else { return nil }
+    guard try isFinished(.plan) else { return nil }
     return try PlanFile(path: path(.plan))
   }
 }

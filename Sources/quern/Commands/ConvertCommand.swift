@@ -39,7 +39,7 @@ struct ConvertCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Take decisions from a plan that 'quern plan' wrote, as it is or edited (formats/plan.md). Nothing is searched for, "
-        + "what the plan leaves out is computed, and a plan that leaves out nothing needs no calibration.",
+        + "what the plan leaves out is computed, and with a plan that leaves out nothing the images of --calibration only serve to round weights and to verify.",
       valueName: "plan.json"))
   var plan: String?
 
