@@ -40,7 +40,8 @@ public struct KernelSet: @unchecked Sendable {
       "depthwise: \(String(cString: depthwise.name))", "depthwise_f32: \(String(cString: depthwiseFloat.name))",
       "elementwise: \(String(cString: elementwise.name))", "pool: \(String(cString: pool.name))",
       "rowlinear: \(String(cString: rowLinear.name))", "winograd: \(String(cString: winograd.name))",
-      "lookup: \(String(cString: lookup.name))",
+      "lookup: \(String(cString: lookup.name))", "histogram: \(String(cString: histogram.name))",
+      "moments: \(String(cString: moments.name))",
     ]
   }
 }
