@@ -21,7 +21,7 @@ struct CalibrationPasses {
   /// - Parameters:
   ///   - float: the equalised network.
   ///   - equalization: how it was equalised; images that were run for that are not all run once more.
-  /// - Throws: `PipelineError.noUsableImages`.
+  /// - Throws: `ConversionError.noUsableImages`.
   func run(
     _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize], _ equalization: Equalization?
   ) throws -> ([ActivationStatistics], BrokenImages) {
@@ -38,7 +38,7 @@ struct CalibrationPasses {
       }
     }
     guard statistics.contains(where: { $0.passes > 0 }) else {
-      throw PipelineError.noUsableImages(folder: options.calibrationFolder)
+      throw ConversionError.noUsableImages(folder: options.calibrationFolder)
     }
     return (statistics, skipped)
   }

@@ -52,7 +52,7 @@ public struct CheckpointInspection: Encodable, Sendable {
   /// - Parameters:
   ///   - options: how to read it.
   ///   - checks: read every weight and refuse those that are not numbers.
-  /// - Throws: `CheckpointError`, `ImportError`, `PipelineError.notFinite`, `.option`.
+  /// - Throws: `CheckpointError`, `ImportError`, `ConversionError.notFinite`, `.option`.
   public init(path: String, options: ModelFile.Options = ModelFile.Options(), checks: Bool) throws {
     let imported = try ImportedCheckpoint(path: path, options: options, checksValues: checks)
     let (checkpoint, graph) = (imported.checkpoint, imported.graph)

@@ -110,12 +110,12 @@ extension ConversionOptions {
   /// The sizes to convert for, the first first and the others ascending, so that their order has no part in the result.
   ///
   /// - Parameter exponent: of GeM where a size has none of its own.
-  /// - Throws: `PipelineError.option` for a size that is there twice; `ImageError` for one that no image can have.
+  /// - Throws: `ConversionError.option` for a size that is there twice; `ImageError` for one that no image can have.
   func resolutions(poolingExponent exponent: Double?) throws -> [Resolution] {
     let further = furtherSizes.sorted { $0.side < $1.side }
     let sides = [evaluation.size] + further.map(\.side)
     if let twice = sides.first(where: { side in sides.count { $0 == side } > 1 }) {
-      throw PipelineError.option("--size \(twice) is given twice")
+      throw ConversionError.option("--size \(twice) is given twice")
     }
     return try [Resolution(evaluation, poolingExponent: poolingExponent ?? exponent)]
       + further.map { size in

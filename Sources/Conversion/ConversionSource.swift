@@ -10,7 +10,7 @@ struct ConversionSource {
   /// What puts figures in doubt, in sentences.
   let warnings: [String]
 
-  /// - Throws: `CheckpointError`, `ImportError`; `PipelineError.notFinite` for weights that are no numbers, `.option` where the
+  /// - Throws: `CheckpointError`, `ImportError`; `ConversionError.notFinite` for weights that are no numbers, `.option` where the
   ///   checkpoint fixes a size that is not square and none was given.
   init(_ options: ConversionOptions, _ clock: StageClock) throws {
     (imported, digest) = try clock.stage("read") {

@@ -48,7 +48,7 @@ public struct Converter {
   /// Runs all stages. The package appears under its name only when everything is done; where a gate failed it is still
   /// written, and says so.
   ///
-  /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
+  /// - Throws: the typed errors of the stages; `ConversionError` for what belongs to none.
   public func run() throws -> ConversionOutcome {
     try withNetwork { converter, network, start in try converter.convert(network, start: start) }
   }
@@ -100,7 +100,7 @@ public struct Converter {
       source: network.reference, calibration: record, images: network.record.keys, fidelity: nil)
     let attempt = try bestAttempt(network, metadata, start: start)
     guard attempt.measurements.allSatisfy({ $0.figures.images > 0 }) else {
-      throw PipelineError.noUsableImages(folder: network.images.verificationFolder)
+      throw ConversionError.noUsableImages(folder: network.images.verificationFolder)
     }
     let plan = PlanFile(
       attempt.found.plan, rounded: network.plan, of: network.float.graph, calibration: record,
@@ -184,7 +184,8 @@ public struct Converter {
     let file = try AtomicFile(path: options.output)
     _ = try clock.stage("write") { try PackageWriter.write(package, to: file, threads: options.threads) }
     guard let path = file.temporaryPath else {
-      throw PipelineError.option("\(options.output): is no regular file, so that what is written could not be verified")
+      throw ConversionError.option(
+        "\(options.output): is no regular file, so that what is written could not be verified")
     }
     let measurements = try clock.stage("verify", total: images.verification.count * network.sizes.count) {
       let int8 = try ModelFile.openPackage(path).executable(threads: options.threads)

@@ -14,7 +14,7 @@ public struct Embedder: Sendable {
   private let evaluation: EvaluationProtocol
   private let job: ImageJob
 
-  /// - Throws: `GraphError` where the model cannot run; `PipelineError.option` where the size is too small for it.
+  /// - Throws: `GraphError` where the model cannot run; `ConversionError.option` where the size is too small for it.
   public init(model: ModelFile, evaluation: EvaluationProtocol, job: ImageJob) throws {
     try model.checkSize(evaluation.size)
     executable = try model.executable(threads: job.threads)

@@ -27,7 +27,7 @@ public struct Equalization: Sendable {
 
   /// Equalises the network by scales that were found before.
   ///
-  /// - Throws: `PipelineError.notEquivalent`.
+  /// - Throws: `ConversionError.notEquivalent`.
   init(applying scales: ChannelScales, passes: Int = 0, to folded: inout Folding, threads: Int) throws {
     (self.scales, self.passes, ranges, paths) = (scales, passes, [:], [])
     var graph = folded.network.graph
@@ -43,7 +43,7 @@ public struct Equalization: Sendable {
   ///   - files: the calibration images. Broken ones are left out here; calibration names them.
   ///   - augmentations: for each size that is to be served; images take turns.
   ///   - keep: called with each copy and what the network says of it, from any thread.
-  /// - Throws: `PipelineError.notEquivalent`.
+  /// - Throws: `ConversionError.notEquivalent`.
   init(
     _ folded: inout Folding, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int,
     cache: ImageCache? = nil, keep: (ImageFolder.File, RGBImage, [String: Tensor]) -> Void

@@ -4,8 +4,8 @@ import ModelImport
 extension FixedImageSize {
   /// The side of the images that a model takes; images are square unless nothing is cut off them.
   ///
-  /// - Throws: `PipelineError.option` for sizes that are not square.
-  public func side(of path: String) throws(PipelineError) -> Int {
+  /// - Throws: `ConversionError.option` for sizes that are not square.
+  public func side(of path: String) throws(ConversionError) -> Int {
     guard height == width else {
       throw .option(
         "\(path): the model's input is fixed at \(width)x\(height) pixels, and images are made square: give a --size that it "

@@ -37,11 +37,11 @@ struct FloatProof {
   /// The largest difference between the outputs of a rewritten network and those of the imported one.
   ///
   /// - Parameter rewrite: what was done, as a noun.
-  /// - Throws: `PipelineError.notEquivalent` where the difference is more than rounding explains.
+  /// - Throws: `ConversionError.notEquivalent` where the difference is more than rounding explains.
   func difference(of rewritten: Executable, after rewrite: String) throws -> Float {
     let input = Self.normalized(image, rewritten.graph.preprocessing)
     let difference = Self.difference(expected, try Self.outputs(rewritten, [input], threads: threads)[0])
-    guard difference <= allowed else { throw PipelineError.notEquivalent(after: rewrite, difference: difference) }
+    guard difference <= allowed else { throw ConversionError.notEquivalent(after: rewrite, difference: difference) }
     return difference
   }
 

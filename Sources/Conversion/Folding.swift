@@ -12,7 +12,7 @@ struct Folding {
   /// For what else is done to the graph.
   let proof: FloatProof
 
-  /// - Throws: `PipelineError.notEquivalent`.
+  /// - Throws: `ConversionError.notEquivalent`.
   init(_ imported: ImportedCheckpoint, probe image: RGBImage, threads: Int) throws {
     proof = try FloatProof(imported.graph, probe: image, threads: threads)
     imported.checkpoint.releasePages()

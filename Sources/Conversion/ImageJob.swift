@@ -56,7 +56,7 @@ public struct ImageJob: Sendable {
   /// named.
   ///
   /// - Returns: the images that were left out.
-  /// - Throws: `PipelineError.brokenImages`, or what `body` threw for the first image it failed on.
+  /// - Throws: `ConversionError.brokenImages`, or what `body` threw for the first image it failed on.
   public func run(
     _ files: [ImageFolder.File], progress: any ProgressObserver,
     _ body: (_ index: Int, _ file: ImageFolder.File, _ worker: Int) throws -> Void
@@ -86,7 +86,7 @@ public struct ImageJob: Sendable {
     let (broken, failure) = state.withLock { ($0.broken, $0.failure) }
     if let failure { throw failure.error }
     if !broken.isEmpty {
-      guard skipsBroken else { throw PipelineError.brokenImages(broken) }
+      guard skipsBroken else { throw ConversionError.brokenImages(broken) }
       Self.warn(of: broken, progress)
     }
     return broken

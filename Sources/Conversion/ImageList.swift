@@ -26,11 +26,11 @@ public struct ImageList: Sendable {
 
 /// A text file with one class name a line.
 public enum LabelFile {
-  /// - Throws: `FileError`, or `PipelineError.wrongKind` where the file is not text.
+  /// - Throws: `FileError`, or `ConversionError.wrongKind` where the file is not text.
   public static func read(_ path: String) throws -> [String] {
     let file = try MappedFile(path: path)
     guard let text = file.withBytes({ String(bytes: $0, encoding: .utf8) }) else {
-      throw PipelineError.wrongKind("\(path): not a text file in UTF-8")
+      throw ConversionError.wrongKind("\(path): not a text file in UTF-8")
     }
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map {
       $0.hasSuffix("\r") ? String($0.dropLast()) : String($0)

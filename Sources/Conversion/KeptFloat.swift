@@ -41,8 +41,8 @@ public struct KeptFloat: Hashable, Sendable {
 
   /// The layers that patterns stand for, each once, in order of execution.
   ///
-  /// - Throws: `PipelineError.option` where one stands for none.
-  static func layers(matching patterns: [String], in graph: Graph) throws(PipelineError) -> [KeptFloat] {
+  /// - Throws: `ConversionError.option` where one stands for none.
+  static func layers(matching patterns: [String], in graph: Graph) throws(ConversionError) -> [KeptFloat] {
     var names: Set<String> = []
     for pattern in patterns {
       let found = FloatLayers.names(matching: pattern, in: graph)

@@ -51,18 +51,18 @@ public struct ModelFile: Sendable {
 
   /// The network made ready to run. A package is decompressed node by node, so that its weights are in memory once.
   ///
-  /// - Throws: `GraphError` where it cannot run; `PipelineError.package` where its constants are damaged.
+  /// - Throws: `GraphError` where it cannot run; `ConversionError.package` where its constants are damaged.
   public func executable(kernels: KernelSet = KernelSet(), threads: Int) throws -> Executable {
     guard let package else { return try Executable(graph, kernels: kernels, threads: threads) }
     do {
       return try PackagedNetwork(package, graph: graph).executable(kernels: kernels, threads: threads)
     } catch let error as PackageError {
-      throw PipelineError.package(path: path, error)
+      throw ConversionError.package(path: path, error)
     }
   }
 
   /// The graph with all its constants in memory.
-  public func loadedGraph(threads: Int) throws(PipelineError) -> Graph {
+  public func loadedGraph(threads: Int) throws(ConversionError) -> Graph {
     guard let package else { return graph }
     do throws(PackageError) {
       return try PackagedNetwork(package, graph: graph).loadedGraph(threads: threads)
@@ -115,14 +115,14 @@ public struct ModelFile: Sendable {
   ) throws -> ModelFile {
     let reader = try PackageReader.opening(path)
     if options.preprocessing != nil {
-      throw PipelineError.option("a package's preprocessing is part of its weights and cannot be overridden")
+      throw ConversionError.option("a package's preprocessing is part of its weights and cannot be overridden")
     }
     if let option = options.checkpointOptions.first {
-      throw PipelineError.option("\(option) says how a checkpoint is read, and \(path) is a package")
+      throw ConversionError.option("\(option) says how a checkpoint is read, and \(path) is a package")
     }
     var graph: Graph
     do throws(PackageError) { graph = try PackagedNetwork(reader).graph } catch {
-      throw PipelineError.package(path: path, error)
+      throw ConversionError.package(path: path, error)
     }
     if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
     return ModelFile(
@@ -140,14 +140,14 @@ public struct ImportedCheckpoint: Sendable {
   }
 
   /// - Parameter checksValues: read every weight and refuse those that are not numbers.
-  /// - Throws: `CheckpointError`, `ImportError`, or `PipelineError.notFinite` naming the first weight that is no number.
+  /// - Throws: `CheckpointError`, `ImportError`, or `ConversionError.notFinite` naming the first weight that is no number.
   public init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
     let outline = try CheckpointOutline.open(path: path)
     if outline.network != nil, let option = options.stateOptions.first {
-      throw PipelineError.option("\(option) says how a state dict is read, and \(path) is an ONNX model")
+      throw ConversionError.option("\(option) says how a state dict is read, and \(path) is an ONNX model")
     }
     if outline.network == nil, options.embeddingOutput != nil {
-      throw PipelineError.option("--embedding-output names a value of an ONNX model, and \(path) is none")
+      throw ConversionError.option("--embedding-output names a value of an ONNX model, and \(path) is none")
     }
     (checkpoint, network) = try options.importNetwork(of: outline)
     if options.channelOrder == .bgr { graph.takeRGBInsteadOfBGR() }
@@ -156,8 +156,8 @@ public struct ImportedCheckpoint: Sendable {
 
   /// Checks what the network reads. What it does not read may hold anything.
   ///
-  /// - Throws: `PipelineError.notFinite` naming the first weight that is no number.
-  private func checkValues() throws(PipelineError) {
+  /// - Throws: `ConversionError.notFinite` naming the first weight that is no number.
+  private func checkValues() throws(ConversionError) {
     guard let found = graph.firstNonFinite() else { return }
     let tensor = tensorName(of: found).map { " (tensor '\($0)')" } ?? ""
     throw .notFinite(
@@ -177,10 +177,10 @@ public struct ImportedCheckpoint: Sendable {
 
   /// Checks the values and hashes the file, at the same time where there is more than one thread.
   ///
-  /// - Throws: `PipelineError.notFinite` naming the first weight that is no number.
-  func checkedDigest(threads: Int) throws(PipelineError) -> SHA256.Digest {
+  /// - Throws: `ConversionError.notFinite` naming the first weight that is no number.
+  func checkedDigest(threads: Int) throws(ConversionError) -> SHA256.Digest {
     let results = ThreadTeam(count: min(threads, 2)).map(2) { job in
-      Result { () throws(PipelineError) -> SHA256.Digest? in
+      Result { () throws(ConversionError) -> SHA256.Digest? in
         if job == 0 { return checkpoint.sha256() }
         try checkValues()
         return nil
@@ -192,14 +192,14 @@ public struct ImportedCheckpoint: Sendable {
 }
 
 extension ModelFile {
-  /// - Throws: `PipelineError.option` where the network does not take images of this size.
-  func checkSize(_ side: Int) throws(PipelineError) { try graph.checkSize(side) }
+  /// - Throws: `ConversionError.option` where the network does not take images of this size.
+  func checkSize(_ side: Int) throws(ConversionError) { try graph.checkSize(side) }
 }
 
 extension Graph {
-  /// - Throws: `PipelineError.option` where images of this size are too small for the network, or where it takes other sizes;
+  /// - Throws: `ConversionError.option` where images of this size are too small for the network, or where it takes other sizes;
   ///   `.wrongKind` where its shapes do not fit each other whatever the size.
-  func checkSize(_ side: Int) throws(PipelineError) {
+  func checkSize(_ side: Int) throws(ConversionError) {
     let problem: GraphError?
     do throws(GraphError) {
       _ = try inferShapes(input: [1, side, side, 3])
@@ -219,17 +219,17 @@ extension Graph {
 
 extension PackageReader {
   /// Opens a package; errors name the file.
-  static func opening(_ path: String) throws(PipelineError) -> PackageReader {
+  static func opening(_ path: String) throws(ConversionError) -> PackageReader {
     do throws(PackageError) { return try open(path: path) } catch { throw .package(path: path, error) }
   }
 
   /// The JSON text; errors name the file.
-  func metadataText() throws(PipelineError) -> String {
+  func metadataText() throws(ConversionError) -> String {
     do throws(PackageError) { return try metadata() } catch { throw .package(path: path, error) }
   }
 
   /// Verifies every hash; errors name the file.
-  func check(threads: Int) throws(PipelineError) {
+  func check(threads: Int) throws(ConversionError) {
     do throws(PackageError) { try checkAll(threads: threads) } catch { throw .package(path: path, error) }
   }
 }

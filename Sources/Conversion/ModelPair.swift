@@ -65,7 +65,7 @@ struct ModelPair {
     return ClassLabels(folder, classCount: classes, stored: named?.classNames ?? [], of: "the checkpoint")
   }
 
-  /// - Throws: `PipelineError.option` where images of this size are too small for one of them.
+  /// - Throws: `ConversionError.option` where images of this size are too small for one of them.
   func checkSize(_ side: Int) throws {
     for file in [model, reference] { try file.checkSize(side) }
   }
@@ -98,14 +98,15 @@ struct ModelPair {
   /// Holds the float network among them to its framework.
   ///
   /// - Parameter network: the reference.
-  /// - Throws: `PipelineError.option` where there is a golden file and both are packages.
+  /// - Throws: `ConversionError.option` where there is a golden file and both are packages.
   func check(
     _ options: ReferenceOptions, _ network: FloatNetwork, _ resolutions: [Resolution], _ files: [ImageFolder.File],
     threads: Int, progress: any ProgressObserver
   ) throws -> ReferenceCheck? {
     guard let float = [reference, model].first(where: { $0.package == nil }) else {
       if options.goldenFile != nil {
-        throw PipelineError.option("--golden is for a float network, and both models are packages; see 'quern compare'")
+        throw ConversionError.option(
+          "--golden is for a float network, and both models are packages; see 'quern compare'")
       }
       return nil
     }

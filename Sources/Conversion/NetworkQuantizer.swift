@@ -90,7 +90,7 @@ struct NetworkQuantizer {
   /// - Parameters:
   ///   - source: the checkpoint that `options` names, and which belongs to these options.
   ///   - calibration: the folder that `options` names.
-  /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
+  /// - Throws: the typed errors of the stages; `ConversionError` for what belongs to none.
   func run(_ source: ConversionSource, _ calibration: ImageFolder) throws -> QuantizedNetwork {
     var imported = source.imported
     progress.state(imported.network.assumptions)
@@ -217,7 +217,7 @@ struct NetworkQuantizer {
         return image
       }
     }
-    throw PipelineError.noUsableImages(folder: options.calibrationFolder)
+    throw ConversionError.noUsableImages(folder: options.calibrationFolder)
   }
 
   private func checkPasses(_ images: Int, sizes: Int) throws {
@@ -225,14 +225,14 @@ struct NetworkQuantizer {
     else {
       return
     }
-    throw PipelineError.option(
+    throw ConversionError.option(
       "too few passes over calibration images for \(sizes) sizes: give more images, or more --repetitions")
   }
 
   private func checkFinite(_ statistics: ActivationStatistics, _ graph: Graph) throws {
     for node in graph.nodes {
       guard let histogram = statistics.histograms[node.output], histogram.nonFiniteCount > 0 else { continue }
-      throw PipelineError.notFinite(
+      throw ConversionError.notFinite(
         "\(options.checkpoint): node '\(node.name)' gives \(histogram.nonFiniteCount) values that are not finite on "
           + "the calibration images; the weights before it are too large, or damaged")
     }

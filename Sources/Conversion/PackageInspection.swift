@@ -58,7 +58,7 @@ public struct PackageInspection: Encodable, Sendable {
   public let layers: [Layer]
 
   /// - Parameter checks: verify every hash and every byte of padding.
-  /// - Throws: `PipelineError.package`.
+  /// - Throws: `ConversionError.package`.
   public init(path: String, checks: Bool, threads: Int) throws {
     let reader = try PackageReader.opening(path)
     if checks { try reader.check(threads: threads) }

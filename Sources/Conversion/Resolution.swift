@@ -20,8 +20,8 @@ extension ModelFile {
   /// Makes the network one for images of a size: GeM pools by `poolingExponent`, or else by what a package has for the size,
   /// or else as it does.
   ///
-  /// - Throws: `PipelineError.option` where an exponent is given and nothing pools by GeM.
-  public mutating func serve(size: Int, poolingExponent: Double?) throws(PipelineError) {
+  /// - Throws: `ConversionError.option` where an exponent is given and nothing pools by GeM.
+  public mutating func serve(size: Int, poolingExponent: Double?) throws(ConversionError) {
     let stored = package?.info.furtherSizes.first { $0.imageSize == size }?.poolingExponent
     // Packages of networks that do not pool by GeM state 1.
     guard let exponent = poolingExponent ?? (graph.poolingExponent == nil ? nil : stored) else { return }
@@ -51,8 +51,8 @@ extension ModelFile {
 extension Graph {
   /// Sets the exponent of the head's GeM pooling.
   ///
-  /// - Throws: `PipelineError.option` where nothing pools by GeM.
-  mutating func pool(by exponent: Double) throws(PipelineError) {
+  /// - Throws: `ConversionError.option` where nothing pools by GeM.
+  mutating func pool(by exponent: Double) throws(ConversionError) {
     do throws(GraphError) { try setPoolingExponent(exponent) } catch {
       throw .option("the GeM exponent \(exponent) cannot be used: \(error)")
     }

@@ -63,7 +63,7 @@ public struct Verification {
       }
     }
     guard measurements.allSatisfy({ $0.figures.images > 0 }) else {
-      throw PipelineError.noUsableImages(folder: images)
+      throw ConversionError.noUsableImages(folder: images)
     }
     var report = FidelityReport(
       measurements, gates: gates, verified: folder.files, reference: described.reference, settings: described.settings)

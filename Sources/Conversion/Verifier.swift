@@ -45,7 +45,7 @@ public struct Verifier: Sendable {
   ///   - gates: at whose decision to stop (see `SequentialComparison`); `nil`: all images are compared. Which images are
   ///     compared only depends on the files' names and what the networks say of them, not on threads or the order of files.
   /// - Returns: the figures, and the images that were left out.
-  /// - Throws: `PipelineError.brokenImages`, unless the job skips them; `FidelityError` where outputs do not belong together;
+  /// - Throws: `ConversionError.brokenImages`, unless the job skips them; `FidelityError` where outputs do not belong together;
   ///   the typed errors of running the networks.
   func compare(
     _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,

@@ -43,7 +43,7 @@ public struct Analyzer {
     (self.options, self.isolatedLayers, self.progress, self.clock) = (options, isolatedLayers, progress, clock)
   }
 
-  /// - Throws: the typed errors of the stages; `PipelineError` for what belongs to none.
+  /// - Throws: the typed errors of the stages; `ConversionError` for what belongs to none.
   public func run() throws -> LossAnalysis {
     let folder = try ImageFolder(path: options.calibrationFolder)
     let source = try ConversionSource(options, clock)
@@ -68,7 +68,7 @@ public struct Analyzer {
         progress: progress)
     }
     let figures = comparisons.figures()
-    guard figures.images > 0 else { throw PipelineError.noUsableImages(folder: images.verificationFolder) }
+    guard figures.images > 0 else { throw ConversionError.noUsableImages(folder: images.verificationFolder) }
 
     let sample = images.verification.spread(Self.layerImageLimit)
     let pixels = try evaluated(sample, job)

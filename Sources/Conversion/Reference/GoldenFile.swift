@@ -33,10 +33,10 @@ struct GoldenFile: Sendable {
     var channelOrder: ChannelOrder?
   }
 
-  /// - Throws: `CheckpointError`; `PipelineError.wrongKind` for a file that is none of this kind or contradicts itself.
+  /// - Throws: `CheckpointError`; `ConversionError.wrongKind` for a file that is none of this kind or contradicts itself.
   init(path: String) throws {
     let file = try Checkpoint.read(path: path)
-    func refuse(_ problem: String) -> PipelineError {
+    func refuse(_ problem: String) -> ConversionError {
       .wrongKind("\(path): \(problem); 'quern golden' prints a program that writes such files")
     }
     guard file.format == .safetensors else { throw refuse("outputs of a framework come as safetensors") }
@@ -81,7 +81,7 @@ struct GoldenFile: Sendable {
 }
 
 extension GoldenFile.StatedPreprocessing {
-  fileprivate init(_ metadata: [String: String], _ refuse: (String) -> PipelineError) throws {
+  fileprivate init(_ metadata: [String: String], _ refuse: (String) -> ConversionError) throws {
     func value<Value>(_ key: String, _ parse: (String) -> Value?) throws -> Value? {
       guard let text = metadata[key] else { return nil }
       guard let value = parse(text) else { throw refuse("its metadata '\(key)' is '\(text.prefix(80))'") }

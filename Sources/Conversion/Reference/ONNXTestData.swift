@@ -53,7 +53,7 @@ struct ONNXTestData {
   private static func read(_ folder: URL, _ name: String, _ model: ONNXModel) throws -> DataSet {
     let tensor = try ONNXTensorFile.read(path: folder.appendingPathComponent("input_0.pb").path).tensor
     guard tensor.shape.rank == 4, tensor.elementCount > 0, let floats = tensor.asFloat32() else {
-      throw PipelineError.wrongKind("its input is \(tensor.elementType) \(tensor.shape), not a batch of images")
+      throw ConversionError.wrongKind("its input is \(tensor.elementType) \(tensor.shape), not a batch of images")
     }
     let input: Tensor
     if floats.shape[1] == 3 {
@@ -61,7 +61,7 @@ struct ONNXTestData {
     } else if floats.shape[3] == 3 {
       input = floats
     } else {
-      throw PipelineError.wrongKind("its input is \(tensor.shape), not a batch of images with 3 channels")
+      throw ConversionError.wrongKind("its input is \(tensor.shape), not a batch of images with 3 channels")
     }
     var outputs: [FloatRows] = []
     for index in 0..<model.outputs.count {
@@ -74,7 +74,7 @@ struct ONNXTestData {
       }
       if let rows = FloatRows(output), rows.count == input.shape[0], rows.width > 0 { outputs.append(rows) }
     }
-    guard !outputs.isEmpty else { throw PipelineError.wrongKind("it has no output that is a vector for each image") }
+    guard !outputs.isEmpty else { throw ConversionError.wrongKind("it has no output that is a vector for each image") }
     return DataSet(name: name, input: input, outputs: outputs)
   }
 

@@ -16,7 +16,7 @@ public struct OutputComparison {
     self.reference = reference
   }
 
-  /// - Throws: `PipelineError.wrongKind` where the rows do not belong together; `FidelityError` where their widths differ.
+  /// - Throws: `ConversionError.wrongKind` where the rows do not belong together; `FidelityError` where their widths differ.
   public func run(gates: Gates) throws -> FidelityReport {
     let (actual, expected) = (try OutputFile(path: outputs), try OutputFile(path: reference))
     var notes: [String] = []
@@ -32,7 +32,7 @@ public struct OutputComparison {
         $0.0 != nil && $0.1 != nil
       }), let ours = vectors.0, let theirs = vectors.1
     else {
-      throw PipelineError.wrongKind(
+      throw ConversionError.wrongKind(
         "\(outputs) and \(reference) have no output in common: one has embeddings, one logits")
     }
     if actual.embeddings == nil || expected.embeddings == nil {
@@ -62,7 +62,7 @@ public struct OutputComparison {
     let lines = try LabelFile.read(path)
     let labels = lines.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
     guard labels.count == lines.count, labels.count == count else {
-      throw PipelineError.wrongKind("\(path): \(lines.count) lines are no class indices of \(count) rows, one a line")
+      throw ConversionError.wrongKind("\(path): \(lines.count) lines are no class indices of \(count) rows, one a line")
     }
     return labels
   }
@@ -83,7 +83,7 @@ private struct RowMatching {
     let keys = [(actual.hashes, expected.hashes), (actual.names, expected.names)].first { $0.0 != nil && $0.1 != nil }
     guard let ours = keys?.0, let theirs = keys?.1 else {
       guard actual.count == expected.count else {
-        throw PipelineError.wrongKind(
+        throw ConversionError.wrongKind(
           "\(actual.path) has \(actual.count) rows and \(expected.path) \(expected.count), and not both say which images they "
             + "are of (metadata 'sha256' or 'files')")
       }
@@ -101,13 +101,13 @@ private struct RowMatching {
         "\(rows.count) of the \(holder.count) images of \(holder.path) \(rows.count == 1 ? "is" : "are") not in "
         + "\(other.path): \(names)\(rows.count > 5 ? ", …" : "")"
       guard allowsMissing else {
-        throw PipelineError.wrongKind("\(problem); --allow-missing compares those that both have")
+        throw ConversionError.wrongKind("\(problem); --allow-missing compares those that both have")
       }
       notes.append(problem)
     }
     let pairs = b.indices.compactMap { row in positions[b[row]].map { (actual: $0, expected: row) } }
     guard !pairs.isEmpty else {
-      throw PipelineError.wrongKind("\(actual.path) and \(expected.path) have no image in common")
+      throw ConversionError.wrongKind("\(actual.path) and \(expected.path) have no image in common")
     }
     return pairs
   }

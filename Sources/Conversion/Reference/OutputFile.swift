@@ -20,13 +20,13 @@ struct OutputFile: Sendable {
 
   var count: Int { embeddings?.count ?? logits?.count ?? 0 }
 
-  /// - Throws: `CheckpointError`, `FileError`; `PipelineError.wrongKind` for a file without such outputs.
+  /// - Throws: `CheckpointError`, `FileError`; `ConversionError.wrongKind` for a file without such outputs.
   init(path: String) throws {
     let file = try MappedFile(path: path)
     byteCount = file.byteCount
     sha256 = file.sha256().hex
     self.path = path
-    func refuse(_ problem: String) -> PipelineError { .wrongKind("\(path): \(problem)") }
+    func refuse(_ problem: String) -> ConversionError { .wrongKind("\(path): \(problem)") }
     func rows(_ tensor: Tensor?, _ name: String) throws -> FloatRows? {
       guard let tensor else { return nil }
       guard let rows = FloatRows(tensor), rows.width > 0 else {

@@ -31,14 +31,14 @@ struct ReferenceChecker {
   }
 
   /// - Parameter files: by the hash of their content; those of the golden file that are not among them are counted.
-  /// - Throws: `PipelineError.wrongKind` where the file is of another network; `.missingImages` where no image was found.
+  /// - Throws: `ConversionError.wrongKind` where the file is of another network; `.missingImages` where no image was found.
   func check(_ golden: GoldenFile, files: [String: ImageFolder.File]) throws -> ReferenceCheck {
     try checkWidths(golden)
     let rows = golden.hashes.enumerated().compactMap { index, hash in
       files[hash].map { golden.row(index, file: $0) }
     }
     guard !rows.isEmpty else {
-      throw PipelineError.missingImages(
+      throw ConversionError.missingImages(
         "none of the \(golden.hashes.count) images of \(golden.path) is in the folders given; name the folder that it was "
           + "made from with --golden-images")
     }
@@ -72,11 +72,11 @@ struct ReferenceChecker {
       guard let rows else { continue }
       let width = network.graph.width(ofOutput: name, shapes)
       guard width > 0 else {
-        throw PipelineError.wrongKind(
+        throw ConversionError.wrongKind(
           "\(golden.path) holds \(name), and the network '\(network.graph.architecture)' gives none")
       }
       guard rows.width == width else {
-        throw PipelineError.wrongKind(
+        throw ConversionError.wrongKind(
           "\(golden.path) holds \(name) of \(rows.width) values, and the network '\(network.graph.architecture)' gives "
             + "\(width): they are of different networks")
       }

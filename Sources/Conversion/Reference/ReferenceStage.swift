@@ -72,12 +72,12 @@ struct ReferenceStage {
     return result
   }
 
-  /// - Throws: `PipelineError.option` where the golden file was made at a size that is not among those to be used.
+  /// - Throws: `ConversionError.option` where the golden file was made at a size that is not among those to be used.
   private func resolution(of golden: GoldenFile, _ resolutions: [Resolution]) throws -> Resolution {
     guard let size = golden.stated.size else { return resolutions[0] }
     if let resolution = resolutions.first(where: { $0.evaluation.size == size }) { return resolution }
     let sizes = resolutions.map { "\($0.evaluation.size)" }.joined(separator: " and ")
-    throw PipelineError.option(
+    throw ConversionError.option(
       "\(golden.path) was made at \(size) pixels, and this command looks at images at \(sizes): give --size \(size), or make "
         + "it anew with 'quern golden --size \(resolutions[0].evaluation.size)'")
   }

@@ -42,7 +42,7 @@ struct ClassifyCommand: ParsableCommand {
       model: opened, evaluation: evaluation, job: ImageJob(threads: common.threadCount))
     let result = try embedder.run(try ImageList(images).files, progress: common.progress)
     guard result.classes > 0 else {
-      throw PipelineError.wrongKind("\(model): this network has no classifier; use 'quern embed' for its embeddings")
+      throw ConversionError.wrongKind("\(model): this network has no classifier; use 'quern embed' for its embeddings")
     }
     let names = try labelNames(opened, classes: result.classes)
     let classified = result.files.indices.map { row in
@@ -60,7 +60,7 @@ struct ClassifyCommand: ParsableCommand {
     guard let labels else { return stored }
     let names = try LabelFile.read(labels)
     guard names.count == classes else {
-      throw PipelineError.wrongKind("\(labels): \(names.count) names for a classifier of \(classes) classes")
+      throw ConversionError.wrongKind("\(labels): \(names.count) names for a classifier of \(classes) classes")
     }
     if let other = stored.indices.first(where: { stored[$0] != names[$0] }) {
       common.progress.warn(

@@ -36,10 +36,11 @@ struct ExportCommand: ParsableCommand {
     let file = try AtomicFile(path: output)
     let isPackage = try ModelFile.isPackage(model)
     if float && isPackage {
-      throw PipelineError.option("--float needs the float weights, which a package does not hold: name the checkpoint")
+      throw ConversionError.option(
+        "--float needs the float weights, which a package does not hold: name the checkpoint")
     }
     if !float && !isPackage {
-      throw PipelineError.option("\(model) is not a package; with --float its float graph can be exported")
+      throw ConversionError.option("\(model) is not a package; with --float its float graph can be exported")
     }
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
     try ONNXExporter.write(

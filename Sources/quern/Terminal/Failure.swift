@@ -48,7 +48,7 @@ enum Failure {
     case let error as ImportError: if case .option = error { usage } else { badData }
     case let error as GraphError: status(ofGraph: error)
     case is PlanError, is StageStoreError: badData
-    case let error as PipelineError: status(ofPipeline: error)
+    case let error as ConversionError: status(ofConversion: error)
     case is FidelityError, is ReportError: badData
     default: nil
     }
@@ -71,7 +71,7 @@ enum Failure {
     }
   }
 
-  private static func status(ofPipeline error: PipelineError) -> Int32 {
+  private static func status(ofConversion error: ConversionError) -> Int32 {
     switch error {
     case .option: usage
     case .package(_, let error): error.kind.rawValue

@@ -2,7 +2,7 @@ import Images
 import PackageFormat
 
 /// Failures that belong to no single module.
-public enum PipelineError: Error, Sendable {
+public enum ConversionError: Error, Sendable {
   /// A package that cannot be opened.
   case package(path: String, PackageError)
   /// Broken images, which the options do not allow.
@@ -21,7 +21,7 @@ public enum PipelineError: Error, Sendable {
   case wrongKind(String)
 }
 
-extension PipelineError: CustomStringConvertible {
+extension ConversionError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .package(_, .file(let error)): "\(error)"
