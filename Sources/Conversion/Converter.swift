@@ -131,14 +131,15 @@ public struct Converter {
     report.referenceCheck = network.referenceCheck
     let costs = try CostTable(network.float.graph, imageSize: options.evaluation.size)
     report.inference = made.attempt.inference(network.float.graph, costs)
-    if made.attempt.failsByNearTiesOnly, options.effort != .fast {
-      report.notes.append(
-        "top-1 agreement fails only by near ties: images whose two highest float logits are so close that a network within "
-          + "tolerance may swap them. Other images agree, so that nothing was spent on more precision; 'quern convert "
-          + "--effort thorough' does, and --min-clear-agreement with a lower --min-agreement gates what can be told")
-    }
+    if made.attempt.failsMainlyByNearTies, options.effort != .fast { report.notes.append(Self.nearTies) }
     return report
   }
+
+  private static let nearTies =
+    "top-1 agreement fails by near ties: images whose two highest float logits are so close that a network within tolerance "
+    + "may swap them. Without them it would be kept, so that no layer was put into float for it, and no input read as 16 bits "
+    + "where all that disagree are such; --effort thorough does that, and --min-clear-agreement with a lower --min-agreement "
+    + "gates what can be told"
 
   private func outcome(
     _ network: QuantizedNetwork, _ made: CarriedOut, _ report: FidelityReport, package: PackageSummary?

@@ -21,15 +21,22 @@ struct VerifiedPackage: Attempt {
 
   var sharesToLeave: [Double] { measurements.map { keepsGates($0) ? .infinity : Self.aim * excess(of: $0) } }
 
-  var failsByNearTiesOnly: Bool { !keepsGates && measurements.allSatisfy { keepsGates($0) || isUndecided($0) } }
+  var failsByNearTiesOnly: Bool { fails { decisive, _ in decisive == 100 } }
 
-  /// Whether agreement is all that fails, and every image that disagrees is a near tie.
-  private func isUndecided(_ measurement: SizeMeasurement) -> Bool {
-    let failed = gates.results(for: measurement.figures).filter { !$0.passed && $0.name != .floatTop1 }
-    guard failed.map(\.name) == [.top1Agreement], let decisive = measurement.figures.clearAgreement?.top1 else {
-      return false
-    }
-    return decisive == 100
+  var failsMainlyByNearTies: Bool { fails { decisive, limit in decisive >= limit } }
+
+  /// Whether agreement is all that fails, at every size where anything does, and a condition holds for the agreement of the
+  /// images that are no near ties.
+  private func fails(where holds: (_ decisive: Double, _ limit: Double) -> Bool) -> Bool {
+    !keepsGates
+      && measurements.allSatisfy { measurement in
+        let failed = gates.results(for: measurement.figures).filter { !$0.passed && $0.name != .floatTop1 }
+        guard !failed.isEmpty else { return true }
+        guard failed.map(\.name) == [.top1Agreement], let decisive = measurement.figures.clearAgreement?.top1 else {
+          return false
+        }
+        return holds(decisive, gates.minAgreement)
+      }
   }
 
   func discard() { file.discard() }

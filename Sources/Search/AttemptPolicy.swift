@@ -11,6 +11,9 @@ public protocol Attempt {
   /// Whether only the agreement on the first class fails, and only by images whose first classes nearly tie. More precision
   /// buys little there: such images change sides whatever is done.
   var failsByNearTiesOnly: Bool { get }
+  /// Whether only the agreement on the first class fails, and would not without images whose first classes nearly tie. Layers
+  /// in float cost too much for what they would do about that.
+  var failsMainlyByNearTies: Bool { get }
   /// Gives back what it takes on disk.
   func discard()
 }
@@ -49,6 +52,7 @@ public struct AttemptPolicy<Result: Attempt> {
         best.found.isCutShort = true
         break
       }
+      if last.failsMainlyByNearTies, last.found.edits >= search.path.candidates.count { break }
       let next = try searching {
         try search.fewestEdits(after: last.found.edits, leaving: last.sharesToLeave, advance: advance)
       }

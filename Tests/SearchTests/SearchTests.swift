@@ -88,6 +88,7 @@ import Testing
     var meanDrift: Double { 1 - Double(kept) / 100 }
     var sharesToLeave: [Double] { [0.5] }
     var failsByNearTiesOnly: Bool { false }
+    var failsMainlyByNearTies: Bool { false }
     func discard() { isDiscarded = true }
   }
 
@@ -156,17 +157,22 @@ import Testing
   }
 
   /// Attempts that fail by near ties alone end the search.
-  @Test func nothingIsPaidForNearTies() throws {
+  @Test(arguments: [true, false]) func nothingIsPaidForNearTies(isOnly: Bool) throws {
     final class Tie: Attempt {
       var found: FoundPlan
-      let (keepsGates, meanDrift, sharesToLeave, failsByNearTiesOnly) = (false, 0.001, [1.0], true)
-      init(_ found: FoundPlan) { self.found = found }
+      let (keepsGates, meanDrift, sharesToLeave) = (false, 0.001, [1.0])
+      let (failsByNearTiesOnly, failsMainlyByNearTies): (Bool, Bool)
+      init(_ found: FoundPlan, isOnly: Bool) {
+        (self.found, failsByNearTiesOnly, failsMainlyByNearTies) = (found, isOnly, true)
+      }
       func discard() {}
     }
-    let first = Tie(FoundPlan(QuantizationPlanner().plan(Self.graph, statistics: .init())))
+    // The chain has no activations to widen, so that layers in float would be next.
+    let first = Tie(FoundPlan(QuantizationPlanner().plan(Self.graph, statistics: .init())), isOnly: isOnly)
     let policy = AttemptPolicy<Tie>(
       attempt: { _ in throw GraphError.structure("nothing is attempted") },
-      search: { throw GraphError.structure("nothing is searched for") }, searching: { try $0() }, advance: {})
+      search: { try Self.search { _ in 1 } }, searching: { _ in throw GraphError.structure("nothing is searched for") },
+      advance: {})
     #expect(try policy.best(from: first) === first)
   }
 }
