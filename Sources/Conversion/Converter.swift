@@ -26,7 +26,7 @@ public struct ConversionOutcome: Sendable {
   public let coarsening: Coarsening
   /// The nodes whose output is read as 16 bits.
   public let widened: [String]
-  /// The layers that compute in float, those first that were asked for.
+  /// The layers with weights that compute in float, in order of execution.
   public let keptFloat: [KeptFloat]
 }
 
@@ -60,9 +60,7 @@ public struct Converter {
     try withNetwork { converter, network, start in
       let made = try converter.carriedOut(network, start: start)
       defer { made.attempt.discard() }
-      let file = try AtomicFile(path: options.output)
-      try file.write(try made.plan.json())
-      try file.commit()
+      try AtomicFile.write(try made.plan.json(), to: options.output)
       return converter.outcome(network, made, try converter.report(network, made), package: nil)
     }
   }

@@ -32,7 +32,7 @@ enum FloatRanking {
     let graph = network.float.graph
     let decides = graph.ancestors(ofOutput: GraphOutput.normalizedEmbedding)
     var layers = graph.nodes.enumerated().compactMap { index, node -> Layer? in
-      guard decides.contains(node.output), FloatLayers.canKeep(node), network.levels[node] != nil else { return nil }
+      guard decides.contains(node.output), node.hasRoundedWeights, network.levels[node] != nil else { return nil }
       return Layer(index: index)
     }
     let probe = try IsolatedDrift(

@@ -30,7 +30,7 @@ struct QuantizedNetwork {
   let foldingDifference: Float
   let foldingNotes: [String]
   let equalization: Equalization?
-  /// Folded and, where that was asked for, equalised: what `quantized` is held against.
+  /// Folded and, where that was asked for, equalised: what packages are held against.
   let float: FloatNetwork
   /// What calibration saw, in the parts that were asked for.
   let statistics: [ActivationStatistics]
@@ -120,9 +120,7 @@ struct NetworkQuantizer {
     let store = try options.resumeFolder.map { path in
       try StageStore(path, conversion: identity(source.digest, images, record))
     }
-    let side = options.evaluation.size
-    let stored = try store?.calibrated(
-      folded.network.graph, shapes: try folded.network.graph.inferShapes(input: [1, side, side, 3]))
+    let stored = try store?.calibrated(folded.network.graph, imageSize: options.evaluation.size)
     let equalization = try equalized(&folded, given, stored, images.calibration, augmentations, sizes)
     imported.checkpoint.releasePages()
     let float = folded.network
@@ -261,9 +259,7 @@ struct NetworkQuantizer {
           applying: scales, passes: stored.equalizationPasses, to: &folded, threads: options.threads)
       }
     }
-    let side = options.evaluation.size
-    let shapes = try folded.network.graph.inferShapes(input: [1, side, side, 3])
-    if let scales = try given?.scales(shapes: shapes) {
+    if let scales = try given?.scales(imageSize: options.evaluation.size) {
       guard scales.channelCount > 0 else { return nil }
       return try clock.stage("equalize") { try Equalization(applying: scales, to: &folded, threads: options.threads) }
     }

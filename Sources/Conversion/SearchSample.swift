@@ -30,7 +30,7 @@ struct SearchSample {
       .init(drifts: drifts) {
         try FloatRanking.layers(network, pixels(), threads: options.threads, deadline: deadline)
       }, allowsFloat: options.maxBytes == nil,
-      timeLimit: (options.maxSlowdown ?? .infinity) * costs.plainMilliseconds, deadline: deadline)
+      timeLimit: costs.limit(slowdown: options.maxSlowdown), deadline: deadline)
   }
 
   /// The mean drift of a plan, at each size.

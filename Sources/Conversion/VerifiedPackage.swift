@@ -30,7 +30,7 @@ struct VerifiedPackage: Attempt {
   private func fails(where holds: (_ decisive: Double, _ limit: Double) -> Bool) -> Bool {
     !keepsGates
       && measurements.allSatisfy { measurement in
-        let failed = gates.results(for: measurement.figures).filter { !$0.passed && $0.name != .floatTop1 }
+        let failed = failedGates(measurement)
         guard !failed.isEmpty else { return true }
         guard failed.map(\.name) == [.top1Agreement], let decisive = measurement.figures.clearAgreement?.top1 else {
           return false
@@ -41,9 +41,11 @@ struct VerifiedPackage: Attempt {
 
   func discard() { file.discard() }
 
-  /// Whether it keeps the gates that depend on the package; the accuracy of the float network does not.
-  private func keepsGates(_ measurement: SizeMeasurement) -> Bool {
-    gates.results(for: measurement.figures).allSatisfy { $0.passed || $0.name == .floatTop1 }
+  private func keepsGates(_ measurement: SizeMeasurement) -> Bool { failedGates(measurement).isEmpty }
+
+  /// Of the gates that depend on the package; the accuracy of the float network does not.
+  private func failedGates(_ measurement: SizeMeasurement) -> [GateResult] {
+    gates.results(for: measurement.figures).filter { !$0.passed && $0.name != .floatTop1 }
   }
 
   /// How much of its drift a network may keep by the gate of drift that it misses most; 1 where it misses none of them.

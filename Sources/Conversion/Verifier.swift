@@ -139,10 +139,8 @@ extension [ImageFolder.File] {
   func shuffledByName() -> [ImageFolder.File] {
     map { file in
       let path = file.relativePath
-      var hash = path.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-      hash = (hash ^ hash >> 30) &* 0xBF58_476D_1CE4_E5B9
-      hash = (hash ^ hash >> 27) &* 0x94D0_49BB_1331_11EB
-      return (key: hash ^ hash >> 31, file: file)
+      let hash = path.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+      return (key: mixed(hash), file: file)
     }.sorted { a, b in
       a.key != b.key
         ? a.key < b.key : a.file.relativePath.utf8.lexicographicallyPrecedes(b.file.relativePath.utf8)

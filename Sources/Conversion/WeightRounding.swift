@@ -83,19 +83,17 @@ struct WeightRounding {
     let sampler = try clock.stage("sample") {
       try LayerSampler(nearest, sample, repetitions: repetitions, augmentations, threads: options.threads, cache: cache)
     }
-    var found = WeightLevels()
     for part in try LayerInputs.parts(of: nearest, imageSize: side, imageCount: imageCount) {
       let inputs = LayerInputs(nearest, nodes: part, imageCount: imageCount)
       try clock.stage("sample", total: imageCount) { [progress] in
         try sampler.record(inputs) { progress.advance() }
       }
       let rounder = WeightRounder(float, lowered, levels, inputs: inputs, threads: options.threads)
-      let part = try clock.stage("round", total: rounder.layerCount) {
+      let rounded = try clock.stage("round", total: rounder.layerCount) {
         try rounder.rounded { [progress] in progress.advance() }
       }
-      found.merge(part)
+      levels.merge(rounded)
     }
-    levels.merge(found)
     return levels
   }
 }

@@ -63,9 +63,14 @@ private struct SplitMix64 {
 
   mutating func index(below count: Int) -> Int {
     state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return Int((z ^ z >> 31).multipliedFullWidth(by: UInt64(count)).high)
+    return Int(mixed(state).multipliedFullWidth(by: UInt64(count)).high)
   }
+}
+
+/// The finalizer of SplitMix64: every bit of the result depends on all of the number.
+package func mixed(_ number: UInt64) -> UInt64 {
+  var z = number
+  z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+  z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+  return z ^ z >> 31
 }

@@ -80,6 +80,13 @@ public final class AtomicFile {
 
   public func write(_ text: String) throws(FileError) { try write(Array(text.utf8)) }
 
+  /// Makes a file that holds a text.
+  public static func write(_ text: String, to path: String) throws(FileError) {
+    let file = try AtomicFile(path: path)
+    try file.write(text)
+    try file.commit()
+  }
+
   /// Makes the file appear under its name. Nothing can be written after it.
   public func commit() throws(FileError) {
     guard descriptor >= 0 else { throw .cannotWrite(path: path, code: EBADF) }

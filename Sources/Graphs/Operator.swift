@@ -44,10 +44,6 @@ public protocol Operator: Sendable {
   /// Multiply-accumulates for one evaluation; 0 where they do not dominate.
   func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int
 
-  /// Whether the operator keeps its input within bounds, so that a value that it alone reads is held in the range of its
-  /// output: a bound beyond the input's own range could not be held, and levels beyond a bound would be wasted.
-  static var saturates: Bool { get }
-
   /// Whether the output is a map or a row for each image.
   static var outputLayout: OutputLayout { get }
 
@@ -62,7 +58,6 @@ extension Operator {
   public func channelRule(ofInput slot: Int) -> ChannelRule { .fixed }
   public static var weighsOutputChannels: Bool { false }
   public static var outputLayout: OutputLayout { .sameAsInput }
-  public static var saturates: Bool { false }
   public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { -.infinity }
 
   public func readingRemainder() -> any Operator { self }

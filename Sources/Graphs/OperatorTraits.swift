@@ -41,6 +41,9 @@ public struct OperatorTraits: Hashable, Sendable {
   public var takesPixels = false
   /// Whether the first input can be read with its remainders, as 16 bits (`Operator.readingRemainder`).
   public var canReadRemainder = false
+  /// Whether the operator keeps its input within bounds, so that a value that it alone reads is held in the range of its
+  /// output: a bound beyond the input's own range could not be held, and levels beyond a bound would be wasted.
+  public var saturates = false
   /// The values of its input that the operator tells apart: others give what the bounds give, or nearly so, and a value that
   /// it alone reads need not be held beyond them. `nil` for all.
   public var responsiveRange: ClosedRange<Double>?

@@ -36,7 +36,11 @@ public struct Clip: Operator {
   }
 
   public var quantizationRule: QuantizationRule { .sameAsInput }
-  public static let saturates = true
+  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+    var traits = OperatorTraits()
+    (traits.followsFloat, traits.saturates) = (true, true)
+    return traits
+  }
 
   public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 

@@ -9,6 +9,16 @@ struct ElementwiseOperator: PreparedOperator {
 
   init(_ body: @escaping @Sendable (Shape, OperatorBuffers, Range<Int>) -> Void) { self.body = body }
 
+  /// A function of floats.
+  init(applying function: ActivationFunction) {
+    self.init { shape, buffers, range in
+      let first = range.lowerBound * shape.channels
+      function.apply(
+        buffers.inputs[0].assumingMemoryBound(to: Float.self) + first, range.count * shape.channels,
+        to: buffers.output.assumingMemoryBound(to: Float.self) + first)
+    }
+  }
+
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
     Planned(body: body, output: output, pieces: context.workers)
   }

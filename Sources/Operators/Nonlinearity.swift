@@ -79,11 +79,6 @@ extension Nonlinearity: RunnableOperator {
 
   private func prepareFloat(to format: ValueFormat) throws(GraphError) -> any PreparedOperator {
     guard format == .float32 else { throw .structure("a function of a float map is a float map") }
-    return ElementwiseOperator { [function] shape, buffers, range in
-      let first = range.lowerBound * shape.channels
-      function.apply(
-        buffers.inputs[0].assumingMemoryBound(to: Float.self) + first, range.count * shape.channels,
-        to: buffers.output.assumingMemoryBound(to: Float.self) + first)
-    }
+    return ElementwiseOperator(applying: function)
   }
 }

@@ -21,11 +21,6 @@ extension Sigmoid: RunnableOperator {
   public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
     try context.refuseConstants(except: [])
-    return ElementwiseOperator { shape, buffers, range in
-      let first = range.lowerBound * shape.channels
-      ActivationFunction.sigmoid.apply(
-        buffers.inputs[0].assumingMemoryBound(to: Float.self) + first, range.count * shape.channels,
-        to: buffers.output.assumingMemoryBound(to: Float.self) + first)
-    }
+    return ElementwiseOperator(applying: .sigmoid)
   }
 }

@@ -33,43 +33,33 @@ public struct CostTable: Sendable {
     case reduction
   }
 
-  private let entries: [Kind: [Form: Entry]] = [
-    .dense: [
-      .int8: Entry(product: 0.0042, output: 0.22), .wide: Entry(product: 0.0083, output: 0.67),
-      .float: Entry(product: 0.0158, output: 0.40),
-    ],
-    .grouped: [
-      .int8: Entry(product: 0.0014, output: 0.65), .wide: Entry(product: 0.0028, output: 1.8),
-      .float: Entry(product: 0.0063, output: 1.25),
-    ],
-    .depthwise: [
-      .int8: Entry(product: 0.013, output: 0.14), .wide: Entry(product: 0.0276, output: 0.50),
-      .float: Entry(product: 0.0207, output: 0.10),
-    ],
-    .matrix: [
-      .int8: Entry(product: 0.105, output: 3), .wide: Entry(product: 0.105, output: 3),
-      .float: Entry(product: 0.132, output: 4),
-    ],
-    .arithmetic: [
-      .int8: Entry(product: 0, output: 0.3), .wide: Entry(product: 0, output: 0.5),
-      .float: Entry(product: 0, output: 0.25),
-    ],
-    .table: [
-      .int8: Entry(product: 0, output: 0.15), .wide: Entry(product: 0, output: 0.9),
-      .float: Entry(product: 0, output: 2.5),
-    ],
-    .selection: [
-      .int8: Entry(product: 0, output: 0.1), .wide: Entry(product: 0, output: 3.5),
-      .float: Entry(product: 0, output: 0.5),
-    ],
-    .reduction: [
-      .int8: Entry(product: 0, output: 0.5), .wide: Entry(product: 0, output: 0.5),
-      .float: Entry(product: 0, output: 0.7),
-    ],
-  ]
+  private static func entry(_ kind: Kind, _ form: Form) -> Entry {
+    /// Nanoseconds for a multiply-accumulate and an element, in each form.
+    typealias Row = (int8: (Double, Double), wide: (Double, Double), float: (Double, Double))
+    let row: Row =
+      switch kind {
+      case .dense: ((0.0042, 0.22), (0.0083, 0.67), (0.0158, 0.40))
+      case .grouped: ((0.0014, 0.65), (0.0028, 1.8), (0.0063, 1.25))
+      case .depthwise: ((0.013, 0.14), (0.0276, 0.50), (0.0207, 0.10))
+      case .matrix: ((0.105, 3), (0.105, 3), (0.132, 4))
+      case .arithmetic: ((0, 0.3), (0, 0.5), (0, 0.25))
+      case .table: ((0, 0.15), (0, 0.9), (0, 2.5))
+      case .selection: ((0, 0.1), (0, 3.5), (0, 0.5))
+      case .reduction: ((0, 0.5), (0, 0.5), (0, 0.7))
+      }
+    let (product, output) =
+      switch form {
+      case .int8: row.int8
+      case .wide: row.wide
+      case .float: row.float
+      }
+    return Entry(product: product, output: output)
+  }
 
   private let graph: Graph
   private let shapes: [Shape?]
+  /// Of the nodes, by name.
+  private let positions: [String: Int]
 
   /// - Parameters:
   ///   - graph: the float graph that plans are of.
@@ -77,6 +67,7 @@ public struct CostTable: Sendable {
   public init(_ graph: Graph, imageSize: Int) throws(GraphError) {
     self.graph = graph
     shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
+    positions = Dictionary(graph.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// Milliseconds of an image on one core.
@@ -89,16 +80,18 @@ public struct CostTable: Sendable {
     milliseconds(QuantizationPlanner().plan(graph, statistics: .init()))
   }
 
+  /// Milliseconds of an image that is so many times as slow as plain int8; infinite without a bound.
+  public func limit(slowdown: Double?) -> Double { slowdown.map { $0 * plainMilliseconds } ?? .infinity }
+
   /// Milliseconds that reading their inputs as 16 bits adds to layers.
   func addedByWideReading(_ layers: [String]) -> Double {
-    let names = Set(layers)
-    return graph.nodes.filter { names.contains($0.name) }
+    layers.compactMap { positions[$0].map { graph.nodes[$0] } }
       .reduce(0) { $0 + milliseconds($1, .wide) - milliseconds($1, .int8) }
   }
 
   private func milliseconds(_ node: Node, _ form: Form) -> Double {
     let kind = kind(of: node)
-    guard let entry = entries[kind]?[form] else { preconditionFailure("no cost of \(kind) in \(form)") }
+    let entry = Self.entry(kind, form)
     let inputs = node.inputs.compactMap { shapes[$0.index] }
     let products = Double(node.op.multiplyAccumulates(inputs: inputs, constants: node.constants))
     let elements = kind == .reduction ? inputs.first?.elementCount : shapes[node.output.index]?.elementCount

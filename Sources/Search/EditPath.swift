@@ -48,7 +48,7 @@ public struct EditPath: Sendable {
   /// The plan with as many activations read as 16 bits as there are, or as an image's time allows.
   ///
   /// - Parameter limit: milliseconds.
-  public func allWide(within limit: Double = .infinity) -> QuantizationPlan {
+  public func allWide(within limit: Double) -> QuantizationPlan {
     plan(after: mostEdits(0...candidates.count, within: limit) ?? 0)
   }
 

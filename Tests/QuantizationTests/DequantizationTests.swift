@@ -18,7 +18,7 @@ import Testing
     var weighted = 0
     for node in graph.nodes {
       guard let layer = levels[node] else {
-        #expect(!FloatLayers.canKeep(node) || plan.keepsFloat(node), "seed \(seed): \(node.name)")
+        #expect(!node.hasRoundedWeights || plan.keepsFloat(node), "seed \(seed): \(node.name)")
         continue
       }
       weighted += 1

@@ -24,7 +24,7 @@ import Testing
       var random = SplitMix64(seed: UInt64(seed))
       let network = try RandomNetwork(seed: seed, &random)
       self.network = network
-      kept = Set(network.float.nodes.filter { FloatLayers.canKeep($0) && random.chance(share) }.map(\.name))
+      kept = Set(network.float.nodes.filter { $0.hasRoundedWeights && random.chance(share) }.map(\.name))
       plan = Self.keeping(kept, .init(isInt16 ? .int16Weights : .float), in: network)
       mixed = try LoweringTests.lower(network.float, plan)
     }

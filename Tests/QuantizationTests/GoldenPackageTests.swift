@@ -33,7 +33,7 @@ import Testing
   private static func network(seed: Int) throws -> Graph? {
     var random = SplitMix64(seed: UInt64(seed))
     let network = try RandomNetwork(seed: seed, &random)
-    let layers = network.float.nodes.filter { FloatLayers.canKeep($0) && $0.op is Convolution }
+    let layers = network.float.nodes.filter { $0.hasRoundedWeights && $0.op is Convolution }
     guard layers.count > 3 else { return nil }
     var plan = network.plan
     plan.keepFloat(

@@ -221,7 +221,7 @@ import Testing
     var random = SplitMix64(seed: UInt64(seed))
     let network = try RandomNetwork(seed: seed, &random)
     var plan = network.plan
-    let kept = network.float.nodes.filter { FloatLayers.canKeep($0) && random.chance(0.3) }
+    let kept = network.float.nodes.filter { $0.hasRoundedWeights && random.chance(0.3) }
     plan.keepFloat(
       Dictionary(uniqueKeysWithValues: kept.map { ($0.name, .init(.float, reason: "a test")) }), in: network.float)
     let levels = try WeightLevels.nearest(network.float, plan: plan, threads: 2)

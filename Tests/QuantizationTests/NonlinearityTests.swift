@@ -126,7 +126,7 @@ import Testing
   /// Between layers kept in float, nothing is rounded.
   @Test func functionsBetweenFloatLayersAreFloat() throws {
     let problem = try Case(.hardSwish, seed: 3)
-    let layers = problem.float.nodes.filter { FloatLayers.canKeep($0) }.map {
+    let layers = problem.float.nodes.filter(\.hasRoundedWeights).map {
       ($0.name, QuantizationPlan.Layer(.float))
     }
     var plan = problem.plan

@@ -25,9 +25,14 @@ struct GivenPlan {
     }
   }
 
-  private static let reason = "by the plan file"
+  /// Whether the file gives the steps of all weights.
+  var givesAllSteps: Bool { graph.nodes.allSatisfy { !$0.hasRoundedWeights || givesSteps($0) } }
 
-  var isComplete: Bool { file.isComplete(for: graph) }
+  /// Whether a conversion has nothing to compute that calibration would have to see.
+  var isComplete: Bool {
+    file.equalisation != nil && file.rounding != nil && file.calibration != nil && givesAllSteps
+      && graph.nodes.allSatisfy { layers[$0.name]?.arithmetic != nil && layers[$0.name]?.output != nil }
+  }
 
   private static func check(_ arithmetic: QuantizationPlan.Arithmetic, _ node: Node) throws(PlanError) {
     let rule = node.op.quantizationRule
@@ -46,10 +51,10 @@ struct GivenPlan {
 
   /// The scales of channels; `nil` where they are to be computed.
   ///
-  /// - Parameter shapes: of the graph's values.
-  func scales(shapes: [Shape?]) throws(PlanError) -> ChannelScales? {
+  /// - Parameter imageSize: an image's side that the graph takes.
+  func scales(imageSize: Int) throws -> ChannelScales? {
     guard let given = file.equalisation else { return nil }
-    var scales = shapes.map { [Float](repeating: 1, count: $0.map { $0.rank > 0 ? $0.channels : 0 } ?? 0) }
+    var scales = try ChannelScales(onesFor: graph, imageSize: imageSize)
     for node in graph.nodes {
       guard let data = given[node.name] else { continue }
       let values = data.withUnsafeBytes { bytes in
@@ -57,16 +62,16 @@ struct GivenPlan {
           Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
         }
       }
-      guard data.count % 4 == 0, values.count == scales[node.output.index].count else {
-        throw .field(
-          layer: node.name, "equalisation has \(data.count) bytes for \(scales[node.output.index].count) channels")
+      guard data.count % 4 == 0, values.count == scales[node.output].count else {
+        throw PlanError.field(
+          layer: node.name, "equalisation has \(data.count) bytes for \(scales[node.output].count) channels")
       }
       guard values.allSatisfy({ $0.isNormal && $0 > 0 && $0 <= 1 }) else {
-        throw .field(layer: node.name, "equalisation holds a factor that is not above 0 and at most 1")
+        throw PlanError.field(layer: node.name, "equalisation holds a factor that is not above 0 and at most 1")
       }
-      scales[node.output.index] = values
+      scales[node.output] = values
     }
-    return ChannelScales(scales)
+    return scales
   }
 
   // MARK: - Plans
@@ -78,8 +83,9 @@ struct GivenPlan {
     var plan = computed
     try keepFloat(in: &plan)
     try widen(&plan, reading)
+    let producers = graph.producers
     for node in graph.nodes {
-      if layers[node.name]?.output == nil { followInput(node, in: &plan) }
+      if layers[node.name]?.output == nil { followInput(node, producers, in: &plan) }
       guard let layer = layers[node.name] else { continue }
       let before = plan.layers[node.name]
       if let (arithmetic, output) = try layer.roundedAs() {
@@ -91,7 +97,7 @@ struct GivenPlan {
       }
       let isChanged = plan.layers[node.name]?.arithmetic != before?.arithmetic
       plan.layers[node.name]?.reason =
-        layer.rounded == nil ? layer.reason ?? (isChanged ? Self.reason : before?.reason) : nil
+        layer.rounded == nil ? layer.reason ?? (isChanged ? PlanFile.reason : before?.reason) : nil
       if let step = layer.minWeightStep { plan.layers[node.name]?.leastStep = step > 0 ? step : nil }
     }
     return plan
@@ -112,9 +118,9 @@ struct GivenPlan {
   }
 
   /// Gives a value that only moves or selects those of another the levels which that has.
-  private func followInput(_ node: Node, in plan: inout QuantizationPlan) {
+  private func followInput(_ node: Node, _ producers: [ValueID: Int], in plan: inout QuantizationPlan) {
     guard node.op.quantizationRule == .sameAsInput, !plan.keepsFloat(node),
-      let maker = graph.nodes.first(where: { $0.output == node.inputs[0] }), let source = plan.values[maker.name],
+      let maker = producers[node.inputs[0]], let source = plan.values[graph.nodes[maker].name],
       let held = plan.values[node.name], source.format.quantization != held.format.quantization
     else { return }
     plan.values[node.name]?.format = source.format.withoutRemainder
@@ -130,15 +136,16 @@ struct GivenPlan {
       guard let layer = layers[node.name], layer.rounded == nil, let arithmetic = try layer.plannedArithmetic(),
         arithmetic == .float || arithmetic == .int16Weights
       else { continue }
-      kept[node.name] = .init(arithmetic, reason: layer.reason ?? Self.reason)
+      kept[node.name] = .init(arithmetic, reason: layer.reason ?? PlanFile.reason)
     }
     plan.keepFloat(kept, in: graph)
   }
 
   private func widen(_ plan: inout QuantizationPlan, _ reading: WideReading) throws(PlanError) {
+    if isComplete { return }
     var readers: Set<String> = []
     for node in graph.nodes {
-      guard let layer = layers[node.name], layer.rounded == nil, layer.output == nil || !isComplete else { continue }
+      guard let layer = layers[node.name], layer.rounded == nil else { continue }
       if try layer.plannedArithmetic() == .int8WideInput { readers.insert(node.name) }
     }
     guard !readers.isEmpty else { return }

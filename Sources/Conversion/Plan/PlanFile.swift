@@ -9,6 +9,8 @@ import Tensors
 /// but the schema may be left out; a conversion computes what is not there.
 public struct PlanFile: Codable, Sendable, Hashable {
   public static let schema = "quern.plan/1"
+  /// Of what a file gives without one.
+  static let reason = "by the plan file"
 
   public var schema = PlanFile.schema
   /// For people; a plan is for the network whose layers it names.
@@ -114,7 +116,7 @@ extension PlanFile.Output {
       range = observed[0]...observed[1]
     }
     return QuantizationPlan.Value(
-      format: try valueFormat(of: layer), observed: range, reason: reason ?? "by the plan file")
+      format: try valueFormat(of: layer), observed: range, reason: reason ?? PlanFile.reason)
   }
 
   private func valueFormat(of layer: String) throws(PlanError) -> ValueFormat {
@@ -174,16 +176,6 @@ extension PlanFile {
     }
     self.calibration = calibration
     timeBudgetReached = isCutShort ? true : nil
-  }
-
-  /// Whether a conversion has nothing to compute that calibration would have to see.
-  func isComplete(for graph: Graph) -> Bool {
-    guard equalisation != nil, rounding != nil, calibration != nil, let layers else { return false }
-    let known = Dictionary(layers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    return graph.nodes.allSatisfy { node in
-      guard let layer = known[node.name] else { return false }
-      return layer.arithmetic != nil && layer.output != nil && (layer.minWeightStep != nil || !node.hasRoundedWeights)
-    }
   }
 
   // MARK: - Files

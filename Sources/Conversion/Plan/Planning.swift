@@ -44,12 +44,10 @@ struct Planning {
     let reading = WideReading(graph, statistics)
     if options.effort == .thorough, given == nil {
       let costs = try CostTable(graph, imageSize: options.evaluation.size)
-      plan = EditPath(graph, plan, reading, costs).allWide(
-        within: (options.maxSlowdown ?? .infinity) * costs.plainMilliseconds)
+      plan = EditPath(graph, plan, reading, costs).allWide(within: costs.limit(slowdown: options.maxSlowdown))
     }
     if let given { plan = try given.rounded(plan, reading) }
-    let isDecided =
-      given.map { given in graph.nodes.allSatisfy { !$0.hasRoundedWeights || given.givesSteps($0) } } ?? false
+    let isDecided = given?.givesAllSteps ?? false
     guard !isDecided, options.maxBytes != nil || options.hidesWeightNoise else {
       return Plans(rounded: plan, final: try given?.final(plan), steps: nil)
     }

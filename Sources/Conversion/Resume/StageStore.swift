@@ -33,9 +33,7 @@ struct StageStore {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
       guard names.isEmpty else { throw StageStoreError.foreign(path) }
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      let new = try AtomicFile(path: file.path)
-      try new.write(Array(try encoder.encode(conversion)))
-      try new.commit()
+      try AtomicFile.write(String(decoding: try encoder.encode(conversion), as: UTF8.self), to: file.path)
       return
     }
     let data = try MappedFile(path: file.path).withBytes { Data($0) }
@@ -53,10 +51,10 @@ struct StageStore {
   /// Where the hash of a part is, which is written when the part is whole.
   private func hashPath(_ part: Part) -> String { "\(path(part)).sha256" }
 
+  private func hashText(_ part: Part) throws -> String { "\(try MappedFile(path: path(part)).sha256().hex)\n" }
+
   private func finish(_ part: Part) throws {
-    let file = try AtomicFile(path: hashPath(part))
-    try file.write("\(try MappedFile(path: path(part)).sha256().hex)\n")
-    try file.commit()
+    try AtomicFile.write(try hashText(part), to: hashPath(part))
   }
 
   /// Whether a part is there, and what it was when it was written.
@@ -66,7 +64,7 @@ struct StageStore {
     let manager = FileManager.default
     guard manager.fileExists(atPath: path(part)), manager.fileExists(atPath: hashPath(part)) else { return false }
     let stated = try MappedFile(path: hashPath(part)).withBytes { String(decoding: $0, as: UTF8.self) }
-    guard stated == "\(try MappedFile(path: path(part)).sha256().hex)\n" else { throw damaged(part) }
+    guard try stated == hashText(part) else { throw damaged(part) }
     return true
   }
 
@@ -109,21 +107,22 @@ struct StageStore {
     try finish(.calibration)
   }
 
+  /// - Parameter imageSize: an image's side that the graph takes.
   /// - Returns: `nil` where calibration was not finished.
-  func calibrated(_ graph: Graph, shapes: [Shape?]) throws -> Calibrated? {
+  func calibrated(_ graph: Graph, imageSize: Int) throws -> Calibrated? {
     guard let (tensors, metadata) = try read(.calibration) else { return nil }
     guard let passes = metadata["passes"].flatMap({ Int($0) }), let skipped = metadata["skipped"].flatMap({ Int($0) }),
       let equalized = metadata["equalization_passes"].flatMap({ Int($0) })
     else { throw damaged(.calibration) }
-    var scales = shapes.map { [Float](repeating: 1, count: $0.map { $0.rank > 0 ? $0.channels : 0 } ?? 0) }
+    var scales = try ChannelScales(onesFor: graph, imageSize: imageSize)
     var statistics = ActivationStatistics()
     statistics.passes = passes
     for node in graph.nodes {
       if let tensor = tensors["scales/\(node.name)"] {
-        guard tensor.elementType == .float32, tensor.elementCount == scales[node.output.index].count else {
+        guard tensor.elementType == .float32, tensor.elementCount == scales[node.output].count else {
           throw damaged(.calibration)
         }
-        scales[node.output.index] = tensor.elements(as: Float.self)
+        scales[node.output] = tensor.elements(as: Float.self)
       }
       guard let counts = tensors["counts/\(node.name)"], let extremes = tensors["extremes/\(node.name)"] else {
         continue
@@ -136,7 +135,7 @@ struct StageStore {
         counts: counts.elements(as: UInt64.self), minimum: ends[0], maximum: ends[1])
     }
     return Calibrated(
-      scales: metadata["is_equalised"] == "yes" ? ChannelScales(scales) : nil, equalizationPasses: equalized,
+      scales: metadata["is_equalised"] == "yes" ? scales : nil, equalizationPasses: equalized,
       statistics: statistics, skippedCount: skipped)
   }
 
@@ -186,9 +185,7 @@ struct StageStore {
   // MARK: - Plan
 
   func write(_ plan: PlanFile) throws {
-    let file = try AtomicFile(path: path(.plan))
-    try file.write(try plan.json())
-    try file.commit()
+    try AtomicFile.write(try plan.json(), to: path(.plan))
     try finish(.plan)
   }
 

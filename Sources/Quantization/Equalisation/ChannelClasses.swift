@@ -14,7 +14,7 @@ struct ChannelClasses {
   init(_ graph: Graph, shapes: [Shape?]) {
     var total = 0
     places = shapes.map { shape in
-      let count = shape.map { $0.rank > 0 ? $0.channels : 0 } ?? 0
+      let count = Self.channelCount(shape)
       defer { total += count }
       return (total, count)
     }
@@ -24,6 +24,9 @@ struct ChannelClasses {
     for output in graph.outputs { fix(output.value) }
     for node in graph.nodes { join(node) }
   }
+
+  /// The channels of a value; 0 for one that the graph does not use.
+  static func channelCount(_ shape: Shape?) -> Int { shape.map { $0.rank > 0 ? $0.channels : 0 } ?? 0 }
 
   /// Classes are numbered below this.
   var limit: Int { parents.count }

@@ -5,12 +5,24 @@ import Tensors
 /// A scale for each channel of each value of a graph: how much a channel's values shrink where the scaled graph holds
 /// them multiplied by `1 / scale`. No scale is above 1.
 public struct ChannelScales: Sendable, Hashable {
-  private let scales: [[Float]]
+  private var scales: [[Float]]
 
   /// - Parameter scales: for each value, one for each channel.
   package init(_ scales: [[Float]]) { self.scales = scales }
 
-  public subscript(value: ValueID) -> [Float] { scales[value.index] }
+  /// 1 for every channel of a graph's values.
+  ///
+  /// - Parameter imageSize: an image's side that the graph takes.
+  package init(onesFor graph: Graph, imageSize: Int) throws(GraphError) {
+    scales = try graph.inferShapes(input: [1, imageSize, imageSize, 3]).map { shape in
+      [Float](repeating: 1, count: ChannelClasses.channelCount(shape))
+    }
+  }
+
+  public package(set) subscript(value: ValueID) -> [Float] {
+    get { scales[value.index] }
+    set { scales[value.index] = newValue }
+  }
 
   /// Whether any channel of a value has another scale than 1.
   public func isScaled(_ value: ValueID) -> Bool { self[value].contains { $0 != 1 } }

@@ -28,13 +28,6 @@ public struct WeightLevels: Sendable {
   }
 
   private var layers: [NodeID: Layer] = [:]
-  /// The constants of layers that compute in float, as they were made last.
-  private var floats: [FloatKey: [String: Tensor]] = [:]
-
-  private struct FloatKey: Hashable, Sendable {
-    let node: NodeID
-    let arithmetic: QuantizationPlan.Arithmetic
-  }
 
   public init() {}
 
@@ -70,29 +63,10 @@ public struct WeightLevels: Sendable {
     return result
   }
 
-  /// Makes the constants of layers that a plan keeps in float, where they are not there yet, for all later lowerings.
-  public mutating func makeFloats(_ plan: QuantizationPlan, _ graph: Graph) {
-    for node in graph.nodes where plan.keepsFloat(node) {
-      guard let key = Self.key(node, plan), floats[key] == nil else { continue }
-      floats[key] = Self.floatConstants(node, key.arithmetic)
-    }
-  }
-
   /// The constants of a node that a plan keeps in float.
-  func floatConstants(_ node: Node, _ plan: QuantizationPlan) -> [String: Tensor] {
-    guard let key = Self.key(node, plan) else { return node.constants }
-    return floats[key] ?? Self.floatConstants(node, key.arithmetic)
-  }
-
-  private static func key(_ node: Node, _ plan: QuantizationPlan) -> FloatKey? {
-    guard node.hasRoundedWeights, let layer = plan.layers[node.name] else { return nil }
-    return FloatKey(node: node.id, arithmetic: layer.arithmetic)
-  }
-
-  private static func floatConstants(
-    _ node: Node, _ arithmetic: QuantizationPlan.Arithmetic
-  ) -> [String: Tensor] {
-    arithmetic == .int16Weights
+  static func floatConstants(_ node: Node, _ plan: QuantizationPlan) -> [String: Tensor] {
+    guard node.hasRoundedWeights else { return node.constants }
+    return plan.layers[node.name]?.arithmetic == .int16Weights
       ? WeightQuantizer.int16Constants(node.constants) : node.constants.mapValues { $0.contiguous() }
   }
 

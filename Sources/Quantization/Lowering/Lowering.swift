@@ -61,7 +61,7 @@ public enum Lowering {
   private static func constants(
     _ node: Node, _ plan: QuantizationPlan, _ levels: WeightLevels, _ formats: [ValueFormat]
   ) throws(GraphError) -> [String: Tensor] {
-    if plan.keepsFloat(node) { return levels.floatConstants(node, plan) }
+    if plan.keepsFloat(node) { return WeightLevels.floatConstants(node, plan) }
     guard node.traits.weights != .none else { return node.constants }
     guard let layer = levels[node] else { throw .constant(role: "weight", problem: "has no levels") }
     return try layer.constants(node, input: formats[node.inputs[0].index].quantization)

@@ -6,9 +6,6 @@ import Tensors
 /// layer's loss is the rounding of its weights. Theirs are held in 16 bits, 48 dB below that rounding for twice the bytes, or
 /// in float32, for four times.
 public enum FloatLayers {
-  /// Whether a node has weights that quantisation rounds, and can do without.
-  public static func canKeep(_ node: Node) -> Bool { node.hasRoundedWeights }
-
   static let reasonForFloatValue = "only read in float, so it is stored without rounding"
 
   /// The names of the nodes that only float can compute: what reads the image and is no dense convolution without
@@ -25,13 +22,13 @@ public enum FloatLayers {
           && !graph.outputs.contains { $0.value == node.output }
       }.map(\.output))
     for node in graph.nodes {
-      let floatSlots = node.traits.floatSlots
-      let levels = node.inputs.enumerated().filter { !floatSlots.contains($0.offset) }.map(\.element)
+      let traits = node.traits
+      let levels = node.inputs.enumerated().filter { !traits.floatSlots.contains($0.offset) }.map(\.element)
       let readsImage = node.inputs.contains(graph.input) && !takesPixels(of: graph.input, node)
       switch node.op.quantizationRule {
       case .float, .floatWithInt8Weights: inFloat.insert(node.output)
       case .sameAsInput:
-        let clipsOthers = type(of: node.op).saturates && !chosen.contains(node.inputs[0])
+        let clipsOthers = traits.saturates && !chosen.contains(node.inputs[0])
         if readsImage || clipsOthers && !levels.contains(where: inFloat.contains) {
           result.insert(node.name)
         } else if levels.contains(where: inFloat.contains) {
@@ -53,7 +50,7 @@ public enum FloatLayers {
   /// a point (`layer1` for `layer1.0.conv1`), or either with `*` for any characters and `?` for one.
   public static func names(matching pattern: String, in graph: Graph) -> [String] {
     let pattern = Array(pattern)
-    return graph.nodes.filter(canKeep).map(\.name).filter { name in
+    return graph.nodes.filter(\.hasRoundedWeights).map(\.name).filter { name in
       let name = Array(name)
       let ends = [name.count] + name.indices.filter { name[$0] == "." }
       return ends.contains { matches(pattern[...], name[..<$0]) }
@@ -63,7 +60,7 @@ public enum FloatLayers {
   /// Names of layers that resemble one that does not exist, the most similar first.
   public static func names(near pattern: String, in graph: Graph, limit: Int = 3) -> [String] {
     let wanted = Array(pattern.filter { $0 != "*" && $0 != "?" })
-    let names = graph.nodes.filter(canKeep).map(\.name)
+    let names = graph.nodes.filter(\.hasRoundedWeights).map(\.name)
     let distances = names.enumerated().map { (distance(wanted, Array($1)), $0, $1) }
     return distances.sorted { ($0.0, $0.1) < ($1.0, $1.1) }.prefix(limit).map(\.2)
   }
@@ -138,11 +135,11 @@ extension QuantizationPlan {
   /// rounded to elsewhere, stay what they are.
   ///
   /// - Parameters:
-  ///   - layers: `float` or `int16Weights`, and why, by names of nodes for which `FloatLayers.canKeep` holds; others change
+  ///   - layers: `float` or `int16Weights`, and why, by names of nodes for which `hasRoundedWeights` holds; others change
   ///     nothing.
   ///   - graph: the float graph that was planned.
   public mutating func keepFloat(_ layers: [String: Layer], in graph: Graph) {
-    let nodes = graph.nodes.filter { layers[$0.name] != nil && FloatLayers.canKeep($0) }
+    let nodes = graph.nodes.filter { layers[$0.name] != nil && $0.hasRoundedWeights }
     guard !nodes.isEmpty else { return }
     let before = graph.nodes.filter { $0.hasRoundedWeights && keepsFloat($0) }.map(\.name)
     let kept = Set(layers.keys).union(before).union(FloatLayers.necessary(in: graph))

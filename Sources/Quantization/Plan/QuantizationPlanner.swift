@@ -21,7 +21,7 @@ public struct QuantizationPlanner: Sendable {
   public static func observedValues(in graph: Graph) -> [ValueID] {
     let float = FloatLayers.necessary(in: graph)
     return graph.nodes.filter {
-      $0.op.quantizationRule == .ownRange || float.contains($0.name) || type(of: $0.op).saturates
+      $0.op.quantizationRule == .ownRange || float.contains($0.name) || $0.traits.saturates
     }.map(\.output)
   }
 
@@ -168,7 +168,7 @@ private struct ValueRanges {
     var value = value
     while let readers = consumers[value], readers.count == 1 {
       let reader = graph.nodes[readers[0]]
-      guard reader.traits.combination == .sideBySide || type(of: reader.op).saturates,
+      guard reader.traits.combination == .sideBySide || reader.traits.saturates,
         !readsInFloat.contains(reader.output), !graph.outputs.contains(where: { $0.value == value })
       else { break }
       value = reader.output

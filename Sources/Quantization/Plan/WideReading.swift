@@ -11,7 +11,7 @@ public struct WideReading: Sendable {
     public let value: ValueID
     /// Of the node that makes it.
     public let name: String
-    /// The names of the convolutions that read it; none where only conversions to float do.
+    /// The names of the layers that can read it so; none where only conversions to float do.
     public let readers: [String]
     /// The power of the rounding that 16 bits take off, by the power of the activation: step² / 12 over E[x²].
     public let noise: Double
@@ -42,15 +42,15 @@ public struct WideReading: Sendable {
         let power = statistics.histograms[origin]?.meanSquare, power > 0
       else { return nil }
       let readers = (consumers[node.output] ?? []).map { graph.nodes[$0] }
-      let convolutions = readers.filter {
+      let wideReaders = readers.filter {
         $0.inputs[0] == node.output && $0.traits.canReadRemainder && plan.layers[$0.name]?.arithmetic == .int8
       }
       let isConverted =
         origins.format(of: node.output).isPlainUInt8 && readers.contains { plan.readsConverted($0, graph) }
-      guard !convolutions.isEmpty || isConverted else { return nil }
+      guard !wideReaders.isEmpty || isConverted else { return nil }
       let step = Double(parameters.scale)
       return Candidate(
-        value: node.output, name: node.name, readers: convolutions.map(\.name), noise: step * step / 12 / power)
+        value: node.output, name: node.name, readers: wideReaders.map(\.name), noise: step * step / 12 / power)
     }
   }
 

@@ -157,15 +157,9 @@ extension Effort: ExpressibleByArgument {}
 
 extension RangeMethod: ExpressibleByArgument {
   public init?(argument: String) {
-    let parts = argument.split(separator: ":", maxSplits: 1)
-    switch parts.first {
-    case "mse" where parts.count == 1: self = .meanSquaredError
-    case "min-max" where parts.count == 1: self = .minMax
-    case "percentile":
-      guard parts.count == 2, let share = Double(parts[1]), share > 50, share <= 100 else { return nil }
-      self = .percentile(share)
-    default: return nil
-    }
+    // An argument has a colon where a name has a blank.
+    guard !argument.contains(" ") else { return nil }
+    self.init(name: argument.replacing(":", with: " "))
   }
 
   public var defaultValueDescription: String { name }
