@@ -81,4 +81,24 @@ import Testing
       try whole.write(to: url)
     }
   }
+
+  /// What cannot be a folder is an output that cannot be created.
+  @Test(arguments: ["file", "file/below", "/proc/none"])
+  func whatCannotBeAFolderIsNamed(path: String) throws {
+    let scratch = try Scratch()
+    let file = try scratch.write(Data("keep me".utf8), to: "file")
+    let folder = path.hasPrefix("/") ? path : scratch.path(path)
+    let outcome = try Tool.run(
+      ["convert", "-o", scratch.path("m.quern"), "--effort", "fast", "--resume", folder] + Self.options)
+    #expect(outcome.status == 73 && outcome.errors.contains("\(folder): cannot be created"), "\(outcome.errors)")
+    #expect(try Self.bytes(file) == Data("keep me".utf8))
+  }
+
+  @Test func foldersAboveAreMade() throws {
+    let scratch = try Scratch()
+    let outcome = try Tool.run(
+      ["convert", "-o", scratch.path("m.quern"), "--effort", "fast", "--resume", scratch.path("a/b/c/")] + Self.options)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(FileManager.default.fileExists(atPath: scratch.path("a/b/c/plan.json")))
+  }
 }

@@ -23,7 +23,8 @@ struct StageStore {
   /// Opens the folder, or makes it.
   ///
   /// - Parameter conversion: what makes this conversion, by name.
-  /// - Throws: `StageStoreError.stale` where the folder is of another conversion, `.foreign` where it holds something else.
+  /// - Throws: `StageStoreError.stale` where the folder is of another conversion, `.foreign` where it holds something
+  ///   else; `FileError.cannotCreate`.
   init(_ path: String, conversion: [String: String]) throws {
     folder = URL(filePath: path)
     let file = folder.appending(path: Part.conversion.rawValue)
@@ -32,7 +33,7 @@ struct StageStore {
     guard FileManager.default.fileExists(atPath: file.path) else {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
       guard names.isEmpty else { throw StageStoreError.foreign(path) }
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      try Folder.make(path: path)
       try AtomicFile.write(String(decoding: try encoder.encode(conversion), as: UTF8.self), to: file.path)
       return
     }
