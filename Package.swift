@@ -61,7 +61,7 @@ let package = Package(
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors", "Threads"]),
     module("Images", ["CImageCodecs"]),
-    module("PackageFormat", ["CZstd", "Files", "Graphs", "Tensors"]),
+    module("PackageFormat", ["CZstd", "Files", "Graphs", "Images", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
@@ -118,15 +118,15 @@ let package = Package(
     tests(
       "OperatorsTests",
       [
-        "Files", "Graphs", "Kernels", "Operators", "PackageFormat", "ReferenceOperators", "Runtime", "Tensors",
-        "Threads",
+        "Files", "Graphs", "Images", "Kernels", "Operators", "PackageFormat", "ReferenceOperators", "Runtime",
+        "Tensors", "Threads",
       ]),
-    tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Tensors"]),
+    tests("PackageFormatTests", ["Files", "Graphs", "Images", "PackageFormat", "Tensors"]),
     tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
     tests(
       "QuantizationTests",
       [
-        "Calibration", "Graphs", "Kernels", "Operators", "PackageFormat", "Passes", "Quantization",
+        "Calibration", "Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Passes", "Quantization",
         "ReferenceOperators", "Runtime", "Tensors",
       ]),
     tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports"]),

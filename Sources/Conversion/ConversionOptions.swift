@@ -11,14 +11,11 @@ public struct ConversionOptions: Sendable {
   /// Images to calibrate on; `nil`: all, at most 300, but a fifth where there is no folder to verify on.
   public var calibrationCount: Int?
   public var verificationFolder: String?
-  /// How images are looked at; the first size where there are several, which a package is used at unless told otherwise.
-  public var evaluation: EvaluationProtocol
-  /// Whether the size was not chosen, so that one that the checkpoint fixes goes before it.
-  public var usesDefaultSize = false
-  /// The exponent of GeM for the first size; `nil`: what `model` says for all, or the checkpoint's.
-  public var poolingExponent: Double?
-  /// Other sizes that the package is to serve.
-  public var furtherSizes: [ImageSize]
+  /// What was asked for of how images are looked at.
+  public let request: ResolutionRequest
+  /// How images are looked at: what the package is to serve, first what it is used at unless told otherwise, then the others
+  /// ascending, so that their order has no part in the result. At least one; without an exponent GeM pools as the network does.
+  public private(set) var resolutions: [Resolution]
   public var recipe: AugmentationRecipe
   public var repetitions: Int
   public var seed: UInt64
@@ -50,17 +47,18 @@ public struct ConversionOptions: Sendable {
   public var skipsBrokenImages: Bool
   public var threads: Int
 
+  /// - Throws: `ConversionError.option` for a size that is there twice; `ImageError` for one that no image can have.
   public init(
-    checkpoint: String, output: String, calibrationFolder: String, evaluation: EvaluationProtocol, gates: Gates,
+    checkpoint: String, output: String, calibrationFolder: String, resolution request: ResolutionRequest, gates: Gates,
     threads: Int
-  ) {
+  ) throws {
     self.checkpoint = checkpoint
     self.output = output
     self.calibrationFolder = calibrationFolder
-    self.evaluation = evaluation
+    self.request = request
+    resolutions = Self.ordered(try request.resolutions())
     self.gates = gates
     self.threads = threads
-    furtherSizes = []
     effort = .balanced
     keptFloat = []
     recipe = .full
@@ -107,22 +105,18 @@ extension ConversionOptions {
     Augmentation(recipe: recipe, evaluation: resolution.evaluation, seed: seed)
   }
 
-  /// The sizes to convert for, the first first and the others ascending, so that their order has no part in the result.
+  /// How images are looked at for the first size.
+  public var evaluation: EvaluationProtocol { resolutions[0].evaluation }
+
+  /// Takes a size that the checkpoint fixes, where no size was asked for.
   ///
-  /// - Parameter exponent: of GeM where a size has none of its own.
-  /// - Throws: `ConversionError.option` for a size that is there twice; `ImageError` for one that no image can have.
-  func resolutions(poolingExponent exponent: Double?) throws -> [Resolution] {
-    let further = furtherSizes.sorted { $0.side < $1.side }
-    let sides = [evaluation.size] + further.map(\.side)
-    if let twice = sides.first(where: { side in sides.count { $0 == side } > 1 }) {
-      throw ConversionError.option("--size \(twice) is given twice")
-    }
-    return try [Resolution(evaluation, poolingExponent: poolingExponent ?? exponent)]
-      + further.map { size in
-        Resolution(
-          try evaluation.resized(to: size.side),
-          poolingExponent: size.poolingExponent ?? exponent)
-      }
+  /// - Throws: `ImageError` for one that no image can have.
+  mutating func take(fixedSide: Int) throws {
+    resolutions = Self.ordered(try request.resolutions(fixedSide: fixedSide))
+  }
+
+  private static func ordered(_ resolutions: [Resolution]) -> [Resolution] {
+    resolutions.prefix(1) + resolutions.dropFirst().sorted { $0.side < $1.side }
   }
 
   /// All options that have a part in the result, by name, for telling conversions apart.
@@ -131,8 +125,7 @@ extension ConversionOptions {
     result["gates"] = "\(gates)"
     result["network options"] = "\(model)"
     result["--keep-float"] = keptFloat.joined(separator: ", ")
-    result["further sizes"] = "\(furtherSizes)"
-    result["pooling exponent"] = poolingExponent.map { "\($0)" }
+    result["sizes"] = "\(resolutions)"
     result["time budget"] = timeBudget.map { "\($0)" }
     result["skips bad images"] = "\(skipsBrokenImages)"
     result["stops when decided"] = stopsWhenDecided.map { "\($0)" }

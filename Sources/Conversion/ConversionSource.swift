@@ -19,13 +19,12 @@ struct ConversionSource {
     }
     var options = options
     let fixed = imported.network.fixedImageSize
-    if options.usesDefaultSize, let side = try fixed?.side(of: options.checkpoint) {
-      options.evaluation = try options.evaluation.resized(to: side)
+    if options.request.sizes.isEmpty, let side = try fixed?.side(of: options.checkpoint) {
+      try options.take(fixedSide: side)
     }
-    let resolutions = try options.resolutions(poolingExponent: nil)
     warnings =
       imported.network.assumptions.warnings
-      + resolutions.compactMap { fixed?.warning(at: $0.evaluation) }
+      + options.resolutions.compactMap { fixed?.warning(at: $0.evaluation) }
     self.options = options
   }
 }

@@ -263,17 +263,11 @@ extension PackageInfo {
   ///   - graph: with the exponent of the first size.
   ///   - resolutions: at least one.
   init(_ graph: Graph, for resolutions: [Resolution]) throws(GraphError) {
-    let evaluation = resolutions[0].evaluation
-    let side = evaluation.size
+    let side = resolutions[0].side
     let shapes = try graph.inferShapes(input: [1, side, side, 3])
     self.init(
-      imageSize: side, crop: evaluation.crop == .square ? .square : .rect,
-      classCount: graph.width(ofOutput: GraphOutput.logits, shapes),
-      embeddingDimension: graph.width(ofOutput: GraphOutput.normalizedEmbedding, shapes),
-      poolingExponent: Float(graph.poolingExponent ?? 1),
-      furtherSizes: resolutions.dropFirst().map {
-        Size(imageSize: $0.evaluation.size, poolingExponent: $0.poolingExponent ?? 1)
-      }, resizing: Resizing(evaluation))
+      resolutions: resolutions, classCount: graph.width(ofOutput: GraphOutput.logits, shapes),
+      embeddingDimension: graph.width(ofOutput: GraphOutput.normalizedEmbedding, shapes))
   }
 }
 

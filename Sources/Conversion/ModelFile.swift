@@ -21,8 +21,10 @@ public struct ModelFile: Sendable {
   /// Float and folded for a checkpoint, quantised for a package, whose constants are only described: `executable` and
   /// `loadedGraph` read them.
   public internal(set) var graph: Graph
-  /// What a package was converted for; `nil` for a checkpoint.
+  /// `nil` for a checkpoint.
   public let package: PackageReader?
+  /// What a package was converted for, with the exponents of its graph; `nil` for a checkpoint.
+  public let info: PackageInfo?
   /// The normalisation that a checkpoint's own network takes, which is not that of `graph` where the network begins with
   /// norms that folding took into it; `nil` for a package.
   public var sourcePreprocessing: Preprocessing?
@@ -100,7 +102,7 @@ public struct ModelFile: Sendable {
     let (graph, _) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
     var model = ModelFile(
       path: path, format: imported.checkpoint.format.rawValue, byteCount: imported.checkpoint.byteCount, graph: graph,
-      package: nil)
+      package: nil, info: nil)
     model.sourcePreprocessing = source
     model.assumptions = imported.network.assumptions
     model.notes = imported.network.notes
@@ -124,9 +126,11 @@ public struct ModelFile: Sendable {
     do throws(PackageError) { graph = try PackagedNetwork(reader).graph } catch {
       throw ConversionError.package(path: path, error)
     }
+    let info = reader.info.pooling(as: graph)
     if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
     return ModelFile(
-      path: path, format: "quern-package", byteCount: reader.byteCount, graph: graph, package: reader)
+      path: path, format: "quern-package", byteCount: reader.byteCount, graph: graph, package: reader,
+      info: info)
   }
 }
 

@@ -73,20 +73,15 @@ struct ModelPair {
   /// Those that were requested, or else those of the package, with the package's exponent for each unless another is
   /// requested; without a package the size that a model fixes, or 224 pixels. At least one.
   func resolutions(_ requested: Verification) throws -> [Resolution] {
-    let info = package?.package?.info
-    let sizes =
-      try requested.sizes.isEmpty
-      ? info?.sizes.map { ImageSize(side: $0.imageSize) } ?? [ImageSize(side: fixedSide() ?? 224)] : requested.sizes
-    return try sizes.map { size in
-      let stored = try info?.evaluation(size: size.side)
-      let evaluation = try EvaluationProtocol(
-        crop: requested.crop ?? stored?.crop ?? .square, size: size.side,
-        filter: requested.filter ?? stored?.filter ?? .bilinear,
-        cropRatio: requested.cropRatio ?? stored?.cropRatio ?? EvaluationProtocol.defaultCropRatio)
-      let exponent = size.poolingExponent ?? requested.model.poolingExponent
-      guard var served = package else { return Resolution(evaluation, poolingExponent: exponent) }
-      try served.serve(size: size.side, poolingExponent: exponent)
-      return Resolution(evaluation, poolingExponent: served.graph.poolingExponent)
+    let exponent = requested.model.poolingExponent
+    let resolutions = try requested.resolution.resolutions(
+      of: package?.info, fixedSide: package == nil && requested.resolution.sizes.isEmpty ? try fixedSide() : nil,
+      poolingExponent: exponent)
+    guard let package else { return resolutions }
+    return try resolutions.map { resolution in
+      var served = package
+      try served.serve(resolution)
+      return Resolution(resolution.evaluation, poolingExponent: served.graph.poolingExponent)
     }
   }
 

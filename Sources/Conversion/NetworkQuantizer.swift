@@ -94,7 +94,10 @@ struct NetworkQuantizer {
   func run(_ source: ConversionSource, _ calibration: ImageFolder) throws -> QuantizedNetwork {
     var imported = source.imported
     progress.state(imported.network.assumptions)
-    let resolutions = try options.resolutions(poolingExponent: imported.graph.poolingExponent)
+    let exponent = imported.graph.poolingExponent
+    let resolutions = options.resolutions.map {
+      Resolution($0.evaluation, poolingExponent: $0.poolingExponent ?? exponent)
+    }
     // The graph is left with the exponent of the first.
     for resolution in resolutions.reversed() {
       try imported.graph.checkSize(resolution.evaluation.size)
@@ -114,8 +117,9 @@ struct NetworkQuantizer {
     let check = try referenceCheck(of: folded.network, imported, source.digest, resolutions, calibration, images)
     let keptFloat = try KeptFloat.layers(matching: options.keptFloat, in: folded.network.graph)
     let augmentations = resolutions.map(options.augmentation)
-    let exponent = imported.graph.poolingExponent
-    let sizes = resolutions.map { ServedSize($0, of: resolutions.count, exponent: exponent) }
+    let sizes = resolutions.map {
+      ServedSize($0, of: resolutions.count, exponent: imported.graph.poolingExponent)
+    }
     let given = try options.plan.map { try GivenPlan($0, for: folded.network.graph) }
     let store = try options.resumeFolder.map { path in
       try StageStore(path, conversion: identity(source.digest, images, record))
@@ -126,35 +130,21 @@ struct NetworkQuantizer {
     let float = folded.network
 
     let isCalibrated = given?.isComplete != true
-    var (parts, skipped) = ([ActivationStatistics()], BrokenImages())
-    if isCalibrated, stored == nil {
-      (parts, skipped) = try clock.stage("calibrate", total: images.calibration.count) {
-        try CalibrationPasses(options, parts: calibrationParts, progress: progress, cache: cache).run(
-          try float.executable(), images.calibration, sizes, equalization)
-      }
-    }
-    let calibrated =
-      stored
-      ?? StageStore.Calibrated(
-        scales: equalization?.scales, equalizationPasses: equalization?.passes ?? 0,
-        statistics: parts.reduce(into: ActivationStatistics()) { $0.merge($1) }, skippedCount: skipped.count)
+    let (calibrated, parts) = try calibrated(
+      float, images.calibration, sizes, equalization, stored, isNeeded: isCalibrated)
     let statistics = calibrated.statistics
-    if stored != nil { parts = [statistics] }
     // Rounding needs the memory that its packed weights take.
     float.unload()
     try checkFinite(statistics, float.graph)
     if stored == nil { try store?.write(calibrated, float.graph) }
     let planned = try Planning(options: options, clock: clock).plans(
       float.graph, statistics, keptFloat: keptFloat, given, equalization?.scales)
-    let rounding = WeightRounding(
-      options: options, progress: progress, clock: clock, files: images.calibration, augmentations: augmentations,
-      cache: cache)
-    let reserve = WeightRounding.reserve(
-      sizes: sizes.count, skipped: calibrated.skippedCount, images: images.calibration.count)
     let storedLevels = try store?.levels(float.graph)
     let (steps, levels) =
       try storedLevels
-      ?? rounding.levels(float.graph, planned, reserve: reserve) { graph in
+      ?? rounded(
+        float.graph, planned, files: images.calibration, augmentations, skippedCount: calibrated.skippedCount
+      ) { graph in
         try PackageWriter.byteCount(
           of: Package(graph: graph, info: info, labels: images.labels.names), threads: options.threads)
       }
@@ -269,6 +259,41 @@ struct NetworkQuantizer {
         if options.recipe == .none, sizes.count == 1 { sizes[0].keep(outputs, of: image, path: file.path) }
       }
     }
+  }
+
+  /// Counts the activations of the equalised network, unless that was done before, or nothing needs it.
+  ///
+  /// - Returns: what is kept of the stage, and what was counted by parts.
+  private func calibrated(
+    _ float: FloatNetwork, _ files: [ImageFolder.File], _ sizes: [ServedSize], _ equalization: Equalization?,
+    _ stored: StageStore.Calibrated?, isNeeded: Bool
+  ) throws -> (StageStore.Calibrated, parts: [ActivationStatistics]) {
+    if let stored { return (stored, [stored.statistics]) }
+    var (parts, skipped) = ([ActivationStatistics()], BrokenImages())
+    if isNeeded {
+      (parts, skipped) = try clock.stage("calibrate", total: files.count) {
+        try CalibrationPasses(options, parts: calibrationParts, progress: progress, cache: cache).run(
+          try float.executable(), files, sizes, equalization)
+      }
+    }
+    let calibrated = StageStore.Calibrated(
+      scales: equalization?.scales, equalizationPasses: equalization?.passes ?? 0,
+      statistics: parts.reduce(into: ActivationStatistics()) { $0.merge($1) }, skippedCount: skipped.count)
+    return (calibrated, parts)
+  }
+
+  /// The steps and the levels of all weights.
+  ///
+  /// - Parameter byteCount: of the package of a graph, except for metadata.
+  private func rounded(
+    _ float: Graph, _ planned: Planning.Plans, files: [ImageFolder.File], _ augmentations: [Augmentation],
+    skippedCount: Int, byteCount: (Graph) throws -> Int
+  ) throws -> (WeightSteps, WeightLevels) {
+    let rounding = WeightRounding(
+      options: options, progress: progress, clock: clock, files: files, augmentations: augmentations, cache: cache)
+    let reserve = WeightRounding.reserve(
+      sizes: augmentations.count, skipped: skippedCount, images: files.count)
+    return try rounding.levels(float, planned, reserve: reserve, byteCount: byteCount)
   }
 
   private func reference(_ imported: ImportedCheckpoint, _ digest: SHA256.Digest) -> FidelityReport.Reference {

@@ -1,5 +1,6 @@
 import Fidelity
 import Graphs
+import Images
 import Inference
 import PackageFormat
 import Tensors
@@ -67,15 +68,16 @@ public struct PackageInspection: Encodable, Sendable {
     formatVersion = "\(reader.majorVersion).\(reader.minorVersion)"
     contentHash = reader.contentHash.hex
     architecture = reader.graph.architecture
-    (size, crop) = (reader.info.imageSize, "\(reader.info.crop)")
-    (resize, cropRatio) = ("\(reader.info.resizing.filter)", reader.info.resizing.cropRatio)
-    poolingExponent = "\(reader.info.poolingExponent)"
+    let standard = reader.info.standard
+    (size, crop) = (standard.side, standard.evaluation.crop.rawValue)
+    (resize, cropRatio) = (standard.evaluation.filter.rawValue, standard.evaluation.cropRatio)
+    poolingExponent = standard.exponentText
     (embeddingDimension, classes) = (reader.info.embeddingDimension, reader.info.classCount)
     (mean, std) = (reader.graph.preprocessing.mean, reader.graph.preprocessing.std)
     isChecked = checks
     let metadata = PackageMetadata(json: try reader.metadataText())
     self.metadata = metadata
-    sizes = reader.info.sizes.map { Size($0, metadata?.fidelity) }
+    sizes = reader.info.resolutions.map { Size($0, metadata?.fidelity) }
     let reasons = metadata?.keptFloat ?? [:]
     layers = reader.graph.nodes.map { Layer($0, in: reader, reasons: reasons) }
     constantBytes = layers.reduce(0) { $0 + $1.bytes }
@@ -145,13 +147,10 @@ public struct PackageInspection: Encodable, Sendable {
 }
 
 extension PackageInspection.Size {
-  fileprivate init(_ size: PackageInfo.Size, _ fidelity: FidelityReport?) {
-    self.size = size.imageSize
-    // The first is stored as a float, whose digits are not those of a double.
-    poolingExponent =
-      Double(Float(size.poolingExponent)) == size.poolingExponent
-      ? "\(Float(size.poolingExponent))" : "\(size.poolingExponent)"
-    let own = fidelity?.sizes.first { $0.size == size.imageSize }
+  fileprivate init(_ resolution: Resolution, _ fidelity: FidelityReport?) {
+    size = resolution.side
+    poolingExponent = resolution.exponentText
+    let own = fidelity?.sizes.first { $0.size == resolution.side }
     // A report of one size says by itself what was measured.
     let figures = own?.figures ?? (fidelity?.sizes.isEmpty == true ? fidelity?.figures : nil)
     passed = own?.passed ?? (fidelity?.sizes.isEmpty == true ? fidelity?.passed : nil)
@@ -159,6 +158,11 @@ extension PackageInspection.Size {
     meanDrift = figures?.drift.mean
     top1Agreement = figures?.agreement.top1
   }
+}
+
+extension Resolution {
+  /// Packages of networks that do not pool by GeM state 1.
+  fileprivate var exponentText: String { "\(poolingExponent ?? 1)" }
 }
 
 extension PackageInspection.Layer {

@@ -11,11 +11,8 @@ public struct Verification {
   public var reference: String
   public var images: String
   public var job: ImageJob
-  /// Override what a package was converted for; without sizes all that it was converted for are looked at.
-  public var sizes: [ImageSize] = []
-  public var crop: CropProtocol?
-  public var filter: ResizeFilter?
-  public var cropRatio: Double?
+  /// What is asked for in place of what a package was converted for; without sizes all of those are looked at.
+  public var resolution = ResolutionRequest()
   public var model = ModelFile.Options()
   /// What the float network is held to first.
   public var referenceCheck = ReferenceOptions()

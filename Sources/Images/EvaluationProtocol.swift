@@ -15,7 +15,8 @@ public struct EvaluationProtocol: Hashable, Sendable {
   /// Pixels: of both sides of a square crop, of the long side of a rectangular one.
   public let size: Int
   public let filter: ResizeFilter
-  /// What a square crop keeps of the short side of the resized picture, in `cropRatios`.
+  /// What a square crop keeps of the short side of the resized picture, in `cropRatios`; the default for a rectangular one,
+  /// which has no use for it.
   public let cropRatio: Double
 
   /// 224 of 256 pixels. For every size `int(size / ratio)` is `int(256 / 224 * size)`.
@@ -36,7 +37,13 @@ public struct EvaluationProtocol: Hashable, Sendable {
     self.crop = crop
     self.size = size
     self.filter = filter
-    self.cropRatio = cropRatio
+    self.cropRatio = crop == .square ? cropRatio : Self.defaultCropRatio
+  }
+
+  /// What differs from the default, to follow a crop protocol: ", bicubic, crop ratio 0.95".
+  package var resizingRemark: String {
+    (filter == .bilinear ? "" : ", \(filter.rawValue)")
+      + (cropRatio == Self.defaultCropRatio ? "" : ", crop ratio \(cropRatio)")
   }
 
   /// The same at another size.

@@ -30,7 +30,7 @@ struct Resampling {
 
 extension RGBImage {
   /// The largest side of a resized picture: far beyond what a network is run at, and still little memory.
-  static let maximumSide = 8192
+  package static let maximumSide = 8192
 
   /// Resizes by one of Pillow's antialiased filters, bit for bit `image.resize((width, height), filter, box)`.
   ///

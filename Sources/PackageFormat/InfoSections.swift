@@ -1,43 +1,90 @@
+import Images
+
 /// The fixed-size section of what a runtime has to know (formats/package.md, "Runtime section").
-enum RuntimeSection {
+struct RuntimeSection {
+  let size: SizeRecord
+  let crop: CropProtocol
+  let classCount: Int
+  let embeddingDimension: Int
+
   static func encode(_ info: PackageInfo) -> [UInt8] {
     var writer = ByteWriter()
-    writer.append(count: info.imageSize)
+    writer.append(count: info.standard.side)
     writer.append(count: info.classCount)
     writer.append(count: info.embeddingDimension)
-    writer.append(info.poolingExponent)
-    writer.append(info.crop.rawValue)
+    writer.append(Float(info.standard.poolingExponent ?? 1))
+    writer.append(info.standard.evaluation.crop.code)
     writer.append([0, 0, 0])
     return writer.bytes
   }
 
-  static func parse(_ contents: [UInt8]) throws(PackageError) -> PackageInfo {
+  static func parse(_ contents: [UInt8]) throws(PackageError) -> RuntimeSection {
     var fields = SectionCursor(contents, part: "runtime section")
-    let imageSize = try number(&fields, "image size", 1...)
-    let classCount = try number(&fields, "class count", 0...)
-    let embeddingDimension = try number(&fields, "embedding dimension", 1...)
+    let side = try number(&fields, "image size", SizeRecord.sides)
+    let classCount = try number(&fields, "class count", 0...Int(Int32.max))
+    let embeddingDimension = try number(&fields, "embedding dimension", 1...Int(Int32.max))
     let exponent = try fields.float("pooling exponent")
-    guard exponent > 0 else { throw fields.invalid("pooling exponent", at: 12, "is \(exponent)") }
-    let crop = try fields.read(UInt8.self, "crop")
-    guard let crop = PackageInfo.Crop(rawValue: crop) else {
-      throw fields.invalid("crop", at: 16, "\(crop) is unknown")
+    // A float stands for the shortest number that is nearest to it: 3.3, and not what else a double can tell from that.
+    guard exponent > 0, let number = Double("\(exponent)") else {
+      throw fields.invalid("pooling exponent", at: 12, "is \(exponent)")
+    }
+    let code = try fields.read(UInt8.self, "crop")
+    guard let crop = CropProtocol.allCases.first(where: { $0.code == code }) else {
+      throw fields.invalid("crop", at: 16, "\(code) is unknown")
     }
     try fields.expectZeros(3, "reserved")
     try fields.expectEnd()
-    return PackageInfo(
-      imageSize: imageSize, crop: crop, classCount: classCount, embeddingDimension: embeddingDimension,
-      poolingExponent: exponent)
+    return RuntimeSection(
+      size: SizeRecord(side: side, poolingExponent: number), crop: crop, classCount: classCount,
+      embeddingDimension: embeddingDimension)
   }
 
   private static func number(
-    _ fields: inout SectionCursor, _ field: String, _ range: PartialRangeFrom<Int>
+    _ fields: inout SectionCursor, _ field: String, _ range: ClosedRange<Int>
   ) throws(PackageError) -> Int {
     let start = fields.offset
     let value = Int(try fields.read(UInt32.self, field))
-    guard range.contains(value), value <= Int(Int32.max) else {
+    guard range.contains(value) else {
       throw fields.invalid(field, at: start, "\(value) is out of range")
     }
     return value
+  }
+}
+
+extension CropProtocol {
+  /// As it is stored: never renumber.
+  fileprivate var code: UInt8 {
+    switch self {
+    case .square: 1
+    case .rect: 2
+    }
+  }
+}
+
+extension PackageInfo {
+  /// What the sections say together; `nil` for one that the package does not have.
+  init(runtime: [UInt8], sizes: [UInt8]?, resizing: [UInt8]?) throws(PackageError) {
+    let runtime = try RuntimeSection.parse(runtime)
+    var records = [runtime.size]
+    if let sizes { records += try SizeSection.parse(sizes, first: runtime.size.side) }
+    let resizing = if let resizing { try ResizingSection.parse(resizing) } else { ResizingSection.standard }
+    guard runtime.crop == .square || resizing.cropRatio == ResizingSection.standard.cropRatio else {
+      throw .invalidField(
+        part: ResizingSection.part, field: "crop ratio", offset: 1,
+        problem: "is \(resizing.cropRatio), and a rect crop has no use for one")
+    }
+    var resolutions: [Resolution] = []
+    for record in records {
+      do throws(ImageError) {
+        let evaluation = try EvaluationProtocol(
+          crop: runtime.crop, size: record.side, filter: resizing.filter, cropRatio: resizing.cropRatio)
+        resolutions.append(Resolution(evaluation, poolingExponent: record.poolingExponent))
+      } catch {
+        throw .invalidField(part: "runtime section", field: "image size", offset: 0, problem: "\(error)")
+      }
+    }
+    self.init(
+      resolutions: resolutions, classCount: runtime.classCount, embeddingDimension: runtime.embeddingDimension)
   }
 }
 

@@ -40,11 +40,8 @@ public struct PackageReader: Sendable {
       guard let number = sections.firstIndex(where: { $0.kind == kind }) else { return nil }
       return try SectionContents(sections[number], number: number, storage: storage).array()
     }
-    var info = try RuntimeSection.parse(try contents(.runtime) ?? [])
-    if let bytes = try contents(.sizes) {
-      info.furtherSizes = try SizeSection.parse(bytes, first: info.imageSize)
-    }
-    if let bytes = try contents(.resizing) { info.resizing = try ResizingSection.parse(bytes) }
+    let info = try PackageInfo(
+      runtime: try contents(.runtime) ?? [], sizes: try contents(.sizes), resizing: try contents(.resizing))
     if let bytes = try contents(.labels) {
       labels = try LabelSection.parse(bytes, classCount: info.classCount)
     } else {

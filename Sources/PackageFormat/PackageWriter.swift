@@ -75,15 +75,18 @@ public enum PackageWriter {
     let graph = GraphSection.encode(try GraphRecord(package.graph, tensorNumbers: constants.numbers))
     let runtime = RuntimeSection.encode(package.info)
     let labels = LabelSection.encode(package.labels)
-    let sizes = SizeSection.encode(package.info.furtherSizes)
-    let resizing = ResizingSection.encode(package.info.resizing)
-    let hasResizing = package.info.resizing != .standard
+    let further = package.info.resolutions.dropFirst()
+    let sizes = further.isEmpty ? nil : SizeSection.encode(further)
+    let evaluation = package.info.standard.evaluation
+    let resized = ResizingSection(filter: evaluation.filter, cropRatio: evaluation.cropRatio)
+    let resizing = resized == .standard ? nil : resized.encode()
     // Readers decide what a package may hold: what they would refuse is not written.
     do throws(PackageError) {
       _ = try GraphSection.parse(graph, tensorLengths: constants.tensors.map(\.byteCount))
-      _ = try RuntimeSection.parse(runtime)
-      if !package.info.furtherSizes.isEmpty { _ = try SizeSection.parse(sizes, first: package.info.imageSize) }
-      if hasResizing { _ = try ResizingSection.parse(resizing) }
+      let info = try PackageInfo(runtime: runtime, sizes: sizes, resizing: resizing)
+      guard info.resolutions.map(\.evaluation) == package.info.resolutions.map(\.evaluation) else {
+        throw .cannotStore("sizes that are cropped or resized in different ways")
+      }
       if !package.labels.isEmpty { _ = try LabelSection.parse(labels, classCount: package.info.classCount) }
       try checkLength(graph, .graph)
       try checkLength(labels, .labels)
@@ -97,8 +100,8 @@ public enum PackageWriter {
     var sections = [section(.graph, graph), section(.runtime, runtime)]
     if !package.labels.isEmpty { sections.append(section(.labels, labels)) }
     sections += try constants.sections(threads: threads, compressing: compressing)
-    if !package.info.furtherSizes.isEmpty { sections.append(section(.sizes, sizes)) }
-    if hasResizing { sections.append(section(.resizing, resizing)) }
+    if let sizes { sections.append(section(.sizes, sizes)) }
+    if let resizing { sections.append(section(.resizing, resizing)) }
     sections.append(try metadataSection(package.metadata, compressing: compressing))
     return sections
   }

@@ -1,29 +1,48 @@
-/// How images are resized where that is not the default (formats/package.md, "Resizing section").
-enum ResizingSection {
-  static let byteCount = 9
+import Images
 
-  static func encode(_ resizing: PackageInfo.Resizing) -> [UInt8] {
+/// How images are resized where that is not the default (formats/package.md, "Resizing section").
+struct ResizingSection: Equatable {
+  static let part = "resizing section"
+  static let byteCount = 9
+  /// What holds where a package says nothing.
+  static let standard = ResizingSection(filter: .bilinear, cropRatio: EvaluationProtocol.defaultCropRatio)
+
+  let filter: ResizeFilter
+  let cropRatio: Double
+
+  func encode() -> [UInt8] {
     var writer = ByteWriter()
-    writer.append(resizing.filter.rawValue)
-    writer.append(resizing.cropRatio)
+    writer.append(filter.code)
+    writer.append(cropRatio)
     return writer.bytes
   }
 
-  static func parse(_ contents: [UInt8]) throws(PackageError) -> PackageInfo.Resizing {
-    var fields = SectionCursor(contents, part: "resizing section")
-    let number = try fields.read(UInt8.self, "filter")
-    guard let filter = PackageInfo.ResizeFilter(rawValue: number) else {
-      throw fields.invalid("filter", at: 0, "\(number) is unknown")
+  static func parse(_ contents: [UInt8]) throws(PackageError) -> ResizingSection {
+    var fields = SectionCursor(contents, part: part)
+    let code = try fields.read(UInt8.self, "filter")
+    guard let filter = ResizeFilter.allCases.first(where: { $0.code == code }) else {
+      throw fields.invalid("filter", at: 0, "\(code) is unknown")
     }
     let ratio = try fields.double("crop ratio")
-    guard PackageInfo.Resizing.cropRatios.contains(ratio) else {
-      throw fields.invalid("crop ratio", at: 1, "\(ratio) is not in \(PackageInfo.Resizing.cropRatios)")
+    guard EvaluationProtocol.cropRatios.contains(ratio) else {
+      throw fields.invalid("crop ratio", at: 1, "\(ratio) is not in \(EvaluationProtocol.cropRatios)")
     }
     try fields.expectEnd()
-    let resizing = PackageInfo.Resizing(filter: filter, cropRatio: ratio)
+    let resizing = ResizingSection(filter: filter, cropRatio: ratio)
     guard resizing != .standard else {
       throw fields.invalid("filter", at: 0, "the section states what holds without it")
     }
     return resizing
+  }
+}
+
+extension ResizeFilter {
+  /// As it is stored: never renumber.
+  fileprivate var code: UInt8 {
+    switch self {
+    case .bilinear: 1
+    case .bicubic: 2
+    case .lanczos: 3
+    }
   }
 }

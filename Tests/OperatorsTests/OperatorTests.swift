@@ -1,5 +1,6 @@
 import Files
 import Graphs
+import Images
 import Kernels
 import Operators
 import PackageFormat
@@ -76,7 +77,9 @@ import Threads
     graph.outputs = [GraphOutput(name: "output", value: output)]
     let package = Package(
       graph: graph,
-      info: PackageInfo(imageSize: 1, crop: .square, classCount: 0, embeddingDimension: 1, poolingExponent: 3))
+      info: PackageInfo(
+        resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 1), poolingExponent: 3)],
+        classCount: 0, embeddingDimension: 1))
     let bytes = try PackageWriter.encode(package)
     let storage = TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
     let reader = try PackageReader(storage: storage, path: "memory")

@@ -1,6 +1,7 @@
 import Files
 import Glibc
 import Graphs
+import Images
 import PackageFormat
 import Tensors
 import Testing
@@ -27,7 +28,7 @@ struct NamedOperator<Name: OperatorName>: Operator {
   }
 
   /// The example of formats/package.md, built as an applier would.
-  private func workedExample() -> Package {
+  private func workedExample() throws -> Package {
     func quantized(_ scale: Float) -> ValueFormat { .uint8(QuantizationParameters(scale: scale, zeroPoint: 0)) }
     var graph = Graph(architecture: "example", preprocessing: .imageNet, inputFormat: quantized(1))
     let map = graph.append(
@@ -45,13 +46,15 @@ struct NamedOperator<Name: OperatorName>: Operator {
     graph.outputs = [GraphOutput(name: GraphOutput.embedding, value: pooled)]
     return Package(
       graph: graph,
-      info: PackageInfo(imageSize: 224, crop: .square, classCount: 0, embeddingDimension: 2, poolingExponent: 3),
+      info: PackageInfo(
+        resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 224), poolingExponent: 3)],
+        classCount: 0, embeddingDimension: 2),
       metadata: #"{"schema":"example"}"#)
   }
 
   /// The file was made from the document, by a script that shares nothing with the writer.
   @Test func writerGivesTheWorkedExampleToTheByte() throws {
-    let bytes = try PackageWriter.encode(workedExample(), compressing: false)
+    let bytes = try PackageWriter.encode(try workedExample(), compressing: false)
     #expect(try bytes == file("fixtures/packages/worked-example.quern"))
   }
 
@@ -65,7 +68,7 @@ struct NamedOperator<Name: OperatorName>: Operator {
       default: throw .unknownOperator(name)
       }
     }
-    let example = workedExample()
+    let example = try workedExample()
     #expect(graph.description == example.graph.description)
     #expect(graph.nodes[0].constants["weight"]?.elements(as: Int8.self) == [127, -3, 0, -127, 64, 1])
     #expect(reader.info == example.info)

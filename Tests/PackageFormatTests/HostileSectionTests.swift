@@ -57,7 +57,7 @@ import Testing
   ])
   func badResizingSectionsAreRefused(contents: ResizingContents) throws {
     var package = try ToyPackages.small()
-    package.info.resizing = .init(filter: .bicubic, cropRatio: 0.95)
+    package.info.resolutions = [try ToyPackages.resolution(224, 3, filter: .bicubic, cropRatio: 0.95)]
     var sections = try PackageWriter.sections(of: package, threads: 1, compressing: false)
     let index = try #require(sections.firstIndex { $0.kind == .resizing })
     _ = try PackageReader(PackageLayout(sections).bytes)
@@ -158,15 +158,19 @@ import Testing
 
   @Test func whatReadersWouldRefuseIsNotWritten() throws {
     let small = try ToyPackages.small()
-    var changes: [@Sendable (inout Package) -> Void] = [
-      { $0.info.imageSize = 0 }, { $0.info.imageSize = 1 << 40 }, { $0.info.classCount = -1 },
-      { $0.info.classCount = 3 }, { $0.info.furtherSizes = [.init(imageSize: 224, poolingExponent: 3)] },
-      { $0.info.furtherSizes = [.init(imageSize: 0, poolingExponent: 3)] },
-      { $0.info.furtherSizes = [.init(imageSize: 500, poolingExponent: .nan)] },
-      { $0.info.furtherSizes = [500, 400].map { .init(imageSize: $0, poolingExponent: 3) } },
-      { $0.info.furtherSizes = [500, 500].map { .init(imageSize: $0, poolingExponent: 3) } },
-      { $0.info.furtherSizes = (500...564).map { .init(imageSize: $0, poolingExponent: 3) } },
-      { $0.info.poolingExponent = .nan }, { $0.labels = ["one"] },
+    let sizes = { (sides: [Int]) in try sides.map { try ToyPackages.resolution($0, 3) } }
+    let (twice, descending, many) = (
+      try sizes([224, 224]), try sizes([224, 500, 400]), try sizes([224] + Array(500...564))
+    )
+    let odd = try [(224, Double.nan), (224, -1), (224, 0)].map { try [ToyPackages.resolution($0, $1)] }
+    let furtherOdd = [try ToyPackages.resolution(224, 3), try ToyPackages.resolution(500, .nan)]
+    let mixed = [try ToyPackages.resolution(224, 3), try ToyPackages.resolution(500, 3, filter: .lanczos)]
+    var changes: [@Sendable (inout Package) -> Void] = ([twice, descending, many, furtherOdd, mixed] + odd).map {
+      sizes in
+      { $0.info.resolutions = sizes }
+    }
+    changes += [
+      { $0.info.classCount = -1 }, { $0.info.classCount = 3 }, { $0.labels = ["one"] },
       { $0.graph.preprocessing.std[1] = 0 }, { $0.graph.preprocessing.mean[1] = .nan },
       { $0.graph.outputs[0].name = "two words" }, { $0.graph.nodes[0].constants["é"] = Tensor([1] as [Float]) },
       { $0.graph.nodes[1].op = ToyOperator(attributes: ["": .int(1)]) },

@@ -56,7 +56,7 @@ import Testing
     other.labels = []
     #expect(try PackageReader(PackageWriter.encode(other)).contentHash == hash)
 
-    other.info.poolingExponent = 4
+    other.info.resolutions = [try ToyPackages.resolution(224, 4)]
     #expect(try PackageReader(PackageWriter.encode(other)).contentHash != hash)
     other = package
     other.graph.nodes[0].constants["bias"] = Tensor([1, -3] as [Int32])
@@ -70,17 +70,15 @@ import Testing
   @Test func furtherSizesAreACriticalSection() throws {
     var package = try ToyPackages.small()
     let one = try PackageReader(PackageWriter.encode(package))
-    #expect(one.info.furtherSizes.isEmpty)
-    package.info.furtherSizes = [
-      .init(imageSize: 500, poolingExponent: 1.7), .init(imageSize: 800, poolingExponent: .infinity),
-    ]
+    #expect(one.info.resolutions.count == 1)
+    package.info.resolutions += [try ToyPackages.resolution(500, 1.7), try ToyPackages.resolution(800, .infinity)]
     let bytes = try PackageWriter.encode(package)
     let several = try PackageReader(bytes)
     #expect(several.info == package.info)
     #expect(several.contentHash != one.contentHash)
     let section = try #require(several.sections.first { $0.kind == .sizes })
     #expect(section.isCritical && section.kind.rawValue == 5 && section.rawLength == 28)
-    #expect(several.info.serves(size: 224) && several.info.serves(size: 800) && !several.info.serves(size: 600))
+    #expect([224, 800, 600].map { several.info.resolution(side: $0)?.poolingExponent } == [3, .infinity, nil])
     #expect(try PackageWriter.encode(several.readAll()) == bytes)
   }
 
@@ -88,7 +86,7 @@ import Testing
   @Test func resizingIsACriticalSection() throws {
     var package = try ToyPackages.small()
     let hash = try PackageReader(PackageWriter.encode(package)).contentHash
-    package.info.resizing = .init(filter: .bicubic, cropRatio: 224.0 / 232)
+    package.info.resolutions = [try ToyPackages.resolution(224, 3, filter: .bicubic, cropRatio: 224.0 / 232)]
     let bytes = try PackageWriter.encode(package)
     let reader = try PackageReader(bytes)
     #expect(reader.info == package.info && reader.contentHash != hash)
@@ -97,11 +95,12 @@ import Testing
     #expect(try PackageWriter.encode(reader.readAll()) == bytes)
   }
 
-  @Test(arguments: [0, 0.09, 1.01, -1, Double.nan, .infinity])
-  func impossibleCropRatiosAreNotWritten(ratio: Double) throws {
+  /// The exponent of the first size is stored as a float32, which stands for the shortest number nearest to it.
+  @Test(arguments: [3.3, 1.7, 0.1, 2, .infinity])
+  func exponentsAreWhatTheyWere(exponent: Double) throws {
     var package = try ToyPackages.small()
-    package.info.resizing = .init(filter: .bilinear, cropRatio: ratio)
-    #expect(throws: PackageError.self) { try PackageWriter.encode(package) }
+    package.info.resolutions = [try ToyPackages.resolution(224, exponent), try ToyPackages.resolution(500, exponent)]
+    #expect(try PackageReader(PackageWriter.encode(package)).info == package.info)
   }
 
   @Test func equalTensorsAreStoredOnce() throws {

@@ -1,5 +1,6 @@
 import Files
 import Graphs
+import Images
 import PackageFormat
 import Tensors
 
@@ -46,6 +47,15 @@ extension Tensor {
 }
 
 enum ToyPackages {
+  /// Square images.
+  static func resolution(
+    _ side: Int, _ poolingExponent: Double?, filter: ResizeFilter = .bilinear, cropRatio: Double = 0.875
+  ) throws -> Resolution {
+    Resolution(
+      try EvaluationProtocol(crop: .square, size: side, filter: filter, cropRatio: cropRatio),
+      poolingExponent: poolingExponent)
+  }
+
   /// Two nodes, a compressed tensor, a stored one, labels and metadata: what the tests of damage change bit by bit.
   static func small() throws -> Package {
     var graph = Graph(
@@ -59,7 +69,9 @@ enum ToyPackages {
     graph.outputs = [GraphOutput(name: GraphOutput.logits, value: b)]
     return Package(
       graph: graph,
-      info: PackageInfo(imageSize: 224, crop: .square, classCount: 2, embeddingDimension: 2, poolingExponent: 3),
+      info: PackageInfo(
+        resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 224), poolingExponent: 3)],
+        classCount: 2, embeddingDimension: 2),
       labels: ["cat", "dog"], metadata: #"{"schema": "toy"}"#)
   }
 
@@ -92,17 +104,19 @@ enum ToyPackages {
       graph.outputs.append(GraphOutput(name: name, value: value))
     }
     let classCount = Int.random(in: 0...5, using: &random)
-    let furtherSizes = (0..<Int.random(in: 0...3, using: &random)).map { index in
-      PackageInfo.Size(
-        imageSize: 701 + 100 * index, poolingExponent: Bool.random(using: &random) ? .infinity : 0.1 + Double(index))
+    let crop: CropProtocol = Bool.random(using: &random) ? .square : .rect
+    let isStandard = Bool.random(using: &random)
+    func resolution(_ side: Int, _ exponent: Double) throws -> Resolution {
+      let evaluation = try EvaluationProtocol(
+        crop: crop, size: side, filter: isStandard ? .bilinear : .lanczos, cropRatio: isStandard ? 0.875 : 0.95)
+      return Resolution(evaluation, poolingExponent: Bool.random(using: &random) ? .infinity : exponent)
     }
+    let resolutions =
+      try [resolution(Int.random(in: 1...700, using: &random), 1.7)]
+      + (0..<Int.random(in: 0...3, using: &random)).map { try resolution(701 + 100 * $0, 0.1 + Double($0)) }
     return Package(
       graph: graph,
-      info: PackageInfo(
-        imageSize: Int.random(in: 1...700, using: &random), crop: Bool.random(using: &random) ? .square : .rect,
-        classCount: classCount, embeddingDimension: 7, poolingExponent: Bool.random(using: &random) ? .infinity : 1.7,
-        furtherSizes: furtherSizes,
-        resizing: Bool.random(using: &random) ? .standard : .init(filter: .lanczos, cropRatio: 0.95)),
+      info: PackageInfo(resolutions: resolutions, classCount: classCount, embeddingDimension: 7),
       labels: Bool.random(using: &random) ? (0..<classCount).map { "\($0) \(names[$0])" } : [],
       metadata: Bool.random(using: &random) ? "" : String(repeating: #"{"gate": 0.01, "名": "é"}"#, count: 40))
   }

@@ -1,5 +1,6 @@
 import Calibration
 import Graphs
+import Images
 import Operators
 import PackageFormat
 import Passes
@@ -149,7 +150,9 @@ import Testing
     let graph = try LoweringTests.lower(problem.network.float, problem.network.widening(problem.plan))
     let package = Package(
       graph: graph,
-      info: PackageInfo(imageSize: 18, crop: .square, classCount: 5, embeddingDimension: 8, poolingExponent: 3),
+      info: PackageInfo(
+        resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 18), poolingExponent: 3)],
+        classCount: 5, embeddingDimension: 8),
       labels: [], metadata: "{}")
     let bytes = try PackageWriter.encode(package)
     let storage = TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }

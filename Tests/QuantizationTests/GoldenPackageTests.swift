@@ -1,5 +1,6 @@
 import Foundation
 import Graphs
+import Images
 import Kernels
 import Operators
 import PackageFormat
@@ -48,13 +49,21 @@ import Testing
     return types.isSuperset(of: [.int8, .int16, .float32]) && readers.isSuperset(of: ["convolution", "requantize"])
   }
 
+  private static var resolutions: [Resolution] {
+    get throws {
+      try [(18, 3), (24, 2.5)].map { side, exponent in
+        Resolution(
+          try EvaluationProtocol(crop: .square, size: side, filter: .bicubic, cropRatio: 0.95),
+          poolingExponent: exponent)
+      }
+    }
+  }
+
   /// Records both files where QUERN_RECORD_FIXTURES is set.
   @Test(.enabled(if: ProcessInfo.processInfo.environment["QUERN_RECORD_FIXTURES"] != nil))
   func isRecorded() throws {
     let graph = try #require(try (0..<200).compactMap(Self.network).first(where: Self.hasAll))
-    var info = PackageInfo(imageSize: 18, crop: .square, classCount: 0, embeddingDimension: 8, poolingExponent: 3)
-    info.furtherSizes = [.init(imageSize: 24, poolingExponent: 2.5)]
-    info.resizing = .init(filter: .bicubic, cropRatio: 0.95)
+    let info = PackageInfo(resolutions: try Self.resolutions, classCount: 0, embeddingDimension: 8)
     let bytes = try PackageWriter.encode(Package(graph: graph, info: info, labels: [], metadata: "{}"))
     try Data(bytes).write(to: Self.file)
     let reader = try PackageReader.open(path: Self.file.path)
@@ -69,7 +78,7 @@ import Testing
     let reader = try PackageReader.open(path: Self.file.path)
     try reader.checkAll()
     #expect((reader.majorVersion, reader.minorVersion) == (1, 0) && reader.contentHash.hex == expected.contentHash)
-    #expect(reader.info.furtherSizes == [.init(imageSize: 24, poolingExponent: 2.5)])
+    #expect(try reader.info.resolutions == Self.resolutions)
     let graph = try reader.readGraph(decodeOperator: OperatorCatalogue.decode)
     #expect(Self.hasAll(graph) && !expected.outputs.isEmpty)
     for (tier, kernels) in KernelTiers.runnable {

@@ -95,7 +95,9 @@ import Threads
     }
     let package = Package(
       graph: int8,
-      info: PackageInfo(imageSize: 96, crop: .square, classCount: 11, embeddingDimension: 8, poolingExponent: 3))
+      info: PackageInfo(
+        resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 96), poolingExponent: 3)],
+        classCount: 11, embeddingDimension: 8))
     let bytes = try PackageWriter.encode(package)
     let storage = TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
     let stored = try PackageReader(storage: storage, path: "memory")

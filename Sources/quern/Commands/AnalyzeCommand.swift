@@ -60,15 +60,13 @@ struct AnalyzeCommand: ParsableCommand {
     var outputs = OutputFiles()
     outputs.add("-o", reports: output)
     try outputs.check(models: [checkpoint], images: conversion.folders)
-    var options = ConversionOptions(
+    var options = try ConversionOptions(
       checkpoint: checkpoint, output: "", calibrationFolder: conversion.calibration,
-      evaluation: try evaluation.evaluation(),
+      resolution: evaluation.request,
       gates: try Gates(maxMeanDrift: maxMeanDrift, minAgreement: minAgreement), threads: common.threadCount)
     conversion.apply(to: &options)
-    options.usesDefaultSize = evaluation.size == nil
     options.model = model.options
     options.referenceCheck.usesTestData = false
-    options.poolingExponent = evaluation.size?.poolingExponent
     // What cannot be created fails before any work is done.
     let files = try output.map { (file: try AtomicFile(path: $0), format: try AnalysisFormat(path: $0)) }
     let analysis = try Analyzer(options, isolatedLayers: isolatedLayers, progress: common.progress).run()

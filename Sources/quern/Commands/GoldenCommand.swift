@@ -50,7 +50,8 @@ struct GoldenCommand: ParsableCommand {
     let framework = framework ?? (isONNX ? .onnxruntime : .pytorch)
     var program = GoldenProgram(
       framework: framework, model: model ?? (framework == .pytorch ? "model.pth" : "model.onnx"),
-      evaluation: try evaluation.evaluation(), preprocessing: network.options.preprocessing ?? .imageNet)
+      evaluation: try evaluation.request.resolutions()[0].evaluation,
+      preprocessing: network.options.preprocessing ?? .imageNet)
     if let model, FileStatus.exists(model) {
       let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
       (program.evaluation, program.preprocessing) = (evaluation, opened.graph.preprocessing)

@@ -59,10 +59,7 @@ struct VerifyCommand: ParsableCommand {
     let reports = try gates.openReports()
     let job = ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
     var verification = Verification(package: package, reference: reference, images: images, job: job)
-    verification.sizes = sizes.sizes
-    verification.crop = sizes.crop
-    verification.filter = sizes.resizing.resize
-    verification.cropRatio = sizes.resizing.cropRatio?.value
+    verification.resolution = sizes.request
     verification.model = model.options
     verification.allowsOtherReference = allowOtherReference
     verification.stopsWhenDecided = stopWhenDecided

@@ -120,15 +120,12 @@ struct CalibrationOptions: ParsableArguments {
     _ checkpoint: String, output: String, _ images: SizesOptions, _ model: ModelOptions, _ golden: GoldenCheckOptions,
     gates: Gates, _ common: CommonOptions
   ) throws -> ConversionOptions {
-    var options = ConversionOptions(
-      checkpoint: checkpoint, output: output, calibrationFolder: calibration, evaluation: try images.evaluation,
+    var options = try ConversionOptions(
+      checkpoint: checkpoint, output: output, calibrationFolder: calibration, resolution: images.request,
       gates: gates, threads: common.threadCount)
     apply(to: &options)
-    options.usesDefaultSize = images.sizes.isEmpty
     options.model = model.options
     options.referenceCheck = golden.options
-    options.poolingExponent = images.sizes.first?.poolingExponent
-    options.furtherSizes = Array(images.sizes.dropFirst())
     return options
   }
 

@@ -55,11 +55,8 @@ struct ResizingOptions: ParsableArguments {
         + "(default: a package's, or 224/256)", valueName: "ratio"))
   var cropRatio: CropRatio?
 
-  func evaluation(crop: CropProtocol?, size: Int, info: PackageInfo? = nil) throws -> EvaluationProtocol {
-    let stored = try info?.evaluation(size: size)
-    return try EvaluationProtocol(
-      crop: crop ?? stored?.crop ?? .square, size: size, filter: resize ?? stored?.filter ?? .bilinear,
-      cropRatio: cropRatio?.value ?? stored?.cropRatio ?? EvaluationProtocol.defaultCropRatio)
+  func request(sizes: [ResolutionRequest.Size], crop: CropProtocol?) -> ResolutionRequest {
+    ResolutionRequest(sizes: sizes, crop: crop, filter: resize, cropRatio: cropRatio?.value)
   }
 }
 
@@ -96,22 +93,17 @@ struct EvaluationOptions: ParsableArguments {
       "Side of the images in pixels, and after a colon the GeM exponent to use, as in 500:4. A package has an exponent for "
         + "each size that it was converted for. (default: the package's first, or the size that an ONNX model fixes, or 224)",
       valueName: "pixels[:p]"))
-  var sizes: [ImageSize] = []
-
-  var size: ImageSize? { sizes.first }
+  var sizes: [ResolutionRequest.Size] = []
 
   @Option(help: .crop) var crop: CropProtocol?
   @OptionGroup var resizing: ResizingOptions
 
   mutating func validate() throws {
     if sizes.count > 1 { throw ValidationError("--size can be given once here; only convert and verify take several") }
-    try size?.validate()
+    try sizes.first?.validate()
   }
 
-  /// As given; otherwise 224 square, unless a checkpoint fixes a size.
-  func evaluation() throws -> EvaluationProtocol {
-    try resizing.evaluation(crop: crop, size: size?.side ?? 224)
-  }
+  var request: ResolutionRequest { resizing.request(sizes: sizes, crop: crop) }
 
   /// Opens a model for images as they were given, otherwise as a package was converted for or a checkpoint fixes them,
   /// otherwise of 224 square; GeM pools by the exponent that belongs to the size.
@@ -122,14 +114,13 @@ struct EvaluationOptions: ParsableArguments {
   ) throws -> (model: ModelFile, evaluation: EvaluationProtocol) {
     var model = try ModelFile.open(path, options: network.options)
     progress.state(model.assumptions)
-    let info = model.package?.info
-    var side = size?.side ?? info?.imageSize
-    if side == nil { side = try model.fixedImageSize?.side(of: path) }
-    let evaluation = try resizing.evaluation(crop: crop, size: side ?? 224, info: info)
-    try model.serve(size: evaluation.size, poolingExponent: size?.poolingExponent ?? network.poolingExponent)
-    if let remark = model.remark(on: Resolution(evaluation)) { progress.warn(remark) }
-    if let warning = model.fixedImageSize?.warning(at: evaluation) { progress.warn(warning) }
-    return (model, evaluation)
+    let fixedSide = sizes.isEmpty ? try model.fixedImageSize?.side(of: path) : nil
+    let resolution = try request.resolutions(
+      of: model.info, fixedSide: fixedSide, poolingExponent: network.poolingExponent)[0]
+    try model.serve(resolution)
+    if let remark = model.remark(on: resolution) { progress.warn(remark) }
+    if let warning = model.fixedImageSize?.warning(at: resolution.evaluation) { progress.warn(warning) }
+    return (model, resolution.evaluation)
   }
 }
 
@@ -142,7 +133,7 @@ struct SizesOptions: ParsableArguments {
         + "times; the first is what a package is used at unless told otherwise. (default: a package's sizes, or the size that an "
         + "ONNX model fixes, or 224)",
       valueName: "pixels[:p]"))
-  var sizes: [ImageSize] = []
+  var sizes: [ResolutionRequest.Size] = []
 
   @Option(help: .crop) var crop: CropProtocol?
   @OptionGroup var resizing: ResizingOptions
@@ -156,13 +147,10 @@ struct SizesOptions: ParsableArguments {
     if sizes.count > 16 { throw ValidationError("at most 16 sizes can be given by --size") }
   }
 
-  /// Of the first size.
-  var evaluation: EvaluationProtocol {
-    get throws { try resizing.evaluation(crop: crop, size: sizes.first?.side ?? 224) }
-  }
+  var request: ResolutionRequest { resizing.request(sizes: sizes, crop: crop) }
 }
 
-extension ImageSize: ExpressibleByArgument {
+extension ResolutionRequest.Size: ExpressibleByArgument {
   /// "500", or "500:4".
   public init?(argument: String) {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
