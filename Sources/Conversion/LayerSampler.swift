@@ -15,7 +15,7 @@ final class LayerSampler {
   private var position = 0
 
   /// Bytes that are held between two parts, at most.
-  private static let byteLimit = 128 << 20
+  private static let byteLimit = 192 << 20
 
   /// - Parameters:
   ///   - repetitions: augmented copies of each file.
@@ -38,13 +38,20 @@ final class LayerSampler {
 
   /// Shows the nodes of `inputs` all images. Parts must follow one another.
   ///
-  /// - Parameter advance: called after each image, from any thread.
+  /// - Parameter advance: called after each image that is run, from any thread.
   func record(_ inputs: LayerInputs, advance: @Sendable () -> Void) throws {
     let end = inputs.nodes.upperBound
     let executable = try Executable(graph, nodes: position..<end, threads: threads)
     let sessions = WorkerLocal { Session(executable) }
-    let numbers = held.numbers
     let holds = try end < graph.nodes.count && byteCount(before: end) <= Self.byteLimit
+    // Images are only run for the layers' sake where nothing of them is held.
+    let numbers =
+      holds
+      ? held.numbers
+      : try held.numbers.filter { number in
+        guard let image = held[number] else { return false }
+        return inputs.needs(image: number, shapes: try graph.inferShapes(input: image.shape))
+      }
     let failures = SlotStore<GraphError>()
     ThreadTeam(count: min(threads, numbers.count)).forEach(numbers.count) { place, worker in
       let number = numbers[place]

@@ -5,7 +5,7 @@ import Synchronization
 import Tensors
 
 /// The uint8 maps that convolutions read, of a few images: enough of them to tell the second moments of each layer's input.
-public final class LayerInputs: Sendable {
+package final class LayerInputs: Sendable {
   /// One image's map; of a value that only pointwise convolutions read, a line of some of its pixels.
   struct Map: Sendable {
     let height: Int
@@ -27,7 +27,7 @@ public final class LayerInputs: Sendable {
 
   let graph: Graph
   /// The nodes whose inputs are kept.
-  public let nodes: Range<Int>
+  package let nodes: Range<Int>
   private let imageCount: Int
   private let demands: [ValueID: Demand]
   private let maps: Mutex<[ValueID: [Int: Map]]>
@@ -36,7 +36,7 @@ public final class LayerInputs: Sendable {
   ///   - graph: a quantised graph.
   ///   - nodes: those whose inputs are kept, by their indices.
   ///   - imageCount: how many images `observer` will be called for, by their numbers from 0.
-  public init(_ graph: Graph, nodes: Range<Int>, imageCount: Int) {
+  package init(_ graph: Graph, nodes: Range<Int>, imageCount: Int) {
     self.graph = graph
     self.nodes = nodes
     self.imageCount = imageCount
@@ -55,7 +55,7 @@ public final class LayerInputs: Sendable {
   /// of which an image has one position, take what others need.
   ///
   /// - Parameter imageSize: an image's side.
-  public static func imageCount(for graph: Graph, imageSize: Int) throws(GraphError) -> Int {
+  package static func imageCount(for graph: Graph, imageSize: Int) throws(GraphError) -> Int {
     let shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
     return graph.nodes.reduce(4 * leastImages) { most, node in
       guard let layer = LayerGeometry(node), let shape = shapes[node.output.index], shape.rank == 4,
@@ -73,7 +73,7 @@ public final class LayerInputs: Sendable {
   /// - Parameters:
   ///   - imageSize: an image's side.
   ///   - imageCount: images that there are.
-  public static func parts(of graph: Graph, imageSize: Int, imageCount: Int) throws(GraphError) -> [Range<Int>] {
+  package static func parts(of graph: Graph, imageSize: Int, imageCount: Int) throws(GraphError) -> [Range<Int>] {
     let shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
     var (parts, start, byteCount) = ([Range<Int>](), 0, 0)
     for (index, node) in graph.nodes.enumerated() {
@@ -93,8 +93,18 @@ public final class LayerInputs: Sendable {
     return parts + [start..<graph.nodes.count]
   }
 
+  /// Whether a layer among `nodes` samples image number `image`.
+  ///
+  /// - Parameter shapes: of the graph's values for an image of that size, by `Graph.inferShapes`.
+  package func needs(image: Int, shapes: [Shape?]) -> Bool {
+    demands.contains { value, demand in
+      guard let shape = shapes[value.index], shape.rank == 4 else { return false }
+      return isWanted(image: image, images: images(for: demand.rows, positions: shape.height * shape.width))
+    }
+  }
+
   /// An observer that keeps what layers want of image number `image`.
-  public func observer(image: Int) -> Session.Observer {
+  package func observer(image: Int) -> Session.Observer {
     { value, shape, bytes in
       guard let demand = self.demands[value], shape.rank == 4 else { return }
       let positions = shape.height * shape.width

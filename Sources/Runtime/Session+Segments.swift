@@ -3,29 +3,29 @@ import Kernels
 import Tensors
 
 /// What one image's evaluation has made by a node and later nodes read: all that it takes to go on from there.
-public struct HeldValues: Sendable {
+package struct HeldValues: Sendable {
   /// Of the input.
-  let shape: Shape
+  package let shape: Shape
   /// The node before which evaluation stands.
-  public let position: Int
+  package let position: Int
   /// All planes of each value.
   fileprivate let values: [ValueID: [UInt8]]
 
-  public var byteCount: Int { values.values.reduce(0) { $0 + $1.count } }
+  package var byteCount: Int { values.values.reduce(0) { $0 + $1.count } }
 }
 
 extension HeldValues {
   /// An image before the first node.
   ///
   /// - Parameter input: the bytes of HWC pixels, or of floats where the graph takes those.
-  public init(input: [UInt8], height: Int, width: Int, of graph: Graph) {
+  package init(input: [UInt8], height: Int, width: Int, of graph: Graph) {
     let count = graph.format(of: graph.input).byteCount(elementCount: height * width * 3)
     precondition(input.count == count, "\(input.count) bytes of input for \(height) x \(width)")
     (shape, position, values) = ([1, height, width, 3], 0, [graph.input: input])
   }
 
   /// The bytes that the image's values will take when evaluation stands before a node of the graph.
-  public func byteCount(in graph: Graph, before index: Int) throws(GraphError) -> Int {
+  package func byteCount(in graph: Graph, before index: Int) throws(GraphError) -> Int {
     let shapes = try graph.inferShapes(input: shape)
     return graph.valuesAlive(before: index).reduce(0) {
       $0 + graph.format(of: $1).byteCount(elementCount: shapes[$1.index]?.elementCount ?? 0)
@@ -40,7 +40,7 @@ extension Session {
   /// - Parameter observer: called with the values that the segment reads, and after every node.
   /// - Returns: what it takes to go on behind the segment.
   /// - Throws: `GraphError.structure` where `held` stands elsewhere; the errors of `run`.
-  public func resume(_ held: HeldValues, observer: Observer? = nil) throws(GraphError) -> HeldValues {
+  package func resume(_ held: HeldValues, observer: Observer? = nil) throws(GraphError) -> HeldValues {
     let graph = executable.graph
     guard held.position == executable.nodes.lowerBound else {
       throw .structure("values held before node \(held.position) cannot go on at node \(executable.nodes.lowerBound)")

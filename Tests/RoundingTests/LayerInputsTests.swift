@@ -39,6 +39,25 @@ import Testing
     #expect(parts.count >= least && (least > 1 || parts.count == 1), "\(parts)")
   }
 
+  /// Of large maps a few images are enough, so that the others need not be run; at 8 pixels one layer takes 36 and the
+  /// other 16, and 12 are the same.
+  @Test(arguments: [(32, 16), (8, 40), (4, 64)])
+  func imagesThatNoLayerSamplesAreNotNeeded(size: Int, needed: Int) throws {
+    let uint8 = ValueFormat.uint8(QuantizationParameters(scale: 1, zeroPoint: 0))
+    var graph = Graph(architecture: "sampled", preprocessing: .half, inputFormat: uint8)
+    let first = graph.append(
+      Convolution(window: Window(1)), name: "first", inputs: [graph.input], constants: Self.weight(64, 1, 3),
+      format: uint8)
+    let second = graph.append(
+      Convolution(window: Window(3, padding: 1)), name: "second", inputs: [first], constants: Self.weight(8, 3, 64))
+    graph.outputs = [GraphOutput(name: "out", value: second)]
+    let shapes = try graph.inferShapes(input: [1, size, size, 3])
+    let both = LayerInputs(graph, nodes: 0..<2, imageCount: 64)
+    #expect((0..<64).count { both.needs(image: $0, shapes: shapes) } == needed)
+    let none = LayerInputs(graph, nodes: 2..<2, imageCount: 64)
+    #expect(!(0..<64).contains { none.needs(image: $0, shapes: shapes) })
+  }
+
   private static func weight(_ outputs: Int, _ side: Int, _ inputs: Int) -> [String: Tensor] {
     let count = outputs * side * side * inputs
     return ["weight": Tensor([Float](repeating: 1, count: count), shape: [outputs, side, side, inputs])]
