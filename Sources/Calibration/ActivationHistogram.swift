@@ -4,21 +4,21 @@ import Kernels
 /// Exact counts of one activation tensor's values over all calibration images, on the fixed logarithmic grid of
 /// quern_histogram.h: every value is counted, memory does not grow, and counts from any split of the images add up to the
 /// same result.
-public struct ActivationHistogram: Sendable, Hashable {
-  public static let binCount = Int(QUERN_HISTOGRAM_BINS)
+package struct ActivationHistogram: Sendable, Hashable {
+  package static let binCount = Int(QUERN_HISTOGRAM_BINS)
   private static let binsPerSign = 4096
   /// The bit pattern of 2^-16, cut to sign, exponent and 7 fraction bits.
   private static let base: UInt32 = (127 - 16) << 7
 
   /// Counts by bin: the values nearest zero first, then the positive magnitudes, then the negative ones.
-  public internal(set) var counts: [UInt64]
+  package internal(set) var counts: [UInt64]
   /// Of the finite values; +infinity and -infinity while there are none.
-  public internal(set) var minimum: Float
-  public internal(set) var maximum: Float
+  package internal(set) var minimum: Float
+  package internal(set) var maximum: Float
   /// NaNs and infinities, which are in no bin.
-  public internal(set) var nonFiniteCount: UInt64
+  package internal(set) var nonFiniteCount: UInt64
 
-  public init() {
+  package init() {
     counts = [UInt64](repeating: 0, count: Self.binCount)
     (minimum, maximum) = (.infinity, -.infinity)
     nonFiniteCount = 0
@@ -33,10 +33,10 @@ public struct ActivationHistogram: Sendable, Hashable {
     nonFiniteCount = 0
   }
 
-  public var total: UInt64 { counts.reduce(0, &+) }
+  package var total: UInt64 { counts.reduce(0, &+) }
 
   /// The counts of the same values, each moved into a range. Zero is in it.
-  public func clamped(to range: ClosedRange<Double>) -> ActivationHistogram {
+  package func clamped(to range: ClosedRange<Double>) -> ActivationHistogram {
     let (least, greatest) = (Float(range.lowerBound), Float(range.upperBound))
     guard minimum <= maximum, minimum < least || maximum > greatest else { return self }
     var result = self
@@ -51,7 +51,7 @@ public struct ActivationHistogram: Sendable, Hashable {
     return result
   }
 
-  public mutating func merge(_ other: ActivationHistogram) {
+  package mutating func merge(_ other: ActivationHistogram) {
     for bin in counts.indices { counts[bin] &+= other.counts[bin] }
     minimum = min(minimum, other.minimum)
     maximum = max(maximum, other.maximum)
@@ -59,13 +59,13 @@ public struct ActivationHistogram: Sendable, Hashable {
   }
 
   /// Counts the values of an array with the kernels of `kernels`.
-  public mutating func count(_ values: [Float], kernels: KernelSet = KernelSet()) {
+  package mutating func count(_ values: [Float], kernels: KernelSet = KernelSet()) {
     var scratch = HistogramScratch()
     values.withUnsafeBufferPointer { scratch.count($0, into: &self, kernels: kernels) }
   }
 
   /// The bin of a finite value.
-  public static func bin(of value: Float) -> Int {
+  package static func bin(of value: Float) -> Int {
     let magnitude = value.bitPattern & 0x7FFF_FFFF
     let cut = magnitude >> 16
     guard cut >= base else { return 0 }
@@ -74,7 +74,7 @@ public struct ActivationHistogram: Sendable, Hashable {
   }
 
   /// The values a bin holds, lower and upper bound; the first bin's are those around zero.
-  public static func bounds(ofBin bin: Int) -> (lower: Float, upper: Float) {
+  package static func bounds(ofBin bin: Int) -> (lower: Float, upper: Float) {
     guard bin > 0 else { return (-0x1p-16, 0x1p-16) }
     let isNegative = bin > binsPerSign
     let index = UInt32(bin - 1 - (isNegative ? binsPerSign : 0))
@@ -84,7 +84,7 @@ public struct ActivationHistogram: Sendable, Hashable {
   }
 
   /// The occupied bins in order of value, with the bounds cut to the observed minimum and maximum.
-  public var occupied: [(lower: Double, upper: Double, count: Double)] {
+  package var occupied: [(lower: Double, upper: Double, count: Double)] {
     let negative = stride(from: Self.binCount - 1, through: 1 + Self.binsPerSign, by: -1)
     let order = Array(negative) + [0] + Array(1...Self.binsPerSign)
     return order.compactMap { bin in

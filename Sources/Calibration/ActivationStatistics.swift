@@ -2,17 +2,17 @@ import Graphs
 
 /// What calibration learned of a graph's activations. A plain value that merges exactly: the order and the grouping of
 /// images change no bit.
-public struct ActivationStatistics: Sendable {
-  public var histograms: [ValueID: ActivationHistogram]
+package struct ActivationStatistics: Sendable {
+  package var histograms: [ValueID: ActivationHistogram]
   /// Forward passes counted: images times repetitions.
-  public var passes: Int
+  package var passes: Int
 
-  public init(values: some Sequence<ValueID> = []) {
+  package init(values: some Sequence<ValueID> = []) {
     histograms = Dictionary(values.map { ($0, ActivationHistogram()) }, uniquingKeysWith: { first, _ in first })
     passes = 0
   }
 
-  public mutating func merge(_ other: ActivationStatistics) {
+  package mutating func merge(_ other: ActivationStatistics) {
     passes += other.passes
     histograms.merge(other.histograms) { mine, theirs in
       var sum = mine

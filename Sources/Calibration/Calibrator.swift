@@ -10,7 +10,7 @@ import Threads
 ///
 /// Each thread runs whole images in a session and with histograms of its own, which are added up at the end. Counts are
 /// integers, so the result is the same whatever the threads and the order.
-public struct Calibrator: Sendable {
+package struct Calibrator: Sendable {
   private let executable: Executable
   private let observed: [ValueID]
   /// Concatenations of values that are all counted: their counts are the sum of those.
@@ -35,7 +35,7 @@ public struct Calibrator: Sendable {
   ///   - executable: of a float graph.
   ///   - observed: the values whose statistics are wanted.
   ///   - parts: how many statistics to keep apart, to tell how much depends on the choice of images.
-  public init(_ executable: Executable, observing observed: [ValueID], parts: Int = 1) {
+  package init(_ executable: Executable, observing observed: [ValueID], parts: Int = 1) {
     self.parts = parts
     self.executable = executable
     self.observed = observed
@@ -52,7 +52,7 @@ public struct Calibrator: Sendable {
   /// - Returns: the network's outputs.
   /// - Throws: `GraphError.inputSize` where the network cannot take the image's size.
   @discardableResult
-  public func count(_ image: RGBImage, part: Int = 0, worker index: Int) throws(GraphError) -> [String: Tensor] {
+  package func count(_ image: RGBImage, part: Int = 0, worker index: Int) throws(GraphError) -> [String: Tensor] {
     let worker = workers[index]
     let kernels = executable.kernels
     let observer: Session.Observer = { value, _, bytes in
@@ -67,12 +67,12 @@ public struct Calibrator: Sendable {
   }
 
   /// The statistics of everything counted so far. No call of `count` may be under way.
-  public func statistics() -> ActivationStatistics {
+  package func statistics() -> ActivationStatistics {
     statisticsOfParts().reduce(into: ActivationStatistics(values: observed)) { $0.merge($1) }
   }
 
   /// The same, each part alone.
-  public func statisticsOfParts() -> [ActivationStatistics] {
+  package func statisticsOfParts() -> [ActivationStatistics] {
     let workers = workers.all
     return (0..<parts).map { part in
       var statistics = workers.reduce(into: ActivationStatistics(values: observed)) { $0.merge($1.statistics[part]) }

@@ -1,20 +1,20 @@
 /// The least and the largest value of each channel of an activation, zero included. Merges exactly: the order and the
 /// grouping of images change no bit.
-public struct ChannelRange: Sendable, Hashable {
+package struct ChannelRange: Sendable, Hashable {
   /// At most zero.
-  public private(set) var minima: [Float]
+  package private(set) var minima: [Float]
   /// At least zero.
-  public private(set) var maxima: [Float]
+  package private(set) var maxima: [Float]
 
-  public init(channels: Int) {
+  package init(channels: Int) {
     minima = [Float](repeating: 0, count: channels)
     maxima = minima
   }
 
-  public var channels: Int { minima.count }
+  package var channels: Int { minima.count }
 
   /// Takes in values whose innermost axis are the channels. NaNs are left out.
-  public mutating func include(_ values: UnsafeBufferPointer<Float>) {
+  package mutating func include(_ values: UnsafeBufferPointer<Float>) {
     let channels = channels
     guard channels > 0 else { return }
     minima.withUnsafeMutableBufferPointer { minima in
@@ -31,7 +31,7 @@ public struct ChannelRange: Sendable, Hashable {
   }
 
   /// Traps unless both have the same number of channels.
-  public mutating func merge(_ other: ChannelRange) {
+  package mutating func merge(_ other: ChannelRange) {
     precondition(channels == other.channels, "ranges of \(channels) and \(other.channels) channels")
     for channel in minima.indices {
       minima[channel] = min(minima[channel], other.minima[channel])
@@ -40,7 +40,7 @@ public struct ChannelRange: Sendable, Hashable {
   }
 
   /// The least and the largest value of the whole activation, were each channel divided by its scale.
-  public func extremes(dividing scales: [Float]) -> (least: Float, largest: Float) {
+  package func extremes(dividing scales: [Float]) -> (least: Float, largest: Float) {
     precondition(scales.count == channels, "\(scales.count) scales for \(channels) channels")
     return (zip(minima, scales).map { $0 / $1 }.min() ?? 0, zip(maxima, scales).map { $0 / $1 }.max() ?? 0)
   }
@@ -48,7 +48,7 @@ public struct ChannelRange: Sendable, Hashable {
   /// Each channel's share of the tensor's range: the larger of its maximum by the tensor's and its minimum by the tensor's,
   /// so that a channel whose share is s can be multiplied by 1 / s and the tensor's range does not grow. `nil` where a
   /// bound is not finite.
-  public var shares: [Float]? {
+  package var shares: [Float]? {
     let (least, largest) = (minima.min() ?? 0, maxima.max() ?? 0)
     guard least.isFinite, largest.isFinite else { return nil }
     return minima.indices.map { channel in

@@ -8,7 +8,7 @@ import Threads
 ///
 /// Each thread runs whole images in a session of its own; ranges merge exactly, so the result is the same whatever the
 /// threads and the order.
-public struct ChannelRangeObserver: Sendable {
+package struct ChannelRangeObserver: Sendable {
   private let workers: WorkerLocal<Worker>
 
   /// One thread's session and what it saw.
@@ -24,7 +24,7 @@ public struct ChannelRangeObserver: Sendable {
   /// - Parameters:
   ///   - executable: of a float graph.
   ///   - observed: the values whose ranges are wanted.
-  public init(_ executable: Executable, observing observed: some Sequence<ValueID>) {
+  package init(_ executable: Executable, observing observed: some Sequence<ValueID>) {
     self.observed = Set(observed)
     workers = WorkerLocal { Worker(executable) }
   }
@@ -34,7 +34,7 @@ public struct ChannelRangeObserver: Sendable {
   /// - Returns: the network's outputs.
   /// - Throws: `GraphError.inputSize` where the network cannot take the image's size.
   @discardableResult
-  public func observe(_ image: RGBImage, worker index: Int) throws(GraphError) -> [String: Tensor] {
+  package func observe(_ image: RGBImage, worker index: Int) throws(GraphError) -> [String: Tensor] {
     let worker = workers[index]
     let observer: Session.Observer = { value, shape, bytes in
       guard observed.contains(value) else { return }
@@ -44,7 +44,7 @@ public struct ChannelRangeObserver: Sendable {
   }
 
   /// The ranges of everything seen so far; none of a value that was not. No call of `observe` may be under way.
-  public func ranges() -> [ValueID: ChannelRange] {
+  package func ranges() -> [ValueID: ChannelRange] {
     workers.all.reduce(into: [:]) { merged, worker in
       merged.merge(worker.ranges) { mine, theirs in
         var sum = mine

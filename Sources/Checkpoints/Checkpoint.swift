@@ -6,8 +6,8 @@ import Tensors
 /// Nothing is copied when a checkpoint is read, except tensors that MindSpore split: tensors may be strided and unaligned, and
 /// their bytes come off the disk when they are first touched. Names are the file's, with PyTorch's words for the parameters
 /// of MindSpore's batch norms.
-public struct Checkpoint: Sendable {
-  public enum Format: String, Sendable, Hashable, CaseIterable {
+package struct Checkpoint: Sendable {
+  package enum Format: String, Sendable, Hashable, CaseIterable {
     case pytorchLegacy = "pytorch-legacy"
     case pytorchZip = "pytorch-zip"
     case pytorchTar = "pytorch-tar"
@@ -19,58 +19,58 @@ public struct Checkpoint: Sendable {
   }
 
   /// Something found outside of the state dict, or in it without being a tensor.
-  public struct Ignored: Sendable, Hashable {
-    public let name: String
+  package struct Ignored: Sendable, Hashable {
+    package let name: String
     /// A few words: what it is.
-    public let reason: String
+    package let reason: String
   }
 
-  public let format: Format
+  package let format: Format
   /// In the order of the file.
-  public let tensors: NamedTensors
-  public let ignored: [Ignored]
+  package let tensors: NamedTensors
+  package let ignored: [Ignored]
   /// Tensors that the file has and this reader cannot represent, and why.
-  public let unreadable: [String: String]
+  package let unreadable: [String: String]
   /// Classes and functions, such as "omegaconf.dictconfig.DictConfig", whose objects a pickle holds alongside the tensors.
   /// They were represented, and neither looked up nor run. At most 20.
-  public let foreignObjects: [String]
+  package let foreignObjects: [String]
   /// The names of a classifier's classes in its order, where a training script saved them in a PyTorch file; empty where it
   /// did not, and never checked against the classifier.
-  public let classNames: [String]
+  package let classNames: [String]
   /// Texts that the format has room for: safetensors' `__metadata__`. Empty for PyTorch files.
-  public let metadata: [String: String]
+  package let metadata: [String: String]
   /// The network, where the format describes one: ONNX. The tensors are its initialisers.
-  public let network: ONNXModel?
+  package let network: ONNXModel?
   /// The file, and those it keeps tensors in: ONNX's external data, the shards of an index.
   private let files: [MappedFile]
 
-  public let path: String
+  package let path: String
   /// All files that tensors are views of, that at `path` first.
-  public var paths: [String] { files.map(\.path) }
+  package var paths: [String] { files.map(\.path) }
   /// The size of the file, together with that of its external data.
-  public var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+  package var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
 
   /// The tensor of that name.
-  public subscript(name: String) -> Tensor? { tensors[name] }
+  package subscript(name: String) -> Tensor? { tensors[name] }
 
   /// The SHA-256 of the file, computed at each call (about a second for every GB or two) without keeping the file in
   /// memory. With external data or shards: of the file's bytes followed by those of its data files, in the order in which it
   /// first names them.
-  public func sha256() -> SHA256.Digest {
+  package func sha256() -> SHA256.Digest {
     var hash = SHA256()
     for file in files { file.forEachChunk(in: 0..<file.byteCount) { hash.update($0) } }
     return hash.finalize()
   }
 
   /// Gives back the memory of all bytes that were read. They stay valid.
-  public func releasePages() { for file in files { file.releasePages(0..<file.byteCount) } }
+  package func releasePages() { for file in files { file.releasePages(0..<file.byteCount) } }
 
   /// Reads the checkpoint at `path`, whichever of the formats it has; the contents decide, not the name. Where a pickle holds
   /// several dictionaries of tensors, it takes the one whose name training scripts use; `CheckpointOutline` lets choose.
   ///
   /// PyTorch's pickles are represented and never executed. Every size, offset and stride is checked against the file, and
   /// memory stays within a small multiple of the file's size whatever it says.
-  public static func read(path: String) throws(CheckpointError) -> Checkpoint {
+  package static func read(path: String) throws(CheckpointError) -> Checkpoint {
     try CheckpointOutline.open(path: path).defaultCheckpoint()
   }
 
@@ -89,7 +89,7 @@ public struct Checkpoint: Sendable {
 }
 
 extension Checkpoint.Format: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .pytorchLegacy: "PyTorch (legacy stream)"
     case .pytorchZip: "PyTorch (zip)"
@@ -115,29 +115,29 @@ struct CheckpointContents {
 }
 
 /// Tensors in the order of their file, found by name. Names are unique.
-public struct NamedTensors: Sendable, RandomAccessCollection {
-  public typealias Element = (name: String, tensor: Tensor)
+package struct NamedTensors: Sendable, RandomAccessCollection {
+  package typealias Element = (name: String, tensor: Tensor)
 
   private var elements: [Element] = []
   private var positions: [String: Int] = [:]
 
-  public init() {}
+  package init() {}
 
   /// `nil` where a name is there twice.
-  public init?(_ elements: some Sequence<Element>) {
+  package init?(_ elements: some Sequence<Element>) {
     for (name, tensor) in elements {
       guard append(tensor, named: name) else { return nil }
     }
   }
 
-  public var startIndex: Int { 0 }
-  public var endIndex: Int { elements.count }
-  public subscript(position: Int) -> Element { elements[position] }
-  public subscript(name: String) -> Tensor? { positions[name].map { elements[$0].tensor } }
-  public var names: [String] { elements.map(\.name) }
+  package var startIndex: Int { 0 }
+  package var endIndex: Int { elements.count }
+  package subscript(position: Int) -> Element { elements[position] }
+  package subscript(name: String) -> Tensor? { positions[name].map { elements[$0].tensor } }
+  package var names: [String] { elements.map(\.name) }
 
   /// Adds a tensor at the end. Returns `false`, and adds nothing, if the name is taken.
-  public mutating func append(_ tensor: Tensor, named name: String) -> Bool {
+  package mutating func append(_ tensor: Tensor, named name: String) -> Bool {
     guard positions[name] == nil else { return false }
     positions[name] = elements.count
     elements.append((name, tensor))

@@ -3,26 +3,26 @@ import Tensors
 
 /// A checkpoint whose tensors were found by name and not yet looked at: a file may hold several networks, and whoever
 /// knows what a network looks like chooses.
-public struct CheckpointOutline {
+package struct CheckpointOutline {
   /// A dictionary of tensors.
-  public struct Group: Sendable, Hashable {
+  package struct Group: Sendable, Hashable {
     /// The keys that lead to it from the top of the file, such as ["state_dict"]; empty at the top.
-    public let path: [String]
+    package let path: [String]
     /// In the order of the file.
-    public let names: [String]
+    package let names: [String]
 
-    public init(path: [String], names: [String]) {
+    package init(path: [String], names: [String]) {
       self.path = path
       self.names = names
     }
   }
 
-  public let path: String
-  public let format: Checkpoint.Format
+  package let path: String
+  package let format: Checkpoint.Format
   /// At least one, except for an ONNX model, which has none.
-  public let groups: [Group]
+  package let groups: [Group]
   /// The network, where the format describes one: ONNX.
-  public var network: ONNXModel? {
+  package var network: ONNXModel? {
     if case .read(let contents) = source { contents.network } else { nil }
   }
 
@@ -39,7 +39,7 @@ public struct CheckpointOutline {
   /// PyTorch's pickles are represented and never executed.
   ///
   /// - Throws: `CheckpointError` where the file cannot be read, is no checkpoint, or holds no named tensors.
-  public static func open(path: String) throws(CheckpointError) -> CheckpointOutline {
+  package static func open(path: String) throws(CheckpointError) -> CheckpointOutline {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }
     let format: Checkpoint.Format
@@ -80,7 +80,7 @@ public struct CheckpointOutline {
   ///   - chosen: positions in `groups`.
   ///   - base: leads to all of these groups.
   /// - Throws: `CheckpointError` where the file is damaged.
-  public func checkpoint(of chosen: [Int], below base: [String] = []) throws(CheckpointError) -> Checkpoint {
+  package func checkpoint(of chosen: [Int], below base: [String] = []) throws(CheckpointError) -> Checkpoint {
     do throws(FormatError) {
       switch source {
       case .read(let contents): return checkpoint(contents)

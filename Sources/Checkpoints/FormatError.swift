@@ -1,7 +1,7 @@
 import Files
 
 /// What is wrong with the contents of a file. Offsets count bytes from the start of the file.
-public enum FormatError: Error, Sendable, Hashable {
+package enum FormatError: Error, Sendable, Hashable {
   /// A field that begins in the file ends outside of it, or of the record that holds it.
   case truncated(ByteCursorError)
   /// A field has a value that its format does not allow.
@@ -23,7 +23,7 @@ public enum FormatError: Error, Sendable, Hashable {
 }
 
 extension FormatError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .truncated(let error):
       "\(error); the file is cut short or damaged: fetch it again"
@@ -49,13 +49,13 @@ extension FormatError: CustomStringConvertible {
 }
 
 /// Why a checkpoint could not be read.
-public enum CheckpointError: Error, Sendable, Hashable {
+package enum CheckpointError: Error, Sendable, Hashable {
   /// The file itself: missing, not readable, empty.
   case file(FileError)
   /// Its contents. `format` is `nil` where they are of no known kind.
   case content(path: String, format: Checkpoint.Format?, FormatError)
 
-  public var kind: FailureKind {
+  package var kind: FailureKind {
     switch self {
     case .file(let error): error.kind
     case .content: .badData
@@ -64,7 +64,7 @@ public enum CheckpointError: Error, Sendable, Hashable {
 }
 
 extension CheckpointError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .file(let error): error.description
     case .content(let path, let format, let error):

@@ -2,17 +2,17 @@ import Files
 import Tensors
 
 /// Reads arrays that numpy saved (numpy.lib.format, versions 1 to 3): little-endian numbers in C order.
-public enum NumpyArray {
+package enum NumpyArray {
   private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
   private static let headerLimit = 1 << 16
 
   /// Whether the file begins as .npy files do.
-  public static func isOne(_ file: MappedFile) -> Bool { ByteCursor(file.storage).starts(with: magic) }
+  package static func isOne(_ file: MappedFile) -> Bool { ByteCursor(file.storage).starts(with: magic) }
 
   /// The array as a view of the file.
   ///
   /// - Throws: `CheckpointError` for what is no such file, or of another element type or order.
-  public static func read(path: String) throws(CheckpointError) -> Tensor {
+  package static func read(path: String) throws(CheckpointError) -> Tensor {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }
     do { return try read(file) } catch { throw .content(path: path, format: nil, error) }

@@ -4,14 +4,14 @@ import Runtime
 import Threads
 
 /// Times inference on random images.
-public struct Benchmark {
+package struct Benchmark {
   private let executable: Executable
   private let side: Int
   private let batch: Int
   private let threads: Int
 
   /// - Parameter threads: that work on one batch together.
-  public init(executable: Executable, side: Int, batch: Int, threads: Int) {
+  package init(executable: Executable, side: Int, batch: Int, threads: Int) {
     self.executable = executable
     self.side = side
     self.batch = batch
@@ -19,16 +19,16 @@ public struct Benchmark {
   }
 
   /// Milliseconds per image of a number of runs.
-  public struct Times: Sendable {
+  package struct Times: Sendable {
     let sorted: [Double]
     /// Milliseconds of the very first batch, buffers and threads made for it included.
-    public let first: Double
+    package let first: Double
     /// The memory resident after the last run, buffers included, in bytes; `nil` where the system does not tell.
-    public let residentBytes: Int?
-    public var minimum: Double { sorted.first ?? 0 }
+    package let residentBytes: Int?
+    package var minimum: Double { sorted.first ?? 0 }
 
     /// The nearest-rank quantile.
-    public func quantile(_ share: Double) -> Double {
+    package func quantile(_ share: Double) -> Double {
       sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))]
     }
   }
@@ -43,7 +43,7 @@ public struct Benchmark {
   }
 
   /// Runs three times to warm up, then `count` times.
-  public func run(count: Int, progress: any ProgressObserver) throws(GraphError) -> Times {
+  package func run(count: Int, progress: any ProgressObserver) throws(GraphError) -> Times {
     let pixels = randomPixels()
     let clock = ContinuousClock()
     let beginning = clock.now
@@ -67,22 +67,22 @@ public struct Benchmark {
   }
 
   /// What one node takes of a batch.
-  public struct LayerTime: Encodable, Sendable {
-    public let name: String
-    public let kind: String
+  package struct LayerTime: Encodable, Sendable {
+    package let name: String
+    package let kind: String
     /// NHWC or NC.
-    public let output: [Int]
+    package let output: [Int]
     /// The median over the runs, for an image.
-    public let ms: Double
+    package let ms: Double
     /// Multiply-accumulates for an image; 0 where they do not dominate.
-    public let macs: Int
+    package let macs: Int
 
     /// Billions of multiply-accumulates a second.
-    public var speed: Double { ms > 0 ? Double(macs) / ms * 1e-6 : 0 }
+    package var speed: Double { ms > 0 ? Double(macs) / ms * 1e-6 : 0 }
   }
 
   /// The time of every node in order of execution, from `count` runs after three to warm up.
-  public func layers(count: Int) throws(GraphError) -> [LayerTime] {
+  package func layers(count: Int) throws(GraphError) -> [LayerTime] {
     let graph = executable.graph
     let shapes = try graph.inferShapes(input: [batch, side, side, 3])
     let pixels = randomPixels()

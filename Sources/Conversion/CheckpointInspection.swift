@@ -6,54 +6,54 @@ import Passes
 import Tensors
 
 /// What a checkpoint holds, and what would become of it.
-public struct CheckpointInspection: Encodable, Sendable {
-  public struct Ignored: Encodable, Sendable {
-    public let name: String
-    public let reason: String
+package struct CheckpointInspection: Encodable, Sendable {
+  package struct Ignored: Encodable, Sendable {
+    package let name: String
+    package let reason: String
   }
 
-  public struct Assumption: Encodable, Sendable {
-    public let statement: String
-    public let option: String?
+  package struct Assumption: Encodable, Sendable {
+    package let statement: String
+    package let option: String?
   }
 
   let schema = "quern.inspect.checkpoint/1"
-  public let path: String
-  public let bytes: Int
-  public let sha256: String
-  public let format: String
+  package let path: String
+  package let bytes: Int
+  package let sha256: String
+  package let format: String
   /// What wrote an ONNX model, and the version of the operators it uses.
-  public let producer: String?
-  public let operatorSet: Int?
-  public let irVersion: Int?
-  public let architecture: String
+  package let producer: String?
+  package let operatorSet: Int?
+  package let irVersion: Int?
+  package let architecture: String
   /// Trained values of the network: weights and biases, not running statistics.
-  public let parameters: Int
+  package let parameters: Int
   /// Tensors by element type.
-  public let elementTypes: [String: Int]
-  public let poolingExponent: String
-  public let isWhitened: Bool
-  public let embeddingDimension: Int
-  public let classes: Int
+  package let elementTypes: [String: Int]
+  package let poolingExponent: String
+  package let isWhitened: Bool
+  package let embeddingDimension: Int
+  package let classes: Int
   /// The names of the classes in the classifier's order; empty where the file has none.
-  public let classNames: [String]
-  public let leastSize: Int?
+  package let classNames: [String]
+  package let leastSize: Int?
   /// The width and height that an ONNX model fixes for its images: "224x224".
-  public let fixedSize: String?
-  public let multiplyAccumulates224: Int?
+  package let fixedSize: String?
+  package let multiplyAccumulates224: Int?
   /// What reading it took for granted, a sentence each, with the option that changes it.
-  public let assumptions: [Assumption]
+  package let assumptions: [Assumption]
   /// What was recognised, skipped or reinterpreted, a sentence each.
-  public let notes: [String]
-  public let ignored: [Ignored]
+  package let notes: [String]
+  package let ignored: [Ignored]
   /// What conversion merges into what, a line for each rewrite.
-  public let folding: [String]
+  package let folding: [String]
 
   /// - Parameters:
   ///   - options: how to read it.
   ///   - checks: read every weight and refuse those that are not numbers.
   /// - Throws: `CheckpointError`, `ImportError`, `ConversionError.notFinite`, `.option`.
-  public init(path: String, options: ModelFile.Options = ModelFile.Options(), checks: Bool) throws {
+  package init(path: String, options: ModelFile.Options = ModelFile.Options(), checks: Bool) throws {
     let imported = try ImportedCheckpoint(path: path, options: options, checksValues: checks)
     let (checkpoint, graph) = (imported.checkpoint, imported.graph)
     self.path = path
@@ -87,7 +87,7 @@ public struct CheckpointInspection: Encodable, Sendable {
     folding = try PassPipeline.fold.run(graph, afterEachPatch: checkpoint.releasePages).notes
   }
 
-  public var text: String {
+  package var text: String {
     var table = TextTable()
     table.row("file", "\(path), \(bytes) bytes")
     table.row("sha256", sha256)

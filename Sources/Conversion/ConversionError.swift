@@ -2,7 +2,7 @@ import Images
 import PackageFormat
 
 /// Failures that belong to no single module.
-public enum ConversionError: Error, Sendable {
+package enum ConversionError: Error, Sendable {
   /// A package that cannot be opened.
   case package(path: String, PackageError)
   /// Broken images, which the options do not allow.
@@ -22,7 +22,7 @@ public enum ConversionError: Error, Sendable {
 }
 
 extension ConversionError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .package(_, .file(let error)): "\(error)"
     case .package(let path, let error): "\(path): \(error)"

@@ -4,51 +4,51 @@ import Inference
 import Quantization
 
 /// What a conversion is asked to do.
-public struct ConversionOptions: Sendable {
-  public var checkpoint: String
-  public var output: String
-  public var calibrationFolder: String
+package struct ConversionOptions: Sendable {
+  package var checkpoint: String
+  package var output: String
+  package var calibrationFolder: String
   /// Images to calibrate on; `nil`: all, at most 300, but a fifth where there is no folder to verify on.
-  public var calibrationCount: Int?
-  public var verificationFolder: String?
+  package var calibrationCount: Int?
+  package var verificationFolder: String?
   /// What was asked for of how images are looked at.
-  public let request: ResolutionRequest
+  package let request: ResolutionRequest
   /// How images are looked at: what the package is to serve, first what it is used at unless told otherwise, then the others
   /// ascending, so that their order has no part in the result. At least one; without an exponent GeM pools as the network does.
-  public private(set) var resolutions: [Resolution]
-  public var recipe: AugmentationRecipe
-  public var repetitions: Int
-  public var seed: UInt64
-  public var rangeMethod: RangeMethod
-  public var rounding: RoundingMethod
+  package private(set) var resolutions: [Resolution]
+  package var recipe: AugmentationRecipe
+  package var repetitions: Int
+  package var seed: UInt64
+  package var rangeMethod: RangeMethod
+  package var rounding: RoundingMethod
   /// Magnify small channels of activations before they are quantised.
-  public var equalizesChannels: Bool
-  public var model: ModelFile.Options
-  public var gates: Gates
+  package var equalizesChannels: Bool
+  package var model: ModelFile.Options
+  package var gates: Gates
   /// What the float network is held to before calibration.
-  public var referenceCheck = ReferenceOptions()
-  public var effort: Effort
+  package var referenceCheck = ReferenceOptions()
+  package var effort: Effort
   /// Layers whose weights are not quantised: node names, beginnings of them up to a point, or patterns.
-  public var keptFloat: [String]
+  package var keptFloat: [String]
   /// Decisions that are not to be taken anew, and then nothing is searched for; `nil`: none.
-  public private(set) var plan: PlanFile?
+  package private(set) var plan: PlanFile?
   /// Seconds after which no further search for a network that keeps its gates begins; `nil`: no bound.
-  public var timeBudget: Double?
+  package var timeBudget: Double?
   /// Whether verification ends when its images decide every gate; `nil`: where images of the calibration folder are held out
   /// to verify on, but not on a folder of their own.
-  public var stopsWhenDecided: Bool?
+  package var stopsWhenDecided: Bool?
   /// By how much inference may be slower than with all that can be int8 in int8, for the sake of gates: 1.5 is half as much
   /// again; `nil`: no bound.
-  public var maxSlowdown: Double?
+  package var maxSlowdown: Double?
   /// Bytes that the package may have; `nil`: no bound.
-  public var maxBytes: Int?
+  package var maxBytes: Int?
   /// A folder where finished stages are kept, and taken from; `nil`: none.
-  public var resumeFolder: String?
-  public var skipsBrokenImages: Bool
-  public var threads: Int
+  package var resumeFolder: String?
+  package var skipsBrokenImages: Bool
+  package var threads: Int
 
   /// - Throws: `ConversionError.option` for a size that is there twice; `ImageError` for one that no image can have.
-  public init(
+  package init(
     checkpoint: String, output: String, calibrationFolder: String, resolution request: ResolutionRequest, gates: Gates,
     threads: Int
   ) throws {
@@ -72,14 +72,14 @@ public struct ConversionOptions: Sendable {
   }
 
   /// How many images are used where the user names no number.
-  public static let defaultImageLimit = 300
+  package static let defaultImageLimit = 300
 }
 
 extension ConversionOptions {
   /// Takes the decisions of a plan file.
   ///
   /// - Throws: `PlanError.option` for a rounding or range method that there is none of.
-  public mutating func take(_ plan: PlanFile) throws(PlanError) {
+  package mutating func take(_ plan: PlanFile) throws(PlanError) {
     if let name = plan.rounding {
       guard let method = RoundingMethod(rawValue: name) else {
         throw .option("rounding", name, RoundingMethod.allCases.map(\.rawValue))
@@ -106,7 +106,7 @@ extension ConversionOptions {
   }
 
   /// How images are looked at for the first size.
-  public var evaluation: EvaluationProtocol { resolutions[0].evaluation }
+  package var evaluation: EvaluationProtocol { resolutions[0].evaluation }
 
   /// Takes a size that the checkpoint fixes, where no size was asked for.
   ///

@@ -10,34 +10,34 @@ import Search
 import Tensors
 
 /// What a conversion did.
-public struct ConversionOutcome: Sendable {
-  public let report: FidelityReport
+package struct ConversionOutcome: Sendable {
+  package let report: FidelityReport
   /// `nil` where only a plan was made.
-  public let package: PackageSummary?
+  package let package: PackageSummary?
   /// Which images fidelity was measured on, in words.
-  public let verifiedOn: String
+  package let verifiedOn: String
   /// The greatest difference that folding made to an output, relative to the output's largest magnitude.
-  public let foldingDifference: Float
+  package let foldingDifference: Float
   /// A line for each rewrite.
-  public let foldingNotes: [String]
+  package let foldingNotes: [String]
   /// What equalisation did to each channel; `nil` without it.
-  public let equalization: Equalization?
+  package let equalization: Equalization?
   /// What the plan's steps do to the weights.
-  public let coarsening: Coarsening
+  package let coarsening: Coarsening
   /// The nodes whose output is read as 16 bits.
-  public let widened: [String]
+  package let widened: [String]
   /// The layers with weights that compute in float, in order of execution.
-  public let keptFloat: [KeptFloat]
+  package let keptFloat: [KeptFloat]
 }
 
 /// From a checkpoint and a folder of images to a package on disk, verified as it lies there.
-public struct Converter {
+package struct Converter {
   private let options: ConversionOptions
   private let progress: any ProgressObserver
   private let clock: StageClock
   private var job: ImageJob { ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages) }
 
-  public init(_ options: ConversionOptions, progress: any ProgressObserver = SilentProgress()) {
+  package init(_ options: ConversionOptions, progress: any ProgressObserver = SilentProgress()) {
     self.init(options, progress, StageClock(progress: progress))
   }
 
@@ -49,14 +49,14 @@ public struct Converter {
   /// written, and says so.
   ///
   /// - Throws: the typed errors of the stages; `ConversionError` for what belongs to none.
-  public func run() throws -> ConversionOutcome {
+  package func run() throws -> ConversionOutcome {
     try withNetwork { converter, network, start in try converter.convert(network, start: start) }
   }
 
   /// Runs all stages, and writes the plan that the package would be made by to `output` instead of the package.
   ///
   /// - Throws: as `run`.
-  public func makePlan() throws -> ConversionOutcome {
+  package func makePlan() throws -> ConversionOutcome {
     try withNetwork { converter, network, start in
       let made = try converter.carriedOut(network, start: start)
       defer { made.attempt.discard() }

@@ -1,7 +1,7 @@
 import Quantization
 
 /// How much time a conversion takes for fidelity, and whether inference may.
-public enum Effort: String, Sendable, CaseIterable {
+package enum Effort: String, Sendable, CaseIterable {
   /// Plain calibration: ranges, and weights rounded to the nearest level.
   case fast
   /// Channels equalised, weights rounded by what their layers read, and, where a gate fails, activations read as 16 bits
@@ -13,7 +13,7 @@ public enum Effort: String, Sendable, CaseIterable {
 
 extension ConversionOptions {
   /// Sets what an effort stands for.
-  public mutating func setEffort(_ effort: Effort) {
+  package mutating func setEffort(_ effort: Effort) {
     self.effort = effort
     equalizesChannels = effort == .balanced
     rounding =

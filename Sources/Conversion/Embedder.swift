@@ -9,13 +9,13 @@ import Tensors
 import Threads
 
 /// Embeds and classifies images with one model.
-public struct Embedder: Sendable {
+package struct Embedder: Sendable {
   private let executable: Executable
   private let evaluation: EvaluationProtocol
   private let job: ImageJob
 
   /// - Throws: `GraphError` where the model cannot run; `ConversionError.option` where the size is too small for it.
-  public init(model: ModelFile, evaluation: EvaluationProtocol, job: ImageJob) throws {
+  package init(model: ModelFile, evaluation: EvaluationProtocol, job: ImageJob) throws {
     try model.checkSize(evaluation.size)
     executable = try model.executable(threads: job.threads)
     self.evaluation = evaluation
@@ -23,7 +23,7 @@ public struct Embedder: Sendable {
   }
 
   /// - Returns: a row for each image that was not left out, in the order of `files`.
-  public func run(_ files: [ImageFolder.File], progress: any ProgressObserver) throws -> Embeddings {
+  package func run(_ files: [ImageFolder.File], progress: any ProgressObserver) throws -> Embeddings {
     let sessions = WorkerLocal { Session(executable) }
     let rows = Mutex([ImageOutputs?](repeating: nil, count: files.count))
     progress.begin("embed", total: files.count)
@@ -38,10 +38,10 @@ public struct Embedder: Sendable {
 }
 
 /// The outputs for a list of images.
-public struct Embeddings: Sendable {
+package struct Embeddings: Sendable {
   /// Paths below the folders given, in the order of the rows.
-  public let files: [String]
-  public let skipped: BrokenImages
+  package let files: [String]
+  package let skipped: BrokenImages
   private let rows: [ImageOutputs]
 
   init(files: [ImageFolder.File], rows: [ImageOutputs?], skipped: BrokenImages) {
@@ -51,13 +51,13 @@ public struct Embeddings: Sendable {
     self.skipped = skipped
   }
 
-  public var dimension: Int { rows.first?.embedding.count ?? 0 }
-  public var classes: Int { rows.first?.logits.count ?? 0 }
-  public func logits(row: Int) -> ArraySlice<Float> { rows[row].logits[...] }
+  package var dimension: Int { rows.first?.embedding.count ?? 0 }
+  package var classes: Int { rows.first?.logits.count ?? 0 }
+  package func logits(row: Int) -> ArraySlice<Float> { rows[row].logits[...] }
 
   /// Writes a safetensors file, which the caller commits: `normalized_embedding` [n, D], `logits` [n, classes] where there are any, and the files in
   /// the metadata.
-  public func write(to file: AtomicFile) throws {
+  package func write(to file: AtomicFile) throws {
     var tensors = NamedTensors()
     _ = tensors.append(
       Tensor(rows.flatMap(\.embedding), shape: [rows.count, dimension]), named: GraphOutput.normalizedEmbedding)

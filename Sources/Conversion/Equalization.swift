@@ -8,11 +8,11 @@ import Tensors
 
 /// The channels of a folded graph's activations, equalised by a look at a few calibration images, and the proof that the
 /// graph computes what it did.
-public struct Equalization: Sendable {
-  public let scales: ChannelScales
+package struct Equalization: Sendable {
+  package let scales: ChannelScales
   /// The greatest difference between an output of the equalised graph and the imported one's, relative to the output's
   /// largest magnitude.
-  public let difference: Float
+  package let difference: Float
   /// Of the images that were looked at, what the equalised graph makes of them.
   private let ranges: [ValueID: ChannelRange]
   /// The paths of these images.

@@ -5,7 +5,7 @@ extension FixedImageSize {
   /// The side of the images that a model takes; images are square unless nothing is cut off them.
   ///
   /// - Throws: `ConversionError.option` for sizes that are not square.
-  public func side(of path: String) throws(ConversionError) -> Int {
+  package func side(of path: String) throws(ConversionError) -> Int {
     guard height == width else {
       throw .option(
         "\(path): the model's input is fixed at \(width)x\(height) pixels, and images are made square: give a --size that it "
@@ -15,7 +15,7 @@ extension FixedImageSize {
   }
 
   /// What is to be known of images that are not of this size, in a sentence; `nil` for those that are.
-  public func warning(at evaluation: EvaluationProtocol) -> String? {
+  package func warning(at evaluation: EvaluationProtocol) -> String? {
     let size = "the model's input is fixed at \(width)x\(height) pixels"
     if height != width || evaluation.size != height {
       return "\(size), and images of \(evaluation.size) pixels are another size than it was made for"

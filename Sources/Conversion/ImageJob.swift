@@ -4,14 +4,14 @@ import Synchronization
 import Threads
 
 /// An image of a list, decoded.
-public struct LoadedImage: Sendable {
-  public let file: ImageFolder.File
-  public let pixels: RGBImage
+package struct LoadedImage: Sendable {
+  package let file: ImageFolder.File
+  package let pixels: RGBImage
   /// What identifies the image to the random numbers of its augmentations: a hash of the file's content.
-  public let key: UInt64
+  package let key: UInt64
 
   /// Reads and decodes a file.
-  public init(_ file: ImageFolder.File) throws(ImageError) {
+  package init(_ file: ImageFolder.File) throws(ImageError) {
     let bytes = try ImageFile.read(file.path)
     self.file = file
     pixels = try ImageFile.decode(bytes, path: file.path)
@@ -23,14 +23,14 @@ public struct LoadedImage: Sendable {
 }
 
 /// Hands the images of a list to a body, one a thread at a time, and deals with those that cannot be used.
-public struct ImageJob: Sendable {
-  public var threads: Int
+package struct ImageJob: Sendable {
+  package var threads: Int
   /// Leave broken images out instead of failing.
-  public var skipsBroken: Bool
+  package var skipsBroken: Bool
   /// What images are taken from that other stages decode, too; `nil`: each is decoded here.
   package var cache: ImageCache?
 
-  public init(threads: Int, skipsBroken: Bool = false) {
+  package init(threads: Int, skipsBroken: Bool = false) {
     self.threads = threads
     self.skipsBroken = skipsBroken
   }
@@ -57,7 +57,7 @@ public struct ImageJob: Sendable {
   ///
   /// - Returns: the images that were left out.
   /// - Throws: `ConversionError.brokenImages`, or what `body` threw for the first image it failed on.
-  public func run(
+  package func run(
     _ files: [ImageFolder.File], progress: any ProgressObserver,
     _ body: (_ index: Int, _ file: ImageFolder.File, _ worker: Int) throws -> Void
   ) throws -> BrokenImages {

@@ -3,11 +3,11 @@ import Foundation
 import Images
 
 /// Images named on a command line: single files, and folders with all that is in them.
-public struct ImageList: Sendable {
-  public let files: [ImageFolder.File]
+package struct ImageList: Sendable {
+  package let files: [ImageFolder.File]
 
   /// - Throws: `ImageError` for a folder without images or a path that is not there.
-  public init(_ paths: [String]) throws(ImageError) {
+  package init(_ paths: [String]) throws(ImageError) {
     var files: [ImageFolder.File] = []
     for path in paths {
       var isFolder: ObjCBool = false
@@ -25,9 +25,9 @@ public struct ImageList: Sendable {
 }
 
 /// A text file with one class name a line.
-public enum LabelFile {
+package enum LabelFile {
   /// - Throws: `FileError`, or `ConversionError.wrongKind` where the file is not text.
-  public static func read(_ path: String) throws -> [String] {
+  package static func read(_ path: String) throws -> [String] {
     let file = try MappedFile(path: path)
     guard let text = file.withBytes({ String(bytes: $0, encoding: .utf8) }) else {
       throw ConversionError.wrongKind("\(path): not a text file in UTF-8")

@@ -3,18 +3,18 @@ import Graphs
 import Quantization
 
 /// A layer that computes in float inside a quantised network, and why.
-public struct KeptFloat: Hashable, Sendable {
-  public let name: String
+package struct KeptFloat: Hashable, Sendable {
+  package let name: String
   /// That its weights take more than int8 ones would, before compression.
-  public let extraBytes: Int
-  public let reason: String
+  package let extraBytes: Int
+  package let reason: String
 
   /// The name of the list in reports.
   static let setting = "kept_float"
   static let asked = "asked for by --keep-float"
 
   /// Of a weight: 32, or 16.
-  public let bits: Int
+  package let bits: Int
 
   init(_ node: Node, bits: Int = 32, reason: String) {
     name = node.name

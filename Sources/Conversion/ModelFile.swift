@@ -13,40 +13,40 @@ import Tensors
 import Threads
 
 /// A model on disk, of either kind, ready to be made executable.
-public struct ModelFile: Sendable {
-  public let path: String
+package struct ModelFile: Sendable {
+  package let path: String
   /// The format's name: "pytorch-legacy", "quern-package" and so on.
-  public let format: String
-  public let byteCount: Int
+  package let format: String
+  package let byteCount: Int
   /// Float and folded for a checkpoint, quantised for a package, whose constants are only described: `executable` and
   /// `loadedGraph` read them.
-  public internal(set) var graph: Graph
+  package internal(set) var graph: Graph
   /// `nil` for a checkpoint.
-  public let package: PackageReader?
+  package let package: PackageReader?
   /// What a package was converted for, with the exponents of its graph; `nil` for a checkpoint.
-  public let info: PackageInfo?
+  package let info: PackageInfo?
   /// The normalisation that a checkpoint's own network takes, which is not that of `graph` where the network begins with
   /// norms that folding took into it; `nil` for a package.
-  public var sourcePreprocessing: Preprocessing?
+  package var sourcePreprocessing: Preprocessing?
   /// What reading a checkpoint took for granted, and what it recognised or skipped.
-  public var assumptions: [ImportAssumption] = []
-  public var notes: [String] = []
+  package var assumptions: [ImportAssumption] = []
+  package var notes: [String] = []
   /// The image size that a checkpoint fixes; `nil` where it takes any.
-  public var fixedImageSize: FixedImageSize?
+  package var fixedImageSize: FixedImageSize?
 
   /// What a checkpoint's graph is made of; `nil` for a package.
   private var checkpoint: Checkpoint?
 
-  public var architecture: String { graph.architecture }
+  package var architecture: String { graph.architecture }
 
   /// The names of the classifier's classes in its order, as a package or a checkpoint has them; empty where it does not.
-  public var classNames: [String] { package?.labels ?? checkpoint?.classNames ?? [] }
+  package var classNames: [String] { package?.labels ?? checkpoint?.classNames ?? [] }
 
   /// The network as an ONNX file describes it; `nil` for other formats.
   var network: ONNXModel? { checkpoint?.network }
 
   /// SHA-256 of the file, with that of a checkpoint's data files, in hexadecimal.
-  public func sha256() throws(FileError) -> String {
+  package func sha256() throws(FileError) -> String {
     if let checkpoint { return checkpoint.sha256().hex }
     return try MappedFile(path: path).sha256().hex
   }
@@ -54,7 +54,7 @@ public struct ModelFile: Sendable {
   /// The network made ready to run. A package is decompressed node by node, so that its weights are in memory once.
   ///
   /// - Throws: `GraphError` where it cannot run; `ConversionError.package` where its constants are damaged.
-  public func executable(kernels: KernelSet = KernelSet(), threads: Int) throws -> Executable {
+  package func executable(kernels: KernelSet = KernelSet(), threads: Int) throws -> Executable {
     guard let package else { return try Executable(graph, kernels: kernels, threads: threads) }
     do {
       return try PackagedNetwork(package, graph: graph).executable(kernels: kernels, threads: threads)
@@ -64,7 +64,7 @@ public struct ModelFile: Sendable {
   }
 
   /// The graph with all its constants in memory.
-  public func loadedGraph(threads: Int) throws(ConversionError) -> Graph {
+  package func loadedGraph(threads: Int) throws(ConversionError) -> Graph {
     guard let package else { return graph }
     do throws(PackageError) {
       return try PackagedNetwork(package, graph: graph).loadedGraph(threads: threads)
@@ -72,15 +72,15 @@ public struct ModelFile: Sendable {
   }
 
   /// What a user may override when a model is loaded.
-  public typealias Options = ModelImporter
+  package typealias Options = ModelImporter
 
   /// Opens a checkpoint or a package, whichever it is by its first bytes.
-  public static func open(_ path: String, options: Options = Options()) throws -> ModelFile {
+  package static func open(_ path: String, options: Options = Options()) throws -> ModelFile {
     try isPackage(path) ? openPackage(path, options: options) : openCheckpoint(path, options: options)
   }
 
   /// - Throws: `FileError` where the file cannot be read.
-  public static func isPackage(_ path: String) throws(FileError) -> Bool {
+  package static func isPackage(_ path: String) throws(FileError) -> Bool {
     let file = try MappedFile(path: path)
     return file.withBytes { $0.prefix(PackageReader.magic.count).elementsEqual(PackageReader.magic) }
   }
@@ -89,7 +89,7 @@ public struct ModelFile: Sendable {
   ///
   /// - Parameter preprocessing: of a package that was made from the checkpoint, to be used in place of the checkpoint's own: a
   ///   package's preprocessing has the norms in it that read the image.
-  public static func openCheckpoint(
+  package static func openCheckpoint(
     _ path: String, options: Options = Options(), preprocessingOfPackage preprocessing: Preprocessing? = nil
   ) throws -> ModelFile {
     var imported = try ImportedCheckpoint(path: path, options: options)
@@ -112,7 +112,7 @@ public struct ModelFile: Sendable {
   }
 
   /// Opens a package and decodes its graph.
-  public static func openPackage(
+  package static func openPackage(
     _ path: String, options: Options = Options()
   ) throws -> ModelFile {
     let reader = try PackageReader.opening(path)
@@ -135,17 +135,17 @@ public struct ModelFile: Sendable {
 }
 
 /// A checkpoint and the graph it became, before any pass. The graph's constants are views of the file.
-public struct ImportedCheckpoint: Sendable {
-  public let checkpoint: Checkpoint
-  public internal(set) var network: ImportedNetwork
-  public internal(set) var graph: Graph {
+package struct ImportedCheckpoint: Sendable {
+  package let checkpoint: Checkpoint
+  package internal(set) var network: ImportedNetwork
+  package internal(set) var graph: Graph {
     get { network.graph }
     set { network.graph = newValue }
   }
 
   /// - Parameter checksValues: read every weight and refuse those that are not numbers.
   /// - Throws: `CheckpointError`, `ImportError`, or `ConversionError.notFinite` naming the first weight that is no number.
-  public init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
+  package init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
     let outline = try CheckpointOutline.open(path: path)
     if outline.network != nil, let option = options.stateOptions.first {
       throw ConversionError.option("\(option) says how a state dict is read, and \(path) is an ONNX model")

@@ -6,61 +6,61 @@ import PackageFormat
 import Tensors
 
 /// What a package holds: its making, its fidelity and its plan.
-public struct PackageInspection: Encodable, Sendable {
+package struct PackageInspection: Encodable, Sendable {
   /// One node of the plan.
-  public struct Layer: Encodable, Sendable {
-    public let name: String
-    public let op: String
-    public let attributes: String
+  package struct Layer: Encodable, Sendable {
+    package let name: String
+    package let op: String
+    package let attributes: String
     /// How the output is held: "float32", "uint8" or "uint8 with remainders".
-    public let output: String
-    public let scale: Float?
-    public let zeroPoint: UInt8?
+    package let output: String
+    package let scale: Float?
+    package let zeroPoint: UInt8?
     /// Bytes of the node's constants, and as they are stored.
-    public let bytes: Int
-    public let storedBytes: Int
+    package let bytes: Int
+    package let storedBytes: Int
     /// Why the node's weights are float; `nil` where they are int8, or there are none.
-    public let keptFloat: String?
+    package let keptFloat: String?
   }
 
   /// A size that the package was converted for, and what was measured there.
-  public struct Size: Encodable, Sendable {
-    public let size: Int
-    public let poolingExponent: String
+  package struct Size: Encodable, Sendable {
+    package let size: Int
+    package let poolingExponent: String
     /// `nil` where the package was not verified.
-    public let passed: Bool?
-    public let images: Int?
-    public let meanDrift: Double?
-    public let top1Agreement: Double?
+    package let passed: Bool?
+    package let images: Int?
+    package let meanDrift: Double?
+    package let top1Agreement: Double?
   }
 
   let schema = "quern.inspect.package/1"
-  public let path: String
-  public let bytes: Int
-  public let formatVersion: String
-  public let contentHash: String
-  public let architecture: String
-  public let size: Int
-  public let crop: String
-  public let resize: String
-  public let cropRatio: Double
-  public let poolingExponent: String
+  package let path: String
+  package let bytes: Int
+  package let formatVersion: String
+  package let contentHash: String
+  package let architecture: String
+  package let size: Int
+  package let crop: String
+  package let resize: String
+  package let cropRatio: Double
+  package let poolingExponent: String
   /// All that the package serves, the first first.
-  public let sizes: [Size]
-  public let embeddingDimension: Int
-  public let classes: Int
-  public let mean: [Float]
-  public let std: [Float]
-  public let constantBytes: Int
-  public let storedConstantBytes: Int
+  package let sizes: [Size]
+  package let embeddingDimension: Int
+  package let classes: Int
+  package let mean: [Float]
+  package let std: [Float]
+  package let constantBytes: Int
+  package let storedConstantBytes: Int
   /// Whether every hash was verified.
-  public let isChecked: Bool
-  public let metadata: PackageMetadata?
-  public let layers: [Layer]
+  package let isChecked: Bool
+  package let metadata: PackageMetadata?
+  package let layers: [Layer]
 
   /// - Parameter checks: verify every hash and every byte of padding.
   /// - Throws: `ConversionError.package`.
-  public init(path: String, checks: Bool, threads: Int) throws {
+  package init(path: String, checks: Bool, threads: Int) throws {
     let reader = try PackageReader.opening(path)
     if checks { try reader.check(threads: threads) }
     self.path = path
@@ -84,7 +84,7 @@ public struct PackageInspection: Encodable, Sendable {
     storedConstantBytes = layers.reduce(0) { $0 + $1.storedBytes }
   }
 
-  public var text: String {
+  package var text: String {
     var table = TextTable()
     table.row("file", "\(path), \(bytes) bytes, format \(formatVersion)")
     table.row("content", contentHash + (isChecked ? " (every hash verified)" : ""))

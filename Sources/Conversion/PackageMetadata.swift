@@ -4,17 +4,17 @@ import Foundation
 /// What a package says of its own making, as JSON in its metadata section: the source, the calibration and the fidelity
 /// measured. Nothing in it depends on when, where or how fast the package was made: files and folders are named without
 /// their paths.
-public struct PackageMetadata: Codable, Sendable {
+package struct PackageMetadata: Codable, Sendable {
   /// The checkpoint that was converted, without its path.
-  public var source: FidelityReport.Reference
-  public var calibration: [String: JSONValue]
+  package var source: FidelityReport.Reference
+  package var calibration: [String: JSONValue]
   /// The beginnings of the SHA-256 of the images that were calibrated on; `nil` for very many.
-  public var calibrationImages: String?
+  package var calibrationImages: String?
   /// Of the plan that the package was made by, as `quern plan` writes it.
-  public var planSHA256: String?
-  public var toolVersion: String?
+  package var planSHA256: String?
+  package var toolVersion: String?
   /// `nil` while the package is not verified.
-  public var fidelity: FidelityReport?
+  package var fidelity: FidelityReport?
 
   private enum CodingKeys: String, CodingKey {
     case source, calibration, fidelity
@@ -60,7 +60,7 @@ public struct PackageMetadata: Codable, Sendable {
   }
 
   /// Reads the metadata of a package; `nil` where it is none that this version knows.
-  public init?(json: String) {
+  package init?(json: String) {
     guard let value = try? JSONDecoder().decode(PackageMetadata.self, from: Data(json.utf8)) else { return nil }
     self = value
   }

@@ -1,14 +1,14 @@
 import Foundation
 
 /// Figures of the running process.
-public enum ProcessStatistics {
+package enum ProcessStatistics {
   /// The greatest resident memory so far, in bytes; `nil` where the system does not tell.
   ///
   /// Not getrusage's ru_maxrss, which also counts the process that started this one, from before exec.
-  public static var peakResidentBytes: Int? { statusBytes("VmHWM:") }
+  package static var peakResidentBytes: Int? { statusBytes("VmHWM:") }
 
   /// The resident memory now, in bytes; `nil` where the system does not tell.
-  public static var residentBytes: Int? { statusBytes("VmRSS:") }
+  package static var residentBytes: Int? { statusBytes("VmRSS:") }
 
   private static func statusBytes(_ key: String) -> Int? {
     guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),

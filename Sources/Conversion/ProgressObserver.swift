@@ -1,7 +1,7 @@
 import ModelImport
 
 /// Where the stages of long work report to. Calls come from several threads.
-public protocol ProgressObserver: Sendable {
+package protocol ProgressObserver: Sendable {
   /// A stage begins; `total` steps will follow, or an unknown number.
   func begin(_ stage: String, total: Int?)
   /// One step of the current stage is done.
@@ -15,19 +15,19 @@ public protocol ProgressObserver: Sendable {
 }
 
 extension ProgressObserver {
-  public func note(_ message: String) {}
+  package func note(_ message: String) {}
 
   /// Says what reading a checkpoint took for granted, a line each.
-  public func state(_ assumptions: [ImportAssumption]) {
+  package func state(_ assumptions: [ImportAssumption]) {
     for assumption in assumptions { note("assuming: \(assumption)") }
   }
 }
 
 /// Reports nothing.
-public struct SilentProgress: ProgressObserver {
-  public init() {}
-  public func begin(_ stage: String, total: Int?) {}
-  public func advance() {}
-  public func end() {}
-  public func warn(_ message: String) {}
+package struct SilentProgress: ProgressObserver {
+  package init() {}
+  package func begin(_ stage: String, total: Int?) {}
+  package func advance() {}
+  package func end() {}
+  package func warn(_ message: String) {}
 }

@@ -4,30 +4,30 @@ import Operators
 import PackageFormat
 
 /// What is asked for of how images are looked at. What is left open is a package's, or what a model fixes, or the default.
-public struct ResolutionRequest: Hashable, Sendable {
+package struct ResolutionRequest: Hashable, Sendable {
   /// A size that is asked for.
-  public struct Size: Hashable, Sendable {
+  package struct Size: Hashable, Sendable {
     /// The side in pixels.
-    public var side: Int
+    package var side: Int
     /// The exponent of GeM for images of this size; `nil`: that of all.
-    public var poolingExponent: Double?
+    package var poolingExponent: Double?
 
-    public init(side: Int, poolingExponent: Double? = nil) {
+    package init(side: Int, poolingExponent: Double? = nil) {
       self.side = side
       self.poolingExponent = poolingExponent
     }
   }
 
   /// Empty: left open.
-  public var sizes: [Size]
-  public var crop: CropProtocol?
-  public var filter: ResizeFilter?
-  public var cropRatio: Double?
+  package var sizes: [Size]
+  package var crop: CropProtocol?
+  package var filter: ResizeFilter?
+  package var cropRatio: Double?
 
   /// The side of images where nothing says another.
-  public static let defaultSide = 224
+  package static let defaultSide = 224
 
-  public init(
+  package init(
     sizes: [Size] = [], crop: CropProtocol? = nil, filter: ResizeFilter? = nil, cropRatio: Double? = nil
   ) {
     (self.sizes, self.crop, self.filter, self.cropRatio) = (sizes, crop, filter, cropRatio)
@@ -41,7 +41,7 @@ public struct ResolutionRequest: Hashable, Sendable {
   ///   - poolingExponent: that is asked for of sizes without one of their own.
   /// - Returns: exponents are `nil` where neither the request nor the package has one.
   /// - Throws: `ConversionError.option` for a size that is there twice; `ImageError` for one that no image can have.
-  public func resolutions(
+  package func resolutions(
     of info: PackageInfo? = nil, fixedSide: Int? = nil, poolingExponent: Double? = nil
   ) throws -> [Resolution] {
     let stored = info?.standard.evaluation
@@ -66,14 +66,14 @@ extension ModelFile {
   /// Makes the network one for images that are looked at so: GeM pools by the exponent, if there is one.
   ///
   /// - Throws: `ConversionError.option` where there is one and nothing pools by GeM.
-  public mutating func serve(_ resolution: Resolution) throws(ConversionError) {
+  package mutating func serve(_ resolution: Resolution) throws(ConversionError) {
     guard let exponent = resolution.poolingExponent else { return }
     try graph.pool(by: exponent)
   }
 
   /// What a package has no figures for, if images are looked at in this way, in a sentence; `nil` where it has, and for a
   /// checkpoint.
-  public func remark(on resolution: Resolution) -> String? {
+  package func remark(on resolution: Resolution) -> String? {
     guard let info else { return nil }
     func described(_ evaluation: EvaluationProtocol) -> String {
       evaluation.crop.rawValue + evaluation.resizingRemark

@@ -19,7 +19,7 @@ final class StageClock {
 }
 
 extension Duration {
-  public var seconds: Double {
+  package var seconds: Double {
     let (whole, attoseconds) = components
     return Double(whole) + Double(attoseconds) * 1e-18
   }

@@ -6,22 +6,22 @@ import ModelImport
 import Runtime
 
 /// Holds one model on disk against another: a package against the checkpoint that it was made from, or any two.
-public struct Verification {
-  public var package: String
-  public var reference: String
-  public var images: String
-  public var job: ImageJob
+package struct Verification {
+  package var package: String
+  package var reference: String
+  package var images: String
+  package var job: ImageJob
   /// What is asked for in place of what a package was converted for; without sizes all of those are looked at.
-  public var resolution = ResolutionRequest()
-  public var model = ModelFile.Options()
+  package var resolution = ResolutionRequest()
+  package var model = ModelFile.Options()
   /// What the float network is held to first.
-  public var referenceCheck = ReferenceOptions()
+  package var referenceCheck = ReferenceOptions()
   /// Say nothing where the reference is not the checkpoint that the package was made from.
-  public var allowsOtherReference = false
+  package var allowsOtherReference = false
   /// Whether it ends when the images compared decide every gate.
-  public var stopsWhenDecided = false
+  package var stopsWhenDecided = false
 
-  public init(package: String, reference: String, images: String, job: ImageJob) {
+  package init(package: String, reference: String, images: String, job: ImageJob) {
     self.package = package
     self.reference = reference
     self.images = images
@@ -30,7 +30,7 @@ public struct Verification {
 
   /// - Throws: `ReferenceMismatch` where the float network does not match its framework; the typed errors of reading and
   ///   running the models.
-  public func run(gates: Gates, progress: any ProgressObserver = SilentProgress()) throws -> FidelityReport {
+  package func run(gates: Gates, progress: any ProgressObserver = SilentProgress()) throws -> FidelityReport {
     let clock = StageClock(progress: progress)
     let folder = try ImageFolder(path: images)
     let models = try clock.stage("read") { try ModelPair(package, reference: reference, options: model) }

@@ -7,12 +7,12 @@ import Tensors
 import Threads
 
 /// Runs a reference and a quantised network over the same images and compares what they say.
-public struct Verifier: Sendable {
-  public var job: ImageJob
+package struct Verifier: Sendable {
+  package var job: ImageJob
   /// At which both look at the images.
-  public var resolution: Resolution
+  package var resolution: Resolution
 
-  public init(job: ImageJob, resolution: Resolution) {
+  package init(job: ImageJob, resolution: Resolution) {
     self.job = job
     self.resolution = resolution
   }

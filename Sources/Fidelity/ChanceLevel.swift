@@ -36,13 +36,13 @@ enum ChanceLevel {
 extension FidelityFigures {
   /// Whether the float network finds the labels hardly more often than chance would, or on so few images that it cannot be told
   /// from chance: its interval reaches down to it. False without labelled images.
-  public var isNearChance: Bool {
+  package var isNearChance: Bool {
     guard let chance, let interval = float.top1Interval else { return false }
     return interval.low <= chance || ChanceLevel.isNear(interval, chance: chance)
   }
 
   /// What is to be looked at where the float network is near chance, in a sentence.
-  public var chanceWarning: String? {
+  package var chanceWarning: String? {
     guard isNearChance, let chance, let interval = float.top1Interval else { return nil }
     let figures =
       "it finds \(shownPercent(float.top1)) of \(labelledImages) labels (95 % interval \(fixed(interval.low, decimals: 2)) to "

@@ -5,7 +5,7 @@
 /// of all the image's logits apart. The int8 network has no part in that, and it means the same for every classifier:
 /// adding a number to all logits, or multiplying them by one, changes nothing. (Shares of a softmax do change: by them all
 /// images of a classifier with small weights would be coin tosses, and none of one with large weights.)
-public enum CoinToss {
+package enum CoinToss {
   /// What follows from the default tolerance of mean drift, D = 0.01. An embedding e that drifts by d = 1 - cos is moved by
   /// √(2d) |e| at right angles to itself. Where a classifier's rows are alike in all directions, with the deviation s in
   /// each, the logits have the deviation σ = s |e| over the classes, and the gap of two of them changes by √2 s √(2d) |e| =
@@ -16,7 +16,7 @@ public enum CoinToss {
   /// ResNet-50 0.146 (0.138), NASNet-A-Mobile 0.079 (0.080), SENet154 0.159 (0.176), PNASNet-5-Large 0.140 (0.167). Of their
   /// images 18, 30, 69, 44 and 62 % are coin tosses. The difference of the first two classes' softmax shares is no measure: its
   /// median is 0.34 for the trained network, and for the random ones, in the same order, 0.90, 0.44, 1.00 and 0.47.
-  public static let leastGap = 0.2
+  package static let leastGap = 0.2
 
   /// - Parameter logits: finite. Of fewer than three none is a coin toss: two are always two standard deviations apart.
   static func isOne(_ logits: [Float]) -> Bool {
@@ -32,16 +32,16 @@ public enum CoinToss {
 }
 
 /// Top-1 agreement of the images that are no coin toss.
-public struct ClearAgreement: Hashable, Sendable, Codable {
+package struct ClearAgreement: Hashable, Sendable, Codable {
   /// `CoinToss.leastGap` when it was measured.
-  public let leastGap: Double
-  public let coinTosses: Int
+  package let leastGap: Double
+  package let coinTosses: Int
   /// Images that are no coin toss.
-  public let images: Int
+  package let images: Int
   /// How often both networks rank the same class first, in percent of these images; nil without any.
-  public let top1: Double?
+  package let top1: Double?
   /// Of `top1`, with 95 % confidence.
-  public let top1Interval: ConfidenceInterval?
+  package let top1Interval: ConfidenceInterval?
 
   private enum CodingKeys: String, CodingKey {
     case images, top1
@@ -51,7 +51,7 @@ public struct ClearAgreement: Hashable, Sendable, Codable {
   }
 
   // Written out, because the synthesised form leaves out what is nil.
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(leastGap, forKey: .leastGap)
     try container.encode(coinTosses, forKey: .coinTosses)

@@ -1,7 +1,7 @@
 /// Between which bounds a figure lies that was measured on a sample of images, with 95 % confidence.
-public struct ConfidenceInterval: Hashable, Sendable, Codable {
-  public let low: Double
-  public let high: Double
+package struct ConfidenceInterval: Hashable, Sendable, Codable {
+  package let low: Double
+  package let high: Double
 
   /// The 97.5 % quantile of the normal distribution.
   package static let z = 1.959963984540054

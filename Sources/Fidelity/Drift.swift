@@ -24,4 +24,4 @@ package func drift(from reference: [Float], to quantized: [Float]) -> Double {
 }
 
 /// The drift of opposite embeddings, and of outputs that are not numbers.
-public let worstDrift = 2.0
+package let worstDrift = 2.0

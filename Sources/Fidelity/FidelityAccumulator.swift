@@ -2,27 +2,27 @@
 ///
 /// It keeps one small record an image. The figures, to the last bit, do not depend on the order in which images were
 /// added or accumulators merged.
-public struct FidelityAccumulator: Sendable {
+package struct FidelityAccumulator: Sendable {
   private var comparisons: [ImageComparison] = []
 
-  public init() {}
+  package init() {}
 
   /// How many images were added.
-  public var images: Int { comparisons.count }
+  package var images: Int { comparisons.count }
 
-  public mutating func add(_ comparison: ImageComparison) {
+  package mutating func add(_ comparison: ImageComparison) {
     comparisons.append(comparison)
   }
 
-  public mutating func merge(_ other: FidelityAccumulator) {
+  package mutating func merge(_ other: FidelityAccumulator) {
     comparisons += other.comparisons
   }
 
   /// The drift of each image, the least first.
-  public var drifts: [Double] { comparisons.map(\.drift).sorted() }
+  package var drifts: [Double] { comparisons.map(\.drift).sorted() }
 
   /// The figures of all images added so far.
-  public func figures() -> FidelityFigures {
+  package func figures() -> FidelityFigures {
     let float = comparisons.compactMap(\.float)
     let int8 = comparisons.compactMap(\.int8)
     let changes = FidelityFigures.Top1Changes(comparisons)

@@ -1,5 +1,5 @@
 /// Why two networks' outputs cannot be compared, or a tolerance cannot be used.
-public enum FidelityError: Error, Hashable, Sendable {
+package enum FidelityError: Error, Hashable, Sendable {
   /// The two embeddings have no or different numbers of elements.
   case embeddingWidth(image: String, reference: Int, quantized: Int)
   /// The two classifiers have different numbers of classes.
@@ -11,7 +11,7 @@ public enum FidelityError: Error, Hashable, Sendable {
 }
 
 extension FidelityError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .embeddingWidth(let image, let reference, let quantized):
       "image '\(printable(image))': the float embedding has \(reference) elements and the int8 one \(quantized); "

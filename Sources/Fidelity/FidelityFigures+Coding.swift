@@ -15,7 +15,7 @@ extension FidelityFigures: Codable {
     case shareAboveMaxDriftUpper = "share_above_max_drift_upper"
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(images, forKey: .images)
     try container.encode(labelledImages, forKey: .labelledImages)
@@ -42,7 +42,7 @@ extension FidelityFigures: Codable {
     case gates
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
       images: try container.decode(Int.self, forKey: .images),

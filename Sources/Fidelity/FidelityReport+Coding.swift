@@ -19,7 +19,7 @@ extension FidelityReport: Codable {
     case peakResidentBytes = "peak_rss_bytes"
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(Self.schema, forKey: .schema)
     try container.encodeIfPresent(toolVersion, forKey: .toolVersion)
@@ -47,7 +47,7 @@ extension FidelityReport: Codable {
   }
 
   /// - Throws: `DecodingError`, also for another schema and for a verdict that the gates contradict.
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let schema = try container.decode(String.self, forKey: .schema)
     guard schema == Self.schema else {
@@ -97,7 +97,7 @@ extension GateResult: Codable {
     case intervalMethod = "interval_method"
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(name, forKey: .name)
     try container.encode(value, forKey: .value)
@@ -109,7 +109,7 @@ extension GateResult: Codable {
     try container.encode(neededImages, forKey: .neededImages)
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
       name: try container.decode(GateName.self, forKey: .name),

@@ -2,13 +2,13 @@
 extension FidelityReport {
   /// `fail` where a gate failed; otherwise `inconclusive` where the figures do not show that gates would be kept on other
   /// images (see `doubts`), and `pass` where they do.
-  public var verdict: GateResult.Verdict {
+  package var verdict: GateResult.Verdict {
     guard passed else { return .fail }
     return doubts.isEmpty ? .pass : .inconclusive
   }
 
   /// Whether the package is accepted: `passed`, or, where inconclusive verdicts are not accepted, a verdict of `pass`.
-  public var isAccepted: Bool { isStrict ? verdict == .pass : passed }
+  package var isAccepted: Bool { isStrict ? verdict == .pass : passed }
 
   /// Why gates that were kept prove little, in a few words each.
   package var doubts: [String] {
@@ -25,7 +25,7 @@ extension FidelityReport {
   }
 
   /// Everything that puts the figures in doubt, the gravest first.
-  public var allWarnings: [String] { measuredWarnings + warnings }
+  package var allWarnings: [String] { measuredWarnings + warnings }
 
   /// What the report's own figures give cause for.
   var measuredWarnings: [String] {

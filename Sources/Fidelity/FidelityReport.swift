@@ -1,54 +1,54 @@
 /// The outcome of holding a package against the checkpoint it was made from.
-public struct FidelityReport: Hashable, Sendable {
+package struct FidelityReport: Hashable, Sendable {
   /// The name and version of the JSON form.
-  public static let schema = "quern.fidelity/1"
+  package static let schema = "quern.fidelity/1"
 
   /// At the first size, where there are several.
-  public var figures: FidelityFigures
-  public var gates: [GateResult]
+  package var figures: FidelityFigures
+  package var gates: [GateResult]
   /// What was measured at each size, the first first; empty where there is one.
-  public internal(set) var sizes: [SizeFidelity] = []
+  package internal(set) var sizes: [SizeFidelity] = []
   /// The float network held to outputs of its framework; nil where there were none.
-  public var referenceCheck: ReferenceCheck?
+  package var referenceCheck: ReferenceCheck?
   /// Whether no network was run, so that there is none to hold to a framework. Not part of the JSON form.
-  public var comparesStoredOutputs = false
+  package var comparesStoredOutputs = false
   /// What a reader should know of the figures, in sentences.
-  public var notes: [String] = []
+  package var notes: [String] = []
   /// What puts the figures in doubt and cannot be told from them, in sentences; `allWarnings` has the others, too.
-  public var warnings: [String] = []
+  package var warnings: [String] = []
   /// What a checkpoint does not say and was taken for granted, in sentences.
-  public var assumptions: [String] = []
+  package var assumptions: [String] = []
   /// The version of the tool that measured; nil in reports of earlier versions.
-  public var toolVersion: String?
+  package var toolVersion: String?
   /// The images that the package was calibrated on, where they are told.
-  public var calibration: ImageSet?
+  package var calibration: ImageSet?
   /// The images that were compared; nil in reports of earlier versions.
-  public var verification: VerificationSet?
+  package var verification: VerificationSet?
   /// Whether an inconclusive verdict is not accepted.
-  public var isStrict = false
+  package var isStrict = false
   /// The package that was measured; nil inside a package, which cannot hold its own hash.
-  public var package: Package?
+  package var package: Package?
   /// The checkpoint it was held against.
-  public var reference: Reference
+  package var reference: Reference
   /// The options that had a part in the result, by name. They are part of `deterministicPart`, so paths, numbers of
   /// threads and other facts of the machine do not belong here.
-  public var settings: [String: JSONValue]
+  package var settings: [String: JSONValue]
   /// What inference costs; nil where that is not told.
-  public var inference: InferenceCost?
+  package var inference: InferenceCost?
   /// Wall-clock seconds of each stage.
-  public var seconds: [String: Double]
+  package var seconds: [String: Double]
   /// The greatest resident memory of the process.
-  public var peakResidentBytes: Int?
+  package var peakResidentBytes: Int?
   /// Images of the folder that could not be used, in the order of their names.
-  public internal(set) var skippedImages: [SkippedImage]
+  package internal(set) var skippedImages: [SkippedImage]
 
   /// Whether images were compared and every gate passed, at every size.
-  public var passed: Bool {
+  package var passed: Bool {
     figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) && sizes.allSatisfy(\.passed)
       && referenceCheck?.passed ?? true
   }
 
-  public init(
+  package init(
     figures: FidelityFigures, gates: Gates, package: Package?, reference: Reference,
     settings: [String: JSONValue] = [:], seconds: [String: Double] = [:], peakResidentBytes: Int? = nil,
     skippedImages: [SkippedImage] = []
@@ -75,7 +75,7 @@ public struct FidelityReport: Hashable, Sendable {
   /// A report of what was measured at several sizes.
   ///
   /// - Parameter first: of the size whose figures are those of the report.
-  public init(
+  package init(
     first: SizeFidelity, further: [SizeFidelity], package: Package?, reference: Reference,
     settings: [String: JSONValue] = [:], skippedImages: [SkippedImage] = []
   ) {
@@ -98,7 +98,7 @@ public struct FidelityReport: Hashable, Sendable {
   }
 
   /// Names the package that was measured and, where it was to have a size, holds it against that.
-  public mutating func setPackage(_ package: Package, maxBytes: Int?) {
+  package mutating func setPackage(_ package: Package, maxBytes: Int?) {
     self.package = package
     gates.removeAll { $0.name == .packageBytes }
     if let maxBytes {
@@ -108,7 +108,7 @@ public struct FidelityReport: Hashable, Sendable {
 
   /// The report without package, paths, times and memory: the same bytes for the same checkpoint, images and
   /// options, wherever and however fast they were measured. This is what a package stores of itself; its own size it cannot.
-  public var deterministicPart: FidelityReport {
+  package var deterministicPart: FidelityReport {
     var part = self
     part.package = nil
     part.gates.removeAll { $0.name == .packageBytes }
@@ -120,13 +120,13 @@ public struct FidelityReport: Hashable, Sendable {
   }
 
   /// A package file.
-  public struct Package: Hashable, Sendable, Codable {
-    public var path: String
-    public var bytes: Int
+  package struct Package: Hashable, Sendable, Codable {
+    package var path: String
+    package var bytes: Int
     /// In hexadecimal.
-    public var sha256: String
+    package var sha256: String
 
-    public init(path: String, bytes: Int, sha256: String) {
+    package init(path: String, bytes: Int, sha256: String) {
       self.path = path
       self.bytes = bytes
       self.sha256 = sha256
@@ -134,19 +134,19 @@ public struct FidelityReport: Hashable, Sendable {
   }
 
   /// A checkpoint.
-  public struct Reference: Hashable, Sendable, Codable {
-    public var path: String?
+  package struct Reference: Hashable, Sendable, Codable {
+    package var path: String?
     /// The file's own name, wherever it lies; nil in reports of earlier versions.
-    public var name: String?
+    package var name: String?
     /// In hexadecimal.
-    public var sha256: String
+    package var sha256: String
     /// The file format, such as `pytorch-zip`.
-    public var format: String
+    package var format: String
     /// The network, such as `resnet50`.
-    public var architecture: String
+    package var architecture: String
 
     /// - Parameter path: gives the name, too.
-    public init(path: String?, sha256: String, format: String, architecture: String) {
+    package init(path: String?, sha256: String, format: String, architecture: String) {
       self.path = path
       name = path.flatMap { $0.split(separator: "/").last.map(String.init) }
       self.sha256 = sha256
@@ -156,12 +156,12 @@ public struct FidelityReport: Hashable, Sendable {
   }
 
   /// An image that could not be used.
-  public struct SkippedImage: Hashable, Sendable, Codable {
+  package struct SkippedImage: Hashable, Sendable, Codable {
     /// Its path below the folder of images.
-    public var name: String
-    public var reason: String
+    package var name: String
+    package var reason: String
 
-    public init(name: String, reason: String) {
+    package init(name: String, reason: String) {
       self.name = name
       self.reason = reason
     }

@@ -1,22 +1,22 @@
 /// The tolerances a package must keep.
-public struct Gates: Hashable, Sendable {
+package struct Gates: Hashable, Sendable {
   /// Of the images' drift (0 to 2).
-  public let maxMeanDrift: Double
+  package let maxMeanDrift: Double
   /// Of any image's drift (0 to 2).
-  public let maxDrift: Double
+  package let maxDrift: Double
   /// Percent of the images both networks must give the same class; not applied without a classifier.
-  public let minAgreement: Double
+  package let minAgreement: Double
   /// The same of the images that are no coin toss (`CoinToss`); nil: not applied.
-  public let minClearAgreement: Double?
+  package let minClearAgreement: Double?
   /// Percentage points of top-1 accuracy that may be lost; not applied without labelled images.
-  public let maxTop1Drop: Double
+  package let maxTop1Drop: Double
   /// Percent of the labelled images whose class the float network must rank first; nil: not applied. It fails without
   /// labelled images: what was to be checked was not.
-  public let minFloatTop1: Double?
+  package let minFloatTop1: Double?
 
   /// - Throws: `FidelityError.limit` for a limit that is NaN, infinite or out of the gate's range, and for a share from 0 to 1
   ///   where a percentage is meant.
-  public init(
+  package init(
     maxMeanDrift: Double = 0.01, maxDrift: Double = 0.05, minAgreement: Double = 95,
     minClearAgreement: Double? = nil, maxTop1Drop: Double = 1, minFloatTop1: Double? = nil
   ) throws(FidelityError) {
@@ -38,7 +38,7 @@ public struct Gates: Hashable, Sendable {
   /// Holds the figures against the tolerances, in the order of `GateName`.
   ///
   /// A value equal to its limit passes. Without images the drift gates have no value and fail.
-  public func results(for figures: FidelityFigures) -> [GateResult] {
+  package func results(for figures: FidelityFigures) -> [GateResult] {
     var results = [
       meanDriftResult(figures),
       GateResult(.maxDrift, value: figures.drift.max, limit: maxDrift),
@@ -99,7 +99,7 @@ public struct Gates: Hashable, Sendable {
 }
 
 /// What a gate measures; the raw value is its name in reports.
-public enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
+package enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
   /// The float network's difference from its framework, as a share of the tolerance; present only where that was measured.
   case reference
   case meanDrift = "mean_drift"
@@ -117,9 +117,9 @@ public enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
 }
 
 /// A figure held against its limit.
-public struct GateResult: Hashable, Sendable {
+package struct GateResult: Hashable, Sendable {
   /// What can be said for all images, of which those that were measured are a sample.
-  public enum Verdict: String, Hashable, Sendable, Codable {
+  package enum Verdict: String, Hashable, Sendable, Codable {
     case pass
     case fail
     /// The interval straddles the limit: more images might turn the outcome.
@@ -127,29 +127,29 @@ public struct GateResult: Hashable, Sendable {
   }
 
   /// A way to an interval that is not the figure's usual one.
-  public enum IntervalMethod: String, Hashable, Sendable, Codable {
+  package enum IntervalMethod: String, Hashable, Sendable, Codable {
     /// Those of all gates hold together, wherever one stops.
     case confidenceSequence = "confidence_sequence"
   }
 
-  public let name: GateName
+  package let name: GateName
   /// nil if it cannot be computed: without images, or if it is not finite.
-  public let value: Double?
-  public let limit: Double
+  package let value: Double?
+  package let limit: Double
   /// With 95 % confidence, in the unit of the value. nil for what is no estimate: the greatest drift of these images says
   /// nothing of that of others.
-  public private(set) var interval: ConfidenceInterval?
+  package private(set) var interval: ConfidenceInterval?
   /// How the interval was found; nil for the method that belongs to the figure: bootstrap, Wilson, or Agresti and Min.
-  public private(set) var intervalMethod: IntervalMethod?
+  package private(set) var intervalMethod: IntervalMethod?
   /// For an inconclusive gate, about how many images would make it conclusive if the value and the spread stayed what they
   /// are; nil if no number would.
-  public private(set) var neededImages: Int?
+  package private(set) var neededImages: Int?
 
   /// Whether the value is there and within the limit.
-  public var passed: Bool { value.map(passes) ?? false }
+  package var passed: Bool { value.map(passes) ?? false }
 
   /// The outcome, unless the interval straddles the limit.
-  public var verdict: Verdict {
+  package var verdict: Verdict {
     isConclusive ? (passed ? .pass : .fail) : .inconclusive
   }
 

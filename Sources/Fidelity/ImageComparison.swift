@@ -1,5 +1,5 @@
 /// What is kept of one image run through the float and the int8 network.
-public struct ImageComparison: Hashable, Sendable {
+package struct ImageComparison: Hashable, Sendable {
   /// Whether the outputs are numbers at all.
   package enum Defect: String, Hashable, Sendable {
     case reference = "the float network's output is not finite"
@@ -21,9 +21,9 @@ public struct ImageComparison: Hashable, Sendable {
   }
 
   /// The image's path below the folder of images.
-  public let name: String
+  package let name: String
   /// 1 - cos(float embedding, int8 embedding); 2 if any output of either network is NaN or infinite.
-  public let drift: Double
+  package let drift: Double
   package let defect: Defect?
   /// Whether the float network's first class is the int8 network's first, and among its first five; nil without
   /// a classifier.
@@ -47,7 +47,7 @@ public struct ImageComparison: Hashable, Sendable {
   ///   - quantizedLogits: of the int8 network, as many elements.
   ///   - label: the index of the image's class, if it is known; ignored without a classifier.
   /// - Throws: `.embeddingWidth`, `.classCount` or `.label` when the outputs do not belong together.
-  public init(
+  package init(
     name: String,
     referenceEmbedding: [Float], quantizedEmbedding: [Float],
     referenceLogits: [Float] = [], quantizedLogits: [Float] = [],

@@ -1,12 +1,12 @@
 /// A set of images, without where it lies.
-public struct ImageSet: Hashable, Sendable, Codable {
+package struct ImageSet: Hashable, Sendable, Codable {
   /// The folder's own name.
-  public var name: String
-  public var images: Int
+  package var name: String
+  package var images: Int
   /// In hexadecimal: of the sorted SHA-256 of the files, so that neither names nor order have a part in it.
-  public var sha256: String
+  package var sha256: String
 
-  public init(name: String, images: Int, sha256: String) {
+  package init(name: String, images: Int, sha256: String) {
     self.name = name
     self.images = images
     self.sha256 = sha256
@@ -14,8 +14,8 @@ public struct ImageSet: Hashable, Sendable, Codable {
 }
 
 /// The images that two networks were compared on, and what they have to do with those of calibration.
-public struct VerificationSet: Hashable, Sendable {
-  public enum Origin: String, Hashable, Sendable, Codable {
+package struct VerificationSet: Hashable, Sendable {
+  package enum Origin: String, Hashable, Sendable, Codable {
     /// Of the calibration folder, not calibrated on.
     case heldOut = "held_out"
     /// A folder of their own.
@@ -24,15 +24,15 @@ public struct VerificationSet: Hashable, Sendable {
     case calibration
   }
 
-  public var origin: Origin
-  public var set: ImageSet
+  package var origin: Origin
+  package var set: ImageSet
   /// Images whose content is that of a calibration image; `nil` where that cannot be told.
-  public var overlap: Int?
+  package var overlap: Int?
   /// The names of the first of them, at most ten.
-  public var overlapping: [String]
+  package var overlapping: [String]
 
   /// - Parameter overlapping: the names of all images that are calibration images, too; `nil` where that cannot be told.
-  public init(origin: Origin, set: ImageSet, overlapping: [String]?) {
+  package init(origin: Origin, set: ImageSet, overlapping: [String]?) {
     self.origin = origin
     self.set = set
     overlap = overlapping?.count
@@ -43,7 +43,7 @@ public struct VerificationSet: Hashable, Sendable {
   static let maxOverlap = 0.05
 
   /// Whether so many are calibration images that the figures say little about others.
-  public var isDoubtful: Bool {
+  package var isDoubtful: Bool {
     overlap.map { Double($0) > Self.maxOverlap * Double(set.images) } ?? false
   }
 
@@ -66,7 +66,7 @@ extension VerificationSet: Codable {
     case set, name, images, sha256, overlap, overlapping
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(origin, forKey: .set)
     try container.encode(set.name, forKey: .name)
@@ -76,7 +76,7 @@ extension VerificationSet: Codable {
     if !overlapping.isEmpty { try container.encode(overlapping, forKey: .overlapping) }
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     origin = try container.decode(Origin.self, forKey: .set)
     set = try ImageSet(from: decoder)

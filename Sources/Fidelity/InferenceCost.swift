@@ -1,19 +1,19 @@
 /// What inference with a package costs, by the table of costs that ships with the tool, beside what it would cost with all
 /// that can be int8 in int8 and no input read as 16 bits. It does not depend on the machine; `quern bench` measures.
-public struct InferenceCost: Hashable, Sendable, Codable {
+package struct InferenceCost: Hashable, Sendable, Codable {
   /// Of an image on one core, at the first size.
-  public let milliseconds: Double
+  package let milliseconds: Double
   /// The same for plain int8.
-  public let plainMilliseconds: Double
+  package let plainMilliseconds: Double
   /// Layers that read inputs of 16 bits.
-  public let wideLayers: Int
+  package let wideLayers: Int
   /// Layers with weights that compute in float.
-  public let floatLayers: Int
+  package let floatLayers: Int
 
   /// How many times as long as plain int8 it takes.
-  public var slowdown: Double { plainMilliseconds > 0 ? milliseconds / plainMilliseconds : 1 }
+  package var slowdown: Double { plainMilliseconds > 0 ? milliseconds / plainMilliseconds : 1 }
 
-  public init(milliseconds: Double, plainMilliseconds: Double, wideLayers: Int, floatLayers: Int) {
+  package init(milliseconds: Double, plainMilliseconds: Double, wideLayers: Int, floatLayers: Int) {
     // So much of it means something.
     func rounded(_ value: Double) -> Double { (value * 1e3).rounded() / 1e3 }
     (self.milliseconds, self.plainMilliseconds) = (rounded(milliseconds), rounded(plainMilliseconds))

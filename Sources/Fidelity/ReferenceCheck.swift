@@ -1,13 +1,13 @@
 /// The outcome of holding the float network to outputs that its framework computed.
-public struct ReferenceCheck: Hashable, Sendable {
+package struct ReferenceCheck: Hashable, Sendable {
   /// The largest differences that pass.
-  public struct Tolerances: Hashable, Sendable {
+  package struct Tolerances: Hashable, Sendable {
     /// Between elements of normalised embeddings.
-    public var embedding: Double
+    package var embedding: Double
     /// Between logits, as a share of the framework's largest |logit|.
-    public var logits: Double
+    package var logits: Double
 
-    public init(embedding: Double = 1e-5, logits: Double = 1e-4) {
+    package init(embedding: Double = 1e-5, logits: Double = 1e-4) {
       self.embedding = embedding
       self.logits = logits
     }
@@ -15,13 +15,13 @@ public struct ReferenceCheck: Hashable, Sendable {
 
   /// The largest differences over a set of rows; nil for an output that was not compared. Infinite where either side is not
   /// finite; reports write null for that.
-  public struct Differences: Hashable, Sendable {
+  package struct Differences: Hashable, Sendable {
     /// Of an element of the normalised embeddings.
-    public var embedding: Double?
+    package var embedding: Double?
     /// Of a logit, as a share of the framework's largest |logit|.
-    public var logits: Double?
+    package var logits: Double?
 
-    public init(embedding: Double?, logits: Double?) {
+    package init(embedding: Double?, logits: Double?) {
       self.embedding = embedding
       self.logits = logits
     }
@@ -36,25 +36,25 @@ public struct ReferenceCheck: Hashable, Sendable {
     }
 
     /// Whether something was compared, and all of it is within the tolerances.
-    public func passes(_ tolerances: Tolerances) -> Bool { share(of: tolerances).map { $0 <= 1 } ?? false }
+    package func passes(_ tolerances: Tolerances) -> Bool { share(of: tolerances).map { $0 <= 1 } ?? false }
   }
 
   /// Name and version, such as "PyTorch 2.15".
-  public let framework: String
+  package let framework: String
   /// Images that were compared, or input tensors where there were no images.
-  public let images: Int
+  package let images: Int
   /// Images that the framework's outputs are for and that no folder holds.
-  public let missingImages: Int
-  public let differences: Differences
+  package let missingImages: Int
+  package let differences: Differences
   /// The differences on the very tensors that the framework's network was given; nil where they are not known.
-  public let onInput: Differences?
-  public let tolerances: Tolerances
-  public let passed: Bool
+  package let onInput: Differences?
+  package let tolerances: Tolerances
+  package let passed: Bool
   /// What explains a difference, and what should be known of a success: sentences.
-  public var findings: [String]
+  package var findings: [String]
 
   /// - Parameter images: with the default preprocessing, or none where `onInput` is all there is.
-  public init(
+  package init(
     framework: String, images: Int, missingImages: Int = 0, differences: Differences, onInput: Differences? = nil,
     tolerances: Tolerances, findings: [String] = []
   ) {
@@ -77,7 +77,7 @@ public struct ReferenceCheck: Hashable, Sendable {
   }
 
   /// Such as "checked against PyTorch 2.15 on 64 images: at most 3e-07, logits 2e-06 of the largest".
-  public var summary: String {
+  package var summary: String {
     let kind = "\(images) image\(images == 1 ? "" : "s")"
     let missing = missingImages == 0 ? "" : "; \(missingImages) more \(missingImages == 1 ? "was" : "were") not found"
     if passed { return "checked against \(framework) on \(kind): at most \(Self.described(differences))\(missing)" }
@@ -88,7 +88,7 @@ public struct ReferenceCheck: Hashable, Sendable {
   }
 
   /// Such as "3e-07, logits 2e-06 of the largest", or with tolerances "0.3 (allowed: 1e-05), …".
-  public static func described(_ differences: Differences, allowed: Tolerances? = nil) -> String {
+  package static func described(_ differences: Differences, allowed: Tolerances? = nil) -> String {
     func limit(_ value: Double?) -> String { value.map { " (allowed: \(shortNumber($0)))" } ?? "" }
     let parts = [
       differences.embedding.map { shortNumber($0) + limit(allowed?.embedding) },
@@ -113,7 +113,7 @@ extension ReferenceCheck: Codable {
     case logitsLimit = "logits_limit"
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
     try container.encode(framework, forKey: .framework)
@@ -131,7 +131,7 @@ extension ReferenceCheck: Codable {
     if !findings.isEmpty { try container.encode(findings, forKey: .findings) }
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     framework = try container.decode(String.self, forKey: .framework)
     images = try container.decode(Int.self, forKey: .images)
@@ -154,7 +154,7 @@ extension ReferenceCheck: Codable {
 
 extension FidelityReport {
   /// A report of a float network that does not match its framework: nothing else was measured.
-  public init(stoppedBy check: ReferenceCheck, reference: Reference, settings: [String: JSONValue] = [:]) {
+  package init(stoppedBy check: ReferenceCheck, reference: Reference, settings: [String: JSONValue] = [:]) {
     self.init(figures: FidelityAccumulator().figures(), gates: [], reference: reference, settings: settings)
     referenceCheck = check
   }

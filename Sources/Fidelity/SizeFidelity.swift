@@ -1,17 +1,17 @@
 /// What was measured at one of the sizes that a package serves.
-public struct SizeFidelity: Hashable, Sendable {
+package struct SizeFidelity: Hashable, Sendable {
   /// The images' side in pixels, and how they are cropped to it: "square" or "rect".
-  public let size: Int
-  public let crop: String
+  package let size: Int
+  package let crop: String
   /// The exponent p of generalised-mean pooling at this size; nil for a network that does not pool so.
-  public let poolingExponent: Double?
-  public let figures: FidelityFigures
-  public let gates: [GateResult]
+  package let poolingExponent: Double?
+  package let figures: FidelityFigures
+  package let gates: [GateResult]
 
   /// Whether images were compared and every gate passed.
-  public var passed: Bool { figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) }
+  package var passed: Bool { figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) }
 
-  public init(size: Int, crop: String, poolingExponent: Double?, figures: FidelityFigures, gates: Gates) {
+  package init(size: Int, crop: String, poolingExponent: Double?, figures: FidelityFigures, gates: Gates) {
     self.size = size
     self.crop = crop
     self.poolingExponent = poolingExponent
@@ -35,7 +35,7 @@ extension SizeFidelity: Codable {
     case poolingExponent = "pooling_exponent"
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     try figures.encode(to: encoder)
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(size, forKey: .size)
@@ -51,7 +51,7 @@ extension SizeFidelity: Codable {
   }
 
   /// - Throws: `DecodingError`, also for a verdict that the gates contradict.
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     figures = try FidelityFigures(from: decoder)
     size = try container.decode(Int.self, forKey: .size)

@@ -6,7 +6,7 @@ import Glibc
 /// the folder, so that whatever stops the process or the machine leaves the old file or the new one. Without `commit()`
 /// nothing remains. A target that exists and is no regular file (a pipe, /dev/stdout, /dev/full) is written directly, and a
 /// symbolic link is followed: the file it names is replaced.
-public final class AtomicFile {
+package final class AtomicFile {
   /// The system calls that can fail on a full or broken disk, so that tests can make them fail.
   package struct Calls {
     package var write: (Int32, UnsafeRawPointer?, Int) -> Int = { Glibc.write($0, $1, $2) }
@@ -17,12 +17,12 @@ public final class AtomicFile {
   }
 
   /// The path as the caller gave it.
-  public let path: String
+  package let path: String
   /// The bytes written so far.
-  public private(set) var byteCount = 0
+  package private(set) var byteCount = 0
 
   /// Where the bytes written so far can be read back before `commit()`; `nil` for a target that is written directly.
-  public var temporaryPath: String? { temporary?.path }
+  package var temporaryPath: String? { temporary?.path }
 
   private let calls: Calls
   private var descriptor: Int32 = -1
@@ -32,7 +32,7 @@ public final class AtomicFile {
 
   /// Creates the temporary. Throws `cannotCreate` where the folder is missing or not writable, where the target is a
   /// folder, and where it is a file that may not be written.
-  public convenience init(path: String) throws(FileError) { try self.init(path: path, calls: Calls()) }
+  package convenience init(path: String) throws(FileError) { try self.init(path: path, calls: Calls()) }
 
   package init(path: String, calls: Calls) throws(FileError) {
     self.path = path
@@ -55,9 +55,9 @@ public final class AtomicFile {
 
   /// Makes SIGINT and SIGTERM remove the temporaries of files not yet committed and exit with 130 or 143. Call it once,
   /// early; a signal that is being ignored stays so.
-  public static func removeTemporariesOnSignals() { TemporaryFiles.removeOnSignals() }
+  package static func removeTemporariesOnSignals() { TemporaryFiles.removeOnSignals() }
 
-  public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
     guard descriptor >= 0 else { throw .cannotWrite(path: path, code: EBADF) }
     var rest = bytes
     while !rest.isEmpty {
@@ -73,22 +73,22 @@ public final class AtomicFile {
     }
   }
 
-  public func write(_ bytes: [UInt8]) throws(FileError) {
+  package func write(_ bytes: [UInt8]) throws(FileError) {
     let result = bytes.withUnsafeBytes { bytes in Result { () throws(FileError) in try write(bytes) } }
     try result.get()
   }
 
-  public func write(_ text: String) throws(FileError) { try write(Array(text.utf8)) }
+  package func write(_ text: String) throws(FileError) { try write(Array(text.utf8)) }
 
   /// Makes a file that holds a text.
-  public static func write(_ text: String, to path: String) throws(FileError) {
+  package static func write(_ text: String, to path: String) throws(FileError) {
     let file = try AtomicFile(path: path)
     try file.write(text)
     try file.commit()
   }
 
   /// Makes the file appear under its name. Nothing can be written after it.
-  public func commit() throws(FileError) {
+  package func commit() throws(FileError) {
     guard descriptor >= 0 else { throw .cannotWrite(path: path, code: EBADF) }
     guard temporary == nil || calls.fsync(descriptor) == 0 else { throw failed() }
     let closing = descriptor
@@ -103,7 +103,7 @@ public final class AtomicFile {
   }
 
   /// Removes what was written. Harmless after `commit()`.
-  public func discard() {
+  package func discard() {
     if descriptor >= 0 { _ = Glibc.close(descriptor) }
     descriptor = -1
     if let (temporaryPath, _) = temporary { unlink(temporaryPath) }

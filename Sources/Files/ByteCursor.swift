@@ -1,24 +1,24 @@
 import Tensors
 
 /// A read that would leave its bytes.
-public struct ByteCursorError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct ByteCursorError: Error, Sendable, Hashable, CustomStringConvertible {
   /// What was being read.
-  public let field: String
+  package let field: String
   /// Where it starts, counted from the start of the file.
-  public let offset: Int
+  package let offset: Int
   /// The bytes it takes; `Int.max` stands for more than any file holds.
-  public let needed: Int
+  package let needed: Int
   /// The bytes that are there.
-  public let available: Int
+  package let available: Int
 
-  public init(field: String, offset: Int, needed: Int, available: Int) {
+  package init(field: String, offset: Int, needed: Int, available: Int) {
     self.field = field
     self.offset = offset
     self.needed = needed
     self.available = available
   }
 
-  public var description: String {
+  package var description: String {
     let needed = needed == Int.max ? "more bytes than any file holds" : "\(needed) bytes"
     return "\(field) at byte \(offset) takes \(needed), and \(available) are left"
   }
@@ -28,30 +28,30 @@ public struct ByteCursorError: Error, Sendable, Hashable, CustomStringConvertibl
 /// storage, so that errors name places in the file even for a cursor over a part of it.
 ///
 /// `field` names what is being read, for the error.
-public struct ByteCursor: Sendable {
-  public let storage: TensorStorage
+package struct ByteCursor: Sendable {
+  package let storage: TensorStorage
   /// The bytes that this cursor may read.
-  public let range: Range<Int>
+  package let range: Range<Int>
   /// Where the next read starts. Always in `range`, or at its end.
-  public private(set) var offset: Int
+  package private(set) var offset: Int
 
   /// A cursor at the start of `range` (by default all of the storage), which is clamped to the storage.
-  public init(_ storage: TensorStorage, range: Range<Int>? = nil) {
+  package init(_ storage: TensorStorage, range: Range<Int>? = nil) {
     let all = 0..<storage.bytes.count
     self.storage = storage
     self.range = range.map { $0.clamped(to: all) } ?? all
     offset = self.range.lowerBound
   }
 
-  public init(_ bytes: [UInt8]) {
+  package init(_ bytes: [UInt8]) {
     self.init(TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) })
   }
 
-  public var remaining: Int { range.upperBound - offset }
-  public var isAtEnd: Bool { remaining == 0 }
+  package var remaining: Int { range.upperBound - offset }
+  package var isAtEnd: Bool { remaining == 0 }
 
   /// Moves to an offset in the storage; the end of `range` is allowed.
-  public mutating func seek(to target: Int, _ field: String) throws(ByteCursorError) {
+  package mutating func seek(to target: Int, _ field: String) throws(ByteCursorError) {
     guard target >= range.lowerBound, target <= range.upperBound else {
       throw ByteCursorError(field: field, offset: target, needed: 1, available: 0)
     }
@@ -60,7 +60,7 @@ public struct ByteCursor: Sendable {
 
   /// Passes over `count` bytes and returns where they lie.
   @discardableResult
-  public mutating func skip(_ count: Int, _ field: String) throws(ByteCursorError) -> Range<Int> {
+  package mutating func skip(_ count: Int, _ field: String) throws(ByteCursorError) -> Range<Int> {
     guard count >= 0, count <= remaining else {
       throw ByteCursorError(field: field, offset: offset, needed: count < 0 ? Int.max : count, available: remaining)
     }
@@ -71,7 +71,7 @@ public struct ByteCursor: Sendable {
 
   /// The next integer, little-endian.
   @inline(__always)
-  public mutating func read<Value: FixedWidthInteger & BitwiseCopyable>(
+  package mutating func read<Value: FixedWidthInteger & BitwiseCopyable>(
     _ type: Value.Type, _ field: String
   ) throws(ByteCursorError) -> Value {
     let size = MemoryLayout<Value>.size
@@ -84,14 +84,14 @@ public struct ByteCursor: Sendable {
   }
 
   /// The next integer, big-endian.
-  public mutating func readBigEndian<Value: FixedWidthInteger & BitwiseCopyable>(
+  package mutating func readBigEndian<Value: FixedWidthInteger & BitwiseCopyable>(
     _ type: Value.Type, _ field: String
   ) throws(ByteCursorError) -> Value {
     try read(type, field).byteSwapped
   }
 
   /// The next UInt64 as a count or size; one beyond `Int` is out of any file's bounds.
-  public mutating func readCount(_ field: String) throws(ByteCursorError) -> Int {
+  package mutating func readCount(_ field: String) throws(ByteCursorError) -> Int {
     let start = offset
     guard let count = Int(exactly: try read(UInt64.self, field)) else {
       throw ByteCursorError(field: field, offset: start, needed: Int.max, available: remaining)
@@ -100,27 +100,27 @@ public struct ByteCursor: Sendable {
   }
 
   /// A copy of the next `count` bytes.
-  public mutating func readBytes(_ count: Int, _ field: String) throws(ByteCursorError) -> [UInt8] {
+  package mutating func readBytes(_ count: Int, _ field: String) throws(ByteCursorError) -> [UInt8] {
     Array(storage.bytes[try skip(count, field)])
   }
 
   /// The next `count` bytes as text, or `nil` where they are not UTF-8; the cursor has moved either way.
-  public mutating func readUTF8(_ count: Int, _ field: String) throws(ByteCursorError) -> String? {
+  package mutating func readUTF8(_ count: Int, _ field: String) throws(ByteCursorError) -> String? {
     String(validating: storage.bytes[try skip(count, field)], as: UTF8.self)
   }
 
   /// Whether the bytes at the cursor are `expected`; does not move.
-  public func starts(with expected: [UInt8]) -> Bool {
+  package func starts(with expected: [UInt8]) -> Bool {
     remaining >= expected.count && storage.bytes[offset..<offset + expected.count].elementsEqual(expected)
   }
 
   /// Where `byte` comes next, at most `limit` bytes ahead.
-  public func nextOffset(of byte: UInt8, within limit: Int) -> Int? {
+  package func nextOffset(of byte: UInt8, within limit: Int) -> Int? {
     storage.bytes[offset..<offset + min(max(limit, 0), remaining)].firstIndex(of: byte)
   }
 
   /// The text of a range of the storage, or `nil` where that is not UTF-8 or not in this cursor's range.
-  public func text(in part: Range<Int>) -> String? {
+  package func text(in part: Range<Int>) -> String? {
     guard part.lowerBound >= range.lowerBound, part.upperBound <= range.upperBound else { return nil }
     return String(validating: storage.bytes[part], as: UTF8.self)
   }

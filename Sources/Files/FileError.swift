@@ -1,7 +1,7 @@
 import Glibc
 
 /// What kind of failure an error is, for whoever turns it into an exit status. The raw values are those of sysexits(3).
-public enum FailureKind: Int32, Sendable, Hashable {
+package enum FailureKind: Int32, Sendable, Hashable {
   /// The input is there and is not what it should be.
   case badData = 65
   /// The input is not there, or may not be opened.
@@ -13,7 +13,7 @@ public enum FailureKind: Int32, Sendable, Hashable {
 }
 
 /// A file that cannot be opened, mapped, created or written. `code` is the `errno` of the call that failed.
-public enum FileError: Error, Sendable, Hashable {
+package enum FileError: Error, Sendable, Hashable {
   case notFound(path: String)
   case isDirectory(path: String)
   /// Neither a file nor a directory: a device, a pipe, a socket.
@@ -24,7 +24,7 @@ public enum FileError: Error, Sendable, Hashable {
   case cannotCreate(path: String, code: Int32)
   case cannotWrite(path: String, code: Int32)
 
-  public var kind: FailureKind {
+  package var kind: FailureKind {
     switch self {
     case .notFound, .isDirectory, .notRegular, .cannotOpen: .missingInput
     case .empty: .badData
@@ -35,7 +35,7 @@ public enum FileError: Error, Sendable, Hashable {
 }
 
 extension FileError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .notFound(let path): "\(path): no such file"
     case .isDirectory(let path): "\(path): is a directory, and a file was expected"

@@ -1,12 +1,12 @@
 import Glibc
 
 /// What tells two files apart, whatever paths, symbolic links or hard links lead to them: the device and the inode.
-public struct FileIdentity: Hashable, Sendable {
+package struct FileIdentity: Hashable, Sendable {
   private let device: UInt64
   private let inode: UInt64
 
   /// What a path leads to.
-  public enum Kind: Sendable, Hashable {
+  package enum Kind: Sendable, Hashable {
     case regular
     case folder
     /// A device, a pipe, a socket.
@@ -14,7 +14,7 @@ public struct FileIdentity: Hashable, Sendable {
   }
 
   /// The file that a path leads to, through symbolic links; `nil` where there is none, or where it may not be looked at.
-  public static func of(_ path: String) -> (identity: FileIdentity, kind: Kind)? {
+  package static func of(_ path: String) -> (identity: FileIdentity, kind: Kind)? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
     let kind: Kind =
@@ -28,14 +28,14 @@ public struct FileIdentity: Hashable, Sendable {
 }
 
 /// What an output will replace or create.
-public enum OutputTarget: Hashable, Sendable {
+package enum OutputTarget: Hashable, Sendable {
   /// A regular file that exists.
   case existing(FileIdentity)
   /// A file that does not exist yet, in a folder that does.
   case new(folder: FileIdentity, name: String)
 
   /// `nil` for what is written to and not replaced (a device, a pipe), and for what cannot be created.
-  public init?(path: String) {
+  package init?(path: String) {
     if let (identity, kind) = FileIdentity.of(path) {
       guard kind == .regular else { return nil }
       self = .existing(identity)
@@ -49,7 +49,7 @@ public enum OutputTarget: Hashable, Sendable {
   }
 
   /// The path without symbolic links of a file that exists, which is what `AtomicFile` replaces; `nil` where there is none.
-  public static func resolved(_ path: String) -> String? {
+  package static func resolved(_ path: String) -> String? {
     guard let resolved = realpath(path, nil) else { return nil }
     defer { free(resolved) }
     return String(cString: resolved)

@@ -1,11 +1,11 @@
 import Glibc
 
 /// Folders that are written to.
-public enum Folder {
+package enum Folder {
   /// Makes a folder, and those that it is in, unless it is there.
   ///
   /// - Throws: `FileError.cannotCreate`, also where something else has the name.
-  public static func make(path: String) throws(FileError) {
+  package static func make(path: String) throws(FileError) {
     if mkdir(path, 0o777) == 0 { return }
     if errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
       try make(path: String(path[..<slash]))

@@ -2,7 +2,7 @@ import CFiles
 import Glibc
 
 /// Why a file that another file names was not opened.
-public enum ConfinementError: Error, Sendable, Hashable {
+package enum ConfinementError: Error, Sendable, Hashable {
   /// The path is empty, absolute, or leads out of the folder.
   case escapes
   /// A component of the path is a symbolic link.
@@ -13,7 +13,7 @@ public enum ConfinementError: Error, Sendable, Hashable {
 }
 
 extension ConfinementError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .escapes: "it lies outside of the model's folder"
     case .symbolicLink: "a part of its path is a symbolic link; put the file itself into the model's folder"
@@ -27,7 +27,7 @@ extension ConfinementError: CustomStringConvertible {
 extension MappedFile {
   /// Maps a file that an untrusted file refers to by a path relative to `folder`, and that must lie in it: no `..` that
   /// leaves the folder, no absolute path, no symbolic link in any component, a regular file with one name.
-  public static func confined(to folder: String, location: String) throws(ConfinementError) -> MappedFile {
+  package static func confined(to folder: String, location: String) throws(ConfinementError) -> MappedFile {
     guard !location.isEmpty, !location.hasPrefix("/"), !location.utf8.contains(0),
       !location.split(separator: "/").contains("..")
     else { throw .escapes }

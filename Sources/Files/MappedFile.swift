@@ -6,20 +6,20 @@ import Tensors
 /// The bytes are those of the moment they are touched: a file that someone rewrites in place meanwhile changes under its
 /// readers, and one that is truncated meanwhile ends the process with SIGBUS. Guarding against that would mean copying
 /// every file; writers that replace files by renaming, as `AtomicFile` does, never cause it.
-public struct MappedFile: Sendable {
-  public let path: String
+package struct MappedFile: Sendable {
+  package let path: String
   /// All bytes of the file.
-  public let storage: TensorStorage
+  package let storage: TensorStorage
 
-  public var byteCount: Int { storage.bytes.count }
+  package var byteCount: Int { storage.bytes.count }
 
   /// Calls `body` with all bytes, which are valid until it returns.
-  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+  package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(storage) { try body(storage.bytes) }
   }
 
   /// Maps the file at `path`. Throws if it is missing, no regular file, not readable, or empty.
-  public init(path: String) throws(FileError) {
+  package init(path: String) throws(FileError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // not waiting for a pipe's writer
     guard descriptor >= 0 else {
       throw errno == ENOENT || errno == ENOTDIR ? .notFound(path: path) : .cannotOpen(path: path, code: errno)
@@ -56,17 +56,17 @@ public struct MappedFile: Sendable {
 
   /// Gives the memory of a range of bytes back to the system, for bytes that were read and will not be soon again.
   /// They stay valid: touching them reads the file (in practice the page cache) once more.
-  public func releasePages(_ range: Range<Int>) { storage.releasePages(range) }
+  package func releasePages(_ range: Range<Int>) { storage.releasePages(range) }
 
   /// The SHA-256 of the whole file. Pages are released behind the reading, so that memory does not grow with the file.
-  public func sha256() -> SHA256.Digest {
+  package func sha256() -> SHA256.Digest {
     var hash = SHA256()
     forEachChunk(in: 0..<byteCount) { hash.update($0) }
     return hash.finalize()
   }
 
   /// Calls `body` with successive pieces of a range, which is clamped to the file, and releases each piece's pages.
-  public func forEachChunk(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void) {
+  package func forEachChunk(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void) {
     let range = range.clamped(to: 0..<byteCount)
     let chunkSize = 1 << 22
     for start in stride(from: range.lowerBound, to: range.upperBound, by: chunkSize) {

@@ -1,13 +1,13 @@
 import CCrypto
 
 /// SHA-256 (FIPS 180-4), computed by OpenSSL, which uses the processor's SHA instructions where there are any.
-public struct SHA256: ~Copyable {
+package struct SHA256: ~Copyable {
   /// 32 bytes.
-  public struct Digest: Hashable, Sendable, CustomStringConvertible {
-    public let bytes: [UInt8]
+  package struct Digest: Hashable, Sendable, CustomStringConvertible {
+    package let bytes: [UInt8]
 
     /// `nil` unless there are 32 bytes.
-    public init?(bytes: some Sequence<UInt8>) {
+    package init?(bytes: some Sequence<UInt8>) {
       self.bytes = Array(bytes)
       guard self.bytes.count == SHA256.byteCount else { return nil }
     }
@@ -15,7 +15,7 @@ public struct SHA256: ~Copyable {
     fileprivate init(exactly bytes: [UInt8]) { self.bytes = bytes }
 
     /// 64 lower-case hexadecimal digits.
-    public var hex: String {
+    package var hex: String {
       let digits = Array("0123456789abcdef".utf8)
       var text: [UInt8] = []
       text.reserveCapacity(2 * bytes.count)
@@ -26,14 +26,14 @@ public struct SHA256: ~Copyable {
       return String(decoding: text, as: UTF8.self)
     }
 
-    public var description: String { hex }
+    package var description: String { hex }
   }
 
-  public static let byteCount = 32
+  package static let byteCount = 32
 
   private let context: OpaquePointer
 
-  public init() {
+  package init() {
     // Fails only without memory, or where an administrator has forbidden SHA-256 itself.
     guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
       fatalError("OpenSSL offers no SHA-256")
@@ -43,24 +43,24 @@ public struct SHA256: ~Copyable {
 
   deinit { EVP_MD_CTX_free(context) }
 
-  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     guard !bytes.isEmpty else { return }
     precondition(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1, "OpenSSL's SHA-256 failed")
   }
 
-  public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
+  package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
-  public consuming func finalize() -> Digest {
+  package consuming func finalize() -> Digest {
     var digest = [UInt8](repeating: 0, count: SHA256.byteCount)
     precondition(EVP_DigestFinal_ex(context, &digest, nil) == 1, "OpenSSL's SHA-256 failed")
     return Digest(exactly: digest)
   }
 
-  public static func hash(_ bytes: UnsafeRawBufferPointer) -> Digest {
+  package static func hash(_ bytes: UnsafeRawBufferPointer) -> Digest {
     var hash = SHA256()
     hash.update(bytes)
     return hash.finalize()
   }
 
-  public static func hash(_ bytes: [UInt8]) -> Digest { bytes.withUnsafeBytes { hash($0) } }
+  package static func hash(_ bytes: [UInt8]) -> Digest { bytes.withUnsafeBytes { hash($0) } }
 }

@@ -1,5 +1,5 @@
 /// The value of one operator attribute. The cases are the wire types of formats/package.md, "Attributes".
-public enum AttributeValue: Hashable, Sendable {
+package enum AttributeValue: Hashable, Sendable {
   case int(Int)
   case float(Double)
   case string(String)
@@ -8,7 +8,7 @@ public enum AttributeValue: Hashable, Sendable {
 }
 
 extension AttributeValue: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .int(let value): "\(value)"
     case .float(let value): "\(value)"
@@ -20,41 +20,41 @@ extension AttributeValue: CustomStringConvertible {
 }
 
 /// An operator's attributes by name, in the portable form that packages store and `inspect` prints.
-public struct Attributes: Hashable, Sendable, ExpressibleByDictionaryLiteral {
-  public private(set) var values: [String: AttributeValue]
+package struct Attributes: Hashable, Sendable, ExpressibleByDictionaryLiteral {
+  package private(set) var values: [String: AttributeValue]
 
-  public init(_ values: [String: AttributeValue] = [:]) { self.values = values }
+  package init(_ values: [String: AttributeValue] = [:]) { self.values = values }
 
-  public init(dictionaryLiteral elements: (String, AttributeValue)...) {
+  package init(dictionaryLiteral elements: (String, AttributeValue)...) {
     values = Dictionary(uniqueKeysWithValues: elements)
   }
 
-  public subscript(name: String) -> AttributeValue? {
+  package subscript(name: String) -> AttributeValue? {
     get { values[name] }
     set { values[name] = newValue }
   }
 
   /// Sorted by name, the order in which packages store them.
-  public var sorted: [(name: String, value: AttributeValue)] {
+  package var sorted: [(name: String, value: AttributeValue)] {
     values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, $0.value) }
   }
 
-  public func int(_ name: String) throws(GraphError) -> Int {
+  package func int(_ name: String) throws(GraphError) -> Int {
     guard case .int(let value)? = values[name] else { throw .attribute(name: name, expected: "an integer") }
     return value
   }
 
-  public func float(_ name: String) throws(GraphError) -> Double {
+  package func float(_ name: String) throws(GraphError) -> Double {
     guard case .float(let value)? = values[name] else { throw .attribute(name: name, expected: "a number") }
     return value
   }
 
-  public func string(_ name: String) throws(GraphError) -> String {
+  package func string(_ name: String) throws(GraphError) -> String {
     guard case .string(let value)? = values[name] else { throw .attribute(name: name, expected: "a string") }
     return value
   }
 
-  public func ints(_ name: String, count: Int) throws(GraphError) -> [Int] {
+  package func ints(_ name: String, count: Int) throws(GraphError) -> [Int] {
     guard case .ints(let value)? = values[name], value.count == count else {
       throw .attribute(name: name, expected: "\(count) integers")
     }

@@ -1,5 +1,5 @@
 /// What becomes of a positive factor on a channel of one of an operator's inputs.
-public enum ChannelRule: Hashable, Sendable {
+package enum ChannelRule: Hashable, Sendable {
   /// The operator computes something else then.
   case fixed
   /// The same channel of the output gets the same factor, and nothing else changes: the operator is homogeneous in each

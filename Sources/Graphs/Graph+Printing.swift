@@ -2,7 +2,7 @@ import Tensors
 
 extension Graph: CustomStringConvertible {
   /// One line a node: name, operator, attributes, inputs, constants.
-  public var description: String {
+  package var description: String {
     let producers = producers
     func name(_ value: ValueID) -> String { producers[value].map { nodes[$0].name } ?? "input" }
     let lines = nodes.map { node -> String in

@@ -4,7 +4,7 @@ extension Graph {
   /// The shape of every value for one shape of the input, indexed like the values; unused values get `nil`.
   ///
   /// - Throws: `GraphError.at` with the node whose operator refuses its inputs.
-  public func inferShapes(input shape: Shape) throws(GraphError) -> [Shape?] {
+  package func inferShapes(input shape: Shape) throws(GraphError) -> [Shape?] {
     var shapes = [Shape?](repeating: nil, count: valueCount)
     shapes[input.index] = shape
     for node in nodes {
@@ -25,7 +25,7 @@ extension Graph {
   }
 
   /// Multiply-accumulates of one evaluation at an input shape.
-  public func multiplyAccumulates(input shape: Shape) throws(GraphError) -> Int {
+  package func multiplyAccumulates(input shape: Shape) throws(GraphError) -> Int {
     let shapes = try inferShapes(input: shape)
     return nodes.reduce(0) { sum, node in
       sum + node.op.multiplyAccumulates(inputs: node.inputs.compactMap { shapes[$0.index] }, constants: node.constants)

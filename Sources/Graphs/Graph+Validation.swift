@@ -1,7 +1,7 @@
 extension Graph {
   /// Checks the structure: unique node names and numbers, one producer for each value, every value made before it is read,
   /// arities, and outputs that exist. Shapes are checked by `inferShapes`.
-  public func validate() throws(GraphError) {
+  package func validate() throws(GraphError) {
     var made = [Bool](repeating: false, count: valueCount)
     made[input.index] = true
     var (names, identities) = (Set<String>(), Set<NodeID>())

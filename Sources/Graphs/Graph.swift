@@ -1,14 +1,14 @@
 import Tensors
 
 /// Names one value (activation) of a graph.
-public struct ValueID: Hashable, Sendable, Comparable {
-  public let index: Int
-  public init(_ index: Int) { self.index = index }
-  public static func < (a: ValueID, b: ValueID) -> Bool { a.index < b.index }
+package struct ValueID: Hashable, Sendable, Comparable {
+  package let index: Int
+  package init(_ index: Int) { self.index = index }
+  package static func < (a: ValueID, b: ValueID) -> Bool { a.index < b.index }
 }
 
 /// How a value's elements are encoded at run time.
-public enum ValueFormat: Hashable, Sendable {
+package enum ValueFormat: Hashable, Sendable {
   case float32
   case uint8(QuantizationParameters)
   /// Two planes: the map as uint8, which is all that most operators read, and behind it what the rounding left over, in
@@ -18,7 +18,7 @@ public enum ValueFormat: Hashable, Sendable {
   case uint8WithRemainder(QuantizationParameters)
 
   /// The type of an element; that of the first plane where there are two.
-  public var elementType: ElementType {
+  package var elementType: ElementType {
     switch self {
     case .float32: .float32
     case .uint8, .uint8WithRemainder: .uint8
@@ -26,7 +26,7 @@ public enum ValueFormat: Hashable, Sendable {
   }
 
   /// Scale and zero point; `nil` for float.
-  public var quantization: QuantizationParameters? {
+  package var quantization: QuantizationParameters? {
     switch self {
     case .float32: nil
     case .uint8(let parameters), .uint8WithRemainder(let parameters): parameters
@@ -34,7 +34,7 @@ public enum ValueFormat: Hashable, Sendable {
   }
 
   /// For people.
-  public var name: String {
+  package var name: String {
     switch self {
     case .float32: "float32"
     case .uint8: "uint8"
@@ -43,13 +43,13 @@ public enum ValueFormat: Hashable, Sendable {
   }
 
   /// Whether it is uint8 without remainders.
-  public var isPlainUInt8: Bool { if case .uint8 = self { true } else { false } }
+  package var isPlainUInt8: Bool { if case .uint8 = self { true } else { false } }
 
   /// The form that readers see which do not take remainders.
-  public var withoutRemainder: ValueFormat { quantization.map { .uint8($0) } ?? .float32 }
+  package var withoutRemainder: ValueFormat { quantization.map { .uint8($0) } ?? .float32 }
 
   /// Bytes of all planes of a map of `elementCount` elements.
-  public func byteCount(elementCount: Int) -> Int {
+  package func byteCount(elementCount: Int) -> Int {
     switch self {
     case .float32: elementCount * 4
     case .uint8: elementCount
@@ -59,25 +59,25 @@ public enum ValueFormat: Hashable, Sendable {
 }
 
 /// Names a node of a graph for as long as rewriting keeps it, whatever becomes of its name, its operator and its output.
-public struct NodeID: Hashable, Sendable, Comparable {
-  public let index: Int
-  public init(_ index: Int) { self.index = index }
-  public static func < (a: NodeID, b: NodeID) -> Bool { a.index < b.index }
+package struct NodeID: Hashable, Sendable, Comparable {
+  package let index: Int
+  package init(_ index: Int) { self.index = index }
+  package static func < (a: NodeID, b: NodeID) -> Bool { a.index < b.index }
 }
 
 /// One operator applied to values, with its constants (weights) by role, such as "weight" and "bias".
-public struct Node: Sendable {
+package struct Node: Sendable {
   /// Unique in its graph. A rewritten node keeps it; a new one has the number of its output, unless that
   /// is one that another node made before.
-  public let id: NodeID
+  package let id: NodeID
   /// Unique in its graph; derived from the checkpoint's key names, such as `layer1.0.conv2`.
-  public var name: String
-  public var op: any Operator
-  public var inputs: [ValueID]
-  public var output: ValueID
-  public var constants: [String: Tensor]
+  package var name: String
+  package var op: any Operator
+  package var inputs: [ValueID]
+  package var output: ValueID
+  package var constants: [String: Tensor]
 
-  public init(
+  package init(
     name: String, op: any Operator, inputs: [ValueID], output: ValueID, constants: [String: Tensor] = [:],
     id: NodeID? = nil
   ) {
@@ -90,38 +90,38 @@ public struct Node: Sendable {
   }
 
   /// The operator's wire name.
-  public var kind: String { type(of: op).wireName }
+  package var kind: String { type(of: op).wireName }
 }
 
 /// A named output of a graph.
-public struct GraphOutput: Hashable, Sendable {
-  public var name: String
-  public var value: ValueID
+package struct GraphOutput: Hashable, Sendable {
+  package var name: String
+  package var value: ValueID
 
-  public init(name: String, value: ValueID) {
+  package init(name: String, value: ValueID) {
     self.name = name
     self.value = value
   }
 
   /// The names every MultiGrain graph uses.
-  public static let normalizedEmbedding = "normalized_embedding"
-  public static let embedding = "embedding"
-  public static let logits = "logits"
+  package static let normalizedEmbedding = "normalized_embedding"
+  package static let embedding = "embedding"
+  package static let logits = "logits"
 }
 
 /// Per-channel RGB normalisation: `(pixel / 255 - mean) / std`.
-public struct Preprocessing: Hashable, Sendable {
-  public var mean: [Float]
-  public var std: [Float]
+package struct Preprocessing: Hashable, Sendable {
+  package var mean: [Float]
+  package var std: [Float]
 
-  public init(mean: [Float], std: [Float]) {
+  package init(mean: [Float], std: [Float]) {
     precondition(mean.count == 3 && std.count == 3)
     self.mean = mean
     self.std = std
   }
 
-  public static let imageNet = Preprocessing(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
-  public static let half = Preprocessing(mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5])
+  package static let imageNet = Preprocessing(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
+  package static let half = Preprocessing(mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5])
 }
 
 /// A network as nodes in an order of execution. A value type: passes return changed copies, and the constants, which are
@@ -129,18 +129,18 @@ public struct Preprocessing: Hashable, Sendable {
 ///
 /// The input is an NHWC batch of RGB images: float32 normalised by `preprocessing`, or, where its format is uint8, the
 /// pixels themselves.
-public struct Graph: Sendable {
+package struct Graph: Sendable {
   /// For people: "resnet50", or what the source called itself.
-  public var architecture: String
-  public var preprocessing: Preprocessing
-  public private(set) var formats: [ValueFormat]
-  public let input: ValueID
-  public var outputs: [GraphOutput]
+  package var architecture: String
+  package var preprocessing: Preprocessing
+  package private(set) var formats: [ValueFormat]
+  package let input: ValueID
+  package var outputs: [GraphOutput]
   /// In an order of execution.
-  public var nodes: [Node]
+  package var nodes: [Node]
 
   /// A graph that has an input and nothing else.
-  public init(architecture: String, preprocessing: Preprocessing, inputFormat: ValueFormat = .float32) {
+  package init(architecture: String, preprocessing: Preprocessing, inputFormat: ValueFormat = .float32) {
     self.architecture = architecture
     self.preprocessing = preprocessing
     input = ValueID(0)
@@ -149,18 +149,18 @@ public struct Graph: Sendable {
     nodes = []
   }
 
-  public var valueCount: Int { formats.count }
-  public func format(of value: ValueID) -> ValueFormat { formats[value.index] }
-  public mutating func setFormat(_ format: ValueFormat, of value: ValueID) { formats[value.index] = format }
+  package var valueCount: Int { formats.count }
+  package func format(of value: ValueID) -> ValueFormat { formats[value.index] }
+  package mutating func setFormat(_ format: ValueFormat, of value: ValueID) { formats[value.index] = format }
 
-  public mutating func makeValue(format: ValueFormat = .float32) -> ValueID {
+  package mutating func makeValue(format: ValueFormat = .float32) -> ValueID {
     formats.append(format)
     return ValueID(formats.count - 1)
   }
 
   /// Appends a node and returns its output.
   @discardableResult
-  public mutating func append(
+  package mutating func append(
     _ op: any Operator, name: String, inputs: [ValueID], constants: [String: Tensor] = [:],
     format: ValueFormat = .float32
   ) -> ValueID {
@@ -169,15 +169,15 @@ public struct Graph: Sendable {
     return output
   }
 
-  public func output(named name: String) -> ValueID? { outputs.first { $0.name == name }?.value }
+  package func output(named name: String) -> ValueID? { outputs.first { $0.name == name }?.value }
 
   /// The index of the node that makes each value; the input has none.
-  public var producers: [ValueID: Int] {
+  package var producers: [ValueID: Int] {
     Dictionary(nodes.enumerated().map { ($1.output, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// The indices of the nodes that read each value, in order of execution.
-  public var consumers: [ValueID: [Int]] {
+  package var consumers: [ValueID: [Int]] {
     var result: [ValueID: [Int]] = [:]
     for (index, node) in nodes.enumerated() {
       for value in node.inputs { result[value, default: []].append(index) }
@@ -188,14 +188,14 @@ public struct Graph: Sendable {
   /// The values that are made before a node and read by it or later, outputs included, in order.
   ///
   /// - Parameter index: of a node; their number for what is left at the end.
-  public func valuesAlive(before index: Int) -> [ValueID] {
+  package func valuesAlive(before index: Int) -> [ValueID] {
     let made = Set(nodes[..<index].map(\.output)).union([input])
     let read = Set(nodes[index...].flatMap(\.inputs)).union(outputs.map(\.value))
     return made.intersection(read).sorted()
   }
 
   /// Bytes of all constants.
-  public var constantByteCount: Int {
+  package var constantByteCount: Int {
     nodes.reduce(0) { $0 + $1.constants.values.reduce(0) { $0 + $1.byteCount } }
   }
 }

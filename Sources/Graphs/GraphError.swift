@@ -1,7 +1,7 @@
 import Tensors
 
 /// What can be wrong with a graph, wherever it came from: an importer, a pass, or a package.
-public enum GraphError: Error, Hashable, Sendable {
+package enum GraphError: Error, Hashable, Sendable {
   /// An attribute is missing, of another type, or out of range.
   case attribute(name: String, expected: String)
   /// An operator's constant is missing or of a shape or type it cannot have.
@@ -22,7 +22,7 @@ public enum GraphError: Error, Hashable, Sendable {
 
 extension GraphError {
   /// Whether the cause is the size of the input rather than the graph.
-  public var isInputSize: Bool {
+  package var isInputSize: Bool {
     switch self {
     case .inputSize: true
     case .at(_, let error), .after(_, let error): error.isInputSize
@@ -32,7 +32,7 @@ extension GraphError {
 }
 
 extension GraphError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .attribute(let name, let expected): "attribute '\(name)' must be \(expected)"
     case .constant(let role, let problem): "constant '\(role)' \(problem)"

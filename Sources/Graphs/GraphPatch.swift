@@ -1,34 +1,34 @@
 import Tensors
 
 /// A change to a graph as a value: what a pass returns. Nodes are named by their index in the graph it was made for.
-public struct GraphPatch: Sendable {
+package struct GraphPatch: Sendable {
   private var replacements: [Int: [Node]] = [:]
   private var redirections: [ValueID: ValueID] = [:]
   private var newFormats: [ValueFormat] = []
   private let firstNewValue: Int
   /// What the patch does, a line each, for people: "layer1.0.bn1 folded into layer1.0.conv1".
-  public var notes: [String] = []
+  package var notes: [String] = []
 
-  public init(for graph: Graph) { firstNewValue = graph.valueCount }
+  package init(for graph: Graph) { firstNewValue = graph.valueCount }
 
-  public var isEmpty: Bool { replacements.isEmpty && redirections.isEmpty }
+  package var isEmpty: Bool { replacements.isEmpty && redirections.isEmpty }
 
   /// A value the graph does not have yet, for the output of a node that the patch adds.
-  public mutating func makeValue(format: ValueFormat = .float32) -> ValueID {
+  package mutating func makeValue(format: ValueFormat = .float32) -> ValueID {
     newFormats.append(format)
     return ValueID(firstNewValue + newFormats.count - 1)
   }
 
   /// Puts `nodes` where the node at `index` was.
-  public mutating func replace(_ index: Int, with nodes: [Node]) { replacements[index] = nodes }
+  package mutating func replace(_ index: Int, with nodes: [Node]) { replacements[index] = nodes }
 
   /// Removes the node at `index`; its readers must be redirected.
-  public mutating func remove(_ index: Int) { replacements[index] = [] }
+  package mutating func remove(_ index: Int) { replacements[index] = [] }
 
   /// Makes everything that reads `old`, outputs included, read `new`.
-  public mutating func redirect(_ old: ValueID, to new: ValueID) { redirections[old] = new }
+  package mutating func redirect(_ old: ValueID, to new: ValueID) { redirections[old] = new }
 
-  public func applied(to graph: Graph) -> Graph {
+  package func applied(to graph: Graph) -> Graph {
     var result = graph
     for format in newFormats { _ = result.makeValue(format: format) }
     result.nodes = graph.nodes.enumerated().flatMap { index, node in replacements[index] ?? [node] }

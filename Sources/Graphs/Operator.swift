@@ -4,7 +4,7 @@ import Tensors
 ///
 /// The `Operators` module holds one file for each conforming type, with its evaluation, and the catalogue that maps wire
 /// names to types.
-public protocol Operator: Sendable {
+package protocol Operator: Sendable {
   /// The name packages store. Never reuse or rename one.
   static var wireName: String { get }
 
@@ -53,32 +53,32 @@ public protocol Operator: Sendable {
 }
 
 extension Operator {
-  public func readsRemainder(ofInput slot: Int) -> Bool { false }
-  public static var remainderRule: RemainderRule { .never }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { .fixed }
-  public static var weighsOutputChannels: Bool { false }
-  public static var outputLayout: OutputLayout { .sameAsInput }
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { -.infinity }
+  package func readsRemainder(ofInput slot: Int) -> Bool { false }
+  package static var remainderRule: RemainderRule { .never }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { .fixed }
+  package static var weighsOutputChannels: Bool { false }
+  package static var outputLayout: OutputLayout { .sameAsInput }
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { -.infinity }
 
-  public func readingRemainder() -> any Operator { self }
+  package func readingRemainder() -> any Operator { self }
 
   /// An operator that only moves values does so in float as in levels.
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.followsFloat = quantizationRule == .sameAsInput
     return traits
   }
 
-  public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int { 0 }
+  package func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int { 0 }
 
   /// The attributes' printed form, "stride=2,2 activation=relu".
-  public var attributeSummary: String {
+  package var attributeSummary: String {
     attributes.sorted.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
   }
 }
 
 /// How the elements of an operator's output are arranged.
-public enum OutputLayout: Hashable, Sendable {
+package enum OutputLayout: Hashable, Sendable {
   /// Maps of maps, rows of rows.
   case sameAsInput
   /// [N, H, W, C]
@@ -89,7 +89,7 @@ public enum OutputLayout: Hashable, Sendable {
 
 extension Graph {
   /// The values that have one vector an image, [N, C]; all others are maps.
-  public var rows: Set<ValueID> {
+  package var rows: Set<ValueID> {
     var result: Set<ValueID> = []
     for node in nodes {
       switch type(of: node.op).outputLayout {
@@ -103,7 +103,7 @@ extension Graph {
 }
 
 /// How an operator is treated by quantisation.
-public enum QuantizationRule: Hashable, Sendable {
+package enum QuantizationRule: Hashable, Sendable {
   /// Runs on uint8 activations with int8 weights; its output gets a range of its own from calibration.
   case ownRange
   /// Only moves or selects values: the output has the scale and zero point of the input, exactly.
@@ -115,7 +115,7 @@ public enum QuantizationRule: Hashable, Sendable {
 }
 
 /// How an operator's output comes to have remainders.
-public enum RemainderRule: Hashable, Sendable {
+package enum RemainderRule: Hashable, Sendable {
   /// It has none.
   case never
   /// The operator rounds real values, and can keep what is left over.
@@ -126,7 +126,7 @@ public enum RemainderRule: Hashable, Sendable {
 
 extension Graph {
   /// Whether a node reads an input with its remainders, where it has any.
-  public func readsRemainder(_ node: Node, ofInput slot: Int) -> Bool {
+  package func readsRemainder(_ node: Node, ofInput slot: Int) -> Bool {
     if node.op.readsRemainder(ofInput: slot) { return true }
     guard type(of: node.op).remainderRule == .passedOn, case .uint8WithRemainder = format(of: node.output) else {
       return false

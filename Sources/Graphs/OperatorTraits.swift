@@ -2,9 +2,9 @@ import Tensors
 
 /// What quantisation, rounding and analysis need to know of an operator beyond its `quantizationRule`: the properties by
 /// which operators differ, so that nothing outside the `Operators` module asks which operator it has.
-public struct OperatorTraits: Hashable, Sendable {
+package struct OperatorTraits: Hashable, Sendable {
   /// What becomes of the constant `weight`.
-  public enum Weights: Hashable, Sendable {
+  package enum Weights: Hashable, Sendable {
     /// There are no weights, or none that quantisation rounds.
     case none
     /// [O, kh, kw, I / groups], multiplied as int8 with uint8 levels of the first input.
@@ -14,7 +14,7 @@ public struct OperatorTraits: Hashable, Sendable {
   }
 
   /// What the operator makes of several inputs.
-  public enum Combination: Hashable, Sendable {
+  package enum Combination: Hashable, Sendable {
     /// The output comes from the first input; others, if there are any, only steer it.
     case first
     /// The sum of all inputs.
@@ -25,38 +25,38 @@ public struct OperatorTraits: Hashable, Sendable {
     case residual(slot: Int)
   }
 
-  public var weights = Weights.none
-  public var combination = Combination.first
+  package var weights = Weights.none
+  package var combination = Combination.first
   /// Inputs that are float whatever the arithmetic.
-  public var floatSlots: Set<Int> = []
+  package var floatSlots: Set<Int> = []
   /// Whether the int8 form can store its output as floats, without rounding it.
-  public var canStoreFloat = false
+  package var canStoreFloat = false
   /// Whether the int8 form can keep what rounding its output leaves over (`RemainderRule.made`) for those that add it.
-  public var keepsRemainderForSums = true
+  package var keepsRemainderForSums = true
   /// Whether the operator computes in float, too, with the constants that it has, and does so where its inputs are floats.
-  public var followsFloat = false
+  package var followsFloat = false
   /// Whether the float form reads uint8 maps as they are.
-  public var readsEitherFormat = false
+  package var readsEitherFormat = false
   /// Whether the first input can be pixels, with their normalisation folded into the weights.
-  public var takesPixels = false
+  package var takesPixels = false
   /// Whether the first input can be read with its remainders, as 16 bits (`Operator.readingRemainder`).
-  public var canReadRemainder = false
+  package var canReadRemainder = false
   /// Whether the operator keeps its input within bounds, so that a value that it alone reads is held in the range of its
   /// output: a bound beyond the input's own range could not be held, and levels beyond a bound would be wasted.
-  public var saturates = false
+  package var saturates = false
   /// The values of its input that the operator tells apart: others give what the bounds give, or nearly so, and a value that
   /// it alone reads need not be held beyond them. `nil` for all.
-  public var responsiveRange: ClosedRange<Double>?
+  package var responsiveRange: ClosedRange<Double>?
 
-  public init() {}
+  package init() {}
 
   /// The slot of the input that is added to what comes from the first; `nil` for other combinations.
-  public var residualSlot: Int? { if case .residual(let slot) = combination { slot } else { nil } }
+  package var residualSlot: Int? { if case .residual(let slot) = combination { slot } else { nil } }
 }
 
 extension Node {
-  public var traits: OperatorTraits { op.traits(constants: constants) }
+  package var traits: OperatorTraits { op.traits(constants: constants) }
 
   /// Whether the node has weights that quantisation rounds, and can do without.
-  public var hasRoundedWeights: Bool { traits.weights != .none && constants["weight"] != nil }
+  package var hasRoundedWeights: Bool { traits.weights != .none && constants["weight"] != nil }
 }

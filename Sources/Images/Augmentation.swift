@@ -1,7 +1,7 @@
 import Glibc
 
 /// MultiGrain's training augmentations, by the names of the released recipes.
-public enum AugmentationRecipe: String, Hashable, Sendable, CaseIterable {
+package enum AugmentationRecipe: String, Hashable, Sendable, CaseIterable {
   /// Random resized crop, flip, colour jitter 0.3, lighting 0.1.
   case full
   /// Random resized crop, flip, colour jitter 0.2, lighting 0.1.
@@ -28,13 +28,13 @@ public enum AugmentationRecipe: String, Hashable, Sendable, CaseIterable {
 /// An augmented picture is again one of 8-bit pixels, `size` by `size` whatever the crop protocol (augmentation crops
 /// squares): it is what a quantised network takes. Colour jitter and AutoAugment work on 8-bit pixels in training, too;
 /// lighting does not, so its outcome is rounded to the nearest of them.
-public struct Augmentation: Hashable, Sendable {
-  public let recipe: AugmentationRecipe
+package struct Augmentation: Hashable, Sendable {
+  package let recipe: AugmentationRecipe
   /// The size, and the whole of what happens to a picture by the recipe `none`.
-  public let evaluation: EvaluationProtocol
-  public let seed: UInt64
+  package let evaluation: EvaluationProtocol
+  package let seed: UInt64
 
-  public init(recipe: AugmentationRecipe, evaluation: EvaluationProtocol, seed: UInt64) {
+  package init(recipe: AugmentationRecipe, evaluation: EvaluationProtocol, seed: UInt64) {
     self.recipe = recipe
     self.evaluation = evaluation
     self.seed = seed
@@ -45,7 +45,7 @@ public struct Augmentation: Hashable, Sendable {
   /// - Parameters:
   ///   - imageKey: what identifies the picture, such as `ImageFile.key(ofContent:)`.
   ///   - repetition: which of its copies, from 0.
-  public func apply(to image: RGBImage, imageKey: UInt64, repetition: Int) throws(ImageError) -> RGBImage {
+  package func apply(to image: RGBImage, imageKey: UInt64, repetition: Int) throws(ImageError) -> RGBImage {
     guard recipe != .none else { return try evaluation.apply(to: image) }
     var random = RandomStream(
       seed: seed, imageKey: imageKey, repetition: UInt32(truncatingIfNeeded: repetition))

@@ -1,5 +1,5 @@
 /// How a picture becomes the network's input when the network is evaluated or used.
-public enum CropProtocol: String, Hashable, Sendable, CaseIterable {
+package enum CropProtocol: String, Hashable, Sendable, CaseIterable {
   /// The short side is resized to `int(size / ratio)`, then `size` by `size` pixels are cut from the centre.
   case square
   /// The long side is resized to `size`; nothing is cut off.
@@ -10,21 +10,21 @@ public enum CropProtocol: String, Hashable, Sendable, CaseIterable {
 ///
 /// The arithmetic is that of torchvision and timm: true division, truncation by `int`, and a centre crop placed by Python's
 /// `round`, which rounds halves to even. The defaults are MultiGrain's.
-public struct EvaluationProtocol: Hashable, Sendable {
-  public let crop: CropProtocol
+package struct EvaluationProtocol: Hashable, Sendable {
+  package let crop: CropProtocol
   /// Pixels: of both sides of a square crop, of the long side of a rectangular one.
-  public let size: Int
-  public let filter: ResizeFilter
+  package let size: Int
+  package let filter: ResizeFilter
   /// What a square crop keeps of the short side of the resized picture, in `cropRatios`; the default for a rectangular one,
   /// which has no use for it.
-  public let cropRatio: Double
+  package let cropRatio: Double
 
   /// 224 of 256 pixels. For every size `int(size / ratio)` is `int(256 / 224 * size)`.
-  public static let defaultCropRatio = 0.875
-  public static let cropRatios = 0.1...1.0
+  package static let defaultCropRatio = 0.875
+  package static let cropRatios = 0.1...1.0
 
   /// - Throws: `ImageError.invalidGeometry` for a size or a ratio out of range.
-  public init(
+  package init(
     crop: CropProtocol, size: Int, filter: ResizeFilter = .bilinear, cropRatio: Double = defaultCropRatio
   ) throws(ImageError) {
     guard (1...RGBImage.maximumSide).contains(size) else {
@@ -47,18 +47,18 @@ public struct EvaluationProtocol: Hashable, Sendable {
   }
 
   /// The same at another size.
-  public func resized(to size: Int) throws(ImageError) -> EvaluationProtocol {
+  package func resized(to size: Int) throws(ImageError) -> EvaluationProtocol {
     try EvaluationProtocol(crop: crop, size: size, filter: filter, cropRatio: cropRatio)
   }
 
   /// The size of the outcome for a picture of the given size.
-  public func outputSize(width: Int, height: Int) throws(ImageError) -> (width: Int, height: Int) {
+  package func outputSize(width: Int, height: Int) throws(ImageError) -> (width: Int, height: Int) {
     let window = try geometry(width: width, height: height).window
     return (window.width, window.height)
   }
 
   /// The picture as the network takes it.
-  public func apply(to image: RGBImage) throws(ImageError) -> RGBImage {
+  package func apply(to image: RGBImage) throws(ImageError) -> RGBImage {
     let geometry = try geometry(width: image.width, height: image.height)
     return image.resampled(
       Resampling(

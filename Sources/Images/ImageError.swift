@@ -1,7 +1,7 @@
 import Glibc
 
 /// What can be wrong with a picture, its file or its folder.
-public enum ImageError: Error, Hashable, Sendable {
+package enum ImageError: Error, Hashable, Sendable {
   /// No bytes at all.
   case empty
   /// The first bytes are those of no picture format.
@@ -33,7 +33,7 @@ public enum ImageError: Error, Hashable, Sendable {
 }
 
 extension ImageError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .empty: "the file is empty"
     case .unrecognized: "not a picture: neither JPEG nor PNG by its first bytes"
@@ -62,7 +62,7 @@ extension ImageError: CustomStringConvertible {
 
 extension ImageError {
   /// The error itself, without the path it happened at.
-  public var underlying: ImageError {
+  package var underlying: ImageError {
     if case .at(_, let error) = self { return error.underlying }
     return self
   }

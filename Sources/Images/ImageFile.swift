@@ -1,16 +1,16 @@
 import Glibc
 
 /// Reads picture files.
-public enum ImageFile {
+package enum ImageFile {
   /// Reads and decodes a file; any error carries its path.
-  public static func load(
+  package static func load(
     _ path: String, limits: DecodingLimits = DecodingLimits()
   ) throws(ImageError) -> RGBImage {
     try decode(try read(path, limits: limits), path: path, limits: limits)
   }
 
   /// Reads the bytes of a regular file; any error carries its path.
-  public static func read(
+  package static func read(
     _ path: String, limits: DecodingLimits = DecodingLimits()
   ) throws(ImageError) -> [UInt8] {
     do throws(ImageError) {
@@ -21,7 +21,7 @@ public enum ImageFile {
   }
 
   /// Decodes the bytes of a file; any error carries its path.
-  public static func decode(
+  package static func decode(
     _ bytes: [UInt8], path: String, limits: DecodingLimits = DecodingLimits()
   ) throws(ImageError) -> RGBImage {
     do throws(ImageError) {
@@ -61,33 +61,33 @@ public enum ImageFile {
 }
 
 /// Pictures that could not be used, named and counted.
-public struct BrokenImages: Hashable, Sendable, CustomStringConvertible {
-  public struct Entry: Hashable, Sendable {
-    public var path: String
-    public var error: ImageError
+package struct BrokenImages: Hashable, Sendable, CustomStringConvertible {
+  package struct Entry: Hashable, Sendable {
+    package var path: String
+    package var error: ImageError
   }
 
   /// In the order of their paths, so that the outcome does not depend on which thread was first.
-  public private(set) var entries: [Entry] = []
+  package private(set) var entries: [Entry] = []
 
-  public init() {}
+  package init() {}
 
-  public var count: Int { entries.count }
-  public var isEmpty: Bool { entries.isEmpty }
+  package var count: Int { entries.count }
+  package var isEmpty: Bool { entries.isEmpty }
 
   /// Counts the picture at `path` as broken.
-  public mutating func record(path: String, error: ImageError) {
+  package mutating func record(path: String, error: ImageError) {
     let index = entries.firstIndex { !$0.path.utf8.lexicographicallyPrecedes(path.utf8) } ?? entries.count
     entries.insert(Entry(path: path, error: error.underlying), at: index)
   }
 
   /// Adds those that another thread found.
-  public mutating func merge(_ other: BrokenImages) {
+  package mutating func merge(_ other: BrokenImages) {
     for entry in other.entries { record(path: entry.path, error: entry.error) }
   }
 
   /// A line for each of the first ten, and how many more there are.
-  public var description: String {
+  package var description: String {
     var lines = entries.prefix(10).map { "\($0.path): \($0.error)" }
     if entries.count > 10 { lines.append("and \(entries.count - 10) more") }
     return lines.joined(separator: "\n")

@@ -8,18 +8,18 @@ import Glibc
 /// labelled: the subfolders' names, sorted, are the classes, also those without a picture (they keep the classifier's
 /// numbering). A folder with pictures of its own is unlabelled. Names are ordered by their bytes in UTF-8 whatever the
 /// locale.
-public struct ImageFolder: Hashable, Sendable {
-  public struct File: Hashable, Sendable {
+package struct ImageFolder: Hashable, Sendable {
+  package struct File: Hashable, Sendable {
     /// From the folder, with slashes: `n01440764/tench.jpg`.
-    public let relativePath: String
+    package let relativePath: String
     /// The folder's path as it was given, and the relative path.
-    public let path: String
+    package let path: String
     /// The index of its class; nil in an unlabelled folder.
-    public let label: Int?
+    package let label: Int?
     /// The name of its class; nil in an unlabelled folder.
-    public let className: String?
+    package let className: String?
 
-    public init(relativePath: String, path: String, label: Int? = nil, className: String? = nil) {
+    package init(relativePath: String, path: String, label: Int? = nil, className: String? = nil) {
       self.relativePath = relativePath
       self.path = path
       self.label = label
@@ -28,21 +28,21 @@ public struct ImageFolder: Hashable, Sendable {
   }
 
   /// The path as it was given.
-  public let path: String
+  package let path: String
   /// In the order of their relative paths.
-  public let files: [File]
+  package let files: [File]
   /// The class names in the order of their labels; empty in an unlabelled folder.
-  public let classNames: [String]
+  package let classNames: [String]
   /// How many files were passed over, hidden ones included.
-  public let ignoredCount: Int
+  package let ignoredCount: Int
 
-  public var isLabelled: Bool { !classNames.isEmpty }
+  package var isLabelled: Bool { !classNames.isEmpty }
 
   /// Lists the folder.
   ///
   /// - Throws: `ImageError` with the path: no such folder, not a folder, not permitted (with the system's text), or no
   ///   pictures in it.
-  public init(path: String) throws(ImageError) {
+  package init(path: String) throws(ImageError) {
     var scan = FolderScan(root: path)
     try scan.run()
     guard !scan.images.isEmpty else { throw .at(path: path, .noImages(ignored: scan.ignored)) }
@@ -63,7 +63,7 @@ public struct ImageFolder: Hashable, Sendable {
 
   /// `count` files spread evenly over the sorted list: those at the positions `floor(i * files.count / count)`; all of
   /// them if there are no more than that.
-  public func spreadSample(count: Int) -> [File] {
+  package func spreadSample(count: Int) -> [File] {
     files.spread(max(count, 0))
   }
 }

@@ -1,9 +1,9 @@
 /// The formats that are read.
-public enum ImageFormat: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+package enum ImageFormat: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
   case jpeg = "JPEG"
   case png = "PNG"
 
-  public var description: String { rawValue }
+  package var description: String { rawValue }
 
   /// Recognises a picture by its first bytes; its name has no say.
   init(recognizing bytes: UnsafeRawBufferPointer) throws(ImageError) {

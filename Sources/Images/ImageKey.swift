@@ -3,7 +3,7 @@ extension ImageFile {
   ///
   /// The content, not the path: a picture then keeps its augmentations when it is renamed, when its folder is moved or
   /// reached by another path, and when other pictures are added or taken away.
-  public static func key(ofContent bytes: [UInt8]) -> UInt64 {
+  package static func key(ofContent bytes: [UInt8]) -> UInt64 {
     bytes.withUnsafeBytes { XXH64.hash($0) }
   }
 }

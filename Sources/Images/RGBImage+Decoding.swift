@@ -1,14 +1,14 @@
 import CImageCodecs
 
 /// What a picture file may claim before it is refused.
-public struct DecodingLimits: Hashable, Sendable {
+package struct DecodingLimits: Hashable, Sendable {
   /// Width times height. Decoded pixels take three bytes each.
-  public var maximumPixels: Int
+  package var maximumPixels: Int
   /// Bytes of a file.
-  public var maximumFileBytes: Int
+  package var maximumFileBytes: Int
 
   /// 178,956,970 pixels (where Pillow, too, takes a picture for a decompression bomb) and 256 MiB.
-  public init(maximumPixels: Int = 178_956_970, maximumFileBytes: Int = 256 << 20) {
+  package init(maximumPixels: Int = 178_956_970, maximumFileBytes: Int = 256 << 20) {
     self.maximumPixels = maximumPixels
     self.maximumFileBytes = maximumFileBytes
   }
@@ -26,7 +26,7 @@ extension RGBImage {
   /// flipped that still decodes; unlike Pillow it checks the checksums of a PNG's pixel data.
   ///
   /// - Throws: `ImageError`, never traps, whatever the bytes.
-  public init(decoding bytes: UnsafeRawBufferPointer, limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
+  package init(decoding bytes: UnsafeRawBufferPointer, limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
     let format = try ImageFormat(recognizing: bytes)
     let codec = ImageCodec(format: format, bytes: bytes)
     let size = try codec.size()
@@ -40,7 +40,7 @@ extension RGBImage {
   }
 
   /// Decodes a JPEG or PNG file, recognised by its content.
-  public init(decoding bytes: [UInt8], limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
+  package init(decoding bytes: [UInt8], limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
     let result: Result<RGBImage, ImageError> = bytes.withUnsafeBytes { buffer in
       do throws(ImageError) {
         return .success(try RGBImage(decoding: buffer, limits: limits))

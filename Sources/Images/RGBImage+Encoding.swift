@@ -4,7 +4,7 @@ extension RGBImage {
   /// A PNG file of the picture: the same bytes for the same pixels and version of libpng.
   ///
   /// - Throws: `.outOfMemory`.
-  public func png() throws(ImageError) -> [UInt8] {
+  package func png() throws(ImageError) -> [UInt8] {
     guard let width = UInt32(exactly: width), let height = UInt32(exactly: height) else {
       throw .invalidGeometry("a picture of \(self.width)x\(self.height) does not fit a PNG file")
     }
@@ -22,7 +22,7 @@ extension RGBImage {
   }
 
   /// The picture with its long side at most `side` pixels; smaller ones stay what they are.
-  public func thumbnail(side: Int) throws(ImageError) -> RGBImage {
+  package func thumbnail(side: Int) throws(ImageError) -> RGBImage {
     let long = max(width, height)
     guard long > side else { return self }
     return try resized(width: max(1, width * side / long), height: max(1, height * side / long))

@@ -1,13 +1,13 @@
 import CImageCodecs
 
 /// A rectangle in fractional pixels, as Pillow's `resize` takes it.
-public struct SampleBox: Hashable, Sendable {
-  public var left: Float
-  public var top: Float
-  public var right: Float
-  public var bottom: Float
+package struct SampleBox: Hashable, Sendable {
+  package var left: Float
+  package var top: Float
+  package var right: Float
+  package var bottom: Float
 
-  public init(left: Float, top: Float, right: Float, bottom: Float) {
+  package init(left: Float, top: Float, right: Float, bottom: Float) {
     self.left = left
     self.top = top
     self.right = right
@@ -36,7 +36,7 @@ extension RGBImage {
   ///
   /// - Parameter box: the part of the picture that fills the outcome (all of it by default); samples beside it still
   ///   weigh in at its edges. To resize a crop by itself, see `resized(width:height:cropping:)`.
-  public func resized(
+  package func resized(
     width: Int, height: Int, box: SampleBox? = nil, filter: ResizeFilter = .bilinear
   ) throws(ImageError) -> RGBImage {
     let full = SampleBox(left: 0, top: 0, right: Float(self.width), bottom: Float(self.height))
@@ -56,7 +56,7 @@ extension RGBImage {
   }
 
   /// Crops, then resizes the crop: bit for bit `image.crop(...).resize((width, height), filter)`.
-  public func resized(
+  package func resized(
     width: Int, height: Int, cropping rect: PixelRect, filter: ResizeFilter = .bilinear
   ) throws(ImageError) -> RGBImage {
     guard rect.fits(width: self.width, height: self.height) else {

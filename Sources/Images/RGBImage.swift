@@ -2,13 +2,13 @@
 ///
 /// Pixels are stored row by row without padding: `pixels[(y * width + x) * 3 + channel]`, channels in the order red,
 /// green, blue, values 0...255 as in the file (no gamma, no colour profile, no orientation applied).
-public struct RGBImage: Hashable, Sendable {
-  public let width: Int
-  public let height: Int
-  public let pixels: [UInt8]
+package struct RGBImage: Hashable, Sendable {
+  package let width: Int
+  package let height: Int
+  package let pixels: [UInt8]
 
   /// Nil unless both sides are positive and there are `width * height * 3` pixels.
-  public init?(width: Int, height: Int, pixels: [UInt8]) {
+  package init?(width: Int, height: Int, pixels: [UInt8]) {
     guard width > 0, height > 0 else { return nil }
     let (area, overflow) = width.multipliedReportingOverflow(by: height)
     guard !overflow, pixels.count % 3 == 0, pixels.count / 3 == area else { return nil }
@@ -24,13 +24,13 @@ public struct RGBImage: Hashable, Sendable {
 }
 
 /// A rectangle of whole pixels; the origin is the top left corner.
-public struct PixelRect: Hashable, Sendable {
-  public var x: Int
-  public var y: Int
-  public var width: Int
-  public var height: Int
+package struct PixelRect: Hashable, Sendable {
+  package var x: Int
+  package var y: Int
+  package var width: Int
+  package var height: Int
 
-  public init(x: Int, y: Int, width: Int, height: Int) {
+  package init(x: Int, y: Int, width: Int, height: Int) {
     self.x = x
     self.y = y
     self.width = width
@@ -46,10 +46,10 @@ public struct PixelRect: Hashable, Sendable {
 
 extension RGBImage {
   /// The whole picture as a rectangle.
-  public var bounds: PixelRect { PixelRect(x: 0, y: 0, width: width, height: height) }
+  package var bounds: PixelRect { PixelRect(x: 0, y: 0, width: width, height: height) }
 
   /// The part inside `rect`, which must lie inside the picture.
-  public func cropped(to rect: PixelRect) throws(ImageError) -> RGBImage {
+  package func cropped(to rect: PixelRect) throws(ImageError) -> RGBImage {
     guard rect.fits(width: width, height: height) else {
       throw .invalidGeometry("a crop of \(rect) does not lie inside a picture of \(width)x\(height)")
     }
@@ -71,7 +71,7 @@ extension RGBImage {
   }
 
   /// Left and right exchanged.
-  public func flippedHorizontally() -> RGBImage {
+  package func flippedHorizontally() -> RGBImage {
     let flipped = [UInt8](unsafeUninitializedCapacity: pixels.count) { destination, count in
       pixels.withUnsafeBufferPointer { source in
         for row in stride(from: 0, to: source.count, by: width * 3) {
@@ -91,5 +91,5 @@ extension RGBImage {
 }
 
 extension PixelRect: CustomStringConvertible {
-  public var description: String { "\(width)x\(height)+\(x)+\(y)" }
+  package var description: String { "\(width)x\(height)+\(x)+\(y)" }
 }

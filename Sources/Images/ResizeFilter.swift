@@ -1,7 +1,7 @@
 import Glibc
 
 /// A filter of Pillow's antialiased resize: which input samples an output sample is made of, and with what weights.
-public enum ResizeFilter: String, Hashable, Sendable, CaseIterable {
+package enum ResizeFilter: String, Hashable, Sendable, CaseIterable {
   /// The triangle.
   case bilinear
   /// Keys's cubic convolution with a = -0.5 (IEEE Transactions on Acoustics, Speech, and Signal Processing 29, 1981).

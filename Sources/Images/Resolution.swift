@@ -1,16 +1,16 @@
 /// How images are looked at: at which size, cropped and resized how, and by which exponent GeM pools what the trunk makes of
 /// them. MultiGrain networks are used at sizes that they were not trained for, with an exponent fitted to each (Berman et al.,
 /// arXiv 1902.05509, section 3.4).
-public struct Resolution: Hashable, Sendable {
-  public let evaluation: EvaluationProtocol
+package struct Resolution: Hashable, Sendable {
+  package let evaluation: EvaluationProtocol
   /// The exponent p of generalised-mean pooling: positive, infinite for maximum pooling; `nil`: the network's, as it is.
-  public let poolingExponent: Double?
+  package let poolingExponent: Double?
 
-  public init(_ evaluation: EvaluationProtocol, poolingExponent: Double? = nil) {
+  package init(_ evaluation: EvaluationProtocol, poolingExponent: Double? = nil) {
     self.evaluation = evaluation
     self.poolingExponent = poolingExponent
   }
 
   /// The side in pixels: of both sides of a square crop, of the long side of a rectangular one.
-  public var side: Int { evaluation.size }
+  package var side: Int { evaluation.size }
 }

@@ -5,11 +5,11 @@ import Runtime
 import Tensors
 
 /// A network's outputs for one image.
-public struct ImageOutputs: Sendable {
+package struct ImageOutputs: Sendable {
   /// L2-normalised, [D].
-  public let embedding: [Float]
+  package let embedding: [Float]
   /// [classes]; empty without a classifier.
-  public let logits: [Float]
+  package let logits: [Float]
 
   package init(embedding: [Float], logits: [Float]) {
     self.embedding = embedding
@@ -32,7 +32,7 @@ extension Executable {
 
 extension Session {
   /// Runs one image.
-  public func outputs(for image: RGBImage) throws(GraphError) -> ImageOutputs {
+  package func outputs(for image: RGBImage) throws(GraphError) -> ImageOutputs {
     ImageOutputs(try run(pixels: image.pixels, height: image.height, width: image.width))
   }
 }

@@ -6,16 +6,16 @@ import Runtime
 import Tensors
 
 /// A network in a package, opened to be run: all that a device loads.
-public struct PackagedNetwork: Sendable {
-  public let reader: PackageReader
+package struct PackagedNetwork: Sendable {
+  package let reader: PackageReader
   /// Quantised; its constants are only described, and read by `executable`.
-  public private(set) var graph: Graph
+  package private(set) var graph: Graph
 
   /// - Throws: `PackageError`.
-  public init(path: String) throws(PackageError) { try self.init(try PackageReader.open(path: path)) }
+  package init(path: String) throws(PackageError) { try self.init(try PackageReader.open(path: path)) }
 
   /// - Throws: `PackageError` where the graph is not as its format says, or has an operator that there is none of.
-  public init(_ reader: PackageReader) throws(PackageError) {
+  package init(_ reader: PackageReader) throws(PackageError) {
     self.reader = reader
     graph = try reader.describedGraph(decodeOperator: OperatorCatalogue.decode)
   }
@@ -26,13 +26,13 @@ public struct PackagedNetwork: Sendable {
   /// Makes GeM pool by another exponent.
   ///
   /// - Throws: `GraphError.attribute` where the exponent is not positive; `.structure` where nothing pools by GeM.
-  public mutating func pool(by exponent: Double) throws(GraphError) { try graph.setPoolingExponent(exponent) }
+  package mutating func pool(by exponent: Double) throws(GraphError) { try graph.setPoolingExponent(exponent) }
 
   /// The network made ready to run. It is decompressed node by node, so that its weights are in memory once.
   ///
   /// - Parameter threads: that make it ready.
   /// - Throws: `GraphError` where it cannot run; `PackageError` where its constants are damaged.
-  public func executable(kernels: KernelSet = KernelSet(), threads: Int) throws -> Executable {
+  package func executable(kernels: KernelSet = KernelSet(), threads: Int) throws -> Executable {
     defer { reader.releasePages() }
     return try Executable(graph, kernels: kernels, threads: threads, loading: reader.constantsByNode())
   }
@@ -41,7 +41,7 @@ public struct PackagedNetwork: Sendable {
   ///
   /// - Parameter threads: that decompress them.
   /// - Throws: `PackageError` where they are damaged.
-  public func loadedGraph(threads: Int) throws(PackageError) -> Graph {
+  package func loadedGraph(threads: Int) throws(PackageError) -> Graph {
     var result = try reader.readGraph(threads: threads, decodeOperator: OperatorCatalogue.decode)
     for (index, node) in graph.nodes.enumerated() { result.nodes[index].op = node.op }
     return result

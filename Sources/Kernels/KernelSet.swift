@@ -1,8 +1,8 @@
 import CKernels
 
 /// The kernels chosen for a set of CPU features: from each family's table, the first row whose needs are met.
-public struct KernelSet: @unchecked Sendable {
-  public let features: CPUFeatures
+package struct KernelSet: @unchecked Sendable {
+  package let features: CPUFeatures
   package let igemm: quern_igemm_kernel
   package let fgemm: quern_fgemm_kernel
   package let depthwise: quern_depthwise_kernel
@@ -16,7 +16,7 @@ public struct KernelSet: @unchecked Sendable {
   package let moments: quern_moments_kernel
 
   /// The best kernels for `features`; with none, the scalar references, which every tier equals bit for bit.
-  public init(features: CPUFeatures = .current) {
+  package init(features: CPUFeatures = .current) {
     self.features = features
     igemm = best(quern_igemm_kernels, quern_igemm_kernel_count, features) { $0.needed_features }
     fgemm = best(quern_fgemm_kernels, quern_fgemm_kernel_count, features) { $0.needed_features }
@@ -34,7 +34,7 @@ public struct KernelSet: @unchecked Sendable {
   }
 
   /// Names of the kernels in use, "igemm: avx512vnni" and so on.
-  public var names: [String] {
+  package var names: [String] {
     [
       "igemm: \(String(cString: igemm.name))", "fgemm: \(String(cString: fgemm.name))",
       "depthwise: \(String(cString: depthwise.name))", "depthwise_f32: \(String(cString: depthwiseFloat.name))",

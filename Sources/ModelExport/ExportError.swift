@@ -1,5 +1,5 @@
 /// Why a graph cannot be written in another format.
-public enum ExportError: Error, Hashable, Sendable {
+package enum ExportError: Error, Hashable, Sendable {
   /// An operator without a counterpart.
   case unsupported(node: String, op: String)
   /// A node whose constants are not what its operator needs.
@@ -9,7 +9,7 @@ public enum ExportError: Error, Hashable, Sendable {
 }
 
 extension ExportError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .unsupported(let node, let op): "node '\(node)': \(op) has no counterpart in ONNX that quern writes"
     case .malformed(let node, let problem): "node '\(node)': \(problem)"

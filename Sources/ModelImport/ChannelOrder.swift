@@ -3,7 +3,7 @@ import Operators
 import Tensors
 
 /// The order in which a network takes the channels of its images.
-public enum ChannelOrder: String, Hashable, Sendable, CaseIterable {
+package enum ChannelOrder: String, Hashable, Sendable, CaseIterable {
   case rgb
   /// OpenCV's and Caffe's.
   case bgr
@@ -13,7 +13,7 @@ extension Graph {
   /// Makes a network that takes BGR images one that takes RGB: where only convolutions of one group read the image, directly
   /// or after batch norms, the constants of both are reversed; otherwise a 1x1 convolution that exchanges red and blue,
   /// exactly, is put before everything else. `preprocessing` stays in the order R, G, B.
-  public mutating func takeRGBInsteadOfBGR() {
+  package mutating func takeRGBInsteadOfBGR() {
     var changed = self
     if changed.reverseReaders(of: input) {
       self = changed

@@ -1,7 +1,7 @@
 import Graphs
 
 /// Why a checkpoint cannot become a graph.
-public enum ImportError: Error, Sendable {
+package enum ImportError: Error, Sendable {
   /// No architecture recognises the key names.
   case unknownArchitecture(sample: [String], tensors: Int)
   /// The architecture was recognised, but these tensors are missing.
@@ -25,7 +25,7 @@ public enum ImportError: Error, Sendable {
 }
 
 extension ImportError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .unknownArchitecture(let sample, let tensors):
       "none of the \(tensors) tensors looks like a network that quern knows "

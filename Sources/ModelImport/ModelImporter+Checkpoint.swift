@@ -5,7 +5,7 @@ extension ModelImporter {
   ///
   /// - Returns: the network, and the checkpoint whose tensors its constants are views of.
   /// - Throws: `CheckpointError` where the file is damaged; `ImportError` where its network cannot be imported.
-  public func importNetwork(
+  package func importNetwork(
     of outline: CheckpointOutline
   ) throws -> (checkpoint: Checkpoint, network: ImportedNetwork) {
     if let model = outline.network { return (try outline.checkpoint(of: []), try importNetwork(model)) }

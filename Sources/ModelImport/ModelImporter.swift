@@ -3,25 +3,25 @@ import Operators
 import Tensors
 
 /// Turns the tensors of a checkpoint into a float graph.
-public struct ModelImporter: Sendable {
+package struct ModelImporter: Sendable {
   /// Replaces the exponent that the checkpoint stores in `pool.p`.
-  public var poolingExponent: Double?
+  package var poolingExponent: Double?
   /// Replaces the architecture's normalisation.
-  public var preprocessing: Preprocessing?
+  package var preprocessing: Preprocessing?
   /// The order of the channels that the checkpoint's network takes; `nil`: RGB.
-  public var channelOrder: ChannelOrder?
+  package var channelOrder: ChannelOrder?
 
   /// The value of an ONNX model to take for the embedding.
-  public var embeddingOutput: String?
+  package var embeddingOutput: String?
   /// The value of an ONNX model to take for the logits, or the layer of a checkpoint; "none" leaves a checkpoint's out.
-  public var logitsOutput: String?
+  package var logitsOutput: String?
 
   /// Which of the networks that a checkpoint holds is meant: keys and modules that lead to it, such as "model_ema".
-  public var state: String?
+  package var state: String?
   /// What a checkpoint does not say of its network.
-  public var structure = StructureOptions()
+  package var structure = StructureOptions()
 
-  public init(
+  package init(
     poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil, embeddingOutput: String? = nil,
     logitsOutput: String? = nil, state: String? = nil, structure: StructureOptions = StructureOptions()
   ) {
@@ -34,12 +34,12 @@ public struct ModelImporter: Sendable {
   }
 
   /// The graph alone of `importNetwork`.
-  public func importGraph(_ state: StateDictionary) throws(ImportError) -> Graph { try importNetwork(state).graph }
+  package func importGraph(_ state: StateDictionary) throws(ImportError) -> Graph { try importNetwork(state).graph }
 
   /// Finds the network among the tensors and imports it.
   ///
   /// - Throws: as `select` and `importNetwork(_:_:)` do.
-  public func importNetwork(_ state: StateDictionary) throws(ImportError) -> ImportedNetwork {
+  package func importNetwork(_ state: StateDictionary) throws(ImportError) -> ImportedNetwork {
     try importNetwork(state, try select(from: [.init(path: [], names: state.names)]))
   }
 
@@ -50,7 +50,7 @@ public struct ModelImporter: Sendable {
   ///   - state: the tensors of the selection's dictionaries.
   ///   - selection: what `select` made of the checkpoint's names.
   /// - Throws: `ImportError`: tensors missing, unfit or left over, a variant that is not supported, options that do not fit.
-  public func importNetwork(
+  package func importNetwork(
     _ state: StateDictionary, _ selection: StateSelection
   ) throws(ImportError) -> ImportedNetwork {
     let (architecture, prefix) = (selection.trunk.architecture, selection.trunk.prefix)

@@ -3,7 +3,7 @@ import Tensors
 
 /// The tensors of a checkpoint on their way into a graph: every tensor is taken once, and what was requested in vain and
 /// what nobody took is reported at the end.
-public struct StateDictionary {
+package struct StateDictionary {
   private let tensors: [String: Tensor]
   private let order: [String]
   /// Why a tensor that the file has is not among the tensors.
@@ -15,7 +15,7 @@ public struct StateDictionary {
   /// - Parameters:
   ///   - tensors: in the checkpoint's order.
   ///   - unreadable: names of tensors that the file has and that cannot be read, and why.
-  public init(_ tensors: [(name: String, tensor: Tensor)], unreadable: [String: String] = [:]) {
+  package init(_ tensors: [(name: String, tensor: Tensor)], unreadable: [String: String] = [:]) {
     self.tensors = Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { first, _ in first })
     order = tensors.map(\.name)
     self.unreadable = unreadable
@@ -38,9 +38,9 @@ public struct StateDictionary {
       unreadable: Dictionary(unreadable.map { (renamed($0.key), $0.value) }, uniquingKeysWith: { first, _ in first }))
   }
 
-  public var names: [String] { order }
-  public func contains(_ name: String) -> Bool { tensors[name] != nil }
-  public func shape(_ name: String) -> Shape? { tensors[name]?.shape }
+  package var names: [String] { order }
+  package func contains(_ name: String) -> Bool { tensors[name] != nil }
+  package func shape(_ name: String) -> Shape? { tensors[name]?.shape }
   func elementType(_ name: String) -> ElementType? { tensors[name]?.elementType }
 
   /// The names of tensors that nobody took, in the checkpoint's order.

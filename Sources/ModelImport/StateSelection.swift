@@ -1,11 +1,11 @@
 import Checkpoints
 
 /// Which tensors of a checkpoint are the network's: those of a wrapper's dictionary, of a module, or of both.
-public struct StateSelection: Sendable {
+package struct StateSelection: Sendable {
   /// Positions of the dictionaries of tensors to read.
-  public let groups: [Int]
+  package let groups: [Int]
   /// The keys that lead to all of them; tensors are named from there.
-  public let base: [String]
+  package let base: [String]
   let trunk: Trunk
   /// What stands before the keys of the outermost module that may be a part of the network.
   let floor: String
@@ -20,7 +20,7 @@ extension ModelImporter {
   ///
   /// - Throws: `ImportError.unknownArchitecture` where there is none; `.option` where there are several and `state` names none
   ///   of them, or more than one.
-  public func select(from groups: [CheckpointOutline.Group]) throws(ImportError) -> StateSelection {
+  package func select(from groups: [CheckpointOutline.Group]) throws(ImportError) -> StateSelection {
     var candidates = groups.enumerated().flatMap { index, group in
       TrunkSearch.trunks(in: group.names).map { Candidate(group: index, path: group.path, trunk: $0) }
     }

@@ -1,7 +1,7 @@
 /// What a state dictionary does not say of its network, because no tensor depends on it, and a user may.
-public struct StructureOptions: Sendable, Hashable {
+package struct StructureOptions: Sendable, Hashable {
   /// The convolution of a bottleneck that halves the map.
-  public enum BottleneckStride: String, Sendable, CaseIterable {
+  package enum BottleneckStride: String, Sendable, CaseIterable {
     /// The first, 1x1: Caffe's ResNets and those of the paper's first version.
     case firstConvolution = "conv1"
     /// The second, 3x3: torchvision's.
@@ -9,35 +9,35 @@ public struct StructureOptions: Sendable, Hashable {
   }
 
   /// How much a ResNet's stem reduces the map.
-  public struct Stem: Sendable, Hashable {
+  package struct Stem: Sendable, Hashable {
     /// Of its convolution: 1 or 2.
-    public let stride: Int
+    package let stride: Int
     /// Whether a 3x3 max pooling of stride 2 follows.
-    public let pools: Bool
+    package let pools: Bool
 
-    public init(stride: Int, pools: Bool) {
+    package init(stride: Int, pools: Bool) {
       self.stride = stride
       self.pools = pools
     }
 
-    public static let imageNet = Stem(stride: 2, pools: true)
-    public static let smallImages = Stem(stride: 1, pools: false)
+    package static let imageNet = Stem(stride: 2, pools: true)
+    package static let smallImages = Stem(stride: 1, pools: false)
   }
 
-  public var bottleneckStride: BottleneckStride?
-  public var stem: Stem?
+  package var bottleneckStride: BottleneckStride?
+  package var stem: Stem?
   /// How many pixels of the image a pixel of the last map stands for: 8, 16 or 32. Below 32 the last stages do not halve the
   /// map, and their 3x3 convolutions are dilated instead (torchvision's `replace_stride_with_dilation`).
-  public var outputStride: Int?
+  package var outputStride: Int?
   /// The stride of the last stage: 1, without dilation, or 2.
-  public var lastStride: Int?
+  package var lastStride: Int?
   /// What batch norms add to the variance.
-  public var batchNormEpsilon: Double?
+  package var batchNormEpsilon: Double?
 
-  public init() {}
+  package init() {}
 
   /// The options that are set, as they are spelled on the command line.
-  public var names: [String] {
+  package var names: [String] {
     [
       bottleneckStride == nil ? nil : "--stride-in", stem == nil ? nil : "--stem",
       outputStride == nil ? nil : "--output-stride", lastStride == nil ? nil : "--last-stride",
@@ -48,9 +48,9 @@ public struct StructureOptions: Sendable, Hashable {
 
 extension StructureOptions.Stem: CustomStringConvertible {
   /// "1", "2", "1+pool" or "2+pool".
-  public var description: String { "\(stride)\(pools ? "+pool" : "")" }
+  package var description: String { "\(stride)\(pools ? "+pool" : "")" }
 
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     switch text {
     case "1": self.init(stride: 1, pools: false)
     case "2": self.init(stride: 2, pools: false)

@@ -5,7 +5,7 @@ import Graphs
 /// This is the one place that knows a function: a new one is a case with its definition here. `Nonlinearity` computes it in
 /// float and, by tables, in int8. Reading it from ONNX and writing it take a line each (`ONNXTranslations.activations`,
 /// `ONNXExporter.emit`), and so does the test reference (`ActivationReference`); all tests walk `allCases`.
-public enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
+package enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
   case none
   case relu
   /// `min(max(x / 6 + 1 / 2, 0), 1)`
@@ -63,7 +63,7 @@ public enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
   }
 
   /// The function in double precision.
-  public func callAsFunction(_ x: Double) -> Double { definition.formula(x) }
+  package func callAsFunction(_ x: Double) -> Double { definition.formula(x) }
 
   /// The function of float32 numbers: computed in double precision and rounded once. Mathematical libraries differ in the
   /// last bit of a single-precision exponential, and a value that differs so moves roundings.
@@ -88,7 +88,7 @@ extension ActivationFunction {
   /// Whether convolutions, additions and channel scalings can apply the function before they store a result. That is for
   /// functions that keep values above a minimum: on levels as on real numbers, and at no cost. Others are operators of
   /// their own: one more pass over a map of bytes costs little, and no kernel has to know them.
-  public var fitsEpilogues: Bool { definition.epilogueMinimum != nil }
+  package var fitsEpilogues: Bool { definition.epilogueMinimum != nil }
 
   /// What an epilogue keeps real values above.
   var realMinimum: Float { Float(definition.epilogueMinimum ?? -.infinity) }

@@ -4,30 +4,32 @@ import Tensors
 
 /// The sum of two maps, with an optional activation. Maps of unequal height or width are cropped to their common top-left
 /// corner. On uint8 each input has its own scale and the sum is rounded once.
-public struct Addition: Operator, EpilogueOperator {
-  public static let wireName = "addition"
-  public static let arity = 2...2
+package struct Addition: Operator, EpilogueOperator {
+  package static let wireName = "addition"
+  package static let arity = 2...2
 
-  public var activation: ActivationFunction
+  package var activation: ActivationFunction
 
-  public init(activation: ActivationFunction = .none) { self.activation = activation }
-  public init(attributes: Attributes) throws(GraphError) { activation = try ActivationFunction(attributes: attributes) }
-  public var attributes: Attributes { ["activation": .string(activation.rawValue)] }
-  public var quantizationRule: QuantizationRule { .ownRange }
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package init(activation: ActivationFunction = .none) { self.activation = activation }
+  package init(attributes: Attributes) throws(GraphError) {
+    activation = try ActivationFunction(attributes: attributes)
+  }
+  package var attributes: Attributes { ["activation": .string(activation.rawValue)] }
+  package var quantizationRule: QuantizationRule { .ownRange }
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.combination = .sum
     traits.followsFloat = true
     return traits
   }
-  public func readsRemainder(ofInput slot: Int) -> Bool { true }
-  public static let remainderRule = RemainderRule.made
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package func readsRemainder(ofInput slot: Int) -> Bool { true }
+  package static let remainderRule = RemainderRule.made
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     activation.lowerBound(bounds.reduce(0, +))
   }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let (a, b) = (inputs[0], inputs[1])
     if a == b { return a }
     guard a.rank == 4, b.rank == 4, a.batch == b.batch, a.channels == b.channels else {
@@ -39,7 +41,7 @@ public struct Addition: Operator, EpilogueOperator {
 }
 
 extension Addition: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     switch (context.inputFormats[0], context.inputFormats[1], context.outputFormat) {
     case (.float32, .float32, .float32):

@@ -7,19 +7,19 @@ import Tensors
 ///
 /// On uint8 the levels are summed in int32, divided by their number in float32 and rounded once, ties to even; a padded
 /// zero has the level of the zero point. The output keeps the input's scale and zero point.
-public struct AveragePooling: Operator, WindowOperator {
-  public static let wireName = "average_pooling"
-  public static let arity = 1...1
+package struct AveragePooling: Operator, WindowOperator {
+  package static let wireName = "average_pooling"
+  package static let arity = 1...1
 
-  public var window: Window
-  public var countsPadding: Bool
+  package var window: Window
+  package var countsPadding: Bool
 
-  public init(window: Window, countsPadding: Bool) {
+  package init(window: Window, countsPadding: Bool) {
     self.window = window
     self.countsPadding = countsPadding
   }
 
-  public init(attributes: Attributes) throws(GraphError) {
+  package init(attributes: Attributes) throws(GraphError) {
     window = try Window(attributes: attributes)
     countsPadding = try attributes.int("counts_padding") != 0
     guard window.top < window.height, window.bottom < window.height, window.left < window.width,
@@ -28,20 +28,20 @@ public struct AveragePooling: Operator, WindowOperator {
     guard window.taps <= 65536 else { throw .attribute(name: "kernel", expected: "of at most 65536 taps") }
   }
 
-  public var attributes: Attributes {
+  package var attributes: Attributes {
     var result = window.attributes
     result["counts_padding"] = .int(countsPadding ? 1 : 0)
     return result
   }
-  public static let readsZerosOutside = false
-  public var quantizationRule: QuantizationRule { .sameAsInput }
+  package static let readsZerosOutside = false
+  package var quantizationRule: QuantizationRule { .sameAsInput }
   /// Padding that counts pulls the mean towards zero.
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     countsPadding ? min(bounds[0], 0) : bounds[0]
   }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("average pooling's input has 4 axes, not \(inputs[0])") }
     let extent = try window.outputExtent(height: inputs[0].height, width: inputs[0].width)
     return try Shape([inputs[0].batch, extent.height, extent.width, inputs[0].channels]).checkedActivation()
@@ -49,7 +49,7 @@ public struct AveragePooling: Operator, WindowOperator {
 }
 
 extension AveragePooling: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
       throw .structure("average pooling's input and output differ in format")

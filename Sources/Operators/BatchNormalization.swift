@@ -6,19 +6,19 @@ import Tensors
 /// (Ioffe and Szegedy, arXiv 1502.03167, algorithm 2). Float only: passes fold it into convolutions before quantisation.
 ///
 /// Constants: `scale`, `shift`, `mean`, `variance`, float32 [C].
-public struct BatchNormalization: Operator, ChannelAffineOperator {
-  public static let wireName = "batch_normalization"
-  public static let arity = 1...1
+package struct BatchNormalization: Operator, ChannelAffineOperator {
+  package static let wireName = "batch_normalization"
+  package static let arity = 1...1
 
-  public var epsilon: Double
+  package var epsilon: Double
 
-  public init(epsilon: Double) { self.epsilon = epsilon }
-  public init(attributes: Attributes) throws(GraphError) {
+  package init(epsilon: Double) { self.epsilon = epsilon }
+  package init(attributes: Attributes) throws(GraphError) {
     epsilon = try attributes.float("epsilon")
     guard epsilon >= 0, epsilon.isFinite else { throw .attribute(name: "epsilon", expected: "at least 0") }
   }
-  public var attributes: Attributes { ["epsilon": .float(epsilon)] }
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package var attributes: Attributes { ["epsilon": .float(epsilon)] }
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     guard let (factor, offset) = try? affine(constants) else { return -.infinity }
     return zip(factor, offset).reduce(.infinity) { least, channel in
       let (factor, offset) = channel
@@ -26,9 +26,9 @@ public struct BatchNormalization: Operator, ChannelAffineOperator {
       return factor > 0 ? min(least, factor * bounds[0] + offset) : -.infinity
     }
   }
-  public var quantizationRule: QuantizationRule { .float }
+  package var quantizationRule: QuantizationRule { .float }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank > 0 else { throw .shape("batch normalisation takes maps or rows, not a scalar") }
     for role in ["scale", "shift", "mean", "variance"] {
       guard let count = constants[role]?.elementCount else { throw .constant(role: role, problem: "is missing") }
@@ -40,7 +40,7 @@ public struct BatchNormalization: Operator, ChannelAffineOperator {
   }
 
   /// The affine form in double precision: `y = factor * x + offset` for each channel.
-  public func affine(_ constants: [String: Tensor]) throws(GraphError) -> (factor: [Double], offset: [Double]) {
+  package func affine(_ constants: [String: Tensor]) throws(GraphError) -> (factor: [Double], offset: [Double]) {
     func values(_ role: String) throws(GraphError) -> [Float] {
       guard let tensor = constants[role], tensor.elementType == .float32 else {
         throw .constant(role: role, problem: "is missing or not float32")
@@ -66,7 +66,7 @@ public struct BatchNormalization: Operator, ChannelAffineOperator {
 }
 
 extension BatchNormalization: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
     try context.refuseConstants(except: ["scale", "shift", "mean", "variance"])
     let (factor, offset) = try affine(context.constants)

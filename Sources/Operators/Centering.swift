@@ -5,16 +5,16 @@ import Tensors
 /// Subtracts a mean from each row: the first half of PCA whitening (MultiGrain, arXiv 1902.05509, section 3.4). Float only.
 ///
 /// Constant: `mean` float32 [D].
-public struct Centering: Operator, ChannelAffineOperator {
-  public static let wireName = "centering"
-  public static let arity = 1...1
+package struct Centering: Operator, ChannelAffineOperator {
+  package static let wireName = "centering"
+  package static let arity = 1...1
 
-  public init() {}
-  public init(attributes: Attributes) throws(GraphError) {}
-  public var attributes: Attributes { [:] }
-  public var quantizationRule: QuantizationRule { .float }
+  package init() {}
+  package init(attributes: Attributes) throws(GraphError) {}
+  package var attributes: Attributes { [:] }
+  package var quantizationRule: QuantizationRule { .float }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard let mean = constants["mean"] else { throw .constant(role: "mean", problem: "is missing") }
     guard inputs[0].rank == 2, mean.elementCount == inputs[0].channels else {
       throw .shape("a mean of \(mean.elementCount) elements cannot be subtracted from rows of \(inputs[0])")
@@ -22,7 +22,7 @@ public struct Centering: Operator, ChannelAffineOperator {
     return inputs[0]
   }
 
-  public func affine(_ constants: [String: Tensor]) throws(GraphError) -> (factor: [Double], offset: [Double]) {
+  package func affine(_ constants: [String: Tensor]) throws(GraphError) -> (factor: [Double], offset: [Double]) {
     guard let mean = constants["mean"], mean.elementType == .float32 else {
       throw .constant(role: "mean", problem: "is missing or not float32")
     }
@@ -32,7 +32,7 @@ public struct Centering: Operator, ChannelAffineOperator {
 }
 
 extension Centering: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
     try context.refuseConstants(except: ["mean"])
     let mean = try context.floats("mean", count: context.constants["mean"]?.elementCount ?? 0)

@@ -7,32 +7,34 @@ import Tensors
 ///
 /// Inputs: map [N, H, W, C], factors float32 [N, C], residual [N, H, W, C] (optional). For a uint8 output the product and
 /// the residual are added in float32 and rounded once; the map may be float32 where the residual and the output are uint8.
-public struct ChannelScaling: Operator, EpilogueOperator {
-  public static let wireName = "channel_scaling"
-  public static let arity = 2...3
+package struct ChannelScaling: Operator, EpilogueOperator {
+  package static let wireName = "channel_scaling"
+  package static let arity = 2...3
 
-  public var activation: ActivationFunction
+  package var activation: ActivationFunction
 
-  public init(activation: ActivationFunction = .none) { self.activation = activation }
-  public init(attributes: Attributes) throws(GraphError) { activation = try ActivationFunction(attributes: attributes) }
-  public var attributes: Attributes { ["activation": .string(activation.rawValue)] }
-  public var quantizationRule: QuantizationRule { .ownRange }
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package init(activation: ActivationFunction = .none) { self.activation = activation }
+  package init(attributes: Attributes) throws(GraphError) {
+    activation = try ActivationFunction(attributes: attributes)
+  }
+  package var attributes: Attributes { ["activation": .string(activation.rawValue)] }
+  package var quantizationRule: QuantizationRule { .ownRange }
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.combination = .residual(slot: 2)
     traits.floatSlots = [1]
     (traits.canStoreFloat, traits.followsFloat) = (true, true)
     return traits
   }
-  public func readsRemainder(ofInput slot: Int) -> Bool { slot == 2 }
-  public static let remainderRule = RemainderRule.made
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package func readsRemainder(ofInput slot: Int) -> Bool { slot == 2 }
+  package static let remainderRule = RemainderRule.made
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     let product = bounds[0] >= 0 && bounds[1] >= 0 ? 0 : -Double.infinity
     return activation.lowerBound(product + (bounds.count == 3 ? bounds[2] : 0))
   }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 1 ? .fixed : .carried }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { slot == 1 ? .fixed : .carried }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let (map, factors) = (inputs[0], inputs[1])
     guard map.rank == 4, factors == [map.batch, map.channels] else {
       throw .shape("cannot scale the channels of \(map) by factors of \(factors)")
@@ -47,7 +49,7 @@ public struct ChannelScaling: Operator, EpilogueOperator {
 }
 
 extension ChannelScaling: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[1] == .float32 else { throw .structure("the factors of channels are float32") }
     let (map, output) = (context.inputFormats[0], context.outputFormat)

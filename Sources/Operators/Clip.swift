@@ -7,44 +7,44 @@ import Tensors
 ///
 /// A bound that is missing is infinite. `ReLU` is the operator for a minimum of 0 without a maximum, and the one that passes
 /// fuse.
-public struct Clip: Operator {
-  public static let wireName = "clip"
-  public static let arity = 1...1
+package struct Clip: Operator {
+  package static let wireName = "clip"
+  package static let arity = 1...1
 
-  public let minimum: Double
-  public let maximum: Double
+  package let minimum: Double
+  package let maximum: Double
 
   /// - Throws: `GraphError.attribute` where a bound is NaN or the minimum is above the maximum.
-  public init(minimum: Double = -.infinity, maximum: Double = .infinity) throws(GraphError) {
+  package init(minimum: Double = -.infinity, maximum: Double = .infinity) throws(GraphError) {
     guard minimum <= maximum, minimum < .infinity, maximum > -.infinity else {
       throw .attribute(name: "minimum", expected: "at most the maximum")
     }
     (self.minimum, self.maximum) = (minimum, maximum)
   }
 
-  public init(attributes: Attributes) throws(GraphError) {
+  package init(attributes: Attributes) throws(GraphError) {
     try self.init(
       minimum: attributes["minimum"] == nil ? -.infinity : try attributes.float("minimum"),
       maximum: attributes["maximum"] == nil ? .infinity : try attributes.float("maximum"))
   }
 
-  public var attributes: Attributes {
+  package var attributes: Attributes {
     var result = Attributes()
     if minimum > -.infinity { result["minimum"] = .float(minimum) }
     if maximum < .infinity { result["maximum"] = .float(maximum) }
     return result
   }
 
-  public var quantizationRule: QuantizationRule { .sameAsInput }
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package var quantizationRule: QuantizationRule { .sameAsInput }
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     (traits.followsFloat, traits.saturates) = (true, true)
     return traits
   }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     min(max(bounds[0], minimum), maximum)
   }
 
@@ -59,7 +59,7 @@ public struct Clip: Operator {
 }
 
 extension Clip: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
       throw .structure("clip's input and output differ in format")

@@ -8,27 +8,27 @@ import Tensors
 ///
 /// Every input has a format of its own: what has the output's is copied, the rest is requantised, quantised or
 /// dequantised into its slice, with one rounding.
-public struct Concatenation: Operator {
-  public static let wireName = "concatenation"
-  public static let arity = 1...1024
+package struct Concatenation: Operator {
+  package static let wireName = "concatenation"
+  package static let arity = 1...1024
 
-  public init() {}
-  public init(attributes: Attributes) throws(GraphError) {}
-  public var attributes: Attributes { [:] }
-  public var quantizationRule: QuantizationRule { .ownRange }
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package init() {}
+  package init(attributes: Attributes) throws(GraphError) {}
+  package var attributes: Attributes { [:] }
+  package var quantizationRule: QuantizationRule { .ownRange }
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.combination = .sideBySide
     traits.canStoreFloat = true
     return traits
   }
-  public static let remainderRule = RemainderRule.passedOn
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package static let remainderRule = RemainderRule.passedOn
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     bounds.min() ?? -.infinity
   }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { .carriedSideBySide }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { .carriedSideBySide }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     if inputs.allSatisfy({ $0.rank == 2 && $0.batch == inputs[0].batch }) {
       return try Shape([inputs[0].batch, inputs.reduce(0) { $0 + $1.channels }]).checkedActivation()
     }
@@ -42,7 +42,7 @@ public struct Concatenation: Operator {
 }
 
 extension Concatenation: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     let output = context.outputFormat
     if case .uint8WithRemainder(let parameters) = output { return try Self.ofTwoPlanes(context, parameters) }

@@ -10,23 +10,23 @@ import Tensors
 /// [O] (optional).
 /// Quantised: `weight` int8, `weight_scale` float32 [O], `bias` int32 [O] at the scale input scale x weight scale, and,
 /// where padded taps of the input are not its zero point, `padding_value` uint8 [I].
-public struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, WindowOperator {
-  public static let wireName = "convolution"
-  public static let arity = 1...2
+package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, WindowOperator {
+  package static let wireName = "convolution"
+  package static let arity = 1...2
 
-  public var window: Window
-  public var groups: Int
-  public var activation: ActivationFunction
+  package var window: Window
+  package var groups: Int
+  package var activation: ActivationFunction
   /// Whether a uint8 input is read with its remainders: as 16 bits, at the cost of a second pass over the weights.
-  public var readsInputRemainder = false
+  package var readsInputRemainder = false
 
-  public init(window: Window, groups: Int = 1, activation: ActivationFunction = .none) {
+  package init(window: Window, groups: Int = 1, activation: ActivationFunction = .none) {
     self.window = window
     self.groups = groups
     self.activation = activation
   }
 
-  public init(attributes: Attributes) throws(GraphError) {
+  package init(attributes: Attributes) throws(GraphError) {
     window = try Window(attributes: attributes)
     groups = try attributes.int("groups")
     activation = try ActivationFunction(attributes: attributes)
@@ -34,7 +34,7 @@ public struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, Wi
     readsInputRemainder = try attributes.flag("input_remainder")
   }
 
-  public var attributes: Attributes {
+  package var attributes: Attributes {
     var result = window.attributes
     result["groups"] = .int(groups)
     result["activation"] = .string(activation.rawValue)
@@ -42,9 +42,9 @@ public struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, Wi
     return result
   }
 
-  public var quantizationRule: QuantizationRule { .ownRange }
+  package var quantizationRule: QuantizationRule { .ownRange }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
     guard input.rank == 4 else { throw .shape("a convolution's input has 4 axes, not \(input)") }
     let weight = try checkedWeight(constants)
@@ -78,7 +78,7 @@ public struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, Wi
     return weight
   }
 
-  public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int {
+  package func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int {
     guard let weight = constants["weight"], let output = try? outputShape(inputs: inputs, constants: constants) else {
       return 0
     }
@@ -92,7 +92,7 @@ public struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, Wi
     return result
   }
 
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     let isDepthwise = constants["weight"].map { self.isDepthwise(weight: $0.shape) } ?? false
     var traits = OperatorTraits()
     traits.weights = .convolution
@@ -104,34 +104,34 @@ public struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, Wi
     return traits
   }
 
-  public func readingRemainder() -> any Operator {
+  package func readingRemainder() -> any Operator {
     var result = self
     result.readsInputRemainder = true
     return result
   }
 
   /// The residual is added to the accumulators before they are rounded.
-  public func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 || readsInputRemainder }
-  public static let remainderRule = RemainderRule.made
+  package func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 || readsInputRemainder }
+  package static let remainderRule = RemainderRule.made
 
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     activation.lowerBound(-.infinity)
   }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { slot == 0 ? .weighted : .carried }
-  public static let weighsOutputChannels = true
-  public static let readsZerosOutside = true
+  package func channelRule(ofInput slot: Int) -> ChannelRule { slot == 0 ? .weighted : .carried }
+  package static let weighsOutputChannels = true
+  package static let readsZerosOutside = true
   /// With a residual, groups are multiplied as if they were dense.
-  public var prefersResidual: Bool { groups == 1 }
-  public func canFoldAffine(inputs: Int) -> Bool { activation == .none && inputs == 1 }
+  package var prefersResidual: Bool { groups == 1 }
+  package func canFoldAffine(inputs: Int) -> Bool { activation == .none && inputs == 1 }
 
   /// Whether every channel has a filter of its own.
-  public func isDepthwise(weight: Shape) -> Bool {
+  package func isDepthwise(weight: Shape) -> Bool {
     groups > 1 && weight.rank == 4 && weight[3] == 1 && weight[0] == groups
   }
 }
 
 extension Convolution: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     _ = try checkedWeight(context.constants)
     switch context.inputFormats[0] {
     case .float32:

@@ -3,21 +3,21 @@ import Kernels
 import Tensors
 
 /// A map without some of its outer rows and columns. Exact on uint8: the output keeps the input's format.
-public struct Cropping: Operator, MarginOperator {
-  public static let wireName = "cropping"
-  public static let arity = 1...1
+package struct Cropping: Operator, MarginOperator {
+  package static let wireName = "cropping"
+  package static let arity = 1...1
 
-  public var margins: MapMargins
+  package var margins: MapMargins
 
-  public init(_ margins: MapMargins) { self.margins = margins }
-  public init(attributes: Attributes) throws(GraphError) { margins = try MapMargins(attributes: attributes) }
-  public var attributes: Attributes { margins.attributes }
-  public var addedMargins: MapMargins { margins.negated }
-  public var quantizationRule: QuantizationRule { .sameAsInput }
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
+  package init(_ margins: MapMargins) { self.margins = margins }
+  package init(attributes: Attributes) throws(GraphError) { margins = try MapMargins(attributes: attributes) }
+  package var attributes: Attributes { margins.attributes }
+  package var addedMargins: MapMargins { margins.negated }
+  package var quantizationRule: QuantizationRule { .sameAsInput }
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
     guard input.rank == 4 else { throw .shape("cropping takes a map with 4 axes, not \(input)") }
     let height = input.height - margins.top - margins.bottom
@@ -28,7 +28,7 @@ public struct Cropping: Operator, MarginOperator {
 }
 
 extension Cropping: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     let format = context.outputFormat
     guard context.inputFormats[0] == format else { throw .structure("cropping's input and output differ in format") }

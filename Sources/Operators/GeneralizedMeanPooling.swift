@@ -12,26 +12,26 @@ import Threads
 /// Takes a float or a uint8 map, gives float [N, C]. On uint8 the powers come from a table of 256 entries, so that x^p is
 /// never held in 8 bits; for p = 1 the levels themselves are summed, exactly, and floats in double precision: the mean
 /// that squeeze-and-excitation takes decides on roundings, and must not depend on the order of the sum.
-public struct GeneralizedMeanPooling: Operator {
-  public static let wireName = "gem_pooling"
-  public static let arity = 1...1
+package struct GeneralizedMeanPooling: Operator {
+  package static let wireName = "gem_pooling"
+  package static let arity = 1...1
   /// Values below are raised to it before the power is taken, unless p is 1 or infinite.
-  public static let defaultFloor = 1e-6
+  package static let defaultFloor = 1e-6
 
-  public var exponent: Double
+  package var exponent: Double
   /// What values are raised to at any exponent, in place of the rule above; `nil`: the rule holds.
-  public var customFloor: Double?
+  package var customFloor: Double?
   /// Append a channel that is constant 1: the bias channel of a whitened network.
-  public var appendsOne: Bool
+  package var appendsOne: Bool
 
-  public init(exponent: Double, customFloor: Double? = nil, appendsOne: Bool = false) {
+  package init(exponent: Double, customFloor: Double? = nil, appendsOne: Bool = false) {
     self.exponent = exponent
     self.customFloor = customFloor
     self.appendsOne = appendsOne
   }
 
   /// What values are raised to; `nil` where they are taken as they are.
-  public var floor: Double? {
+  package var floor: Double? {
     customFloor ?? (exponent == 1 || exponent == .infinity ? nil : Self.defaultFloor)
   }
 
@@ -39,7 +39,7 @@ public struct GeneralizedMeanPooling: Operator {
   private var isPlain: Bool { (exponent == 1 || exponent == .infinity) && customFloor == nil }
   fileprivate var takesMean: Bool { isPlain && exponent == 1 }
 
-  public init(attributes: Attributes) throws(GraphError) {
+  package init(attributes: Attributes) throws(GraphError) {
     exponent = try attributes.float("exponent")
     let appended = try attributes.int("append_one")
     guard 0...1 ~= appended else { throw .attribute(name: "append_one", expected: "0 or 1") }
@@ -55,28 +55,28 @@ public struct GeneralizedMeanPooling: Operator {
     }
   }
 
-  public var attributes: Attributes {
+  package var attributes: Attributes {
     var result: Attributes = ["exponent": .float(exponent), "append_one": .int(appendsOne ? 1 : 0)]
     if let customFloor { result["floor"] = .float(customFloor) }
     return result
   }
-  public static let outputLayout = OutputLayout.rows
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package static let outputLayout = OutputLayout.rows
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     let bound = max(bounds[0], floor ?? -.infinity)
     return appendsOne ? min(bound, 1) : bound
   }
-  public var quantizationRule: QuantizationRule { .float }
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package var quantizationRule: QuantizationRule { .float }
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.readsEitherFormat = true
     return traits
   }
   /// The floor is no multiple of a channel's factor, and the root is rounded; a mean or a maximum has neither.
-  public func channelRule(ofInput slot: Int) -> ChannelRule {
+  package func channelRule(ofInput slot: Int) -> ChannelRule {
     isPlain && !appendsOne ? .carried : .fixed
   }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("GeM pools a map with 4 axes, not \(inputs[0])") }
     _ = try inputs[0].checkedActivation()
     return [inputs[0].batch, inputs[0].channels + (appendsOne ? 1 : 0)]
@@ -101,7 +101,7 @@ public struct GeneralizedMeanPooling: Operator {
 }
 
 extension GeneralizedMeanPooling: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.outputFormat == .float32 else { throw .structure("GeM's output is float32") }
     return Prepared(op: self, kernel: context.kernels.pool, input: context.inputFormats[0])

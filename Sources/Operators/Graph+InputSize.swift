@@ -5,7 +5,7 @@ extension Graph {
   /// The side of the smallest square image that makes sense for the network: its operators take it, and it is no smaller
   /// than the network's stride, below which the last map is made of padding more than of the image. `nil` if no side up
   /// to 1024 will do.
-  public var leastSquareInput: Int? {
+  package var leastSquareInput: Int? {
     // What is large enough for a network is so at every larger size, so halving finds the boundary.
     guard accepts(side: 1024) else { return nil }
     var (low, high) = (0, 1024)
@@ -19,7 +19,7 @@ extension Graph {
   private func accepts(side: Int) -> Bool { (try? inferShapes(input: [1, side, side, 3])) != nil }
 
   /// Input pixels from one pixel of the most reduced map to the next: the product of the strides on the way to it.
-  public var stride: Int {
+  package var stride: Int {
     var strides = [Int](repeating: 1, count: valueCount)
     for node in nodes {
       let own: Int =

@@ -4,7 +4,7 @@ import Graphs
 extension Graph {
   /// The GeM exponent p of the head; `nil` where nothing pools by GeM. The means of squeeze-and-excitation, which are
   /// poolings with p = 1, come before it.
-  public var poolingExponent: Double? {
+  package var poolingExponent: Double? {
     nodes.lazy.compactMap { ($0.op as? GeneralizedMeanPooling)?.exponent }.last
   }
 
@@ -13,7 +13,7 @@ extension Graph {
   /// - Returns: the index of the node.
   /// - Throws: `GraphError.attribute` where `exponent` is not positive; `.structure` where nothing pools by GeM.
   @discardableResult
-  public mutating func setPoolingExponent(_ exponent: Double) throws(GraphError) -> Int {
+  package mutating func setPoolingExponent(_ exponent: Double) throws(GraphError) -> Int {
     guard exponent > 0 else { throw .attribute(name: "exponent", expected: "positive") }
     guard let index = nodes.lastIndex(where: { $0.op is GeneralizedMeanPooling }),
       var pooling = nodes[index].op as? GeneralizedMeanPooling

@@ -4,12 +4,12 @@ import Tensors
 
 /// `x / (||x||_2 + epsilon)` for each row, or with epsilon where another rule has it; float only. The squares are summed in
 /// double precision.
-public struct L2Normalization: Operator {
-  public static let wireName = "l2_normalization"
-  public static let arity = 1...1
+package struct L2Normalization: Operator {
+  package static let wireName = "l2_normalization"
+  package static let arity = 1...1
 
   /// What keeps the divisor of a row of zeros away from zero.
-  public enum EpsilonRule: String, Sendable, Hashable, CaseIterable {
+  package enum EpsilonRule: String, Sendable, Hashable, CaseIterable {
     /// `||x|| + epsilon`
     case added
     /// `max(||x||, epsilon)`, as PyTorch's `functional.normalize`
@@ -18,14 +18,14 @@ public struct L2Normalization: Operator {
     case insideRoot = "inside_root"
   }
 
-  public var epsilon: Double
-  public var rule: EpsilonRule
+  package var epsilon: Double
+  package var rule: EpsilonRule
 
-  public init(epsilon: Double = 1e-6, rule: EpsilonRule = .added) {
+  package init(epsilon: Double = 1e-6, rule: EpsilonRule = .added) {
     self.epsilon = epsilon
     self.rule = rule
   }
-  public init(attributes: Attributes) throws(GraphError) {
+  package init(attributes: Attributes) throws(GraphError) {
     epsilon = try attributes.float("epsilon")
     guard epsilon >= 0, epsilon.isFinite else { throw .attribute(name: "epsilon", expected: "at least 0") }
     rule = .added
@@ -37,17 +37,17 @@ public struct L2Normalization: Operator {
       self.rule = rule
     }
   }
-  public var attributes: Attributes {
+  package var attributes: Attributes {
     var result: Attributes = ["epsilon": .float(epsilon)]
     if rule != .added { result["rule"] = .string(rule.rawValue) }
     return result
   }
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     bounds[0] >= 0 ? 0 : -1
   }
-  public var quantizationRule: QuantizationRule { .float }
+  package var quantizationRule: QuantizationRule { .float }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 2 else { throw .shape("L2 normalisation takes rows, not \(inputs[0])") }
     return inputs[0]
   }
@@ -65,7 +65,7 @@ extension L2Normalization {
 }
 
 extension L2Normalization: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
     try context.refuseConstants(except: [])
     let op = self

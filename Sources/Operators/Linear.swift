@@ -9,24 +9,24 @@ import Threads
 ///
 /// Constants: `weight` float32, int16 or int8 [outputs, inputs], `weight_scale` float32 [outputs] beside the latter two, `bias`
 /// float32 [outputs] (optional).
-public struct Linear: Operator, AffineFoldingOperator {
-  public static let wireName = "linear"
-  public static let arity = 1...1
+package struct Linear: Operator, AffineFoldingOperator {
+  package static let wireName = "linear"
+  package static let arity = 1...1
 
-  public init() {}
-  public init(attributes: Attributes) throws(GraphError) {}
-  public var attributes: Attributes { [:] }
-  public var quantizationRule: QuantizationRule { .floatWithInt8Weights }
-  public static let outputLayout = OutputLayout.rows
-  public func canFoldAffine(inputs: Int) -> Bool { true }
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package init() {}
+  package init(attributes: Attributes) throws(GraphError) {}
+  package var attributes: Attributes { [:] }
+  package var quantizationRule: QuantizationRule { .floatWithInt8Weights }
+  package static let outputLayout = OutputLayout.rows
+  package func canFoldAffine(inputs: Int) -> Bool { true }
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.weights = .matrix
     return traits
   }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { .weighted }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { .weighted }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
     guard weight.rank == 2, inputs[0].rank == 2, weight[1] == inputs[0].channels else {
       throw .shape("weights of \(weight) do not fit rows of \(inputs[0])")
@@ -37,7 +37,7 @@ public struct Linear: Operator, AffineFoldingOperator {
     return try Shape([inputs[0].batch, weight[0]]).checkedActivation()
   }
 
-  public func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int {
+  package func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int {
     inputs[0].batch * (constants["weight"]?.elementCount ?? 0)
   }
 }
@@ -51,7 +51,7 @@ extension Linear {
 }
 
 extension Linear: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
     guard let weight = context.constants["weight"] else { throw .constant(role: "weight", problem: "is missing") }
     guard weight.shape.rank == 2, weight.elementCount > 0 else {

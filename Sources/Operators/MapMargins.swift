@@ -2,13 +2,13 @@ import Graphs
 import Tensors
 
 /// Rows and columns at the four edges of a map.
-public struct MapMargins: Hashable, Sendable {
-  public var top: Int
-  public var left: Int
-  public var bottom: Int
-  public var right: Int
+package struct MapMargins: Hashable, Sendable {
+  package var top: Int
+  package var left: Int
+  package var bottom: Int
+  package var right: Int
 
-  public init(top: Int = 0, left: Int = 0, bottom: Int = 0, right: Int = 0) {
+  package init(top: Int = 0, left: Int = 0, bottom: Int = 0, right: Int = 0) {
     (self.top, self.left, self.bottom, self.right) = (top, left, bottom, right)
   }
 
@@ -22,7 +22,7 @@ public struct MapMargins: Hashable, Sendable {
   var negated: MapMargins { MapMargins(top: -top, left: -left, bottom: -bottom, right: -right) }
 
   /// Whether nothing is taken off anywhere.
-  public var isPadding: Bool { top >= 0 && left >= 0 && bottom >= 0 && right >= 0 }
+  package var isPadding: Bool { top >= 0 && left >= 0 && bottom >= 0 && right >= 0 }
 
   var attributes: Attributes { ["margins": .ints([top, left, bottom, right])] }
 }

@@ -5,27 +5,27 @@ import Tensors
 
 /// The maximum of each window; positions outside the map do not take part. Exact on uint8: the output keeps the input's
 /// format.
-public struct MaxPooling: Operator, WindowOperator {
-  public static let wireName = "max_pooling"
-  public static let arity = 1...1
+package struct MaxPooling: Operator, WindowOperator {
+  package static let wireName = "max_pooling"
+  package static let arity = 1...1
 
-  public var window: Window
+  package var window: Window
 
-  public init(window: Window) { self.window = window }
-  public init(attributes: Attributes) throws(GraphError) {
+  package init(window: Window) { self.window = window }
+  package init(attributes: Attributes) throws(GraphError) {
     window = try Window(attributes: attributes)
     guard window.top < window.height, window.bottom < window.height, window.left < window.width,
       window.right < window.width
     else { throw .attribute(name: "padding", expected: "smaller than the window") }
   }
-  public var attributes: Attributes { window.attributes }
-  public static let readsZerosOutside = false
-  public var quantizationRule: QuantizationRule { .sameAsInput }
-  public static let remainderRule = RemainderRule.passedOn
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
+  package var attributes: Attributes { window.attributes }
+  package static let readsZerosOutside = false
+  package var quantizationRule: QuantizationRule { .sameAsInput }
+  package static let remainderRule = RemainderRule.passedOn
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("max pooling's input has 4 axes, not \(inputs[0])") }
     let extent = try window.outputExtent(height: inputs[0].height, width: inputs[0].width)
     return try Shape([inputs[0].batch, extent.height, extent.width, inputs[0].channels]).checkedActivation()
@@ -33,7 +33,7 @@ public struct MaxPooling: Operator, WindowOperator {
 }
 
 extension MaxPooling: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
       throw .structure("max pooling's input and output differ in format")

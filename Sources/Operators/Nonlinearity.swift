@@ -7,24 +7,24 @@ import Tensors
 /// In float a value is computed in double precision and rounded once. On levels the function is a table: each level's value
 /// is dequantised, goes through the function in float, and is rounded to the output's format, which has a range of its own.
 /// With remainders, the table has an entry for each of the 65536 values.
-public struct Nonlinearity: Operator, ActivationOperator {
-  public static let wireName = "nonlinearity"
-  public static let arity = 1...1
+package struct Nonlinearity: Operator, ActivationOperator {
+  package static let wireName = "nonlinearity"
+  package static let arity = 1...1
 
-  public let function: ActivationFunction
+  package let function: ActivationFunction
   /// Whether a uint8 input is read with its remainders, as 16 bits.
-  public var readsInputRemainder = false
+  package var readsInputRemainder = false
 
   /// The functions that this operator is for.
-  public static let functions = ActivationFunction.allCases.filter { !$0.fitsEpilogues }
+  package static let functions = ActivationFunction.allCases.filter { !$0.fitsEpilogues }
 
   /// - Precondition: no epilogue applies the function.
-  public init(_ function: ActivationFunction) {
+  package init(_ function: ActivationFunction) {
     precondition(!function.fitsEpilogues, "'\(function.rawValue)' is the epilogue of another operator")
     self.function = function
   }
 
-  public init(attributes: Attributes) throws(GraphError) {
+  package init(attributes: Attributes) throws(GraphError) {
     guard let function = ActivationFunction(rawValue: try attributes.string("function")), !function.fitsEpilogues else {
       let names = Self.functions.map { "'\($0.rawValue)'" }
       throw .attribute(name: "function", expected: names.joined(separator: ", "))
@@ -33,35 +33,35 @@ public struct Nonlinearity: Operator, ActivationOperator {
     readsInputRemainder = try attributes.flag("input_remainder")
   }
 
-  public var attributes: Attributes {
+  package var attributes: Attributes {
     var result: Attributes = ["function": .string(function.rawValue)]
     if readsInputRemainder { result["input_remainder"] = .int(1) }
     return result
   }
 
-  public var quantizationRule: QuantizationRule { .ownRange }
-  public func readsRemainder(ofInput slot: Int) -> Bool { readsInputRemainder }
-  public static let remainderRule = RemainderRule.made
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package var quantizationRule: QuantizationRule { .ownRange }
+  package func readsRemainder(ofInput slot: Int) -> Bool { readsInputRemainder }
+  package static let remainderRule = RemainderRule.made
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     (traits.canStoreFloat, traits.followsFloat, traits.canReadRemainder) = (true, true, true)
     traits.responsiveRange = function.responsiveRange
     return traits
   }
-  public func readingRemainder() -> any Operator {
+  package func readingRemainder() -> any Operator {
     var result = self
     result.readsInputRemainder = true
     return result
   }
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     function.lowerBound(bounds[0])
   }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 }
 
 extension Nonlinearity: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     let (given, to) = (context.inputFormats[0], context.outputFormat)
     if readsInputRemainder, given == given.withoutRemainder {

@@ -1,8 +1,8 @@
 import Graphs
 
 /// Every operator there is. A new one adds its file and its line here; tests walk this list.
-public enum OperatorCatalogue {
-  public static let all: [any RunnableOperator.Type] = [
+package enum OperatorCatalogue {
+  package static let all: [any RunnableOperator.Type] = [
     Addition.self,
     AveragePooling.self,
     BatchNormalization.self,
@@ -30,7 +30,7 @@ public enum OperatorCatalogue {
   /// The operator of a wire name with its attributes.
   ///
   /// - Throws: `GraphError.unknownOperator`, or `.attribute` where one is missing, out of range or not known.
-  public static func decode(_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator {
+  package static func decode(_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator {
     guard let type = byWireName[wireName] else { throw .unknownOperator(wireName) }
     let op = try type.init(attributes: attributes)
     let known = op.attributes

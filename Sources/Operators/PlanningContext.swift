@@ -2,12 +2,12 @@ import Graphs
 import Tensors
 
 /// What the operators of one graph share while they are planned for one input shape.
-public final class PlanningContext {
+package final class PlanningContext {
   /// Threads of the team that will run them; scratch that each of them needs is counted that often.
   let workers: Int
   private var tables: [Table: [Int32]] = [:]
 
-  public init(workers: Int) { self.workers = workers }
+  package init(workers: Int) { self.workers = workers }
 
   /// What a table of offsets depends on.
   private struct Table: Hashable {

@@ -3,24 +3,24 @@ import Kernels
 import Tensors
 
 /// `max(x, 0)`. On uint8 that is `max(q, zero point)`, and the output keeps the input's format.
-public struct ReLU: Operator, ActivationOperator {
-  public static let wireName = "relu"
-  public static let arity = 1...1
+package struct ReLU: Operator, ActivationOperator {
+  package static let wireName = "relu"
+  package static let arity = 1...1
 
-  public init() {}
-  public init(attributes: Attributes) throws(GraphError) {}
-  public var attributes: Attributes { [:] }
-  public var function: ActivationFunction { .relu }
-  public var quantizationRule: QuantizationRule { .sameAsInput }
-  public static let remainderRule = RemainderRule.passedOn
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { max(bounds[0], 0) }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
+  package init() {}
+  package init(attributes: Attributes) throws(GraphError) {}
+  package var attributes: Attributes { [:] }
+  package var function: ActivationFunction { .relu }
+  package var quantizationRule: QuantizationRule { .sameAsInput }
+  package static let remainderRule = RemainderRule.passedOn
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { max(bounds[0], 0) }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 }
 
 extension ReLU: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
       throw .structure("relu's input and output differ in format")

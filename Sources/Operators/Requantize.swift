@@ -6,35 +6,35 @@ import Tensors
 /// The same values in another format: float32 to uint8, uint8 to float32, or uint8 at another scale. The formats are those
 /// of the input and the output. Each value is rounded once at most; what that leaves over is kept where the output has
 /// remainders.
-public struct Requantize: Operator {
-  public static let wireName = "requantize"
-  public static let arity = 1...1
+package struct Requantize: Operator {
+  package static let wireName = "requantize"
+  package static let arity = 1...1
 
   /// Whether a uint8 input is read with its remainders, as 16 bits.
-  public var readsInputRemainder: Bool
+  package var readsInputRemainder: Bool
 
-  public init(readsInputRemainder: Bool = false) { self.readsInputRemainder = readsInputRemainder }
+  package init(readsInputRemainder: Bool = false) { self.readsInputRemainder = readsInputRemainder }
 
-  public init(attributes: Attributes) throws(GraphError) {
+  package init(attributes: Attributes) throws(GraphError) {
     readsInputRemainder = try attributes.flag("input_remainder")
   }
 
-  public var attributes: Attributes { readsInputRemainder ? ["input_remainder": .int(1)] : [:] }
-  public var quantizationRule: QuantizationRule { .ownRange }
-  public func traits(constants: [String: Tensor]) -> OperatorTraits {
+  package var attributes: Attributes { readsInputRemainder ? ["input_remainder": .int(1)] : [:] }
+  package var quantizationRule: QuantizationRule { .ownRange }
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.canReadRemainder = true
     return traits
   }
-  public func readingRemainder() -> any Operator { Requantize(readsInputRemainder: true) }
-  public func readsRemainder(ofInput slot: Int) -> Bool { readsInputRemainder }
-  public static let remainderRule = RemainderRule.made
+  package func readingRemainder() -> any Operator { Requantize(readsInputRemainder: true) }
+  package func readsRemainder(ofInput slot: Int) -> Bool { readsInputRemainder }
+  package static let remainderRule = RemainderRule.made
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 }
 
 extension Requantize: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     let (from, to) = (context.inputFormats[0], context.outputFormat)
     if readsInputRemainder, from == from.withoutRemainder {

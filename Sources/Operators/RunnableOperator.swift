@@ -6,20 +6,20 @@ import Threads
 
 /// An operator that this runtime can evaluate, in three steps: `prepare` once for a graph (choose kernels, pack weights),
 /// `plan` once for each set of shapes (indirection, scratch), `run` for each evaluation.
-public protocol RunnableOperator: Operator {
+package protocol RunnableOperator: Operator {
   /// - Throws: `GraphError.constant` where a constant is missing or unfit, `.structure` where the operator cannot work on
   ///   these formats.
   func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator
 }
 
 /// What an operator is prepared for.
-public struct PreparationContext: Sendable {
-  public let kernels: KernelSet
-  public let inputFormats: [ValueFormat]
-  public let outputFormat: ValueFormat
-  public let constants: [String: Tensor]
+package struct PreparationContext: Sendable {
+  package let kernels: KernelSet
+  package let inputFormats: [ValueFormat]
+  package let outputFormat: ValueFormat
+  package let constants: [String: Tensor]
 
-  public init(
+  package init(
     kernels: KernelSet, inputFormats: [ValueFormat], outputFormat: ValueFormat, constants: [String: Tensor]
   ) {
     self.kernels = kernels
@@ -30,12 +30,12 @@ public struct PreparationContext: Sendable {
 }
 
 /// An operator with its kernels chosen and its weights packed; shared by all sessions of an executable.
-public protocol PreparedOperator: Sendable {
+package protocol PreparedOperator: Sendable {
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator
 }
 
 /// An operator ready for one set of shapes.
-public protocol PlannedOperator: Sendable {
+package protocol PlannedOperator: Sendable {
   /// Bytes of 64-byte aligned scratch memory that `run` needs.
   var scratchByteCount: Int { get }
 
@@ -43,12 +43,12 @@ public protocol PlannedOperator: Sendable {
 }
 
 /// The memory of one evaluation, laid out as `ActivationLayout` says.
-public struct OperatorBuffers {
-  public let inputs: [UnsafeRawPointer]
-  public let output: UnsafeMutableRawPointer
-  public let scratch: UnsafeMutableRawPointer
+package struct OperatorBuffers {
+  package let inputs: [UnsafeRawPointer]
+  package let output: UnsafeMutableRawPointer
+  package let scratch: UnsafeMutableRawPointer
 
-  public init(inputs: [UnsafeRawPointer], output: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer) {
+  package init(inputs: [UnsafeRawPointer], output: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer) {
     self.inputs = inputs
     self.output = output
     self.scratch = scratch
@@ -57,13 +57,13 @@ public struct OperatorBuffers {
 
 /// How activations lie in memory: NHWC without gaps, with a margin before a uint8 map that holds its zero point, where
 /// convolutions find their padding, and readable bytes behind every map, as kernels may read a little past a row.
-public enum ActivationLayout {
-  public static let alignment = 64
-  public static let readableBytesBehind = 64
+package enum ActivationLayout {
+  package static let alignment = 64
+  package static let readableBytesBehind = 64
 
   /// Bytes before the first element: the zero point for one pixel of a uint8 map, nothing for float. Before that of a map
   /// with remainders, one pixel of remainders that are zero.
-  public static func marginByteCount(shape: Shape, format: ValueFormat) -> Int {
+  package static func marginByteCount(shape: Shape, format: ValueFormat) -> Int {
     let pixel = roundUp(shape.channels, to: alignment)
     switch format {
     case .float32: return 0
@@ -73,7 +73,7 @@ public enum ActivationLayout {
   }
 
   /// Bytes that a map takes with its margin and what may be read behind it, a multiple of the alignment.
-  public static func blockByteCount(shape: Shape, format: ValueFormat) -> Int {
+  package static func blockByteCount(shape: Shape, format: ValueFormat) -> Int {
     roundUp(
       marginByteCount(shape: shape, format: format) + format.byteCount(elementCount: shape.elementCount)
         + readableBytesBehind, to: alignment)
@@ -84,10 +84,10 @@ public enum ActivationLayout {
   static func exceedsCaches(byteCount: Int) -> Bool { byteCount > 6 << 20 }
 
   /// The byte that every remainder is moved by, so that it is no sign: a remainder of zero.
-  public static let remainderZeroPoint: UInt8 = 128
+  package static let remainderZeroPoint: UInt8 = 128
 
   /// Fills the margin before a map at `address`.
-  public static func writeMargin(before address: UnsafeMutableRawPointer, shape: Shape, format: ValueFormat) {
+  package static func writeMargin(before address: UnsafeMutableRawPointer, shape: Shape, format: ValueFormat) {
     guard let parameters = format.quantization else { return }
     let pixel = roundUp(shape.channels, to: alignment)
     (address - pixel).initializeMemory(as: UInt8.self, repeating: parameters.zeroPoint, count: pixel)
@@ -102,12 +102,12 @@ public enum ActivationLayout {
     return Int32(truncatingIfNeeded: ofRemainders ? -(shape.elementCount + 2 * pixel) : -pixel)
   }
 
-  public static func roundUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }
+  package static func roundUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }
 }
 
 extension Shape {
   /// Elements of the largest activation, which keeps every offset within 32 bits and every product far from overflow.
-  public static let activationLimit = 1 << 30
+  package static let activationLimit = 1 << 30
 
   /// This shape, if it is one that an activation can have: no extent below 1, and not too many elements.
   ///

@@ -4,25 +4,25 @@ import Tensors
 
 /// Rows [N, C] as maps of one pixel, [N, 1, 1, C]: for what slides windows over a pooled vector. Float only; the elements are
 /// the same.
-public struct SinglePixelMap: Operator {
-  public static let wireName = "single_pixel_map"
-  public static let arity = 1...1
+package struct SinglePixelMap: Operator {
+  package static let wireName = "single_pixel_map"
+  package static let arity = 1...1
 
-  public init() {}
-  public init(attributes: Attributes) throws(GraphError) {}
-  public var attributes: Attributes { [:] }
-  public var quantizationRule: QuantizationRule { .float }
-  public static let outputLayout = OutputLayout.maps
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
+  package init() {}
+  package init(attributes: Attributes) throws(GraphError) {}
+  package var attributes: Attributes { [:] }
+  package var quantizationRule: QuantizationRule { .float }
+  package static let outputLayout = OutputLayout.maps
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 2 else { throw .shape("only rows become maps of one pixel, not \(inputs[0])") }
     return [inputs[0].batch, 1, 1, inputs[0].channels]
   }
 }
 
 extension SinglePixelMap: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.requireFloat(Self.wireName)
     try context.refuseConstants(except: [])
     return ElementwiseOperator { shape, buffers, range in

@@ -4,32 +4,32 @@ import Tensors
 /// A sliding window over a map: the geometry that convolutions and poolings share.
 ///
 /// Padding may be negative: then the first window begins (or the last one ends) that far inside the map.
-public struct Window: Hashable, Sendable {
-  public var height: Int
-  public var width: Int
-  public var strideHeight: Int
-  public var strideWidth: Int
-  public var top: Int
-  public var left: Int
-  public var bottom: Int
-  public var right: Int
-  public var dilationHeight = 1
-  public var dilationWidth = 1
+package struct Window: Hashable, Sendable {
+  package var height: Int
+  package var width: Int
+  package var strideHeight: Int
+  package var strideWidth: Int
+  package var top: Int
+  package var left: Int
+  package var bottom: Int
+  package var right: Int
+  package var dilationHeight = 1
+  package var dilationWidth = 1
   /// Round the output's extents up: the last window may begin inside the map and end outside it (PyTorch's ceil_mode).
-  public var ceilMode = false
+  package var ceilMode = false
 
   /// A square window with equal strides and padding.
-  public init(_ size: Int, stride: Int = 1, padding: Int = 0) {
+  package init(_ size: Int, stride: Int = 1, padding: Int = 0) {
     self.init(height: size, width: size, stride: stride, padding: padding)
   }
 
-  public init(height: Int, width: Int, stride: Int = 1, padding: Int = 0) {
+  package init(height: Int, width: Int, stride: Int = 1, padding: Int = 0) {
     (self.height, self.width, strideHeight, strideWidth) = (height, width, stride, stride)
     (top, left, bottom, right) = (padding, padding, padding, padding)
   }
 
-  public var taps: Int { height * width }
-  public var isPointwise: Bool {
+  package var taps: Int { height * width }
+  package var isPointwise: Bool {
     taps == 1 && strideHeight == 1 && strideWidth == 1 && top == 0 && left == 0 && bottom == 0 && right == 0
   }
 
@@ -66,7 +66,8 @@ public struct Window: Hashable, Sendable {
   /// Height and width of the output for a map of `height` by `width`.
   ///
   /// - Throws: `GraphError.inputSize` where the padded map is smaller than the window.
-  public func outputExtent(height mapHeight: Int, width mapWidth: Int) throws(GraphError) -> (height: Int, width: Int) {
+  package func outputExtent(height mapHeight: Int, width mapWidth: Int) throws(GraphError) -> (height: Int, width: Int)
+  {
     let spanHeight = (height - 1) * dilationHeight + 1
     let spanWidth = (width - 1) * dilationWidth + 1
     let freeHeight = mapHeight + top + bottom - spanHeight

@@ -4,21 +4,21 @@ import Threads
 
 /// Rows and columns of zeros around a map. They are values like any other: a pooling that reads them takes them for pixels.
 /// On uint8 they are the zero point, and the output keeps the input's format.
-public struct ZeroPadding: Operator, MarginOperator {
-  public static let wireName = "zero_padding"
-  public static let arity = 1...1
+package struct ZeroPadding: Operator, MarginOperator {
+  package static let wireName = "zero_padding"
+  package static let arity = 1...1
 
-  public var margins: MapMargins
+  package var margins: MapMargins
 
-  public init(_ margins: MapMargins) { self.margins = margins }
-  public init(attributes: Attributes) throws(GraphError) { margins = try MapMargins(attributes: attributes) }
-  public var attributes: Attributes { margins.attributes }
-  public var addedMargins: MapMargins { margins }
-  public var quantizationRule: QuantizationRule { .sameAsInput }
-  public func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { min(bounds[0], 0) }
-  public func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
+  package init(_ margins: MapMargins) { self.margins = margins }
+  package init(attributes: Attributes) throws(GraphError) { margins = try MapMargins(attributes: attributes) }
+  package var attributes: Attributes { margins.attributes }
+  package var addedMargins: MapMargins { margins }
+  package var quantizationRule: QuantizationRule { .sameAsInput }
+  package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { min(bounds[0], 0) }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
-  public func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
+  package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
     guard input.rank == 4 else { throw .shape("padding goes around a map with 4 axes, not \(input)") }
     return try Shape([
@@ -29,7 +29,7 @@ public struct ZeroPadding: Operator, MarginOperator {
 }
 
 extension ZeroPadding: RunnableOperator {
-  public func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
+  package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     let format = context.outputFormat
     guard context.inputFormats[0] == format else { throw .structure("padding's input and output differ in format") }

@@ -2,13 +2,13 @@ import Graphs
 import Tensors
 
 /// A constant of a node as the graph section describes it; its bytes are in a tensor section.
-public struct ConstantRecord: Hashable, Sendable {
+package struct ConstantRecord: Hashable, Sendable {
   /// "weight", "bias", "scale".
-  public var role: String
-  public var elementType: ElementType
-  public var shape: Shape
+  package var role: String
+  package var elementType: ElementType
+  package var shape: Shape
   /// Which tensor section holds the bytes, counted among these; constants with the same bytes share one.
-  public var tensor: Int
+  package var tensor: Int
 
   /// `nil` where it overflows.
   var checkedByteCount: Int? {
@@ -19,27 +19,27 @@ public struct ConstantRecord: Hashable, Sendable {
 }
 
 /// A node as the graph section describes it, readable without knowing its operator.
-public struct NodeRecord: Hashable, Sendable {
-  public var name: String
-  public var operatorName: String
-  public var attributes: Attributes
+package struct NodeRecord: Hashable, Sendable {
+  package var name: String
+  package var operatorName: String
+  package var attributes: Attributes
   /// Values by number: 0 is the graph's input, `n + 1` the output of node `n`.
-  public var inputs: [Int]
+  package var inputs: [Int]
   /// Of the output.
-  public var format: ValueFormat
+  package var format: ValueFormat
   /// Sorted by role.
-  public var constants: [ConstantRecord]
+  package var constants: [ConstantRecord]
 }
 
 /// A graph in the portable, canonical form that packages store: values are numbered in the order of execution, and values
 /// that nothing makes are left out.
-public struct GraphRecord: Hashable, Sendable {
-  public var architecture: String
-  public var preprocessing: Preprocessing
-  public var inputFormat: ValueFormat
-  public var nodes: [NodeRecord]
+package struct GraphRecord: Hashable, Sendable {
+  package var architecture: String
+  package var preprocessing: Preprocessing
+  package var inputFormat: ValueFormat
+  package var nodes: [NodeRecord]
   /// Their values are numbered as in `NodeRecord.inputs`.
-  public var outputs: [GraphOutput]
+  package var outputs: [GraphOutput]
 }
 
 extension GraphRecord {

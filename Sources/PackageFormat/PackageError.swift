@@ -3,7 +3,7 @@ import Graphs
 
 /// What can be wrong with a package or with writing one. Offsets count bytes from the start of `part`: of the file for the
 /// header and the index, of the uncompressed contents for a section.
-public enum PackageError: Error, Hashable, Sendable {
+package enum PackageError: Error, Hashable, Sendable {
   /// The file cannot be opened, read, created or written.
   case file(FileError)
   /// The file is something else.
@@ -37,13 +37,13 @@ public enum PackageError: Error, Hashable, Sendable {
 
 extension PackageError {
   /// For the exit status.
-  public var kind: FailureKind {
+  package var kind: FailureKind {
     if case .file(let error) = self { error.kind } else { .badData }
   }
 }
 
 extension PackageError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .file(let error): "\(error)"
     case .notAPackage(let other): "this is not a quern package; it looks like \(other)"

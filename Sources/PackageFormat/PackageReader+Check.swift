@@ -4,7 +4,7 @@ import Tensors
 extension PackageReader {
   /// Checks every byte of the file that opening did not: the hashes of all sections as stored and as decompressed, the
   /// padding, and the metadata's encoding. With what opening checks, no change of a single bit goes unnoticed.
-  public func checkAll(threads: Int = 1) throws(PackageError) {
+  package func checkAll(threads: Int = 1) throws(PackageError) {
     try checkPadding()
     try checkStoredBytes(threads: threads)
     let (sections, storage) = (sections, storage)

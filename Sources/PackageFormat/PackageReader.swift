@@ -6,26 +6,26 @@ import Tensors
 ///
 /// Opening checks the header, the index and the graph, runtime and label sections, by hash and by content; it reads no
 /// tensor. The file stays mapped for as long as the reader, or a tensor that it gave, lives.
-public struct PackageReader: Sendable {
-  public let path: String
+package struct PackageReader: Sendable {
+  package let path: String
   /// The format version of the file. The major version is always the reader's own.
-  public let majorVersion: Int
-  public let minorVersion: Int
+  package let majorVersion: Int
+  package let minorVersion: Int
   /// Names what the package computes, whatever the compression and the metadata.
-  public let contentHash: SHA256.Digest
-  public let info: PackageInfo
+  package let contentHash: SHA256.Digest
+  package let info: PackageInfo
   /// A name for each class, or empty.
-  public let labels: [String]
+  package let labels: [String]
   /// The graph without its tensors' bytes.
-  public let graph: GraphRecord
+  package let graph: GraphRecord
   /// All sections in the order of the file.
-  public let sections: [SectionEntry]
+  package let sections: [SectionEntry]
 
   let storage: TensorStorage
   private let tensorSections: [SectionEntry]
 
   /// Opens the package at `path`.
-  public static func open(path: String) throws(PackageError) -> PackageReader {
+  package static func open(path: String) throws(PackageError) -> PackageReader {
     let file: MappedFile
     do throws(FileError) { file = try MappedFile(path: path) } catch { throw .file(error) }
     return try PackageReader(storage: file.storage, path: path)
@@ -59,18 +59,18 @@ public struct PackageReader: Sendable {
   }
 
   /// The bytes that every package starts with.
-  public static let magic = FileHeader.magic
+  package static let magic = FileHeader.magic
 
-  public var byteCount: Int { storage.bytes.count }
+  package var byteCount: Int { storage.bytes.count }
 
   /// Gives back the memory of what was read of the file. It stays readable.
-  public func releasePages() { storage.releasePages(0..<byteCount) }
+  package func releasePages() { storage.releasePages(0..<byteCount) }
 
   /// The section that holds a constant's bytes.
-  public func section(of constant: ConstantRecord) -> SectionEntry { tensorSections[constant.tensor] }
+  package func section(of constant: ConstantRecord) -> SectionEntry { tensorSections[constant.tensor] }
 
   /// The JSON text; empty where the package has none.
-  public func metadata() throws(PackageError) -> String {
+  package func metadata() throws(PackageError) -> String {
     guard let number = sections.firstIndex(where: { $0.kind == .metadata }) else { return "" }
     return try SectionContents(sections[number], number: number, storage: storage).text()
   }
@@ -80,7 +80,7 @@ public struct PackageReader: Sendable {
   /// - Parameter decodeOperator: makes the operator with a wire name from its attributes.
   /// - Throws: `.graph` where an operator is unknown or refuses its attributes or the number of its inputs. Shapes are not
   ///   checked: `Graph.inferShapes` does that.
-  public func readGraph(
+  package func readGraph(
     threads: Int = 1,
     decodeOperator: (_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator
   ) throws(PackageError) -> Graph {
@@ -97,7 +97,7 @@ extension PackageReader {
   /// The graph with constants that have a type and a shape and no elements, which `constantsByNode` gives.
   ///
   /// - Throws: as `readGraph`.
-  public func describedGraph(
+  package func describedGraph(
     decodeOperator: (_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator
   ) throws(PackageError) -> Graph {
     try graph.graph(decodeOperator: decodeOperator) { record in
@@ -107,7 +107,7 @@ extension PackageReader {
 
   /// Gives the constants of one node after the other, by role and each checked against its hash, in memory that is used
   /// again when they are gone.
-  public func constantsByNode() -> @Sendable (_ node: Int) throws(PackageError) -> [String: Tensor] {
+  package func constantsByNode() -> @Sendable (_ node: Int) throws(PackageError) -> [String: Tensor] {
     let pool = BufferPool()
     return { node throws(PackageError) in
       var result: [String: Tensor] = [:]

@@ -4,12 +4,13 @@ import Tensors
 
 /// Writes packages. The bytes depend on the package and the version of libzstd only: not on the number of threads, the
 /// time, or the path.
-public enum PackageWriter {
+package enum PackageWriter {
   /// Writes `package` to the file at `path`, which appears whole or not at all.
   ///
   /// - Throws: `.graph` or `.cannotStore` where no reader would accept the package, `.file` where writing fails.
   @discardableResult
-  public static func write(_ package: Package, to path: String, threads: Int = 1) throws(PackageError) -> PackageSummary
+  package static func write(_ package: Package, to path: String, threads: Int = 1) throws(PackageError)
+    -> PackageSummary
   {
     let layout = try layout(of: package, threads: threads)
     try layout.write(toPath: path)
@@ -18,7 +19,7 @@ public enum PackageWriter {
 
   /// Writes `package` to a file that the caller commits.
   @discardableResult
-  public static func write(
+  package static func write(
     _ package: Package, to file: AtomicFile, threads: Int = 1
   ) throws(PackageError) -> PackageSummary {
     let layout = try layout(of: package, threads: threads)
@@ -29,7 +30,7 @@ public enum PackageWriter {
   /// Writes the package that `reader` has open with other metadata to `path`, which may be the file it came from. Nothing
   /// is compressed again; every section is copied as it lies in the file, after a check of its hash.
   @discardableResult
-  public static func write(
+  package static func write(
     _ reader: PackageReader, metadata: String, to path: String, threads: Int = 1
   ) throws(PackageError) -> PackageSummary {
     let layout = try PackageLayout(
@@ -48,7 +49,7 @@ public enum PackageWriter {
   }
 
   /// Bytes of the file that `write` would make.
-  public static func byteCount(of package: Package, threads: Int = 1) throws(PackageError) -> Int {
+  package static func byteCount(of package: Package, threads: Int = 1) throws(PackageError) -> Int {
     try layout(of: package, threads: threads).summary.byteCount
   }
 

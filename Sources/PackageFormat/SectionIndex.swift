@@ -2,17 +2,17 @@ import Files
 import Tensors
 
 /// What a section holds. Kinds this version does not know occur, too.
-public struct SectionKind: RawRepresentable, Hashable, Sendable {
-  public let rawValue: UInt8
-  public init(rawValue: UInt8) { self.rawValue = rawValue }
+package struct SectionKind: RawRepresentable, Hashable, Sendable {
+  package let rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  public static let graph = SectionKind(rawValue: 1)
-  public static let runtime = SectionKind(rawValue: 2)
-  public static let labels = SectionKind(rawValue: 3)
-  public static let tensor = SectionKind(rawValue: 4)
-  public static let sizes = SectionKind(rawValue: 5)
-  public static let resizing = SectionKind(rawValue: 6)
-  public static let metadata = SectionKind(rawValue: 255)
+  package static let graph = SectionKind(rawValue: 1)
+  package static let runtime = SectionKind(rawValue: 2)
+  package static let labels = SectionKind(rawValue: 3)
+  package static let tensor = SectionKind(rawValue: 4)
+  package static let sizes = SectionKind(rawValue: 5)
+  package static let resizing = SectionKind(rawValue: 6)
+  package static let metadata = SectionKind(rawValue: 255)
 
   /// Whether a reader that does not know the kind must refuse the package; `nil` for the kinds this version does not know.
   var isCritical: Bool? {
@@ -35,7 +35,7 @@ public struct SectionKind: RawRepresentable, Hashable, Sendable {
 }
 
 extension SectionKind: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .graph: "graph"
     case .runtime: "runtime"
@@ -50,18 +50,18 @@ extension SectionKind: CustomStringConvertible {
 }
 
 /// How a section's bytes lie in the file. Encodings this version does not know occur in sections it may ignore.
-public struct SectionEncoding: RawRepresentable, Hashable, Sendable {
-  public let rawValue: UInt8
-  public init(rawValue: UInt8) { self.rawValue = rawValue }
+package struct SectionEncoding: RawRepresentable, Hashable, Sendable {
+  package let rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// As they are.
-  public static let stored = SectionEncoding(rawValue: 0)
+  package static let stored = SectionEncoding(rawValue: 0)
   /// One zstd frame.
-  public static let zstd = SectionEncoding(rawValue: 1)
+  package static let zstd = SectionEncoding(rawValue: 1)
 }
 
 extension SectionEncoding: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .stored: "stored"
     case .zstd: "zstd"
@@ -71,21 +71,21 @@ extension SectionEncoding: CustomStringConvertible {
 }
 
 /// One entry of the index.
-public struct SectionEntry: Hashable, Sendable {
-  public var kind: SectionKind
-  public var encoding: SectionEncoding
-  public var isCritical: Bool
+package struct SectionEntry: Hashable, Sendable {
+  package var kind: SectionKind
+  package var encoding: SectionEncoding
+  package var isCritical: Bool
   /// Where the section starts in the file.
-  public var offset: Int
+  package var offset: Int
   /// Bytes it takes in the file, and bytes of its contents.
-  public var storedLength: Int
-  public var rawLength: Int
+  package var storedLength: Int
+  package var rawLength: Int
   /// Hash of the contents, and of the bytes in the file.
-  public var rawHash: SHA256.Digest
-  public var storedHash: SHA256.Digest
+  package var rawHash: SHA256.Digest
+  package var storedHash: SHA256.Digest
 
   /// The bytes in the file. Entries from a parsed index lie within it.
-  public var range: Range<Int> { offset..<offset + storedLength }
+  package var range: Range<Int> { offset..<offset + storedLength }
 }
 
 /// The list of a package's sections (formats/package.md, "Index").

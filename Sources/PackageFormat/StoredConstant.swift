@@ -2,21 +2,21 @@ import Graphs
 import Tensors
 
 /// A constant of a graph with the space it takes in a package.
-public struct StoredConstant: Hashable, Sendable {
+package struct StoredConstant: Hashable, Sendable {
   /// The node, its role there, and how many others have the same bytes and are not stored again.
-  public let node: String
-  public let role: String
-  public let copies: Int
-  public let elementType: ElementType
-  public let shape: Shape
-  public let byteCount: Int
+  package let node: String
+  package let role: String
+  package let copies: Int
+  package let elementType: ElementType
+  package let shape: Shape
+  package let byteCount: Int
   /// Of the section that holds it.
-  public let storedByteCount: Int
+  package let storedByteCount: Int
 }
 
 extension PackageWriter {
   /// What a package of `graph` would hold, one for each section of constants, in the order of the file.
-  public static func storedConstants(of graph: Graph, threads: Int = 1) throws(PackageError) -> [StoredConstant] {
+  package static func storedConstants(of graph: Graph, threads: Int = 1) throws(PackageError) -> [StoredConstant] {
     let constants = try UniqueConstants(graph, threads: threads)
     let sections = try constants.sections(threads: threads)
     var users: [[ConstantKey]] = Array(repeating: [], count: sections.count)

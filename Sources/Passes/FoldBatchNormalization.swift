@@ -5,12 +5,12 @@ import Tensors
 /// Scales the weights of a convolution or a linear layer by the batch norm that alone reads it, and makes the norm's offset its
 /// bias: `w' = w * factor`, `b' = b * factor + offset`, computed in double precision
 /// (Jacob et al., arXiv 1712.05877, section 3.2). A centering of a linear layer's output likewise becomes its bias.
-public struct FoldBatchNormalization: Pass {
-  public static let name = "fold batch normalisation"
+package struct FoldBatchNormalization: Pass {
+  package static let name = "fold batch normalisation"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {

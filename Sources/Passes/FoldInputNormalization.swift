@@ -10,7 +10,7 @@ extension Graph {
   ///
   /// - Returns: the graph, and what was done, a line for each norm.
   /// - Throws: `GraphError.at` with the norm whose constants are unfit.
-  public func foldingInputNormalization() throws(GraphError) -> (graph: Graph, notes: [String]) {
+  package func foldingInputNormalization() throws(GraphError) -> (graph: Graph, notes: [String]) {
     var (graph, notes) = (self, [String]())
     while let (index, factor, offset) = try graph.inputNormalization() {
       let given = graph.preprocessing

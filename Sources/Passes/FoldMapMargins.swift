@@ -8,12 +8,12 @@ import Operators
 /// - zeros before a convolution are its own padding; before a pooling they may go where no window reads them;
 /// - a window that has no padding of its own at an edge may read a cropped map in place;
 /// - a 1x1 pooling before a 1x1 convolution is the convolution's stride.
-public struct FoldMapMargins: Pass {
-  public static let name = "fold padding and cropping"
+package struct FoldMapMargins: Pass {
+  package static let name = "fold padding and cropping"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {
       guard let producer = neighbours.onlyReadProducer(of: node) else { continue }

@@ -2,12 +2,12 @@ import Graphs
 import Operators
 
 /// Moves an activation function that epilogues apply into the operator that it alone reads, if that has an epilogue.
-public struct FuseActivation: Pass {
-  public static let name = "fuse activation"
+package struct FuseActivation: Pass {
+  package static let name = "fuse activation"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {

@@ -4,12 +4,12 @@ import Tensors
 
 /// Makes an addition the epilogue of one of the operators it reads that can add a residual, the later if both are, so that
 /// the sum is formed from its accumulators and rounded once.
-public struct FuseResidual: Pass {
-  public static let name = "fuse residual"
+package struct FuseResidual: Pass {
+  package static let name = "fuse residual"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
     let (producers, consumers) = (graph.producers, graph.consumers)
     for (index, node) in graph.nodes.enumerated() {

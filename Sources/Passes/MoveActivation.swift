@@ -3,12 +3,12 @@ import Operators
 
 /// Moves an activation function that epilogues apply, and that alone reads a concatenation, to the maps that are
 /// concatenated, where it fuses into what makes them and they need no levels for what it takes away.
-public struct MoveActivation: Pass {
-  public static let name = "move activation"
+package struct MoveActivation: Pass {
+  package static let name = "move activation"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {
       guard (node.op as? any ActivationOperator)?.function.fitsEpilogues == true,

@@ -3,12 +3,12 @@ import Graphs
 /// Puts nodes into the order that the graph alone decides: depth first from the outputs, of a node's inputs the one with
 /// the shorter path from the image first. Fusions choose by order, so graphs that differ only in how their source listed
 /// its nodes are fused and quantised alike; and a short branch is computed before the long one that it joins.
-public struct OrderNodes: Pass {
-  public static let name = "order nodes"
+package struct OrderNodes: Pass {
+  package static let name = "order nodes"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
     let order = Self.order(of: graph)
     for (index, source) in order.enumerated() where index != source {

@@ -1,7 +1,7 @@
 import Graphs
 
 /// One rewrite of a graph. A pass looks and returns a patch; the pipeline applies it and checks the result.
-public protocol Pass: Sendable {
+package protocol Pass: Sendable {
   static var name: String { get }
 
   /// The rewrites that can be made at once; empty when there is nothing left to do.
@@ -9,13 +9,13 @@ public protocol Pass: Sendable {
 }
 
 /// Passes in order, each repeated until it finds nothing more.
-public struct PassPipeline: Sendable {
-  public let passes: [any Pass]
+package struct PassPipeline: Sendable {
+  package let passes: [any Pass]
 
-  public init(_ passes: [any Pass]) { self.passes = passes }
+  package init(_ passes: [any Pass]) { self.passes = passes }
 
   /// What conversion does to an imported float graph. Every pass keeps the graph equal in float.
-  public static let fold = PassPipeline([
+  package static let fold = PassPipeline([
     FoldMapMargins(), SplitBatchNormalization(), FoldBatchNormalization(), ReplaceBatchNormalization(), ShareRepeated(),
     MoveActivation(), ShareRepeated(), FuseActivation(), OrderNodes(), FuseResidual(), RemoveUnread(),
   ])
@@ -25,7 +25,7 @@ public struct PassPipeline: Sendable {
   /// - Returns: the rewritten graph, and what was done, a line for each rewrite.
   /// - Throws: `GraphError.after` naming the pass that left the graph broken, or that met something it cannot rewrite;
   ///   another case where the graph was broken before.
-  public func run(
+  package func run(
     _ graph: Graph, afterEachPatch: () -> Void = {}
   ) throws(GraphError) -> (graph: Graph, notes: [String]) {
     try graph.validate()

@@ -1,12 +1,12 @@
 import Graphs
 
 /// Removes nodes whose output nothing reads.
-public struct RemoveUnread: Pass {
-  public static let name = "remove unread"
+package struct RemoveUnread: Pass {
+  package static let name = "remove unread"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() where !neighbours.isRead(node.output) {

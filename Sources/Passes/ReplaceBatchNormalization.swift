@@ -4,12 +4,12 @@ import Tensors
 
 /// Makes every batch norm of a map that nothing could take up a depthwise 1x1 convolution, so that those of rows alone are
 /// left.
-public struct ReplaceBatchNormalization: Pass {
-  public static let name = "replace batch normalisation"
+package struct ReplaceBatchNormalization: Pass {
+  package static let name = "replace batch normalisation"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
     let rows = graph.rows
     for (index, node) in graph.nodes.enumerated() {

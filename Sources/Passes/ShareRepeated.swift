@@ -3,12 +3,12 @@ import Operators
 
 /// Evaluates once what several nodes compute alike: the same operator without constants on the same values. NASNets apply a
 /// ReLU to a map for each branch that reads it.
-public struct ShareRepeated: Pass {
-  public static let name = "share repeated operators"
+package struct ShareRepeated: Pass {
+  package static let name = "share repeated operators"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
     var first: [Key: Node] = [:]
     for (index, node) in graph.nodes.enumerated() where node.constants.isEmpty {

@@ -4,12 +4,12 @@ import Tensors
 
 /// Splits the batch norm after a concatenation by channel into one for each of the maps, each of which can then fold into
 /// the convolution before it.
-public struct SplitBatchNormalization: Pass {
-  public static let name = "split batch normalisation"
+package struct SplitBatchNormalization: Pass {
+  package static let name = "split batch normalisation"
 
-  public init() {}
+  package init() {}
 
-  public func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() where node.op is any ChannelAffineOperator {
       guard let producer = neighbours.onlyReadProducer(of: node),

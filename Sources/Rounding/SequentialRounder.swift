@@ -10,7 +10,7 @@ import Threads
 /// error feedback, learns the rounding of small layers by gradient descent, and takes the mean error into the bias.
 ///
 /// Both networks are evaluated side by side, node by node on all images, so that each runs once.
-public struct SequentialRounder: Sendable {
+package struct SequentialRounder: Sendable {
   private let float: Graph
   private let lowered: LoweredGraph
   private let levels: WeightLevels
@@ -20,12 +20,12 @@ public struct SequentialRounder: Sendable {
   ///   - float: the graph whose outputs are to be kept.
   ///   - lowered: what was made of it.
   ///   - levels: its weights so far.
-  public init(_ float: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, threads: Int) {
+  package init(_ float: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, threads: Int) {
     (self.float, self.lowered, self.levels, self.threads) = (float, lowered, levels, threads)
   }
 
   /// The layers that `rounded` will work on.
-  public var layerCount: Int { float.nodes.count(where: isRounded) }
+  package var layerCount: Int { float.nodes.count(where: isRounded) }
 
   /// Layers that are kept in float read no quantised input.
   private func isRounded(_ node: Node) -> Bool { levels[node] != nil && lowered.levelsRead(by: node) != nil }
@@ -36,7 +36,7 @@ public struct SequentialRounder: Sendable {
   ///   - images: [1, height, width, 3], and their pixels.
   ///   - advance: called after each layer.
   /// - Throws: `RoundingError`; `GraphError`, inside `.at` where it belongs to a node.
-  public func rounded(images: [(shape: Shape, pixels: [UInt8])], advance: () -> Void = {}) throws -> WeightLevels {
+  package func rounded(images: [(shape: Shape, pixels: [UInt8])], advance: () -> Void = {}) throws -> WeightLevels {
     try BLAS.load()
     guard let last = float.nodes.last(where: isRounded) else { return levels }
     let (int8, real) = (

@@ -9,7 +9,7 @@ import Threads
 /// Rounds the weights of a quantised graph's convolutions anew, so that each layer's output changes least on the inputs it
 /// was seen to have (`ErrorFeedback`), and corrects the biases by the mean change that is left
 /// (Nagel et al., arXiv 1906.04721, section 4.2).
-public struct WeightRounder: Sendable {
+package struct WeightRounder: Sendable {
   private let float: Graph
   private let lowered: LoweredGraph
   private let levels: WeightLevels
@@ -22,19 +22,19 @@ public struct WeightRounder: Sendable {
   ///   - lowered: what was made of it.
   ///   - levels: its weights so far.
   ///   - inputs: what some of its layers read.
-  public init(_ float: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, inputs: LayerInputs, threads: Int) {
+  package init(_ float: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, inputs: LayerInputs, threads: Int) {
     (self.float, self.lowered, self.levels) = (float, lowered, levels)
     (self.inputs, self.threads) = (inputs, threads)
   }
 
   /// The layers that `rounded` will work on.
-  public var layerCount: Int { layers.count }
+  package var layerCount: Int { layers.count }
 
   /// Other levels and biases of the layers whose inputs are there; scales stay.
   ///
   /// - Parameter advance: called after each layer, from any thread.
   /// - Throws: `RoundingError`; `GraphError.at` with the node whose constants do not fit.
-  public func rounded(advance: @Sendable () -> Void = {}) throws -> WeightLevels {
+  package func rounded(advance: @Sendable () -> Void = {}) throws -> WeightLevels {
     try BLAS.load()
     let layers = layers
     let results = Mutex([Int: Result<WeightLevels.Layer, GraphError>]())

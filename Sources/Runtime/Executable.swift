@@ -6,18 +6,18 @@ import Threads
 
 /// A graph made ready to run on this machine, or a segment of it: kernels chosen, weights packed. Immutable and shared by
 /// any number of sessions.
-public final class Executable: Sendable {
-  public let graph: Graph
+package final class Executable: Sendable {
+  package let graph: Graph
   /// The indices of the nodes that are ready: all of them, or a segment that `Session.resume` runs.
-  public let nodes: Range<Int>
-  public let kernels: KernelSet
+  package let nodes: Range<Int>
+  package let kernels: KernelSet
   private let prepared: [any PreparedOperator]
 
   /// - Parameters:
   ///   - nodes: the segment to make ready; `nil`: the whole graph.
   ///   - threads: that prepare nodes at the same time; they have no part in running it.
   /// - Throws: `GraphError.at` with the node that cannot run.
-  public init(
+  package init(
     _ graph: Graph, nodes: Range<Int>? = nil, kernels: KernelSet = KernelSet(), threads: Int = 1
   ) throws(GraphError) {
     self.graph = graph
@@ -35,7 +35,7 @@ public final class Executable: Sendable {
   ///
   /// - Parameter constants: gives them; called once for each node, from several threads.
   /// - Throws: `GraphError.at` with the node that cannot run, or what `constants` throws, for the first node that fails.
-  public init(
+  package init(
     _ graph: Graph, kernels: KernelSet = KernelSet(), threads: Int = 1,
     loading constants: (_ node: Int) throws -> [String: Tensor]
   ) throws {
@@ -58,7 +58,7 @@ public final class Executable: Sendable {
   /// The same network with another exponent of the head's GeM pooling, sharing all that was made ready.
   ///
   /// - Throws: `GraphError.attribute` where the exponent is not positive; `.structure` where nothing pools by GeM.
-  public func pooling(by exponent: Double) throws(GraphError) -> Executable {
+  package func pooling(by exponent: Double) throws(GraphError) -> Executable {
     guard graph.poolingExponent != exponent else { return self }
     var (graph, prepared) = (graph, prepared)
     let index = try graph.setPoolingExponent(exponent)
@@ -69,7 +69,7 @@ public final class Executable: Sendable {
   }
 
   /// Whether the input is pixels (uint8) rather than normalised float.
-  public var takesPixels: Bool { graph.format(of: graph.input) != .float32 }
+  package var takesPixels: Bool { graph.format(of: graph.input) != .float32 }
 
   private static func prepare(
     _ graph: Graph, _ nodes: Range<Int>, _ kernels: KernelSet, _ threads: Int,

@@ -6,7 +6,7 @@ extension Session {
   ///
   /// - Parameters:
   ///   - pixels: NHWC uint8, `batch * height * width * 3` elements.
-  public func run(
+  package func run(
     pixels: UnsafeBufferPointer<UInt8>, batch: Int = 1, height: Int, width: Int, observer: Observer? = nil
   ) throws(GraphError) -> [String: Tensor] {
     let shape: Shape = [batch, height, width, 3]
@@ -25,7 +25,7 @@ extension Session {
   }
 
   /// The same for pixels in an array.
-  public func run(
+  package func run(
     pixels: [UInt8], batch: Int = 1, height: Int, width: Int, observer: Observer? = nil
   ) throws(GraphError) -> [String: Tensor] {
     // Closures of the standard library's own functions do not carry typed errors through.
@@ -38,7 +38,7 @@ extension Session {
   }
 
   /// Evaluates an NHWC float32 batch that is already normalised; the graph must take floats.
-  public func run(
+  package func run(
     normalized input: Tensor, observer: Observer? = nil
   ) throws(GraphError) -> [String: Tensor] {
     guard !executable.takesPixels else { throw .structure("this graph takes pixels, not normalised values") }
@@ -56,7 +56,7 @@ extension Session {
 
 extension Preprocessing {
   /// `(pixel / 255 - mean) / std` for interleaved RGB, rounded after each step as PyTorch rounds it.
-  public func normalize(_ pixels: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<Float>) {
+  package func normalize(_ pixels: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<Float>) {
     // 256 values for each channel, computed once.
     let table = (0..<3).flatMap { channel in (0..<256).map { (Float($0) / 255 - mean[channel]) / std[channel] } }
     table.withUnsafeBufferPointer { table in

@@ -11,9 +11,9 @@ import Threads
 /// give the same bits.
 ///
 /// Not thread-safe: give each thread a session.
-public final class Session {
-  public let executable: Executable
-  public let team: ThreadTeam
+package final class Session {
+  package let executable: Executable
+  package let team: ThreadTeam
   /// What a thread that works alone runs operators on; it has no state.
   private let alone = ThreadTeam(count: 1)
   private var plans: [PlanKey: Plan] = [:]
@@ -26,14 +26,14 @@ public final class Session {
   /// Plans kept for input shapes met before; a run over images of many sizes plans anew rather than hoard memory.
   private static let planLimit = 8
 
-  public init(_ executable: Executable, team: ThreadTeam = ThreadTeam(count: 1)) {
+  package init(_ executable: Executable, team: ThreadTeam = ThreadTeam(count: 1)) {
     self.executable = executable
     self.team = team
     arenas = (0..<team.count).map { _ in Arena() }
   }
 
   /// One value as it is computed: float32 NHWC or NC, or uint8, with its remainders behind it where it has them.
-  public typealias Observer = (_ value: ValueID, _ shape: Shape, _ bytes: UnsafeRawBufferPointer) -> Void
+  package typealias Observer = (_ value: ValueID, _ shape: Shape, _ bytes: UnsafeRawBufferPointer) -> Void
 
   /// Evaluates the graph on a batch of images whose elements, HWC float32 or uint8 pixels as the graph's input format says,
   /// `fillInput` writes, image by image and from several threads.
@@ -43,7 +43,7 @@ public final class Session {
   /// - Returns: the outputs by name, float32.
   /// - Throws: `GraphError.inputSize` (inside `.at` where an operator refuses it) where the network cannot take this size,
   ///   or the memory does not suffice.
-  public func run(
+  package func run(
     shape: Shape, observer: Observer? = nil, fillInput: (_ image: Int, UnsafeMutableRawBufferPointer) -> Void
   ) throws(GraphError) -> [String: Tensor] {
     guard executable.nodes == executable.graph.nodes.indices else {
@@ -143,7 +143,7 @@ public final class Session {
   }
 
   /// Bytes of activations and scratch held at the moment.
-  public var arenaByteCount: Int { arenas.reduce(0) { $0 + $1.memory.count } }
+  package var arenaByteCount: Int { arenas.reduce(0) { $0 + $1.memory.count } }
 
   private struct PlanKey: Hashable {
     let shape: Shape

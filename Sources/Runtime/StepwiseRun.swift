@@ -9,8 +9,8 @@ import Threads
 /// by what the nodes before it give. Only maps that are still to be read are in memory.
 ///
 /// Not thread-safe; it spreads the images over threads by itself.
-public final class StepwiseRun {
-  public let graph: Graph
+package final class StepwiseRun {
+  package let graph: Graph
   private let kernels: KernelSet
   private let team: ThreadTeam
   /// For each value the maps of all images; empty where it is not made yet, or was read for the last time.
@@ -25,7 +25,7 @@ public final class StepwiseRun {
   ///   - graph: its constants are not read; `step` takes them.
   ///   - pixels: of each image, HWC, and its shape [1, height, width, 3].
   /// - Throws: `GraphError.inputSize` where the network cannot take an image, or the memory does not suffice.
-  public init(_ graph: Graph, images: [(shape: Shape, pixels: [UInt8])], threads: Int) throws(GraphError) {
+  package init(_ graph: Graph, images: [(shape: Shape, pixels: [UInt8])], threads: Int) throws(GraphError) {
     self.graph = graph
     kernels = KernelSet()
     team = ThreadTeam(count: threads)
@@ -51,7 +51,7 @@ public final class StepwiseRun {
   /// The most bytes of maps that an image takes at the same time, about.
   ///
   /// - Throws: `GraphError.inputSize`.
-  public static func byteCount(of graph: Graph, input: Shape) throws(GraphError) -> Int {
+  package static func byteCount(of graph: Graph, input: Shape) throws(GraphError) -> Int {
     let shapes = try graph.inferShapes(input: input)
     func bytes(_ value: ValueID) -> Int {
       graph.format(of: value).byteCount(elementCount: shapes[value.index]?.elementCount ?? 0)
@@ -66,11 +66,11 @@ public final class StepwiseRun {
     return most
   }
 
-  public var imageCount: Int { inputShapes.count }
+  package var imageCount: Int { inputShapes.count }
 
   /// One value of one image, as `Session.Observer` gets it: float32, or uint8 with its remainders behind it where it has
   /// them. `nil` where it is not in memory.
-  public func map(of value: ValueID, image: Int) -> (shape: Shape, bytes: UnsafeRawBufferPointer)? {
+  package func map(of value: ValueID, image: Int) -> (shape: Shape, bytes: UnsafeRawBufferPointer)? {
     guard maps[value.index].indices.contains(image) else { return nil }
     let map = maps[value.index][image]
     return (map.shape, UnsafeRawBufferPointer(map.bytes))
@@ -82,7 +82,7 @@ public final class StepwiseRun {
   ///   - op: what to evaluate in the node's place; it must take the same inputs.
   ///   - constants: of the node.
   /// - Throws: `GraphError.at`.
-  public func step(_ index: Int, op: (any Operator)? = nil, constants: [String: Tensor]) throws(GraphError) {
+  package func step(_ index: Int, op: (any Operator)? = nil, constants: [String: Tensor]) throws(GraphError) {
     var node = graph.nodes[index]
     if let op { node.op = op }
     let prepared = try Executable.prepare(node, in: graph, kernels, constants)
@@ -119,13 +119,13 @@ public final class StepwiseRun {
   }
 
   /// Gives back what no node after `index` reads.
-  public func release(after index: Int) {
+  package func release(after index: Int) {
     let node = graph.nodes[index]
     for value in node.inputs + [node.output] where lastUse[value.index] <= index { maps[value.index] = [] }
   }
 
   /// Changes a float value of all images in place, an image on a thread.
-  public func update(_ value: ValueID, _ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
+  package func update(_ value: ValueID, _ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
     precondition(graph.format(of: value) == .float32, "value \(value.index) is not float32")
     let maps = maps[value.index]
     team.forEach(maps.count) { image, _ in

@@ -1,7 +1,7 @@
 import Quantization
 
 /// A plan that was carried out and held to the gates.
-public protocol Attempt {
+package protocol Attempt {
   var found: FoundPlan { get set }
   var keepsGates: Bool { get }
   /// At the size where it is largest.
@@ -19,7 +19,7 @@ public protocol Attempt {
 }
 
 /// Which plans are attempted, one after another, until one keeps its gates.
-public struct AttemptPolicy<Result: Attempt> {
+package struct AttemptPolicy<Result: Attempt> {
   private let attempt: (FoundPlan) throws -> Result
   private let search: () throws -> PlanSearch
   /// Called once for each search on the sample, around it.
@@ -34,7 +34,7 @@ public struct AttemptPolicy<Result: Attempt> {
   ///   - search: made when it is first needed.
   ///   - searching: runs a search as a stage.
   ///   - advance: called after each measurement of a search.
-  public init(
+  package init(
     attempt: @escaping (FoundPlan) throws -> Result, search: @escaping () throws -> PlanSearch,
     searching: @escaping (() throws -> FoundPlan?) throws -> FoundPlan?, advance: @escaping () -> Void
   ) {
@@ -42,7 +42,7 @@ public struct AttemptPolicy<Result: Attempt> {
   }
 
   /// The first attempt that keeps its gates, or the one with the least mean drift.
-  public func best(from first: Result) throws -> Result {
+  package func best(from first: Result) throws -> Result {
     guard !first.keepsGates, !first.failsByNearTiesOnly else { return first }
     var search = try search()
     var (best, last) = (first, first)

@@ -10,7 +10,7 @@ import Tensors
 /// relative errors to the layers of ResNet-50, NASNet-A-Mobile and SENet154 at 224 pixels in int8, with all 16-bit inputs, and
 /// in float, on one core with AVX-512-VNNI; the sums over all layers of a kind are within 4 % of what was measured for dense
 /// convolutions, 5 % for grouped and 16 % for depthwise ones.
-public struct CostTable: Sendable {
+package struct CostTable: Sendable {
   /// Nanoseconds for a multiply-accumulate, and for an element of the output.
   struct Entry: Sendable, Hashable {
     let product: Double
@@ -64,24 +64,24 @@ public struct CostTable: Sendable {
   /// - Parameters:
   ///   - graph: the float graph that plans are of.
   ///   - imageSize: an image's side that the graph takes.
-  public init(_ graph: Graph, imageSize: Int) throws(GraphError) {
+  package init(_ graph: Graph, imageSize: Int) throws(GraphError) {
     self.graph = graph
     shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
     positions = Dictionary(graph.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// Milliseconds of an image on one core.
-  public func milliseconds(_ plan: QuantizationPlan) -> Double {
+  package func milliseconds(_ plan: QuantizationPlan) -> Double {
     graph.nodes.reduce(0) { $0 + milliseconds($1, form(of: $1, plan)) }
   }
 
   /// Milliseconds of an image with all that can be int8 in int8, and no input read as 16 bits.
-  public var plainMilliseconds: Double {
+  package var plainMilliseconds: Double {
     milliseconds(QuantizationPlanner().plan(graph, statistics: .init()))
   }
 
   /// Milliseconds of an image that is so many times as slow as plain int8; infinite without a bound.
-  public func limit(slowdown: Double?) -> Double { slowdown.map { $0 * plainMilliseconds } ?? .infinity }
+  package func limit(slowdown: Double?) -> Double { slowdown.map { $0 * plainMilliseconds } ?? .infinity }
 
   /// Milliseconds that reading their inputs as 16 bits adds to layers.
   func addedByWideReading(_ layers: [String]) -> Double {

@@ -4,24 +4,24 @@ import Quantization
 /// The edits of a plan in the order in which a search takes them, each of which holds something more precisely: activations
 /// that are read as 16 bits, which cost time; when there are no more of these, layers kept in float with weights of 16 bits,
 /// which cost bytes, too; and then the same layers with weights of float32.
-public struct EditPath: Sendable {
+package struct EditPath: Sendable {
   /// The float graph.
   let graph: Graph
   /// Before the first edit.
-  public let base: QuantizationPlan
+  package let base: QuantizationPlan
   private let reading: WideReading
   private let costs: CostTable
   /// Taken first.
-  public let candidates: [WideReading.Candidate]
+  package let candidates: [WideReading.Candidate]
   /// Taken after all candidates; empty until they are ranked.
-  public internal(set) var ranking: [RankedLayer] = []
+  package internal(set) var ranking: [RankedLayer] = []
 
   /// - Parameters:
   ///   - base: the plan of a float graph.
   ///   - reading: what can be read as 16 bits there.
   ///   - costs: of plans of the graph. Activations are taken in the order of the noise that they take off for a millisecond;
   ///     of equals the earlier first.
-  public init(_ graph: Graph, _ base: QuantizationPlan, _ reading: WideReading, _ costs: CostTable) {
+  package init(_ graph: Graph, _ base: QuantizationPlan, _ reading: WideReading, _ costs: CostTable) {
     (self.graph, self.base, self.reading, self.costs) = (graph, base, reading, costs)
     let priced = reading.candidates(in: base).map { ($0, costs.addedByWideReading($0.readers)) }
     candidates = priced.sorted { a, b in
@@ -48,7 +48,7 @@ public struct EditPath: Sendable {
   /// The plan with as many activations read as 16 bits as there are, or as an image's time allows.
   ///
   /// - Parameter limit: milliseconds.
-  public func allWide(within limit: Double) -> QuantizationPlan {
+  package func allWide(within limit: Double) -> QuantizationPlan {
     plan(after: mostEdits(0...candidates.count, within: limit) ?? 0)
   }
 
@@ -59,10 +59,10 @@ public struct EditPath: Sendable {
   var ends: [Int] { [candidates.count, candidates.count + ranking.count, count] }
 
   /// Whether layers are kept in float after some edits that need not be.
-  public func keepsFloat(after edits: Int) -> Bool { edits > candidates.count }
+  package func keepsFloat(after edits: Int) -> Bool { edits > candidates.count }
 
   /// The plan after the first edits.
-  public func plan(after edits: Int) -> QuantizationPlan {
+  package func plan(after edits: Int) -> QuantizationPlan {
     guard edits > candidates.count else { return reading.widening(candidates.prefix(edits), in: base) }
     let kept = ranking.prefix(edits - candidates.count)
     let fullCount = max(0, edits - candidates.count - ranking.count)
@@ -98,23 +98,23 @@ public struct EditPath: Sendable {
 }
 
 /// A layer that can be kept in float, and what its rounded weights do to embeddings.
-public struct RankedLayer: Sendable, Hashable {
-  public let name: String
+package struct RankedLayer: Sendable, Hashable {
+  package let name: String
   /// Weights, each of which takes a byte more as int16, and three more as float32.
-  public let weightCount: Int
+  package let weightCount: Int
   /// The mean drift that its rounded weights cause, about.
-  public let drift: Double
+  package let drift: Double
   /// Why the layer is kept in float, where it is.
-  public let reason: String
+  package let reason: String
 
-  public init(name: String, weightCount: Int, drift: Double, reason: String) {
+  package init(name: String, weightCount: Int, drift: Double, reason: String) {
     (self.name, self.weightCount, self.drift, self.reason) = (name, weightCount, drift, reason)
   }
 
   func layer(_ arithmetic: QuantizationPlan.Arithmetic) -> QuantizationPlan.Layer { .init(arithmetic, reason: reason) }
 
   /// In the order in which they are taken: those first that cause the most drift for a byte; of equals the earlier.
-  public static func ranked(_ layers: [RankedLayer]) -> [RankedLayer] {
+  package static func ranked(_ layers: [RankedLayer]) -> [RankedLayer] {
     layers.enumerated().sorted { a, b in
       let (x, y) = (a.element.drift * Double(b.element.weightCount), b.element.drift * Double(a.element.weightCount))
       return x != y ? x > y : a.offset < b.offset

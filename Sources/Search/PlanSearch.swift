@@ -2,34 +2,34 @@ import Graphs
 import Quantization
 
 /// A plan that a search came to.
-public struct FoundPlan: Sendable {
-  public let plan: QuantizationPlan
+package struct FoundPlan: Sendable {
+  package let plan: QuantizationPlan
   /// Of the path that was taken.
-  public let edits: Int
+  package let edits: Int
   /// Whether the time ran out before the search was over.
-  public var isCutShort = false
+  package var isCutShort = false
 
-  public init(_ plan: QuantizationPlan, edits: Int = 0) { (self.plan, self.edits) = (plan, edits) }
+  package init(_ plan: QuantizationPlan, edits: Int = 0) { (self.plan, self.edits) = (plan, edits) }
 }
 
 /// Finds how many edits of a plan it takes for embeddings to drift less, as measured on a few calibration images, so that
 /// the images of the verdict only say whether it was enough.
-public struct PlanSearch {
+package struct PlanSearch {
   /// What a search asks of whoever runs networks.
-  public struct Measurements {
+  package struct Measurements {
     /// The mean drift on the sample, at each size.
     let drifts: (QuantizationPlan) throws -> [Double]
     /// The layers that can be kept in float, in the order of `RankedLayer.ranked`.
     let ranking: () throws -> [RankedLayer]
 
-    public init(
+    package init(
       drifts: @escaping (QuantizationPlan) throws -> [Double], ranking: @escaping () throws -> [RankedLayer]
     ) {
       (self.drifts, self.ranking) = (drifts, ranking)
     }
   }
 
-  public private(set) var path: EditPath
+  package private(set) var path: EditPath
   private let measurements: Measurements
   private let deadline: ContinuousClock.Instant?
   private let allowsFloat: Bool
@@ -43,7 +43,7 @@ public struct PlanSearch {
   ///   - allowsFloat: whether layers may be kept in float, which takes more bytes than a budget leaves.
   ///   - timeLimit: milliseconds that an image may take, by the table of costs.
   ///   - deadline: after which nothing more is measured.
-  public init(
+  package init(
     _ path: EditPath, _ measurements: Measurements, allowsFloat: Bool, timeLimit: Double = .infinity,
     deadline: ContinuousClock.Instant?
   ) {
@@ -59,7 +59,7 @@ public struct PlanSearch {
   ///   - shares: for each size; infinite where drift may be what it is.
   ///   - advance: called after each measurement.
   /// - Returns: `nil` where there are no more edits, or none that time allows.
-  public mutating func fewestEdits(
+  package mutating func fewestEdits(
     after edits: Int, leaving shares: [Double], advance: () -> Void
   ) throws -> FoundPlan? {
     if edits >= path.candidates.count {
@@ -92,7 +92,7 @@ public struct PlanSearch {
   }
 
   /// The plan about halfway, by what edits cost, between two numbers of edits; `nil` where there is none between.
-  public func halfway(_ fewer: Int, _ more: Int) -> FoundPlan? { path.halfway(fewer, more).map(found) }
+  package func halfway(_ fewer: Int, _ more: Int) -> FoundPlan? { path.halfway(fewer, more).map(found) }
 
   var isOver: Bool { deadline.map { ContinuousClock.now >= $0 } ?? false }
 

@@ -1,7 +1,7 @@
 /// The type of a tensor's elements.
 ///
 /// The raw value is what packages store (formats/package.md, "Element types"): never renumber.
-public enum ElementType: UInt8, Sendable, Hashable, CaseIterable {
+package enum ElementType: UInt8, Sendable, Hashable, CaseIterable {
   case float32 = 1
   case float16 = 2
   case bfloat16 = 3
@@ -17,7 +17,7 @@ public enum ElementType: UInt8, Sendable, Hashable, CaseIterable {
   case uint64 = 13
 
   /// Bytes that one element takes.
-  public var byteCount: Int {
+  package var byteCount: Int {
     switch self {
     case .int8, .uint8, .bool: 1
     case .float16, .bfloat16, .int16, .uint16: 2
@@ -26,7 +26,7 @@ public enum ElementType: UInt8, Sendable, Hashable, CaseIterable {
     }
   }
 
-  public var isFloatingPoint: Bool {
+  package var isFloatingPoint: Bool {
     switch self {
     case .float32, .float16, .bfloat16, .float64: true
     default: false
@@ -35,7 +35,7 @@ public enum ElementType: UInt8, Sendable, Hashable, CaseIterable {
 }
 
 extension ElementType: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .float32: "float32"
     case .float16: "float16"
@@ -55,17 +55,17 @@ extension ElementType: CustomStringConvertible {
 }
 
 /// A Swift type that tensors of one element type hold.
-public protocol TensorElement: BitwiseCopyable, Sendable {
+package protocol TensorElement: BitwiseCopyable, Sendable {
   static var elementType: ElementType { get }
 }
 
-extension Float: TensorElement { public static var elementType: ElementType { .float32 } }
-extension Double: TensorElement { public static var elementType: ElementType { .float64 } }
-extension Int8: TensorElement { public static var elementType: ElementType { .int8 } }
-extension UInt8: TensorElement { public static var elementType: ElementType { .uint8 } }
-extension Int16: TensorElement { public static var elementType: ElementType { .int16 } }
-extension UInt16: TensorElement { public static var elementType: ElementType { .uint16 } }
-extension Int32: TensorElement { public static var elementType: ElementType { .int32 } }
-extension UInt32: TensorElement { public static var elementType: ElementType { .uint32 } }
-extension Int64: TensorElement { public static var elementType: ElementType { .int64 } }
-extension UInt64: TensorElement { public static var elementType: ElementType { .uint64 } }
+extension Float: TensorElement { package static var elementType: ElementType { .float32 } }
+extension Double: TensorElement { package static var elementType: ElementType { .float64 } }
+extension Int8: TensorElement { package static var elementType: ElementType { .int8 } }
+extension UInt8: TensorElement { package static var elementType: ElementType { .uint8 } }
+extension Int16: TensorElement { package static var elementType: ElementType { .int16 } }
+extension UInt16: TensorElement { package static var elementType: ElementType { .uint16 } }
+extension Int32: TensorElement { package static var elementType: ElementType { .int32 } }
+extension UInt32: TensorElement { package static var elementType: ElementType { .uint32 } }
+extension Int64: TensorElement { package static var elementType: ElementType { .int64 } }
+extension UInt64: TensorElement { package static var elementType: ElementType { .uint64 } }

@@ -1,12 +1,12 @@
 /// Per-tensor affine quantisation of an activation to uint8: `real = scale * (q - zeroPoint)`
 /// (Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
 /// arXiv 1712.05877, section 2.1). Real zero is always represented exactly.
-public struct QuantizationParameters: Hashable, Sendable {
+package struct QuantizationParameters: Hashable, Sendable {
   /// Positive and finite.
-  public let scale: Float
-  public let zeroPoint: UInt8
+  package let scale: Float
+  package let zeroPoint: UInt8
 
-  public init(scale: Float, zeroPoint: UInt8) {
+  package init(scale: Float, zeroPoint: UInt8) {
     precondition(scale > 0 && scale.isFinite, "scale \(scale)")
     self.scale = scale
     self.zeroPoint = zeroPoint
@@ -14,7 +14,7 @@ public struct QuantizationParameters: Hashable, Sendable {
 
   /// The parameters whose 256 levels cover `minimum ... maximum`, widened to include zero, with the zero point rounded to
   /// the nearest level. A range of width zero, or one too narrow for a normal float, gets scale 1.
-  public init(covering minimum: Float, _ maximum: Float) {
+  package init(covering minimum: Float, _ maximum: Float) {
     let low = Double(min(minimum, 0))
     let high = Double(max(maximum, 0))
     let scale = Float((high - low) / 255)
@@ -27,15 +27,15 @@ public struct QuantizationParameters: Hashable, Sendable {
   }
 
   /// The smallest and largest real values that have a level.
-  public var range: ClosedRange<Float> {
+  package var range: ClosedRange<Float> {
     scale * (0 - Float(zeroPoint))...scale * (255 - Float(zeroPoint))
   }
 
   /// `clamp(round(value / scale) + zeroPoint)`, ties to even.
-  public func quantize(_ value: Float) -> UInt8 {
+  package func quantize(_ value: Float) -> UInt8 {
     let level = (value / scale).rounded(.toNearestOrEven) + Float(zeroPoint)
     return level >= 255 ? 255 : level > 0 ? UInt8(level) : 0  // NaN becomes 0
   }
 
-  public func dequantize(_ level: UInt8) -> Float { scale * Float(Int(level) - Int(zeroPoint)) }
+  package func dequantize(_ level: UInt8) -> Float { scale * Float(Int(level) - Int(zeroPoint)) }
 }

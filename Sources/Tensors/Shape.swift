@@ -1,16 +1,16 @@
 /// The extents of a tensor, outermost first. Activations are NHWC; convolution weights are OHWI
 /// (output channels, kernel height, kernel width, input channels of one group).
-public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
-  public var dimensions: [Int]
+package struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
+  package var dimensions: [Int]
 
-  public init(_ dimensions: [Int]) { self.dimensions = dimensions }
-  public init(arrayLiteral elements: Int...) { dimensions = elements }
+  package init(_ dimensions: [Int]) { self.dimensions = dimensions }
+  package init(arrayLiteral elements: Int...) { dimensions = elements }
 
-  public var rank: Int { dimensions.count }
-  public subscript(axis: Int) -> Int { dimensions[axis] }
+  package var rank: Int { dimensions.count }
+  package subscript(axis: Int) -> Int { dimensions[axis] }
 
   /// The number of elements; a 0-d tensor has one. `nil` where the product overflows or an extent is negative.
-  public var checkedElementCount: Int? {
+  package var checkedElementCount: Int? {
     if dimensions.allSatisfy({ $0 >= 0 }) && dimensions.contains(0) { return 0 }
     var count = 1
     for extent in dimensions {
@@ -23,11 +23,11 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
   }
 
   /// The number of elements. Traps on overflow: for shapes that did not come from a file, or were checked.
-  public var elementCount: Int { dimensions.contains(0) ? 0 : dimensions.reduce(1, *) }
+  package var elementCount: Int { dimensions.contains(0) ? 0 : dimensions.reduce(1, *) }
 
   /// Row-major strides in elements. Where a shape without elements has extents whose product overflows, the strides wrap:
   /// nothing is ever read by them.
-  public var contiguousStrides: [Int] {
+  package var contiguousStrides: [Int] {
     var strides = [Int](repeating: 1, count: rank)
     for axis in stride(from: rank - 2, through: 0, by: -1) {
       strides[axis] = strides[axis + 1] &* Swift.max(dimensions[axis + 1], 1)
@@ -36,14 +36,14 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral {
   }
 
   // Names for the axes of an NHWC activation. Traps unless the rank is 4.
-  public var batch: Int { dimensions[0] }
-  public var height: Int { dimensions[1] }
-  public var width: Int { dimensions[2] }
-  public var channels: Int { dimensions[dimensions.count - 1] }
+  package var batch: Int { dimensions[0] }
+  package var height: Int { dimensions[1] }
+  package var width: Int { dimensions[2] }
+  package var channels: Int { dimensions[dimensions.count - 1] }
 }
 
 extension Shape: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     dimensions.isEmpty ? "scalar" : dimensions.map(String.init).joined(separator: "x")
   }
 }

@@ -1,7 +1,7 @@
 extension Tensor {
   /// The values as float32, row-major and contiguous: exact for float16 and bfloat16, rounded to nearest for float64.
   /// `nil` for integers and booleans, whose use as weights would be a mistake.
-  public func asFloat32() -> Tensor? {
+  package func asFloat32() -> Tensor? {
     switch elementType {
     case .float32: contiguous()
     case .float64: converted(from: Double.self) { Float($0) }
@@ -30,7 +30,7 @@ extension Tensor {
 
 extension Float {
   /// The value of an IEEE 754 binary16 bit pattern. (Swift's own Float16 is not available on every x86-64 platform.)
-  public init(halfBits: UInt16) {
+  package init(halfBits: UInt16) {
     let sign = UInt32(halfBits & 0x8000) << 16
     let exponent = UInt32(halfBits >> 10) & 0x1F
     let fraction = UInt32(halfBits & 0x3FF)

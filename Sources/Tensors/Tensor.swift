@@ -3,20 +3,20 @@
 /// A view costs nothing: importers permute PyTorch's OIHW weights to OHWI by strides over the mapped file, folding a norm
 /// scales their rows, and the bytes move when `contiguous()` or a reader needs them in a row. So the weights of a network
 /// take memory once, as the kernels want them.
-public struct Tensor: Sendable {
-  public let elementType: ElementType
-  public let shape: Shape
+package struct Tensor: Sendable {
+  package let elementType: ElementType
+  package let shape: Shape
   /// Strides in elements, one for each axis.
-  public let strides: [Int]
-  public let storage: TensorStorage
+  package let strides: [Int]
+  package let storage: TensorStorage
   /// Where the first element lies in the storage, in bytes; not necessarily aligned.
-  public let byteOffset: Int
+  package let byteOffset: Int
   /// What the elements are multiplied by when they are read; float32 only.
   private let factors: TensorFactors?
 
   /// A view into `storage`. `nil` where any element would lie outside it, a stride is negative, or the arithmetic
   /// overflows.
-  public init?(
+  package init?(
     elementType: ElementType, shape: Shape, strides: [Int]? = nil, storage: TensorStorage, byteOffset: Int
   ) {
     let strides = strides ?? shape.contiguousStrides
@@ -55,7 +55,7 @@ public struct Tensor: Sendable {
   }
 
   /// A new contiguous tensor whose elements `initialize` writes.
-  public init<Element: TensorElement>(
+  package init<Element: TensorElement>(
     shape: Shape, of type: Element.Type = Element.self,
     initialize: (UnsafeMutableBufferPointer<Element>) throws -> Void
   ) rethrows {
@@ -66,27 +66,27 @@ public struct Tensor: Sendable {
   }
 
   /// The type and shape of a tensor whose elements are not in memory and must not be read: enough to infer shapes by.
-  public init(describing elementType: ElementType, shape: Shape) {
+  package init(describing elementType: ElementType, shape: Shape) {
     self.init(unchecked: elementType, shape, shape.contiguousStrides, Self.nothing, 0)
   }
 
   private static let nothing = TensorStorage(byteCount: 0) { _ in }
 
   /// A contiguous tensor with the given elements. Traps unless their number is the shape's.
-  public init<Element: TensorElement>(_ elements: [Element], shape: Shape) {
+  package init<Element: TensorElement>(_ elements: [Element], shape: Shape) {
     precondition(elements.count == shape.elementCount, "\(elements.count) elements for shape \(shape)")
     self.init(shape: shape, of: Element.self) { destination in
       _ = destination.initialize(from: elements)
     }
   }
 
-  public init<Element: TensorElement>(_ elements: [Element]) { self.init(elements, shape: [elements.count]) }
+  package init<Element: TensorElement>(_ elements: [Element]) { self.init(elements, shape: [elements.count]) }
 
-  public var elementCount: Int { shape.elementCount }
-  public var byteCount: Int { elementCount * elementType.byteCount }
+  package var elementCount: Int { shape.elementCount }
+  package var byteCount: Int { elementCount * elementType.byteCount }
 
   /// Whether the elements lie one after another in row-major order, as they are.
-  public var isContiguous: Bool {
+  package var isContiguous: Bool {
     elementCount == 0 || (factors == nil && hasContiguousStrides)
   }
 
@@ -105,7 +105,7 @@ public struct Tensor: Sendable {
   }
 
   /// The same elements in another order of axes; no bytes move.
-  public func permuted(_ axes: [Int]) -> Tensor {
+  package func permuted(_ axes: [Int]) -> Tensor {
     precondition(axes.sorted() == Array(0..<shape.rank), "\(axes) is no permutation of the axes of \(shape)")
     if factors != nil, axes.first != 0 || axes.last != shape.rank - 1 { return contiguous().permuted(axes) }
     return Tensor(
@@ -115,7 +115,7 @@ public struct Tensor: Sendable {
 
   /// The same with the elements of each index of the first axis multiplied by a factor, in double precision and rounded
   /// once, whenever they are read; no bytes move. Traps unless the tensor is float32 and there is a factor for each index.
-  public func scalingRows(by factors: [Double]) -> Tensor {
+  package func scalingRows(by factors: [Double]) -> Tensor {
     precondition(elementType == .float32 && factors.count == shape[0], "\(factors.count) factors for \(shape)")
     var all = self.factors ?? TensorFactors(rows: [Double](repeating: 1, count: shape[0]), columns: nil)
     for (row, factor) in factors.enumerated() { all.rows[row] *= factor }
@@ -126,7 +126,7 @@ public struct Tensor: Sendable {
   /// factors as indices, the first axis is split into n groups, each of which has factors of its own, as the input channels
   /// of grouped convolutions have. All factors of an element make one, so that it is rounded once. Traps unless the tensor
   /// is float32, not yet scaled so, and the factors fit.
-  public func scalingColumns(by factors: [Double]) -> Tensor {
+  package func scalingColumns(by factors: [Double]) -> Tensor {
     let depth = shape[shape.rank - 1]
     precondition(
       elementType == .float32 && self.factors?.columns == nil && depth > 0 && factors.count % depth == 0
@@ -138,7 +138,7 @@ public struct Tensor: Sendable {
 
   /// Gives back the memory of elements that were read and will not be soon again, where they are views of a mapped file.
   /// They stay valid.
-  public func releasePages() {
+  package func releasePages() {
     guard elementCount > 0 else { return }
     // Cannot overflow: the elements lie in the storage.
     let last = zip(shape.dimensions, strides).reduce(0) { $0 + ($1.0 - 1) * $1.1 }
@@ -146,13 +146,13 @@ public struct Tensor: Sendable {
   }
 
   /// The same elements under another shape. Traps unless the element counts agree and the tensor is contiguous.
-  public func reshaped(_ newShape: Shape) -> Tensor {
+  package func reshaped(_ newShape: Shape) -> Tensor {
     precondition(isContiguous && newShape.elementCount == elementCount, "cannot view \(shape) as \(newShape)")
     return Tensor(unchecked: elementType, newShape, newShape.contiguousStrides, storage, byteOffset)
   }
 
   /// This tensor if it is contiguous and aligned, otherwise a copy that is.
-  public func contiguous() -> Tensor {
+  package func contiguous() -> Tensor {
     if isContiguous && isAligned { return self }
     let storage = TensorStorage(byteCount: byteCount) { bytes in
       copyElements(to: bytes)
@@ -163,7 +163,7 @@ public struct Tensor: Sendable {
 
   /// Calls `body` with the elements in row-major order; strided or unaligned elements are copied first.
   /// Traps unless `Element` is the tensor's.
-  public func withElements<Element: TensorElement, Result>(
+  package func withElements<Element: TensorElement, Result>(
     as type: Element.Type, _ body: (UnsafeBufferPointer<Element>) throws -> Result
   ) rethrows -> Result {
     precondition(Element.elementType == elementType, "a \(elementType) tensor read as \(Element.elementType)")
@@ -175,7 +175,7 @@ public struct Tensor: Sendable {
   }
 
   /// Calls `body` with the bytes of the elements in row-major order; strided or unaligned elements are copied first.
-  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+  package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     let tensor = contiguous()
     return try withExtendedLifetime(tensor.storage) {
       let bytes = tensor.storage.bytes[tensor.byteOffset..<tensor.byteOffset + tensor.byteCount]
@@ -184,7 +184,7 @@ public struct Tensor: Sendable {
   }
 
   /// The elements in row-major order. Traps unless `Element` is the tensor's.
-  public func elements<Element: TensorElement>(as type: Element.Type) -> [Element] {
+  package func elements<Element: TensorElement>(as type: Element.Type) -> [Element] {
     withElements(as: type) { Array($0) }
   }
 

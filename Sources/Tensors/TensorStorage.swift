@@ -1,8 +1,8 @@
 /// Read-only bytes that tensors are views of: owned memory, or a mapped file.
 ///
 /// The bytes never change after initialisation, so storages are shared freely between threads.
-public final class TensorStorage: @unchecked Sendable {
-  public let bytes: UnsafeRawBufferPointer
+package final class TensorStorage: @unchecked Sendable {
+  package let bytes: UnsafeRawBufferPointer
   private let release: @Sendable () -> Void
   private let discard: (@Sendable (Range<Int>) -> Void)?
 
@@ -11,7 +11,7 @@ public final class TensorStorage: @unchecked Sendable {
   ///
   /// - Parameter discard: for bytes that can be had again, as a mapped file's: gives back the memory of a range of them.
   ///   They stay valid.
-  public init(
+  package init(
     borrowing bytes: UnsafeRawBufferPointer, discard: (@Sendable (Range<Int>) -> Void)? = nil,
     release: @escaping @Sendable () -> Void
   ) {
@@ -22,13 +22,13 @@ public final class TensorStorage: @unchecked Sendable {
 
   /// Gives back the memory of bytes that were read and will not be soon again, where they are a mapped file's. They stay
   /// valid: touching them reads the file (in practice the page cache) once more.
-  public func releasePages(_ range: Range<Int>) {
+  package func releasePages(_ range: Range<Int>) {
     let range = range.clamped(to: 0..<bytes.count)
     if !range.isEmpty { discard?(range) }
   }
 
   /// Owned memory, 64-byte aligned and at least one byte long, filled by `initialize`, which must write every byte.
-  public convenience init(
+  package convenience init(
     byteCount: Int, initialize: (UnsafeMutableRawBufferPointer) throws -> Void
   ) rethrows {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)

@@ -7,9 +7,9 @@ import Synchronization
 ///
 /// A team serves one caller at a time. Which thread runs which index is not determined, so bodies write only what belongs
 /// to their index, and results never depend on the thread count.
-public final class ThreadTeam: @unchecked Sendable {
+package final class ThreadTeam: @unchecked Sendable {
   /// Threads that take part in a loop, the caller included.
-  public let count: Int
+  package let count: Int
 
   private let generation = Atomic<Int>(0)
   private let nextIndex = Atomic<Int>(0)
@@ -25,7 +25,7 @@ public final class ThreadTeam: @unchecked Sendable {
   /// About 50 microseconds: longer than the gap between two operators, shorter than a scheduler's time slice.
   private static let spinLimit = 2_000
 
-  public init(count: Int) {
+  package init(count: Int) {
     self.count = max(count, 1)
     lock = .allocate(capacity: 1)
     wake = .allocate(capacity: 1)
@@ -61,7 +61,7 @@ public final class ThreadTeam: @unchecked Sendable {
 
   /// Calls `body(index, worker)` for every index below `iterations`, `worker` being below `count` and never in two calls
   /// at once; returns when all are done.
-  public func forEach(_ iterations: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
+  package func forEach(_ iterations: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
     guard iterations > 1, !threads.isEmpty else {
       for index in 0..<iterations { body(index, 0) }
       return
@@ -89,7 +89,7 @@ public final class ThreadTeam: @unchecked Sendable {
   }
 
   /// The results of `body` for every index below `count`, in order.
-  public func map<Value>(_ count: Int, _ body: (_ index: Int) -> Value) -> [Value] {
+  package func map<Value>(_ count: Int, _ body: (_ index: Int) -> Value) -> [Value] {
     [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
       guard let slots = buffer.baseAddress else { return }
       forEach(count) { index, _ in (slots + index).initialize(to: body(index)) }
@@ -142,5 +142,5 @@ public final class ThreadTeam: @unchecked Sendable {
   }
 
   /// The number of processors this process may run on.
-  public static var availableProcessors: Int { Int(quern_available_processors()) }
+  package static var availableProcessors: Int { Int(quern_available_processors()) }
 }

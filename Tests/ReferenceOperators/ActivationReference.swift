@@ -4,8 +4,8 @@ import Operators
 import Tensors
 
 /// Activation functions as their papers and ONNX define them, and their tables from formats/package.md, "Nonlinearities".
-public enum ActivationReference {
-  public static func value(_ function: ActivationFunction, _ x: Double) -> Double {
+package enum ActivationReference {
+  package static func value(_ function: ActivationFunction, _ x: Double) -> Double {
     switch function {
     case .none: return x
     case .relu: return x > 0 ? x : 0
@@ -17,7 +17,7 @@ public enum ActivationReference {
   }
 
   /// The elements of a nonlinearity's output in a format.
-  public static func nonlinearity(_ op: Nonlinearity, _ input: Activation, to output: ValueFormat) -> Elements {
+  package static func nonlinearity(_ op: Nonlinearity, _ input: Activation, to output: ValueFormat) -> Elements {
     guard case .uint8(let planes) = input.elements, let from = input.format.quantization else {
       fatalError("levels are what has a table")
     }

@@ -2,19 +2,19 @@ import Graphs
 import Tensors
 
 /// The elements of an activation in the format it is held in; equal means equal bits.
-public enum Elements: Equatable, Sendable {
+package enum Elements: Equatable, Sendable {
   case float([Float])
   /// Levels, and behind them the remainders plus 128 where the format has any.
   case uint8([UInt8])
 
-  public var count: Int {
+  package var count: Int {
     switch self {
     case .float(let values): values.count
     case .uint8(let levels): levels.count
     }
   }
 
-  public static func == (a: Elements, b: Elements) -> Bool {
+  package static func == (a: Elements, b: Elements) -> Bool {
     switch (a, b) {
     case (.float(let a), .float(let b)): a.map(\.bitPattern) == b.map(\.bitPattern)
     case (.uint8(let a), .uint8(let b)): a == b
@@ -23,7 +23,7 @@ public enum Elements: Equatable, Sendable {
   }
 
   /// What the elements stand for.
-  public func reals(_ format: ValueFormat) -> [Double] {
+  package func reals(_ format: ValueFormat) -> [Double] {
     switch (self, format) {
     case (.float(let values), _): values.map { Double($0) }
     case (.uint8(let levels), .uint8(let p)):
@@ -37,21 +37,21 @@ public enum Elements: Equatable, Sendable {
     }
   }
 
-  public var floats: [Float]? { if case .float(let values) = self { values } else { nil } }
+  package var floats: [Float]? { if case .float(let values) = self { values } else { nil } }
 }
 
 /// An activation: what an operator reads or writes.
-public struct Activation: Sendable {
-  public var shape: Shape
-  public var format: ValueFormat
-  public var elements: Elements
+package struct Activation: Sendable {
+  package var shape: Shape
+  package var format: ValueFormat
+  package var elements: Elements
 
-  public init(shape: Shape, format: ValueFormat, elements: Elements) {
+  package init(shape: Shape, format: ValueFormat, elements: Elements) {
     (self.shape, self.format, self.elements) = (shape, format, elements)
   }
 
   /// Random elements: floats in -2 ... 2, or any levels.
-  public static func random(_ shape: Shape, _ format: ValueFormat, _ random: inout SplitMix64) -> Activation {
+  package static func random(_ shape: Shape, _ format: ValueFormat, _ random: inout SplitMix64) -> Activation {
     let elements: Elements =
       format == .float32
       ? .float(random.floats(shape.elementCount, -2...2))

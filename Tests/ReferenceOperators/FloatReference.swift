@@ -4,21 +4,21 @@ import Operators
 import Tensors
 
 /// Every operator in double precision, written from its documentation, and how far a float32 evaluation may be off.
-public enum FloatReference {
-  public struct Result: Sendable {
-    public var shape: Shape
-    public var values: [Double]
+package enum FloatReference {
+  package struct Result: Sendable {
+    package var shape: Shape
+    package var values: [Double]
     /// For each value, a bound for the error of a float32 evaluation on exact inputs: with u = 2^-24, a sum of n products
     /// in any order is within (n + 2) u of the sum of their magnitudes (Higham, "Accuracy and Stability of Numerical
     /// Algorithms", section 3.1, to first order), and the other operators take a few roundings.
-    public var bounds: [Double]
+    package var bounds: [Double]
   }
 
-  public struct Unknown: Error { public let kind: String }
+  package struct Unknown: Error { public let kind: String }
 
   static let u = 0x1p-24
 
-  public static func evaluate(
+  package static func evaluate(
     _ op: any Operator, _ inputs: [(shape: Shape, values: [Double])], constants: [String: Tensor]
   ) throws -> Result {
     let (shape, x) = (inputs[0].shape, inputs[0].values)
@@ -195,7 +195,7 @@ public enum FloatReference {
 
 extension Graph {
   /// Every value of a float graph in double precision.
-  public func referenceValues(input: [Double], shape: Shape) throws -> [ValueID: (shape: Shape, values: [Double])] {
+  package func referenceValues(input: [Double], shape: Shape) throws -> [ValueID: (shape: Shape, values: [Double])] {
     var values: [ValueID: (shape: Shape, values: [Double])] = [self.input: (shape, input)]
     for node in nodes {
       let inputs = node.inputs.compactMap { values[$0] }

@@ -5,7 +5,7 @@ import Tensors
 /// The operators that trunks other than ResNets have.
 extension Int8Reference {
   /// "Elementwise": average pooling.
-  public static func averagePooling(_ op: AveragePooling, _ input: Activation) -> (shape: Shape, levels: [UInt8]) {
+  package static func averagePooling(_ op: AveragePooling, _ input: Activation) -> (shape: Shape, levels: [UInt8]) {
     guard case .uint8(let levels) = input.elements, case .uint8(let p) = input.format else {
       fatalError("no uint8 map")
     }
@@ -26,8 +26,9 @@ extension Int8Reference {
   }
 
   /// "Elementwise": concatenation of maps of any format.
-  public static func concatenation(_ inputs: [Activation], to format: ValueFormat) -> (shape: Shape, elements: Elements)
-  {
+  package static func concatenation(_ inputs: [Activation], to format: ValueFormat) -> (
+    shape: Shape, elements: Elements
+  ) {
     let output = CornerReference.shape(inputs.map(\.shape), channels: inputs.reduce(0) { $0 + $1.shape.channels })
     if case .uint8WithRemainder = format { return (output, concatenationOfPlanes(inputs, output, format)) }
     var (floats, levels): ([Float], [UInt8]) = ([], [])
@@ -66,7 +67,7 @@ extension Int8Reference {
   }
 
   /// ReLU and maximum pooling of levels with remainders, which are one number of 256 times the level plus the remainder.
-  public static func selection(
+  package static func selection(
     _ input: Activation, count: Int, _ select: (_ numbers: [Int], _ position: Int) -> Int
   ) -> Elements {
     guard case .uint8(let planes) = input.elements, let zeroPoint = input.format.quantization?.zeroPoint else {
@@ -81,7 +82,7 @@ extension Int8Reference {
   }
 
   /// "Elementwise": channel scaling of a uint8 map.
-  public static func channelScaling(
+  package static func channelScaling(
     _ op: ChannelScaling, _ inputs: [Activation], to format: ValueFormat
   ) -> (shape: Shape, elements: Elements) {
     guard case .float(let factors) = inputs[1].elements else { fatalError("no channel scaling") }

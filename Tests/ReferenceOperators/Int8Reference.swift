@@ -5,9 +5,9 @@ import Tensors
 
 /// The int8 arithmetic of formats/package.md, written from the document alone: sums in Int64, every float step one
 /// operation on Float.
-public enum Int8Reference {
+package enum Int8Reference {
   /// "Requantisation", last two lines.
-  public static func level(_ real: Float, zeroPoint: UInt8, low: Int64) -> UInt8 {
+  package static func level(_ real: Float, zeroPoint: UInt8, low: Int64) -> UInt8 {
     var value: Float = real > -65536 ? real : -65536
     value = value < 65536 ? value : 65536
     var q = Int64(value.rounded(.toNearestOrEven)) + Int64(zeroPoint)
@@ -36,7 +36,7 @@ public enum Int8Reference {
   /// One f32 division.
   static func ratio(_ a: Float, _ b: Float) -> Float { a / b }
 
-  public static func convolution(
+  package static func convolution(
     _ op: Convolution, _ inputs: [Activation], outputFormat: ValueFormat, constants: [String: Tensor]
   ) -> (shape: Shape, elements: Elements) {
     guard let x = inputs[0].format.quantization, case .uint8(let planes) = inputs[0].elements,
@@ -98,7 +98,7 @@ public enum Int8Reference {
   }
 
   /// "Elementwise": addition of uint8 maps.
-  public static func addition(_ op: Addition, _ a: Activation, _ b: Activation, to format: ValueFormat) -> Elements {
+  package static func addition(_ op: Addition, _ a: Activation, _ b: Activation, to format: ValueFormat) -> Elements {
     let output = CornerReference.shape([a.shape, b.shape], channels: a.shape.channels)
     let outputScale = format.quantization?.scale ?? 1
     var reals: [Float] = []
@@ -117,7 +117,7 @@ public enum Int8Reference {
   }
 
   /// "Elementwise": the four forms of requantize.
-  public static func requantize(_ input: Activation, to format: ValueFormat) -> Elements {
+  package static func requantize(_ input: Activation, to format: ValueFormat) -> Elements {
     switch (input.elements, input.format, format) {
     case (.float(let x), _, .float32): .float(x)
     case (.float(let x), _, .uint8(let y)):
@@ -134,7 +134,7 @@ public enum Int8Reference {
   }
 
   /// The same where the input's remainders are read, or the output has some.
-  public static func requantize(_ input: Activation, to format: ValueFormat, readsRemainder: Bool) -> Elements {
+  package static func requantize(_ input: Activation, to format: ValueFormat, readsRemainder: Bool) -> Elements {
     let count = input.shape.elementCount
     var given = input
     if !readsRemainder, case .uint8(let planes) = input.elements {
@@ -151,7 +151,7 @@ public enum Int8Reference {
   }
 
   /// "Generalised-mean pooling" of a uint8 map.
-  public static func pooling(_ op: GeneralizedMeanPooling, _ input: Activation) -> [Float] {
+  package static func pooling(_ op: GeneralizedMeanPooling, _ input: Activation) -> [Float] {
     guard case .uint8(let levels) = input.elements, case .uint8(let p) = input.format else {
       fatalError("no uint8 map")
     }
@@ -192,7 +192,7 @@ public enum Int8Reference {
   }
 
   /// "Linear layers": float rows with int8 weights.
-  public static func linear(_ rows: [Float], constants: [String: Tensor]) -> [Float] {
+  package static func linear(_ rows: [Float], constants: [String: Tensor]) -> [Float] {
     guard let weight = constants["weight"] else { fatalError("no weight") }
     let (outputs, inputs, w) = (weight.shape[0], weight.shape[1], weight.elements(as: Int8.self))
     let scale = constants["weight_scale"]!.elements(as: Float.self)

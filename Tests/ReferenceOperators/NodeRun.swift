@@ -6,12 +6,12 @@ import Threads
 
 /// Evaluates one operator as `Executable` and `Session` would, in memory of which every byte that the operator may not
 /// count on is garbage, and every byte that it may not write is watched.
-public struct NodeRun {
-  public struct Overrun: Error {}
+package struct NodeRun {
+  package struct Overrun: Error {}
 
   private static let garbage: UInt8 = 0xCD
 
-  public static func run(
+  package static func run(
     _ op: any RunnableOperator, _ inputs: [Activation], outputFormat: ValueFormat, constants: [String: Tensor],
     kernels: KernelSet, team: ThreadTeam
   ) throws -> (shape: Shape, elements: Elements) {
@@ -71,8 +71,8 @@ public struct NodeRun {
 }
 
 /// The kernel tiers that this machine can run, lowest first; the others are reported.
-public enum KernelTiers {
-  public static let runnable: [(name: String, kernels: KernelSet)] = {
+package enum KernelTiers {
+  package static let runnable: [(name: String, kernels: KernelSet)] = {
     let tiers: [(String, CPUFeatures)] = [
       ("scalar", []), ("avx2", [.avx2]), ("avxvnni", [.avx2, .avxVNNI]), ("avx512", [.avx2, .avx512]),
       ("avx512vnni", [.avx2, .avx512, .avx512VNNI]), ("avx512vbmi", [.avx2, .avx512, .avx512VBMI]), ("neon", [.neon]),

@@ -4,8 +4,8 @@ import Tensors
 
 /// Random small float graphs of convolutions, norms, activations, additions and poolings, with a head of rows; "rich" ones
 /// also pad, crop, concatenate, average and reweight.
-public struct RandomGraph {
-  public private(set) var graph: Graph
+package struct RandomGraph {
+  package private(set) var graph: Graph
   private var random: SplitMix64
   /// Maps that may be read again, with their channels and how often their size was halved.
   private var maps: [(value: ValueID, channels: Int, level: Int)]
@@ -14,11 +14,11 @@ public struct RandomGraph {
   private var isRich = false
 
   /// The least side of an image that every such graph takes.
-  public static let side = 16
+  package static let side = 16
 
   /// - Parameter isPlain: without norms and without maps among the outputs.
   /// - Parameter isRich: with every operator of maps, whose sizes then differ.
-  public static func make(seed: UInt64, nodes: Int = 14, isPlain: Bool = false, isRich: Bool = false) -> Graph {
+  package static func make(seed: UInt64, nodes: Int = 14, isPlain: Bool = false, isRich: Bool = false) -> Graph {
     var builder = RandomGraph(seed: seed)
     builder.isPlain = isPlain
     builder.isRich = isRich

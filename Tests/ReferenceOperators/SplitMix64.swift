@@ -1,10 +1,10 @@
 /// Numbers that are the same wherever the tests run (Steele, Lea, Flood, "Fast splittable pseudorandom number generators").
-public struct SplitMix64: RandomNumberGenerator, Sendable {
+package struct SplitMix64: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
-  public init(seed: UInt64) { state = seed &* 0x2545_F491_4F6C_DD1D }
+  package init(seed: UInt64) { state = seed &* 0x2545_F491_4F6C_DD1D }
 
-  public mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var z = state
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -12,20 +12,20 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
     return z ^ (z >> 31)
   }
 
-  public mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
-  public mutating func chance(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &self) < share }
-  public mutating func pick<Value>(_ values: [Value]) -> Value { values[int(0...values.count - 1)] }
+  package mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+  package mutating func chance(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &self) < share }
+  package mutating func pick<Value>(_ values: [Value]) -> Value { values[int(0...values.count - 1)] }
 
-  public mutating func floats(_ count: Int, _ range: ClosedRange<Float> = -1...1) -> [Float] {
+  package mutating func floats(_ count: Int, _ range: ClosedRange<Float> = -1...1) -> [Float] {
     (0..<count).map { _ in Float.random(in: range, using: &self) }
   }
 
-  public mutating func bytes(_ count: Int) -> [UInt8] {
+  package mutating func bytes(_ count: Int) -> [UInt8] {
     (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
   }
 
   /// Weights in -127 ... 127.
-  public mutating func weights(_ count: Int) -> [Int8] {
+  package mutating func weights(_ count: Int) -> [Int8] {
     (0..<count).map { _ in Int8.random(in: -127...127, using: &self) }
   }
 }

@@ -2,8 +2,8 @@ import Operators
 import Tensors
 
 /// Sliding windows by counting, as PyTorch defines them.
-public enum WindowReference {
-  public static func extent(_ window: Window, height: Int, width: Int) -> (height: Int, width: Int) {
+package enum WindowReference {
+  package static func extent(_ window: Window, height: Int, width: Int) -> (height: Int, width: Int) {
     (
       positions(
         height, window.height, window.strideHeight, window.dilationHeight, window.top, window.bottom, window.ceilMode),
@@ -29,7 +29,7 @@ public enum WindowReference {
   }
 
   /// The pixel that each tap of one output position reads, in the map's row-major order; `nil` outside.
-  public static func taps(_ window: Window, position: Int, input: Shape, output: Shape) -> [Int?] {
+  package static func taps(_ window: Window, position: Int, input: Shape, output: Shape) -> [Int?] {
     let image = position / (output.height * output.width)
     let (y, x) = (position / output.width % output.height, position % output.width)
     var result: [Int?] = []
@@ -45,7 +45,7 @@ public enum WindowReference {
   }
 
   /// How many taps of one output position lie in the padding, outside the map.
-  public static func paddingTaps(_ window: Window, position: Int, input: Shape, output: Shape) -> Int {
+  package static func paddingTaps(_ window: Window, position: Int, input: Shape, output: Shape) -> Int {
     let (y, x) = (position / output.width % output.height, position % output.width)
     var count = 0
     for ky in 0..<window.height {
@@ -61,21 +61,21 @@ public enum WindowReference {
 }
 
 /// Maps cropped to their common top-left corner.
-public enum CornerReference {
+package enum CornerReference {
   /// The pixel of `map` where `output` has the pixel `position`.
-  public static func pixel(_ position: Int, of output: Shape, in map: Shape) -> Int {
+  package static func pixel(_ position: Int, of output: Shape, in map: Shape) -> Int {
     let image = position / (output.height * output.width)
     let (y, x) = (position / output.width % output.height, position % output.width)
     return (image * map.height + y) * map.width + x
   }
 
-  public static func shape(_ maps: [Shape], channels: Int) -> Shape {
+  package static func shape(_ maps: [Shape], channels: Int) -> Shape {
     if maps.allSatisfy({ $0.rank == 2 }) { return [maps[0].batch, channels] }
     return [maps[0].batch, maps.map(\.height).min() ?? 0, maps.map(\.width).min() ?? 0, channels]
   }
 
   /// The elements of `map` that `output`, of as many channels, has in their places; those of rows as they are.
-  public static func cropped<Element>(_ elements: [Element], _ map: Shape, to output: Shape) -> [Element] {
+  package static func cropped<Element>(_ elements: [Element], _ map: Shape, to output: Shape) -> [Element] {
     if map.rank == 2 || map == output { return elements }
     return (0..<output.batch * output.height * output.width).flatMap { position in
       let first = pixel(position, of: output, in: map) * map.channels

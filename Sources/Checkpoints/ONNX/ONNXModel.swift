@@ -2,56 +2,56 @@ import Tensors
 
 /// A network as an ONNX file describes it: nodes that read and write values by name. What a value is called, and the order
 /// of the nodes, are the file's; nothing has been checked but that the file can be read.
-public struct ONNXModel: Sendable {
-  public let irVersion: Int
+package struct ONNXModel: Sendable {
+  package let irVersion: Int
   /// What wrote the file, "pytorch" "2.15.0"; empty where it does not say.
-  public let producer: String
-  public let producerVersion: String
+  package let producer: String
+  package let producerVersion: String
   /// Versions of operator sets by domain; the standard operators' domain is "".
-  public let operatorSets: [String: Int]
+  package let operatorSets: [String: Int]
   /// The graph's name.
-  public let name: String
+  package let name: String
   /// Without those that initialisers give a value to.
-  public let inputs: [ValueInfo]
-  public let outputs: [ValueInfo]
-  public let nodes: [Node]
+  package let inputs: [ValueInfo]
+  package let outputs: [ValueInfo]
+  package let nodes: [Node]
   /// Views of the file or of the model's external data, in the order of the file.
-  public let initializers: NamedTensors
+  package let initializers: NamedTensors
   /// The files beside the model that initialisers lie in, relative to its folder.
-  public let externalFiles: [String]
+  package let externalFiles: [String]
 
   /// The version of the standard operators.
-  public var operatorSet: Int { operatorSets[""] ?? 0 }
+  package var operatorSet: Int { operatorSets[""] ?? 0 }
 
   /// An input or output of the graph.
-  public struct ValueInfo: Sendable, Hashable {
-    public let name: String
+  package struct ValueInfo: Sendable, Hashable {
+    package let name: String
     /// `nil` where the file does not say or where quern has no such type.
-    public let elementType: ElementType?
+    package let elementType: ElementType?
     /// `nil` where the file does not say.
-    public let dimensions: [Dimension]?
+    package let dimensions: [Dimension]?
   }
 
-  public enum Dimension: Sendable, Hashable {
+  package enum Dimension: Sendable, Hashable {
     case fixed(Int)
     /// Known when the network runs; the name may be empty.
     case dynamic(String)
   }
 
-  public struct Node: Sendable {
+  package struct Node: Sendable {
     /// Its place in the file's list of nodes, from 0.
-    public let index: Int
+    package let index: Int
     /// May be empty.
-    public let name: String
-    public let operatorType: String
+    package let name: String
+    package let operatorType: String
     /// "" for the standard operators.
-    public let domain: String
+    package let domain: String
     /// An empty name is an optional input that is left out.
-    public let inputs: [String]
-    public let outputs: [String]
-    public let attributes: [String: Attribute]
+    package let inputs: [String]
+    package let outputs: [String]
+    package let attributes: [String: Attribute]
 
-    public init(
+    package init(
       index: Int, name: String, operatorType: String, domain: String = "", inputs: [String], outputs: [String],
       attributes: [String: Attribute] = [:]
     ) {
@@ -65,7 +65,7 @@ public struct ONNXModel: Sendable {
     }
   }
 
-  public enum Attribute: Sendable {
+  package enum Attribute: Sendable {
     case int(Int)
     case float(Float)
     case string(String)

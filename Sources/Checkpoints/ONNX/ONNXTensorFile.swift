@@ -2,11 +2,11 @@ import Files
 import Tensors
 
 /// A tensor in a file of its own, as ONNX's test data has them: `input_0.pb` holds one TensorProto.
-public enum ONNXTensorFile {
+package enum ONNXTensorFile {
   /// The name that the tensor has in its file, which may be empty, and the tensor.
   ///
   /// - Throws: `CheckpointError` where the file cannot be read or holds no tensor.
-  public static func read(path: String) throws(CheckpointError) -> (name: String, tensor: Tensor) {
+  package static func read(path: String) throws(CheckpointError) -> (name: String, tensor: Tensor) {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }
     var reader = ONNXTensorReader(file)

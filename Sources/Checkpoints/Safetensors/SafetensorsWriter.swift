@@ -3,9 +3,9 @@ import Tensors
 
 /// Writes safetensors files, byte for byte as the safetensors library does: tensors by element type and then by name, so
 /// that each is aligned; metadata by key; the header padded with blanks to 8 bytes.
-public enum SafetensorsWriter {
+package enum SafetensorsWriter {
   /// Writes the file whole or not at all. Strided tensors are written row-major.
-  public static func write(
+  package static func write(
     _ tensors: NamedTensors, metadata: [String: String] = [:], to path: String
   ) throws(FileError) {
     let file = try AtomicFile(path: path)
@@ -14,7 +14,7 @@ public enum SafetensorsWriter {
   }
 
   /// Writes to a file that the caller commits.
-  public static func write(
+  package static func write(
     _ tensors: NamedTensors, metadata: [String: String] = [:], to file: AtomicFile
   ) throws(FileError) {
     let order = ElementType.safetensorsNames.map(\.type)

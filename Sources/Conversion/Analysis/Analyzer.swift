@@ -9,7 +9,7 @@ import Runtime
 import Tensors
 
 /// Quantises a network in memory, as a conversion would, and accounts for what was lost where.
-public struct Analyzer {
+package struct Analyzer {
   private let options: ConversionOptions
   private let isolatedLayers: Int
   private let progress: any ProgressObserver
@@ -31,7 +31,7 @@ public struct Analyzer {
   /// - Parameters:
   ///   - options: of the conversion; nothing is written.
   ///   - isolatedLayers: for how many layers, those that lose most, drift is measured with only them quantised.
-  public init(
+  package init(
     _ options: ConversionOptions, isolatedLayers: Int, progress: any ProgressObserver = SilentProgress()
   ) {
     self.init(options, isolatedLayers: isolatedLayers, progress, StageClock(progress: progress))
@@ -44,7 +44,7 @@ public struct Analyzer {
   }
 
   /// - Throws: the typed errors of the stages; `ConversionError` for what belongs to none.
-  public func run() throws -> LossAnalysis {
+  package func run() throws -> LossAnalysis {
     let folder = try ImageFolder(path: options.calibrationFolder)
     let source = try ConversionSource(options, clock)
     return try Analyzer(source.options, isolatedLayers: isolatedLayers, progress, clock).run(source, folder)

@@ -7,37 +7,37 @@ import Tensors
 
 /// A quantisation plan as a JSON document (formats/plan.md): what `quern plan` writes and `convert --plan` takes. Every field
 /// but the schema may be left out; a conversion computes what is not there.
-public struct PlanFile: Codable, Sendable, Hashable {
-  public static let schema = "quern.plan/1"
+package struct PlanFile: Codable, Sendable, Hashable {
+  package static let schema = "quern.plan/1"
   /// Of what a file gives without one.
   static let reason = "by the plan file"
 
-  public var schema = PlanFile.schema
+  package var schema = PlanFile.schema
   /// For people; a plan is for the network whose layers it names.
-  public var architecture: String?
-  public var rangeMethod: String?
-  public var rounding: String?
+  package var architecture: String?
+  package var rangeMethod: String?
+  package var rounding: String?
   /// The factors of channels by the name of the layer that makes them: float32, little endian, in base64. Layers without an
   /// entry have the factor 1; without this field factors are computed.
-  public var equalisation: [String: Data]?
+  package var equalisation: [String: Data]?
   /// In order of execution.
-  public var layers: [Layer]?
+  package var layers: [Layer]?
   /// What calibration saw, for the record that packages carry.
-  public var calibration: [String: JSONValue]?
+  package var calibration: [String: JSONValue]?
   /// Whether the time ran out before the search was over.
-  public var timeBudgetReached: Bool?
+  package var timeBudgetReached: Bool?
 
   /// One node.
-  public struct Layer: Codable, Sendable, Hashable {
-    public var name: String
-    public var arithmetic: String?
+  package struct Layer: Codable, Sendable, Hashable {
+    package var name: String
+    package var arithmetic: String?
     /// The least step of its weights in real units; 0 for the finest.
-    public var minWeightStep: Float?
-    public var output: Output?
+    package var minWeightStep: Float?
+    package var output: Output?
     /// Why it is not what the planner would choose.
-    public var reason: String?
+    package var reason: String?
     /// What it was when weights were rounded, where a search has edited it since.
-    public var rounded: Rounded?
+    package var rounded: Rounded?
 
     private enum CodingKeys: String, CodingKey {
       case name, arithmetic, output, reason, rounded
@@ -46,13 +46,13 @@ public struct PlanFile: Codable, Sendable, Hashable {
   }
 
   /// How a layer's output is held.
-  public struct Output: Codable, Sendable, Hashable {
-    public var format: String
-    public var scale: Float?
-    public var zeroPoint: UInt8?
+  package struct Output: Codable, Sendable, Hashable {
+    package var format: String
+    package var scale: Float?
+    package var zeroPoint: UInt8?
     /// The smallest and the largest value that calibration saw.
-    public var observed: [Float]?
-    public var reason: String?
+    package var observed: [Float]?
+    package var reason: String?
 
     private enum CodingKeys: String, CodingKey {
       case format, scale, observed, reason
@@ -60,9 +60,9 @@ public struct PlanFile: Codable, Sendable, Hashable {
     }
   }
 
-  public struct Rounded: Codable, Sendable, Hashable {
-    public var arithmetic: String
-    public var output: Output
+  package struct Rounded: Codable, Sendable, Hashable {
+    package var arithmetic: String
+    package var output: Output
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -181,7 +181,7 @@ extension PlanFile {
   // MARK: - Files
 
   /// The canonical text: keys sorted, layers in order of execution.
-  public func json() throws -> String {
+  package func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
@@ -193,7 +193,7 @@ extension PlanFile {
   /// Reads a file.
   ///
   /// - Throws: `FileError`; `PlanError` for what is no plan.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let data = try MappedFile(path: path).withBytes { Data($0) }
     do {
       self = try JSONDecoder().decode(PlanFile.self, from: data)
@@ -226,7 +226,7 @@ extension PlanFile {
 }
 
 /// What can be wrong with a plan file.
-public enum PlanError: Error, Hashable, Sendable {
+package enum PlanError: Error, Hashable, Sendable {
   case notAPlan(path: String, String)
   /// A field whose value is none of those that there are.
   case option(String, String, [String])
@@ -237,7 +237,7 @@ public enum PlanError: Error, Hashable, Sendable {
 }
 
 extension PlanError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .notAPlan(let path, let problem): "\(path): not a quantisation plan: \(problem)"
     case .option(let field, let value, let values):

@@ -3,23 +3,23 @@ import Images
 import ModelImport
 
 /// A Python program that writes what a framework computes for a folder of images, as `GoldenFile` reads it.
-public struct GoldenProgram: Sendable {
+package struct GoldenProgram: Sendable {
   /// What runs the model.
-  public enum Framework: String, Sendable, CaseIterable {
+  package enum Framework: String, Sendable, CaseIterable {
     case pytorch
     case onnxruntime
   }
 
-  public var framework: Framework
+  package var framework: Framework
   /// The model's path, as the program opens it.
-  public var model: String
-  public var evaluation: EvaluationProtocol
-  public var preprocessing: Preprocessing
-  public var channelOrder = ChannelOrder.rgb
+  package var model: String
+  package var evaluation: EvaluationProtocol
+  package var preprocessing: Preprocessing
+  package var channelOrder = ChannelOrder.rgb
   /// Images at most.
-  public var count = 64
+  package var count = 64
 
-  public init(
+  package init(
     framework: Framework, model: String, evaluation: EvaluationProtocol, preprocessing: Preprocessing
   ) {
     self.framework = framework
@@ -29,7 +29,7 @@ public struct GoldenProgram: Sendable {
   }
 
   /// The program, ending with a newline.
-  public var text: String {
+  package var text: String {
     """
     # What \(name) computes for a folder of images, for 'quern convert --golden' and 'quern verify --golden'.
     #     python golden.py IMAGES golden.safetensors

@@ -3,21 +3,21 @@ import Files
 import Foundation
 
 /// Holds outputs from anywhere against other outputs: no network is run.
-public struct OutputComparison {
-  public var outputs: String
-  public var reference: String
+package struct OutputComparison {
+  package var outputs: String
+  package var reference: String
   /// A text file with the index of the class of each row of the reference, one a line; `nil`: not known.
-  public var labels: String?
+  package var labels: String?
   /// Compare the rows that both have, rather than fail.
-  public var allowsMissing = false
+  package var allowsMissing = false
 
-  public init(outputs: String, reference: String) {
+  package init(outputs: String, reference: String) {
     self.outputs = outputs
     self.reference = reference
   }
 
   /// - Throws: `ConversionError.wrongKind` where the rows do not belong together; `FidelityError` where their widths differ.
-  public func run(gates: Gates) throws -> FidelityReport {
+  package func run(gates: Gates) throws -> FidelityReport {
     let (actual, expected) = (try OutputFile(path: outputs), try OutputFile(path: reference))
     var notes: [String] = []
     let pairs = try RowMatching(actual, expected, allowsMissing: allowsMissing).pairs(&notes)

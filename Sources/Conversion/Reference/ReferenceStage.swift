@@ -7,21 +7,21 @@ import ModelImport
 import Runtime
 
 /// What a float network is held to before anything else.
-public struct ReferenceOptions: Sendable {
+package struct ReferenceOptions: Sendable {
   /// A file that a program of 'quern golden' wrote.
-  public var goldenFile: String?
+  package var goldenFile: String?
   /// A folder with its images, in addition to the folders that are given anyway.
-  public var goldenImages: String?
-  public var tolerances = ReferenceCheck.Tolerances()
+  package var goldenImages: String?
+  package var tolerances = ReferenceCheck.Tolerances()
   /// Use test data that lies next to an ONNX model.
-  public var usesTestData = true
+  package var usesTestData = true
 
-  public init() {}
+  package init() {}
 }
 
 /// A float network that does not match its framework: work stopped before anything else was measured.
-public struct ReferenceMismatch: Error, Sendable {
-  public let report: FidelityReport
+package struct ReferenceMismatch: Error, Sendable {
+  package let report: FidelityReport
 }
 
 /// The stage that holds a float network to its framework.

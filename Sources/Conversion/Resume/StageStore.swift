@@ -198,7 +198,7 @@ struct StageStore {
 }
 
 /// What can be wrong with a folder of finished stages.
-public enum StageStoreError: Error, Hashable, Sendable {
+package enum StageStoreError: Error, Hashable, Sendable {
   /// The stages are those of another conversion, as what goes by a name tells.
   case stale(String, name: String, stored: String?, now: String?)
   /// The folder holds other files.
@@ -207,7 +207,7 @@ public enum StageStoreError: Error, Hashable, Sendable {
 }
 
 extension StageStoreError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .stale(let path, let name, let stored, let now):
       "\(path): the stages there are of another conversion: \(name) was \(stored ?? "not there") and is "

@@ -1,18 +1,18 @@
 import Glibc
 
 /// How often a layer's int8 weights take which levels.
-public struct LevelHistogram: Hashable, Sendable {
-  public static let binCount = 32
+package struct LevelHistogram: Hashable, Sendable {
+  package static let binCount = 32
   /// Levels in a bin; the first bin begins at -128.
-  public static let step = 256 / binCount
+  package static let step = 256 / binCount
 
   /// Weights in each bin.
-  public let counts: [Int]
+  package let counts: [Int]
   /// The entropy of single levels in bits: what coding each weight by itself could come down to (Shannon, "A Mathematical
   /// Theory of Communication", 1948).
-  public let entropy: Double
+  package let entropy: Double
 
-  public init(_ levels: [Int8]) {
+  package init(_ levels: [Int8]) {
     var levelCounts = [Int](repeating: 0, count: 256)
     for level in levels { levelCounts[Int(level) + 128] += 1 }
     counts = stride(from: 0, to: 256, by: Self.step).map { levelCounts[$0..<$0 + Self.step].reduce(0, +) }

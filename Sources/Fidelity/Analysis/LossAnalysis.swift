@@ -1,41 +1,41 @@
 import Glibc
 
 /// What quantisation lost in a network, and where.
-public struct LossAnalysis: Hashable, Sendable {
+package struct LossAnalysis: Hashable, Sendable {
   /// The name and version of the JSON form.
-  public static let schema = "quern.analysis/1"
+  package static let schema = "quern.analysis/1"
 
   /// The checkpoint, without its path.
-  public var reference: FidelityReport.Reference
+  package var reference: FidelityReport.Reference
   /// The options that had a part in the result, by name.
-  public var settings: [String: JSONValue]
+  package var settings: [String: JSONValue]
   /// Of the whole network.
-  public var figures: FidelityFigures
+  package var figures: FidelityFigures
   /// Of each image, in rising order.
-  public var drifts: [Double]
+  package var drifts: [Double]
   /// The gates whose figures have an interval.
-  public var confidence: [GateResult]
-  public var calibration: CalibrationQuality
+  package var confidence: [GateResult]
+  package var calibration: CalibrationQuality
   /// In order of execution.
-  public var layers: [LayerLoss]
+  package var layers: [LayerLoss]
   /// Images that layers were measured on.
-  public var layerImages: Int
+  package var layerImages: Int
   /// Images that the drift due to single layers was measured on.
-  public var isolatedImages: Int
+  package var isolatedImages: Int
   /// What a reader should know before trusting the figures.
-  public var warnings: [String]
+  package var warnings: [String]
   /// What a checkpoint does not say and was taken for granted, in sentences.
-  public var assumptions: [String] = []
+  package var assumptions: [String] = []
   /// The version of the tool, and the images: those of calibration, and those that were measured on.
-  public var toolVersion: String?
-  public var calibrationSet: ImageSet?
-  public var verificationSet: VerificationSet?
+  package var toolVersion: String?
+  package var calibrationSet: ImageSet?
+  package var verificationSet: VerificationSet?
   /// The constants of a package of the network, in its order.
-  public var tensors: [StoredTensor] = []
+  package var tensors: [StoredTensor] = []
   /// The images that drifted most, the worst first.
-  public var pictures: [Picture] = []
+  package var pictures: [Picture] = []
 
-  public init(
+  package init(
     reference: FidelityReport.Reference, settings: [String: JSONValue], figures: FidelityFigures, drifts: [Double],
     confidence: [GateResult], calibration: CalibrationQuality, layers: [LayerLoss], layerImages: Int,
     isolatedImages: Int, warnings: [String]
@@ -54,7 +54,7 @@ public struct LossAnalysis: Hashable, Sendable {
   }
 
   /// The layers by their own loss, the greatest first; those that lose nothing of their own last.
-  public var layersByLoss: [LayerLoss] {
+  package var layersByLoss: [LayerLoss] {
     layers.enumerated().sorted { a, b in
       let (x, y) = (a.element.ownNoise ?? -1, b.element.ownNoise ?? -1)
       return x != y ? x > y : a.offset < b.offset
@@ -62,7 +62,7 @@ public struct LossAnalysis: Hashable, Sendable {
   }
 
   /// The layers that drift was measured of, the one first that causes most.
-  public var layersByDrift: [LayerLoss] {
+  package var layersByDrift: [LayerLoss] {
     layers.enumerated().filter { $0.element.isolatedDrift != nil }.sorted { a, b in
       let (x, y) = (a.element.isolatedDrift ?? 0, b.element.isolatedDrift ?? 0)
       return x != y ? x > y : a.offset < b.offset
@@ -70,7 +70,7 @@ public struct LossAnalysis: Hashable, Sendable {
   }
 
   /// Counts of drifts in equal steps from 0 to the largest.
-  public var driftHistogram: (step: Double, counts: [Int]) {
+  package var driftHistogram: (step: Double, counts: [Int]) {
     let binCount = 24
     let step = (drifts.last ?? 0) / Double(binCount)
     guard step > 0 else { return (0, drifts.isEmpty ? [] : [drifts.count]) }
@@ -81,44 +81,44 @@ public struct LossAnalysis: Hashable, Sendable {
 }
 
 /// What one node's output lost. Noise is the power of the error by the power of the float output.
-public struct LayerLoss: Hashable, Sendable {
+package struct LayerLoss: Hashable, Sendable {
   /// The name of the node, and of its operator.
-  public var name: String
-  public var kind: String
+  package var name: String
+  package var kind: String
   /// How it computes, how its output is held, and why.
-  public var arithmetic: String
-  public var format: String
-  public var reason: String
-  public var scale: Float?
-  public var zeroPoint: Int?
+  package var arithmetic: String
+  package var format: String
+  package var reason: String
+  package var scale: Float?
+  package var zeroPoint: Int?
   /// What the levels reach.
-  public var range: ClosedRange<Float>?
+  package var range: ClosedRange<Float>?
   /// What calibration saw.
-  public var observed: ClosedRange<Float>?
+  package var observed: ClosedRange<Float>?
   /// Of the constants as they are stored, before compression.
-  public var bytes: Int
+  package var bytes: Int
   /// Of the int8 network's output against the float network's: what arrives here, the loss of all layers before included.
-  public var cumulativeNoise: Double?
+  package var cumulativeNoise: Double?
   /// Of holding the float output by the plan's levels, inside the range and outside. `nil` where nothing is rounded: the
   /// output is float, or its levels are those of the input.
-  public var roundingNoise: Double?
-  public var clippingNoise: Double?
+  package var roundingNoise: Double?
+  package var clippingNoise: Double?
   /// Of the float input through the int8 weights and the corrected bias; `nil` without weights.
-  public var weightNoise: Double?
+  package var weightNoise: Double?
   /// The share of values outside the range.
-  public var saturatedShare: Double?
+  package var saturatedShare: Double?
   /// How far the ranges differ that two halves of the calibration images give, by the range.
-  public var rangeDifference: Double?
+  package var rangeDifference: Double?
   /// Mean drift of the embedding when only this output, or only these weights, are quantised.
-  public var activationDrift: Double?
-  public var weightDrift: Double?
+  package var activationDrift: Double?
+  package var weightDrift: Double?
   /// The same when this output is rounded without being clipped, and clipped without being rounded.
-  public var roundingDrift: Double?
-  public var clippingDrift: Double?
+  package var roundingDrift: Double?
+  package var clippingDrift: Double?
   /// Of the int8 weights; `nil` without such.
-  public var levels: LevelHistogram?
+  package var levels: LevelHistogram?
 
-  public init(name: String, kind: String, arithmetic: String, format: String, reason: String, bytes: Int) {
+  package init(name: String, kind: String, arithmetic: String, format: String, reason: String, bytes: Int) {
     self.name = name
     self.kind = kind
     self.arithmetic = arithmetic
@@ -128,7 +128,7 @@ public struct LayerLoss: Hashable, Sendable {
   }
 
   /// What is lost here, the three kinds of error taken as unrelated.
-  public var ownNoise: Double? {
+  package var ownNoise: Double? {
     let parts = [roundingNoise, clippingNoise, weightNoise].compactMap { $0 }
     return parts.isEmpty ? nil : parts.reduce(0, +)
   }
@@ -139,38 +139,38 @@ public struct LayerLoss: Hashable, Sendable {
   }
 
   /// The signal-to-quantisation-noise ratio in dB; `nil` where there is no noise, or no signal.
-  public static func decibels(_ noise: Double?) -> Double? {
+  package static func decibels(_ noise: Double?) -> Double? {
     guard let noise, noise > 0, noise.isFinite else { return nil }
     return -10 * log10(noise)
   }
 }
 
 /// How well the calibration images settle the ranges.
-public struct CalibrationQuality: Hashable, Sendable {
+package struct CalibrationQuality: Hashable, Sendable {
   /// How far ranges are from those of all images, by their widths.
-  public struct Step: Hashable, Sendable {
-    public var images: Int
-    public var median: Double
-    public var worst: Double
+  package struct Step: Hashable, Sendable {
+    package var images: Int
+    package var median: Double
+    package var worst: Double
 
-    public init(images: Int, median: Double, worst: Double) {
+    package init(images: Int, median: Double, worst: Double) {
       (self.images, self.median, self.worst) = (images, median, worst)
     }
   }
 
-  public var images: Int
+  package var images: Int
   /// In words, what the network was verified on.
-  public var verifiedOn: String
+  package var verifiedOn: String
   /// Differences between the ranges of two halves of the images; `nil` with too few images to halve.
-  public var halves: Step?
+  package var halves: Step?
   /// The layer where the halves differ most.
-  public var worstLayer: String?
+  package var worstLayer: String?
   /// With a quarter, a half and three quarters of the images, each the mean over four choices of them.
-  public var steps: [Step]
+  package var steps: [Step]
   /// Verification images whose content is that of a calibration image, in the order of the folder.
-  public var overlap: [String]
+  package var overlap: [String]
 
-  public init(images: Int, verifiedOn: String) {
+  package init(images: Int, verifiedOn: String) {
     (self.images, self.verifiedOn) = (images, verifiedOn)
     steps = []
     overlap = []

@@ -1,18 +1,18 @@
 /// Constants of a layer as a package holds them.
-public struct StoredTensor: Hashable, Sendable {
+package struct StoredTensor: Hashable, Sendable {
   /// The layer.
-  public var layer: String
+  package var layer: String
   /// What it is to the layer, such as "weight".
-  public var role: String
-  public var elementType: String
-  public var shape: String
+  package var role: String
+  package var elementType: String
+  package var shape: String
   /// Before compression, and as stored; equal where compression does not help.
-  public var bytes: Int
-  public var storedBytes: Int
+  package var bytes: Int
+  package var storedBytes: Int
   /// Other constants with the same bytes, which are stored only here.
-  public var copies: Int
+  package var copies: Int
 
-  public init(
+  package init(
     layer: String, role: String, elementType: String, shape: String, bytes: Int, storedBytes: Int, copies: Int
   ) {
     self.layer = layer
@@ -30,7 +30,7 @@ public struct StoredTensor: Hashable, Sendable {
 
 extension LossAnalysis {
   /// The tensors, those that take most space first.
-  public var tensorsBySize: [StoredTensor] {
+  package var tensorsBySize: [StoredTensor] {
     tensors.enumerated().sorted { a, b in
       let (x, y) = ((a.element.storedBytes, a.element.bytes), (b.element.storedBytes, b.element.bytes))
       return x != y ? x > y : a.offset < b.offset

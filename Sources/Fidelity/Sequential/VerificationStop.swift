@@ -1,10 +1,10 @@
 /// That images at hand were not compared, because those before them decided every gate.
-public struct VerificationStop: Hashable, Sendable {
+package struct VerificationStop: Hashable, Sendable {
   /// How many images there were to compare.
-  public let imagesAtHand: Int
+  package let imagesAtHand: Int
   /// With 95 % confidence, the largest share of images that drift by more than a single one may, from 0 to 1; `nil` where one
   /// of those compared does.
-  public let shareAboveMaxDriftUpper: Double?
+  package let shareAboveMaxDriftUpper: Double?
   /// Of the gates, by confidence sequences that hold together with 95 % confidence, wherever one stops.
   package var intervals: [GateName: ConfidenceInterval]
 }

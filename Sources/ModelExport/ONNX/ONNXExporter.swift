@@ -13,7 +13,7 @@ import Tensors
 ///
 /// The input is float32 NCHW, normalised as in training; outputs keep their names. A quantised graph takes pixels: its
 /// model undoes the normalisation and rounds to the pixel first.
-public struct ONNXExporter {
+package struct ONNXExporter {
   private let graph: Graph
   private let producerVersion: String
   /// Of every value at images of every remainder by the network's stride: which maps must be cropped depends on nothing
@@ -34,7 +34,7 @@ public struct ONNXExporter {
   private static let limit = Int(Int32.max)
 
   /// - Parameter side: of images that the network takes.
-  public init(_ graph: Graph, side: Int, producerVersion: String) throws(GraphError) {
+  package init(_ graph: Graph, side: Int, producerVersion: String) throws(GraphError) {
     self.graph = graph
     self.producerVersion = producerVersion
     let outputs = graph.outputs.map(\.name)
@@ -59,7 +59,7 @@ public struct ONNXExporter {
   /// Writes the model to a file that appears whole or not at all.
   ///
   /// - Throws: `ExportError`; `FileError` where writing fails.
-  public static func write(_ graph: Graph, side: Int, producerVersion: String, to path: String) throws {
+  package static func write(_ graph: Graph, side: Int, producerVersion: String, to path: String) throws {
     let file = try AtomicFile(path: path)
     try write(graph, side: side, producerVersion: producerVersion, to: file)
     try file.commit()
@@ -68,7 +68,7 @@ public struct ONNXExporter {
   /// Writes the model to a file that the caller commits.
   ///
   /// - Throws: `ExportError`; `FileError` where writing fails.
-  public static func write(_ graph: Graph, side: Int, producerVersion: String, to file: AtomicFile) throws {
+  package static func write(_ graph: Graph, side: Int, producerVersion: String, to file: AtomicFile) throws {
     var exporter = try ONNXExporter(graph, side: side, producerVersion: producerVersion)
     let model = try exporter.build()
     guard model.byteCount <= limit else { throw ExportError.tooLarge(byteCount: model.byteCount, limit: limit) }

@@ -8,7 +8,7 @@ extension ModelImporter {
   static let oldestOperatorSet = 7
 
   /// The graph alone of `importNetwork`.
-  public func importGraph(_ model: ONNXModel) throws(ImportError) -> Graph { try importNetwork(model).graph }
+  package func importGraph(_ model: ONNXModel) throws(ImportError) -> Graph { try importNetwork(model).graph }
 
   /// Turns the network of an ONNX model into a float graph: the graph that the same weights give when they are read from a
   /// state dict, but for the names of its nodes. No weights are copied but half precision, which is widened.
@@ -16,7 +16,7 @@ extension ModelImporter {
   /// Where height and width are left open, the model is translated for some sizes, and all must give one graph.
   ///
   /// - Throws: `ImportError`: an operator that is not supported, a network that is broken, outputs that are no embedding.
-  public func importNetwork(_ model: ONNXModel) throws(ImportError) -> ImportedNetwork {
+  package func importNetwork(_ model: ONNXModel) throws(ImportError) -> ImportedNetwork {
     guard model.operatorSet >= Self.oldestOperatorSet else {
       throw .badNetwork(
         "the model uses opset \(model.operatorSet); quern reads \(Self.oldestOperatorSet) and later. Convert it with "

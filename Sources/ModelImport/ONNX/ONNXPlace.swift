@@ -1,15 +1,15 @@
 import Checkpoints
 
 /// A node of an ONNX model, for messages: its name, operator and where it sits.
-public struct ONNXPlace: Sendable, Hashable {
-  public let name: String
-  public let operatorType: String
-  public let domain: String
+package struct ONNXPlace: Sendable, Hashable {
+  package let name: String
+  package let operatorType: String
+  package let domain: String
   /// The version of the operator's domain that the model asks for.
-  public let operatorSet: Int
+  package let operatorSet: Int
   /// Its place in the model's list of nodes, from 0.
-  public let index: Int
-  public let inputs: [String]
+  package let index: Int
+  package let inputs: [String]
 
   init(_ node: ONNXModel.Node, in model: ONNXModel) {
     name = node.name
@@ -22,7 +22,7 @@ public struct ONNXPlace: Sendable, Hashable {
 }
 
 extension ONNXPlace: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     let kind = domain.isEmpty ? operatorType : "\(domain).\(operatorType)"
     let label = name.isEmpty ? "" : " '\(name)'"
     let sources = inputs.prefix(4).map { $0.isEmpty ? "(none)" : "'\($0)'" }.joined(separator: ", ")

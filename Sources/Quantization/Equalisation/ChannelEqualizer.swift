@@ -17,11 +17,11 @@ import Threads
 /// on what reads it: the rounding of x, seen through the weights, and that of the weights, seen through x. It is least
 /// where both are equal. The steps follow from ranges: D = max|x| / 255, D_o = max|w_o| / 127, and E[x_c²] is taken as a
 /// fixed share of max|x_c|². Depthwise weights have a scale for each channel, so that they lose nothing.
-public struct ChannelEqualizer: Sendable {
+package struct ChannelEqualizer: Sendable {
   private let threads: Int
 
   /// - Parameter threads: that look at weights at the same time.
-  public init(threads: Int = 1) { self.threads = threads }
+  package init(threads: Int = 1) { self.threads = threads }
 
   /// E[x²] by max|x|² of a channel. Measured on a trained ResNet-50 with error-feedback rounding (mean and largest drift of
   /// 250 images): 1/1024: 0.00060, 0.0015; 1/256: 0.00044, 0.0028; 1/64: 0.00043, 0.0062; without equalisation 0.00108.
@@ -39,7 +39,7 @@ public struct ChannelEqualizer: Sendable {
 
   /// The values whose channel ranges are needed: those that are held as uint8 and read so by something else than a
   /// concatenation, which gives them a range of its own.
-  public static func observedValues(in graph: Graph) -> [ValueID] {
+  package static func observedValues(in graph: Graph) -> [ValueID] {
     // Formats follow from the graph alone.
     let formats = QuantizationPlanner().plan(graph, statistics: ActivationStatistics()).formats(in: graph)
     let consumers = graph.consumers
@@ -81,7 +81,7 @@ public struct ChannelEqualizer: Sendable {
   ///   - graph: a folded float graph.
   ///   - imageSize: an image's side that the graph takes.
   ///   - ranges: of `observedValues`. What is missing was not seen, and is left as it is.
-  public func scales(
+  package func scales(
     of graph: Graph, imageSize: Int, ranges: [ValueID: ChannelRange]
   ) throws(GraphError) -> ChannelScales {
     var members = ChannelClasses(graph, shapes: try graph.inferShapes(input: [1, imageSize, imageSize, 3]))

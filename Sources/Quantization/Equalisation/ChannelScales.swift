@@ -4,7 +4,7 @@ import Tensors
 
 /// A scale for each channel of each value of a graph: how much a channel's values shrink where the scaled graph holds
 /// them multiplied by `1 / scale`. No scale is above 1.
-public struct ChannelScales: Sendable, Hashable {
+package struct ChannelScales: Sendable, Hashable {
   private var scales: [[Float]]
 
   /// - Parameter scales: for each value, one for each channel.
@@ -19,26 +19,26 @@ public struct ChannelScales: Sendable, Hashable {
     }
   }
 
-  public package(set) subscript(value: ValueID) -> [Float] {
+  package subscript(value: ValueID) -> [Float] {
     get { scales[value.index] }
     set { scales[value.index] = newValue }
   }
 
   /// Whether any channel of a value has another scale than 1.
-  public func isScaled(_ value: ValueID) -> Bool { self[value].contains { $0 != 1 } }
+  package func isScaled(_ value: ValueID) -> Bool { self[value].contains { $0 != 1 } }
 
   /// Values that have scaled channels.
-  public var valueCount: Int { scales.count { $0.contains { $0 != 1 } } }
+  package var valueCount: Int { scales.count { $0.contains { $0 != 1 } } }
 
   /// Channels with another scale than 1, of all values.
-  public var channelCount: Int { scales.reduce(0) { $0 + $1.count { $0 != 1 } } }
+  package var channelCount: Int { scales.reduce(0) { $0 + $1.count { $0 != 1 } } }
 
   /// Scales a graph's constants, those of one node at a time: the column of an input channel by the channel's scale, the
   /// row and the bias of an output channel by one over it. Each constant is rounded once; where scales are powers of two,
   /// nothing is.
   ///
   /// - Throws: `GraphError.at` with the node whose constants do not fit.
-  public func apply(to graph: inout Graph) throws(GraphError) {
+  package func apply(to graph: inout Graph) throws(GraphError) {
     for index in graph.nodes.indices {
       do throws(GraphError) {
         try apply(to: &graph.nodes[index])

@@ -4,17 +4,17 @@ import Tensors
 
 /// A convolution's float weights and bias as they apply to its quantised input: for a convolution of pixels with the
 /// normalisation folded in.
-public struct ConvolutionWeights: Sendable {
+package struct ConvolutionWeights: Sendable {
   /// Float32, OHWI.
-  public let weight: Tensor
+  package let weight: Tensor
   /// Of each output channel.
-  public let bias: [Double]
+  package let bias: [Double]
   /// What a convolution of pixels reads outside the map, for each channel: zero after normalisation is the mean before it.
-  public let paddingValue: [UInt8]?
+  package let paddingValue: [UInt8]?
 
   /// - Parameter preprocessing: of the network, for a convolution that reads its input.
   /// - Throws: `GraphError.constant` where a constant is missing or unfit.
-  public init(constants: [String: Tensor], preprocessing: Preprocessing?) throws(GraphError) {
+  package init(constants: [String: Tensor], preprocessing: Preprocessing?) throws(GraphError) {
     guard let weight = constants["weight"], weight.elementType == .float32, weight.shape.rank == 4 else {
       throw .constant(role: "weight", problem: "is missing or not float32 with 4 axes")
     }
@@ -53,7 +53,7 @@ public struct ConvolutionWeights: Sendable {
   /// A bias in steps of input scale x weight scale.
   ///
   /// - Throws: `GraphError.constant` where it is out of range.
-  public static func biasLevels(
+  package static func biasLevels(
     _ bias: [Double], input: QuantizationParameters, weightScale: [Float]
   ) throws(GraphError) -> Tensor {
     var levels: [Int32] = []

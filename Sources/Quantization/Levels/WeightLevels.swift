@@ -5,21 +5,21 @@ import Threads
 
 /// The weights of a network as rounding makes them: integer levels with their scales, and biases in real units, so that they
 /// hold whatever the formats of activations become. `Lowering` gives biases their integers, once.
-public struct WeightLevels: Sendable {
+package struct WeightLevels: Sendable {
   /// The levels of one layer.
-  public struct Layer: Sendable {
+  package struct Layer: Sendable {
     /// Int8, of the float weight's shape.
-    public var levels: Tensor
+    package var levels: Tensor
     /// Of a level, in real units, for each output channel.
-    public let scales: [Float]
+    package let scales: [Float]
     /// What `scales` would be, were steps as fine as the largest weights allow.
-    public let finestScales: [Float]
+    package let finestScales: [Float]
     /// Of each output channel, in real units of what the layer computes; `nil` where the layer's bias stays float.
-    public var bias: [Double]?
+    package var bias: [Double]?
     /// What a convolution of pixels reads outside the map, for each channel.
-    public let paddingValue: [UInt8]?
+    package let paddingValue: [UInt8]?
 
-    public init(
+    package init(
       levels: Tensor, scales: [Float], finestScales: [Float], bias: [Double]?, paddingValue: [UInt8]?
     ) {
       (self.levels, self.scales, self.finestScales) = (levels, scales, finestScales)
@@ -29,15 +29,15 @@ public struct WeightLevels: Sendable {
 
   private var layers: [NodeID: Layer] = [:]
 
-  public init() {}
+  package init() {}
 
-  public subscript(node: Node) -> Layer? {
+  package subscript(node: Node) -> Layer? {
     get { layers[node.id] }
     set { layers[node.id] = newValue }
   }
 
   /// Puts the layers of others in the place of their own.
-  public mutating func merge(_ other: WeightLevels) { layers.merge(other.layers) { $1 } }
+  package mutating func merge(_ other: WeightLevels) { layers.merge(other.layers) { $1 } }
 
   /// Every weight rounded to its nearest level, ties to even.
   ///
@@ -45,7 +45,7 @@ public struct WeightLevels: Sendable {
   ///   - graph: the float graph that was planned.
   ///   - threads: that round weights at the same time.
   /// - Throws: `GraphError.at` with the node whose constants cannot be quantised.
-  public static func nearest(
+  package static func nearest(
     _ graph: Graph, plan: QuantizationPlan, threads: Int
   ) throws(GraphError) -> WeightLevels {
     let formats = plan.formats(in: graph)
@@ -71,7 +71,7 @@ public struct WeightLevels: Sendable {
   }
 
   /// What the steps of weights that are coarser than the largest weights ask for save.
-  public var coarsening: Coarsening {
+  package var coarsening: Coarsening {
     var (coarser, bits, all) = (0.0, 0.0, 0.0)
     for (_, layer) in layers.sorted(by: { $0.key < $1.key }) {
       let weights = Double(layer.levels.elementCount / max(layer.scales.count, 1))
@@ -88,13 +88,13 @@ public struct WeightLevels: Sendable {
 }
 
 /// What steps do to weights.
-public struct Coarsening: Sendable, Hashable {
+package struct Coarsening: Sendable, Hashable {
   /// Of all weights, those with a step that is coarser than the largest weight of their channel asks for; 0 to 1.
-  public let share: Double
+  package let share: Double
   /// That all weights save on average: the mean of the step's binary logarithm.
-  public let bitsPerWeight: Double
+  package let bitsPerWeight: Double
 
-  public static let none = Coarsening(share: 0, bitsPerWeight: 0)
+  package static let none = Coarsening(share: 0, bitsPerWeight: 0)
 }
 
 extension WeightLevels.Layer {
@@ -127,7 +127,7 @@ extension WeightLevels.Layer {
   ///   - node: of the float graph.
   ///   - input: of what the node reads, where that is levels.
   /// - Throws: `GraphError.constant` where a bias is out of range.
-  public func constants(_ node: Node, input: QuantizationParameters?) throws(GraphError) -> [String: Tensor] {
+  package func constants(_ node: Node, input: QuantizationParameters?) throws(GraphError) -> [String: Tensor] {
     var result = node.constants
     result["weight"] = levels
     result["weight_scale"] = Tensor(scales)
@@ -144,7 +144,7 @@ extension WeightLevels.Layer {
   /// - Parameters:
   ///   - node: of the float graph.
   ///   - graph: that the node is part of.
-  public func realConstants(_ node: Node, in graph: Graph) -> [String: Tensor] {
+  package func realConstants(_ node: Node, in graph: Graph) -> [String: Tensor] {
     let perChannel = levels.elementCount / max(scales.count, 1)
     guard var bias else {
       var result = node.constants

@@ -2,16 +2,16 @@ import Tensors
 
 /// Int8 weights with one scale for each output channel, symmetric in [-127, 127] (Krishnamoorthi, "Quantizing deep
 /// convolutional networks for efficient inference", arXiv 1806.08342, section 3.1.2).
-public struct QuantizedWeights: Sendable {
+package struct QuantizedWeights: Sendable {
   /// Int8, of the float weight's shape.
-  public let weight: Tensor
+  package let weight: Tensor
   /// Float32, one for each output channel (axis 0).
-  public let scale: [Float]
+  package let scale: [Float]
   /// What `scale` would be without a least step.
   let finestScale: [Float]
 }
 
-public enum WeightQuantizer {
+package enum WeightQuantizer {
   /// The scale that lets a channel's largest magnitude reach 127.
   ///
   /// - Parameter minimum: a lower bound, so that a channel of zeros, or one far smaller than its bias, keeps a usable scale.
@@ -53,7 +53,7 @@ public enum WeightQuantizer {
   /// - Parameters:
   ///   - minimumScale: for each output channel, or empty.
   ///   - leastStep: of all channels (`WeightSteps`); `nil` for the finest.
-  public static func quantize(
+  package static func quantize(
     _ weight: Tensor, minimumScale: [Float] = [], leastStep: Float? = nil
   ) -> QuantizedWeights {
     let channels = weight.shape[0]

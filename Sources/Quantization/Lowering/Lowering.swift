@@ -2,9 +2,9 @@ import Graphs
 import Tensors
 
 /// A quantised graph, and which of its nodes computes what.
-public struct LoweredGraph: Sendable {
+package struct LoweredGraph: Sendable {
   /// Takes uint8 pixels; values that the float graph has keep their numbers.
-  public let graph: Graph
+  package let graph: Graph
   /// The index of what computes each node of the float graph.
   private let indices: [NodeID: Int]
 
@@ -13,24 +13,24 @@ public struct LoweredGraph: Sendable {
   /// The index, among the nodes of the quantised graph, of what computes a node of the float graph.
   ///
   /// - Parameter node: of the graph that was lowered.
-  public func index(of node: Node) -> Int {
+  package func index(of node: Node) -> Int {
     guard let index = indices[node.id] else {
       preconditionFailure("\(node.name) is no node of the graph that was lowered")
     }
     return index
   }
 
-  public subscript(node: Node) -> Node { graph.nodes[index(of: node)] }
+  package subscript(node: Node) -> Node { graph.nodes[index(of: node)] }
 
   /// The levels that a node of the float graph reads, where it is a convolution of int8 weights; `nil` for others.
-  public func levelsRead(by node: Node) -> QuantizationParameters? {
+  package func levelsRead(by node: Node) -> QuantizationParameters? {
     guard node.traits.weights == .convolution, self[node].constants["weight"]?.elementType == .int8 else { return nil }
     return graph.format(of: node.inputs[0]).quantization
   }
 }
 
 /// Makes the quantised graph that a plan describes.
-public enum Lowering {
+package enum Lowering {
   /// Sets the formats, puts in the levels, rounds biases to the units that they have there, folds preprocessing into what
   /// reads pixels, and adds a conversion wherever an operator reads a format that it cannot compute with.
   ///
@@ -39,7 +39,7 @@ public enum Lowering {
   ///   - levels: of every layer that the plan computes with int8 weights.
   /// - Throws: `GraphError.at` with the node whose bias is out of range, or which has no levels; `.structure` for a plan that
   ///   does not belong to the graph.
-  public static func lower(
+  package static func lower(
     _ graph: Graph, plan: QuantizationPlan, levels: WeightLevels
   ) throws(GraphError) -> LoweredGraph {
     let formats = plan.formats(in: graph)

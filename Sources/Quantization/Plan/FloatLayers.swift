@@ -5,13 +5,13 @@ import Tensors
 /// Layers with weights that keep computing in float inside a quantised graph: what 16-bit activations cannot take off a
 /// layer's loss is the rounding of its weights. Theirs are held in 16 bits, 48 dB below that rounding for twice the bytes, or
 /// in float32, for four times.
-public enum FloatLayers {
+package enum FloatLayers {
   static let reasonForFloatValue = "only read in float, so it is stored without rounding"
 
   /// The names of the nodes that only float can compute: what reads the image and is no dense convolution without
   /// dilation, into which the normalisation of pixels folds; what reads a value that only exists in float; and a clip of
   /// a value whose range is not its own to choose.
-  public static func necessary(in graph: Graph) -> Set<String> {
+  package static func necessary(in graph: Graph) -> Set<String> {
     let rows = graph.rows
     var (result, inFloat) = (Set<String>(), Set<ValueID>())
     let consumers = graph.consumers
@@ -48,7 +48,7 @@ public enum FloatLayers {
 
   /// The names of the layers that a pattern stands for, in order of execution: a node's name, the beginning of names up to
   /// a point (`layer1` for `layer1.0.conv1`), or either with `*` for any characters and `?` for one.
-  public static func names(matching pattern: String, in graph: Graph) -> [String] {
+  package static func names(matching pattern: String, in graph: Graph) -> [String] {
     let pattern = Array(pattern)
     return graph.nodes.filter(\.hasRoundedWeights).map(\.name).filter { name in
       let name = Array(name)
@@ -58,7 +58,7 @@ public enum FloatLayers {
   }
 
   /// Names of layers that resemble one that does not exist, the most similar first.
-  public static func names(near pattern: String, in graph: Graph, limit: Int = 3) -> [String] {
+  package static func names(near pattern: String, in graph: Graph, limit: Int = 3) -> [String] {
     let wanted = Array(pattern.filter { $0 != "*" && $0 != "?" })
     let names = graph.nodes.filter(\.hasRoundedWeights).map(\.name)
     let distances = names.enumerated().map { (distance(wanted, Array($1)), $0, $1) }
@@ -138,7 +138,7 @@ extension QuantizationPlan {
   ///   - layers: `float` or `int16Weights`, and why, by names of nodes for which `hasRoundedWeights` holds; others change
   ///     nothing.
   ///   - graph: the float graph that was planned.
-  public mutating func keepFloat(_ layers: [String: Layer], in graph: Graph) {
+  package mutating func keepFloat(_ layers: [String: Layer], in graph: Graph) {
     let nodes = graph.nodes.filter { layers[$0.name] != nil && $0.hasRoundedWeights }
     guard !nodes.isEmpty else { return }
     let before = graph.nodes.filter { $0.hasRoundedWeights && keepsFloat($0) }.map(\.name)

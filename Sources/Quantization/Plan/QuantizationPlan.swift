@@ -3,22 +3,22 @@ import Tensors
 
 /// Every decision of a quantisation as a value that can be printed, stored, edited and compared, before anything is done.
 /// Nodes go by their names, so that a plan holds for other weights of the same network, too.
-public struct QuantizationPlan: Sendable, Hashable {
+package struct QuantizationPlan: Sendable, Hashable {
   /// How an activation is held.
-  public struct Value: Sendable, Hashable {
-    public var format: ValueFormat
+  package struct Value: Sendable, Hashable {
+    package var format: ValueFormat
     /// Smallest and largest value seen in calibration, where it was observed.
-    public var observed: ClosedRange<Float>?
+    package var observed: ClosedRange<Float>?
     /// Why it is held this way.
-    public var reason: String
+    package var reason: String
 
-    public init(format: ValueFormat, observed: ClosedRange<Float>? = nil, reason: String) {
+    package init(format: ValueFormat, observed: ClosedRange<Float>? = nil, reason: String) {
       (self.format, self.observed, self.reason) = (format, observed, reason)
     }
   }
 
   /// How a node computes.
-  public enum Arithmetic: String, Sendable, Hashable, CaseIterable {
+  package enum Arithmetic: String, Sendable, Hashable, CaseIterable {
     case int8
     /// Int8, with the first input read with its remainders, as 16 bits: a second pass over the weights.
     case int8WideInput = "int8, 16-bit input"
@@ -30,46 +30,46 @@ public struct QuantizationPlan: Sendable, Hashable {
   }
 
   /// What a node does.
-  public struct Layer: Sendable, Hashable {
-    public var arithmetic: Arithmetic
+  package struct Layer: Sendable, Hashable {
+    package var arithmetic: Arithmetic
     /// The least step of the weights of each output channel, in real units (`WeightSteps`); `nil` for the finest.
-    public var leastStep: Float?
+    package var leastStep: Float?
     /// Why it is not what the planner would choose; `nil` where it is.
-    public var reason: String?
+    package var reason: String?
 
-    public init(_ arithmetic: Arithmetic, leastStep: Float? = nil, reason: String? = nil) {
+    package init(_ arithmetic: Arithmetic, leastStep: Float? = nil, reason: String? = nil) {
       (self.arithmetic, self.leastStep, self.reason) = (arithmetic, leastStep, reason)
     }
   }
 
   /// By the name of the node that makes the value. The input has no entry: it is pixels, whose normalisation is folded into
   /// what reads them.
-  public var values: [String: Value] = [:]
+  package var values: [String: Value] = [:]
   /// By node name.
-  public var layers: [String: Layer] = [:]
+  package var layers: [String: Layer] = [:]
   /// How ranges were chosen, for the record.
-  public var rangeMethod: RangeMethod
+  package var rangeMethod: RangeMethod
   /// How weights are rounded to their levels.
-  public var rounding: RoundingMethod
+  package var rounding: RoundingMethod
   /// The factor that each channel of a value is held at, by the name of the node that makes it (`ChannelScales`); values
   /// that are not there have the factor 1.
-  public var equalisation: [String: [Float]] = [:]
+  package var equalisation: [String: [Float]] = [:]
 
-  public init(rangeMethod: RangeMethod, rounding: RoundingMethod = .nearest) {
+  package init(rangeMethod: RangeMethod, rounding: RoundingMethod = .nearest) {
     (self.rangeMethod, self.rounding) = (rangeMethod, rounding)
   }
 
   /// The steps of weights, where they are coarser than the largest weights ask for.
-  public var weightSteps: WeightSteps {
+  package var weightSteps: WeightSteps {
     get { WeightSteps(least: layers.compactMapValues(\.leastStep)) }
     set { for name in layers.keys { layers[name]?.leastStep = newValue.least[name] } }
   }
 
   /// The pixels that a quantised graph takes.
-  public static let inputFormat = ValueFormat.uint8(QuantizationParameters(scale: 1, zeroPoint: 0))
+  package static let inputFormat = ValueFormat.uint8(QuantizationParameters(scale: 1, zeroPoint: 0))
 
   /// The format of each value of a graph, in their order.
-  public func formats(in graph: Graph) -> [ValueFormat] {
+  package func formats(in graph: Graph) -> [ValueFormat] {
     var result = [ValueFormat](repeating: .float32, count: graph.valueCount)
     result[graph.input.index] = Self.inputFormat
     for node in graph.nodes {
@@ -79,7 +79,7 @@ public struct QuantizationPlan: Sendable, Hashable {
   }
 
   /// Whether a node computes in float that would not have to.
-  public func keepsFloat(_ node: Node) -> Bool {
+  package func keepsFloat(_ node: Node) -> Bool {
     guard node.op.quantizationRule != .float else { return false }
     return switch layers[node.name]?.arithmetic {
     case .float, .int16Weights: true
@@ -88,13 +88,13 @@ public struct QuantizationPlan: Sendable, Hashable {
   }
 
   /// The nodes whose output some convolution reads as 16 bits, in order of execution.
-  public func makersOfWideValues(in graph: Graph) -> [Node] {
+  package func makersOfWideValues(in graph: Graph) -> [Node] {
     let wide = Set(graph.nodes.filter { layers[$0.name]?.arithmetic == .int8WideInput }.map { $0.inputs[0] })
     return graph.nodes.filter { wide.contains($0.output) }
   }
 
   /// The nodes with weights that are not rounded to int8, in order of execution.
-  public func layersKeptFloat(in graph: Graph) -> [Node] {
+  package func layersKeptFloat(in graph: Graph) -> [Node] {
     graph.nodes.filter { $0.hasRoundedWeights && keepsFloat($0) }
   }
 
@@ -110,7 +110,7 @@ public struct QuantizationPlan: Sendable, Hashable {
 }
 
 /// How weights are rounded to their levels.
-public enum RoundingMethod: String, Sendable, CaseIterable {
+package enum RoundingMethod: String, Sendable, CaseIterable {
   /// Each to the nearest.
   case nearest
   /// So that each layer's outputs change least on calibration images.

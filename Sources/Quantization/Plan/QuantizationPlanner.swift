@@ -5,20 +5,20 @@ import Tensors
 import Threads
 
 /// Decides the formats of a folded float graph from what calibration saw.
-public struct QuantizationPlanner: Sendable {
-  public var rangeMethod: RangeMethod
+package struct QuantizationPlanner: Sendable {
+  package var rangeMethod: RangeMethod
 
   /// That search ranges at the same time.
   private let threads: Int
 
-  public init(rangeMethod: RangeMethod = .meanSquaredError, threads: Int = 1) {
+  package init(rangeMethod: RangeMethod = .meanSquaredError, threads: Int = 1) {
     self.rangeMethod = rangeMethod
     self.threads = threads
   }
 
   /// The values whose statistics `plan` needs: outputs of operators that get a range of their own, and of those that cannot
   /// keep their input's.
-  public static func observedValues(in graph: Graph) -> [ValueID] {
+  package static func observedValues(in graph: Graph) -> [ValueID] {
     let float = FloatLayers.necessary(in: graph)
     return graph.nodes.filter {
       $0.op.quantizationRule == .ownRange || float.contains($0.name) || $0.traits.saturates
@@ -26,7 +26,7 @@ public struct QuantizationPlanner: Sendable {
   }
 
   /// Nodes that int8 arithmetic cannot compute (`FloatLayers.necessary`) are planned to compute in float.
-  public func plan(_ graph: Graph, statistics: ActivationStatistics) -> QuantizationPlan {
+  package func plan(_ graph: Graph, statistics: ActivationStatistics) -> QuantizationPlan {
     var plan = QuantizationPlan(rangeMethod: rangeMethod)
     let necessary = FloatLayers.necessary(in: graph)
     let ranges = ValueRanges(self, graph, statistics, necessary: necessary)

@@ -2,7 +2,7 @@ import Calibration
 import Tensors
 
 /// How the range of an activation is chosen from its histogram.
-public enum RangeMethod: Sendable, Hashable {
+package enum RangeMethod: Sendable, Hashable {
   /// Everything that was seen.
   case minMax
   /// All but a share of the values at each end, in percent kept: 99.99.
@@ -11,7 +11,7 @@ public enum RangeMethod: Sendable, Hashable {
   case meanSquaredError
 
   /// The inverse of `name`; `nil` for what names none.
-  public init?(name: String) {
+  package init?(name: String) {
     let parts = name.split(separator: " ", maxSplits: 1)
     switch parts.first {
     case "mse" where parts.count == 1: self = .meanSquaredError
@@ -23,7 +23,7 @@ public enum RangeMethod: Sendable, Hashable {
     }
   }
 
-  public var name: String {
+  package var name: String {
     switch self {
     case .minMax: "min-max"
     case .percentile(let share): "percentile \(share)"
@@ -35,7 +35,7 @@ public enum RangeMethod: Sendable, Hashable {
 extension ActivationHistogram {
   /// The quantisation parameters that `method` chooses. A tensor that was never seen, or is zero everywhere, gets a scale
   /// of 1.
-  public func parameters(_ method: RangeMethod) -> QuantizationParameters {
+  package func parameters(_ method: RangeMethod) -> QuantizationParameters {
     guard minimum <= maximum else { return QuantizationParameters(scale: 1, zeroPoint: 0) }
     switch method {
     case .minMax: return QuantizationParameters(covering: minimum, maximum)

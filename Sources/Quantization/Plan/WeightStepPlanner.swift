@@ -14,7 +14,7 @@ import Threads
 /// (Cover and Thomas, Elements of Information Theory, 2nd edition, section 10.3), here with noise that is weighted, and
 /// for the layers of networks the rule of Zhou et al., "Adaptive Quantization for Deep Neural Network" (arXiv 1712.01048).
 /// As a is the same for all channels of a layer, so is their least step.
-public struct WeightStepPlanner: Sendable {
+package struct WeightStepPlanner: Sendable {
   /// A layer's weights as far as steps are concerned.
   package struct Layer: Sendable {
     package let name: String
@@ -54,7 +54,7 @@ public struct WeightStepPlanner: Sendable {
   ///   - graph: the float graph that is to be quantised.
   ///   - statistics: what calibration saw of it.
   ///   - kept: names of layers whose weights stay float.
-  public init(
+  package init(
     _ graph: Graph, statistics: ActivationStatistics, keepingFloat kept: Set<String> = [], threads: Int = 1
   ) {
     let shares = NoiseShares(graph, statistics)
@@ -77,7 +77,7 @@ public struct WeightStepPlanner: Sendable {
   // MARK: - Steps
 
   /// The least steps at which a bit costs at most `slope` of relative noise power in the outputs.
-  public func steps(slope: Double) -> WeightSteps {
+  package func steps(slope: Double) -> WeightSteps {
     var result = WeightSteps()
     for layer in layers {
       guard let noise = layer.noise, slope > 0 else { continue }
@@ -92,7 +92,7 @@ public struct WeightStepPlanner: Sendable {
   /// where that is not enough.
   ///
   /// - Parameter finest: steps that are taken in any case.
-  public func steps(fitting bytes: Double, from finest: WeightSteps = WeightSteps()) -> WeightSteps {
+  package func steps(fitting bytes: Double, from finest: WeightSteps = WeightSteps()) -> WeightSteps {
     if estimatedBytes(finest) <= bytes { return finest }
     return steps { estimatedBytes($0) <= bytes }
   }
@@ -114,7 +114,7 @@ public struct WeightStepPlanner: Sendable {
   /// into the outputs.
   ///
   /// - Parameter formats: of all values, by the plan.
-  public func steps(perBit share: Double, of formats: [ValueFormat]) -> WeightSteps {
+  package func steps(perBit share: Double, of formats: [ValueFormat]) -> WeightSteps {
     let weights = layers.reduce(0) { $0 + $1.finest.count * $1.weightCount }
     return steps(slope: share * (shares?.noise(of: formats) ?? 0) / Double(max(weights, 1)))
   }
@@ -134,7 +134,7 @@ public struct WeightStepPlanner: Sendable {
 
   /// Bytes that the levels of all weights take, by the entropy of single levels (Shannon, "A Mathematical Theory of
   /// Communication", 1948): what zstd comes close to.
-  public func estimatedBytes(_ steps: WeightSteps) -> Double {
+  package func estimatedBytes(_ steps: WeightSteps) -> Double {
     ThreadTeam(count: min(threads, max(layers.count, 1))).map(layers.count) { layers[$0].estimatedBytes(steps) }
       .reduce(0, +)
   }

@@ -1,10 +1,10 @@
 /// How coarse the steps of weights may be made, as a value that is decided before weights are quantised.
-public struct WeightSteps: Sendable, Hashable {
+package struct WeightSteps: Sendable, Hashable {
   /// The least step of a layer's output channels, by node name, in real units. A channel that needs a larger one for its
   /// largest weight keeps that.
-  public var least: [String: Float]
+  package var least: [String: Float]
 
-  public init(least: [String: Float] = [:]) { self.least = least }
+  package init(least: [String: Float] = [:]) { self.least = least }
 
   /// The most that a step is made coarser by: 8 levels on either side of zero are left.
   static let factorLimit: Float = 16

@@ -5,16 +5,16 @@ import Tensors
 /// Activations that convolutions can read as 16 bits, with the remainders of their rounding, instead of 8. Weights, and so
 /// the package's bytes, stay what they are; each convolution that does so goes over its weights twice. Conversions to float
 /// read them at no cost.
-public struct WideReading: Sendable {
+package struct WideReading: Sendable {
   /// An activation and the layers that are to read it so.
-  public struct Candidate: Sendable, Hashable {
-    public let value: ValueID
+  package struct Candidate: Sendable, Hashable {
+    package let value: ValueID
     /// Of the node that makes it.
-    public let name: String
+    package let name: String
     /// The names of the layers that can read it so; none where only conversions to float do.
-    public let readers: [String]
+    package let readers: [String]
     /// The power of the rounding that 16 bits take off, by the power of the activation: step² / 12 over E[x²].
-    public let noise: Double
+    package let noise: Double
   }
 
   private let graph: Graph
@@ -29,13 +29,13 @@ public struct WideReading: Sendable {
   /// - Parameters:
   ///   - graph: the float graph that plans are of.
   ///   - statistics: what calibration saw of it.
-  public init(_ graph: Graph, _ statistics: ActivationStatistics) {
+  package init(_ graph: Graph, _ statistics: ActivationStatistics) {
     (self.graph, self.statistics) = (graph, statistics)
     (producers, consumers) = (graph.producers, graph.consumers)
   }
 
   /// The activations that a plan could read so and does not, in order of execution.
-  public func candidates(in plan: QuantizationPlan) -> [Candidate] {
+  package func candidates(in plan: QuantizationPlan) -> [Candidate] {
     let origins = Origins(self, plan)
     return graph.nodes.compactMap { node -> Candidate? in
       guard let origin = origins.origin(of: node.output), let parameters = origins.format(of: origin).quantization,
@@ -56,7 +56,7 @@ public struct WideReading: Sendable {
 
   /// The plan with some candidates read as 16 bits, and all that they come from held so. An activation that nobody reads
   /// as 8 bits any more need not be narrow, and takes the whole range that calibration saw.
-  public func widening(_ candidates: some Sequence<Candidate>, in plan: QuantizationPlan) -> QuantizationPlan {
+  package func widening(_ candidates: some Sequence<Candidate>, in plan: QuantizationPlan) -> QuantizationPlan {
     var result = plan
     let origins = Origins(self, plan)
     var wide: Set<ValueID> = []

@@ -153,11 +153,11 @@ extension RoundingMethod: ExpressibleByArgument {}
 extension Effort: ExpressibleByArgument {}
 
 extension RangeMethod: ExpressibleByArgument {
-  public init?(argument: String) {
+  package init?(argument: String) {
     // An argument has a colon where a name has a blank.
     guard !argument.contains(" ") else { return nil }
     self.init(name: argument.replacing(":", with: " "))
   }
 
-  public var defaultValueDescription: String { name }
+  package var defaultValueDescription: String { name }
 }

@@ -152,7 +152,7 @@ struct SizesOptions: ParsableArguments {
 
 extension ResolutionRequest.Size: ExpressibleByArgument {
   /// "500", or "500:4".
-  public init?(argument: String) {
+  package init?(argument: String) {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
     guard let side = parts.first.flatMap({ Int($0) }), parts.count <= 2 else { return nil }
     self.init(side: side)
@@ -274,5 +274,5 @@ struct ModelOptions: ParsableArguments {
 extension StructureOptions.BottleneckStride: ExpressibleByArgument {}
 
 extension StructureOptions.Stem: ExpressibleByArgument {
-  public init?(argument: String) { self.init(argument) }
+  package init?(argument: String) { self.init(argument) }
 }
