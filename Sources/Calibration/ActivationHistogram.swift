@@ -1,56 +1,65 @@
 import CKernels
 import Kernels
 
-/// Exact counts of one activation tensor's values over all calibration images, on the fixed logarithmic grid of
-/// quern_histogram.h: every value is counted, memory does not grow, and counts from any split of the images add up to the
-/// same result.
+/// Exact counts of the values of one activation for any number of calibration images, on the fixed logarithmic grid of
+/// quern_histogram.h. Every value is counted, memory does not grow, and the counts of parts of the images add up to the
+/// same result however the images are split.
 package struct ActivationHistogram: Sendable, Hashable {
+  /// The number of bins.
   package static let binCount = Int(QUERN_HISTOGRAM_BINS)
   private static let binsPerSign = 4096
-  /// The bit pattern of 2^-16, cut to sign, exponent and 7 fraction bits.
+  /// The bit pattern of 2^-16, truncated to sign, exponent and 7 fraction bits.
   private static let base: UInt32 = (127 - 16) << 7
 
-  /// Counts by bin: the values nearest zero first, then the positive magnitudes, then the negative ones.
+  /// Counts by bin: first the bin of the values nearest zero, then the positive magnitudes, then the negative ones,
+  /// both ascending by magnitude.
   package internal(set) var counts: [UInt64]
-  /// Of the finite values; +infinity and -infinity while there are none.
+  /// The smallest finite value; +infinity if there is none.
   package internal(set) var minimum: Float
+  /// The largest finite value; -infinity if there is none.
   package internal(set) var maximum: Float
-  /// NaNs and infinities, which are in no bin.
+  /// The number of NaNs and infinities, which are in no bin.
   package internal(set) var nonFiniteCount: UInt64
 
+  /// A histogram without any value.
   package init() {
     counts = [UInt64](repeating: 0, count: Self.binCount)
     (minimum, maximum) = (.infinity, -.infinity)
     nonFiniteCount = 0
   }
 
-  /// What was counted before.
+  /// Restores counts that were stored before.
   ///
-  /// - Parameter counts: of `binCount` bins.
+  /// - Parameters:
+  ///   - counts: the counts of `binCount` bins.
+  ///   - minimum: the smallest value counted; +infinity if there is none.
+  ///   - maximum: the largest value counted; -infinity if there is none.
   package init(counts: [UInt64], minimum: Float, maximum: Float) {
     precondition(counts.count == Self.binCount, "\(counts.count) counts for \(Self.binCount) bins")
     (self.counts, self.minimum, self.maximum) = (counts, minimum, maximum)
     nonFiniteCount = 0
   }
 
+  /// The number of values in bins.
   package var total: UInt64 { counts.reduce(0, &+) }
 
-  /// The counts of the same values, each moved into a range. Zero is in it.
+  /// The histogram after each value has been clamped to a range that contains zero.
   package func clamped(to range: ClosedRange<Double>) -> ActivationHistogram {
-    let (least, greatest) = (Float(range.lowerBound), Float(range.upperBound))
-    guard minimum <= maximum, minimum < least || maximum > greatest else { return self }
+    let (lowest, highest) = (Float(range.lowerBound), Float(range.upperBound))
+    guard minimum <= maximum, minimum < lowest || maximum > highest else { return self }
     var result = self
     for bin in counts.indices where counts[bin] > 0 {
       let (lower, upper) = Self.bounds(ofBin: bin)
-      let target = upper <= least ? least : lower >= greatest ? greatest : nil
+      let target = upper <= lowest ? lowest : lower >= highest ? highest : nil
       guard let target, Self.bin(of: target) != bin else { continue }
       result.counts[Self.bin(of: target)] += counts[bin]
       result.counts[bin] = 0
     }
-    (result.minimum, result.maximum) = (min(max(minimum, least), greatest), max(min(maximum, greatest), least))
+    (result.minimum, result.maximum) = (min(max(minimum, lowest), highest), max(min(maximum, highest), lowest))
     return result
   }
 
+  /// Adds the counts of another histogram.
   package mutating func merge(_ other: ActivationHistogram) {
     for bin in counts.indices { counts[bin] &+= other.counts[bin] }
     minimum = min(minimum, other.minimum)
@@ -58,13 +67,17 @@ package struct ActivationHistogram: Sendable, Hashable {
     nonFiniteCount &+= other.nonFiniteCount
   }
 
-  /// Counts the values of an array with the kernels of `kernels`.
+  /// Counts the values of an array.
+  ///
+  /// - Parameters:
+  ///   - values: the values, which need not be finite.
+  ///   - kernels: the kernels to count with; they all give the same counts.
   package mutating func count(_ values: [Float], kernels: KernelSet = KernelSet()) {
     var scratch = HistogramScratch()
     values.withUnsafeBufferPointer { scratch.count($0, into: &self, kernels: kernels) }
   }
 
-  /// The bin of a finite value.
+  /// The index of the bin of a finite value.
   package static func bin(of value: Float) -> Int {
     let magnitude = value.bitPattern & 0x7FFF_FFFF
     let cut = magnitude >> 16
@@ -73,7 +86,7 @@ package struct ActivationHistogram: Sendable, Hashable {
     return 1 + index + (value.sign == .minus ? binsPerSign : 0)
   }
 
-  /// The values a bin holds, lower and upper bound; the first bin's are those around zero.
+  /// The bounds of a bin's values. The first bin contains the values around zero.
   package static func bounds(ofBin bin: Int) -> (lower: Float, upper: Float) {
     guard bin > 0 else { return (-0x1p-16, 0x1p-16) }
     let isNegative = bin > binsPerSign
@@ -83,7 +96,8 @@ package struct ActivationHistogram: Sendable, Hashable {
     return isNegative ? (-outer, -inner) : (inner, outer)
   }
 
-  /// The occupied bins in order of value, with the bounds cut to the observed minimum and maximum.
+  /// The occupied bins in ascending order of their values, with their bounds limited to the observed minimum and
+  /// maximum.
   package var occupied: [(lower: Double, upper: Double, count: Double)] {
     let negative = stride(from: Self.binCount - 1, through: 1 + Self.binsPerSign, by: -1)
     let order = Array(negative) + [0] + Array(1...Self.binsPerSign)
@@ -101,7 +115,7 @@ package struct ActivationHistogram: Sendable, Hashable {
   }
 }
 
-/// Working memory for counting one tensor, reused from tensor to tensor.
+/// Working memory for counting one tensor, which is reused for the next.
 struct HistogramScratch {
   private var bins = [UInt32](repeating: 0, count: ActivationHistogram.binCount)
 

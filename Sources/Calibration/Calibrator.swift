@@ -6,22 +6,22 @@ import Runtime
 import Tensors
 import Threads
 
-/// Runs a float graph over images and gathers the statistics of its activations.
+/// Runs a float graph on images and collects the statistics of its activations.
 ///
-/// Each thread runs whole images in a session and with histograms of its own, which are added up at the end. Counts are
-/// integers, so the result is the same whatever the threads and the order.
+/// Each thread runs whole images, with its own session and histograms, which are added up at the end. As counts are
+/// integers, the result depends neither on the number of threads nor on the order of images.
 package struct Calibrator: Sendable {
   private let executable: Executable
   private let observed: [ValueID]
-  /// Concatenations of values that are all counted: their counts are the sum of those.
+  /// Concatenations whose inputs are all observed. They are not counted, as their counts are the sum of their inputs'.
   private let joined: [Node]
   private let parts: Int
   private let workers: WorkerLocal<Worker>
 
-  /// One thread's session and what it counted.
+  /// One thread's session and counts.
   private final class Worker {
     let session: Session
-    /// Of each part.
+    /// The statistics of each part.
     var statistics: [ActivationStatistics]
     var scratch = HistogramScratch()
 
@@ -32,16 +32,18 @@ package struct Calibrator: Sendable {
   }
 
   /// - Parameters:
-  ///   - executable: of a float graph.
-  ///   - observed: the values whose statistics are wanted.
-  ///   - parts: how many statistics to keep apart, to tell how much depends on the choice of images.
+  ///   - executable: the executable of a float graph.
+  ///   - observed: the values whose statistics are collected.
+  ///   - parts: the number of parts that the statistics are kept in, from which one can tell how much they depend on
+  ///     the choice of images.
   package init(_ executable: Executable, observing observed: [ValueID], parts: Int = 1) {
     self.parts = parts
     self.executable = executable
     self.observed = observed
-    let known = Set(observed)
+    let observedSet = Set(observed)
     joined = executable.graph.nodes.filter { node in
-      node.traits.combination == .sideBySide && known.contains(node.output) && known.isSuperset(of: node.inputs)
+      node.traits.combination == .concatenation && observedSet.contains(node.output)
+        && observedSet.isSuperset(of: node.inputs)
     }
     let counted = observed.filter { [joined] value in !joined.contains { $0.output == value } }
     workers = WorkerLocal { Worker(executable, counted, parts: parts) }
@@ -49,7 +51,11 @@ package struct Calibrator: Sendable {
 
   /// Runs one augmented image and counts its activations. Calls with the same `worker` must not overlap.
   ///
-  /// - Returns: the network's outputs.
+  /// - Parameters:
+  ///   - image: the image as the network sees it.
+  ///   - part: the part whose statistics the image belongs to.
+  ///   - index: the number of the calling thread.
+  /// - Returns: The network's outputs.
   /// - Throws: `GraphError.inputSize` where the network cannot take the image's size.
   @discardableResult
   package func count(_ image: RGBImage, part: Int = 0, worker index: Int) throws(GraphError) -> [String: Tensor] {
@@ -66,12 +72,12 @@ package struct Calibrator: Sendable {
     return outputs
   }
 
-  /// The statistics of everything counted so far. No call of `count` may be under way.
+  /// The statistics of all images so far. No call of `count` may be in progress.
   package func statistics() -> ActivationStatistics {
     statisticsOfParts().reduce(into: ActivationStatistics(values: observed)) { $0.merge($1) }
   }
 
-  /// The same, each part alone.
+  /// The statistics of all images so far, one for each part. No call of `count` may be in progress.
   package func statisticsOfParts() -> [ActivationStatistics] {
     let workers = workers.all
     return (0..<parts).map { part in

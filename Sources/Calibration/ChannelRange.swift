@@ -1,19 +1,21 @@
-/// The least and the largest value of each channel of an activation, zero included. Merges exactly: the order and the
-/// grouping of images change no bit.
+/// The smallest and the largest value of each channel of an activation, zero included. Ranges merge exactly: the order
+/// and the grouping of images do not change a bit of the result.
 package struct ChannelRange: Sendable, Hashable {
-  /// At most zero.
+  /// The smallest value of each channel; at most zero.
   package private(set) var minima: [Float]
-  /// At least zero.
+  /// The largest value of each channel; at least zero.
   package private(set) var maxima: [Float]
 
+  /// Ranges that contain only zero.
   package init(channels: Int) {
     minima = [Float](repeating: 0, count: channels)
     maxima = minima
   }
 
+  /// The number of channels.
   package var channels: Int { minima.count }
 
-  /// Takes in values whose innermost axis are the channels. NaNs are left out.
+  /// Extends the ranges to some values, whose innermost axis is that of the channels. NaNs are ignored.
   package mutating func include(_ values: UnsafeBufferPointer<Float>) {
     let channels = channels
     guard channels > 0 else { return }
@@ -30,7 +32,7 @@ package struct ChannelRange: Sendable, Hashable {
     }
   }
 
-  /// Traps unless both have the same number of channels.
+  /// Extends the ranges to those of another value, which must have the same number of channels.
   package mutating func merge(_ other: ChannelRange) {
     precondition(channels == other.channels, "ranges of \(channels) and \(other.channels) channels")
     for channel in minima.indices {
@@ -39,20 +41,22 @@ package struct ChannelRange: Sendable, Hashable {
     }
   }
 
-  /// The least and the largest value of the whole activation, were each channel divided by its scale.
+  /// The smallest and the largest value of the whole activation if each channel is divided by its scale.
+  ///
+  /// - Parameter scales: a positive number for each channel.
   package func extremes(dividing scales: [Float]) -> (least: Float, largest: Float) {
     precondition(scales.count == channels, "\(scales.count) scales for \(channels) channels")
     return (zip(minima, scales).map { $0 / $1 }.min() ?? 0, zip(maxima, scales).map { $0 / $1 }.max() ?? 0)
   }
 
-  /// Each channel's share of the tensor's range: the larger of its maximum by the tensor's and its minimum by the tensor's,
-  /// so that a channel whose share is s can be multiplied by 1 / s and the tensor's range does not grow. `nil` where a
-  /// bound is not finite.
+  /// Each channel's share of the tensor's range, from 0 to 1: its maximum divided by the tensor's or its minimum
+  /// divided by the tensor's, whichever is larger. A channel whose share is s can be multiplied by 1 / s without a
+  /// wider range of the tensor. `nil` if a bound is not finite.
   package var shares: [Float]? {
-    let (least, largest) = (minima.min() ?? 0, maxima.max() ?? 0)
-    guard least.isFinite, largest.isFinite else { return nil }
+    let (smallest, largest) = (minima.min() ?? 0, maxima.max() ?? 0)
+    guard smallest.isFinite, largest.isFinite else { return nil }
     return minima.indices.map { channel in
-      max(largest > 0 ? maxima[channel] / largest : 0, least < 0 ? minima[channel] / least : 0)
+      max(largest > 0 ? maxima[channel] / largest : 0, smallest < 0 ? minima[channel] / smallest : 0)
     }
   }
 }

@@ -1,17 +1,19 @@
-/// How passes over images are spread over the sizes that a package is to serve: they take turns, so that each size sees as
-/// many passes, but for one, of images from all over a sorted folder, and there are no more passes than for one size. Statistics
-/// of all are one sum, in which a large image counts for more, as it has more positions.
+/// Distributes forward passes over the sizes that a package is converted for. Sizes take turns, so that the numbers of
+/// their passes differ by at most one, each size sees images from all over a sorted folder, and several sizes need no
+/// more passes than one. The statistics of all sizes are added up; a larger image counts for more, as it has more
+/// positions.
 package struct SizeSchedule: Sendable {
+  /// The number of sizes, at least one.
   package let sizes: Int
 
-  /// - Parameter sizes: how many there are, at least one.
+  /// - Parameter sizes: the number of sizes, at least one.
   package init(sizes: Int) { self.sizes = max(1, sizes) }
 
-  /// Which size a pass is of.
+  /// The index of the size that a pass uses.
   package func size(ofPass pass: Int) -> Int { pass % sizes }
 
-  /// A number for each of `count` passes by which those of one size follow each other, so that numbers that are spread evenly
-  /// are of each size in proportion.
+  /// The position of a pass if the `count` passes are sorted by size, so that evenly spaced positions contain each size
+  /// in proportion.
   package func number(ofPass pass: Int, of count: Int) -> Int {
     let size = pass % sizes
     let before = (0..<size).reduce(0) { $0 + (count - $1 + sizes - 1) / sizes }

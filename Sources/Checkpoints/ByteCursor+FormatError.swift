@@ -1,6 +1,6 @@
 import Files
 
-/// Reads that throw this module's error, so that readers need not translate at every field.
+/// Reads that throw `FormatError`, so that readers need not translate errors at every field.
 extension ByteCursor {
   @inline(__always)
   mutating func value<Value: FixedWidthInteger & BitwiseCopyable>(

@@ -1,4 +1,4 @@
-/// The CRC-32 of zip and gzip (polynomial 0xEDB88320, reflected), eight bytes at a time by eight tables
+/// The CRC-32 of zip and gzip (polynomial 0xEDB88320, reflected), computed eight bytes at a time with eight tables
 /// (Kounavis and Berry, "Novel Table Lookup-Based Algorithms for High-Performance CRC Generation", 2008).
 struct CRC32 {
   private static let tables: [UInt32] = {

@@ -3,13 +3,17 @@ import Tensors
 
 /// The named tensors of a checkpoint file, as views straight into the mapped file.
 ///
-/// Nothing is copied when a checkpoint is read, except tensors that MindSpore split: tensors may be strided and unaligned, and
-/// their bytes come off the disk when they are first touched. Names are the file's, with PyTorch's words for the parameters
-/// of MindSpore's batch norms.
+/// Nothing is copied when a checkpoint is read, except tensors that MindSpore split. Tensors may therefore be strided
+/// and unaligned, and their bytes are read from the disk when they are first touched. Names are those of the file,
+/// except that the parameters of MindSpore's batch norms get PyTorch's names.
 package struct Checkpoint: Sendable {
+  /// The format of a checkpoint. The raw value is the name that `quern inspect --json` reports.
   package enum Format: String, Sendable, Hashable, CaseIterable {
+    /// PyTorch's format before 1.6: a stream of pickles and bytes.
     case pytorchLegacy = "pytorch-legacy"
+    /// PyTorch's format since 1.6: a zip file.
     case pytorchZip = "pytorch-zip"
+    /// PyTorch's format before 0.1.10: a tar file.
     case pytorchTar = "pytorch-tar"
     case mindspore
     case safetensors
@@ -18,58 +22,67 @@ package struct Checkpoint: Sendable {
     case onnx
   }
 
-  /// Something found outside of the state dict, or in it without being a tensor.
+  /// An entry of the file that lies outside of the state dict, or lies in it and is not a tensor.
   package struct Ignored: Sendable, Hashable {
+    /// The entry's name in the file.
     package let name: String
-    /// A few words: what it is.
+    /// A short description of the entry, such as "optimiser state".
     package let reason: String
   }
 
+  /// The format of the file.
   package let format: Format
-  /// In the order of the file.
+  /// The named tensors, in the order of the file.
   package let tensors: NamedTensors
+  /// Everything else that the file contains.
   package let ignored: [Ignored]
-  /// Tensors that the file has and this reader cannot represent, and why.
+  /// The tensors that this reader cannot represent, by name, each with the reason.
   package let unreadable: [String: String]
-  /// Classes and functions, such as "omegaconf.dictconfig.DictConfig", whose objects a pickle holds alongside the tensors.
-  /// They were represented, and neither looked up nor run. At most 20.
+  /// Classes and functions, such as "omegaconf.dictconfig.DictConfig", whose objects a pickle contains alongside the
+  /// tensors. They were represented, and neither looked up nor run. At most 20.
   package let foreignObjects: [String]
-  /// The names of a classifier's classes in its order, where a training script saved them in a PyTorch file; empty where it
-  /// did not, and never checked against the classifier.
+  /// The names of a classifier's classes in its order, if a training script saved them in a PyTorch file, or else
+  /// empty. They were not compared with the classifier.
   package let classNames: [String]
-  /// Texts that the format has room for: safetensors' `__metadata__`. Empty for PyTorch files.
+  /// The `__metadata__` of a safetensors file; empty for other formats.
   package let metadata: [String: String]
-  /// The network, where the format describes one: ONNX. The tensors are its initialisers.
+  /// The network, if the format describes one, as ONNX does. The tensors are its initialisers.
   package let network: ONNXModel?
-  /// The file, and those it keeps tensors in: ONNX's external data, the shards of an index.
+  /// The file, and those that contain its tensors: ONNX's external data, or the shards of an index.
   private let files: [MappedFile]
 
+  /// The path of the file that was read.
   package let path: String
-  /// All files that tensors are views of, that at `path` first.
+  /// The paths of all files that tensors are views of, starting with `path`.
   package var paths: [String] { files.map(\.path) }
-  /// The size of the file, together with that of its external data.
+  /// The size of the file in bytes, including its external data or shards.
   package var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
 
-  /// The tensor of that name.
+  /// The tensor with this name, or `nil` if there is none.
   package subscript(name: String) -> Tensor? { tensors[name] }
 
   /// The SHA-256 of the file, computed at each call (about a second for every GB or two) without keeping the file in
-  /// memory. With external data or shards: of the file's bytes followed by those of its data files, in the order in which it
-  /// first names them.
+  /// memory. If there is external data or there are shards, it is the hash of the file's bytes followed by those of its
+  /// data files, in the order in which the file first names them.
   package func sha256() -> SHA256.Digest {
     var hash = SHA256()
     for file in files { file.forEachChunk(in: 0..<file.byteCount) { hash.update($0) } }
     return hash.finalize()
   }
 
-  /// Gives back the memory of all bytes that were read. They stay valid.
+  /// Gives the memory of all bytes that were read back to the system. They stay valid.
   package func releasePages() { for file in files { file.releasePages(0..<file.byteCount) } }
 
-  /// Reads the checkpoint at `path`, whichever of the formats it has; the contents decide, not the name. Where a pickle holds
-  /// several dictionaries of tensors, it takes the one whose name training scripts use; `CheckpointOutline` lets choose.
+  /// Reads the checkpoint at `path`. The contents decide which format it has, not the name. If a pickle contains
+  /// several dictionaries of tensors, this reads the one under a key that training scripts use; with
+  /// `CheckpointOutline`, the caller can choose.
   ///
-  /// PyTorch's pickles are represented and never executed. Every size, offset and stride is checked against the file, and
-  /// memory stays within a small multiple of the file's size whatever it says.
+  /// PyTorch's pickles are represented and never executed. Every size, offset and stride is checked against the file,
+  /// and memory stays within a small multiple of the file's size, whatever the file claims.
+  ///
+  /// - Throws: `CheckpointError.file` if the file cannot be opened, and `CheckpointError.content` if it is not a
+  ///   checkpoint, is damaged, contains no named tensors or a tensor that cannot be represented, or contains several
+  ///   dictionaries of tensors without a usual key.
   package static func read(path: String) throws(CheckpointError) -> Checkpoint {
     try CheckpointOutline.open(path: path).defaultCheckpoint()
   }
@@ -102,7 +115,7 @@ extension Checkpoint.Format: CustomStringConvertible {
   }
 }
 
-/// What a format's reader makes of a file.
+/// The result of a format's reader.
 struct CheckpointContents {
   var tensors: NamedTensors
   var ignored: [Checkpoint.Ignored] = []
@@ -114,16 +127,18 @@ struct CheckpointContents {
   var dataFiles: [MappedFile] = []
 }
 
-/// Tensors in the order of their file, found by name. Names are unique.
+/// Tensors with unique names, in the order of their file.
 package struct NamedTensors: Sendable, RandomAccessCollection {
+  /// A tensor and its name.
   package typealias Element = (name: String, tensor: Tensor)
 
   private var elements: [Element] = []
   private var positions: [String: Int] = [:]
 
+  /// No tensors.
   package init() {}
 
-  /// `nil` where a name is there twice.
+  /// Tensors in the given order. `nil` if a name appears twice.
   package init?(_ elements: some Sequence<Element>) {
     for (name, tensor) in elements {
       guard append(tensor, named: name) else { return nil }
@@ -133,7 +148,9 @@ package struct NamedTensors: Sendable, RandomAccessCollection {
   package var startIndex: Int { 0 }
   package var endIndex: Int { elements.count }
   package subscript(position: Int) -> Element { elements[position] }
+  /// The tensor with this name, or `nil` if there is none.
   package subscript(name: String) -> Tensor? { positions[name].map { elements[$0].tensor } }
+  /// The names, in the order of the tensors.
   package var names: [String] { elements.map(\.name) }
 
   /// Adds a tensor at the end. Returns `false`, and adds nothing, if the name is taken.

@@ -1,27 +1,30 @@
 import Files
 import Tensors
 
-/// A checkpoint whose tensors were found by name and not yet looked at: a file may hold several networks, and whoever
-/// knows what a network looks like chooses.
+/// The names of a checkpoint's tensors, which are not read yet. A file may contain several networks, and the caller,
+/// which knows the architectures, chooses the tensors to read.
 package struct CheckpointOutline {
   /// A dictionary of tensors.
   package struct Group: Sendable, Hashable {
-    /// The keys that lead to it from the top of the file, such as ["state_dict"]; empty at the top.
+    /// The keys that lead to the dictionary from the top of the file, such as ["state_dict"]; empty at the top.
     package let path: [String]
-    /// In the order of the file.
+    /// The names of its tensors, in the order of the file.
     package let names: [String]
 
+    /// A dictionary at `path` with tensors of the given names.
     package init(path: [String], names: [String]) {
       self.path = path
       self.names = names
     }
   }
 
+  /// The path of the file.
   package let path: String
+  /// The format of the file.
   package let format: Checkpoint.Format
-  /// At least one, except for an ONNX model, which has none.
+  /// The dictionaries of tensors: at least one, except in an ONNX model, which has none.
   package let groups: [Group]
-  /// The network, where the format describes one: ONNX.
+  /// The network, if the format describes one, as ONNX does.
   package var network: ONNXModel? {
     if case .read(let contents) = source { contents.network } else { nil }
   }
@@ -34,11 +37,12 @@ package struct CheckpointOutline {
   private let source: Source
   private let file: MappedFile
 
-  /// Opens the checkpoint at `path`, whichever of the formats it has; the contents decide, not the name.
+  /// Opens the checkpoint at `path`. The contents decide which format it has, not the name.
   ///
   /// PyTorch's pickles are represented and never executed.
   ///
-  /// - Throws: `CheckpointError` where the file cannot be read, is no checkpoint, or holds no named tensors.
+  /// - Throws: `CheckpointError.file` if the file cannot be opened, and `CheckpointError.content` if it is not a
+  ///   checkpoint, is damaged, or contains no named tensors.
   package static func open(path: String) throws(CheckpointError) -> CheckpointOutline {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }
@@ -74,12 +78,12 @@ package struct CheckpointOutline {
     }
   }
 
-  /// The tensors of some groups, named by the keys that lead from `base` to them.
+  /// Reads the tensors of some groups. Their names consist of the keys that lead to them from `base`.
   ///
   /// - Parameters:
   ///   - chosen: positions in `groups`.
-  ///   - base: leads to all of these groups.
-  /// - Throws: `CheckpointError` where the file is damaged.
+  ///   - base: keys that the paths of all these groups start with.
+  /// - Throws: `CheckpointError.content` if the file is damaged, or if two tensors would have the same name.
   package func checkpoint(of chosen: [Int], below base: [String] = []) throws(CheckpointError) -> Checkpoint {
     do throws(FormatError) {
       switch source {
@@ -89,10 +93,10 @@ package struct CheckpointOutline {
     } catch { throw .content(path: path, format: format, error) }
   }
 
-  /// The tensors that a reader takes who does not know what they are for.
+  /// The tensors to read if the caller does not know the architecture.
   ///
-  /// - Throws: `CheckpointError` where the file is damaged, holds a tensor that cannot be read, or several dictionaries of
-  ///   tensors of which none has a usual name.
+  /// - Throws: `CheckpointError.content` if the file is damaged, contains a tensor that cannot be represented, or
+  ///   contains several dictionaries of tensors, none of them under a usual key.
   func defaultCheckpoint() throws(CheckpointError) -> Checkpoint {
     do throws(FormatError) {
       switch source {
@@ -100,9 +104,9 @@ package struct CheckpointOutline {
       case .pickled(var state):
         let group = try state.defaultGroup()
         let contents = try state.contents(of: [group], below: state.groups[group].path)
-        let tensors = Set(contents.ignored.map(\.name))
+        let ignored = Set(contents.ignored.map(\.name))
         if let (name, reason) = contents.unreadable.sorted(by: { $0.key < $1.key }).first(where: {
-          !tensors.contains($0.key)
+          !ignored.contains($0.key)
         }) {
           throw FormatError.unreadableTensor(name: name, reason: reason)
         }

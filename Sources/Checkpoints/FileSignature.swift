@@ -1,6 +1,6 @@
 import Files
 
-/// Tells formats apart by a file's first bytes.
+/// Recognises formats by the first bytes of a file.
 enum FileSignature {
   static func format(of file: MappedFile) throws(FormatError) -> Checkpoint.Format {
     let cursor = ByteCursor(file.storage)
@@ -14,12 +14,12 @@ enum FileSignature {
     if SafetensorsReader.isPlausible(file) { return .safetensors }
     if ShardIndex.isPlausible(file) { return .sharded }
     if ONNXFraming.isPlausible(file) { return .onnx }
-    // Whole or cut short, a pickle's start is unmistakable.
+    // All pickles of protocol 2 and above start with this byte, even those that are cut short.
     if cursor.starts(with: [0x80]) { throw pickle(cursor, file) }
     throw other(file)
   }
 
-  private static let image = "name a checkpoint; images go to --images or --calibration"
+  private static let image = "pass a checkpoint; images go to --images or --calibration"
   private static let unpack = "unpack it first"
   private static let decrypt = "load it with its dec_key in MindSpore, and save it without enc_key"
   private static let convert = "export the model's weights from its framework as safetensors"
@@ -27,7 +27,7 @@ enum FileSignature {
   private static let foreign: [(signature: [UInt8], kind: String, advice: String)] = [
     (
       [0x89] + Array("QUERN\r\n".utf8), "a Quern package",
-      "it is converted already; a checkpoint is the PyTorch, MindSpore or safetensors file that it was made from"
+      "it is already converted; pass the PyTorch, ONNX, MindSpore or safetensors checkpoint that it was converted from"
     ),
     ([0x89] + Array("PNG\r\n".utf8) + [0x1A, 0x0A], "a PNG image", image),
     ([0xFF, 0xD8, 0xFF], "a JPEG image", image),
@@ -40,8 +40,8 @@ enum FileSignature {
     ([0xFD] + Array("7zXZ".utf8) + [0], "an xz file", unpack),
     (Array("BZh".utf8), "a bzip2 file", unpack),
     ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], "a 7-Zip archive", unpack),
-    (Array("%PDF".utf8), "a PDF document", "name a checkpoint"),
-    ([0x7F] + Array("ELF".utf8), "a program", "name a checkpoint"),
+    (Array("%PDF".utf8), "a PDF document", "pass a checkpoint"),
+    ([0x7F] + Array("ELF".utf8), "a program", "pass a checkpoint"),
     (Array("version https://git-lfs".utf8), "a Git LFS pointer", "fetch the file itself with `git lfs pull`"),
     (Array("-----BEGIN PGP".utf8), "an encrypted file", "decrypt it first"),
     (Array("age-encryption.org".utf8), "an encrypted file", "decrypt it first"),
@@ -55,13 +55,13 @@ enum FileSignature {
     let whole = cursor.remaining >= 15
     return .wrongKind(
       looksLike: whole ? "a plain Python pickle" : "the first \(file.byteCount) bytes of a pickle",
-      advice: whole ? "save a state_dict() with torch.save" : "the file is cut short, fetch it again")
+      advice: whole ? "save a state_dict() with torch.save" : "the file is cut short; fetch it again")
   }
 
   private static func other(_ file: MappedFile) -> FormatError {
     let start: [UInt8] = file.withBytes { Array($0.prefix(512)) }
     if start.allSatisfy({ $0 == 0 }) {
-      return .wrongKind(looksLike: "a file of zeros", advice: "its download did not finish, fetch it again")
+      return .wrongKind(looksLike: "a file of zeros", advice: "its download did not finish; fetch it again")
     }
     let isText = start.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }
     if isText {
@@ -70,7 +70,7 @@ enum FileSignature {
         return .wrongKind(
           looksLike: "a web page", advice: "its link leads to a page instead of the file; open it in a browser")
       }
-      return .wrongKind(looksLike: "plain text", advice: "name a PyTorch, ONNX, MindSpore or safetensors file")
+      return .wrongKind(looksLike: "plain text", advice: "pass a PyTorch, ONNX, MindSpore or safetensors file")
     }
     return .wrongKind(
       looksLike: "no known format",

@@ -1,24 +1,24 @@
 import Files
 
-/// What is wrong with the contents of a file. Offsets count bytes from the start of the file.
+/// The reason why the contents of a file are refused. Offsets count bytes from the start of the file.
 package enum FormatError: Error, Sendable, Hashable {
-  /// A field that begins in the file ends outside of it, or of the record that holds it.
+  /// A field that starts in the file ends outside of the file or of the record that contains it.
   case truncated(ByteCursorError)
   /// A field has a value that its format does not allow.
   case malformed(field: String, offset: Int, reason: String)
-  /// Valid, but nothing this reader takes.
+  /// A valid feature that this reader does not support. `advice` says how to avoid it.
   case unsupported(feature: String, offset: Int, advice: String)
-  /// The pickle wants a Python object that no checkpoint's tensors need, and that may run code when Python loads it.
+  /// The pickle refers to a Python object that no checkpoint needs and that may run code when Python loads the file.
   case unsafeGlobal(name: String, offset: Int)
-  /// The file asks for more than a file of its size can need.
+  /// The file claims to contain more of something than a file of its size can need.
   case limitExceeded(what: String, offset: Int, limit: Int)
-  /// Another kind of file altogether.
+  /// The file is not a checkpoint. `looksLike` says which kind of file it is, and `advice` what to do instead.
   case wrongKind(looksLike: String, advice: String)
-  /// A well-formed file without named tensors where they are looked for.
+  /// A well-formed file that has no named tensors where checkpoints have them.
   case noStateDict(reason: String)
-  /// A file that this one names as holding a part of its tensors.
+  /// A shard that the file refers to cannot be read.
   case dataFile(name: String, reason: String)
-  /// A tensor of the state dict that cannot be represented, and why.
+  /// A tensor of the state dict cannot be represented.
   case unreadableTensor(name: String, reason: String)
 }
 
@@ -33,7 +33,7 @@ extension FormatError: CustomStringConvertible {
       "\(feature) at byte \(offset) is not supported: \(advice)"
     case .unsafeGlobal(let name, let offset):
       "the pickle refers to \(name) at byte \(offset), which no checkpoint needs and which can run code or commands when "
-        + "Python loads it; nothing was run. If you trust the file, load it in PyTorch and save its state dict alone"
+        + "Python loads it; nothing was run. If you trust the file, load it in PyTorch and save only its state dict"
     case .limitExceeded(let what, let offset, let limit):
       "\(what) at byte \(offset): more than the \(limit) that a file of this size may have"
     case .wrongKind(let looksLike, let advice):
@@ -48,13 +48,14 @@ extension FormatError: CustomStringConvertible {
   }
 }
 
-/// Why a checkpoint could not be read.
+/// The reason why a checkpoint cannot be read.
 package enum CheckpointError: Error, Sendable, Hashable {
-  /// The file itself: missing, not readable, empty.
+  /// The file is missing, not readable, or empty.
   case file(FileError)
-  /// Its contents. `format` is `nil` where they are of no known kind.
+  /// The contents are wrong. `format` is `nil` if they have no known format.
   case content(path: String, format: Checkpoint.Format?, FormatError)
 
+  /// The kind of failure, for the exit status.
   package var kind: FailureKind {
     switch self {
     case .file(let error): error.kind
@@ -79,7 +80,7 @@ extension FormatError {
   }
 }
 
-/// Messages quote names of the file, which must not steer the terminal that shows them.
+/// Messages quote names from the file, which must not control the terminal that shows them.
 private func printable(_ text: String) -> String {
   String(
     String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))

@@ -1,17 +1,18 @@
 import Files
 import Tensors
 
-/// Reads arrays that numpy saved (numpy.lib.format, versions 1 to 3): little-endian numbers in C order.
+/// Reads arrays that NumPy saved (numpy.lib.format, versions 1 to 3): little-endian floating-point numbers in C order.
 package enum NumpyArray {
   private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
   private static let headerLimit = 1 << 16
 
-  /// Whether the file begins as .npy files do.
+  /// Whether the file starts with the magic bytes of .npy files.
   package static func isOne(_ file: MappedFile) -> Bool { ByteCursor(file.storage).starts(with: magic) }
 
-  /// The array as a view of the file.
+  /// The array as a view of the file, of type float16, float32 or float64 and with at most 8 axes.
   ///
-  /// - Throws: `CheckpointError` for what is no such file, or of another element type or order.
+  /// - Throws: `CheckpointError.file` if the file cannot be opened, and `CheckpointError.content` if it is not a .npy
+  ///   file or has another element type or order.
   package static func read(path: String) throws(CheckpointError) -> Tensor {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }
@@ -21,7 +22,7 @@ package enum NumpyArray {
   private static func read(_ file: MappedFile) throws(FormatError) -> Tensor {
     var cursor = ByteCursor(file.storage)
     guard cursor.starts(with: magic) else {
-      throw .malformed(field: "magic", offset: 0, reason: "it does not begin as .npy files do")
+      throw .malformed(field: "magic", offset: 0, reason: "it is not that of a .npy file")
     }
     try cursor.pass(magic.count, "magic")
     let major = try cursor.value(UInt8.self, "version")
@@ -48,7 +49,7 @@ package enum NumpyArray {
     else {
       throw .malformed(
         field: "data", offset: cursor.offset,
-        reason: "\(shape) of \(type) does not make the \(cursor.remaining) bytes that follow the header")
+        reason: "\(shape) of \(type) does not take the \(cursor.remaining) bytes that follow the header")
     }
     return tensor
   }
@@ -59,7 +60,7 @@ package enum NumpyArray {
     func value(_ key: String) throws(FormatError) -> Substring {
       let name = "'\(key)':"
       guard let start = text.firstRange(of: name), text[start.upperBound...].firstRange(of: name) == nil else {
-        throw malformed("'\(key)' is not there once")
+        throw malformed("'\(key)' does not appear exactly once")
       }
       return text[start.upperBound...].drop { $0 == " " }
     }
@@ -75,7 +76,7 @@ package enum NumpyArray {
         feature: "Fortran order", offset: offset, advice: "save numpy.ascontiguousarray(array)")
     }
     let shape = try value("shape")
-    guard shape.first == "(", let end = shape.firstIndex(of: ")") else { throw malformed("the shape is no tuple") }
+    guard shape.first == "(", let end = shape.firstIndex(of: ")") else { throw malformed("the shape is not a tuple") }
     var dimensions: [Int] = []
     for part in shape[shape.index(after: shape.startIndex)..<end].split(separator: ",") {
       let digits = part.drop { $0 == " " }

@@ -1,34 +1,36 @@
 import Graphs
 import Quantization
 
-/// Makes the steps of weights as coarse as it takes for a package to fit, and no coarser.
+/// Makes the steps of weights as coarse as the byte budget of a package requires, and no coarser.
 ///
-/// How long levels are once compressed is told by their entropy, all but a few thousandths of it, so that steps are decided
-/// without rounding weights; what the rounded ones take is measured, and decides anew.
+/// The entropy of levels predicts their compressed size to within a few thousandths, so that the first steps are chosen
+/// without rounding any weights. The size with rounded weights is then measured, and the steps are chosen again by it.
 struct ByteBudget {
-  /// Bytes that the package may have.
+  /// The number of bytes that the package may have.
   let limit: Int
   let planner: WeightStepPlanner
-  /// Steps that are taken in any case.
+  /// The finest steps that may be used.
   let finest: WeightSteps
 
-  /// Networks that are rounded, at most.
+  /// The maximum number of networks that are rounded.
   private static let attemptLimit = 3
-  /// What is used of the budget is enough.
-  private static let enough = 0.996
+  /// The share of the budget from which on a package counts as filling it.
+  private static let fullShare = 0.996
 
-  /// The steps by the entropy of levels, where a graph with the finest takes `finestBytes`.
+  /// The steps that the entropy of levels suggests.
+  ///
+  /// - Parameter finestBytes: the size of a package with the finest steps.
   func firstSteps(finestBytes: Int) -> WeightSteps {
     let others = Double(finestBytes) - planner.estimatedBytes(finest)
     return planner.steps(fitting: Double(limit) - others, from: finest)
   }
 
-  /// The levels with the finest steps that fit of those that were tried, or else the fewest bytes.
+  /// The largest attempt that fits the budget, or the smallest attempt where none fits.
   ///
   /// - Parameters:
-  ///   - first: steps to begin with.
-  ///   - make: rounds weights.
-  ///   - byteCount: of a package with them.
+  ///   - first: the steps of the first attempt.
+  ///   - make: rounds weights to levels with these steps.
+  ///   - byteCount: measures the size of a package with these levels.
   func fit(
     _ first: WeightSteps, make: (WeightSteps) throws -> WeightLevels, byteCount: (WeightLevels) throws -> Int
   ) throws -> (steps: WeightSteps, levels: WeightLevels) {
@@ -38,11 +40,11 @@ struct ByteBudget {
       let levels = try make(steps)
       let bytes = try byteCount(levels)
       if isBetter(bytes, than: best?.bytes) { best = (steps, levels, bytes) }
-      let isFull = bytes <= limit && Double(bytes) >= Self.enough * Double(limit)
+      let isFull = bytes <= limit && Double(bytes) >= Self.fullShare * Double(limit)
       if isFull || attempt == Self.attemptLimit { break }
       let others = Double(bytes) - planner.estimatedBytes(steps)
       let next = planner.steps(fitting: Double(limit) - others, from: finest)
-      // The finest that may be taken, or the coarsest that there are.
+      // Already the finest steps allowed, or the coarsest possible.
       if next == steps { break }
       steps = next
     }

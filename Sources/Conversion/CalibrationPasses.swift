@@ -11,30 +11,37 @@ struct CalibrationPasses {
   private let progress: any ProgressObserver
   private let cache: ImageCache?
 
-  /// - Parameter parts: image i is counted in part i modulo this; the parts together are the same whatever their number.
+  /// - Parameters:
+  ///   - parts: how many parts the statistics are split into. Image i is counted in part i modulo `parts`; the sum of
+  ///     all parts does not depend on their number.
+  ///   - cache: decoded images, shared with other stages.
   init(_ options: ConversionOptions, parts: Int, progress: any ProgressObserver, cache: ImageCache? = nil) {
     (self.options, self.parts, self.progress, self.cache) = (options, parts, progress, cache)
   }
 
-  /// What was counted, by parts, and the images that were left out.
+  /// Runs the passes, except those that `equalization`, which equalised the network, has already made where they can be
+  /// reused.
   ///
   /// - Parameters:
   ///   - float: the equalised network.
-  ///   - equalization: how it was equalised; images that were run for that are not all run once more.
-  /// - Throws: `ConversionError.noUsableImages`.
+  ///   - files: the calibration images.
+  ///   - sizes: the sizes that the package serves.
+  /// - Returns: the statistics of each part, and the images that were left out.
+  /// - Throws: `ConversionError.noUsableImages` where every image is broken; `.brokenImages` where one is and broken
+  ///   images may not be skipped.
   func run(
     _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize], _ equalization: Equalization?
   ) throws -> ([ActivationStatistics], BrokenImages) {
     let passes = files.count * options.distinctCopies(sizes: sizes.count)
-    // Of several sizes each image has been run at one.
-    let spared = sizes.count == 1 ? equalization?.spared(ofPasses: passes) ?? [] : []
-    var (statistics, skipped) = try count(float, files, sizes, sparing: spared)
-    if !spared.isEmpty {
+    // With several sizes, equalisation has run each image at only one of them.
+    let reused = sizes.count == 1 ? equalization?.reusablePaths(passes: passes) ?? [] : []
+    var (statistics, skipped) = try count(float, files, sizes, reusing: reused)
+    if !reused.isEmpty {
       if statistics.contains(where: { $0.passes > 0 }) {
         equalization?.addExtremes(to: &statistics[0])
       } else {
-        // All others are broken.
-        (statistics, skipped) = try count(float, files, sizes, sparing: [])
+        // All other images are broken, so that the statistics have to come from these.
+        (statistics, skipped) = try count(float, files, sizes, reusing: [])
       }
     }
     guard statistics.contains(where: { $0.passes > 0 }) else {
@@ -43,9 +50,9 @@ struct CalibrationPasses {
     return (statistics, skipped)
   }
 
-  /// - Parameter spared: paths of images whose first copy is not run.
+  /// - Parameter reused: paths of images whose first copy equalisation has already run.
   private func count(
-    _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize], sparing spared: Set<String>
+    _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize], reusing reused: Set<String>
   ) throws -> ([ActivationStatistics], BrokenImages) {
     let schedule = SizeSchedule(sizes: sizes.count)
     let augmentations = sizes.map { options.augmentation($0.resolution) }
@@ -55,12 +62,12 @@ struct CalibrationPasses {
     job.cache = cache
     let repetitions = options.distinctCopies(sizes: sizes.count)
     let skipped = try job.run(files, progress: progress) { [job] index, file, worker in
-      let first = spared.contains(file.path) ? 1 : 0
+      let first = reused.contains(file.path) ? 1 : 0
       guard first < repetitions else { return }
       let image = try job.load(file)
       let part = index % parts
       if options.recipe == .none {
-        // What verification looks at.
+        // Without augmentation these are the pixels that verification sees, so that the outputs can be kept for it.
         for size in sizes {
           let pixels = try size.resolution.evaluation.apply(to: image.pixels)
           size.keep(try calibrator.count(pixels, part: part, worker: worker), of: pixels, path: file.path)

@@ -5,54 +5,81 @@ import Operators
 import Passes
 import Tensors
 
-/// What a checkpoint holds, and what would become of it.
+/// The contents of a checkpoint, and how a conversion would read and fold it. Encoded, it is the output of
+/// `quern inspect --json`.
 package struct CheckpointInspection: Encodable, Sendable {
+  /// An entry of the file that the network does not use.
   package struct Ignored: Encodable, Sendable {
+    /// The name of the entry in the file.
     package let name: String
+    /// Why it is not used.
     package let reason: String
   }
 
+  /// An assumption that reading the file had to make.
   package struct Assumption: Encodable, Sendable {
+    /// The assumption, as a sentence.
     package let statement: String
+    /// The command-line option that changes it; `nil` where there is none.
     package let option: String?
   }
 
   let schema = "quern.inspect.checkpoint/1"
+  /// The path of the file, as it was given.
   package let path: String
+  /// The size of the file in bytes.
   package let bytes: Int
+  /// SHA-256 of the file in hexadecimal digits.
   package let sha256: String
+  /// The name of the file format, such as "pytorch-legacy".
   package let format: String
-  /// What wrote an ONNX model, and the version of the operators it uses.
+  /// The program that wrote an ONNX model, with its version; `nil` for other formats.
   package let producer: String?
+  /// The version of the operator set that an ONNX model uses; `nil` for other formats.
   package let operatorSet: Int?
+  /// The version of ONNX's intermediate representation; `nil` for other formats.
   package let irVersion: Int?
+  /// The architecture that was recognised.
   package let architecture: String
-  /// Trained values of the network: weights and biases, not running statistics.
+  /// The number of elements of all trained constants, without running statistics and means.
   package let parameters: Int
-  /// Tensors by element type.
+  /// The number of tensors of each element type.
   package let elementTypes: [String: Int]
+  /// The exponent of GeM pooling, or "none".
   package let poolingExponent: String
+  /// Whether the head whitens embeddings.
   package let isWhitened: Bool
+  /// The number of elements of an embedding.
   package let embeddingDimension: Int
+  /// The number of classes; 0 without a classifier.
   package let classes: Int
   /// The names of the classes in the classifier's order; empty where the file has none.
   package let classNames: [String]
-  package let leastSize: Int?
-  /// The width and height that an ONNX model fixes for its images: "224x224".
+  /// The side in pixels of the smallest square image that suits the network (`Graph.minSquareInput`); `nil` where no
+  /// side up to 1024 does.
+  package let minSize: Int?
+  /// The width and height that an ONNX model fixes for its images, such as "224x224"; `nil` where it fixes none.
   package let fixedSize: String?
+  /// Multiply-accumulates for an image of 224 by 224 pixels; `nil` where the network takes no such images.
   package let multiplyAccumulates224: Int?
-  /// What reading it took for granted, a sentence each, with the option that changes it.
+  /// The assumptions that reading the file made.
   package let assumptions: [Assumption]
-  /// What was recognised, skipped or reinterpreted, a sentence each.
+  /// What was recognised, skipped or reinterpreted, one sentence each.
   package let notes: [String]
+  /// The entries of the file that the network does not use.
   package let ignored: [Ignored]
-  /// What conversion merges into what, a line for each rewrite.
+  /// The rewrites that folding makes, one line each.
   package let folding: [String]
 
+  /// Reads a checkpoint.
+  ///
   /// - Parameters:
+  ///   - path: the path of the checkpoint.
   ///   - options: how to read it.
-  ///   - checks: read every weight and refuse those that are not numbers.
-  /// - Throws: `CheckpointError`, `ImportError`, `ConversionError.notFinite`, `.option`.
+  ///   - checks: whether to read every weight and to refuse values that are not finite.
+  /// - Throws: `CheckpointError` where the file cannot be read; `ImportError` where no network is recognised in it;
+  ///   `ConversionError.notFinite` for weights that are not finite, `.option` for options that do not fit the format;
+  ///   `GraphError` where shapes do not fit each other.
   package init(path: String, options: ModelFile.Options = ModelFile.Options(), checks: Bool) throws {
     let imported = try ImportedCheckpoint(path: path, options: options, checksValues: checks)
     let (checkpoint, graph) = (imported.checkpoint, imported.graph)
@@ -80,13 +107,14 @@ package struct CheckpointInspection: Encodable, Sendable {
     embeddingDimension = graph.width(ofOutput: GraphOutput.normalizedEmbedding, shapes)
     classes = graph.width(ofOutput: GraphOutput.logits, shapes)
     classNames = checkpoint.classNames
-    leastSize = graph.leastSquareInput
+    minSize = graph.minSquareInput
     multiplyAccumulates224 = try? graph.multiplyAccumulates(input: [1, 224, 224, 3])
     ignored = checkpoint.ignored.map { Ignored(name: $0.name, reason: $0.reason) }
     checkpoint.releasePages()
     folding = try PassPipeline.fold.run(graph, afterEachPatch: checkpoint.releasePages).notes
   }
 
+  /// The inspection as text for a terminal.
   package var text: String {
     var table = TextTable()
     table.row("file", "\(path), \(bytes) bytes")
@@ -107,7 +135,7 @@ package struct CheckpointInspection: Encodable, Sendable {
     if let first = classNames.first, let last = classNames.last {
       table.row("class names", "\(classNames.count), from \(first) to \(last)")
     }
-    if let leastSize { table.row("least size", "\(leastSize) pixels") }
+    if let minSize { table.row("minimum size", "\(minSize) pixels") }
     if let fixedSize { table.row("fixed size", "\(fixedSize) pixels") }
     if let count = multiplyAccumulates224 {
       table.row("at 224 pixels", "\(count / 1_000_000) million multiply-accumulates")
@@ -123,13 +151,13 @@ package struct CheckpointInspection: Encodable, Sendable {
 }
 
 extension Graph {
-  /// Elements of what training changes: all constants but running statistics and means.
+  /// The number of elements of all constants except running statistics and means, which are not trained.
   fileprivate var parameterCount: Int {
     nodes.flatMap(\.constants).reduce(0) { ["mean", "variance"].contains($1.key) ? $0 : $0 + $1.value.elementCount }
   }
 }
 
-/// Lines of a name and a value, the values aligned.
+/// Lines with a name and a value each, with the values aligned.
 struct TextTable {
   private var rows: [(String, String)] = []
 

@@ -4,10 +4,10 @@ import Foundation
 import Images
 import Threads
 
-/// The SHA-256 of each of a list of image files, by which images are the same whatever their names.
+/// The SHA-256 of each of a list of image files, which identifies images independently of their names.
 struct ContentHashes {
   private let files: [ImageFolder.File]
-  /// `nil` for files that cannot be read; reading them for their pixels says why.
+  /// `nil` for files that cannot be read; the stage that decodes them reports the reason.
   private let digests: [SHA256.Digest?]
 
   init(_ files: [ImageFolder.File], threads: Int) {
@@ -19,10 +19,10 @@ struct ContentHashes {
     self.digests = files.indices.map { digests[$0] }
   }
 
-  /// The names of the files whose content is that of one of `others`, in their order.
+  /// The names of the files whose content equals that of a file in `others`, in the order of the files.
   func names(alsoIn others: ContentHashes) -> [String] { names(alsoIn: others.keys) }
 
-  /// The same by the keys of others.
+  /// The names of the files whose content is in a set of keys, in the order of the files.
   func names(alsoIn keys: ImageKeys) -> [String] {
     zip(files, digests).compactMap { file, digest in
       digest.map(keys.contains) == true ? file.relativePath : nil
@@ -31,53 +31,56 @@ struct ContentHashes {
 
   var keys: ImageKeys { ImageKeys(digests.compactMap { $0 }) }
 
-  /// - Parameter folder: by whose own name the set is named.
+  /// A description of the images as a set.
+  ///
+  /// - Parameter folder: the path of the folder that the set is named after.
   func set(of folder: String) -> ImageSet {
     ImageSet(name: FolderName.of(folder), images: files.count, sha256: setDigest)
   }
 
-  /// The SHA-256 of the files' SHA-256 in hexadecimal, sorted, each on a line of its own: what
-  /// `sha256sum FILES | cut -c1-64 | sort | sha256sum` prints. Files that cannot be read have no part in it.
+  /// The SHA-256 of the sorted hexadecimal SHA-256 of the files, one on each line: the output of
+  /// `sha256sum FILES | cut -c1-64 | LC_ALL=C sort | sha256sum`. Files that cannot be read are left out.
   private var setDigest: String {
     let lines = digests.compactMap { $0?.hex }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     return SHA256.hash(Array(lines.map { $0 + "\n" }.joined().utf8)).hex
   }
 }
 
-/// The beginnings of images' SHA-256, enough to tell whether an image is one of a set: a package carries those of the images
-/// that it was calibrated on.
+/// The first digits of the SHA-256 of images, enough to tell whether an image belongs to a set. A package stores those
+/// of the images that it was calibrated on.
 struct ImageKeys: Equatable {
-  /// Of the hexadecimal digits. By 48 bits 10 000 images and 300 others are mistaken for each other once in 90 million times.
+  /// The number of hexadecimal digits of a key. With 48 bits, some image out of 300 is mistaken for one of 10 000
+  /// others once in 90 million times.
   static let length = 12
-  /// Larger sets are not carried.
+  /// The maximum number of keys that a package stores; the keys of larger sets are not stored at all.
   static let limit = 4096
 
   private let keys: Set<Substring>
 
   init(_ digests: [SHA256.Digest]) { keys = Set(digests.map { $0.hex.prefix(Self.length) }) }
 
-  /// Reads what `text` gives; `nil` where it is something else.
+  /// Parses the value of the property `text`; `nil` where the string is something else.
   init?(text: String) {
     guard text.utf8.count.isMultiple(of: Self.length), text.allSatisfy({ $0.isHexDigit && $0.isASCII }) else {
       return nil
     }
-    var (keys, rest) = (Set<Substring>(), text[...])
-    while !rest.isEmpty {
-      keys.insert(rest.prefix(Self.length))
-      rest = rest.dropFirst(Self.length)
+    var (keys, remaining) = (Set<Substring>(), text[...])
+    while !remaining.isEmpty {
+      keys.insert(remaining.prefix(Self.length))
+      remaining = remaining.dropFirst(Self.length)
     }
     self.keys = keys
   }
 
   func contains(_ digest: SHA256.Digest) -> Bool { keys.contains(digest.hex.prefix(Self.length)) }
 
-  /// The keys in ascending order, one after the other; `nil` for too many.
+  /// The keys in ascending order, concatenated; `nil` where there are more than `limit`.
   var text: String? {
     keys.count > Self.limit ? nil : keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.joined()
   }
 }
 
-/// What a folder is called, wherever it lies.
+/// The name of a folder, without the path that leads to it.
 enum FolderName {
   static func of(_ path: String) -> String {
     let name = path.split(separator: "/").last.map(String.init) ?? ""

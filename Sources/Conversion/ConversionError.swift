@@ -1,23 +1,24 @@
 import Images
 import PackageFormat
 
-/// Failures that belong to no single module.
+/// Failures of a conversion, a verification or an inspection that no other module's error describes.
 package enum ConversionError: Error, Sendable {
-  /// A package that cannot be opened.
+  /// A package cannot be opened.
   case package(path: String, PackageError)
-  /// Broken images, which the options do not allow.
+  /// Some images are broken, and the options do not allow leaving them out.
   case brokenImages(BrokenImages)
-  /// Every image was broken, or none was left.
+  /// Every image of a folder is broken, or none is left.
   case noUsableImages(folder: String)
-  /// Images that something is to be checked on and that no folder holds.
+  /// Images that a check needs are in none of the folders; the message names them.
   case missingImages(String)
-  /// Weights or activations that are not numbers.
+  /// Weights or activations are not finite; the message says which.
   case notFinite(String)
-  /// An option that does not fit the model or the images.
+  /// An option does not fit the model, the images or another option; the message says why.
   case option(String)
-  /// A rewritten graph does not compute what the imported one does.
+  /// A rewritten graph does not compute what the imported one does. `after` names the rewrite; `difference` is the
+  /// largest difference of an output, relative to the output's largest magnitude.
   case notEquivalent(after: String, difference: Float)
-  /// A file of another kind than the command needs.
+  /// A file is not of the kind that the command needs; the message says why.
   case wrongKind(String)
 }
 
@@ -31,11 +32,11 @@ extension ConversionError: CustomStringConvertible {
         + "Repair or remove \(broken.count == 1 ? "it" : "them"), or leave "
         + "\(broken.count == 1 ? "it" : "them") out with --skip-bad-images."
     case .noUsableImages(let folder): "\(folder): no image could be used"
-    case .notFinite(let what), .missingImages(let what): what
+    case .notFinite(let problem), .missingImages(let problem): problem
     case .option(let problem), .wrongKind(let problem): problem
     case .notEquivalent(let rewrite, let difference):
-      "the graph after \(rewrite) differs from the imported one by \(difference); this is a defect of quern, please "
-        + "report it"
+      "after \(rewrite) the graph's outputs differ from those of the imported graph by \(difference); this is a defect "
+        + "of quern, please report it"
     }
   }
 }

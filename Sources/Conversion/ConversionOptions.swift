@@ -3,51 +3,70 @@ import Images
 import Inference
 import Quantization
 
-/// What a conversion is asked to do.
+/// The options of a conversion.
 package struct ConversionOptions: Sendable {
+  /// The path of the checkpoint.
   package var checkpoint: String
+  /// The path of the package to write.
   package var output: String
+  /// The path of the folder with calibration images.
   package var calibrationFolder: String
-  /// Images to calibrate on; `nil`: all, at most 300, but a fifth where there is no folder to verify on.
+  /// The number of images to calibrate on; `nil`: all, at most `defaultImageLimit`, except for a fifth that is held out
+  /// where there is no verification folder.
   package var calibrationCount: Int?
+  /// The path of the folder with verification images; `nil`: images of the calibration folder are held out.
   package var verificationFolder: String?
-  /// What was asked for of how images are looked at.
+  /// The sizes, the crop and the resizing as requested.
   package let request: ResolutionRequest
-  /// How images are looked at: what the package is to serve, first what it is used at unless told otherwise, then the others
-  /// ascending, so that their order has no part in the result. At least one; without an exponent GeM pools as the network does.
+  /// The sizes that the package is to serve, at least one: first its default, then the others in ascending order, so
+  /// that the order of the request does not change the result. Where one has no exponent, GeM pools with that of the
+  /// network.
   package private(set) var resolutions: [Resolution]
+  /// How calibration images are augmented.
   package var recipe: AugmentationRecipe
+  /// The number of augmented copies of each calibration image.
   package var repetitions: Int
+  /// The seed of the random numbers of augmentations.
   package var seed: UInt64
+  /// How ranges are chosen from the values that calibration saw.
   package var rangeMethod: RangeMethod
+  /// How weights are rounded.
   package var rounding: RoundingMethod
-  /// Magnify small channels of activations before they are quantised.
+  /// Whether to magnify small channels of activations before they are quantised.
   package var equalizesChannels: Bool
+  /// How to read the checkpoint.
   package var model: ModelFile.Options
+  /// The limits that the package has to meet.
   package var gates: Gates
-  /// What the float network is held to before calibration.
+  /// The outputs of the original framework that the float network is compared with before calibration.
   package var referenceCheck = ReferenceOptions()
+  /// How much time the conversion may take for fidelity. Use `setEffort` to change it with the options that follow from
+  /// it.
   package var effort: Effort
-  /// Layers whose weights are not quantised: node names, beginnings of them up to a point, or patterns.
+  /// The layers whose weights are not quantised: node names, prefixes of them up to a dot, or patterns.
   package var keptFloat: [String]
-  /// Decisions that are not to be taken anew, and then nothing is searched for; `nil`: none.
+  /// A plan whose decisions are carried out instead of being computed, and without a search; `nil`: none.
   package private(set) var plan: PlanFile?
-  /// Seconds after which no further search for a network that keeps its gates begins; `nil`: no bound.
+  /// The number of seconds after which no further search for a network that passes its gates begins; `nil`: no limit.
   package var timeBudget: Double?
-  /// Whether verification ends when its images decide every gate; `nil`: where images of the calibration folder are held out
-  /// to verify on, but not on a folder of their own.
+  /// Whether verification stops when its images decide every gate; `nil`: only where the images are held out of the
+  /// calibration folder, not with a verification folder.
   package var stopsWhenDecided: Bool?
-  /// By how much inference may be slower than with all that can be int8 in int8, for the sake of gates: 1.5 is half as much
-  /// again; `nil`: no bound.
+  /// The maximum inference time for the sake of gates, relative to the network with everything in int8 that can be: 1.5
+  /// allows half as much again; `nil`: no limit.
   package var maxSlowdown: Double?
-  /// Bytes that the package may have; `nil`: no bound.
+  /// The budget of the package in bytes; `nil`: no limit.
   package var maxBytes: Int?
-  /// A folder where finished stages are kept, and taken from; `nil`: none.
+  /// The path of a folder where finished stages are stored and from which they are resumed; `nil`: none.
   package var resumeFolder: String?
+  /// Whether to leave broken images out instead of failing.
   package var skipsBrokenImages: Bool
+  /// The number of threads.
   package var threads: Int
 
-  /// - Throws: `ConversionError.option` for a size that is there twice; `ImageError` for one that no image can have.
+  /// Options with the defaults of `quern convert`.
+  ///
+  /// - Throws: `ConversionError.option` for a size that is given twice; `ImageError` for a size that no image can have.
   package init(
     checkpoint: String, output: String, calibrationFolder: String, resolution request: ResolutionRequest, gates: Gates,
     threads: Int
@@ -71,14 +90,14 @@ package struct ConversionOptions: Sendable {
     skipsBrokenImages = false
   }
 
-  /// How many images are used where the user names no number.
+  /// The maximum number of images where the user gives no number.
   package static let defaultImageLimit = 300
 }
 
 extension ConversionOptions {
-  /// Takes the decisions of a plan file.
+  /// Uses the decisions of a plan file, among them its range and rounding method.
   ///
-  /// - Throws: `PlanError.option` for a rounding or range method that there is none of.
+  /// - Throws: `PlanError.option` for a rounding or range method that does not exist.
   package mutating func take(_ plan: PlanFile) throws(PlanError) {
     if let name = plan.rounding {
       guard let method = RoundingMethod(rawValue: name) else {
@@ -95,22 +114,25 @@ extension ConversionOptions {
     self.plan = plan
   }
 
-  /// Whether activations are rounded so much more coarsely than weights that these need not be finer than embeddings notice.
+  /// Whether rounding activations adds so much more noise than rounding weights that coarser weights hardly change
+  /// embeddings.
   var hidesWeightNoise: Bool { effort == .balanced && rounding == .errorFeedback }
 
-  /// Copies of each image that differ, where they take turns in some sizes: without random choices one of each size.
+  /// The number of different copies of each image: without augmentation, one for each size.
+  ///
+  /// - Parameter sizes: the number of sizes that copies alternate between.
   func distinctCopies(sizes: Int) -> Int { recipe == .none ? sizes : repetitions }
 
   func augmentation(_ resolution: Resolution) -> Augmentation {
     Augmentation(recipe: recipe, evaluation: resolution.evaluation, seed: seed)
   }
 
-  /// How images are looked at for the first size.
+  /// How images are resized and cropped for the first size.
   package var evaluation: EvaluationProtocol { resolutions[0].evaluation }
 
-  /// Takes a size that the checkpoint fixes, where no size was asked for.
+  /// Uses the size that the checkpoint fixes, where no size was requested.
   ///
-  /// - Throws: `ImageError` for one that no image can have.
+  /// - Throws: `ImageError` for a size that no image can have.
   mutating func take(fixedSide: Int) throws {
     resolutions = Self.ordered(try request.resolutions(fixedSide: fixedSide))
   }
@@ -119,7 +141,7 @@ extension ConversionOptions {
     resolutions.prefix(1) + resolutions.dropFirst().sorted { $0.side < $1.side }
   }
 
-  /// All options that have a part in the result, by name, for telling conversions apart.
+  /// All options that influence the result, by name, to tell conversions apart.
   func identity(_ images: ImageSelection) -> [String: String] {
     var result = settings(images).mapValues { "\($0)" }
     result["gates"] = "\(gates)"
@@ -133,7 +155,7 @@ extension ConversionOptions {
     return result
   }
 
-  /// What had a part in the result, for reports.
+  /// The options that influenced the result, for reports.
   func settings(_ images: ImageSelection) -> [String: JSONValue] {
     var result: [String: JSONValue] = [
       "size": .int(evaluation.size), "crop": .string(evaluation.crop.rawValue),
@@ -149,7 +171,7 @@ extension ConversionOptions {
     return result.merging(preprocessingSettings) { $1 }
   }
 
-  /// What differs from the defaults of preprocessing.
+  /// The options of preprocessing that differ from the defaults.
   var preprocessingSettings: [String: JSONValue] {
     var result = evaluation.resizingSettings
     if let order = model.channelOrder, order != .rgb { result["channel_order"] = .string(order.rawValue) }
@@ -158,7 +180,7 @@ extension ConversionOptions {
 }
 
 extension EvaluationProtocol {
-  /// For reports: filter and crop ratio where they are not the defaults.
+  /// The filter and the crop ratio for reports, where they are not the defaults.
   var resizingSettings: [String: JSONValue] {
     var result: [String: JSONValue] = [:]
     if filter != .bilinear { result["resize"] = .string(filter.rawValue) }

@@ -1,17 +1,19 @@
 import Files
 import ModelImport
 
-/// A checkpoint that was read for a conversion, and what it makes of the options.
+/// A checkpoint that was read for a conversion, and the options completed by it.
 struct ConversionSource {
   let imported: ImportedCheckpoint
   let digest: SHA256.Digest
-  /// With the size that the checkpoint fixes, where no other was given.
+  /// The options, with the size that the checkpoint fixes where none was requested.
   let options: ConversionOptions
-  /// What puts figures in doubt, in sentences.
+  /// What casts doubt on the figures, one sentence each.
   let warnings: [String]
 
-  /// - Throws: `CheckpointError`, `ImportError`; `ConversionError.notFinite` for weights that are no numbers, `.option` where the
-  ///   checkpoint fixes a size that is not square and none was given.
+  /// Reads and hashes the checkpoint, and checks its weights.
+  ///
+  /// - Throws: `CheckpointError`, `ImportError`; `ConversionError.notFinite` for weights that are not finite, `.option`
+  ///   where the checkpoint fixes a size that is not square and none was requested.
   init(_ options: ConversionOptions, _ clock: StageClock) throws {
     (imported, digest) = try clock.stage("read") {
       let imported = try ImportedCheckpoint(path: options.checkpoint, options: options.model, checksValues: false)

@@ -9,34 +9,36 @@ import Runtime
 import Search
 import Tensors
 
-/// What a conversion did.
+/// The result of a conversion.
 package struct ConversionOutcome: Sendable {
+  /// The fidelity of the package or the plan.
   package let report: FidelityReport
-  /// `nil` where only a plan was made.
+  /// The package that was written; `nil` where only a plan was made.
   package let package: PackageSummary?
-  /// Which images fidelity was measured on, in words.
+  /// A description of the images that fidelity was measured on, such as "60 images of the verification folder".
   package let verifiedOn: String
-  /// The greatest difference that folding made to an output, relative to the output's largest magnitude.
+  /// The largest difference that folding made to an output, relative to the output's largest magnitude.
   package let foldingDifference: Float
-  /// A line for each rewrite.
+  /// The rewrites that folding made, one line each.
   package let foldingNotes: [String]
-  /// What equalisation did to each channel; `nil` without it.
+  /// The equalisation of channels; `nil` without it.
   package let equalization: Equalization?
-  /// What the plan's steps do to the weights.
+  /// How much coarser the plan's steps make the weights.
   package let coarsening: Coarsening
-  /// The nodes whose output is read as 16 bits.
+  /// The names of the nodes whose output is read as 16 bits.
   package let widened: [String]
   /// The layers with weights that compute in float, in order of execution.
   package let keptFloat: [KeptFloat]
 }
 
-/// From a checkpoint and a folder of images to a package on disk, verified as it lies there.
+/// Converts a checkpoint to a package, and verifies the package as it is stored on disk.
 package struct Converter {
   private let options: ConversionOptions
   private let progress: any ProgressObserver
   private let clock: StageClock
   private var job: ImageJob { ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages) }
 
+  /// - Parameter progress: an observer of the stages.
   package init(_ options: ConversionOptions, progress: any ProgressObserver = SilentProgress()) {
     self.init(options, progress, StageClock(progress: progress))
   }
@@ -45,38 +47,41 @@ package struct Converter {
     (self.options, self.progress, self.clock) = (options, progress, clock)
   }
 
-  /// Runs all stages. The package appears under its name only when everything is done; where a gate failed it is still
-  /// written, and says so.
+  /// Runs all stages. The package appears under its name only when everything is done. Where a gate fails, the package
+  /// is still written, with the failure in its metadata.
   ///
-  /// - Throws: the typed errors of the stages; `ConversionError` for what belongs to none.
+  /// - Throws: `ConversionError` for options that do not fit, for images and weights that cannot be used, and for
+  ///   rewrites that change the network; `ReferenceMismatch` where the float network does not match its framework;
+  ///   `PlanError` and `StageStoreError` for a plan file and a resume folder that cannot be used; the errors of the
+  ///   modules that read, run and write (`CheckpointError`, `ImportError`, `ImageError`, `GraphError`, `FileError`,
+  ///   `FidelityError`, `PackageError`).
   package func run() throws -> ConversionOutcome {
     try withNetwork { converter, network, start in try converter.convert(network, start: start) }
   }
 
-  /// Runs all stages, and writes the plan that the package would be made by to `output` instead of the package.
+  /// Runs all stages, and writes the plan of the package to `output` instead of the package.
   ///
-  /// - Throws: as `run`.
+  /// - Throws: the errors of `run`.
   package func makePlan() throws -> ConversionOutcome {
     try withNetwork { converter, network, start in
-      let made = try converter.carriedOut(network, start: start)
-      defer { made.attempt.discard() }
-      try AtomicFile.write(try made.plan.json(), to: options.output)
-      return converter.outcome(network, made, try converter.report(network, made), package: nil)
+      let result = try converter.carriedOut(network, start: start)
+      defer { result.attempt.discard() }
+      try AtomicFile.write(try result.plan.json(), to: options.output)
+      return converter.outcome(network, result, try converter.report(network, result), package: nil)
     }
   }
 
-  /// The stages up to a network with rounded weights, and what comes after them.
+  /// Runs the stages up to a network with rounded weights, and then `body`.
   private func withNetwork(
     _ body: (Converter, QuantizedNetwork, ContinuousClock.Instant) throws -> ConversionOutcome
   ) throws -> ConversionOutcome {
-    // What would fail for lack of a folder or a permission fails before any work is done.
+    // A missing folder or permission should make the conversion fail before any work is done.
     let start = ContinuousClock.now
     let calibration = try ImageFolder(path: options.calibrationFolder)
-    // Held until the end, so that the path stays ours.
+    // Held until the end, so that the path stays reserved.
     let reserved = try AtomicFile(path: options.output)
     defer { reserved.discard() }
     let source = try ConversionSource(options, clock)
-    // By the options that belong to the checkpoint.
     let converter = Converter(source.options, progress, clock)
     let cache = ImageCache()
     let network = try NetworkQuantizer(source.options, progress: progress, clock: clock, cache: cache).run(
@@ -109,53 +114,53 @@ package struct Converter {
   }
 
   private func convert(_ network: QuantizedNetwork, start: ContinuousClock.Instant) throws -> ConversionOutcome {
-    let made = try carriedOut(network, start: start)
-    var report = try report(network, made)
-    let summary = try clock.stage("seal") { try seal(made.attempt.path, made.metadata, report) }
-    made.attempt.discard()
+    let result = try carriedOut(network, start: start)
+    var report = try report(network, result)
+    let summary = try clock.stage("seal") { try seal(result.attempt.path, result.metadata, report) }
+    result.attempt.discard()
     report.setPackage(
       .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex), maxBytes: options.maxBytes)
-    return outcome(network, made, report, package: summary)
+    return outcome(network, result, report, package: summary)
   }
 
-  private func report(_ network: QuantizedNetwork, _ made: CarriedOut) throws -> FidelityReport {
+  private func report(_ network: QuantizedNetwork, _ result: CarriedOut) throws -> FidelityReport {
     let images = network.images
     var report = FidelityReport(
-      made.attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
-      settings: options.settings(images).merging(made.attempt.settings(network.float.graph)) { $1 }.merging(
+      result.attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
+      settings: options.settings(images).merging(result.attempt.settings(network.float.graph)) { $1 }.merging(
         network.levels.coarsening.settings
       ) { $1 })
     report.describe(network)
     report.referenceCheck = network.referenceCheck
     let costs = try CostTable(network.float.graph, imageSize: options.evaluation.size)
-    report.inference = made.attempt.inference(network.float.graph, costs)
-    if made.attempt.failsMainlyByNearTies, options.effort != .fast { report.notes.append(Self.nearTies) }
+    report.inference = result.attempt.inference(network.float.graph, costs)
+    if result.attempt.failsMainlyByNearTies, options.effort != .fast { report.notes.append(Self.nearTies) }
     return report
   }
 
   private static let nearTies =
-    "top-1 agreement fails by near ties: images whose two highest float logits are so close that a network within tolerance "
-    + "may swap them. Without them it would be kept, so that no layer was put into float for it, and no input read as 16 bits "
-    + "where all that disagree are such; --effort thorough does that, and --min-clear-agreement with a lower --min-agreement "
-    + "gates what can be told"
+    "top-1 agreement fails because of near ties: images whose two highest float logits are so close that a network "
+    + "within tolerance may swap them. It would pass without them, so that no layer was kept in float to improve it, "
+    + "and, where all images that disagree are near ties, no input was read as 16 bits; --effort thorough does that, "
+    + "and --min-decisive-agreement with a lower --min-agreement gates the images that are not near ties"
 
   private func outcome(
-    _ network: QuantizedNetwork, _ made: CarriedOut, _ report: FidelityReport, package: PackageSummary?
+    _ network: QuantizedNetwork, _ result: CarriedOut, _ report: FidelityReport, package: PackageSummary?
   ) -> ConversionOutcome {
     var report = report
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
-    let (plan, graph) = (made.attempt.found.plan, network.float.graph)
+    let (plan, graph) = (result.attempt.found.plan, network.float.graph)
     return ConversionOutcome(
       report: report, package: package, verifiedOn: network.images.verifiedOn,
       foldingDifference: network.foldingDifference, foldingNotes: network.foldingNotes,
       equalization: network.equalization, coarsening: network.levels.coarsening,
-      widened: plan.makersOfWideValues(in: graph).map(\.name), keptFloat: KeptFloat.layers(of: plan, in: graph))
+      widened: plan.producersOf16BitInputs(in: graph).map(\.name), keptFloat: KeptFloat.layers(of: plan, in: graph))
   }
 
   // MARK: - Attempts
 
-  /// The first plan whose network keeps its gates, or the one with the least mean drift.
+  /// The first attempt that passes its gates, or the one with the smallest mean drift.
   private func bestAttempt(
     _ network: QuantizedNetwork, _ metadata: PackageMetadata, start: ContinuousClock.Instant
   ) throws -> VerifiedPackage {
@@ -172,7 +177,7 @@ package struct Converter {
     ).best(from: attempt)
   }
 
-  /// Writes a network and verifies it as it lies on disk.
+  /// Writes a package to a temporary file and verifies it as it is stored there.
   private func verified(
     _ network: QuantizedNetwork, _ found: FoundPlan, _ metadata: PackageMetadata
   ) throws -> VerifiedPackage {
@@ -184,13 +189,13 @@ package struct Converter {
     _ = try clock.stage("write") { try PackageWriter.write(package, to: file, threads: options.threads) }
     guard let path = file.temporaryPath else {
       throw ConversionError.option(
-        "\(options.output): is no regular file, so that what is written could not be verified")
+        "\(options.output): not a regular file, so that the package written to it cannot be read back and verified")
     }
     let measurements = try clock.stage("verify", total: images.verification.count * network.sizes.count) {
       let int8 = try ModelFile.openPackage(path).executable(threads: options.threads)
       return try network.sizes.map { size in
         let (figures, skipped) = try Verifier(job: job, resolution: size.resolution).compare(
-          network.float, int8, on: images.verification, known: size.referenceOutputs, labels: images.labels,
+          network.float, int8, on: images.verification, cached: size.referenceOutputs, labels: images.labels,
           stoppingBy: options.stoppingGates, progress: progress)
         return SizeMeasurement(resolution: size.resolution, figures: figures, skipped: skipped)
       }
@@ -198,7 +203,7 @@ package struct Converter {
     return VerifiedPackage(file: file, path: path, found: found, measurements: measurements, gates: options.gates)
   }
 
-  /// The finished package: the one that was verified, with what was found in it.
+  /// Writes the finished package: the one that was verified, with the report in its metadata.
   private func seal(
     _ written: String, _ metadata: PackageMetadata, _ report: FidelityReport
   ) throws -> PackageSummary {
@@ -231,7 +236,7 @@ package struct Converter {
 }
 
 extension FidelityReport {
-  /// Says what the network was made of, and what is to be known of it.
+  /// Adds the origin of the network, and the remarks on it.
   fileprivate mutating func describe(_ network: QuantizedNetwork) {
     toolVersion = ToolVersion.current
     (calibration, verification) = (network.record.calibration, network.record.verification)
@@ -240,7 +245,7 @@ extension FidelityReport {
 }
 
 extension Coarsening {
-  /// For records.
+  /// The figures for the settings of reports and the calibration record of packages.
   var settings: [String: JSONValue] {
     [
       "coarser_weights_percent": .number((share * 1e4).rounded() / 100),
@@ -250,18 +255,18 @@ extension Coarsening {
 }
 
 extension Graph {
-  /// The values in a row of an output; 0 where the graph has no such output.
+  /// The number of values of an output for one image; 0 where the graph has no such output.
   func width(ofOutput name: String, _ shapes: [Shape?]) -> Int {
     output(named: name).flatMap { shapes[$0.index]?.channels } ?? 0
   }
 }
 
 extension PackageInfo {
-  /// What a package of `graph` says of its use.
+  /// The description of a package of `graph`.
   ///
   /// - Parameters:
-  ///   - graph: with the exponent of the first size.
-  ///   - resolutions: at least one.
+  ///   - graph: the network, with the exponent of the first size.
+  ///   - resolutions: the sizes that it serves, at least one.
   init(_ graph: Graph, for resolutions: [Resolution]) throws(GraphError) {
     let side = resolutions[0].side
     let shapes = try graph.inferShapes(input: [1, side, side, 3])
@@ -272,7 +277,7 @@ extension PackageInfo {
 }
 
 extension BrokenImages {
-  /// For reports: names below the folder, so that a report does not depend on where the folder lies.
+  /// The images as reports list them: with names relative to the folder, so that a report does not depend on its path.
   func skippedImages(of files: [ImageFolder.File]) -> [FidelityReport.SkippedImage] {
     let names = Dictionary(files.map { ($0.path, $0.relativePath) }, uniquingKeysWith: { first, _ in first })
     return entries.map { FidelityReport.SkippedImage(name: names[$0.path] ?? $0.path, reason: "\($0.error)") }

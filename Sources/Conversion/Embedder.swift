@@ -14,7 +14,12 @@ package struct Embedder: Sendable {
   private let evaluation: EvaluationProtocol
   private let job: ImageJob
 
-  /// - Throws: `GraphError` where the model cannot run; `ConversionError.option` where the size is too small for it.
+  /// - Parameters:
+  ///   - model: a package or a checkpoint.
+  ///   - evaluation: how images are resized and cropped.
+  ///   - job: the number of threads, and whether broken images are left out.
+  /// - Throws: `GraphError` where the model cannot run; `ConversionError.option` where it does not take images of the
+  ///   size, `.wrongKind` where its shapes fit no size, `.package` where its constants are damaged.
   package init(model: ModelFile, evaluation: EvaluationProtocol, job: ImageJob) throws {
     try model.checkSize(evaluation.size)
     executable = try model.executable(threads: job.threads)
@@ -22,7 +27,11 @@ package struct Embedder: Sendable {
     self.job = job
   }
 
+  /// Computes the outputs for images.
+  ///
   /// - Returns: a row for each image that was not left out, in the order of `files`.
+  /// - Throws: `ConversionError.brokenImages` where an image is broken and may not be left out; `GraphError` where the
+  ///   network cannot run.
   package func run(_ files: [ImageFolder.File], progress: any ProgressObserver) throws -> Embeddings {
     let sessions = WorkerLocal { Session(executable) }
     let rows = Mutex([ImageOutputs?](repeating: nil, count: files.count))
@@ -39,8 +48,9 @@ package struct Embedder: Sendable {
 
 /// The outputs for a list of images.
 package struct Embeddings: Sendable {
-  /// Paths below the folders given, in the order of the rows.
+  /// The paths of the images relative to the folders that were given, in the order of the rows.
   package let files: [String]
+  /// The images that were left out.
   package let skipped: BrokenImages
   private let rows: [ImageOutputs]
 
@@ -51,12 +61,17 @@ package struct Embeddings: Sendable {
     self.skipped = skipped
   }
 
+  /// The number of elements of an embedding.
   package var dimension: Int { rows.first?.embedding.count ?? 0 }
+  /// The number of logits per image; 0 without a classifier.
   package var classes: Int { rows.first?.logits.count ?? 0 }
+  /// The logits of an image, in the classifier's order.
   package func logits(row: Int) -> ArraySlice<Float> { rows[row].logits[...] }
 
-  /// Writes a safetensors file, which the caller commits: `normalized_embedding` [n, D], `logits` [n, classes] where there are any, and the files in
-  /// the metadata.
+  /// Writes a safetensors file, which the caller commits, with the tensors `normalized_embedding` [n, D] and, with a
+  /// classifier, `logits` [n, classes], and with the paths of the images in the metadata.
+  ///
+  /// - Throws: `FileError` where the file cannot be written.
   package func write(to file: AtomicFile) throws {
     var tensors = NamedTensors()
     _ = tensors.append(

@@ -6,28 +6,29 @@ import Runtime
 import Synchronization
 import Tensors
 
-/// The channels of a folded graph's activations, equalised by a look at a few calibration images, and the proof that the
-/// graph computes what it did.
+/// The equalisation of a folded graph's channels, measured on a few calibration images, and how much it changed the
+/// outputs.
 package struct Equalization: Sendable {
+  /// The scales of the channels.
   package let scales: ChannelScales
-  /// The greatest difference between an output of the equalised graph and the imported one's, relative to the output's
+  /// The largest difference between an output of the equalised and of the imported graph, relative to the output's
   /// largest magnitude.
   package let difference: Float
-  /// Of the images that were looked at, what the equalised graph makes of them.
+  /// The ranges of the channels over the images that were measured on, before equalisation.
   private let ranges: [ValueID: ChannelRange]
   /// The paths of these images.
   private let paths: Set<String>
 
-  /// Images that were looked at, of one copy each.
+  /// The number of images that were measured on, with one copy each.
   let passes: Int
 
-  /// Images that channels are measured on, one augmented copy each: a quarter of all, as they only decide how much channels
-  /// are magnified; ranges come from the calibration proper, on the equalised graph.
+  /// The number of images that channels are measured on, with one augmented copy each. A quarter of them is enough,
+  /// because they only decide how much channels are magnified; ranges come from the calibration of the equalised graph.
   private static func imageCount(of count: Int) -> Int { min(max(count / 4, 12), 32) }
 
-  /// Equalises the network by scales that were found before.
+  /// Equalises the network with given scales.
   ///
-  /// - Throws: `ConversionError.notEquivalent`.
+  /// - Throws: `ConversionError.notEquivalent` where the outputs change by more than rounding explains.
   init(applying scales: ChannelScales, passes: Int = 0, to folded: inout Folding, threads: Int) throws {
     (self.scales, self.passes, ranges, paths) = (scales, passes, [:], [])
     var graph = folded.network.graph
@@ -37,13 +38,16 @@ package struct Equalization: Sendable {
     difference = try folded.proof.difference(of: try folded.network.executable(), after: "equalisation")
   }
 
-  /// Equalises the network; of its weights, as of those that are made ready to run, there is never more than one copy.
+  /// Measures channels on calibration images and equalises the network. There is never more than one copy of its
+  /// weights and of its packed weights in memory.
   ///
   /// - Parameters:
-  ///   - files: the calibration images. Broken ones are left out here; calibration names them.
-  ///   - augmentations: for each size that is to be served; images take turns.
-  ///   - keep: called with each copy and what the network says of it, from any thread.
-  /// - Throws: `ConversionError.notEquivalent`.
+  ///   - folded: the network, which is replaced by the equalised one.
+  ///   - files: the calibration images. Broken ones are left out here; calibration reports them.
+  ///   - augmentations: one for each size that is to be served; images alternate between them.
+  ///   - cache: decoded images, shared with other stages.
+  ///   - keep: called with each augmented image and the network's outputs for it, from any thread.
+  /// - Throws: `ConversionError.notEquivalent` where the outputs change by more than rounding explains.
   init(
     _ folded: inout Folding, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int,
     cache: ImageCache? = nil, keep: (ImageFolder.File, RGBImage, [String: Tensor]) -> Void
@@ -61,7 +65,9 @@ package struct Equalization: Sendable {
     difference = try folded.proof.difference(of: try folded.network.executable(), after: "equalisation")
   }
 
-  /// The ranges of the network's channels, and the paths of the images that they are of.
+  /// Measures the ranges of the network's channels.
+  ///
+  /// - Returns: the ranges, and the paths of the images that they were measured on.
   private static func observe(
     _ network: Executable, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int,
     _ cache: ImageCache?, _ keep: (ImageFolder.File, RGBImage, [String: Tensor]) -> Void
@@ -76,18 +82,18 @@ package struct Equalization: Sendable {
     return (observer.ranges(), paths.withLock { $0 })
   }
 
-  /// The paths of images whose first copy calibration need not run again, if it adds their extremes. With and without
-  /// their other values counted mean drift was the same to 1 %, and to 2 % where they were 12 of 32. None where they are more
-  /// than three in eight of the passes.
+  /// The paths of images whose first copy calibration need not run again, if it adds their extremes. Leaving out their
+  /// other values changed mean drift by 1 % or less, and by 2 % where they were 12 of 32. Empty where they are
+  /// more than three in eight of the passes.
   ///
-  /// - Parameter passes: that calibration is to make.
-  func spared(ofPasses passes: Int) -> Set<String> { 8 * paths.count <= 3 * passes ? paths : [] }
+  /// - Parameter passes: the number of passes that calibration is to make.
+  func reusablePaths(passes: Int) -> Set<String> { 8 * paths.count <= 3 * passes ? paths : [] }
 
-  /// Adds the extremes of what the equalised graph makes of the images.
+  /// Adds the extremes of the equalised graph's activations on the images that were measured on.
   func addExtremes(to statistics: inout ActivationStatistics) {
     for (value, range) in ranges {
-      let (least, largest) = range.extremes(dividing: scales[value])
-      statistics.histograms[value]?.count([least, largest])
+      let (smallest, largest) = range.extremes(dividing: scales[value])
+      statistics.histograms[value]?.count([smallest, largest])
     }
   }
 }

@@ -1,9 +1,16 @@
 import Fidelity
 
 extension FidelityReport {
-  /// Says which images the package was calibrated on, whether those of this report are the same, and whether its reference is
-  /// the checkpoint that the package was made from; packages of earlier versions do not say.
-  mutating func holdAgainstOrigin(
+  /// Adds the images that the package was calibrated on, and which of them this report was measured on, and warns where
+  /// its reference is not the checkpoint that the package was made from. Packages of earlier versions store none of
+  /// this.
+  ///
+  /// - Parameters:
+  ///   - int8: the package, or another model, which has no such record.
+  ///   - allowsOtherReference: whether to omit the warning about another reference.
+  ///   - images: the images that this report was measured on.
+  ///   - folder: the path of the folder with these images.
+  mutating func compareWithOrigin(
     of int8: ModelFile, allowsOtherReference: Bool, _ images: ContentHashes, folder: String
   ) throws {
     guard int8.package != nil else {
@@ -16,14 +23,14 @@ extension FidelityReport {
     verification = VerificationSet(
       origin: .folder, set: images.set(of: folder), overlapping: keys.map(images.names(alsoIn:)))
     guard let source = metadata?.source else {
-      notes.append("the package does not say which checkpoint it was made from")
+      notes.append("the package does not record which checkpoint it was made from")
       return
     }
     guard source.sha256 != reference.sha256, !allowsOtherReference else { return }
     warnings.insert(
       "the reference is not the checkpoint that the package was made from"
         + (source.name.map { ", \($0)" } ?? "")
-        + " (sha256 \(source.sha256)); --allow-other-reference if that is meant",
+        + " (sha256 \(source.sha256)); use --allow-other-reference if this is intended",
       at: 0)
   }
 }

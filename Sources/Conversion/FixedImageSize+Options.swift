@@ -2,25 +2,26 @@ import Images
 import ModelImport
 
 extension FixedImageSize {
-  /// The side of the images that a model takes; images are square unless nothing is cut off them.
+  /// The side in pixels of the square images that a model takes.
   ///
-  /// - Throws: `ConversionError.option` for sizes that are not square.
+  /// - Parameter path: the path of the model, for the error.
+  /// - Throws: `ConversionError.option` where the size that it fixes is not square.
   package func side(of path: String) throws(ConversionError) -> Int {
     guard height == width else {
       throw .option(
-        "\(path): the model's input is fixed at \(width)x\(height) pixels, and images are made square: give a --size that it "
-          + "can also take, and see that accuracy is what it should be")
+        "\(path): the model's input is fixed at \(width)x\(height) pixels, but images are cropped to squares; give a "
+          + "--size that the model can also take, and check its accuracy")
     }
     return height
   }
 
-  /// What is to be known of images that are not of this size, in a sentence; `nil` for those that are.
+  /// A warning that images are of another size than the model fixes, as a sentence; `nil` where they are of this size.
   package func warning(at evaluation: EvaluationProtocol) -> String? {
     let size = "the model's input is fixed at \(width)x\(height) pixels"
     if height != width || evaluation.size != height {
-      return "\(size), and images of \(evaluation.size) pixels are another size than it was made for"
+      return "\(size), but images have \(evaluation.size) pixels, a size that it was not made for"
     }
     return evaluation.crop == .rect
-      ? "\(size), and images that are not square are of another size with --crop rect" : nil
+      ? "\(size), but with --crop rect images that are not square have another size" : nil
   }
 }

@@ -4,40 +4,44 @@ import Runtime
 import Tensors
 import Threads
 
-/// Holds rewritten graphs against the one that was imported: all run in float on a probe, an image of the kind the network
-/// is for, and the largest difference of any output, relative to that output's largest magnitude, is looked at.
+/// Compares rewritten graphs with the imported one. All run in float on a probe, which is an image such as the network
+/// is used on; what counts is the largest difference of any output, relative to that output's largest magnitude.
 ///
-/// Each graph normalises the image by its own preprocessing, as passes may move a norm into it.
+/// Each graph normalises the probe with its own preprocessing, because passes may move a normalisation layer into it.
 ///
-/// Deep networks magnify rounding, untrained ones and images unlike the training set's more than others. How much is
-/// measured: the imported graph is run once more with every input value moved by a few units in its last place.
+/// Deep networks magnify rounding errors, especially where they are untrained or run on images unlike the training set.
+/// To measure by how much, the imported graph runs once more with every input value moved by a few units in the last
+/// place.
 struct FloatProof {
   private let image: RGBImage
   private let expected: [String: [Float]]
   private let allowed: Float
   private let threads: Int
 
-  /// What is allowed where the network does not magnify rounding, and at most; a wrong rewrite is far above either.
-  static let (tolerance, greatestTolerance): (Float, Float) = (1e-4, 1e-2)
-  /// What is allowed beside the effect of the moved input: rounding happens in every layer.
+  /// The allowed difference for networks that do not magnify rounding, and the maximum for those that do. A wrong
+  /// rewrite is far above either.
+  static let (tolerance, maxTolerance): (Float, Float) = (1e-4, 1e-2)
+  /// How many times the effect of the moved input is allowed, because rounding happens in every layer.
   static let magnification: Float = 8
 
-  /// - Parameter graph: as it was imported.
+  /// - Parameters:
+  ///   - graph: the imported graph.
+  ///   - image: the probe.
   init(_ graph: Graph, probe image: RGBImage, threads: Int) throws {
     (self.image, self.threads) = (image, threads)
     let input = Self.normalized(image, graph.preprocessing)
-    // Gone before another copy of the weights is made ready.
+    // The executable is freed here, before weights are packed for another one.
     let outputs = try Self.outputs(
       try Executable(graph, threads: threads), [input, Self.moved(input)], threads: threads)
     expected = outputs[0]
     allowed = max(
-      Self.tolerance, min(Self.magnification * Self.difference(outputs[0], outputs[1]), Self.greatestTolerance))
+      Self.tolerance, min(Self.magnification * Self.difference(outputs[0], outputs[1]), Self.maxTolerance))
   }
 
   /// The largest difference between the outputs of a rewritten network and those of the imported one.
   ///
-  /// - Parameter rewrite: what was done, as a noun.
-  /// - Throws: `ConversionError.notEquivalent` where the difference is more than rounding explains.
+  /// - Parameter rewrite: the rewrite as a noun, for the error.
+  /// - Throws: `ConversionError.notEquivalent` where the difference is larger than rounding explains.
   func difference(of rewritten: Executable, after rewrite: String) throws -> Float {
     let input = Self.normalized(image, rewritten.graph.preprocessing)
     let difference = Self.difference(expected, try Self.outputs(rewritten, [input], threads: threads)[0])
@@ -72,7 +76,7 @@ struct FloatProof {
     return difference
   }
 
-  /// What a network makes of each input.
+  /// The outputs of a network for each input.
   private static func outputs(_ network: Executable, _ inputs: [Tensor], threads: Int) throws -> [[String: [Float]]] {
     let session = Session(network, team: ThreadTeam(count: threads))
     return try inputs.map { try session.run(normalized: $0).mapValues { $0.elements(as: Float.self) } }

@@ -5,27 +5,27 @@ import Quantization
 import Search
 import Tensors
 
-/// How much drift of the embedding the rounded weights of each layer cause.
+/// Ranks layers by how much drift of the embedding their rounded weights cause.
 ///
-/// Drift is measured with the weights of a run of neighbouring layers rounded and all else in float, and divided among them
-/// by the power of the rounding relative to that of the weights: what a network makes of the noise of a layer changes with
-/// depth, but little between neighbours.
+/// Drift is measured for runs of neighbouring layers: with their weights rounded and everything else in float. It is
+/// divided among the layers of a run by the power of the rounding errors relative to that of the weights, because the
+/// effect of a layer's noise on the embedding changes with depth, but little between neighbours.
 enum FloatRanking {
-  /// Runs of layers that drift is measured of, and the images that it is measured on, at most.
+  /// The maximum number of runs whose drift is measured, and of images that it is measured on.
   private static let (runLimit, imageLimit) = (12, 6)
 
   private struct Layer {
-    /// Among the nodes of the float graph.
+    /// The index of the node in the float graph.
     let index: Int
     var noise = 0.0
     var drift = 0.0
   }
 
-  /// The layers that can be kept in float, in the order in which they are.
+  /// The layers that can be kept in float, in the order in which a search keeps them.
   ///
   /// - Parameters:
-  ///   - pixels: images as the network sees them.
-  ///   - deadline: after which no run is measured; layers of those that are left count by their noise.
+  ///   - pixels: images, resized and cropped.
+  ///   - deadline: when to stop measuring. The drift of the remaining runs is estimated from their noise.
   static func layers(
     _ network: QuantizedNetwork, _ pixels: [RGBImage], threads: Int, deadline: ContinuousClock.Instant?
   ) throws -> [RankedLayer] {
@@ -46,7 +46,7 @@ enum FloatRanking {
       for position in run {
         let node = graph.nodes[layers[position].index]
         guard let rounded = network.levels[node]?.realConstants(node, in: graph) else {
-          preconditionFailure("\(node.name) is ranked and has no levels")
+          preconditionFailure("\(node.name) is ranked but has no levels")
         }
         layers[position].noise = noise(node.constants["weight"], rounded["weight"])
         constants[layers[position].index] = rounded
@@ -69,7 +69,7 @@ enum FloatRanking {
       })
   }
 
-  /// The power of the difference by that of the weights.
+  /// The power of the rounding errors divided by that of the weights; 0 where they cannot be compared.
   private static func noise(_ weight: Tensor?, _ rounded: Tensor?) -> Double {
     guard let weight, let rounded, weight.elementCount == rounded.elementCount else { return 0 }
     let (signal, error) = weight.withElements(as: Float.self) { exact in
@@ -87,7 +87,7 @@ enum FloatRanking {
 }
 
 extension Graph {
-  /// The values on which an output depends.
+  /// The values that an output depends on, itself included.
   fileprivate func ancestors(ofOutput name: String) -> Set<ValueID> {
     guard let output = output(named: name) else { return [] }
     var result: Set<ValueID> = [output]

@@ -2,23 +2,25 @@ import Graphs
 import Images
 import Passes
 
-/// The folded network, proved to compute what the imported one does.
+/// The folded network, whose outputs were compared with those of the imported one.
 struct Folding {
-  /// Ready to run, as the proof left it.
+  /// The network, still ready to run after the comparison.
   var network: FloatNetwork
-  /// A line for each rewrite.
+  /// The rewrites, one line each.
   let notes: [String]
+  /// The largest difference of an output from the imported network's, relative to the output's largest magnitude.
   let difference: Float
-  /// For what else is done to the graph.
+  /// The comparison, for later rewrites of the graph.
   let proof: FloatProof
 
-  /// - Throws: `ConversionError.notEquivalent`.
+  /// - Parameter image: the image that the networks are compared on.
+  /// - Throws: `ConversionError.notEquivalent` where the outputs change by more than rounding explains.
   init(_ imported: ImportedCheckpoint, probe image: RGBImage, threads: Int) throws {
     proof = try FloatProof(imported.graph, probe: image, threads: threads)
     imported.checkpoint.releasePages()
-    let (prepared, first) = try imported.graph.foldingInputNormalization()
-    let (graph, rest) = try PassPipeline.fold.run(prepared, afterEachPatch: imported.checkpoint.releasePages)
-    notes = first + rest
+    let (prepared, inputNotes) = try imported.graph.foldingInputNormalization()
+    let (graph, passNotes) = try PassPipeline.fold.run(prepared, afterEachPatch: imported.checkpoint.releasePages)
+    notes = inputNotes + passNotes
     network = FloatNetwork(graph, threads: threads)
     difference = try proof.difference(of: try network.executable(), after: "folding")
     imported.checkpoint.releasePages()

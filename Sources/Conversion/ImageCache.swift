@@ -1,11 +1,12 @@
 import Images
 import Synchronization
 
-/// Decoded images of one conversion or verification, so that a file is read and decoded once for all stages that look at it.
+/// The decoded images of one conversion or verification, so that a file is read and decoded once for all stages that
+/// use it.
 ///
-/// Bounded: images that do not fit are decoded by each stage, and those that came first stay, because every stage goes
-/// through a list from its beginning: of a list too long to fit, dropping those used longest ago would leave none that the
-/// next stage finds. What a stage sees is the same with a cache and without.
+/// The cache is bounded. Images that do not fit are decoded by each stage, and those that came first stay: every stage
+/// goes through its list from the beginning, so that with a list too long to fit, evicting the least recently used
+/// images would leave none that the next stage can use. The cache does not change the images that a stage gets.
 package final class ImageCache: Sendable {
   private struct State {
     var images: [String: LoadedImage] = [:]
@@ -15,24 +16,25 @@ package final class ImageCache: Sendable {
   private let state = Mutex(State())
   private let byteLimit: Int
 
-  /// - Parameter byteLimit: of pixels; about 120 photographs of 500 by 375 by default.
+  /// - Parameter byteLimit: the maximum size of all pixels in bytes; by default about 120 photographs of 500 by 375
+  ///   pixels.
   package init(byteLimit: Int = 64 << 20) { self.byteLimit = byteLimit }
 
-  /// Bytes of pixels that are held.
+  /// The size of all cached pixels in bytes.
   package var byteCount: Int { state.withLock(\.byteCount) }
 
-  /// The image of a file, decoded unless it is held. From any thread.
+  /// The image of a file, from the cache or decoded. May be called from any thread.
   ///
-  /// - Parameter isLast: whether no stage after this one needs it, so that it is held no longer.
-  /// - Throws: `ImageError` where the file cannot be read or decoded; that is not held.
+  /// - Parameter isLast: whether no later stage needs the image, so that the cache drops it.
+  /// - Throws: `ImageError` where the file cannot be read or decoded; failures are not cached.
   package func image(_ file: ImageFolder.File, isLast: Bool = false) throws(ImageError) -> LoadedImage {
-    let held = state.withLock { state in
+    let cached = state.withLock { state in
       guard isLast else { return state.images[file.path] }
       let image = state.images.removeValue(forKey: file.path)
       state.byteCount -= image?.pixels.pixels.count ?? 0
       return image
     }
-    if let held { return LoadedImage(file, like: held) }
+    if let cached { return LoadedImage(file, like: cached) }
     let image = try LoadedImage(file)
     guard !isLast else { return image }
     let bytes = image.pixels.pixels.count
@@ -44,6 +46,6 @@ package final class ImageCache: Sendable {
     return image
   }
 
-  /// Lets go of all images.
+  /// Drops all images.
   package func removeAll() { state.withLock { $0 = State() } }
 }

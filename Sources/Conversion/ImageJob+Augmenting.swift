@@ -2,14 +2,15 @@ import Calibration
 import Images
 
 extension ImageJob {
-  /// Calls `body(pass, file, image, worker)` with augmented copies of files, one a thread at a time. Copies take turns in
-  /// the sizes of the augmentations, and are numbered through in the order of the files. Broken images are left out without a
-  /// word: calibration names them.
+  /// Calls `body(pass, file, image, worker)` with augmented copies of files, one at a time on each thread. Copies
+  /// alternate between the sizes of the augmentations, and passes are numbered in the order of the files. Broken images
+  /// are left out silently, because calibration reports them.
   ///
   /// - Parameters:
-  ///   - repetitions: copies of each file.
-  ///   - cache: what images are taken from that other stages decode, too.
-  /// - Throws: what `body` threw, but for an image's or its size's unfitness, which makes it a broken one.
+  ///   - repetitions: the number of copies of each file.
+  ///   - augmentations: one for each size.
+  ///   - cache: decoded images, shared with other stages.
+  /// - Throws: the errors of `body`, except those about an image or its size, which make it a broken image.
   static func augmenting(
     _ files: [ImageFolder.File], repetitions: Int = 1, _ augmentations: [Augmentation], threads: Int,
     cache: ImageCache? = nil,

@@ -3,14 +3,18 @@ import Images
 import Synchronization
 import Threads
 
-/// An image of a list, decoded.
+/// A decoded image of a list.
 package struct LoadedImage: Sendable {
+  /// The entry of the list.
   package let file: ImageFolder.File
+  /// The decoded pixels, in the size of the file.
   package let pixels: RGBImage
-  /// What identifies the image to the random numbers of its augmentations: a hash of the file's content.
+  /// A hash of the file's content, which seeds the random numbers of the image's augmentations.
   package let key: UInt64
 
   /// Reads and decodes a file.
+  ///
+  /// - Throws: `ImageError` where the file cannot be read or decoded.
   package init(_ file: ImageFolder.File) throws(ImageError) {
     let bytes = try ImageFile.read(file.path)
     self.file = file
@@ -18,18 +22,20 @@ package struct LoadedImage: Sendable {
     key = ImageFile.key(ofContent: bytes)
   }
 
-  /// The same of another list's entry for the file.
+  /// The image for the same file's entry in another list.
   init(_ file: ImageFolder.File, like image: LoadedImage) { (self.file, pixels, key) = (file, image.pixels, image.key) }
 }
 
-/// Hands the images of a list to a body, one a thread at a time, and deals with those that cannot be used.
+/// Processes the images of a list, one at a time on each thread, and handles those that cannot be used.
 package struct ImageJob: Sendable {
+  /// The number of threads.
   package var threads: Int
-  /// Leave broken images out instead of failing.
+  /// Whether to leave broken images out instead of failing.
   package var skipsBroken: Bool
-  /// What images are taken from that other stages decode, too; `nil`: each is decoded here.
+  /// Decoded images, shared with other stages; `nil`: each image is decoded here.
   package var cache: ImageCache?
 
+  /// A job without a cache.
   package init(threads: Int, skipsBroken: Bool = false) {
     self.threads = threads
     self.skipsBroken = skipsBroken
@@ -45,18 +51,23 @@ package struct ImageJob: Sendable {
 
   private struct State {
     var broken = BrokenImages()
-    /// The failure with the lowest index, so that which one is reported does not depend on timing.
+    /// The failure of the image with the lowest index, so that the reported failure does not depend on timing.
     var failure: (index: Int, error: any Error)?
   }
 
-  /// Calls `body(index, file, worker)` for every file; an `ImageError` that `body` throws, or a size that the
-  /// network cannot take, counts as a broken image; any other error ends the job.
+  /// Calls `body(index, file, worker)` for every file. An `ImageError` from `body`, or a size that the network cannot
+  /// take, makes the image a broken one; any other error ends the job.
   ///
-  /// After a broken image that may not be skipped, the remaining images are only decoded, so that all broken ones are
-  /// named.
+  /// After a broken image that may not be left out, the remaining images are only decoded, so that the error names all
+  /// broken images.
   ///
+  /// - Parameters:
+  ///   - files: the images.
+  ///   - progress: an observer, which advances with each image and is warned of those that were left out.
+  ///   - body: called from several threads; `worker` is the number of the thread, below `threads`.
   /// - Returns: the images that were left out.
-  /// - Throws: `ConversionError.brokenImages`, or what `body` threw for the first image it failed on.
+  /// - Throws: `ConversionError.brokenImages` where images are broken and may not be left out, or the error of `body`
+  ///   for the first image that it failed on.
   package func run(
     _ files: [ImageFolder.File], progress: any ProgressObserver,
     _ body: (_ index: Int, _ file: ImageFolder.File, _ worker: Int) throws -> Void
@@ -92,7 +103,7 @@ package struct ImageJob: Sendable {
     return broken
   }
 
-  /// Names images that were left out, if there are any.
+  /// Warns of images that were left out, if there are any.
   static func warn(of broken: BrokenImages, _ progress: any ProgressObserver) {
     guard !broken.isEmpty else { return }
     progress.warn("left out \(broken.count) image\(broken.count == 1 ? "" : "s") that cannot be used:\n\(broken)")

@@ -2,11 +2,15 @@ import Files
 import Foundation
 import Images
 
-/// Images named on a command line: single files, and folders with all that is in them.
+/// The images given on a command line: single files, and all images of folders.
 package struct ImageList: Sendable {
+  /// The images, in the order of the paths given, and those of a folder in sorted order.
   package let files: [ImageFolder.File]
 
-  /// - Throws: `ImageError` for a folder without images or a path that is not there.
+  /// Lists the images.
+  ///
+  /// - Parameter paths: paths of files and folders.
+  /// - Throws: `ImageError` for a folder without images, and for a path that does not exist or may not be read.
   package init(_ paths: [String]) throws(ImageError) {
     var files: [ImageFolder.File] = []
     for path in paths {
@@ -24,9 +28,11 @@ package struct ImageList: Sendable {
   }
 }
 
-/// A text file with one class name a line.
+/// A text file with one class name on each line.
 package enum LabelFile {
-  /// - Throws: `FileError`, or `ConversionError.wrongKind` where the file is not text.
+  /// Reads the names, in the order of the lines.
+  ///
+  /// - Throws: `FileError`, or `ConversionError.wrongKind` where the file is not text in UTF-8.
   package static func read(_ path: String) throws -> [String] {
     let file = try MappedFile(path: path)
     guard let text = file.withBytes({ String(bytes: $0, encoding: .utf8) }) else {
@@ -40,7 +46,7 @@ package enum LabelFile {
   }
 }
 
-/// A list of strings as JSON.
+/// Encodes lists of strings as JSON.
 enum JSONArray {
   static func encode(_ values: [String]) throws -> String {
     let encoder = JSONEncoder()

@@ -1,15 +1,15 @@
 import Fidelity
 
-/// What reports and packages say of the images of a conversion.
+/// The images of a conversion as reports and packages describe them.
 struct ImageRecord {
   let calibration: ImageSet
   let verification: VerificationSet
-  /// Of the images that were calibrated on.
+  /// The keys of the calibration images.
   let keys: ImageKeys
-  /// The names of all verification images whose content is that of a calibration image.
+  /// The names of all verification images whose content equals that of a calibration image.
   let overlap: [String]
 
-  /// Reads all images once to hash them.
+  /// Reads and hashes all images.
   init(_ images: ImageSelection, calibrationFolder: String, threads: Int) {
     let calibrated = ContentHashes(images.calibration, threads: threads)
     calibration = calibrated.set(of: calibrationFolder)

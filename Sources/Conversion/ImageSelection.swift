@@ -1,20 +1,22 @@
 import Images
 
-/// Which images a conversion calibrates on and which it is verified on.
+/// The images that a conversion calibrates on, and those that it is verified on.
 struct ImageSelection {
   let calibration: [ImageFolder.File]
   let verification: [ImageFolder.File]
   let verificationFolder: String
-  /// In a few words, for reports.
+  /// A description of the verification images for reports.
   let verifiedOn: String
-  /// Whether the network is verified on the images it is calibrated on, for lack of others.
+  /// Whether the network is verified on the calibration images, for lack of others.
   let verifiesOnCalibration: Bool
-  /// Which classes the folders of verification images stand for.
+  /// The classes of the verification images.
   let labels: ClassLabels
 
   /// - Parameters:
-  ///   - classCount: of the classifier; 0 without one.
-  ///   - classNames: in its order, as the checkpoint has them; empty where it does not.
+  ///   - folder: the calibration folder.
+  ///   - classCount: the number of classes of the classifier; 0 without one.
+  ///   - classNames: the class names of the checkpoint in the classifier's order; empty where it has none.
+  /// - Throws: `ImageError` where the verification folder cannot be read or has no images.
   init(
     _ options: ConversionOptions, calibration folder: ImageFolder, classCount: Int, classNames: [String],
     progress: any ProgressObserver
@@ -23,7 +25,7 @@ struct ImageSelection {
       let count = options.calibrationCount ?? min(folder.files.count, ConversionOptions.defaultImageLimit)
       if count > folder.files.count {
         progress.warn(
-          "\(folder.path) holds \(folder.files.count) images, fewer than the \(count) asked for; all are used")
+          "\(folder.path) holds \(folder.files.count) images, fewer than the \(count) requested; all are used")
       }
       calibration = folder.spreadSample(count: count)
       let other = try ImageFolder(path: path)
@@ -38,11 +40,11 @@ struct ImageSelection {
     verificationFolder = folder.path
     labels = ClassLabels(
       calibration: folder, verification: folder, classCount: classCount, ofCheckpoint: classNames)
-    let count = Self.calibrationCount(of: folder.files.count, asked: options.calibrationCount)
-    if let asked = options.calibrationCount, asked > count {
+    let count = Self.calibrationCount(of: folder.files.count, requested: options.calibrationCount)
+    if let requested = options.calibrationCount, requested > count {
       progress.warn(
-        "\(folder.path) holds \(folder.files.count) images: \(count) are calibrated on instead of \(asked), and the others are "
-          + "held out to verify on; give others by --verify-images to calibrate on all")
+        "\(folder.path) holds \(folder.files.count) images: calibration uses \(count) instead of \(requested), and the "
+          + "others are held out for verification; give other images with --verify-images to calibrate on all of them")
     }
     calibration = folder.spreadSample(count: count)
     let used = Set(calibration.map(\.relativePath))
@@ -60,12 +62,16 @@ struct ImageSelection {
     }
   }
 
-  /// How many of a folder's images are calibrated on where the others are verified on: a fifth is held out, and at least one,
-  /// unless the number that was asked for leaves others over.
-  static func calibrationCount(of images: Int, asked: Int?) -> Int {
+  /// How many images of a folder to calibrate on where the others are to verify on. A fifth, and at least one, is held
+  /// out, unless the requested number leaves images to verify on.
+  ///
+  /// - Parameters:
+  ///   - images: the number of images in the folder.
+  ///   - requested: the number of calibration images that the user requests; `nil`: any.
+  static func calibrationCount(of images: Int, requested: Int?) -> Int {
     guard images > 1 else { return images }
     let limit = images - max(1, (images + 2) / 5)
-    guard let asked else { return min(limit, ConversionOptions.defaultImageLimit) }
-    return asked < images ? asked : limit
+    guard let requested else { return min(limit, ConversionOptions.defaultImageLimit) }
+    return requested < images ? requested : limit
   }
 }

@@ -2,18 +2,21 @@ import Fidelity
 import Graphs
 import Quantization
 
-/// A layer that computes in float inside a quantised network, and why.
+/// A layer that is kept in float inside a quantised network.
 package struct KeptFloat: Hashable, Sendable {
+  /// The name of the layer's node.
   package let name: String
-  /// That its weights take more than int8 ones would, before compression.
+  /// How many bytes its weights take in addition to those of int8 weights, before compression.
   package let extraBytes: Int
+  /// Why the layer is kept in float, as a phrase.
   package let reason: String
 
-  /// The name of the list in reports.
+  /// The key of the list of layers in the settings of reports.
   static let setting = "kept_float"
-  static let asked = "asked for by --keep-float"
+  /// The reason of layers that the user names.
+  static let requestedReason = "requested by --keep-float"
 
-  /// Of a weight: 32, or 16.
+  /// The number of bits of a weight, 16 or 32.
   package let bits: Int
 
   init(_ node: Node, bits: Int = 32, reason: String) {
@@ -31,17 +34,17 @@ package struct KeptFloat: Hashable, Sendable {
     }
   }
 
-  /// For plans.
+  /// The layer as an entry of a plan.
   var layer: QuantizationPlan.Layer { .init(bits == 16 ? .int16Weights : .float, reason: reason) }
 
-  /// For reports.
+  /// The layer as an entry of the list in reports.
   var json: JSONValue {
     .object(["name": .string(name), "bits": .int(bits), "extra_bytes": .int(extraBytes), "reason": .string(reason)])
   }
 
-  /// The layers that patterns stand for, each once, in order of execution.
+  /// The layers that match patterns, each once, in order of execution.
   ///
-  /// - Throws: `ConversionError.option` where one stands for none.
+  /// - Throws: `ConversionError.option` for a pattern that matches no layer.
   static func layers(matching patterns: [String], in graph: Graph) throws(ConversionError) -> [KeptFloat] {
     var names: Set<String> = []
     for pattern in patterns {
@@ -52,6 +55,6 @@ package struct KeptFloat: Hashable, Sendable {
       }
       names.formUnion(found)
     }
-    return graph.nodes.filter { names.contains($0.name) }.map { KeptFloat($0, reason: asked) }
+    return graph.nodes.filter { names.contains($0.name) }.map { KeptFloat($0, reason: requestedReason) }
   }
 }

@@ -5,22 +5,26 @@ import Rounding
 import Runtime
 import Threads
 
-/// Lets the layers of a quantised graph read sample images, one part of the graph after another. What a part makes of an
-/// image is held for the next, so that no node is run twice, unless that takes too much memory.
+/// Runs sample images through a quantised graph, one part of the graph after another, and records the inputs of its
+/// layers. The values between two parts are kept in memory, so that no node runs twice, unless they take too much
+/// memory.
 final class LayerSampler {
   private let graph: Graph
   private let threads: Int
-  /// By the number of the image.
+  /// The values before the next part, by the number of the image.
   private let held = SlotStore<HeldValues>()
   private var position = 0
 
-  /// Bytes that are held between two parts, at most.
+  /// The maximum number of bytes that are kept between two parts.
   private static let byteLimit = 192 << 20
 
   /// - Parameters:
-  ///   - repetitions: augmented copies of each file.
-  ///   - augmentations: of the sizes that copies take turns in.
-  ///   - threads: that work on one image each.
+  ///   - graph: the quantised graph.
+  ///   - files: the images. Broken ones are left out here; calibration reports them.
+  ///   - repetitions: the number of augmented copies of each file.
+  ///   - augmentations: one for each size; copies alternate between them.
+  ///   - threads: how many threads run, each on its own image.
+  ///   - cache: decoded images, shared with other stages.
   init(
     _ graph: Graph, _ files: [ImageFolder.File], repetitions: Int, _ augmentations: [Augmentation], threads: Int,
     cache: ImageCache? = nil
@@ -36,15 +40,15 @@ final class LayerSampler {
     }
   }
 
-  /// Shows the nodes of `inputs` all images. Parts must follow one another.
+  /// Records what the nodes of `inputs` read from all images. Each call must continue where the previous one ended.
   ///
-  /// - Parameter advance: called after each image that is run, from any thread.
+  /// - Parameter advance: called after each image, from any thread.
   func record(_ inputs: LayerInputs, advance: @Sendable () -> Void) throws {
     let end = inputs.nodes.upperBound
     let executable = try Executable(graph, nodes: position..<end, threads: threads)
     let sessions = WorkerLocal { Session(executable) }
     let holds = try end < graph.nodes.count && byteCount(before: end) <= Self.byteLimit
-    // Images are only run for the layers' sake where nothing of them is held.
+    // Where no values are kept for the next part, only images that these layers sample need to run.
     let numbers =
       holds
       ? held.numbers
@@ -53,8 +57,8 @@ final class LayerSampler {
         return inputs.needs(image: number, shapes: try graph.inferShapes(input: image.shape))
       }
     let failures = SlotStore<GraphError>()
-    ThreadTeam(count: min(threads, numbers.count)).forEach(numbers.count) { place, worker in
-      let number = numbers[place]
+    ThreadTeam(count: min(threads, numbers.count)).forEach(numbers.count) { position, worker in
+      let number = numbers[position]
       do throws(GraphError) {
         guard let image = held[number] else { return }
         let next = try sessions[worker].resume(image, observer: inputs.observer(image: number))

@@ -12,47 +12,57 @@ import Runtime
 import Tensors
 import Threads
 
-/// A model on disk, of either kind, ready to be made executable.
+/// A checkpoint or a package on disk, opened so that it can be made executable.
 package struct ModelFile: Sendable {
+  /// The path of the file.
   package let path: String
-  /// The format's name: "pytorch-legacy", "quern-package" and so on.
+  /// The name of the format, such as "pytorch-legacy" or "quern-package".
   package let format: String
+  /// The size of the file in bytes.
   package let byteCount: Int
-  /// Float and folded for a checkpoint, quantised for a package, whose constants are only described: `executable` and
-  /// `loadedGraph` read them.
+  /// The network: float and folded for a checkpoint, quantised for a package. The constants of a package's graph are
+  /// only described; `executable` and `loadedGraph` read them.
   package internal(set) var graph: Graph
-  /// `nil` for a checkpoint.
+  /// The reader of the package; `nil` for a checkpoint.
   package let package: PackageReader?
-  /// What a package was converted for, with the exponents of its graph; `nil` for a checkpoint.
+  /// The sizes that a package was converted for, with the exponents of its graph; `nil` for a checkpoint.
   package let info: PackageInfo?
-  /// The normalisation that a checkpoint's own network takes, which is not that of `graph` where the network begins with
-  /// norms that folding took into it; `nil` for a package.
+  /// The normalisation that the checkpoint's network expects, which differs from that of `graph` where folding merged
+  /// normalisation layers at the network's input into the latter; `nil` for a package.
   package var sourcePreprocessing: Preprocessing?
-  /// What reading a checkpoint took for granted, and what it recognised or skipped.
+  /// The assumptions that reading a checkpoint made; empty for a package.
   package var assumptions: [ImportAssumption] = []
+  /// What reading a checkpoint recognised, skipped or reinterpreted, one sentence each; empty for a package.
   package var notes: [String] = []
-  /// The image size that a checkpoint fixes; `nil` where it takes any.
+  /// The image size that a checkpoint fixes; `nil` where it takes any, and for a package.
   package var fixedImageSize: FixedImageSize?
 
-  /// What a checkpoint's graph is made of; `nil` for a package.
+  /// The checkpoint that the graph was imported from; `nil` for a package.
   private var checkpoint: Checkpoint?
 
+  /// The architecture that was recognised.
   package var architecture: String { graph.architecture }
 
-  /// The names of the classifier's classes in its order, as a package or a checkpoint has them; empty where it does not.
+  /// The class names that a package or a checkpoint stores, in the classifier's order; empty where it stores none.
   package var classNames: [String] { package?.labels ?? checkpoint?.classNames ?? [] }
 
   /// The network as an ONNX file describes it; `nil` for other formats.
   var network: ONNXModel? { checkpoint?.network }
 
-  /// SHA-256 of the file, with that of a checkpoint's data files, in hexadecimal.
+  /// SHA-256 of the file and of a checkpoint's external data files, in hexadecimal digits.
+  ///
+  /// - Throws: `FileError` where the file cannot be read.
   package func sha256() throws(FileError) -> String {
     if let checkpoint { return checkpoint.sha256().hex }
     return try MappedFile(path: path).sha256().hex
   }
 
-  /// The network made ready to run. A package is decompressed node by node, so that its weights are in memory once.
+  /// Makes the network ready to run. A package is decompressed node by node, so that memory holds one copy of its
+  /// weights.
   ///
+  /// - Parameters:
+  ///   - kernels: the kernels to run with, by default the fastest that the processor supports.
+  ///   - threads: how many threads prepare the network.
   /// - Throws: `GraphError` where it cannot run; `ConversionError.package` where its constants are damaged.
   package func executable(kernels: KernelSet = KernelSet(), threads: Int) throws -> Executable {
     guard let package else { return try Executable(graph, kernels: kernels, threads: threads) }
@@ -64,6 +74,8 @@ package struct ModelFile: Sendable {
   }
 
   /// The graph with all its constants in memory.
+  ///
+  /// - Throws: `ConversionError.package` where the constants of a package are damaged.
   package func loadedGraph(threads: Int) throws(ConversionError) -> Graph {
     guard let package else { return graph }
     do throws(PackageError) {
@@ -71,14 +83,18 @@ package struct ModelFile: Sendable {
     } catch { throw .package(path: path, error) }
   }
 
-  /// What a user may override when a model is loaded.
+  /// The options of reading a model.
   package typealias Options = ModelImporter
 
-  /// Opens a checkpoint or a package, whichever it is by its first bytes.
+  /// Opens a package or a checkpoint; the first bytes of the file decide which of them it is.
+  ///
+  /// - Throws: the errors of `openPackage` and `openCheckpoint`.
   package static func open(_ path: String, options: Options = Options()) throws -> ModelFile {
     try isPackage(path) ? openPackage(path, options: options) : openCheckpoint(path, options: options)
   }
 
+  /// Whether a file begins with the magic bytes of a package.
+  ///
   /// - Throws: `FileError` where the file cannot be read.
   package static func isPackage(_ path: String) throws(FileError) -> Bool {
     let file = try MappedFile(path: path)
@@ -87,8 +103,10 @@ package struct ModelFile: Sendable {
 
   /// Opens a checkpoint and folds its graph.
   ///
-  /// - Parameter preprocessing: of a package that was made from the checkpoint, to be used in place of the checkpoint's own: a
-  ///   package's preprocessing has the norms in it that read the image.
+  /// - Parameter preprocessing: the preprocessing of a package that was made from the checkpoint, to be used in place
+  ///   of the checkpoint's. Normalisation layers at the network's input are part of a package's preprocessing.
+  /// - Throws: `CheckpointError`, `ImportError`; `ConversionError.option` for options that do not fit the format,
+  ///   `.notFinite` for weights that are not finite; `GraphError` where folding fails.
   package static func openCheckpoint(
     _ path: String, options: Options = Options(), preprocessingOfPackage preprocessing: Preprocessing? = nil
   ) throws -> ModelFile {
@@ -112,15 +130,18 @@ package struct ModelFile: Sendable {
   }
 
   /// Opens a package and decodes its graph.
+  ///
+  /// - Throws: `ConversionError.package` where it is not a package or damaged, `.option` for options that are for
+  ///   checkpoints; `GraphError` where the options have an exponent that is not positive, or nothing pools by GeM.
   package static func openPackage(
     _ path: String, options: Options = Options()
   ) throws -> ModelFile {
     let reader = try PackageReader.opening(path)
     if options.preprocessing != nil {
-      throw ConversionError.option("a package's preprocessing is part of its weights and cannot be overridden")
+      throw ConversionError.option("the preprocessing of a package is part of its weights and cannot be overridden")
     }
     if let option = options.checkpointOptions.first {
-      throw ConversionError.option("\(option) says how a checkpoint is read, and \(path) is a package")
+      throw ConversionError.option("\(option) is for checkpoints, but \(path) is a package")
     }
     var graph: Graph
     do throws(PackageError) { graph = try PackagedNetwork(reader).graph } catch {
@@ -134,42 +155,53 @@ package struct ModelFile: Sendable {
   }
 }
 
-/// A checkpoint and the graph it became, before any pass. The graph's constants are views of the file.
+/// A checkpoint and the graph that was imported from it, before any pass. The graph's constants are views of the file.
 package struct ImportedCheckpoint: Sendable {
+  /// The file.
   package let checkpoint: Checkpoint
+  /// The graph, with the assumptions and the remarks of importing it.
   package internal(set) var network: ImportedNetwork
+  /// The graph of `network`.
   package internal(set) var graph: Graph {
     get { network.graph }
     set { network.graph = newValue }
   }
 
-  /// - Parameter checksValues: read every weight and refuse those that are not numbers.
-  /// - Throws: `CheckpointError`, `ImportError`, or `ConversionError.notFinite` naming the first weight that is no number.
+  /// Reads a checkpoint and imports its network.
+  ///
+  /// - Parameters:
+  ///   - path: the path of the checkpoint.
+  ///   - options: how to read it.
+  ///   - checksValues: whether to read every weight and to refuse values that are not finite.
+  /// - Throws: `CheckpointError` where the file cannot be read; `ImportError` where no network is recognised in it;
+  ///   `ConversionError.option` for options that do not fit the format, `.notFinite` for weights that are not finite,
+  ///   which names the first.
   package init(path: String, options: ModelFile.Options, checksValues: Bool = true) throws {
     let outline = try CheckpointOutline.open(path: path)
     if outline.network != nil, let option = options.stateOptions.first {
-      throw ConversionError.option("\(option) says how a state dict is read, and \(path) is an ONNX model")
+      throw ConversionError.option("\(option) is for state dicts, but \(path) is an ONNX model")
     }
     if outline.network == nil, options.embeddingOutput != nil {
-      throw ConversionError.option("--embedding-output names a value of an ONNX model, and \(path) is none")
+      throw ConversionError.option("--embedding-output is for ONNX models, but \(path) is not an ONNX model")
     }
     (checkpoint, network) = try options.importNetwork(of: outline)
-    if options.channelOrder == .bgr { graph.takeRGBInsteadOfBGR() }
+    if options.channelOrder == .bgr { graph.convertInputToRGB() }
     if checksValues { try checkValues() }
   }
 
-  /// Checks what the network reads. What it does not read may hold anything.
+  /// Checks the weights that the network uses. Other tensors of the file may have any values.
   ///
-  /// - Throws: `ConversionError.notFinite` naming the first weight that is no number.
+  /// - Throws: `ConversionError.notFinite`, which names the first weight that is not finite.
   private func checkValues() throws(ConversionError) {
     guard let found = graph.firstNonFinite() else { return }
     let tensor = tensorName(of: found).map { " (tensor '\($0)')" } ?? ""
     throw .notFinite(
-      "\(checkpoint.path): the \(found.role) of node '\(found.node)'\(tensor) holds a value that is not finite, at element "
-        + "\(found.index); training diverged or the file is damaged")
+      "\(checkpoint.path): the \(found.role) of node '\(found.node)'\(tensor) has a value that is not finite, at "
+        + "element \(found.index); training diverged or the file is damaged")
   }
 
-  /// The name of the checkpoint's tensor that a constant is a view of; `nil` for what was converted or computed from it.
+  /// The name of the checkpoint's tensor that a constant is a view of; `nil` where the constant was converted or
+  /// computed.
   private func tensorName(of constant: NonFiniteConstant) -> String? {
     let node = graph.nodes.first { $0.name == constant.node }
     guard let view = node?.constants[constant.role] else { return nil }
@@ -179,9 +211,9 @@ package struct ImportedCheckpoint: Sendable {
     }?.name
   }
 
-  /// Checks the values and hashes the file, at the same time where there is more than one thread.
+  /// Checks the weights and hashes the file, at the same time where there is more than one thread.
   ///
-  /// - Throws: `ConversionError.notFinite` naming the first weight that is no number.
+  /// - Throws: `ConversionError.notFinite`, which names the first weight that is not finite.
   func checkedDigest(threads: Int) throws(ConversionError) -> SHA256.Digest {
     let results = ThreadTeam(count: min(threads, 2)).map(2) { job in
       Result { () throws(ConversionError) -> SHA256.Digest? in
@@ -196,27 +228,31 @@ package struct ImportedCheckpoint: Sendable {
 }
 
 extension ModelFile {
-  /// - Throws: `ConversionError.option` where the network does not take images of this size.
+  /// Checks that the network takes square images of a size.
+  ///
+  /// - Throws: `ConversionError.option` where it does not, `.wrongKind` where its shapes fit no size.
   func checkSize(_ side: Int) throws(ConversionError) { try graph.checkSize(side) }
 }
 
 extension Graph {
-  /// - Throws: `ConversionError.option` where images of this size are too small for the network, or where it takes other sizes;
-  ///   `.wrongKind` where its shapes do not fit each other whatever the size.
+  /// Checks that the network takes square images of a size.
+  ///
+  /// - Throws: `ConversionError.option` where images of this size are too small for the network, or where it takes
+  ///   other sizes; `.wrongKind` where its shapes do not fit each other at any size.
   func checkSize(_ side: Int) throws(ConversionError) {
     let problem: GraphError?
     do throws(GraphError) {
       _ = try inferShapes(input: [1, side, side, 3])
       problem = nil
     } catch { problem = error }
-    let least = leastSquareInput
-    if let least, side < least {
-      throw .option("--size \(side) is too small for \(architecture); it needs at least \(least)")
+    let minSide = minSquareInput
+    if let minSide, side < minSide {
+      throw .option("--size \(side) is too small for \(architecture); it needs at least \(minSide)")
     }
     guard let problem else { return }
-    // Networks that flatten a map take one size only.
+    // Networks that flatten a feature map take only one size.
     let other = (1...1024).first { (try? inferShapes(input: [1, $0, $0, 3])) != nil }
-    guard let other else { throw .wrongKind("\(architecture) takes images of no size: \(problem)") }
+    guard let other else { throw .wrongKind("\(architecture) does not take images of any size: \(problem)") }
     throw .option("--size \(side) does not fit \(architecture), which takes \(other): \(problem)")
   }
 }
@@ -227,7 +263,7 @@ extension PackageReader {
     do throws(PackageError) { return try open(path: path) } catch { throw .package(path: path, error) }
   }
 
-  /// The JSON text; errors name the file.
+  /// The JSON text of the metadata; errors name the file.
   func metadataText() throws(ConversionError) -> String {
     do throws(PackageError) { return try metadata() } catch { throw .package(path: path, error) }
   }
@@ -239,10 +275,10 @@ extension PackageReader {
 }
 
 extension ModelImporter {
-  /// The options that are set and say how a state dict is read.
+  /// The names of the options that are set and only apply to state dicts.
   fileprivate var stateOptions: [String] { (state == nil ? [] : ["--state"]) + structure.names }
 
-  /// The options that are set and say how a checkpoint of any format is read.
+  /// The names of the options that are set and only apply to checkpoints, of any format.
   fileprivate var checkpointOptions: [String] {
     stateOptions + (embeddingOutput == nil ? [] : ["--embedding-output"])
       + (logitsOutput == nil ? [] : ["--logits-output"]) + (channelOrder == nil ? [] : ["--channel-order"])

@@ -6,23 +6,24 @@ import Inference
 import ModelImport
 import PackageFormat
 
-/// Two models to be compared, opened so that they look at images alike: each a package, or a checkpoint in float.
+/// Two models to be compared, each a package or a checkpoint in float, opened so that both see the same pixels.
 struct ModelPair {
   let model: ModelFile
   let reference: ModelFile
-  /// For the checkpoints among them.
+  /// The order of channels that the checkpoints among them take.
   private let channelOrder: ChannelOrder
 
-  /// - Parameter options: for the checkpoints; what they leave open is that of the package, where there is one.
+  /// - Parameter options: how to read the checkpoints. Where these leave something open, the package decides, if there
+  ///   is one.
   init(_ path: String, reference referencePath: String, options: ModelFile.Options) throws {
     let isPackage = (try ModelFile.isPackage(path), try ModelFile.isPackage(referencePath))
-    // All but the exponent says how a checkpoint is read.
+    // All options except the exponent are about reading a checkpoint.
     let packageOptions = ModelFile.Options(poolingExponent: options.poolingExponent)
     let packages = (
       isPackage.0 ? try ModelFile.openPackage(path, options: packageOptions) : nil,
       isPackage.1 ? try ModelFile.openPackage(referencePath, options: packageOptions) : nil
     )
-    // A checkpoint must pool, and see images, as the package does, whatever it says itself.
+    // A checkpoint must pool and take its input as the package does, whatever the file says itself.
     var floatOptions = options
     if let package = packages.0 ?? packages.1 {
       floatOptions.poolingExponent = options.poolingExponent ?? package.graph.poolingExponent
@@ -38,18 +39,18 @@ struct ModelPair {
     reference = try packages.1 ?? checkpoint(referencePath)
   }
 
-  /// The package whose sizes, crop and exponents count.
+  /// The package whose sizes, crop and exponents are used.
   private var package: ModelFile? { [model, reference].first { $0.package != nil } }
 
-  /// Those of the two that are checkpoints.
+  /// The checkpoints among the two models.
   var checkpoints: [ModelFile] { [model, reference].filter { $0.package == nil } }
 
-  /// What reading the checkpoints took for granted; a package says how pixels are normalised.
+  /// The assumptions that reading the checkpoints made, except those about preprocessing where a package defines it.
   var assumptions: [ImportAssumption] {
     checkpoints.flatMap(\.assumptions).filter { package == nil || $0.option != ImportAssumption.preprocessingOption }
   }
 
-  /// Which classes the folders of images stand for.
+  /// Matches the class folders of images with the classes of the models.
   func labels(of folder: ImageFolder) throws -> ClassLabels {
     if let package = model.package ?? reference.package {
       let (names, classes) = (package.labels, package.info.classCount)
@@ -65,13 +66,13 @@ struct ModelPair {
     return ClassLabels(folder, classCount: classes, stored: named?.classNames ?? [], of: "the checkpoint")
   }
 
-  /// - Throws: `ConversionError.option` where images of this size are too small for one of them.
+  /// - Throws: `ConversionError.option` where one of them does not take images of this size.
   func checkSize(_ side: Int) throws {
     for file in [model, reference] { try file.checkSize(side) }
   }
 
-  /// Those that were requested, or else those of the package, with the package's exponent for each unless another is
-  /// requested; without a package the size that a model fixes, or 224 pixels. At least one.
+  /// The sizes to compare at: those requested, or else those of the package, with the package's exponent for each
+  /// unless another is requested. Without a package it is the size that a model fixes, or 224 pixels. At least one.
   func resolutions(_ requested: Verification) throws -> [Resolution] {
     let exponent = requested.model.poolingExponent
     let resolutions = try requested.resolution.resolutions(
@@ -85,15 +86,16 @@ struct ModelPair {
     }
   }
 
-  /// The side that one of them fixes; `nil` where both take any.
+  /// The side in pixels that one of them fixes; `nil` where both take any size.
   private func fixedSide() throws -> Int? {
     try [model, reference].lazy.compactMap { file in try file.fixedImageSize?.side(of: file.path) }.first
   }
 
-  /// Holds the float network among them to its framework.
+  /// Compares the float network among them with outputs of its framework.
   ///
-  /// - Parameter network: the reference.
-  /// - Throws: `ConversionError.option` where there is a golden file and both are packages.
+  /// - Parameter network: the network of the reference.
+  /// - Returns: `nil` where there are no such outputs, or both are packages.
+  /// - Throws: `ConversionError.option` where there is a golden file but both are packages.
   func check(
     _ options: ReferenceOptions, _ network: FloatNetwork, _ resolutions: [Resolution], _ files: [ImageFolder.File],
     threads: Int, progress: any ProgressObserver
@@ -101,7 +103,7 @@ struct ModelPair {
     guard let float = [reference, model].first(where: { $0.package == nil }) else {
       if options.goldenFile != nil {
         throw ConversionError.option(
-          "--golden is for a float network, and both models are packages; see 'quern compare'")
+          "--golden is for a float network, but both models are packages; see 'quern compare'")
       }
       return nil
     }
@@ -109,12 +111,12 @@ struct ModelPair {
       options: options, path: float.path, model: float.network,
       normalization: float.sourcePreprocessing ?? float.graph.preprocessing, channelOrder: channelOrder,
       threads: threads)
-    let checked = float.path == reference.path ? network : FloatNetwork(float.graph, threads: threads)
-    return try stage.run(checked, resolutions, files: files, progress: progress)
+    let checkedNetwork = float.path == reference.path ? network : FloatNetwork(float.graph, threads: threads)
+    return try stage.run(checkedNetwork, resolutions, files: files, progress: progress)
   }
 
-  /// What a reader should know: for what a package has no figures, and which roles the two have if they are not a package
-  /// and a checkpoint.
+  /// Remarks for the report: sizes that a package was not verified for, and the roles of the two models where they are
+  /// not a package and a checkpoint.
   func remarks(_ resolutions: [Resolution]) -> [String] {
     let remarks = [model, reference].flatMap { file in resolutions.compactMap(file.remark) }
     guard model.package == nil || reference.package != nil else { return remarks }
@@ -122,8 +124,8 @@ struct ModelPair {
       file.package == nil ? "a checkpoint in float (\(file.format))" : "a package"
     }
     return [
-      "the figures named 'float' are the reference's, which is \(kind(reference)); those named 'int8' are the model's, which "
-        + "is \(kind(model))"
+      "figures named 'float' are those of the reference, which is \(kind(reference)); figures named 'int8' are those "
+        + "of the model, which is \(kind(model))"
     ] + remarks
   }
 }

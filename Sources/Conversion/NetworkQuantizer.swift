@@ -11,54 +11,57 @@ import Quantization
 import Rounding
 import Runtime
 
-/// A network quantised in memory, and all that was learned on the way.
+/// A network quantised in memory, with the results of all stages.
 struct QuantizedNetwork {
   let info: PackageInfo
-  /// What the package is to serve, at least one, the first first.
+  /// The sizes that the package is to serve, at least one, with its default first.
   let sizes: [ServedSize]
   let reference: FidelityReport.Reference
-  /// The float network held to its framework, which it passed; `nil` where there was nothing to hold it to.
+  /// The comparison of the float network with its framework, which passed; `nil` where there were no outputs to compare
+  /// with.
   let referenceCheck: ReferenceCheck?
   let images: ImageSelection
-  /// The images, as reports describe them.
+  /// The images as reports describe them.
   let record: ImageRecord
-  /// What reading the checkpoint took for granted, and what it recognised, in sentences.
+  /// The assumptions that reading the checkpoint made, one sentence each.
   let assumptions: [String]
+  /// What reading the checkpoint recognised, one sentence each.
   let notes: [String]
-  /// What puts figures in doubt, in sentences.
+  /// What casts doubt on the figures, one sentence each.
   let warnings: [String]
   let foldingDifference: Float
   let foldingNotes: [String]
   let equalization: Equalization?
-  /// Folded and, where that was asked for, equalised: what packages are held against.
+  /// The float network, folded and, where requested, equalised: the reference that packages are compared with.
   let float: FloatNetwork
-  /// What calibration saw, in the parts that were asked for.
+  /// The statistics of calibration, in as many parts as were requested.
   let statistics: [ActivationStatistics]
-  /// The same, all parts together.
+  /// The sum of all parts of `statistics`.
   let calibration: ActivationStatistics
-  /// What the plan file says of calibration, where none was run for its sake.
+  /// The calibration record of the plan file, where the plan made calibration unnecessary.
   let calibrationRecord: [String: JSONValue]?
   /// How many calibration images were left out.
   let skippedCount: Int
-  /// By which weights were rounded; a search edits it.
+  /// The plan that weights were rounded by; a search edits it.
   let plan: QuantizationPlan
-  /// The plan that is to be carried out, and not searched for; `nil` where none was given.
+  /// The plan to carry out without a search; `nil` where none was given.
   let givenPlan: QuantizationPlan?
   /// Whether the search that `givenPlan` came from was cut short.
   let isCutShort: Bool
-  /// Of all layers that the plan computes with int8 weights.
+  /// The levels of all layers that the plan computes with int8 weights.
   let levels: WeightLevels
-  /// Where finished stages are kept.
+  /// The folder where finished stages are stored; `nil`: none.
   let store: StageStore?
 
   var firstSize: ServedSize { sizes[0] }
 
-  /// The names of verification images whose content is that of a calibration image, unless they are the same by intent.
+  /// The names of verification images whose content equals that of a calibration image; empty where the network is
+  /// verified on the calibration images for lack of others.
   var overlap: [String] { images.verifiesOnCalibration ? [] : record.overlap }
 }
 
 extension QuantizedNetwork {
-  /// The quantised graph that another plan describes, with the levels that were found.
+  /// The quantised graph of another plan, with the same levels.
   func lowered(_ plan: QuantizationPlan) throws(GraphError) -> LoweredGraph {
     try Lowering.lower(float.graph, plan: plan, levels: levels)
   }
@@ -69,11 +72,13 @@ struct NetworkQuantizer {
   private let options: ConversionOptions
   private let progress: any ProgressObserver
   private let clock: StageClock
-  /// Calibration image i is counted in part i modulo this; the parts together are the same whatever their number.
+  /// The number of parts of the calibration's statistics (see `CalibrationPasses`).
   private let calibrationParts: Int
   private let cache: ImageCache?
 
-  /// - Parameter cache: of images that several stages look at.
+  /// - Parameters:
+  ///   - calibrationParts: the number of parts of the calibration's statistics (see `CalibrationPasses`).
+  ///   - cache: decoded images, shared by the stages.
   init(
     _ options: ConversionOptions, progress: any ProgressObserver, clock: StageClock, calibrationParts: Int = 1,
     cache: ImageCache? = nil
@@ -85,29 +90,20 @@ struct NetworkQuantizer {
     self.cache = cache
   }
 
-  /// Folds, equalises, calibrates, plans, applies and rounds, as the options say.
+  /// Folds, checks, equalises and calibrates the network, plans its quantisation, and rounds its weights.
   ///
   /// - Parameters:
-  ///   - source: the checkpoint that `options` names, and which belongs to these options.
-  ///   - calibration: the folder that `options` names.
-  /// - Throws: the typed errors of the stages; `ConversionError` for what belongs to none.
+  ///   - source: the checkpoint that `options` names.
+  ///   - calibration: the calibration folder that `options` names.
+  /// - Throws: the errors of the stages (see `Converter.run`).
   func run(_ source: ConversionSource, _ calibration: ImageFolder) throws -> QuantizedNetwork {
     var imported = source.imported
     progress.state(imported.network.assumptions)
-    let exponent = imported.graph.poolingExponent
-    let resolutions = options.resolutions.map {
-      Resolution($0.evaluation, poolingExponent: $0.poolingExponent ?? exponent)
-    }
-    // The graph is left with the exponent of the first.
-    for resolution in resolutions.reversed() {
-      try imported.graph.checkSize(resolution.evaluation.size)
-      if let exponent = resolution.poolingExponent { try imported.graph.pool(by: exponent) }
-    }
+    let resolutions = try resolutions(servedBy: &imported.graph)
     let info = try PackageInfo(imported.graph, for: resolutions)
     let images = try ImageSelection(
       options, calibration: calibration, classCount: info.classCount,
       classNames: imported.checkpoint.classNames, progress: progress)
-
     try checkPasses(images.calibration.count, sizes: resolutions.count)
     let record = ImageRecord(images, calibrationFolder: calibration.path, threads: options.threads)
 
@@ -133,22 +129,14 @@ struct NetworkQuantizer {
     let (calibrated, parts) = try calibrated(
       float, images.calibration, sizes, equalization, stored, isNeeded: isCalibrated)
     let statistics = calibrated.statistics
-    // Rounding needs the memory that its packed weights take.
+    // Rounding needs the memory of the packed weights.
     float.unload()
     try checkFinite(statistics, float.graph)
     if stored == nil { try store?.write(calibrated, float.graph) }
     let planned = try Planning(options: options, clock: clock).plans(
       float.graph, statistics, keptFloat: keptFloat, given, equalization?.scales)
-    let storedLevels = try store?.levels(float.graph)
-    let (steps, levels) =
-      try storedLevels
-      ?? rounded(
-        float.graph, planned, files: images.calibration, augmentations, skippedCount: calibrated.skippedCount
-      ) { graph in
-        try PackageWriter.byteCount(
-          of: Package(graph: graph, info: info, labels: images.labels.names), threads: options.threads)
-      }
-    if storedLevels == nil { try store?.write(levels, steps, float.graph) }
+    let (steps, levels) = try rounded(
+      float.graph, planned, info, images, augmentations, skippedCount: calibrated.skippedCount, store)
     var plan = planned.rounded
     plan.weightSteps = steps
     var final = planned.final
@@ -171,9 +159,26 @@ struct NetworkQuantizer {
 
   // MARK: - Checks
 
-  /// Holds the float network to its framework.
+  /// The sizes to serve, with the network's exponent where none is requested. The graph is left with the exponent of
+  /// the first.
   ///
-  /// - Throws: `ReferenceMismatch` where it does not match.
+  /// - Throws: `ConversionError.option` where the network does not take images of a size or does not pool by GeM,
+  ///   `.wrongKind` where its shapes fit no size.
+  private func resolutions(servedBy graph: inout Graph) throws -> [Resolution] {
+    let exponent = graph.poolingExponent
+    let resolutions = options.resolutions.map {
+      Resolution($0.evaluation, poolingExponent: $0.poolingExponent ?? exponent)
+    }
+    for resolution in resolutions.reversed() {
+      try graph.checkSize(resolution.evaluation.size)
+      if let exponent = resolution.poolingExponent { try graph.pool(by: exponent) }
+    }
+    return resolutions
+  }
+
+  /// Compares the float network with outputs of its framework, where there are any.
+  ///
+  /// - Throws: `ReferenceMismatch` where they do not match.
   private func referenceCheck(
     of network: FloatNetwork, _ imported: ImportedCheckpoint, _ digest: SHA256.Digest, _ resolutions: [Resolution],
     _ calibration: ImageFolder, _ images: ImageSelection
@@ -193,10 +198,10 @@ struct NetworkQuantizer {
     throw ReferenceMismatch(report: report)
   }
 
-  /// What folding is proved on: the first calibration image that can be read, large enough for the network and small
-  /// enough to be quick.
+  /// The image that folding is checked on: the first calibration image that can be read, in a size that is large enough
+  /// for the network and small enough to be fast.
   private func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
-    let side = min(options.evaluation.size, graph.leastSquareInput.map { max($0, 224) } ?? .max)
+    let side = min(options.evaluation.size, graph.minSquareInput.map { max($0, 224) } ?? .max)
     let evaluation = try EvaluationProtocol(crop: .square, size: side)
     for file in files {
       if let pixels = try? ImageFile.decode(try ImageFile.read(file.path), path: file.path),
@@ -209,26 +214,23 @@ struct NetworkQuantizer {
   }
 
   private func checkPasses(_ images: Int, sizes: Int) throws {
-    guard options.recipe != .none, images * options.repetitions < sizes
-    else {
-      return
-    }
+    guard options.recipe != .none, images * options.repetitions < sizes else { return }
     throw ConversionError.option(
-      "too few passes over calibration images for \(sizes) sizes: give more images, or more --repetitions")
+      "too few passes over calibration images for \(sizes) sizes; give more images or more --repetitions")
   }
 
   private func checkFinite(_ statistics: ActivationStatistics, _ graph: Graph) throws {
     for node in graph.nodes {
       guard let histogram = statistics.histograms[node.output], histogram.nonFiniteCount > 0 else { continue }
       throw ConversionError.notFinite(
-        "\(options.checkpoint): node '\(node.name)' gives \(histogram.nonFiniteCount) values that are not finite on "
-          + "the calibration images; the weights before it are too large, or damaged")
+        "\(options.checkpoint): node '\(node.name)' computes \(histogram.nonFiniteCount) values that are not finite on "
+          + "the calibration images; the weights before it are too large or damaged")
     }
   }
 
   // MARK: - Stages
 
-  /// What makes this conversion.
+  /// Everything that the results of this conversion's stages depend on, by name.
   private func identity(_ digest: SHA256.Digest, _ images: ImageSelection, _ record: ImageRecord) -> [String: String] {
     options.identity(images).merging([
       "tool version": ToolVersion.current, "checkpoint": digest.hex, "calibration images": record.calibration.sha256,
@@ -236,8 +238,8 @@ struct NetworkQuantizer {
     ]) { $1 }
   }
 
-  /// Equalises the network by the scales of a plan, or those that were found before, or else by what it is seen to do, where
-  /// options want that.
+  /// Equalises the network with stored scales, or those of a plan file, or else, where the options say so, with scales
+  /// measured on calibration images.
   private func equalized(
     _ folded: inout Folding, _ given: GivenPlan?, _ stored: StageStore.Calibrated?, _ files: [ImageFolder.File],
     _ augmentations: [Augmentation], _ sizes: [ServedSize]
@@ -261,9 +263,9 @@ struct NetworkQuantizer {
     }
   }
 
-  /// Counts the activations of the equalised network, unless that was done before, or nothing needs it.
+  /// Counts the activations of the equalised network, unless they are stored or nothing needs them.
   ///
-  /// - Returns: what is kept of the stage, and what was counted by parts.
+  /// - Returns: the result of the stage as it is stored, and its statistics in parts.
   private func calibrated(
     _ float: FloatNetwork, _ files: [ImageFolder.File], _ sizes: [ServedSize], _ equalization: Equalization?,
     _ stored: StageStore.Calibrated?, isNeeded: Bool
@@ -282,18 +284,23 @@ struct NetworkQuantizer {
     return (calibrated, parts)
   }
 
-  /// The steps and the levels of all weights.
-  ///
-  /// - Parameter byteCount: of the package of a graph, except for metadata.
+  /// The steps and the levels of all weights: those stored, or else by rounding, which are then stored.
   private func rounded(
-    _ float: Graph, _ planned: Planning.Plans, files: [ImageFolder.File], _ augmentations: [Augmentation],
-    skippedCount: Int, byteCount: (Graph) throws -> Int
+    _ float: Graph, _ planned: Planning.Plans, _ info: PackageInfo, _ images: ImageSelection,
+    _ augmentations: [Augmentation], skippedCount: Int, _ store: StageStore?
   ) throws -> (WeightSteps, WeightLevels) {
+    if let stored = try store?.levels(float) { return stored }
+    let files = images.calibration
     let rounding = WeightRounding(
       options: options, progress: progress, clock: clock, files: files, augmentations: augmentations, cache: cache)
     let reserve = WeightRounding.reserve(
       sizes: augmentations.count, skipped: skippedCount, images: files.count)
-    return try rounding.levels(float, planned, reserve: reserve, byteCount: byteCount)
+    let (steps, levels) = try rounding.levels(float, planned, reserve: reserve) { graph in
+      try PackageWriter.byteCount(
+        of: Package(graph: graph, info: info, labels: images.labels.names), threads: options.threads)
+    }
+    try store?.write(levels, steps, float)
+    return (steps, levels)
   }
 
   private func reference(_ imported: ImportedCheckpoint, _ digest: SHA256.Digest) -> FidelityReport.Reference {

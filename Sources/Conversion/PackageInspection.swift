@@ -5,61 +5,96 @@ import Inference
 import PackageFormat
 import Tensors
 
-/// What a package holds: its making, its fidelity and its plan.
+/// The contents of a package: its origin, its fidelity and its layers. Encoded, it is the output of
+/// `quern inspect --json`.
 package struct PackageInspection: Encodable, Sendable {
-  /// One node of the plan.
+  /// One node of the network.
   package struct Layer: Encodable, Sendable {
+    /// The name of the node.
     package let name: String
+    /// The name of its operator.
     package let op: String
+    /// The attributes of the operator, as "name=value" separated by spaces.
     package let attributes: String
-    /// How the output is held: "float32", "uint8" or "uint8 with remainders".
+    /// The format of its output: "float32", "uint8" or "uint8 with remainders".
     package let output: String
+    /// The scale of its output; `nil` for float32.
     package let scale: Float?
+    /// The zero point of its output; `nil` for float32.
     package let zeroPoint: UInt8?
-    /// Bytes of the node's constants, and as they are stored.
+    /// The size of its constants in bytes, uncompressed.
     package let bytes: Int
+    /// The size of its constants in bytes, as they are stored.
     package let storedBytes: Int
-    /// Why the node's weights are float; `nil` where they are int8, or there are none.
+    /// Why its weights are float; `nil` where they are int8, or it has none.
     package let keptFloat: String?
   }
 
-  /// A size that the package was converted for, and what was measured there.
+  /// A size that the package was converted for, with the fidelity that was measured at it.
   package struct Size: Encodable, Sendable {
+    /// The side of images in pixels.
     package let size: Int
+    /// The exponent of GeM pooling at this size.
     package let poolingExponent: String
-    /// `nil` where the package was not verified.
+    /// Whether every gate passed; `nil` where the package was not verified.
     package let passed: Bool?
+    /// The number of verification images; `nil` where the package was not verified.
     package let images: Int?
+    /// The mean drift; `nil` where the package was not verified.
     package let meanDrift: Double?
+    /// The top-1 agreement in percent; `nil` where the package was not verified or has no classifier.
     package let top1Agreement: Double?
   }
 
   let schema = "quern.inspect.package/1"
+  /// The path of the file, as it was given.
   package let path: String
+  /// The size of the file in bytes.
   package let bytes: Int
+  /// The version of the package format, such as "1.0".
   package let formatVersion: String
+  /// The content hash of the package in hexadecimal digits.
   package let contentHash: String
+  /// The architecture of the network.
   package let architecture: String
+  /// The side of images in pixels, by default.
   package let size: Int
+  /// The name of the crop.
   package let crop: String
+  /// The name of the resize filter.
   package let resize: String
+  /// The ratio of the side of a square crop to the short side of the resized image.
   package let cropRatio: Double
+  /// The exponent of GeM pooling at the default size; "1" without GeM pooling.
   package let poolingExponent: String
-  /// All that the package serves, the first first.
+  /// All sizes that the package was converted for, with the default first.
   package let sizes: [Size]
+  /// The number of elements of an embedding.
   package let embeddingDimension: Int
+  /// The number of classes; 0 without a classifier.
   package let classes: Int
+  /// The mean that preprocessing subtracts from each channel.
   package let mean: [Float]
+  /// The standard deviation that preprocessing divides each channel by.
   package let std: [Float]
+  /// The size of all constants in bytes, uncompressed.
   package let constantBytes: Int
+  /// The size of all constants in bytes, as they are stored.
   package let storedConstantBytes: Int
   /// Whether every hash was verified.
   package let isChecked: Bool
+  /// The metadata; `nil` where this version cannot read it.
   package let metadata: PackageMetadata?
+  /// All nodes, in order of execution.
   package let layers: [Layer]
 
-  /// - Parameter checks: verify every hash and every byte of padding.
-  /// - Throws: `ConversionError.package`.
+  /// Reads a package.
+  ///
+  /// - Parameters:
+  ///   - path: the path of the package.
+  ///   - checks: whether to verify every hash and every byte of padding.
+  ///   - threads: how many threads verify hashes.
+  /// - Throws: `ConversionError.package` where the file is not a package or damaged.
   package init(path: String, checks: Bool, threads: Int) throws {
     let reader = try PackageReader.opening(path)
     if checks { try reader.check(threads: threads) }
@@ -84,6 +119,7 @@ package struct PackageInspection: Encodable, Sendable {
     storedConstantBytes = layers.reduce(0) { $0 + $1.storedBytes }
   }
 
+  /// The inspection as text for a terminal.
   package var text: String {
     var table = TextTable()
     table.row("file", "\(path), \(bytes) bytes, format \(formatVersion)")
@@ -99,7 +135,7 @@ package struct PackageInspection: Encodable, Sendable {
     table.row("constants", "\(constantBytes) bytes, stored in \(storedConstantBytes)")
     let kept = layers.filter { $0.keptFloat != nil }
     if !kept.isEmpty {
-      table.row("kept float", "\(kept.count) layers, \(kept.reduce(0) { $0 + $1.storedBytes }) bytes as stored")
+      table.row("kept in float", "\(kept.count) layers, \(kept.reduce(0) { $0 + $1.storedBytes }) bytes as stored")
     }
     if let metadata {
       let name = metadata.source.name.map { "\($0), " } ?? ""
@@ -115,11 +151,11 @@ package struct PackageInspection: Encodable, Sendable {
         }.joined(separator: ", "))
       if let fidelity = metadata.fidelity {
         for (index, size) in sizes.enumerated() {
-          let place = sizes.count == 1 ? "" : " at \(size.size) pixels"
+          let location = sizes.count == 1 ? "" : " at \(size.size) pixels"
           let gates = sizes.count == 1 ? fidelity.gates : fidelity.sizes.dropFirst(index).first?.gates ?? []
-          table.row("fidelity", "\(size.passed == true ? "passed" : "FAILED") on \(size.images ?? 0) images\(place)")
-          let doubtful = gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
-          if !doubtful.isEmpty { table.row("inconclusive", doubtful.joined(separator: ", ")) }
+          table.row("fidelity", "\(size.passed == true ? "passed" : "FAILED") on \(size.images ?? 0) images\(location)")
+          let inconclusive = gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
+          if !inconclusive.isEmpty { table.row("inconclusive", inconclusive.joined(separator: ", ")) }
           if index == 0 {
             table.row("verdict", fidelity.verdict.rawValue)
             for warning in fidelity.allWarnings { table.row("warning", warning) }
@@ -150,10 +186,10 @@ extension PackageInspection.Size {
   fileprivate init(_ resolution: Resolution, _ fidelity: FidelityReport?) {
     size = resolution.side
     poolingExponent = resolution.exponentText
-    let own = fidelity?.sizes.first { $0.size == resolution.side }
-    // A report of one size says by itself what was measured.
-    let figures = own?.figures ?? (fidelity?.sizes.isEmpty == true ? fidelity?.figures : nil)
-    passed = own?.passed ?? (fidelity?.sizes.isEmpty == true ? fidelity?.passed : nil)
+    let entry = fidelity?.sizes.first { $0.size == resolution.side }
+    // A report on a single size has no list of sizes.
+    let figures = entry?.figures ?? (fidelity?.sizes.isEmpty == true ? fidelity?.figures : nil)
+    passed = entry?.passed ?? (fidelity?.sizes.isEmpty == true ? fidelity?.passed : nil)
     images = figures?.images
     meanDrift = figures?.drift.mean
     top1Agreement = figures?.agreement.top1
@@ -161,12 +197,12 @@ extension PackageInspection.Size {
 }
 
 extension Resolution {
-  /// Packages of networks that do not pool by GeM state 1.
+  /// The exponent, which is 1 for networks without GeM pooling.
   fileprivate var exponentText: String { "\(poolingExponent ?? 1)" }
 }
 
 extension PackageInspection.Layer {
-  /// - Parameter reasons: why layers are kept in float, by name.
+  /// - Parameter reasons: the reasons of layers that are kept in float, by name.
   init(_ node: NodeRecord, in reader: PackageReader, reasons: [String: String]) {
     name = node.name
     op = node.operatorName
@@ -178,7 +214,7 @@ extension PackageInspection.Layer {
       (scale, zeroPoint) = (nil, nil)
     }
     let hasFloatWeight = node.constants.contains { $0.role == "weight" && $0.elementType != .int8 }
-    keptFloat = hasFloatWeight ? reasons[node.name] ?? "the package does not say why" : nil
+    keptFloat = hasFloatWeight ? reasons[node.name] ?? "the package does not record why" : nil
     let sections = node.constants.map { reader.section(of: $0) }
     bytes = sections.reduce(0) { $0 + $1.rawLength }
     storedBytes = sections.reduce(0) { $0 + $1.storedLength }

@@ -1,19 +1,21 @@
 import Fidelity
 import Foundation
 
-/// What a package says of its own making, as JSON in its metadata section: the source, the calibration and the fidelity
-/// measured. Nothing in it depends on when, where or how fast the package was made: files and folders are named without
+/// The metadata of a package (formats/package.md), stored as JSON: its source, its calibration and its measured
+/// fidelity. Nothing in it depends on when, where or how fast the package was made: files and folders are named without
 /// their paths.
 package struct PackageMetadata: Codable, Sendable {
   /// The checkpoint that was converted, without its path.
   package var source: FidelityReport.Reference
+  /// The settings and the figures of calibration.
   package var calibration: [String: JSONValue]
-  /// The beginnings of the SHA-256 of the images that were calibrated on; `nil` for very many.
+  /// The first digits of the SHA-256 of the calibration images (`ImageKeys`); `nil` where there are too many images.
   package var calibrationImages: String?
-  /// Of the plan that the package was made by, as `quern plan` writes it.
+  /// SHA-256 of the package's plan, as `quern plan` writes it, in hexadecimal digits.
   package var planSHA256: String?
+  /// The version of the tool that made the package.
   package var toolVersion: String?
-  /// `nil` while the package is not verified.
+  /// The report of the verification; `nil` until the package is verified.
   package var fidelity: FidelityReport?
 
   private enum CodingKeys: String, CodingKey {
@@ -34,7 +36,7 @@ package struct PackageMetadata: Codable, Sendable {
     self.fidelity = fidelity
   }
 
-  /// Why layers compute in float, by their names.
+  /// The reasons of the layers that are kept in float, by name.
   var keptFloat: [String: String] {
     guard case .array(let layers)? = fidelity?.settings[KeptFloat.setting] else { return [:] }
     return layers.reduce(into: [:]) { result, layer in
@@ -59,7 +61,7 @@ package struct PackageMetadata: Codable, Sendable {
     return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 
-  /// Reads the metadata of a package; `nil` where it is none that this version knows.
+  /// Parses the metadata of a package; `nil` where this version cannot read it.
   package init?(json: String) {
     guard let value = try? JSONDecoder().decode(PackageMetadata.self, from: Data(json.utf8)) else { return nil }
     self = value

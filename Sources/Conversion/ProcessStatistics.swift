@@ -1,13 +1,14 @@
 import Foundation
 
-/// Figures of the running process.
+/// Memory figures of the running process.
 package enum ProcessStatistics {
-  /// The greatest resident memory so far, in bytes; `nil` where the system does not tell.
+  /// The peak resident memory so far, in bytes; `nil` where the system does not report it.
   ///
-  /// Not getrusage's ru_maxrss, which also counts the process that started this one, from before exec.
+  /// This is not `ru_maxrss` of `getrusage`, which includes the memory of the process that started this one, from
+  /// before `exec`.
   package static var peakResidentBytes: Int? { statusBytes("VmHWM:") }
 
-  /// The resident memory now, in bytes; `nil` where the system does not tell.
+  /// The current resident memory in bytes; `nil` where the system does not report it.
   package static var residentBytes: Int? { statusBytes("VmRSS:") }
 
   private static func statusBytes(_ key: String) -> Int? {

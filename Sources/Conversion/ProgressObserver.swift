@@ -1,30 +1,31 @@
 import ModelImport
 
-/// Where the stages of long work report to. Calls come from several threads.
+/// Receives the progress of long operations. Its methods are called from several threads.
 package protocol ProgressObserver: Sendable {
-  /// A stage begins; `total` steps will follow, or an unknown number.
+  /// A stage begins. It has `total` steps; `nil`: an unknown number.
   func begin(_ stage: String, total: Int?)
   /// One step of the current stage is done.
   func advance()
   /// The current stage is over.
   func end()
-  /// Something a user should know, which is no error.
+  /// Reports something that the user should know, but that is not an error.
   func warn(_ message: String)
-  /// Something that was decided for the user.
+  /// Reports something that was decided for the user; ignored by default.
   func note(_ message: String)
 }
 
 extension ProgressObserver {
   package func note(_ message: String) {}
 
-  /// Says what reading a checkpoint took for granted, a line each.
+  /// Reports the assumptions that reading a checkpoint made, one note each.
   package func state(_ assumptions: [ImportAssumption]) {
     for assumption in assumptions { note("assuming: \(assumption)") }
   }
 }
 
-/// Reports nothing.
+/// An observer that ignores everything.
 package struct SilentProgress: ProgressObserver {
+  /// Creates the observer.
   package init() {}
   package func begin(_ stage: String, total: Int?) {}
   package func advance() {}

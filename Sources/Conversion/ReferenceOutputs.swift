@@ -2,8 +2,8 @@ import Images
 import Inference
 import Synchronization
 
-/// What the float network says of images as the evaluation protocol shows them, kept so that no image is decoded, and run
-/// in float, twice. Bounded: what does not fit is computed anew.
+/// The pixels of images after resizing and cropping, and the float network's outputs for them, cached so that no image
+/// is decoded and run in float twice. The cache is bounded; what does not fit is computed again.
 final class ReferenceOutputs: Sendable {
   struct Entry: Sendable {
     let pixels: RGBImage
@@ -20,13 +20,13 @@ final class ReferenceOutputs: Sendable {
   private let state = Mutex(State())
   private let byteLimit: Int
 
-  /// - Parameter sizes: of images, with a store each, that share the memory.
+  /// - Parameter sizes: how many caches, one for each size, share the memory.
   init(sizes: Int = 1) { byteLimit = (64 << 20) / max(1, sizes) }
 
-  /// By the image's path.
+  /// The entry of an image, by its path; `nil` where it is not cached.
   subscript(path: String) -> Entry? { state.withLock { $0.entries[path] } }
 
-  /// Keeps an entry, if there is room.
+  /// Caches an entry, if there is room.
   func keep(_ entry: Entry, path: String) {
     state.withLock { state in
       guard state.entries[path] == nil, state.byteCount + entry.byteCount <= byteLimit else { return }

@@ -3,53 +3,59 @@ import Images
 import Operators
 import PackageFormat
 
-/// What is asked for of how images are looked at. What is left open is a package's, or what a model fixes, or the default.
+/// The sizes, the crop and the resizing that the user requests. What is left open is decided by a package, or by the
+/// size that a model fixes, or else by the defaults.
 package struct ResolutionRequest: Hashable, Sendable {
-  /// A size that is asked for.
+  /// A requested size.
   package struct Size: Hashable, Sendable {
-    /// The side in pixels.
+    /// The side of images in pixels.
     package var side: Int
-    /// The exponent of GeM for images of this size; `nil`: that of all.
+    /// The exponent of GeM pooling for images of this size; `nil`: the common exponent.
     package var poolingExponent: Double?
 
+    /// A size, with an exponent where it differs from the common one.
     package init(side: Int, poolingExponent: Double? = nil) {
       self.side = side
       self.poolingExponent = poolingExponent
     }
   }
 
-  /// Empty: left open.
+  /// The sizes; empty where they are left open.
   package var sizes: [Size]
+  /// The crop; `nil`: left open.
   package var crop: CropProtocol?
+  /// The filter of resizing; `nil`: left open.
   package var filter: ResizeFilter?
+  /// The ratio of the side of a square crop to the short side of the resized image; `nil`: left open.
   package var cropRatio: Double?
 
-  /// The side of images where nothing says another.
+  /// The default side of images in pixels.
   package static let defaultSide = 224
 
+  /// A request; everything is left open by default.
   package init(
     sizes: [Size] = [], crop: CropProtocol? = nil, filter: ResizeFilter? = nil, cropRatio: Double? = nil
   ) {
     (self.sizes, self.crop, self.filter, self.cropRatio) = (sizes, crop, filter, cropRatio)
   }
 
-  /// What that comes to, at least one.
+  /// The resolutions that result from the request, at least one.
   ///
   /// - Parameters:
-  ///   - info: of the package that is looked at.
-  ///   - fixedSide: the side that a model fixes.
-  ///   - poolingExponent: that is asked for of sizes without one of their own.
-  /// - Returns: exponents are `nil` where neither the request nor the package has one.
-  /// - Throws: `ConversionError.option` for a size that is there twice; `ImageError` for one that no image can have.
+  ///   - info: the description of the package that decides what is left open; `nil` without a package.
+  ///   - fixedSide: the side in pixels that a model fixes; `nil` where it fixes none.
+  ///   - poolingExponent: the common exponent, for sizes that request no other; `nil`: that of the package.
+  /// - Returns: resolutions whose exponents are `nil` where neither the request nor the package has one.
+  /// - Throws: `ConversionError.option` for a size that is given twice; `ImageError` for a size that no image can have.
   package func resolutions(
     of info: PackageInfo? = nil, fixedSide: Int? = nil, poolingExponent: Double? = nil
   ) throws -> [Resolution] {
     let stored = info?.standard.evaluation
-    let open = info?.resolutions.map(\.side) ?? [fixedSide ?? Self.defaultSide]
-    let sizes = sizes.isEmpty ? open.map { Size(side: $0) } : sizes
+    let defaultSides = info?.resolutions.map(\.side) ?? [fixedSide ?? Self.defaultSide]
+    let sizes = sizes.isEmpty ? defaultSides.map { Size(side: $0) } : sizes
     let sides = sizes.map(\.side)
-    if let twice = sides.first(where: { side in sides.count { $0 == side } > 1 }) {
-      throw ConversionError.option("--size \(twice) is given twice")
+    if let repeated = sides.first(where: { side in sides.count { $0 == side } > 1 }) {
+      throw ConversionError.option("--size \(repeated) is given twice")
     }
     return try sizes.map { size in
       let evaluation = try EvaluationProtocol(
@@ -63,16 +69,16 @@ package struct ResolutionRequest: Hashable, Sendable {
 }
 
 extension ModelFile {
-  /// Makes the network one for images that are looked at so: GeM pools by the exponent, if there is one.
+  /// Sets the exponent of GeM pooling to that of a resolution, if it has one.
   ///
-  /// - Throws: `ConversionError.option` where there is one and nothing pools by GeM.
+  /// - Throws: `ConversionError.option` where there is an exponent but the network does not pool by GeM.
   package mutating func serve(_ resolution: Resolution) throws(ConversionError) {
     guard let exponent = resolution.poolingExponent else { return }
     try graph.pool(by: exponent)
   }
 
-  /// What a package has no figures for, if images are looked at in this way, in a sentence; `nil` where it has, and for a
-  /// checkpoint.
+  /// A remark that the package was not calibrated and verified for a resolution, as a sentence; `nil` where it was, and
+  /// for a checkpoint.
   package func remark(on resolution: Resolution) -> String? {
     guard let info else { return nil }
     func described(_ evaluation: EvaluationProtocol) -> String {
@@ -80,23 +86,23 @@ extension ModelFile {
     }
     let evaluation = resolution.evaluation
     let exponent = resolution.poolingExponent ?? graph.poolingExponent
-    if let known = info.resolution(side: resolution.side), known.evaluation == evaluation,
-      exponent == nil || exponent == known.poolingExponent
+    if let verified = info.resolution(side: resolution.side), verified.evaluation == evaluation,
+      exponent == nil || exponent == verified.poolingExponent
     {
       return nil
     }
     let sizes = info.resolutions.map { "\($0.side) px" + ($0.poolingExponent.map { " with p = \($0)" } ?? "") }
-    let asked = "\(resolution.side) px" + (exponent.map { " with p = \($0)" } ?? "")
+    let requested = "\(resolution.side) px" + (exponent.map { " with p = \($0)" } ?? "")
     return
-      "the package was calibrated and verified for \(sizes.joined(separator: ", ")), \(described(info.standard.evaluation)): "
-      + "its figures do not hold for \(asked), \(described(evaluation))"
+      "the package was calibrated and verified for \(sizes.joined(separator: ", ")), "
+      + "\(described(info.standard.evaluation)); its figures do not hold for \(requested), \(described(evaluation))"
   }
 }
 
 extension Graph {
   /// Sets the exponent of the head's GeM pooling.
   ///
-  /// - Throws: `ConversionError.option` where nothing pools by GeM.
+  /// - Throws: `ConversionError.option` where the exponent is not positive, or the network does not pool by GeM.
   mutating func pool(by exponent: Double) throws(ConversionError) {
     do throws(GraphError) { try setPoolingExponent(exponent) } catch {
       throw .option("the GeM exponent \(exponent) cannot be used: \(error)")

@@ -5,14 +5,14 @@ import Quantization
 import Runtime
 import Search
 
-/// The calibration images that a search measures plans on.
+/// The sample of calibration images that a search measures plans on.
 struct SearchSample {
   private let network: QuantizedNetwork
   private let options: ConversionOptions
   private let files: [ImageFolder.File]
   private let job: ImageJob
 
-  /// Images that drift is measured on.
+  /// The maximum number of images that drift is measured on.
   private static let imageLimit = 24
 
   init(_ network: QuantizedNetwork, _ options: ConversionOptions) {
@@ -21,7 +21,9 @@ struct SearchSample {
     job = ImageJob(threads: options.threads, skipsBroken: true)
   }
 
-  /// A search from the network's plan.
+  /// A search that starts from the network's plan.
+  ///
+  /// - Parameter deadline: when to stop measuring; `nil`: never.
   func search(deadline: ContinuousClock.Instant?) throws -> PlanSearch {
     let graph = network.float.graph
     let costs = try CostTable(graph, imageSize: options.evaluation.size)
@@ -33,20 +35,20 @@ struct SearchSample {
       timeLimit: costs.limit(slowdown: options.maxSlowdown), deadline: deadline)
   }
 
-  /// The mean drift of a plan, at each size.
+  /// The mean drift of a plan at each size.
   private func drifts(of plan: QuantizationPlan) throws -> [Double] {
     let int8 = try Executable(try network.lowered(plan).graph, threads: options.threads)
     return try network.sizes.map { size in
       let (figures, _) = try Verifier(job: job, resolution: size.resolution).compare(
-        network.float, int8, on: files, known: size.referenceOutputs, labels: nil, progress: SilentProgress())
+        network.float, int8, on: files, cached: size.referenceOutputs, labels: nil, progress: SilentProgress())
       return figures.drift.mean ?? worstDrift
     }
   }
 
-  /// The images as the network sees them at the first size, without what cannot be read.
+  /// The images, resized and cropped for the first size, without those that cannot be read.
   private func pixels() -> [RGBImage] {
     files.compactMap { file in
-      if let known = network.firstSize.referenceOutputs[file.path] { return known.pixels }
+      if let cached = network.firstSize.referenceOutputs[file.path] { return cached.pixels }
       guard let image = try? LoadedImage(file) else { return nil }
       return try? options.evaluation.apply(to: image.pixels)
     }

@@ -2,20 +2,20 @@ import Fidelity
 import Images
 import Inference
 
-/// What was measured at one size.
+/// The fidelity that was measured at one size.
 struct SizeMeasurement {
   let resolution: Resolution
   let figures: FidelityFigures
-  /// Images that were left out.
+  /// The images that were left out.
   let skipped: BrokenImages
 }
 
 extension FidelityReport {
-  /// A report of what was measured at each size.
+  /// A report on the measurements at all sizes.
   ///
   /// - Parameters:
-  ///   - measurements: at least one, that of the first size first.
-  ///   - files: that it was measured on.
+  ///   - measurements: at least one, with that of the first size first.
+  ///   - files: the images that were measured on.
   init(
     _ measurements: [SizeMeasurement], gates: Gates, verified files: [ImageFolder.File], reference: Reference,
     settings: [String: JSONValue]

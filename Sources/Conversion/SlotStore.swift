@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What several threads found, by number, so that its order does not depend on theirs.
+/// The results of several threads, by number, so that their order does not depend on timing.
 final class SlotStore<Element: Sendable>: Sendable {
   private let slots = Mutex<[Int: Element]>([:])
 
@@ -11,9 +11,9 @@ final class SlotStore<Element: Sendable>: Sendable {
 
   func removeAll() { slots.withLock { $0 = [:] } }
 
-  /// The numbers that something was put in under, rising.
+  /// The numbers that have a result, in ascending order.
   var numbers: [Int] { slots.withLock { $0.keys.sorted() } }
 
-  /// Everything that was put in, by rising number.
+  /// All results, in ascending order of their numbers.
   var inOrder: [Element] { slots.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value) }
 }

@@ -1,4 +1,4 @@
-/// Wall-clock seconds of named stages, and their progress.
+/// Measures the wall-clock seconds of named stages, and reports their progress.
 final class StageClock {
   private(set) var seconds: [String: Double] = [:]
   private let clock = ContinuousClock()
@@ -6,7 +6,7 @@ final class StageClock {
 
   init(progress: any ProgressObserver) { self.progress = progress }
 
-  /// Runs a stage; a stage that runs twice adds up.
+  /// Runs a stage. The times of a stage that runs several times add up.
   func stage<Result>(_ name: String, total: Int? = nil, _ body: () throws -> Result) rethrows -> Result {
     progress.begin(name, total: total)
     let start = clock.now
@@ -19,6 +19,7 @@ final class StageClock {
 }
 
 extension Duration {
+  /// The duration in seconds.
   package var seconds: Double {
     let (whole, attoseconds) = components
     return Double(whole) + Double(attoseconds) * 1e-18

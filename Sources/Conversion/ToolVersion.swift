@@ -1,4 +1,5 @@
-/// The version of the tool, which reports and packages carry.
+/// The version of the tool, which reports and packages record.
 package enum ToolVersion {
+  /// The version of this build.
   package static let current = "0.1.0"
 }

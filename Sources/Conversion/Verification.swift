@@ -5,22 +5,29 @@ import Inference
 import ModelImport
 import Runtime
 
-/// Holds one model on disk against another: a package against the checkpoint that it was made from, or any two.
+/// Compares one model on disk with another: a package with the checkpoint that it was made from, or any two models.
 package struct Verification {
+  /// The path of the model to verify, usually a package.
   package var package: String
+  /// The path of the reference, usually the checkpoint that the package was made from.
   package var reference: String
+  /// The path of the folder with verification images.
   package var images: String
+  /// The number of threads, and whether broken images are left out.
   package var job: ImageJob
-  /// What is asked for in place of what a package was converted for; without sizes all of those are looked at.
+  /// The sizes, the crop and the resizing to use in place of the package's; without sizes, all of the package are
+  /// verified.
   package var resolution = ResolutionRequest()
+  /// How to read checkpoints.
   package var model = ModelFile.Options()
-  /// What the float network is held to first.
+  /// The outputs of the original framework that the float network is compared with first.
   package var referenceCheck = ReferenceOptions()
-  /// Say nothing where the reference is not the checkpoint that the package was made from.
+  /// Whether to omit the warning that the reference is not the checkpoint that the package was made from.
   package var allowsOtherReference = false
-  /// Whether it ends when the images compared decide every gate.
+  /// Whether to stop when the images compared so far decide every gate.
   package var stopsWhenDecided = false
 
+  /// A verification at the sizes of the package, with default options.
   package init(package: String, reference: String, images: String, job: ImageJob) {
     self.package = package
     self.reference = reference
@@ -28,8 +35,11 @@ package struct Verification {
     self.job = job
   }
 
-  /// - Throws: `ReferenceMismatch` where the float network does not match its framework; the typed errors of reading and
-  ///   running the models.
+  /// Compares the models and applies the gates.
+  ///
+  /// - Throws: `ReferenceMismatch` where the float network does not match its framework; `ConversionError` for models
+  ///   that cannot be read, options that do not fit them, and images that cannot be used; `CheckpointError`,
+  ///   `ImportError`, `GraphError`, `ImageError`, `FileError` and `FidelityError` from reading and running the models.
   package func run(gates: Gates, progress: any ProgressObserver = SilentProgress()) throws -> FidelityReport {
     let clock = StageClock(progress: progress)
     let folder = try ImageFolder(path: images)
@@ -50,11 +60,11 @@ package struct Verification {
     let measurements = try clock.stage("verify", total: folder.files.count * resolutions.count) {
       let executable = try models.model.executable(threads: job.threads)
       var job = job
-      // Each size looks at the same images.
+      // Each size uses the same images.
       if resolutions.count > 1 { job.cache = ImageCache() }
       return try resolutions.map { [job] resolution in
         let (figures, skipped) = try Verifier(job: job, resolution: resolution).compare(
-          network, executable, on: folder.files, known: ReferenceOutputs(sizes: resolutions.count), labels: labels,
+          network, executable, on: folder.files, cached: ReferenceOutputs(sizes: resolutions.count), labels: labels,
           stoppingBy: stopsWhenDecided ? gates : nil, progress: progress)
         return SizeMeasurement(resolution: resolution, figures: figures, skipped: skipped)
       }
@@ -70,7 +80,7 @@ package struct Verification {
     report.assumptions += [labels.assumption].compactMap(\.self)
     report.notes += [labels.note].compactMap(\.self)
     report.warnings += [labels.warning].compactMap(\.self)
-    try report.holdAgainstOrigin(
+    try report.compareWithOrigin(
       of: models.model, allowsOtherReference: allowsOtherReference || models.reference.package != nil,
       ContentHashes(folder.files, threads: job.threads), folder: images)
     report.seconds = clock.seconds
@@ -94,7 +104,7 @@ package struct Verification {
 }
 
 extension FidelityReport {
-  /// Says what reading the models took for granted, and what is to be known of them.
+  /// Adds the assumptions of reading the models, and the remarks on them.
   fileprivate mutating func describe(_ models: ModelPair, _ resolutions: [Resolution]) {
     toolVersion = ToolVersion.current
     assumptions = models.assumptions.map(\.description)

@@ -3,36 +3,37 @@ import Files
 import Graphs
 import Search
 
-/// A package that was written and verified, not yet under its name.
+/// A package that was written to a temporary file and verified.
 struct VerifiedPackage: Attempt {
   let file: AtomicFile
   let path: String
   var found: FoundPlan
-  /// At each size.
+  /// The fidelity at each size.
   let measurements: [SizeMeasurement]
   let gates: Gates
 
-  /// What is aimed at, of a limit that is missed: less, as a choice of images is none of all.
-  private static let aim = 0.8
+  /// The share of a missed limit that the next attempt aims for. It is below 1 because a search measures only a sample
+  /// of images.
+  private static let targetShare = 0.8
 
   var meanDrift: Double { measurements.map { $0.figures.drift.mean ?? worstDrift }.max() ?? worstDrift }
 
-  var keepsGates: Bool { measurements.allSatisfy(keepsGates) }
+  var passesGates: Bool { measurements.allSatisfy(passesGates) }
 
-  var sharesToLeave: [Double] { measurements.map { keepsGates($0) ? .infinity : Self.aim * excess(of: $0) } }
+  var driftFactors: [Double] { measurements.map { passesGates($0) ? .infinity : Self.targetShare * excess(of: $0) } }
 
   var failsByNearTiesOnly: Bool { fails { decisive, _ in decisive == 100 } }
 
   var failsMainlyByNearTies: Bool { fails { decisive, limit in decisive >= limit } }
 
-  /// Whether agreement is all that fails, at every size where anything does, and a condition holds for the agreement of the
-  /// images that are no near ties.
+  /// Whether only agreement fails, at every size where a gate fails, and a condition holds for the decisive agreement
+  /// there.
   private func fails(where holds: (_ decisive: Double, _ limit: Double) -> Bool) -> Bool {
-    !keepsGates
+    !passesGates
       && measurements.allSatisfy { measurement in
         let failed = failedGates(measurement)
         guard !failed.isEmpty else { return true }
-        guard failed.map(\.name) == [.top1Agreement], let decisive = measurement.figures.clearAgreement?.top1 else {
+        guard failed.map(\.name) == [.top1Agreement], let decisive = measurement.figures.decisiveAgreement?.top1 else {
           return false
         }
         return holds(decisive, gates.minAgreement)
@@ -41,26 +42,26 @@ struct VerifiedPackage: Attempt {
 
   func discard() { file.discard() }
 
-  private func keepsGates(_ measurement: SizeMeasurement) -> Bool { failedGates(measurement).isEmpty }
+  private func passesGates(_ measurement: SizeMeasurement) -> Bool { failedGates(measurement).isEmpty }
 
-  /// Of the gates that depend on the package; the accuracy of the float network does not.
+  /// The failed gates among those that depend on the package, which excludes the accuracy of the float network.
   private func failedGates(_ measurement: SizeMeasurement) -> [GateResult] {
     gates.results(for: measurement.figures).filter { !$0.passed && $0.name != .floatTop1 }
   }
 
-  /// How much of its drift a network may keep by the gate of drift that it misses most; 1 where it misses none of them.
+  /// The share of its drift that the network may keep to pass every drift gate; 1 where it misses none.
   private func excess(of measurement: SizeMeasurement) -> Double {
-    gates.results(for: measurement.figures).reduce(1) { least, gate in
-      guard [.meanDrift, .maxDrift].contains(gate.name), let value = gate.value, value > 0 else { return least }
-      return min(least, gate.limit / value)
+    gates.results(for: measurement.figures).reduce(1) { share, gate in
+      guard [.meanDrift, .maxDrift].contains(gate.name), let value = gate.value, value > 0 else { return share }
+      return min(share, gate.limit / value)
     }
   }
 
-  /// What inference costs by the plan.
+  /// The estimated cost of inference with the plan.
   ///
   /// - Parameters:
   ///   - graph: the float graph.
-  ///   - costs: of its plans.
+  ///   - costs: the table of costs for the graph.
   func inference(_ graph: Graph, _ costs: CostTable) -> InferenceCost {
     InferenceCost(
       milliseconds: costs.milliseconds(found.plan), plainMilliseconds: costs.plainMilliseconds,
@@ -68,12 +69,12 @@ struct VerifiedPackage: Attempt {
       floatLayers: found.plan.layersKeptFloat(in: graph).count)
   }
 
-  /// For reports.
+  /// The decisions of the plan for the settings of reports.
   ///
   /// - Parameter graph: the float graph.
   func settings(_ graph: Graph) -> [String: JSONValue] {
     var result: [String: JSONValue] = [
-      "wide_activations": .int(found.plan.makersOfWideValues(in: graph).count)
+      "wide_activations": .int(found.plan.producersOf16BitInputs(in: graph).count)
     ]
     let kept = KeptFloat.layers(of: found.plan, in: graph)
     if !kept.isEmpty { result[KeptFloat.setting] = .array(kept.map(\.json)) }

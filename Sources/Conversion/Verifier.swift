@@ -6,18 +6,20 @@ import Runtime
 import Tensors
 import Threads
 
-/// Runs a reference and a quantised network over the same images and compares what they say.
+/// Runs a reference and a quantised network on the same images and compares their outputs.
 package struct Verifier: Sendable {
+  /// The number of threads, and whether broken images are left out.
   package var job: ImageJob
-  /// At which both look at the images.
+  /// The size, the crop and the exponent of GeM pooling for both networks.
   package var resolution: Resolution
 
+  /// A verifier for one resolution.
   package init(job: ImageJob, resolution: Resolution) {
     self.job = job
     self.resolution = resolution
   }
 
-  /// A pair of sessions of one thread.
+  /// The sessions of one thread.
   private final class Worker {
     private let network: FloatNetwork
     private let poolingExponent: Double?
@@ -30,30 +32,33 @@ package struct Verifier: Sendable {
       self.quantized = Session(quantized)
     }
 
-    /// Of the reference, which is only made ready for images of which it is not known what it says.
+    /// The session of the reference, which is only made ready for images whose outputs are not cached.
     func reference() throws -> Session {
       if let session { return session }
-      let made = Session(try network.executable().pooling(by: poolingExponent))
-      session = made
-      return made
+      let result = Session(try network.executable().pooling(by: poolingExponent))
+      session = result
+      return result
     }
   }
 
+  /// Compares the networks and computes figures.
+  ///
   /// - Parameters:
-  ///   - known: what the reference is known to say; what it says of other images is added.
-  ///   - labels: which classes of the classifier the files' folders stand for; `nil`: accuracy is not measured.
-  ///   - gates: at whose decision to stop (see `SequentialComparison`); `nil`: all images are compared. Which images are
-  ///     compared only depends on the files' names and what the networks say of them, not on threads or the order of files.
+  ///   - cached: outputs of the reference; those for other images are added.
+  ///   - labels: the classes of the images; `nil`: accuracy is not measured.
+  ///   - gates: gates to stop at when they are decided (see `SequentialComparison`); `nil`: all images are compared.
+  ///     Which images are compared only depends on their names and the networks' outputs, not on threads or the order
+  ///     of files.
   /// - Returns: the figures, and the images that were left out.
-  /// - Throws: `ConversionError.brokenImages`, unless the job skips them; `FidelityError` where outputs do not belong together;
-  ///   the typed errors of running the networks.
+  /// - Throws: `ConversionError.brokenImages`, unless the job leaves them out; `FidelityError` where the outputs of the
+  ///   networks cannot be compared; `GraphError` where a network cannot run.
   func compare(
-    _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
+    _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], cached: ReferenceOutputs,
     labels: ClassLabels?, stoppingBy gates: Gates? = nil, progress: any ProgressObserver
   ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
     guard let gates else {
       let (comparisons, skipped) = try comparisons(
-        reference, quantized, on: files, known: known, labels: labels, progress: progress)
+        reference, quantized, on: files, cached: cached, labels: labels, progress: progress)
       return (comparisons.figures(), skipped)
     }
     var sequential = SequentialComparison(
@@ -64,7 +69,7 @@ package struct Verifier: Sendable {
     var start = 0
     for end in SequentialComparison.checkpoints(of: files.count) {
       let (images, broken) = try compare(
-        files[start..<end], workers, known: known, labels: labels, progress: WithoutWarnings(observer: progress))
+        files[start..<end], workers, cached: cached, labels: labels, progress: WithoutWarnings(observer: progress))
       skipped.merge(broken)
       sequential.add(images)
       if end < files.count, let figures = sequential.decidedFigures() {
@@ -77,13 +82,13 @@ package struct Verifier: Sendable {
     return (sequential.figures(), skipped)
   }
 
-  /// The comparison of every image.
+  /// Compares the networks on every image.
   func comparisons(
-    _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], known: ReferenceOutputs,
+    _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], cached: ReferenceOutputs,
     labels: ClassLabels?, progress: any ProgressObserver
   ) throws -> (comparisons: FidelityAccumulator, skipped: BrokenImages) {
     let (images, skipped) = try compare(
-      files[...], try workers(reference, quantized), known: known, labels: labels, progress: progress)
+      files[...], try workers(reference, quantized), cached: cached, labels: labels, progress: progress)
     return (images.reduce(into: FidelityAccumulator()) { $0.add($1) }, skipped)
   }
 
@@ -95,15 +100,15 @@ package struct Verifier: Sendable {
 
   /// - Returns: the comparisons in the order of the files.
   private func compare(
-    _ files: ArraySlice<ImageFolder.File>, _ workers: WorkerLocal<Worker>, known: ReferenceOutputs,
+    _ files: ArraySlice<ImageFolder.File>, _ workers: WorkerLocal<Worker>, cached: ReferenceOutputs,
     labels: ClassLabels?,
     progress: any ProgressObserver
   ) throws -> (images: [ImageComparison], skipped: BrokenImages) {
     let images = SlotStore<ImageComparison>()
     let skipped = try job.run(Array(files), progress: progress) { index, file, workerIndex in
       let worker = workers[workerIndex]
-      let entry = try known[file.path] ?? referenceEntry(file, worker.reference())
-      known.keep(entry, path: file.path)
+      let entry = try cached[file.path] ?? referenceEntry(file, worker.reference())
+      cached.keep(entry, path: file.path)
       let expected = entry.outputs
       let actual = try worker.quantized.outputs(for: entry.pixels)
       images[index] = try ImageComparison(
@@ -121,7 +126,7 @@ package struct Verifier: Sendable {
   }
 }
 
-/// Hands everything on but warnings, for jobs that are parts of one.
+/// Forwards everything except warnings, for jobs that are parts of one job.
 private struct WithoutWarnings: ProgressObserver {
   let observer: any ProgressObserver
 
@@ -133,9 +138,9 @@ private struct WithoutWarnings: ProgressObserver {
 }
 
 extension [ImageFolder.File] {
-  /// In an order that says nothing of the images and only depends on their paths below the folder: by FNV-1a of the path
-  /// (Fowler, Noll and Vo, RFC 9923), mixed by the finalizer of SplitMix64 (Steele, Lea and Flood, "Fast Splittable
-  /// Pseudorandom Number Generators", 2014).
+  /// The files in a pseudorandom order that only depends on their paths relative to the folder: sorted by the FNV-1a
+  /// hash of the path (Fowler, Noll and Vo, RFC 9923), mixed with the finaliser of SplitMix64 (Steele, Lea and Flood,
+  /// "Fast Splittable Pseudorandom Number Generators", 2014).
   func shuffledByName() -> [ImageFolder.File] {
     map { file in
       let path = file.relativePath
@@ -149,7 +154,7 @@ extension [ImageFolder.File] {
 }
 
 extension ConversionOptions {
-  /// By which verification stops when they are decided; `nil` where it goes through all images.
+  /// The gates that verification stops at when they are decided; `nil` where it compares all images.
   var stoppingGates: Gates? {
     stopsWhenDecided ?? (verificationFolder == nil) ? gates : nil
   }

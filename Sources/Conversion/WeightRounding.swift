@@ -5,23 +5,25 @@ import Quantization
 import Rounding
 import Runtime
 
-/// The stage that decides the steps of weights, where something asks for coarser ones, and rounds weights to levels.
+/// The stage that chooses the steps of weights, where a budget may require coarser ones, and rounds weights to levels.
 struct WeightRounding {
   let options: ConversionOptions
   let progress: any ProgressObserver
   let clock: StageClock
-  /// The calibration images, whose broken ones are left out here; calibration names them.
+  /// The calibration images. Broken ones are left out here; calibration reports them.
   let files: [ImageFolder.File]
-  /// Of the sizes that images take turns in.
+  /// One for each size; images alternate between them.
   let augmentations: [Augmentation]
-  /// Of images that other stages look at, too.
+  /// Decoded images, shared with other stages.
   let cache: ImageCache?
 
-  /// The steps and the levels of all weights by a plan.
+  /// The steps and the levels of all weights.
   ///
   /// - Parameters:
-  ///   - reserve: bytes of a package that are not known before it is verified.
-  ///   - byteCount: of the package of a graph, except for metadata.
+  ///   - float: the float graph.
+  ///   - planned: the plan to round by.
+  ///   - reserve: the number of bytes to reserve for the parts of a package that are unknown before it is verified.
+  ///   - byteCount: measures the size of the package of a graph, without metadata.
   func levels(
     _ float: Graph, _ planned: Planning.Plans, reserve: Int, byteCount: (Graph) throws -> Int
   ) throws -> (WeightSteps, WeightLevels) {
@@ -30,7 +32,7 @@ struct WeightRounding {
       return (plan.weightSteps, try rounded(plan, float, plan.rounding))
     }
     let finest = try Lowering.lower(float, plan: plan, levels: try nearest(plan, float)).graph
-    // What is learned takes about as many bytes as what error feedback gives, which is quicker to have.
+    // Learned levels compress to about as many bytes as those of error feedback, which are faster to compute.
     let isLearned = plan.rounding == .learned
     let room = isLearned ? maxBytes - maxBytes / 200 : maxBytes
     let budget = ByteBudget(
@@ -44,13 +46,14 @@ struct WeightRounding {
     let (chosen, levels) = try budget.fit(first) { steps in
       try rounded(with(steps), float, isLearned ? .errorFeedback : plan.rounding)
     } byteCount: { levels in
-      // Steps have no part in lowering.
+      // Lowering does not depend on the steps of the plan.
       try clock.stage("budget") { try byteCount(try Lowering.lower(float, plan: plan, levels: levels).graph) }
     }
     return (chosen, isLearned ? try rounded(with(chosen), float, .learned) : levels)
   }
 
-  /// Bytes of a package that are not known before it is verified: the metadata, and which nodes read 16 bits.
+  /// The number of bytes to reserve for the parts of a package that are unknown before it is verified: the metadata,
+  /// and which layers read 16-bit inputs.
   static func reserve(sizes: Int, skipped: Int, images: Int) -> Int {
     6144 + 4096 * (sizes - 1) + 256 * skipped + ImageKeys.length * min(images, ImageKeys.limit)
   }
@@ -59,8 +62,8 @@ struct WeightRounding {
     try clock.stage("quantize") { try WeightLevels.nearest(float, plan: plan, threads: options.threads) }
   }
 
-  /// The levels that a rounding method gives by a plan: by what layers read, some layers at a time so that it fits into
-  /// memory.
+  /// The levels by a plan and a rounding method. Error feedback samples the inputs of only some layers at a time, so
+  /// that they fit into memory.
   private func rounded(
     _ plan: QuantizationPlan, _ float: Graph, _ method: RoundingMethod
   ) throws -> WeightLevels {
@@ -72,18 +75,18 @@ struct WeightRounding {
         lowered, levels, float: float, files, augmentations)
     }
     let nearest = lowered.graph
-    // Small images have the fewest positions, and large ones take the most memory.
+    // The number of images depends on the smallest size, which has the fewest positions, and memory on the largest.
     let sides = augmentations.map(\.evaluation.size)
-    let (least, side) = (sides.min() ?? options.evaluation.size, sides.max() ?? options.evaluation.size)
-    let wanted = try LayerInputs.imageCount(for: nearest, imageSize: least)
-    let sample = files.spread(wanted)
-    let most = options.distinctCopies(sizes: augmentations.count)
-    let repetitions = min(most, (wanted + sample.count - 1) / max(sample.count, 1))
+    let (minSide, maxSide) = (sides.min() ?? options.evaluation.size, sides.max() ?? options.evaluation.size)
+    let requiredCount = try LayerInputs.imageCount(for: nearest, imageSize: minSide)
+    let sample = files.spread(requiredCount)
+    let maxRepetitions = options.distinctCopies(sizes: augmentations.count)
+    let repetitions = min(maxRepetitions, (requiredCount + sample.count - 1) / max(sample.count, 1))
     let imageCount = sample.count * repetitions
     let sampler = try clock.stage("sample") {
       try LayerSampler(nearest, sample, repetitions: repetitions, augmentations, threads: options.threads, cache: cache)
     }
-    for part in try LayerInputs.parts(of: nearest, imageSize: side, imageCount: imageCount) {
+    for part in try LayerInputs.parts(of: nearest, imageSize: maxSide, imageCount: imageCount) {
       let inputs = LayerInputs(nearest, nodes: part, imageCount: imageCount)
       try clock.stage("sample", total: imageCount) { [progress] in
         try sampler.record(inputs) { progress.advance() }

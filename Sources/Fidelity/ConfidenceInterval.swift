@@ -1,16 +1,21 @@
-/// Between which bounds a figure lies that was measured on a sample of images, with 95 % confidence.
+/// The 95 % confidence interval of a figure that was measured on a sample of images.
 package struct ConfidenceInterval: Hashable, Sendable, Codable {
+  /// The lower end.
   package let low: Double
+  /// The upper end.
   package let high: Double
 
   /// The 97.5 % quantile of the normal distribution.
   package static let z = 1.959963984540054
+  /// The number of bootstrap resamples.
   package static let resamples = 2000
 
-  /// The interval of the mean of all images that these values are a sample of: the percentile bootstrap (Efron and
-  /// Tibshirani, "An Introduction to the Bootstrap", section 13.3), which assumes no shape of the distribution. The random
-  /// numbers are always the same, and so is the result for the same values in any order. It is too narrow where the sample
-  /// is small and skewed. `nil` for fewer than two values.
+  /// The interval of the mean of the population that these values are a sample of: the percentile bootstrap (Efron and
+  /// Tibshirani, "An Introduction to the Bootstrap", section 13.3), which makes no assumption about the distribution.
+  /// The seed is fixed, so that equal values, in any order, give equal intervals. The interval is too narrow where the
+  /// sample is small and skewed.
+  ///
+  /// - Returns: `nil` for fewer than two values.
   package static func ofMean(_ values: [Double]) -> ConfidenceInterval? {
     guard values.count > 1 else { return nil }
     let values = values.sorted()
@@ -25,25 +30,29 @@ package struct ConfidenceInterval: Hashable, Sendable, Codable {
   }
 
   /// The interval of a share, from 0 to 1: Wilson's score interval (Wilson, "Probable Inference, the Law of Succession,
-  /// and Statistical Inference", 1927), which holds for shares near 1, too. `nil` without images.
+  /// and Statistical Inference", 1927), which is valid for shares near 1, too.
+  ///
+  /// - Returns: `nil` without images.
   package static func ofShare(_ share: Double, images: Int) -> ConfidenceInterval? {
     guard images > 0 else { return nil }
     let n = Double(images)
     let square = z * z / n
     let middle = (share + square / 2) / (1 + square)
     let half = z * (share * (1 - share) / n + square / (4 * n)).squareRoot() / (1 + square)
-    // Exact at the ends, where rounding would leave a little.
+    // Exactly 0 and 1 at the ends, where rounding errors would remain.
     return ConfidenceInterval(
       low: share <= 0 ? 0 : max(0, middle - half), high: share >= 1 ? 1 : min(1, middle + half))
   }
 
-  /// The interval of the difference of two shares, each from 0 to 1, that were found on the same images: Wald's with half
-  /// an image added to each of the four outcomes (Agresti and Min, "Simple improved confidence intervals for comparing
-  /// matched proportions", 2005), which has a width even where all outcomes are equal. `nil` without images.
+  /// The interval of the difference of two shares, each from 0 to 1, that were measured on the same images: Wald's
+  /// interval with half an image added to each of the four outcomes (Agresti and Min, "Simple improved confidence
+  /// intervals for comparing matched proportions", 2005), which has a width even where all outcomes are equal.
   ///
   /// - Parameters:
-  ///   - lost: the share of images that only the first has.
-  ///   - gained: of those that only the second has.
+  ///   - lost: the share of images that count only for the first share, from 0 to 1.
+  ///   - gained: the share of images that count only for the second, from 0 to 1.
+  ///   - images: the number of images.
+  /// - Returns: `nil` without images.
   package static func ofDifference(lost: Double, gained: Double, images: Int) -> ConfidenceInterval? {
     guard images > 0 else { return nil }
     let n = Double(images)
@@ -53,21 +62,22 @@ package struct ConfidenceInterval: Hashable, Sendable, Codable {
     return ConfidenceInterval(low: max(-1, difference - half), high: min(1, difference + half))
   }
 
-  /// The same in percent.
+  /// The interval of a share, converted to percent.
   var percent: ConfidenceInterval { ConfidenceInterval(low: 100 * low, high: 100 * high) }
 }
 
-/// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
+/// The generator of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
 private struct SplitMix64 {
   var state: UInt64
 
+  /// A random number from 0 to `count` - 1.
   mutating func index(below count: Int) -> Int {
     state &+= 0x9E37_79B9_7F4A_7C15
     return Int(mixed(state).multipliedFullWidth(by: UInt64(count)).high)
   }
 }
 
-/// The finalizer of SplitMix64: every bit of the result depends on all of the number.
+/// The output function of SplitMix64: every bit of the result depends on every bit of `number`.
 package func mixed(_ number: UInt64) -> UInt64 {
   var z = number
   z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9

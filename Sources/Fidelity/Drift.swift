@@ -1,9 +1,9 @@
 /// 1 - cos(a, b), from 0 (same direction) to 2 (opposite), computed in double precision.
 ///
-/// A zero vector has no direction: its cosine with anything, another zero vector included, is taken as 0 and the
-/// drift is 1, as `torch.nn.functional.cosine_similarity` has it. A vector with a NaN or an infinity has drift 2.
+/// A zero vector has no direction: its cosine with any vector, including another zero vector, counts as 0, so that the
+/// drift is 1, as in `torch.nn.functional.cosine_similarity`. A vector with a NaN or an infinity has drift 2.
 ///
-/// - Precondition: both have the same number of elements.
+/// - Precondition: both vectors have the same number of elements.
 package func drift(from reference: [Float], to quantized: [Float]) -> Double {
   precondition(reference.count == quantized.count)
   var dot = 0.0
@@ -23,5 +23,5 @@ package func drift(from reference: [Float], to quantized: [Float]) -> Double {
   return min(max(1 - cosine, 0), worstDrift)
 }
 
-/// The drift of opposite embeddings, and of outputs that are not numbers.
+/// The drift of opposite embeddings, and of outputs that are not finite.
 package let worstDrift = 2.0

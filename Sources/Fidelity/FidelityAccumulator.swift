@@ -1,24 +1,27 @@
-/// Collects the comparisons of a set of images, from one thread or from several with an accumulator each.
+/// Collects the comparisons of a set of images, on one thread, or on several with an accumulator each.
 ///
-/// It keeps one small record an image. The figures, to the last bit, do not depend on the order in which images were
-/// added or accumulators merged.
+/// It keeps one small record per image. The figures do not depend, to the last bit, on the order in which images were
+/// added and accumulators were merged.
 package struct FidelityAccumulator: Sendable {
   private var comparisons: [ImageComparison] = []
 
+  /// An accumulator without images.
   package init() {}
 
-  /// How many images were added.
+  /// The number of images added.
   package var images: Int { comparisons.count }
 
+  /// Adds one image.
   package mutating func add(_ comparison: ImageComparison) {
     comparisons.append(comparison)
   }
 
+  /// Adds all images of another accumulator.
   package mutating func merge(_ other: FidelityAccumulator) {
     comparisons += other.comparisons
   }
 
-  /// The drift of each image, the least first.
+  /// The drift of each image, in ascending order.
   package var drifts: [Double] { comparisons.map(\.drift).sorted() }
 
   /// The figures of all images added so far.
@@ -32,11 +35,11 @@ package struct FidelityAccumulator: Sendable {
       nonFiniteImages: comparisons.count { $0.defect != nil },
       drift: DriftSummary(comparisons),
       agreement: TopPercentages(comparisons.compactMap(\.agreement)),
-      clearAgreement: ClearAgreement(comparisons),
+      decisiveAgreement: DecisiveAgreement(comparisons),
       chance: ChanceLevel.of(comparisons.compactMap(\.answer)).map { 100 * $0 },
       float: TopPercentages(float),
       int8: TopPercentages(int8),
-      // Of the counts, not of the two percentages, whose difference would be rounded twice.
+      // From the counts, as the difference of two percentages would be rounded twice.
       top1Drop: percentage(float.count(where: \.top1) - int8.count(where: \.top1), of: float.count),
       top1DropInterval: changes.flatMap { changes in
         let n = Double(float.count)
@@ -58,7 +61,7 @@ package struct FidelityAccumulator: Sendable {
 extension DriftSummary {
   fileprivate init(_ comparisons: [ImageComparison]) {
     let drifts = comparisons.map(\.drift).sorted()
-    // Rounding depends on the order of a sum; the sorted one is always the same.
+    // The rounding of a sum depends on the order, which sorting fixes.
     mean = drifts.isEmpty ? nil : drifts.reduce(0, +) / Double(drifts.count)
     p50 = quantile(0.50, ofSorted: drifts)
     p95 = quantile(0.95, ofSorted: drifts)
@@ -83,17 +86,17 @@ extension TopPercentages {
   }
 }
 
-extension ClearAgreement {
+extension DecisiveAgreement {
   fileprivate init?(_ comparisons: [ImageComparison]) {
-    let tosses = comparisons.compactMap(\.isCoinToss)
-    guard !tosses.isEmpty else { return nil }
-    let clear = comparisons.filter { $0.isCoinToss == false }
-    let agreed = clear.count { $0.agreement?.top1 == true }
+    let nearTies = comparisons.compactMap(\.isNearTie)
+    guard !nearTies.isEmpty else { return nil }
+    let decisive = comparisons.filter { $0.isNearTie == false }
+    let agreed = decisive.count { $0.agreement?.top1 == true }
     self.init(
-      leastGap: CoinToss.leastGap, coinTosses: tosses.count(where: \.self), images: clear.count,
-      top1: percentage(agreed, of: clear.count),
+      minGap: NearTie.minGap, nearTies: nearTies.count(where: \.self), images: decisive.count,
+      top1: percentage(agreed, of: decisive.count),
       top1Interval: ConfidenceInterval.ofShare(
-        Double(agreed) / Double(max(clear.count, 1)), images: clear.count)?.percent)
+        Double(agreed) / Double(max(decisive.count, 1)), images: decisive.count)?.percent)
   }
 }
 
@@ -109,7 +112,7 @@ extension FidelityFigures.Top1Changes {
 }
 
 extension ImageComparison {
-  /// A total order of what reports show, independent of locale and Unicode version.
+  /// A total order of the fields that reports show, independent of locale and Unicode version.
   fileprivate func precedes(_ other: ImageComparison) -> Bool {
     if name.utf8.elementsEqual(other.name.utf8) {
       return (defect?.rawValue ?? "") < (other.defect?.rawValue ?? "")
@@ -118,7 +121,7 @@ extension ImageComparison {
   }
 }
 
-/// nil of nothing.
+/// In percent; nil where `total` is 0.
 private func percentage(_ count: Int, of total: Int) -> Double? {
   total == 0 ? nil : 100 * Double(count) / Double(total)
 }

@@ -1,12 +1,12 @@
-/// Why two networks' outputs cannot be compared, or a tolerance cannot be used.
+/// Why two networks' outputs cannot be compared, or a limit cannot be used.
 package enum FidelityError: Error, Hashable, Sendable {
-  /// The two embeddings have no or different numbers of elements.
+  /// An embedding is empty, or the two have different numbers of elements.
   case embeddingWidth(image: String, reference: Int, quantized: Int)
   /// The two classifiers have different numbers of classes.
   case classCount(image: String, reference: Int, quantized: Int)
   /// The image's label is not a class of the network.
   case label(image: String, label: Int, classes: Int)
-  /// A tolerance is NaN, infinite or out of range, or looks like a share where percent are meant.
+  /// A limit is NaN, infinite or out of range, or looks like a share where a percentage is meant.
   case limit(GateName, Double)
 }
 
@@ -28,8 +28,8 @@ extension FidelityError: CustomStringConvertible {
     case .limit(let gate, let limit) where !limit.isFinite:
       "\(gate.option) \(limit): give a finite number"
     case .limit(let gate, let limit):
-      "\(gate.option) \(shortest(limit)) is out of range: \(gate.title) is from \(shortest(gate.limits.lowerBound)) to "
-        + "\(shortest(gate.limits.upperBound))\(gate.unit)"
+      "\(gate.option) \(shortest(limit)) is out of range: \(gate.title) ranges from "
+        + "\(shortest(gate.limits.lowerBound)) to \(shortest(gate.limits.upperBound))\(gate.unit)"
     }
   }
 }

@@ -1,10 +1,12 @@
-/// The figures as members of an object that has others, too: a report, or what was measured at one size.
+/// The figures are encoded as members of an object that has others, too: a report, or the results at one size.
 extension FidelityFigures: Codable {
   private enum CodingKeys: String, CodingKey {
     case images, drift, agreement, chance, float, int8
     case nearChance = "near_chance"
     case labelledImages = "labelled_images"
     case nonFiniteImages = "non_finite_images"
+    case decisiveAgreement = "decisive_agreement"
+    /// The earlier name of `decisiveAgreement`, written alongside it for tools that still read it.
     case clearAgreement = "clear_agreement"
     case top1Drop = "top1_drop"
     case top1DropInterval = "top1_drop_interval"
@@ -22,7 +24,8 @@ extension FidelityFigures: Codable {
     try container.encode(nonFiniteImages, forKey: .nonFiniteImages)
     try container.encode(drift, forKey: .drift)
     try container.encode(agreement, forKey: .agreement)
-    try container.encode(clearAgreement, forKey: .clearAgreement)
+    try container.encode(decisiveAgreement, forKey: .decisiveAgreement)
+    try container.encode(decisiveAgreement, forKey: .clearAgreement)
     try container.encode(chance, forKey: .chance)
     try container.encode(chance.map { _ in isNearChance }, forKey: .nearChance)
     try container.encode(float, forKey: .float)
@@ -44,13 +47,19 @@ extension FidelityFigures: Codable {
 
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
+    let decisive = try container.decodeIfPresent(DecisiveAgreement.self, forKey: .decisiveAgreement)
+    let clear = try container.decodeIfPresent(DecisiveAgreement.self, forKey: .clearAgreement)
+    guard decisive == nil || clear == nil || decisive == clear else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .clearAgreement, in: container, debugDescription: "the value differs from 'decisive_agreement'")
+    }
     self.init(
       images: try container.decode(Int.self, forKey: .images),
       labelledImages: try container.decode(Int.self, forKey: .labelledImages),
       nonFiniteImages: try container.decode(Int.self, forKey: .nonFiniteImages),
       drift: try container.decode(DriftSummary.self, forKey: .drift),
       agreement: try container.decode(TopPercentages.self, forKey: .agreement),
-      clearAgreement: try container.decodeIfPresent(ClearAgreement.self, forKey: .clearAgreement),
+      decisiveAgreement: decisive ?? clear,
       chance: try container.decodeIfPresent(Double.self, forKey: .chance),
       float: try container.decode(TopPercentages.self, forKey: .float),
       int8: try container.decode(TopPercentages.self, forKey: .int8),
@@ -59,7 +68,7 @@ extension FidelityFigures: Codable {
       top1Changes: try container.decodeIfPresent(Top1Changes.self, forKey: .top1Changes),
       worstImages: try container.decode([WorstImage].self, forKey: .worstImages))
     guard try container.decodeIfPresent(Bool.self, forKey: .stoppedWhenDecided) ?? false else { return }
-    // Intervals are written once, with the gates.
+    // Intervals are stored once, with the gates.
     let gates = try decoder.container(keyedBy: GateKeys.self).decode([GateResult].self, forKey: .gates)
     stop = VerificationStop(
       imagesAtHand: try container.decode(Int.self, forKey: .imagesAtHand),

@@ -1,20 +1,20 @@
 /// How well an int8 network's outputs match those of the float network it was made from, over a set of images.
 package struct FidelityFigures: Hashable, Sendable {
-  /// Images compared.
+  /// The number of images compared.
   package let images: Int
-  /// Of them, those whose class is known; the denominator of `float`, `int8` and `top1Drop`.
+  /// The number of images whose class is known: the denominator of `float`, `int8` and `top1Drop`.
   package let labelledImages: Int
-  /// Of them, those for which either network gave a NaN or an infinity.
+  /// The number of images for which either network's output contains a NaN or an infinity.
   package let nonFiniteImages: Int
   /// 1 - cos(float embedding, int8 embedding), over the images.
   package let drift: DriftSummary
-  /// How often the int8 network agrees with the float one, in percent of the images: `top1` when both rank the same
-  /// class first, `top5` when the float network's first class is among the int8 network's first five. nil without a
-  /// classifier.
+  /// How often the int8 network agrees with the float network, in percent of the images: `top1` where both rank the
+  /// same class first, `top5` where the float network's first class is among the int8 network's first five. Both are
+  /// nil without a classifier.
   package let agreement: TopPercentages
-  /// The same of the images of which the float network is not undecided; nil without a classifier.
-  package let clearAgreement: ClearAgreement?
-  /// How many labels the float network would find if its answers had nothing to do with the images, in percent; nil without
+  /// Top-1 agreement over the images that are not near ties; nil without a classifier.
+  package let decisiveAgreement: DecisiveAgreement?
+  /// How many labels the float network would find if its answers were unrelated to the images, in percent; nil without
   /// labelled images, and in reports of earlier versions.
   package let chance: Double?
   /// The float network's accuracy, in percent of the labelled images; nil without any.
@@ -23,40 +23,51 @@ package struct FidelityFigures: Hashable, Sendable {
   package let int8: TopPercentages
   /// The top-1 accuracy lost, in percentage points: `float.top1 - int8.top1`, below 0 if int8 is better.
   package let top1Drop: Double?
-  /// The same with 95 % confidence.
+  /// The 95 % confidence interval of `top1Drop`.
   package let top1DropInterval: ConfidenceInterval?
-  /// Of the labelled images, those whose class only one of the networks ranks first; nil without any.
+  /// How many labelled images only one of the networks classifies correctly; nil without labelled images.
   package let top1Changes: Top1Changes?
-  /// The images with the greatest drift, at most ten, the worst first; of equals in the order of their names.
+  /// The images with the greatest drift, at most ten, the worst first; images of equal drift are in the order of their
+  /// names.
   package let worstImages: [WorstImage]
-  /// Where images at hand were not compared, because those that were decide every gate; nil where all were.
+  /// Set where verification stopped because the images compared decide every gate; nil where all images were compared.
   package internal(set) var stop: VerificationStop?
 
-  /// The images whose class only the float network ranks first, and only the int8 network.
+  /// Counts of labelled images that one network classifies correctly and the other does not.
   package struct Top1Changes: Hashable, Sendable, Codable {
+    /// Images whose class only the float network ranks first.
     package let lost: Int
+    /// Images whose class only the int8 network ranks first.
     package let gained: Int
   }
 
-  /// An image that drifted.
+  /// An image with a large drift.
   package struct WorstImage: Hashable, Sendable, Codable {
+    /// The image's path below the folder of images.
     package let name: String
+    /// From 0 to 2.
     package let drift: Double
-    /// Why the drift counts as 2, if an output was not finite.
+    /// Which output was not finite, so that the drift counts as 2; nil where all were finite.
     package let defect: String?
   }
 }
 
-/// A distribution of drift, each from 0 to 2; nil without images. Quantiles are numpy's (linear interpolation).
+/// The distribution of drift over images. Values are from 0 to 2 and nil without images; quantiles are those of
+/// `quantile(_:ofSorted:)`.
 package struct DriftSummary: Hashable, Sendable, Codable {
+  /// The arithmetic mean.
   package let mean: Double?
+  /// The median.
   package let p50: Double?
+  /// The 95 % quantile.
   package let p95: Double?
+  /// The 99 % quantile.
   package let p99: Double?
+  /// The greatest drift of an image.
   package let max: Double?
-  /// The sample's standard deviation, by n - 1; nil with fewer than two images.
+  /// The sample standard deviation (divisor n - 1); nil with fewer than two images.
   package let deviation: Double?
-  /// Of the mean, with 95 % confidence; nil with fewer than two images.
+  /// The 95 % confidence interval of the mean; nil with fewer than two images.
   package let meanInterval: ConfidenceInterval?
 
   private enum CodingKeys: String, CodingKey {
@@ -66,12 +77,14 @@ package struct DriftSummary: Hashable, Sendable, Codable {
   }
 }
 
-/// Percentages for the class ranked first and the first five; nil of no images. Of equal logits the class with the
-/// lower index is ranked first.
+/// Percentages of images for the class ranked first and the first five classes; nil without images. Of classes with
+/// equal logits, the one with the lower index is ranked first.
 package struct TopPercentages: Hashable, Sendable, Codable {
+  /// For the class ranked first.
   package let top1: Double?
+  /// For the first five classes.
   package let top5: Double?
-  /// Of `top1`, with 95 % confidence.
+  /// The 95 % confidence interval of `top1`.
   package let top1Interval: ConfidenceInterval?
 
   private enum CodingKeys: String, CodingKey {
@@ -80,7 +93,7 @@ package struct TopPercentages: Hashable, Sendable, Codable {
   }
 }
 
-// Written out, because the synthesised forms leave out what is nil.
+// Written out, because the synthesised forms omit nil, which reports show as null.
 
 extension DriftSummary {
   package func encode(to encoder: any Encoder) throws {

@@ -1,14 +1,14 @@
 /// The JSON form `quern.fidelity/1`.
 ///
-/// A figure that does not exist (accuracy without labels, drift without images) is null, and so is a number that is
-/// NaN or infinite. Intervals, standard deviations, the verdicts of gates and agreement off coin tosses are missing in
-/// reports of earlier versions, and such reports are read all the same. `package`, `reference.path`, `seconds` and
-/// `peak_rss_bytes` are absent from a report stored inside a package.
+/// A figure that does not exist (accuracy without labels, drift without images) is null, and so is a number that is NaN
+/// or infinite. Reports of earlier versions lack intervals, standard deviations, the verdicts of gates and decisive
+/// agreement, and can still be read. `package`, `reference.path`, `seconds` and `peak_rss_bytes` are absent from a
+/// report stored inside a package.
 ///
-/// Where a package serves several sizes, the figures and gates of the report itself are those of the first, `sizes` has those
-/// of each, the first first, and `passed` is the verdict of all. `sizes` is absent for one size, and `notes` where there are
-/// none. `warnings` and `assumptions` are arrays, empty where there are none; what earlier versions did not write is read as
-/// absent.
+/// Where a package serves several sizes, the figures and gates of the report itself are those of the first size,
+/// `sizes` has those of every size including the first, and `passed` applies to all of them. `sizes` is absent for a
+/// single size, and `notes` where there are none. `warnings` and `assumptions` are arrays, which may be empty. Members
+/// that earlier versions did not write are read as absent.
 extension FidelityReport: Codable {
   private enum CodingKeys: String, CodingKey {
     case schema, passed, verdict, strict, sizes, notes, warnings, assumptions, calibration, verification, gates, package
@@ -46,7 +46,7 @@ extension FidelityReport: Codable {
     try container.encodeIfPresent(peakResidentBytes, forKey: .peakResidentBytes)
   }
 
-  /// - Throws: `DecodingError`, also for another schema and for a verdict that the gates contradict.
+  /// - Throws: `DecodingError`, including for another schema and for a verdict that the gates contradict.
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let schema = try container.decode(String.self, forKey: .schema)
@@ -64,7 +64,7 @@ extension FidelityReport: Codable {
     isStrict = try container.decodeIfPresent(Bool.self, forKey: .strict) ?? false
     skippedImages = try container.decode([SkippedImage].self, forKey: .skippedImages)
     referenceCheck = try container.decodeIfPresent(ReferenceCheck.self, forKey: .referenceCheck)
-    // That of the reference is the check's.
+    // The reference gate follows from `referenceCheck`.
     gates = try container.decode([GateResult].self, forKey: .gates).filter { $0.name != .reference }
     package = try container.decodeIfPresent(Package.self, forKey: .package)
     reference = try container.decode(Reference.self, forKey: .reference)
@@ -80,7 +80,7 @@ extension FidelityReport: Codable {
       throw DecodingError.dataCorruptedError(
         forKey: .verdict, in: container, debugDescription: "the verdict is not that of the gates and the images")
     }
-    // Those that the figures give cause for are made anew.
+    // Warnings that follow from the figures are derived again.
     let measured = measuredWarnings
     warnings = (try container.decodeIfPresent([String].self, forKey: .warnings) ?? []).filter { !measured.contains($0) }
     if let first = sizes.first, first.figures != figures || first.gates != gates {

@@ -1,7 +1,7 @@
-/// What can be concluded from a report.
+/// The conclusions from a report.
 extension FidelityReport {
-  /// `fail` where a gate failed; otherwise `inconclusive` where the figures do not show that gates would be kept on other
-  /// images (see `doubts`), and `pass` where they do.
+  /// `fail` where a gate failed; otherwise `inconclusive` where the figures do not show that the gates would pass on
+  /// other images (see `doubts`), and `pass` where they do.
   package var verdict: GateResult.Verdict {
     guard passed else { return .fail }
     return doubts.isEmpty ? .pass : .inconclusive
@@ -10,7 +10,7 @@ extension FidelityReport {
   /// Whether the package is accepted: `passed`, or, where inconclusive verdicts are not accepted, a verdict of `pass`.
   package var isAccepted: Bool { isStrict ? verdict == .pass : passed }
 
-  /// Why gates that were kept prove little, in a few words each.
+  /// Short reasons why gates that passed say little about other images, such as "2 gates inconclusive".
   package var doubts: [String] {
     var doubts: [String] = []
     let open = allGates.count { $0.verdict == .inconclusive }
@@ -24,10 +24,10 @@ extension FidelityReport {
     return doubts
   }
 
-  /// Everything that puts the figures in doubt, the gravest first.
+  /// Everything that casts doubt on the figures, the gravest first.
   package var allWarnings: [String] { measuredWarnings + warnings }
 
-  /// What the report's own figures give cause for.
+  /// The warnings that follow from the report's figures and images.
   var measuredWarnings: [String] {
     let chance = parts.compactMap { part in
       part.figures.chanceWarning.map { warning in part.size.map { "at \($0.title): " + warning } ?? warning }

@@ -1,43 +1,45 @@
-/// The outcome of holding a package against the checkpoint it was made from.
+/// The outcome of comparing a package with the checkpoint it was made from.
 package struct FidelityReport: Hashable, Sendable {
   /// The name and version of the JSON form.
   package static let schema = "quern.fidelity/1"
 
-  /// At the first size, where there are several.
+  /// The figures; those at the first size where there are several.
   package var figures: FidelityFigures
+  /// The gates that belong to `figures`, and that of the package's size.
   package var gates: [GateResult]
-  /// What was measured at each size, the first first; empty where there is one.
+  /// The figures and gates of every size, the first included; empty where there is only one size.
   package internal(set) var sizes: [SizeFidelity] = []
-  /// The float network held to outputs of its framework; nil where there were none.
+  /// The comparison of the float network with its framework's outputs; nil where there were none.
   package var referenceCheck: ReferenceCheck?
-  /// Whether no network was run, so that there is none to hold to a framework. Not part of the JSON form.
+  /// Whether stored outputs were compared, so that no network was run that could be checked against a framework. Not
+  /// part of the JSON form.
   package var comparesStoredOutputs = false
-  /// What a reader should know of the figures, in sentences.
+  /// Remarks on the figures, in sentences.
   package var notes: [String] = []
-  /// What puts the figures in doubt and cannot be told from them, in sentences; `allWarnings` has the others, too.
+  /// Warnings that cannot be derived from the figures, in sentences; `allWarnings` adds the derived ones.
   package var warnings: [String] = []
-  /// What a checkpoint does not say and was taken for granted, in sentences.
+  /// What the checkpoint does not state and the conversion assumed, in sentences.
   package var assumptions: [String] = []
   /// The version of the tool that measured; nil in reports of earlier versions.
   package var toolVersion: String?
-  /// The images that the package was calibrated on, where they are told.
+  /// The images that the package was calibrated on; nil where they are not known.
   package var calibration: ImageSet?
   /// The images that were compared; nil in reports of earlier versions.
   package var verification: VerificationSet?
-  /// Whether an inconclusive verdict is not accepted.
+  /// Whether an inconclusive verdict is rejected.
   package var isStrict = false
-  /// The package that was measured; nil inside a package, which cannot hold its own hash.
+  /// The package that was measured; nil inside a package, which cannot contain its own hash.
   package var package: Package?
-  /// The checkpoint it was held against.
+  /// The checkpoint that the package was compared with.
   package var reference: Reference
-  /// The options that had a part in the result, by name. They are part of `deterministicPart`, so paths, numbers of
-  /// threads and other facts of the machine do not belong here.
+  /// The options that influenced the result, by name. They are part of `deterministicPart`, so paths, numbers of
+  /// threads and other properties of the machine do not belong here.
   package var settings: [String: JSONValue]
-  /// What inference costs; nil where that is not told.
+  /// The estimated cost of inference; nil where there is no estimate.
   package var inference: InferenceCost?
-  /// Wall-clock seconds of each stage.
+  /// Wall-clock seconds by conversion stage.
   package var seconds: [String: Double]
-  /// The greatest resident memory of the process.
+  /// The peak resident memory of the process, in bytes.
   package var peakResidentBytes: Int?
   /// Images of the folder that could not be used, in the order of their names.
   package internal(set) var skippedImages: [SkippedImage]
@@ -74,7 +76,9 @@ package struct FidelityReport: Hashable, Sendable {
 
   /// A report of what was measured at several sizes.
   ///
-  /// - Parameter first: of the size whose figures are those of the report.
+  /// - Parameters:
+  ///   - first: the size whose figures are those of the report.
+  ///   - further: the other sizes, in order.
   package init(
     first: SizeFidelity, further: [SizeFidelity], package: Package?, reference: Reference,
     settings: [String: JSONValue] = [:], skippedImages: [SkippedImage] = []
@@ -97,7 +101,7 @@ package struct FidelityReport: Hashable, Sendable {
     }
   }
 
-  /// Names the package that was measured and, where it was to have a size, holds it against that.
+  /// Sets the package that was measured and adds the gate on its size where `maxBytes` is given.
   package mutating func setPackage(_ package: Package, maxBytes: Int?) {
     self.package = package
     gates.removeAll { $0.name == .packageBytes }
@@ -106,8 +110,8 @@ package struct FidelityReport: Hashable, Sendable {
     }
   }
 
-  /// The report without package, paths, times and memory: the same bytes for the same checkpoint, images and
-  /// options, wherever and however fast they were measured. This is what a package stores of itself; its own size it cannot.
+  /// The report without package, paths, times and memory: the same bytes for the same checkpoint, images and options,
+  /// regardless of where and how fast they were measured. A package stores this part; it cannot store its own size.
   package var deterministicPart: FidelityReport {
     var part = self
     part.package = nil
@@ -121,7 +125,9 @@ package struct FidelityReport: Hashable, Sendable {
 
   /// A package file.
   package struct Package: Hashable, Sendable, Codable {
+    /// As given on the command line.
     package var path: String
+    /// The size of the file.
     package var bytes: Int
     /// In hexadecimal.
     package var sha256: String
@@ -135,8 +141,9 @@ package struct FidelityReport: Hashable, Sendable {
 
   /// A checkpoint.
   package struct Reference: Hashable, Sendable, Codable {
+    /// As given on the command line; nil inside a package.
     package var path: String?
-    /// The file's own name, wherever it lies; nil in reports of earlier versions.
+    /// The file name without its folder; nil in reports of earlier versions.
     package var name: String?
     /// In hexadecimal.
     package var sha256: String
@@ -145,7 +152,7 @@ package struct FidelityReport: Hashable, Sendable {
     /// The network, such as `resnet50`.
     package var architecture: String
 
-    /// - Parameter path: gives the name, too.
+    /// - Parameter path: also gives the name.
     package init(path: String?, sha256: String, format: String, architecture: String) {
       self.path = path
       name = path.flatMap { $0.split(separator: "/").last.map(String.init) }
@@ -157,8 +164,9 @@ package struct FidelityReport: Hashable, Sendable {
 
   /// An image that could not be used.
   package struct SkippedImage: Hashable, Sendable, Codable {
-    /// Its path below the folder of images.
+    /// The image's path below the folder of images.
     package var name: String
+    /// Why it could not be used.
     package var reason: String
 
     package init(name: String, reason: String) {

@@ -1,12 +1,12 @@
 extension GateName {
-  /// For people, such as "mean drift".
+  /// The gate's name for people, such as "mean drift".
   package var title: String {
     switch self {
     case .reference: "reference"
     case .meanDrift: "mean drift"
     case .maxDrift: "max drift"
     case .top1Agreement: "top-1 agreement"
-    case .clearAgreement: "clear agreement"
+    case .decisiveAgreement: "decisive agreement"
     case .top1Drop: "top-1 drop"
     case .floatTop1: "float top-1"
     case .nonFiniteImages: "non-finite images"
@@ -14,10 +14,10 @@ extension GateName {
     }
   }
 
-  /// What follows a value, such as " %"; empty for a figure without unit.
+  /// The unit that follows a value, such as " %"; empty for a figure without unit.
   package var unit: String {
     switch self {
-    case .top1Agreement, .clearAgreement, .floatTop1: " %"
+    case .top1Agreement, .decisiveAgreement, .floatTop1: " %"
     case .top1Drop: " pp"
     case .reference, .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
     }

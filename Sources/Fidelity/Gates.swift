@@ -1,28 +1,29 @@
-/// The tolerances a package must keep.
+/// The limits that a package must keep.
 package struct Gates: Hashable, Sendable {
-  /// Of the images' drift (0 to 2).
+  /// The highest mean drift, from 0 to 2.
   package let maxMeanDrift: Double
-  /// Of any image's drift (0 to 2).
+  /// The highest drift of any image, from 0 to 2.
   package let maxDrift: Double
-  /// Percent of the images both networks must give the same class; not applied without a classifier.
+  /// The lowest agreement, in percent of the images that both networks must give the same class; not applied without a
+  /// classifier.
   package let minAgreement: Double
-  /// The same of the images that are no coin toss (`CoinToss`); nil: not applied.
-  package let minClearAgreement: Double?
-  /// Percentage points of top-1 accuracy that may be lost; not applied without labelled images.
+  /// The lowest decisive agreement, in percent of the images that are not near ties (`NearTie`); nil: not applied.
+  package let minDecisiveAgreement: Double?
+  /// The highest loss of top-1 accuracy, in percentage points; not applied without labelled images.
   package let maxTop1Drop: Double
-  /// Percent of the labelled images whose class the float network must rank first; nil: not applied. It fails without
-  /// labelled images: what was to be checked was not.
+  /// The lowest top-1 accuracy of the float network, in percent of the labelled images; nil: not applied. The gate
+  /// fails without labelled images, as the accuracy was not measured.
   package let minFloatTop1: Double?
 
-  /// - Throws: `FidelityError.limit` for a limit that is NaN, infinite or out of the gate's range, and for a share from 0 to 1
-  ///   where a percentage is meant.
+  /// - Throws: `FidelityError.limit` for a limit that is NaN, infinite or out of the gate's range, and for a share from
+  ///   0 to 1 where a percentage is meant.
   package init(
     maxMeanDrift: Double = 0.01, maxDrift: Double = 0.05, minAgreement: Double = 95,
-    minClearAgreement: Double? = nil, maxTop1Drop: Double = 1, minFloatTop1: Double? = nil
+    minDecisiveAgreement: Double? = nil, maxTop1Drop: Double = 1, minFloatTop1: Double? = nil
   ) throws(FidelityError) {
     let limits: [(GateName, Double)] = [
       (.meanDrift, maxMeanDrift), (.maxDrift, maxDrift), (.top1Agreement, minAgreement),
-      (.clearAgreement, minClearAgreement ?? 0), (.top1Drop, maxTop1Drop), (.floatTop1, minFloatTop1 ?? 0),
+      (.decisiveAgreement, minDecisiveAgreement ?? 0), (.top1Drop, maxTop1Drop), (.floatTop1, minFloatTop1 ?? 0),
     ]
     for (gate, limit) in limits where !gate.limits.contains(limit) || gate.isLikelyShare(limit) {
       throw .limit(gate, limit)
@@ -30,12 +31,12 @@ package struct Gates: Hashable, Sendable {
     self.maxMeanDrift = maxMeanDrift
     self.maxDrift = maxDrift
     self.minAgreement = minAgreement
-    self.minClearAgreement = minClearAgreement
+    self.minDecisiveAgreement = minDecisiveAgreement
     self.maxTop1Drop = maxTop1Drop
     self.minFloatTop1 = minFloatTop1
   }
 
-  /// Holds the figures against the tolerances, in the order of `GateName`.
+  /// Compares the figures with the limits, in the order of `GateName`.
   ///
   /// A value equal to its limit passes. Without images the drift gates have no value and fail.
   package func results(for figures: FidelityFigures) -> [GateResult] {
@@ -50,11 +51,11 @@ package struct Gates: Hashable, Sendable {
           images: figures.images,
           needed: SampleSize.ofShare(agreement / 100, limit: minAgreement / 100)))
     }
-    if let limit = minClearAgreement, let clear = figures.clearAgreement {
+    if let limit = minDecisiveAgreement, let decisive = figures.decisiveAgreement {
       results.append(
         GateResult(
-          .clearAgreement, value: clear.top1, limit: limit, interval: clear.top1Interval, images: clear.images,
-          needed: clear.top1.flatMap { SampleSize.ofShare($0 / 100, limit: limit / 100) }))
+          .decisiveAgreement, value: decisive.top1, limit: limit, interval: decisive.top1Interval,
+          images: decisive.images, needed: decisive.top1.flatMap { SampleSize.ofShare($0 / 100, limit: limit / 100) }))
     }
     if let drop = figures.top1Drop {
       results.append(top1DropResult(drop, figures))
@@ -66,7 +67,7 @@ package struct Gates: Hashable, Sendable {
           images: figures.labelledImages,
           needed: figures.float.top1.flatMap { SampleSize.ofShare($0 / 100, limit: limit / 100) }))
     }
-    // Such images count as drift 2, which fails the drift gates unless their limits were loosened that far.
+    // Such images count as drift 2, which fails the drift gates unless their limits allow for it.
     if figures.nonFiniteImages > 0 {
       results.append(GateResult(.nonFiniteImages, value: Double(figures.nonFiniteImages), limit: 0))
     }
@@ -77,7 +78,7 @@ package struct Gates: Hashable, Sendable {
   private func meanDriftResult(_ figures: FidelityFigures) -> GateResult {
     guard let mean = figures.drift.mean else { return GateResult(.meanDrift, value: nil, limit: maxMeanDrift) }
     guard let interval = figures.drift.meanInterval, let deviation = figures.drift.deviation else {
-      // A single image tells nothing of the spread: the mean may be anything, and a second one is the least that tells.
+      // A single image says nothing about the spread: the mean may be anything, and two images are the minimum.
       return GateResult(
         .meanDrift, value: mean, limit: maxMeanDrift, interval: ConfidenceInterval(low: 0, high: worstDrift), images: 1,
         needed: 2)
@@ -98,57 +99,73 @@ package struct Gates: Hashable, Sendable {
   }
 }
 
-/// What a gate measures; the raw value is its name in reports.
+/// The figure that a gate limits; the raw value is its name in reports.
 package enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
-  /// The float network's difference from its framework, as a share of the tolerance; present only where that was measured.
+  /// The float network's difference from its framework, as a share of the tolerance; present only where it was
+  /// measured.
   case reference
   case meanDrift = "mean_drift"
   case maxDrift = "max_drift"
   case top1Agreement = "top1_agreement"
-  /// Present only where it was asked for.
-  case clearAgreement = "clear_agreement"
+  /// Present only where a limit was given.
+  case decisiveAgreement = "decisive_agreement"
   case top1Drop = "top1_drop"
-  /// Present only where it was asked for; nothing that the package computes.
+  /// Present only where a limit was given; independent of the package's outputs.
   case floatTop1 = "float_top1"
-  /// Present only when there are such images; its limit is always 0.
+  /// Present only where there are such images; the limit is always 0.
   case nonFiniteImages = "non_finite_images"
-  /// Present only where the package was to have a size; nothing that it computes.
+  /// Present only where a limit was given; independent of the package's outputs.
   case packageBytes = "package_bytes"
+
+  /// Earlier names of gates, which stored reports may contain.
+  private static let earlierNames: [String: GateName] = ["clear_agreement": .decisiveAgreement]
+
+  /// - Throws: `DecodingError` for a name that neither is nor was that of a gate.
+  package init(from decoder: any Decoder) throws {
+    let name = try decoder.singleValueContainer().decode(String.self)
+    guard let gate = GateName(rawValue: name) ?? Self.earlierNames[name] else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "there is no gate '\(name)'"))
+    }
+    self = gate
+  }
 }
 
-/// A figure held against its limit.
+/// A figure compared with its limit.
 package struct GateResult: Hashable, Sendable {
-  /// What can be said for all images, of which those that were measured are a sample.
+  /// The conclusion about all images, from the sample that was measured.
   package enum Verdict: String, Hashable, Sendable, Codable {
     case pass
     case fail
-    /// The interval straddles the limit: more images might turn the outcome.
+    /// The interval contains the limit: more images might change the outcome.
     case inconclusive
   }
 
-  /// A way to an interval that is not the figure's usual one.
+  /// How an interval was found, where it is not the figure's usual method.
   package enum IntervalMethod: String, Hashable, Sendable, Codable {
-    /// Those of all gates hold together, wherever one stops.
+    /// The intervals of all gates are valid together, whenever verification stops.
     case confidenceSequence = "confidence_sequence"
   }
 
+  /// The figure that the gate limits.
   package let name: GateName
   /// nil if it cannot be computed: without images, or if it is not finite.
   package let value: Double?
+  /// The lowest value that passes where `name.isMinimum`, otherwise the highest; in the unit of the value.
   package let limit: Double
-  /// With 95 % confidence, in the unit of the value. nil for what is no estimate: the greatest drift of these images says
-  /// nothing of that of others.
+  /// The 95 % confidence interval, in the unit of the value. nil for a figure that is not an estimate: the maximum
+  /// drift of these images says nothing about that of others.
   package private(set) var interval: ConfidenceInterval?
-  /// How the interval was found; nil for the method that belongs to the figure: bootstrap, Wilson, or Agresti and Min.
+  /// How the interval was found; nil for the figure's usual method: bootstrap, Wilson, or Agresti and Min.
   package private(set) var intervalMethod: IntervalMethod?
-  /// For an inconclusive gate, about how many images would make it conclusive if the value and the spread stayed what they
-  /// are; nil if no number would.
+  /// For an inconclusive gate, about how many images would decide it if value and spread stayed the same; nil if no
+  /// number would.
   package private(set) var neededImages: Int?
 
-  /// Whether the value is there and within the limit.
+  /// Whether there is a value and it is within the limit.
   package var passed: Bool { value.map(passes) ?? false }
 
-  /// The outcome, unless the interval straddles the limit.
+  /// The outcome, or `inconclusive` where the interval contains the limit.
   package var verdict: Verdict {
     isConclusive ? (passed ? .pass : .fail) : .inconclusive
   }
@@ -163,11 +180,11 @@ package struct GateResult: Hashable, Sendable {
   ) {
     self.init(
       name: name, value: value.flatMap { $0.isFinite ? $0 : nil }, limit: limit, interval: interval,
-      // The formulas are approximations: a number that is there already was not enough.
+      // The formulas are approximations: these images did not decide the gate, so it takes at least one more.
       neededImages: needed.map { max($0, images + 1) })
   }
 
-  /// - Parameter neededImages: counts only where the gate is inconclusive.
+  /// - Parameter neededImages: ignored unless the gate is inconclusive.
   init(
     name: GateName, value: Double?, limit: Double, interval: ConfidenceInterval?, intervalMethod: IntervalMethod? = nil,
     neededImages: Int?
@@ -180,7 +197,7 @@ package struct GateResult: Hashable, Sendable {
     if !isConclusive { self.neededImages = neededImages }
   }
 
-  /// The same with the interval of a confidence sequence, or none.
+  /// The result with the interval of a confidence sequence, or without one.
   func replacingInterval(by interval: ConfidenceInterval?) -> GateResult {
     GateResult(
       name: name, value: value, limit: limit, interval: interval,
@@ -191,20 +208,20 @@ package struct GateResult: Hashable, Sendable {
 }
 
 extension GateName {
-  /// Whether the limit is the least value that passes; otherwise it is the greatest.
-  package var isMinimum: Bool { [.top1Agreement, .clearAgreement, .floatTop1].contains(self) }
+  /// Whether the limit is the lowest value that passes; otherwise it is the highest.
+  package var isMinimum: Bool { [.top1Agreement, .decisiveAgreement, .floatTop1].contains(self) }
 
-  /// The limits that can be given.
+  /// The valid limits.
   var limits: ClosedRange<Double> {
     switch self {
     case .meanDrift, .maxDrift: 0...worstDrift
-    case .top1Agreement, .clearAgreement, .top1Drop, .floatTop1: 0...100
+    case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1: 0...100
     case .reference, .nonFiniteImages, .packageBytes: 0...Double.greatestFiniteMagnitude
     }
   }
 
-  /// Whether a limit in percent is one of those that are given where a share from 0 to 1 is taken for percent: nobody asks for
-  /// at least 1 % agreement. 0 stands for no limit.
+  /// Whether a limit in percent is probably meant as a share from 0 to 1: nobody requires at least 1 % agreement. 0
+  /// stands for no limit.
   func isLikelyShare(_ limit: Double) -> Bool { isMinimum && limit > 0 && limit <= 1 }
 
   /// The option of the tool that sets the limit.
@@ -213,7 +230,7 @@ extension GateName {
     case .meanDrift: "--max-mean-drift"
     case .maxDrift: "--max-drift"
     case .top1Agreement: "--min-agreement"
-    case .clearAgreement: "--min-clear-agreement"
+    case .decisiveAgreement: "--min-decisive-agreement"
     case .top1Drop: "--max-top1-drop"
     case .floatTop1: "--min-float-top1"
     case .packageBytes: "--max-bytes"

@@ -1,22 +1,26 @@
-/// What is kept of one image run through the float and the int8 network.
+/// The results kept of one image that was run through the float and the int8 network.
 package struct ImageComparison: Hashable, Sendable {
-  /// Whether the outputs are numbers at all.
+  /// Which network's output is not finite; the raw value is the description in reports.
   package enum Defect: String, Hashable, Sendable {
     case reference = "the float network's output is not finite"
     case quantized = "the int8 network's output is not finite"
   }
 
-  /// Whether something holds for the class ranked first and for the first five.
+  /// Whether a class is ranked first, and among the first five.
   package struct Hits: Hashable, Sendable {
+    /// For the class ranked first.
     package var top1: Bool
+    /// For the first five classes.
     package var top5: Bool
   }
 
-  /// The float network's answer for an image whose class is one of the classifier's.
+  /// The float network's answer for an image with a label.
   package struct LabelledAnswer: Hashable, Sendable {
+    /// The index of the image's class.
     package var label: Int
-    /// `nil` where its logits are not finite.
+    /// The index of the class ranked first; `nil` where the logits are not finite.
     package var answer: Int?
+    /// The number of classes.
     package var classes: Int
   }
 
@@ -24,29 +28,30 @@ package struct ImageComparison: Hashable, Sendable {
   package let name: String
   /// 1 - cos(float embedding, int8 embedding); 2 if any output of either network is NaN or infinite.
   package let drift: Double
+  /// Which output was not finite; nil where all are finite.
   package let defect: Defect?
   /// Whether the float network's first class is the int8 network's first, and among its first five; nil without
   /// a classifier.
   package let agreement: Hits?
-  /// Whether the float network hardly decides between two classes; nil without a classifier.
-  package let isCoinToss: Bool?
+  /// Whether the image is a near tie (`NearTie`); nil without a classifier.
+  package let isNearTie: Bool?
   /// Whether the float network finds the label; nil without a classifier or a label.
   package let float: Hits?
   /// Whether the int8 network finds the label; nil without a classifier or a label.
   package let int8: Hits?
-  /// nil without a classifier or a label.
+  /// The float network's answer; nil without a classifier or a label.
   package let answer: LabelledAnswer?
 
   /// Compares the outputs of the two networks for one image.
   ///
   /// - Parameters:
   ///   - name: the image's path below the folder of images; reports are sorted by it and quote it.
-  ///   - referenceEmbedding: of the float network, at least one element.
-  ///   - quantizedEmbedding: of the int8 network, as many elements.
-  ///   - referenceLogits: of the float network; empty if it has no classifier.
-  ///   - quantizedLogits: of the int8 network, as many elements.
+  ///   - referenceEmbedding: the float network's, at least one element.
+  ///   - quantizedEmbedding: the int8 network's, with as many elements.
+  ///   - referenceLogits: the float network's; empty if it has no classifier.
+  ///   - quantizedLogits: the int8 network's, with as many elements.
   ///   - label: the index of the image's class, if it is known; ignored without a classifier.
-  /// - Throws: `.embeddingWidth`, `.classCount` or `.label` when the outputs do not belong together.
+  /// - Throws: `FidelityError.embeddingWidth`, `.classCount` or `.label` where the outputs and the label do not match.
   package init(
     name: String,
     referenceEmbedding: [Float], quantizedEmbedding: [Float],
@@ -71,12 +76,12 @@ package struct ImageComparison: Hashable, Sendable {
     defect = !referenceIsFinite ? .reference : !quantizedIsFinite ? .quantized : nil
     drift = defect == nil ? Fidelity.drift(from: referenceEmbedding, to: quantizedEmbedding) : worstDrift
 
-    // Logits that are not finite have no ranking and find nothing.
+    // Logits that are not finite have no ranking, so that no class counts as found.
     let reference = referenceIsFinite ? Ranking(logits: referenceLogits) : nil
     let quantized = quantizedIsFinite ? Ranking(logits: quantizedLogits) : nil
     agreement = classes == 0 ? nil : Hits(of: reference?.first, in: quantized)
-    // An image that has no ranking is no excuse.
-    isCoinToss = classes == 0 ? nil : reference.map { CoinToss.isOne($0.logits) } ?? false
+    // An image without a ranking does not count as a near tie, so that disagreement on it is not excused.
+    isNearTie = classes == 0 ? nil : reference.map { NearTie.isOne($0.logits) } ?? false
     float = label.map { Hits(of: $0, in: reference) }
     int8 = label.map { Hits(of: $0, in: quantized) }
     answer = label.map { LabelledAnswer(label: $0, answer: reference?.first, classes: classes) }

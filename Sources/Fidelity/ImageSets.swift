@@ -1,9 +1,10 @@
-/// A set of images, without where it lies.
+/// A set of images, without its location.
 package struct ImageSet: Hashable, Sendable, Codable {
-  /// The folder's own name.
+  /// The name of the folder, without its path.
   package var name: String
+  /// The number of images.
   package var images: Int
-  /// In hexadecimal: of the sorted SHA-256 of the files, so that neither names nor order have a part in it.
+  /// In hexadecimal: the SHA-256 of the sorted SHA-256 of the files, so that neither names nor order affect it.
   package var sha256: String
 
   package init(name: String, images: Int, sha256: String) {
@@ -13,25 +14,29 @@ package struct ImageSet: Hashable, Sendable, Codable {
   }
 }
 
-/// The images that two networks were compared on, and what they have to do with those of calibration.
+/// The images that two networks were compared on, and how they relate to the calibration images.
 package struct VerificationSet: Hashable, Sendable {
+  /// Where the images come from; the raw value is its name in reports.
   package enum Origin: String, Hashable, Sendable, Codable {
-    /// Of the calibration folder, not calibrated on.
+    /// The calibration folder, from images that were not calibrated on.
     case heldOut = "held_out"
-    /// A folder of their own.
+    /// A separate folder.
     case folder
-    /// Those of calibration themselves.
+    /// The calibration images themselves.
     case calibration
   }
 
+  /// Where the images come from.
   package var origin: Origin
+  /// The images.
   package var set: ImageSet
-  /// Images whose content is that of a calibration image; `nil` where that cannot be told.
+  /// The number of images whose contents are those of a calibration image; `nil` where that is not known.
   package var overlap: Int?
-  /// The names of the first of them, at most ten.
+  /// The names of the first ten of these images.
   package var overlapping: [String]
 
-  /// - Parameter overlapping: the names of all images that are calibration images, too; `nil` where that cannot be told.
+  /// - Parameter overlapping: the names of all images whose contents are those of a calibration image; `nil` where that
+  ///   is not known.
   package init(origin: Origin, set: ImageSet, overlapping: [String]?) {
     self.origin = origin
     self.set = set
@@ -39,25 +44,26 @@ package struct VerificationSet: Hashable, Sendable {
     self.overlapping = Array((overlapping ?? []).prefix(10))
   }
 
-  /// More of the images than this may not be those of calibration: by so many could an agreement of 95 % be too good.
+  /// The largest share of images that may be calibration images: with more, an agreement of 95 % could be that much too
+  /// high.
   static let maxOverlap = 0.05
 
-  /// Whether so many are calibration images that the figures say little about others.
+  /// Whether so many images are calibration images that the figures say little about others.
   package var isDoubtful: Bool {
     overlap.map { Double($0) > Self.maxOverlap * Double(set.images) } ?? false
   }
 
-  /// What a reader should know; `nil` where no image is one of calibration.
+  /// A warning about calibration images among the verification images; `nil` without any.
   var warning: String? {
     guard let overlap, overlap > 0 else { return nil }
     if overlap >= set.images {
-      return "the images of verification are those of calibration, on which figures are too good; give others by "
+      return "the verification images are the calibration images, on which figures are too good; give others with "
         + (origin == .folder ? "--verify-images or --images" : "--verify-images")
     }
     let examples = overlapping.first.map { ", such as \(printable($0))" } ?? ""
     return
-      "\(overlap) of \(set.images) verification images are calibration images, too\(examples); the figures are too good "
-      + "for them"
+      "\(overlap) of \(set.images) verification images are calibration images, too\(examples); the figures are too "
+      + "good for them"
   }
 }
 

@@ -1,20 +1,21 @@
-/// What inference with a package costs, by the table of costs that ships with the tool, beside what it would cost with all
-/// that can be int8 in int8 and no input read as 16 bits. It does not depend on the machine; `quern bench` measures.
+/// The estimated time of inference with a package, and that of plain int8: the same network with every layer in int8
+/// that supports it and no 16-bit inputs. Estimates come from the table of costs that ships with the tool, so they do
+/// not depend on the machine; `quern bench` measures.
 package struct InferenceCost: Hashable, Sendable, Codable {
-  /// Of an image on one core, at the first size.
+  /// The time for one image on one core, at the first size.
   package let milliseconds: Double
-  /// The same for plain int8.
+  /// The same time for plain int8.
   package let plainMilliseconds: Double
-  /// Layers that read inputs of 16 bits.
+  /// The number of layers that read 16-bit inputs.
   package let wideLayers: Int
-  /// Layers with weights that compute in float.
+  /// The number of layers with weights that compute in float.
   package let floatLayers: Int
 
-  /// How many times as long as plain int8 it takes.
+  /// The time relative to plain int8.
   package var slowdown: Double { plainMilliseconds > 0 ? milliseconds / plainMilliseconds : 1 }
 
   package init(milliseconds: Double, plainMilliseconds: Double, wideLayers: Int, floatLayers: Int) {
-    // So much of it means something.
+    // Digits beyond a microsecond have no meaning.
     func rounded(_ value: Double) -> Double { (value * 1e3).rounded() / 1e3 }
     (self.milliseconds, self.plainMilliseconds) = (rounded(milliseconds), rounded(plainMilliseconds))
     (self.wideLayers, self.floatLayers) = (wideLayers, floatLayers)

@@ -1,4 +1,4 @@
-/// Any JSON value. A whole number reads back as `int`, however it was written.
+/// Any JSON value. An integral number is decoded as `int`, however it was written.
 package enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
@@ -59,7 +59,7 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, Expre
 }
 
 extension JSONValue: CustomStringConvertible {
-  /// For people: strings bare, the rest as in JSON.
+  /// For people: strings without quotes, everything else as in JSON.
   package var description: String {
     switch self {
     case .null: "null"

@@ -1,10 +1,10 @@
-/// The outcome of holding the float network to outputs that its framework computed.
+/// The outcome of comparing the float network with outputs that its framework computed.
 package struct ReferenceCheck: Hashable, Sendable {
   /// The largest differences that pass.
   package struct Tolerances: Hashable, Sendable {
-    /// Between elements of normalised embeddings.
+    /// The difference between elements of normalised embeddings.
     package var embedding: Double
-    /// Between logits, as a share of the framework's largest |logit|.
+    /// The difference between logits, as a share of the framework's largest |logit|.
     package var logits: Double
 
     package init(embedding: Double = 1e-5, logits: Double = 1e-4) {
@@ -13,12 +13,12 @@ package struct ReferenceCheck: Hashable, Sendable {
     }
   }
 
-  /// The largest differences over a set of rows; nil for an output that was not compared. Infinite where either side is not
-  /// finite; reports write null for that.
+  /// The largest differences over a set of rows; nil for an output that was not compared. A difference is infinite
+  /// where either side is not finite; reports write null for it.
   package struct Differences: Hashable, Sendable {
-    /// Of an element of the normalised embeddings.
+    /// The difference of an element of the normalised embeddings.
     package var embedding: Double?
-    /// Of a logit, as a share of the framework's largest |logit|.
+    /// The difference of a logit, as a share of the framework's largest |logit|.
     package var logits: Double?
 
     package init(embedding: Double?, logits: Double?) {
@@ -26,7 +26,7 @@ package struct ReferenceCheck: Hashable, Sendable {
       self.logits = logits
     }
 
-    /// The larger of the two shares of their tolerances; nil where nothing was compared.
+    /// The larger of the two differences, each as a share of its tolerance; nil where nothing was compared.
     func share(of tolerances: Tolerances) -> Double? {
       func share(_ value: Double?, _ limit: Double) -> Double? {
         value.map { $0 == 0 ? 0 : limit > 0 ? $0 / limit : .infinity }
@@ -35,25 +35,29 @@ package struct ReferenceCheck: Hashable, Sendable {
       return shares.contains { $0.isNaN } ? .infinity : shares.max()
     }
 
-    /// Whether something was compared, and all of it is within the tolerances.
+    /// Whether something was compared and all of it is within the tolerances.
     package func passes(_ tolerances: Tolerances) -> Bool { share(of: tolerances).map { $0 <= 1 } ?? false }
   }
 
-  /// Name and version, such as "PyTorch 2.15".
+  /// The framework's name and version, such as "PyTorch 2.15".
   package let framework: String
-  /// Images that were compared, or input tensors where there were no images.
+  /// The number of images compared, or of input tensors where there were no images.
   package let images: Int
-  /// Images that the framework's outputs are for and that no folder holds.
+  /// The number of images that the framework's outputs refer to and that were not found.
   package let missingImages: Int
+  /// The differences on the images, preprocessed by this tool.
   package let differences: Differences
-  /// The differences on the very tensors that the framework's network was given; nil where they are not known.
+  /// The differences on the input tensors of the framework's network; nil where these are not known.
   package let onInput: Differences?
+  /// The largest differences that pass.
   package let tolerances: Tolerances
+  /// Whether images were compared and all differences are within the tolerances.
   package let passed: Bool
-  /// What explains a difference, and what should be known of a success: sentences.
+  /// Explanations of a difference, and remarks on a success, in sentences.
   package var findings: [String]
 
-  /// - Parameter images: with the default preprocessing, or none where `onInput` is all there is.
+  /// - Parameter images: the number of images compared with the default preprocessing, or none where there is only
+  ///   `onInput`.
   package init(
     framework: String, images: Int, missingImages: Int = 0, differences: Differences, onInput: Differences? = nil,
     tolerances: Tolerances, findings: [String] = []
@@ -68,21 +72,23 @@ package struct ReferenceCheck: Hashable, Sendable {
     passed = images > 0 && differences.passes(tolerances) && onInput?.passes(tolerances) ?? true
   }
 
-  /// The worst of all differences as a share of its tolerance.
+  /// The largest of all differences as a share of its tolerance.
   var gate: GateResult {
     let shares = [differences, onInput].compactMap { $0?.share(of: tolerances) }
-    // What a report could not write is not within any tolerance.
+    // A value that a report cannot represent is not within any tolerance.
     let value = shares.max().flatMap { $0.isFinite && passed == ($0 <= 1) ? $0 : nil }
     return GateResult(.reference, value: value, limit: 1)
   }
 
-  /// Such as "checked against PyTorch 2.15 on 64 images: at most 3e-07, logits 2e-06 of the largest".
+  /// One sentence, such as "checked against PyTorch 2.15 on 64 images: at most 3e-07, logits 2e-06 of the largest".
   package var summary: String {
     let kind = "\(images) image\(images == 1 ? "" : "s")"
     let missing = missingImages == 0 ? "" : "; \(missingImages) more \(missingImages == 1 ? "was" : "were") not found"
     if passed { return "checked against \(framework) on \(kind): at most \(Self.described(differences))\(missing)" }
     let input =
-      onInput.map { $0.passes(tolerances) ? "" : "; on its own input \(Self.described($0, allowed: tolerances))" } ?? ""
+      onInput.map {
+        $0.passes(tolerances) ? "" : "; on the framework's input \(Self.described($0, allowed: tolerances))"
+      } ?? ""
     return "does not match \(framework) on \(kind): differences of "
       + Self.described(differences, allowed: tolerances) + input + missing
   }
@@ -153,7 +159,7 @@ extension ReferenceCheck: Codable {
 }
 
 extension FidelityReport {
-  /// A report of a float network that does not match its framework: nothing else was measured.
+  /// A report of a float network that does not match its framework, so that nothing else was measured.
   package init(stoppedBy check: ReferenceCheck, reference: Reference, settings: [String: JSONValue] = [:]) {
     self.init(figures: FidelityAccumulator().figures(), gates: [], reference: reference, settings: settings)
     referenceCheck = check
@@ -162,12 +168,12 @@ extension FidelityReport {
   /// Whether nothing was measured because the float network does not match its framework.
   package var isStopped: Bool { figures.images == 0 && referenceCheck?.passed == false }
 
-  /// What holds the float network to its framework, in a sentence; nil where no network was run.
+  /// How the float network compares with its framework, in a sentence; nil where no network was run.
   package var referenceSentence: String? {
     if let referenceCheck { return referenceCheck.summary }
     return comparesStoredOutputs ? nil : "the float network was not checked against its framework (see 'quern golden')"
   }
 
-  /// Gates that belong to no size, in the order of reports.
+  /// The gates that belong to no size, in the order of reports.
   var commonGates: [GateResult] { referenceCheck.map { [$0.gate] } ?? [] }
 }

@@ -1,23 +1,26 @@
-/// What a report says of one size.
+/// The part of a report about one size.
 package struct ReportPart {
-  /// nil where there is one size.
+  /// The size; nil where there is only one.
   package let size: SizeFidelity?
+  /// The figures at this size.
   package let figures: FidelityFigures
+  /// The gates at this size.
   package let gates: [GateResult]
+  /// Whether images were compared and every gate passed.
   package let passed: Bool
 }
 
 extension FidelityReport {
-  /// A part for each size, the first first; at least one.
+  /// One part for each size, in order; at least one.
   package var parts: [ReportPart] {
     sizes.isEmpty
       ? [ReportPart(size: nil, figures: figures, gates: commonGates + gates, passed: passed)]
       : sizes.map { ReportPart(size: $0, figures: $0.figures, gates: $0.gates, passed: $0.passed) }
   }
 
-  /// Of all sizes.
+  /// The gates of all sizes, and those that belong to no size.
   package var allGates: [GateResult] { separateGates + parts.flatMap(\.gates) }
 
-  /// Gates that belong to no part.
+  /// The gates that belong to no part.
   package var separateGates: [GateResult] { sizes.isEmpty ? [] : commonGates }
 }

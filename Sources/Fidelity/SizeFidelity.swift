@@ -1,11 +1,14 @@
-/// What was measured at one of the sizes that a package serves.
+/// The results at one of the sizes that a package serves.
 package struct SizeFidelity: Hashable, Sendable {
-  /// The images' side in pixels, and how they are cropped to it: "square" or "rect".
+  /// The side of the images in pixels.
   package let size: Int
+  /// How images are cropped to that size: "square" or "rect".
   package let crop: String
-  /// The exponent p of generalised-mean pooling at this size; nil for a network that does not pool so.
+  /// The exponent p of GeM pooling at this size; nil for a network without GeM pooling.
   package let poolingExponent: Double?
+  /// The figures at this size.
   package let figures: FidelityFigures
+  /// The gates that belong to `figures`.
   package let gates: [GateResult]
 
   /// Whether images were compared and every gate passed.
@@ -28,7 +31,7 @@ package struct SizeFidelity: Hashable, Sendable {
   }
 }
 
-/// In JSON the figures have the names that they have in a report, beside what says where they were measured.
+/// In JSON, the figures have the same names as in a report, next to the members that say where they were measured.
 extension SizeFidelity: Codable {
   private enum CodingKeys: String, CodingKey {
     case size, crop, passed, gates
@@ -50,7 +53,7 @@ extension SizeFidelity: Codable {
     try container.encode(gates, forKey: .gates)
   }
 
-  /// - Throws: `DecodingError`, also for a verdict that the gates contradict.
+  /// - Throws: `DecodingError`, including for a verdict that the gates contradict.
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     figures = try FidelityFigures(from: decoder)

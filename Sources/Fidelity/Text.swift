@@ -1,9 +1,9 @@
-/// Numbers and names in messages and sentences, which must not depend on a locale nor harm a terminal.
+/// Numbers and names in messages, which neither depend on a locale nor can harm a terminal.
 
-/// `value` with a number of digits after the point.
+/// `value` rounded to a fixed number of decimals.
 package func fixed(_ value: Double, decimals: Int) -> String {
   let scale = (0..<decimals).reduce(1.0) { power, _ in power * 10 }
-  // Beyond 2^53 a double holds no fraction to round.
+  // From 2^53 on, a double has no fraction to round.
   guard let scaled = Int(exactly: (value * scale).rounded()), scaled.magnitude < 1 << 53 else { return "\(value)" }
   let digits = String(scaled.magnitude)
   let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
@@ -11,7 +11,7 @@ package func fixed(_ value: Double, decimals: Int) -> String {
   return decimals == 0 ? sign + padded : sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
 }
 
-/// The fewest digits that read back as `value`, whole numbers without a point.
+/// The fewest digits that read back as `value`; integers have no decimal point.
 package func shortest(_ value: Double) -> String {
   let text = "\(value)"
   return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
@@ -32,7 +32,7 @@ package func printable(_ text: String) -> String {
   return result
 }
 
-/// A positive number with two significant digits, such as "3.1e-07"; "not finite" for what is not.
+/// A positive number with two significant digits, such as "3.1e-07"; "not finite" for NaN and infinity.
 package func shortNumber(_ value: Double) -> String {
   guard value.isFinite else { return "not finite" }
   guard value > 0 else { return "0" }
@@ -48,10 +48,10 @@ package func shortNumber(_ value: Double) -> String {
   return "\(digits)e\(exponent < 0 ? "-" : "+")\(abs(exponent) < 10 ? "0" : "")\(abs(exponent))"
 }
 
-/// Such as "98.16 %"; "-" for none.
+/// A percentage with two decimals, such as "98.16 %"; "-" for nil.
 package func shownPercent(_ percent: Double?) -> String {
   percent.map { fixed($0, decimals: 2) + " %" } ?? missingValue
 }
 
-/// What stands for a figure that does not exist.
+/// The text that reports show for a figure that does not exist.
 package let missingValue = "-"

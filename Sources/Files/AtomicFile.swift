@@ -2,17 +2,22 @@ import Glibc
 
 /// An output file that appears whole or not at all.
 ///
-/// Bytes go to a temporary in the target's folder; `commit()` flushes it to the disk, renames it to the target and flushes
-/// the folder, so that whatever stops the process or the machine leaves the old file or the new one. Without `commit()`
-/// nothing remains. A target that exists and is no regular file (a pipe, /dev/stdout, /dev/full) is written directly, and a
-/// symbolic link is followed: the file it names is replaced.
+/// Bytes go to a temporary file in the target's folder. `commit()` flushes it to the disk, renames it to the target and
+/// flushes the folder, so that either the old file or the new one remains, whenever the process or the machine stops.
+/// Without `commit()` nothing remains. A target that exists and is not a regular file (a pipe, /dev/stdout, /dev/full)
+/// is written directly. If the target is a symbolic link, the file that it leads to is replaced.
 package final class AtomicFile {
   /// The system calls that can fail on a full or broken disk, so that tests can make them fail.
   package struct Calls {
+    /// write(2)
     package var write: (Int32, UnsafeRawPointer?, Int) -> Int = { Glibc.write($0, $1, $2) }
+    /// fsync(2)
     package var fsync: (Int32) -> Int32 = { Glibc.fsync($0) }
+    /// close(2)
     package var close: (Int32) -> Int32 = { Glibc.close($0) }
+    /// rename(2)
     package var rename: (UnsafePointer<CChar>, UnsafePointer<CChar>) -> Int32 = { Glibc.rename($0, $1) }
+    /// The calls of the C library.
     package init() {}
   }
 
@@ -21,19 +26,30 @@ package final class AtomicFile {
   /// The bytes written so far.
   package private(set) var byteCount = 0
 
-  /// Where the bytes written so far can be read back before `commit()`; `nil` for a target that is written directly.
+  /// The path of the temporary file, from which the bytes written so far can be read before `commit()`; `nil` for a
+  /// target that is written directly.
   package var temporaryPath: String? { temporary?.path }
 
   private let calls: Calls
   private var descriptor: Int32 = -1
-  /// The temporary's path, and the file to rename it to; `nil` where the target is written directly.
+  /// The path of the temporary file, and the path to rename it to; `nil` if the target is written directly.
   private var temporary: (path: String, target: String)?
+  /// The temporary file's position in the table of `TemporaryFiles`.
   private var slot: Int?
 
-  /// Creates the temporary. Throws `cannotCreate` where the folder is missing or not writable, where the target is a
-  /// folder, and where it is a file that may not be written.
+  /// Creates the temporary file, or opens a target that is written directly.
+  ///
+  /// - Throws: `FileError.cannotCreate` if the folder is missing or not writable, and if the target is a folder or may
+  ///   not be written to.
   package convenience init(path: String) throws(FileError) { try self.init(path: path, calls: Calls()) }
 
+  /// Creates the temporary file, or opens a target that is written directly.
+  ///
+  /// - Parameters:
+  ///   - path: the target.
+  ///   - calls: the system calls to use, which tests replace.
+  /// - Throws: `FileError.cannotCreate` if the folder is missing or not writable, and if the target is a folder or may
+  ///   not be written to.
   package init(path: String, calls: Calls) throws(FileError) {
     self.path = path
     self.calls = calls
@@ -53,47 +69,61 @@ package final class AtomicFile {
 
   deinit { discard() }
 
-  /// Makes SIGINT and SIGTERM remove the temporaries of files not yet committed and exit with 130 or 143. Call it once,
-  /// early; a signal that is being ignored stays so.
+  /// Makes SIGINT and SIGTERM remove the temporary files that are not committed yet and exit with status 130 or 143.
+  /// Call it once, early. A signal that is ignored at that time stays ignored.
   package static func removeTemporariesOnSignals() { TemporaryFiles.removeOnSignals() }
 
+  /// Appends bytes. If that fails, the temporary file is removed, and nothing more can be written.
+  ///
+  /// - Throws: `FileError.cannotWrite`, also after `commit()` or `discard()`.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
     guard descriptor >= 0 else { throw .cannotWrite(path: path, code: EBADF) }
-    var rest = bytes
-    while !rest.isEmpty {
-      let written = calls.write(descriptor, rest.baseAddress, rest.count)
+    var remaining = bytes
+    while !remaining.isEmpty {
+      let written = calls.write(descriptor, remaining.baseAddress, remaining.count)
       if written < 0 && errno == EINTR { continue }
       guard written > 0 else {
         let code = written == 0 ? ENOSPC : errno
         discard()
         throw .cannotWrite(path: path, code: code)
       }
-      rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+      remaining = UnsafeRawBufferPointer(rebasing: remaining[written...])
       byteCount += written
     }
   }
 
+  /// Appends bytes. If that fails, the temporary file is removed, and nothing more can be written.
+  ///
+  /// - Throws: `FileError.cannotWrite`, also after `commit()` or `discard()`.
   package func write(_ bytes: [UInt8]) throws(FileError) {
     let result = bytes.withUnsafeBytes { bytes in Result { () throws(FileError) in try write(bytes) } }
     try result.get()
   }
 
+  /// Appends a text in UTF-8. If that fails, the temporary file is removed, and nothing more can be written.
+  ///
+  /// - Throws: `FileError.cannotWrite`, also after `commit()` or `discard()`.
   package func write(_ text: String) throws(FileError) { try write(Array(text.utf8)) }
 
-  /// Makes a file that holds a text.
+  /// Writes a file that contains a text in UTF-8, whole or not at all.
+  ///
+  /// - Throws: `FileError.cannotCreate` or `FileError.cannotWrite`.
   package static func write(_ text: String, to path: String) throws(FileError) {
     let file = try AtomicFile(path: path)
     try file.write(text)
     try file.commit()
   }
 
-  /// Makes the file appear under its name. Nothing can be written after it.
+  /// Makes the file appear under its name. Nothing can be written afterwards.
+  ///
+  /// - Throws: `FileError.cannotWrite` if flushing, closing or renaming fails, or if the file was committed or
+  ///   discarded before. The old file then remains, unless only the flushing of the folder failed.
   package func commit() throws(FileError) {
     guard descriptor >= 0 else { throw .cannotWrite(path: path, code: EBADF) }
     guard temporary == nil || calls.fsync(descriptor) == 0 else { throw failed() }
     let closing = descriptor
     descriptor = -1
-    // Interrupted or not, Linux has closed it.
+    // Linux has closed the descriptor even if the call was interrupted.
     guard calls.close(closing) == 0 || errno == EINTR else { throw failed() }
     guard let (temporaryPath, target) = temporary else { return }
     guard calls.rename(temporaryPath, target) == 0 else { throw failed() }
@@ -102,7 +132,7 @@ package final class AtomicFile {
     try flushFolder(of: target)
   }
 
-  /// Removes what was written. Harmless after `commit()`.
+  /// Removes the temporary file and closes the target. Does nothing after `commit()`.
   package func discard() {
     if descriptor >= 0 { _ = Glibc.close(descriptor) }
     descriptor = -1
@@ -120,8 +150,8 @@ package final class AtomicFile {
 
   // MARK: - Creation
 
-  /// The number of the descriptor that a path like /dev/stdout means. It may lead to a regular file that the shell has
-  /// open, whose replacement would be lost.
+  /// The number of the descriptor that a path like /dev/stdout stands for. It may lead to a regular file that the shell
+  /// has opened. Replacing that file would lose the output, because the shell still has the old one open.
   private static func openDescriptor(_ path: String) -> Int32? {
     switch path {
     case "/dev/stdout": return STDOUT_FILENO
@@ -162,7 +192,7 @@ package final class AtomicFile {
     for _ in 0..<16 {
       let name = String(UInt64.random(in: .min ... .max), radix: 36)
       let temporaryPath = "\(Self.folder(of: target))/.\(name).tmp"
-      slot = TemporaryFiles.register(temporaryPath)  // before it exists, so that no signal falls in between
+      slot = TemporaryFiles.register(temporaryPath)  // before it exists, so that no signal arrives in between
       descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       if descriptor >= 0 {
         temporary = (temporaryPath, target)
@@ -177,7 +207,7 @@ package final class AtomicFile {
     throw .cannotCreate(path: path, code: EEXIST)
   }
 
-  /// Makes the renaming itself durable. File systems that cannot say so with EINVAL.
+  /// Makes the renaming itself durable. File systems that cannot flush folders answer with EINVAL.
   private func flushFolder(of target: String) throws(FileError) {
     let folder = open(Self.folder(of: target), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { return }  // a folder that may be written to but not listed

@@ -1,14 +1,14 @@
 import Tensors
 
-/// A read that would leave its bytes.
+/// A read that would go beyond the bytes that a cursor may read.
 package struct ByteCursorError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// What was being read.
+  /// The name of the field that was being read.
   package let field: String
-  /// Where it starts, counted from the start of the file.
+  /// The position of the field in bytes, from the start of the file.
   package let offset: Int
-  /// The bytes it takes; `Int.max` stands for more than any file holds.
+  /// The size of the field in bytes; `Int.max` stands for more than any file holds.
   package let needed: Int
-  /// The bytes that are there.
+  /// The number of bytes that are left.
   package let available: Int
 
   package init(field: String, offset: Int, needed: Int, available: Int) {
@@ -24,15 +24,16 @@ package struct ByteCursorError: Error, Sendable, Hashable, CustomStringConvertib
   }
 }
 
-/// Reads little-endian values out of a file's bytes, and never outside of them. Offsets count from the start of the
-/// storage, so that errors name places in the file even for a cursor over a part of it.
+/// Reads little-endian values from the bytes of a file, and never outside of them. Offsets count from the start of the
+/// storage, so that errors give positions in the file even if the cursor reads only a part of it.
 ///
-/// `field` names what is being read, for the error.
+/// Parameters called `field` name the field that is being read, for the error.
 package struct ByteCursor: Sendable {
+  /// The bytes of the whole file.
   package let storage: TensorStorage
-  /// The bytes that this cursor may read.
+  /// The part of the storage that this cursor may read.
   package let range: Range<Int>
-  /// Where the next read starts. Always in `range`, or at its end.
+  /// The position at which the next read starts, from the start of the storage. Always in `range`, or at its end.
   package private(set) var offset: Int
 
   /// A cursor at the start of `range` (by default all of the storage), which is clamped to the storage.
@@ -43,14 +44,19 @@ package struct ByteCursor: Sendable {
     offset = self.range.lowerBound
   }
 
+  /// A cursor over a copy of `bytes`.
   package init(_ bytes: [UInt8]) {
     self.init(TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) })
   }
 
+  /// The number of bytes from the cursor to the end of `range`.
   package var remaining: Int { range.upperBound - offset }
+  /// Whether no bytes remain.
   package var isAtEnd: Bool { remaining == 0 }
 
-  /// Moves to an offset in the storage; the end of `range` is allowed.
+  /// Moves to an offset in the storage, which may be the end of `range`.
+  ///
+  /// - Throws: `ByteCursorError` if `target` lies outside of `range`.
   package mutating func seek(to target: Int, _ field: String) throws(ByteCursorError) {
     guard target >= range.lowerBound, target <= range.upperBound else {
       throw ByteCursorError(field: field, offset: target, needed: 1, available: 0)
@@ -58,7 +64,9 @@ package struct ByteCursor: Sendable {
     offset = target
   }
 
-  /// Passes over `count` bytes and returns where they lie.
+  /// Skips `count` bytes and returns their range in the storage.
+  ///
+  /// - Throws: `ByteCursorError` if `count` is negative or fewer bytes remain.
   @discardableResult
   package mutating func skip(_ count: Int, _ field: String) throws(ByteCursorError) -> Range<Int> {
     guard count >= 0, count <= remaining else {
@@ -69,7 +77,9 @@ package struct ByteCursor: Sendable {
     return start..<offset
   }
 
-  /// The next integer, little-endian.
+  /// Reads a little-endian integer.
+  ///
+  /// - Throws: `ByteCursorError` if fewer bytes remain.
   @inline(__always)
   package mutating func read<Value: FixedWidthInteger & BitwiseCopyable>(
     _ type: Value.Type, _ field: String
@@ -83,14 +93,19 @@ package struct ByteCursor: Sendable {
     return Value(littleEndian: value)
   }
 
-  /// The next integer, big-endian.
+  /// Reads a big-endian integer.
+  ///
+  /// - Throws: `ByteCursorError` if fewer bytes remain.
   package mutating func readBigEndian<Value: FixedWidthInteger & BitwiseCopyable>(
     _ type: Value.Type, _ field: String
   ) throws(ByteCursorError) -> Value {
     try read(type, field).byteSwapped
   }
 
-  /// The next UInt64 as a count or size; one beyond `Int` is out of any file's bounds.
+  /// Reads a little-endian UInt64 as a count or size.
+  ///
+  /// - Throws: `ByteCursorError` if fewer than 8 bytes remain, or if the number exceeds `Int.max` and with it the size
+  ///   of any file.
   package mutating func readCount(_ field: String) throws(ByteCursorError) -> Int {
     let start = offset
     guard let count = Int(exactly: try read(UInt64.self, field)) else {
@@ -99,27 +114,31 @@ package struct ByteCursor: Sendable {
     return count
   }
 
-  /// A copy of the next `count` bytes.
+  /// Reads a copy of the next `count` bytes.
+  ///
+  /// - Throws: `ByteCursorError` if `count` is negative or fewer bytes remain.
   package mutating func readBytes(_ count: Int, _ field: String) throws(ByteCursorError) -> [UInt8] {
     Array(storage.bytes[try skip(count, field)])
   }
 
-  /// The next `count` bytes as text, or `nil` where they are not UTF-8; the cursor has moved either way.
+  /// Reads the next `count` bytes as a text. Returns `nil` if they are not UTF-8; the cursor moves either way.
+  ///
+  /// - Throws: `ByteCursorError` if `count` is negative or fewer bytes remain.
   package mutating func readUTF8(_ count: Int, _ field: String) throws(ByteCursorError) -> String? {
     String(validating: storage.bytes[try skip(count, field)], as: UTF8.self)
   }
 
-  /// Whether the bytes at the cursor are `expected`; does not move.
+  /// Whether the bytes at the cursor are `expected`; the cursor does not move.
   package func starts(with expected: [UInt8]) -> Bool {
     remaining >= expected.count && storage.bytes[offset..<offset + expected.count].elementsEqual(expected)
   }
 
-  /// Where `byte` comes next, at most `limit` bytes ahead.
+  /// The offset of the next `byte` in the storage, or `nil` if it does not occur in the next `limit` bytes.
   package func nextOffset(of byte: UInt8, within limit: Int) -> Int? {
     storage.bytes[offset..<offset + min(max(limit, 0), remaining)].firstIndex(of: byte)
   }
 
-  /// The text of a range of the storage, or `nil` where that is not UTF-8 or not in this cursor's range.
+  /// The text in a part of the storage, or `nil` if it is not UTF-8 or lies outside of `range`.
   package func text(in part: Range<Int>) -> String? {
     guard part.lowerBound >= range.lowerBound, part.upperBound <= range.upperBound else { return nil }
     return String(validating: storage.bytes[part], as: UTF8.self)

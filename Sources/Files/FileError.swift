@@ -1,29 +1,33 @@
 import Glibc
 
-/// What kind of failure an error is, for whoever turns it into an exit status. The raw values are those of sysexits(3).
+/// The kind of a failure, which decides the exit status. The raw values are those of sysexits(3).
 package enum FailureKind: Int32, Sendable, Hashable {
-  /// The input is there and is not what it should be.
+  /// The input exists and is not valid.
   case badData = 65
-  /// The input is not there, or may not be opened.
+  /// The input does not exist, or may not be opened.
   case missingInput = 66
   /// The output cannot be created.
   case cannotCreate = 73
-  /// Reading or writing failed on the way.
+  /// Reading or writing failed after the file was opened.
   case inputOutput = 74
 }
 
 /// A file that cannot be opened, mapped, created or written. `code` is the `errno` of the call that failed.
 package enum FileError: Error, Sendable, Hashable {
+  /// No file has this path.
   case notFound(path: String)
+  /// The path leads to a directory, and a file was expected.
   case isDirectory(path: String)
-  /// Neither a file nor a directory: a device, a pipe, a socket.
+  /// The path leads to neither a file nor a directory, but to a device, a pipe or a socket.
   case notRegular(path: String)
+  /// The file has no bytes.
   case empty(path: String)
   case cannotOpen(path: String, code: Int32)
   case cannotMap(path: String, code: Int32)
   case cannotCreate(path: String, code: Int32)
   case cannotWrite(path: String, code: Int32)
 
+  /// The kind of failure, for the exit status.
   package var kind: FailureKind {
     switch self {
     case .notFound, .isDirectory, .notRegular, .cannotOpen: .missingInput
@@ -49,8 +53,8 @@ extension FileError: CustomStringConvertible {
   }
 }
 
-/// The C library's words for an `errno`.
+/// The C library's message for an `errno`.
 private func errorText(_ code: Int32) -> String {
-  // Not strerror_r, which has two incompatible forms; strerror's buffer is shared only for unknown codes.
+  // strerror_r has two incompatible forms; the buffer of strerror is shared only for unknown codes.
   String(cString: strerror(code))
 }

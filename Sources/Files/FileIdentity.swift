@@ -1,19 +1,19 @@
 import Glibc
 
-/// What tells two files apart, whatever paths, symbolic links or hard links lead to them: the device and the inode.
+/// The device and the inode of a file, which identify it whichever paths, symbolic links or hard links lead to it.
 package struct FileIdentity: Hashable, Sendable {
   private let device: UInt64
   private let inode: UInt64
 
-  /// What a path leads to.
+  /// The kind of file that a path leads to.
   package enum Kind: Sendable, Hashable {
     case regular
     case folder
-    /// A device, a pipe, a socket.
+    /// A device, a pipe or a socket.
     case other
   }
 
-  /// The file that a path leads to, through symbolic links; `nil` where there is none, or where it may not be looked at.
+  /// The file that a path leads to, through symbolic links; `nil` if there is none, or if it may not be accessed.
   package static func of(_ path: String) -> (identity: FileIdentity, kind: Kind)? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
@@ -27,14 +27,14 @@ package struct FileIdentity: Hashable, Sendable {
   }
 }
 
-/// What an output will replace or create.
+/// The file that an output will replace or create.
 package enum OutputTarget: Hashable, Sendable {
   /// A regular file that exists.
   case existing(FileIdentity)
-  /// A file that does not exist yet, in a folder that does.
+  /// A file that does not exist yet, in a folder that exists.
   case new(folder: FileIdentity, name: String)
 
-  /// `nil` for what is written to and not replaced (a device, a pipe), and for what cannot be created.
+  /// `nil` for a target that is written to and not replaced (a device, a pipe), and for one that cannot be created.
   package init?(path: String) {
     if let (identity, kind) = FileIdentity.of(path) {
       guard kind == .regular else { return nil }
@@ -48,7 +48,8 @@ package enum OutputTarget: Hashable, Sendable {
     self = .new(folder: identity, name: name)
   }
 
-  /// The path without symbolic links of a file that exists, which is what `AtomicFile` replaces; `nil` where there is none.
+  /// The path without symbolic links of a file that exists, which is the path that `AtomicFile` replaces; `nil` if
+  /// there is no such file.
   package static func resolved(_ path: String) -> String? {
     guard let resolved = realpath(path, nil) else { return nil }
     defer { free(resolved) }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Folders that are written to.
+/// Creates folders for outputs.
 package enum Folder {
-  /// Makes a folder, and those that it is in, unless it is there.
+  /// Creates a folder and its missing parents. Does nothing if the folder exists.
   ///
-  /// - Throws: `FileError.cannotCreate`, also where something else has the name.
+  /// - Throws: `FileError.cannotCreate`, also if the path leads to something else than a folder.
   package static func make(path: String) throws(FileError) {
     if mkdir(path, 0o777) == 0 { return }
     if errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {

@@ -1,14 +1,15 @@
 import CFiles
 import Glibc
 
-/// Why a file that another file names was not opened.
+/// The reason why a file that another file refers to was not opened.
 package enum ConfinementError: Error, Sendable, Hashable {
   /// The path is empty, absolute, or leads out of the folder.
   case escapes
   /// A component of the path is a symbolic link.
   case symbolicLink
-  /// The file has other names, so that it may be a file from elsewhere.
+  /// The file has this many names (hard links), so that it may also lie elsewhere.
   case hardLinks(Int)
+  /// The file or its folder cannot be opened or mapped.
   case file(FileError)
 }
 
@@ -18,15 +19,20 @@ extension ConfinementError: CustomStringConvertible {
     case .escapes: "it lies outside of the model's folder"
     case .symbolicLink: "a part of its path is a symbolic link; put the file itself into the model's folder"
     case .hardLinks(let count):
-      "the file has \(count) names (hard links); put a copy of its own into the model's folder"
+      "the file has \(count) names (hard links); put a copy of it into the model's folder"
     case .file(let error): error.description
     }
   }
 }
 
 extension MappedFile {
-  /// Maps a file that an untrusted file refers to by a path relative to `folder`, and that must lie in it: no `..` that
-  /// leaves the folder, no absolute path, no symbolic link in any component, a regular file with one name.
+  /// Maps a file that an untrusted file refers to, and that must lie in `folder`: the path has no `..` and is not
+  /// absolute, no component of it is a symbolic link, and it leads to a regular file with only one name.
+  ///
+  /// - Parameters:
+  ///   - folder: the folder that the file must lie in, directly or in a folder below it.
+  ///   - location: the path of the file, relative to `folder`.
+  /// - Throws: `ConfinementError`.
   package static func confined(to folder: String, location: String) throws(ConfinementError) -> MappedFile {
     guard !location.isEmpty, !location.hasPrefix("/"), !location.utf8.contains(0),
       !location.split(separator: "/").contains("..")

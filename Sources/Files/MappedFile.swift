@@ -1,26 +1,32 @@
 import Glibc
 import Tensors
 
-/// A file mapped read-only, for as long as this value or any tensor that views its `storage` lives.
+/// A file that is mapped read-only, for as long as this value or any tensor that views its `storage` lives.
 ///
-/// The bytes are those of the moment they are touched: a file that someone rewrites in place meanwhile changes under its
-/// readers, and one that is truncated meanwhile ends the process with SIGBUS. Guarding against that would mean copying
-/// every file; writers that replace files by renaming, as `AtomicFile` does, never cause it.
+/// Bytes are read when they are first touched. If another process rewrites the file in place meanwhile, readers see the
+/// changes; if it truncates the file, this process ends with SIGBUS. Preventing that would mean copying every file.
+/// Writers that replace files by renaming, as `AtomicFile` does, never cause it.
 package struct MappedFile: Sendable {
+  /// The path that the file was opened with.
   package let path: String
   /// All bytes of the file.
   package let storage: TensorStorage
 
+  /// The size of the file in bytes; at least 1.
   package var byteCount: Int { storage.bytes.count }
 
   /// Calls `body` with all bytes, which are valid until it returns.
+  ///
+  /// - Throws: What `body` throws.
   package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(storage) { try body(storage.bytes) }
   }
 
-  /// Maps the file at `path`. Throws if it is missing, no regular file, not readable, or empty.
+  /// Maps the file at `path`.
+  ///
+  /// - Throws: `FileError.notFound`, `isDirectory`, `notRegular`, `empty`, `cannotOpen` or `cannotMap`.
   package init(path: String) throws(FileError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // not waiting for a pipe's writer
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // so as not to wait for the writer of a pipe
     guard descriptor >= 0 else {
       throw errno == ENOENT || errno == ENOTDIR ? .notFound(path: path) : .cannotOpen(path: path, code: errno)
     }
@@ -54,18 +60,20 @@ package struct MappedFile: Sendable {
 
   private static let pageSize = sysconf(Int32(_SC_PAGESIZE))
 
-  /// Gives the memory of a range of bytes back to the system, for bytes that were read and will not be soon again.
+  /// Gives the memory of a range of bytes back to the system, for bytes that were read and will not be needed soon.
   /// They stay valid: touching them reads the file (in practice the page cache) once more.
   package func releasePages(_ range: Range<Int>) { storage.releasePages(range) }
 
-  /// The SHA-256 of the whole file. Pages are released behind the reading, so that memory does not grow with the file.
+  /// The SHA-256 of the whole file. Pages are released once they are read, so that memory does not grow with the file.
   package func sha256() -> SHA256.Digest {
     var hash = SHA256()
     forEachChunk(in: 0..<byteCount) { hash.update($0) }
     return hash.finalize()
   }
 
-  /// Calls `body` with successive pieces of a range, which is clamped to the file, and releases each piece's pages.
+  /// Calls `body` with successive chunks of a range, and releases the pages of each chunk afterwards.
+  ///
+  /// - Parameter range: is clamped to the file.
   package func forEachChunk(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void) {
     let range = range.clamped(to: 0..<byteCount)
     let chunkSize = 1 << 22

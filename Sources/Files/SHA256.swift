@@ -1,9 +1,10 @@
 import CCrypto
 
-/// SHA-256 (FIPS 180-4), computed by OpenSSL, which uses the processor's SHA instructions where there are any.
+/// SHA-256 (FIPS 180-4), computed by OpenSSL, which uses the processor's SHA instructions if it has them.
 package struct SHA256: ~Copyable {
-  /// 32 bytes.
+  /// The result of hashing.
   package struct Digest: Hashable, Sendable, CustomStringConvertible {
+    /// 32 bytes.
     package let bytes: [UInt8]
 
     /// `nil` unless there are 32 bytes.
@@ -29,38 +30,45 @@ package struct SHA256: ~Copyable {
     package var description: String { hex }
   }
 
+  /// The size of a digest in bytes.
   package static let byteCount = 32
 
   private let context: OpaquePointer
 
+  /// The hash of no bytes. Traps if OpenSSL provides no SHA-256.
   package init() {
-    // Fails only without memory, or where an administrator has forbidden SHA-256 itself.
+    // This fails only if memory is exhausted or an administrator has disabled SHA-256 itself.
     guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
-      fatalError("OpenSSL offers no SHA-256")
+      fatalError("OpenSSL provides no SHA-256")
     }
     self.context = context
   }
 
   deinit { EVP_MD_CTX_free(context) }
 
+  /// Appends bytes to those that are hashed.
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     guard !bytes.isEmpty else { return }
     precondition(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1, "OpenSSL's SHA-256 failed")
   }
 
+  /// Appends bytes to those that are hashed.
   package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
+  /// The digest of all bytes that were appended.
   package consuming func finalize() -> Digest {
     var digest = [UInt8](repeating: 0, count: SHA256.byteCount)
     precondition(EVP_DigestFinal_ex(context, &digest, nil) == 1, "OpenSSL's SHA-256 failed")
     return Digest(exactly: digest)
   }
 
+  /// The digest of `bytes`.
   package static func hash(_ bytes: UnsafeRawBufferPointer) -> Digest {
     var hash = SHA256()
     hash.update(bytes)
     return hash.finalize()
   }
 
+  /// The digest of `bytes`.
   package static func hash(_ bytes: [UInt8]) -> Digest { bytes.withUnsafeBytes { hash($0) } }
 }

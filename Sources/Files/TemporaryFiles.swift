@@ -1,19 +1,20 @@
 import Glibc
 import Synchronization
 
-/// The temporaries that a signal must take along. A signal handler may neither allocate nor lock, so this is a fixed table
-/// of C strings that are never freed: some bytes for each output of a run.
+/// The temporary files to remove when a signal ends the process. A signal handler may neither allocate nor lock, so
+/// this is a table of fixed size with C strings that are never freed, which costs some bytes for each output of a run.
 package enum TemporaryFiles {
   static let capacity = 32
 
-  /// Only its atomics are ever touched.
+  /// Addresses of C strings; 0 is a free slot. Only the atomics are accessed after initialisation.
   nonisolated(unsafe) private static let slots: UnsafeMutablePointer<Atomic<UInt>> = {
     let slots = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: capacity)
     for i in 0..<capacity { (slots + i).initialize(to: Atomic(0)) }
     return slots
   }()
 
-  /// Returns the slot taken, or `nil` when all are: such a file is merely not cleaned up by a signal.
+  /// Returns the slot that the path now occupies, or `nil` if all are occupied, in which case a signal does not remove
+  /// the file.
   static func register(_ path: String) -> Int? {
     guard let copy = strdup(path) else { return nil }
     for i in 0..<capacity
@@ -28,7 +29,8 @@ package enum TemporaryFiles {
     if let slot { slots[slot].store(0, ordering: .releasing) }
   }
 
-  /// For a forked child, whose parent still writes the others. Async-signal-safe once the table exists.
+  /// Frees all slots except that of `path`. This is for a forked child, which must not remove the files that its parent
+  /// still writes. Async-signal-safe once the table exists.
   package static func forgetAll(but path: UnsafePointer<CChar>) {
     for i in 0..<capacity {
       let other = UnsafePointer<CChar>(bitPattern: slots[i].load(ordering: .acquiring))
@@ -36,7 +38,7 @@ package enum TemporaryFiles {
     }
   }
 
-  /// Async-signal-safe once the table exists.
+  /// Deletes all files in the table. Async-signal-safe once the table exists.
   static func removeAll() {
     for i in 0..<capacity {
       if let path = UnsafePointer<CChar>(bitPattern: slots[i].load(ordering: .acquiring)) { unlink(path) }
@@ -44,10 +46,10 @@ package enum TemporaryFiles {
   }
 
   static func removeOnSignals() {
-    _ = slots  // made now: not in the handler
+    _ = slots  // created here, because the handler may not allocate
     for number in [SIGINT, SIGTERM] {
       var previous = sigaction()
-      // What was started in the background with SIGINT ignored keeps ignoring it.
+      // A process that was started in the background with SIGINT ignored keeps ignoring it.
       if sigaction(number, nil, &previous) == 0, isIgnored(previous) { continue }
       signal(number) { number in
         TemporaryFiles.removeAll()

@@ -21,6 +21,7 @@ extension AttributeValue: CustomStringConvertible {
 
 /// An operator's attributes by name, in the portable form that packages store and `inspect` prints.
 package struct Attributes: Hashable, Sendable, ExpressibleByDictionaryLiteral {
+  /// All attributes by name.
   package private(set) var values: [String: AttributeValue]
 
   package init(_ values: [String: AttributeValue] = [:]) { self.values = values }
@@ -29,31 +30,44 @@ package struct Attributes: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     values = Dictionary(uniqueKeysWithValues: elements)
   }
 
+  /// The attribute of a name; `nil` where it is absent. Assigning `nil` removes it.
   package subscript(name: String) -> AttributeValue? {
     get { values[name] }
     set { values[name] = newValue }
   }
 
-  /// Sorted by name, the order in which packages store them.
+  /// The attributes in the order in which packages store them: by the UTF-8 bytes of their names.
   package var sorted: [(name: String, value: AttributeValue)] {
     values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, $0.value) }
   }
 
+  /// The value of an attribute that must be an integer.
+  ///
+  /// - Throws: `GraphError.attribute` where it is missing or of another type.
   package func int(_ name: String) throws(GraphError) -> Int {
     guard case .int(let value)? = values[name] else { throw .attribute(name: name, expected: "an integer") }
     return value
   }
 
+  /// The value of an attribute that must be a floating-point number.
+  ///
+  /// - Throws: `GraphError.attribute` where it is missing or of another type.
   package func float(_ name: String) throws(GraphError) -> Double {
     guard case .float(let value)? = values[name] else { throw .attribute(name: name, expected: "a number") }
     return value
   }
 
+  /// The value of an attribute that must be a string.
+  ///
+  /// - Throws: `GraphError.attribute` where it is missing or of another type.
   package func string(_ name: String) throws(GraphError) -> String {
     guard case .string(let value)? = values[name] else { throw .attribute(name: name, expected: "a string") }
     return value
   }
 
+  /// The value of an attribute that must be a list of `count` integers.
+  ///
+  /// - Throws: `GraphError.attribute` where it is missing, of another type, or of another length.
   package func ints(_ name: String, count: Int) throws(GraphError) -> [Int] {
     guard case .ints(let value)? = values[name], value.count == count else {
       throw .attribute(name: name, expected: "\(count) integers")

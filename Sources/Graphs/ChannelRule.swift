@@ -1,12 +1,13 @@
-/// What becomes of a positive factor on a channel of one of an operator's inputs.
+/// How multiplying one channel of an input by a positive factor changes an operator's output.
 package enum ChannelRule: Hashable, Sendable {
-  /// The operator computes something else then.
+  /// The output changes in some other way, so that the channel cannot be scaled.
   case fixed
-  /// The same channel of the output gets the same factor, and nothing else changes: the operator is homogeneous in each
-  /// channel, together with the other inputs that carry.
+  /// The same channel of the output gets the same factor, and nothing else changes: in each channel, the operator is
+  /// homogeneous in all of the inputs that have this rule.
   case carried
   /// As `carried`, for inputs whose channels lie side by side in the output.
   case carriedSideBySide
-  /// The constant `weight`, whose last axis are the input channels (of one group), can be divided by it.
+  /// The output does not change if the constant `weight` is divided by the factor along its last axis, which is that of
+  /// the input channels (of one group).
   case weighted
 }

@@ -1,7 +1,7 @@
 import Tensors
 
 extension Graph: CustomStringConvertible {
-  /// One line a node: name, operator, attributes, inputs, constants.
+  /// One line per node, with its name, operator, inputs, attributes and constants; then one line per output.
   package var description: String {
     let producers = producers
     func name(_ value: ValueID) -> String { producers[value].map { nodes[$0].name } ?? "input" }

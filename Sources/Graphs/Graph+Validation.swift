@@ -1,40 +1,43 @@
 extension Graph {
-  /// Checks the structure: unique node names and numbers, one producer for each value, every value made before it is read,
-  /// arities, and outputs that exist. Shapes are checked by `inferShapes`.
+  /// Checks the structure: unique names and identifiers of nodes, unique names of outputs, one producer for each value,
+  /// every value computed before it is read, and the number of inputs of each operator. Shapes are checked by
+  /// `inferShapes`.
+  ///
+  /// - Throws: `GraphError.structure`, inside `.at` where it is about one node.
   package func validate() throws(GraphError) {
-    var made = [Bool](repeating: false, count: valueCount)
-    made[input.index] = true
+    var isComputed = [Bool](repeating: false, count: valueCount)
+    isComputed[input.index] = true
     var (names, identities) = (Set<String>(), Set<NodeID>())
     for node in nodes {
       guard names.insert(node.name).inserted else { throw .structure("two nodes are named '\(node.name)'") }
       guard identities.insert(node.id).inserted else {
-        throw .structure("two nodes are number \(node.id.index), '\(node.name)' the second")
+        throw .structure("two nodes have the identifier \(node.id.index); the second is '\(node.name)'")
       }
-      do throws(GraphError) { try validate(node, made: &made) } catch { throw .at(node: node.name, error) }
+      do throws(GraphError) { try validate(node, isComputed: &isComputed) } catch { throw .at(node: node.name, error) }
     }
     var outputNames: Set<String> = []
     for output in outputs {
       guard outputNames.insert(output.name).inserted else { throw .structure("two outputs are named '\(output.name)'") }
-      guard made.indices.contains(output.value.index), made[output.value.index] else {
-        throw .structure("nothing makes the output '\(output.name)'")
+      guard isComputed.indices.contains(output.value.index), isComputed[output.value.index] else {
+        throw .structure("no node computes the output '\(output.name)'")
       }
     }
   }
 
-  private func validate(_ node: Node, made: inout [Bool]) throws(GraphError) {
+  private func validate(_ node: Node, isComputed: inout [Bool]) throws(GraphError) {
     let arity = type(of: node.op).arity
     guard arity.contains(node.inputs.count) else {
       throw .structure("\(node.kind) takes \(arity) inputs, not \(node.inputs.count)")
     }
     for value in node.inputs {
-      guard made.indices.contains(value.index), made[value.index] else {
-        throw .structure("reads value \(value.index) before anything has made it")
+      guard isComputed.indices.contains(value.index), isComputed[value.index] else {
+        throw .structure("reads value \(value.index) before any node has computed it")
       }
     }
-    guard made.indices.contains(node.output.index) else {
+    guard isComputed.indices.contains(node.output.index) else {
       throw .structure("writes value \(node.output.index), which is not in the graph")
     }
-    guard !made[node.output.index] else { throw .structure("value \(node.output.index) has two producers") }
-    made[node.output.index] = true
+    guard !isComputed[node.output.index] else { throw .structure("value \(node.output.index) has two producers") }
+    isComputed[node.output.index] = true
   }
 }

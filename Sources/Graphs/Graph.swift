@@ -1,7 +1,8 @@
 import Tensors
 
-/// Names one value (activation) of a graph.
+/// Identifies one value (activation) of a graph.
 package struct ValueID: Hashable, Sendable, Comparable {
+  /// From 0 to `Graph.valueCount - 1`.
   package let index: Int
   package init(_ index: Int) { self.index = index }
   package static func < (a: ValueID, b: ValueID) -> Bool { a.index < b.index }
@@ -10,14 +11,15 @@ package struct ValueID: Hashable, Sendable, Comparable {
 /// How a value's elements are encoded at run time.
 package enum ValueFormat: Hashable, Sendable {
   case float32
+  /// One plane of levels.
   case uint8(QuantizationParameters)
-  /// Two planes: the map as uint8, which is all that most operators read, and behind it what the rounding left over, in
-  /// 1/256 of a step and plus 128, so that it is a map of uint8, too, with the zero point 128. It is for readers that add
-  /// the map to another, and for those that are told to: so a sum that a map takes part in again and again, as in the
-  /// residual stream of He et al. (arXiv 1512.03385), is rounded to 16 bits and not to 8.
+  /// Two planes: the levels, which are all that most operators read, followed by the remainders. A remainder is stored
+  /// in 1/256 of a step plus 128, so that the second plane is a uint8 map with the zero point 128. It is read by
+  /// operators that add the map to another one, and by those with 16-bit input. So a value to which layer after layer
+  /// adds, as in the residual stream of He et al. (arXiv 1512.03385), is rounded to 16 bits and not to 8.
   case uint8WithRemainder(QuantizationParameters)
 
-  /// The type of an element; that of the first plane where there are two.
+  /// The type of an element (of either plane, where there are two).
   package var elementType: ElementType {
     switch self {
     case .float32: .float32
@@ -25,7 +27,7 @@ package enum ValueFormat: Hashable, Sendable {
     }
   }
 
-  /// Scale and zero point; `nil` for float.
+  /// Scale and zero point of the levels; `nil` for float32.
   package var quantization: QuantizationParameters? {
     switch self {
     case .float32: nil
@@ -33,7 +35,7 @@ package enum ValueFormat: Hashable, Sendable {
     }
   }
 
-  /// For people.
+  /// The name in messages and reports.
   package var name: String {
     switch self {
     case .float32: "float32"
@@ -42,13 +44,13 @@ package enum ValueFormat: Hashable, Sendable {
     }
   }
 
-  /// Whether it is uint8 without remainders.
+  /// Whether the format is uint8 without remainders.
   package var isPlainUInt8: Bool { if case .uint8 = self { true } else { false } }
 
-  /// The form that readers see which do not take remainders.
+  /// The format for operators that read no remainders: that of the first plane.
   package var withoutRemainder: ValueFormat { quantization.map { .uint8($0) } ?? .float32 }
 
-  /// Bytes of all planes of a map of `elementCount` elements.
+  /// The number of bytes of all planes of a map of `elementCount` elements.
   package func byteCount(elementCount: Int) -> Int {
     switch self {
     case .float32: elementCount * 4
@@ -58,8 +60,9 @@ package enum ValueFormat: Hashable, Sendable {
   }
 }
 
-/// Names a node of a graph for as long as rewriting keeps it, whatever becomes of its name, its operator and its output.
+/// Identifies a node of a graph. Passes keep it even where they change the node's name, its operator or its output.
 package struct NodeID: Hashable, Sendable, Comparable {
+  /// A number that is unique among the nodes of one graph.
   package let index: Int
   package init(_ index: Int) { self.index = index }
   package static func < (a: NodeID, b: NodeID) -> Bool { a.index < b.index }
@@ -67,16 +70,21 @@ package struct NodeID: Hashable, Sendable, Comparable {
 
 /// One operator applied to values, with its constants (weights) by role, such as "weight" and "bias".
 package struct Node: Sendable {
-  /// Unique in its graph. A rewritten node keeps it; a new one has the number of its output, unless that
-  /// is one that another node made before.
+  /// Unique in its graph. A rewritten node keeps it; a new one gets the index of its output, unless that is the
+  /// identifier of another node already.
   package let id: NodeID
   /// Unique in its graph; derived from the checkpoint's key names, such as `layer1.0.conv2`.
   package var name: String
+  /// The operator with its attributes.
   package var op: any Operator
+  /// The values that the node reads, by slot.
   package var inputs: [ValueID]
+  /// The value that the node computes.
   package var output: ValueID
+  /// Weights and other constants by role.
   package var constants: [String: Tensor]
 
+  /// - Parameter id: `nil` for a new node, which gets the index of its output.
   package init(
     name: String, op: any Operator, inputs: [ValueID], output: ValueID, constants: [String: Tensor] = [:],
     id: NodeID? = nil
@@ -95,7 +103,9 @@ package struct Node: Sendable {
 
 /// A named output of a graph.
 package struct GraphOutput: Hashable, Sendable {
+  /// Unique among the outputs of its graph.
   package var name: String
+  /// The value that is the output.
   package var value: ValueID
 
   package init(name: String, value: ValueID) {
@@ -103,15 +113,19 @@ package struct GraphOutput: Hashable, Sendable {
     self.value = value
   }
 
-  /// The names every MultiGrain graph uses.
+  /// The name of the L2-normalised embedding, [N, D].
   package static let normalizedEmbedding = "normalized_embedding"
+  /// The name of the embedding before L2 normalisation, [N, D].
   package static let embedding = "embedding"
+  /// The name of the classifier's output, [N, classes].
   package static let logits = "logits"
 }
 
 /// Per-channel RGB normalisation: `(pixel / 255 - mean) / std`.
 package struct Preprocessing: Hashable, Sendable {
+  /// The means of R, G and B, for pixels from 0 to 1.
   package var mean: [Float]
+  /// The standard deviations of R, G and B, for pixels from 0 to 1.
   package var std: [Float]
 
   package init(mean: [Float], std: [Float]) {
@@ -120,26 +134,32 @@ package struct Preprocessing: Hashable, Sendable {
     self.std = std
   }
 
+  /// The statistics of ImageNet, as torchvision has them.
   package static let imageNet = Preprocessing(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
+  /// Mean and standard deviation 0.5: pixels from -1 to 1.
   package static let half = Preprocessing(mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5])
 }
 
-/// A network as nodes in an order of execution. A value type: passes return changed copies, and the constants, which are
-/// the bulk, are shared.
+/// A network as a list of nodes in an order of execution. A value type: passes return changed copies, which share the
+/// constants, by far the largest part.
 ///
 /// The input is an NHWC batch of RGB images: float32 normalised by `preprocessing`, or, where its format is uint8, the
 /// pixels themselves.
 package struct Graph: Sendable {
-  /// For people: "resnet50", or what the source called itself.
+  /// The network's name in messages and reports, such as "resnet50": the architecture, or the name in the checkpoint.
   package var architecture: String
+  /// How pixels become the float32 input.
   package var preprocessing: Preprocessing
+  /// The format of each value, indexed by `ValueID.index`.
   package private(set) var formats: [ValueFormat]
+  /// The only input, [N, H, W, 3].
   package let input: ValueID
+  /// The named outputs, such as the embedding and the logits.
   package var outputs: [GraphOutput]
-  /// In an order of execution.
+  /// In an order of execution: every value is computed before it is read.
   package var nodes: [Node]
 
-  /// A graph that has an input and nothing else.
+  /// A graph with an input, and without nodes and outputs.
   package init(architecture: String, preprocessing: Preprocessing, inputFormat: ValueFormat = .float32) {
     self.architecture = architecture
     self.preprocessing = preprocessing
@@ -149,10 +169,14 @@ package struct Graph: Sendable {
     nodes = []
   }
 
+  /// The number of values, the input and unused ones included.
   package var valueCount: Int { formats.count }
+  /// The format of a value.
   package func format(of value: ValueID) -> ValueFormat { formats[value.index] }
+  /// Changes the format of a value.
   package mutating func setFormat(_ format: ValueFormat, of value: ValueID) { formats[value.index] = format }
 
+  /// Adds a value that no node computes yet.
   package mutating func makeValue(format: ValueFormat = .float32) -> ValueID {
     formats.append(format)
     return ValueID(formats.count - 1)
@@ -169,9 +193,10 @@ package struct Graph: Sendable {
     return output
   }
 
+  /// The value of the output of a name; `nil` where there is none.
   package func output(named name: String) -> ValueID? { outputs.first { $0.name == name }?.value }
 
-  /// The index of the node that makes each value; the input has none.
+  /// The index of the node that computes each value; the input has none.
   package var producers: [ValueID: Int] {
     Dictionary(nodes.enumerated().map { ($1.output, $0) }, uniquingKeysWith: { first, _ in first })
   }
@@ -185,16 +210,16 @@ package struct Graph: Sendable {
     return result
   }
 
-  /// The values that are made before a node and read by it or later, outputs included, in order.
+  /// The values that are computed before a node and read by it or later, outputs included, in order of their indices.
   ///
-  /// - Parameter index: of a node; their number for what is left at the end.
-  package func valuesAlive(before index: Int) -> [ValueID] {
-    let made = Set(nodes[..<index].map(\.output)).union([input])
+  /// - Parameter index: The index of the node, or the number of nodes for the values that are alive after the last one.
+  package func liveValues(before index: Int) -> [ValueID] {
+    let computed = Set(nodes[..<index].map(\.output)).union([input])
     let read = Set(nodes[index...].flatMap(\.inputs)).union(outputs.map(\.value))
-    return made.intersection(read).sorted()
+    return computed.intersection(read).sorted()
   }
 
-  /// Bytes of all constants.
+  /// The number of bytes of all constants.
   package var constantByteCount: Int {
     nodes.reduce(0) { $0 + $1.constants.values.reduce(0) { $0 + $1.byteCount } }
   }

@@ -1,22 +1,22 @@
 import Tensors
 
-/// What can be wrong with a graph, wherever it came from: an importer, a pass, or a package.
+/// What can be wrong with a graph, whether it comes from an importer, a pass, or a package.
 package enum GraphError: Error, Hashable, Sendable {
   /// An attribute is missing, of another type, or out of range.
   case attribute(name: String, expected: String)
-  /// An operator's constant is missing or of a shape or type it cannot have.
+  /// An operator's constant is missing, or has a shape or type that it cannot have.
   case constant(role: String, problem: String)
   /// The inputs' shapes do not fit the operator.
   case shape(String)
-  /// The image is too small (or too large) for the network.
+  /// The image is too small or too large for the network.
   case inputSize(String)
-  /// A wire name no operator has.
+  /// No operator has this wire name.
   case unknownOperator(String)
-  /// The structure is broken: a dangling value, a cycle, two producers.
+  /// The structure is broken: a value without a producer or with two, a cycle, or formats that an operator cannot have.
   case structure(String)
-  /// Any of the others, with the node it happened at.
+  /// Another error, with the node that it is about.
   indirect case at(node: String, GraphError)
-  /// Any of the others, with the pass that caused it.
+  /// Another error, with the pass that caused it.
   indirect case after(pass: String, GraphError)
 }
 

@@ -1,54 +1,61 @@
 import Tensors
 
-/// What an operator is, without how it runs: attributes, the shape rule and the quantisation rule.
+/// An operator's definition, without its evaluation: attributes, shape rule, quantisation rule, and traits.
 ///
-/// The `Operators` module holds one file for each conforming type, with its evaluation, and the catalogue that maps wire
+/// The `Operators` module has one file for each conforming type, with its evaluation, and the catalogue that maps wire
 /// names to types.
 package protocol Operator: Sendable {
-  /// The name packages store. Never reuse or rename one.
+  /// The name that packages store. Never reuse or rename one.
   static var wireName: String { get }
 
   /// Reads the attributes of the portable form; the inverse of `attributes`.
+  ///
+  /// - Throws: `GraphError.attribute` where one is missing, of another type, or out of range.
   init(attributes: Attributes) throws(GraphError)
+  /// The attributes in the portable form, from which `init(attributes:)` makes an equal operator.
   var attributes: Attributes { get }
 
-  /// How many activations the operator takes.
+  /// The numbers of inputs that the operator can take.
   static var arity: ClosedRange<Int> { get }
 
   /// The output's shape for the inputs' shapes, NHWC or NC.
   ///
-  /// - Throws: `GraphError.shape`, `.constant`, or `.inputSize` where the feature map got too small.
+  /// - Throws: `GraphError.shape` or `.constant` where they do not fit the operator, or `.inputSize` where a feature
+  ///   map is too small or too large.
   func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape
 
-  /// What quantisation makes of the operator and its output.
+  /// How quantisation treats the operator and its output.
   var quantizationRule: QuantizationRule { get }
 
-  /// Which inputs it reads with their remainders, where they have one: those it adds to something, and those it is told to.
+  /// Whether an input is read with its remainders, where it has them: inputs that are added to something, and those of
+  /// an operator with 16-bit input. By default, none.
   func readsRemainder(ofInput slot: Int) -> Bool
 
-  /// How its output comes to have remainders.
+  /// Whether the output can have remainders, and where they come from. By default, it has none.
   static var remainderRule: RemainderRule { get }
 
-  /// What becomes of a factor on a channel of an input. An operator that says nothing only works unscaled.
+  /// How a factor on a channel of an input changes the output. By default, channels cannot be scaled.
   func channelRule(ofInput slot: Int) -> ChannelRule
 
-  /// Whether the constants `weight` (axis 0) and `bias` can be multiplied by a factor for each channel of the output.
-  static var weighsOutputChannels: Bool { get }
+  /// Whether multiplying the constants `weight` (along axis 0) and `bias` by a factor for each output channel
+  /// multiplies the channels of the output. By default, false.
+  static var hasOutputChannelWeights: Bool { get }
 
-  /// The operator with its first input read with remainders, where its traits say that it can be.
+  /// The operator with 16-bit input: its first input is read with remainders. It is the operator itself where
+  /// `OperatorTraits.canReadRemainder` is false.
   func readingRemainder() -> any Operator
 
-  /// The properties by which operators differ beyond the rules above. An operator that says nothing has the default ones.
+  /// The properties in which operators differ beyond the rules above. `OperatorTraits` documents the defaults.
   func traits(constants: [String: Tensor]) -> OperatorTraits
 
-  /// Multiply-accumulates for one evaluation; 0 where they do not dominate.
+  /// The number of multiply-accumulates of one evaluation; 0 where they do not dominate its cost.
   func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int
 
-  /// Whether the output is a map or a row for each image.
+  /// Whether the output has a map or a row for each image. By default, it is laid out as the first input.
   static var outputLayout: OutputLayout { get }
 
-  /// A number that no element of the output is below, if none of input i is below `bounds[i]`. An operator that says nothing
-  /// promises nothing.
+  /// A lower bound of all elements of the output, given lower bounds of the elements of each input. By default, minus
+  /// infinity.
   func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double
 }
 
@@ -56,13 +63,13 @@ extension Operator {
   package func readsRemainder(ofInput slot: Int) -> Bool { false }
   package static var remainderRule: RemainderRule { .never }
   package func channelRule(ofInput slot: Int) -> ChannelRule { .fixed }
-  package static var weighsOutputChannels: Bool { false }
+  package static var hasOutputChannelWeights: Bool { false }
   package static var outputLayout: OutputLayout { .sameAsInput }
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { -.infinity }
 
   package func readingRemainder() -> any Operator { self }
 
-  /// An operator that only moves values does so in float as in levels.
+  /// An operator that only moves or selects values does the same to floats and to levels.
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.followsFloat = quantizationRule == .sameAsInput
@@ -71,7 +78,7 @@ extension Operator {
 
   package func multiplyAccumulates(inputs: [Shape], constants: [String: Tensor]) -> Int { 0 }
 
-  /// The attributes' printed form, "stride=2,2 activation=relu".
+  /// The attributes in printed form, such as "stride=[2,2] activation=relu".
   package var attributeSummary: String {
     attributes.sorted.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
   }
@@ -79,16 +86,16 @@ extension Operator {
 
 /// How the elements of an operator's output are arranged.
 package enum OutputLayout: Hashable, Sendable {
-  /// Maps of maps, rows of rows.
+  /// Maps for maps, rows for rows.
   case sameAsInput
-  /// [N, H, W, C]
+  /// [N, H, W, C].
   case maps
-  /// [N, C]
+  /// [N, C].
   case rows
 }
 
 extension Graph {
-  /// The values that have one vector an image, [N, C]; all others are maps.
+  /// The values with one vector per image, [N, C]; all others are maps.
   package var rows: Set<ValueID> {
     var result: Set<ValueID> = []
     for node in nodes {
@@ -102,25 +109,26 @@ extension Graph {
   }
 }
 
-/// How an operator is treated by quantisation.
+/// How quantisation treats an operator.
 package enum QuantizationRule: Hashable, Sendable {
-  /// Runs on uint8 activations with int8 weights; its output gets a range of its own from calibration.
-  case ownRange
-  /// Only moves or selects values: the output has the scale and zero point of the input, exactly.
+  /// Runs on uint8 activations, with int8 weights where it has weights; calibration chooses the range of its output.
+  case calibratedRange
+  /// Only moves or selects values: the output has exactly the scale and zero point of the input.
   case sameAsInput
-  /// Runs in float on whatever the input is; the output is float.
+  /// Computes in float32; the output is float32.
   case float
-  /// Float activations with int8 weights of one scale per output channel; the output is float.
+  /// Computes on float32 activations with int8 weights that have one scale per output channel; the output is float32.
   case floatWithInt8Weights
 }
 
-/// How an operator's output comes to have remainders.
+/// Whether an operator's output can have remainders, and where they come from.
 package enum RemainderRule: Hashable, Sendable {
-  /// It has none.
+  /// The output has none.
   case never
-  /// The operator rounds real values, and can keep what is left over.
+  /// The operator rounds real values, and can store the remainders of this rounding.
   case made
-  /// It can have them, and the operator then reads those of its inputs.
+  /// The operator can pass on the remainders of its inputs; where its output has remainders, it reads those of its
+  /// inputs.
   case passedOn
 }
 

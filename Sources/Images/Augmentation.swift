@@ -1,6 +1,6 @@
 import Glibc
 
-/// MultiGrain's training augmentations, by the names of the released recipes.
+/// MultiGrain's training augmentations (Berman et al., arXiv 1902.05509), by the names of the released recipes.
 package enum AugmentationRecipe: String, Hashable, Sendable, CaseIterable {
   /// Random resized crop, flip, colour jitter 0.3, lighting 0.1.
   case full
@@ -10,10 +10,10 @@ package enum AugmentationRecipe: String, Hashable, Sendable, CaseIterable {
   case torch
   /// Random resized crop, flip, AutoAugment's ImageNet policy.
   case autoAugment = "AA"
-  /// The evaluation protocol, undisturbed.
+  /// The evaluation protocol without random changes.
   case none
 
-  /// How far brightness, contrast and saturation may go from 1.
+  /// How far the factors of brightness, contrast and saturation may deviate from 1; `nil` for recipes without jitter.
   var colorJitter: Double? {
     switch self {
     case .full: 0.3
@@ -23,15 +23,17 @@ package enum AugmentationRecipe: String, Hashable, Sendable, CaseIterable {
   }
 }
 
-/// Makes randomly augmented copies of pictures, reproducibly.
+/// Makes randomly augmented copies of images, reproducibly.
 ///
-/// An augmented picture is again one of 8-bit pixels, `size` by `size` whatever the crop protocol (augmentation crops
-/// squares): it is what a quantised network takes. Colour jitter and AutoAugment work on 8-bit pixels in training, too;
-/// lighting does not, so its outcome is rounded to the nearest of them.
+/// An augmented image has 8-bit pixels, as a quantised network reads them, and is `size` by `size` whatever the crop
+/// protocol, since augmentation crops squares. Colour jitter and AutoAugment work on 8-bit pixels in training, too;
+/// lighting does not, so its result is rounded to the nearest 8-bit values.
 package struct Augmentation: Hashable, Sendable {
+  /// The random changes to make.
   package let recipe: AugmentationRecipe
-  /// The size, and the whole of what happens to a picture by the recipe `none`.
+  /// Gives the size and the filter; with the recipe `none`, all of the preprocessing.
   package let evaluation: EvaluationProtocol
+  /// The seed of all random draws.
   package let seed: UInt64
 
   package init(recipe: AugmentationRecipe, evaluation: EvaluationProtocol, seed: UInt64) {
@@ -43,8 +45,9 @@ package struct Augmentation: Hashable, Sendable {
   /// One augmented copy, fixed by the seed, the key and the repetition.
   ///
   /// - Parameters:
-  ///   - imageKey: what identifies the picture, such as `ImageFile.key(ofContent:)`.
-  ///   - repetition: which of its copies, from 0.
+  ///   - imageKey: what identifies the image, such as `ImageFile.key(ofContent:)`.
+  ///   - repetition: the number of the copy, from 0.
+  /// - Throws: `ImageError.invalidGeometry` for an image that cannot be resized.
   package func apply(to image: RGBImage, imageKey: UInt64, repetition: Int) throws(ImageError) -> RGBImage {
     guard recipe != .none else { return try evaluation.apply(to: image) }
     var random = RandomStream(
@@ -62,13 +65,15 @@ package struct Augmentation: Hashable, Sendable {
   }
 }
 
-/// A crop of random area and aspect ratio, as torchvision's RandomResizedCrop draws it.
+/// A crop of random area and aspect ratio, drawn as by torchvision's RandomResizedCrop.
 package enum RandomResizedCrop {
-  /// Of the picture's area.
+  /// The range of the crop's share of the image's area.
   static let scale = 0.08...1.0
-  /// Width by height; the logarithm is what is uniform.
+  /// The range of width / height, whose logarithm is uniform.
   static let ratio = 3.0 / 4.0...4.0 / 3.0
 
+  /// Draws a crop of an image of `width` by `height` pixels, which are positive. After ten crops that do not fit, the
+  /// result is `centralCrop(width:height:)`.
   package static func draw(width: Int, height: Int, random: inout RandomStream) -> PixelRect {
     let logarithms = log(ratio.lowerBound)...log(ratio.upperBound)
     for _ in 0..<10 {
@@ -100,10 +105,12 @@ package enum RandomResizedCrop {
 }
 
 /// Brightness, contrast and saturation changed in random order, each by a factor uniform in 1 ± strength, as
-/// torchvision's ColorJitter does to 8-bit pictures.
+/// torchvision's ColorJitter changes 8-bit images.
 package enum ColorJitter {
+  /// One of the changes, in the order that is shuffled.
   package enum Change: CaseIterable { case brightness, contrast, saturation }
 
+  /// - Parameter strength: how far a factor may deviate from 1, in 0...1.
   package static func apply(to image: RGBImage, strength: Double, random: inout RandomStream) -> RGBImage {
     var image = image
     for change in random.shuffled(Change.allCases) {
@@ -118,24 +125,27 @@ package enum ColorJitter {
   }
 }
 
-/// Noise along the principal components of ImageNet's colours (Krizhevsky, Sutskever, Hinton, NIPS 2012), as MultiGrain
-/// has it: `(value + shift) / (1 + deviation)` on values in 0...1, clamped to 0...1.
+/// Noise along the principal components of ImageNet's colours (Krizhevsky, Sutskever, Hinton, NIPS 2012), as in
+/// MultiGrain: `(value + shift) / (1 + deviation)` on values in 0...1, clamped to 0...1.
 package enum Lighting {
   static let deviation = 0.1
   static let eigenvalues = [0.2175, 0.0188, 0.0045]
-  /// A row for each channel, a column for each component.
+  /// One row for each channel, one column for each component.
   static let eigenvectors = [
     [-0.5675, 0.7192, 0.4009],
     [-0.5808, -0.0045, -0.8140],
     [-0.5836, -0.6948, 0.4203],
   ]
 
+  /// Shifts the colours by a random multiple of each principal component.
   package static func apply(to image: RGBImage, random: inout RandomStream) -> RGBImage {
     let weights = eigenvalues.map { $0 * deviation * random.nextNormal() }
     return apply(to: image, shifts: eigenvectors.map { row in zip(row, weights).reduce(0) { $0 + $1.0 * $1.1 } })
   }
 
-  /// - Parameter shifts: what is added to red, green and blue, in units of the full range.
+  /// Shifts the colours by given amounts.
+  ///
+  /// - Parameter shifts: three numbers, which are added to red, green and blue, in units of the full range.
   package static func apply(to image: RGBImage, shifts: [Double]) -> RGBImage {
     let tables = shifts.map { shift in
       (0...255).map { value in

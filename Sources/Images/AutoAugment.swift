@@ -2,10 +2,11 @@
 /// from data", CVPR 2019, appendix): one of 25 sub-policies is drawn, whose two operations are each applied with their
 /// own probability, at a magnitude of 0...9.
 package enum AutoAugment {
+  /// One of the operations that the ImageNet policy uses.
   package enum Operation: Hashable, Sendable {
     case shearX, rotate, autocontrast, invert, equalize, solarize, posterize, contrast, color, sharpness
 
-    /// Applies the operation at a magnitude in 0...9; `sign` is 1 or -1 and matters to the symmetric operations.
+    /// Applies the operation at a magnitude in 0...9; `sign` is 1 or -1 and affects only the symmetric operations.
     package func apply(to image: RGBImage, magnitude: Int, sign: Double) -> RGBImage {
       let level = Double(magnitude) / 9
       return switch self {
@@ -23,9 +24,13 @@ package enum AutoAugment {
     }
   }
 
+  /// An operation of a sub-policy.
   package struct Step: Hashable, Sendable {
+    /// What is done to the image.
     package var operation: Operation
+    /// The probability that the operation is applied, in 0...1.
     package var probability: Double
+    /// The strength of the operation, in 0...9.
     package var magnitude: Int
 
     init(_ operation: Operation, _ probability: Double, _ magnitude: Int) {
@@ -33,6 +38,7 @@ package enum AutoAugment {
     }
   }
 
+  /// The 25 sub-policies for ImageNet.
   package static let imageNetPolicy: [[Step]] = [
     [Step(.posterize, 0.4, 8), Step(.rotate, 0.6, 9)],
     [Step(.solarize, 0.6, 5), Step(.autocontrast, 0.6, 5)],
@@ -61,6 +67,7 @@ package enum AutoAugment {
     [Step(.equalize, 0.8, 8), Step(.equalize, 0.6, 3)],
   ]
 
+  /// Applies a random sub-policy.
   package static func apply(to image: RGBImage, random: inout RandomStream) -> RGBImage {
     var image = image
     for step in imageNetPolicy[random.below(imageNetPolicy.count)] where random.chance(step.probability) {

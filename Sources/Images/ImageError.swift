@@ -1,34 +1,36 @@
 import Glibc
 
-/// What can be wrong with a picture, its file or its folder.
+/// Why an image, an image file or a folder of images cannot be used.
 package enum ImageError: Error, Hashable, Sendable {
-  /// No bytes at all.
+  /// The file has no bytes.
   case empty
-  /// The first bytes are those of no picture format.
+  /// The first bytes are those of no known image format.
   case unrecognized
-  /// A picture format that is not read, by its name.
+  /// An image format that is not supported, by its name.
   case unsupportedFormat(String)
-  /// A JPEG or PNG file of a kind that is not read.
+  /// A JPEG or PNG file that uses a feature that is not supported.
   case unsupported(ImageFormat, problem: String)
   /// The data ends before the last pixel.
   case truncated(ImageFormat, byteCount: Int)
-  /// The data contradicts the format; `offset` is how many bytes had been taken in by then.
+  /// The data contradicts the format; `offset` is the number of bytes that had been read by then.
   case corrupt(ImageFormat, offset: Int, problem: String)
-  /// A decompression bomb, or a picture too large to be one's intention.
+  /// A decompression bomb, or an image that is larger than anyone is likely to intend.
   case tooManyPixels(width: Int, height: Int, limit: Int)
+  /// The pixels of an image of this size could not be allocated.
   case outOfMemory(width: Int, height: Int)
-  /// The file has more bytes than is allowed.
+  /// The file has more bytes than are allowed.
   case fileTooLarge(byteCount: Int, limit: Int)
-  /// A directory, a pipe, a device.
+  /// The path is a directory, a pipe or a device.
   case notARegularFile
-  /// The operating system refused, for the reason of an error number such as ENOENT.
+  /// A system call failed; `number` is its `errno`, such as ENOENT.
   case system(operation: String, number: Int32)
-  /// A size, crop or box that the operation cannot have.
+  /// A size, crop or box that is not valid for the operation.
   case invalidGeometry(String)
+  /// The path of a folder of images leads to something else.
   case notAFolder
-  /// A folder without any picture file; `ignored` other files were seen.
+  /// A folder without image files; `ignored` other files were found in it.
   case noImages(ignored: Int)
-  /// Any of the others, with the file or folder it happened at.
+  /// Another of these errors, with the path of the file or folder.
   indirect case at(path: String, ImageError)
 }
 
@@ -36,24 +38,24 @@ extension ImageError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .empty: "the file is empty"
-    case .unrecognized: "not a picture: neither JPEG nor PNG by its first bytes"
-    case .unsupportedFormat(let name): "\(name) pictures are not read; convert it to JPEG or PNG"
-    case .unsupported(let format, let problem): "\(format) of a kind that is not read: \(problem)"
+    case .unrecognized: "not an image: the first bytes are neither those of a JPEG nor those of a PNG file"
+    case .unsupportedFormat(let name): "\(name) images are not supported; convert the file to JPEG or PNG"
+    case .unsupported(let format, let problem): "this kind of \(format) image is not supported: \(problem)"
     case .truncated(let format, let byteCount):
-      "the \(format) picture is truncated: its \(byteCount) bytes end before its last pixel"
+      "the \(format) image is truncated: its \(byteCount) bytes end before its last pixel"
     case .corrupt(let format, let offset, let problem):
-      "the \(format) picture is broken near byte \(offset): \(problem)"
+      "the \(format) image is corrupt near byte \(offset): \(problem)"
     case .tooManyPixels(let width, let height, let limit):
-      "the picture has \(width)x\(height) pixels, more than the \(limit) that are allowed"
-    case .outOfMemory(let width, let height): "not enough memory for a picture of \(width)x\(height) pixels"
+      "the image has \(width)x\(height) pixels, more than the \(limit) that are allowed"
+    case .outOfMemory(let width, let height): "not enough memory for an image of \(width)x\(height) pixels"
     case .fileTooLarge(let byteCount, let limit):
-      "the file has \(byteCount) bytes, more than the \(limit) that are allowed for a picture"
+      "the file has \(byteCount) bytes, more than the \(limit) that are allowed for an image"
     case .notARegularFile: "not a regular file"
     case .system(let operation, let number): "cannot \(operation): \(errorText(number))"
     case .invalidGeometry(let problem): problem
     case .notAFolder: "not a folder"
     case .noImages(let ignored):
-      "no .jpg, .jpeg or .png files in the folder or below it"
+      "no .jpg, .jpeg or .png files in the folder or its subfolders"
         + (ignored == 0 ? "" : " (\(ignored) other \(ignored == 1 ? "file" : "files") ignored)")
     case .at(let path, let error): "\(path): \(error)"
     }
@@ -61,7 +63,7 @@ extension ImageError: CustomStringConvertible {
 }
 
 extension ImageError {
-  /// The error itself, without the path it happened at.
+  /// The error itself, without the path.
   package var underlying: ImageError {
     if case .at(_, let error) = self { return error.underlying }
     return self

@@ -1,15 +1,19 @@
 import Glibc
 
-/// Reads picture files.
+/// Reads image files.
 package enum ImageFile {
-  /// Reads and decodes a file; any error carries its path.
+  /// Reads and decodes a file.
+  ///
+  /// - Throws: `ImageError.at` with the path, around any error of reading or decoding.
   package static func load(
     _ path: String, limits: DecodingLimits = DecodingLimits()
   ) throws(ImageError) -> RGBImage {
     try decode(try read(path, limits: limits), path: path, limits: limits)
   }
 
-  /// Reads the bytes of a regular file; any error carries its path.
+  /// Reads the bytes of a regular file.
+  ///
+  /// - Throws: `ImageError.at` with the path, around `.system`, `.notARegularFile` or `.fileTooLarge`.
   package static func read(
     _ path: String, limits: DecodingLimits = DecodingLimits()
   ) throws(ImageError) -> [UInt8] {
@@ -20,7 +24,10 @@ package enum ImageFile {
     }
   }
 
-  /// Decodes the bytes of a file; any error carries its path.
+  /// Decodes the bytes of a file.
+  ///
+  /// - Parameter path: the file's path, for errors.
+  /// - Throws: `ImageError.at` with the path, around the errors of `RGBImage.init(decoding:limits:)`.
   package static func decode(
     _ bytes: [UInt8], path: String, limits: DecodingLimits = DecodingLimits()
   ) throws(ImageError) -> RGBImage {
@@ -32,7 +39,7 @@ package enum ImageFile {
   }
 
   private static func readRegularFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
-    // A path from outside could be a pipe, and opening one would wait for a writer.
+    // O_NONBLOCK, since a path that the user gives could be a pipe, and opening it would wait for a writer.
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { throw .system(operation: "open the file", number: errno) }
     defer { close(file) }
@@ -48,7 +55,7 @@ package enum ImageFile {
         if received > 0 {
           count += received
         } else if received == 0 {
-          break  // It shrank meanwhile: the decoder will say what is missing.
+          break  // The file has become shorter; the decoder will report what is missing.
         } else if errno != EINTR {
           failure = errno
           break
@@ -60,28 +67,34 @@ package enum ImageFile {
   }
 }
 
-/// Pictures that could not be used, named and counted.
+/// The images that could not be used, with the reasons.
 package struct BrokenImages: Hashable, Sendable, CustomStringConvertible {
+  /// One image that could not be used.
   package struct Entry: Hashable, Sendable {
+    /// The path of the file, as it was given.
     package var path: String
+    /// The reason, without the path.
     package var error: ImageError
   }
 
-  /// In the order of their paths, so that the outcome does not depend on which thread was first.
+  /// In the order of their paths, so that the result does not depend on which thread was first.
   package private(set) var entries: [Entry] = []
 
+  /// No images.
   package init() {}
 
+  /// The number of images.
   package var count: Int { entries.count }
+  /// Whether every image could be used.
   package var isEmpty: Bool { entries.isEmpty }
 
-  /// Counts the picture at `path` as broken.
+  /// Adds the image at `path`.
   package mutating func record(path: String, error: ImageError) {
     let index = entries.firstIndex { !$0.path.utf8.lexicographicallyPrecedes(path.utf8) } ?? entries.count
     entries.insert(Entry(path: path, error: error.underlying), at: index)
   }
 
-  /// Adds those that another thread found.
+  /// Adds the images that another thread found.
   package mutating func merge(_ other: BrokenImages) {
     for entry in other.entries { record(path: entry.path, error: entry.error) }
   }

@@ -1,22 +1,23 @@
 import Glibc
 
-/// The picture files of a folder and of the folders below it.
+/// The image files of a folder and of its subfolders at any depth.
 ///
-/// Files whose names end in .jpg, .jpeg or .png (in any case) count as pictures; everything else, and whatever name
-/// starts with a dot, is ignored. Symbolic links are followed, but each folder is read only once (at its first place
-/// in sorted order), which is how a loop of links ends. A folder that holds all of its pictures in subfolders is
-/// labelled: the subfolders' names, sorted, are the classes, also those without a picture (they keep the classifier's
-/// numbering). A folder with pictures of its own is unlabelled. Names are ordered by their bytes in UTF-8 whatever the
+/// Files whose names end in .jpg, .jpeg or .png (in any case) count as images; all other files are ignored, as are
+/// names that start with a dot. Symbolic links are followed, but each folder is read only once (under its first path in
+/// sorted order), so that loops of links end. A folder with all images in subfolders is labelled: the sorted names of
+/// its subfolders are the classes, including those without images, so that the numbers of a classifier's classes are
+/// kept. A folder that directly contains images is unlabelled. Names are ordered by their UTF-8 bytes, whatever the
 /// locale.
 package struct ImageFolder: Hashable, Sendable {
+  /// An image file of a folder.
   package struct File: Hashable, Sendable {
-    /// From the folder, with slashes: `n01440764/tench.jpg`.
+    /// The path relative to the folder, with slashes: `n01440764/tench.jpg`.
     package let relativePath: String
-    /// The folder's path as it was given, and the relative path.
+    /// The folder's path as it was given, followed by the relative path.
     package let path: String
-    /// The index of its class; nil in an unlabelled folder.
+    /// The index of the file's class; `nil` in an unlabelled folder.
     package let label: Int?
-    /// The name of its class; nil in an unlabelled folder.
+    /// The name of the file's class; `nil` in an unlabelled folder.
     package let className: String?
 
     package init(relativePath: String, path: String, label: Int? = nil, className: String? = nil) {
@@ -29,19 +30,20 @@ package struct ImageFolder: Hashable, Sendable {
 
   /// The path as it was given.
   package let path: String
-  /// In the order of their relative paths.
+  /// The files in the order of their relative paths.
   package let files: [File]
   /// The class names in the order of their labels; empty in an unlabelled folder.
   package let classNames: [String]
-  /// How many files were passed over, hidden ones included.
+  /// The number of files that were ignored, including hidden ones.
   package let ignoredCount: Int
 
+  /// Whether the files have classes.
   package var isLabelled: Bool { !classNames.isEmpty }
 
   /// Lists the folder.
   ///
-  /// - Throws: `ImageError` with the path: no such folder, not a folder, not permitted (with the system's text), or no
-  ///   pictures in it.
+  /// - Throws: `ImageError.at` with the path, around `.system` (no such folder, or no permission), `.notAFolder` or
+  ///   `.noImages`.
   package init(path: String) throws(ImageError) {
     var scan = FolderScan(root: path)
     try scan.run()
@@ -61,8 +63,8 @@ package struct ImageFolder: Hashable, Sendable {
     }
   }
 
-  /// `count` files spread evenly over the sorted list: those at the positions `floor(i * files.count / count)`; all of
-  /// them if there are no more than that.
+  /// `count` files spread evenly over the sorted list: those at the indices `floor(i * files.count / count)`, or all
+  /// files if there are no more.
   package func spreadSample(count: Int) -> [File] {
     files.spread(max(count, 0))
   }
@@ -84,7 +86,7 @@ private struct FolderScan {
   var ignored = 0
   private var visited: Set<Identity> = []
 
-  /// What tells two folders apart, whatever paths lead to them.
+  /// Identifies a folder, whatever path leads to it.
   private struct Identity: Hashable {
     var device: UInt64
     var node: UInt64
@@ -112,14 +114,14 @@ private struct FolderScan {
     }
   }
 
-  /// Adds the folder's pictures and returns its subfolders' relative paths.
+  /// Adds the folder's images, and returns the relative paths of its subfolders.
   private mutating func read(folder: String, absolute: String) throws(ImageError) -> [String] {
     var subfolders: [String] = []
     for name in try names(in: absolute) {
       let relative = folder.isEmpty ? name : joined(folder, name)
       let isImage = Self.hasImageExtension(name)
-      // What vanished meanwhile, or is a dangling link, is ignored unless it is named like a picture: then reading it
-      // will say what is wrong.
+      // A name that no longer leads to a file, such as a dangling link, is ignored, unless it is that of an image:
+      // reading that will report what is wrong.
       switch (try? kind(of: joined(root, relative))) ?? (isImage ? .regular : .other) {
       case .folder: subfolders.append(relative)
       case .regular where isImage: images.append(relative)
@@ -129,7 +131,7 @@ private struct FolderScan {
     return subfolders
   }
 
-  /// The names that are not hidden; those that are not UTF-8 are counted as ignored.
+  /// The names that are not hidden. Names that are not valid UTF-8 are counted as ignored.
   private mutating func names(in absolute: String) throws(ImageError) -> [String] {
     guard let stream = opendir(absolute) else {
       throw .at(path: absolute, .system(operation: "open the folder", number: errno))
@@ -176,7 +178,7 @@ private struct FolderScan {
 }
 
 extension Array {
-  /// At most `limit` elements, evenly spread.
+  /// At most `limit` elements, spread evenly: those at the indices `floor(i * count / limit)`.
   package func spread(_ limit: Int) -> [Element] {
     let limit = Swift.min(limit, count)
     return (0..<limit).map { self[$0 * count / limit] }

@@ -1,11 +1,11 @@
-/// The formats that are read.
+/// The supported image formats.
 package enum ImageFormat: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
   case jpeg = "JPEG"
   case png = "PNG"
 
   package var description: String { rawValue }
 
-  /// Recognises a picture by its first bytes; its name has no say.
+  /// Recognises the format of an image by its first bytes, whatever the file's name.
   init(recognizing bytes: UnsafeRawBufferPointer) throws(ImageError) {
     guard !bytes.isEmpty else { throw .empty }
     if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
@@ -13,7 +13,7 @@ package enum ImageFormat: String, Hashable, Sendable, CaseIterable, CustomString
     } else if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
       self = .png
     } else if bytes.count < 8, Self.signatures.contains(where: { $0.starts(with: bytes) }) {
-      // Cut inside its signature.
+      // The file ends within the signature.
       throw .truncated(bytes[0] == 0xFF ? .jpeg : .png, byteCount: bytes.count)
     } else if let name = Self.nameOfOtherFormat(bytes) {
       throw .unsupportedFormat(name)

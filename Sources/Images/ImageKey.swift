@@ -1,8 +1,8 @@
 extension ImageFile {
-  /// What identifies a picture to the random numbers of its augmentations: the XXH64 of the file's bytes.
+  /// The key of an image's random augmentations: the XXH64 of the file's bytes.
   ///
-  /// The content, not the path: a picture then keeps its augmentations when it is renamed, when its folder is moved or
-  /// reached by another path, and when other pictures are added or taken away.
+  /// As it depends on the content and not on the path, an image keeps its augmentations when it is renamed, when its
+  /// folder is moved or reached by another path, and when other images are added or removed.
   package static func key(ofContent bytes: [UInt8]) -> UInt64 {
     bytes.withUnsafeBytes { XXH64.hash($0) }
   }
@@ -16,6 +16,7 @@ package enum XXH64 {
   private static let prime4: UInt64 = 0x85EB_CA77_C2B2_AE63
   private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
 
+  /// The hash of some bytes.
   package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     func word(_ offset: Int) -> UInt64 {
       UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))

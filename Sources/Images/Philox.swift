@@ -1,9 +1,10 @@
 import Glibc
 
 /// The counter-based generator Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2,
-/// 3", SC 2011): ten rounds turn a counter of four words under a key of two into four random words, so that any draw
-/// of any stream is at hand without the ones before it.
+/// 3", SC 2011): ten rounds turn a counter of four words and a key of two into four random words, so that any draw of
+/// any stream can be computed without the ones before it.
 package enum Philox {
+  /// The four random words for a counter and a key.
   package static func words(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
     var (counter, key) = (counter, key)
     for _ in 0..<10 {
@@ -16,23 +17,28 @@ package enum Philox {
   }
 }
 
-/// The random draws of one augmented copy of one picture.
+/// The random draws of one augmented copy of one image.
 ///
-/// The stream is fixed by the seed, the picture's identity and the repetition, and by nothing else: not by the order of
-/// the pictures, their number, or the threads. Its words are Philox4x32-10 under the seed as key, with the counters
-/// (0, repetition, low, high), (1, repetition, low, high), ... of the picture's key.
+/// The stream depends only on the seed, the image's key and the repetition, and not on the order or number of images or
+/// on the threads. Its words are those of Philox4x32-10 with the seed as key, and with the counters
+/// (0, repetition, low, high), (1, repetition, low, high), ..., where low and high are the halves of the image's key.
 package struct RandomStream {
   private let key: SIMD2<UInt32>
   private var counter: SIMD4<UInt32>
   private var block = SIMD4<UInt32>()
   private var used = 4
 
+  /// - Parameters:
+  ///   - seed: the seed of all streams.
+  ///   - imageKey: the image's key, such as `ImageFile.key(ofContent:)`.
+  ///   - repetition: the number of the image's copy, from 0.
   package init(seed: UInt64, imageKey: UInt64, repetition: UInt32) {
     key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
     counter = SIMD4(
       0, repetition, UInt32(truncatingIfNeeded: imageKey), UInt32(truncatingIfNeeded: imageKey >> 32))
   }
 
+  /// The next 32 random bits.
   package mutating func nextWord() -> UInt32 {
     if used == 4 {
       block = Philox.words(counter: counter, key: key)
@@ -49,6 +55,7 @@ package struct RandomStream {
     return Double((high << 32 | UInt64(nextWord())) >> 11) * 0x1p-53
   }
 
+  /// Uniform from the lower bound of a range up to its upper bound.
   package mutating func uniform(_ range: ClosedRange<Double>) -> Double {
     range.lowerBound + (range.upperBound - range.lowerBound) * nextUnit()
   }

@@ -1,13 +1,13 @@
 import Glibc
 
-/// The geometric operations of AutoAugment, with the outcomes of Pillow's `transform(AFFINE, NEAREST)`: each output
-/// pixel is the nearest input pixel at the transformed position, by Pillow's 16.16 fixed point; beyond the picture it
-/// is mid-grey.
+/// The geometric operations of AutoAugment, with the results of Pillow's `transform(AFFINE, NEAREST)`: each output
+/// pixel is the nearest input pixel at the transformed position, in Pillow's 16.16 fixed-point arithmetic. Outside of
+/// the image it is mid-grey.
 extension RGBImage {
-  /// What shows where the picture has been moved away.
+  /// The value of pixels that the transformed image does not cover.
   private static let fill: UInt8 = 128
 
-  /// Turns anticlockwise about the centre; the size stays.
+  /// The image rotated anticlockwise about its centre, in the same size.
   package func rotated(degrees: Double) -> RGBImage {
     let turned = degrees.truncatingRemainder(dividingBy: 360)
     let angle = -(turned < 0 ? turned + 360 : turned) * (Double.pi / 180)
@@ -18,10 +18,10 @@ extension RGBImage {
     return transformed([a, b, a * -x + b * -y + x, d, e, d * -x + e * -y + y])
   }
 
-  /// Moves each row by `factor` times its distance from the top.
+  /// The image with each row moved by `factor` times its distance from the top, in the same size.
   package func sheared(horizontally factor: Double) -> RGBImage { transformed([1, factor, 0, 0, 1, 0]) }
 
-  /// Output (x, y) takes the input at (m0 x + m1 y + m2, m3 x + m4 y + m5), in pixel centres.
+  /// The output at (x, y) is the input at (m0 x + m1 y + m2, m3 x + m4 y + m5), in coordinates of pixel centres.
   private func transformed(_ m: [Double]) -> RGBImage {
     func fixed(_ value: Double) -> Int { Int((value * 65536 + 0.5).rounded(.down)) }
     let (xStep, yStep) = ((fixed(m[0]), fixed(m[3])), (fixed(m[1]), fixed(m[4])))

@@ -1,13 +1,14 @@
 import CImageCodecs
 
-/// What a picture file may claim before it is refused.
+/// Limits on image files, beyond which a file is refused before it is decoded.
 package struct DecodingLimits: Hashable, Sendable {
-  /// Width times height. Decoded pixels take three bytes each.
+  /// Limit of width times height. Decoded pixels take three bytes each.
   package var maximumPixels: Int
-  /// Bytes of a file.
+  /// Limit of the bytes of a file.
   package var maximumFileBytes: Int
 
-  /// 178,956,970 pixels (where Pillow, too, takes a picture for a decompression bomb) and 256 MiB.
+  /// The defaults are 178,956,970 pixels (the limit beyond which Pillow, too, suspects a decompression bomb) and 256
+  /// MiB.
   package init(maximumPixels: Int = 178_956_970, maximumFileBytes: Int = 256 << 20) {
     self.maximumPixels = maximumPixels
     self.maximumFileBytes = maximumFileBytes
@@ -18,28 +19,31 @@ extension RGBImage {
   /// Decodes a JPEG or PNG file, recognised by its content.
   ///
   /// The pixels are those of Pillow's `Image.open(file).convert('RGB')`: alpha is dropped, not composited; embedded
-  /// profiles, gamma and orientation are ignored; CMYK and YCCK JPEGs are taken for inverted, as Adobe writes them.
-  /// One exception: 16-bit greyscale PNGs keep their high byte, as the 16-bit colour ones do in Pillow, too; Pillow
-  /// clips them to 255, which turns nearly every such picture white.
+  /// profiles, gamma and orientation are ignored; CMYK and YCCK JPEGs are assumed to be inverted, as Adobe writes them.
+  /// There is one exception: 16-bit greyscale PNGs keep their high byte, as 16-bit colour PNGs do in Pillow, too.
+  /// Pillow clips them to 255, which turns nearly every such image white.
   ///
-  /// Like Pillow it accepts a file that ends between its last pixel and its end marker, and JPEG data with bits
-  /// flipped that still decodes; unlike Pillow it checks the checksums of a PNG's pixel data.
+  /// Like Pillow, the decoder accepts a file that ends between its last pixel and its end marker, and JPEG data with
+  /// flipped bits that still decodes. Unlike Pillow, it verifies the checksums of a PNG's pixel data.
   ///
-  /// - Throws: `ImageError`, never traps, whatever the bytes.
+  /// - Throws: `ImageError`: `.empty`, `.unrecognized`, `.unsupportedFormat`, `.unsupported`, `.truncated`, `.corrupt`,
+  ///   `.tooManyPixels` or `.outOfMemory`. No bytes make it trap.
   package init(decoding bytes: UnsafeRawBufferPointer, limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
     let format = try ImageFormat(recognizing: bytes)
     let codec = ImageCodec(format: format, bytes: bytes)
     let size = try codec.size()
     let (width, height) = (Int(size.width), Int(size.height))
     guard width > 0, height > 0 else { throw .corrupt(format, offset: 0, problem: "its size is \(width)x\(height)") }
-    // Two 32-bit numbers: their product fits.
+    // The product of two 32-bit numbers does not overflow.
     guard width * height <= limits.maximumPixels else {
       throw .tooManyPixels(width: width, height: height, limit: limits.maximumPixels)
     }
     self.init(width: width, height: height, checked: try codec.pixels(of: size))
   }
 
-  /// Decodes a JPEG or PNG file, recognised by its content.
+  /// Decodes a JPEG or PNG file, recognised by its content, as the initialiser above does.
+  ///
+  /// - Throws: the errors of that initialiser.
   package init(decoding bytes: [UInt8], limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
     let result: Result<RGBImage, ImageError> = bytes.withUnsafeBytes { buffer in
       do throws(ImageError) {
@@ -52,7 +56,7 @@ extension RGBImage {
   }
 }
 
-/// The Swift face of the two C codecs.
+/// The Swift interface of the two C codecs.
 private struct ImageCodec {
   var format: ImageFormat
   var bytes: UnsafeRawBufferPointer

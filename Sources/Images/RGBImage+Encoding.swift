@@ -1,12 +1,12 @@
 import CImageCodecs
 
 extension RGBImage {
-  /// A PNG file of the picture: the same bytes for the same pixels and version of libpng.
+  /// The bytes of a PNG file of the image. They depend only on the pixels and the version of libpng.
   ///
-  /// - Throws: `.outOfMemory`.
+  /// - Throws: `ImageError.outOfMemory`; `.invalidGeometry` if a side does not fit in 32 bits.
   package func png() throws(ImageError) -> [UInt8] {
     guard let width = UInt32(exactly: width), let height = UInt32(exactly: height) else {
-      throw .invalidGeometry("a picture of \(self.width)x\(self.height) does not fit a PNG file")
+      throw .invalidGeometry("an image of \(self.width)x\(self.height) does not fit in a PNG file")
     }
     let size = quern_image_size(width: width, height: height)
     let limit = quern_png_encoded_limit(size)
@@ -21,7 +21,9 @@ extension RGBImage {
     return file
   }
 
-  /// The picture with its long side at most `side` pixels; smaller ones stay what they are.
+  /// The image, resized to a long side of `side` pixels if it is larger.
+  ///
+  /// - Throws: `ImageError.invalidGeometry` if `side` is not in 1...`maximumSide`.
   package func thumbnail(side: Int) throws(ImageError) -> RGBImage {
     let long = max(width, height)
     guard long > side else { return self }

@@ -1,11 +1,11 @@
-/// Pillow's ImageEnhance: blends of the picture with a degenerate of itself, by single-precision arithmetic as in
-/// Pillow's `blend`, whose outcomes these have bit for bit. Factor 0 gives the degenerate, 1 the picture; beyond, the
-/// values are clipped.
+/// The operations of Pillow's ImageEnhance, which blend the image with a degenerate version of itself in single
+/// precision. The results are those of Pillow's `blend`, bit for bit. Factor 0 gives the degenerate version, 1 the
+/// image; with factors outside of 0...1, values are clipped.
 extension RGBImage {
-  /// The degenerate is black.
+  /// The image with its brightness scaled; the degenerate version is black.
   package func withBrightness(_ factor: Float) -> RGBImage { mapped { blend(0, $0, factor) } }
 
-  /// The degenerate is the mean of the luminance.
+  /// The image with its contrast scaled; the degenerate version is the mean of the luminance.
   package func withContrast(_ factor: Float) -> RGBImage {
     var sum = 0
     for pixel in stride(from: 0, to: pixels.count, by: 3) { sum += Int(luminance(pixel)) }
@@ -13,7 +13,7 @@ extension RGBImage {
     return mapped { blend(mean, $0, factor) }
   }
 
-  /// The degenerate is the luminance.
+  /// The image with its saturation scaled; the degenerate version is the luminance.
   package func withSaturation(_ factor: Float) -> RGBImage {
     replacingPixels { output in
       for pixel in stride(from: 0, to: pixels.count, by: 3) {
@@ -23,7 +23,8 @@ extension RGBImage {
     }
   }
 
-  /// The degenerate is smoothed by the kernel (1 1 1, 1 5 1, 1 1 1) / 13; the border pixels stay as they are.
+  /// The image with its sharpness scaled; the degenerate version is smoothed by the kernel (1 1 1, 1 5 1, 1 1 1) / 13,
+  /// except at the border, whose pixels do not change.
   package func withSharpness(_ factor: Float) -> RGBImage {
     let stride = width * 3
     return replacingPixels { output in
@@ -35,7 +36,7 @@ extension RGBImage {
             for row in [index - stride, index, index + stride] {
               sum += Int(input[row - 3]) + Int(input[row]) + Int(input[row + 3])
             }
-            // The nearest integer to sum / 13; there are no ties, 13 being odd.
+            // The nearest integer to sum / 13. There are no ties, since 13 is odd.
             output[index] = blend(UInt8((2 * sum + 13) / 26), input[index], factor)
           }
         }

@@ -1,10 +1,14 @@
 import CImageCodecs
 
-/// A rectangle in fractional pixels, as Pillow's `resize` takes it.
+/// A rectangle in fractional pixels, like the argument `box` of Pillow's `resize`.
 package struct SampleBox: Hashable, Sendable {
+  /// In pixels from the left edge.
   package var left: Float
+  /// In pixels from the top edge.
   package var top: Float
+  /// In pixels from the left edge.
   package var right: Float
+  /// In pixels from the top edge.
   package var bottom: Float
 
   package init(left: Float, top: Float, right: Float, bottom: Float) {
@@ -15,9 +19,9 @@ package struct SampleBox: Hashable, Sendable {
   }
 }
 
-/// One resize: what of the picture is taken, to what size, and what of the outcome is wanted.
+/// One resize: the part of the image to read, the size to resize it to, and the part of the result to compute.
 struct Resampling {
-  /// The part of the picture that exists; nothing outside it is read.
+  /// The part of the image that is read; it is treated as the whole image.
   var region: PixelRect
   /// The part of `region` that fills the output, counted from its corner.
   var box: SampleBox
@@ -29,13 +33,15 @@ struct Resampling {
 }
 
 extension RGBImage {
-  /// The largest side of a resized picture: far beyond what a network is run at, and still little memory.
+  /// The largest side of a resized image, in pixels: far beyond the inputs of networks, and still little memory.
   package static let maximumSide = 8192
 
   /// Resizes by one of Pillow's antialiased filters, bit for bit `image.resize((width, height), filter, box)`.
   ///
-  /// - Parameter box: the part of the picture that fills the outcome (all of it by default); samples beside it still
-  ///   weigh in at its edges. To resize a crop by itself, see `resized(width:height:cropping:)`.
+  /// - Parameter box: the part of the image that fills the result, by default all of it. Samples outside of the box
+  ///   still contribute at its edges; `resized(width:height:cropping:filter:)` resizes a crop by itself.
+  /// - Throws: `ImageError.invalidGeometry` if the box is empty or exceeds the image, or if a side is not in
+  ///   1...`maximumSide`.
   package func resized(
     width: Int, height: Int, box: SampleBox? = nil, filter: ResizeFilter = .bilinear
   ) throws(ImageError) -> RGBImage {
@@ -45,7 +51,7 @@ extension RGBImage {
       box.left < box.right, box.top < box.bottom
     else {
       throw .invalidGeometry(
-        "the box (\(box.left), \(box.top), \(box.right), \(box.bottom)) is empty or exceeds the picture of "
+        "the box (\(box.left), \(box.top), \(box.right), \(box.bottom)) is empty or exceeds the image of "
           + "\(self.width)x\(self.height)")
     }
     try Self.checkOutput(width: width, height: height)
@@ -56,11 +62,14 @@ extension RGBImage {
   }
 
   /// Crops, then resizes the crop: bit for bit `image.crop(...).resize((width, height), filter)`.
+  ///
+  /// - Throws: `ImageError.invalidGeometry` if the crop is empty or does not lie inside the image, or if a side is not
+  ///   in 1...`maximumSide`.
   package func resized(
     width: Int, height: Int, cropping rect: PixelRect, filter: ResizeFilter = .bilinear
   ) throws(ImageError) -> RGBImage {
     guard rect.fits(width: self.width, height: self.height) else {
-      throw .invalidGeometry("a crop of \(rect) does not lie inside a picture of \(self.width)x\(self.height)")
+      throw .invalidGeometry("a crop of \(rect) does not lie inside an image of \(self.width)x\(self.height)")
     }
     try Self.checkOutput(width: width, height: height)
     return resampled(
@@ -76,9 +85,9 @@ extension RGBImage {
     }
   }
 
-  /// The two passes with rounding to 8 bits in between, in Pillow's order: along the rows first, unless the height
-  /// shrinks by more than twice what the width does. (Pillow before 13 had one order only; outcomes then differ by one
-  /// step in some pixels of pictures that are much higher than wide.) A pass that changes nothing is left out.
+  /// Makes two passes with rounding to 8 bits in between, in Pillow's order: along the rows first, unless the height
+  /// shrinks by more than twice as many pixels as the width. (Pillow before 13 had only one order; its results differ
+  /// by one step in some pixels of images that are much higher than wide.) A pass that changes nothing is skipped.
   func resampled(_ resampling: Resampling) -> RGBImage {
     let (region, box, window) = (resampling.region, resampling.box, resampling.window)
     let keepsColumns = resampling.outputWidth == region.width && box.left == 0 && box.right == Float(region.width)
@@ -98,7 +107,7 @@ extension RGBImage {
         inputSize: region.height, from: box.top, to: box.bottom, outputSize: resampling.outputHeight,
         window: rowWindow, filter: resampling.filter)
 
-    // Only what the window needs is read.
+    // Only the inputs of the window are read.
     let inputColumns = columns?.inputs ?? columnWindow
     let inputRows = rows?.inputs ?? rowWindow
     let input = PixelRect(
@@ -119,7 +128,7 @@ extension RGBImage {
     }
   }
 
-  /// Along the rows of `input`, whose width is that of the axis's inputs.
+  /// Resamples along the rows of `input`, whose width is the number of the axis's inputs.
   private func horizontalPass(_ columns: ResampleAxis, over input: PixelRect) -> RGBImage {
     let outputWidth = columns.first.count
     let byteCount = outputWidth * input.height * 3
@@ -137,7 +146,7 @@ extension RGBImage {
     return RGBImage(width: outputWidth, height: input.height, checked: output)
   }
 
-  /// Along the columns of `input`, whose height is that of the axis's inputs.
+  /// Resamples along the columns of `input`, whose height is the number of the axis's inputs.
   private func verticalPass(_ rows: ResampleAxis, over input: PixelRect) -> RGBImage {
     let outputHeight = rows.first.count
     let byteCount = input.width * outputHeight * 3

@@ -1,8 +1,8 @@
-/// Operations that map each channel's values by a table, with the outcomes of Pillow's ImageOps and ImageEnhance.
+/// Operations that map each channel's values by a table, with the results of Pillow's ImageOps and ImageEnhance.
 extension RGBImage {
   /// Maps the values of red, green and blue by a table of 256 entries each.
   func mapped(_ red: [UInt8], _ green: [UInt8], _ blue: [UInt8]) -> RGBImage {
-    // One table, so that the loop has one bounds check to prove away.
+    // One table instead of three, so that the compiler has only one bounds check to remove.
     let table = red + green + blue
     precondition(table.count == 768)
     let mapped = [UInt8](unsafeUninitializedCapacity: pixels.count) { output, count in
@@ -20,23 +20,25 @@ extension RGBImage {
     return RGBImage(width: width, height: height, checked: mapped)
   }
 
+  /// Maps all values by a function.
   func mapped(_ transform: (UInt8) -> UInt8) -> RGBImage {
     let table = (0...255).map { transform(UInt8($0)) }
     return mapped(table, table, table)
   }
 
-  /// Keeps the given number of high bits, 0...8, of each value.
+  /// The image with only the given number of high bits, 0...8, of each value.
   package func posterized(bits: Int) -> RGBImage {
     let mask = UInt8(truncatingIfNeeded: 0xFF00 >> bits)
     return mapped { $0 & mask }
   }
 
-  /// Inverts the values that are not below the threshold.
+  /// The image with the values that are not below the threshold inverted.
   package func solarized(threshold: Double) -> RGBImage { mapped { Double($0) < threshold ? $0 : 255 - $0 } }
 
+  /// The image with each value replaced by 255 - value.
   package func inverted() -> RGBImage { mapped { 255 - $0 } }
 
-  /// Stretches each channel so that its lowest value becomes 0 and its highest 255.
+  /// The image with each channel stretched so that its lowest value becomes 0 and its highest 255.
   package func autocontrasted() -> RGBImage {
     let tables = histograms().map { histogram -> [UInt8] in
       guard let low = histogram.firstIndex(where: { $0 > 0 }), let high = histogram.lastIndex(where: { $0 > 0 }),
@@ -49,7 +51,7 @@ extension RGBImage {
     return mapped(tables[0], tables[1], tables[2])
   }
 
-  /// Flattens each channel's histogram.
+  /// The image with each channel's histogram equalised.
   package func equalized() -> RGBImage {
     let tables = histograms().map { histogram -> [UInt8] in
       guard let high = histogram.lastIndex(where: { $0 > 0 }) else { return Array(0...255) }
@@ -64,7 +66,7 @@ extension RGBImage {
     return mapped(tables[0], tables[1], tables[2])
   }
 
-  /// How often each value occurs, for red, green and blue.
+  /// The number of pixels with each value, for red, green and blue.
   private func histograms() -> [[Int]] {
     (0..<3).map { channel in
       var histogram = [Int](repeating: 0, count: 256)

@@ -1,13 +1,16 @@
-/// An 8-bit RGB picture.
+/// An 8-bit RGB image.
 ///
 /// Pixels are stored row by row without padding: `pixels[(y * width + x) * 3 + channel]`, channels in the order red,
-/// green, blue, values 0...255 as in the file (no gamma, no colour profile, no orientation applied).
+/// green, blue, values 0...255 as in the file (no gamma, colour profile or orientation is applied).
 package struct RGBImage: Hashable, Sendable {
+  /// Pixels in a row; positive.
   package let width: Int
+  /// Rows; positive.
   package let height: Int
+  /// `width * height * 3` values.
   package let pixels: [UInt8]
 
-  /// Nil unless both sides are positive and there are `width * height * 3` pixels.
+  /// `nil` unless both sides are positive and `pixels` has `width * height * 3` values.
   package init?(width: Int, height: Int, pixels: [UInt8]) {
     guard width > 0, height > 0 else { return nil }
     let (area, overflow) = width.multipliedReportingOverflow(by: height)
@@ -15,7 +18,7 @@ package struct RGBImage: Hashable, Sendable {
     self.init(width: width, height: height, checked: pixels)
   }
 
-  /// For sizes that are known to fit.
+  /// Does not check the sizes, which the caller has checked.
   init(width: Int, height: Int, checked pixels: [UInt8]) {
     self.width = width
     self.height = height
@@ -23,11 +26,15 @@ package struct RGBImage: Hashable, Sendable {
   }
 }
 
-/// A rectangle of whole pixels; the origin is the top left corner.
+/// A rectangle of whole pixels; the origin of coordinates is the top-left corner of the image.
 package struct PixelRect: Hashable, Sendable {
+  /// The leftmost column.
   package var x: Int
+  /// The top row.
   package var y: Int
+  /// In columns.
   package var width: Int
+  /// In rows.
   package var height: Int
 
   package init(x: Int, y: Int, width: Int, height: Int) {
@@ -37,7 +44,7 @@ package struct PixelRect: Hashable, Sendable {
     self.height = height
   }
 
-  /// Whether it is not empty and lies in `0 ..< width` by `0 ..< height`.
+  /// Whether the rectangle is not empty and lies in `0 ..< width` by `0 ..< height`.
   func fits(width: Int, height: Int) -> Bool {
     x >= 0 && y >= 0 && self.width > 0 && self.height > 0
       && self.width <= width && self.height <= height && x <= width - self.width && y <= height - self.height
@@ -45,18 +52,20 @@ package struct PixelRect: Hashable, Sendable {
 }
 
 extension RGBImage {
-  /// The whole picture as a rectangle.
+  /// The whole image as a rectangle.
   package var bounds: PixelRect { PixelRect(x: 0, y: 0, width: width, height: height) }
 
-  /// The part inside `rect`, which must lie inside the picture.
+  /// The part of the image inside `rect`.
+  ///
+  /// - Throws: `ImageError.invalidGeometry` if `rect` is empty or does not lie inside the image.
   package func cropped(to rect: PixelRect) throws(ImageError) -> RGBImage {
     guard rect.fits(width: width, height: height) else {
-      throw .invalidGeometry("a crop of \(rect) does not lie inside a picture of \(width)x\(height)")
+      throw .invalidGeometry("a crop of \(rect) does not lie inside an image of \(width)x\(height)")
     }
     return copied(rect)
   }
 
-  /// The part inside `rect`, which is known to lie inside the picture.
+  /// The part of the image inside `rect`, which the caller has checked.
   func copied(_ rect: PixelRect) -> RGBImage {
     guard rect != bounds else { return self }
     let part = [UInt8](unsafeUninitializedCapacity: rect.width * rect.height * 3) { destination, count in
@@ -70,7 +79,7 @@ extension RGBImage {
     return RGBImage(width: rect.width, height: rect.height, checked: part)
   }
 
-  /// Left and right exchanged.
+  /// The image with left and right exchanged.
   package func flippedHorizontally() -> RGBImage {
     let flipped = [UInt8](unsafeUninitializedCapacity: pixels.count) { destination, count in
       pixels.withUnsafeBufferPointer { source in

@@ -3,19 +3,19 @@ import CImageCodecs
 /// The weights of one of Pillow's antialiased filters along one axis.
 ///
 /// Output sample `i` is the weighted mean of the input samples within `support = filter.support * max(scale, 1)` of
-/// `center = from + (i + 0.5) * scale`, where `scale = (to - from) / outputSize`; the weight of input sample `j` is that of
-/// the filter at `(j + 0.5 - center) / max(scale, 1)`, normalised to sum to one and rounded to 22 fractional bits, halves
-/// away from zero. Every expression keeps Pillow's order and precision (the box in single, the others in double), since bit
-/// identity depends on it.
+/// `center = from + (i + 0.5) * scale`, where `scale = (to - from) / outputSize`. The weight of input sample `j` is
+/// that of the filter at `(j + 0.5 - center) / max(scale, 1)`. Weights are normalised to a sum of one and rounded to 22
+/// fractional bits, halves away from zero. Every expression keeps Pillow's order and precision (the box in single, the
+/// others in double), since bit identity depends on it.
 struct ResampleAxis {
-  /// Weights for each output; those beyond the filter's support are zero.
+  /// The number of weights of each output; those beyond the filter's support are zero.
   var taps: Int
-  /// The first input sample of each output; `first[i] + taps <= inputSize`, and it never decreases.
+  /// The first input sample of each output. It never decreases, and `first[i] + taps <= inputSize`.
   var first: [Int32]
   /// `weights[i * taps + t]` belongs to the input sample `first[i] + t`. Those of bicubic and Lanczos may be negative.
   var weights: [Int32]
 
-  /// - Parameter window: the outputs to compute, of the `outputSize` there are.
+  /// - Parameter window: the outputs to compute, in `0 ..< outputSize`.
   init(
     inputSize: Int, from: Float, to: Float, outputSize: Int, window: Range<Int>, filter: ResizeFilter
   ) {
@@ -25,7 +25,7 @@ struct ResampleAxis {
     let inverse = 1 / filterScale
 
     func span(_ center: Double) -> Range<Int> {
-      // The start never passes the end: a box that lies inside the input keeps each centre inside it.
+      // The start does not exceed the end, as every centre lies inside the box, and the box inside the input.
       let end = max(min(Int(center + support + 0.5), inputSize), 1)
       return min(max(Int(center - support + 0.5), 0), end - 1)..<end
     }
@@ -61,7 +61,8 @@ struct ResampleAxis {
     return Int(start)..<Int(end) + taps
   }
 
-  /// Calls `body` with the weights as the kernels take them, input samples counted from the first that is needed.
+  /// Calls `body` with the weights in the form that the kernels take, with input samples counted from
+  /// `inputs.lowerBound`.
   func withTaps(_ body: (quern_resample_taps) -> Void) {
     let origin = first.first ?? 0
     let relative = first.map { $0 - origin }

@@ -1,15 +1,15 @@
 import Glibc
 
-/// A filter of Pillow's antialiased resize: which input samples an output sample is made of, and with what weights.
+/// A filter of Pillow's antialiased resize, which gives the weights of the input samples of each output sample.
 package enum ResizeFilter: String, Hashable, Sendable, CaseIterable {
-  /// The triangle.
+  /// A triangle.
   case bilinear
   /// Keys's cubic convolution with a = -0.5 (IEEE Transactions on Acoustics, Speech, and Signal Processing 29, 1981).
   case bicubic
   /// A windowed sinc of three lobes.
   case lanczos
 
-  /// How far the filter reaches, in samples of whichever of input and output is the coarser.
+  /// The radius of the filter, in samples of the input or the output, whichever is coarser.
   var support: Double {
     switch self {
     case .bilinear: 1

@@ -1,16 +1,18 @@
-/// How images are looked at: at which size, cropped and resized how, and by which exponent GeM pools what the trunk makes of
-/// them. MultiGrain networks are used at sizes that they were not trained for, with an exponent fitted to each (Berman et al.,
-/// arXiv 1902.05509, section 3.4).
+/// How a network is used on images: their size, how they are resized and cropped, and the exponent of GeM pooling.
+/// MultiGrain networks are used at sizes that they were not trained for, with an exponent fitted to each (Berman et
+/// al., arXiv 1902.05509, section 3.4).
 package struct Resolution: Hashable, Sendable {
+  /// The size, the resizing and the crop.
   package let evaluation: EvaluationProtocol
-  /// The exponent p of generalised-mean pooling: positive, infinite for maximum pooling; `nil`: the network's, as it is.
+  /// The exponent p of GeM pooling: positive, and infinite for maximum pooling; `nil` to keep the network's exponent.
   package let poolingExponent: Double?
 
+  /// - Parameter poolingExponent: `nil` to keep the network's exponent.
   package init(_ evaluation: EvaluationProtocol, poolingExponent: Double? = nil) {
     self.evaluation = evaluation
     self.poolingExponent = poolingExponent
   }
 
-  /// The side in pixels: of both sides of a square crop, of the long side of a rectangular one.
+  /// The size in pixels: both sides of a square crop, or the long side of a rectangular one.
   package var side: Int { evaluation.size }
 }

@@ -6,9 +6,9 @@ import Tensors
 
 /// A network's outputs for one image.
 package struct ImageOutputs: Sendable {
-  /// L2-normalised, [D].
+  /// The L2-normalised embedding, [D]; empty where the network has none.
   package let embedding: [Float]
-  /// [classes]; empty without a classifier.
+  /// [classes]; empty where the network has no classifier.
   package let logits: [Float]
 
   package init(embedding: [Float], logits: [Float]) {
@@ -16,6 +16,7 @@ package struct ImageOutputs: Sendable {
     self.logits = logits
   }
 
+  /// - Parameter outputs: the float32 tensors that a session returned for one image, by the names in `GraphOutput`.
   package init(_ outputs: [String: Tensor]) {
     embedding = outputs[GraphOutput.normalizedEmbedding]?.elements(as: Float.self) ?? []
     logits = outputs[GraphOutput.logits]?.elements(as: Float.self) ?? []
@@ -23,7 +24,10 @@ package struct ImageOutputs: Sendable {
 }
 
 extension Executable {
-  /// The same network, pooling by another exponent if one is given and it pools by GeM.
+  /// The network with another exponent of GeM, or this one if `exponent` is `nil` or nothing pools by GeM.
+  ///
+  /// - Throws: `GraphError.attribute` where the exponent is not positive, or `.at` where the pooling cannot run with
+  ///   it.
   package func pooling(by exponent: Double?) throws(GraphError) -> Executable {
     guard let exponent, graph.poolingExponent != nil else { return self }
     return try pooling(by: exponent)
@@ -31,7 +35,9 @@ extension Executable {
 }
 
 extension Session {
-  /// Runs one image.
+  /// Runs one image, which has been resized and cropped already.
+  ///
+  /// - Throws: `GraphError.inputSize` where the network cannot take the image's size.
   package func outputs(for image: RGBImage) throws(GraphError) -> ImageOutputs {
     ImageOutputs(try run(pixels: image.pixels, height: image.height, width: image.width))
   }

@@ -4,14 +4,17 @@ import Operators
 import PackageFormat
 
 extension PackageInfo {
-  /// The same with the exponents that the package's graph gives: that of the first size as exact as the graph's attribute, of
-  /// which the section only has a float32, and none at all where nothing pools by GeM.
+  /// The same information, with the exponents of GeM that the package's graph implies. The runtime section stores the
+  /// exponent of the first size as a float32, while the graph has it in double precision. Where nothing pools by GeM,
+  /// no size has an exponent.
+  ///
+  /// - Parameter graph: the package's graph.
   package func pooling(as graph: Graph) -> PackageInfo {
     var result = self
     let exponent = graph.poolingExponent
     for (index, resolution) in resolutions.enumerated() {
-      let own = index == 0 ? exponent : exponent == nil ? nil : resolution.poolingExponent
-      result.resolutions[index] = Resolution(resolution.evaluation, poolingExponent: own)
+      let poolingExponent = index == 0 ? exponent : exponent == nil ? nil : resolution.poolingExponent
+      result.resolutions[index] = Resolution(resolution.evaluation, poolingExponent: poolingExponent)
     }
     return result
   }

@@ -5,42 +5,55 @@ import PackageFormat
 import Runtime
 import Tensors
 
-/// A network in a package, opened to be run: all that a device loads.
+/// A network in a package that is open, ready to be made executable. It is all that a device has to load.
 package struct PackagedNetwork: Sendable {
+  /// The open package.
   package let reader: PackageReader
-  /// Quantised; its constants are only described, and read by `executable`.
+  /// The quantised graph. Its constants have a type and a shape but no elements, which `executable` reads.
   package private(set) var graph: Graph
 
-  /// - Throws: `PackageError`.
+  /// Opens the package at `path`.
+  ///
+  /// - Throws: as `PackageReader.open`; `PackageError.graph` where an operator is unknown or refuses its attributes, or
+  ///   the nodes do not form a valid graph.
   package init(path: String) throws(PackageError) { try self.init(try PackageReader.open(path: path)) }
 
-  /// - Throws: `PackageError` where the graph is not as its format says, or has an operator that there is none of.
+  /// - Parameter reader: the open package.
+  /// - Throws: `PackageError.graph` where an operator is unknown or refuses its attributes, or the nodes do not form a
+  ///   valid graph.
   package init(_ reader: PackageReader) throws(PackageError) {
     self.reader = reader
     graph = try reader.describedGraph(decodeOperator: OperatorCatalogue.decode)
   }
 
-  /// - Parameter graph: that of the reader, or what became of it without its constants.
+  /// - Parameters:
+  ///   - reader: the open package.
+  ///   - graph: the reader's graph, which may have been rewritten, but not in its constants.
   package init(_ reader: PackageReader, graph: Graph) { (self.reader, self.graph) = (reader, graph) }
 
-  /// Makes GeM pool by another exponent.
+  /// Sets the exponent of GeM.
   ///
-  /// - Throws: `GraphError.attribute` where the exponent is not positive; `.structure` where nothing pools by GeM.
+  /// - Throws: `GraphError.attribute` where the exponent is not positive; `GraphError.structure` where nothing pools by
+  ///   GeM.
   package mutating func pool(by exponent: Double) throws(GraphError) { try graph.setPoolingExponent(exponent) }
 
-  /// The network made ready to run. It is decompressed node by node, so that its weights are in memory once.
+  /// Makes the network ready to run. Its constants are decompressed node by node, so that memory holds one copy of
+  /// them.
   ///
-  /// - Parameter threads: that make it ready.
-  /// - Throws: `GraphError` where it cannot run; `PackageError` where its constants are damaged.
+  /// - Parameters:
+  ///   - kernels: the kernels to run with.
+  ///   - threads: the number of threads that prepare the network.
+  /// - Throws: `GraphError` where the graph cannot run; `PackageError.hashMismatch` or `.invalidFrame` where constants
+  ///   are damaged.
   package func executable(kernels: KernelSet = KernelSet(), threads: Int) throws -> Executable {
     defer { reader.releasePages() }
     return try Executable(graph, kernels: kernels, threads: threads, loading: reader.constantsByNode())
   }
 
-  /// The graph with all its constants in memory.
+  /// Reads the graph with all of its constants into memory.
   ///
-  /// - Parameter threads: that decompress them.
-  /// - Throws: `PackageError` where they are damaged.
+  /// - Parameter threads: the number of threads that decompress the constants.
+  /// - Throws: `PackageError.hashMismatch` or `.invalidFrame` where constants are damaged.
   package func loadedGraph(threads: Int) throws(PackageError) -> Graph {
     var result = try reader.readGraph(threads: threads, decodeOperator: OperatorCatalogue.decode)
     for (index, node) in graph.nodes.enumerated() { result.nodes[index].op = node.op }

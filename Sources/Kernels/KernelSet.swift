@@ -1,21 +1,37 @@
 import CKernels
 
-/// The kernels chosen for a set of CPU features: from each family's table, the first row whose needs are met.
+/// The kernels for a set of CPU features: from each family, the first tier of its table whose instruction sets it
+/// contains.
+///
+/// The headers of `CKernels` define what each family computes.
 package struct KernelSet: @unchecked Sendable {
+  /// The instruction sets that the kernels may use.
   package let features: CPUFeatures
+  /// Int8 matrix products (quern_igemm.h).
   package let igemm: quern_igemm_kernel
+  /// Float32 matrix products (quern_fgemm.h).
   package let fgemm: quern_fgemm_kernel
+  /// Int8 depthwise convolutions (quern_depthwise.h).
   package let depthwise: quern_depthwise_kernel
+  /// Float32 depthwise convolutions (quern_depthwise_f32.h).
   package let depthwiseFloat: quern_depthwise_f32_kernel
+  /// Sums, scalings and conversions of maps (quern_elementwise.h).
   package let elementwise: quern_elementwise_kernel
+  /// Functions of bytes by tables of 256 entries (quern_lookup.h).
   package let lookup: quern_lookup_kernel
+  /// Pooling (quern_pool.h).
   package let pool: quern_pool_kernel
+  /// Float32 activations times int8 weights (quern_rowlinear.h).
   package let rowLinear: quern_rowlinear_kernel
+  /// The transforms of Winograd's filtering (quern_winograd.h).
   package let winograd: quern_winograd_kernel
+  /// Histograms of float32 values (quern_histogram.h).
   package let histogram: quern_histogram_kernel
+  /// Second moments of bytes (quern_moments.h).
   package let moments: quern_moments_kernel
 
-  /// The best kernels for `features`; with none, the scalar references, which every tier equals bit for bit.
+  /// The best kernels for `features`. The empty set gives the scalar references, which all tiers agree with bit for
+  /// bit.
   package init(features: CPUFeatures = .current) {
     self.features = features
     igemm = best(quern_igemm_kernels, quern_igemm_kernel_count, features) { $0.needed_features }
@@ -33,7 +49,7 @@ package struct KernelSet: @unchecked Sendable {
     moments = best(quern_moments_kernels, quern_moments_kernel_count, features) { $0.needed_features }
   }
 
-  /// Names of the kernels in use, "igemm: avx512vnni" and so on.
+  /// The names of the kernels in use, such as "igemm: avx512vnni".
   package var names: [String] {
     [
       "igemm: \(String(cString: igemm.name))", "fgemm: \(String(cString: fgemm.name))",
@@ -46,10 +62,10 @@ package struct KernelSet: @unchecked Sendable {
   }
 }
 
-/// The last row of every table is the scalar one, which needs nothing.
+/// The last row of every table is the scalar tier, which needs no instruction set.
 private func best<Kernel>(
-  _ table: UnsafePointer<Kernel>, _ count: Int, _ features: CPUFeatures, _ needs: (Kernel) -> UInt32
+  _ table: UnsafePointer<Kernel>, _ count: Int, _ features: CPUFeatures, _ neededFeatures: (Kernel) -> UInt32
 ) -> Kernel {
-  for index in 0..<count where needs(table[index]) & ~features.rawValue == 0 { return table[index] }
+  for index in 0..<count where neededFeatures(table[index]) & ~features.rawValue == 0 { return table[index] }
   return table[count - 1]
 }

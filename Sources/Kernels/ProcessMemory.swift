@@ -1,7 +1,8 @@
 import CKernels
 
-/// How the process treats its memory.
+/// Settings of the process's memory allocator.
 package enum ProcessMemory {
-  /// Gives weights back to the system when the stage that needed them is over. Call once, before threads start.
+  /// Makes the C library return large blocks, such as weights, to the system when they are freed. Call it once, before
+  /// threads start.
   package static func returnWhenFreed() { quern_return_freed_memory() }
 }

@@ -1,35 +1,37 @@
 import Graphs
 import Tensors
 
-/// A family of trunks that is recognised by its key names. One file each under `Architectures/`.
+/// A family of trunks that is recognised by its key names. Each family has a file under `Architectures/`.
 protocol Architecture: Sendable {
-  /// For messages: "ResNet".
+  /// The name in messages, such as "ResNet".
   static var family: String { get }
 
-  /// Names of tensors of which every member has one: where a key ends with one of them, a trunk may start before it.
+  /// Key suffixes to search for: every member has at least one of these tensors. Where a key ends with one of them, a
+  /// trunk may have the part before it as its prefix.
   static var landmarks: [String] { get }
 
-  /// Whether a trunk of this family has tensors of these names.
+  /// Whether tensors of these names make a trunk of this family.
   ///
-  /// - Parameter has: tells whether there is a tensor of a name, without what stands before the trunk's keys.
+  /// - Parameter has: whether there is a tensor of a name, given without the trunk's prefix.
   static func recognizes(_ has: (String) -> Bool) -> Bool
 
-  /// The names of modules that a file has in place of the family's, for trunks that were taken apart and put into a sequence:
-  /// ["0": "conv1"]. Empty where the names are the family's own.
+  /// The family's names of modules by the file's, for trunks whose modules were put into an `nn.Sequential`:
+  /// `["0": "conv1"]`. Empty where the file uses the family's names.
   static func aliases(_ has: (String) -> Bool) -> [String: String]
 
-  /// The name of this member: "resnet50", from the depths found.
+  /// The name of this member, such as "resnet50", derived from the number of blocks in each stage.
   static func name(of state: StateDictionary, prefix: String) -> String
 
+  /// How the family's authors normalise pixels, unless the user or the checkpoint says otherwise.
   static var preprocessing: Preprocessing { get }
 
-  /// What batch norms add to the variance.
+  /// The number that batch norms add to the variance.
   static var batchNormEpsilon: Double { get }
 
-  /// Builds the trunk up to its last map, after a ReLU.
+  /// Builds the trunk up to its last feature map, after a ReLU.
   ///
-  /// - Throws: `ImportError.variant` for a member that is recognised and not supported; `.option` for an option of a value
-  ///   that does not fit.
+  /// - Throws: `ImportError.variant` for a member that is recognised but not supported; `.option` for an option whose
+  ///   value does not fit, or that is needed and missing.
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer
 }
 
@@ -38,7 +40,7 @@ extension Architecture {
   static func aliases(_ has: (String) -> Bool) -> [String: String] { [:] }
 }
 
-/// The families there are; a new one adds its file and its line here.
+/// The supported families. A new one adds its file, and its line here.
 enum Architectures {
   static let all: [any Architecture.Type] = [
     ResNet.self,

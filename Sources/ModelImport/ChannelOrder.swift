@@ -2,38 +2,39 @@ import Graphs
 import Operators
 import Tensors
 
-/// The order in which a network takes the channels of its images.
+/// The order in which a network expects the channels of its images. The raw values are those of the command line.
 package enum ChannelOrder: String, Hashable, Sendable, CaseIterable {
   case rgb
-  /// OpenCV's and Caffe's.
+  /// The order of OpenCV and Caffe.
   case bgr
 }
 
 extension Graph {
-  /// Makes a network that takes BGR images one that takes RGB: where only convolutions of one group read the image, directly
-  /// or after batch norms, the constants of both are reversed; otherwise a 1x1 convolution that exchanges red and blue,
-  /// exactly, is put before everything else. `preprocessing` stays in the order R, G, B.
-  package mutating func takeRGBInsteadOfBGR() {
+  /// Converts a network that expects BGR images into one that expects RGB. Where only ungrouped convolutions read the
+  /// image, directly or after batch norms, the constants of both are reversed. Otherwise a 1x1 convolution that swaps
+  /// red and blue, which is exact, is inserted before all other nodes. `preprocessing` stays in the order R, G, B.
+  package mutating func convertInputToRGB() {
     var changed = self
     if changed.reverseReaders(of: input) {
       self = changed
       return
     }
-    let exchanged = makeValue()
-    for index in nodes.indices { nodes[index].inputs = nodes[index].inputs.map { $0 == input ? exchanged : $0 } }
-    for index in outputs.indices where outputs[index].value == input { outputs[index].value = exchanged }
+    let swapped = makeValue()
+    for index in nodes.indices { nodes[index].inputs = nodes[index].inputs.map { $0 == input ? swapped : $0 } }
+    for index in outputs.indices where outputs[index].value == input { outputs[index].value = swapped }
     let names = Set(nodes.map(\.name))
     var name = "rgb_to_bgr"
     while names.contains(name) { name += "_" }
     nodes.insert(
       Node(
-        name: name, op: Convolution(window: Window(1)), inputs: [input], output: exchanged,
+        name: name, op: Convolution(window: Window(1)), inputs: [input], output: swapped,
         constants: ["weight": Tensor([0, 0, 1, 0, 1, 0, 1, 0, 0] as [Float], shape: [3, 1, 1, 3])]), at: 0)
   }
 
-  /// Reverses the constants of everything that reads a map of three channels.
+  /// Reverses the input channels of every node that reads a map of three channels.
   ///
-  /// - Returns: whether that is all that reads it; otherwise the graph is of no use any more.
+  /// - Returns: whether this was possible for every reader. If not, the graph is left half changed and must be
+  ///   discarded.
   private mutating func reverseReaders(of value: ValueID) -> Bool {
     guard !outputs.contains(where: { $0.value == value }) else { return false }
     for index in nodes.indices where nodes[index].inputs.contains(value) {
@@ -59,7 +60,7 @@ extension Graph {
 }
 
 extension Tensor {
-  /// A copy of float32 elements [.., 3] with the first and the last channel exchanged; `nil` for another element type.
+  /// A copy of a float32 tensor [.., 3] with the first and the last channel swapped; `nil` for another element type.
   fileprivate func reversingChannels() -> Tensor? {
     guard elementType == .float32 else { return nil }
     return withElements(as: Float.self) { source in

@@ -2,19 +2,19 @@ import Graphs
 import Operators
 import Tensors
 
-/// Builds a graph from a state dictionary: one call a layer, named as in the checkpoint.
+/// Builds a graph from a state dictionary, with one call per layer. Layers are named as in the checkpoint.
 struct GraphBuilder {
   var graph: Graph
   var state: StateDictionary
-  /// What stands before a layer's name in the checkpoint, such as "features.".
+  /// The prefix of the trunk's keys in the checkpoint, such as "features.".
   let prefix: String
-  /// The architecture's names of modules by the file's, where these differ; the tensors have the architecture's.
+  /// The architecture's names of modules by the file's, where these differ. `state` already has the architecture's.
   let aliases: [String: String]
-  /// What the user says of the network.
+  /// The structure as far as the user states it.
   let options: StructureOptions
-  /// What the network depends on and the checkpoint does not say, as far as the user does not say it either.
+  /// What the network depends on and neither the checkpoint nor the user states.
   private(set) var assumptions: [ImportAssumption] = []
-  /// The names of the options that made a difference.
+  /// The names of the options that this network depends on, whether they are set or not.
   private(set) var usedOptions: Set<String> = []
   private let epsilon: Double
 
@@ -30,13 +30,23 @@ struct GraphBuilder {
     epsilon = options.batchNormEpsilon ?? family.batchNormEpsilon
   }
 
+  /// Records an assumption.
+  ///
+  /// - Parameter option: the option that changes it, if there is one.
   mutating func assume(_ statement: String, option: String? = nil) {
     assumptions.append(ImportAssumption(statement, option: option))
   }
 
+  /// Records that the network depends on an option. Options that are set but not used are errors.
   mutating func use(_ option: String) { usedOptions.insert(option) }
 
-  /// What the user says, or else a default, which is then an assumption.
+  /// The value that the user states, or else a default, which is then recorded as an assumption.
+  ///
+  /// - Parameters:
+  ///   - value: the user's; `nil` where the option is not set.
+  ///   - option: its name.
+  ///   - statement: the assumption, where the default is used.
+  ///   - change: the option, with a value where there is only one alternative, that changes the assumption.
   mutating func choose<Value>(
     _ value: Value?, or fallback: Value, _ option: String, assuming statement: String, change: String
   ) -> Value {
@@ -45,22 +55,22 @@ struct GraphBuilder {
     return value ?? fallback
   }
 
-  /// States what batch norms add to the variance, unless the user does.
+  /// Records the assumed epsilon of batch norms, unless the user states it.
   mutating func assumeEpsilon() {
     _ = choose(
       options.batchNormEpsilon, or: epsilon, "--bn-epsilon", assuming: "batch norms add \(epsilon) to the variance",
       change: "--bn-epsilon")
   }
 
-  /// A convolution; kernel size, channels and groups come from the weight's shape.
+  /// Appends a convolution. Kernel size, channels and groups come from the shape of the weight.
   ///
   /// - Parameters:
-  ///   - inputChannels: of the map it reads, from which the number of groups follows.
-  ///   - padding: default: half the dilated kernel, which keeps the size at stride 1.
+  ///   - inputChannels: the channels of the map that it reads, from which the number of groups follows.
+  ///   - padding: zeros at each edge; by default half the dilated kernel, which keeps the map's size at stride 1.
   mutating func convolution(
     _ name: String, _ input: ValueID, inputChannels: Int, stride: Int = 1, padding: Int? = nil, dilation: Int = 1
   ) -> Layer {
-    // PyTorch keeps OIHW; a permuted view reads it as OHWI.
+    // PyTorch stores weights as OIHW; a permuted view reads them as OHWI.
     let weight = state.take("\(prefix)\(name).weight", rank: 4).permuted([0, 2, 3, 1])
     let (height, width) = (weight.shape[1], weight.shape[2])
     if padding == nil, height % 2 == 0 || width % 2 == 0 {
@@ -70,10 +80,10 @@ struct GraphBuilder {
           problem: "is a kernel of \(height)x\(width), and only odd kernels have a padding that keeps the map's size"))
     }
     var window = Window(height: height, width: width, stride: stride)
-    // The bound keeps the product far from overflow; no kernel of such an extent passes the checks of shapes.
-    let reach = { (extent: Int) in padding ?? dilation * (min(extent, 1 << 16) / 2) }
-    (window.top, window.bottom) = (reach(height), reach(height))
-    (window.left, window.right) = (reach(width), reach(width))
+    // The bound keeps the product from overflowing; a kernel that large fails the shape checks later.
+    let edgePadding = { (extent: Int) in padding ?? dilation * (min(extent, 1 << 16) / 2) }
+    (window.top, window.bottom) = (edgePadding(height), edgePadding(height))
+    (window.left, window.right) = (edgePadding(width), edgePadding(width))
     (window.dilationHeight, window.dilationWidth) = (dilation, dilation)
     var constants = ["weight": weight]
     if let bias = state.takeIfPresent("\(prefix)\(name).bias", rank: 1) { constants["bias"] = bias }
@@ -121,7 +131,7 @@ struct GraphBuilder {
     layer.with(graph.append(Cropping(margins), name: name, inputs: [layer.value]))
   }
 
-  /// A fully connected layer on rows [N, C]; its weight may be that of a 1x1 convolution.
+  /// Appends a fully connected layer on rows [N, C]. Its weight may be stored as that of a 1x1 convolution.
   mutating func linear(_ name: String, _ rows: Layer) -> Layer {
     let key = "\(prefix)\(name).weight"
     var weight = state.take(key, rank: state.shape(key)?.rank == 4 ? 4 : 2).contiguous()
@@ -141,7 +151,7 @@ struct GraphBuilder {
   }
 }
 
-/// A value under construction and its channels.
+/// A value of the graph under construction, with its number of channels.
 struct Layer {
   var value: ValueID
   var channels: Int

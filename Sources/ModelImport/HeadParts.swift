@@ -1,32 +1,39 @@
-/// The tensors of a head among a checkpoint's, found by name in the modules around a trunk.
+/// The tensors of a checkpoint's head, found by name in the modules around a trunk.
 struct HeadParts {
-  /// GeM exponents.
+  /// The names of the tensors that hold GeM exponents.
   private(set) var exponents: [String] = []
-  /// What stands before `pca_P`.
+  /// The prefix of `pca_P` and `pca_m`; `nil` without whitening.
   private(set) var whitening: String?
-  /// The module of the linear layer that makes the logits, and what stands before its name.
+  /// The path of the linear layer that computes the logits; `nil` without one.
   private(set) var classifier: String?
+  /// The key prefix of the innermost module that holds both the trunk and the classifier.
   private(set) var classifierScope = ""
   /// Whether there is a classifier, even if it is left out.
   private(set) var hasClassifier = false
-  /// Tensors of heads that the user leaves out.
+  /// The tensors of heads that are left out.
   private(set) var skipped: [String] = []
-  /// What stands before the keys of the outermost module that has a part of the head; `nil` without a head.
+  /// The key prefix of the outermost module that has a part of the head; `nil` without a head.
   private(set) var outermostScope: String?
+  /// Sentences for the report.
   private(set) var notes: [String] = []
 
-  /// A linear layer, and the module of the trunk's surroundings that it belongs to.
+  /// A linear layer that may be the classifier.
   private struct Candidate {
+    /// The path of the layer.
     var module: String
+    /// The path of the head: the first module below `scope` on the way to the layer.
     var head: String
+    /// The prefix of the innermost module that holds both the trunk and the head.
     var scope: String
   }
 
+  /// Finds the parts.
+  ///
   /// - Parameters:
-  ///   - state: after the trunk has taken its tensors.
-  ///   - classifierName: the layer that the user names, or "none".
+  ///   - state: the tensors, after the trunk has taken its own.
+  ///   - classifierName: the layer that the user names, "none", or `nil` to search for it.
   /// - Throws: `ImportError.variant` for a head of several linear layers; `.option` where several layers may be the
-  ///   classifier, or the user's is not there.
+  ///   classifier, or the one that the user names does not exist.
   init(
     in state: StateDictionary, _ scopes: Scopes, classifierName: String?, architecture: String
   ) throws(ImportError) {
@@ -75,14 +82,15 @@ struct HeadParts {
     }
   }
 
-  /// The module whose weight a name is, if that may be a linear layer's: a vector is the scale of a norm.
+  /// The path of the linear layer that a tensor may belong to; `nil` if it cannot be one. The weight of a norm is told
+  /// apart by its rank of 1.
   private static func linearModule(
     _ name: String, _ parts: [String], _ state: StateDictionary, anyName: Bool
   ) -> String? {
     guard anyName ? parts.count >= 2 : HeadSearch.isClassifier(parts) else { return nil }
     let module = String(name.dropLast(parts[parts.count - 1].count + 1))
     if parts.last == "weight", state.shape(name)?.rank != 1 { return module }
-    // A bias alone is a classifier whose weight is missing.
+    // A bias without a weight is reported as a classifier whose weight is missing.
     return parts.last == "bias" && parts.count == 2 && !state.contains("\(module).weight") ? module : nil
   }
 
@@ -101,7 +109,7 @@ struct HeadParts {
     of candidates: [Candidate], trunk: String, architecture: String, _ state: StateDictionary
   ) throws(ImportError) {
     var candidates = candidates
-    // MultiGrain stores the trunk's own classifier a second time, inside of the trunk.
+    // MultiGrain's checkpoints also hold the classifier that the trunk was pretrained with, inside the trunk's module.
     let inner = candidates.filter { $0.scope == trunk }
     if trunk.hasSuffix("base_net."), inner.count < candidates.count {
       leaveOut(inner.map(\.head), state)
@@ -116,7 +124,7 @@ struct HeadParts {
       throw .variant(
         architecture: architecture,
         problem:
-          "its head '\(heads[0])' has \(candidates.count) linear layers (\(layers)), which is no classifier on the "
+          "its head '\(heads[0])' has \(candidates.count) linear layers (\(layers)), which is not a classifier on the "
           + "embedding; leave it out with --logits-output none")
     }
     if let classifier = candidates.first { take(classifier) }

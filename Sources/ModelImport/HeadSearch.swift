@@ -1,15 +1,15 @@
 import Checkpoints
 
-/// Where a network's head is: its pooling exponent, whitening and classifier, which may lie inside the trunk's module or in
-/// any module around it.
+/// Finds a network's head by name: its pooling exponent, whitening and classifier, which may be inside the trunk's
+/// module or in any module around it.
 enum HeadSearch {
-  /// What people call a classifier, or the module that holds it.
+  /// Common names of a classifier, or of the module that holds it.
   static let classifierNames: Set<String> = [
     "classifier", "fc", "last_linear", "head", "heads", "linear", "logits", "cls", "cls_head", "classification_head",
     "fc_cls", "dense", "final", "output", "output_layer", "out",
   ]
 
-  /// Whether a name, seen from a module around the trunk, is that of a GeM exponent.
+  /// Whether a path, relative to a module around the trunk, is that of a GeM exponent.
   static func isExponent(_ parts: [String]) -> Bool {
     guard (2...4).contains(parts.count), parts.last == "p" else { return false }
     return parts.dropLast().contains { part in
@@ -29,8 +29,10 @@ enum HeadSearch {
     isExponent(parts) || isClassifier(parts) || isWhitening(parts)
   }
 
-  /// The dictionaries to read for a trunk, and the keys that lead to all of them. That is the trunk's dictionary, unless it
-  /// has no head and one around it has, as in `{"backbone": {…}, "classifier": {…}}`.
+  /// The dictionaries to read for a trunk, and the keys that lead to all of them. This is the trunk's dictionary,
+  /// unless it has no head and one around it does, as in `{"backbone": {…}, "classifier": {…}}`.
+  ///
+  /// - Parameter floor: the keys of the outermost dictionary to look at.
   static func groups(
     of candidate: Candidate, floor: [String], _ groups: [CheckpointOutline.Group]
   ) -> (chosen: [Int], base: [String]) {
@@ -44,9 +46,9 @@ enum HeadSearch {
       let base = Array(path.prefix(depth))
       let around = groups.indices.filter { groups[$0].path.starts(with: base) && $0 != home }
       let holdsHead = around.contains { index in
-        let way = Array(groups[index].path.dropFirst(depth))
-        return way.first != path[depth]
-          && groups[index].names.contains { isHead(way + $0.split(separator: ".").map(String.init)) }
+        let keys = Array(groups[index].path.dropFirst(depth))
+        return keys.first != path[depth]
+          && groups[index].names.contains { isHead(keys + $0.split(separator: ".").map(String.init)) }
       }
       if holdsHead {
         let others = around.filter { index in
@@ -59,7 +61,7 @@ enum HeadSearch {
     return ([home], path)
   }
 
-  /// Whether a tensor's name is that of a layer's weights, rather than of something that training keeps.
+  /// Whether a tensor's name is that of a layer's weights, rather than of training state.
   static func isWeight(_ name: String) -> Bool {
     let last = name.split(separator: ".").last.map(String.init) ?? name
     return weightNames.contains(last) || last.hasSuffix("_weight") || last.hasSuffix("_bias")

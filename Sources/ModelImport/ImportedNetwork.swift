@@ -1,14 +1,14 @@
 import Graphs
 
-/// A network read from a checkpoint, with everything that the reading took for granted.
+/// A network read from a checkpoint, with the assumptions made in reading it.
 package struct ImportedNetwork: Sendable {
   /// The float network before any pass. Its constants are views of the checkpoint's tensors.
   package var graph: Graph
-  /// What the file cannot tell and the importer had to assume, in the order in which it was assumed.
+  /// What the file does not state and the importer had to assume, in the order in which it did.
   package var assumptions: [ImportAssumption]
-  /// What was recognised, skipped or reinterpreted, a sentence each.
+  /// What was recognised, skipped or reinterpreted, one sentence each.
   package var notes: [String]
-  /// The height and width that the file fixes for its images, in pixels; `nil` where it takes any.
+  /// The image size that the file requires; `nil` where it accepts any.
   package var fixedImageSize: FixedImageSize?
 
   package init(
@@ -21,15 +21,16 @@ package struct ImportedNetwork: Sendable {
   }
 }
 
-/// Something that a checkpoint does not say and that decides what the network computes.
+/// Something that a checkpoint does not state and that decides what the network computes.
 package struct ImportAssumption: Sendable, Hashable {
-  /// A sentence: "the stride of a bottleneck is in its 3x3 convolution".
+  /// A sentence, such as "the stride of a bottleneck is in its 3x3 convolution".
   package let statement: String
-  /// How to change it: "--stride-in conv1"; `nil` where no option does.
+  /// The option that changes it, such as "--stride-in conv1"; `nil` where none does.
   package let option: String?
-  /// Whether the file holds signs that it may be wrong, so that a report has to warn.
+  /// Whether the file has signs that the assumption may be wrong, so that reports have to warn.
   package let isDoubtful: Bool
 
+  /// Creates an assumption from its properties.
   package init(_ statement: String, option: String? = nil, isDoubtful: Bool = false) {
     self.statement = statement
     self.option = option
@@ -42,17 +43,17 @@ extension ImportAssumption: CustomStringConvertible {
 }
 
 extension [ImportAssumption] {
-  /// Those that may be wrong, as warnings of a report.
+  /// The doubtful assumptions, as warnings for a report.
   package var warnings: [String] { filter(\.isDoubtful).map { "this assumption may be wrong: \($0)" } }
 }
 
 extension ImportAssumption {
-  /// The options that change how pixels are normalised.
+  /// The options that change how pixels are normalised, as they are named in messages.
   package static let preprocessingOption = "--mean and --std"
 
-  /// What a file that says nothing on preprocessing is taken to expect.
+  /// The assumption about the normalisation of pixels, for a file that does not state it.
   ///
-  /// - Parameter reason: why, such as "as 'pixel_mean' and 'pixel_std' have it".
+  /// - Parameter reason: why it is assumed, such as "as stored in 'pixel_mean' and 'pixel_std'".
   package static func preprocessing(_ preprocessing: Preprocessing, _ reason: String? = nil) -> ImportAssumption {
     func list(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ",") }
     return ImportAssumption(
@@ -65,8 +66,10 @@ extension ImportAssumption {
 package struct FixedImageSize: Sendable, Hashable {
   /// In pixels.
   package let height: Int
+  /// In pixels.
   package let width: Int
 
+  /// Creates a size in pixels.
   package init(height: Int, width: Int) {
     self.height = height
     self.width = width

@@ -1,21 +1,25 @@
 import Tensors
 
-/// What is left of a checkpoint once its network is built, and whether that may be left out.
+/// The tensors that are left once the network is built, and whether they may be ignored.
 struct Leftovers {
+  /// Sentences for the report.
   private(set) var notes: [String] = []
   private(set) var assumptions: [ImportAssumption] = []
 
+  /// Sorts the remaining tensors into training state, modules outside the network, and unexpected ones.
+  ///
   /// - Parameters:
-  ///   - state: after trunk and head have taken their tensors.
-  ///   - root: what stands before the keys of the outermost module that is a part of the network.
+  ///   - state: the tensors, after trunk and head have taken theirs.
+  ///   - root: the key prefix of the outermost module that is part of the network.
   ///   - scopes: the modules around the trunk.
-  ///   - isExplicit: whether the user named the network, and with it what is not a part of it.
-  /// - Throws: `ImportError.leftOver` for tensors inside of the network that it has no use for: they may compute something.
+  ///   - isExplicit: whether the user named the network, and so decided what is not part of it.
+  /// - Throws: `ImportError.unexpectedTensors` for unused tensors inside the network, which may compute something.
   init(
     of state: StateDictionary, root: String, _ scopes: Scopes, isExplicit: Bool, architecture: String
   ) throws(ImportError) {
     let trunk = scopes.prefixes[0]
-    // Modules are told apart wherever they are, also beyond those that may be a part of the network.
+    // Unlike the scopes passed in, these reach the outermost module, so that tensors outside the network are grouped,
+    // too.
     let scopes = Scopes(prefix: trunk, floor: "")
     var unexpected: [String] = []
     var training: [String] = []
@@ -38,12 +42,12 @@ struct Leftovers {
       }
     }
     if !unexpected.isEmpty {
-      throw .leftOver(
+      throw .unexpectedTensors(
         architecture: architecture, names: unexpected, advice: Self.advice(unexpected, state, root: root, trunk: trunk))
     }
     if let first = training.first {
       notes.append(
-        "\(training.count) tensor\(training.count == 1 ? "" : "s") that training keeps are left out, such as '\(first)'"
+        "training state is left out: \(training.count) tensor\(training.count == 1 ? "" : "s"), such as '\(first)'"
       )
     }
     for (module, count, computes) in outside {
@@ -51,21 +55,21 @@ struct Leftovers {
       if computes, !isExplicit {
         assumptions.append(.leavingOut(module, tensors: count))
       } else {
-        notes.append("'\(module)'\(tensors) is left out, which is outside of the network")
+        notes.append("'\(module)'\(tensors) is left out, as it is outside the network")
       }
     }
   }
 
-  /// The option that says what tensors without a place are, if there is one.
+  /// Advice on the option that makes the unexpected tensors readable or ignored, if there is one.
   private static func advice(_ names: [String], _ state: StateDictionary, root: String, trunk: String) -> String? {
-    if names.allSatisfy({ !$0.hasPrefix(trunk) }) { return "--state \(trunk.dropLast()) reads the trunk alone" }
+    if names.allSatisfy({ !$0.hasPrefix(trunk) }) { return "--state \(trunk.dropLast()) reads only the trunk" }
     let layers = names.filter { $0.hasSuffix(".weight") && state.shape($0)?.rank == 2 }
     let classifier = layers.first?.dropLast(".weight".count) ?? ""
     guard layers.count == 1, names.allSatisfy({ $0.hasPrefix(classifier + ".") }) else { return nil }
-    return "--logits-output \(classifier.dropFirst(root.count)) takes the layer for the classifier"
+    return "--logits-output \(classifier.dropFirst(root.count)) uses this layer as the classifier"
   }
 
-  /// Names of buffers and modules that carry nothing for inference, wherever they are.
+  /// Whether a tensor is training state, which inference does not need, wherever it is in the module tree.
   private static func isKeptByTraining(_ parts: [String]) -> Bool {
     guard let last = parts.last, let first = parts.first else { return false }
     return buffers.contains(last) || trainingModules.contains(first) || parts.count == 1 && counters.contains(last)
@@ -73,11 +77,11 @@ struct Leftovers {
   }
 
   private static let buffers: Set<String> = [
-    // Batch norm, thop's profile, averaged and quantisation-aware models, exponential moving averages, MoCo.
+    // Batch norm, thop's profiles, averaged and quantisation-aware models, exponential moving averages, MoCo.
     "num_batches_tracked", "total_ops", "total_params", "n_averaged", "num_updates", "initted", "queue", "queue_ptr",
   ]
 
-  /// Numbers that are a module's own; below a layer, `step` is one of its weights in some quantised networks.
+  /// Training state only directly in one of the scopes: inside a layer, `step` is a weight in some quantised networks.
   private static let counters: Set<String> = ["decay", "step", "global_step", "epoch", "iteration", "center"]
 
   private static let trainingModules: Set<String> = [
@@ -87,9 +91,9 @@ struct Leftovers {
 }
 
 extension ImportAssumption {
-  /// What lies around a network and might compute something is taken to be no part of it.
+  /// The assumption that a module outside the trunk, although it may compute something, is not part of the network.
   static func leavingOut(_ module: String, tensors: Int) -> ImportAssumption {
     let count = tensors == 1 ? "" : " (\(tensors) tensors)"
-    return ImportAssumption("'\(module)'\(count) is no part of the network, whose embedding is the trunk's")
+    return ImportAssumption("'\(module)'\(count) is not part of the network, whose embedding is the trunk's")
   }
 }

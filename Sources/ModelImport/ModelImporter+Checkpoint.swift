@@ -3,8 +3,9 @@ import Checkpoints
 extension ModelImporter {
   /// Imports the network of a checkpoint of any format.
   ///
-  /// - Returns: the network, and the checkpoint whose tensors its constants are views of.
-  /// - Throws: `CheckpointError` where the file is damaged; `ImportError` where its network cannot be imported.
+  /// - Returns: the network, and the checkpoint that owns the tensors which the network's constants are views of.
+  /// - Throws: `CheckpointError` where the file is damaged; `ImportError`, as the other overloads, where its network
+  ///   cannot be imported.
   package func importNetwork(
     of outline: CheckpointOutline
   ) throws -> (checkpoint: Checkpoint, network: ImportedNetwork) {
@@ -15,7 +16,7 @@ extension ModelImporter {
     var network = try importNetwork(StateDictionary(tensors, unreadable: checkpoint.unreadable), selection)
     if !checkpoint.foreignObjects.isEmpty {
       network.notes.append(
-        "the file holds objects of other code, which was neither looked up nor run: "
+        "the file contains objects of foreign code, which was neither imported nor run: "
           + checkpoint.foreignObjects.joined(separator: ", "))
     }
     return (checkpoint, network)

@@ -2,25 +2,28 @@ import Graphs
 import Operators
 import Tensors
 
-/// Turns the tensors of a checkpoint into a float graph.
+/// Converts the network of a checkpoint into a float graph.
 package struct ModelImporter: Sendable {
-  /// Replaces the exponent that the checkpoint stores in `pool.p`.
+  /// The exponent of the head's GeM pooling, which must be positive; `nil`: the checkpoint's, or the usual one.
   package var poolingExponent: Double?
-  /// Replaces the architecture's normalisation.
+  /// The normalisation of pixels; `nil`: the checkpoint's, or the architecture's.
   package var preprocessing: Preprocessing?
-  /// The order of the channels that the checkpoint's network takes; `nil`: RGB.
+  /// The order of the channels that the checkpoint's network expects; `nil`: RGB.
   package var channelOrder: ChannelOrder?
 
-  /// The value of an ONNX model to take for the embedding.
+  /// The value of an ONNX model that is the embedding; `nil`: found among the outputs.
   package var embeddingOutput: String?
-  /// The value of an ONNX model to take for the logits, or the layer of a checkpoint; "none" leaves a checkpoint's out.
+  /// The value of an ONNX model that holds the logits, or the layer of a checkpoint that computes them; `nil`: found by
+  /// structure or name. "none" leaves a checkpoint's classifier out.
   package var logitsOutput: String?
 
-  /// Which of the networks that a checkpoint holds is meant: keys and modules that lead to it, such as "model_ema".
+  /// Which of the networks in a checkpoint to import: keys and modules that lead to it, joined by dots, such as
+  /// "model_ema"; `nil` where there is only one.
   package var state: String?
-  /// What a checkpoint does not say of its network.
+  /// What a checkpoint does not state about its network.
   package var structure = StructureOptions()
 
+  /// Creates an importer with these options, for a network that expects RGB images.
   package init(
     poolingExponent: Double? = nil, preprocessing: Preprocessing? = nil, embeddingOutput: String? = nil,
     logitsOutput: String? = nil, state: String? = nil, structure: StructureOptions = StructureOptions()
@@ -33,23 +36,28 @@ package struct ModelImporter: Sendable {
     self.structure = structure
   }
 
-  /// The graph alone of `importNetwork`.
+  /// Imports the network among the tensors and returns only its graph.
+  ///
+  /// - Throws: `ImportError`, as `select(from:)` and `importNetwork(_:_:)`.
   package func importGraph(_ state: StateDictionary) throws(ImportError) -> Graph { try importNetwork(state).graph }
 
   /// Finds the network among the tensors and imports it.
   ///
-  /// - Throws: as `select` and `importNetwork(_:_:)` do.
+  /// - Throws: `ImportError`, as `select(from:)` and `importNetwork(_:_:)`.
   package func importNetwork(_ state: StateDictionary) throws(ImportError) -> ImportedNetwork {
     try importNetwork(state, try select(from: [.init(path: [], names: state.names)]))
   }
 
-  /// Recognises the architecture by key names and takes every width, depth and class count from the shapes. No weights are
-  /// copied: the graph's constants are views of the checkpoint's tensors (except half precision, which is widened).
+  /// Builds the network's graph; every width, depth and class count comes from the tensors' names and shapes. No
+  /// weights are copied: the graph's constants are views of the checkpoint's tensors, except for half precision, which
+  /// is widened.
   ///
   /// - Parameters:
-  ///   - state: the tensors of the selection's dictionaries.
-  ///   - selection: what `select` made of the checkpoint's names.
-  /// - Throws: `ImportError`: tensors missing, unfit or left over, a variant that is not supported, options that do not fit.
+  ///   - state: the tensors of the selected dictionaries.
+  ///   - selection: the result of `select(from:)` for the checkpoint's names.
+  /// - Throws: `ImportError.missing`, `.unreadable`, `.badTensor` or `.unexpectedTensors` where the tensors are not
+  ///   those of the architecture, `.variant` where it is recognised but not supported, and `.option` where an option
+  ///   does not fit the checkpoint or is needed to read it.
   package func importNetwork(
     _ state: StateDictionary, _ selection: StateSelection
   ) throws(ImportError) -> ImportedNetwork {
@@ -78,21 +86,22 @@ package struct ModelImporter: Sendable {
     let leftovers = try Leftovers(
       of: builder.state, root: parts.outermostScope ?? prefix, scopes, isExplicit: selection.isExplicit,
       architecture: name)
-    // A user who names the network knows what is left out.
+    // A user who names the network has decided what is not part of it, which needs no assumption.
     let neighbours: [ImportAssumption] =
       selection.isExplicit ? [] : selection.neighbours.map { .leavingOut($0.name, tensors: $0.tensors) }
     try checkShapes(builder.graph)
     if let unused = structure.names.first(where: { !builder.usedOptions.contains($0) }) {
-      throw .option("\(unused) changes nothing of \(name)")
+      throw .option("\(unused) has no effect on \(name)")
     }
     return ImportedNetwork(
       graph: builder.graph, assumptions: builder.assumptions + leftovers.assumptions + neighbours + normalization,
       notes: notes + parts.notes + leftovers.notes)
   }
 
-  /// Sets the normalisation of pixels: the user's, that of the checkpoint's own buffers, or else the architecture's.
+  /// Sets the normalisation of pixels: the user's, or that of the checkpoint's buffers, or else the architecture's.
   ///
-  /// - Throws: `ImportError.option` where the checkpoint has buffers that are no statistics of pixels.
+  /// - Returns: the assumptions that this makes.
+  /// - Throws: `ImportError.option` where the checkpoint's buffers are not plausible statistics of pixels.
   private func normalize(
     _ builder: inout GraphBuilder, _ scopes: Scopes, _ notes: inout [String]
   ) throws(ImportError) -> [ImportAssumption] {
@@ -102,17 +111,18 @@ package struct ModelImporter: Sendable {
     let names = "'\(buffers.mean)' and '\(buffers.std)'"
     if let preprocessing {
       let agrees = buffers.preprocessing?.isClose(to: preprocessing) ?? false
-      notes.append("\(names) are left out\(agrees ? "" : ", which are not the --mean and --std that were given")")
+      notes.append("\(names) are ignored\(agrees ? "" : " in favour of --mean and --std, which differ from them")")
       return []
     }
     guard let stored = buffers.preprocessing else {
-      throw .option("\(names) are no statistics of pixels in 0...1 or 0...255; say with --mean and --std what holds")
+      throw .option(
+        "\(names) are not statistics of pixels in 0...1 or 0...255; set the normalisation with --mean and --std")
     }
     if !stored.isClose(to: builder.graph.preprocessing) { builder.graph.preprocessing = stored }
-    return [.preprocessing(builder.graph.preprocessing, "as \(names) have it")]
+    return [.preprocessing(builder.graph.preprocessing, "as stored in \(names)")]
   }
 
-  /// A probe large enough for every trunk shows whether all shapes fit each other.
+  /// Infers the shapes of all values for an image that is large enough for every trunk, to check that they fit.
   private func checkShapes(_ graph: Graph) throws(ImportError) {
     do throws(GraphError) {
       try graph.validate()

@@ -1,14 +1,16 @@
 import Graphs
 import Tensors
 
-/// The mean and standard deviation of pixels that a network which normalises its own input stores.
+/// The buffers in which a network that normalises its own input stores the mean and standard deviation of pixels.
 struct PixelBuffers {
+  /// The name of the tensor with the means.
   let mean: String
+  /// The name of the tensor with the standard deviations.
   let std: String
-  /// What they state, for pixels in 0…1; `nil` where the numbers are no such statistics.
+  /// The normalisation that they describe, for pixels in 0…1; `nil` where the numbers are not plausible statistics.
   let preprocessing: Preprocessing?
 
-  /// Takes them from the modules around the trunk, where both are there and have a value for each of R, G and B.
+  /// Takes them from the modules around the trunk; `nil` unless both exist and have a value for each of R, G and B.
   init?(from state: inout StateDictionary, _ scopes: Scopes) {
     var names: [String: String] = [:]
     for name in state.untaken {
@@ -33,7 +35,7 @@ struct PixelBuffers {
 }
 
 extension Preprocessing {
-  /// Whether the values agree to what people round them to.
+  /// Whether the values agree to within 1e-3, which allows for rounding in other sources.
   func isClose(to other: Preprocessing) -> Bool {
     zip(mean + std, other.mean + other.std).allSatisfy { abs($0 - $1) < 1e-3 }
   }

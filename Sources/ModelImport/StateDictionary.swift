@@ -1,53 +1,58 @@
 import Graphs
 import Tensors
 
-/// The tensors of a checkpoint on their way into a graph: every tensor is taken once, and what was requested in vain and
-/// what nobody took is reported at the end.
+/// The tensors of a checkpoint from which a graph is built. It records which tensors were taken and which were missing,
+/// so that both missing and unused tensors can be reported at the end.
 package struct StateDictionary {
   private let tensors: [String: Tensor]
   private let order: [String]
-  /// Why a tensor that the file has is not among the tensors.
+  /// For each tensor in the file that cannot be read, the reason.
   private let unreadable: [String: String]
   private var taken: Set<String> = []
   private var missing: [String] = []
   private var problem: ImportError?
 
+  /// Creates a dictionary of named tensors; of several with one name, it keeps the first.
+  ///
   /// - Parameters:
   ///   - tensors: in the checkpoint's order.
-  ///   - unreadable: names of tensors that the file has and that cannot be read, and why.
+  ///   - unreadable: for each tensor in the file that cannot be read, the reason.
   package init(_ tensors: [(name: String, tensor: Tensor)], unreadable: [String: String] = [:]) {
     self.tensors = Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { first, _ in first })
     order = tensors.map(\.name)
     self.unreadable = unreadable
   }
 
-  /// The same tensors under other names.
+  /// A dictionary of the same tensors with some modules renamed.
   ///
   /// - Parameters:
-  ///   - prefix: what stands before the names of the modules that are renamed.
-  ///   - aliases: new names of modules by their present ones.
+  ///   - prefix: the key prefix of the modules to rename.
+  ///   - aliases: new names of modules by their current ones.
   func renamingModules(below prefix: String, _ aliases: [String: String]) -> StateDictionary {
     let renamed = { (name: String) in
-      let rest = name.dropFirst(prefix.count)
-      let module = String(rest.prefix { $0 != "." })
+      let path = name.dropFirst(prefix.count)
+      let module = String(path.prefix { $0 != "." })
       guard name.hasPrefix(prefix), let new = aliases[module] else { return name }
-      return prefix + new + rest.dropFirst(module.count)
+      return prefix + new + path.dropFirst(module.count)
     }
     return StateDictionary(
       order.compactMap { name in tensors[name].map { (renamed(name), $0) } },
       unreadable: Dictionary(unreadable.map { (renamed($0.key), $0.value) }, uniquingKeysWith: { first, _ in first }))
   }
 
+  /// The names of the tensors, in the checkpoint's order.
   package var names: [String] { order }
+  /// Whether there is a readable tensor of this name.
   package func contains(_ name: String) -> Bool { tensors[name] != nil }
+  /// The shape of a tensor; `nil` if there is none of this name.
   package func shape(_ name: String) -> Shape? { tensors[name]?.shape }
   func elementType(_ name: String) -> ElementType? { tensors[name]?.elementType }
 
-  /// The names of tensors that nobody took, in the checkpoint's order.
+  /// The names of the tensors that were not taken, in the checkpoint's order.
   var untaken: [String] { order.filter { !taken.contains($0) } }
 
-  /// A tensor of a rank. Where it is missing or unfit, the failure is kept for `finish` and a stand-in returned, so that
-  /// an error can list all that is missing rather than the first.
+  /// Takes a tensor of the given rank, as float32. Where it is missing or does not fit, the failure is kept for
+  /// `finish` and a placeholder is returned, so that an error can list all missing tensors rather than only the first.
   mutating func take(_ name: String, rank: Int) -> Tensor {
     guard let tensor = tensors[name] else {
       if let reason = unreadable[name] {
@@ -55,51 +60,54 @@ package struct StateDictionary {
       } else {
         missing.append(name)
       }
-      return Self.standIn(rank: rank)
+      return Self.placeholder(rank: rank)
     }
     taken.insert(name)
     guard tensor.shape.rank == rank, tensor.elementCount > 0 else {
       note(.badTensor(name: name, problem: "has shape \(tensor.shape), but \(rank) axes are expected"))
-      return Self.standIn(rank: rank)
+      return Self.placeholder(rank: rank)
     }
     guard tensor.elementType.isFloatingPoint else {
       note(.badTensor(name: name, problem: "holds \(tensor.elementType), but weights are floating-point numbers"))
-      return Self.standIn(rank: rank)
+      return Self.placeholder(rank: rank)
     }
     if tensor.elementType == .float32 { return tensor }
     defer { tensor.releasePages() }
-    return tensor.asFloat32() ?? Self.standIn(rank: rank)
+    return tensor.asFloat32() ?? Self.placeholder(rank: rank)
   }
 
+  /// Takes a tensor as `take` does; `nil` if the file does not have it.
   mutating func takeIfPresent(_ name: String, rank: Int) -> Tensor? {
     contains(name) || unreadable[name] != nil ? take(name, rank: rank) : nil
   }
 
-  /// The numbers of a small tensor of any numeric type and shape.
+  /// Takes a small tensor of any numeric type and shape, as numbers.
   ///
-  /// - Parameter count: how many there must be.
-  /// - Returns: `nil` where there is no such tensor, or another number of elements.
+  /// - Parameter count: the number of elements that it must have.
+  /// - Returns: `nil` where there is no such tensor, or it has another number of elements.
   mutating func takeNumbers(_ name: String, count: Int) -> [Double]? {
     guard let tensor = tensors[name], tensor.elementCount == count else { return nil }
     taken.insert(name)
     return tensor.numbers
   }
 
-  /// Leaves a tensor out that carries nothing for the graph, if it is there.
+  /// Marks a tensor that the graph does not need as taken, if it exists.
   mutating func skip(_ name: String) {
     if contains(name) { taken.insert(name) }
   }
 
-  /// Keeps the first problem for `finish`.
+  /// Records a problem for `finish`, which throws the first.
   mutating func note(_ error: ImportError) {
     if problem == nil { problem = error }
   }
 
-  private static func standIn(rank: Int) -> Tensor {
+  private static func placeholder(rank: Int) -> Tensor {
     Tensor([Float(1)], shape: Shape([Int](repeating: 1, count: rank)))
   }
 
-  /// - Throws: `ImportError` if anything was missing or unfit.
+  /// Ends the building of the graph.
+  ///
+  /// - Throws: `ImportError.unreadable`, `.missing` or `.badTensor` if a tensor was missing or did not fit.
   func finish(architecture: String) throws(ImportError) {
     if let problem, case .unreadable = problem { throw problem }
     if !missing.isEmpty { throw .missing(architecture: architecture, names: missing) }
@@ -108,7 +116,7 @@ package struct StateDictionary {
 }
 
 extension Tensor {
-  /// The elements as numbers; `nil` for truth values.
+  /// The elements as numbers; `nil` for Booleans.
   fileprivate var numbers: [Double]? {
     switch elementType {
     case .float64: elements(as: Double.self)

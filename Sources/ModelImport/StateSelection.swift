@@ -1,25 +1,26 @@
 import Checkpoints
 
-/// Which tensors of a checkpoint are the network's: those of a wrapper's dictionary, of a module, or of both.
+/// The part of a checkpoint that is the network: dictionaries of tensors, and modules within them.
 package struct StateSelection: Sendable {
-  /// Positions of the dictionaries of tensors to read.
+  /// The indices of the dictionaries to read, among the groups of a `CheckpointOutline`.
   package let groups: [Int]
-  /// The keys that lead to all of them; tensors are named from there.
+  /// The keys that lead to all of them. The names of tensors are relative to these.
   package let base: [String]
   let trunk: Trunk
-  /// What stands before the keys of the outermost module that may be a part of the network.
+  /// The key prefix of the outermost module that may be part of the network.
   let floor: String
   /// Whether the user named the network.
   let isExplicit: Bool
-  /// Dictionaries around the network's that hold layers' weights, and how many tensors.
+  /// Dictionaries with weights that are not read, and the number of tensors in each.
   let neighbours: [(name: String, tensors: Int)]
 }
 
 extension ModelImporter {
-  /// Finds the network among the dictionaries of tensors that a checkpoint holds.
+  /// Finds the network among the dictionaries of tensors in a checkpoint.
   ///
-  /// - Throws: `ImportError.unknownArchitecture` where there is none; `.option` where there are several and `state` names none
-  ///   of them, or more than one.
+  /// - Parameter groups: the dictionaries, with the keys that lead to them and the names of their tensors.
+  /// - Throws: `ImportError.unknownArchitecture` where no supported network is found; `.option` where `state` names no
+  ///   network, or where there are several and `state` does not single one out.
   package func select(from groups: [CheckpointOutline.Group]) throws(ImportError) -> StateSelection {
     var candidates = groups.enumerated().flatMap { index, group in
       TrunkSearch.trunks(in: group.names).map { Candidate(group: index, path: group.path, trunk: $0) }
@@ -59,8 +60,8 @@ extension ModelImporter {
       neighbours: neighbours(of: candidate, chosen, groups))
   }
 
-  /// Dictionaries that are not read and whose tensors may compute something, named by the keys up to the one in which they
-  /// part from the trunk's.
+  /// The dictionaries that are not read and whose tensors may compute something, named by their keys up to the first
+  /// that differs from the trunk's.
   private func neighbours(
     of candidate: Candidate, _ chosen: [Int], _ groups: [CheckpointOutline.Group]
   ) -> [(name: String, tensors: Int)] {
@@ -70,8 +71,8 @@ extension ModelImporter {
       else { continue }
       let common = zip(group.path, candidate.path).prefix { $0 == $1 }.count
       let name = group.path.prefix(common + 1).joined(separator: ".")
-      if let known = result.firstIndex(where: { $0.name == name }) {
-        result[known].tensors += group.names.count
+      if let position = result.firstIndex(where: { $0.name == name }) {
+        result[position].tensors += group.names.count
       } else {
         result.append((name, group.names.count))
       }
@@ -82,16 +83,20 @@ extension ModelImporter {
 
 /// A trunk in one of a checkpoint's dictionaries.
 struct Candidate {
+  /// The index of the dictionary.
   let group: Int
   /// The keys that lead to the dictionary.
   let path: [String]
   let trunk: Trunk
 
-  /// All keys and modules that lead to the trunk.
+  /// The keys and modules that lead to the trunk.
   var parts: [String] { path + trunk.prefix.split(separator: ".").map(String.init) }
 
-  /// The candidates that a user's words mean, with the part of their path up to the end of these words: those whose whole
-  /// path it is; or else those whose path ends so; or else those whose path it is a part of.
+  /// The candidates that match a path from the user, each with its own path up to the end of the match. Candidates
+  /// whose whole path matches are preferred to those whose path ends with it, and these to those whose path contains
+  /// it.
+  ///
+  /// - Parameter state: keys and modules joined by dots; "." is the top of the file.
   static func matches(of state: String, in candidates: [Candidate]) -> [(candidate: Candidate, floor: [String])] {
     let key = state == "." ? [] : state.split(separator: ".").map(String.init)
     let whole = candidates.filter {
@@ -108,13 +113,14 @@ struct Candidate {
     }
   }
 
+  /// The candidates' labels as an enumeration for messages.
   static func list(_ candidates: [Candidate]) -> String {
     let names = labels(candidates).map { $0 == "." ? "one at the top" : "'\($0)'" }
     return names.count < 2
       ? names.joined() : names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
   }
 
-  /// The shortest names that tell candidates apart: the keys from the first in which they differ, as many as are needed.
+  /// The shortest paths that tell the candidates apart: their keys from the first that differs, as many as are needed.
   static func labels(_ candidates: [Candidate]) -> [String] {
     let paths = candidates.map(\.parts)
     guard paths.count > 1 else { return paths.map { $0.isEmpty ? "." : $0.joined(separator: ".") } }

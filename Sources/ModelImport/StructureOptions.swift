@@ -1,42 +1,49 @@
-/// What a state dictionary does not say of its network, because no tensor depends on it, and a user may.
+/// What no tensor of a state dictionary shows about its network, and a user may state. `nil` leaves an option to the
+/// architecture's default, which is then reported as an assumption.
 package struct StructureOptions: Sendable, Hashable {
   /// The convolution of a bottleneck that halves the map.
   package enum BottleneckStride: String, Sendable, CaseIterable {
-    /// The first, 1x1: Caffe's ResNets and those of the paper's first version.
+    /// The first, 1x1, as in Caffe's ResNets and in the first version of the paper.
     case firstConvolution = "conv1"
-    /// The second, 3x3: torchvision's.
+    /// The second, 3x3, as in torchvision.
     case secondConvolution = "conv2"
   }
 
   /// How much a ResNet's stem reduces the map.
   package struct Stem: Sendable, Hashable {
-    /// Of its convolution: 1 or 2.
+    /// The stride of its convolution: 1 or 2.
     package let stride: Int
     /// Whether a 3x3 max pooling of stride 2 follows.
     package let pools: Bool
 
+    /// Creates a stem from its properties.
     package init(stride: Int, pools: Bool) {
       self.stride = stride
       self.pools = pools
     }
 
+    /// The stem of ResNets for ImageNet, which reduces the map by 4.
     package static let imageNet = Stem(stride: 2, pools: true)
+    /// The stem of ResNets for small images such as CIFAR's, which keeps the map's size.
     package static let smallImages = Stem(stride: 1, pools: false)
   }
 
+  /// The convolution of each bottleneck that has its stride.
   package var bottleneckStride: BottleneckStride?
+  /// How much the stem reduces the map.
   package var stem: Stem?
-  /// How many pixels of the image a pixel of the last map stands for: 8, 16 or 32. Below 32 the last stages do not halve the
-  /// map, and their 3x3 convolutions are dilated instead (torchvision's `replace_stride_with_dilation`).
+  /// The ratio of the image's size to that of the last map: 8, 16 or 32. Below 32 the last stages do not halve the map,
+  /// and their 3x3 convolutions are dilated instead (torchvision's `replace_stride_with_dilation`).
   package var outputStride: Int?
   /// The stride of the last stage: 1, without dilation, or 2.
   package var lastStride: Int?
-  /// What batch norms add to the variance.
+  /// The number that batch norms add to the variance.
   package var batchNormEpsilon: Double?
 
+  /// Creates options that are all unset.
   package init() {}
 
-  /// The options that are set, as they are spelled on the command line.
+  /// The names of the options that are set, as on the command line.
   package var names: [String] {
     [
       bottleneckStride == nil ? nil : "--stride-in", stem == nil ? nil : "--stem",
@@ -50,6 +57,7 @@ extension StructureOptions.Stem: CustomStringConvertible {
   /// "1", "2", "1+pool" or "2+pool".
   package var description: String { "\(stride)\(pools ? "+pool" : "")" }
 
+  /// Parses a description; `nil` if it is none of the four.
   package init?(_ text: String) {
     switch text {
     case "1": self.init(stride: 1, pools: false)

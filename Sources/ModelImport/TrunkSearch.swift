@@ -1,16 +1,16 @@
 /// A trunk that was found by its key names.
 struct Trunk: Sendable {
   let architecture: any Architecture.Type
-  /// What stands before its keys: a path of modules that ends with a point, or nothing.
+  /// The prefix of its keys: a path of modules that ends with a dot, or an empty string.
   let prefix: String
-  /// The family's names of modules, by the file's; empty where they are the same.
+  /// The family's names of modules by the file's; empty where they are the same.
   var aliases: [String: String] = [:]
 }
 
-/// Finds trunks wherever they lie in a module tree: `module.`, `_orig_mod.`, `model.backbone.` and the like are not known by
-/// name. The longest path of modules below which an architecture has its tensors is the trunk's.
+/// Finds trunks anywhere in a module tree. Prefixes such as `module.`, `_orig_mod.` or `model.backbone.` need not be
+/// listed: a trunk's prefix is any path of modules under which an architecture recognises its tensors.
 enum TrunkSearch {
-  /// In the order in which their first tensors come.
+  /// The trunks, in the order of their first landmarks in the file.
   static func trunks(in names: [String]) -> [Trunk] {
     let all = Set(names)
     var candidates: [(position: Int, trunk: Trunk)] = []
@@ -35,14 +35,16 @@ enum TrunkSearch {
   }
 }
 
-/// The modules that hold a trunk, from the trunk itself outwards: a head may be a part of any of them.
+/// The modules that contain a trunk, from the trunk's own outwards. A head may be part of any of them.
 struct Scopes {
-  /// What stands before the keys of each, the longest first.
+  /// The key prefix of each, the longest first.
   let prefixes: [String]
 
+  /// Lists the modules around a trunk.
+  ///
   /// - Parameters:
-  ///   - prefix: of the trunk.
-  ///   - floor: of the outermost module to look at.
+  ///   - prefix: the key prefix of the trunk.
+  ///   - floor: the key prefix of the outermost module to look at.
   init(prefix: String, floor: String) {
     var prefixes = [prefix]
     var parts = prefix.split(separator: ".")
@@ -53,7 +55,7 @@ struct Scopes {
     self.prefixes = prefixes
   }
 
-  /// The innermost of them that a tensor is in, and its name there.
+  /// The innermost module that contains a tensor, and the tensor's path relative to it.
   func innermost(of name: String) -> (prefix: String, parts: [String])? {
     guard let prefix = prefixes.first(where: name.hasPrefix) else { return nil }
     return (

@@ -1,36 +1,40 @@
 import Graphs
 
-/// A function that networks apply to each element of a map or a row.
+/// A function that networks apply to each element of a map or a row. The raw values are stored in packages.
 ///
-/// This is the one place that knows a function: a new one is a case with its definition here. `Nonlinearity` computes it in
-/// float and, by tables, in int8. Reading it from ONNX and writing it take a line each (`ONNXTranslations.activations`,
-/// `ONNXExporter.emit`), and so does the test reference (`ActivationReference`); all tests walk `allCases`.
+/// Adding a function takes a case with its definition here: `Nonlinearity` then computes it in float32 and, by tables,
+/// in int8. Reading it from ONNX and writing it take one line each (`ONNXTranslations.activations`,
+/// `ONNXExporter.emit`), and so does the test reference (`ActivationReference`). All tests walk `allCases`.
 package enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
+  /// `x`.
   case none
+  /// `max(x, 0)`.
   case relu
-  /// `min(max(x / 6 + 1 / 2, 0), 1)`
+  /// `min(max(x / 6 + 1 / 2, 0), 1)`.
   case hardSigmoid = "hard_sigmoid"
   /// `x min(max(x / 6 + 1 / 2, 0), 1)` (Howard et al., "Searching for MobileNetV3", arXiv 1905.02244, section 5.2).
   case hardSwish = "hard_swish"
-  /// `1 / (1 + exp(-x))`
+  /// `1 / (1 + exp(-x))`.
   case sigmoid
   /// `x / (1 + exp(-x))` (Ramachandran et al., "Searching for Activation Functions", arXiv 1710.05941, with beta = 1).
   case silu
 
-  /// What the rest of this module needs to know of a function.
+  /// Everything that differs between functions.
   private struct Definition: Sendable {
-    /// In double precision, of IEEE 754's basic operations alone, so that it is the same bits on every machine.
+    /// The function in double precision. It uses only the basic operations of IEEE 754, so that results are the same
+    /// bits on every machine.
     let formula: @Sendable (Double) -> Double
-    /// The formula for an array of float32 numbers, each result rounded once.
+    /// The formula for an array of float32 numbers, with each result rounded once.
     let loop: @Sendable (UnsafePointer<Float>, Int, UnsafeMutablePointer<Float>) -> Void
-    /// The least argument from which on the function does not decrease; it decreases, or is constant, before.
+    /// The argument of the minimum: the function does not increase before it and does not decrease after it.
     let risesFrom: Double
-    /// Arguments beyond this range give what its bounds give, or nearly so: an argument need not be held beyond it.
+    /// Arguments outside of this range give nearly the same results as its bounds, so they may be clipped to it.
     let responsiveRange: ClosedRange<Double>
-    /// Set where the function is `max(x, minimum)`, which epilogues of other operators apply: minus infinity or zero.
+    /// The bound of a function of the form `max(x, bound)`, minus infinity or 0; epilogues of other operators can apply
+    /// these. `nil` for other functions.
     let epilogueMinimum: Double?
 
-    /// Inlined, so that the loop is one of the formula's instructions and not of calls.
+    /// Inlined, so that the compiler inlines the formula into the loop, too.
     @inline(__always)
     init(
       risesFrom: Double = -.infinity, responsiveRange: ClosedRange<Double> = -.infinity...Double.infinity,
@@ -51,10 +55,10 @@ package enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
     case .hardSigmoid: Definition(responsiveRange: -3...3) { min(max($0 / 6 + 0.5, 0), 1) }
     case .hardSwish:
       Definition(risesFrom: -1.5, responsiveRange: -3...Double.infinity) { $0 * min(max($0 / 6 + 0.5, 0), 1) }
-    // 3e-4 from its limits beyond 8, a twelfth of a level.
+    // Beyond 8, it is within 3e-4 of its limits, a twelfth of a level.
     case .sigmoid:
       Definition(responsiveRange: -8...8) { 1 / (1 + exponential(-$0)) }
-    // 5e-4 from zero below -10.
+    // Below -10, it is within 5e-4 of 0.
     case .silu:
       Definition(risesFrom: -1.278_464_542_761_073_8, responsiveRange: -10...Double.infinity) {
         $0 / (1 + exponential(-$0))
@@ -65,35 +69,37 @@ package enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
   /// The function in double precision.
   package func callAsFunction(_ x: Double) -> Double { definition.formula(x) }
 
-  /// The function of float32 numbers: computed in double precision and rounded once. Mathematical libraries differ in the
-  /// last bit of a single-precision exponential, and a value that differs so moves roundings.
+  /// The function of float32 numbers, computed in double precision and rounded once. Mathematical libraries differ in
+  /// the last bit of a single-precision exponential, which would change how later layers round.
+  ///
+  /// - Parameter count: The number of elements of `input` and of `output`.
   package func apply(_ input: UnsafePointer<Float>, _ count: Int, to output: UnsafeMutablePointer<Float>) {
     definition.loop(input, count, output)
   }
 
-  /// What no value of the function is below, if none of its argument is below `bound`.
+  /// A lower bound of the function's results for arguments that are not below `bound`.
   package func lowerBound(_ bound: Double) -> Double {
-    let least = self(max(bound, definition.risesFrom))
-    // Results are float32.
-    return fitsEpilogues ? least : min(least, Double(Float(least)))
+    let minimum = self(max(bound, definition.risesFrom))
+    // Results are float32, so rounding can lower them.
+    return fitsEpilogues ? minimum : min(minimum, Double(Float(minimum)))
   }
 
-  /// The arguments that the function tells apart.
+  /// The range of arguments to which the function responds: others give nearly the same results as its bounds.
   package var responsiveRange: ClosedRange<Double> { definition.responsiveRange }
 }
 
 // MARK: - Epilogues
 
 extension ActivationFunction {
-  /// Whether convolutions, additions and channel scalings can apply the function before they store a result. That is for
-  /// functions that keep values above a minimum: on levels as on real numbers, and at no cost. Others are operators of
-  /// their own: one more pass over a map of bytes costs little, and no kernel has to know them.
+  /// Whether convolutions, additions and channel scalings can apply the function before they store a result. They can
+  /// if the function only enforces a minimum, which has no cost and is the same on levels and on real numbers. Others
+  /// are `Nonlinearity` operators: one more pass over a map of bytes costs little, and kernels need not implement them.
   package var fitsEpilogues: Bool { definition.epilogueMinimum != nil }
 
-  /// What an epilogue keeps real values above.
+  /// The minimum of real values that an epilogue enforces.
   var realMinimum: Float { Float(definition.epilogueMinimum ?? -.infinity) }
 
-  /// What kernels are told by their flag `relu`, for results that they store as float.
+  /// The value of the kernels' flag `relu`, which applies to results stored as float32.
   var kernelFlag: Int32 { definition.epilogueMinimum == 0 ? 1 : 0 }
 
   /// Reads the attribute `activation` of an operator with an epilogue.
@@ -109,12 +115,12 @@ extension ActivationFunction {
   }
 }
 
-/// How the last step of a layer stores levels.
+/// How the epilogue of a layer stores levels.
 struct Epilogue: Sendable {
   let activation: ActivationFunction
-  /// 0 where the output is float32.
+  /// The output's zero point; 0 where the output is float32.
   let zeroPoint: Int32
-  /// What the activation keeps levels above.
+  /// The minimum of levels that the activation enforces.
   let levelMinimum: Int32
 
   init(_ activation: ActivationFunction, _ output: ValueFormat) {

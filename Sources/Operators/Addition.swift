@@ -2,8 +2,8 @@ import Graphs
 import Kernels
 import Tensors
 
-/// The sum of two maps, with an optional activation. Maps of unequal height or width are cropped to their common top-left
-/// corner. On uint8 each input has its own scale and the sum is rounded once.
+/// The sum of two maps [N, H, W, C], with an optional activation. Maps of unequal height or width are cropped to their
+/// common top-left corner. On uint8, each input has its own scale, and the sum is rounded once.
 package struct Addition: Operator, EpilogueOperator {
   package static let wireName = "addition"
   package static let arity = 2...2
@@ -15,7 +15,7 @@ package struct Addition: Operator, EpilogueOperator {
     activation = try ActivationFunction(attributes: attributes)
   }
   package var attributes: Attributes { ["activation": .string(activation.rawValue)] }
-  package var quantizationRule: QuantizationRule { .ownRange }
+  package var quantizationRule: QuantizationRule { .calibratedRange }
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.combination = .sum

@@ -3,15 +3,19 @@ import Graphs
 import Kernels
 import Tensors
 
-/// The mean of each window. Padding counts as zeros or does not take part (PyTorch's `count_include_pad`).
+/// The mean of each window of a map [N, H, W, C]. Padding counts as zeros or is left out (PyTorch's
+/// `count_include_pad`).
 ///
-/// On uint8 the levels are summed in int32, divided by their number in float32 and rounded once, ties to even; a padded
-/// zero has the level of the zero point. The output keeps the input's scale and zero point.
+/// On uint8, the levels are summed in int32, divided by their number in float32, and rounded once, ties to even;
+/// padding that counts has the level of the zero point. The output keeps the input's scale and zero point.
 package struct AveragePooling: Operator, WindowOperator {
   package static let wireName = "average_pooling"
   package static let arity = 1...1
 
+  /// The window's size, stride, padding and dilation; the padding is smaller than the window, and there are at most
+  /// 65536 taps.
   package var window: Window
+  /// Whether padding counts as zeros; otherwise it is left out of the mean.
   package var countsPadding: Bool
 
   package init(window: Window, countsPadding: Bool) {
@@ -35,14 +39,14 @@ package struct AveragePooling: Operator, WindowOperator {
   }
   package static let readsZerosOutside = false
   package var quantizationRule: QuantizationRule { .sameAsInput }
-  /// Padding that counts pulls the mean towards zero.
+  /// Padding that counts brings the mean closer to zero.
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     countsPadding ? min(bounds[0], 0) : bounds[0]
   }
   package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
-    guard inputs[0].rank == 4 else { throw .shape("average pooling's input has 4 axes, not \(inputs[0])") }
+    guard inputs[0].rank == 4 else { throw .shape("average pooling takes a map with 4 axes, not \(inputs[0])") }
     let extent = try window.outputExtent(height: inputs[0].height, width: inputs[0].width)
     return try Shape([inputs[0].batch, extent.height, extent.width, inputs[0].channels]).checkedActivation()
   }
@@ -52,7 +56,7 @@ extension AveragePooling: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
-      throw .structure("average pooling's input and output differ in format")
+      throw .structure("the input and the output of average pooling must have the same format")
     }
     let kernel = context.kernels.pool
     let taps = window.taps

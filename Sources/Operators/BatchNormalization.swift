@@ -2,14 +2,16 @@ import Graphs
 import Kernels
 import Tensors
 
-/// `y = (x - mean) / sqrt(variance + epsilon) * scale + shift` for each channel, with the running statistics of training
-/// (Ioffe and Szegedy, arXiv 1502.03167, algorithm 2). Float only: passes fold it into convolutions before quantisation.
+/// `y = (x - mean) / sqrt(variance + epsilon) * scale + shift` for each channel, with the running statistics of
+/// training (Ioffe and Szegedy, arXiv 1502.03167, algorithm 2). Float32 only: passes fold it into convolutions before
+/// quantisation.
 ///
 /// Constants: `scale`, `shift`, `mean`, `variance`, float32 [C].
 package struct BatchNormalization: Operator, ChannelAffineOperator {
   package static let wireName = "batch_normalization"
   package static let arity = 1...1
 
+  /// Added to the variance; at least 0.
   package var epsilon: Double
 
   package init(epsilon: Double) { self.epsilon = epsilon }
@@ -20,10 +22,10 @@ package struct BatchNormalization: Operator, ChannelAffineOperator {
   package var attributes: Attributes { ["epsilon": .float(epsilon)] }
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     guard let (factor, offset) = try? affine(constants) else { return -.infinity }
-    return zip(factor, offset).reduce(.infinity) { least, channel in
+    return zip(factor, offset).reduce(.infinity) { bound, channel in
       let (factor, offset) = channel
-      if factor == 0 { return min(least, offset) }
-      return factor > 0 ? min(least, factor * bounds[0] + offset) : -.infinity
+      if factor == 0 { return min(bound, offset) }
+      return factor > 0 ? min(bound, factor * bounds[0] + offset) : -.infinity
     }
   }
   package var quantizationRule: QuantizationRule { .float }
@@ -40,6 +42,9 @@ package struct BatchNormalization: Operator, ChannelAffineOperator {
   }
 
   /// The affine form in double precision: `y = factor * x + offset` for each channel.
+  ///
+  /// - Throws: `GraphError.constant` where a constant is missing, not float32 or of another length than the others, or
+  ///   where a variance plus epsilon is not positive.
   package func affine(_ constants: [String: Tensor]) throws(GraphError) -> (factor: [Double], offset: [Double]) {
     func values(_ role: String) throws(GraphError) -> [Float] {
       guard let tensor = constants[role], tensor.elementType == .float32 else {
@@ -50,7 +55,7 @@ package struct BatchNormalization: Operator, ChannelAffineOperator {
     let (scale, shift) = (try values("scale"), try values("shift"))
     let (mean, variance) = (try values("mean"), try values("variance"))
     guard scale.count == shift.count, scale.count == mean.count, scale.count == variance.count else {
-      throw .constant(role: "variance", problem: "and its siblings have different lengths")
+      throw .constant(role: "variance", problem: "and 'scale', 'shift' and 'mean' have different lengths")
     }
     var factor: [Double] = []
     var offset: [Double] = []

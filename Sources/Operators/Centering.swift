@@ -2,7 +2,8 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Subtracts a mean from each row: the first half of PCA whitening (MultiGrain, arXiv 1902.05509, section 3.4). Float only.
+/// Subtracts a mean from each row [N, D]: the first half of PCA whitening (MultiGrain, arXiv 1902.05509, section 3.4).
+/// Float32 only.
 ///
 /// Constant: `mean` float32 [D].
 package struct Centering: Operator, ChannelAffineOperator {

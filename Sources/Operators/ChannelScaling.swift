@@ -1,12 +1,13 @@
 import Graphs
 import Tensors
 
-/// A map times a factor for each image and channel, the last step of squeeze-and-excitation (Hu et al., arXiv 1709.01507,
-/// equation 4), with an optional third input that is added before an optional activation. The map and the third input are
-/// cropped to their common top-left corner.
+/// A map times a factor for each image and channel, the last step of squeeze-and-excitation (Hu et al., arXiv
+/// 1709.01507, equation 4), with an optional residual that is added before an optional activation. The map and the
+/// residual are cropped to their common top-left corner.
 ///
-/// Inputs: map [N, H, W, C], factors float32 [N, C], residual [N, H, W, C] (optional). For a uint8 output the product and
-/// the residual are added in float32 and rounded once; the map may be float32 where the residual and the output are uint8.
+/// Inputs: map [N, H, W, C], factors float32 [N, C], residual [N, H, W, C] (optional). For a uint8 output, the product
+/// and the residual are added in float32 and rounded once. The map may be float32 where the residual and the output are
+/// uint8.
 package struct ChannelScaling: Operator, EpilogueOperator {
   package static let wireName = "channel_scaling"
   package static let arity = 2...3
@@ -18,7 +19,7 @@ package struct ChannelScaling: Operator, EpilogueOperator {
     activation = try ActivationFunction(attributes: attributes)
   }
   package var attributes: Attributes { ["activation": .string(activation.rawValue)] }
-  package var quantizationRule: QuantizationRule { .ownRange }
+  package var quantizationRule: QuantizationRule { .calibratedRange }
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.combination = .residual(slot: 2)
@@ -51,11 +52,11 @@ package struct ChannelScaling: Operator, EpilogueOperator {
 extension ChannelScaling: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
-    guard context.inputFormats[1] == .float32 else { throw .structure("the factors of channels are float32") }
+    guard context.inputFormats[1] == .float32 else { throw .structure("the factors of channels must be float32") }
     let (map, output) = (context.inputFormats[0], context.outputFormat)
     let residual = context.inputFormats.count == 3 ? context.inputFormats[2] : nil
     if map == .float32, output == .float32, residual == nil || residual == .float32 { return prepareFloat() }
-    guard residual != .float32 else { throw .structure("a float residual is only added to a float map and output") }
+    guard residual != .float32 else { throw .structure("a float residual needs a float map and a float output") }
     return Int8MapSum(
       kernel: context.kernels.elementwise, map: map, factorSlot: 1, residual: residual, residualSlot: 2,
       output: output, activation: activation)

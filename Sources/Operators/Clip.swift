@@ -2,16 +2,17 @@ import Graphs
 import Kernels
 import Tensors
 
-/// `min(max(x, minimum), maximum)`. On uint8 the bounds are rounded to the nearest levels, and the output keeps the input's
-/// format.
+/// `min(max(x, minimum), maximum)`. On uint8, the bounds are rounded to the nearest levels, and the output keeps the
+/// input's format.
 ///
-/// A bound that is missing is infinite. `ReLU` is the operator for a minimum of 0 without a maximum, and the one that passes
-/// fuse.
+/// For a minimum of 0 without a maximum there is `ReLU`, which passes can fuse.
 package struct Clip: Operator {
   package static let wireName = "clip"
   package static let arity = 1...1
 
+  /// The lower bound; minus infinity where there is none.
   package let minimum: Double
+  /// The upper bound; infinity where there is none.
   package let maximum: Double
 
   /// - Throws: `GraphError.attribute` where a bound is NaN or the minimum is above the maximum.
@@ -62,15 +63,15 @@ extension Clip: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
-      throw .structure("clip's input and output differ in format")
+      throw .structure("the input and the output of clip must have the same format")
     }
     guard let parameters = context.outputFormat.quantization else {
-      let (least, greatest) = (Float(minimum), Float(maximum))
+      let (minimum, maximum) = (Float(minimum), Float(maximum))
       return ElementwiseOperator { shape, buffers, range in
         let input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
         let output = buffers.output.assumingMemoryBound(to: Float.self)
         for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
-          output[index] = min(max(input[index], least), greatest)
+          output[index] = min(max(input[index], minimum), maximum)
         }
       }
     }

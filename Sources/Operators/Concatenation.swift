@@ -3,11 +3,11 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Maps side by side along the channels. Maps of unequal height or width are cropped to their common top-left corner. Rows, which
-/// are float, are joined likewise.
+/// Maps [N, H, W, C] side by side along the channels. Maps of unequal height or width are cropped to their common
+/// top-left corner. Rows [N, C], which are float32, are joined likewise.
 ///
-/// Every input has a format of its own: what has the output's is copied, the rest is requantised, quantised or
-/// dequantised into its slice, with one rounding.
+/// Each input has its own format. An input in the output's format is copied; others are requantised, quantised or
+/// dequantised into their slice of the output, with one rounding.
 package struct Concatenation: Operator {
   package static let wireName = "concatenation"
   package static let arity = 1...1024
@@ -15,10 +15,10 @@ package struct Concatenation: Operator {
   package init() {}
   package init(attributes: Attributes) throws(GraphError) {}
   package var attributes: Attributes { [:] }
-  package var quantizationRule: QuantizationRule { .ownRange }
+  package var quantizationRule: QuantizationRule { .calibratedRange }
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
-    traits.combination = .sideBySide
+    traits.combination = .concatenation
     traits.canStoreFloat = true
     return traits
   }
@@ -67,8 +67,8 @@ extension Concatenation: RunnableOperator {
     }
   }
 
-  /// Into levels with remainders. All inputs are rounded anew, so that what lies halfway between two levels goes to the even
-  /// one, wherever it comes from.
+  /// For an output with remainders. All inputs are rounded again, so that ties go to the even level whatever format a
+  /// value comes from.
   private static func ofTwoPlanes(
     _ context: PreparationContext, _ output: QuantizationParameters
   ) throws(GraphError) -> any PreparedOperator {
@@ -85,11 +85,11 @@ extension Concatenation: RunnableOperator {
         let channels = run.inputs[slot].channels
         let map = buffers.inputs[slot].assumingMemoryBound(to: UInt8.self)
         let source = map + run.start(ofInput: slot) * channels
-        let rest = format.isPlainUInt8 ? nil : source + run.inputs[slot].elementCount
+        let sourceRemainders = format.isPlainUInt8 ? nil : source + run.inputs[slot].elementCount
         for pixel in 0..<run.count {
           let to = target + pixel * run.output.channels + firstChannel
           kernel.requantize(
-            source + pixel * channels, rest.map { $0 + pixel * channels }, format, channels, output, to: to,
+            source + pixel * channels, sourceRemainders.map { $0 + pixel * channels }, format, channels, output, to: to,
             remainders: to + planeSize)
         }
         firstChannel += channels
@@ -97,12 +97,12 @@ extension Concatenation: RunnableOperator {
     }
   }
 
-  /// Writes levels in another scale, with their remainders.
+  /// Requantises levels to another scale, with their remainders.
   private struct ScaleKernel: @unchecked Sendable {
     let run: (@convention(c) (UnsafePointer<quern_scale_args>?) -> Void)?
 
     func requantize(
-      _ map: UnsafePointer<UInt8>, _ rest: UnsafePointer<UInt8>?, _ format: ValueFormat, _ channels: Int,
+      _ map: UnsafePointer<UInt8>, _ mapRemainder: UnsafePointer<UInt8>?, _ format: ValueFormat, _ channels: Int,
       _ output: QuantizationParameters, to target: UnsafeMutablePointer<UInt8>,
       remainders: UnsafeMutablePointer<UInt8>
     ) {
@@ -111,7 +111,7 @@ extension Concatenation: RunnableOperator {
       withUnsafeTemporaryAllocation(of: Float.self, capacity: channels) { factors in
         factors.initialize(repeating: ratio)
         var part = quern_scale_args()
-        (part.map, part.map_remainder, part.map_zero_point) = (map, rest, Int32(input.zeroPoint))
+        (part.map, part.map_remainder, part.map_zero_point) = (map, mapRemainder, Int32(input.zeroPoint))
         part.factors = UnsafePointer(factors.baseAddress)
         (part.rows, part.channels) = (1, channels)
         part.output_zero_point = Int32(output.zeroPoint)

@@ -3,26 +3,26 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Dense and grouped float convolution by indirection: the kernel reads the map where it lies, through a table of offsets.
+/// Dense and grouped float32 convolution by indirection: the kernel reads the map in place, through a table of offsets.
 ///
-/// Sums are taken in the order that quern_fgemm.h fixes, so that results are the same bits on every machine and for every
-/// number of threads.
+/// Sums are taken in the order that quern_fgemm.h defines, so that results are the same bits on every machine and for
+/// any number of threads.
 struct FloatConvolution: PreparedOperator {
   let op: Convolution
   let kernels: KernelSet
   /// One packed matrix for each group, one after another.
   let packedWeights: PackedWeights<Float>
   let groupWeightCount: Int
-  /// Padded so that 16 can be read from any channel.
+  /// Padded so that 16 elements can be read from any channel.
   let bias: [Float]
   /// Whether the map has so few channels that it is copied with its padding and read by whole kernel rows.
   let copiesPadded: Bool
 
-  init(_ given: Convolution, _ context: PreparationContext) throws(GraphError) {
+  init(_ convolution: Convolution, _ context: PreparationContext) throws(GraphError) {
     let weight = try context.floatWeight(rank: 4)
     let channels = weight.shape[0]
-    let merging = GroupMerging(groups: given.groups, outputs: channels)
-    op = given.merging(merging)
+    let merging = GroupMerging(groups: convolution.groups, outputs: channels)
+    op = convolution.merging(merging)
     kernels = context.kernels
     bias = try context.paddedBias(count: channels)
     try context.requireFloat(Convolution.wireName)
@@ -56,9 +56,9 @@ struct FloatConvolution: PreparedOperator {
 }
 
 extension PreparationContext {
-  /// The float bias, zero where there is none, with zeros behind it so that 16 values can be read from any channel.
+  /// The float32 bias, or zeros where there is none, followed by zeros so that 16 values can be read from any channel.
   func paddedBias(count: Int) throws(GraphError) -> [Float] {
-    let given = constants["bias"] == nil ? [Float](repeating: 0, count: count) : try floats("bias", count: count)
-    return given + [Float](repeating: 0, count: ActivationLayout.roundUp(count, to: 16) + 16 - count)
+    let bias = constants["bias"] == nil ? [Float](repeating: 0, count: count) : try floats("bias", count: count)
+    return bias + [Float](repeating: 0, count: ActivationLayout.roundUp(count, to: 16) + 16 - count)
   }
 }

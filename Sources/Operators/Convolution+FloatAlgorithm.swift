@@ -3,11 +3,11 @@ import Kernels
 import Synchronization
 import Tensors
 
-/// A dense float convolution that Winograd's filtering computes on maps that are worth it, and the direct sum on others.
+/// A dense float32 convolution, computed by Winograd's filtering on maps that are large enough and directly on others.
 ///
-/// Weights are packed for an algorithm when the first map is planned that needs it: nearly always all maps of a layer need
-/// the same one, so there is one packed copy.
-final class TwofoldConvolution: PreparedOperator {
+/// Weights are packed for an algorithm when the first map that needs it is planned. Nearly always, all maps of a layer
+/// need the same algorithm, so that only one packed copy exists.
+final class DenseFloatConvolution: PreparedOperator {
   private let op: Convolution
   private let context: PreparationContext
   private let packed = Mutex(Packed())
@@ -24,45 +24,49 @@ final class TwofoldConvolution: PreparedOperator {
   }
 
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
-    // Several threads may plan.
+    // Several threads may plan at the same time.
     let prepared = try packed.withLock { packed throws(GraphError) -> any PreparedOperator in
       Convolution.isWorthWinograd(output)
-        ? try ready(&packed.winograd, WinogradConvolution.init) : try ready(&packed.direct, FloatConvolution.init)
+        ? try pack(&packed.winograd, WinogradConvolution.init) : try pack(&packed.direct, FloatConvolution.init)
     }
     return try prepared.plan(inputs: inputs, output: output, context: context)
   }
 
-  private func ready<Prepared: PreparedOperator>(
-    _ known: inout Prepared?, _ prepare: (Convolution, PreparationContext) throws(GraphError) -> Prepared
+  private func pack<Prepared: PreparedOperator>(
+    _ cached: inout Prepared?, _ prepare: (Convolution, PreparationContext) throws(GraphError) -> Prepared
   ) throws(GraphError) -> Prepared {
-    if let known { return known }
+    if let cached { return cached }
     let prepared = try prepare(op, context)
-    known = prepared
-    // The packed form is what will be read from now on.
+    cached = prepared
+    // From here on, only the packed form is read.
     for constant in context.constants.values { constant.releasePages() }
     return prepared
   }
 }
 
 extension Convolution {
-  /// Channels, of the input and of the output, below which transforming tiles costs more than it saves.
-  private static let leastWinogradChannels = 32
-  /// Tiles of an image below which the larger weights take longer to come from memory than all products.
-  private static let leastWinogradTiles = 12
+  /// The number of channels, of the input and of the output, below which transforming tiles costs more than it saves.
+  private static let minWinogradChannels = 32
+  /// The number of tiles of an image below which loading the larger weights from memory takes longer than all products.
+  private static let minWinogradTiles = 12
 
-  /// Whether maps large enough are computed by Winograd's filtering in float.
+  /// Whether Winograd's filtering computes maps that are large enough, in float32.
   func allowsWinograd(weight: Shape) -> Bool {
     groups == 1 && (window.height, window.width) == (3, 3) && (window.strideHeight, window.strideWidth) == (1, 1)
       && (window.dilationHeight, window.dilationWidth) == (1, 1) && weight.rank == 4
-      && min(weight[0], weight[3]) >= Self.leastWinogradChannels
+      && min(weight[0], weight[3]) >= Self.minWinogradChannels
   }
 
-  /// Whether a map is large enough; the same for an image and for a batch of them.
+  /// Whether an output is large enough for Winograd's filtering. This does not depend on the size of the batch.
   static func isWorthWinograd(_ output: Shape) -> Bool {
-    (output.height + 1) / 2 * ((output.width + 1) / 2) >= leastWinogradTiles
+    (output.height + 1) / 2 * ((output.width + 1) / 2) >= minWinogradTiles
   }
 
-  /// Whether a float map of a shape is computed by Winograd's filtering.
+  /// Whether Winograd's filtering computes a float32 output of a shape.
+  ///
+  /// - Parameters:
+  ///   - weight: The shape of the weights, [O, kh, kw, I / groups].
+  ///   - output: The shape of the output, [N, H, W, O].
   package func usesWinograd(weight: Shape, output: Shape) -> Bool {
     allowsWinograd(weight: weight) && Self.isWorthWinograd(output)
   }

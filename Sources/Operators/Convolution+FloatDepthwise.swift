@@ -4,7 +4,7 @@ import Kernels
 import Tensors
 import Threads
 
-/// Depthwise float convolution: each channel with a filter of its own, without matrix products.
+/// Depthwise float32 convolution: each channel has its own filter, so it needs no matrix products.
 struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
   let op: Convolution
   let kernel: quern_depthwise_f32_kernel
@@ -21,7 +21,7 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
     let (channels, taps) = (weight.shape[0], op.window.taps)
     self.weight = weight.permuted([1, 2, 0, 3]).elements(as: Float.self)
     guard self.weight.count == channels * taps else {
-      throw .constant(role: "weight", problem: "of shape \(weight.shape) has not \(taps) taps for each channel")
+      throw .constant(role: "weight", problem: "of shape \(weight.shape) does not have \(taps) taps for each channel")
     }
     bias =
       context.constants["bias"] == nil
@@ -60,7 +60,7 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
               (arguments.rows, arguments.taps) = (min(rowChunk, rows - first), taps)
               (arguments.channels, arguments.output_stride) = (channels, channels)
               (arguments.weights, arguments.bias) = (weight.baseAddress, bias.baseAddress)
-              // Columns are shared where the taps of a line of the kernel are next to each other.
+              // Neighbouring outputs share columns where the taps of a kernel row are next to each other.
               arguments.line = window.dilationWidth == 1 ? output.width : 0
               (arguments.kernel_width, arguments.step) = (window.width, window.strideWidth)
               arguments.relu = prepared.op.activation.kernelFlag

@@ -4,7 +4,7 @@ import Kernels
 import Tensors
 import Threads
 
-/// A float convolution for one input shape: the offsets, and how the work is split.
+/// A float32 convolution planned for one input shape: the offsets, and how the work is split.
 struct FloatConvolutionPlan: PlannedOperator {
   let prepared: FloatConvolution
   let input: Shape
@@ -15,9 +15,9 @@ struct FloatConvolutionPlan: PlannedOperator {
   let tapElements: Int
   /// `nil` for pointwise convolutions, which read row after row, unless their output is cropped to a smaller residual.
   let offsets: [Int32]?
-  /// What taps outside the map read.
+  /// The elements that taps outside the map read.
   let zeros: [Float]
-  /// The copy with its padding, of a map with few channels.
+  /// The shape of the padded copy, for a map with few channels.
   let paddedCopy: Shape?
   let rowChunk: Int
   let channelChunk: Int
@@ -52,7 +52,7 @@ struct FloatConvolutionPlan: PlannedOperator {
     zeros = [Float](repeating: 0, count: tapElements)
     let groupOutputs = output.channels / prepared.op.groups
     if let residual, residual != output {
-      // Consecutive rows of the output are consecutive in the residual only as far as a line goes.
+      // Consecutive rows of the output are consecutive in the residual within a line only.
       (rowChunk, channelChunk) = (output.width, groupOutputs)
       return
     }
@@ -60,8 +60,8 @@ struct FloatConvolutionPlan: PlannedOperator {
       rows: rows, channels: groupOutputs, groups: prepared.op.groups, workers: context.workers)
   }
 
-  /// Splits so that two pieces for each worker share as little as they can: by output channels where the weights are the
-  /// larger part of what is read, by rows otherwise.
+  /// Splits the work into two pieces for each worker that share as little data as possible: by output channels where
+  /// more weights than inputs are read, by rows otherwise.
   private static func split(rows: Int, channels: Int, groups: Int, workers: Int) -> (rows: Int, channels: Int) {
     guard workers > 1, groups < 2 * workers else { return (rows, channels) }
     let pieces = 2 * workers

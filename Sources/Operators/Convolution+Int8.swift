@@ -3,17 +3,18 @@ import Graphs
 import Kernels
 import Tensors
 
-/// What every int8 layer with weights per output channel needs after its int32 accumulators
-/// (formats/package.md, "Requantisation").
+/// How int8 layers with weights per output channel turn int32 accumulators into outputs (formats/package.md,
+/// "Requantisation").
 struct Requantization: Sendable {
-  /// Bias minus input zero point times the sum of the channel's weights; padded so that 16 can be read from any channel.
+  /// The bias minus the input's zero point times the sum of the channel's weights; padded so that 16 elements can be
+  /// read from any channel.
   let bias: [Int32]
-  /// Input scale x weight scale, over the output's scale where that is uint8; padded alike.
+  /// Input scale x weight scale, divided by the output's scale where that is uint8; padded alike.
   let multiplier: [Float]
   let output: ValueFormat
   let epilogue: Epilogue
 
-  /// - Parameter weightSums: of each output channel.
+  /// - Parameter weightSums: The sum of the weights of each output channel.
   init(
     _ context: PreparationContext, input: QuantizationParameters, weightSums: [Int], activation: ActivationFunction
   ) throws(GraphError) {
@@ -39,7 +40,7 @@ struct Requantization: Sendable {
         throw .constant(role: "bias", problem: "of channel \(channel) does not fit 32 bits")
       }
       folded[channel] = value
-      // In this order and precision, which are ONNX Runtime's, so that exported models round alike.
+      // In the order and precision of ONNX Runtime, so that exported models round in the same way.
       multiplier[channel] = input.scale * weightScale[channel] / outputScale
       guard multiplier[channel].isFinite else {
         throw .constant(role: "weight_scale", problem: "of channel \(channel) is not finite")
@@ -49,23 +50,22 @@ struct Requantization: Sendable {
     self.multiplier = multiplier
   }
 
-  /// The same for the plane of the input's remainders, a map of uint8 with the zero point 128 and steps of 1/256 of the
-  /// input's: what it makes of the weights is added, in float, to what the input makes of them.
+  /// The same for the plane of the input's remainders, a uint8 map with the zero point 128 and 1/256 of the input's
+  /// step. Its product with the weights is added, in float32, to that of the levels.
   func ofRemainders(weightSums: [Int]) -> RemainderRequantization {
     RemainderRequantization(
       bias: bias.indices.map { $0 < weightSums.count ? Int32(truncatingIfNeeded: -128 * weightSums[$0]) : 0 },
       multiplier: multiplier.map { $0 / 256 })
   }
-
 }
 
-/// Bias and multiplier, padded alike, for a convolution of remainders.
+/// Bias and multiplier, padded as in `Requantization`, for a convolution of remainders.
 struct RemainderRequantization: Sendable {
   let bias: [Int32]
   let multiplier: [Float]
 }
 
-/// Dense and grouped int8 convolution by indirection: the kernel reads the map where it lies, through a table of offsets.
+/// Dense and grouped int8 convolution by indirection: the kernel reads the map in place, through a table of offsets.
 struct Int8Convolution: PreparedOperator {
   let op: Convolution
   let kernels: KernelSet
@@ -77,13 +77,14 @@ struct Int8Convolution: PreparedOperator {
   let packedWeights: PackedWeights<Int8>
   let groupWeightByteCount: Int
   let outputChannels: Int
-  /// Set where the map has so few channels that it is copied with its padding and read by whole kernel rows.
+  /// The level of the padding of each channel. Set where the map has so few channels that it is copied with its padding
+  /// and read by whole kernel rows.
   let paddingValue: [UInt8]?
 
-  init(_ given: Convolution, _ context: PreparationContext, input: QuantizationParameters) throws(GraphError) {
+  init(_ convolution: Convolution, _ context: PreparationContext, input: QuantizationParameters) throws(GraphError) {
     let weight = try context.constant("weight", .int8, rank: 4)
-    let merging = GroupMerging(groups: given.groups, outputs: weight.shape[0])
-    op = given.merging(merging)
+    let merging = GroupMerging(groups: convolution.groups, outputs: weight.shape[0])
+    op = convolution.merging(merging)
     kernels = context.kernels
     outputChannels = weight.shape[0]
     residual = context.inputFormats.count > 1 ? context.inputFormats[1] : nil
@@ -92,16 +93,16 @@ struct Int8Convolution: PreparedOperator {
     }
     let sums = try context.weightSums(weight)
     let copies =
-      given.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
+      convolution.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
       && context.inputFormats[0].isPlainUInt8
     if copies {
       let inputs = weight.shape[3]
-      if let given = context.constants["padding_value"] {
-        guard given.elementType == .uint8, given.elementCount == inputs else {
+      if let tensor = context.constants["padding_value"] {
+        guard tensor.elementType == .uint8, tensor.elementCount == inputs else {
           throw .constant(
-            role: "padding_value", problem: "is \(given.elementType) \(given.shape), not uint8 of \(inputs) elements")
+            role: "padding_value", problem: "is \(tensor.elementType) \(tensor.shape), not uint8 of \(inputs) elements")
         }
-        paddingValue = given.elements(as: UInt8.self)
+        paddingValue = tensor.elements(as: UInt8.self)
       } else {
         paddingValue = [UInt8](repeating: input.zeroPoint, count: inputs)
       }
@@ -122,7 +123,7 @@ struct Int8Convolution: PreparedOperator {
       merging.weights(weight, as: Int8.self), groups: op.groups, rowsAsTaps: copies)
   }
 
-  /// - Parameter rowsAsTaps: take a kernel row as one tap.
+  /// - Parameter rowsAsTaps: Whether a kernel row is packed as one tap.
   private static func pack(
     _ weight: Tensor, groups: Int, rowsAsTaps: Bool
   ) -> (PackedWeights<Int8>, groupByteCount: Int) {

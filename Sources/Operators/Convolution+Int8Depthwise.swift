@@ -4,8 +4,8 @@ import Kernels
 import Tensors
 import Threads
 
-/// Depthwise int8 convolution: each channel with a filter of its own; one input, uint8 output. Where input or output have
-/// remainders, sums are put together in float.
+/// Depthwise int8 convolution: each channel has its own filter. It has one input and a uint8 output. Where the input or
+/// the output has remainders, sums are combined in float32.
 struct Int8DepthwiseConvolution: PreparedOperator {
   let op: Convolution
   let kernels: KernelSet
@@ -43,9 +43,9 @@ private struct Int8DepthwisePlan: PlannedOperator {
   let input: Shape
   let output: Shape
   let offsets: [Int32]
-  /// For the plane of remainders, where that is read.
+  /// The offsets for the plane of remainders, where that is read.
   let remainderOffsets: [Int32]?
-  let realStore: RealStore?
+  let int8Epilogue: Int8Epilogue?
   let rowChunk: Int
   private let workers: Int
 
@@ -61,16 +61,17 @@ private struct Int8DepthwisePlan: PlannedOperator {
     }
     self.offsets = try offsets(ofRemainders: false)
     remainderOffsets = prepared.remainders == nil ? nil : try offsets(ofRemainders: true)
-    realStore =
+    int8Epilogue =
       prepared.remainders != nil || !prepared.requantization.output.isPlainUInt8
-      ? RealStore(prepared.requantization, kernels: prepared.kernels, channels: output.channels) : nil
+      ? Int8Epilogue(prepared.requantization, kernels: prepared.kernels, channels: output.channels) : nil
     let rows = output.batch * output.height * output.width
     let pieces = context.workers > 1 ? 2 * context.workers : 1
     rowChunk = (rows + pieces - 1) / pieces
   }
 
   var scratchByteCount: Int {
-    realStore == nil ? 0 : workers * RealStore.scratchCount(channels: output.channels) * MemoryLayout<Float>.stride
+    int8Epilogue == nil
+      ? 0 : workers * Int8Epilogue.scratchCount(channels: output.channels) * MemoryLayout<Float>.stride
   }
 
   func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
@@ -93,51 +94,51 @@ private struct Int8DepthwisePlan: PlannedOperator {
             (arguments.output_min, arguments.output_max) = (requantization.epilogue.levelMinimum, 255)
             arguments.output = buffers.output.assumingMemoryBound(to: UInt8.self) + first * output.channels
             arguments.output_stride = output.channels
-            guard let realStore else { return prepared.kernels.depthwise.run(&arguments) }
+            guard let int8Epilogue else { return prepared.kernels.depthwise.run(&arguments) }
             let scratch =
               buffers.scratch.assumingMemoryBound(to: Float.self)
-              + worker * RealStore.scratchCount(channels: output.channels)
-            runInFloat(arguments, firstRow: first, realStore, scratch: scratch)
+              + worker * Int8Epilogue.scratchCount(channels: output.channels)
+            runInFloat(arguments, firstRow: first, int8Epilogue, scratch: scratch)
           }
         }
       }
     }
   }
 
-  /// A piece, a few rows at a time: what remainders make of the weights, where they are read; what the levels do, on top of
-  /// it; and all of it stored.
+  /// Computes a piece a few rows at a time: the product of the remainders with the weights, where they are read; added
+  /// to it, that of the levels; and the epilogue, which stores the sum.
   private func runInFloat(
-    _ whole: quern_depthwise_args, firstRow: Int, _ realStore: RealStore, scratch: UnsafeMutablePointer<Float>
+    _ whole: quern_depthwise_args, firstRow: Int, _ int8Epilogue: Int8Epilogue, scratch: UnsafeMutablePointer<Float>
   ) {
     let (channels, taps) = (output.channels, whole.taps)
-    let step = RealStore.rows(channels: channels)
+    let step = Int8Epilogue.rows(channels: channels)
     for first in stride(from: 0, to: whole.rows, by: step) {
       var levels = whole
       levels.rows = min(step, whole.rows - first)
       levels.offsets += first * taps
       levels.output_f32 = scratch
       if let remainders = prepared.remainders, let remainderOffsets {
-        var rest = levels
-        rest.input += input.elementCount
+        var remainderArguments = levels
+        remainderArguments.input += input.elementCount
         remainders.bias.withUnsafeBufferPointer { bias in
           remainders.multiplier.withUnsafeBufferPointer { multiplier in
             remainderOffsets.withUnsafeBufferPointer { offsets in
-              (rest.bias, rest.multiplier) = (bias.baseAddress, multiplier.baseAddress)
-              rest.offsets = offsets.baseAddress.map { $0 + (firstRow + first) * taps }
-              prepared.kernels.depthwise.run(&rest)
+              (remainderArguments.bias, remainderArguments.multiplier) = (bias.baseAddress, multiplier.baseAddress)
+              remainderArguments.offsets = offsets.baseAddress.map { $0 + (firstRow + first) * taps }
+              prepared.kernels.depthwise.run(&remainderArguments)
             }
           }
         }
         levels.addend = UnsafePointer(scratch)
       }
       prepared.kernels.depthwise.run(&levels)
-      var place = quern_igemm_args()
-      place.output = UnsafeMutableRawPointer(whole.output + first * channels)
-      place.output_stride = channels
+      var target = quern_igemm_args()
+      target.output = UnsafeMutableRawPointer(whole.output + first * channels)
+      target.output_stride = channels
       if !prepared.requantization.output.isPlainUInt8 {
-        place.output_remainder = whole.output + output.elementCount + first * channels
+        target.output_remainder = whole.output + output.elementCount + first * channels
       }
-      realStore.store(scratch, rows: levels.rows, channels: channels, as: place)
+      int8Epilogue.store(scratch, rows: levels.rows, channels: channels, to: target)
     }
   }
 }

@@ -4,7 +4,7 @@ import Kernels
 import Tensors
 import Threads
 
-/// An int8 convolution for one input shape: the offsets, and how the work is split.
+/// An int8 convolution planned for one input shape: the offsets, and how the work is split.
 struct Int8ConvolutionPlan: PlannedOperator {
   let prepared: Int8Convolution
   let input: Shape
@@ -15,12 +15,12 @@ struct Int8ConvolutionPlan: PlannedOperator {
   let tapBytes: Int
   /// `nil` for pointwise convolutions, which read row after row, unless their output is cropped to a smaller residual.
   let offsets: [Int32]?
-  /// The same for the plane of remainders, where that is read.
+  /// The offsets for the plane of remainders, where that is read.
   let remainderOffsets: [Int32]?
-  /// Stores what the two planes of such an input make together.
-  let realStore: RealStore?
+  /// Stores the sum of the products of both planes, where remainders are read.
+  let int8Epilogue: Int8Epilogue?
   private let workers: Int
-  /// The copy with its padding, of a map with few channels.
+  /// The shape of the padded copy, for a map with few channels.
   let paddedCopy: Shape?
   let rowChunk: Int
   let channelChunk: Int
@@ -53,12 +53,12 @@ struct Int8ConvolutionPlan: PlannedOperator {
     }
     remainderOffsets =
       prepared.remainders == nil ? nil : try Self.offsets(prepared, input, output, context, ofRemainders: true)
-    realStore = prepared.remainders.map { _ in
-      RealStore(prepared.requantization, kernels: prepared.kernels, channels: output.channels)
+    int8Epilogue = prepared.remainders.map { _ in
+      Int8Epilogue(prepared.requantization, kernels: prepared.kernels, channels: output.channels)
     }
     let groupOutputs = output.channels / prepared.op.groups
     if let residual, residual != output {
-      // Consecutive rows of the output are consecutive in the residual only as far as a line goes.
+      // Consecutive rows of the output are consecutive in the residual within a line only.
       (rowChunk, channelChunk) = (output.width, groupOutputs)
       return
     }
@@ -76,8 +76,8 @@ struct Int8ConvolutionPlan: PlannedOperator {
       outside: ActivationLayout.outsideOffset(shape: input, ofRemainders: ofRemainders))
   }
 
-  /// Splits so that two pieces for each worker share as little as they can: by output channels where the weights are the
-  /// larger part of what is read, by rows otherwise.
+  /// Splits the work into two pieces for each worker that share as little data as possible: by output channels where
+  /// more weights than inputs are read, by rows otherwise.
   private static func split(
     rows: Int, channels: Int, depth: Int, groups: Int, workers: Int
   ) -> (rows: Int, channels: Int) {
@@ -90,8 +90,9 @@ struct Int8ConvolutionPlan: PlannedOperator {
   }
 
   var scratchByteCount: Int {
-    if let paddedCopy { return paddedCopy.elementCount + ActivationLayout.readableBytesBehind }
-    return realStore == nil ? 0 : workers * RealStore.scratchCount(channels: channelChunk) * MemoryLayout<Float>.stride
+    if let paddedCopy { return paddedCopy.elementCount + ActivationLayout.readableBytesAfter }
+    return int8Epilogue == nil
+      ? 0 : workers * Int8Epilogue.scratchCount(channels: channelChunk) * MemoryLayout<Float>.stride
   }
 
   func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
@@ -113,32 +114,34 @@ struct Int8ConvolutionPlan: PlannedOperator {
         select(
           group: group, firstRow: piece / channelPieces * rowChunk, firstChannel: piece % channelPieces * channelChunk,
           in: &arguments)
-        guard let realStore, let remainders = prepared.remainders else { return prepared.kernels.igemm.run(&arguments) }
+        guard let int8Epilogue, let remainders = prepared.remainders else {
+          return prepared.kernels.igemm.run(&arguments)
+        }
         let scratch =
           buffers.scratch.assumingMemoryBound(to: Float.self)
-          + worker * RealStore.scratchCount(channels: channelChunk)
-        let place = Place(
+          + worker * Int8Epilogue.scratchCount(channels: channelChunk)
+        let origin = PieceOrigin(
           firstRow: piece / channelPieces * rowChunk,
           channel: group * groupOutputs + piece % channelPieces * channelChunk)
-        runInTwoPlanes(arguments, place, realStore, remainders, scratch: scratch)
+        runInTwoPlanes(arguments, origin, int8Epilogue, remainders, scratch: scratch)
       }
     }
   }
 
-  /// The first row and the first of all output channels of a piece.
-  private struct Place {
+  /// The first row and the first output channel of a piece, counted over all groups.
+  private struct PieceOrigin {
     let firstRow: Int
     let channel: Int
   }
 
-  /// A piece whose input is read with its remainders: what they make of the weights, then what the levels do on top of
-  /// it, in float, a few rows at a time so that the floats stay in cache.
+  /// Computes a piece with 16-bit input: the product of the remainders with the weights, then that of the levels, added
+  /// in float32; a few rows at a time, so that the floats stay in cache.
   private func runInTwoPlanes(
-    _ whole: quern_igemm_args, _ place: Place, _ realStore: RealStore, _ remainders: RemainderRequantization,
-    scratch: UnsafeMutablePointer<Float>
+    _ whole: quern_igemm_args, _ origin: PieceOrigin, _ int8Epilogue: Int8Epilogue,
+    _ remainders: RemainderRequantization, scratch: UnsafeMutablePointer<Float>
   ) {
     let channels = whole.output_channels
-    let step = RealStore.rows(channels: channels)
+    let step = Int8Epilogue.rows(channels: channels)
     for first in stride(from: 0, to: whole.rows, by: step) {
       var target = whole
       advance(&target, rows: first)
@@ -148,29 +151,29 @@ struct Int8ConvolutionPlan: PlannedOperator {
       (levels.output, levels.output_stride, levels.output_remainder) = (UnsafeMutableRawPointer(scratch), channels, nil)
       (levels.residual, levels.residual_remainder, levels.residual_f32) = (nil, nil, nil)
       levels.residual_stride = channels
-      var rest = levels
-      rest.input += input.elementCount
+      var remainderArguments = levels
+      remainderArguments.input += input.elementCount
       remainders.bias.withUnsafeBufferPointer { bias in
         remainders.multiplier.withUnsafeBufferPointer { multiplier in
-          rest.bias = bias.baseAddress.map { $0 + place.channel }
-          rest.multiplier = multiplier.baseAddress.map { $0 + place.channel }
+          remainderArguments.bias = bias.baseAddress.map { $0 + origin.channel }
+          remainderArguments.multiplier = multiplier.baseAddress.map { $0 + origin.channel }
           if let remainderOffsets {
             remainderOffsets.withUnsafeBufferPointer {
-              rest.offsets = $0.baseAddress.map { $0 + (place.firstRow + first) * taps }
-              prepared.kernels.igemm.run(&rest)
+              remainderArguments.offsets = $0.baseAddress.map { $0 + (origin.firstRow + first) * taps }
+              prepared.kernels.igemm.run(&remainderArguments)
             }
           } else {
-            prepared.kernels.igemm.run(&rest)
+            prepared.kernels.igemm.run(&remainderArguments)
           }
         }
       }
       levels.residual_f32 = UnsafePointer(scratch)
       prepared.kernels.igemm.run(&levels)
-      realStore.store(scratch, rows: rows, channels: channels, as: target)
+      int8Epilogue.store(scratch, rows: rows, channels: channels, to: target)
     }
   }
 
-  /// Moves the arguments of a piece down by some rows.
+  /// Moves the arguments of a piece forward by some rows.
   private func advance(_ arguments: inout quern_igemm_args, rows: Int) {
     if arguments.offsets != nil {
       arguments.offsets += rows * taps

@@ -3,22 +3,23 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Dense float 3x3 convolution of stride 1 by Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray, "Fast Algorithms
-/// for Convolutional Neural Networks", arXiv 1509.09308, section 4.1): 16 products a channel for four outputs instead of 36,
-/// about as exact in float32.
+/// Dense float32 3x3 convolution of stride 1 by Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray, "Fast
+/// Algorithms for Convolutional Neural Networks", arXiv 1509.09308, section 4.1): 16 products per channel for four
+/// outputs instead of 36, about as exact in float32.
 ///
-/// Weights are transformed once, when they are packed, and take 16 / 9 of their bytes. The order of all sums is fixed
-/// (quern_winograd.h).
+/// Weights are transformed once, when they are packed, and then take 16 / 9 of their bytes. The order of all sums is
+/// fixed (quern_winograd.h).
 struct WinogradConvolution: PreparedOperator {
   let op: Convolution
   let kernels: KernelSet
-  /// Of each frequency a packed matrix [outputs, inputs], one after another.
+  /// One packed matrix [outputs, inputs] for each frequency, one after another.
   let packedWeights: PackedWeights<Float>
-  /// Elements of one of the matrices.
+  /// The number of elements of one of these matrices.
   let matrixCount: Int
-  /// Padded so that 16 can be read from any channel.
+  /// Padded so that 16 elements can be read from any channel.
   let bias: [Float]
-  /// As long as the bias and as a pixel of the input: what pixels outside the map hold, and the bias of most frequencies.
+  /// As long as the longer of the bias and a pixel of the input: the pixels outside the map, and the bias of all
+  /// frequencies except one.
   let zeros: [Float]
 
   init(_ op: Convolution, _ context: PreparationContext) throws(GraphError) {

@@ -4,54 +4,58 @@ import Kernels
 import Tensors
 import Threads
 
-/// A float convolution by Winograd's filtering for one input shape. The tiles are cut into blocks; a worker transforms a
-/// block's input, multiplies it with the weights, frequency by frequency, and transforms the products back, while all of it
-/// stays in the core's second-level cache.
+/// A float32 convolution by Winograd's filtering, planned for one input shape. The tiles are split into blocks. A
+/// worker transforms a block's input, multiplies it with the weights, frequency by frequency, and transforms the
+/// products back, while all of this stays in the core's second-level cache.
 struct WinogradConvolutionPlan: PlannedOperator {
   let prepared: WinogradConvolution
   let input: Shape
   let residual: Shape?
   let output: Shape
-  /// Of an image.
+  /// The rows of tiles of an image.
   let tileRows: Int
+  /// The columns of tiles of an image.
   let tileColumns: Int
-  /// Tiles of all images, and the blocks that they are spread over evenly.
+  /// The number of tiles of all images.
   let tiles: Int
+  /// The number of blocks that the tiles are split into evenly.
   let blocks: Int
-  /// Output channels that are multiplied, and then transformed, at a time.
+  /// The number of output channels that are multiplied, and then transformed, at a time.
   let panel: Int
-  /// Parts of the output channels that workers share blocks by, and the channels of each.
+  /// The number of parts that the output channels are split into, so that several workers can compute one block.
   let parts: Int
+  /// The number of output channels of a part.
   let partChannels: Int
   let workers: Int
 
-  /// Floats of a block's transformed input and products: about what stays in the second-level cache. More tiles at a time
-  /// would read weights less often, but read what they are multiplied with from farther away.
+  /// The number of floats of a block's transformed input and products: about as many as stay in the second-level cache.
+  /// With more tiles in a block, weights would be read less often, but the transformed input from a slower cache.
   private static let blockFloats = 384 * 1024
-  /// Tiles of a block: as few as keep all register tiles of a product busy, and as many as are worth it.
+  /// The number of tiles of a block. Fewer do not use all registers of the matrix product, and more gain nothing.
   private static let tileRange = 12...32
-  /// More channels leave too few tiles to a block.
-  private static let widestPanel = 128
+  /// The maximum number of channels of a panel. With more, a block would have too few tiles.
+  private static let maxPanel = 128
 
   init(prepared: WinogradConvolution, input: Shape, residual: Shape?, output: Shape, workers: Int) {
     self.prepared = prepared
     (self.input, self.residual, self.output, self.workers) = (input, residual, output, workers)
     (tileRows, tileColumns) = ((output.height + 1) / 2, (output.width + 1) / 2)
     tiles = output.batch * tileRows * tileColumns
-    panel = min(output.channels, Self.widestPanel)
-    // Few tiles are better shared by channels, so that each worker reads but a part of the weights.
+    panel = min(output.channels, Self.maxPanel)
+    // With few tiles, the work is split by channels, so that each worker reads only a part of the weights.
     let splitsChannels = workers > 1 && tiles < Self.tileRange.upperBound * workers && output.channels >= 64 * workers
     partChannels =
       splitsChannels
       ? ActivationLayout.roundUp((output.channels + workers - 1) / workers, to: 64) : output.channels
     parts = (output.channels + partChannels - 1) / partChannels
     let fitting = Self.blockFloats / (Int(QUERN_WINOGRAD_FREQUENCIES) * (input.channels + panel))
-    let most = min(max(fitting, Self.tileRange.lowerBound), Self.tileRange.upperBound)
-    let least = (tiles + most - 1) / most
-    blocks = splitsChannels ? least : min(tiles, ActivationLayout.roundUp(least, to: workers))
+    let maxTiles = min(max(fitting, Self.tileRange.lowerBound), Self.tileRange.upperBound)
+    let minBlocks = (tiles + maxTiles - 1) / maxTiles
+    blocks = splitsChannels ? minBlocks : min(tiles, ActivationLayout.roundUp(minBlocks, to: workers))
   }
 
-  /// Elements from one frequency to the next: not a multiple of a page, or all would compete for the same lines of a cache.
+  /// The distance in elements from one frequency to the next. It is not a multiple of a page, because all frequencies
+  /// would then compete for the same lines of the cache.
   private func frequencyStride(tiles: Int, channels: Int) -> Int {
     ActivationLayout.roundUp(tiles * channels, to: 1024) + 16
   }
@@ -91,7 +95,7 @@ struct WinogradConvolutionPlan: PlannedOperator {
     }
   }
 
-  /// Some tiles and a worker's memory for them.
+  /// A block of tiles and a worker's memory for it.
   private struct Block {
     let firstTile: Int
     let tiles: Int
@@ -114,7 +118,7 @@ struct WinogradConvolutionPlan: PlannedOperator {
     prepared.kernels.winograd.input(&arguments)
   }
 
-  /// The products of all frequencies of some output channels, of which the first is the first of a block of 16.
+  /// Computes the products of all frequencies of some output channels. The first one must begin a block of 16.
   private func multiply(_ block: Block, _ channels: Range<Int>) {
     var arguments = quern_fgemm_args()
     (arguments.input_stride, arguments.tap_elements, arguments.taps) = (input.channels, input.channels, 1)

@@ -2,22 +2,27 @@ import Graphs
 import Kernels
 import Tensors
 
-/// 2-D cross-correlation of an NHWC map with OHWI weights, with an optional bias, an optional second input that is added
-/// before the activation (the residual of He et al., arXiv 1512.03385, equation 1), and an optional activation. The result
-/// and a residual of unequal size are cropped to their common top-left corner.
+/// 2-D cross-correlation of an NHWC map with OHWI weights, with an optional bias, an optional second input that is
+/// added before the activation (the residual of He et al., arXiv 1512.03385, equation 1), and an optional activation.
+/// The result and a residual of unequal size are cropped to their common top-left corner.
 ///
-/// Constants in float: `weight` float32 [O, kh, kw, I / groups], or int16 with `weight_scale` float32 [O]; `bias` float32
-/// [O] (optional).
-/// Quantised: `weight` int8, `weight_scale` float32 [O], `bias` int32 [O] at the scale input scale x weight scale, and,
-/// where padded taps of the input are not its zero point, `padding_value` uint8 [I].
+/// Constants of the float form: `weight` float32 [O, kh, kw, I / groups], or int16 with `weight_scale` float32 [O];
+/// `bias` float32 [O] (optional).
+///
+/// Constants of the int8 form: `weight` int8, `weight_scale` float32 [O], `bias` int32 [O] at the scale input scale x
+/// weight scale (optional), and, where the level of the padding is not the input's zero point, `padding_value` uint8
+/// [I].
 package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, WindowOperator {
   package static let wireName = "convolution"
   package static let arity = 1...2
 
+  /// The kernel's size, stride, padding and dilation.
   package var window: Window
+  /// The number of groups that the channels are split into; at least 1.
   package var groups: Int
+  /// Applied last; a function for which `fitsEpilogues` holds.
   package var activation: ActivationFunction
-  /// Whether a uint8 input is read with its remainders: as 16 bits, at the cost of a second pass over the weights.
+  /// Whether a uint8 input is read with its remainders, as 16 bits, which costs a second product with the weights.
   package var readsInputRemainder = false
 
   package init(window: Window, groups: Int = 1, activation: ActivationFunction = .none) {
@@ -42,11 +47,11 @@ package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, W
     return result
   }
 
-  package var quantizationRule: QuantizationRule { .ownRange }
+  package var quantizationRule: QuantizationRule { .calibratedRange }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
-    guard input.rank == 4 else { throw .shape("a convolution's input has 4 axes, not \(input)") }
+    guard input.rank == 4 else { throw .shape("a convolution takes a map with 4 axes, not \(input)") }
     let weight = try checkedWeight(constants)
     guard weight[3] * groups == input.channels else {
       throw .shape(
@@ -62,7 +67,8 @@ package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, W
     return try Shape([output.batch, corner.height, corner.width, output.channels]).checkedActivation()
   }
 
-  /// The weight's shape, if it fits the kernel, the groups and the bias; then no product of its extents overflows.
+  /// The weight's shape, after checking that it fits the kernel, the groups and the bias. Products of its extents then
+  /// cannot overflow.
   private func checkedWeight(_ constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
     guard weight.rank == 4, weight[1] == window.height, weight[2] == window.width, weight[0] > 0, weight[3] > 0 else {
@@ -85,7 +91,7 @@ package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, W
     return output.batch * output.height * output.width * weight.elementCount
   }
 
-  /// The same with fewer groups, for weights that are merged alike.
+  /// The same convolution with fewer groups, for weights whose groups are merged.
   func merging(_ merging: GroupMerging) -> Convolution {
     var result = self
     result.groups = merging.groups
@@ -110,7 +116,7 @@ package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, W
     return result
   }
 
-  /// The residual is added to the accumulators before they are rounded.
+  /// The residual is added before the result is rounded.
   package func readsRemainder(ofInput slot: Int) -> Bool { slot == 1 || readsInputRemainder }
   package static let remainderRule = RemainderRule.made
 
@@ -118,13 +124,15 @@ package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, W
     activation.lowerBound(-.infinity)
   }
   package func channelRule(ofInput slot: Int) -> ChannelRule { slot == 0 ? .weighted : .carried }
-  package static let weighsOutputChannels = true
+  package static let hasOutputChannelWeights = true
   package static let readsZerosOutside = true
-  /// With a residual, groups are multiplied as if they were dense.
+  /// With a residual, the depthwise kernels cannot be used, and groups are multiplied as if they were dense.
   package var prefersResidual: Bool { groups == 1 }
   package func canFoldAffine(inputs: Int) -> Bool { activation == .none && inputs == 1 }
 
-  /// Whether every channel has a filter of its own.
+  /// Whether every channel has its own filter.
+  ///
+  /// - Parameter weight: The shape of the weights, [O, kh, kw, I / groups].
   package func isDepthwise(weight: Shape) -> Bool {
     groups > 1 && weight.rank == 4 && weight[3] == 1 && weight[0] == groups
   }
@@ -141,7 +149,7 @@ extension Convolution: RunnableOperator {
         return try FloatDepthwiseConvolution(self, context)
       }
       if let weight = context.constants["weight"]?.shape, allowsWinograd(weight: weight) {
-        return try TwofoldConvolution(self, context)
+        return try DenseFloatConvolution(self, context)
       }
       return try FloatConvolution(self, context)
     case .uint8(let input), .uint8WithRemainder(let input):
@@ -155,8 +163,10 @@ extension Convolution: RunnableOperator {
   ) throws(GraphError) -> any PreparedOperator {
     let weight = try context.constant("weight", .int8, rank: 4)
     let length = weight.elementCount / weight.shape[0]
-    guard length <= 65536 else { throw .constant(role: "weight", problem: "sums \(length) products, over 65536") }
-    // The depthwise kernels take no residual and make no floats; what else there is runs as a grouped convolution.
+    guard length <= 65536 else {
+      throw .constant(role: "weight", problem: "has \(length) elements per output channel, more than 65536")
+    }
+    // The depthwise kernels take no residual and store no float32; other cases run as grouped convolutions.
     if isDepthwise(weight: weight.shape), context.inputFormats.count == 1, context.outputFormat != .float32,
       context.constants["padding_value"] == nil
     {

@@ -3,22 +3,22 @@ import Tensors
 import Threads
 
 extension Shape {
-  /// The height and width that maps of unequal size have in common. NASNet and PNASNet take images of any size by
-  /// cropping maps to it, at the bottom and the right, before they are added or concatenated.
+  /// The smallest height and the smallest width of some maps. NASNet and PNASNet can take images of any size because
+  /// they crop maps to this size, at the bottom and the right, before they add or concatenate them.
   static func commonCorner(_ maps: [Shape]) -> (height: Int, width: Int) {
     (maps.map(\.height).min() ?? 0, maps.map(\.width).min() ?? 0)
   }
 }
 
-/// Consecutive pixels of an output that are consecutive in every input, too.
+/// A range of pixels of an output that are consecutive in every input, too.
 struct PixelRun {
   let output: Shape
   let inputs: [Shape]
-  /// The first pixel, counted from the start of the output.
+  /// The index of the first pixel in the output.
   let first: Int
   let count: Int
 
-  /// The pixel of an input where the run begins.
+  /// The index of the first pixel in an input.
   func start(ofInput slot: Int) -> Int {
     let input = inputs[slot]
     if input.rank != 4 || (input.height == output.height && input.width == output.width) { return first }
@@ -30,11 +30,11 @@ struct PixelRun {
   var image: Int { first / (output.height * output.width) }
 }
 
-/// An evaluation of each output pixel from the same pixel of several maps, of which the larger are cropped.
+/// Computes each output pixel from the same pixel of several maps. Larger maps are cropped.
 struct CornerwiseOperator: PreparedOperator {
   typealias Body = @Sendable (PixelRun, OperatorBuffers) -> Void
 
-  /// Whether runs must not span lines even where all maps are of one size.
+  /// Whether runs must stay within a line even where all maps have the same size.
   let staysInLines: Bool
   let body: Body
 

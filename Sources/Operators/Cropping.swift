@@ -2,11 +2,12 @@ import Graphs
 import Kernels
 import Tensors
 
-/// A map without some of its outer rows and columns. Exact on uint8: the output keeps the input's format.
+/// A map [N, H, W, C] without some of its outer rows and columns. Exact on uint8: the output keeps the input's format.
 package struct Cropping: Operator, MarginOperator {
   package static let wireName = "cropping"
   package static let arity = 1...1
 
+  /// The rows and columns that are removed, each from 0 to 1024.
   package var margins: MapMargins
 
   package init(_ margins: MapMargins) { self.margins = margins }
@@ -22,7 +23,9 @@ package struct Cropping: Operator, MarginOperator {
     guard input.rank == 4 else { throw .shape("cropping takes a map with 4 axes, not \(input)") }
     let height = input.height - margins.top - margins.bottom
     let width = input.width - margins.left - margins.right
-    guard height > 0, width > 0 else { throw .inputSize("nothing is left of a \(input.height)x\(input.width) map") }
+    guard height > 0, width > 0 else {
+      throw .inputSize("a \(input.height)x\(input.width) map is too small to be cropped")
+    }
     return [input.batch, height, width, input.channels]
   }
 }
@@ -31,7 +34,9 @@ extension Cropping: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     let format = context.outputFormat
-    guard context.inputFormats[0] == format else { throw .structure("cropping's input and output differ in format") }
+    guard context.inputFormats[0] == format else {
+      throw .structure("the input and the output of cropping must have the same format")
+    }
     let margins = margins
     let size = format.elementType.byteCount
     return LineOperator { input, output, line, buffers in

@@ -2,14 +2,14 @@ import Graphs
 import Tensors
 import Threads
 
-/// An evaluation that treats every pixel (or row) of the output alike, split into ranges of pixels.
+/// Computes each pixel (or row) of the output independently, split into ranges of pixels.
 struct ElementwiseOperator: PreparedOperator {
-  /// Output shape, buffers, and the pixels to compute.
+  /// Takes the output's shape, the buffers, and the pixels to compute.
   let body: @Sendable (Shape, OperatorBuffers, Range<Int>) -> Void
 
   init(_ body: @escaping @Sendable (Shape, OperatorBuffers, Range<Int>) -> Void) { self.body = body }
 
-  /// A function of floats.
+  /// Applies a function to float32 values.
   init(applying function: ActivationFunction) {
     self.init { shape, buffers, range in
       let first = range.lowerBound * shape.channels

@@ -1,18 +1,21 @@
 import Graphs
 import Tensors
 
-// What passes need of operators to merge and move them, beyond `OperatorTraits`, so that none of them lists operators.
+// What passes need to know about operators to merge and move them, beyond `OperatorTraits`, so that no pass lists
+// operators.
 
 /// An operator that is an activation function of its input.
 package protocol ActivationOperator: Operator {
+  /// The function that it applies.
   var function: ActivationFunction { get }
 }
 
-/// An operator that can apply an activation function to its result before it stores that.
+/// An operator that can apply an activation function to its result before it stores it.
 package protocol EpilogueOperator: Operator {
-  /// One for which `fitsEpilogues` holds.
+  /// The function; `fitsEpilogues` holds for it.
   var activation: ActivationFunction { get set }
-  /// Whether it pays to add a residual there, too, for an operator that can (`OperatorTraits.residualSlot`).
+  /// Whether adding a residual in the epilogue is faster than in an operator of its own, where the operator can add one
+  /// (`OperatorTraits.residualSlot`).
   var prefersResidual: Bool { get }
 }
 
@@ -22,36 +25,39 @@ extension EpilogueOperator {
 
 /// An operator that multiplies every channel by a factor and adds an offset to it.
 package protocol ChannelAffineOperator: Operator {
-  /// In double precision: `y = factor * x + offset`.
+  /// The factor and the offset of each channel in double precision: `y = factor * x + offset`.
   ///
-  /// - Throws: `GraphError.constant` where a constant is missing or unfit.
+  /// - Throws: `GraphError.constant` where a constant is missing or invalid.
   func affine(_ constants: [String: Tensor]) throws(GraphError) -> (factor: [Double], offset: [Double])
 }
 
-/// An operator with weights that such factors and offsets of its output can be put into: into the constants `weight`, along
-/// axis 0, and `bias`.
+/// An operator into whose weights a `ChannelAffineOperator` that reads its output can be folded: factors into the
+/// constants `weight`, along axis 0, and `bias`; offsets into `bias`.
 package protocol AffineFoldingOperator: Operator {
-  /// - Parameter inputs: how many the node has.
+  /// Whether factors and offsets can be folded into this operator.
+  ///
+  /// - Parameter inputs: The number of inputs of the node.
   func canFoldAffine(inputs: Int) -> Bool
 }
 
-/// An operator that makes each element of its output from a window of its input.
+/// An operator that computes each element of its output from a window of its input.
 package protocol WindowOperator: Operator {
+  /// The geometry of the window.
   var window: Window { get set }
-  /// Whether positions outside the map count as zeros; otherwise they take no part.
+  /// Whether positions outside the map count as zeros; otherwise they are left out.
   static var readsZerosOutside: Bool { get }
 }
 
-/// An operator that puts zeros around a map, or takes rows and columns off it.
+/// An operator that adds zeros around a map, or removes rows and columns of it.
 package protocol MarginOperator: Operator {
-  /// Rows and columns that are added, all of them zero, or, negative, taken off.
+  /// The rows and columns of zeros that are added; where negative, those that are removed.
   var addedMargins: MapMargins { get }
 }
 
 extension Attributes {
-  /// Whether an attribute that is 1 or absent is there.
+  /// The value of a flag, which is stored as 1 or is absent.
   ///
-  /// - Throws: `GraphError.attribute` where it is anything else.
+  /// - Throws: `GraphError.attribute` where the attribute has another value.
   func flag(_ name: String) throws(GraphError) -> Bool {
     switch self[name] {
     case nil: return false

@@ -6,22 +6,24 @@ import Tensors
 import Threads
 
 /// GeM: `y_c = (mean over all pixels of max(x_c, 1e-6)^p)^(1/p)` (Radenović et al., arXiv 1711.02512, equation 3, as
-/// MultiGrain, arXiv 1902.05509, section 3.1 uses it). p = 1 is average pooling and p = infinity maximum pooling, both
-/// without the floor. Networks from elsewhere may have another floor, at any p.
+/// used by MultiGrain, arXiv 1902.05509, section 3.1). p = 1 is average pooling and p = infinity maximum pooling, both
+/// without the floor of 1e-6. Networks from other sources may have another floor, at any p.
 ///
-/// Takes a float or a uint8 map, gives float [N, C]. On uint8 the powers come from a table of 256 entries, so that x^p is
-/// never held in 8 bits; for p = 1 the levels themselves are summed, exactly, and floats in double precision: the mean
-/// that squeeze-and-excitation takes decides on roundings, and must not depend on the order of the sum.
+/// The input is a float32 or uint8 map [N, H, W, C], the output float32 [N, C]. On uint8, the powers come from a table
+/// of 256 entries, so that x^p is never rounded to 8 bits. For p = 1, levels are summed exactly and floats in double
+/// precision: the means of squeeze-and-excitation change how later layers round, and must not depend on the order of
+/// the sum.
 package struct GeneralizedMeanPooling: Operator {
   package static let wireName = "gem_pooling"
   package static let arity = 1...1
-  /// Values below are raised to it before the power is taken, unless p is 1 or infinite.
+  /// The floor to which smaller values are raised before the power is taken, unless p is 1 or infinite.
   package static let defaultFloor = 1e-6
 
+  /// The exponent p; positive, or infinite.
   package var exponent: Double
-  /// What values are raised to at any exponent, in place of the rule above; `nil`: the rule holds.
+  /// A floor that is used instead, at any exponent; `nil` for the default rule.
   package var customFloor: Double?
-  /// Append a channel that is constant 1: the bias channel of a whitened network.
+  /// Whether a channel that is constant 1 is appended: the bias channel of a whitened network.
   package var appendsOne: Bool
 
   package init(exponent: Double, customFloor: Double? = nil, appendsOne: Bool = false) {
@@ -30,12 +32,12 @@ package struct GeneralizedMeanPooling: Operator {
     self.appendsOne = appendsOne
   }
 
-  /// What values are raised to; `nil` where they are taken as they are.
+  /// The floor to which smaller values are raised; `nil` where there is none.
   package var floor: Double? {
     customFloor ?? (exponent == 1 || exponent == .infinity ? nil : Self.defaultFloor)
   }
 
-  /// Whether the mean or the maximum of the values themselves is taken.
+  /// Whether the result is the mean or the maximum of the values themselves.
   private var isPlain: Bool { (exponent == 1 || exponent == .infinity) && customFloor == nil }
   fileprivate var takesMean: Bool { isPlain && exponent == 1 }
 
@@ -47,7 +49,7 @@ package struct GeneralizedMeanPooling: Operator {
     guard exponent > 0 else { throw .attribute(name: "exponent", expected: "positive") }
     if attributes["floor"] != nil {
       let floor = try attributes.float("floor")
-      // A power of a negative number is none.
+      // Powers of negative numbers are not defined for all exponents.
       guard floor.isFinite, floor >= 0 || exponent == 1 || exponent == .infinity else {
         throw .attribute(name: "floor", expected: "finite, and at least 0 where the exponent is neither 1 nor infinite")
       }
@@ -71,18 +73,18 @@ package struct GeneralizedMeanPooling: Operator {
     traits.readsEitherFormat = true
     return traits
   }
-  /// The floor is no multiple of a channel's factor, and the root is rounded; a mean or a maximum has neither.
+  /// A factor does not apply to the floor, and changes the rounding of powers and roots. Means and maxima have neither.
   package func channelRule(ofInput slot: Int) -> ChannelRule {
     isPlain && !appendsOne ? .carried : .fixed
   }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
-    guard inputs[0].rank == 4 else { throw .shape("GeM pools a map with 4 axes, not \(inputs[0])") }
+    guard inputs[0].rank == 4 else { throw .shape("GeM pooling takes a map with 4 axes, not \(inputs[0])") }
     _ = try inputs[0].checkedActivation()
     return [inputs[0].batch, inputs[0].channels + (appendsOne ? 1 : 0)]
   }
 
-  /// `max(x, floor)^p`; for an infinite p `max(x, floor)`.
+  /// `max(x, floor)^p`, or `max(x, floor)` where p is infinite.
   func power(_ x: Float) -> Float {
     let x = floor.map { max(x, Float($0)) } ?? x
     return switch exponent {
@@ -103,7 +105,7 @@ package struct GeneralizedMeanPooling: Operator {
 extension GeneralizedMeanPooling: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
-    guard context.outputFormat == .float32 else { throw .structure("GeM's output is float32") }
+    guard context.outputFormat == .float32 else { throw .structure("the output of GeM pooling must be float32") }
     return Prepared(op: self, kernel: context.kernels.pool, input: context.inputFormats[0])
   }
 
@@ -133,18 +135,20 @@ extension GeneralizedMeanPooling: RunnableOperator {
     let prepared: Prepared
     let input: Shape
     let output: Shape
-    /// Sums of levels or of floats.
+    /// For sums of levels or of floats.
     var scratchByteCount: Int {
       prepared.op.takesMean ? input.batch * input.channels * MemoryLayout<Double>.stride : 0
     }
 
-    /// Channels that one thread pools; a map smaller than this many elements is not worth waking another.
-    private static let (channelChunk, leastShared) = (128, 1 << 14)
+    /// The number of channels that one thread pools at a time.
+    private static let channelChunk = 128
+    /// The number of elements of a map below which waking a second thread costs more than it saves.
+    private static let minShared = 1 << 14
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
       let target = buffers.output.assumingMemoryBound(to: Float.self)
       let (pixels, channels) = (input.height * input.width, input.channels)
-      let chunk = pixels * channels < Self.leastShared ? channels : Self.channelChunk
+      let chunk = pixels * channels < Self.minShared ? channels : Self.channelChunk
       let pieces = (channels + chunk - 1) / chunk
       team.forEach(input.batch * pieces) { index, _ in
         let (image, piece) = (index / pieces, index % pieces)
@@ -174,7 +178,7 @@ extension GeneralizedMeanPooling: RunnableOperator {
       }
     }
 
-    /// These work on the next `count` channels of a map and of a row.
+    /// Pools `count` channels, from the first element of `source` to `row`. So do the functions below.
     private func pool(_ source: UnsafePointer<Float>, _ count: Int, to row: UnsafeMutablePointer<Float>) {
       let (op, pixels) = (prepared.op, input.height * input.width)
       let (takesMaximum, floor) = (op.exponent == .infinity, Float(op.floor ?? -.infinity))
@@ -222,7 +226,8 @@ extension GeneralizedMeanPooling: RunnableOperator {
       for channel in 0..<count { row[channel] = Float(sums[channel] / Double(pixels)) }
     }
 
-    /// `scale * (sum of levels - count * zero point) / count`, the integers exact, each float operation rounded once.
+    /// `scale * ((sum of levels - pixels * zero point) / pixels)`. The integers are exact, and each float32 operation
+    /// is rounded once.
     private func average(
       _ source: UnsafePointer<UInt8>, _ parameters: QuantizationParameters, _ count: Int,
       sums: UnsafeMutablePointer<UInt32>, to row: UnsafeMutablePointer<Float>

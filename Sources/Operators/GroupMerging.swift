@@ -1,20 +1,21 @@
 import Tensors
 
-/// Several groups of a convolution as one, whose weights are block-diagonal: what the products with zeros cost is less than
-/// what kernels lose on groups of a few output channels. Results do not change: the zeros add nothing.
+/// Merges groups of a convolution into larger ones, whose weights are block-diagonal. The products with zeros cost less
+/// than kernels lose on groups of few output channels. Results do not change, since the zeros add nothing.
 struct GroupMerging {
-  /// Groups that become one.
+  /// The number of groups that are merged into one.
   let factor: Int
+  /// The number of groups after merging.
   let groups: Int
 
-  /// The output channels that kernels work on at once.
+  /// The number of output channels that kernels compute at once.
   private static let width = 16
 
   init(groups: Int, outputs: Int) {
     let outputsPerGroup = outputs / max(groups, 1)
-    // The most groups that fit the width and divide the number of groups.
-    let most = groups > 1 ? max(1, Self.width / max(outputsPerGroup, 1)) : 1
-    factor = (1...most).last { groups % $0 == 0 } ?? 1
+    // As many groups as fit the width, if that number divides the number of groups.
+    let maxFactor = groups > 1 ? max(1, Self.width / max(outputsPerGroup, 1)) : 1
+    factor = (1...maxFactor).last { groups % $0 == 0 } ?? 1
     self.groups = groups / factor
   }
 
@@ -29,10 +30,10 @@ struct GroupMerging {
       Tensor(shape: [shape[0], shape[1], shape[2], depth * factor], of: Element.self) { merged in
         merged.initialize(repeating: 0)
         for output in 0..<shape[0] {
-          let place = output / outputsPerGroup % factor
+          let position = output / outputsPerGroup % factor
           for tap in 0..<taps {
             let from = (output * taps + tap) * depth
-            let to = (output * taps + tap) * depth * factor + place * depth
+            let to = (output * taps + tap) * depth * factor + position * depth
             for channel in 0..<depth { merged[to + channel] = values[from + channel] }
           }
         }

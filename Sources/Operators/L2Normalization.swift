@@ -2,23 +2,25 @@ import Graphs
 import Kernels
 import Tensors
 
-/// `x / (||x||_2 + epsilon)` for each row, or with epsilon where another rule has it; float only. The squares are summed in
-/// double precision.
+/// `x / (||x||_2 + epsilon)` for each row [N, D], or with epsilon in another position by `rule`. Float32 only; the
+/// squares are summed in double precision.
 package struct L2Normalization: Operator {
   package static let wireName = "l2_normalization"
   package static let arity = 1...1
 
-  /// What keeps the divisor of a row of zeros away from zero.
+  /// How epsilon keeps the divisor of a row of zeros from being zero. The raw values are stored in packages.
   package enum EpsilonRule: String, Sendable, Hashable, CaseIterable {
-    /// `||x|| + epsilon`
+    /// `||x|| + epsilon`.
     case added
-    /// `max(||x||, epsilon)`, as PyTorch's `functional.normalize`
+    /// `max(||x||, epsilon)`, as in PyTorch's `functional.normalize`.
     case floor
-    /// `sqrt(sum of squares + epsilon)`
+    /// `sqrt(sum of squares + epsilon)`.
     case insideRoot = "inside_root"
   }
 
+  /// At least 0.
   package var epsilon: Double
+  /// How epsilon enters the divisor.
   package var rule: EpsilonRule
 
   package init(epsilon: Double = 1e-6, rule: EpsilonRule = .added) {
@@ -54,7 +56,7 @@ package struct L2Normalization: Operator {
 }
 
 extension L2Normalization {
-  /// What a row is divided by.
+  /// The number that a row is divided by.
   func divisor(sumOfSquares sum: Double) -> Float {
     switch rule {
     case .added: Float(sum.squareRoot()) + Float(epsilon)

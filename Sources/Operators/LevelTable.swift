@@ -3,27 +3,27 @@ import Graphs
 import Kernels
 import Tensors
 
-/// A function of quantised values as a table of what it makes of each of them (formats/package.md, "Nonlinearities").
+/// A function of quantised values as a table of its results (formats/package.md, "Nonlinearities").
 struct LevelTable: @unchecked Sendable {
   private let kernel: quern_lookup_kernel
-  /// Whether inputs have remainders; then entry `256 level + remainder byte` belongs to a value, otherwise entry `level`.
+  /// Whether inputs have remainders. The entry of a value is `256 level + remainder byte` then, and otherwise `level`.
   private let isFine: Bool
   private let output: ValueFormat
   private let reals: [Float]
   private let levels: [UInt8]
-  /// Empty where the output has none.
+  /// Empty where the output has no remainders.
   private let remainders: [UInt8]
 
   /// - Parameters:
-  ///   - from: the input's format, not float32.
-  ///   - to: the output's format, any.
+  ///   - from: The input's format; not float32.
+  ///   - to: The output's format.
   init(_ function: ActivationFunction, from: ValueFormat, to: ValueFormat, kernels: KernelSet) {
     kernel = kernels.lookup
     isFine = !from.isPlainUInt8
     output = to
     let rows = isFine ? 256 : 1
     let (shape, count): (Shape, Int) = ([1, 1, rows, 256], rows * 256)
-    // Of a table with remainders, a row has the remainders of a level.
+    // In a table with remainders, each row has all remainders of one level.
     let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
     let input = isFine ? (0..<count).map { UInt8($0 / 256) } + bytes : bytes
     var arguments = [Float](repeating: 0, count: count)
@@ -43,7 +43,8 @@ struct LevelTable: @unchecked Sendable {
 
   /// Looks up some elements of a map.
   ///
-  /// - Parameter planeSize: elements of the whole map: the distance from levels to their remainders.
+  /// - Parameter planeSize: The number of elements of the whole map, which is the distance from levels to their
+  ///   remainders.
   func convert(
     _ input: UnsafePointer<UInt8>, planeSize: Int, _ elements: Range<Int>, to target: UnsafeMutableRawPointer
   ) {
@@ -63,9 +64,9 @@ struct LevelTable: @unchecked Sendable {
       let first = elements.lowerBound
       return table.withUnsafeBufferPointer { kernel.run(input + first, elements.count, $0.baseAddress, target + first) }
     }
-    let rest = input + planeSize
+    let inputRemainders = input + planeSize
     table.withUnsafeBufferPointer { table in
-      for index in elements { target[index] = table[Int(input[index]) << 8 | Int(rest[index])] }
+      for index in elements { target[index] = table[Int(input[index]) << 8 | Int(inputRemainders[index])] }
     }
   }
 
@@ -73,10 +74,10 @@ struct LevelTable: @unchecked Sendable {
     _ input: UnsafePointer<UInt8>, _ planeSize: Int, _ elements: Range<Int>, in table: [Float],
     to target: UnsafeMutablePointer<Float>
   ) {
-    let rest = input + planeSize
+    let inputRemainders = input + planeSize
     table.withUnsafeBufferPointer { table in
       if isFine {
-        for index in elements { target[index] = table[Int(input[index]) << 8 | Int(rest[index])] }
+        for index in elements { target[index] = table[Int(input[index]) << 8 | Int(inputRemainders[index])] }
       } else {
         for index in elements { target[index] = table[Int(input[index])] }
       }

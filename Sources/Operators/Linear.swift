@@ -4,11 +4,12 @@ import Kernels
 import Tensors
 import Threads
 
-/// `y = x W^T + b` on float rows: the classifier, and the projection of PCA whitening. Quantised, its weights are int8
-/// with a scale for each output, while activations stay float: it works on one row an image, where float costs nothing.
+/// `y = x W^T + b` on float32 rows [N, inputs]: the classifier, and the projection of PCA whitening. In the quantised
+/// form, weights are int8 with a scale for each output, while activations stay float32: with one row per image, this
+/// costs no time.
 ///
-/// Constants: `weight` float32, int16 or int8 [outputs, inputs], `weight_scale` float32 [outputs] beside the latter two, `bias`
-/// float32 [outputs] (optional).
+/// Constants: `weight` float32, int16 or int8 [outputs, inputs]; `weight_scale` float32 [outputs] with int16 and int8;
+/// `bias` float32 [outputs] (optional).
 package struct Linear: Operator, AffineFoldingOperator {
   package static let wireName = "linear"
   package static let arity = 1...1
@@ -43,7 +44,8 @@ package struct Linear: Operator, AffineFoldingOperator {
 }
 
 extension Linear {
-  /// Outputs for each worker: whole blocks of 16, or all where the product is too small to wake another worker for.
+  /// The number of outputs for each worker: whole blocks of 16, or all of them where the product is too small for
+  /// waking another worker to save time.
   fileprivate static func chunk(outputs: Int, inputs: Int, context: PlanningContext) -> Int {
     let workers = outputs * inputs < 1 << 17 ? 1 : context.workers
     return ((outputs + 15) / 16 + workers - 1) / workers * 16
@@ -55,7 +57,7 @@ extension Linear: RunnableOperator {
     try context.requireFloat(Self.wireName)
     guard let weight = context.constants["weight"] else { throw .constant(role: "weight", problem: "is missing") }
     guard weight.shape.rank == 2, weight.elementCount > 0 else {
-      throw .constant(role: "weight", problem: "has shape \(weight.shape)")
+      throw .constant(role: "weight", problem: "has the shape \(weight.shape), not [outputs, inputs]")
     }
     let outputs = weight.shape[0]
     let bias = try context.paddedBias(count: outputs)

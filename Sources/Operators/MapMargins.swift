@@ -1,11 +1,15 @@
 import Graphs
 import Tensors
 
-/// Rows and columns at the four edges of a map.
+/// Numbers of rows and columns at the four edges of a map.
 package struct MapMargins: Hashable, Sendable {
+  /// Rows before the first one.
   package var top: Int
+  /// Columns before the first one.
   package var left: Int
+  /// Rows after the last one.
   package var bottom: Int
+  /// Columns after the last one.
   package var right: Int
 
   package init(top: Int = 0, left: Int = 0, bottom: Int = 0, right: Int = 0) {
@@ -18,10 +22,10 @@ package struct MapMargins: Hashable, Sendable {
     self.init(top: margins[0], left: margins[1], bottom: margins[2], right: margins[3])
   }
 
-  /// What is added where these are taken off, and the other way round.
+  /// The margins that are added where these are removed, and the other way round.
   var negated: MapMargins { MapMargins(top: -top, left: -left, bottom: -bottom, right: -right) }
 
-  /// Whether nothing is taken off anywhere.
+  /// Whether no margin is negative.
   package var isPadding: Bool { top >= 0 && left >= 0 && bottom >= 0 && right >= 0 }
 
   var attributes: Attributes { ["margins": .ints([top, left, bottom, right])] }

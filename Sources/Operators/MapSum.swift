@@ -4,15 +4,15 @@ import Kernels
 import Tensors
 import Threads
 
-/// A map, times a factor for each image and channel where there are any, plus another map where there is one, cropped to
-/// their common top-left corner and rounded once.
+/// A map, times an optional factor for each image and channel, plus an optional residual. Both maps are cropped to
+/// their common top-left corner, and the result is rounded once.
 struct Int8MapSum: PreparedOperator, @unchecked Sendable {
   let kernel: quern_elementwise_kernel
-  /// Of input 0.
+  /// The format of input 0.
   let map: ValueFormat
-  /// The input that holds the factors, float32 [N, C].
+  /// The slot of the factors, float32 [N, C].
   let factorSlot: Int?
-  /// Not float.
+  /// The format of the residual; not float32.
   let residual: ValueFormat?
   let residualSlot: Int
   let output: ValueFormat
@@ -26,14 +26,15 @@ struct Int8MapSum: PreparedOperator, @unchecked Sendable {
     let prepared: Int8MapSum
     let inputs: [Shape]
     let output: Shape
-    /// The factors with the ratio of scales in them: computed once an image, the rest line by line.
+    /// For the factors times the ratio of the scales, which are computed once per image; all else is computed line by
+    /// line.
     var scratchByteCount: Int { output.batch * output.channels * MemoryLayout<Float>.stride }
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
       let factors = buffers.scratch.assumingMemoryBound(to: Float.self)
-      let given = prepared.factorSlot.map { buffers.inputs[$0].assumingMemoryBound(to: Float.self) }
+      let inputFactors = prepared.factorSlot.map { buffers.inputs[$0].assumingMemoryBound(to: Float.self) }
       let ratio = (prepared.map.quantization?.scale ?? 1) / (prepared.output.quantization?.scale ?? 1)
-      for index in 0..<output.batch * output.channels { factors[index] = (given?[index] ?? 1) * ratio }
+      for index in 0..<output.batch * output.channels { factors[index] = (inputFactors?[index] ?? 1) * ratio }
       let slot = prepared.residualSlot
       var whole = MapSum(output: prepared.output, prepared.activation, buffers.output, shape: output)
       whole.setMap(buffers.inputs[0], prepared.map, shape: inputs[0])
@@ -49,8 +50,8 @@ struct Int8MapSum: PreparedOperator, @unchecked Sendable {
   }
 }
 
-/// A map with a factor for each channel plus another map, in any of their formats: what `quern_scale_args` says of whole
-/// maps, from which ranges of pixels are run.
+/// A map times a factor for each channel, plus a residual, in any formats that the kernel takes. Holds the arguments
+/// for whole maps, from which `run` derives those for a range of pixels.
 private struct MapSum: @unchecked Sendable {
   private var whole = quern_scale_args()
   private let channels: Int
@@ -84,7 +85,7 @@ private struct MapSum: @unchecked Sendable {
     }
   }
 
-  /// - Parameter format: not float.
+  /// - Parameter format: Not float32.
   mutating func setResidual(_ map: UnsafeRawPointer, _ format: ValueFormat, shape: Shape) {
     guard let parameters = format.quantization else { return }
     whole.residual = map.assumingMemoryBound(to: UInt8.self)
@@ -95,7 +96,12 @@ private struct MapSum: @unchecked Sendable {
     }
   }
 
-  /// Computes `pixels` pixels, given the first of each map.
+  /// Computes `pixels` pixels.
+  ///
+  /// - Parameters:
+  ///   - output: The index of the first pixel in the output.
+  ///   - map: The index of the first pixel in the map.
+  ///   - residual: The index of the first pixel in the residual.
   func run(
     _ kernel: quern_elementwise_kernel, factors: UnsafePointer<Float>, pixels: Int, output: Int, map: Int, residual: Int
   ) {

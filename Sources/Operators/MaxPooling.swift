@@ -3,12 +3,13 @@ import Graphs
 import Kernels
 import Tensors
 
-/// The maximum of each window; positions outside the map do not take part. Exact on uint8: the output keeps the input's
-/// format.
+/// The maximum of each window of a map [N, H, W, C]; positions outside the map are left out. Exact on uint8: the output
+/// keeps the input's format.
 package struct MaxPooling: Operator, WindowOperator {
   package static let wireName = "max_pooling"
   package static let arity = 1...1
 
+  /// The window's size, stride, padding and dilation; the padding is smaller than the window.
   package var window: Window
 
   package init(window: Window) { self.window = window }
@@ -26,7 +27,7 @@ package struct MaxPooling: Operator, WindowOperator {
   package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
-    guard inputs[0].rank == 4 else { throw .shape("max pooling's input has 4 axes, not \(inputs[0])") }
+    guard inputs[0].rank == 4 else { throw .shape("max pooling takes a map with 4 axes, not \(inputs[0])") }
     let extent = try window.outputExtent(height: inputs[0].height, width: inputs[0].width)
     return try Shape([inputs[0].batch, extent.height, extent.width, inputs[0].channels]).checkedActivation()
   }
@@ -36,7 +37,7 @@ extension MaxPooling: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
-      throw .structure("max pooling's input and output differ in format")
+      throw .structure("the input and the output of max pooling must have the same format")
     }
     let kernel = context.kernels.pool
     let taps = window.taps
@@ -57,24 +58,25 @@ extension MaxPooling: RunnableOperator {
     }
   }
 
-  /// Levels and remainders together are ordered as the values are: the remainders, plus 128, as the digits after the levels.
+  /// Compares levels and remainders as 16-bit numbers, with the stored remainder in the low byte. They are in the order
+  /// of the values.
   private static func ofTwoPlanes(_ window: Window) -> any PreparedOperator {
     let taps = window.taps
     return PoolingOperator(window: window, countsPadding: false) { buffers, offsets, rows, extents in
       let channels = extents.channels
       let input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
       let output = buffers.output.assumingMemoryBound(to: UInt8.self)
-      let (rest, restOut) = (input + extents.inputCount, output + extents.outputCount)
+      let (inputRemainders, outputRemainders) = (input + extents.inputCount, output + extents.outputCount)
       for row in 0..<rows.count {
         let first = (rows.lowerBound + row) * channels
         for channel in 0..<channels {
-          var greatest: UInt16 = 0
+          var maximum: UInt16 = 0
           for tap in 0..<taps where offsets[row * taps + tap] >= 0 {
             let index = Int(offsets[row * taps + tap]) + channel
-            greatest = max(greatest, UInt16(input[index]) << 8 | UInt16(rest[index]))
+            maximum = max(maximum, UInt16(input[index]) << 8 | UInt16(inputRemainders[index]))
           }
-          output[first + channel] = UInt8(greatest >> 8)
-          restOut[first + channel] = UInt8(truncatingIfNeeded: greatest)
+          output[first + channel] = UInt8(maximum >> 8)
+          outputRemainders[first + channel] = UInt8(truncatingIfNeeded: maximum)
         }
       }
     }

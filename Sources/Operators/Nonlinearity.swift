@@ -2,25 +2,26 @@ import Graphs
 import Kernels
 import Tensors
 
-/// An activation function of each element, for functions that no epilogue applies.
+/// An activation function of each element, for functions that epilogues cannot apply.
 ///
-/// In float a value is computed in double precision and rounded once. On levels the function is a table: each level's value
-/// is dequantised, goes through the function in float, and is rounded to the output's format, which has a range of its own.
-/// With remainders, the table has an entry for each of the 65536 values.
+/// In float32, a value is computed in double precision and rounded once. On levels, the function is a table: the value
+/// of each level is dequantised, goes through the function in float32, and is rounded to the output's format. With
+/// 16-bit input, the table has an entry for each of the 65536 values.
 package struct Nonlinearity: Operator, ActivationOperator {
   package static let wireName = "nonlinearity"
   package static let arity = 1...1
 
+  /// A function for which `fitsEpilogues` is false.
   package let function: ActivationFunction
   /// Whether a uint8 input is read with its remainders, as 16 bits.
   package var readsInputRemainder = false
 
-  /// The functions that this operator is for.
+  /// All functions that this operator can apply.
   package static let functions = ActivationFunction.allCases.filter { !$0.fitsEpilogues }
 
-  /// - Precondition: no epilogue applies the function.
+  /// - Precondition: `fitsEpilogues` is false for the function.
   package init(_ function: ActivationFunction) {
-    precondition(!function.fitsEpilogues, "'\(function.rawValue)' is the epilogue of another operator")
+    precondition(!function.fitsEpilogues, "'\(function.rawValue)' belongs in the epilogue of another operator")
     self.function = function
   }
 
@@ -39,7 +40,7 @@ package struct Nonlinearity: Operator, ActivationOperator {
     return result
   }
 
-  package var quantizationRule: QuantizationRule { .ownRange }
+  package var quantizationRule: QuantizationRule { .calibratedRange }
   package func readsRemainder(ofInput slot: Int) -> Bool { readsInputRemainder }
   package static let remainderRule = RemainderRule.made
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
@@ -63,13 +64,13 @@ package struct Nonlinearity: Operator, ActivationOperator {
 extension Nonlinearity: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
-    let (given, to) = (context.inputFormats[0], context.outputFormat)
-    if readsInputRemainder, given == given.withoutRemainder {
+    let (input, output) = (context.inputFormats[0], context.outputFormat)
+    if readsInputRemainder, input == input.withoutRemainder {
       throw .structure("reads remainders of an input that has none")
     }
-    guard given != .float32 else { return try prepareFloat(to: to) }
-    let from = readsInputRemainder ? given : given.withoutRemainder
-    let table = LevelTable(function, from: from, to: to, kernels: context.kernels)
+    guard input != .float32 else { return try prepareFloat(to: output) }
+    let readFormat = readsInputRemainder ? input : input.withoutRemainder
+    let table = LevelTable(function, from: readFormat, to: output, kernels: context.kernels)
     return ElementwiseOperator { shape, buffers, range in
       let elements = range.lowerBound * shape.channels..<range.upperBound * shape.channels
       let input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
@@ -78,7 +79,7 @@ extension Nonlinearity: RunnableOperator {
   }
 
   private func prepareFloat(to format: ValueFormat) throws(GraphError) -> any PreparedOperator {
-    guard format == .float32 else { throw .structure("a function of a float map is a float map") }
+    guard format == .float32 else { throw .structure("the output of a nonlinearity of a float map must be float") }
     return ElementwiseOperator(applying: function)
   }
 }

@@ -1,7 +1,8 @@
 import Graphs
 
-/// Every operator there is. A new one adds its file and its line here; tests walk this list.
+/// All operators by wire name. Adding an operator takes a file and a line here; tests walk this list.
 package enum OperatorCatalogue {
+  /// The types of all operators.
   package static let all: [any RunnableOperator.Type] = [
     Addition.self,
     AveragePooling.self,
@@ -27,15 +28,16 @@ package enum OperatorCatalogue {
   private static let byWireName: [String: any RunnableOperator.Type] =
     Dictionary(uniqueKeysWithValues: all.map { ($0.wireName, $0) })
 
-  /// The operator of a wire name with its attributes.
+  /// The operator with a wire name and attributes, as packages store them.
   ///
-  /// - Throws: `GraphError.unknownOperator`, or `.attribute` where one is missing, out of range or not known.
+  /// - Throws: `GraphError.unknownOperator`, or `.attribute` where one is missing, of another type, out of range, or
+  ///   unknown to the operator.
   package static func decode(_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator {
     guard let type = byWireName[wireName] else { throw .unknownOperator(wireName) }
     let op = try type.init(attributes: attributes)
-    let known = op.attributes
-    if let stranger = attributes.sorted.first(where: { known[$0.name] == nil }) {
-      throw .attribute(name: stranger.name, expected: "absent: '\(wireName)' has no such attribute")
+    let decoded = op.attributes
+    if let unknown = attributes.sorted.first(where: { decoded[$0.name] == nil }) {
+      throw .attribute(name: unknown.name, expected: "absent: '\(wireName)' has no such attribute")
     }
     return op
   }

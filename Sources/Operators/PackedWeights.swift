@@ -1,18 +1,19 @@
 import CKernels
 
-/// 64-byte aligned memory for weights in a kernel's order.
+/// Memory, aligned to 64 bytes, for weights in the order in which a kernel reads them.
 final class PackedWeights<Element: BitwiseCopyable>: @unchecked Sendable {
   let pointer: UnsafeMutablePointer<Element>
   private let byteCount: Int
   private let isMapped: Bool
 
-  /// From how many bytes on memory goes back to the system when the weights are put away, whatever else lives by then.
-  private static var leastMapped: Int { 1 << 18 }
+  /// The number of bytes from which weights get their own pages. These are returned to the system when the weights are
+  /// freed, whatever was allocated in the meantime.
+  private static var minMapped: Int { 1 << 18 }
 
-  /// - Parameter fill: writes all `count` elements.
+  /// - Parameter fill: Writes all `count` elements.
   init(count: Int, fill: (UnsafeMutablePointer<Element>) -> Void) {
     byteCount = max(count, 1) * MemoryLayout<Element>.stride
-    let mapped = byteCount >= Self.leastMapped ? quern_map_pages(byteCount) : nil
+    let mapped = byteCount >= Self.minMapped ? quern_map_pages(byteCount) : nil
     isMapped = mapped != nil
     let raw = mapped ?? UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
     pointer = raw.bindMemory(to: Element.self, capacity: max(count, 1))

@@ -1,15 +1,16 @@
 import Graphs
 import Tensors
 
-/// What the operators of one graph share while they are planned for one input shape.
+/// State that the operators of one graph share while they are planned for one input shape.
 package final class PlanningContext {
-  /// Threads of the team that will run them; scratch that each of them needs is counted that often.
+  /// The number of threads that will run the operators; each may need its own scratch memory.
   let workers: Int
   private var tables: [Table: [Int32]] = [:]
 
+  /// - Parameter workers: The number of threads that will run the operators.
   package init(workers: Int) { self.workers = workers }
 
-  /// What a table of offsets depends on.
+  /// All that a table of offsets depends on.
   private struct Table: Hashable {
     let window: Window
     let input: Shape
@@ -19,15 +20,16 @@ package final class PlanningContext {
     let padding: Int32?
   }
 
-  /// The table that `Window.indirection` makes; equal ones are in memory, and in cache, once.
+  /// The table that `Window.indirection` returns. Operators with equal tables share one, so that it is in memory, and
+  /// in the processor's cache, only once.
   ///
-  /// - Throws: `GraphError.inputSize`.
+  /// - Throws: `GraphError.inputSize` where the map or the table is too large.
   func indirection(
     _ window: Window, input: Shape, output: Shape, pixelStride: Int, outside: Int32, padding: Int32? = nil
   ) throws(GraphError) -> [Int32] {
     let key = Table(
       window: window, input: input, output: output, pixelStride: pixelStride, outside: outside, padding: padding)
-    if let known = tables[key] { return known }
+    if let cached = tables[key] { return cached }
     let table = try window.indirection(
       input: input, output: output, pixelStride: pixelStride, outside: outside, padding: padding)
     tables[key] = table

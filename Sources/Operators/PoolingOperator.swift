@@ -3,20 +3,21 @@ import Graphs
 import Tensors
 import Threads
 
-/// An evaluation that reduces each window of a map to a pixel, through a table of offsets.
+/// Reduces each window of a map to a pixel, through a table of offsets.
 struct PoolingOperator: PreparedOperator {
-  /// Buffers, the offsets of the first output pixel, the output pixels to compute, and the extents of the maps.
+  /// Takes the buffers, the offsets of the first output pixel, the output pixels to compute, and the sizes of the maps.
   typealias Body = @Sendable (OperatorBuffers, UnsafePointer<Int32>, Range<Int>, Extents) -> Void
 
   struct Extents {
     let channels: Int
-    /// Elements of the input and of the output: how far behind a level its remainder lies.
+    /// The number of elements of the input, which is the distance from levels to their remainders.
     let inputCount: Int
+    /// The number of elements of the output, which is the distance from levels to their remainders.
     let outputCount: Int
   }
 
   let window: Window
-  /// Whether a tap in the padding is a zero (`QUERN_TAP_ZERO`) rather than nothing.
+  /// Whether a tap in the padding counts as zero (`QUERN_TAP_ZERO`) rather than being left out.
   let countsPadding: Bool
   let body: Body
 
@@ -30,10 +31,10 @@ struct PoolingOperator: PreparedOperator {
     let offsets = try context.indirection(
       window, input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE),
       padding: countsPadding ? Int32(QUERN_TAP_ZERO) : nil)
-    // A dilated window can step over a small map.
+    // All taps of a dilated window can fall outside of a small map.
     for first in stride(from: 0, to: offsets.count, by: window.taps) {
       guard offsets[first..<first + window.taps].contains(where: { $0 != Int32(QUERN_TAP_NONE) }) else {
-        throw .inputSize("a window of pooling has no position inside a map of \(inputs[0])")
+        throw .inputSize("a pooling window lies outside of a map of \(inputs[0])")
       }
     }
     let rows = output.batch * output.height * output.width

@@ -2,7 +2,7 @@ import Graphs
 import Kernels
 import Tensors
 
-/// `max(x, 0)`. On uint8 that is `max(q, zero point)`, and the output keeps the input's format.
+/// `max(x, 0)`. On uint8, this is `max(q, zero point)`, and the output keeps the input's format.
 package struct ReLU: Operator, ActivationOperator {
   package static let wireName = "relu"
   package static let arity = 1...1
@@ -23,7 +23,7 @@ extension ReLU: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     guard context.inputFormats[0] == context.outputFormat else {
-      throw .structure("relu's input and output differ in format")
+      throw .structure("the input and the output of relu must have the same format")
     }
     guard let zeroPoint = context.outputFormat.quantization?.zeroPoint else {
       return ElementwiseOperator { shape, buffers, range in
@@ -40,13 +40,13 @@ extension ReLU: RunnableOperator {
       let output = buffers.output.assumingMemoryBound(to: UInt8.self)
       let elements = range.lowerBound * shape.channels..<range.upperBound * shape.channels
       if hasRemainders {
-        // Of what is below zero nothing is left, and of a remainder below zero at zero.
-        let (rest, restOut) = (input + shape.elementCount, output + shape.elementCount)
+        // Levels below the zero point get a remainder of zero, and so do negative remainders at the zero point.
+        let (inputRemainders, outputRemainders) = (input + shape.elementCount, output + shape.elementCount)
         let zero = ActivationLayout.remainderZeroPoint
         for index in elements {
           let level = input[index]
-          let least = level > zeroPoint ? 0 : zero
-          restOut[index] = level < zeroPoint ? zero : max(rest[index], least)
+          let minimum = level > zeroPoint ? 0 : zero
+          outputRemainders[index] = level < zeroPoint ? zero : max(inputRemainders[index], minimum)
         }
       }
       for index in elements { output[index] = max(input[index], zeroPoint) }

@@ -3,8 +3,8 @@ import Graphs
 import Kernels
 import Tensors
 
-/// The same values in another format: float32 to uint8, uint8 to float32, or uint8 at another scale. The formats are those
-/// of the input and the output. Each value is rounded once at most; what that leaves over is kept where the output has
+/// The same values in another format: float32 to uint8, uint8 to float32, or uint8 at another scale. The formats are
+/// those of the input and the output. Each value is rounded at most once; the remainder is stored where the output has
 /// remainders.
 package struct Requantize: Operator {
   package static let wireName = "requantize"
@@ -20,7 +20,7 @@ package struct Requantize: Operator {
   }
 
   package var attributes: Attributes { readsInputRemainder ? ["input_remainder": .int(1)] : [:] }
-  package var quantizationRule: QuantizationRule { .ownRange }
+  package var quantizationRule: QuantizationRule { .calibratedRange }
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.canReadRemainder = true
@@ -57,7 +57,7 @@ extension Requantize: RunnableOperator {
   }
 }
 
-/// Values of one format written in another, each rounded once at most, with the remainders of those that have any.
+/// Converts values from one format to another, with their remainders. Each value is rounded at most once.
 struct PlaneConversion: @unchecked Sendable {
   let from: ValueFormat
   let to: ValueFormat
@@ -81,7 +81,7 @@ struct PlaneConversion: @unchecked Sendable {
           part.map_zero_point = Int32(parameters.zeroPoint)
           if !from.isPlainUInt8 { part.map_remainder = part.map + shape.elementCount }
         } else {
-          // Divided, and not multiplied by the inverse, as the levels are those that a map without remainders has.
+          // Dividing, rather than multiplying by the inverse, gives the same levels as for a map without remainders.
           let floats = input.assumingMemoryBound(to: Float.self) + start
           for channel in 0..<channels { (reals + channel).initialize(to: floats[channel] / scale) }
           part.reals = UnsafePointer(reals)

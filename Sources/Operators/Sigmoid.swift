@@ -2,8 +2,8 @@ import Graphs
 import Kernels
 import Tensors
 
-/// `1 / (1 + exp(-x))` of each element, float only: the factors of squeeze-and-excitation, or probabilities. The operator for
-/// maps that are held as uint8 is `Nonlinearity`.
+/// `1 / (1 + exp(-x))` of each element, float32 only: for the factors of squeeze-and-excitation, or probabilities. For
+/// uint8 maps there is `Nonlinearity`.
 package struct Sigmoid: Operator {
   package static let wireName = "sigmoid"
   package static let arity = 1...1

@@ -2,8 +2,8 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Rows [N, C] as maps of one pixel, [N, 1, 1, C]: for what slides windows over a pooled vector. Float only; the elements are
-/// the same.
+/// Rows [N, C] as maps of one pixel, [N, 1, 1, C], for operators that slide windows over a pooled vector. Float32 only;
+/// the elements are copied.
 package struct SinglePixelMap: Operator {
   package static let wireName = "single_pixel_map"
   package static let arity = 1...1
@@ -16,7 +16,7 @@ package struct SinglePixelMap: Operator {
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { bounds[0] }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
-    guard inputs[0].rank == 2 else { throw .shape("only rows become maps of one pixel, not \(inputs[0])") }
+    guard inputs[0].rank == 2 else { throw .shape("only rows can become maps of one pixel, not \(inputs[0])") }
     return [inputs[0].batch, 1, 1, inputs[0].channels]
   }
 }

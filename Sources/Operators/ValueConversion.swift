@@ -3,7 +3,7 @@ import Graphs
 import Kernels
 import Tensors
 
-/// Values of one format written in another, each rounded once at most. Formats have no remainders here.
+/// Converts values from one format to another, both without remainders. Each value is rounded at most once.
 struct ValueConversion: @unchecked Sendable {
   let from: ValueFormat
   let to: ValueFormat

@@ -3,19 +3,31 @@ import Tensors
 
 /// A sliding window over a map: the geometry that convolutions and poolings share.
 ///
-/// Padding may be negative: then the first window begins (or the last one ends) that far inside the map.
+/// Padding may be negative: then the first window begins (or the last one ends) that far inside the map. Packages may
+/// have sizes, strides and dilations from 1 to 1024, and padding from -1024 to 1024.
 package struct Window: Hashable, Sendable {
+  /// Rows of taps.
   package var height: Int
+  /// Columns of taps.
   package var width: Int
+  /// Rows of the map from one window to the next.
   package var strideHeight: Int
+  /// Columns of the map from one window to the next.
   package var strideWidth: Int
+  /// Rows of padding above the map.
   package var top: Int
+  /// Columns of padding to the left of the map.
   package var left: Int
+  /// Rows of padding below the map.
   package var bottom: Int
+  /// Columns of padding to the right of the map.
   package var right: Int
+  /// Rows of the map from one tap to the next.
   package var dilationHeight = 1
+  /// Columns of the map from one tap to the next.
   package var dilationWidth = 1
-  /// Round the output's extents up: the last window may begin inside the map and end outside it (PyTorch's ceil_mode).
+  /// Whether the output's size is rounded up: the last window may begin inside the map and end outside of it (PyTorch's
+  /// `ceil_mode`).
   package var ceilMode = false
 
   /// A square window with equal strides and padding.
@@ -23,12 +35,15 @@ package struct Window: Hashable, Sendable {
     self.init(height: size, width: size, stride: stride, padding: padding)
   }
 
+  /// A window with equal strides and equal padding on all sides.
   package init(height: Int, width: Int, stride: Int = 1, padding: Int = 0) {
     (self.height, self.width, strideHeight, strideWidth) = (height, width, stride, stride)
     (top, left, bottom, right) = (padding, padding, padding, padding)
   }
 
+  /// The number of taps.
   package var taps: Int { height * width }
+  /// Whether the output has a position for each pixel of the map, which has that pixel as its only tap.
   package var isPointwise: Bool {
     taps == 1 && strideHeight == 1 && strideWidth == 1 && top == 0 && left == 0 && bottom == 0 && right == 0
   }
@@ -38,7 +53,7 @@ package struct Window: Hashable, Sendable {
     let stride = try attributes.ints("stride", count: 2)
     let padding = try attributes.ints("padding", count: 4)
     let dilation = try attributes.ints("dilation", count: 2)
-    // The bounds keep every later product far from overflow, whatever a file says.
+    // These bounds keep every later product far from overflow, whatever a file contains.
     guard kernel.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "kernel", expected: "from 1 to 1024") }
     guard stride.allSatisfy({ 1...1024 ~= $0 }) else { throw .attribute(name: "stride", expected: "from 1 to 1024") }
     guard padding.allSatisfy({ -1024...1024 ~= $0 }) else {
@@ -63,7 +78,7 @@ package struct Window: Hashable, Sendable {
     return result
   }
 
-  /// Height and width of the output for a map of `height` by `width`.
+  /// The height and width of the output for a map of a height and width.
   ///
   /// - Throws: `GraphError.inputSize` where the padded map is smaller than the window.
   package func outputExtent(height mapHeight: Int, width mapWidth: Int) throws(GraphError) -> (height: Int, width: Int)
@@ -83,19 +98,25 @@ package struct Window: Hashable, Sendable {
 
   private func extent(free: Int, stride: Int, before: Int, map: Int) -> Int {
     let whole = free / stride + 1
-    // One window more where something is left over and it begins inside the map or its leading padding.
+    // Rounded up, there is one more window, if it begins inside the map or the padding before it.
     return ceilMode && free % stride != 0 && whole * stride < map + before ? whole + 1 : whole
   }
 
-  /// Entries of the largest table of offsets: 512 MiB. A 7x7 window on 1024x1024 maps of 32 images stays below.
+  /// The maximum number of entries of a table of offsets: 512 MiB. A 7x7 convolution of stride 2 on 32 images of
+  /// 1024x1024 pixels stays below it, since kernel rows are single taps on maps with few channels.
   static let indirectionLimit = 1 << 27
 
-  /// For every output position of an NHWC batch and every tap, the offset of the tap's pixel from the start of the map in
-  /// units of `pixelStride` per pixel, or `outside`; in the padding, `padding` where that is given.
+  /// The offset of the pixel of every tap from the start of the map, for all output positions of an NHWC batch.
   ///
-  /// The output may be smaller than `outputExtent`: its top-left corner.
-  ///
-  /// - Throws: `GraphError.inputSize` where the map is too large for 32-bit offsets, or the table for the memory.
+  /// - Parameters:
+  ///   - input: The shape of the map.
+  ///   - output: The shape of the output. It may be smaller than `outputExtent`, and is its top-left corner then.
+  ///   - pixelStride: The distance between neighbouring pixels in the unit of the offsets.
+  ///   - outside: The offset of taps outside the map.
+  ///   - padding: The offset of taps in the padding, where it differs from `outside`.
+  /// - Returns: [N, H, W, taps].
+  /// - Throws: `GraphError.inputSize` where the map is too large for 32-bit offsets, or the table has more entries than
+  ///   `indirectionLimit`.
   func indirection(
     input: Shape, output: Shape, pixelStride: Int, outside: Int32, padding: Int32? = nil
   ) throws(GraphError) -> [Int32] {
@@ -108,7 +129,7 @@ package struct Window: Hashable, Sendable {
     }
     let outputWidth = output.width
     let (mapHeight, mapWidth) = (input.height, input.width)
-    // Of the taps of a row of the window, for each column of the output.
+    // The column of the map for each column of the output and each tap of a window's row.
     let columns = (0..<outputWidth * width).map { index -> Int in
       index / width * strideWidth - left + index % width * dilationWidth
     }

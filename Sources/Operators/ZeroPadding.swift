@@ -2,12 +2,13 @@ import Graphs
 import Tensors
 import Threads
 
-/// Rows and columns of zeros around a map. They are values like any other: a pooling that reads them takes them for pixels.
-/// On uint8 they are the zero point, and the output keeps the input's format.
+/// A map [N, H, W, C] with rows and columns of zeros around it. The zeros are pixels like others: a pooling that reads
+/// the output counts them. On uint8, they have the level of the zero point, and the output keeps the input's format.
 package struct ZeroPadding: Operator, MarginOperator {
   package static let wireName = "zero_padding"
   package static let arity = 1...1
 
+  /// The rows and columns that are added, each from 0 to 1024.
   package var margins: MapMargins
 
   package init(_ margins: MapMargins) { self.margins = margins }
@@ -20,7 +21,7 @@ package struct ZeroPadding: Operator, MarginOperator {
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
-    guard input.rank == 4 else { throw .shape("padding goes around a map with 4 axes, not \(input)") }
+    guard input.rank == 4 else { throw .shape("padding takes a map with 4 axes, not \(input)") }
     return try Shape([
       input.batch, input.height + margins.top + margins.bottom, input.width + margins.left + margins.right,
       input.channels,
@@ -32,7 +33,9 @@ extension ZeroPadding: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
     try context.refuseConstants(except: [])
     let format = context.outputFormat
-    guard context.inputFormats[0] == format else { throw .structure("padding's input and output differ in format") }
+    guard context.inputFormats[0] == format else {
+      throw .structure("the input and the output of padding must have the same format")
+    }
     let zero: UInt8 = if case .uint8(let parameters) = format { parameters.zeroPoint } else { 0 }
     let margins = margins
     let size = format.elementType.byteCount
@@ -54,9 +57,9 @@ extension ZeroPadding: RunnableOperator {
   }
 }
 
-/// An evaluation of one line of the output at a time.
+/// Computes one line of the output at a time.
 struct LineOperator: PreparedOperator {
-  /// Shapes of input and output, the line counted from the start of the output, and the buffers.
+  /// Takes the shapes of input and output, the index of the line in the output, and the buffers.
   typealias Body = @Sendable (_ input: Shape, _ output: Shape, _ line: Int, OperatorBuffers) -> Void
   let body: Body
 

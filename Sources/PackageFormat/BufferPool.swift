@@ -1,8 +1,8 @@
 import Synchronization
 import Tensors
 
-/// Memory for tensors that do not live long: what one gave back the next one takes, which the system has mapped already.
-/// What lies here is freed with the pool, that of tensors still alive with the last of them.
+/// Memory for short-lived tensors. A buffer that one tensor returns is reused for the next, which saves mapping its
+/// pages again. Unused buffers are freed with the pool, and the others when the last tensor that uses them is freed.
 final class BufferPool: Sendable {
   private struct Buffers: @unchecked Sendable {
     var free: [UnsafeMutableRawBufferPointer] = []
@@ -12,7 +12,7 @@ final class BufferPool: Sendable {
 
   deinit { buffers.withLock { for buffer in $0.free { buffer.deallocate() } } }
 
-  /// A storage, 64-byte aligned, that `initialize` writes whole.
+  /// A storage with 64-byte alignment, whose bytes `initialize` must write completely.
   func storage(byteCount: Int, initialize: (UnsafeMutableRawBufferPointer) -> Void) -> TensorStorage {
     nonisolated(unsafe) let memory = take(byteCount)
     let bytes = UnsafeMutableRawBufferPointer(rebasing: memory[..<byteCount])

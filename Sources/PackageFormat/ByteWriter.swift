@@ -1,4 +1,4 @@
-/// Little-endian bytes being put together.
+/// Assembles little-endian bytes.
 struct ByteWriter {
   private(set) var bytes: [UInt8] = []
 
@@ -10,10 +10,11 @@ struct ByteWriter {
   mutating func append(_ value: Double) { append(value.bitPattern) }
   mutating func append(_ more: [UInt8]) { bytes += more }
 
-  /// A count or an index, as UInt32. One that does not fit becomes the largest, which every reader refuses.
+  /// Appends a count or an index as a UInt32. One that does not fit becomes the largest UInt32, which every reader
+  /// refuses.
   mutating func append(count: Int) { append(UInt32(clamping: count)) }
 
-  /// The length in UTF-8 as UInt32, then the bytes.
+  /// Appends the length in UTF-8 as a UInt32, then the bytes.
   mutating func append(_ text: String) {
     append(count: text.utf8.count)
     bytes += Array(text.utf8)

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// The results of `body` for 0 ..< `count`, in order, from up to `threads` threads. Of several errors the one with the
-/// lowest index is thrown, so that not even errors depend on the number of threads.
+/// The results of `body` for 0 ..< `count`, in order, computed by up to `threads` threads. Of several errors, the one
+/// with the lowest index is thrown, so that errors do not depend on the number of threads either.
 func concurrentMap<Value: Sendable>(
   count: Int, threads: Int, _ body: @escaping @Sendable (Int) throws(PackageError) -> Value
 ) throws(PackageError) -> [Value] {
@@ -20,7 +20,7 @@ func concurrentMap<Value: Sendable>(
       }, box.toOpaque())
     guard failed == 0 else {
       box.release()
-      break  // the threads there are do all the work
+      break  // The threads that run already do all the work.
     }
     running.append(thread)
   }
@@ -49,7 +49,7 @@ private final class SharedWork<Value: Sendable>: Sendable {
     self.body = body
   }
 
-  /// Takes indices in ascending order until there are none, or one has failed.
+  /// Takes indices in ascending order until none is left, or one has failed.
   func run() {
     while let index = state.withLock({ state in takeNext(&state) }) {
       let result = Result { () throws(PackageError) in try body(index) }

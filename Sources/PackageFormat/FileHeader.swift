@@ -1,16 +1,16 @@
 import Files
 
-/// The fixed first part of a package (formats/package.md, "Header").
+/// The first part of a package, of fixed size (formats/package.md, "Header").
 struct FileHeader: Hashable, Sendable {
   static let magic: [UInt8] = [0x89] + Array("QUERN\r\n".utf8)
   static let major = 1
-  /// Of what is written; later minor versions are read.
+  /// The minor version that is written. Later minor versions are read, too.
   static let minor = 0
-  /// The header with its own hash.
+  /// The size of the header, including its own hash.
   static let byteCount = 160
-  /// The part of it that its own hash covers.
+  /// The size of the part that the header's own hash covers.
   static let hashedByteCount = 128
-  /// What every section starts at a multiple of.
+  /// Every section starts at a multiple of this many bytes.
   static let alignment = 64
 
   var minor: Int
@@ -21,7 +21,7 @@ struct FileHeader: Hashable, Sendable {
   var indexHash: SHA256.Digest
   var contentHash: SHA256.Digest
 
-  /// The next multiple of the alignment, or `nil` where there is none in an Int.
+  /// The first multiple of the alignment at or after `offset`; `nil` if it does not fit into an Int.
   static func aligned(_ offset: Int) -> Int? {
     let (sum, overflow) = offset.addingReportingOverflow(alignment - 1)
     return overflow ? nil : sum & ~(alignment - 1)
@@ -46,7 +46,8 @@ struct FileHeader: Hashable, Sendable {
 
   /// Reads the header of a file with `fileLength` bytes.
   ///
-  /// The order of the checks gives the most useful error: something else, a newer version, damage, cut short.
+  /// The order of the checks gives the most useful error: first another format, then a newer version, damage, and a
+  /// file that was cut short.
   static func parse(_ cursor: ByteCursor, fileLength: Int) throws(PackageError) -> FileHeader {
     try checkMagic(cursor)
     var fields = SectionCursor(cursor, part: "header")
@@ -55,7 +56,7 @@ struct FileHeader: Hashable, Sendable {
     let minor = Int(try fields.read(UInt16.self, "minor version"))
     guard major == Self.major else {
       if major > Self.major { throw .newerVersion(major: major, minor: minor) }
-      throw fields.invalid("major version", at: 8, "there is no version \(major).\(minor)")
+      throw fields.invalid("major version", at: 8, "version \(major).\(minor) does not exist")
     }
     var whole = SectionCursor(cursor, part: "header")
     let hashed = try whole.bytes(hashedByteCount, "fields")
@@ -91,16 +92,16 @@ struct FileHeader: Hashable, Sendable {
     let kinds: [([UInt8], String)] = [
       (
         [0x89] + Array("QUERN\n".utf8),
-        "a quern package whose line ends were converted as if it were text; copy it in binary"
+        "a quern package whose line ends were converted as if it were text; copy it in binary mode"
       ),
-      ([0x09] + Array("QUERN".utf8), "a quern package that went through a 7-bit channel; copy it in binary"),
+      ([0x09] + Array("QUERN".utf8), "a quern package that went through a 7-bit channel; copy it in binary mode"),
       (Array("PK\u{3}\u{4}".utf8), "a ZIP archive, such as a PyTorch checkpoint; convert it first"),
       ([0x80, 0x02], "a pickle, such as an older PyTorch checkpoint; convert it first"),
       (Array("version https://git-lfs".utf8), "a Git LFS pointer; fetch the file itself"),
       ([0x08], "a protobuf message, such as an ONNX model; convert it first"),
     ]
-    // What most files of the kind start with; others are named as unknown.
-    let known = kinds.first { cursor.starts(with: $0.0) }?.1
-    throw .notAPackage(looksLike: known ?? "no format that quern knows")
+    // These are the bytes that most files of the kind start with; others are reported as unknown.
+    let kind = kinds.first { cursor.starts(with: $0.0) }?.1
+    throw .notAPackage(looksLike: kind ?? "no format that quern knows")
   }
 }

@@ -1,16 +1,19 @@
 import Graphs
 import Tensors
 
-/// A constant of a node as the graph section describes it; its bytes are in a tensor section.
+/// A constant of a node, as the graph section describes it. Its elements are in a tensor section.
 package struct ConstantRecord: Hashable, Sendable {
-  /// "weight", "bias", "scale".
+  /// What the node uses the constant for, such as "weight", "bias" or "scale".
   package var role: String
+  /// The type of the elements.
   package var elementType: ElementType
+  /// The extents, outermost first.
   package var shape: Shape
-  /// Which tensor section holds the bytes, counted among these; constants with the same bytes share one.
+  /// The number of the tensor section that contains the elements, counting tensor sections from 0. Constants with the
+  /// same bytes share one.
   package var tensor: Int
 
-  /// `nil` where it overflows.
+  /// The size of the elements in bytes; `nil` if it overflows.
   var checkedByteCount: Int? {
     guard let count = shape.checkedElementCount else { return nil }
     let (bytes, overflow) = count.multipliedReportingOverflow(by: elementType.byteCount)
@@ -18,38 +21,50 @@ package struct ConstantRecord: Hashable, Sendable {
   }
 }
 
-/// A node as the graph section describes it, readable without knowing its operator.
+/// A node, as the graph section describes it. It can be read without knowing the operator.
 package struct NodeRecord: Hashable, Sendable {
+  /// The node's name, which is unique in the graph.
   package var name: String
+  /// The operator's wire name.
   package var operatorName: String
+  /// The operator's attributes.
   package var attributes: Attributes
-  /// Values by number: 0 is the graph's input, `n + 1` the output of node `n`.
+  /// The numbers of the input values: 0 is the graph's input, `n + 1` the output of node `n`.
   package var inputs: [Int]
-  /// Of the output.
+  /// The format of the output.
   package var format: ValueFormat
-  /// Sorted by role.
+  /// The constants, sorted by role.
   package var constants: [ConstantRecord]
 }
 
-/// A graph in the portable, canonical form that packages store: values are numbered in the order of execution, and values
-/// that nothing makes are left out.
+/// A graph in the portable, canonical form that packages store: values are numbered in the order of execution, and
+/// values that no node produces are left out.
 package struct GraphRecord: Hashable, Sendable {
+  /// The name of the architecture, for people.
   package var architecture: String
+  /// The normalisation that the network was trained with.
   package var preprocessing: Preprocessing
+  /// The format of the graph's input.
   package var inputFormat: ValueFormat
+  /// The nodes, in an order of execution.
   package var nodes: [NodeRecord]
-  /// Their values are numbered as in `NodeRecord.inputs`.
+  /// The outputs, whose values are numbered as in `NodeRecord.inputs`.
   package var outputs: [GraphOutput]
 }
 
 extension GraphRecord {
-  /// The record of a valid graph, in which `tensorNumber` gives the number of the section for each constant.
+  /// The record of a valid graph.
+  ///
+  /// - Parameters:
+  ///   - graph: the graph.
+  ///   - tensorNumbers: the number of the tensor section for each constant.
+  /// - Throws: `PackageError.graph` where a node reads a value that no earlier node produces.
   init(_ graph: Graph, tensorNumbers: [ConstantKey: Int]) throws(PackageError) {
     var numbers: [ValueID: Int] = [graph.input: 0]
     for (index, node) in graph.nodes.enumerated() { numbers[node.output] = index + 1 }
     func number(_ value: ValueID) throws(PackageError) -> Int {
       guard let number = numbers[value] else {
-        throw .graph(.structure("value \(value.index) is read and never made"))
+        throw .graph(.structure("value \(value.index) is read but never produced"))
       }
       return number
     }
@@ -76,12 +91,18 @@ extension GraphRecord {
     }
   }
 
-  /// A node's constants in the order in which packages store them: by the bytes of the role.
+  /// A node's constants in the order in which packages store them, which is by the bytes of the role.
   static func sortedConstants(_ node: Node) -> [(role: String, tensor: Tensor)] {
     node.constants.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, $0.value) }
   }
 
-  /// The graph, with operators that `decodeOperator` makes and `constant` for each tensor.
+  /// The graph that the record describes.
+  ///
+  /// - Parameters:
+  ///   - decodeOperator: returns the operator with a wire name and attributes.
+  ///   - constant: returns the tensor of a constant.
+  /// - Throws: `PackageError.graph` where an operator is unknown or refuses its attributes, or the graph is not valid;
+  ///   what `constant` throws.
   func graph(
     decodeOperator: (_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator,
     constant: (ConstantRecord) throws(PackageError) -> Tensor
@@ -105,7 +126,7 @@ extension GraphRecord {
   }
 }
 
-/// Names one constant of a graph.
+/// Identifies one constant of a graph.
 struct ConstantKey: Hashable, Sendable {
   var node: Int
   var role: String

@@ -1,14 +1,14 @@
 import Graphs
 import Tensors
 
-/// The binary form of a graph record (formats/package.md, "Graph section"). One graph has one form: `parse` accepts only
-/// what `encode` can write.
+/// The binary form of a graph record (formats/package.md, "Graph section"). Each graph has exactly one form: `parse`
+/// accepts only what `encode` can write.
 enum GraphSection {
   static let part = "graph section"
   static let nodeLimit = 1 << 16
   static let rankLimit = 8
 
-  /// Bytes that the shortest node, output, attribute and constant take.
+  /// The minimum number of bytes that a node, an output, an attribute and a constant take.
   private static let smallestNode = 22, smallestOutput = 9, smallestAttribute = 10, smallestConstant = 11
 
   // MARK: - Writing
@@ -84,7 +84,9 @@ enum GraphSection {
 
   // MARK: - Reading
 
-  /// - Parameter tensorLengths: the lengths of the tensor sections' contents, in their order.
+  /// - Parameters:
+  ///   - contents: the uncompressed contents of the graph section.
+  ///   - tensorLengths: the lengths of the tensor sections' contents, in the order of the sections.
   static func parse(_ contents: [UInt8], tensorLengths: [Int]) throws(PackageError) -> GraphRecord {
     var fields = SectionCursor(contents, part: part)
     let architecture = try fields.string("architecture")
@@ -144,13 +146,13 @@ enum GraphSection {
     }
   }
 
-  /// A value's number, at most `limit`.
+  /// Reads the number of a value, which is at most `limit`.
   private static func parseValue(
     _ fields: inout SectionCursor, _ field: String, limit: Int
   ) throws(PackageError) -> Int {
     let start = fields.offset
     let value = Int(try fields.read(UInt32.self, field))
-    guard value <= limit else { throw fields.invalid(field, at: start, "value \(value) is not made yet") }
+    guard value <= limit else { throw fields.invalid(field, at: start, "value \(value) is not produced yet") }
     return value
   }
 
@@ -245,14 +247,14 @@ enum GraphSection {
   }
 }
 
-/// Tensor sections are numbered in the order of their first use, and all are used.
+/// Checks that tensor sections are numbered in the order of their first use.
 private struct TensorNumbering {
   let lengths: [Int]
   private(set) var next = 0
 
   init(lengths: [Int]) { self.lengths = lengths }
 
-  /// The length of a section that was used before or is the next; `nil` for any other.
+  /// The length of a section that was used before or is next in order; `nil` for any other.
   mutating func length(of tensor: Int) -> Int? {
     guard tensor <= next, tensor < lengths.count else { return nil }
     if tensor == next { next += 1 }

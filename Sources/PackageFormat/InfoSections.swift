@@ -1,6 +1,6 @@
 import Images
 
-/// The fixed-size section of what a runtime has to know (formats/package.md, "Runtime section").
+/// The section of fixed size with what a runtime needs to know (formats/package.md, "Runtime section").
 struct RuntimeSection {
   let size: SizeRecord
   let crop: CropProtocol
@@ -24,7 +24,7 @@ struct RuntimeSection {
     let classCount = try number(&fields, "class count", 0...Int(Int32.max))
     let embeddingDimension = try number(&fields, "embedding dimension", 1...Int(Int32.max))
     let exponent = try fields.float("pooling exponent")
-    // A float stands for the shortest number that is nearest to it: 3.3, and not what else a double can tell from that.
+    // A float32 stands for its shortest decimal, such as 3.3, and not for the nearest double, 3.299999952316284.
     guard exponent > 0, let number = Double("\(exponent)") else {
       throw fields.invalid("pooling exponent", at: 12, "is \(exponent)")
     }
@@ -52,7 +52,7 @@ struct RuntimeSection {
 }
 
 extension CropProtocol {
-  /// As it is stored: never renumber.
+  /// The code in a package. Codes must never be renumbered.
   fileprivate var code: UInt8 {
     switch self {
     case .square: 1
@@ -62,7 +62,12 @@ extension CropProtocol {
 }
 
 extension PackageInfo {
-  /// What the sections say together; `nil` for one that the package does not have.
+  /// The information in several sections.
+  ///
+  /// - Parameters:
+  ///   - runtime: the contents of the runtime section.
+  ///   - sizes: the contents of the size section; `nil` if the package has none.
+  ///   - resizing: the contents of the resizing section; `nil` if the package has none.
   init(runtime: [UInt8], sizes: [UInt8]?, resizing: [UInt8]?) throws(PackageError) {
     let runtime = try RuntimeSection.parse(runtime)
     var records = [runtime.size]
@@ -71,7 +76,7 @@ extension PackageInfo {
     guard runtime.crop == .square || resizing.cropRatio == ResizingSection.standard.cropRatio else {
       throw .invalidField(
         part: ResizingSection.part, field: "crop ratio", offset: 1,
-        problem: "is \(resizing.cropRatio), and a rect crop has no use for one")
+        problem: "is \(resizing.cropRatio), but a rect crop does not use one")
     }
     var resolutions: [Resolution] = []
     for record in records {
@@ -88,7 +93,7 @@ extension PackageInfo {
   }
 }
 
-/// The classes' names (formats/package.md, "Label section").
+/// The section with the names of the classes (formats/package.md, "Label section").
 enum LabelSection {
   static let countLimit = 1 << 20
 

@@ -2,14 +2,15 @@ import Files
 import Graphs
 import Images
 
-/// Everything a package holds.
+/// The contents of a package.
 package struct Package: Sendable {
-  /// Nodes, formats, outputs, preprocessing and constants.
+  /// The quantised graph, with its constants in memory.
   package var graph: Graph
+  /// What a program that runs the network needs to know besides the graph.
   package var info: PackageInfo
-  /// A name for each class, in the order of the logits; empty where the names are unknown.
+  /// The name of each class, in the order of the logits; empty if the names are unknown.
   package var labels: [String]
-  /// One JSON text: provenance, calibration settings, fidelity figures. This module only stores it.
+  /// A JSON text with provenance, calibration settings and fidelity figures, which this module only stores.
   package var metadata: String
 
   package init(graph: Graph, info: PackageInfo, labels: [String] = [], metadata: String = "") {
@@ -20,35 +21,41 @@ package struct Package: Sendable {
   }
 }
 
-/// What whoever runs a package has to know besides the graph.
+/// What a program that runs a package needs to know besides the graph.
 package struct PackageInfo: Hashable, Sendable {
-  /// What the package was converted for, at least one: first what it is used at unless told otherwise, then the others,
-  /// ascending by size. They differ in size and exponent only.
+  /// The resolutions that the package was converted for, at least one. The first is the default; the others ascend by
+  /// size. They differ in size and exponent only.
   package var resolutions: [Resolution]
-  /// The logits' number; 0 without a classifier.
+  /// The number of logits; 0 without a classifier.
   package var classCount: Int
-  /// The embedding's length; positive.
+  /// The number of elements of the embedding; positive.
   package var embeddingDimension: Int
 
+  /// - Parameters:
+  ///   - resolutions: at least one, the default first.
+  ///   - classCount: the number of logits; 0 without a classifier.
+  ///   - embeddingDimension: the number of elements of the embedding; positive.
   package init(resolutions: [Resolution], classCount: Int, embeddingDimension: Int) {
-    precondition(!resolutions.isEmpty, "a package is for some size")
+    precondition(!resolutions.isEmpty, "a package must have a resolution")
     self.resolutions = resolutions
     self.classCount = classCount
     self.embeddingDimension = embeddingDimension
   }
 
-  /// What the package is used at unless told otherwise.
+  /// The resolution that the package is used at by default.
   package var standard: Resolution { resolutions[0] }
 
-  /// What the package was converted for at a size; `nil`: nothing.
+  /// The resolution of a size in pixels; `nil` if the package was not converted for that size.
   package func resolution(side: Int) -> Resolution? { resolutions.first { $0.side == side } }
 }
 
-/// What was written.
+/// The size and the hashes of a package that was written.
 package struct PackageSummary: Hashable, Sendable {
+  /// The size of the file in bytes.
   package var byteCount: Int
-  /// Names what the package computes, whatever the compression and the metadata (formats/package.md, "Content hash").
+  /// Identifies what the package computes, independently of compression and metadata (formats/package.md, "Content
+  /// hash").
   package var contentHash: SHA256.Digest
-  /// Of the whole file.
+  /// The hash of the whole file.
   package var sha256: SHA256.Digest
 }

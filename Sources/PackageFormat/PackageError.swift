@@ -1,42 +1,43 @@
 import Files
 import Graphs
 
-/// What can be wrong with a package or with writing one. Offsets count bytes from the start of `part`: of the file for the
-/// header and the index, of the uncompressed contents for a section.
+/// A problem with a package, or with writing one. Offsets count bytes from the start of the file for the header and the
+/// index, and from the start of the uncompressed contents for a section.
 package enum PackageError: Error, Hashable, Sendable {
   /// The file cannot be opened, read, created or written.
   case file(FileError)
-  /// The file is something else.
+  /// The file does not start like a package; `looksLike` describes the format that it seems to have.
   case notAPackage(looksLike: String)
-  /// The major version, or a bit of the header's obligations, is one this reader does not know.
+  /// This reader does not know the major version.
   case newerVersion(major: Int, minor: Int)
+  /// The header's obligations, `bits`, have a bit that this reader does not know.
   case unknownObligations(bits: UInt64)
-  /// A section that may not be ignored, of a kind this reader does not know.
+  /// A section that must not be ignored has a kind that this reader does not know.
   case unknownCriticalSection(entry: Int, kind: UInt8)
 
-  /// The file has another length than its header says: cut short, or with something appended.
+  /// The file does not have the length that its header states: it was cut short, or something was appended.
   case fileLength(stated: Int, actual: Int)
-  /// A field runs past the end of its part.
+  /// A field extends past the end of its part.
   case outOfBounds(part: String, ByteCursorError)
   /// Bytes do not have the hash that is stored for them.
   case hashMismatch(part: String, offset: Int)
-  /// A padding or reserved byte is not zero.
+  /// A padding byte is not zero; `offset` is its offset in the file.
   case nonzeroPadding(offset: Int)
-  /// A field of the header, of an index entry, or of a section has a value it may not have.
+  /// A field of the header, of an index entry, or of a section has a value that the format does not allow.
   case invalidField(part: String, field: String, offset: Int, problem: String)
-  /// A kind of section that every package has is not there.
+  /// A section that every package has is missing.
   case missingSection(kind: String)
-  /// The zstd frame of a section is not one that packages may hold, or does not decompress.
+  /// The zstd frame of a section is not one that the format allows, or cannot be decompressed.
   case invalidFrame(part: String, problem: String)
-  /// The nodes make no valid graph, or an operator refuses its attributes.
+  /// The nodes do not form a valid graph, or an operator is unknown or refuses its attributes.
   case graph(GraphError)
 
-  /// What was to be written cannot be stored in a package.
+  /// The package to be written cannot be stored.
   case cannotStore(String)
 }
 
 extension PackageError {
-  /// For the exit status.
+  /// The kind of failure, which decides the exit status.
   package var kind: FailureKind {
     if case .file(let error) = self { error.kind } else { .badData }
   }
@@ -48,16 +49,16 @@ extension PackageError: CustomStringConvertible {
     case .file(let error): "\(error)"
     case .notAPackage(let other): "this is not a quern package; it looks like \(other)"
     case .newerVersion(let major, let minor):
-      "the package has format version \(major).\(minor), and this version of quern reads \(FileHeader.major).x; "
+      "the package has format version \(major).\(minor), but this version of quern reads \(FileHeader.major).x; "
         + "use a newer quern, or convert again"
     case .unknownObligations(let bits):
-      "the package needs features this version of quern does not have (obligation bits 0x\(String(bits, radix: 16))); "
-        + "use a newer quern"
+      "the package needs features that this version of quern does not have (obligation bits "
+        + "0x\(String(bits, radix: 16))); use a newer quern"
     case .unknownCriticalSection(let entry, let kind):
-      "section \(entry) has the kind \(kind), which this version of quern does not know and may not ignore; "
+      "section \(entry) has the kind \(kind), which this version of quern does not know but must not ignore; "
         + "use a newer quern"
     case .fileLength(let stated, let actual):
-      "the file has \(actual) bytes, and its header says \(stated): "
+      "the file has \(actual) bytes, but its header says \(stated): "
         + (actual < stated ? "it was cut short; copy it again" : "something was appended")
     case .outOfBounds(let part, let error): "\(part): \(error)"
     case .hashMismatch(let part, let offset):

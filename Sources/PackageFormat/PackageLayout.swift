@@ -1,17 +1,20 @@
 import Files
 
-/// A file laid out: sections one after another, with the header before and the index behind them.
+/// The layout of a package's file: the header, the sections one after another, and the index.
 package struct PackageLayout: Sendable {
   /// The file's bytes, in order.
   package let pieces: [PendingSection.Bytes]
+  /// The size and the hashes of the file.
   package let summary: PackageSummary
 
+  /// - Parameter sections: the sections in the order of the file, ascending by kind.
+  /// - Throws: `PackageError.cannotStore` where the sections are longer than any file.
   package init(_ sections: [PendingSection]) throws(PackageError) {
     var entries: [SectionEntry] = []
     var pieces: [PendingSection.Bytes] = []
     var end = FileHeader.byteCount
     for section in sections {
-      let offset = try Self.place(after: end, byteCount: section.storedLength)
+      let offset = try Self.alignedOffset(after: end, byteCount: section.storedLength)
       entries.append(
         SectionEntry(
           kind: section.kind, encoding: section.encoding, isCritical: section.isCritical, offset: offset,
@@ -21,7 +24,7 @@ package struct PackageLayout: Sendable {
       end = offset + section.storedLength
     }
     let index = SectionIndex.encode(entries)
-    let indexOffset = try Self.place(after: end, byteCount: index.count)
+    let indexOffset = try Self.alignedOffset(after: end, byteCount: index.count)
     pieces += [.array([UInt8](repeating: 0, count: indexOffset - end)), .array(index)]
     let header = FileHeader(
       minor: FileHeader.minor, obligations: [],
@@ -37,15 +40,15 @@ package struct PackageLayout: Sendable {
       byteCount: header.fileLength, contentHash: header.contentHash, sha256: hash.finalize())
   }
 
-  /// The aligned offset at or after `end`, where `byteCount` bytes must be addressable.
-  private static func place(after end: Int, byteCount: Int) throws(PackageError) -> Int {
+  /// The first aligned offset at or after `end`, from which `byteCount` bytes must be addressable.
+  private static func alignedOffset(after end: Int, byteCount: Int) throws(PackageError) -> Int {
     guard let offset = FileHeader.aligned(end), !offset.addingReportingOverflow(byteCount).overflow else {
       throw .cannotStore("the sections are longer than any file")
     }
     return offset
   }
 
-  /// The whole file, for packages that fit in memory twice.
+  /// The bytes of the whole file, for packages small enough for two copies in memory.
   package var bytes: [UInt8] {
     var bytes: [UInt8] = []
     for piece in pieces { piece.withBytes { bytes += $0 } }

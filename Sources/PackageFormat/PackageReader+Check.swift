@@ -2,8 +2,13 @@ import Files
 import Tensors
 
 extension PackageReader {
-  /// Checks every byte of the file that opening did not: the hashes of all sections as stored and as decompressed, the
-  /// padding, and the metadata's encoding. With what opening checks, no change of a single bit goes unnoticed.
+  /// Checks every byte of the file that opening does not check: the hashes of all sections as stored and as
+  /// decompressed, the padding, and the encoding of the metadata. Together with the checks of opening, no change of a
+  /// single bit goes unnoticed.
+  ///
+  /// - Parameter threads: the number of threads that hash and decompress sections.
+  /// - Throws: `PackageError.hashMismatch`, `.invalidFrame`, `.nonzeroPadding`, or `.invalidField` where the metadata
+  ///   is not UTF-8.
   package func checkAll(threads: Int = 1) throws(PackageError) {
     try checkPadding()
     try checkStoredBytes(threads: threads)
@@ -16,7 +21,7 @@ extension PackageReader {
     }
   }
 
-  /// Checks the hashes of all sections as they lie in the file, whatever their kind and encoding.
+  /// Checks the hashes of all sections as stored in the file, whatever their kind and encoding.
   func checkStoredBytes(threads: Int) throws(PackageError) {
     let (sections, storage) = (sections, storage)
     _ = try concurrentMap(count: sections.count, threads: threads) { index throws(PackageError) in

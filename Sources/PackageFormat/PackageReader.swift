@@ -4,19 +4,22 @@ import Tensors
 
 /// An open package.
 ///
-/// Opening checks the header, the index and the graph, runtime and label sections, by hash and by content; it reads no
-/// tensor. The file stays mapped for as long as the reader, or a tensor that it gave, lives.
+/// Opening checks the header, the index, and all sections that the reader knows except tensors and metadata, by hash
+/// and by content. It reads no tensor. The file stays mapped as long as the reader, or a tensor read from it, is alive.
 package struct PackageReader: Sendable {
+  /// The path that the package was opened at.
   package let path: String
-  /// The format version of the file. The major version is always the reader's own.
+  /// The major format version of the file, which is always that of the reader.
   package let majorVersion: Int
+  /// The minor format version of the file, which may be later than that of the reader.
   package let minorVersion: Int
-  /// Names what the package computes, whatever the compression and the metadata.
+  /// Identifies what the package computes, independently of compression and metadata.
   package let contentHash: SHA256.Digest
+  /// What a program that runs the package needs to know besides the graph.
   package let info: PackageInfo
-  /// A name for each class, or empty.
+  /// The name of each class, in the order of the logits; empty if the names are unknown.
   package let labels: [String]
-  /// The graph without its tensors' bytes.
+  /// The graph, without the elements of its constants.
   package let graph: GraphRecord
   /// All sections in the order of the file.
   package let sections: [SectionEntry]
@@ -25,12 +28,22 @@ package struct PackageReader: Sendable {
   private let tensorSections: [SectionEntry]
 
   /// Opens the package at `path`.
+  ///
+  /// - Throws: `PackageError.file` where the file cannot be read; otherwise as `init(storage:path:)`.
   package static func open(path: String) throws(PackageError) -> PackageReader {
     let file: MappedFile
     do throws(FileError) { file = try MappedFile(path: path) } catch { throw .file(error) }
     return try PackageReader(storage: file.storage, path: path)
   }
 
+  /// Opens a package whose bytes are in memory or mapped.
+  ///
+  /// - Parameters:
+  ///   - storage: the bytes of the whole file.
+  ///   - path: the path to report, which is not opened.
+  /// - Throws: `PackageError.notAPackage` for another kind of file; `.newerVersion`, `.unknownObligations` or
+  ///   `.unknownCriticalSection` for a package that this version cannot read; `.fileLength`, `.outOfBounds`,
+  ///   `.hashMismatch`, `.invalidField`, `.missingSection` or `.invalidFrame` for one that is damaged or malformed.
   package init(storage: TensorStorage, path: String) throws(PackageError) {
     let cursor = ByteCursor(storage)
     let header = try FileHeader.parse(cursor, fileLength: storage.bytes.count)
@@ -61,25 +74,33 @@ package struct PackageReader: Sendable {
   /// The bytes that every package starts with.
   package static let magic = FileHeader.magic
 
+  /// The size of the file in bytes.
   package var byteCount: Int { storage.bytes.count }
 
-  /// Gives back the memory of what was read of the file. It stays readable.
+  /// Releases the memory of the pages of the file that were read. The file stays mapped and readable.
   package func releasePages() { storage.releasePages(0..<byteCount) }
 
-  /// The section that holds a constant's bytes.
+  /// The section that contains a constant's elements.
   package func section(of constant: ConstantRecord) -> SectionEntry { tensorSections[constant.tensor] }
 
-  /// The JSON text; empty where the package has none.
+  /// Reads the JSON text of the metadata; empty if the package has none.
+  ///
+  /// - Throws: `PackageError.hashMismatch` or `.invalidFrame` where the section is damaged; `.invalidField` where it is
+  ///   not UTF-8.
   package func metadata() throws(PackageError) -> String {
     guard let number = sections.firstIndex(where: { $0.kind == .metadata }) else { return "" }
     return try SectionContents(sections[number], number: number, storage: storage).text()
   }
 
-  /// The graph with its tensors, each checked against its hash. Tensors that are not compressed are views of the file.
+  /// Reads the graph with its constants, each checked against its hash. Constants that are not compressed are views of
+  /// the file.
   ///
-  /// - Parameter decodeOperator: makes the operator with a wire name from its attributes.
-  /// - Throws: `.graph` where an operator is unknown or refuses its attributes or the number of its inputs. Shapes are not
-  ///   checked: `Graph.inferShapes` does that.
+  /// - Parameters:
+  ///   - threads: the number of threads that decompress and hash constants.
+  ///   - decodeOperator: returns the operator with a wire name and attributes.
+  /// - Throws: `PackageError.hashMismatch` or `.invalidFrame` where a constant is damaged; `.graph` where an operator
+  ///   is unknown, or refuses its attributes or the number of its inputs. Shapes are not checked: `Graph.inferShapes`
+  ///   does that.
   package func readGraph(
     threads: Int = 1,
     decodeOperator: (_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator
@@ -94,9 +115,10 @@ package struct PackageReader: Sendable {
 }
 
 extension PackageReader {
-  /// The graph with constants that have a type and a shape and no elements, which `constantsByNode` gives.
+  /// The graph with constants that have a type and a shape, but no elements; `constantsByNode` reads these.
   ///
-  /// - Throws: as `readGraph`.
+  /// - Parameter decodeOperator: returns the operator with a wire name and attributes.
+  /// - Throws: `PackageError.graph`, as `readGraph` does.
   package func describedGraph(
     decodeOperator: (_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator
   ) throws(PackageError) -> Graph {
@@ -105,8 +127,11 @@ extension PackageReader {
     }
   }
 
-  /// Gives the constants of one node after the other, by role and each checked against its hash, in memory that is used
-  /// again when they are gone.
+  /// A function that reads the constants of a node, by role, each checked against its hash. The memory of constants
+  /// that were freed is reused for those of later nodes.
+  ///
+  /// - Returns: A function that takes the index of a node, and throws `PackageError.hashMismatch` or `.invalidFrame`
+  ///   where a constant is damaged.
   package func constantsByNode() -> @Sendable (_ node: Int) throws(PackageError) -> [String: Tensor] {
     let pool = BufferPool()
     return { node throws(PackageError) in
@@ -136,7 +161,7 @@ extension PackageReader {
   }
 }
 
-/// A section's contents, decompressed where they must be, which have the hash that the index states.
+/// The contents of a section, decompressed if necessary and checked against the hash in the index.
 struct SectionContents: Sendable {
   let storage: TensorStorage
   let range: Range<Int>
@@ -165,7 +190,7 @@ struct SectionContents: Sendable {
     }
   }
 
-  /// Bytes of a frame whose pages are worth a call to the system as soon as they are read.
+  /// The size in bytes from which it pays to release the pages of a frame as soon as it has been read.
   private static let largeFrame = 1 << 18
 
   static func part(_ entry: SectionEntry, number: Int) -> String { "section \(number) (\(entry.kind))" }

@@ -2,12 +2,17 @@ import Files
 import Graphs
 import Tensors
 
-/// Writes packages. The bytes depend on the package and the version of libzstd only: not on the number of threads, the
-/// time, or the path.
+/// Writes packages. The bytes depend only on the package and the version of libzstd, and not on the number of threads,
+/// the time, or the path.
 package enum PackageWriter {
   /// Writes `package` to the file at `path`, which appears whole or not at all.
   ///
-  /// - Throws: `.graph` or `.cannotStore` where no reader would accept the package, `.file` where writing fails.
+  /// - Parameters:
+  ///   - package: the package to write.
+  ///   - path: the path of the file, which is replaced if it exists.
+  ///   - threads: the number of threads that hash and compress sections. It does not change the bytes.
+  /// - Throws: `PackageError.graph` or `.cannotStore` where no reader would accept the package; `.file` where writing
+  ///   fails.
   @discardableResult
   package static func write(_ package: Package, to path: String, threads: Int = 1) throws(PackageError)
     -> PackageSummary
@@ -18,6 +23,9 @@ package enum PackageWriter {
   }
 
   /// Writes `package` to a file that the caller commits.
+  ///
+  /// - Throws: `PackageError.graph` or `.cannotStore` where no reader would accept the package; `.file` where writing
+  ///   fails.
   @discardableResult
   package static func write(
     _ package: Package, to file: AtomicFile, threads: Int = 1
@@ -27,8 +35,11 @@ package enum PackageWriter {
     return layout.summary
   }
 
-  /// Writes the package that `reader` has open with other metadata to `path`, which may be the file it came from. Nothing
-  /// is compressed again; every section is copied as it lies in the file, after a check of its hash.
+  /// Writes an open package with other metadata to `path`, which may be the file that it was opened from. Nothing is
+  /// compressed again: every section is copied as it is stored, after its hash has been checked.
+  ///
+  /// - Throws: `PackageError.hashMismatch` where the open package is damaged; `.cannotStore` where the metadata is too
+  ///   long; `.file` where writing fails.
   @discardableResult
   package static func write(
     _ reader: PackageReader, metadata: String, to path: String, threads: Int = 1
@@ -40,6 +51,9 @@ package enum PackageWriter {
   }
 
   /// The sections of an open package, with other metadata.
+  ///
+  /// - Throws: `PackageError.hashMismatch` where the open package is damaged; `.cannotStore` where the metadata is too
+  ///   long.
   package static func sections(
     of reader: PackageReader, metadata: String, threads: Int = 1
   ) throws(PackageError) -> [PendingSection] {
@@ -48,12 +62,20 @@ package enum PackageWriter {
     return kept.map { PendingSection(copying: $0, from: reader.storage) } + [try metadataSection(metadata)]
   }
 
-  /// Bytes of the file that `write` would make.
+  /// The size in bytes of the file that `write` would create.
+  ///
+  /// - Throws: `PackageError.graph` or `.cannotStore` where no reader would accept the package.
   package static func byteCount(of package: Package, threads: Int = 1) throws(PackageError) -> Int {
     try layout(of: package, threads: threads).summary.byteCount
   }
 
-  /// The file's bytes. For packages that fit in memory twice.
+  /// The bytes of the file, for packages small enough for two copies in memory.
+  ///
+  /// - Parameters:
+  ///   - package: the package to encode.
+  ///   - threads: the number of threads that hash and compress sections.
+  ///   - compressing: whether sections are compressed where that makes them smaller.
+  /// - Throws: `PackageError.graph` or `.cannotStore` where no reader would accept the package.
   package static func encode(
     _ package: Package, threads: Int = 1, compressing: Bool = true
   ) throws(PackageError) -> [UInt8] {
@@ -68,6 +90,8 @@ package enum PackageWriter {
   }
 
   /// The sections of a package, in the order of the file.
+  ///
+  /// - Throws: `PackageError.graph` or `.cannotStore` where no reader would accept the package.
   package static func sections(
     of package: Package, threads: Int, compressing: Bool = true
   ) throws(PackageError) -> [PendingSection] {
@@ -81,12 +105,13 @@ package enum PackageWriter {
     let evaluation = package.info.standard.evaluation
     let resized = ResizingSection(filter: evaluation.filter, cropRatio: evaluation.cropRatio)
     let resizing = resized == .standard ? nil : resized.encode()
-    // Readers decide what a package may hold: what they would refuse is not written.
+    // Readers decide what a package may contain, so the sections are parsed as a reader would parse them before
+    // writing.
     do throws(PackageError) {
       _ = try GraphSection.parse(graph, tensorLengths: constants.tensors.map(\.byteCount))
       let info = try PackageInfo(runtime: runtime, sizes: sizes, resizing: resizing)
       guard info.resolutions.map(\.evaluation) == package.info.resolutions.map(\.evaluation) else {
-        throw .cannotStore("sizes that are cropped or resized in different ways")
+        throw .cannotStore("the sizes are cropped or resized in different ways")
       }
       if !package.labels.isEmpty { _ = try LabelSection.parse(labels, classCount: package.info.classCount) }
       try checkLength(graph, .graph)
@@ -120,11 +145,12 @@ package enum PackageWriter {
   }
 }
 
-/// A graph's constants, those with equal bytes once, in the order of their first use.
+/// A graph's constants in the order of their first use, with those of equal bytes only once.
 struct UniqueConstants: Sendable {
   private(set) var tensors: [Tensor] = []
+  /// The hash of each tensor's bytes.
   private(set) var hashes: [SHA256.Digest] = []
-  /// For each constant, which of the tensors has its bytes.
+  /// For each constant, the index of the tensor with its bytes.
   private(set) var numbers: [ConstantKey: Int] = [:]
 
   init(_ graph: Graph, threads: Int) throws(PackageError) {
@@ -134,17 +160,18 @@ struct UniqueConstants: Sendable {
     let digests = try concurrentMap(count: constants.count, threads: threads) { index throws(PackageError) in
       constants[index].tensor.withBytes { SHA256.hash($0) }
     }
-    var known: [SHA256.Digest: Int] = [:]
+    var numberByDigest: [SHA256.Digest: Int] = [:]
     for (constant, digest) in zip(constants, digests) {
-      let number = known[digest] ?? tensors.count
+      let number = numberByDigest[digest] ?? tensors.count
       if number == tensors.count {
-        known[digest] = number
+        numberByDigest[digest] = number
         tensors.append(constant.tensor)
         hashes.append(digest)
       }
       numbers[constant.key] = number
     }
   }
+
   /// A section for each tensor.
   func sections(threads: Int, compressing: Bool = true) throws(PackageError) -> [PendingSection] {
     try concurrentMap(count: tensors.count, threads: threads) { index throws(PackageError) in

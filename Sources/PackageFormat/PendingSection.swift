@@ -1,25 +1,42 @@
 import Files
 import Tensors
 
-/// A section on its way into a file: everything but its place is known.
+/// A section to be written, with everything but its offset in the file.
 package struct PendingSection: Sendable {
+  /// Bytes in one of several kinds of memory.
   package enum Bytes: Sendable {
     case array([UInt8])
+    /// The bytes in a range of a storage.
     case view(TensorStorage, Range<Int>)
-    /// Contiguous.
+    /// The elements of a contiguous tensor.
     case tensor(Tensor)
   }
 
+  /// What the section contains.
   package var kind: SectionKind
+  /// Whether a reader that does not know the kind must refuse the package.
   package var isCritical: Bool
+  /// How the bytes are stored.
   package var encoding: SectionEncoding
+  /// The length of the contents in bytes.
   package var rawLength: Int
+  /// The hash of the contents.
   package var rawHash: SHA256.Digest
+  /// The length in the file in bytes.
   package var storedLength: Int
+  /// The hash of the bytes in the file.
   package var storedHash: SHA256.Digest
+  /// The bytes in the file.
   package var bytes: Bytes
 
-  /// A section with contents that are compressed where that helps.
+  /// A section whose contents are compressed if that makes the file smaller.
+  ///
+  /// - Parameters:
+  ///   - kind: what the section contains.
+  ///   - isCritical: whether a reader that does not know the kind must refuse the package.
+  ///   - contents: the uncompressed contents.
+  ///   - rawHash: the hash of the contents; computed if `nil`.
+  ///   - compressing: whether contents may be compressed.
   package init(
     kind: SectionKind, isCritical: Bool, contents: Bytes, rawHash: SHA256.Digest? = nil, compressing: Bool = true
   ) {
@@ -40,7 +57,7 @@ package struct PendingSection: Sendable {
     storedLength = bytes.count
   }
 
-  /// A section as it lies in a file that exists.
+  /// A section as it is stored in an open file.
   init(copying entry: SectionEntry, from storage: TensorStorage) {
     kind = entry.kind
     isCritical = entry.isCritical
@@ -54,6 +71,7 @@ package struct PendingSection: Sendable {
 }
 
 extension PendingSection.Bytes {
+  /// The number of bytes.
   package var count: Int {
     switch self {
     case .array(let bytes): bytes.count

@@ -1,10 +1,10 @@
 import Images
 
-/// How images are resized where that is not the default (formats/package.md, "Resizing section").
+/// How images are resized, where that differs from the default (formats/package.md, "Resizing section").
 struct ResizingSection: Equatable {
   static let part = "resizing section"
   static let byteCount = 9
-  /// What holds where a package says nothing.
+  /// The default, which applies to packages without this section.
   static let standard = ResizingSection(filter: .bilinear, cropRatio: EvaluationProtocol.defaultCropRatio)
 
   let filter: ResizeFilter
@@ -30,14 +30,14 @@ struct ResizingSection: Equatable {
     try fields.expectEnd()
     let resizing = ResizingSection(filter: filter, cropRatio: ratio)
     guard resizing != .standard else {
-      throw fields.invalid("filter", at: 0, "the section states what holds without it")
+      throw fields.invalid("filter", at: 0, "the section states the default, which is not stored")
     }
     return resizing
   }
 }
 
 extension ResizeFilter {
-  /// As it is stored: never renumber.
+  /// The code in a package. Codes must never be renumbered.
   fileprivate var code: UInt8 {
     switch self {
     case .bilinear: 1

@@ -1,8 +1,8 @@
 import Files
 import Tensors
 
-/// Reads the uncompressed contents of one section, or the header; turns every violation into an error that names the part
-/// and the place.
+/// Reads the uncompressed contents of one section, or the header, and turns every violation of the format into an error
+/// that names the part and the offset.
 struct SectionCursor {
   private var cursor: ByteCursor
   let part: String
@@ -51,7 +51,7 @@ struct SectionCursor {
     return digest
   }
 
-  /// A UInt64 that is a size or an offset.
+  /// Reads a UInt64 that is a size or an offset.
   mutating func size(_ field: String) throws(PackageError) -> Int {
     let start = offset
     let value = try read(UInt64.self, field)
@@ -59,8 +59,8 @@ struct SectionCursor {
     return size
   }
 
-  /// A UInt32 count of items that take at least `itemSize` bytes each, so that a count can reserve no more memory than
-  /// the file is long.
+  /// Reads a UInt32 count of items that take at least `itemSize` bytes each. It is checked against the remaining bytes,
+  /// so that no count can make a reader reserve much more memory than the file is long.
   mutating func count(_ field: String, itemSize: Int, limit: Int = .max) throws(PackageError) -> Int {
     let start = offset
     let count = Int(try read(UInt32.self, field))
@@ -79,7 +79,7 @@ struct SectionCursor {
     return text
   }
 
-  /// A name that programs look up: 1 to 255 printable ASCII characters without spaces.
+  /// Reads a name that programs look up: 1 to 255 printable ASCII characters without spaces.
   mutating func identifier(_ field: String) throws(PackageError) -> String {
     let start = offset
     let text = try string(field)

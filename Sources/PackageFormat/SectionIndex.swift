@@ -1,20 +1,28 @@
 import Files
 import Tensors
 
-/// What a section holds. Kinds this version does not know occur, too.
+/// What a section contains (formats/package.md, "Index"). It may be a kind that this version does not know.
 package struct SectionKind: RawRepresentable, Hashable, Sendable {
   package let rawValue: UInt8
   package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+  /// The nodes of the network and their attributes.
   package static let graph = SectionKind(rawValue: 1)
+  /// The first image size, the crop, and the lengths of the outputs.
   package static let runtime = SectionKind(rawValue: 2)
+  /// The names of the classes.
   package static let labels = SectionKind(rawValue: 3)
+  /// The elements of a constant.
   package static let tensor = SectionKind(rawValue: 4)
+  /// The image sizes other than the first.
   package static let sizes = SectionKind(rawValue: 5)
+  /// The resize filter and the crop ratio, where they are not the default.
   package static let resizing = SectionKind(rawValue: 6)
+  /// A JSON text that does not change what the package computes.
   package static let metadata = SectionKind(rawValue: 255)
 
-  /// Whether a reader that does not know the kind must refuse the package; `nil` for the kinds this version does not know.
+  /// Whether a reader that does not know the kind must refuse the package; `nil` for kinds that this version does not
+  /// know.
   var isCritical: Bool? {
     switch self {
     case .graph, .runtime, .tensor, .sizes, .resizing: true
@@ -23,7 +31,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
     }
   }
 
-  /// The most bytes its contents may have.
+  /// The maximum number of bytes of the contents.
   var contentLimit: Int {
     switch self {
     case .graph, .labels, .metadata: 16 << 20
@@ -49,12 +57,13 @@ extension SectionKind: CustomStringConvertible {
   }
 }
 
-/// How a section's bytes lie in the file. Encodings this version does not know occur in sections it may ignore.
+/// How a section's bytes are stored in the file. It may be an encoding that this version does not know, in sections
+/// that it may ignore.
 package struct SectionEncoding: RawRepresentable, Hashable, Sendable {
   package let rawValue: UInt8
   package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  /// As they are.
+  /// The contents as they are.
   package static let stored = SectionEncoding(rawValue: 0)
   /// One zstd frame.
   package static let zstd = SectionEncoding(rawValue: 1)
@@ -70,21 +79,26 @@ extension SectionEncoding: CustomStringConvertible {
   }
 }
 
-/// One entry of the index.
+/// One entry of the index (formats/package.md, "Index").
 package struct SectionEntry: Hashable, Sendable {
+  /// What the section contains.
   package var kind: SectionKind
+  /// How its bytes are stored.
   package var encoding: SectionEncoding
+  /// Whether a reader that does not know the kind must refuse the package.
   package var isCritical: Bool
-  /// Where the section starts in the file.
+  /// The offset of the section in the file.
   package var offset: Int
-  /// Bytes it takes in the file, and bytes of its contents.
+  /// The number of bytes in the file.
   package var storedLength: Int
+  /// The number of bytes of the contents.
   package var rawLength: Int
-  /// Hash of the contents, and of the bytes in the file.
+  /// The hash of the contents.
   package var rawHash: SHA256.Digest
+  /// The hash of the bytes in the file.
   package var storedHash: SHA256.Digest
 
-  /// The bytes in the file. Entries from a parsed index lie within it.
+  /// The range of the bytes in the file. Those of entries from a parsed index are within the file.
   package var range: Range<Int> { offset..<offset + storedLength }
 }
 
@@ -92,8 +106,8 @@ package struct SectionEntry: Hashable, Sendable {
 enum SectionIndex {
   static let entryByteCount = 96
 
-  /// Contents may be this many times as long as the compressed bytes, plus `compressionAllowance`: what makes a small
-  /// file unable to fill the memory.
+  /// Contents may be at most this many times as long as the compressed bytes, plus `compressionAllowance`, so that a
+  /// small file cannot fill the memory.
   static let compressionLimit = 32
   static let compressionAllowance = 4096
 
@@ -118,7 +132,7 @@ enum SectionIndex {
     return writer.bytes
   }
 
-  /// Names what the package computes: the critical sections' kinds, lengths and contents.
+  /// The hash of the critical sections' kinds, lengths and contents, which identifies what the package computes.
   static func contentHash(_ entries: [SectionEntry]) -> SHA256.Digest {
     var writer = ByteWriter()
     writer.append(Array("quern content 1\n".utf8))
@@ -135,7 +149,7 @@ enum SectionIndex {
     guard indexRange.upperBound <= cursor.storage.bytes.count, header.indexLength % entryByteCount == 0 else {
       throw .invalidField(
         part: "header", field: "index length", offset: 40,
-        problem: "\(header.indexLength) is no multiple of \(entryByteCount)")
+        problem: "\(header.indexLength) is not a multiple of \(entryByteCount)")
     }
     let hash = cursor.storage.withBytes(in: indexRange) { SHA256.hash($0) }
     guard hash == header.indexHash else { throw .hashMismatch(part: "index", offset: header.indexOffset) }
@@ -174,7 +188,7 @@ enum SectionIndex {
     let kind = SectionKind(rawValue: try fields.read(UInt8.self, "kind"))
     let encoding = SectionEncoding(rawValue: try fields.read(UInt8.self, "encoding"))
     let flags = try fields.read(UInt8.self, "flags")
-    guard kind.rawValue != 0 else { throw fields.invalid("kind", at: start, "0 is no kind") }
+    guard kind.rawValue != 0 else { throw fields.invalid("kind", at: start, "0 is not a kind") }
     guard flags <= 1 else { throw fields.invalid("flags", at: start + 2, "unknown bits are set") }
     if let critical = kind.isCritical {
       guard critical == (flags == 1) else {
@@ -199,7 +213,7 @@ enum SectionIndex {
     let storedLength = try fields.size("stored length")
     let rawLength = try fields.size("raw length")
     guard offset == FileHeader.aligned(end) else {
-      throw fields.invalid("offset", at: start + 8, "\(offset) does not follow the end of what is before it at \(end)")
+      throw fields.invalid("offset", at: start + 8, "\(offset) does not follow the previous part, which ends at \(end)")
     }
     guard offset <= header.indexOffset, storedLength <= header.indexOffset - offset else {
       throw fields.invalid("stored length", at: start + 16, "\(storedLength) bytes reach into the index")
@@ -213,12 +227,12 @@ enum SectionIndex {
     if encoding == .stored {
       guard storedLength == rawLength, entry.rawHash == entry.storedHash else {
         throw fields.invalid(
-          "raw length", at: start + 24, "length or hash differs from the stored one without compression")
+          "raw length", at: start + 24, "without compression, lengths and hashes must be equal")
       }
     } else if encoding == .zstd {
       guard storedLength < rawLength, mayCompress(rawLength: rawLength, to: storedLength) else {
         throw fields.invalid(
-          "raw length", at: start + 24, "\(storedLength) compressed bytes may not stand for \(rawLength)")
+          "raw length", at: start + 24, "\(storedLength) compressed bytes must not expand to \(rawLength)")
       }
     }
     return entry
@@ -226,7 +240,7 @@ enum SectionIndex {
 }
 
 extension TensorStorage {
-  /// Calls `body` with a range of the bytes, which must be within them, and keeps them alive until it returns.
+  /// Calls `body` with a range of the bytes, which must be within bounds, and keeps the storage alive until it returns.
   func withBytes<Result>(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(rebasing: bytes[range])) }
   }

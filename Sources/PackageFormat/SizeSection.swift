@@ -1,6 +1,6 @@
 import Images
 
-/// A size that a package serves, as it is stored.
+/// A size that a package was converted for, as it is stored.
 struct SizeRecord {
   /// The side in pixels.
   let side: Int
@@ -9,7 +9,8 @@ struct SizeRecord {
   static let sides = 1...RGBImage.maximumSide
 }
 
-/// The sizes that a package serves besides its first (formats/package.md, "Size section"). A package for one size has none.
+/// The sizes that a package was converted for, other than the first (formats/package.md, "Size section"). A package for
+/// one size does not have this section.
 enum SizeSection {
   static let countLimit = 64
 
@@ -23,7 +24,9 @@ enum SizeSection {
     return writer.bytes
   }
 
-  /// - Parameter first: the size of the runtime section, which the others differ from.
+  /// - Parameters:
+  ///   - contents: the uncompressed contents of the section.
+  ///   - first: the image size of the runtime section, which must not occur again.
   static func parse(_ contents: [UInt8], first: Int) throws(PackageError) -> [SizeRecord] {
     var fields = SectionCursor(contents, part: "size section")
     let count = try fields.count("size count", itemSize: 12, limit: countLimit)
@@ -33,7 +36,7 @@ enum SizeSection {
       let start = fields.offset
       let side = Int(try fields.read(UInt32.self, "image size"))
       guard side > sizes.last?.side ?? 0, SizeRecord.sides.contains(side), side != first else {
-        throw fields.invalid("image size", at: start, "\(side) is out of range, out of order, or there twice")
+        throw fields.invalid("image size", at: start, "\(side) is out of range, out of order, or a duplicate")
       }
       let exponent = try fields.double("pooling exponent")
       guard exponent > 0 else { throw fields.invalid("pooling exponent", at: start + 4, "is \(exponent)") }

@@ -1,21 +1,31 @@
 import Graphs
 import Tensors
 
-/// A constant of a graph with the space it takes in a package.
+/// A constant of a graph, with the space that it takes in a package.
 package struct StoredConstant: Hashable, Sendable {
-  /// The node, its role there, and how many others have the same bytes and are not stored again.
+  /// The name of the first node that has the constant.
   package let node: String
+  /// The constant's role in that node.
   package let role: String
+  /// The number of other constants with the same bytes, which are not stored again.
   package let copies: Int
+  /// The type of the elements.
   package let elementType: ElementType
+  /// The extents, outermost first.
   package let shape: Shape
+  /// The size in bytes without compression.
   package let byteCount: Int
-  /// Of the section that holds it.
+  /// The size in bytes of the section that contains it, as stored.
   package let storedByteCount: Int
 }
 
 extension PackageWriter {
-  /// What a package of `graph` would hold, one for each section of constants, in the order of the file.
+  /// The constants that a package of `graph` would store, one for each tensor section, in the order of the file.
+  ///
+  /// - Parameters:
+  ///   - graph: the graph, with its constants in memory.
+  ///   - threads: the number of threads that hash and compress constants.
+  /// - Throws: nothing at present, although it is declared to throw `PackageError`.
   package static func storedConstants(of graph: Graph, threads: Int = 1) throws(PackageError) -> [StoredConstant] {
     let constants = try UniqueConstants(graph, threads: threads)
     let sections = try constants.sections(threads: threads)

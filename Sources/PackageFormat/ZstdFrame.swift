@@ -1,15 +1,16 @@
 import CZstd
 import Tensors
 
-/// The one kind of zstd frame that packages hold: one frame with content size and checksum, a window of at most 8 MiB, and
-/// no dictionary (RFC 8878).
+/// The one kind of zstd frame that packages contain: a single frame with content size and checksum, a window of at most
+/// 8 MiB, and no dictionary (RFC 8878).
 enum ZstdFrame {
-  /// Both are tried and the shorter frame wins: for weights with many distinct levels level 1 is, for sparse ones and text
-  /// level 9. Levels above 9 gain nothing on weights and take 20 times as long.
+  /// The compression levels. Both are tried, and the shorter frame is used: that of level 1 for weights with many
+  /// distinct values, that of level 9 for sparse weights and text. Levels above 9 gain nothing on weights and take 20
+  /// times as long.
   static let levels: [Int32] = [1, 9]
   static let windowLimit = 8 << 20
 
-  /// The frame, or `nil` where it does not save an aligned block, or would be shorter than the format allows.
+  /// The shortest frame; `nil` if it does not save an aligned block, or is shorter than the format allows.
   static func compress(_ contents: UnsafeRawBufferPointer) -> [UInt8]? {
     var best: [UInt8]?
     for level in levels {
@@ -22,8 +23,8 @@ enum ZstdFrame {
     return best
   }
 
-  /// One single-threaded frame, whose bytes depend on the contents and the version of libzstd only. `nil` where libzstd
-  /// cannot, for want of memory.
+  /// A frame from a single thread, whose bytes depend only on the contents and the version of libzstd; `nil` if libzstd
+  /// fails for lack of memory.
   private static func compress(_ contents: UnsafeRawBufferPointer, level: Int32) -> [UInt8]? {
     guard let context = ZSTD_createCCtx() else { return nil }
     defer { ZSTD_freeCCtx(context) }
@@ -39,9 +40,14 @@ enum ZstdFrame {
     return frame.isEmpty ? nil : frame
   }
 
-  /// Decompresses a frame that must be as packages hold it, into exactly `byteCount` bytes.
+  /// Decompresses a frame of the kind that packages contain into exactly `byteCount` bytes.
   ///
-  /// - Parameter pool: where the memory comes from; `nil`: for this storage alone.
+  /// - Parameters:
+  ///   - frame: the compressed bytes.
+  ///   - byteCount: the length of the contents.
+  ///   - part: the name of the section, for errors.
+  ///   - pool: the pool to take memory from; `nil` to allocate it.
+  /// - Throws: `PackageError.invalidFrame`.
   static func decompress(
     _ frame: UnsafeRawBufferPointer, byteCount: Int, part: String, pool: BufferPool? = nil
   ) throws(PackageError) -> TensorStorage {
@@ -61,14 +67,15 @@ enum ZstdFrame {
     return storage
   }
 
-  /// What keeps the frame from being one that packages hold, read from its header (RFC 8878, section 3.1.1.1).
+  /// Why a frame is not of the kind that packages contain, read from its header (RFC 8878, section 3.1.1.1); `nil` if
+  /// it is.
   static func headerProblem(_ frame: UnsafeRawBufferPointer, byteCount: Int) -> String? {
-    guard frame.count >= 6, frame.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) else { return "is no zstd frame" }
+    guard frame.count >= 6, frame.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) else { return "is not a zstd frame" }
     let descriptor = frame[4]
     let isSingleSegment = descriptor & 0x20 != 0
     guard descriptor & 0x08 == 0 else { return "the zstd frame has a reserved bit set" }
     guard descriptor & 0x04 != 0 else { return "the zstd frame has no checksum" }
-    guard descriptor & 0x03 == 0 else { return "the zstd frame wants a dictionary" }
+    guard descriptor & 0x03 == 0 else { return "the zstd frame needs a dictionary" }
     let size = ZSTD_getFrameContentSize(frame.baseAddress, frame.count)
     guard size == UInt64(byteCount) else { return "the zstd frame does not say that it has \(byteCount) bytes" }
     let window: Int
@@ -81,7 +88,7 @@ enum ZstdFrame {
     }
     guard window <= windowLimit else { return "the zstd frame needs a window of \(window) bytes" }
     guard ZSTD_findFrameCompressedSize(frame.baseAddress, frame.count) == frame.count else {
-      return "something other than one zstd frame"
+      return "is something other than one zstd frame"
     }
     return nil
   }

@@ -2,9 +2,9 @@ import Graphs
 import Operators
 import Tensors
 
-/// Scales the weights of a convolution or a linear layer by the batch norm that alone reads it, and makes the norm's offset its
-/// bias: `w' = w * factor`, `b' = b * factor + offset`, computed in double precision
-/// (Jacob et al., arXiv 1712.05877, section 3.2). A centering of a linear layer's output likewise becomes its bias.
+/// Folds a batch norm into the convolution or linear layer before it, where nothing else reads that layer's output:
+/// `w' = w * factor`, `b' = b * factor + offset`, computed in double precision (Jacob et al., arXiv 1712.05877,
+/// section 3.2). A `Centering` of a linear layer's output becomes part of the layer's bias in the same way.
 package struct FoldBatchNormalization: Pass {
   package static let name = "fold batch normalisation"
 
@@ -33,7 +33,8 @@ package struct FoldBatchNormalization: Pass {
     return patch
   }
 
-  /// The constants of the layer with the norm in them: `weight`, a scaled view, and `bias`.
+  /// The layer's constants with the norm folded in: `weight`, a scaled view, and `bias`, one element per output
+  /// channel.
   private static func fold(
     _ factor: [Double], _ offset: [Double], into layer: [String: Tensor]
   ) throws(GraphError) -> [String: Tensor] {
@@ -41,11 +42,11 @@ package struct FoldBatchNormalization: Pass {
       weight.shape[0] == factor.count
     else { throw .constant(role: "weight", problem: "does not fit a norm of \(factor.count) channels") }
     var bias = [Float](repeating: 0, count: factor.count)
-    if let given = layer["bias"] {
-      guard given.elementType == .float32, given.elementCount == factor.count else {
+    if let stored = layer["bias"] {
+      guard stored.elementType == .float32, stored.elementCount == factor.count else {
         throw .constant(role: "bias", problem: "does not fit a norm of \(factor.count) channels")
       }
-      bias = given.elements(as: Float.self)
+      bias = stored.elements(as: Float.self)
     }
     var result = layer
     if !factor.allSatisfy({ $0 == 1 }) { result["weight"] = weight.scalingRows(by: factor) }

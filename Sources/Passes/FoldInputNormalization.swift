@@ -2,22 +2,23 @@ import Graphs
 import Operators
 
 extension Graph {
-  /// The graph with the batch norms that alone read its image taken into its preprocessing, so that what reads the image next
-  /// reads normalised pixels, and zeros around them are zeros after the norm: exact, where the factors are positive.
+  /// Folds a batch norm that is the only reader of the image into the graph's preprocessing, and then the next one. The
+  /// layer after it reads normalised pixels, and its zero padding stands for pixels that are zero after the norm. In
+  /// real arithmetic this is exact where the factors are positive; other norms are left in the graph.
   ///
-  /// With `n = (x - mean) / std` and `y = factor * n + offset`, y is n with the mean `mean - offset * std / factor` and the
-  /// standard deviation `std / factor`.
+  /// With `n = (x - mean) / std` and `y = factor * n + offset`, y is n with the mean `mean - offset * std / factor` and
+  /// the standard deviation `std / factor`.
   ///
-  /// - Returns: the graph, and what was done, a line for each norm.
-  /// - Throws: `GraphError.at` with the norm whose constants are unfit.
+  /// - Returns: the rewritten graph, and one line for each norm that was folded.
+  /// - Throws: `GraphError.at` with the norm whose constants are missing or do not fit.
   package func foldingInputNormalization() throws(GraphError) -> (graph: Graph, notes: [String]) {
     var (graph, notes) = (self, [String]())
     while let (index, factor, offset) = try graph.inputNormalization() {
-      let given = graph.preprocessing
-      var (mean, std) = (given.mean, given.std)
+      let original = graph.preprocessing
+      var (mean, std) = (original.mean, original.std)
       for color in 0..<3 {
-        let deviation = Double(given.std[color]) / factor[color]
-        mean[color] = Float(Double(given.mean[color]) - offset[color] * deviation)
+        let deviation = Double(original.std[color]) / factor[color]
+        mean[color] = Float(Double(original.mean[color]) - offset[color] * deviation)
         std[color] = Float(deviation)
       }
       let norm = graph.nodes[index]
@@ -31,7 +32,8 @@ extension Graph {
     return (graph, notes)
   }
 
-  /// The batch norm that alone reads the image, if its factors are positive.
+  /// The batch norm that is the only reader of the image; `nil` if there is none, or if its factors and offsets are not
+  /// within plausible bounds.
   private func inputNormalization() throws(GraphError) -> (index: Int, factor: [Double], offset: [Double])? {
     let neighbours = Neighbours(self)
     guard neighbours.isReadOnce(input), let index = neighbours.consumers[input]?.first,

@@ -1,13 +1,13 @@
 import Graphs
 import Operators
 
-/// Moves zero padding, cropping and subsampling into the window of the convolution or pooling beside them, where that is
+/// Folds zero padding, cropping and subsampling into the window of the adjacent convolution or pooling, where that is
 /// exact:
-/// - cropping the first rows and columns of a result is a window that begins later;
-/// - cropping the result of a pointwise convolution is cropping its input;
-/// - zeros before a convolution are its own padding; before a pooling they may go where no window reads them;
-/// - a window that has no padding of its own at an edge may read a cropped map in place;
-/// - a 1x1 pooling before a 1x1 convolution is the convolution's stride.
+/// - Cropping the first rows and columns of an output makes the window start later.
+/// - Cropping the output of a pointwise convolution is the same as cropping its input.
+/// - Zeros before a convolution become its padding; zeros before a pooling are dropped if no window reads them.
+/// - A window without padding at an edge can read the uncropped map directly, with negative padding at that edge.
+/// - A strided 1x1 pooling before a 1x1 convolution becomes the stride of the convolution.
 package struct FoldMapMargins: Pass {
   package static let name = "fold padding and cropping"
 
@@ -43,7 +43,7 @@ package struct FoldMapMargins: Pass {
     return GraphPatch(for: graph)
   }
 
-  /// Puts `nodes` where the node at `index` was and removes the one before it.
+  /// Replaces the node at `index` with `nodes` and removes its producer.
   private static func patch(
     _ graph: Graph, _ producer: Int, _ index: Int, _ nodes: [Node], note: String
   ) -> GraphPatch {
@@ -54,21 +54,21 @@ package struct FoldMapMargins: Pass {
     return patch
   }
 
-  /// The cropping, then the pointwise convolution whose result it cropped.
+  /// The cropping followed by the pointwise convolution whose output it cropped; `nil` if they cannot be exchanged.
   private static func cropBefore(_ node: Node, pointwise before: Node) -> [Node]? {
     guard let op = before.op as? any WindowOperator, type(of: op).readsZerosOutside, op.window.isPointwise,
       before.inputs.count == 1
     else { return nil }
-    // The value between the two stays the one between the two.
+    // The value between the two nodes keeps its number, although it now has another shape.
     var (crop, product) = (node, before)
     (crop.inputs, crop.output) = (before.inputs, before.output)
     (product.inputs, product.output) = ([before.output], node.output)
     return [crop, product]
   }
 
-  /// The window whose results are those of `window` without the first rows and columns.
+  /// The window whose output is that of `window` without its first rows and columns; `nil` if there is none.
   ///
-  /// - Parameter added: to the results; none of it is positive.
+  /// - Parameter added: the margins added to the output; all are zero or negative.
   private static func cropped(_ window: Window, _ added: MapMargins) -> Window? {
     guard !window.ceilMode, added.bottom == 0, added.right == 0 else { return nil }
     var window = window
@@ -77,7 +77,7 @@ package struct FoldMapMargins: Pass {
     return window
   }
 
-  /// The window of an operator if it reads what `before` reads.
+  /// The window that gives `op` the same output when it reads the input of `before` directly; `nil` if there is none.
   private static func window(of op: any WindowOperator, reading before: any Operator) -> Window? {
     let readsZeros = type(of: op).readsZerosOutside
     guard let added = (before as? any MarginOperator)?.addedMargins else {
@@ -89,7 +89,7 @@ package struct FoldMapMargins: Pass {
     }
     var window = op.window
     if !added.isPadding {
-      // No window may find zeros where the map was cropped.
+      // Where the map was cropped, a window with padding read zeros and would now read pixels.
       guard added.top == 0 || window.top <= 0, added.left == 0 || window.left <= 0,
         added.bottom == 0 || window.bottom <= 0, added.right == 0 || window.right <= 0
       else { return nil }

@@ -1,7 +1,8 @@
 import Graphs
 import Operators
 
-/// Moves an activation function that epilogues apply into the operator that it alone reads, if that has an epilogue.
+/// Fuses an activation function into the epilogue of the operator before it, where nothing else reads that operator's
+/// output.
 package struct FuseActivation: Pass {
   package static let name = "fuse activation"
 

@@ -2,8 +2,8 @@ import Graphs
 import Operators
 import Tensors
 
-/// Makes an addition the epilogue of one of the operators it reads that can add a residual, the later if both are, so that
-/// the sum is formed from its accumulators and rounded once.
+/// Fuses an addition into the epilogue of one of the two operators it reads, so that the sum is computed from that
+/// operator's accumulators and rounded once. If both operators can add a residual, the later one does.
 package struct FuseResidual: Pass {
   package static let name = "fuse residual"
 
@@ -27,7 +27,7 @@ package struct FuseResidual: Pass {
         fused.op = op
         fused.inputs.append(residual)
         fused.output = node.output
-        // The residual may be made after the convolution, but not after the addition.
+        // The fused node takes the position of the addition, as the residual may be computed after the convolution.
         patch.remove(producer)
         patch.replace(index, with: [fused])
         patch.notes.append("\(node.name) fused into \(fused.name)")
@@ -37,7 +37,7 @@ package struct FuseResidual: Pass {
     return patch
   }
 
-  /// The operator of a node that can take a residual, with the activation of the sum.
+  /// The operator of a node, with the activation function of the sum; `nil` if it cannot add a residual.
   private static func op(of node: Node, adding activation: ActivationFunction) -> (any Operator)? {
     guard var op = node.op as? any EpilogueOperator, op.prefersResidual, op.activation == .none,
       node.inputs.count == node.traits.residualSlot

@@ -1,8 +1,9 @@
 import Graphs
 import Operators
 
-/// Moves an activation function that epilogues apply, and that alone reads a concatenation, to the maps that are
-/// concatenated, where it fuses into what makes them and they need no levels for what it takes away.
+/// Moves an activation function from the output of a concatenation to each of its inputs, where nothing else reads the
+/// concatenation. There it can fuse into the producers of the maps, whose ranges then need no levels for the values
+/// that it clips.
 package struct MoveActivation: Pass {
   package static let name = "move activation"
 
@@ -12,7 +13,7 @@ package struct MoveActivation: Pass {
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {
       guard (node.op as? any ActivationOperator)?.function.fitsEpilogues == true,
-        let producer = neighbours.onlyReadProducer(of: node), graph.nodes[producer].traits.combination == .sideBySide
+        let producer = neighbours.onlyReadProducer(of: node), graph.nodes[producer].traits.combination == .concatenation
       else { continue }
       var patch = GraphPatch(for: graph)
       var merged = graph.nodes[producer]

@@ -1,9 +1,11 @@
 import Graphs
 
-/// Who makes and who reads each value of a graph, for passes that merge a node with the one before it.
+/// The producer and the consumers of each value of a graph, for passes that merge a node with the one before it.
 struct Neighbours {
   private let graph: Graph
+  /// The index of the node that produces each value.
   let producers: [ValueID: Int]
+  /// The indices of the nodes that read each value.
   let consumers: [ValueID: [Int]]
   private let outputs: Set<ValueID>
 
@@ -14,15 +16,15 @@ struct Neighbours {
     outputs = Set(graph.outputs.map(\.value))
   }
 
-  /// Whether one node reads a value, once, and the graph does not put it out.
+  /// Whether exactly one node reads a value, once, and the value is not an output of the graph.
   func isReadOnce(_ value: ValueID) -> Bool { consumers[value]?.count == 1 && !outputs.contains(value) }
 
-  /// The index of the node that makes a node's first input, if nothing else reads that.
+  /// The index of the node that produces a node's first input, if nothing else reads that value.
   func onlyReadProducer(of node: Node) -> Int? {
     guard isReadOnce(node.inputs[0]) else { return nil }
     return producers[node.inputs[0]]
   }
 
-  /// Whether anything reads a value.
+  /// Whether a node reads a value, or the value is an output of the graph.
   func isRead(_ value: ValueID) -> Bool { consumers[value] != nil || outputs.contains(value) }
 }

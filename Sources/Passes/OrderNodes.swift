@@ -1,8 +1,9 @@
 import Graphs
 
-/// Puts nodes into the order that the graph alone decides: depth first from the outputs, of a node's inputs the one with
-/// the shorter path from the image first. Fusions choose by order, so graphs that differ only in how their source listed
-/// its nodes are fused and quantised alike; and a short branch is computed before the long one that it joins.
+/// Puts nodes into an order that depends only on the graph's structure: depth first from the outputs, and among a
+/// node's inputs, those with the shorter path from the image first. Fusions depend on the order, so graphs that differ
+/// only in how their source listed its nodes are fused and quantised alike. A short branch is computed before the long
+/// one that it joins.
 package struct OrderNodes: Pass {
   package static let name = "order nodes"
 
@@ -17,19 +18,21 @@ package struct OrderNodes: Pass {
     return patch
   }
 
-  /// The indices of the nodes in their new order; those that no output needs come last, as they were.
+  /// The indices of the nodes in their new order. Those that no output needs come last.
   private static func order(of graph: Graph) -> [Int] {
     let producers = graph.producers
     var depths = [Int](repeating: 0, count: graph.nodes.count)
     var sources: [[Int]] = []
     for (index, node) in graph.nodes.enumerated() {
-      let own = node.inputs.compactMap { producers[$0] }
-      depths[index] = own.reduce(0) { max($0, depths[$1] + 1) }
-      sources.append(own)
+      let nodeSources = node.inputs.compactMap { producers[$0] }
+      depths[index] = nodeSources.reduce(0) { max($0, depths[$1] + 1) }
+      sources.append(nodeSources)
     }
-    // A sort by depth alone would be free to swap equals; the position among the inputs decides between them.
-    let sorted = sources.map { own in
-      own.enumerated().sorted { (depths[$0.element], $0.offset) < (depths[$1.element], $1.offset) }.map(\.element)
+    // Swift's sort need not be stable, so ties in depth are broken by the position among the inputs.
+    let sorted = sources.map { nodeSources in
+      nodeSources.enumerated()
+        .sorted { (depths[$0.element], $0.offset) < (depths[$1.element], $1.offset) }
+        .map(\.element)
     }
     var order: [Int] = []
     var isPlaced = [Bool](repeating: false, count: graph.nodes.count)

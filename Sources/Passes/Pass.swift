@@ -1,30 +1,41 @@
 import Graphs
 
-/// One rewrite of a graph. A pass looks and returns a patch; the pipeline applies it and checks the result.
+/// A rewrite of a graph. A pass inspects the graph and returns a patch; the pipeline applies it and checks the result.
 package protocol Pass: Sendable {
+  /// The name in error messages, such as "fold batch normalisation".
   static var name: String { get }
 
-  /// The rewrites that can be made at once; empty when there is nothing left to do.
+  /// The changes that can be made at once; empty when there is nothing left to do.
+  ///
+  /// - Throws: `GraphError.at` with a node that the pass should rewrite and whose constants are missing or do not fit.
   func patch(for graph: Graph) throws(GraphError) -> GraphPatch
 }
 
-/// Passes in order, each repeated until it finds nothing more.
+/// A sequence of passes, each repeated until it finds nothing left to do.
 package struct PassPipeline: Sendable {
+  /// The passes in the order in which they run.
   package let passes: [any Pass]
 
+  /// Creates a pipeline that runs `passes` in order.
   package init(_ passes: [any Pass]) { self.passes = passes }
 
-  /// What conversion does to an imported float graph. Every pass keeps the graph equal in float.
+  /// The passes that conversion applies to an imported float graph. Each preserves the graph's outputs except for
+  /// rounding in float32.
   package static let fold = PassPipeline([
-    FoldMapMargins(), SplitBatchNormalization(), FoldBatchNormalization(), ReplaceBatchNormalization(), ShareRepeated(),
-    MoveActivation(), ShareRepeated(), FuseActivation(), OrderNodes(), FuseResidual(), RemoveUnread(),
+    FoldMapMargins(), SplitBatchNormalization(), FoldBatchNormalization(), ReplaceBatchNormalization(),
+    MergeDuplicates(),
+    MoveActivation(), MergeDuplicates(), FuseActivation(), OrderNodes(), FuseResidual(), RemoveUnusedNodes(),
   ])
 
-  /// - Parameter afterEachPatch: called as soon as a patch's new constants exist; a caller whose constants are views of a
-  ///   mapped file can let go of its pages.
-  /// - Returns: the rewritten graph, and what was done, a line for each rewrite.
-  /// - Throws: `GraphError.after` naming the pass that left the graph broken, or that met something it cannot rewrite;
-  ///   another case where the graph was broken before.
+  /// Runs the passes and validates the graph after each patch.
+  ///
+  /// - Parameters:
+  ///   - graph: the float graph to rewrite.
+  ///   - afterEachPatch: called as soon as a patch's new constants exist, so that a caller whose constants are views of
+  ///     a mapped file can release its pages.
+  /// - Returns: the rewritten graph, and one line for each rewrite.
+  /// - Throws: `GraphError.after` with the pass that failed or left the graph invalid; `.structure` or `.at` where
+  ///   `graph` itself is invalid.
   package func run(
     _ graph: Graph, afterEachPatch: () -> Void = {}
   ) throws(GraphError) -> (graph: Graph, notes: [String]) {

@@ -2,8 +2,8 @@ import Graphs
 import Operators
 import Tensors
 
-/// Makes every batch norm of a map that nothing could take up a depthwise 1x1 convolution, so that those of rows alone are
-/// left.
+/// Turns the batch norms of maps that could not be folded into depthwise 1x1 convolutions, so that only batch norms of
+/// rows remain. Runs after the passes that fold them.
 package struct ReplaceBatchNormalization: Pass {
   package static let name = "replace batch normalisation"
 

@@ -2,8 +2,8 @@ import Graphs
 import Operators
 import Tensors
 
-/// Splits the batch norm after a concatenation by channel into one for each of the maps, each of which can then fold into
-/// the convolution before it.
+/// Splits the batch norm after a concatenation by channel into one for each input of the concatenation. Each can then
+/// be folded into the convolution before it.
 package struct SplitBatchNormalization: Pass {
   package static let name = "split batch normalisation"
 
@@ -13,7 +13,7 @@ package struct SplitBatchNormalization: Pass {
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() where node.op is any ChannelAffineOperator {
       guard let producer = neighbours.onlyReadProducer(of: node),
-        graph.nodes[producer].traits.combination == .sideBySide
+        graph.nodes[producer].traits.combination == .concatenation
       else {
         continue
       }
@@ -45,11 +45,12 @@ package struct SplitBatchNormalization: Pass {
     return GraphPatch(for: graph)
   }
 
-  /// The channels of each map that is concatenated, where all are made by weights that factors go into.
+  /// The number of channels of each concatenated map; `nil` unless every map comes from an operator whose weights can
+  /// be scaled by output channel.
   private static func channels(of node: Node, _ graph: Graph, _ neighbours: Neighbours) -> [Int]? {
     var counts: [Int] = []
     for value in node.inputs {
-      guard let producer = neighbours.producers[value], type(of: graph.nodes[producer].op).weighsOutputChannels,
+      guard let producer = neighbours.producers[value], type(of: graph.nodes[producer].op).hasOutputChannelWeights,
         let weight = graph.nodes[producer].constants["weight"]
       else { return nil }
       counts.append(weight.shape[0])
@@ -57,6 +58,7 @@ package struct SplitBatchNormalization: Pass {
     return counts
   }
 
+  /// The constants of a batch norm for a range of its channels.
   private static func slice(
     _ constants: [String: Tensor], _ range: Range<Int>
   ) throws(GraphError) -> [String: Tensor] {

@@ -3,6 +3,8 @@ import Foundation
 
 extension FidelityReport {
   /// The report as JSON (`quern.fidelity/1`), keys sorted, ending with a newline.
+  ///
+  /// - Throws: `EncodingError` for a figure that JSON cannot represent.
   package func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -11,7 +13,7 @@ extension FidelityReport {
 
   /// Reads a report that `json()` wrote.
   ///
-  /// - Throws: `DecodingError` if it is not JSON, not of this schema, or contradicts itself.
+  /// - Throws: `DecodingError` if the text is not JSON, has another schema, or contradicts itself.
   package init(json: String) throws {
     self = try JSONDecoder().decode(FidelityReport.self, from: Data(json.utf8))
   }

@@ -1,9 +1,9 @@
 import Fidelity
 
 extension FidelityReport {
-  /// The report as JUnit XML: one test case for each gate, so that a CI service lists them as tests. Where there are several
-  /// sizes, each has a class of its own. An inconclusive verdict is a test case more, skipped, or failed where such a verdict
-  /// is not accepted.
+  /// The report as JUnit XML: one test case per gate, so that CI services list gates as tests. Where there are several
+  /// sizes, each is a separate class. An inconclusive verdict is an additional test case, which is skipped, or failed
+  /// where inconclusive verdicts are not accepted.
   package func junit() -> String {
     let gates = allGates
     let isOpen = verdict == .inconclusive
@@ -27,7 +27,7 @@ extension FidelityReport {
     return lines.map { "\($0)\n" }.joined()
   }
 
-  /// Of an inconclusive verdict.
+  /// The test case of an inconclusive verdict.
   private var verdictCase: [String] {
     let message = escapedForXML("inconclusive: \(doubts.joined(separator: ", "))")
     return [
@@ -52,8 +52,8 @@ extension FidelityReport {
 
   private func testCase(_ gate: GateResult, of part: ReportPart) -> [String] {
     if gate.name == .reference { return referenceCase(gate) }
-    let place = part.size.map { ".\($0.size)px" } ?? ""
-    let attributes = "classname=\"quern.fidelity\(place)\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
+    let sizeSuffix = part.size.map { ".\($0.size)px" } ?? ""
+    let attributes = "classname=\"quern.fidelity\(sizeSuffix)\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
     let confidence =
       gate.confidenceSentence.map { ["      <system-out>\(escapedForXML($0))</system-out>"] } ?? []
     guard !gate.passed else {
@@ -61,7 +61,7 @@ extension FidelityReport {
         ? ["    <testcase \(attributes)/>"]
         : ["    <testcase \(attributes)>"] + confidence + ["    </testcase>"]
     }
-    let isAboutDrift = ![.top1Agreement, .clearAgreement, .top1Drop, .floatTop1].contains(gate.name)
+    let isAboutDrift = ![.top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1].contains(gate.name)
     let details = isAboutDrift ? part.figures.worstImages.map { escapedForXML($0.line) }.joined(separator: "\n") : ""
     return [
       "    <testcase \(attributes)>",
@@ -73,9 +73,11 @@ extension FidelityReport {
     var properties = [("verdict", verdict.rawValue)]
     properties += allWarnings.map { ("warning", $0) }
     properties.append(("images", "\(figures.images)"))
-    if let clear = figures.clearAgreement {
+    if let decisive = figures.decisiveAgreement {
       properties += [
-        ("coin_tosses", "\(clear.coinTosses)"), ("clear_agreement", clear.top1.map { "\($0)" } ?? ""),
+        ("near_ties", "\(decisive.nearTies)"), ("decisive_agreement", decisive.top1.map { "\($0)" } ?? ""),
+        // The earlier names of both, for tools that still read them.
+        ("coin_tosses", "\(decisive.nearTies)"), ("clear_agreement", decisive.top1.map { "\($0)" } ?? ""),
       ]
     }
     for part in parts {
@@ -114,7 +116,8 @@ extension FidelityReport {
   }
 }
 
-/// `text` for an attribute or an element. XML 1.0 cannot hold most control characters, not even escaped.
+/// `text` for an attribute or an element. Control characters are made printable first, as XML 1.0 forbids most of them,
+/// even escaped.
 func escapedForXML(_ text: String) -> String {
   var result = ""
   for scalar in printable(text).unicodeScalars {

@@ -26,11 +26,11 @@ extension FidelityReport {
     blocks += notes.map { "> \(escaped($0))" }
     if !assumptions.isEmpty { blocks.append(table(["assumed"], assumptions.map { [escaped($0)] })) }
     if !skippedImages.isEmpty {
-      let rest = skippedImages.count > 10 ? [["… and \(skippedImages.count - 10) more", ""]] : []
+      let others = skippedImages.count > 10 ? [["… and \(skippedImages.count - 10) more", ""]] : []
       blocks.append(
         table(
           ["skipped images", "reason"],
-          skippedImages.prefix(10).map { [escaped($0.name), escaped($0.reason)] } + rest))
+          skippedImages.prefix(10).map { [escaped($0.name), escaped($0.reason)] } + others))
     }
     return blocks.joined(separator: "\n\n") + "\n"
   }
@@ -38,7 +38,7 @@ extension FidelityReport {
   private func gateTable(_ gates: [GateResult]) -> String {
     let isSequence = gates.contains { $0.intervalMethod == .confidenceSequence }
     return table(
-      ["gate", "value", "limit", "result", isSequence ? "95 % confidence sequence" : "95 % interval"],
+      ["gate", "value", "limit", "result", isSequence ? "95 % confidence sequence" : "95 % confidence interval"],
       gates.map { gate in
         let result = (gate.passed ? "pass" : "**fail**") + (gate.doubt.isEmpty ? "" : ", \(escaped(gate.doubt))")
         return [gate.name.title, gate.shownValue, escaped(gate.shownLimit), result, gate.shownInterval]
@@ -60,8 +60,8 @@ extension FidelityReport {
     let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
     for (title, value) in percentages where value.top1 != nil {
       rows.append(["\(title): top-1 / top-5", "\(shownPercent(value.top1)) / \(shownPercent(value.top5))"])
-      if title == "agreement", let clear = figures.clearAgreement {
-        rows.append(["agreement off coin tosses: top-1", "\(shownPercent(clear.top1)) \(clear.remark)"])
+      if title == "agreement", let decisive = figures.decisiveAgreement {
+        rows.append(["decisive agreement: top-1", "\(shownPercent(decisive.top1)) \(decisive.remark)"])
       }
     }
     return rows
@@ -100,7 +100,7 @@ private func table(_ header: [String], _ rows: [[String]]) -> String {
     .joined(separator: "\n")
 }
 
-/// `text` as it is, whatever of it Markdown or HTML would take for markup.
+/// `text` with everything escaped that Markdown or HTML would take for markup.
 private func escaped(_ text: String) -> String {
   var result = ""
   for scalar in printable(text).unicodeScalars {

@@ -1,7 +1,7 @@
 import Fidelity
 
 extension FidelityReport {
-  /// The report for a terminal: the verdict, the gates, the figures, and where they come from.
+  /// The report for a terminal: the verdict, the gates, the figures, and their provenance.
   ///
   /// - Parameter colored: whether to colour the verdict and the gates by ANSI escape sequences.
   package func text(colored: Bool = false) -> String {
@@ -60,14 +60,15 @@ extension FidelityReport {
     let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
     for (title, value) in percentages where value.top1 != nil {
       rows.append((title, "top-1 \(shownPercent(value.top1))  top-5 \(shownPercent(value.top5))"))
-      if title == "agreement", let clear = figures.clearAgreement {
-        rows.append(("clear", "top-1 \(shownPercent(clear.top1))  \(clear.remark)"))
+      if title == "agreement", let decisive = figures.decisiveAgreement {
+        rows.append(("decisive", "top-1 \(shownPercent(decisive.top1))  \(decisive.remark)"))
       }
     }
     if part.gates.contains(where: { $0.intervalMethod == .confidenceSequence }) {
-      rows.append(("intervals", "behind the gates: 95 % confidence sequences, valid together and wherever one stops"))
+      rows.append(
+        ("intervals", "last column: 95 % confidence sequence, valid for all gates together and whenever one stops"))
     } else if part.gates.contains(where: { $0.interval != nil }) {
-      rows.append(("intervals", "behind the gates, with 95 % confidence"))
+      rows.append(("intervals", "last column: 95 % confidence interval"))
     }
     rows += figures.worstImages.prefix(part.passed ? 3 : 10).map { ("worst", $0.line) }
     return part.size == nil ? rows + skippedRows : rows
@@ -96,12 +97,12 @@ extension FidelityReport {
       let stages = seconds.sorted { $0.key < $1.key }.map { "\(printable($0.key)) \(fixed($0.value, decimals: 1)) s" }
       rows.append(("time", stages.joined(separator: "  ")))
     }
-    if let peakResidentBytes { rows.append(("memory", "\(shownBytes(peakResidentBytes)) at most")) }
+    if let peakResidentBytes { rows.append(("memory", "peak \(shownBytes(peakResidentBytes))")) }
     return rows
   }
 }
 
-/// Titles in a column, a repeated one only once.
+/// Lines with titles and values in two columns. A title is shown once for a run of rows that share it.
 func aligned(_ rows: [(title: String, value: String)]) -> [String] {
   let width = rows.map(\.title.count).max() ?? 0
   return rows.indices.map { index in
@@ -110,14 +111,16 @@ func aligned(_ rows: [(title: String, value: String)]) -> [String] {
   }
 }
 
+/// `text` filled with spaces to `width` characters.
 func padded(_ text: String, to width: Int) -> String {
   text + String(repeating: " ", count: max(0, width - text.count))
 }
 
+/// Colours for a terminal, or none.
 private struct Paint {
   let enabled: Bool
 
-  /// Green, red or yellow; bold.
+  /// `text` in bold green, red or yellow.
   func verdict(_ verdict: GateResult.Verdict, _ text: String) -> String {
     guard enabled else { return text }
     let color: Int =

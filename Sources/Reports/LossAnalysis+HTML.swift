@@ -2,9 +2,10 @@ import Fidelity
 import Foundation
 
 extension LossAnalysis {
-  /// The analysis as one page without scripts or anything to load; pictures are part of it. It is well-formed XML, too.
+  /// The analysis as one HTML page without scripts or external resources; its images are embedded. The page is also
+  /// well-formed XML.
   package func html() -> String {
-    let title = "What int8 lost in \(escapedForXML(reference.architecture))"
+    let title = "Quantisation loss in \(escapedForXML(reference.architecture))"
     var lines = [
       "<!DOCTYPE html>", "<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">", "<head>",
       "<meta charset=\"utf-8\"/>", "<title>\(title)</title>", "<style>\(Self.style)</style>", "</head>", "<body>",
@@ -15,8 +16,11 @@ extension LossAnalysis {
     lines += definitionRows([("checkpoint", "sha256 \(printable(reference.sha256))")])
     lines += definitionRows(assumptions.map { ("assumed", printable($0)) })
     lines += definitionRows(
-      [("calibration set", calibrationSet?.title), ("images of", verificationSet?.title), ("quern", toolVersion)]
-        .compactMap { title, value in value.map { (title, printable($0)) } })
+      [
+        ("calibration set", calibrationSet?.title), ("verification set", verificationSet?.title),
+        ("quern", toolVersion),
+      ]
+      .compactMap { title, value in value.map { (title, printable($0)) } })
     lines += definitionRows(
       settings.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, "\($0.value)") })
     lines += ["</table>"] + imageSections + layerSections + sizeSections + ["</body>", "</html>"]
@@ -45,52 +49,56 @@ extension LossAnalysis {
   // MARK: - Sections
 
   private var imageSections: [String] {
-    var lines = ["<h2>Drift of the images</h2>", "<p>Images by drift, from 0 to the largest.</p>", driftPlot()]
+    var lines = [
+      "<h2>Drift of the images</h2>", "<p>Number of images by drift, from 0 to the largest.</p>", driftPlot(),
+    ]
     guard !pictures.isEmpty else { return lines }
     lines += [
       "<h2>The images that drifted most</h2>",
-      "<p>The pixels that the networks see, scaled to at most 128 on a side.</p>", "<div class=\"row pictures\">",
+      "<p>The pixels that the networks read, scaled to at most 128 per side.</p>", "<div class=\"row pictures\">",
     ]
     let drifts = Dictionary(figures.worstImages.map { ($0.name, $0.drift) }, uniquingKeysWith: max)
-    lines += pictures.map { picture in
-      let caption = "\(escapedForXML(shownDrift(drifts[picture.name])))<br/>\(escapedForXML(picture.name))"
-      return "<figure><img alt=\"\" width=\"\(picture.width)\" height=\"\(picture.height)\" "
-        + "src=\"\(picture.dataURI)\"/><figcaption>\(caption)</figcaption></figure>"
+    lines += pictures.map { image in
+      let caption = "\(escapedForXML(shownDrift(drifts[image.name])))<br/>\(escapedForXML(image.name))"
+      return "<figure><img alt=\"\" width=\"\(image.width)\" height=\"\(image.height)\" "
+        + "src=\"\(image.dataURI)\"/><figcaption>\(caption)</figcaption></figure>"
     }
     return lines + ["</div>"]
   }
 
   private var layerSections: [String] {
-    var lines = ["<h2>Signal to noise of each layer</h2>"]
+    var lines = ["<h2>Signal-to-noise ratio (SNR) of each layer</h2>"]
     lines.append(
-      "<p>In order of execution, in dB. Filled: what arrives, int8 against float, with the loss of all layers before. "
-        + "Outlined, and in brackets: the layer's own loss. Longer is better.</p>")
+      "<p>In order of execution; longer bars are better. Filled: accumulated SNR, dB, of int8 against float, "
+        + "including the loss of all layers before. Outlined, and in brackets: this layer's SNR, dB.</p>")
     lines.append(noisePlot())
     if !layersByDrift.isEmpty {
       lines += ["<h2>Sensitivity to single layers</h2>"]
       lines.append(
-        "<p>Drift of the embedding, in millionths, where only one layer is quantised. "
+        "<p>Drift of the embedding, in millionths, when only one layer is quantised. "
           + "\(escapedForXML(Self.driftLegend.joined(separator: " ")))</p>")
       lines += numbers(Self.driftHeader, layersByDrift.map(\.driftRow), textColumns: 1)
     }
     lines += ["<h2>Ranges</h2>"]
     lines.append(
-      "<p>Filled: what the levels reach. Line: what calibration saw. Each by the larger of the two, whose width "
-        + "is on the right.</p>")
+      "<p>Filled: the range that the levels cover. Line: the values that calibration saw. Each bar is scaled to its "
+        + "wider range (shown right).</p>")
     lines.append(rangePlot())
     lines += [
-      "<h2>Layers, the greatest loss first</h2>",
-      "<p>In dB. \(escapedForXML(Self.noiseLegend.joined(separator: " "))) halves: how far the ranges of two halves of "
-        + "the calibration images differ. bytes: of the constants, before compression.</p>",
+      "<h2>Layers, greatest loss first</h2>",
+      "<p>accumulated SNR: int8 against float, including the loss of all layers before; this layer's SNR: the loss "
+        + "of rounding its weights, rounding its output and clipping it, each shown in dB, too; clipped: share of "
+        + "values outside the range; bytes: of the constants, before compression; halves: by how much the ranges from "
+        + "two halves of the calibration images differ.</p>",
     ]
-    let header = Self.noiseHeader(withKind: true) + ["bytes", "scale", "zero", "halves"]
+    let header = Self.noiseHeader(withKind: true) + ["bytes", "scale", "zero point", "halves"]
     let rows = layersByLoss.map { layer in
       layer.noiseRow(withKind: true) + [
         shownBytes(layer.bytes), layer.scale.map { "\($0)" } ?? "-", layer.zeroPoint.map { "\($0)" } ?? "-",
         layer.rangeDifference.map(shownShare) ?? "-",
       ]
     }
-    return lines + numbers(header, rows, textColumns: 3, remarks: ("why", layersByLoss.map(\.reason)))
+    return lines + numbers(header, rows, textColumns: 3, remarks: ("reason", layersByLoss.map(\.reason)))
   }
 
   private var sizeSections: [String] {
@@ -98,7 +106,7 @@ extension LossAnalysis {
     if !tensors.isEmpty {
       lines += ["<h2>Where the bytes are</h2>"]
       lines.append(
-        "<p>\(escapedForXML(sizeSummary)). Outlined: before compression; filled: as stored. The largest first.</p>")
+        "<p>\(escapedForXML(sizeSummary)). Outlined: before compression; filled: as stored. Largest first.</p>")
       lines += [sizePlot(), "<details><summary>All tensors</summary>"]
       lines += numbers(Self.tensorHeader, tensorsBySize.map { tensorRow($0) }, textColumns: 3) + ["</details>"]
     }
@@ -106,8 +114,8 @@ extension LossAnalysis {
     guard !weighted.isEmpty else { return lines }
     lines += ["<h2>Int8 weights</h2>"]
     lines.append(
-      "<p>How often weights take which levels, from -128 to 127 in \(LevelHistogram.binCount) bins, each by its tallest; "
-        + "and the entropy of a level, to compare with what is stored for it.</p>")
+      "<p>How often weights take each level, from -128 to 127 in \(LevelHistogram.binCount) bins, scaled to the "
+        + "tallest; and the entropy of a level in bits, to compare with the bits stored for it.</p>")
     lines += ["<details><summary>\(weighted.count) layers</summary>", "<div class=\"row\">"]
     lines += weighted.map { layer, levels in
       let stored = tensors.first { $0.layer == layer.name && $0.role == "weight" }
@@ -120,7 +128,7 @@ extension LossAnalysis {
     return lines + ["</div>", "</details>"]
   }
 
-  /// A table whose first columns are text and the others numbers, but for a last one of remarks.
+  /// A table whose first `textColumns` columns are text and the others numbers, except a last column of remarks.
   private func numbers(
     _ header: [String], _ rows: [[String]], textColumns: Int, remarks: (title: String, texts: [String])? = nil
   ) -> [String] {
@@ -137,6 +145,6 @@ extension LossAnalysis {
 }
 
 extension Picture {
-  /// The file inside a page.
+  /// The PNG file as a URL that a page can embed.
   fileprivate var dataURI: String { "data:image/png;base64,\(Data(png).base64EncodedString())" }
 }

@@ -2,7 +2,9 @@ import Fidelity
 import Foundation
 
 extension LossAnalysis {
-  /// The analysis as JSON (`quern.analysis/1`), keys sorted, ending with a newline. What does not exist is null.
+  /// The analysis as JSON (`quern.analysis/1`), keys sorted, ending with a newline. Values that do not exist are null.
+  ///
+  /// - Throws: `EncodingError` if encoding fails, which no value of an analysis should cause.
   package func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -54,7 +56,7 @@ extension JSONValue {
 
   fileprivate static func maybe(_ number: Double?) -> JSONValue { number.map { .number($0) } ?? .null }
 
-  /// With the fewest digits that read back as the float.
+  /// Written with the fewest digits that read back as the same float.
   fileprivate static func maybe(_ number: Float?) -> JSONValue {
     number.map { .number(Double("\($0)") ?? Double($0)) } ?? .null
   }
@@ -93,7 +95,7 @@ extension CalibrationQuality.Step {
 extension LayerLoss {
   fileprivate var json: JSONValue {
     let noises = [
-      ("cumulative", cumulativeNoise), ("own", ownNoise), ("activation_rounding", roundingNoise),
+      ("cumulative", cumulativeNoise), ("own", layerNoise), ("activation_rounding", roundingNoise),
       ("activation_clipping", clippingNoise), ("weight_rounding", weightNoise),
     ]
     func members(_ value: (Double?) -> Double?) -> JSONValue {

@@ -1,15 +1,15 @@
 import Fidelity
 
 extension LossAnalysis {
-  /// The analysis for a terminal of 100 columns: the network's figures, a line for each layer, the greatest loss first, what
-  /// single layers cause, and where the bytes are.
+  /// The analysis for a terminal of 100 columns: the network's figures, a line for each layer with the greatest loss
+  /// first, the drift that single layers cause, and where the bytes are.
   package func text() -> String {
     var lines = aligned(summaryRows)
     func section(_ title: String, _ legend: [String], _ table: [String]) {
       lines += ["", "  \(title)"] + legend.map { "  \($0)" } + [""] + table
     }
     section(
-      "Signal to noise of each layer, in dB, the greatest loss first", Self.noiseLegend,
+      "Signal-to-noise ratio (SNR) of each layer, in dB, greatest loss first", Self.noiseLegend,
       table(Self.noiseHeader(withKind: false), layersByLoss.map { $0.noiseRow(withKind: false) }, textColumns: 2))
     let isolated = layersByDrift
     if !isolated.isEmpty {
@@ -40,61 +40,72 @@ extension LossAnalysis {
       ),
     ]
     for gate in confidence {
-      let figure = "\(gate.name.title) \(gate.shownValue), 95 % from \(gate.shownInterval), limit \(gate.shownLimit)"
-      // What there is to say of an inconclusive one has no room on the same line.
+      let figure =
+        "\(gate.name.title) \(gate.shownValue), 95 % interval \(gate.shownInterval), limit \(gate.shownLimit)"
+      // The remark on an inconclusive gate does not fit on the same line.
       rows += [("confidence", gate.doubt.isEmpty ? "\(figure): \(gate.verdict.rawValue)" : figure)]
       if !gate.doubt.isEmpty { rows.append(("", gate.doubt)) }
     }
     rows += figures.worstImages.prefix(5).map { ("worst", $0.line) }
     rows.append(("calibration", "\(calibration.images) images"))
     if let halves = calibration.halves {
-      let figures = "\(shownShare(halves.median)), at worst \(shownShare(halves.worst))"
-      rows.append(("", "ranges of two halves differ by \(figures)"))
-      if let layer = calibration.worstLayer { rows.append(("", "those of \(printable(layer)) most")) }
+      let figures = "\(shownShare(halves.median)), at most by \(shownShare(halves.worst))"
+      rows.append(("", "ranges from two halves of the images differ by \(figures)"))
+      if let layer = calibration.worstLayer { rows.append(("", "largest difference in \(printable(layer))")) }
     }
     rows += calibration.steps.map {
-      ("", "with \($0.images) images, from those of all: \(shownShare($0.median)), at worst \(shownShare($0.worst))")
+      (
+        "",
+        "ranges from \($0.images) images differ from those of all by \(shownShare($0.median)), at most by "
+          + shownShare($0.worst)
+      )
     }
     return rows
   }
 
-  /// How many tensors there are, and their bytes, for people.
+  /// The number of tensors and their bytes, for people.
   var sizeSummary: String {
     let (raw, stored) = tensorBytes
     let share = raw > 0 ? ", \(shownShare(Double(stored) / Double(raw)))" : ""
     return "\(tensors.count) tensors of \(shownBytes(raw)), stored in \(shownBytes(stored))\(share)"
   }
 
-  /// - Parameter withKind: whether there is room for the operator.
+  /// The columns of the table of layers.
+  ///
+  /// - Parameter withKind: whether there is room for the operator and for columns' full names, as in HTML.
   static func noiseHeader(withKind: Bool) -> [String] {
-    ["layer"] + (withKind ? ["operator"] : [])
-      + ["held as", "arrives", "own", "weights", "round", "clip", "clipped"]
+    withKind
+      ? [
+        "layer", "operator", "stored as", "accumulated SNR, dB", "this layer's SNR, dB", "weights", "rounding",
+        "clipping", "clipped",
+      ]
+      : ["layer", "stored as", "accum.", "alone", "weights", "round", "clip", "clipped"]
   }
 
   static let noiseLegend = [
-    "arrives: int8 against float, with the loss of all layers before; own: what is lost here, by",
-    "rounding the weights, rounding the output and clipping it; clipped: share of values beyond the",
-    "range.",
+    "accum.: accumulated SNR, dB: int8 against float, including the loss of all layers before; alone:",
+    "this layer's SNR, dB: the loss of rounding its weights, rounding its output and clipping it, whose",
+    "SNR follow; clipped: share of values outside the range; uint8 + 8: uint8 + 8-bit remainder.",
   ]
 
-  static let driftHeader = ["layer", "all", "weights", "output", "rounding", "clipping", "arrives dB"]
+  static let driftHeader = ["layer", "all", "weights", "output", "rounding", "clipping", "accum. dB"]
 
   static let driftLegend = [
-    "weights: only they are int8; output: only it is held by levels, or only rounded, or only clipped;",
-    "all: weights and output added up. Measured for the layers that lose most. What is added with its",
-    "remainders is read unrounded.",
+    "weights: only the layer's weights are int8; output: only its output is quantised; rounding and",
+    "clipping: its output is only rounded, or only clipped; all: weights plus output. Measured for the",
+    "layers with the greatest loss. A residual with an 8-bit remainder is read unrounded.",
   ]
 
-  static let tensorHeader = ["tensor", "type", "shape", "bytes", "stored", "of itself", "of all"]
+  static let tensorHeader = ["tensor", "type", "shape", "bytes", "stored", "ratio", "of total"]
 
   /// The cells under `tensorHeader`.
   func tensorRow(_ tensor: StoredTensor) -> [String] {
-    let all = Double(max(tensorBytes.stored, 1))
+    let total = Double(max(tensorBytes.stored, 1))
     return [
       printable(tensor.name) + (tensor.copies > 0 ? " and \(tensor.copies) more" : ""), printable(tensor.elementType),
       printable(tensor.shape), shownBytes(tensor.bytes), shownBytes(tensor.storedBytes),
       shownShare(Double(tensor.storedBytes) / Double(max(tensor.bytes, 1))),
-      shownShare(Double(tensor.storedBytes) / all),
+      shownShare(Double(tensor.storedBytes) / total),
     ]
   }
 }
@@ -103,8 +114,8 @@ extension LayerLoss {
   /// The cells under `LossAnalysis.noiseHeader`.
   func noiseRow(withKind: Bool) -> [String] {
     [printable(name)] + (withKind ? [printable(kind)] : []) + [
-      printable(format.replacing("with remainders", with: "+ rem")),
-      shownDecibels(cumulativeNoise), shownDecibels(ownNoise), shownDecibels(weightNoise),
+      printable(format.replacing("with remainders", with: withKind ? "+ 8-bit remainder" : "+ 8")),
+      shownDecibels(cumulativeNoise), shownDecibels(layerNoise), shownDecibels(weightNoise),
       shownDecibels(roundingNoise), shownDecibels(clippingNoise), saturatedShare.map(shownShare) ?? "-",
     ]
   }
@@ -120,6 +131,7 @@ extension LayerLoss {
 /// A drift in millionths.
 private func shownMillionths(_ drift: Double?) -> String { drift.map { fixed(1e6 * $0, decimals: 2) } ?? "-" }
 
+/// A ratio of noise to signal as a signal-to-noise ratio in dB; "exact" without noise.
 func shownDecibels(_ noise: Double?) -> String {
   guard let noise else { return "-" }
   return LayerLoss.decibels(noise).map { fixed($0, decimals: 1) } ?? (noise == 0 ? "exact" : "-")
@@ -128,8 +140,8 @@ func shownDecibels(_ noise: Double?) -> String {
 /// A share as a percentage.
 func shownShare(_ share: Double) -> String { fixed(100 * share, decimals: 2) + " %" }
 
-/// Columns, the first of text to the left, those of numbers to the right, within 100 characters: names that are too long
-/// are shortened.
+/// Lines of aligned columns: the first `textColumns` to the left, those of numbers to the right. Names in the first
+/// column are shortened where lines would be longer than 100 characters.
 private func table(_ header: [String], _ rows: [[String]], textColumns: Int) -> [String] {
   let all = [header] + rows
   var widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
@@ -145,8 +157,8 @@ private func table(_ header: [String], _ rows: [[String]], textColumns: Int) -> 
   }
 }
 
-/// The name of a layer with its words cut to as many letters as fit `width`: all its numbers stay, which is what tells
-/// layers apart. What is still too long loses its middle.
+/// A layer's name with each word cut to as many letters as fit in `width` characters. All digits stay, as they tell
+/// layers apart. A name that is still too long loses its middle.
 func shortened(_ text: String, to width: Int) -> String {
   guard text.count > width, width > 2 else { return text }
   for letters in (2...12).reversed() {

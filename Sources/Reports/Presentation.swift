@@ -1,10 +1,10 @@
 import Fidelity
 
-/// What the renderings for people have in common: words, numbers, and names that cannot harm a terminal.
+/// What the renderings for people share: phrases, numbers, and names that cannot harm a terminal.
 
 extension FidelityReport {
-  /// Such as "PASS" and "4 of 4 gates", "INCONCLUSIVE" and "4 of 4 gates kept, verified on its calibration images", or "FAIL" and
-  /// "1 of 8 gates failed, at 500 px".
+  /// The verdict and its reasons, such as "PASS" and "4 of 4 gates", "INCONCLUSIVE" and "4 of 4 gates passed, verified
+  /// on its calibration images", or "FAIL" and "1 of 8 gates failed, at 500 px".
   var headline: (word: String, detail: String) {
     if isStopped {
       return (verdict.word, "the float network does not match its framework; nothing else was measured")
@@ -13,15 +13,15 @@ extension FidelityReport {
     let gates = allGates
     let remarks = doubts.map { ", \($0)" }.joined()
     guard !passed else {
-      return (verdict.word, "\(gates.count) of \(gates.count) gates\(remarks.isEmpty ? "" : " kept")\(remarks)")
+      return (verdict.word, "\(gates.count) of \(gates.count) gates\(remarks.isEmpty ? "" : " passed")\(remarks)")
     }
     let failed = gates.count { !$0.passed }
     let failingSizes = parts.compactMap { $0.passed ? nil : $0.size?.title }
-    let place = failingSizes.isEmpty ? "" : ", at \(failingSizes.joined(separator: " and "))"
-    return (verdict.word, "\(failed) of \(gates.count) gates failed\(place)\(remarks)")
+    let sizeRemark = failingSizes.isEmpty ? "" : ", at \(failingSizes.joined(separator: " and "))"
+    return (verdict.word, "\(failed) of \(gates.count) gates failed\(sizeRemark)\(remarks)")
   }
 
-  /// Why a verification stopped before the last image, and what that leaves open; nil where it did not.
+  /// Why verification stopped before the last image, and what that leaves open; nil where it compared all.
   func stopSentence(_ part: ReportPart) -> String? {
     guard let stop = part.figures.stop else { return nil }
     let reason = part.passed ? "every gate is decided" : "a gate is decided to fail"
@@ -32,9 +32,9 @@ extension FidelityReport {
     return "\(reason); with 95 % confidence at most \(percent) % of images drift by more than \(shortest(gate.limit))"
   }
 
-  /// Such as "300 compared, 300 labelled, 2 skipped".
+  /// Such as "300 compared, 300 labelled, 2 skipped", or "120 compared of 1250 available".
   func imageCounts(_ figures: FidelityFigures) -> String {
-    var counts = ["\(figures.images) compared" + (figures.stop.map { " of \($0.imagesAtHand) at hand" } ?? "")]
+    var counts = ["\(figures.images) compared" + (figures.stop.map { " of \($0.imagesAtHand) available" } ?? "")]
     if figures.labelledImages > 0 { counts.append("\(figures.labelledImages) labelled") }
     if !skippedImages.isEmpty { counts.append("\(skippedImages.count) skipped") }
     return counts.joined(separator: ", ")
@@ -42,7 +42,7 @@ extension FidelityReport {
 }
 
 extension GateResult.Verdict {
-  /// In capitals, as a headline has it.
+  /// The verdict in capitals, for headlines.
   var word: String {
     switch self {
     case .pass: "PASS"
@@ -64,7 +64,7 @@ extension VerificationSet {
       switch overlap {
       case nil: ""
       case 0?: " not calibrated on"
-      case let overlap? where overlap >= set.images: ", those of calibration"
+      case let overlap? where overlap >= set.images: ", the calibration images"
       case let overlap?: ", \(overlap) of them calibrated on"
       }
     return set.title + kind
@@ -72,27 +72,29 @@ extension VerificationSet {
 }
 
 extension GateName {
-  /// Which of the images a figure is of.
-  fileprivate var countedImages: String {
+  /// About how many images would decide the gate, such as "about 73 images needed to decide".
+  fileprivate func needed(_ images: Int) -> String {
     switch self {
-    case .top1Drop, .floatTop1: "labelled images"
-    case .clearAgreement: "images that are no coin toss"
-    case .reference, .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes: "images"
+    case .top1Drop, .floatTop1: "about \(images) labelled images needed to decide"
+    case .decisiveAgreement: "about \(images) images needed to decide, not counting near ties"
+    case .reference, .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes:
+      "about \(images) images needed to decide"
     }
   }
 
+  /// The digits after the point.
   fileprivate var decimals: Int {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
     case .reference: 3
-    case .top1Agreement, .clearAgreement, .top1Drop, .floatTop1: percentDecimals
+    case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1: percentDecimals
     case .nonFiniteImages, .packageBytes: 0
     }
   }
 }
 
 extension GateResult {
-  /// The value, with as many digits as it takes to tell it from the limit.
+  /// The value, with enough digits to tell it from the limit.
   var shownValue: String {
     guard let value else { return missingValue }
     let rounded = fixed(value, decimals: name.decimals)
@@ -112,29 +114,28 @@ extension GateResult {
     } ?? ""
   }
 
-  /// Such as "inconclusive: needs n >= 73 images"; empty for a gate that these images decide.
+  /// Such as "inconclusive: about 73 images needed to decide"; empty for a gate that these images decide.
   var doubt: String {
     guard verdict == .inconclusive else { return "" }
     if intervalMethod == .confidenceSequence { return "inconclusive: not decided when verification stopped" }
     return "inconclusive: "
-      + (neededImages.map { "needs n >= \($0) \(name.countedImages)" }
-        ?? "too close to the limit for any number of images")
+      + (neededImages.map(name.needed) ?? "too close to the limit for any number of images to decide")
   }
 
-  /// What the figure is worth, in a sentence; nil without an interval.
+  /// The figure with its interval, its limit and the verdict; nil without an interval.
   var confidenceSentence: String? {
     guard interval != nil else { return nil }
-    let method = intervalMethod == .confidenceSequence ? " (confidence sequence)" : ""
-    return "\(name.title) \(shownValue), with 95 % confidence \(shownInterval)\(method), limit \(shownLimit): "
+    let method = intervalMethod == .confidenceSequence ? "sequence" : "interval"
+    return "\(name.title) \(shownValue), 95 % confidence \(method) \(shownInterval), limit \(shownLimit): "
       + (verdict == .inconclusive ? doubt : verdict.rawValue)
   }
 
-  /// What is wrong, in a sentence.
+  /// Why the gate failed.
   var failure: String {
     guard value == nil else { return "\(name.title) is \(shownValue), must be \(shownLimit)" }
     let reason =
       switch name {
-      case .clearAgreement: "every image is a coin toss"
+      case .decisiveAgreement: "every image is a near tie"
       case .floatTop1: "no image has a label that is a class of the network"
       case .reference: "an output is not finite"
       default: "no image was compared"
@@ -143,8 +144,8 @@ extension GateResult {
   }
 }
 
-extension ClearAgreement {
-  /// Such as "of 1204 images, 98.90 to 99.80 %; 46 coin tosses".
+extension DecisiveAgreement {
+  /// Such as "of 1204 images, 98.90 to 99.80 %; 46 near ties".
   var remark: String {
     var parts = ["of \(images) images"]
     if let top1Interval {
@@ -152,7 +153,7 @@ extension ClearAgreement {
         "\(fixed(top1Interval.low, decimals: percentDecimals)) to "
           + "\(fixed(top1Interval.high, decimals: percentDecimals)) %")
     }
-    return parts.joined(separator: ", ") + "; \(coinTosses) coin \(coinTosses == 1 ? "toss" : "tosses")"
+    return parts.joined(separator: ", ") + "; \(nearTies) near \(nearTies == 1 ? "tie" : "ties")"
   }
 }
 
@@ -160,17 +161,18 @@ private let driftDecimals = 6
 private let percentDecimals = 2
 
 extension FidelityFigures.WorstImage {
-  /// The drift, the name, and what was wrong with the outputs.
+  /// The drift, the name, and the defect of the outputs, if any.
   var line: String {
     "\(shownDrift(drift))  \(printable(name))" + (defect.map { "  (\(printable($0)))" } ?? "")
   }
 }
 
+/// With six decimals; "-" for a drift that does not exist.
 func shownDrift(_ drift: Double?) -> String {
   drift.map { fixed($0, decimals: driftDecimals) } ?? missingValue
 }
 
-/// Such as "26.1 MB": powers of 1000, three digits or more.
+/// Such as "26.1 MB": units are powers of 1000.
 func shownBytes(_ bytes: Int) -> String {
   let units = ["bytes", "kB", "MB", "GB"]
   var value = Double(bytes)
@@ -183,17 +185,18 @@ func shownBytes(_ bytes: Int) -> String {
 }
 
 extension FidelityReport {
-  /// What inference costs, in a sentence; nil where that is not told.
+  /// The estimated time of inference; nil for a report without an estimate.
   var inferenceSentence: String? {
     guard let cost = inference else { return nil }
     var reasons: [String] = []
     if cost.wideLayers > 0 { reasons.append("\(cost.wideLayers) layers read 16-bit inputs") }
     if cost.floatLayers > 0 { reasons.append("\(cost.floatLayers) layers compute in float") }
     guard !reasons.isEmpty else {
-      return "plain int8, about \(fixed(cost.milliseconds, decimals: 1)) ms an image and core"
+      return "plain int8, about \(fixed(cost.milliseconds, decimals: 1)) ms per image on one core"
     }
     return
-      "about \(fixed(cost.slowdown, decimals: 2)) times plain int8, \(fixed(cost.milliseconds, decimals: 1)) instead of "
-      + "\(fixed(cost.plainMilliseconds, decimals: 1)) ms an image and core: " + reasons.joined(separator: ", ")
+      "about \(fixed(cost.slowdown, decimals: 2)) times as long as plain int8, "
+      + "\(fixed(cost.milliseconds, decimals: 1)) instead of \(fixed(cost.plainMilliseconds, decimals: 1)) ms "
+      + "per image on one core: " + reasons.joined(separator: ", ")
   }
 }

@@ -2,9 +2,9 @@ import Fidelity
 
 /// Why a report cannot be written.
 package enum ReportError: Error, Hashable, Sendable {
-  /// The report's file name does not say which format to write.
+  /// The extension of the report's file name is not that of a `ReportFormat`.
   case reportFormat(path: String)
-  /// The same of an analysis.
+  /// The extension of the analysis' file name is not that of an `AnalysisFormat`.
   case analysisFormat(path: String)
 }
 

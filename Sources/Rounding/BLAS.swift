@@ -1,13 +1,17 @@
 import COpenBLAS
 
-/// The linear algebra that rounding needs, on OpenBLAS, which is loaded at first use. On the calling thread, row-major.
+/// The linear algebra that rounding needs, from OpenBLAS, which is loaded at first use. It runs on the calling thread;
+/// matrices are row-major.
 package enum BLAS {
-  /// Loads the library; call before anything else.
+  /// Loads the library; must be called before anything else.
+  ///
+  /// - Throws: `RoundingError.noLinearAlgebra` if the library is missing or not usable.
   package static func load() throws(RoundingError) {
     if let problem = quern_openblas_load() { throw .noLinearAlgebra(String(cString: problem)) }
   }
 
-  /// Adds to the lower triangle of `moments` that of `weight * values^T * values`.
+  /// Adds the lower triangle of `weight * values^T * values` to that of `moments`: values [rows][columns], moments
+  /// [columns][columns].
   static func addMoments(
     of values: UnsafePointer<Float>, rows: Int, columns: Int, weight: Float, to moments: inout [Float]
   ) {
@@ -16,14 +20,14 @@ package enum BLAS {
     }
   }
 
-  /// Replaces the lower triangle of a symmetric matrix by its Cholesky factor.
+  /// Replaces the lower triangle of a symmetric matrix [count][count] by its Cholesky factor.
   ///
   /// - Returns: whether the matrix is positive definite.
   static func choleskyLower(_ matrix: inout [Float], count: Int) -> Bool {
     matrix.withUnsafeMutableBufferPointer { quern_openblas_spotrf(count, $0.baseAddress, count) == 0 }
   }
 
-  /// `c = alpha * op(a) * b + beta * c`: c [m][n], b [k][n], and a [m][k], or [k][m] where it is transposed.
+  /// `c = alpha * op(a) * b + beta * c`: c [m][n], b [k][n], and a [m][k], or [k][m] if it is transposed.
   static func multiply(
     transposing: Bool = false, m: Int, n: Int, k: Int, alpha: Float = 1, _ a: UnsafePointer<Float>, lda: Int,
     _ b: UnsafePointer<Float>, ldb: Int, beta: Float, _ c: UnsafeMutablePointer<Float>, ldc: Int

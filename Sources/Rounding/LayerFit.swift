@@ -1,21 +1,25 @@
 import Threads
 
-/// A convolution, or a group of one, as a linear function of sampled patches, whose weights are rounded so that it gives what
-/// the float network gives there, though its inputs are those of the quantised network.
+/// A convolution, or a group of one, as a linear function of sampled patches. Its weights are rounded so that its
+/// outputs match those of the float network, although its inputs are those of the quantised network.
 package final class LayerFit {
-  /// The inputs that are taken together, and their weights.
+  /// Inputs that are fitted together, and their weights.
   package struct Part {
-    /// Patches in steps from the zero point, their means taken off, [rows][inputs].
+    /// Patches in steps from the zero point, minus their means, [rows][inputs].
     let patches: Matrix
+    /// The mean of each input, which was subtracted from `patches`.
     let means: [Float]
-    /// In real values for a step of input, [inputs][outputs].
+    /// The float weights, in real units per step of input, [inputs][outputs].
     let weights: [Float]
-    /// [inputs][outputs].
+    /// The weight levels, [inputs][outputs].
     package fileprivate(set) var levels: [Int8]
-    /// What `levels` are rounded from, in levels.
+    /// The values that were rounded to `levels`, in steps.
     var exactLevels: [Float]
 
-    /// - Parameter patches: [rows][inputs]; the means are taken off them.
+    /// - Parameters:
+    ///   - patches: in steps from the zero point, [rows][inputs]; the mean of each input is subtracted in place.
+    ///   - weights: in real units per step of input, [inputs][outputs].
+    ///   - levels: the weights rounded so far, [inputs][outputs].
     package init(patches: Matrix, weights: [Float], levels: [Int8]) {
       (self.patches, self.weights, self.levels) = (patches, weights, levels)
       means = patches.center()
@@ -23,16 +27,18 @@ package final class LayerFit {
     }
   }
 
+  /// The inputs in groups, whose weights are rounded one group after another.
   package private(set) var parts: [Part]
-  /// Real values of a step of weight by a step of input, of each output.
+  /// For each output, the real value of one step of weight times one step of input.
   let scales: [Float]
-  /// What the float network gives less what the layer gives, their means taken off, [rows][outputs].
+  /// The float network's outputs minus the layer's, both without their means, [rows][outputs].
   let difference: Matrix
   private let targetMeans: [Float]
-  /// What learning adds to the bias.
+  /// The change of the bias that learning found.
   private var biasChange: [Float]
   private let team: ThreadTeam
-  /// Outputs that a thread works on. A constant, so that results do not depend on the number of threads.
+  /// The number of outputs that a thread works on at a time. It is constant, so that results do not depend on the
+  /// number of threads.
   private static let sliceSize = 64
 
   var rows: Int { difference.rows }
@@ -42,24 +48,26 @@ package final class LayerFit {
   }
 
   /// - Parameters:
-  ///   - target: what the products of weights and patches and the bias should add up to, [rows][outputs]; it is overwritten.
-  ///   - scales: real values of a step of weight by a step of input, of each output.
+  ///   - target: the values that weights times patches plus bias should give, [rows][outputs]; it is overwritten.
+  ///   - parts: the inputs and their weights.
+  ///   - scales: for each output, the real value of one step of weight times one step of input.
+  ///   - team: the threads to work on.
   package init(target: Matrix, parts: [Part], scales: [Float], team: ThreadTeam) {
     (difference, self.parts, self.scales, self.team) = (target, parts, scales, team)
     targetMeans = target.center()
     biasChange = [Float](repeating: 0, count: target.columns)
   }
 
-  /// Rounds the weights by error feedback (`ErrorFeedback`), part after part, each making up for what those before it
-  /// changed. What is rounded are not the float weights W but W + a D: D is the least squares fit of what is missing to the
-  /// inputs, the asymmetric calibration of Li et al., "GPTAQ" (arXiv 2504.02692, section 3), damped as the moments are; and a
-  /// in 0...1 is what pays on samples that D was not fitted to. Without it, D fits chance: on a ResNet-50 and 64 images drift
-  /// is 3.5 times as much with all of D, and 20 % less with what pays.
+  /// Rounds the weights by error feedback (`ErrorFeedback`), part after part, each compensating for the changes before
+  /// it. The values rounded are not the float weights W but W + a D: D is the least-squares fit of the missing output
+  /// to the inputs, the asymmetric calibration of Li et al., "GPTAQ" (arXiv 2504.02692, section 3), damped as the
+  /// moments are; and a in 0...1 is the factor that is best on samples that D was not fitted to. Without it, D fits
+  /// noise: on a ResNet-50 and 64 images, drift is 3.5 times as high with all of D, and 20 % lower with a D.
   ///
-  /// - Returns: what is left of the outputs' error but for what no weights could make up for, [rows][outputs].
+  /// - Returns: the outputs' remaining error, except the part that no weights could compensate for, [rows][outputs].
   package func round() -> Matrix {
     for part in parts { add(part.weights, part, sign: -1, to: difference) }
-    let own = Matrix(rows: rows, columns: outputs)
+    let remaining = Matrix(rows: rows, columns: outputs)
     for index in parts.indices {
       let part = parts[index]
       var goal = part.weights
@@ -67,31 +75,31 @@ package final class LayerFit {
         let share = share(part)
         if share > 0 {
           let change = leastSquares(part, 0..<rows, factor)
-          for place in goal.indices { goal[place] += share * change[place] }
+          for position in goal.indices { goal[position] += share * change[position] }
         }
         round(index, goal, factor)
       }
       let rounded = parts[index].levels.enumerated().map { Float($1) * scales[$0 % outputs] }
       add(zip(part.weights, rounded).map { $0 - $1 }, part, sign: 1, to: difference)
-      add(zip(goal, rounded).map { $0 - $1 }, part, sign: 1, to: own)
+      add(zip(goal, rounded).map { $0 - $1 }, part, sign: 1, to: remaining)
     }
-    return own
+    return remaining
   }
 
-  /// Learns for each weight, part after part, whether it is rounded up or down (`LearnedRounding`). Outputs whose error did
-  /// not become less keep what they had.
+  /// Learns for each weight, part after part, whether it is rounded up or down (`LearnedRounding`). Outputs whose error
+  /// does not decrease keep their levels.
   ///
   /// - Parameters:
-  ///   - own: the outputs' error, [rows][outputs].
-  ///   - sums: what the float network applies ReLU to, [rows][outputs]; `nil` where it applies none.
-  ///   - schedule: of the descent.
-  package func learn(_ own: Matrix, sums: Matrix?, _ schedule: LearnedRounding.Schedule) {
+  ///   - remaining: the outputs' error, [rows][outputs], which is updated.
+  ///   - sums: the float network's outputs before ReLU, [rows][outputs]; `nil` where it applies none.
+  ///   - schedule: the schedule of the descent.
+  package func learn(_ remaining: Matrix, sums: Matrix?, _ schedule: LearnedRounding.Schedule) {
     for index in parts.indices {
       let (slices, part) = (slices, parts[index])
       let results = team.map(slices.count) { slice in
         let columns = slices[slice]
         return LearnedRounding(
-          OutputError(patches: part.patches, residual: own, sums: sums, columns: columns),
+          OutputError(patches: part.patches, residual: remaining, sums: sums, columns: columns),
           scales: Array(scales[columns]),
           levels: gather(part.levels, columns), exact: gather(part.exactLevels, columns),
           bias: Array(biasChange[columns]), schedule)
@@ -100,15 +108,15 @@ package final class LayerFit {
         scatter(result.levels, columns, to: &parts[index].levels)
         biasChange.replaceSubrange(columns, with: result.bias)
       }
-      let change = zip(parts[index].levels, part.levels).enumerated().map { place, levels in
-        (Float(levels.0) - Float(levels.1)) * scales[place % outputs]
+      let change = zip(parts[index].levels, part.levels).enumerated().map { position, levels in
+        (Float(levels.0) - Float(levels.1)) * scales[position % outputs]
       }
-      add(change, part, sign: -1, to: own)
+      add(change, part, sign: -1, to: remaining)
     }
   }
 
-  /// The bias that leaves no mean error, of the sums of the sample: the correction of Nagel et al. (arXiv 1906.04721, section
-  /// 4.2) with what the layers before have really changed.
+  /// The bias that leaves no mean error in the sample's sums, in real units: the correction of Nagel et al. (arXiv
+  /// 1906.04721, section 4.2), with the actual changes of the layers before.
   package var bias: [Double] {
     var result = (0..<outputs).map { Double(targetMeans[$0]) + Double(biasChange[$0]) }
     for part in parts {
@@ -133,8 +141,8 @@ package final class LayerFit {
   }
 
   private func scatter<Element>(_ values: [Element], _ columns: Range<Int>, to result: inout [Element]) {
-    for (place, value) in values.enumerated() {
-      result[place / columns.count * outputs + columns.lowerBound + place % columns.count] = value
+    for (position, value) in values.enumerated() {
+      result[position / columns.count * outputs + columns.lowerBound + position % columns.count] = value
     }
   }
 
@@ -149,7 +157,7 @@ package final class LayerFit {
     }
   }
 
-  /// Adds to `result` the products of a part's patches and a matrix [inputs][outputs].
+  /// Adds the product of a part's patches and a matrix [inputs][outputs], times `sign`, to `result`.
   private func add(_ matrix: [Float], _ part: Part, sign: Float, to result: Matrix) {
     let (slices, patches) = (slices, part.patches)
     matrix.withUnsafeBufferPointer { matrix in
@@ -173,7 +181,7 @@ package final class LayerFit {
     return result
   }
 
-  /// The change of weights, [inputs][outputs], that fits what is missing in some rows best.
+  /// The change of weights, [inputs][outputs], that is the least-squares fit to `difference` in some rows.
   private func leastSquares(_ part: Part, _ rows: Range<Int>, _ factor: MomentFactor) -> [Float] {
     let (slices, inputs) = (slices, part.patches.columns)
     let results = team.map(slices.count) { index in
@@ -190,16 +198,18 @@ package final class LayerFit {
     return change
   }
 
-  /// How much of a least squares change pays: the factor with which a change that is fitted to one half of the rows leaves
-  /// least in the other, for both halves together. Rows are ordered by image, so that the halves are of different images.
+  /// The factor, from 0 to 1, for a least-squares change: with it, a change fitted to one half of the rows leaves the
+  /// smallest error in the other, for both halves together. Rows are ordered by image, so that the halves are of
+  /// different images.
   private func share(_ part: Part) -> Float {
     let (slices, inputs, half) = (slices, part.patches.columns, rows / 2)
     var (product, power) = (0.0, 0.0)
-    for (own, other) in [(0..<half, half..<rows), (half..<rows, 0..<half)] {
-      guard !own.isEmpty, let factor = MomentFactor(moments(part, own), inputs: inputs, samples: own.count) else {
+    for (fitted, other) in [(0..<half, half..<rows), (half..<rows, 0..<half)] {
+      guard !fitted.isEmpty, let factor = MomentFactor(moments(part, fitted), inputs: inputs, samples: fitted.count)
+      else {
         return 0
       }
-      let change = leastSquares(part, own, factor)
+      let change = leastSquares(part, fitted, factor)
       let sums = change.withUnsafeBufferPointer { change in
         team.map(slices.count) { index in
           fit(part, other, change, slices[index])
@@ -211,7 +221,7 @@ package final class LayerFit {
     return power > 0 ? Float(max(0, min(1, product / power))) : 0
   }
 
-  /// The sums of f d and f² over some rows, f being what a change makes and d what is missing.
+  /// The sums of f d and f² over some rows, where f is the effect of a change and d is `difference`.
   private func fit(
     _ part: Part, _ rows: Range<Int>, _ change: UnsafeBufferPointer<Float>, _ columns: Range<Int>
   ) -> (product: Double, power: Double) {

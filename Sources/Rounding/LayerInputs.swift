@@ -4,9 +4,9 @@ import Runtime
 import Synchronization
 import Tensors
 
-/// The uint8 maps that convolutions read, of a few images: enough of them to tell the second moments of each layer's input.
+/// The uint8 maps that convolutions read, of enough images to estimate the second moments of each layer's input.
 package final class LayerInputs: Sendable {
-  /// One image's map; of a value that only pointwise convolutions read, a line of some of its pixels.
+  /// One image's map, or a row of some of its pixels where only pointwise convolutions read the value.
   struct Map: Sendable {
     let height: Int
     let width: Int
@@ -15,18 +15,22 @@ package final class LayerInputs: Sendable {
     let levels: TensorStorage
   }
 
-  /// What the layers that read a value want of it.
+  /// The needs of the layers that read a value.
   private struct Demand {
+    /// Positions to sample, over all images.
     var rows = 0
+    /// Whether only pointwise convolutions read the value.
     var isPointwise = true
   }
 
-  /// Images that each layer is sampled from, at least and where there are as many: neighbouring patches tell little more
-  /// than one. Whole maps are kept of them; of twice as many, weights drift 2 % less, for 50 MB more.
-  private static let leastImages = 16
+  /// The minimum number of images that each layer is sampled from, if there are as many: neighbouring patches tell
+  /// little more than one. Whole maps of them are kept; with twice as many, drift by the weights is 2 % lower, for 50
+  /// MB more.
+  private static let minImages = 16
 
+  /// The quantised graph.
   let graph: Graph
-  /// The nodes whose inputs are kept.
+  /// The indices of the nodes whose inputs are kept.
   package let nodes: Range<Int>
   private let imageCount: Int
   private let demands: [ValueID: Demand]
@@ -34,8 +38,8 @@ package final class LayerInputs: Sendable {
 
   /// - Parameters:
   ///   - graph: a quantised graph.
-  ///   - nodes: those whose inputs are kept, by their indices.
-  ///   - imageCount: how many images `observer` will be called for, by their numbers from 0.
+  ///   - nodes: the indices of the nodes whose inputs are kept.
+  ///   - imageCount: the number of images; `observer` is called with numbers from 0 to `imageCount` - 1.
   package init(_ graph: Graph, nodes: Range<Int>, imageCount: Int) {
     self.graph = graph
     self.nodes = nodes
@@ -43,7 +47,7 @@ package final class LayerInputs: Sendable {
     var demands: [ValueID: Demand] = [:]
     for node in graph.nodes[nodes] where graph.format(of: node.inputs[0]) != .float32 {
       guard let layer = LayerGeometry(node) else { continue }
-      let rows = layer.wantedPositions
+      let rows = layer.neededPositions
       demands[node.inputs[0], default: Demand()].rows = max(demands[node.inputs[0]]?.rows ?? 0, rows)
       if !layer.window.isPointwise { demands[node.inputs[0]]?.isPointwise = false }
     }
@@ -51,28 +55,33 @@ package final class LayerInputs: Sendable {
     maps = Mutex([:])
   }
 
-  /// Images that it takes for each layer of a quantised graph to be sampled as often as it should. Layers of pooled maps,
-  /// of which an image has one position, take what others need.
+  /// The number of images needed to sample each layer of a quantised graph often enough. Layers that read pooled maps,
+  /// with one position per image, have to do with the images that the others need.
   ///
-  /// - Parameter imageSize: an image's side.
+  /// - Parameters:
+  ///   - graph: the quantised graph.
+  ///   - imageSize: the side of an image.
+  /// - Throws: `GraphError` where the graph does not accept images of that size.
   package static func imageCount(for graph: Graph, imageSize: Int) throws(GraphError) -> Int {
     let shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
-    return graph.nodes.reduce(4 * leastImages) { most, node in
+    return graph.nodes.reduce(4 * minImages) { count, node in
       guard let layer = LayerGeometry(node), let shape = shapes[node.output.index], shape.rank == 4,
         shape.height * shape.width > 1
-      else { return most }
-      return max(most, images(for: layer.wantedRows, positions: shape.height * shape.width))
+      else { return count }
+      return max(count, images(for: layer.neededRows, positions: shape.height * shape.width))
     }
   }
 
-  /// Bytes of maps that are kept at the same time, about.
+  /// About how many bytes of maps are kept at the same time.
   private static let byteLimit = 96 << 20
 
-  /// A graph's nodes in parts whose inputs fit into memory together, each at least one node.
+  /// A graph's nodes in parts of at least one node, so that the inputs of each part fit into memory together.
   ///
   /// - Parameters:
-  ///   - imageSize: an image's side.
-  ///   - imageCount: images that there are.
+  ///   - graph: the quantised graph.
+  ///   - imageSize: the side of an image.
+  ///   - imageCount: the number of images.
+  /// - Throws: `GraphError` where the graph does not accept images of that size.
   package static func parts(of graph: Graph, imageSize: Int, imageCount: Int) throws(GraphError) -> [Range<Int>] {
     let shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
     var (parts, start, byteCount) = ([Range<Int>](), 0, 0)
@@ -81,8 +90,8 @@ package final class LayerInputs: Sendable {
         shape.rank == 4
       else { continue }
       let positions = shape.height * shape.width
-      let images = min(imageCount, images(for: layer.wantedPositions, positions: positions))
-      let rows = layer.window.isPointwise ? (layer.wantedPositions + images - 1) / max(images, 1) : positions
+      let images = min(imageCount, images(for: layer.neededPositions, positions: positions))
+      let rows = layer.window.isPointwise ? (layer.neededPositions + images - 1) / max(images, 1) : positions
       let bytes = images * min(rows, positions) * shape.channels
       if byteCount + bytes > byteLimit, byteCount > 0 {
         parts.append(start..<index)
@@ -95,21 +104,21 @@ package final class LayerInputs: Sendable {
 
   /// Whether a layer among `nodes` samples image number `image`.
   ///
-  /// - Parameter shapes: of the graph's values for an image of that size, by `Graph.inferShapes`.
+  /// - Parameter shapes: the shapes of the graph's values for an image of that size, by `Graph.inferShapes`.
   package func needs(image: Int, shapes: [Shape?]) -> Bool {
     demands.contains { value, demand in
       guard let shape = shapes[value.index], shape.rank == 4 else { return false }
-      return isWanted(image: image, images: images(for: demand.rows, positions: shape.height * shape.width))
+      return isNeeded(image: image, images: images(for: demand.rows, positions: shape.height * shape.width))
     }
   }
 
-  /// An observer that keeps what layers want of image number `image`.
+  /// An observer that keeps the maps, or pixels of them, that layers sample of image number `image`.
   package func observer(image: Int) -> Session.Observer {
     { value, shape, bytes in
       guard let demand = self.demands[value], shape.rank == 4 else { return }
       let positions = shape.height * shape.width
       let images = self.images(for: demand.rows, positions: positions)
-      guard self.isWanted(image: image, images: images) else { return }
+      guard self.isNeeded(image: image, images: images) else { return }
       let rows = (demand.rows + images - 1) / images
       let map: Map
       if demand.isPointwise, rows < positions {
@@ -132,7 +141,7 @@ package final class LayerInputs: Sendable {
     }
   }
 
-  /// The `index`-th of `count` positions that are evenly spread, and lie elsewhere in each image.
+  /// The `index`-th of `count` positions that are spread evenly, with a different offset in each image.
   static func position(_ index: Int, of count: Int, among positions: Int, image: Int) -> Int {
     (index * positions + image * 7919 % positions) / count % positions
   }
@@ -147,26 +156,28 @@ package final class LayerInputs: Sendable {
   }
 
   private static func images(for rows: Int, positions: Int) -> Int {
-    max(leastImages, (rows + positions - 1) / max(positions, 1))
+    max(minImages, (rows + positions - 1) / max(positions, 1))
   }
 
-  /// Spreads `images` images evenly over all.
-  private func isWanted(image: Int, images: Int) -> Bool { image * images % imageCount < images }
+  /// Whether an image is one of `images` that are spread evenly over all of them.
+  private func isNeeded(image: Int, images: Int) -> Bool { image * images % imageCount < images }
 }
 
 /// A convolution as groups of linear functions of the patches of its input.
 struct LayerGeometry {
   let window: Window
   let groups: Int
+  /// The window's height times its width.
   let taps: Int
-  /// Input and output channels of a group.
+  /// Input channels of a group.
   let depth: Int
+  /// Output channels of a group.
   let outputs: Int
-  /// Input channels whose moments are taken together; those of others are taken as unrelated.
+  /// The number of input channels whose moments are computed together; other channels count as uncorrelated with them.
   let chunk: Int
 
-  /// The most inputs whose moments are taken together: time grows with the third power, and twice as many changed no
-  /// figure.
+  /// The maximum number of inputs whose moments are computed together: time grows with the third power, and twice as
+  /// many changed no figure.
   private static let inputLimit = 1152
 
   init?(_ node: Node) {
@@ -176,16 +187,17 @@ struct LayerGeometry {
     (window, groups, depth) = (op.window, op.groups, weight[3])
     taps = weight[1] * weight[2]
     outputs = weight[0] / max(op.groups, 1)
-    let most = max(1, Self.inputLimit / taps)
-    let chunks = (depth + most - 1) / most
+    let limit = max(1, Self.inputLimit / taps)
+    let chunks = (depth + limit - 1) / limit
     chunk = (depth + chunks - 1) / chunks
   }
 
-  /// Four times as many as there are inputs: rounding fits the samples better than what it did not see, the more so the
-  /// fewer there are. Mean drift by the weights alone of a trained ResNet-50, with as many samples as inputs: 0.000140,
-  /// twice as many: 0.000099, four times: 0.000084, eight times: 0.000083; the three from more images.
-  var wantedRows: Int { max(4 * taps * chunk, 512) }
+  /// The number of samples: four times as many as inputs, because rounding fits the samples better than other inputs,
+  /// the more so the fewer there are. Mean drift of a trained ResNet-50 by the weights alone, with as many samples as
+  /// inputs: 0.000140, twice as many: 0.000099, four times: 0.000084, eight times: 0.000083; the last three from more
+  /// images.
+  var neededRows: Int { max(4 * taps * chunk, 512) }
 
-  /// The same in positions of the map, of which a window that strides sees only some.
-  var wantedPositions: Int { wantedRows * window.strideHeight * window.strideWidth }
+  /// `neededRows` in positions of the input map, as a window with a stride reads only some of them.
+  var neededPositions: Int { neededRows * window.strideHeight * window.strideWidth }
 }

@@ -2,11 +2,11 @@
 /// [taps x channels][outputs].
 struct LayerPart {
   private let layer: LayerGeometry
-  /// Within the group.
+  /// Input channels, counted within the group.
   private let channels: Range<Int>
-  /// Of the whole layer.
+  /// Output channels, counted within the layer.
   let outputs: Range<Int>
-  /// Of the map.
+  /// Input channels, counted within the map.
   let mapChannels: Range<Int>
 
   init(_ layer: LayerGeometry, group: Int, channels: Range<Int>) {
@@ -16,7 +16,9 @@ struct LayerPart {
     mapChannels = group * layer.depth + channels.lowerBound..<group * layer.depth + channels.upperBound
   }
 
-  /// - Parameter weights: of the whole layer, [outputs][taps][depth].
+  /// The part's weights, [taps x channels][outputs].
+  ///
+  /// - Parameter weights: those of the whole layer, [outputs][taps][depth].
   func gather<Element: Numeric>(_ weights: UnsafeBufferPointer<Element>) -> [Element] {
     var result = [Element](repeating: 0, count: layer.taps * channels.count * outputs.count)
     result.withUnsafeMutableBufferPointer { result in
@@ -25,7 +27,7 @@ struct LayerPart {
     return result
   }
 
-  /// Puts levels back where `gather` took weights from.
+  /// Writes levels to the positions that `gather` reads.
   func scatter(_ levels: [Int8], to weights: inout [Int8]) {
     levels.withUnsafeBufferPointer { levels in
       weights.withUnsafeMutableBufferPointer { weights in
@@ -34,7 +36,7 @@ struct LayerPart {
     }
   }
 
-  /// In tiles, as one of the two matrices is always read or written across its rows.
+  /// Calls `body` for each weight. In tiles, as one of the two matrices is always accessed across its rows.
   private func forEach(_ body: (_ row: Int, _ column: Int, _ index: Int) -> Void) {
     let tile = 16
     for tap in 0..<layer.taps {

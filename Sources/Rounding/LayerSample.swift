@@ -3,9 +3,9 @@ import Operators
 import Runtime
 import Tensors
 
-/// Positions of a convolution's output in some images, and what is there in two networks that run side by side.
+/// Sampled positions of a convolution's output, and the values there in two networks that run side by side.
 struct LayerSample {
-  /// Image, row and column of the output.
+  /// An image, and a row and a column of its output map.
   private struct Position {
     let image: Int
     let y: Int
@@ -21,8 +21,8 @@ struct LayerSample {
   var count: Int { positions.count }
 
   /// - Parameters:
-  ///   - node: of the quantised graph; its output has the same number in the float one.
-  ///   - rows: positions to take, at most all; those of an image follow one another.
+  ///   - node: the node of the quantised graph; its output has the same number in the float graph.
+  ///   - rows: the number of positions to sample, at most all; those of an image are contiguous.
   init(_ node: Node, _ layer: LayerGeometry, rows: Int, quantized: StepwiseRun, float: StepwiseRun) {
     (self.node, self.layer, self.quantized, self.float) = (node, layer, quantized, float)
     let perImage = (rows + float.imageCount - 1) / max(float.imageCount, 1)
@@ -31,13 +31,13 @@ struct LayerSample {
       let all = shape.height * shape.width
       let count = min(perImage, all)
       return (0..<count).map { index in
-        let place = LayerInputs.position(index, of: count, among: all, image: image)
-        return Position(image: image, y: place / shape.width, x: place % shape.width)
+        let position = LayerInputs.position(index, of: count, among: all, image: image)
+        return Position(image: image, y: position / shape.width, x: position % shape.width)
       }
     }
   }
 
-  /// What the float network gives, [rows][outputs]; where asked for, less the residual that the quantised network adds.
+  /// The float network's outputs, [rows][outputs]; if requested, minus the residual that the quantised network adds.
   func outputs(_ channels: Range<Int>, withoutResidual: Bool) -> Matrix {
     let result = Matrix(rows: count, columns: channels.count)
     let added = Matrix(rows: 1, columns: channels.count)
@@ -56,9 +56,10 @@ struct LayerSample {
     return result
   }
 
-  /// What the quantised network's windows see of some channels, in steps from the zero point, [rows][taps x channels].
+  /// Some channels of the patches that the quantised network reads, in steps from the zero point, [rows][taps x
+  /// channels].
   ///
-  /// - Parameter outside: what they read beyond the map, for each channel, in steps from the zero point.
+  /// - Parameter outside: the padding value of each channel, in steps from the zero point.
   func patches(_ channels: Range<Int>, outside: [Float]) -> Matrix {
     let (window, input) = (layer.window, node.inputs[0])
     let readsRemainders = quantized.graph.readsRemainder(node, ofInput: 0)
@@ -67,17 +68,17 @@ struct LayerSample {
       guard
         let map = MapReader(quantized, input, image: position.image, readsRemainders: readsRemainders, inSteps: true)
       else { continue }
-      var place = result.row(row)
+      var target = result.row(row)
       for ky in 0..<window.height {
         let y = position.y * window.strideHeight - window.top + ky * window.dilationHeight
         for kx in 0..<window.width {
           let x = position.x * window.strideWidth - window.left + kx * window.dilationWidth
           if (0..<map.shape.height).contains(y), (0..<map.shape.width).contains(x) {
-            map.read(y: y, x: x, channels, to: place)
+            map.read(y: y, x: x, channels, to: target)
           } else {
-            for (index, channel) in channels.enumerated() { place[index] = outside[channel] }
+            for (index, channel) in channels.enumerated() { target[index] = outside[channel] }
           }
-          place += channels.count
+          target += channels.count
         }
       }
     }
@@ -92,7 +93,7 @@ private struct MapReader {
   private let parameters: QuantizationParameters?
   private let hasRemainders: Bool
 
-  /// - Parameter inSteps: in steps of a uint8 map's scale.
+  /// - Parameter inSteps: whether values of a uint8 map are in steps from the zero point rather than in real units.
   init?(_ run: StepwiseRun, _ value: ValueID, image: Int, readsRemainders: Bool = false, inSteps: Bool = false) {
     guard let map = run.map(of: value, image: image) else { return nil }
     (shape, bytes) = map
@@ -103,7 +104,7 @@ private struct MapReader {
     hasRemainders = readsRemainders && !format.isPlainUInt8
   }
 
-  /// Writes channels of a pixel.
+  /// Writes some channels of a pixel to `target`.
   func read(y: Int, x: Int, _ channels: Range<Int>, to target: UnsafeMutablePointer<Float>) {
     let first = (y * shape.width + x) * shape.channels + channels.lowerBound
     guard let parameters else {
@@ -114,7 +115,9 @@ private struct MapReader {
     let (scale, zero) = (parameters.scale, Float(parameters.zeroPoint))
     for index in 0..<channels.count { target[index] = scale * (Float(bytes[first + index]) - zero) }
     guard hasRemainders else { return }
-    let (behind, none) = (first + shape.elementCount, Float(ActivationLayout.remainderZeroPoint))
-    for index in 0..<channels.count { target[index] += scale / 256 * (Float(bytes[behind + index]) - none) }
+    let (remainders, remainderZero) = (first + shape.elementCount, Float(ActivationLayout.remainderZeroPoint))
+    for index in 0..<channels.count {
+      target[index] += scale / 256 * (Float(bytes[remainders + index]) - remainderZero)
+    }
   }
 }

@@ -3,25 +3,26 @@ import Operators
 import Quantization
 import Tensors
 
-/// A quantised convolution's weights beside the float ones that they were made from, ready to be rounded anew.
+/// A quantised convolution's weights, with the float weights that they are rounded from.
 struct LayerWeights {
+  /// The float weights.
   let original: ConvolutionWeights
-  /// Of each output channel.
+  /// The weight scale of each output channel.
   var scales: [Float] { layer.scales }
-  /// As the quantised graph has them, [outputs][taps][depth].
+  /// The levels in the quantised graph, [outputs][taps][depth].
   let levels: [Int8]
-  /// What windows read beyond the map, for each input channel.
+  /// The padding value of each input channel.
   let outside: [UInt8]
-  /// The same in steps from the zero point.
+  /// `outside` in steps from the zero point.
   let outsideSteps: [Float]
   private let layer: WeightLevels.Layer
 
   /// - Parameters:
-  ///   - node: of the float graph.
-  ///   - layer: its levels so far.
-  ///   - preprocessing: of the pixels, where the node reads them.
-  ///   - input: of the map that the node reads.
-  /// - Throws: `GraphError.constant` where the two do not belong together.
+  ///   - node: the node of the float graph.
+  ///   - layer: the node's levels so far.
+  ///   - preprocessing: that of the pixels, where the node reads them.
+  ///   - input: the quantisation of the map that the node reads.
+  /// - Throws: `GraphError.constant` where the levels are not those of the node.
   init(
     _ node: Node, _ layer: WeightLevels.Layer, _ geometry: LayerGeometry, preprocessing: Preprocessing?,
     input: QuantizationParameters
@@ -35,7 +36,7 @@ struct LayerWeights {
     (self.layer, levels) = (layer, layer.levels.elements(as: Int8.self))
   }
 
-  /// The layer with other levels and another bias, in real units.
+  /// The layer with new levels, and a new bias in real units.
   func layer(levels: [Int8], bias: [Double]) -> WeightLevels.Layer {
     var result = layer
     result.levels = Tensor(levels, shape: original.weight.shape)
@@ -45,7 +46,7 @@ struct LayerWeights {
 }
 
 extension Range<Int> {
-  /// Ranges of `size` elements, and what is left.
+  /// Consecutive ranges of `size` elements; the last one may be shorter.
   func split(into size: Int) -> [Range<Int>] {
     stride(from: lowerBound, to: upperBound, by: size).map { $0..<Swift.min($0 + size, upperBound) }
   }

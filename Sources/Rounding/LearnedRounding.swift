@@ -1,48 +1,52 @@
-/// Learns for each weight whether it is rounded up or down, by gradient descent on the squared error of a layer's outputs
-/// after its activation: AdaRound of Nagel et al. (arXiv 2004.10568, section 3.2).
+/// Learns for each weight whether it is rounded up or down, by gradient descent on the squared error of a layer's
+/// outputs after its activation: AdaRound of Nagel et al. (arXiv 2004.10568, section 3.2).
 ///
-/// A weight is floor(w) + h levels, h in 0...1. As in equation 21, a regulariser drives h to 0 or 1; it is
-/// 1 - (2h - 1)^2, equation 24 with the exponent 2, and instead of the exponent its factor changes, from 0 to the curvature of
-/// the error by that weight, where no point between has an error less than both ends. h itself is what is learned and is
-/// clipped, in place of a rectified sigmoid's argument (equation 23), which saves the exponentials.
+/// A weight is floor(w) + h levels, with h in 0...1. As in equation 21, a regulariser drives h to 0 or 1. It is 1 - (2h
+/// - 1)^2, equation 24 with the exponent 2. Instead of the exponent its factor changes, from 0 to the curvature of the
+/// error with respect to that weight, where no value of h between 0 and 1 has an error less than both ends. h itself is
+/// learned and clipped, instead of a rectified sigmoid's argument (equation 23), which saves the exponentials.
 package struct LearnedRounding {
-  /// How long to descend, and how fast.
+  /// The length and the speed of the descent.
   package struct Schedule {
+    /// The number of gradient steps.
     package var steps: Int
-    /// Of Adam (Kingma and Ba, arXiv 1412.6980), in levels.
+    /// The learning rate of Adam (Kingma and Ba, arXiv 1412.6980), in levels.
     var rate: Float = 0.02
-    /// Rows of a step.
+    /// The number of rows per step.
     package private(set) var batch = 256
-    /// Share of the steps without the regulariser.
+    /// The share of the steps without the regulariser.
     var warmUp: Float = 0.2
 
-    /// Products that a part of a layer is allowed, and the most steps, which small layers take.
+    /// The maximum number of multiplications for a part of a layer, and the maximum number of steps, which small layers
+    /// take.
     private static let (productLimit, stepLimit) = (4_000_000_000, 2000)
-    /// Fewer than these do harm.
-    private static let leastSteps = 100
+    /// Fewer steps than these do more harm than good.
+    private static let minSteps = 100
 
+    /// The schedule for a layer.
+    ///
     /// - Parameters:
-    ///   - weights: that are learned at a time.
-    ///   - rows: of the sample.
+    ///   - weights: the number of weights that are learned together.
+    ///   - rows: the number of rows of the sample.
     /// - Returns: `nil` for a layer that is too large.
     package init?(weights: Int, rows: Int) {
       batch = min(batch, max(rows, 1))
       steps = min(Self.stepLimit, Self.productLimit / max(2 * weights * batch, 1))
-      if steps < Self.leastSteps { return nil }
+      if steps < Self.minSteps { return nil }
     }
   }
 
-  /// [inputs][outputs].
+  /// The learned levels, [inputs][outputs].
   private(set) var levels: [Int8]
-  /// What is added to the bias.
+  /// The learned change of the bias, in real units.
   private(set) var bias: [Float]
 
   /// - Parameters:
-  ///   - error: of the outputs with `levels`.
-  ///   - scales: real values of a level, of each output.
-  ///   - levels: to start from, [inputs][outputs].
-  ///   - exact: real numbers that `levels` were rounded from; a weight gets one of the two levels beside it.
-  ///   - bias: to start from.
+  ///   - error: the outputs' error with `levels`.
+  ///   - scales: for each output, the real value of a level.
+  ///   - levels: the levels to start from, [inputs][outputs].
+  ///   - exact: the real numbers that `levels` were rounded from; a weight gets one of the two neighbouring levels.
+  ///   - bias: the change of the bias to start from.
   init(
     _ error: OutputError, scales: [Float], levels: [Int8], exact: [Float], bias: [Float], _ schedule: Schedule
   ) {
@@ -56,19 +60,19 @@ package struct LearnedRounding {
     var descent = Descent(error, scales: scales, levels: levels, exact: exact, bias: bias, schedule)
     let batches = max(1, all.count / schedule.batch)
     for step in 0..<schedule.steps {
-      // A prime, so that batches take turns.
+      // Multiplying by a prime spreads consecutive steps over the batches.
       descent.step(step, .init(first: step * 7919 % batches, step: batches, count: min(schedule.batch, all.count)))
     }
     let learned = descent.rounded
     let change = descent.change(to: learned)
-    // So that the mean error is zero, too, as far as Newton's steps bring it there.
+    // A few Newton steps on the bias bring the mean error close to zero.
     for _ in 0..<4 {
       error.errors(all, change: change, bias: descent.bias, to: errors, passing: &passing)
       descent.correctBias(errors, passing, share: 1)
     }
     let after = error.errors(all, change: change, bias: descent.bias, to: errors, passing: &passing)
     for output in 0..<outputs where after[output] < before[output] {
-      for place in stride(from: output, to: levels.count, by: outputs) { self.levels[place] = learned[place] }
+      for index in stride(from: output, to: levels.count, by: outputs) { self.levels[index] = learned[index] }
       self.bias[output] = descent.bias[output]
     }
   }
@@ -79,12 +83,12 @@ package struct LearnedRounding {
     let scales: [Float]
     let schedule: Schedule
     let start: [Int8]
-    /// The lower of the two levels.
+    /// The lower of each weight's two levels.
     let floors: [Float]
     var bias: [Float]
     /// h, and the moments of its gradient.
     let (share, first, second): (Matrix, Matrix, Matrix)
-    /// By which a gradient by real weights becomes one in h, in units of the curvature.
+    /// Factors that turn a gradient with respect to real weights into one with respect to h, in units of the curvature.
     let factors: Matrix
     private let (changes, gradient, errors): (Matrix, Matrix, Matrix)
     private var passing: [Float]
@@ -101,33 +105,34 @@ package struct LearnedRounding {
       passing = [Float](repeating: 0, count: outputs)
       floors = exact.map { max(-127, min(126, $0.rounded(.down))) }
       let power = error.patches.meanSquares
-      for place in levels.indices {
-        share.values[place] = max(0, min(1, exact[place] - floors[place]))
+      for index in levels.indices {
+        share.values[index] = max(0, min(1, exact[index] - floors[index]))
         // d error / d h = scale * gradient; curvature = scale² * power.
-        factors.values[place] = 1 / (scales[place % outputs] * max(power[place / outputs], 1e-6))
+        factors.values[index] = 1 / (scales[index % outputs] * max(power[index / outputs], 1e-6))
       }
     }
 
-    /// h rounded.
+    /// The levels with h rounded to 0 or 1.
     var rounded: [Int8] {
       floors.enumerated().map { Int8($1 + (share.values[$0] >= 0.5 ? 1 : 0)) }
     }
 
-    /// The change of weights, in real values, to other levels.
+    /// The change of weights, in real units, from the levels at the start to other levels.
     func change(to levels: [Int8]) -> Matrix {
-      for place in levels.indices {
-        changes.values[place] = (Float(levels[place]) - Float(start[place])) * scales[place % scales.count]
+      for index in levels.indices {
+        changes.values[index] = (Float(levels[index]) - Float(start[index])) * scales[index % scales.count]
       }
       return changes
     }
 
+    /// One step of the descent on a batch of rows.
     mutating func step(_ index: Int, _ rows: OutputError.Rows) {
       let outputs = scales.count
       for input in 0..<error.patches.columns {
         for output in 0..<outputs {
-          let place = input * outputs + output
-          changes.values[place] =
-            (floors[place] + share.values[place] - Float(start[place])) * scales[output]
+          let position = input * outputs + output
+          changes.values[position] =
+            (floors[position] + share.values[position] - Float(start[position])) * scales[output]
         }
       }
       error.errors(rows, change: changes, bias: bias, to: errors, passing: &passing)
@@ -137,21 +142,21 @@ package struct LearnedRounding {
       update(pull: max(0, (progress - schedule.warmUp) / (1 - schedule.warmUp)))
     }
 
-    /// A step of Adam on h.
+    /// A step of Adam on h, with `pull` as the factor of the regulariser.
     private mutating func update(pull: Float) {
       decay = (decay.first * 0.9, decay.second * 0.999)
       let (correction, root) = (1 / (1 - decay.first), 1 / (1 - decay.second))
       let (h, m, v, g, f) = (share.values, first.values, second.values, gradient.values, factors.values)
-      for place in 0..<share.rows * share.columns {
-        let slope = g[place] * f[place] - pull * (2 * h[place] - 1)
-        m[place] = 0.9 * m[place] + 0.1 * slope
-        v[place] = 0.999 * v[place] + 0.001 * slope * slope
-        let step = schedule.rate * m[place] * correction / ((v[place] * root).squareRoot() + 1e-8)
-        h[place] = max(0, min(1, h[place] - step))
+      for index in 0..<share.rows * share.columns {
+        let slope = g[index] * f[index] - pull * (2 * h[index] - 1)
+        m[index] = 0.9 * m[index] + 0.1 * slope
+        v[index] = 0.999 * v[index] + 0.001 * slope * slope
+        let step = schedule.rate * m[index] * correction / ((v[index] * root).squareRoot() + 1e-8)
+        h[index] = max(0, min(1, h[index] - step))
       }
     }
 
-    /// Takes a share of the mean error of what passes the activation off.
+    /// Adds a share of the mean error, over the rows that pass the activation function, to the bias.
     mutating func correctBias(_ errors: Matrix, _ passing: [Float], rows: Int? = nil, share: Float) {
       var sums = [Float](repeating: 0, count: bias.count)
       for row in 0..<(rows ?? errors.rows) {

@@ -1,10 +1,13 @@
-/// A row-major matrix of floats that threads may write in different places.
+/// A row-major matrix of floats. Threads may write to different elements at the same time.
 package final class Matrix: @unchecked Sendable {
+  /// The number of rows.
   package let rows: Int
+  /// The number of columns.
   package let columns: Int
+  /// The elements, [rows][columns].
   package let values: UnsafeMutablePointer<Float>
 
-  /// All elements are zero.
+  /// A matrix of zeros.
   package init(rows: Int, columns: Int) {
     (self.rows, self.columns) = (rows, columns)
     values = .allocate(capacity: max(rows * columns, 1))
@@ -15,7 +18,7 @@ package final class Matrix: @unchecked Sendable {
 
   func row(_ index: Int) -> UnsafeMutablePointer<Float> { values + index * columns }
 
-  /// Of each column.
+  /// The mean of the squares of each column.
   var meanSquares: [Float] {
     var sums = [Float](repeating: 0, count: columns)
     for row in 0..<rows {
@@ -25,7 +28,7 @@ package final class Matrix: @unchecked Sendable {
     return sums.map { $0 / Float(max(rows, 1)) }
   }
 
-  /// Takes the mean of each column off.
+  /// Subtracts its mean from each column.
   ///
   /// - Returns: the means.
   func center() -> [Float] {

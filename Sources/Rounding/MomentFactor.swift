@@ -1,21 +1,25 @@
-/// The Cholesky factor of inputs' damped second moments, with which error feedback and least squares work.
+/// The Cholesky factor of inputs' damped second moments, on which error feedback and least squares are based.
 package struct MomentFactor {
   /// The inputs in the order of the factor's rows.
   let order: [Int]
   /// L, lower triangular, [inputs][inputs]; L L^T are the damped moments.
   let lower: [Float]
 
-  /// Share of the mean second moment that is added to each. One percent (GPTQ, section 3.3) is enough where samples are
-  /// many; moments of few hold chance dependences, which shrinking by as much as there are inputs by samples keeps from
-  /// being believed (Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal of
-  /// Multivariate Analysis 88, 2004, section 2). Half the factor, and a least of 0.3 %, changed no figure by 1 %.
+  /// The share of the mean second moment that is added to each input's second moment. One percent (GPTQ, section 3.3)
+  /// is enough for many samples. Moments of few samples contain spurious correlations, which shrinkage in proportion to
+  /// inputs divided by samples suppresses (Ledoit and Wolf, "A well-conditioned estimator for large-dimensional
+  /// covariance matrices", Journal of Multivariate Analysis 88, 2004, section 2). Half the factor, and a minimum of 0.3
+  /// %, changed no figure by 1 %.
   private static func damping(inputs: Int, samples: Int) -> Float {
     max(0.01, 0.4 * Float(inputs) / Float(max(samples, 1)))
   }
 
+  /// Factorises second moments.
+  ///
   /// - Parameters:
-  ///   - moments: H, [inputs][inputs], of which the lower triangle is read.
-  ///   - samples: inputs that the moments are a mean of.
+  ///   - moments: H, [inputs][inputs]; only the lower triangle is read.
+  ///   - inputs: the number of inputs.
+  ///   - samples: the number of samples that the moments are a mean of.
   /// - Returns: `nil` where H is not positive definite even with damping.
   package init?(_ moments: [Float], inputs: Int, samples: Int) {
     self.init(inputs: inputs, samples: samples) { moments[$0 * inputs + $1] }
@@ -26,11 +30,10 @@ package struct MomentFactor {
     self.init(inputs: moments.inputs, samples: moments.samples, moments.covariance)
   }
 
-  /// - Parameter moment: of two inputs, the second not behind the first.
+  /// - Parameter moment: the second moment of two inputs, given the larger index first.
   @inline(__always)
   private init?(inputs: Int, samples: Int, _ moment: (Int, Int) -> Float) {
-    // By ascending second moment; of equals the later first, so that rounding, which begins at the end, takes the strongest
-    // first.
+    // By ascending second moment, and of equal ones the later first: rounding begins at the end, with the strongest.
     let diagonal = (0..<inputs).map { moment($0, $0) }
     order = (0..<inputs).sorted { (diagonal[$0], $1) < (diagonal[$1], $0) }
     let trace = diagonal.reduce(0, +)
@@ -47,7 +50,7 @@ package struct MomentFactor {
     self.lower = lower
   }
 
-  /// `H^-1 b` with the damped moments, b [inputs][any].
+  /// `H^-1 b` with the damped moments, b [inputs][any]; b is overwritten.
   func solve(_ b: Matrix) -> [Float] {
     let ordered = Matrix(rows: b.rows, columns: b.columns)
     for (row, input) in order.enumerated() { ordered.row(row).update(from: b.row(input), count: b.columns) }

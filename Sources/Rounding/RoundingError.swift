@@ -1,6 +1,6 @@
 /// Why weights could not be rounded.
 package enum RoundingError: Error, CustomStringConvertible, Sendable {
-  /// OpenBLAS is not there, or not usable.
+  /// OpenBLAS is missing or not usable; the text says why.
   case noLinearAlgebra(String)
 
   package var description: String {

@@ -5,9 +5,10 @@ import Runtime
 import Tensors
 import Threads
 
-/// Rounds the weights of a quantised graph's convolutions in their order, each by what it reads when all before it are
-/// rounded, so that it gives what the float network gives: makes up for what it can of the error of its inputs, rounds by
-/// error feedback, learns the rounding of small layers by gradient descent, and takes the mean error into the bias.
+/// Rounds the weights of a quantised graph's convolutions one after another, with the inputs that each has once all
+/// layers before it are rounded, so that its outputs match those of the float network. For each layer it compensates
+/// for the error of the inputs as far as possible, rounds by error feedback, learns the rounding of small layers by
+/// gradient descent, and corrects the bias by the mean error.
 ///
 /// Both networks are evaluated side by side, node by node on all images, so that each runs once.
 package struct SequentialRounder: Sendable {
@@ -17,25 +18,26 @@ package struct SequentialRounder: Sendable {
   private let threads: Int
 
   /// - Parameters:
-  ///   - float: the graph whose outputs are to be kept.
-  ///   - lowered: what was made of it.
-  ///   - levels: its weights so far.
+  ///   - float: the graph whose outputs to match.
+  ///   - lowered: the quantised graph lowered from it.
+  ///   - levels: the weight levels so far.
+  ///   - threads: the number of threads to use.
   package init(_ float: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, threads: Int) {
     (self.float, self.lowered, self.levels, self.threads) = (float, lowered, levels, threads)
   }
 
-  /// The layers that `rounded` will work on.
+  /// The number of layers that `rounded(images:advance:)` works on.
   package var layerCount: Int { float.nodes.count(where: isRounded) }
 
-  /// Layers that are kept in float read no quantised input.
+  /// Layers kept in float do not read a quantised input, and are not rounded.
   private func isRounded(_ node: Node) -> Bool { levels[node] != nil && lowered.levelsRead(by: node) != nil }
 
-  /// Other levels and biases; scales stay.
+  /// The weight levels with new levels and biases; scales stay the same.
   ///
   /// - Parameters:
-  ///   - images: [1, height, width, 3], and their pixels.
+  ///   - images: for each image, the shape [1, height, width, 3] and the pixels.
   ///   - advance: called after each layer.
-  /// - Throws: `RoundingError`; `GraphError`, inside `.at` where it belongs to a node.
+  /// - Throws: `RoundingError.noLinearAlgebra`; `GraphError`, inside `.at` where it belongs to a node.
   package func rounded(images: [(shape: Shape, pixels: [UInt8])], advance: () -> Void = {}) throws -> WeightLevels {
     try BLAS.load()
     guard let last = float.nodes.last(where: isRounded) else { return levels }
@@ -72,7 +74,7 @@ package struct SequentialRounder: Sendable {
     return result
   }
 
-  /// Evaluates a node of the float network; where it is a convolution, calls `body` while its output is not yet activated.
+  /// Evaluates a node of the float network. For a convolution, calls `body` before the activation function is applied.
   private func step(_ real: StepwiseRun, _ index: Int, _ body: () throws(GraphError) -> Void) throws(GraphError) {
     let node = float.nodes[index]
     guard let convolution = node.op as? Convolution else {
@@ -90,7 +92,7 @@ package struct SequentialRounder: Sendable {
     }
     if convolution.activation == .relu {
       real.update(node.output) { values in
-        for place in values.indices { values[place] = max(values[place], 0) }
+        for index in values.indices { values[index] = max(values[index], 0) }
       }
     }
     real.release(after: index)
@@ -99,9 +101,9 @@ package struct SequentialRounder: Sendable {
   // MARK: - One layer
 
   private struct Layer {
-    /// Of the float graph.
+    /// The node of the float graph.
     let float: Node
-    /// What was made of it.
+    /// The node of the quantised graph.
     let node: Node
     let levels: WeightLevels.Layer
     let geometry: LayerGeometry
@@ -118,12 +120,13 @@ package struct SequentialRounder: Sendable {
       preprocessing = float.inputs[0] == graph.input ? graph.preprocessing : nil
     }
 
-    /// More than moments alone take, as least squares fits chance sooner: as far as patches take 32 MiB, or, of the many groups
-    /// of a depthwise layer, which have few inputs, eight times as many.
+    /// The number of samples. It is more than moments alone take, as least squares overfits sooner: as many as fit into
+    /// 32 MiB of patches; for the many groups of a depthwise layer, which have few inputs, at most eight times
+    /// `neededRows`.
     private var rows: Int {
       let inputs = geometry.taps * geometry.chunk
-      let most = geometry.groups == 1 ? 16384 : 32 * inputs
-      return max(geometry.wantedRows, min(most, (8 << 20) / max(inputs, 1)))
+      let limit = geometry.groups == 1 ? 16384 : 32 * inputs
+      return max(geometry.neededRows, min(limit, (8 << 20) / max(inputs, 1)))
     }
 
     private var chunks: [Range<Int>] { (0..<geometry.depth).split(into: geometry.chunk) }
@@ -135,7 +138,7 @@ package struct SequentialRounder: Sendable {
       let sample = LayerSample(node, geometry, rows: rows, quantized: int8, float: real)
       guard sample.count > 1 else { return levels }
       let fits = weights.original.weight.withElements(as: Float.self) { values in
-        // A group is small where there are many.
+        // Where there are many groups, each is small, so that threads work on groups rather than inside them.
         func fit(_ group: Int, _ team: ThreadTeam) -> Fitted {
           self.fit(group, sample, values, weights, team)
         }
@@ -172,14 +175,13 @@ package struct SequentialRounder: Sendable {
             levels: weights.levels.withUnsafeBufferPointer { part.gather($0) })
         },
         scales: weights.scales[outputs].map { $0 * input.scale }, team: team)
-      let own = fit.round()
-      // Where there are many groups, each is too small for steps to be quick; where there are few samples, they are learned
-      // by heart.
+      let remaining = fit.round()
+      // With many groups, each is too small for fast steps; with few samples, learning overfits them.
       if geometry.groups == 1, sample.count >= 2 * geometry.taps * geometry.chunk,
         let schedule = LearnedRounding.Schedule(weights: weights.levels.count / max(parts.count, 1), rows: sample.count)
       {
         fit.learn(
-          own, sums: activation == .relu ? sample.outputs(outputs, withoutResidual: false) : nil, schedule)
+          remaining, sums: activation == .relu ? sample.outputs(outputs, withoutResidual: false) : nil, schedule)
       }
       return Fitted(levels: fit.parts.map(\.levels), bias: fit.bias)
     }

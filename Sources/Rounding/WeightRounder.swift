@@ -6,9 +6,9 @@ import Synchronization
 import Tensors
 import Threads
 
-/// Rounds the weights of a quantised graph's convolutions anew, so that each layer's output changes least on the inputs it
-/// was seen to have (`ErrorFeedback`), and corrects the biases by the mean change that is left
-/// (Nagel et al., arXiv 1906.04721, section 4.2).
+/// Rounds the weights of a quantised graph's convolutions again, so as to minimise the change of each layer's output on
+/// its sampled inputs (`ErrorFeedback`), and corrects the biases by the remaining mean change (Nagel et al., arXiv
+/// 1906.04721, section 4.2).
 package struct WeightRounder: Sendable {
   private let float: Graph
   private let lowered: LoweredGraph
@@ -18,27 +18,28 @@ package struct WeightRounder: Sendable {
   private let kernels = KernelSet()
 
   /// - Parameters:
-  ///   - float: the graph whose weights are to be kept.
-  ///   - lowered: what was made of it.
-  ///   - levels: its weights so far.
-  ///   - inputs: what some of its layers read.
+  ///   - float: the graph with the float weights.
+  ///   - lowered: the quantised graph lowered from it.
+  ///   - levels: the weight levels so far.
+  ///   - inputs: the sampled inputs of some layers.
+  ///   - threads: the number of threads to use.
   package init(_ float: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, inputs: LayerInputs, threads: Int) {
     (self.float, self.lowered, self.levels) = (float, lowered, levels)
     (self.inputs, self.threads) = (inputs, threads)
   }
 
-  /// The layers that `rounded` will work on.
+  /// The number of layers that `rounded(advance:)` works on.
   package var layerCount: Int { layers.count }
 
-  /// Other levels and biases of the layers whose inputs are there; scales stay.
+  /// New levels and biases of the layers whose inputs were sampled; scales stay the same.
   ///
   /// - Parameter advance: called after each layer, from any thread.
-  /// - Throws: `RoundingError`; `GraphError.at` with the node whose constants do not fit.
+  /// - Throws: `RoundingError.noLinearAlgebra`; `GraphError.at` with the node whose constants do not match.
   package func rounded(advance: @Sendable () -> Void = {}) throws -> WeightLevels {
     try BLAS.load()
     let layers = layers
     let results = Mutex([Int: Result<WeightLevels.Layer, GraphError>]())
-    // The heaviest first, so that no thread is left with one at the end.
+    // The most expensive first, so that no thread is left with one at the end.
     let order = layers.indices.sorted { (layers[$0].cost, $1) > (layers[$1].cost, $0) }
     ThreadTeam(count: threads).forEach(order.count) { index, _ in
       let layer = layers[order[index]]
@@ -58,7 +59,7 @@ package struct WeightRounder: Sendable {
   }
 
   private struct Layer {
-    /// Of the float graph.
+    /// The node of the float graph.
     let node: Node
     let levels: WeightLevels.Layer
     let geometry: LayerGeometry
@@ -91,7 +92,7 @@ package struct WeightRounder: Sendable {
       layer.node, layer.levels, geometry, preprocessing: layer.preprocessing, input: layer.input)
     var (levels, bias) = (weights.levels, weights.original.bias)
     if let sampler = PatchSampler(
-      inputs.maps(of: layer.node.inputs[0]), geometry, outside: weights.outside, rows: geometry.wantedRows,
+      inputs.maps(of: layer.node.inputs[0]), geometry, outside: weights.outside, rows: geometry.neededRows,
       kernels: kernels)
     {
       weights.original.weight.withElements(as: Float.self) { values in
@@ -109,7 +110,7 @@ package struct WeightRounder: Sendable {
     return weights.layer(levels: levels, bias: bias)
   }
 
-  /// - Parameter input: of the layer.
+  /// - Parameter input: the quantisation of the layer's input.
   private func round(
     _ part: LayerPart, _ weights: UnsafeBufferPointer<Float>, _ scales: [Float], _ moments: PatchMoments,
     _ input: QuantizationParameters, _ levels: inout [Int8], _ bias: inout [Double]

@@ -2,16 +2,17 @@ import Glibc
 import Graphs
 import Operators
 
-/// Memory aligned as kernels want it, given back with the object.
+/// Memory with the alignment that kernels need, freed with the object.
 final class AlignedBlock {
   let memory: UnsafeMutableRawBufferPointer
 
-  /// - Parameter purpose: what the bytes are of, for the error.
-  /// - Throws: `GraphError.inputSize`: a well-formed graph can ask for more memory than there is.
+  /// - Parameter purpose: What the bytes are for, as the error message says it.
+  /// - Throws: `GraphError.inputSize` where they cannot be allocated: a well-formed graph can need more memory than the
+  ///   machine has.
   init(byteCount: Int, for purpose: @autoclosure () -> String) throws(GraphError) {
     let rounded = ActivationLayout.roundUp(max(byteCount, 1), to: ActivationLayout.alignment)
     guard let start = aligned_alloc(ActivationLayout.alignment, rounded) else {
-      throw .inputSize("no memory for the \(byteCount) bytes of \(purpose())")
+      throw .inputSize("cannot allocate \(byteCount) bytes for \(purpose())")
     }
     memory = UnsafeMutableRawBufferPointer(start: start, count: byteCount)
   }

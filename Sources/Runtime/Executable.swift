@@ -4,19 +4,21 @@ import Operators
 import Tensors
 import Threads
 
-/// A graph made ready to run on this machine, or a segment of it: kernels chosen, weights packed. Immutable and shared by
-/// any number of sessions.
+/// A graph, or a segment of it, prepared to run on this machine: kernels are chosen and weights packed. Immutable, and
+/// shared by any number of sessions.
 package final class Executable: Sendable {
+  /// The whole graph, even where only a segment is prepared.
   package let graph: Graph
-  /// The indices of the nodes that are ready: all of them, or a segment that `Session.resume` runs.
+  /// The indices of the prepared nodes: all of them, or a segment that `Session.resume` runs.
   package let nodes: Range<Int>
+  /// The kernels that the operators use.
   package let kernels: KernelSet
   private let prepared: [any PreparedOperator]
 
   /// - Parameters:
-  ///   - nodes: the segment to make ready; `nil`: the whole graph.
-  ///   - threads: that prepare nodes at the same time; they have no part in running it.
-  /// - Throws: `GraphError.at` with the node that cannot run.
+  ///   - nodes: The segment to prepare, or `nil` for the whole graph.
+  ///   - threads: The number of nodes that are prepared at the same time. It does not matter for running the graph.
+  /// - Throws: `GraphError.structure` where the graph is broken, or `.at`, with the node that cannot run.
   package init(
     _ graph: Graph, nodes: Range<Int>? = nil, kernels: KernelSet = KernelSet(), threads: Int = 1
   ) throws(GraphError) {
@@ -30,11 +32,12 @@ package final class Executable: Sendable {
     }
   }
 
-  /// The same for a graph whose constants are described only (`Tensor.init(describing:shape:)`). Those of a node are in
-  /// memory while it is prepared.
+  /// As above, for a graph whose constants are only described (`Tensor.init(describing:shape:)`). Those of a node
+  /// are loaded when it is prepared, and released after that.
   ///
-  /// - Parameter constants: gives them; called once for each node, from several threads.
-  /// - Throws: `GraphError.at` with the node that cannot run, or what `constants` throws, for the first node that fails.
+  /// - Parameter constants: Loads the constants of a node. It is called once for each node, from several threads.
+  /// - Throws: `GraphError.structure` where the graph is broken; for the first node that fails, `GraphError.at` or the
+  ///   error of `constants`.
   package init(
     _ graph: Graph, kernels: KernelSet = KernelSet(), threads: Int = 1,
     loading constants: (_ node: Int) throws -> [String: Tensor]
@@ -45,7 +48,7 @@ package final class Executable: Sendable {
     prepared = try Self.prepare(graph, nodes, kernels, threads, constants)
   }
 
-  /// The operator of one of `nodes`.
+  /// The prepared operator of one of `nodes`.
   func prepared(_ index: Int) -> any PreparedOperator { prepared[index - nodes.lowerBound] }
 
   private init(_ graph: Graph, nodes: Range<Int>, kernels: KernelSet, prepared: [any PreparedOperator]) {
@@ -55,9 +58,10 @@ package final class Executable: Sendable {
     self.prepared = prepared
   }
 
-  /// The same network with another exponent of the head's GeM pooling, sharing all that was made ready.
+  /// The same network with another exponent of the head's GeM pooling. It shares all other prepared operators.
   ///
-  /// - Throws: `GraphError.attribute` where the exponent is not positive; `.structure` where nothing pools by GeM.
+  /// - Throws: `GraphError.attribute` where the exponent is not positive, `.structure` where the graph has no GeM
+  ///   pooling, or `.at` where the pooling cannot run with the exponent.
   package func pooling(by exponent: Double) throws(GraphError) -> Executable {
     guard graph.poolingExponent != exponent else { return self }
     var (graph, prepared) = (graph, prepared)
@@ -68,7 +72,7 @@ package final class Executable: Sendable {
     return Executable(graph, nodes: nodes, kernels: kernels, prepared: prepared)
   }
 
-  /// Whether the input is pixels (uint8) rather than normalised float.
+  /// Whether the input is pixels (uint8) rather than normalised float32 values.
   package var takesPixels: Bool { graph.format(of: graph.input) != .float32 }
 
   private static func prepare(
@@ -76,8 +80,8 @@ package final class Executable: Sendable {
     _ constants: (Int) throws -> [String: Tensor]
   ) throws -> [any PreparedOperator] {
     try graph.validate()
-    return try ThreadTeam(count: min(threads, nodes.count)).map(nodes.count) { place in
-      let index = nodes.lowerBound + place
+    return try ThreadTeam(count: min(threads, nodes.count)).map(nodes.count) { offset in
+      let index = nodes.lowerBound + offset
       return Result { try prepare(graph.nodes[index], in: graph, kernels, try constants(index)) }
     }.map { try $0.get() }
   }
@@ -88,13 +92,13 @@ package final class Executable: Sendable {
     do throws(GraphError) {
       guard let op = node.op as? any RunnableOperator else { throw .unknownOperator(node.kind) }
       if case .uint8WithRemainder = graph.format(of: node.output), type(of: node.op).remainderRule == .never {
-        throw .structure("\(node.kind) makes no remainders")
+        throw .structure("the output of \(node.kind) cannot have remainders")
       }
       let prepared = try op.prepare(
         PreparationContext(
           kernels: kernels, inputFormats: graph.inputFormats(of: node),
           outputFormat: graph.format(of: node.output), constants: constants))
-      // The packed form is what will be read from now on.
+      // From here on, only the packed form is read.
       for constant in constants.values { constant.releasePages() }
       return prepared
     } catch {
@@ -104,7 +108,7 @@ package final class Executable: Sendable {
 }
 
 extension Graph {
-  /// The formats in which a node reads its inputs: without remainders, unless its operator takes them.
+  /// The formats in which a node reads its inputs: without remainders, unless its operator reads them.
   fileprivate func inputFormats(of node: Node) -> [ValueFormat] {
     node.inputs.enumerated().map { slot, value in
       let format = format(of: value)

@@ -2,24 +2,30 @@ import Graphs
 import Operators
 import Tensors
 
-/// Where every value and the scratch memory lie in one block of memory, for one input shape and a segment of the graph.
-/// Values whose lifetimes do not overlap share bytes.
+/// The layout of all values and the scratch memory in one block of memory, for one input shape and a segment of the
+/// graph. Values whose lifetimes do not overlap share bytes.
 package struct MemoryPlan: Sendable {
-  /// Offset of the first element of each value; `nil` for values that the segment neither makes nor reads.
+  /// The byte offset of the first element of each value, indexed by `ValueID.index`; `nil` for values that the segment
+  /// neither computes nor reads.
   package let offsets: [Int?]
+  /// The byte offset of the scratch memory.
   package let scratchOffset: Int
+  /// The number of bytes of the block.
   package let byteCount: Int
 
-  /// First-fit by size, largest first, which comes within a few percent of the lower bound for these networks
+  /// First fit by size, largest first, which comes within a few percent of the lower bound for these networks
   /// (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", arXiv 2001.03288, section 5.2).
   ///
-  /// - Parameter nodes: the segment; what it makes and later nodes read is kept to its end.
+  /// - Parameters:
+  ///   - nodes: The segment. Values that it computes and later nodes read are kept until its end.
+  ///   - shapes: The shape of each value, as `Graph.inferShapes` returns them.
+  ///   - scratchByteCount: The most scratch memory that any operator of the segment needs.
   package init(graph: Graph, nodes: Range<Int>, shapes: [Shape?], scratchByteCount: Int) {
     var lastUse = graph.lastUses(in: nodes)
     var firstUse = [Int](repeating: -1, count: graph.valueCount)
     for index in nodes { firstUse[graph.nodes[index].output.index] = index }
     if nodes.lowerBound == 0 { lastUse[graph.input.index] = max(lastUse[graph.input.index], 0) }
-    for value in graph.valuesAlive(before: nodes.upperBound) where lastUse[value.index] >= 0 {
+    for value in graph.liveValues(before: nodes.upperBound) where lastUse[value.index] >= 0 {
       lastUse[value.index] = graph.nodes.count
     }
 
@@ -68,7 +74,7 @@ package struct MemoryPlan: Sendable {
 }
 
 extension Graph {
-  /// For each value, the last of some nodes that reads it or makes it; -1 for the others.
+  /// For each value, the index of the last of `nodes` that reads or computes it; -1 for values that none of them does.
   func lastUses(in nodes: Range<Int>) -> [Int] {
     var result = [Int](repeating: -1, count: valueCount)
     for index in nodes {

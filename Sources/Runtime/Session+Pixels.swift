@@ -2,10 +2,14 @@ import Graphs
 import Tensors
 
 extension Session {
-  /// Evaluates a batch of RGB images of one size, given as pixels: normalised first where the graph takes floats.
+  /// Evaluates a batch of RGB images of one size, given as pixels. They are normalised first where the graph takes
+  /// float32.
   ///
   /// - Parameters:
   ///   - pixels: NHWC uint8, `batch * height * width * 3` elements.
+  ///   - observer: As for `run(shape:observer:fillInput:)`.
+  /// - Returns: The outputs by name, float32.
+  /// - Throws: The errors of `run(shape:observer:fillInput:)`.
   package func run(
     pixels: UnsafeBufferPointer<UInt8>, batch: Int = 1, height: Int, width: Int, observer: Observer? = nil
   ) throws(GraphError) -> [String: Tensor] {
@@ -24,11 +28,13 @@ extension Session {
     }
   }
 
-  /// The same for pixels in an array.
+  /// As above, with the pixels in an array.
+  ///
+  /// - Throws: The errors of `run(shape:observer:fillInput:)`.
   package func run(
     pixels: [UInt8], batch: Int = 1, height: Int, width: Int, observer: Observer? = nil
   ) throws(GraphError) -> [String: Tensor] {
-    // Closures of the standard library's own functions do not carry typed errors through.
+    // `withUnsafeBufferPointer` does not rethrow typed errors.
     let result: Result<[String: Tensor], GraphError> = pixels.withUnsafeBufferPointer { pixels in
       Result { () throws(GraphError) in
         try run(pixels: pixels, batch: batch, height: height, width: width, observer: observer)
@@ -37,13 +43,16 @@ extension Session {
     return try result.get()
   }
 
-  /// Evaluates an NHWC float32 batch that is already normalised; the graph must take floats.
+  /// Evaluates an NHWC float32 batch that is already normalised.
+  ///
+  /// - Throws: `GraphError.structure` where the graph takes pixels or `input` is not float32; the errors of
+  ///   `run(shape:observer:fillInput:)`.
   package func run(
     normalized input: Tensor, observer: Observer? = nil
   ) throws(GraphError) -> [String: Tensor] {
     guard !executable.takesPixels else { throw .structure("this graph takes pixels, not normalised values") }
     guard input.elementType == .float32 else {
-      throw .structure("the input holds \(input.elementType), not normalised float32 values")
+      throw .structure("the input is \(input.elementType), not normalised float32 values")
     }
     return try run(shape: input.shape, observer: observer) { image, target in
       input.withBytes { bytes in
@@ -55,7 +64,9 @@ extension Session {
 }
 
 extension Preprocessing {
-  /// `(pixel / 255 - mean) / std` for interleaved RGB, rounded after each step as PyTorch rounds it.
+  /// `(pixel / 255 - mean) / std` for interleaved RGB, rounded to float32 after each operation, as in PyTorch.
+  ///
+  /// - Parameter output: Memory for as many elements as there are pixel values.
   package func normalize(_ pixels: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<Float>) {
     // 256 values for each channel, computed once.
     let table = (0..<3).flatMap { channel in (0..<256).map { (Float($0) / 255 - mean[channel]) / std[channel] } }

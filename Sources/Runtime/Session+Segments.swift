@@ -2,48 +2,54 @@ import Graphs
 import Kernels
 import Tensors
 
-/// What one image's evaluation has made by a node and later nodes read: all that it takes to go on from there.
+/// The state of one image's evaluation before a node: the values that are computed and read by later nodes. It is all
+/// that is needed to continue from there.
 package struct HeldValues: Sendable {
-  /// Of the input.
+  /// The shape of the input, [1, H, W, 3].
   package let shape: Shape
-  /// The node before which evaluation stands.
+  /// The index of the next node to evaluate.
   package let position: Int
   /// All planes of each value.
   fileprivate let values: [ValueID: [UInt8]]
 
+  /// The number of bytes of all values.
   package var byteCount: Int { values.values.reduce(0) { $0 + $1.count } }
 }
 
 extension HeldValues {
-  /// An image before the first node.
+  /// The state of an image before the first node.
   ///
-  /// - Parameter input: the bytes of HWC pixels, or of floats where the graph takes those.
+  /// - Parameter input: The bytes of HWC pixels, or of normalised float32 values where the graph takes those.
   package init(input: [UInt8], height: Int, width: Int, of graph: Graph) {
     let count = graph.format(of: graph.input).byteCount(elementCount: height * width * 3)
     precondition(input.count == count, "\(input.count) bytes of input for \(height) x \(width)")
     (shape, position, values) = ([1, height, width, 3], 0, [graph.input: input])
   }
 
-  /// The bytes that the image's values will take when evaluation stands before a node of the graph.
+  /// The number of bytes that the image's values take when evaluation has reached a node of the graph.
+  ///
+  /// - Parameter index: The index of the node.
+  /// - Throws: `GraphError.at`, with the node whose operator cannot take its inputs.
   package func byteCount(in graph: Graph, before index: Int) throws(GraphError) -> Int {
     let shapes = try graph.inferShapes(input: shape)
-    return graph.valuesAlive(before: index).reduce(0) {
+    return graph.liveValues(before: index).reduce(0) {
       $0 + graph.format(of: $1).byteCount(elementCount: shapes[$1.index]?.elementCount ?? 0)
     }
   }
 }
 
 extension Session {
-  /// Evaluates the segment of the graph that is ready, going on from what its beginning has made. The segments of a graph
-  /// give, one after another, what the whole does.
+  /// Evaluates the prepared segment of the graph, starting from the values that earlier segments have computed.
+  /// Evaluating the segments of a graph one after another gives the same bits as evaluating the whole graph.
   ///
-  /// - Parameter observer: called with the values that the segment reads, and after every node.
-  /// - Returns: what it takes to go on behind the segment.
-  /// - Throws: `GraphError.structure` where `held` stands elsewhere; the errors of `run`.
+  /// - Parameter observer: Called with the values that the segment reads, and after every node.
+  /// - Returns: The state after the segment.
+  /// - Throws: `GraphError.structure` where `held` is not the state before the segment; `.inputSize` (inside `.at`
+  ///   where it comes from an operator) where the network cannot take the image, or the memory does not suffice.
   package func resume(_ held: HeldValues, observer: Observer? = nil) throws(GraphError) -> HeldValues {
     let graph = executable.graph
     guard held.position == executable.nodes.lowerBound else {
-      throw .structure("values held before node \(held.position) cannot go on at node \(executable.nodes.lowerBound)")
+      throw .structure("values before node \(held.position) cannot be resumed at node \(executable.nodes.lowerBound)")
     }
     let plan = try plan(for: held.shape, workers: team.count)
     try arenas[0].reserve(plan.memory.byteCount, for: held.shape)
@@ -51,7 +57,7 @@ extension Session {
     for (value, bytes) in held.values where plan.memory.offsets[value.index] != nil {
       let target = memory.bytes(of: value)
       guard target.count == bytes.count, let shape = plan.shapes[value.index] else {
-        throw .structure("held values are those of another graph")
+        throw .structure("the values to resume from belong to another graph")
       }
       memory.writeMargin(of: value)
       target.copyBytes(from: bytes)
@@ -59,7 +65,7 @@ extension Session {
     }
     evaluateNodes(plan, memory, team, observer)
     var values: [ValueID: [UInt8]] = [:]
-    for value in graph.valuesAlive(before: executable.nodes.upperBound) {
+    for value in graph.liveValues(before: executable.nodes.upperBound) {
       values[value] = held.values[value] ?? Array(memory.bytes(of: value))
     }
     return HeldValues(shape: held.shape, position: executable.nodes.upperBound, values: values)

@@ -4,53 +4,61 @@ import Synchronization
 import Tensors
 import Threads
 
-/// Runs an executable for one caller at a time with memory of its own, planned once for each input shape.
+/// Runs an executable for one caller at a time. A session has its own memory, planned once for each input shape.
 ///
-/// The images of a batch are spread over the team's threads, one a thread: they share no map and need no waiting, and what
-/// an image's layers hand on stays in the core's cache. A single image is split by all threads, operator by operator. Both
-/// give the same bits.
+/// The images of a batch are spread over the team's threads, one image per thread: threads share no maps and need not
+/// wait for each other, and the maps between an image's layers stay in the core's cache. A single image is evaluated by
+/// all threads together, operator by operator. Both give the same bits.
 ///
-/// Not thread-safe: give each thread a session.
+/// Not thread-safe: use one session per thread.
 package final class Session {
+  /// The graph that the session runs.
   package let executable: Executable
+  /// The threads that evaluate.
   package let team: ThreadTeam
-  /// What a thread that works alone runs operators on; it has no state.
+  /// The team of a thread that evaluates an image by itself. It has no state, so threads may share it.
   private let alone = ThreadTeam(count: 1)
   private var plans: [PlanKey: Plan] = [:]
   private var planOrder: [PlanKey] = []
-  /// The last batch whose maps were found to be of a size that there can be.
+  /// The last batch whose shapes were checked.
   private var checkedBatch: Shape?
-  /// For each thread of the team.
+  /// One for each thread of the team.
   let arenas: [Arena]
 
-  /// Plans kept for input shapes met before; a run over images of many sizes plans anew rather than hoard memory.
+  /// The number of input shapes whose plans are kept. A run over images of many sizes plans again rather than keep all
+  /// plans in memory.
   private static let planLimit = 8
 
+  /// A session without memory; the first evaluation reserves it.
   package init(_ executable: Executable, team: ThreadTeam = ThreadTeam(count: 1)) {
     self.executable = executable
     self.team = team
     arenas = (0..<team.count).map { _ in Arena() }
   }
 
-  /// One value as it is computed: float32 NHWC or NC, or uint8, with its remainders behind it where it has them.
+  /// Receives one value as it is computed: float32 NHWC or NC, or uint8, followed by its remainders where it has them.
+  /// The bytes are valid during the call only.
   package typealias Observer = (_ value: ValueID, _ shape: Shape, _ bytes: UnsafeRawBufferPointer) -> Void
 
-  /// Evaluates the graph on a batch of images whose elements, HWC float32 or uint8 pixels as the graph's input format says,
-  /// `fillInput` writes, image by image and from several threads.
+  /// Evaluates the graph on a batch of images.
   ///
-  /// - Parameter observer: called with the input and after every node, while the value is in cache. With it, the batch is
-  ///   evaluated as a whole.
-  /// - Returns: the outputs by name, float32.
-  /// - Throws: `GraphError.inputSize` (inside `.at` where an operator refuses it) where the network cannot take this size,
-  ///   or the memory does not suffice.
+  /// - Parameters:
+  ///   - shape: [N, H, W, 3].
+  ///   - observer: Called with the input and after every node, while the value is in cache. With an observer, the batch
+  ///     is evaluated as a whole.
+  ///   - fillInput: Writes the elements of one image: HWC, normalised float32 or uint8 pixels, by the graph's input
+  ///     format. It is called from several threads.
+  /// - Returns: The outputs by name, float32.
+  /// - Throws: `GraphError.structure` where only a segment is prepared; `.inputSize` (inside `.at` where it comes from
+  ///   an operator) where the network cannot take this size, or the memory does not suffice.
   package func run(
     shape: Shape, observer: Observer? = nil, fillInput: (_ image: Int, UnsafeMutableRawBufferPointer) -> Void
   ) throws(GraphError) -> [String: Tensor] {
     guard executable.nodes == executable.graph.nodes.indices else {
-      throw .structure("only a segment of this graph is ready to run")
+      throw .structure("only a segment of this graph is prepared")
     }
     guard shape.rank == 4, let count = shape.checkedElementCount, 1...Shape.activationLimit ~= count else {
-      throw .inputSize("an input of \(shape) is no batch of images that fits in memory")
+      throw .inputSize("an input of \(shape) is not a batch of images, or is too large")
     }
     if observer != nil || shape.batch == 1 {
       return try evaluate(images: 0..<shape.batch, of: shape, workers: team.count, observer, fillInput)
@@ -60,7 +68,7 @@ package final class Session {
       checkedBatch = shape
     }
     let image: Shape = [1, shape.height, shape.width, shape.channels]
-    // Those left over after whole rounds are better split.
+    // Where fewer images than threads are left, all threads evaluate each of them together.
     let spread = team.count > 1 ? shape.batch / team.count * team.count : shape.batch
     let single = try plan(for: image, workers: 1)
     for arena in arenas { try arena.reserve(single.memory.byteCount, for: image) }
@@ -95,15 +103,15 @@ package final class Session {
     memory.writeMargin(of: graph.input)
     let input = memory.bytes(of: graph.input)
     let imageSize = input.count / images.count
-    for (place, image) in images.enumerated() {
-      fillInput(image, UnsafeMutableRawBufferPointer(rebasing: input[place * imageSize..<(place + 1) * imageSize]))
+    for (index, image) in images.enumerated() {
+      fillInput(image, UnsafeMutableRawBufferPointer(rebasing: input[index * imageSize..<(index + 1) * imageSize]))
     }
     observer?(graph.input, shape, UnsafeRawBufferPointer(input))
     evaluateNodes(plan, memory, team, observer)
     return outputs(plan, memory)
   }
 
-  /// Evaluates the nodes that are ready, one after another.
+  /// Evaluates the prepared nodes one after another.
   func evaluateNodes(_ plan: Plan, _ memory: ValueMemory, _ team: ThreadTeam, _ observer: Observer?) {
     for (index, op) in zip(executable.nodes, plan.operators) {
       let node = executable.graph.nodes[index]
@@ -133,7 +141,7 @@ package final class Session {
     return result
   }
 
-  /// The outputs of single images as those of their batch.
+  /// Joins the outputs of single images to those of their batch.
   private static func joined(_ images: [[String: Tensor]]) -> [String: Tensor] {
     guard let first = images.first else { return [:] }
     return first.mapValues { $0.shape }.reduce(into: [:]) { result, output in
@@ -142,7 +150,7 @@ package final class Session {
     }
   }
 
-  /// Bytes of activations and scratch held at the moment.
+  /// The number of bytes that are reserved for activations and scratch memory.
   package var arenaByteCount: Int { arenas.reduce(0) { $0 + $1.memory.count } }
 
   private struct PlanKey: Hashable {
@@ -150,17 +158,18 @@ package final class Session {
     let workers: Int
   }
 
-  /// Immutable, and shared by threads that have an arena each.
+  /// The plan of all prepared nodes for one input shape. Immutable, and shared by threads that have an arena each.
   struct Plan {
+    /// The shape of each value, indexed by `ValueID.index`.
     let shapes: [Shape?]
-    /// Of the nodes that are ready.
+    /// One for each prepared node.
     let operators: [any PlannedOperator]
     let memory: MemoryPlan
   }
 
   func plan(for shape: Shape, workers: Int) throws(GraphError) -> Plan {
     let key = PlanKey(shape: shape, workers: workers)
-    if let known = plans[key] { return known }
+    if let cached = plans[key] { return cached }
     let graph = executable.graph
     let shapes = try graph.inferShapes(input: shape)
     let context = PlanningContext(workers: workers)
@@ -187,26 +196,26 @@ package final class Session {
   }
 }
 
-/// The activations and scratch of one evaluation at a time.
+/// The memory for the activations and scratch of one evaluation at a time.
 final class Arena {
   private var block: AlignedBlock?
   var memory: UnsafeMutableRawBufferPointer { block?.memory ?? UnsafeMutableRawBufferPointer(start: nil, count: 0) }
 
   func reserve(_ byteCount: Int, for shape: Shape) throws(GraphError) {
     guard memory.count < byteCount else { return }
-    // Gone before more is asked for.
+    // The old block is freed before the larger one is allocated.
     block = nil
     block = try AlignedBlock(byteCount: byteCount, for: "activations of an input of \(shape)")
   }
 }
 
-/// Where an arena holds values.
+/// The addresses of values in an arena.
 struct ValueMemory {
   private let base: UnsafeMutableRawPointer
   private let plan: Session.Plan
   private let graph: Graph
 
-  /// - Returns: `nil` where the arena was not reserved.
+  /// `nil` where the arena has not been reserved.
   init?(_ plan: Session.Plan, _ arena: Arena, _ graph: Graph) {
     guard let base = arena.memory.baseAddress else { return nil }
     (self.base, self.plan, self.graph) = (base, plan, graph)
@@ -232,7 +241,7 @@ struct ValueMemory {
     return UnsafeMutableRawBufferPointer(start: address(of: value), count: count)
   }
 
-  /// Other values that had these bytes may have changed them.
+  /// Writes the margin before a value, which other values that shared these bytes may have overwritten.
   func writeMargin(of value: ValueID) {
     ActivationLayout.writeMargin(before: address(of: value), shape: shape(of: value), format: graph.format(of: value))
   }

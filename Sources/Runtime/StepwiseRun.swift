@@ -5,26 +5,29 @@ import Synchronization
 import Tensors
 import Threads
 
-/// Evaluates a graph's nodes one after another, each on all images before the next, so that a node's constants can be chosen
-/// by what the nodes before it give. Only maps that are still to be read are in memory.
+/// Evaluates a graph's nodes one after another, each on all images before the next, so that a node's constants can be
+/// chosen after the nodes before it have been evaluated. Only maps that are yet to be read are kept in memory.
 ///
 /// Not thread-safe; it spreads the images over threads by itself.
 package final class StepwiseRun {
+  /// The graph that is evaluated.
   package let graph: Graph
   private let kernels: KernelSet
   private let team: ThreadTeam
-  /// For each value the maps of all images; empty where it is not made yet, or was read for the last time.
+  /// For each value, the maps of all images; empty before it is computed, and after it has been read for the last time.
   private var maps: [[Map]]
   private let inputShapes: [Shape]
-  /// Shapes of all values by the shape of the input.
+  /// The shapes of all values by the shape of the input.
   private var shapes: [Shape: [Shape?]] = [:]
   private let lastUse: [Int]
   private let alone = ThreadTeam(count: 1)
 
   /// - Parameters:
-  ///   - graph: its constants are not read; `step` takes them.
-  ///   - pixels: of each image, HWC, and its shape [1, height, width, 3].
-  /// - Throws: `GraphError.inputSize` where the network cannot take an image, or the memory does not suffice.
+  ///   - graph: The graph to evaluate. Its constants are not read: `step` takes them.
+  ///   - images: The shape of each image, [1, H, W, 3], and its pixels, HWC.
+  ///   - threads: The number of threads that the images are spread over.
+  /// - Throws: `GraphError.inputSize` (inside `.at` where it comes from an operator) where the network cannot take an
+  ///   image, or the memory does not suffice.
   package init(_ graph: Graph, images: [(shape: Shape, pixels: [UInt8])], threads: Int) throws(GraphError) {
     self.graph = graph
     kernels = KernelSet()
@@ -48,40 +51,42 @@ package final class StepwiseRun {
     }
   }
 
-  /// The most bytes of maps that an image takes at the same time, about.
+  /// About the largest number of bytes of maps that one image keeps in memory at the same time.
   ///
-  /// - Throws: `GraphError.inputSize`.
+  /// - Throws: `GraphError.at`, with the node whose operator cannot take its inputs.
   package static func byteCount(of graph: Graph, input: Shape) throws(GraphError) -> Int {
     let shapes = try graph.inferShapes(input: input)
     func bytes(_ value: ValueID) -> Int {
       graph.format(of: value).byteCount(elementCount: shapes[value.index]?.elementCount ?? 0)
     }
     let lastUse = graph.lastUses(in: graph.nodes.indices)
-    var (live, most) = (bytes(graph.input), 0)
+    var (live, peak) = (bytes(graph.input), 0)
     for (index, node) in graph.nodes.enumerated() {
       live += bytes(node.output)
-      most = max(most, live)
+      peak = max(peak, live)
       for value in Set(node.inputs + [node.output]) where lastUse[value.index] <= index { live -= bytes(value) }
     }
-    return most
+    return peak
   }
 
+  /// The number of images.
   package var imageCount: Int { inputShapes.count }
 
-  /// One value of one image, as `Session.Observer` gets it: float32, or uint8 with its remainders behind it where it has
-  /// them. `nil` where it is not in memory.
+  /// One value of one image in the form that `Session.Observer` gets: float32, or uint8 followed by its remainders
+  /// where it has them. `nil` where it is not in memory.
   package func map(of value: ValueID, image: Int) -> (shape: Shape, bytes: UnsafeRawBufferPointer)? {
     guard maps[value.index].indices.contains(image) else { return nil }
     let map = maps[value.index][image]
     return (map.shape, UnsafeRawBufferPointer(map.bytes))
   }
 
-  /// Evaluates the node at `index`, which must be the next one, and keeps what it read until `release` is called.
+  /// Evaluates the node at `index`, which must be the next one. Its inputs are kept until `release` is called.
   ///
   /// - Parameters:
-  ///   - op: what to evaluate in the node's place; it must take the same inputs.
-  ///   - constants: of the node.
-  /// - Throws: `GraphError.at`.
+  ///   - op: An operator to evaluate instead of the node's. It must take the same inputs.
+  ///   - constants: The node's constants.
+  /// - Throws: `GraphError.at`, with the node, where it cannot run or the memory does not suffice; `.inputSize` where
+  ///   an image is too large for its operator.
   package func step(_ index: Int, op: (any Operator)? = nil, constants: [String: Tensor]) throws(GraphError) {
     var node = graph.nodes[index]
     if let op { node.op = op }
@@ -118,13 +123,15 @@ package final class StepwiseRun {
     maps[node.output.index] = outputs
   }
 
-  /// Gives back what no node after `index` reads.
+  /// Frees the maps that no node after `index` reads.
   package func release(after index: Int) {
     let node = graph.nodes[index]
     for value in node.inputs + [node.output] where lastUse[value.index] <= index { maps[value.index] = [] }
   }
 
-  /// Changes a float value of all images in place, an image on a thread.
+  /// Changes a float32 value of all images in place.
+  ///
+  /// - Parameter body: Called once for each image, from several threads, with the elements of the value.
   package func update(_ value: ValueID, _ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
     precondition(graph.format(of: value) == .float32, "value \(value.index) is not float32")
     let maps = maps[value.index]
@@ -133,7 +140,7 @@ package final class StepwiseRun {
     }
   }
 
-  /// A value of an image in memory of its own, laid out as `ActivationLayout` says.
+  /// A value of one image in its own block of memory, laid out by `ActivationLayout`.
   private final class Map: @unchecked Sendable {
     let shape: Shape
     let bytes: UnsafeMutableRawBufferPointer

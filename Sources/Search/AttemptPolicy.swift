@@ -1,39 +1,42 @@
 import Quantization
 
-/// A plan that was carried out and held to the gates.
+/// A plan that was carried out, with the verdict of the gates on the network that it gave.
 package protocol Attempt {
+  /// The plan, and how many edits it took.
   var found: FoundPlan { get set }
-  var keepsGates: Bool { get }
-  /// At the size where it is largest.
+  /// Whether the network passes every gate at every size.
+  var passesGates: Bool { get }
+  /// The mean drift at the size where it is largest.
   var meanDrift: Double { get }
-  /// How much of its drift the network may keep at each size; infinite where it keeps its gates.
-  var sharesToLeave: [Double] { get }
-  /// Whether only the agreement on the first class fails, and only by images whose first classes nearly tie. More precision
-  /// buys little there: such images change sides whatever is done.
+  /// For each size, the share of its drift that the network may keep; infinite where it passes its gates.
+  var driftFactors: [Double] { get }
+  /// Whether only top-1 agreement fails, and only on near ties. More precision gains little then, as such images change
+  /// their class whatever is done.
   var failsByNearTiesOnly: Bool { get }
-  /// Whether only the agreement on the first class fails, and would not without images whose first classes nearly tie. Layers
-  /// in float cost too much for what they would do about that.
+  /// Whether only top-1 agreement fails, and would pass without near ties. Layers in float cost too much for the little
+  /// that they improve then.
   var failsMainlyByNearTies: Bool { get }
-  /// Gives back what it takes on disk.
+  /// Frees the disk space that the attempt takes.
   func discard()
 }
 
-/// Which plans are attempted, one after another, until one keeps its gates.
+/// Decides which plans are attempted, one after another, until one passes its gates.
 package struct AttemptPolicy<Result: Attempt> {
   private let attempt: (FoundPlan) throws -> Result
   private let search: () throws -> PlanSearch
-  /// Called once for each search on the sample, around it.
+  /// Runs each search on the sample.
   private let searching: (() throws -> FoundPlan?) throws -> FoundPlan?
   private let advance: () -> Void
 
-  /// Plans that are attempted after the first, at most, until one keeps its gates; and then, at a lower cost.
+  /// The maximum numbers of plans that are attempted after the first, until one passes its gates, and after that, to
+  /// pass them at a lower cost.
   private static var limits: (search: Int, reduction: Int) { (8, 4) }
 
   /// - Parameters:
-  ///   - attempt: carries a plan out.
-  ///   - search: made when it is first needed.
+  ///   - attempt: carries a plan out and verifies the network.
+  ///   - search: makes the search, when it is first needed.
   ///   - searching: runs a search as a stage.
-  ///   - advance: called after each measurement of a search.
+  ///   - advance: is called after each measurement of a search, to show progress.
   package init(
     attempt: @escaping (FoundPlan) throws -> Result, search: @escaping () throws -> PlanSearch,
     searching: @escaping (() throws -> FoundPlan?) throws -> FoundPlan?, advance: @escaping () -> Void
@@ -41,9 +44,13 @@ package struct AttemptPolicy<Result: Attempt> {
     (self.attempt, self.search, self.searching, self.advance) = (attempt, search, searching, advance)
   }
 
-  /// The first attempt that keeps its gates, or the one with the least mean drift.
+  /// Attempts plans with more and more edits until one passes its gates, and then tries to pass them with fewer.
+  ///
+  /// - Parameter first: the attempt of the plan without edits.
+  /// - Returns: The attempt with the fewest edits that passes its gates, or else the one with the smallest mean drift.
+  /// - Throws: what the closures throw.
   package func best(from first: Result) throws -> Result {
-    guard !first.keepsGates, !first.failsByNearTiesOnly else { return first }
+    guard !first.passesGates, !first.failsByNearTiesOnly else { return first }
     var search = try search()
     var (best, last) = (first, first)
     var failing = first.found.edits
@@ -54,24 +61,24 @@ package struct AttemptPolicy<Result: Attempt> {
       }
       if last.failsMainlyByNearTies, last.found.edits >= search.path.candidates.count { break }
       let next = try searching {
-        try search.fewestEdits(after: last.found.edits, leaving: last.sharesToLeave, advance: advance)
+        try search.fewestEdits(after: last.found.edits, leaving: last.driftFactors, advance: advance)
       }
       guard let next else { break }
       last = try attempt(next)
-      // Layers in float are worth their bytes where they keep the gates, and not where these fail all the same.
-      let isBetter = last.keepsGates || last.meanDrift < best.meanDrift && !search.path.keepsFloat(after: next.edits)
+      // Layers in float are worth their bytes only if the gates pass with them.
+      let isBetter = last.passesGates || last.meanDrift < best.meanDrift && !search.path.keepsFloat(after: next.edits)
       (isBetter ? best : last).discard()
       if isBetter { best = last }
-      if last.keepsGates || last.failsByNearTiesOnly || next.isCutShort { break }
+      if last.passesGates || last.failsByNearTiesOnly || next.isCutShort { break }
       failing = next.edits
     }
-    return best.keepsGates ? try reduced(best, failing: failing, search) : best
+    return best.passesGates ? try reduced(best, failing: failing, search) : best
   }
 
-  /// An attempt that keeps its gates at a lower cost than a given one, where there is one. What the sample asks for is too
-  /// much where a few images of another kind decide.
+  /// An attempt that passes its gates at a lower cost than the given one, if one is found. The drift on the sample can
+  /// ask for more edits than needed, where the gates depend on a few images of another kind.
   ///
-  /// - Parameter failing: edits of an attempt that did not keep them.
+  /// - Parameter failing: the number of edits of an attempt that did not pass.
   private func reduced(_ given: Result, failing: Int, _ search: PlanSearch) throws -> Result {
     var (best, failing) = (given, failing)
     for _ in 0..<Self.limits.reduction {
@@ -81,7 +88,7 @@ package struct AttemptPolicy<Result: Attempt> {
         break
       }
       let next = try attempt(fewer)
-      if next.keepsGates {
+      if next.passesGates {
         best.discard()
         best = next
       } else {

@@ -2,14 +2,14 @@ import Graphs
 import Quantization
 import Tensors
 
-/// What inference costs by a plan: milliseconds an image on one core, by operations of each kind and shape. The table ships
-/// with the tool, so that plans and packages do not depend on the speed of the machine that makes them; it is for comparing
-/// plans of one network. `quern bench` measures.
+/// The table of costs: estimates the inference time of a plan, in milliseconds an image on one core, by the kinds of
+/// operations and their shapes. The table ships with the tool, so that plans and packages do not depend on the speed of
+/// the machine that makes them. It serves to compare plans of one network; `quern bench` measures real times.
 ///
-/// A layer takes a time for each multiply-accumulate and one for each element of its output. Fitted by least squares of
-/// relative errors to the layers of ResNet-50, NASNet-A-Mobile and SENet154 at 224 pixels in int8, with all 16-bit inputs, and
-/// in float, on one core with AVX-512-VNNI; the sums over all layers of a kind are within 4 % of what was measured for dense
-/// convolutions, 5 % for grouped and 16 % for depthwise ones.
+/// The estimate of a layer is a time for each multiply-accumulate and a time for each element of its output. Both were
+/// fitted, by least squares of relative errors, to the layers of ResNet-50, NASNet-A-Mobile and SENet154 at 224 pixels
+/// in int8, with all 16-bit inputs, and in float, on one core with AVX-512-VNNI. The sums over all layers of a kind are
+/// within 4 % of the measured times for dense convolutions, 5 % for grouped and 16 % for depthwise ones.
 package struct CostTable: Sendable {
   /// Nanoseconds for a multiply-accumulate, and for an element of the output.
   struct Entry: Sendable, Hashable {
@@ -17,19 +17,19 @@ package struct CostTable: Sendable {
     let output: Double
   }
 
-  /// How a layer computes, as far as time is concerned.
+  /// A layer's arithmetic, as far as it affects the time: int8, int8 with 16-bit input, or float32.
   enum Form: Hashable, Sendable { case int8, wide, float }
 
-  /// What a layer computes.
+  /// The kind of operation.
   enum Kind: Hashable, Sendable {
     case dense, grouped, depthwise, matrix
-    /// Sums, products with channel factors, and averages of maps.
+    /// Sums of maps, products with channel factors, and average pooling.
     case arithmetic
     /// A function of each value: a table of 256 bytes, or of 65536 entries for 16-bit values.
     case table
-    /// What only moves or selects values.
+    /// Operations that only move or select values.
     case selection
-    /// Pooling to a row, norms, and functions of rows: by the elements of the input.
+    /// Pooling to a row, norms, and functions of rows. Their time depends on the number of elements of the input.
     case reduction
   }
 
@@ -58,32 +58,33 @@ package struct CostTable: Sendable {
 
   private let graph: Graph
   private let shapes: [Shape?]
-  /// Of the nodes, by name.
+  /// The indices of the nodes, by name.
   private let positions: [String: Int]
 
   /// - Parameters:
-  ///   - graph: the float graph that plans are of.
-  ///   - imageSize: an image's side that the graph takes.
+  ///   - graph: the float graph that plans are made for.
+  ///   - imageSize: the side of the square input in pixels.
+  /// - Throws: `GraphError` where the graph cannot take images of this size.
   package init(_ graph: Graph, imageSize: Int) throws(GraphError) {
     self.graph = graph
     shapes = try graph.inferShapes(input: [1, imageSize, imageSize, 3])
     positions = Dictionary(graph.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// Milliseconds of an image on one core.
+  /// The estimated milliseconds an image takes on one core with a plan.
   package func milliseconds(_ plan: QuantizationPlan) -> Double {
     graph.nodes.reduce(0) { $0 + milliseconds($1, form(of: $1, plan)) }
   }
 
-  /// Milliseconds of an image with all that can be int8 in int8, and no input read as 16 bits.
+  /// The estimated milliseconds an image takes where everything that can be int8 is, and no input has 16 bits.
   package var plainMilliseconds: Double {
     milliseconds(QuantizationPlanner().plan(graph, statistics: .init()))
   }
 
-  /// Milliseconds of an image that is so many times as slow as plain int8; infinite without a bound.
+  /// The milliseconds an image may take if it may be `slowdown` times as slow as in plain int8; infinite for `nil`.
   package func limit(slowdown: Double?) -> Double { slowdown.map { $0 * plainMilliseconds } ?? .infinity }
 
-  /// Milliseconds that reading their inputs as 16 bits adds to layers.
+  /// The milliseconds that 16-bit inputs add to the layers of these names.
   func addedByWideReading(_ layers: [String]) -> Double {
     layers.compactMap { positions[$0].map { graph.nodes[$0] } }
       .reduce(0) { $0 + milliseconds($1, .wide) - milliseconds($1, .int8) }
@@ -103,7 +104,7 @@ package struct CostTable: Sendable {
     case .float, .int16Weights: return .float
     case .int8WideInput: return .wide
     case .int8, .int8Weights, nil:
-      // What moves or adds values handles both planes, where there are two.
+      // Operations that move or add values process both planes if there are two.
       guard node.traits.weights == .none, case .uint8WithRemainder? = plan.values[node.name]?.format else {
         return .int8
       }
@@ -125,7 +126,7 @@ package struct CostTable: Sendable {
     }
     switch node.op.quantizationRule {
     case .sameAsInput: return .selection
-    case .ownRange: return traits.canReadRemainder ? .table : .arithmetic
+    case .calibratedRange: return traits.canReadRemainder ? .table : .arithmetic
     case .float, .floatWithInt8Weights: return .reduction
     }
   }

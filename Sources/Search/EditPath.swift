@@ -1,26 +1,28 @@
 import Graphs
 import Quantization
 
-/// The edits of a plan in the order in which a search takes them, each of which holds something more precisely: activations
-/// that are read as 16 bits, which cost time; when there are no more of these, layers kept in float with weights of 16 bits,
-/// which cost bytes, too; and then the same layers with weights of float32.
+/// The edits of a plan in the order in which a search makes them. Each makes something more precise: first activations
+/// are read as 16-bit inputs, which costs time; then layers are kept in float with 16-bit weights, which costs bytes as
+/// well; then the same layers get float32 weights.
 package struct EditPath: Sendable {
   /// The float graph.
   let graph: Graph
-  /// Before the first edit.
+  /// The plan before the first edit.
   package let base: QuantizationPlan
   private let reading: WideReading
   private let costs: CostTable
-  /// Taken first.
+  /// The activations that can be read as 16-bit inputs, in the order of the edits.
   package let candidates: [WideReading.Candidate]
-  /// Taken after all candidates; empty until they are ranked.
+  /// The layers that can be kept in float, in the order of the edits, which follow those of `candidates`; empty until
+  /// they are ranked.
   package internal(set) var ranking: [RankedLayer] = []
 
   /// - Parameters:
-  ///   - base: the plan of a float graph.
-  ///   - reading: what can be read as 16 bits there.
-  ///   - costs: of plans of the graph. Activations are taken in the order of the noise that they take off for a millisecond;
-  ///     of equals the earlier first.
+  ///   - graph: the float graph.
+  ///   - base: the plan before the first edit.
+  ///   - reading: finds the activations that can be read as 16-bit inputs.
+  ///   - costs: the costs of the graph's plans. Activations are sorted by the noise that they remove per millisecond,
+  ///     largest first; of equals, the earlier in the graph comes first.
   package init(_ graph: Graph, _ base: QuantizationPlan, _ reading: WideReading, _ costs: CostTable) {
     (self.graph, self.base, self.reading, self.costs) = (graph, base, reading, costs)
     let priced = reading.candidates(in: base).map { ($0, costs.addedByWideReading($0.readers)) }
@@ -30,12 +32,12 @@ package struct EditPath: Sendable {
     }.map(\.0)
   }
 
-  /// Milliseconds of an image after the first edits.
+  /// The estimated milliseconds an image takes after the first `edits` edits.
   func milliseconds(after edits: Int) -> Double { costs.milliseconds(plan(after: edits)) }
 
-  /// The most edits, of those from one number to another, after which an image takes at most so long; `nil` where not one
-  /// can be had. Every edit takes time.
-  func mostEdits(_ range: ClosedRange<Int>, within limit: Double) -> Int? {
+  /// The largest number of edits in `range` after which an image takes at most `limit` milliseconds; `nil` if the time
+  /// does not allow a single edit after the lower bound. Every edit adds time.
+  func maxEdits(_ range: ClosedRange<Int>, within limit: Double) -> Int? {
     if milliseconds(after: range.upperBound) <= limit { return range.upperBound }
     var (affordable, tooMuch) = (range.lowerBound, range.upperBound)
     while tooMuch - affordable > 1 {
@@ -45,23 +47,23 @@ package struct EditPath: Sendable {
     return affordable > range.lowerBound ? affordable : nil
   }
 
-  /// The plan with as many activations read as 16 bits as there are, or as an image's time allows.
+  /// The plan with all activations read as 16-bit inputs, or as many as the time limit allows.
   ///
-  /// - Parameter limit: milliseconds.
+  /// - Parameter limit: the milliseconds that an image may take.
   package func allWide(within limit: Double) -> QuantizationPlan {
-    plan(after: mostEdits(0...candidates.count, within: limit) ?? 0)
+    plan(after: maxEdits(0...candidates.count, within: limit) ?? 0)
   }
 
-  /// Edits that there are, of those that are ranked.
+  /// The number of edits, without those of layers that are not ranked yet.
   var count: Int { candidates.count + 2 * ranking.count }
 
-  /// The ends of the three kinds of edits.
+  /// The number of edits at the end of each of the three kinds.
   var ends: [Int] { [candidates.count, candidates.count + ranking.count, count] }
 
-  /// Whether layers are kept in float after some edits that need not be.
+  /// Whether the first `edits` edits keep layers in float that the plan before them does not.
   package func keepsFloat(after edits: Int) -> Bool { edits > candidates.count }
 
-  /// The plan after the first edits.
+  /// The plan after the first `edits` edits.
   package func plan(after edits: Int) -> QuantizationPlan {
     guard edits > candidates.count else { return reading.widening(candidates.prefix(edits), in: base) }
     let kept = ranking.prefix(edits - candidates.count)
@@ -71,12 +73,12 @@ package struct EditPath: Sendable {
       Dictionary(
         kept.enumerated().map { ($1.name, $1.layer($0 < fullCount ? .float : .int16Weights)) },
         uniquingKeysWith: { first, _ in first }), in: graph)
-    // Some activations are not rounded any more.
+    // The candidates are found anew, as some activations are no longer rounded.
     return reading.widening(reading.candidates(in: plan), in: plan)
   }
 
-  /// About halfway, by what edits cost, between two numbers of edits: by bytes where layers are kept in float, and otherwise
-  /// by time; `nil` where there is none between.
+  /// The number of edits about halfway between two others by the cost of the edits, which is counted in bytes where
+  /// layers are kept in float, and otherwise in time; `nil` if there is no number between them.
   func halfway(_ fewer: Int, _ more: Int) -> Int? {
     let first = keepsFloat(after: more) ? max(fewer, candidates.count) : fewer
     guard more - first > 1 else { return nil }
@@ -97,14 +99,15 @@ package struct EditPath: Sendable {
   }
 }
 
-/// A layer that can be kept in float, and what its rounded weights do to embeddings.
+/// A layer that can be kept in float, with the estimated effect of its rounded weights on embeddings.
 package struct RankedLayer: Sendable, Hashable {
+  /// The node's name.
   package let name: String
-  /// Weights, each of which takes a byte more as int16, and three more as float32.
+  /// The number of weights. Each takes one byte more as int16 than as int8, and three more as float32.
   package let weightCount: Int
-  /// The mean drift that its rounded weights cause, about.
+  /// An estimate of the mean drift that the layer's rounded weights cause.
   package let drift: Double
-  /// Why the layer is kept in float, where it is.
+  /// The reason that the plan states if the layer is kept in float.
   package let reason: String
 
   package init(name: String, weightCount: Int, drift: Double, reason: String) {
@@ -113,7 +116,8 @@ package struct RankedLayer: Sendable, Hashable {
 
   func layer(_ arithmetic: QuantizationPlan.Arithmetic) -> QuantizationPlan.Layer { .init(arithmetic, reason: reason) }
 
-  /// In the order in which they are taken: those first that cause the most drift for a byte; of equals the earlier.
+  /// Sorts layers by the drift that their rounded weights cause per byte, largest first; of equals, the earlier comes
+  /// first.
   package static func ranked(_ layers: [RankedLayer]) -> [RankedLayer] {
     layers.enumerated().sorted { a, b in
       let (x, y) = (a.element.drift * Double(b.element.weightCount), b.element.drift * Double(a.element.weightCount))

@@ -1,27 +1,34 @@
 import Graphs
 import Quantization
 
-/// A plan that a search came to.
+/// A plan that a search found.
 package struct FoundPlan: Sendable {
+  /// The plan after the edits.
   package let plan: QuantizationPlan
-  /// Of the path that was taken.
+  /// The number of edits, from the start of the search's `EditPath`.
   package let edits: Int
-  /// Whether the time ran out before the search was over.
+  /// Whether the time ran out before the search was finished.
   package var isCutShort = false
 
+  /// - Parameters:
+  ///   - plan: the plan after the edits.
+  ///   - edits: the number of edits.
   package init(_ plan: QuantizationPlan, edits: Int = 0) { (self.plan, self.edits) = (plan, edits) }
 }
 
-/// Finds how many edits of a plan it takes for embeddings to drift less, as measured on a few calibration images, so that
-/// the images of the verdict only say whether it was enough.
+/// Finds how many edits of a plan bring drift down as far as needed, as measured on a sample of calibration images. The
+/// verification images only tell whether these edits were enough.
 package struct PlanSearch {
-  /// What a search asks of whoever runs networks.
+  /// The measurements that a search needs, which run networks.
   package struct Measurements {
     /// The mean drift on the sample, at each size.
     let drifts: (QuantizationPlan) throws -> [Double]
     /// The layers that can be kept in float, in the order of `RankedLayer.ranked`.
     let ranking: () throws -> [RankedLayer]
 
+    /// - Parameters:
+    ///   - drifts: returns the mean drift of a plan's network on the sample, at each size.
+    ///   - ranking: returns the layers that can be kept in float, in the order of `RankedLayer.ranked`.
     package init(
       drifts: @escaping (QuantizationPlan) throws -> [Double], ranking: @escaping () throws -> [RankedLayer]
     ) {
@@ -29,20 +36,23 @@ package struct PlanSearch {
     }
   }
 
+  /// The edits that the search chooses from; its layers are ranked when they are first needed.
   package private(set) var path: EditPath
   private let measurements: Measurements
   private let deadline: ContinuousClock.Instant?
   private let allowsFloat: Bool
-  /// Milliseconds that an image may take, by the table of costs.
+  /// The milliseconds that an image may take, by the table of costs.
   private let timeLimit: Double
   private var isRanked = false
-  /// What was measured, by the number of edits.
+  /// The measured drifts at each size, by the number of edits.
   private var measured: [Int: [Double]] = [:]
 
   /// - Parameters:
-  ///   - allowsFloat: whether layers may be kept in float, which takes more bytes than a budget leaves.
-  ///   - timeLimit: milliseconds that an image may take, by the table of costs.
-  ///   - deadline: after which nothing more is measured.
+  ///   - path: the edits to choose from.
+  ///   - measurements: the measurements that the search needs.
+  ///   - allowsFloat: whether layers may be kept in float, for which a budget may leave too few bytes.
+  ///   - timeLimit: the milliseconds that an image may take, by the table of costs.
+  ///   - deadline: the time after which nothing more is measured; `nil` for no limit.
   package init(
     _ path: EditPath, _ measurements: Measurements, allowsFloat: Bool, timeLimit: Double = .infinity,
     deadline: ContinuousClock.Instant?
@@ -51,14 +61,16 @@ package struct PlanSearch {
     (self.allowsFloat, self.deadline) = (allowsFloat, deadline)
   }
 
-  /// The plan with the fewest edits more by which the mean drift on the sample is, at every size, at most a share of what it
-  /// is after `edits`; where not even all of their kind do that, with all of it. Shares, as calibration images drift less
-  /// than others.
+  /// The plan with the fewest further edits after which the mean drift on the sample is, at every size, at most a share
+  /// of the drift after `edits`. If all further edits of the same kind are not enough, the plan with all of them is
+  /// returned. Targets are shares because calibration images drift less than other images.
   ///
   /// - Parameters:
-  ///   - shares: for each size; infinite where drift may be what it is.
-  ///   - advance: called after each measurement.
-  /// - Returns: `nil` where there are no more edits, or none that time allows.
+  ///   - edits: the number of edits of a plan that failed.
+  ///   - shares: the share for each size; infinite where drift need not fall.
+  ///   - advance: is called after each measurement.
+  /// - Returns: `nil` if there are no more edits, or the time limit allows none.
+  /// - Throws: what the measurements throw.
   package mutating func fewestEdits(
     after edits: Int, leaving shares: [Double], advance: () -> Void
   ) throws -> FoundPlan? {
@@ -67,15 +79,16 @@ package struct PlanSearch {
       if !isRanked { (path.ranking, isRanked) = (try measurements.ranking(), true) }
     }
     guard let end = path.ends.first(where: { $0 > edits }),
-      let all = path.mostEdits(edits...end, within: timeLimit)
+      let all = path.maxEdits(edits...end, within: timeLimit)
     else { return nil }
-    // Where the sample was content with some float layers, and other images were not, it has nothing more to say.
+    // The sample passed with some layers in float and the verification images did not, so it cannot guide the search
+    // any further.
     if path.keepsFloat(after: edits), edits != path.candidates.count + path.ranking.count { return found(all) }
     let limits = zip(shares, try drifts(after: edits)).map { $0 < .infinity ? $0 * $1 : .infinity }
-    func isContent(_ drifts: [Double]) -> Bool { zip(drifts, limits).allSatisfy { $0 <= $1 } }
+    func isLowEnough(_ drifts: [Double]) -> Bool { zip(drifts, limits).allSatisfy { $0 <= $1 } }
     var (failing, passing, isCutShort) = (edits, all, false)
-    if isContent(try drifts(after: passing)) {
-      // Drift falls with every edit, except for noise, so that halving finds where it is low enough.
+    if isLowEnough(try drifts(after: passing)) {
+      // Except for noise, drift falls with every edit, so bisection finds where it is low enough.
       while passing - failing > max(1, (all - edits) / 64) {
         advance()
         if isOver {
@@ -83,7 +96,7 @@ package struct PlanSearch {
           break
         }
         let middle = (failing + passing) / 2
-        if isContent(try drifts(after: middle)) { passing = middle } else { failing = middle }
+        if isLowEnough(try drifts(after: middle)) { passing = middle } else { failing = middle }
       }
     }
     var result = found(passing)
@@ -91,9 +104,11 @@ package struct PlanSearch {
     return result
   }
 
-  /// The plan about halfway, by what edits cost, between two numbers of edits; `nil` where there is none between.
+  /// The plan about halfway between two numbers of edits by the cost of the edits; `nil` if there is no number between
+  /// them.
   package func halfway(_ fewer: Int, _ more: Int) -> FoundPlan? { path.halfway(fewer, more).map(found) }
 
+  /// Whether the deadline has passed.
   var isOver: Bool { deadline.map { ContinuousClock.now >= $0 } ?? false }
 
   private func found(_ edits: Int) -> FoundPlan { FoundPlan(path.plan(after: edits), edits: edits) }

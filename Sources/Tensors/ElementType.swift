@@ -1,6 +1,6 @@
 /// The type of a tensor's elements.
 ///
-/// The raw value is what packages store (formats/package.md, "Element types"): never renumber.
+/// Packages store the raw values (formats/package.md, "Element types"), so they must never be renumbered.
 package enum ElementType: UInt8, Sendable, Hashable, CaseIterable {
   case float32 = 1
   case float16 = 2
@@ -16,7 +16,7 @@ package enum ElementType: UInt8, Sendable, Hashable, CaseIterable {
   case uint32 = 12
   case uint64 = 13
 
-  /// Bytes that one element takes.
+  /// The size of one element in bytes: 1, 2, 4 or 8.
   package var byteCount: Int {
     switch self {
     case .int8, .uint8, .bool: 1
@@ -26,6 +26,7 @@ package enum ElementType: UInt8, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// Whether the elements are floating-point numbers, of 16, 32 or 64 bits.
   package var isFloatingPoint: Bool {
     switch self {
     case .float32, .float16, .bfloat16, .float64: true
@@ -54,8 +55,9 @@ extension ElementType: CustomStringConvertible {
   }
 }
 
-/// A Swift type that tensors of one element type hold.
+/// A Swift type that stands for the elements of one element type.
 package protocol TensorElement: BitwiseCopyable, Sendable {
+  /// The element type of tensors that hold values of this type.
   static var elementType: ElementType { get }
 }
 

@@ -1,6 +1,6 @@
 extension Tensor {
   /// The values as float32, row-major and contiguous: exact for float16 and bfloat16, rounded to nearest for float64.
-  /// `nil` for integers and booleans, whose use as weights would be a mistake.
+  /// `nil` for integers and booleans, because using them as weights would be a mistake.
   package func asFloat32() -> Tensor? {
     switch elementType {
     case .float32: contiguous()
@@ -29,7 +29,8 @@ extension Tensor {
 }
 
 extension Float {
-  /// The value of an IEEE 754 binary16 bit pattern. (Swift's own Float16 is not available on every x86-64 platform.)
+  /// The value of an IEEE 754 binary16 bit pattern, exactly. (Swift's `Float16` is not available on every x86-64
+  /// platform.)
   package init(halfBits: UInt16) {
     let sign = UInt32(halfBits & 0x8000) << 16
     let exponent = UInt32(halfBits >> 10) & 0x1F

@@ -1,21 +1,28 @@
 /// An immutable, possibly strided view of elements in a storage.
 ///
-/// A view costs nothing: importers permute PyTorch's OIHW weights to OHWI by strides over the mapped file, folding a norm
-/// scales their rows, and the bytes move when `contiguous()` or a reader needs them in a row. So the weights of a network
-/// take memory once, as the kernels want them.
+/// Views do not copy: importers permute PyTorch's OIHW weights to OHWI with strides over the mapped file, folding a
+/// batch norm scales their rows, and bytes are copied only when `contiguous()` or a reader needs them in row-major
+/// order. The weights of a network therefore take memory once, in the layout that the kernels need.
 package struct Tensor: Sendable {
+  /// The type of the elements.
   package let elementType: ElementType
+  /// The extents, outermost first.
   package let shape: Shape
-  /// Strides in elements, one for each axis.
+  /// Strides in elements, one for each axis; never negative.
   package let strides: [Int]
+  /// The bytes that contain the elements, which other tensors may share.
   package let storage: TensorStorage
-  /// Where the first element lies in the storage, in bytes; not necessarily aligned.
+  /// The position of the first element in the storage, in bytes; not necessarily aligned.
   package let byteOffset: Int
-  /// What the elements are multiplied by when they are read; float32 only.
+  /// Factors that the elements are multiplied by when they are read; only for float32.
   private let factors: TensorFactors?
 
-  /// A view into `storage`. `nil` where any element would lie outside it, a stride is negative, or the arithmetic
+  /// A view into `storage`. `nil` if any element would lie outside of it, if a stride is negative, or if the arithmetic
   /// overflows.
+  ///
+  /// - Parameters:
+  ///   - strides: in elements, one for each axis; row-major by default.
+  ///   - byteOffset: the position of the first element in `storage`, in bytes.
   package init?(
     elementType: ElementType, shape: Shape, strides: [Int]? = nil, storage: TensorStorage, byteOffset: Int
   ) {
@@ -54,7 +61,9 @@ package struct Tensor: Sendable {
     self.factors = factors
   }
 
-  /// A new contiguous tensor whose elements `initialize` writes.
+  /// A new contiguous tensor whose elements `initialize` writes in row-major order.
+  ///
+  /// - Throws: What `initialize` throws.
   package init<Element: TensorElement>(
     shape: Shape, of type: Element.Type = Element.self,
     initialize: (UnsafeMutableBufferPointer<Element>) throws -> Void
@@ -65,14 +74,14 @@ package struct Tensor: Sendable {
     self.init(unchecked: Element.elementType, shape, shape.contiguousStrides, storage, 0)
   }
 
-  /// The type and shape of a tensor whose elements are not in memory and must not be read: enough to infer shapes by.
+  /// The type and shape of a tensor whose elements are not in memory and must not be read, for shape inference.
   package init(describing elementType: ElementType, shape: Shape) {
-    self.init(unchecked: elementType, shape, shape.contiguousStrides, Self.nothing, 0)
+    self.init(unchecked: elementType, shape, shape.contiguousStrides, Self.emptyStorage, 0)
   }
 
-  private static let nothing = TensorStorage(byteCount: 0) { _ in }
+  private static let emptyStorage = TensorStorage(byteCount: 0) { _ in }
 
-  /// A contiguous tensor with the given elements. Traps unless their number is the shape's.
+  /// A contiguous tensor with the given elements in row-major order. Traps unless `shape` has as many.
   package init<Element: TensorElement>(_ elements: [Element], shape: Shape) {
     precondition(elements.count == shape.elementCount, "\(elements.count) elements for shape \(shape)")
     self.init(shape: shape, of: Element.self) { destination in
@@ -80,12 +89,15 @@ package struct Tensor: Sendable {
     }
   }
 
+  /// A tensor of one axis with the given elements.
   package init<Element: TensorElement>(_ elements: [Element]) { self.init(elements, shape: [elements.count]) }
 
+  /// The number of elements.
   package var elementCount: Int { shape.elementCount }
+  /// The size of all elements in bytes, which may exceed the size of the storage if a stride is 0.
   package var byteCount: Int { elementCount * elementType.byteCount }
 
-  /// Whether the elements lie one after another in row-major order, as they are.
+  /// Whether the elements lie one after another in row-major order in the storage, without factors to apply.
   package var isContiguous: Bool {
     elementCount == 0 || (factors == nil && hasContiguousStrides)
   }
@@ -104,17 +116,21 @@ package struct Tensor: Sendable {
     return (Int(bitPattern: base) + byteOffset) % elementType.byteCount == 0
   }
 
-  /// The same elements in another order of axes; no bytes move.
+  /// The same elements with the axes in another order. Nothing is copied, except for scaled elements whose first or
+  /// last axis moves. Traps unless `axes` is a permutation of the axes.
+  ///
+  /// - Parameter axes: for each axis of the result, the axis of this tensor.
   package func permuted(_ axes: [Int]) -> Tensor {
-    precondition(axes.sorted() == Array(0..<shape.rank), "\(axes) is no permutation of the axes of \(shape)")
+    precondition(axes.sorted() == Array(0..<shape.rank), "\(axes) is not a permutation of the axes of \(shape)")
     if factors != nil, axes.first != 0 || axes.last != shape.rank - 1 { return contiguous().permuted(axes) }
     return Tensor(
       unchecked: elementType, Shape(axes.map { shape[$0] }), axes.map { strides[$0] }, storage, byteOffset,
       factors: factors)
   }
 
-  /// The same with the elements of each index of the first axis multiplied by a factor, in double precision and rounded
-  /// once, whenever they are read; no bytes move. Traps unless the tensor is float32 and there is a factor for each index.
+  /// This tensor with each row, that is all elements with the same index along the first axis, multiplied by a factor.
+  /// Nothing is copied: elements are multiplied in double precision and rounded once, each time that they are read.
+  /// Traps unless the tensor is float32 and there is one factor for each row.
   package func scalingRows(by factors: [Double]) -> Tensor {
     precondition(elementType == .float32 && factors.count == shape[0], "\(factors.count) factors for \(shape)")
     var all = self.factors ?? TensorFactors(rows: [Double](repeating: 1, count: shape[0]), columns: nil)
@@ -122,10 +138,11 @@ package struct Tensor: Sendable {
     return Tensor(unchecked: elementType, shape, strides, storage, byteOffset, factors: all)
   }
 
-  /// The same with the elements of each index of the last axis multiplied by a factor. Where there are n times as many
-  /// factors as indices, the first axis is split into n groups, each of which has factors of its own, as the input channels
-  /// of grouped convolutions have. All factors of an element make one, so that it is rounded once. Traps unless the tensor
-  /// is float32, not yet scaled so, and the factors fit.
+  /// This tensor with each column, that is all elements with the same index along the last axis, multiplied by a
+  /// factor. If there are n times as many factors as columns, the first axis is split into n groups of equal size, and
+  /// each group has separate factors, like the input channels of a grouped convolution. The factors of an element's row
+  /// and column are multiplied first, so that the element is rounded once. Traps unless the tensor is float32, its
+  /// columns are not scaled yet, and the number of factors fits the shape.
   package func scalingColumns(by factors: [Double]) -> Tensor {
     let depth = shape[shape.rank - 1]
     precondition(
@@ -136,8 +153,8 @@ package struct Tensor: Sendable {
     return Tensor(unchecked: elementType, shape, strides, storage, byteOffset, factors: all)
   }
 
-  /// Gives back the memory of elements that were read and will not be soon again, where they are views of a mapped file.
-  /// They stay valid.
+  /// Gives the memory of the elements back to the system if they are views of a mapped file, for elements that were
+  /// read and will not be needed soon. They stay valid.
   package func releasePages() {
     guard elementCount > 0 else { return }
     // Cannot overflow: the elements lie in the storage.
@@ -145,13 +162,13 @@ package struct Tensor: Sendable {
     storage.releasePages(byteOffset..<byteOffset + (last + 1) * elementType.byteCount)
   }
 
-  /// The same elements under another shape. Traps unless the element counts agree and the tensor is contiguous.
+  /// The same elements with another shape. Traps unless the element counts agree and the tensor is contiguous.
   package func reshaped(_ newShape: Shape) -> Tensor {
     precondition(isContiguous && newShape.elementCount == elementCount, "cannot view \(shape) as \(newShape)")
     return Tensor(unchecked: elementType, newShape, newShape.contiguousStrides, storage, byteOffset)
   }
 
-  /// This tensor if it is contiguous and aligned, otherwise a copy that is.
+  /// This tensor if it is contiguous and aligned, or else a copy that is.
   package func contiguous() -> Tensor {
     if isContiguous && isAligned { return self }
     let storage = TensorStorage(byteCount: byteCount) { bytes in
@@ -161,8 +178,10 @@ package struct Tensor: Sendable {
     return Tensor(unchecked: elementType, shape, shape.contiguousStrides, storage, 0)
   }
 
-  /// Calls `body` with the elements in row-major order; strided or unaligned elements are copied first.
-  /// Traps unless `Element` is the tensor's.
+  /// Calls `body` with the elements in row-major order; strided, scaled or unaligned elements are copied first.
+  /// Traps unless `Element` stands for the tensor's element type.
+  ///
+  /// - Throws: What `body` throws.
   package func withElements<Element: TensorElement, Result>(
     as type: Element.Type, _ body: (UnsafeBufferPointer<Element>) throws -> Result
   ) rethrows -> Result {
@@ -174,7 +193,9 @@ package struct Tensor: Sendable {
     }
   }
 
-  /// Calls `body` with the bytes of the elements in row-major order; strided or unaligned elements are copied first.
+  /// Calls `body` with the elements' bytes in row-major order; strided, scaled or unaligned elements are copied first.
+  ///
+  /// - Throws: What `body` throws.
   package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     let tensor = contiguous()
     return try withExtendedLifetime(tensor.storage) {
@@ -183,12 +204,12 @@ package struct Tensor: Sendable {
     }
   }
 
-  /// The elements in row-major order. Traps unless `Element` is the tensor's.
+  /// The elements in row-major order. Traps unless `Element` stands for the tensor's element type.
   package func elements<Element: TensorElement>(as type: Element.Type) -> [Element] {
     withElements(as: type) { Array($0) }
   }
 
-  /// Writes the elements, not scaled, in row-major order to `destination`, which holds exactly `byteCount` bytes.
+  /// Writes the elements without their factors in row-major order to `destination`, which has `byteCount` bytes.
   private func copyElements(to destination: UnsafeMutableRawBufferPointer) {
     guard elementCount > 0, let target = destination.baseAddress, let base = storage.bytes.baseAddress else { return }
     let source = base + byteOffset
@@ -205,7 +226,7 @@ package struct Tensor: Sendable {
     }
   }
 
-  /// Walks the axes like an odometer, with the innermost as a plain loop.
+  /// Steps through the outer axes like an odometer, and through the innermost one in a plain loop.
   private func copyStrided<Bits: BitwiseCopyable>(
     as type: Bits.Type, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer
   ) {

@@ -1,11 +1,13 @@
-/// What a tensor's elements are multiplied by when they are read.
+/// The factors that a tensor's elements are multiplied by when they are read.
 struct TensorFactors: Sendable {
-  /// For each index of the first axis.
+  /// One factor for each index of the first axis.
   var rows: [Double]
-  /// For each index of the last axis, in one or more groups of rows; `nil`: 1.
+  /// One factor for each index of the last axis, for each of one or more groups of rows; `nil` if all are 1.
   var columns: [Double]?
 
-  /// Multiplies elements in row-major order, `depth` in the last axis; each is rounded once.
+  /// Multiplies elements in row-major order and rounds each of them once.
+  ///
+  /// - Parameter depth: the extent of the last axis.
   func apply(to elements: UnsafeMutableBufferPointer<Float>, depth: Int) {
     let length = elements.count / max(rows.count, 1)
     guard let columns else {

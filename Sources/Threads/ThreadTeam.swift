@@ -2,13 +2,13 @@ import CThreads
 import Glibc
 import Synchronization
 
-/// A fixed set of threads that split loops: one caller and `count - 1` workers that spin briefly between loops and sleep
-/// when there is nothing to do.
+/// A fixed set of threads that share the iterations of loops: the caller and `count - 1` workers, which spin briefly
+/// between loops and sleep when there is nothing to do.
 ///
-/// A team serves one caller at a time. Which thread runs which index is not determined, so bodies write only what belongs
-/// to their index, and results never depend on the thread count.
+/// A team serves one caller at a time. Which thread runs which index is not determined, so the body of a loop may write
+/// only what belongs to its index. Results then do not depend on the number of threads.
 package final class ThreadTeam: @unchecked Sendable {
-  /// Threads that take part in a loop, the caller included.
+  /// The number of threads that take part in a loop, including the caller; at least 1.
   package let count: Int
 
   private let generation = Atomic<Int>(0)
@@ -22,9 +22,13 @@ package final class ThreadTeam: @unchecked Sendable {
   private let wake: UnsafeMutablePointer<pthread_cond_t>
   private var threads: [pthread_t] = []
 
-  /// About 50 microseconds: longer than the gap between two operators, shorter than a scheduler's time slice.
+  /// About 50 microseconds, which is longer than the gap between two operators and shorter than a time slice of the
+  /// scheduler.
   private static let spinLimit = 2_000
 
+  /// Starts the workers. If the system refuses some of them, the others do their share.
+  ///
+  /// - Parameter count: the number of threads including the caller; less than 1 counts as 1.
   package init(count: Int) {
     self.count = max(count, 1)
     lock = .allocate(capacity: 1)
@@ -59,8 +63,8 @@ package final class ThreadTeam: @unchecked Sendable {
     wake.deallocate()
   }
 
-  /// Calls `body(index, worker)` for every index below `iterations`, `worker` being below `count` and never in two calls
-  /// at once; returns when all are done.
+  /// Calls `body(index, worker)` for every index below `iterations`, and returns when all calls have returned. `worker`
+  /// is below `count`, and no two calls with the same worker run at the same time.
   package func forEach(_ iterations: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
     guard iterations > 1, !threads.isEmpty else {
       for index in 0..<iterations { body(index, 0) }
@@ -141,6 +145,6 @@ package final class ThreadTeam: @unchecked Sendable {
     }
   }
 
-  /// The number of processors this process may run on.
+  /// The number of processors that this process may run on.
   package static var availableProcessors: Int { Int(quern_available_processors()) }
 }

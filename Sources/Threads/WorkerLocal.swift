@@ -1,26 +1,26 @@
 import Synchronization
 
-/// An object for each worker of a thread team, made when the worker first asks for it.
+/// An object for each worker of a thread team, created when the worker first accesses it.
 ///
-/// While a loop runs, a worker's object is used by that worker alone; after it, by one thread.
+/// While a loop runs, each object is used only by its worker; after the loop, all of them are used by one thread.
 package final class WorkerLocal<Object: AnyObject>: @unchecked Sendable {
   private let lock = Mutex(())
   private var objects: [Int: Object] = [:]
   private let make: () -> Object
 
-  /// - Parameter make: called by one thread at a time.
+  /// - Parameter make: creates the object of a worker; called by one thread at a time.
   package init(_ make: @escaping () -> Object) { self.make = make }
 
-  /// The object of a worker.
+  /// The object of a worker, which is created if there is none yet.
   package subscript(worker: Int) -> Object {
     lock.withLock { _ in
-      if let known = objects[worker] { return known }
+      if let existing = objects[worker] { return existing }
       let object = make()
       objects[worker] = object
       return object
     }
   }
 
-  /// The objects made so far. No loop may be under way.
+  /// The objects created so far, in no particular order. No loop may be running.
   package var all: [Object] { Array(objects.values) }
 }

@@ -3,24 +3,27 @@ import Conversion
 import Files
 import Kernels
 
-/// The tool: one subcommand a file under `Commands/`.
+/// The command-line tool, with one file for each subcommand under `Commands/`.
 @main
 struct Quern: ParsableCommand {
   static let version = ToolVersion.current
 
   static let configuration = CommandConfiguration(
     commandName: "quern",
-    abstract: "Grinds MultiGrain checkpoints into small int8 packages and proves that nothing was lost.",
+    abstract: "Convert image-embedding networks to small int8 packages, and measure what was lost.",
     discussion: """
+      Quern reads PyTorch, ONNX, safetensors and MindSpore checkpoints and quantises them to int8. It compares every \
+      package with the float network on images and gates embedding drift and top-1 agreement; the exit status is 1 if \
+      a gate fails.
+
       Convert a checkpoint, calibrating on a folder of images:
+        quern convert model.pth --calibration photos/ -o model.quern
 
-        quern convert model.pth --calibration images/ -o model.quern
+      Compare the package with the checkpoint again, on other images:
+        quern verify model.quern --reference model.pth --images validation/
 
-      The package is verified before it appears: embedding drift and top-1 agreement against the float network are held \
-      to tolerances, and the exit status is 1 where one is exceeded.
-
-      Exit status: 0 done and within tolerance; 1 a tolerance was exceeded; 64 usage; 65 bad input data; 66 missing \
-      input; 70 internal error; 73 output cannot be created; 74 input/output error; 130, 143 interrupted.
+      Exit status: 0 done, and within tolerance; 1 a gate failed; 64 usage error; 65 bad input data; 66 missing \
+      input; 70 internal error; 73 an output cannot be created; 74 input/output error; 130, 143 interrupted.
       """,
     version: version,
     subcommands: [

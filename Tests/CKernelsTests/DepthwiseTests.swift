@@ -14,14 +14,14 @@ private struct DepthwiseProblem {
   var addend: [Float] = []
   let outputPadding = 3
   /// What kernels may read past the channels of a tap.
-  private static let readableBytesBehind = 63
+  private static let readableBytesAfter = 63
 
   init(seed: UInt64, rows: Int, taps: Int, channels: Int) {
     var random = Random(seed: seed)
     (self.rows, self.taps, self.channels) = (rows, taps, channels)
     let extreme = seed % 8 == 0
     let extra = Int.random(in: 0...300, using: &random)
-    input = random.bytes(channels + extra + Self.readableBytesBehind, extreme: extreme)
+    input = random.bytes(channels + extra + Self.readableBytesAfter, extreme: extreme)
     offsets = (0..<rows * taps).map { _ in Int32.random(in: 0...Int32(extra), using: &random) }
     weights = random.weights(channels * taps, extremePeriod: extreme ? taps : nil)
     let padded = (channels + 15) / 16 * 16

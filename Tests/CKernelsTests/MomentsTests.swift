@@ -71,7 +71,7 @@ import Testing
   }
 
   /// The largest sums that a call may give.
-  @Test func mostSamples() {
+  @Test func maxSamples() {
     let (count, columns) = (Int(QUERN_MOMENTS_SAMPLES), 17)
     let largest = Samples(
       rows: [[UInt8]](repeating: [UInt8](repeating: 255, count: columns), count: count), columns: columns)

@@ -52,7 +52,7 @@ import Testing
     let checkpoint = try Checkpoint.read(path: Self.path(name))
     #expect(checkpoint.ignored.map(\.name) == ["extra", "args", "optimizer_state", "rng"])
     #expect(checkpoint.ignored[1].reason == "an object made by argparse.Namespace")
-    #expect(checkpoint.ignored[2].reason == "optimizer state")
+    #expect(checkpoint.ignored[2].reason == "optimiser state")
   }
 
   @Test func tensorsAreViewsOfTheFileWhosePagesCanGo() throws {

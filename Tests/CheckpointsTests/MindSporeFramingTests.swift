@@ -68,10 +68,10 @@ private let tooLarge = [UInt8](repeating: 0xFF, count: 9) + [0x02]
 
   /// All behind a whole tensor `v`, whose Value has 28 bytes.
   static let lyingTensors: [Refused] = [
-    (Wire.value("w", Wire.tensor([3], eight)), "tensor w at byte 33: 3 of float32 does not make 8 bytes"),
-    (Wire.value("w", Wire.tensor([], eight)), "does not make 8 bytes"),
-    (Wire.value("w", Wire.tensor([0, 2], eight)), "does not make 8 bytes"),
-    (Wire.value("w", Wire.tensor([0], eight)), "does not make 8 bytes"),
+    (Wire.value("w", Wire.tensor([3], eight)), "tensor w at byte 33: 3 of float32 does not take 8 bytes"),
+    (Wire.value("w", Wire.tensor([], eight)), "does not take 8 bytes"),
+    (Wire.value("w", Wire.tensor([0, 2], eight)), "does not take 8 bytes"),
+    (Wire.value("w", Wire.tensor([0], eight)), "does not take 8 bytes"),
     (Wire.value("w", Wire.tensor([-2], eight)), "negative extent"),
     (Wire.value("w", Wire.tensor([1 << 62, 4], eight)), "impossible"),
     (Wire.value("w", Wire.tensor([1 << 61], [])), "impossible"),
@@ -83,8 +83,8 @@ private let tooLarge = [UInt8](repeating: 0xFF, count: 9) + [0x02]
     (Wire.value("w", Wire.field(1, tooLarge) + Wire.tensor([], eight)), "more than 64 bits"),
     (Wire.value("w", Wire.tensor([2], type: "Complex64", eight)), "type Complex64 of tensor w at byte 33"),
     (Wire.value("w", Wire.tensor([2], type: "Int4", eight)), "type Int4"),
-    (Wire.value("w", good) + Wire.value("v", good), "tensor v at byte 61: this name is there twice"),
-    (Wire.value("w", good) + Wire.value("w", good), "does not make 16 bytes"),
+    (Wire.value("w", good) + Wire.value("v", good), "tensor v at byte 61: this name appears twice"),
+    (Wire.value("w", good) + Wire.value("w", good), "does not take 16 bytes"),
     (Wire.value("w", Wire.tensor([2], four)) + Wire.value("w", Wire.tensor([1], four)), "differ in type or dims"),
     (
       Wire.value("w", Wire.tensor([2], four)) + Wire.value("w", Wire.tensor([2], type: "Int32", four)),
@@ -92,17 +92,17 @@ private let tooLarge = [UInt8](repeating: 0xFF, count: 9) + [0x02]
     ),
     (
       Wire.value("b.gamma", good) + Wire.value("b.moving_mean", good) + Wire.value("b.weight", good),
-      "tensor b.weight: PyTorch names it b.weight"
+      "tensor b.weight: its name in PyTorch, b.weight, is also that of another tensor"
     ),
   ]
 
   static let brokenFrames: [Refused] = [
     (Wire.value("w", Wire.extent(2) + Wire.field(3, eight)), "needs tensor_type"),
     (Wire.value("w", Wire.extent(2) + Wire.text(2, "Float32")), "tensor_content"),
-    (Wire.value("w", good + Wire.field(3, eight)), "TensorProto has no field 3 of wire type 2 here, or not twice"),
+    (Wire.value("w", good + Wire.field(3, eight)), "TensorProto has no field 3 of wire type 2 here, or only one"),
     (Wire.value("w", good + Wire.field(4, eight)), "TensorProto has no field 4"),
     (Wire.value("w", [0x0D, 2, 0, 0, 0] + good), "no field 1 of wire type 5"),
-    (Wire.value("w", good + [0x23, 0x24]), "not protobuf's"),
+    (Wire.value("w", good + [0x23, 0x24]), "is not valid"),
     (Wire.value("", good), "it has no name"),
     (Wire.field(1, Wire.field(2, good)), "it has no name"),
     (Wire.field(1, Wire.text(1, "w")), "Value w at byte 28: it has no tensor"),
@@ -138,6 +138,6 @@ private let tooLarge = [UInt8](repeating: 0xFF, count: 9) + [0x02]
     let text = Wire.value("note", Wire.tensor([0], type: "str", eight))
     #expect(refusal(of: text)?.contains("no tensors") == true)
     let step = Wire.value("global_step", Wire.tensor([1], type: "Int32", four))
-    #expect(refusal(of: step)?.contains("only what an optimizer keeps") == true)
+    #expect(refusal(of: step)?.contains("only training state") == true)
   }
 }

@@ -121,16 +121,16 @@ import Testing
     (global("torch", "load"), "torch.load"),
     (global("torch.nn.modules.linear", "os.system"), "os.system"),
     (global("collections", "OrderedDict.__init__"), "OrderedDict.__init__"),
-    (text("7") + [0x51], "no id of a storage"),
-    (storage(type: "Size"), "no storage of 6 fields"),
-    (storage(count: -1), "no storage"),
-    (storage(view: tuple([text("v"), int(3), int(2)])), "leaves its storage"),
-    (storage(view: tuple([text("v"), int(.max), int(.max)])), "leaves its storage"),
-    (dictionary([("w", tensor(size: [5]))]), "leaves its storage of 16 bytes"),
-    (dictionary([("w", tensor(offset: 1))]), "leaves its storage"),
+    (text("7") + [0x51], "not a storage id"),
+    (storage(type: "Size"), "not a storage of 6 fields"),
+    (storage(count: -1), "not a storage"),
+    (storage(view: tuple([text("v"), int(3), int(2)])), "exceeds its storage"),
+    (storage(view: tuple([text("v"), int(.max), int(.max)])), "exceeds its storage"),
+    (dictionary([("w", tensor(size: [5]))]), "exceeds its storage of 16 bytes"),
+    (dictionary([("w", tensor(offset: 1))]), "exceeds its storage"),
     (dictionary([("w", tensor(offset: -1))]), "offset -1"),
-    (dictionary([("w", tensor(offset: .max))]), "leaves its storage"),
-    (dictionary([("w", tensor(size: [2, 2], strides: [.max, 1]))]), "leaves its storage"),
+    (dictionary([("w", tensor(offset: .max))]), "exceeds its storage"),
+    (dictionary([("w", tensor(size: [2, 2], strides: [.max, 1]))]), "exceeds its storage"),
     (dictionary([("w", tensor(size: [.max, 2], strides: [0, 1]))]), "impossible extents"),
     (dictionary([("w", tensor(size: [0, .max, 9], strides: [1, 1, 1]))]), "impossible extents"),
     (dictionary([("w", tensor(size: [2], strides: [-1]))]), "strides holds the integer -1"),
@@ -143,12 +143,12 @@ import Testing
     (dictionary([("w", tensor()), ("w", tensor())]), "two tensors are named w"),
     (dictionary([("w", tensor()), ("v", tensor(storage(count: 3)))]), "two sizes or types"),
     (dictionary([("w", tensor()), ("v", tensor(storage(type: "IntStorage")))]), "two sizes or types"),
-    (dictionary([("w", tensor(storage("1")))]), "no storage of the pickle"),
+    (dictionary([("w", tensor(storage("1")))]), "not a storage of the pickle"),
     (dictionary([("w", tensor(storage(count: 1 << 62)))]), "it is 4"),
     (dictionary([("w", tensor()), ("v", tensor(storage("1")))]), "not in the file"),
     (dictionary([("w", tensor()), ("v", tensor(storage("1", type: "QInt8Storage")))]), "torch.QInt8Storage"),
-    ([0x7D, 0x4B, 1] + tensor() + [0x73], "not by a text"),
-    (dictionary([("w", tensor(storage(type: "FooStorage")))]), "no storage of 6 fields"),
+    ([0x7D, 0x4B, 1] + tensor() + [0x73], "not a string"),
+    (dictionary([("w", tensor(storage(type: "FooStorage")))]), "not a storage of 6 fields"),
   ]
 
   @Test(arguments: refused.indices) func refusalSaysWhy(index: Int) {
@@ -187,9 +187,9 @@ import Testing
     #expect(refusal(of: Self.stream(Self.dictionary([(long, Self.tensor())])))?.contains("700000 bytes") == true)
     let items = Array(repeating: [0x68, 0, 0x68, 1] as [UInt8], count: 30_000).joined()
     let first = Self.text(String(repeating: "n", count: 1000)) + [0x71, 0] + Self.tensor() + [0x71, 1]
-    #expect(refusal(of: Self.stream([0x7D, 0x28] + first + items + [0x75]))?.contains("it is there twice") == true)
+    #expect(refusal(of: Self.stream([0x7D, 0x28] + first + items + [0x75]))?.contains("it appears twice") == true)
     let key = Self.storage(String(repeating: "0", count: 65))
-    #expect(refusal(of: Self.stream(key))?.contains("no storage of 6 fields") == true)
+    #expect(refusal(of: Self.stream(key))?.contains("not a storage of 6 fields") == true)
   }
 
   @Test func messagesDoNotSteerTheTerminal() {

@@ -80,7 +80,7 @@ import Testing
     ("there is none", { $0.bytes += [0] }),
     ("byte order big", { $0.replace("byteorder", with: "big   ") }),
     ("file format version 99", { $0.replace("/version", with: "99") }),
-    ("do not make the", { $0.replace("data.pkl", find: [0x4B, 108], with: [0x4B, 107]) }),
+    ("do not take the", { $0.replace("data.pkl", find: [0x4B, 108], with: [0x4B, 107]) }),
     ("bytes come before the first entry", { $0.prepend([0x50, 0x4B, 3, 4]) }),
   ]
 

@@ -13,7 +13,7 @@ import Testing
 
   @Test(arguments: GateName.allCases)
   func aValueEqualToItsLimitPasses(_ gate: GateName) {
-    let isMinimum = [.top1Agreement, .clearAgreement, .floatTop1].contains(gate)
+    let isMinimum = [.top1Agreement, .decisiveAgreement, .floatTop1].contains(gate)
     for limit in [0.01, 0.05, 95, 1] {
       #expect(GateResult(gate, value: limit, limit: limit).passed)
       #expect(GateResult(gate, value: limit.nextUp, limit: limit).passed == isMinimum)
@@ -34,7 +34,7 @@ import Testing
     #expect(throws: FidelityError.self) { try Gates(maxMeanDrift: limit) }
     #expect(throws: FidelityError.self) { try Gates(maxDrift: limit) }
     #expect(throws: FidelityError.self) { try Gates(minAgreement: limit) }
-    #expect(throws: FidelityError.self) { try Gates(minClearAgreement: limit) }
+    #expect(throws: FidelityError.self) { try Gates(minDecisiveAgreement: limit) }
     #expect(throws: FidelityError.self) { try Gates(maxTop1Drop: limit) }
     #expect(throws: FidelityError.self) { try Gates(minFloatTop1: limit) }
   }
@@ -43,11 +43,11 @@ import Testing
     #expect(throws: FidelityError.limit(.meanDrift, 2.1)) { try Gates(maxMeanDrift: 2.1) }
     #expect(throws: FidelityError.limit(.maxDrift, 3)) { try Gates(maxDrift: 3) }
     #expect(throws: FidelityError.limit(.top1Agreement, 100.5)) { try Gates(minAgreement: 100.5) }
-    #expect(throws: FidelityError.limit(.clearAgreement, 101)) { try Gates(minClearAgreement: 101) }
+    #expect(throws: FidelityError.limit(.decisiveAgreement, 101)) { try Gates(minDecisiveAgreement: 101) }
     #expect(throws: FidelityError.limit(.top1Drop, 101)) { try Gates(maxTop1Drop: 101) }
     #expect(throws: FidelityError.limit(.floatTop1, 101)) { try Gates(minFloatTop1: 101) }
     _ = try Gates(
-      maxMeanDrift: 2, maxDrift: 2, minAgreement: 100, minClearAgreement: 0, maxTop1Drop: 100, minFloatTop1: 100)
+      maxMeanDrift: 2, maxDrift: 2, minAgreement: 100, minDecisiveAgreement: 0, maxTop1Drop: 100, minFloatTop1: 100)
   }
 
   /// Nobody asks for at least 1 % agreement: 0.95 is 95 % to whoever writes it.
@@ -58,7 +58,7 @@ import Testing
       return "accepted"
     }
     for message in [
-      refusal { try Gates(minAgreement: share) }, refusal { try Gates(minClearAgreement: share) },
+      refusal { try Gates(minAgreement: share) }, refusal { try Gates(minDecisiveAgreement: share) },
       refusal { try Gates(minFloatTop1: share) },
     ] { #expect(message.hasSuffix("give \(percent)"), "\(message)") }
     // Points of accuracy may well be less than one.

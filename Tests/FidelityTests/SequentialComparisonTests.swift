@@ -108,7 +108,7 @@ import Testing
     // A gate that is asked for and has no figure is never decided.
     #expect(try Self.stop(Self.images(500), Gates(minFloatTop1: 1.5)) == nil)
     // All images are clear, and agree.
-    #expect(try Self.stop(Self.images(1000), Gates(minClearAgreement: 90))?.images == 120)
+    #expect(try Self.stop(Self.images(1000), Gates(minDecisiveAgreement: 90))?.images == 120)
   }
 
   @Test func aFloatNetworkThatGuessesIsLookedAtToTheEnd() throws {

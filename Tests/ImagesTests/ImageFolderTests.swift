@@ -176,7 +176,7 @@ private struct ScratchFolder: ~Copyable {
       _ = try ImageFile.load(scratch.path + "/a.jpg")
       Issue.record("a GIF was taken")
     } catch {
-      #expect("\(error)" == "\(scratch.path)/a.jpg: GIF pictures are not read; convert it to JPEG or PNG")
+      #expect("\(error)" == "\(scratch.path)/a.jpg: GIF images are not supported; convert the file to JPEG or PNG")
       #expect(error.underlying == .unsupportedFormat("GIF"))
     }
   }
@@ -191,7 +191,7 @@ private struct ScratchFolder: ~Copyable {
     #expect(broken.count == 12)
     #expect(broken.entries.map(\.path) == ["09.jpg"] + (10...20).map { "\($0).jpg" })
     let lines = broken.description.split(separator: "\n")
-    #expect(lines.first == "09.jpg: the JPEG picture is truncated: its 5 bytes end before its last pixel")
+    #expect(lines.first == "09.jpg: the JPEG image is truncated: its 5 bytes end before its last pixel")
     #expect(lines.count == 11)
     #expect(lines.last == "and 2 more")
   }

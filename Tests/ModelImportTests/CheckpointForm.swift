@@ -55,7 +55,7 @@ struct CheckpointForm: CustomTestStringConvertible, Sendable {
       .init("bare", .read("plain")), .init("nested-three-levels", .read("plain")), .init("tuple", .read("plain")),
       .init("list", .read("plain")), .init("training", .read("plain")), .init("parts", .read("plain")),
       .init("same-network-twice", .read("plain")),
-      .init("trunk-and-embedder", .assumed("gem", "'embedder' (2 tensors) is no part of the network")),
+      .init("trunk-and-embedder", .assumed("gem", "'embedder' (2 tensors) is not part of the network")),
       .init("model-and-ema", .asked("'model' and 'model_ema'; choose one with --state model or --state model_ema")),
       state("model-and-ema", "model", "plain"), state("model-and-ema", "model_ema", "other"),
       .init("model-and-ema", .asked("--state other names no network"), options: "--state other") { $0.state = "other" },
@@ -74,12 +74,12 @@ struct CheckpointForm: CustomTestStringConvertible, Sendable {
       .init("prefix.safetensors", .read("plain")), .init("lightning", .read("plain")),
       .init("moco", .asked("--state encoder_q or --state encoder_k")), state("moco", "encoder_q", "plain"),
       state("moco", "module.encoder_k", "other"),
-      .init("projector-outside", .assumed("gem", "'projector' (2 tensors) is no part of the network")),
-      .init("projector-inside", .refused("2 linear layers ('fc.0', 'fc.2'), which is no classifier")),
+      .init("projector-outside", .assumed("gem", "'projector' (2 tensors) is not part of the network")),
+      .init("projector-inside", .refused("2 linear layers ('fc.0', 'fc.2'), which is not a classifier")),
       logits("projector-inside", "none", .read("plain")),
       .init("head-outside", .read("plain")),
       .init(
-        "neck-between", .refused("no place in it: 'neck.weight', 'neck.bias'; --state backbone reads the trunk alone")),
+        "neck-between", .refused("no place in it: 'neck.weight', 'neck.bias'; --state backbone reads only the trunk")),
       .init("two-classifiers", .asked("'backbone.fc', 'head'; name one, or none, with --logits-output")),
       logits("two-classifiers", "fc", .read("plain")),
     ]
@@ -89,7 +89,7 @@ struct CheckpointForm: CustomTestStringConvertible, Sendable {
       .init("classifier-\($0)", .read("plain"))
     } + [
       .init(
-        "classifier-of-any-name", .refused("'species.bias'; --logits-output species takes the layer for the classifier")
+        "classifier-of-any-name", .refused("'species.bias'; --logits-output species uses this layer as the classifier")
       ),
       logits("classifier-of-any-name", "species", .read("plain")),
       logits("classifier-of-any-name", "genus", .asked("no layer outside of the trunk; there are 'species'")),
@@ -100,10 +100,10 @@ struct CheckpointForm: CustomTestStringConvertible, Sendable {
 
   private static let extras: [CheckpointForm] = [
     .init("harmless-buffers", .read("plain")),
-    .init("pixel-buffers-of-imagenet", .assumed("plain", "0.229,0.224,0.225, as 'mean' and 'std' have it")),
+    .init("pixel-buffers-of-imagenet", .assumed("plain", "0.229,0.224,0.225, as stored in 'mean' and 'std'")),
     .init(
       "pixel-buffers-others",
-      .assumed("plain", "mean 0.5,0.5,0.5 and standard deviation 0.25,0.25,0.25, as 'normalize.mean'")),
+      .assumed("plain", "mean 0.5,0.5,0.5 and standard deviation 0.25,0.25,0.25, as stored in 'normalize.mean'")),
     .init("unknown-inside", .refused("no place in it: 'backbone.layer1.0.attention.weight'")),
   ]
 
@@ -128,7 +128,7 @@ struct CheckpointForm: CustomTestStringConvertible, Sendable {
     .init("exponent-gem-p", .read("gem")), .init("exponent-avgpool-p", .read("gem")),
     .init("exponent-global_pool-p", .read("gem")), .init("exponent-head-global_pool-p", .read("gem")),
     .init("exponent-per-channel", .refused("holds 4 values")),
-    .init("exponent-twice", .asked("'pool.p' and 'gem.p'; say which holds with --pooling-exponent")),
+    .init("exponent-twice", .asked("'pool.p' and 'gem.p'; set one with --pooling-exponent")),
     .init("exponent-twice", .read("gem4"), options: "--pooling-exponent 4") { $0.poolingExponent = 4 },
   ]
 
@@ -154,7 +154,7 @@ struct CheckpointForm: CustomTestStringConvertible, Sendable {
     structure("output-stride-8", "--output-stride 8", .read("output-stride-8")) { $0.outputStride = 8 },
     structure("last-stride-1", "--last-stride 1", .read("last-stride-1")) { $0.lastStride = 1 },
     structure("epsilon", "--bn-epsilon 0.01", .read("epsilon")) { $0.batchNormEpsilon = 0.01 },
-    structure("small-images", "--stride-in conv1", .asked("--stride-in changes nothing of resnet[1, 1, 1]")) {
+    structure("small-images", "--stride-in conv1", .asked("--stride-in has no effect on resnet[1, 1, 1]")) {
       $0.bottleneckStride = .firstConvolution
     },
     .init("structure-deep-stem", .refused("its stem is several convolutions")),

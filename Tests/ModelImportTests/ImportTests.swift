@@ -77,7 +77,7 @@ import Testing
     case .pooling: try read(by: MaxPooling(window: Window(2)))
     }
     var changed = graph
-    changed.takeRGBInsteadOfBGR()
+    changed.convertInputToRGB()
     try changed.validate()
     #expect(changed.nodes.count == graph.nodes.count + (first == .pooling ? 1 : 0))
     var random = SplitMix64(seed: 4)
@@ -89,7 +89,7 @@ import Testing
       let (a, b) = (try #require(expected[output.value]).values, try #require(actual[output.value]).values)
       #expect(zip(a, b).allSatisfy { abs($0 - $1) <= 1e-9 * max(1, abs($0)) })
     }
-    changed.takeRGBInsteadOfBGR()
+    changed.convertInputToRGB()
     let twice = try changed.referenceValues(input: bgr, shape: [1, 33, 35, 3])
     let value = try #require(graph.outputs.first).value
     #expect(zip(twice[value]?.values ?? [], expected[value]?.values ?? [1]).allSatisfy { abs($0 - $1) <= 1e-9 })
@@ -278,11 +278,12 @@ import Testing
 
   @Test func unknownNamesAreShown() {
     expectError(
-      StateDictionary([]), ModelImporter(), "none of the 0 tensors looks like a network that quern knows (ResNet")
+      StateDictionary([]), ModelImporter(),
+      "the names of the 0 tensors match no architecture that quern supports (ResNet")
     let tensor = Tensor([1] as [Float])
     expectError(
       StateDictionary((0..<9).map { ("block\($0).weight", tensor) }), ModelImporter(),
-      "none of the 9 tensors looks like a network that quern knows (ResNet")
+      "the names of the 9 tensors match no architecture that quern supports (ResNet")
   }
 
   @Test func valuesThatAreNotFiniteAreFoundWhereTheyAreRead() throws {
@@ -322,7 +323,7 @@ import Testing
       var structure = StructureOptions()
       change(&structure)
       expectError(
-        ToyResNet([1]).state, ModelImporter(structure: structure), "\(structure.names[0]) changes nothing of resnet[1]")
+        ToyResNet([1]).state, ModelImporter(structure: structure), "\(structure.names[0]) has no effect on resnet[1]")
     }
   }
 }

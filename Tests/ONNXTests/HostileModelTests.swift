@@ -104,7 +104,7 @@ import Testing
       (Wire.tensor("w", [2, 3, 1, 1], type: 99, raw: []), "element type number 99"),
       (Wire.tensor("w", [2, 3, 1, 1], type: 7, raw: [UInt8](repeating: 0, count: 48)), "not floating-point"),
       (Wire.tensor("w", [0, 3, 1, 1], type: 1, raw: []), "4 axes are expected"),
-      (Wire.tensor("m", [2, 3, 1, 1], type: 1, raw: [UInt8](repeating: 0, count: 24)), "a second one of the name 'm'"),
+      (Wire.tensor("m", [2, 3, 1, 1], type: 1, raw: [UInt8](repeating: 0, count: 24)), "a second one is named 'm'"),
     ]
     for (weight, words) in cases {
       let message = try refusal(Wire.model(Wire.classifier(weight: weight)))
@@ -118,14 +118,18 @@ import Testing
     let cases: [([Wire], String)] = [
       ([Wire.node("Add", ["c", "y"], ["x"]), Wire.node("Relu", ["x"], ["y"])], "cycle"),
       ([Wire.node("Relu", ["x"], ["x"])], "cycle"),
-      ([Wire.node("Add", ["c", "gone"], ["x"])], "reads 'gone', which is no initialiser"),
-      ([Wire.node("Relu", ["c"], ["x"]), Wire.node("Relu", ["c"], ["x"])], "makes 'x', which is made elsewhere too"),
-      ([Wire.node("Relu", ["c"], ["w"])], "makes 'w', which is made elsewhere too"),
-      ([Wire.node("Relu", [], ["x"])], "has no input number 1"), ([], "reads 'x', which is no initialiser"),
+      ([Wire.node("Add", ["c", "gone"], ["x"])], "reads 'gone', which is not an input, an initialiser"),
+      (
+        [Wire.node("Relu", ["c"], ["x"]), Wire.node("Relu", ["c"], ["x"])],
+        "computes 'x', which is defined elsewhere too"
+      ),
+      ([Wire.node("Relu", ["c"], ["w"])], "computes 'w', which is defined elsewhere too"),
+      ([Wire.node("Relu", [], ["x"])], "has no input number 1"),
+      ([], "reads 'x', which is not an input, an initialiser"),
       ([Wire.node("FancyNorm", ["c"], ["x"], domain: "com.example")], "(com.example.FancyNorm, opset 0, reads 'c')"),
       (
         [Wire.node("Relu", ["c"], ["x"], attributes: [Wire.int("slope", 1)])],
-        "it has an attribute 'slope', which quern does not know"
+        "it has an attribute 'slope', which quern does not support"
       ),
       ([Wire.node("LSTM", ["c"], ["x"])], "(LSTM, opset 17, reads 'c') is not supported"),
       ([Wire.node("Conv", ["c", "w"], ["x"])], "do not fit a map of 2 channels"),
@@ -155,7 +159,7 @@ import Testing
       ([Wire.node("Transpose", ["c"], ["x"], attributes: [Wire.ints("perm", [0, 1, 3, 2])])], "permutes the axes"),
       (
         [Wire.node("Relu", ["c"], ["x"], attributes: [Wire.int("a", 1), Wire.int("a", 2)])],
-        "a second one of the name 'a'"
+        "a second one is named 'a'"
       ),
     ]
     for (middle, words) in cases {
@@ -173,7 +177,7 @@ import Testing
       (middle("ConstantOfShape", ["s"]), [Wire.integers("s", [-5])], "makes a constant of"),
       (
         middle("Range", ["s", "t", "u"]),
-        [Wire.integers("s", [0]), Wire.integers("t", [1 << 60]), Wire.integers("u", [1])], "makes no sensible range"
+        [Wire.integers("s", [0]), Wire.integers("t", [1 << 60]), Wire.integers("u", [1])], "makes no valid range"
       ),
       (
         middle("Expand", ["s", "t"]), [Wire.integers("s", [1]), Wire.integers("t", [1 << 33, 1 << 33])], "cannot expand"
@@ -206,7 +210,7 @@ import Testing
       (Wire.classifier(input: Wire.value("input", [1, 3])), 17, "must have 4 axes"),
       (Wire.classifier(input: Wire.value("input", [1, 3, 8, 8], type: 7)), 17, "is int64"),
       (Wire.classifier().message(11, Wire.value("second", [1])), 17, "2 inputs"),
-      (Wire.classifier().message(12, Wire.value("gone", [1])), 17, "nothing makes the output 'gone'"),
+      (Wire.classifier().message(12, Wire.value("gone", [1])), 17, "no node computes the output 'gone'"),
     ]
     for (graph, opset, words) in cases {
       let message = try refusal(Wire.model(graph, opset: opset))

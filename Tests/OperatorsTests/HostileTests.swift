@@ -54,7 +54,7 @@ import Threads
     graph.outputs = [GraphOutput(name: "output", value: value)]
     try graph.validate()
     _ = try? graph.inferShapes(input: [1, 8, 8, 3])
-    _ = (graph.stride, graph.leastSquareInput)
+    _ = (graph.stride, graph.minSquareInput)
     let session = Session(try Executable(graph))
     let fill = { (_: Int, bytes: UnsafeMutableRawBufferPointer) in
       _ = bytes.initializeMemory(as: UInt8.self, repeating: 0)
@@ -280,7 +280,7 @@ import Threads
     }
     graph.outputs = [GraphOutput(name: "output", value: value)]
     #expect(graph.stride == .max)
-    _ = graph.leastSquareInput
+    _ = graph.minSquareInput
   }
 
   /// Valid problems with a few attributes, constants, formats and shapes exchanged at random: an error or a result, and

@@ -79,7 +79,7 @@ import Testing
 
   /// Each change of the second tensor's frame, and a word of the refusal.
   static let frames: [(name: String, word: String, change: @Sendable (inout [UInt8]) -> Void)] = [
-    ("another magic", "no zstd frame", { $0[0] = 0x50 }),
+    ("another magic", "not a zstd frame", { $0[0] = 0x50 }),
     ("no checksum", "no checksum", { $0[4] &= ~4 }),
     ("reserved bit", "reserved", { $0[4] |= 8 }),
     ("dictionary", "dictionary", { $0[4] |= 1 }),

@@ -29,7 +29,7 @@ import Testing
   @Test(arguments: 0..<100 as Range<UInt64>)
   func doesNotDependOnTheSourcesOrder(seed: UInt64) throws {
     // Every node is needed: what no output needs keeps the source's order.
-    let (graph, _) = try PassPipeline([RemoveUnread()]).run(
+    let (graph, _) = try PassPipeline([RemoveUnusedNodes()]).run(
       RandomGraph.make(seed: seed, nodes: 6 + Int(seed) % 25, isRich: seed % 2 == 0))
     let ordered = try Self.ordering.run(graph).graph
     for other in 0..<4 as Range<UInt64> {
@@ -63,7 +63,7 @@ import Testing
   /// What networks that are quantised alike need: fusions meet the same nodes in the same order.
   @Test(arguments: 0..<40 as Range<UInt64>)
   func foldingDoesNotDependOnTheSourcesOrder(seed: UInt64) throws {
-    let (graph, _) = try PassPipeline([RemoveUnread()]).run(
+    let (graph, _) = try PassPipeline([RemoveUnusedNodes()]).run(
       RandomGraph.make(seed: 500 + seed, nodes: 20, isRich: seed % 2 == 0))
     let folded = Self.structure(try PassPipeline.fold.run(graph).graph)
     for other in 0..<3 as Range<UInt64> {

@@ -59,7 +59,7 @@ package enum Int8Reference {
       for n in 0..<outputs {
         let group = n / (outputs / op.groups)
         var sum = Int64(bias?[n] ?? 0)
-        var restSum = Int64(0)
+        var remainderSum = Int64(0)
         for (tap, pixel) in taps.enumerated() {
           for k in 0..<depth {
             let channel = group * depth + k
@@ -68,7 +68,7 @@ package enum Int8Reference {
             let product = Int64(w[(n * taps.count + tap) * depth + k])
             sum += (Int64(level) - Int64(x.zeroPoint)) * product
             if let pixel, !rest.isEmpty {
-              restSum += (Int64(rest[count + pixel * input.channels + channel]) - 128) * product
+              remainderSum += (Int64(rest[count + pixel * input.channels + channel]) - 128) * product
             }
           }
         }
@@ -77,7 +77,7 @@ package enum Int8Reference {
         let at = pixel * outputs + n
         let multiplier = x.scale * scales[n] / outputScale
         var real = Float(accumulator) * multiplier
-        if op.readsInputRemainder { real = real + Float(Int32(restSum)) * (multiplier / 256) }
+        if op.readsInputRemainder { real = real + Float(Int32(remainderSum)) * (multiplier / 256) }
         if inputs.count > 1 { real = real + residual(inputs[1], at, outputScale: outputScale) }
         reals.append(real)
       }

@@ -91,7 +91,7 @@ import Testing
     analysis.tensors[1].layer = name
     analysis.warnings = []
     let lines = analysis.text().split(separator: "\n", omittingEmptySubsequences: false)
-    let tables = try #require(lines.firstIndex { $0.contains("Signal to noise") })
+    let tables = try #require(lines.firstIndex { $0.contains("Signal-to-noise ratio") })
     for line in lines[tables...] { #expect(line.count <= 100, "\(line)") }
     // Words are cut, numbers are not.
     #expect(lines.contains { $0.hasPrefix("  cel_ste_0.com_ite_1_lef.sep_2.poi_con2d ") })

@@ -140,7 +140,7 @@ import Testing
       if let object = value as? [String: Any] {
         let added = [
           "interval", "mean_interval", "top1_interval", "std", "verdict", "needed_images", "top1_changes",
-          "top1_drop_interval", "clear_agreement",
+          "top1_drop_interval", "decisive_agreement",
         ]
         return object.filter { !added.contains($0.key) }.mapValues(stripped)
       }
@@ -183,8 +183,8 @@ import Testing
   @Test func whereAllAreTossesTheGateSaysSo() throws {
     let toss = [Float](repeating: 1, count: 6)
     let report = try Sample.report(
-      [image("a", drift: 0, reference: toss, quantized: toss)], gates: Gates(minClearAgreement: 50))
-    #expect(try report.rendered(as: .junit).contains("every image is a coin toss"))
+      [image("a", drift: 0, reference: toss, quantized: toss)], gates: Gates(minDecisiveAgreement: 50))
+    #expect(try report.rendered(as: .junit).contains("every image is a near tie"))
     #expect(try FidelityReport(json: report.json()) == report)
   }
 

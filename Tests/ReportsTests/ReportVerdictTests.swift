@@ -26,7 +26,7 @@ import Testing
     let same = logits([0, 1, 2, 3, 4, 5])
     let report = try Sample.report((1...8).map { try image("\($0)", drift: 0.001, reference: same, quantized: same) })
     #expect(report.passed && report.verdict == .inconclusive)
-    #expect(report.text().hasPrefix("INCONCLUSIVE  3 of 3 gates kept, 1 gate inconclusive\n"))
+    #expect(report.text().hasPrefix("INCONCLUSIVE  3 of 3 gates passed, 1 gate inconclusive\n"))
   }
 
   /// A twentieth of the images may be those of calibration.

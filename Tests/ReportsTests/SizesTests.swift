@@ -54,6 +54,18 @@ import Testing
     #expect(try !Self.report([]).json().contains("\"sizes\""))
   }
 
+  /// Reports of earlier versions have earlier names.
+  @Test func earlierNamesAreRead() throws {
+    let report = try Self.failing()
+    let names = ["decisive_agreement", "near_ties", "min_gap"]
+    let earlier = try names.reduce(report.json()) { json, name in
+      // What is written under both names is left under the earlier one.
+      json.replacing("\"\(name)\"", with: "\"x_\(name)\"")
+    }
+    #expect(try names.allSatisfy { try report.json().contains("\"\($0)\"") })
+    #expect(try FidelityReport(json: earlier) == report)
+  }
+
   /// The verdict of the report and of a size, which are not those of their gates, and figures that are not the first size's.
   @Test(arguments: [
     ("\"passed\" : false", "\"passed\" : true", false), ("\"passed\" : false", "\"passed\" : true", true),

@@ -39,7 +39,7 @@ import Testing
       let shape = try #require(shapes[value.index])
       let format = graph.format(of: value)
       let margin = ActivationLayout.marginByteCount(shape: shape, format: format)
-      let end = offset + shape.elementCount * format.elementType.byteCount + ActivationLayout.readableBytesBehind
+      let end = offset + shape.elementCount * format.elementType.byteCount + ActivationLayout.readableBytesAfter
       #expect(offset % ActivationLayout.alignment == 0)
       #expect(offset - margin >= 0 && end <= plan.scratchOffset)
       ranges.append((value, offset - margin..<end))
@@ -63,7 +63,7 @@ import Testing
     graph.outputs = [GraphOutput(name: "output", value: value)]
     let shapes = try graph.inferShapes(input: [1, 10, 10, 3])
     let plan = MemoryPlan(graph: graph, nodes: graph.nodes.indices, shapes: shapes, scratchByteCount: 0)
-    let one = ActivationLayout.roundUp(1200 + ActivationLayout.readableBytesBehind, to: 64)
+    let one = ActivationLayout.roundUp(1200 + ActivationLayout.readableBytesAfter, to: 64)
     #expect(plan.byteCount == 2 * one)
   }
 }

@@ -36,7 +36,7 @@ import Threads
       held = try session.resume(held) { seen[$0] = Array($2) }
       for (value, bytes) in seen { #expect(bytes == expected[value], "seed \(seed): value \(value.index)") }
       #expect(Set(seen.keys) == read.union(graph.nodes[start..<end].map(\.output)), "seed \(seed)")
-      let alive = graph.valuesAlive(before: end)
+      let alive = graph.liveValues(before: end)
       #expect(held.byteCount == alive.reduce(0) { $0 + (expected[$1]?.count ?? 0) })
       start = end
     }

@@ -84,9 +84,9 @@ import Testing
     init(_ found: FoundPlan, enough: Int) { (self.found, self.enough) = (found, enough) }
 
     private var kept: Int { found.plan.layersKeptFloat(in: SearchTests.graph).count }
-    var keepsGates: Bool { kept >= enough }
+    var passesGates: Bool { kept >= enough }
     var meanDrift: Double { 1 - Double(kept) / 100 }
-    var sharesToLeave: [Double] { [0.5] }
+    var driftFactors: [Double] { [0.5] }
     var failsByNearTiesOnly: Bool { false }
     var failsMainlyByNearTies: Bool { false }
     func discard() { isDiscarded = true }
@@ -105,7 +105,7 @@ import Testing
     let plan = QuantizationPlanner().plan(Self.graph, statistics: .init())
     let first = Trial(FoundPlan(plan), enough: enough)
     let best = try policy.best(from: first)
-    #expect(best.keepsGates)
+    #expect(best.passesGates)
     let kept = best.found.plan.layersKeptFloat(in: Self.graph).count
     #expect(kept >= enough && kept <= enough + 2, "\(kept) for \(enough)")
     // All but the best are gone.
@@ -160,7 +160,7 @@ import Testing
   @Test(arguments: [true, false]) func nothingIsPaidForNearTies(isOnly: Bool) throws {
     final class Tie: Attempt {
       var found: FoundPlan
-      let (keepsGates, meanDrift, sharesToLeave) = (false, 0.001, [1.0])
+      let (passesGates, meanDrift, driftFactors) = (false, 0.001, [1.0])
       let (failsByNearTiesOnly, failsMainlyByNearTies): (Bool, Bool)
       init(_ found: FoundPlan, isOnly: Bool) {
         (self.found, failsByNearTiesOnly, failsMainlyByNearTies) = (found, isOnly, true)

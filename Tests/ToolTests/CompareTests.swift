@@ -35,7 +35,7 @@ import Testing
     let expected = try #require(try JSONSerialization.jsonObject(with: Data(verified.output.utf8)) as? [String: Any])
     let (status, report, errors) = try Self.compare(int8, float)
     #expect(status == verified.status && status == 1, "\(errors)")
-    for key in ["images", "drift", "agreement", "worst_images", "clear_agreement"] {
+    for key in ["images", "drift", "agreement", "worst_images", "decisive_agreement"] {
       #expect(try #require(report?[key] as? NSObject) == #require(expected[key] as? NSObject), "\(key)")
     }
     #expect(try Self.compare(int8, float, ["--max-mean-drift", "0"]).status == 1)

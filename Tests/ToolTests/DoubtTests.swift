@@ -67,15 +67,15 @@ import Testing
     #expect(outcome.status == 0 && report["passed"] as? Bool == true)
     #expect(report["verdict"] as? String == "inconclusive")
     #expect(try Self.described(report, "verification")["overlap"] as? Int == (twice ? 96 : 1))
-    #expect((report["warnings"] as? [String])?.first?.contains("those of calibration") == true)
+    #expect((report["warnings"] as? [String])?.first?.contains("the calibration images") == true)
     // Even where nothing else is said.
-    #expect(outcome.errors.contains("those of calibration"))
+    #expect(outcome.errors.contains("the calibration images"))
     let markdown = try String(contentsOfFile: scratch.path("r.md"), encoding: .utf8)
-    #expect(markdown.contains("INCONCLUSIVE") && markdown.contains("those of calibration"))
+    #expect(markdown.contains("INCONCLUSIVE") && markdown.contains("the calibration images"))
     let junit = try String(contentsOfFile: scratch.path("r.xml"), encoding: .utf8)
-    #expect(junit.contains("<skipped") && junit.contains("those of calibration"))
+    #expect(junit.contains("<skipped") && junit.contains("the calibration images"))
     let inspected = try Tool.run(["inspect", scratch.path("p.quern")])
-    #expect(inspected.output.contains("inconclusive") && inspected.output.contains("those of calibration"))
+    #expect(inspected.output.contains("inconclusive") && inspected.output.contains("the calibration images"))
     let strict = try Self.convert(
       scratch, folder,
       ["--strict", "--min-agreement", "0"] + (twice ? ["--verify-images", folder] : []))

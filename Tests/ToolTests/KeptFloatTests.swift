@@ -46,7 +46,7 @@ import Testing
     let layers = try #require(inspected["layers"] as? [[String: Any]])
     #expect(layers.filter { $0["kept_float"] is String }.count == 14)
     let text = try Tool.run(["inspect", mixed])
-    #expect(text.output.contains("kept float") && text.output.contains("float: asked for by --keep-float"))
+    #expect(text.output.contains("kept in float") && text.output.contains("float: requested by --keep-float"))
 
     // The package does by itself what it was measured to do.
     let verified = try Tool.run(
@@ -77,7 +77,8 @@ import Testing
     // With weights of two bytes they take a third of what those of four take.
     #expect(try 12 * bytes < Self.kept(all).reduce(0) { $0 + $1.bytes }, "\(bytes) bytes more")
     let again = try Self.convert(scratch.path("again.quern"), gate + ["--threads", "1"])
-    #expect(again.status == 0 && again.output.contains("Kept float \(kept.count) layer"), "\(again.output)")
+    let line = "\(kept.count) layer\(kept.count == 1 ? "" : "s") kept in float (+"
+    #expect(again.status == 0 && again.output.contains(line), "\(again.output)")
     #expect(
       try Data(contentsOf: URL(fileURLWithPath: scratch.path("mixed.quern")))
         == Data(contentsOf: URL(fileURLWithPath: scratch.path("again.quern"))))

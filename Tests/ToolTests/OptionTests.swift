@@ -30,9 +30,9 @@ import Testing
 
   @Test(arguments: [
     (["--min-agreement", "0.95"], "give 95"), (["--min-agreement", "1"], "give 100"),
-    (["--min-clear-agreement", "0.995"], "give 99.5"), (["--min-float-top1", "0.5"], "give 50"),
+    (["--min-decisive-agreement", "0.995"], "give 99.5"), (["--min-float-top1", "0.5"], "give 50"),
     (["--min-agreement", "101"], "0 to 100 %"), (["--min-agreement=-5"], "0 to 100 %"),
-    (["--min-float-top1", "1000"], "0 to 100 %"), (["--min-clear-agreement", "100.1"], "0 to 100 %"),
+    (["--min-float-top1", "1000"], "0 to 100 %"), (["--min-decisive-agreement", "100.1"], "0 to 100 %"),
     (["--max-top1-drop", "101"], "0 to 100 pp"), (["--max-top1-drop=-1"], "0 to 100 pp"),
     (["--max-mean-drift=-0.1"], "0 to 2"), (["--max-mean-drift", "2.5"], "0 to 2"), (["--max-drift", "nan"], "finite"),
     (["--max-drift", "inf"], "finite"), (["--min-agreement", "nan"], "finite"),

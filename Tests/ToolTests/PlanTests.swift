@@ -52,7 +52,7 @@ import Testing
     func layer(_ name: String) throws -> [String: Any] {
       try #require(layers.first { $0["name"] as? String == name }, "\(name)")
     }
-    #expect(try layer("conv1")["kept_float"] as? String == "by the plan file")
+    #expect(try layer("conv1")["kept_float"] as? String == "set by the plan file")
     #expect(try layer("layer4.0.conv1")["kept_float"] as? String == "by review")
     #expect(try (layer("layer1.0.conv2")["attributes"] as? String)?.contains("input_remainder=1") == true)
     #expect(try layer("layer2.0.conv1")["scale"] as? Double == 0.0625)

@@ -62,7 +62,7 @@ import Testing
     do {
       _ = try Self.importing(try trunk.tensors() + [stranger])
       Issue.record("a stranger was taken in")
-    } catch ImportError.leftOver(_, let names, _) {
+    } catch ImportError.unexpectedTensors(_, let names, _) {
       #expect(names == [stranger.name])
     }
   }

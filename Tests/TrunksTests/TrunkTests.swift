@@ -118,7 +118,7 @@ import Threads
   @Test(arguments: TrunkFixture.all)
   func imagesThatAreTooSmallAreRefused(trunk: TrunkFixture) throws {
     let graph = try PassPipeline.fold.run(try trunk.graph()).graph
-    let least = try #require(graph.leastSquareInput)
+    let least = try #require(graph.minSquareInput)
     #expect(least == graph.stride)
     let session = Session(try Executable(graph))
     let fits = try #require(

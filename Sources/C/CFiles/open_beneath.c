@@ -12,7 +12,7 @@
 
 #define FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
-// One component at a time, each relative to the folder before it and none through a link.
+// Opens one component at a time, each relative to the folder before it, without following links.
 static int walk(int folder, char *path) {
   if (path[0] == '/') return errno = EXDEV, -1;
   int current = folder;
@@ -55,7 +55,7 @@ int quern_open_beneath(int folder, const char *path) {
   for (int attempt = 0; attempt < 16; attempt++) {
     long descriptor = syscall(SYS_openat2, folder, path, &how, sizeof how);
     if (descriptor >= 0) return (int)descriptor;
-    if (errno == ENOSYS || errno == EPERM) break;  // an old kernel, or a sandbox that does not know the call
+    if (errno == ENOSYS || errno == EPERM) break;  // an old kernel, or a sandbox that blocks the call
     if (errno != EAGAIN && errno != EINTR) return -1;
   }
   return quern_walk_beneath(folder, path);

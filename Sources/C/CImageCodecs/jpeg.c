@@ -8,8 +8,8 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/// A progressive file of a few kilobytes can ask for thousands of passes over all of its pixels. No encoder writes
-/// more than some dozens; libjpeg-turbo's own guidance for untrusted files is to stop at 500.
+/// A progressive file of a few kilobytes can require thousands of passes over all of its pixels. Encoders write at most
+/// a few dozen; libjpeg-turbo's guidance for untrusted files is to stop at 500.
 enum { MAXIMUM_SCANS = 500 };
 
 struct reader {
@@ -56,9 +56,9 @@ static void on_progress(j_common_ptr codec) {
 
 static void no_operation(j_decompress_ptr codec) { (void)codec; }
 
-/// All of the data is there from the start: asked for more, the library is told to suspend, which is how the end of
-/// the data is told from the end of the image. (Its own memory source would invent an end-of-image marker and return
-/// a half-grey picture.)
+/// All data is available from the start. When the library requests more, it is told to suspend, which distinguishes the
+/// end of the data from the end of the image. (Its own memory source would insert an end-of-image marker and return an
+/// image that is partly grey.)
 static boolean no_more_input(j_decompress_ptr codec) {
   (void)codec;
   return FALSE;
@@ -109,8 +109,8 @@ static uint8_t multiply_divide_255(unsigned a, unsigned b) {
   return (uint8_t)(((product >> 8) + product) >> 8);
 }
 
-/// Ink to light as Pillow has it; `samples` are stored inverted (Adobe's convention, which Pillow takes for granted),
-/// so that 255 - sample is the ink and the stored key is the light that the key lets through.
+/// Converts CMYK to RGB as Pillow does. Samples are stored inverted (Adobe's convention, which Pillow assumes): 255 -
+/// sample is the amount of ink, and the stored key is the light that the key transmits.
 static void rgb_from_inverted_cmyk(const uint8_t *samples, uint8_t *rgb, size_t width) {
   for (size_t x = 0; x < width; x++, samples += 4, rgb += 3) {
     unsigned light = samples[3];
@@ -152,16 +152,16 @@ static void decode(struct reader *reader, struct quern_image_size expected, uint
     case 3: codec->out_color_space = JCS_RGB; break;
     default: codec->out_color_space = JCS_CMYK; break;
   }
-  // Pillow's settings, so that the pixels are Pillow's.
+  // Pillow's settings, so that the pixels are the same as Pillow's.
   codec->dct_method = JDCT_ISLOW;
   codec->do_fancy_upsampling = TRUE;
   if (!jpeg_start_decompress(codec)) fail(reader, QUERN_CODEC_TRUNCATED, "");
   read_rows(reader, rgb);
-  // Damage between the last pixel and the end marker is an error; that the data ends there is none: as in Pillow.
+  // As in Pillow, corrupt data between the last pixel and the end marker is an error, but missing data is not.
   (void)jpeg_finish_decompress(codec);
 }
 
-/// `rgb` is NULL to read the header only.
+/// Reads only the header if `rgb` is NULL.
 static int run(
     const uint8_t *data, size_t size, struct quern_image_size *header, uint8_t *rgb,
     struct quern_codec_failure *failure) {

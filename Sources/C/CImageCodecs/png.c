@@ -47,15 +47,15 @@ static void read_bytes(png_structp codec, png_bytep destination, size_t count) {
 static void read_header(struct reader *reader) {
   png_structp codec = reader->codec;
   png_set_read_fn(codec, reader, read_bytes);
-  // The caller limits the number of pixels; the library's limits on each side would only get in the way.
+  // The caller limits the number of pixels, so the library's limits of width and height are not needed.
   png_set_user_limits(codec, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-  // Texts, profiles and gammas have no bearing on the pixels: what is not parsed cannot be attacked.
+  // Texts, profiles and gamma values do not affect the pixels, and chunks that are not parsed cannot be exploited.
   png_set_keep_unknown_chunks(codec, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_read_info(codec, reader->info);
 }
 
-/// Every kind to 8-bit RGB: 16 bits lose their low byte, alpha is dropped, not composited, and an index beyond the
-/// palette is black.
+/// Converts all kinds to 8-bit RGB: 16-bit samples lose their low byte, alpha is dropped without compositing, and
+/// indices outside the palette are black.
 static void set_transformations(struct reader *reader) {
   png_structp codec = reader->codec;
   png_byte type = png_get_color_type(codec, reader->info);
@@ -113,7 +113,7 @@ static int run(
       header->height = png_get_image_height(reader.codec, reader.info);
     }
   }
-  // A file that ends after its last pixel but before its end marker is complete; one whose checksums fail is not.
+  // A file that ends between its last pixel and its end marker counts as complete; one with a wrong checksum does not.
   if (reader.complete && reader.status == QUERN_CODEC_TRUNCATED) reader.status = QUERN_CODEC_OK;
   failure->offset = reader.offset;
   free(reader.rows);

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-// The weights sum to 2^22 except for their rounding, and their magnitudes to less than 1.5 * 2^22 (Lanczos), so that a sum
-// fits 32 bits with its sign. Sums are taken unsigned and read as signed at the end: were one ever to wrap, it would be a
-// wrong pixel rather than undefined behaviour.
+// The weights add up to 2^22, except for their rounding, and their magnitudes to less than 1.5 * 2^22 (Lanczos), so a
+// sum fits a signed 32-bit integer. Sums are computed unsigned and read as signed at the end: if one ever wrapped, it
+// would give a wrong pixel rather than undefined behaviour.
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -22,7 +22,7 @@ INLINE uint8_t rounded(uint32_t sum) {
   return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/// Loads four bytes for each pixel, so it reads one byte past the last pixel.
+/// Loads four bytes for each pixel, so that it reads one byte past the last pixel.
 INLINE void horizontal_row(
     const uint8_t *source, size_t taps, size_t outputs, const int32_t *first, const int32_t *weights,
     uint8_t *destination) {
@@ -49,7 +49,7 @@ INLINE void horizontal(
       row = scratch;
     }
     uint8_t *out = destination + y * 3 * along.outputs;
-    // Reductions by up to two and by up to three, and enlargements, have few taps: let them be unrolled.
+    // Enlargements and reductions by small factors have few taps: constants allow the compiler to unroll the loop.
     switch (along.taps) {
       case 2: horizontal_row(row, 2, along.outputs, along.first, along.weights, out); break;
       case 3: horizontal_row(row, 3, along.outputs, along.first, along.weights, out); break;

@@ -15,7 +15,7 @@ typedef void (*ssyrk_function)(int order, int uplo, int trans, int n, int k, flo
                                float *c, int ldc);
 typedef void (*strsm_function)(int order, int side, int uplo, int trans, int diag, int m, int n, float alpha, const float *a,
                                int lda, float *b, int ldb);
-// LAPACK's: column-major, arguments by reference; the last is the length of the string.
+// LAPACK's calling convention: column-major, arguments by reference; the last one is the length of the string.
 typedef void (*spotrf_function)(const char *uplo, const int *n, float *a, const int *lda, int *info, size_t);
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -25,9 +25,9 @@ static ssyrk_function ssyrk;
 static strsm_function strsm;
 static spotrf_function spotrf;
 
-// OpenBLAS 0.3.21 guesses AMD processors with AVX-512 wrongly. Family 19h (Zen 4) halves 512-bit instructions: the Haswell
-// kernels measured 7 % faster there than the AVX-512 ones it picks. Family 1Ah (Zen 5) does not, and is taken for Haswell
-// at half its speed.
+// OpenBLAS 0.3.21 chooses the wrong kernels for AMD processors with AVX-512. Family 19h (Zen 4) splits 512-bit
+// instructions in two: there, the Haswell kernels are 7 % faster, as measured, than the AVX-512 kernels that OpenBLAS
+// chooses. Family 1Ah (Zen 5) does not split them, but OpenBLAS treats it as Haswell, at half its speed.
 static void choose_core(void) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -42,7 +42,7 @@ static void choose_core(void) {
 
 static void load(void) {
   choose_core();
-  // Our own threads call it, each with work of its own: a second pool would only compete.
+  // Quern's threads call it with separate work, so a second thread pool would only compete with them.
   setenv("OPENBLAS_NUM_THREADS", "1", 1);
   void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) library = dlopen("libopenblas.so", RTLD_NOW | RTLD_LOCAL);

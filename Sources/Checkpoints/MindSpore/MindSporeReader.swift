@@ -1,17 +1,18 @@
 import Files
 import Tensors
 
-/// Reads MindSpore's checkpoints: protobuf messages whose frames are walked in place (formats/mindspore.proto).
+/// Reads MindSpore's checkpoints: protobuf messages whose fields are read in place (formats/mindspore.proto).
 ///
-/// Fields that the schema lacks, or has once and the file twice, are refused: what is not MindSpore's is damage, and a file
-/// without a checksum shows it nowhere else. A file that ends between two tensors is whole as far as its format can tell.
+/// Fields that the schema does not have are refused, and so are second occurrences of fields that are not repeated.
+/// MindSpore writes neither, so they mean damage, which is not detected anywhere else in a file without a checksum. A
+/// file that ends between two tensors is complete as far as its format can tell.
 struct MindSporeReader {
-  /// In bytes. Names go into messages and other files.
+  /// The maximum length of a name in bytes. Names go into messages and other files.
   private static let nameLimit = 1024
 
   private let file: MappedFile
   private var contents = CheckpointContents(tensors: NamedTensors())
-  /// What has the same name in succession: the parts of a split tensor.
+  /// Successive values with the same name, which are the parts of a split tensor.
   private var parts: [Part] = []
 
   /// A tensor, or a part of one that was split.
@@ -20,7 +21,7 @@ struct MindSporeReader {
     var type: String
     var dimensions: [Int]
     var bytes: Range<Int>
-    /// Of its TensorProto, in the file.
+    /// The position of its TensorProto in the file.
     var offset: Int
   }
 
@@ -32,7 +33,7 @@ struct MindSporeReader {
 
   private init(file: MappedFile) { self.file = file }
 
-  /// Whether the file starts as a checkpoint's first tensor does: a Value that starts with a name, which a tensor follows.
+  /// Whether the file starts like the first tensor of a checkpoint: with a Value that has a name followed by a tensor.
   static func isPlausible(_ file: MappedFile) -> Bool {
     var cursor = ByteCursor(file.storage)
     guard cursor.starts(with: [0x0A]), (try? cursor.skip(1, "tag")) != nil,
@@ -45,7 +46,7 @@ struct MindSporeReader {
       && (cursor.starts(with: [0x12]) || cursor.starts(with: [0x1A]))
   }
 
-  /// Where the messages end: at the checksum, once that is found to be theirs, or at the file's end.
+  /// The end of the messages: the position of the checksum, which is compared, or the end of the file if there is none.
   private static func endOfMessages(_ file: MappedFile) throws(FormatError) -> Int {
     let magic = Array("crc_num".utf8)
     let start = file.byteCount - magic.count - 10
@@ -60,7 +61,7 @@ struct MindSporeReader {
     file.forEachChunk(in: 0..<start) { crc.update($0) }
     guard high == 0, stored == UInt64(crc.value) else {
       throw .malformed(
-        field: "crc_num", offset: start, reason: "the bytes before it have another CRC-32: fetch the file again")
+        field: "crc_num", offset: start, reason: "the bytes before it have a different CRC-32; fetch the file again")
     }
     return start
   }
@@ -82,7 +83,7 @@ struct MindSporeReader {
   private static func unknown(_ field: ProtobufField, _ message: String) -> FormatError {
     .malformed(
       field: "a field of \(message)", offset: field.bytes.lowerBound,
-      reason: "\(message) has no field \(field.number) of wire type \(field.type.rawValue) here, or not twice")
+      reason: "\(message) has no field \(field.number) of wire type \(field.type.rawValue) here, or only one")
   }
 
   private func part(_ value: ProtobufField) throws(FormatError) -> Part {
@@ -104,7 +105,7 @@ struct MindSporeReader {
     guard !isMap else {
       throw .unsupported(
         feature: "MapTensor \(name)", offset: value.bytes.lowerBound,
-        advice: "no image network has one; save the network's other parameters alone")
+        advice: "no image network has one; save only the network's other parameters")
     }
     guard let tensor else {
       throw .malformed(field: "Value \(name)", offset: value.bytes.lowerBound, reason: "it has no tensor")
@@ -119,7 +120,7 @@ struct MindSporeReader {
     var reader = ProtobufReader(file, tensor.payload, message: "TensorProto")
     while let field = try reader.next() {
       switch (field.number, field.type) {
-      // A packed list, or one extent.
+      // The extents are a packed list, or one field for each.
       case (1, .lengthDelimited), (1, .varint):
         var cursor = ByteCursor(file.storage, range: field.payload)
         while !cursor.isAtEnd {
@@ -154,7 +155,8 @@ struct MindSporeReader {
 
   // MARK: - Tensors
 
-  /// Makes a tensor of the parts: a view of the file if there is one part, else a copy, which is smaller than the file.
+  /// Creates a tensor from the parts: a view of the file if there is one part, or else a copy, which is smaller than
+  /// the file.
   private mutating func join() throws(FormatError) {
     guard let first = parts.first else { return }
     defer { parts.removeAll(keepingCapacity: true) }
@@ -162,30 +164,31 @@ struct MindSporeReader {
       throw Self.malformed(part, "its parts differ in type or dims")
     }
     guard first.type != "str" else {
-      contents.ignored.append(.init(name: first.name, reason: "a text"))
+      contents.ignored.append(.init(name: first.name, reason: "a string"))
       return
     }
     guard let type = ElementType(mindSporeName: first.type) else {
       throw .unsupported(
         feature: "type \(first.type) of tensor \(first.name)", offset: first.offset, advice: "convert it to Float32")
     }
-    let size = parts.reduce(0) { $0 + $1.bytes.count }  // cannot overflow: they lie in the file
+    let size = parts.reduce(0) { $0 + $1.bytes.count }  // cannot overflow, because all parts lie in the file
     let shape = Shape(first.dimensions == [0] && size > 0 ? [] : first.dimensions)
     guard let strides = canonicalStrides(shape), let count = shape.checkedElementCount else {
       throw Self.malformed(first, "its dims \(shape.dimensions) are impossible")
     }
     guard count * type.byteCount == size else {
-      throw Self.malformed(first, "\(shape) of \(type) does not make \(size) bytes")
+      throw Self.malformed(first, "\(shape) of \(type) does not take \(size) bytes")
     }
     let (storage, offset) = parts.count == 1 ? (file.storage, first.bytes.lowerBound) : (joined(size), 0)
     let tensor = Tensor(elementType: type, shape: shape, strides: strides, storage: storage, byteOffset: offset)
     guard let tensor else { throw Self.malformed(first, "its data ends outside of the file") }
     guard contents.tensors.append(tensor, named: first.name) else {
-      throw Self.malformed(first, "this name is there twice, with others between")
+      throw Self.malformed(first, "this name appears twice, with others in between")
     }
   }
 
-  /// The parts' pages are released behind the copying, so that the file and the copy are never both in memory.
+  /// A copy of the parts. Their pages are released once they are copied, so that the file and the copy are never both
+  /// in memory.
   private func joined(_ size: Int) -> TensorStorage {
     TensorStorage(byteCount: size) { target in
       var end = 0

@@ -1,7 +1,7 @@
 import Files
 
-/// The messages of ONNX and which fields hold further ones, so that depth and number can be bounded before anything is
-/// unpacked. Fields that are not listed hold no messages that ONNX knows, and are passed over.
+/// The messages of ONNX and the fields that contain further messages, so that their depth and number can be bounded
+/// before anything is unpacked. Fields that are not listed contain no messages of ONNX, and are skipped.
 enum ONNXMessage: String {
   case model = "ModelProto"
   case operatorSet = "OperatorSetIdProto"
@@ -22,7 +22,7 @@ enum ONNXMessage: String {
   case function = "FunctionProto"
   case annotation = "TensorAnnotation"
 
-  /// What the length-delimited field of that number holds, if it is a message.
+  /// The message that the length-delimited field with this number contains, or `nil` if it contains none.
   func child(_ field: Int) -> ONNXMessage? {
     switch (self, field) {
     case (.model, 7), (.attribute, 6), (.attribute, 11), (.training, 1), (.training, 2): .graph
@@ -50,13 +50,14 @@ enum ONNXMessage: String {
 }
 
 enum ONNXFraming {
-  /// Messages within messages; a graph without subgraphs has six.
+  /// The maximum nesting depth of messages; a graph without subgraphs has six levels.
   static let maximumDepth = 32
   static let maximumMessages = 4_000_000
 
-  /// Walks the frames of every message of the file, without recursion.
+  /// Checks the extent of every message of the file, without recursion.
   ///
-  /// - Throws: `FormatError` where a frame ends outside of the one that holds it, or there are too many of them.
+  /// - Throws: `FormatError.truncated` or `FormatError.malformed` if a field is damaged or ends outside of the message
+  ///   that contains it, and `FormatError.limitExceeded` if there are too many messages or levels.
   static func check(_ file: MappedFile) throws(FormatError) {
     var open = [(reader: ProtobufReader(ByteCursor(file.storage), message: "ModelProto"), kind: ONNXMessage.model)]
     var count = 1
@@ -80,13 +81,13 @@ enum ONNXFraming {
     }
   }
 
-  /// Whether a file that is nothing else begins as ONNX models do: with `ir_version` and another of ModelProto's fields.
+  /// Whether a file of no other format starts like an ONNX model: with `ir_version` and another field of ModelProto.
   static func isPlausible(_ file: MappedFile) -> Bool {
     var reader = ProtobufReader(ByteCursor(file.storage), message: "ModelProto")
     guard let version = try? reader.next(), version.number == 1, version.type == .varint,
       version.payload.count == 1, version.bytes.count == 2
     else { return false }
-    // Looked at by its tag alone: the field itself may be cut short.
+    // Only the tag is read, because the field itself may be cut short.
     guard version.bytes.upperBound < file.byteCount else { return false }
     let tag = file.withBytes { $0[version.bytes.upperBound] }
     return [0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72].contains(tag)

@@ -1,56 +1,69 @@
 import Tensors
 
-/// A network as an ONNX file describes it: nodes that read and write values by name. What a value is called, and the order
-/// of the nodes, are the file's; nothing has been checked but that the file can be read.
+/// A network as an ONNX file describes it: nodes that read and write values by name. The names of the values and the
+/// order of the nodes are those of the file. Nothing is checked beyond the framing of the file: nodes may be
+/// inconsistent.
 package struct ONNXModel: Sendable {
+  /// The version of the ONNX format.
   package let irVersion: Int
-  /// What wrote the file, "pytorch" "2.15.0"; empty where it does not say.
+  /// The program that wrote the file, such as "pytorch"; empty if the file does not say.
   package let producer: String
+  /// The version of `producer`, such as "2.15.0"; empty if the file does not say.
   package let producerVersion: String
-  /// Versions of operator sets by domain; the standard operators' domain is "".
+  /// Versions of operator sets by domain. The domain of the standard operators is "".
   package let operatorSets: [String: Int]
-  /// The graph's name.
+  /// The name of the graph.
   package let name: String
-  /// Without those that initialisers give a value to.
+  /// The inputs of the graph, except those that have an initialiser.
   package let inputs: [ValueInfo]
+  /// The outputs of the graph.
   package let outputs: [ValueInfo]
+  /// The nodes in the order of the file.
   package let nodes: [Node]
-  /// Views of the file or of the model's external data, in the order of the file.
+  /// Constants by the names of their values, in the order of the file: views of the file or of its external data.
   package let initializers: NamedTensors
-  /// The files beside the model that initialisers lie in, relative to its folder.
+  /// The paths of the external data files that contain initialisers, relative to the model's folder.
   package let externalFiles: [String]
 
-  /// The version of the standard operators.
+  /// The version of the standard operators, or 0 if the file does not say.
   package var operatorSet: Int { operatorSets[""] ?? 0 }
 
   /// An input or output of the graph.
   package struct ValueInfo: Sendable, Hashable {
+    /// The name of the value.
     package let name: String
-    /// `nil` where the file does not say or where quern has no such type.
+    /// `nil` if the file does not say, or if no `ElementType` stands for the type.
     package let elementType: ElementType?
-    /// `nil` where the file does not say.
+    /// The extent of each axis; `nil` if the file does not say.
     package let dimensions: [Dimension]?
   }
 
+  /// The extent of one axis of a value.
   package enum Dimension: Sendable, Hashable {
+    /// A positive extent.
     case fixed(Int)
-    /// Known when the network runs; the name may be empty.
+    /// An extent that is only determined when the network runs, with its name in the file, which may be empty.
     case dynamic(String)
   }
 
+  /// One application of an operator.
   package struct Node: Sendable {
-    /// Its place in the file's list of nodes, from 0.
+    /// The position in the file's list of nodes, from 0.
     package let index: Int
-    /// May be empty.
+    /// The name of the node, which may be empty.
     package let name: String
+    /// The name of the operator, such as "Conv".
     package let operatorType: String
-    /// "" for the standard operators.
+    /// The domain of the operator; "" for the standard operators.
     package let domain: String
-    /// An empty name is an optional input that is left out.
+    /// The names of the values that the node reads. An empty name stands for an optional input that is left out.
     package let inputs: [String]
+    /// The names of the values that the node writes.
     package let outputs: [String]
+    /// The attributes by name.
     package let attributes: [String: Attribute]
 
+    /// A node with the given properties, which are not checked.
     package init(
       index: Int, name: String, operatorType: String, domain: String = "", inputs: [String], outputs: [String],
       attributes: [String: Attribute] = [:]
@@ -65,6 +78,7 @@ package struct ONNXModel: Sendable {
     }
   }
 
+  /// The value of an attribute.
   package enum Attribute: Sendable {
     case int(Int)
     case float(Float)
@@ -73,7 +87,7 @@ package struct ONNXModel: Sendable {
     case floats([Float])
     case strings([String])
     case tensor(Tensor)
-    /// A graph, a sparse tensor, or a type; no operator that quern runs has one.
+    /// A value of another type, such as "a graph". No operator that Quern imports has one.
     case other(String)
   }
 }

@@ -2,8 +2,9 @@ import COnnx
 import Files
 import Tensors
 
-/// Reads ONNX models. The file's framing is walked twice in place: once to bound depth and number of messages, once to find
-/// the messages of the graph, which protobuf-c unpacks one at a time. Tensors stay where they are.
+/// Reads ONNX models. The fields of the file are read in place twice: first to bound the depth and the number of
+/// messages, then to find the messages of the graph, which protobuf-c unpacks one at a time. The bytes of tensors are
+/// not copied.
 struct ONNXReader {
   private let file: MappedFile
   private var tensors: ONNXTensorReader
@@ -39,7 +40,7 @@ struct ONNXReader {
       case 20: ignored.append(Checkpoint.Ignored(name: "training_info", reason: "how the model was trained"))
       case 25:
         throw .unsupported(
-          feature: "a function of the model's own", offset: field.bytes.lowerBound,
+          feature: "a model-local function", offset: field.bytes.lowerBound,
           advice: "inline functions before saving (onnx.inliner.inline_local_functions)")
       default: break
       }
@@ -98,20 +99,20 @@ struct ONNXReader {
         let (name, tensor) = try tensors.tensor(in: field.payload)
         guard !name.isEmpty else { throw malformed("initializer", field, "it has no name") }
         guard initializers.append(tensor, named: name) else {
-          throw malformed("initializer", field, "a second one of the name '\(name)'")
+          throw malformed("initializer", field, "a second one is named '\(name)'")
         }
       case 11: inputs.append(try valueInfo(field.payload))
       case 12: outputs.append(try valueInfo(field.payload))
       case 15:
         throw .unsupported(
-          feature: "a sparse initializer", offset: field.bytes.lowerBound, advice: "save the model with dense weights")
+          feature: "a sparse initialiser", offset: field.bytes.lowerBound, advice: "save the model with dense weights")
       default: break
       }
     }
   }
 
-  private func malformed(_ what: String, _ field: ProtobufField, _ reason: String) -> FormatError {
-    .malformed(field: what, offset: field.bytes.lowerBound, reason: reason)
+  private func malformed(_ name: String, _ field: ProtobufField, _ reason: String) -> FormatError {
+    .malformed(field: name, offset: field.bytes.lowerBound, reason: reason)
   }
 
   private mutating func node(_ range: Range<Int>) throws(FormatError) -> ONNXModel.Node {
@@ -121,7 +122,7 @@ struct ONNXReader {
       guard field.number == 5, field.type == .lengthDelimited else { continue }
       let (name, value) = try attribute(field.payload)
       guard attributes.updateValue(value, forKey: name) == nil else {
-        throw malformed("attribute", field, "a second one of the name '\(name)'")
+        throw malformed("attribute", field, "a second one is named '\(name)'")
       }
     }
     let unpacking = ONNXUnpacking(file: file, message: .node, range: range)
@@ -168,13 +169,13 @@ struct ONNXReader {
   private static func value(
     _ message: Onnx__Attribute, tensor: Tensor?, other: String?, _ unpacking: ONNXUnpacking
   ) throws(FormatError) -> ONNXModel.Attribute {
-    // AttributeProto.AttributeType; files from before IR version 2 leave it out.
+    // AttributeProto.AttributeType, which files before IR version 2 do not have.
     switch message.type {
     case 1: return .float(message.f)
     case 2: return .int(Int(message.i))
     case 3: return .string(try unpacking.text(message.s))
     case 4:
-      guard let tensor else { throw unpacking.malformed("an attribute of type tensor has none") }
+      guard let tensor else { throw unpacking.malformed("an attribute of type tensor has no tensor") }
       return .tensor(tensor)
     case 6: return .floats(array(message.floats, message.n_floats))
     case 7: return .ints(array(message.ints, message.n_ints).map { Int($0) })
@@ -202,14 +203,14 @@ struct ONNXReader {
       let tensor = message.type?.pointee.tensor_type?.pointee
       var dimensions: [ONNXModel.Dimension]?
       if let shape = tensor?.shape?.pointee {
-        var found: [ONNXModel.Dimension] = []
+        var extents: [ONNXModel.Dimension] = []
         for dimension in UnsafeBufferPointer(start: shape.dim, count: shape.n_dim) {
           guard let dimension = dimension?.pointee else { continue }
           let isFixed = dimension.has_dim_value != 0 && dimension.dim_value > 0
-          found.append(
+          extents.append(
             isFixed ? .fixed(Int(dimension.dim_value)) : .dynamic(try unpacking.text(dimension.dim_param)))
         }
-        dimensions = found
+        dimensions = extents
       }
       return ONNXModel.ValueInfo(
         name: try unpacking.text(message.name),

@@ -1,11 +1,12 @@
 import Files
 import Tensors
 
-/// A tensor in a file of its own, as ONNX's test data has them: `input_0.pb` holds one TensorProto.
+/// Reads files that contain a single TensorProto, such as `input_0.pb` in ONNX's test data.
 package enum ONNXTensorFile {
-  /// The name that the tensor has in its file, which may be empty, and the tensor.
+  /// The tensor as a view of the file, and its name in the file, which may be empty.
   ///
-  /// - Throws: `CheckpointError` where the file cannot be read or holds no tensor.
+  /// - Throws: `CheckpointError.file` if the file cannot be opened, and `CheckpointError.content` if it contains no
+  ///   tensor or is damaged.
   package static func read(path: String) throws(CheckpointError) -> (name: String, tensor: Tensor) {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }

@@ -2,12 +2,13 @@ import COnnx
 import Files
 import Tensors
 
-/// Makes tensors of TensorProto messages: views of the file or of external files wherever the elements lie in one piece.
+/// Creates tensors from TensorProto messages. They are views of the file or of external files if their elements are
+/// contiguous there.
 struct ONNXTensorReader {
   let file: MappedFile
-  /// The folder that external data may lie in.
+  /// The folder that external data must lie in.
   let folder: String
-  /// By location.
+  /// The external files that were opened, with their paths relative to `folder`.
   private(set) var externalFiles: [(location: String, file: MappedFile)] = []
 
   init(_ file: MappedFile) {
@@ -18,19 +19,19 @@ struct ONNXTensorReader {
 
   static let maximumRank = 16
 
-  /// Everything of a message but the elements.
+  /// The fields of a message except contiguous elements.
   private struct Header {
     var name = ""
     var shape = Shape([])
     var type = ElementType.float32
     var isExternal = false
     var external: [String: String] = [:]
-    /// Elements that do not lie in one piece.
+    /// Elements that are not contiguous in the file.
     var typed: Tensor?
     var count = 0
   }
 
-  /// - Throws: `FormatError.unreadableTensor` where type, shape and elements do not fit each other.
+  /// - Throws: `FormatError.unreadableTensor` if type, shape and elements contradict each other.
   mutating func tensor(in range: Range<Int>) throws(FormatError) -> (name: String, tensor: Tensor) {
     var raw: Range<Int>?
     var packed: [ProtobufField] = []
@@ -40,14 +41,14 @@ struct ONNXTensorReader {
       switch field.number {
       case 9:
         guard raw == nil else {
-          throw .malformed(field: "raw_data", offset: field.bytes.lowerBound, reason: "a tensor has it twice")
+          throw .malformed(field: "raw_data", offset: field.bytes.lowerBound, reason: "it appears twice in a tensor")
         }
         raw = field.payload
       case 4, 10: packed.append(field)
       default: break
       }
     }
-    // Floats in one piece are as good as raw_data.
+    // A single packed field of floats or doubles has the same layout as raw_data.
     let piece = packed.count == 1 ? packed.first : nil
     let header = try header(in: range, piece: piece, isRaw: raw != nil)
     let tensor: Tensor
@@ -72,7 +73,7 @@ struct ONNXTensorReader {
     .unreadableTensor(name: header.name.isEmpty ? "(unnamed)" : header.name, reason: reason)
   }
 
-  /// - Parameter piece: the only field of floats or doubles.
+  /// - Parameter piece: the packed field of floats or doubles, if there is only one.
   private func header(in range: Range<Int>, piece: ProtobufField?, isRaw: Bool) throws(FormatError) -> Header {
     let unpacking = ONNXUnpacking(file: file, message: .tensor, range: range)
     return try unpacking(
@@ -103,7 +104,7 @@ struct ONNXTensorReader {
     }
   }
 
-  /// The elements of the typed fields; `nil` where there are none.
+  /// The elements of the typed fields; `nil` if there are none.
   private static func elements(_ message: Onnx__Tensor, _ header: Header) throws(FormatError) -> Tensor? {
     func tensor<Source, Element: TensorElement>(
       _ values: [Source], _ convert: (Source) -> Element
@@ -146,13 +147,15 @@ struct ONNXTensorReader {
   }
 
   private mutating func external(_ header: Header) throws(FormatError) -> Tensor {
-    guard let location = header.external["location"] else { throw Self.unreadable(header, "is external data nowhere") }
+    guard let location = header.external["location"] else {
+      throw Self.unreadable(header, "has external data without a location")
+    }
     let data: MappedFile
-    if let known = externalFiles.first(where: { $0.location == location }) {
-      data = known.file
+    if let external = externalFiles.first(where: { $0.location == location }) {
+      data = external.file
     } else {
       do throws(ConfinementError) { data = try MappedFile.confined(to: folder, location: location) } catch {
-        throw Self.unreadable(header, "its external data '\(location)' is not read: \(error)")
+        throw Self.unreadable(header, "its external data '\(location)' cannot be read: \(error)")
       }
       externalFiles.append((location, data))
     }
@@ -164,7 +167,7 @@ struct ONNXTensorReader {
       throw Self.unreadable(
         header,
         "its external data '\(location)' has \(data.byteCount) bytes, and \(length) from byte \(offset) on are "
-          + "asked for")
+          + "requested")
     }
     return try view(header, of: data, offset..<end)
   }
@@ -172,7 +175,7 @@ struct ONNXTensorReader {
   private static func number(_ key: String, of header: Header) throws(FormatError) -> Int? {
     guard let text = header.external[key] else { return nil }
     guard let value = Int(text), value >= 0 else {
-      throw unreadable(header, "the \(key) '\(text)' of its external data is no number of bytes")
+      throw unreadable(header, "the \(key) '\(text)' of its external data is not a number of bytes")
     }
     return value
   }
@@ -192,6 +195,6 @@ struct ONNXTensorReader {
       0: "undefined", 8: "string", 14: "complex64", 15: "complex128", 17: "float8", 18: "float8", 19: "float8",
       20: "float8", 21: "uint4", 22: "int4", 23: "float4",
     ]
-    throw unreadable(header, "has the element type \(names[code] ?? "number \(code)"), which quern does not read")
+    throw unreadable(header, "has the element type \(names[code] ?? "number \(code)"), which is not supported")
   }
 }

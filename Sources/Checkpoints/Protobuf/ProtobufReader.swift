@@ -1,6 +1,6 @@
 import Files
 
-/// One field of a protobuf message, as the wire frames it (https://protobuf.dev/programming-guides/encoding/).
+/// One field of a protobuf message in the wire format (https://protobuf.dev/programming-guides/encoding/).
 struct ProtobufField {
   enum WireType: UInt8 {
     case varint = 0
@@ -11,16 +11,16 @@ struct ProtobufField {
 
   let number: Int
   let type: WireType
-  /// From the tag to the end.
+  /// The position of the whole field in the file, including its tag.
   let bytes: Range<Int>
-  /// The bytes after tag and length.
+  /// The position of the value, which follows the tag and, if there is one, the length.
   let payload: Range<Int>
 }
 
-/// Walks the fields of one message without unpacking them. Offsets count from the start of the file.
+/// Reads the fields of one message one after another without unpacking them. Offsets count from the start of the file.
 struct ProtobufReader {
   private var cursor: ByteCursor
-  /// For errors: "NodeProto".
+  /// The name of the message's type, such as "NodeProto", for errors.
   let message: String
 
   init(_ cursor: ByteCursor, message: String) {
@@ -33,14 +33,17 @@ struct ProtobufReader {
     self.init(ByteCursor(file.storage, range: range), message: message)
   }
 
-  /// - Throws: `FormatError` where a field ends outside of the message, or its tag is none.
+  /// The next field, or `nil` at the end of the message.
+  ///
+  /// - Throws: `FormatError.truncated` if the field ends outside of the message, and `FormatError.malformed` if its tag
+  ///   is not valid.
   mutating func next() throws(FormatError) -> ProtobufField? {
     guard !cursor.isAtEnd else { return nil }
     let start = cursor.offset
     let tag = try varint("tag")
     guard let number = Int(exactly: tag >> 3), (1...0x1FFF_FFFF).contains(number),
       let type = ProtobufField.WireType(rawValue: UInt8(tag & 7))
-    else { throw .malformed(field: "a field of \(message)", offset: start, reason: "its tag \(tag) is not protobuf's") }
+    else { throw .malformed(field: "a field of \(message)", offset: start, reason: "its tag \(tag) is not valid") }
     let payload: Range<Int>
     switch type {
     case .varint:
@@ -62,13 +65,13 @@ struct ProtobufReader {
 }
 
 extension ByteCursor {
-  /// The next integer in protobuf's base 128.
+  /// Reads a varint: an integer in base 128, least significant digit first.
   mutating func varint(_ field: String) throws(FormatError) -> UInt64 {
     let start = offset
     var value: UInt64 = 0
     for shift in stride(from: 0, to: 64, by: 7) {
       let byte = try self.value(UInt8.self, field)
-      // The tenth byte has one bit left to give.
+      // Only one of the 64 bits is left for the tenth byte.
       guard shift < 63 || byte <= 1 else { break }
       value |= UInt64(byte & 0x7F) << UInt64(shift)
       if byte < 0x80 { return value }

@@ -1,8 +1,8 @@
-/// The names of a classifier's classes where a training script saved them alongside the tensors.
+/// Finds the names of a classifier's classes if a training script saved them alongside the tensors.
 ///
-/// Scripts use a list of names or a dictionary between names and indices, under some key in the outer dictionaries:
-/// torchvision's folders have `class_to_idx` and `classes`, Hugging Face's configurations `id2label` and `label2id`,
-/// OpenMMLab's `CLASSES`.
+/// Scripts save a list of names, or a dictionary from names to indices or from indices to names, in one of the outer
+/// dictionaries: torchvision's folders have `class_to_idx` and `classes`, Hugging Face's configurations `id2label` and
+/// `label2id`, and OpenMMLab's files `CLASSES`.
 struct ClassNames {
   private let pickle: Pickle
 
@@ -11,12 +11,12 @@ struct ClassNames {
     "id2label",
     "label2id",
   ]
-  /// Levels of dictionaries that are searched, names that a list may have, and bytes that a name may have.
+  /// The maximum number of levels of dictionaries that are searched, of names in a list, and of bytes in a name.
   private static let (depthLimit, countLimit, nameLimit) = (3, 1 << 20, 1024)
 
   init(_ pickle: Pickle) { self.pickle = pickle }
 
-  /// The names in the order of the classes; empty where there are none, or lists that contradict each other.
+  /// The names in the order of the classes; empty if there are none, or if two lists contradict each other.
   func found() -> [String] {
     var lists: Set<[String]> = []
     var visited: Set<UInt32> = []
@@ -39,7 +39,7 @@ struct ClassNames {
     }
   }
 
-  /// A list of names, or a dictionary between names and all indices from 0 on; `nil` for anything else.
+  /// The names in a list, or in a dictionary that relates them to all indices from 0 on; `nil` for anything else.
   private func names(_ value: PickleValue) -> [String]? {
     var names: [String] = []
     switch value {
@@ -60,7 +60,7 @@ struct ClassNames {
       guard names.count == byIndex.count else { return nil }
     default: return nil
     }
-    // A name that is there twice would not tell which class a folder stands for.
+    // If a name appeared twice, it would be undetermined which class a folder of that name stands for.
     return names.count > 1 && Set(names).count == names.count ? names : nil
   }
 
@@ -68,7 +68,7 @@ struct ClassNames {
     switch (key, value) {
     case (.int(let index), _): name(value).map { (index, $0) }
     case (_, .int(let index)): name(key).map { (index, $0) }
-    // A dictionary that went through JSON has texts for indices.
+    // A dictionary that was stored as JSON has strings for indices.
     default: name(key).flatMap { Int($0) }.flatMap { index in name(value).map { (index, $0) } }
     }
   }

@@ -1,14 +1,14 @@
 import Files
 
-/// PyTorch's format before 1.6: five pickles one after another, then the storages' bytes, unaligned.
+/// Reads PyTorch's format before 1.6: five pickles one after another, followed by the unaligned bytes of the storages.
 enum LegacyStream {
   /// The first pickle is the number 0x1950a86a20f9469cfc6c.
   private static let magic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
   private static let decimalMagic = "119547037146038801333356"
-  /// Bytes that the longest spelling of it takes.
+  /// The size of the longest pickle of that number in bytes, rounded up.
   private static let magicLimit = 40
 
-  /// Whether a file starts with the magic number, in any pickle protocol, even where what follows is damaged.
+  /// Whether a file starts with the magic number, in any pickle protocol, even if the rest of the file is damaged.
   static func isLegacy(_ file: MappedFile) -> Bool {
     var cursor = ByteCursor(file.storage, range: 0..<min(file.byteCount, magicLimit))
     return readMagic(&cursor)
@@ -31,7 +31,7 @@ enum LegacyStream {
     let pickle = try PickleMachine.read(&cursor, style: .legacy)
     let records = try readStorages(&cursor, of: pickle)
     let resolver = TensorResolver(pickle, file: file) { (reference) throws(FormatError) in
-      guard case .key(let key) = reference.place, let record = records[pickle.string(key)] else {
+      guard case .key(let key) = reference.location, let record = records[pickle.string(key)] else {
         throw .malformed(field: "storage", offset: reference.offset, reason: "its bytes are not in the file")
       }
       return record
@@ -60,7 +60,8 @@ enum LegacyStream {
     throw .malformed(field: "system information", offset: start, reason: "it does not say little_endian")
   }
 
-  /// Where each storage's bytes are. They follow the list of keys in its order, to the end of the file.
+  /// The positions of the storages' bytes in the file, by key. They follow the list of keys in its order, up to the end
+  /// of the file.
   private static func readStorages(
     _ cursor: inout ByteCursor, of pickle: Pickle
   ) throws(FormatError) -> [String: Range<Int>] {
@@ -75,7 +76,7 @@ enum LegacyStream {
     for value in list.elements(position) {
       guard case .string(let text) = value, let reference = references[list.string(text)] else {
         throw .malformed(
-          field: "storage keys", offset: listOffset, reason: "\(list.summary(value)) is no storage of the pickle")
+          field: "storage keys", offset: listOffset, reason: "\(list.summary(value)) is not a storage of the pickle")
       }
       let start = cursor.offset
       let count = try cursor.count("element count of a storage")
@@ -86,7 +87,7 @@ enum LegacyStream {
       }
       let bytes = try cursor.pass(reference.byteCount ?? -1, "bytes of storage \(list.string(text))")
       guard records.updateValue(bytes, forKey: list.string(text)) == nil else {
-        throw .malformed(field: "storage keys", offset: listOffset, reason: "\(list.string(text)) is there twice")
+        throw .malformed(field: "storage keys", offset: listOffset, reason: "\(list.string(text)) appears twice")
       }
     }
     guard cursor.isAtEnd else {
@@ -98,7 +99,7 @@ enum LegacyStream {
   private static func referencesByKey(_ pickle: Pickle) throws(FormatError) -> [String: StorageReference] {
     var references: [String: StorageReference] = [:]
     for reference in pickle.storages {
-      guard case .key(let text) = reference.place else { continue }
+      guard case .key(let text) = reference.location else { continue }
       let key = pickle.string(text)
       if let other = references.updateValue(reference, forKey: key) {
         guard other.elementCount == reference.elementCount, other.type == reference.type else {

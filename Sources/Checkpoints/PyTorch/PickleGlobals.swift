@@ -1,28 +1,28 @@
 import Tensors
 
-/// What a class or function named by a pickle means to this reader.
+/// The meaning of a class or function that a pickle refers to.
 enum GlobalRole: Sendable, Equatable {
   case orderedDict
-  /// A dictionary that is made from something other than its items: `defaultdict(list)`, `Counter()`.
+  /// A dictionary whose constructor takes other arguments than its items: `defaultdict(list)`, `Counter()`.
   case otherDictionary
   case size
   case rebuildTensor, rebuildTensorV2, rebuildTensorV3
   case rebuildParameter
   case rebuildFromType
-  /// Makes a tensor of a kind that is not read: quantised, sparse, nested, …
+  /// A function that creates a tensor of a kind that is not supported: quantised, sparse, nested, …
   case rebuildOther
   case storage(StorageType)
-  /// `nil`: elements that no `ElementType` stands for.
+  /// An element type; `nil` if no `ElementType` stands for it.
   case dtype(ElementType?)
-  /// Data of Python, NumPy or PyTorch, or a class of theirs, whose objects stay opaque.
+  /// Another class or function of Python, NumPy or PyTorch. Its objects are opaque.
   case data
-  /// A class or function of any other module. Its objects stay opaque.
+  /// A class or function of any other module. Its objects are opaque.
   case foreign
 
-  /// The role of `module.name`, or `nil` for what runs commands or code when Python loads the file.
+  /// The role of `module.name`, or `nil` if it would run commands or code when Python loads the file.
   ///
-  /// Nothing is ever called or looked up, whatever its role, so that any name can be represented. A file with a hostile
-  /// name is refused nonetheless, because whoever loads it elsewhere is harmed.
+  /// Nothing is ever called or looked up, whatever its role, so any name could be represented safely. A file with a
+  /// hostile name is refused nonetheless, because it would harm users who load it in Python.
   init?(module: some StringProtocol, name: some StringProtocol) {
     guard !HostileGlobals.contains(module: String(module), name: String(name)) else { return nil }
     self = Self.role(module: module, name: name)
@@ -44,7 +44,7 @@ enum GlobalRole: Sendable, Equatable {
     }
   }
 
-  /// The packages whose classes are not worth mentioning when they lie alongside the weights.
+  /// The packages whose classes are so common in checkpoints that they are not reported.
   private static let pythonModules: Set<String> = [
     "torch", "numpy", "builtins", "__builtin__", "collections", "argparse", "pathlib", "datetime", "copy_reg",
     "copyreg", "_codecs", "functools", "enum", "decimal", "fractions", "uuid", "types", "typing",
@@ -61,7 +61,7 @@ enum GlobalRole: Sendable, Equatable {
     "Short": .int16, "Char": .int8, "Byte": .uint8, "Bool": .bool, "Untyped": .uint8,
   ]
 
-  /// The sizes of elements that are not read, but passed over.
+  /// The element sizes in bytes of storages that are skipped and not read.
   private static let otherStorages = [
     "ComplexFloat": 8, "ComplexDouble": 16, "QInt8": 1, "QUInt8": 1, "QInt32": 4, "QUInt4x2": 1, "QUInt2x4": 1,
   ]

@@ -1,7 +1,7 @@
 import Tensors
 
-/// What Python would do by calling something: represented here for the few callables that tensors are made of. The result
-/// of any other call is an opaque value that is named by what would be called.
+/// Calls, which Python would execute and this machine only represents: for the few callables that tensors consist of,
+/// the result is the corresponding value; for any other, it is an opaque value that refers to the callable.
 extension PickleMachine {
   mutating func executeObject(_ opcode: PickleOpcode) throws(FormatError) {
     switch opcode {
@@ -93,7 +93,7 @@ extension PickleMachine {
     return .dictionary(try newContainer(pairs))
   }
 
-  /// (storage, offset, size, stride, requires_grad, hooks, metadata), the last three of which say nothing about the values.
+  /// (storage, offset, size, stride, requires_grad, hooks, metadata). The last three do not affect the values.
   private mutating func tensor(
     _ arguments: [PickleValue], count: ClosedRange<Int>
   ) throws(FormatError) -> PickleValue {
@@ -142,7 +142,7 @@ extension PickleMachine {
     }
   }
 
-  /// Sets attributes. An OrderedDict has some at times (`_metadata`: module versions), which say nothing about values.
+  /// Sets attributes. An OrderedDict may have some (`_metadata`: module versions), which do not affect the values.
   private mutating func build(_ state: PickleValue) throws(FormatError) {
     switch stack.last {
     case .dictionary, .opaque: break
@@ -165,22 +165,22 @@ extension PickleMachine {
     case (.zip, .tuple(let position)): return try storage(pickle.elements(position), fields: 5)
     default: break
     }
-    throw malformed("BINPERSID", "\(pickle.summary(id)) is no id of a storage in this format")
+    throw malformed("BINPERSID", "\(pickle.summary(id)) is not a storage id of this format")
   }
 
-  /// PyTorch's keys are numbers, in decimal.
+  /// The maximum length of a storage's key in bytes. PyTorch's keys are decimal numbers.
   private static let keyLimit = 64
 
   private mutating func storage(_ id: [PickleValue], fields: Int) throws(FormatError) -> PickleValue {
     guard case .string(let kind)? = id.first, kind.count <= 16 else {
-      throw malformed("BINPERSID", "the id does not start with a text")
+      throw malformed("BINPERSID", "the id does not start with a string")
     }
-    // A class with its source code, in the legacy format: (class, file, source).
+    // In the legacy format, an id may also stand for a class with its source code: (class, file, source).
     if pickle.string(kind) == "module", id.count > 1, case .global = id[1] { return id[1] }
     guard pickle.string(kind) == "storage", id.count == fields, case .global(let global) = id[1],
       case .storage(let type) = pickle.globals[Int(global)].role, case .string(let key) = id[2],
       key.count <= Self.keyLimit, case .string = id[3], case .int(let count) = id[4], count >= 0
-    else { throw malformed("BINPERSID", "this is no storage of \(fields) fields") }
+    else { throw malformed("BINPERSID", "this is not a storage of \(fields) fields") }
     var view = 0..<count
     if fields == 6, case .tuple(let position) = id[5] {
       view = try viewRange(pickle.elements(position), of: count)
@@ -189,7 +189,7 @@ extension PickleMachine {
     }
     pickle.storages.append(
       StorageReference(
-        place: .key(key), type: type, elementCount: count, view: view, offset: opcodeOffset))
+        location: .key(key), type: type, elementCount: count, view: view, offset: opcodeOffset))
     return .storage(UInt32(pickle.storages.count - 1))
   }
 
@@ -199,7 +199,7 @@ extension PickleMachine {
     else { throw malformed("BINPERSID", "a view has a key, an offset and a size") }
     let (end, overflow) = start.addingReportingOverflow(size)
     guard start >= 0, size >= 0, !overflow, end <= count else {
-      throw malformed("BINPERSID", "the view of \(size) elements at \(start) leaves its storage of \(count)")
+      throw malformed("BINPERSID", "the view of \(size) elements at \(start) exceeds its storage of \(count)")
     }
     return start..<end
   }

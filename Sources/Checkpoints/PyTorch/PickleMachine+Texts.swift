@@ -1,17 +1,17 @@
 import Files
 
-/// Numbers, texts and names: what a pickle spells out.
+/// Reads numbers, strings and names.
 extension PickleMachine {
-  /// Digits of a number in a line of text; Python's own limit is 4300.
+  /// The maximum length of a number in a line of text. Python's limit is 4300 digits.
   private static let digitLimit = 4400
-  /// Bytes of a module's or class's name.
+  /// The maximum length of the name of a module or class in bytes.
   private static let nameLimit = 256
 
   private func position(of range: Range<Int>) -> PickleText {
     PickleText(start: UInt32(range.lowerBound - cursor.range.lowerBound), count: UInt32(range.count))
   }
 
-  /// The length of what follows, in 8 bytes.
+  /// Reads a length of 8 bytes.
   mutating func longCount() throws(FormatError) -> Int { try cursor.count("length in the pickle") }
 
   mutating func text(_ count: Int) throws(FormatError) -> PickleText {
@@ -24,39 +24,40 @@ extension PickleMachine {
     position(of: try cursor.pass(count, "pickled bytes"))
   }
 
-  /// A string of Python 2, which may be text or bytes.
+  /// Pushes a string of Python 2, which may be text or bytes.
   mutating func pushBytesOrText(_ count: Int) throws(FormatError) {
     let range = try cursor.pass(count, "pickled string")
     stack.append(cursor.text(in: range) == nil ? .bytes(position(of: range)) : .string(position(of: range)))
   }
 
-  /// The bytes up to the end of the line, behind which the cursor moves.
+  /// Reads the bytes up to the end of the line, and moves the cursor to the start of the next line.
   mutating func line(_ opcode: String, limit: Int) throws(FormatError) -> Range<Int> {
     guard let end = cursor.nextOffset(of: 0x0A, within: limit) else {
-      throw malformed(opcode, "no line of sensible length follows")
+      throw malformed(opcode, "the line that follows has no end or is too long")
     }
     let start = cursor.offset
     try cursor.move(to: end + 1, "pickled line")
     return start..<end
   }
 
-  /// A text whose escapes are kept as they are: what has any, or is not ASCII, counts as bytes and can name no tensor.
+  /// Pushes a string whose escapes are not translated. If it has any, or is not ASCII, it is pushed as bytes, and then
+  /// it cannot be the name of a tensor.
   mutating func pushEscaped(_ range: Range<Int>) throws(FormatError) {
     let isPlain = cursor.storage.bytes[range].allSatisfy { $0 < 0x80 && $0 != 0x5C }
     stack.append(isPlain ? .string(position(of: range)) : .bytes(position(of: range)))
   }
 
-  /// `'text'` or `"text"`.
+  /// Pushes `'text'` or `"text"`.
   mutating func pushQuoted() throws(FormatError) {
     let range = try line("STRING", limit: .max)
     let bytes = cursor.storage.bytes[range]
     guard range.count >= 2, let quote = bytes.first, bytes.last == quote, quote == 0x27 || quote == 0x22 else {
-      throw malformed("STRING", "the text is not in quotation marks")
+      throw malformed("STRING", "the string is not in quotation marks")
     }
     try pushEscaped(range.lowerBound + 1..<range.upperBound - 1)
   }
 
-  /// `42`, `42L`, or `00` and `01` for truth values.
+  /// Pushes `42`, `42L`, or `00` and `01`, which stand for `False` and `True`.
   mutating func pushDecimal(_ opcode: String) throws(FormatError) {
     var range = try line(opcode, limit: Self.digitLimit)
     if opcode == "LONG", cursor.storage.bytes[range].last == UInt8(ascii: "L") {
@@ -86,7 +87,7 @@ extension PickleMachine {
     return key
   }
 
-  /// An integer of `count` bytes, in two's complement.
+  /// Pushes an integer of `count` bytes in two's complement.
   mutating func pushLong(_ count: Int) throws(FormatError) {
     let digits = try cursor.pass(count, "pickled integer")
     guard count <= 8 else { return stack.append(.bigInteger(position(of: digits))) }
@@ -96,11 +97,11 @@ extension PickleMachine {
     stack.append(.int(value))
   }
 
-  /// The frame's length tells how far Python may read ahead; opcodes follow all the same.
+  /// Reads the length of a frame. It only tells how far Python may read ahead, and the opcodes follow as usual.
   mutating func passFrame() throws(FormatError) {
     let length = try longCount()
     guard length <= cursor.remaining else {
-      throw malformed("FRAME", "its \(length) bytes are not in the file: it is cut short or damaged, fetch it again")
+      throw malformed("FRAME", "its \(length) bytes are not in the file, which is cut short or damaged: fetch it again")
     }
   }
 
@@ -111,14 +112,14 @@ extension PickleMachine {
       let name = try pop()
       guard case .string(let module) = try pop(), case .string(let name) = name, module.count <= Self.nameLimit,
         name.count <= Self.nameLimit
-      else { throw malformed("STACK_GLOBAL", "module and name are not texts of sensible length") }
+      else { throw malformed("STACK_GLOBAL", "module and name are not strings of at most \(Self.nameLimit) bytes") }
       return stack.append(.global(try newGlobal(module, name)))
     }
     let module = try nameLine("GLOBAL")
     stack.append(.global(try newGlobal(module, try nameLine("GLOBAL"))))
   }
 
-  /// A line that names a module or a class.
+  /// Reads a line with the name of a module or a class.
   mutating func nameLine(_ opcode: String) throws(FormatError) -> PickleText {
     let range = try line(opcode, limit: Self.nameLimit)
     guard !range.isEmpty, cursor.text(in: range) != nil else {
@@ -129,7 +130,7 @@ extension PickleMachine {
 
   mutating func newGlobal(_ module: PickleText, _ name: PickleText) throws(FormatError) -> UInt32 {
     guard pickle.globals.count < Self.globalLimit else {
-      throw .limitExceeded(what: "number of classes and functions named", offset: opcodeOffset, limit: Self.globalLimit)
+      throw .limitExceeded(what: "references to classes and functions", offset: opcodeOffset, limit: Self.globalLimit)
     }
     let (moduleText, nameText) = (pickle.string(module), pickle.string(name))
     guard let role = GlobalRole(module: moduleText, name: nameText) else {

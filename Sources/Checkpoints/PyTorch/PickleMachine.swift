@@ -1,27 +1,27 @@
 import Files
 
-/// Reads one pickle of any protocol and represents what Python would build. Nothing is imported, called or looked up:
-/// classes and functions are names with a role.
+/// Reads one pickle of any protocol and represents the object that Python would build. Nothing is imported, called or
+/// looked up: classes and functions are names with a role.
 ///
-/// The opcodes are documented in CPython's Lib/pickletools.py; PyTorch's own use of them in torch/serialization.py and
-/// torch/_weights_only_unpickler.py.
+/// The opcodes are documented in CPython's Lib/pickletools.py, and the way in which PyTorch uses them in
+/// torch/serialization.py and torch/_weights_only_unpickler.py.
 struct PickleMachine {
-  /// Which persistent ids the pickle may have.
+  /// The persistent ids that the pickle may have.
   enum Style {
-    /// None at all.
+    /// No persistent ids.
     case plain
-    /// Storages of six fields, the last of which may describe a view.
+    /// Storages with six fields. The last one may describe a view.
     case legacy
-    /// Storages of five fields.
+    /// Storages with five fields.
     case zip
     /// The numbers of tensors that were read before the pickle.
     case tar([Int: UInt32])
   }
 
-  /// Bounds on what a hostile pickle can make of its bytes: a million-parameter optimizer has 10,000 containers, and
-  /// Python writes containers in batches of 1000.
+  /// The limits bound the memory that a hostile pickle can use. The state of an optimiser with a million parameters has
+  /// 10,000 containers, and Python writes the values of containers in batches of 1000.
   static let stackLimit = 1 << 17
-  /// Python remembers each class that it names and names it once.
+  /// Python memoises each class, so that a pickle refers to it by name only once.
   static let globalLimit = 1 << 17
   static let pickleLimit = 1 << 30
 
@@ -29,33 +29,35 @@ struct PickleMachine {
   var pickle: Pickle
   var cursor: ByteCursor
   var stack: [PickleValue] = []
-  /// The heights of the stack at each open MARK.
+  /// The height of the stack at each open MARK.
   private var marks: [Int] = []
   private var memo: [UInt32: PickleValue] = [:]
-  /// Protocol 4 takes one byte to remember a value, and Python remembers none of less than two bytes.
+  /// Memoising a value takes one byte in protocol 4, and Python memoises only values that take at least two bytes.
   private let memoLimit: Int
-  /// The values stored in containers so far, and how many may be: storing one takes an opcode.
+  /// The number of values stored in containers so far. Each takes an opcode.
   private var valueCount = 0
   private let valueLimit: Int
-  /// Python remembers each container it writes, which takes an opcode of at least two bytes more.
+  /// Python memoises each container that it writes, so that each takes at least two bytes.
   private let containerLimit: Int
-  /// Where the current opcode is.
+  /// The position of the current opcode in the file.
   var opcodeOffset: Int
 
-  /// A machine that starts at the cursor. `prepared` brings tables that the pickle's persistent ids refer to.
+  /// A machine that starts at the cursor.
+  ///
+  /// - Parameter prepared: the tables that the pickle's persistent ids refer to.
   init(_ cursor: ByteCursor, style: Style, prepared: Pickle? = nil) {
-    let rest = cursor.offset..<min(cursor.range.upperBound, cursor.offset + Self.pickleLimit)
-    self.cursor = ByteCursor(cursor.storage, range: rest)
+    let range = cursor.offset..<min(cursor.range.upperBound, cursor.offset + Self.pickleLimit)
+    self.cursor = ByteCursor(cursor.storage, range: range)
     self.style = style
-    valueLimit = 1024 + min(2 * rest.count, 1 << 24)
-    memoLimit = 1024 + min(rest.count / 2, 1 << 23)
-    containerLimit = (prepared?.containers.count ?? 0) + 1024 + min(rest.count / 2, 1 << 22)
+    valueLimit = 1024 + min(2 * range.count, 1 << 24)
+    memoLimit = 1024 + min(range.count / 2, 1 << 23)
+    containerLimit = (prepared?.containers.count ?? 0) + 1024 + min(range.count / 2, 1 << 22)
     pickle = prepared ?? Pickle(cursor: self.cursor)
     pickle.cursor = self.cursor
     opcodeOffset = cursor.offset
   }
 
-  /// Reads the pickle at the cursor and moves the cursor behind it.
+  /// Reads the pickle at the cursor and moves the cursor to its end.
   static func read(
     _ cursor: inout ByteCursor, style: Style, prepared: Pickle? = nil
   ) throws(FormatError) -> Pickle {
@@ -126,11 +128,11 @@ struct PickleMachine {
     }
   }
 
-  /// What moves values between the stack, the memo and containers.
+  /// Executes an opcode that moves values between the stack, the memo and containers.
   private mutating func executeOnStack(_ opcode: PickleOpcode) throws(FormatError) {
     switch opcode {
     case .pop:
-      // As in Python, a MARK without values is what is popped.
+      // As in Python, this pops the last MARK if no value follows it.
       if let height = marks.last, stack.count == height { marks.removeLast() } else { _ = try pop() }
     case .popMark: _ = try popToMark()
     case .dup:
@@ -180,7 +182,7 @@ struct PickleMachine {
     try cursor.value(type, "pickle")
   }
 
-  /// Pops a value of the innermost open MARK's part of the stack.
+  /// Pops a value, which must lie above the last MARK.
   mutating func pop() throws(FormatError) -> PickleValue {
     guard stack.count > marks.last ?? 0, let value = stack.popLast() else {
       throw .malformed(field: "pickle", offset: opcodeOffset, reason: "takes a value from an empty stack")
@@ -219,7 +221,7 @@ struct PickleMachine {
     }
     memo[key] = value
     guard memo.count <= memoLimit else {
-      throw .limitExceeded(what: "number of values that the pickle remembers", offset: opcodeOffset, limit: memoLimit)
+      throw .limitExceeded(what: "number of memoised values", offset: opcodeOffset, limit: memoLimit)
     }
   }
 

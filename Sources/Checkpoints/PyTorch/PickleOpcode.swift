@@ -80,7 +80,7 @@ enum PickleOpcode: UInt8 {
   case nextBuffer = 0x97
   case readOnlyBuffer = 0x98
 
-  /// Python's name and the reason, for the opcodes whose meaning lies outside of the pickle.
+  /// For an opcode whose meaning depends on something outside of the pickle: its name in Python, and advice.
   var refusal: (name: String, advice: String)? {
     switch self {
     case .persistentID: ("PERSID", "protocol 0 cannot refer to tensors: save with PyTorch's default protocol")
@@ -94,6 +94,6 @@ enum PickleOpcode: UInt8 {
   }
 
   private static let extensionAdvice =
-    "what it stands for is registered in the Python that wrote the file: save the state dict alone"
-  private static let bufferAdvice = "its bytes are outside of the file: save without out-of-band buffers"
+    "its meaning is registered only in the Python that wrote the file: save only the state dict"
+  private static let bufferAdvice = "its bytes lie outside of the file: save without out-of-band buffers"
 }

@@ -1,8 +1,9 @@
 import Files
 import Tensors
 
-/// A Python object, represented. Containers and everything bigger live in the tables of `Pickle` and are referred to by
-/// position, so that values are small, sharing and cycles cost nothing, and depth is no recursion.
+/// The representation of a Python object. Containers and larger objects are stored in the tables of `Pickle` and
+/// referred to by position. Values are therefore small, references may be shared or cyclic, and no recursion is needed
+/// to build deeply nested objects.
 enum PickleValue: Sendable, Equatable {
   case none
   case bool(Bool)
@@ -11,27 +12,29 @@ enum PickleValue: Sendable, Equatable {
   case bigInteger(PickleText)
   case float(Double)
   case string(PickleText)
-  /// Bytes, and texts that are not UTF-8 as they stand in the file.
+  /// Bytes, and strings that are not UTF-8 or have escapes, as they are in the file.
   case bytes(PickleText)
   /// Positions in `Pickle.containers`. A dictionary's keys and values alternate.
   case tuple(UInt32)
   case list(UInt32)
   case set(UInt32)
   case dictionary(UInt32)
-  /// Positions in `Pickle.globals`; an opaque value is named by the class or function that would make it.
+  /// Positions in `Pickle.globals`. An opaque value refers to the class or function that would create it.
   case global(UInt32)
   case opaque(UInt32)
+  /// A position in `Pickle.storages`.
   case storage(UInt32)
+  /// A position in `Pickle.tensors`.
   case tensor(UInt32)
 }
 
-/// Where a text lies, from the start of its pickle.
+/// The position of a string or of bytes, from the start of the pickle.
 struct PickleText: Sendable, Equatable {
   var start: UInt32
   var count: UInt32
 }
 
-/// A class or function that the pickle names.
+/// A class or function that the pickle refers to by name.
 struct PickleGlobal: Sendable {
   var module: PickleText
   var name: PickleText
@@ -40,58 +43,59 @@ struct PickleGlobal: Sendable {
 
 /// A storage that tensors of the pickle refer to.
 struct StorageReference: Sendable {
-  enum Place: Sendable, Equatable {
-    /// Named by a key; the format knows where its bytes are.
+  enum Location: Sendable, Equatable {
+    /// The storage's key, from which the reader of the format finds the bytes.
     case key(PickleText)
-    /// At a known offset in the file.
+    /// The position of the bytes in the file.
     case offset(Int)
   }
 
-  var place: Place
+  var location: Location
   var type: StorageType
-  /// Of the whole storage.
+  /// The number of elements of the whole storage.
   var elementCount: Int
-  /// The part of it that this reference means, in elements.
+  /// The part of the storage that this reference stands for, in elements.
   var view: Range<Int>
-  /// Where the reference is in the file.
+  /// The position of the reference in the file.
   var offset: Int
 
-  /// Of the whole storage; `nil` where that overflows.
+  /// The size of the whole storage in bytes; `nil` if it overflows.
   var byteCount: Int? {
     let (bytes, overflow) = elementCount.multipliedReportingOverflow(by: type.elementSize)
     return overflow ? nil : bytes
   }
 }
 
-/// What a storage's elements are.
+/// The type of a storage's elements.
 struct StorageType: Sendable, Equatable {
-  /// The Python class.
+  /// The name of the Python class.
   var name: String
-  /// `nil` for elements that no `ElementType` stands for. The elements of untyped storages are bytes.
+  /// `nil` if no `ElementType` stands for the elements. The elements of untyped storages are bytes.
   var elementType: ElementType?
-  /// In bytes.
+  /// The size of an element in bytes.
   var elementSize: Int
 }
 
-/// The arguments of a tensor. Only their kinds have been checked.
+/// The arguments of a tensor. Only their types were checked.
 struct TensorReference: Sendable {
+  /// The position in `Pickle.storages`.
   var storage: UInt32
-  /// For tensors over untyped storages.
+  /// The element type that `dtype` stands for, if there is a `dtype` and an `ElementType` for it.
   var elementType: ElementType?
   /// The position in `Pickle.globals` of a dtype that overrides the storage's.
   var dtype: UInt32?
-  /// Where the first element is, in elements of the storage's view.
+  /// The position of the first element in the storage's view, in elements.
   var start: Int
-  /// Tuples in `Pickle.containers`.
+  /// Positions of tuples in `Pickle.containers`.
   var shape: UInt32
   var strides: UInt32
-  /// Where the tensor is made, in the file.
+  /// The position in the file at which the tensor is created.
   var offset: Int
 }
 
 /// An unpickled object with the tables that its values refer to.
 struct Pickle: Sendable {
-  /// The bytes, from the pickle's first one on.
+  /// A cursor whose range starts with the pickle.
   var cursor: ByteCursor
   var root = PickleValue.none
   /// Always holds the empty tuple at position 0.
@@ -105,7 +109,7 @@ struct Pickle: Sendable {
     return start..<start + Int(text.count)
   }
 
-  /// Texts were found to be UTF-8 when they were read.
+  /// The text of a string, which was found to be UTF-8 when it was read.
   func string(_ text: PickleText) -> String { cursor.text(in: bytes(text)) ?? "" }
 
   func elements(_ container: UInt32) -> [PickleValue] { containers[Int(container)] }
@@ -116,8 +120,8 @@ struct Pickle: Sendable {
     return "\(string(global.module)).\(string(global.name))"
   }
 
-  /// The names of classes and functions of other modules than Python's, NumPy's and PyTorch's: each once, in the order of
-  /// the file, and no more than `limit`.
+  /// The names of classes and functions that do not belong to Python, NumPy or PyTorch: each once, in the order of the
+  /// file, and at most `limit`.
   func foreignNames(limit: Int) -> [String] {
     var names: [String] = []
     for (position, global) in globals.enumerated() where global.role == .foreign {
@@ -128,7 +132,7 @@ struct Pickle: Sendable {
     return names
   }
 
-  /// A few words that say what a value is.
+  /// A short description of a value, for messages.
   func summary(_ value: PickleValue) -> String {
     switch value {
     case .none: "None"
@@ -137,7 +141,7 @@ struct Pickle: Sendable {
     case .bigInteger: "a big integer"
     case .float(let value): "the number \(value)"
     case .bytes(let text): "\(text.count) bytes"
-    case .string(let text): text.count <= 60 ? "the text \"\(string(text))\"" : "a text of \(text.count) bytes"
+    case .string(let text): text.count <= 60 ? "the string \"\(string(text))\"" : "a string of \(text.count) bytes"
     case .tuple(let position): "a tuple of \(elements(position).count)"
     case .list(let position): "a list of \(elements(position).count)"
     case .set(let position): "a set of \(elements(position).count)"

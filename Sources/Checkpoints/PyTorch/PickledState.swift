@@ -2,16 +2,16 @@ import Tensors
 
 /// The dictionaries of named tensors in an unpickled file.
 ///
-/// The object is searched through dictionaries with texts for keys, lists and tuples, whatever the keys are. What a
-/// dictionary holds is looked at (bounds, checksums, element types) when `contents` is called for it, and not before: the
-/// optimizer's state costs nothing.
+/// Dictionaries are searched under all keys that are strings, and so are lists and tuples. The tensors of a dictionary
+/// are checked (bounds, checksums, element types) only when `contents` is called for it, so that the state of the
+/// optimiser takes no time.
 struct PickledState {
-  /// A dictionary that holds tensors directly.
+  /// A dictionary that contains tensors directly.
   struct Group {
-    /// The keys that lead to it.
+    /// The keys that lead to the dictionary.
     var path: [String]
     var entries: [Entry] = []
-    /// What the first tensor is named by whose key is no text.
+    /// A description of the first key that is not a string and whose value is a tensor.
     var unnamedKey: String?
   }
 
@@ -20,12 +20,12 @@ struct PickledState {
     var value: PickleValue
   }
 
-  /// Levels below the object's top that are searched; training scripts use three at most.
+  /// The number of levels below the top of the object that are searched. Training scripts use at most three.
   private static let depthLimit = 6
-  /// Elements of a list that is searched: more are data, not parts of a checkpoint.
+  /// The maximum length of a list that is searched. A longer one is data and not a part of a checkpoint.
   private static let listLimit = 64
   private static let groupLimit = 1 << 14
-  /// In bytes. Names go into messages and other files.
+  /// The maximum lengths of a tensor's name and of another key, in bytes. They go into messages and other files.
   private static let (nameLimit, keyLimit) = (1024, 128)
 
   private(set) var groups: [Group] = []
@@ -37,10 +37,10 @@ struct PickledState {
     self.resolver = resolver
     try search(resolver.pickle.root, path: [])
     groups = groups.filter { group in group.entries.contains { isTensor($0.value) } }
-    guard !groups.isEmpty else { throw .noStateDict(reason: emptiness()) }
+    guard !groups.isEmpty else { throw .noStateDict(reason: reasonForNoGroups()) }
   }
 
-  /// Tensors, and what stands in a tensor's place without being readable.
+  /// Whether a value is a tensor, or would be one if its kind were supported.
   private func isTensor(_ value: PickleValue) -> Bool {
     switch value {
     case .tensor: true
@@ -66,7 +66,7 @@ struct PickledState {
   private mutating func searchDictionary(_ flat: [PickleValue], path: [String]) throws(FormatError) {
     var group = Group(path: path)
     var inner: [(name: String, value: PickleValue)] = []
-    // One text used for many keys must not become as many copies of it.
+    // A string that a hostile pickle uses for many keys must not be copied for each of them.
     var starts: Set<UInt32> = []
     for i in stride(from: 0, to: flat.count - 1, by: 2) {
       guard case .string(let text) = flat[i] else {
@@ -78,7 +78,7 @@ struct PickledState {
       guard text.count <= Self.nameLimit, starts.insert(text.start).inserted else {
         throw .malformed(
           field: "dictionary key", offset: pickle.bytes(text).lowerBound,
-          reason: text.count > Self.nameLimit ? "it has \(text.count) bytes" : "it is there twice")
+          reason: text.count > Self.nameLimit ? "it has \(text.count) bytes" : "it appears twice")
       }
       let name = pickle.string(text)
       if isNested {
@@ -98,17 +98,17 @@ struct PickledState {
     }
   }
 
-  /// Why there is no dictionary of tensors.
-  private func emptiness() -> String {
+  /// The reason why there is no dictionary of tensors.
+  private func reasonForNoGroups() -> String {
     guard case .dictionary(let root) = pickle.root else {
-      return "the file holds \(pickle.summary(pickle.root)); save a module's state_dict()"
+      return "the file contains \(pickle.summary(pickle.root)); save a module's state_dict()"
     }
     let flat = pickle.elements(root)
     var names: [String] = []
     var opaque: String?
     for i in stride(from: 0, to: flat.count - 1, by: 2) {
       guard case .string(let text) = flat[i], text.count <= Self.nameLimit else {
-        if case .tensor = flat[i + 1] { return "a tensor is named by \(pickle.summary(flat[i])), not by a text" }
+        if case .tensor = flat[i + 1] { return "the key of a tensor is \(pickle.summary(flat[i])), not a string" }
         continue
       }
       if names.count < 5 { names.append(pickle.string(text)) }
@@ -122,37 +122,37 @@ struct PickledState {
 
   // MARK: - Choosing and resolving
 
-  /// The groups that a reader takes who does not know what the tensors are for: the one group there is, or the one under
-  /// a key that training scripts use, or the one at the top.
+  /// The group to read if the caller does not know the architecture: the only group, or the one under a key that
+  /// training scripts use, or the one at the top.
   func defaultGroup() throws(FormatError) -> Int {
     if groups.count == 1 { return 0 }
     let keys = ["model_state", "state_dict", "model", "model_state_dict"]
     for depth in 1...2 {
       for key in keys {
-        let found = groups.firstIndex {
+        let match = groups.firstIndex {
           $0.path.count == depth && $0.path.first.map(keys.contains) == true && $0.path.last == key
         }
-        if let found { return found }
+        if let match { return match }
       }
     }
     if let top = groups.firstIndex(where: { $0.path.isEmpty }) { return top }
     let names = groups.prefix(5).map { "'\($0.path.joined(separator: "."))'" }.joined(separator: ", ")
-    throw .noStateDict(reason: "the file holds \(groups.count) dictionaries of tensors: \(names)")
+    throw .noStateDict(reason: "the file contains \(groups.count) dictionaries of tensors: \(names)")
   }
 
-  /// The tensors of some groups, named by the keys that lead from `base` to them.
+  /// Reads the tensors of some groups. Their names consist of the keys that lead to them from `base`.
   ///
-  /// - Throws: `FormatError` where a tensor does not fit its storage, or a storage is damaged.
+  /// - Throws: `FormatError` if a tensor exceeds its storage, or if a storage is damaged.
   mutating func contents(of chosen: [Int], below base: [String]) throws(FormatError) -> CheckpointContents {
     var contents = CheckpointContents(tensors: NamedTensors(), foreignObjects: pickle.foreignNames(limit: 20))
     contents.classNames = ClassNames(pickle).found()
     for index in chosen {
       let group = groups[index]
-      if let key = group.unnamedKey { throw .noStateDict(reason: "a tensor is named by \(key), not by a text") }
+      if let key = group.unnamedKey { throw .noStateDict(reason: "the key of a tensor is \(key), not a string") }
       let prefix = group.path.dropFirst(base.count).map { $0 + "." }.joined()
       for entry in group.entries { try add(entry, named: prefix + entry.name, to: &contents) }
     }
-    contents.ignored = ignored(besides: chosen, below: base) + contents.ignored
+    contents.ignored = ignored(outside: chosen, below: base) + contents.ignored
     return contents
   }
 
@@ -173,19 +173,19 @@ struct PickledState {
       }
     case .opaque(let global):
       let callable = pickle.name(ofGlobal: global)
-      contents.unreadable[name] = "it is made by \(callable), which is not run: convert it to a tensor of float32"
+      contents.unreadable[name] = "it is made by \(callable), which is not run: convert it to a float32 tensor"
       if !isTensor(entry.value) { contents.ignored.append(ignored(name, entry.value)) }
     default: contents.ignored.append(ignored(name, entry.value))
     }
   }
 
   private func ignored(_ name: String, _ value: PickleValue) -> Checkpoint.Ignored {
-    .init(name: name, reason: name.contains("optim") ? "optimizer state" : pickle.summary(value))
+    .init(name: name, reason: name.contains("optim") ? "optimiser state" : pickle.summary(value))
   }
 
-  /// What lies next to the way from the top of the object to the chosen groups.
-  private func ignored(besides chosen: [Int], below base: [String]) -> [Checkpoint.Ignored] {
-    let ways = chosen.map { groups[$0].path }
+  /// The values that the path `base` and the chosen groups pass by: all siblings on the way from the top of the object.
+  private func ignored(outside chosen: [Int], below base: [String]) -> [Checkpoint.Ignored] {
+    let paths = chosen.map { groups[$0].path }
     var result: [Checkpoint.Ignored] = []
     var value = pickle.root
     for depth in 0...base.count {
@@ -193,10 +193,10 @@ struct PickledState {
       var next: PickleValue?
       for (name, element) in entries {
         if depth < base.count, name == base[depth] { next = element }
-        let isOnTheWay = ways.contains { $0.count > depth && $0[depth] == name }
-        // Entries of the chosen dictionaries themselves are dealt with one by one.
-        let isOwn = depth == base.count && !(isNested(element))
-        if !isOnTheWay, !(isOwn && ways.contains(base)) { result.append(ignored(name, element)) }
+        let isOnPath = paths.contains { $0.count > depth && $0[depth] == name }
+        // The entries of the chosen dictionaries are handled one by one elsewhere.
+        let isEntry = depth == base.count && !(isNested(element))
+        if !isOnPath, !(isEntry && paths.contains(base)) { result.append(ignored(name, element)) }
       }
       guard let next else { break }
       value = next

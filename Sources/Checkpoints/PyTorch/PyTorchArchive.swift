@@ -1,6 +1,6 @@
 import Files
 
-/// PyTorch's format since 1.6: a zip file with a pickle and one entry for each storage, all in one folder
+/// Reads PyTorch's format since 1.6: a zip file with a pickle and one entry for each storage, all in one folder
 /// (torch/serialization.py, caffe2/serialize/inline_container.cc).
 enum PyTorchArchive {
   static func read(_ file: MappedFile) throws(FormatError) -> PickledState {
@@ -22,7 +22,7 @@ enum PyTorchArchive {
     return try PickledState(resolver)
   }
 
-  /// The folder of data.pkl, which is that of every entry, with its slash.
+  /// The folder of data.pkl, which must be that of every entry, with its slash.
   private static func folder(of archive: ZipArchive) throws(FormatError) -> String {
     let pickles = archive.entries.filter { $0.name.hasSuffix("/data.pkl") && $0.name.split(separator: "/").count == 2 }
     guard pickles.count == 1, let pickle = pickles.first else { throw otherArchive(archive) }
@@ -37,10 +37,10 @@ enum PyTorchArchive {
       throw .malformed(
         field: "zip entry \(stray.name)", offset: stray.header, reason: "it is outside of the folder \(folder)")
     }
-    if let packed = archive.entries.first(where: \.isCompressed) {
+    if let compressed = archive.entries.first(where: \.isCompressed) {
       throw .unsupported(
-        feature: "compression of \(packed.name)", offset: packed.header,
-        advice: "PyTorch stores its entries: load the file and save it again")
+        feature: "compression of \(compressed.name)", offset: compressed.header,
+        advice: "PyTorch writes entries without compression: load the file and save it again")
     }
     return folder
   }
@@ -48,10 +48,10 @@ enum PyTorchArchive {
   private static func otherArchive(_ archive: ZipArchive) -> FormatError {
     let names = archive.entries.prefix(3).map(\.name).joined(separator: ", ")
     if archive.entries.contains(where: { $0.name.hasSuffix(".npy") }) {
-      return .wrongKind(looksLike: "a NumPy archive (\(names)…)", advice: "name a PyTorch or safetensors file")
+      return .wrongKind(looksLike: "a NumPy archive (\(names)…)", advice: "pass a PyTorch or safetensors file")
     }
     return .wrongKind(
-      looksLike: "a zip archive of other things (\(names)…)",
+      looksLike: "a zip archive of other files (\(names)…)",
       advice: "if a checkpoint is inside, extract it first")
   }
 
@@ -71,7 +71,7 @@ enum PyTorchArchive {
           feature: "byte order \(text)", offset: entry.bytes.lowerBound,
           advice: "load and save it again on a little-endian machine")
       }
-      // PyTorch 2 reads 1 to 10, and has written 3 all along.
+      // PyTorch 2 reads versions 1 to 10, and every release has written version 3.
       if name == "version", !(1...10).contains(Int(text) ?? 0) {
         throw .unsupported(
           feature: "file format version \(text)", offset: entry.bytes.lowerBound,
@@ -81,7 +81,7 @@ enum PyTorchArchive {
   }
 }
 
-/// The storages' entries, each checked when a wanted tensor first needs it.
+/// The entries of the storages, each verified when a tensor first needs it.
 private struct StorageRecords {
   let archive: ZipArchive
   let folder: String
@@ -95,7 +95,7 @@ private struct StorageRecords {
   }
 
   mutating func bytes(of reference: StorageReference, _ pickle: Pickle) throws(FormatError) -> Range<Int> {
-    guard case .key(let text) = reference.place else { return 0..<0 }
+    guard case .key(let text) = reference.location else { return 0..<0 }
     let key = pickle.string(text)
     guard let entry = archive["\(folder)data/\(key)"] else {
       throw .malformed(field: "storage \(key)", offset: reference.offset, reason: "its bytes are not in the archive")
@@ -103,7 +103,7 @@ private struct StorageRecords {
     guard reference.byteCount == entry.bytes.count else {
       throw .malformed(
         field: "storage \(key)", offset: reference.offset,
-        reason: "\(reference.elementCount) elements of \(reference.type.elementSize) bytes do not make the "
+        reason: "\(reference.elementCount) elements of \(reference.type.elementSize) bytes do not take the "
           + "\(entry.bytes.count) bytes of its entry")
     }
     if verified.insert(key).inserted { try archive.verify(entry, in: file) }

@@ -1,13 +1,13 @@
 import Files
 import Tensors
 
-/// PyTorch's format before 0.1.10: a tar file whose members are the storages, the tensors and a pickle that refers to them
-/// (`legacy_load` in torch/serialization.py).
+/// Reads PyTorch's format before 0.1.10: a tar file with members for the storages, the tensors and a pickle that refers
+/// to them (`legacy_load` in torch/serialization.py).
 struct PyTorchTar {
   private let file: MappedFile
   private let archive: TarArchive
   private var tables: Pickle
-  /// Positions in the tables, by the numbers that the file gives storages and tensors.
+  /// Positions in the tables, by the numbers of storages and tensors in the file.
   private var storages: [Int: UInt32] = [:]
   private var tensors: [Int: UInt32] = [:]
 
@@ -19,7 +19,7 @@ struct PyTorchTar {
     let pickle = try PickleMachine.read(&cursor, style: .tar(reader.tensors), prepared: reader.tables)
     try expectEnd(cursor, "pickle")
     let resolver = TensorResolver(pickle, file: file) { (reference) throws(FormatError) in
-      guard case .offset(let start) = reference.place, let count = reference.byteCount else { return 0..<0 }
+      guard case .offset(let start) = reference.location, let count = reference.byteCount else { return 0..<0 }
       return start..<start + count
     }
     return try PickledState(resolver)
@@ -35,7 +35,7 @@ struct PyTorchTar {
     guard let bytes = archive.members[name] else {
       let names = archive.members.keys.sorted().prefix(3).joined(separator: ", ")
       throw .wrongKind(
-        looksLike: "a tar archive of other things (\(names)…)", advice: "if a checkpoint is inside, extract it first")
+        looksLike: "a tar archive of other files (\(names)…)", advice: "if a checkpoint is inside, extract it first")
     }
     return ByteCursor(file.storage, range: bytes)
   }
@@ -47,11 +47,11 @@ struct PyTorchTar {
     }
   }
 
-  private static func readCount(_ cursor: inout ByteCursor, _ what: String) throws(FormatError) -> Int {
+  private static func readCount(_ cursor: inout ByteCursor, _ name: String) throws(FormatError) -> Int {
     let offset = cursor.offset
     let value = try PickleMachine.read(&cursor, style: .plain)
     guard case .int(let count) = value.root, count >= 0 else {
-      throw .malformed(field: "number of \(what)", offset: offset, reason: "it is \(value.summary(value.root))")
+      throw .malformed(field: "number of \(name)", offset: offset, reason: "it is \(value.summary(value.root))")
     }
     return count
   }
@@ -63,8 +63,8 @@ struct PyTorchTar {
     }
   }
 
-  /// A count; for each storage a pickled (key, location, type), an int64 count and the elements; then a pickled list of
-  /// views (key, root key, offset, count).
+  /// Reads a count; for each storage a pickled (key, location, type), an int64 count and the elements; then a pickled
+  /// list of views (key, root key, offset, count).
   private mutating func readStorages() throws(FormatError) {
     var cursor = try member("storages")
     for _ in 0..<(try Self.readCount(&cursor, "storages")) {
@@ -78,8 +78,8 @@ struct PyTorchTar {
       }
       let count = try cursor.count("element count of storage \(key)")
       var storage = StorageReference(
-        place: .offset(cursor.offset), type: type, elementCount: count, view: 0..<count, offset: offset)
-      storage.place = .offset(try cursor.pass(storage.byteCount ?? -1, "bytes of storage \(key)").lowerBound)
+        location: .offset(cursor.offset), type: type, elementCount: count, view: 0..<count, offset: offset)
+      storage.location = .offset(try cursor.pass(storage.byteCount ?? -1, "bytes of storage \(key)").lowerBound)
       try add(storage, key)
     }
     let offset = cursor.offset
@@ -99,18 +99,18 @@ struct PyTorchTar {
     guard fields.count == 4, case .int(let key) = fields[0], case .int(let rootKey) = fields[1],
       case .int(let start) = fields[2], case .int(let count) = fields[3], let root = storages[rootKey]
     else {
-      throw .malformed(field: "view of a storage", offset: offset, reason: "it names no storage, offset and size")
+      throw .malformed(field: "view of a storage", offset: offset, reason: "it lacks a storage, an offset or a size")
     }
     var view = tables.storages[Int(root)]
     guard start >= 0, count >= 0, start <= view.view.count, count <= view.view.count - start else {
-      throw .malformed(field: "view of a storage", offset: offset, reason: "it leaves its storage")
+      throw .malformed(field: "view of a storage", offset: offset, reason: "it exceeds its storage")
     }
     view.view = view.view.lowerBound + start..<view.view.lowerBound + start + count
     try add(view, key)
   }
 
-  /// A count; for each tensor a pickled (key, storage key, type), an int32 rank, 4 bytes of padding, and int64 sizes,
-  /// strides and offset.
+  /// Reads a count, and for each tensor a pickled (key, storage key, type), an int32 rank, 4 bytes of padding, and
+  /// int64 sizes, strides and offset.
   private mutating func readTensors() throws(FormatError) {
     var cursor = try member("tensors")
     for _ in 0..<(try Self.readCount(&cursor, "tensors")) {
@@ -119,7 +119,7 @@ struct PyTorchTar {
       let id = Self.fields(pickle, of: pickle.root)
       guard id.count == 3, case .int(let key) = id[0], case .int(let storageKey) = id[1],
         let storage = storages[storageKey]
-      else { throw .malformed(field: "tensor", offset: offset, reason: "it names no storage") }
+      else { throw .malformed(field: "tensor", offset: offset, reason: "it does not refer to a storage") }
       let rank = Int(try cursor.value(Int32.self, "rank of tensor \(key)"))
       guard (0...TensorResolver.rankLimit).contains(rank) else {
         throw .malformed(field: "rank of tensor \(key)", offset: cursor.offset - 4, reason: "it is \(rank)")
@@ -128,7 +128,7 @@ struct PyTorchTar {
       let sizes = try Self.readIntegers(&cursor, rank, "sizes of tensor \(key)")
       let strides = try Self.readIntegers(&cursor, rank, "strides of tensor \(key)")
       let start = Int(try cursor.value(Int64.self, "offset of tensor \(key)"))
-      // Before PyTorch 0.4 there were no scalars: a tensor without axes was empty.
+      // PyTorch had no scalars before 0.4, and a tensor without axes was empty.
       let isEmpty = rank == 0 && tables.storages[Int(storage)].view.isEmpty
       tables.containers.append(isEmpty ? [.int(0)] : sizes)
       tables.containers.append(isEmpty ? [.int(1)] : strides)

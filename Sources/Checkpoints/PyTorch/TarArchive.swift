@@ -1,10 +1,10 @@
 import Files
 
-/// The members of a tar file (POSIX ustar), in place.
+/// The members of a tar file (POSIX ustar).
 struct TarArchive {
   private static let blockSize = 512
 
-  /// The bytes of each regular file, by name.
+  /// The positions of the regular files' bytes, by name.
   let members: [String: Range<Int>]
 
   static func isTar(_ file: MappedFile) -> Bool {
@@ -48,7 +48,7 @@ struct TarArchive {
     func field(_ range: Range<Int>) -> Slice<UnsafeRawBufferPointer> {
       bytes[start + range.lowerBound..<start + range.upperBound]
     }
-    // The sum is computed with its own eight bytes taken as blanks.
+    // The sum is computed as if its eight bytes were blanks.
     let sum = bytes.reduce(0) { $0 + Int($1) } - field(148..<156).reduce(0) { $0 + Int($1) } + 8 * 0x20
     guard octal(field(148..<156)) == sum else {
       throw .malformed(field: "tar header", offset: start, reason: "its checksum is wrong: the file is damaged")
@@ -62,7 +62,7 @@ struct TarArchive {
     return (name, bytes[start + 156], size)
   }
 
-  /// Octal digits between blanks or zero bytes.
+  /// The value of octal digits, which blanks or zero bytes may surround.
   private static func octal(_ field: Slice<UnsafeRawBufferPointer>) -> Int? {
     let isBlank = { (byte: UInt8) in byte == 0 || byte == 0x20 }
     let digits = field.drop(while: isBlank).prefix { !isBlank($0) }
@@ -70,8 +70,8 @@ struct TarArchive {
     return digits.reduce(0) { $0 << 3 | Int($1 - 0x30) }
   }
 
-  /// Extended headers may give times and owners. One that renames or resizes a member would make this reader and others
-  /// see different files.
+  /// Refuses extended headers that rename or resize a member, because other readers might then see other contents than
+  /// this one. Extended headers with times and owners are allowed.
   private static func checkAttributes(_ attributes: ByteCursor) throws(FormatError) {
     let text = attributes.text(in: attributes.range) ?? ""
     let records = text.split(separator: "\n").map { $0.drop { $0 != " " }.dropFirst() }

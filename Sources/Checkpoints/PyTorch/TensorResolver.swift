@@ -1,18 +1,19 @@
 import Files
 import Tensors
 
-/// Turns tensor references of a pickle into views of the file, checking each against the storage it views.
+/// Turns tensor references of a pickle into views of the file, after checking each against its storage.
 struct TensorResolver {
-  /// More axes than any layer's parameters have; PyTorch's own limit is 64.
+  /// The maximum number of axes, which no layer's parameters reach. PyTorch's limit is 64.
   static let rankLimit = 16
 
   let pickle: Pickle
   let file: MappedFile
-  /// Where a storage's bytes lie in the file. Checks that they are as many as the reference says, and of that type.
+  /// Finds the position of a storage's bytes in the file, and checks that their number is that of the reference.
   let locate: (StorageReference) throws(FormatError) -> Range<Int>
-  /// By position in `pickle.tensors`: many names may share one tensor.
+  /// The tensors read so far, by position in `pickle.tensors`, because several names may share one tensor.
   private var resolved: [Tensor?]
-  /// Expanded tensors can mean far more bytes than they have. What is left of those that all tensors may mean together.
+  /// The number of bytes that further tensors may have. Expanded tensors, which have strides of 0, can be far larger
+  /// than their storages, so the sum over all tensors is limited.
   private var budget: Int
 
   init(_ pickle: Pickle, file: MappedFile, locate: @escaping (StorageReference) throws(FormatError) -> Range<Int>) {
@@ -28,8 +29,8 @@ struct TensorResolver {
   mutating func tensor(_ position: UInt32, named name: String) throws(FormatError) -> Tensor {
     let reference = pickle.tensors[Int(position)]
     let tensor: Tensor
-    if let known = resolved[Int(position)] {
-      tensor = known
+    if let existing = resolved[Int(position)] {
+      tensor = existing
     } else {
       tensor = try resolve(reference, name)
       resolved[Int(position)] = tensor
@@ -37,7 +38,7 @@ struct TensorResolver {
     budget -= min(tensor.byteCount, budget + 1)
     guard budget >= 0 else {
       throw .limitExceeded(
-        what: "bytes that all tensors up to \(name) stand for", offset: reference.offset,
+        what: "total bytes of all tensors up to \(name)", offset: reference.offset,
         limit: Self.budget(byteCount: file.byteCount))
     }
     return tensor
@@ -63,7 +64,7 @@ struct TensorResolver {
       throw malformed(
         reference, "\(name) has \(shape.rank) axes, \(strides.count) strides and offset \(reference.start)")
     }
-    // Nothing steps along an axis of one element, nor anywhere in an empty tensor: such strides may be anything.
+    // The strides of axes with one element, and all strides of an empty tensor, are never used and may be arbitrary.
     let isEmpty = shape.dimensions.contains(0)
     for axis in strides.indices where isEmpty || shape[axis] == 1 { strides[axis] = canonical[axis] }
     guard !isEmpty else {
@@ -75,12 +76,12 @@ struct TensorResolver {
     guard let end = end(of: shape, strides, start: reference.start, type), end <= bytes.count else {
       throw malformed(
         reference,
-        "\(name) (\(shape), strides \(strides), offset \(reference.start)) leaves its storage of \(bytes.count) bytes")
+        "\(name) (\(shape), strides \(strides), offset \(reference.start)) exceeds its storage of \(bytes.count) bytes")
     }
     let tensor = Tensor(
       elementType: type, shape: shape, strides: strides, storage: file.storage,
       byteOffset: bytes.lowerBound + reference.start * type.byteCount)
-    guard let tensor else { throw malformed(reference, "\(name) leaves the file") }
+    guard let tensor else { throw malformed(reference, "\(name) ends outside of the file") }
     return tensor
   }
 
@@ -103,7 +104,7 @@ struct TensorResolver {
     return extents
   }
 
-  /// Just behind the last byte, from the start of the storage's view.
+  /// The end of the last element, in bytes from the start of the storage's view; `nil` if it overflows.
   private func end(of shape: Shape, _ strides: [Int], start: Int, _ type: ElementType) -> Int? {
     var last = start
     for (extent, step) in zip(shape.dimensions, strides) {
@@ -118,11 +119,11 @@ struct TensorResolver {
   }
 }
 
-/// Row-major strides, or `nil` where the extents' product overflows, empty axes counted as one so that no later
+/// Row-major strides, or `nil` if the product of the extents overflows. Extents of 0 count as 1, so that no later
 /// arithmetic on the shape can overflow.
 func canonicalStrides(_ shape: Shape) -> [Int]? {
   var strides = [Int](repeating: 1, count: shape.rank)
-  var product = 8  // bytes of the widest element
+  var product = 8  // the size of the largest element in bytes
   for axis in shape.dimensions.indices.reversed() {
     guard shape[axis] >= 0 else { return nil }
     strides[axis] = product / 8

@@ -2,25 +2,25 @@ import Files
 
 /// The directory of a zip file without compression (PKWARE's APPNOTE.TXT, 6.3.10).
 ///
-/// The central directory alone says what is in the file; local headers must agree with it. Refused are duplicate names,
-/// overlaps, encryption and several disks, each of which some reader has been tricked with.
+/// Only the central directory determines the contents of the file, and local headers must agree with it. Duplicate
+/// names, overlaps, encryption and several disks are refused, because attacks have used each of them to trick readers.
 struct ZipArchive {
   struct Entry {
     var name: String
-    /// 0 may mean that the writer computed none; see `hasChecksums`.
+    /// The CRC-32 of the data; 0 may mean that the writer computed none, see `hasChecksums`.
     var checksum: UInt32
-    /// Where the data is in the file.
+    /// The position of the data in the file.
     var bytes: Range<Int>
-    /// Where the local header is.
+    /// The position of the local header in the file.
     var header: Int
-    /// Compressed entries are listed, so that other kinds of archives can be told, and never read.
+    /// Compressed entries are listed, so that other kinds of archives can be recognised, and are never read.
     var isCompressed: Bool
   }
 
   let entries: [Entry]
   private let positions: [String: Int]
 
-  /// Whether the writer computed CRCs. PyTorch can be told not to, and then all of them are 0.
+  /// Whether the writer computed CRCs. PyTorch can be configured not to, and then all of them are 0.
   let hasChecksums: Bool
 
   subscript(name: String) -> Entry? { positions[name].map { entries[$0] } }
@@ -49,7 +49,7 @@ struct ZipArchive {
     hasChecksums = entries.contains { $0.checksum != 0 }
   }
 
-  /// Compares an entry's CRC. Reads all of its bytes, and gives their memory back.
+  /// Verifies an entry's CRC. Reads all of its bytes, and gives their memory back to the system.
   func verify(_ entry: Entry, in file: MappedFile) throws(FormatError) {
     guard hasChecksums else { return }
     var crc = CRC32()
@@ -57,7 +57,7 @@ struct ZipArchive {
     guard crc.value == entry.checksum else {
       throw .malformed(
         field: "zip entry \(entry.name)", offset: entry.bytes.lowerBound,
-        reason: "its CRC is wrong: the file is damaged, fetch it again")
+        reason: "its CRC is wrong: the file is damaged; fetch it again")
     }
   }
 
@@ -68,7 +68,7 @@ struct ZipArchive {
     var count: Int
   }
 
-  /// The end record is the file's last 22 bytes, or comes before a comment that reaches the end exactly.
+  /// Finds the end record: the last 22 bytes of the file, or those before a comment that ends where the file ends.
   private static func locateDirectory(_ file: MappedFile) throws(FormatError) -> Directory {
     var cursor = ByteCursor(file.storage)
     let last = file.byteCount - 22
@@ -81,7 +81,7 @@ struct ZipArchive {
     }
     throw .malformed(
       field: "zip end record", offset: max(last, 0),
-      reason: "there is none: the file is cut short or damaged, fetch it again")
+      reason: "there is none: the file is cut short or damaged; fetch it again")
   }
 
   private static func readEndRecord(_ cursor: inout ByteCursor, at offset: Int) throws(FormatError) -> Directory {
@@ -132,7 +132,7 @@ struct ZipArchive {
     return try directory(count: counts.0, size: size, start: start, end: record)
   }
 
-  /// The directory ends where the record that describes it begins.
+  /// The directory, which must end where the record that describes it starts.
   private static func directory(count: Int, size: Int, start: Int, end: Int) throws(FormatError) -> Directory {
     let (sum, overflow) = start.addingReportingOverflow(size)
     guard !overflow, sum == end else {
@@ -144,13 +144,13 @@ struct ZipArchive {
 
   // MARK: - Entries
 
-  /// Where an entry is, as the directory says in 32 or 64 bits.
-  private struct Place {
+  /// The sizes and the position of an entry, which the directory gives in 32 or 64 bits.
+  private struct Location {
     var size = 0
     var compressedSize = 0
     var header = 0
 
-    /// Takes 64-bit values, in this order, for those fields that are 0xFFFFFFFF in the entry.
+    /// Reads 64-bit values, in this order, for those fields that are 0xFFFFFFFF in the entry.
     mutating func widen(_ extra: ByteCursor) throws(FormatError) {
       var extra = extra
       while extra.remaining >= 4 {
@@ -178,38 +178,38 @@ struct ZipArchive {
     let method = try cursor.value(UInt16.self, "zip entry method")
     try cursor.pass(4, "zip entry time")
     let checksum = try cursor.value(UInt32.self, "zip entry CRC")
-    var place = Place()
-    place.compressedSize = Int(try cursor.value(UInt32.self, "zip entry size"))
-    place.size = Int(try cursor.value(UInt32.self, "zip entry size"))
+    var location = Location()
+    location.compressedSize = Int(try cursor.value(UInt32.self, "zip entry size"))
+    location.size = Int(try cursor.value(UInt32.self, "zip entry size"))
     let nameLength = Int(try cursor.value(UInt16.self, "zip entry name length"))
     let extraLength = Int(try cursor.value(UInt16.self, "zip entry extra length"))
     let commentLength = Int(try cursor.value(UInt16.self, "zip entry comment length"))
     let disk = try cursor.value(UInt16.self, "zip entry disk")
     try cursor.pass(6, "zip entry attributes")
-    place.header = Int(try cursor.value(UInt32.self, "zip entry offset"))
+    location.header = Int(try cursor.value(UInt32.self, "zip entry offset"))
     let name = try cursor.name(nameLength, "zip entry name")
     let extra = try cursor.pass(extraLength, "zip entry extra field")
     try cursor.pass(commentLength, "zip entry comment")
-    try place.widen(ByteCursor(file.storage, range: extra))
+    try location.widen(ByteCursor(file.storage, range: extra))
     guard flags & 0x2041 == 0 else {
       throw .unsupported(feature: "encryption of \(name)", offset: offset, advice: "decrypt the file first")
     }
-    guard method != 0 || place.size == place.compressedSize, disk == 0 || disk == 0xFFFF, !name.isEmpty,
+    guard method != 0 || location.size == location.compressedSize, disk == 0 || disk == 0xFFFF, !name.isEmpty,
       !name.utf8.contains(0)
     else {
       throw .malformed(
         field: "zip entry \(name)", offset: offset, reason: "its sizes differ, or its name or disk is wrong")
     }
     var local = ByteCursor(file.storage, range: 0..<directory.lowerBound)
-    try local.move(to: place.header, "local header of \(name)")
-    try readLocalHeader(&local, name: name, flags: flags, method: method, checksum: checksum, place)
-    let bytes = try local.pass(place.compressedSize, "zip entry \(name)")
-    return Entry(name: name, checksum: checksum, bytes: bytes, header: place.header, isCompressed: method != 0)
+    try local.move(to: location.header, "local header of \(name)")
+    try readLocalHeader(&local, name: name, flags: flags, method: method, checksum: checksum, location)
+    let bytes = try local.pass(location.compressedSize, "zip entry \(name)")
+    return Entry(name: name, checksum: checksum, bytes: bytes, header: location.header, isCompressed: method != 0)
   }
 
   private static func readLocalHeader(
     _ cursor: inout ByteCursor, name: String, flags: UInt16, method: UInt16, checksum: UInt32,
-    _ place: Place
+    _ location: Location
   ) throws(FormatError) {
     let offset = cursor.offset
     let field = "local header of \(name)"
@@ -225,9 +225,9 @@ struct ZipArchive {
     guard signature == 0x0403_4B50, localFlags == flags, localMethod == method,
       cursor.starts(with: Array(name.utf8)), nameLength == name.utf8.count
     else { throw .malformed(field: field, offset: offset, reason: "it disagrees with the zip directory") }
-    // With a data descriptor behind the data (bit 3) these are 0 here; zip64 entries have all ones.
+    // These are 0 if a data descriptor follows the data (bit 3), and have all bits set in zip64 entries.
     let deferred = flags & 8 != 0
-    for (value, size) in [(sizes.0, place.compressedSize), (sizes.1, place.size)]
+    for (value, size) in [(sizes.0, location.compressedSize), (sizes.1, location.size)]
     where value != .max && Int(value) != size && !(deferred && value == 0) {
       throw .malformed(field: field, offset: offset, reason: "its size disagrees with the zip directory")
     }
@@ -237,7 +237,7 @@ struct ZipArchive {
     try cursor.pass(nameLength + extraLength, field)
   }
 
-  /// Entries neither overlap nor leave room for another file at the start.
+  /// Checks that entries do not overlap, and that nothing precedes the first one, where another file could be hidden.
   private static func checkLayout(_ entries: [Entry]) throws(FormatError) {
     var end = 0
     for (i, entry) in entries.sorted(by: { $0.header < $1.header }).enumerated() {

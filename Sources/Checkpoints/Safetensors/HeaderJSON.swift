@@ -1,11 +1,11 @@
 import Files
 
 /// Reads the JSON (RFC 8259) that safetensors headers and indices consist of: objects, arrays, strings and counts.
-/// Everything else is refused where it stands, or passed over.
+/// Other values are refused, unless they are skipped.
 struct HeaderJSON {
   var cursor: ByteCursor
 
-  /// Calls `member` with each key of the object at the cursor; it must read the value.
+  /// Reads the object at the cursor. Calls `member` with each key and the key's offset; it must read the value.
   mutating func object(
     _ member: (inout HeaderJSON, String, Int) throws(FormatError) -> Void
   ) throws(FormatError) {
@@ -18,7 +18,7 @@ struct HeaderJSON {
     }
   }
 
-  /// The counts of the array at the cursor.
+  /// Reads the array at the cursor, which contains at most `limit` counts.
   mutating func counts(limit: Int) throws(FormatError) -> [Int] {
     let start = cursor.offset
     var counts: [Int] = []
@@ -31,7 +31,7 @@ struct HeaderJSON {
     return counts
   }
 
-  /// Passes over any value.
+  /// Skips a value of any type.
   mutating func skipValue(depth: Int = 0) throws(FormatError) {
     skipBlanks()
     guard depth < 32 else { throw malformed("values are nested more than 32 deep") }
@@ -82,7 +82,7 @@ struct HeaderJSON {
     .malformed(field: "JSON", offset: cursor.offset, reason: reason)
   }
 
-  /// Digits without sign, fraction or leading zeros.
+  /// Reads a number without sign, fraction or leading zeros.
   private mutating func count() throws(FormatError) -> Int {
     skipBlanks()
     let start = cursor.offset
@@ -105,13 +105,13 @@ struct HeaderJSON {
     let start = cursor.offset
     var bytes: [UInt8] = []
     while let byte = peek(), byte != 0x22 {
-      guard byte >= 0x20 else { throw malformed("a control character in a text") }
+      guard byte >= 0x20 else { throw malformed("a control character in a string") }
       advance()
       if byte == 0x5C { try appendEscape(&bytes) } else { bytes.append(byte) }
     }
     try expect(0x22)
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw .malformed(field: "JSON", offset: start, reason: "this text is not UTF-8")
+      throw .malformed(field: "JSON", offset: start, reason: "this string is not UTF-8")
     }
     return text
   }

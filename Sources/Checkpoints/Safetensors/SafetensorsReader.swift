@@ -1,12 +1,12 @@
 import Files
 import Tensors
 
-/// Reads safetensors files: a length, a JSON header, and the tensors' bytes without holes or overlaps
+/// Reads safetensors files: a length, a JSON header, and the bytes of the tensors without gaps or overlaps
 /// (github.com/huggingface/safetensors, README "Format").
 enum SafetensorsReader {
   static let headerLimit = 100_000_000
 
-  /// Whether the header's first byte and length are those of a safetensors file, even of a damaged one.
+  /// Whether the header's length and first byte are plausible for a safetensors file, which may be damaged.
   static func isPlausible(_ file: MappedFile) -> Bool {
     var cursor = ByteCursor(file.storage)
     guard let length = try? cursor.read(UInt64.self, "header length"), length < 1 << 32 else { return false }
@@ -17,9 +17,9 @@ enum SafetensorsReader {
     var name: String
     var type: ElementType
     var shape: Shape
-    /// From the first byte behind the header.
+    /// The range of the data, from the first byte after the header.
     var bytes: Range<Int>
-    /// Of the name, in the file.
+    /// The position of the name in the file.
     var offset: Int
   }
 
@@ -39,7 +39,7 @@ enum SafetensorsReader {
         byteOffset: dataStart + min(entry.bytes.lowerBound, file.byteCount))
       guard let tensor else { throw malformed(entry, "its data ends outside of the file") }
       guard contents.tensors.append(tensor, named: entry.name) else {
-        throw malformed(entry, "this name is there twice")
+        throw malformed(entry, "this name appears twice")
       }
     }
     entries.sort { ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound) }
@@ -47,7 +47,7 @@ enum SafetensorsReader {
     for entry in entries {
       guard entry.bytes.lowerBound == end else {
         throw malformed(
-          entry, "its data starts at \(entry.bytes.lowerBound), and \(end) is where the one before it ends")
+          entry, "its data starts at \(entry.bytes.lowerBound), and \(end) is the end of the data before it")
       }
       end = entry.bytes.upperBound
     }
@@ -58,14 +58,14 @@ enum SafetensorsReader {
     return MindSporeNames.isMindSpore(contents) ? try MindSporeNames.translate(contents) : contents
   }
 
-  /// Row-major strides, once the extents are found to make the bytes that the entry has.
+  /// Row-major strides, after checking that a tensor with these extents takes the entry's bytes.
   private static func checkedStrides(_ entry: Entry) throws(FormatError) -> [Int] {
     guard let strides = canonicalStrides(entry.shape), let count = entry.shape.checkedElementCount else {
       throw malformed(entry, "its shape \(entry.shape.dimensions) is impossible")
     }
     let (size, overflow) = count.multipliedReportingOverflow(by: entry.type.byteCount)
     guard !overflow, size == entry.bytes.count else {
-      throw malformed(entry, "\(entry.shape) of \(entry.type) does not make \(entry.bytes.count) bytes")
+      throw malformed(entry, "\(entry.shape) of \(entry.type) does not take \(entry.bytes.count) bytes")
     }
     return strides
   }
@@ -86,7 +86,7 @@ enum SafetensorsReader {
     try json.object { (json, name, offset) throws(FormatError) in
       if name == "__metadata__" {
         guard metadata == nil else {
-          throw .malformed(field: "header", offset: offset, reason: "__metadata__ is there twice")
+          throw .malformed(field: "header", offset: offset, reason: "__metadata__ appears twice")
         }
         metadata = try readMetadata(&json)
       } else {
@@ -105,7 +105,7 @@ enum SafetensorsReader {
     var metadata: [String: String] = [:]
     try json.object { (json, key, offset) throws(FormatError) in
       guard metadata.updateValue(try json.string(), forKey: key) == nil else {
-        throw .malformed(field: "__metadata__", offset: offset, reason: "\(key) is there twice")
+        throw .malformed(field: "__metadata__", offset: offset, reason: "\(key) appears twice")
       }
     }
     return metadata
@@ -121,19 +121,19 @@ enum SafetensorsReader {
       switch key {
       case "dtype" where type == nil:
         let name = try json.string()
-        guard let known = ElementType(safetensorsName: name) else {
+        guard let elementType = ElementType(safetensorsName: name) else {
           throw .unsupported(feature: "dtype \(name)", offset: keyOffset, advice: "convert the tensor to F32")
         }
-        type = known
+        type = elementType
       case "shape" where shape == nil: shape = Shape(try json.counts(limit: TensorResolver.rankLimit))
       case "data_offsets" where bytes == nil:
         let ends = try json.counts(limit: 2)
         guard ends.count == 2, ends[0] <= ends[1] else {
-          throw .malformed(field: "data_offsets of \(name)", offset: keyOffset, reason: "\(ends) is no range")
+          throw .malformed(field: "data_offsets of \(name)", offset: keyOffset, reason: "\(ends) is not a range")
         }
         bytes = ends[0]..<ends[1]
       default:
-        throw .malformed(field: "tensor \(name)", offset: keyOffset, reason: "\(key) is unknown or there twice")
+        throw .malformed(field: "tensor \(name)", offset: keyOffset, reason: "\(key) is unknown or appears twice")
       }
     }
     guard let type, let shape, let bytes else {
@@ -144,7 +144,7 @@ enum SafetensorsReader {
 }
 
 extension ElementType {
-  /// In the order of the safetensors library, from which its files' order of tensors comes.
+  /// Element types and their names in the order of the safetensors library, which sorts the tensors of its files by it.
   static let safetensorsNames: [(type: ElementType, name: String)] = [
     (.bool, "BOOL"), (.uint8, "U8"), (.int8, "I8"), (.int16, "I16"), (.uint16, "U16"), (.float16, "F16"),
     (.bfloat16, "BF16"), (.int32, "I32"), (.uint32, "U32"), (.float32, "F32"), (.float64, "F64"), (.int64, "I64"),
@@ -152,7 +152,7 @@ extension ElementType {
   ]
 
   init?(safetensorsName: String) {
-    guard let known = Self.safetensorsNames.first(where: { $0.name == safetensorsName }) else { return nil }
-    self = known.type
+    guard let entry = Self.safetensorsNames.first(where: { $0.name == safetensorsName }) else { return nil }
+    self = entry.type
   }
 }

@@ -1,10 +1,13 @@
 import Files
 import Tensors
 
-/// Writes safetensors files, byte for byte as the safetensors library does: tensors by element type and then by name, so
-/// that each is aligned; metadata by key; the header padded with blanks to 8 bytes.
+/// Writes safetensors files, byte for byte as the safetensors library does. Tensors are sorted by element type and then
+/// by name, so that each is aligned. Metadata is sorted by key, and the header is padded with blanks to 8 bytes.
 package enum SafetensorsWriter {
   /// Writes the file whole or not at all. Strided tensors are written row-major.
+  ///
+  /// - Parameter metadata: the file's `__metadata__`, which is left out if empty.
+  /// - Throws: `FileError.cannotCreate` or `FileError.cannotWrite`.
   package static func write(
     _ tensors: NamedTensors, metadata: [String: String] = [:], to path: String
   ) throws(FileError) {
@@ -13,7 +16,10 @@ package enum SafetensorsWriter {
     try file.commit()
   }
 
-  /// Writes to a file that the caller commits.
+  /// Writes to a file that the caller commits. Strided tensors are written row-major.
+  ///
+  /// - Parameter metadata: the file's `__metadata__`, which is left out if empty.
+  /// - Throws: `FileError.cannotWrite`.
   package static func write(
     _ tensors: NamedTensors, metadata: [String: String] = [:], to file: AtomicFile
   ) throws(FileError) {

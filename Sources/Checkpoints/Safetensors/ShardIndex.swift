@@ -1,11 +1,11 @@
 import Files
 
-/// Reads a checkpoint that is split into several files by its index: a JSON object whose `weight_map` names the file of each
-/// tensor (`model.safetensors.index.json` and `pytorch_model.bin.index.json` of Hugging Face's libraries).
+/// Reads a checkpoint that is split into several files, given its index: a JSON object whose `weight_map` names the
+/// file of each tensor (`model.safetensors.index.json` and `pytorch_model.bin.index.json` of Hugging Face's libraries).
 ///
-/// Shards lie in the index's folder: an index cannot lead out of it.
+/// Shards must lie in the folder of the index.
 enum ShardIndex {
-  /// Larger models than those of images have some hundred.
+  /// Even language models, which are larger than image networks, have only some hundred shards.
   private static let shardLimit = 1024
   private static let byteLimit = 100_000_000
 
@@ -14,7 +14,8 @@ enum ShardIndex {
     return start.drop { $0.isWhitespace }.hasPrefix("{") && start.contains("\"weight_map\"")
   }
 
-  /// - Throws: `FormatError.wrongKind` for a shard whose index lies in the same folder: on its own it is half a network.
+  /// - Throws: `FormatError.wrongKind` for a shard whose index lies in the same folder, because a single shard is only
+  ///   a part of a network.
   static func refuseShard(_ path: String) throws(FormatError) {
     let (folder, name) = split(path)
     guard let match = name.wholeMatch(of: /(.+)-(\d{5})-of-(\d{5})(\.safetensors|\.bin)/), match.3 != "00001" else {
@@ -24,7 +25,7 @@ enum ShardIndex {
     guard (try? MappedFile(path: "\(folder)/\(index)")) != nil else { return }
     throw .wrongKind(
       looksLike: "shard \(Int(match.2) ?? 0) of \(Int(match.3) ?? 0) of a checkpoint",
-      advice: "name its index, \(folder == "." ? "" : folder + "/")\(index)")
+      advice: "pass its index, \(folder == "." ? "" : folder + "/")\(index)")
   }
 
   static func read(_ file: MappedFile) throws(FormatError) -> CheckpointContents {
@@ -50,10 +51,10 @@ enum ShardIndex {
       }
       guard let tensor = shards[location]?.tensors[name] else {
         throw .unreadableTensor(
-          name: name, reason: "the index says that it is in '\(location)', which does not hold it")
+          name: name, reason: "the index says that it is in '\(location)', which does not contain it")
       }
       guard contents.tensors.append(tensor, named: name) else {
-        throw .malformed(field: "weight_map", offset: 0, reason: "\(name) is there twice")
+        throw .malformed(field: "weight_map", offset: 0, reason: "\(name) appears twice")
       }
     }
     let listed = Set(map.map(\.name))
@@ -65,7 +66,7 @@ enum ShardIndex {
     return contents
   }
 
-  /// Folder and name of a file.
+  /// The folder and the name of a file.
   private static func split(_ path: String) -> (folder: String, name: String) {
     guard let slash = path.lastIndex(of: "/") else { return (".", path) }
     return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
@@ -106,12 +107,13 @@ enum ShardIndex {
     var map: [(name: String, location: String)] = []
     try json.object { (json, key, offset) throws(FormatError) in
       guard key == "weight_map" else { return try json.skipValue() }
-      guard map.isEmpty else { throw .malformed(field: "index", offset: offset, reason: "weight_map is there twice") }
+      guard map.isEmpty else { throw .malformed(field: "index", offset: offset, reason: "weight_map appears twice") }
       try json.object { (json, name, _) throws(FormatError) in map.append((name, try json.string())) }
     }
     json.skipBlanks()
     guard json.cursor.isAtEnd else {
-      throw .malformed(field: "index", offset: json.cursor.offset, reason: "more follows its JSON")
+      throw .malformed(
+        field: "index", offset: json.cursor.offset, reason: "\(json.cursor.remaining) more bytes follow its JSON")
     }
     guard !map.isEmpty else { throw .noStateDict(reason: "the index's weight_map names no tensors") }
     return map

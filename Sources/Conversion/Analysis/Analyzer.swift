@@ -8,29 +8,30 @@ import Quantization
 import Runtime
 import Tensors
 
-/// Quantises a network in memory, as a conversion would, and accounts for what was lost where.
+/// Quantises a network in memory, as a conversion would, and measures in which layers fidelity is lost.
 package struct Analyzer {
   private let options: ConversionOptions
   private let isolatedLayers: Int
   private let progress: any ProgressObserver
   private let clock: StageClock
 
-  /// Images that layers are measured on, and that the drift due to single layers is, at most.
+  /// The maximum number of images that layers are measured on, and that the drift due to single layers is measured on.
   static let (layerImageLimit, isolatedImageLimit) = (32, 16)
-  /// Of the worst images, and the pixels of their long sides.
+  /// How many of the worst images are shown, and the length of their longer sides in pixels.
   private static let (pictureLimit, pictureSide) = (6, 128)
-  /// Ranges are compared between halves and quarters.
+  /// The parts that calibration statistics are kept in, so that ranges of halves and of quarters can be compared.
   private static let calibrationParts = 4
-  /// Choices of a quarter, a half and three quarters of the images.
+  /// Choices of one, two, and three of the four parts.
   private static let choices = [
     [[0], [1], [2], [3]], [[0, 1], [2, 3], [0, 2], [1, 3]], [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]],
   ]
-  /// With fewer images there is nothing to compare.
-  private static let leastImages = 8
+  /// The minimum number of calibration images for which ranges of parts are compared.
+  private static let minImages = 8
 
   /// - Parameters:
-  ///   - options: of the conversion; nothing is written.
-  ///   - isolatedLayers: for how many layers, those that lose most, drift is measured with only them quantised.
+  ///   - options: the options of the conversion. Nothing is written.
+  ///   - isolatedLayers: the number of layers, worst first, whose drift is measured with nothing else quantised.
+  ///   - progress: is told of the stages.
   package init(
     _ options: ConversionOptions, isolatedLayers: Int, progress: any ProgressObserver = SilentProgress()
   ) {
@@ -43,14 +44,18 @@ package struct Analyzer {
     (self.options, self.isolatedLayers, self.progress, self.clock) = (options, isolatedLayers, progress, clock)
   }
 
-  /// - Throws: the typed errors of the stages; `ConversionError` for what belongs to none.
+  /// Runs the stages of a conversion up to verification, and measures each layer.
+  ///
+  /// - Throws: the typed errors of the stages, such as `ImageError`, `CheckpointError`, `ImportError` and `GraphError`;
+  ///   `ConversionError` for a problem that belongs to no stage, and `ConversionError.noUsableImages` where no image
+  ///   could be verified on.
   package func run() throws -> LossAnalysis {
     let folder = try ImageFolder(path: options.calibrationFolder)
     let source = try ConversionSource(options, clock)
     return try Analyzer(source.options, isolatedLayers: isolatedLayers, progress, clock).run(source, folder)
   }
 
-  /// The stages after reading, by the options that belong to the checkpoint.
+  /// The stages after reading, with the options completed from the checkpoint.
   private func run(_ source: ConversionSource, _ folder: ImageFolder) throws -> LossAnalysis {
     let network = try NetworkQuantizer(
       options, progress: progress, clock: clock, calibrationParts: Self.calibrationParts
@@ -64,7 +69,7 @@ package struct Analyzer {
     let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
     let (comparisons, _) = try clock.stage("verify", total: images.verification.count) {
       try Verifier(job: job, resolution: size.resolution).comparisons(
-        network.float, int8, on: images.verification, known: size.referenceOutputs, labels: images.labels,
+        network.float, int8, on: images.verification, cached: size.referenceOutputs, labels: images.labels,
         progress: progress)
     }
     let figures = comparisons.figures()
@@ -97,7 +102,7 @@ package struct Analyzer {
     return analysis
   }
 
-  /// The images as the networks see them, in the order of the files; broken ones were refused or warned of before.
+  /// The images as the networks see them, in the order of the files. Broken ones were refused or reported before.
   private func evaluated(_ files: [ImageFolder.File], _ job: ImageJob) throws -> [RGBImage] {
     let loaded = SlotStore<RGBImage>()
     _ = try job.run(files, progress: SilentProgress()) { index, file, _ in
@@ -112,18 +117,18 @@ package struct Analyzer {
     _ network: QuantizedNetwork, _ lowered: LoweredGraph, _ differences: [ValueID: Double], _ sums: [LayerSums]
   ) -> [LayerLoss] {
     network.float.graph.nodes.enumerated().map { index, node in
-      let held = network.plan.values[node.name]
+      let value = network.plan.values[node.name]
       let constants = lowered[node].constants
       var layer = LayerLoss(
         name: node.name, kind: node.kind, arithmetic: network.plan.layers[node.name]?.arithmetic.rawValue ?? "float",
-        format: held?.format.name ?? ValueFormat.float32.name, reason: held?.reason ?? "",
+        format: value?.format.name ?? ValueFormat.float32.name, reason: value?.reason ?? "",
         bytes: constants.values.reduce(0) { $0 + $1.byteCount })
-      if let parameters = held?.format.quantization {
+      if let parameters = value?.format.quantization {
         layer.scale = parameters.scale
         layer.zeroPoint = Int(parameters.zeroPoint)
         layer.range = parameters.range
       }
-      layer.observed = held?.observed
+      layer.observed = value?.observed
       if let weight = constants["weight"], weight.elementType == .int8 {
         layer.levels = LevelHistogram(weight.elements(as: Int8.self))
       }
@@ -133,26 +138,26 @@ package struct Analyzer {
     }
   }
 
-  /// Measures the drift due to each of the layers that lose most.
+  /// Measures the drift due to each of the layers with the most noise.
   private func measureDrift(
     _ layers: inout [LayerLoss], _ network: QuantizedNetwork, _ quantized: Graph, _ images: [RGBImage]
   ) throws {
-    let worst = layers.indices.filter { layers[$0].ownNoise ?? 0 > 0 }
-      .sorted { (layers[$0].ownNoise ?? 0, $1) > (layers[$1].ownNoise ?? 0, $0) }.prefix(isolatedLayers)
+    let worst = layers.indices.filter { layers[$0].layerNoise ?? 0 > 0 }
+      .sorted { (layers[$0].layerNoise ?? 0, $1) > (layers[$1].layerNoise ?? 0, $0) }.prefix(isolatedLayers)
     guard !worst.isEmpty, !images.isEmpty else { return }
     let probe = try IsolatedDrift(try network.float.executable(), images, threads: options.threads)
     let float = network.float.graph
     try clock.stage("isolate layers", total: worst.count) {
       for index in worst {
         if layers[index].roundingNoise != nil {
-          layers[index].activationDrift = try probe.drift(holding: .asPlanned, outputOf: index, quantized)
-          // Where nothing is clipped, rounding is all there is.
+          layers[index].activationDrift = try probe.drift(applying: .asPlanned, toOutputOf: index, quantized)
+          // Where nothing is clipped, all drift is due to rounding.
           let clips = layers[index].clippingNoise ?? 0 > 0
           layers[index].roundingDrift =
             clips
-            ? try probe.drift(holding: .part(.rounding), outputOf: index, quantized) : layers[index].activationDrift
+            ? try probe.drift(applying: .part(.rounding), toOutputOf: index, quantized) : layers[index].activationDrift
           layers[index].clippingDrift =
-            clips ? try probe.drift(holding: .part(.clipping), outputOf: index, quantized) : 0
+            clips ? try probe.drift(applying: .part(.clipping), toOutputOf: index, quantized) : 0
         }
         if layers[index].weightNoise != nil {
           layers[index].weightDrift = try network.levels[float.nodes[index]].map {
@@ -174,14 +179,14 @@ package struct Analyzer {
     }
   }
 
-  /// The worst images as the networks see them, small.
+  /// Thumbnails of the worst images as the networks see them.
   private func pictures(
-    _ worst: [FidelityFigures.WorstImage], _ files: [ImageFolder.File], _ known: ReferenceOutputs
+    _ worst: [FidelityFigures.WorstImage], _ files: [ImageFolder.File], _ cached: ReferenceOutputs
   ) throws -> [Picture] {
     let byName = Dictionary(files.map { ($0.relativePath, $0) }, uniquingKeysWith: { first, _ in first })
     return try worst.prefix(Self.pictureLimit).compactMap { image in
       guard let file = byName[image.name] else { return nil }
-      let pixels = try known[file.path]?.pixels ?? options.evaluation.apply(to: try LoadedImage(file).pixels)
+      let pixels = try cached[file.path]?.pixels ?? options.evaluation.apply(to: try LoadedImage(file).pixels)
       let small = try pixels.thumbnail(side: Self.pictureSide)
       return Picture(name: image.name, width: small.width, height: small.height, png: try small.png())
     }
@@ -196,7 +201,7 @@ package struct Analyzer {
     var quality = CalibrationQuality(
       images: images.calibration.count - network.skippedCount, verifiedOn: images.verifiedOn)
     quality.overlap = network.overlap
-    guard images.calibration.count >= Self.leastImages else { return (quality, [:]) }
+    guard images.calibration.count >= Self.minImages else { return (quality, [:]) }
     let agreement = RangeAgreement(network.float.graph, network.plan)
     let parts = network.statistics
     let halves = agreement.differences(between: [parts[0], parts[2]], and: [parts[1], parts[3]])
@@ -204,7 +209,8 @@ package struct Analyzer {
     let worst = halves.max { ($0.value, $1.key) < ($1.value, $0.key) }
     quality.worstLayer = network.float.graph.nodes.first { $0.output == worst?.key }?.name
     for choices in Self.choices {
-      // Over several choices of as many images, as one extreme image that all of them hold would hide how much it matters.
+      // The mean over several choices of the same number of images: one choice may contain the one image that sets a
+      // range, which would hide how much that range depends on the choice.
       var sums: [ValueID: Double] = [:]
       for choice in choices {
         let differences = agreement.differences(between: choice.map { parts[$0] }, and: parts)
@@ -228,14 +234,15 @@ package struct Analyzer {
     var warnings = (figures.chanceWarning.map { [$0] } ?? []) + network.warnings
     if let first = quality.overlap.first {
       warnings.append(
-        "\(quality.overlap.count) of \(images.verification.count) verification images are calibration images, too, such "
-          + "as \(first); the figures are too good for them")
+        "\(quality.overlap.count) of \(images.verification.count) verification images are also calibration images, such "
+          + "as \(first); they make the figures too good")
     }
     if images.verifiesOnCalibration {
-      warnings.append("the network was measured on the images it was calibrated on; give others by --verify-images")
+      warnings.append("the network was measured on the images it was calibrated on; give others with --verify-images")
     }
     if quality.halves == nil {
-      warnings.append("\(quality.images) calibration images are too few to tell how far ranges depend on their choice")
+      warnings.append(
+        "\(quality.images) calibration images are too few to tell how much ranges depend on the choice of images")
     }
     return warnings
   }

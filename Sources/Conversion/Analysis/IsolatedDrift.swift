@@ -8,13 +8,19 @@ import Runtime
 import Tensors
 import Threads
 
-/// How far embeddings drift when all of a network computes in float but one thing.
+/// Measures how far embeddings drift when one part of a float network is quantised and everything else computes in
+/// float.
 struct IsolatedDrift {
   private let graph: Graph
   private let images: [RGBImage]
   private let threads: Int
+  /// The float network's embedding of each image.
   private let expected: [[Float]]
 
+  /// - Parameters:
+  ///   - float: the float network.
+  ///   - images: the images to measure on, as the network sees them.
+  /// - Throws: `GraphError` where the network cannot run on an image.
   init(_ float: Executable, _ images: [RGBImage], threads: Int) throws {
     graph = float.graph
     self.images = images
@@ -23,26 +29,33 @@ struct IsolatedDrift {
   }
 
   /// What is done to a node's output.
-  enum Holding {
-    /// It is held as the quantised graph holds it.
+  enum Effect {
+    /// It is quantised as in the quantised graph.
     case asPlanned
-    /// Only one half of that.
+    /// It is only rounded, or only clipped.
     case part(LevelProbe.Part)
   }
 
-  /// Mean drift where only the output of a node is held as a quantised graph holds it, or half so. Readers that take its
-  /// remainders read it unrounded; `nil` where all do.
-  func drift(holding: Holding, outputOf index: Int, _ quantized: Graph) throws -> Double? {
+  /// The mean drift where only the output of a node is quantised, wholly or in part. Layers that read its remainders
+  /// get it unrounded.
+  ///
+  /// - Parameters:
+  ///   - effect: what is done to the output.
+  ///   - index: the node's index in the float graph.
+  ///   - int8Graph: the quantised graph, whose format of the output is used.
+  /// - Returns: `nil` if the output is not quantised, or if all layers that read it read its remainders.
+  /// - Throws: `GraphError` where the network cannot run.
+  func drift(applying effect: Effect, toOutputOf index: Int, _ int8Graph: Graph) throws -> Double? {
     let node = graph.nodes[index]
-    guard let parameters = quantized.format(of: node.output).quantization else { return nil }
+    guard let parameters = int8Graph.format(of: node.output).quantization else { return nil }
     var variant = graph
     let restored = variant.makeValue()
-    // What is beyond the range is lost to remainders, too.
-    var spares = !quantized.format(of: node.output).isPlainUInt8
-    if case .part(.clipping) = holding { spares = false }
-    guard variant.redirect(readersOf: index, to: restored, sparingReadersOfRemainders: spares) else { return nil }
+    // Clipping affects readers of remainders, too: remainders do not extend the range.
+    var skips = !int8Graph.format(of: node.output).isPlainUInt8
+    if case .part(.clipping) = effect { skips = false }
+    guard variant.redirect(readersOf: index, to: restored, skippingReadersOfRemainders: skips) else { return nil }
     let added: [Node]
-    switch holding {
+    switch effect {
     case .asPlanned:
       let levels = variant.makeValue(format: .uint8(parameters))
       added = [
@@ -58,7 +71,10 @@ struct IsolatedDrift {
     return try drift(of: variant)
   }
 
-  /// Mean drift where only some nodes, by their indices, have other constants.
+  /// The mean drift where only the constants of some nodes are replaced.
+  ///
+  /// - Parameter constants: the new constants by the node's index and by role.
+  /// - Throws: `GraphError` where the network cannot run with them.
   func drift(replacingConstants constants: [Int: [String: Tensor]]) throws -> Double {
     var variant = graph
     for (index, replacement) in constants { variant.nodes[index].constants = replacement }
@@ -82,15 +98,18 @@ struct IsolatedDrift {
 }
 
 extension Graph {
-  /// Has what reads the output of a node, or is it, read another value. Returns whether anything does.
+  /// Replaces a node's output by another value, in the inputs of later nodes and in the graph's outputs.
+  ///
+  /// - Parameter skips: whether inputs whose remainders are read are left as they are.
+  /// - Returns: Whether anything was replaced.
   fileprivate mutating func redirect(
-    readersOf index: Int, to value: ValueID, sparingReadersOfRemainders spares: Bool
+    readersOf index: Int, to value: ValueID, skippingReadersOfRemainders skips: Bool
   ) -> Bool {
     let output = nodes[index].output
     var isRead = false
     for reader in nodes.indices where reader > index {
       for slot in nodes[reader].inputs.indices where nodes[reader].inputs[slot] == output {
-        if spares, nodes[reader].op.readsRemainder(ofInput: slot) { continue }
+        if skips, nodes[reader].op.readsRemainder(ofInput: slot) { continue }
         nodes[reader].inputs[slot] = value
         isRead = true
       }

@@ -7,65 +7,69 @@ import Runtime
 import Tensors
 import Threads
 
-/// Holds every activation of a quantised network against the float network's, image by image.
+/// Compares every activation of a quantised network with the float network's, image by image.
 ///
-/// The int8 network runs first, and what it holds is kept; then the float network runs, and each of its values is compared
-/// while it is in cache. Beside each layer with int8 weights the float network has a second one whose weights are what the
-/// int8 weights stand for, reading the same float input: the difference of the two is what rounding the weights does.
+/// The int8 network runs first, and its activations are stored. Then the float network runs, and each of its
+/// activations is compared while it is in cache. The float network also has a copy of each layer with int8 weights,
+/// which reads the same float input and has the real values of the int8 weights: the difference between layer and copy
+/// is the effect of rounding the weights.
 struct LayerMeter {
   private let float: Executable
   private let int8: Executable
   private let layers: [Layer]
-  /// The layer of each value of `float` that is a layer's output, and of each that is a second layer's.
+  /// The layer of each value of `float` that is a layer's output.
   private let outputs: [ValueID: Int]
-  private let seconds: [ValueID: Int]
+  /// The layer of each value of `float` that is the output of a copy with rounded weights.
+  private let copies: [ValueID: Int]
   /// The layer of each value of `int8`.
-  private let held: [ValueID: Int]
+  private let int8Outputs: [ValueID: Int]
 
-  /// How a layer's output is held.
+  /// How a layer's output is stored in the int8 network.
   private struct Layer {
     var format: ValueFormat
     /// Whether this layer rounds its output to levels; otherwise it is float, or its levels are those of its input.
     var rounds: Bool
-    var hasSecond = false
+    /// Whether `float` has a copy of the layer with rounded weights.
+    var hasCopy = false
   }
 
   /// - Parameters:
   ///   - graph: the float graph.
-  ///   - lowered: what was made of it.
-  ///   - levels: its weights.
-  ///   - int8: of the lowered graph.
+  ///   - lowered: the int8 graph that it was lowered to.
+  ///   - levels: the weight levels that it was lowered with.
+  ///   - int8: the executable of the lowered graph.
+  /// - Throws: `GraphError` where the float graph, with the copies, cannot be made executable.
   init(_ graph: Graph, _ lowered: LoweredGraph, _ levels: WeightLevels, _ int8: Executable) throws(GraphError) {
     self.int8 = int8
     let producers = int8.graph.producers
     var layers: [Layer] = []
-    var doubled = graph
-    doubled.nodes = []
-    var (outputs, seconds, held) = ([ValueID: Int](), [ValueID: Int](), [ValueID: Int]())
+    var graphWithCopies = graph
+    graphWithCopies.nodes = []
+    var (outputs, copies, int8Outputs) = ([ValueID: Int](), [ValueID: Int](), [ValueID: Int]())
     for (index, node) in graph.nodes.enumerated() {
-      doubled.nodes.append(node)
+      graphWithCopies.nodes.append(node)
       outputs[node.output] = index
       var layer = Layer(format: .float32, rounds: false)
       if let producer = producers[node.output] {
-        // The node itself, or what rounds the output of one that is kept in float.
-        held[node.output] = index
+        // The producer is the node itself, or the node that quantises its output if it is kept in float.
+        int8Outputs[node.output] = index
         layer.format = int8.graph.format(of: node.output)
         layer.rounds = int8.graph.nodes[producer].rounds(in: int8.graph)
       }
       if lowered[node].constants["weight"]?.elementType == .int8, let weights = levels[node] {
-        let second = doubled.append(
+        let copy = graphWithCopies.append(
           node.op, name: "\(node.name) with int8 weights", inputs: node.inputs,
           constants: weights.realConstants(node, in: graph))
-        seconds[second] = index
-        layer.hasSecond = true
+        copies[copy] = index
+        layer.hasCopy = true
       }
       layers.append(layer)
     }
-    (self.layers, self.outputs, self.seconds, self.held) = (layers, outputs, seconds, held)
-    float = try Executable(doubled)
+    (self.layers, self.outputs, self.copies, self.int8Outputs) = (layers, outputs, copies, int8Outputs)
+    float = try Executable(graphWithCopies)
   }
 
-  /// A pair of sessions of one thread.
+  /// The pair of sessions of one thread.
   private final class Worker {
     let float: Session
     let int8: Session
@@ -73,7 +77,10 @@ struct LayerMeter {
     init(_ float: Executable, _ int8: Executable) { (self.float, self.int8) = (Session(float), Session(int8)) }
   }
 
-  /// - Returns: for each node of the float graph the sums over all images, added in their order.
+  /// Runs both networks on the images.
+  ///
+  /// - Returns: For each node of the float graph, the sums over all images, added in the order of the images.
+  /// - Throws: `GraphError` where a network cannot run on an image.
   func measure(_ images: [RGBImage], threads: Int, progress: any ProgressObserver) throws -> [LayerSums] {
     let results = SlotStore<Result<[LayerSums], GraphError>>()
     let workers = WorkerLocal { Worker(float, int8) }
@@ -89,9 +96,9 @@ struct LayerMeter {
   }
 
   private func measure(_ image: RGBImage, _ worker: Worker) throws(GraphError) -> [LayerSums] {
-    var kept = [[UInt8]](repeating: [], count: layers.count)
+    var stored = [[UInt8]](repeating: [], count: layers.count)
     _ = try worker.int8.run(pixels: image.pixels, height: image.height, width: image.width) { value, _, bytes in
-      if let index = held[value] { kept[index] = Array(bytes) }
+      if let index = int8Outputs[value] { stored[index] = Array(bytes) }
     }
     var sums = [LayerSums](repeating: LayerSums(), count: layers.count)
     var last: [Float] = []
@@ -99,13 +106,13 @@ struct LayerMeter {
       let values = bytes.bindMemory(to: Float.self)
       if let index = outputs[value] {
         let layer = layers[index]
-        sums[index].compare(values, kept[index], layer.format)
-        kept[index] = []
+        sums[index].compare(values, stored[index], layer.format)
+        stored[index] = []
         if layer.rounds, let parameters = layer.format.quantization {
           sums[index].quantize(values, parameters, withRemainder: !layer.format.isPlainUInt8)
         }
-        if layer.hasSecond { last = Array(values) }
-      } else if let index = seconds[value] {
+        if layer.hasCopy { last = Array(values) }
+      } else if let index = copies[value] {
         sums[index].compareWeights(last, values)
       }
     }
@@ -114,11 +121,11 @@ struct LayerMeter {
 }
 
 extension Node {
-  /// Whether a node of a quantised graph rounds its output to levels of its own, rather than hand on those of its input.
+  /// Whether a node of a quantised graph rounds its output to new levels, instead of passing on those of its input.
   func rounds(in graph: Graph) -> Bool {
     let format = graph.format(of: output)
-    guard format.quantization != nil, op.quantizationRule == .ownRange else { return false }
-    return traits.combination != .sideBySide
+    guard format.quantization != nil, op.quantizationRule == .calibratedRange else { return false }
+    return traits.combination != .concatenation
       || inputs.contains { graph.format(of: $0).quantization != format.quantization }
   }
 }

@@ -4,12 +4,19 @@ import Tensors
 
 /// Sums of squares over the values of a layer's output.
 struct LayerSums: Sendable {
+  /// The number of values compared.
   private var values = 0
+  /// The squares of the float values.
   private var signal = 0.0
+  /// The squared errors of the int8 network's values, to which all layers before contribute.
   private var cumulative = 0.0
+  /// The squared errors that rounding inside the range makes of the float values.
   private var rounding: Double?
+  /// The squared errors that clipping makes of the float values outside the range.
   private var clipping: Double?
+  /// The number of values outside the range.
   private var saturated = 0
+  /// The squared errors due to rounding the layer's weights.
   private var weights: Double?
 
   mutating func add(_ other: LayerSums) {
@@ -23,30 +30,30 @@ struct LayerSums: Sendable {
     weights = sum(weights, other.weights)
   }
 
-  /// Compares a float output with what the int8 network holds for it.
-  mutating func compare(_ floats: UnsafeBufferPointer<Float>, _ held: [UInt8], _ format: ValueFormat) {
+  /// Compares a float output with the int8 network's bytes for it, in `format`.
+  mutating func compare(_ floats: UnsafeBufferPointer<Float>, _ stored: [UInt8], _ format: ValueFormat) {
     // The int8 network may not have the value.
-    guard !held.isEmpty else { return }
+    guard !stored.isEmpty else { return }
     precondition(
-      held.count == format.byteCount(elementCount: floats.count),
-      "\(held.count) bytes are held of \(floats.count) values of \(format.name)")
+      stored.count == format.byteCount(elementCount: floats.count),
+      "\(stored.count) bytes for \(floats.count) values of format \(format.name)")
     values += floats.count
     var (signal, error) = (0.0, 0.0)
-    func take(_ index: Int, _ value: Float) {
+    func add(_ index: Int, _ value: Float) {
       let exact = Double(floats[index])
       signal += exact * exact
       error += (exact - Double(value)) * (exact - Double(value))
     }
-    held.withUnsafeBytes { bytes in
+    stored.withUnsafeBytes { bytes in
       switch format {
       case .float32:
-        for index in floats.indices { take(index, bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)) }
+        for index in floats.indices { add(index, bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)) }
       case .uint8(let parameters):
-        for index in floats.indices { take(index, parameters.dequantize(bytes[index])) }
+        for index in floats.indices { add(index, parameters.dequantize(bytes[index])) }
       case .uint8WithRemainder(let parameters):
         for index in floats.indices {
           let remainder = Float(Int(bytes[floats.count + index]) - 128)
-          take(index, parameters.dequantize(bytes[index]) + parameters.scale * remainder / 256)
+          add(index, parameters.dequantize(bytes[index]) + parameters.scale * remainder / 256)
         }
       }
     }
@@ -54,7 +61,8 @@ struct LayerSums: Sendable {
     cumulative += error
   }
 
-  /// Quantises a float output alone: an error inside the range is rounding, one outside is clipping.
+  /// Measures quantising a float output alone: errors of values inside the range are due to rounding, those of values
+  /// outside are due to clipping.
   mutating func quantize(
     _ floats: UnsafeBufferPointer<Float>, _ parameters: QuantizationParameters, withRemainder: Bool
   ) {
@@ -67,7 +75,7 @@ struct LayerSums: Sendable {
         count += 1
         continue
       }
-      // Remainders go in 1/256 of a step.
+      // A remainder counts in 1/256 of a step.
       let step = withRemainder ? parameters.scale / 256 : parameters.scale
       let error = Double(value) - Double(step * (value / step).rounded(.toNearestOrEven))
       inside += error * error
@@ -77,14 +85,14 @@ struct LayerSums: Sendable {
     saturated += count
   }
 
-  /// Compares what float weights and what int8 weights make of the same input.
+  /// Compares a layer's outputs with float weights and with rounded weights, for the same input.
   mutating func compareWeights(_ floats: [Float], _ others: UnsafeBufferPointer<Float>) {
     var error = 0.0
     for (a, b) in zip(floats, others) { error += (Double(a) - Double(b)) * (Double(a) - Double(b)) }
     weights = (weights ?? 0) + error
   }
 
-  /// Writes the figures into a layer's account.
+  /// Sets a layer's noises, each a share of the signal's power, and its share of saturated values.
   func fill(_ layer: inout LayerLoss) {
     func noise(_ error: Double?) -> Double? {
       guard let error, values > 0 else { return nil }

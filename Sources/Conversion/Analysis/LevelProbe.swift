@@ -3,12 +3,14 @@ import Operators
 import Tensors
 import Threads
 
-/// One half of what holding a float map by levels does to it, for analyses; packages cannot hold it.
+/// Applies one of the two effects of quantisation to a float map: rounding or clipping. It serves analyses only;
+/// packages cannot contain it.
 struct LevelProbe: Operator {
+  /// The effect that is applied.
   enum Part: Hashable, Sendable {
-    /// To the nearest level, were there levels without end.
+    /// Values are rounded to the nearest level, as if the range were unlimited.
     case rounding
-    /// To the nearest value of the range.
+    /// Values are clipped to the range, without rounding.
     case clipping
   }
 

@@ -3,26 +3,27 @@ import Graphs
 import Quantization
 import Tensors
 
-/// How far the ranges that a planner chooses depend on which images it saw.
+/// Measures how much the ranges that a planner chooses depend on the choice of calibration images.
 struct RangeAgreement {
   private let graph: Graph
   private let plan: QuantizationPlan
 
   /// - Parameters:
-  ///   - graph: folded, float.
-  ///   - plan: made from all images; its ranges are what differences are measured by.
+  ///   - graph: the folded float graph.
+  ///   - plan: the plan from all images, whose ranges are the unit of the differences.
   init(_ graph: Graph, _ plan: QuantizationPlan) {
     self.graph = graph
     self.plan = plan
   }
 
-  /// For each quantised value the larger distance of two ranges' ends, by the width of the plan's range.
+  /// For each quantised value, the distance between the ranges from two sets of statistics: the larger of the distances
+  /// of their ends, divided by the width of the plan's range.
   func differences(
     between first: [ActivationStatistics], and second: [ActivationStatistics]
   ) -> [ValueID: Double] {
     let (a, b) = (ranges(first), ranges(second))
     var result: [ValueID: Double] = [:]
-    for node in graph.nodes where node.op.quantizationRule == .ownRange {
+    for node in graph.nodes where node.op.quantizationRule == .calibratedRange {
       guard let x = a[node.name], let y = b[node.name], let full = plan.values[node.name]?.format.quantization?.range
       else { continue }
       let width = Double(full.upperBound) - Double(full.lowerBound)
@@ -32,7 +33,7 @@ struct RangeAgreement {
     return result
   }
 
-  /// By the name of the node that makes the value.
+  /// The ranges of quantised values, by the name of the node whose output the value is.
   private func ranges(_ parts: [ActivationStatistics]) -> [String: ClosedRange<Float>] {
     let statistics = parts.reduce(into: ActivationStatistics()) { $0.merge($1) }
     return QuantizationPlanner(rangeMethod: plan.rangeMethod).plan(graph, statistics: statistics)

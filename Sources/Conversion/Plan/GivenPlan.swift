@@ -3,21 +3,22 @@ import Graphs
 import Quantization
 import Tensors
 
-/// A plan file held against the network that it is for.
+/// A plan file, checked against the network that it is used for.
 struct GivenPlan {
   let file: PlanFile
   private let graph: Graph
   private let layers: [String: PlanFile.Layer]
 
   /// - Parameter graph: the folded float graph.
-  /// - Throws: `PlanError`.
+  /// - Throws: `PlanError.unknownLayer` for a layer that the graph does not have, `.field` for arithmetic that a layer
+  ///   cannot have.
   init(_ file: PlanFile, for graph: Graph) throws(PlanError) {
     (self.file, self.graph) = (file, graph)
     layers = Dictionary((file.layers ?? []).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let names = Set(graph.nodes.map(\.name))
-    let strangers = (file.layers ?? []).map(\.name) + (file.equalisation ?? [:]).keys.sorted()
-    if let stranger = strangers.first(where: { !names.contains($0) }) {
-      throw .unknownLayer(stranger, near: FloatLayers.names(near: stranger, in: graph))
+    let givenNames = (file.layers ?? []).map(\.name) + (file.equalisation ?? [:]).keys.sorted()
+    if let unknown = givenNames.first(where: { !names.contains($0) }) {
+      throw .unknownLayer(unknown, near: FloatLayers.names(near: unknown, in: graph))
     }
     for node in graph.nodes {
       guard let arithmetic = try layers[node.name]?.plannedArithmetic() else { continue }
@@ -28,7 +29,7 @@ struct GivenPlan {
   /// Whether the file gives the steps of all weights.
   var givesAllSteps: Bool { graph.nodes.allSatisfy { !$0.hasRoundedWeights || givesSteps($0) } }
 
-  /// Whether a conversion has nothing to compute that calibration would have to see.
+  /// Whether the file gives everything that would otherwise be computed from calibration.
   var isComplete: Bool {
     file.equalisation != nil && file.rounding != nil && file.calibration != nil && givesAllSteps
       && graph.nodes.allSatisfy { layers[$0.name]?.arithmetic != nil && layers[$0.name]?.output != nil }
@@ -38,10 +39,10 @@ struct GivenPlan {
     let rule = node.op.quantizationRule
     let problem: String? =
       switch arithmetic {
-      case .int8: rule == .ownRange || rule == .sameAsInput ? nil : "\(node.kind) has no int8 arithmetic"
+      case .int8: rule == .calibratedRange || rule == .sameAsInput ? nil : "\(node.kind) has no int8 arithmetic"
       case .int8WideInput: node.traits.canReadRemainder ? nil : "\(node.kind) cannot read 16-bit inputs"
       case .int8Weights: rule == .floatWithInt8Weights ? nil : "\(node.kind) has no float arithmetic with int8 weights"
-      case .int16Weights: node.hasRoundedWeights ? nil : "\(node.kind) has no weights to hold as int16"
+      case .int16Weights: node.hasRoundedWeights ? nil : "\(node.kind) has no weights to store as int16"
       case .float: nil
       }
     if let problem { throw .field(layer: node.name, problem) }
@@ -49,9 +50,11 @@ struct GivenPlan {
 
   // MARK: - Equalisation
 
-  /// The scales of channels; `nil` where they are to be computed.
+  /// The scales of channels that the file gives; `nil` where it leaves them open.
   ///
-  /// - Parameter imageSize: an image's side that the graph takes.
+  /// - Parameter imageSize: the side in pixels of images that the graph takes.
+  /// - Throws: `PlanError.field` for scales that do not fit the graph or are not above 0 and at most 1; `GraphError`
+  ///   where the graph does not take images of the size.
   func scales(imageSize: Int) throws -> ChannelScales? {
     guard let given = file.equalisation else { return nil }
     var scales = try ChannelScales(onesFor: graph, imageSize: imageSize)
@@ -64,10 +67,11 @@ struct GivenPlan {
       }
       guard data.count % 4 == 0, values.count == scales[node.output].count else {
         throw PlanError.field(
-          layer: node.name, "equalisation has \(data.count) bytes for \(scales[node.output].count) channels")
+          layer: node.name,
+          "its equalisation has \(data.count) bytes instead of 4 for each of \(scales[node.output].count) channels")
       }
       guard values.allSatisfy({ $0.isNormal && $0 > 0 && $0 <= 1 }) else {
-        throw PlanError.field(layer: node.name, "equalisation holds a factor that is not above 0 and at most 1")
+        throw PlanError.field(layer: node.name, "its equalisation has a factor that is not above 0 and at most 1")
       }
       scales[node.output] = values
     }
@@ -76,9 +80,13 @@ struct GivenPlan {
 
   // MARK: - Plans
 
-  /// The plan that weights are to be rounded by: what is given, and for the rest what was computed.
+  /// The plan to round weights by: the decisions of the file, and computed ones where it leaves something open.
   ///
-  /// - Parameter reading: what can be read as 16 bits, for layers that are to do so whose inputs the file does not give.
+  /// - Parameters:
+  ///   - computed: the plan that is computed without the file.
+  ///   - reading: the values that can be read as 16 bits, for layers with 16-bit inputs whose formats the file leaves
+  ///     open.
+  /// - Throws: `PlanError.field` for values that a layer cannot have.
   func rounded(_ computed: QuantizationPlan, _ reading: WideReading) throws(PlanError) -> QuantizationPlan {
     var plan = computed
     try keepFloat(in: &plan)
@@ -98,14 +106,15 @@ struct GivenPlan {
       let isChanged = plan.layers[node.name]?.arithmetic != before?.arithmetic
       plan.layers[node.name]?.reason =
         layer.rounded == nil ? layer.reason ?? (isChanged ? PlanFile.reason : before?.reason) : nil
-      if let step = layer.minWeightStep { plan.layers[node.name]?.leastStep = step > 0 ? step : nil }
+      if let step = layer.minWeightStep { plan.layers[node.name]?.minStep = step > 0 ? step : nil }
     }
     return plan
   }
 
-  /// The plan after all edits.
+  /// The plan after the edits of a search that the file records.
   ///
-  /// - Parameter rounded: what weights were rounded by.
+  /// - Parameter rounded: the plan that weights were rounded by.
+  /// - Throws: `PlanError.field` for values that a layer cannot have.
   func final(_ rounded: QuantizationPlan) throws(PlanError) -> QuantizationPlan {
     var plan = rounded
     for node in graph.nodes {
@@ -117,19 +126,19 @@ struct GivenPlan {
     return plan
   }
 
-  /// Gives a value that only moves or selects those of another the levels which that has.
+  /// Gives the output of a node that only moves or selects values the levels of its input.
   private func followInput(_ node: Node, _ producers: [ValueID: Int], in plan: inout QuantizationPlan) {
     guard node.op.quantizationRule == .sameAsInput, !plan.keepsFloat(node),
-      let maker = producers[node.inputs[0]], let source = plan.values[graph.nodes[maker].name],
-      let held = plan.values[node.name], source.format.quantization != held.format.quantization
+      let producer = producers[node.inputs[0]], let source = plan.values[graph.nodes[producer].name],
+      let output = plan.values[node.name], source.format.quantization != output.format.quantization
     else { return }
     plan.values[node.name]?.format = source.format.withoutRemainder
   }
 
-  /// Whether the file gives the steps of a layer's weights.
+  /// Whether the file gives the minimum step of a layer's weights.
   func givesSteps(_ node: Node) -> Bool { layers[node.name]?.minWeightStep != nil }
 
-  /// Lets what lies between layers that are to compute in float do so, too, as far as the file leaves that open.
+  /// Keeps the layers in float that the file keeps, and the nodes between them, as far as the file leaves these open.
   private func keepFloat(in plan: inout QuantizationPlan) throws(PlanError) {
     var kept: [String: QuantizationPlan.Layer] = [:]
     for node in graph.nodes where node.hasRoundedWeights {
@@ -141,6 +150,7 @@ struct GivenPlan {
     plan.keepFloat(kept, in: graph)
   }
 
+  /// Gives 16 bits to the inputs of layers that read both planes, as far as the file leaves the inputs' formats open.
   private func widen(_ plan: inout QuantizationPlan, _ reading: WideReading) throws(PlanError) {
     if isComplete { return }
     var readers: Set<String> = []

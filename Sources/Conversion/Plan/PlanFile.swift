@@ -5,38 +5,45 @@ import Graphs
 import Quantization
 import Tensors
 
-/// A quantisation plan as a JSON document (formats/plan.md): what `quern plan` writes and `convert --plan` takes. Every field
-/// but the schema may be left out; a conversion computes what is not there.
+/// A quantisation plan as a JSON document (formats/plan.md), which `quern plan` writes and `convert --plan` takes.
+/// Every field except the schema may be left out; a conversion computes what is missing.
 package struct PlanFile: Codable, Sendable, Hashable {
+  /// The schema that this version reads and writes.
   package static let schema = "quern.plan/1"
-  /// Of what a file gives without one.
-  static let reason = "by the plan file"
+  /// The reason of decisions that a file gives without a reason.
+  static let reason = "set by the plan file"
 
+  /// The schema of the document; only `PlanFile.schema` is valid.
   package var schema = PlanFile.schema
-  /// For people; a plan is for the network whose layers it names.
+  /// The architecture of the network, for readers; a plan can be used for any network that has its layers.
   package var architecture: String?
+  /// The name of the range method (`RangeMethod.name`).
   package var rangeMethod: String?
+  /// The name of the rounding method (a raw value of `RoundingMethod`).
   package var rounding: String?
-  /// The factors of channels by the name of the layer that makes them: float32, little endian, in base64. Layers without an
-  /// entry have the factor 1; without this field factors are computed.
+  /// The factors of channels, above 0 and at most 1, by the name of the layer whose output they scale: float32, little
+  /// endian, in base64. Layers without an entry have the factor 1; without this field the factors are computed.
   package var equalisation: [String: Data]?
-  /// In order of execution.
+  /// The nodes of the network, in order of execution.
   package var layers: [Layer]?
-  /// What calibration saw, for the record that packages carry.
+  /// The calibration record, which packages store.
   package var calibration: [String: JSONValue]?
-  /// Whether the time ran out before the search was over.
+  /// Whether the time budget cut the search short.
   package var timeBudgetReached: Bool?
 
-  /// One node.
+  /// The decisions for one node.
   package struct Layer: Codable, Sendable, Hashable {
+    /// The name of the node.
     package var name: String
+    /// The name of its arithmetic, such as "int8" or "float32" (formats/plan.md).
     package var arithmetic: String?
-    /// The least step of its weights in real units; 0 for the finest.
+    /// The minimum step of its weights in real units; 0 for the finest.
     package var minWeightStep: Float?
+    /// The format of its output.
     package var output: Output?
-    /// Why it is not what the planner would choose.
+    /// Why the layer differs from what the planner chooses by default.
     package var reason: String?
-    /// What it was when weights were rounded, where a search has edited it since.
+    /// The layer as it was when weights were rounded, where a search has edited it since.
     package var rounded: Rounded?
 
     private enum CodingKeys: String, CodingKey {
@@ -45,13 +52,17 @@ package struct PlanFile: Codable, Sendable, Hashable {
     }
   }
 
-  /// How a layer's output is held.
+  /// The format of a layer's output.
   package struct Output: Codable, Sendable, Hashable {
+    /// "float32", "uint8" or "uint8_with_remainder".
     package var format: String
+    /// The scale, which must be positive; `nil` for float32.
     package var scale: Float?
+    /// The zero point; `nil` for float32.
     package var zeroPoint: UInt8?
     /// The smallest and the largest value that calibration saw.
     package var observed: [Float]?
+    /// Why the output has this format.
     package var reason: String?
 
     private enum CodingKeys: String, CodingKey {
@@ -60,8 +71,11 @@ package struct PlanFile: Codable, Sendable, Hashable {
     }
   }
 
+  /// The decisions for a node at the time when weights were rounded.
   package struct Rounded: Codable, Sendable, Hashable {
+    /// The name of its arithmetic.
     package var arithmetic: String
+    /// The format of its output.
     package var output: Output
   }
 
@@ -75,7 +89,7 @@ package struct PlanFile: Codable, Sendable, Hashable {
 // MARK: - Names
 
 extension QuantizationPlan.Arithmetic {
-  /// In plan files.
+  /// The name of the arithmetic in plan files.
   fileprivate var planName: String {
     switch self {
     case .int8: "int8"
@@ -89,7 +103,7 @@ extension QuantizationPlan.Arithmetic {
   fileprivate init(planName name: String, of layer: String) throws(PlanError) {
     guard let found = Self.allCases.first(where: { $0.planName == name }) else {
       throw .field(
-        layer: layer, "arithmetic '\(name)' is none of \(Self.allCases.map(\.planName).joined(separator: ", "))")
+        layer: layer, "its arithmetic '\(name)' is none of \(Self.allCases.map(\.planName).joined(separator: ", "))")
     }
     self = found
   }
@@ -111,7 +125,7 @@ extension PlanFile.Output {
     var range: ClosedRange<Float>?
     if let observed {
       guard observed.count == 2, observed[0] <= observed[1] else {
-        throw .field(layer: layer, "observed is not the smallest and the largest value")
+        throw .field(layer: layer, "'observed' is not a smallest and a largest value")
       }
       range = observed[0]...observed[1]
     }
@@ -122,10 +136,10 @@ extension PlanFile.Output {
   private func valueFormat(of layer: String) throws(PlanError) -> ValueFormat {
     if format == "float32" { return .float32 }
     guard format == "uint8" || format == "uint8_with_remainder" else {
-      throw .field(layer: layer, "format '\(format)' is none of float32, uint8, uint8_with_remainder")
+      throw .field(layer: layer, "its format '\(format)' is none of float32, uint8, uint8_with_remainder")
     }
     guard let scale, let zeroPoint, scale.isNormal, scale > 0 else {
-      throw .field(layer: layer, "\(format) needs a positive scale and a zero_point")
+      throw .field(layer: layer, "the format \(format) needs a positive scale and a zero_point")
     }
     let parameters = QuantizationParameters(scale: scale, zeroPoint: zeroPoint)
     return format == "uint8" ? .uint8(parameters) : .uint8WithRemainder(parameters)
@@ -140,20 +154,24 @@ extension PlanFile.Layer {
 
   func plannedOutput() throws(PlanError) -> QuantizationPlan.Value? { try output?.value(of: name) }
 
-  /// What the layer was when weights were rounded; `nil` where that is what it is.
+  /// The layer as it was when weights were rounded; `nil` where it was not edited since.
   func roundedAs() throws(PlanError) -> (QuantizationPlan.Arithmetic, QuantizationPlan.Value)? {
     guard let rounded else { return nil }
     return (try .init(planName: rounded.arithmetic, of: name), try rounded.output.value(of: name))
   }
 }
 
-// MARK: - Making
+// MARK: - Creation
 
 extension PlanFile {
+  /// The document of a plan.
+  ///
   /// - Parameters:
-  ///   - plan: after all edits.
-  ///   - rounded: what weights were rounded by.
+  ///   - plan: the plan after all edits.
+  ///   - rounded: the plan that weights were rounded by.
   ///   - graph: the float graph.
+  ///   - calibration: the calibration record.
+  ///   - isCutShort: whether the time budget cut the search short.
   init(
     _ plan: QuantizationPlan, rounded: QuantizationPlan, of graph: Graph, calibration: [String: JSONValue],
     isCutShort: Bool
@@ -171,7 +189,7 @@ extension PlanFile {
       let isEdited = layer.arithmetic != before.arithmetic || value != valueBefore
       return Layer(
         name: node.name, arithmetic: layer.arithmetic.planName,
-        minWeightStep: node.hasRoundedWeights ? layer.leastStep ?? 0 : nil, output: Output(value), reason: layer.reason,
+        minWeightStep: node.hasRoundedWeights ? layer.minStep ?? 0 : nil, output: Output(value), reason: layer.reason,
         rounded: isEdited ? Rounded(arithmetic: before.arithmetic.planName, output: Output(valueBefore)) : nil)
     }
     self.calibration = calibration
@@ -180,19 +198,22 @@ extension PlanFile {
 
   // MARK: - Files
 
-  /// The canonical text: keys sorted, layers in order of execution.
+  /// The canonical text, with keys sorted and layers in order of execution.
+  ///
+  /// - Throws: `EncodingError` where a number is not finite.
   package func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
   }
 
-  /// Of the canonical text, in lower-case hexadecimal digits.
+  /// SHA-256 of the canonical text, in lower-case hexadecimal digits.
   func sha256() throws -> String { SHA256.hash(Array(try json().utf8)).hex }
 
-  /// Reads a file.
+  /// Reads a plan file.
   ///
-  /// - Throws: `FileError`; `PlanError` for what is no plan.
+  /// - Throws: `FileError` where the file cannot be read; `PlanError.notAPlan` where it is not a plan of this schema,
+  ///   `.field` where a layer has two entries.
   package init(path: String) throws {
     let data = try MappedFile(path: path).withBytes { Data($0) }
     do {
@@ -210,29 +231,30 @@ extension PlanFile {
   }
 
   private static func describe(_ error: DecodingError) -> String {
-    func place(_ context: DecodingError.Context) -> String {
+    func path(_ context: DecodingError.Context) -> String {
       context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
     }
     switch error {
     case .keyNotFound(let key, let context):
-      return "'\(key.stringValue)' is missing" + (context.codingPath.isEmpty ? "" : " at \(place(context))")
+      return "'\(key.stringValue)' is missing" + (context.codingPath.isEmpty ? "" : " at \(path(context))")
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      return "what is at \(place(context)) has another type"
+      return "the value at \(path(context)) has another type"
     case .dataCorrupted(let context):
-      return context.codingPath.isEmpty ? "it is not JSON" : "what is at \(place(context)) cannot be read"
+      return context.codingPath.isEmpty ? "it is not JSON" : "the value at \(path(context)) cannot be read"
     @unknown default: return "it cannot be read"
     }
   }
 }
 
-/// What can be wrong with a plan file.
+/// A plan file that cannot be used.
 package enum PlanError: Error, Hashable, Sendable {
+  /// The file is not a plan; the message says why.
   case notAPlan(path: String, String)
-  /// A field whose value is none of those that there are.
+  /// A field has an unknown value: the name of the field, the value, and the valid values.
   case option(String, String, [String])
-  /// An entry of a layer that cannot be.
+  /// The entry of a layer is not valid or does not fit the network; the message says why.
   case field(layer: String, String)
-  /// A name that no layer of the network has.
+  /// The network has no layer of this name; `near` lists similar names.
   case unknownLayer(String, near: [String])
 }
 
@@ -244,7 +266,7 @@ extension PlanError: CustomStringConvertible {
       "the plan's \(field) '\(value)' is none of \(values.joined(separator: ", "))"
     case .field(let layer, let problem): "the plan's layer '\(layer)': \(problem)"
     case .unknownLayer(let name, let near):
-      "the plan's layer '\(name)' is none of this network; the nearest are \(near.joined(separator: ", "))"
+      "the plan's layer '\(name)' is not in this network; the nearest names are \(near.joined(separator: ", "))"
     }
   }
 }

@@ -3,30 +3,34 @@ import Graphs
 import Quantization
 import Search
 
-/// The stage that decides how values are held and layers compute, before weights are rounded.
+/// The stage that decides the formats of values and the arithmetic of layers, before weights are rounded.
 struct Planning {
   let options: ConversionOptions
   let clock: StageClock
 
-  /// What was decided.
+  /// The decisions.
   struct Plans {
-    /// By which weights are rounded.
+    /// The plan to round weights by.
     let rounded: QuantizationPlan
-    /// The plan to carry out in the end, where one was given.
+    /// The plan to carry out in the end; `nil` where no plan file was given.
     let final: QuantizationPlan?
-    /// Decides the steps of weights that a budget asks for; `nil` where they are decided.
+    /// Chooses the steps of weights for a budget; `nil` where they are already decided.
     let steps: WeightStepPlanner?
   }
 
-  /// What a bit of every weight may cost, by the noise of rounded activations, which then is the larger by far: rounding by
-  /// error feedback leaves a tenth of it, and a third of a bit is what is saved.
+  /// The noise that saving one bit of every weight may cost, relative to that of rounded activations. The latter
+  /// remains much larger, because rounding by error feedback leaves a tenth of the weights' noise, and about a third of
+  /// a bit is saved.
   private static let noisePerBit = 0.4
 
+  /// Plans the quantisation of a network.
+  ///
   /// - Parameters:
-  ///   - graph: folded and equalised.
-  ///   - keptFloat: layers that are to be kept in float.
-  ///   - given: a plan file.
-  ///   - scales: by which the graph was equalised.
+  ///   - graph: the float graph, folded and equalised.
+  ///   - statistics: the statistics of calibration.
+  ///   - keptFloat: the layers to keep in float.
+  ///   - given: a plan file, whose decisions take precedence.
+  ///   - scales: the scales that the graph was equalised with; `nil` where it was not.
   func plans(
     _ graph: Graph, _ statistics: ActivationStatistics, keptFloat: [KeptFloat], _ given: GivenPlan?,
     _ scales: ChannelScales?
@@ -56,7 +60,7 @@ struct Planning {
     if options.hidesWeightNoise {
       let chosen = steps.steps(perBit: Self.noisePerBit, of: plan.formats(in: graph))
       for node in graph.nodes where given?.givesSteps(node) != true {
-        plan.layers[node.name]?.leastStep = chosen.least[node.name]
+        plan.layers[node.name]?.minStep = chosen.least[node.name]
       }
     }
     return Plans(rounded: plan, final: try given?.final(plan), steps: steps)

@@ -2,11 +2,11 @@ import Files
 import Images
 import Threads
 
-/// Finds the image files of some contents.
+/// Finds image files by the hash of their contents.
 enum ContentIndex {
-  /// The first file of each content, by the SHA-256 of its bytes in hexadecimal. Files that cannot be read have none.
+  /// The first of `files` with each of `hashes`, by that hash. Files that cannot be read are ignored.
   ///
-  /// - Parameter hashes: those to look for.
+  /// - Parameter hashes: the SHA-256 hashes to look for, in lower-case hexadecimal.
   static func files(
     of hashes: Set<String>, in files: [ImageFolder.File], threads: Int
   ) -> [String: ImageFolder.File] {

@@ -6,24 +6,25 @@ import Images
 import ModelImport
 import Tensors
 
-/// What a framework computed for some images, as the programs of 'quern golden' write it: a safetensors file with
-/// `normalized_embedding` or `embedding` [n, D], `logits` [n, classes], the framework's `input` [n, 3, h, w], and in its
-/// metadata the hash of each image's file and the preprocessing.
+/// The outputs of a framework for a set of images, as the programs of 'quern golden' write them (formats/golden.md): a
+/// safetensors file with `normalized_embedding` or `embedding` [n, D], `logits` [n, classes], and the framework's
+/// `input` [n, 3, h, w]. Its metadata contains the hash of each image's file, and the preprocessing.
 struct GoldenFile: Sendable {
   let path: String
-  /// Name and version.
+  /// The framework's name and version.
   let framework: String
   /// The SHA-256 of each row's image file, in lower-case hexadecimal.
   let hashes: [String]
-  /// L2-normalised as they are compared.
+  /// [n, D], normalised or not, as the file has them.
   let embeddings: FloatRows?
   let hasNormalizedEmbeddings: Bool
+  /// [n, classes].
   let logits: FloatRows?
-  /// What the framework's network was given, NCHW.
+  /// What the framework's network was given, [n, 3, height, width].
   let input: Tensor?
   let stated: StatedPreprocessing
 
-  /// What the file says of the preprocessing; `nil` where it says nothing.
+  /// What the file states about the preprocessing; `nil` where it states nothing.
   struct StatedPreprocessing: Sendable {
     var size: Int?
     var crop: CropProtocol?
@@ -33,18 +34,19 @@ struct GoldenFile: Sendable {
     var channelOrder: ChannelOrder?
   }
 
-  /// - Throws: `CheckpointError`; `ConversionError.wrongKind` for a file that is none of this kind or contradicts itself.
+  /// - Throws: `CheckpointError` if the file cannot be read; `ConversionError.wrongKind` if it is not a golden file or
+  ///   contradicts itself.
   init(path: String) throws {
     let file = try Checkpoint.read(path: path)
     func refuse(_ problem: String) -> ConversionError {
       .wrongKind("\(path): \(problem); 'quern golden' prints a program that writes such files")
     }
-    guard file.format == .safetensors else { throw refuse("outputs of a framework come as safetensors") }
+    guard file.format == .safetensors else { throw refuse("a golden file must be a safetensors file") }
     guard let text = file.metadata["sha256"],
       let hashes = try? JSONDecoder().decode([String].self, from: Data(text.utf8))
-    else { throw refuse("its metadata has no 'sha256', a JSON array with the hash of each row's image file") }
+    else { throw refuse("its metadata lacks 'sha256', a JSON array of the hashes of the rows' image files") }
     guard hashes.allSatisfy({ $0.utf8.count == 64 && $0.allSatisfy(\.isHexDigit) }) else {
-      throw refuse("its 'sha256' holds something that is no SHA-256 in hexadecimal")
+      throw refuse("its 'sha256' contains something that is not a SHA-256 in hexadecimal")
     }
     func rows(_ name: String) throws -> FloatRows? {
       guard let tensor = file[name] else { return nil }
@@ -64,9 +66,9 @@ struct GoldenFile: Sendable {
     logits = try rows(GraphOutput.logits)
     input = file["input"]
     guard embeddings != nil || logits != nil else {
-      throw refuse("it holds none of 'normalized_embedding', 'embedding' and 'logits'")
+      throw refuse("it contains none of 'normalized_embedding', 'embedding' and 'logits'")
     }
-    guard !hashes.isEmpty else { throw refuse("it holds the outputs of no image") }
+    guard !hashes.isEmpty else { throw refuse("it does not contain the outputs of any image") }
     if let input {
       guard input.shape.rank == 4, input.shape[0] == hashes.count, input.shape[1] == 3, input.elementCount > 0,
         input.elementType.isFloatingPoint

@@ -2,21 +2,26 @@ import Graphs
 import Images
 import ModelImport
 
-/// A Python program that writes what a framework computes for a folder of images, as `GoldenFile` reads it.
+/// A Python program that runs a model with its framework on a folder of images and writes the outputs in the form that
+/// `GoldenFile` reads.
 package struct GoldenProgram: Sendable {
-  /// What runs the model.
+  /// The framework that runs the model.
   package enum Framework: String, Sendable, CaseIterable {
     case pytorch
     case onnxruntime
   }
 
+  /// The framework that runs the model.
   package var framework: Framework
   /// The model's path, as the program opens it.
   package var model: String
+  /// How the program resizes and crops images.
   package var evaluation: EvaluationProtocol
+  /// The mean and the standard deviation of each channel, by which the program normalises pixels.
   package var preprocessing: Preprocessing
+  /// The order in which the model takes the channels.
   package var channelOrder = ChannelOrder.rgb
-  /// Images at most.
+  /// The maximum number of images.
   package var count = 64
 
   package init(
@@ -31,7 +36,7 @@ package struct GoldenProgram: Sendable {
   /// The program, ending with a newline.
   package var text: String {
     """
-    # What \(name) computes for a folder of images, for 'quern convert --golden' and 'quern verify --golden'.
+    # Writes what \(name) computes for a folder of images, for 'quern convert --golden' and 'quern verify --golden'.
     #     python golden.py IMAGES golden.safetensors
     import hashlib, json, pathlib, sys
     import numpy as np, \(module)
@@ -58,7 +63,7 @@ package struct GoldenProgram: Sendable {
         for name, value in {**run(batch), "input": batch}.items():
             rows.setdefault(name, []).append(np.asarray(value, np.float32))
     if len({batch.shape for batch in rows["input"]}) > 1:
-        del rows["input"]  # Images of several shapes are no single tensor.
+        del rows["input"]  # Images of different shapes do not fit into one tensor.
     save_file({name: np.concatenate(values) for name, values in rows.items()}, sys.argv[2], {
         "framework": "\(name) " + \(version).split("+")[0],
         "sha256": json.dumps([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]),
@@ -77,8 +82,8 @@ package struct GoldenProgram: Sendable {
     switch framework {
     case .pytorch:
       """
-      # EDIT: build the model, load its weights, and name what it returns: "normalized_embedding" or "embedding" [1, D],
-      # and/or "logits" [1, classes].
+      # EDIT: build the model, load its weights, and name its outputs: "normalized_embedding" or "embedding" [1, D], and/or
+      # "logits" [1, classes].
       import torchvision
       model = torchvision.models.resnet50()
       model.load_state_dict(torch.load(\(quoted(model)), map_location="cpu"))
@@ -93,7 +98,7 @@ package struct GoldenProgram: Sendable {
       """
       session = onnxruntime.InferenceSession(\(quoted(model)), providers=["CPUExecutionProvider"])
       names = [output.name for output in session.get_outputs()]
-      # EDIT: which output of the model is what: "normalized_embedding" or "embedding" [1, D], and/or "logits" [1, classes].
+      # EDIT: name the model's outputs: "normalized_embedding" or "embedding" [1, D], and/or "logits" [1, classes].
       outputs = {n: n for n in names if n in ("normalized_embedding", "embedding", "logits")} or {"logits": names[0]}
       # END OF EDIT
 
@@ -123,7 +128,7 @@ package struct GoldenProgram: Sendable {
 
   private func list(_ values: [Float]) -> String { "[\(values.map { "\($0)" }.joined(separator: ", "))]" }
 
-  /// A Python string.
+  /// A Python string literal.
   private func quoted(_ text: String) -> String {
     let escaped = text.unicodeScalars.map { scalar in
       switch scalar {

@@ -4,57 +4,59 @@ import ModelImport
 import Tensors
 import Threads
 
-/// Looks for the preprocessing that made a framework's input tensors out of the images.
+/// Looks for the preprocessing that turned the images into a framework's input tensors.
 struct InputSuspects {
   private let context: DifferenceExplanation
 
   init(_ context: DifferenceExplanation) { self.context = context }
 
   enum Explanation {
-    /// This makes the very input.
+    /// This view reproduces the input.
     case found(InputView)
-    /// Pixels are those of `context.view`, so that preprocessing is no cause.
+    /// The view that is set reproduces the input, so preprocessing is not the cause.
     case same
-    /// The image is stretched to the input's size without keeping its aspect.
+    /// The image is stretched to the input's size without keeping its aspect ratio.
     case stretched(ResizeFilter)
-    /// The nearest of all, whose pixels are off by at most some of 255 steps.
+    /// No view reproduces the input; the pixels of this one are the nearest, off by at most `steps` of 255.
     case nearest(InputView, steps: Double)
+    /// No view comes near the input.
     case none
 
-    /// For a report.
+    /// The explanation as sentences for the report.
     func sentences(_ context: DifferenceExplanation) -> [String] {
       switch self {
       case .found(let view): return [context.remedy(view)]
       case .same: return ["preprocessing is the same"]
       case .stretched(let filter):
         return [
-          "preprocessing differs: the framework stretches images to its input's size (\(filter.rawValue)), whatever their "
-            + "aspect; quern keeps it, so give the framework a resize of the short side and a centre crop"
+          "preprocessing differs: the framework stretches images to its input's size (\(filter.rawValue)) without keeping "
+            + "their aspect ratio, which quern keeps; let the framework resize the short side and crop the centre"
         ]
       case .nearest(let view, let steps):
         let options = view.options(changing: context.view).joined(separator: " ")
         return [
-          "preprocessing differs in a way that no option explains; nearest is "
-            + (options.isEmpty ? "what is set" : options)
+          "preprocessing differs in a way that no option explains; the nearest is "
+            + (options.isEmpty ? "the preprocessing that is set" : options)
             + ", with pixels off by up to \(steps.roundedText) of 255 steps: "
-            + "the framework may decode or resize with another library than Pillow"
+            + "the framework may decode or resize with a library other than Pillow"
         ]
-      case .none: return ["preprocessing differs in a way that no usual suspect explains"]
+      case .none: return ["preprocessing differs in a way that none of the usual suspects explains"]
       }
     }
   }
 
-  /// Steps of 255 that pixels may be off by for a preprocessing to be the one.
+  /// By how many of 255 steps pixels may be off where a view reproduces the input.
   private static let exact = 0.02
-  /// And to be named as the nearest.
+  /// By how many they may be off where a view is reported as the nearest.
   private static let near = 24.0
 
-  /// A view that makes an input, but for an error.
+  /// A view that makes an input, up to an error of so many of 255 steps.
   private struct Fit {
     let view: InputView
     let steps: Double
   }
 
+  /// - Throws: `ImageError` where an image cannot be read.
   func explanation(_ rows: [ReferenceChecker.Row]) throws -> Explanation {
     let sample = try rows.filter { $0.input != nil }.prefix(3).map { row in
       (input: row.input, pixels: try LoadedImage(row.file).pixels)
@@ -71,7 +73,7 @@ struct InputSuspects {
       if let best, best.steps <= Self.exact { break }
     }
     if let best, best.steps <= Self.exact {
-      // What one picture cannot tell, others may.
+      // One image may not be enough to tell views apart, so others must confirm the result.
       for (input, pixels) in sample.dropFirst() {
         guard let input, let other = try? best.view.evaluation.apply(to: pixels),
           let fit = fit(best.view.evaluation, other, input), fit.steps <= Self.exact
@@ -90,7 +92,8 @@ struct InputSuspects {
     return .nearest(best.view, steps: best.steps)
   }
 
-  /// What is set; its usual variations; and every resize by which a crop of the input's size is possible.
+  /// The evaluation protocols to try, in stages: the one that is set, its usual variations, and every resize from which
+  /// the input's size can be cropped.
   private func stages(height: Int, width: Int) -> [[EvaluationProtocol]] {
     let given = context.view.evaluation
     let side = max(height, width)
@@ -110,8 +113,8 @@ struct InputSuspects {
     return stages.map { $0.compactMap { $0 } }.filter { !$0.isEmpty }
   }
 
-  /// The normalisation and the order of channels by which pixels become the input most nearly, by least squares for each
-  /// channel; `nil` where sizes differ or the input does not depend on the pixels.
+  /// The normalisation and the order of channels that bring the pixels closest to the input, by least squares for each
+  /// channel; `nil` if the sizes differ or the input does not grow with the pixels.
   private func fit(_ evaluation: EvaluationProtocol, _ pixels: RGBImage, _ input: Tensor) -> Fit? {
     guard input.shape.dimensions == [3, pixels.height, pixels.width] else { return nil }
     let values = input.elements(as: Float.self)
@@ -136,14 +139,14 @@ struct InputSuspects {
   }
 }
 
-/// The line through (pixel, input) of one channel.
+/// The line that fits the points (pixel, input) of one channel.
 private struct Line {
   let slope: Double
   let offset: Double
-  /// The largest distance from it, in steps of a pixel.
+  /// The largest deviation from the line, in pixel steps of 1/255.
   let steps: Double
 
-  /// - Returns: `nil` where all pixels are equal, or the input does not grow with them.
+  /// - Returns: `nil` if all pixels are equal, or the input does not grow with them.
   init?(_ image: RGBImage, color: Int, _ input: [Float], channel: Int) {
     let count = image.width * image.height
     let values = input[channel * count..<(channel + 1) * count]
@@ -166,7 +169,8 @@ private struct Line {
 }
 
 extension Float {
-  /// The nearest number of six decimals, or 1/255, where that is as near as a fit can tell.
+  /// The number rounded to four decimals, or 1/255, where the fit cannot tell it from that, and otherwise to six
+  /// decimals.
   fileprivate var snapped: Float {
     if abs(self * 255 - 1) < 1e-5 { return 1 / 255 }
     let rounded = (self * 1e4).rounded() / 1e4

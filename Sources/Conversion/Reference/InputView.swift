@@ -3,14 +3,16 @@ import Images
 import ModelImport
 import Tensors
 
-/// One way from a picture to what a network takes.
+/// One way to turn an image into a network's input.
 struct InputView: Hashable, Sendable {
   var evaluation: EvaluationProtocol
   var normalization: Preprocessing
-  /// The order in which the checkpoint's own network takes the channels.
+  /// The order in which the checkpoint's network takes the channels.
   var channelOrder: ChannelOrder
 
-  /// What a checkpoint's own network would be given, [1, height, width, 3].
+  /// The input that the checkpoint's network would be given, [1, height, width, 3], in its own order of channels.
+  ///
+  /// - Throws: `ImageError` where the image cannot be resized and cropped in this way.
   func sourceInput(_ image: RGBImage) throws(ImageError) -> Tensor {
     let pixels = try evaluation.apply(to: image)
     let tensor = Tensor(shape: [1, pixels.height, pixels.width, 3], of: Float.self) { values in
@@ -19,7 +21,7 @@ struct InputView: Hashable, Sendable {
     return channelOrder == .bgr ? tensor.exchangingRedAndBlue() : tensor
   }
 
-  /// The options that make this view of another one, such as "--resize bicubic --crop-ratio 0.95".
+  /// The options that turn another view into this one, such as "--resize bicubic --crop-ratio 0.95".
   func options(changing other: InputView) -> [String] {
     var result: [String] = []
     if evaluation.size != other.evaluation.size { result.append("--size \(evaluation.size)") }
@@ -35,10 +37,11 @@ struct InputView: Hashable, Sendable {
     return result
   }
 
-  /// What is different from another view, and how it is here: "the resize filter (the framework's is bicubic)".
+  /// How this view, the framework's, differs from another one, such as "the resize filter (the framework's is
+  /// bicubic)".
   func causes(changing other: InputView) -> [String] {
     var result: [String] = []
-    func add(_ what: String, _ value: String) { result.append("the \(what) (the framework's is \(value))") }
+    func add(_ name: String, _ value: String) { result.append("the \(name) (the framework's is \(value))") }
     if evaluation.size != other.evaluation.size { add("size", "\(evaluation.size)") }
     if evaluation.crop != other.evaluation.crop { add("crop", evaluation.crop.rawValue) }
     if evaluation.filter != other.evaluation.filter { add("resize filter", evaluation.filter.rawValue) }
@@ -52,7 +55,8 @@ struct InputView: Hashable, Sendable {
 }
 
 extension EvaluationProtocol {
-  /// The crop ratio as an option takes it: 0.95, or as a fraction of pixels where the decimals do not end soon.
+  /// The crop ratio in the form that `--crop-ratio` takes: a short decimal such as 0.95, or a fraction of pixels such
+  /// as 64/78.
   var ratioText: String {
     let text = "\(cropRatio)"
     return text.count <= 6 ? text : "\(size)/\(Int(Double(size) / cropRatio))"
@@ -60,13 +64,13 @@ extension EvaluationProtocol {
 }
 
 extension Preprocessing {
-  /// Whether the two differ by what rounding explains.
+  /// Whether the two differ by no more than rounding explains.
   func isClose(to other: Preprocessing) -> Bool {
     zip(mean, other.mean).allSatisfy { abs($0 - $1) <= 2e-6 }
       && zip(std, other.std).allSatisfy { abs($0 / $1 - 1) <= 2e-6 }
   }
 
-  /// What is different in normalisation, where it is what usually goes wrong.
+  /// How the framework's normalisation differs, with the usual mistakes by their names.
   fileprivate var cause: String {
     if isClose(to: .raw) { return "the scale of pixels (the framework's are 0...255, not normalised)" }
     if isClose(to: .unit) { return "the scale of pixels (the framework's are 0...1, not normalised)" }
@@ -75,11 +79,12 @@ extension Preprocessing {
       "mean and std (the framework's are \(isClose(to: .imageNet) ? "ImageNet's" : "\(text(mean)) and \(text(std))"))"
   }
 
-  /// Pixels as they are, and in 0...1.
+  /// Leaves pixels as they are, in 0...255.
   static let raw = Preprocessing(mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255])
+  /// Scales pixels to 0...1.
   static let unit = Preprocessing(mean: [0, 0, 0], std: [1, 1, 1])
 
-  /// As an option takes it.
+  /// Three values in the form that `--mean` and `--std` take.
   fileprivate func text(_ values: [Float]) -> String {
     values.map { value in
       if value == 1 / 255 { return "1/255" }
@@ -90,7 +95,7 @@ extension Preprocessing {
 }
 
 extension Tensor {
-  /// A copy of a float32 map [.., 3] with the first and the last channel exchanged.
+  /// A copy of a float32 tensor [..., 3] with the first and the last channel exchanged.
   func exchangingRedAndBlue() -> Tensor {
     withElements(as: Float.self) { source in
       Tensor(shape: shape, of: Float.self) { target in
@@ -99,7 +104,7 @@ extension Tensor {
     }
   }
 
-  /// A float32 map [3, height, width] as NHWC [1, height, width, 3].
+  /// A float32 tensor [3, height, width] as NHWC [1, height, width, 3].
   func asImageBatch() -> Tensor {
     let (height, width) = (shape[1], shape[2])
     return withElements(as: Float.self) { source in

@@ -8,13 +8,13 @@ import Runtime
 import Tensors
 import Threads
 
-/// ONNX's own convention for a model's outputs: folders `test_data_set_0`, `test_data_set_1` … next to the model, each with
-/// `input_0.pb` and `output_0.pb` …, one TensorProto a file.
+/// A model's expected outputs by ONNX's own convention: folders `test_data_set_0`, `test_data_set_1` … next to the
+/// model, each with `input_0.pb`, `output_0.pb`, `output_1.pb` …, with one TensorProto in each file.
 struct ONNXTestData {
-  /// A folder's tensors.
+  /// The tensors of one folder.
   private struct DataSet {
     let name: String
-    /// NHWC, float32.
+    /// [batch, height, width, 3], float32.
     let input: Tensor
     /// [batch, width], float32.
     let outputs: [FloatRows]
@@ -22,13 +22,13 @@ struct ONNXTestData {
 
   private var sets: [DataSet] = []
   private let producer: String
-  /// What was found and is not used, and why: sentences.
+  /// Sentences that say which test data was found but is not used, and why.
   private(set) var notes: [String] = []
 
-  /// Folders that are read at most.
+  /// The maximum number of folders that are read.
   private static let setLimit = 16
 
-  /// - Parameter path: of the model.
+  /// - Parameter path: the model's path.
   init(path: String, model: ONNXModel) {
     producer = [model.producer, model.producerVersion].filter { !$0.isEmpty }.joined(separator: " ")
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
@@ -45,7 +45,9 @@ struct ONNXTestData {
         notes.append("\(name) next to the model is not used: \(error)")
       }
     }
-    if numbered.count > Self.setLimit { notes.append("of \(numbered.count) test data sets \(Self.setLimit) are used") }
+    if numbered.count > Self.setLimit {
+      notes.append("only the first \(Self.setLimit) of \(numbered.count) test data sets are used")
+    }
   }
 
   var isEmpty: Bool { sets.isEmpty }
@@ -68,7 +70,7 @@ struct ONNXTestData {
       let path = folder.appendingPathComponent("output_\(index).pb").path
       guard FileManager.default.fileExists(atPath: path) else { break }
       var output = try ONNXTensorFile.read(path: path).tensor
-      // Pooled vectors that keep their 1x1 map.
+      // Pooled vectors may keep the shape of a 1x1 map.
       if output.shape.rank == 4, output.shape[2] == 1, output.shape[3] == 1, output.isContiguous {
         output = output.reshaped([output.shape[0], output.shape[1]])
       }
@@ -78,11 +80,11 @@ struct ONNXTestData {
     return DataSet(name: name, input: input, outputs: outputs)
   }
 
-  /// Runs a float network on the inputs. An output is compared with the network's output of its width: a vector as long as
-  /// the embedding with the embedding, both normalised; one as long as the logits with these, or with what a Softmax,
-  /// LogSoftmax or Sigmoid behind them makes of them; where it may be either, with the nearer.
+  /// Runs a float network on the inputs. Each expected output is compared with the network's output of the same width:
+  /// a vector as long as the embedding with the embedding, both normalised; one as long as the logits with the logits,
+  /// or with the result of a Softmax, LogSoftmax or Sigmoid of them. Where several fit, the nearest counts.
   ///
-  /// - Returns: `nil` where the network gives nothing that the data could be compared with.
+  /// - Returns: `nil` if no output of the network could be compared with the data.
   mutating func check(
     _ executable: Executable, source: SourceInput, tolerances: ReferenceCheck.Tolerances, threads: Int
   ) -> ReferenceCheck? {

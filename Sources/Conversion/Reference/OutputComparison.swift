@@ -2,21 +2,30 @@ import Fidelity
 import Files
 import Foundation
 
-/// Holds outputs from anywhere against other outputs: no network is run.
+/// Compares two files of stored outputs, from any source, without running a network.
 package struct OutputComparison {
+  /// The path of the outputs to judge.
   package var outputs: String
+  /// The path of the outputs that they are compared with.
   package var reference: String
-  /// A text file with the index of the class of each row of the reference, one a line; `nil`: not known.
+  /// The path of a text file with the class index of each row of the reference, one a line; `nil` if classes are
+  /// unknown.
   package var labels: String?
-  /// Compare the rows that both have, rather than fail.
+  /// Whether rows that only one file has are left out of the comparison, instead of being an error.
   package var allowsMissing = false
 
+  /// - Parameters:
+  ///   - outputs: the path of the outputs to judge, a safetensors or .npy file.
+  ///   - reference: the path of the outputs that they are compared with.
   package init(outputs: String, reference: String) {
     self.outputs = outputs
     self.reference = reference
   }
 
-  /// - Throws: `ConversionError.wrongKind` where the rows do not belong together; `FidelityError` where their widths differ.
+  /// Compares the files.
+  ///
+  /// - Throws: `CheckpointError` or `FileError` where a file cannot be read; `ConversionError.wrongKind` where a file
+  ///   has no such outputs, or the rows of the two do not belong together; `FidelityError` where their widths differ.
   package func run(gates: Gates) throws -> FidelityReport {
     let (actual, expected) = (try OutputFile(path: outputs), try OutputFile(path: reference))
     var notes: [String] = []
@@ -25,25 +34,25 @@ package struct OutputComparison {
     let usesLogits = actual.logits != nil && expected.logits != nil
     if (actual.logits != nil) != (expected.logits != nil) {
       let without = actual.logits == nil ? outputs : reference
-      notes.append("\(without) holds no logits, so that classes are not compared")
+      notes.append("\(without) contains no logits, so classes are not compared")
     }
     guard
       let vectors = [(actual.embeddings, expected.embeddings), (actual.logits, expected.logits)].first(where: {
         $0.0 != nil && $0.1 != nil
-      }), let ours = vectors.0, let theirs = vectors.1
+      }), let actualVectors = vectors.0, let expectedVectors = vectors.1
     else {
       throw ConversionError.wrongKind(
-        "\(outputs) and \(reference) have no output in common: one has embeddings, one logits")
+        "\(outputs) and \(reference) have no output in common: one has embeddings, the other logits")
     }
     if actual.embeddings == nil || expected.embeddings == nil {
-      notes.append("there are no embeddings on both sides: drift is that of the logits")
+      notes.append("not both files contain embeddings: drift is that of the logits")
     }
     var accumulator = FidelityAccumulator()
     for pair in pairs {
       accumulator.add(
         try ImageComparison(
-          name: expected.name(ofRow: pair.expected), referenceEmbedding: theirs[pair.expected],
-          quantizedEmbedding: ours[pair.actual],
+          name: expected.name(ofRow: pair.expected), referenceEmbedding: expectedVectors[pair.expected],
+          quantizedEmbedding: actualVectors[pair.actual],
           referenceLogits: usesLogits ? expected.logits?[pair.expected] ?? [] : [],
           quantizedLogits: usesLogits ? actual.logits?[pair.actual] ?? [] : [], label: labels?[pair.expected]))
     }
@@ -62,14 +71,15 @@ package struct OutputComparison {
     let lines = try LabelFile.read(path)
     let labels = lines.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
     guard labels.count == lines.count, labels.count == count else {
-      throw ConversionError.wrongKind("\(path): \(lines.count) lines are no class indices of \(count) rows, one a line")
+      throw ConversionError.wrongKind(
+        "\(path): its \(lines.count) lines are not one class index for each of \(count) rows")
     }
     return labels
   }
 }
 
-/// Which rows of two files are of the same image: by the hashes of image files where both have them, or else by name, or else
-/// by order.
+/// Finds which rows of two files belong to the same image: by the hashes of the image files where both files have them,
+/// otherwise by name, and otherwise by order.
 private struct RowMatching {
   let actual: OutputFile
   let expected: OutputFile
@@ -81,27 +91,27 @@ private struct RowMatching {
 
   func pairs(_ notes: inout [String]) throws -> [(actual: Int, expected: Int)] {
     let keys = [(actual.hashes, expected.hashes), (actual.names, expected.names)].first { $0.0 != nil && $0.1 != nil }
-    guard let ours = keys?.0, let theirs = keys?.1 else {
+    guard let actualKeys = keys?.0, let expectedKeys = keys?.1 else {
       guard actual.count == expected.count else {
         throw ConversionError.wrongKind(
-          "\(actual.path) has \(actual.count) rows and \(expected.path) \(expected.count), and not both say which images they "
-            + "are of (metadata 'sha256' or 'files')")
+          "\(actual.path) has \(actual.count) rows and \(expected.path) has \(expected.count), and not both say which images "
+            + "their rows belong to (metadata 'sha256' or 'files')")
       }
-      notes.append("rows are compared in their order: not both files say which images they are of")
+      notes.append("rows are compared in order, as not both files say which images their rows belong to")
       return (0..<expected.count).map { ($0, $0) }
     }
-    let (a, b) = (Self.numbered(ours), Self.numbered(theirs))
+    let (a, b) = (Self.numbered(actualKeys), Self.numbered(expectedKeys))
     let positions = Dictionary(zip(a, a.indices), uniquingKeysWith: { first, _ in first })
     let missing = b.indices.filter { positions[b[$0]] == nil }
-    let known = Set(b)
-    let extra = a.indices.filter { !known.contains(a[$0]) }
+    let expectedSet = Set(b)
+    let extra = a.indices.filter { !expectedSet.contains(a[$0]) }
     for (rows, holder, other) in [(missing, expected, actual), (extra, actual, expected)] where !rows.isEmpty {
       let names = rows.prefix(5).map { holder.name(ofRow: $0) }.joined(separator: ", ")
       let problem =
         "\(rows.count) of the \(holder.count) images of \(holder.path) \(rows.count == 1 ? "is" : "are") not in "
         + "\(other.path): \(names)\(rows.count > 5 ? ", …" : "")"
       guard allowsMissing else {
-        throw ConversionError.wrongKind("\(problem); --allow-missing compares those that both have")
+        throw ConversionError.wrongKind("\(problem); --allow-missing compares the images that both have")
       }
       notes.append(problem)
     }
@@ -112,7 +122,7 @@ private struct RowMatching {
     return pairs
   }
 
-  /// An image may be there several times.
+  /// Numbers the occurrences of each key, as an image may occur several times.
   private static func numbered(_ keys: [String]) -> [Key] {
     var counts: [String: Int] = [:]
     return keys.map { key in

@@ -1,13 +1,14 @@
 import Fidelity
 import Inference
 
-/// The largest differences between a network's outputs and a framework's, over any number of rows; merging has no order.
+/// The largest differences between a network's outputs and a framework's, over any number of rows. The order in which
+/// rows are added and differences merged does not matter.
 struct OutputDifference: Sendable {
   private var embedding: Double?
   private var logits: Double?
   private var largestLogit = 0.0
 
-  /// Adds a row; what the framework does not give is not compared.
+  /// Adds a row. Outputs that the framework does not give (`nil`) are not compared.
   mutating func add(_ outputs: ImageOutputs, expectedEmbedding: [Float]?, expectedLogits: [Float]?) {
     if let expectedEmbedding {
       embedding = max(embedding ?? 0, Self.largest(outputs.embedding, expectedEmbedding))
@@ -24,14 +25,15 @@ struct OutputDifference: Sendable {
     largestLogit = max(largestLogit, other.largestLogit)
   }
 
-  /// Logits that are all zero have no scale: then only equal ones do not differ.
+  /// The differences so far: that of embeddings is absolute, that of logits a share of the framework's largest |logit|.
+  /// Where all of its logits are 0, any difference is infinite.
   var differences: ReferenceCheck.Differences {
     ReferenceCheck.Differences(
       embedding: embedding,
       logits: logits.map { $0 == 0 ? 0 : largestLogit > 0 && $0.isFinite ? $0 / largestLogit : .infinity })
   }
 
-  /// Infinite where a value is not finite, or the numbers of values differ.
+  /// The largest absolute difference; infinite where a difference is not finite, or the vectors differ in length.
   private static func largest(_ a: [Float], _ b: [Float]) -> Double {
     guard a.count == b.count else { return .infinity }
     var result = 0.0

@@ -4,23 +4,27 @@ import Foundation
 import Graphs
 import Tensors
 
-/// Embeddings and logits that something computed: a safetensors file as 'quern embed' writes it, or embeddings alone as .npy.
+/// Stored embeddings and logits: a safetensors file as 'quern embed' writes it, or a .npy file with embeddings alone.
 struct OutputFile: Sendable {
   let path: String
   /// "safetensors" or "npy".
   let format: String
   let byteCount: Int
   let sha256: String
-  /// Normalised or not.
+  /// [rows, D], normalised or not.
   let embeddings: FloatRows?
+  /// [rows, classes].
   let logits: FloatRows?
-  /// The names of the rows' images, and the hashes of their files; `nil` where the file does not say.
+  /// The name of each row's image; `nil` if the file does not state them.
   let names: [String]?
+  /// The SHA-256 of each row's image file, in lower-case hexadecimal; `nil` if the file does not state them.
   let hashes: [String]?
 
+  /// The number of rows.
   var count: Int { embeddings?.count ?? logits?.count ?? 0 }
 
-  /// - Throws: `CheckpointError`, `FileError`; `ConversionError.wrongKind` for a file without such outputs.
+  /// - Throws: `CheckpointError` or `FileError` if the file cannot be read; `ConversionError.wrongKind` if it contains
+  ///   no such outputs.
   init(path: String) throws {
     let file = try MappedFile(path: path)
     byteCount = file.byteCount
@@ -38,27 +42,27 @@ struct OutputFile: Sendable {
       format = "npy"
       embeddings = try rows(try NumpyArray.read(path: path), "the array")
       (logits, names, hashes) = (nil, nil, nil)
-      guard embeddings?.count ?? 0 > 0 else { throw refuse("it has no row") }
+      guard embeddings?.count ?? 0 > 0 else { throw refuse("it has no rows") }
       return
     }
     let contents = try Checkpoint.read(path: path)
-    guard contents.format == .safetensors else { throw refuse("outputs come as safetensors or .npy") }
+    guard contents.format == .safetensors else { throw refuse("stored outputs must be a safetensors or .npy file") }
     format = "safetensors"
     embeddings = try rows(
       contents[GraphOutput.normalizedEmbedding] ?? contents[GraphOutput.embedding], "the embedding")
     logits = try rows(contents[GraphOutput.logits], "'logits'")
     guard embeddings != nil || logits != nil else {
-      throw refuse("it holds none of 'normalized_embedding', 'embedding' and 'logits'")
+      throw refuse("it contains none of 'normalized_embedding', 'embedding' and 'logits'")
     }
     let count = embeddings?.count ?? logits?.count ?? 0
-    guard count > 0 else { throw refuse("it has no row") }
+    guard count > 0 else { throw refuse("it has no rows") }
     guard logits?.count ?? count == count else {
       throw refuse("it has \(count) embeddings and \(logits?.count ?? 0) rows of logits")
     }
     func list(_ key: String) throws -> [String]? {
       guard let text = contents.metadata[key] else { return nil }
       guard let list = try? JSONDecoder().decode([String].self, from: Data(text.utf8)), list.count == count else {
-        throw refuse("its metadata '\(key)' is no JSON array of \(count) texts, one for each row")
+        throw refuse("its metadata '\(key)' is not a JSON array of \(count) strings, one for each row")
       }
       return list
     }
@@ -66,6 +70,6 @@ struct OutputFile: Sendable {
     hashes = try list("sha256")?.map { $0.lowercased() }
   }
 
-  /// For a report.
+  /// What a report calls a row: the image's name if there is one, or the start of its hash, or the row's number.
   func name(ofRow row: Int) -> String { names?[row] ?? hashes.map { String($0[row].prefix(16)) } ?? "row \(row)" }
 }

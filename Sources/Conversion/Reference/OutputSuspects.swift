@@ -5,15 +5,17 @@ import ModelImport
 import Runtime
 import Threads
 
-/// Looks for a preprocessing with which a network gives a framework's outputs: one change, then two.
+/// Looks for the preprocessing with which a network gives a framework's outputs, by trying one change and then two.
 struct OutputSuspects {
   private let context: DifferenceExplanation
-  /// Images that a suspect is confirmed on.
+  /// The number of images that a candidate is confirmed on.
   private static let confirmationLimit = 4
 
   init(_ context: DifferenceExplanation) { self.context = context }
 
-  /// The first preprocessing, in the order of the number of its changes, that explains all outputs; `nil` where none does.
+  /// The preprocessing with the fewest changes that explains all outputs; `nil` if none does.
+  ///
+  /// - Throws: `ImageError` where an image cannot be read; `GraphError` where the network cannot run on one.
   func explanation(_ rows: [ReferenceChecker.Row]) throws -> InputView? {
     let sample = try rows.prefix(Self.confirmationLimit).map { ($0, try LoadedImage($0.file).pixels) }
     guard let first = sample.first else { return nil }
@@ -21,7 +23,7 @@ struct OutputSuspects {
       let sessions = WorkerLocal { Session(context.executable) }
       let fitting = SlotStore<InputView>()
       ThreadTeam(count: min(context.threads, candidates.count)).forEach(candidates.count) { index, worker in
-        // A view that this picture or the network cannot have explains nothing.
+        // A view that this image or the network does not support explains nothing.
         if (try? explains(candidates[index], [first], sessions[worker])) == true { fitting[index] = candidates[index] }
       }
       let session = Session(context.executable)
@@ -41,7 +43,7 @@ struct OutputSuspects {
     return difference.differences.passes(context.tolerances)
   }
 
-  /// What the file states; then single changes; then pairs of them.
+  /// The preprocessing that the file states, then single changes, then pairs of changes.
   private func candidates() -> [[InputView]] {
     let view = context.view
     let changes = changes()
@@ -61,7 +63,7 @@ struct OutputSuspects {
 
   private typealias Change = (InputView) -> InputView?
 
-  /// Lists of changes, at most one of each of which is made.
+  /// Lists of changes that exclude each other: a candidate takes at most one from each list.
   private func changes() -> [[Change]] {
     func evaluation(_ make: @escaping (EvaluationProtocol) throws -> EvaluationProtocol) -> Change {
       { view in
@@ -97,13 +99,13 @@ struct OutputSuspects {
 }
 
 extension GoldenFile.StatedPreprocessing {
-  /// A view with all that the file states; `nil` where that is nothing new.
+  /// `view` with everything that the file states; `nil` if that changes nothing.
   func view(changing view: InputView) -> InputView? {
-    let given = view.evaluation
+    let current = view.evaluation
     guard
       let evaluation = try? EvaluationProtocol(
-        crop: crop ?? given.crop, size: size ?? given.size, filter: filter ?? given.filter,
-        cropRatio: cropRatio ?? given.cropRatio)
+        crop: crop ?? current.crop, size: size ?? current.size, filter: filter ?? current.filter,
+        cropRatio: cropRatio ?? current.cropRatio)
     else { return nil }
     let result = InputView(
       evaluation: evaluation, normalization: normalization ?? view.normalization,

@@ -6,32 +6,37 @@ import Runtime
 import Tensors
 import Threads
 
-/// Holds a float network to what its framework computed for the same images, and, where the two differ, looks for the cause
-/// among those that are usual.
+/// Compares a float network with what its framework computed for the same images, and looks for the cause among the
+/// usual suspects where the two differ.
 struct ReferenceChecker {
-  /// Float.
   let network: FloatNetwork
-  /// `nil`: the network's own.
+  /// The exponent of GeM; `nil` for the network's own.
   let poolingExponent: Double?
-  /// How images are looked at, and what the checkpoint's own network takes.
+  /// How images are preprocessed for the checkpoint's network.
   let view: InputView
   let tolerances: ReferenceCheck.Tolerances
   let threads: Int
 
-  /// An image whose outputs the framework gave.
+  /// An image, with the framework's outputs for it.
   struct Row: Sendable {
     let file: ImageFolder.File
+    /// L2-normalised.
     let expectedEmbedding: [Float]?
     let expectedLogits: [Float]?
     /// What the framework's network was given, [3, height, width].
     let input: Tensor?
 
-    /// Whether the framework's outputs are numbers.
+    /// Whether the framework's outputs contain neither NaN nor infinity.
     var isFinite: Bool { ((expectedEmbedding ?? []) + (expectedLogits ?? [])).allSatisfy(\.isFinite) }
   }
 
-  /// - Parameter files: by the hash of their content; those of the golden file that are not among them are counted.
-  /// - Throws: `ConversionError.wrongKind` where the file is of another network; `.missingImages` where no image was found.
+  /// - Parameters:
+  ///   - golden: the framework's outputs.
+  ///   - files: the image files found, by the hash of their contents. Images of the golden file that are not among them
+  ///     are counted as missing.
+  /// - Throws: `ConversionError.wrongKind` where the golden file belongs to another network; `.missingImages` where
+  ///   none of its images was found; `ImageError` where an image cannot be read; `GraphError` where the network cannot
+  ///   run.
   func check(_ golden: GoldenFile, files: [String: ImageFolder.File]) throws -> ReferenceCheck {
     try checkWidths(golden)
     let rows = golden.hashes.enumerated().compactMap { index, hash in
@@ -39,7 +44,7 @@ struct ReferenceChecker {
     }
     guard !rows.isEmpty else {
       throw ConversionError.missingImages(
-        "none of the \(golden.hashes.count) images of \(golden.path) is in the folders given; name the folder that it was "
+        "none of the \(golden.hashes.count) images of \(golden.path) is in the given folders; name the folder that it was "
           + "made from with --golden-images")
     }
     let executable = try network.executable().pooling(by: poolingExponent)
@@ -47,7 +52,7 @@ struct ReferenceChecker {
     var findings: [String] = []
     let passes = outcome.images.passes(tolerances) && outcome.input?.passes(tolerances) ?? true
     if let row = rows.first(where: { !$0.isFinite }) {
-      findings = ["\(golden.path) holds a value that is not finite, for \(row.file.relativePath)"]
+      findings = ["\(golden.path) contains a value that is not finite, for \(row.file.relativePath)"]
     } else if !passes {
       findings = try DifferenceExplanation(
         executable: executable, source: source, view: view, stated: golden.stated, framework: golden.framework,
@@ -73,12 +78,12 @@ struct ReferenceChecker {
       let width = network.graph.width(ofOutput: name, shapes)
       guard width > 0 else {
         throw ConversionError.wrongKind(
-          "\(golden.path) holds \(name), and the network '\(network.graph.architecture)' gives none")
+          "\(golden.path) contains \(name), which the network '\(network.graph.architecture)' does not have")
       }
       guard rows.width == width else {
         throw ConversionError.wrongKind(
-          "\(golden.path) holds \(name) of \(rows.width) values, and the network '\(network.graph.architecture)' gives "
-            + "\(width): they are of different networks")
+          "\(golden.path) contains \(name) of \(rows.width) values, but the network '\(network.graph.architecture)' gives "
+            + "\(width): they belong to different networks")
       }
     }
   }
@@ -115,13 +120,16 @@ extension OutputDifference {
 }
 
 extension Session {
-  /// Runs one image that is normalised already, [1, height, width, 3].
+  /// Runs one image that is already normalised, [1, height, width, 3].
+  ///
+  /// - Throws: `GraphError` where the network cannot run on an image of this size.
   func outputs(normalized tensor: Tensor) throws(GraphError) -> ImageOutputs {
     ImageOutputs(try run(normalized: tensor))
   }
 }
 
 extension GoldenFile {
+  /// The outputs in one row, with the image file that they belong to.
   func row(_ index: Int, file: ImageFolder.File) -> ReferenceChecker.Row {
     ReferenceChecker.Row(
       file: file, expectedEmbedding: embeddings.map { hasNormalizedEmbeddings ? $0[index] : $0[index].l2Normalized },

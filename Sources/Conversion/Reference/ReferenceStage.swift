@@ -6,40 +6,46 @@ import Inference
 import ModelImport
 import Runtime
 
-/// What a float network is held to before anything else.
+/// What a float network is compared with before anything else is done.
 package struct ReferenceOptions: Sendable {
-  /// A file that a program of 'quern golden' wrote.
+  /// The path of a golden file, as a program of 'quern golden' writes it; `nil` for none.
   package var goldenFile: String?
-  /// A folder with its images, in addition to the folders that are given anyway.
+  /// The path of a folder with the golden file's images, which is searched in addition to the command's other folders.
   package var goldenImages: String?
+  /// How far the outputs of the float network may be from the framework's.
   package var tolerances = ReferenceCheck.Tolerances()
-  /// Use test data that lies next to an ONNX model.
+  /// Whether ONNX test data next to an ONNX model is used.
   package var usesTestData = true
 
+  /// No golden file, but ONNX test data where there is some.
   package init() {}
 }
 
-/// A float network that does not match its framework: work stopped before anything else was measured.
+/// The error that a float network does not match its framework, after which nothing else is measured.
 package struct ReferenceMismatch: Error, Sendable {
+  /// A report whose only gate is `reference`, with findings that explain the difference.
   package let report: FidelityReport
 }
 
-/// The stage that holds a float network to its framework.
+/// The stage that compares a float network with its framework.
 struct ReferenceStage {
   let options: ReferenceOptions
-  /// The checkpoint's path, and its network where it is an ONNX model.
+  /// The checkpoint's path.
   let path: String
+  /// The checkpoint's network, if it is an ONNX model.
   let model: ONNXModel?
-  /// What the checkpoint's own network takes, before norms were folded into it.
+  /// The normalisation that the checkpoint's network expects, before folding changed it.
   let normalization: Preprocessing
   let channelOrder: ChannelOrder
   let threads: Int
 
   /// - Parameters:
-  ///   - network: float and folded.
-  ///   - resolutions: that images are looked at, at least one.
-  ///   - files: of all folders that were given.
-  /// - Returns: `nil` where there is nothing to hold the network to. The first check that failed, if one did.
+  ///   - network: the folded float network.
+  ///   - resolutions: the resolutions that the command uses, at least one.
+  ///   - files: the image files of all folders that the command was given.
+  /// - Returns: The first check that failed, or else the first check; `nil` if there is nothing to compare with.
+  /// - Throws: as `GoldenFile.init` and `ReferenceChecker.check` do; `ConversionError.option` where the golden file was
+  ///   made at a size that the command does not use.
   func run(
     _ network: FloatNetwork, _ resolutions: [Resolution], files: [ImageFolder.File], progress: any ProgressObserver
   ) throws -> ReferenceCheck? {
@@ -72,21 +78,23 @@ struct ReferenceStage {
     return result
   }
 
-  /// - Throws: `ConversionError.option` where the golden file was made at a size that is not among those to be used.
+  /// The resolution of a golden file.
+  ///
+  /// - Throws: `ConversionError.option` where the golden file was made at a size that the command does not use.
   private func resolution(of golden: GoldenFile, _ resolutions: [Resolution]) throws -> Resolution {
     guard let size = golden.stated.size else { return resolutions[0] }
     if let resolution = resolutions.first(where: { $0.evaluation.size == size }) { return resolution }
     let sizes = resolutions.map { "\($0.evaluation.size)" }.joined(separator: " and ")
     throw ConversionError.option(
-      "\(golden.path) was made at \(size) pixels, and this command looks at images at \(sizes): give --size \(size), or make "
-        + "it anew with 'quern golden --size \(resolutions[0].evaluation.size)'")
+      "\(golden.path) was made at \(size) pixels, but this command uses images at \(sizes): give --size \(size), or make it "
+        + "again with 'quern golden --size \(resolutions[0].evaluation.size)'")
   }
 
   private func check(
     _ golden: GoldenFile, _ network: FloatNetwork, _ resolution: Resolution, _ files: [ImageFolder.File]
   ) throws -> ReferenceCheck {
-    let more = try options.goldenImages.map { try ImageFolder(path: $0).files } ?? []
-    let found = ContentIndex.files(of: Set(golden.hashes), in: more + files, threads: threads)
+    let goldenImages = try options.goldenImages.map { try ImageFolder(path: $0).files } ?? []
+    let found = ContentIndex.files(of: Set(golden.hashes), in: goldenImages + files, threads: threads)
     let checker = ReferenceChecker(
       network: network, poolingExponent: resolution.poolingExponent,
       view: InputView(

@@ -2,16 +2,17 @@ import Graphs
 import ModelImport
 import Tensors
 
-/// What a checkpoint's own network takes, and how that becomes the input of the network that was made of it: which takes RGB,
-/// whatever the source took, and may have norms that read the image in its preprocessing.
+/// Turns the input of a checkpoint's network into the input of the network imported from it. The imported network
+/// always takes RGB, and norms that read the image may have been folded into its preprocessing.
 struct SourceInput: Sendable {
-  /// Of the source.
+  /// The normalisation that the checkpoint's network expects.
   let normalization: Preprocessing
+  /// The order in which the checkpoint's network takes the channels.
   let channelOrder: ChannelOrder
-  /// Of the network.
+  /// The normalisation that the imported network expects.
   let network: Preprocessing
 
-  /// The source's input [n, height, width, 3] as the network takes it.
+  /// The input [n, height, width, 3] of the checkpoint's network, as the imported network takes it.
   func networkInput(_ input: Tensor) -> Tensor {
     let rgb = channelOrder == .bgr ? input.exchangingRedAndBlue() : input
     guard normalization != network else { return rgb }
@@ -28,15 +29,17 @@ struct SourceInput: Sendable {
 }
 
 extension Preprocessing {
-  /// The source's preprocessing of a network whose preprocessing is `folded`, where folding the norms that read the image made
-  /// `becameOf` of `known`.
-  static func source(of folded: Preprocessing, as known: Preprocessing, becameOf result: Preprocessing) -> Preprocessing
-  {
-    guard known != result else { return folded }
+  /// The preprocessing of a checkpoint's network, given that of the imported network, `folded`. Folding the norms that
+  /// read the image is the same change for any preprocessing, and is known by an example: it turned `original` into
+  /// `result`.
+  static func source(
+    of folded: Preprocessing, as original: Preprocessing, becameOf result: Preprocessing
+  ) -> Preprocessing {
+    guard original != result else { return folded }
     var source = folded
     for color in 0..<3 {
-      let factor = Double(known.std[color]) / Double(result.std[color])
-      let offset = (Double(known.mean[color]) - Double(result.mean[color])) / Double(result.std[color])
+      let factor = Double(original.std[color]) / Double(result.std[color])
+      let offset = (Double(original.mean[color]) - Double(result.mean[color])) / Double(result.std[color])
       source.std[color] = Float(Double(folded.std[color]) * factor)
       source.mean[color] = Float(Double(folded.mean[color]) + offset * Double(folded.std[color]))
     }

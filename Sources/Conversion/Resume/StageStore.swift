@@ -7,9 +7,9 @@ import Graphs
 import Quantization
 import Tensors
 
-/// Finished stages of a conversion in a folder, for a conversion of the same checkpoint, images and options that is to go on
-/// where another one ended: what calibration saw, the levels of weights, and the plan that a search came to. Files appear
-/// whole or not at all, and each with its hash.
+/// The finished stages of a conversion in a folder, so that a conversion of the same checkpoint, images and options can
+/// continue where another one ended: the statistics of calibration, the levels of weights, and the plan that a search
+/// found. Files appear whole or not at all, and each has its hash stored next to it.
 struct StageStore {
   private let folder: URL
 
@@ -20,11 +20,13 @@ struct StageStore {
     case plan = "plan.json"
   }
 
-  /// Opens the folder, or makes it.
+  /// Opens the folder, or creates it.
   ///
-  /// - Parameter conversion: what makes this conversion, by name.
-  /// - Throws: `StageStoreError.stale` where the folder is of another conversion, `.foreign` where it holds something
-  ///   else; `FileError.cannotCreate`.
+  /// - Parameters:
+  ///   - path: the path of the folder.
+  ///   - conversion: everything that the results of the conversion's stages depend on, by name.
+  /// - Throws: `StageStoreError.stale` where the folder belongs to another conversion, `.foreign` where it has other
+  ///   files; `FileError.cannotCreate` where it cannot be created.
   init(_ path: String, conversion: [String: String]) throws {
     folder = URL(filePath: path)
     let file = folder.appending(path: Part.conversion.rawValue)
@@ -49,7 +51,7 @@ struct StageStore {
 
   private func path(_ part: Part) -> String { folder.appending(path: part.rawValue).path }
 
-  /// Where the hash of a part is, which is written when the part is whole.
+  /// The path of the file with a part's hash, which is written after the part.
   private func hashPath(_ part: Part) -> String { "\(path(part)).sha256" }
 
   private func hashText(_ part: Part) throws -> String { "\(try MappedFile(path: path(part)).sha256().hex)\n" }
@@ -58,14 +60,14 @@ struct StageStore {
     try AtomicFile.write(try hashText(part), to: hashPath(part))
   }
 
-  /// Whether a part is there, and what it was when it was written.
+  /// Whether a part and its hash are there.
   ///
-  /// - Throws: `StageStoreError.damaged` where it is something else.
+  /// - Throws: `StageStoreError.damaged` where the part does not match its hash.
   private func isFinished(_ part: Part) throws -> Bool {
     let manager = FileManager.default
     guard manager.fileExists(atPath: path(part)), manager.fileExists(atPath: hashPath(part)) else { return false }
-    let stated = try MappedFile(path: hashPath(part)).withBytes { String(decoding: $0, as: UTF8.self) }
-    guard try stated == hashText(part) else { throw damaged(part) }
+    let storedHash = try MappedFile(path: hashPath(part)).withBytes { String(decoding: $0, as: UTF8.self) }
+    guard try storedHash == hashText(part) else { throw damaged(part) }
     return true
   }
 
@@ -79,7 +81,7 @@ struct StageStore {
 
   // MARK: - Calibration
 
-  /// What calibration left behind.
+  /// The result of the stages up to calibration.
   struct Calibrated {
     var scales: ChannelScales?
     var equalizationPasses: Int
@@ -108,8 +110,11 @@ struct StageStore {
     try finish(.calibration)
   }
 
-  /// - Parameter imageSize: an image's side that the graph takes.
+  /// The stored result of calibration.
+  ///
+  /// - Parameter imageSize: the side in pixels of images that the graph takes.
   /// - Returns: `nil` where calibration was not finished.
+  /// - Throws: `StageStoreError.damaged` where the file does not fit the graph.
   func calibrated(_ graph: Graph, imageSize: Int) throws -> Calibrated? {
     guard let (tensors, metadata) = try read(.calibration) else { return nil }
     guard let passes = metadata["passes"].flatMap({ Int($0) }), let skipped = metadata["skipped"].flatMap({ Int($0) }),
@@ -157,7 +162,10 @@ struct StageStore {
     try finish(.levels)
   }
 
-  /// - Returns: `nil` where weights were not rounded.
+  /// The stored steps and levels of weights.
+  ///
+  /// - Returns: `nil` where the rounding of weights was not finished.
+  /// - Throws: `StageStoreError.damaged` where the file does not fit the graph.
   func levels(_ graph: Graph) throws -> (WeightSteps, WeightLevels)? {
     guard let (tensors, _) = try read(.levels) else { return nil }
     var (steps, levels) = (WeightSteps(), WeightLevels())
@@ -190,19 +198,24 @@ struct StageStore {
     try finish(.plan)
   }
 
+  /// The stored plan of a search.
+  ///
   /// - Returns: `nil` where the search was not finished.
+  /// - Throws: `StageStoreError.damaged` where the file does not match its hash; `PlanError` where it is not a plan.
   func plan() throws -> PlanFile? {
     guard try isFinished(.plan) else { return nil }
     return try PlanFile(path: path(.plan))
   }
 }
 
-/// What can be wrong with a folder of finished stages.
+/// A folder of finished stages that cannot be used.
 package enum StageStoreError: Error, Hashable, Sendable {
-  /// The stages are those of another conversion, as what goes by a name tells.
+  /// The folder at a path belongs to another conversion: the property `name` has another value there than now, or none
+  /// in one of the two.
   case stale(String, name: String, stored: String?, now: String?)
-  /// The folder holds other files.
+  /// The folder at a path has other files.
   case foreign(String)
+  /// The file at a path does not match its hash, or does not fit the network.
   case damaged(String)
 }
 
@@ -210,11 +223,11 @@ extension StageStoreError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .stale(let path, let name, let stored, let now):
-      "\(path): the stages there are of another conversion: \(name) was \(stored ?? "not there") and is "
-        + "\(now ?? "not there") now; give another folder to --resume, or remove this one"
+      "\(path): the stages in this folder belong to another conversion: \(name) was \(stored ?? "not set") and is now "
+        + "\(now ?? "not set"); give another folder to --resume, or remove this one"
     case .foreign(let path):
-      "\(path): the folder holds files that no conversion left there; give --resume one of its own"
-    case .damaged(let path): "\(path): a damaged stage; remove the file, and it is computed again"
+      "\(path): the folder has files that do not come from a conversion; give --resume an empty or a new folder"
+    case .damaged(let path): "\(path): the stored stage is damaged; remove the file to compute it again"
     }
   }
 }

@@ -1,17 +1,19 @@
 import Glibc
 
-/// How often a layer's int8 weights take which levels.
+/// How often a layer's int8 weights take each level, counted in bins of equal width.
 package struct LevelHistogram: Hashable, Sendable {
+  /// The number of bins.
   package static let binCount = 32
-  /// Levels in a bin; the first bin begins at -128.
+  /// Levels per bin; the first bin begins at -128.
   package static let step = 256 / binCount
 
-  /// Weights in each bin.
+  /// The number of weights in each bin.
   package let counts: [Int]
-  /// The entropy of single levels in bits: what coding each weight by itself could come down to (Shannon, "A Mathematical
+  /// The entropy of single levels in bits: the lower bound of coding each weight separately (Shannon, "A Mathematical
   /// Theory of Communication", 1948).
   package let entropy: Double
 
+  /// Counts the levels of all weights of a layer, in any order.
   package init(_ levels: [Int8]) {
     var levelCounts = [Int](repeating: 0, count: 256)
     for level in levels { levelCounts[Int(level) + 128] += 1 }

@@ -1,15 +1,18 @@
-/// Constants of a layer as a package holds them.
+/// A tensor of a layer's constants as a package stores it.
 package struct StoredTensor: Hashable, Sendable {
-  /// The layer.
+  /// The name of the layer.
   package var layer: String
-  /// What it is to the layer, such as "weight".
+  /// The tensor's role in the layer, such as "weight".
   package var role: String
+  /// Such as "int8".
   package var elementType: String
+  /// The dimensions, such as "64x3x3x3".
   package var shape: String
-  /// Before compression, and as stored; equal where compression does not help.
+  /// Before compression.
   package var bytes: Int
+  /// As stored; equal to `bytes` where compression does not help.
   package var storedBytes: Int
-  /// Other constants with the same bytes, which are stored only here.
+  /// How many other tensors have the same contents and therefore share these bytes.
   package var copies: Int
 
   package init(
@@ -29,7 +32,7 @@ package struct StoredTensor: Hashable, Sendable {
 }
 
 extension LossAnalysis {
-  /// The tensors, those that take most space first.
+  /// The tensors, the largest as stored first.
   package var tensorsBySize: [StoredTensor] {
     tensors.enumerated().sorted { a, b in
       let (x, y) = ((a.element.storedBytes, a.element.bytes), (b.element.storedBytes, b.element.bytes))
@@ -37,7 +40,7 @@ extension LossAnalysis {
     }.map(\.element)
   }
 
-  /// Of all tensors, before compression and as stored.
+  /// The bytes of all tensors, before compression and as stored.
   package var tensorBytes: (raw: Int, stored: Int) {
     (tensors.reduce(0) { $0 + $1.bytes }, tensors.reduce(0) { $0 + $1.storedBytes })
   }

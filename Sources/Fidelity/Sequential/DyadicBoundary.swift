@@ -1,5 +1,5 @@
-/// Where the ends of confidence sequences are looked for: on a grid of 2^-40, far finer than any figure is read and coarse
-/// enough that the last bit of a logarithm, in which processors differ, does not move an end.
+/// Finds the ends of confidence sequences on a grid of 2^-40: far finer than any figure is read, and coarse enough that
+/// the last bit of a logarithm, in which processors differ, does not move an end.
 enum DyadicBoundary {
   private static let scale = Double(1 << 40)
 
@@ -7,7 +7,7 @@ enum DyadicBoundary {
   ///
   /// - Parameters:
   ///   - inside: a value that is not excluded.
-  ///   - excludes: holds up to some value below `inside`, and from there to `inside` no more.
+  ///   - excludes: true from 0 up to some value below `inside`, and false from there to `inside`.
   static func lower(below inside: Double, _ excludes: (Double) -> Bool) -> Double {
     var (excluded, kept) = (0.0, (inside * scale).rounded(.up))
     while kept - excluded > 1 {

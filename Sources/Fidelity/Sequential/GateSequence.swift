@@ -2,7 +2,7 @@
 struct GateSequence: Sendable {
   private enum Figure: Sendable {
     case share(ShareSequence)
-    /// A mean of values in a range.
+    /// The mean of values in a range.
     case mean(MeanSequence, ClosedRange<Double>)
   }
 
@@ -11,21 +11,21 @@ struct GateSequence: Sendable {
   private var figure: Figure
 
   /// - Parameter alpha: the probability with which the sequence may miss the figure.
-  /// - Returns: `nil` for a gate whose figure is no mean of the images.
+  /// - Returns: `nil` for a gate whose figure is not a mean over images.
   init?(_ name: GateName, gates: Gates, alpha: Double) {
     self.name = name
     func share(_ percent: Double) -> Figure { .share(ShareSequence(limit: percent / 100, alpha: alpha)) }
     switch name {
     case .meanDrift:
       limit = gates.maxMeanDrift
-      // An image above the limit of single images fails that gate at once.
+      // An image above `maxDrift` fails that gate at once.
       let largest = gates.maxDrift > 0 ? min(gates.maxDrift, worstDrift) : worstDrift
       figure = .mean(MeanSequence(alpha: alpha), 0...largest)
     case .top1Agreement:
       limit = gates.minAgreement
       figure = share(limit)
-    case .clearAgreement:
-      guard let percent = gates.minClearAgreement else { return nil }
+    case .decisiveAgreement:
+      guard let percent = gates.minDecisiveAgreement else { return nil }
       limit = percent
       figure = share(percent)
     case .top1Drop:
@@ -39,12 +39,12 @@ struct GateSequence: Sendable {
     }
   }
 
-  /// Takes an image in, if it is one of those that the figure is of.
+  /// Adds an image, if it is one of those that the figure is measured on.
   mutating func add(_ image: ImageComparison) {
     switch name {
     case .meanDrift: add(image.drift)
     case .top1Agreement: add(image.agreement?.top1)
-    case .clearAgreement: if image.isCoinToss == false { add(image.agreement?.top1) }
+    case .decisiveAgreement: if image.isNearTie == false { add(image.agreement?.top1) }
     case .top1Drop:
       if let float = image.float, let int8 = image.int8 { add(100 * ((float.top1 ? 1.0 : 0) - (int8.top1 ? 1 : 0))) }
     case .floatTop1: add(image.float?.top1)
@@ -64,7 +64,7 @@ struct GateSequence: Sendable {
     figure = .mean(sequence, range)
   }
 
-  /// Takes the interval after the images so far into the intersection of all.
+  /// Intersects the interval with that after the images so far.
   mutating func narrow() {
     switch figure {
     case .share(var sequence):
@@ -76,7 +76,7 @@ struct GateSequence: Sendable {
     }
   }
 
-  /// In the figure's unit; `nil` where it is empty.
+  /// The interval, in the figure's unit; `nil` where it is empty.
   var interval: ConfidenceInterval? {
     switch figure {
     case .share(let sequence): return sequence.interval?.percent
@@ -88,7 +88,8 @@ struct GateSequence: Sendable {
     }
   }
 
-  /// Whether the figure keeps the limit (true) or does not (false); `nil` while the interval straddles it.
+  /// Whether the whole interval is on the passing side of the limit (true) or on the failing side (false); `nil` while
+  /// it contains the limit.
   var isKept: Bool? {
     guard let interval else { return nil }
     if name.isMinimum { return interval.low >= limit ? true : interval.high < limit ? false : nil }

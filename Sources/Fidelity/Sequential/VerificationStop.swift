@@ -1,10 +1,11 @@
-/// That images at hand were not compared, because those before them decided every gate.
+/// A verification that stopped before the last image, because the images compared decide every gate.
 package struct VerificationStop: Hashable, Sendable {
-  /// How many images there were to compare.
+  /// The number of available images, compared or not.
   package let imagesAtHand: Int
-  /// With 95 % confidence, the largest share of images that drift by more than a single one may, from 0 to 1; `nil` where one
-  /// of those compared does.
+  /// The upper limit, with 95 % confidence, of the share of images that drift by more than `maxDrift`, from 0 to 1;
+  /// `nil` where one of those compared does.
   package let shareAboveMaxDriftUpper: Double?
-  /// Of the gates, by confidence sequences that hold together with 95 % confidence, wherever one stops.
+  /// The intervals of gates, from confidence sequences that are valid together with 95 % confidence, whenever one
+  /// stops.
   package var intervals: [GateName: ConfidenceInterval]
 }

@@ -3,11 +3,12 @@ import Operators
 import Tensors
 
 extension ONNXExporter {
-  /// An activation function of a value.
+  /// Adds the nodes of an activation function.
   ///
   /// - Parameters:
-  ///   - name: of the last node.
-  ///   - inDouble: compute in double precision and round once, so that every runtime gets the same bits.
+  ///   - name: the name of the last node.
+  ///   - inDouble: whether to compute in double precision and round once, so that every runtime gets the same bits.
+  /// - Returns: the name of the result.
   mutating func emit(
     _ function: ActivationFunction, of input: String, name: String, inDouble: Bool = false
   ) -> String {
@@ -29,14 +30,14 @@ extension ONNXExporter {
         let attributes: [(String, ONNXModelBuilder.Attribute)] = [("alpha", .float(1 / 6)), ("beta", .float(0.5))]
         return builder.node("HardSigmoid", name: name, inputs: [input], attributes: attributes)
       }
-      // Runtimes have a hard sigmoid of floats only.
+      // Runtimes implement HardSigmoid only for float32.
       func shared(_ name: String, _ value: Double) -> String {
         builder.sharedInitializer(name, Tensor([value], shape: []))
       }
       let part = builder.node("Div", name: "\(name).part", inputs: [input, shared("double_six", 6)])
       let sum = builder.node("Add", name: "\(name).sum", inputs: [part, shared("double_half", 0.5)])
       return builder.node("Clip", name: name, inputs: [sum, shared("double_zero", 0), shared("double_one", 1)])
-    // Operator sets from 14 and 24 on have operators for these; all importers know the products.
+    // HardSwish and Swish exist only from operator sets 14 and 24 on; all importers recognise the products.
     case .hardSwish, .silu:
       let gate = emitNodes(
         function == .silu ? .sigmoid : .hardSigmoid, of: input, name: "\(name).gate", inDouble: inDouble)
@@ -63,8 +64,8 @@ extension Sigmoid: ONNXExportable {
 }
 
 extension Nonlinearity: ONNXExportable {
-  /// The steps of formats/package.md, "Nonlinearities". Where a float32 evaluation is sure to be rounded to the levels of the
-  /// table, it is that, which runtimes recognise between a DequantizeLinear and a QuantizeLinear.
+  /// Follows formats/package.md, "Nonlinearities". If a float32 evaluation is certain to be rounded to the levels of
+  /// the table, it is exported, because runtimes recognise it between a DequantizeLinear and a QuantizeLinear.
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     let (input, output) = (exporter.inputFormat(node), exporter.outputFormat(node))
     let inDouble = output == .float32 ? exporter.decidesRoundings(node) : !isDecisive(from: input, to: output)
@@ -75,8 +76,8 @@ extension Nonlinearity: ONNXExportable {
     return .levels(exporter.builder.node("Div", name: "\(node.name).levels", inputs: [value, step]))
   }
 
-  /// Whether no entry of the table is so near to the middle between two levels that an evaluation which is off by a few
-  /// bits could be rounded to the other one.
+  /// Whether no entry of the table is so close to the middle between two levels that an evaluation with an error of a
+  /// few bits could be rounded to the other level.
   private func isDecisive(from input: ValueFormat, to output: ValueFormat) -> Bool {
     guard let from = input.quantization, let to = output.quantization, !readsInputRemainder, output.isPlainUInt8 else {
       return false

@@ -2,11 +2,11 @@ import Graphs
 import Operators
 import Tensors
 
-/// `formats/package.md`, "Elementwise", says what quern computes: the sum of the levels of the taps that take part, divided
-/// by their number and rounded once, ties to even. ONNX Runtime's AveragePool computes that in float, exactly, on whole
-/// numbers. Between DequantizeLinear and QuantizeLinear it would be replaced by an integer kernel, which multiplies by
-/// 1 / n: of 14 taps, a third of ties go the wrong way, and windows that end outside the map are divided by all their taps.
-/// A rounding before QuantizeLinear prevents that.
+/// By `formats/package.md`, "Elementwise", quern computes the sum of the levels of the taps that count, divided by
+/// their number and rounded once, ties to even. ONNX Runtime's AveragePool computes this exactly on whole numbers in
+/// float. Between DequantizeLinear and QuantizeLinear it would be replaced by an integer kernel that multiplies by 1 /
+/// n. That kernel rounds a third of the ties the wrong way with 14 taps, and divides windows that end outside the map
+/// by the number of all their taps. A rounding before QuantizeLinear prevents the replacement.
 extension AveragePooling: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     let levels = exporter.inputMovedLevels(node)
@@ -18,14 +18,15 @@ extension AveragePooling: ONNXExportable {
     return .movedLevels(exporter.builder.node("Round", name: "\(node.name).rounded", inputs: [mean]))
   }
 
-  /// Rows and columns that count as zeros.
+  /// The rows and columns of padding that count as zeros.
   private var counted: MapMargins {
     guard countsPadding else { return MapMargins() }
     return MapMargins(
       top: max(window.top, 0), left: max(window.left, 0), bottom: max(window.bottom, 0), right: max(window.right, 0))
   }
 
-  /// By AveragePool, without padding that counts: for ONNX Runtime that would be zero, whatever the zero point.
+  /// Pools by AveragePool, with a separate node for padding that counts: ONNX Runtime would pad with 0 instead of the
+  /// zero point.
   private func pool(_ node: Node, _ input: String, _ zero: Float, _ exporter: inout ONNXExporter) -> String {
     let padded = exporter.pad(input, counted, with: zero, name: "\(node.name).padded")
     var inner = window
@@ -35,18 +36,18 @@ extension AveragePooling: ONNXExportable {
     return mayBeginInPadding ? trim(node, pooled, input, &exporter) : pooled
   }
 
-  /// Dilated windows, which AveragePool has from operator set 19 on: sums by a convolution with ones, divided by the
-  /// number of taps that take part, which is the same convolution of a map of ones.
+  /// Pools dilated windows, which AveragePool supports only from operator set 19 on: the sums are a convolution with
+  /// ones, and are divided by the number of taps that count, which is the same convolution of a map of ones.
   private func quotient(
     _ node: Node, _ input: String, _ zero: Float, _ exporter: inout ONNXExporter
   ) throws(ExportError) -> String {
     guard let channels = exporter.channels(of: node.inputs[0]) else {
-      throw .malformed(node: node.name, problem: "it pools no map")
+      throw .malformed(node: node.name, problem: "its input is not a map")
     }
     var inner = window
     if countsPadding { (inner.top, inner.left, inner.bottom, inner.right) = (0, 0, 0, 0) }
     if window.ceilMode {
-      // What reaches beyond the padding does not count. Windows that begin there are trimmed.
+      // Taps beyond the padding do not count. Windows that begin there are trimmed.
       inner.ceilMode = false
       (inner.bottom, inner.right) = (
         max(inner.bottom, 0) + window.strideHeight - 1, max(inner.right, 0) + window.strideWidth - 1
@@ -67,13 +68,15 @@ extension AveragePooling: ONNXExportable {
     return window.ceilMode ? trim(node, mean, input, &exporter) : mean
   }
 
-  /// Whether, rounding up, there could be a window that begins in the padding at the bottom or the right. Quern has none.
+  /// Whether ceil mode could give a window that begins in the padding at the bottom or the right, which quern does not
+  /// have.
   private var mayBeginInPadding: Bool {
     window.ceilMode && countsPadding
       && (counted.bottom + window.strideHeight > window.height || counted.right + window.strideWidth > window.width)
   }
 
-  /// The windows that begin in the map or in the padding before it: `ceil((extent + before) / stride)`, or all there are.
+  /// Keeps the windows that begin in the map or in the padding before it: the first `ceil((extent + before) / stride)`,
+  /// or all if there are fewer.
   private func trim(_ node: Node, _ pooled: String, _ input: String, _ exporter: inout ONNXExporter) -> String {
     let before = [max(window.top, 0), max(window.left, 0)]
     let strides = [window.strideHeight, window.strideWidth]
@@ -91,7 +94,7 @@ extension AveragePooling: ONNXExportable {
 }
 
 extension ONNXExporter {
-  /// A map with a number around it.
+  /// Pads a map with a number.
   fileprivate mutating func pad(_ map: String, _ margins: MapMargins, with fill: Float, name: String) -> String {
     guard margins != MapMargins() else { return map }
     let pads = [0, 0, margins.top, margins.left, 0, 0, margins.bottom, margins.right].map { Int64($0) }
@@ -102,7 +105,7 @@ extension ONNXExporter {
     return builder.node("Pad", name: name, inputs: inputs)
   }
 
-  /// A map of one channel that is 1 everywhere, as high and as wide as another.
+  /// A map of one channel that is 1 everywhere, with the height and the width of another map.
   fileprivate mutating func mapOfOnes(like map: String, name: String) -> String {
     let shape = builder.node("Shape", name: "\(name)_extents", inputs: [map])
     let extents = builder.node("Gather", name: "\(name)_spatial", inputs: [shape, spatialAxes])

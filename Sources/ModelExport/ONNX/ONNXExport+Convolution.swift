@@ -18,7 +18,7 @@ extension Window {
 }
 
 extension ONNXExporter {
-  /// A window's input: ONNX has no negative padding, so what it would take off is cut off.
+  /// A window's input without the rows and columns that negative padding removes, which ONNX does not support.
   mutating func cut(_ input: String, for window: Window, name: String) -> String {
     let cuts = MapMargins(
       top: max(-window.top, 0), left: max(-window.left, 0), bottom: max(-window.bottom, 0), right: max(-window.right, 0)
@@ -26,10 +26,10 @@ extension ONNXExporter {
     return cuts == MapMargins() ? input : crop(input, cuts, name: name)
   }
 
-  /// A map without some of its outer rows and columns.
+  /// A map without the given margins.
   mutating func crop(_ input: String, _ margins: MapMargins, name: String) -> String {
     let starts = builder.initializer("\(name).starts", Tensor([Int64(margins.top), Int64(margins.left)]))
-    // Counted from the end; the largest number is the end itself.
+    // Ends are counted from the end of the axis; the largest number stands for the end itself.
     let ends = [margins.bottom, margins.right].map { $0 == 0 ? Int64.max : -Int64($0) }
     let inputs = [
       input, starts, builder.initializer("\(name).ends", Tensor(ends)),
@@ -71,7 +71,7 @@ extension Convolution: ONNXExportable {
   // MARK: - Real units
 
   private func emitCanonical(_ node: Node, _ exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    // ONNX keeps OIHW.
+    // Quern stores weights as OHWI, ONNX as OIHW.
     let weight = try exporter.constant(node, "weight").permuted([0, 3, 1, 2])
     let inputs =
       [exporter.input(node), try exporter.weight(node, weight)] + (try bias(node, &exporter).map { [$0] } ?? [])
@@ -96,7 +96,7 @@ extension Convolution: ONNXExportable {
       "DequantizeLinear", name: "\(node.name).bias_dequantized", inputs: inputs, attributes: [("axis", .int(0))])
   }
 
-  /// Input scale x weight scale for each output channel.
+  /// The product of the input's scale and the weight's scale for each output channel.
   private func accumulatorScales(_ node: Node, _ exporter: ONNXExporter) throws(ExportError) -> [Float] {
     guard let input = exporter.inputFormat(node).quantization else {
       throw .malformed(node: node.name, problem: "int8 weights on a float input")
@@ -106,13 +106,13 @@ extension Convolution: ONNXExportable {
 
   // MARK: - Whole numbers
 
-  /// The accumulators as whole numbers in float, then the steps of formats/package.md, "Requantisation".
+  /// Computes the accumulators as whole numbers in float, and then follows formats/package.md, "Requantisation".
   private func emitLevels(_ node: Node, _ exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     guard var input = exporter.inputLevels(node) else {
       throw .malformed(node: node.name, problem: "int8 weights on a float input")
     }
     if let padding = node.constants["padding_value"] {
-      // ONNX pads with zero: values are moved so that the padding is zero, and the bias makes up for it.
+      // ONNX pads with zero, so the padding value is subtracted from the input, and the bias compensates for it.
       let values = padding.elements(as: UInt8.self).map { Float($0) }
       let offset = exporter.builder.initializer(
         "\(node.name).padding_value", Tensor(values, shape: [1, values.count, 1, 1]))
@@ -128,8 +128,8 @@ extension Convolution: ONNXExportable {
     let factor = exporter.builder.initializer(
       "\(node.name).multiplier", Tensor(multiplier, shape: [1, multiplier.count, 1, 1]))
     var value = exporter.builder.node("Mul", name: "\(node.name).scaled", inputs: [accumulators, factor])
-    if readsInputRemainder, let rest = exporter.inputRemainders(node, levels: input) {
-      let sums = convolve(node, [rest, levels], name: "conv_remainders", &exporter)
+    if readsInputRemainder, let remainders = exporter.inputRemainders(node, levels: input) {
+      let sums = convolve(node, [remainders, levels], name: "conv_remainders", &exporter)
       let fineFactor = exporter.builder.initializer(
         "\(node.name).remainder_multiplier", Tensor(multiplier.map { $0 / 256 }, shape: [1, multiplier.count, 1, 1]))
       let scaled = exporter.builder.node("Mul", name: "\(node.name).scaled_remainders", inputs: [sums, fineFactor])
@@ -142,12 +142,14 @@ extension Convolution: ONNXExportable {
     return outputScale == nil ? .real(value) : .levels(value)
   }
 
-  /// The int32 bias as floats; for inputs with the padding taken off, it holds the padding's share.
+  /// The int32 bias as floats. If the padding value is subtracted from the input, the bias includes its contribution.
   private func biasLevels(_ node: Node, _ exporter: ONNXExporter) throws(ExportError) -> Tensor {
     let weight = try exporter.constant(node, "weight")
     let channels = weight.shape[0]
     let bias = node.constants["bias"]?.elements(as: Int32.self) ?? [Int32](repeating: 0, count: channels)
-    guard bias.count == channels else { throw .malformed(node: node.name, problem: "bias and weights differ") }
+    guard bias.count == channels else {
+      throw .malformed(node: node.name, problem: "bias and weights differ in length")
+    }
     var levels = bias.map { Int($0) }
     if let padding = node.constants["padding_value"]?.elements(as: UInt8.self) {
       let values = weight.elements(as: Int8.self)

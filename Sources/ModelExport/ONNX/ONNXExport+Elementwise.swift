@@ -20,7 +20,7 @@ extension SinglePixelMap: ONNXExportable {
 }
 
 extension ONNXExporter {
-  /// A sum in the output's unit, with the activation, ready to be rounded.
+  /// Adds the terms, which are in the output's unit, and applies the activation function.
   mutating func emitSum(_ node: Node, _ terms: [String], _ activation: ActivationFunction) -> ONNXValue {
     var value = terms[0]
     if terms.count == 2 { value = builder.node("Add", name: "\(node.name).sum", inputs: terms) }
@@ -155,7 +155,7 @@ extension Linear: ONNXExportable {
     return .real(exporter.builder.node("Gemm", name: node.name, inputs: inputs, attributes: [("transB", .int(1))]))
   }
 
-  /// The steps of formats/package.md, "Linear layers".
+  /// Follows formats/package.md, "Linear layers", in double precision.
   private func emitExactly(
     _ node: Node, _ weight: Tensor, _ exporter: inout ONNXExporter
   ) throws(ExportError) -> ONNXValue {

@@ -53,7 +53,7 @@ extension GeneralizedMeanPooling: ONNXExportable {
 }
 
 extension ONNXExporter {
-  /// The mean of a uint8 map as quern takes it: of whole numbers, whose sum is exact, times the scale.
+  /// The mean of a uint8 map as quern computes it: the mean of whole numbers, whose sum is exact, times the scale.
   fileprivate mutating func scaledMeanOfLevels(
     _ node: Node, name: String, _ axes: [(String, ONNXModelBuilder.Attribute)]
   ) -> String {

@@ -3,47 +3,54 @@ import Graphs
 import Operators
 import Tensors
 
-/// Writes a graph as an ONNX model: a float graph as float operators, a quantised one in QDQ form, in which every operator
-/// works on dequantised values between QuantizeLinear and DequantizeLinear, and runtimes fuse what they can.
+/// Writes a graph as an ONNX model: a float graph with float operators, a quantised one in QDQ form. In that form every
+/// operator works on dequantised values between DequantizeLinear and QuantizeLinear, which runtimes fuse if they can.
 ///
-/// ONNX Runtime computes the same integers as quern's int8 runtime: convolutions whose only epilogue is a ReLU in the
-/// canonical form that every runtime fuses; additions, and convolutions that add a residual before their one rounding, on
-/// whole numbers in float, whose sums are exact below 2^24; squeeze-and-excitation's factors in double precision, whose
-/// rounding to float hides the order of sums.
+/// Integer layers agree bit for bit between ONNX Runtime and quern's int8 runtime. Convolutions without an epilogue
+/// other than a ReLU are in the canonical form that every runtime fuses. Additions, and convolutions that add a
+/// residual before their only rounding, compute with whole numbers in float, whose sums are exact below 2^24. The
+/// factors of squeeze-and-excitation are computed in double precision, so that rounding to float hides the order of
+/// sums.
 ///
-/// The input is float32 NCHW, normalised as in training; outputs keep their names. A quantised graph takes pixels: its
-/// model undoes the normalisation and rounds to the pixel first.
+/// The input is float32 NCHW, normalised as in training; outputs keep their names. As a quantised graph takes pixels,
+/// its model first undoes the normalisation and rounds to whole pixel values.
 package struct ONNXExporter {
   private let graph: Graph
   private let producerVersion: String
-  /// Of every value at images of every remainder by the network's stride: which maps must be cropped depends on nothing
-  /// else, and the model takes images of any size.
+  /// The shapes of all values, for image sides with each remainder modulo the network's stride. The model takes images
+  /// of any size, and which maps must be cropped depends only on that remainder.
   private let shapes: [[Shape?]]
-  /// Float values on which the rounding of a uint8 value depends.
+  /// The float values on which the rounding of a uint8 value depends.
   private let deciding: Set<ValueID>
   var builder: ONNXModelBuilder
-  /// The name of each value in float form, dequantised where it is uint8.
+  /// The name of each value as a float tensor, dequantised if the value is uint8.
   private var names: [ValueID: String] = [:]
-  /// The name of each uint8 value, and of its zero point.
+  /// The names of each uint8 value and of its zero point.
   private var levels: [ValueID: (quantized: String, zeroPoint: String)] = [:]
-  /// The name of each value with remainders, in 1/256 of its steps from the zero point: whole numbers in float.
+  /// The name of each value with remainders, in 1/256 of its step, relative to the zero point: whole numbers in float.
   private var fineLevels: [ValueID: String] = [:]
 
   private static let inputName = "input"
-  /// protobuf messages stay below 2 GiB.
+  /// A protobuf message must be smaller than 2 GiB.
   private static let limit = Int(Int32.max)
 
-  /// - Parameter side: of images that the network takes.
+  /// - Parameters:
+  ///   - graph: a float or a quantised graph with its constants in memory.
+  ///   - side: a side, in pixels, of images that the network takes.
+  ///   - producerVersion: the version to record in the model.
+  /// - Throws: `GraphError.structure` for outputs that share a name; the errors of shape inference for images that the
+  ///   network cannot take.
   package init(_ graph: Graph, side: Int, producerVersion: String) throws(GraphError) {
     self.graph = graph
     self.producerVersion = producerVersion
     let outputs = graph.outputs.map(\.name)
     guard Set(outputs + [Self.inputName]).count == outputs.count + 1 else {
-      throw .structure("an ONNX model's outputs must differ from each other and from its '\(Self.inputName)'")
+      throw .structure(
+        "an ONNX model's outputs must have names that differ from each other and from '\(Self.inputName)'")
     }
     builder = ONNXModelBuilder(inputs: [Self.inputName], outputs: outputs)
     var shapes: [[Shape?]] = []
-    // Strides of networks are 16 or 32; one that a stranger made enormous must not keep us here.
+    // Strides of networks are 16 or 32. The bound limits the work for a malformed graph with an enormous stride.
     for extra in 0..<min(graph.stride, 64) {
       shapes.append(try graph.inferShapes(input: [1, side + extra, side + extra, 3]))
     }
@@ -58,7 +65,7 @@ package struct ONNXExporter {
 
   /// Writes the model to a file that appears whole or not at all.
   ///
-  /// - Throws: `ExportError`; `FileError` where writing fails.
+  /// - Throws: `ExportError`; `FileError` if writing fails; the errors of the initialiser.
   package static func write(_ graph: Graph, side: Int, producerVersion: String, to path: String) throws {
     let file = try AtomicFile(path: path)
     try write(graph, side: side, producerVersion: producerVersion, to: file)
@@ -67,7 +74,7 @@ package struct ONNXExporter {
 
   /// Writes the model to a file that the caller commits.
   ///
-  /// - Throws: `ExportError`; `FileError` where writing fails.
+  /// - Throws: `ExportError`; `FileError` if writing fails; the errors of the initialiser.
   package static func write(_ graph: Graph, side: Int, producerVersion: String, to file: AtomicFile) throws {
     var exporter = try ONNXExporter(graph, side: side, producerVersion: producerVersion)
     let model = try exporter.build()
@@ -83,8 +90,8 @@ package struct ONNXExporter {
       let value = try op.emit(node, into: &self)
       names[node.output] = emitFormat(graph.format(of: node.output), of: value, node.output, name: node.name)
       if case .uint8WithRemainder(let parameters) = graph.format(of: node.output) {
-        if let passedOn = emitPassedOn(node) {
-          fineLevels[node.output] = passedOn
+        if let selected = emitSelectedFineLevels(node) {
+          fineLevels[node.output] = selected
         } else {
           fineLevels[node.output] = try emitFineLevels(parameters, of: value, node)
         }
@@ -97,7 +104,7 @@ package struct ONNXExporter {
     return builder.model(name: graph.architecture, producerVersion: producerVersion)
   }
 
-  /// Pixels from the normalised input: `x * 255 std + 255 mean`, which the rounding of QuantizeLinear makes whole.
+  /// Pixels from the normalised input: `x * 255 std + 255 mean`, which QuantizeLinear rounds to whole numbers.
   private mutating func emitInput() -> String {
     let input = Self.inputName
     guard graph.format(of: graph.input) != .float32 else { return input }
@@ -109,27 +116,27 @@ package struct ONNXExporter {
     return emitFormat(graph.format(of: graph.input), of: .real(pixels), graph.input, name: input)
   }
 
-  /// QuantizeLinear and DequantizeLinear after a value that is held as uint8.
+  /// Adds QuantizeLinear and DequantizeLinear after a value that is stored as uint8; other values need no nodes.
   private mutating func emitFormat(
     _ format: ValueFormat, of value: ONNXValue, _ id: ValueID, name: String
   ) -> String {
     guard let parameters = format.quantization else { return value.name }
     let scale = builder.initializer("\(name).output_scale", Tensor([parameters.scale], shape: []))
     let zeroPoint = builder.initializer("\(name).output_zero_point", Tensor([parameters.zeroPoint], shape: []))
-    let parametersOfRounding =
+    let roundingParameters =
       switch value {
       case .real: [scale, zeroPoint]
       case .levels: [one, zeroPoint]
       case .movedLevels: [one, noZeroPoint]
       }
     let quantized = builder.node(
-      "QuantizeLinear", name: "\(name).quantized", inputs: [value.name] + parametersOfRounding)
+      "QuantizeLinear", name: "\(name).quantized", inputs: [value.name] + roundingParameters)
     levels[id] = (quantized, zeroPoint)
     return builder.node("DequantizeLinear", name: "\(name).dequantized", inputs: [quantized, scale, zeroPoint])
   }
 
-  /// The levels with remainders of an operator that only selects among those of its input.
-  private mutating func emitPassedOn(_ node: Node) -> String? {
+  /// The fine levels of an operator that only selects among the values of its input; `nil` for other operators.
+  private mutating func emitSelectedFineLevels(_ node: Node) -> String? {
     guard let input = fineLevels[node.inputs[0]], let op = node.op as? any ONNXSelecting else { return nil }
     return op.emitSelection(node, of: input, into: &self)
   }
@@ -139,18 +146,18 @@ package struct ONNXExporter {
     _ parameters: QuantizationParameters, of value: ONNXValue, _ node: Node
   ) throws(ExportError) -> String {
     guard case .levels(let steps) = value, let (quantized, zeroPoint) = levels[node.output] else {
-      throw .malformed(node: node.name, problem: "makes remainders, which only sums do")
+      throw .malformed(node: node.name, problem: "its output has remainders, which only sums can have")
     }
     func shared(_ name: String, _ value: Float) -> String {
       builder.sharedInitializer(name, Tensor([value], shape: []))
     }
     let zero = Float(parameters.zeroPoint)
-    let least = builder.initializer("\(node.name).least", Tensor([-zero], shape: []))
-    let greatest = builder.initializer("\(node.name).greatest", Tensor([255 - zero], shape: []))
-    let clipped = builder.node("Clip", name: "\(node.name).clipped", inputs: [steps, least, greatest])
+    let minimum = builder.initializer("\(node.name).least", Tensor([-zero], shape: []))
+    let maximum = builder.initializer("\(node.name).greatest", Tensor([255 - zero], shape: []))
+    let clipped = builder.node("Clip", name: "\(node.name).clipped", inputs: [steps, minimum, maximum])
     let rounded = builder.node("DequantizeLinear", name: "\(node.name).rounded", inputs: [quantized, one, zeroPoint])
-    let rest = builder.node("Sub", name: "\(node.name).rest", inputs: [clipped, rounded])
-    let scaled = builder.node("Mul", name: "\(node.name).fine_rest", inputs: [rest, shared("fine", 256)])
+    let residue = builder.node("Sub", name: "\(node.name).rest", inputs: [clipped, rounded])
+    let scaled = builder.node("Mul", name: "\(node.name).fine_rest", inputs: [residue, shared("fine", 256)])
     let whole = builder.node("Round", name: "\(node.name).rounded_rest", inputs: [scaled])
     let remainder = builder.node(
       "Min", name: "\(node.name).remainder", inputs: [whole, shared("greatest_remainder", 127)])
@@ -158,26 +165,26 @@ package struct ONNXExporter {
     return builder.node("Add", name: "\(node.name).fine_levels", inputs: [coarse, remainder])
   }
 
-  /// The scale 1, by which quantised values become whole numbers in float.
+  /// The scale 1, with which DequantizeLinear turns quantised values into whole numbers in float.
   var one: String { mutating get { builder.sharedInitializer("one", Tensor([Float(1)], shape: [])) } }
 
   private var noZeroPoint: String {
     mutating get { builder.sharedInitializer("uint8_zero", Tensor([UInt8(0)], shape: [])) }
   }
 
-  /// The row and column of the top-left corner of a map.
+  /// The row and the column of the top-left corner of a map.
   var corner: String { mutating get { builder.sharedInitializer("corner", Tensor([Int64(0), 0])) } }
 
-  /// Axes of height and width.
+  /// The axes of height and width in NCHW.
   var spatialAxes: String { mutating get { builder.sharedInitializer("spatial_axes", Tensor([Int64(2), 3])) } }
 
   // MARK: - What operators need
 
-  /// The name of an input of a node in float form.
+  /// The name of an input of a node as a float tensor.
   func input(_ node: Node, _ slot: Int = 0) -> String { name(of: node.inputs[slot]) }
 
   private func name(of value: ValueID) -> String {
-    guard let name = names[value] else { preconditionFailure("value \(value.index) is read before it is made") }
+    guard let name = names[value] else { preconditionFailure("value \(value.index) is read before it is computed") }
     return name
   }
 
@@ -187,8 +194,9 @@ package struct ONNXExporter {
   /// The channels of a value.
   func channels(of value: ValueID) -> Int? { shapes.first?[value.index]?.channels }
 
-  /// Whether the last bit of a node's float output can move the rounding of a uint8 value. What quern computes in double
-  /// precision is then exported so, too, where otherwise, as in the head, plain float serves every runtime.
+  /// Whether the last bit of a node's float output can change the rounding of a uint8 value. If it can, computations
+  /// that quern makes in double precision are exported in double precision; otherwise, as in the head, they are
+  /// exported in float, which every runtime supports.
   func decidesRoundings(_ node: Node) -> Bool { deciding.contains(node.output) }
 
   /// A value in double precision.
@@ -201,14 +209,15 @@ package struct ONNXExporter {
     builder.node("Cast", name: name, inputs: [value], attributes: [("to", .int(1))])
   }
 
-  /// An input in steps of its scale from its zero point: whole numbers in float; `nil` where the input is float.
+  /// An input in steps relative to its zero point: whole numbers in float; `nil` if the input is float.
   mutating func inputLevels(_ node: Node, _ slot: Int = 0) -> String? {
     guard let (quantized, zeroPoint) = levels[node.inputs[slot]] else { return nil }
     return builder.node(
       "DequantizeLinear", name: "\(node.name).input\(slot)_levels", inputs: [quantized, one, zeroPoint])
   }
 
-  /// What is left of an input with remainders when its `levels` are taken off: whole numbers in float; `nil` where it has none.
+  /// The remainders of an input, which are its fine levels minus its `levels`, in 1/256 of a step: whole numbers in
+  /// float; `nil` if the input has none.
   mutating func inputRemainders(_ node: Node, levels: String) -> String? {
     guard let fine = fineLevels[node.inputs[0]] else { return nil }
     let unit = builder.sharedInitializer("fine", Tensor([Float(256)], shape: []))
@@ -216,22 +225,23 @@ package struct ONNXExporter {
     return builder.node("Sub", name: "\(node.name).input_remainders", inputs: [fine, whole])
   }
 
-  /// An input with its remainders in real units; `nil` where it has none.
+  /// An input including its remainders, in real units; `nil` if it has none.
   mutating func inputWithRemainders(_ node: Node) -> String? {
     guard let fine = fineLevels[node.inputs[0]], let parameters = inputFormat(node).quantization else { return nil }
     let unit = builder.initializer("\(node.name).input_unit", Tensor([parameters.scale / 256], shape: []))
     return builder.node("Mul", name: "\(node.name).input_with_remainders", inputs: [fine, unit])
   }
 
-  /// An input's uint8 levels as whole numbers in float, the zero point not taken off; `nil` where the input is float.
+  /// An input's uint8 levels as whole numbers in float, without subtracting the zero point; `nil` if the input is
+  /// float.
   mutating func inputMovedLevels(_ node: Node) -> String? {
     guard let (quantized, _) = levels[node.inputs[0]] else { return nil }
     return builder.node(
       "DequantizeLinear", name: "\(node.name).input_moved_levels", inputs: [quantized, one, noZeroPoint])
   }
 
-  /// An input in the unit of the output: its steps where it is uint8, with the remainders that the operator takes; real
-  /// units where it is float.
+  /// An input in the unit of the output, which is the output's step if it is uint8, and the real unit if it is float.
+  /// Remainders are included if the operator reads them.
   mutating func inputInOutputUnit(_ node: Node, _ slot: Int) -> String {
     let fine = graph.readsRemainder(node, ofInput: slot) ? fineLevels[node.inputs[slot]] : nil
     guard let input = inputFormat(node, slot).quantization, let levels = fine ?? inputLevels(node, slot) else {
@@ -243,12 +253,14 @@ package struct ONNXExporter {
     return builder.node("Mul", name: "\(node.name).scaled\(slot)", inputs: [levels, factor])
   }
 
-  /// Names of maps, each cropped to their common top-left corner, where they differ in size.
+  /// The names of maps, cropped to their common size at the top-left corner if their sizes can differ.
   mutating func croppedToCorner(_ node: Node, _ maps: [String], slots: [Int]) -> [String] {
     croppedToCorner(node, maps) { shapes in slots.compactMap { shapes[node.inputs[$0].index] } }
   }
 
-  /// The same for maps of which `extents` says the shapes, given those of all values.
+  /// The names of maps, cropped to their common size at the top-left corner if their sizes can differ.
+  ///
+  /// - Parameter extents: returns the shapes of these maps from the shapes of all values.
   mutating func croppedToCorner(
     _ node: Node, _ maps: [String], extents: ([Shape?]) -> [Shape]
   ) -> [String] {
@@ -259,8 +271,8 @@ package struct ONNXExporter {
     let sizes = maps.enumerated().map { index, map in
       builder.node("Shape", name: "\(node.name).shape\(index)", inputs: [map])
     }
-    let least = builder.node("Min", name: "\(node.name).corner", inputs: sizes)
-    let ends = builder.node("Gather", name: "\(node.name).corner_ends", inputs: [least, spatialAxes])
+    let common = builder.node("Min", name: "\(node.name).corner", inputs: sizes)
+    let ends = builder.node("Gather", name: "\(node.name).corner_ends", inputs: [common, spatialAxes])
     return maps.enumerated().map { index, map in
       builder.node("Slice", name: "\(node.name).cropped\(index)", inputs: [map, corner, ends, spatialAxes])
     }
@@ -277,14 +289,15 @@ package struct ONNXExporter {
     return tensor
   }
 
-  /// An int8 weight as whole numbers in float.
+  /// The name of an int8 weight's levels as whole numbers in float.
   mutating func levels(ofWeight weight: Tensor, _ node: Node) -> String {
     let weight = builder.initializer("\(node.name).weight", weight)
     let noOffset = builder.sharedInitializer("int8_zero", Tensor([Int8(0)], shape: []))
     return builder.node("DequantizeLinear", name: "\(node.name).weight_levels", inputs: [weight, one, noOffset])
   }
 
-  /// The name of a weight in float form; int8 weights pass through DequantizeLinear with their scales along axis 0.
+  /// The name of a weight as a float tensor. Int8 weights pass through DequantizeLinear with one scale for each index
+  /// of axis 0; int16 weights are dequantised here.
   mutating func weight(_ node: Node, _ tensor: Tensor) throws(ExportError) -> String {
     if tensor.elementType == .int16 {
       let scales = try constant(node, "weight_scale").elements(as: Float.self)
@@ -307,13 +320,13 @@ package struct ONNXExporter {
 
 /// An operator that ONNX can express.
 protocol ONNXExportable: Operator {
-  /// Adds the nodes of the operator and returns its output before any quantisation.
+  /// Adds the nodes of the operator, and returns its output before any quantisation.
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue
 }
 
-/// An operator that gives some of the values that it is given.
+/// An operator whose outputs are some of the values of its input, such as max pooling.
 protocol ONNXSelecting: Operator {
-  /// Adds nodes that do so with the values of `input`, whatever their unit.
+  /// Adds nodes that select among the values of `input`, whatever their unit.
   func emitSelection(_ node: Node, of input: String, into exporter: inout ONNXExporter) -> String
 }
 
@@ -321,9 +334,9 @@ protocol ONNXSelecting: Operator {
 enum ONNXValue {
   /// In real units.
   case real(String)
-  /// In steps of the output's scale, still to be rounded and moved by the zero point.
+  /// In steps of the output, before rounding and before adding the zero point.
   case levels(String)
-  /// In steps of the output's scale with the zero point in it, still to be rounded.
+  /// In steps of the output, before rounding and with the zero point added.
   case movedLevels(String)
 
   var name: String {

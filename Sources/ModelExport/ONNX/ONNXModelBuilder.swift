@@ -2,9 +2,10 @@ import Tensors
 
 /// Collects the nodes and initialisers of an ONNX model (field numbers: onnx.proto of the ONNX project).
 struct ONNXModelBuilder {
-  /// Per-channel DequantizeLinear came with 13; ReduceMean and ReduceMax still take their axes as an attribute.
+  /// The operator set. Per-channel DequantizeLinear exists from 13 on, and ReduceMean and ReduceMax of 13 still take
+  /// their axes as an attribute.
   static let opset = 13
-  /// The intermediate representation that goes with operator set 13.
+  /// The version of the intermediate representation that belongs to operator set 13.
   static let irVersion = 7
 
   enum Attribute {
@@ -18,16 +19,16 @@ struct ONNXModelBuilder {
   private var sharedInitializers: [String: String] = [:]
 
   /// - Parameters:
-  ///   - inputs: names of the model's inputs, which no node gets.
-  ///   - outputs: names of the model's outputs, which only `output(_:of:_:)` gives.
+  ///   - inputs: the names of the model's inputs, which no node may have.
+  ///   - outputs: the names of the model's outputs, which only `output(_:of:_:)` may use.
   init(inputs: [String], outputs: [String]) {
     names = ONNXNames(inputs: inputs, outputs: outputs)
   }
 
   /// Adds a node.
   ///
-  /// - Parameter name: what to call it. Where something has that name, a number is added.
-  /// - Returns: the name of the node, which is its output's, too.
+  /// - Parameter name: the proposed name. If it is taken, a number is appended.
+  /// - Returns: the name of the node and of its output.
   mutating func node(
     _ op: String, name: String, inputs: [String], attributes: [(String, Attribute)] = []
   ) -> String {
@@ -39,9 +40,9 @@ struct ONNXModelBuilder {
   private mutating func add(_ op: String, name: String, inputs: [String], attributes: [(String, Attribute)]) {
     var node = ProtobufMessage()
     for input in inputs {
-      // An optional input that is left out has no name.
+      // An omitted optional input has an empty name.
       precondition(
-        input.isEmpty || names.contains(input), "the ONNX node '\(name)' reads '\(input)', which nothing makes")
+        input.isEmpty || names.contains(input), "the ONNX node '\(name)' reads '\(input)', which no node produces")
       node.add(1, string: input)
     }
     node.add(2, string: name)
@@ -68,8 +69,8 @@ struct ONNXModelBuilder {
 
   /// Adds a constant.
   ///
-  /// - Parameter name: what to call it. Where something has that name, a number is added.
-  /// - Returns: its name.
+  /// - Parameter name: the proposed name. If it is taken, a number is appended.
+  /// - Returns: the name of the constant.
   mutating func initializer(_ name: String, _ tensor: Tensor) -> String {
     let name = names.fresh(name)
     var message = ProtobufMessage()
@@ -81,17 +82,17 @@ struct ONNXModelBuilder {
     return name
   }
 
-  /// Adds a constant that nodes share: the first time that it is called for by this name.
+  /// Adds a constant that nodes share, unless it has already been added under this name.
   ///
-  /// - Returns: the name that it has in the model.
+  /// - Returns: the name of the constant in the model.
   mutating func sharedInitializer(_ name: String, _ tensor: Tensor) -> String {
     if let existing = sharedInitializers[name] { return existing }
-    let given = initializer(name, tensor)
-    sharedInitializers[name] = given
-    return given
+    let added = initializer(name, tensor)
+    sharedInitializers[name] = added
+    return added
   }
 
-  /// TensorProto.DataType.
+  /// The value of `TensorProto.DataType` for an element type.
   private static func dataType(_ type: ElementType) -> Int {
     switch type {
     case .float32: 1
@@ -142,7 +143,7 @@ struct ONNXModelBuilder {
     graph.add(11, message: Self.valueInfo(name, dimensions))
   }
 
-  /// Declares an output, and gives it a value.
+  /// Declares an output and connects it to a value.
   mutating func output(_ name: String, of value: String, _ dimensions: [Dimension]) {
     names.claim(name)
     add("Identity", name: name, inputs: [value], attributes: [])

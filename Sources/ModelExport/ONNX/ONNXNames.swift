@@ -1,22 +1,22 @@
-/// The names of one ONNX graph. Nodes, values and initialisers share one namespace, so that a name never has two meanings,
-/// whatever the nodes of the network are called.
+/// The names of one ONNX graph. Nodes, values and initialisers share one namespace, so that no name has two meanings,
+/// whatever the names of the network's nodes.
 struct ONNXNames {
   private var taken: Set<String>
-  /// Names that only the graph's outputs may have, until the node that makes each is added.
+  /// The names of outputs whose nodes have not been added yet.
   private var reserved: Set<String>
-  /// The number to try next where a name is taken.
+  /// The number to try next for a name that is taken.
   private var nextNumbers: [String: Int] = [:]
 
   /// - Parameters:
-  ///   - inputs: of the graph.
-  ///   - outputs: of the graph, which nodes will make.
+  ///   - inputs: the names of the graph's inputs.
+  ///   - outputs: the names of the graph's outputs, for which nodes will be added.
   init(inputs: [String], outputs: [String]) {
     taken = Set(inputs).union(outputs)
     reserved = Set(outputs)
     precondition(taken.count == inputs.count + outputs.count, "an ONNX model's inputs and outputs share a name")
   }
 
-  /// A name that nothing has, and that nothing gets again: the proposed one, or that with the first free number behind it.
+  /// Takes a name that is still free: the proposed name, or the proposed name followed by the first free number.
   mutating func fresh(_ proposal: String) -> String {
     let base = proposal.isEmpty ? "unnamed" : proposal
     if taken.insert(base).inserted { return base }
@@ -26,16 +26,16 @@ struct ONNXNames {
     return "\(base)_\(number)"
   }
 
-  /// Hands the name of an output to the node that makes it.
+  /// Takes the name of an output for the node that produces it.
   mutating func claim(_ output: String) {
     precondition(
-      reserved.remove(output) != nil, "the output '\(output)' of an ONNX model is made twice, or is not declared")
+      reserved.remove(output) != nil, "the output '\(output)' of an ONNX model is produced twice, or is not declared")
   }
 
   func contains(_ name: String) -> Bool { taken.contains(name) && !reserved.contains(name) }
 
-  /// Traps unless every output was made.
+  /// Traps unless there is a node for every output.
   func checkOutputs() {
-    precondition(reserved.isEmpty, "nothing makes the outputs \(reserved.sorted()) of an ONNX model")
+    precondition(reserved.isEmpty, "no node produces the outputs \(reserved.sorted()) of an ONNX model")
   }
 }

@@ -1,8 +1,10 @@
 import Tensors
 
-/// A protocol buffers message under construction: fields in the order they are added (protobuf.dev, "Encoding").
+/// A Protocol Buffers message under construction, with fields in the order in which they are added (protobuf.dev,
+/// "Encoding").
 ///
-/// Tensors' bytes are kept as views and only read when the message is written, so that a model is not held twice.
+/// The bytes of tensors are kept as views, and read only when the message is written, so that a model is not in memory
+/// twice.
 struct ProtobufMessage {
   private enum Piece {
     case bytes([UInt8])
@@ -29,12 +31,12 @@ struct ProtobufMessage {
 
   private static func varint(_ value: UInt64) -> [UInt8] {
     var bytes: [UInt8] = []
-    var rest = value
-    while rest >= 0x80 {
-      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-      rest >>= 7
+    var remaining = value
+    while remaining >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: remaining) | 0x80)
+      remaining >>= 7
     }
-    bytes.append(UInt8(rest))
+    bytes.append(UInt8(remaining))
     return bytes
   }
 
@@ -42,7 +44,7 @@ struct ProtobufMessage {
     append(Self.varint(UInt64(field) << 3 | type.rawValue))
   }
 
-  /// An int32, int64 or enum field.
+  /// Adds an int32, int64 or enum field.
   mutating func add(_ field: Int, int value: Int) {
     key(field, .varint)
     append(Self.varint(UInt64(bitPattern: Int64(value))))
@@ -65,7 +67,7 @@ struct ProtobufMessage {
     pieces += message.pieces
   }
 
-  /// A bytes field with the elements of a tensor, row-major and little-endian.
+  /// Adds a bytes field with the elements of a tensor, in row-major order and little-endian.
   mutating func add(_ field: Int, bytesOf tensor: Tensor) {
     key(field, .length)
     append(Self.varint(UInt64(tensor.byteCount)))
@@ -73,7 +75,7 @@ struct ProtobufMessage {
     pieces.append(.tensor(tensor))
   }
 
-  /// Hands the encoded bytes over, piece by piece.
+  /// Calls `body` with the encoded bytes, piece by piece.
   func forEachPiece<Failure: Error>(_ body: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
     for piece in pieces {
       let result: Result<Void, Failure> =

@@ -2,16 +2,19 @@ import Graphs
 import Operators
 import Tensors
 
-/// What MultiGrain (Berman et al., arXiv 1902.05509, section 3) puts on a trunk: GeM pooling, whitening where the
-/// checkpoint has it, the embedding, its L2-normalised form, and a linear classifier on the embedding.
+/// The head of MultiGrain (Berman et al., arXiv 1902.05509, section 3): GeM pooling, whitening where the checkpoint has
+/// it, the embedding, its L2-normalised form, and a linear classifier on the embedding.
 struct MultiGrainHead {
-  /// What the modules around the trunk, and the trunk's own, have of a head.
+  /// The parts of a head that the checkpoint has.
   let parts: HeadParts
-  /// Overrides what the checkpoint stores.
+  /// The user's GeM exponent, which overrides the checkpoint's.
   let exponent: Double?
 
-  /// - Throws: `ImportError.option` for an exponent that is not positive, or that several tensors state; `.badTensor` where
-  ///   the checkpoint's is no positive number.
+  /// Appends the head and sets the outputs of the graph.
+  ///
+  /// - Parameter trunk: the last feature map.
+  /// - Throws: `ImportError.option` where the user's exponent is not positive, or the checkpoint has several exponents
+  ///   and the user chooses none; `.badTensor` where the checkpoint's is not a single positive number.
   func build(on trunk: Layer, _ builder: inout GraphBuilder) throws(ImportError) {
     let p = try chosenExponent(&builder)
     let whitening = parts.whitening
@@ -42,7 +45,7 @@ struct MultiGrainHead {
     for name in parts.skipped { builder.state.skip(name) }
   }
 
-  /// The user's exponent, the checkpoint's, or else the one that networks without a stored one are trained with.
+  /// The user's exponent, or the checkpoint's, or else the usual one for networks that store none.
   private func chosenExponent(_ builder: inout GraphBuilder) throws(ImportError) -> Double {
     var stored: Double?
     if parts.exponents.count == 1, let name = parts.exponents.first {
@@ -51,13 +54,13 @@ struct MultiGrainHead {
         throw .badTensor(
           name: name, problem: "holds \(count) values, and GeM pooling with one exponent for all channels is supported")
       }
-      // What is printed is what float32 holds, as networks compute with it.
+      // Networks compute with the exponent in float32, so that value is used and printed, too.
       stored = Double(Float(value))
     } else if parts.exponents.count > 1 {
       guard exponent != nil else {
         throw .option(
           "the file holds \(parts.exponents.count) GeM exponents, "
-            + "\(parts.exponents.map { "'\($0)'" }.joined(separator: " and ")); say which holds with --pooling-exponent"
+            + "\(parts.exponents.map { "'\($0)'" }.joined(separator: " and ")); set one with --pooling-exponent"
         )
       }
       for name in parts.exponents { builder.state.skip(name) }
@@ -71,7 +74,7 @@ struct MultiGrainHead {
     if exponent == nil, stored == nil {
       builder.assume(
         parts.hasClassifier
-          ? "the trunk's map is pooled by its average (GeM exponent 1), as classifiers are trained where they store no "
+          ? "the trunk's map is pooled by its average (GeM exponent 1), as is usual for classifiers that store no "
             + "exponent; for retrieval 3 is common"
           : "the trunk's map is pooled by GeM with exponent 3, as in the MultiGrain paper: the file has no exponent and no "
             + "classifier", option: "--pooling-exponent")

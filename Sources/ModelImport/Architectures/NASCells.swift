@@ -2,26 +2,27 @@ import Graphs
 import Operators
 import Tensors
 
-/// What the cells of NASNet (Zoph et al., arXiv 1707.07012) and PNASNet (Liu et al., arXiv 1712.00559) are made of, as
-/// Cadene's pretrained-models names it. Convolutions come after their ReLU and before their batch norm.
+/// The building blocks of the cells of NASNet (Zoph et al., arXiv 1707.07012) and PNASNet (Liu et al., arXiv
+/// 1712.00559), with the names of Cadene's pretrained-models. A convolution comes after its ReLU and before its batch
+/// norm.
 extension GraphBuilder {
-  /// What both families leave open.
+  /// Records the assumption about layers without weights, which is the same for both families.
   mutating func assumeCells() {
     assume(
       "layers without weights are those of pretrained-models: how reductions of even maps are aligned, and average pools "
         + "that leave their padding out")
   }
 
-  /// ReLU, a convolution whose kernel is that of the tensor, batch norm.
+  /// ReLU, a convolution with the kernel size of its weight, and a batch norm.
   mutating func reluConvNorm(_ name: String, _ layer: Layer, stride: Int = 1) -> Layer {
     let activated = relu("\(name).relu", layer)
     let map = convolution("\(name).conv", activated.value, inputChannels: layer.channels, stride: stride)
     return batchNorm("\(name).bn", map)
   }
 
-  /// Twice: ReLU, depthwise and pointwise convolution, batch norm; the stride is in the first.
+  /// Twice: ReLU, depthwise and pointwise convolution, batch norm. The first depthwise convolution has the stride.
   ///
-  /// - Parameter shift: how reductions of even maps are aligned with TensorFlow's; see `shifted`.
+  /// - Parameter shift: whether to align the windows as TensorFlow does on even maps; see `shifted`.
   mutating func separable(_ name: String, _ layer: Layer, stride: Int = 1, shift: Bool = false) -> Layer {
     let first = relu("\(name).relu_1", layer)
     let middle = shifted("\(name).separable_1", first, shift) { builder, map in
@@ -39,8 +40,8 @@ extension GraphBuilder {
     return convolution("\(name).pointwise_conv2d", depthwise.value, inputChannels: depthwise.channels)
   }
 
-  /// Runs `body` on a map with a row and a column of zeros before it and drops the first row and column of the result:
-  /// so a symmetrically padded window of stride 2 meets the pixels that TensorFlow's asymmetric padding gives it.
+  /// Runs `body` on a map with a row and a column of zeros before it and drops the first row and column of the result.
+  /// A symmetrically padded window of stride 2 then covers the same pixels as with TensorFlow's asymmetric padding.
   private mutating func shifted(
     _ name: String, _ layer: Layer, _ shift: Bool, _ body: (inout GraphBuilder, Layer) -> Layer
   ) -> Layer {
@@ -62,10 +63,10 @@ extension GraphBuilder {
     }
   }
 
-  /// Halves a map: every second pixel, and every second pixel of the map shifted by one, each through a 1x1 convolution,
-  /// side by side, and a batch norm over both.
+  /// Halves a map: every second pixel, and every second pixel of the map shifted by one, each go through a 1x1
+  /// convolution; the results are concatenated by channel and go through a batch norm.
   ///
-  /// - Parameter name: what stands before `.path_1`.
+  /// - Parameter name: the prefix of `.path_1`.
   mutating func factorizedReduction(_ name: String, _ layer: Layer) -> Layer {
     let activated = relu("\(name).relu", layer)
     let everySecond = Window(1, stride: 2)

@@ -3,8 +3,8 @@ import Operators
 import Tensors
 
 /// NASNet-A (Zoph et al., arXiv 1707.07012, figure 4; Cadene's nasnet_mobile and nasnet): a convolution, two stem cells
-/// that reduce, then stages of cells with a reduction cell between them. Every cell reads the outputs of the two before
-/// it. Cell counts and widths come from the tensors.
+/// that reduce the map, then stages of normal cells with a reduction cell between them. Every cell reads the outputs of
+/// the two cells before it. Cell counts and widths come from the tensors.
 enum NASNet: Architecture {
   static let family = "NASNet-A"
   static let preprocessing = Preprocessing.half
@@ -23,7 +23,7 @@ enum NASNet: Architecture {
     }
   }
 
-  /// The numbers of each stage's cells. The first cell of a stage, and no other, halves the older of its inputs.
+  /// The numbers of the cells in each stage. Only the first cell of a stage halves the older of its inputs.
   private static func stages(_ contains: (String) -> Bool) -> [[Int]] {
     var stages: [[Int]] = []
     for cell in 0..<64 where contains("cell_\(cell).conv_1x1.conv.weight") {
@@ -36,7 +36,7 @@ enum NASNet: Architecture {
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
     builder.assumeCells()
     let stages = stages(builder.has)
-    // The mobile network has even maps where the large one, made for 331 pixels, has odd ones.
+    // At their usual sizes, the mobile network has even maps where the large one, made for 331 pixels, has odd ones.
     let isLarge = (stages.first?.count ?? 0) >= 6
     let image = builder.convolution("conv0.conv", builder.graph.input, inputChannels: 3, stride: 2, padding: 0)
     let stem = builder.batchNorm("conv0.bn", image)
@@ -46,7 +46,7 @@ enum NASNet: Architecture {
       if stage > 0 {
         let name = "reduction_cell_\(stage - 1)"
         let reduced = reductionCell(name, current, previous, shift: stage == 1 || !isLarge, &builder)
-        // The older input of the cell after it is the reduction's newer one, in the large network its older one.
+        // The next cell's older input is the newer input of the reduction, or in the large network its older input.
         (previous, current) = (isLarge ? previous : current, reduced)
       }
       for cell in cells {
@@ -57,11 +57,11 @@ enum NASNet: Architecture {
     return builder.relu("relu", current)
   }
 
-  /// Both stem cells and the reduction cells combine two maps this way (figure 4, right).
+  /// The sums of both stem cells and of the reduction cells (figure 4, right).
   ///
   /// - Parameters:
-  ///   - h: what the left branches read.
-  ///   - older: what the right branches of the first three sums read.
+  ///   - h: the input of the left branches.
+  ///   - older: the input of the right branches of the first three sums.
   private static func reduce(
     _ name: String, _ h: Layer, _ older: Layer, shift: Bool, _ builder: inout GraphBuilder
   ) -> Layer {

@@ -2,9 +2,9 @@ import Graphs
 import Operators
 import Tensors
 
-/// PNASNet-5 (Liu et al., arXiv 1712.00559, figure 1; Cadene's pnasnet): a convolution, two stem cells, then cells of one
-/// kind, of which some reduce. Every cell reads the outputs of the two before it. Cell counts and widths come from the
-/// tensors.
+/// PNASNet-5 (Liu et al., arXiv 1712.00559, figure 1; Cadene's pnasnet): a convolution, two stem cells, then cells of a
+/// single kind, some with stride 2. Every cell reads the outputs of the two cells before it. Cell counts and widths
+/// come from the tensors.
 enum PNASNet: Architecture {
   static let family = "PNASNet-5"
   static let preprocessing = Preprocessing.half
@@ -32,7 +32,7 @@ enum PNASNet: Architecture {
     while builder.has("cell_\(index).conv_1x1.conv.weight") {
       let name = "cell_\(index)"
       if isReduction(name, builder) { reductions += 1 }
-      // Of the reductions after the stem, the first meets even maps at the 331 pixels the network was made for.
+      // At the 331 pixels that the network was made for, only the first reduction after the stem reads even maps.
       let output = cell(name, previous, current, shift: reductions == 1, &builder)
       (previous, current) = (current, output)
       index += 1
@@ -40,7 +40,7 @@ enum PNASNet: Architecture {
     return builder.relu("relu", current)
   }
 
-  /// Only cells that reduce have a convolution in their last branch.
+  /// Whether a cell halves the map: only these have a convolution in their last branch.
   private static func isReduction(_ name: String, _ builder: GraphBuilder) -> Bool {
     builder.has("\(name).comb_iter_4_right.conv.weight")
   }
@@ -58,7 +58,7 @@ enum PNASNet: Architecture {
     return combine(name, older, h, stride: reduces ? 2 : 1, shift: shift && reduces, &builder)
   }
 
-  /// The five sums of a cell, side by side.
+  /// The five sums of a cell, concatenated by channel.
   private static func combine(
     _ name: String, _ left: Layer, _ right: Layer, stride: Int, shift: Bool, _ builder: inout GraphBuilder
   ) -> Layer {
@@ -83,7 +83,7 @@ enum PNASNet: Architecture {
     return builder.concatenate("\(name).concat", [sum0, sum1, sum2, sum3, sum4])
   }
 
-  /// Maximum pooling; in the first stem cell a 1x1 convolution brings its result to the cell's width.
+  /// Max pooling. In the first stem cell, a 1x1 convolution brings its result to the cell's width.
   private static func pooled(
     _ name: String, _ layer: Layer, stride: Int, shift: Bool, _ builder: inout GraphBuilder
   ) -> Layer {

@@ -2,9 +2,9 @@ import Graphs
 import Operators
 import Tensors
 
-/// ResNet as torchvision names it (He et al., arXiv 1512.03385): a stem, then stages of basic or bottleneck blocks. Depth,
-/// width and groups come from the tensors. A 7x7 stem has stride 2 and a max pooling after it, a 3x3 stem neither, as in
-/// ResNets for small images (SimCLR, arXiv 2002.05709, appendix B.9).
+/// ResNet (He et al., arXiv 1512.03385) with torchvision's key names: a stem, then stages of basic or bottleneck
+/// blocks. Depth, width and groups come from the tensors. A 7x7 stem is taken to have stride 2 and a max pooling after
+/// it, a 3x3 stem neither, as in ResNets for small images (SimCLR, arXiv 2002.05709, appendix B.9).
 enum ResNet: Architecture {
   static let family = "ResNet"
   static let preprocessing = Preprocessing.imageNet
@@ -13,12 +13,13 @@ enum ResNet: Architecture {
     "layer1.0.conv1.weight", "layer1.0.bn1.weight", "4.0.conv1.weight", "3.0.conv1.weight",
   ]
 
-  /// A convolution or its norm will do, so that a missing one is reported as such.
+  /// Either a convolution or its norm is enough, so that where one is missing, the error says so.
   static func recognizes(_ has: (String) -> Bool) -> Bool {
     ["", "layer1.0."].allSatisfy { has("\($0)conv1.weight") || has("\($0)bn1.weight") } || !aliases(has).isEmpty
   }
 
-  /// `nn.Sequential(*resnet.children())`: convolution, norm, ReLU, max pooling and the stages, or without the pooling.
+  /// For `nn.Sequential(*resnet.children())`: convolution, norm, ReLU, max pooling and the stages, or without the
+  /// pooling.
   static func aliases(_ has: (String) -> Bool) -> [String: String] {
     guard has("0.weight"), has("1.running_mean"), !has("2.weight"),
       let first = has("3.0.conv1.weight") ? 3 : has("4.0.conv1.weight") && !has("3.weight") ? 4 : nil
@@ -33,16 +34,16 @@ enum ResNet: Architecture {
   static func name(of state: StateDictionary, prefix: String) -> String {
     let depths = stageDepths(state, prefix)
     let isBottleneck = hasThirdConvolution("layer1.0", state, prefix)
-    let known: [[Int]: String] =
+    let names: [[Int]: String] =
       isBottleneck
       ? [[3, 4, 6, 3]: "resnet50", [3, 4, 23, 3]: "resnet101", [3, 8, 36, 3]: "resnet152"]
       : [[2, 2, 2, 2]: "resnet18", [3, 4, 6, 3]: "resnet34"]
-    return known[depths] ?? "resnet\(depths)"
+    return names[depths] ?? "resnet\(depths)"
   }
 
-  /// Blocks in each stage.
+  /// The number of blocks in each stage.
   private static func stageDepths(_ state: StateDictionary, _ prefix: String) -> [Int] {
-    // "layer1.0" and so on: any tensor shows that a block is there.
+    // Any tensor of a block, such as "layer1.0", shows that the block exists, so that missing ones are reported.
     var blocks: Set<String> = []
     for name in state.names where name.hasPrefix(prefix) {
       let parts = name.dropFirst(prefix.count).split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
@@ -79,7 +80,7 @@ enum ResNet: Architecture {
     return layer
   }
 
-  /// ResNets of the same key names that compute something else, by the tensors that give them away.
+  /// Refuses ResNets with the same key names that compute something else, recognised by the tensors that differ.
   private static func refuseVariants(_ builder: GraphBuilder, _ depths: [Int]) throws(ImportError) {
     let name = name(of: builder.state, prefix: builder.prefix)
     if builder.has("conv1.0.weight") {
@@ -102,7 +103,7 @@ enum ResNet: Architecture {
     let kernel = shape.flatMap { $0.rank == 4 ? $0[2] : nil } ?? 7
     var stem = builder.options.stem ?? .imageNet
     builder.use("--stem")
-    // In a sequence, only the ReLU is between the norm and a fourth module that is a stage.
+    // In an `nn.Sequential`, module 3 is the max pooling; if it is a stage, there is no pooling.
     let lacksPooling = builder.aliases["3"] != nil
     if builder.options.stem == nil, kernel == 3 {
       stem = .smallImages
@@ -111,7 +112,7 @@ enum ResNet: Architecture {
     } else if builder.options.stem == nil, kernel != 7 {
       throw .option(
         "the stem is a convolution of \(kernel)x\(kernel): the file does not say its stride, nor whether a max pooling "
-          + "follows; say it with --stem")
+          + "follows; set both with --stem")
     } else if builder.options.stem == nil, lacksPooling {
       stem = .init(stride: stem.stride, pools: false)
     }
@@ -124,8 +125,9 @@ enum ResNet: Architecture {
     var stride: Int
     /// The convolution that has the stride, counted from 1.
     var stridden: Int
-    /// Of the first 3x3 convolution, and of any after it.
+    /// The dilation of the first 3x3 convolution.
     var firstDilation: Int
+    /// The dilation of the second 3x3 convolution, in blocks that have two.
     var dilation: Int
   }
 
@@ -135,7 +137,7 @@ enum ResNet: Architecture {
     let isBottleneck = hasThirdConvolution(name, builder.state, builder.prefix)
     let convolutions = isBottleneck ? 3 : 2
     var shortcut = input
-    // Some repositories call it a shortcut (kuangliu's pytorch-cifar).
+    // kuangliu's pytorch-cifar and repositories derived from it name it "shortcut".
     let projection = builder.has("\(name).shortcut.0.weight") ? "\(name).shortcut" : "\(name).downsample"
     if geometry.stride != 1 || builder.has("\(projection).0.weight") || builder.has("\(projection).1.weight") {
       shortcut = builder.convolution(
@@ -145,8 +147,8 @@ enum ResNet: Architecture {
     let stridden = isBottleneck ? geometry.stridden : 1
     var layer = input
     for index in 1...convolutions {
-      let isFirstWide = index == (isBottleneck ? 2 : 1)
-      let dilation = isFirstWide ? geometry.firstDilation : isBottleneck ? 1 : geometry.dilation
+      let isFirst3x3 = index == (isBottleneck ? 2 : 1)
+      let dilation = isFirst3x3 ? geometry.firstDilation : isBottleneck ? 1 : geometry.dilation
       layer = builder.convolution(
         "\(name).conv\(index)", layer.value, inputChannels: layer.channels,
         stride: index == stridden ? geometry.stride : 1, dilation: dilation)

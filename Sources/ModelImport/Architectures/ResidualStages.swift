@@ -6,9 +6,9 @@ struct ResidualStages {
   /// Takes them from the user's options, or assumes that each stage after the first halves the map.
   ///
   /// - Parameters:
-  ///   - count: of stages.
-  ///   - source: whose network is assumed where the user says nothing.
-  ///   - allowsDilation: whether `--output-stride` makes sense for the family.
+  ///   - count: the number of stages.
+  ///   - source: the library whose network is assumed where the options are not set.
+  ///   - allowsDilation: whether the family supports `--output-stride`.
   init(_ count: Int, _ builder: inout GraphBuilder, of source: String, allowsDilation: Bool) {
     let options = builder.options
     var strides = (0..<count).map { $0 == 0 ? 1 : 2 }
@@ -38,14 +38,16 @@ struct ResidualStages {
     self.dilations = dilations
   }
 
-  /// Of the first block of a stage.
+  /// The stride of the first block of a stage.
   func stride(_ stage: Int) -> Int { strides[stage] }
 
-  /// - Parameter stage: -1 is what comes before the first.
+  /// The dilation of the 3x3 convolutions of a stage.
+  ///
+  /// - Parameter stage: from 0; -1 is the stem.
   func dilation(_ stage: Int) -> Int { stage < 0 ? 1 : dilations[stage] }
 
-  /// The convolution of a bottleneck that has its stride, counted from 1: what the user says, or else the usual one, which
-  /// is an assumption where any bottleneck has a stride.
+  /// The number of the convolution in a bottleneck that has its stride, counted from 1: the user's choice, or else the
+  /// usual one. The latter is recorded as an assumption if any bottleneck has a stride.
   func bottleneckStride(_ usual: StructureOptions.BottleneckStride, _ builder: inout GraphBuilder) -> Int {
     guard strides.contains(where: { $0 > 1 }) else { return 2 }
     let other: StructureOptions.BottleneckStride = usual == .firstConvolution ? .secondConvolution : .firstConvolution

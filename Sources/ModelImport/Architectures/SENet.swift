@@ -2,9 +2,9 @@ import Graphs
 import Operators
 import Tensors
 
-/// SENet154, SE-ResNet and SE-ResNeXt (Hu et al., arXiv 1709.01507) with the key names of Cadene's
-/// pretrained-models: a stem of one 7x7 or three 3x3 convolutions, then stages of bottlenecks whose output is reweighted
-/// by squeeze-and-excitation before the shortcut is added. Depth, widths and groups come from the tensors.
+/// SENet154, SE-ResNet and SE-ResNeXt (Hu et al., arXiv 1709.01507) with the key names of Cadene's pretrained-models: a
+/// stem of one 7x7 or three 3x3 convolutions, then stages of bottlenecks whose output is reweighted by
+/// squeeze-and-excitation before the shortcut is added. Depth, widths and groups come from the tensors.
 enum SENet: Architecture {
   static let family = "SENet"
   static let preprocessing = Preprocessing.imageNet
@@ -37,7 +37,7 @@ enum SENet: Architecture {
     }
   }
 
-  /// Whether a bottleneck's 3x3 convolution sees only a part of the channels before it.
+  /// Whether the 3x3 convolutions of bottlenecks are grouped, as each filter reads only some of the channels.
   private static func isGrouped(_ state: StateDictionary, _ prefix: String) -> Bool {
     guard let first = state.shape("\(prefix)layer1.0.conv1.weight"), first.rank == 4,
       let second = state.shape("\(prefix)layer1.0.conv2.weight"), second.rank == 4
@@ -48,7 +48,7 @@ enum SENet: Architecture {
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
     let depths = stageDepths(builder.has)
     let strides = ResidualStages(depths.count, &builder, of: "pretrained-models", allowsDilation: false)
-    // SE-ResNets follow Caffe and put a bottleneck's stride into its first convolution, the others into the 3x3.
+    // SE-ResNets follow Caffe and have a bottleneck's stride in its first convolution, the others in the 3x3 one.
     let usual: StructureOptions.BottleneckStride =
       isGrouped(builder.state, builder.prefix) ? .secondConvolution : .firstConvolution
     let stridden = strides.bottleneckStride(usual, &builder)
@@ -97,7 +97,7 @@ enum SENet: Architecture {
     return builder.relu("\(name).relu", builder.add("\(name).add", layer, shortcut))
   }
 
-  /// `x * sigmoid(fc2(relu(fc1(mean of x))))`.
+  /// Squeeze-and-excitation: `x * sigmoid(fc2(relu(fc1(mean of x))))`, with the mean over each channel's map.
   private static func excite(_ name: String, _ map: Layer, _ builder: inout GraphBuilder) -> Layer {
     let squeezed = builder.graph.append(
       GeneralizedMeanPooling(exponent: 1), name: "\(name).avg_pool", inputs: [map.value])

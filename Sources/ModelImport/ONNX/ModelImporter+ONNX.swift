@@ -4,18 +4,24 @@ import Operators
 import Tensors
 
 extension ModelImporter {
-  /// The oldest operator set that is read; what came before had other rules for broadcasting.
+  /// The oldest supported operator set; earlier ones have other rules for broadcasting.
   static let oldestOperatorSet = 7
 
-  /// The graph alone of `importNetwork`.
+  /// Imports the network of an ONNX model and returns only its graph.
+  ///
+  /// - Throws: `ImportError`, as `importNetwork(_:)`.
   package func importGraph(_ model: ONNXModel) throws(ImportError) -> Graph { try importNetwork(model).graph }
 
-  /// Turns the network of an ONNX model into a float graph: the graph that the same weights give when they are read from a
-  /// state dict, but for the names of its nodes. No weights are copied but half precision, which is widened.
+  /// Translates the network of an ONNX model into a float graph. Except for the names of nodes, this is the graph that
+  /// the same weights give when they are read from a state dictionary. No weights are copied, except for half
+  /// precision, which is widened.
   ///
-  /// Where height and width are left open, the model is translated for some sizes, and all must give one graph.
+  /// Where the height or the width is dynamic, the model is translated for several sizes, and all must give the same
+  /// graph.
   ///
-  /// - Throws: `ImportError`: an operator that is not supported, a network that is broken, outputs that are no embedding.
+  /// - Throws: `ImportError.unsupportedOperator`, or `.badNode` and `.badNetwork` where the model is invalid or is not
+  ///   a network for RGB images of any one size; `.option` where options are needed to tell the outputs apart or do not
+  ///   fit the model.
   package func importNetwork(_ model: ONNXModel) throws(ImportError) -> ImportedNetwork {
     guard model.operatorSet >= Self.oldestOperatorSet else {
       throw .badNetwork(
@@ -30,7 +36,8 @@ extension ModelImporter {
         continue
       }
       throw .badNetwork(
-        "what node '\(difference)' does depends on the size of the image; export the model with a fixed height and width"
+        "the operation of node '\(difference)' depends on the size of the image; export the model with a fixed height and "
+          + "width"
       )
     }
     if let poolingExponent {
@@ -60,7 +67,7 @@ extension ModelImporter {
     return network
   }
 
-  /// What the model calls itself, unless that is what an exporter calls every model.
+  /// The model's name, unless it is one that exporters give to every model.
   private static func architecture(of model: ONNXModel) -> String {
     let anonymous = ["", "main_graph", "torch_jit", "torch-jit-export", "graph"]
     return anonymous.contains(model.name) ? "ONNX model" : model.name
@@ -68,22 +75,23 @@ extension ModelImporter {
 
   // MARK: Preprocessing
 
-  /// ONNX does not say how pixels become the input. NASNets, which their layers' names betray, were trained on images scaled to
-  /// -1...1; bytes are taken as they are; everything else is taken to expect ImageNet's statistics.
+  /// Sets the normalisation of pixels, which ONNX does not describe. Networks that take bytes or pixels in 0...255 get
+  /// them as they are. NASNets, recognised by the names of their layers, get images scaled to -1...1, as they were
+  /// trained. All others are assumed to expect ImageNet's statistics.
   private func setPreprocessing(
     of network: inout ImportedNetwork, _ model: ONNXModel, _ image: ONNXImageInput, arithmetic: Set<ValueID>
   ) {
     if image.isChannelsLast { network.notes.append("the input is NHWC") }
-    let own = ONNXInputArithmetic(network.graph, arithmetic: arithmetic)
+    let inputArithmetic = ONNXInputArithmetic(network.graph, arithmetic: arithmetic)
     if let preprocessing {
       network.graph.preprocessing = preprocessing
       return
     }
     let option = "--mean and --std"
-    if image.takesBytes || own?.isOfBytes ?? false {
+    if image.takesBytes || inputArithmetic?.isOfBytes ?? false {
       network.graph.preprocessing = .bytes
       let reason =
-        image.takesBytes ? "its input is bytes" : "the network \(own?.description ?? "")"
+        image.takesBytes ? "its input is bytes" : "the network \(inputArithmetic?.description ?? "")"
       network.assumptions.append(
         ImportAssumption("pixels are taken as they are, 0...255, as \(reason)", option: option))
       return
@@ -93,22 +101,23 @@ extension ModelImporter {
       || model.initializers.names.contains { $0.contains("cell_stem_0") }
     network.graph.preprocessing = isNASNet ? .half : .imageNet
     network.assumptions.append(.preprocessing(network.graph.preprocessing))
-    if let own {
+    if let inputArithmetic {
       network.assumptions.append(
         ImportAssumption(
-          "images are normalised before the network, although it \(own.description) itself; if it takes plain pixels of "
-            + "0...1", option: "--mean 0,0,0 --std 1,1,1", isDoubtful: true))
+          "images are normalised before the network, although it \(inputArithmetic.description) itself; if it expects "
+            + "unnormalised pixels in 0...1", option: "--mean 0,0,0 --std 1,1,1", isDoubtful: true))
     }
   }
 }
 
 extension Preprocessing {
-  /// Pixels of 0...255 as they are.
+  /// Pixels in 0...255, not normalised.
   static let bytes = Preprocessing(mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255])
 }
 
 extension Graph {
-  /// The name of the first node that differs from another graph's in operator, attributes, inputs or shapes of constants.
+  /// The name of the first node that differs from another graph's in operator, attributes, inputs or shapes of
+  /// constants.
   fileprivate func firstDifference(from other: Graph) -> String? {
     for (a, b) in zip(nodes, other.nodes) {
       guard a.kind == b.kind, a.op.attributes == b.op.attributes, a.inputs == b.inputs,

@@ -1,13 +1,13 @@
 import Tensors
 
-/// A small constant opened up for folding. Every element type that shape arithmetic uses is exact in a Double, but for
-/// int64 beyond 2^53, which stands for "to the end" wherever it occurs.
+/// The elements of a small constant, for constant folding. A Double holds every element type that shape arithmetic uses
+/// exactly, except for int64 beyond 2^53, which only occurs as a bound that means "to the end".
 struct ONNXArray {
   var type: ElementType
   var shape: Shape
   var values: [Double]
 
-  /// Larger constants are weights, which folding passes on as views.
+  /// The largest number of elements. Larger constants are weights, which folding passes on as views.
   static let maximumCount = 1 << 20
 
   init(type: ElementType, shape: Shape, values: [Double]) {
@@ -20,7 +20,7 @@ struct ONNXArray {
     self.init(type: .int64, shape: [integers.count], values: integers.map { Double($0) })
   }
 
-  /// `nil` where there are too many elements.
+  /// The elements of a tensor; `nil` where there are more than `maximumCount`.
   init?(_ tensor: Tensor) {
     guard tensor.elementCount <= Self.maximumCount else { return nil }
     func doubles<Element: TensorElement & BinaryInteger>(_ type: Element.Type) -> [Double] {
@@ -53,8 +53,7 @@ struct ONNXArray {
     return value.isNaN ? 0 : Int(value)
   }
 
-  /// The array as a tensor: of its own type if that is int64, float64 or bool, else of float32 or int64. What folds is
-  /// read by its values, so that narrower types need not be kept.
+  /// The array as a tensor of float64, float32 or int64. Narrower types are widened, as only the values matter here.
   var tensor: Tensor {
     switch type {
     case .float64: Tensor(values, shape: shape)
@@ -63,34 +62,35 @@ struct ONNXArray {
     }
   }
 
-  /// The value at a position of a larger shape that this array is broadcast to (ONNX's multidirectional broadcasting).
+  /// The values after broadcasting to a larger shape (ONNX's multidirectional broadcasting); `nil` where the array does
+  /// not fit it, or it has more than `maximumCount` elements.
   func broadcast(to target: Shape) -> [Double]? {
     guard shape.rank <= target.rank, let count = target.checkedElementCount, count <= Self.maximumCount else {
       return nil
     }
     let lead = target.rank - shape.rank
-    let own = shape.contiguousStrides
+    let sourceStrides = shape.contiguousStrides
     var steps = [Int](repeating: 0, count: target.rank)
     for axis in 0..<shape.rank where shape[axis] != 1 {
       guard shape[axis] == target[lead + axis] else { return nil }
-      steps[lead + axis] = own[axis]
+      steps[lead + axis] = sourceStrides[axis]
     }
     if count == values.count && lead == 0 { return values }
     var result: [Double] = []
     result.reserveCapacity(count)
     let strides = target.contiguousStrides
     for index in 0..<count {
-      var (rest, position) = (index, 0)
+      var (remainder, position) = (index, 0)
       for axis in 0..<target.rank {
-        position += rest / strides[axis] * steps[axis]
-        rest %= strides[axis]
+        position += remainder / strides[axis] * steps[axis]
+        remainder %= strides[axis]
       }
       result.append(values[position])
     }
     return result
   }
 
-  /// The shape two arrays have together; `nil` where they do not fit.
+  /// The shape that two arrays are broadcast to together; `nil` where they do not fit.
   static func broadcastShape(_ a: Shape, _ b: Shape) -> Shape? {
     let rank = max(a.rank, b.rank)
     var result: [Int] = []

@@ -1,12 +1,12 @@
 import Checkpoints
 
-/// The attributes of each supported operator. A node with any other is refused, as ignoring it could change what the node
-/// computes.
+/// The attributes of each supported operator. A node with any other attribute is refused, as ignoring it could change
+/// the node's output.
 enum ONNXAttributes {
   private static let window: Set<String> = ["auto_pad", "dilations", "kernel_shape", "pads", "strides"]
   private static let reduction: Set<String> = ["axes", "keepdims", "noop_with_empty_axes"]
 
-  /// Attributes that say nothing about the first output at inference are listed where they are legal.
+  /// This includes valid attributes that do not affect the first output at inference, which are ignored.
   private static let byOperator: [String: Set<String>] = [
     "AveragePool": window.union(["ceil_mode", "count_include_pad"]),
     "BatchNormalization": ["epsilon", "momentum", "spatial", "training_mode"],
@@ -40,7 +40,7 @@ enum ONNXAttributes {
     "Unsqueeze": ["axes"],
   ]
 
-  /// The first attribute, by name, that the node's operator does not have.
+  /// The attribute of a node, the first by name, that its operator does not have.
   static func unknown(of node: ONNXModel.Node) -> String? {
     let names = byOperator[node.operatorType] ?? []
     return node.attributes.keys.filter { !names.contains($0) }.min()
@@ -53,48 +53,48 @@ extension ONNXTranslator {
     switch node.attributes[name] {
     case .int(let value)?: return value
     case nil: return fallback
-    default: throw bad(node, "its attribute '\(name)' is no integer")
+    default: throw bad(node, "its attribute '\(name)' is not an integer")
     }
   }
 
-  /// A floating-point attribute; `nil` where it is left out.
+  /// A floating-point attribute; `nil` where it is omitted.
   func float(_ node: ONNXModel.Node, _ name: String) throws(ImportError) -> Double? {
     switch node.attributes[name] {
     case .float(let value)?: return Double(value)
     case nil: return nil
-    default: throw bad(node, "its attribute '\(name)' is no floating-point number")
+    default: throw bad(node, "its attribute '\(name)' is not a floating-point number")
     }
   }
 
-  /// A text attribute.
+  /// A string attribute.
   func text(_ node: ONNXModel.Node, _ name: String, default fallback: String) throws(ImportError) -> String {
     switch node.attributes[name] {
     case .string(let value)?: return value
     case nil: return fallback
-    default: throw bad(node, "its attribute '\(name)' is no text")
+    default: throw bad(node, "its attribute '\(name)' is not a string")
     }
   }
 
-  /// A list of integers of a given length.
+  /// An attribute that is a list of as many integers as `fallback` has.
   func integers(
     _ node: ONNXModel.Node, _ name: String, default fallback: [Int]
   ) throws(ImportError) -> [Int] {
     switch node.attributes[name] {
     case .ints(let values)? where values.count == fallback.count: return values
     case nil: return fallback
-    default: throw bad(node, "its attribute '\(name)' must be \(fallback.count) integers")
+    default: throw bad(node, "its attribute '\(name)' must be a list of \(fallback.count) integers")
     }
   }
 
-  /// A constant list of integers, from an attribute or, in later operator sets, an input; `nil` where it is left out.
+  /// A constant list of integers, from an attribute or, in later operator sets, an input; `nil` where it is omitted.
   func integers(_ node: ONNXModel.Node, attribute: String, input: Int) throws(ImportError) -> [Int]? {
     switch node.attributes[attribute] {
     case .ints(let list)?: return list
     case nil: break
-    default: throw bad(node, "its attribute '\(attribute)' is no list of integers")
+    default: throw bad(node, "its attribute '\(attribute)' is not a list of integers")
     }
     guard hasInput(node, input) else { return nil }
-    guard let array = ONNXArray(try constant(node, input)) else { throw bad(node, "its \(attribute) are no integers") }
+    guard let array = ONNXArray(try constant(node, input)) else { throw bad(node, "has too many \(attribute)") }
     return array.integers
   }
 }

@@ -2,7 +2,7 @@ import Checkpoints
 import Tensors
 
 extension ONNXFolding {
-  /// Operators that only move elements; weights pass through them as views.
+  /// Operators that only move elements. Weights pass through some of them as views.
   static let moving: [String: Folding] = [
     "Reshape": { operands throws(Failure) in
       let tensor = try operands.tensor(0)
@@ -101,10 +101,12 @@ extension ONNXFolding {
     let rank = array.shape.rank
     guard let starts = try operands.integers("starts", input: 1), let ends = try operands.integers("ends", input: 2),
       starts.count == ends.count
-    else { throw Failure("has no starts and ends of one length") }
+    else { throw Failure("does not have as many starts as ends") }
     let axes = try operands.integers("axes", input: 3) ?? Array(0..<starts.count)
     let steps = try operands.integers("steps", input: 4) ?? [Int](repeating: 1, count: starts.count)
-    guard axes.count == starts.count, steps.count == starts.count else { throw Failure("has axes of another length") }
+    guard axes.count == starts.count, steps.count == starts.count else {
+      throw Failure("does not have as many axes and steps as starts")
+    }
     var picked = array.shape.dimensions.map { Array(0..<$0) }
     for (index, axis) in axes.enumerated() {
       let axis = try operands.axis(axis, rank: rank)

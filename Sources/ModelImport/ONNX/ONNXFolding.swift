@@ -2,23 +2,28 @@ import Checkpoints
 import Glibc
 import Tensors
 
-/// Constant folding: the operators with which exporters spell shapes, paddings and exponents, evaluated while the model is
-/// read. A folding returns `nil` where it is not for constants after all.
+/// Constant folding: evaluates the operators with which exporters compute shapes, paddings and exponents while the
+/// model is read.
 enum ONNXFolding {
+  /// Why a node cannot be evaluated.
   struct Failure: Error {
+    /// Continues the node's name: "has no shape".
     let problem: String
     init(_ problem: String) { self.problem = problem }
   }
 
+  /// Evaluates a node; `nil` where it must be translated instead.
   typealias Folding = @Sendable (Operands) throws(Failure) -> Tensor?
 
+  /// The foldings by operator type.
   static let all: [String: Folding] = [elementwise, moving, making].reduce(into: [:]) {
     $0.merge($1) { first, _ in first }
   }
 
-  /// A node of which all inputs are known.
+  /// A node whose inputs are all constant.
   struct Operands {
     let node: ONNXModel.Node
+    /// `nil` for optional inputs that are omitted.
     let inputs: [Tensor?]
     let operatorSet: Int
 
@@ -36,6 +41,7 @@ enum ONNXFolding {
       return array
     }
 
+    /// A list of integers from an attribute or, in later operator sets, an input; `nil` where it is omitted.
     func integers(_ attribute: String, input: Int) throws(Failure) -> [Int]? {
       if case .ints(let list)? = node.attributes[attribute] { return list }
       return has(input) ? try array(input).integers : nil
@@ -46,9 +52,9 @@ enum ONNXFolding {
       return nil
     }
 
-    /// An axis counted from the front, -1 being the last.
+    /// An axis from 0; negative ones count from the end.
     func axis(_ axis: Int, rank: Int) throws(Failure) -> Int {
-      guard axis >= -rank, axis < rank else { throw Failure("has an axis \(axis), and its input has \(rank)") }
+      guard axis >= -rank, axis < rank else { throw Failure("has an axis \(axis), but its input has \(rank) axes") }
       return axis < 0 ? axis + rank : axis
     }
   }
@@ -74,7 +80,7 @@ enum ONNXFolding {
     }
   }
 
-  /// An operator of one or more inputs, taken from the first to the last.
+  /// An operator of one or more inputs, which are combined from the first to the last.
   private static func variadic(_ function: @escaping @Sendable (Double, Double) -> Double) -> Folding {
     { operands throws(Failure) in
       var result = try operands.array(0)
@@ -89,6 +95,9 @@ enum ONNXFolding {
     }
   }
 
+  /// An operator of two inputs.
+  ///
+  /// - Parameter truncates: whether results are rounded towards zero where the first input is of integers.
   private static func binary(
     _ function: @escaping @Sendable (Double, Double) -> Double, truncates: Bool = false
   ) -> Folding {
@@ -150,7 +159,7 @@ enum ONNXFolding {
       var fill = ONNXArray(type: .float32, shape: [1], values: [0])
       if case .tensor(let tensor)? = operands.node.attributes["value"] {
         guard let array = ONNXArray(tensor), array.values.count == 1 else {
-          throw Failure("fills with no single value")
+          throw Failure("does not fill with a single value")
         }
         fill = array
       }
@@ -161,7 +170,7 @@ enum ONNXFolding {
       let (start, limit, delta) = (try operands.array(0), try operands.array(1), try operands.array(2))
       guard let first = start.values.first, let end = limit.values.first, let step = delta.values.first, step != 0,
         ((end - first) / step).isFinite, (end - first) / step <= Double(ONNXArray.maximumCount)
-      else { throw Failure("makes no sensible range") }
+      else { throw Failure("makes no valid range") }
       let values = Array(stride(from: first, to: end, by: step))
       return ONNXArray(type: start.type, shape: [values.count], values: values).tensor
     },
@@ -172,8 +181,10 @@ enum ONNXFolding {
   ]
 }
 
+/// Numbers in ONNX models.
 enum ONNXMath {
-  /// The number that a float32 was rounded from, where it has few digits: 1e-5 rather than 9.99999974e-06.
+  /// The shortest decimal that rounds to the same float32, such as 1e-5 for 9.99999974e-06; `value` itself where it is
+  /// not a float32.
   static func decimal(_ value: Double) -> Double {
     let float = Float(value)
     return Double(float) == value ? Double("\(float)") ?? value : value

@@ -10,21 +10,23 @@ struct ONNXImageInput {
   let isChannelsLast: Bool
   /// Whether it takes pixels as bytes.
   let takesBytes: Bool
-  /// The extents that the model fixes.
+  /// The extents; `nil` where they are dynamic.
   private let batch: Int?
   private let height: Int?
   private let width: Int?
 
-  /// - Throws: `ImportError.badNetwork` where the model has not one input of RGB images.
+  /// Finds the input for images.
+  ///
+  /// - Throws: `ImportError.badNetwork` where the model does not have a single input, or it is not one of RGB images.
   init(_ model: ONNXModel) throws(ImportError) {
     guard model.inputs.count == 1 else {
       throw .badNetwork(
-        "the model has \(model.inputs.count) inputs, \(ONNXOutputs.list(model.inputs.map(\.name))), and one is expected"
+        "the model has \(model.inputs.count) inputs, \(ONNXOutputs.list(model.inputs.map(\.name))), but one is expected"
       )
     }
     let input = model.inputs[0]
     guard let dimensions = input.dimensions, dimensions.count == 4 else {
-      throw .badNetwork("the input '\(input.name)' is no batch of images: it must have 4 axes, NCHW or NHWC")
+      throw .badNetwork("the input '\(input.name)' is not a batch of images: it must have 4 axes, NCHW or NHWC")
     }
     guard input.elementType?.isFloatingPoint ?? true || input.elementType == .uint8 else {
       throw .badNetwork(
@@ -37,7 +39,7 @@ struct ONNXImageInput {
     } else if dimensions[3] == .fixed(3) {
       isChannelsLast = true
     } else if case .fixed(let channels) = dimensions[1] {
-      throw .badNetwork("the input '\(input.name)' has \(channels) channels, and RGB images have 3")
+      throw .badNetwork("the input '\(input.name)' has \(channels) channels, but RGB images have 3")
     } else {
       isChannelsLast = false
     }
@@ -53,17 +55,17 @@ struct ONNXImageInput {
     width = try extent(isChannelsLast ? 2 : 3)
   }
 
-  /// The size that the model fixes; `nil` where it leaves the height or the width open.
+  /// The model's image size in pixels; `nil` where its height or width is dynamic.
   var fixedSize: FixedImageSize? {
     guard let height, let width else { return nil }
     return FixedImageSize(height: height, width: width)
   }
 
-  /// Whether the height or the width is open.
+  /// Whether the height or the width is dynamic.
   var isSizeOpen: Bool { fixedSize == nil }
 
-  /// The shapes to translate for, in the model's order of axes: its own, or some where it leaves the size open. Then the maps
-  /// after each halving have even and odd extents among them, so that what depends on that shows.
+  /// The input shapes to translate the model for, in its order of axes. Where the size is dynamic, there are several,
+  /// with both even and odd extents after each halving, so that nodes that depend on the size are found.
   var probes: [Shape] {
     let sides = isSizeOpen ? [224, 331, 193, 255, 226] : [224]
     return sides.map { side in
@@ -79,8 +81,10 @@ struct ONNXInputArithmetic {
   private(set) var factor = [Double](repeating: 1, count: 3)
   private(set) var offset = [Double](repeating: 0, count: 3)
 
-  /// - Parameter arithmetic: the values that arithmetic with constants made.
-  /// - Returns: `nil` where the image is read in another way first.
+  /// Follows the arithmetic from the image on.
+  ///
+  /// - Parameter arithmetic: the results of arithmetic with constants.
+  /// - Returns: `nil` where the image is not first read by such arithmetic, or a factor is not positive and finite.
   init?(_ graph: Graph, arithmetic: Set<ValueID>) {
     let consumers = graph.consumers
     var value = graph.input
@@ -100,13 +104,15 @@ struct ONNXInputArithmetic {
     }
   }
 
-  /// What the network subtracts from its image, and what it divides by.
+  /// The numbers that the network subtracts from its image.
   var mean: [Double] { zip(factor, offset).map { -$1 / $0 } }
+  /// The numbers that it then divides by.
   var deviation: [Double] { factor.map { 1 / $0 } }
 
-  /// Whether the numbers make sense for pixels of 0...255 only: those for pixels of 0...1 are at most about 1.
+  /// Whether the numbers are plausible only for pixels in 0...255; those for pixels in 0...1 are at most about 1.
   var isOfBytes: Bool { mean.contains { $0 > 10 } || deviation.contains { $0 > 10 } }
 
+  /// Continues "the network" or "it".
   var description: String {
     func list(_ values: [Double]) -> String { values.map { "\(Float($0))" }.joined(separator: ",") }
     return "subtracts \(list(mean)) from its input and divides it by \(list(deviation))"

@@ -5,57 +5,68 @@ import Tensors
 
 /// Finds the embedding and the logits among a model's outputs.
 ///
-/// An output that an option names is what it is named for, and so is one that is called normalized_embedding, embedding or
-/// logits. The others are told apart by what is computed from what: logits are computed from the embedding. Two vectors of
-/// which neither is computed from the other are refused, as nothing says which is meant. A softmax or a sigmoid at the logits'
-/// output is passed over.
+/// Outputs that options name come first, then outputs called `normalized_embedding`, `embedding` or `logits`. All
+/// others are identified by dataflow: the logits are computed from the embedding. Two vectors that do not depend on
+/// each other are refused, as either could be the embedding. A softmax or a sigmoid after the logits is skipped.
 struct ONNXOutputs {
   private let model: ONNXModel
   private let requestedEmbedding: String?
   private let requestedLogits: String?
 
   private(set) var assumptions: [ImportAssumption] = []
+  /// Sentences for the report.
   private(set) var notes: [String] = []
 
+  /// The first of the names as an enumeration for messages.
   static func list(_ names: [String]) -> String { names.prefix(8).map { "'\($0)'" }.joined(separator: ", ") }
 
+  /// Checks the names of the outputs.
+  ///
   /// - Parameters:
-  ///   - embedding: the name that an option gives.
-  ///   - logits: the same.
+  ///   - embedding: the value that `--embedding-output` names, if it is set.
+  ///   - logits: the value that `--logits-output` names, if it is set.
+  /// - Throws: `ImportError.option` where the model has no such value; `.badNetwork` where it has no output, or an
+  ///   output that no node computes.
   init(_ model: ONNXModel, embedding: String?, logits: String?) throws(ImportError) {
     self.model = model
     (requestedEmbedding, requestedLogits) = (embedding, logits)
     let names = model.outputs.map(\.name)
     let nodeOutputs = Set(model.nodes.flatMap(\.outputs))
-    let made = nodeOutputs.union(names)
+    let valueNames = nodeOutputs.union(names)
     for (option, name) in [("--embedding-output", embedding), ("--logits-output", logits)] {
-      if let name, !made.contains(name) {
+      if let name, !valueNames.contains(name) {
         throw .option("\(option): the model has no value '\(name)'; its outputs are \(Self.list(names))")
       }
     }
     guard !names.isEmpty else { throw .badNetwork("the model has no output") }
     let given = Set(model.inputs.map(\.name)).union(model.initializers.names)
     if let name = names.first(where: { !nodeOutputs.contains($0) && !given.contains($0) }) {
-      throw .badNetwork("nothing makes the output '\(name)'")
+      throw .badNetwork("no node computes the output '\(name)'")
     }
   }
 
-  /// One vector an image, under the name of an output or of an inner value.
+  /// A value that is one vector per image.
   private struct Candidate {
+    /// The name of the output or intermediate value.
     let name: String
+    /// The vector, before the function that is skipped.
     var row: ONNXActivation
-    /// What stands between the row and the output: "Softmax", "LogSoftmax" or "Sigmoid".
-    var passedOver: String?
-    /// The output itself where something is passed over that the graph can compute.
-    var asItIs: ONNXActivation?
-    /// The vector before an L2 normalisation, or the row itself.
+    /// The function after `row` that is skipped: "Softmax", "LogSoftmax" or "Sigmoid".
+    var skippedFunction: String?
+    /// The vector after the skipped function, where the graph can compute that.
+    var outputRow: ONNXActivation?
+    /// The vector before an L2 normalisation; without one, that of `row`.
     var root: ValueID
     var isNormalized: Bool { root != row.value }
   }
 
   // MARK: The decision
 
-  /// Translates what the embedding and the logits need, and makes them the outputs of the graph.
+  /// Translates the nodes that the embedding and the logits depend on, and sets the outputs of the graph.
+  ///
+  /// - Throws: `ImportError.option` where the outputs cannot be identified without options, or options do not fit;
+  ///   `.badNetwork` where no output is one vector per image; `.unsupportedOperator` and `.badNode` for nodes that
+  ///   cannot be translated.
   mutating func attach(to run: inout ONNXRun) throws(ImportError) -> Graph {
     let names = model.outputs.map(\.name)
     let embeddingName =
@@ -70,23 +81,23 @@ struct ONNXOutputs {
     case (let vector?, let scores?):
       if depends(vector.row.value, on: scores.row.value, run.translator.graph), requestedEmbedding == nil {
         throw .option(
-          "the output '\(vector.name)' is computed from '\(scores.name)', so that one of the names misleads; "
-            + "say which is which with --embedding-output and --logits-output")
+          "the output '\(vector.name)' is computed from '\(scores.name)', so one of the names is misleading; choose the "
+            + "outputs with --embedding-output and --logits-output")
       }
       noteUnread(others, "it was not requested")
     case (let vector?, nil): logits = try findLogits(from: vector, among: others, &run)
     case (nil, let scores?): embedding = try findEmbedding(of: scores, among: others, &run)
-    case (nil, nil): (embedding, logits) = try tellApart(others, &run)
+    case (nil, nil): (embedding, logits) = try identify(others, &run)
     }
     guard let embedding else {
       throw .badNetwork(
-        "none of the outputs \(Self.list(names)) is an embedding or logits, one vector an image; "
+        "none of the outputs \(Self.list(names)) is an embedding or logits, with one vector per image; "
           + "name values with --embedding-output or --logits-output")
     }
     return try graph(&run, embedding, logits)
   }
 
-  /// The logits among outputs beside an embedding: the one that is computed from it.
+  /// The logits among the outputs other than the embedding: the one that is computed from it.
   private mutating func findLogits(
     from vector: Candidate, among names: [String], _ run: inout ONNXRun
   ) throws(ImportError) -> Candidate? {
@@ -101,10 +112,10 @@ struct ONNXOutputs {
     guard found.count > 1, Set(found.map(\.row.value)).count > 1 else { return found.first }
     throw .option(
       "the outputs \(Self.list(found.map(\.name))) are all computed from the embedding '\(vector.name)'; "
-        + "say which are the logits with --logits-output")
+        + "choose the logits with --logits-output")
   }
 
-  /// The embedding beside logits: the output that they are computed from, or what their last layer reads.
+  /// The embedding, given the logits: the output that they are computed from, or the input of their last layer.
   private mutating func findEmbedding(
     of scores: Candidate, among names: [String], _ run: inout ONNXRun
   ) throws(ImportError) -> Candidate {
@@ -121,26 +132,26 @@ struct ONNXOutputs {
     if let vector = found.first(where: \.isNormalized) ?? found.first { return vector }
     guard let input = lastLayerInput(of: scores, run.translator) else {
       throw .option(
-        "the logits '\(scores.name)' are not made by a linear layer, and no output is an embedding; "
+        "the logits '\(scores.name)' do not come from a linear layer, and no output is an embedding; "
           + "name one with --embedding-output")
     }
     return input
   }
 
-  /// What the outputs are where neither options nor names say it.
-  private mutating func tellApart(
+  /// The embedding and the logits where neither options nor names identify them.
+  private mutating func identify(
     _ names: [String], _ run: inout ONNXRun
   ) throws(ImportError) -> (embedding: Candidate?, logits: Candidate?) {
     var candidates: [Candidate] = []
     for name in names {
       guard mayBeVector(name) else {
-        noteUnread([name], "it is not one vector an image")
+        noteUnread([name], "it is not one vector per image")
         continue
       }
       if let candidate = try candidate(name, &run) {
         candidates.append(candidate)
       } else {
-        noteUnread([name], "it is not one vector an image")
+        noteUnread([name], "it is not one vector per image")
       }
     }
     var groups: [[Candidate]] = []
@@ -165,27 +176,27 @@ struct ONNXOutputs {
     }
   }
 
-  /// A model with one vector: logits where a linear layer makes it, else the embedding.
+  /// For a model with a single vector: the logits if it comes from a linear layer, else the embedding.
   private mutating func single(
     _ only: Candidate, _ translator: ONNXTranslator
   ) -> (embedding: Candidate?, logits: Candidate?) {
-    let isScores = only.passedOver == "Softmax" || only.passedOver == "LogSoftmax"
+    let isScores = only.skippedFunction == "Softmax" || only.skippedFunction == "LogSoftmax"
     guard !only.isNormalized, let input = lastLayerInput(of: only, translator) else {
       return isScores ? (nil, only) : (only, nil)
     }
-    if only.passedOver == nil {
+    if only.skippedFunction == nil {
       assumptions.append(
         ImportAssumption(
-          "the output '\(only.name)', which a linear layer makes, holds the logits, and what that layer reads is the "
-            + "embedding", option: "--embedding-output \(only.name)"))
+          "the output '\(only.name)', which comes from a linear layer, holds the logits, and the input of that layer is "
+            + "the embedding", option: "--embedding-output \(only.name)"))
     }
     return (input, only)
   }
 
   private static func undecided(_ names: [String], _ reason: String) -> ImportError {
     .option(
-      "the outputs \(list(names)) are vectors, and \(reason): say which is the embedding with --embedding-output, and "
-        + "which are the logits with --logits-output")
+      "the outputs \(list(names)) are vectors, and \(reason): choose the embedding with --embedding-output and the logits "
+        + "with --logits-output")
   }
 
   private mutating func noteUnread(_ names: [String], _ reason: String) {
@@ -194,7 +205,7 @@ struct ONNXOutputs {
 
   // MARK: Candidates
 
-  /// Whether an output's declared type and shape allow one vector an image.
+  /// Whether the declared type and shape of an output allow one vector per image.
   private func mayBeVector(_ name: String) -> Bool {
     guard let info = model.outputs.first(where: { $0.name == name }) else { return true }
     if let type = info.elementType, !type.isFloatingPoint { return false }
@@ -207,17 +218,17 @@ struct ONNXOutputs {
     _ name: String, option: String, _ run: inout ONNXRun
   ) throws(ImportError) -> Candidate {
     if let candidate = try candidate(name, &run) { return candidate }
-    throw .option("\(option): '\(name)' is not one vector an image")
+    throw .option("\(option): '\(name)' is not one vector per image")
   }
 
-  /// Those outputs that can be translated; the others were not requested, and are only noted.
+  /// The outputs that can be translated. The others get a note, as no option requests them.
   private mutating func optional(_ names: [String], _ run: inout ONNXRun) -> [Candidate] {
     var result: [Candidate] = []
     for name in names {
       var attempt = run
       do throws(ImportError) {
         guard mayBeVector(name), let candidate = try candidate(name, &attempt) else {
-          noteUnread([name], "it is not one vector an image")
+          noteUnread([name], "it is not one vector per image")
           continue
         }
         result.append(candidate)
@@ -227,41 +238,46 @@ struct ONNXOutputs {
     return result
   }
 
-  /// A value as one vector an image; `nil` for values of another kind.
+  /// A value as one vector per image; `nil` for values of another kind.
   private func candidate(_ name: String, _ run: inout ONNXRun) throws(ImportError) -> Candidate? {
     try run.translate(name)
     let node = ONNXModel.Node(index: 0, name: name, operatorType: "Identity", inputs: [name], outputs: [name])
     guard let value = run.translator.value(named: name) else { return nil }
-    func made(_ row: ONNXActivation, passedOver: String? = nil, asItIs: ONNXActivation? = nil) -> Candidate {
+    func makeCandidate(
+      _ row: ONNXActivation, skippedFunction: String? = nil, outputRow: ONNXActivation? = nil
+    ) -> Candidate {
       let producer = run.translator.producer(of: row)
       let root = producer?.op is L2Normalization ? producer?.inputs.first : nil
-      return Candidate(name: name, row: row, passedOver: passedOver, asItIs: asItIs, root: root ?? row.value)
+      return Candidate(
+        name: name, row: row, skippedFunction: skippedFunction, outputRow: outputRow, root: root ?? row.value)
     }
     switch value {
-    case .step(.probabilities(let row, let type)): return made(row, passedOver: type)
-    case .step(.reduced(let reduction)) where reduction.isPooled: return made(try run.translator.activation(node, 0))
+    case .step(.probabilities(let row, let type)): return makeCandidate(row, skippedFunction: type)
+    case .step(.reduced(let reduction)) where reduction.isPooled:
+      return makeCandidate(try run.translator.activation(node, 0))
     case .activation(let row) where row.isRow:
       guard let producer = run.translator.producer(of: row), producer.op is Sigmoid, let input = producer.inputs.first
-      else { return made(row) }
+      else { return makeCandidate(row) }
       var scores = row
       scores.value = input
-      return made(scores, passedOver: "Sigmoid", asItIs: row)
+      return makeCandidate(scores, skippedFunction: "Sigmoid", outputRow: row)
     case .activation(let map) where map.height == 1 && map.width == 1:
-      return made(try run.translator.pool(map, exponent: 1, floor: nil, node: node))
+      return makeCandidate(try run.translator.pool(map, exponent: 1, floor: nil, node: node))
     case .activation, .step, .constant: return nil
     }
   }
 
   // MARK: Dataflow
 
-  /// Whether a value is computed from another.
+  /// Whether a value is computed from another one.
   private func depends(_ value: ValueID, on source: ValueID, _ graph: Graph) -> Bool {
     var needed: Set<ValueID> = [value]
     for node in graph.nodes.reversed() where needed.contains(node.output) { needed.formUnion(node.inputs) }
     return value != source && needed.contains(source)
   }
 
-  /// What the last linear layer before a vector reads, where nothing but scales and offsets stand between.
+  /// The input of the linear layer that computes a vector; `nil` where there is none. Only scales and offsets may come
+  /// between the layer and the vector.
   private func lastLayerInput(of scores: Candidate, _ translator: ONNXTranslator) -> Candidate? {
     var row = scores.row
     while let node = translator.producer(of: row), let input = node.inputs.first {
@@ -286,15 +302,16 @@ struct ONNXOutputs {
     _ run: inout ONNXRun, _ vector: Candidate, _ scores: Candidate?
   ) throws(ImportError) -> Graph {
     var row = vector.row
-    if let passedOver = vector.passedOver {
-      guard let asItIs = vector.asItIs else {
+    if let skippedFunction = vector.skippedFunction {
+      guard let outputRow = vector.outputRow else {
         throw .option(
-          "the output '\(vector.name)' is a \(passedOver), which is no embedding; name another with --embedding-output")
+          "the output '\(vector.name)' is a \(skippedFunction), which is not an embedding; name another value with "
+            + "--embedding-output")
       }
-      row = asItIs
+      row = outputRow
     }
-    if let scores, let passedOver = scores.passedOver {
-      notes.append("the \(passedOver) at the output '\(scores.name)' is passed over: logits are what it reads")
+    if let scores, let skippedFunction = scores.skippedFunction {
+      notes.append("the \(skippedFunction) at the output '\(scores.name)' is skipped: the logits are its input")
     }
     let (embedding, normalized) = try run.translator.normalized(row)
     var graph = run.translator.graph
@@ -303,7 +320,7 @@ struct ONNXOutputs {
       GraphOutput(name: GraphOutput.embedding, value: embedding),
     ]
     if let scores { graph.outputs.append(GraphOutput(name: GraphOutput.logits, value: scores.row.value)) }
-    // Where a state dict's graph has it: behind the embedding, and before the classifier.
+    // Directly after the embedding and before the classifier, as in a graph that is built from a state dictionary.
     if let last = graph.nodes.last, last.output == normalized,
       let producer = graph.nodes.firstIndex(where: { $0.output == embedding })
     {
@@ -315,7 +332,7 @@ struct ONNXOutputs {
 }
 
 extension ONNXTranslator {
-  /// A vector and its L2-normalised form, whichever of them it is itself.
+  /// The embedding and its L2-normalised form, where `vector` may be either of them.
   fileprivate mutating func normalized(_ vector: ONNXActivation) throws(ImportError) -> (ValueID, ValueID) {
     if let producer = producer(of: vector), producer.op is L2Normalization, let input = producer.inputs.first {
       return (input, vector.value)

@@ -1,7 +1,7 @@
 import Checkpoints
 import Graphs
 
-/// A translation in progress: nodes are translated when a value is first needed.
+/// A translation in progress. A node is translated when a value that depends on it is first needed.
 struct ONNXRun {
   var translator: ONNXTranslator
   private let schedule: ONNXSchedule
@@ -12,7 +12,7 @@ struct ONNXRun {
     schedule = try ONNXSchedule(translator.model)
   }
 
-  /// Translates what a value needs.
+  /// Translates the nodes that a value depends on.
   mutating func translate(_ name: String) throws(ImportError) {
     for node in try schedule.order(for: [name]) where translated.insert(node.index).inserted {
       try translator.translate(node)

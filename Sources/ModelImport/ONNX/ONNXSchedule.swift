@@ -1,21 +1,24 @@
 import Checkpoints
 
-/// An order of execution of the nodes that the outputs need: depth first from the outputs, the shorter branch before the
-/// longer. So the order depends on the network alone and not on how its exporter listed the nodes, and a residual's
-/// shortcut comes before the branch it is added to, as when the network is built from a state dict.
+/// The order in which to translate the nodes that the outputs depend on: depth first from the outputs, shorter branches
+/// before longer ones. It depends only on the network, not on the order in which an exporter listed the nodes, and a
+/// shortcut comes before the branch that it is added to, as in a graph that is built from a state dictionary.
 struct ONNXSchedule {
   private let model: ONNXModel
   private let producers: [String: Int]
+  /// The names of inputs and initialisers.
   private let given: Set<String>
 
-  /// - Throws: `ImportError.badNetwork` where two nodes make one value.
+  /// Finds the producer of each value.
+  ///
+  /// - Throws: `ImportError.badNode` where a node's output is also that of another node, an input or an initialiser.
   init(_ model: ONNXModel) throws(ImportError) {
     var producers: [String: Int] = [:]
     let given = Set(model.inputs.map(\.name)).union(model.initializers.names)
     for node in model.nodes {
       for output in node.outputs where !output.isEmpty {
         guard !given.contains(output), producers.updateValue(node.index, forKey: output) == nil else {
-          throw .badNode(ONNXPlace(node, in: model), problem: "makes '\(output)', which is made elsewhere too")
+          throw .badNode(ONNXLocation(node, in: model), problem: "computes '\(output)', which is defined elsewhere too")
         }
       }
     }
@@ -24,23 +27,25 @@ struct ONNXSchedule {
     self.given = given
   }
 
-  /// The nodes that the values need, each after those it reads.
+  /// The nodes that values depend on, each after the producers of its inputs.
   ///
-  /// - Throws: `ImportError.badNode` for a cycle, or an input that nothing makes; `.badNetwork` for such an output.
+  /// - Throws: `ImportError.badNode` for a cycle, or an input that is not defined; `.badNetwork` for an output that is
+  ///   not.
   func order(for outputs: [String]) throws(ImportError) -> [ONNXModel.Node] {
     var roots: [Int] = []
     for output in outputs {
       if let producer = producers[output] {
         roots.append(producer)
       } else if !given.contains(output) {
-        throw .badNetwork("nothing makes the output '\(output)'")
+        throw .badNetwork("no node computes the output '\(output)'")
       }
     }
     let depths = try depths(of: roots)
     return try visit(roots) { sources in sources.sorted { (depths[$0], $0) < (depths[$1], $1) } }
   }
 
-  /// For each node the number of nodes on the longest path that leads to it; -1 for nodes that are not needed.
+  /// For each node, the number of nodes before it on the longest path that leads to it; -1 for nodes that are not
+  /// needed.
   private func depths(of roots: [Int]) throws(ImportError) -> [Int] {
     var depths = [Int](repeating: -1, count: model.nodes.count)
     for node in try visit(roots, sorted: { $0 }) {
@@ -53,7 +58,7 @@ struct ONNXSchedule {
     return depths
   }
 
-  /// Depth-first, without recursion, as a hostile graph may be a long chain.
+  /// The nodes in depth-first order. This does not recurse, as a malicious model may be a very long chain.
   private func visit(_ roots: [Int], sorted: ([Int]) -> [Int]) throws(ImportError) -> [ONNXModel.Node] {
     enum Mark { case new, open, done }
     var marks = [Mark](repeating: .new, count: model.nodes.count)
@@ -74,7 +79,7 @@ struct ONNXSchedule {
         case .done: break
         case .open:
           throw .badNode(
-            ONNXPlace(model.nodes[source], in: model), problem: "is part of a cycle: it needs its own output")
+            ONNXLocation(model.nodes[source], in: model), problem: "is part of a cycle: it needs its own output")
         case .new:
           marks[source] = .open
           stack.append((source, sorted(try sources(of: source)), 0))
@@ -92,7 +97,8 @@ struct ONNXSchedule {
         if !result.contains(producer) { result.append(producer) }
       } else if !given.contains(input) {
         throw .badNode(
-          ONNXPlace(node, in: model), problem: "reads '\(input)', which is no initialiser and which nothing makes")
+          ONNXLocation(node, in: model),
+          problem: "reads '\(input)', which is not an input, an initialiser or the output of a node")
       }
     }
     return result

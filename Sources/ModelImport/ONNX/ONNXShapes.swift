@@ -1,9 +1,9 @@
 import Checkpoints
 import Tensors
 
-/// ONNX's rules for shapes, checked: every size may come from a hostile file.
+/// ONNX's rules for shapes. All sizes are checked, as they may come from a malicious file.
 enum ONNXShapes {
-  /// `Shape`'s output, with its attributes `start` and `end` (opset 15).
+  /// The output of `Shape`, with its attributes `start` and `end` (opset 15).
   static func slice(_ dimensions: [Int], _ node: ONNXModel.Node) -> [Int] {
     func bound(_ name: String, _ fallback: Int) -> Int {
       guard case .int(let value)? = node.attributes[name] else { return fallback }
@@ -13,7 +13,8 @@ enum ONNXShapes {
     return Array(dimensions[start..<max(start, bound("end", dimensions.count))])
   }
 
-  /// `Reshape`: 0 keeps an extent, -1 takes what is left. `nil` where the elements do not fit.
+  /// The output shape of `Reshape`: 0 keeps an extent, and -1 stands for the one that follows from the number of
+  /// elements. `nil` where the elements do not fit.
   static func reshape(_ shape: Shape, to requested: [Int], allowsZero: Bool = false) -> Shape? {
     guard let count = shape.checkedElementCount, requested.count <= 16 else { return nil }
     var result: [Int] = []
@@ -27,19 +28,21 @@ enum ONNXShapes {
     }
     if let open = result.firstIndex(of: -1) {
       result[open] = 1
-      guard let rest = Shape(result).checkedElementCount, rest > 0, count % rest == 0 else { return nil }
-      result[open] = count / rest
+      guard let others = Shape(result).checkedElementCount, others > 0, count % others == 0 else { return nil }
+      result[open] = count / others
     }
     return Shape(result).checkedElementCount == count ? Shape(result) : nil
   }
 
+  /// The output shape of `Flatten`: the axes before and from `axis` on, each merged into one; `nil` where there is no
+  /// such axis.
   static func flatten(_ shape: Shape, axis: Int) -> Shape? {
     let axis = axis < 0 ? axis &+ shape.rank : axis
     guard shape.checkedElementCount != nil, (0...shape.rank).contains(axis) else { return nil }
     return [shape.dimensions[..<axis].reduce(1, *), shape.dimensions[axis...].reduce(1, *)]
   }
 
-  /// Axes counted from the front, each once; `nil` where one is not there.
+  /// A set of axes, counted from 0; `nil` where one does not exist or is repeated.
   static func axes(_ axes: [Int], rank: Int) -> Set<Int>? {
     var result: Set<Int> = []
     for axis in axes {
@@ -48,24 +51,26 @@ enum ONNXShapes {
     return result
   }
 
-  /// Axes counted from the front, in their order.
+  /// A list of axes, counted from 0, in the order given; `nil` as for `axes`.
   static func list(_ requested: [Int], rank: Int) -> [Int]? {
     guard axes(requested, rank: rank) != nil else { return nil }
     return requested.map { $0 < 0 ? $0 + rank : $0 }
   }
 
-  /// `Squeeze`; `nil` for the axes takes out every extent of 1.
+  /// The output shape of `Squeeze`, where no list of axes stands for all of extent 1; `nil` where an axis does not
+  /// exist or has another extent.
   static func squeeze(_ shape: Shape, _ requested: [Int]?) -> Shape? {
     let all = shape.dimensions.indices.filter { shape[$0] == 1 }
     guard let taken = axes(requested ?? all, rank: shape.rank), taken.allSatisfy({ shape[$0] == 1 }) else { return nil }
     return Shape(shape.dimensions.indices.filter { !taken.contains($0) }.map { shape[$0] })
   }
 
+  /// The output shape of `Unsqueeze`; `nil` where an axis does not exist.
   static func unsqueeze(_ shape: Shape, _ requested: [Int]) -> Shape? {
     let rank = shape.rank + requested.count
     guard rank <= 16, let added = axes(requested, rank: rank) else { return nil }
-    var rest = shape.dimensions[...]
-    return Shape((0..<rank).map { added.contains($0) ? 1 : rest.removeFirst() })
+    var extents = shape.dimensions[...]
+    return Shape((0..<rank).map { added.contains($0) ? 1 : extents.removeFirst() })
   }
 
   /// The indices that `Slice` takes along one axis; `nil` for a step of 0.
@@ -82,7 +87,7 @@ enum ONNXShapes {
           by: max(step, -extent - 1)))
   }
 
-  /// Whether two shapes differ in axes of one element alone.
+  /// Whether two shapes are the same except for axes of extent 1.
   static func isSameWithoutOnes(_ a: Shape, _ b: Shape) -> Bool {
     a.dimensions.filter { $0 != 1 } == b.dimensions.filter { $0 != 1 }
   }

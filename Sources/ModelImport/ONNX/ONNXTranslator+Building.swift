@@ -3,15 +3,18 @@ import Graphs
 import Operators
 import Tensors
 
-/// What translations add to the graph.
+/// How translations add nodes to the graph.
 extension ONNXTranslator {
-  /// Appends a node to the graph, checked against the shapes of its inputs. Its result has its channels first.
+  /// Appends a node to the graph and checks it against the shapes of its inputs.
+  ///
+  /// - Returns: its output, with the channels on axis 1.
+  /// - Throws: `ImportError.badNode` where its attributes, inputs or constants do not fit.
   mutating func append(
     _ op: any Operator, node: ONNXModel.Node, inputs: [ONNXActivation], constants: [String: Tensor] = [:]
   ) throws(ImportError) -> ONNXActivation {
     let shape: Shape
     do throws(GraphError) {
-      // Attributes are held to their bounds where a package's would be.
+      // Decoding checks the bounds of attributes, as for a package.
       _ = try OperatorCatalogue.decode(type(of: op).wireName, op.attributes)
       shape = try op.outputShape(inputs: inputs.map { shapes[$0.value] ?? [] }, constants: constants)
     } catch { throw bad(node, "\(error)") }
@@ -24,7 +27,7 @@ extension ONNXTranslator {
       value: output, shape: [shape.batch, shape.channels, shape.height, shape.width], isRow: false)
   }
 
-  /// Appends an operator that keeps the shape and order of axes of its input.
+  /// Appends an operator that keeps the shape and the order of axes of its input.
   mutating func appendKeepingShape(
     _ op: any Operator, node: ONNXModel.Node, _ input: ONNXActivation, constants: [String: Tensor] = [:]
   ) throws(ImportError) -> ONNXActivation {
@@ -32,7 +35,7 @@ extension ONNXTranslator {
       .with(shape: input.shape, channelAxis: input.channelAxis)
   }
 
-  /// Records that a value comes from arithmetic with constants.
+  /// Records that a value is a result of arithmetic with constants.
   mutating func markArithmetic(_ activation: ONNXActivation) { arithmeticResults.insert(activation.value) }
 
   private mutating func uniqueName(_ node: ONNXModel.Node) -> String {
@@ -46,10 +49,10 @@ extension ONNXTranslator {
     return name
   }
 
-  /// What no element of a value is below.
+  /// A number that no element of a value is less than.
   func lowerBound(_ activation: ONNXActivation) -> Double { lowerBounds[activation.value] ?? -.infinity }
 
-  /// `min(max(x, minimum), maximum)`, without what the graph shows to be true already.
+  /// `min(max(x, minimum), maximum)`, without bounds that `x` is known to be within.
   mutating func clip(
     _ base: ONNXActivation, minimum: Double, maximum: Double, node: ONNXModel.Node
   ) throws(ImportError) -> ONNXActivation {
@@ -61,7 +64,7 @@ extension ONNXTranslator {
     return try appendKeepingShape(clip, node: node, base)
   }
 
-  /// `max(x, 0)`, shared by all that read the same.
+  /// `max(x, 0)`. All uses of the same value share a node.
   mutating func rectify(_ base: ONNXActivation, node: ONNXModel.Node) throws(ImportError) -> ONNXActivation {
     if let cached = rectified[base.value] { return cached.with(shape: base.shape, channelAxis: base.channelAxis) }
     let result = try appendKeepingShape(ReLU(), node: node, base)
@@ -69,9 +72,9 @@ extension ONNXTranslator {
     return result
   }
 
-  /// The pooling of a map that a reduction stands for, shared by all that read the same.
+  /// GeM pooling in place of a reduction. Equal poolings share a node.
   ///
-  /// - Parameter exponent: of the power and of its root.
+  /// - Parameter exponent: that of the power and of its root.
   mutating func pool(
     _ reduction: ONNXReduction, exponent: Double, node: ONNXModel.Node
   ) throws(ImportError) -> ONNXActivation {
@@ -79,19 +82,21 @@ extension ONNXTranslator {
       .with(shape: reduction.shape, channelAxis: reduction.channelAxis)
   }
 
-  /// GeM pooling of a map, [N, C], shared by all that read the same.
+  /// GeM pooling of a map to rows [N, C]. Equal poolings share a node.
   ///
-  /// - Parameter floor: what values are raised to; `nil` where they are taken as they are.
+  /// - Parameter floor: the number to which smaller values are raised; `nil` where none is.
   mutating func pool(
     _ base: ONNXActivation, exponent: Double, floor: Double?, appendsOne: Bool = false, node: ONNXModel.Node
   ) throws(ImportError) -> ONNXActivation {
     let key = PoolingKey(base: base.value, exponent: exponent, floor: floor, appendsOne: appendsOne)
     if let cached = poolings[key] { return cached }
     var pooling = GeneralizedMeanPooling(exponent: exponent, appendsOne: appendsOne)
-    // Half precision rounds the floor of 1e-6 up.
-    let isDefault = pooling.floor.map { own in floor.map { abs($0 - own) <= 0.05 * own } ?? false } ?? (floor == nil)
+    // The tolerance is for models in half precision, which rounds the floor of 1e-6 up.
+    let isDefault =
+      pooling.floor.map { usual in floor.map { abs($0 - usual) <= 0.05 * usual } ?? false } ?? (floor == nil)
     if !isDefault { pooling.customFloor = floor ?? 0 }
-    // Where the floor takes negative values away, a ReLU before it changes nothing, and lets a map be held without a sign.
+    // Where the floor removes negative values, a ReLU before it changes nothing, and the map needs no sign when
+    // quantised.
     let isRectified = (pooling.floor ?? -1) >= 0 && lowerBound(base) < 0
     let map = isRectified ? try rectify(base, node: node) : base
     let pooled = try append(pooling, node: node, inputs: [map])
@@ -99,7 +104,7 @@ extension ONNXTranslator {
     return pooled
   }
 
-  /// The node of the graph that makes a value.
+  /// The node that computes a value; `nil` for the image.
   func producer(of activation: ONNXActivation) -> Node? {
     producers[activation.value].map { graph.nodes[$0] }
   }

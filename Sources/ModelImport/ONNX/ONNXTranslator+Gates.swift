@@ -3,13 +3,14 @@ import Graphs
 import Operators
 import Tensors
 
-/// Activation functions, also where models spell them as several nodes: x times a gate, where the gate is a sigmoid or a
-/// hard sigmoid of x, and that may be spelled `clip(x + 3, 0, 6) / 6`.
+/// Activation functions that models may express as several nodes: the product of x and a gate, where the gate is a
+/// sigmoid or a hard sigmoid of x, and the latter may be `clip(x + 3, 0, 6) / 6`.
 enum ONNXGate {
-  /// By which factors of 1/6, rounded to half precision's eleven bits or better, and their products may be off.
+  /// The relative error allowed in factors such as 1/6 and in their products: they may be rounded to the eleven bits of
+  /// half precision.
   static let tolerance = 1e-3
 
-  /// What x times a gate is.
+  /// The function that is the product of x and a gate of x; `nil` if there is none.
   fileprivate static func product(_ gate: ActivationFunction) -> ActivationFunction? {
     switch gate {
     case .sigmoid: .silu
@@ -20,7 +21,7 @@ enum ONNXGate {
 }
 
 extension ONNXTranslator {
-  /// Appends an activation function. That of rows by a sigmoid is an operator of its own.
+  /// Appends an activation function. The sigmoid of rows is a separate operator.
   mutating func append(
     _ function: ActivationFunction, of source: ONNXActivation, node: ONNXModel.Node
   ) throws(ImportError) -> ONNXActivation {
@@ -43,7 +44,8 @@ extension ONNXTranslator {
     return result
   }
 
-  /// The function that a product of two activations is, where one is a gate of the other; `nil` where neither is.
+  /// Appends the activation function that a product of two activations amounts to; `nil` where neither is a gate of the
+  /// other.
   mutating func gated(_ node: ONNXModel.Node) throws(ImportError) -> ONNXActivation? {
     let (a, b) = (try activation(node, 0), try activation(node, 1))
     for (source, other) in [(a, b), (b, a)] {
@@ -56,19 +58,20 @@ extension ONNXTranslator {
     return nil
   }
 
-  /// A value divided by the factor that it has: what it was before it was multiplied; `nil` where the product is not 1, or
-  /// the value not that of a function, which alone is left with a factor.
+  /// The activation function that a value is a multiple of, if multiplying the value by `factor` undoes that; otherwise
+  /// `nil`.
   func undoingScale(of source: ONNXActivation, by factor: Double) -> ONNXActivation? {
-    guard let (base, known, offset) = scale(of: source.value), offset == 0,
+    guard let (base, previousFactor, offset) = scale(of: source.value), offset == 0,
       producers[base].map({ graph.nodes[$0].op is Nonlinearity }) == true,
-      abs(known * factor - 1) <= ONNXGate.tolerance
+      abs(previousFactor * factor - 1) <= ONNXGate.tolerance
     else { return nil }
     var result = source
     result.value = base
     return result
   }
 
-  /// The function that `factor * function(base)` is computed with; `nil` where the value is no such gate.
+  /// The gate of `base` that a value is a multiple of: the value is `factor * function(base)`. `nil` where it is not
+  /// one.
   private func gate(_ value: ValueID, of base: ValueID) -> (function: ActivationFunction, factor: Double)? {
     let (gate, factor, offset) = affine(value, downTo: base)
     guard offset == 0, let producer = producers[gate].map({ graph.nodes[$0] }) else { return nil }
@@ -76,20 +79,21 @@ extension ONNXTranslator {
     if let function = (producer.op as? Nonlinearity)?.function, producer.inputs[0] == base {
       return ONNXGate.product(function) == nil ? nil : (function, factor)
     }
-    // What is clipped between 0 and h is h times what is clipped between 0 and 1.
+    // A hard sigmoid: clip(y, 0, h) is h * clip(y / h, 0, 1).
     let (clipped, minimum, height) = bounds(gate)
-    // A bound that no value is below was left out.
+    // The lower bound is missing where no value is below it.
     let isKeptAboveZero = minimum == 0 || minimum < 0 && lowerBounds[clipped, default: -.infinity] >= 0
     guard isKeptAboveZero, height > 0, height < .infinity else { return nil }
     let (source, slope, shift) = affine(clipped, downTo: base)
     guard source == base, abs(6 * slope / height - 1) <= ONNXGate.tolerance,
       abs(2 * shift / height - 1) <= ONNXGate.tolerance
     else { return nil }
-    let whole = factor * height
-    return (.hardSigmoid, abs(whole - 1) <= ONNXGate.tolerance ? 1 : whole)
+    let product = factor * height
+    return (.hardSigmoid, abs(product - 1) <= ONNXGate.tolerance ? 1 : product)
   }
 
-  /// A value as `factor * x + offset` of the x before the arithmetic with numbers that leads to it, not before `base`.
+  /// A value as `factor * x + offset`, where x is the input of the arithmetic with scalars that leads to the value. It
+  /// goes back to `base` at most.
   private func affine(
     _ value: ValueID, downTo base: ValueID
   ) -> (value: ValueID, factor: Double, offset: Double) {
@@ -100,7 +104,7 @@ extension ONNXTranslator {
     return (value, factor, offset)
   }
 
-  /// What a value that arithmetic with numbers makes is made of.
+  /// The input, factor and offset of a node of arithmetic with scalars; `nil` for values of other nodes.
   private func scale(of value: ValueID) -> (base: ValueID, factor: Double, offset: Double)? {
     guard let node = producers[value].map({ graph.nodes[$0] }) else { return nil }
     guard node.op is Centering || arithmeticResults.contains(value), let op = node.op as? any ChannelAffineOperator,
@@ -110,7 +114,7 @@ extension ONNXTranslator {
     return (node.inputs[0], factor, offset)
   }
 
-  /// The bounds that a value is kept within, and what it is kept so.
+  /// The bounds that a chain of clips and ReLUs sets for a value, and the value before them.
   private func bounds(_ value: ValueID) -> (value: ValueID, minimum: Double, maximum: Double) {
     var (value, minimum, maximum) = (value, -Double.infinity, Double.infinity)
     while let node = producers[value].map({ graph.nodes[$0] }) {
@@ -120,7 +124,7 @@ extension ONNXTranslator {
       case is ReLU: (low, high) = (0, .infinity)
       default: return (value, minimum, maximum)
       }
-      // What is outside the inner bounds gets to these, and then within the outer ones.
+      // The bounds of the earlier node are themselves clipped to those of the later ones.
       (minimum, maximum) = (min(max(low, minimum), maximum), max(min(high, maximum), minimum))
       value = node.inputs[0]
     }

@@ -3,25 +3,27 @@ import Graphs
 import Operators
 import Tensors
 
-/// Translates the nodes of an ONNX model, one after another in an order of execution, into a graph.
+/// Translates the nodes of an ONNX model into a graph, one after another in an order of execution.
 struct ONNXTranslator {
   let model: ONNXModel
   var graph: Graph
-  /// Whether the model takes images of other sizes than the one that is translated for.
+  /// Whether the model takes images of other sizes than the one that it is translated for.
   let isSizeOpen: Bool
-  /// What was recognised or reinterpreted, a sentence each.
+  /// What was recognised or reinterpreted, one sentence each.
   private(set) var notes: [String] = []
+  /// The translated values, by their names in the model.
   private var values: [String: ONNXValue] = [:]
-  /// NHWC, for the image size that is translated for.
+  /// The shapes of the graph's values, NHWC for maps, for the image size that the model is translated for.
   var shapes: [ValueID: Shape] = [:]
-  /// What no element of a value is below.
+  /// Numbers that no element of a value is less than.
   var lowerBounds: [ValueID: Double] = [:]
-  /// The index of the node that makes each value.
+  /// The index of the node that computes each value.
   var producers: [ValueID: Int] = [:]
-  /// Values that a scale or an offset of the model's arithmetic made, rather than a batch norm.
+  /// The results of scales and offsets that are arithmetic in the model, rather than batch norms.
   var arithmeticResults: Set<ValueID> = []
+  /// The names of the graph's nodes.
   var names: Set<String> = []
-  /// Nodes that several readers of one value share.
+  // The nodes that several readers of a value share.
   var poolings: [PoolingKey: ONNXActivation] = [:]
   private var croppings: [CroppingKey: ONNXActivation] = [:]
   private var pixelMaps: [ValueID: ONNXActivation] = [:]
@@ -39,9 +41,12 @@ struct ONNXTranslator {
     let margins: MapMargins
   }
 
+  /// Starts a translation.
+  ///
   /// - Parameters:
+  ///   - graph: an empty graph, which the nodes are appended to.
   ///   - image: the model's input.
-  ///   - probe: its shape, in the model's order of axes, for the batch to translate for.
+  ///   - probe: the input shape to translate the model for, in the model's order of axes.
   init(_ model: ONNXModel, graph: Graph, image: ONNXImageInput, probe: Shape) {
     self.model = model
     self.graph = graph
@@ -56,14 +61,14 @@ struct ONNXTranslator {
   /// Translates one node whose inputs have been translated.
   mutating func translate(_ node: ONNXModel.Node) throws(ImportError) {
     if node.domain.isEmpty, let attribute = ONNXAttributes.unknown(of: node), isSupported(node) {
-      throw unsupported(node, "it has an attribute '\(attribute)', which quern does not know")
+      throw unsupported(node, "it has an attribute '\(attribute)', which quern does not support")
     }
     let result: ONNXValue
     if let folded = try fold(node) {
       result = .constant(folded)
     } else {
       guard node.domain.isEmpty, let translation = ONNXTranslations.all[node.operatorType] else {
-        throw unsupported(node, "quern has no such operator")
+        throw unsupported(node, "quern does not have this operator")
       }
       result = try translation(&self, node)
     }
@@ -74,7 +79,7 @@ struct ONNXTranslator {
     ONNXTranslations.all[node.operatorType] != nil || ONNXFolding.all[node.operatorType] != nil
   }
 
-  /// The value of a node of which all inputs are known, or that reads a shape.
+  /// The value of a node whose inputs are all constant; `nil` for other nodes.
   private func fold(_ node: ONNXModel.Node) throws(ImportError) -> Tensor? {
     guard node.domain.isEmpty, let folding = ONNXFolding.all[node.operatorType] else { return nil }
     var inputs: [Tensor?] = []
@@ -95,11 +100,11 @@ struct ONNXTranslator {
   // MARK: Errors and notes
 
   func unsupported(_ node: ONNXModel.Node, _ reason: String) -> ImportError {
-    .unsupportedOperator(ONNXPlace(node, in: model), reason: reason)
+    .unsupportedOperator(ONNXLocation(node, in: model), reason: reason)
   }
 
   func bad(_ node: ONNXModel.Node, _ problem: String) -> ImportError {
-    .badNode(ONNXPlace(node, in: model), problem: problem)
+    .badNode(ONNXLocation(node, in: model), problem: problem)
   }
 
   mutating func note(_ text: String) {
@@ -115,13 +120,15 @@ struct ONNXTranslator {
   func value(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXValue {
     guard hasInput(node, index) else { throw bad(node, "has no input number \(index + 1)") }
     guard let value = values[node.inputs[index]] else {
-      throw unsupported(node, "'\(node.inputs[index])' is a second output, which quern does not make")
+      throw unsupported(
+        node, "'\(node.inputs[index])' is not the first output of its node, and quern computes only that")
     }
     return value
   }
 
   func value(named name: String) -> ONNXValue? { values[name] }
 
+  /// An input that must be constant.
   func constant(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> Tensor {
     guard case .constant(let tensor) = try value(node, index) else {
       throw unsupported(node, "its input '\(node.inputs[index])' must be constant")
@@ -129,7 +136,7 @@ struct ONNXTranslator {
     return tensor
   }
 
-  /// A constant as float32, half precision widened.
+  /// A constant of the given rank as float32; half precision is widened.
   func weights(_ node: ONNXModel.Node, _ index: Int, rank: Int) throws(ImportError) -> Tensor {
     let tensor = try constant(node, index)
     guard tensor.shape.rank == rank, tensor.elementCount > 0 else {
@@ -141,7 +148,7 @@ struct ONNXTranslator {
     return floats
   }
 
-  /// A constant of one element, `nil` where it is left out.
+  /// A constant of one element; `nil` where it is omitted.
   func scalar(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> Double? {
     guard hasInput(node, index) else { return nil }
     let tensor = try constant(node, index)
@@ -151,7 +158,7 @@ struct ONNXTranslator {
     return array.values[0]
   }
 
-  /// The input as a value of the graph; steps that stand for one become it.
+  /// The input as a value of the graph. A step that can be an operator without the nodes after it becomes one.
   mutating func activation(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
     let value = try value(node, index)
     let name = node.inputs[index]
@@ -167,7 +174,7 @@ struct ONNXTranslator {
       values[name] = .activation(pooled)
       return pooled
     case .step(.cropped(let base, let margins, let shape)):
-      // Shared, so that it alone reads what it crops and passes can fold it into that.
+      // Equal croppings share a node: as the only reader of its input, it can be folded into the input's producer.
       let key = CroppingKey(base: base.value, margins: margins)
       if let cached = croppings[key] { return cached }
       let cropped = try append(Cropping(margins), node: node, inputs: [base])
@@ -181,8 +188,8 @@ struct ONNXTranslator {
     }
   }
 
-  /// The inputs of an addition or a concatenation, which crop maps to their common top-left corner themselves: so the
-  /// exporter's own cropping to it is left out, and the graph takes images of any size.
+  /// The inputs of an addition or a concatenation. In the graph, these operators crop maps to their common top left
+  /// corner, so that a cropping by the exporter to the same extent is dropped, and the graph takes images of any size.
   mutating func maps(_ node: ONNXModel.Node) throws(ImportError) -> [ONNXActivation] {
     var whole: [ONNXActivation] = []
     var extents: [[Int]] = []
@@ -209,7 +216,7 @@ struct ONNXTranslator {
     return exact
   }
 
-  /// The input as a map; a row that has four axes is a map of one pixel.
+  /// The input as a map. A row that has four axes in the model is a map of one pixel.
   mutating func map(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
     let activation = try activation(node, index)
     guard activation.isRow else { return activation }
@@ -225,7 +232,7 @@ struct ONNXTranslator {
     return map
   }
 
-  /// Whether the input is, or can be read as, one vector an image.
+  /// Whether the input is, or can be read as, one vector per image.
   func isRow(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> Bool {
     switch try value(node, index) {
     case .activation(let activation): activation.isRow
@@ -234,7 +241,7 @@ struct ONNXTranslator {
     }
   }
 
-  /// The input as a map with its channels first, as convolutions and poolings read it.
+  /// The input as a map with the channels on axis 1, as convolutions and poolings read it.
   mutating func channelsFirstMap(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
     let map = try map(node, index)
     guard map.isChannelsFirst else {
@@ -244,21 +251,21 @@ struct ONNXTranslator {
     return map
   }
 
-  /// The input as a matrix with a row for each image, [N, C].
+  /// The input as a matrix [N, C] with a row for each image.
   mutating func matrix(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
     let activation = try activation(node, index)
     guard activation.isRow, activation.shape.rank == 2 else {
-      throw unsupported(node, "its input '\(node.inputs[index])' is \(activation.shape), not one vector an image")
+      throw unsupported(node, "its input '\(node.inputs[index])' is \(activation.shape), not one vector per image")
     }
     return activation
   }
 }
 
-/// Translates one node, all inputs of which have values. The result is that of the node's first output.
+/// Translates a node whose inputs have values. The result is the value of the node's first output.
 typealias ONNXTranslation =
   @Sendable (inout ONNXTranslator, ONNXModel.Node) throws(ImportError) -> ONNXValue
 
-/// What becomes of each of ONNX's operators; those that only constants pass through are in `ONNXFolding`.
+/// The translations by operator type. Operators that are supported only on constants are in `ONNXFolding`.
 enum ONNXTranslations {
   static let all: [String: ONNXTranslation] = [
     convolutions, poolings, activations, arithmetic, reductions, rows, shapes,

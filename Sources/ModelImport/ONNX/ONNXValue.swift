@@ -2,15 +2,16 @@ import Graphs
 import Operators
 import Tensors
 
-/// What a value of an ONNX model is while the model is translated.
+/// A value of an ONNX model during translation.
 enum ONNXValue {
-  /// Known now: an initialiser, or what constant folding made of some.
+  /// A value that does not depend on the image: an initialiser or a result of constant folding.
   case constant(Tensor)
+  /// A value of the graph.
   case activation(ONNXActivation)
-  /// A step on the way to an operator that ONNX spells as several nodes.
+  /// An intermediate value of an operator that is several nodes in ONNX.
   case step(ONNXStep)
 
-  /// In ONNX's order of axes, for the batch that is translated for.
+  /// The shape in the model's order of axes, for the image size that the model is translated for.
   var shape: Shape {
     switch self {
     case .constant(let tensor): tensor.shape
@@ -23,31 +24,32 @@ enum ONNXValue {
   var isConstant: Bool { if case .constant = self { true } else { false } }
 }
 
-/// A value of the graph under construction, as the model's axes arrange it.
+/// A value of the graph under construction, with its axes in the model.
 struct ONNXActivation {
   var value: ValueID
-  /// In ONNX's order of axes: NCHW or NHWC for a map; for a row the channels and otherwise axes of 1.
+  /// The shape in the model's order of axes: NCHW or NHWC for a map; for a row, the batch, the channels and axes of
+  /// extent 1.
   var shape: Shape
-  /// Whether it is one vector an image, rank 2 in the graph, whatever the rank of its shape here.
+  /// Whether it is one vector per image, with rank 2 in the graph, whatever the rank of `shape`.
   var isRow: Bool
   /// The axis of the channels; axis 0 is the batch.
   var channelAxis = 1
 
   var channels: Int { shape[channelAxis] }
 
-  /// Height and width of a map.
+  /// The axes of a map's height and width.
   var spatialAxes: [Int] { channelAxis == 1 ? [2, 3] : [1, 2] }
   var height: Int { shape[spatialAxes[0]] }
   var width: Int { shape[spatialAxes[1]] }
 
-  /// Whether it is arranged as convolutions and poolings read it, [N, C, H, W].
+  /// Whether its axes are [N, C, H, W], as for the inputs of convolutions and poolings.
   var isChannelsFirst: Bool { shape.rank == 4 && channelAxis == 1 }
 
   func with(shape: Shape, channelAxis: Int) -> ONNXActivation {
     ONNXActivation(value: value, shape: shape, isRow: isRow, channelAxis: channelAxis)
   }
 
-  /// The same vector under another shape; `nil` where the shape does not keep the batch and one vector an image.
+  /// The same row with another shape; `nil` where the shape does not keep the batch and one vector per image.
   func reshapedRow(to target: Shape) -> ONNXActivation? {
     guard isRow, target.rank >= 2, target[0] == shape[0], target.checkedElementCount == shape.checkedElementCount else {
       return nil
@@ -58,24 +60,27 @@ struct ONNXActivation {
   }
 }
 
-/// Steps of GeM pooling, max(x, floor) -> power -> mean -> root, and of the L2 norm.
+/// The intermediate values of GeM pooling, max(x, floor) -> power -> mean -> root, of L2 normalisation, and of
+/// croppings and paddings.
 enum ONNXStep {
-  /// `max(x, floor)`
+  /// `max(x, floor)`.
   case clipped(ONNXActivation, floor: Double)
-  /// `floor` is `nil` where nothing was clipped.
+  /// `max(x, floor)` to the power of `exponent`; `floor` is `nil` where nothing is clipped.
   case power(ONNXActivation, floor: Double?, exponent: Double)
   /// A mean or a maximum over height, width or both.
   case reduced(ONNXReduction)
+  /// The sum of a row's squares, plus `epsilon`.
   case squareSum(ONNXActivation, epsilon: Double, shape: Shape)
-  /// What an L2 normalisation divides each row by, or its reciprocal.
+  /// The norm by which an L2 normalisation divides each row, or its reciprocal.
   case norm(ONNXActivation, L2Normalization, isReciprocal: Bool, shape: Shape)
-  /// A map without some of its outer rows and columns: nothing where an addition or a concatenation crops it anyway.
+  /// A map without some of its outer rows and columns. It needs no node where an addition or a concatenation crops it
+  /// anyway.
   case cropped(ONNXActivation, MapMargins, shape: Shape)
-  /// A map with zeros around it. Every reader gets a padding of its own, which passes can fold into its window.
+  /// A map with zeros around it. Every reader gets a separate padding, which passes can fold into the reader's window.
   case padded(ONNXActivation, MapMargins, shape: Shape)
   /// Softmax or log softmax over the channels of a row, which keep the order of classes.
   case probabilities(ONNXActivation, operatorType: String)
-  /// A part of an activation, of which only the shape may be read.
+  /// A part of an activation; only its shape may be read.
   case part(shape: Shape)
 
   var shape: Shape {
@@ -88,7 +93,7 @@ enum ONNXStep {
     }
   }
 
-  /// The same step under a shape with the same elements; `nil` for steps that it would change.
+  /// The same step with another shape of as many elements; `nil` for steps whose meaning depends on the shape.
   func with(shape: Shape) -> ONNXStep? {
     switch self {
     case .clipped, .power, .cropped, .padded: nil
@@ -101,43 +106,44 @@ enum ONNXStep {
     }
   }
 
-  /// For the message where nothing that quern knows follows.
+  /// A description for errors, where no supported operator follows.
   var meaning: String {
     switch self {
     case .clipped(_, let floor): "a map clipped to at least \(floor)"
-    case .power: "a power, which quern knows in GeM pooling and in an L2 norm only"
+    case .power: "a power, which quern supports only in GeM pooling and in an L2 norm"
     case .reduced(let reduction): reduction.meaning
-    case .squareSum: "a sum of squares, which quern knows in an L2 norm only"
+    case .squareSum: "a sum of squares, which quern supports only in an L2 norm"
     case .norm: "an L2 norm, by which quern can only divide the vector itself"
     case .cropped, .padded: "a cropped or padded map"
-    case .probabilities(_, let type): "a \(type), which quern knows at an output only"
-    case .part: "a part of a map or vector, whose shape alone can be read"
+    case .probabilities(_, let type): "a \(type), which quern supports only at an output"
+    case .part: "a part of a map or vector; quern can read only its shape"
     }
   }
 }
 
-/// A mean of powers, or a maximum, of each channel's map: over both of its axes, or over one while the other is still open.
+/// A mean of powers, or a maximum, of each channel's map: over height and width, or so far over only one of them.
 struct ONNXReduction {
+  /// The map.
   let base: ONNXActivation
-  /// What values were raised to before the power; `nil` where nothing was clipped.
+  /// The number to which smaller values were raised before the power; `nil` where nothing was clipped.
   var floor: Double?
-  /// Of the power whose mean is taken; 1 for the mean itself, infinite for the maximum.
+  /// The exponent of the power whose mean is taken: 1 for the mean itself, infinity for the maximum.
   var exponent: Double
-  /// In ONNX's order of axes.
+  /// The shape in the model's order of axes.
   var shape: Shape
   var channelAxis: Int
-  /// The spatial axis, in `shape`, over which nothing was reduced yet.
+  /// The spatial axis, in `shape`, that is not reduced yet; `nil` where both are.
   var openAxis: Int?
 
-  /// Whether it is what pooling a map gives.
+  /// Whether it is an average or max pooling of the whole map.
   var isPooled: Bool { openAxis == nil && (exponent == 1 || exponent == .infinity) }
 
   var meaning: String {
-    if openAxis != nil { return "a map reduced over its height or its width alone" }
+    if openAxis != nil { return "a map reduced only over its height or its width" }
     return isPooled ? "a pooled map" : "a mean of powers without the root of GeM pooling"
   }
 
-  /// The same under another shape of the same elements; `nil` where that is no shape of one vector an image.
+  /// The same reduction with another shape of as many elements; `nil` where that does not keep one vector per image.
   func reshaped(to target: Shape) -> ONNXReduction? {
     let row = ONNXActivation(value: base.value, shape: shape, isRow: true, channelAxis: channelAxis)
     guard openAxis == nil, let reshaped = row.reshapedRow(to: target) else { return nil }

@@ -1,19 +1,20 @@
 import Graphs
 import Tensors
 
-/// Which channels of which values must have the same scale for a graph to compute what it did, and which can have none but
-/// 1: what `ChannelRule` says of each operator, put together over the graph.
+/// Classes of channels that must share one scale so that the scaled graph computes the same, and channels whose scale
+/// must be 1. It combines the `ChannelRule` of every operator over the graph.
 struct ChannelClasses {
-  /// Channel 0 of each value among all channels of the graph, and the value's channels.
-  private let places: [(first: Int, count: Int)]
+  /// For each value, the number of its channel 0 among all channels of the graph, and how many channels it has.
+  private let ranges: [(first: Int, count: Int)]
   /// A disjoint-set forest over all channels.
   private var parents: [Int]
+  /// Whether the class of a root has the scale 1.
   private var isFixed: [Bool]
 
-  /// - Parameter shapes: of the graph's values.
+  /// - Parameter shapes: the shapes of the graph's values.
   init(_ graph: Graph, shapes: [Shape?]) {
     var total = 0
-    places = shapes.map { shape in
+    ranges = shapes.map { shape in
       let count = Self.channelCount(shape)
       defer { total += count }
       return (total, count)
@@ -28,13 +29,13 @@ struct ChannelClasses {
   /// The channels of a value; 0 for one that the graph does not use.
   static func channelCount(_ shape: Shape?) -> Int { shape.map { $0.rank > 0 ? $0.channels : 0 } ?? 0 }
 
-  /// Classes are numbered below this.
+  /// Upper bound of class numbers.
   var limit: Int { parents.count }
 
-  /// The class of each channel of a value; `nil` where its scale can only be 1.
+  /// The class of each channel of a value; `nil` where the scale must be 1.
   mutating func classes(of value: ValueID) -> [Int?] {
-    let place = places[value.index]
-    return (place.first..<place.first + place.count).map { channel in
+    let range = ranges[value.index]
+    return (range.first..<range.first + range.count).map { channel in
       let root = root(of: channel)
       return isFixed[root] ? nil : root
     }
@@ -52,20 +53,20 @@ struct ChannelClasses {
         isCarried = true
       case .carriedSideBySide:
         join(value, node.output, offset: offset)
-        offset += places[value.index].count
+        offset += ranges[value.index].count
         isCarried = true
       }
     }
-    if !isCarried && !type(of: node.op).weighsOutputChannels { fix(node.output) }
+    if !isCarried && !type(of: node.op).hasOutputChannelWeights { fix(node.output) }
   }
 
   private mutating func fix(_ value: ValueID) {
-    let place = places[value.index]
-    for channel in place.first..<place.first + place.count { isFixed[root(of: channel)] = true }
+    let range = ranges[value.index]
+    for channel in range.first..<range.first + range.count { isFixed[root(of: channel)] = true }
   }
 
   private mutating func join(_ input: ValueID, _ output: ValueID, offset: Int) {
-    let (from, to) = (places[input.index], places[output.index])
+    let (from, to) = (ranges[input.index], ranges[output.index])
     for channel in 0..<min(from.count, to.count - offset) {
       let (a, b) = (root(of: from.first + channel), root(of: to.first + offset + channel))
       isFixed[a] = isFixed[a] || isFixed[b]

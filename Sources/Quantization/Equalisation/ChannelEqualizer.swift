@@ -4,47 +4,49 @@ import Operators
 import Tensors
 import Threads
 
-/// Lets small channels of an activation use more of the 256 levels that all its channels share. A channel is held
-/// magnified, the weights that make it and those that read it are scaled to match, and the float network stays what it was
-/// (Nagel et al., "Data-free quantization through weight equalization and bias correction", arXiv 1906.04721, section 4.1).
+/// Equalises the channels of activations: lets small channels use more of the 256 levels that all channels of a value
+/// share. A channel is stored magnified, the weights that produce it and those that read it are scaled to match, and
+/// the float network computes the same (Nagel et al., "Data-Free Quantization through Weight Equalization and Bias
+/// Correction", arXiv 1906.04721, section 4.1).
 ///
-/// That moves rounding error from activations to weights (Xiao et al., "SmoothQuant", arXiv 2211.10438, section 4), as the
-/// weights that read a magnified channel become small beside others of their output, whose scale they share. Held with the
-/// scale s, channel c of a map x with the step D, read by weights w with the steps D_o of their outputs o, puts noise of
+/// This moves rounding error from activations to weights (Xiao et al., "SmoothQuant", arXiv 2211.10438, section 4), as
+/// the weights that read a magnified channel become small compared with others of their output, whose scale they share.
+/// Let the channel c of a map x with the step D be stored with the scale s, and read by weights w with the steps D_o of
+/// their outputs o. The noise in the outputs is
 ///
 ///     s² D² / 12 sum over o of w_oc²  +  E[x_c²] / s² sum over o of D_o² / 12
 ///
-/// on what reads it: the rounding of x, seen through the weights, and that of the weights, seen through x. It is least
-/// where both are equal. The steps follow from ranges: D = max|x| / 255, D_o = max|w_o| / 127, and E[x_c²] is taken as a
-/// fixed share of max|x_c|². Depthwise weights have a scale for each channel, so that they lose nothing.
+/// from the rounding of x, seen through the weights, and the rounding of the weights, seen through x. It is minimal
+/// where both are equal. The steps follow from ranges: D = max|x| / 255, D_o = max|w_o| / 127, and E[x_c²] is taken as
+/// a fixed share of max|x_c|². Depthwise weights have one scale per channel, so they lose nothing.
 package struct ChannelEqualizer: Sendable {
   private let threads: Int
 
-  /// - Parameter threads: that look at weights at the same time.
+  /// - Parameter threads: the number of threads that read weights.
   package init(threads: Int = 1) { self.threads = threads }
 
-  /// E[x²] by max|x|² of a channel. Measured on a trained ResNet-50 with error-feedback rounding (mean and largest drift of
-  /// 250 images): 1/1024: 0.00060, 0.0015; 1/256: 0.00044, 0.0028; 1/64: 0.00043, 0.0062; without equalisation 0.00108.
-  /// Of the best two, the one whose packages are 3 % smaller.
+  /// The assumed ratio of E[x²] to max|x|² in a channel. Measured on a trained ResNet-50 with error-feedback rounding
+  /// (mean and maximum drift of 250 images): 1/1024: 0.00060, 0.0015; 1/256: 0.00044, 0.0028; 1/64: 0.00043, 0.0062;
+  /// without equalisation 0.00108. Of the best two, this one gives packages that are 3 % smaller.
   static let meanSquareShare = 1.0 / 256
 
-  /// The least scale. Channels that were hardly seen to be active would otherwise be clipped where they are.
-  static let leastScale = 1.0 / 16
+  /// The minimum scale. Without it, channels that calibration hardly saw active would be clipped where they are.
+  static let minScale = 1.0 / 16
 
-  /// What a channel may exceed the largest value that was seen of it by without being clipped. Measured on a quarter-width
-  /// network, few images, and others to verify (mean and largest drift): 1: 0.0022, 0.0138; 1.15: 0.0008, 0.0050; 1.25:
-  /// 0.0005, 0.0029; 1.5: 0.0003, 0.0011; on a trained ResNet-50 with 300 images: 1: 0.00049, 0.0152; 1.25: 0.00057, 0.0091;
-  /// 1.5: 0.00061, 0.0135.
+  /// The factor by which a channel may exceed its largest value in calibration without being clipped. Measured on a
+  /// quarter-width network with few images, and others to verify (mean and maximum drift): 1: 0.0022, 0.0138; 1.15:
+  /// 0.0008, 0.0050; 1.25: 0.0005, 0.0029; 1.5: 0.0003, 0.0011; on a trained ResNet-50 with 300 images: 1: 0.00049,
+  /// 0.0152; 1.25: 0.00057, 0.0091; 1.5: 0.00061, 0.0135.
   static let headroom = 1.25
 
-  /// The values whose channel ranges are needed: those that are held as uint8 and read so by something else than a
-  /// concatenation, which gives them a range of its own.
+  /// The values whose channel ranges are needed: those that are stored as uint8 and read as such by an operator other
+  /// than a concatenation, which gives them a range of its own.
   package static func observedValues(in graph: Graph) -> [ValueID] {
     // Formats follow from the graph alone.
     let formats = QuantizationPlanner().plan(graph, statistics: ActivationStatistics()).formats(in: graph)
     let consumers = graph.consumers
     return graph.nodes.filter { node in
-      guard node.op.quantizationRule == .ownRange, formats[node.output.index].quantization != nil else {
+      guard node.op.quantizationRule == .calibratedRange, formats[node.output.index].quantization != nil else {
         return false
       }
       return (consumers[node.output] ?? []).contains { reader in
@@ -57,30 +59,32 @@ package struct ChannelEqualizer: Sendable {
     }.map(\.output)
   }
 
-  /// What is known of the channels that must have one scale.
+  /// The figures of a class of channels, which share one scale.
   private struct Class {
-    /// The largest of their shares of their tensors' ranges; a smaller scale would widen a range.
+    /// The largest of the channels' shares of their values' ranges; a smaller scale would widen a range.
     var share = 0.0
-    /// What the rounding of activations contributes to the noise at scale 1, and that of weights, each by the square of
-    /// the steps of activations, summed over all readers.
+    /// The noise from rounding activations at scale 1, and from rounding weights, each relative to the squared steps of
+    /// activations, summed over all readers.
     var (activationNoise, weightNoise) = (0.0, 0.0)
 
-    /// The scale with the least noise, from square roots, which are the same on every machine.
+    /// The scale with the least noise. It is computed with square roots, which give the same result on every machine.
     var scale: Float {
-      // Without noise to weigh, a depthwise convolution or nothing reads the channels.
+      // Without noise, a depthwise convolution or nothing reads the channels.
       let balanced =
         activationNoise > 0
         ? (weightNoise / activationNoise).squareRoot().squareRoot() : weightNoise > 0 ? 1 : 0
-      return Float(min(max(balanced, share, ChannelEqualizer.leastScale), 1))
+      return Float(min(max(balanced, share, ChannelEqualizer.minScale), 1))
     }
   }
 
-  /// Decides the scales; `ChannelScales.apply` carries them out.
+  /// Chooses the scales; `ChannelScales.apply(to:)` applies them.
   ///
   /// - Parameters:
   ///   - graph: a folded float graph.
-  ///   - imageSize: an image's side that the graph takes.
-  ///   - ranges: of `observedValues`. What is missing was not seen, and is left as it is.
+  ///   - imageSize: the side of an image that the graph accepts.
+  ///   - ranges: the channel ranges of `observedValues(in:)`. Values without a range are not scaled.
+  /// - Throws: `GraphError` where the graph does not accept images of that size; `GraphError.at` with the node whose
+  ///   weights do not match.
   package func scales(
     of graph: Graph, imageSize: Int, ranges: [ValueID: ChannelRange]
   ) throws(GraphError) -> ChannelScales {
@@ -95,11 +99,11 @@ package struct ChannelEqualizer: Sendable {
       let noise = try noise.get()
       for (channel, number) in members.classes(of: node.output).enumerated() {
         guard let number else { continue }
-        var known = classes[number] ?? Class()
-        known.share = max(known.share, min(1, Self.headroom * Double(noise[channel].share)))
-        known.activationNoise += noise[channel].activation
-        known.weightNoise += noise[channel].weight
-        classes[number] = known
+        var result = classes[number] ?? Class()
+        result.share = max(result.share, min(1, Self.headroom * Double(noise[channel].share)))
+        result.activationNoise += noise[channel].activation
+        result.weightNoise += noise[channel].weight
+        classes[number] = result
       }
     }
     return ChannelScales(
@@ -108,7 +112,7 @@ package struct ChannelEqualizer: Sendable {
       })
   }
 
-  /// The nodes whose weights meet a value as it is held, or what is selected from it.
+  /// The nodes with weights that read a value as it is stored, or values selected from it.
   private static func weightedReaders(
     of value: ValueID, _ graph: Graph, _ consumers: [ValueID: [Int]]
   ) -> [Node] {
@@ -129,8 +133,7 @@ package struct ChannelEqualizer: Sendable {
     return result
   }
 
-  /// What is known of a channel of one value: its share of the value's range, and the noise that rounding makes in what
-  /// reads it.
+  /// The figures of one channel of a value: its share of the value's range, and the noise from rounding in its readers.
   private struct ChannelNoise {
     let share: Float
     var activation = 0.0
@@ -141,7 +144,7 @@ package struct ChannelEqualizer: Sendable {
     of value: ValueID, _ ranges: [ValueID: ChannelRange], _ graph: Graph, _ consumers: [ValueID: [Int]]
   ) throws(GraphError) -> [ChannelNoise] {
     guard let range = ranges[value] else { return [] }
-    // A map with values that are not finite has no ranges to equalise.
+    // A map with values that are not finite is not equalised.
     let shares = range.shares ?? [Float](repeating: 1, count: range.channels)
     var noise = shares.map { ChannelNoise(share: $0) }
     for reader in weightedReaders(of: value, graph, consumers) {
@@ -154,7 +157,7 @@ package struct ChannelEqualizer: Sendable {
     return noise
   }
 
-  /// Adds what a reader's weights make of the rounding of each channel, and what their own rounding makes of it.
+  /// Adds the noise in a reader's outputs from rounding each channel, and from rounding the reader's weights.
   private static func add(_ layout: WeightLayout, to noise: inout [ChannelNoise]) {
     let taps = Double(layout.length / layout.depth)
     var energies = [Double](repeating: 0, count: noise.count)
@@ -173,7 +176,7 @@ package struct ChannelEqualizer: Sendable {
             }
             weight += layout.depth
           }
-          // What every channel of the group shares is kept at its first.
+          // The sum over a group is stored at the group's first channel.
           steps[first] += Double(largest) * Double(largest)
         }
       }
@@ -182,7 +185,7 @@ package struct ChannelEqualizer: Sendable {
     for channel in noise.indices {
       let group = channel / layout.depth * layout.depth
       guard steps[group] > 0 else { continue }
-      // By the weights' squares, so that all readers count alike.
+      // Relative to the weights' squares, so that all readers count the same.
       noise[channel].activation += energies[channel] / (steps[group] * taps)
       if layout.depth > 1 {
         let share = Double(noise[channel].share)

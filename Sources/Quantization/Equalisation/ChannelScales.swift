@@ -2,42 +2,46 @@ import Graphs
 import Operators
 import Tensors
 
-/// A scale for each channel of each value of a graph: how much a channel's values shrink where the scaled graph holds
-/// them multiplied by `1 / scale`. No scale is above 1.
+/// A scale for each channel of each value of a graph. The scaled graph stores a channel's values multiplied by `1 /
+/// scale`. No scale is above 1.
 package struct ChannelScales: Sendable, Hashable {
   private var scales: [[Float]]
 
-  /// - Parameter scales: for each value, one for each channel.
+  /// - Parameter scales: for each value, the scale of each channel.
   package init(_ scales: [[Float]]) { self.scales = scales }
 
-  /// 1 for every channel of a graph's values.
+  /// The scale 1 for every channel of a graph's values.
   ///
-  /// - Parameter imageSize: an image's side that the graph takes.
+  /// - Parameters:
+  ///   - graph: the float graph.
+  ///   - imageSize: the side of an image that the graph accepts.
+  /// - Throws: `GraphError` where the graph does not accept images of that size.
   package init(onesFor graph: Graph, imageSize: Int) throws(GraphError) {
     scales = try graph.inferShapes(input: [1, imageSize, imageSize, 3]).map { shape in
       [Float](repeating: 1, count: ChannelClasses.channelCount(shape))
     }
   }
 
+  /// The scales of a value's channels.
   package subscript(value: ValueID) -> [Float] {
     get { scales[value.index] }
     set { scales[value.index] = newValue }
   }
 
-  /// Whether any channel of a value has another scale than 1.
+  /// Whether any channel of a value has a scale other than 1.
   package func isScaled(_ value: ValueID) -> Bool { self[value].contains { $0 != 1 } }
 
-  /// Values that have scaled channels.
+  /// The number of values with scaled channels.
   package var valueCount: Int { scales.count { $0.contains { $0 != 1 } } }
 
-  /// Channels with another scale than 1, of all values.
+  /// The number of channels with a scale other than 1, over all values.
   package var channelCount: Int { scales.reduce(0) { $0 + $1.count { $0 != 1 } } }
 
-  /// Scales a graph's constants, those of one node at a time: the column of an input channel by the channel's scale, the
-  /// row and the bias of an output channel by one over it. Each constant is rounded once; where scales are powers of two,
-  /// nothing is.
+  /// Scales a graph's constants, one node at a time: the column of an input channel by the channel's scale, and the row
+  /// and the bias of an output channel by 1 divided by its scale. Each constant is rounded once; where scales are
+  /// powers of two, scaling is exact.
   ///
-  /// - Throws: `GraphError.at` with the node whose constants do not fit.
+  /// - Throws: `GraphError.at` with the node whose constants do not match.
   package func apply(to graph: inout Graph) throws(GraphError) {
     for index in graph.nodes.indices {
       do throws(GraphError) {
@@ -51,7 +55,7 @@ package struct ChannelScales: Sendable, Hashable {
   private func apply(to node: inout Node) throws(GraphError) {
     guard let slot = node.inputs.indices.first(where: { node.op.channelRule(ofInput: $0) == .weighted }) else { return }
     let columns = self[node.inputs[slot]]
-    let scalesRows = type(of: node.op).weighsOutputChannels && isScaled(node.output)
+    let scalesRows = type(of: node.op).hasOutputChannelWeights && isScaled(node.output)
     guard scalesRows || isScaled(node.inputs[slot]) else { return }
     let layout = try WeightLayout(node.constants, inputs: columns.count)
     let rows = scalesRows ? self[node.output] : [Float](repeating: 1, count: layout.outputs)
@@ -66,20 +70,20 @@ package struct ChannelScales: Sendable, Hashable {
   }
 }
 
-/// Which weight of a convolution or a matrix meets which input channel.
+/// The mapping from weights of a convolution or a matrix to input channels.
 struct WeightLayout {
-  /// Float32, output channels first, the input channels of a group last.
+  /// Float32, with output channels first and the input channels of a group last.
   let weight: Tensor
   let outputs: Int
-  /// Weights of an output, and input channels among them.
+  /// The number of weights of an output, and the number of input channels that they read.
   let (length, depth): (Int, Int)
   private let outputsPerGroup: Int
 
-  /// - Parameter inputs: channels of the input.
-  /// - Throws: `GraphError.constant` where the weights do not fit.
+  /// - Parameter inputs: the number of input channels.
+  /// - Throws: `GraphError.constant` where the weights do not match.
   init(_ constants: [String: Tensor], inputs: Int) throws(GraphError) {
     guard let weight = constants["weight"], weight.elementType == .float32, weight.shape.rank >= 2 else {
-      throw .constant(role: "weight", problem: "is missing or not float32 with 2 axes at least")
+      throw .constant(role: "weight", problem: "is missing or not float32 with at least 2 axes")
     }
     (outputs, depth) = (weight.shape[0], weight.shape.channels)
     guard weight.elementCount > 0, inputs % depth == 0, inputs > 0, outputs % (inputs / depth) == 0 else {
@@ -90,6 +94,6 @@ struct WeightLayout {
     outputsPerGroup = outputs / (inputs / depth)
   }
 
-  /// The input channel that an output's first weight meets.
+  /// The input channel that an output's first weight reads.
   func firstInput(of output: Int) -> Int { output / outputsPerGroup * depth }
 }

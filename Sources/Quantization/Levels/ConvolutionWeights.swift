@@ -2,18 +2,21 @@ import Graphs
 import Operators
 import Tensors
 
-/// A convolution's float weights and bias as they apply to its quantised input: for a convolution of pixels with the
-/// normalisation folded in.
+/// A convolution's float weights and bias as they apply to its quantised input. For a convolution that reads pixels,
+/// the normalisation is folded in.
 package struct ConvolutionWeights: Sendable {
-  /// Float32, OHWI.
+  /// Float32, in OHWI order: [outputs][height][width][inputs].
   package let weight: Tensor
-  /// Of each output channel.
+  /// The bias of each output channel, in real units.
   package let bias: [Double]
-  /// What a convolution of pixels reads outside the map, for each channel: zero after normalisation is the mean before it.
+  /// For a convolution that reads pixels, the padding value of each channel: 0 after normalisation is the mean before
+  /// it. `nil` for others.
   package let paddingValue: [UInt8]?
 
-  /// - Parameter preprocessing: of the network, for a convolution that reads its input.
-  /// - Throws: `GraphError.constant` where a constant is missing or unfit.
+  /// - Parameters:
+  ///   - constants: the node's constants.
+  ///   - preprocessing: that of the network, for a convolution that reads its input; `nil` for others.
+  /// - Throws: `GraphError.constant` where a constant is missing or of the wrong type or shape.
   package init(constants: [String: Tensor], preprocessing: Preprocessing?) throws(GraphError) {
     guard let weight = constants["weight"], weight.elementType == .float32, weight.shape.rank == 4 else {
       throw .constant(role: "weight", problem: "is missing or not float32 with 4 axes")
@@ -38,21 +41,26 @@ package struct ConvolutionWeights: Sendable {
   /// The weights rounded to the nearest level.
   ///
   /// - Parameters:
-  ///   - input: of the map that is read; the scale of a channel that is far smaller than its bias depends on it.
-  ///   - leastStep: of the weights (`WeightSteps`); `nil` for the finest.
-  func nearest(input: QuantizationParameters, leastStep: Float?) -> WeightLevels.Layer {
+  ///   - input: the quantisation of the map that is read; the scale of a channel that is far smaller than its bias
+  ///     depends on it.
+  ///   - minStep: the minimum step of the weights (`WeightSteps`); `nil` for the finest.
+  func nearest(input: QuantizationParameters, minStep: Float?) -> WeightLevels.Layer {
     let inputScale = Double(input.scale)
     let floor = bias.map { Float(abs($0) / inputScale / 0x1p30) }
-    let quantized = WeightQuantizer.quantize(weight, minimumScale: floor, leastStep: leastStep)
+    let quantized = WeightQuantizer.quantize(weight, minimumScale: floor, minStep: minStep)
     weight.releasePages()
     return WeightLevels.Layer(
       levels: quantized.weight, scales: quantized.scale, finestScales: quantized.finestScale, bias: bias,
       paddingValue: paddingValue)
   }
 
-  /// A bias in steps of input scale x weight scale.
+  /// A bias in steps of input scale times weight scale, as int32.
   ///
-  /// - Throws: `GraphError.constant` where it is out of range.
+  /// - Parameters:
+  ///   - bias: the bias of each output channel, in real units.
+  ///   - input: the quantisation of the map that is read.
+  ///   - weightScale: the weight scale of each output channel.
+  /// - Throws: `GraphError.constant` where a bias is out of range.
   package static func biasLevels(
     _ bias: [Double], input: QuantizationParameters, weightScale: [Float]
   ) throws(GraphError) -> Tensor {
@@ -67,7 +75,7 @@ package struct ConvolutionWeights: Sendable {
     return Tensor(levels)
   }
 
-  /// `w (x / 255 - mean) / std + b` as weights and bias on x.
+  /// `w (x / 255 - mean) / std + b` as weights and bias that apply to x.
   private static func fold(_ preprocessing: Preprocessing, _ weight: Tensor, _ bias: [Double]) -> (Tensor, [Double]) {
     let (mean, std) = (preprocessing.mean.map { Double($0) }, preprocessing.std.map { Double($0) })
     let perChannel = weight.elementCount / max(bias.count, 1)

@@ -3,20 +3,20 @@ import Graphs
 import Tensors
 import Threads
 
-/// The weights of a network as rounding makes them: integer levels with their scales, and biases in real units, so that they
-/// hold whatever the formats of activations become. `Lowering` gives biases their integers, once.
+/// The weights of a network as rounding produces them: integer levels with their scales, and biases in real units, so
+/// that they are valid for any formats of activations. `Lowering` quantises the biases, once.
 package struct WeightLevels: Sendable {
   /// The levels of one layer.
   package struct Layer: Sendable {
-    /// Int8, of the float weight's shape.
+    /// Int8, with the shape of the float weight.
     package var levels: Tensor
-    /// Of a level, in real units, for each output channel.
+    /// For each output channel, the real value of a level.
     package let scales: [Float]
-    /// What `scales` would be, were steps as fine as the largest weights allow.
+    /// The values of `scales` if steps were as fine as the largest weights allow.
     package let finestScales: [Float]
-    /// Of each output channel, in real units of what the layer computes; `nil` where the layer's bias stays float.
+    /// The bias of each output channel, in real units of the layer's output; `nil` where the layer's bias stays float.
     package var bias: [Double]?
-    /// What a convolution of pixels reads outside the map, for each channel.
+    /// For a convolution that reads pixels, the padding value of each channel; `nil` for others.
     package let paddingValue: [UInt8]?
 
     package init(
@@ -29,21 +29,24 @@ package struct WeightLevels: Sendable {
 
   private var layers: [NodeID: Layer] = [:]
 
+  /// Levels of no layer.
   package init() {}
 
+  /// The levels of a node of the float graph; `nil` where it has none.
   package subscript(node: Node) -> Layer? {
     get { layers[node.id] }
     set { layers[node.id] = newValue }
   }
 
-  /// Puts the layers of others in the place of their own.
+  /// Replaces or adds the layers of `other`.
   package mutating func merge(_ other: WeightLevels) { layers.merge(other.layers) { $1 } }
 
   /// Every weight rounded to its nearest level, ties to even.
   ///
   /// - Parameters:
   ///   - graph: the float graph that was planned.
-  ///   - threads: that round weights at the same time.
+  ///   - plan: says which layers are quantised, with which minimum steps.
+  ///   - threads: the number of threads that round weights.
   /// - Throws: `GraphError.at` with the node whose constants cannot be quantised.
   package static func nearest(
     _ graph: Graph, plan: QuantizationPlan, threads: Int
@@ -53,7 +56,7 @@ package struct WeightLevels: Sendable {
       Result { () throws(GraphError) -> Layer? in
         let node = graph.nodes[index]
         guard node.traits.weights != .none, !plan.keepsFloat(node) else { return nil }
-        return try Layer(nearest: node, in: graph, formats, leastStep: plan.layers[node.name]?.leastStep)
+        return try Layer(nearest: node, in: graph, formats, minStep: plan.layers[node.name]?.minStep)
       }
     }
     var result = WeightLevels()
@@ -70,7 +73,7 @@ package struct WeightLevels: Sendable {
       ? WeightQuantizer.int16Constants(node.constants) : node.constants.mapValues { $0.contiguous() }
   }
 
-  /// What the steps of weights that are coarser than the largest weights ask for save.
+  /// How much coarser steps are than the largest weights require.
   package var coarsening: Coarsening {
     var (coarser, bits, all) = (0.0, 0.0, 0.0)
     for (_, layer) in layers.sorted(by: { $0.key < $1.key }) {
@@ -87,21 +90,26 @@ package struct WeightLevels: Sendable {
   }
 }
 
-/// What steps do to weights.
+/// The effect of coarser weights.
 package struct Coarsening: Sendable, Hashable {
-  /// Of all weights, those with a step that is coarser than the largest weight of their channel asks for; 0 to 1.
+  /// The share of all weights whose step is coarser than the largest weight of their channel requires, from 0 to 1.
   package let share: Double
-  /// That all weights save on average: the mean of the step's binary logarithm.
+  /// The bits saved per weight, over all weights: the mean of the binary logarithm of the factor that steps are coarser
+  /// by.
   package let bitsPerWeight: Double
 
+  /// No coarser weights.
   package static let none = Coarsening(share: 0, bitsPerWeight: 0)
 }
 
 extension WeightLevels.Layer {
-  /// - Parameter formats: of all values, by the plan.
-  /// - Throws: `GraphError.constant` where the node's constants cannot be quantised; `.structure` where it reads floats.
+  /// The nearest levels.
+  ///
+  /// - Parameter formats: the formats of all values, by the plan.
+  /// - Throws: `GraphError.constant` where the node's constants cannot be quantised; `.structure` where it reads a
+  ///   float map.
   fileprivate init(
-    nearest node: Node, in graph: Graph, _ formats: [ValueFormat], leastStep: Float?
+    nearest node: Node, in graph: Graph, _ formats: [ValueFormat], minStep: Float?
   ) throws(GraphError) {
     if node.traits.weights == .convolution {
       guard let input = formats[node.inputs[0].index].quantization else {
@@ -109,12 +117,12 @@ extension WeightLevels.Layer {
       }
       let preprocessing = node.inputs[0] == graph.input ? graph.preprocessing : nil
       self = try ConvolutionWeights(constants: node.constants, preprocessing: preprocessing).nearest(
-        input: input, leastStep: leastStep)
+        input: input, minStep: minStep)
     } else {
       guard let weight = node.constants["weight"], weight.elementType == .float32, weight.shape.rank == 2 else {
         throw .constant(role: "weight", problem: "is missing or not float32 with 2 axes")
       }
-      let quantized = WeightQuantizer.quantize(weight, leastStep: leastStep)
+      let quantized = WeightQuantizer.quantize(weight, minStep: minStep)
       self.init(
         levels: quantized.weight, scales: quantized.scale, finestScales: quantized.finestScale, bias: nil,
         paddingValue: nil)
@@ -124,9 +132,9 @@ extension WeightLevels.Layer {
   /// The constants of the quantised node.
   ///
   /// - Parameters:
-  ///   - node: of the float graph.
-  ///   - input: of what the node reads, where that is levels.
-  /// - Throws: `GraphError.constant` where a bias is out of range.
+  ///   - node: the node of the float graph.
+  ///   - input: the quantisation of the node's input, where that is quantised.
+  /// - Throws: `GraphError.constant` where a bias is out of range; `.structure` where a convolution reads a float map.
   package func constants(_ node: Node, input: QuantizationParameters?) throws(GraphError) -> [String: Tensor] {
     var result = node.constants
     result["weight"] = levels
@@ -139,11 +147,11 @@ extension WeightLevels.Layer {
     return result
   }
 
-  /// The float constants that the levels stand for, as they apply to what the float node reads.
+  /// The float constants that the levels stand for, as they apply to the input of the float node.
   ///
   /// - Parameters:
-  ///   - node: of the float graph.
-  ///   - graph: that the node is part of.
+  ///   - node: the node of the float graph.
+  ///   - graph: the graph of the node.
   package func realConstants(_ node: Node, in graph: Graph) -> [String: Tensor] {
     let perChannel = levels.elementCount / max(scales.count, 1)
     guard var bias else {
@@ -167,7 +175,7 @@ extension WeightLevels.Layer {
 }
 
 extension Tensor {
-  /// Int8 levels times a factor for each index of the first axis, in float32.
+  /// Int8 levels times a factor for each index of the first axis, as float32.
   fileprivate func scalingLevels(by factors: [Float]) -> Tensor {
     let length = elementCount / max(factors.count, 1)
     return Tensor(

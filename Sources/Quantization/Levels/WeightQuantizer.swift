@@ -3,25 +3,28 @@ import Tensors
 /// Int8 weights with one scale for each output channel, symmetric in [-127, 127] (Krishnamoorthi, "Quantizing deep
 /// convolutional networks for efficient inference", arXiv 1806.08342, section 3.1.2).
 package struct QuantizedWeights: Sendable {
-  /// Int8, of the float weight's shape.
+  /// Int8, with the shape of the float weight.
   package let weight: Tensor
-  /// Float32, one for each output channel (axis 0).
+  /// The scale of each output channel (axis 0).
   package let scale: [Float]
-  /// What `scale` would be without a least step.
+  /// The values of `scale` without a minimum step.
   let finestScale: [Float]
 }
 
+/// Quantises weights to the nearest level.
 package enum WeightQuantizer {
-  /// The scale that lets a channel's largest magnitude reach 127.
+  /// The scale with which a channel's largest magnitude is 127 levels.
   ///
-  /// - Parameter minimum: a lower bound, so that a channel of zeros, or one far smaller than its bias, keeps a usable scale.
+  /// - Parameters:
+  ///   - absoluteMaximum: the channel's largest magnitude.
+  ///   - minimum: a lower bound, so that a channel of zeros, or one far smaller than its bias, gets a usable scale.
   static func scale(absoluteMaximum: Float, minimum: Float) -> Float {
     let scale = max(absoluteMaximum / 127, minimum)
     return scale.isNormal ? scale : 1
   }
 
-  /// The constants of a layer that computes in float: the weight as int16 in [-32767, 32767] with a scale for each output
-  /// channel, 96 dB below which its rounding stays, in half the bytes of float32.
+  /// The constants of a layer that computes in float: the weight as int16 in [-32767, 32767] with a scale for each
+  /// output channel, in half the bytes of float32. The error of rounding is at least 96 dB below the largest weight.
   static func int16Constants(_ constants: [String: Tensor]) -> [String: Tensor] {
     guard let weight = constants["weight"], weight.elementType == .float32, weight.shape.rank > 0 else {
       return constants
@@ -48,13 +51,14 @@ package enum WeightQuantizer {
     return result
   }
 
-  /// Quantises `weight` (float32, output channels first), rounding to nearest, ties to even.
+  /// Quantises weights, rounding to nearest, ties to even.
   ///
   /// - Parameters:
-  ///   - minimumScale: for each output channel, or empty.
-  ///   - leastStep: of all channels (`WeightSteps`); `nil` for the finest.
+  ///   - weight: float32, with output channels first.
+  ///   - minimumScale: the minimum scale of each output channel, or empty.
+  ///   - minStep: the minimum step of all channels (`WeightSteps`); `nil` for the finest.
   package static func quantize(
-    _ weight: Tensor, minimumScale: [Float] = [], leastStep: Float? = nil
+    _ weight: Tensor, minimumScale: [Float] = [], minStep: Float? = nil
   ) -> QuantizedWeights {
     let channels = weight.shape[0]
     let length = channels == 0 ? 0 : weight.elementCount / channels
@@ -68,7 +72,7 @@ package enum WeightQuantizer {
           for index in range { largest = max(largest, abs(source[index])) }
           let finest = scale(
             absoluteMaximum: largest, minimum: minimumScale.isEmpty ? 0 : minimumScale[channel])
-          let scale = WeightSteps.step(finest: finest, least: leastStep)
+          let scale = WeightSteps.step(finest: finest, least: minStep)
           (scales[channel], finestScales[channel]) = (scale, finest)
           let inverse = 1 / scale
           for index in range {

@@ -1,28 +1,30 @@
 import Graphs
 import Tensors
 
-/// A quantised graph, and which of its nodes computes what.
+/// A quantised graph, and which of its nodes computes each node of the float graph.
 package struct LoweredGraph: Sendable {
-  /// Takes uint8 pixels; values that the float graph has keep their numbers.
+  /// The quantised graph, which takes uint8 pixels. Values of the float graph keep their numbers.
   package let graph: Graph
-  /// The index of what computes each node of the float graph.
+  /// For each node of the float graph, the index of the node that computes it.
   private let indices: [NodeID: Int]
 
   fileprivate init(_ graph: Graph, _ indices: [NodeID: Int]) { (self.graph, self.indices) = (graph, indices) }
 
-  /// The index, among the nodes of the quantised graph, of what computes a node of the float graph.
+  /// The index, among the nodes of the quantised graph, of the node that computes a node of the float graph.
   ///
-  /// - Parameter node: of the graph that was lowered.
+  /// - Parameter node: a node of the graph that was lowered; others are a programming error.
   package func index(of node: Node) -> Int {
     guard let index = indices[node.id] else {
-      preconditionFailure("\(node.name) is no node of the graph that was lowered")
+      preconditionFailure("\(node.name) is not a node of the graph that was lowered")
     }
     return index
   }
 
+  /// The node of the quantised graph that computes a node of the float graph.
   package subscript(node: Node) -> Node { graph.nodes[index(of: node)] }
 
-  /// The levels that a node of the float graph reads, where it is a convolution of int8 weights; `nil` for others.
+  /// The quantisation of the input of a node of the float graph, where that is a convolution with int8 weights; `nil`
+  /// for others.
   package func levelsRead(by node: Node) -> QuantizationParameters? {
     guard node.traits.weights == .convolution, self[node].constants["weight"]?.elementType == .int8 else { return nil }
     return graph.format(of: node.inputs[0]).quantization
@@ -31,14 +33,15 @@ package struct LoweredGraph: Sendable {
 
 /// Makes the quantised graph that a plan describes.
 package enum Lowering {
-  /// Sets the formats, puts in the levels, rounds biases to the units that they have there, folds preprocessing into what
-  /// reads pixels, and adds a conversion wherever an operator reads a format that it cannot compute with.
+  /// Sets the formats, replaces weights by levels, rounds biases to their integer units, folds preprocessing into the
+  /// layers that read pixels, and inserts a conversion wherever an operator reads a format that it cannot compute with.
   ///
   /// - Parameters:
   ///   - graph: the float graph that was planned.
-  ///   - levels: of every layer that the plan computes with int8 weights.
-  /// - Throws: `GraphError.at` with the node whose bias is out of range, or which has no levels; `.structure` for a plan that
-  ///   does not belong to the graph.
+  ///   - plan: the plan for the graph.
+  ///   - levels: the levels of every layer that the plan computes with int8 weights.
+  /// - Throws: `GraphError.at` with the node whose bias is out of range or which has no levels; `.structure` for a plan
+  ///   that does not belong to the graph.
   package static func lower(
     _ graph: Graph, plan: QuantizationPlan, levels: WeightLevels
   ) throws(GraphError) -> LoweredGraph {

@@ -2,19 +2,20 @@ import Graphs
 import Operators
 import Tensors
 
-/// Puts a quantised graph together node by node, with a conversion wherever an operator reads or makes a format that it
-/// cannot compute with.
+/// Builds a quantised graph node by node, and inserts a conversion wherever an operator reads or writes a format that
+/// it cannot compute with.
 struct QuantizedAssembly {
   private(set) var graph: Graph
-  /// The index of each node that was appended.
+  /// The index of each appended node.
   private(set) var indices: [NodeID: Int] = [:]
   private let plan: QuantizationPlan
-  /// What layers kept in float read, by the value that it was converted from.
+  /// The float values that layers kept in float read, by the quantised values that they were converted from.
   private var floatForms: [ValueID: ValueID] = [:]
 
   /// - Parameters:
   ///   - graph: the float graph.
-  ///   - formats: of its values, by the plan.
+  ///   - formats: the formats of its values, by the plan.
+  ///   - plan: the plan.
   init(_ graph: Graph, _ formats: [ValueFormat], plan: QuantizationPlan) {
     self.graph = graph
     self.graph.nodes = []
@@ -22,7 +23,7 @@ struct QuantizedAssembly {
     self.plan = plan
   }
 
-  /// Appends a node that has the constants which its arithmetic takes.
+  /// Appends a node whose constants are those of its arithmetic.
   mutating func append(_ node: Node) {
     var node = node
     if plan.keepsFloat(node) { return appendKept(node) }
@@ -37,7 +38,7 @@ struct QuantizedAssembly {
     graph.nodes.append(node)
   }
 
-  /// The float form of an input; a conversion is added where it is uint8.
+  /// The float form of an input; a conversion is inserted where the input is uint8.
   private mutating func floatInput(_ node: Node, _ slot: Int) -> ValueID {
     let value = node.inputs[slot]
     if graph.format(of: value) == .float32 { return value }
@@ -52,24 +53,24 @@ struct QuantizedAssembly {
   private mutating func appendKept(_ node: Node) {
     var node = node
     for slot in node.inputs.indices { node.inputs[slot] = keptInput(node, slot) }
-    let held = node.output
-    guard graph.format(of: held) != .float32 else { return add(node) }
+    let output = node.output
+    guard graph.format(of: output) != .float32 else { return add(node) }
     node.output = graph.makeValue()
-    floatForms[held] = node.output
+    floatForms[output] = node.output
     add(node)
     graph.nodes.append(
       Node(
-        name: "\(node.name).quantize", op: Requantize(), inputs: [node.output], output: held,
+        name: "\(node.name).quantize", op: Requantize(), inputs: [node.output], output: output,
         id: NodeID(node.output.index)))
   }
 
-  /// The float form of an input with all that is known of it: what was made in float as it was made, and remainders, where
-  /// there are any, are read. One form of a value serves all.
+  /// The float form of an input with the best precision available: a value computed in float is read before rounding,
+  /// and remainders, where there are any, are included. All readers share one float form of a value.
   private mutating func keptInput(_ node: Node, _ slot: Int) -> ValueID {
     let value = node.inputs[slot]
     let format = graph.format(of: value)
     if format == .float32 { return value }
-    if let known = floatForms[value] { return known }
+    if let cached = floatForms[value] { return cached }
     var result = graph.append(
       Requantize(readsInputRemainder: !format.isPlainUInt8), name: "\(node.name).dequantize\(slot)", inputs: [value])
     if value == graph.input { result = normalizedPixels(result, node) }
@@ -77,7 +78,7 @@ struct QuantizedAssembly {
     return result
   }
 
-  /// Pixels as a float network reads them, in the form of a batch norm: so the padding around them is the mean colour.
+  /// Pixels normalised as float networks read them, by a batch norm, so that padding around them is the mean colour.
   private mutating func normalizedPixels(_ pixels: ValueID, _ node: Node) -> ValueID {
     let preprocessing = graph.preprocessing
     let zeros = Tensor([Float](repeating: 0, count: 3))

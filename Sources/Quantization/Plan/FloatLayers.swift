@@ -2,23 +2,24 @@ import Graphs
 import Operators
 import Tensors
 
-/// Layers with weights that keep computing in float inside a quantised graph: what 16-bit activations cannot take off a
-/// layer's loss is the rounding of its weights. Theirs are held in 16 bits, 48 dB below that rounding for twice the bytes, or
-/// in float32, for four times.
+/// Layers with weights that compute in float inside a quantised graph. Where activations have 16 bits, the remaining
+/// loss of a layer is the rounding of its weights. The weights of such layers are stored in 16 bits, with an error 48
+/// dB below that rounding for twice the bytes, or in float32, for four times the bytes.
 package enum FloatLayers {
+  /// The reason in plans of a value that is stored in float.
   static let reasonForFloatValue = "only read in float, so it is stored without rounding"
 
-  /// The names of the nodes that only float can compute: what reads the image and is no dense convolution without
-  /// dilation, into which the normalisation of pixels folds; what reads a value that only exists in float; and a clip of
-  /// a value whose range is not its own to choose.
+  /// The names of the nodes that only float can compute: those that read the image, except dense convolutions without
+  /// dilation, which the normalisation of pixels is folded into; those that read a value that exists only in float; and
+  /// a clip of a value whose range cannot be chosen to suit it.
   package static func necessary(in graph: Graph) -> Set<String> {
     let rows = graph.rows
     var (result, inFloat) = (Set<String>(), Set<ValueID>())
     let consumers = graph.consumers
-    // Values that have a range of their own and one reader.
+    // Values with a range of their own and one reader.
     let chosen = Set(
       graph.nodes.filter { node in
-        node.op.quantizationRule == .ownRange && consumers[node.output]?.count == 1
+        node.op.quantizationRule == .calibratedRange && consumers[node.output]?.count == 1
           && !graph.outputs.contains { $0.value == node.output }
       }.map(\.output))
     for node in graph.nodes {
@@ -34,7 +35,7 @@ package enum FloatLayers {
         } else if levels.contains(where: inFloat.contains) {
           inFloat.insert(node.output)
         }
-      case .ownRange:
+      case .calibratedRange:
         if readsImage || levels.contains(where: inFloat.contains) { result.insert(node.name) }
         if rows.contains(node.output) { inFloat.insert(node.output) }
       }
@@ -46,8 +47,8 @@ package enum FloatLayers {
     node.traits.takesPixels && !node.inputs.dropFirst().contains(image)
   }
 
-  /// The names of the layers that a pattern stands for, in order of execution: a node's name, the beginning of names up to
-  /// a point (`layer1` for `layer1.0.conv1`), or either with `*` for any characters and `?` for one.
+  /// The names of the layers that match a pattern, in order of execution. A pattern is a node's name, the beginning of
+  /// names up to a full stop (`layer1` for `layer1.0.conv1`), or either with `*` for any characters and `?` for one.
   package static func names(matching pattern: String, in graph: Graph) -> [String] {
     let pattern = Array(pattern)
     return graph.nodes.filter(\.hasRoundedWeights).map(\.name).filter { name in
@@ -57,26 +58,26 @@ package enum FloatLayers {
     }
   }
 
-  /// Names of layers that resemble one that does not exist, the most similar first.
+  /// The names of layers that resemble a name that does not exist, the most similar first.
   package static func names(near pattern: String, in graph: Graph, limit: Int = 3) -> [String] {
-    let wanted = Array(pattern.filter { $0 != "*" && $0 != "?" })
+    let requested = Array(pattern.filter { $0 != "*" && $0 != "?" })
     let names = graph.nodes.filter(\.hasRoundedWeights).map(\.name)
-    let distances = names.enumerated().map { (distance(wanted, Array($1)), $0, $1) }
+    let distances = names.enumerated().map { (distance(requested, Array($1)), $0, $1) }
     return distances.sorted { ($0.0, $0.1) < ($1.0, $1.1) }.prefix(limit).map(\.2)
   }
 
-  /// The values that nothing needs as uint8 and whose makers can store floats: outputs of the graph, what only float
-  /// operators read, and what is only concatenated into such a map.
+  /// The values that nothing needs as uint8 and whose producers can store floats: outputs of the graph, values that
+  /// only float operators read, and values that are only concatenated into such a map.
   ///
-  /// - Parameter kept: names of nodes that compute in float.
+  /// - Parameter kept: the names of nodes that compute in float.
   static func valuesReadInFloat(
     _ graph: Graph, _ consumers: [ValueID: [Int]], kept: Set<String>
   ) -> Set<ValueID> {
     var result: Set<ValueID> = []
-    // Readers come after makers, so going backwards decides them first.
+    // Readers follow producers, so going backwards decides readers first.
     let rows = graph.rows
     for node in graph.nodes.reversed()
-    where node.op.quantizationRule == .ownRange || kept.contains(node.name) {
+    where node.op.quantizationRule == .calibratedRange || kept.contains(node.name) {
       if rows.contains(node.output) {
         result.insert(node.output)
         continue
@@ -85,37 +86,37 @@ package enum FloatLayers {
       let isReadInFloat = (consumers[node.output] ?? []).allSatisfy { reader in
         let reader = graph.nodes[reader]
         let traits = reader.traits
-        // Squeeze-and-excitation averages its map and scales it, both in float.
+        // Squeeze-and-excitation computes the mean of its map and scales the map, both in float.
         let isScaled = !traits.floatSlots.isEmpty && !reader.inputs.dropFirst().contains(node.output)
         return reader.op.quantizationRule == .float || isScaled || kept.contains(reader.name)
-          || traits.combination == .sideBySide && result.contains(reader.output)
+          || traits.combination == .concatenation && result.contains(reader.output)
       }
       if canStoreFloat && isReadInFloat { result.insert(node.output) }
     }
     return result
   }
 
-  /// Matching with one place to come back to, the last `*`: linear but for repeats of it.
+  /// Matches with one position to backtrack to, after the last `*`: linear except for repeated retries there.
   private static func matches(_ pattern: ArraySlice<Character>, _ name: ArraySlice<Character>) -> Bool {
-    var (at, position) = (pattern.startIndex, name.startIndex)
+    var (index, position) = (pattern.startIndex, name.startIndex)
     var retry: (pattern: Int, name: Int)?
     while position < name.endIndex {
-      if at < pattern.endIndex, pattern[at] == "*" {
-        retry = (at + 1, position)
-        at += 1
-      } else if at < pattern.endIndex, pattern[at] == "?" || pattern[at] == name[position] {
-        (at, position) = (at + 1, position + 1)
+      if index < pattern.endIndex, pattern[index] == "*" {
+        retry = (index + 1, position)
+        index += 1
+      } else if index < pattern.endIndex, pattern[index] == "?" || pattern[index] == name[position] {
+        (index, position) = (index + 1, position + 1)
       } else if let last = retry {
-        (at, position) = (last.pattern, last.name + 1)
+        (index, position) = (last.pattern, last.name + 1)
         retry = (last.pattern, last.name + 1)
       } else {
         return false
       }
     }
-    return pattern[at...].allSatisfy { $0 == "*" }
+    return pattern[index...].allSatisfy { $0 == "*" }
   }
 
-  /// The edits between two names (Levenshtein 1966).
+  /// The edit distance of two names (Levenshtein, 1966).
   private static func distance(_ a: [Character], _ b: [Character]) -> Int {
     var row = Array(0...b.count)
     for (i, x) in a.enumerated() {
@@ -130,13 +131,13 @@ package enum FloatLayers {
 }
 
 extension QuantizationPlan {
-  /// Keeps some layers in float. What lies between them computes in float, too, so that a run of such layers rounds nothing;
-  /// a value that is read both ways is made in float and rounded for the others. Ranges, and with them what weights are
-  /// rounded to elsewhere, stay what they are.
+  /// Keeps some layers in float. Operators between them compute in float, too, so that nothing is rounded in a run of
+  /// such layers. A value that is read both ways is computed in float and rounded for the other readers. Ranges stay
+  /// the same, and with them the levels of other weights.
   ///
   /// - Parameters:
-  ///   - layers: `float` or `int16Weights`, and why, by names of nodes for which `hasRoundedWeights` holds; others change
-  ///     nothing.
+  ///   - layers: by node name, the arithmetic (`float` or `int16Weights`) and the reason. Nodes for which
+  ///     `hasRoundedWeights` is false are ignored.
   ///   - graph: the float graph that was planned.
   package mutating func keepFloat(_ layers: [String: Layer], in graph: Graph) {
     let nodes = graph.nodes.filter { layers[$0.name] != nil && $0.hasRoundedWeights }
@@ -149,26 +150,27 @@ extension QuantizationPlan {
     }
     let consumers = graph.consumers
     let readInFloat = FloatLayers.valuesReadInFloat(graph, consumers, kept: kept)
-    for node in graph.nodes where readInFloat.contains(node.output) { holdInFloat(node) }
+    for node in graph.nodes where readInFloat.contains(node.output) { storeInFloat(node) }
     computeBetweenInFloat(graph, consumers)
     for node in graph.nodes where keepsFloat(node) && !graph.outputs.contains(where: { $0.value == node.output }) {
       let readers = (consumers[node.output] ?? []).map { graph.nodes[$0] }
-      if readers.allSatisfy({ keepsFloat($0) || $0.op.quantizationRule == .float }) { holdInFloat(node) }
+      if readers.allSatisfy({ keepsFloat($0) || $0.op.quantizationRule == .float }) { storeInFloat(node) }
     }
   }
 
-  private mutating func holdInFloat(_ maker: Node) {
-    guard let held = values[maker.name], held.format != .float32 else { return }
-    values[maker.name] = Value(format: .float32, observed: held.observed, reason: FloatLayers.reasonForFloatValue)
+  private mutating func storeInFloat(_ maker: Node) {
+    guard let old = values[maker.name], old.format != .float32 else { return }
+    values[maker.name] = Value(format: .float32, observed: old.observed, reason: FloatLayers.reasonForFloatValue)
   }
 
-  /// Has operators without weights compute in float whose inputs are there in float and whose output is needed so.
+  /// Makes operators without weights compute in float where all inputs are available in float and the output is needed
+  /// in float.
   private mutating func computeBetweenInFloat(_ graph: Graph, _ consumers: [ValueID: [Int]]) {
     var available: Set<ValueID> = []
     var candidates: Set<Int> = []
     for (index, node) in graph.nodes.enumerated() {
-      let isHeldSo = values[node.name]?.format == .float32
-      if isHeldSo || keepsFloat(node) { available.insert(node.output) }
+      let isStoredInFloat = values[node.name]?.format == .float32
+      if isStoredInFloat || keepsFloat(node) { available.insert(node.output) }
       guard node.traits.followsFloat, node.inputs.allSatisfy(available.contains), !node.inputs.contains(graph.input)
       else { continue }
       available.insert(node.output)
@@ -179,9 +181,9 @@ extension QuantizationPlan {
       if keepsFloat(node) {
         needed.formUnion(node.inputs)
       } else if candidates.contains(index) {
-        let isHeldSo = values[node.name]?.format == .float32
-        guard isHeldSo || needed.contains(node.output) else { continue }
-        // What calibration did not see of its own has no range to be rounded to for others.
+        let isStoredInFloat = values[node.name]?.format == .float32
+        guard isStoredInFloat || needed.contains(node.output) else { continue }
+        // A value without a range from calibration cannot be rounded for other readers.
         if node.op.quantizationRule == .sameAsInput {
           let readers = (consumers[node.output] ?? []).map { graph.nodes[$0] }
           guard readers.allSatisfy({ keepsFloat($0) || $0.op.quantizationRule == .float }) else { continue }

@@ -3,25 +3,25 @@ import Graphs
 import Operators
 import Tensors
 
-/// How much of the noise in a value reaches a network's outputs, as far as the powers that calibration saw can tell. Noise
-/// is counted relative to the power of the value it is in: layers pass it on, and a sum takes from each of its terms the
-/// part that the term has in it. So what a small branch adds to a large map matters little. A term may have more power than
-/// the sum, of which the activation takes away: with parts of at most 1, steps that were chosen by them for a trained
-/// ResNet-50 of 18 MB brought in a third more drift.
+/// How much of the noise in a value reaches a network's outputs, as estimated from the powers that calibration saw.
+/// Noise is measured relative to the power of the value it is in. Layers pass it on, and a sum takes from each term the
+/// noise times the term's share of the sum's power; so the contribution of a small branch to a large map matters
+/// little. A term may have more power than the sum, as the activation function removes a part of it. With shares
+/// limited to 1, the steps chosen for a trained ResNet-50 of 18 MB caused a third more drift.
 struct NoiseShares {
   private let graph: Graph
   private let statistics: ActivationStatistics
   private let producers: [ValueID: Int]
-  /// For each value, the relative noise of the outputs by that of the value; 0 where nothing reads it.
+  /// For each value, the relative noise of the outputs divided by that of the value; 0 where nothing reads it.
   private var shares: [Double]
 
-  /// The least part in a sum of what a convolution adds to its residual: the powers before and after an activation, which
-  /// the difference is taken of, say little where they are about the same.
-  private static let leastPart = 0.05
+  /// The minimum share that a convolution has in its sum with a residual: the powers before and after an activation
+  /// function, which the share is computed from, say little where they are about equal.
+  private static let minPart = 0.05
 
   /// - Parameters:
-  ///   - graph: a float graph, with nodes in an order of execution.
-  ///   - statistics: what calibration saw of it.
+  ///   - graph: a float graph, with nodes in order of execution.
+  ///   - statistics: the activations that calibration saw.
   init(_ graph: Graph, _ statistics: ActivationStatistics) {
     self.graph = graph
     self.statistics = statistics
@@ -39,7 +39,7 @@ struct NoiseShares {
 
   subscript(value: ValueID) -> Double { shares[value.index] }
 
-  /// The mean square of a value; `nil` where calibration saw neither it nor what it is selected from.
+  /// The mean square of a value; `nil` where calibration saw neither the value nor the one it is selected from.
   func power(of value: ValueID) -> Double? {
     var (value, isPositive) = (value, false)
     while true {
@@ -54,10 +54,10 @@ struct NoiseShares {
     }
   }
 
-  /// The relative noise that rounding activations brings into the outputs: the variance of a step over the power, of what
-  /// convolutions read and sums take in without remainders, each at most in full.
+  /// The relative noise that rounding activations causes in the outputs: the variance of rounding divided by the power,
+  /// over the values that convolutions read and sums add without remainders. The share of each is at most 1.
   ///
-  /// - Parameter formats: of all values, by a plan.
+  /// - Parameter formats: the formats of all values, by a plan.
   func noise(of formats: [ValueFormat]) -> Double {
     let channels = Self.channelCounts(graph)
     return graph.nodes.reduce(0) { sum, node in
@@ -75,25 +75,25 @@ struct NoiseShares {
     }
   }
 
-  /// The part that an input has in the power of a node's output.
+  /// The share that an input has in the power of a node's output.
   private func partOfPower(_ node: Node, _ slot: Int, _ channels: [Int?]) -> Double {
     guard let whole = power(of: node.output) else { return 1 }
     func part(_ slot: Int) -> Double { (power(of: node.inputs[slot]) ?? whole) / whole }
     switch node.traits.combination {
     case .first: return 1
     case .sum: return part(slot)
-    case .sideBySide:
-      guard let all = channels[node.output.index], let mine = channels[node.inputs[slot].index], all > 0 else {
+    case .concatenation:
+      guard let total = channels[node.output.index], let count = channels[node.inputs[slot].index], total > 0 else {
         return 1
       }
-      return part(slot) * Double(mine) / Double(all)
+      return part(slot) * Double(count) / Double(total)
     case .residual(let residualSlot):
       guard node.inputs.count > residualSlot else { return 1 }
-      return slot == residualSlot ? part(slot) : max(Self.leastPart, 1 - part(residualSlot))
+      return slot == residualSlot ? part(slot) : max(Self.minPart, 1 - part(residualSlot))
     }
   }
 
-  /// Of each value, where weights tell them.
+  /// The number of channels of each value, where it follows from weights.
   private static func channelCounts(_ graph: Graph) -> [Int?] {
     var result = [Int?](repeating: nil, count: graph.valueCount)
     for node in graph.nodes {
@@ -101,7 +101,7 @@ struct NoiseShares {
       let traits = node.traits
       if traits.weights != .none {
         result[node.output.index] = node.constants["weight"]?.shape.dimensions.first
-      } else if traits.combination == .sideBySide {
+      } else if traits.combination == .concatenation {
         result[node.output.index] = inputs.reduce(0 as Int?) { sum, count in
           if let sum, let count { sum + count } else { nil }
         }
@@ -114,7 +114,7 @@ struct NoiseShares {
 }
 
 extension ActivationHistogram {
-  /// The mean of the squares of values, negative ones taken as 0.
+  /// The mean of the squares of values, with negative values counted as 0.
   fileprivate var meanSquareOfPositive: Double {
     let (sum, count) = occupied.reduce(into: (0.0, 0.0)) { total, bin in
       let (a, b) = (max(bin.lower, 0), max(bin.upper, 0))

@@ -1,15 +1,17 @@
 import Graphs
 import Tensors
 
-/// Every decision of a quantisation as a value that can be printed, stored, edited and compared, before anything is done.
-/// Nodes go by their names, so that a plan holds for other weights of the same network, too.
+/// Every decision about how a network is quantised, as a value that can be printed, stored, edited and compared before
+/// anything is quantised. Nodes are identified by name, so that a plan also applies to other weights of the same
+/// network.
 package struct QuantizationPlan: Sendable, Hashable {
-  /// How an activation is held.
+  /// How an activation is stored.
   package struct Value: Sendable, Hashable {
+    /// The format, with its quantisation.
     package var format: ValueFormat
-    /// Smallest and largest value seen in calibration, where it was observed.
+    /// The minimum and maximum seen in calibration; `nil` where the value was not observed.
     package var observed: ClosedRange<Float>?
-    /// Why it is held this way.
+    /// Why the format was chosen.
     package var reason: String
 
     package init(format: ValueFormat, observed: ClosedRange<Float>? = nil, reason: String) {
@@ -17,58 +19,62 @@ package struct QuantizationPlan: Sendable, Hashable {
     }
   }
 
-  /// How a node computes.
+  /// The arithmetic of a node; the raw value is its name in plans and reports.
   package enum Arithmetic: String, Sendable, Hashable, CaseIterable {
+    /// Int8 activations and weights.
     case int8
-    /// Int8, with the first input read with its remainders, as 16 bits: a second pass over the weights.
+    /// Int8, with the first input read together with its remainder, as 16 bits: a second pass over the weights.
     case int8WideInput = "int8, 16-bit input"
     /// Float activations, int8 weights.
     case int8Weights = "float, int8 weights"
     /// Float activations, int16 weights.
     case int16Weights = "float, int16 weights"
+    /// Float32 activations and weights.
     case float
   }
 
-  /// What a node does.
+  /// How a node computes.
   package struct Layer: Sendable, Hashable {
+    /// The arithmetic.
     package var arithmetic: Arithmetic
-    /// The least step of the weights of each output channel, in real units (`WeightSteps`); `nil` for the finest.
-    package var leastStep: Float?
-    /// Why it is not what the planner would choose; `nil` where it is.
+    /// The minimum step of the weights of each output channel, in real units (`WeightSteps`); `nil` for the finest.
+    package var minStep: Float?
+    /// Why this differs from the planner's choice; `nil` where it does not.
     package var reason: String?
 
-    package init(_ arithmetic: Arithmetic, leastStep: Float? = nil, reason: String? = nil) {
-      (self.arithmetic, self.leastStep, self.reason) = (arithmetic, leastStep, reason)
+    package init(_ arithmetic: Arithmetic, minStep: Float? = nil, reason: String? = nil) {
+      (self.arithmetic, self.minStep, self.reason) = (arithmetic, minStep, reason)
     }
   }
 
-  /// By the name of the node that makes the value. The input has no entry: it is pixels, whose normalisation is folded into
-  /// what reads them.
+  /// How values are stored, by the name of the node that produces them. The graph's input has no entry: it is pixels,
+  /// and their normalisation is folded into the layers that read them.
   package var values: [String: Value] = [:]
-  /// By node name.
+  /// How nodes compute, by node name.
   package var layers: [String: Layer] = [:]
-  /// How ranges were chosen, for the record.
+  /// How ranges were chosen, as a record.
   package var rangeMethod: RangeMethod
   /// How weights are rounded to their levels.
   package var rounding: RoundingMethod
-  /// The factor that each channel of a value is held at, by the name of the node that makes it (`ChannelScales`); values
-  /// that are not there have the factor 1.
+  /// The scale of each channel of a value, by the name of the node that produces it (`ChannelScales`); values without
+  /// an entry are not scaled.
   package var equalisation: [String: [Float]] = [:]
 
+  /// A plan without values and layers.
   package init(rangeMethod: RangeMethod, rounding: RoundingMethod = .nearest) {
     (self.rangeMethod, self.rounding) = (rangeMethod, rounding)
   }
 
-  /// The steps of weights, where they are coarser than the largest weights ask for.
+  /// The minimum steps of weights that are coarser than the largest weights require.
   package var weightSteps: WeightSteps {
-    get { WeightSteps(least: layers.compactMapValues(\.leastStep)) }
-    set { for name in layers.keys { layers[name]?.leastStep = newValue.least[name] } }
+    get { WeightSteps(least: layers.compactMapValues(\.minStep)) }
+    set { for name in layers.keys { layers[name]?.minStep = newValue.least[name] } }
   }
 
-  /// The pixels that a quantised graph takes.
+  /// The format of a quantised graph's input: pixels.
   package static let inputFormat = ValueFormat.uint8(QuantizationParameters(scale: 1, zeroPoint: 0))
 
-  /// The format of each value of a graph, in their order.
+  /// The format of each value of a graph, in the order of their numbers.
   package func formats(in graph: Graph) -> [ValueFormat] {
     var result = [ValueFormat](repeating: .float32, count: graph.valueCount)
     result[graph.input.index] = Self.inputFormat
@@ -78,7 +84,7 @@ package struct QuantizationPlan: Sendable, Hashable {
     return result
   }
 
-  /// Whether a node computes in float that would not have to.
+  /// Whether a node computes in float although int8 arithmetic exists for its operator.
   package func keepsFloat(_ node: Node) -> Bool {
     guard node.op.quantizationRule != .float else { return false }
     return switch layers[node.name]?.arithmetic {
@@ -88,7 +94,7 @@ package struct QuantizationPlan: Sendable, Hashable {
   }
 
   /// The nodes whose output some convolution reads as 16 bits, in order of execution.
-  package func makersOfWideValues(in graph: Graph) -> [Node] {
+  package func producersOf16BitInputs(in graph: Graph) -> [Node] {
     let wide = Set(graph.nodes.filter { layers[$0.name]?.arithmetic == .int8WideInput }.map { $0.inputs[0] })
     return graph.nodes.filter { wide.contains($0.output) }
   }
@@ -98,24 +104,24 @@ package struct QuantizationPlan: Sendable, Hashable {
     graph.nodes.filter { $0.hasRoundedWeights && keepsFloat($0) }
   }
 
-  /// Whether a node, whose inputs are levels, reads them as floats: by a conversion, unless its operator reads either.
+  /// Whether a node whose inputs are quantised reads them as floats, through a conversion.
   func readsConverted(_ node: Node, _ graph: Graph) -> Bool {
     if keepsFloat(node) { return true }
     switch node.op.quantizationRule {
-    case .ownRange, .sameAsInput: return false
+    case .calibratedRange, .sameAsInput: return false
     // No operator reads pixels that are not normalised.
     case .float, .floatWithInt8Weights: return !node.traits.readsEitherFormat || node.inputs.contains(graph.input)
     }
   }
 }
 
-/// How weights are rounded to their levels.
+/// How weights are rounded to their levels; the raw value is the name in plans and options.
 package enum RoundingMethod: String, Sendable, CaseIterable {
-  /// Each to the nearest.
+  /// Each weight to the nearest level.
   case nearest
-  /// So that each layer's outputs change least on calibration images.
+  /// By error feedback: the change of each layer's output on calibration images is minimised.
   case errorFeedback = "error-feedback"
-  /// Layer after layer, so that each layer's outputs are nearest to the float network's on what the layers before it,
-  /// rounded, let it read.
+  /// Learned, layer after layer: each layer's outputs are matched to the float network's, with the inputs that it has
+  /// when the layers before it are rounded.
   case learned
 }

@@ -4,28 +4,36 @@ import Operators
 import Tensors
 import Threads
 
-/// Decides the formats of a folded float graph from what calibration saw.
+/// Chooses the formats of a folded float graph from the activations that calibration saw.
 package struct QuantizationPlanner: Sendable {
+  /// How ranges are chosen.
   package var rangeMethod: RangeMethod
 
-  /// That search ranges at the same time.
+  /// The number of threads that search ranges.
   private let threads: Int
 
+  /// - Parameters:
+  ///   - rangeMethod: how ranges are chosen.
+  ///   - threads: the number of threads that search ranges.
   package init(rangeMethod: RangeMethod = .meanSquaredError, threads: Int = 1) {
     self.rangeMethod = rangeMethod
     self.threads = threads
   }
 
-  /// The values whose statistics `plan` needs: outputs of operators that get a range of their own, and of those that cannot
-  /// keep their input's.
+  /// The values whose statistics `plan` needs: the outputs of operators that get a range of their own, and of those
+  /// that cannot keep their input's.
   package static func observedValues(in graph: Graph) -> [ValueID] {
     let float = FloatLayers.necessary(in: graph)
     return graph.nodes.filter {
-      $0.op.quantizationRule == .ownRange || float.contains($0.name) || $0.traits.saturates
+      $0.op.quantizationRule == .calibratedRange || float.contains($0.name) || $0.traits.saturates
     }.map(\.output)
   }
 
-  /// Nodes that int8 arithmetic cannot compute (`FloatLayers.necessary`) are planned to compute in float.
+  /// A plan for a graph. Nodes that int8 arithmetic cannot compute (`FloatLayers.necessary`) compute in float.
+  ///
+  /// - Parameters:
+  ///   - graph: a folded float graph.
+  ///   - statistics: those of `observedValues(in:)`.
   package func plan(_ graph: Graph, statistics: ActivationStatistics) -> QuantizationPlan {
     var plan = QuantizationPlan(rangeMethod: rangeMethod)
     let necessary = FloatLayers.necessary(in: graph)
@@ -46,13 +54,14 @@ package struct QuantizationPlanner: Sendable {
 
   private static func arithmetic(of node: Node) -> QuantizationPlan.Arithmetic {
     switch node.op.quantizationRule {
-    case .ownRange, .sameAsInput: .int8
+    case .calibratedRange, .sameAsInput: .int8
     case .floatWithInt8Weights: .int8Weights
     case .float: .float
     }
   }
 
-  /// The parameters that the range method chooses for some values.
+  /// The parameters that the range method chooses for some values, with histograms clamped to `limits` where there are
+  /// any.
   fileprivate func parameters(
     of values: Set<ValueID>, _ statistics: ActivationStatistics, within limits: (ValueID) -> ClosedRange<Double>?
   ) -> [ValueID: QuantizationParameters] {
@@ -67,18 +76,18 @@ package struct QuantizationPlanner: Sendable {
   }
 }
 
-/// How the values of a graph are held: which values share a range, who reads what is left over, and what is read in float.
+/// The formats of a graph's values: which values share a range, which have remainders, and which are read in float.
 private struct ValueRanges {
   private let planner: QuantizationPlanner
   private let graph: Graph
   private let statistics: ActivationStatistics
   private let readsInFloat: Set<ValueID>
   private let remainderReaders: [ValueID: RemainderReaders]
-  /// The value whose range a value takes.
+  /// The value whose range each value takes.
   private let owners: [ValueID: ValueID]
   private let ranges: [ValueID: QuantizationParameters]
 
-  /// Who reads a value's remainders.
+  /// Whether all readers of a value read its remainder, or only some.
   private enum RemainderReaders { case all, some }
 
   init(
@@ -91,12 +100,12 @@ private struct ValueRanges {
     remainderReaders = Self.valuesReadWithRemainder(graph, consumers)
     owners = Dictionary(
       uniqueKeysWithValues: graph.nodes.filter {
-        ($0.op.quantizationRule == .ownRange || necessary.contains($0.name)) && !readsInFloat.contains($0.output)
+        ($0.op.quantizationRule == .calibratedRange || necessary.contains($0.name)) && !readsInFloat.contains($0.output)
       }.map { ($0.output, Self.rangeOwner(of: $0.output, graph, consumers, readsInFloat)) })
     ranges = planner.parameters(of: Set(owners.values), statistics) { Self.responsiveRange(of: $0, graph, consumers) }
   }
 
-  /// - Parameter inputFormat: how the node's first input is held.
+  /// - Parameter inputFormat: the format of the node's first input.
   func value(of node: Node, inputFormat: ValueFormat, isNecessary: Bool) -> QuantizationPlan.Value {
     let value = valueWithoutRemainder(of: node, inputFormat: inputFormat, isNecessary: isNecessary)
     guard case .uint8(let parameters) = value.format, let readers = remainderReaders[node.output] else { return value }
@@ -104,10 +113,10 @@ private struct ValueRanges {
     if readers == .all, let histogram = statistics.histograms[node.output] {
       // A range that is only read with remainders need not be narrow.
       result.format = .uint8WithRemainder(histogram.parameters(.minMax))
-      result.reason = "\(RangeMethod.minMax.name), with remainders: it is only added"
+      result.reason = "\(RangeMethod.minMax.name), with remainders: only sums read it"
     } else {
       result.format = .uint8WithRemainder(parameters)
-      result.reason += "; with remainders for what adds it"
+      result.reason += "; with remainders for the sums that read it"
     }
     return result
   }
@@ -120,19 +129,19 @@ private struct ValueRanges {
     func decide(_ format: ValueFormat, _ reason: String) -> QuantizationPlan.Value {
       QuantizationPlan.Value(format: format, observed: observed, reason: reason)
     }
-    switch isNecessary ? .ownRange : node.op.quantizationRule {
+    switch isNecessary ? .calibratedRange : node.op.quantizationRule {
     case .float, .floatWithInt8Weights: return decide(.float32, "\(node.kind) computes in float")
     case .sameAsInput: return decide(inputFormat.withoutRemainder, "\(node.kind) keeps its input's format")
-    case .ownRange:
+    case .calibratedRange:
       if readsInFloat.contains(node.output) { return decide(.float32, FloatLayers.reasonForFloatValue) }
       let owner = owners[node.output]
       let range = owner.flatMap { ranges[$0] } ?? QuantizationParameters(scale: 1, zeroPoint: 0)
       let method = planner.rangeMethod.name
-      return decide(.uint8(range), owner == node.output ? method : "\(method), of what alone reads it")
+      return decide(.uint8(range), owner == node.output ? method : "\(method), for its only reader")
     }
   }
 
-  /// The values that are added to others, by makers that can keep what rounding to 8 bits leaves over.
+  /// The values that are added to others, from producers that can store remainders.
   private static func valuesReadWithRemainder(
     _ graph: Graph, _ consumers: [ValueID: [Int]]
   ) -> [ValueID: RemainderReaders] {
@@ -148,7 +157,7 @@ private struct ValueRanges {
     return result
   }
 
-  /// What the readers of a value tell apart of it; `nil` where one of them tells all values apart.
+  /// The range outside which the readers of a value hardly change; `nil` where one of them has no such range.
   private static func responsiveRange(
     of value: ValueID, _ graph: Graph, _ consumers: [ValueID: [Int]]
   ) -> ClosedRange<Double>? {
@@ -160,15 +169,15 @@ private struct ValueRanges {
     }
   }
 
-  /// The value whose range a value takes: that of the concatenation or clip which alone reads it, so that it is rounded
-  /// once, to the levels it ends up with, and copied; otherwise its own.
+  /// The value whose range a value takes: that of the concatenation or clip which is its only reader, so that it is
+  /// rounded once, to the final levels, and copied; otherwise the value itself.
   private static func rangeOwner(
     of value: ValueID, _ graph: Graph, _ consumers: [ValueID: [Int]], _ readsInFloat: Set<ValueID>
   ) -> ValueID {
     var value = value
     while let readers = consumers[value], readers.count == 1 {
       let reader = graph.nodes[readers[0]]
-      guard reader.traits.combination == .sideBySide || reader.traits.saturates,
+      guard reader.traits.combination == .concatenation || reader.traits.saturates,
         !readsInFloat.contains(reader.output), !graph.outputs.contains(where: { $0.value == value })
       else { break }
       value = reader.output

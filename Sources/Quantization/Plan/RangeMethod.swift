@@ -3,14 +3,15 @@ import Tensors
 
 /// How the range of an activation is chosen from its histogram.
 package enum RangeMethod: Sendable, Hashable {
-  /// Everything that was seen.
+  /// The whole range that calibration saw.
   case minMax
-  /// All but a share of the values at each end, in percent kept: 99.99.
+  /// The range without a share of the values at each end. The associated value is the upper quantile in percent, such
+  /// as 99.99.
   case percentile(Double)
-  /// The range with the least expected squared error, clipping and rounding weighed together.
+  /// The range with the smallest expected squared error of clipping and rounding together.
   case meanSquaredError
 
-  /// The inverse of `name`; `nil` for what names none.
+  /// The inverse of `name`; `nil` for any other text.
   package init?(name: String) {
     let parts = name.split(separator: " ", maxSplits: 1)
     switch parts.first {
@@ -23,6 +24,7 @@ package enum RangeMethod: Sendable, Hashable {
     }
   }
 
+  /// The name in plans and options, such as "percentile 99.99".
   package var name: String {
     switch self {
     case .minMax: "min-max"
@@ -33,8 +35,8 @@ package enum RangeMethod: Sendable, Hashable {
 }
 
 extension ActivationHistogram {
-  /// The quantisation parameters that `method` chooses. A tensor that was never seen, or is zero everywhere, gets a scale
-  /// of 1.
+  /// The quantisation parameters that `method` chooses. A tensor that was never observed, or is zero everywhere, gets a
+  /// scale of 1.
   package func parameters(_ method: RangeMethod) -> QuantizationParameters {
     guard minimum <= maximum else { return QuantizationParameters(scale: 1, zeroPoint: 0) }
     switch method {
@@ -46,7 +48,7 @@ extension ActivationHistogram {
     }
   }
 
-  /// The value below which a share of all values lies; linear inside a bin.
+  /// The value below which a share of all values lies, interpolated linearly inside a bin.
   func quantile(_ share: Double) -> Float {
     let target = share * Double(total)
     var below = 0.0
@@ -61,26 +63,26 @@ extension ActivationHistogram {
   }
 }
 
-/// Finds the range with the least expected squared quantisation error (the criterion of Banner et al., ACIQ, arXiv
-/// 1810.05723, section 3, evaluated on the measured histogram instead of a fitted density).
+/// Finds the range with the smallest expected squared quantisation error: the criterion of Banner et al. (ACIQ, arXiv
+/// 1810.05723, section 3), evaluated on the measured histogram instead of a fitted density.
 ///
-/// Values are taken as uniform inside a bin, over which the error of rounding to a grid of step s has a closed form:
-/// the integral from 0 to t of the squared distance to the nearest multiple of s is n s^3 / 12 + (t - n s)^3 / 3 with
-/// n = round(t / s).
+/// Values are assumed to be uniform inside a bin, over which the error of rounding to a grid of step s has a closed
+/// form: the integral from 0 to t of the squared distance to the nearest multiple of s is n s^3 / 12 + (t - n s)^3 / 3
+/// with n = round(t / s).
 ///
-/// Clipping errors weigh more than their square says: they have one sign over the whole of an unusual image and add up
-/// through the next layer, where rounding errors average out. Without that weight the mean drift is least, but the few
-/// images beyond the range drift far.
+/// Clipping errors weigh more than their squares: they have the same sign over the whole of an unusual image and add up
+/// through the next layer, where rounding errors average out. Without that weight the mean drift is smallest, but the
+/// few images beyond the range drift far.
 package struct RangeSearch {
-  /// Measured on a trained ResNet-50 (mean, largest drift of 1250 images): weight 1: 0.0043, 0.113; 4: 0.0044, 0.069;
-  /// 16: 0.0048, 0.038; 64: 0.0052, 0.026; min-max: 0.0059, 0.013.
+  /// The factor for clipping errors. Measured on a trained ResNet-50 (mean, maximum drift of 1250 images): weight 1:
+  /// 0.0043, 0.113; 4: 0.0044, 0.069; 16: 0.0048, 0.038; 64: 0.0052, 0.026; min-max: 0.0059, 0.013.
   package static let clippingWeight = 16.0
 
   private typealias Bin = (lower: Double, upper: Double, count: Double)
 
-  /// From zero outwards.
+  /// The bins with values, by ascending magnitude.
   private let bins: [Bin]
-  /// The summed squares of the values in the first so many bins: their error where they are rounded to zero.
+  /// At index n, the sum of squares of the values in the first n bins: their error where they are rounded to zero.
   private let squares: [Double]
   private let minimum: Double
   private let maximum: Double
@@ -105,17 +107,17 @@ package struct RangeSearch {
     var high = maximum
     for _ in 0..<3 {
       let before = (low, high)
-      if maximum > 0 { high = least(shares.map { maximum * $0 }) { error(low, $0, below: $1) } ?? high }
-      if minimum < 0 { low = least(shares.map { minimum * $0 }) { error($0, high, below: $1) } ?? low }
+      if maximum > 0 { high = minimiser(shares.map { maximum * $0 }) { error(low, $0, below: $1) } ?? high }
+      if minimum < 0 { low = minimiser(shares.map { minimum * $0 }) { error($0, high, below: $1) } ?? low }
       if before == (low, high) { break }
     }
     return QuantizationParameters(covering: Float(low), Float(high))
   }
 
-  /// The candidate with the least error, the first of equals.
+  /// The candidate with the smallest error, the first of equal ones.
   ///
-  /// - Parameter error: of a candidate; may be less than it is where it is not below a limit.
-  private func least(_ candidates: [Double], _ error: (_ candidate: Double, _ limit: Double) -> Double) -> Double? {
+  /// - Parameter error: the error of a candidate; it may be too small where it is not below `limit`.
+  private func minimiser(_ candidates: [Double], _ error: (_ candidate: Double, _ limit: Double) -> Double) -> Double? {
     var best: (candidate: Double, error: Double)?
     for candidate in candidates {
       let limit = best?.error ?? .infinity
@@ -125,8 +127,8 @@ package struct RangeSearch {
     return best?.candidate
   }
 
-  /// The summed squared error of quantising to 256 levels that cover `low ... high`, or the part of it that reaches a
-  /// limit: what is clipped is summed first, and where it alone is too much, the rest is not looked at.
+  /// The sum of squared errors of quantising to 256 levels that cover `low ... high`. It is incomplete where it reaches
+  /// `limit`: bins are added from the outside, clipped ones first, and the sum stops there.
   func error(_ low: Double, _ high: Double, below limit: Double = .infinity) -> Double {
     let parameters = QuantizationParameters(covering: Float(low), Float(high))
     let step = Double(parameters.scale)
@@ -141,7 +143,7 @@ package struct RangeSearch {
     return sum
   }
 
-  /// How many of the first bins hold no magnitude above `bound`.
+  /// The number of leading bins without magnitudes above `bound`.
   private func count(ofBinsWithin bound: Double) -> Int {
     var (low, high) = (0, bins.count)
     while low < high {
@@ -166,14 +168,14 @@ package struct RangeSearch {
     return sum / width
   }
 
-  /// The integral of squared distance between two distances from a clipping bound.
+  /// The integral of the squared distance from a clipping bound, between two distances.
   private func cubes(_ far: Double, _ near: Double) -> Double { (far * far * far - near * near * near) / 3 }
 
   private func rounding(_ t: Double, _ step: Double) -> Double {
     // Adding and subtracting 1.5 x 2^52 rounds to an integer, without a call into the C library; t / step is within
     // the levels.
     let n = (t / step + 0x1.8p52) - 0x1.8p52
-    let rest = t - n * step
-    return n * step * step * step / 12 + rest * rest * rest / 3
+    let remainder = t - n * step
+    return n * step * step * step / 12 + remainder * remainder * remainder / 3
   }
 }

@@ -6,27 +6,29 @@ import Operators
 import Tensors
 import Threads
 
-/// Chooses the steps of weights by what their noise does to a network's outputs and what their levels take in bytes.
+/// Chooses the steps of weights by the noise they cause in a network's outputs and the bytes that their levels take.
 ///
-/// A step s of a channel with n weights adds a s² to the outputs' relative noise, and takes -n log2 s bits but for a
-/// constant. The least noise for so many bits is where all channels pay the same noise for a bit: s² proportional to n / a,
-/// but not below what the channel's largest weight asks for. That is reverse water-filling for parallel Gaussian sources
-/// (Cover and Thomas, Elements of Information Theory, 2nd edition, section 10.3), here with noise that is weighted, and
-/// for the layers of networks the rule of Zhou et al., "Adaptive Quantization for Deep Neural Network" (arXiv 1712.01048).
-/// As a is the same for all channels of a layer, so is their least step.
+/// A step s of a channel with n weights adds a s² to the outputs' relative noise, and takes -n log2 s bits plus a
+/// constant. The noise for a given number of bits is minimal where all channels pay the same noise per bit: s²
+/// proportional to n / a, but not below the step that the channel's largest weight requires. This is reverse
+/// water-filling for parallel Gaussian sources (Cover and Thomas, Elements of Information Theory, 2nd edition, section
+/// 10.3), here with weighted noise, and for the layers of networks the rule of Zhou et al., "Adaptive Quantization for
+/// Deep Neural Network" (arXiv 1712.01048). As a is the same for all channels of a layer, so is their minimum step.
 package struct WeightStepPlanner: Sendable {
-  /// A layer's weights as far as steps are concerned.
+  /// The properties of a layer's weights that steps depend on.
   package struct Layer: Sendable {
+    /// The name of the node.
     package let name: String
-    /// Noise power in the network's outputs, relative to theirs, by the squared step of a channel; `nil` for a layer that
+    /// Relative noise power in the network's outputs divided by the squared step of a channel; `nil` for a layer that
     /// keeps its steps.
     package let noise: Double?
-    /// Of each channel, what its largest weight asks for.
+    /// For each channel, the step that its largest weight requires.
     package let finest: [Float]
-    /// Of a channel.
+    /// The number of weights of a channel.
     package let weightCount: Int
-    /// Every `stride`-th of the weights, channel after channel.
+    /// Every `stride`-th weight of the layer, channel after channel.
     package let sample: [Float]
+    /// The distance of the sampled weights.
     package let stride: Int
 
     package init(
@@ -37,23 +39,30 @@ package struct WeightStepPlanner: Sendable {
     }
   }
 
+  /// The layers whose steps are chosen.
   package let layers: [Layer]
   private let shares: NoiseShares?
   private let threads: Int
 
-  /// Weights of a layer that its entropy is estimated by.
+  /// The number of weights of a layer that its entropy is estimated from.
   private static let sampleSize = 1 << 13
 
+  /// - Parameters:
+  ///   - layers: the layers whose steps are chosen.
+  ///   - threads: the number of threads that estimate bytes.
   package init(layers: [Layer], threads: Int = 1) {
     self.layers = layers
     shares = nil
     self.threads = threads
   }
 
+  /// The layers of a graph.
+  ///
   /// - Parameters:
-  ///   - graph: the float graph that is to be quantised.
-  ///   - statistics: what calibration saw of it.
-  ///   - kept: names of layers whose weights stay float.
+  ///   - graph: the float graph to be quantised.
+  ///   - statistics: the activations that calibration saw.
+  ///   - kept: the names of layers whose weights stay float.
+  ///   - threads: the number of threads to use.
   package init(
     _ graph: Graph, statistics: ActivationStatistics, keepingFloat kept: Set<String> = [], threads: Int = 1
   ) {
@@ -62,7 +71,7 @@ package struct WeightStepPlanner: Sendable {
       $0.traits.weights != .none && Self.hasWeights($0) && !kept.contains($0.name)
     }
     layers = ThreadTeam(count: min(threads, max(nodes.count, 1))).map(nodes.count) {
-      // Pixels are no map with a power like others, and the layer that reads them is small.
+      // The power of pixels is not comparable to that of other maps, and the layer that reads them is small.
       Layer(nodes[$0], nodes[$0].inputs[0] == graph.input ? nil : shares)
     }
     self.shares = shares
@@ -76,7 +85,7 @@ package struct WeightStepPlanner: Sendable {
 
   // MARK: - Steps
 
-  /// The least steps at which a bit costs at most `slope` of relative noise power in the outputs.
+  /// The minimum steps at which a bit costs at most `slope` of relative noise power in the outputs.
   package func steps(slope: Double) -> WeightSteps {
     var result = WeightSteps()
     for layer in layers {
@@ -88,38 +97,43 @@ package struct WeightStepPlanner: Sendable {
     return result
   }
 
-  /// The steps with the least noise for which levels take at most `bytes`, by their entropy; the coarsest that there are
-  /// where that is not enough.
+  /// The steps with the least noise whose levels take at most `bytes`, by their entropy; the coarsest steps where even
+  /// these take more.
   ///
-  /// - Parameter finest: steps that are taken in any case.
+  /// - Parameters:
+  ///   - bytes: the maximum number of bytes.
+  ///   - finest: the steps to use if they suffice.
   package func steps(fitting bytes: Double, from finest: WeightSteps = WeightSteps()) -> WeightSteps {
     if estimatedBytes(finest) <= bytes { return finest }
     return steps { estimatedBytes($0) <= bytes }
   }
 
-  /// The finest steps of all slopes for which a condition holds that coarser ones keep.
+  /// The finest steps, over all slopes, that satisfy a condition which coarser steps also satisfy.
   private func steps(until holds: (WeightSteps) -> Bool) -> WeightSteps {
-    // Exponents of two, between which everything happens: noise by bits is below 1, and no single weight is 2^-90 of it.
+    // Exponents of two that bound the slope: noise per bit is below 1, and no single weight causes as little as 2^-90
+    // of it.
     var (low, high) = (-90.0, 10.0)
-    for _ in 0..<Self.halvings {
+    for _ in 0..<Self.bisectionSteps {
       let middle = (low + high) / 2
       if holds(steps(slope: exp2(middle))) { high = middle } else { low = middle }
     }
     return steps(slope: exp2(high))
   }
 
-  private static let halvings = 24
+  private static let bisectionSteps = 24
 
-  /// The steps at which a bit of every weight would cost `share` of the noise that a plan's rounding of activations brings
-  /// into the outputs.
+  /// The steps at which a bit of every weight would cost `share` of the noise that a plan's rounding of activations
+  /// causes in the outputs.
   ///
-  /// - Parameter formats: of all values, by the plan.
+  /// - Parameters:
+  ///   - share: the noise per bit, relative to that of activations.
+  ///   - formats: the formats of all values, by the plan.
   package func steps(perBit share: Double, of formats: [ValueFormat]) -> WeightSteps {
     let weights = layers.reduce(0) { $0 + $1.finest.count * $1.weightCount }
     return steps(slope: share * (shares?.noise(of: formats) ?? 0) / Double(max(weights, 1)))
   }
 
-  /// Relative noise in the outputs, were weights rounded to the nearest level.
+  /// The relative noise in the outputs if weights are rounded to the nearest level with these steps.
   package func noise(_ steps: WeightSteps) -> Double {
     layers.reduce(0) { sum, layer in
       guard let noise = layer.noise else { return sum }
@@ -130,10 +144,10 @@ package struct WeightStepPlanner: Sendable {
     }
   }
 
-  // MARK: - What they do
+  // MARK: - Estimates
 
-  /// Bytes that the levels of all weights take, by the entropy of single levels (Shannon, "A Mathematical Theory of
-  /// Communication", 1948): what zstd comes close to.
+  /// The bytes that the levels of all weights take, by the entropy of single levels (Shannon, "A Mathematical Theory of
+  /// Communication", 1948), which zstd comes close to.
   package func estimatedBytes(_ steps: WeightSteps) -> Double {
     ThreadTeam(count: min(threads, max(layers.count, 1))).map(layers.count) { layers[$0].estimatedBytes(steps) }
       .reduce(0, +)
@@ -145,7 +159,7 @@ extension WeightStepPlanner.Layer {
     let weight = node.constants["weight"]
     let outputs = weight?.shape[0] ?? 0
     let length = (weight?.elementCount ?? 0) / max(outputs, 1)
-    // Odd, so that all places in a kernel take part.
+    // Odd, so that all positions in a kernel are sampled.
     let stride = max(1, outputs * length / WeightStepPlanner.sampleSize) | 1
     var (finest, squares, sample) = ([Float](), 0.0, [Float]())
     weight?.withElements(as: Float.self) { weights in
@@ -180,13 +194,14 @@ extension WeightStepPlanner.Layer {
 }
 
 extension NoiseShares {
+  /// The assumed ratio of a fully connected layer's output power to that of the differences.
   private static let powerByDifferences = 16.0
 
-  /// The outputs' relative noise by the squared step of one channel of a layer; `nil` where it cannot be told.
+  /// The outputs' relative noise divided by the squared step of one channel of a layer; `nil` where it is not known.
   ///
-  /// Rounding to steps s has the variance s² / 12, and each of `length` weights brings in its input's mean square. The
-  /// power of what a linear layer makes, which calibration does not see, is taken as that of unrelated inputs, and what it
-  /// is read for, the differences between classes and images, as a small part of it.
+  /// Rounding to steps s has the variance s² / 12, and each of `length` weights contributes its input's mean square.
+  /// The output power of a fully connected layer, which calibration does not see, is estimated from uncorrelated
+  /// inputs; the differences between classes and images that it is read for are taken as a small part of it.
   fileprivate func noise(of node: Node, outputs: Int, length: Int, squares: Double) -> Double? {
     let byPower: Double
     if node.traits.weights == .matrix {

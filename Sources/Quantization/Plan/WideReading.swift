@@ -2,18 +2,20 @@ import Calibration
 import Graphs
 import Tensors
 
-/// Activations that convolutions can read as 16 bits, with the remainders of their rounding, instead of 8. Weights, and so
-/// the package's bytes, stay what they are; each convolution that does so goes over its weights twice. Conversions to float
-/// read them at no cost.
+/// Plans 16-bit inputs: activations that convolutions read with the remainders of their rounding, as 16 bits instead of
+/// 8. Weights, and so the package's bytes, stay the same; each such convolution makes two passes over its weights.
+/// Conversions to float read remainders at no cost.
 package struct WideReading: Sendable {
-  /// An activation and the layers that are to read it so.
+  /// An activation and the layers that would read it as 16 bits.
   package struct Candidate: Sendable, Hashable {
+    /// The activation.
     package let value: ValueID
-    /// Of the node that makes it.
+    /// The name of the node that produces it.
     package let name: String
-    /// The names of the layers that can read it so; none where only conversions to float do.
+    /// The names of the layers that can read it as 16 bits; empty where only conversions to float do.
     package let readers: [String]
-    /// The power of the rounding that 16 bits take off, by the power of the activation: step² / 12 over E[x²].
+    /// The power of the rounding error that 16 bits remove, divided by the power of the activation: step² / 12 over
+    /// E[x²].
     package let noise: Double
   }
 
@@ -22,19 +24,19 @@ package struct WideReading: Sendable {
   private let producers: [ValueID: Int]
   private let consumers: [ValueID: [Int]]
 
-  /// By how much a range that is only read as 16 bits exceeds what calibration saw: two bits of the 16 for images that
-  /// are unlike those.
+  /// The headroom of a range that is only read as 16 bits, relative to the values that calibration saw: it takes two of
+  /// the 16 bits, for images unlike those of calibration.
   private static let headroom: Float = 4
 
   /// - Parameters:
-  ///   - graph: the float graph that plans are of.
-  ///   - statistics: what calibration saw of it.
+  ///   - graph: the float graph that plans are for.
+  ///   - statistics: the activations that calibration saw.
   package init(_ graph: Graph, _ statistics: ActivationStatistics) {
     (self.graph, self.statistics) = (graph, statistics)
     (producers, consumers) = (graph.producers, graph.consumers)
   }
 
-  /// The activations that a plan could read so and does not, in order of execution.
+  /// The activations that could be read as 16 bits and are not in a plan, in order of execution.
   package func candidates(in plan: QuantizationPlan) -> [Candidate] {
     let origins = Origins(self, plan)
     return graph.nodes.compactMap { node -> Candidate? in
@@ -54,8 +56,13 @@ package struct WideReading: Sendable {
     }
   }
 
-  /// The plan with some candidates read as 16 bits, and all that they come from held so. An activation that nobody reads
-  /// as 8 bits any more need not be narrow, and takes the whole range that calibration saw.
+  /// A plan with some candidates read as 16 bits, and all values that they come from stored as 16 bits. An activation
+  /// that no layer reads as 8 bits any more need not have a narrow range, and gets the range that calibration saw with
+  /// `headroom`.
+  ///
+  /// - Parameters:
+  ///   - candidates: of `candidates(in:)` for the same plan.
+  ///   - plan: the plan to change.
   package func widening(_ candidates: some Sequence<Candidate>, in plan: QuantizationPlan) -> QuantizationPlan {
     var result = plan
     let origins = Origins(self, plan)
@@ -79,7 +86,7 @@ package struct WideReading: Sendable {
     return result
   }
 
-  /// Gives a value, and what is selected from it, the whole range, if all that read it do so with remainders.
+  /// Gives a value, and those selected from it, the whole range if all their readers read remainders.
   private func growRange(of maker: Node, in plan: inout QuantizationPlan) {
     guard let old = plan.values[maker.name]?.format.quantization,
       let seen = statistics.histograms[maker.output], seen.minimum <= seen.maximum
@@ -95,15 +102,15 @@ package struct WideReading: Sendable {
       for index in consumers[value] ?? [] {
         let node = graph.nodes[index]
         if plan.readsConverted(node, graph) { continue }
-        // What is put side by side with others gets a range of its own.
-        if node.traits.combination == .sideBySide { return }
+        // A concatenation gives its inputs a range of its own.
+        if node.traits.combination == .concatenation { return }
         for slot in node.inputs.indices where node.inputs[slot] == value {
           if !readsRemainder(node, slot, plan) { return }
         }
         if type(of: node.op).remainderRule == .passedOn { group.append(node) }
       }
     }
-    if maker.traits.combination == .sideBySide, !plan.keepsFloat(maker) {
+    if maker.traits.combination == .concatenation, !plan.keepsFloat(maker) {
       group += maker.inputs.compactMap { producers[$0].map { graph.nodes[$0] } }.filter {
         plan.values[$0.name]?.format.quantization == old && consumers[$0.output]?.count == 1
       }
@@ -122,7 +129,7 @@ package struct WideReading: Sendable {
     return true
   }
 
-  /// Where the values of a planned graph are rounded.
+  /// The values at which values of a planned graph are rounded.
   private struct Origins {
     private let graph: Graph
     private let producers: [ValueID: Int]
@@ -136,13 +143,14 @@ package struct WideReading: Sendable {
 
     func format(of value: ValueID) -> ValueFormat { formats[value.index] }
 
-    /// What a node does with remainders; one that computes in float is followed by a conversion, which makes them.
+    /// The remainder rule of a node. A node that computes in float is followed by a conversion, which computes
+    /// remainders.
     private func rule(_ node: Node) -> RemainderRule {
       plan.keepsFloat(node) ? .made : type(of: node.op).remainderRule
     }
 
-    /// The value whose rounding a uint8 value has: itself, or what it is selected from; `nil` where what is left over
-    /// cannot be kept.
+    /// The value at which a uint8 value was rounded: itself, or the one it is selected from; `nil` where the remainder
+    /// cannot be stored.
     func origin(of value: ValueID) -> ValueID? {
       guard let index = producers[value], format(of: value).quantization != nil else { return nil }
       let node = graph.nodes[index]
@@ -150,14 +158,14 @@ package struct WideReading: Sendable {
       case .never: return nil
       case .made: return value
       case .passedOn:
-        if node.traits.combination == .sideBySide {
+        if node.traits.combination == .concatenation {
           return node.inputs.allSatisfy { format(of: $0).quantization != nil } ? value : nil
         }
         return origin(of: node.inputs[0])
       }
     }
 
-    /// Adds a value and those that it comes from, as far as what is left over can be kept.
+    /// Adds a value and those that it comes from, as far as their remainders can be stored.
     func collect(_ value: ValueID, into wide: inout Set<ValueID>) {
       guard origin(of: value) != nil, wide.insert(value).inserted, let index = producers[value] else { return }
       guard rule(graph.nodes[index]) == .passedOn else { return }
@@ -167,7 +175,7 @@ package struct WideReading: Sendable {
 }
 
 extension ActivationHistogram {
-  /// The mean of the squares, values being taken as uniform inside a bin.
+  /// The mean of the squares, with values assumed to be uniform inside a bin.
   var meanSquare: Double {
     let (sum, count) = occupied.reduce(into: (0.0, 0.0)) { total, bin in
       let (a, b) = (bin.lower, bin.upper)

@@ -7,38 +7,44 @@ import Reports
 struct AnalyzeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "analyze",
-    abstract: "Account for what quantisation loses, layer by layer.",
+    abstract: "Report quantisation error layer by layer.",
     discussion: """
-      Quantises a checkpoint in memory as 'quern convert' does, and measures for each layer the signal-to-noise ratio of \
-      what arrives there, and what the layer loses itself by rounding its output, by clipping it and by rounding its \
-      weights; for the layers that lose most, how far embeddings drift when only they are quantised, by weights, rounding \
-      and clipping; the distribution of drift, and the images that drift most; how weights use their levels, and where the \
-      bytes of a package would be; and how far ranges and figures depend on the choice of images. No package is written, \
-      and no tolerance changes the exit status.
+      Quantises a checkpoint in memory, as 'quern convert' does, and measures for each layer the signal-to-noise \
+      ratio of its output in the quantised network, and the error that the layer adds itself by rounding its output, \
+      by clipping it, and by rounding its weights. For the layers that add the largest error, it measures the drift \
+      that each one's weights, rounding and clipping cause if nothing else is quantised.
+
+      The report also shows the distribution of drift and the images that drift most, how weights use their levels, \
+      which tensors take the bytes of a package, and how far ranges and figures depend on the choice of images. No \
+      package is written, and gates do not change the exit status.
 
       Example:
         quern analyze model.pth --calibration photos/ --size 224 -o analysis.html
       """)
 
-  @Argument(help: "The checkpoint: .pth, .pt or .tar of PyTorch, .ckpt of MindSpore, .onnx, or .safetensors.")
+  @Argument(help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.")
   var checkpoint: String
 
   @Option(
     name: [.short, .customLong("report")],
     help: ArgumentHelp(
-      "Write the analysis to a file: .html (one page with plots), .json or .txt. May be given several times.",
+      "Write the analysis to a file: .html (one page with plots), .json or .txt. Can be repeated. (default: text on "
+        + "stdout only)",
       valueName: "file"))
   var output: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Layers, those that lose most, for which drift is measured with only them quantised.", valueName: "n"))
+      "Number of layers, starting with the largest error, for which drift is measured with nothing else quantised.",
+      valueName: "n"))
   var isolatedLayers = 12
 
-  @Option(help: ArgumentHelp("Mean drift that the confidence interval is held against.", valueName: "x"))
+  @Option(help: ArgumentHelp("Limit of mean drift that its confidence interval is compared with.", valueName: "x"))
   var maxMeanDrift = 0.01
 
-  @Option(help: ArgumentHelp("Top-1 agreement that the confidence interval is held against.", valueName: "percent"))
+  @Option(
+    help: ArgumentHelp(
+      "Limit of top-1 agreement, in percent, that its confidence interval is compared with.", valueName: "percent"))
   var minAgreement = 95.0
 
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
@@ -67,7 +73,7 @@ struct AnalyzeCommand: ParsableCommand {
     conversion.apply(to: &options)
     options.model = model.options
     options.referenceCheck.usesTestData = false
-    // What cannot be created fails before any work is done.
+    // A file that cannot be created ends the command before any work is done.
     let files = try output.map { (file: try AtomicFile(path: $0), format: try AnalysisFormat(path: $0)) }
     let analysis = try Analyzer(options, isolatedLayers: isolatedLayers, progress: common.progress).run()
     for (file, format) in files { try file.write(try analysis.rendered(as: format)) }

@@ -7,11 +7,11 @@ import Runtime
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
-    abstract: "Measure the time of inference.",
+    abstract: "Measure inference time, loading time and memory.",
     discussion: """
-      Runs the network on random images and prints milliseconds per image: median, minimum and 95th percentile of the \
-      runs, after a warm-up. All threads work on one batch together. Also printed are the milliseconds from the file to \
-      a network that is ready, those of the first batch, and the memory resident after the last run.
+      Runs the network on random images and prints milliseconds per image: the median, the minimum and the 95th \
+      percentile of the runs, after a warm-up. All threads work on one batch together. Also prints the milliseconds \
+      to load the network and to run the first batch, and the resident memory after the last run.
 
       Example:
         quern bench model.quern --threads 1 --batch 8
@@ -20,16 +20,16 @@ struct BenchCommand: ParsableCommand {
   @Argument(help: "A package or a checkpoint.")
   var model: String
 
-  @Option(help: ArgumentHelp("Images in a batch.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of images in a batch.", valueName: "n"))
   var batch = 1
 
-  @Option(help: ArgumentHelp("Runs to measure.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of runs to measure.", valueName: "n"))
   var runs = 30
 
-  @Flag(help: "Time every layer, too, and say how fast it multiplies; the slowest come first.")
+  @Flag(help: "Also print the time and the multiply-accumulate rate of every layer, the slowest first.")
   var layers = false
 
-  @Flag(help: "Use the scalar reference kernels, as a machine without SIMD would.")
+  @Flag(help: "Use the scalar reference kernels, as on a machine without SIMD.")
   var scalar = false
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
@@ -75,9 +75,9 @@ private struct BenchReport: Encodable {
 
   let schema: String
   let msPerImage: Milliseconds
-  /// From the file to an executable.
+  /// The time from opening the file to an executable network.
   let loadMs: Double
-  /// The first batch, buffers and threads made for it included.
+  /// The time of the first batch, including the creation of buffers and threads.
   let firstMs: Double
   let residentBytes: Int?
   let peakRssBytes: Int?
@@ -85,7 +85,7 @@ private struct BenchReport: Encodable {
   let batch: Int
   let size: Int
   let kernels: [String]
-  /// In order of execution; absent unless they were asked for.
+  /// In order of execution; `nil` without --layers.
   let layers: [Benchmark.LayerTime]?
 
   var text: String {
@@ -97,7 +97,7 @@ private struct BenchReport: Encodable {
       + "\nkernels  " + kernels.joined(separator: ", ") + layerText
   }
 
-  /// The layers, the slowest first.
+  /// A table of the layers, the slowest first.
   private var layerText: String {
     guard let layers else { return "" }
     let total = layers.reduce(0) { $0 + $1.ms }

@@ -8,9 +8,10 @@ struct ClassifyCommand: ParsableCommand {
     commandName: "classify",
     abstract: "Print the most probable classes of images.",
     discussion: """
-      Class names come from --labels, a text file with one name a line in the order of the classifier, or from the \
-      package, which has them where it was calibrated on a folder of class folders, or from a PyTorch checkpoint whose \
-      training script saved them (class_to_idx, classes and the like).
+      A checkpoint runs in float, a package in int8. Probabilities are the softmax of the logits. Class names come \
+      from --labels if given. Otherwise they come from a package that was calibrated on a folder with a subfolder for \
+      each class, or from a PyTorch checkpoint whose training script saved them (class_to_idx, classes and the like). \
+      Without names, the indices of the classes are printed.
 
       Example:
         quern classify model.quern cat.jpg --top 3
@@ -22,10 +23,13 @@ struct ClassifyCommand: ParsableCommand {
   @Argument(help: "Images, or folders of images.")
   var images: [String]
 
-  @Option(help: ArgumentHelp("Text file with one class name a line.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Text file with one class name a line, in the order of the classifier. (default: the names that the model has)",
+      valueName: "file"))
   var labels: String?
 
-  @Option(help: ArgumentHelp("Classes to print for each image.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of classes to print for each image.", valueName: "n"))
   var top = 5
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
@@ -42,7 +46,7 @@ struct ClassifyCommand: ParsableCommand {
       model: opened, evaluation: evaluation, job: ImageJob(threads: common.threadCount))
     let result = try embedder.run(try ImageList(images).files, progress: common.progress)
     guard result.classes > 0 else {
-      throw ConversionError.wrongKind("\(model): this network has no classifier; use 'quern embed' for its embeddings")
+      throw ConversionError.wrongKind("\(model): the network has no classifier; use 'quern embed' for its embeddings")
     }
     let names = try labelNames(opened, classes: result.classes)
     let classified = result.files.indices.map { row in
@@ -64,8 +68,8 @@ struct ClassifyCommand: ParsableCommand {
     }
     if let other = stored.indices.first(where: { stored[$0] != names[$0] }) {
       common.progress.warn(
-        "\(labels) names class \(other) \(names[other]), and the model names it \(stored[other]): see that the names are in "
-          + "the classifier's order")
+        "\(labels) calls class \(other) \(names[other]), but the model calls it \(stored[other]); check that the names "
+          + "are in the classifier's order")
     }
     return names
   }
@@ -76,7 +80,7 @@ struct ClassifyCommand: ParsableCommand {
   }
 }
 
-/// The top classes of one image.
+/// The most probable classes of one image.
 private struct Classification: Encodable {
   struct Entry: Encodable {
     let index: Int
@@ -87,7 +91,7 @@ private struct Classification: Encodable {
   let file: String
   let classes: [Entry]
 
-  /// Softmax over the logits; of equal ones the lower index comes first.
+  /// Takes the softmax of the logits. Among equal logits, the lower index comes first.
   init(file: String, logits: ArraySlice<Float>, names: [String], top: Int) {
     let values = logits.map { Double($0) }
     let largest = values.max() ?? 0

@@ -5,34 +5,39 @@ import Fidelity
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
-    abstract: "Hold embeddings and logits from anywhere against others.",
+    abstract: "Compare stored embeddings and logits with a reference.",
     discussion: """
-      Takes two files of outputs, from a phone, TFLite, ONNX Runtime or 'quern embed', and reports how far embeddings drift \
-      and how often the top classes agree, with the statistics, tolerances, reports and exit status of 'quern verify'. \
-      A file is safetensors with normalized_embedding or embedding [images, D] and logits [images, classes], either of which \
-      may be missing, or .npy with embeddings. Rows belong together by the metadata keys sha256 (hashes of image files) or \
-      files (names), JSON arrays, where both files have one, and by their order otherwise.
+      Reads two files of outputs from any runtime (a phone, TFLite, ONNX Runtime, 'quern embed'), and reports how far \
+      embeddings drift and how often the most probable classes agree, with the statistics, gates, reports and exit \
+      status of 'quern verify'.
+
+      A file is either safetensors or .npy. A safetensors file has the tensors normalized_embedding or embedding \
+      [images, D] and logits [images, classes]; embeddings or logits may be missing. An .npy file has embeddings. \
+      Rows are matched by the metadata key sha256 (a JSON array of the hashes of image files) or files (a JSON array \
+      of names) if both files have it, and by their order otherwise.
 
       Example:
         quern embed model.pth photos/ -o float.safetensors
-        quern compare phone.safetensors float.safetensors --max-mean-drift 0.005 --report phone.xml
+        quern compare phone.safetensors float.safetensors \\
+          --max-mean-drift 0.005 --report phone.xml
       """)
 
-  @Argument(help: "The outputs to judge: .safetensors or .npy.")
+  @Argument(help: "The outputs to compare: .safetensors or .npy.")
   var outputs: String
 
-  @Argument(help: "The outputs to hold them against, such as the float network's.")
+  @Argument(help: "The reference outputs, such as those of the float network.")
   var reference: String
 
   @Option(
     help: ArgumentHelp(
-      "Text file with the index of the class of each row of the reference, one a line.", valueName: "file"))
+      "Text file with the index of the true class of each row of the reference, one a line. (default: no labels, and "
+        + "no accuracy)", valueName: "file"))
   var labels: String?
 
-  @Flag(help: "Compare the images that both files have, instead of failing where one misses some.")
+  @Flag(help: "Compare the images that both files have, instead of failing if one of them lacks some.")
   var allowMissing = false
 
-  @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
+  @OptionGroup(title: "Gates and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {

@@ -6,31 +6,35 @@ struct ConvertCommand: ParsableCommand {
     commandName: "convert",
     abstract: "Convert a checkpoint to an int8 package and verify it.",
     discussion: """
-      Reads a checkpoint without running any of its code, folds batch norm, calibrates on augmented copies of the \
-      images, quantises, writes the package and measures how far its embeddings drift from the float network's.
+      Reads a checkpoint without running any code in it, folds batch norms, calibrates on augmented copies of the \
+      images, quantises, and writes a package. Then it measures how far the package's embeddings drift from those of \
+      the float network. If a gate fails, the package and the reports are still written, and the exit status is 1.
 
-      The package is verified on --verify-images, or else on images of the calibration folder that are not calibrated on: \
-      those that --calibration-count leaves over, and a fifth of the folder at least; of these no more than \
-      decide (--stop-when-decided). A tolerance is kept or broken by the value measured, and the exit status says so; where \
-      the value's 95 % confidence interval straddles the tolerance, the report calls it inconclusive and says how many \
-      images would decide. The verdict is inconclusive, too, where images \
-      were calibrated on, or where the float network itself is near chance; --strict then exits with 1.
+      The package is verified on --verify-images. By default it is verified on held-out images of the calibration \
+      folder: those that --calibration-count leaves over, or at least a fifth of the folder without this option. \
+      Comparing stops as soon as they decide (--stop-when-decided). A gate passes or fails by the measured value. If \
+      the 95 % confidence interval of the value contains the limit, the report calls the gate inconclusive and states \
+      how many images would decide. The verdict is also inconclusive if the images were calibrated on, or if the \
+      float network is near chance; --strict makes an inconclusive verdict exit with 1.
 
-      Nothing that the command reads is ever written to, and an existing file is replaced only by one of its kind. A name \
+      A package can serve several sizes. Calibration then alternates between them, so that ranges and weights suit \
+      all of them; the package is verified at each size, and passes only if it passes at every size.
+
+      With --golden, or with test data next to an ONNX model, the float network is first compared with the outputs of \
+      its framework (see 'quern golden'). If they differ, nothing is calibrated and no package is written; the \
+      reports name the cause.
+
+      An input file is never written to, and an existing file is replaced only by one of the same kind. An output \
       that is a symbolic link is followed, and the file that it leads to is replaced.
 
-      With --golden, or test data next to an ONNX model, the float network is first held to what its framework computed (see \
-      'quern golden'); where it differs, nothing is calibrated or written but reports, which name the cause.
-
-      A package can serve several sizes. Calibration passes then take turns at them, so that its ranges and weights suit \
-      all; it is verified at each, and passes only if it keeps its tolerances at every size.
-
       Examples:
-        quern convert model.pth --calibration photos/ --size 224 --size 500:4 -o m.quern
-        quern convert model.pth --calibration photos/ --size 224 -o model.quern --report fidelity.md
+        quern convert model.pth --calibration photos/ -o model.quern
+
+        quern convert model.pth --calibration photos/ --size 224 --size 500:4 \\
+          -o model.quern --report fidelity.md
       """)
 
-  @Argument(help: "The checkpoint: .pth, .pt or .tar of PyTorch, .ckpt of MindSpore, .onnx, or .safetensors.")
+  @Argument(help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.")
   var checkpoint: String
 
   @Option(name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"))
@@ -38,32 +42,34 @@ struct ConvertCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Take decisions from a plan that 'quern plan' wrote, as it is or edited (formats/plan.md). Nothing is searched for, "
-        + "what the plan leaves out is computed, and with a plan that leaves out nothing the images of --calibration only serve to round weights and to verify.",
+      "Take the decisions of a plan that 'quern plan' wrote, as it is or edited (formats/plan.md). Nothing is searched "
+        + "for, and decisions that the plan leaves out are computed. With a complete plan, the images of --calibration "
+        + "serve only to round weights and to verify. (default: no plan)",
       valueName: "plan.json"))
   var plan: String?
 
   @Option(
     help: ArgumentHelp(
-      "Keep finished stages in a folder, and go on from those that are there: what calibration saw, rounded weights, the "
-        + "plan. The package is the same. Stages of another checkpoint, other images, options or version are refused.",
+      "Store finished conversion stages (calibration statistics, weight levels, the plan) in a folder, and continue "
+        + "from those that are there. The package is the same as without this option. Stages of another checkpoint, "
+        + "other images, other options or another version are refused. (default: stages are not stored)",
       valueName: "folder"))
   var resume: String?
 
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
-  @OptionGroup(title: "Framework's outputs") var golden: GoldenCheckOptions
-  @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
+  @OptionGroup(title: "Golden file options") var golden: GoldenCheckOptions
+  @OptionGroup(title: "Gates and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   mutating func validate() throws {
     guard plan != nil else { return }
     if !conversion.keptFloat.isEmpty {
-      throw ValidationError("--keep-float cannot be given with --plan: edit the plan")
+      throw ValidationError("--keep-float cannot be combined with --plan; edit the plan instead")
     }
     if conversion.timeBudget != nil {
-      throw ValidationError("--time-budget has no meaning with --plan: nothing is searched for")
+      throw ValidationError("--time-budget cannot be combined with --plan, because nothing is searched for")
     }
   }
 

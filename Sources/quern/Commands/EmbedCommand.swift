@@ -9,9 +9,9 @@ struct EmbedCommand: ParsableCommand {
     commandName: "embed",
     abstract: "Write the embeddings and logits of images to a safetensors file.",
     discussion: """
-      The file holds float32 tensors normalized_embedding [images, D] and, where the network has a classifier, logits \
-      [images, classes]; its metadata key 'files' is a JSON array of the images in the order of the rows. A checkpoint \
-      runs in float, a package in int8.
+      A checkpoint runs in float, a package in int8. The file has a float32 tensor normalized_embedding [images, D] \
+      and, if the network has a classifier, a float32 tensor logits [images, classes]; its metadata key 'files' is a \
+      JSON array of the images in the order of the rows.
 
       Example:
         quern embed model.quern photos/ -o embeddings.safetensors
@@ -26,7 +26,7 @@ struct EmbedCommand: ParsableCommand {
   @Option(name: [.short, .long], help: ArgumentHelp("The file to write.", valueName: "file.safetensors"))
   var output: String
 
-  @Flag(help: "Leave broken images out, with a warning, instead of failing.")
+  @Flag(help: "Skip broken images with a warning, instead of failing.")
   var skipBadImages = false
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions

@@ -6,14 +6,16 @@ import ModelExport
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
-    abstract: "Write a package as an ONNX model, for TensorRT, OpenVINO and ONNX Runtime.",
+    abstract: "Write a package as an ONNX model for TensorRT, OpenVINO and ONNX Runtime.",
     discussion: """
-      A package becomes a QDQ model: int8 weights with a scale for each channel, and QuantizeLinear and DequantizeLinear \
-      around what runs in int8. A checkpoint becomes its float graph with batch norm folded. The input is float32 NCHW, \
-      normalised as in training; the outputs are normalized_embedding, embedding and logits.
+      A package becomes a QDQ model: int8 weights with a scale for each channel, and QuantizeLinear and \
+      DequantizeLinear around the operators that run in int8. With --float, a checkpoint becomes its float graph with \
+      folded batch norms. The input is float32 NCHW, normalised as in training; the outputs are normalized_embedding, \
+      embedding and logits.
 
-      Example:
+      Examples:
         quern export model.quern -o model.onnx
+        quern export --float model.pth -o float.onnx
       """)
 
   @Argument(help: "A package, or with --float a checkpoint.")
@@ -37,16 +39,31 @@ struct ExportCommand: ParsableCommand {
     let isPackage = try ModelFile.isPackage(model)
     if float && isPackage {
       throw ConversionError.option(
-        "--float needs the float weights, which a package does not hold: name the checkpoint")
+        "--float needs float weights, which a package does not contain; name the checkpoint instead")
     }
     if !float && !isPackage {
-      throw ConversionError.option("\(model) is not a package; with --float its float graph can be exported")
+      throw ConversionError.option("\(model) is not a package; add --float to export the float graph of a checkpoint")
     }
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
     try ONNXExporter.write(
       try opened.loadedGraph(threads: common.threadCount), side: evaluation.size, producerVersion: Quern.version,
       to: file)
     try file.commit()
-    if !common.quiet { Terminal.note("\(opened.graph.nodes.count) nodes written to \(output)") }
+    if common.json {
+      Terminal.print(
+        try JSONText.encode(
+          ExportReport(
+            schema: "quern.export/1", output: output, bytes: file.byteCount, nodes: opened.graph.nodes.count)))
+    } else if !common.quiet {
+      Terminal.note("\(opened.graph.nodes.count) nodes written to \(output)")
+    }
+  }
+
+  private struct ExportReport: Encodable {
+    let schema: String
+    let output: String
+    let bytes: Int
+    /// The nodes of the network's own graph. The ONNX model has more, as some operators become several.
+    let nodes: Int
   }
 }

@@ -6,30 +6,41 @@ import Graphs
 struct GoldenCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "golden",
-    abstract: "Print a Python program that writes what the model's own framework computes.",
+    abstract: "Print a Python program that records the outputs of the model's own framework.",
     discussion: """
-      Run the program where the model lives, with a folder of images: it writes embeddings and logits, the tensors that the \
-      network was given, the preprocessing and the framework's version to a safetensors file. 'quern convert --golden' and \
-      'quern verify --golden' then hold quern's float network to them before anything else, on the same images, which are \
-      found by the content of their files. The preprocessing is that of the options, which are to be those of the conversion.
+      Run the program where PyTorch or ONNX Runtime runs the model, with a folder of images. It writes embeddings and \
+      logits, the input tensors of the network, the preprocessing, and the framework's version to a safetensors file. \
+      'quern convert --golden' and 'quern verify --golden' compare quern's float network with this file before \
+      anything else, on the same images, which are found by the content of their files. Give the same image and \
+      network options here as for the conversion.
 
       Example:
-        quern golden model.pth --size 224 > golden.py     (then edit the lines that build the model)
+        quern golden model.pth --size 224 > golden.py
+        # Edit the lines of golden.py that build the model.
         python golden.py photos/ golden.safetensors
-        quern convert model.pth --calibration photos/ --size 224 --golden golden.safetensors -o model.quern
+        quern convert model.pth --calibration photos/ --size 224 \\
+          --golden golden.safetensors -o model.quern
       """)
 
   @Argument(
-    help: "The model that the program is to open. A checkpoint or package that exists sets the preprocessing, too.")
+    help: ArgumentHelp(
+      "The model that the program opens. If the file exists, the preprocessing is that of this checkpoint or package. "
+        + "(default: model.pth, or model.onnx with ONNX Runtime)"))
   var model: String?
 
-  @Option(help: ArgumentHelp("What runs the model: pytorch or onnxruntime.", valueName: "framework"))
+  @Option(
+    help: ArgumentHelp(
+      "The framework that runs the model: pytorch or onnxruntime. (default: onnxruntime if the model's name ends in "
+        + ".onnx, otherwise pytorch)", valueName: "framework"))
   var framework: GoldenProgram.Framework?
 
-  @Option(help: ArgumentHelp("Images that the program uses at most, spread over the sorted folder.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Maximum number of images that the program uses, spread evenly over the sorted folder.", valueName: "n"))
   var count = 64
 
-  @Option(name: [.short, .long], help: ArgumentHelp("Write the program to a file.", valueName: "file.py"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("Write the program to a file. (default: stdout)", valueName: "file.py"))
   var output: String?
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions

@@ -4,11 +4,12 @@ import Conversion
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show what a checkpoint or a package holds.",
+    abstract: "Show what a checkpoint or a package contains.",
     discussion: """
-      Of a checkpoint: format, architecture, parameters, element types, GeM exponent, whitening, what reading it assumes and \
-      which option changes that, and what would be ignored. \
-      Of a package: what it was converted for and from, the fidelity measured, and its quantisation plan, a line a node.
+      For a checkpoint, prints the format, the architecture, the number of parameters, element types, the GeM \
+      exponent, whitening, the assumptions made about it with the options that change them, and the tensors that are \
+      ignored. For a package, prints the sizes and the crop that it was converted for, its source checkpoint, the \
+      measured fidelity, and its quantisation plan, with one line for each node.
 
       Example:
         quern inspect model.quern --check
@@ -17,7 +18,7 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: "A checkpoint or a package.")
   var model: String
 
-  @Flag(help: "Verify every hash of a package, and read every weight of a checkpoint.")
+  @Flag(help: "Verify every hash of a package, or read every weight of a checkpoint.")
   var check = false
 
   @OptionGroup(title: "Network options") var network: ModelOptions
@@ -25,7 +26,7 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     if try ModelFile.isPackage(model) {
-      // Refuses options that are no package's.
+      // Refuses options that do not apply to packages.
       _ = try ModelFile.openPackage(model, options: network.options)
       let inspection = try PackageInspection(path: model, checks: check, threads: common.threadCount)
       Terminal.print(common.json ? try JSONText.encode(inspection) : inspection.text)

@@ -6,20 +6,21 @@ struct PlanCommand: ParsableCommand {
     commandName: "plan",
     abstract: "Decide how a checkpoint is quantised, and write the decisions as JSON.",
     discussion: """
-      Does what 'quern convert' does with the same options, the search for a network that keeps its tolerances included, \
-      but writes the plan instead of the package: how every value is held, how every layer computes, the steps of weights, \
-      the factors of channels, and why (formats/plan.md).
+      Makes the same decisions as 'quern convert' with the same options, including the search for a network that \
+      passes its gates, but writes a plan instead of a package: the format of every value, the arithmetic of every \
+      layer, the steps of weights, the equalisation scales of channels, and the reason for each (formats/plan.md).
 
-      'quern convert --plan' with the same options then makes the package that 'quern convert' would have made, byte for \
-      byte, without searching or calibrating. A plan can be reviewed, kept under version control, edited, as to let a \
-      layer compute in float32, and used for other weights of the same network.
+      'quern convert --plan' with the same options makes the package that 'quern convert' makes without a plan, byte \
+      for byte, without searching or calibrating. A plan can be reviewed, kept under version control, edited (to keep \
+      a layer in float, for example), and used for other weights of the same network.
 
       Example:
         quern plan model.pth --calibration photos/ --size 224 -o plan.json
-        quern convert model.pth --plan plan.json --calibration photos/ --size 224 -o model.quern
+        quern convert model.pth --plan plan.json --calibration photos/ \\
+          --size 224 -o model.quern
       """)
 
-  @Argument(help: "The checkpoint: .pth, .pt or .tar of PyTorch, .ckpt of MindSpore, .onnx, or .safetensors.")
+  @Argument(help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.")
   var checkpoint: String
 
   @Option(name: [.short, .long], help: ArgumentHelp("The plan to write.", valueName: "plan.json"))
@@ -28,8 +29,8 @@ struct PlanCommand: ParsableCommand {
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
-  @OptionGroup(title: "Framework's outputs") var golden: GoldenCheckOptions
-  @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
+  @OptionGroup(title: "Golden file options") var golden: GoldenCheckOptions
+  @OptionGroup(title: "Gates and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {

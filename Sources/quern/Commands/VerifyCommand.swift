@@ -6,50 +6,53 @@ import Images
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Hold a package against the checkpoint it was made from, or any model against another.",
+    abstract: "Compare a package with its source checkpoint.",
     discussion: """
-      Runs the checkpoint in float and the package in int8 over the same images and reports how far the embeddings drift \
-      and how often the top classes agree. Sizes, crop and GeM exponents are those the package was converted for, unless \
-      given; where they are others, the report says that the package's own figures do not hold for them. Either side may be \
-      a package, a checkpoint or an ONNX model.
+      Runs the checkpoint in float and the package in int8 on the same images, and reports how far embeddings drift \
+      and how often the most probable classes agree. The exit status is 1 if a gate fails. Each of the two models may \
+      be a package, a checkpoint or an ONNX model, so that any two can be compared.
 
-      With --stop-when-decided it takes no more images than decide: comparing ends when, with 95 % confidence, every tolerance \
-      is kept or one is not, however many images are left. What some of the images cannot tell is whether one of the others \
-      drifts by more than --max-drift; the report bounds the share of these.
+      By default, sizes, crop and GeM exponents are those that the package was converted for. With others, the report \
+      says that the figures stored in the package do not apply.
 
-      With --golden the float network is first held to what its framework computed (see 'quern golden').
+      With --stop-when-decided, comparing stops as soon as the images compared so far decide, with 95 % confidence, \
+      that all gates pass or that one fails. A part of the images cannot rule out that another one drifts by more \
+      than --max-drift; the report bounds the share of such images.
+
+      With --golden, the float network is first compared with the outputs of its framework (see 'quern golden').
 
       Example:
-        quern verify model.quern --reference model.pth --images photos/ --report fidelity.xml
+        quern verify model.quern --reference model.pth --images photos/ \\
+          --report fidelity.xml
       """)
 
-  @Argument(help: "The package, or another model.")
+  @Argument(help: "The package to verify. It may be any other model, too.")
   var package: String
 
-  @Option(help: ArgumentHelp("The checkpoint, or another model, to hold it against.", valueName: "model"))
+  @Option(help: ArgumentHelp("The checkpoint to compare with. It may be any other model, too.", valueName: "model"))
   var reference: String
 
-  @Option(help: ArgumentHelp("Folder of images; subfolders are classes.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Folder of images to compare on; subfolders are classes.", valueName: "folder"))
   var images: String
 
-  @Flag(help: "Leave broken images out, with a warning, instead of failing.")
+  @Flag(help: "Skip broken images with a warning, instead of failing.")
   var skipBadImages = false
 
-  @Flag(help: "Do not warn where the reference is not the checkpoint that the package was made from.")
+  @Flag(help: "Do not warn if the reference is not the checkpoint that the package was made from.")
   var allowOtherReference = false
 
   @Flag(
     inversion: .prefixedNo,
     help: ArgumentHelp(
-      "Stop when the images compared so far, in a fixed order that says nothing of them, decide every tolerance with 95 % "
-        + "confidence; the report says how many there were at hand, and what share of others may drift by more than "
-        + "--max-drift."))
+      "Stop when the images compared so far, in a fixed order that does not depend on their content, decide every gate "
+        + "with 95 % confidence. The report states how many images were available, and bounds the share of images that "
+        + "drift by more than --max-drift."))
   var stopWhenDecided = false
 
   @OptionGroup(title: "Image options") var sizes: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
-  @OptionGroup(title: "Framework's outputs") var golden: GoldenCheckOptions
-  @OptionGroup(title: "Tolerances and reports") var gates: GateOptions
+  @OptionGroup(title: "Golden file options") var golden: GoldenCheckOptions
+  @OptionGroup(title: "Gates and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {

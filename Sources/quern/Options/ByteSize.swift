@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// A number of bytes, "18000000", "18MB", "18M" (powers of 1000) or "17.5MiB" (powers of 1024).
+/// A number of bytes: "18000000", "18MB" or "18M" (powers of 1000), or "17.5MiB" (powers of 1024).
 struct ByteSize: ExpressibleByArgument, Hashable {
   let bytes: Int
 
@@ -12,7 +12,7 @@ struct ByteSize: ExpressibleByArgument, Hashable {
   init?(argument: String) {
     let unit = Self.units.first { argument.hasSuffix($0.suffix) }
     let digits = argument.dropLast(unit?.suffix.count ?? 0)
-    // No sign, exponent, "inf" or hexadecimal.
+    // `Double` would also accept a sign, an exponent, "inf" and hexadecimal digits.
     guard digits.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }), let number = Double(digits),
       let bytes = Int(exactly: (number * (unit?.factor ?? 1)).rounded(.down)), bytes > 0
     else { return nil }

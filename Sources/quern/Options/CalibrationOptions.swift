@@ -4,26 +4,30 @@ import Fidelity
 import Images
 import Quantization
 
-/// What a conversion calibrates and verifies on, and how.
+/// How a conversion calibrates, quantises and verifies, and on which images.
 struct CalibrationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Folder of images to calibrate on; subfolders are classes.", valueName: "folder"))
   var calibration: String
 
-  @Option(help: ArgumentHelp("Folder of images to verify on.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp(
+      "Folder of images to verify on. (default: held-out images of the calibration folder)", valueName: "folder"))
   var verifyImages: String?
 
   @Option(
     help: ArgumentHelp(
-      "Random augmentation of calibration images: full (crop, flip, colour, lighting), senet (weaker), torch (crop and "
-        + "flip), AA (AutoAugment), none (as in evaluation, once at each size).", valueName: "recipe"))
+      "Random augmentation of calibration images: full (crop, flip, colour, lighting), senet (weaker colour), torch "
+        + "(crop and flip), AA (crop, flip, AutoAugment), none (as in evaluation, once at each size).",
+      valueName: "recipe"))
   var augmentation: AugmentationRecipe = .full
 
-  @Option(help: ArgumentHelp("Augmented copies of each calibration image.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of augmented copies of each calibration image.", valueName: "n"))
   var repetitions = 3
 
   @Option(
     help: ArgumentHelp(
-      "Images to calibrate on, spread evenly over the sorted folder. (default: all, at most 300)", valueName: "n"))
+      "Number of images to calibrate on, spread evenly over the sorted folder. (default: all that are not held out, at "
+        + "most \(ConversionOptions.defaultImageLimit))", valueName: "n"))
   var calibrationCount: Int?
 
   @Option(help: ArgumentHelp("Seed of the augmentation.", valueName: "n"))
@@ -31,74 +35,78 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How activation ranges are chosen: mse (least squared error), min-max, or percentile with the share of values to "
-        + "keep, as in percentile:99.99.", valueName: "method"))
+      "How activation ranges are chosen: mse (least mean squared error), min-max, or percentile with the share of "
+        + "values to keep, as in percentile:99.99.", valueName: "method"))
   var range: RangeMethod = .meanSquaredError
 
   @Option(
     help: ArgumentHelp(
-      "fast: plain calibration. balanced, in about twice the time: equalisation and error-feedback rounding, weights a "
-        + "little coarser where rounded activations hide it; where a gate "
-        + "fails, layers read activations of 16 bits until it passes, each of which takes up to twice its time in "
-        + "inference, and, where that is not enough, layers compute in float. thorough: all layers that can do so read 16 "
-        + "bits from the start, and rounding is learned, in two to four times the time of balanced.", valueName: "level"
+      "How much time the conversion may take for fidelity. fast: ranges and nearest rounding only. balanced: channels "
+        + "are equalised, and weights are rounded by error feedback, a little coarser where rounded activations hide "
+        + "it; if a gate fails, layers read 16-bit inputs until it passes, which takes up to twice their time in "
+        + "inference, and if that is not enough, layers are kept in float. thorough: all layers that can read 16-bit "
+        + "inputs do so from the start, and rounding is learned, which multiplies the time of the conversion.",
+      valueName: "level"
     ))
   var effort: Effort = .balanced
 
   @Option(
     help: ArgumentHelp(
-      "Stop looking for a network that keeps its gates after this time, and write the best one found. What that is "
-        + "depends on the machine's speed. (default: no bound)", valueName: "seconds"))
+      "Stop searching for a network that passes its gates after this time, and write the best one found so far. The "
+        + "result then depends on the speed of the machine. (default: no bound)", valueName: "seconds"))
   var timeBudget: Double?
 
   @Option(
     help: ArgumentHelp(
-      "By how much inference may become slower than plain int8 for the sake of tolerances: 1.5 is half as much again. By a "
-        + "table of costs that ships with the tool, so that the package does not depend on the machine. (default: no bound)",
+      "Bound on the inference time that the search may reach, as a multiple of that of plain int8, such as 1.5. Times "
+        + "are estimated by a table of costs that ships with the tool, so that the package does not depend on the "
+        + "machine. (default: no bound)",
       valueName: "x"))
   var maxSlowdown: Double?
 
   @Option(
     help: ArgumentHelp(
-      "Make weights as coarse as it takes for the package to have at most so many bytes, those first that embeddings "
-        + "notice least for the bytes that they save: 18000000, 18MB, 17.5MiB. Where that is not possible, a gate fails, "
-        + "and the smallest package is written. No layer is then kept in float to keep other gates. (default: no bound)",
+      "Make weights coarser until the package has at most this many bytes (18000000, 18MB, 17.5MiB), starting where "
+        + "drift per saved byte is smallest. If that is not possible, a gate fails, and the smallest package is "
+        + "written. With a budget, the search keeps no layer in float for the sake of other gates. (default: no bound)",
       valueName: "size"))
   var maxBytes: ByteSize?
 
   @Option(
     help: ArgumentHelp(
-      "How weights are rounded: nearest, which takes no time; error-feedback, so that each layer's outputs change least on "
-        + "calibration images; learned, layer after layer, so that each gives what the float network gives from what the "
-        + "quantised layers before it hand on, and by gradient descent where a layer is small. (default: by --effort)",
+      "How weights are rounded. nearest takes no time. error-feedback minimises the change of each layer's outputs on "
+        + "calibration images. learned rounds layer after layer, so that each one reproduces the output of the float "
+        + "network from the outputs of the quantised layers before it, with gradient descent where a layer is small. "
+        + "(default: by --effort: nearest for fast, error-feedback for balanced, learned for thorough)",
       valueName: "method"))
   var rounding: RoundingMethod?
 
   @Flag(
     inversion: .prefixedNo,
     help: ArgumentHelp(
-      "Magnify small channels of activations, so that they use more of the 256 levels that a map's channels share, and "
-        + "scale the weights on both sides to match. The float network computes the same. (default: by --effort)"))
+      "Equalise channels: magnify small channels of activations, so that they use more of the 256 levels that the "
+        + "channels of a map share, and scale the weights on both sides to match. The float network computes the same "
+        + "function. (default: by --effort: on for balanced, off for fast and thorough)"))
   var equalization: Bool?
 
   @Option(
     name: .customLong("keep-float"),
     help: ArgumentHelp(
-      "Let a layer compute in float, with weights of four bytes instead of one: a name that 'quern analyze' prints, the "
-        + "beginning of names up to a point (layer1), or a pattern with * and ?. May be given several times.",
+      "Keep a layer in float, with weights of four bytes instead of one. Give a name that 'quern analyze' prints, the "
+        + "beginning of names up to a dot (layer1), or a pattern with * and ?. Can be repeated. (default: none)",
       valueName: "layer"))
   var keptFloat: [String] = []
 
   @Flag(
     inversion: .prefixedNo,
     help: ArgumentHelp(
-      "Stop verifying when the images compared so far, in a fixed order that says nothing of them, decide every tolerance "
-        + "with 95 % confidence; the report says how many there were at hand, and what share of others may drift by more "
-        + "than --max-drift. (default: on where images of the calibration folder are verified on, off with --verify-images)"
+      "Stop verifying when the images compared so far, in a fixed order that does not depend on their content, decide "
+        + "every gate with 95 % confidence. The report states how many images were available, and bounds the share of "
+        + "images that drift by more than --max-drift. (default: on with held-out images, off with --verify-images)"
     ))
   var stopWhenDecided: Bool?
 
-  @Flag(help: "Leave broken images out, with a warning, instead of failing.")
+  @Flag(help: "Skip broken images with a warning, instead of failing.")
   var skipBadImages = false
 
   mutating func validate() throws {
@@ -108,14 +116,17 @@ struct CalibrationOptions: ParsableArguments {
       throw ValidationError("--max-slowdown must be a number of at least 1")
     }
     if let timeBudget, !(timeBudget >= 0 && timeBudget.isFinite) {
-      throw ValidationError("--time-budget must be a number of seconds")
+      throw ValidationError("--time-budget must be a number of seconds, at least 0")
     }
   }
 
-  /// All that images are read from.
+  /// The folders that images are read from.
   var folders: [String] { [calibration] + (verifyImages.map { [$0] } ?? []) }
 
-  /// All that a conversion is asked to do.
+  /// The complete options of a conversion.
+  ///
+  /// - Throws: `ConversionError.option` for a size that is given twice; `ImageError.invalidGeometry` for a size that no
+  ///   image can have.
   func options(
     _ checkpoint: String, output: String, _ images: SizesOptions, _ model: ModelOptions, _ golden: GoldenCheckOptions,
     gates: Gates, _ common: CommonOptions
@@ -129,6 +140,7 @@ struct CalibrationOptions: ParsableArguments {
     return options
   }
 
+  /// Copies these options, and those that follow from the effort, to the options of a conversion.
   func apply(to options: inout ConversionOptions) {
     options.calibrationCount = calibrationCount
     options.verificationFolder = verifyImages
@@ -154,7 +166,7 @@ extension Effort: ExpressibleByArgument {}
 
 extension RangeMethod: ExpressibleByArgument {
   package init?(argument: String) {
-    // An argument has a colon where a name has a blank.
+    // An argument has a colon where the name has a space.
     guard !argument.contains(" ") else { return nil }
     self.init(name: argument.replacing(":", with: " "))
   }

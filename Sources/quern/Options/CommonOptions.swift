@@ -7,13 +7,13 @@ import ModelImport
 import PackageFormat
 import Threads
 
-/// What every command takes.
+/// The options that every command takes.
 struct CommonOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Threads to use; the results do not depend on it. (default: all cores)", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of threads; results do not depend on it. (default: all cores)", valueName: "n"))
   var threads: Int?
 
   @Flag(
-    name: .shortAndLong, help: "No progress, and no warnings but those that put a result in doubt.")
+    name: .shortAndLong, help: "Show no progress, and only those warnings that put a result in doubt.")
   var quiet = false
 
   @Flag(help: "Print one JSON object on stdout instead of text.")
@@ -22,8 +22,8 @@ struct CommonOptions: ParsableArguments {
   var threadCount: Int { threads ?? ThreadTeam.availableProcessors }
   var progress: ProgressLine { ProgressLine(quiet: quiet) }
 
-  /// Says what puts a result in doubt on stderr, even if nothing else is to be said there, unless a person reads it on the same
-  /// terminal in the result's text.
+  /// Prints warnings that put a result in doubt to stderr, even with --quiet, unless the user reads them on the same
+  /// terminal in the text of the result.
   func warn(_ warnings: [String]) {
     guard json || !Terminal.showsBoth else { return }
     for warning in warnings { Terminal.complain("warning: \(warning)") }
@@ -36,23 +36,23 @@ struct CommonOptions: ParsableArguments {
 
 extension ArgumentHelp {
   fileprivate static let crop = ArgumentHelp(
-    "square: short side to the size divided by the crop ratio, then a centre crop; rect: long side to the size, nothing cut "
-      + "off.",
+    "square: resize the short side to the size divided by the crop ratio, then crop the centre. rect: resize the long "
+      + "side to the size, and crop nothing. (default: the package's crop, or square)",
     valueName: "square|rect")
 }
 
-/// How images are resized; what is not given is a package's, or the default.
+/// How images are resized. Options that are not given have the value of the package, or the default.
 struct ResizingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The filter that images are resized by, Pillow's with antialiasing: bilinear, bicubic or lanczos. (default: a "
-        + "package's, or bilinear)", valueName: "filter"))
+      "The filter for resizing images, as in Pillow with antialiasing: bilinear, bicubic or lanczos. (default: the "
+        + "package's filter, or bilinear)", valueName: "filter"))
   var resize: ResizeFilter?
 
   @Option(
     help: ArgumentHelp(
-      "What a square crop keeps of the resized image's short side, as a number or a fraction of pixels: 0.95 or 224/232. "
-        + "(default: a package's, or 224/256)", valueName: "ratio"))
+      "The share of the resized image's short side that a square crop keeps, as a number or a fraction of pixels: 0.95 "
+        + "or 224/232. (default: the package's ratio, or 224/256)", valueName: "ratio"))
   var cropRatio: CropRatio?
 
   func request(sizes: [ResolutionRequest.Size], crop: CropProtocol?) -> ResolutionRequest {
@@ -63,7 +63,7 @@ struct ResizingOptions: ParsableArguments {
 extension ResizeFilter: ExpressibleByArgument {}
 extension ChannelOrder: ExpressibleByArgument {}
 
-/// "0.95", or "224/232": of 232 pixels 224 are kept.
+/// A crop ratio: "0.95", or "224/232" to keep 224 of 232 pixels.
 struct CropRatio: ExpressibleByArgument {
   let value: Double
 
@@ -73,7 +73,7 @@ struct CropRatio: ExpressibleByArgument {
     if parts.count == 2, let part = Int(parts[0]), let whole = Int(parts[1]), part > 0, part <= whole, whole <= 1 << 20
     {
       ratio = Double(part) / Double(whole)
-      // Truncation must not lose a pixel of the fraction itself.
+      // `EvaluationProtocol` truncates the quotient, which must not lose a pixel of the fraction itself.
       while Int(Double(part) / ratio) < whole { ratio = ratio.nextDown }
     } else if parts.count == 1, let number = Double(argument) {
       ratio = number
@@ -85,13 +85,14 @@ struct CropRatio: ExpressibleByArgument {
   }
 }
 
-/// How images become inputs.
+/// How images become inputs of the network.
 struct EvaluationOptions: ParsableArguments {
   @Option(
     name: .customLong("size"),
     help: ArgumentHelp(
-      "Side of the images in pixels, and after a colon the GeM exponent to use, as in 500:4. A package has an exponent for "
-        + "each size that it was converted for. (default: the package's first, or the size that an ONNX model fixes, or 224)",
+      "Side of the images in pixels, optionally followed by a colon and the GeM exponent, as in 500:4. A package has "
+        + "an exponent for each size that it was converted for. (default: the package's first size, or the size that "
+        + "an ONNX model fixes, or 224)",
       valueName: "pixels[:p]"))
   var sizes: [ResolutionRequest.Size] = []
 
@@ -99,16 +100,22 @@ struct EvaluationOptions: ParsableArguments {
   @OptionGroup var resizing: ResizingOptions
 
   mutating func validate() throws {
-    if sizes.count > 1 { throw ValidationError("--size can be given once here; only convert and verify take several") }
+    if sizes.count > 1 {
+      throw ValidationError("--size can be given only once here; convert, plan and verify take several sizes")
+    }
     try sizes.first?.validate()
   }
 
   var request: ResolutionRequest { resizing.request(sizes: sizes, crop: crop) }
 
-  /// Opens a model for images as they were given, otherwise as a package was converted for or a checkpoint fixes them,
-  /// otherwise of 224 square; GeM pools by the exponent that belongs to the size.
+  /// Opens a model for images of the given size and crop. If these are not given, they are those that the package was
+  /// converted for or that the checkpoint fixes, and 224 pixels square otherwise. GeM pools by the exponent that
+  /// belongs to the size.
   ///
-  /// - Parameter progress: is told where a package says nothing of such images, and where a checkpoint is made for others.
+  /// - Parameter progress: receives the assumptions, and a warning if a package has no figures for such images, or if a
+  ///   checkpoint is made for others.
+  /// - Throws: what opening the model throws; `ConversionError.option` for an exponent without GeM;
+  ///   `ImageError.invalidGeometry` for a size that no image can have.
   func open(
     _ path: String, _ network: ModelOptions, progress: some ProgressObserver
   ) throws -> (model: ModelFile, evaluation: EvaluationProtocol) {
@@ -124,14 +131,14 @@ struct EvaluationOptions: ParsableArguments {
   }
 }
 
-/// How images become inputs where there may be several sizes.
+/// How images become inputs of the network, for commands that take several sizes.
 struct SizesOptions: ParsableArguments {
   @Option(
     name: .customLong("size"),
     help: ArgumentHelp(
-      "Side of the images in pixels, and after a colon the GeM exponent for this size, as in 500:4. May be given several "
-        + "times; the first is what a package is used at unless told otherwise. (default: a package's sizes, or the size that an "
-        + "ONNX model fixes, or 224)",
+      "Side of the images in pixels, optionally followed by a colon and the GeM exponent for this size, as in 500:4. "
+        + "Can be repeated; a package is used at the first size by default. (default: the package's sizes, or the size "
+        + "that an ONNX model fixes, or 224)",
       valueName: "pixels[:p]"))
   var sizes: [ResolutionRequest.Size] = []
 
@@ -144,14 +151,14 @@ struct SizesOptions: ParsableArguments {
     if let twice = sides.first(where: { side in sides.count { $0 == side } > 1 }) {
       throw ValidationError("--size \(twice) is given twice")
     }
-    if sizes.count > 16 { throw ValidationError("at most 16 sizes can be given by --size") }
+    if sizes.count > 16 { throw ValidationError("--size can be given at most 16 times") }
   }
 
   var request: ResolutionRequest { resizing.request(sizes: sizes, crop: crop) }
 }
 
 extension ResolutionRequest.Size: ExpressibleByArgument {
-  /// "500", or "500:4".
+  /// Parses "500", or "500:4".
   package init?(argument: String) {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
     guard let side = parts.first.flatMap({ Int($0) }), parts.count <= 2 else { return nil }
@@ -169,76 +176,85 @@ extension ResolutionRequest.Size: ExpressibleByArgument {
 
 extension CropProtocol: ExpressibleByArgument {}
 
-/// What of the network may be overridden.
+/// The properties of a network that can be overridden.
 struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "GeM exponent p for sizes without one of their own; 1 is average pooling, inf is maximum pooling. (default: the "
-        + "package's for the size, or the checkpoint's; without one 1 if there is a classifier, else 3)", valueName: "p"
+      "GeM exponent p for sizes that have none; 1 is average pooling, inf is maximum pooling. (default: the exponent "
+        + "of the package for the size, or of the checkpoint; otherwise 1 if there is a classifier, and 3 if not)",
+      valueName: "p"
     )
   )
   var poolingExponent: Double?
 
   @Option(
     help: ArgumentHelp(
-      "Mean of R,G,B in 0...1 to subtract. (default: the checkpoint's, or else the architecture's)", valueName: "r,g,b")
+      "Mean of R,G,B in 0...1 to subtract. (default: the checkpoint's, or the architecture's)", valueName: "r,g,b")
   )
   var mean: RGBTriple?
 
-  @Option(help: ArgumentHelp("Standard deviation of R,G,B to divide by.", valueName: "r,g,b"))
+  @Option(
+    help: ArgumentHelp(
+      "Standard deviation of R,G,B to divide by. (default: the checkpoint's, or the architecture's)",
+      valueName: "r,g,b"))
   var std: RGBTriple?
 
   @Option(
     help: ArgumentHelp(
-      "The order of the channels that the network of a checkpoint takes: rgb or bgr. It is made to take RGB. --mean and "
+      "The channel order that the checkpoint's network takes: rgb or bgr. The converted network takes RGB. --mean and "
         + "--std are in the order R,G,B in either case. (default: rgb)", valueName: "order"))
   var channelOrder: ChannelOrder?
 
   @Option(
     help: ArgumentHelp(
-      "The value of an ONNX model that is the embedding, normalised or not. (default: found by name or by structure)",
+      "The value of an ONNX model that is the embedding, normalised or not. (default: found by its name or by "
+        + "structure)",
       valueName: "name"))
   var embeddingOutput: String?
 
   @Option(
     help: ArgumentHelp(
-      "The value of an ONNX model, or the linear layer of a checkpoint, that is the logits; none leaves a checkpoint's "
-        + "out.", valueName: "name"))
+      "The value of an ONNX model, or the linear layer of a checkpoint, that gives the logits; none drops the "
+        + "classifier of a checkpoint. (default: found by its name or by structure)", valueName: "name"))
   var logitsOutput: String?
 
   @Option(
     help: ArgumentHelp(
-      "Which of a checkpoint's networks to read: a key or module that leads to it, such as model_ema or encoder_q; . is "
-        + "the top.", valueName: "key"))
+      "Which of a checkpoint's networks to read: a key or module that leads to it, such as model_ema or encoder_q; . "
+        + "is the top level. (default: found, if the checkpoint has only one)", valueName: "key"))
   var state: String?
 
   @Option(
     help: ArgumentHelp(
-      "The convolution of a ResNet's bottleneck that has its stride. (default: as the architecture's authors have it)",
+      "The convolution of a ResNet's bottleneck that has the stride. (default: as in the architecture's original "
+        + "implementation)",
       valueName: "conv1|conv2"))
   var strideIn: StructureOptions.BottleneckStride?
 
   @Option(
     help: ArgumentHelp(
-      "Stride of a ResNet's first convolution, and whether a max pooling follows: 1, 2, 1+pool or 2+pool. (default: "
-        + "2+pool for 7x7, 1 for 3x3)", valueName: "stem"))
+      "Stride of a ResNet's first convolution, and whether max pooling follows: 1, 2, 1+pool or 2+pool. (default: "
+        + "2+pool for a 7x7 convolution, 1 for 3x3)", valueName: "stem"))
   var stem: StructureOptions.Stem?
 
   @Option(
     help: ArgumentHelp(
-      "Pixels of the image for one of a ResNet's last map: 8, 16 or 32; below 32 the last stages are dilated instead of "
-        + "halving the map.", valueName: "n"))
+      "Ratio of the image's side to the side of a ResNet's last map: 8, 16 or 32. Below 32, the last stages are "
+        + "dilated instead of halving the map. (default: no dilation)", valueName: "n"))
   var outputStride: Int?
 
-  @Option(help: ArgumentHelp("Stride of a ResNet's last stage, without dilation: 1 or 2.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Stride of a ResNet's last stage, without dilation: 1 or 2. (default: 2)", valueName: "n"))
   var lastStride: Int?
 
-  @Option(help: ArgumentHelp("What a checkpoint's batch norms add to the variance.", valueName: "x"))
+  @Option(
+    help: ArgumentHelp(
+      "The epsilon that a checkpoint's batch norms add to the variance. (default: the architecture's)", valueName: "x"))
   var bnEpsilon: Double?
 
   mutating func validate() throws {
     if let poolingExponent, !(poolingExponent > 0) { throw ValidationError("--pooling-exponent must be positive") }
-    // What is wrong with the values comes first: who mixes up their scale is not helped by what is said of the pair.
+    // Wrong values are reported before a missing option: whoever mixed up their scale needs to know that first.
     try mean?.validate("--mean", allowsZero: true)
     try std?.validate("--std", allowsZero: false)
     if (mean == nil) != (std == nil) { throw ValidationError("--mean and --std must be given together") }
@@ -247,7 +263,7 @@ struct ModelOptions: ParsableArguments {
     }
     if let lastStride, ![1, 2].contains(lastStride) { throw ValidationError("--last-stride must be 1 or 2") }
     if outputStride != nil, lastStride != nil {
-      throw ValidationError("--output-stride and --last-stride exclude each other")
+      throw ValidationError("--output-stride and --last-stride cannot be combined")
     }
     if let bnEpsilon, !(bnEpsilon > 0 && bnEpsilon < 1) {
       throw ValidationError("--bn-epsilon must be between 0 and 1")

@@ -2,28 +2,29 @@ import ArgumentParser
 import Conversion
 import Fidelity
 
-/// What a float network is held to before anything else.
+/// How the float network is compared with its framework before anything else.
 struct GoldenCheckOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Outputs of the framework that the network comes from, as a program of 'quern golden' writes them. The float network "
-        + "is held to them first; where it differs, nothing else is done.", valueName: "file.safetensors"))
+      "Golden file with outputs of the network's framework, written by a program of 'quern golden'. The float network "
+        + "is compared with it first; if they differ, nothing else is done. (default: none)",
+      valueName: "file.safetensors"))
   var golden: String?
 
   @Option(
     help: ArgumentHelp(
-      "Folder with the images of --golden, which are found by their content there and in all other folders given.",
-      valueName: "folder"))
+      "Folder with the images of --golden. They are found by their content, there and in all other folders of images "
+        + "that are given. (default: only the other folders)", valueName: "folder"))
   var goldenImages: String?
 
   @Option(
     help: ArgumentHelp(
-      "Largest difference of an element of a normalised embedding from the framework's.", valueName: "x"))
+      "Maximum difference between an element of a normalised embedding and the framework's.", valueName: "x"))
   var referenceEmbeddingTolerance = 1e-5
 
   @Option(
     help: ArgumentHelp(
-      "Largest difference of a logit from the framework's, as a share of the largest |logit|.", valueName: "x"))
+      "Maximum difference between a logit and the framework's, relative to the largest |logit|.", valueName: "x"))
   var referenceLogitsTolerance = 1e-4
 
   @Flag(help: "Do not use the test_data_set_… folders next to an ONNX model.")
@@ -33,9 +34,9 @@ struct GoldenCheckOptions: ParsableArguments {
     for (name, value) in [
       ("embedding", referenceEmbeddingTolerance), ("logits", referenceLogitsTolerance),
     ] where !(value >= 0 && value.isFinite) {
-      throw ValidationError("--reference-\(name)-tolerance must be a number that is not negative")
+      throw ValidationError("--reference-\(name)-tolerance must be a number of at least 0")
     }
-    if goldenImages != nil, golden == nil { throw ValidationError("--golden-images needs --golden") }
+    if goldenImages != nil, golden == nil { throw ValidationError("--golden-images requires --golden") }
   }
 
   var folders: [String] { goldenImages.map { [$0] } ?? [] }

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Foundation
 
-/// Three numbers or fractions, "0.5,0.5,0.5" or "1/255,1/255,1/255".
+/// Three numbers or fractions, such as "0.5,0.5,0.5" or "1/255,1/255,1/255".
 struct RGBTriple: ExpressibleByArgument {
   let values: [Float]
-  /// As they were given.
+  /// The values in the precision of the argument, for messages and limits.
   private let exact: [Double]
 
   init?(argument: String) {
@@ -15,7 +15,7 @@ struct RGBTriple: ExpressibleByArgument {
     (self.values, self.exact) = (values, exact)
   }
 
-  /// A number, or a fraction of two.
+  /// Parses a number, or a fraction of two numbers.
   private static func number<Number: BinaryFloatingPoint>(
     _ text: Substring, _ parse: (Substring) -> Number?
   ) -> Number? {
@@ -26,23 +26,23 @@ struct RGBTriple: ExpressibleByArgument {
     return first / second
   }
 
-  /// Refuses values that are none of pixels from 0 to 1.
+  /// Refuses values that do not fit pixels from 0 to 1.
   ///
-  /// - Throws: `ValidationError` with the likely meaning.
+  /// - Throws: `ValidationError`, with the values that were probably meant.
   func validate(_ option: String, allowsZero: Bool) throws {
     let given = exact.map(Self.text).joined(separator: ",")
     let range = allowsZero ? "0...1" : "more than 0 and at most 1"
     guard exact.allSatisfy({ $0 >= 0 && ($0 > 0 || allowsZero) && $0 <= 255 }) else {
-      throw ValidationError("\(option) \(given): values must be \(range), of pixels from 0 to 1")
+      throw ValidationError("\(option) \(given): values must be \(range), for pixels from 0 to 1")
     }
     guard let largest = exact.max(), largest > 1 else { return }
     throw ValidationError(
-      "\(option) \(given) looks like values of pixels from 0 to 255; pixels are from 0 to 1 here, so values must be \(range). "
-        + "Divide by 255: \(option) \(exact.map { Self.text($0 / 255) }.joined(separator: ","))"
-        + ", and do so with \(allowsZero ? "--std" : "--mean") if it is of the same pixels")
+      "\(option) \(given) looks like values for pixels from 0 to 255, but pixels are from 0 to 1 here, so values must "
+        + "be \(range). Divide by 255: \(option) \(exact.map { Self.text($0 / 255) }.joined(separator: ",")). "
+        + "Do the same for \(allowsZero ? "--std" : "--mean") if it is meant for the same pixels")
   }
 
-  /// At most four digits after the point, without zeros at the end.
+  /// At most four digits after the decimal point, without trailing zeros.
   private static func text(_ value: Double) -> String {
     var text = String(format: "%.4f", value)
     while text.hasSuffix("0") { text.removeLast() }

@@ -1,14 +1,14 @@
-/// Why a file that a command was told to write is not written.
+/// Why a command refuses to write an output.
 enum OutputError: Error {
-  /// It is one of the files that the command reads.
+  /// The output is one of the files that the command reads.
   case isInput(option: String, path: String, input: String)
-  /// Two outputs are one file.
+  /// Two outputs are the same file.
   case sameFile(options: [String], paths: [String])
-  /// The name's ending is that of another format.
+  /// The name has the extension of another format.
   case otherFormat(option: String, path: String, ending: String, kind: OutputKind)
-  /// A report's name is a link to a file whose name says another format.
+  /// A report is a link to a file whose name has the extension of another format.
   case linkToOtherFormat(option: String, path: String, target: String)
-  /// The file exists and holds something else.
+  /// The file exists, and its content is of another kind.
   case otherContents(option: String, path: String, kind: OutputKind)
 }
 
@@ -17,19 +17,19 @@ extension OutputError: CustomStringConvertible {
     switch self {
     case .isInput(let option, let path, let input):
       "\(option) \(path) would replace \(path == input ? "" : "\(input), ")a file that this command reads; "
-        + "nothing was written: name another file"
+        + "nothing was written. Name another file"
     case .sameFile(let options, let paths):
-      "\(Set(options).count == 1 ? options[0] : options.joined(separator: " and ")) would write one file twice, "
-        + "\(Set(paths).count == 1 ? paths[0] : paths.joined(separator: " and ")); name a file for each"
+      "\(Set(options).count == 1 ? options[0] : options.joined(separator: " and ")) would write the same file twice "
+        + "(\(Set(paths).count == 1 ? paths[0] : paths.joined(separator: " and "))); name a different file for each"
     case .otherFormat(let option, let path, let ending, let kind):
-      "\(option) \(path): \(kind.description) is written, whose name must end in .\(kind.fileExtension) or have no "
-        + "ending, not in .\(ending)"
+      "\(option) \(path): the output is \(kind.description), so its name must end in .\(kind.fileExtension) or have no "
+        + "extension, instead of .\(ending)"
     case .linkToOtherFormat(let option, let path, let target):
-      "\(option) \(path) is a link to \(target), which would be replaced and whose name says another format; name "
-        + "another file"
+      "\(option) \(path) is a link to \(target), which would be replaced, and whose extension is that of another "
+        + "format; name another file"
     case .otherContents(let option, let path, let kind):
       "\(option) \(path): the file exists and is not \(kind.description), so it is not replaced; name another file, or "
-        + "end the name in .\(kind.fileExtension)"
+        + "one that ends in .\(kind.fileExtension)"
     }
   }
 }

@@ -3,12 +3,12 @@ import Files
 import Foundation
 import Images
 
-/// The files that a command writes, held against those that it reads before anything is read or written.
+/// The files that a command writes. They are compared with those that it reads before anything is read or written.
 struct OutputFiles {
   private struct Output {
     let option: String
     let path: String
-    /// `nil` for reports, whose formats are chosen by their names.
+    /// `nil` for reports, whose format follows from their name.
     let kind: OutputKind?
   }
 
@@ -22,14 +22,15 @@ struct OutputFiles {
     outputs += paths.map { Output(option: option, path: $0, kind: nil) }
   }
 
-  /// What cannot be read is passed over here: whoever reads it says what is wrong.
+  /// Checks that every output may be written. Inputs that cannot be read are skipped here; they are reported when they
+  /// are read.
   ///
   /// - Parameters:
-  ///   - models: checkpoints and packages, with their shards, the indices of these, and external data.
-  ///   - images: files, and folders with all images that they hold.
-  ///   - others: files of other kinds.
-  /// - Throws: `OutputError` where an output is an input, two outputs are one file, or the name of an output, or of the file
-  ///   that it leads to, says another format.
+  ///   - models: checkpoints and packages. Their shards, the indices of these, and external data count as inputs, too.
+  ///   - images: image files, and folders with all images in them.
+  ///   - others: input files of other kinds.
+  /// - Throws: `OutputError` if an output is an input, if two outputs are the same file, or if an output is of another
+  ///   format by its name, by the name of the file that it leads to, or by its content.
   func check(models: [String] = [], images: [String] = [], others: [String?] = []) throws(OutputError) {
     try checkDistinct()
     try check(inputs: others.compactMap(\.self)) { [$0] }
@@ -44,7 +45,7 @@ struct OutputFiles {
     }
   }
 
-  /// A report may not replace a file of another format that its name leads to.
+  /// Checks that a report does not replace a file of another format that it is a link to.
   private func checkLink(_ report: Output) throws(OutputError) {
     guard case .existing? = OutputTarget(path: report.path), let target = OutputTarget.resolved(report.path),
       let ending = OutputKind.fileExtension(of: target),
@@ -58,7 +59,7 @@ struct OutputFiles {
     for output in outputs {
       if case .existing(let identity)? = OutputTarget(path: output.path) { existing[identity] = output }
     }
-    // A file that is not there yet is none of those that are read.
+    // An output that does not exist yet cannot be an input.
     guard !existing.isEmpty else { return }
     for input in inputs {
       for path in files(input) {
@@ -89,7 +90,7 @@ struct OutputFiles {
     let folder = isFolder ? path : (path as NSString).deletingLastPathComponent
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
     let companions = names.filter { isFolder || $0.hasSuffix(".index.json") }
-    // Reading a checkpoint maps its files, those with shards and external data among them, and touches hardly any bytes.
+    // Reading a checkpoint maps its files, including shards and external data, and touches hardly any bytes.
     let mapped = (try? Checkpoint.read(path: path))?.paths ?? []
     return [path] + companions.map { (folder as NSString).appendingPathComponent($0) } + mapped
   }

@@ -1,7 +1,7 @@
 import Files
 import PackageFormat
 
-/// What a command writes to a file, apart from reports, whose formats are chosen by name.
+/// The kinds of files that commands write, apart from reports, whose format follows from their name.
 enum OutputKind {
   case package
   case embeddings
@@ -9,7 +9,7 @@ enum OutputKind {
   case program
   case plan
 
-  /// The name's ending that says so.
+  /// The file extension of this kind, without the dot.
   var fileExtension: String {
     switch self {
     case .package: "quern"
@@ -20,6 +20,7 @@ enum OutputKind {
     }
   }
 
+  /// The kind with an article, for messages.
   var description: String {
     switch self {
     case .package: "a Quern package"
@@ -30,13 +31,13 @@ enum OutputKind {
     }
   }
 
-  /// Whether a file's contents are of this kind; what cannot be told by its first bytes is not.
+  /// Whether a file's content is of this kind; `false` for kinds that cannot be recognised by their first bytes.
   func recognizes(_ path: String) -> Bool {
     guard let file = try? MappedFile(path: path) else { return false }
     return file.withBytes { bytes in
       switch self {
       case .package: bytes.prefix(PackageReader.magic.count).elementsEqual(PackageReader.magic)
-      // The length of a header, and the header, which is a JSON object.
+      // A safetensors file starts with the length of its header in eight bytes; the header is a JSON object.
       case .embeddings: bytes.count > 8 && bytes[8] == UInt8(ascii: "{") && bytes[7] == 0
       case .onnx, .program: false
       case .plan: String(decoding: bytes.prefix(1 << 20), as: UTF8.self).contains("quern.plan/")
@@ -44,11 +45,14 @@ enum OutputKind {
     }
   }
 
-  /// - Throws: `OutputError` for a name that says another format, and for a file of another kind whose name says nothing.
+  /// Checks that a file of this kind may be written to a path.
+  ///
+  /// - Throws: `OutputError.otherFormat` for a name with the extension of another format; `.otherContents` for an
+  ///   existing file of another kind whose name has no extension.
   func check(_ path: String, option: String) throws(OutputError) {
-    // Devices and pipes have no format; what cannot be created says so by itself.
+    // Devices and pipes have no format. A file that cannot be created is reported when it is created.
     guard let target = OutputTarget(path: path) else { return }
-    // A link has a name, and so has the file that is replaced.
+    // Both the name of a link and the name of the file that it leads to count.
     let endings = [path, OutputTarget.resolved(path)].compactMap { $0.flatMap(Self.fileExtension) }
     if let ending = endings.first(where: { $0.lowercased() != fileExtension }) {
       throw .otherFormat(option: option, path: path, ending: ending, kind: self)
@@ -63,7 +67,7 @@ enum OutputKind {
     return false
   }
 
-  /// What stands after the last dot of a file's name; `nil` without one, and for a name that only starts with it.
+  /// The part of a file's name after its last dot; `nil` without a dot, and for a name whose only dot comes first.
   static func fileExtension(of path: String) -> String? {
     let name = path.split(separator: "/").last ?? ""
     guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return nil }

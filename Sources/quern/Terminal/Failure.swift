@@ -11,7 +11,7 @@ import ModelImport
 import PackageFormat
 import Reports
 
-/// From errors to messages and exit statuses: the only place that knows sysexits(3).
+/// Maps errors to messages and to exit statuses, which follow sysexits(3). No other code chooses an exit status.
 enum Failure {
   static let usage: Int32 = 64
   static let badData: Int32 = 65
@@ -20,9 +20,9 @@ enum Failure {
   static let cannotCreate: Int32 = 73
   static let inputOutput: Int32 = 74
 
-  /// Prints what happened on stderr and ends the process with the error's status.
+  /// Prints the error on stderr and ends the process with the error's status.
   static func exit(_ error: any Error) -> Never {
-    // Help, version and usage errors are the argument parser's own.
+    // The argument parser prints help, the version and usage errors itself.
     if error is ExitCode || Quern.exitCode(for: error) == .validationFailure || Quern.exitCode(for: error) == .success {
       Quern.exit(withError: error)
     }
@@ -36,7 +36,7 @@ enum Failure {
     Foundation.exit(status)
   }
 
-  /// `nil` for errors that are no module's: defects.
+  /// The exit status; `nil` for errors that no module declares, which are defects.
   private static func status(of error: any Error) -> Int32? {
     switch error {
     case let error as FileError: error.kind.rawValue

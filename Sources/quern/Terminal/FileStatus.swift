@@ -1,6 +1,6 @@
 import Foundation
 
-/// What there is under a path.
+/// Questions about the file at a path.
 enum FileStatus {
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 }

@@ -2,8 +2,8 @@ import Conversion
 import Foundation
 import Synchronization
 
-/// One line on stderr that is redrawn as work goes on, with rate and time left; only on a terminal. Elsewhere only
-/// warnings appear.
+/// A progress line on stderr that is redrawn as work goes on, with the rate and the time left. It is drawn only on a
+/// terminal; elsewhere only warnings and notes appear.
 final class ProgressLine: ProgressObserver {
   private struct State {
     var stage = ""

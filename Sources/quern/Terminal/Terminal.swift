@@ -1,16 +1,16 @@
 import Foundation
 
-/// Where messages go. Data goes to stdout, everything else to stderr.
+/// Output to the terminal. Results go to stdout, everything else to stderr.
 enum Terminal {
   /// Whether stderr is a terminal that can be drawn on.
   static let isInteractive = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
 
-  /// Whether stdout takes colours: a terminal, and NO_COLOR (no-color.org) is not set.
+  /// Whether stdout takes colours: it is a terminal, and NO_COLOR (no-color.org) is not set.
   static let usesColor =
     isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
 
-  /// Whether stdout and stderr are both read on a terminal.
+  /// Whether stdout and stderr both go to a terminal.
   static let showsBoth = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
 
   static func complain(_ message: String) { write("quern: \(message)\n", to: FileHandle.standardError) }

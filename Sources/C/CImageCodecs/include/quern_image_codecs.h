@@ -7,75 +7,81 @@
 extern "C" {
 #endif
 
-/// libjpeg and libpng report errors by longjmp, which Swift cannot survive: these functions keep it inside C.
+/// Decoding and encoding of images, and resampling. libjpeg and libpng report errors by longjmp, which must not cross
+/// Swift frames: these functions contain it.
 ///
-/// All of them are thread-safe, keep no state, and read nothing outside `data[0 ..< size]`.
+/// All functions are thread-safe, keep no state, and read nothing outside `data[0 ..< size]`.
 
+/// The result of a function that returns int.
 enum quern_codec_status {
   QUERN_CODEC_OK = 0,
   /// The data ends before the last pixel.
   QUERN_CODEC_TRUNCATED = 1,
   /// The data contradicts the format; `message` says how.
   QUERN_CODEC_CORRUPT = 2,
-  /// Valid, but of a kind that is not decoded; `message` says which.
+  /// The data is valid, but of a kind that is not supported; `message` says which.
   QUERN_CODEC_UNSUPPORTED = 3,
   QUERN_CODEC_OUT_OF_MEMORY = 4,
 };
 
+/// Where and why decoding failed.
 struct quern_codec_failure {
-  /// How many bytes had been taken in when it happened.
+  /// The number of bytes that had been read.
   size_t offset;
-  /// The library's own words; empty where there are none.
+  /// The library's message; empty where there is none.
   char message[224];
 };
 
+/// The size of an image in pixels.
 struct quern_image_size {
   uint32_t width;
   uint32_t height;
 };
 
-/// Reads the header as far as the size.
+/// Reads the size from the header.
 int quern_jpeg_read_size(
     const uint8_t *data, size_t size, struct quern_image_size *result, struct quern_codec_failure *failure);
 
-/// Decodes to `rgb[height][width][3]`, whose size must be that of `quern_jpeg_read_size`.
+/// Decodes to `rgb[height][width][3]`; `expected` is the size from `quern_jpeg_read_size`.
 int quern_jpeg_decode(
     const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
     struct quern_codec_failure *failure);
 
-/// Reads the header as far as the size.
+/// Reads the size from the header.
 int quern_png_read_size(
     const uint8_t *data, size_t size, struct quern_image_size *result, struct quern_codec_failure *failure);
 
-/// Decodes to `rgb[height][width][3]`, whose size must be that of `quern_png_read_size`.
+/// Decodes to `rgb[height][width][3]`; `expected` is the size from `quern_png_read_size`.
 int quern_png_decode(
     const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
     struct quern_codec_failure *failure);
 
-/// The most bytes that `quern_png_encode` writes for a picture of a size whose pixels are in memory.
+/// The maximum number of bytes that `quern_png_encode` writes for an image of a size whose pixels fit in memory.
 size_t quern_png_encoded_limit(struct quern_image_size size);
 
-/// Encodes `rgb[height][width][3]` to `data`, which has room for `*size` bytes; `*size` becomes the file's. The bytes
-/// depend on the pixels and the versions of libpng and zlib only.
+/// Encodes `rgb[height][width][3]` to `data`, which has room for `*size` bytes, and sets `*size` to the number of bytes
+/// written. The bytes depend only on the pixels and on the versions of libpng and zlib.
 int quern_png_encode(const uint8_t *rgb, struct quern_image_size dimensions, uint8_t *data, size_t *size);
 
-/// One pass of a separable resampling in Pillow's fixed point:
-/// out = max(0, min((sum of pixel * weight + 2^21) >> 22, 255)), weights having 22 fractional bits; the shift rounds down.
+/// One pass of a separable resampling in Pillow's fixed-point arithmetic, with weights of 22 fractional bits and a
+/// shift that rounds down: out = max(0, min((sum of pixel * weight + 2^21) >> 22, 255)).
 struct quern_resample_taps {
-  /// Every output sample has `taps` weights, in `weights[output * taps ...]`, for the input samples from `first[output]`.
+  /// Each output sample has `taps` weights, in `weights[output * taps ...]`, for the input samples from
+  /// `first[output]`.
   const int32_t *first;
   const int32_t *weights;
   size_t taps;
   size_t outputs;
 };
 
-/// Along rows: `rows` rows of `input_width` RGB pixels, `source_stride` bytes apart, to `rows` packed rows of
-/// `along.outputs` RGB pixels. `scratch` has room for `3 * input_width + 1` bytes.
+/// Resamples along rows: from `rows` rows of `input_width` RGB pixels, `source_stride` bytes apart, to `rows` packed
+/// rows of `along.outputs` RGB pixels. `scratch` has room for `3 * input_width + 1` bytes.
 void quern_resample_horizontal(
     const uint8_t *source, size_t source_stride, size_t input_width, size_t rows, struct quern_resample_taps along,
     uint8_t *scratch, uint8_t *destination);
 
-/// Along columns: from rows of `row_bytes` bytes, `source_stride` bytes apart, to `along.outputs` packed rows.
+/// Resamples along columns: from rows of `row_bytes` bytes, `source_stride` bytes apart, to `along.outputs` packed
+/// rows.
 void quern_resample_vertical(
     const uint8_t *source, size_t source_stride, size_t row_bytes, struct quern_resample_taps along,
     uint8_t *destination);

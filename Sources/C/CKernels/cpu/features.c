@@ -4,7 +4,7 @@
 
 #include <cpuid.h>
 
-// XCR0: which register files the operating system saves and restores.
+// Reads XCR0, which tells which register files the operating system saves and restores.
 static uint64_t extended_control_register(void) {
   uint32_t low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));

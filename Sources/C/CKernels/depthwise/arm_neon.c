@@ -6,8 +6,8 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// 16 channels and up to 4 rows at once. A structure load parts the weights of a group by taps. Products of signed bytes,
-// of magnitude 128 * 127 at most, fit in int16 even two at a time.
+// 16 channels and up to 4 rows at once. A structure load separates the weights of a group by taps. Products of signed
+// bytes, of magnitude 128 * 127 at most, fit in int16, and so do sums of two of them.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")

@@ -12,7 +12,7 @@ QUERN_INLINE int8x16_t quern_depthwise_load_neon(const uint8_t *from, size_t cou
   return quern_signed_neon(quern_load_bytes_neon(from, count));
 }
 
-// Stores `count` channels from `channel` on of a row; `sums` are those of 16, with their bias.
+// Stores `count` channels of a row, beginning with `channel`; `sums` are those of 16 channels, with their bias.
 QUERN_INLINE void quern_depthwise_store_neon(const quern_depthwise_args *a, const quern_bounds_neon *bounds,
                                              const int32x4_t sums[4], size_t row, size_t channel, size_t count) {
   float32x4_t real[4];

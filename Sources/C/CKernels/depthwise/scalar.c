@@ -3,7 +3,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// The reference. Sums are unsigned, because intermediate ones may wrap.
+// The reference. Sums are unsigned because intermediate sums may wrap.
 void quern_depthwise_scalar(const quern_depthwise_args *a) {
   const size_t block_size = (a->taps + 3) / 4 * 64;
   for (size_t row = 0; row < a->rows; ++row) {

@@ -7,8 +7,9 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-// 16 channels and up to 2 rows at once. Four taps of 16 bytes are interleaved to [16 channels][4 taps], widened to int16
-// and multiplied by vpmaddwd (vpmaddubsw would saturate): two partial sums a channel, added at the end.
+// 16 channels and up to 2 rows at once. Four taps of 16 bytes are interleaved to [16 channels][4 taps], widened to
+// int16 and multiplied by vpmaddwd (vpmaddubsw would saturate). This gives two partial sums per channel, added at the
+// end.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")

@@ -7,9 +7,10 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
 
-// A vector holds 64 channels of a row, or 32 of two rows, or 16 of four, and a tile up to 3 vectors. Four taps of 64 bytes
-// are interleaved within 128-bit lanes, so that of the four results, number i holds in lane l the bytes 16 l + 4 i to
-// 16 l + 4 i + 3. Weights, bias and multiplier are brought to that order once a call, and packing the results undoes it.
+// A vector holds 64 channels of one row, 32 of two rows, or 16 of four rows; a tile holds up to 3 vectors. Four taps of
+// 64 bytes are interleaved within 128-bit lanes, so that lane l of result i (of four) holds the bytes 16 l + 4 i to 16
+// l + 4 i + 3. Weights, bias and multiplier are permuted to this order once per call, and packing the results undoes
+// it.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -20,7 +21,7 @@ typedef struct {
   __m512i v[4];
 } quad;
 
-// What is the same for all rows, for the channels of a vector.
+// The constants of the channels of a vector, which are the same for all rows.
 typedef struct {
   quad weights[max_groups];
   quad bias, multiplier;
@@ -28,7 +29,7 @@ typedef struct {
 
 void quern_depthwise_scalar(const quern_depthwise_args *);
 
-// Lane l of v[i] and lane i of v[l] change places.
+// Exchanges lane l of v[i] and lane i of v[l].
 INLINE quad transpose_lanes(quad q) {
   const __m512i a = _mm512_shuffle_i32x4(q.v[0], q.v[1], 0x44), b = _mm512_shuffle_i32x4(q.v[0], q.v[1], 0xEE);
   const __m512i c = _mm512_shuffle_i32x4(q.v[2], q.v[3], 0x44), d = _mm512_shuffle_i32x4(q.v[2], q.v[3], 0xEE);
@@ -36,7 +37,8 @@ INLINE quad transpose_lanes(quad q) {
                  _mm512_shuffle_i32x4(b, d, 0xDD)}};
 }
 
-// 64 bytes of each of `blocks` blocks, zero for the others; where `rows` rows share a vector, the first blocks for each.
+// Loads 64 bytes of each of `blocks` blocks, and zeros for the others. Where `rows` rows share a vector, the first
+// blocks are repeated for each row.
 INLINE quad load_lanes(const void *from, size_t block_bytes, size_t blocks, size_t rows) {
   const char *p = from;
   quad q;
@@ -55,7 +57,7 @@ INLINE void load_panel(panel *p, const quern_depthwise_args *a, size_t channel, 
   p->multiplier = load_lanes(a->multiplier + channel, 64, blocks, rows);
 }
 
-// A tap of the rows that share a vector; `offsets` are the rows' own.
+// Loads a tap of the rows that share a vector; `offsets` has one pointer per row.
 INLINE __m512i load_tap(const uint8_t *input, const int32_t *const *offsets, size_t tap, int rows) {
   if (rows == 1) return _mm512_loadu_si512(input + offsets[0][tap]);
   if (rows == 2) {
@@ -68,7 +70,7 @@ INLINE __m512i load_tap(const uint8_t *input, const int32_t *const *offsets, siz
   return _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(input + offsets[3][tap])), 3);
 }
 
-// Adds `count` taps from `tap` on.
+// Adds `count` taps, beginning with `tap`.
 INLINE void add_taps(quad *acc, const quad *w, const uint8_t *input, const int32_t *const *offsets, size_t tap, int count,
                      int rows) {
   const __m512i a = load_tap(input, offsets, tap, rows);
@@ -83,7 +85,7 @@ INLINE void add_taps(quad *acc, const quad *w, const uint8_t *input, const int32
   acc->v[3] = _mm512_dpbusd_epi32(acc->v[3], _mm512_unpackhi_epi16(ab_high, cd_high), w->v[3]);
 }
 
-// Stores `count` channels of the rows in a vector, of which `left` are rows of the output.
+// Stores `count` channels of the rows in a vector. Only the first `left` rows are part of the output.
 INLINE void store_rows(uint8_t *y, size_t stride, __m512i bytes, size_t count, size_t left, int rows) {
   if (rows == 1) {
     if (count == 64) {
@@ -107,11 +109,12 @@ INLINE void store_rows(uint8_t *y, size_t stride, __m512i bytes, size_t count, s
   }
 }
 
-// The same for floats: `real` are as the sums are, number i holding in lane l the channels 16 l + 4 i to 16 l + 4 i + 3.
+// As store_rows, with floats. `real` is in the order of the sums: lane l of real[i] holds the channels 16 l + 4 i to
+// 16 l + 4 i + 3.
 INLINE void store_floats(const quern_depthwise_args *a, const __m512 *real, size_t at, size_t count, size_t left, int rows) {
   const quad lanes = transpose_lanes((quad){{_mm512_castps_si512(real[0]), _mm512_castps_si512(real[1]),
                                              _mm512_castps_si512(real[2]), _mm512_castps_si512(real[3])}});
-  const int blocks = 4 / rows; // of 16 channels, of a row
+  const int blocks = 4 / rows; // of 16 channels, per row
   UNROLL for (int i = 0; i < 4; ++i) {
     const size_t row = (size_t)(i / blocks), first = (size_t)(i % blocks) * 16;
     if (row >= left || first >= count) continue;
@@ -123,21 +126,22 @@ INLINE void store_floats(const quern_depthwise_args *a, const __m512 *real, size
   }
 }
 
-// The addend in the order of the sums.
+// Adds the addend, in the order of the sums.
 INLINE void add_floats(const quern_depthwise_args *a, __m512 *real, size_t at, size_t count, size_t left, int rows) {
   const int blocks = 4 / rows;
   quad lanes;
   UNROLL for (int i = 0; i < 4; ++i) {
     const size_t row = (size_t)(i / blocks), first = (size_t)(i % blocks) * 16;
-    const size_t there = row >= left || first >= count ? 0 : count - first < 16 ? count - first : 16;
+    const size_t valid = row >= left || first >= count ? 0 : count - first < 16 ? count - first : 16;
     lanes.v[i] = _mm512_castps_si512(
-        _mm512_maskz_loadu_ps((__mmask16)((1u << there) - 1), a->addend + at + row * a->output_stride + first));
+        _mm512_maskz_loadu_ps((__mmask16)((1u << valid) - 1), a->addend + at + row * a->output_stride + first));
   }
   lanes = transpose_lanes(lanes);
   UNROLL for (int i = 0; i < 4; ++i) real[i] = _mm512_add_ps(real[i], _mm512_castsi512_ps(lanes.v[i]));
 }
 
-// `vectors` vectors of `rows` rows each, from `row` on. Rows past the last are the last once more, and not stored.
+// Computes `vectors` vectors of `rows` rows each, beginning with `row`. Past the last row, it is repeated, and not
+// stored.
 INLINE void run_tile(const quern_depthwise_args *a, const quern_bounds_512 *bounds, const panel *p, size_t row,
                      size_t channel, size_t count, int vectors, int rows) {
   const size_t taps = a->taps, whole = taps / 4, last = a->rows - 1;

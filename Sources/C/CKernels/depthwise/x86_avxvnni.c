@@ -10,7 +10,7 @@
 #pragma clang attribute push(__attribute__((target(QUERN_AVXVNNI_TARGET))), apply_to = function)
 
 // 16 channels of two rows, one row in each 128-bit lane, and up to two such pairs at once. Four taps of 16 bytes are
-// interleaved within the lanes: of the four results, number i holds the channels 4 i to 4 i + 3 of either row.
+// interleaved within the lanes: result i (of four) holds the channels 4 i to 4 i + 3 of both rows.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -21,7 +21,7 @@ INLINE __m256i load_pair(const uint8_t *first, const uint8_t *second, size_t cou
   return _mm256_inserti128_si256(_mm256_castsi128_si256(quern_load_bytes_128(first, count)), quern_load_bytes_128(second, count), 1);
 }
 
-// 16 bytes, in both lanes.
+// Loads 16 bytes into both lanes.
 INLINE __m256i twice(const void *from) { return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)from)); }
 
 INLINE void interleave(const __m256i x[4], __m256i out[4]) {
@@ -41,7 +41,7 @@ INLINE void finish_pair(const quern_depthwise_args *a, const quern_bounds_256 *b
     real[i] = _mm256_mul_ps(_mm256_cvtepi32_ps(acc[i]), multiplier);
   }
   if (a->output_f32 || a->addend) {
-    // A lane is a row's four channels.
+    // A lane holds four channels of a row.
     const __m256 low[2] = {_mm256_permute2f128_ps(real[0], real[1], 0x20), _mm256_permute2f128_ps(real[0], real[1], 0x31)};
     const __m256 high[2] = {_mm256_permute2f128_ps(real[2], real[3], 0x20), _mm256_permute2f128_ps(real[2], real[3], 0x31)};
     for (size_t r = 0; r < (rows > 1 ? 2 : 1); ++r) {
@@ -55,7 +55,7 @@ INLINE void finish_pair(const quern_depthwise_args *a, const quern_bounds_256 *b
   if (rows > 1) quern_store_bytes_128(y + a->output_stride, _mm256_extracti128_si256(q, 1), count);
 }
 
-// `rows` is 2 P, or 1, when the other lane computes the same row.
+// `rows` is 2 P, or 1, in which case both lanes compute the same row.
 INLINE void run_tile(const quern_depthwise_args *a, const quern_bounds_256 *bounds, size_t row, size_t rows,
                      size_t channel, size_t count, int P) {
   const size_t taps = a->taps, groups = (taps + 3) / 4;

@@ -9,7 +9,7 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-// Stores `count` of 16 channels from `channel` on of a row, given their real values without the addend.
+// Stores `count` of 16 channels of a row, beginning with `channel`, given their real values without the addend.
 static inline __attribute__((always_inline)) void quern_depthwise_store_256(const quern_depthwise_args *a,
                                                                             const quern_bounds_256 *bounds, __m256 low,
                                                                             __m256 high, size_t row, size_t channel,

@@ -6,7 +6,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// Up to 32 channels in 8 registers for one row at a time, or 4 channels; what is left over goes one by one.
+// Up to 32 channels in 8 registers for one row at a time, then 4 channels; remaining channels are computed one by one.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -30,7 +30,7 @@ INLINE void run_block(const quern_depthwise_f32_args *a, size_t channel, int V) 
   }
 }
 
-static void run_rest(const quern_depthwise_f32_args *a, size_t channel) {
+static void run_tail(const quern_depthwise_f32_args *a, size_t channel) {
   for (size_t row = 0; row < a->rows; ++row) {
     const int32_t *offsets = a->offsets + row * a->taps;
     for (size_t c = channel; c < a->channels; ++c) {
@@ -49,6 +49,6 @@ void quern_depthwise_f32_neon(const quern_depthwise_f32_args *a) {
   size_t channel = 0;
   for (; channel + 32 <= a->channels; channel += 32) run_block(a, channel, 8);
   for (; channel + 4 <= a->channels; channel += 4) run_block(a, channel, 1);
-  if (channel < a->channels) run_rest(a, channel);
+  if (channel < a->channels) run_tail(a, channel);
 }
 #endif

@@ -7,7 +7,7 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-// Up to 64 channels in 8 registers for one row at a time, or 8 channels; what is left over goes one by one.
+// Up to 64 channels in 8 registers for one row at a time, then 8 channels; remaining channels are computed one by one.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -35,7 +35,7 @@ INLINE void run_block(const quern_depthwise_f32_args *a, size_t channel, int V) 
   }
 }
 
-static void run_rest(const quern_depthwise_f32_args *a, size_t channel) {
+static void run_tail(const quern_depthwise_f32_args *a, size_t channel) {
   for (size_t row = 0; row < a->rows; ++row) {
     const int32_t *offsets = a->offsets + row * a->taps;
     for (size_t c = channel; c < a->channels; ++c) {
@@ -54,7 +54,7 @@ void quern_depthwise_f32_avx2(const quern_depthwise_f32_args *a) {
   size_t channel = 0;
   for (; channel + 64 <= a->channels; channel += 64) run_block(a, channel, 8);
   for (; channel + 8 <= a->channels; channel += 8) run_block(a, channel, 1);
-  if (channel < a->channels) run_rest(a, channel);
+  if (channel < a->channels) run_tail(a, channel);
 }
 
 #pragma clang attribute pop

@@ -41,9 +41,9 @@ INLINE void run_block(const quern_depthwise_f32_args *a, size_t channel, __mmask
   }
 }
 
-// A tile is W neighbouring outputs x V vectors of channels, for a kernel whose lines are KW taps and outputs that are S
-// columns apart: every column is read once for all outputs that it is a tap of, and the weights of a line of the kernel once
-// for all outputs. For each output, taps still come in their order.
+// A tile is W neighbouring outputs x V vectors of channels, for a kernel with KW taps per line and outputs that are S
+// columns apart. Each column is read once for all outputs that have it as a tap, and the weights of a line of the
+// kernel once for all outputs. For each output, taps are still added in order.
 INLINE void run_tile(const quern_depthwise_f32_args *a, size_t row, size_t channel, __mmask16 last, int W, int V, int KW,
                      int S) {
   const size_t taps = a->taps, channels = a->channels;
@@ -99,7 +99,7 @@ TILES(5, 2)
 TILES(7, 1)
 TILES(7, 2)
 
-// By the width of the kernel (3, 5, 7), step, vectors, and outputs (4, 7).
+// Indexed by the width of the kernel (3, 5, 7), step, vectors, and outputs (4, 7).
 #define OF(KW, S) {{tile_##KW##_##S##_1_4, tile_##KW##_##S##_1_7}, {tile_##KW##_##S##_2_4, tile_##KW##_##S##_2_7}}
 static const tile_function tiles[3][2][2][2] = {{OF(3, 1), OF(3, 2)}, {OF(5, 1), OF(5, 2)}, {OF(7, 1), OF(7, 2)}};
 
@@ -110,16 +110,16 @@ static int has_tiles(const quern_depthwise_f32_args *a) {
   return a->line >= 4 && (width == 3 || width == 5 || width == 7) && (a->step == 1 || a->step == 2);
 }
 
-// Lines with all their channels, so that a line's input stays in the first-level cache for the next. The last tile of a line
-// computes some outputs again rather than be narrower.
+// Computes line by line, with all channels, so that a line's input stays in the first-level cache for the next line.
+// The last tile of a line is as wide as the others and computes some outputs again.
 static void run_lines(const quern_depthwise_f32_args *a) {
   const int wide = a->line >= 7 && tiled(a->line, 7) <= tiled(a->line, 4);
   const size_t outputs = wide ? 7 : 4, pieces = (a->line + outputs - 1) / outputs;
   const tile_function(*of_kernel)[2] = tiles[a->kernel_width / 2 - 1][a->step - 1];
   for (size_t row = 0; row < a->rows; row += a->line) {
     for (size_t channel = 0; channel < a->channels; channel += max_tile_vectors * width) {
-      const size_t left = a->channels - channel, vectors = left > width ? 2 : 1, rest = left - (vectors - 1) * width;
-      const __mmask16 last = rest < width ? (__mmask16)((1u << rest) - 1) : (__mmask16)0xFFFF;
+      const size_t left = a->channels - channel, vectors = left > width ? 2 : 1, tail = left - (vectors - 1) * width;
+      const __mmask16 last = tail < width ? (__mmask16)((1u << tail) - 1) : (__mmask16)0xFFFF;
       const tile_function tile = of_kernel[vectors - 1][wide];
       for (size_t i = 0; i < pieces; ++i) {
         const size_t first = i * outputs;
@@ -133,8 +133,8 @@ void quern_depthwise_f32_avx512(const quern_depthwise_f32_args *a) {
   if (has_tiles(a)) return run_lines(a);
   size_t channel = 0;
   for (; channel + 64 <= a->channels; channel += 64) run_block(a, channel, (__mmask16)0xFFFF, 4);
-  const size_t left = a->channels - channel, rest = left % width;
-  const __mmask16 last = rest ? (__mmask16)((1u << rest) - 1) : (__mmask16)0xFFFF;
+  const size_t left = a->channels - channel, tail = left % width;
+  const __mmask16 last = tail ? (__mmask16)((1u << tail) - 1) : (__mmask16)0xFFFF;
   if (left > 48) {
     run_block(a, channel, last, 4);
   } else if (left > 32) {

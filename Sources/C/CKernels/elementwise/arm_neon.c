@@ -6,7 +6,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// 16 values at a time; what is left over goes to the scalar tier.
+// 16 values at a time; the scalar tier computes the remaining ones.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -26,7 +26,7 @@ INLINE quad scaled(const uint8_t *q, int32_t zero_point, quad factors) {
   return real;
 }
 
-// The same, with remainders where those are not null.
+// As above, with remainders where `remainder` is not null.
 INLINE quad scaled_levels(const uint8_t *q, const uint8_t *remainder, int32_t zero_point, quad factors) {
   if (!remainder) return scaled(q, zero_point, factors);
   quad real;
@@ -103,22 +103,22 @@ INLINE quad scaled_sum(const quern_scale_args *a, size_t at, quad factors) {
                                  a->residual_zero_point, repeated(a->residual_multiplier)));
 }
 
-// The channels from `first` on of one row, by the scalar tier.
-static void scale_rest(const quern_scale_args *a, size_t row, size_t first) {
+// Computes the last channels of one row, beginning with `first`, by the scalar tier.
+static void scale_tail(const quern_scale_args *a, size_t row, size_t first) {
   const size_t at = row * a->channels + first;
-  quern_scale_args rest = *a;
-  rest.rows = 1;
-  rest.channels -= first;
-  rest.factors += first;
-  if (rest.map) rest.map += at;
-  if (rest.map_remainder) rest.map_remainder += at;
-  if (rest.reals) rest.reals += at;
-  if (rest.residual) rest.residual += at;
-  if (rest.residual_remainder) rest.residual_remainder += at;
-  if (rest.output) rest.output += at;
-  if (rest.output_remainder) rest.output_remainder += at;
-  if (rest.output_f32) rest.output_f32 += at;
-  quern_scale_scalar(&rest);
+  quern_scale_args tail = *a;
+  tail.rows = 1;
+  tail.channels -= first;
+  tail.factors += first;
+  if (tail.map) tail.map += at;
+  if (tail.map_remainder) tail.map_remainder += at;
+  if (tail.reals) tail.reals += at;
+  if (tail.residual) tail.residual += at;
+  if (tail.residual_remainder) tail.residual_remainder += at;
+  if (tail.output) tail.output += at;
+  if (tail.output_remainder) tail.output_remainder += at;
+  if (tail.output_f32) tail.output_f32 += at;
+  quern_scale_scalar(&tail);
 }
 
 void quern_scale_neon(const quern_scale_args *a) {
@@ -136,7 +136,7 @@ void quern_scale_neon(const quern_scale_args *a) {
       vst1q_u8(a->output + at, quern_requantise_neon(real.v, &bounds));
       if (a->output_remainder) vst1q_u8(a->output_remainder + at, quern_remainder_neon(real.v, &bounds));
     }
-    if (whole < a->channels) scale_rest(a, row, whole);
+    if (whole < a->channels) scale_tail(a, row, whole);
   }
 }
 #endif

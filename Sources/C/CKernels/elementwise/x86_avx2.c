@@ -7,7 +7,7 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-// 16 values at a time; what is left over goes to the scalar tier.
+// 16 values at a time; the scalar tier computes the remaining ones.
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -79,17 +79,18 @@ void quern_requantize_avx2(const uint8_t *a, int32_t za, float ma, size_t count,
   quern_requantize_scalar(a + i, za, ma, count - i, zero_point, output_min, q + i);
 }
 
-// 16 levels from their zero point times factors, with their remainders where those are not null.
+// 16 levels minus their zero point, times factors; with their remainders where `remainder` is not null.
 INLINE pair scaled_levels(const uint8_t *q, const uint8_t *remainder, int32_t zero_point, pair factors) {
   const __m128i bytes = _mm_loadu_si128((const __m128i *)q);
   const __m256i zero = _mm256_set1_epi32(zero_point);
   __m256i low = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), zero);
   __m256i high = _mm256_sub_epi32(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes)), zero);
   if (remainder) {
-    const __m128i rest = _mm_xor_si128(_mm_loadu_si128((const __m128i *)remainder), _mm_set1_epi8(-128));
+    const __m128i signed_bytes = _mm_xor_si128(_mm_loadu_si128((const __m128i *)remainder), _mm_set1_epi8(-128));
     const __m256 unit = _mm256_set1_ps(1.0f / 256.0f);
-    low = _mm256_add_epi32(_mm256_slli_epi32(low, 8), _mm256_cvtepi8_epi32(rest));
-    high = _mm256_add_epi32(_mm256_slli_epi32(high, 8), _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(rest, rest)));
+    low = _mm256_add_epi32(_mm256_slli_epi32(low, 8), _mm256_cvtepi8_epi32(signed_bytes));
+    const __m128i high_bytes = _mm_unpackhi_epi64(signed_bytes, signed_bytes);
+    high = _mm256_add_epi32(_mm256_slli_epi32(high, 8), _mm256_cvtepi8_epi32(high_bytes));
     factors = (pair){_mm256_mul_ps(factors.low, unit), _mm256_mul_ps(factors.high, unit)};
   }
   return (pair){_mm256_mul_ps(_mm256_cvtepi32_ps(low), factors.low), _mm256_mul_ps(_mm256_cvtepi32_ps(high), factors.high)};
@@ -110,22 +111,22 @@ INLINE pair scaled_sum(const quern_scale_args *a, size_t at, pair factors) {
   return (pair){_mm256_add_ps(real.low, other.low), _mm256_add_ps(real.high, other.high)};
 }
 
-// The channels from `first` on of one row, by the scalar tier.
-static void scale_rest(const quern_scale_args *a, size_t row, size_t first) {
+// Computes the last channels of one row, beginning with `first`, by the scalar tier.
+static void scale_tail(const quern_scale_args *a, size_t row, size_t first) {
   const size_t at = row * a->channels + first;
-  quern_scale_args rest = *a;
-  rest.rows = 1;
-  rest.channels -= first;
-  rest.factors += first;
-  if (rest.map) rest.map += at;
-  if (rest.map_remainder) rest.map_remainder += at;
-  if (rest.reals) rest.reals += at;
-  if (rest.residual) rest.residual += at;
-  if (rest.residual_remainder) rest.residual_remainder += at;
-  if (rest.output) rest.output += at;
-  if (rest.output_remainder) rest.output_remainder += at;
-  if (rest.output_f32) rest.output_f32 += at;
-  quern_scale_scalar(&rest);
+  quern_scale_args tail = *a;
+  tail.rows = 1;
+  tail.channels -= first;
+  tail.factors += first;
+  if (tail.map) tail.map += at;
+  if (tail.map_remainder) tail.map_remainder += at;
+  if (tail.reals) tail.reals += at;
+  if (tail.residual) tail.residual += at;
+  if (tail.residual_remainder) tail.residual_remainder += at;
+  if (tail.output) tail.output += at;
+  if (tail.output_remainder) tail.output_remainder += at;
+  if (tail.output_f32) tail.output_f32 += at;
+  quern_scale_scalar(&tail);
 }
 
 void quern_scale_avx2(const quern_scale_args *a) {
@@ -144,11 +145,11 @@ void quern_scale_avx2(const quern_scale_args *a) {
       }
       _mm_storeu_si128((__m128i *)(a->output + at), quern_requantise_256(real.low, real.high, &bounds));
       if (a->output_remainder) {
-        const __m128i rest = quern_remainder_256(real.low, real.high, &bounds);
-        _mm_storeu_si128((__m128i *)(a->output_remainder + at), rest);
+        const __m128i remainders = quern_remainder_256(real.low, real.high, &bounds);
+        _mm_storeu_si128((__m128i *)(a->output_remainder + at), remainders);
       }
     }
-    if (whole < a->channels) scale_rest(a, row, whole);
+    if (whole < a->channels) scale_tail(a, row, whole);
   }
 }
 

@@ -11,7 +11,7 @@
 
 enum { width = 16 };
 
-// Lanes of the vector that starts at `i`; all of them except at the end.
+// The mask of the lanes of the vector that starts at `i`: all lanes, except at the end.
 INLINE __mmask16 lanes(size_t i, size_t count) {
   return count - i >= width ? (__mmask16)0xFFFF : (__mmask16)((1u << (count - i)) - 1);
 }
@@ -72,13 +72,13 @@ void quern_requantize_avx512(const uint8_t *a, int32_t za, float ma, size_t coun
   }
 }
 
-// Levels from their zero point times a factor, with their remainders where those are not null.
+// Levels minus their zero point, times a factor; with their remainders where `remainder` is not null.
 INLINE __m512 scaled_levels(const uint8_t *q, const uint8_t *remainder, __mmask16 mask, int32_t zero_point, __m512 factor) {
   __m512i level = _mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, q)), _mm512_set1_epi32(zero_point));
   if (remainder) {
-    const __m512i rest =
+    const __m512i signed_remainder =
         _mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, remainder)), _mm512_set1_epi32(128));
-    level = _mm512_add_epi32(_mm512_slli_epi32(level, 8), rest);
+    level = _mm512_add_epi32(_mm512_slli_epi32(level, 8), signed_remainder);
     factor = _mm512_mul_ps(factor, _mm512_set1_ps(1.0f / 256.0f));
   }
   return _mm512_mul_ps(_mm512_cvtepi32_ps(level), factor);

@@ -8,8 +8,8 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 
-// A tile is R rows x 16 channels in 2 R registers; with 6 rows, 12 sums, two of weights and one of input fill the 16;
-// totals wait in memory.
+// A tile is R rows x 16 channels in 2 R registers. With 6 rows, 12 registers of sums, two of weights and one of input
+// are in use, of 16; totals are kept in memory.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -63,7 +63,7 @@ INLINE void run_tile(const quern_fgemm_args *a, size_t row, size_t channel, size
       sum[r][b] = _mm256_setzero_ps();
     }
   }
-  size_t left = QUERN_FGEMM_BLOCK; // products that the block still takes
+  size_t left = QUERN_FGEMM_BLOCK; // products that the block has room for
   for (size_t t = 0; t < taps; ++t) {
     const float *x[max_rows];
     UNROLL for (int r = 0; r < R; ++r) x[r] = tap_input(a, row + (size_t)r, t);
@@ -97,12 +97,12 @@ typedef void (*tile_function)(const quern_fgemm_args *, size_t row, size_t chann
 TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
 static const tile_function tiles[max_rows] = {tile_1, tile_2, tile_3, tile_4, tile_5, tile_6};
 
-// Rows are cut, evenly, into passes whose input (a tap each, since neighbouring rows share the rest) stays in the
-// second-level cache while the blocks of weights pass over it.
+// Rows are split evenly into passes. The input of a pass stays in the second-level cache while it is multiplied with
+// all blocks of weights. It counts as one tap per row, since neighbouring rows share the others.
 static size_t count_of_passes(const quern_fgemm_args *a) {
-  enum { floats = 64 * 1024, least = 48 };
+  enum { floats = 64 * 1024, min_rows = 48 };
   const size_t fitting = a->tap_elements ? floats / a->tap_elements : a->rows;
-  const size_t passes = a->rows / (fitting > least ? fitting : least);
+  const size_t passes = a->rows / (fitting > min_rows ? fitting : min_rows);
   return passes > 1 ? passes : 1;
 }
 
@@ -113,7 +113,7 @@ void quern_fgemm_avx2(const quern_fgemm_args *a) {
     const size_t count_of_tiles = (rows + max_rows - 1) / max_rows;
     for (size_t channel = 0; channel < a->output_channels; channel += 16) {
       const size_t left = a->output_channels - channel, count = left < 16 ? left : 16;
-      // Spread evenly, so that no remainder gets a tile too small to be fast.
+      // Rows are spread evenly over tiles, so that no tile is too small to be fast.
       for (size_t i = 0; i < count_of_tiles; ++i) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;
         tiles[end - row - 1](a, first + row, channel, count);

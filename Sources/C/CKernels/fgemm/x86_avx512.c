@@ -8,8 +8,8 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
 
-// A tile is R rows x B blocks of 16 channels whose sums are held in R * B registers; totals wait in memory. For each element
-// of a tap, one broadcast a row and one load a block feed R * B multiply-adds.
+// A tile is R rows x B blocks of 16 channels, with sums in R * B registers; totals are kept in memory. For each element
+// of a tap, one broadcast per row and one load per block feed R * B multiply-adds.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -28,7 +28,7 @@ INLINE __mmask16 channel_mask(size_t count, int b) {
   return count >= first + 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (count - first)) - 1);
 }
 
-// The epilogue for one row of a tile: its totals are of `count` channels from `channel` on.
+// The epilogue for one row of a tile, whose totals are of `count` channels, beginning with `channel`.
 INLINE void finish_row(const quern_fgemm_args *a, const __m512 *total, size_t row, size_t channel, size_t count, int B,
                        int stream) {
   const float *residual = a->residual ? a->residual + row * a->residual_stride + channel : 0;
@@ -46,7 +46,7 @@ INLINE void finish_row(const quern_fgemm_args *a, const __m512 *total, size_t ro
   }
 }
 
-// Ends a block: adds its sums to the totals, which begin with the bias, and begins new sums.
+// Ends a block: adds its sums to the totals, which start with the bias, and starts new sums.
 INLINE void end_block(__m512 total[max_rows][max_blocks], __m512 sum[max_rows][max_blocks], const float *bias, int R,
                       int B) {
   UNROLL for (int b = 0; b < B; ++b) {
@@ -57,7 +57,8 @@ INLINE void end_block(__m512 total[max_rows][max_blocks], __m512 sum[max_rows][m
   }
 }
 
-// Fetches what the epilogue of a row will read and write: with a residual that is much beside the products.
+// Prefetches the memory that the epilogue of a row will read and write. With a residual, that is much compared with the
+// products.
 INLINE void prefetch_row(const quern_fgemm_args *a, size_t row, size_t channel, int B, int stream) {
   const float *residual = a->residual + row * a->residual_stride + channel, *y = a->output + row * a->output_stride + channel;
   UNROLL for (int b = 0; b < B; ++b) {
@@ -66,7 +67,7 @@ INLINE void prefetch_row(const quern_fgemm_args *a, size_t row, size_t channel, 
   }
 }
 
-// `ahead` is what will be read next, if not null, as many floats as a block has.
+// `ahead` is the memory to prefetch, as many floats as a block has, or null.
 INLINE void run_tile(const quern_fgemm_args *a, size_t row, size_t channel, size_t count, const float *ahead, int R,
                      int B, int stream) {
   const size_t taps = a->taps, elements = a->tap_elements, block_size = taps * elements * 16;
@@ -79,7 +80,7 @@ INLINE void run_tile(const quern_fgemm_args *a, size_t row, size_t channel, size
     UNROLL for (int r = 0; r < R; ++r) prefetch_row(a, row + (size_t)r, channel, B, stream);
   }
   const ptrdiff_t distance = ahead ? ahead - w : 0;
-  size_t left = QUERN_FGEMM_BLOCK; // products that the block still takes
+  size_t left = QUERN_FGEMM_BLOCK; // products that the block has room for
   for (size_t t = 0; t < taps; ++t) {
     const float *x[max_rows];
     UNROLL for (int r = 0; r < R; ++r) x[r] = tap_input(a, row + (size_t)r, t);
@@ -109,7 +110,7 @@ INLINE void run_tile(const quern_fgemm_args *a, size_t row, size_t channel, size
 typedef void (*tile_function)(const quern_fgemm_args *, size_t row, size_t channel, size_t count,
                               const float *ahead);
 
-// Or else the speed of the loops depends on what code there happens to be before them.
+// Without this, the speed of the loops depends on the code before them.
 #define ALIGNED __attribute__((aligned(64)))
 
 #define TILE(R, B) \
@@ -134,20 +135,21 @@ STREAM(1) STREAM(2) STREAM(3) STREAM(4) STREAM(5) STREAM(6)
 #define TO_8(B) TO_6(B), tile_7x##B, tile_8x##B
 #define TO_12(B) TO_8(B), tile_9x##B, tile_10x##B, tile_11x##B, tile_12x##B
 static const tile_function tiles[max_blocks][max_rows] = {{TO_12(1)}, {TO_12(2)}, {TO_8(3)}, {TO_6(4)}};
-// Of whole lines of the cache, written past it.
+// For outputs of whole cache lines, which are written past the caches.
 static const tile_function streaming[] = {stream_1, stream_2, stream_3, stream_4, stream_5, stream_6};
 static const size_t tile_rows[max_blocks] = {12, 12, 8, 6};
 
-// Rows are cut, evenly, into passes whose input (a tap each, since neighbouring rows share the rest) stays in the
-// second-level cache while the panels of weights pass over them.
+// Rows are split evenly into passes. The input of a pass stays in the second-level cache while it is multiplied with
+// all panels of weights. It counts as one tap per row, since neighbouring rows share the others.
 static size_t count_of_passes(const quern_fgemm_args *a) {
-  enum { floats = 64 * 1024, least = 48 };
+  enum { floats = 64 * 1024, min_rows = 48 };
   const size_t fitting = a->tap_elements ? floats / a->tap_elements : a->rows;
-  const size_t passes = a->rows / (fitting > least ? fitting : least);
+  const size_t passes = a->rows / (fitting > min_rows ? fitting : min_rows);
   return passes > 1 ? passes : 1;
 }
 
-// A block of weights, counted on into those of the next call, if there is one.
+// The address of a block of weights. Blocks past the last one are those of the next call, if there is one; otherwise
+// null.
 static const float *block_ahead(const quern_fgemm_args *a, size_t block, size_t blocks, bool is_last_pass) {
   const size_t block_size = a->taps * a->tap_elements * 16;
   if (block < blocks) return a->weights + block * block_size;
@@ -157,7 +159,7 @@ static const float *block_ahead(const quern_fgemm_args *a, size_t block, size_t 
 void quern_fgemm_avx512(const quern_fgemm_args *a) {
   enum { deepest = 2048 };
   const size_t depth = a->taps * a->tap_elements;
-  // Panels that would not stay in the second-level cache from one tile of rows to the next are half as wide.
+  // Panels that would not stay in the second-level cache from one tile of rows to the next are split in two.
   const size_t widest = depth > deepest ? 2 : 4;
   const size_t blocks = (a->output_channels + 15) / 16, panels = (blocks + widest - 1) / widest;
   const size_t passes = count_of_passes(a);
@@ -165,7 +167,7 @@ void quern_fgemm_avx512(const quern_fgemm_args *a) {
       a->stream && (uintptr_t)a->output % 64 == 0 && a->output_stride % 16 == 0 && a->output_channels % 64 == 0 && widest == 4;
   for (size_t pass = 0; pass < passes; ++pass) {
     const size_t first = a->rows * pass / passes, rows = a->rows * (pass + 1) / passes - first;
-    // Blocks are spread evenly over panels and rows over tiles, so that no remainder gets a tile too small to be fast.
+    // Blocks are spread evenly over panels and rows over tiles, so that no tile is too small to be fast.
     for (size_t p = 0; p < panels; ++p) {
       const size_t block = blocks * p / panels, next = blocks * (p + 1) / panels, width = next - block;
       const size_t channel = block * 16, left = a->output_channels - channel, count = left < width * 16 ? left : width * 16;
@@ -178,7 +180,7 @@ void quern_fgemm_avx512(const quern_fgemm_args *a) {
       }
     }
   }
-  if (streams) _mm_sfence(); // What another thread reads next has to be there.
+  if (streams) _mm_sfence(); // Other threads must see the output.
 }
 
 #pragma clang attribute pop

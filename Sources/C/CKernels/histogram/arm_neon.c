@@ -10,7 +10,7 @@ void quern_histogram_scalar(const float *, size_t, quern_histogram *);
 
 #pragma STDC FP_CONTRACT OFF
 
-// As x86_avx512.c does it: bin 0 by counting lanes of masks, the others through a queue.
+// As in x86_avx512.c: bin 0 is counted by the lanes of masks, the others through a queue.
 
 enum { queue_size = 512 };
 
@@ -21,7 +21,7 @@ static void count_queue(const uint32_t *queue, size_t length, uint32_t *bins) {
 void quern_histogram_neon(const float *x, size_t count, quern_histogram *histogram) {
   uint32_t queue[queue_size + 4];
   size_t length = 0, i = 0;
-  // A lane that is chosen has all bits set in a mask: minus one.
+  // A selected lane has all bits of its mask set, which is -1.
   uint32x4_t finite_lanes = vdupq_n_u32(0), large_lanes = finite_lanes;
   float32x4_t minimum = vdupq_n_f32(INFINITY), maximum = vdupq_n_f32(-INFINITY);
   for (; i + 4 <= count; i += 4) {

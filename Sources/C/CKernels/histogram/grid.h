@@ -15,7 +15,7 @@ enum {
 
 _Static_assert(quern_top - quern_base == quern_bins_per_sign - 1, "one bin for each of 128 fractions and 32 exponents");
 
-// -0 becomes +0, so that the order of the values does not show.
+// -0 becomes +0, so that the result does not depend on the order of the values.
 static inline void quern_histogram_extend(quern_histogram *histogram, float minimum, float maximum) {
   if (minimum < histogram->minimum) histogram->minimum = minimum;
   if (maximum > histogram->maximum) histogram->maximum = maximum;

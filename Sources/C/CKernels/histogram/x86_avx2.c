@@ -10,7 +10,7 @@ void quern_histogram_scalar(const float *, size_t, quern_histogram *);
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,popcnt"))), apply_to = function)
 
-// As x86_avx512.c does it: bin 0 by popcount, the others through a queue.
+// As in x86_avx512.c: bin 0 is counted by popcount, the others through a queue.
 
 enum { queue_size = 512 };
 
@@ -30,7 +30,7 @@ void quern_histogram_avx2(const float *x, size_t count, quern_histogram *histogr
   size_t length = 0, i = 0;
   uint64_t finite_count = 0, large_count = 0;
   const __m256 infinite = _mm256_set1_ps(INFINITY), negative_zero = _mm256_set1_ps(-0.0f);
-  __m256 minimum = infinite, least_negated = infinite; // the latter: minus the maximum
+  __m256 minimum = infinite, min_negated = infinite; // the negated maximum
   for (; i + 8 <= count; i += 8) {
     const __m256 values = _mm256_loadu_ps(x + i);
     const __m256i bits = _mm256_castps_si256(values);
@@ -39,7 +39,7 @@ void quern_histogram_avx2(const float *x, size_t count, quern_histogram *histogr
     const __m256 at_least = _mm256_castsi256_ps(_mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(quern_first_bits - 1)));
     const __m256 large = _mm256_and_ps(finite, at_least);
     minimum = _mm256_min_ps(minimum, _mm256_blendv_ps(infinite, values, finite));
-    least_negated = _mm256_min_ps(least_negated, _mm256_blendv_ps(infinite, _mm256_xor_ps(values, negative_zero), finite));
+    min_negated = _mm256_min_ps(min_negated, _mm256_blendv_ps(infinite, _mm256_xor_ps(values, negative_zero), finite));
     finite_count += (uint64_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_ps(finite));
     uint32_t chosen = (uint32_t)_mm256_movemask_ps(large);
     large_count += (uint64_t)_mm_popcnt_u32(chosen);
@@ -59,7 +59,7 @@ void quern_histogram_avx2(const float *x, size_t count, quern_histogram *histogr
   count_queue(queue, length, histogram->bins);
   histogram->bins[0] += (uint32_t)(finite_count - large_count);
   histogram->nonfinite += i - finite_count;
-  quern_histogram_extend(histogram, lowest(minimum), -lowest(least_negated));
+  quern_histogram_extend(histogram, lowest(minimum), -lowest(min_negated));
   quern_histogram_scalar(x + i, count - i, histogram);
 }
 

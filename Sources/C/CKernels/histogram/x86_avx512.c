@@ -8,8 +8,8 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,popcnt"))), apply_to = function)
 
-// Bin 0 holds what a ReLU zeroed, often half of all values: it is counted by popcount, since so many increments of one
-// address in a row would wait for each other. The bins of the others are gathered in a queue.
+// Bin 0 has the values that a ReLU set to zero, often half of all. It is counted by popcount, since many consecutive
+// increments of one address would wait for each other. The bins of other values are collected in a queue.
 
 enum { queue_size = 512 };
 

@@ -9,22 +9,22 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// Products of signed bytes, of magnitude 128 * 127 at most, fit in int16 even two at a time. A tile is R rows x 16
-// channels in R * 8 registers; each has two channels with two partial sums each, added at the end.
+// Products of signed bytes, of magnitude 128 * 127 at most, fit in int16, and so do sums of two of them. A tile is R
+// rows x 16 channels in R * 8 registers. Each register has two partial sums for two channels, added at the end.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum { max_rows = 2 };
 
-// 4 bytes of a tap, four times.
+// Loads 4 bytes of a tap, repeated four times.
 INLINE int8x16_t load_input(const uint8_t *x) {
   uint32_t bytes;
   memcpy(&bytes, x, sizeof bytes);
   return quern_signed_neon(vreinterpretq_u8_u32(vdupq_n_u32(bytes)));
 }
 
-// Two groups of 4 bytes, for one row: `w` is at the first group's weights.
+// Adds two groups of 4 bytes for one row; `w` are the weights of both groups.
 INLINE void add_two_groups(int32x4_t acc[8], int8x16_t first, int8x16_t second, const int8x16_t w[8]) {
   UNROLL for (int i = 0; i < 4; ++i) {
     int16x8_t low = vmull_s8(vget_low_s8(w[i]), vget_low_s8(first)), high = vmull_high_s8(w[i], first);

@@ -10,15 +10,15 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
 
-// A tile is R rows x 16 channels in R * 4 registers of 4 channels. 16 bytes of a tap are one load a row; each of their
-// four groups is a lane that sdot multiplies with a group's weights.
+// A tile is R rows x 16 channels in R * 4 registers of 4 channels. One load per row gets 16 bytes of a tap; each of
+// their four groups is a lane that sdot multiplies with the weights of the group.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum { max_rows = 4 };
 
-// A macro, since the lane has to be a constant.
+// A macro because the lane must be a constant.
 #define ADD_GROUP(lane) \
   do { \
     int8x16_t weights[4]; \
@@ -83,7 +83,7 @@ void quern_igemm_neondot(const quern_igemm_args *a) {
       const size_t left = a->output_channels - channel, count = left < 16 ? left : 16;
       int32x4_t start[4];
       quern_signed_bias_neon(a->bias + channel, a->weights + channel / 16 * groups * 64, groups, start);
-      // Rows are spread evenly over tiles, so that no remainder gets a tile too small to be fast.
+      // Rows are spread evenly over tiles, so that no tile is too small to be fast.
       for (size_t i = 0; i < count_of_tiles; ++i) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;
         tiles[end - row - 1](a, &bounds, start, first + row, channel, count);

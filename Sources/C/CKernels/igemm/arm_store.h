@@ -17,8 +17,8 @@ QUERN_INLINE void quern_add_residual_neon(const quern_igemm_args *a, size_t row,
     const float32x4_t factors[4] = {multiplier, multiplier, multiplier, multiplier};
     float32x4_t residual[4];
     if (a->residual_remainder) {
-      const uint8x16_t rest = quern_load_bytes_neon(a->residual_remainder + at, count);
-      quern_scaled_fine_neon(levels, rest, a->residual_zero_point, factors, residual);
+      const uint8x16_t remainders = quern_load_bytes_neon(a->residual_remainder + at, count);
+      quern_scaled_fine_neon(levels, remainders, a->residual_zero_point, factors, residual);
     } else {
       quern_scaled_neon(levels, a->residual_zero_point, factors, residual);
     }
@@ -31,7 +31,7 @@ QUERN_INLINE void quern_add_residual_neon(const quern_igemm_args *a, size_t row,
   }
 }
 
-// Stores a row's `count` channels from `channel` on; `sums` are those of 16, with their bias.
+// Stores `count` channels of a row, beginning with `channel`; `sums` are those of 16 channels, with their bias.
 QUERN_INLINE void quern_igemm_store_neon(const quern_igemm_args *a, const quern_bounds_neon *bounds,
                                          const int32x4_t sums[4], size_t row, size_t channel, size_t count) {
   float32x4_t real[4];
@@ -41,8 +41,8 @@ QUERN_INLINE void quern_igemm_store_neon(const quern_igemm_args *a, const quern_
   if (a->store == QUERN_STORE_U8) {
     quern_store_bytes_neon((uint8_t *)a->output + at, quern_requantise_neon(real, bounds), count);
     if (a->output_remainder) {
-      const uint8x16_t rest = quern_remainder_neon(real, bounds);
-      quern_store_bytes_neon(a->output_remainder + at, rest, count);
+      const uint8x16_t remainders = quern_remainder_neon(real, bounds);
+      quern_store_bytes_neon(a->output_remainder + at, remainders, count);
     }
   } else {
     float *y = (float *)a->output + at, floats[16];
@@ -53,9 +53,9 @@ QUERN_INLINE void quern_igemm_store_neon(const quern_igemm_args *a, const quern_
   }
 }
 
-// Rows whose input stays in the second-level cache while the blocks of weights pass over it.
+// The number of rows whose input stays in the second-level cache while it is multiplied with all blocks of weights.
 QUERN_INLINE size_t quern_igemm_rows_per_pass_neon(const quern_igemm_args *a) {
-  enum { bytes = 128 * 1024, least = 48 };
+  enum { bytes = 128 * 1024, min_rows = 48 };
   const size_t rows = a->tap_bytes ? bytes / a->tap_bytes : a->rows;
-  return rows > least ? rows : least;
+  return rows > min_rows ? rows : min_rows;
 }

@@ -9,7 +9,7 @@ static const uint8_t *tap_input(const quern_igemm_args *a, size_t row, size_t ta
   return a->offsets ? a->input + a->offsets[row * a->taps + tap] : a->input + row * a->input_stride;
 }
 
-// Sums of the 16 channels of a block. Unsigned, because intermediate sums may wrap.
+// Computes the sums of the 16 channels of a block. They are unsigned because intermediate sums may wrap.
 static void accumulate(const quern_igemm_args *a, size_t row, size_t block, uint32_t acc[16]) {
   const size_t groups = (a->tap_bytes + 3) / 4;
   const int8_t *w = a->weights + block * a->taps * groups * 64;

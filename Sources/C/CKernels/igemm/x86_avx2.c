@@ -9,16 +9,17 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-// vpmaddubsw would saturate its int16 sums, so both sides are widened to int16 for vpmaddwd. A register then holds 4
-// channels with two partial sums each (bytes 0 and 1, bytes 2 and 3 of a group), added at the end. A tile is R rows x 16
-// channels in R * 4 registers; a third row would not leave one for each input and product.
+// vpmaddubsw would saturate its int16 sums, so both operands are widened to int16 for vpmaddwd. A register then holds
+// two partial sums for each of 4 channels (of bytes 0 and 1, and of bytes 2 and 3 of a group), added at the end. A tile
+// is R rows x 16 channels in R * 4 registers; with a third row, there would not be enough registers for inputs and
+// products.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum { max_rows = 2 };
 
-// 8 sums in channel order.
+// Returns 8 sums in the order of the channels.
 INLINE __m256i biased_sums(const __m256i *acc, const int32_t *bias) {
   const __m256i sums = _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[0], acc[1]), 0xD8);
   return _mm256_add_epi32(sums, _mm256_loadu_si256((const __m256i *)bias));
@@ -64,11 +65,11 @@ static void tile_1(const quern_igemm_args *a, const quern_bounds_256 *b, size_t 
 static void tile_2(const quern_igemm_args *a, const quern_bounds_256 *b, size_t row, size_t channel, size_t count) {
   run_tile(a, b, row, channel, count, 2);
 }
-// Rows whose input stays in the second-level cache while the blocks of weights pass over it.
+// The number of rows whose input stays in the second-level cache while it is multiplied with all blocks of weights.
 static size_t rows_per_pass(const quern_igemm_args *a) {
-  enum { bytes = 128 * 1024, least = 48 };
+  enum { bytes = 128 * 1024, min_rows = 48 };
   const size_t rows = a->tap_bytes ? bytes / a->tap_bytes : a->rows;
-  return rows > least ? rows : least;
+  return rows > min_rows ? rows : min_rows;
 }
 
 void quern_igemm_avx2(const quern_igemm_args *a) {

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "../requantise/x86_avx512.h"
-#include "x86_avx512vnni_late.h"
+#include "x86_avx512vnni_pipelined.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
 
-// A tile is R rows x B blocks of 16 channels held in R * B registers. For each 4 bytes of a tap, one broadcast a row and
-// one load a block feed R * B vpdpbusd.
+// A tile is R rows x B blocks of 16 channels in R * B registers. For each 4 bytes of a tap, one broadcast per row and
+// one load per block feed R * B vpdpbusd.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -26,7 +26,7 @@ typedef struct {
   size_t block_bytes;
 } context;
 
-// The lowest `count` lanes of 16, from block `b` of a tile with `count` channels.
+// The mask of the lanes of block `b` in a tile with `count` channels.
 INLINE __mmask16 channel_mask(size_t count, int b) {
   const size_t first = (size_t)b * 16;
   return count >= first + 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (count - first)) - 1);
@@ -34,7 +34,7 @@ INLINE __mmask16 channel_mask(size_t count, int b) {
 
 INLINE __mmask64 byte_mask(size_t count) { return count >= 64 ? ~0ull : (1ull << count) - 1; }
 
-// `count` of 64 bytes.
+// Stores `count` of 64 bytes.
 INLINE void store_bytes(void *to, __m512i bytes, size_t count) {
   if (count == 64) {
     _mm512_storeu_si512(to, bytes);
@@ -49,15 +49,15 @@ INLINE __m512i load_transposed(const void *from, size_t count) {
   return transpose_dwords(count == 64 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi8(byte_mask(count), from));
 }
 
-// real + the uint8 residual of one row, from element `at` on.
+// Adds the uint8 residual of one row, beginning with element `at`, to `real`.
 INLINE void add_levels(const context *c, const residual_constants *k, size_t at, size_t count, __m512 *real, int B) {
   const quern_igemm_args *a = c->args;
   const __m512i levels = load_transposed(a->residual + at, count);
   __m512i low, high;
   if (a->residual_remainder) {
-    const __m512i rest = load_transposed(a->residual_remainder + at, count);
-    low = _mm512_unpacklo_epi8(rest, levels);
-    high = _mm512_unpackhi_epi8(rest, levels);
+    const __m512i remainders = load_transposed(a->residual_remainder + at, count);
+    low = _mm512_unpacklo_epi8(remainders, levels);
+    high = _mm512_unpackhi_epi8(remainders, levels);
   } else {
     low = _mm512_unpacklo_epi8(levels, _mm512_setzero_si512());
     high = _mm512_unpackhi_epi8(levels, _mm512_setzero_si512());
@@ -65,27 +65,27 @@ INLINE void add_levels(const context *c, const residual_constants *k, size_t at,
   add_numbers(k, low, high, real, B);
 }
 
-// Rounds `real`, which is within the output's bounds, to levels and what the rounding leaves over.
+// Stores `real`, which is within the output's bounds, as levels and remainders.
 INLINE void store_levels(const context *c, const __m512 *real, size_t at, size_t count, int B) {
   const quern_igemm_args *a = c->args;
   __m512i q[max_blocks];
   UNROLL for (int b = 0; b < max_blocks; ++b) q[b] = b < B ? _mm512_cvtps_epi32(real[b]) : _mm512_setzero_si512();
   store_bytes((uint8_t *)a->output + at, quern_pack_512(q[0], q[1], q[2], q[3], &c->bounds), count);
   if (!a->output_remainder) return;
-  // Adding 1.5 x 2^15 rounds to a multiple of 1/256, whose numerator then is in the low bits of the mantissa. Packing
+  // Adding 1.5 x 2^15 rounds to a multiple of 1/256, with its numerator in the low bits of the mantissa. Packing
   // saturates 128 to 127.
   const __m512 offset = _mm512_set1_ps(49152.0f);
   UNROLL for (int b = 0; b < B; ++b) {
-    const __m512 rest = _mm512_sub_ps(real[b], _mm512_cvtepi32_ps(q[b])); // vreduceps is slow on Zen 5
-    q[b] = _mm512_castps_si512(_mm512_add_ps(rest, offset));
+    const __m512 remainder = _mm512_sub_ps(real[b], _mm512_cvtepi32_ps(q[b])); // vreduceps is slow on Zen 5
+    q[b] = _mm512_castps_si512(_mm512_add_ps(remainder, offset));
   }
   const __m512i ab = _mm512_permutex2var_epi16(q[0], low_words(), q[1]);
   const __m512i cd = _mm512_permutex2var_epi16(q[2], low_words(), q[3]);
-  const __m512i signed_rest = transpose_dwords(_mm512_packs_epi16(ab, cd));
-  store_bytes(a->output_remainder + at, _mm512_xor_si512(signed_rest, _mm512_set1_epi8(-128)), count);
+  const __m512i signed_remainders = transpose_dwords(_mm512_packs_epi16(ab, cd));
+  store_bytes(a->output_remainder + at, _mm512_xor_si512(signed_remainders, _mm512_set1_epi8(-128)), count);
 }
 
-// The epilogue for one row of a tile: its accumulators are of `count` channels from `channel` on.
+// The epilogue for one row of a tile, whose accumulators are of `count` channels, beginning with `channel`.
 INLINE void finish_row(const context *c, const residual_constants *k, const __m512i *acc, size_t row, size_t channel,
                        size_t count, int B) {
   const quern_igemm_args *a = c->args;
@@ -114,7 +114,8 @@ INLINE void finish_row(const context *c, const residual_constants *k, const __m5
   }
 }
 
-// Fetches what the epilogue of a row will read and write: with a residual that is much beside the products.
+// Prefetches the memory that the epilogue of a row will read and write. With a residual, that is much compared with the
+// products.
 INLINE void prefetch_row(const quern_igemm_args *a, size_t row, size_t channel) {
   const size_t residual = row * a->residual_stride + channel, output = row * a->output_stride + channel;
   _mm_prefetch((const char *)a->residual + residual, _MM_HINT_T0);
@@ -123,7 +124,7 @@ INLINE void prefetch_row(const quern_igemm_args *a, size_t row, size_t channel) 
   if (a->output_remainder) __builtin_prefetch(a->output_remainder + output, 1);
 }
 
-// `ahead` is what will be read next, `pace` bytes of it in each step.
+// `ahead` is the memory to prefetch, `pace` bytes of it in each step.
 INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count, const int8_t *ahead, size_t pace, int R,
                      int B) {
   const quern_igemm_args *a = c->args;
@@ -180,14 +181,14 @@ TILES_TO_6(4)
 static const tile_function tiles[max_blocks][max_rows] = {{TO_12(1)}, {TO_12(2)}, {TO_8(3)}, {TO_6(4)}};
 static const size_t tile_rows[max_blocks] = {12, 12, 8, 6};
 
-// Rows whose input (a tap's bytes each, since neighbouring rows share the rest), output and residual stay in the
-// second-level cache while the panels of weights pass over them.
+// The number of rows whose input, output and residual stay in the second-level cache while they are multiplied with all
+// panels of weights. The input counts as one tap per row, since neighbouring rows share the others.
 static size_t rows_per_pass(const quern_igemm_args *a) {
-  enum { bytes = 256 * 1024, least = 48 };
+  enum { bytes = 256 * 1024, min_rows = 48 };
   const size_t output = a->store == QUERN_STORE_U8 ? 1 + (a->output_remainder != 0) : sizeof(float);
   const size_t residual = a->residual ? 1 + (a->residual_remainder != 0) : a->residual_f32 ? sizeof(float) : 0;
   const size_t rows = bytes / (a->tap_bytes + a->output_channels * (output + residual) + 1);
-  return rows > least ? rows : least;
+  return rows > min_rows ? rows : min_rows;
 }
 
 void quern_igemm_avx512vnni(const quern_igemm_args *a) {
@@ -195,15 +196,15 @@ void quern_igemm_avx512vnni(const quern_igemm_args *a) {
                      a->taps * ((a->tap_bytes + 3) / 4) * 64};
   const size_t blocks = (a->output_channels + 15) / 16, panels = (blocks + max_blocks - 1) / max_blocks;
   const size_t pass = rows_per_pass(a);
-  if (quern_igemm_is_late(a)) return quern_igemm_avx512vnni_late(a, pass);
+  if (quern_igemm_is_pipelined(a)) return quern_igemm_avx512vnni_pipelined(a, pass);
   for (size_t first = 0; first < a->rows; first += pass) {
     const size_t rows = a->rows - first < pass ? a->rows - first : pass;
-    // Blocks are spread evenly over panels and rows over tiles, so that no remainder gets a tile too small to be fast.
+    // Blocks are spread evenly over panels and rows over tiles, so that no tile is too small to be fast.
     for (size_t p = 0; p < panels; ++p) {
       const size_t block = blocks * p / panels, next = blocks * (p + 1) / panels, width = next - block, channel = block * 16;
       const size_t left = a->output_channels - channel, count = left < width * 16 ? left : width * 16;
       const size_t count_of_tiles = (rows + tile_rows[width - 1] - 1) / tile_rows[width - 1];
-      // Each tile fetches its part of the next panel.
+      // Each tile prefetches its part of the next panel.
       const size_t pace = next < blocks ? (64 * width + count_of_tiles - 1) / count_of_tiles : 0;
       const int8_t *ahead = a->weights + (next < blocks ? next * c.block_bytes : 0);
       for (size_t i = 0; i < count_of_tiles; ++i, ahead += pace * (c.block_bytes / 64)) {

@@ -10,8 +10,8 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target(QUERN_AVXVNNI_TARGET))), apply_to = function)
 
-// A tile is R rows x B blocks of 16 channels in R * B * 2 registers, at most 12 of the 16. For each 4 bytes of a tap, one
-// broadcast a row and two loads a block feed that many vpdpbusd.
+// A tile is R rows x B blocks of 16 channels in R * B * 2 registers, at most 12 of the 16. For each 4 bytes of a tap,
+// one broadcast per row and two loads per block feed R * B * 2 vpdpbusd.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -73,11 +73,11 @@ static const tile_function tiles[max_blocks][max_rows] = {
     {tile_1x1, tile_2x1, tile_3x1, tile_4x1, tile_5x1, tile_6x1}, {tile_1x2, tile_2x2, tile_3x2}};
 static const size_t tile_rows[max_blocks] = {6, 3};
 
-// Rows whose input stays in the second-level cache while the blocks of weights pass over it.
+// The number of rows whose input stays in the second-level cache while it is multiplied with all blocks of weights.
 static size_t rows_per_pass(const quern_igemm_args *a) {
-  enum { bytes = 256 * 1024, least = 48 };
+  enum { bytes = 256 * 1024, min_rows = 48 };
   const size_t rows = a->tap_bytes ? bytes / a->tap_bytes : a->rows;
-  return rows > least ? rows : least;
+  return rows > min_rows ? rows : min_rows;
 }
 
 void quern_igemm_avxvnni(const quern_igemm_args *a) {
@@ -85,10 +85,10 @@ void quern_igemm_avxvnni(const quern_igemm_args *a) {
   const size_t blocks = (a->output_channels + 15) / 16, pass = rows_per_pass(a);
   for (size_t first = 0; first < a->rows; first += pass) {
     const size_t rows = a->rows - first < pass ? a->rows - first : pass;
-    const size_t wide = rows <= tile_rows[1] ? 2 : 1; // few rows: two blocks at once keep enough sums in flight
+    const size_t wide = rows <= tile_rows[1] ? 2 : 1; // with few rows, two blocks at once keep enough sums in flight
     for (size_t block = 0, width; block < blocks; block += width) {
       width = blocks - block < wide ? blocks - block : wide;
-      // Rows are spread evenly over tiles, so that no remainder gets a tile too small to be fast.
+      // Rows are spread evenly over tiles, so that no tile is too small to be fast.
       const size_t count_of_tiles = (rows + tile_rows[width - 1] - 1) / tile_rows[width - 1];
       for (size_t i = 0; i < count_of_tiles; ++i) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;

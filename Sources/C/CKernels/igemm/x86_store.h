@@ -9,14 +9,14 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-// 8 uint8 levels from the zero point, times the multiplier; with their remainders where there are any.
+// 8 uint8 levels minus the zero point, times the multiplier; with their remainders where the residual has them.
 static inline __attribute__((always_inline)) __m256 quern_scaled_residual_256(__m128i bytes, __m128i remainders,
                                                                               const quern_igemm_args *a) {
   __m256i level = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(a->residual_zero_point));
   float multiplier = a->residual_multiplier;
   if (a->residual_remainder) {
-    const __m256i rest = _mm256_sub_epi32(_mm256_cvtepu8_epi32(remainders), _mm256_set1_epi32(128));
-    level = _mm256_add_epi32(_mm256_slli_epi32(level, 8), rest);
+    const __m256i remainder = _mm256_sub_epi32(_mm256_cvtepu8_epi32(remainders), _mm256_set1_epi32(128));
+    level = _mm256_add_epi32(_mm256_slli_epi32(level, 8), remainder);
     multiplier = multiplier / 256.0f;
   }
   return _mm256_mul_ps(_mm256_cvtepi32_ps(level), _mm256_set1_ps(multiplier));
@@ -27,10 +27,11 @@ static inline __attribute__((always_inline)) void quern_add_residual_256(const q
   if (a->residual) {
     const size_t at = row * a->residual_stride + channel;
     const __m128i bytes = quern_load_bytes_128(a->residual + at, count);
-    const __m128i rest = a->residual_remainder ? quern_load_bytes_128(a->residual_remainder + at, count) : bytes;
-    const __m128i high_bytes = _mm_unpackhi_epi64(bytes, bytes), high_rest = _mm_unpackhi_epi64(rest, rest);
-    real[0] = _mm256_add_ps(real[0], quern_scaled_residual_256(bytes, rest, a));
-    real[1] = _mm256_add_ps(real[1], quern_scaled_residual_256(high_bytes, high_rest, a));
+    const __m128i remainders = a->residual_remainder ? quern_load_bytes_128(a->residual_remainder + at, count) : bytes;
+    const __m128i high_bytes = _mm_unpackhi_epi64(bytes, bytes);
+    const __m128i high_remainders = _mm_unpackhi_epi64(remainders, remainders);
+    real[0] = _mm256_add_ps(real[0], quern_scaled_residual_256(bytes, remainders, a));
+    real[1] = _mm256_add_ps(real[1], quern_scaled_residual_256(high_bytes, high_remainders, a));
   } else if (a->residual_f32) {
     float floats[16] = {0};
     memcpy(floats, a->residual_f32 + row * a->residual_stride + channel, count * sizeof(float));
@@ -39,7 +40,8 @@ static inline __attribute__((always_inline)) void quern_add_residual_256(const q
   }
 }
 
-// Stores a row's `count` channels from `channel` on; `low` and `high` are the sums of 16, with their bias.
+// Stores `count` channels of a row, beginning with `channel`; `low` and `high` are the sums of 16 channels, with their
+// bias.
 static inline __attribute__((always_inline)) void quern_igemm_store_256(const quern_igemm_args *a,
                                                                         const quern_bounds_256 *bounds, __m256i low,
                                                                         __m256i high, size_t row, size_t channel,

@@ -4,21 +4,21 @@
 
 #include "quern_cpu.h"
 
-// Depthwise float convolution: each channel with its own taps.
+// Depthwise float32 convolution: each channel has its own taps.
 //
 //   acc = bias[c]; for taps t in order, where offsets[r * taps + t] >= 0: acc = fma(x[offset + c], weight[t][c], acc)
 //   y[r][c] = relu ? max(acc, 0) : acc
 //
-// A negative offset is a tap outside the map, where the padding is zero. One rounding a step and the same order in every
-// tier, so all give the same bits.
+// A negative offset is a tap outside the map, where the padding is zero. Each step is rounded once, in the same order
+// in every tier, so that all tiers give the same bits.
 
 typedef struct {
   const float *input;
   const int32_t *offsets; // [rows][taps], in elements
   size_t rows, taps, channels;
-  // Where neighbouring outputs read the same columns: rows are whole lines of `line` outputs, taps whole lines of
-  // `kernel_width`, and a tap of an output is the tap `step` further right, if that is in the same line of the kernel, of
-  // the output before. A line of 0: not known.
+  // Which columns neighbouring outputs share: rows are whole lines of `line` outputs, taps whole lines of
+  // `kernel_width`, and tap t of an output reads the same pixel as tap t + step of the previous output, if both taps
+  // are in the same line of the kernel. 0 for `line`: unknown.
   size_t line, kernel_width, step;
   const float *weights;   // [taps][channels]
   const float *bias;      // [channels]

@@ -4,16 +4,17 @@
 
 #include "quern_cpu.h"
 
-// Elementwise kernels. Arithmetic as in quern_igemm.h: single float32 operations, ties to even, no fused multiply-add;
-// max, min, NaN and the ranges of zero points and bounds, too.
+// Elementwise kernels. The arithmetic is that of quern_igemm.h: single float32 operations, ties to even, no fused
+// multiply-add; so are max, min, NaN and the ranges of zero points and bounds.
 
-// A map times a factor for each channel, plus another map: rows of `channels` without gaps,
-//   real = (float)(map - map_zero_point) * factors[c], or reals * factors[c] where reals is not null (map is then not read)
+// A map times a factor for each channel, plus a residual: rows of `channels` without gaps,
+//   real = (float)(map - map_zero_point) * factors[c]
+//     where reals is not null: reals * factors[c]; map is not read then
 //     with map_remainder: (float)(256 * (map - map_zero_point) + map_remainder - 128) * (factors[c] / 256)
 //   if residual: real = real + (float)(residual - residual_zero_point) * residual_multiplier
 //     with residual_remainder: as in quern_igemm.h
-// To `output`, and to `output_remainder` where that is not null, as QUERN_STORE_U8 of quern_igemm.h with output_max = 255;
-// or, where `output_f32` is not null, to that, with max(real, 0) if relu.
+// stored to `output`, and to `output_remainder` where that is not null, as by QUERN_STORE_U8 of quern_igemm.h with
+// output_max = 255; or, where `output_f32` is not null, stored there, as max(real, 0) if relu.
 typedef struct {
   const uint8_t *map;
   const uint8_t *map_remainder;
@@ -37,13 +38,15 @@ typedef struct QUERN_SENDABLE {
   uint32_t needed_features;
   // q = clamp(rint(clamp(x / scale, +-65536)) + zero_point, 0, 255); NaN gives 0.
   void (*quantize)(const float *x, size_t count, float scale, int32_t zero_point, uint8_t *q);
-  // x = scale * (float)(q - zero_point)
+  // x = scale * (float)(q - zero_point).
   void (*dequantize)(const uint8_t *q, size_t count, float scale, int32_t zero_point, float *x);
-  // q = clamp(rint((a - za) * ma + (b - zb) * mb) + zero_point, output_min, 255), the real value clamped to +-65536 first
+  // q = clamp(rint((a - za) * ma + (b - zb) * mb) + zero_point, output_min, 255), the real value first clamped to
+  // +-65536.
   void (*add)(const uint8_t *a, int32_t za, float ma, const uint8_t *b, int32_t zb, float mb, size_t count,
               int32_t zero_point, int32_t output_min, uint8_t *q);
-  // q = clamp(rint((a - za) * ma) + zero_point, output_min, 255): another scale for the same values
-  void (*requantize)(const uint8_t *a, int32_t za, float ma, size_t count, int32_t zero_point, int32_t output_min, uint8_t *q);
+  // q = clamp(rint((a - za) * ma) + zero_point, output_min, 255): the same values at another scale.
+  void (*requantize)(const uint8_t *a, int32_t za, float ma, size_t count, int32_t zero_point, int32_t output_min,
+                     uint8_t *q);
   void (*scale)(const quern_scale_args *);
 } quern_elementwise_kernel;
 

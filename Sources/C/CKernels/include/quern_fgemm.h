@@ -4,10 +4,10 @@
 
 #include "quern_cpu.h"
 
-// Indirect float32 matrix product: the kernel under every dense and grouped float convolution and every float linear layer.
+// Indirect float32 matrix product: the kernel of all dense and grouped float32 convolutions and float32 linear layers.
 //
-// The products of an output, taps t in order and in a tap elements k < tap_elements in order, are cut into blocks of 64,
-// the last of what is left:
+// The products of an output, over taps t in order and in a tap over elements k < tap_elements in order, are split into
+// blocks of 64; the last block may be shorter:
 //
 //   total = bias[n]
 //   for blocks in order:
@@ -17,22 +17,24 @@
 //   if residual: total = total + residual[r][n]
 //   output[r][n] = relu ? max(total, 0) : total
 //
-// Every step is one float32 operation rounded once to nearest even, and the order is part of the definition, so all tiers
-// give the same bits (NaN payloads apart) on every machine. Blocks keep the error of long sums small: it grows with the
-// length of a block plus their number rather than with the product of the two (Blanchard, Higham, Mary, "A Class of Fast
-// and Accurate Summation Algorithms", SIAM J. Sci. Comput. 42, 2020). max(a, 0) is a > 0 ? a : 0: NaN gives 0.
+// Every step is one float32 operation rounded once, ties to even, and the order is part of the definition, so that all
+// tiers give the same bits (except for NaN payloads) on every machine. Blocks keep the error of long sums small: it
+// grows with the length of a block plus the number of blocks rather than with their product (Blanchard, Higham, Mary,
+// "A Class of Fast and Accurate Summation Algorithms", SIAM J. Sci. Comput. 42, 2020). max(a, 0) is a > 0 ? a : 0: NaN
+// gives 0.
 //
-// Packed weights: blocks of 16 output channels; in a block, for each tap, for each element k, 16 channels. Channels beyond
-// output_channels are zero. So a block has taps * tap_elements * 16 floats. `bias` is padded to a multiple of 16 channels,
-// too.
+// Packed weights: blocks of 16 output channels; in a block, for each tap, for each element k, 16 channels. Channels
+// past output_channels are zero. A block thus has taps * tap_elements * 16 floats. `bias` is also padded to a multiple
+// of 16 channels.
 //
-// Nothing is read past a tap's end. Outputs are never written, and residuals never read, past `output_channels`.
+// Nothing is read past the end of a tap. Outputs are never written, and residuals never read, past `output_channels`.
 
 enum { QUERN_FGEMM_BLOCK = 64 };
 
 typedef struct {
   const float *input;
-  const int32_t *offsets; // [rows][taps] in elements from input, negative for a tap of zeros; null: one tap, row r at r * input_stride
+  // [rows][taps] in elements from input, negative for a tap of zeros; null: one tap, row r at r * input_stride
+  const int32_t *offsets;
   const float *zeros;     // tap_elements zeros, for negative offsets
   size_t input_stride;    // elements between rows where offsets is null
   size_t rows;
@@ -40,14 +42,14 @@ typedef struct {
   size_t tap_elements;
   const float *weights;   // packed, from the first channel of this call (a block boundary)
   const float *bias;      // [output_channels rounded up to 16]
-  const float *next_weights; // those of the next call, as many, to be fetched ahead; or null
+  const float *next_weights; // those of the next call, as many, to be prefetched; or null
   size_t output_channels;
   const float *residual;  // [rows] of output_channels, or null
   size_t residual_stride; // in elements
   int relu;
-  float *output;          // [rows] of output_channels; apart from input and residual
+  float *output;          // [rows] of output_channels; does not overlap input or residual
   size_t output_stride;   // in elements
-  int stream;             // the output is too large to stay in the caches: it may be written past them
+  int stream;             // whether the output is too large for the caches, so that it may be written past them
 } quern_fgemm_args;
 
 typedef void (*quern_fgemm_function)(const quern_fgemm_args *);
@@ -62,6 +64,6 @@ typedef struct QUERN_SENDABLE {
 extern const quern_fgemm_kernel *const quern_fgemm_kernels;
 extern const size_t quern_fgemm_kernel_count;
 
-// Floats of the packed form, and packing from [output_channels][taps][tap_elements].
+// The number of floats of the packed form, and packing from [output_channels][taps][tap_elements].
 size_t quern_fgemm_packed_count(size_t output_channels, size_t taps, size_t tap_elements);
 void quern_fgemm_pack(const float *weights, size_t output_channels, size_t taps, size_t tap_elements, float *packed);

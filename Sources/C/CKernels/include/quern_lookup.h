@@ -4,7 +4,7 @@
 
 #include "quern_cpu.h"
 
-// y[i] = table[x[i]] for a table of 256 bytes: every function of one 8-bit value. x and y may be the same.
+// y[i] = table[x[i]] for a table of 256 bytes, which can be any function of a byte. x and y may be the same.
 
 typedef struct QUERN_SENDABLE {
   const char *name;

@@ -4,7 +4,8 @@
 
 #include <arm_neon.h>
 
-// 16 values at a time, which a table of 64 bytes gives or leaves as they were; what is left over goes to the scalar tier.
+// 16 values at a time; the scalar tier looks up the remaining ones. An instruction looks up values in a table of 64
+// bytes, and leaves the result of values outside of it unchanged.
 
 void quern_lookup_neon(const uint8_t *x, size_t count, const uint8_t *table, uint8_t *y) {
   const uint8x16x4_t parts[4] = {vld1q_u8_x4(table), vld1q_u8_x4(table + 64), vld1q_u8_x4(table + 128),

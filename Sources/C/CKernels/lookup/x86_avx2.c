@@ -6,11 +6,12 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-// 32 values at a time; what is left over goes to the scalar tier.
+// 32 values at a time; the scalar tier looks up the remaining ones.
 //
-// A shuffle looks up the low four bits, and gives 0 where the byte is negative. The values below 128, and the others less
-// 128, lose 16 a step: row r of eight is looked up for the values that are in it or in a later one. Each row is kept as
-// what it differs in from the one before it, so the exclusive or of all that was found is the value's own row.
+// A shuffle looks up the low four bits of a byte in one row of the table, and gives 0 where the byte is negative.
+// Values below 128, and other values minus 128, are reduced by 16 in each step, so that row r (of eight) is looked up
+// for the values that belong to it or to a later row. Each row is stored as its exclusive or with the row before it; so
+// the exclusive or of all results is the entry of the row that the value belongs to.
 
 void quern_lookup_avx2(const uint8_t *x, size_t count, const uint8_t *table, uint8_t *y) {
   __m256i rows[16];

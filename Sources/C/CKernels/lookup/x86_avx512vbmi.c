@@ -6,7 +6,8 @@
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi"))), apply_to = function)
 
-// 64 values at a time. A permutation of two registers looks up seven bits; the eighth chooses between two of them.
+// 64 values at a time. A permutation of two registers looks up the low seven bits; the eighth bit selects one of two
+// results.
 
 #define INLINE static inline __attribute__((always_inline))
 

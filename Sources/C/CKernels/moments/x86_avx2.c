@@ -16,7 +16,7 @@ typedef struct {
   __m256i even, odd;
 } samples;
 
-// The bytes of four samples as 16-bit numbers, two and two, so that vpmaddwd adds what belongs to one column.
+// Widens the bytes of four samples to 16 bits, in two pairs, so that vpmaddwd adds products of the same column.
 INLINE samples widen(__m256i bytes) {
   return (samples){_mm256_and_si256(bytes, _mm256_set1_epi16(0xFF)), _mm256_srli_epi16(bytes, 8)};
 }
@@ -26,7 +26,7 @@ INLINE __m256i multiply(__m256i sum, samples a, samples b) {
       sum, _mm256_add_epi32(_mm256_madd_epi16(a.even, b.even), _mm256_madd_epi16(a.odd, b.odd)));
 }
 
-// Four rows of the moments and a block of 16 columns.
+// Computes four rows of the moments for a block of 16 columns.
 INLINE void tile(const quern_moments_args *args, size_t first_row, size_t block) {
   const size_t step = args->quads * 64;
   const uint8_t *x = args->packed + first_row / 16 * step + first_row % 16 * 4;

@@ -7,15 +7,15 @@
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
 
-// vpdpbusd multiplies unsigned by signed bytes, so one factor is taken as x - 128, and 128 times the sum of the other is
-// where the accumulators start.
+// vpdpbusd multiplies unsigned by signed bytes, so one factor is replaced by x - 128, and the accumulators start with
+// 128 times the sum of the other.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum { tile_rows = 8, tile_blocks = 3 };
 
-// Adds to a block of 16 columns of a row, of which there may be fewer left.
+// Adds to a block of up to 16 columns of a row.
 INLINE void add_block(const quern_moments_args *args, size_t block, __m512i values, int32_t *row) {
   const size_t left = args->columns - block * 16;
   const __mmask16 mask = left >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << left) - 1);
@@ -23,7 +23,8 @@ INLINE void add_block(const quern_moments_args *args, size_t block, __m512i valu
   _mm512_mask_storeu_epi32(to, mask, _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, to), values));
 }
 
-// Rows i of the moments, from one block of columns; lanes are columns j, from `blocks` blocks whose sums are `sums`.
+// Computes rows i of the moments, which lie in one block of columns. The lanes are columns j, from `blocks` blocks with
+// the sums `sums`.
 INLINE void tile(const quern_moments_args *args, size_t first_row, size_t first_block, int blocks, const __m512i *sums) {
   const __m512i sign = _mm512_set1_epi8((char)0x80);
   const size_t step = args->quads * 64;
@@ -66,7 +67,7 @@ INLINE void panel(const quern_moments_args *args, size_t first_block, int blocks
     sums[block] = sum;
     add_block(args, first_block + (size_t)block, sum, args->sums);
   }
-  // The panel stays in the first-level cache while the rows pass by.
+  // The panel stays in the first-level cache for all rows.
   for (size_t row = first_block * 16; row < args->columns; row += tile_rows) {
     tile(args, row, first_block, blocks, sums);
   }

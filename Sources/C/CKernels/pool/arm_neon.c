@@ -7,7 +7,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// Channels in whole vectors; what is left over goes to the scalar tier.
+// Computes whole vectors of channels; the scalar tier computes the remaining ones.
 
 static void max_u8_row(const uint8_t *x, const int32_t *offsets, size_t taps, size_t channels, uint8_t *y) {
   for (size_t c = 0; c < channels; c += 16) {

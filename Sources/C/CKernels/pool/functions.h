@@ -16,7 +16,7 @@
   void quern_average_f32_##tier(const float *x, const int32_t *offsets, size_t rows, size_t taps, size_t channels, \
                                 float *y, size_t y_stride);
 
-// The taps of a window that take part, and how many of them are zeros.
+// The number of taps of a window that count, and how many of them are zeros.
 typedef struct {
   size_t count, zeros;
 } quern_taps;
@@ -27,7 +27,7 @@ static inline quern_taps quern_count_taps(const int32_t *offsets, size_t taps) {
     found.count += offsets[t] != QUERN_TAP_NONE;
     found.zeros += offsets[t] == QUERN_TAP_ZERO;
   }
-  // A window with no taps is one zero.
+  // A window without taps that count is treated as one zero.
   return found.count ? found : (quern_taps){1, 1};
 }
 

@@ -74,7 +74,7 @@ void quern_sum_u8_avx512(const uint8_t *x, size_t count, size_t stride, size_t c
 }
 
 void quern_sum_f32_avx512(const float *x, size_t count, size_t stride, size_t channels, double *sums) {
-  // 32 channels at once keep as many additions in flight as their latency asks for.
+  // 32 channels at once keep enough additions in flight to hide their latency.
   for (size_t c = 0; c < channels; c += 32) {
     __mmask8 mask[4];
     __m512d sum[4];

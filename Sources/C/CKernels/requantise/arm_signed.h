@@ -1,12 +1,13 @@
 #pragma once
 #include "arm_neon.h"
 
-// NEON multiplies bytes of the same sign only. Inputs are taken as x - 128, which flips their top bit, and the sums start
-// at bias + 128 * (sum of the channel's weights), which makes up for it exactly: accumulators wrap.
+// NEON multiplies bytes only if both are signed or both unsigned. Inputs are replaced by x - 128, which flips their top
+// bit, and sums start with bias + 128 * (sum of the channel's weights), which compensates for it exactly: accumulators
+// wrap.
 
 QUERN_INLINE int8x16_t quern_signed_neon(uint8x16_t x) { return vreinterpretq_s8_u8(veorq_u8(x, vdupq_n_u8(0x80))); }
 
-// For a block of 16 channels: where its sums start. Both packings have groups of 16 channels x 4 bytes.
+// Computes the initial sums of a block of 16 channels. Both packed forms have groups of 16 channels x 4 bytes.
 QUERN_INLINE void quern_signed_bias_neon(const int32_t *bias, const int8_t *weights, size_t groups, int32x4_t start[4]) {
   int32x4_t sums[4];
   for (int i = 0; i < 4; ++i) sums[i] = vdupq_n_s32(0);

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-// Fewer than 16 bytes to and from registers, by accesses that overlap: the length is no constant, and memcpy through a
+// Loads and stores fewer than 16 bytes by overlapping accesses: the length is not a constant, and memcpy through a
 // buffer in memory would cost more than the arithmetic of a tap.
 
 typedef struct {
@@ -22,7 +22,8 @@ static inline __attribute__((always_inline)) uint32_t quern_read_4(const uint8_t
   return word;
 }
 
-// `count` bytes from 1 to 15, and zeros. Bytes read twice are the same in both words, so that OR joins them.
+// Loads `count` bytes, from 1 to 15, followed by zeros. Bytes that are read twice are the same in both words, so OR
+// combines them.
 static inline __attribute__((always_inline)) quern_16_bytes quern_read_partial(const void *bytes, size_t count) {
   const uint8_t *from = bytes;
   if (count > 8) return (quern_16_bytes){quern_read_8(from), quern_read_8(from + count - 8) >> (128 - 8 * count)};
@@ -34,7 +35,7 @@ static inline __attribute__((always_inline)) quern_16_bytes quern_read_partial(c
   return (quern_16_bytes){from[0] | (uint64_t)from[middle] << 8 * middle | (uint64_t)from[last] << 8 * last, 0};
 }
 
-// The first `count` of 16 bytes in memory, from 1 to 15.
+// Stores the first `count` of 16 bytes, from 1 to 15.
 static inline __attribute__((always_inline)) void quern_write_partial(void *out, const uint8_t bytes[16], size_t count) {
   uint8_t *to = out;
   if (count >= 8) {

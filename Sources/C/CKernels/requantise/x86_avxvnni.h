@@ -1,10 +1,10 @@
 #pragma once
 #include <immintrin.h>
 
-// vpdpbusd on 256 bits: unsigned bytes of the second operand times signed ones of the third, four products summed to each
-// int32 of the first.
+// vpdpbusd on 256 bits multiplies unsigned bytes of the second operand by signed bytes of the third, and adds four
+// products to each int32 of the first.
 //
-// Processors with AVX-512 VNNI have the same instruction in another encoding, and not all of them have this one. Tests
+// Processors with AVX-512 VNNI have the same instruction in another encoding, but not all of them have this one. Tests
 // built with QUERN_AVXVNNI_AS_AVX512 run the same source there.
 #if defined(QUERN_AVXVNNI_AS_AVX512)
 #define QUERN_AVXVNNI_TARGET "avx2,fma,f16c,avx512vl,avx512vnni"

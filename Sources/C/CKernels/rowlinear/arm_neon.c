@@ -7,15 +7,15 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// Each lane is one output's sum in the header's order; two blocks of eight registers are in flight to hide the latency of
-// the multiply-add: of two rows, or of one.
+// Each lane is the sum of one output in the header's order. Two blocks of eight registers, of two rows or of one, are
+// in flight to hide the latency of the multiply-add.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum { max_rows = 2, max_blocks = 2, registers = 8 };
 
-// 16 weights, exactly, by way of float32.
+// Converts 16 weights exactly, by way of float32.
 INLINE void load_weights(const int8_t *from, float64x2_t weights[registers]) {
   const int8x16_t bytes = vld1q_s8(from);
   const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes);

@@ -4,7 +4,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// The reference. fma rounds once, on processors without the instruction, too.
+// The reference. fma rounds once, even on processors without the instruction.
 void quern_rowlinear_scalar(const quern_rowlinear_args *a) {
   for (size_t row = 0; row < a->rows; ++row) {
     const float *x = a->input + row * a->input_stride;

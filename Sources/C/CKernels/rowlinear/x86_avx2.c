@@ -8,8 +8,8 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-// Each lane is one output's sum in the header's order; two blocks of four registers are in flight to hide the latency of
-// the multiply-add: of two rows, or of one.
+// Each lane is the sum of one output in the header's order. Two blocks of four registers, of two rows or of one, are in
+// flight to hide the latency of the multiply-add.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")

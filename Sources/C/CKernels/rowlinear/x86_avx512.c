@@ -7,8 +7,8 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
 
-// Each lane is one output's sum in the header's order; R rows x B blocks of two registers are in flight to hide the
-// latency of the multiply-add.
+// Each lane is the sum of one output in the header's order. R rows x B blocks of two registers are in flight to hide
+// the latency of the multiply-add.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")

@@ -10,7 +10,7 @@
 #include "kernels.def"
 #undef QUERN_KERNEL
 
-// Where a tile's outputs lie: the first one's row and column.
+// The position of a tile: its image, and the row and column of its first output.
 typedef struct {
   size_t image, row, column;
 } quern_tile;
@@ -20,7 +20,7 @@ static inline quern_tile quern_tile_at(size_t index, size_t tile_rows, size_t ti
   return (quern_tile){line / tile_rows, line % tile_rows * 2, index % tile_columns * 2};
 }
 
-// The 4x4 pixels that a tile reads.
+// Finds the 4x4 pixels that a tile reads.
 static inline void quern_tile_pixels(const quern_winograd_input_args *a, size_t index, const float *pixels[16]) {
   const quern_tile tile = quern_tile_at(index, a->tile_rows, a->tile_columns);
   const ptrdiff_t top = (ptrdiff_t)tile.row - a->top, left = (ptrdiff_t)tile.column - a->left;
@@ -35,23 +35,24 @@ static inline void quern_tile_pixels(const quern_winograd_input_args *a, size_t 
   }
 }
 
-// Of a tile's 2x2 outputs those inside the map, and where the residual has them; null for the others, and without residual.
+// The addresses of a tile's 2x2 outputs and of their residuals; null for outputs outside the map, and without a
+// residual.
 typedef struct {
   float *outputs[4];
   const float *residuals[4];
-} quern_tile_places;
+} quern_tile_addresses;
 
-static inline quern_tile_places quern_tile_outputs(const quern_winograd_output_args *a, size_t index) {
+static inline quern_tile_addresses quern_tile_outputs(const quern_winograd_output_args *a, size_t index) {
   const quern_tile tile = quern_tile_at(index, a->tile_rows, a->tile_columns);
-  quern_tile_places places;
+  quern_tile_addresses addresses;
   for (size_t i = 0; i < 4; ++i) {
     const size_t y = tile.row + i / 2, x = tile.column + i % 2;
     const bool inside = y < a->height && x < a->width;
-    places.outputs[i] = inside ? a->output + ((tile.image * a->height + y) * a->width + x) * a->output_stride : 0;
-    places.residuals[i] =
+    addresses.outputs[i] = inside ? a->output + ((tile.image * a->height + y) * a->width + x) * a->output_stride : 0;
+    addresses.residuals[i] =
         inside && a->residual
             ? a->residual + ((tile.image * a->residual_height + y) * a->residual_width + x) * a->residual_stride
             : 0;
   }
-  return places;
+  return addresses;
 }

@@ -16,7 +16,8 @@ static void transform(double g0, double g1, double g2, double t[4]) {
 
 enum { width = 16, inputs = 16 };
 
-// The frequencies of some channels of one output, whose taps are `stride` apart, width * inputs floats from one to the next.
+// Computes the frequencies of some channels of one output. Taps are `stride` floats apart, frequencies width * inputs
+// floats.
 static void transform_taps(const float *restrict taps, size_t stride, size_t channels, float *restrict frequencies) {
   for (size_t k = 0; k < channels; ++k) {
     const float *tap = taps + k;
@@ -36,7 +37,7 @@ void quern_winograd_pack(const float *weights, size_t output_channels, size_t ch
     const size_t outputs = output_channels - first < width ? output_channels - first : width;
     for (size_t k = 0; k < channels; k += inputs) {
       const size_t count = channels - k < inputs ? channels - k : inputs;
-      // Frequencies of a few channels, so that what is read and what is written both lie together.
+      // A few channels at a time, so that both reads and writes are local.
       float block[QUERN_WINOGRAD_FREQUENCIES * width * inputs] = {0};
       for (size_t n = 0; n < outputs; ++n) {
         transform_taps(weights + (first + n) * 9 * channels + k, channels, count, block + n * inputs);

@@ -41,7 +41,7 @@ void quern_winograd_input_scalar(const quern_winograd_input_args *a) {
 
 void quern_winograd_output_scalar(const quern_winograd_output_args *a) {
   for (size_t tile = 0; tile < a->tiles; ++tile) {
-    const quern_tile_places places = quern_tile_outputs(a, a->first_tile + tile);
+    const quern_tile_addresses addresses = quern_tile_outputs(a, a->first_tile + tile);
     for (size_t c = 0; c < a->channels; ++c) {
       const float *products = a->products + tile * a->channels + c;
       float t[4][2];
@@ -55,10 +55,10 @@ void quern_winograd_output_scalar(const quern_winograd_output_args *a) {
         float y[2];
         transform_output(column, y);
         for (size_t i = 0; i < 2; ++i) {
-          const size_t place = 2 * i + x;
-          if (!places.outputs[place]) continue;
-          const float sum = places.residuals[place] ? y[i] + places.residuals[place][c] : y[i];
-          places.outputs[place][c] = a->relu ? quern_relu(sum) : sum;
+          const size_t position = 2 * i + x;
+          if (!addresses.outputs[position]) continue;
+          const float sum = addresses.residuals[position] ? y[i] + addresses.residuals[position][c] : y[i];
+          addresses.outputs[position][c] = a->relu ? quern_relu(sum) : sum;
         }
       }
     }

@@ -1,6 +1,6 @@
-// The transforms of a tier, which includes this with `vector` of `width` floats, `load`, `store`, `add`, `subtract` and `relu`
-// defined, and then says QUERN_WINOGRAD_TIER. Vectors run along channels; the last one ends with the last channel, so that
-// some channels may be computed twice.
+// The transforms of a tier. The including file defines `vector` of `width` floats, `load`, `store`, `add`, `subtract`
+// and `relu`, and then uses QUERN_WINOGRAD_TIER. Vectors hold channels; the last one ends with the last channel, so
+// that some channels may be computed twice.
 
 typedef struct {
   vector at[4];
@@ -10,7 +10,7 @@ INLINE quern_line transform_input(vector d0, vector d1, vector d2, vector d3) {
   return (quern_line){{subtract(d0, d2), add(d1, d2), subtract(d2, d1), subtract(d1, d3)}};
 }
 
-// Pixels by which a tile's new ones are fetched ahead: those of four tiles.
+// The distance in pixels at which a tile's new pixels are prefetched: four tiles.
 enum { pixels_ahead = 8 };
 
 INLINE void input_vector(const float *const pixels[16], size_t channel, size_t channels, float *transformed,
@@ -44,8 +44,8 @@ INLINE void transform_tiles(const quern_winograd_input_args *a) {
 INLINE vector sum_first(vector m0, vector m1, vector m2) { return add(add(m0, m1), m2); }
 INLINE vector sum_second(vector m1, vector m2, vector m3) { return subtract(subtract(m1, m2), m3); }
 
-INLINE void output_vector(const quern_winograd_output_args *a, const quern_tile_places *places, const float *products,
-                          size_t channel) {
+INLINE void output_vector(const quern_winograd_output_args *a, const quern_tile_addresses *addresses,
+                          const float *products, size_t channel) {
   vector t[4][2], y[4];
   UNROLL for (int i = 0; i < 4; ++i) {
     const float *row = products + (size_t)(4 * i) * a->frequency_stride;
@@ -58,24 +58,24 @@ INLINE void output_vector(const quern_winograd_output_args *a, const quern_tile_
     y[2 + x] = sum_second(t[1][x], t[2][x], t[3][x]);
   }
   UNROLL for (int i = 0; i < 4; ++i) {
-    if (!places->outputs[i]) continue;
-    if (places->residuals[i]) y[i] = add(y[i], load(places->residuals[i] + channel));
-    store(places->outputs[i] + channel, a->relu ? relu(y[i]) : y[i]);
+    if (!addresses->outputs[i]) continue;
+    if (addresses->residuals[i]) y[i] = add(y[i], load(addresses->residuals[i] + channel));
+    store(addresses->outputs[i] + channel, a->relu ? relu(y[i]) : y[i]);
   }
 }
 
 INLINE void finish_tiles(const quern_winograd_output_args *a) {
   const size_t channels = a->channels;
   for (size_t tile = 0; tile < a->tiles; ++tile) {
-    const quern_tile_places places = quern_tile_outputs(a, a->first_tile + tile);
+    const quern_tile_addresses addresses = quern_tile_outputs(a, a->first_tile + tile);
     for (size_t c = 0; c < channels; c += width) {
       const size_t channel = c + width <= channels ? c : channels - width;
-      output_vector(a, &places, a->products + tile * channels + channel, channel);
+      output_vector(a, &addresses, a->products + tile * channels + channel, channel);
     }
   }
 }
 
-// Fewer channels than a vector has are left to the scalar tier.
+// If there are fewer channels than a vector has, the scalar tier computes them.
 #define QUERN_WINOGRAD_TIER(tier) \
   void quern_winograd_input_##tier(const quern_winograd_input_args *a) { \
     a->channels < width ? quern_winograd_input_scalar(a) : transform_tiles(a); \

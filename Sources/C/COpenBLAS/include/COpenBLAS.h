@@ -1,17 +1,18 @@
 #pragma once
 #include <stddef.h>
 
-// OpenBLAS and its LAPACK, loaded when first needed, so that a process that only runs networks never pays for its buffers,
-// and so that the environment it reads while loading can be set before. All functions work on the calling thread, on
+// OpenBLAS and its LAPACK, loaded when first needed: a process that only runs networks does not need its buffers, and
+// the environment variables that it reads while loading can be set before. All functions run on the calling thread, on
 // row-major float32 matrices; strides are in elements.
 
-// Loads the library once. Returns null, or what went wrong. Safe to call from several threads.
+// Loads the library once. Returns null, or a message if it fails. May be called from several threads.
 const char *quern_openblas_load(void);
 
-// Adds to the lower triangle of c[n][n] that of alpha a[k][n]^T a[k][n].
+// Adds the lower triangle of alpha a[k][n]^T a[k][n] to that of c[n][n].
 void quern_openblas_ssyrk_t(size_t n, size_t k, float alpha, const float *a, size_t lda, float *c, size_t ldc);
 
-// Replaces the lower triangle of a positive definite a[n][n] by its Cholesky factor. Returns 0, or not where it is none.
+// Replaces the lower triangle of a[n][n] by its Cholesky factor. Returns 0, or another number if a is not positive
+// definite.
 int quern_openblas_spotrf(size_t n, float *a, size_t lda);
 
 // c[m][n] = alpha op(a) b[k][n] + beta c, op(a) being a[m][k], or a[k][m]^T where transposes is not 0.

@@ -9,5 +9,5 @@ static inline void quern_pause(void) {
 #endif
 }
 
-// The number of processors this process may run on: its affinity mask, not the machine.
+// The number of processors that this process may run on, by its affinity mask.
 int quern_available_processors(void);

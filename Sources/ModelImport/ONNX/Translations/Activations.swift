@@ -29,8 +29,8 @@ extension ONNXTranslations {
     }
   }
 
-  /// `min(max(alpha x + beta, 0), 1)`, of which the graph has the one with 1/6 and 1/2, that of MobileNets: others are that
-  /// one of a multiple of x.
+  /// `min(max(alpha x + beta, 0), 1)`. The graph's hard sigmoid has the alpha of 1/6 and the beta of 1/2 that
+  /// MobileNets use; others are expressed by scaling x first.
   private static let hardSigmoid: ONNXTranslation = { translator, node throws(ImportError) in
     let (alpha, beta) = (try translator.float(node, "alpha") ?? 0.2, try translator.float(node, "beta") ?? 0.5)
     guard alpha.isFinite, beta.isFinite else { throw translator.bad(node, "has an alpha or beta that is not finite") }
@@ -45,15 +45,15 @@ extension ONNXTranslations {
   /// `x / (1 + exp(-alpha x))`.
   private static let swish: ONNXTranslation = { translator, node throws(ImportError) in
     let alpha = try translator.float(node, "alpha") ?? 1
-    guard alpha == 1 else { throw translator.unsupported(node, "it has the alpha \(alpha), and quern knows it with 1") }
+    guard alpha == 1 else { throw translator.unsupported(node, "it has the alpha \(alpha), but quern supports only 1") }
     return .activation(try translator.append(.silu, of: try translator.activation(node, 0), node: node))
   }
 
-  /// The bounds of a clip that clips nothing: those of float32, and what is beyond.
+  /// The largest float32. A clip with this bound, or one beyond it, clips nothing.
   private static let widest = Double(Float.greatestFiniteMagnitude)
 
   private static let clip: ONNXTranslation = { translator, node throws(ImportError) in
-    // Attributes up to opset 10, inputs from then on.
+    // The bounds are attributes up to opset 10, and inputs from opset 11 on.
     let isByAttribute = translator.model.operatorSet < 11
     if isByAttribute, node.inputs.count > 1 { throw translator.bad(node, "has more than one input") }
     if !isByAttribute, let name = node.attributes.keys.min() {
@@ -64,13 +64,13 @@ extension ONNXTranslations {
     return try bounded(&translator, node, input: 0, minimum: low ?? -.infinity, maximum: high ?? .infinity)
   }
 
-  /// The indices of the activation and of the number of a node that takes one of each.
+  /// For a node with an activation and a constant number as inputs: the index of the activation, and the number.
   private static func valueAndNumber(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node
   ) throws(ImportError) -> (value: Int, bound: Double) {
     guard node.inputs.count == 2 else {
       throw translator.unsupported(
-        node, "it takes \(node.inputs.count) inputs, and quern knows it for a value and a number")
+        node, "it has \(node.inputs.count) inputs, but quern supports only a value and a number")
     }
     let number = try translator.value(node, 0).isConstant ? 0 : 1
     guard try translator.value(node, number).isConstant, let bound = try translator.scalar(node, number) else {
@@ -79,8 +79,8 @@ extension ONNXTranslations {
     return (1 - number, bound)
   }
 
-  /// `min(max(x, minimum), maximum)`: the guard of an L2 norm, the first step of GeM pooling, a ReLU, or a clip. As ONNX has
-  /// it, the maximum wins where it is the lower.
+  /// `min(max(x, minimum), maximum)`: the guard of an L2 norm, the first step of GeM pooling, a ReLU, or a clip. A
+  /// minimum above the maximum, which ONNX allows, is refused.
   private static func bounded(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, input: Int, minimum: Double, maximum: Double
   ) throws(ImportError) -> ONNXValue {
@@ -89,7 +89,7 @@ extension ONNXTranslations {
     let (low, high) = (minimum <= -widest ? -.infinity : minimum, maximum >= widest ? .infinity : maximum)
     if low == -.infinity, high == .infinity { return value }
     guard low < .infinity, high > -.infinity, low <= high else {
-      throw translator.unsupported(node, "its bounds \(minimum) and \(maximum) leave one value")
+      throw translator.unsupported(node, "its bounds \(minimum) and \(maximum) leave a single value")
     }
     guard high == .infinity else {
       let source = try translator.activation(node, input)
@@ -106,14 +106,15 @@ extension ONNXTranslations {
     return .step(.clipped(source, floor: ONNXMath.decimal(low)))
   }
 
-  /// Over the channels of a vector, with its axes as they are from opset 13 on; before, over all axes from the given one on.
+  /// A softmax or log softmax over the channels of a vector. Before opset 13, these operators worked over all axes from
+  /// the given one on.
   private static let probabilities: ONNXTranslation = { translator, node throws(ImportError) in
     let source = try translator.activation(node, 0)
     let rank = source.shape.rank
     let isFlattening = translator.model.operatorSet < 13
     let requested = try translator.integer(node, "axis", default: isFlattening ? 1 : -1)
     guard let axis = ONNXShapes.axes([requested], rank: rank)?.first else {
-      throw translator.bad(node, "has an axis \(requested), and its input has \(rank)")
+      throw translator.bad(node, "has an axis \(requested), but its input has \(rank) axes")
     }
     guard source.isRow, axis == source.channelAxis || isFlattening && (1..<source.channelAxis).contains(axis) else {
       throw translator.unsupported(node, "it is not over the elements of a vector")
@@ -129,7 +130,7 @@ extension ONNXTranslations {
   }
 
   private static let cast: ONNXTranslation = { translator, node throws(ImportError) in
-    // To float, float16, double or bfloat16: all activations are float32 here.
+    // Floating-point casts do nothing, as all activations are float32 here.
     let type = try translator.integer(node, "to", default: 0)
     guard let name = [1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"][type] else {
       throw translator.unsupported(node, "a cast to anything but floating-point numbers")

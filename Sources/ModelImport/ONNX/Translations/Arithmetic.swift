@@ -35,7 +35,7 @@ extension ONNXTranslations {
       let sum = try translator.append(Addition(), node: node, inputs: [left, right])
       return .activation(sum.with(shape: left.shape, channelAxis: left.channelAxis))
     }
-    // A vector beside a map of one pixel.
+    // The sum of a vector and a map of one pixel.
     guard left.shape == right.shape, left.channelAxis == right.channelAxis else {
       throw translator.unsupported(node, "the sum of \(left.shape) and \(right.shape)")
     }
@@ -44,7 +44,7 @@ extension ONNXTranslations {
     return .activation(translator.arranged(sum, as: maps[0]))
   }
 
-  /// The small number that keeps an L2 norm, or the sum of squares under its root, away from zero.
+  /// Adding the epsilon of an L2 norm, or of the sum of squares under its root; `nil` for other additions.
   private static func addEpsilon(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, value: Int, constant: Int
   ) throws(ImportError) -> ONNXValue? {
@@ -88,7 +88,7 @@ extension ONNXTranslations {
     return try affine(&translator, node, value: other, constant: constant, factor: { $0 }, offset: { _ in 0 })
   }
 
-  /// A map times a factor for each channel, the last step of squeeze-and-excitation.
+  /// The product of a map and a factor for each channel, the last step of squeeze-and-excitation.
   private static func scale(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node
   ) throws(ImportError) -> ONNXValue {
@@ -127,7 +127,7 @@ extension ONNXTranslations {
     return .step(.norm(base, op, isReciprocal: true, shape: shape))
   }
 
-  /// A vector over its own norm.
+  /// A vector divided by its norm.
   private static func normalize(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, value: Int, base: ONNXActivation,
     _ op: L2Normalization, normShape: Shape
@@ -144,13 +144,15 @@ extension ONNXTranslations {
 
   private static let power: ONNXTranslation = { translator, node throws(ImportError) in
     guard let exponent = try translator.scalar(node, 1) else { throw translator.bad(node, "has no exponent") }
-    // A root in half precision is off by 2^-11.
+    // In half precision, the exponent of a root has a relative error of up to 2^-11.
     let type = try translator.constant(node, 1).elementType
     let isHalf = type == .float16 || type == .bfloat16
     return try raise(&translator, node, to: exponent, tolerance: isHalf ? 5e-3 : 1e-6)
   }
 
-  /// - Parameter tolerance: relative, for a root that is the inverse of a power.
+  /// A power: a step of GeM pooling or of an L2 norm.
+  ///
+  /// - Parameter tolerance: the relative error allowed where a root is taken for the inverse of a power.
   private static func raise(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, to exponent: Double, tolerance: Double
   ) throws(ImportError) -> ONNXValue {
@@ -162,7 +164,7 @@ extension ONNXTranslations {
       }
       if reduction.exponent == 1 { break }
       throw translator.unsupported(
-        node, "a mean of powers of \(reduction.exponent) has a root of \(exponent), which is no GeM pooling")
+        node, "a mean of powers of \(reduction.exponent) with a root of \(exponent), which is not GeM pooling")
     case .step(.squareSum(let base, let epsilon, let shape)) where exponent == 0.5 || exponent == -0.5:
       let op = L2Normalization(epsilon: epsilon, rule: epsilon == 0 ? .added : .insideRoot)
       return .step(.norm(base, op, isReciprocal: exponent < 0, shape: shape))
@@ -177,10 +179,14 @@ extension ONNXTranslations {
 
   // MARK: Constants for each channel
 
-  /// `x * factor + offset`, where both come from a constant that has one value for each channel, in the form of a batch norm,
-  /// or of a centering where only an offset is added to a vector.
+  /// `x * factor + offset`, where both come from a constant with one value for each channel. It becomes a batch norm,
+  /// or a `Centering` where only an offset is added to a vector.
   ///
-  /// - Parameter constant: the input that holds the constant; `nil`: it is 1.
+  /// - Parameters:
+  ///   - value: the index of the input x.
+  ///   - constant: the index of the input with the constant; `nil` stands for the constant 1.
+  ///   - factor: the factor for a value of the constant.
+  ///   - offset: the offset for a value of the constant.
   private static func affine(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, value: Int, constant: Int?, factor: (Double) -> Double,
     offset: (Double) -> Double
@@ -190,7 +196,8 @@ extension ONNXTranslations {
     if let constant {
       guard let values = channelValues(try translator.constant(node, constant), of: source) else {
         throw translator.unsupported(
-          node, "its constant '\(node.inputs[constant])' has not one value for each of \(source.channels) channels")
+          node,
+          "its constant '\(node.inputs[constant])' does not have one value for each of \(source.channels) channels")
       }
       channels = values
     }
@@ -216,13 +223,14 @@ extension ONNXTranslations {
     return .activation(result)
   }
 
+  /// The values of a constant for each channel of an activation; `nil` where it varies along other axes.
   private static func channelValues(_ constant: Tensor, of activation: ONNXActivation) -> [Double]? {
     guard let array = ONNXArray(constant), !array.values.isEmpty, array.shape.rank <= activation.shape.rank else {
       return nil
     }
     let channels = activation.channels
     if array.values.count == 1 { return [Double](repeating: array.values[0], count: channels) }
-    // Shapes align at the last axis.
+    // Broadcasting aligns shapes at the last axis.
     let axis = array.shape.rank - (activation.shape.rank - activation.channelAxis)
     guard axis >= 0, array.shape[axis] == channels, array.values.count == channels else { return nil }
     return array.values
@@ -230,7 +238,7 @@ extension ONNXTranslations {
 }
 
 extension ONNXTranslator {
-  /// A map that was made with its channels first, as another map is arranged.
+  /// A map with the channels on axis 1, with its axes rearranged as those of another map.
   func arranged(_ map: ONNXActivation, as other: ONNXActivation) -> ONNXActivation {
     guard other.channelAxis == 3 else { return map }
     return map.with(shape: [map.shape[0], map.shape[2], map.shape[3], map.shape[1]], channelAxis: 3)

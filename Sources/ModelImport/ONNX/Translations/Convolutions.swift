@@ -13,7 +13,7 @@ extension ONNXTranslations {
     guard source.isChannelsFirst else {
       throw translator.unsupported(node, "its input is \(source.shape), not a map in NCHW order")
     }
-    // ONNX keeps OIHW; a permuted view reads it as OHWI.
+    // ONNX stores weights as OIHW; a permuted view reads them as OHWI.
     let weight = try translator.weights(node, 1, rank: 4).permuted([0, 2, 3, 1])
     var constants = ["weight": weight]
     if translator.hasInput(node, 2) { constants["bias"] = try translator.weights(node, 2, rank: 1).contiguous() }
@@ -30,7 +30,7 @@ extension ONNXTranslations {
         constants: constants))
   }
 
-  /// The one tap of a window that reads a map of one pixel, where the result is one pixel as well.
+  /// The only tap of a window that reads the pixel of a 1x1 map, where the output is 1x1 as well; `nil` otherwise.
   private static func onlyTap(of window: Window) -> (row: Int, column: Int)? {
     guard let extent = try? window.outputExtent(height: 1, width: 1), extent == (1, 1),
       window.top % window.dilationHeight == 0, window.left % window.dilationWidth == 0
@@ -39,7 +39,7 @@ extension ONNXTranslations {
     return (0..<window.height).contains(tap.row) && (0..<window.width).contains(tap.column) ? tap : nil
   }
 
-  /// A convolution of a pooled map, one pixel an image, is a linear layer.
+  /// A convolution of a pooled map, with one pixel per image, as a linear layer.
   private static func linear(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ source: ONNXActivation,
     _ constants: [String: Tensor], tap: (row: Int, column: Int)
@@ -75,7 +75,7 @@ extension ONNXTranslations {
     ]
     let source = try translator.activation(node, 0)
     guard source.channelAxis == 1 else {
-      throw translator.unsupported(node, "its input is \(source.shape), of which axis 1 are not the channels")
+      throw translator.unsupported(node, "its input is \(source.shape), and its channels are not on axis 1")
     }
     return .activation(
       try translator.appendKeepingShape(
@@ -85,9 +85,13 @@ extension ONNXTranslations {
 
 /// The attributes that convolutions and poolings share.
 enum ONNXWindow {
+  /// The window that a node's attributes describe.
+  ///
   /// - Parameters:
-  ///   - kernel: the weight's; `nil` for a pooling, which must have the attribute.
-  ///   - map: NCHW, for `auto_pad`.
+  ///   - kernel: the height and width of the weight; `nil` for a pooling, which must have the attribute `kernel_shape`.
+  ///   - map: the shape of the input, NCHW, from which `auto_pad` follows.
+  /// - Throws: `ImportError.badNode` for invalid attributes; `.unsupportedOperator` for padding that depends on the
+  ///   image size or that runtimes compute differently.
   static func window(
     _ node: ONNXModel.Node, in translator: ONNXTranslator, kernel: [Int]?, map: Shape
   ) throws(ImportError) -> Window {

@@ -21,14 +21,14 @@ extension ONNXTranslations {
     let shape = try translator.value(node, 0).shape
     let source = try reduced(&translator, node)
     guard shape.rank == 4, source.channelAxis == 1 else {
-      throw translator.unsupported(node, "it pools \(shape), which is no map in NCHW order")
+      throw translator.unsupported(node, "it pools \(shape), which is not a map in NCHW order")
     }
     if case .activation(let row) = source.value, row.isRow { return .activation(row) }
     guard let reduction = reduce(source) else { throw translator.unsupported(node, "it pools \(source.meaning)") }
     return .step(.reduced(reduction))
   }
 
-  /// A window as large as the map, without padding, takes in the whole map, and so it stays at other image sizes.
+  /// Whether a window covers the whole map, without padding. Such a pooling is taken as global at all image sizes.
   private static func isWhole(_ window: Window, _ map: Shape) -> Bool {
     window.height == map[2] && window.width == map[3] && window.dilationHeight == 1 && window.dilationWidth == 1
       && window.top == 0 && window.left == 0 && window.bottom == 0 && window.right == 0
@@ -36,7 +36,7 @@ extension ONNXTranslations {
 
   private static let maxPool: ONNXTranslation = { translator, node throws(ImportError) in
     let shape = try translator.value(node, 0).shape
-    guard shape.rank == 4 else { throw translator.bad(node, "pools \(shape), which is no map") }
+    guard shape.rank == 4 else { throw translator.bad(node, "pools \(shape), which is not a map") }
     let window = try ONNXWindow.window(node, in: translator, kernel: nil, map: shape)
     if isWhole(window, shape) {
       return try global(&translator, node) { reduce($0, exponent: .infinity, axes: [2, 3], keepsAxes: true) }
@@ -47,13 +47,13 @@ extension ONNXTranslations {
 
   private static let averagePool: ONNXTranslation = { translator, node throws(ImportError) in
     let shape = try translator.value(node, 0).shape
-    guard shape.rank == 4 else { throw translator.bad(node, "pools \(shape), which is no map") }
+    guard shape.rank == 4 else { throw translator.bad(node, "pools \(shape), which is not a map") }
     let window = try ONNXWindow.window(node, in: translator, kernel: nil, map: shape)
     if isWhole(window, shape) {
       return try global(&translator, node) { reduce($0, exponent: 1, axes: [2, 3], keepsAxes: true) }
     }
     let source = try translator.channelsFirstMap(node, 0)
-    // ONNX leaves padding out unless told otherwise.
+    // By default, ONNX does not count padding.
     let countsPadding = try translator.integer(node, "count_include_pad", default: 0) != 0
     return .activation(
       try translator.append(
@@ -61,13 +61,13 @@ extension ONNXTranslations {
   }
 }
 
-/// What a reduction over height or width reads.
+/// The input of a reduction over height or width.
 struct ONNXReduced {
   enum Source {
     case activation(ONNXActivation)
-    /// A power of a map, perhaps clipped; an exponent of 1 for a map that is only clipped.
+    /// A power of a map, clipped first if `floor` is not `nil`. The exponent is 1 for a map that is only clipped.
     case power(ONNXActivation, floor: Double?, exponent: Double)
-    /// A map of which one axis has been reduced.
+    /// A map with one of its axes reduced.
     case reduction(ONNXReduction)
   }
 
@@ -84,6 +84,7 @@ struct ONNXReduced {
     if case .reduction(let reduction) = value { reduction.channelAxis } else { base.channelAxis }
   }
 
+  /// A description for errors.
   var meaning: String {
     switch value {
     case .activation: "a vector"
@@ -110,7 +111,7 @@ extension ONNXTranslations {
     }
   }
 
-  /// A power of GeM pooling is one of numbers that are not negative.
+  /// Refuses powers that cannot be those of GeM pooling, whose base is not negative and whose exponent is positive.
   private static func checkPower(
     _ translator: ONNXTranslator, _ node: ONNXModel.Node, _ base: ONNXActivation, floor: Double?, exponent: Double
   ) throws(ImportError) {
@@ -122,11 +123,12 @@ extension ONNXTranslations {
     }
   }
 
-  /// A reduction over axes of the input, or `nil` where these are not its height and width.
+  /// A reduction over axes of the input; `nil` where these are not its height, its width or both.
   ///
   /// - Parameters:
-  ///   - exponent: 1 for a mean, infinite for a maximum.
-  ///   - axes: in the input's order of axes.
+  ///   - exponent: 1 for a mean, infinity for a maximum.
+  ///   - axes: the axes to reduce, in the input's order.
+  ///   - keepsAxes: whether these keep an extent of 1.
   static func reduce(_ source: ONNXReduced, exponent: Double, axes: Set<Int>, keepsAxes: Bool) -> ONNXReduction? {
     var result: ONNXReduction
     let open: [Int]
@@ -137,7 +139,8 @@ extension ONNXTranslations {
         base: map, floor: nil, exponent: exponent, shape: map.shape, channelAxis: map.channelAxis, openAxis: nil)
       open = map.spatialAxes
     case .power(let map, let floor, let power):
-      // The maximum of clipped values is one of GeM's; that of other powers is none.
+      // The maximum of clipped values is GeM pooling with an infinite exponent; the maximum of powers is not GeM
+      // pooling.
       guard exponent == 1 || power == 1 else { return nil }
       result = ONNXReduction(
         base: map, floor: floor, exponent: exponent == 1 ? power : exponent, shape: map.shape,

@@ -37,7 +37,7 @@ extension ONNXTranslations {
     },
   ]
 
-  /// The axes of a reduction: all where none are named, unless the node says that then nothing is reduced.
+  /// The axes of a reduction. If none are listed, all are reduced, or none if `noop_with_empty_axes` is set.
   private static func axes(_ translator: ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> Set<Int> {
     let rank = try translator.value(node, 0).shape.rank
     let requested = try translator.integers(node, attribute: "axes", input: 1) ?? []
@@ -45,7 +45,7 @@ extension ONNXTranslations {
       return try translator.integer(node, "noop_with_empty_axes", default: 0) != 0 ? [] : Set(0..<rank)
     }
     guard let axes = ONNXShapes.axes(requested, rank: rank) else {
-      throw translator.bad(node, "has no axes \(requested): its input has \(rank)")
+      throw translator.bad(node, "has the axes \(requested), but its input has \(rank) axes")
     }
     return axes
   }
@@ -70,7 +70,7 @@ extension ONNXTranslations {
     return .step(.reduced(reduction))
   }
 
-  /// A vector reduced over axes of 1, which changes its shape alone.
+  /// A vector reduced over axes of extent 1, which changes only its shape.
   private static func reduceRow(_ row: ONNXActivation, _ axes: Set<Int>, _ keepsAxes: Bool) -> ONNXActivation? {
     guard !axes.contains(0), !axes.contains(row.channelAxis) else { return nil }
     if keepsAxes { return row }

@@ -8,7 +8,7 @@ extension ONNXTranslations {
     "Gemm": gemm,
     "MatMul": { translator, node throws(ImportError) in
       let source = try translator.matrix(node, 0)
-      // ONNX keeps [inputs, outputs]; a permuted view reads it as [outputs, inputs].
+      // ONNX stores the weight as [inputs, outputs]; a permuted view reads it as [outputs, inputs].
       let weight = try translator.weights(node, 1, rank: 2).permuted([1, 0])
       return .activation(try translator.append(Linear(), node: node, inputs: [source], constants: ["weight": weight]))
     },
@@ -27,7 +27,7 @@ extension ONNXTranslations {
     if translator.hasInput(node, 2) {
       let outputs = isTransposed ? stored.shape[0] : stored.shape[1]
       guard let bias = ONNXArray(try translator.constant(node, 2))?.broadcast(to: [1, outputs]) else {
-        throw translator.unsupported(node, "its bias '\(node.inputs[2])' has not one value for each output")
+        throw translator.unsupported(node, "its bias '\(node.inputs[2])' does not have one value for each output")
       }
       constants["bias"] = Tensor(bias.map { Float($0 * beta) })
     }
@@ -39,7 +39,7 @@ extension ONNXTranslations {
       ? weight : Tensor(weight.contiguous().elements(as: Float.self).map { $0 * factor }, shape: weight.shape)
   }
 
-  /// Vectors side by side.
+  /// A concatenation of vectors.
   private static func joinRows(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, axis: Int
   ) throws(ImportError) -> ONNXValue {
@@ -47,7 +47,7 @@ extension ONNXTranslations {
     for index in node.inputs.indices {
       let row = try translator.activation(node, index)
       guard row.isRow, row.channelAxis == axis, row.shape.rank == rows.first?.shape.rank ?? row.shape.rank else {
-        throw translator.unsupported(node, "joining along an axis \(axis) that is not that of the elements")
+        throw translator.unsupported(node, "joining vectors along axis \(axis), which is not that of their elements")
       }
       rows.append(row)
     }
@@ -57,12 +57,13 @@ extension ONNXTranslations {
     return .activation(joined.with(shape: shape, channelAxis: axis))
   }
 
-  /// Maps side by side; or a vector, as a constant 1 behind a pooled vector is the bias channel of a whitened network.
+  /// A concatenation of maps or of vectors. A constant 1 after a pooled vector is the bias channel of a whitened
+  /// network.
   private static let concatenate: ONNXTranslation = { translator, node throws(ImportError) in
     let first = try translator.value(node, 0)
     guard case .int(let requested)? = node.attributes["axis"] else { throw translator.bad(node, "has no axis") }
     guard let axis = ONNXShapes.axes([requested], rank: first.shape.rank)?.first else {
-      throw translator.bad(node, "has an axis \(requested), and its input has \(first.shape.rank)")
+      throw translator.bad(node, "has an axis \(requested), but its input has \(first.shape.rank) axes")
     }
     var areRows = true
     for index in node.inputs.indices where try !translator.isRow(node, index) { areRows = false }

@@ -4,7 +4,8 @@ import Operators
 import Tensors
 
 extension ONNXTranslations {
-  /// Operators that change the shape of a value; on vectors and pooled maps all of them are the identity.
+  /// Operators that change the shape or the order of axes of a value. Graphs have no nodes for reshapes and
+  /// transpositions: translations only keep track of the shape in the model.
   static let shapes: [String: ONNXTranslation] = [
     "Shape": { translator, node throws(ImportError) in
       let dimensions = try translator.value(node, 0).shape.dimensions
@@ -35,7 +36,7 @@ extension ONNXTranslations {
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ shape: Shape?
   ) throws(ImportError) -> ONNXValue {
     let value = try translator.value(node, 0)
-    guard let shape else { throw translator.bad(node, "asks for a shape that \(value.shape) cannot have") }
+    guard let shape else { throw translator.bad(node, "requests a shape that \(value.shape) cannot have") }
     if shape == value.shape { return value }
     switch value {
     case .step(let step) where step.with(shape: shape) != nil:
@@ -45,13 +46,15 @@ extension ONNXTranslations {
     case .step, .activation:
       var source = try translator.activation(node, 0)
       if !source.isRow, source.height == 1, source.width == 1 {
-        // A map of one pixel, for this image size: the mean of the map is the vector at any.
+        // The map has one pixel at this image size. The mean of the map gives the same vector, and one at any other
+        // size.
         source = try translator.pool(source, exponent: 1, floor: nil, node: node)
           .with(shape: source.shape, channelAxis: source.channelAxis)
       }
       guard let row = source.reshapedRow(to: shape) else {
         throw translator.unsupported(
-          node, "it makes \(shape) of \(value.shape), and quern keeps maps and vectors as they are")
+          node,
+          "it reshapes \(value.shape) to \(shape), but quern can neither split nor join the axes of maps and vectors")
       }
       return .activation(row)
     }
@@ -65,7 +68,7 @@ extension ONNXTranslations {
     else { throw translator.bad(node, "cannot expand \(value.shape)") }
     if shape == value.shape { return value }
     guard case .step(.norm(let base, _, _, _)) = value, shape == base.shape else {
-      throw translator.unsupported(node, "it makes \(shape) of \(value.shape)")
+      throw translator.unsupported(node, "it expands \(value.shape) to \(shape)")
     }
     return value
   }
@@ -74,14 +77,14 @@ extension ONNXTranslations {
     let value = try translator.value(node, 0)
     guard let starts = try translator.integers(node, attribute: "starts", input: 1),
       let ends = try translator.integers(node, attribute: "ends", input: 2), starts.count == ends.count
-    else { throw translator.bad(node, "has no starts and ends of one length") }
+    else { throw translator.bad(node, "does not have as many starts as ends") }
     let axes = try translator.integers(node, attribute: "axes", input: 3) ?? Array(0..<starts.count)
     let steps = try translator.integers(node, attribute: "steps", input: 4) ?? [Int](repeating: 1, count: starts.count)
     guard axes.count == starts.count, steps.count == starts.count,
       ONNXShapes.axes(axes, rank: value.shape.rank) != nil
     else { throw translator.bad(node, "has axes \(axes) for a value of \(value.shape)") }
     var shape = value.shape
-    var margins = [(before: Int, behind: Int)](repeating: (0, 0), count: shape.rank)
+    var margins = [(before: Int, after: Int)](repeating: (0, 0), count: shape.rank)
     var isWindow = true
     for (index, axis) in axes.enumerated() {
       let axis = axis < 0 ? axis + shape.rank : axis
@@ -102,28 +105,28 @@ extension ONNXTranslations {
     return result
   }
 
-  /// A part of the rows and columns of a map; slices of slices are one cropping.
+  /// A cropping of a map; several in a row are merged into one. `nil` where the slice is not a cropping of a map.
   private static func crop(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ margins: [(before: Int, behind: Int)], _ shape: Shape
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ margins: [(before: Int, after: Int)], _ shape: Shape
   ) throws(ImportError) -> ONNXValue? {
     var base: ONNXActivation
-    var own = MapMargins()
+    var cropped = MapMargins()
     switch try translator.value(node, 0) {
-    case .step(.cropped(let map, let outer, _)): (base, own) = (map, outer)
+    case .step(.cropped(let map, let earlier, _)): (base, cropped) = (map, earlier)
     case .step(.padded): base = try translator.map(node, 0)
     case .activation(let map) where !map.isRow: base = map
     default: return nil
     }
     guard shape[0] == base.shape[0], shape[base.channelAxis] == base.channels else { return nil }
     let (rows, columns) = (margins[base.spatialAxes[0]], margins[base.spatialAxes[1]])
-    own.top += rows.before
-    own.bottom += rows.behind
-    own.left += columns.before
-    own.right += columns.behind
-    return .step(.cropped(base, own, shape: shape))
+    cropped.top += rows.before
+    cropped.bottom += rows.after
+    cropped.left += columns.before
+    cropped.right += columns.after
+    return .step(.cropped(base, cropped, shape: shape))
   }
 
-  /// Zeros around a map, or, where numbers are negative, less of it.
+  /// Zeros around a map; where numbers are negative, the map is cropped.
   private static let pad: ONNXTranslation = { translator, node throws(ImportError) in
     let mode = try translator.text(node, "mode", default: "constant")
     var fill = try translator.float(node, "value")
@@ -134,9 +137,9 @@ extension ONNXTranslations {
         try translator.integers(node, attribute: "axes", input: 3) ?? Array(0..<value.shape.rank),
         rank: value.shape.rank),
       axes.count * 2 == pads.count, pads.allSatisfy({ -8192...8192 ~= $0 })
-    else { throw translator.bad(node, "has not two numbers for each axis of \(value.shape)") }
+    else { throw translator.bad(node, "does not have two numbers for each axis of \(value.shape)") }
     if pads.allSatisfy({ $0 == 0 }) { return value }
-    var amounts = [(before: Int, behind: Int)](repeating: (0, 0), count: value.shape.rank)
+    var amounts = [(before: Int, after: Int)](repeating: (0, 0), count: value.shape.rank)
     for (index, axis) in axes.enumerated() { amounts[axis] = (pads[index], pads[index + axes.count]) }
     guard mode == "constant", fill ?? 0 == 0, value.shape.rank == 4 else {
       throw translator.unsupported(node, "padding by anything but zeros around a map")
@@ -147,11 +150,10 @@ extension ONNXTranslations {
     }
     let (rows, columns) = (amounts[map.spatialAxes[0]], amounts[map.spatialAxes[1]])
     let added = MapMargins(
-      top: max(rows.before, 0), left: max(columns.before, 0), bottom: max(rows.behind, 0), right: max(columns.behind, 0)
-    )
+      top: max(rows.before, 0), left: max(columns.before, 0), bottom: max(rows.after, 0), right: max(columns.after, 0))
     let removed = MapMargins(
-      top: max(-rows.before, 0), left: max(-columns.before, 0), bottom: max(-rows.behind, 0),
-      right: max(-columns.behind, 0))
+      top: max(-rows.before, 0), left: max(-columns.before, 0), bottom: max(-rows.after, 0),
+      right: max(-columns.after, 0))
     var shape = map.shape
     shape.dimensions[map.spatialAxes[0]] += added.top + added.bottom
     shape.dimensions[map.spatialAxes[1]] += added.left + added.right
@@ -164,19 +166,20 @@ extension ONNXTranslations {
     return .activation(translator.arranged(cropped, as: map))
   }
 
+  /// Elements of a value along one axis, whose shape is all that can be read.
   private static let part: ONNXTranslation = { translator, node throws(ImportError) in
     let value = try translator.value(node, 0)
     let axis = try translator.integer(node, "axis", default: 0)
     guard let axes = ONNXShapes.axes([axis], rank: value.shape.rank), let axis = axes.first else {
-      throw translator.bad(node, "has an axis \(axis), and its input has \(value.shape.rank)")
+      throw translator.bad(node, "has an axis \(axis), but its input has \(value.shape.rank) axes")
     }
     var dimensions = value.shape.dimensions
     dimensions.replaceSubrange(axis...axis, with: try translator.constant(node, 1).shape.dimensions)
     return .step(.part(shape: Shape(dimensions)))
   }
 
-  /// The order of a map's axes, or of a vector's and its axes of 1. Nothing moves in memory: maps are kept NHWC whatever the
-  /// model calls them.
+  /// A permutation of the axes of a map or a vector. Nothing moves in memory, as maps are always stored as NHWC; only
+  /// the order of axes in the model changes.
   private static let transpose: ONNXTranslation = { translator, node throws(ImportError) in
     let value = try translator.value(node, 0)
     let rank = value.shape.rank

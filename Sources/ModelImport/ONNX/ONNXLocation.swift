@@ -1,14 +1,18 @@
 import Checkpoints
 
-/// A node of an ONNX model, for messages: its name, operator and where it sits.
-package struct ONNXPlace: Sendable, Hashable {
+/// A node of an ONNX model, as messages describe it.
+package struct ONNXLocation: Sendable, Hashable {
+  /// The node's name, which may be empty.
   package let name: String
+  /// The operator, such as "Conv".
   package let operatorType: String
+  /// The domain of the operator; empty for ONNX's standard operators.
   package let domain: String
-  /// The version of the operator's domain that the model asks for.
+  /// The version of the domain that the model imports; 0 if it imports none.
   package let operatorSet: Int
-  /// Its place in the model's list of nodes, from 0.
+  /// Its index in the model's list of nodes, from 0.
   package let index: Int
+  /// The names of its inputs; empty for optional inputs that are omitted.
   package let inputs: [String]
 
   init(_ node: ONNXModel.Node, in model: ONNXModel) {
@@ -21,7 +25,7 @@ package struct ONNXPlace: Sendable, Hashable {
   }
 }
 
-extension ONNXPlace: CustomStringConvertible {
+extension ONNXLocation: CustomStringConvertible {
   package var description: String {
     let kind = domain.isEmpty ? operatorType : "\(domain).\(operatorType)"
     let label = name.isEmpty ? "" : " '\(name)'"

@@ -1,4 +1,4 @@
-#include "x86_avx512vnni_late.h"
+#include "x86_avx512vnni_pipelined.h"
 
 #if defined(__x86_64__)
 
@@ -8,7 +8,8 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), apply_to = function)
 
-// A tile is R rows x 4 blocks of 16 channels; with more rows the compiler runs out of registers for what is finished.
+// A tile is R rows x 4 blocks of 16 channels. With more rows, there are not enough registers for the epilogue of the
+// pending tile.
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -17,7 +18,7 @@
 
 enum { max_rows = 4, blocks = 4, channels_of_tile = 64 };
 
-// What finishing needs, the same for all tiles of a call.
+// The constants of the epilogue, which are the same for all tiles of a call.
 typedef struct {
   residual_constants residual;
   __m512 low, high;   // bounds of the real value
@@ -26,14 +27,14 @@ typedef struct {
   __m512i low_words;
 } constants;
 
-// Accumulators still to be finished.
+// Accumulators whose epilogue is still to be computed.
 typedef struct {
   __m512i acc[max_rows][blocks];
   size_t row, rows, channel;
 } pending_tile;
 
-int quern_igemm_is_late(const quern_igemm_args *a) {
-  enum { shallow = 512 }; // Beyond, weights are better read once for more rows than finished late.
+int quern_igemm_is_pipelined(const quern_igemm_args *a) {
+  enum { shallow = 512 }; // Beyond this, tiles of more rows, which read weights less often, are faster.
   // With a zero point of 8 bits, real values are within 255 of 0, which `store_levels` relies on.
   return a->taps == 1 && a->tap_bytes >= 64 && a->output_channels % channels_of_tile == 0 && a->store == QUERN_STORE_U8 &&
          a->output_zero_point >= 0 && a->output_zero_point <= 255 && a->output_min <= a->output_zero_point &&
@@ -56,11 +57,12 @@ INLINE void scale(const quern_igemm_args *a, const __m512i *acc, size_t channel,
   }
 }
 
-// real + the residual from element `at` on.
+// Adds the residual, beginning with element `at`, to `real`.
 INLINE void add_residual(const quern_igemm_args *a, const constants *c, size_t at, __m512 *real) {
   const __m512i levels = _mm512_permutexvar_epi32(c->transposed, _mm512_loadu_si512(a->residual + at));
-  const __m512i rest = _mm512_permutexvar_epi32(c->transposed, _mm512_loadu_si512(a->residual_remainder + at));
-  add_numbers(&c->residual, _mm512_unpacklo_epi8(rest, levels), _mm512_unpackhi_epi8(rest, levels), real, blocks);
+  const __m512i remainders = _mm512_permutexvar_epi32(c->transposed, _mm512_loadu_si512(a->residual_remainder + at));
+  const __m512i low = _mm512_unpacklo_epi8(remainders, levels), high = _mm512_unpackhi_epi8(remainders, levels);
+  add_numbers(&c->residual, low, high, real, blocks);
 }
 
 // The lower words of four vectors of dwords, for packing to bytes.
@@ -69,8 +71,8 @@ INLINE void take_words(const constants *c, const __m512 *from, __m512i *ab, __m5
   *cd = _mm512_permutex2var_epi16(_mm512_castps_si512(from[2]), c->low_words, _mm512_castps_si512(from[3]));
 }
 
-// Adding 1.5 x 2^23 rounds to an integer, and 1.5 x 2^15 to a multiple of 1/256, whose numerators then are in the low bits of
-// the mantissa. The level's 256 parts less than the number of all are what its rounding leaves over.
+// Adding 1.5 x 2^23 rounds to an integer, and 1.5 x 2^15 to a multiple of 1/256, with the numerators in the low bits of
+// the mantissa. The remainder is the number of 1/256 minus 256 times the level.
 INLINE void store_levels(const quern_igemm_args *a, const constants *c, size_t at, __m512 *real, int with_remainder) {
   __m512 level[blocks], part[blocks];
   UNROLL for (int b = 0; b < blocks; ++b) {
@@ -88,13 +90,13 @@ INLINE void store_levels(const quern_igemm_args *a, const constants *c, size_t a
   __m512i parts_ab, parts_cd;
   take_words(c, part, &parts_ab, &parts_cd);
   // Packing saturates 128 to 127.
-  const __m512i rest = _mm512_packs_epi16(_mm512_sub_epi16(parts_ab, _mm512_slli_epi16(ab, 8)),
-                                          _mm512_sub_epi16(parts_cd, _mm512_slli_epi16(cd, 8)));
+  const __m512i remainders = _mm512_packs_epi16(_mm512_sub_epi16(parts_ab, _mm512_slli_epi16(ab, 8)),
+                                                _mm512_sub_epi16(parts_cd, _mm512_slli_epi16(cd, 8)));
   _mm512_storeu_si512(a->output_remainder + at,
-                      _mm512_xor_si512(_mm512_permutexvar_epi32(c->transposed, rest), _mm512_set1_epi8(-128)));
+                      _mm512_xor_si512(_mm512_permutexvar_epi32(c->transposed, remainders), _mm512_set1_epi8(-128)));
 }
 
-// One group of 4 bytes of a tap for all rows and blocks.
+// Multiplies `count` bytes of a tap, in groups of 4, for all rows and blocks.
 #define MULTIPLY(count) \
   _Pragma("clang loop unroll(disable)") for (const size_t end = k + (count); k < end; k += 4, w += 64) { \
     __m512i weights[blocks]; \
@@ -109,8 +111,8 @@ INLINE void store_levels(const quern_igemm_args *a, const constants *c, size_t a
     } \
   }
 
-// Multiplies a tile and finishes the pending one meanwhile, a row in each quarter of the products. `ahead` is what will be
-// read next, `pace` bytes of it in each step.
+// Multiplies a tile, interleaved with the epilogue of the pending one: one row after each quarter of the products.
+// `ahead` is the memory to prefetch, `pace` bytes of it in each step.
 INLINE void run_tile(const quern_igemm_args *a, const constants *c, size_t row, size_t channel, const int8_t *ahead,
                      size_t pace, pending_tile *pending, int R, int has_residual, int with_remainder) {
   const size_t steps = (a->tap_bytes + 3) / 4 * 4, block_bytes = steps * 16, share = steps / 64 * 4;
@@ -129,14 +131,14 @@ INLINE void run_tile(const quern_igemm_args *a, const constants *c, size_t row, 
     _mm_prefetch((const char *)a->residual_remainder + at, _MM_HINT_T0);
   }
   size_t k = 0;
-  for (size_t r = 0; r < pending->rows; ++r) { // 16 shares are enough for all
+  for (size_t r = 0; r < pending->rows; ++r) { // at most 4 rows of 4 shares each
     __m512 real[blocks];
-    const size_t late = pending->row + r;
+    const size_t pending_row = pending->row + r;
     scale(a, pending->acc[r], pending->channel, real);
     MULTIPLY(share)
-    if (has_residual) add_residual(a, c, late * a->residual_stride + pending->channel, real);
+    if (has_residual) add_residual(a, c, pending_row * a->residual_stride + pending->channel, real);
     MULTIPLY(2 * share)
-    store_levels(a, c, late * a->output_stride + pending->channel, real, with_remainder);
+    store_levels(a, c, pending_row * a->output_stride + pending->channel, real, with_remainder);
     MULTIPLY(share)
   }
   MULTIPLY(steps - k)
@@ -160,7 +162,7 @@ TILES(0, 1)
 TILES(1, 0)
 TILES(1, 1)
 
-// By whether there is a residual, whether remainders are stored, and rows.
+// Indexed by whether there is a residual, whether remainders are stored, and the number of rows.
 #define OF(X, Y) {tile_1_##X##_##Y, tile_2_##X##_##Y, tile_3_##X##_##Y, tile_4_##X##_##Y}
 static const tile_function tiles[2][2][max_rows] = {{OF(0, 0), OF(0, 1)}, {OF(1, 0), OF(1, 1)}};
 
@@ -174,7 +176,7 @@ static void finish(const quern_igemm_args *a, const constants *c, const pending_
   }
 }
 
-void quern_igemm_avx512vnni_late(const quern_igemm_args *a, size_t pass) {
+void quern_igemm_avx512vnni_pipelined(const quern_igemm_args *a, size_t pass) {
   const constants c = constants_make(a);
   const tile_function *of_rows = tiles[a->residual != 0][a->output_remainder != 0];
   const size_t all_blocks = a->output_channels / 16, block_bytes = (a->tap_bytes + 3) / 4 * 64;
@@ -186,7 +188,7 @@ void quern_igemm_avx512vnni_late(const quern_igemm_args *a, size_t pass) {
     for (size_t block = 0; block < all_blocks; block += blocks) {
       for (size_t i = 0; i < count_of_tiles; ++i) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;
-        // Each tile fetches its part of the next panel.
+        // Each tile prefetches its part of the next panel.
         const size_t next = block + blocks;
         const int8_t *ahead = a->weights + (next < all_blocks ? next * block_bytes + i * pace * (block_bytes / 64) : 0);
         of_rows[end - row - 1](a, &c, first + row, block * 16, ahead, next < all_blocks ? pace : 0, &pending);

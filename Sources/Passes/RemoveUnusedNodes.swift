@@ -1,7 +1,7 @@
 import Graphs
 
-/// Removes nodes whose output nothing reads.
-package struct RemoveUnread: Pass {
+/// Removes nodes whose output no other node reads and the graph does not return.
+package struct RemoveUnusedNodes: Pass {
   package static let name = "remove unread"
 
   package init() {}

@@ -1,9 +1,9 @@
 import Graphs
 import Operators
 
-/// Evaluates once what several nodes compute alike: the same operator without constants on the same values. NASNets apply a
-/// ReLU to a map for each branch that reads it.
-package struct ShareRepeated: Pass {
+/// Merges nodes that compute the same value: the same operator, without constants, on the same inputs. NASNets, for
+/// example, apply a ReLU to a map once for each branch that reads it.
+package struct MergeDuplicates: Pass {
   package static let name = "share repeated operators"
 
   package init() {}
@@ -13,13 +13,13 @@ package struct ShareRepeated: Pass {
     var first: [Key: Node] = [:]
     for (index, node) in graph.nodes.enumerated() where node.constants.isEmpty {
       let key = Key(kind: node.kind, attributes: node.op.attributes, inputs: node.inputs)
-      guard let known = first[key] else {
+      guard let original = first[key] else {
         first[key] = node
         continue
       }
       patch.remove(index)
-      patch.redirect(node.output, to: known.output)
-      patch.notes.append("\(node.name) shares \(known.name)")
+      patch.redirect(node.output, to: original.output)
+      patch.notes.append("\(node.name) shares \(original.name)")
     }
     return patch
   }
