@@ -35,7 +35,7 @@ extension FormatError: CustomStringConvertible {
       "the pickle refers to \(name) at byte \(offset), which no checkpoint needs and which can run code or commands when "
         + "Python loads it; nothing was run. If you trust the file, load it in PyTorch and save only its state dict"
     case .limitExceeded(let what, let offset, let limit):
-      "\(what) at byte \(offset): more than the \(limit) that a file of this size may have"
+      "\(what) at byte \(offset): exceeds the limit of \(limit)"
     case .wrongKind(let looksLike, let advice):
       "this looks like \(looksLike), not a checkpoint: \(advice)"
     case .noStateDict(let reason):

@@ -160,7 +160,7 @@ package struct Converter {
 
   // MARK: - Attempts
 
-  /// The first attempt that passes its gates, or the one with the smallest mean drift.
+  /// The cheapest attempt found that passes its gates, or the one with the smallest mean drift.
   private func bestAttempt(
     _ network: QuantizedNetwork, _ metadata: PackageMetadata, start: ContinuousClock.Instant
   ) throws -> VerifiedPackage {

@@ -11,12 +11,12 @@ struct Folding {
   /// The largest difference of an output from the imported network's, relative to the output's largest magnitude.
   let difference: Float
   /// The comparison, for later rewrites of the graph.
-  let proof: FloatProof
+  let proof: RewriteCheck
 
   /// - Parameter image: the image that the networks are compared on.
   /// - Throws: `ConversionError.notEquivalent` where the outputs change by more than rounding explains.
   init(_ imported: ImportedCheckpoint, probe image: RGBImage, threads: Int) throws {
-    proof = try FloatProof(imported.graph, probe: image, threads: threads)
+    proof = try RewriteCheck(imported.graph, probe: image, threads: threads)
     imported.checkpoint.releasePages()
     let (prepared, inputNotes) = try imported.graph.foldingInputNormalization()
     let (graph, passNotes) = try PassPipeline.fold.run(prepared, afterEachPatch: imported.checkpoint.releasePages)

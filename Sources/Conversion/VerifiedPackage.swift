@@ -20,7 +20,9 @@ struct VerifiedPackage: Attempt {
 
   var passesGates: Bool { measurements.allSatisfy(passesGates) }
 
-  var driftFactors: [Double] { measurements.map { passesGates($0) ? .infinity : Self.targetShare * excess(of: $0) } }
+  var allowedDriftShares: [Double] {
+    measurements.map { passesGates($0) ? .infinity : Self.targetShare * excess(of: $0) }
+  }
 
   var failsByNearTiesOnly: Bool { fails { decisive, _ in decisive == 100 } }
 

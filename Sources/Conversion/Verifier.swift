@@ -62,7 +62,7 @@ package struct Verifier: Sendable {
       return (comparisons.figures(), skipped)
     }
     var sequential = SequentialComparison(
-      gates: gates, imagesAtHand: files.count, expectsLabels: files.contains { labels?.label(of: $0) != nil })
+      gates: gates, availableImages: files.count, expectsLabels: files.contains { labels?.label(of: $0) != nil })
     let workers = try workers(reference, quantized)
     let files = files.shuffledByName()
     var skipped = BrokenImages()

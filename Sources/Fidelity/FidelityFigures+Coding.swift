@@ -13,7 +13,7 @@ extension FidelityFigures: Codable {
     case top1Changes = "top1_changes"
     case worstImages = "worst_images"
     case stoppedWhenDecided = "stopped_when_decided"
-    case imagesAtHand = "images_at_hand"
+    case availableImages = "images_at_hand"
     case shareAboveMaxDriftUpper = "share_above_max_drift_upper"
   }
 
@@ -36,7 +36,7 @@ extension FidelityFigures: Codable {
     try container.encode(worstImages, forKey: .worstImages)
     if let stop {
       try container.encode(true, forKey: .stoppedWhenDecided)
-      try container.encode(stop.imagesAtHand, forKey: .imagesAtHand)
+      try container.encode(stop.availableImages, forKey: .availableImages)
       try container.encode(stop.shareAboveMaxDriftUpper, forKey: .shareAboveMaxDriftUpper)
     }
   }
@@ -71,7 +71,7 @@ extension FidelityFigures: Codable {
     // Intervals are stored once, with the gates.
     let gates = try decoder.container(keyedBy: GateKeys.self).decode([GateResult].self, forKey: .gates)
     stop = VerificationStop(
-      imagesAtHand: try container.decode(Int.self, forKey: .imagesAtHand),
+      availableImages: try container.decode(Int.self, forKey: .availableImages),
       shareAboveMaxDriftUpper: try container.decodeIfPresent(Double.self, forKey: .shareAboveMaxDriftUpper),
       intervals: Dictionary(
         gates.compactMap { gate in

@@ -134,7 +134,7 @@ package struct Preprocessing: Hashable, Sendable {
     self.std = std
   }
 
-  /// The statistics of ImageNet, as torchvision has them.
+  /// The statistics of ImageNet, as in torchvision.
   package static let imageNet = Preprocessing(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
   /// Mean and standard deviation 0.5: pixels from -1 to 1.
   package static let half = Preprocessing(mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5])

@@ -87,7 +87,7 @@ extension RGBImage {
 
   /// Makes two passes with rounding to 8 bits in between, in Pillow's order: along the rows first, unless the height
   /// shrinks by more than twice as many pixels as the width. (Pillow before 13 had only one order; its results differ
-  /// by one step in some pixels of images that are much higher than wide.) A pass that changes nothing is skipped.
+  /// by one step in some pixels of images that are much taller than wide.) A pass that changes nothing is skipped.
   func resampled(_ resampling: Resampling) -> RGBImage {
     let (region, box, window) = (resampling.region, resampling.box, resampling.window)
     let keepsColumns = resampling.outputWidth == region.width && box.left == 0 && box.right == Float(region.width)

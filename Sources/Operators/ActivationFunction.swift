@@ -40,6 +40,9 @@ package enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
       risesFrom: Double = -.infinity, responsiveRange: ClosedRange<Double> = -.infinity...Double.infinity,
       epilogueMinimum: Double? = nil, formula: @escaping @Sendable (Double) -> Double
     ) {
+      precondition(
+        epilogueMinimum == nil || epilogueMinimum == 0 || epilogueMinimum == -.infinity,
+        "epilogues apply no minimum but 0")
       (self.risesFrom, self.responsiveRange, self.epilogueMinimum) = (risesFrom, responsiveRange, epilogueMinimum)
       self.formula = formula
       loop = { input, count, output in
@@ -55,10 +58,10 @@ package enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
     case .hardSigmoid: Definition(responsiveRange: -3...3) { min(max($0 / 6 + 0.5, 0), 1) }
     case .hardSwish:
       Definition(risesFrom: -1.5, responsiveRange: -3...Double.infinity) { $0 * min(max($0 / 6 + 0.5, 0), 1) }
-    // Beyond 8, it is within 3e-4 of its limits, a twelfth of a level.
+    // Beyond -8 and 8, the sigmoid is within 3e-4 of 0 and 1, a twelfth of a level.
     case .sigmoid:
       Definition(responsiveRange: -8...8) { 1 / (1 + exponential(-$0)) }
-    // Below -10, it is within 5e-4 of 0.
+    // Below -10, SiLU is within 5e-4 of 0.
     case .silu:
       Definition(risesFrom: -1.278_464_542_761_073_8, responsiveRange: -10...Double.infinity) {
         $0 / (1 + exponential(-$0))

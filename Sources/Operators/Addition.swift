@@ -46,7 +46,7 @@ extension Addition: RunnableOperator {
     switch (context.inputFormats[0], context.inputFormats[1], context.outputFormat) {
     case (.float32, .float32, .float32):
       let minimum = activation.realMinimum
-      return CornerwiseOperator { run, buffers in
+      return TopLeftAlignedOperator { run, buffers in
         let channels = run.output.channels
         let a = buffers.inputs[0].assumingMemoryBound(to: Float.self) + run.start(ofInput: 0) * channels
         let b = buffers.inputs[1].assumingMemoryBound(to: Float.self) + run.start(ofInput: 1) * channels
@@ -60,7 +60,7 @@ extension Addition: RunnableOperator {
       let kernel = context.kernels.elementwise.add
       let aFactor = a.scale / sum.scale
       let bFactor = b.scale / sum.scale
-      return CornerwiseOperator { run, buffers in
+      return TopLeftAlignedOperator { run, buffers in
         let channels = run.output.channels
         kernel?(
           buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + run.start(ofInput: 0) * channels,

@@ -64,7 +64,7 @@ extension ChannelScaling: RunnableOperator {
 
   private func prepareFloat() -> any PreparedOperator {
     let minimum = activation.realMinimum
-    return CornerwiseOperator(staysInLines: true) { run, buffers in
+    return TopLeftAlignedOperator(staysInLines: true) { run, buffers in
       let channels = run.output.channels
       let factors = buffers.inputs[1].assumingMemoryBound(to: Float.self) + run.image * channels
       var map = buffers.inputs[0].assumingMemoryBound(to: Float.self) + run.start(ofInput: 0) * channels

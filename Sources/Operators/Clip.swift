@@ -17,7 +17,10 @@ package struct Clip: Operator {
 
   /// - Throws: `GraphError.attribute` where a bound is NaN or the minimum is above the maximum.
   package init(minimum: Double = -.infinity, maximum: Double = .infinity) throws(GraphError) {
-    guard minimum <= maximum, minimum < .infinity, maximum > -.infinity else {
+    guard !maximum.isNaN, maximum > -.infinity else {
+      throw .attribute(name: "maximum", expected: "a number, or infinity")
+    }
+    guard minimum <= maximum, minimum < .infinity else {
       throw .attribute(name: "minimum", expected: "at most the maximum")
     }
     (self.minimum, self.maximum) = (minimum, maximum)

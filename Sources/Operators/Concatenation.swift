@@ -49,7 +49,7 @@ extension Concatenation: RunnableOperator {
     let conversions = context.inputFormats.map { ValueConversion(from: $0, to: output, kernels: context.kernels) }
     let inputSizes = context.inputFormats.map(\.elementType.byteCount)
     let outputSize = output.elementType.byteCount
-    return CornerwiseOperator { run, buffers in
+    return TopLeftAlignedOperator { run, buffers in
       let pixelBytes = run.output.channels * outputSize
       var slice = buffers.output + run.first * pixelBytes
       for slot in run.inputs.indices {
@@ -77,7 +77,7 @@ extension Concatenation: RunnableOperator {
       throw .structure("a float map cannot be concatenated into one with remainders")
     }
     let kernel = ScaleKernel(run: context.kernels.elementwise.scale)
-    return CornerwiseOperator { run, buffers in
+    return TopLeftAlignedOperator { run, buffers in
       let planeSize = run.output.elementCount
       let target = buffers.output.assumingMemoryBound(to: UInt8.self) + run.first * run.output.channels
       var firstChannel = 0

@@ -83,7 +83,7 @@ extension FidelityReport {
     for part in parts {
       guard let stop = part.figures.stop else { continue }
       let size = part.size.map { ".\($0.size)px" } ?? ""
-      properties += [("stopped_when_decided\(size)", "true"), ("images_at_hand\(size)", "\(stop.imagesAtHand)")]
+      properties += [("stopped_when_decided\(size)", "true"), ("images_at_hand\(size)", "\(stop.availableImages)")]
       if let share = stop.shareAboveMaxDriftUpper {
         properties.append(("share_above_max_drift_upper\(size)", "\(share)"))
       }
@@ -93,6 +93,7 @@ extension FidelityReport {
         gate.name.rawValue + (part.size.map { ".\($0.size)px" } ?? "")
       }
     }
+    if let imagesSentence { properties.append(("images.input", imagesSentence)) }
     if !inconclusive.isEmpty { properties.append(("inconclusive", inconclusive.joined(separator: " "))) }
     if let referenceSentence { properties.append(("reference.check", referenceSentence)) }
     properties += notes.map { ("note", $0) } + assumptions.map { ("assumption", $0) }

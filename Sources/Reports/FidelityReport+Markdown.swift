@@ -77,6 +77,7 @@ extension FidelityReport {
     rows.append(["reference", escaped((reference.path.map { "\($0), " } ?? "") + kind)])
     rows.append(["reference sha256", escaped(reference.sha256)])
     if let referenceSentence { rows.append(["framework", escaped(referenceSentence)]) }
+    if let imagesSentence { rows.append(["images", escaped(imagesSentence)]) }
     if let calibration { rows.append(["calibration", escaped(calibration.title)]) }
     if let verification { rows.append(["verification", escaped(verification.title)]) }
     if let toolVersion { rows.append(["quern", escaped(toolVersion)]) }

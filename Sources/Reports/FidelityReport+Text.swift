@@ -90,6 +90,7 @@ extension FidelityReport {
     rows.append(("reference", (reference.path.map { "\(printable($0))  " } ?? "") + kind))
     rows.append(("", "sha256 \(printable(reference.sha256))"))
     if let referenceSentence { rows.append(("framework", printable(referenceSentence))) }
+    if let imagesSentence { rows.append(("images", printable(imagesSentence))) }
     if let calibration { rows.append(("calibration", calibration.title)) }
     if let verification { rows.append(("verification", verification.title)) }
     if let toolVersion { rows.append(("quern", printable(toolVersion))) }

@@ -34,7 +34,7 @@ extension FidelityReport {
 
   /// Such as "300 compared, 300 labelled, 2 skipped", or "120 compared of 1250 available".
   func imageCounts(_ figures: FidelityFigures) -> String {
-    var counts = ["\(figures.images) compared" + (figures.stop.map { " of \($0.imagesAtHand) available" } ?? "")]
+    var counts = ["\(figures.images) compared" + (figures.stop.map { " of \($0.availableImages) available" } ?? "")]
     if figures.labelledImages > 0 { counts.append("\(figures.labelledImages) labelled") }
     if !skippedImages.isEmpty { counts.append("\(skippedImages.count) skipped") }
     return counts.joined(separator: ", ")
@@ -198,5 +198,19 @@ extension FidelityReport {
       "about \(fixed(cost.slowdown, decimals: 2)) times as long as plain int8, "
       + "\(fixed(cost.milliseconds, decimals: 1)) instead of \(fixed(cost.plainMilliseconds, decimals: 1)) ms "
       + "per image on one core: " + reasons.joined(separator: ", ")
+  }
+}
+
+extension FidelityReport {
+  /// How images became inputs, such as "64 px, rect, bicubic"; `nil` where the report compares stored outputs, or
+  /// covers several sizes, which say so themselves.
+  var imagesSentence: String? {
+    guard sizes.isEmpty, case .int(let size)? = settings["size"], case .string(let crop)? = settings["crop"] else {
+      return nil
+    }
+    var parts = ["\(size) px", crop]
+    if case .string(let filter)? = settings["resize"] { parts.append(filter) }
+    if case .number(let ratio)? = settings["crop_ratio"] { parts.append("crop ratio \(ratio)") }
+    return parts.joined(separator: ", ")
   }
 }

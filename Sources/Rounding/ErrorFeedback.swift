@@ -14,7 +14,7 @@ package struct ErrorFeedback {
   package private(set) var errors: [Float]
   /// The values that were rounded to the levels: the weights in steps, corrected for the errors before them,
   /// [inputs][outputs].
-  private(set) var exactLevels: [Float]
+  private(set) var unroundedLevels: [Float]
 
   /// The number of inputs that are rounded between two matrix products.
   private static let blockSize = 32
@@ -31,7 +31,7 @@ package struct ErrorFeedback {
     let reciprocals = scales.map { 1 / $0 }
     levels = [Int8](repeating: 0, count: weights.count)
     errors = [Float](repeating: 0, count: weights.count)
-    exactLevels = errors
+    unroundedLevels = errors
     // Errors in the order of the factor; the last input is rounded first.
     var sorted = [Float](repeating: 0, count: weights.count)
     var corrections = [Float](repeating: 0, count: Self.blockSize * outputs)
@@ -88,8 +88,8 @@ package struct ErrorFeedback {
     }
     levels.withUnsafeMutableBufferPointer { levels in
       self.errors.withUnsafeMutableBufferPointer { stored in
-        exactLevels.withUnsafeMutableBufferPointer { exactLevels in
-          guard let rowLevels = row(&levels), let rowErrors = row(&stored), let rowExact = row(&exactLevels)
+        unroundedLevels.withUnsafeMutableBufferPointer { unroundedLevels in
+          guard let rowLevels = row(&levels), let rowErrors = row(&stored), let rowExact = row(&unroundedLevels)
           else { return }
           for output in 0..<scales.count {
             let weight = weights[first + output]

@@ -14,7 +14,7 @@ package final class LayerFit {
     /// The weight levels, [inputs][outputs].
     package fileprivate(set) var levels: [Int8]
     /// The values that were rounded to `levels`, in steps.
-    var exactLevels: [Float]
+    var unroundedLevels: [Float]
 
     /// - Parameters:
     ///   - patches: in steps from the zero point, [rows][inputs]; the mean of each input is subtracted in place.
@@ -23,7 +23,7 @@ package final class LayerFit {
     package init(patches: Matrix, weights: [Float], levels: [Int8]) {
       (self.patches, self.weights, self.levels) = (patches, weights, levels)
       means = patches.center()
-      exactLevels = levels.map { Float($0) }
+      unroundedLevels = levels.map { Float($0) }
     }
   }
 
@@ -101,7 +101,7 @@ package final class LayerFit {
         return LearnedRounding(
           OutputError(patches: part.patches, residual: remaining, sums: sums, columns: columns),
           scales: Array(scales[columns]),
-          levels: gather(part.levels, columns), exact: gather(part.exactLevels, columns),
+          levels: gather(part.levels, columns), exact: gather(part.unroundedLevels, columns),
           bias: Array(biasChange[columns]), schedule)
       }
       for (columns, result) in zip(slices, results) {
@@ -153,7 +153,7 @@ package final class LayerFit {
     }
     for (columns, result) in zip(slices, results) {
       scatter(result.levels, columns, to: &parts[index].levels)
-      scatter(result.exactLevels, columns, to: &parts[index].exactLevels)
+      scatter(result.unroundedLevels, columns, to: &parts[index].unroundedLevels)
     }
   }
 

@@ -74,7 +74,7 @@ package struct MemoryPlan: Sendable {
 }
 
 extension Graph {
-  /// For each value, the index of the last of `nodes` that reads or computes it; -1 for values that none of them does.
+  /// For each value, the index of the last of `nodes` that reads or computes it; -1 for others.
   func lastUses(in nodes: Range<Int>) -> [Int] {
     var result = [Int](repeating: -1, count: valueCount)
     for index in nodes {

@@ -9,7 +9,7 @@ package protocol Attempt {
   /// The mean drift at the size where it is largest.
   var meanDrift: Double { get }
   /// For each size, the share of its drift that the network may keep; infinite where it passes its gates.
-  var driftFactors: [Double] { get }
+  var allowedDriftShares: [Double] { get }
   /// Whether only top-1 agreement fails, and only on near ties. More precision gains little then, as such images change
   /// their class whatever is done.
   var failsByNearTiesOnly: Bool { get }
@@ -61,7 +61,7 @@ package struct AttemptPolicy<Result: Attempt> {
       }
       if last.failsMainlyByNearTies, last.found.edits >= search.path.candidates.count { break }
       let next = try searching {
-        try search.fewestEdits(after: last.found.edits, leaving: last.driftFactors, advance: advance)
+        try search.fewestEdits(after: last.found.edits, leaving: last.allowedDriftShares, advance: advance)
       }
       guard let next else { break }
       last = try attempt(next)
@@ -75,8 +75,8 @@ package struct AttemptPolicy<Result: Attempt> {
     return best.passesGates ? try reduced(best, failing: failing, search) : best
   }
 
-  /// An attempt that passes its gates at a lower cost than the given one, if one is found. The drift on the sample can
-  /// ask for more edits than needed, where the gates depend on a few images of another kind.
+  /// An attempt that passes its gates at a lower cost than the given one, if one is found. Judged by the sample, more
+  /// edits may seem necessary than are, if the gates hinge on a few atypical images.
   ///
   /// - Parameter failing: the number of edits of an attempt that did not pass.
   private func reduced(_ given: Result, failing: Int, _ search: PlanSearch) throws -> Result {

@@ -2,7 +2,7 @@ import Graphs
 import Quantization
 import Tensors
 
-/// The table of costs: estimates the inference time of a plan, in milliseconds an image on one core, by the kinds of
+/// The table of costs: estimates the inference time of a plan, in milliseconds per image on one core, by the kinds of
 /// operations and their shapes. The table ships with the tool, so that plans and packages do not depend on the speed of
 /// the machine that makes them. It serves to compare plans of one network; `quern bench` measures real times.
 ///
@@ -71,17 +71,17 @@ package struct CostTable: Sendable {
     positions = Dictionary(graph.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// The estimated milliseconds an image takes on one core with a plan.
+  /// The estimated milliseconds per image takes on one core with a plan.
   package func milliseconds(_ plan: QuantizationPlan) -> Double {
     graph.nodes.reduce(0) { $0 + milliseconds($1, form(of: $1, plan)) }
   }
 
-  /// The estimated milliseconds an image takes where everything that can be int8 is, and no input has 16 bits.
+  /// The estimated milliseconds per image takes where everything that can be int8 is, and no input has 16 bits.
   package var plainMilliseconds: Double {
     milliseconds(QuantizationPlanner().plan(graph, statistics: .init()))
   }
 
-  /// The milliseconds an image may take if it may be `slowdown` times as slow as in plain int8; infinite for `nil`.
+  /// The milliseconds per image may take if it may be `slowdown` times as slow as in plain int8; infinite for `nil`.
   package func limit(slowdown: Double?) -> Double { slowdown.map { $0 * plainMilliseconds } ?? .infinity }
 
   /// The milliseconds that 16-bit inputs add to the layers of these names.

@@ -32,7 +32,7 @@ package struct EditPath: Sendable {
     }.map(\.0)
   }
 
-  /// The estimated milliseconds an image takes after the first `edits` edits.
+  /// The estimated milliseconds per image takes after the first `edits` edits.
   func milliseconds(after edits: Int) -> Double { costs.milliseconds(plan(after: edits)) }
 
   /// The largest number of edits in `range` after which an image takes at most `limit` milliseconds; `nil` if the time

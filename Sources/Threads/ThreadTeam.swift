@@ -26,7 +26,7 @@ package final class ThreadTeam: @unchecked Sendable {
   /// scheduler.
   private static let spinLimit = 2_000
 
-  /// Starts the workers. If the system refuses some of them, the others do their share.
+  /// Starts the workers. If the system refuses some of them, the remaining threads do all the work.
   ///
   /// - Parameter count: the number of threads including the caller; less than 1 counts as 1.
   package init(count: Int) {

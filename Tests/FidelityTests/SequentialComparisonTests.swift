@@ -20,7 +20,7 @@ import Testing
   /// The figures at which a comparison stops; `nil` where it goes through all images.
   private static func stop(_ images: [ImageComparison], _ gates: Gates, expectsLabels: Bool = false) -> FidelityFigures?
   {
-    var comparison = SequentialComparison(gates: gates, imagesAtHand: images.count, expectsLabels: expectsLabels)
+    var comparison = SequentialComparison(gates: gates, availableImages: images.count, expectsLabels: expectsLabels)
     var start = 0
     for end in SequentialComparison.checkpoints(of: images.count) {
       comparison.add(Array(images[start..<end]))
@@ -43,7 +43,7 @@ import Testing
     let images = try Self.images(1000)
     let figures = try #require(Self.stop(images, gates))
     let stop = try #require(figures.stop)
-    #expect(figures.images == 96 && stop.imagesAtHand == 1000)
+    #expect(figures.images == 96 && stop.availableImages == 1000)
     let bound = try #require(stop.shareAboveMaxDriftUpper)
     #expect(abs(bound - (1 - pow(0.05, 1 / 96))) < 2e-9 && bound >= 1 - pow(0.05, 1 / 96))
     let results = gates.results(for: figures)

@@ -8,7 +8,7 @@ import Testing
   private static let arguments: [Double] =
     stride(from: -30.0, through: 30, by: 0.007).map { $0 } + [-1e30, -1e4, -0.0, 1e4, 1e30]
 
-  @Test(arguments: ActivationFunction.allCases) func isTheReference(function: ActivationFunction) {
+  @Test(arguments: ActivationFunction.allCases) func agreesWithReference(function: ActivationFunction) {
     for x in Self.arguments {
       let expected = ActivationReference.value(function, x)
       #expect(abs(function(x) - expected) <= 1e-15 * max(abs(x), 1), "\(x)")
@@ -34,7 +34,8 @@ import Testing
   }
 
   /// Arguments beyond the range may be taken for its bounds.
-  @Test(arguments: ActivationFunction.allCases) func rangesHoldWhatCounts(function: ActivationFunction) {
+  @Test(arguments: ActivationFunction.allCases) func functionIsFlatOutsideResponsiveRange(function: ActivationFunction)
+  {
     let range = function.responsiveRange
     #expect(range.contains(0))
     for x in Self.arguments where !range.contains(x) {

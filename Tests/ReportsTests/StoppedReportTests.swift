@@ -7,7 +7,7 @@ import Testing
 @Suite struct StoppedReportTests {
   private static func figures(drift: Double, count: Int) throws -> FidelityFigures {
     let same = logits([0, 1, 2, 3, 4, 5])
-    var comparison = SequentialComparison(gates: try Gates(), imagesAtHand: 1250, expectsLabels: false)
+    var comparison = SequentialComparison(gates: try Gates(), availableImages: 1250, expectsLabels: false)
     for index in 1...count {
       let drift = index == count ? drift : 0.00001 * Double(index)
       comparison.add([try image("\(index).jpg", drift: drift, reference: same, quantized: same)])

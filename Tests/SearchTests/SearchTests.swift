@@ -86,7 +86,7 @@ import Testing
     private var kept: Int { found.plan.layersKeptFloat(in: SearchTests.graph).count }
     var passesGates: Bool { kept >= enough }
     var meanDrift: Double { 1 - Double(kept) / 100 }
-    var driftFactors: [Double] { [0.5] }
+    var allowedDriftShares: [Double] { [0.5] }
     var failsByNearTiesOnly: Bool { false }
     var failsMainlyByNearTies: Bool { false }
     func discard() { isDiscarded = true }
@@ -160,7 +160,7 @@ import Testing
   @Test(arguments: [true, false]) func nothingIsPaidForNearTies(isOnly: Bool) throws {
     final class Tie: Attempt {
       var found: FoundPlan
-      let (passesGates, meanDrift, driftFactors) = (false, 0.001, [1.0])
+      let (passesGates, meanDrift, allowedDriftShares) = (false, 0.001, [1.0])
       let (failsByNearTiesOnly, failsMainlyByNearTies): (Bool, Bool)
       init(_ found: FoundPlan, isOnly: Bool) {
         (self.found, failsByNearTiesOnly, failsMainlyByNearTies) = (found, isOnly, true)

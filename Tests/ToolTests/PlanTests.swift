@@ -28,10 +28,42 @@ import Testing
     #expect(try String(contentsOfFile: plan, encoding: .utf8) == String(contentsOfFile: again, encoding: .utf8))
   }
 
-  private func convert(_ plan: String, _ scratch: Scratch) throws -> (outcome: Tool.Outcome, package: String) {
+  private func convert(
+    _ plan: String, _ scratch: Scratch, _ extra: [String] = []
+  ) throws -> (outcome: Tool.Outcome, package: String) {
     let (file, package) = (scratch.path("plan.json"), scratch.path("m.quern"))
     try plan.write(toFile: file, atomically: true, encoding: .utf8)
-    return (try Tool.run(["convert", "--plan", file, "-o", package, "--size", "64"] + Self.options), package)
+    return (try Tool.run(["convert", "--plan", file, "-o", package, "--size", "64"] + Self.options + extra), package)
+  }
+
+  /// The maximum pooling is read by two layers, one of which goes on reading 8 bits: its range must stay what it was.
+  @Test func rangesFitTheReadersOf8Bits() throws {
+    let scratch = try Scratch()
+    let file = scratch.path("whole.json")
+    #expect(try Tool.run(["plan", "-o", file, "--size", "64"] + Self.options).status == 0)
+    let data = try Data(contentsOf: URL(filePath: file))
+    var plan = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    var layers = try #require(plan["layers"] as? [[String: Any]])
+    var scales: [String: Double] = [:]
+    for index in layers.indices {
+      let name = try #require(layers[index]["name"] as? String)
+      if name == "layer1.0.conv1" { layers[index]["arithmetic"] = "int8_16bit_input" }
+      guard ["conv1", "maxpool"].contains(name) else { continue }
+      scales[name] = (layers[index].removeValue(forKey: "output") as? [String: Any])?["scale"] as? Double
+    }
+    plan["layers"] = layers
+    let edited = String(decoding: try JSONSerialization.data(withJSONObject: plan), as: UTF8.self)
+    let (outcome, package) = try convert(edited, scratch)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let inspected = try Tool.run(["inspect", package, "--json"])
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(inspected.output.utf8)) as? [String: Any])
+    let nodes = try #require(object["layers"] as? [[String: Any]])
+    for node in nodes {
+      let name = node["name"] as? String ?? ""
+      if let scale = scales[name] { #expect(node["scale"] as? Double == scale, "\(name)") }
+      let readsBoth = (node["attributes"] as? String)?.contains("input_remainder=1") == true
+      #expect(readsBoth == (name == "layer1.0.conv1"), "\(name)")
+    }
   }
 
   /// What a plan leaves out is computed, and the rest taken.
@@ -59,11 +91,12 @@ import Testing
     #expect(try (layer("layer2.0.conv2")["attributes"] as? String)?.contains("input_remainder") == false)
   }
 
-  @Test func anEmptyPlanChangesNothing() throws {
+  @Test(arguments: [[], ["--effort", "thorough"]])
+  func anEmptyPlanChangesNothing(extra: [String]) throws {
     let scratch = try Scratch()
-    let (outcome, package) = try convert(#"{"schema": "quern.plan/1"}"#, scratch)
+    let (outcome, package) = try convert(#"{"schema": "quern.plan/1"}"#, scratch, extra)
     let direct = scratch.path("direct.quern")
-    #expect(try Tool.run(["convert", "-o", direct, "--size", "64"] + Self.options).status == outcome.status)
+    #expect(try Tool.run(["convert", "-o", direct, "--size", "64"] + Self.options + extra).status == outcome.status)
     #expect(try Data(contentsOf: URL(filePath: direct)) == Data(contentsOf: URL(filePath: package)))
   }
 
@@ -82,6 +115,15 @@ import Testing
     ),
     (#"{"schema": "quern.plan/1", "layers": [{"name": "conv1", "min_weight_step": "x"}]}"#, "another type"),
     (#"{"schema": "quern.plan/1", "equalisation": {"conv1": "AAAA"}}"#, "16 channels"),
+    (#"{"schema": "quern.plan/1", "layer": []}"#, "no field 'layer'"),
+    (
+      #"{"schema": "quern.plan/1", "layers": [{"name": "conv1", "arithmetc": "float32"}]}"#,
+      "no field 'arithmetc' of layer 'conv1'"
+    ),
+    (
+      #"{"schema": "quern.plan/1", "layers": [{"name": "conv1", "output": {"format": "float32", "scales": 1}}]}"#,
+      "no field 'scales' of layer 'conv1'"
+    ),
     (#"{"schema": "quern.plan/1", "rounding": "upwards"}"#, "nearest, error-feedback, learned"),
     (#"{"schema": "quern.plan/1", "range_method": "percentile 3"}"#, "mse"),
   ])

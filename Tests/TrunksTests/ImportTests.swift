@@ -57,7 +57,7 @@ import Testing
   }
 
   @Test(arguments: TrunkFixture.all)
-  func strangersAreReported(trunk: TrunkFixture) throws {
+  func unexpectedTensorsAreReported(trunk: TrunkFixture) throws {
     let stranger = (name: "features.attention.weight", tensor: Tensor([Float(1)], shape: [1]))
     do {
       _ = try Self.importing(try trunk.tensors() + [stranger])

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Writes the same weights in every format that quern reads and holds quern's float outputs against PyTorch's.
+"""Writes the same weights in every format that quern reads and compares quern's float outputs with PyTorch's.
 
     venv/bin/pip install -r scripts/differential/requirements.txt
     venv/bin/python scripts/differential/compare_formats.py --quick
     venv/bin/python scripts/differential/compare_formats.py            # trunks of full size: an hour, 6 GB
     venv/bin/python scripts/differential/compare_formats.py resnet50 --mindspore venv-mindspore/bin/python
 
-Needs a release build. Prints a table, trunk x format, of the largest difference of a normalised embedding and, relative to
-the largest, of a logit; a cell over 1e-5 (logits: 1e-4) fails. The quantisation plans must be the same but for names and the
-last digits of scales. Trunks of full size are also timed: how long reading a file takes quern and the library it comes from, and
-how much memory it takes quern, which must stay within the file's size plus 200 MB.
+Needs a release build. Prints a table with a row for each trunk and format: the largest difference of a normalised embedding,
+and that of a logit, relative to the largest logit. More than 1e-5 (logits: 1e-4) is a failure. The quantisation plans must be
+equal except for names and the last digits of scales. For trunks of full size, the script also measures how long quern and the
+format's own library take to read the file, and quern's memory, which must stay within the file's size plus 200 MB.
 
---quick has narrow trunks, and every operator set that PyTorch's exporters or ONNX's version converter write.
+--quick uses narrow trunks, and every operator set that PyTorch's exporters or ONNX's version converter can write.
 """
 import argparse
 import json
@@ -84,7 +84,7 @@ def dynamo(case, path, size):
 
 
 def mindspore(case, folder, python):
-    """Batch norms by MindSpore's names for them, written by MindSpore."""
+    """Writes the checkpoint with MindSpore; batch norms have MindSpore's names."""
     case.form = "legacy"
     state, renamed = case.state(), {}
     names = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
@@ -101,7 +101,7 @@ def mindspore(case, folder, python):
 
 
 def formats(case, folder, size, quick, mindspore_python):
-    """Pairs of a format's name and a file of it, which the next one may overwrite."""
+    """Yields the name of each format and the path of a file in it. The next file may overwrite it."""
     for form in ("legacy", "zip", "safetensors"):
         yield form, save(case, folder, form)
     if mindspore_python:
@@ -141,7 +141,7 @@ def differences(path, image, size, expected, folder):
 
 
 def plan(path, image_folder, size, folder):
-    """What each node is, its scale and zero point, in order and without names."""
+    """The properties of the package's nodes (operator, scale, zero point, and so on) in order, without names and stored sizes."""
     package = os.path.join(folder, "model.quern")
     quern("convert", path, "--calibration", image_folder, "--repetitions", "1", "--augmentation", "none", "--crop", "rect",
           "--size", str(size), "-o", package, "--max-mean-drift", "2", "--max-drift", "2", "--min-agreement", "0",
@@ -164,7 +164,8 @@ def is_same_plan(a, b):
 
 
 def reading(path, name):
-    """Seconds that quern and the format's own library need for all tensors, and quern's memory above the file's size."""
+    """The seconds that quern and the format's own library take to read all tensors, and by how much quern's memory exceeds the
+    file's size."""
     def fastest(read):
         times = []
         for _ in range(3):
@@ -193,7 +194,7 @@ def onnx_load(path):
 
 
 def compare(case, options, folder):
-    """Prints the cells of a trunk; whether all are good."""
+    """Prints the rows of a trunk, and returns whether all passed."""
     size, passed, first_plan = 96 if options.quick else 224, True, None
     images = os.path.join(folder, "images")
     os.makedirs(images)

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Runs the programs that 'quern golden' prints and holds quern's float network to what they write.
+"""Runs the programs that 'quern golden' prints and compares quern's float network with the files that they write.
 
     venv/bin/pip install -r scripts/differential/requirements.txt
     venv/bin/python scripts/differential/compare_golden.py
 
-Needs a release build. Goldens of the bundled network, from PyTorch and, exported, from ONNX Runtime, must pass. Goldens that
-were made with another preprocessing than the conversion's must fail, the report must name the cause, and the conversion must
-pass with the options that the report gives: with the framework's input in the file, and without it.
+Needs a release build. Golden files of the bundled network must pass, from PyTorch and, for the exported network, from ONNX
+Runtime. Golden files whose preprocessing differs from the conversion's must fail, the report must name the cause, and the
+conversion must pass with the options that the report suggests. Both are tested with and without the framework's input tensors
+in the file.
 """
 import json
 import os
@@ -68,7 +69,7 @@ def make(folder, model, options, edit=None):
 
 
 def convert(folder, model, golden, options=()):
-    """The exit status and the report of a conversion, and whether it wrote a package."""
+    """Runs a conversion; returns its exit status, its report, and whether it wrote a package."""
     package = os.path.join(folder, "model.quern")
     command = [QUERN, "convert", model, "--calibration", PHOTOGRAPHS, "--calibration-count", "16", "--size", "64", "--effort",
                "fast", "--repetitions", "1", "--min-agreement", "0", "--max-top1-drop", "100", "--max-mean-drift", "1",
@@ -81,7 +82,7 @@ def convert(folder, model, golden, options=()):
 
 
 def without_input(folder, golden):
-    """The same without the framework's input and without what the file says of preprocessing."""
+    """Writes a copy of a golden file without the framework's input tensors and without the metadata on preprocessing."""
     path = os.path.join(folder, "outputs.safetensors")
     with safe_open(golden, "np") as file:
         metadata = {key: value for key, value in file.metadata().items() if key in ("sha256", "framework", "size")}
@@ -99,7 +100,7 @@ def expect_pass(name, folder, model, golden, options=()):
 
 
 def expect_named(name, folder, model, golden, word):
-    """Whether the report names the cause, and its options make the conversion pass."""
+    """Returns whether the report names the cause and the conversion passes with the suggested options."""
     status, report, has_package = convert(folder, model, golden)
     findings = " ".join((report.get("reference_check") or {}).get("findings", []))
     gates = {gate["name"]: gate["passed"] for gate in report.get("gates", [])}
@@ -111,7 +112,7 @@ def expect_named(name, folder, model, golden, word):
 
 
 class NormalizedInside(torch.nn.Module):
-    """Takes pixels of 0...255 and normalises them itself."""
+    """A network that takes pixels of 0...255 and normalises them."""
 
     def __init__(self, network):
         super().__init__()
@@ -138,7 +139,7 @@ def write_test_data(folder, model, batch, outputs):
 
 
 def compare_test_data(folder, model, network):
-    """ONNX's own test data next to the model is used; where it is of another network, the conversion stops."""
+    """Tests that test data in ONNX's format next to a model is used, and that a conversion stops if it is of another network."""
     batch = np.random.default_rng(3).standard_normal((2, 3, 64, 64), np.float32)
     with torch.no_grad():
         outputs = [value.numpy() for value in network(torch.from_numpy(batch))]

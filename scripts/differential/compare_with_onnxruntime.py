@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Converts networks, exports them to ONNX, quantised and float, and holds ONNX Runtime's outputs against quern's.
+"""Converts networks, exports them to ONNX, quantised and in float, and compares ONNX Runtime's outputs with quern's.
 
     venv/bin/pip install -r scripts/differential/requirements.txt
     venv/bin/python scripts/differential/compare_with_onnxruntime.py                       # bundled, and narrow trunks
     venv/bin/python scripts/differential/compare_with_onnxruntime.py resnet50 senet154     # of full size, random weights
     venv/bin/python scripts/differential/compare_with_onnxruntime.py --whiten resnet50
 
-Needs a release build. The quantised model must compute the same integers, so that outputs differ by float rounding in the
-head only; with layers kept in float, the mean cosine must be 0.9999 and 99.5 % of classes the same. ONNX Runtime's int8 kernels are exact only with VNNI; elsewhere they saturate, and agreement is held to a mean
-cosine of 0.9999 instead.
+Needs a release build. The quantised model must compute the same integers, so that outputs differ only by float rounding in
+the head. With layers kept in float, the mean cosine must be at least 0.9999, and 99.5 % of the classes must agree. ONNX
+Runtime's int8 kernels are exact only with VNNI; without it they saturate, and the mean cosine must be at least 0.9999 instead.
 """
 import argparse
 import glob
@@ -66,7 +66,7 @@ def compare(name, model, exported, files, normalization, folder):
 
 
 def compare_all(name, checkpoint, normalization, files, folder):
-    """The quantised exports with their packages, and the float one with the checkpoint."""
+    """Compares the quantised exports with their packages, and the float export with the checkpoint."""
     results = []
     some = ["--keep-float", "*1*"]  # Every trunk has layers of such names, and others.
     for effort, activations, extra in (("balanced", "int8", []), ("thorough", "16 bits", []),

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Makes MultiGrain checkpoints with random weights in PyTorch and holds quern's float runtime against PyTorch's outputs.
+"""Makes MultiGrain checkpoints with random weights in PyTorch and compares quern's float runtime with PyTorch's outputs.
 
     python3 -m venv venv && venv/bin/pip install -r scripts/differential/requirements.txt
     venv/bin/python scripts/differential/compare_with_pytorch.py --quick
     venv/bin/python scripts/differential/compare_with_pytorch.py --large
     venv/bin/python scripts/differential/compare_with_pytorch.py --trunk resnet101 --exponent 1.7 --whiten
 
-Needs a release build. Each case saves a checkpoint and pictures of odd sizes as PNG, embeds them with both, and fails where a
-normalised embedding differs by more than 1e-5 or a logit by more than 1e-4 of the largest.
+Needs a release build. Each case saves a checkpoint and pictures of several sizes as PNG, computes their embeddings with quern
+and PyTorch, and fails if a normalised embedding differs by more than 1e-5 or a logit by more than 1e-4 of the largest.
 """
 import argparse
 import itertools
@@ -40,7 +40,7 @@ SIZES = [(224, 224), (203, 350), (250, 301)]
 
 class CommonCorner(TorchFunctionMode):
     """Crops maps of unequal height or width to their common top-left corner before additions and concatenations, as the
-    paper's code does where it runs NASNets on images of any size."""
+    paper's code does to run NASNets on images of any size."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -60,7 +60,7 @@ class CommonCorner(TorchFunctionMode):
 
 
 def make_net(trunk, classes):
-    """The network, its features and the name of its classifier."""
+    """Returns the network, its trunk as a function, and the name of its classifier."""
     if trunk.startswith("resnet"):
         net = getattr(torchvision.models, trunk)(num_classes=classes)
         return net, nn.Sequential(*list(net.children())[:-2]), "fc"
@@ -71,7 +71,7 @@ def make_net(trunk, classes):
 
 
 def picture(generator, height, width):
-    """Smooth colours with noise: pixels [height, width, 3]."""
+    """Random pixels [height, width, 3]: smooth colours with noise."""
     coarse = generator.integers(0, 256, (height // 24 + 2, width // 24 + 2, 3), dtype=np.uint8)
     image = np.asarray(Image.fromarray(coarse).resize((width, height), Image.BICUBIC)).astype(int)
     return np.clip(image + generator.integers(-30, 31, image.shape), 0, 255).astype(np.uint8)
@@ -83,8 +83,8 @@ def normalized(pixels, normalization):
 
 
 def randomize(model, run, normalization, seed):
-    """Weights and running statistics that differ per channel. The statistics are those of pictures like the ones compared,
-    so that activations neither die nor explode, which would leave the outputs to rounding."""
+    """Sets random weights, and running statistics that differ per channel. The statistics are measured on pictures like the
+    compared ones, so that activations neither vanish nor grow without bound; rounding would dominate the outputs otherwise."""
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
@@ -147,7 +147,7 @@ class Case:
         return normalize(pooled), self.classifier(pooled)
 
     def state(self):
-        """The tensors by the names of MultiGrain's checkpoints; the network's own where the form is bare."""
+        """The tensors, named as in MultiGrain's checkpoints, or as in the network if the form is 'bare'."""
         if self.form == "bare":
             return dict(self.net.state_dict())
         is_nasnet = "nasnet" in self.trunk
@@ -181,7 +181,7 @@ class Case:
 
 
 def pictures(folder, seed=7):
-    """As PNG, so that both sides read the same pixels; quern resizes nothing at these sizes."""
+    """Saves pictures as PNG, so that both sides read the same pixels. The options used make quern resize none of them."""
     generator = np.random.default_rng(seed)
     paths = []
     for height, width in SIZES:

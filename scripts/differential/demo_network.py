@@ -1,11 +1,11 @@
-"""The bundled demonstration's network in PyTorch: a MultiGrain ResNet-50 with a quarter of the usual width."""
+"""The network of the bundled demonstration in PyTorch: a MultiGrain ResNet-50 of a quarter of the usual width."""
 import torch
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
 
 class DemoNetwork(ResNet):
-    """16 channels in place of 64; pooled by GeM with exponent 3."""
+    """The network, with 16 channels instead of 64 after the stem, and GeM pooling with exponent 3."""
 
     def __init__(self, classes=50, base=16):
         nn.Module.__init__(self)
@@ -28,7 +28,7 @@ class DemoNetwork(ResNet):
 
 
 def load(path):
-    """The network with the weights of a checkpoint, in evaluation mode."""
+    """Returns the network with the weights of a checkpoint, in evaluation mode."""
     state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
     network = DemoNetwork()
     missing, unexpected = network.load_state_dict({k.removeprefix("features."): v for k, v in state.items()}, strict=False)

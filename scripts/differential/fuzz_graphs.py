@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Builds random small ONNX models and holds quern against ONNX Runtime: the float network, the package, and both exports.
+"""Builds random small ONNX models and compares quern with ONNX Runtime: the float network, the package, and both exports.
 
     venv/bin/pip install -r scripts/differential/requirements.txt
     venv/bin/python scripts/differential/fuzz_graphs.py --count 300
     venv/bin/python scripts/differential/fuzz_graphs.py --seed 7 --count 10000 --save failures
-    venv/bin/python scripts/differential/fuzz_graphs.py --seed 7 --only 4711 --save failures    # one model again
+    venv/bin/python scripts/differential/fuzz_graphs.py --seed 7 --only 4711 --save failures    # repeats one model
 
-Needs a release build. A model is read as ONNX Runtime runs it (equal), or refused with a message and exit status 64 or
-65; anything else fails: WRONG where outputs differ, CRASH where quern ends otherwise or its export is no valid model.
-What fails is simplified while it fails in the same way; --save keeps the simplest model and how to run it. The seed and
-the number of a model determine it. Exit status: 1 if any failed.
+Needs a release build. quern must compute the same outputs as ONNX Runtime (equal), or refuse the model with a message and exit
+status 64 or 65. Everything else is a failure: WRONG if outputs differ, CRASH if quern exits with another status or exports an
+invalid model. A model that fails is simplified as long as it fails in the same way; --save stores the simplest one and the
+command that reproduces the failure. A model is determined by the seed and its number. Exit status: 1 if any model failed.
 """
 import argparse
 import collections
@@ -32,7 +32,7 @@ QUERN = os.path.join(ROOT, ".build", "release", "quern")
 
 
 def trial(seed, number, bench, replay=None):
-    """One model and the verdict on it; the same for the same arguments."""
+    """Builds one model and returns the verdict on it. Equal arguments give equal results."""
     choices = Choices(seed=f"{seed}/{number}", replay=replay)
     plan = choices.pick(["fast", "fast", "fast", "balanced", "balanced", "thorough", "strict"])
     network = random_network(choices, number)
@@ -40,7 +40,7 @@ def trial(seed, number, bench, replay=None):
 
 
 def start(quern, parent):
-    """Gives a process of the pool its folder."""
+    """Creates the folder of a process of the pool."""
     global bench
     bench = Bench(quern, tempfile.mkdtemp(dir=parent))
 
@@ -52,7 +52,7 @@ def work(job):
 
 
 def simplify(job):
-    """Shrinks a failure; returns the simplest model, what it leads to, and how to run it."""
+    """Simplifies a failing model; returns the simplest one, its verdict, and how to run it."""
     seed, number, signature = job
     choices, network, verdict, plan = trial(seed, number, bench)
     found = {tuple(choices.made): (network, verdict, plan)}

@@ -1,5 +1,5 @@
-"""The networks of torchvision and pretrainedmodels with few channels and cells: all that the full ones are made of, in
-milliseconds."""
+"""Narrow, shallow variants of the networks of torchvision and pretrainedmodels. They have every kind of layer that the full ones
+have, and run in milliseconds."""
 from pretrainedmodels.models import nasnet_mobile, pnasnet, senet
 from torch import nn
 from torchvision.models import resnet
@@ -10,7 +10,7 @@ CLASSES = 11
 
 
 class NarrowResNet(resnet.ResNet):
-    """Two bottlenecks a stage, 8 channels to begin with."""
+    """Two bottlenecks per stage; 8 channels after the stem."""
 
     def __init__(self):
         nn.Module.__init__(self)
@@ -27,7 +27,7 @@ class NarrowResNet(resnet.ResNet):
 
 
 class NarrowSENet(senet.SENet):
-    """One or two blocks a stage, 8 channels to begin with, 4 groups."""
+    """One or two blocks per stage; 8 channels in the first convolution, and 4 groups."""
 
     def __init__(self):
         nn.Module.__init__(self)
@@ -49,7 +49,7 @@ class NarrowSENet(senet.SENet):
 
 
 class NarrowNASNet(nasnet_mobile.NASNetAMobile):
-    """Two cells a stage, 8 filters."""
+    """Two cells per stage; 8 filters."""
 
     def __init__(self):
         super().__init__(num_classes=CLASSES, stem_filters=8, penultimate_filters=192)
@@ -69,7 +69,7 @@ class NarrowNASNet(nasnet_mobile.NASNetAMobile):
 
 
 class NarrowPNASNet(pnasnet.PNASNet5Large):
-    """Six cells of 4 to 16 channels a branch: normal ones after each reduction, with and without shifted windows."""
+    """Six cells with 4 to 16 channels per branch. Normal cells follow each reduction, with and without shifted windows."""
 
     def __init__(self):
         nn.Module.__init__(self)
@@ -96,7 +96,7 @@ class NarrowPNASNet(pnasnet.PNASNet5Large):
 
 
 class Narrow(Case):
-    """A trunk of this file in place of a full one."""
+    """A case with a trunk of this file instead of a full one."""
 
     nets = {"resnet": NarrowResNet, "senet": NarrowSENet, "nasnet": NarrowNASNet, "pnasnet": NarrowPNASNet}
 

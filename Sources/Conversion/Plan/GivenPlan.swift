@@ -86,11 +86,14 @@ struct GivenPlan {
   ///   - computed: the plan that is computed without the file.
   ///   - reading: the values that can be read as 16 bits, for layers with 16-bit inputs whose formats the file leaves
   ///     open.
+  ///   - widensOpenLayers: whether layers whose arithmetic the file leaves open read 16 bits where they can.
   /// - Throws: `PlanError.field` for values that a layer cannot have.
-  func rounded(_ computed: QuantizationPlan, _ reading: WideReading) throws(PlanError) -> QuantizationPlan {
+  func rounded(
+    _ computed: QuantizationPlan, _ reading: WideReading, widensOpenLayers: Bool
+  ) throws(PlanError) -> QuantizationPlan {
     var plan = computed
     try keepFloat(in: &plan)
-    try widen(&plan, reading)
+    try widen(&plan, reading, openLayers: widensOpenLayers)
     let producers = graph.producers
     for node in graph.nodes {
       if layers[node.name]?.output == nil { followInput(node, producers, in: &plan) }
@@ -151,17 +154,27 @@ struct GivenPlan {
   }
 
   /// Gives 16 bits to the inputs of layers that read both planes, as far as the file leaves the inputs' formats open.
-  private func widen(_ plan: inout QuantizationPlan, _ reading: WideReading) throws(PlanError) {
+  ///
+  /// Only these layers read them: ranges must stay narrow for others, which read 8 bits.
+  private func widen(
+    _ plan: inout QuantizationPlan, _ reading: WideReading, openLayers: Bool
+  ) throws(PlanError) {
     if isComplete { return }
     var readers: Set<String> = []
     for node in graph.nodes {
-      guard let layer = layers[node.name], layer.rounded == nil else { continue }
-      if try layer.plannedArithmetic() == .int8WideInput { readers.insert(node.name) }
+      guard let layer = layers[node.name], layer.rounded == nil,
+        let arithmetic = try layer.plannedArithmetic()
+      else {
+        if openLayers, layers[node.name]?.rounded == nil { readers.insert(node.name) }
+        continue
+      }
+      if arithmetic == .int8WideInput { readers.insert(node.name) }
     }
     guard !readers.isEmpty else { return }
-    let candidates = reading.candidates(in: plan).filter {
-      !readers.isDisjoint(with: $0.readers)
+    let candidates = reading.candidates(in: plan).filter { candidate in
+      // Conversions to float read remainders at no cost.
+      candidate.readers.isEmpty ? openLayers : !readers.isDisjoint(with: candidate.readers)
     }
-    plan = reading.widening(candidates, in: plan)
+    plan = reading.widening(candidates.map { $0.read(by: readers) }, in: plan)
   }
 }

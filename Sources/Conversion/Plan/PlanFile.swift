@@ -46,7 +46,7 @@ package struct PlanFile: Codable, Sendable, Hashable {
     /// The layer as it was when weights were rounded, where a search has edited it since.
     package var rounded: Rounded?
 
-    private enum CodingKeys: String, CodingKey {
+    fileprivate enum CodingKeys: String, CodingKey, CaseIterable {
       case name, arithmetic, output, reason, rounded
       case minWeightStep = "min_weight_step"
     }
@@ -65,7 +65,7 @@ package struct PlanFile: Codable, Sendable, Hashable {
     /// Why the output has this format.
     package var reason: String?
 
-    private enum CodingKeys: String, CodingKey {
+    fileprivate enum CodingKeys: String, CodingKey, CaseIterable {
       case format, scale, observed, reason
       case zeroPoint = "zero_point"
     }
@@ -77,9 +77,13 @@ package struct PlanFile: Codable, Sendable, Hashable {
     package var arithmetic: String
     /// The format of its output.
     package var output: Output
+
+    fileprivate enum CodingKeys: String, CodingKey, CaseIterable {
+      case arithmetic, output
+    }
   }
 
-  private enum CodingKeys: String, CodingKey {
+  private enum CodingKeys: String, CodingKey, CaseIterable {
     case schema, architecture, rounding, equalisation, layers, calibration
     case rangeMethod = "range_method"
     case timeBudgetReached = "time_budget_reached"
@@ -212,8 +216,8 @@ extension PlanFile {
 
   /// Reads a plan file.
   ///
-  /// - Throws: `FileError` where the file cannot be read; `PlanError.notAPlan` where it is not a plan of this schema,
-  ///   `.field` where a layer has two entries.
+  /// - Throws: `FileError` where the file cannot be read; `PlanError.notAPlan` where it is not a plan of this schema or
+  ///   has an unknown field, `.field` where a layer has two entries.
   package init(path: String) throws {
     let data = try MappedFile(path: path).withBytes { Data($0) }
     do {
@@ -224,10 +228,34 @@ extension PlanFile {
     guard schema == Self.schema else {
       throw PlanError.notAPlan(path: path, "its schema is '\(schema)', not \(Self.schema)")
     }
+    if let document = try? JSONDecoder().decode(JSONValue.self, from: data), let key = Self.unknownKey(in: document) {
+      throw PlanError.notAPlan(path: path, "there is no field '\(key)' (see formats/plan.md)")
+    }
     var names: Set<String> = []
     for layer in layers ?? [] where !names.insert(layer.name).inserted {
       throw PlanError.field(layer: layer.name, "there are two entries for it")
     }
+  }
+
+  /// The first key that no field has, with the name of its layer: a misspelt decision must not be ignored.
+  private static func unknownKey(in document: JSONValue) -> String? {
+    func first(_ object: [String: JSONValue]?, _ keys: [any CodingKey]) -> String? {
+      object?.keys.sorted().first { name in !keys.contains { $0.stringValue == name } }
+    }
+    guard let plan = document.members else { return nil }
+    if let key = first(plan, CodingKeys.allCases) { return key }
+    guard case .array(let layers)? = plan["layers"] else { return nil }
+    for layer in layers {
+      let rounded = layer.members?["rounded"]?.members
+      let key =
+        first(layer.members, Layer.CodingKeys.allCases) ?? first(rounded, Rounded.CodingKeys.allCases)
+        ?? first(layer.members?["output"]?.members, Output.CodingKeys.allCases)
+        ?? first(rounded?["output"]?.members, Output.CodingKeys.allCases)
+      guard let key else { continue }
+      if case .string(let name)? = layer.members?["name"] { return "\(key)' of layer '\(name)" }
+      return key
+    }
+    return nil
   }
 
   private static func describe(_ error: DecodingError) -> String {

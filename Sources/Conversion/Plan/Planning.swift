@@ -50,7 +50,11 @@ struct Planning {
       let costs = try CostTable(graph, imageSize: options.evaluation.size)
       plan = EditPath(graph, plan, reading, costs).allWide(within: costs.limit(slowdown: options.maxSlowdown))
     }
-    if let given { plan = try given.rounded(plan, reading) }
+    if let given {
+      // A bound on the time of inference needs the search's order, and a plan is never searched for.
+      let widensOpenLayers = options.effort == .thorough && options.maxSlowdown == nil
+      plan = try given.rounded(plan, reading, widensOpenLayers: widensOpenLayers)
+    }
     let isDecided = given?.givesAllSteps ?? false
     guard !isDecided, options.maxBytes != nil || options.hidesWeightNoise else {
       return Plans(rounded: plan, final: try given?.final(plan), steps: nil)

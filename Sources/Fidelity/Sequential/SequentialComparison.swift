@@ -22,7 +22,7 @@ package struct SequentialComparison: Sendable {
   package static let maxShareAbove = 0.05
 
   private let gates: Gates
-  private let imagesAtHand: Int
+  private let availableImages: Int
   private let expectsLabels: Bool
   private var accumulator = FidelityAccumulator()
   /// One sequence for each gate that is applied; `nil` before the first image, which shows whether there is a
@@ -33,11 +33,11 @@ package struct SequentialComparison: Sendable {
 
   /// - Parameters:
   ///   - gates: the limits to decide on.
-  ///   - imagesAtHand: the number of images that may be compared.
+  ///   - availableImages: the number of images that may be compared.
   ///   - expectsLabels: whether any of them has a known class.
-  package init(gates: Gates, imagesAtHand: Int, expectsLabels: Bool) {
+  package init(gates: Gates, availableImages: Int, expectsLabels: Bool) {
     self.gates = gates
-    self.imagesAtHand = imagesAtHand
+    self.availableImages = availableImages
     self.expectsLabels = expectsLabels
   }
 
@@ -92,7 +92,7 @@ package struct SequentialComparison: Sendable {
     guard fails || share <= Self.maxShareAbove && outcomes.allSatisfy({ $0 == true }) else { return nil }
     var figures = accumulator.figures()
     figures.stop = VerificationStop(
-      imagesAtHand: imagesAtHand,
+      availableImages: availableImages,
       shareAboveMaxDriftUpper: breaksMaxDrift ? nil : share,
       intervals: Dictionary(
         uniqueKeysWithValues: current.compactMap { sequence in

@@ -69,7 +69,7 @@ package struct ChannelEqualizer: Sendable {
 
     /// The scale with the least noise. It is computed with square roots, which give the same result on every machine.
     var scale: Float {
-      // Without noise, a depthwise convolution or nothing reads the channels.
+      // No noise means that only depthwise convolutions, or no operator, read these channels.
       let balanced =
         activationNoise > 0
         ? (weightNoise / activationNoise).squareRoot().squareRoot() : weightNoise > 0 ? 1 : 0

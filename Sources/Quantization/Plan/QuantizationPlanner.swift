@@ -157,7 +157,7 @@ private struct ValueRanges {
     return result
   }
 
-  /// The range outside which the readers of a value hardly change; `nil` where one of them has no such range.
+  /// The range outside which the outputs of a value's readers hardly change; `nil` where one of them has no such range.
   private static func responsiveRange(
     of value: ValueID, _ graph: Graph, _ consumers: [ValueID: [Int]]
   ) -> ClosedRange<Double>? {

@@ -17,6 +17,11 @@ package struct WideReading: Sendable {
     /// The power of the rounding error that 16 bits remove, divided by the power of the activation: step² / 12 over
     /// E[x²].
     package let noise: Double
+
+    /// The same activation, read as 16 bits by some of the layers only.
+    package func read(by layers: Set<String>) -> Candidate {
+      Candidate(value: value, name: name, readers: readers.filter(layers.contains), noise: noise)
+    }
   }
 
   private let graph: Graph
@@ -24,8 +29,8 @@ package struct WideReading: Sendable {
   private let producers: [ValueID: Int]
   private let consumers: [ValueID: [Int]]
 
-  /// The headroom of a range that is only read as 16 bits, relative to the values that calibration saw: it takes two of
-  /// the 16 bits, for images unlike those of calibration.
+  /// The headroom of a range that is only read as 16 bits, relative to the values that calibration saw. It costs two
+  /// of the 16 bits and leaves room for images unlike those of calibration.
   private static let headroom: Float = 4
 
   /// - Parameters:
@@ -71,7 +76,7 @@ package struct WideReading: Sendable {
       origins.collect(candidate.value, into: &wide)
       for reader in candidate.readers {
         result.layers[reader]?.arithmetic = .int8WideInput
-        result.layers[reader]?.reason = "for the gates: \(candidate.name) is read as 16 bits"
+        result.layers[reader]?.reason = "reads \(candidate.name) as 16 bits"
       }
     }
     guard !wide.isEmpty else { return result }

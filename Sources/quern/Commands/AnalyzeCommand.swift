@@ -9,14 +9,15 @@ struct AnalyzeCommand: ParsableCommand {
     commandName: "analyze",
     abstract: "Report quantisation error layer by layer.",
     discussion: """
-      Quantises a checkpoint in memory, as 'quern convert' does, and measures for each layer the signal-to-noise \
-      ratio of its output in the quantised network, and the error that the layer adds itself by rounding its output, \
-      by clipping it, and by rounding its weights. For the layers that add the largest error, it measures the drift \
-      that each one's weights, rounding and clipping cause if nothing else is quantised.
+      Quantises a checkpoint in memory, as 'quern convert' does before any search, and measures for each layer the \
+      signal-to-noise ratio of its output in the quantised network, and the error that the layer adds itself by \
+      rounding its output, by clipping it, and by rounding its weights. For the layers that add the largest error, it \
+      measures the drift that each one's weights, rounding and clipping cause if nothing else is quantised.
 
       The report also shows the distribution of drift and the images that drift most, how weights use their levels, \
       which tensors take the bytes of a package, and how far ranges and figures depend on the choice of images. No \
-      package is written, and gates do not change the exit status.
+      package is written, and gates do not change the exit status. As no search is run, --time-budget and \
+      --stop-when-decided have no effect, and --max-slowdown has one only with --effort thorough.
 
       Example:
         quern analyze model.pth --calibration photos/ --size 224 -o analysis.html

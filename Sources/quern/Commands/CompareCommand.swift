@@ -17,9 +17,12 @@ struct CompareCommand: ParsableCommand {
       of names) if both files have it, and by their order otherwise.
 
       Example:
-        quern embed model.pth photos/ -o float.safetensors
+        quern embed model.pth photos/ --size 64 --crop rect -o float.safetensors
         quern compare phone.safetensors float.safetensors \\
           --max-mean-drift 0.005 --report phone.xml
+
+      A checkpoint needs the same --size and --crop as the package that it is compared with; otherwise its embeddings \
+      are of other images.
       """)
 
   @Argument(help: "The outputs to compare: .safetensors or .npy.")

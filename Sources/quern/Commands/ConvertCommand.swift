@@ -12,17 +12,18 @@ struct ConvertCommand: ParsableCommand {
 
       The package is verified on --verify-images. By default it is verified on held-out images of the calibration \
       folder: those that --calibration-count leaves over, or at least a fifth of the folder without this option. \
-      Comparing stops as soon as they decide (--stop-when-decided). A gate passes or fails by the measured value. If \
-      the 95 % confidence interval of the value contains the limit, the report calls the gate inconclusive and states \
-      how many images would decide. The verdict is also inconclusive if the images were calibrated on, or if the \
-      float network is near chance; --strict makes an inconclusive verdict exit with 1.
+      Verification then stops once every gate is decided (--stop-when-decided). A gate passes or fails by the \
+      measured value. If the 95 % confidence interval of the value contains the limit, the report calls the gate \
+      inconclusive and states how many images would decide. The verdict is also inconclusive if more than a twentieth \
+      of the images were calibrated on, or if the float network is near chance; --strict makes an inconclusive \
+      verdict exit with 1.
 
       A package can serve several sizes. Calibration then alternates between them, so that ranges and weights suit \
       all of them; the package is verified at each size, and passes only if it passes at every size.
 
       With --golden, or with test data next to an ONNX model, the float network is first compared with the outputs of \
       its framework (see 'quern golden'). If they differ, nothing is calibrated and no package is written; the \
-      reports name the cause.
+      reports name the cause, and the exit status is 1.
 
       An input file is never written to, and an existing file is replaced only by one of the same kind. An output \
       that is a symbolic link is followed, and the file that it leads to is replaced.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversion
+import Fidelity
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -13,6 +14,9 @@ struct PlanCommand: ParsableCommand {
       'quern convert --plan' with the same options makes the package that 'quern convert' makes without a plan, byte \
       for byte, without searching or calibrating. A plan can be reviewed, kept under version control, edited (to keep \
       a layer in float, for example), and used for other weights of the same network.
+
+      The exit status is 1 if a gate fails; the plan and the reports are still written. It is also 1 if the float \
+      network does not match the outputs of its framework (--golden); then no plan is written.
 
       Example:
         quern plan model.pth --calibration photos/ --size 224 -o plan.json
@@ -43,7 +47,8 @@ struct PlanCommand: ParsableCommand {
       checkpoint, output: output, images, model, golden, gates: try gates.gates, common)
     do {
       let outcome = try Converter(options, progress: common.progress).makePlan()
-      try gates.finish(outcome.report, reports, after: ConversionSummary(outcome).text, common)
+      let summary = ConversionSummary(outcome).text + "Plan written to \(printable(output))\n"
+      try gates.finish(outcome.report, reports, after: summary, common)
     } catch let mismatch as ReferenceMismatch {
       try gates.finish(mismatch.report, reports, common)
     }

@@ -16,8 +16,8 @@ struct VerifyCommand: ParsableCommand {
       says that the figures stored in the package do not apply.
 
       With --stop-when-decided, comparing stops as soon as the images compared so far decide, with 95 % confidence, \
-      that all gates pass or that one fails. A part of the images cannot rule out that another one drifts by more \
-      than --max-drift; the report bounds the share of such images.
+      that all gates pass or that one fails. A subset cannot prove that no other image exceeds --max-drift; the \
+      report bounds the share of such images.
 
       With --golden, the float network is first compared with the outputs of its framework (see 'quern golden').
 
@@ -26,10 +26,10 @@ struct VerifyCommand: ParsableCommand {
           --report fidelity.xml
       """)
 
-  @Argument(help: "The package to verify. It may be any other model, too.")
+  @Argument(help: "The package to verify (any model is accepted).")
   var package: String
 
-  @Option(help: ArgumentHelp("The checkpoint to compare with. It may be any other model, too.", valueName: "model"))
+  @Option(help: ArgumentHelp("The checkpoint to compare with (any model is accepted).", valueName: "model"))
   var reference: String
 
   @Option(help: ArgumentHelp("Folder of images to compare on; subfolders are classes.", valueName: "folder"))

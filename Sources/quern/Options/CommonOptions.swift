@@ -13,7 +13,8 @@ struct CommonOptions: ParsableArguments {
   var threads: Int?
 
   @Flag(
-    name: .shortAndLong, help: "Show no progress, and only those warnings that put a result in doubt.")
+    name: .shortAndLong,
+    help: "Show no progress and no notes, and only those warnings that put a result in doubt. The report is printed.")
   var quiet = false
 
   @Flag(help: "Print one JSON object on stdout instead of text.")
@@ -207,21 +208,21 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The value of an ONNX model that is the embedding, normalised or not. (default: found by its name or by "
+      "Name of the ONNX tensor that holds the embedding, normalised or not. (default: found by its name or by "
         + "structure)",
       valueName: "name"))
   var embeddingOutput: String?
 
   @Option(
     help: ArgumentHelp(
-      "The value of an ONNX model, or the linear layer of a checkpoint, that gives the logits; none drops the "
-        + "classifier of a checkpoint. (default: found by its name or by structure)", valueName: "name"))
+      "Name of the ONNX tensor that holds the logits, or of the linear layer of a checkpoint that computes them; none "
+        + "drops the classifier of a checkpoint. (default: found by its name or by structure)", valueName: "name"))
   var logitsOutput: String?
 
   @Option(
     help: ArgumentHelp(
       "Which of a checkpoint's networks to read: a key or module that leads to it, such as model_ema or encoder_q; . "
-        + "is the top level. (default: found, if the checkpoint has only one)", valueName: "key"))
+        + "is the top level. (default: the only network, if there is one)", valueName: "key"))
   var state: String?
 
   @Option(

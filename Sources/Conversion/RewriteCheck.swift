@@ -4,15 +4,15 @@ import Runtime
 import Tensors
 import Threads
 
-/// Compares rewritten graphs with the imported one. All run in float on a probe, which is an image such as the network
-/// is used on; what counts is the largest difference of any output, relative to that output's largest magnitude.
+/// Compares rewritten graphs with the imported one. All run in float on a probe, a typical input image. The measure is
+/// the largest difference of any output, relative to that output's largest magnitude.
 ///
 /// Each graph normalises the probe with its own preprocessing, because passes may move a normalisation layer into it.
 ///
 /// Deep networks magnify rounding errors, especially where they are untrained or run on images unlike the training set.
 /// To measure by how much, the imported graph runs once more with every input value moved by a few units in the last
 /// place.
-struct FloatProof {
+struct RewriteCheck {
   private let image: RGBImage
   private let expected: [String: [Float]]
   private let allowed: Float

@@ -31,7 +31,7 @@ struct PixelRun {
 }
 
 /// Computes each output pixel from the same pixel of several maps. Larger maps are cropped.
-struct CornerwiseOperator: PreparedOperator {
+struct TopLeftAlignedOperator: PreparedOperator {
   typealias Body = @Sendable (PixelRun, OperatorBuffers) -> Void
 
   /// Whether runs must stay within a line even where all maps have the same size.
