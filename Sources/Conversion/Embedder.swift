@@ -42,7 +42,7 @@ package struct Embedder: Sendable {
       let outputs = try sessions[worker].outputs(for: try evaluation.apply(to: image.pixels))
       rows.withLock { $0[index] = outputs }
     }
-    return Embeddings(files: files, rows: rows.withLock { $0 }, skipped: skipped)
+    return Embeddings(files: files, rows: rows.withLock { $0 }, skipped: skipped, evaluation: evaluation)
   }
 }
 
@@ -53,8 +53,10 @@ package struct Embeddings: Sendable {
   /// The images that were left out.
   package let skipped: BrokenImages
   private let rows: [ImageOutputs]
+  private let evaluation: EvaluationProtocol
 
-  init(files: [ImageFolder.File], rows: [ImageOutputs?], skipped: BrokenImages) {
+  init(files: [ImageFolder.File], rows: [ImageOutputs?], skipped: BrokenImages, evaluation: EvaluationProtocol) {
+    self.evaluation = evaluation
     let kept = zip(files, rows).compactMap { file, row in row.map { (file.relativePath, $0) } }
     self.files = kept.map(\.0)
     self.rows = kept.map(\.1)
@@ -69,7 +71,8 @@ package struct Embeddings: Sendable {
   package func logits(row: Int) -> ArraySlice<Float> { rows[row].logits[...] }
 
   /// Writes a safetensors file, which the caller commits, with the tensors `normalized_embedding` [n, D] and, with a
-  /// classifier, `logits` [n, classes], and with the paths of the images in the metadata.
+  /// classifier, `logits` [n, classes]. The metadata has the paths of the images, and how they were resized and
+  /// cropped, with the keys of golden files.
   ///
   /// - Throws: `FileError` where the file cannot be written.
   package func write(to file: AtomicFile) throws {
@@ -79,6 +82,17 @@ package struct Embeddings: Sendable {
     if classes > 0 {
       _ = tensors.append(Tensor(rows.flatMap(\.logits), shape: [rows.count, classes]), named: GraphOutput.logits)
     }
-    try SafetensorsWriter.write(tensors, metadata: ["files": try JSONArray.encode(files)], to: file)
+    var metadata = evaluation.metadata
+    metadata["files"] = try JSONArray.encode(files)
+    try SafetensorsWriter.write(tensors, metadata: metadata, to: file)
+  }
+}
+
+extension EvaluationProtocol {
+  /// How images become inputs, for the metadata of stored outputs (formats/golden.md).
+  var metadata: [String: String] {
+    var result = ["size": "\(size)", "crop": crop.rawValue, "resize": filter.rawValue]
+    if crop == .square { result["crop_ratio"] = "\(cropRatio)" }
+    return result
   }
 }

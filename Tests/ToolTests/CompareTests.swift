@@ -42,6 +42,24 @@ import Testing
     #expect(try Self.compare(int8, int8, ["--max-mean-drift", "0", "--min-agreement", "100"]).status == 0)
   }
 
+  /// Embeddings of one image at different sizes differ, whatever computed them.
+  @Test func differentPreprocessingIsNamed() throws {
+    let scratch = try Scratch()
+    let image = [Tool.photographs + "/admiral-00.jpg"]
+    let options = [["--size", "64", "--crop", "rect"], ["--size", "96"], ["--size", "64", "--crop", "rect"]]
+    let files = try options.indices.map { index in
+      let file = scratch.path("\(index).safetensors")
+      try Self.embed(Tool.checkpoint, file, image, options[index])
+      return file
+    }
+    func warnings(_ a: String, _ b: String) throws -> [String] {
+      try Self.compare(a, b).report?["warnings"] as? [String] ?? []
+    }
+    let warning = try #require(try warnings(files[0], files[1]).first)
+    #expect(warning.contains("size 64 and 96") && warning.contains("crop rect and square"), "\(warning)")
+    #expect(try warnings(files[0], files[2]).isEmpty)
+  }
+
   @Test func rowsBelongTogetherByNameAndHashAndOrder() throws {
     let scratch = try Scratch()
     let rows: [[Float]] = [[1, 0, 0], [0, 1, 0], [0, 0, 2]]

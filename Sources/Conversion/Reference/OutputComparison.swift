@@ -62,6 +62,7 @@ package struct OutputComparison {
       reference: .init(
         path: reference, sha256: expected.sha256, format: expected.format, architecture: "stored outputs"))
     report.comparesStoredOutputs = true
+    report.warnings += [actual.evaluationDifference(from: expected)].compactMap(\.self)
     report.notes =
       ["the figures named 'float' are those of \(reference), and those named 'int8' of \(outputs)"] + notes
     return report

@@ -19,6 +19,11 @@ struct OutputFile: Sendable {
   let names: [String]?
   /// The SHA-256 of each row's image file, in lower-case hexadecimal; `nil` if the file does not state them.
   let hashes: [String]?
+  /// How images became inputs, as far as the file states it: the values of `evaluationKeys` that it has.
+  let evaluation: [String: String]
+
+  /// The metadata keys that say how images became inputs (formats/golden.md).
+  private static let evaluationKeys = ["size", "crop", "resize", "crop_ratio"]
 
   /// The number of rows.
   var count: Int { embeddings?.count ?? logits?.count ?? 0 }
@@ -41,7 +46,7 @@ struct OutputFile: Sendable {
     if NumpyArray.isOne(file) {
       format = "npy"
       embeddings = try rows(try NumpyArray.read(path: path), "the array")
-      (logits, names, hashes) = (nil, nil, nil)
+      (logits, names, hashes, evaluation) = (nil, nil, nil, [:])
       guard embeddings?.count ?? 0 > 0 else { throw refuse("it has no rows") }
       return
     }
@@ -68,6 +73,20 @@ struct OutputFile: Sendable {
     }
     names = try list("files")
     hashes = try list("sha256")?.map { $0.lowercased() }
+    evaluation = contents.metadata.filter { Self.evaluationKeys.contains($0.key) }
+  }
+
+  /// How the images of two files became inputs in different ways, in a sentence; `nil` where they did not, or where the
+  /// files do not say.
+  func evaluationDifference(from other: OutputFile) -> String? {
+    let differences = Self.evaluationKeys.compactMap { key -> String? in
+      guard let own = evaluation[key], let theirs = other.evaluation[key], own != theirs else { return nil }
+      return "\(key) \(own) and \(theirs)"
+    }
+    guard !differences.isEmpty else { return nil }
+    return
+      "\(path) and \(other.path) are of images with different preprocessing (\(differences.joined(separator: ", "))), "
+      + "so they differ for that reason alone"
   }
 
   /// What a report calls a row: the image's name if there is one, or the start of its hash, or the row's number.
