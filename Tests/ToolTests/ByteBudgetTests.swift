@@ -63,7 +63,9 @@ import Testing
         "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "8", "--size", "64",
         "--quiet", "--max-bytes", "0.1MB", "-o", scratch.path("again.quern"),
       ])
-    #expect(text.status == 1 && text.output.contains("Gate missed: package_bytes by "), "\(text.output)")
+    #expect(
+      text.status == 1 && text.output.contains("Gate missed: package bytes ")
+        && text.output.contains(" bytes above the limit"), "\(text.output)")
   }
 
   @Test(arguments: [

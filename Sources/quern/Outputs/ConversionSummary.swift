@@ -17,11 +17,22 @@ struct ConversionSummary {
       : sizes.map { (" at \($0.size) px", $0.gates) } + [("", outcome.report.gates.filter { $0.name == .packageBytes })]
     return results.flatMap { size, gates in
       gates.filter { !$0.passed }.map { gate in
-        let format = gate.name == .packageBytes ? "%.0f" : "%.3g"
-        let distance = gate.value.map { String(format: format, abs($0 - gate.limit)) } ?? "an unknown amount"
-        return "Gate missed: \(gate.name.rawValue)\(size) by \(distance)\n"
+        "Gate missed: \(gate.name.title)\(size) \(Self.distance(gate))\n"
       }
     }.joined()
+  }
+
+  /// Such as "50 points below the limit".
+  private static func distance(_ gate: GateResult) -> String {
+    guard let value = gate.value else { return "not measured" }
+    let (format, unit) =
+      switch gate.name {
+      case .top1Agreement, .decisiveAgreement, .floatTop1, .top1Drop: ("%.3g", " points")
+      case .packageBytes: ("%.0f", " bytes")
+      case .reference, .meanDrift, .maxDrift, .nonFiniteImages: ("%.3g", "")
+      }
+    return String(format: format, abs(value - gate.limit)) + unit
+      + (value < gate.limit ? " below the limit" : " above the limit")
   }
 
   private var wideInputs: String {
