@@ -25,8 +25,8 @@ package struct ConversionOutcome: Sendable {
   package let equalization: Equalization?
   /// How much coarser the plan's steps make the weights.
   package let coarsening: Coarsening
-  /// The names of the nodes whose output is read as 16 bits.
-  package let widened: [String]
+  /// The names of the layers that read 16 bits of their input, in order of execution.
+  package let layersWith16BitInputs: [String]
   /// The layers with weights that compute in float, in order of execution.
   package let keptFloat: [KeptFloat]
 }
@@ -155,7 +155,8 @@ package struct Converter {
       report: report, package: package, verifiedOn: network.images.verifiedOn,
       foldingDifference: network.foldingDifference, foldingNotes: network.foldingNotes,
       equalization: network.equalization, coarsening: network.levels.coarsening,
-      widened: plan.producersOf16BitInputs(in: graph).map(\.name), keptFloat: KeptFloat.layers(of: plan, in: graph))
+      layersWith16BitInputs: graph.nodes.map(\.name).filter { plan.layers[$0]?.arithmetic == .int8WideInput },
+      keptFloat: KeptFloat.layers(of: plan, in: graph))
   }
 
   // MARK: - Attempts

@@ -36,10 +36,9 @@ struct ConversionSummary {
   }
 
   private var wideInputs: String {
-    guard let first = outcome.widened.first else { return "" }
-    let count = outcome.widened.count
-    let plural = count == 1 ? "" : "s"
-    return "16-bit inputs: the output\(plural) of \(count) layer\(plural) (first: \(first))\n"
+    guard let first = outcome.layersWith16BitInputs.first else { return "" }
+    let count = outcome.layersWith16BitInputs.count
+    return "16-bit inputs: \(count) layer\(count == 1 ? "" : "s") (first: \(first))\n"
   }
 
   private var coarserWeights: String {
