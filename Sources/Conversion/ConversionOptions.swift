@@ -17,7 +17,7 @@ package struct ConversionOptions: Sendable {
   /// The path of the folder with verification images; `nil`: images of the calibration folder are held out.
   package var verificationFolder: String?
   /// The sizes, the crop and the resizing as requested.
-  package let request: ResolutionRequest
+  private let request: ResolutionRequest
   /// The sizes that the package is to serve, at least one: first its default, then the others in ascending order, so
   /// that the order of the request does not change the result. Where one has no exponent, GeM pools with that of the
   /// network.
@@ -130,11 +130,11 @@ extension ConversionOptions {
   /// How images are resized and cropped for the first size.
   package var evaluation: EvaluationProtocol { resolutions[0].evaluation }
 
-  /// Uses the size that the checkpoint fixes, where no size was requested.
+  /// Uses the size that the checkpoint fixes, where it fixes one and no size was requested.
   ///
-  /// - Throws: `ImageError` for a size that no image can have.
-  mutating func take(fixedSide: Int) throws {
-    resolutions = Self.ordered(try request.resolutions(fixedSide: fixedSide))
+  /// - Throws: `ImageError` for a size that no image can have; what `fixedSide` throws, where it is needed.
+  mutating func take(fixedSide: @autoclosure () throws -> Int?) throws {
+    resolutions = Self.ordered(try request.resolutions(fixedSide: try fixedSide()))
   }
 
   private static func ordered(_ resolutions: [Resolution]) -> [Resolution] {
@@ -158,7 +158,6 @@ extension ConversionOptions {
   /// The options that influenced the result, for reports.
   func settings(_ images: ImageSelection) -> [String: JSONValue] {
     var result: [String: JSONValue] = [
-      "size": .int(evaluation.size), "crop": .string(evaluation.crop.rawValue),
       "augmentation": .string(recipe.rawValue), "repetitions": .int(repetitions),
       "calibration_images": .int(images.calibration.count), "seed": .string(String(seed)),
       "effort": .string(effort.rawValue), "range_method": .string(rangeMethod.name),
@@ -168,21 +167,15 @@ extension ConversionOptions {
     ]
     if let maxBytes { result["max_bytes"] = .int(maxBytes) }
     if let maxSlowdown { result["max_slowdown"] = .number(maxSlowdown) }
-    return result.merging(preprocessingSettings) { $1 }
-  }
-
-  /// The options of preprocessing that differ from the defaults.
-  var preprocessingSettings: [String: JSONValue] {
-    var result = evaluation.resizingSettings
     if let order = model.channelOrder, order != .rgb { result["channel_order"] = .string(order.rawValue) }
-    return result
+    return result.merging(evaluation.settings) { $1 }
   }
 }
 
 extension EvaluationProtocol {
-  /// The filter and the crop ratio for reports, where they are not the defaults.
-  var resizingSettings: [String: JSONValue] {
-    var result: [String: JSONValue] = [:]
+  /// How images become inputs, for reports; the filter and the crop ratio where they are not the defaults.
+  var settings: [String: JSONValue] {
+    var result: [String: JSONValue] = ["size": .int(size), "crop": .string(crop.rawValue)]
     if filter != .bilinear { result["resize"] = .string(filter.rawValue) }
     if crop == .square, cropRatio != Self.defaultCropRatio { result["crop_ratio"] = .number(cropRatio) }
     return result

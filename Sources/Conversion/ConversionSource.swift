@@ -19,11 +19,9 @@ struct ConversionSource {
       let imported = try ImportedCheckpoint(path: options.checkpoint, options: options.model, checksValues: false)
       return (imported, try imported.checkedDigest(threads: options.threads))
     }
+    let (checkpoint, fixed) = (options.checkpoint, imported.network.fixedImageSize)
     var options = options
-    let fixed = imported.network.fixedImageSize
-    if options.request.sizes.isEmpty, let side = try fixed?.side(of: options.checkpoint) {
-      try options.take(fixedSide: side)
-    }
+    try options.take(fixedSide: try fixed?.side(of: checkpoint))
     warnings =
       imported.network.assumptions.warnings
       + options.resolutions.compactMap { fixed?.warning(at: $0.evaluation) }

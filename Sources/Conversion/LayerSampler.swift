@@ -3,6 +3,7 @@ import Graphs
 import Images
 import Rounding
 import Runtime
+import Tensors
 import Threads
 
 /// Runs sample images through a quantised graph, one part of the graph after another, and records the inputs of its
@@ -49,13 +50,7 @@ final class LayerSampler {
     let sessions = WorkerLocal { Session(executable) }
     let holds = try end < graph.nodes.count && byteCount(before: end) <= Self.byteLimit
     // Where no values are kept for the next part, only images that these layers sample need to run.
-    let numbers =
-      holds
-      ? held.numbers
-      : try held.numbers.filter { number in
-        guard let image = held[number] else { return false }
-        return inputs.needs(image: number, shapes: try graph.inferShapes(input: image.shape))
-      }
+    let numbers = holds ? held.numbers : try numbers(sampledBy: inputs)
     let failures = SlotStore<GraphError>()
     ThreadTeam(count: min(threads, numbers.count)).forEach(numbers.count) { position, worker in
       let number = numbers[position]
@@ -73,9 +68,23 @@ final class LayerSampler {
     if end == graph.nodes.count { held.removeAll() }
   }
 
+  /// The numbers of the images that a layer of `inputs` samples.
+  private func numbers(sampledBy inputs: LayerInputs) throws -> [Int] {
+    var shapesBySize: [Shape: [Shape?]] = [:]
+    return try held.numbers.filter { number in
+      guard let size = held[number]?.shape else { return false }
+      let shapes = try shapesBySize[size] ?? graph.inferShapes(input: size)
+      shapesBySize[size] = shapes
+      return inputs.needs(image: number, shapes: shapes)
+    }
+  }
+
+  /// The number of bytes that the values of all images take when evaluation has reached a node.
   private func byteCount(before index: Int) throws(GraphError) -> Int {
     var total = 0
-    for image in held.inOrder { total += try image.byteCount(in: graph, before: index) }
+    for images in Dictionary(grouping: held.inOrder, by: \.shape).values {
+      total += try images[0].byteCount(in: graph, before: index) * images.count
+    }
     return total
   }
 }

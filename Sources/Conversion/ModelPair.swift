@@ -76,7 +76,7 @@ struct ModelPair {
   func resolutions(_ requested: Verification) throws -> [Resolution] {
     let exponent = requested.model.poolingExponent
     let resolutions = try requested.resolution.resolutions(
-      of: package?.info, fixedSide: package == nil && requested.resolution.sizes.isEmpty ? try fixedSide() : nil,
+      of: package?.info, fixedSide: try fixedSide(),
       poolingExponent: exponent)
     guard let package else { return resolutions }
     return try resolutions.map { resolution in

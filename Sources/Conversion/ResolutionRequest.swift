@@ -43,16 +43,21 @@ package struct ResolutionRequest: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - info: the description of the package that decides what is left open; `nil` without a package.
-  ///   - fixedSide: the side in pixels that a model fixes; `nil` where it fixes none.
+  ///   - fixedSide: the side in pixels that a model fixes; `nil` where it fixes none. Evaluated only where neither the
+  ///     request nor a package has a size.
   ///   - poolingExponent: the common exponent, for sizes that request no other; `nil`: that of the package.
   /// - Returns: resolutions whose exponents are `nil` where neither the request nor the package has one.
-  /// - Throws: `ConversionError.option` for a size that is given twice; `ImageError` for a size that no image can have.
+  /// - Throws: `ConversionError.option` for a size that is given twice; `ImageError` for a size that no image can have;
+  ///   what `fixedSide` throws.
   package func resolutions(
-    of info: PackageInfo? = nil, fixedSide: Int? = nil, poolingExponent: Double? = nil
+    of info: PackageInfo? = nil, fixedSide: @autoclosure () throws -> Int? = nil, poolingExponent: Double? = nil
   ) throws -> [Resolution] {
     let stored = info?.standard.evaluation
-    let defaultSides = info?.resolutions.map(\.side) ?? [fixedSide ?? Self.defaultSide]
-    let sizes = sizes.isEmpty ? defaultSides.map { Size(side: $0) } : sizes
+    var sizes = sizes
+    if sizes.isEmpty {
+      let sides = try info?.resolutions.map(\.side) ?? [fixedSide() ?? Self.defaultSide]
+      sizes = sides.map { Size(side: $0) }
+    }
     let sides = sizes.map(\.side)
     if let repeated = sides.first(where: { side in sides.count { $0 == side } > 1 }) {
       throw ConversionError.option("--size \(repeated) is given twice")

@@ -91,14 +91,10 @@ package struct Verification {
   private func described(
     _ models: ModelPair, _ resolutions: [Resolution]
   ) throws -> (reference: FidelityReport.Reference, settings: [String: JSONValue]) {
-    let evaluation = resolutions[0].evaluation
-    let settings: [String: JSONValue] = [
-      "size": .int(evaluation.size), "crop": .string(evaluation.crop.rawValue),
-    ]
-    return (
+    (
       FidelityReport.Reference(
         path: reference, sha256: try models.reference.sha256(), format: models.reference.format,
-        architecture: models.reference.architecture), settings.merging(evaluation.resizingSettings) { $1 }
+        architecture: models.reference.architecture), resolutions[0].evaluation.settings
     )
   }
 }

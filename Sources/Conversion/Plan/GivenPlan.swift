@@ -161,14 +161,9 @@ struct GivenPlan {
   ) throws(PlanError) {
     if isComplete { return }
     var readers: Set<String> = []
-    for node in graph.nodes {
-      guard let layer = layers[node.name], layer.rounded == nil,
-        let arithmetic = try layer.plannedArithmetic()
-      else {
-        if openLayers, layers[node.name]?.rounded == nil { readers.insert(node.name) }
-        continue
-      }
-      if arithmetic == .int8WideInput { readers.insert(node.name) }
+    for node in graph.nodes where layers[node.name]?.rounded == nil {
+      let arithmetic = try layers[node.name]?.plannedArithmetic()
+      if arithmetic.map({ $0 == .int8WideInput }) ?? openLayers { readers.insert(node.name) }
     }
     guard !readers.isEmpty else { return }
     let candidates = reading.candidates(in: plan).filter { candidate in

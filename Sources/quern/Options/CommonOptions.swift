@@ -122,9 +122,8 @@ struct EvaluationOptions: ParsableArguments {
   ) throws -> (model: ModelFile, evaluation: EvaluationProtocol) {
     var model = try ModelFile.open(path, options: network.options)
     progress.state(model.assumptions)
-    let fixedSide = sizes.isEmpty ? try model.fixedImageSize?.side(of: path) : nil
     let resolution = try request.resolutions(
-      of: model.info, fixedSide: fixedSide, poolingExponent: network.poolingExponent)[0]
+      of: model.info, fixedSide: try model.fixedImageSize?.side(of: path), poolingExponent: network.poolingExponent)[0]
     try model.serve(resolution)
     if let remark = model.remark(on: resolution) { progress.warn(remark) }
     if let warning = model.fixedImageSize?.warning(at: resolution.evaluation) { progress.warn(warning) }
