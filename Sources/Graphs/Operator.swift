@@ -39,7 +39,7 @@ package protocol Operator: Sendable {
 
   /// Whether multiplying the constants `weight` (along axis 0) and `bias` by a factor for each output channel
   /// multiplies the channels of the output. By default, false.
-  static var hasOutputChannelWeights: Bool { get }
+  var hasOutputChannelWeights: Bool { get }
 
   /// The operator with 16-bit input: its first input is read with remainders. It is the operator itself where
   /// `OperatorTraits.canReadRemainder` is false.
@@ -63,7 +63,7 @@ extension Operator {
   package func readsRemainder(ofInput slot: Int) -> Bool { false }
   package static var remainderRule: RemainderRule { .never }
   package func channelRule(ofInput slot: Int) -> ChannelRule { .fixed }
-  package static var hasOutputChannelWeights: Bool { false }
+  package var hasOutputChannelWeights: Bool { false }
   package static var outputLayout: OutputLayout { .sameAsInput }
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { -.infinity }
 

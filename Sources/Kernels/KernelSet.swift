@@ -23,6 +23,8 @@ package struct KernelSet: @unchecked Sendable {
   package let pool: quern_pool_kernel
   /// Float32 activations times int8 weights (quern_rowlinear.h).
   package let rowLinear: quern_rowlinear_kernel
+  /// Layer normalisation (quern_layernorm.h).
+  package let layerNorm: quern_layernorm_kernel
   /// The transforms of Winograd's filtering (quern_winograd.h).
   package let winograd: quern_winograd_kernel
   /// Histograms of float32 values (quern_histogram.h).
@@ -44,6 +46,7 @@ package struct KernelSet: @unchecked Sendable {
     lookup = best(quern_lookup_kernels, quern_lookup_kernel_count, features) { $0.needed_features }
     pool = best(quern_pool_kernels, quern_pool_kernel_count, features) { $0.needed_features }
     rowLinear = best(quern_rowlinear_kernels, quern_rowlinear_kernel_count, features) { $0.needed_features }
+    layerNorm = best(quern_layernorm_kernels, quern_layernorm_kernel_count, features) { $0.needed_features }
     winograd = best(quern_winograd_kernels, quern_winograd_kernel_count, features) { $0.needed_features }
     histogram = best(quern_histogram_kernels, quern_histogram_kernel_count, features) { $0.needed_features }
     moments = best(quern_moments_kernels, quern_moments_kernel_count, features) { $0.needed_features }
@@ -57,7 +60,7 @@ package struct KernelSet: @unchecked Sendable {
       "elementwise: \(String(cString: elementwise.name))", "pool: \(String(cString: pool.name))",
       "rowlinear: \(String(cString: rowLinear.name))", "winograd: \(String(cString: winograd.name))",
       "lookup: \(String(cString: lookup.name))", "histogram: \(String(cString: histogram.name))",
-      "moments: \(String(cString: moments.name))",
+      "moments: \(String(cString: moments.name))", "layernorm: \(String(cString: layerNorm.name))",
     ]
   }
 }

@@ -1,23 +1,54 @@
 import Graphs
 
-/// A function that networks apply to each element of a map or a row. The raw values are stored in packages.
+/// A function that networks apply to each element of a map or a row.
 ///
-/// Adding a function takes a case with its definition here: `Nonlinearity` then computes it in float32 and, by tables,
-/// in int8. Reading it from ONNX and writing it take one line each (`ONNXTranslations.activations`,
-/// `ONNXExporter.emit`), and so does the test reference (`ActivationReference`). All tests walk `allCases`.
-package enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
+/// Adding a function takes a case with its definition here and its name in `ActivationFunction+Attributes.swift`:
+/// `Nonlinearity` then computes it in float32 and, by tables, in int8. Reading it from ONNX and writing it take one line
+/// each (`ONNXTranslations.activations`, `ONNXExporter.emit`), and so does the test reference (`ActivationReference`).
+/// All tests walk `examples`.
+package enum ActivationFunction: Sendable, Hashable {
   /// `x`.
   case none
   /// `max(x, 0)`.
   case relu
+  /// `min(max(x, minimum), maximum)`; a ReLU6 has the bounds 0 and 6. One of the bounds may be infinite.
+  case clip(minimum: Double, maximum: Double)
+  /// `x` where it is positive, else `slope x` (Maas et al., "Rectifier Nonlinearities Improve Neural Network Acoustic
+  /// Models", 2013, section 2). The slope is finite and not 0.
+  case leakyReLU(slope: Double)
+  /// `x` where it is positive, else `alpha (exp(x) - 1)` (Clevert et al., arXiv 1511.07289, equation 15). Alpha is
+  /// positive and finite.
+  case elu(alpha: Double)
   /// `min(max(x / 6 + 1 / 2, 0), 1)`.
-  case hardSigmoid = "hard_sigmoid"
+  case hardSigmoid
   /// `x min(max(x / 6 + 1 / 2, 0), 1)` (Howard et al., "Searching for MobileNetV3", arXiv 1905.02244, section 5.2).
-  case hardSwish = "hard_swish"
+  case hardSwish
   /// `1 / (1 + exp(-x))`.
   case sigmoid
   /// `x / (1 + exp(-x))` (Ramachandran et al., "Searching for Activation Functions", arXiv 1710.05941, with beta = 1).
   case silu
+  /// `x (1 + erf(x / sqrt(2))) / 2` (Hendrycks and Gimpel, arXiv 1606.08415, section 2).
+  case gelu
+  /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`, the approximation of GELU in the same section.
+  case tanhGELU
+  /// `tanh(sqrt(2 / pi) (x + 0.044715 x^3))`, which is part of `tanhGELU`.
+  case tanhGELUGate
+  /// `x tanh(log(1 + exp(x)))` (Misra, arXiv 1908.08681, equation 1).
+  case mish
+  /// `log(1 + exp(x))`.
+  case softplus
+  /// The hyperbolic tangent.
+  case tanh
+  /// The error function.
+  case erf
+
+  /// One function of each kind, for tests.
+  package static let examples: [ActivationFunction] = [
+    .none, .relu, .clip(minimum: 0, maximum: 6), .clip(minimum: -1, maximum: 1),
+    .clip(minimum: -.infinity, maximum: 0.75), .leakyReLU(slope: 0.1), .leakyReLU(slope: -0.5), .elu(alpha: 1),
+    .elu(alpha: 1.7), .hardSigmoid, .hardSwish, .sigmoid, .silu, .gelu, .tanhGELU, .tanhGELUGate, .mish, .softplus,
+    .tanh, .erf,
+  ]
 
   /// Everything that differs between functions.
   private struct Definition: Sendable {
@@ -30,41 +61,69 @@ package enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
     let risesFrom: Double
     /// Arguments outside of this range give nearly the same results as its bounds, so they may be clipped to it.
     let responsiveRange: ClosedRange<Double>
-    /// The bound of a function of the form `max(x, bound)`, minus infinity or 0; epilogues of other operators can apply
-    /// these. `nil` for other functions.
-    let epilogueMinimum: Double?
 
     /// Inlined, so that the compiler inlines the formula into the loop, too.
     @inline(__always)
     init(
       risesFrom: Double = -.infinity, responsiveRange: ClosedRange<Double> = -.infinity...Double.infinity,
-      epilogueMinimum: Double? = nil, formula: @escaping @Sendable (Double) -> Double
+      formula: @escaping @Sendable (Double) -> Double
     ) {
-      precondition(
-        epilogueMinimum == nil || epilogueMinimum == 0 || epilogueMinimum == -.infinity,
-        "epilogues apply no minimum but 0")
-      (self.risesFrom, self.responsiveRange, self.epilogueMinimum) = (risesFrom, responsiveRange, epilogueMinimum)
-      self.formula = formula
+      (self.risesFrom, self.responsiveRange, self.formula) = (risesFrom, responsiveRange, formula)
       loop = { input, count, output in
         for index in 0..<count { output[index] = Float(formula(Double(input[index]))) }
       }
     }
   }
 
+  /// Responsive ranges end where the function is within 5e-4 of its limit, an eighth of the step of a range of 1.
   private var definition: Definition {
     switch self {
-    case .none: Definition(epilogueMinimum: -.infinity) { $0 }
-    case .relu: Definition(epilogueMinimum: 0) { max($0, 0) }
+    case .none: Definition { $0 }
+    case .relu: Definition { max($0, 0) }
+    case .clip(let minimum, let maximum): Definition { min(max($0, minimum), maximum) }
+    case .leakyReLU(let slope): Definition(risesFrom: slope < 0 ? 0 : -.infinity) { $0 > 0 ? $0 : slope * $0 }
+    case .elu(let alpha):
+      Definition(responsiveRange: (alpha <= 1 ? -8 : alpha <= 1000 ? -15 : -Double.infinity)...Double.infinity) {
+        $0 > 0 ? $0 : alpha * exponentialMinusOne($0)
+      }
     case .hardSigmoid: Definition(responsiveRange: -3...3) { min(max($0 / 6 + 0.5, 0), 1) }
     case .hardSwish:
       Definition(risesFrom: -1.5, responsiveRange: -3...Double.infinity) { $0 * min(max($0 / 6 + 0.5, 0), 1) }
-    // Beyond -8 and 8, the sigmoid is within 3e-4 of 0 and 1, a twelfth of a level.
-    case .sigmoid:
-      Definition(responsiveRange: -8...8) { 1 / (1 + exponential(-$0)) }
-    // Below -10, SiLU is within 5e-4 of 0.
+    case .sigmoid: Definition(responsiveRange: -8...8) { 1 / (1 + exponential(-$0)) }
     case .silu:
       Definition(risesFrom: -1.278_464_542_761_073_8, responsiveRange: -10...Double.infinity) {
         $0 / (1 + exponential(-$0))
+      }
+    case .gelu:
+      Definition(risesFrom: -0.751_791_524_693_564_5, responsiveRange: -4...Double.infinity) {
+        let tail = complementaryErrorFunction(abs($0) * 0.707_106_781_186_547_5) / 2
+        return $0 * ($0 < 0 ? tail : 1 - tail)
+      }
+    case .tanhGELU:
+      Definition(risesFrom: -0.752_461_422_071_016_3, responsiveRange: -4...Double.infinity) {
+        // (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u))
+        $0 / (1 + exponential(-1.595_769_121_605_730_8 * ($0 + 0.044715 * $0 * $0 * $0)))
+      }
+    case .tanhGELUGate:
+      Definition(responsiveRange: -4...4) {
+        hyperbolicTangent(0.797_884_560_802_865_4 * ($0 + 0.044715 * $0 * $0 * $0))
+      }
+    case .mish:
+      Definition(risesFrom: -1.192_431_214_515_212_1, responsiveRange: -10...Double.infinity) {
+        // tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2)
+        let power = exponential(min($0, 40))
+        let product = power * (power + 2)
+        return $0 * (product / (product + 2))
+      }
+    case .softplus:
+      Definition(responsiveRange: -8...Double.infinity) { max($0, 0) + logarithmOfOnePlus(exponential(-abs($0))) }
+    case .tanh: Definition(responsiveRange: -5...5) { hyperbolicTangent($0) }
+    case .erf:
+      Definition(responsiveRange: -3...3) {
+        let result = 1 - complementaryErrorFunction(abs($0))
+        // Near 0, the difference would have few digits.
+        let series = 1.128_379_167_095_512_6 * $0 * (1 - $0 * $0 * (1.0 / 3 - $0 * $0 * 0.1))
+        return abs($0) < 1e-3 ? series : $0 < 0 ? -result : result
       }
     }
   }
@@ -84,51 +143,17 @@ package enum ActivationFunction: String, CaseIterable, Sendable, Hashable {
   package func lowerBound(_ bound: Double) -> Double {
     let minimum = self(max(bound, definition.risesFrom))
     // Results are float32, so rounding can lower them.
-    return fitsEpilogues ? minimum : min(minimum, Double(Float(minimum)))
+    return min(minimum, Double(Float(minimum)))
   }
 
   /// The range of arguments to which the function responds: others give nearly the same results as its bounds.
   package var responsiveRange: ClosedRange<Double> { definition.responsiveRange }
-}
 
-// MARK: - Epilogues
-
-extension ActivationFunction {
-  /// Whether convolutions, additions and channel scalings can apply the function before they store a result. They can
-  /// if the function only enforces a minimum, which has no cost and is the same on levels and on real numbers. Others
-  /// are `Nonlinearity` operators: one more pass over a map of bytes costs little, and kernels need not implement them.
-  package var fitsEpilogues: Bool { definition.epilogueMinimum != nil }
-
-  /// The minimum of real values that an epilogue enforces.
-  var realMinimum: Float { Float(definition.epilogueMinimum ?? -.infinity) }
-
-  /// The value of the kernels' flag `relu`, which applies to results stored as float32.
-  var kernelFlag: Int32 { definition.epilogueMinimum == 0 ? 1 : 0 }
-
-  /// Reads the attribute `activation` of an operator with an epilogue.
-  ///
-  /// - Throws: `GraphError.attribute` where it is missing or names a function that epilogues do not apply.
-  init(attributes: Attributes) throws(GraphError) {
-    guard let function = ActivationFunction(rawValue: try attributes.string("activation")), function.fitsEpilogues
-    else {
-      let names = Self.allCases.filter(\.fitsEpilogues).map { "'\($0.rawValue)'" }
-      throw .attribute(name: "activation", expected: names.joined(separator: " or "))
+  /// Whether `f(c x) = c f(x)` for all positive c, so that a factor of a channel passes through the function.
+  package var isHomogeneous: Bool {
+    switch self {
+    case .none, .relu, .leakyReLU: true
+    default: false
     }
-    self = function
-  }
-}
-
-/// How the epilogue of a layer stores levels.
-struct Epilogue: Sendable {
-  let activation: ActivationFunction
-  /// The output's zero point; 0 where the output is float32.
-  let zeroPoint: Int32
-  /// The minimum of levels that the activation enforces.
-  let levelMinimum: Int32
-
-  init(_ activation: ActivationFunction, _ output: ValueFormat) {
-    self.activation = activation
-    zeroPoint = Int32(output.quantization?.zeroPoint ?? 0)
-    levelMinimum = activation.kernelFlag == 1 ? zeroPoint : 0
   }
 }

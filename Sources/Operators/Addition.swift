@@ -14,7 +14,7 @@ package struct Addition: Operator, EpilogueOperator {
   package init(attributes: Attributes) throws(GraphError) {
     activation = try ActivationFunction(attributes: attributes)
   }
-  package var attributes: Attributes { ["activation": .string(activation.rawValue)] }
+  package var attributes: Attributes { activation.attributes("activation") }
   package var quantizationRule: QuantizationRule { .calibratedRange }
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
@@ -27,7 +27,7 @@ package struct Addition: Operator, EpilogueOperator {
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     activation.lowerBound(bounds.reduce(0, +))
   }
-  package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
+  package func channelRule(ofInput slot: Int) -> ChannelRule { activation.isHomogeneous ? .carried : .fixed }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let (a, b) = (inputs[0], inputs[1])
@@ -45,15 +45,14 @@ extension Addition: RunnableOperator {
     try context.refuseConstants(except: [])
     switch (context.inputFormats[0], context.inputFormats[1], context.outputFormat) {
     case (.float32, .float32, .float32):
-      let minimum = activation.realMinimum
+      let activation = activation
       return TopLeftAlignedOperator { run, buffers in
         let channels = run.output.channels
         let a = buffers.inputs[0].assumingMemoryBound(to: Float.self) + run.start(ofInput: 0) * channels
         let b = buffers.inputs[1].assumingMemoryBound(to: Float.self) + run.start(ofInput: 1) * channels
         let output = buffers.output.assumingMemoryBound(to: Float.self) + run.first * channels
-        for index in 0..<run.count * channels {
-          output[index] = max(a[index] + b[index], minimum)
-        }
+        for index in 0..<run.count * channels { output[index] = a[index] + b[index] }
+        if activation != .none { activation.apply(output, run.count * channels, to: output) }
       }
     case (.uint8(let a), .uint8(let b), .uint8(let sum)):
       let epilogue = Epilogue(activation, context.outputFormat)
@@ -67,7 +66,7 @@ extension Addition: RunnableOperator {
           Int32(a.zeroPoint), aFactor,
           buffers.inputs[1].assumingMemoryBound(to: UInt8.self) + run.start(ofInput: 1) * channels,
           Int32(b.zeroPoint), bFactor,
-          run.count * channels, epilogue.zeroPoint, epilogue.levelMinimum,
+          run.count * channels, epilogue.zeroPoint, epilogue.levels.minimum, epilogue.levels.maximum,
           buffers.output.assumingMemoryBound(to: UInt8.self) + run.first * channels)
       }
     case (.float32, _, _), (_, .float32, _), (_, _, .float32):

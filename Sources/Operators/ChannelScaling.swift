@@ -18,7 +18,7 @@ package struct ChannelScaling: Operator, EpilogueOperator {
   package init(attributes: Attributes) throws(GraphError) {
     activation = try ActivationFunction(attributes: attributes)
   }
-  package var attributes: Attributes { ["activation": .string(activation.rawValue)] }
+  package var attributes: Attributes { activation.attributes("activation") }
   package var quantizationRule: QuantizationRule { .calibratedRange }
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
@@ -33,7 +33,9 @@ package struct ChannelScaling: Operator, EpilogueOperator {
     let product = bounds[0] >= 0 && bounds[1] >= 0 ? 0 : -Double.infinity
     return activation.lowerBound(product + (bounds.count == 3 ? bounds[2] : 0))
   }
-  package func channelRule(ofInput slot: Int) -> ChannelRule { slot == 1 ? .fixed : .carried }
+  package func channelRule(ofInput slot: Int) -> ChannelRule {
+    slot == 1 || !activation.isHomogeneous ? .fixed : .carried
+  }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let (map, factors) = (inputs[0], inputs[1])
@@ -63,7 +65,7 @@ extension ChannelScaling: RunnableOperator {
   }
 
   private func prepareFloat() -> any PreparedOperator {
-    let minimum = activation.realMinimum
+    let activation = activation
     return TopLeftAlignedOperator(staysInLines: true) { run, buffers in
       let channels = run.output.channels
       let factors = buffers.inputs[1].assumingMemoryBound(to: Float.self) + run.image * channels
@@ -78,9 +80,7 @@ extension ChannelScaling: RunnableOperator {
           for channel in 0..<channels { output[channel] += values[channel] }
           residual = values + channels
         }
-        if minimum > -.infinity {
-          for channel in 0..<channels { output[channel] = max(output[channel], minimum) }
-        }
+        if activation != .none { activation.apply(output, channels, to: output) }
         map += channels
         output += channels
       }

@@ -5,37 +5,28 @@ import Tensors
 /// `min(max(x, minimum), maximum)`. On uint8, the bounds are rounded to the nearest levels, and the output keeps the
 /// input's format.
 ///
-/// For a minimum of 0 without a maximum there is `ReLU`, which passes can fuse.
-package struct Clip: Operator {
+/// For a minimum of 0 without a maximum there is `ReLU`. Passes fuse clips into the operators before them where they can.
+package struct Clip: Operator, ActivationOperator {
   package static let wireName = "clip"
   package static let arity = 1...1
 
+  private let bounds: ClipBounds
   /// The lower bound; minus infinity where there is none.
-  package let minimum: Double
+  package var minimum: Double { bounds.minimum }
   /// The upper bound; infinity where there is none.
-  package let maximum: Double
+  package var maximum: Double { bounds.maximum }
+  package var function: ActivationFunction { .clip(bounds) }
 
   /// - Throws: `GraphError.attribute` where a bound is NaN or the minimum is above the maximum.
   package init(minimum: Double = -.infinity, maximum: Double = .infinity) throws(GraphError) {
-    guard !maximum.isNaN, maximum > -.infinity else {
-      throw .attribute(name: "maximum", expected: "a number, or infinity")
-    }
-    guard minimum <= maximum, minimum < .infinity else {
-      throw .attribute(name: "minimum", expected: "at most the maximum")
-    }
-    (self.minimum, self.maximum) = (minimum, maximum)
+    bounds = try ClipBounds(minimum: minimum, maximum: maximum)
   }
 
-  package init(attributes: Attributes) throws(GraphError) {
-    try self.init(
-      minimum: attributes["minimum"] == nil ? -.infinity : try attributes.float("minimum"),
-      maximum: attributes["maximum"] == nil ? .infinity : try attributes.float("maximum"))
-  }
+  package init(attributes: Attributes) throws(GraphError) { bounds = try ClipBounds(attributes: attributes) }
 
   package var attributes: Attributes {
-    var result = Attributes()
-    if minimum > -.infinity { result["minimum"] = .float(minimum) }
-    if maximum < .infinity { result["maximum"] = .float(maximum) }
+    var result = function.attributes("function")
+    result["function"] = nil
     return result
   }
 
@@ -49,16 +40,7 @@ package struct Clip: Operator {
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
-    min(max(bounds[0], minimum), maximum)
-  }
-
-  /// The levels nearest to the bounds, within 0...255.
-  func levels(_ parameters: QuantizationParameters) -> ClosedRange<UInt8> {
-    func level(_ bound: Double) -> UInt8 {
-      let level = (Float(bound) / parameters.scale).rounded(.toNearestOrEven) + Float(parameters.zeroPoint)
-      return UInt8(min(max(level, 0), 255))
-    }
-    return level(minimum)...level(maximum)
+    function.lowerBound(bounds[0])
   }
 }
 
@@ -69,16 +51,9 @@ extension Clip: RunnableOperator {
       throw .structure("the input and the output of clip must have the same format")
     }
     guard let parameters = context.outputFormat.quantization else {
-      let (minimum, maximum) = (Float(minimum), Float(maximum))
-      return ElementwiseOperator { shape, buffers, range in
-        let input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
-        let output = buffers.output.assumingMemoryBound(to: Float.self)
-        for index in range.lowerBound * shape.channels..<range.upperBound * shape.channels {
-          output[index] = min(max(input[index], minimum), maximum)
-        }
-      }
+      return ElementwiseOperator(applying: function)
     }
-    let levels = levels(parameters)
+    let levels = function.levelBounds(parameters)
     return ElementwiseOperator { shape, buffers, range in
       let input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
       let output = buffers.output.assumingMemoryBound(to: UInt8.self)

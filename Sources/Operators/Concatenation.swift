@@ -111,6 +111,7 @@ extension Concatenation: RunnableOperator {
       withUnsafeTemporaryAllocation(of: Float.self, capacity: channels) { factors in
         factors.initialize(repeating: ratio)
         var part = quern_scale_args()
+        part.output_max = 255
         (part.map, part.map_remainder, part.map_zero_point) = (map, mapRemainder, Int32(input.zeroPoint))
         part.factors = UnsafePointer(factors.baseAddress)
         (part.rows, part.channels) = (1, channels)

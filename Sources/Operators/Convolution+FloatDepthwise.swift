@@ -63,7 +63,7 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
               // Neighbouring outputs share columns where the taps of a kernel row are next to each other.
               arguments.line = window.dilationWidth == 1 ? output.width : 0
               (arguments.kernel_width, arguments.step) = (window.width, window.strideWidth)
-              arguments.relu = prepared.op.activation.kernelFlag
+              arguments.clamp = prepared.op.activation.clamp
               arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first * channels
               prepared.kernel.run(&arguments)
             }

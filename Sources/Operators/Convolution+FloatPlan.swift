@@ -105,7 +105,7 @@ struct FloatConvolutionPlan: PlannedOperator {
     (arguments.input, arguments.input_stride) = (source, input.channels)
     (arguments.taps, arguments.tap_elements) = (taps, tapElements)
     arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
-    arguments.relu = prepared.op.activation.kernelFlag
+    arguments.clamp = prepared.op.activation.clamp
     arguments.output = buffers.output.assumingMemoryBound(to: Float.self)
     if residual != nil {
       arguments.residual = buffers.inputs[1].assumingMemoryBound(to: Float.self)

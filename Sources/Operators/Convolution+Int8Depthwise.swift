@@ -91,7 +91,7 @@ private struct Int8DepthwisePlan: PlannedOperator {
             arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
             (arguments.bias, arguments.multiplier) = (bias.baseAddress, multiplier.baseAddress)
             arguments.output_zero_point = requantization.epilogue.zeroPoint
-            (arguments.output_min, arguments.output_max) = (requantization.epilogue.levelMinimum, 255)
+            (arguments.output_min, arguments.output_max) = requantization.epilogue.levels
             arguments.output = buffers.output.assumingMemoryBound(to: UInt8.self) + first * output.channels
             arguments.output_stride = output.channels
             guard let int8Epilogue else { return prepared.kernels.depthwise.run(&arguments) }

@@ -147,7 +147,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
       advance(&target, rows: first)
       let rows = min(step, whole.rows - first)
       var levels = target
-      (levels.rows, levels.store, levels.relu) = (rows, Int32(QUERN_STORE_F32), 0)
+      (levels.rows, levels.store, levels.clamp) = (rows, Int32(QUERN_STORE_F32), ActivationFunction.none.clamp)
       (levels.output, levels.output_stride, levels.output_remainder) = (UnsafeMutableRawPointer(scratch), channels, nil)
       (levels.residual, levels.residual_remainder, levels.residual_f32) = (nil, nil, nil)
       levels.residual_stride = channels
@@ -198,9 +198,9 @@ struct Int8ConvolutionPlan: PlannedOperator {
     (arguments.taps, arguments.tap_bytes) = (taps, tapBytes)
     (arguments.output, arguments.output_stride) = (buffers.output, output.channels)
     arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
-    arguments.relu = requantization.epilogue.activation.kernelFlag
+    arguments.clamp = requantization.epilogue.activation.clamp
     arguments.output_zero_point = requantization.epilogue.zeroPoint
-    (arguments.output_min, arguments.output_max) = (requantization.epilogue.levelMinimum, 255)
+    (arguments.output_min, arguments.output_max) = requantization.epilogue.levels
     arguments.store = Int32(requantization.output == .float32 ? QUERN_STORE_F32 : QUERN_STORE_U8)
     if case .uint8WithRemainder = requantization.output {
       arguments.output_remainder = buffers.output.assumingMemoryBound(to: UInt8.self) + output.elementCount

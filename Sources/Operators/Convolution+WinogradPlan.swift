@@ -155,7 +155,7 @@ struct WinogradConvolutionPlan: PlannedOperator {
       (arguments.residual_height, arguments.residual_width) = (residual.height, residual.width)
       arguments.residual_stride = residual.channels
     }
-    arguments.relu = prepared.op.activation.kernelFlag
+    arguments.clamp = prepared.op.activation.clamp
     arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + channels.lowerBound
     arguments.output_stride = output.channels
     prepared.kernels.winograd.output(&arguments)

@@ -40,9 +40,9 @@ package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, W
   }
 
   package var attributes: Attributes {
-    var result = window.attributes
+    var result = activation.attributes("activation")
+    for (name, value) in window.attributes.values { result[name] = value }
     result["groups"] = .int(groups)
-    result["activation"] = .string(activation.rawValue)
     if readsInputRemainder { result["input_remainder"] = .int(1) }
     return result
   }
@@ -123,8 +123,10 @@ package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, W
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     activation.lowerBound(-.infinity)
   }
-  package func channelRule(ofInput slot: Int) -> ChannelRule { slot == 0 ? .weighted : .carried }
-  package static let hasOutputChannelWeights = true
+  package func channelRule(ofInput slot: Int) -> ChannelRule {
+    slot == 0 ? .weighted : activation.isHomogeneous ? .carried : .fixed
+  }
+  package var hasOutputChannelWeights: Bool { activation.isHomogeneous }
   package static let readsZerosOutside = true
   /// With a residual, the depthwise kernels cannot be used, and groups are multiplied as if they were dense.
   package var prefersResidual: Bool { groups == 1 }

@@ -39,8 +39,9 @@ struct Int8Epilogue: @unchecked Sendable {
       var part = quern_scale_args()
       part.factors = ones.baseAddress
       part.channels = channels
-      part.relu = epilogue.activation.kernelFlag
-      (part.output_zero_point, part.output_min) = (epilogue.zeroPoint, epilogue.levelMinimum)
+      part.clamp = epilogue.activation.clamp
+      part.output_zero_point = epilogue.zeroPoint
+      (part.output_min, part.output_max) = epilogue.levels
       (part.residual_zero_point, part.residual_multiplier) = (target.residual_zero_point, target.residual_multiplier)
       let isWhole = target.output_stride == channels && (target.residual == nil || target.residual_stride == channels)
       part.rows = isWhole ? rows : 1

@@ -61,9 +61,10 @@ private struct MapSum: @unchecked Sendable {
     channels = shape.channels
     outputScale = format.quantization?.scale ?? 1
     whole.channels = shape.channels
-    whole.relu = activation.kernelFlag
+    whole.clamp = activation.clamp
     let epilogue = Epilogue(activation, format)
-    (whole.output_zero_point, whole.output_min) = (epilogue.zeroPoint, epilogue.levelMinimum)
+    whole.output_zero_point = epilogue.zeroPoint
+    (whole.output_min, whole.output_max) = epilogue.levels
     switch format {
     case .float32: whole.output_f32 = output.assumingMemoryBound(to: Float.self)
     case .uint8: whole.output = output.assumingMemoryBound(to: UInt8.self)

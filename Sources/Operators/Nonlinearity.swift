@@ -16,26 +16,22 @@ package struct Nonlinearity: Operator, ActivationOperator {
   /// Whether a uint8 input is read with its remainders, as 16 bits.
   package var readsInputRemainder = false
 
-  /// All functions that this operator can apply.
-  package static let functions = ActivationFunction.allCases.filter { !$0.fitsEpilogues }
+  /// One function of each kind that this operator can apply.
+  package static let functions = ActivationFunction.examples.filter { !$0.fitsEpilogues }
 
   /// - Precondition: `fitsEpilogues` is false for the function.
   package init(_ function: ActivationFunction) {
-    precondition(!function.fitsEpilogues, "'\(function.rawValue)' belongs in the epilogue of another operator")
+    precondition(!function.fitsEpilogues, "'\(function.name)' belongs in the epilogue of another operator")
     self.function = function
   }
 
   package init(attributes: Attributes) throws(GraphError) {
-    guard let function = ActivationFunction(rawValue: try attributes.string("function")), !function.fitsEpilogues else {
-      let names = Self.functions.map { "'\($0.rawValue)'" }
-      throw .attribute(name: "function", expected: names.joined(separator: ", "))
-    }
-    self.function = function
+    function = try ActivationFunction(attributes, "function", inEpilogue: false)
     readsInputRemainder = try attributes.flag("input_remainder")
   }
 
   package var attributes: Attributes {
-    var result: Attributes = ["function": .string(function.rawValue)]
+    var result = function.attributes("function")
     if readsInputRemainder { result["input_remainder"] = .int(1) }
     return result
   }
@@ -43,6 +39,7 @@ package struct Nonlinearity: Operator, ActivationOperator {
   package var quantizationRule: QuantizationRule { .calibratedRange }
   package func readsRemainder(ofInput slot: Int) -> Bool { readsInputRemainder }
   package static let remainderRule = RemainderRule.made
+  package func channelRule(ofInput slot: Int) -> ChannelRule { function.isHomogeneous ? .carried : .fixed }
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     (traits.canStoreFloat, traits.followsFloat, traits.canReadRemainder) = (true, true, true)

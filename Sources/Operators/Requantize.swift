@@ -74,6 +74,7 @@ struct PlaneConversion: @unchecked Sendable {
       for pixel in pixels {
         let start = pixel * channels
         var part = quern_scale_args()
+        part.output_max = 255
         part.factors = UnsafePointer(factors)
         (part.rows, part.channels) = (1, channels)
         if let parameters = from.quantization {

@@ -38,7 +38,7 @@ package struct FoldBatchNormalization: Pass {
   private static func fold(
     _ factor: [Double], _ offset: [Double], into layer: [String: Tensor]
   ) throws(GraphError) -> [String: Tensor] {
-    guard let weight = layer["weight"], weight.elementType == .float32, weight.shape.rank >= 2,
+    guard let weight = layer["weight"], weight.elementType == .float32, weight.shape.rank >= 1,
       weight.shape[0] == factor.count
     else { throw .constant(role: "weight", problem: "does not fit a norm of \(factor.count) channels") }
     var bias = [Float](repeating: 0, count: factor.count)

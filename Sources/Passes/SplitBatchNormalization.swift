@@ -50,7 +50,7 @@ package struct SplitBatchNormalization: Pass {
   private static func channels(of node: Node, _ graph: Graph, _ neighbours: Neighbours) -> [Int]? {
     var counts: [Int] = []
     for value in node.inputs {
-      guard let producer = neighbours.producers[value], type(of: graph.nodes[producer].op).hasOutputChannelWeights,
+      guard let producer = neighbours.producers[value], graph.nodes[producer].op.hasOutputChannelWeights,
         let weight = graph.nodes[producer].constants["weight"]
       else { return nil }
       counts.append(weight.shape[0])

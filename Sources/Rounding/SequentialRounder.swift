@@ -90,9 +90,10 @@ package struct SequentialRounder: Sendable {
     } catch {
       throw .at(node: node.name, error)
     }
-    if convolution.activation == .relu {
+    if convolution.activation != .none {
       real.update(node.output) { values in
-        for index in values.indices { values[index] = max(values[index], 0) }
+        guard let first = values.baseAddress else { return }
+        convolution.activation.apply(first, values.count, to: first)
       }
     }
     real.release(after: index)

@@ -12,7 +12,7 @@ import Testing
     var line = 0
     var kernelWidth = 0
     var step = 0
-    let relu: Bool
+    let clamp: Clamp
     var rows: Int { offsets.count / taps }
 
     func check(using random: inout Random) {
@@ -29,7 +29,7 @@ import Testing
           for t in 0..<taps where offsets[row * taps + t] >= 0 {
             sum.addProduct(input[Int(offsets[row * taps + t]) + c], weights[t * channels + c])
           }
-          expected[row * stride + c] = relu ? (sum > 0 ? sum : 0) : sum
+          expected[row * stride + c] = clamp(sum)
         }
       }
       for (name, kernel) in depthwiseFloatTiers {
@@ -40,7 +40,7 @@ import Testing
         (arguments.rows, arguments.taps, arguments.channels) = (rows, taps, channels)
         (arguments.line, arguments.kernel_width, arguments.step) = (line, kernelWidth, step)
         (arguments.weights, arguments.bias) = (UnsafePointer(w.pointer), UnsafePointer(b.pointer))
-        (arguments.relu, arguments.output, arguments.output_stride) = (relu ? 1 : 0, y.pointer, stride)
+        (arguments.clamp, arguments.output, arguments.output_stride) = (clamp.value, y.pointer, stride)
         withExtendedLifetime((x, o, w, b)) { kernel.run(&arguments) }
         #expect(
           firstDifference(y.values, expected) == nil,
@@ -56,8 +56,8 @@ import Testing
       let offsets = (0..<5 * taps).map { _ in
         Int.random(in: 0..<3, using: &random) == 0 ? -1 : Int32.random(in: 0...60, using: &random)
       }
-      for relu in [false, true] {
-        Problem(channels: channels, taps: taps, offsets: offsets, relu: relu).check(using: &random)
+      for clamp in [Clamp.none, Clamp.relu, Clamp(using: &random)] {
+        Problem(channels: channels, taps: taps, offsets: offsets, clamp: clamp).check(using: &random)
       }
     }
   }
@@ -85,7 +85,7 @@ import Testing
       }
       Problem(
         channels: channels, taps: kernelHeight * kernelWidth, offsets: offsets, line: line, kernelWidth: kernelWidth,
-        step: step, relu: Bool.random(using: &random)
+        step: step, clamp: Clamp(using: &random)
       ).check(using: &random)
     }
   }

@@ -14,7 +14,7 @@ private struct FgemmProblem: CustomStringConvertible {
   var weights: [Float]
   var bias: [Float]
   var residual: [Float]?
-  var relu: Bool
+  var clamp: Clamp
   var streams = false
   var outputPadding = 5
   let residualPadding = 3
@@ -36,13 +36,13 @@ private struct FgemmProblem: CustomStringConvertible {
     }
     weights = random.floats(channels * taps * tapElements, in: -1...1)
     bias = random.floats((channels + 15) / 16 * 16, in: -5...5)
-    relu = Bool.random(using: &random)
+    clamp = Clamp(using: &random)
     if Bool.random(using: &random) {
       residual = random.floats(rows * (channels + residualPadding) - residualPadding, in: -5...5)
     }
     description =
       "seed \(seed): \(rows) rows, \(taps) taps of \(tapElements), \(channels) channels, offsets \(usesOffsets), "
-      + "relu \(relu), residual \(residual != nil)"
+      + "clamp \(clamp.value), residual \(residual != nil)"
   }
 
   private func tapStart(row: Int, tap: Int) -> Int? {
@@ -57,7 +57,7 @@ private struct FgemmProblem: CustomStringConvertible {
 
   private func finished(_ sum: Float, row: Int, channel: Int) -> Float {
     let value = residual.map { sum + $0[row * (channels + residualPadding) + channel] } ?? sum
-    return relu ? (value > 0 ? value : 0) : value
+    return clamp(value)
   }
 
   /// The whole output by the header's formula, with its untouched padding.
@@ -102,7 +102,7 @@ private struct FgemmProblem: CustomStringConvertible {
     }
     let steps =
       Double(min(taps * tapElements, QUERN_FGEMM_BLOCK) + taps * tapElements / QUERN_FGEMM_BLOCK + 2) * 0x1p-24
-    return (relu ? max(sum, 0) : sum, magnitude * steps / (1 - steps))
+    return (clamp(sum), magnitude * steps / (1 - steps))
   }
 
   func packedWeights() -> [Float] {
@@ -129,12 +129,12 @@ private struct FgemmProblem: CustomStringConvertible {
       arguments.taps = taps
       arguments.tap_elements = tapElements
       arguments.weights = UnsafePointer(buffers.weights.pointer)
-      arguments.next_weights = relu ? arguments.weights : nil
+      arguments.next_weights = clamp.value.is_set == 1 ? arguments.weights : nil
       arguments.bias = UnsafePointer(buffers.bias.pointer)
       arguments.output_channels = channels
       arguments.residual = residual == nil ? nil : UnsafePointer(buffers.residual.pointer)
       arguments.residual_stride = channels + residualPadding
-      arguments.relu = relu ? 1 : 0
+      arguments.clamp = clamp.value
       arguments.output = output.pointer
       arguments.output_stride = stride
       arguments.stream = streams ? 1 : 0
@@ -231,7 +231,7 @@ private struct FgemmProblem: CustomStringConvertible {
     problem.input = problem.input.map { _ in 1 + 0x1p-12 }
     problem.weights = problem.weights.map { _ in 1 - 0x1p-12 }
     problem.bias = problem.bias.map { _ in -1 }
-    (problem.residual, problem.relu) = (nil, false)
+    (problem.residual, problem.clamp) = (nil, .none)
     for (name, kernel) in fgemmTiers { #expect(problem.run(kernel)[0] == -0x1p-24, "\(name)") }
     check(problem)
   }

@@ -17,7 +17,7 @@ struct IgemmProblem: CustomStringConvertible {
   var multiplier: [Float]
   var storesFloat: Bool
   var wantsRemainders: Bool
-  var relu: Bool
+  var clamp: Clamp
   var range: OutputRange
   var residual: Residual
   var residualBytes: [UInt8]
@@ -43,7 +43,7 @@ struct IgemmProblem: CustomStringConvertible {
     multiplier = random.floats(padded, in: 0...(Bool.random(using: &random) ? scale : 1000 * scale))
     storesFloat = Bool.random(using: &random)
     wantsRemainders = Bool.random(using: &random)
-    relu = Bool.random(using: &random)
+    clamp = Clamp(using: &random)
     range = OutputRange(using: &random)
     residual = Residual.allCases.randomElement(using: &random) ?? .none
     let residualCount = rows * (channels + residualPadding) - residualPadding
@@ -57,7 +57,7 @@ struct IgemmProblem: CustomStringConvertible {
     residualZeroPoint = Int32.random(in: -50...300, using: &random)
     description =
       "seed \(seed): \(rows) rows, \(taps) taps of \(tapBytes), \(channels) channels, offsets \(usesOffsets), "
-      + "float \(storesFloat), relu \(relu), residual \(residual)"
+      + "float \(storesFloat), clamp \(clamp.value), residual \(residual)"
   }
 
   var storesRemainders: Bool { wantsRemainders && !storesFloat }
@@ -111,7 +111,7 @@ struct IgemmProblem: CustomStringConvertible {
   }
 
   func expectedFloats() -> [Float] {
-    eachOutput(-12345) { relu ? ($0 > 0 ? $0 : 0) : $0 }
+    eachOutput(-12345) { clamp($0) }
   }
 
   func packedWeights() -> [Int8] {
@@ -145,7 +145,7 @@ struct IgemmProblem: CustomStringConvertible {
       arguments.multiplier = UnsafePointer(buffers.multiplier.pointer)
       arguments.output_channels = channels
       arguments.store = Int32(storesFloat ? QUERN_STORE_F32 : QUERN_STORE_U8)
-      arguments.relu = relu ? 1 : 0
+      arguments.clamp = clamp.value
       arguments.output_zero_point = range.zeroPoint
       arguments.output_min = range.minimum
       arguments.output_max = range.maximum

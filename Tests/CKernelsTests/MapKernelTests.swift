@@ -119,9 +119,11 @@ import Testing
       return scaled
         + term(residual[index], residualRemainders[index], zr, mr, having.contains(.residualRemainder))
     }
-    let levels = sums.map { requantised($0, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: 255) }
+    let levels = sums.map {
+      requantised($0, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: range.maximum)
+    }
     let remainders = zip(sums, levels).map {
-      remainder($0, $1, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: 255)
+      remainder($0, $1, zeroPoint: range.zeroPoint, minimum: range.minimum, maximum: range.maximum)
     }
     for (name, kernel) in elementwiseTiers {
       let (a, f, r, x) = (GuardedBuffer(map), GuardedBuffer(factors), GuardedBuffer(residual), GuardedBuffer(reals))
@@ -141,13 +143,14 @@ import Testing
         (arguments.residual_zero_point, arguments.residual_multiplier) = (zr, mr)
         (arguments.rows, arguments.channels) = (rows, channels)
         (arguments.output_zero_point, arguments.output_min) = (range.zeroPoint, range.minimum)
+        arguments.output_max = range.maximum
         arguments.output = q.pointer
         kernel.scale(&arguments)
         #expect(firstDifference(q.values, levels) == nil, "\(name), \(channels) channels")
         arguments.output_remainder = e.pointer
         kernel.scale(&arguments)
         #expect(firstDifference(e.values, remainders) == nil, "\(name), \(channels) channels")
-        (arguments.output_f32, arguments.relu) = (y.pointer, 1)
+        (arguments.output_f32, arguments.clamp) = (y.pointer, Clamp.relu.value)
         kernel.scale(&arguments)
         #expect(firstDifference(y.values, sums.map { $0 > 0 ? $0 : 0 }) == nil, "\(name), \(channels) channels")
       }

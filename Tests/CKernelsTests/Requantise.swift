@@ -1,3 +1,5 @@
+import CKernels
+
 /// The last step of the int8 kernels, written from quern_igemm.h alone.
 func requantised(_ real: Float, zeroPoint: Int32, minimum: Int32, maximum: Int32) -> UInt8 {
   var value = real > -65536 ? real : -65536
@@ -21,6 +23,37 @@ func scaledLevel(_ q: UInt8, _ remainder: UInt8, zeroPoint: Int32, factor: Float
 }
 
 /// Zero point and bounds, at times far from those of real layers.
+/// Bounds for results that are stored as float32; sometimes those of a ReLU, and sometimes none.
+struct Clamp {
+  let value: quern_clamp
+
+  init(using random: inout Random) {
+    switch Int.random(in: 0...3, using: &random) {
+    case 0: value = quern_clamp(is_set: 0, min: -.infinity, max: .infinity)
+    case 1: value = quern_clamp(is_set: 1, min: 0, max: .infinity)
+    default:
+      let minimum = Float.random(in: -2...0, using: &random)
+      value = quern_clamp(is_set: 1, min: minimum, max: minimum + Float.random(in: 0...3, using: &random))
+    }
+  }
+
+  static let none = Clamp(value: quern_clamp(is_set: 0, min: -.infinity, max: .infinity))
+  static let relu = Clamp(value: quern_clamp(is_set: 1, min: 0, max: .infinity))
+
+  private init(value: quern_clamp) { self.value = value }
+
+  /// Follows quern_clamp.h: NaN becomes the lower bound.
+  func callAsFunction(_ x: Float) -> Float {
+    guard value.is_set != 0 else { return x }
+    let raised = x > value.min ? x : value.min
+    return raised < value.max ? raised : value.max
+  }
+
+  func callAsFunction(_ x: Double) -> Double {
+    value.is_set == 0 ? x : min(max(x, Double(value.min)), Double(value.max))
+  }
+}
+
 struct OutputRange {
   var zeroPoint: Int32
   var minimum: Int32

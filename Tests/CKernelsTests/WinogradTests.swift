@@ -108,7 +108,7 @@ private func transformedOutput(tile m: [Float]) -> [Float] {
     let width = 2 * problem.tileColumns - Int.random(in: 0...1, using: &problem.random)
     let residualHeight = height + Int.random(in: 0...2, using: &problem.random)
     let residualWidth = width + Int.random(in: 0...2, using: &problem.random)
-    let (channels, relu) = (problem.channels, Bool.random(using: &problem.random))
+    let (channels, clamp) = (problem.channels, Clamp(using: &problem.random))
     let stride = problem.tiles * channels + Int.random(in: 0...20, using: &problem.random)
     let (outputStride, residualStride) = (channels + 5, channels + 3)
     let products = problem.floats(15 * stride + problem.tiles * channels)
@@ -124,7 +124,7 @@ private func transformedOutput(tile m: [Float]) -> [Float] {
           guard y < height, x < width else { continue }
           let pixel = (place.image * residualHeight + y) * residualWidth + x
           let value = residual.map { sum + $0[pixel * residualStride + c] } ?? sum
-          expected[((place.image * height + y) * width + x) * outputStride + c] = relu && !(value > 0) ? 0 : value
+          expected[((place.image * height + y) * width + x) * outputStride + c] = clamp(value)
         }
       }
     }
@@ -139,7 +139,7 @@ private func transformedOutput(tile m: [Float]) -> [Float] {
       (arguments.height, arguments.width) = (height, width)
       arguments.residual = residual == nil ? nil : UnsafePointer(other.pointer)
       (arguments.residual_height, arguments.residual_width) = (residualHeight, residualWidth)
-      (arguments.residual_stride, arguments.relu) = (residualStride, relu ? 1 : 0)
+      (arguments.residual_stride, arguments.clamp) = (residualStride, clamp.value)
       (arguments.output, arguments.output_stride) = (output.pointer, outputStride)
       withExtendedLifetime((m, other)) { kernel.output(&arguments) }
       let difference = firstDifference(output.values, expected)

@@ -8,7 +8,7 @@ import Testing
   private static let arguments: [Double] =
     stride(from: -30.0, through: 30, by: 0.007).map { $0 } + [-1e30, -1e4, -0.0, 1e4, 1e30]
 
-  @Test(arguments: ActivationFunction.allCases) func agreesWithReference(function: ActivationFunction) {
+  @Test(arguments: ActivationFunction.examples) func agreesWithReference(function: ActivationFunction) {
     for x in Self.arguments {
       let expected = ActivationReference.value(function, x)
       #expect(abs(function(x) - expected) <= 1e-15 * max(abs(x), 1), "\(x)")
@@ -16,7 +16,7 @@ import Testing
   }
 
   /// Package format: nothing but the result is rounded to float32, in loops as for one number.
-  @Test(arguments: ActivationFunction.allCases) func loopsRoundOnce(function: ActivationFunction) {
+  @Test(arguments: ActivationFunction.examples) func loopsRoundOnce(function: ActivationFunction) {
     for count in [0, 1, 2, 3, 7, 100] {
       let input = (0..<count).map { Float($0) * 0.37 - 11 }
       var output = [Float](repeating: -7, count: count + 1)
@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ActivationFunction.allCases) func nothingIsBelowTheLowerBound(function: ActivationFunction) {
+  @Test(arguments: ActivationFunction.examples) func nothingIsBelowTheLowerBound(function: ActivationFunction) {
     for bound in [-Double.infinity, -100, -3, -1.5, -1.3, -1, 0, 0.5, 3] {
       let least = function.lowerBound(bound)
       for x in Self.arguments where x >= bound { #expect(Double(Float(function(x))) >= least, "\(x), from \(bound)") }
@@ -34,7 +34,7 @@ import Testing
   }
 
   /// Arguments beyond the range may be taken for its bounds.
-  @Test(arguments: ActivationFunction.allCases) func functionIsFlatOutsideResponsiveRange(function: ActivationFunction)
+  @Test(arguments: ActivationFunction.examples) func functionIsFlatOutsideResponsiveRange(function: ActivationFunction)
   {
     let range = function.responsiveRange
     #expect(range.contains(0))
@@ -53,9 +53,19 @@ import Testing
   }
 
   @Test func attributesNameWhatAnOperatorApplies() throws {
-    for function in ActivationFunction.allCases {
-      let addition = Attributes(["activation": .string(function.rawValue)])
-      let nonlinearity = Attributes(["function": .string(function.rawValue)])
+    for function in ActivationFunction.examples {
+      var parameters: [String: AttributeValue] = [:]
+      switch function {
+      case .clip(let minimum, let maximum):
+        if minimum.isFinite { parameters["minimum"] = .float(minimum) }
+        if maximum.isFinite { parameters["maximum"] = .float(maximum) }
+      case .leakyReLU(let slope): parameters["slope"] = .float(slope)
+      case .elu(let alpha): parameters["alpha"] = .float(alpha)
+      default: break
+      }
+      let name = AttributeValue.string(function.name)
+      let addition = Attributes(parameters.merging(["activation": name]) { $1 })
+      let nonlinearity = Attributes(parameters.merging(["function": name]) { $1 })
       if function.fitsEpilogues {
         #expect(try OperatorCatalogue.decode(Addition.wireName, addition).attributes == addition)
         #expect(throws: GraphError.self) { try OperatorCatalogue.decode(Nonlinearity.wireName, nonlinearity) }

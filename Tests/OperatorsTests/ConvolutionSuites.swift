@@ -45,7 +45,8 @@ enum ConvolutionSuites {
       ]
       let extent = WindowReference.extent(window, height: map.height, width: map.width)
       guard extent.height > 0, extent.width > 0 else { continue }
-      let op = Convolution(window: window, groups: groups, activation: random.pick([.none, .relu]))
+      let op = Convolution(
+        window: window, groups: groups, activation: random.pick(ActivationFunction.examples.filter(\.fitsEpilogues)))
       let weight: Shape = [outputs * groups, window.height, window.width, inputs]
       let output: Shape = [map.batch, extent.height, extent.width, outputs * groups]
       let most = kind == .winograd ? 12_000_000 : 3_000_000

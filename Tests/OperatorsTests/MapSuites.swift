@@ -54,7 +54,8 @@ enum MapSuites {
       Activation.random([maps[0].batch, maps[0].channels], .float32, &random),
     ]
     if random.chance(0.6) { inputs.append(Activation.random(maps[1], .float32, &random)) }
-    return try Problem(float: ChannelScaling(activation: random.pick([.none, .relu])), inputs)
+    return try Problem(
+      float: ChannelScaling(activation: random.pick(ActivationFunction.examples.filter(\.fitsEpilogues))), inputs)
   }
 
   private static func int8ChannelScaling(_ random: inout SplitMix64) -> Problem {
@@ -66,7 +67,7 @@ enum MapSuites {
     if random.chance(0.6) {
       inputs.append(Activation.random(maps[1], Suites.withRemainder(Suites.uint8(&random), &random), &random))
     }
-    let op = ChannelScaling(activation: random.pick([.none, .relu]))
+    let op = ChannelScaling(activation: random.pick(ActivationFunction.examples.filter(\.fitsEpilogues)))
     // With neither a uint8 input nor a uint8 output it is the float operator.
     let isInt8 = inputs[0].format != .float32 || inputs.count > 2
     let format = isInt8 && random.chance(0.3) ? .float32 : Suites.withRemainder(Suites.uint8(&random), &random)

@@ -90,7 +90,8 @@ enum Suites {
 
   private static func floatAddition(_ random: inout SplitMix64) throws -> Problem {
     let inputs = MapSuites.corners(&random, 2).map { Activation.random($0, .float32, &random) }
-    return try Problem(float: Addition(activation: random.pick([.none, .relu])), inputs)
+    return try Problem(
+      float: Addition(activation: random.pick(ActivationFunction.examples.filter(\.fitsEpilogues))), inputs)
   }
 
   private static func int8Addition(_ random: inout SplitMix64) -> Problem {
@@ -100,7 +101,7 @@ enum Suites {
       Activation.random(shapes[1], withRemainder(uint8(&random), &random), &random)
     )
     let shape = CornerReference.shape(shapes, channels: shapes[0].channels)
-    let op = Addition(activation: random.pick([.none, .relu]))
+    let op = Addition(activation: random.pick(ActivationFunction.examples.filter(\.fitsEpilogues)))
     let format = withRemainder(uint8(&random, scale: random.pick([0.001...0.1, 1e-30...1e-29])), &random)
     return Problem(
       op, [a, b], outputFormat: format, shape: shape, exactly: Int8Reference.addition(op, a, b, to: format))

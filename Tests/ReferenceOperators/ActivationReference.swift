@@ -13,6 +13,16 @@ package enum ActivationReference {
     case .hardSwish: return x * value(.hardSigmoid, x)
     case .sigmoid: return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))
     case .silu: return x * value(.sigmoid, x)
+    case .clip(let minimum, let maximum): return x <= minimum ? minimum : x >= maximum ? maximum : x
+    case .leakyReLU(let slope): return x >= 0 ? x : slope * x
+    case .elu(let alpha): return x >= 0 ? x : alpha * expm1(x)
+    case .gelu: return x * erfc(-x / 2.squareRoot()) / 2
+    case .tanhGELU: return x * (1 + value(.tanhGELUGate, x)) / 2
+    case .tanhGELUGate: return Glibc.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x))
+    case .mish: return x * Glibc.tanh(value(.softplus, x))
+    case .softplus: return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))
+    case .tanh: return Glibc.tanh(x)
+    case .erf: return Glibc.erf(x)
     }
   }
 
@@ -30,6 +40,6 @@ package enum ActivationReference {
       return Float(value(op.function, Double(x)))
     }
     guard let to = output.quantization else { return .float(reals) }
-    return Int8Reference.stored(reals.map { $0 / to.scale }, output, relu: false)
+    return Int8Reference.stored(reals.map { $0 / to.scale }, output, .none)
   }
 }

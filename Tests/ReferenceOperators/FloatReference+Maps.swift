@@ -96,7 +96,7 @@ extension FloatReference {
       let image = index / (output.height * output.width * channels)
       let product = map[index] * inputs[1].values[image * channels + index % channels]
       let sum = product + (residual?[index] ?? 0)
-      result.values.append(op.activation == .relu ? max(sum, 0) : sum)
+      result.values.append(ActivationReference.value(op.activation, sum))
       result.bounds.append(3 * u * (abs(product) + abs(residual?[index] ?? 0)))
     }
     return result

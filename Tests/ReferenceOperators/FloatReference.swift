@@ -66,7 +66,8 @@ package enum FloatReference {
       let terms = inputs.map { CornerReference.cropped($0.values, $0.shape, to: output) }
       let sums = zip(terms[0], terms[1]).map { $0 + $1 }
       return Result(
-        shape: output, values: op.activation == .relu ? sums.map { max($0, 0) } : sums, bounds: sums.map { abs($0) * u }
+        shape: output, values: sums.map { ActivationReference.value(op.activation, $0) },
+        bounds: sums.map { abs($0) * u }
       )
     case let op as Clip:
       let (least, greatest) = (Double(Float(op.minimum)), Double(Float(op.maximum)))
@@ -111,7 +112,7 @@ package enum FloatReference {
           sum += residual
           magnitude += abs(residual)
         }
-        result.values.append(op.activation == .relu ? max(sum, 0) : sum)
+        result.values.append(ActivationReference.value(op.activation, sum))
         result.bounds.append(Double(taps.count * depth + 4) * u * magnitude)
       }
     }

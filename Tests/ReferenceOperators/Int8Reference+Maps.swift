@@ -52,7 +52,7 @@ extension Int8Reference {
     let converted = inputs.map { input -> [UInt8] in
       let scale = format.quantization?.scale ?? 1
       let reals = (0..<input.shape.elementCount).map { residual(input, $0, outputScale: scale) }
-      guard case .uint8(let planes) = stored(reals, format, relu: false) else { fatalError("no uint8") }
+      guard case .uint8(let planes) = stored(reals, format, .none) else { fatalError("no uint8") }
       return planes
     }
     var (levels, rest): ([UInt8], [UInt8]) = ([], [])
@@ -109,6 +109,6 @@ extension Int8Reference {
         reals.append(real)
       }
     }
-    return (output, stored(reals, format, relu: op.activation == .relu))
+    return (output, stored(reals, format, op.activation))
   }
 }

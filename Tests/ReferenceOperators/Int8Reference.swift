@@ -7,30 +7,52 @@ import Tensors
 /// operation on Float.
 package enum Int8Reference {
   /// "Requantisation", last two lines.
-  package static func level(_ real: Float, zeroPoint: UInt8, low: Int64) -> UInt8 {
+  package static func level(_ real: Float, zeroPoint: UInt8, low: Int64, high: Int64 = 255) -> UInt8 {
     var value: Float = real > -65536 ? real : -65536
     value = value < 65536 ? value : 65536
     var q = Int64(value.rounded(.toNearestOrEven)) + Int64(zeroPoint)
     q = q > low ? q : low
-    return UInt8(q < 255 ? q : 255)
+    return UInt8(q < high ? q : high)
   }
 
   /// What rounding `real` to `q` leaves over ("Remainders"), as it is held: plus 128.
-  static func remainder(_ real: Float, _ q: UInt8, zeroPoint: UInt8, low: Int64) -> UInt8 {
-    let (least, greatest) = (Float(low - Int64(zeroPoint)), Float(255 - Int64(zeroPoint)))
+  static func remainder(_ real: Float, _ q: UInt8, zeroPoint: UInt8, low: Int64, high: Int64) -> UInt8 {
+    let (least, greatest) = (Float(low - Int64(zeroPoint)), Float(high - Int64(zeroPoint)))
     var value: Float = real > least ? real : least
     value = value < greatest ? value : greatest
     let rest = (value - Float(Int64(q) - Int64(zeroPoint))) * 256
     return UInt8(min(Int64(rest.rounded(.toNearestOrEven)), 127) + 128)
   }
 
-  /// Real values in steps of `format`'s scale (in real units for float32) in that format, with an optional ReLU.
-  static func stored(_ reals: [Float], _ format: ValueFormat, relu: Bool) -> Elements {
-    guard let y = format.quantization else { return .float(relu ? reals.map { $0 > 0 ? $0 : 0 } : reals) }
-    let low = relu ? Int64(y.zeroPoint) : 0
-    let levels = reals.map { level($0, zeroPoint: y.zeroPoint, low: low) }
+  /// Real values in steps of `format`'s scale (in real units for float32) in that format, within the bounds of an epilogue's
+  /// activation function.
+  static func stored(_ reals: [Float], _ format: ValueFormat, _ activation: ActivationFunction) -> Elements {
+    guard let y = format.quantization else {
+      return .float(reals.map { Float(ActivationReference.value(activation, Double($0))) })
+    }
+    let (low, high) = levelBounds(activation, y)
+    let levels = reals.map { level($0, zeroPoint: y.zeroPoint, low: low, high: high) }
     if case .uint8 = format { return .uint8(levels) }
-    return .uint8(levels + zip(reals, levels).map { remainder($0, $1, zeroPoint: y.zeroPoint, low: low) })
+    return .uint8(
+      levels + zip(reals, levels).map { remainder($0, $1, zeroPoint: y.zeroPoint, low: low, high: high) })
+  }
+
+  /// "Requantisation": the levels that an epilogue's activation function allows.
+  private static func levelBounds(
+    _ activation: ActivationFunction, _ format: QuantizationParameters
+  ) -> (low: Int64, high: Int64) {
+    func level(_ bound: Double) -> Int64 {
+      if bound == -.infinity { return 0 }
+      if bound == .infinity { return 255 }
+      let steps = (Float(bound) / format.scale).rounded(.toNearestOrEven)
+      return min(max(Int64(min(max(steps, -1000), 1000)) + Int64(format.zeroPoint), 0), 255)
+    }
+    switch activation {
+    case .none: return (0, 255)
+    case .relu: return (Int64(format.zeroPoint), 255)
+    case .clip(let minimum, let maximum): return (level(minimum), level(maximum))
+    default: fatalError("no function of an epilogue")
+    }
   }
 
   /// One f32 division.
@@ -82,7 +104,7 @@ package enum Int8Reference {
         reals.append(real)
       }
     }
-    return (shape, stored(reals, outputFormat, relu: op.activation == .relu))
+    return (shape, stored(reals, outputFormat, op.activation))
   }
 
   static func residual(_ activation: Activation, _ index: Int, outputScale: Float) -> Float {
@@ -113,7 +135,7 @@ package enum Int8Reference {
             + residual(b, inB * output.channels + channel, outputScale: outputScale))
       }
     }
-    return stored(reals, format, relu: op.activation == .relu)
+    return stored(reals, format, op.activation)
   }
 
   /// "Elementwise": the four forms of requantize.
@@ -147,7 +169,7 @@ package enum Int8Reference {
       if case .float(let values) = given.elements { return values[index] / scale }
       return residual(given, index, outputScale: scale)
     }
-    return stored(reals, format, relu: false)
+    return stored(reals, format, .none)
   }
 
   /// "Generalised-mean pooling" of a uint8 map.

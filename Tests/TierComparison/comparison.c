@@ -63,6 +63,11 @@ int8_t *guarded_weights(random_source *random, size_t count, bool extreme, size_
   return weights;
 }
 
+quern_clamp random_clamp(random_source *random) {
+  const float min = random_chance(random, 2) ? 0.0f : random_float(random, -2.0f, 0.0f);
+  return (quern_clamp){random_chance(random, 2), min, random_chance(random, 2) ? INFINITY : min + random_float(random, 0.0f, 3.0f)};
+}
+
 int32_t *guarded_ints(random_source *random, size_t count, int32_t least, int32_t most) {
   int32_t *values = guarded(count * sizeof *values);
   for (size_t i = 0; i < count; ++i) values[i] = random_int(random, least, most);

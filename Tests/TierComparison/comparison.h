@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quern_clamp.h"
+
 // Random problems for every kernel family, run by every tier of its table that the machine has and compared with the
 // scalar tier bit for bit (all NaN are alike). Needs no Swift, so that it runs under an emulator of another processor.
 
@@ -38,6 +40,9 @@ output_range random_range(random_source *);
 typedef enum { U8, U32, F32 } element;
 
 // An output of a kernel. All of it is compared, what no tier may touch included.
+// Bounds of float32 results, sometimes none.
+quern_clamp random_clamp(random_source *);
+
 typedef struct {
   void *expected, *result;
   size_t count;
@@ -78,3 +83,4 @@ void compare_pool(uint64_t seed);
 void compare_histogram(uint64_t seed);
 void compare_moments(uint64_t seed);
 void compare_winograd(uint64_t seed);
+void compare_layernorm(uint64_t seed);

@@ -61,9 +61,9 @@ void compare_depthwise_f32(uint64_t seed) {
   a.offsets = guarded_ints(&random, a.rows * a.taps, -slack / 3 - 1, slack);
   a.weights = guarded_floats(&random, a.taps * a.channels, -1, 1, 0);
   a.bias = guarded_floats(&random, a.channels, -1, 1, rarity);
-  a.relu = random_chance(&random, 2);
+  a.clamp = random_clamp(&random);
   a.output_stride = a.channels + 3;
-  describe("%zu rows, %zu taps, %zu channels, relu %d", a.rows, a.taps, a.channels, a.relu);
+  describe("%zu rows, %zu taps, %zu channels, clamp %d", a.rows, a.taps, a.channels, a.clamp.is_set);
   output out = make_output(F32, a.rows * a.output_stride);
   FOR_EACH_TIER(depthwise_f32, {
     a.output = blank(&out, scalar);

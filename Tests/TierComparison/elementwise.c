@@ -36,7 +36,8 @@ static operands some_operands(random_source *random, size_t count, size_t channe
   return o;
 }
 
-static void compare_bytes_and_floats(const operands *o, size_t count) {
+static void compare_bytes_and_floats(const operands *o, size_t rows, size_t channels) {
+  const size_t count = rows * channels;
   output bytes = make_output(U8, count), floats = make_output(F32, count);
   const int32_t zero_point = o->range.zero_point, least = o->range.least;
   // Half of the values lie where the rounding changes.
@@ -44,13 +45,16 @@ static void compare_bytes_and_floats(const operands *o, size_t count) {
   for (size_t i = 0; i < count; ++i) values[i] = i % 2 ? o->floats[i] : ((float)o->bytes[i] - 100.5f) * o->ma;
   RUN(bytes, o->bytes, "quantize", quantize(values, count, o->ma, o->zb, to))
   RUN(floats, o->floats, "dequantize", dequantize(o->bytes, count, o->ma, o->za, to))
-  RUN(bytes, o->bytes, "add", add(o->bytes, o->za, o->ma, o->other_bytes, o->zb, o->mb, count, zero_point, least, to))
+  RUN(bytes, o->bytes, "add", add(o->bytes, o->za, o->ma, o->other_bytes, o->zb, o->mb, count, zero_point, least, 255 - least % 7, to))
+  RUN(bytes, o->bytes, "multiply", multiply(o->bytes, o->za, o->ma / 64, o->other_bytes, o->zb, count, zero_point, to))
+  RUN(bytes, o->bytes, "prelu", prelu(o->bytes, o->za, o->ma, o->channel_values, channels, rows, zero_point, to))
   RUN(bytes, o->bytes, "requantize", requantize(o->bytes, o->za, o->ma, count, zero_point, least, to))
 }
 
-static void compare_scale(random_source *random, const operands *o, size_t rows, size_t channels, int relu) {
+static void compare_scale(random_source *random, const operands *o, size_t rows, size_t channels) {
   const size_t count = rows * channels;
-  quern_scale_args a = {.factors = o->channel_values, .rows = rows, .channels = channels, .relu = relu};
+  quern_scale_args a = {.factors = o->channel_values, .rows = rows, .channels = channels};
+  a.clamp = random_clamp(random);
   a.map = o->bytes;
   a.map_zero_point = o->za;
   if (random_chance(random, 3)) a.reals = o->floats;
@@ -61,9 +65,10 @@ static void compare_scale(random_source *random, const operands *o, size_t rows,
   a.residual_multiplier = o->mb;
   a.output_zero_point = o->range.zero_point;
   a.output_min = o->range.least;
+  a.output_max = random_chance(random, 2) ? 255 : random_int(random, o->range.least, 255);
   const bool keeps_rest = random_chance(random, 2), to_floats = random_chance(random, 3);
-  describe("%zu rows, %zu channels, reals %d, residual %d, remainders %d and %d to %d, floats %d, relu %d", rows, channels,
-           a.reals != 0, a.residual != 0, a.map_remainder != 0, a.residual_remainder != 0, keeps_rest, to_floats, relu);
+  describe("%zu rows, %zu channels, reals %d, residual %d, remainders %d and %d to %d, floats %d, clamp %d", rows, channels,
+           a.reals != 0, a.residual != 0, a.map_remainder != 0, a.residual_remainder != 0, keeps_rest, to_floats, a.clamp.is_set);
   output out = make_output(to_floats ? F32 : U8, count), rest = make_output(U8, count);
   FOR_EACH_TIER(elementwise, {
     void *to = blank(&out, scalar);
@@ -82,8 +87,7 @@ void compare_elementwise(uint64_t seed) {
   random_source random = {seed};
   const size_t rows = (size_t)random_int(&random, 1, 5), channels = (size_t)random_int(&random, 1, 120);
   const operands o = some_operands(&random, rows * channels, channels);
-  const int relu = random_chance(&random, 2);
   describe("%zu rows, %zu channels", rows, channels);
-  compare_bytes_and_floats(&o, rows * channels);
-  compare_scale(&random, &o, rows, channels, relu);
+  compare_bytes_and_floats(&o, rows, channels);
+  compare_scale(&random, &o, rows, channels);
 }

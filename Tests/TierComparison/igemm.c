@@ -19,7 +19,7 @@ static void set_shape(random_source *random, quern_igemm_args *a, bool uses_offs
 
 static void set_epilogue(random_source *random, quern_igemm_args *a) {
   a->store = random_chance(random, 2) ? QUERN_STORE_U8 : QUERN_STORE_F32;
-  a->relu = random_chance(random, 2);
+  a->clamp = random_clamp(random);
   const output_range range = random_range(random);
   a->output_zero_point = range.zero_point;
   a->output_min = range.least;

@@ -15,7 +15,7 @@ static const struct {
     {"igemm", compare_igemm},         {"depthwise", compare_depthwise},     {"depthwise_f32", compare_depthwise_f32},
     {"rowlinear", compare_rowlinear}, {"elementwise", compare_elementwise}, {"pool", compare_pool},
     {"histogram", compare_histogram}, {"moments", compare_moments},         {"winograd", compare_winograd},
-    {"lookup", compare_lookup},
+    {"lookup", compare_lookup},       {"layernorm", compare_layernorm},
 };
 enum { family_count = sizeof families / sizeof families[0], tiers_most = 8 };
 

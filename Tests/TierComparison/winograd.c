@@ -55,7 +55,7 @@ static void compare_output(random_source *random, grid g, size_t channels, int32
   a.residual_height = a.height + (size_t)random_int(random, 0, 2);
   a.residual_width = a.width + (size_t)random_int(random, 0, 2);
   a.residual_stride = channels + 3;
-  a.relu = random_chance(random, 2);
+  a.clamp = random_clamp(random);
   a.output_stride = channels + 5;
   if (random_chance(random, 2)) {
     const size_t pixels = g.images * a.residual_height * a.residual_width;

@@ -12,37 +12,32 @@ extension ONNXExporter {
   mutating func emit(
     _ function: ActivationFunction, of input: String, name: String, inDouble: Bool = false
   ) -> String {
-    guard inDouble else { return emitNodes(function, of: input, name: name, inDouble: false) }
-    let result = emitNodes(
-      function, of: doubles(input, name: "\(name).double"), name: "\(name).\(function.rawValue)", inDouble: true)
-    return floats(result, name: name)
+    guard inDouble else { return FunctionNodes<Float>(name: name).emit(function, of: input, into: &self) }
+    let nodes = FunctionNodes<Double>(name: "\(name).\(function.name)")
+    return floats(nodes.emit(function, of: doubles(input, name: "\(name).double"), into: &self), name: name)
   }
 
-  private mutating func emitNodes(
-    _ function: ActivationFunction, of input: String, name: String, inDouble: Bool
-  ) -> String {
-    switch function {
-    case .none: return input
-    case .relu: return builder.node("Relu", name: name, inputs: [input])
-    case .sigmoid: return builder.node("Sigmoid", name: name, inputs: [input])
-    case .hardSigmoid:
-      guard inDouble else {
-        let attributes: [(String, ONNXModelBuilder.Attribute)] = [("alpha", .float(1 / 6)), ("beta", .float(0.5))]
-        return builder.node("HardSigmoid", name: name, inputs: [input], attributes: attributes)
-      }
-      // Runtimes implement HardSigmoid only for float32.
-      func shared(_ name: String, _ value: Double) -> String {
-        builder.sharedInitializer(name, Tensor([value], shape: []))
-      }
-      let part = builder.node("Div", name: "\(name).part", inputs: [input, shared("double_six", 6)])
-      let sum = builder.node("Add", name: "\(name).sum", inputs: [part, shared("double_half", 0.5)])
-      return builder.node("Clip", name: name, inputs: [sum, shared("double_zero", 0), shared("double_one", 1)])
-    // HardSwish and Swish exist only from operator sets 14 and 24 on; all importers recognise the products.
-    case .hardSwish, .silu:
-      let gate = emitNodes(
-        function == .silu ? .sigmoid : .hardSigmoid, of: input, name: "\(name).gate", inDouble: inDouble)
-      return builder.node("Mul", name: name, inputs: [input, gate])
+  /// Adds the nodes of the activation function of an operator's epilogue.
+  ///
+  /// - Parameter value: a value in steps of the node's output, without its zero point; in real units where the output
+  ///   is float32.
+  /// - Returns: the name of the result, in the same unit.
+  mutating func emitEpilogue(_ function: ActivationFunction, of value: String, _ node: Node) -> String {
+    guard case .clip = function, let format = outputFormat(node).quantization else {
+      return emit(function, of: value, name: node.name)
     }
+    let levels = function.levelBounds(format)
+    let bounds = [("minimum", levels.lowerBound), ("maximum", levels.upperBound)].map { name, level in
+      builder.initializer(
+        "\(node.name).\(name)_level", Tensor([Float(level) - Float(format.zeroPoint)], shape: []))
+    }
+    return builder.node("Clip", name: node.name, inputs: [value] + bounds)
+  }
+}
+
+extension Clip: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    .real(exporter.emit(function, of: exporter.input(node), name: node.name))
   }
 }
 

@@ -138,7 +138,7 @@ extension Convolution: ONNXExportable {
     if node.inputs.count == 2 {
       value = add(value, exporter.inputInOutputUnit(node, 1), node, &exporter)
     }
-    value = exporter.emit(activation, of: value, name: node.name)
+    value = exporter.emitEpilogue(activation, of: value, node)
     return outputScale == nil ? .real(value) : .levels(value)
   }
 

@@ -2,16 +2,6 @@ import Graphs
 import Operators
 import Tensors
 
-extension Clip: ONNXExportable {
-  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    func bound(_ name: String, _ value: Double) -> String {
-      value.isFinite ? exporter.builder.initializer("\(node.name).\(name)", Tensor([Float(value)], shape: [])) : ""
-    }
-    let inputs = [exporter.input(node), bound("minimum", minimum), bound("maximum", maximum)]
-    return .real(exporter.builder.node("Clip", name: node.name, inputs: inputs))
-  }
-}
-
 extension SinglePixelMap: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     let inputs = [exporter.input(node), exporter.spatialAxes]
@@ -24,7 +14,7 @@ extension ONNXExporter {
   mutating func emitSum(_ node: Node, _ terms: [String], _ activation: ActivationFunction) -> ONNXValue {
     var value = terms[0]
     if terms.count == 2 { value = builder.node("Add", name: "\(node.name).sum", inputs: terms) }
-    value = emit(activation, of: value, name: node.name)
+    value = emitEpilogue(activation, of: value, node)
     return outputFormat(node) == .float32 ? .real(value) : .levels(value)
   }
 }

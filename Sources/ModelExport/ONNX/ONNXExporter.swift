@@ -225,6 +225,10 @@ package struct ONNXExporter {
     return builder.node("Sub", name: "\(node.name).input_remainders", inputs: [fine, whole])
   }
 
+  /// An input in 1/256 of a step relative to its zero point, including its remainders: whole numbers in float; `nil` if
+  /// it has none.
+  func fineLevels(ofInput node: Node) -> String? { fineLevels[node.inputs[0]] }
+
   /// An input including its remainders, in real units; `nil` if it has none.
   mutating func inputWithRemainders(_ node: Node) -> String? {
     guard let fine = fineLevels[node.inputs[0]], let parameters = inputFormat(node).quantization else { return nil }

@@ -3,18 +3,25 @@ import Graphs
 import Operators
 import Tensors
 
-/// Activation functions that models may express as several nodes: the product of x and a gate, where the gate is a
-/// sigmoid or a hard sigmoid of x, and the latter may be `clip(x + 3, 0, 6) / 6`.
+/// Activation functions that models may express as several nodes: the product of x and a gate, where the gate is
+/// - a sigmoid or a hard sigmoid of x, and the latter may be `clip(x + 3, 0, 6) / 6`,
+/// - `1 + erf(x / sqrt(2))`, or `1 + tanh` of a cubic of x, which makes twice a GELU,
+/// - `tanh(softplus(x))`, which makes Mish.
 enum ONNXGate {
   /// The relative error allowed in factors such as 1/6 and in their products: they may be rounded to the eleven bits of
   /// half precision.
   static let tolerance = 1e-3
+  /// The relative error of a product of numbers that are rounded to float32.
+  static let roundingError = 1e-6
 
   /// The function that is the product of x and a gate of x; `nil` if there is none.
   fileprivate static func product(_ gate: ActivationFunction) -> ActivationFunction? {
     switch gate {
     case .sigmoid: .silu
     case .hardSigmoid: .hardSwish
+    case .erf: .gelu
+    case .tanhGELUGate: .tanhGELU
+    case .tanh: .mish
     default: nil
     }
   }
@@ -48,12 +55,23 @@ extension ONNXTranslator {
   /// other.
   mutating func gated(_ node: ONNXModel.Node) throws(ImportError) -> ONNXActivation? {
     let (a, b) = (try activation(node, 0), try activation(node, 1))
-    for (source, other) in [(a, b), (b, a)] {
-      guard source.shape == other.shape, source.channelAxis == other.channelAxis,
-        let (gate, factor) = gate(other.value, of: source.value), let function = ONNXGate.product(gate)
-      else { continue }
-      let result = try append(function, of: source, node: node)
-      return factor == 1 ? result : try appendScale(of: result, factor: factor, node: node)
+    for (source, other) in [(a, b), (b, a)] where source.shape == other.shape && source.channelAxis == other.channelAxis
+    {
+      // The source may be scaled before it is multiplied with the gate: 0.5 x (1 + erf(x / sqrt(2))).
+      let unscaled = affine(source.value, downTo: nil)
+      var candidates = [(source.value, 1.0)]
+      if unscaled.offset == 0, unscaled.value != source.value { candidates.append((unscaled.value, unscaled.factor)) }
+      for (base, scale) in candidates {
+        guard let (gate, gateFactor) = gate(other.value, of: base), let function = ONNXGate.product(gate) else {
+          continue
+        }
+        var argument = source
+        argument.value = base
+        let result = try append(function, of: argument, node: node)
+        let factor = scale * gateFactor
+        return abs(factor - 1) <= ONNXGate.roundingError
+          ? result : try appendScale(of: result, factor: factor, node: node)
+      }
     }
     return nil
   }
@@ -74,10 +92,20 @@ extension ONNXTranslator {
   /// one.
   private func gate(_ value: ValueID, of base: ValueID) -> (function: ActivationFunction, factor: Double)? {
     let (gate, factor, offset) = affine(value, downTo: base)
-    guard offset == 0, let producer = producers[gate].map({ graph.nodes[$0] }) else { return nil }
+    guard let producer = producers[gate].map({ graph.nodes[$0] }) else { return nil }
+    if let function = (producer.op as? Nonlinearity)?.function, abs(offset - factor) <= ONNXGate.tolerance * abs(factor)
+    {
+      return onePlusGate(function, of: producer.inputs[0], base).map { ($0, 2 * factor) }
+    }
+    guard offset == 0 else { return nil }
     if producer.op is Sigmoid, producer.inputs[0] == base { return (.sigmoid, factor) }
     if let function = (producer.op as? Nonlinearity)?.function, producer.inputs[0] == base {
-      return ONNXGate.product(function) == nil ? nil : (function, factor)
+      return [.sigmoid, .hardSigmoid].contains(function) ? (function, factor) : nil
+    }
+    if (producer.op as? Nonlinearity)?.function == .tanh, let inner = producers[producer.inputs[0]],
+      (graph.nodes[inner].op as? Nonlinearity)?.function == .softplus, graph.nodes[inner].inputs[0] == base
+    {
+      return (.tanh, factor)
     }
     // A hard sigmoid: clip(y, 0, h) is h * clip(y / h, 0, 1).
     let (clipped, minimum, height) = bounds(gate)
@@ -92,10 +120,22 @@ extension ONNXTranslator {
     return (.hardSigmoid, abs(product - 1) <= ONNXGate.tolerance ? 1 : product)
   }
 
+  /// The gate that 1 plus a function of a value amounts to; `nil` for other functions.
+  private func onePlusGate(_ function: ActivationFunction, of value: ValueID, _ base: ValueID) -> ActivationFunction? {
+    switch function {
+    case .tanhGELUGate: return value == base ? function : nil
+    case .erf:
+      let argument = affine(value, downTo: base)
+      let isScaled = abs(argument.factor * 1.414_213_562_373_095_1 - 1) <= ONNXGate.tolerance
+      return argument.value == base && argument.offset == 0 && isScaled ? function : nil
+    default: return nil
+    }
+  }
+
   /// A value as `factor * x + offset`, where x is the input of the arithmetic with scalars that leads to the value. It
   /// goes back to `base` at most.
   private func affine(
-    _ value: ValueID, downTo base: ValueID
+    _ value: ValueID, downTo base: ValueID?
   ) -> (value: ValueID, factor: Double, offset: Double) {
     var (value, factor, offset) = (value, 1.0, 0.0)
     while value != base, let scale = scale(of: value) {

@@ -268,6 +268,6 @@ typealias ONNXTranslation =
 /// The translations by operator type. Operators that are supported only on constants are in `ONNXFolding`.
 enum ONNXTranslations {
   static let all: [String: ONNXTranslation] = [
-    convolutions, poolings, activations, arithmetic, reductions, rows, shapes,
+    convolutions, poolings, activations, normalizations, arithmetic, reductions, rows, shapes,
   ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 }

@@ -73,6 +73,10 @@ enum ONNXStep {
   case squareSum(ONNXActivation, epsilon: Double, shape: Shape)
   /// The norm by which an L2 normalisation divides each row, or its reciprocal.
   case norm(ONNXActivation, L2Normalization, isReciprocal: Bool, shape: Shape)
+  /// A polynomial of an activation's elements, by its coefficients from the power 0 on: a step of GELU's approximation.
+  case polynomial(ONNXActivation, [Double])
+  /// A step of layer normalisation.
+  case moment(ONNXMoment)
   /// A map without some of its outer rows and columns. It needs no node where an addition or a concatenation crops it
   /// anyway.
   case cropped(ONNXActivation, MapMargins, shape: Shape)
@@ -85,7 +89,9 @@ enum ONNXStep {
 
   var shape: Shape {
     switch self {
-    case .clipped(let base, _), .power(let base, _, _), .probabilities(let base, _): base.shape
+    case .clipped(let base, _), .power(let base, _, _), .polynomial(let base, _), .probabilities(let base, _):
+      base.shape
+    case .moment(let moment): moment.shape
     case .reduced(let reduction): reduction.shape
     case .squareSum(_, _, let shape), .norm(_, _, _, let shape), .cropped(_, _, let shape), .padded(_, _, let shape),
       .part(let shape):
@@ -96,7 +102,7 @@ enum ONNXStep {
   /// The same step with another shape of as many elements; `nil` for steps whose meaning depends on the shape.
   func with(shape: Shape) -> ONNXStep? {
     switch self {
-    case .clipped, .power, .cropped, .padded: nil
+    case .clipped, .power, .polynomial, .moment, .cropped, .padded: nil
     case .reduced(let reduction): reduction.reshaped(to: shape).map { .reduced($0) }
     case .squareSum(let base, let epsilon, _): .squareSum(base, epsilon: epsilon, shape: shape)
     case .norm(let base, let op, let isReciprocal, _): .norm(base, op, isReciprocal: isReciprocal, shape: shape)
@@ -114,6 +120,8 @@ enum ONNXStep {
     case .reduced(let reduction): reduction.meaning
     case .squareSum: "a sum of squares, which quern supports only in an L2 norm"
     case .norm: "an L2 norm, by which quern can only divide the vector itself"
+    case .polynomial: "a polynomial, which quern supports only in the approximation of GELU"
+    case .moment(let moment): "\(moment.meaning), which quern supports only in layer normalisation"
     case .cropped, .padded: "a cropped or padded map"
     case .probabilities(_, let type): "a \(type), which quern supports only at an output"
     case .part: "a part of a map or vector; quern can read only its shape"

@@ -57,7 +57,7 @@ struct ChannelClasses {
         isCarried = true
       }
     }
-    if !isCarried && !type(of: node.op).hasOutputChannelWeights { fix(node.output) }
+    if !isCarried && !node.op.hasOutputChannelWeights { fix(node.output) }
   }
 
   private mutating func fix(_ value: ValueID) {

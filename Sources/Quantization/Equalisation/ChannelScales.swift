@@ -53,15 +53,34 @@ package struct ChannelScales: Sendable, Hashable {
   }
 
   private func apply(to node: inout Node) throws(GraphError) {
-    guard let slot = node.inputs.indices.first(where: { node.op.channelRule(ofInput: $0) == .weighted }) else { return }
+    guard let slot = node.inputs.indices.first(where: { node.op.channelRule(ofInput: $0) == .weighted }) else {
+      return try applyToRows(of: &node)
+    }
     let columns = self[node.inputs[slot]]
-    let scalesRows = type(of: node.op).hasOutputChannelWeights && isScaled(node.output)
+    let scalesRows = node.op.hasOutputChannelWeights && isScaled(node.output)
     guard scalesRows || isScaled(node.inputs[slot]) else { return }
     let layout = try WeightLayout(node.constants, inputs: columns.count)
     let rows = scalesRows ? self[node.output] : [Float](repeating: 1, count: layout.outputs)
     guard rows.count == layout.outputs else { throw .constant(role: "weight", problem: "does not fit the output") }
     node.constants["weight"] = layout.weight.scalingRows(by: rows.map { 1 / Double($0) })
       .scalingColumns(by: columns.map { Double($0) })
+    try scaleBias(of: &node, by: rows)
+  }
+
+  /// Scales the constants of an operator that has weights for each output channel, but none for input channels, such as
+  /// layer normalisation.
+  private func applyToRows(of node: inout Node) throws(GraphError) {
+    guard node.op.hasOutputChannelWeights, isScaled(node.output) else { return }
+    let rows = self[node.output]
+    guard let weight = node.constants["weight"], weight.elementType == .float32, weight.shape.rank > 0,
+      weight.shape[0] == rows.count
+    else { throw .constant(role: "weight", problem: "is missing, not float32, or does not fit the output") }
+    node.constants["weight"] = weight.scalingRows(by: rows.map { 1 / Double($0) })
+    try scaleBias(of: &node, by: rows)
+  }
+
+  /// Divides the bias of each output channel by the channel's scale.
+  private func scaleBias(of node: inout Node, by rows: [Float]) throws(GraphError) {
     guard let bias = node.constants["bias"] else { return }
     guard bias.elementType == .float32, bias.elementCount == rows.count else {
       throw .constant(role: "bias", problem: "is \(bias.elementType) \(bias.shape), not float32 of \(rows.count)")

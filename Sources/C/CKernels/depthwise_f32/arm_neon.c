@@ -1,4 +1,5 @@
 #include "quern_depthwise_f32.h"
+#include "../clamp/clamp.h"
 
 #if defined(__aarch64__)
 
@@ -26,7 +27,7 @@ INLINE void run_block(const quern_depthwise_f32_args *a, size_t channel, int V) 
       UNROLL for (int v = 0; v < V; ++v) acc[v] = vfmaq_f32(acc[v], vld1q_f32(x + v * width), vld1q_f32(w + v * width));
     }
     float *y = a->output + row * a->output_stride + channel;
-    UNROLL for (int v = 0; v < V; ++v) vst1q_f32(y + v * width, a->relu ? quern_relu_neon(acc[v]) : acc[v]);
+    UNROLL for (int v = 0; v < V; ++v) vst1q_f32(y + v * width, quern_clamped_neon(acc[v], &a->clamp));
   }
 }
 
@@ -40,7 +41,7 @@ static void run_tail(const quern_depthwise_f32_args *a, size_t channel) {
           acc = __builtin_fmaf(a->input[(size_t)offsets[t] + c], a->weights[t * a->channels + c], acc);
         }
       }
-      a->output[row * a->output_stride + c] = a->relu ? (acc > 0.0f ? acc : 0.0f) : acc;
+      a->output[row * a->output_stride + c] = quern_clamped(acc, &a->clamp);
     }
   }
 }

@@ -1,4 +1,5 @@
 #include <math.h>
+#include "../clamp/clamp.h"
 
 #include "../requantise/scalar.h"
 #include "quern_depthwise_f32.h"
@@ -14,7 +15,7 @@ void quern_depthwise_f32_scalar(const quern_depthwise_f32_args *a) {
       for (size_t t = 0; t < a->taps; ++t) {
         if (offsets[t] >= 0) acc = fmaf(a->input[(size_t)offsets[t] + c], a->weights[t * a->channels + c], acc);
       }
-      y[c] = a->relu ? quern_relu(acc) : acc;
+      y[c] = quern_clamped(acc, &a->clamp);
     }
   }
 }

@@ -1,4 +1,5 @@
 #include "quern_depthwise_f32.h"
+#include "../clamp/clamp.h"
 
 #if defined(__x86_64__)
 
@@ -30,7 +31,7 @@ INLINE void run_block(const quern_depthwise_f32_args *a, size_t channel, int V) 
     }
     float *y = a->output + row * a->output_stride + channel;
     UNROLL for (int v = 0; v < V; ++v) {
-      _mm256_storeu_ps(y + v * width, a->relu ? _mm256_max_ps(acc[v], _mm256_setzero_ps()) : acc[v]);
+      _mm256_storeu_ps(y + v * width, quern_clamped_256(acc[v], &a->clamp));
     }
   }
 }
@@ -45,7 +46,7 @@ static void run_tail(const quern_depthwise_f32_args *a, size_t channel) {
           acc = __builtin_fmaf(a->input[(size_t)offsets[t] + c], a->weights[t * a->channels + c], acc);
         }
       }
-      a->output[row * a->output_stride + c] = a->relu ? (acc > 0.0f ? acc : 0.0f) : acc;
+      a->output[row * a->output_stride + c] = quern_clamped(acc, &a->clamp);
     }
   }
 }

@@ -1,4 +1,5 @@
 #include "quern_depthwise_f32.h"
+#include "../clamp/clamp.h"
 
 #if defined(__x86_64__)
 
@@ -35,7 +36,7 @@ INLINE void run_block(const quern_depthwise_f32_args *a, size_t channel, __mmask
     }
     float *y = a->output + row * a->output_stride + channel;
     UNROLL for (int v = 0; v < V; ++v) {
-      if (a->relu) acc[v] = _mm512_max_ps(acc[v], _mm512_setzero_ps());
+      acc[v] = quern_clamped_512(acc[v], &a->clamp);
       _mm512_mask_storeu_ps(y + v * width, v == V - 1 ? last : (__mmask16)0xFFFF, acc[v]);
     }
   }
@@ -79,7 +80,7 @@ INLINE void run_tile(const quern_depthwise_f32_args *a, size_t row, size_t chann
   UNROLL for (int i = 0; i < W; ++i) {
     float *y = a->output + (row + (size_t)i) * a->output_stride + channel;
     UNROLL for (int v = 0; v < V; ++v) {
-      if (a->relu) acc[i][v] = _mm512_max_ps(acc[i][v], _mm512_setzero_ps());
+      acc[i][v] = quern_clamped_512(acc[i][v], &a->clamp);
       _mm512_mask_storeu_ps(y + v * width, v == V - 1 ? last : (__mmask16)0xFFFF, acc[i][v]);
     }
   }

@@ -1,4 +1,5 @@
 #include "functions.h"
+#include "../clamp/clamp.h"
 
 #if defined(__aarch64__)
 
@@ -67,15 +68,48 @@ void quern_dequantize_neon(const uint8_t *q, size_t count, float scale, int32_t 
 }
 
 void quern_add_neon(const uint8_t *a, int32_t za, float ma, const uint8_t *b, int32_t zb, float mb, size_t count,
-                    int32_t zero_point, int32_t output_min, uint8_t *q) {
-  const quern_bounds_neon bounds = quern_bounds_neon_make(zero_point, output_min, 255);
+                    int32_t zero_point, int32_t output_min, int32_t output_max, uint8_t *q) {
+  const quern_bounds_neon bounds = quern_bounds_neon_make(zero_point, output_min, output_max);
   const quad factors_a = repeated(ma), factors_b = repeated(mb);
   size_t i = 0;
   for (; i + width <= count; i += width) {
     const quad real = sum(scaled(a + i, za, factors_a), scaled(b + i, zb, factors_b));
     vst1q_u8(q + i, quern_requantise_neon(real.v, &bounds));
   }
-  quern_add_scalar(a + i, za, ma, b + i, zb, mb, count - i, zero_point, output_min, q + i);
+  quern_add_scalar(a + i, za, ma, b + i, zb, mb, count - i, zero_point, output_min, output_max, q + i);
+}
+
+void quern_multiply_neon(const uint8_t *a, int32_t za, float factor, const uint8_t *b, int32_t zb, size_t count,
+                         int32_t zero_point, uint8_t *q) {
+  const quern_bounds_neon bounds = quern_bounds_neon_make(zero_point, 0, 255);
+  const quad factors = repeated(factor), ones = repeated(1.0f);
+  size_t i = 0;
+  for (; i + width <= count; i += width) {
+    quad real = scaled(a + i, za, factors);
+    const quad other = scaled(b + i, zb, ones);
+    UNROLL for (int j = 0; j < 4; ++j) real.v[j] = vmulq_f32(real.v[j], other.v[j]);
+    vst1q_u8(q + i, quern_requantise_neon(real.v, &bounds));
+  }
+  quern_multiply_scalar(a + i, za, factor, b + i, zb, count - i, zero_point, q + i);
+}
+
+void quern_prelu_neon(const uint8_t *a, int32_t za, float positive, const float *negative, size_t channels, size_t rows,
+                      int32_t zero_point, uint8_t *q) {
+  const quern_bounds_neon bounds = quern_bounds_neon_make(zero_point, 0, 255);
+  const float32x4_t slope = vdupq_n_f32(positive);
+  const quad ones = repeated(1.0f);
+  for (size_t row = 0; row < rows; ++row, a += channels, q += channels) {
+    size_t c = 0;
+    for (; c + width <= channels; c += width) {
+      quad x = scaled(a + c, za, ones);
+      const quad slopes = load(negative + c);
+      UNROLL for (int j = 0; j < 4; ++j) {
+        x.v[j] = vmulq_f32(x.v[j], vbslq_f32(vcgtzq_f32(x.v[j]), slope, slopes.v[j]));
+      }
+      vst1q_u8(q + c, quern_requantise_neon(x.v, &bounds));
+    }
+    quern_prelu_scalar(a + c, za, positive, negative + c, channels - c, 1, zero_point, q + c);
+  }
 }
 
 void quern_requantize_neon(const uint8_t *a, int32_t za, float ma, size_t count, int32_t zero_point,
@@ -122,14 +156,14 @@ static void scale_tail(const quern_scale_args *a, size_t row, size_t first) {
 }
 
 void quern_scale_neon(const quern_scale_args *a) {
-  const quern_bounds_neon bounds = quern_bounds_neon_make(a->output_zero_point, a->output_min, 255);
+  const quern_bounds_neon bounds = quern_bounds_neon_make(a->output_zero_point, a->output_min, a->output_max);
   const size_t whole = a->channels / width * width;
   for (size_t row = 0; row < a->rows; ++row) {
     for (size_t c = 0; c < whole; c += width) {
       const size_t at = row * a->channels + c;
       quad real = scaled_sum(a, at, load(a->factors + c));
       if (a->output_f32) {
-        UNROLL for (int i = 0; i < 4; ++i) real.v[i] = a->relu ? quern_relu_neon(real.v[i]) : real.v[i];
+        UNROLL for (int i = 0; i < 4; ++i) real.v[i] = quern_clamped_neon(real.v[i], &a->clamp);
         store(a->output_f32 + at, real);
         continue;
       }

@@ -1,4 +1,5 @@
 #include "functions.h"
+#include "../clamp/clamp.h"
 
 #if defined(__x86_64__)
 
@@ -53,8 +54,8 @@ void quern_dequantize_avx2(const uint8_t *q, size_t count, float scale, int32_t 
 }
 
 void quern_add_avx2(const uint8_t *a, int32_t za, float ma, const uint8_t *b, int32_t zb, float mb, size_t count,
-                    int32_t zero_point, int32_t output_min, uint8_t *q) {
-  const quern_bounds_256 bounds = quern_bounds_256_make(zero_point, output_min, 255);
+                    int32_t zero_point, int32_t output_min, int32_t output_max, uint8_t *q) {
+  const quern_bounds_256 bounds = quern_bounds_256_make(zero_point, output_min, output_max);
   const __m256i zero_a = _mm256_set1_epi32(za), zero_b = _mm256_set1_epi32(zb);
   const __m256 factor_a = _mm256_set1_ps(ma), factor_b = _mm256_set1_ps(mb);
   size_t i = 0;
@@ -63,7 +64,43 @@ void quern_add_avx2(const uint8_t *a, int32_t za, float ma, const uint8_t *b, in
     const __m256 low = _mm256_add_ps(first.low, second.low), high = _mm256_add_ps(first.high, second.high);
     _mm_storeu_si128((__m128i *)(q + i), quern_requantise_256(low, high, &bounds));
   }
-  quern_add_scalar(a + i, za, ma, b + i, zb, mb, count - i, zero_point, output_min, q + i);
+  quern_add_scalar(a + i, za, ma, b + i, zb, mb, count - i, zero_point, output_min, output_max, q + i);
+}
+
+void quern_multiply_avx2(const uint8_t *a, int32_t za, float factor, const uint8_t *b, int32_t zb, size_t count,
+                         int32_t zero_point, uint8_t *q) {
+  const quern_bounds_256 bounds = quern_bounds_256_make(zero_point, 0, 255);
+  const __m256i zero_a = _mm256_set1_epi32(za), zero_b = _mm256_set1_epi32(zb);
+  const __m256 factors = _mm256_set1_ps(factor), one = _mm256_set1_ps(1.0f);
+  size_t i = 0;
+  for (; i + width <= count; i += width) {
+    const pair first = scaled(a + i, zero_a, factors), second = scaled(b + i, zero_b, one);
+    const __m256 low = _mm256_mul_ps(first.low, second.low), high = _mm256_mul_ps(first.high, second.high);
+    _mm_storeu_si128((__m128i *)(q + i), quern_requantise_256(low, high, &bounds));
+  }
+  quern_multiply_scalar(a + i, za, factor, b + i, zb, count - i, zero_point, q + i);
+}
+
+// x * positive where x > 0, x * negative elsewhere
+INLINE __m256 sloped(__m256 x, __m256 positive, const float *negative) {
+  const __m256 is_positive = _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ);
+  return _mm256_mul_ps(x, _mm256_blendv_ps(_mm256_loadu_ps(negative), positive, is_positive));
+}
+
+void quern_prelu_avx2(const uint8_t *a, int32_t za, float positive, const float *negative, size_t channels, size_t rows,
+                      int32_t zero_point, uint8_t *q) {
+  const quern_bounds_256 bounds = quern_bounds_256_make(zero_point, 0, 255);
+  const __m256i zero = _mm256_set1_epi32(za);
+  const __m256 slope = _mm256_set1_ps(positive), one = _mm256_set1_ps(1.0f);
+  for (size_t row = 0; row < rows; ++row, a += channels, q += channels) {
+    size_t c = 0;
+    for (; c + width <= channels; c += width) {
+      const pair x = scaled(a + c, zero, one);
+      const __m256 low = sloped(x.low, slope, negative + c), high = sloped(x.high, slope, negative + c + 8);
+      _mm_storeu_si128((__m128i *)(q + c), quern_requantise_256(low, high, &bounds));
+    }
+    quern_prelu_scalar(a + c, za, positive, negative + c, channels - c, 1, zero_point, q + c);
+  }
 }
 
 void quern_requantize_avx2(const uint8_t *a, int32_t za, float ma, size_t count, int32_t zero_point,
@@ -130,17 +167,16 @@ static void scale_tail(const quern_scale_args *a, size_t row, size_t first) {
 }
 
 void quern_scale_avx2(const quern_scale_args *a) {
-  const quern_bounds_256 bounds = quern_bounds_256_make(a->output_zero_point, a->output_min, 255);
+  const quern_bounds_256 bounds = quern_bounds_256_make(a->output_zero_point, a->output_min, a->output_max);
   const size_t whole = a->channels / width * width;
-  const __m256 zero = _mm256_setzero_ps();
   for (size_t row = 0; row < a->rows; ++row) {
     for (size_t c = 0; c < whole; c += width) {
       const size_t at = row * a->channels + c;
       const pair real =
           scaled_sum(a, at, (pair){_mm256_loadu_ps(a->factors + c), _mm256_loadu_ps(a->factors + c + 8)});
       if (a->output_f32) {
-        _mm256_storeu_ps(a->output_f32 + at, a->relu ? _mm256_max_ps(real.low, zero) : real.low);
-        _mm256_storeu_ps(a->output_f32 + at + 8, a->relu ? _mm256_max_ps(real.high, zero) : real.high);
+        _mm256_storeu_ps(a->output_f32 + at, quern_clamped_256(real.low, &a->clamp));
+        _mm256_storeu_ps(a->output_f32 + at + 8, quern_clamped_256(real.high, &a->clamp));
         continue;
       }
       _mm_storeu_si128((__m128i *)(a->output + at), quern_requantise_256(real.low, real.high, &bounds));

@@ -1,4 +1,5 @@
 #include "functions.h"
+#include "../clamp/clamp.h"
 
 #if defined(__x86_64__)
 
@@ -48,8 +49,8 @@ void quern_dequantize_avx512(const uint8_t *q, size_t count, float scale, int32_
 }
 
 void quern_add_avx512(const uint8_t *a, int32_t za, float ma, const uint8_t *b, int32_t zb, float mb, size_t count,
-                      int32_t zero_point, int32_t output_min, uint8_t *q) {
-  const quern_bounds_512 bounds = quern_bounds_512_make(zero_point, output_min, 255);
+                      int32_t zero_point, int32_t output_min, int32_t output_max, uint8_t *q) {
+  const quern_bounds_512 bounds = quern_bounds_512_make(zero_point, output_min, output_max);
   const __m512i zero_a = _mm512_set1_epi32(za), zero_b = _mm512_set1_epi32(zb);
   const __m512 factor_a = _mm512_set1_ps(ma), factor_b = _mm512_set1_ps(mb);
   for (size_t i = 0; i < count; i += width) {
@@ -57,6 +58,35 @@ void quern_add_avx512(const uint8_t *a, int32_t za, float ma, const uint8_t *b, 
     const __m512 real = _mm512_add_ps(_mm512_mul_ps(centred(a + i, mask, zero_a), factor_a),
                                       _mm512_mul_ps(centred(b + i, mask, zero_b), factor_b));
     store_u8(q + i, mask, quern_pack16_512(quern_round_512(real, &bounds), &bounds));
+  }
+}
+
+void quern_multiply_avx512(const uint8_t *a, int32_t za, float factor, const uint8_t *b, int32_t zb, size_t count,
+                           int32_t zero_point, uint8_t *q) {
+  const quern_bounds_512 bounds = quern_bounds_512_make(zero_point, 0, 255);
+  const __m512i zero_a = _mm512_set1_epi32(za), zero_b = _mm512_set1_epi32(zb);
+  const __m512 factors = _mm512_set1_ps(factor);
+  for (size_t i = 0; i < count; i += width) {
+    const __mmask16 mask = lanes(i, count);
+    const __m512 first = _mm512_mul_ps(centred(a + i, mask, zero_a), factors);
+    const __m512 real = _mm512_mul_ps(first, centred(b + i, mask, zero_b));
+    store_u8(q + i, mask, quern_pack16_512(quern_round_512(real, &bounds), &bounds));
+  }
+}
+
+void quern_prelu_avx512(const uint8_t *a, int32_t za, float positive, const float *negative, size_t channels,
+                        size_t rows, int32_t zero_point, uint8_t *q) {
+  const quern_bounds_512 bounds = quern_bounds_512_make(zero_point, 0, 255);
+  const __m512i zero = _mm512_set1_epi32(za);
+  const __m512 slope = _mm512_set1_ps(positive);
+  for (size_t row = 0; row < rows; ++row, a += channels, q += channels) {
+    for (size_t c = 0; c < channels; c += width) {
+      const __mmask16 mask = lanes(c, channels);
+      const __m512 x = centred(a + c, mask, zero);
+      const __mmask16 is_positive = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ);
+      const __m512 slopes = _mm512_mask_blend_ps(is_positive, _mm512_maskz_loadu_ps(mask, negative + c), slope);
+      store_u8(q + c, mask, quern_pack16_512(quern_round_512(_mm512_mul_ps(x, slopes), &bounds), &bounds));
+    }
   }
 }
 
@@ -95,14 +125,14 @@ INLINE __m512 scaled_sum(const quern_scale_args *a, size_t at, __mmask16 mask, _
 }
 
 void quern_scale_avx512(const quern_scale_args *a) {
-  const quern_bounds_512 bounds = quern_bounds_512_make(a->output_zero_point, a->output_min, 255);
+  const quern_bounds_512 bounds = quern_bounds_512_make(a->output_zero_point, a->output_min, a->output_max);
   for (size_t row = 0; row < a->rows; ++row) {
     for (size_t c = 0; c < a->channels; c += width) {
       const size_t at = row * a->channels + c;
       const __mmask16 mask = lanes(c, a->channels);
       const __m512 real = scaled_sum(a, at, mask, _mm512_maskz_loadu_ps(mask, a->factors + c));
       if (a->output_f32) {
-        _mm512_mask_storeu_ps(a->output_f32 + at, mask, a->relu ? _mm512_max_ps(real, _mm512_setzero_ps()) : real);
+        _mm512_mask_storeu_ps(a->output_f32 + at, mask, quern_clamped_512(real, &a->clamp));
         continue;
       }
       const __m512i rounded = quern_round_512(real, &bounds);

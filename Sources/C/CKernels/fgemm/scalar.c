@@ -1,4 +1,5 @@
 #include <math.h>
+#include "../clamp/clamp.h"
 
 #include "../requantise/scalar.h"
 #include "quern_fgemm.h"
@@ -44,7 +45,7 @@ void quern_fgemm_scalar(const quern_fgemm_args *a) {
       float *y = a->output + row * a->output_stride + first;
       for (size_t n = 0; n < count; ++n) {
         const float y_n = a->residual ? total[n] + a->residual[row * a->residual_stride + first + n] : total[n];
-        y[n] = a->relu ? quern_relu(y_n) : y_n;
+        y[n] = quern_clamped(y_n, &a->clamp);
       }
     }
   }

@@ -1,4 +1,5 @@
 #include "quern_fgemm.h"
+#include "../clamp/clamp.h"
 
 #if defined(__x86_64__)
 
@@ -33,10 +34,8 @@ INLINE void finish_row(const quern_fgemm_args *a, __m256 low, __m256 high, size_
     low = _mm256_add_ps(low, _mm256_loadu_ps(residual));
     high = _mm256_add_ps(high, _mm256_loadu_ps(residual + 8));
   }
-  if (a->relu) {
-    low = _mm256_max_ps(low, _mm256_setzero_ps());
-    high = _mm256_max_ps(high, _mm256_setzero_ps());
-  }
+  low = quern_clamped_256(low, &a->clamp);
+  high = quern_clamped_256(high, &a->clamp);
   float *y = a->output + row * a->output_stride + channel, *to = count == 16 ? y : floats;
   _mm256_storeu_ps(to, low);
   _mm256_storeu_ps(to + 8, high);

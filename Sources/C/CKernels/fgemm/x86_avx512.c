@@ -1,4 +1,5 @@
 #include "quern_fgemm.h"
+#include "../clamp/clamp.h"
 
 #if defined(__x86_64__)
 
@@ -37,7 +38,7 @@ INLINE void finish_row(const quern_fgemm_args *a, const __m512 *total, size_t ro
     const __mmask16 mask = channel_mask(count, b);
     __m512 y_b = total[b];
     if (residual) y_b = _mm512_add_ps(y_b, _mm512_maskz_loadu_ps(mask, residual + b * 16));
-    if (a->relu) y_b = _mm512_max_ps(y_b, _mm512_setzero_ps());
+    y_b = quern_clamped_512(y_b, &a->clamp);
     if (stream) {
       _mm512_stream_ps(y + b * 16, y_b);
     } else {

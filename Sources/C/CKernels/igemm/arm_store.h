@@ -1,5 +1,6 @@
 #pragma once
 #include <string.h>
+#include "../clamp/clamp.h"
 
 #include "../requantise/arm_neon.h"
 #include "quern_igemm.h"
@@ -47,7 +48,7 @@ QUERN_INLINE void quern_igemm_store_neon(const quern_igemm_args *a, const quern_
   } else {
     float *y = (float *)a->output + at, floats[16];
     for (int i = 0; i < 4; ++i) {
-      vst1q_f32((count == 16 ? y : floats) + i * 4, a->relu ? quern_relu_neon(real[i]) : real[i]);
+      vst1q_f32((count == 16 ? y : floats) + i * 4, quern_clamped_neon(real[i], &a->clamp));
     }
     if (count < 16) memcpy(y, floats, count * sizeof(float));
   }

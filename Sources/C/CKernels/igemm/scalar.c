@@ -1,4 +1,5 @@
 #include "../requantise/scalar.h"
+#include "../clamp/clamp.h"
 #include "quern_igemm.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -40,7 +41,7 @@ static void store(const quern_igemm_args *a, size_t row, size_t n, int32_t acc) 
       a->output_remainder[at] = quern_remainder(real, q, a->output_zero_point, a->output_min, a->output_max);
     }
   } else {
-    ((float *)a->output)[at] = a->relu ? quern_relu(real) : real;
+    ((float *)a->output)[at] = quern_clamped(real, &a->clamp);
   }
 }
 

@@ -1,4 +1,5 @@
 #include "quern_igemm.h"
+#include "../clamp/clamp.h"
 
 #if defined(__x86_64__)
 
@@ -108,7 +109,7 @@ INLINE void finish_row(const context *c, const residual_constants *k, const __m5
   } else {
     float *y = (float *)a->output + at;
     UNROLL for (int b = 0; b < B; ++b) {
-      if (a->relu) real[b] = _mm512_max_ps(real[b], _mm512_setzero_ps());
+      real[b] = quern_clamped_512(real[b], &a->clamp);
       _mm512_mask_storeu_ps(y + b * 16, channel_mask(count, b), real[b]);
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include <string.h>
+#include "../clamp/clamp.h"
 
 #include "../requantise/x86_avx2.h"
 #include "quern_igemm.h"
@@ -59,9 +60,8 @@ static inline __attribute__((always_inline)) void quern_igemm_store_256(const qu
   } else {
     float *y = (float *)a->output + at, floats[16];
     float *to = count == 16 ? y : floats;
-    const __m256 zero = _mm256_setzero_ps();
-    _mm256_storeu_ps(to, a->relu ? _mm256_max_ps(real[0], zero) : real[0]);
-    _mm256_storeu_ps(to + 8, a->relu ? _mm256_max_ps(real[1], zero) : real[1]);
+    _mm256_storeu_ps(to, quern_clamped_256(real[0], &a->clamp));
+    _mm256_storeu_ps(to + 8, quern_clamped_256(real[1], &a->clamp));
     if (count < 16) memcpy(y, floats, count * sizeof(float));
   }
 }

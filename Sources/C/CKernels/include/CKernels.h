@@ -6,6 +6,7 @@
 #include "quern_fgemm.h"
 #include "quern_histogram.h"
 #include "quern_igemm.h"
+#include "quern_layernorm.h"
 #include "quern_lookup.h"
 #include "quern_memory.h"
 #include "quern_moments.h"

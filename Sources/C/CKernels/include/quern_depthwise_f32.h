@@ -2,12 +2,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quern_clamp.h"
 #include "quern_cpu.h"
 
 // Depthwise float32 convolution: each channel has its own taps.
 //
 //   acc = bias[c]; for taps t in order, where offsets[r * taps + t] >= 0: acc = fma(x[offset + c], weight[t][c], acc)
-//   y[r][c] = relu ? max(acc, 0) : acc
+//   y[r][c] = clamped(acc), as in quern_clamp.h
 //
 // A negative offset is a tap outside the map, where the padding is zero. Each step is rounded once, in the same order
 // in every tier, so that all tiers give the same bits.
@@ -22,7 +23,7 @@ typedef struct {
   size_t line, kernel_width, step;
   const float *weights;   // [taps][channels]
   const float *bias;      // [channels]
-  int relu;
+  quern_clamp clamp;
   float *output;          // [rows], stride in elements
   size_t output_stride;
 } quern_depthwise_f32_args;

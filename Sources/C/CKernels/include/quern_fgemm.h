@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quern_clamp.h"
 #include "quern_cpu.h"
 
 // Indirect float32 matrix product: the kernel of all dense and grouped float32 convolutions and float32 linear layers.
@@ -15,7 +16,7 @@
 //     for products in order: sum = fma(input[offsets[r * taps + t] + k], weight[n][t][k], sum)
 //     total = total + sum
 //   if residual: total = total + residual[r][n]
-//   output[r][n] = relu ? max(total, 0) : total
+//   output[r][n] = clamped(total), as in quern_clamp.h
 //
 // Every step is one float32 operation rounded once, ties to even, and the order is part of the definition, so that all
 // tiers give the same bits (except for NaN payloads) on every machine. Blocks keep the error of long sums small: it
@@ -46,7 +47,7 @@ typedef struct {
   size_t output_channels;
   const float *residual;  // [rows] of output_channels, or null
   size_t residual_stride; // in elements
-  int relu;
+  quern_clamp clamp;
   float *output;          // [rows] of output_channels; does not overlap input or residual
   size_t output_stride;   // in elements
   int stream;             // whether the output is too large for the caches, so that it may be written past them

@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quern_clamp.h"
 #include "quern_cpu.h"
 
 // Indirect int8 matrix product: the kernel of all dense and grouped int8 convolutions.
@@ -24,7 +25,7 @@
 //     with output_remainder: d = min(max(real, output_min - output_zero_point), output_max - output_zero_point)
 //                            remainder = min((int)rint((d - (float)(q - output_zero_point)) * 256), 127)
 //     A remainder is stored as remainder + 128: a plane of remainders is a uint8 map with the zero point 128.
-//   QUERN_STORE_F32: if relu: real = max(real, 0); store
+//   QUERN_STORE_F32: real = clamped(real), as in quern_clamp.h; store
 // where max(a, b) is a > b ? a : b and min(a, b) is a < b ? a : b, so that NaN becomes the lower bound. The caller
 // ensures that 0 <= output_min <= output_max <= 255 and |output_zero_point| <= 32000. Accumulators wrap: an
 // intermediate sum may overflow int32 as long as the final sum does not. All tiers give the same bits as the scalar
@@ -51,7 +52,7 @@ typedef struct {
   const float *multiplier; // [output_channels rounded up to 16]
   size_t output_channels;
   int store;
-  int relu;                // float stores only; uint8 stores clamp with output_min
+  quern_clamp clamp; // float stores only; uint8 stores clamp with output_min and output_max
   int32_t output_zero_point, output_min, output_max;
   void *output;            // [rows] of output_channels uint8 or float
   uint8_t *output_remainder; // uint8 stores only: remainders in 1/256 of the output's step, plus 128; or null

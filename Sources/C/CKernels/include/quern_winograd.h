@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quern_clamp.h"
 #include "quern_cpu.h"
 
 // The transforms of Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural
@@ -56,7 +57,7 @@ typedef struct {
   const float *residual;   // pixels residual_stride apart, or null; does not overlap output
   size_t residual_height, residual_width; // at least the output's; its top-left corner is added
   size_t residual_stride;  // in elements
-  int relu;
+  quern_clamp clamp;
   float *output;           // [images][height][width] pixels, output_stride apart
   size_t output_stride;    // in elements
 } quern_winograd_output_args;

@@ -54,11 +54,6 @@ QUERN_INLINE uint8x16_t quern_remainder_neon(const float32x4_t real[4], const qu
   return veorq_u8(bytes, vdupq_n_u8(0x80));
 }
 
-// x > 0 ? x : 0, so that NaN and -0 become 0.
-QUERN_INLINE float32x4_t quern_relu_neon(float32x4_t x) {
-  return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vcgtzq_f32(x)));
-}
-
 // 16 levels minus their zero point.
 QUERN_INLINE void quern_centred_neon(uint8x16_t levels, int32_t zero_point, int32x4_t centred[4]) {
   const uint16x8_t low = vmovl_u8(vget_low_u8(levels)), high = vmovl_high_u8(levels);

@@ -29,5 +29,3 @@ static inline float quern_scaled_level(const uint8_t *q, const uint8_t *remainde
   const int32_t level = (int32_t)q[at] - zero_point;
   return remainder ? (float)(256 * level + (int32_t)remainder[at] - 128) * (multiplier / 256.0f) : (float)level * multiplier;
 }
-
-static inline float quern_relu(float x) { return x > 0.0f ? x : 0.0f; }

@@ -1,4 +1,5 @@
 #include "functions.h"
+#include "../clamp/clamp.h"
 
 #if defined(__aarch64__)
 
@@ -16,7 +17,7 @@ INLINE vector load(const float *from) { return vld1q_f32(from); }
 INLINE void store(float *to, vector x) { vst1q_f32(to, x); }
 INLINE vector add(vector a, vector b) { return vaddq_f32(a, b); }
 INLINE vector subtract(vector a, vector b) { return vsubq_f32(a, b); }
-INLINE vector relu(vector x) { return quern_relu_neon(x); }
+INLINE vector clamped(vector x, const quern_clamp *clamp) { return quern_clamped_neon(x, clamp); }
 
 #include "transforms.h"
 

@@ -1,4 +1,5 @@
 #include "../requantise/scalar.h"
+#include "../clamp/clamp.h"
 #include "functions.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -58,7 +59,7 @@ void quern_winograd_output_scalar(const quern_winograd_output_args *a) {
           const size_t position = 2 * i + x;
           if (!addresses.outputs[position]) continue;
           const float sum = addresses.residuals[position] ? y[i] + addresses.residuals[position][c] : y[i];
-          addresses.outputs[position][c] = a->relu ? quern_relu(sum) : sum;
+          addresses.outputs[position][c] = quern_clamped(sum, &a->clamp);
         }
       }
     }

@@ -1,5 +1,5 @@
 // The transforms of a tier. The including file defines `vector` of `width` floats, `load`, `store`, `add`, `subtract`
-// and `relu`, and then uses QUERN_WINOGRAD_TIER. Vectors hold channels; the last one ends with the last channel, so
+// and `clamped`, and then uses QUERN_WINOGRAD_TIER. Vectors hold channels; the last one ends with the last channel, so
 // that some channels may be computed twice.
 
 typedef struct {
@@ -60,7 +60,7 @@ INLINE void output_vector(const quern_winograd_output_args *a, const quern_tile_
   UNROLL for (int i = 0; i < 4; ++i) {
     if (!addresses->outputs[i]) continue;
     if (addresses->residuals[i]) y[i] = add(y[i], load(addresses->residuals[i] + channel));
-    store(addresses->outputs[i] + channel, a->relu ? relu(y[i]) : y[i]);
+    store(addresses->outputs[i] + channel, clamped(y[i], &a->clamp));
   }
 }
 

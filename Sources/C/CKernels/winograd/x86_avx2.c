@@ -1,4 +1,5 @@
 #include "functions.h"
+#include "../clamp/clamp.h"
 
 #if defined(__x86_64__)
 
@@ -17,7 +18,7 @@ INLINE vector load(const float *from) { return _mm256_loadu_ps(from); }
 INLINE void store(float *to, vector x) { _mm256_storeu_ps(to, x); }
 INLINE vector add(vector a, vector b) { return _mm256_add_ps(a, b); }
 INLINE vector subtract(vector a, vector b) { return _mm256_sub_ps(a, b); }
-INLINE vector relu(vector x) { return _mm256_max_ps(x, _mm256_setzero_ps()); }
+INLINE vector clamped(vector x, const quern_clamp *clamp) { return quern_clamped_256(x, clamp); }
 
 #include "transforms.h"
 

@@ -8,6 +8,8 @@ extension ONNXTranslations {
       .activation(try translator.appendKeepingShape(ReLU(), node: node, try translator.activation(node, 0)))
     },
     "Sigmoid": function(.sigmoid), "HardSigmoid": hardSigmoid, "HardSwish": function(.hardSwish), "Swish": swish,
+    "Tanh": hyperbolicTangent, "Erf": function(.erf), "Softplus": function(.softplus), "Mish": function(.mish),
+    "Gelu": gelu, "LeakyRelu": leakyReLU, "PRelu": parametricReLU, "Elu": elu, "Selu": selu,
     "Clip": clip,
     "Max": { translator, node throws(ImportError) in
       let (value, bound) = try valueAndNumber(&translator, node)
@@ -40,6 +42,78 @@ extension ONNXTranslations {
       isUsual
       ? source : try translator.appendScale(of: source, factor: 6 * alpha, offset: 6 * beta - 3, node: node)
     return .activation(try translator.append(.hardSigmoid, of: argument, node: node))
+  }
+
+  private static let gelu: ONNXTranslation = { translator, node throws(ImportError) in
+    let form = try translator.text(node, "approximate", default: "none")
+    guard let function = ["none": ActivationFunction.gelu, "tanh": .tanhGELU][form] else {
+      throw translator.bad(node, "its attribute 'approximate' is '\(form)'")
+    }
+    return .activation(try translator.append(function, of: try translator.activation(node, 0), node: node))
+  }
+
+  /// The tangent of the cubic in GELU's approximation is a function of its own, which becomes part of the GELU.
+  private static let hyperbolicTangent: ONNXTranslation = { translator, node throws(ImportError) in
+    guard case .step(.polynomial(let base, let coefficients)) = try translator.value(node, 0) else {
+      return .activation(try translator.append(.tanh, of: try translator.activation(node, 0), node: node))
+    }
+    guard ONNXGate.isGELUCubic(coefficients) else {
+      throw translator.unsupported(node, "it is of a polynomial other than that of GELU's approximation")
+    }
+    return .activation(try translator.append(.tanhGELUGate, of: base, node: node))
+  }
+
+  private static let leakyReLU: ONNXTranslation = { translator, node throws(ImportError) in
+    let slope = try translator.float(node, "alpha") ?? Double(Float(0.01))
+    return try leaky(&translator, node, slopes: [slope])
+  }
+
+  private static let parametricReLU: ONNXTranslation = { translator, node throws(ImportError) in
+    let source = try translator.activation(node, 0)
+    guard let slopes = translator.channelValues(try translator.constant(node, 1), of: source) else {
+      throw translator.unsupported(
+        node, "its slopes '\(node.inputs[1])' are not one for each of \(source.channels) channels")
+    }
+    return try leaky(&translator, node, slopes: slopes)
+  }
+
+  /// A ReLU with one slope for all channels, or a slope for each.
+  private static func leaky(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, slopes: [Double]
+  ) throws(ImportError) -> ONNXValue {
+    guard slopes.allSatisfy(\.isFinite), let first = slopes.first else {
+      throw translator.bad(node, "has a slope that is not finite")
+    }
+    let source = try translator.activation(node, 0)
+    guard slopes.allSatisfy({ $0 == first }) else {
+      let slope = Tensor(slopes.map { Float($0) })
+      return .activation(try translator.appendKeepingShape(PReLU(), node: node, source, constants: ["slope": slope]))
+    }
+    switch first {
+    case 0: return .activation(try translator.rectify(source, node: node))
+    case 1: return .activation(source)
+    default: return .activation(try translator.append(.leakyReLU(slope: first), of: source, node: node))
+    }
+  }
+
+  private static let elu: ONNXTranslation = { translator, node throws(ImportError) in
+    let alpha = try translator.float(node, "alpha") ?? 1
+    guard alpha > 0, alpha.isFinite else {
+      throw translator.unsupported(node, "its alpha is \(alpha), not positive and finite")
+    }
+    return .activation(try translator.append(.elu(alpha: alpha), of: try translator.activation(node, 0), node: node))
+  }
+
+  /// `gamma elu(x)`; its parameters have the defaults of Klambauer et al. (arXiv 1706.02515).
+  private static let selu: ONNXTranslation = { translator, node throws(ImportError) in
+    let alpha = try translator.float(node, "alpha") ?? Double(Float(1.673_263_2))
+    let gamma = try translator.float(node, "gamma") ?? Double(Float(1.050_701))
+    guard alpha > 0, alpha.isFinite, gamma.isFinite else {
+      throw translator.unsupported(node, "its alpha is \(alpha) and its gamma \(gamma)")
+    }
+    let source = try translator.activation(node, 0)
+    let result = try translator.append(.elu(alpha: alpha), of: source, node: node)
+    return .activation(try translator.appendScale(of: result, factor: gamma, node: node))
   }
 
   /// `x / (1 + exp(-alpha x))`.

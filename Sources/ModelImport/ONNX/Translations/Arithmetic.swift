@@ -20,6 +20,8 @@ extension ONNXTranslations {
 
   private static func add(_ translator: inout ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> ONNXValue {
     let (a, b) = (try translator.value(node, 0), try translator.value(node, 1))
+    if let sum = try translator.polynomialSum(node) { return sum }
+    if let sum = try translator.variancePlusEpsilon(node) { return sum }
     if a.isConstant || b.isConstant {
       let (other, constant) = a.isConstant ? (1, 0) : (0, 1)
       if let guarded = try addEpsilon(&translator, node, value: other, constant: constant) { return guarded }
@@ -62,6 +64,7 @@ extension ONNXTranslations {
   }
 
   private static let subtract: ONNXTranslation = { translator, node throws(ImportError) in
+    if let centred = try translator.centred(node) { return centred }
     if try translator.value(node, 1).isConstant {
       return try affine(&translator, node, value: 0, constant: 1, factor: { _ in 1 }, offset: { -$0 })
     }
@@ -74,6 +77,8 @@ extension ONNXTranslations {
   private static let multiply: ONNXTranslation = { translator, node throws(ImportError) in
     guard node.inputs.count == 2 else { throw translator.bad(node, "has \(node.inputs.count) inputs, not 2") }
     let (a, b) = (try translator.value(node, 0), try translator.value(node, 1))
+    if let product = try translator.polynomialProduct(node) { return product }
+    if let product = try translator.normalizedProduct(node) { return product }
     if node.inputs[0] == node.inputs[1], !a.isConstant { return try raise(&translator, node, to: 2, tolerance: 0) }
     for (norm, other) in [(a, 1), (b, 0)] {
       if case .step(.norm(let base, let op, true, let shape)) = norm {
@@ -88,11 +93,13 @@ extension ONNXTranslations {
     return try affine(&translator, node, value: other, constant: constant, factor: { $0 }, offset: { _ in 0 })
   }
 
-  /// The product of a map and a factor for each channel, the last step of squeeze-and-excitation.
+  /// The product of a map and a factor for each channel, the last step of squeeze-and-excitation; of a map and a factor
+  /// for each pixel, as in spatial attention; or of two maps or vectors.
   private static func scale(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node
   ) throws(ImportError) -> ONNXValue {
     let (a, b) = (try translator.activation(node, 0), try translator.activation(node, 1))
+    if a.isRow == b.isRow { return try product(&translator, node, a, b) }
     let (map, factors) = a.isRow ? (b, a) : (a, b)
     guard !map.isRow, factors.isRow, factors.shape.rank == 4, factors.channelAxis == map.channelAxis,
       factors.channels == map.channels
@@ -101,7 +108,29 @@ extension ONNXTranslations {
     return .activation(product.with(shape: map.shape, channelAxis: map.channelAxis))
   }
 
+  /// The product of two maps, or of two vectors, element by element.
+  private static func product(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ a: ONNXActivation, _ b: ONNXActivation
+  ) throws(ImportError) -> ONNXValue {
+    if a.isRow, a.shape == b.shape, a.channelAxis == b.channelAxis {
+      let product = try translator.append(Multiplication(), node: node, inputs: [a, b])
+      return .activation(product.with(shape: a.shape, channelAxis: a.channelAxis))
+    }
+    guard !a.isRow, a.channelAxis == b.channelAxis, a.height == b.height, a.width == b.width,
+      a.channels == b.channels || a.channels == 1 || b.channels == 1
+    else { throw translator.unsupported(node, "the product of \(a.shape) and \(b.shape)") }
+    let maps = b.channels > a.channels ? [b, a] : [a, b]
+    let product = try translator.append(Multiplication(), node: node, inputs: maps)
+    return .activation(translator.arranged(product, as: maps[0]))
+  }
+
   private static let divide: ONNXTranslation = { translator, node throws(ImportError) in
+    if let normalized = try translator.normalizedQuotient(node) { return normalized }
+    if case .step(.moment) = try translator.value(node, 1), try translator.value(node, 0).isConstant,
+      try translator.scalar(node, 0) == 1
+    {
+      return try invert(&translator, node, 1)
+    }
     if case .step(.norm(let base, let op, false, let shape)) = try translator.value(node, 1) {
       if try translator.value(node, 0).isConstant {
         guard try translator.scalar(node, 0) == 1 else {
@@ -121,6 +150,9 @@ extension ONNXTranslations {
   private static func invert(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ input: Int
   ) throws(ImportError) -> ONNXValue {
+    if case .step(.moment(let moment)) = try translator.value(node, input), let inverse = moment.raised(to: -1) {
+      return .step(.moment(inverse))
+    }
     guard case .step(.norm(let base, let op, false, let shape)) = try translator.value(node, input) else {
       throw translator.unsupported(node, "the reciprocal of anything but an L2 norm")
     }
@@ -165,6 +197,8 @@ extension ONNXTranslations {
       if reduction.exponent == 1 { break }
       throw translator.unsupported(
         node, "a mean of powers of \(reduction.exponent) with a root of \(exponent), which is not GeM pooling")
+    case .step(.moment(let moment)):
+      if let result = moment.raised(to: exponent) { return .step(.moment(result)) }
     case .step(.squareSum(let base, let epsilon, let shape)) where exponent == 0.5 || exponent == -0.5:
       let op = L2Normalization(epsilon: epsilon, rule: epsilon == 0 ? .added : .insideRoot)
       return .step(.norm(base, op, isReciprocal: exponent < 0, shape: shape))
@@ -194,7 +228,7 @@ extension ONNXTranslations {
     let source = try translator.activation(node, value)
     var channels = [Double](repeating: 1, count: source.channels)
     if let constant {
-      guard let values = channelValues(try translator.constant(node, constant), of: source) else {
+      guard let values = translator.channelValues(try translator.constant(node, constant), of: source) else {
         throw translator.unsupported(
           node,
           "its constant '\(node.inputs[constant])' does not have one value for each of \(source.channels) channels")
@@ -222,9 +256,11 @@ extension ONNXTranslations {
     translator.markArithmetic(result)
     return .activation(result)
   }
+}
 
+extension ONNXTranslator {
   /// The values of a constant for each channel of an activation; `nil` where it varies along other axes.
-  private static func channelValues(_ constant: Tensor, of activation: ONNXActivation) -> [Double]? {
+  func channelValues(_ constant: Tensor, of activation: ONNXActivation) -> [Double]? {
     guard let array = ONNXArray(constant), !array.values.isEmpty, array.shape.rank <= activation.shape.rank else {
       return nil
     }
@@ -235,9 +271,7 @@ extension ONNXTranslations {
     guard axis >= 0, array.shape[axis] == channels, array.values.count == channels else { return nil }
     return array.values
   }
-}
 
-extension ONNXTranslator {
   /// A map with the channels on axis 1, with its axes rearranged as those of another map.
   func arranged(_ map: ONNXActivation, as other: ONNXActivation) -> ONNXActivation {
     guard other.channelAxis == 3 else { return map }

@@ -60,6 +60,9 @@ extension ONNXTranslations {
   ) throws(ImportError) -> ONNXValue {
     let (axes, keepsAxes) = (try axes(translator, node), try keepsAxes(translator, node))
     if axes.isEmpty { return try translator.value(node, 0) }
+    if exponent == 1, let moment = try translator.channelMean(node, axes: axes, keepsAxes: keepsAxes) {
+      return .step(.moment(moment))
+    }
     let source = try reduced(&translator, node)
     if case .activation(let row) = source.value, row.isRow, let result = reduceRow(row, axes, keepsAxes) {
       return .activation(result)
