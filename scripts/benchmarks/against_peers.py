@@ -57,12 +57,12 @@ def peers_command(task, peer, *arguments):
     return [sys.executable, os.path.join(HERE, "peers.py"), task, peer, *arguments]
 
 
-def interleaved(rounds, measure):
+def interleaved(rounds, measure, competitors=COMPETITORS):
     """What `measure` returns for each competitor, a list of rounds each."""
-    samples = {name: [] for name in COMPETITORS}
+    samples = {name: [] for name in competitors}
     for index in range(rounds):
-        first = index % len(COMPETITORS)
-        for name in COMPETITORS[first:] + COMPETITORS[:first]:
+        first = index % len(competitors)
+        for name in competitors[first:] + competitors[:first]:
             samples[name].append(measure(name))
     return samples
 

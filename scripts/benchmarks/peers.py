@@ -3,7 +3,7 @@
 Every call is a process of its own, so that seconds and memory are the peer's alone. They count from after the imports, reading
 the images' pixels included; memory is what came on top of Python and NumPy.
 
-    peers.py quantize onnxruntime|openvino MODEL PIXELS.npy IMAGES OUTPUT
+    peers.py quantize onnxruntime|openvino MODEL PIXELS.npy IMAGES OUTPUT [--keep-float OpenVINO's operations, for NNCF]
     peers.py bench onnxruntime|openvino MODEL --threads N --batch N --size N --runs N     prints what `quern bench --json` does
 """
 import argparse
@@ -17,6 +17,8 @@ import time
 import numpy as np
 
 OUTPUTS = ["normalized_embedding", "logits"]
+# By default NNCF quantises GeM's powers, too, and the embedding becomes NaN.
+GEM = ["Power", "Clamp", "ReduceMean", "ReduceL2", "Divide"]
 
 
 class Images:
@@ -33,7 +35,7 @@ class Images:
             yield row.reshape(1, *self.shape)
 
 
-def quantize_with_onnxruntime(model, images, output):
+def quantize_with_onnxruntime(model, images, output, kept_in_float):
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -52,11 +54,10 @@ def quantize_with_onnxruntime(model, images, output):
     os.remove(prepared)
 
 
-def quantize_with_nncf(model, images, output):
+def quantize_with_nncf(model, images, output, kept_in_float):
     import nncf
     import openvino
-    # By default NNCF quantises GeM's powers, too, and the embedding becomes NaN.
-    head = nncf.IgnoredScope(types=["Power", "Clamp", "ReduceMean", "ReduceL2", "Divide"], validate=False)
+    head = nncf.IgnoredScope(types=kept_in_float, validate=False)
     dataset = nncf.Dataset(images, lambda batch: {"input": batch})
     quantized = nncf.quantize(openvino.Core().read_model(model), dataset, subset_size=images.count, ignored_scope=head)
     openvino.save_model(quantized, output)
@@ -96,7 +97,7 @@ def quantize(options):
         import nncf  # noqa: F401
     start = time.perf_counter()
     run = {"onnxruntime": quantize_with_onnxruntime, "openvino": quantize_with_nncf}[options.peer]
-    run(options.model, Images(options.pixels, options.images), options.output)
+    run(options.model, Images(options.pixels, options.images), options.output, options.keep_float)
     return {"seconds": time.perf_counter() - start, "peak_rss_bytes": resident_bytes("VmHWM:") - before}
 
 
@@ -130,6 +131,7 @@ def main():
             command.add_argument("pixels")
             command.add_argument("images", type=int)
             command.add_argument("output")
+            command.add_argument("--keep-float", nargs="+", default=GEM)
         else:
             for name in ("threads", "batch", "size", "runs"):
                 command.add_argument(f"--{name}", type=int, required=True)
