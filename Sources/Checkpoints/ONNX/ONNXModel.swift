@@ -63,6 +63,14 @@ package struct ONNXModel: Sendable {
     /// The attributes by name.
     package let attributes: [String: Attribute]
 
+    /// The values around the node that the branches of an `If` read; none for other operators.
+    package var captured: [String] {
+      guard operatorType == "If", domain.isEmpty else { return [] }
+      return attributes.sorted { $0.key < $1.key }.flatMap { (_, attribute) -> [String] in
+        if case .graph(let graph) = attribute { graph.captured } else { [] }
+      }
+    }
+
     /// A node with the given properties, which are not checked.
     package init(
       index: Int, name: String, operatorType: String, domain: String = "", inputs: [String], outputs: [String],
@@ -87,7 +95,31 @@ package struct ONNXModel: Sendable {
     case floats([Float])
     case strings([String])
     case tensor(Tensor)
-    /// A value of another type, such as "a graph". No operator that Quern imports has one.
+    case graph(Subgraph)
+    /// The attribute of this name of the function call, in the nodes of functions only.
+    case reference(String)
+    /// A value of another type, such as "a sparse tensor". No operator that Quern imports has one.
     case other(String)
+  }
+
+  /// A graph inside a node, such as a branch of an `If`. Its nodes may also read values of the graphs around it.
+  package struct Subgraph: Sendable {
+    /// The nodes in the order of the file. Their `index` is that of the outermost node.
+    package let nodes: [Node]
+    /// Constants by the names of their values.
+    package let initializers: NamedTensors
+    /// The names of its outputs.
+    package let outputs: [String]
+
+    /// The values of the graphs around it that it reads, in the order of its nodes.
+    package var captured: [String] {
+      var defined = Set(initializers.names)
+      var result: [String] = []
+      for node in nodes {
+        for name in node.inputs + node.captured where !name.isEmpty && !defined.contains(name) { result.append(name) }
+        defined.formUnion(node.outputs)
+      }
+      return result + outputs.filter { !defined.contains($0) }
+    }
   }
 }

@@ -13,6 +13,7 @@ struct ONNXReader {
   private var inputs: [ONNXModel.ValueInfo] = []
   private var outputs: [ONNXModel.ValueInfo] = []
   private var graphName = ""
+  private var functions: [ONNXFunction.Key: ONNXFunction] = [:]
 
   static func read(_ file: MappedFile) throws(FormatError) -> CheckpointContents {
     try ONNXFraming.check(file)
@@ -38,10 +39,11 @@ struct ONNXReader {
         }
         graph = field.payload
       case 20: ignored.append(Checkpoint.Ignored(name: "training_info", reason: "how the model was trained"))
-      case 25:
-        throw .unsupported(
-          feature: "a model-local function", offset: field.bytes.lowerBound,
-          advice: "inline functions before saving (onnx.inliner.inline_local_functions)")
+      case 25 where field.type == .lengthDelimited:
+        let function = try self.function(field)
+        guard functions.updateValue(function, forKey: function.key) == nil else {
+          throw malformed("functions", field, "a second one is named '\(function.key.name)'")
+        }
       default: break
       }
     }
@@ -62,7 +64,7 @@ struct ONNXReader {
     let model = ONNXModel(
       irVersion: header.irVersion, producer: header.producer, producerVersion: header.producerVersion,
       operatorSets: header.operatorSets, name: graphName, inputs: inputs.filter { initial[$0.name] == nil },
-      outputs: outputs, nodes: nodes, initializers: initializers,
+      outputs: outputs, nodes: try ONNXInlining.inline(nodes, functions), initializers: initializers,
       externalFiles: tensors.externalFiles.map(\.location))
     return CheckpointContents(
       tensors: initializers, ignored: ignored, network: model, dataFiles: tensors.externalFiles.map(\.file))
@@ -93,40 +95,101 @@ struct ONNXReader {
     while let field = try fields.next() {
       guard field.type == .lengthDelimited else { continue }
       switch field.number {
-      case 1: nodes.append(try node(field.payload))
+      case 1: nodes.append(try node(field.payload, index: nodes.count))
       case 2: graphName = file.withBytes { String(decoding: $0[field.payload].prefix(200), as: UTF8.self) }
       case 5:
-        let (name, tensor) = try tensors.tensor(in: field.payload)
-        guard !name.isEmpty else { throw malformed("initializer", field, "it has no name") }
+        let (name, tensor) = try initializer(field)
         guard initializers.append(tensor, named: name) else {
           throw malformed("initializer", field, "a second one is named '\(name)'")
         }
       case 11: inputs.append(try valueInfo(field.payload))
       case 12: outputs.append(try valueInfo(field.payload))
-      case 15:
-        throw .unsupported(
-          feature: "a sparse initialiser", offset: field.bytes.lowerBound, advice: "save the model with dense weights")
+      case 15: throw Self.sparseInitializer(field)
       default: break
       }
     }
+  }
+
+  private static func sparseInitializer(_ field: ProtobufField) -> FormatError {
+    .unsupported(
+      feature: "a sparse initialiser", offset: field.bytes.lowerBound, advice: "save the model with dense weights")
+  }
+
+  private mutating func initializer(_ field: ProtobufField) throws(FormatError) -> (name: String, tensor: Tensor) {
+    let (name, tensor) = try tensors.tensor(in: field.payload)
+    guard !name.isEmpty else { throw malformed("initializer", field, "it has no name") }
+    return (name, tensor)
+  }
+
+  /// A graph inside a node. `ONNXFraming` has bounded how deeply these nest.
+  private mutating func subgraph(_ range: Range<Int>, index: Int) throws(FormatError) -> ONNXModel.Subgraph {
+    var nodes: [ONNXModel.Node] = []
+    var initializers = NamedTensors()
+    var outputs: [String] = []
+    var fields = ProtobufReader(file, range, message: ONNXMessage.graph.rawValue)
+    while let field = try fields.next() {
+      guard field.type == .lengthDelimited else { continue }
+      switch field.number {
+      case 1: nodes.append(try node(field.payload, index: index))
+      case 5:
+        let (name, tensor) = try initializer(field)
+        guard initializers.append(tensor, named: name) else {
+          throw malformed("initializer", field, "a second one is named '\(name)'")
+        }
+      case 12: outputs.append(try valueInfo(field.payload).name)
+      case 15: throw Self.sparseInitializer(field)
+      default: break
+      }
+    }
+    return ONNXModel.Subgraph(nodes: nodes, initializers: initializers, outputs: outputs)
+  }
+
+  private mutating func function(_ function: ProtobufField) throws(FormatError) -> ONNXFunction {
+    var (domain, name) = ("", "")
+    var inputs: [String] = []
+    var outputs: [String] = []
+    var nodes: [ONNXModel.Node] = []
+    var defaults: [String: ONNXModel.Attribute] = [:]
+    var fields = ProtobufReader(file, function.payload, message: ONNXMessage.function.rawValue)
+    while let field = try fields.next() {
+      guard field.type == .lengthDelimited else { continue }
+      switch field.number {
+      case 1: name = text(field)
+      case 4: inputs.append(text(field))
+      case 5: outputs.append(text(field))
+      case 7: nodes.append(try node(field.payload, index: nodes.count))
+      case 10: domain = text(field)
+      case 11:
+        let (name, value) = try attribute(field.payload, index: 0)
+        defaults[name] = value
+      default: break
+      }
+    }
+    guard !name.isEmpty else { throw malformed("functions", function, "one has no name") }
+    return ONNXFunction(
+      key: ONNXFunction.Key(domain: domain == "ai.onnx" ? "" : domain, name: name), inputs: inputs, outputs: outputs,
+      defaults: defaults, nodes: nodes)
+  }
+
+  private func text(_ field: ProtobufField) -> String {
+    file.withBytes { String(decoding: $0[field.payload], as: UTF8.self) }
   }
 
   private func malformed(_ name: String, _ field: ProtobufField, _ reason: String) -> FormatError {
     .malformed(field: name, offset: field.bytes.lowerBound, reason: reason)
   }
 
-  private mutating func node(_ range: Range<Int>) throws(FormatError) -> ONNXModel.Node {
+  private mutating func node(_ range: Range<Int>, index: Int) throws(FormatError) -> ONNXModel.Node {
     var attributes: [String: ONNXModel.Attribute] = [:]
     var fields = ProtobufReader(file, range, message: ONNXMessage.node.rawValue)
     while let field = try fields.next() {
       guard field.number == 5, field.type == .lengthDelimited else { continue }
-      let (name, value) = try attribute(field.payload)
+      let (name, value) = try attribute(field.payload, index: index)
       guard attributes.updateValue(value, forKey: name) == nil else {
         throw malformed("attribute", field, "a second one is named '\(name)'")
       }
     }
     let unpacking = ONNXUnpacking(file: file, message: .node, range: range)
-    let index = nodes.count
     return try unpacking(
       fields: [1, 2, 3, 4, 7], texts: [1, 2, 3, 4, 7], onnx__node__unpack, onnx__node__free_unpacked
     ) { message throws(FormatError) in
@@ -141,15 +204,23 @@ struct ONNXReader {
     }
   }
 
-  private mutating func attribute(_ range: Range<Int>) throws(FormatError) -> (String, ONNXModel.Attribute) {
+  private mutating func attribute(
+    _ range: Range<Int>, index: Int
+  ) throws(FormatError) -> (String, ONNXModel.Attribute) {
     var tensor: Tensor?
+    var graph: ONNXModel.Subgraph?
+    var reference: String?
     var other: String?
     var fields = ProtobufReader(file, range, message: ONNXMessage.attribute.rawValue)
     while let field = try fields.next() {
       guard field.type == .lengthDelimited else { continue }
       switch field.number {
       case 5: tensor = try tensors.tensor(in: field.payload).tensor
-      case 6, 11: other = "a graph"
+      case 6:
+        guard graph == nil else { throw malformed("attribute", field, "it has two graphs") }
+        graph = try subgraph(field.payload, index: index)
+      case 11: other = "a list of graphs"
+      case 21: reference = text(field)
       case 10: other = "a list of tensors"
       case 14, 15: other = "a type"
       case 22, 23: other = "a sparse tensor"
@@ -162,12 +233,14 @@ struct ONNXReader {
     ) { message throws(FormatError) in
       let name = try unpacking.text(message.name)
       guard !name.isEmpty else { throw unpacking.malformed("an attribute without a name") }
-      return (name, try Self.value(message, tensor: tensor, other: other, unpacking))
+      if let reference, !reference.isEmpty { return (name, .reference(reference)) }
+      return (name, try Self.value(message, tensor: tensor, graph: graph, other: other, unpacking))
     }
   }
 
   private static func value(
-    _ message: Onnx__Attribute, tensor: Tensor?, other: String?, _ unpacking: ONNXUnpacking
+    _ message: Onnx__Attribute, tensor: Tensor?, graph: ONNXModel.Subgraph?, other: String?,
+    _ unpacking: ONNXUnpacking
   ) throws(FormatError) -> ONNXModel.Attribute {
     // AttributeProto.AttributeType, which files before IR version 2 do not have.
     switch message.type {
@@ -177,6 +250,9 @@ struct ONNXReader {
     case 4:
       guard let tensor else { throw unpacking.malformed("an attribute of type tensor has no tensor") }
       return .tensor(tensor)
+    case 5:
+      guard let graph else { throw unpacking.malformed("an attribute of type graph has no graph") }
+      return .graph(graph)
     case 6: return .floats(array(message.floats, message.n_floats))
     case 7: return .ints(array(message.ints, message.n_ints).map { Int($0) })
     case 8:
@@ -185,6 +261,7 @@ struct ONNXReader {
       return .strings(texts)
     case 0:
       if let tensor { return .tensor(tensor) }
+      if let graph { return .graph(graph) }
       if message.has_f != 0 { return .float(message.f) }
       if message.has_i != 0 { return .int(Int(message.i)) }
       if message.has_s != 0 { return .string(try unpacking.text(message.s)) }
