@@ -7,8 +7,10 @@ struct ONNXArray {
   var shape: Shape
   var values: [Double]
 
-  /// The largest number of elements. Larger constants are weights, which folding passes on as views.
+  /// The largest number of elements of a result that has more elements than each operand.
   static let maximumCount = 1 << 20
+  /// The largest number of elements of any array: those of the weights of one layer.
+  static let maximumOperandCount = 1 << 26
 
   init(type: ElementType, shape: Shape, values: [Double]) {
     self.type = type
@@ -20,9 +22,9 @@ struct ONNXArray {
     self.init(type: .int64, shape: [integers.count], values: integers.map { Double($0) })
   }
 
-  /// The elements of a tensor; `nil` where there are more than `maximumCount`.
+  /// The elements of a tensor; `nil` where there are more than `maximumOperandCount`.
   init?(_ tensor: Tensor) {
-    guard tensor.elementCount <= Self.maximumCount else { return nil }
+    guard tensor.elementCount <= Self.maximumOperandCount else { return nil }
     func doubles<Element: TensorElement & BinaryInteger>(_ type: Element.Type) -> [Double] {
       tensor.withElements(as: type) { $0.map { Double($0) } }
     }
@@ -63,11 +65,13 @@ struct ONNXArray {
   }
 
   /// The values after broadcasting to a larger shape (ONNX's multidirectional broadcasting); `nil` where the array does
-  /// not fit it, or it has more than `maximumCount` elements.
-  func broadcast(to target: Shape) -> [Double]? {
-    guard shape.rank <= target.rank, let count = target.checkedElementCount, count <= Self.maximumCount else {
-      return nil
-    }
+  /// not fit it, or it has more elements than `maximumCount` and than the array.
+  ///
+  /// - Parameter count: a larger number of elements to allow, that of another operand.
+  func broadcast(to target: Shape, allowing operandCount: Int = 0) -> [Double]? {
+    guard shape.rank <= target.rank, let count = target.checkedElementCount,
+      count <= max(Self.maximumCount, values.count, operandCount)
+    else { return nil }
     let lead = target.rank - shape.rank
     let sourceStrides = shape.contiguousStrides
     var steps = [Int](repeating: 0, count: target.rank)
@@ -75,17 +79,33 @@ struct ONNXArray {
       guard shape[axis] == target[lead + axis] else { return nil }
       steps[lead + axis] = sourceStrides[axis]
     }
-    if count == values.count && lead == 0 { return values }
+    if count == values.count { return values }
+    if values.count == 1 { return [Double](repeating: values[0], count: count) }
+    // The last axes along which the array does not vary, or varies as the result does, are one run.
+    var run = 1
+    var axes = target.rank
+    let varies = axes > 0 && steps[axes - 1] != 0
+    while axes > 0, target[axes - 1] == 1 || (varies ? steps[axes - 1] == run : steps[axes - 1] == 0) {
+      run *= target[axes - 1]
+      axes -= 1
+    }
     var result: [Double] = []
     result.reserveCapacity(count)
-    let strides = target.contiguousStrides
-    for index in 0..<count {
-      var (remainder, position) = (index, 0)
-      for axis in 0..<target.rank {
-        position += remainder / strides[axis] * steps[axis]
-        remainder %= strides[axis]
+    var index = [Int](repeating: 0, count: axes)
+    var position = 0
+    while result.count < count {
+      if varies {
+        result += values[position..<position + run]
+      } else {
+        result.append(contentsOf: repeatElement(values[position], count: run))
       }
-      result.append(values[position])
+      for axis in stride(from: axes - 1, through: 0, by: -1) {
+        index[axis] += 1
+        position += steps[axis]
+        if index[axis] < target[axis] { break }
+        position -= steps[axis] * target[axis]
+        index[axis] = 0
+      }
     }
     return result
   }

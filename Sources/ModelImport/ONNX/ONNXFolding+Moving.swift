@@ -48,7 +48,7 @@ extension ONNXFolding {
       else { throw Failure("cannot expand \(array.shape) to \(requested)") }
       return ONNXArray(type: array.type, shape: shape, values: values).tensor
     },
-    "Concat": concatenate, "Gather": gather, "Slice": slice,
+    "Concat": concatenate, "Gather": gather, "Slice": slice, "ScatterND": scatter, "Tile": tile,
   ]
 
   private static let concatenate: Folding = { operands throws(Failure) in
@@ -63,6 +63,7 @@ extension ONNXFolding {
       else { throw Failure("cannot join \(first.shape) and \(array.shape)") }
       shape.dimensions[axis] += array.shape[axis]
     }
+    guard shape.elementCount <= ONNXArray.maximumOperandCount else { throw Failure("joins too many elements") }
     let outer = first.shape.dimensions[..<axis].reduce(1, *)
     var values: [Double] = []
     for block in 0..<outer {
@@ -121,5 +122,45 @@ extension ONNXFolding {
     return ONNXArray(
       type: array.type, shape: Shape(picked.map(\.count)), values: positions.map { array.values[$0] }
     ).tensor
+  }
+
+  /// Copies of an array with slices replaced, as exporters write the assignment to elements of a list.
+  private static let scatter: Folding = { operands throws(Failure) in
+    var array = try operands.array(0)
+    let (indices, updates) = (try operands.array(1), try operands.array(2))
+    guard let depth = indices.shape.dimensions.last, depth > 0, depth <= array.shape.rank,
+      case .string("none")? = operands.node.attributes["reduction"] ?? .string("none")
+    else { throw Failure("does not replace elements of \(array.shape)") }
+    let strides = array.shape.contiguousStrides
+    let length = array.shape.dimensions[depth...].reduce(1, *)
+    let (list, count) = (indices.integers, indices.values.count / depth)
+    guard updates.values.count == count * length else {
+      throw Failure("replaces \(count) slices of \(length) elements by \(updates.values.count) elements")
+    }
+    for slice in 0..<count {
+      var start = 0
+      for axis in 0..<depth {
+        let (index, extent) = (list[slice * depth + axis], array.shape[axis])
+        guard index >= -extent, index < extent else { throw Failure("replaces element \(index) of \(extent)") }
+        start += (index < 0 ? index + extent : index) * strides[axis]
+      }
+      for offset in 0..<length { array.values[start + offset] = updates.values[slice * length + offset] }
+    }
+    return array.tensor
+  }
+
+  private static let tile: Folding = { operands throws(Failure) in
+    let (array, repeats) = (try operands.array(0), try operands.array(1).integers)
+    let rank = array.shape.rank
+    guard repeats.count == rank, repeats.allSatisfy({ 0...ONNXArray.maximumCount ~= $0 }) else {
+      throw Failure("cannot repeat \(array.shape) by \(repeats)")
+    }
+    // Repeating an axis of extent 1 before each axis is broadcasting.
+    let shape = Shape((0..<rank).flatMap { [repeats[$0], array.shape[$0]] })
+    let source = ONNXArray(
+      type: array.type, shape: Shape(array.shape.dimensions.flatMap { [1, $0] }), values: array.values)
+    guard rank <= 8, let values = source.broadcast(to: shape) else { throw Failure("makes too many elements") }
+    let extents = (0..<rank).map { repeats[$0] * array.shape[$0] }
+    return ONNXArray(type: array.type, shape: Shape(extents), values: values).tensor
   }
 }

@@ -16,7 +16,7 @@ enum ONNXFolding {
   typealias Folding = @Sendable (Operands) throws(Failure) -> Tensor?
 
   /// The foldings by operator type.
-  static let all: [String: Folding] = [elementwise, moving, making].reduce(into: [:]) {
+  static let all: [String: Folding] = [elementwise, moving, making, reducing].reduce(into: [:]) {
     $0.merge($1) { first, _ in first }
   }
 
@@ -65,11 +65,35 @@ enum ONNXFolding {
     "Add": binary(+), "Sub": binary(-), "Mul": binary(*), "Div": binary(/, truncates: true),
     "Pow": binary { pow($0, $1) }, "Min": variadic { min($0, $1) },
     "Max": variadic { max($0, $1) }, "Sum": variadic(+),
-    "Equal": binary { $0 == $1 ? 1 : 0 },
+    "Equal": comparison { $0 == $1 }, "Less": comparison { $0 < $1 }, "Greater": comparison { $0 > $1 },
+    "LessOrEqual": comparison { $0 <= $1 }, "GreaterOrEqual": comparison { $0 >= $1 },
+    "And": comparison { $0 != 0 && $1 != 0 }, "Or": comparison { $0 != 0 || $1 != 0 },
+    "Not": unary { $0 == 0 ? 1 : 0 },
+    "Mod": { operands throws(Failure) in
+      // With `fmod`, the result has the sign of the first input, as in C; without, that of the second.
+      let isC = operands.integer("fmod") == 1
+      return try combine(operands) {
+        let remainder = $0.truncatingRemainder(dividingBy: $1)
+        return isC || remainder == 0 || (remainder < 0) == ($1 < 0) ? remainder : remainder + $1
+      }
+    },
+    "Exp": unary { exp($0) }, "Log": unary { log($0) }, "Relu": unary { max($0, 0) }, "Tanh": unary { tanh($0) },
+    "Sigmoid": unary { 1 / (1 + exp(-$0)) }, "Softplus": unary { $0 > 30 ? $0 : log1p(exp($0)) },
+    "Round": unary { $0.rounded(.toNearestOrEven) }, "Sign": unary { $0 == 0 ? 0 : $0 < 0 ? -1 : 1 },
+    "Clip": { operands throws(Failure) in
+      var array = try operands.array(0)
+      func bound(_ name: String, _ index: Int, _ none: Double) throws(Failure) -> Double {
+        if case .float(let value)? = operands.node.attributes[name] { return Double(value) }
+        return operands.has(index) ? try operands.array(index).values.first ?? none : none
+      }
+      let (low, high) = (try bound("min", 1, -.infinity), try bound("max", 2, .infinity))
+      array.values = array.values.map { min(max($0, low), high) }
+      return array.tensor
+    },
     "Sqrt": unary { $0.squareRoot() }, "Reciprocal": unary { 1 / $0 }, "Neg": unary { -$0 },
     "Floor": unary { $0.rounded(.down) }, "Ceil": unary { $0.rounded(.up) }, "Abs": unary { abs($0) },
     "Identity": { operands throws(Failure) in try operands.tensor(0) },
-    "Cast": cast, "Where": select,
+    "Cast": cast, "CastLike": castLike, "Where": select,
   ]
 
   private static func unary(_ function: @escaping @Sendable (Double) -> Double) -> Folding {
@@ -86,8 +110,10 @@ enum ONNXFolding {
       var result = try operands.array(0)
       for index in operands.inputs.indices.dropFirst() {
         let next = try operands.array(index)
-        guard let shape = ONNXArray.broadcastShape(result.shape, next.shape), let left = result.broadcast(to: shape),
-          let right = next.broadcast(to: shape)
+        let count = max(result.values.count, next.values.count)
+        guard let shape = ONNXArray.broadcastShape(result.shape, next.shape),
+          let left = result.broadcast(to: shape, allowing: count),
+          let right = next.broadcast(to: shape, allowing: count)
         else { throw Failure("cannot combine constants of \(result.shape) and \(next.shape)") }
         result = ONNXArray(type: result.type, shape: shape, values: zip(left, right).map(function))
       }
@@ -101,16 +127,36 @@ enum ONNXFolding {
   private static func binary(
     _ function: @escaping @Sendable (Double, Double) -> Double, truncates: Bool = false
   ) -> Folding {
-    { operands throws(Failure) in
-      guard operands.inputs.count == 2 else { throw Failure("has \(operands.inputs.count) inputs, not 2") }
-      let (a, b) = (try operands.array(0), try operands.array(1))
-      guard let shape = ONNXArray.broadcastShape(a.shape, b.shape), let left = a.broadcast(to: shape),
-        let right = b.broadcast(to: shape)
-      else { throw Failure("cannot combine constants of \(a.shape) and \(b.shape)") }
-      var values = zip(left, right).map(function)
-      if truncates, !a.type.isFloatingPoint { values = values.map { $0.rounded(.towardZero) } }
-      return ONNXArray(type: a.type, shape: shape, values: values).tensor
-    }
+    { operands throws(Failure) in try combine(operands, truncates: truncates, function) }
+  }
+
+  /// An operator of two inputs whose results are 0 or 1.
+  private static func comparison(_ function: @escaping @Sendable (Double, Double) -> Bool) -> Folding {
+    { operands throws(Failure) in try combine(operands, type: .bool) { function($0, $1) ? 1 : 0 } }
+  }
+
+  /// - Parameter type: that of the result; `nil` for the type of the first input.
+  private static func combine(
+    _ operands: Operands, type: ElementType? = nil, truncates: Bool = false, _ function: (Double, Double) -> Double
+  ) throws(Failure) -> Tensor {
+    guard operands.inputs.count == 2 else { throw Failure("has \(operands.inputs.count) inputs, not 2") }
+    let (a, b) = (try operands.array(0), try operands.array(1))
+    let count = max(a.values.count, b.values.count)
+    guard let shape = ONNXArray.broadcastShape(a.shape, b.shape), let left = a.broadcast(to: shape, allowing: count),
+      let right = b.broadcast(to: shape, allowing: count)
+    else { throw Failure("cannot combine constants of \(a.shape) and \(b.shape)") }
+    var values = zip(left, right).map(function)
+    if truncates, !a.type.isFloatingPoint { values = values.map { $0.rounded(.towardZero) } }
+    return ONNXArray(type: type ?? a.type, shape: shape, values: values).tensor
+  }
+
+  private static let castLike: Folding = { operands throws(Failure) in
+    var array = try operands.array(0)
+    let type = try operands.tensor(1).elementType
+    if !type.isFloatingPoint { array.values = array.values.map { $0.rounded(.towardZero) } }
+    if type == .bool { array.values = array.values.map { $0 == 0 ? 0 : 1 } }
+    array.type = type
+    return array.tensor
   }
 
   private static let cast: Folding = { operands throws(Failure) in
@@ -131,9 +177,11 @@ enum ONNXFolding {
 
   private static let select: Folding = { operands throws(Failure) in
     let (condition, a, b) = (try operands.array(0), try operands.array(1), try operands.array(2))
+    let count = max(condition.values.count, a.values.count, b.values.count)
     guard let pair = ONNXArray.broadcastShape(a.shape, b.shape),
-      let shape = ONNXArray.broadcastShape(pair, condition.shape), let mask = condition.broadcast(to: shape),
-      let left = a.broadcast(to: shape), let right = b.broadcast(to: shape)
+      let shape = ONNXArray.broadcastShape(pair, condition.shape),
+      let mask = condition.broadcast(to: shape, allowing: count), let left = a.broadcast(to: shape, allowing: count),
+      let right = b.broadcast(to: shape, allowing: count)
     else { throw Failure("cannot combine constants of \(condition.shape), \(a.shape) and \(b.shape)") }
     let values = mask.indices.map { mask[$0] != 0 ? left[$0] : right[$0] }
     return ONNXArray(type: a.type, shape: shape, values: values).tensor
@@ -173,6 +221,9 @@ enum ONNXFolding {
       else { throw Failure("makes no valid range") }
       let values = Array(stride(from: first, to: end, by: step))
       return ONNXArray(type: start.type, shape: [values.count], values: values).tensor
+    },
+    "Size": { operands throws(Failure) in
+      ONNXArray(type: .int64, shape: [], values: [Double(try operands.tensor(0).elementCount)]).tensor
     },
     "Shape": { operands throws(Failure) in
       let dimensions = try operands.tensor(0).shape.dimensions

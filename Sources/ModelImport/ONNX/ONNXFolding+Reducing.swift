@@ -1,0 +1,122 @@
+import Checkpoints
+import Tensors
+
+extension ONNXFolding {
+  /// Reductions and normalisations of constants, with which networks standardise their weights (Qiao et al., arXiv
+  /// 1903.10520, section 2).
+  static let reducing: [String: Folding] = [
+    "ReduceMean": reduction { $0.reduce(0, +) / Double($0.count) },
+    "ReduceSum": reduction { $0.reduce(0, +) },
+    "ReduceMax": reduction { $0.max() ?? -.infinity }, "ReduceMin": reduction { $0.min() ?? .infinity },
+    "ReduceProd": reduction { $0.reduce(1, *) },
+    "ReduceL1": reduction { $0.reduce(0) { $0 + abs($1) } },
+    "ReduceL2": reduction { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() },
+    "ReduceSumSquare": reduction { $0.reduce(0) { $0 + $1 * $1 } },
+    "LpNormalization": { operands throws(Failure) in
+      var array = try operands.array(0)
+      let axis = try operands.axis(operands.integer("axis") ?? -1, rank: array.shape.rank)
+      guard (operands.integer("p") ?? 2) == 2 else { throw Failure("is not an L2 normalisation") }
+      array.mapGroups(along: [axis]) { group in
+        let length = group.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return length == 0 ? group : group.map { $0 / length }
+      }
+      return array.tensor
+    },
+    "BatchNormalization": { operands throws(Failure) in
+      guard operands.node.outputs.dropFirst().allSatisfy(\.isEmpty) || operands.integer("training_mode") == 1 else {
+        throw Failure("computes statistics of a constant without training mode")
+      }
+      return try normalized(operands, byImage: false)
+    },
+    "InstanceNormalization": { operands throws(Failure) in try normalized(operands, byImage: true) },
+  ]
+
+  /// A reduction over the attribute or input `axes`; without them over all axes, unless `noop_with_empty_axes` is set.
+  private static func reduction(_ function: @escaping @Sendable ([Double]) -> Double) -> Folding {
+    { operands throws(Failure) in
+      var array = try operands.array(0)
+      let rank = array.shape.rank
+      let requested = try operands.integers("axes", input: 1) ?? []
+      guard !requested.isEmpty || operands.integer("noop_with_empty_axes") != 1 else { return try operands.tensor(0) }
+      guard let axes = requested.isEmpty ? Set(0..<rank) : ONNXShapes.axes(requested, rank: rank),
+        array.values.count > 0
+      else { throw Failure("cannot reduce \(array.shape) over the axes \(requested)") }
+      array.reduce(along: axes, function)
+      if operands.integer("keepdims") == 0 {
+        array.shape = Shape((0..<rank).filter { !axes.contains($0) }.map { array.shape[$0] })
+      }
+      return array.tensor
+    }
+  }
+
+  /// A constant [N, C, ...] normalised by the mean and variance of each channel, then scaled and shifted.
+  ///
+  /// - Parameter byImage: whether the statistics are of each N apart.
+  private static func normalized(_ operands: Operands, byImage: Bool) throws(Failure) -> Tensor {
+    var array = try operands.array(0)
+    guard array.shape.rank >= 2, array.values.count > 0 else { throw Failure("normalises \(array.shape)") }
+    let (batch, channels) = (array.shape[0], array.shape[1])
+    let parameters = [try operands.array(1).values, try operands.array(2).values]
+    var epsilon = 1e-5
+    if case .float(let value)? = operands.node.attributes["epsilon"] { epsilon = Double(value) }
+    var statistics: [[Double]] = []
+    if !byImage, operands.integer("training_mode") != 1 {
+      statistics = [try operands.array(3).values, try operands.array(4).values]
+    }
+    guard (parameters + statistics).allSatisfy({ $0.count == channels }) else {
+      throw Failure("does not have one parameter for each of \(channels) channels")
+    }
+    let axes = Set((byImage ? 1 : 0)..<array.shape.rank).subtracting([1])
+    var index = 0
+    array.mapGroups(along: byImage ? Set(2..<array.shape.rank) : axes) { group in
+      // The groups come in the order of the remaining axes: the channels, within each image if there are several.
+      let channel = index % channels
+      index += 1
+      let mean: Double
+      let variance: Double
+      if statistics.isEmpty {
+        mean = group.reduce(0, +) / Double(group.count)
+        variance = group.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(group.count)
+      } else {
+        (mean, variance) = (statistics[0][channel], statistics[1][channel])
+      }
+      let factor = parameters[0][channel] / (variance + epsilon).squareRoot()
+      return group.map { ($0 - mean) * factor + parameters[1][channel] }
+    }
+    guard index == (byImage ? batch * channels : channels) else { throw Failure("normalises \(array.shape)") }
+    return array.tensor
+  }
+}
+
+extension ONNXArray {
+  /// The positions of the groups of elements along some axes: where each begins, one for each index of the other axes
+  /// in row-major order, and where its elements are from there.
+  private func groups(along axes: Set<Int>) -> (starts: [Int], offsets: [Int]) {
+    let strides = shape.contiguousStrides
+    func positions(_ isIncluded: (Int) -> Bool) -> [Int] {
+      var result = [0]
+      for axis in 0..<shape.rank where isIncluded(axis) {
+        let extent = shape[axis]
+        result = result.flatMap { base in (0..<extent).map { base + $0 * strides[axis] } }
+      }
+      return result
+    }
+    return (positions { !axes.contains($0) }, positions { axes.contains($0) })
+  }
+
+  /// Replaces the elements along some axes by one, so that the axes have an extent of 1.
+  mutating func reduce(along axes: Set<Int>, _ function: ([Double]) -> Double) {
+    let (starts, offsets) = groups(along: axes)
+    values = starts.map { start in function(offsets.map { values[start + $0] }) }
+    for axis in axes { shape.dimensions[axis] = 1 }
+  }
+
+  /// Replaces the elements along some axes by as many others.
+  mutating func mapGroups(along axes: Set<Int>, _ function: ([Double]) -> [Double]) {
+    let (starts, offsets) = groups(along: axes)
+    for start in starts {
+      let results = function(offsets.map { values[start + $0] })
+      for (offset, value) in zip(offsets, results) { values[start + offset] = value }
+    }
+  }
+}
