@@ -13,6 +13,8 @@ package enum OperatorCatalogue {
     Concatenation.self,
     Convolution.self,
     Cropping.self,
+    ChannelwiseMeanPooling.self,
+    EdgePadding.self,
     GeneralizedMeanPooling.self,
     L2Normalization.self,
     LayerNormalization.self,

@@ -236,6 +236,55 @@ import Threads
     refuses("batch_normalization", ["epsilon": .float(1)], [.float32], output: .float32, negative)
   }
 
+  @Test func edgePaddingRefusesUnfitParameters() throws {
+    func run(_ attributes: Attributes) throws {
+      var graph = Graph(architecture: "hostile", preprocessing: .imageNet)
+      let op = try OperatorCatalogue.decode(EdgePadding.wireName, attributes)
+      let map = graph.append(op, name: "pad", inputs: [graph.input])
+      let row = graph.append(GeneralizedMeanPooling(exponent: 1), name: "pool", inputs: [map])
+      graph.outputs = [GraphOutput(name: "output", value: row)]
+      _ = try Session(try Executable(graph)).run(shape: [2, 2, 2, 3]) {
+        $1.initializeMemory(as: UInt8.self, repeating: 0)
+      }
+    }
+    try run(["rule": .string("reflect"), "margins": .ints([1, 1, 1, 1])])
+    try run(["rule": .string("replicate"), "margins": .ints([9, 0, 0, 9])])
+    let bad: [Attributes] = [
+      ["rule": .string("reflect"), "margins": .ints([2, 0, 0, 0])],
+      ["rule": .string("reflect"), "margins": .ints([0, 0, 0, 2])],
+      ["rule": .string("reflect"), "margins": .ints([-1, 0, 0, 0])],
+      ["rule": .string("replicate"), "margins": .ints([1025, 0, 0, 0])],
+      ["rule": .string("replicate"), "margins": .ints([1, 1])],
+      ["rule": .string("wrap"), "margins": .ints([1, 1, 1, 1])],
+      ["margins": .ints([1, 1, 1, 1])], ["rule": .int(1), "margins": .ints([1, 1, 1, 1])], ["rule": .string("reflect")],
+    ]
+    for attributes in bad { #expect(throws: GraphError.self, "\(attributes)") { try run(attributes) } }
+  }
+
+  @Test func channelwisePoolingRefusesUnfitParameters() throws {
+    func run(_ constants: [String: Tensor], floor: Double = 1e-6) throws {
+      var graph = Graph(architecture: "hostile", preprocessing: .imageNet)
+      let op = try OperatorCatalogue.decode(ChannelwiseMeanPooling.wireName, ["floor": .float(floor)])
+      let row = graph.append(op, name: "pool", inputs: [graph.input], constants: constants)
+      graph.outputs = [GraphOutput(name: "output", value: row)]
+      _ = try Session(try Executable(graph)).run(shape: [2, 2, 2, 3]) {
+        $1.initializeMemory(as: UInt8.self, repeating: 0)
+      }
+    }
+    let exponent = Tensor([1, 2.5, 3] as [Float])
+    try run(["exponent": exponent])
+    let bad: [[String: Tensor]] = [
+      [:], ["exponent": Tensor([1, 2] as [Float])], ["exponent": Tensor([1, 2, 3] as [Double])],
+      ["exponent": exponent.reshaped([1, 3])], ["exponent": Tensor([1, 0, 3] as [Float])],
+      ["exponent": Tensor([1, -2, 3] as [Float])], ["exponent": Tensor([1, .nan, 3] as [Float])],
+      ["exponent": Tensor([1, .infinity, 3] as [Float])], ["exponent": exponent, "weight": exponent],
+    ]
+    for constants in bad { #expect(throws: GraphError.self, "\(constants)") { try run(constants) } }
+    for floor in [-1, Double.nan, .infinity] {
+      #expect(throws: GraphError.self) { try run(["exponent": exponent], floor: floor) }
+    }
+  }
+
   /// Rows come from pooling, so linear layers are damaged behind one.
   @Test func linearLayersRefuseUnfitConstants() throws {
     func run(_ constants: [String: Tensor], _ op: any Operator = Linear()) throws {

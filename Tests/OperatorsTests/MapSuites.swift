@@ -14,6 +14,8 @@ enum MapSuites {
     ("concatenation, int8", Concatenation.wireName, int8Concatenation),
     ("cropping, float", Cropping.wireName, { try moving(&$0, crops: true, int8: false) }),
     ("cropping, int8", Cropping.wireName, { try moving(&$0, crops: true, int8: true) }),
+    ("edge padding, float", EdgePadding.wireName, { try repeating(&$0, int8: false) }),
+    ("edge padding, int8", EdgePadding.wireName, { try repeating(&$0, int8: true) }),
     ("nonlinearity, float", Nonlinearity.wireName, floatNonlinearity),
     ("nonlinearity, int8", Nonlinearity.wireName, { int8Nonlinearity(&$0, readsRemainders: false) }),
     ("nonlinearity, 16 bits", Nonlinearity.wireName, { int8Nonlinearity(&$0, readsRemainders: true) }),
@@ -122,6 +124,23 @@ enum MapSuites {
     return Problem(
       op, [input], outputFormat: format, shape: input.shape,
       exactly: ActivationReference.nonlinearity(op, input, to: format))
+  }
+
+  private static func repeating(_ random: inout SplitMix64, int8: Bool) throws -> Problem {
+    let shape = Suites.map(&random)
+    let rule: EdgePadding.Rule = random.chance(0.5) ? .reflect : .replicate
+    func margin(_ extent: Int) -> Int { random.int(0...(rule == .reflect ? min(3, extent - 1) : 3)) }
+    let op = EdgePadding(
+      MapMargins(
+        top: margin(shape.height), left: margin(shape.width), bottom: margin(shape.height), right: margin(shape.width)),
+      rule: rule)
+    guard int8 else { return try Problem(float: op, [Activation.random(shape, .float32, &random)]) }
+    let format = Suites.uint8(&random)
+    let input = Activation.random(shape, format, &random)
+    guard case .uint8(let levels) = input.elements else { fatalError("no uint8") }
+    let result = try FloatReference.evaluate(op, [(shape, levels.map { Double($0) })], constants: [:])
+    return Problem(
+      op, [input], outputFormat: format, shape: result.shape, exactly: .uint8(result.values.map { UInt8($0) }))
   }
 
   /// Padding or cropping; on uint8 zero is the zero point.

@@ -31,6 +31,8 @@ enum Suites {
       ("convolution, int8 first", Convolution.wireName, { ConvolutionSuites.int8(&$0, .first) }),
       ("GeM pooling, float", GeneralizedMeanPooling.wireName, floatPooling),
       ("GeM pooling, int8", GeneralizedMeanPooling.wireName, int8Pooling),
+      ("channelwise GeM pooling, float", ChannelwiseMeanPooling.wireName, floatChannelwisePooling),
+      ("channelwise GeM pooling, int8", ChannelwiseMeanPooling.wireName, int8ChannelwisePooling),
       ("L2 normalisation", L2Normalization.wireName, l2Normalization),
       ("linear, float", Linear.wireName, floatLinear),
       ("linear, int8 weights", Linear.wireName, int8Linear),
@@ -251,6 +253,23 @@ enum Suites {
     return Problem(
       op, [input], outputFormat: .float32, shape: [input.shape.batch, input.shape.channels + (op.appendsOne ? 1 : 0)],
       exactly: .float(Int8Reference.pooling(op, input)))
+  }
+
+  private static func floatChannelwisePooling(_ random: inout SplitMix64) throws -> Problem {
+    let shape = map(&random)
+    return try Problem(
+      float: ChannelwiseMeanPooling(floor: random.pick([0, 1e-6, 0.25])), [Activation.random(shape, .float32, &random)],
+      constants: ["exponent": Tensor(random.floats(shape.channels, 0.5...4))])
+  }
+
+  private static func int8ChannelwisePooling(_ random: inout SplitMix64) throws -> Problem {
+    let op = try ChannelwiseMeanPooling(floor: random.pick([0, 1e-6, 0.25]))
+    let input = Activation.random(map(&random), uint8(&random), &random)
+    let exponents = random.floats(input.shape.channels, 0.5...4)
+    return Problem(
+      op, [input], outputFormat: .float32, constants: ["exponent": Tensor(exponents)],
+      shape: [input.shape.batch, input.shape.channels],
+      exactly: .float(Int8Reference.pooling(op, input, exponents: exponents)))
   }
 
   /// A window with padding smaller than itself that meets the map at every position.

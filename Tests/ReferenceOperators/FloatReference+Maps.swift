@@ -16,6 +16,18 @@ extension FloatReference {
         shape.batch, shape.height + m.top + m.bottom, shape.width + m.left + m.right, shape.channels,
       ]
       return moved(x, shape, output) { y, x in (y - m.top, x - m.left) }
+    case let op as EdgePadding:
+      let m = op.margins
+      let output: Shape = [
+        shape.batch, shape.height + m.top + m.bottom, shape.width + m.left + m.right, shape.channels,
+      ]
+      // The positions of a period of the mirrored line, or the nearest position.
+      func source(_ position: Int, _ extent: Int) -> Int {
+        if op.rule == .replicate { return position < 0 ? 0 : position >= extent ? extent - 1 : position }
+        let line = Array(0..<extent) + Array((0..<extent).reversed().dropFirst().dropLast())
+        return line[(position % line.count + line.count) % line.count]
+      }
+      return moved(x, shape, output) { y, x in (source(y - m.top, shape.height), source(x - m.left, shape.width)) }
     case let op as Cropping:
       let m = op.margins
       let output: Shape = [

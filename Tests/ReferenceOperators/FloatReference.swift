@@ -28,6 +28,8 @@ package enum FloatReference {
     case let op as Linear: return linear(op, shape, x, constants)
     case let op as MaxPooling: return maxPooling(op, shape, x)
     case let op as GeneralizedMeanPooling: return pooling(op, shape, x)
+    case let op as ChannelwiseMeanPooling:
+      return channelwisePooling(op, shape, x, constants["exponent"]?.elements(as: Float.self) ?? [])
     case let op as BatchNormalization:
       let (scale, shift) = (floats("scale")!, floats("shift")!)
       let (mean, variance) = (floats("mean")!, floats("variance")!)
@@ -58,7 +60,8 @@ package enum FloatReference {
         for index in range { values[index] = x[index] / norm }
       }
       return Result(shape: shape, values: values, bounds: values.map { abs($0) * 6 * u })
-    case is AveragePooling, is Concatenation, is ZeroPadding, is Cropping, is Sigmoid, is ChannelScaling,
+    case is AveragePooling, is Concatenation, is ZeroPadding, is EdgePadding, is Cropping, is Sigmoid,
+      is ChannelScaling,
       is Nonlinearity:
       return moreOperators(op, inputs)
     case let op as Addition:
@@ -155,6 +158,26 @@ package enum FloatReference {
       }
     }
     return Result(shape: shape, values: values, bounds: values.map { _ in 0 })
+  }
+
+  private static func channelwisePooling(
+    _ op: ChannelwiseMeanPooling, _ input: Shape, _ x: [Double], _ exponents: [Float]
+  ) -> Result {
+    let pixels = input.height * input.width
+    var result = Result(shape: [input.batch, input.channels], values: [], bounds: [])
+    for image in 0..<input.batch {
+      for channel in 0..<input.channels {
+        // The exponent's inverse is rounded to float32 in evaluation.
+        let (p, inverse) = (Double(exponents[channel]), Double(1 / exponents[channel]))
+        let powers = (0..<pixels).map {
+          pow(max(x[(image * pixels + $0) * input.channels + channel], Double(Float(op.floor))), p)
+        }
+        let root = pow(powers.reduce(0, +) / Double(pixels), inverse)
+        result.values.append(root)
+        result.bounds.append((Double(pixels + 8) * inverse + 4) * u * root)
+      }
+    }
+    return result
   }
 
   private static func pooling(_ op: GeneralizedMeanPooling, _ input: Shape, _ x: [Double]) -> Result {

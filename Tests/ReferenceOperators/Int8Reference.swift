@@ -172,6 +172,28 @@ package enum Int8Reference {
     return stored(reals, format, .none)
   }
 
+  /// "Generalised-mean pooling" of a uint8 map, with an exponent for each channel.
+  package static func pooling(_ op: ChannelwiseMeanPooling, _ input: Activation, exponents: [Float]) -> [Float] {
+    guard case .uint8(let levels) = input.elements, case .uint8(let p) = input.format else {
+      fatalError("no uint8 map")
+    }
+    let shape = input.shape
+    let pixels = shape.height * shape.width
+    var result: [Float] = []
+    for image in 0..<shape.batch {
+      for channel in 0..<shape.channels {
+        var sum: Float = 0
+        for pixel in 0..<pixels {
+          let level = Int(levels[(image * pixels + pixel) * shape.channels + channel])
+          let real = p.scale * Float(level - Int(p.zeroPoint))
+          sum = sum + powf(real > Float(op.floor) ? real : Float(op.floor), exponents[channel])
+        }
+        result.append(powf(sum / Float(pixels), 1 / exponents[channel]))
+      }
+    }
+    return result
+  }
+
   /// "Generalised-mean pooling" of a uint8 map.
   package static func pooling(_ op: GeneralizedMeanPooling, _ input: Activation) -> [Float] {
     guard case .uint8(let levels) = input.elements, case .uint8(let p) = input.format else {

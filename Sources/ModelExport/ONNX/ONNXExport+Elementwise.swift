@@ -68,6 +68,17 @@ extension ZeroPadding: ONNXExportable {
   }
 }
 
+extension EdgePadding: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let pads = [0, 0, margins.top, margins.left, 0, 0, margins.bottom, margins.right].map { Int64($0) }
+    let amounts = exporter.builder.initializer("\(node.name).pads", Tensor(pads))
+    return .real(
+      exporter.builder.node(
+        "Pad", name: node.name, inputs: [exporter.input(node), amounts],
+        attributes: [("mode", .string(rule == .reflect ? "reflect" : "edge"))]))
+  }
+}
+
 extension Cropping: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     .real(exporter.crop(exporter.input(node), margins, name: node.name))

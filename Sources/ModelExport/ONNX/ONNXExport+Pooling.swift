@@ -52,6 +52,25 @@ extension GeneralizedMeanPooling: ONNXExportable {
   }
 }
 
+extension ChannelwiseMeanPooling: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    guard let constant = node.constants["exponent"], constant.elementType == .float32 else {
+      throw .malformed(node: node.name, problem: "it has no exponents")
+    }
+    let exponents = constant.elements(as: Float.self)
+    let bound = exporter.builder.initializer("\(node.name).floor", Tensor([Float(floor)], shape: []))
+    let power = exporter.builder.initializer(
+      "\(node.name).exponent", Tensor(exponents, shape: [exponents.count, 1, 1]))
+    let root = exporter.builder.initializer("\(node.name).root", Tensor(exponents.map { 1 / $0 }))
+    let clipped = exporter.builder.node("Clip", name: "\(node.name).clipped", inputs: [exporter.input(node), bound])
+    let powers = exporter.builder.node("Pow", name: "\(node.name).powers", inputs: [clipped, power])
+    let mean = exporter.builder.node(
+      "ReduceMean", name: "\(node.name).mean", inputs: [powers],
+      attributes: [("axes", .ints([2, 3])), ("keepdims", .int(0))])
+    return .real(exporter.builder.node("Pow", name: node.name, inputs: [mean, root]))
+  }
+}
+
 extension ONNXExporter {
   /// The mean of a uint8 map as quern computes it: the mean of whole numbers, whose sum is exact, times the scale.
   fileprivate mutating func scaledMeanOfLevels(

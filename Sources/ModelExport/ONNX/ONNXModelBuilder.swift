@@ -12,6 +12,7 @@ struct ONNXModelBuilder {
     case int(Int)
     case ints([Int])
     case float(Float)
+    case string(String)
   }
 
   private var graph = ProtobufMessage()
@@ -58,6 +59,9 @@ struct ONNXModelBuilder {
       case .int(let value):
         attribute.add(3, int: value)
         attribute.add(20, int: 2)
+      case .string(let text):
+        attribute.add(4, string: text)
+        attribute.add(20, int: 3)
       case .ints(let values):
         for value in values { attribute.add(8, int: value) }
         attribute.add(20, int: 7)
