@@ -130,6 +130,9 @@ extension ConversionOptions {
   /// How images are resized and cropped for the first size.
   package var evaluation: EvaluationProtocol { resolutions[0].evaluation }
 
+  /// The first requested side of images in pixels; `nil` where none is requested.
+  var requestedSide: Int? { request.sizes.first?.side }
+
   /// Uses the size that the checkpoint fixes, where it fixes one and no size was requested.
   ///
   /// - Throws: `ImageError` for a size that no image can have; what `fixedSide` throws, where it is needed.

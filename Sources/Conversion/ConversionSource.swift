@@ -16,7 +16,9 @@ struct ConversionSource {
   ///   where the checkpoint fixes a size that is not square and none was requested.
   init(_ options: ConversionOptions, _ clock: StageClock) throws {
     (imported, digest) = try clock.stage("read") {
-      let imported = try ImportedCheckpoint(path: options.checkpoint, options: options.model, checksValues: false)
+      var model = options.model
+      model.imageSide = options.requestedSide
+      let imported = try ImportedCheckpoint(path: options.checkpoint, options: model, checksValues: false)
       return (imported, try imported.checkedDigest(threads: options.threads))
     }
     let (checkpoint, fixed) = (options.checkpoint, imported.network.fixedImageSize)

@@ -28,6 +28,7 @@ struct ModelPair {
     if let package = packages.0 ?? packages.1 {
       floatOptions.poolingExponent = options.poolingExponent ?? package.graph.poolingExponent
       floatOptions.channelOrder = try options.channelOrder ?? package.storedChannelOrder()
+      floatOptions.imageSide = options.imageSide ?? package.info?.resolutions.first?.evaluation.size
     }
     channelOrder = floatOptions.channelOrder ?? .rgb
     let preprocessing =

@@ -43,7 +43,11 @@ package struct Verification {
   package func run(gates: Gates, progress: any ProgressObserver = SilentProgress()) throws -> FidelityReport {
     let clock = StageClock(progress: progress)
     let folder = try ImageFolder(path: images)
-    let models = try clock.stage("read") { try ModelPair(package, reference: reference, options: model) }
+    let models = try clock.stage("read") {
+      var options = model
+      options.imageSide = resolution.sizes.first?.side
+      return try ModelPair(package, reference: reference, options: options)
+    }
     progress.state(models.assumptions)
     let resolutions = try models.resolutions(self)
     for resolution in resolutions { try models.checkSize(resolution.evaluation.size) }

@@ -11,6 +11,9 @@ package struct ModelImporter: Sendable {
   /// The order of the channels that the checkpoint's network expects; `nil`: RGB.
   package var channelOrder: ChannelOrder?
 
+  /// The side of images in pixels for which to read an ONNX model that states no size and cannot be read for all;
+  /// `nil`: the most usual that it can be read for.
+  package var imageSide: Int?
   /// The value of an ONNX model that is the embedding; `nil`: found among the outputs.
   package var embeddingOutput: String?
   /// The value of an ONNX model that holds the logits, or the layer of a checkpoint that computes them; `nil`: found by

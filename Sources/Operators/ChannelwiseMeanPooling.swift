@@ -7,8 +7,8 @@ import Threads
 /// GeM with an exponent for each channel: `y_c = (mean over all pixels of max(x_c, floor)^p_c)^(1/p_c)` (Radenović et
 /// al., arXiv 1711.02512, equation 3).
 ///
-/// The input is a float32 or uint8 map [N, H, W, C], the output float32 [N, C]. On uint8, the powers come from a table of
-/// 256 entries for each channel, so that x^p is never rounded to 8 bits.
+/// The input is a float32 or uint8 map [N, H, W, C], the output float32 [N, C]. On uint8, the powers come from a table
+/// of 256 entries for each channel, so that x^p is never rounded to 8 bits.
 ///
 /// Constants: `exponent` float32 [C], positive and finite.
 package struct ChannelwiseMeanPooling: Operator {

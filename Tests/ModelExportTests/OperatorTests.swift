@@ -45,6 +45,32 @@ import Testing
     try expectSameOutputs(graph, Tensor(random.floats(2 * 16 * 16 * 3), shape: [2, 16, 16, 3]))
   }
 
+  @Test func edgePaddingAndAnExponentForEachChannelAreReadBack() throws {
+    var random = SplitMix64(seed: 8)
+    var graph = Graph(architecture: "test", preprocessing: .imageNet)
+    let map = graph.append(
+      Convolution(window: Window(3, padding: 1), activation: .relu), name: "conv", inputs: [graph.input],
+      constants: ["weight": Tensor(random.floats(8 * 27), shape: [8, 3, 3, 3])])
+    let mirrored = graph.append(
+      EdgePadding(MapMargins(top: 2, left: 1, bottom: 0, right: 3), rule: .reflect), name: "mirror", inputs: [map])
+    let repeated = graph.append(
+      EdgePadding(MapMargins(top: 0, left: 1, bottom: 20, right: 1), rule: .replicate), name: "repeat",
+      inputs: [mirrored])
+    let pooled = graph.append(
+      try ChannelwiseMeanPooling(floor: 1e-6), name: "pool", inputs: [repeated],
+      constants: ["exponent": Tensor(random.floats(8, 1.5...4))])
+    let unit = graph.append(L2Normalization(), name: "normalize", inputs: [pooled])
+    graph.outputs = [
+      GraphOutput(name: GraphOutput.normalizedEmbedding, value: unit),
+      GraphOutput(name: GraphOutput.embedding, value: pooled),
+    ]
+    try expectSameOutputs(graph, Tensor(random.floats(2 * 16 * 16 * 3), shape: [2, 16, 16, 3]))
+    let read = try ModelImporter(embeddingOutput: GraphOutput.embedding).importGraph(try exported(graph))
+    for kind in [ChannelwiseMeanPooling.wireName, EdgePadding.wireName] {
+      #expect(read.nodes.contains { $0.kind == kind })
+    }
+  }
+
   /// Functions of maps and of rows, as the products that every operator set has.
   @Test(arguments: Nonlinearity.functions) func nonlinearitiesAreReadBack(function: ActivationFunction) throws {
     var random = SplitMix64(seed: 6)

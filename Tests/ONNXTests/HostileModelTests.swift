@@ -193,6 +193,25 @@ import Testing
       ),
       (middle("Concat", ["s"], [Wire.int("axis", 7)]), [Wire.integers("s", [1])], "has an axis 7"),
       (middle("Flatten", ["s"], [Wire.int("axis", Int.min)]), [Wire.integers("s", [1])], "cannot flatten"),
+      (middle("ReduceMean", ["s"], [Wire.ints("axes", [Int.min])]), [Wire.integers("s", [1])], "cannot reduce"),
+      (middle("ReduceMax", ["s"]), [Wire.integers("s", [])], "cannot reduce"),
+      (middle("Tile", ["s", "t"]), [Wire.integers("s", [1]), Wire.integers("t", [1 << 40])], "cannot repeat"),
+      (
+        middle("Tile", ["s", "t"]), [Wire.integers("s", [1, 2, 3]), Wire.integers("t", [1 << 20])],
+        "makes too many elements"
+      ),
+      (
+        middle("ScatterND", ["s", "t", "u"]),
+        [Wire.integers("s", [1]), Wire.integers("t", [7]), Wire.integers("u", [1])], "replaces element 7 of 1"
+      ),
+      (
+        middle("ScatterND", ["s", "t", "u"]),
+        [Wire.integers("s", [1]), Wire.integers("t", []), Wire.integers("u", [1])], "does not replace elements"
+      ),
+      (middle("Mod", ["s", "t"]), [Wire.integers("s", [1]), Wire.integers("t", [0])], ""),
+      (
+        middle("InstanceNormalization", ["s", "s", "s"]), [Wire.integers("s", [1])], "normalises"
+      ),
       (middle("Div", ["s", "t"]), [Wire.integers("s", [1]), Wire.integers("t", [0])], ""),
     ]
     for (middle, tensors, words) in cases {

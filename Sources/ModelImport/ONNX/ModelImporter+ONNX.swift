@@ -28,17 +28,10 @@ extension ModelImporter {
         "the model uses opset \(model.operatorSet); quern reads \(Self.oldestOperatorSet) and later. Convert it with "
           + "onnx.version_converter")
     }
-    let image = try ONNXImageInput(model)
-    let probes = image.probes
-    var network = try translate(model, image, probe: probes[0])
-    for probe in probes.dropFirst() {
-      guard let difference = network.graph.firstDifference(from: try translate(model, image, probe: probe).graph) else {
-        continue
-      }
-      throw .badNetwork(
-        "the operation of node '\(difference)' depends on the size of the image; export the model with a fixed height and "
-          + "width"
-      )
+    let input = try ONNXImageInput(model)
+    var (network, image): (ImportedNetwork, ONNXImageInput)
+    do throws(ImportError) { (network, image) = try translateForItsSizes(model, input) } catch {
+      throw ONNXAttention.explain(error, in: model, image: input.name)
     }
     if let poolingExponent {
       do throws(GraphError) { try network.graph.setPoolingExponent(poolingExponent) } catch {
@@ -54,11 +47,53 @@ extension ModelImporter {
     return network
   }
 
+  /// Translates a model for all image sizes, if it states none, or else for one.
+  ///
+  /// - Returns: the network, and the input with the size that was chosen where the network needs one.
+  private func translateForItsSizes(
+    _ model: ONNXModel, _ image: ONNXImageInput
+  ) throws(ImportError) -> (network: ImportedNetwork, image: ONNXImageInput) {
+    let foldings = ONNXFoldingCache(model)
+    guard image.isSizeOpen else { return (try translate(model, image, probe: image.probes[0], foldings), image) }
+    let reason: String
+    do throws(ImportError) {
+      let network = try translate(model, image, probe: image.probes[0], foldings)
+      var difference: String?
+      for probe in image.probes.dropFirst() where difference == nil {
+        difference = network.graph.firstDifference(from: try translate(model, image, probe: probe, foldings).graph)
+      }
+      guard let difference else { return (network, image) }
+      reason = "the operation of node '\(difference)' depends on the size of the image"
+    } catch {
+      // Which outputs are meant does not depend on the size.
+      if case .option = error { throw error }
+      reason = "\(error)"
+    }
+    // The network has no meaning at most sizes, or another one at each: it is read for one size.
+    let sides = imageSide.map { [$0] } ?? ONNXImageInput.usualSides
+    var firstError: ImportError?
+    for side in sides {
+      let fixed = image.fixing(side: side)
+      do throws(ImportError) {
+        var network = try translate(model, fixed, probe: fixed.probes[0], foldings)
+        if let size = fixed.fixedSize {
+          network.assumptions.append(
+            ImportAssumption(
+              "the network is read for images of \(size.width)x\(size.height) pixels, although the model does not state "
+                + "their size, as it cannot be read for all sizes: \(reason)", option: imageSide == nil ? "--size" : nil
+            ))
+        }
+        return (network, fixed)
+      } catch { firstError = firstError ?? error }
+    }
+    throw firstError ?? .badNetwork(reason)
+  }
+
   private func translate(
-    _ model: ONNXModel, _ image: ONNXImageInput, probe: Shape
+    _ model: ONNXModel, _ image: ONNXImageInput, probe: Shape, _ foldings: ONNXFoldingCache
   ) throws(ImportError) -> ImportedNetwork {
     let empty = Graph(architecture: Self.architecture(of: model), preprocessing: .imageNet)
-    var run = try ONNXRun(ONNXTranslator(model, graph: empty, image: image, probe: probe))
+    var run = try ONNXRun(ONNXTranslator(model, graph: empty, image: image, probe: probe, foldings: foldings))
     var outputs = try ONNXOutputs(model, embedding: embeddingOutput, logits: logitsOutput)
     let graph = try outputs.attach(to: &run)
     var network = ImportedNetwork(

@@ -11,6 +11,7 @@ enum ONNXAttributes {
     "AveragePool": window.union(["ceil_mode", "count_include_pad"]),
     "BatchNormalization": ["epsilon", "momentum", "spatial", "training_mode"],
     "Cast": ["saturate", "to"],
+    "CastLike": ["saturate"],
     "Clip": ["max", "min"],
     "Concat": ["axis"],
     "Mod": ["fmod"],

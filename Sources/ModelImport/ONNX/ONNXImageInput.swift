@@ -12,8 +12,8 @@ struct ONNXImageInput {
   let takesBytes: Bool
   /// The extents; `nil` where they are dynamic.
   private let batch: Int?
-  private let height: Int?
-  private let width: Int?
+  private var height: Int?
+  private var width: Int?
 
   /// Finds the input for images.
   ///
@@ -60,6 +60,19 @@ struct ONNXImageInput {
     guard let height, let width else { return nil }
     return FixedImageSize(height: height, width: width)
   }
+
+  /// The same input for images of one size: dynamic extents get the given side.
+  func fixing(side: Int) -> ONNXImageInput {
+    var result = self
+    (result.height, result.width) = (height ?? side, width ?? side)
+    return result
+  }
+
+  /// The sides of images to try, in this order, for a network that takes only one size and does not state it: the
+  /// usual ones first.
+  static let usualSides = [
+    224, 112, 299, 256, 32, 64, 96, 128, 160, 192, 227, 240, 260, 288, 300, 320, 331, 380, 384, 448, 480, 512, 28,
+  ]
 
   /// Whether the height or the width is dynamic.
   var isSizeOpen: Bool { fixedSize == nil }

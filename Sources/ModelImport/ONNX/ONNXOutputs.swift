@@ -86,7 +86,9 @@ struct ONNXOutputs {
       }
       noteUnread(others, "it was not requested")
     case (let vector?, nil): logits = try findLogits(from: vector, among: others, &run)
-    case (nil, let scores?): embedding = try findEmbedding(of: scores, among: others, &run)
+    case (nil, var scores?):
+      embedding = try findEmbedding(of: &scores, among: others, &run)
+      logits = scores
     case (nil, nil): (embedding, logits) = try identify(others, &run)
     }
     guard let embedding else {
@@ -117,7 +119,7 @@ struct ONNXOutputs {
 
   /// The embedding, given the logits: the output that they are computed from, or the input of their last layer.
   private mutating func findEmbedding(
-    of scores: Candidate, among names: [String], _ run: inout ONNXRun
+    of scores: inout Candidate, among names: [String], _ run: inout ONNXRun
   ) throws(ImportError) -> Candidate {
     var found: [Candidate] = []
     for candidate in optional(names, &run) where candidate.row.value != scores.row.value {
@@ -130,12 +132,19 @@ struct ONNXOutputs {
     let groups = Set(found.map(\.root))
     if groups.count > 1 { throw Self.undecided(found.map(\.name), "the logits are computed from each of them") }
     if let vector = found.first(where: \.isNormalized) ?? found.first { return vector }
-    guard let input = lastLayerInput(of: scores, run.translator) else {
-      throw .option(
-        "the logits '\(scores.name)' do not come from a linear layer, and no output is an embedding; "
-          + "name one with --embedding-output")
-    }
-    return input
+    scores.row = try run.translator.poolingBeforeLastConvolution(scores.row)
+    return lastLayerInput(of: scores, run.translator) ?? logitsAsEmbedding(scores)
+  }
+
+  /// The logits as the embedding, too, of a network that has no linear layer.
+  private mutating func logitsAsEmbedding(_ scores: Candidate) -> Candidate {
+    assumptions.append(
+      ImportAssumption(
+        "the logits '\(scores.name)' do not come from a linear layer and no output is an embedding, so the logits are "
+          + "compared as the embedding, too", option: "--embedding-output"))
+    var embedding = scores
+    embedding.skippedFunction = nil
+    return embedding
   }
 
   /// The embedding and the logits where neither options nor names identify them.
@@ -165,7 +174,7 @@ struct ONNXOutputs {
     func vector(_ group: [Candidate]) -> Candidate { group.first(where: \.isNormalized) ?? group[0] }
     switch groups.count {
     case 0: return (nil, nil)
-    case 1: return single(vector(groups[0]), run.translator)
+    case 1: return try single(vector(groups[0]), &run.translator)
     case 2:
       let (a, b) = (vector(groups[0]), vector(groups[1]))
       let graph = run.translator.graph
@@ -178,11 +187,13 @@ struct ONNXOutputs {
 
   /// For a model with a single vector: the logits if it comes from a linear layer, else the embedding.
   private mutating func single(
-    _ only: Candidate, _ translator: ONNXTranslator
-  ) -> (embedding: Candidate?, logits: Candidate?) {
+    _ only: Candidate, _ translator: inout ONNXTranslator
+  ) throws(ImportError) -> (embedding: Candidate?, logits: Candidate?) {
     let isScores = only.skippedFunction == "Softmax" || only.skippedFunction == "LogSoftmax"
+    var only = only
+    if isScores { only.row = try translator.poolingBeforeLastConvolution(only.row) }
     guard !only.isNormalized, let input = lastLayerInput(of: only, translator) else {
-      return isScores ? (nil, only) : (only, nil)
+      return isScores ? (logitsAsEmbedding(only), only) : (only, nil)
     }
     if only.skippedFunction == nil {
       assumptions.append(
@@ -261,7 +272,7 @@ struct ONNXOutputs {
       var scores = row
       scores.value = input
       return makeCandidate(scores, skippedFunction: "Sigmoid", outputRow: row)
-    case .activation(let map) where map.height == 1 && map.width == 1:
+    case .activation(let map) where map.isMap && map.height == 1 && map.width == 1:
       return makeCandidate(try run.translator.pool(map, exponent: 1, floor: nil, node: node))
     case .activation, .step, .constant: return nil
     }
@@ -328,31 +339,5 @@ struct ONNXOutputs {
       graph.nodes.insert(last, at: producer + 1)
     }
     return graph.withoutUnusedNodes()
-  }
-}
-
-extension ONNXTranslator {
-  /// The embedding and its L2-normalised form, where `vector` may be either of them.
-  fileprivate mutating func normalized(_ vector: ONNXActivation) throws(ImportError) -> (ValueID, ValueID) {
-    if let producer = producer(of: vector), producer.op is L2Normalization, let input = producer.inputs.first {
-      return (input, vector.value)
-    }
-    let node = ONNXModel.Node(index: 0, name: "normalize", operatorType: "LpNormalization", inputs: [], outputs: [])
-    return (vector.value, try append(L2Normalization(), node: node, inputs: [vector]).value)
-  }
-}
-
-extension Graph {
-  /// The graph without nodes that no output needs.
-  fileprivate func withoutUnusedNodes() -> Graph {
-    var needed = Set(outputs.map(\.value))
-    var kept: [Node] = []
-    for node in nodes.reversed() where needed.contains(node.output) {
-      needed.formUnion(node.inputs)
-      kept.append(node)
-    }
-    var result = self
-    result.nodes = kept.reversed()
-    return result
   }
 }

@@ -50,7 +50,7 @@ struct ONNXSchedule {
     var depths = [Int](repeating: -1, count: model.nodes.count)
     for node in try visit(roots, sorted: { $0 }) {
       var deepest = 0
-      for input in node.inputs {
+      for input in node.inputs + node.captured {
         if let producer = producers[input] { deepest = max(deepest, depths[producer] + 1) }
       }
       depths[node.index] = deepest
@@ -92,7 +92,7 @@ struct ONNXSchedule {
   private func sources(of index: Int) throws(ImportError) -> [Int] {
     let node = model.nodes[index]
     var result: [Int] = []
-    for input in node.inputs where !input.isEmpty {
+    for input in node.inputs + node.captured where !input.isEmpty {
       if let producer = producers[input] {
         if !result.contains(producer) { result.append(producer) }
       } else if !given.contains(input) {

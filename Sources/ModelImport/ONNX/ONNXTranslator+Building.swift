@@ -82,6 +82,22 @@ extension ONNXTranslator {
       .with(shape: reduction.shape, channelAxis: reduction.channelAxis)
   }
 
+  /// GeM pooling with an exponent for each channel in place of a reduction.
+  mutating func pool(
+    _ reduction: ONNXReduction, exponents: [Double], node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
+    let pooling: ChannelwiseMeanPooling
+    do throws(GraphError) { pooling = try ChannelwiseMeanPooling(floor: reduction.floor ?? 0) } catch {
+      throw bad(node, "\(error)")
+    }
+    // As for `GeneralizedMeanPooling`: the floor removes negative values anyway.
+    let base = reduction.base
+    let map = lowerBound(base) < 0 ? try rectify(base, node: node) : base
+    return try append(
+      pooling, node: node, inputs: [map], constants: ["exponent": Tensor(exponents.map { Float($0) })]
+    ).with(shape: reduction.shape, channelAxis: reduction.channelAxis)
+  }
+
   /// GeM pooling of a map to rows [N, C]. Equal poolings share a node.
   ///
   /// - Parameter floor: the number to which smaller values are raised; `nil` where none is.

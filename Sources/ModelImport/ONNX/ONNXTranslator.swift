@@ -12,7 +12,7 @@ struct ONNXTranslator {
   /// What was recognised or reinterpreted, one sentence each.
   private(set) var notes: [String] = []
   /// The translated values, by their names in the model.
-  private var values: [String: ONNXValue] = [:]
+  var values: [String: ONNXValue] = [:]
   /// The shapes of the graph's values, NHWC for maps, for the image size that the model is translated for.
   var shapes: [ValueID: Shape] = [:]
   /// Numbers that no element of a value is less than.
@@ -28,6 +28,10 @@ struct ONNXTranslator {
   private var croppings: [CroppingKey: ONNXActivation] = [:]
   private var pixelMaps: [ValueID: ONNXActivation] = [:]
   var rectified: [ValueID: ONNXActivation] = [:]
+  /// The results of constant folding that do not depend on the image's size.
+  let foldings: ONNXFoldingCache
+  /// The number of elements that constant folding has computed.
+  var foldedCount = 0
 
   struct PoolingKey: Hashable {
     let base: ValueID
@@ -47,8 +51,10 @@ struct ONNXTranslator {
   ///   - graph: an empty graph, which the nodes are appended to.
   ///   - image: the model's input.
   ///   - probe: the input shape to translate the model for, in the model's order of axes.
-  init(_ model: ONNXModel, graph: Graph, image: ONNXImageInput, probe: Shape) {
+  ///   - foldings: what earlier translations of the model have folded.
+  init(_ model: ONNXModel, graph: Graph, image: ONNXImageInput, probe: Shape, foldings: ONNXFoldingCache) {
     self.model = model
+    self.foldings = foldings
     self.graph = graph
     isSizeOpen = image.isSizeOpen
     let input = ONNXActivation(
@@ -63,6 +69,7 @@ struct ONNXTranslator {
     if node.domain.isEmpty, let attribute = ONNXAttributes.unknown(of: node), isSupported(node) {
       throw unsupported(node, "it has an attribute '\(attribute)', which quern does not support")
     }
+    if node.domain.isEmpty, node.operatorType == "If" { return try inline(node) }
     let result: ONNXValue
     if let folded = try fold(node) {
       result = .constant(folded)
@@ -77,24 +84,6 @@ struct ONNXTranslator {
 
   private func isSupported(_ node: ONNXModel.Node) -> Bool {
     ONNXTranslations.all[node.operatorType] != nil || ONNXFolding.all[node.operatorType] != nil
-  }
-
-  /// The value of a node whose inputs are all constant; `nil` for other nodes.
-  private func fold(_ node: ONNXModel.Node) throws(ImportError) -> Tensor? {
-    guard node.domain.isEmpty, let folding = ONNXFolding.all[node.operatorType] else { return nil }
-    var inputs: [Tensor?] = []
-    for name in node.inputs {
-      if name.isEmpty {
-        inputs.append(nil)
-      } else if case .constant(let tensor)? = values[name] {
-        inputs.append(tensor)
-      } else {
-        return nil
-      }
-    }
-    do { return try folding(ONNXFolding.Operands(node: node, inputs: inputs, operatorSet: model.operatorSet)) } catch {
-      throw bad(node, error.problem)
-    }
   }
 
   // MARK: Errors and notes
@@ -219,7 +208,10 @@ struct ONNXTranslator {
   /// The input as a map. A row that has four axes in the model is a map of one pixel.
   mutating func map(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
     let activation = try activation(node, index)
-    guard activation.isRow else { return activation }
+    if activation.isMap { return activation }
+    guard activation.isRow else {
+      throw unsupported(node, "its input '\(node.inputs[index])' is a map with merged axes, \(activation.shape)")
+    }
     guard activation.shape.rank == 4, [1, 3].contains(activation.channelAxis) else {
       throw unsupported(node, "its input '\(node.inputs[index])' is a vector, not a map")
     }
@@ -259,6 +251,12 @@ struct ONNXTranslator {
     }
     return activation
   }
+
+  /// The height and width of the images that the model is translated for, as "224x224".
+  var imageSize: String {
+    let image = shapes[graph.input] ?? []
+    return image.rank == 4 ? "\(image.height)x\(image.width)" : ""
+  }
 }
 
 /// Translates a node whose inputs have values. The result is the value of the node's first output.
@@ -268,6 +266,6 @@ typealias ONNXTranslation =
 /// The translations by operator type. Operators that are supported only on constants are in `ONNXFolding`.
 enum ONNXTranslations {
   static let all: [String: ONNXTranslation] = [
-    convolutions, poolings, activations, normalizations, arithmetic, reductions, rows, shapes,
+    convolutions, poolings, activations, normalizations, arithmetic, reductions, linear, rows, shapes,
   ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 }

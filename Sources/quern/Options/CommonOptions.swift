@@ -120,7 +120,9 @@ struct EvaluationOptions: ParsableArguments {
   func open(
     _ path: String, _ network: ModelOptions, progress: some ProgressObserver
   ) throws -> (model: ModelFile, evaluation: EvaluationProtocol) {
-    var model = try ModelFile.open(path, options: network.options)
+    var options = network.options
+    options.imageSide = sizes.first?.side
+    var model = try ModelFile.open(path, options: options)
     progress.state(model.assumptions)
     let resolution = try request.resolutions(
       of: model.info, fixedSide: try model.fixedImageSize?.side(of: path), poolingExponent: network.poolingExponent)[0]

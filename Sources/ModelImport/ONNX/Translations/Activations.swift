@@ -23,6 +23,12 @@ extension ONNXTranslations {
     "Dropout": dropout,
     "Identity": { translator, node throws(ImportError) in try translator.value(node, 0) },
     "Cast": cast,
+    "CastLike": { translator, node throws(ImportError) in
+      if case .constant(let tensor) = try translator.value(node, 1), !tensor.elementType.isFloatingPoint {
+        throw translator.unsupported(node, "a cast to anything but floating-point numbers")
+      }
+      return try translator.value(node, 0)
+    },
   ]
 
   private static func function(_ function: ActivationFunction) -> ONNXTranslation {
@@ -174,6 +180,11 @@ extension ONNXTranslations {
       guard low > 0 else { return value }
       return .step(
         .norm(base, L2Normalization(epsilon: ONNXMath.decimal(low), rule: .floor), isReciprocal: false, shape: shape))
+    }
+    if case .step(.squareSum(let base, 0, let shape)) = value {
+      // As TensorFlow guards the norm: the root of the larger one is the larger root.
+      guard low > 0 else { return value }
+      return .step(.flooredSquareSum(base, floor: ONNXMath.decimal(low), shape: shape))
     }
     let source = try translator.activation(node, input)
     if low == 0 { return .activation(try translator.rectify(source, node: node)) }

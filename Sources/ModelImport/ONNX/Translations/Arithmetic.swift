@@ -28,6 +28,10 @@ extension ONNXTranslations {
       return try affine(&translator, node, value: other, constant: constant, factor: { _ in 1 }, offset: { $0 })
     }
     let (left, right) = (try translator.activation(node, 0), try translator.activation(node, 1))
+    if translator.haveMergedPixels(left, right) {
+      let sum = try translator.append(Addition(), node: node, inputs: [left, right])
+      return .activation(sum.with(shape: left.shape, channelAxis: left.channelAxis))
+    }
     guard left.isRow || right.isRow else {
       let maps = try translator.maps(node)
       let sum = try translator.append(Addition(), node: node, inputs: maps)
@@ -112,11 +116,11 @@ extension ONNXTranslations {
   private static func product(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ a: ONNXActivation, _ b: ONNXActivation
   ) throws(ImportError) -> ONNXValue {
-    if a.isRow, a.shape == b.shape, a.channelAxis == b.channelAxis {
+    if a.isRow && a.shape == b.shape && a.channelAxis == b.channelAxis || translator.haveMergedPixels(a, b) {
       let product = try translator.append(Multiplication(), node: node, inputs: [a, b])
       return .activation(product.with(shape: a.shape, channelAxis: a.channelAxis))
     }
-    guard !a.isRow, a.channelAxis == b.channelAxis, a.height == b.height, a.width == b.width,
+    guard a.isMap, b.isMap, a.channelAxis == b.channelAxis, a.height == b.height, a.width == b.width,
       a.channels == b.channels || a.channels == 1 || b.channels == 1
     else { throw translator.unsupported(node, "the product of \(a.shape) and \(b.shape)") }
     let maps = b.channels > a.channels ? [b, a] : [a, b]
@@ -174,43 +178,6 @@ extension ONNXTranslations {
     return .activation(try translator.appendKeepingShape(op, node: node, source))
   }
 
-  private static let power: ONNXTranslation = { translator, node throws(ImportError) in
-    guard let exponent = try translator.scalar(node, 1) else { throw translator.bad(node, "has no exponent") }
-    // In half precision, the exponent of a root has a relative error of up to 2^-11.
-    let type = try translator.constant(node, 1).elementType
-    let isHalf = type == .float16 || type == .bfloat16
-    return try raise(&translator, node, to: exponent, tolerance: isHalf ? 5e-3 : 1e-6)
-  }
-
-  /// A power: a step of GeM pooling or of an L2 norm.
-  ///
-  /// - Parameter tolerance: the relative error allowed where a root is taken for the inverse of a power.
-  private static func raise(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, to exponent: Double, tolerance: Double
-  ) throws(ImportError) -> ONNXValue {
-    let value = try translator.value(node, 0)
-    switch value {
-    case .step(.reduced(let reduction)) where reduction.exponent.isFinite && reduction.openAxis == nil:
-      if abs(exponent * reduction.exponent - 1) <= tolerance {
-        return .activation(try translator.pool(reduction, exponent: reduction.exponent, node: node))
-      }
-      if reduction.exponent == 1 { break }
-      throw translator.unsupported(
-        node, "a mean of powers of \(reduction.exponent) with a root of \(exponent), which is not GeM pooling")
-    case .step(.moment(let moment)):
-      if let result = moment.raised(to: exponent) { return .step(.moment(result)) }
-    case .step(.squareSum(let base, let epsilon, let shape)) where exponent == 0.5 || exponent == -0.5:
-      let op = L2Normalization(epsilon: epsilon, rule: epsilon == 0 ? .added : .insideRoot)
-      return .step(.norm(base, op, isReciprocal: exponent < 0, shape: shape))
-    case .constant: throw translator.unsupported(node, "its base is constant")
-    default: if exponent == 1 { return value }
-    }
-    if case .step(.clipped(let base, let floor)) = value {
-      return .step(.power(base, floor: floor, exponent: exponent))
-    }
-    return .step(.power(try translator.activation(node, 0), floor: nil, exponent: exponent))
-  }
-
   // MARK: Constants for each channel
 
   /// `x * factor + offset`, where both come from a constant with one value for each channel. It becomes a batch norm,
@@ -259,6 +226,12 @@ extension ONNXTranslations {
 }
 
 extension ONNXTranslator {
+  /// Whether two activations are maps of one size whose pixels are merged into the same axes in the model.
+  func haveMergedPixels(_ a: ONNXActivation, _ b: ONNXActivation) -> Bool {
+    !a.isRow && !b.isRow && !a.isMap && a.shape == b.shape && a.channelAxis == b.channelAxis
+      && shapes[a.value] == shapes[b.value]
+  }
+
   /// The values of a constant for each channel of an activation; `nil` where it varies along other axes.
   func channelValues(_ constant: Tensor, of activation: ONNXActivation) -> [Double]? {
     guard let array = ONNXArray(constant), !array.values.isEmpty, array.shape.rank <= activation.shape.rank else {

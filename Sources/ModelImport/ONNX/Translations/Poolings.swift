@@ -38,6 +38,10 @@ extension ONNXTranslations {
     let shape = try translator.value(node, 0).shape
     guard shape.rank == 4 else { throw translator.bad(node, "pools \(shape), which is not a map") }
     let window = try ONNXWindow.window(node, in: translator, kernel: nil, map: shape)
+    if case .step(.unselectable(let map, let margins, _)) = try translator.value(node, 0) {
+      return try maxPool(&translator, node, map, margins, window)
+    }
+    if window.isPointwise { return try translator.value(node, 0) }
     if isWhole(window, shape) {
       return try global(&translator, node) { reduce($0, exponent: .infinity, axes: [2, 3], keepsAxes: true) }
     }
@@ -45,10 +49,27 @@ extension ONNXTranslations {
     return .activation(try translator.append(MaxPooling(window: window), node: node, inputs: [source]))
   }
 
+  /// A max pooling of a map with margins of negative infinity, which are padding of its window.
+  private static func maxPool(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ map: ONNXActivation, _ margins: MapMargins,
+    _ window: Window
+  ) throws(ImportError) -> ONNXValue {
+    var window = window
+    window.top += margins.top
+    window.left += margins.left
+    window.bottom += margins.bottom
+    window.right += margins.right
+    guard map.isChannelsFirst, !window.ceilMode, window.dilationHeight == 1, window.dilationWidth == 1,
+      max(window.top, window.bottom) < window.height, max(window.left, window.right) < window.width
+    else { throw translator.unsupported(node, "it pools margins of negative infinity") }
+    return .activation(try translator.append(MaxPooling(window: window), node: node, inputs: [map]))
+  }
+
   private static let averagePool: ONNXTranslation = { translator, node throws(ImportError) in
     let shape = try translator.value(node, 0).shape
     guard shape.rank == 4 else { throw translator.bad(node, "pools \(shape), which is not a map") }
     let window = try ONNXWindow.window(node, in: translator, kernel: nil, map: shape)
+    if window.isPointwise { return try translator.value(node, 0) }
     if isWhole(window, shape) {
       return try global(&translator, node) { reduce($0, exponent: 1, axes: [2, 3], keepsAxes: true) }
     }
@@ -67,6 +88,8 @@ struct ONNXReduced {
     case activation(ONNXActivation)
     /// A power of a map, clipped first if `floor` is not `nil`. The exponent is 1 for a map that is only clipped.
     case power(ONNXActivation, floor: Double?, exponent: Double)
+    /// A power of a map with an exponent for each channel, clipped first if `floor` is not `nil`.
+    case powers(ONNXActivation, floor: Double?, exponents: [Double])
     /// A map with one of its axes reduced.
     case reduction(ONNXReduction)
   }
@@ -75,7 +98,7 @@ struct ONNXReduced {
 
   var base: ONNXActivation {
     switch value {
-    case .activation(let base), .power(let base, _, _): base
+    case .activation(let base), .power(let base, _, _), .powers(let base, _, _): base
     case .reduction(let reduction): reduction.base
     }
   }
@@ -88,7 +111,7 @@ struct ONNXReduced {
   var meaning: String {
     switch value {
     case .activation: "a vector"
-    case .power: "a power"
+    case .power, .powers: "a power"
     case .reduction(let reduction): reduction.meaning
     }
   }
@@ -103,6 +126,9 @@ extension ONNXTranslations {
     case .step(.power(let base, let floor, let exponent)) where !base.isRow:
       try checkPower(translator, node, base, floor: floor, exponent: exponent)
       return ONNXReduced(value: .power(base, floor: floor, exponent: exponent))
+    case .step(.powers(let base, let floor, let exponents)) where !base.isRow:
+      for exponent in exponents { try checkPower(translator, node, base, floor: floor, exponent: exponent) }
+      return ONNXReduced(value: .powers(base, floor: floor, exponents: exponents))
     case .step(.clipped(let base, let floor)) where !base.isRow:
       return ONNXReduced(value: .power(base, floor: floor, exponent: 1))
     case .step(.reduced(let reduction)) where reduction.openAxis != nil:
@@ -134,10 +160,10 @@ extension ONNXTranslations {
     let open: [Int]
     switch source.value {
     case .activation(let map):
-      guard !map.isRow else { return nil }
+      guard !map.isRow, !map.pixelAxes.isEmpty else { return nil }
       result = ONNXReduction(
         base: map, floor: nil, exponent: exponent, shape: map.shape, channelAxis: map.channelAxis, openAxis: nil)
-      open = map.spatialAxes
+      open = map.pixelAxes
     case .power(let map, let floor, let power):
       // The maximum of clipped values is GeM pooling with an infinite exponent; the maximum of powers is not GeM
       // pooling.
@@ -145,7 +171,13 @@ extension ONNXTranslations {
       result = ONNXReduction(
         base: map, floor: floor, exponent: exponent == 1 ? power : exponent, shape: map.shape,
         channelAxis: map.channelAxis, openAxis: nil)
-      open = map.spatialAxes
+      open = map.pixelAxes
+    case .powers(let map, let floor, let exponents):
+      guard exponent == 1 else { return nil }
+      result = ONNXReduction(
+        base: map, floor: floor, exponent: .nan, exponents: exponents, shape: map.shape, channelAxis: map.channelAxis,
+        openAxis: nil)
+      open = map.pixelAxes
     case .reduction(let reduction):
       guard let axis = reduction.openAxis, (exponent == .infinity) == (reduction.exponent == .infinity) else {
         return nil

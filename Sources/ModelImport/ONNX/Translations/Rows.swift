@@ -5,39 +5,8 @@ import Tensors
 
 extension ONNXTranslations {
   static let rows: [String: ONNXTranslation] = [
-    "Gemm": gemm,
-    "MatMul": { translator, node throws(ImportError) in
-      let source = try translator.matrix(node, 0)
-      // ONNX stores the weight as [inputs, outputs]; a permuted view reads it as [outputs, inputs].
-      let weight = try translator.weights(node, 1, rank: 2).permuted([1, 0])
-      return .activation(try translator.append(Linear(), node: node, inputs: [source], constants: ["weight": weight]))
-    },
-    "Concat": concatenate,
+    "Concat": concatenate
   ]
-
-  private static let gemm: ONNXTranslation = { translator, node throws(ImportError) in
-    guard try translator.integer(node, "transA", default: 0) == 0 else {
-      throw translator.unsupported(node, "its first matrix is transposed")
-    }
-    let (alpha, beta) = (try translator.float(node, "alpha") ?? 1, try translator.float(node, "beta") ?? 1)
-    let source = try translator.matrix(node, 0)
-    let stored = try translator.weights(node, 1, rank: 2)
-    let isTransposed = try translator.integer(node, "transB", default: 0) != 0
-    var constants = ["weight": scaled(isTransposed ? stored : stored.permuted([1, 0]), by: Float(alpha))]
-    if translator.hasInput(node, 2) {
-      let outputs = isTransposed ? stored.shape[0] : stored.shape[1]
-      guard let bias = ONNXArray(try translator.constant(node, 2))?.broadcast(to: [1, outputs]) else {
-        throw translator.unsupported(node, "its bias '\(node.inputs[2])' does not have one value for each output")
-      }
-      constants["bias"] = Tensor(bias.map { Float($0 * beta) })
-    }
-    return .activation(try translator.append(Linear(), node: node, inputs: [source], constants: constants))
-  }
-
-  private static func scaled(_ weight: Tensor, by factor: Float) -> Tensor {
-    factor == 1
-      ? weight : Tensor(weight.contiguous().elements(as: Float.self).map { $0 * factor }, shape: weight.shape)
-  }
 
   /// A concatenation of vectors.
   private static func joinRows(

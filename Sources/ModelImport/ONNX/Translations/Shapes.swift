@@ -43,21 +43,31 @@ extension ONNXTranslations {
       guard let result = step.with(shape: shape) else { return value }
       return .step(result)
     case .constant: throw translator.bad(node, "its shape is not constant")
-    case .step, .activation:
-      var source = try translator.activation(node, 0)
-      if !source.isRow, source.height == 1, source.width == 1 {
-        // The map has one pixel at this image size. The mean of the map gives the same vector, and one at any other
-        // size.
-        source = try translator.pool(source, exponent: 1, floor: nil, node: node)
-          .with(shape: source.shape, channelAxis: source.channelAxis)
-      }
-      guard let row = source.reshapedRow(to: shape) else {
-        throw translator.unsupported(
-          node,
-          "it reshapes \(value.shape) to \(shape), but quern can neither split nor join the axes of maps and vectors")
-      }
-      return .activation(row)
+    case .step(.flattened(let map, _)): return try reshape(&translator, node, map, to: shape)
+    case .step, .activation: return try reshape(&translator, node, try translator.activation(node, 0), to: shape)
     }
+  }
+
+  private static func reshape(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ activation: ONNXActivation, to shape: Shape
+  ) throws(ImportError) -> ONNXValue {
+    var source = activation
+    let map = translator.shapes[source.value] ?? []
+    if !source.isRow, source.isMap, source.height == 1, source.width == 1 {
+      // The map has one pixel at this image size. The mean of the map gives the same vector, and one at any other size.
+      source = try translator.pool(source, exponent: 1, floor: nil, node: node)
+        .with(shape: source.shape, channelAxis: source.channelAxis)
+    }
+    if let row = source.reshapedRow(to: shape) { return .activation(row) }
+    if let reshaped = source.reshapedMap(to: shape, map: map) { return .activation(reshaped) }
+    if source.isMap, map.rank == 4, shape.rank >= 2, shape[0] == map.batch,
+      shape.dimensions.dropFirst().count(where: { $0 != 1 }) == 1
+    {
+      return .step(.flattened(source, shape: shape))
+    }
+    throw translator.unsupported(
+      node,
+      "it reshapes \(activation.shape) to \(shape), but quern can neither split nor join the axes of maps and vectors")
   }
 
   /// A norm may be expanded to the vector that it divides.
@@ -114,7 +124,7 @@ extension ONNXTranslations {
     switch try translator.value(node, 0) {
     case .step(.cropped(let map, let earlier, _)): (base, cropped) = (map, earlier)
     case .step(.padded): base = try translator.map(node, 0)
-    case .activation(let map) where !map.isRow: base = map
+    case .activation(let map) where map.isMap: base = map
     default: return nil
     }
     guard shape[0] == base.shape[0], shape[base.channelAxis] == base.channels else { return nil }
@@ -141,8 +151,10 @@ extension ONNXTranslations {
     if pads.allSatisfy({ $0 == 0 }) { return value }
     var amounts = [(before: Int, after: Int)](repeating: (0, 0), count: value.shape.rank)
     for (index, axis) in axes.enumerated() { amounts[axis] = (pads[index], pads[index + axes.count]) }
-    guard mode == "constant", fill ?? 0 == 0, value.shape.rank == 4 else {
-      throw translator.unsupported(node, "padding by anything but zeros around a map")
+    let rule: EdgePadding.Rule? = mode == "reflect" ? .reflect : mode == "edge" ? .replicate : nil
+    let isUnselectable = mode == "constant" && (fill ?? 0) <= -Double(Float.greatestFiniteMagnitude)
+    guard rule != nil || mode == "constant" && fill ?? 0 == 0 || isUnselectable, value.shape.rank == 4 else {
+      throw translator.unsupported(node, "padding by anything but zeros or the edges of a map")
     }
     var map = try translator.map(node, 0)
     guard amounts[0] == (0, 0), amounts[map.channelAxis] == (0, 0) else {
@@ -157,7 +169,18 @@ extension ONNXTranslations {
     var shape = map.shape
     shape.dimensions[map.spatialAxes[0]] += added.top + added.bottom
     shape.dimensions[map.spatialAxes[1]] += added.left + added.right
-    guard removed != MapMargins() else { return .step(.padded(map, added, shape: shape)) }
+    if let rule {
+      guard removed == MapMargins() else { throw translator.unsupported(node, "it pads and crops a map by its edges") }
+      let padded = try translator.append(EdgePadding(added, rule: rule), node: node, inputs: [map])
+      return .activation(translator.arranged(padded, as: map))
+    }
+    guard removed != MapMargins() else {
+      return .step(
+        isUnselectable ? .unselectable(map, added, shape: shape) : .padded(map, added, shape: shape))
+    }
+    guard !isUnselectable else {
+      throw translator.unsupported(node, "it crops a map and pads it by negative infinity")
+    }
     if added != MapMargins() {
       map = try translator.append(ZeroPadding(added), node: node, inputs: [map])
         .with(shape: shape, channelAxis: map.channelAxis)
@@ -204,7 +227,7 @@ extension ONNXTranslations {
   ) throws(ImportError) -> ONNXActivation {
     let shape = Shape(axes.map { source.shape[$0] })
     guard axes[0] == 0, let channelAxis = axes.firstIndex(of: source.channelAxis),
-      source.isRow || axes.filter(source.spatialAxes.contains) == source.spatialAxes && [1, 3].contains(channelAxis)
+      source.isRow || axes.filter(source.pixelAxes.contains) == source.pixelAxes && (!source.isMap || channelAxis != 2)
     else { throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)") }
     return source.with(shape: shape, channelAxis: channelAxis)
   }

@@ -1,0 +1,31 @@
+import Checkpoints
+import Tensors
+
+/// The results of nodes of a model whose inputs depend on nothing but initialisers, such as standardised weights, which
+/// the translations of the model for several image sizes share.
+final class ONNXFoldingCache {
+  private let initializers: Set<String>
+  /// The outermost nodes, by their first outputs: names in branches of an `If` may repeat.
+  private let owners: [String: Int]
+  private var results: [String: Tensor] = [:]
+
+  init(_ model: ONNXModel) {
+    initializers = Set(model.initializers.names)
+    owners = Dictionary(model.nodes.compactMap { node in node.outputs.first.map { ($0, node.index) } }) { first, _ in
+      first
+    }
+  }
+
+  subscript(_ node: ONNXModel.Node) -> Tensor? {
+    guard let output = node.outputs.first, owners[output] == node.index else { return nil }
+    return results[output]
+  }
+
+  /// Keeps the result of a node if it does not depend on the image's size.
+  func store(_ result: Tensor, of node: ONNXModel.Node) {
+    guard let output = node.outputs.first, owners[output] == node.index,
+      node.inputs.allSatisfy({ $0.isEmpty || initializers.contains($0) || results[$0] != nil })
+    else { return }
+    results[output] = result
+  }
+}
