@@ -107,7 +107,8 @@ def padding(maker, value):
     fill = choices.pick([0.0, 0.0, 0.0, 0.5, -0.5]) if mode == "constant" else 0.0
     if mode != "constant":
         amounts = [min(max(amount, 0), min(value.shape[2:]) - 1) for amount in amounts]
-        maker.exotic.append(f"Pad {mode}")
+        if mode == "wrap":
+            maker.exotic.append(f"Pad {mode}")
     if fill:
         maker.exotic.append("Pad with a number")
     return pad(maker, value, [0, 0, amounts[0], amounts[1], 0, 0, amounts[2], amounts[3]], mode, fill)
@@ -222,10 +223,20 @@ def squeeze_and_excitation(maker, value):
 
 
 def channels_last(maker, value):
-    """As converters from TensorFlow leave it: arithmetic with one number for each channel, which is the last axis."""
+    """As converters from TensorFlow leave it: arithmetic with one number for each channel, which is the last axis, and
+    linear layers of each pixel."""
     choices = maker.choices
     count = value.channels
     result = maker.transpose(value, [0, 2, 3, 1])
+    if choices.chance(30):
+        matrix = maker.constant(maker.floats([count, count], (1.5 / count) ** .5))
+        extents, lists = result.shape, choices.chance(50) and maker.may_bind_size()
+        if lists:
+            shape = [int(np.prod(extents[:3])), count]
+            result = maker.add("Reshape", [result, maker.integers([-1, count])], shape)
+        result = maker.add("MatMul", [result, matrix], result.shape)
+        if lists:
+            result = maker.add("Reshape", [result, maker.integers([-1, *extents[1:]])], extents)
     for op in choices.pick([["Mul", "Add"], ["Add"], ["Relu"]]):
         inputs = [result] + ([maker.constant(maker.floats([count], .3, 1 if op == "Mul" else 0))] if op != "Relu" else [])
         result = maker.add(op, inputs, result.shape, op == "Relu")

@@ -80,10 +80,42 @@ def generalized_mean(maker, value):
 
 
 @spanned
+def exponents(maker, value):
+    """GeM with an exponent for each channel."""
+    choices = maker.choices
+    powers = np.abs(maker.floats([value.channels], .5, 2.5)) + np.float32(.5)
+    roots = (1 / powers.astype(np.float64)).astype(np.float32)
+    shape = [[value.channels, 1, 1], [1, value.channels, 1, 1]][choices.below(2)]
+    value = maker.clip(value, choices.pick([1e-6, 1e-4, 0.1]), None)
+    value = maker.add("Pow", [value, maker.constant(powers.reshape(shape))], value.shape, True)
+    value = maker.add("GlobalAveragePool", [value], [*value.shape[:2], 1, 1], True)
+    return maker.add("Pow", [value, maker.constant(roots.reshape(shape))], value.shape, True)
+
+
+@spanned
+def whole(maker, value):
+    """A linear layer of all elements of a map."""
+    choices = maker.choices
+    count = int(np.prod(value.shape[1:]))
+    if choices.chance(30):
+        value = maker.transpose(value, [0, 2, 3, 1])
+    if choices.chance(50):
+        value = maker.add("Flatten", [value], [1, count], value.nonnegative)
+    else:
+        target = maker.integers(choices.pick([[0, -1], [-1, count], [0, count]]))
+        value = maker.add("Reshape", [value, target], [1, count], value.nonnegative)
+    return linear(maker, value, 8)
+
+
+@spanned
 def pool(maker, value):
     choices = maker.choices
     kind = choices.pick([mean, mean, mean, maximum, generalized_mean, generalized_mean,
-                         choices.pick(["sum", "both", "shared"])])
+                         choices.pick(["sum", "both", "shared", "whole", "exponents"])])
+    if kind == "whole":
+        kind = whole if maker.may_bind_size() else mean
+    elif kind == "exponents":
+        kind = exponents
     if not isinstance(kind, str):
         return kind(maker, value)
     if kind == "shared":
