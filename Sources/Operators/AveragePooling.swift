@@ -29,6 +29,9 @@ package struct AveragePooling: Operator, WindowOperator {
     guard window.top < window.height, window.bottom < window.height, window.left < window.width,
       window.right < window.width
     else { throw .attribute(name: "padding", expected: "smaller than the window") }
+    guard !window.padsToSize || !countsPadding else {
+      throw .attribute(name: "pads_to_size", expected: "absent where padding counts")
+    }
     guard window.taps <= 65536 else { throw .attribute(name: "kernel", expected: "of at most 65536 taps") }
   }
 

@@ -149,7 +149,7 @@ struct FloatConvolutionPlan: PlannedOperator {
   private func copyPadded(
     _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, _ padded: Shape, team: ThreadTeam
   ) {
-    let window = prepared.op.window
+    let window = prepared.op.window.resolved(height: input.height, width: input.width)
     let channels = input.channels
     let columns = max(0, window.left)..<max(0, window.left, min(padded.width, window.left + input.width))
     team.forEach(padded.batch * padded.height) { line, _ in

@@ -269,7 +269,8 @@ struct Int8ConvolutionPlan: PlannedOperator {
     _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, _ padded: Shape, _ value: [UInt8],
     team: ThreadTeam
   ) {
-    let (top, left) = (prepared.op.window.top, prepared.op.window.left)
+    let window = prepared.op.window.resolved(height: input.height, width: input.width)
+    let (top, left) = (window.top, window.left)
     let (channels, height, width) = (input.channels, input.height, input.width)
     let (paddedHeight, paddedWidth) = (padded.height, padded.width)
     let columns = max(0, left)..<max(0, left, min(paddedWidth, left + width))

@@ -29,6 +29,10 @@ package struct Window: Hashable, Sendable {
   /// Whether the output's size is rounded up: the last window may begin inside the map and end outside of it (PyTorch's
   /// `ceil_mode`).
   package var ceilMode = false
+  /// Whether the padding follows from the size of the map, as with TensorFlow's "SAME" and ONNX's `SAME_UPPER`: the
+  /// output has `ceil(size / stride)` rows, for which the map is padded as little as possible, with half of it, rounded
+  /// down, before the map. The stored padding is 0 then, all dilations are 1, and there is no ceil mode.
+  package private(set) var padsToSize = false
 
   /// A square window with equal strides and padding.
   package init(_ size: Int, stride: Int = 1, padding: Int = 0) {
@@ -39,6 +43,34 @@ package struct Window: Hashable, Sendable {
   package init(height: Int, width: Int, stride: Int = 1, padding: Int = 0) {
     (self.height, self.width, strideHeight, strideWidth) = (height, width, stride, stride)
     (top, left, bottom, right) = (padding, padding, padding, padding)
+  }
+
+  /// Makes the padding follow from the size of the map, unless there is no stride, where it is the same for all sizes.
+  ///
+  /// - Precondition: all dilations are 1, and ceil mode is off.
+  package mutating func padLikeTensorFlow() {
+    precondition(dilationHeight == 1 && dilationWidth == 1 && !ceilMode, "such padding has a single definition only")
+    (top, left, bottom, right) = (0, 0, 0, 0)
+    if strideHeight == 1, strideWidth == 1 {
+      (top, left) = ((height - 1) / 2, (width - 1) / 2)
+      (bottom, right) = (height - 1 - top, width - 1 - left)
+    } else {
+      padsToSize = true
+    }
+  }
+
+  /// This window with the padding that it has on a map of a height and width.
+  package func resolved(height mapHeight: Int, width mapWidth: Int) -> Window {
+    guard padsToSize else { return self }
+    func total(_ size: Int, _ kernel: Int, _ stride: Int) -> Int {
+      max(0, kernel - (size % stride == 0 ? stride : size % stride))
+    }
+    var result = self
+    result.padsToSize = false
+    let (rows, columns) = (total(mapHeight, height, strideHeight), total(mapWidth, width, strideWidth))
+    (result.top, result.left) = (rows / 2, columns / 2)
+    (result.bottom, result.right) = (rows - rows / 2, columns - columns / 2)
+    return result
   }
 
   /// The number of taps.
@@ -67,6 +99,12 @@ package struct Window: Hashable, Sendable {
     (top, left, bottom, right) = (padding[0], padding[1], padding[2], padding[3])
     (dilationHeight, dilationWidth) = (dilation[0], dilation[1])
     ceilMode = try attributes.flag("ceil_mode")
+    padsToSize = try attributes.flag("pads_to_size")
+    guard !padsToSize || padding + dilation == [0, 0, 0, 0, 1, 1] && !ceilMode && stride.contains(where: { $0 > 1 })
+    else {
+      throw .attribute(
+        name: "pads_to_size", expected: "absent without a stride, or with padding, dilation or ceil mode")
+    }
   }
 
   var attributes: Attributes {
@@ -75,6 +113,7 @@ package struct Window: Hashable, Sendable {
       "padding": .ints([top, left, bottom, right]), "dilation": .ints([dilationHeight, dilationWidth]),
     ]
     if ceilMode { result["ceil_mode"] = .int(1) }
+    if padsToSize { result["pads_to_size"] = .int(1) }
     return result
   }
 
@@ -83,6 +122,9 @@ package struct Window: Hashable, Sendable {
   /// - Throws: `GraphError.inputSize` where the padded map is smaller than the window.
   package func outputExtent(height mapHeight: Int, width mapWidth: Int) throws(GraphError) -> (height: Int, width: Int)
   {
+    guard !padsToSize else {
+      return try resolved(height: mapHeight, width: mapWidth).outputExtent(height: mapHeight, width: mapWidth)
+    }
     let spanHeight = (height - 1) * dilationHeight + 1
     let spanWidth = (width - 1) * dilationWidth + 1
     let freeHeight = mapHeight + top + bottom - spanHeight
@@ -126,6 +168,10 @@ package struct Window: Hashable, Sendable {
       reach <= Int(Int32.max)
     else {
       throw .inputSize("a \(height)x\(width) window on a map of \(input) is too large; run fewer images at once")
+    }
+    guard !padsToSize else {
+      return try resolved(height: input.height, width: input.width).indirection(
+        input: input, output: output, pixelStride: pixelStride, outside: outside, padding: padding)
     }
     let outputWidth = output.width
     let (mapHeight, mapWidth) = (input.height, input.width)

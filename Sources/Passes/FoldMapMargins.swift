@@ -70,7 +70,7 @@ package struct FoldMapMargins: Pass {
   ///
   /// - Parameter added: the margins added to the output; all are zero or negative.
   private static func cropped(_ window: Window, _ added: MapMargins) -> Window? {
-    guard !window.ceilMode, added.bottom == 0, added.right == 0 else { return nil }
+    guard !window.ceilMode, !window.padsToSize, added.bottom == 0, added.right == 0 else { return nil }
     var window = window
     window.top += added.top * window.strideHeight
     window.left += added.left * window.strideWidth
@@ -83,11 +83,13 @@ package struct FoldMapMargins: Pass {
     guard let added = (before as? any MarginOperator)?.addedMargins else {
       guard readsZeros, op.window.isPointwise, let sampling = before as? any WindowOperator,
         !type(of: sampling).readsZerosOutside, sampling.window.taps == 1, !sampling.window.ceilMode,
+        !sampling.window.padsToSize,
         sampling.window.top <= 0, sampling.window.left <= 0, sampling.window.bottom <= 0, sampling.window.right <= 0
       else { return nil }
       return sampling.window
     }
     var window = op.window
+    guard !window.padsToSize else { return nil }
     if !added.isPadding {
       // Where the map was cropped, a window with padding read zeros and would now read pixels.
       guard added.top == 0 || window.top <= 0, added.left == 0 || window.left <= 0,

@@ -61,13 +61,14 @@ struct LayerSample {
   ///
   /// - Parameter outside: the padding value of each channel, in steps from the zero point.
   func patches(_ channels: Range<Int>, outside: [Float]) -> Matrix {
-    let (window, input) = (layer.window, node.inputs[0])
+    let input = node.inputs[0]
     let readsRemainders = quantized.graph.readsRemainder(node, ofInput: 0)
     let result = Matrix(rows: count, columns: layer.taps * channels.count)
     for (row, position) in positions.enumerated() {
       guard
         let map = MapReader(quantized, input, image: position.image, readsRemainders: readsRemainders, inSteps: true)
       else { continue }
+      let window = layer.window.resolved(height: map.shape.height, width: map.shape.width)
       var target = result.row(row)
       for ky in 0..<window.height {
         let y = position.y * window.strideHeight - window.top + ky * window.dilationHeight

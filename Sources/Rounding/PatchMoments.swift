@@ -69,10 +69,10 @@ struct PatchSampler {
   ///   - rows: the number of patches to sample, at most all.
   /// - Returns: `nil` without patches.
   init?(_ maps: [LayerInputs.Map], _ layer: LayerGeometry, outside: [UInt8], rows: Int, kernels: KernelSet) {
-    let window = layer.window
     let rowsPerMap = (rows + maps.count - 1) / max(maps.count, 1)
     var origins: [Origin] = []
     for (number, map) in maps.enumerated() {
+      let window = layer.window.resolved(height: map.height, width: map.width)
       guard let extent = try? window.outputExtent(height: map.height, width: map.width) else { return nil }
       let positions = extent.height * extent.width
       let count = min(positions, rowsPerMap)

@@ -39,6 +39,10 @@ enum ConvolutionSuites {
         outputs = random.int(32...(random.chance(0.3) ? 300 : 80))
       }
       if random.chance(0.1), window.dilationWidth == 1, kind != .winograd { window = Window(7, stride: 2, padding: 3) }
+      if random.chance(0.15), window.dilationHeight == 1, window.dilationWidth == 1, kind != .winograd {
+        window.ceilMode = false
+        window.padLikeTensorFlow()
+      }
       let large = random.chance(kind == .winograd ? 0.5 : 0.1)
       let map: Shape = [
         random.int(1...3), random.int(1...(large ? 24 : 11)), random.int(1...(large ? 24 : 11)), inputs * groups,

@@ -92,6 +92,15 @@ import Threads
     ("unknown activation", { $0.attributes["activation"] = .string("gelu") }),
     ("no activation", { $0.attributes["activation"] = nil }),
     ("ceil mode 2", { $0.attributes["ceil_mode"] = .int(2) }),
+    ("padding to size without a stride", { $0.attributes["pads_to_size"] = .int(1) }),
+    (
+      "padding to size and padding",
+      {
+        $0.attributes["stride"] = .ints([2, 2])
+        $0.attributes["padding"] = .ints([1, 1, 1, 1])
+        $0.attributes["pads_to_size"] = .int(1)
+      }
+    ),
     ("ceil mode as text", { $0.attributes["ceil_mode"] = .string("yes") }),
     ("unknown attribute", { $0.attributes["transposed"] = .int(1) }),
     ("no weight", { $0.constants["weight"] = nil }),

@@ -82,8 +82,11 @@ package struct RandomGraph {
     let spread = 1 / Float(size * size * map.channels / groups).squareRoot()
     var constants = ["weight": Tensor(random.floats(shape.elementCount, -2 * spread...2 * spread), shape: shape)]
     if random.chance(0.4) { constants["bias"] = Tensor(random.floats(outputs)) }
+    var window = Window(size, stride: stride, padding: size / 2)
+    // Of as many positions, but others for maps of even height or width.
+    if stride > 1, outputs != 8 { window.padLikeTensorFlow() }
     append(
-      Convolution(window: Window(size, stride: stride, padding: size / 2), groups: groups), "conv", [index],
+      Convolution(window: window, groups: groups), "conv", [index],
       constants: constants, channels: outputs, level: map.level + stride - 1)
   }
 

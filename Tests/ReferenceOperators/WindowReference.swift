@@ -3,8 +3,24 @@ import Tensors
 
 /// Sliding windows by counting, as PyTorch defines them.
 package enum WindowReference {
+  /// The window with padding that TensorFlow's "SAME" has on a map, by its definition.
+  private static func padded(_ window: Window, height: Int, width: Int) -> Window {
+    guard window.padsToSize else { return window }
+    func padding(_ size: Int, _ kernel: Int, _ stride: Int) -> Int {
+      max(((size + stride - 1) / stride - 1) * stride + kernel - size, 0)
+    }
+    var result = Window(height: window.height, width: window.width)
+    (result.strideHeight, result.strideWidth) = (window.strideHeight, window.strideWidth)
+    let rows = padding(height, window.height, window.strideHeight)
+    let columns = padding(width, window.width, window.strideWidth)
+    (result.top, result.left) = (rows / 2, columns / 2)
+    (result.bottom, result.right) = (rows - result.top, columns - result.left)
+    return result
+  }
+
   package static func extent(_ window: Window, height: Int, width: Int) -> (height: Int, width: Int) {
-    (
+    let window = padded(window, height: height, width: width)
+    return (
       positions(
         height, window.height, window.strideHeight, window.dilationHeight, window.top, window.bottom, window.ceilMode),
       positions(
@@ -30,6 +46,7 @@ package enum WindowReference {
 
   /// The pixel that each tap of one output position reads, in the map's row-major order; `nil` outside.
   package static func taps(_ window: Window, position: Int, input: Shape, output: Shape) -> [Int?] {
+    let window = padded(window, height: input.height, width: input.width)
     let image = position / (output.height * output.width)
     let (y, x) = (position / output.width % output.height, position % output.width)
     var result: [Int?] = []
@@ -46,6 +63,7 @@ package enum WindowReference {
 
   /// How many taps of one output position lie in the padding, outside the map.
   package static func paddingTaps(_ window: Window, position: Int, input: Shape, output: Shape) -> Int {
+    let window = padded(window, height: input.height, width: input.width)
     let (y, x) = (position / output.width % output.height, position % output.width)
     var count = 0
     for ky in 0..<window.height {

@@ -7,8 +7,12 @@ extension Window {
   var onnxAttributes: [(String, ONNXModelBuilder.Attribute)] {
     var result: [(String, ONNXModelBuilder.Attribute)] = [
       ("kernel_shape", .ints([height, width])), ("strides", .ints([strideHeight, strideWidth])),
-      ("pads", .ints([top, left, bottom, right].map { max($0, 0) })),
     ]
+    if padsToSize {
+      result.append(("auto_pad", .string("SAME_UPPER")))
+    } else {
+      result.append(("pads", .ints([top, left, bottom, right].map { max($0, 0) })))
+    }
     if dilationHeight != 1 || dilationWidth != 1 {
       result.append(("dilations", .ints([dilationHeight, dilationWidth])))
     }

@@ -32,6 +32,7 @@ extension ONNXTranslations {
 
   /// The only tap of a window that reads the pixel of a 1x1 map, where the output is 1x1 as well; `nil` otherwise.
   private static func onlyTap(of window: Window) -> (row: Int, column: Int)? {
+    let window = window.resolved(height: 1, width: 1)
     guard let extent = try? window.outputExtent(height: 1, width: 1), extent == (1, 1),
       window.top % window.dilationHeight == 0, window.left % window.dilationWidth == 0
     else { return nil }
@@ -113,6 +114,9 @@ enum ONNXWindow {
     }
     switch mode {
     case "VALID": break
+    case "SAME_UPPER"
+    where translator.isSizeOpen && dilations == [1, 1] && !window.ceilMode && strides.contains { $0 > 1 }:
+      window.padLikeTensorFlow()
     case "SAME_UPPER", "SAME_LOWER":
       for axis in 0...1 {
         let span = (size[axis] - 1) * dilations[axis] + 1
