@@ -40,6 +40,20 @@ package protocol AffineFoldingOperator: Operator {
   func canFoldAffine(inputs: Int) -> Bool
 }
 
+/// A linear operator whose sum with another of the same input may be a single operator of the same kind.
+package protocol ParallelMergingOperator: Operator {
+  /// The operator and the constants that give the sum of this operator's result and another's, on the same input; `nil`
+  /// where there is none, or it would take more products than the larger of the two.
+  ///
+  /// - Parameters:
+  ///   - constants: those of this operator.
+  ///   - other: the other operator.
+  ///   - otherConstants: its constants.
+  func merged(
+    _ constants: [String: Tensor], with other: any ParallelMergingOperator, _ otherConstants: [String: Tensor]
+  ) -> (op: any Operator, constants: [String: Tensor])?
+}
+
 /// An operator that computes each element of its output from a window of its input.
 package protocol WindowOperator: Operator {
   /// The geometry of the window.

@@ -23,7 +23,7 @@ package struct PassPipeline: Sendable {
   /// rounding in float32.
   package static let fold = PassPipeline([
     FoldMapMargins(), SplitBatchNormalization(), FoldBatchNormalization(), ReplaceBatchNormalization(),
-    MergeDuplicates(),
+    MergeParallelLayers(), MergeDuplicates(),
     MoveActivation(), MergeDuplicates(), FuseActivation(), OrderNodes(), FuseResidual(), RemoveUnusedNodes(),
   ])
 

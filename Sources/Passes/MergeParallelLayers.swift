@@ -1,0 +1,39 @@
+import Graphs
+import Operators
+import Tensors
+
+/// Replaces the sum of two layers that read the same value by one layer, where nothing else reads their outputs: the
+/// branches of RepVGG (Ding et al., arXiv 2101.03697, section 3.3) and MobileOne (Vasu et al., arXiv 2206.04040,
+/// section 3.2) become a single convolution. Runs after batch norms have been folded, or have become convolutions.
+package struct MergeParallelLayers: Pass {
+  package static let name = "merge parallel layers"
+
+  package init() {}
+
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+    let neighbours = Neighbours(graph)
+    for (index, node) in graph.nodes.enumerated() {
+      guard node.traits.combination == .sum, node.inputs.count == 2, let sum = node.op as? any EpilogueOperator,
+        sum.activation == .none, node.inputs.allSatisfy(neighbours.isReadOnce),
+        let first = neighbours.producers[node.inputs[0]], let second = neighbours.producers[node.inputs[1]]
+      else { continue }
+      let (a, b) = (graph.nodes[first], graph.nodes[second])
+      guard a.inputs.count == 1, a.inputs == b.inputs, let layer = a.op as? any ParallelMergingOperator,
+        let other = b.op as? any ParallelMergingOperator,
+        let (op, constants) = layer.merged(a.constants, with: other, b.constants)
+      else { continue }
+      // The merged layer has the name of the one with more weights.
+      let weights = [a, b].map { $0.constants["weight"]?.elementCount ?? 0 }
+      let absorbed = weights[0] >= weights[1] ? b : a
+      var merged = weights[0] >= weights[1] ? a : b
+      (merged.op, merged.constants, merged.output) = (op, constants, node.output)
+      var patch = GraphPatch(for: graph)
+      patch.remove(first)
+      patch.remove(second)
+      patch.replace(index, with: [merged])
+      patch.notes.append("\(absorbed.name) merged into \(merged.name)")
+      return patch
+    }
+    return GraphPatch(for: graph)
+  }
+}
