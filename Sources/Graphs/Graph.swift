@@ -136,6 +136,9 @@ package struct Preprocessing: Hashable, Sendable {
 
   /// The statistics of ImageNet, as in torchvision.
   package static let imageNet = Preprocessing(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
+  /// Mean 127 and standard deviation 128 of pixels in 0...255, as in EfficientNet-Lite.
+  package static let efficientNetLite = Preprocessing(
+    mean: [127 / 255, 127 / 255, 127 / 255], std: [128 / 255, 128 / 255, 128 / 255])
   /// Mean and standard deviation 0.5: pixels from -1 to 1.
   package static let half = Preprocessing(mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5])
 }

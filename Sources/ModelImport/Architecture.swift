@@ -28,6 +28,17 @@ protocol Architecture: Sendable {
   /// The number that batch norms add to the variance.
   static var batchNormEpsilon: Double { get }
 
+  /// What members of the family have in common, or this one has, that no tensor states. The default has
+  /// `preprocessing` and `batchNormEpsilon`.
+  static func conventions(
+    of state: StateDictionary, prefix: String, options: StructureOptions
+  ) -> TrunkConventions
+
+  /// The layers between the pooled map and the embedding, for networks that have any before their classifier.
+  ///
+  /// - Parameter has: whether there is a tensor of a name, given without the trunk's prefix.
+  static func neck(_ has: (String) -> Bool) -> [NeckLayer]
+
   /// Builds the trunk up to its last feature map, after a ReLU.
   ///
   /// - Throws: `ImportError.variant` for a member that is recognised but not supported; `.option` for an option whose
@@ -38,6 +49,29 @@ protocol Architecture: Sendable {
 extension Architecture {
   static var batchNormEpsilon: Double { 1e-5 }
   static func aliases(_ has: (String) -> Bool) -> [String: String] { [:] }
+  static func neck(_ has: (String) -> Bool) -> [NeckLayer] { [] }
+  static func conventions(
+    of state: StateDictionary, prefix: String, options: StructureOptions
+  ) -> TrunkConventions {
+    TrunkConventions(preprocessing: preprocessing, batchNormEpsilon: batchNormEpsilon)
+  }
+}
+
+/// What a network's authors chose and no tensor states.
+struct TrunkConventions {
+  /// How pixels are normalised.
+  var preprocessing: Preprocessing
+  /// The number that batch norms add to the variance.
+  var batchNormEpsilon: Double
+}
+
+/// A layer on rows between the pooled map and the embedding.
+enum NeckLayer {
+  /// A linear layer with this name in the checkpoint, without the trunk's prefix. Its weight may be stored as that of a
+  /// 1x1 convolution.
+  case linear(String)
+  /// An activation function, and the node's name.
+  case activation(StructureOptions.Activation, name: String)
 }
 
 /// The supported families. A new one adds its file, and its line here.
@@ -47,5 +81,15 @@ enum Architectures {
     SENet.self,
     NASNet.self,
     PNASNet.self,
+    MobileNetV2.self,
+    MobileNetV3.self,
+    MnasNet.self,
+    EfficientNet.self,
+    EfficientNetPyTorch.self,
+    TimmMobileNet.self,
+    RegNet.self,
+    TimmRegNet.self,
+    RepVGG.self,
+    DenseNet.self,
   ]
 }

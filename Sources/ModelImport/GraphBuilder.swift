@@ -16,25 +16,30 @@ struct GraphBuilder {
   private(set) var assumptions: [ImportAssumption] = []
   /// The names of the options that this network depends on, whether they are set or not.
   private(set) var usedOptions: Set<String> = []
+  /// Whether strided convolutions pad as TensorFlow's "SAME" does, by an amount that depends on the size of the map.
+  var padsLikeTensorFlow = false
   private let epsilon: Double
 
+  /// - Parameter preprocessing: the user's; `nil` for that of the conventions.
   init(
-    architecture: String, of family: any Architecture.Type, preprocessing: Preprocessing, state: StateDictionary,
+    architecture: String, conventions: TrunkConventions, preprocessing: Preprocessing?, state: StateDictionary,
     prefix: String, aliases: [String: String] = [:], options: StructureOptions
   ) {
-    graph = Graph(architecture: architecture, preprocessing: preprocessing)
+    graph = Graph(architecture: architecture, preprocessing: preprocessing ?? conventions.preprocessing)
     self.state = state
     self.prefix = prefix
     self.aliases = aliases
     self.options = options
-    epsilon = options.batchNormEpsilon ?? family.batchNormEpsilon
+    epsilon = options.batchNormEpsilon ?? conventions.batchNormEpsilon
   }
 
   /// Records an assumption.
   ///
-  /// - Parameter option: the option that changes it, if there is one.
-  mutating func assume(_ statement: String, option: String? = nil) {
-    assumptions.append(ImportAssumption(statement, option: option))
+  /// - Parameters:
+  ///   - option: the option that changes it, if there is one.
+  ///   - isDoubtful: whether networks with the same tensors for which it does not hold are in wide use.
+  mutating func assume(_ statement: String, option: String? = nil, isDoubtful: Bool = false) {
+    assumptions.append(ImportAssumption(statement, option: option, isDoubtful: isDoubtful))
   }
 
   /// Records that the network depends on an option. Options that are set but not used are errors.
@@ -66,7 +71,8 @@ struct GraphBuilder {
   ///
   /// - Parameters:
   ///   - inputChannels: the channels of the map that it reads, from which the number of groups follows.
-  ///   - padding: zeros at each edge; by default half the dilated kernel, which keeps the map's size at stride 1.
+  ///   - padding: zeros at each edge; by default half the dilated kernel, which keeps the map's size at stride 1. With
+  ///     `padsLikeTensorFlow`, a stride has TensorFlow's padding instead.
   mutating func convolution(
     _ name: String, _ input: ValueID, inputChannels: Int, stride: Int = 1, padding: Int? = nil, dilation: Int = 1
   ) -> Layer {
@@ -85,6 +91,7 @@ struct GraphBuilder {
     (window.top, window.bottom) = (edgePadding(height), edgePadding(height))
     (window.left, window.right) = (edgePadding(width), edgePadding(width))
     (window.dilationHeight, window.dilationWidth) = (dilation, dilation)
+    if padsLikeTensorFlow, padding == nil, stride > 1 { window.padLikeTensorFlow() }
     var constants = ["weight": weight]
     if let bias = state.takeIfPresent("\(prefix)\(name).bias", rank: 1) { constants["bias"] = bias }
     let groups = max(1, inputChannels / weight.shape[3])

@@ -6,7 +6,7 @@ enum HeadSearch {
   /// Common names of a classifier, or of the module that holds it.
   static let classifierNames: Set<String> = [
     "classifier", "fc", "last_linear", "head", "heads", "linear", "logits", "cls", "cls_head", "classification_head",
-    "fc_cls", "dense", "final", "output", "output_layer", "out",
+    "fc_cls", "dense", "final", "output", "output_layer", "out", "_fc",
   ]
 
   /// Whether a path, relative to a module around the trunk, is that of a GeM exponent.

@@ -69,9 +69,10 @@ package struct ModelImporter: Sendable {
     let state = aliases.isEmpty ? state : state.renamingModules(below: prefix, aliases)
     let scopes = Scopes(prefix: prefix, floor: selection.floor)
     let name = architecture.name(of: state, prefix: prefix)
+    let conventions = architecture.conventions(of: state, prefix: prefix, options: structure)
     var builder = GraphBuilder(
-      architecture: name, of: architecture, preprocessing: preprocessing ?? architecture.preprocessing, state: state,
-      prefix: prefix, aliases: aliases, options: structure)
+      architecture: name, conventions: conventions, preprocessing: preprocessing, state: state, prefix: prefix,
+      aliases: aliases, options: structure)
     var notes: [String] = []
     if !selection.base.isEmpty { notes.append("the network is read from '\(selection.base.joined(separator: "."))'") }
     if !prefix.isEmpty { notes.append("the trunk's keys start with '\(prefix)'") }
@@ -82,9 +83,11 @@ package struct ModelImporter: Sendable {
 
     let trunk = try architecture.buildTrunk(&builder)
     builder.assumeEpsilon()
+    let neck = architecture.neck(builder.has)
+    builder.reserve(neck)
     let normalization = try normalize(&builder, scopes, &notes)
     let parts = try HeadParts(in: builder.state, scopes, classifierName: logitsOutput, architecture: name)
-    try MultiGrainHead(parts: parts, exponent: poolingExponent).build(on: trunk, &builder)
+    try MultiGrainHead(parts: parts, neck: neck, exponent: poolingExponent).build(on: trunk, &builder)
     try builder.state.finish(architecture: name)
     let leftovers = try Leftovers(
       of: builder.state, root: parts.outermostScope ?? prefix, scopes, isExplicit: selection.isExplicit,

@@ -9,6 +9,26 @@ package struct StructureOptions: Sendable, Hashable {
     case secondConvolution = "conv2"
   }
 
+  /// How a convolution with a stride pads its map.
+  package enum Padding: String, Sendable, CaseIterable {
+    /// As TensorFlow's "SAME": by as much as the map's size needs, with the odd row or column after it.
+    case same
+    /// By half the kernel on all sides, as in PyTorch.
+    case symmetric
+  }
+
+  /// An activation function after a batch norm.
+  package enum Activation: String, Sendable, CaseIterable {
+    /// `max(x, 0)`.
+    case relu
+    /// `min(max(x, 0), 6)`.
+    case relu6
+    /// `x / (1 + exp(-x))`.
+    case silu
+    /// `x min(max(x / 6 + 1 / 2, 0), 1)`.
+    case hardSwish = "hard-swish"
+  }
+
   /// How much a ResNet's stem reduces the map.
   package struct Stem: Sendable, Hashable {
     /// The stride of its convolution: 1 or 2.
@@ -39,6 +59,10 @@ package struct StructureOptions: Sendable, Hashable {
   package var lastStride: Int?
   /// The number that batch norms add to the variance.
   package var batchNormEpsilon: Double?
+  /// How the strided convolutions of MobileNets and EfficientNets pad.
+  package var padding: Padding?
+  /// The activation function of MobileNets and EfficientNets.
+  package var activation: Activation?
 
   /// Creates options that are all unset.
   package init() {}
@@ -48,8 +72,21 @@ package struct StructureOptions: Sendable, Hashable {
     [
       bottleneckStride == nil ? nil : "--stride-in", stem == nil ? nil : "--stem",
       outputStride == nil ? nil : "--output-stride", lastStride == nil ? nil : "--last-stride",
-      batchNormEpsilon == nil ? nil : "--bn-epsilon",
+      batchNormEpsilon == nil ? nil : "--bn-epsilon", padding == nil ? nil : "--padding",
+      activation == nil ? nil : "--activation",
     ].compactMap { $0 }
+  }
+}
+
+extension StructureOptions.Activation {
+  /// The function's usual name.
+  var title: String {
+    switch self {
+    case .relu: "ReLU"
+    case .relu6: "ReLU6"
+    case .silu: "SiLU"
+    case .hardSwish: "hard swish"
+    }
   }
 }
 

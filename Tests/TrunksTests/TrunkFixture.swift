@@ -16,7 +16,35 @@ struct TrunkFixture: CustomTestStringConvertible, Sendable {
     TrunkFixture(name: "senet", architecture: "senet[1, 2, 1, 1]", preprocessing: .imageNet),
     TrunkFixture(name: "nasnet", architecture: "nasneta[2, 2, 2]", preprocessing: .half),
     TrunkFixture(name: "pnasnet", architecture: "pnasnet5[6]", preprocessing: .half),
+    TrunkFixture(name: "resnet_d", architecture: "seresnet[1, 2, 1, 1]d", preprocessing: .imageNet),
+    TrunkFixture(name: "mobilenet_v2", architecture: "mobilenet_v2", preprocessing: .imageNet),
+    TrunkFixture(name: "mobilenet_v3", architecture: "mobilenet_v3_small", preprocessing: .imageNet),
+    TrunkFixture(name: "efficientnet_v2", architecture: "efficientnet[2, 2, 1, 2, 1, 2]", preprocessing: .imageNet),
+    TrunkFixture(name: "efficientnet", architecture: "efficientnet[1, 2, 1, 1, 2, 1, 1]", preprocessing: .imageNet),
+    TrunkFixture(name: "timm_efficientnet", architecture: "efficientnet[1, 2, 1, 2, 2, 1]", preprocessing: .imageNet),
+    TrunkFixture(name: "regnet", architecture: "regnety[1, 2, 1, 1]", preprocessing: .imageNet),
+    TrunkFixture(name: "repvgg", architecture: "repvgg[1, 2, 2, 1]", preprocessing: .imageNet),
+    TrunkFixture(name: "mobileone", architecture: "repvgg[3, 3, 3, 3]", preprocessing: .imageNet),
   ]
+
+  /// The prefix of the trunk's tensors.
+  var prefix: String { name.contains("nasnet") ? "features.0.base_net." : name == "mobilenet_v3" ? "" : "features." }
+
+  /// The classifier's name in the library that the trunk is from.
+  var classifier: String {
+    switch name {
+    case "mobilenet_v2", "efficientnet_v2": "classifier.1"
+    case "mobilenet_v3": "classifier.3"
+    case "timm_efficientnet": "classifier"
+    case "efficientnet": "_fc"
+    case "resnet_d", "regnet": "fc"
+    case "repvgg", "mobileone": "head.fc"
+    default: "last_linear"
+    }
+  }
+
+  /// Whether a window without padding needs more than a few pixels.
+  var refusesPixels: Bool { ["senet", "nasnet", "pnasnet"].contains(name) }
 
   var testDescription: String { name }
 

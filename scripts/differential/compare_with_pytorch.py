@@ -118,7 +118,7 @@ class Case:
         self.normalization = HALF if "nasnet" in trunk else IMAGENET
         with CommonCorner():
             randomize(self.net, self.features, self.normalization, seed)
-        self.classifier = getattr(self.net, self.classifier_name)
+        self.classifier = self.net.get_submodule(self.classifier_name)
         nn.init.normal_(self.classifier.weight, 0, 0.05)
         if whiten:
             d = self.classifier.in_features + 1

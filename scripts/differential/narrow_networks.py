@@ -1,10 +1,18 @@
-"""Narrow, shallow variants of the networks of torchvision and pretrainedmodels. They have every kind of layer that the full ones
+"""Narrow, shallow variants of the networks of torchvision, timm and pretrainedmodels. They have every kind of layer that the full ones
 have, and run in milliseconds."""
-from pretrainedmodels.models import nasnet_mobile, pnasnet, senet
-from torch import nn
-from torchvision.models import resnet
+from functools import partial
 
-from compare_with_pytorch import Case
+import efficientnet_pytorch
+import timm
+from efficientnet_pytorch.utils import BlockDecoder as EfficientNetBlocks
+from pretrainedmodels.models import nasnet_mobile, pnasnet, senet
+from timm.models import byobnet
+from timm.models import efficientnet as timm_efficientnet
+from timm.models import resnet as timm_resnet
+from torch import nn
+from torchvision.models import efficientnet, mobilenetv2, mobilenetv3, regnet, resnet
+
+from compare_with_pytorch import Case, gem, normalize
 
 CLASSES = 11
 
@@ -95,13 +103,122 @@ class NarrowPNASNet(pnasnet.PNASNet5Large):
         return current
 
 
+def narrow_resnet_d():
+    """timm's SE-ResNet-D: a deep stem, shortcuts that pool, and squeeze-and-excitation."""
+    return timm_resnet.ResNet(
+        timm_resnet.Bottleneck, [1, 2, 1, 1], num_classes=CLASSES, stem_width=4, stem_type="deep", avg_down=True,
+        channels=(4, 8, 8, 16), block_args={"attn_layer": partial(timm.layers.SEModule, rd_ratio=1 / 4, rd_divisor=4)})
+
+
+def narrow_mobilenet_v2():
+    return mobilenetv2.MobileNetV2(num_classes=CLASSES, width_mult=0.1, round_nearest=4)
+
+
+def narrow_mobilenet_v3():
+    """MobileNetV3-Small, whose head has two linear layers."""
+    def block(*values):
+        return mobilenetv3.InvertedResidualConfig(*values, width_mult=1)
+    settings = [
+        block(8, 3, 8, 8, True, "RE", 2, 1), block(8, 3, 24, 8, False, "RE", 2, 1), block(8, 3, 24, 8, False, "RE", 1, 1),
+        block(8, 5, 24, 16, True, "HS", 2, 1), block(16, 5, 32, 16, True, "HS", 1, 1), block(16, 5, 32, 16, True, "HS", 1, 1),
+        block(16, 5, 32, 16, True, "HS", 1, 1), block(16, 5, 32, 16, True, "HS", 1, 1), block(16, 5, 48, 24, True, "HS", 2, 1),
+        block(24, 5, 48, 24, True, "HS", 1, 1), block(24, 5, 48, 24, True, "HS", 1, 1)]
+    return mobilenetv3.MobileNetV3(settings, last_channel=32, num_classes=CLASSES)
+
+
+def narrow_efficientnet_v2():
+    """torchvision's EfficientNetV2, with single and fused convolutions."""
+    fused, plain = efficientnet.FusedMBConvConfig, efficientnet.MBConvConfig
+    settings = [
+        fused(1, 3, 1, 8, 8, 2), fused(4, 3, 2, 8, 8, 2), fused(4, 3, 2, 8, 16, 1), plain(4, 3, 2, 16, 16, 2),
+        plain(6, 3, 1, 16, 24, 1), plain(6, 3, 2, 24, 32, 2)]
+    return efficientnet.EfficientNet(
+        settings, 0.1, num_classes=CLASSES, norm_layer=partial(nn.BatchNorm2d, eps=1e-3), last_channel=48)
+
+
+def narrow_efficientnet_pytorch():
+    """efficientnet-pytorch's EfficientNet, which pads like TensorFlow."""
+    blocks = EfficientNetBlocks.decode([
+        "r1_k3_s11_e1_i32_o16_se0.25", "r2_k3_s22_e3_i16_o32_se0.25", "r1_k5_s22_e3_i32_o48_se0.25",
+        "r1_k3_s22_e3_i48_o64_se0.25", "r2_k5_s11_e3_i64_o80_se0.25", "r1_k5_s22_e3_i80_o96_se0.25",
+        "r1_k3_s11_e3_i96_o128_se0.25"])
+    settings = efficientnet_pytorch.utils.GlobalParams(
+        width_coefficient=0.25, depth_coefficient=1.0, image_size=None, dropout_rate=0.2, num_classes=CLASSES,
+        batch_norm_momentum=0.99, batch_norm_epsilon=1e-3, drop_connect_rate=0.2, depth_divisor=4, min_depth=None,
+        include_top=True)
+    return efficientnet_pytorch.EfficientNet(blocks, settings)
+
+
+def narrow_timm_efficientnet():
+    """timm's EfficientNetV2 with its own padding."""
+    stages = ["cn_r1_k3_s1_e1_c8_skip", "er_r2_k3_s2_e4_c8", "er_r1_k3_s2_e4_c12", "ir_r2_k3_s2_e4_c16_se0.25",
+              "ir_r2_k3_s1_e6_c20_se0.25", "ir_r1_k3_s2_e6_c24_se0.25"]
+    return timm_efficientnet.EfficientNet(
+        timm_efficientnet.decode_arch_def([[stage] for stage in stages]), num_classes=CLASSES, num_features=32, stem_size=8,
+        fix_stem=True, act_layer=nn.SiLU)
+
+
+def narrow_regnet():
+    """torchvision's RegNetY."""
+    parameters = regnet.BlockParams(
+        depths=[1, 2, 1, 1], widths=[8, 16, 24, 32], group_widths=[4, 8, 8, 16], bottleneck_multipliers=[1.0] * 4,
+        strides=[2] * 4, se_ratio=0.25)
+    return regnet.RegNet(parameters, num_classes=CLASSES, stem_width=8)
+
+
+def narrow_byobnet(stem, stages, **options):
+    return byobnet.ByobNet(
+        byobnet.ByoModelCfg(blocks=tuple(stages), stem_type=stem, stem_chs=8, **options), num_classes=CLASSES)
+
+
+def narrow_repvgg():
+    """timm's RepVGG with all its branches, grouped convolutions and squeeze-and-excitation."""
+    stages = [byobnet.ByoBlockCfg(type="rep", d=depth, c=channels, gs=size)
+              for depth, channels, size in [(1, 8, 0), (2, 8, 4), (2, 16, 0), (1, 24, 0)]]
+    return narrow_byobnet("rep", stages, attn_layer="se", attn_kwargs={"rd_ratio": 1 / 4, "rd_divisor": 4})
+
+
+def narrow_mobileone():
+    """timm's MobileOne with all its branches."""
+    stages, inputs = [], 8
+    for channels, branches in [(8, 1), (16, 2), (16, 1), (24, 3)]:
+        options = {"num_conv_branches": branches}
+        stages.append((
+            byobnet.ByoBlockCfg(type="one", d=1, c=inputs, gs=1, s=2, block_kwargs=options),
+            byobnet.ByoBlockCfg(type="one", d=1, c=channels, gs=0, s=1, block_kwargs={"kernel_size": 1, **options}),
+            byobnet.ByoBlockCfg(type="one", d=1, c=channels, gs=1, s=1, block_kwargs=options)))
+        inputs = channels
+    return narrow_byobnet("one", stages)
+
+
 class Narrow(Case):
     """A case with a trunk of this file instead of a full one."""
 
-    nets = {"resnet": NarrowResNet, "senet": NarrowSENet, "nasnet": NarrowNASNet, "pnasnet": NarrowPNASNet}
+    nets = {
+        "resnet": NarrowResNet, "senet": NarrowSENet, "nasnet": NarrowNASNet, "pnasnet": NarrowPNASNet,
+        "resnet_d": narrow_resnet_d, "mobilenet_v2": narrow_mobilenet_v2, "mobilenet_v3": narrow_mobilenet_v3,
+        "efficientnet_v2": narrow_efficientnet_v2, "efficientnet": narrow_efficientnet_pytorch,
+        "timm_efficientnet": narrow_timm_efficientnet, "regnet": narrow_regnet, "repvgg": narrow_repvgg,
+        "mobileone": narrow_mobileone}
 
     def make(self, trunk, classes):
         net = self.nets[trunk]()
+        self.neck = nn.Sequential(*net.classifier[:2]) if trunk == "mobilenet_v3" else nn.Identity()
         if trunk == "resnet":
             return net, nn.Sequential(*list(net.children())[:-2]), "fc"
-        return net, net.features if trunk == "senet" else lambda x: net.features(x).relu(), "last_linear"
+        if trunk == "regnet":
+            return net, lambda x: net.trunk_output(net.stem(x)), "fc"
+        if trunk == "efficientnet":
+            return net, net.extract_features, "_fc"
+        if "nasnet" in trunk:
+            return net, lambda x: net.features(x).relu(), "last_linear"
+        if hasattr(net, "features"):
+            return net, net.features, {"senet": "last_linear", "mobilenet_v3": "classifier.3"}.get(trunk, "classifier.1")
+        classifier = {"resnet_d": "fc", "timm_efficientnet": "classifier"}.get(trunk, "head.fc")
+        return net, net.forward_features, classifier
+
+    def run(self, image):
+        if isinstance(self.neck, nn.Identity):
+            return super().run(image)
+        embedding = self.neck(gem(self.features(image), self.exponent))
+        return normalize(embedding), self.classifier(embedding)

@@ -7,6 +7,8 @@ import Tensors
 struct MultiGrainHead {
   /// The parts of a head that the checkpoint has.
   let parts: HeadParts
+  /// The layers between pooling and embedding.
+  let neck: [NeckLayer]
   /// The user's GeM exponent, which overrides the checkpoint's.
   let exponent: Double?
 
@@ -18,8 +20,15 @@ struct MultiGrainHead {
   func build(on trunk: Layer, _ builder: inout GraphBuilder) throws(ImportError) {
     let p = try chosenExponent(&builder)
     let whitening = parts.whitening
+    guard whitening == nil || neck.isEmpty else {
+      throw .variant(
+        architecture: builder.graph.architecture,
+        problem:
+          "its embedding is whitened ('\(whitening ?? "")') after layers that only networks without whitening have")
+    }
     var embedding = builder.graph.append(
       GeneralizedMeanPooling(exponent: p, appendsOne: whitening != nil), name: "pool", inputs: [trunk.value])
+    embedding = builder.append(neck, on: Layer(value: embedding, channels: trunk.channels)).value
     if let whitening {
       // v -> (v / |v| - m) P; as a linear layer's weight, P is transposed.
       let mean = builder.state.take("\(whitening)pca_m", rank: 1)
@@ -65,7 +74,7 @@ struct MultiGrainHead {
       }
       for name in parts.exponents { builder.state.skip(name) }
     }
-    let p = exponent ?? stored ?? (parts.hasClassifier ? 1 : 3)
+    let p = exponent ?? stored ?? (parts.hasClassifier || !neck.isEmpty ? 1 : 3)
     guard p > 0 else {
       let problem = "is \(p), but it must be positive (inf is maximum pooling)"
       throw exponent == nil
@@ -73,7 +82,7 @@ struct MultiGrainHead {
     }
     if exponent == nil, stored == nil {
       builder.assume(
-        parts.hasClassifier
+        parts.hasClassifier || !neck.isEmpty
           ? "the trunk's map is pooled by its average (GeM exponent 1), as is usual for classifiers that store no "
             + "exponent; for retrieval 3 is common"
           : "the trunk's map is pooled by GeM with exponent 3, as in the MultiGrain paper: the file has no exponent and no "

@@ -5,6 +5,10 @@ import Tensors
 /// ResNet (He et al., arXiv 1512.03385) with torchvision's key names: a stem, then stages of basic or bottleneck
 /// blocks. Depth, width and groups come from the tensors. A 7x7 stem is taken to have stride 2 and a max pooling after
 /// it, a 3x3 stem neither, as in ResNets for small images (SimCLR, arXiv 2002.05709, appendix B.9).
+///
+/// With timm's names: ResNet-C and -D (He et al., arXiv 1812.01187, section 4.1), whose stem is three 3x3 convolutions
+/// and, in the latter, whose shortcuts pool before their convolution; ResNet-RS (Bello et al., arXiv 2103.07579), whose
+/// stem ends with a convolution in place of the pooling; and squeeze-and-excitation before the shortcut is added.
 enum ResNet: Architecture {
   static let family = "ResNet"
   static let preprocessing = Preprocessing.imageNet
@@ -36,9 +40,17 @@ enum ResNet: Architecture {
     let isBottleneck = hasThirdConvolution("layer1.0", state, prefix)
     let names: [[Int]: String] =
       isBottleneck
-      ? [[3, 4, 6, 3]: "resnet50", [3, 4, 23, 3]: "resnet101", [3, 8, 36, 3]: "resnet152"]
-      : [[2, 2, 2, 2]: "resnet18", [3, 4, 6, 3]: "resnet34"]
-    return names[depths] ?? "resnet\(depths)"
+      ? [[3, 4, 6, 3]: "50", [3, 4, 23, 3]: "101", [3, 8, 36, 3]: "152"]
+      : [[2, 2, 2, 2]: "18", [3, 4, 6, 3]: "34"]
+    let size = names[depths] ?? "\(depths)"
+    let prefixed = state.contains("\(prefix)layer1.0.se.fc1.weight") ? "seresnet" : "resnet"
+    let hasDeepStem = state.contains("\(prefix)conv1.0.weight")
+    return prefixed + size + (pools(state, prefix, depths) ? "d" : hasDeepStem ? "c" : "")
+  }
+
+  /// Whether the shortcuts pool before their convolution, which is module 1 of them then.
+  private static func pools(_ state: StateDictionary, _ prefix: String, _ depths: [Int]) -> Bool {
+    (1...max(1, depths.count)).contains { state.shape("\(prefix)layer\($0).0.downsample.1.weight")?.rank == 4 }
   }
 
   /// The number of blocks in each stage.
@@ -65,7 +77,11 @@ enum ResNet: Architecture {
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
     let depths = stageDepths(builder.state, builder.prefix)
     let isBottleneck = hasThirdConvolution("layer1.0", builder.state, builder.prefix)
-    try refuseVariants(builder, depths)
+    if pools(builder.state, builder.prefix, depths), builder.options.outputStride.map({ $0 < 32 }) ?? false {
+      throw .variant(
+        architecture: name(of: builder.state, prefix: builder.prefix),
+        problem: "shortcuts that pool before their convolution have no dilated form; leave --output-stride out")
+    }
     var layer = try stem(&builder)
     let strides = ResidualStages(depths.count, &builder, of: "torchvision", allowsDilation: true)
     let stridden = isBottleneck ? strides.bottleneckStride(.secondConvolution, &builder) : 1
@@ -80,25 +96,8 @@ enum ResNet: Architecture {
     return layer
   }
 
-  /// Refuses ResNets with the same key names that compute something else, recognised by the tensors that differ.
-  private static func refuseVariants(_ builder: GraphBuilder, _ depths: [Int]) throws(ImportError) {
-    let name = name(of: builder.state, prefix: builder.prefix)
-    if builder.has("conv1.0.weight") {
-      throw .variant(
-        architecture: name,
-        problem: "its stem is several convolutions ('\(builder.prefix)conv1.0.weight', as in ResNet-C and -D)")
-    }
-    for stage in 1...max(1, depths.count) {
-      let key = "layer\(stage).0.downsample.1.weight"
-      if builder.state.shape(builder.prefix + key)?.rank == 4 {
-        throw .variant(
-          architecture: name,
-          problem: "its shortcuts pool before their convolution ('\(builder.prefix)\(key)' is one, as in ResNet-D)")
-      }
-    }
-  }
-
   private static func stem(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
+    if builder.has("conv1.0.weight") { return deepStem(&builder) }
     let shape = builder.state.shape("\(builder.prefix)conv1.weight")
     let kernel = shape.flatMap { $0.rank == 4 ? $0[2] : nil } ?? 7
     var stem = builder.options.stem ?? .imageNet
@@ -121,6 +120,18 @@ enum ResNet: Architecture {
     return stem.pools ? builder.maxPool("maxpool", layer, window: Window(3, stride: 2, padding: 1)) : layer
   }
 
+  /// Three 3x3 convolutions, the first of stride 2, and max pooling, or in ResNet-RS a convolution in its place.
+  private static func deepStem(_ builder: inout GraphBuilder) -> Layer {
+    let image = Layer(value: builder.graph.input, channels: 3)
+    var layer = builder.convNorm(LayerPair("conv1.0", "conv1.1"), image, stride: 2, activation: .relu)
+    layer = builder.convNorm(LayerPair("conv1.3", "conv1.4"), layer, activation: .relu)
+    layer = builder.convNorm(LayerPair("conv1.6", "bn1"), layer, activation: .relu)
+    guard builder.has("maxpool.0.weight") else {
+      return builder.maxPool("maxpool", layer, window: Window(3, stride: 2, padding: 1))
+    }
+    return builder.convNorm(LayerPair("maxpool.0", "maxpool.1"), layer, stride: 2, activation: .relu)
+  }
+
   private struct BlockGeometry {
     var stride: Int
     /// The convolution that has the stride, counted from 1.
@@ -136,14 +147,7 @@ enum ResNet: Architecture {
   ) -> Layer {
     let isBottleneck = hasThirdConvolution(name, builder.state, builder.prefix)
     let convolutions = isBottleneck ? 3 : 2
-    var shortcut = input
-    // kuangliu's pytorch-cifar and repositories derived from it name it "shortcut".
-    let projection = builder.has("\(name).shortcut.0.weight") ? "\(name).shortcut" : "\(name).downsample"
-    if geometry.stride != 1 || builder.has("\(projection).0.weight") || builder.has("\(projection).1.weight") {
-      shortcut = builder.convolution(
-        "\(projection).0", input.value, inputChannels: input.channels, stride: geometry.stride)
-      shortcut = builder.batchNorm("\(projection).1", shortcut)
-    }
+    let shortcut = shortcut(name, input, stride: geometry.stride, &builder)
     let stridden = isBottleneck ? geometry.stridden : 1
     var layer = input
     for index in 1...convolutions {
@@ -155,6 +159,27 @@ enum ResNet: Architecture {
       layer = builder.batchNorm("\(name).bn\(index)", layer)
       if index < convolutions { layer = builder.relu("\(name).relu\(index)", layer) }
     }
+    if builder.has("\(name).se.fc1.weight") {
+      layer = builder.excite("\(name).se", layer, reduce: "\(name).se.fc1", expand: "\(name).se.fc2")
+    }
     return builder.relu("\(name).relu", builder.add("\(name).add", layer, shortcut))
+  }
+
+  private static func shortcut(
+    _ name: String, _ input: Layer, stride: Int, _ builder: inout GraphBuilder
+  ) -> Layer {
+    let pooled = "\(name).downsample"
+    if builder.state.shape("\(builder.prefix)\(pooled).1.weight")?.rank == 4 {
+      var window = Window(2, stride: stride)
+      window.ceilMode = true
+      let map = stride == 1 ? input : builder.averagePool("\(pooled).0", input, window: window)
+      return builder.convNorm(LayerPair("\(pooled).1", "\(pooled).2"), map)
+    }
+    // kuangliu's pytorch-cifar and repositories derived from it name it "shortcut".
+    let projection = builder.has("\(name).shortcut.0.weight") ? "\(name).shortcut" : pooled
+    guard stride != 1 || builder.has("\(projection).0.weight") || builder.has("\(projection).1.weight") else {
+      return input
+    }
+    return builder.convNorm(LayerPair("\(projection).0", "\(projection).1"), input, stride: stride)
   }
 }

@@ -93,17 +93,8 @@ enum SENet: Architecture {
       layer = builder.batchNorm("\(name).bn\(index)", layer)
       if index < 3 { layer = builder.relu("\(name).relu\(index)", layer) }
     }
-    layer = excite("\(name).se_module", layer, &builder)
+    let gate = "\(name).se_module"
+    layer = builder.excite(gate, layer, reduce: "\(gate).fc1", expand: "\(gate).fc2")
     return builder.relu("\(name).relu", builder.add("\(name).add", layer, shortcut))
-  }
-
-  /// Squeeze-and-excitation: `x * sigmoid(fc2(relu(fc1(mean of x))))`, with the mean over each channel's map.
-  private static func excite(_ name: String, _ map: Layer, _ builder: inout GraphBuilder) -> Layer {
-    let squeezed = builder.graph.append(
-      GeneralizedMeanPooling(exponent: 1), name: "\(name).avg_pool", inputs: [map.value])
-    var rows = builder.linear("\(name).fc1", Layer(value: squeezed, channels: map.channels))
-    rows = builder.linear("\(name).fc2", builder.relu("\(name).relu", rows))
-    let factors = builder.graph.append(Sigmoid(), name: "\(name).sigmoid", inputs: [rows.value])
-    return map.with(builder.graph.append(ChannelScaling(), name: name, inputs: [map.value, factors]))
   }
 }

@@ -254,6 +254,18 @@ struct ModelOptions: ParsableArguments {
       "The epsilon that a checkpoint's batch norms add to the variance. (default: the architecture's)", valueName: "x"))
   var bnEpsilon: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "How the strided convolutions of a MobileNet or EfficientNet pad: same as in TensorFlow, or symmetric. (default: "
+        + "as in the library whose names the tensors have)", valueName: "same|symmetric"))
+  var padding: StructureOptions.Padding?
+
+  @Option(
+    help: ArgumentHelp(
+      "The activation function of a MobileNet or EfficientNet: relu, relu6, silu or hard-swish. (default: the "
+        + "architecture's)", valueName: "function"))
+  var activation: StructureOptions.Activation?
+
   mutating func validate() throws {
     if let poolingExponent, !(poolingExponent > 0) { throw ValidationError("--pooling-exponent must be positive") }
     // Wrong values are reported before a missing option: whoever mixed up their scale needs to know that first.
@@ -281,6 +293,8 @@ struct ModelOptions: ParsableArguments {
     structure.outputStride = outputStride
     structure.lastStride = lastStride
     structure.batchNormEpsilon = bnEpsilon
+    structure.padding = padding
+    structure.activation = activation
     var options = ModelFile.Options(
       poolingExponent: poolingExponent, preprocessing: preprocessing, embeddingOutput: embeddingOutput,
       logitsOutput: logitsOutput, state: state, structure: structure)
@@ -290,6 +304,8 @@ struct ModelOptions: ParsableArguments {
 }
 
 extension StructureOptions.BottleneckStride: ExpressibleByArgument {}
+extension StructureOptions.Padding: ExpressibleByArgument {}
+extension StructureOptions.Activation: ExpressibleByArgument {}
 
 extension StructureOptions.Stem: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
