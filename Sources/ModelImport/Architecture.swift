@@ -72,6 +72,8 @@ enum NeckLayer {
   case linear(String)
   /// An activation function, and the node's name.
   case activation(StructureOptions.Activation, name: String)
+  /// A layer norm with this name in the checkpoint, and what it adds to the variance.
+  case layerNorm(String, epsilon: Double)
 }
 
 /// The supported families. A new one adds its file, and its line here.
@@ -91,5 +93,7 @@ enum Architectures {
     TimmRegNet.self,
     RepVGG.self,
     DenseNet.self,
+    ConvNeXt.self,
+    IResNet.self,
   ]
 }

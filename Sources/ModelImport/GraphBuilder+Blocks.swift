@@ -58,9 +58,13 @@ extension GraphBuilder {
 
   /// Takes the tensors of layers before the embedding out of the search for a classifier.
   mutating func reserve(_ neck: [NeckLayer]) {
-    for case .linear(let name) in neck {
-      state.skip("\(prefix)\(name).weight")
-      state.skip("\(prefix)\(name).bias")
+    for layer in neck {
+      switch layer {
+      case .linear(let name), .layerNorm(let name, _):
+        state.skip("\(prefix)\(name).weight")
+        state.skip("\(prefix)\(name).bias")
+      case .activation: break
+      }
     }
   }
 
@@ -70,6 +74,7 @@ extension GraphBuilder {
       switch layer {
       case .linear(let name): linear(name, rows)
       case .activation(let activation, let name): activate(name, rows, activation)
+      case .layerNorm(let name, let epsilon): layerNorm(name, rows, epsilon: epsilon)
       }
     }
   }

@@ -18,6 +18,11 @@ struct GraphBuilder {
   private(set) var usedOptions: Set<String> = []
   /// Whether strided convolutions pad as TensorFlow's "SAME" does, by an amount that depends on the size of the map.
   var padsLikeTensorFlow = false
+  /// The only size of images that the network can take, where a layer reads all pixels of a map. The trunk's map has a
+  /// single pixel then, and is not pooled.
+  var fixedImageSize: FixedImageSize?
+  /// Whether the network has a batch norm with the epsilon of its architecture.
+  private var hasBatchNorms = false
   private let epsilon: Double
 
   /// - Parameter preprocessing: the user's; `nil` for that of the conventions.
@@ -62,6 +67,7 @@ struct GraphBuilder {
 
   /// Records the assumed epsilon of batch norms, unless the user states it.
   mutating func assumeEpsilon() {
+    guard hasBatchNorms else { return }
     _ = choose(
       options.batchNormEpsilon, or: epsilon, "--bn-epsilon", assuming: "batch norms add \(epsilon) to the variance",
       change: "--bn-epsilon")
@@ -101,6 +107,7 @@ struct GraphBuilder {
   }
 
   mutating func batchNorm(_ name: String, _ layer: Layer) -> Layer {
+    hasBatchNorms = true
     let constants = [
       "scale": state.take("\(prefix)\(name).weight", rank: 1), "shift": state.take("\(prefix)\(name).bias", rank: 1),
       "mean": state.take("\(prefix)\(name).running_mean", rank: 1),

@@ -95,13 +95,13 @@ package struct ModelImporter: Sendable {
     // A user who names the network has decided what is not part of it, which needs no assumption.
     let neighbours: [ImportAssumption] =
       selection.isExplicit ? [] : selection.neighbours.map { .leavingOut($0.name, tensors: $0.tensors) }
-    try checkShapes(builder.graph)
+    try checkShapes(builder.graph, builder.fixedImageSize)
     if let unused = structure.names.first(where: { !builder.usedOptions.contains($0) }) {
       throw .option("\(unused) has no effect on \(name)")
     }
     return ImportedNetwork(
       graph: builder.graph, assumptions: builder.assumptions + leftovers.assumptions + neighbours + normalization,
-      notes: notes + parts.notes + leftovers.notes)
+      notes: notes + parts.notes + leftovers.notes, fixedImageSize: builder.fixedImageSize)
   }
 
   /// Sets the normalisation of pixels: the user's, or that of the checkpoint's buffers, or else the architecture's.
@@ -129,10 +129,10 @@ package struct ModelImporter: Sendable {
   }
 
   /// Infers the shapes of all values for an image that is large enough for every trunk, to check that they fit.
-  private func checkShapes(_ graph: Graph) throws(ImportError) {
+  private func checkShapes(_ graph: Graph, _ size: FixedImageSize?) throws(ImportError) {
     do throws(GraphError) {
       try graph.validate()
-      _ = try graph.inferShapes(input: [1, 256, 256, 3])
+      _ = try graph.inferShapes(input: [1, size?.height ?? 256, size?.width ?? 256, 3])
     } catch {
       guard case .at(let node, let problem) = error else { throw .badTensor(name: "", problem: "\(error)") }
       throw .badTensor(name: node, problem: "does not fit its neighbours: \(problem)")

@@ -25,6 +25,8 @@ struct TrunkFixture: CustomTestStringConvertible, Sendable {
     TrunkFixture(name: "regnet", architecture: "regnety[1, 2, 1, 1]", preprocessing: .imageNet),
     TrunkFixture(name: "repvgg", architecture: "repvgg[1, 2, 2, 1]", preprocessing: .imageNet),
     TrunkFixture(name: "mobileone", architecture: "repvgg[3, 3, 3, 3]", preprocessing: .imageNet),
+    TrunkFixture(name: "densenet", architecture: "densenet[1, 2, 2, 1]", preprocessing: .imageNet),
+    TrunkFixture(name: "convnext", architecture: "convnext[1, 1, 2, 1]", preprocessing: .imageNet),
   ]
 
   /// The prefix of the trunk's tensors.
@@ -35,10 +37,10 @@ struct TrunkFixture: CustomTestStringConvertible, Sendable {
     switch name {
     case "mobilenet_v2", "efficientnet_v2": "classifier.1"
     case "mobilenet_v3": "classifier.3"
-    case "timm_efficientnet": "classifier"
+    case "timm_efficientnet", "densenet": "classifier"
     case "efficientnet": "_fc"
     case "resnet_d", "regnet": "fc"
-    case "repvgg", "mobileone": "head.fc"
+    case "repvgg", "mobileone", "convnext": "head.fc"
     default: "last_linear"
     }
   }

@@ -4,13 +4,14 @@ from functools import partial
 
 import efficientnet_pytorch
 import timm
+import torch
 from efficientnet_pytorch.utils import BlockDecoder as EfficientNetBlocks
 from pretrainedmodels.models import nasnet_mobile, pnasnet, senet
-from timm.models import byobnet
+from timm.models import byobnet, convnext
 from timm.models import efficientnet as timm_efficientnet
 from timm.models import resnet as timm_resnet
 from torch import nn
-from torchvision.models import efficientnet, mobilenetv2, mobilenetv3, regnet, resnet
+from torchvision.models import densenet, efficientnet, mobilenetv2, mobilenetv3, regnet, resnet
 
 from compare_with_pytorch import Case, gem, normalize
 
@@ -166,6 +167,20 @@ def narrow_regnet():
     return regnet.RegNet(parameters, num_classes=CLASSES, stem_width=8)
 
 
+def narrow_densenet():
+    return densenet.DenseNet(growth_rate=4, block_config=(1, 2, 2, 1), num_init_features=8, bn_size=2, num_classes=CLASSES)
+
+
+def narrow_convnext():
+    """timm's ConvNeXt, with layer norms and factors that differ by channel."""
+    net = convnext.ConvNeXt(num_classes=CLASSES, depths=(1, 1, 2, 1), dims=(8, 16, 24, 32), ls_init_value=0.5)
+    generator = torch.Generator().manual_seed(1)
+    for name, parameter in net.named_parameters():
+        if "norm" in name or "gamma" in name or "stem.1" in name or "downsample.0" in name:
+            parameter.data += 0.5 * torch.rand(parameter.shape, generator=generator) - 0.25
+    return net
+
+
 def narrow_byobnet(stem, stages, **options):
     return byobnet.ByobNet(
         byobnet.ByoModelCfg(blocks=tuple(stages), stem_type=stem, stem_chs=8, **options), num_classes=CLASSES)
@@ -199,11 +214,17 @@ class Narrow(Case):
         "resnet_d": narrow_resnet_d, "mobilenet_v2": narrow_mobilenet_v2, "mobilenet_v3": narrow_mobilenet_v3,
         "efficientnet_v2": narrow_efficientnet_v2, "efficientnet": narrow_efficientnet_pytorch,
         "timm_efficientnet": narrow_timm_efficientnet, "regnet": narrow_regnet, "repvgg": narrow_repvgg,
-        "mobileone": narrow_mobileone}
+        "mobileone": narrow_mobileone, "densenet": narrow_densenet, "convnext": narrow_convnext}
 
     def make(self, trunk, classes):
         net = self.nets[trunk]()
-        self.neck = nn.Sequential(*net.classifier[:2]) if trunk == "mobilenet_v3" else nn.Identity()
+        self.neck = None
+        if trunk == "mobilenet_v3":
+            self.neck = nn.Sequential(*net.classifier[:2])
+        if trunk == "convnext":
+            self.neck = lambda rows: net.head.norm(rows[..., None, None]).flatten(1)
+        if trunk == "densenet":
+            return net, lambda x: net.features(x).relu(), "classifier"
         if trunk == "resnet":
             return net, nn.Sequential(*list(net.children())[:-2]), "fc"
         if trunk == "regnet":
@@ -218,7 +239,7 @@ class Narrow(Case):
         return net, net.forward_features, classifier
 
     def run(self, image):
-        if isinstance(self.neck, nn.Identity):
+        if self.neck is None:
             return super().run(image)
         embedding = self.neck(gem(self.features(image), self.exponent))
         return normalize(embedding), self.classifier(embedding)

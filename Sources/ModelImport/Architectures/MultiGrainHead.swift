@@ -56,6 +56,13 @@ struct MultiGrainHead {
 
   /// The user's exponent, or the checkpoint's, or else the usual one for networks that store none.
   private func chosenExponent(_ builder: inout GraphBuilder) throws(ImportError) -> Double {
+    // The mean of a single pixel is the pixel.
+    if builder.fixedImageSize != nil {
+      guard exponent == nil, parts.exponents.isEmpty else {
+        throw .option("a GeM exponent has no effect on \(builder.graph.architecture), whose last map is not pooled")
+      }
+      return 1
+    }
     var stored: Double?
     if parts.exponents.count == 1, let name = parts.exponents.first {
       let count = builder.state.shape(name)?.elementCount ?? 0

@@ -19,7 +19,8 @@ enum ResNet: Architecture {
 
   /// Either a convolution or its norm is enough, so that where one is missing, the error says so.
   static func recognizes(_ has: (String) -> Bool) -> Bool {
-    ["", "layer1.0."].allSatisfy { has("\($0)conv1.weight") || has("\($0)bn1.weight") } || !aliases(has).isEmpty
+    !has("layer1.0.prelu.weight")
+      && ["", "layer1.0."].allSatisfy { has("\($0)conv1.weight") || has("\($0)bn1.weight") } || !aliases(has).isEmpty
   }
 
   /// For `nn.Sequential(*resnet.children())`: convolution, norm, ReLU, max pooling and the stages, or without the
