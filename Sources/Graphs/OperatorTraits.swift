@@ -28,6 +28,8 @@ package struct OperatorTraits: Hashable, Sendable {
 
   /// How the constant `weight` is quantised.
   package var weights = Weights.none
+  /// Whether a missing constant `weight` stands for a weight of 1 for each channel, [C, 1].
+  package var hasUnitWeights = false
   /// How the operator combines its inputs.
   package var combination = Combination.first
   /// The slots of inputs that are float32 even where the operator computes in int8.

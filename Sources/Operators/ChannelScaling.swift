@@ -5,7 +5,8 @@ import Tensors
 /// 1709.01507, equation 4), with an optional residual that is added before an optional activation. The map and the
 /// residual are cropped to their common top-left corner.
 ///
-/// Inputs: map [N, H, W, C], factors float32 [N, C], residual [N, H, W, C] (optional). For a uint8 output, the product
+/// Inputs: map [N, H, W, C], factors float32 [N, C], residual [N, H, W, C] (optional). The constant `weight`, float32
+/// [C, 1] (optional, else 1), multiplies the factors: equalisation scales channels by it. For a uint8 output, the product
 /// and the residual are added in float32 and rounded once. The map may be float32 where the residual and the output are
 /// uint8.
 package struct ChannelScaling: Operator, EpilogueOperator {
@@ -24,6 +25,7 @@ package struct ChannelScaling: Operator, EpilogueOperator {
     var traits = OperatorTraits()
     traits.combination = .residual(slot: 2)
     traits.floatSlots = [1]
+    traits.hasUnitWeights = true
     (traits.canStoreFloat, traits.followsFloat) = (true, true)
     return traits
   }
@@ -34,13 +36,21 @@ package struct ChannelScaling: Operator, EpilogueOperator {
     return activation.lowerBound(product + (bounds.count == 3 ? bounds[2] : 0))
   }
   package func channelRule(ofInput slot: Int) -> ChannelRule {
-    slot == 1 || !activation.isHomogeneous ? .fixed : .carried
+    switch slot {
+    case 0: .weighted
+    case 2 where activation.isHomogeneous: .carried
+    default: .fixed
+    }
   }
+  package var hasOutputChannelWeights: Bool { activation.isHomogeneous }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let (map, factors) = (inputs[0], inputs[1])
     guard map.rank == 4, factors == [map.batch, map.channels] else {
       throw .shape("cannot scale the channels of \(map) by factors of \(factors)")
+    }
+    if let weight = constants["weight"], weight.shape != [map.channels, 1] {
+      throw .constant(role: "weight", problem: "has the shape \(weight.shape), not [\(map.channels), 1]")
     }
     guard inputs.count == 3 else { return map }
     guard inputs[2].rank == 4, inputs[2].batch == map.batch, inputs[2].channels == map.channels else {
@@ -53,18 +63,25 @@ package struct ChannelScaling: Operator, EpilogueOperator {
 
 extension ChannelScaling: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {
-    try context.refuseConstants(except: [])
+    try context.refuseConstants(except: ["weight"])
+    let weight = context.constants["weight"]
+    let weights = try weight.map { tensor throws(GraphError) in
+      try context.floats("weight", count: tensor.elementCount)
+    }
     guard context.inputFormats[1] == .float32 else { throw .structure("the factors of channels must be float32") }
     let (map, output) = (context.inputFormats[0], context.outputFormat)
     let residual = context.inputFormats.count == 3 ? context.inputFormats[2] : nil
-    if map == .float32, output == .float32, residual == nil || residual == .float32 { return prepareFloat() }
+    if map == .float32, output == .float32, residual == nil || residual == .float32 {
+      return prepareFloat(weights)
+    }
     guard residual != .float32 else { throw .structure("a float residual needs a float map and a float output") }
     return Int8MapSum(
-      kernel: context.kernels.elementwise, map: map, factorSlot: 1, residual: residual, residualSlot: 2,
+      kernel: context.kernels.elementwise, map: map, factorSlot: 1, weights: weights, residual: residual,
+      residualSlot: 2,
       output: output, activation: activation)
   }
 
-  private func prepareFloat() -> any PreparedOperator {
+  private func prepareFloat(_ weights: [Float]?) -> any PreparedOperator {
     let activation = activation
     return TopLeftAlignedOperator(staysInLines: true) { run, buffers in
       let channels = run.output.channels
@@ -75,7 +92,11 @@ extension ChannelScaling: RunnableOperator {
         run.inputs.count == 3
         ? buffers.inputs[2].assumingMemoryBound(to: Float.self) + run.start(ofInput: 2) * channels : nil
       for _ in 0..<run.count {
-        for channel in 0..<channels { output[channel] = map[channel] * factors[channel] }
+        if let weights {
+          for channel in 0..<channels { output[channel] = map[channel] * (factors[channel] * weights[channel]) }
+        } else {
+          for channel in 0..<channels { output[channel] = map[channel] * factors[channel] }
+        }
         if let values = residual {
           for channel in 0..<channels { output[channel] += values[channel] }
           residual = values + channels

@@ -12,6 +12,8 @@ struct Int8MapSum: PreparedOperator, @unchecked Sendable {
   let map: ValueFormat
   /// The slot of the factors, float32 [N, C].
   let factorSlot: Int?
+  /// Constants that multiply the factors, one for each channel; `nil` for 1.
+  var weights: [Float]?
   /// The format of the residual; not float32.
   let residual: ValueFormat?
   let residualSlot: Int
@@ -34,7 +36,10 @@ struct Int8MapSum: PreparedOperator, @unchecked Sendable {
       let factors = buffers.scratch.assumingMemoryBound(to: Float.self)
       let inputFactors = prepared.factorSlot.map { buffers.inputs[$0].assumingMemoryBound(to: Float.self) }
       let ratio = (prepared.map.quantization?.scale ?? 1) / (prepared.output.quantization?.scale ?? 1)
-      for index in 0..<output.batch * output.channels { factors[index] = (inputFactors?[index] ?? 1) * ratio }
+      for index in 0..<output.batch * output.channels {
+        let factor = inputFactors?[index] ?? 1
+        factors[index] = (prepared.weights.map { factor * $0[index % output.channels] } ?? factor) * ratio
+      }
       let slot = prepared.residualSlot
       var whole = MapSum(output: prepared.output, prepared.activation, buffers.output, shape: output)
       whole.setMap(buffers.inputs[0], prepared.map, shape: inputs[0])

@@ -83,7 +83,7 @@ extension Int8Reference {
 
   /// "Elementwise": channel scaling of a uint8 map.
   package static func channelScaling(
-    _ op: ChannelScaling, _ inputs: [Activation], to format: ValueFormat
+    _ op: ChannelScaling, _ inputs: [Activation], to format: ValueFormat, weight: [Float]? = nil
   ) -> (shape: Shape, elements: Elements) {
     guard case .float(let factors) = inputs[1].elements else { fatalError("no channel scaling") }
     let (map, mapScale): ([Float], Float) =
@@ -100,7 +100,8 @@ extension Int8Reference {
       let image = position / (output.height * output.width)
       let pixel = CornerReference.pixel(position, of: output, in: inputs[0].shape)
       for channel in 0..<channels {
-        let factor = factors[image * channels + channel] * ratio(mapScale, outputScale)
+        let weighted = factors[image * channels + channel] * (weight?[channel] ?? 1)
+        let factor = weighted * ratio(mapScale, outputScale)
         var real = map[pixel * channels + channel] * factor
         if inputs.count > 2 {
           let at = CornerReference.pixel(position, of: output, in: inputs[2].shape) * channels + channel

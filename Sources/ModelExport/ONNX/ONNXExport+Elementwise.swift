@@ -29,6 +29,11 @@ extension Addition: ONNXExportable {
 extension ChannelScaling: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     var factors = exporter.input(node, 1)
+    if let weight = node.constants["weight"] {
+      let values = weight.elements(as: Float.self)
+      let constant = exporter.builder.initializer("\(node.name).weight", Tensor(values, shape: [1, values.count]))
+      factors = exporter.builder.node("Mul", name: "\(node.name).weighted", inputs: [factors, constant])
+    }
     var map = exporter.input(node)
     var mapScale: Float = 1
     if let format = exporter.inputFormat(node).quantization, let levels = exporter.inputLevels(node) {

@@ -65,9 +65,6 @@ struct ONNXModelBuilder {
       case .ints(let values):
         for value in values { attribute.add(8, int: value) }
         attribute.add(20, int: 7)
-      case .string(let value):
-        attribute.add(4, string: value)
-        attribute.add(20, int: 3)
       }
       node.add(5, message: attribute)
     }

@@ -149,7 +149,7 @@ package struct ChannelEqualizer: Sendable {
     var noise = shares.map { ChannelNoise(share: $0) }
     for reader in weightedReaders(of: value, graph, consumers) {
       do throws(GraphError) {
-        add(try WeightLayout(reader.constants, inputs: range.channels), to: &noise)
+        add(try WeightLayout(reader, inputs: range.channels), to: &noise)
       } catch {
         throw .at(node: reader.name, error)
       }

@@ -59,7 +59,7 @@ package struct ChannelScales: Sendable, Hashable {
     let columns = self[node.inputs[slot]]
     let scalesRows = node.op.hasOutputChannelWeights && isScaled(node.output)
     guard scalesRows || isScaled(node.inputs[slot]) else { return }
-    let layout = try WeightLayout(node.constants, inputs: columns.count)
+    let layout = try WeightLayout(node, inputs: columns.count)
     let rows = scalesRows ? self[node.output] : [Float](repeating: 1, count: layout.outputs)
     guard rows.count == layout.outputs else { throw .constant(role: "weight", problem: "does not fit the output") }
     node.constants["weight"] = layout.weight.scalingRows(by: rows.map { 1 / Double($0) })
@@ -100,8 +100,9 @@ struct WeightLayout {
 
   /// - Parameter inputs: the number of input channels.
   /// - Throws: `GraphError.constant` where the weights do not match.
-  init(_ constants: [String: Tensor], inputs: Int) throws(GraphError) {
-    guard let weight = constants["weight"], weight.elementType == .float32, weight.shape.rank >= 2 else {
+  init(_ node: Node, inputs: Int) throws(GraphError) {
+    let unit = node.traits.hasUnitWeights ? Tensor([Float](repeating: 1, count: inputs), shape: [inputs, 1]) : nil
+    guard let weight = node.constants["weight"] ?? unit, weight.elementType == .float32, weight.shape.rank >= 2 else {
       throw .constant(role: "weight", problem: "is missing or not float32 with at least 2 axes")
     }
     (outputs, depth) = (weight.shape[0], weight.shape.channels)
