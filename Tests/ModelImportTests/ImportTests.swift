@@ -225,8 +225,8 @@ import Testing
   @Test func leftOverTensorsAreListed() {
     let start = "this looks like resnet[2, 1], but "
     let stranger = Tensor([1] as [Float])
-    expectError("\(start)a tensor has no place in it: 'features.layer1.0.se.fc1.weight'") {
-      $0["features.layer1.0.se.fc1.weight"] = stranger
+    expectError("\(start)a tensor has no place in it: 'features.layer1.0.attention.weight'") {
+      $0["features.layer1.0.attention.weight"] = stranger
     }
     expectError("\(start)2 tensors have no place in it: 'a', 'b'") { ($0["a"], $0["b"]) = (stranger, stranger) }
     expectError("\(start)a tensor has no place in it: 'features.layer4.0.conv1.weight'") {

@@ -45,6 +45,9 @@ struct TrunkFixture: CustomTestStringConvertible, Sendable {
     }
   }
 
+  /// The least cosine of int8 and float embeddings; few channels per layer leave little to average in some networks.
+  var minCosine: Double { ["mobilenet_v2", "mobileone"].contains(name) ? 0.9 : 0.97 }
+
   /// Whether a window without padding needs more than a few pixels.
   var refusesPixels: Bool { ["senet", "nasnet", "pnasnet"].contains(name) }
 
