@@ -2,9 +2,9 @@ import Graphs
 import Operators
 import Tensors
 
-/// The ResNets of ArcFace (Deng et al., arXiv 1801.07698, section 3.2.2) with insightface's key names: blocks that begin
-/// with a batch norm and have a PReLU between their convolutions, and a linear layer on all pixels of the last map in
-/// place of pooling. That layer fixes the size of the image: 112 pixels for a map of 7x7.
+/// The ResNets of ArcFace (Deng et al., arXiv 1801.07698, section 3.2.2) with the key names of InsightFace's code:
+/// blocks that begin with a batch norm and have a PReLU between their convolutions, and a linear layer on all pixels of
+/// the last map in place of pooling. That layer fixes the size of the image: 112 pixels for a map of 7x7.
 enum IResNet: Architecture {
   static let family = "IResNet (ArcFace)"
   static let preprocessing = Preprocessing.half
