@@ -31,10 +31,10 @@ import Testing
     #expect(message.contains("has weights for 72 values") && message.contains("64x64 pixels"), "\(message)")
   }
 
-  /// The padding of TensorFlow differs between odd and even sizes.
+  /// Padding that is larger before the map differs between odd and even sizes, and no operator follows the size.
   @Test func paddingFollowsTheSize() throws {
-    let even = try network("automatic-padding-of-an-open-size", side: 64)
-    let odd = try network("automatic-padding-of-an-open-size", side: 65)
+    let even = try network("automatic-padding-before-an-open-size", side: 64)
+    let odd = try network("automatic-padding-before-an-open-size", side: 65)
     #expect(even.graph.nodes[0].op.attributes != odd.graph.nodes[0].op.attributes)
     #expect(odd.fixedImageSize == FixedImageSize(height: 65, width: 65))
   }
