@@ -133,6 +133,9 @@ let package = Package(
     tests("RoundingTests", ["Graphs", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors", "Threads"]),
     tests("SearchTests", ["Graphs", "Operators", "Quantization", "Search", "Tensors"]),
+    tests(
+      "StoredQuantizationTests",
+      ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
     tests("ToolTests", []),
     tests(

@@ -111,7 +111,9 @@ package struct CheckpointInspection: Encodable, Sendable {
     multiplyAccumulates224 = try? graph.multiplyAccumulates(input: [1, 224, 224, 3])
     ignored = checkpoint.ignored.map { Ignored(name: $0.name, reason: $0.reason) }
     checkpoint.releasePages()
-    folding = try PassPipeline.fold.run(graph, afterEachPatch: checkpoint.releasePages).notes
+    folding = try PassPipeline.fold(keeping: imported.network.fixedNodes).run(
+      graph, afterEachPatch: checkpoint.releasePages
+    ).notes
   }
 
   /// The inspection as text for a terminal.

@@ -11,6 +11,9 @@ package struct ConversionOptions: Sendable {
   package var output: String
   /// The path of the folder with calibration images.
   package var calibrationFolder: String
+  /// Whether images to calibrate on are given. Without them, only networks that are quantised already can be converted;
+  /// `calibrationFolder` is then that of the verification images.
+  package var calibrates = true
   /// The number of images to calibrate on; `nil`: all, at most `defaultImageLimit`, except for a fifth that is held out
   /// where there is no verification folder.
   package var calibrationCount: Int?
@@ -159,7 +162,15 @@ extension ConversionOptions {
   }
 
   /// The options that influenced the result, for reports.
-  func settings(_ images: ImageSelection) -> [String: JSONValue] {
+  ///
+  /// - Parameter isStored: whether the quantisation is that of the file, so that most options have no effect.
+  func settings(_ images: ImageSelection, isStored: Bool = false) -> [String: JSONValue] {
+    if isStored {
+      let settings: [String: JSONValue] = [
+        "quantization": .string("stored in the model"), "verified_on": .string(images.verifiedOn),
+      ]
+      return settings.merging(evaluation.settings) { $1 }
+    }
     var result: [String: JSONValue] = [
       "augmentation": .string(recipe.rawValue), "repetitions": .int(repetitions),
       "calibration_images": .int(images.calibration.count), "seed": .string(String(seed)),

@@ -64,6 +64,9 @@ package struct Converter {
   /// - Throws: the errors of `run`.
   package func makePlan() throws -> ConversionOutcome {
     try withNetwork { converter, network, start in
+      if network.isStored {
+        throw ConversionError.option("\(options.checkpoint) is quantised already, so that there is nothing to plan")
+      }
       let result = try converter.carriedOut(network, start: start)
       defer { result.attempt.discard() }
       try AtomicFile.write(try result.plan.json(), to: options.output)
@@ -106,7 +109,7 @@ package struct Converter {
       throw ConversionError.noUsableImages(folder: network.images.verificationFolder)
     }
     let plan = PlanFile(
-      attempt.found.plan, rounded: network.plan, of: network.float.graph, calibration: record,
+      attempt.found.plan, rounded: network.plan, of: network.planned, calibration: record,
       isCutShort: attempt.found.isCutShort)
     metadata.planSHA256 = try plan.sha256()
     try network.store?.write(plan)
@@ -127,13 +130,15 @@ package struct Converter {
     let images = network.images
     var report = FidelityReport(
       result.attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
-      settings: options.settings(images).merging(result.attempt.settings(network.float.graph)) { $1 }.merging(
+      settings: options.settings(images, isStored: network.isStored).merging(result.attempt.settings(network.planned)) {
+        $1
+      }.merging(
         network.levels.coarsening.settings
       ) { $1 })
     report.describe(network)
     report.referenceCheck = network.referenceCheck
-    let costs = try CostTable(network.float.graph, imageSize: options.evaluation.size)
-    report.inference = result.attempt.inference(network.float.graph, costs)
+    let costs = try CostTable(network.planned, imageSize: options.evaluation.size)
+    report.inference = result.attempt.inference(network.planned, costs)
     if result.attempt.failsMainlyByNearTies, options.effort != .fast { report.notes.append(Self.nearTies) }
     return report
   }
@@ -150,7 +155,7 @@ package struct Converter {
     var report = report
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
-    let (plan, graph) = (result.attempt.found.plan, network.float.graph)
+    let (plan, graph) = (result.attempt.found.plan, network.planned)
     return ConversionOutcome(
       report: report, package: package, verifiedOn: network.images.verifiedOn,
       foldingDifference: network.foldingDifference, foldingNotes: network.foldingNotes,
@@ -240,7 +245,7 @@ extension FidelityReport {
   /// Adds the origin of the network, and the remarks on it.
   fileprivate mutating func describe(_ network: QuantizedNetwork) {
     toolVersion = ToolVersion.current
-    (calibration, verification) = (network.record.calibration, network.record.verification)
+    (calibration, verification) = (network.isStored ? nil : network.record.calibration, network.record.verification)
     (assumptions, notes, warnings) = (network.assumptions, network.notes, network.warnings)
   }
 }

@@ -19,7 +19,8 @@ struct Folding {
     proof = try RewriteCheck(imported.graph, probe: image, threads: threads)
     imported.checkpoint.releasePages()
     let (prepared, inputNotes) = try imported.graph.foldingInputNormalization()
-    let (graph, passNotes) = try PassPipeline.fold.run(prepared, afterEachPatch: imported.checkpoint.releasePages)
+    let (graph, passNotes) = try PassPipeline.fold(keeping: imported.network.fixedNodes).run(
+      prepared, afterEachPatch: imported.checkpoint.releasePages)
     notes = inputNotes + passNotes
     network = FloatNetwork(graph, threads: threads)
     difference = try proof.difference(of: try network.executable(), after: "folding")

@@ -12,6 +12,14 @@ struct ImageSelection {
   /// The classes of the verification images.
   let labels: ClassLabels
 
+  init(
+    calibration: [ImageFolder.File], verification: [ImageFolder.File], verificationFolder: String, verifiedOn: String,
+    verifiesOnCalibration: Bool, labels: ClassLabels
+  ) {
+    (self.calibration, self.verification, self.verificationFolder) = (calibration, verification, verificationFolder)
+    (self.verifiedOn, self.verifiesOnCalibration, self.labels) = (verifiedOn, verifiesOnCalibration, labels)
+  }
+
   /// - Parameters:
   ///   - folder: the calibration folder.
   ///   - classCount: the number of classes of the classifier; 0 without one.

@@ -117,7 +117,8 @@ package struct ModelFile: Sendable {
       source = Preprocessing.source(of: preprocessing, as: source, becameOf: imported.graph.preprocessing)
       imported.graph.preprocessing = preprocessing
     }
-    let (graph, _) = try PassPipeline.fold.run(imported.graph, afterEachPatch: imported.checkpoint.releasePages)
+    let (graph, _) = try PassPipeline.fold(keeping: imported.network.fixedNodes).run(
+      imported.graph, afterEachPatch: imported.checkpoint.releasePages)
     var model = ModelFile(
       path: path, format: imported.checkpoint.format.rawValue, byteCount: imported.checkpoint.byteCount, graph: graph,
       package: nil, info: nil)

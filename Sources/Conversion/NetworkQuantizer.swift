@@ -34,6 +34,8 @@ struct QuantizedNetwork {
   let equalization: Equalization?
   /// The float network, folded and, where requested, equalised: the reference that packages are compared with.
   let float: FloatNetwork
+  /// The graph that plans are for: that of `float`, unless the file states the quantisation.
+  let planned: Graph
   /// The statistics of calibration, in as many parts as were requested.
   let statistics: [ActivationStatistics]
   /// The sum of all parts of `statistics`.
@@ -52,6 +54,11 @@ struct QuantizedNetwork {
   let levels: WeightLevels
   /// The folder where finished stages are stored; `nil`: none.
   let store: StageStore?
+  /// What the file states of its quantisation; `nil` for a network in float.
+  var quantization: StoredQuantization?
+
+  /// Whether the file of the network states its quantisation.
+  var isStored: Bool { quantization != nil }
 
   var firstSize: ServedSize { sizes[0] }
 
@@ -63,15 +70,15 @@ struct QuantizedNetwork {
 extension QuantizedNetwork {
   /// The quantised graph of another plan, with the same levels.
   func lowered(_ plan: QuantizationPlan) throws(GraphError) -> LoweredGraph {
-    try Lowering.lower(float.graph, plan: plan, levels: levels)
+    try Lowering.lower(planned, plan: plan, levels: levels)
   }
 }
 
 /// The stages from a checkpoint to a quantised graph.
 struct NetworkQuantizer {
-  private let options: ConversionOptions
-  private let progress: any ProgressObserver
-  private let clock: StageClock
+  let options: ConversionOptions
+  let progress: any ProgressObserver
+  let clock: StageClock
   /// The number of parts of the calibration's statistics (see `CalibrationPasses`).
   private let calibrationParts: Int
   private let cache: ImageCache?
@@ -97,6 +104,11 @@ struct NetworkQuantizer {
   ///   - calibration: the calibration folder that `options` names.
   /// - Throws: the errors of the stages (see `Converter.run`).
   func run(_ source: ConversionSource, _ calibration: ImageFolder) throws -> QuantizedNetwork {
+    if let stored = source.imported.network.quantization { return try storedNetwork(source, stored, calibration) }
+    guard options.calibrates else {
+      throw ConversionError.option(
+        "--calibration is needed: \(options.checkpoint) is a network in float, which is quantised by images")
+    }
     var imported = source.imported
     progress.state(imported.network.assumptions)
     let resolutions = try resolutions(servedBy: &imported.graph)
@@ -150,7 +162,8 @@ struct NetworkQuantizer {
       notes: imported.network.notes + [images.labels.note].compactMap(\.self),
       warnings: source.warnings + [images.labels.warning].compactMap(\.self),
       foldingDifference: folded.difference,
-      foldingNotes: folded.notes, equalization: equalization, float: float, statistics: parts,
+      foldingNotes: folded.notes, equalization: equalization, float: float, planned: float.graph,
+      statistics: parts,
       calibration: statistics, calibrationRecord: isCalibrated ? nil : given?.file.calibration,
       skippedCount: calibrated.skippedCount,
       plan: plan, givenPlan: final,
@@ -164,7 +177,7 @@ struct NetworkQuantizer {
   ///
   /// - Throws: `ConversionError.option` where the network does not take images of a size or does not pool by GeM,
   ///   `.wrongKind` where its shapes fit no size.
-  private func resolutions(servedBy graph: inout Graph) throws -> [Resolution] {
+  func resolutions(servedBy graph: inout Graph) throws -> [Resolution] {
     let exponent = graph.poolingExponent
     let resolutions = options.resolutions.map {
       Resolution($0.evaluation, poolingExponent: $0.poolingExponent ?? exponent)
@@ -179,7 +192,7 @@ struct NetworkQuantizer {
   /// Compares the float network with outputs of its framework, where there are any.
   ///
   /// - Throws: `ReferenceMismatch` where they do not match.
-  private func referenceCheck(
+  func referenceCheck(
     of network: FloatNetwork, _ imported: ImportedCheckpoint, _ digest: SHA256.Digest, _ resolutions: [Resolution],
     _ calibration: ImageFolder, _ images: ImageSelection
   ) throws -> ReferenceCheck? {
@@ -200,7 +213,7 @@ struct NetworkQuantizer {
 
   /// The image that folding is checked on: the first calibration image that can be read, in a size that is large enough
   /// for the network and small enough to be fast.
-  private func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
+  func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
     let side = min(options.evaluation.size, graph.minSquareInput.map { max($0, 224) } ?? .max)
     let evaluation = try EvaluationProtocol(crop: .square, size: side)
     for file in files {
@@ -303,7 +316,7 @@ struct NetworkQuantizer {
     return (steps, levels)
   }
 
-  private func reference(_ imported: ImportedCheckpoint, _ digest: SHA256.Digest) -> FidelityReport.Reference {
+  func reference(_ imported: ImportedCheckpoint, _ digest: SHA256.Digest) -> FidelityReport.Reference {
     FidelityReport.Reference(
       path: options.checkpoint, sha256: digest.hex, format: imported.checkpoint.format.rawValue,
       architecture: imported.graph.architecture)

@@ -73,6 +73,7 @@ extension Operator {
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
     traits.followsFloat = quantizationRule == .sameAsInput
+    traits.commutesWithRounding = quantizationRule == .sameAsInput
     return traits
   }
 

@@ -53,6 +53,14 @@ package struct OperatorTraits: Hashable, Sendable {
   /// The range of inputs to which the operator responds; `nil` for all. Inputs outside of it give nearly the same
   /// output as its bounds, so a value that only this operator reads may be clipped to it.
   package var responsiveRange: ClosedRange<Double>?
+  /// Whether the operator only selects among the values of its first input, 0 and constants in their order, so that
+  /// rounding before it gives the same levels as rounding after it.
+  package var commutesWithRounding = false
+  /// The format of the levels that the operator rounds its input to, and nothing else, where uint8 holds them; `nil`
+  /// for other operators.
+  package var rounding: QuantizationParameters?
+  /// Whether the operator only converts its input to another format.
+  package var convertsFormats = false
 
   /// The default traits.
   package init() {}

@@ -52,6 +52,12 @@ package struct KernelSet: @unchecked Sendable {
     moments = best(quern_moments_kernels, quern_moments_kernel_count, features) { $0.needed_features }
   }
 
+  /// Kernels that are exact for int8 weights of -128, too: on Arm processors without dot products, the scalar ones,
+  /// because two products of 128 * 128 do not fit the int16 that the others add them in.
+  package var forAllWeights: KernelSet {
+    features.contains(.neon) && !features.contains(.neonDot) ? KernelSet(features: []) : self
+  }
+
   /// The names of the kernels in use, such as "igemm: avx512vnni".
   package var names: [String] {
     [

@@ -10,6 +10,9 @@ package struct ImportedNetwork: Sendable {
   package var notes: [String]
   /// The image size that the file requires; `nil` where it accepts any.
   package var fixedImageSize: FixedImageSize?
+  /// The quantisation that the file states; `nil` for a network in float. Its activations are rounded by operators of
+  /// the graph.
+  package var quantization: StoredQuantization?
 
   package init(
     graph: Graph, assumptions: [ImportAssumption] = [], notes: [String] = [], fixedImageSize: FixedImageSize? = nil
@@ -19,6 +22,9 @@ package struct ImportedNetwork: Sendable {
     self.notes = notes
     self.fixedImageSize = fixedImageSize
   }
+
+  /// The nodes whose weights rewrites must not change, because the file stores their levels.
+  package var fixedNodes: Set<NodeID> { quantization?.fixedNodes ?? [] }
 }
 
 /// Something that a checkpoint does not state and that decides what the network computes.

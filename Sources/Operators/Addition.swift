@@ -69,8 +69,8 @@ extension Addition: RunnableOperator {
           run.count * channels, epilogue.zeroPoint, epilogue.levels.minimum, epilogue.levels.maximum,
           buffers.output.assumingMemoryBound(to: UInt8.self) + run.first * channels)
       }
-    case (.float32, _, _), (_, .float32, _), (_, _, .float32):
-      throw .structure("an addition's inputs and output are all float32 or all uint8")
+    case (.float32, _, _), (_, .float32, _):
+      throw .structure("an addition's inputs are both float32 or both uint8, and its output is uint8 or float32")
     case (let a, let b, let sum):
       return Int8MapSum(
         kernel: context.kernels.elementwise, map: a, factorSlot: nil, residual: b, residualSlot: 1, output: sum,

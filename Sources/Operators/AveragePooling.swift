@@ -42,6 +42,11 @@ package struct AveragePooling: Operator, WindowOperator {
   }
   package static let readsZerosOutside = false
   package var quantizationRule: QuantizationRule { .sameAsInput }
+  package func traits(constants: [String: Tensor]) -> OperatorTraits {
+    var traits = OperatorTraits()
+    traits.followsFloat = true
+    return traits
+  }
   /// Padding that counts brings the mean closer to zero.
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
     countsPadding ? min(bounds[0], 0) : bounds[0]

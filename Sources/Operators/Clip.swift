@@ -6,7 +6,7 @@ import Tensors
 /// input's format.
 ///
 /// For a minimum of 0 without a maximum there is `ReLU`. Passes fuse clips into the operators before them where they can.
-package struct Clip: Operator, ActivationOperator {
+package struct Clip: BoundingOperator, ActivationOperator {
   package static let wireName = "clip"
   package static let arity = 1...1
 
@@ -33,7 +33,7 @@ package struct Clip: Operator, ActivationOperator {
   package var quantizationRule: QuantizationRule { .sameAsInput }
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
-    (traits.followsFloat, traits.saturates) = (true, true)
+    (traits.followsFloat, traits.saturates, traits.commutesWithRounding) = (true, true, true)
     return traits
   }
 

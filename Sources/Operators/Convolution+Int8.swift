@@ -91,7 +91,7 @@ struct Int8Convolution: PreparedOperator {
     if residual == .float32, context.outputFormat != .float32 {
       throw .structure("a float residual cannot be added to a uint8 output")
     }
-    let sums = try context.weightSums(weight)
+    let sums = context.weightSums(weight)
     let copies =
       convolution.groups == 1 && weight.shape[3] <= 4 && op.window.dilationWidth == 1 && op.window.dilationHeight == 1
       && context.inputFormats[0].isPlainUInt8

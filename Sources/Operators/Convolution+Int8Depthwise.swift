@@ -21,7 +21,7 @@ struct Int8DepthwiseConvolution: PreparedOperator {
     let channels = weight.shape[0]
     let taps = op.window.taps
     let values = weight.elements(as: Int8.self)
-    let sums = try context.weightSums(weight)
+    let sums = context.weightSums(weight)
     requantization = try Requantization(context, input: input, weightSums: sums, activation: op.activation)
     if case .uint8WithRemainder = context.inputFormats[0] {
       remainders = requantization.ofRemainders(weightSums: sums)

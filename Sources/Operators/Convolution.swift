@@ -168,6 +168,7 @@ extension Convolution: RunnableOperator {
     guard length <= 65536 else {
       throw .constant(role: "weight", problem: "has \(length) elements per output channel, more than 65536")
     }
+    let context = context.suiting(weight)
     // The depthwise kernels take no residual and store no float32; other cases run as grouped convolutions.
     if isDepthwise(weight: weight.shape), context.inputFormats.count == 1, context.outputFormat != .float32,
       context.constants["padding_value"] == nil

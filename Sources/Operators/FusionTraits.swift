@@ -54,6 +54,29 @@ package protocol ParallelMergingOperator: Operator {
   ) -> (op: any Operator, constants: [String: Tensor])?
 }
 
+/// An operator that keeps its input within bounds, and changes nothing else.
+package protocol BoundingOperator: Operator {
+  /// The bounds; infinite where there is none.
+  var minimum: Double { get }
+  var maximum: Double { get }
+}
+
+/// An operator that rounds its input to levels, with one scale or one for each channel.
+package protocol RoundingOperator: Operator {
+  /// Whether rounding itself keeps values within bounds, so that bounds before it change no level.
+  ///
+  /// - Throws: `GraphError.constant` where the constants are invalid.
+  func isWithin(minimum: Double, maximum: Double, constants: [String: Tensor]) throws(GraphError) -> Bool
+
+  /// The scale of each channel; `nil` where all have the same.
+  ///
+  /// - Throws: `GraphError.constant` where the constants are invalid.
+  func channelScales(_ constants: [String: Tensor]) throws(GraphError) -> [Float]?
+
+  /// The operator on a map in steps, whose scale is 1, without constants; `nil` where uint8 does not hold the levels.
+  var perTensor: (any Operator)? { get }
+}
+
 /// An operator that computes each element of its output from a window of its input.
 package protocol WindowOperator: Operator {
   /// The geometry of the window.

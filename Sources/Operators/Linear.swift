@@ -64,7 +64,6 @@ extension Linear: RunnableOperator {
     switch weight.elementType {
     case .int8:
       try context.refuseConstants(except: ["weight", "weight_scale", "bias"])
-      _ = try context.weightSums(weight)
       return Int8WeightLinear(
         weight: weight, scale: try context.weightScales(count: outputs), bias: bias,
         kernel: context.kernels.rowLinear)

@@ -15,6 +15,7 @@ package enum OperatorCatalogue {
     Cropping.self,
     ChannelwiseMeanPooling.self,
     EdgePadding.self,
+    FakeQuantization.self,
     GeneralizedMeanPooling.self,
     L2Normalization.self,
     LayerNormalization.self,

@@ -23,7 +23,7 @@ package struct Requantize: Operator {
   package var quantizationRule: QuantizationRule { .calibratedRange }
   package func traits(constants: [String: Tensor]) -> OperatorTraits {
     var traits = OperatorTraits()
-    traits.canReadRemainder = true
+    (traits.canReadRemainder, traits.convertsFormats) = (true, true)
     return traits
   }
   package func readingRemainder() -> any Operator { Requantize(readsInputRemainder: true) }

@@ -8,7 +8,11 @@ import Tensors
 package struct FoldBatchNormalization: Pass {
   package static let name = "fold batch normalisation"
 
-  package init() {}
+  /// The nodes whose weights must stay as they are.
+  private let fixed: Set<NodeID>
+
+  /// - Parameter fixed: the nodes whose weights must stay as they are, because a file stores their levels.
+  package init(keeping fixed: Set<NodeID> = []) { self.fixed = fixed }
 
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
@@ -16,7 +20,7 @@ package struct FoldBatchNormalization: Pass {
     for (index, node) in graph.nodes.enumerated() {
       guard let affine = node.op as? any ChannelAffineOperator, let producer = neighbours.onlyReadProducer(of: node),
         let layer = graph.nodes[producer].op as? any AffineFoldingOperator,
-        layer.canFoldAffine(inputs: graph.nodes[producer].inputs.count)
+        layer.canFoldAffine(inputs: graph.nodes[producer].inputs.count), !fixed.contains(graph.nodes[producer].id)
       else { continue }
       var folded = graph.nodes[producer]
       do throws(GraphError) {

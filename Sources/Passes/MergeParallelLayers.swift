@@ -8,7 +8,11 @@ import Tensors
 package struct MergeParallelLayers: Pass {
   package static let name = "merge parallel layers"
 
-  package init() {}
+  /// The nodes whose weights must stay as they are.
+  private let fixed: Set<NodeID>
+
+  /// - Parameter fixed: the nodes whose weights must stay as they are, because a file stores their levels.
+  package init(keeping fixed: Set<NodeID> = []) { self.fixed = fixed }
 
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     let neighbours = Neighbours(graph)
@@ -18,7 +22,8 @@ package struct MergeParallelLayers: Pass {
         let first = neighbours.producers[node.inputs[0]], let second = neighbours.producers[node.inputs[1]]
       else { continue }
       let (a, b) = (graph.nodes[first], graph.nodes[second])
-      guard a.inputs.count == 1, a.inputs == b.inputs, let layer = a.op as? any ParallelMergingOperator,
+      guard a.inputs.count == 1, a.inputs == b.inputs, !fixed.contains(a.id), !fixed.contains(b.id),
+        let layer = a.op as? any ParallelMergingOperator,
         let other = b.op as? any ParallelMergingOperator,
         let (op, constants) = layer.merged(a.constants, with: other, b.constants)
       else { continue }

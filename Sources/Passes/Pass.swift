@@ -21,11 +21,18 @@ package struct PassPipeline: Sendable {
 
   /// The passes that conversion applies to an imported float graph. Each preserves the graph's outputs except for
   /// rounding in float32.
-  package static let fold = PassPipeline([
-    FoldMapMargins(), SplitBatchNormalization(), FoldBatchNormalization(), ReplaceBatchNormalization(),
-    MergeParallelLayers(), MergeDuplicates(),
-    MoveActivation(), MergeDuplicates(), FuseActivation(), OrderNodes(), FuseResidual(), RemoveUnusedNodes(),
-  ])
+  package static let fold = PassPipeline.fold(keeping: [])
+
+  /// The passes of `fold`, for a graph some of whose weights must stay as they are.
+  ///
+  /// - Parameter fixed: the nodes with these weights.
+  package static func fold(keeping fixed: Set<NodeID>) -> PassPipeline {
+    PassPipeline([
+      FoldMapMargins(), SplitBatchNormalization(), FoldBatchNormalization(keeping: fixed), ReplaceBatchNormalization(),
+      MergeParallelLayers(keeping: fixed), MergeDuplicates(),
+      MoveActivation(), MergeDuplicates(), FuseActivation(), OrderNodes(), FuseResidual(), RemoveUnusedNodes(),
+    ])
+  }
 
   /// Runs the passes and validates the graph after each patch.
   ///

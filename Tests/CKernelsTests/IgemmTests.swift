@@ -109,6 +109,15 @@ import Testing
     }
   }
 
+  /// Weights of -128, which models of other tools have. The tier "neon" is not used for them.
+  @Test func leastWeights() {
+    for seed in 0..<4 as Range<UInt64> where !igemmTiers.contains(where: { $0.0 == "neon" }) {
+      var problem = IgemmProblem(seed: seed, rows: 7, taps: 3, tapBytes: 36, channels: 37, usesOffsets: true)
+      problem.weights = problem.weights.map { $0 < 0 ? -128 : $0 }
+      check(problem)
+    }
+  }
+
   /// Products that end in one half, which go to the even neighbour.
   @Test func halvesAreRoundedToEven() {
     var problem = IgemmProblem(seed: 4, rows: 20, taps: 1, tapBytes: 2, channels: 64, usesOffsets: true)

@@ -16,6 +16,7 @@ enum MapSuites {
     ("cropping, int8", Cropping.wireName, { try moving(&$0, crops: true, int8: true) }),
     ("edge padding, float", EdgePadding.wireName, { try repeating(&$0, int8: false) }),
     ("edge padding, int8", EdgePadding.wireName, { try repeating(&$0, int8: true) }),
+    ("fake quantisation", FakeQuantization.wireName, fakeQuantization),
     ("nonlinearity, float", Nonlinearity.wireName, floatNonlinearity),
     ("nonlinearity, int8", Nonlinearity.wireName, { int8Nonlinearity(&$0, readsRemainders: false) }),
     ("nonlinearity, 16 bits", Nonlinearity.wireName, { int8Nonlinearity(&$0, readsRemainders: true) }),
@@ -31,6 +32,27 @@ enum MapSuites {
     return (0..<count).map { index in
       index == 0 || !differ ? first : [first.batch, random.int(1...13), random.int(1...13), first.channels]
     }
+  }
+
+  /// Levels of 8 and of 16 bits, with one scale or one for each channel.
+  private static func fakeQuantization(_ random: inout SplitMix64) throws -> Problem {
+    let levels = random.pick([0...255, -128...127, 0...65535, -7...8])
+    let op = try FakeQuantization(
+      scale: Float.random(in: 0.001...0.1, using: &random),
+      zeroPoint: Int.random(in: levels, using: &random), levels: levels)
+    let input = Activation.random(Suites.map(&random), .float32, &random)
+    let channels = input.shape.channels
+    let factors = random.chance(0.4) ? (0..<channels).map { _ in Float.random(in: 0.5...2, using: &random) } : []
+    let constants = factors.isEmpty ? [:] : ["channel_scale": Tensor(factors)]
+    guard case .float(let values) = input.elements else { fatalError("no floats") }
+    let expected = values.enumerated().map { index, value -> Float in
+      let scale = factors.isEmpty ? op.scale : factors[index % channels] * op.scale
+      let steps = min(max((value / scale).rounded(.toNearestOrEven), -262144), 262144)
+      let level = min(max(Int(steps) + op.zeroPoint, levels.lowerBound), levels.upperBound)
+      return scale * Float(level - op.zeroPoint)
+    }
+    return Problem(
+      op, [input], outputFormat: .float32, constants: constants, shape: input.shape, exactly: .float(expected))
   }
 
   private static func floatAveragePooling(_ random: inout SplitMix64) throws -> Problem {

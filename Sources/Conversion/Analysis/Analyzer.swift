@@ -57,6 +57,9 @@ package struct Analyzer {
 
   /// The stages after reading, with the options completed from the checkpoint.
   private func run(_ source: ConversionSource, _ folder: ImageFolder) throws -> LossAnalysis {
+    if source.imported.network.quantization != nil {
+      throw ConversionError.option("\(options.checkpoint) is quantised already; 'quern verify' compares its package")
+    }
     let network = try NetworkQuantizer(
       options, progress: progress, clock: clock, calibrationParts: Self.calibrationParts
     ).run(source, folder)

@@ -2,6 +2,38 @@ import Graphs
 import Operators
 import Tensors
 
+extension FakeQuantization: ONNXExportable {
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let scales: [Float]
+    do { scales = try channelScales(node.constants) ?? [scale] } catch {
+      throw .malformed(node: node.name, problem: "\(error)")
+    }
+    let isMap = exporter.rank(of: node.output) == 4
+    let shape: Shape = scales.count == 1 ? [] : isMap ? [1, scales.count, 1, 1] : [1, scales.count]
+    func number(_ role: String, _ value: Int) -> String {
+      exporter.builder.initializer("\(node.name).\(role)", Tensor([Float(value)], shape: []))
+    }
+    func emit(_ op: String, _ role: String, _ inputs: String...) -> String {
+      exporter.builder.node(op, name: role.isEmpty ? node.name : "\(node.name).\(role)", inputs: inputs)
+    }
+    if levels == 0...255, scales.count == 1 {
+      let step = exporter.builder.initializer("\(node.name).scale", Tensor(scales, shape: []))
+      let zero = exporter.builder.initializer(
+        "\(node.name).zero_point", Tensor([UInt8(clamping: zeroPoint)], shape: []))
+      return .real(
+        emit("DequantizeLinear", "", emit("QuantizeLinear", "levels", exporter.input(node), step, zero), step, zero))
+    }
+    let (step, zero) = (
+      exporter.builder.initializer("\(node.name).scale", Tensor(scales, shape: shape)), number("zero_point", zeroPoint)
+    )
+    let steps = emit("Round", "steps", emit("Div", "quotient", exporter.input(node), step))
+    let clipped = emit(
+      "Clip", "clipped", emit("Add", "moved", steps, zero), number("minimum", levels.lowerBound),
+      number("maximum", levels.upperBound))
+    return .real(emit("Mul", "", emit("Sub", "centered", clipped, zero), step))
+  }
+}
+
 extension SinglePixelMap: ONNXExportable {
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     let inputs = [exporter.input(node), exporter.spatialAxes]

@@ -98,6 +98,7 @@ extension ModelImporter {
     let graph = try outputs.attach(to: &run)
     var network = ImportedNetwork(
       graph: graph, assumptions: outputs.assumptions, notes: run.translator.notes + outputs.notes)
+    if !run.translator.quantization.isEmpty { network.quantization = run.translator.quantization }
     setPreprocessing(of: &network, model, image, arithmetic: run.translator.arithmeticResults)
     return network
   }

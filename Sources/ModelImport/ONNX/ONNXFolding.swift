@@ -16,7 +16,7 @@ enum ONNXFolding {
   typealias Folding = @Sendable (Operands) throws(Failure) -> Tensor?
 
   /// The foldings by operator type.
-  static let all: [String: Folding] = [elementwise, moving, making, reducing].reduce(into: [:]) {
+  static let all: [String: Folding] = [elementwise, moving, making, reducing, quantizing].reduce(into: [:]) {
     $0.merge($1) { first, _ in first }
   }
 

@@ -299,7 +299,8 @@ struct ONNXOutputs {
         let producer = translator.producer(of: row)
         let root = producer?.op is L2Normalization ? producer?.inputs.first : nil
         return Candidate(name: node.name, row: row, root: root ?? input)
-      case is BatchNormalization where translator.arithmeticResults.contains(node.output), is Centering:
+      case is BatchNormalization where translator.arithmeticResults.contains(node.output), is Centering,
+        is FakeQuantization:
         row.value = input
       default: return nil
       }

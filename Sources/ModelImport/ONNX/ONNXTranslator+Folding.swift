@@ -26,7 +26,9 @@ extension ONNXTranslator {
 
   /// The value of a node whose inputs are all constant; `nil` for other nodes.
   mutating func fold(_ node: ONNXModel.Node) throws(ImportError) -> Tensor? {
-    guard node.domain.isEmpty, let folding = ONNXFolding.all[node.operatorType] else { return nil }
+    guard node.domain.isEmpty || Self.isQuantization(node), let folding = ONNXFolding.all[node.operatorType] else {
+      return nil
+    }
     if let cached = foldings[node] { return cached }
     var inputs: [Tensor?] = []
     for name in node.inputs {

@@ -32,12 +32,22 @@ struct ONNXTranslator {
   let foldings: ONNXFoldingCache
   /// The number of elements that constant folding has computed.
   var foldedCount = 0
+  var roundings: [RoundingKey: ValueID] = [:]
+  /// What the file states of the levels of constants, by the names of their values.
+  var storedLevels: [String: ONNXStoredLevels] = [:]
+  /// The quantisation that the file states.
+  var quantization = StoredQuantization()
 
   struct PoolingKey: Hashable {
     let base: ValueID
     let exponent: Double
     let floor: Double?
     let appendsOne: Bool
+  }
+
+  struct RoundingKey: Hashable {
+    let base: ValueID
+    let levels: ONNXLevels
   }
 
   private struct CroppingKey: Hashable {
@@ -73,8 +83,10 @@ struct ONNXTranslator {
     let result: ONNXValue
     if let folded = try fold(node) {
       result = .constant(folded)
+      recordLevels(node)
     } else {
-      guard node.domain.isEmpty, let translation = ONNXTranslations.all[node.operatorType] else {
+      guard node.domain.isEmpty || Self.isQuantization(node), let translation = ONNXTranslations.all[node.operatorType]
+      else {
         throw unsupported(node, "quern does not have this operator")
       }
       result = try translation(&self, node)
@@ -266,6 +278,6 @@ typealias ONNXTranslation =
 /// The translations by operator type. Operators that are supported only on constants are in `ONNXFolding`.
 enum ONNXTranslations {
   static let all: [String: ONNXTranslation] = [
-    convolutions, poolings, activations, normalizations, arithmetic, reductions, linear, rows, shapes,
+    convolutions, poolings, activations, normalizations, arithmetic, reductions, linear, rows, shapes, quantization,
   ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 }

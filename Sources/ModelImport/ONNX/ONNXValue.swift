@@ -1,3 +1,4 @@
+import Checkpoints
 import Graphs
 import Operators
 import Tensors
@@ -119,13 +120,15 @@ enum ONNXStep {
   case probabilities(ONNXActivation, operatorType: String)
   /// A map with all its elements in one vector, in the order of its axes in the model.
   case flattened(ONNXActivation, shape: Shape)
+  /// The levels that QuantizeLinear, which is `node`, rounds a value to. Only DequantizeLinear can read them.
+  case quantized(ONNXActivation, ONNXLevels, node: ONNXModel.Node)
   /// A part of an activation; only its shape may be read.
   case part(shape: Shape)
 
   var shape: Shape {
     switch self {
     case .clipped(let base, _), .power(let base, _, _), .powers(let base, _, _), .polynomial(let base, _),
-      .probabilities(let base, _):
+      .probabilities(let base, _), .quantized(let base, _, _):
       base.shape
     case .moment(let moment): moment.shape
     case .reduced(let reduction): reduction.shape
@@ -139,7 +142,7 @@ enum ONNXStep {
   /// The same step with another shape of as many elements; `nil` for steps whose meaning depends on the shape.
   func with(shape: Shape) -> ONNXStep? {
     switch self {
-    case .clipped, .power, .powers, .polynomial, .moment, .cropped, .padded, .unselectable, .flattened: nil
+    case .clipped, .power, .powers, .polynomial, .moment, .cropped, .padded, .unselectable, .flattened, .quantized: nil
     case .reduced(let reduction): reduction.reshaped(to: shape).map { .reduced($0) }
     case .squareSum(let base, let epsilon, _): .squareSum(base, epsilon: epsilon, shape: shape)
     case .flooredSquareSum(let base, let floor, _): .flooredSquareSum(base, floor: floor, shape: shape)
@@ -161,6 +164,7 @@ enum ONNXStep {
     case .polynomial: "a polynomial, which quern supports only in the approximation of GELU"
     case .moment(let moment): "\(moment.meaning), which quern supports only in layer normalisation"
     case .cropped, .padded: "a cropped or padded map"
+    case .quantized: "the output of QuantizeLinear, which quern can only pass on to DequantizeLinear"
     case .probabilities(_, let type): "a \(type), which quern supports only at an output"
     case .unselectable: "a map padded by negative infinity, which quern supports only as the input of a max pooling"
     case .flattened(let map, let shape):

@@ -26,7 +26,11 @@ struct QuantizedAssembly {
   /// Appends a node whose constants are those of its arithmetic.
   mutating func append(_ node: Node) {
     var node = node
-    if plan.keepsFloat(node) { return appendKept(node) }
+    if plan.keepsFloat(node) {
+      guard node.traits.convertsFormats else { return appendKept(node) }
+      node.inputs[0] = keptInput(node, 0)
+      return add(node)
+    }
     if plan.readsConverted(node, graph) {
       for slot in node.inputs.indices { node.inputs[slot] = floatInput(node, slot) }
     }

@@ -68,7 +68,7 @@ struct AnalyzeCommand: ParsableCommand {
     outputs.add("-o", reports: output)
     try outputs.check(models: [checkpoint], images: conversion.folders)
     var options = try ConversionOptions(
-      checkpoint: checkpoint, output: "", calibrationFolder: conversion.calibration,
+      checkpoint: checkpoint, output: "", calibrationFolder: conversion.calibrationFolder,
       resolution: evaluation.request,
       gates: try Gates(maxMeanDrift: maxMeanDrift, minAgreement: minAgreement), threads: common.threadCount)
     conversion.apply(to: &options)

@@ -6,8 +6,11 @@ import Quantization
 
 /// How a conversion calibrates, quantises and verifies, and on which images.
 struct CalibrationOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Folder of images to calibrate on; subfolders are classes.", valueName: "folder"))
-  var calibration: String
+  @Option(
+    help: ArgumentHelp(
+      "Folder of images to calibrate on; subfolders are classes. Required, except for a model that is quantised "
+        + "already, for which --verify-images suffices.", valueName: "folder"))
+  var calibration: String?
 
   @Option(
     help: ArgumentHelp(
@@ -113,6 +116,9 @@ struct CalibrationOptions: ParsableArguments {
   var skipBadImages = false
 
   mutating func validate() throws {
+    if calibration == nil, verifyImages == nil {
+      throw ValidationError("Missing expected argument '--calibration <folder>'")
+    }
     if !(1...1000).contains(repetitions) { throw ValidationError("--repetitions must be from 1 to 1000") }
     if let calibrationCount, calibrationCount < 1 { throw ValidationError("--calibration-count must be at least 1") }
     if let maxSlowdown, !(maxSlowdown >= 1 && maxSlowdown.isFinite) {
@@ -124,7 +130,10 @@ struct CalibrationOptions: ParsableArguments {
   }
 
   /// The folders that images are read from.
-  var folders: [String] { [calibration] + (verifyImages.map { [$0] } ?? []) }
+  var folders: [String] { [calibration, verifyImages].compactMap(\.self) }
+
+  /// The folder to calibrate on, or where none is given, that of the verification images.
+  var calibrationFolder: String { calibration ?? verifyImages ?? "" }
 
   /// The complete options of a conversion.
   ///
@@ -135,7 +144,7 @@ struct CalibrationOptions: ParsableArguments {
     gates: Gates, _ common: CommonOptions
   ) throws -> ConversionOptions {
     var options = try ConversionOptions(
-      checkpoint: checkpoint, output: output, calibrationFolder: calibration, resolution: images.request,
+      checkpoint: checkpoint, output: output, calibrationFolder: calibrationFolder, resolution: images.request,
       gates: gates, threads: common.threadCount)
     apply(to: &options)
     options.model = model.options
@@ -145,6 +154,7 @@ struct CalibrationOptions: ParsableArguments {
 
   /// Copies these options, and those that follow from the effort, to the options of a conversion.
   func apply(to options: inout ConversionOptions) {
+    options.calibrates = calibration != nil
     options.calibrationCount = calibrationCount
     options.verificationFolder = verifyImages
     options.recipe = augmentation

@@ -9,7 +9,8 @@
 //
 //   acc[r][n] = bias[n] + sum over taps t, bytes k < tap_bytes of  input[offsets[r * taps + t] + k] * weight[n][t][k]
 //
-// with uint8 inputs, int8 weights in [-127, 127] and int32 accumulators. Sums are exact: the caller ensures that taps *
+// with uint8 inputs, int8 weights and int32 accumulators; arm_neon.c takes weights in [-127, 127] only. Sums are exact:
+// the caller ensures that taps *
 // tap_bytes <= 65536. `bias` is the layer's bias at the accumulator's scale minus input_zero_point * sum of the
 // channel's weights, so that kernels need not handle the input's zero point. Taps in the padding have the offset of
 // bytes that equal the zero point.

@@ -24,10 +24,11 @@ extension ONNXTranslations {
     if source.isRow, groups == 1, let tap = onlyTap(of: window) {
       return try linear(&translator, node, source, constants, tap: tap)
     }
-    return .activation(
-      try translator.append(
-        Convolution(window: window, groups: groups), node: node, inputs: [try translator.map(node, 0)],
-        constants: constants))
+    let output = try translator.append(
+      Convolution(window: window, groups: groups), node: node, inputs: [try translator.map(node, 0)],
+      constants: constants)
+    translator.recordWeights(of: output, node, weight: 1, bias: 2)
+    return .activation(output)
   }
 
   /// The only tap of a window that reads the pixel of a 1x1 map, where the output is 1x1 as well; `nil` otherwise.
@@ -61,6 +62,7 @@ extension ONNXTranslations {
       linear["weight"] = Tensor(values, shape: [outputs, inputs])
     }
     let output = try translator.append(Linear(), node: node, inputs: [source], constants: linear)
+    translator.recordWeights(of: output, node, weight: 1, bias: 2)
     return .activation(output.with(shape: [source.shape[0], outputs, 1, 1], channelAxis: 1))
   }
 

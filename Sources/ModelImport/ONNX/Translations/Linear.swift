@@ -11,7 +11,7 @@ extension ONNXTranslations {
     guard b.isConstant else { throw translator.unsupported(node, "it multiplies two activations, as attention does") }
     // ONNX stores the weight as [inputs, outputs]; a permuted view reads it as [outputs, inputs].
     let weight = try translator.weights(node, 1, rank: 2).permuted([1, 0])
-    return try apply(&translator, node, constants: ["weight": weight])
+    return try apply(&translator, node, constants: ["weight": weight], bias: nil)
   }
 
   private static let gemm: ONNXTranslation = { translator, node throws(ImportError) in
@@ -32,7 +32,7 @@ extension ONNXTranslations {
       }
       constants["bias"] = Tensor(bias.map { Float($0 * beta) })
     }
-    return try apply(&translator, node, constants: constants)
+    return try apply(&translator, node, constants: constants, bias: 2)
   }
 
   private static func scaled(_ weight: Tensor, by factor: Float) -> Tensor {
@@ -43,9 +43,11 @@ extension ONNXTranslations {
   /// A linear layer over the last axis of the first input: of a vector it is a linear layer, of each pixel of a map a
   /// 1x1 convolution, and of a flattened map a convolution that covers the map.
   ///
-  /// - Parameter constants: `weight` [outputs, inputs], and `bias` [outputs] unless there is none.
+  /// - Parameters:
+  ///   - constants: `weight` [outputs, inputs], and `bias` [outputs] unless there is none.
+  ///   - bias: the index of the input with the bias; `nil` where the operator has none.
   private static func apply(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, constants: [String: Tensor]
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, constants: [String: Tensor], bias: Int?
   ) throws(ImportError) -> ONNXValue {
     guard let weight = constants["weight"] else { throw translator.bad(node, "has no weights") }
     let value = try translator.value(node, 0)
@@ -56,7 +58,7 @@ extension ONNXTranslations {
           + "pixels")
     }
     if case .step(.flattened(let map, let shape)) = value, shape.rank == 2 {
-      return .activation(try covering(&translator, node, map, constants))
+      return .activation(try covering(&translator, node, map, constants, bias: bias))
     }
     let source = try translator.activation(node, 0)
     guard source.isChannelsLast else {
@@ -67,12 +69,14 @@ extension ONNXTranslations {
     shape.dimensions[shape.rank - 1] = weight.shape[0]
     if source.isRow {
       let row = try translator.append(Linear(), node: node, inputs: [source], constants: constants)
+      translator.recordWeights(of: row, node, weight: 1, bias: bias)
       return .activation(row.with(shape: shape, channelAxis: source.channelAxis))
     }
     var pointwise = constants
     pointwise["weight"] = weight.splitColumns([1, 1, weight.shape[1]])
     let map = try translator.append(
       Convolution(window: Window(1)), node: node, inputs: [source], constants: pointwise)
+    translator.recordWeights(of: map, node, weight: 1, bias: bias)
     return .activation(map.with(shape: shape, channelAxis: source.channelAxis))
   }
 
@@ -81,7 +85,8 @@ extension ONNXTranslations {
 
   /// A linear layer of all elements of a map, as a convolution whose kernel covers the map.
   private static func covering(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ map: ONNXActivation, _ constants: [String: Tensor]
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ map: ONNXActivation, _ constants: [String: Tensor],
+    bias: Int?
   ) throws(ImportError) -> ONNXActivation {
     guard let weight = constants["weight"] else { throw translator.bad(node, "has no weights") }
     let (outputs, length) = (weight.shape[0], weight.shape[1])
@@ -100,6 +105,7 @@ extension ONNXTranslations {
     guard kernel["weight"] != nil else { throw translator.bad(node, "has weights of \(weight.shape) for \(map.shape)") }
     let convolution = Convolution(window: Window(height: map.height, width: map.width))
     let pixel = try translator.append(convolution, node: node, inputs: [map], constants: kernel)
+    translator.recordWeights(of: pixel, node, weight: 1, bias: bias)
     translator.note(
       "the linear layer of a whole map, '\(node.name)', is read as a \(map.height)x\(map.width) convolution")
     return try translator.pool(pixel, exponent: 1, floor: nil, node: node).with(

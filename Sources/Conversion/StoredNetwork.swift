@@ -1,0 +1,97 @@
+import Calibration
+import Fidelity
+import Graphs
+import Images
+import Inference
+import ModelImport
+import PackageFormat
+import Quantization
+
+extension NetworkQuantizer {
+  /// Quantises a network whose file states its quantisation: nothing is equalised, calibrated or rounded. The reference
+  /// for verification is the network as the file defines it, in float arithmetic on rounded values.
+  ///
+  /// - Parameters:
+  ///   - source: the checkpoint that `options` names.
+  ///   - folder: the images to verify on, unless `options` names others.
+  /// - Throws: `ConversionError.option` for options that would change the quantisation; the errors of the stages.
+  func storedNetwork(
+    _ source: ConversionSource, _ stored: StoredQuantization, _ folder: ImageFolder
+  ) throws -> QuantizedNetwork {
+    try checkOptions()
+    var imported = source.imported
+    progress.state(imported.network.assumptions)
+    let resolutions = try resolutions(servedBy: &imported.graph)
+    let info = try PackageInfo(imported.graph, for: resolutions)
+    let verified = try options.verificationFolder.map { try ImageFolder(path: $0) } ?? folder
+    let images = ImageSelection(
+      verifyingIn: verified, classCount: info.classCount, classNames: imported.checkpoint.classNames)
+    let record = ImageRecord(
+      images, calibrationFolder: "", threads: options.threads)
+    let folded = try clock.stage("fold") {
+      try Folding(imported, probe: try probe(imported.graph, images.verification), threads: options.threads)
+    }
+    let check = try referenceCheck(of: folded.network, imported, source.digest, resolutions, folder, images)
+    imported.checkpoint.releasePages()
+    let graph = folded.network.graph
+    let planned = try clock.stage("quantize") { try StoredQuantizationPlanner.plan(graph, stored) }
+    return QuantizedNetwork(
+      info: info,
+      sizes: resolutions.map { ServedSize($0, of: resolutions.count, exponent: imported.graph.poolingExponent) },
+      reference: reference(imported, source.digest), referenceCheck: check, images: images, record: record,
+      assumptions: imported.network.assumptions.map(\.description) + [images.labels.assumption].compactMap(\.self),
+      notes: imported.network.notes + planned.notes(for: graph) + [images.labels.note].compactMap(\.self),
+      warnings: source.warnings + [images.labels.warning].compactMap(\.self),
+      foldingDifference: folded.difference, foldingNotes: folded.notes, equalization: nil, float: folded.network,
+      planned: planned.graph, statistics: [ActivationStatistics()], calibration: ActivationStatistics(),
+      calibrationRecord: ["quantization": .string("stored in the model")], skippedCount: 0, plan: planned.plan,
+      givenPlan: planned.plan, isCutShort: false, levels: planned.levels, store: nil,
+      quantization: stored)
+  }
+
+  /// Refuses options whose effect would be another quantisation than that of the file.
+  private func checkOptions() throws(ConversionError) {
+    let given: [(String, Bool)] = [
+      ("--plan", options.plan != nil), ("--keep-float", !options.keptFloat.isEmpty),
+      ("--max-bytes", options.maxBytes != nil), ("--resume", options.resumeFolder != nil),
+    ]
+    guard let option = given.first(where: \.1)?.0 else { return }
+    throw .option(
+      "\(option) has no place here: \(options.checkpoint) is quantised, and its levels are taken as they are")
+  }
+}
+
+extension StoredPlan {
+  /// What was taken from the file, for the report.
+  fileprivate func notes(for graph: Graph) -> [String] {
+    let weighted = self.graph.nodes.filter(\.hasRoundedWeights)
+    let kept = plan.layersKeptFloat(in: self.graph)
+    var notes = [
+      "the model is quantised: the levels of \(weighted.count - kept.count) of \(weighted.count) layers with weights, and "
+        + "the formats of activations, are those of the file; the reference is the network that it defines"
+    ]
+    let reasons = Dictionary(grouping: kept) { plan.layers[$0.name]?.reason ?? "" }
+    for (reason, nodes) in reasons.sorted(by: { $0.key < $1.key }) {
+      let names = nodes.prefix(3).map(\.name).joined(separator: ", ")
+      notes.append(
+        "\(nodes.count) layers compute in float, as \(reason): \(names)\(nodes.count > 3 ? " and others" : "")")
+    }
+    return notes
+  }
+}
+
+extension ImageSelection {
+  /// Images to verify a network on that needs no calibration.
+  ///
+  /// - Parameters:
+  ///   - folder: the folder of the images.
+  ///   - classCount: the number of classes of the classifier; 0 without one.
+  ///   - classNames: the class names of the checkpoint in the classifier's order; empty where it has none.
+  init(verifyingIn folder: ImageFolder, classCount: Int, classNames: [String]) {
+    self.init(
+      calibration: [], verification: folder.files, verificationFolder: folder.path,
+      verifiedOn: folder.files.count == 1 ? "one image" : "\(folder.files.count) images", verifiesOnCalibration: false,
+      labels: ClassLabels(
+        calibration: folder, verification: folder, classCount: classCount, ofCheckpoint: classNames))
+  }
+}

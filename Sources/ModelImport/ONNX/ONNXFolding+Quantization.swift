@@ -1,0 +1,130 @@
+import Checkpoints
+import Tensors
+
+extension ONNXFolding {
+  /// Levels of constants: QuantizeLinear and DequantizeLinear. Weights are large, so these have loops of their own.
+  static let quantizing: [String: Folding] = ["QuantizeLinear": quantize, "DequantizeLinear": dequantize]
+
+  /// The scale of each index of an axis, or of all elements, with the zero points.
+  private struct Steps {
+    let scales: [Float]
+    let zeroPoints: [Int]
+    /// The number of neighbouring elements that share a scale.
+    let run: Int
+
+    /// The index of an element's scale.
+    func index(_ element: Int) -> Int { scales.count == 1 ? 0 : element / run % scales.count }
+  }
+
+  private static let quantize: Folding = { operands throws(Failure) in
+    let (source, steps) = (try operands.tensor(0), try steps(operands))
+    guard let floats = source.asFloat32()?.contiguous() else { throw Failure("quantises \(source.elementType)") }
+    let type = try operands.has(2) ? operands.tensor(2).elementType : .uint8
+    guard let levels = ONNXLevels.bounds(of: type) else { throw Failure("quantises to \(type)") }
+    func rounded<Level: TensorElement & FixedWidthInteger>(_: Level.Type) -> Tensor {
+      floats.withElements(as: Float.self) { values in
+        Tensor(shape: source.shape, of: Level.self) { target in
+          for element in values.indices {
+            let step = steps.index(element)
+            let level = (values[element] / steps.scales[step]).rounded(.toNearestOrEven) + Float(steps.zeroPoints[step])
+            target[element] = Level(
+              Int(max(min(level, Float(levels.upperBound)), Float(levels.lowerBound))))
+          }
+        }
+      }
+    }
+    switch type {
+    case .int8: return rounded(Int8.self)
+    case .uint8: return rounded(UInt8.self)
+    case .int16: return rounded(Int16.self)
+    default: return rounded(UInt16.self)
+    }
+  }
+
+  private static let dequantize: Folding = { operands throws(Failure) in
+    let (source, steps) = (try operands.tensor(0).contiguous(), try steps(operands))
+    func real<Level: TensorElement & FixedWidthInteger>(_: Level.Type) -> Tensor {
+      source.withElements(as: Level.self) { levels in
+        Tensor(shape: source.shape, of: Float.self) { target in
+          for element in levels.indices {
+            let step = steps.index(element)
+            target[element] = Float(Int(levels[element]) - steps.zeroPoints[step]) * steps.scales[step]
+          }
+        }
+      }
+    }
+    switch source.elementType {
+    case .int8: return real(Int8.self)
+    case .uint8: return real(UInt8.self)
+    case .int16: return real(Int16.self)
+    case .uint16: return real(UInt16.self)
+    case .int32: return real(Int32.self)
+    default: throw Failure("dequantises \(source.elementType)")
+    }
+  }
+
+  private static func steps(_ operands: Operands) throws(Failure) -> Steps {
+    if let size = operands.integer("block_size"), size != 0 { throw Failure("has a scale for each block of weights") }
+    let shape = try operands.tensor(0).shape
+    let scales = try ONNXLevels.scales(try operands.tensor(1))
+    var zeroPoints = [Int](repeating: 0, count: scales.count)
+    if operands.has(2) {
+      let stored = try operands.array(2).integers
+      guard stored.count == scales.count else {
+        throw Failure("has \(scales.count) scales and \(stored.count) zero points")
+      }
+      zeroPoints = stored
+    }
+    if scales.count == 1 { return Steps(scales: scales, zeroPoints: zeroPoints, run: 1) }
+    let axis = try operands.axis(operands.integer("axis") ?? 1, rank: shape.rank)
+    guard shape[axis] == scales.count else {
+      throw Failure("has \(scales.count) scales for the \(shape[axis]) indices of its axis \(axis)")
+    }
+    let run = shape.dimensions[(axis + 1)...].reduce(1, *)
+    return Steps(scales: scales, zeroPoints: zeroPoints, run: max(run, 1))
+  }
+}
+
+/// The levels of QuantizeLinear and DequantizeLinear.
+struct ONNXLevels: Hashable {
+  /// The distance between two levels.
+  let scale: Float
+  /// Factors of `scale` for each channel; empty where all are 1.
+  var channelScales: [Float] = []
+  /// The axis of `channelScales`.
+  var axis = 1
+  /// The level of zero.
+  let zeroPoint: Int
+  /// All levels.
+  let bounds: ClosedRange<Int>
+
+  /// The levels of an element type; `nil` for types whose levels quern does not read.
+  static func bounds(of type: ElementType) -> ClosedRange<Int>? {
+    switch type {
+    case .int8: -128...127
+    case .uint8: 0...255
+    case .int16: -32768...32767
+    case .uint16: 0...65535
+    default: nil
+    }
+  }
+
+  /// The same levels, with those of int8 moved to 0...255.
+  var unsigned: ONNXLevels {
+    guard bounds == -128...127 else { return self }
+    return ONNXLevels(
+      scale: scale, channelScales: channelScales, axis: axis, zeroPoint: zeroPoint + 128, bounds: 0...255)
+  }
+
+  /// The elements of a constant of scales, widened to float32.
+  ///
+  /// - Throws: `ONNXFolding.Failure` where one is not a positive, normal number.
+  static func scales(_ tensor: Tensor) throws(ONNXFolding.Failure) -> [Float] {
+    guard tensor.shape.rank <= 1, tensor.elementCount > 0, let floats = tensor.asFloat32() else {
+      throw ONNXFolding.Failure("has scales of \(tensor.elementType) \(tensor.shape)")
+    }
+    let scales = floats.contiguous().elements(as: Float.self)
+    guard let bad = scales.first(where: { !($0.isNormal && $0 > 0) }) else { return scales }
+    throw ONNXFolding.Failure("has the scale \(bad), which is not a positive number")
+  }
+}
