@@ -7,6 +7,9 @@ package enum ChannelRule: Hashable, Sendable {
   case carried
   /// As `carried`, for inputs whose channels lie side by side in the output.
   case carriedSideBySide
+  /// Each channel of the output is the channel of the input whose number the list has at its position, and gets the
+  /// factor of that channel.
+  case selected([Int])
   /// The output does not change if the constant `weight` is divided by the factor along its last axis, which is that of
   /// the input channels (of one group).
   case weighted

@@ -19,7 +19,7 @@ extension Graph {
   private func accepts(side: Int) -> Bool { (try? inferShapes(input: [1, side, side, 3])) != nil }
 
   /// The distance in input pixels between neighbouring pixels of the map with the lowest resolution: the product of the
-  /// strides of the layers before it.
+  /// strides of the layers before it, divided by the factors by which maps are enlarged.
   package var stride: Int {
     var strides = [Int](repeating: 1, count: valueCount)
     for node in nodes {
@@ -30,6 +30,10 @@ extension Graph {
         case let pooling as AveragePooling: pooling.window.strideHeight
         default: 1
         }
+      if let resizing = node.op as? Resizing {
+        strides[node.output.index] = max(1, strides[node.inputs[0].index] / resizing.smallestFactor)
+        continue
+      }
       // A window slides over the first input; a fused residual already has the output's resolution.
       let before = node.inputs.map { strides[$0.index] }
       let (product, overflow) = nodeStride.multipliedReportingOverflow(by: before.first ?? 1)

@@ -8,7 +8,9 @@ package enum OperatorCatalogue {
     AveragePooling.self,
     BatchNormalization.self,
     Centering.self,
+    ChannelConvolution.self,
     ChannelScaling.self,
+    ChannelSelection.self,
     Clip.self,
     Concatenation.self,
     Convolution.self,
@@ -26,8 +28,10 @@ package enum OperatorCatalogue {
     PReLU.self,
     ReLU.self,
     Requantize.self,
+    Resizing.self,
     Sigmoid.self,
     SinglePixelMap.self,
+    Softmax.self,
     ZeroPadding.self,
   ]
 

@@ -77,6 +77,8 @@ package enum FloatReference {
       return Result(shape: shape, values: x.map { min(max($0, least), greatest) }, bounds: x.map { _ in 0 })
     case is SinglePixelMap:
       return Result(shape: [shape.batch, 1, 1, shape.channels], values: x, bounds: x.map { _ in 0 })
+    case is ChannelSelection, is Softmax, is ChannelConvolution, is Resizing:
+      return channelOperators(op, shape, x, constants)
     case is ReLU: return Result(shape: shape, values: x.map { max($0, 0) }, bounds: x.map { _ in 0 })
     case is Requantize: return Result(shape: shape, values: x, bounds: x.map { _ in 0 })
     default: throw Unknown(kind: type(of: op).wireName)

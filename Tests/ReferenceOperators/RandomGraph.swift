@@ -124,7 +124,7 @@ package struct RandomGraph {
   /// One of what only rich graphs have, in the combinations that passes look for.
   private mutating func richNode(of index: Int) {
     let map = maps[index]
-    switch random.int(0...6) {
+    switch random.int(0...8) {
     case 0:  // padded and cropped around a window
       append(
         ZeroPadding(MapMargins(top: random.int(0...1), left: 1, bottom: random.int(0...1))), "pad", [index],
@@ -164,10 +164,12 @@ package struct RandomGraph {
       append(
         Nonlinearity(random.pick(Nonlinearity.functions)), "nonlinearity", [index], channels: map.channels,
         level: map.level)
+    case 6: selection(of: index)
+    case 7: resizing(of: index)
     default:
       let squeezed = graph.append(
         GeneralizedMeanPooling(exponent: 1), name: "squeeze\(count)", inputs: [map.value])
-      let factors = graph.append(Sigmoid(), name: "sigmoid\(count)", inputs: [squeezed])
+      let factors = factors(from: squeezed, channels: map.channels)
       count += 1
       let scaled = graph.append(ChannelScaling(), name: "scale\(count)", inputs: [map.value, factors])
       maps.append((scaled, map.channels, map.level))
@@ -176,6 +178,43 @@ package struct RandomGraph {
         append(ReLU(), "relu", [maps.count - 1], channels: maps[maps.count - 1].channels, level: map.level)
       }
     }
+  }
+
+  /// Factors for channels from their means: by a sigmoid, at times after a convolution along the channels, or by a
+  /// softmax over two halves.
+  private mutating func factors(from means: ValueID, channels: Int) -> ValueID {
+    if channels % 2 == 0, random.chance(0.3), let op = try? Softmax(branches: 2, stride: channels / 2) {
+      return graph.append(op, name: "softmax\(count)", inputs: [means])
+    }
+    var means = means
+    if random.chance(0.3), let op = try? ChannelConvolution(before: 1) {
+      means = graph.append(
+        op, name: "interaction\(count)", inputs: [means], constants: ["weight": Tensor(random.floats(3))])
+    }
+    return graph.append(Sigmoid(), name: "sigmoid\(count)", inputs: [means])
+  }
+
+  /// Half of the channels or a shuffle.
+  private mutating func selection(of index: Int) {
+    let (count, level) = (maps[index].channels, maps[index].level)
+    var channels = Array(0..<count)
+    if count > 4, random.chance(0.5) {
+      channels = Array(random.chance(0.5) ? channels.prefix(count / 2) : channels.suffix(count / 2))
+    } else if count % 2 == 0 {
+      channels = channels.map { $0 % 2 * (count / 2) + $0 / 2 }
+    }
+    guard let op = try? ChannelSelection(channels) else { return }
+    append(op, "select", [index], channels: channels.count, level: level)
+  }
+
+  private mutating func resizing(of index: Int) {
+    let map = maps[index]
+    guard map.level > 0,
+      let op = try? Resizing(
+        random.pick(Resizing.Interpolation.allCases), alignment: random.pick(Resizing.Alignment.allCases),
+        extent: .factors(height: 2, width: 2))
+    else { return }
+    append(op, "resize", [index], channels: map.channels, level: map.level - 1)
   }
 
   private mutating func averagePooling(of index: Int) {

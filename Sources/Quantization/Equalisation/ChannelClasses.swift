@@ -55,6 +55,12 @@ struct ChannelClasses {
         join(value, node.output, offset: offset)
         offset += ranges[value.index].count
         isCarried = true
+      case .selected(let channels):
+        let (from, to) = (ranges[value.index], ranges[node.output.index])
+        for (channel, source) in channels.enumerated() where channel < to.count && source < from.count {
+          join(channel: from.first + source, to.first + channel)
+        }
+        isCarried = true
       }
     }
     if !isCarried && !node.op.hasOutputChannelWeights { fix(node.output) }
@@ -68,10 +74,14 @@ struct ChannelClasses {
   private mutating func join(_ input: ValueID, _ output: ValueID, offset: Int) {
     let (from, to) = (ranges[input.index], ranges[output.index])
     for channel in 0..<min(from.count, to.count - offset) {
-      let (a, b) = (root(of: from.first + channel), root(of: to.first + offset + channel))
-      isFixed[a] = isFixed[a] || isFixed[b]
-      parents[b] = a
+      join(channel: from.first + channel, to.first + offset + channel)
     }
+  }
+
+  private mutating func join(channel first: Int, _ second: Int) {
+    let (a, b) = (root(of: first), root(of: second))
+    isFixed[a] = isFixed[a] || isFixed[b]
+    parents[b] = a
   }
 
   private mutating func root(of channel: Int) -> Int {

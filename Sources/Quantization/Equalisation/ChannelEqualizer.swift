@@ -112,21 +112,30 @@ package struct ChannelEqualizer: Sendable {
       })
   }
 
-  /// The nodes with weights that read a value as it is stored, or values selected from it.
+  /// A node with weights that reads a value as it is stored, or values selected from it.
+  private struct WeightedReader {
+    let node: Node
+    /// For each channel that the node reads, the channel of the value.
+    let channels: [Int]
+  }
+
   private static func weightedReaders(
-    of value: ValueID, _ graph: Graph, _ consumers: [ValueID: [Int]]
-  ) -> [Node] {
-    var result: [Node] = []
-    var values = [value]
-    while let value = values.popLast() {
+    of value: ValueID, channels: Int, _ graph: Graph, _ consumers: [ValueID: [Int]]
+  ) -> [WeightedReader] {
+    var result: [WeightedReader] = []
+    var values = [(value, Array(0..<channels))]
+    while let (value, channels) = values.popLast() {
       for index in consumers[value] ?? [] {
         let reader = graph.nodes[index]
-        if reader.op.quantizationRule == .sameAsInput {
-          values.append(reader.output)
-        } else if reader.inputs.indices.contains(where: {
-          reader.inputs[$0] == value && reader.op.channelRule(ofInput: $0) == .weighted
-        }) {
-          result.append(reader)
+        let slots = reader.inputs.indices.filter { reader.inputs[$0] == value }
+        let rules = slots.map { reader.op.channelRule(ofInput: $0) }
+        if case .selected(let list)? = rules.first {
+          guard list.allSatisfy({ $0 < channels.count }) else { continue }
+          values.append((reader.output, list.map { channels[$0] }))
+        } else if reader.op.quantizationRule == .sameAsInput {
+          values.append((reader.output, channels))
+        } else if rules.contains(.weighted) {
+          result.append(WeightedReader(node: reader, channels: channels))
         }
       }
     }
@@ -147,20 +156,22 @@ package struct ChannelEqualizer: Sendable {
     // A map with values that are not finite is not equalised.
     let shares = range.shares ?? [Float](repeating: 1, count: range.channels)
     var noise = shares.map { ChannelNoise(share: $0) }
-    for reader in weightedReaders(of: value, graph, consumers) {
+    for reader in weightedReaders(of: value, channels: range.channels, graph, consumers) {
       do throws(GraphError) {
-        add(try WeightLayout(reader, inputs: range.channels), to: &noise)
+        add(try WeightLayout(reader.node, inputs: reader.channels.count), of: reader.channels, to: &noise)
       } catch {
-        throw .at(node: reader.name, error)
+        throw .at(node: reader.node.name, error)
       }
     }
     return noise
   }
 
   /// Adds the noise in a reader's outputs from rounding each channel, and from rounding the reader's weights.
-  private static func add(_ layout: WeightLayout, to noise: inout [ChannelNoise]) {
+  ///
+  /// - Parameter channels: for each channel that the reader reads, its index in `noise`.
+  private static func add(_ layout: WeightLayout, of channels: [Int], to noise: inout [ChannelNoise]) {
     let taps = Double(layout.length / layout.depth)
-    var energies = [Double](repeating: 0, count: noise.count)
+    var energies = [Double](repeating: 0, count: channels.count)
     var steps = energies
     layout.weight.withElements(as: Float.self) { weights in
       energies.withUnsafeMutableBufferPointer { energies in
@@ -182,14 +193,14 @@ package struct ChannelEqualizer: Sendable {
       }
     }
     layout.weight.releasePages()
-    for channel in noise.indices {
+    for (channel, target) in channels.enumerated() {
       let group = channel / layout.depth * layout.depth
       guard steps[group] > 0 else { continue }
       // Relative to the weights' squares, so that all readers count the same.
-      noise[channel].activation += energies[channel] / (steps[group] * taps)
+      noise[target].activation += energies[channel] / (steps[group] * taps)
       if layout.depth > 1 {
-        let share = Double(noise[channel].share)
-        noise[channel].weight += (255.0 * 255) / (127 * 127) * meanSquareShare * share * share
+        let share = Double(noise[target].share)
+        noise[target].weight += (255.0 * 255) / (127 * 127) * meanSquareShare * share * share
       }
     }
   }

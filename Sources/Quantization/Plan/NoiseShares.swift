@@ -105,6 +105,8 @@ struct NoiseShares {
         result[node.output.index] = inputs.reduce(0 as Int?) { sum, count in
           if let sum, let count { sum + count } else { nil }
         }
+      } else if case .selected(let channels) = node.op.channelRule(ofInput: 0) {
+        result[node.output.index] = channels.count
       } else {
         result[node.output.index] = inputs.first ?? nil
       }
