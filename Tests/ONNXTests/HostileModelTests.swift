@@ -156,7 +156,7 @@ import Testing
         [Wire.node("MaxPool", ["c"], ["x"], attributes: [Wire.ints("kernel_shape", [99, 99])])],
         "smaller than the 99x99"
       ),
-      ([Wire.node("Transpose", ["c"], ["x"], attributes: [Wire.ints("perm", [0, 1, 3, 2])])], "permutes the axes"),
+      ([Wire.node("Transpose", ["c"], ["x"], attributes: [Wire.ints("perm", [0, 1, 3, 2])])], "rearranged to"),
       (
         [Wire.node("Relu", ["c"], ["x"], attributes: [Wire.int("a", 1), Wire.int("a", 2)])],
         "a second one is named 'a'"

@@ -40,15 +40,22 @@ enum ONNXAttributes {
     "ReduceL1": reduction, "ReduceL2": reduction, "ReduceMax": reduction, "ReduceMean": reduction,
     "ReduceMin": reduction, "ReduceProd": reduction, "ReduceSum": reduction, "ReduceSumSquare": reduction,
     "Reshape": ["allowzero"],
+    "Resize": [
+      "antialias", "axes", "coordinate_transformation_mode", "cubic_coeff_a", "exclude_outside", "extrapolation_value",
+      "keep_aspect_ratio_policy", "mode", "nearest_mode",
+    ],
     "Selu": ["alpha", "gamma"],
     "ScatterND": ["reduction"],
     "Shape": ["end", "start"],
     "Slice": ["axes", "ends", "starts"],
     "Softmax": ["axis"],
+    "SpaceToDepth": ["blocksize"],
+    "Split": ["axis", "num_outputs", "split"],
     "Squeeze": ["axes"],
     "Swish": ["alpha"],
     "Transpose": ["perm"],
     "Unsqueeze": ["axes"],
+    "Upsample": ["mode", "scales"],
   ]
 
   /// The attribute of a node, the first by name, that its operator does not have.

@@ -266,6 +266,8 @@ struct ONNXOutputs {
     case .step(.probabilities(let row, let type)): return makeCandidate(row, skippedFunction: type)
     case .step(.reduced(let reduction)) where reduction.isPooled:
       return makeCandidate(try run.translator.activation(node, 0))
+    case .step(.view(let view)) where view.base.isRow && view.layout != nil:
+      return makeCandidate(try run.translator.activation(node, 0))
     case .activation(let row) where row.isRow:
       guard let producer = run.translator.producer(of: row), producer.op is Sigmoid, let input = producer.inputs.first
       else { return makeCandidate(row) }

@@ -37,6 +37,7 @@ struct ONNXTranslator {
   var storedLevels: [String: ONNXStoredLevels] = [:]
   /// The quantisation that the file states.
   var quantization = StoredQuantization()
+  var selections: [SelectionKey: ValueID] = [:]
 
   struct PoolingKey: Hashable {
     let base: ValueID
@@ -48,6 +49,11 @@ struct ONNXTranslator {
   struct RoundingKey: Hashable {
     let base: ValueID
     let levels: ONNXLevels
+  }
+
+  struct SelectionKey: Hashable {
+    let base: ValueID
+    let channels: [Int]
   }
 
   private struct CroppingKey: Hashable {
@@ -185,8 +191,18 @@ struct ONNXTranslator {
     case .step(.padded(let base, let margins, let shape)):
       return try append(ZeroPadding(margins), node: node, inputs: [base])
         .with(shape: shape, channelAxis: base.channelAxis)
-    case .step(let step): throw unsupported(node, "its input '\(name)' is \(step.meaning)")
+    case .step(let step):
+      guard let read = try read(step, node: node) else {
+        throw unsupported(node, "its input '\(name)' is \(step.meaning)")
+      }
+      values[name] = .activation(read)
+      return read
     }
+  }
+
+  /// Sets the value of an output of a node other than the first.
+  mutating func set(_ value: ONNXValue, forOutput index: Int, of node: ONNXModel.Node) {
+    if index < node.outputs.count, !node.outputs[index].isEmpty { values[node.outputs[index]] = value }
   }
 
   /// The inputs of an addition or a concatenation. In the graph, these operators crop maps to their common top left
@@ -209,7 +225,9 @@ struct ONNXTranslator {
       whole.allSatisfy({ $0.channelAxis == first.channelAxis })
     else {
       let shapes = node.inputs.compactMap { values[$0]?.shape.description }
-      throw unsupported(node, "it joins maps of \(shapes.joined(separator: " and "))")
+      let advice =
+        isSizeOpen ? "; if it takes only some sizes of images, export it with a fixed height and width" : ""
+      throw unsupported(node, "it joins maps of \(shapes.joined(separator: " and "))\(advice)")
     }
     if [whole.map(\.height).min(), whole.map(\.width).min()] == extent { return whole }
     var exact: [ONNXActivation] = []
@@ -241,6 +259,7 @@ struct ONNXTranslator {
     switch try value(node, index) {
     case .activation(let activation): activation.isRow
     case .step(.reduced(let reduction)): reduction.isPooled
+    case .step(.view(let view)): view.base.isRow
     case .step, .constant: false
     }
   }
@@ -278,6 +297,7 @@ typealias ONNXTranslation =
 /// The translations by operator type. Operators that are supported only on constants are in `ONNXFolding`.
 enum ONNXTranslations {
   static let all: [String: ONNXTranslation] = [
-    convolutions, poolings, activations, normalizations, arithmetic, reductions, linear, rows, shapes, quantization,
+    convolutions, poolings, activations, normalizations, arithmetic, reductions, linear, resizing, rows, selections,
+    shapes, quantization,
   ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 }

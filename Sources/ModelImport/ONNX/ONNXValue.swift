@@ -21,6 +21,9 @@ enum ONNXValue {
     }
   }
 
+  /// Whether it is a vector expanded to a map.
+  var isExpanded: Bool { if case .step(.expanded) = self { true } else { false } }
+
   /// Whether the value does not depend on the image.
   var isConstant: Bool { if case .constant = self { true } else { false } }
 }
@@ -122,6 +125,12 @@ enum ONNXStep {
   case flattened(ONNXActivation, shape: Shape)
   /// The levels that QuantizeLinear, which is `node`, rounds a value to. Only DequantizeLinear can read them.
   case quantized(ONNXActivation, ONNXLevels, node: ONNXModel.Node)
+  /// A reshaped, permuted or sliced activation.
+  case view(ONNXView)
+  /// The sum of views of one shape, over an axis of a larger view.
+  case branches([ONNXView], shape: Shape)
+  /// A vector repeated for each pixel of a map, by which quern can only multiply that map.
+  case expanded(ONNXActivation, shape: Shape)
   /// A part of an activation; only its shape may be read.
   case part(shape: Shape)
 
@@ -134,15 +143,20 @@ enum ONNXStep {
     case .reduced(let reduction): reduction.shape
     case .squareSum(_, _, let shape), .flooredSquareSum(_, _, let shape), .norm(_, _, _, let shape),
       .cropped(_, _, let shape), .padded(_, _, let shape),
-      .unselectable(_, _, let shape), .flattened(_, let shape), .part(let shape):
+      .unselectable(_, _, let shape), .flattened(_, let shape), .part(let shape), .branches(_, let shape),
+      .expanded(_, let shape):
       shape
+    case .view(let view): view.shape
     }
   }
 
   /// The same step with another shape of as many elements; `nil` for steps whose meaning depends on the shape.
   func with(shape: Shape) -> ONNXStep? {
     switch self {
-    case .clipped, .power, .powers, .polynomial, .moment, .cropped, .padded, .unselectable, .flattened, .quantized: nil
+    case .clipped, .power, .powers, .polynomial, .moment, .cropped, .padded, .unselectable, .flattened, .branches,
+      .expanded, .quantized:
+      nil
+    case .view(let view): view.reshaped(to: shape).map { .view($0) }
     case .reduced(let reduction): reduction.reshaped(to: shape).map { .reduced($0) }
     case .squareSum(let base, let epsilon, _): .squareSum(base, epsilon: epsilon, shape: shape)
     case .flooredSquareSum(let base, let floor, _): .flooredSquareSum(base, floor: floor, shape: shape)
@@ -169,6 +183,11 @@ enum ONNXStep {
     case .unselectable: "a map padded by negative infinity, which quern supports only as the input of a max pooling"
     case .flattened(let map, let shape):
       "a map of \(map.shape) flattened to \(shape), which quern supports only as the input of a linear layer"
+    case .view(let view):
+      "\(view.base.shape) rearranged to \(view.shape), which quern supports only where that splits, shuffles or stacks "
+        + "channels"
+    case .expanded: "a vector expanded to a map, which quern supports only as a factor"
+    case .branches: "a sum over an axis"
     case .part: "a part of a map or vector; quern can read only its shape"
     }
   }

@@ -3,6 +3,7 @@ import numpy as np
 from onnx import TensorProto
 
 from .activations import hard_sigmoid, smooth
+from .channels import CHANNEL_BLOCKS
 from .choices import spanned
 from .foreign import foreign
 from .vectors import linear
@@ -245,7 +246,7 @@ def channels_last(maker, value):
 
 BLOCKS = [convolution] * 6 + [relu] * 3 + [smooth] * 3 + [max_pool, average_pool, average_pool, batch_normalization, batch_normalization,
                                            bounded, arithmetic, arithmetic, sums, sums, concatenation, passing,
-                                           squeeze_and_excitation, padding, slicing, channels_last]
+                                           squeeze_and_excitation, padding, slicing, channels_last, *CHANNEL_BLOCKS]
 
 
 def trunk(maker, image):

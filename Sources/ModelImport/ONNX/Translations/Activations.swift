@@ -194,6 +194,13 @@ extension ONNXTranslations {
   /// A softmax or log softmax over the channels of a vector. Before opset 13, these operators worked over all axes from
   /// the given one on.
   private static let probabilities: ONNXTranslation = { translator, node throws(ImportError) in
+    if node.operatorType == "Softmax", translator.model.operatorSet >= 13,
+      case .step(.view(let view)) = try translator.value(node, 0),
+      let axis = ONNXShapes.axes([try translator.integer(node, "axis", default: -1)], rank: view.axes.count)?.first,
+      let result = try branchSoftmax(&translator, node, view, axis: axis)
+    {
+      return result
+    }
     let source = try translator.activation(node, 0)
     let rank = source.shape.rank
     let isFlattening = translator.model.operatorSet < 13

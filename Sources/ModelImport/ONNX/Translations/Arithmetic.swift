@@ -90,7 +90,8 @@ extension ONNXTranslations {
       }
     }
     guard a.isConstant || b.isConstant else {
-      if let gated = try translator.gated(node) { return .activation(gated) }
+      if let scaled = try translator.scaledView(node) { return scaled }
+      if !a.isExpanded, !b.isExpanded, let gated = try translator.gated(node) { return .activation(gated) }
       return try scale(&translator, node)
     }
     let (other, constant) = a.isConstant ? (1, 0) : (0, 1)
@@ -102,7 +103,18 @@ extension ONNXTranslations {
   private static func scale(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node
   ) throws(ImportError) -> ONNXValue {
-    let (a, b) = (try translator.activation(node, 0), try translator.activation(node, 1))
+    let shape = try translator.value(node, 0).shape
+    var operands: [ONNXActivation] = []
+    for index in 0..<2 {
+      if case .step(.expanded(let row, let expanded)) = try translator.value(node, index), expanded == shape,
+        case let other = try translator.value(node, 1 - index), other.shape == shape, !other.isExpanded
+      {
+        operands.append(row)
+      } else {
+        operands.append(try translator.activation(node, index))
+      }
+    }
+    let (a, b) = (operands[0], operands[1])
     if a.isRow == b.isRow { return try product(&translator, node, a, b) }
     let (map, factors) = a.isRow ? (b, a) : (a, b)
     guard !map.isRow, factors.isRow, factors.shape.rank == 4, factors.channelAxis == map.channelAxis,
@@ -192,6 +204,14 @@ extension ONNXTranslations {
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, value: Int, constant: Int?, factor: (Double) -> Double,
     offset: (Double) -> Double
   ) throws(ImportError) -> ONNXValue {
+    if let constant, case .step(.view(let view)) = try translator.value(node, value),
+      view.base.value == translator.graph.input,
+      let number = ONNXArray(try translator.constant(node, constant)), number.values.count == 1,
+      number.shape.rank <= view.axes.count
+    {
+      // Colours that are normalised one by one are put together again by a concatenation.
+      return .step(.view(view.scaled(by: factor(number.values[0]), offset: offset(number.values[0]))))
+    }
     let source = try translator.activation(node, value)
     var channels = [Double](repeating: 1, count: source.channels)
     if let constant {

@@ -9,6 +9,13 @@ extension ONNXTranslations {
   ]
 
   private static let convolution: ONNXTranslation = { translator, node throws(ImportError) in
+    if case .constant(let weight) = try translator.value(node, 1), weight.shape.rank == 3 {
+      return try channelConvolution(&translator, node)
+    }
+    if case .step(.view(let view)) = try translator.value(node, 0), let layout = view.blockLayout, layout.sample == nil
+    {
+      return try blockConvolution(&translator, node, view, layout)
+    }
     let source = try translator.activation(node, 0)
     guard source.isChannelsFirst else {
       throw translator.unsupported(node, "its input is \(source.shape), not a map in NCHW order")
@@ -29,6 +36,53 @@ extension ONNXTranslations {
       constants: constants)
     translator.recordWeights(of: output, node, weight: 1, bias: 2)
     return .activation(output)
+  }
+
+  /// A convolution of a map whose channels are the pixels of blocks, as a convolution of the map before that with as
+  /// many times larger a window and stride. It has the same products.
+  private static func blockConvolution(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ view: ONNXView, _ layout: ONNXView.BlockLayout
+  ) throws(ImportError) -> ONNXValue {
+    let weight = try translator.weights(node, 1, rank: 4)
+    let small = try ONNXWindow.window(
+      node, in: translator, kernel: [weight.shape[2], weight.shape[3]], map: view.shape)
+    let block = layout.block
+    // Rows and columns that the view does not have would be multiplied by zeros.
+    let isDense = block * block * view.base.channels <= 4 * layout.sources.count
+    guard layout.channelAxis == 1, isDense, view.affine == nil, try translator.integer(node, "group", default: 1) == 1,
+      small.dilationHeight == 1,
+      small.dilationWidth == 1, !small.ceilMode, weight.shape[1] == layout.sources.count,
+      [ONNXView.Source.row, .column].allSatisfy({ (view.extents[$0] ?? 1) % block == 0 })
+    else {
+      throw translator.unsupported(
+        node, "its input has the pixels of blocks as channels, and it is not a dense convolution without dilation")
+    }
+    let (height, width) = (small.height * block, small.width * block)
+    guard height <= 1024, width <= 1024 else { throw translator.bad(node, "its window is too large for blocks") }
+    var window = Window(height: height, width: width)
+    (window.strideHeight, window.strideWidth) = (small.strideHeight * block, small.strideWidth * block)
+    (window.top, window.left) = (small.top * block, small.left * block)
+    (window.bottom, window.right) = (small.bottom * block, small.right * block)
+    let channels = view.base.channels
+    var values = [Float](repeating: 0, count: weight.shape[0] * height * width * channels)
+    let stored = weight.contiguous().elements(as: Float.self)
+    var index = 0
+    for output in 0..<weight.shape[0] {
+      for source in layout.sources {
+        for y in 0..<small.height {
+          for x in 0..<small.width {
+            let row = (output * height + y * block + source.row) * width + x * block + source.column
+            values[row * channels + source.channel] += stored[index]
+            index += 1
+          }
+        }
+      }
+    }
+    var constants = ["weight": Tensor(values, shape: [weight.shape[0], height, width, channels])]
+    if translator.hasInput(node, 2) { constants["bias"] = try translator.weights(node, 2, rank: 1).contiguous() }
+    return .activation(
+      try translator.append(
+        Convolution(window: window, groups: 1), node: node, inputs: [view.base], constants: constants))
   }
 
   /// The only tap of a window that reads the pixel of a 1x1 map, where the output is 1x1 as well; `nil` otherwise.

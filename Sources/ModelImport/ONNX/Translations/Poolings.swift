@@ -19,6 +19,12 @@ extension ONNXTranslations {
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ reduce: (ONNXReduced) -> ONNXReduction?
   ) throws(ImportError) -> ONNXValue {
     let shape = try translator.value(node, 0).shape
+    if case .step(.branches(let views, _)) = try translator.value(node, 0), shape.rank == 4,
+      node.operatorType != "GlobalMaxPool", node.operatorType != "MaxPool",
+      let sum = try translator.pooledSum(of: views, axes: [2, 3], keepsAxes: true, node: node)
+    {
+      return sum
+    }
     let source = try reduced(&translator, node)
     guard shape.rank == 4, source.channelAxis == 1 else {
       throw translator.unsupported(node, "it pools \(shape), which is not a map in NCHW order")

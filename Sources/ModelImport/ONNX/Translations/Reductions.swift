@@ -20,7 +20,8 @@ extension ONNXTranslations {
     },
     "ReduceSum": { translator, node throws(ImportError) in
       guard case .step(.power(let base, nil, 2)) = try translator.value(node, 0) else {
-        throw translator.unsupported(node, "a sum that is not of squares")
+        if let sum = try branchSum(&translator, node) { return sum }
+        throw translator.unsupported(node, "a sum that is neither of squares nor of branches")
       }
       guard let shape = try shapeAlongRow(&translator, node, base) else {
         throw translator.unsupported(node, "it sums over no axis")
@@ -63,6 +64,17 @@ extension ONNXTranslations {
     if exponent == 1, let moment = try translator.channelMean(node, axes: axes, keepsAxes: keepsAxes) {
       return .step(.moment(moment))
     }
+    switch try translator.value(node, 0) {
+    case .step(.view(let view)):
+      if let pooled = try translator.pooled(view, exponent: exponent, axes: axes, keepsAxes: keepsAxes, node: node) {
+        return translator.value(of: pooled)
+      }
+    case .step(.branches(let views, _)) where exponent == 1:
+      if let pooled = try translator.pooledSum(of: views, axes: axes, keepsAxes: keepsAxes, node: node) {
+        return pooled
+      }
+    default: break
+    }
     let source = try reduced(&translator, node)
     if case .activation(let row) = source.value, row.isRow, let result = reduceRow(row, axes, keepsAxes) {
       return .activation(result)
@@ -71,6 +83,15 @@ extension ONNXTranslations {
       throw translator.unsupported(node, "a reduction that is not over the height and width of a map")
     }
     return .step(.reduced(reduction))
+  }
+
+  /// A sum over the axis of stacked or grouped branches; `nil` for other axes.
+  private static func branchSum(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXValue? {
+    let axes = try axes(translator, node)
+    guard axes.count == 1, let axis = axes.first, let view = try translator.view(node, 0) else { return nil }
+    return translator.branches(of: view, axis: axis, keepsAxis: try keepsAxes(translator, node))
   }
 
   /// A vector reduced over axes of extent 1, which changes only its shape.

@@ -34,6 +34,7 @@ extension ONNXTranslations {
     guard let axis = ONNXShapes.axes([requested], rank: first.shape.rank)?.first else {
       throw translator.bad(node, "has an axis \(requested), but its input has \(first.shape.rank) axes")
     }
+    if let joined = try translator.joinedViews(node, axis: axis) { return joined }
     var areRows = true
     for index in node.inputs.indices where try !translator.isRow(node, index) { areRows = false }
     if first.shape.rank == 4, !areRows {

@@ -29,7 +29,7 @@ extension ONNXTranslations {
       let axes = try translator.integers(node, attribute: "axes", input: 1) ?? []
       return try reshape(&translator, node, ONNXShapes.unsqueeze(try translator.value(node, 0).shape, axes))
     },
-    "Expand": expand, "Slice": slice, "Pad": pad, "Gather": part, "Transpose": transpose,
+    "Expand": expand, "Pad": pad, "Transpose": transpose,
   ]
 
   private static func reshape(
@@ -39,6 +39,9 @@ extension ONNXTranslations {
     guard let shape else { throw translator.bad(node, "requests a shape that \(value.shape) cannot have") }
     if shape == value.shape { return value }
     switch value {
+    case .step(.view(let view)) where view.reshaped(to: shape) != nil:
+      guard let reshaped = view.reshaped(to: shape) else { return value }
+      return translator.value(of: reshaped)
     case .step(let step) where step.with(shape: shape) != nil:
       guard let result = step.with(shape: shape) else { return value }
       return .step(result)
@@ -65,75 +68,27 @@ extension ONNXTranslations {
     {
       return .step(.flattened(source, shape: shape))
     }
+    if let view = translator.view(of: source)?.reshaped(to: shape) { return translator.value(of: view) }
     throw translator.unsupported(
-      node,
-      "it reshapes \(activation.shape) to \(shape), but quern can neither split nor join the axes of maps and vectors")
+      node, "it reshapes \(activation.shape) to \(shape), and so cuts across the axes of a map or a vector")
   }
 
-  /// A norm may be expanded to the vector that it divides.
+  /// A norm may be expanded to the vector that it divides, and a vector to the map that it scales.
   private static let expand: ONNXTranslation = { translator, node throws(ImportError) in
     let value = try translator.value(node, 0)
     guard let requested = ONNXArray(try translator.constant(node, 1)),
       let shape = ONNXArray.broadcastShape(value.shape, Shape(requested.integers))
     else { throw translator.bad(node, "cannot expand \(value.shape)") }
     if shape == value.shape { return value }
+    if try translator.isRow(node, 0), shape.rank == 4 {
+      let row = try translator.activation(node, 0)
+      let isRepeated = row.shape.rank == 4 && [0, row.channelAxis].allSatisfy { shape[$0] == row.shape[$0] }
+      if isRepeated { return .step(.expanded(row, shape: shape)) }
+    }
     guard case .step(.norm(let base, _, _, _)) = value, shape == base.shape else {
       throw translator.unsupported(node, "it expands \(value.shape) to \(shape)")
     }
     return value
-  }
-
-  private static let slice: ONNXTranslation = { translator, node throws(ImportError) in
-    let value = try translator.value(node, 0)
-    guard let starts = try translator.integers(node, attribute: "starts", input: 1),
-      let ends = try translator.integers(node, attribute: "ends", input: 2), starts.count == ends.count
-    else { throw translator.bad(node, "does not have as many starts as ends") }
-    let axes = try translator.integers(node, attribute: "axes", input: 3) ?? Array(0..<starts.count)
-    let steps = try translator.integers(node, attribute: "steps", input: 4) ?? [Int](repeating: 1, count: starts.count)
-    guard axes.count == starts.count, steps.count == starts.count,
-      ONNXShapes.axes(axes, rank: value.shape.rank) != nil
-    else { throw translator.bad(node, "has axes \(axes) for a value of \(value.shape)") }
-    var shape = value.shape
-    var margins = [(before: Int, after: Int)](repeating: (0, 0), count: shape.rank)
-    var isWindow = true
-    for (index, axis) in axes.enumerated() {
-      let axis = axis < 0 ? axis + shape.rank : axis
-      guard let range = ONNXShapes.range(starts[index], ends[index], steps[index], extent: shape[axis]) else {
-        throw translator.bad(node, "has a step of 0")
-      }
-      if let first = range.first, let last = range.last, steps[index] == 1 {
-        margins[axis] = (first, shape[axis] - 1 - last)
-      } else {
-        isWindow = false
-      }
-      shape.dimensions[axis] = range.count
-    }
-    if isWindow, shape == value.shape { return value }
-    guard isWindow, shape.rank == 4, let result = try crop(&translator, node, margins, shape) else {
-      return .step(.part(shape: shape))
-    }
-    return result
-  }
-
-  /// A cropping of a map; several in a row are merged into one. `nil` where the slice is not a cropping of a map.
-  private static func crop(
-    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ margins: [(before: Int, after: Int)], _ shape: Shape
-  ) throws(ImportError) -> ONNXValue? {
-    var base: ONNXActivation
-    var cropped = MapMargins()
-    switch try translator.value(node, 0) {
-    case .step(.cropped(let map, let earlier, _)): (base, cropped) = (map, earlier)
-    case .step(.padded): base = try translator.map(node, 0)
-    case .activation(let map) where map.isMap: base = map
-    default: return nil
-    }
-    guard shape[0] == base.shape[0], shape[base.channelAxis] == base.channels else { return nil }
-    let (rows, columns) = (margins[base.spatialAxes[0]], margins[base.spatialAxes[1]])
-    cropped.top += rows.before
-    cropped.bottom += rows.after
-    cropped.left += columns.before
-    cropped.right += columns.after
-    return .step(.cropped(base, cropped, shape: shape))
   }
 
   /// Zeros around a map; where numbers are negative, the map is cropped.
@@ -189,18 +144,6 @@ extension ONNXTranslations {
     return .activation(translator.arranged(cropped, as: map))
   }
 
-  /// Elements of a value along one axis, whose shape is all that can be read.
-  private static let part: ONNXTranslation = { translator, node throws(ImportError) in
-    let value = try translator.value(node, 0)
-    let axis = try translator.integer(node, "axis", default: 0)
-    guard let axes = ONNXShapes.axes([axis], rank: value.shape.rank), let axis = axes.first else {
-      throw translator.bad(node, "has an axis \(axis), but its input has \(value.shape.rank) axes")
-    }
-    var dimensions = value.shape.dimensions
-    dimensions.replaceSubrange(axis...axis, with: try translator.constant(node, 1).shape.dimensions)
-    return .step(.part(shape: Shape(dimensions)))
-  }
-
   /// A permutation of the axes of a map or a vector. Nothing moves in memory, as maps are always stored as NHWC; only
   /// the order of axes in the model changes.
   private static let transpose: ONNXTranslation = { translator, node throws(ImportError) in
@@ -212,23 +155,32 @@ extension ONNXTranslations {
     }
     if axes == Array(0..<rank) { return value }
     func transposed(_ source: ONNXActivation) throws(ImportError) -> ONNXActivation {
-      try ONNXTranslations.transposed(source, by: axes, translator, node)
+      guard let result = ONNXTranslations.transposed(source, by: axes) else {
+        throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)")
+      }
+      return result
     }
     switch value {
     case .step(.clipped(let base, let floor)): return .step(.clipped(try transposed(base), floor: floor))
     case .step(.power(let base, let floor, let exponent)):
       return .step(.power(try transposed(base), floor: floor, exponent: exponent))
-    default: return .activation(try transposed(try translator.activation(node, 0)))
+    case .step(.view(let view)): return translator.value(of: view.permuted(axes))
+    default:
+      let source = try translator.activation(node, 0)
+      if let result = ONNXTranslations.transposed(source, by: axes) { return .activation(result) }
+      guard let view = translator.view(of: source) else {
+        throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)")
+      }
+      return translator.value(of: view.permuted(axes))
     }
   }
 
-  private static func transposed(
-    _ source: ONNXActivation, by axes: [Int], _ translator: ONNXTranslator, _ node: ONNXModel.Node
-  ) throws(ImportError) -> ONNXActivation {
+  /// An activation with its axes in another order; `nil` where that is neither a map nor a vector.
+  private static func transposed(_ source: ONNXActivation, by axes: [Int]) -> ONNXActivation? {
     let shape = Shape(axes.map { source.shape[$0] })
     guard axes[0] == 0, let channelAxis = axes.firstIndex(of: source.channelAxis),
       source.isRow || axes.filter(source.pixelAxes.contains) == source.pixelAxes && (!source.isMap || channelAxis != 2)
-    else { throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)") }
+    else { return nil }
     return source.with(shape: shape, channelAxis: channelAxis)
   }
 }
