@@ -80,39 +80,3 @@ extension ChannelConvolution: ONNXExportable {
     return .real(exporter.floats(sum, name: node.name))
   }
 }
-
-extension Resizing: ONNXExportable {
-  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
-    // Levels are whole numbers, whose means are exact in float where the weights have few bits.
-    let levels = interpolation == .bilinear ? exporter.inputMovedLevels(node) : nil
-    var inputs = [levels ?? exporter.input(node), ""]
-    switch extent {
-    case .factors(let height, let width):
-      inputs.append(
-        exporter.builder.initializer("\(node.name).scales", Tensor([1, 1, Float(height), Float(width)])))
-    case .size(let height, let width):
-      // The batch and the channels keep their extents.
-      let name = "\(node.name).size"
-      let size = exporter.builder.initializer("\(name).spatial", Tensor([Int64(height), Int64(width)]))
-      let shape = exporter.builder.node("Shape", name: "\(name).shape", inputs: [inputs[0]])
-      let bounds = [0, 2, 0].enumerated().map {
-        exporter.builder.initializer("\(name).bound\($0)", Tensor([Int64($1)]))
-      }
-      let outer = exporter.builder.node("Slice", name: "\(name).outer", inputs: [shape] + bounds)
-      inputs += [
-        "", exporter.builder.node("Concat", name: name, inputs: [outer, size], attributes: [("axis", .int(0))]),
-      ]
-    }
-    var attributes: [(String, ONNXModelBuilder.Attribute)] = [
-      ("coordinate_transformation_mode", .string(alignment.rawValue)),
-      ("mode", .string(interpolation == .bilinear ? "linear" : "nearest")),
-    ]
-    switch interpolation {
-    case .floor: attributes.append(("nearest_mode", .string("floor")))
-    case .nearest: attributes.append(("nearest_mode", .string("round_prefer_floor")))
-    case .bilinear: break
-    }
-    let value = exporter.builder.node("Resize", name: node.name, inputs: inputs, attributes: attributes)
-    return levels == nil ? .real(value) : .movedLevels(value)
-  }
-}
