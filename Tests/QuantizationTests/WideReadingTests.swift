@@ -65,4 +65,36 @@ import Testing
     #expect(reading.candidates(in: problem.plan).isEmpty)
     #expect(reading.widening([], in: problem.network.plan) == problem.network.plan)
   }
+
+  /// The halves of a map, joined the other way round, have the range of the map; when that of the sum grows, theirs must
+  /// not.
+  @Test func selectionsKeepTheFormatOfWhatTheySelect() throws {
+    var random = SplitMix64(seed: 4)
+    var graph = Graph(architecture: "halves", preprocessing: .imageNet)
+    func convolution(_ name: String, _ input: ValueID, _ channels: Int) -> ValueID {
+      graph.append(
+        Convolution(window: Window(3, padding: 1), groups: 1), name: name, inputs: [input],
+        constants: ["weight": Tensor(random.floats(8 * 9 * channels), shape: [8, 3, 3, channels])])
+    }
+    let map = convolution("first", graph.input, 3)
+    let halves = try [[4, 5, 6, 7], [0, 1, 2, 3]].enumerated().map { index, channels in
+      graph.append(try ChannelSelection(channels), name: "half\(index)", inputs: [map])
+    }
+    let joined = graph.append(Concatenation(), name: "joined", inputs: halves)
+    let pooled = graph.append(
+      GeneralizedMeanPooling(exponent: 1), name: "pool", inputs: [convolution("second", joined, 8)])
+    let unit = graph.append(L2Normalization(), name: "normalize", inputs: [pooled])
+    graph.outputs = [GraphOutput(name: GraphOutput.normalizedEmbedding, value: unit)]
+    let pixels = LoweringTests.pixels(2, &random)
+    let statistics = try LoweringTests.statistics(graph, pixels, batch: 2)
+    let plan = QuantizationPlanner(rangeMethod: .minMax).plan(graph, statistics: statistics)
+    let reading = WideReading(graph, statistics)
+    let wide = reading.widening(reading.candidates(in: plan), in: plan)
+    #expect(wide.values["half0"]?.format == wide.values["first"]?.format)
+    let outputs = try LoweringTests.run(try LoweringTests.lower(graph, wide), pixels, batch: 2)
+    let expected = try LoweringTests.run(graph, pixels, batch: 2)
+    let name = GraphOutput.normalizedEmbedding
+    let embeddings = try [outputs, expected].map { try #require($0[name]).elements(as: Float.self) }
+    #expect(LoweringTests.cosine(embeddings[0], embeddings[1]) > 0.999)
+  }
 }

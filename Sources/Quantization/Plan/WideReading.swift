@@ -116,8 +116,10 @@ package struct WideReading: Sendable {
       }
     }
     if maker.traits.combination == .concatenation, !plan.keepsFloat(maker) {
+      // Values that were given the range of the concatenation; one that keeps its input's range has it by chance.
       group += maker.inputs.compactMap { producers[$0].map { graph.nodes[$0] } }.filter {
         plan.values[$0.name]?.format.quantization == old && consumers[$0.output]?.count == 1
+          && $0.op.quantizationRule != .sameAsInput
       }
     }
     for node in group {
