@@ -41,15 +41,15 @@ typedef struct QUERN_SENDABLE {
   void (*quantize)(const float *x, size_t count, float scale, int32_t zero_point, uint8_t *q);
   // x = scale * (float)(q - zero_point).
   void (*dequantize)(const uint8_t *q, size_t count, float scale, int32_t zero_point, float *x);
-  // q = clamp(rint((a - za) * ma + (b - zb) * mb) + zero_point, output_min, output_max), the real value first clamped to
-  // +-65536.
+  // q = clamp(rint((a - za) * ma + (b - zb) * mb) + zero_point, output_min, output_max), the real value first clamped
+  // to +-65536.
   void (*add)(const uint8_t *a, int32_t za, float ma, const uint8_t *b, int32_t zb, float mb, size_t count,
               int32_t zero_point, int32_t output_min, int32_t output_max, uint8_t *q);
   // q = clamp(rint(((a - za) * factor) * (b - zb)) + zero_point, 0, 255), the real value first clamped to +-65536.
   void (*multiply)(const uint8_t *a, int32_t za, float factor, const uint8_t *b, int32_t zb, size_t count,
                    int32_t zero_point, uint8_t *q);
-  // Rows of `channels` without gaps: q = clamp(rint((a - za) * (a > za ? positive : negative[c])) + zero_point, 0, 255),
-  // the real value first clamped to +-65536.
+  // Rows of `channels` without gaps: q = clamp(rint((a - za) * (a > za ? positive : negative[c])) + zero_point, 0,
+  // 255), the real value first clamped to +-65536.
   void (*prelu)(const uint8_t *a, int32_t za, float positive, const float *negative, size_t channels, size_t rows,
                 int32_t zero_point, uint8_t *q);
   // q = clamp(rint((a - za) * ma) + zero_point, output_min, 255): the same values at another scale.

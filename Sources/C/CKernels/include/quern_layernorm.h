@@ -11,14 +11,15 @@
 //   variance = (double)(channels * squares - sum * sum) / ((double)channels * channels) * step * step
 //   factor = (float)(step / sqrt(variance + epsilon))
 //   real = (((float)v - mean) * factor) * weight[c] + bias[c]
-// The zero point of the input plays no part, since the mean is subtracted. `step` is what one unit of v stands for.
+// The zero point of the input has no effect, since the mean is subtracted. `step` is what one unit of v stands for.
 //
-// Float32: sums in double precision, of which term c is added to partial sum c modulo 8, and the partial sums in pairs:
+// Float32: sums in double precision. Term c is added to partial sum c modulo 8, and the partial sums s are added as
+// ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)):
 //   mean = sum / channels; variance = sum of (x - mean)^2 / channels; factor = 1 / sqrt(variance + epsilon)
 //   real = ((x - (float)mean) * (float)factor) * weight[c] + bias[c]
 //
-// Results are stored as by QUERN_STORE_U8 of quern_igemm.h with bounds of 0 and 255, or as float32 where `output_f32` is
-// not null. The caller divides weight and bias by the output's scale, and ensures that channels <= 32768.
+// Results are stored as by QUERN_STORE_U8 of quern_igemm.h with bounds of 0 and 255, or as float32 where `output_f32`
+// is not null. The caller divides weight and bias by the output's scale, and ensures that channels <= 32768.
 typedef struct {
   const uint8_t *input;
   const uint8_t *input_remainder;

@@ -1,4 +1,4 @@
-// Layer normalisation in plain C, which each tier compiles for its instruction set. Sums of integers are exact, those of
+// Layer normalisation in plain C, compiled for the instruction set of each tier. Sums of integers are exact, those of
 // floats have a fixed order, and no operation is fused with another, so that all tiers give the same bits.
 #include <math.h>
 
