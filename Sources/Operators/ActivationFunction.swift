@@ -3,9 +3,9 @@ import Graphs
 /// A function that networks apply to each element of a map or a row.
 ///
 /// Adding a function takes a case with its definition here and its name in `ActivationFunction+Attributes.swift`:
-/// `Nonlinearity` then computes it in float32 and, by tables, in int8. Reading it from ONNX and writing it take one line
-/// each (`ONNXTranslations.activations`, `ONNXExporter.emit`), and so does the test reference (`ActivationReference`).
-/// All tests walk `examples`.
+/// `Nonlinearity` then computes it in float32 and, by tables, in int8. Reading it from ONNX and writing it take one
+/// line each (`ONNXTranslations.activations`, `ONNXExporter.emit`), and so does the test reference
+/// (`ActivationReference`). All tests walk `examples`.
 package enum ActivationFunction: Sendable, Hashable {
   /// `x`.
   case none

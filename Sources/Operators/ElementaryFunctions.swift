@@ -37,9 +37,9 @@ package func hyperbolicTangent(_ x: Double) -> Double {
 /// `1 - erf(x)` for x that is not negative, with an absolute error below 1e-15.
 ///
 /// `(1 + 2 x) exp(x^2) erfc(x)` is smooth in `t = (x - k) / (x + k)` from 0 to infinity, and is expanded in t
-/// (Shepherd and Laframboise, "Chebyshev Approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", Mathematics of
-/// Computation 36, 1981). Here k is 3.75, and the coefficients are those of the Chebyshev series up to the degree 22, as
-/// a polynomial.
+/// (Shepherd and Laframboise, "Chebyshev Approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", Mathematics
+/// of Computation 36, 1981). Here k is 3.75, and the coefficients are those of the Chebyshev series up to the degree
+/// 22, as a polynomial.
 @inline(__always)
 package func complementaryErrorFunction(_ x: Double) -> Double {
   let x = min(x, 40)

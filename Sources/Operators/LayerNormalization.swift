@@ -4,9 +4,9 @@ import Kernels
 import Tensors
 import Threads
 
-/// `y = (x - mean) / sqrt(variance + epsilon) * weight + bias`, with the mean and the variance over the channels of each
-/// pixel or row (Ba et al., "Layer Normalization", arXiv 1607.06450, section 3; for maps, as in ConvNeXt, Liu et al.,
-/// arXiv 2201.03545, section 2.5).
+/// `y = (x - mean) / sqrt(variance + epsilon) * weight + bias`, with the mean and the variance over the channels of
+/// each pixel or row (Ba et al., "Layer Normalization", arXiv 1607.06450, section 3; for maps, as in ConvNeXt, Liu et
+/// al., arXiv 2201.03545, section 2.5).
 ///
 /// On levels, sums are exact integers, and every value is rounded once (formats/package.md, "Layer normalisation").
 ///

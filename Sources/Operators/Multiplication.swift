@@ -3,9 +3,9 @@ import Graphs
 import Kernels
 import Tensors
 
-/// The product of two maps [N, H, W, C], element by element; or of a map and one factor for each pixel, [N, H, W, 1], as
-/// in spatial attention (Woo et al., "CBAM", arXiv 1807.06521, section 3). Maps of unequal height or width are cropped to
-/// their common top-left corner. Rows [N, C], which are float32, are multiplied likewise.
+/// The product of two maps [N, H, W, C], element by element; or of a map and one factor for each pixel, [N, H, W, 1],
+/// as in spatial attention (Woo et al., "CBAM", arXiv 1807.06521, section 3). Maps of unequal height or width are
+/// cropped to their common top-left corner. Rows [N, C], which are float32, are multiplied likewise.
 ///
 /// On uint8, each input has its own scale, and the product is rounded once. For a map and factors of each channel there
 /// is `ChannelScaling`.
@@ -23,7 +23,10 @@ package struct Multiplication: Operator {
     return traits
   }
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double {
-    bounds.allSatisfy { $0 >= 0 } ? bounds[0] * bounds[1] : -.infinity
+    guard bounds.allSatisfy({ $0 >= 0 }) else { return -.infinity }
+    let product = bounds[0] * bounds[1]
+    // Results are float32, so rounding can lower them.
+    return min(product, Double(Float(product)))
   }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {

@@ -27,7 +27,11 @@ package struct PReLU: Operator {
     let (low, high) = slopes.elements(as: Float.self).reduce((Float.infinity, -Float.infinity)) {
       (min($0.0, $1), max($0.1, $1))
     }
-    return bounds[0] >= 0 ? bounds[0] : low < 0 || bounds[0] == -.infinity ? -.infinity : bounds[0] * Double(high)
+    guard bounds[0] < 0 else { return bounds[0] }
+    guard low >= 0, bounds[0] > -.infinity else { return -.infinity }
+    let product = bounds[0] * Double(high)
+    // Results are float32, so rounding can lower them.
+    return min(product, Double(Float(product)))
   }
 
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
@@ -63,6 +67,9 @@ extension PReLU: RunnableOperator {
       let kernel = context.kernels.elementwise.prelu
       let positive = from.scale / to.scale
       let negative = slopes.map { $0 * positive }
+      guard positive.isFinite, negative.allSatisfy(\.isFinite) else {
+        throw .constant(role: "slope", problem: "is not finite in steps of the output")
+      }
       return ElementwiseOperator { shape, buffers, range in
         let first = range.lowerBound * shape.channels
         negative.withUnsafeBufferPointer {

@@ -23,7 +23,7 @@ package struct CostTable: Sendable {
   /// The kind of operation.
   enum Kind: Hashable, Sendable {
     case dense, grouped, depthwise, matrix
-    /// Sums of maps, products with channel factors, and average pooling.
+    /// Sums and products of maps, products with channel factors, layer norms, PReLUs, and average pooling.
     case arithmetic
     /// A function of each value: a table of 256 bytes, or of 65536 entries for 16-bit values.
     case table
@@ -126,7 +126,9 @@ package struct CostTable: Sendable {
     }
     switch node.op.quantizationRule {
     case .sameAsInput: return .selection
-    case .calibratedRange: return traits.canReadRemainder ? .table : .arithmetic
+    case .calibratedRange:
+      // A layer norm reads remainders, too, but has weights, and no table.
+      return traits.canReadRemainder && !node.op.hasOutputChannelWeights ? .table : .arithmetic
     case .float, .floatWithInt8Weights: return .reduction
     }
   }

@@ -137,6 +137,23 @@ import Testing
     #expect(cost(.int8) < cost(.float) && cost(.int16Weights) == cost(.float))
   }
 
+  /// Operators without weights of convolutions cost what their arithmetic costs, a table of levels the least.
+  @Test func costsOfElementsFollowTheOperator() throws {
+    func cost(_ op: any Operator, _ constants: [String: Tensor] = [:], inputs: Int = 1) throws -> Double {
+      var graph = Graph(architecture: "one", preprocessing: .half)
+      let value = graph.append(
+        op, name: "node", inputs: Array(repeating: graph.input, count: inputs), constants: constants)
+      graph.outputs = [GraphOutput(name: "output", value: value)]
+      return try CostTable(graph, imageSize: 8).plainMilliseconds
+    }
+    let three = Tensor([1, 2, 3] as [Float])
+    let sum = try cost(Addition(), inputs: 2)
+    #expect(try cost(Nonlinearity(.gelu)) < sum)
+    #expect(try cost(Multiplication(), inputs: 2) == sum)
+    #expect(try cost(PReLU(), ["slope": three]) == sum)
+    #expect(try cost(LayerNormalization(epsilon: 1e-6), ["weight": three, "bias": three]) == sum)
+  }
+
   /// No more is edited than an image's time allows, and nothing where that allows nothing.
   @Test(arguments: [1.0, 1.2, 1.5, 2.0, 100])
   func timeBoundsTheSearch(slowdown: Double) throws {
