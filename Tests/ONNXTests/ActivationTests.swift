@@ -9,10 +9,17 @@ import Testing
     ("hard-swish", ActivationFunction.hardSwish), ("hard-swish-by-hard-sigmoid", .hardSwish),
     ("hard-swish-by-clip", .hardSwish), ("hard-swish-by-scaled-clip", .hardSwish),
     ("hard-swish-by-relu-and-minimum", .hardSwish), ("hard-swish-of-a-unit-interval", .hardSwish),
-    ("silu", .silu), ("hard-sigmoid", .hardSigmoid),
+    ("silu", .silu), ("hard-sigmoid", .hardSigmoid), ("gelu", .gelu), ("gelu-by-erf", .gelu),
+    ("gelu-by-erf-of-a-product", .gelu), ("gelu-with-half-of-the-gate", .gelu), ("gelu-by-tanh", .tanhGELU),
+    ("gelu-by-tanh-of-a-power", .tanhGELU), ("gelu-by-tanh-of-products", .tanhGELU),
+    ("gelu-by-tanh-of-a-factored-cubic", .tanhGELU), ("mish", .mish), ("mish-by-softplus", .mish),
+    ("leaky-relu", .leakyReLU(slope: Double(Float(0.1)))),
+    ("leaky-relu-with-the-usual-slope", .leakyReLU(slope: Double(Float(0.01)))),
+    ("parametric-relu-with-one-slope", .leakyReLU(slope: 0.25)), ("elu", .elu(alpha: 1)),
+    ("elu-with-a-factor", .elu(alpha: 1.5)),
   ])
   func isOneOperator(kind: String, function: ActivationFunction) throws {
-    let graph = try PassPipeline.fold.run(try importGraph(Fixtures.path("kinds/\(kind).onnx"))).graph
+    let graph = try folded(kind)
     let kinds = graph.nodes.filter { $0.op.quantizationRule != .floatWithInt8Weights }.map(\.kind)
     #expect(
       kinds == [
@@ -25,8 +32,58 @@ import Testing
 
   /// A factor that is left over folds into nothing here, and stays.
   @Test func aFactorStays() throws {
-    let graph = try PassPipeline.fold.run(try importGraph(Fixtures.path("kinds/six-times-hard-swish.onnx"))).graph
+    let graph = try folded("six-times-hard-swish")
     #expect(graph.nodes.filter { ($0.op as? Nonlinearity)?.function == .hardSwish }.count == 3)
     #expect(!graph.nodes.contains { $0.op is Clip })
+  }
+
+  @Test(arguments: [("twice-gelu", ActivationFunction.gelu), ("selu", .elu(alpha: Double(Float(1.673_263_2))))])
+  func aFactorOfAFunctionStays(kind: String, function: ActivationFunction) throws {
+    let graph = try folded(kind)
+    #expect(graph.nodes.compactMap { ($0.op as? Nonlinearity)?.function } == [function, function, function])
+  }
+
+  @Test func slopesOfChannelsAreAnOperator() throws {
+    let graph = try folded("parametric-relu")
+    #expect(
+      graph.nodes.filter { $0.op is PReLU }.map { $0.constants["slope"]?.shape } == [[6], [8], [8]])
+    #expect(!graph.nodes.contains { $0.op is Nonlinearity })
+  }
+
+  /// Of convolutions, with and without a residual, and of sums.
+  @Test func clipsAreFused() throws {
+    let graph = try folded("clips-after-convolutions-and-sums")
+    #expect(!graph.nodes.contains { $0.op is Clip })
+    #expect(
+      graph.nodes.compactMap { ($0.op as? Convolution)?.activation } == [
+        .clip(minimum: 0, maximum: 6), .clip(minimum: -1, maximum: 0.5), .clip(minimum: -.infinity, maximum: 1),
+      ])
+    #expect(
+      graph.nodes.compactMap { ($0.op as? Addition)?.activation } == [.clip(minimum: -0.25, maximum: 0.25)])
+  }
+
+  /// As one operator or as several; its factors and offsets belong to it.
+  @Test(arguments: [
+    ("layer-norm-between-transposes", 3, 1e-6), ("layer-norm-by-its-moments", 3, 1e-6),
+    ("layer-norm-by-reciprocals", 2, 1e-5),
+  ])
+  func layerNormsAreOneOperator(kind: String, count: Int, epsilon: Double) throws {
+    let graph = try folded(kind)
+    let norms = graph.nodes.compactMap { $0.op as? LayerNormalization }
+    #expect(norms.count == count && norms.prefix(2).allSatisfy { $0.epsilon == epsilon })
+    #expect(!graph.nodes.contains { $0.op is BatchNormalization || $0.op is Centering })
+  }
+
+  /// Gates that are no part of a known function, and factors of pixels.
+  @Test(arguments: [
+    ("product-of-another-gate", 3), ("product-with-the-gate-of-another-map", 3), ("product-with-erf", 6),
+    ("product-of-two-maps", 2), ("spatial-attention", 1), ("spatial-attention-with-the-factor-first", 1),
+  ])
+  func otherProductsAreProducts(kind: String, count: Int) throws {
+    #expect(try folded(kind).nodes.filter { $0.op is Multiplication }.count == count)
+  }
+
+  private func folded(_ kind: String) throws -> Graph {
+    try PassPipeline.fold.run(try importGraph(Fixtures.path("kinds/\(kind).onnx"))).graph
   }
 }

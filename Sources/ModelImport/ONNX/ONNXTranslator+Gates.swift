@@ -134,7 +134,7 @@ extension ONNXTranslator {
 
   /// A value as `factor * x + offset`, where x is the input of the arithmetic with scalars that leads to the value. It
   /// goes back to `base` at most.
-  private func affine(
+  func affine(
     _ value: ValueID, downTo base: ValueID?
   ) -> (value: ValueID, factor: Double, offset: Double) {
     var (value, factor, offset) = (value, 1.0, 0.0)

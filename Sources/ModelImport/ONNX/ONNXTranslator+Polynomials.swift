@@ -1,8 +1,8 @@
 import Checkpoints
 import Tensors
 
-// The cubic in GELU's approximation, `x + 0.044715 x^3`, which exporters write in many ways. Sums and products of powers
-// of a value, numbers and the value itself are kept as polynomials.
+// The cubic in GELU's approximation, `x + 0.044715 x^3`, which exporters write in many ways. Sums and products of
+// powers of a value, numbers and the value itself are kept as polynomials.
 
 extension ONNXGate {
   /// Whether coefficients are those of `sqrt(2 / pi) (x + 0.044715 x^3)`.
@@ -34,21 +34,29 @@ extension ONNXTranslator {
     return ONNXArray(tensor)?.values[0]
   }
 
-  /// Both inputs as polynomials of the same value, one of which is more than the value or a number; `nil` otherwise.
+  /// Both inputs as polynomials of the same value, if either is more than the value or a number; `nil` otherwise.
   private func polynomials(
     _ node: ONNXModel.Node
   ) throws(ImportError) -> (base: ONNXActivation, a: [Double], b: [Double])? {
     guard node.inputs.count == 2 else { return nil }
     let (a, b) = (try polynomial(node, 0), try polynomial(node, 1))
     if let a, let b {
-      guard a.isPower || b.isPower, a.base.value == b.base.value, a.base.channelAxis == b.base.channelAxis else {
-        return nil
-      }
-      return (a.base, a.coefficients, b.coefficients)
+      guard a.isPower || b.isPower, a.base.channelAxis == b.base.channelAxis else { return nil }
+      if a.base.value == b.base.value { return (a.base, a.coefficients, b.coefficients) }
+      // One of them may be scaled before: sqrt(2 / pi) x (1 + 0.044715 x^2).
+      if !a.isPower, let linear = linear(a.base, of: b.base) { return (b.base, linear, b.coefficients) }
+      if !b.isPower, let linear = linear(b.base, of: a.base) { return (a.base, a.coefficients, linear) }
+      return nil
     }
     if let a, a.isPower, let number = try number(node, 1) { return (a.base, a.coefficients, [number]) }
     if let b, b.isPower, let number = try number(node, 0) { return (b.base, [number], b.coefficients) }
     return nil
+  }
+
+  /// The coefficients of an activation that is the multiple of another plus a number; `nil` for other activations.
+  private func linear(_ activation: ONNXActivation, of base: ONNXActivation) -> [Double]? {
+    let form = affine(activation.value, downTo: base.value)
+    return form.value == base.value ? [form.offset, form.factor] : nil
   }
 
   /// The sum of two polynomials of a value; `nil` for other sums.

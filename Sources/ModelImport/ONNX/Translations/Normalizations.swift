@@ -93,11 +93,17 @@ extension ONNXTranslator {
   /// A mean over the channels: of an activation, or of the squares of the centred value.
   ///
   /// - Returns: `nil` for reductions over other axes.
-  func channelMean(_ node: ONNXModel.Node, axes: Set<Int>, keepsAxes: Bool) throws(ImportError) -> ONNXMoment? {
+  mutating func channelMean(
+    _ node: ONNXModel.Node, axes: Set<Int>, keepsAxes: Bool
+  ) throws(ImportError) -> ONNXMoment? {
     var result: ONNXMoment
     switch try value(node, 0) {
     case .activation(let base) where axes == [base.channelAxis] && base.channels > 1:
       result = ONNXMoment(base: base, kind: .mean, shape: base.shape)
+    case .step(.reduced(let reduction)) where axes == [reduction.channelAxis] && reduction.isPooled:
+      result = ONNXMoment(base: try activation(node, 0), kind: .mean, shape: reduction.shape)
+    case .step(.clipped(let base, _)) where axes == [base.channelAxis] && base.channels > 1:
+      result = ONNXMoment(base: try activation(node, 0), kind: .mean, shape: base.shape)
     case .step(.moment(let moment)) where moment.kind == .squares && axes == [moment.base.channelAxis]:
       result = moment
       result.kind = .variance
