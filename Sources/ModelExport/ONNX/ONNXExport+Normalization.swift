@@ -73,7 +73,7 @@ extension LayerNormalization: ONNXExportable {
 }
 
 extension PReLU: ONNXExportable {
-  /// On levels, `max(x, 0) positive + min(x, 0) negative`, of which one term is 0, so that the sum is exact.
+  /// On levels, `max(x, 0) positive + min(x, 0) negative`. One of the terms is 0, so that the sum is exact.
   func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
     let slopes = try exporter.constant(node, "slope").elements(as: Float.self)
     let isMap = exporter.rank(of: node.output) == 4
