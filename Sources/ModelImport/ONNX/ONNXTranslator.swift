@@ -205,6 +205,13 @@ struct ONNXTranslator {
     if index < node.outputs.count, !node.outputs[index].isEmpty { values[node.outputs[index]] = value }
   }
 
+  /// The activation of an input, which all later readers of the input share.
+  mutating func sharedActivation(_ node: ONNXModel.Node, _ index: Int) throws(ImportError) -> ONNXActivation {
+    let result = try activation(node, index)
+    values[node.inputs[index]] = .activation(result)
+    return result
+  }
+
   /// The inputs of an addition or a concatenation. In the graph, these operators crop maps to their common top left
   /// corner, so that a cropping by the exporter to the same extent is dropped, and the graph takes images of any size.
   mutating func maps(_ node: ONNXModel.Node) throws(ImportError) -> [ONNXActivation] {

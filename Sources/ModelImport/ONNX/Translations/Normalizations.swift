@@ -90,7 +90,8 @@ extension ONNXTranslator {
     return moment
   }
 
-  /// A mean over the channels: of an activation, or of the squares of the centred value.
+  /// A mean over the channels: of an activation, or of the squares of the centred value. An activation is shared with
+  /// the node that subtracts the mean.
   ///
   /// - Returns: `nil` for reductions over other axes.
   mutating func channelMean(
@@ -101,9 +102,12 @@ extension ONNXTranslator {
     case .activation(let base) where axes == [base.channelAxis] && base.channels > 1:
       result = ONNXMoment(base: base, kind: .mean, shape: base.shape)
     case .step(.reduced(let reduction)) where axes == [reduction.channelAxis] && reduction.isPooled:
-      result = ONNXMoment(base: try activation(node, 0), kind: .mean, shape: reduction.shape)
+      result = ONNXMoment(base: try sharedActivation(node, 0), kind: .mean, shape: reduction.shape)
     case .step(.clipped(let base, _)) where axes == [base.channelAxis] && base.channels > 1:
-      result = ONNXMoment(base: try activation(node, 0), kind: .mean, shape: base.shape)
+      result = ONNXMoment(base: try sharedActivation(node, 0), kind: .mean, shape: base.shape)
+    case .step(.cropped(let base, _, let shape)), .step(.padded(let base, _, let shape)):
+      guard axes == [base.channelAxis], keepsAxes else { return nil }
+      result = ONNXMoment(base: try sharedActivation(node, 0), kind: .mean, shape: shape)
     case .step(.moment(let moment)) where moment.kind == .squares && axes == [moment.base.channelAxis]:
       result = moment
       result.kind = .variance
