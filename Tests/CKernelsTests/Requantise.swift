@@ -22,7 +22,6 @@ func scaledLevel(_ q: UInt8, _ remainder: UInt8, zeroPoint: Int32, factor: Float
   Float(256 * (Int32(q) - zeroPoint) + Int32(remainder) - 128) * (factor / 256)
 }
 
-/// Zero point and bounds, at times far from those of real layers.
 /// Bounds for results that are stored as float32; sometimes those of a ReLU, and sometimes none.
 struct Clamp {
   let value: quern_clamp
@@ -54,6 +53,7 @@ struct Clamp {
   }
 }
 
+/// Zero point and bounds, at times far from those of real layers.
 struct OutputRange {
   var zeroPoint: Int32
   var minimum: Int32

@@ -36,6 +36,9 @@ let elementwiseTiers: [(name: String, kernel: quern_elementwise_kernel)] =
   runnable(
     "elementwise", quern_elementwise_kernels, quern_elementwise_kernel_count, name: \.name, needs: \.needed_features)
 
+let layerNormTiers: [(name: String, kernel: quern_layernorm_kernel)] =
+  runnable("layernorm", quern_layernorm_kernels, quern_layernorm_kernel_count, name: \.name, needs: \.needed_features)
+
 let lookupTiers: [(name: String, kernel: quern_lookup_kernel)] =
   runnable("lookup", quern_lookup_kernels, quern_lookup_kernel_count, name: \.name, needs: \.needed_features)
 
@@ -61,6 +64,7 @@ let winogradTiers: [(name: String, kernel: quern_winograd_kernel)] =
     #expect(try #require(depthwiseTiers.last).name == "scalar")
     #expect(try #require(depthwiseFloatTiers.last).name == "scalar")
     #expect(try #require(elementwiseTiers.last).name == "scalar")
+    #expect(try #require(layerNormTiers.last).name == "scalar")
     #expect(try #require(lookupTiers.last).name == "scalar")
     #expect(try #require(poolTiers.last).name == "scalar")
     #expect(try #require(rowlinearTiers.last).name == "scalar")

@@ -52,6 +52,19 @@ import Testing
     #expect(exponential(.nan).isNaN)
   }
 
+  /// As formats/package.md has it.
+  @Test func elementaryFunctionsAreThoseOfTheLibrary() {
+    for x in stride(from: 0.0, through: 26, by: 0.00137) {
+      #expect(abs(complementaryErrorFunction(x) / erfc(x) - 1) <= 1e-13, "\(x)")
+      #expect(abs(exponentialMinusOne(-x) - expm1(-x)) <= 1e-13 * abs(expm1(-x)), "\(x)")
+      #expect(abs(hyperbolicTangent(x) - tanh(x)) <= 1e-14 * tanh(x), "\(x)")
+      #expect(hyperbolicTangent(-x) == -hyperbolicTangent(x))
+    }
+    for x in stride(from: 0.0, through: 1, by: 0.000137) {
+      #expect(abs(logarithmOfOnePlus(x) - log1p(x)) <= 1e-15 * log1p(x), "\(x)")
+    }
+  }
+
   @Test func attributesNameWhatAnOperatorApplies() throws {
     for function in ActivationFunction.examples {
       var parameters: [String: AttributeValue] = [:]

@@ -43,7 +43,7 @@ enum Suites {
       ("single pixel map", SinglePixelMap.wireName, singlePixelMap),
       ("requantize", Requantize.wireName, requantize),
       ("requantize, 16 bits", Requantize.wireName, requantizePlanes),
-    ] + MapSuites.all + ChannelSuites.all
+    ] + MapSuites.all + ChannelSuites.all + ScalingSuites.all
 
   static func make(_ name: String, seed: Int) throws -> Problem {
     guard let index = all.firstIndex(where: { $0.name == name }) else { throw UnknownSuite(name: name) }

@@ -117,6 +117,22 @@ import Testing
       ])
   }
 
+  /// The weights of a layer norm are one for each channel.
+  @Test func aNormAfterALayerNormIsFolded() throws {
+    var b = Builder()
+    let layerNorm = b.graph.append(
+      LayerNormalization(epsilon: 1e-3), name: "ln", inputs: [b.convolution("conv", b.graph.input)],
+      constants: ["weight": Tensor([1, -2, 0.5] as [Float]), "bias": Tensor([0.5, 1, -1] as [Float])])
+    let (kinds, notes, graph) = try fold(b.finish(b.norm("bn", layerNorm)))
+    #expect(kinds == ["convolution conv", "layer_normalization ln"])
+    #expect(notes == ["bn folded into ln"])
+    // 2 / 0.5, 0.5 / 2 and -1 times the weights, and the shifts less the means times these.
+    #expect(graph.nodes[1].constants["weight"]?.elements(as: Float.self) == [4, -0.5, -0.5])
+    #expect(graph.nodes[1].constants["weight"]?.shape == [3])
+    let bias = try #require(graph.nodes[1].constants["bias"]).elements(as: Float.self)
+    #expect(zip(bias, [-1.9, 0.7, 1.8] as [Float]).allSatisfy { abs($0 - $1) < 1e-6 }, "\(bias)")
+  }
+
   @Test func aConvolutionWithTwoReadersKeepsItsNorm() throws {
     var b = Builder()
     let shared = b.convolution("conv", b.graph.input)

@@ -117,6 +117,44 @@ import Testing
     return graph
   }
 
+  /// A scale would move the bounds of a clip, wherever it is applied.
+  @Test func clippedChannelsKeepTheirScale() throws {
+    let weight = Tensor([Float](repeating: 0.3, count: 8), shape: [8, 1, 1, 1])
+    let range = Self.range((0..<8).map { Float(sign: .plus, exponent: -$0, significand: 1) }, channels: 8)
+    for activation in ActivationFunction.examples where activation.fitsEpilogues {
+      var graph = Self.chain(Convolution(window: Window(1), groups: 8), weight)
+      graph.nodes[0].op = Convolution(window: Window(1), activation: activation)
+      let ranges = [graph.nodes[0].output: range]
+      let scales = try ChannelEqualizer().scales(of: graph, imageSize: Self.side, ranges: ranges)
+      #expect((scales.channelCount > 0) == activation.isHomogeneous, "\(activation)")
+    }
+    var graph = Self.chain(Convolution(window: Window(1), groups: 8), weight)
+    graph.nodes[1].op = try Clip(minimum: 0, maximum: 6)
+    let ranges = [graph.nodes[0].output: range, graph.nodes[1].output: range]
+    #expect(try ChannelEqualizer().scales(of: graph, imageSize: Self.side, ranges: ranges).channelCount == 0)
+  }
+
+  /// The weights of a layer norm scale its output exactly; its input stays as it is.
+  @Test func outputsOfLayerNormsAreScaled() throws {
+    let weight = Tensor([Float](repeating: 0.3, count: 8), shape: [8, 1, 1, 1])
+    var graph = Self.chain(Convolution(window: Window(1), groups: 8), weight)
+    var random = SplitMix64(seed: 3)
+    graph.nodes[1] = Node(
+      name: "norm", op: LayerNormalization(epsilon: 1e-6), inputs: graph.nodes[1].inputs, output: graph.nodes[1].output,
+      constants: ["weight": Tensor(random.floats(8)), "bias": Tensor(random.floats(8))])
+    let (input, output) = (graph.nodes[1].inputs[0], graph.nodes[1].output)
+    let range = Self.range((0..<8).map { Float(sign: .plus, exponent: -$0, significand: 1.5) }, channels: 8)
+    #expect(ChannelEqualizer.observedValues(in: graph).contains(output))
+    let scales = try ChannelEqualizer().scales(of: graph, imageSize: Self.side, ranges: [input: range, output: range])
+    #expect(scales.isScaled(output) && !scales.isScaled(input))
+    let pixels = random.bytes(Self.side * Self.side * 3)
+    try Self.expectEqual(graph, scales, pixels, tolerance: 1e-5)
+    let powers = ChannelScales((0..<graph.valueCount).map { scales[ValueID($0)].map(\.binade) })
+    try Self.expectEqual(graph, powers, pixels, tolerance: 0)
+    graph.nodes[1].constants["weight"] = Tensor([1, 2] as [Float])
+    #expect(throws: GraphError.self) { try scales.apply(to: &graph) }
+  }
+
   private static func scales(_ graph: Graph) throws -> (before: ChannelRange, after: ChannelRange, [Float]) {
     var random = SplitMix64(seed: 5)
     let pixels = random.bytes(side * side * 3)

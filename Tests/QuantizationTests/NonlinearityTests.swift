@@ -10,8 +10,20 @@ import Testing
 /// Networks of functions that no epilogue applies, as MobileNets and EfficientNets have them.
 @Suite struct NonlinearityTests {
   /// A stem, a block with squeeze-and-excitation and a residual, and a head.
-  private static func network(_ function: ActivationFunction, _ random: inout SplitMix64) throws -> Graph {
-    var graph = Graph(architecture: "nonlinear", preprocessing: .imageNet)
+  ///
+  /// - Parameter hasExactWeights: whether int8 has every weight, so that only activations are rounded.
+  private static func network(
+    _ function: ActivationFunction, hasExactWeights: Bool = false, _ random: inout SplitMix64
+  ) throws -> Graph {
+    // Another deviation of each colour would take the weights of the stem off their grid.
+    var graph = Graph(architecture: "nonlinear", preprocessing: hasExactWeights ? .half : .imageNet)
+    func weights(_ outputs: Int, _ length: Int, _ spread: Float) -> [Float] {
+      guard hasExactWeights else { return random.floats(outputs * length, -spread...spread) }
+      // Multiples of a power of two, of which the largest is 127 for each output.
+      return (0..<outputs).flatMap { _ in
+        (0..<length).map { ($0 == 0 ? 127 : Float(random.int(-127...127))) * spread.binade / 64 }
+      }
+    }
     func convolution(
       _ name: String, _ input: ValueID, _ inputs: Int, _ outputs: Int, _ size: Int, groups: Int = 1
     ) -> ValueID {
@@ -20,8 +32,7 @@ import Testing
       return graph.append(
         Convolution(window: Window(size, padding: size / 2), groups: groups), name: name, inputs: [input],
         constants: [
-          "weight": Tensor(
-            random.floats(outputs * size * size * depth, -spread...spread), shape: [outputs, size, size, depth]),
+          "weight": Tensor(weights(outputs, size * size * depth, spread), shape: [outputs, size, size, depth]),
           "bias": Tensor(random.floats(outputs)),
         ])
     }
@@ -31,7 +42,7 @@ import Testing
     func linear(_ name: String, _ input: ValueID, _ inputs: Int, _ outputs: Int) -> ValueID {
       graph.append(
         Linear(), name: name, inputs: [input],
-        constants: ["weight": Tensor(random.floats(outputs * inputs), shape: [outputs, inputs])])
+        constants: ["weight": Tensor(weights(outputs, inputs, 1), shape: [outputs, inputs])])
     }
     let stem = active("stem.act", convolution("stem", graph.input, 3, 8, 3), function)
     let wide = active("expand.act", convolution("expand", stem, 8, 16, 1), function)
@@ -54,9 +65,9 @@ import Testing
     let plan: QuantizationPlan
     let int8: Graph
 
-    init(_ function: ActivationFunction, seed: UInt64) throws {
+    init(_ function: ActivationFunction, seed: UInt64, hasExactWeights: Bool = false) throws {
       var random = SplitMix64(seed: seed)
-      float = try NonlinearityTests.network(function, &random)
+      float = try NonlinearityTests.network(function, hasExactWeights: hasExactWeights, &random)
       pixels = LoweringTests.pixels(2, &random)
       (plan, int8) = try LoweringTests.quantize(float, pixels, batch: 2, .meanSquaredError)
     }
@@ -102,11 +113,11 @@ import Testing
     }
   }
 
-  /// Both roundings of a function's map can be taken off.
+  /// Both roundings of a function's map can be taken off. Where weights are exact, most of the drift goes.
   @Test(arguments: Nonlinearity.functions) func argumentsAreReadAs16Bits(function: ActivationFunction) throws {
     var (before, after) = (0.0, 0.0)
     for seed in 0..<5 as Range<UInt64> {
-      let problem = try Case(function, seed: seed)
+      let problem = try Case(function, seed: seed, hasExactWeights: true)
       let statistics = try LoweringTests.statistics(problem.float, problem.pixels, batch: 2)
       let reading = WideReading(problem.float, statistics)
       let candidates = reading.candidates(in: problem.plan)
@@ -119,8 +130,8 @@ import Testing
         #expect(op.readsInputRemainder, "\(node.name)")
       }
     }
-    // What is left is that of the weights.
-    #expect(after < before, "\(after) of \(before)")
+    // What is left is that of ranges, and of values that are only read as 8 bits.
+    #expect(after < 0.5 * before, "\(after) of \(before)")
   }
 
   /// Between layers kept in float, nothing is rounded.

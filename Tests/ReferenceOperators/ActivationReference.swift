@@ -17,13 +17,18 @@ package enum ActivationReference {
     case .leakyReLU(let slope): return x >= 0 ? x : slope * x
     case .elu(let alpha): return x >= 0 ? x : alpha * expm1(x)
     case .gelu: return x * erfc(-x / 2.squareRoot()) / 2
-    case .tanhGELU: return x * (1 + value(.tanhGELUGate, x)) / 2
-    case .tanhGELUGate: return Glibc.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x))
+    // (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)), without the cancellation where u is far below 0.
+    case .tanhGELU: return x * value(.sigmoid, 2 * geluCubic(x))
+    case .tanhGELUGate: return Glibc.tanh(geluCubic(x))
     case .mish: return x * Glibc.tanh(value(.softplus, x))
     case .softplus: return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))
     case .tanh: return Glibc.tanh(x)
     case .erf: return Glibc.erf(x)
     }
+  }
+
+  private static func geluCubic(_ x: Double) -> Double {
+    (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)
   }
 
   /// The elements of a nonlinearity's output in a format.

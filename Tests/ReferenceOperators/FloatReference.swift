@@ -75,6 +75,9 @@ package enum FloatReference {
     case let op as Clip:
       let (least, greatest) = (Double(Float(op.minimum)), Double(Float(op.maximum)))
       return Result(shape: shape, values: x.map { min(max($0, least), greatest) }, bounds: x.map { _ in 0 })
+    case let op as LayerNormalization: return layerNormalization(op, shape, x, constants)
+    case is PReLU: return parametricReLU(shape, x, slopes: floats("slope")!)
+    case is Multiplication: return product(inputs)
     case is SinglePixelMap:
       return Result(shape: [shape.batch, 1, 1, shape.channels], values: x, bounds: x.map { _ in 0 })
     case is ChannelSelection, is Softmax, is ChannelConvolution, is Resizing:

@@ -124,7 +124,7 @@ package struct RandomGraph {
   /// One of what only rich graphs have, in the combinations that passes look for.
   private mutating func richNode(of index: Int) {
     let map = maps[index]
-    switch random.int(0...8) {
+    switch random.int(0...12) {
     case 0:  // padded and cropped around a window
       append(
         ZeroPadding(MapMargins(top: random.int(0...1), left: 1, bottom: random.int(0...1))), "pad", [index],
@@ -166,6 +166,9 @@ package struct RandomGraph {
         level: map.level)
     case 6: selection(of: index)
     case 7: resizing(of: index)
+    case 8: clip(of: index)
+    case 9: scaledByChannel(of: index)
+    case 10, 11: product(of: index)
     default:
       let squeezed = graph.append(
         GeneralizedMeanPooling(exponent: 1), name: "squeeze\(count)", inputs: [map.value])
@@ -215,6 +218,52 @@ package struct RandomGraph {
         extent: .factors(height: 2, width: 2))
     else { return }
     append(op, "resize", [index], channels: map.channels, level: map.level - 1)
+  }
+
+  /// A clip of what epilogues clip, or of anything else.
+  private mutating func clip(of index: Int) {
+    if random.chance(0.5) { addition() }
+    let map = random.chance(0.7) ? maps.count - 1 : index
+    let bounds: (Double, Double) = random.pick([(0, 6), (-1, 1), (-.infinity, 0.75), (0.25, .infinity)])
+    guard let clip = try? Clip(minimum: bounds.0, maximum: bounds.1) else { return }
+    append(clip, "clip", [map], channels: maps[map].channels, level: maps[map].level)
+  }
+
+  /// A PReLU or a layer norm, perhaps with a norm behind it.
+  private mutating func scaledByChannel(of index: Int) {
+    let (channels, level) = (maps[index].channels, maps[index].level)
+    if random.chance(0.4) {
+      append(
+        PReLU(), "prelu", [index], constants: ["slope": Tensor(random.floats(channels, -0.2...0.6))],
+        channels: channels, level: level)
+    } else {
+      append(
+        LayerNormalization(epsilon: 1e-3), "layernorm", [index],
+        constants: [
+          "weight": Tensor(random.floats(channels, 0.5...1.5)), "bias": Tensor(random.floats(channels)),
+        ], channels: channels, level: level)
+    }
+    if random.chance(0.4) { batchNormalization(of: maps.count - 1) }
+  }
+
+  /// The product of a map and a gate for each element or for each pixel, or of two maps.
+  private mutating func product(of index: Int) {
+    let map = maps[index]
+    let gates = random.pick([map.channels, 1])
+    let partners = maps.indices.filter { maps[$0].channels == map.channels && maps[$0].level == map.level }
+    var factor = random.pick(partners)
+    if gates == 1 || random.chance(0.7) {
+      let spread = 1 / Float(map.channels).squareRoot()
+      append(
+        Convolution(window: Window(1)), "gateconv", [index],
+        constants: [
+          "weight": Tensor(
+            random.floats(gates * map.channels, -2 * spread...2 * spread), shape: [gates, 1, 1, map.channels])
+        ], channels: gates, level: map.level)
+      append(Nonlinearity(.sigmoid), "gate", [maps.count - 1], channels: gates, level: map.level)
+      factor = maps.count - 1
+    }
+    append(Multiplication(), "product", [index, factor], channels: map.channels, level: map.level)
   }
 
   private mutating func averagePooling(of index: Int) {

@@ -137,7 +137,7 @@ import Testing
     #expect(cost(.int8) < cost(.float) && cost(.int16Weights) == cost(.float))
   }
 
-  /// Operators without weights of convolutions cost what their arithmetic costs, a table of levels the least.
+  /// Operators without weights of convolutions cost what their arithmetic costs; a table of levels does not.
   @Test func costsOfElementsFollowTheOperator() throws {
     func cost(_ op: any Operator, _ constants: [String: Tensor] = [:], inputs: Int = 1) throws -> Double {
       var graph = Graph(architecture: "one", preprocessing: .half)
@@ -148,7 +148,7 @@ import Testing
     }
     let three = Tensor([1, 2, 3] as [Float])
     let sum = try cost(Addition(), inputs: 2)
-    #expect(try cost(Nonlinearity(.gelu)) < sum)
+    #expect(try cost(Nonlinearity(.gelu)) != sum)
     #expect(try cost(Multiplication(), inputs: 2) == sum)
     #expect(try cost(PReLU(), ["slope": three]) == sum)
     #expect(try cost(LayerNormalization(epsilon: 1e-6), ["weight": three, "bias": three]) == sum)
