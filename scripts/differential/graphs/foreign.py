@@ -51,13 +51,27 @@ def reduced(maker, value):
 
 
 def activation(maker, value):
-    kind = maker.choices.pick(["LeakyRelu", "Tanh", "Neg", "Sigmoid", "HardSigmoid", "Abs", "Elu", "Softplus", "Exp",
-                               "Softmax"])
+    kind = maker.choices.pick(["Softsign", "Neg", "Abs", "Exp", "Softmax"])
     return maker.add(kind, [value], value.shape, axis=1 if kind == "Softmax" else None)
 
 
-def parametric(maker, value):
-    return maker.add("PRelu", [value, maker.constant(maker.floats([value.channels, 1, 1], .2))], value.shape)
+def slopes_of_columns(maker, value):
+    return maker.add("PRelu", [value, maker.constant(maker.floats([value.shape[3]], .2))], value.shape)
+
+
+def cubic(maker, value):
+    """A tangent of a polynomial, which is none of GELU's."""
+    cube = maker.add("Pow", [value, maker.scalar(3)], value.shape)
+    return maker.add("Tanh", [maker.add("Add", [value, cube], value.shape)], value.shape)
+
+
+def moments(maker, value):
+    """Steps of a layer norm for something else."""
+    mean = maker.reduce("ReduceMean", value, [1], True)
+    centred = maker.add("Sub", [value, mean], value.shape)
+    if maker.choices.chance(50):
+        return maker.add("Mul", [centred, maker.add("Relu", [value], value.shape, True)], value.shape)
+    return maker.add("Relu", [centred], value.shape, True)
 
 
 def training(maker, value):
@@ -97,8 +111,8 @@ def crossed(maker, value):
     return maker.clip(value, 2.0, 1.0)
 
 
-STEPS = [activation, broadcast, broadcast, other_map, permuted, reshaped, reduced, parametric, training, power, joined,
-         selected, crossed]
+STEPS = [activation, broadcast, broadcast, other_map, permuted, reshaped, reduced, slopes_of_columns, cubic, moments,
+         training, power, joined, selected, crossed]
 
 
 @spanned
@@ -140,7 +154,7 @@ def product(maker, value):
 
 
 def other_activation(maker, value):
-    kind = maker.choices.pick(["Tanh", "LeakyRelu", "Softmax", "Abs", "Neg"])
+    kind = maker.choices.pick(["Softsign", "Softmax", "Abs", "Neg"])
     return maker.add(kind, [value], value.shape, axis=1 if kind == "Softmax" else None)
 
 

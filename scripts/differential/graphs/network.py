@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import numpy_helper
 
+from .activations import smooth
 from .foreign import foreign_to_vectors
 from .heads import heads
 from .maker import Maker, Value
+from .scaling import layer_norm
 from .trunk import arithmetic, batch_normalization, bounded, passing, relu, trunk
 from .vectors import as_vector, linear, mean, normalize, pool
 
@@ -132,7 +134,8 @@ def vectors(maker, value):
                 value = foreign_to_vectors(maker, value)
                 continue
             value = choices.pick([flat, linear_layer, relu, batch_normalization, arithmetic, bounded, vector_sum,
-                                  vector_concatenation, vector_passing, unit, wide_convolution])(maker, value)
+                                  vector_concatenation, vector_passing, unit, wide_convolution, layer_norm,
+                                  vector_product, smooth])(maker, value)
     return value
 
 
@@ -154,6 +157,11 @@ def vector_sum(maker, value):
     inner = linear(maker, relu(maker, linear(maker, value, 6)), value.channels)
     inputs = [inner, value] if maker.choices.chance(50) else [value, inner]
     return maker.add("Add", inputs, value.shape)
+
+
+def vector_product(maker, value):
+    other = maker.add("Sigmoid", [linear(maker, value, value.channels)], value.shape, True)
+    return maker.add("Mul", [other, value] if maker.choices.chance(50) else [value, other], value.shape)
 
 
 def vector_concatenation(maker, value):

@@ -6,6 +6,7 @@ from .activations import hard_sigmoid, smooth
 from .channels import CHANNEL_BLOCKS
 from .choices import spanned
 from .foreign import foreign
+from .scaling import gated, layer_norm
 from .vectors import linear
 from .windows import average_pool, convolution, max_pool
 
@@ -173,7 +174,7 @@ def branch(maker, value, outputs=None):
         with choices.span():
             if not choices.chance(55):
                 break
-            value = choices.pick([relu, batch_normalization, arithmetic, bounded, passing, smooth])(maker, value)
+            value = choices.pick([relu, batch_normalization, arithmetic, bounded, passing, smooth, layer_norm])(maker, value)
     if outputs is None or choices.chance(80):
         value = convolution(maker, value, outputs, keeps_extents=True)
     if outputs is not None and value.channels != outputs:
@@ -244,9 +245,10 @@ def channels_last(maker, value):
     return maker.transpose(result, [0, 3, 1, 2])
 
 
-BLOCKS = [convolution] * 6 + [relu] * 3 + [smooth] * 3 + [max_pool, average_pool, average_pool, batch_normalization, batch_normalization,
-                                           bounded, arithmetic, arithmetic, sums, sums, concatenation, passing,
-                                           squeeze_and_excitation, padding, slicing, channels_last, *CHANNEL_BLOCKS]
+BLOCKS = [convolution] * 6 + [relu] * 3 + [smooth] * 4 + [
+    max_pool, average_pool, average_pool, batch_normalization, batch_normalization, bounded, arithmetic, arithmetic, sums,
+    sums, concatenation, passing, squeeze_and_excitation, padding, slicing, channels_last, layer_norm, gated,
+    *CHANNEL_BLOCKS]
 
 
 def trunk(maker, image):
