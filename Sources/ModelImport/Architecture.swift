@@ -72,7 +72,7 @@ enum NeckLayer {
   case linear(String)
   /// An activation function, and the node's name.
   case activation(StructureOptions.Activation, name: String)
-  /// A layer norm with this name in the checkpoint, and what it adds to the variance.
+  /// A layer norm with this name in the checkpoint, and the value added to the variance.
   case layerNorm(String, epsilon: Double)
 }
 

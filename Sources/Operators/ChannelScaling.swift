@@ -6,9 +6,9 @@ import Tensors
 /// residual are cropped to their common top-left corner.
 ///
 /// Inputs: map [N, H, W, C], factors float32 [N, C], residual [N, H, W, C] (optional). The constant `weight`, float32
-/// [C, 1] (optional, else 1), multiplies the factors: equalisation scales channels by it. For a uint8 output, the product
-/// and the residual are added in float32 and rounded once. The map may be float32 where the residual and the output are
-/// uint8.
+/// [C, 1] (optional, else 1), multiplies the factors: equalisation scales channels by it. For a uint8 output, the
+/// product and the residual are added in float32 and rounded once. The map may be float32 where the residual and the
+/// output are uint8.
 package struct ChannelScaling: Operator, EpilogueOperator {
   package static let wireName = "channel_scaling"
   package static let arity = 2...3

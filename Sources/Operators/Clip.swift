@@ -5,7 +5,8 @@ import Tensors
 /// `min(max(x, minimum), maximum)`. On uint8, the bounds are rounded to the nearest levels, and the output keeps the
 /// input's format.
 ///
-/// For a minimum of 0 without a maximum there is `ReLU`. Passes fuse clips into the operators before them where they can.
+/// For a minimum of 0 without a maximum there is `ReLU`. Passes fuse clips into the operators before them where they
+/// can.
 package struct Clip: BoundingOperator, ActivationOperator {
   package static let wireName = "clip"
   package static let arity = 1...1
