@@ -14,7 +14,7 @@ package enum ActivationReference {
     case .sigmoid: return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))
     case .silu: return x * value(.sigmoid, x)
     case .clip(let minimum, let maximum): return x <= minimum ? minimum : x >= maximum ? maximum : x
-    case .leakyReLU(let slope): return x >= 0 ? x : slope * x
+    case .leakyReLU(let slope): return x > 0 ? x : slope * x
     case .elu(let alpha): return x >= 0 ? x : alpha * expm1(x)
     case .gelu: return x * erfc(-x / 2.squareRoot()) / 2
     // (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)), without the cancellation where u is far below 0.
