@@ -65,7 +65,7 @@ import Testing
 
   @Test(arguments: [
     ("scale 0", Model(scale: [0])), ("a negative scale", Model(scale: [-1])), ("scale NaN", Model(scale: [.nan])),
-    ("an infinite scale", Model(scale: [.infinity])), ("a tiny scale", Model(scale: [1e-40])),
+    ("an infinite scale", Model(scale: [.infinity])), ("a tiny scale", Model(scale: [.leastNonzeroMagnitude])),
     ("other scales for reading", Model(readScale: 0.25)), ("levels of int32", Model(zeroPoint: [0, 0, 0, 0], type: 6)),
     ("too many scales", Model(scale: [1, 2, 3], zeroPoint: [0, 0, 0])),
     ("other numbers of scales and zero points", Model(scale: [1, 2], zeroPoint: [0, 0, 0])),

@@ -123,6 +123,8 @@ enum ONNXStep {
   case probabilities(ONNXActivation, operatorType: String)
   /// A map with all its elements in one vector, in the order of its axes in the model.
   case flattened(ONNXActivation, shape: Shape)
+  /// The elements of all images' vectors in one list, as exporters write a view that PyTorch makes by strides.
+  case listed(ONNXActivation, shape: Shape)
   /// The levels that QuantizeLinear, which is `node`, rounds a value to. Only DequantizeLinear can read them.
   case quantized(ONNXActivation, ONNXLevels, node: ONNXModel.Node)
   /// A reshaped, permuted or sliced activation.
@@ -142,9 +144,8 @@ enum ONNXStep {
     case .moment(let moment): moment.shape
     case .reduced(let reduction): reduction.shape
     case .squareSum(_, _, let shape), .flooredSquareSum(_, _, let shape), .norm(_, _, _, let shape),
-      .cropped(_, _, let shape), .padded(_, _, let shape),
-      .unselectable(_, _, let shape), .flattened(_, let shape), .part(let shape), .branches(_, let shape),
-      .expanded(_, let shape):
+      .cropped(_, _, let shape), .padded(_, _, let shape), .unselectable(_, _, let shape), .flattened(_, let shape),
+      .listed(_, let shape), .part(let shape), .branches(_, let shape), .expanded(_, let shape):
       shape
     case .view(let view): view.shape
     }
@@ -153,8 +154,8 @@ enum ONNXStep {
   /// The same step with another shape of as many elements; `nil` for steps whose meaning depends on the shape.
   func with(shape: Shape) -> ONNXStep? {
     switch self {
-    case .clipped, .power, .powers, .polynomial, .moment, .cropped, .padded, .unselectable, .flattened, .branches,
-      .expanded, .quantized:
+    case .clipped, .power, .powers, .polynomial, .moment, .cropped, .padded, .unselectable, .flattened, .listed,
+      .branches, .expanded, .quantized:
       nil
     case .view(let view): view.reshaped(to: shape).map { .view($0) }
     case .reduced(let reduction): reduction.reshaped(to: shape).map { .reduced($0) }
@@ -183,6 +184,7 @@ enum ONNXStep {
     case .unselectable: "a map padded by negative infinity, which quern supports only as the input of a max pooling"
     case .flattened(let map, let shape):
       "a map of \(map.shape) flattened to \(shape), which quern supports only as the input of a linear layer"
+    case .listed: "the vectors of all images in one list"
     case .view(let view):
       "\(view.base.shape) rearranged to \(view.shape), which quern supports only where that splits, shuffles or stacks "
         + "channels"

@@ -5,8 +5,9 @@ Nothing here knows any architecture. `enliven` runs the network on probe images 
 
   - kernels of several pixels are blurred, as trained ones are: random ones answer to noise more than to what is seen;
   - batch norms get varied weights and biases, and running statistics from the probes;
-  - convolutions and linear layers with a bias get the weights that a batch norm folded into them would leave, in the manner of
-    LSUV (Mishkin and Matas, arXiv 1511.06422), and those without a bias are scaled to outputs of unit size;
+  - in networks without batch norms, convolutions and linear layers with a bias get the weights that a batch norm folded into
+    them would leave, in the manner of LSUV (Mishkin and Matas, arXiv 1511.06422);
+  - those without a bias are scaled to outputs of unit size;
   - the last of these layers on a residual branch is scaled by a gain, and layer scales are raised from near zero;
   - the classifier is centred and scaled per class, so that no class wins on every image.
 """
@@ -79,8 +80,10 @@ def ends_of_residual_branches(net, probe):
 class Adjustment:
     """Adjusts every layer in the forward pass that first reaches it."""
 
-    def __init__(self, classifier, gains, liveliness, generator):
+    def __init__(self, net, classifier, gains, liveliness, generator):
         self.classifier, self.gains, self.liveliness, self.generator = classifier, gains, liveliness, generator
+        # With batch norms, only gates have layers with a bias: scaled to vary, they would make the network chaotic.
+        self.normalizes = any(isinstance(m, BATCH_NORMS) for m in net.modules())
         self.done = set()
 
     def uniform(self, low, high, count):
@@ -117,6 +120,8 @@ class Adjustment:
             return None
         self.done.add(module)
         channel = output.dim() - 1 if isinstance(module, nn.Linear) else 1
+        if module.bias is not None and self.normalizes and module is not self.classifier:
+            return None
         if module.bias is None:
             size = output.detach().double().pow(2).mean().sqrt().item()
             module.weight.mul_(self.gains.get(module, 1.0) / max(size, 1e-12))
@@ -159,7 +164,7 @@ def enliven(net, classifier, probes, seed=0, gain=0.5, liveliness=3.0):
     """
     net.eval()
     ends = ends_of_residual_branches(net, probes[:1])
-    adjustment = Adjustment(classifier, {module: gain for module in ends}, liveliness, torch.Generator().manual_seed(seed))
+    adjustment = Adjustment(net, classifier, {module: gain for module in ends}, liveliness, torch.Generator().manual_seed(seed))
     blur_kernels(net)
     raise_layer_scales(net, adjustment)
     hooks = []

@@ -84,6 +84,11 @@ extension ONNXTranslations {
     let tensor = try translator.constant(node, 1)
     var dimensions = value.shape.dimensions
     dimensions.replaceSubrange(axis...axis, with: tensor.shape.dimensions)
+    if case .step(.listed(let row, _)) = value, let indices = ONNXArray(tensor)?.integers,
+      indices.elementsEqual(0..<value.shape[0]), let restored = row.reshapedRow(to: tensor.shape)
+    {
+      return .activation(restored)
+    }
     guard tensor.shape.rank <= 1, let array = ONNXArray(tensor) else { return .step(.part(shape: Shape(dimensions))) }
     let extent = value.shape[axis]
     let indices = array.integers.map { $0 < 0 ? $0 + extent : $0 }

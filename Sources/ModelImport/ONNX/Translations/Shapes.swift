@@ -62,6 +62,7 @@ extension ONNXTranslations {
         .with(shape: source.shape, channelAxis: source.channelAxis)
     }
     if let row = source.reshapedRow(to: shape) { return .activation(row) }
+    if source.isRow, shape.rank == 1 { return .step(.listed(source, shape: shape)) }
     if let reshaped = source.reshapedMap(to: shape, map: map) { return .activation(reshaped) }
     if source.isMap, map.rank == 4, shape.rank >= 2, shape[0] == map.batch,
       shape.dimensions.dropFirst().count(where: { $0 != 1 }) == 1
