@@ -38,8 +38,6 @@ TRUNKS = ["resnet50", "resnet101", "senet154", "nasnetamobile", "pnasnet5large"]
 # Trunks whose exported graphs are those of their checkpoints, node for node. Of others, exporters fix the padding for a size,
 # merge bounds, or write pooling with other attributes, so that only outputs are compared.
 SAME_GRAPHS = ["resnet", "senet", "nasnet", "pnasnet", "resnet_d"] + TRUNKS
-# Trunks with layers between pooling and embedding, which checkpoints with MultiGrain's names do not have.
-WITH_NECK = ["mobilenet_v3"]
 # Formats whose quantisation plans are compared; the other operator sets say the same.
 PLANNED = ["legacy", "mindspore", "torchscript", "keep-bn", "dynamo"]
 NAMES = {"input_names": ["input"], "output_names": ["normalized_embedding", "logits"]}
@@ -211,7 +209,7 @@ def compare(case, options, folder):
     with torch.no_grad():
         expected = [t.numpy() for t in case.run(normalized(torch.from_numpy(pixels)[None], case.normalization))]
     for name, path in formats(case, folder, size, options.quick, options.mindspore):
-        if case.trunk in WITH_NECK and not path.endswith(".onnx"):
+        if case.trunk in Narrow.onnx_only and not path.endswith(".onnx"):
             continue
         try:
             embedding, logits = differences(path, image, size, expected, folder)

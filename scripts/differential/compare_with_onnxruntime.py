@@ -91,7 +91,7 @@ def main():
     files = [p for p in sorted(glob.glob(os.path.join(PHOTOGRAPHS, "*.jpg"))) if max(Image.open(p).size) == 112]
     results, cases = [], (Case(trunk, 3.0, options.whiten, "legacy") for trunk in options.trunks)
     if not options.trunks:
-        cases = [Narrow(trunk, 3.0, False, "legacy") for trunk in Narrow.nets] + [Narrow("resnet", 1.7, True, "legacy")]
+        cases = [Narrow(trunk, 3.0, False, "legacy") for trunk in Narrow.nets if trunk not in Narrow.onnx_only] + [Narrow("resnet", 1.7, True, "legacy")]
         with tempfile.TemporaryDirectory() as folder:
             results += compare_all("bundled", CHECKPOINT, IMAGENET, files, folder)
     for case in cases:

@@ -216,6 +216,9 @@ class Narrow(Case):
         "timm_efficientnet": narrow_timm_efficientnet, "regnet": narrow_regnet, "repvgg": narrow_repvgg,
         "mobileone": narrow_mobileone, "densenet": narrow_densenet, "convnext": narrow_convnext}
 
+    # With layers between pooling and embedding, which checkpoints with MultiGrain's names do not have.
+    onnx_only = {"mobilenet_v3"}
+
     def make(self, trunk, classes):
         net = self.nets[trunk]()
         self.neck = None
