@@ -32,11 +32,10 @@ extension GraphBuilder {
     let key = "\(prefix)\(name)"
     let stored = state.take(key, rank: state.shape(key)?.rank == 3 ? 3 : 1).contiguous()
     let factors = stored.reshaped([stored.elementCount])
-    func repeated(_ value: Float) -> Tensor { Tensor([Float](repeating: value, count: stored.elementCount)) }
     return map.with(
       graph.append(
         BatchNormalization(epsilon: 0), name: name, inputs: [map.value],
-        constants: ["scale": factors, "shift": repeated(0), "mean": repeated(0), "variance": repeated(1)]))
+        constants: BatchNormalization.affineConstants(scale: factors)))
   }
 
   /// Appends a PReLU with a slope for each channel.

@@ -42,7 +42,13 @@ package enum ActivationFunction: Sendable, Hashable {
   /// The error function.
   case erf
 
-  /// One function of each kind, for tests.
+  /// The factor `sqrt(2 / pi)` in the approximation of GELU.
+  package static let geluSlope = 0.797_884_560_802_865_4
+  /// The factor of `x^3` in the approximation of GELU.
+  package static let geluCubic = 0.044715
+
+  /// Functions of every kind, with sample parameters: their names are those that packages may contain, and tests walk
+  /// them.
   package static let examples: [ActivationFunction] = [
     .none, .relu, .clip(minimum: 0, maximum: 6), .clip(minimum: -1, maximum: 1),
     .clip(minimum: -.infinity, maximum: 0.75), .leakyReLU(slope: 0.1), .leakyReLU(slope: -0.5), .elu(alpha: 1),
@@ -102,11 +108,11 @@ package enum ActivationFunction: Sendable, Hashable {
     case .tanhGELU:
       Definition(risesFrom: -0.752_461_422_071_016_3, responsiveRange: -4...Double.infinity) {
         // (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u))
-        $0 / (1 + exponential(-1.595_769_121_605_730_8 * ($0 + 0.044715 * $0 * $0 * $0)))
+        $0 / (1 + exponential(-2 * Self.geluSlope * ($0 + Self.geluCubic * $0 * $0 * $0)))
       }
     case .tanhGELUGate:
       Definition(responsiveRange: -4...4) {
-        hyperbolicTangent(0.797_884_560_802_865_4 * ($0 + 0.044715 * $0 * $0 * $0))
+        hyperbolicTangent(Self.geluSlope * ($0 + Self.geluCubic * $0 * $0 * $0))
       }
     case .mish:
       Definition(risesFrom: -1.192_431_214_515_212_1, responsiveRange: -10...Double.infinity) {

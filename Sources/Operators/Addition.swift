@@ -45,14 +45,15 @@ extension Addition: RunnableOperator {
     try context.refuseConstants(except: [])
     switch (context.inputFormats[0], context.inputFormats[1], context.outputFormat) {
     case (.float32, .float32, .float32):
-      let activation = activation
+      let bounds = activation.realBounds
       return TopLeftAlignedOperator { run, buffers in
         let channels = run.output.channels
         let a = buffers.inputs[0].assumingMemoryBound(to: Float.self) + run.start(ofInput: 0) * channels
         let b = buffers.inputs[1].assumingMemoryBound(to: Float.self) + run.start(ofInput: 1) * channels
         let output = buffers.output.assumingMemoryBound(to: Float.self) + run.first * channels
-        for index in 0..<run.count * channels { output[index] = a[index] + b[index] }
-        if activation != .none { activation.apply(output, run.count * channels, to: output) }
+        for index in 0..<run.count * channels {
+          output[index] = ActivationFunction.bounded(a[index] + b[index], bounds)
+        }
       }
     case (.uint8(let a), .uint8(let b), .uint8(let sum)):
       let epilogue = Epilogue(activation, context.outputFormat)

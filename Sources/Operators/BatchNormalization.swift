@@ -41,6 +41,16 @@ package struct BatchNormalization: Operator, ChannelAffineOperator {
     return inputs[0]
   }
 
+  /// The constants with which the operator, with an epsilon of 0, computes `scale * x + shift` for each channel.
+  ///
+  /// - Parameters:
+  ///   - scale: float32 [C].
+  ///   - shift: float32 [C]; `nil` for zeros.
+  package static func affineConstants(scale: Tensor, shift: Tensor? = nil) -> [String: Tensor] {
+    func repeated(_ value: Float) -> Tensor { Tensor([Float](repeating: value, count: scale.elementCount)) }
+    return ["scale": scale, "shift": shift ?? repeated(0), "mean": repeated(0), "variance": repeated(1)]
+  }
+
   /// The affine form in double precision: `y = factor * x + offset` for each channel.
   ///
   /// - Throws: `GraphError.constant` where a constant is missing, not float32 or of another length than the others, or

@@ -82,7 +82,8 @@ extension ChannelScaling: RunnableOperator {
   }
 
   private func prepareFloat(_ weights: [Float]?) -> any PreparedOperator {
-    let activation = activation
+    let bounds = activation.realBounds
+    let isBounded = activation != .none
     return TopLeftAlignedOperator(staysInLines: true) { run, buffers in
       let channels = run.output.channels
       let factors = buffers.inputs[1].assumingMemoryBound(to: Float.self) + run.image * channels
@@ -101,7 +102,9 @@ extension ChannelScaling: RunnableOperator {
           for channel in 0..<channels { output[channel] += values[channel] }
           residual = values + channels
         }
-        if activation != .none { activation.apply(output, channels, to: output) }
+        if isBounded {
+          for channel in 0..<channels { output[channel] = ActivationFunction.bounded(output[channel], bounds) }
+        }
         map += channels
         output += channels
       }

@@ -7,7 +7,7 @@ import Tensors
 ///
 /// For a minimum of 0 without a maximum there is `ReLU`. Passes fuse clips into the operators before them where they
 /// can.
-package struct Clip: BoundingOperator, ActivationOperator {
+package struct Clip: Operator, ActivationOperator {
   package static let wireName = "clip"
   package static let arity = 1...1
 

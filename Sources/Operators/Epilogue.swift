@@ -9,7 +9,7 @@ extension ActivationFunction {
   package var fitsEpilogues: Bool { bounds != nil }
 
   /// The bounds that the function enforces; `nil` for functions that do anything else.
-  var bounds: (minimum: Double, maximum: Double)? {
+  package var bounds: (minimum: Double, maximum: Double)? {
     switch self {
     case .none: (-.infinity, .infinity)
     case .relu: (0, .infinity)
@@ -18,10 +18,20 @@ extension ActivationFunction {
     }
   }
 
+  /// A float32 within the bounds of a function that fits epilogues. NaN stays NaN.
+  @inline(__always)
+  static func bounded(_ x: Float, _ bounds: (minimum: Float, maximum: Float)) -> Float {
+    min(max(x, bounds.minimum), bounds.maximum)
+  }
+
+  /// The bounds of float32 values that an epilogue enforces; infinite for a function that fits none.
+  var realBounds: (minimum: Float, maximum: Float) {
+    bounds.map { (Float($0.minimum), Float($0.maximum)) } ?? (-.infinity, .infinity)
+  }
+
   /// The bounds for results that kernels store as float32.
   var clamp: quern_clamp {
-    guard let bounds, self != .none else { return quern_clamp(is_set: 0, min: -.infinity, max: .infinity) }
-    return quern_clamp(is_set: 1, min: Float(bounds.minimum), max: Float(bounds.maximum))
+    quern_clamp(is_set: self == .none ? 0 : 1, min: realBounds.minimum, max: realBounds.maximum)
   }
 
   /// The levels nearest to the bounds, within 0...255 (formats/package.md, "Requantisation").

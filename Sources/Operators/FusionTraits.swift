@@ -54,13 +54,6 @@ package protocol ParallelMergingOperator: Operator {
   ) -> (op: any Operator, constants: [String: Tensor])?
 }
 
-/// An operator that keeps its input within bounds, and changes nothing else.
-package protocol BoundingOperator: Operator {
-  /// The bounds; infinite where there is none.
-  var minimum: Double { get }
-  var maximum: Double { get }
-}
-
 /// An operator that rounds its input to levels, with one scale or one for each channel.
 package protocol RoundingOperator: Operator {
   /// Whether rounding itself keeps values within bounds, so that bounds before it change no level.

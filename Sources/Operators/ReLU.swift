@@ -3,7 +3,7 @@ import Kernels
 import Tensors
 
 /// `max(x, 0)`. On uint8, this is `max(q, zero point)`, and the output keeps the input's format.
-package struct ReLU: BoundingOperator, ActivationOperator {
+package struct ReLU: Operator, ActivationOperator {
   package static let wireName = "relu"
   package static let arity = 1...1
 
@@ -11,8 +11,6 @@ package struct ReLU: BoundingOperator, ActivationOperator {
   package init(attributes: Attributes) throws(GraphError) {}
   package var attributes: Attributes { [:] }
   package var function: ActivationFunction { .relu }
-  package var minimum: Double { 0 }
-  package var maximum: Double { .infinity }
   package var quantizationRule: QuantizationRule { .sameAsInput }
   package static let remainderRule = RemainderRule.passedOn
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { max(bounds[0], 0) }

@@ -20,6 +20,25 @@ enum Fixtures {
   }
 }
 
+/// Copies of a file with a few random bytes replaced, which a seed determines.
+struct DamagedCopies {
+  private let original: [UInt8]
+  private var state: UInt64
+
+  init(_ original: [UInt8], seed: UInt64) { (self.original, state) = (original, seed) }
+
+  private mutating func random(_ bound: Int) -> Int {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return Int(state >> 33) % bound
+  }
+
+  mutating func next() -> [UInt8] {
+    var bytes = original
+    for _ in 0...random(3) { bytes[random(bytes.count)] = UInt8(random(256)) }
+    return bytes
+  }
+}
+
 /// The graph of a checkpoint of any format.
 func importGraph(_ path: String, _ importer: ModelImporter = ModelImporter()) throws -> Graph {
   let checkpoint = try Checkpoint.read(path: path)

@@ -79,9 +79,9 @@ struct FunctionNodes<Element: FunctionElement> {
   /// `tanh(sqrt(2 / pi) (x + 0.044715 x^3))`.
   private func geluGate(_ exporter: inout ONNXExporter, _ x: String, name: String) -> String {
     let cube = binary(&exporter, "Mul", binary(&exporter, "Mul", x, x, "square"), x, "cube")
-    let scaled = binary(&exporter, "Mul", cube, constant(&exporter, 0.044715), "scaled")
+    let scaled = binary(&exporter, "Mul", cube, constant(&exporter, ActivationFunction.geluCubic), "scaled")
     let sum = binary(&exporter, "Add", x, scaled, "sum")
-    let argument = binary(&exporter, "Mul", sum, constant(&exporter, 0.797_884_560_802_865_4), "argument")
+    let argument = binary(&exporter, "Mul", sum, constant(&exporter, ActivationFunction.geluSlope), "argument")
     return node(&exporter, "Tanh", argument, name: name)
   }
 

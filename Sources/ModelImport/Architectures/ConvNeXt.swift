@@ -70,16 +70,8 @@ enum ConvNeXt: Architecture {
   }
 
   private static func depths(_ style: Style, _ has: (String) -> Bool) -> [Int] {
-    var depths: [Int] = []
-    while true {
-      var depth = 0
-      while [style.scale, "\(style.depthwise).weight"].contains(where: {
-        has("\(style.block(depths.count, depth)).\($0)")
-      }) {
-        depth += 1
-      }
-      if depth == 0 { return depths }
-      depths.append(depth)
+    StageDepths.count { stage, block in
+      [style.scale, "\(style.depthwise).weight"].contains { has("\(style.block(stage, block)).\($0)") }
     }
   }
 

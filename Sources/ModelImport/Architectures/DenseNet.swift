@@ -32,15 +32,8 @@ enum DenseNet: Architecture {
 
   /// The number of layers in each block.
   private static func depths(_ has: (String) -> Bool) -> [Int] {
-    var depths: [Int] = []
-    while true {
-      var depth = 0
-      while ["conv1", "conv.1", "conv2", "conv.2"].contains(where: { has("\(layer(depths.count, depth)).\($0).weight") }
-      ) {
-        depth += 1
-      }
-      if depth == 0 { return depths }
-      depths.append(depth)
+    StageDepths.count { block, index in
+      ["conv1", "conv.1", "conv2", "conv.2"].contains { has("\(layer(block, index)).\($0).weight") }
     }
   }
 

@@ -29,13 +29,9 @@ enum EfficientNet: Architecture {
   }
 
   private static func depths(_ state: StateDictionary, _ prefix: String) -> [Int] {
-    var depths: [Int] = []
-    while true {
-      var depth = 0
-      let name = { (index: Int) in "\(prefix)features.\(depths.count + 1).\(index).block" }
-      while state.contains("\(name(depth)).0.0.weight") || state.contains("\(name(depth)).1.0.weight") { depth += 1 }
-      if depth == 0 { return depths }
-      depths.append(depth)
+    StageDepths.count { stage, block in
+      let name = "\(prefix)features.\(stage + 1).\(block).block"
+      return state.contains("\(name).0.0.weight") || state.contains("\(name).1.0.weight")
     }
   }
 

@@ -25,12 +25,8 @@ enum IResNet: Architecture {
   }
 
   private static func depths(_ has: (String) -> Bool) -> [Int] {
-    var depths: [Int] = []
-    while true {
-      var depth = 0
-      while ["conv1", "prelu"].contains(where: { has("layer\(depths.count + 1).\(depth).\($0).weight") }) { depth += 1 }
-      if depth == 0 { return depths }
-      depths.append(depth)
+    StageDepths.count { stage, block in
+      ["conv1", "prelu"].contains { has("layer\(stage + 1).\(block).\($0).weight") }
     }
   }
 

@@ -15,7 +15,7 @@ enum RegNet: Architecture {
 
   static func name(of state: StateDictionary, prefix: String) -> String {
     RegNetStages.name(
-      RegNetStages.depths { state.contains("\(prefix)\(block($0, $1)).f.a.0.weight") },
+      StageDepths.count { state.contains("\(prefix)\(block($0, $1)).f.a.0.weight") },
       isExcited: state.contains("\(prefix)\(block(0, 0)).f.se.fc1.weight"))
   }
 
@@ -24,7 +24,7 @@ enum RegNet: Architecture {
   }
 
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
-    let depths = RegNetStages.depths { builder.has("\(block($0, $1)).f.a.0.weight") }
+    let depths = StageDepths.count { builder.has("\(block($0, $1)).f.a.0.weight") }
     return RegNetStages.build(depths, stem: LayerPair("stem.0", "stem.1"), &builder) { stage, index in
       let name = block(stage, index)
       return RegNetStages.Block(
@@ -45,14 +45,14 @@ enum TimmRegNet: Architecture {
 
   static func name(of state: StateDictionary, prefix: String) -> String {
     RegNetStages.name(
-      RegNetStages.depths { state.contains("\(prefix)\(block($0, $1)).conv1.conv.weight") },
+      StageDepths.count { state.contains("\(prefix)\(block($0, $1)).conv1.conv.weight") },
       isExcited: state.contains("\(prefix)\(block(0, 0)).se.fc1.weight"))
   }
 
   private static func block(_ stage: Int, _ index: Int) -> String { "s\(stage + 1).b\(index + 1)" }
 
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
-    let depths = RegNetStages.depths { builder.has("\(block($0, $1)).conv1.conv.weight") }
+    let depths = StageDepths.count { builder.has("\(block($0, $1)).conv1.conv.weight") }
     return RegNetStages.build(depths, stem: LayerPair("stem.conv", "stem.bn"), &builder) { stage, index in
       let name = block(stage, index)
       return RegNetStages.Block(
@@ -73,19 +73,6 @@ enum RegNetStages {
     let excitation: String
     /// The convolution and the norm of the shortcut, which some blocks have.
     let shortcut: LayerPair
-  }
-
-  /// The number of blocks in each stage.
-  ///
-  /// - Parameter has: whether there is a block of a number in a stage, both from 0.
-  static func depths(_ has: (Int, Int) -> Bool) -> [Int] {
-    var depths: [Int] = []
-    while true {
-      var depth = 0
-      while has(depths.count, depth) { depth += 1 }
-      if depth == 0 { return depths }
-      depths.append(depth)
-    }
   }
 
   static func name(_ depths: [Int], isExcited: Bool) -> String { "regnet\(isExcited ? "y" : "x")\(depths)" }

@@ -67,13 +67,8 @@ enum RepVGG: Architecture {
   /// The number of blocks in each stage.
   private static func depths(_ style: Style, _ has: (String) -> Bool) -> [Int] {
     let tensors = firstConvolutions.filter { $0.style.stem == style.stem }.map(\.tensor) + ["\(style.identity).weight"]
-    var depths: [Int] = []
-    while true {
-      var depth = 0
-      let name = { (index: Int) in "\(style.stage(depths.count)).\(index)" }
-      while tensors.contains(where: { has("\(name(depth)).\($0)") }) { depth += 1 }
-      if depth == 0 { return depths }
-      depths.append(depth)
+    return StageDepths.count { stage, block in
+      tensors.contains { has("\(style.stage(stage)).\(block).\($0)") }
     }
   }
 

@@ -62,13 +62,7 @@ enum ResNet: Architecture {
       let parts = name.dropFirst(prefix.count).split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
       if parts.count == 3 { blocks.insert("\(parts[0]).\(parts[1])") }
     }
-    var depths: [Int] = []
-    while true {
-      var depth = 0
-      while blocks.contains("layer\(depths.count + 1).\(depth)") { depth += 1 }
-      if depth == 0 { return depths }
-      depths.append(depth)
-    }
+    return StageDepths.count { stage, block in blocks.contains("layer\(stage + 1).\(block)") }
   }
 
   private static func hasThirdConvolution(_ block: String, _ state: StateDictionary, _ prefix: String) -> Bool {

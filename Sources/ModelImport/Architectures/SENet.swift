@@ -28,13 +28,7 @@ enum SENet: Architecture {
   }
 
   private static func stageDepths(_ contains: (String) -> Bool) -> [Int] {
-    var depths: [Int] = []
-    while true {
-      var blocks = 0
-      while contains("layer\(depths.count + 1).\(blocks).conv1.weight") { blocks += 1 }
-      if blocks == 0 { return depths }
-      depths.append(blocks)
-    }
+    StageDepths.count { stage, block in contains("layer\(stage + 1).\(block).conv1.weight") }
   }
 
   /// Whether the 3x3 convolutions of bottlenecks are grouped, as each filter reads only some of the channels.

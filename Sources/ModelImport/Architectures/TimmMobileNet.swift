@@ -108,14 +108,9 @@ struct TimmMobileVariant {
   init(_ state: StateDictionary, prefix: String) {
     let has = { (name: String) in state.contains(prefix + name) }
     self.has = has
-    var depths: [Int] = []
-    while true {
-      var depth = 0
-      while Self.blockTensors.contains(where: { has("blocks.\(depths.count).\(depth).\($0)") }) { depth += 1 }
-      if depth == 0 { break }
-      depths.append(depth)
+    depths = StageDepths.count { stage, block in
+      Self.blockTensors.contains { has("blocks.\(stage).\(block).\($0)") }
     }
-    self.depths = depths
     channels = state.shape("\(prefix)conv_head.weight")?.dimensions.first
     hasSingleConvolutions = has("blocks.0.0.conv.weight")
     thirdWidth = state.shape("\(prefix)blocks.2.0.conv_pwl.weight")?.dimensions.first

@@ -40,13 +40,18 @@ extension ONNXTranslator {
   mutating func appendScale(
     of source: ONNXActivation, factor: Double, offset: Double = 0, node: ONNXModel.Node
   ) throws(ImportError) -> ONNXActivation {
-    let count = source.channels
-    func repeated(_ value: Double) -> Tensor { Tensor([Float](repeating: Float(value), count: count)) }
+    func repeated(_ value: Double) -> [Double] { [Double](repeating: value, count: source.channels) }
+    return try appendScale(of: source, factors: repeated(factor), offsets: repeated(offset), node: node)
+  }
+
+  /// Appends `factor * x + offset` with numbers for each channel, in the form of a batch norm.
+  mutating func appendScale(
+    of source: ONNXActivation, factors: [Double], offsets: [Double], node: ONNXModel.Node
+  ) throws(ImportError) -> ONNXActivation {
     let result = try appendKeepingShape(
       BatchNormalization(epsilon: 0), node: node, source,
-      constants: [
-        "scale": repeated(factor), "shift": repeated(offset), "mean": repeated(0), "variance": repeated(1),
-      ])
+      constants: BatchNormalization.affineConstants(
+        scale: Tensor(factors.map { Float($0) }), shift: Tensor(offsets.map { Float($0) })))
     markArithmetic(result)
     return result
   }

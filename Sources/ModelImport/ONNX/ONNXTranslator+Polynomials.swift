@@ -1,4 +1,5 @@
 import Checkpoints
+import Operators
 import Tensors
 
 // The cubic in GELU's approximation, `x + 0.044715 x^3`, which exporters write in many ways. Sums and products of
@@ -7,7 +8,9 @@ import Tensors
 extension ONNXGate {
   /// Whether coefficients are those of `sqrt(2 / pi) (x + 0.044715 x^3)`.
   static func isGELUCubic(_ coefficients: [Double]) -> Bool {
-    let expected = [0, 0.797_884_560_802_865_4, 0, 0.797_884_560_802_865_4 * 0.044715]
+    let expected = [
+      0, ActivationFunction.geluSlope, 0, ActivationFunction.geluSlope * ActivationFunction.geluCubic,
+    ]
     return coefficients.count == expected.count
       && zip(coefficients, expected).allSatisfy { abs($0 - $1) <= tolerance * $1 }
   }

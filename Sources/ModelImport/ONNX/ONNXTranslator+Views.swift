@@ -193,23 +193,6 @@ extension ONNXTranslator {
   }
 }
 
-extension ONNXTranslator {
-  /// Appends `factor * x + offset` with numbers for each channel, in the form of a batch norm.
-  mutating func appendScale(
-    of source: ONNXActivation, factors: [Double], offsets: [Double], node: ONNXModel.Node
-  ) throws(ImportError) -> ONNXActivation {
-    let count = source.channels
-    let result = try appendKeepingShape(
-      BatchNormalization(epsilon: 0), node: node, source,
-      constants: [
-        "scale": Tensor(factors.map { Float($0) }), "shift": Tensor(offsets.map { Float($0) }),
-        "mean": Tensor([Float](repeating: 0, count: count)), "variance": Tensor([Float](repeating: 1, count: count)),
-      ])
-    markArithmetic(result)
-    return result
-  }
-}
-
 extension ONNXActivation {
   /// Another value with the same axes.
   func replaced(by value: ValueID) -> ONNXActivation {

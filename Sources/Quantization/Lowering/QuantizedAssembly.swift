@@ -85,13 +85,10 @@ struct QuantizedAssembly {
   /// Pixels normalised as float networks read them, by a batch norm, so that padding around them is the mean colour.
   private mutating func normalizedPixels(_ pixels: ValueID, _ node: Node) -> ValueID {
     let preprocessing = graph.preprocessing
-    let zeros = Tensor([Float](repeating: 0, count: 3))
     return graph.append(
       BatchNormalization(epsilon: 0), name: "\(node.name).normalize", inputs: [pixels],
-      constants: [
-        "scale": Tensor(preprocessing.std.map { 1 / (255 * $0) }),
-        "shift": Tensor(zip(preprocessing.mean, preprocessing.std).map { -$0 / $1 }),
-        "mean": zeros, "variance": Tensor([Float](repeating: 1, count: 3)),
-      ])
+      constants: BatchNormalization.affineConstants(
+        scale: Tensor(preprocessing.std.map { 1 / (255 * $0) }),
+        shift: Tensor(zip(preprocessing.mean, preprocessing.std).map { -$0 / $1 })))
   }
 }

@@ -34,11 +34,7 @@ enum ChannelRoundings {
         graph.nodes[producer].scaleBias(by: inverse)
       } else {
         let value = graph.makeValue()
-        let zeros = Tensor([Float](repeating: 0, count: scales.count))
-        let constants = [
-          "scale": Tensor(inverse.map { Float($0) }), "shift": zeros, "mean": zeros,
-          "variance": Tensor([Float](repeating: 1, count: scales.count)),
-        ]
+        let constants = BatchNormalization.affineConstants(scale: Tensor(inverse.map { Float($0) }))
         graph.nodes.insert(
           Node(
             name: "\(node.name).steps", op: BatchNormalization(epsilon: 0), inputs: node.inputs, output: value,

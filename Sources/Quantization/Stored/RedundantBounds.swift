@@ -32,8 +32,8 @@ enum RedundantBounds {
 
   /// The bounds that an operator, or the epilogue of one, sets last; `nil` where there are none.
   private static func bounds(of op: any Operator) -> (minimum: Double, maximum: Double)? {
-    if let bounding = op as? any BoundingOperator { return (bounding.minimum, bounding.maximum) }
-    guard case .clip(let minimum, let maximum)? = (op as? any EpilogueOperator)?.activation else { return nil }
-    return (minimum, maximum)
+    if let activation = op as? any ActivationOperator { return activation.function.bounds }
+    guard let activation = (op as? any EpilogueOperator)?.activation, case .clip = activation else { return nil }
+    return activation.bounds
   }
 }

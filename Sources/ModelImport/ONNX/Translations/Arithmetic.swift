@@ -233,15 +233,7 @@ extension ONNXTranslations {
       let mean = Tensor(offsets.map { Float(-$0) })
       return .activation(try translator.appendKeepingShape(Centering(), node: node, source, constants: ["mean": mean]))
     }
-    let count = source.channels
-    let constants = [
-      "scale": Tensor(factors.map { Float($0) }), "shift": Tensor(offsets.map { Float($0) }),
-      "mean": Tensor([Float](repeating: 0, count: count)), "variance": Tensor([Float](repeating: 1, count: count)),
-    ]
-    let result = try translator.appendKeepingShape(
-      BatchNormalization(epsilon: 0), node: node, source, constants: constants)
-    translator.markArithmetic(result)
-    return .activation(result)
+    return .activation(try translator.appendScale(of: source, factors: factors, offsets: offsets, node: node))
   }
 }
 
