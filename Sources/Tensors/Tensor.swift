@@ -89,6 +89,12 @@ package struct Tensor: Sendable {
     }
   }
 
+  /// A contiguous tensor of type bool. Traps unless `shape` has as many elements.
+  package init(booleans: [Bool], shape: Shape) {
+    let bytes = Tensor(booleans.map { $0 ? 1 : 0 as UInt8 }, shape: shape)
+    self.init(unchecked: .bool, shape, bytes.strides, bytes.storage, bytes.byteOffset)
+  }
+
   /// A tensor of one axis with the given elements.
   package init<Element: TensorElement>(_ elements: [Element]) { self.init(elements, shape: [elements.count]) }
 

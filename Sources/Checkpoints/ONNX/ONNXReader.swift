@@ -291,7 +291,7 @@ struct ONNXReader {
       }
       return ONNXModel.ValueInfo(
         name: try unpacking.text(message.name),
-        elementType: tensor.flatMap { ONNXTensorReader.elementType(code: $0.elem_type) }, dimensions: dimensions)
+        elementType: tensor.flatMap { ElementType(onnxCode: Int($0.elem_type)) }, dimensions: dimensions)
     }
   }
 }

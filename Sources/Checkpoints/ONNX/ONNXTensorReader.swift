@@ -180,21 +180,24 @@ struct ONNXTensorReader {
     return value
   }
 
-  /// - Parameter code: TensorProto.DataType.
-  static func elementType(code: Int32) -> ElementType? {
-    let types: [Int32: ElementType] = [
-      1: .float32, 2: .uint8, 3: .int8, 4: .uint16, 5: .int16, 6: .int32, 7: .int64, 9: .bool, 10: .float16,
-      11: .float64, 12: .uint32, 13: .uint64, 16: .bfloat16,
-    ]
-    return types[code]
-  }
-
   private static func elementType(_ code: Int32, _ header: Header) throws(FormatError) -> ElementType {
-    if let type = elementType(code: code) { return type }
+    if let type = ElementType(onnxCode: Int(code)) { return type }
     let names: [Int32: String] = [
       0: "undefined", 8: "string", 14: "complex64", 15: "complex128", 17: "float8", 18: "float8", 19: "float8",
       20: "float8", 21: "uint4", 22: "int4", 23: "float4",
     ]
     throw unreadable(header, "has the element type \(names[code] ?? "number \(code)"), which is not supported")
+  }
+}
+
+extension ElementType {
+  /// The type with a number of ONNX's `TensorProto.DataType`; `nil` for types that are not supported.
+  package init?(onnxCode code: Int) {
+    let types: [Int: ElementType] = [
+      1: .float32, 2: .uint8, 3: .int8, 4: .uint16, 5: .int16, 6: .int32, 7: .int64, 9: .bool, 10: .float16,
+      11: .float64, 12: .uint32, 13: .uint64, 16: .bfloat16,
+    ]
+    guard let type = types[code] else { return nil }
+    self = type
   }
 }

@@ -55,11 +55,13 @@ struct ONNXArray {
     return value.isNaN ? 0 : Int(value)
   }
 
-  /// The array as a tensor of float64, float32 or int64. Narrower types are widened, as only the values matter here.
+  /// The array as a tensor of float64, float32, int64 or truth values. Narrower types are widened, as only the values
+  /// matter here.
   var tensor: Tensor {
     switch type {
     case .float64: Tensor(values, shape: shape)
     case .float32, .float16, .bfloat16: Tensor(values.map { Float($0) }, shape: shape)
+    case .bool: Tensor(booleans: values.map { $0 != 0 }, shape: shape)
     default: Tensor(integers.map { Int64($0) }, shape: shape)
     }
   }

@@ -16,7 +16,7 @@ enum ONNXFolding {
   typealias Folding = @Sendable (Operands) throws(Failure) -> Tensor?
 
   /// The foldings by operator type.
-  static let all: [String: Folding] = [elementwise, moving, making, reducing, quantizing].reduce(into: [:]) {
+  static let all: [String: Folding] = [elementwise, casting, moving, making, reducing, quantizing].reduce(into: [:]) {
     $0.merge($1) { first, _ in first }
   }
 
@@ -93,7 +93,7 @@ enum ONNXFolding {
     "Sqrt": unary { $0.squareRoot() }, "Reciprocal": unary { 1 / $0 }, "Neg": unary { -$0 },
     "Floor": unary { $0.rounded(.down) }, "Ceil": unary { $0.rounded(.up) }, "Abs": unary { abs($0) },
     "Identity": { operands throws(Failure) in try operands.tensor(0) },
-    "Cast": cast, "CastLike": castLike, "Where": select,
+    "Where": select,
   ]
 
   private static func unary(_ function: @escaping @Sendable (Double) -> Double) -> Folding {
@@ -148,31 +148,6 @@ enum ONNXFolding {
     var values = zip(left, right).map(function)
     if truncates, !a.type.isFloatingPoint { values = values.map { $0.rounded(.towardZero) } }
     return ONNXArray(type: type ?? a.type, shape: shape, values: values).tensor
-  }
-
-  private static let castLike: Folding = { operands throws(Failure) in
-    var array = try operands.array(0)
-    let type = try operands.tensor(1).elementType
-    if !type.isFloatingPoint { array.values = array.values.map { $0.rounded(.towardZero) } }
-    if type == .bool { array.values = array.values.map { $0 == 0 ? 0 : 1 } }
-    array.type = type
-    return array.tensor
-  }
-
-  private static let cast: Folding = { operands throws(Failure) in
-    let tensor = try operands.tensor(0)
-    guard let code = operands.integer("to") else { throw Failure("does not say what to cast to") }
-    // 1 float, 10 float16, 11 double, 16 bfloat16: all are float32 here.
-    if [1, 10, 11, 16].contains(code) {
-      if let floats = tensor.asFloat32() { return floats }
-      var array = try operands.array(0)
-      array.type = .float32
-      return array.tensor
-    }
-    var array = try operands.array(0)
-    array.values = array.values.map { code == 9 ? ($0 == 0 ? 0 : 1) : $0.rounded(.towardZero) }
-    array.type = .int64
-    return array.tensor
   }
 
   private static let select: Folding = { operands throws(Failure) in
