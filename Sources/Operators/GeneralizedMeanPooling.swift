@@ -10,9 +10,10 @@ import Threads
 /// without the floor of 1e-6. Networks from other sources may have another floor, at any p.
 ///
 /// The input is a float32 or uint8 map [N, H, W, C], the output float32 [N, C]. On uint8, the powers come from a table
-/// of 256 entries, so that x^p is never rounded to 8 bits. For p = 1, levels are summed exactly and floats in double
-/// precision: the means of squeeze-and-excitation change how later layers round, and must not depend on the order of
-/// the sum.
+/// of 256 entries, so that x^p is never rounded to 8 bits, and are summed in float32. For p = 1, levels are summed
+/// exactly: the means of squeeze-and-excitation change how later layers round, and must not depend on the order of the
+/// sum. The powers of floats are summed in double precision: in float32, the error of a sum of a few thousand equal
+/// terms reaches 1e-5 of it.
 package struct GeneralizedMeanPooling: Operator {
   package static let wireName = "gem_pooling"
   package static let arity = 1...1
@@ -95,11 +96,8 @@ package struct GeneralizedMeanPooling: Operator {
     }
   }
 
-  /// The pooled value from the sum of `count` powers.
-  func root(sum: Float, count: Int) -> Float {
-    let mean = sum / Float(count)
-    return exponent == 1 ? mean : powf(mean, Float(1 / exponent))
-  }
+  /// The pooled value from the mean of the powers.
+  func root(mean: Float) -> Float { exponent == 1 ? mean : powf(mean, Float(1 / exponent)) }
 }
 
 extension GeneralizedMeanPooling: RunnableOperator {
@@ -136,9 +134,7 @@ extension GeneralizedMeanPooling: RunnableOperator {
     let input: Shape
     let output: Shape
     /// For sums of levels or of floats.
-    var scratchByteCount: Int {
-      prepared.op.takesMean ? input.batch * input.channels * MemoryLayout<Double>.stride : 0
-    }
+    var scratchByteCount: Int { input.batch * input.channels * MemoryLayout<Double>.stride }
 
     /// The number of channels that one thread pools at a time.
     private static let channelChunk = 128
@@ -171,7 +167,8 @@ extension GeneralizedMeanPooling: RunnableOperator {
           if prepared.op.takesMean {
             average(map, range.count, sums: scratch.assumingMemoryBound(to: Double.self), to: row + range.lowerBound)
           } else {
-            pool(map, range.count, to: row + range.lowerBound)
+            pool(
+              map, range.count, sums: scratch.assumingMemoryBound(to: Double.self), to: row + range.lowerBound)
           }
         }
         if prepared.op.appendsOne, range.upperBound == channels { row[channels] = 1 }
@@ -179,23 +176,33 @@ extension GeneralizedMeanPooling: RunnableOperator {
     }
 
     /// Pools `count` channels, from the first element of `source` to `row`. So do the functions below.
-    private func pool(_ source: UnsafePointer<Float>, _ count: Int, to row: UnsafeMutablePointer<Float>) {
+    private func pool(
+      _ source: UnsafePointer<Float>, _ count: Int, sums: UnsafeMutablePointer<Double>,
+      to row: UnsafeMutablePointer<Float>
+    ) {
       let (op, pixels) = (prepared.op, input.height * input.width)
-      let (takesMaximum, floor) = (op.exponent == .infinity, Float(op.floor ?? -.infinity))
-      row.update(repeating: takesMaximum ? -Float.infinity : 0, count: count)
+      let floor = Float(op.floor ?? -.infinity)
+      if op.exponent == .infinity {
+        row.update(repeating: -Float.infinity, count: count)
+        for pixel in 0..<pixels {
+          let map = source + pixel * input.channels
+          for channel in 0..<count { row[channel] = max(row[channel], max(map[channel], floor)) }
+        }
+        return
+      }
+      sums.update(repeating: 0, count: count)
       for pixel in 0..<pixels {
         let map = source + pixel * input.channels
-        switch op.exponent {
-        case .infinity: for channel in 0..<count { row[channel] = max(row[channel], max(map[channel], floor)) }
-        case 3:
+        if op.exponent == 3 {
           for channel in 0..<count {
             let x = max(map[channel], floor)
-            row[channel] += x * x * x
+            sums[channel] += Double(x * x * x)
           }
-        default: for channel in 0..<count { row[channel] += op.power(map[channel]) }
+        } else {
+          for channel in 0..<count { sums[channel] += Double(op.power(map[channel])) }
         }
       }
-      if !takesMaximum { finish(row, count) }
+      for channel in 0..<count { row[channel] = op.root(mean: Float(sums[channel] / Double(pixels))) }
     }
 
     private func pool(_ source: UnsafePointer<UInt8>, _ count: Int, to row: UnsafeMutablePointer<Float>) {
@@ -213,7 +220,7 @@ extension GeneralizedMeanPooling: RunnableOperator {
       prepared.table.withUnsafeBufferPointer {
         prepared.kernel.table_sum(source, pixels, channels, count, $0.baseAddress, row)
       }
-      finish(row, count)
+      for channel in 0..<count { row[channel] = prepared.op.root(mean: row[channel] / Float(pixels)) }
     }
 
     private func average(
@@ -239,11 +246,6 @@ extension GeneralizedMeanPooling: RunnableOperator {
         let centred = Int(sums[channel]) - pixels * Int(parameters.zeroPoint)
         row[channel] = parameters.scale * (Float(centred) / Float(pixels))
       }
-    }
-
-    private func finish(_ row: UnsafeMutablePointer<Float>, _ count: Int) {
-      let pixels = input.height * input.width
-      for channel in 0..<count { row[channel] = prepared.op.root(sum: row[channel], count: pixels) }
     }
   }
 }

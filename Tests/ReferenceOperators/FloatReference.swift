@@ -205,12 +205,14 @@ package enum FloatReference {
           result.bounds.append(0)
         case 1:
           result.values.append(values.reduce(0, +) / Double(pixels))
-          result.bounds.append(Double(pixels + 2) * u * values.reduce(0) { $0 + abs($1) } / Double(pixels))
+          // The sum is in double precision.
+          result.bounds.append(2 * u * values.reduce(0) { $0 + abs($1) } / Double(pixels))
         default:
           let mean = values.reduce(0) { $0 + pow($1, p) } / Double(pixels)
           let root = pow(mean, inverse)
           result.values.append(root)
-          result.bounds.append((Double(pixels + 8) * inverse + 4) * u * root)
+          // The powers, and thus their mean, are within a few units; the root divides their error by p.
+          result.bounds.append((8 * inverse + 4) * u * root)
         }
       }
       if op.appendsOne {
