@@ -9,7 +9,7 @@ import Tensors
 /// [C, 1] (optional, else 1), multiplies the factors: equalisation scales channels by it. For a uint8 output, the
 /// product and the residual are added in float32 and rounded once. The map may be float32 where the residual and the
 /// output are uint8.
-package struct ChannelScaling: Operator, EpilogueOperator {
+package struct ChannelScaling: Operator, ChannelScalingOperator {
   package static let wireName = "channel_scaling"
   package static let arity = 2...3
 

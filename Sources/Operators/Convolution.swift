@@ -12,7 +12,7 @@ import Tensors
 /// Constants of the int8 form: `weight` int8, `weight_scale` float32 [O], `bias` int32 [O] at the scale input scale x
 /// weight scale (optional), and, where the level of the padding is not the input's zero point, `padding_value` uint8
 /// [I].
-package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, WindowOperator {
+package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, OffsetFoldingOperator, WindowOperator {
   package static let wireName = "convolution"
   package static let arity = 1...2
 
@@ -131,6 +131,7 @@ package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, W
   /// With a residual, the depthwise kernels cannot be used, and groups are multiplied as if they were dense.
   package var prefersResidual: Bool { groups == 1 }
   package func canFoldAffine(inputs: Int) -> Bool { activation == .none && inputs == 1 }
+  package var canFoldInputOffset: Bool { window.isPointwise && groups == 1 }
 
   /// Whether every channel has its own filter.
   ///

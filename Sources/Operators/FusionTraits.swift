@@ -40,6 +40,17 @@ package protocol AffineFoldingOperator: Operator {
   func canFoldAffine(inputs: Int) -> Bool
 }
 
+/// An operator that can take an offset of its input into the constant `bias`: each output is a sum over all channels of
+/// one pixel, with the constant `weight`, [O, ..., C], as factors.
+package protocol OffsetFoldingOperator: Operator {
+  /// Whether an offset of each channel of the input can be folded into this operator.
+  var canFoldInputOffset: Bool { get }
+}
+
+/// An operator that multiplies its first input by a factor for each image and channel, the second input, where it has
+/// only these two.
+package protocol ChannelScalingOperator: EpilogueOperator {}
+
 /// A linear operator whose sum with another of the same input may be a single operator of the same kind.
 package protocol ParallelMergingOperator: Operator {
   /// The operator and the constants that give the sum of this operator's result and another's, on the same input; `nil`

@@ -9,6 +9,7 @@ package enum OperatorCatalogue {
     BatchNormalization.self,
     Centering.self,
     ChannelConvolution.self,
+    ChannelResponse.self,
     ChannelScaling.self,
     ChannelSelection.self,
     Clip.self,

@@ -28,8 +28,9 @@ package struct PassPipeline: Sendable {
   /// - Parameter fixed: the nodes with these weights.
   package static func fold(keeping fixed: Set<NodeID>) -> PassPipeline {
     PassPipeline([
-      FoldMapMargins(), SplitBatchNormalization(), FoldBatchNormalization(keeping: fixed), ReplaceBatchNormalization(),
-      MergeParallelLayers(keeping: fixed), MergeDuplicates(),
+      FoldMapMargins(), SplitBatchNormalization(), MergeScaledResidual(), FoldBatchNormalization(keeping: fixed),
+      FoldIntoNextLayer(keeping: fixed), ReplaceBatchNormalization(), MergeParallelLayers(keeping: fixed),
+      MergeDuplicates(),
       MoveActivation(), MergeDuplicates(), FuseActivation(), OrderNodes(), FuseResidual(), RemoveUnusedNodes(),
     ])
   }

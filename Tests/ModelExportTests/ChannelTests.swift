@@ -1,5 +1,6 @@
 import Graphs
 import ModelExport
+import ModelImport
 import Operators
 import ReferenceOperators
 import Tensors
@@ -51,6 +52,21 @@ import Testing
     let pooled = graph.append(GeneralizedMeanPooling(exponent: 1), name: "pool", inputs: [mixed])
     try expectSameOutputs(
       Self.finished(graph, pooled), Tensor(random.floats(2 * 16 * 16 * 3), shape: [2, 16, 16, 3]))
+  }
+
+  /// As a part of global response normalisation.
+  @Test func responsesAreReadBack() throws {
+    var random = SplitMix64(seed: 14)
+    var graph = Graph(architecture: "responses", preprocessing: .imageNet)
+    let map = Self.convolution(&graph, graph.input, 3, 8, &random)
+    let responses = graph.append(ChannelResponse(epsilon: 1e-3), name: "responses", inputs: [map])
+    let scaled = graph.append(ChannelScaling(), name: "scale", inputs: [map, responses])
+    let mixed = Self.convolution(&graph, scaled, 8, 5, &random)
+    let pooled = graph.append(GeneralizedMeanPooling(exponent: 1), name: "pool", inputs: [mixed])
+    let finished = Self.finished(graph, pooled)
+    try expectSameOutputs(finished, Tensor(random.floats(2 * 16 * 16 * 3), shape: [2, 16, 16, 3]))
+    let read = try ModelImporter(embeddingOutput: GraphOutput.embedding).importGraph(try exported(finished))
+    #expect(read.nodes.compactMap { ($0.op as? ChannelResponse)?.epsilon } == [1e-3])
   }
 
   @Test(arguments: [(2, 4, 8), (2, 2, 8), (4, 1, 8), (8, 1, 8)])

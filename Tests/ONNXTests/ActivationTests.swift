@@ -74,6 +74,19 @@ import Testing
     #expect(!graph.nodes.contains { $0.op is BatchNormalization || $0.op is Centering })
   }
 
+  /// The sum with the input becomes a part of the factors. The offset is folded into a layer without padding.
+  @Test(arguments: [
+    ("response-normalisation", 2, 1), ("response-normalisation-by-squares", 2, 0),
+    ("response-normalisation-of-the-last-axis", 1, 0),
+  ])
+  func responseNormalisationIsOneScaling(kind: String, count: Int, depthwise: Int) throws {
+    let graph = try folded(kind)
+    #expect(graph.nodes.compactMap { ($0.op as? ChannelResponse)?.epsilon } == .init(repeating: 1e-6, count: count))
+    #expect(graph.nodes.filter { $0.op is ChannelScaling }.count == count)
+    #expect(!graph.nodes.contains { $0.op is Addition })
+    #expect(graph.nodes.filter { ($0.op as? Convolution)?.groups ?? 1 > 1 }.count == depthwise)
+  }
+
   /// Gates that are no part of a known function, and factors of pixels.
   @Test(arguments: [
     ("product-of-another-gate", 3), ("product-with-the-gate-of-another-map", 3), ("product-with-erf", 6),

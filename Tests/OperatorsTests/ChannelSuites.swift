@@ -7,6 +7,8 @@ import Tensors
 enum ChannelSuites {
   static let all: [(name: String, operatorName: String, make: @Sendable (inout SplitMix64) throws -> Problem)] = [
     ("channel convolution", ChannelConvolution.wireName, channelConvolution),
+    ("channel response, float", ChannelResponse.wireName, { try channelResponse(&$0, int8: false) }),
+    ("channel response, int8", ChannelResponse.wireName, { try channelResponse(&$0, int8: true) }),
     ("channel selection, float", ChannelSelection.wireName, { try channelSelection(&$0, int8: false) }),
     ("channel selection, int8", ChannelSelection.wireName, { try channelSelection(&$0, int8: true) }),
     ("resizing, float", Resizing.wireName, { try resizing(&$0, int8: false) }),
@@ -50,6 +52,21 @@ enum ChannelSuites {
     if !int8 { return try Problem(float: op, [input]) }
     let result = Int8Reference.resizing(op, input)
     return Problem(op, [input], outputFormat: format, shape: result.shape, exactly: .uint8(result.levels))
+  }
+
+  private static func channelResponse(_ random: inout SplitMix64, int8: Bool) throws -> Problem {
+    let op = ChannelResponse(epsilon: random.pick([1e-6, 0.1]))
+    let shape = Suites.map(&random)
+    let format = int8 ? Suites.uint8(&random) : .float32
+    var input = Activation.random(shape, format, &random)
+    guard int8 else {
+      // Maps of zeros, too.
+      if random.chance(0.1), let values = input.elements.floats { input.elements = .float(values.map { _ in 0 }) }
+      return try Problem(float: op, [input])
+    }
+    return Problem(
+      op, [input], outputFormat: .float32, shape: [shape.batch, shape.channels],
+      exactly: .float(Int8Reference.responses(op, input)))
   }
 
   private static func softmax(_ random: inout SplitMix64) throws -> Problem {

@@ -56,7 +56,10 @@ import Testing
   static let others: [(String, [String: AttributeValue])] = [
     ("softmax", [:]), ("softmax", ["branches": .int(0), "stride": .int(1)]),
     ("softmax", ["branches": .int(1), "stride": .int(.max)]), ("channel_convolution", ["before": .int(-1)]),
-    ("channel_convolution", ["before": .int(1024)]), ("resizing", [:]),
+    ("channel_convolution", ["before": .int(1024)]), ("channel_response", [:]),
+    ("channel_response", ["epsilon": .float(0)]), ("channel_response", ["epsilon": .float(-1)]),
+    ("channel_response", ["epsilon": .float(.nan)]), ("channel_response", ["epsilon": .float(.infinity)]),
+    ("channel_response", ["epsilon": .float(1), "more": .int(1)]), ("resizing", [:]),
     ("resizing", ["interpolation": .string("cubic"), "alignment": .string("half_pixel"), "factors": .ints([2, 2])]),
     ("resizing", ["interpolation": .string("nearest"), "alignment": .string("none"), "factors": .ints([2, 2])]),
     ("resizing", ["interpolation": .string("nearest"), "alignment": .string("asymmetric"), "factors": .ints([0, 2])]),
@@ -73,6 +76,13 @@ import Testing
   @Test(arguments: others.indices) func othersAreRefused(index: Int) {
     let (name, attributes) = Self.others[index]
     #expect(throws: GraphError.self) { try OperatorCatalogue.decode(name, Attributes(attributes)) }
+  }
+
+  @Test func responsesOfRowsAreRefused() throws {
+    #expect(throws: GraphError.self) { try ChannelResponse(epsilon: 1).outputShape(inputs: [[1, 8]], constants: [:]) }
+    #expect(throws: GraphError.self) {
+      try ChannelResponse(epsilon: 1).outputShape(inputs: [[1, 0, 4, 8]], constants: [:])
+    }
   }
 
   @Test func rowsThatDoNotFitAreRefused() throws {

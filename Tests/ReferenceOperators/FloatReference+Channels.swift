@@ -35,9 +35,25 @@ extension FloatReference {
         }
       }
       return Result(shape: shape, values: values, bounds: values.map { 2 * u * abs($0) + 1e-12 })
+    case let op as ChannelResponse: return responses(op, shape, x)
     case let op as Resizing: return resizing(op, shape, x)
     default: fatalError("no operator of channels")
     }
+  }
+
+  /// Woo et al., arXiv 2301.00808, equations 1 and 2.
+  private static func responses(_ op: ChannelResponse, _ shape: Shape, _ x: [Double]) -> Result {
+    let pixels = shape.height * shape.width
+    var result = Result(shape: [shape.batch, shape.channels], values: [], bounds: [])
+    for image in 0..<shape.batch {
+      let norms = (0..<shape.channels).map { channel in
+        (0..<pixels).reduce(0) { $0 + pow(x[(image * pixels + $1) * shape.channels + channel], 2) }.squareRoot()
+      }
+      let mean = norms.reduce(0, +) / Double(shape.channels)
+      result.values += norms.map { $0 / (mean + op.epsilon) }
+    }
+    result.bounds = result.values.map { u * $0 + 1e-12 }
+    return result
   }
 
   private static func resizing(_ op: Resizing, _ shape: Shape, _ x: [Double]) -> Result {
@@ -130,6 +146,26 @@ extension Int8Reference {
     case .uint8(let planes):
       let size = input.shape.elementCount
       return (output, .uint8(stride(from: 0, to: planes.count, by: size).flatMap { selected(planes[$0..<$0 + size]) }))
+    }
+  }
+
+  /// "Generalised-mean pooling": responses of the channels of a uint8 map.
+  package static func responses(_ op: ChannelResponse, _ input: Activation) -> [Float] {
+    guard case .uint8(let levels) = input.elements, let format = input.format.quantization else {
+      fatalError("no uint8 map")
+    }
+    let (pixels, channels) = (input.shape.height * input.shape.width, input.shape.channels)
+    return (0..<input.shape.batch).flatMap { image in
+      let norms = (0..<channels).map { channel -> Double in
+        var sum = 0
+        for pixel in 0..<pixels {
+          let level = Int(levels[(image * pixels + pixel) * channels + channel]) - Int(format.zeroPoint)
+          sum += level * level
+        }
+        return Double(sum).squareRoot() * Double(format.scale)
+      }
+      let mean = norms.reduce(0, +) / Double(channels)
+      return norms.map { Float($0 / (mean + op.epsilon)) }
     }
   }
 }

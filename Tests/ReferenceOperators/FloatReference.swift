@@ -80,7 +80,7 @@ package enum FloatReference {
     case is Multiplication: return product(inputs)
     case is SinglePixelMap:
       return Result(shape: [shape.batch, 1, 1, shape.channels], values: x, bounds: x.map { _ in 0 })
-    case is ChannelSelection, is Softmax, is ChannelConvolution, is Resizing:
+    case is ChannelSelection, is Softmax, is ChannelConvolution, is ChannelResponse, is Resizing:
       return channelOperators(op, shape, x, constants)
     case is ReLU: return Result(shape: shape, values: x.map { max($0, 0) }, bounds: x.map { _ in 0 })
     case is Requantize: return Result(shape: shape, values: x, bounds: x.map { _ in 0 })

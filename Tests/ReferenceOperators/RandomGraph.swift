@@ -167,7 +167,7 @@ package struct RandomGraph {
     case 6: selection(of: index)
     case 7: resizing(of: index)
     case 8: clip(of: index)
-    case 9: scaledByChannel(of: index)
+    case 9: random.chance(0.8) ? scaledByChannel(of: index) : responseNormalization(of: index)
     case 10, 11: product(of: index)
     default:
       let squeezed = graph.append(
@@ -244,6 +244,18 @@ package struct RandomGraph {
         ], channels: channels, level: level)
     }
     if random.chance(0.4) { batchNormalization(of: maps.count - 1) }
+  }
+
+  /// `x + (a x f + b)` with the responses f of the channels, perhaps before a convolution of single pixels.
+  private mutating func responseNormalization(of index: Int) {
+    let map = maps[index]
+    count += 1
+    let factors = graph.append(ChannelResponse(epsilon: 1e-6), name: "responses\(count)", inputs: [map.value])
+    let scaled = graph.append(ChannelScaling(), name: "responsescale\(count)", inputs: [map.value, factors])
+    maps.append((scaled, map.channels, map.level))
+    if random.chance(0.8) { batchNormalization(of: maps.count - 1) }
+    append(Addition(), "add", [index, maps.count - 1], channels: map.channels, level: map.level)
+    if random.chance(0.5) { convolution(of: maps.count - 1) }
   }
 
   /// The product of a map and a gate for each element or for each pixel, or of two maps.

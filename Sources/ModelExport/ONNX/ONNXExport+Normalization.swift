@@ -117,3 +117,33 @@ extension Multiplication: ONNXExportable {
     return .levels(exporter.builder.node("Mul", name: node.name, inputs: factors))
   }
 }
+
+extension ChannelResponse: ONNXExportable {
+  /// In double precision where the result decides roundings, as in formats/package.md, "Generalised-mean pooling".
+  func emit(_ node: Node, into exporter: inout ONNXExporter) throws(ExportError) -> ONNXValue {
+    let isDouble = exporter.decidesRoundings(node) || exporter.inputFormat(node) != .float32
+    func number(_ role: String, _ value: Double) -> String {
+      let name = "\(node.name).\(role)"
+      return exporter.builder.initializer(
+        name, isDouble ? Tensor([value], shape: []) : Tensor([Float(value)], shape: []))
+    }
+    func binary(_ type: String, _ a: String, _ b: String, _ role: String) -> String {
+      exporter.builder.node(type, name: role.isEmpty ? node.name : "\(node.name).\(role)", inputs: [a, b])
+    }
+    // The scale of levels is applied to the norms, as sums of levels are exact.
+    let levels = exporter.inputLevels(node)
+    var map = levels ?? exporter.input(node)
+    if isDouble { map = exporter.doubles(map, name: "\(node.name).double") }
+    let overPixels: [(String, ONNXModelBuilder.Attribute)] = [("axes", .ints([2, 3])), ("keepdims", .int(0))]
+    var norms = exporter.builder.node(
+      "ReduceL2", name: "\(node.name).norms", inputs: [map], attributes: overPixels)
+    if levels != nil, let parameters = exporter.inputFormat(node).quantization {
+      norms = binary("Mul", norms, number("scale", Double(parameters.scale)), "real_norms")
+    }
+    let mean = exporter.builder.node(
+      "ReduceMean", name: "\(node.name).mean", inputs: [norms], attributes: [("axes", .ints([1]))])
+    let divisor = binary("Add", mean, number("epsilon", epsilon), "divisor")
+    let result = binary("Div", norms, divisor, isDouble ? "responses" : "")
+    return .real(isDouble ? exporter.floats(result, name: node.name) : result)
+  }
+}

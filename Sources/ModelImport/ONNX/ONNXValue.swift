@@ -112,6 +112,8 @@ enum ONNXStep {
   case polynomial(ONNXActivation, [Double])
   /// A step of layer normalisation.
   case moment(ONNXMoment)
+  /// A step of global response normalisation.
+  case response(ONNXResponse)
   /// A map without some of its outer rows and columns. It needs no node where an addition or a concatenation crops it
   /// anyway.
   case cropped(ONNXActivation, MapMargins, shape: Shape)
@@ -142,6 +144,7 @@ enum ONNXStep {
       .probabilities(let base, _), .quantized(let base, _, _):
       base.shape
     case .moment(let moment): moment.shape
+    case .response(let response): response.shape
     case .reduced(let reduction): reduction.shape
     case .squareSum(_, _, let shape), .flooredSquareSum(_, _, let shape), .norm(_, _, _, let shape),
       .cropped(_, _, let shape), .padded(_, _, let shape), .unselectable(_, _, let shape), .flattened(_, let shape),
@@ -154,8 +157,8 @@ enum ONNXStep {
   /// The same step with another shape of as many elements; `nil` for steps whose meaning depends on the shape.
   func with(shape: Shape) -> ONNXStep? {
     switch self {
-    case .clipped, .power, .powers, .polynomial, .moment, .cropped, .padded, .unselectable, .flattened, .listed,
-      .branches, .expanded, .quantized:
+    case .clipped, .power, .powers, .polynomial, .moment, .response, .cropped, .padded, .unselectable, .flattened,
+      .listed, .branches, .expanded, .quantized:
       nil
     case .view(let view): view.reshaped(to: shape).map { .view($0) }
     case .reduced(let reduction): reduction.reshaped(to: shape).map { .reduced($0) }
@@ -178,6 +181,7 @@ enum ONNXStep {
     case .norm: "an L2 norm, by which quern can only divide the vector itself"
     case .polynomial: "a polynomial, which quern supports only in the approximation of GELU"
     case .moment(let moment): "\(moment.meaning), which quern supports only in layer normalisation"
+    case .response: "a norm of each channel, which quern supports only in global response normalisation"
     case .cropped, .padded: "a cropped or padded map"
     case .quantized: "the output of QuantizeLinear, which quern can only pass on to DequantizeLinear"
     case .probabilities(_, let type): "a \(type), which quern supports only at an output"

@@ -47,6 +47,28 @@ def normalized(maker, value, epsilon):
 
 
 @spanned
+def response_norm(maker, value):
+    """Global response normalisation: norms of the channels over their mean, as factors of the map that they are added to."""
+    choices = maker.choices
+    kind = choices.pick(["ReduceL2", "ReduceSumSquare", "ReduceSum"])
+    source = value
+    if kind == "ReduceSum":
+        source = maker.add("Mul", [value, value], value.shape, True)
+    norms = maker.reduce(kind, source, [2, 3], True)
+    if kind != "ReduceL2":
+        norms = maker.add("Sqrt", [norms], norms.shape, True)
+    mean = maker.reduce("ReduceMean", norms, [1], True)
+    mean = maker.add("Add", swapped(maker, [mean, maker.constant(np.float32(choices.pick([1e-6, 1e-3])))]), mean.shape, True)
+    responses = maker.add("Div", [norms, mean], norms.shape, True)
+    result = maker.add("Mul", swapped(maker, [value, responses]), value.shape, value.nonnegative)
+    for op, values in [("Mul", maker.floats([value.channels], .5)), ("Add", maker.floats([value.channels], .3))]:
+        if choices.chance(80):
+            constant = maker.constant(values.reshape([-1, 1, 1]))
+            result = maker.add(op, swapped(maker, [result, constant]), value.shape)
+    return maker.add("Add", swapped(maker, [value, result]), value.shape) if choices.chance(80) else result
+
+
+@spanned
 def gated(maker, value):
     """The product of a map and a gate for each element or for each pixel, or of two maps."""
     choices = maker.choices

@@ -6,7 +6,7 @@ from .activations import hard_sigmoid, smooth
 from .channels import CHANNEL_BLOCKS
 from .choices import spanned
 from .foreign import foreign
-from .scaling import gated, layer_norm
+from .scaling import gated, layer_norm, response_norm
 from .vectors import linear
 from .windows import average_pool, convolution, max_pool
 
@@ -248,7 +248,7 @@ def channels_last(maker, value):
 BLOCKS = [convolution] * 6 + [relu] * 3 + [smooth] * 4 + [
     max_pool, average_pool, average_pool, batch_normalization, batch_normalization, bounded, arithmetic, arithmetic, sums,
     sums, concatenation, passing, squeeze_and_excitation, padding, slicing, channels_last, layer_norm, gated,
-    *CHANNEL_BLOCKS]
+    response_norm, *CHANNEL_BLOCKS]
 
 
 def trunk(maker, image):

@@ -50,7 +50,8 @@ extension ONNXTranslations {
     return .activation(translator.arranged(sum, as: maps[0]))
   }
 
-  /// Adding the epsilon of an L2 norm, or of the sum of squares under its root; `nil` for other additions.
+  /// Adding the epsilon of an L2 norm, of the sum of squares under its root, or of the mean of the norms of channels;
+  /// `nil` for other additions.
   private static func addEpsilon(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, value: Int, constant: Int
   ) throws(ImportError) -> ONNXValue? {
@@ -61,6 +62,8 @@ extension ONNXTranslations {
     switch try translator.value(node, value) {
     case .step(.norm(let base, let op, false, let shape)) where op.epsilon == 0:
       return .step(.norm(base, L2Normalization(epsilon: epsilon, rule: .added), isReciprocal: false, shape: shape))
+    case .step(.response(let mean)) where mean.kind == .mean:
+      return .step(.response(mean.with(epsilon: mean.epsilon + epsilon)))
     case .step(.squareSum(let base, 0, let shape)):
       return .step(.squareSum(base, epsilon: epsilon, shape: shape))
     default: return nil
@@ -142,6 +145,7 @@ extension ONNXTranslations {
 
   private static let divide: ONNXTranslation = { translator, node throws(ImportError) in
     if let normalized = try translator.normalizedQuotient(node) { return normalized }
+    if let responses = try translator.responseQuotient(node) { return responses }
     if case .step(.moment) = try translator.value(node, 1), try translator.value(node, 0).isConstant,
       try translator.scalar(node, 0) == 1
     {

@@ -61,6 +61,8 @@ extension ONNXTranslations {
         node, "a mean of powers of \(reduction.exponent) with a root of \(exponent), which is not GeM pooling")
     case .step(.moment(let moment)):
       if let result = moment.raised(to: exponent) { return .step(.moment(result)) }
+    case .step(.response(let response)) where response.kind == .squares && exponent == 0.5:
+      return .step(.response(response.with(.norm)))
     case .step(.squareSum(let base, let epsilon, let shape)) where exponent == 0.5 || exponent == -0.5:
       let op = L2Normalization(epsilon: epsilon, rule: epsilon == 0 ? .added : .insideRoot)
       return .step(.norm(base, op, isReciprocal: exponent < 0, shape: shape))

@@ -7,11 +7,13 @@ extension ONNXTranslations {
     "ReduceMean": { translator, node throws(ImportError) in try reduceMap(&translator, node, exponent: 1) },
     "ReduceMax": { translator, node throws(ImportError) in try reduceMap(&translator, node, exponent: .infinity) },
     "ReduceL2": { translator, node throws(ImportError) in
+      if let norm = try response(translator, node, .norm) { return norm }
       let source = try translator.activation(node, 0)
       guard let shape = try shapeAlongRow(&translator, node, source) else { return .activation(source) }
       return .step(.norm(source, L2Normalization(epsilon: 0), isReciprocal: false, shape: shape))
     },
     "ReduceSumSquare": { translator, node throws(ImportError) in
+      if let squares = try response(translator, node, .squares) { return squares }
       let source = try translator.activation(node, 0)
       guard let shape = try shapeAlongRow(&translator, node, source) else {
         throw translator.unsupported(node, "it squares without a sum")
@@ -23,6 +25,7 @@ extension ONNXTranslations {
         if let sum = try branchSum(&translator, node) { return sum }
         throw translator.unsupported(node, "a sum that is neither of squares nor of branches")
       }
+      if let squares = try response(translator, node, .squares) { return squares }
       guard let shape = try shapeAlongRow(&translator, node, base) else {
         throw translator.unsupported(node, "it sums over no axis")
       }
@@ -55,6 +58,20 @@ extension ONNXTranslations {
     try translator.integer(node, "keepdims", default: 1) != 0
   }
 
+  /// The squares of a map, or its norm, reduced over all of its pixels; `nil` for other inputs and axes.
+  private static func response(
+    _ translator: ONNXTranslator, _ node: ONNXModel.Node, _ kind: ONNXResponse.Kind
+  ) throws(ImportError) -> ONNXValue? {
+    let base: ONNXActivation
+    switch try translator.value(node, 0) {
+    case .activation(let map) where kind != .squares || node.operatorType == "ReduceSumSquare": base = map
+    case .step(.power(let map, nil, 2)) where node.operatorType == "ReduceSum": base = map
+    default: return nil
+    }
+    let (axes, keepsAxes) = (try axes(translator, node), try keepsAxes(translator, node))
+    return ONNXResponse(of: base, kind, axes: axes, keepsAxes: keepsAxes).map { .step(.response($0)) }
+  }
+
   /// A reduction over the height of maps, their width, or both.
   private static func reduceMap(
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, exponent: Double
@@ -63,6 +80,11 @@ extension ONNXTranslations {
     if axes.isEmpty { return try translator.value(node, 0) }
     if exponent == 1, let moment = try translator.channelMean(node, axes: axes, keepsAxes: keepsAxes) {
       return .step(.moment(moment))
+    }
+    if exponent == 1, case .step(.response(let norm)) = try translator.value(node, 0), keepsAxes,
+      let mean = norm.averaged(over: axes)
+    {
+      return .step(.response(mean))
     }
     switch try translator.value(node, 0) {
     case .step(.view(let view)):

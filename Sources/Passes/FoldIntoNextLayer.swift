@@ -1,0 +1,56 @@
+import Graphs
+import Operators
+import Tensors
+
+/// Folds an offset for each channel into the layer that alone reads its result: `w (x + b) + c` is `w x + (w b + c)`.
+/// Only layers without padding can take it: their padding would have to be `-b`. Runs after `FoldBatchNormalization`,
+/// which folds offsets and factors into the layer before them where that is possible.
+package struct FoldIntoNextLayer: Pass {
+  package static let name = "fold into the next layer"
+
+  /// The nodes whose weights must stay as they are.
+  private let fixed: Set<NodeID>
+
+  /// - Parameter fixed: the nodes whose weights must stay as they are, because a file stores their levels.
+  package init(keeping fixed: Set<NodeID> = []) { self.fixed = fixed }
+
+  package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+    let neighbours = Neighbours(graph)
+    for (index, node) in graph.nodes.enumerated() {
+      guard let affine = node.op as? any ChannelAffineOperator, neighbours.isReadOnce(node.output),
+        let reader = neighbours.consumers[node.output]?.first, graph.nodes[reader].inputs.first == node.output,
+        !fixed.contains(graph.nodes[reader].id),
+        let layer = graph.nodes[reader].op as? any OffsetFoldingOperator, layer.canFoldInputOffset
+      else { continue }
+      var folded = graph.nodes[reader]
+      do throws(GraphError) {
+        let (factor, offset) = try affine.affine(node.constants)
+        guard factor.allSatisfy({ $0 == 1 }), let bias = Self.bias(of: folded.constants, offset) else { continue }
+        folded.constants["bias"] = bias
+      } catch { throw .at(node: node.name, error) }
+      folded.inputs[0] = node.inputs[0]
+      var patch = GraphPatch(for: graph)
+      patch.remove(index)
+      patch.replace(reader, with: [folded])
+      patch.notes.append("\(node.name) folded into \(folded.name)")
+      return patch
+    }
+    return GraphPatch(for: graph)
+  }
+
+  /// The bias of a layer with the weights [O, ..., C], with an offset of its input folded in; `nil` where the weights
+  /// do not fit.
+  private static func bias(of layer: [String: Tensor], _ offset: [Double]) -> Tensor? {
+    guard let weight = layer["weight"], weight.elementType == .float32, weight.shape.rank >= 2,
+      weight.elementCount == weight.shape[0] * offset.count
+    else { return nil }
+    let weights = weight.elements(as: Float.self)
+    let bias = layer["bias"]?.elements(as: Float.self)
+    let sums = (0..<weight.shape[0]).map { row in
+      offset.indices.reduce(bias.map { Double($0[row]) } ?? 0) { sum, column in
+        sum + Double(weights[row * offset.count + column]) * offset[column]
+      }
+    }
+    return Tensor(sums.map { Float($0) })
+  }
+}
