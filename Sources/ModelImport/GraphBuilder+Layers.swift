@@ -29,13 +29,39 @@ extension GraphBuilder {
   /// Appends a factor for each channel, in the form of a batch norm, which is folded into the layer before it. The
   /// tensor of this name has all factors along its first axis.
   mutating func channelFactors(_ name: String, _ map: Layer) -> Layer {
-    let key = "\(prefix)\(name)"
-    let stored = state.take(key, rank: state.shape(key)?.rank == 3 ? 3 : 1).contiguous()
-    let factors = stored.reshaped([stored.elementCount])
-    return map.with(
+    map.with(
       graph.append(
         BatchNormalization(epsilon: 0), name: name, inputs: [map.value],
-        constants: BatchNormalization.affineConstants(scale: factors)))
+        constants: BatchNormalization.affineConstants(scale: channels(name, ranks: [1, 3]))))
+  }
+
+  /// Takes a tensor of one of some ranks that has one element for each channel.
+  private mutating func channels(_ name: String, ranks: Set<Int>) -> Tensor {
+    let key = "\(prefix)\(name)"
+    let rank = state.shape(key)?.rank ?? 1
+    let stored = state.take(key, rank: ranks.contains(rank) ? rank : 1).contiguous()
+    return stored.reshaped([stored.elementCount])
+  }
+
+  /// Appends global response normalisation (Woo et al., arXiv 2301.00808, section 4), `x (weight y + 1) + bias` with
+  /// the responses y of `ChannelResponse`. The offset is a batch norm, which can be folded into the next layer. The
+  /// tensors are [C] or [1, 1, 1, C].
+  mutating func responseNormalization(
+    _ name: String, _ map: Layer, weight: String, bias: String, epsilon: Double
+  ) -> Layer {
+    let (weight, bias) = (channels(weight, ranks: [1, 4]), channels(bias, ranks: [1, 4]))
+    let ones = Tensor([Float](repeating: 1, count: weight.elementCount))
+    let responses = graph.append(
+      ChannelResponse(epsilon: epsilon), name: "\(name).responses", inputs: [map.value])
+    let factors = graph.append(
+      BatchNormalization(epsilon: 0), name: "\(name).factors", inputs: [responses],
+      constants: BatchNormalization.affineConstants(scale: weight, shift: ones))
+    let scaled = graph.append(ChannelScaling(), name: name, inputs: [map.value, factors])
+    return map.with(
+      graph.append(
+        BatchNormalization(epsilon: 0), name: "\(name).shift", inputs: [scaled],
+        constants: BatchNormalization.affineConstants(
+          scale: Tensor([Float](repeating: 1, count: bias.elementCount)), shift: bias)))
   }
 
   /// Appends a PReLU with a slope for each channel.

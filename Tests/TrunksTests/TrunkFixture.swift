@@ -27,6 +27,7 @@ struct TrunkFixture: CustomTestStringConvertible, Sendable {
     TrunkFixture(name: "mobileone", architecture: "repvgg[3, 3, 3, 3]", preprocessing: .imageNet),
     TrunkFixture(name: "densenet", architecture: "densenet[1, 2, 2, 1]", preprocessing: .imageNet),
     TrunkFixture(name: "convnext", architecture: "convnext[1, 1, 2, 1]", preprocessing: .imageNet),
+    TrunkFixture(name: "convnextv2", architecture: "convnextv2[1, 1, 2, 1]", preprocessing: .imageNet),
   ]
 
   /// The prefix of the trunk's tensors.
@@ -40,7 +41,7 @@ struct TrunkFixture: CustomTestStringConvertible, Sendable {
     case "timm_efficientnet", "densenet": "classifier"
     case "efficientnet": "_fc"
     case "resnet_d", "regnet": "fc"
-    case "repvgg", "mobileone", "convnext": "head.fc"
+    case "repvgg", "mobileone", "convnext", "convnextv2": "head.fc"
     default: "last_linear"
     }
   }

@@ -55,10 +55,14 @@ import Threads
   @Test(arguments: TrunkFixture.all)
   func nothingOddIsLeftByFolding(trunk: TrunkFixture) throws {
     let (graph, notes) = try PassPipeline.fold.run(try trunk.graph())
-    let norms = try trunk.graph().nodes.filter { $0.op is BatchNormalization }.map(\.name)
+    let imported = try trunk.graph()
+    // Norms of the factors of channels are float rows, which nothing can take.
+    let (importedRows, rows) = (imported.rows, graph.rows)
+    let norms = imported.nodes.filter { $0.op is BatchNormalization && !importedRows.contains($0.output) }.map(\.name)
     for norm in norms { #expect(notes.contains { $0.contains(norm) }, "no note on \(norm)") }
     for node in graph.nodes {
       switch node.op {
+      case is BatchNormalization where rows.contains(node.output): break
       case is BatchNormalization, is ZeroPadding, is Cropping: Issue.record("\(node.name) is left")
       case let pooling as AveragePooling where pooling.window.taps == 1: Issue.record("\(node.name) is left")
       case is Addition where node.inputs[0] != node.inputs[1]:

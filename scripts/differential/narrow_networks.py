@@ -171,14 +171,22 @@ def narrow_densenet():
     return densenet.DenseNet(growth_rate=4, block_config=(1, 2, 2, 1), num_init_features=8, bn_size=2, num_classes=CLASSES)
 
 
-def narrow_convnext():
+def narrow_convnext(**options):
     """timm's ConvNeXt, with layer norms and factors that differ by channel."""
-    net = convnext.ConvNeXt(num_classes=CLASSES, depths=(1, 1, 2, 1), dims=(8, 16, 24, 32), ls_init_value=0.5)
+    net = convnext.ConvNeXt(
+        num_classes=CLASSES, depths=(1, 1, 2, 1), dims=(8, 16, 24, 32), **(options or {"ls_init_value": 0.5}))
     generator = torch.Generator().manual_seed(1)
     for name, parameter in net.named_parameters():
+        if "grn" in name:
+            parameter.data += torch.randn(parameter.shape, generator=generator) / 2
         if "norm" in name or "gamma" in name or "stem.1" in name or "downsample.0" in name:
             parameter.data += 0.5 * torch.rand(parameter.shape, generator=generator) - 0.25
     return net
+
+
+def narrow_convnextv2():
+    """timm's ConvNeXt V2: global response normalisation instead of factors."""
+    return narrow_convnext(use_grn=True, ls_init_value=None)
 
 
 def narrow_byobnet(stem, stages, **options):
@@ -214,7 +222,8 @@ class Narrow(Case):
         "resnet_d": narrow_resnet_d, "mobilenet_v2": narrow_mobilenet_v2, "mobilenet_v3": narrow_mobilenet_v3,
         "efficientnet_v2": narrow_efficientnet_v2, "efficientnet": narrow_efficientnet_pytorch,
         "timm_efficientnet": narrow_timm_efficientnet, "regnet": narrow_regnet, "repvgg": narrow_repvgg,
-        "mobileone": narrow_mobileone, "densenet": narrow_densenet, "convnext": narrow_convnext}
+        "mobileone": narrow_mobileone, "densenet": narrow_densenet, "convnext": narrow_convnext,
+        "convnextv2": narrow_convnextv2}
 
     # With layers between pooling and embedding, which checkpoints with MultiGrain's names do not have.
     onnx_only = {"mobilenet_v3"}
@@ -224,7 +233,7 @@ class Narrow(Case):
         self.neck = None
         if trunk == "mobilenet_v3":
             self.neck = nn.Sequential(*net.classifier[:2])
-        if trunk == "convnext":
+        if trunk.startswith("convnext"):
             self.neck = lambda rows: net.head.norm(rows[..., None, None]).flatten(1)
         if trunk == "densenet":
             return net, lambda x: net.features(x).relu(), "classifier"

@@ -4,7 +4,8 @@ import Tensors
 
 /// ConvNeXt (Liu et al., arXiv 2201.03545) with the key names of torchvision, timm or its authors: blocks of a 7x7
 /// depthwise convolution, a layer norm over the channels, and two linear layers on each pixel with GELU between them,
-/// whose result is scaled by channel and added to the input. Depths and widths come from the tensors.
+/// whose result is scaled by channel and added to the input. ConvNeXt V2 (Woo et al., arXiv 2301.00808) has global
+/// response normalisation after GELU instead of the scale. Depths and widths come from the tensors.
 enum ConvNeXt: Architecture {
   static let family = "ConvNeXt"
   static let preprocessing = Preprocessing.imageNet
@@ -21,8 +22,15 @@ enum ConvNeXt: Architecture {
     let norm: String
     let linear: (expand: String, project: String)
     let scale: String
+    /// The tensors of global response normalisation; `nil` where the library has no ConvNeXt V2.
+    var response: (weight: String, bias: String)?
     /// The norm of the pooled map.
     let last: String
+
+    /// Tensors by the stage and number of a block, which has at least one of them.
+    func landmarks(_ stage: Int, _ index: Int) -> [String] {
+      [scale, response?.weight].compactMap { $0.map { "\(block(stage, index)).\($0)" } }
+    }
   }
 
   private static let styles = [
@@ -33,19 +41,20 @@ enum ConvNeXt: Architecture {
     Style(
       stem: ("stem.0", "stem.1"), reduction: { ("stages.\($0).downsample.0", "stages.\($0).downsample.1") },
       block: { "stages.\($0).blocks.\($1)" }, depthwise: "conv_dw", norm: "norm", linear: ("mlp.fc1", "mlp.fc2"),
-      scale: "gamma", last: "head.norm"),
+      scale: "gamma", response: ("mlp.grn.weight", "mlp.grn.bias"), last: "head.norm"),
     Style(
       stem: ("downsample_layers.0.0", "downsample_layers.0.1"),
       reduction: { ("downsample_layers.\($0).0", "downsample_layers.\($0).1") }, block: { "stages.\($0).\($1)" },
-      depthwise: "dwconv", norm: "norm", linear: ("pwconv1", "pwconv2"), scale: "gamma", last: "norm"),
+      depthwise: "dwconv", norm: "norm", linear: ("pwconv1", "pwconv2"), scale: "gamma",
+      response: ("grn.gamma", "grn.beta"), last: "norm"),
   ]
 
-  static let landmarks = styles.map { "\($0.block(0, 0)).\($0.scale)" }
+  static let landmarks = styles.flatMap { $0.landmarks(0, 0) }
 
   static func recognizes(_ has: (String) -> Bool) -> Bool { style(has) != nil }
 
   private static func style(_ has: (String) -> Bool) -> Style? {
-    styles.first { has("\($0.stem.convolution).weight") && has("\($0.block(0, 0)).\($0.scale)") }
+    styles.first { has("\($0.stem.convolution).weight") && $0.landmarks(0, 0).contains(where: has) }
   }
 
   static func neck(_ has: (String) -> Bool) -> [NeckLayer] {
@@ -53,19 +62,41 @@ enum ConvNeXt: Architecture {
     return [.layerNorm(style.last, epsilon: epsilon)]
   }
 
-  /// What layer norms add to the variance.
+  /// What layer norms add to the variance, and global response normalisation to the mean.
   private static let epsilon = 1e-6
 
   static func name(of state: StateDictionary, prefix: String) -> String {
     guard let style = style({ state.contains(prefix + $0) }) else { return "convnext" }
     let depths = depths(style) { state.contains(prefix + $0) }
     let width = state.shape("\(prefix)\(style.stem.convolution).weight")?.dimensions.first ?? 0
+    if responseNames(style, { state.contains(prefix + $0) }) != nil {
+      return secondVersion(depths, width)
+    }
     switch (depths, width) {
     case ([3, 3, 9, 3], 96): return "convnext_tiny"
     case ([3, 3, 27, 3], 96): return "convnext_small"
     case ([3, 3, 27, 3], 128): return "convnext_base"
     case ([3, 3, 27, 3], 192): return "convnext_large"
     default: return "convnext\(depths)"
+    }
+  }
+
+  /// The tensors of global response normalisation in each block; `nil` where the network has none.
+  private static func responseNames(_ style: Style, _ has: (String) -> Bool) -> (weight: String, bias: String)? {
+    style.response.flatMap { has("\(style.block(0, 0)).\($0.weight)") ? $0 : nil }
+  }
+
+  private static func secondVersion(_ depths: [Int], _ width: Int) -> String {
+    switch (depths, width) {
+    case ([2, 2, 6, 2], 40): "convnextv2_atto"
+    case ([2, 2, 6, 2], 48): "convnextv2_femto"
+    case ([2, 2, 6, 2], 64): "convnextv2_pico"
+    case ([2, 2, 8, 2], 80): "convnextv2_nano"
+    case ([3, 3, 9, 3], 96): "convnextv2_tiny"
+    case ([3, 3, 27, 3], 128): "convnextv2_base"
+    case ([3, 3, 27, 3], 192): "convnextv2_large"
+    case ([3, 3, 27, 3], 352): "convnextv2_huge"
+    default: "convnextv2\(depths)"
     }
   }
 
@@ -81,6 +112,9 @@ enum ConvNeXt: Architecture {
     }
     builder.assume(
       "layers without weights are those of the authors: GELU, and layer norms add \(epsilon) to the variance")
+    if responseNames(style, builder.has) != nil {
+      builder.assume("global response normalisation adds \(epsilon) to the mean")
+    }
     let image = Layer(value: builder.graph.input, channels: 3)
     var map = patches(style.stem.convolution, image, &builder)
     map = builder.layerNorm(style.stem.norm, map, epsilon: epsilon)
@@ -109,8 +143,15 @@ enum ConvNeXt: Architecture {
     map = builder.layerNorm("\(name).\(style.norm)", map, epsilon: epsilon)
     map = builder.pointwise("\(name).\(style.linear.expand)", map)
     map = map.with(builder.graph.append(Nonlinearity(.gelu), name: "\(name).gelu", inputs: [map.value]))
+    let response = responseNames(style, builder.has)
+    if let response {
+      map = builder.responseNormalization(
+        "\(name).grn", map, weight: "\(name).\(response.weight)", bias: "\(name).\(response.bias)", epsilon: epsilon)
+    }
     map = builder.pointwise("\(name).\(style.linear.project)", map)
-    map = builder.channelFactors("\(name).\(style.scale)", map)
+    if response == nil || builder.has("\(name).\(style.scale)") {
+      map = builder.channelFactors("\(name).\(style.scale)", map)
+    }
     return builder.add("\(name).add", map, input)
   }
 }
