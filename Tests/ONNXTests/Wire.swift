@@ -34,8 +34,8 @@ struct Wire {
 
   // MARK: ONNX
 
-  static func model(_ graph: Wire, opset: Int = 17) -> [UInt8] {
-    Wire().int(1, 8).text(2, "test").message(7, graph).message(8, Wire().text(1, "").int(2, opset)).bytes
+  static func model(_ graph: Wire, opset: Int = 17, producer: String = "test") -> [UInt8] {
+    Wire().int(1, 8).text(2, producer).message(7, graph).message(8, Wire().text(1, "").int(2, opset)).bytes
   }
 
   static func node(

@@ -26,7 +26,8 @@ import Testing
     Fixture(name: "ort-residual-uint8-weights", floatLayers: 4), Fixture(name: "ort-joined"),
     Fixture(name: "ort-gated"), Fixture(name: "ort-gated-16-bits", floatLayers: 2), Fixture(name: "nncf-residual"),
     Fixture(name: "nncf-joined", differing: 24), Fixture(name: "nncf-gated", floatLayers: 2),
-    Fixture(name: "torchao-residual", differing: 2),
+    Fixture(name: "torchao-residual", differing: 2), Fixture(name: "torchao-training", differing: 3),
+    Fixture(name: "fx-residual"), Fixture(name: "brevitas-8-bits"), Fixture(name: "brevitas-4-bits"),
   ]
 
   /// The lowered network of a fixture.

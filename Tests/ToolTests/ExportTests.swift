@@ -23,4 +23,17 @@ import Testing
     #expect(text.status == 0 && text.output.isEmpty, "\(text.output)")
     #expect(text.errors.contains("\(nodes) nodes written to \(path)"), "\(text.errors)")
   }
+
+  @Test func anExportedPackageIsNoSource() throws {
+    let scratch = try Scratch()
+    let path = scratch.path("package.onnx")
+    let package = Tool.root.appendingPathComponent("fixtures/packages/version-1.0-quantised.quern").path
+    let export = try Tool.run(["export", package, "-o", path])
+    #expect(export.status == 0, "\(export.errors)")
+    let outcome = try Tool.run([
+      "convert", path, "--verify-images", Tool.photographs, "-o", scratch.path("again.quern"),
+    ])
+    #expect(outcome.status == 65, "\(outcome.errors)")
+    #expect(outcome.errors.contains("use the package, or convert the checkpoint"), "\(outcome.errors)")
+  }
 }

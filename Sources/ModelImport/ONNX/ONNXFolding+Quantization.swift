@@ -5,6 +5,31 @@ extension ONNXFolding {
   /// Levels of constants: QuantizeLinear and DequantizeLinear. Weights are large, so these have loops of their own.
   static let quantizing: [String: Folding] = ["QuantizeLinear": quantize, "DequantizeLinear": dequantize]
 
+  /// Levels of weights between the bounds of a Clip, as Brevitas narrows their range; `nil` for other types.
+  static func clippedLevels(_ operands: Operands) throws(Failure) -> Tensor? {
+    let source = try operands.tensor(0)
+    guard let all = ONNXLevels.bounds(of: source.elementType) else { return nil }
+    let low = operands.has(1) ? try operands.array(1).integers.first ?? all.lowerBound : all.lowerBound
+    let high = operands.has(2) ? try operands.array(2).integers.first ?? all.upperBound : all.upperBound
+    guard all.contains(low), all.contains(high), low <= high else {
+      throw Failure("clips levels to \(low) and \(high)")
+    }
+    let levels = source.contiguous()
+    func clipped<Level: TensorElement & FixedWidthInteger>(_: Level.Type) -> Tensor {
+      levels.withElements(as: Level.self) { values in
+        Tensor(shape: source.shape, of: Level.self) { target in
+          for element in values.indices { target[element] = max(Level(low), min(Level(high), values[element])) }
+        }
+      }
+    }
+    switch source.elementType {
+    case .int8: return clipped(Int8.self)
+    case .uint8: return clipped(UInt8.self)
+    case .int16: return clipped(Int16.self)
+    default: return clipped(UInt16.self)
+    }
+  }
+
   /// The scale of each index of an axis, or of all elements, with the zero points.
   private struct Steps {
     let scales: [Float]
@@ -95,8 +120,10 @@ struct ONNXLevels: Hashable {
   var axis = 1
   /// The level of zero.
   let zeroPoint: Int
-  /// All levels.
+  /// All levels of the type.
   let bounds: ClosedRange<Int>
+  /// The levels that a Clip after the rounding leaves; `nil` for all of them.
+  var clipped: ClosedRange<Int>?
 
   /// The levels of an element type; `nil` for types whose levels quern does not read.
   static func bounds(of type: ElementType) -> ClosedRange<Int>? {
@@ -113,7 +140,8 @@ struct ONNXLevels: Hashable {
   var unsigned: ONNXLevels {
     guard bounds == -128...127 else { return self }
     return ONNXLevels(
-      scale: scale, channelScales: channelScales, axis: axis, zeroPoint: zeroPoint + 128, bounds: 0...255)
+      scale: scale, channelScales: channelScales, axis: axis, zeroPoint: zeroPoint + 128, bounds: 0...255,
+      clipped: clipped.map { $0.lowerBound + 128...$0.upperBound + 128 })
   }
 
   /// The elements of a constant of scales, widened to float32.

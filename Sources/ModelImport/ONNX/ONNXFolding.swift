@@ -81,6 +81,7 @@ enum ONNXFolding {
     "Sigmoid": unary { 1 / (1 + exp(-$0)) }, "Softplus": unary { $0 > 30 ? $0 : log1p(exp($0)) },
     "Round": unary { $0.rounded(.toNearestOrEven) }, "Sign": unary { $0 == 0 ? 0 : $0 < 0 ? -1 : 1 },
     "Clip": { operands throws(Failure) in
+      if let levels = try clippedLevels(operands) { return levels }
       var array = try operands.array(0)
       func bound(_ name: String, _ index: Int, _ none: Double) throws(Failure) -> Double {
         if case .float(let value)? = operands.node.attributes[name] { return Double(value) }

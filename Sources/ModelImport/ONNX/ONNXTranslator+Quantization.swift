@@ -94,10 +94,45 @@ extension ONNXTranslator {
   }
 }
 
+extension ONNXTranslator {
+  /// The levels that a Cast reads, where it casts them to the type that they have, as in quantised modules that
+  /// PyTorch's TorchScript exporter writes; `nil` for other casts.
+  func levelsKept(by node: ONNXModel.Node, type: Int) throws(ImportError) -> ONNXValue? {
+    let value = try value(node, 0)
+    let types: [Int: ElementType] = [2: .uint8, 3: .int8, 4: .uint16, 5: .int16]
+    guard case .step(.quantized(_, let levels, _)) = value, let type = types[type],
+      ONNXLevels.bounds(of: type) == levels.bounds
+    else { return nil }
+    return value
+  }
+
+  /// The levels that a Clip of levels leaves, as in Brevitas' activations of fewer than 8 bits; `nil` where its input
+  /// is not levels.
+  func clippedLevels(
+    _ node: ONNXModel.Node, minimum: Double?, maximum: Double?
+  ) throws(ImportError) -> ONNXValue? {
+    guard case .step(.quantized(let source, var levels, let first)) = try value(node, 0) else { return nil }
+    let all = levels.clipped ?? levels.bounds
+    let low = max(ONNXArray.integer(minimum ?? -.infinity), all.lowerBound)
+    let high = min(ONNXArray.integer(maximum ?? .infinity), all.upperBound)
+    guard low <= levels.zeroPoint, levels.zeroPoint <= high else {
+      throw unsupported(node, "it clips levels to \(low) and \(high), without the level of zero, \(levels.zeroPoint)")
+    }
+    levels.clipped = low...high == levels.bounds ? nil : low...high
+    return .step(.quantized(source, levels, node: first))
+  }
+}
+
 extension ONNXTranslations {
   /// Rounding of activations to levels. The pair of QuantizeLinear and DequantizeLinear becomes one operator.
   static let quantization: [String: ONNXTranslation] = [
     "QuantizeLinear": { translator, node throws(ImportError) in
+      guard translator.model.producer != "quern" else {
+        throw translator.unsupported(
+          node,
+          "quern exported the model from a package, with levels in units of their own, and does not read it back; use "
+            + "the package, or convert the checkpoint that it was made from")
+      }
       var type: ElementType?
       switch try translator.integer(node, "output_dtype", default: 0) {
       case 0: break
@@ -114,7 +149,8 @@ extension ONNXTranslations {
       guard case .step(.quantized(let source, let levels, let first)) = try translator.value(node, 0) else {
         throw translator.unsupported(node, "its input is neither constant nor the output of QuantizeLinear")
       }
-      let own = try translator.levels(node, type: levels.bounds == -128...127 ? .int8 : nil)
+      var own = try translator.levels(node, type: levels.bounds == -128...127 ? .int8 : nil)
+      own.clipped = levels.clipped
       guard own == levels else {
         throw translator.unsupported(node, "its scale or zero point differs from that of its QuantizeLinear")
       }
@@ -128,6 +164,19 @@ extension ONNXTranslator {
   fileprivate mutating func rounded(
     _ source: ONNXActivation, to levels: ONNXLevels, node: ONNXModel.Node
   ) throws(ImportError) -> ONNXActivation {
+    var (source, levels) = (source, levels)
+    if let clipped = levels.clipped {
+      guard levels.channelScales.isEmpty else {
+        throw unsupported(node, "it clips levels, and has a scale for each channel")
+      }
+      // Rounding keeps the order of values, so that they can be clipped before it.
+      func real(_ level: Int) -> Double { Double(levels.scale * Float(level - levels.zeroPoint)) }
+      let all = levels.bounds
+      let low = clipped.lowerBound == all.lowerBound ? -.infinity : real(clipped.lowerBound)
+      let high = clipped.upperBound == all.upperBound ? .infinity : real(clipped.upperBound)
+      source = try clip(source, minimum: low, maximum: high, node: node)
+      levels.clipped = nil
+    }
     let key = RoundingKey(base: source.value, levels: levels)
     if let cached = roundings[key] {
       return ONNXActivation(value: cached, shape: source.shape, isRow: source.isRow, channelAxis: source.channelAxis)

@@ -148,8 +148,12 @@ private struct StoredPlanBuilder {
   }
 
   private mutating func addMatrix(_ node: Node) {
-    guard let weights = stored.weights[node.id], let layer = WeightLevels.Layer(stored: node, weights, input: nil)
-    else { return append(node, .float, reason: "the model has no int8 weights for it") }
+    guard let weights = stored.weights[node.id] else {
+      return append(node, .float, reason: "the model has float weights for it")
+    }
+    guard let layer = WeightLevels.Layer(stored: node, weights, input: nil) else {
+      return append(node, .float, reason: "the model has weights for it that an int8 does not hold")
+    }
     levels[node] = layer
     append(node, .int8Weights)
   }

@@ -141,6 +141,7 @@ extension ONNXTranslations {
     }
     let low = isByAttribute ? try translator.float(node, "min") : try translator.scalar(node, 1)
     let high = isByAttribute ? try translator.float(node, "max") : try translator.scalar(node, 2)
+    if let levels = try translator.clippedLevels(node, minimum: low, maximum: high) { return levels }
     return try bounded(&translator, node, input: 0, minimum: low ?? -.infinity, maximum: high ?? .infinity)
   }
 
@@ -225,6 +226,7 @@ extension ONNXTranslations {
     // Floating-point casts do nothing, as all activations are float32 here.
     let type = try translator.integer(node, "to", default: 0)
     guard let name = [1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"][type] else {
+      if let levels = try translator.levelsKept(by: node, type: type) { return levels }
       throw translator.unsupported(node, "a cast to anything but floating-point numbers")
     }
     if type != 1 { translator.note("the model computes partly in \(name); quern computes in float32 throughout") }
