@@ -67,8 +67,8 @@ extension StoredPlan {
     let weighted = self.graph.nodes.filter(\.hasRoundedWeights)
     let kept = plan.layersKeptFloat(in: self.graph)
     var notes = [
-      "the model is quantised: the levels of \(weighted.count - kept.count) of \(weighted.count) layers with weights, and "
-        + "the formats of activations, are those of the file; the reference is the network that it defines"
+      "the model is quantised: the levels of \(weighted.count { levels[$0] != nil }) of \(weighted.count) layers with "
+        + "weights, and the formats of activations, are those of the file; the reference is the network that it defines"
     ]
     let reasons = Dictionary(grouping: kept) { plan.layers[$0.name]?.reason ?? "" }
     for (reason, nodes) in reasons.sorted(by: { $0.key < $1.key }) {

@@ -76,11 +76,15 @@ import Testing
     #expect(plan.plan.layersKeptFloat(in: plan.graph).count == fixture.floatLayers)
     for node in float.nodes where node.hasRoundedWeights {
       guard let layer = int8.nodes.first(where: { $0.id == node.id }), let levels = layer.constants["weight"],
-        levels.elementType == .int8, let scales = layer.constants["weight_scale"]?.elements(as: Float.self),
+        levels.elementType != .float32, let scales = layer.constants["weight_scale"]?.elements(as: Float.self),
         let real = node.constants["weight"]?.contiguous().elements(as: Float.self)
       else { continue }
       let length = levels.elementCount / scales.count
-      let ratios = levels.elements(as: Int8.self).enumerated().map { index, level in
+      let isInt8 = levels.elementType == .int8
+      #expect(isInt8 || plan.plan.keepsFloat(node))
+      let steps =
+        isInt8 ? levels.elements(as: Int8.self).map { Int($0) } : levels.elements(as: Int16.self).map { Int($0) }
+      let ratios = steps.enumerated().map { index, level in
         (level, real[index] - Float(level) * scales[index / length])
       }
       // Depthwise convolutions take the scales of their input's channels.

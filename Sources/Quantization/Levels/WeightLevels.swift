@@ -8,7 +8,8 @@ import Threads
 package struct WeightLevels: Sendable {
   /// The levels of one layer.
   package struct Layer: Sendable {
-    /// Int8, with the shape of the float weight.
+    /// Int8, with the shape of the float weight; int16 for a layer that computes in float with the levels that a file
+    /// states.
     package var levels: Tensor
     /// For each output channel, the real value of a level.
     package let scales: [Float]
@@ -175,10 +176,11 @@ extension WeightLevels.Layer {
 }
 
 extension Tensor {
-  /// Int8 levels times a factor for each index of the first axis, as float32.
+  /// Int8 or int16 levels times a factor for each index of the first axis, as float32.
   fileprivate func scalingLevels(by factors: [Float]) -> Tensor {
     let length = elementCount / max(factors.count, 1)
-    return Tensor(
-      elements(as: Int8.self).enumerated().map { Float($1) * factors[$0 / max(length, 1)] }, shape: shape)
+    let levels =
+      elementType == .int16 ? elements(as: Int16.self).map { Float($0) } : elements(as: Int8.self).map { Float($0) }
+    return Tensor(levels.enumerated().map { $1 * factors[$0 / max(length, 1)] }, shape: shape)
   }
 }

@@ -39,7 +39,8 @@ package enum Lowering {
   /// - Parameters:
   ///   - graph: the float graph that was planned.
   ///   - plan: the plan for the graph.
-  ///   - levels: the levels of every layer that the plan computes with int8 weights.
+  ///   - levels: the levels of every layer that the plan computes with int8 weights; for layers with int16 weights,
+  ///     int16 levels, or none where the weights are to be rounded to the finest ones.
   /// - Throws: `GraphError.at` with the node whose bias is out of range or which has no levels; `.structure` for a plan
   ///   that does not belong to the graph.
   package static func lower(
@@ -64,7 +65,12 @@ package enum Lowering {
   private static func constants(
     _ node: Node, _ plan: QuantizationPlan, _ levels: WeightLevels, _ formats: [ValueFormat]
   ) throws(GraphError) -> [String: Tensor] {
-    if plan.keepsFloat(node) { return WeightLevels.floatConstants(node, plan) }
+    if plan.keepsFloat(node) {
+      guard let layer = levels[node], layer.levels.elementType == .int16 else {
+        return WeightLevels.floatConstants(node, plan)
+      }
+      return try layer.constants(node, input: nil).mapValues { $0.contiguous() }
+    }
     guard node.traits.weights != .none else { return node.constants }
     guard let layer = levels[node] else { throw .constant(role: "weight", problem: "has no levels") }
     return try layer.constants(node, input: formats[node.inputs[0].index].quantization)

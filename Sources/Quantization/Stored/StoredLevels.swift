@@ -11,10 +11,7 @@ extension WeightLevels.Layer {
   ///   - input: the quantisation of the map that a convolution reads; `nil` for other layers, whose bias stays float.
   /// - Returns: `nil` where the weights are not levels of int8 arithmetic, or a bias exceeds an int32.
   init?(stored node: Node, _ weights: StoredQuantization.Weights, input: QuantizationParameters?) {
-    guard let weight = node.constants["weight"], weight.elementType == .float32, weight.shape.rank > 1,
-      weight.shape[0] == weights.scales.count, weight.elementCount > 0
-    else { return nil }
-    guard let levels = Self.levels(weight, scales: weights.scales) else { return nil }
+    guard let levels = Self.levels(node, weights, as: Int8.self) else { return nil }
     var bias: [Double]?
     if let input {
       guard let real = Self.bias(node, weights, input: input) else { return nil }
@@ -24,19 +21,39 @@ extension WeightLevels.Layer {
       levels: levels, scales: weights.scales, finestScales: weights.scales, bias: bias, paddingValue: nil)
   }
 
+  /// The levels that a file stores, as int16, of a layer that computes in float: uint8 levels minus a zero point, or
+  /// those of a layer that reads or writes float values.
+  ///
+  /// - Parameters:
+  ///   - node: the node of the float graph, with the weights in real units.
+  ///   - stored: what the file states of them.
+  /// - Returns: `nil` where the weights are not whole multiples of the scales, or an int16 does not hold these.
+  init?(storedFloat node: Node, _ weights: StoredQuantization.Weights) {
+    guard let levels = Self.levels(node, weights, as: Int16.self) else { return nil }
+    self.init(
+      levels: levels, scales: weights.scales, finestScales: weights.scales, bias: nil, paddingValue: nil)
+  }
+
   /// The distance from a whole number that is allowed: far more than the rounding of a product to float32.
   private static let tolerance: Float = 1.0 / 256
 
-  private static func levels(_ weight: Tensor, scales: [Float]) -> Tensor? {
-    let length = weight.elementCount / scales.count
+  private static func levels<Level: TensorElement & FixedWidthInteger>(
+    _ node: Node, _ weights: StoredQuantization.Weights, as type: Level.Type
+  ) -> Tensor? {
+    guard let weight = node.constants["weight"], weight.elementType == .float32, weight.shape.rank > 1,
+      weight.shape[0] == weights.scales.count, weight.elementCount > 0
+    else { return nil }
+    let (scales, length) = (weights.scales, weight.elementCount / weights.scales.count)
+    // Packages have no int16 weights of -32768.
+    let (minimum, maximum) = (max(Float(Level.min), -32767), Float(Level.max))
     var areLevels = true
     let levels = weight.contiguous().withElements(as: Float.self) { source in
-      Tensor(shape: weight.shape, of: Int8.self) { target in
+      Tensor(shape: weight.shape, of: Level.self) { target in
         for index in source.indices {
           let steps = source[index] / scales[index / length]
           let level = steps.rounded(.toNearestOrEven)
-          if !(level >= -128 && level <= 127 && abs(steps - level) <= tolerance) { areLevels = false }
-          target[index] = Int8(max(-128, min(127, level)))
+          if !(level >= minimum && level <= maximum && abs(steps - level) <= tolerance) { areLevels = false }
+          target[index] = Level(max(minimum, min(maximum, level)))
         }
       }
     }

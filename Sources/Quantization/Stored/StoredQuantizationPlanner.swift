@@ -130,18 +130,19 @@ private struct StoredPlanBuilder {
   }
 
   private mutating func addConvolution(_ node: Node, _ traits: OperatorTraits) {
-    func float(_ reason: String) { append(node, .float, reason: reason) }
-    guard let weights = stored.weights[node.id] else { return float("the model has float weights for it") }
+    guard let weights = stored.weights[node.id] else {
+      return append(node, .float, reason: "the weights are float in the model")
+    }
     guard let input = quantization(of: node.inputs[0]) else {
-      return float("the model does not round its input to 8 bits")
+      return addFloat(node, weights, reason: "the model does not round the input to 8 bits")
     }
     guard let layer = WeightLevels.Layer(stored: node, weights, input: input) else {
-      return float("the model has weights for it that an int8 does not hold")
+      return addFloat(node, weights, reason: "an int8 does not hold the weights of the model")
     }
     let residual = traits.residualSlot.flatMap { node.inputs.indices.contains($0) ? node.inputs[$0] : nil }
     let target = residual.map { quantization(of: $0) != nil } ?? true ? target(of: node.output) : nil
     guard target != nil || traits.canStoreFloat else {
-      return float("the model does not round its output to 8 bits")
+      return addFloat(node, weights, reason: "the model does not round the output to 8 bits")
     }
     levels[node] = layer
     append(node, .int8, target)
@@ -149,13 +150,22 @@ private struct StoredPlanBuilder {
 
   private mutating func addMatrix(_ node: Node) {
     guard let weights = stored.weights[node.id] else {
-      return append(node, .float, reason: "the model has float weights for it")
+      return append(node, .float, reason: "the weights are float in the model")
     }
     guard let layer = WeightLevels.Layer(stored: node, weights, input: nil) else {
-      return append(node, .float, reason: "the model has weights for it that an int8 does not hold")
+      return addFloat(node, weights, reason: "an int8 does not hold the weights of the model")
     }
     levels[node] = layer
     append(node, .int8Weights)
+  }
+
+  /// A layer that computes in float, with the levels of the file where an int16 holds them.
+  private mutating func addFloat(_ node: Node, _ weights: StoredQuantization.Weights, reason: String) {
+    guard let layer = WeightLevels.Layer(storedFloat: node, weights) else {
+      return append(node, .float, reason: reason)
+    }
+    levels[node] = layer
+    append(node, .int16Weights, reason: reason)
   }
 
   private mutating func addSelection(_ node: Node, _ traits: OperatorTraits) {
