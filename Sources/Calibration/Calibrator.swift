@@ -13,8 +13,6 @@ import Threads
 package struct Calibrator: Sendable {
   private let executable: Executable
   private let observed: [ValueID]
-  /// Concatenations whose inputs are all observed. They are not counted, as their counts are the sum of their inputs'.
-  private let joined: [Node]
   private let parts: Int
   private let workers: WorkerLocal<Worker>
 
@@ -40,13 +38,7 @@ package struct Calibrator: Sendable {
     self.parts = parts
     self.executable = executable
     self.observed = observed
-    let observedSet = Set(observed)
-    joined = executable.graph.nodes.filter { node in
-      node.traits.combination == .concatenation && observedSet.contains(node.output)
-        && observedSet.isSuperset(of: node.inputs)
-    }
-    let counted = observed.filter { [joined] value in !joined.contains { $0.output == value } }
-    workers = WorkerLocal { Worker(executable, counted, parts: parts) }
+    workers = WorkerLocal { Worker(executable, observed, parts: parts) }
   }
 
   /// Runs one augmented image and counts its activations. Calls with the same `worker` must not overlap.
@@ -81,13 +73,7 @@ package struct Calibrator: Sendable {
   package func statisticsOfParts() -> [ActivationStatistics] {
     let workers = workers.all
     return (0..<parts).map { part in
-      var statistics = workers.reduce(into: ActivationStatistics(values: observed)) { $0.merge($1.statistics[part]) }
-      for node in joined {
-        statistics.histograms[node.output] = node.inputs.reduce(into: ActivationHistogram()) { sum, input in
-          if let histogram = statistics.histograms[input] { sum.merge(histogram) }
-        }
-      }
-      return statistics
+      workers.reduce(into: ActivationStatistics(values: observed)) { $0.merge($1.statistics[part]) }
     }
   }
 }

@@ -12,6 +12,17 @@ package struct SizeSchedule: Sendable {
   /// The index of the size that a pass uses.
   package func size(ofPass pass: Int) -> Int { pass % sizes }
 
+  /// The number of the copy that a pass uses, from 0. Copies are shifted from image to image, so that each size gets
+  /// all of them.
+  ///
+  /// - Parameters:
+  ///   - repetition: the number of the pass among those of its image.
+  ///   - index: the number of the image.
+  ///   - repetitions: the number of passes for each image.
+  package func copy(_ repetition: Int, ofImage index: Int, repetitions: Int) -> Int {
+    sizes > 1 ? (repetition + index) % repetitions : repetition
+  }
+
   /// The position of a pass if the `count` passes are sorted by size, so that evenly spaced positions contain each size
   /// in proportion.
   package func number(ofPass pass: Int, of count: Int) -> Int {

@@ -66,19 +66,14 @@ struct CalibrationPasses {
       guard first < repetitions else { return }
       let image = try job.load(file)
       let part = index % parts
-      if options.recipe == .none {
-        // Without augmentation these are the pixels that verification sees, so that the outputs can be kept for it.
-        for size in sizes {
-          let pixels = try size.resolution.evaluation.apply(to: image.pixels)
-          size.keep(try calibrator.count(pixels, part: part, worker: worker), of: pixels, path: file.path)
-        }
-        return
-      }
       for repetition in first..<repetitions {
-        let size = schedule.size(ofPass: index * repetitions + repetition)
-        let augmented = try augmentations[size].apply(
-          to: image.pixels, imageKey: image.key, repetition: repetition)
-        try calibrator.count(augmented, part: part, worker: worker)
+        let number = schedule.size(ofPass: index * repetitions + repetition)
+        let copy =
+          options.recipe == .none ? 0 : schedule.copy(repetition, ofImage: index, repetitions: repetitions)
+        let pixels = try augmentations[number].copy(copy, of: image.pixels, imageKey: image.key)
+        let outputs = try calibrator.count(pixels, part: part, worker: worker)
+        // Verification sees the same pixels as the first copy.
+        if copy == 0 { sizes[number].keep(outputs, of: pixels, path: file.path) }
       }
     }
     return (calibrator.statisticsOfParts(), skipped)

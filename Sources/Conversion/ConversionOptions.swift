@@ -27,7 +27,7 @@ package struct ConversionOptions: Sendable {
   package private(set) var resolutions: [Resolution]
   /// How calibration images are augmented.
   package var recipe: AugmentationRecipe
-  /// The number of augmented copies of each calibration image.
+  /// The number of copies of each calibration image: one as in evaluation, and the others augmented.
   package var repetitions: Int
   /// The seed of the random numbers of augmentations.
   package var seed: UInt64

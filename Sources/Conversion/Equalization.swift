@@ -22,7 +22,7 @@ package struct Equalization: Sendable {
   /// The number of images that were measured on, with one copy each.
   let passes: Int
 
-  /// The number of images that channels are measured on, with one augmented copy each. A quarter of them is enough,
+  /// The number of images that channels are measured on, as in evaluation. A quarter of them is enough,
   /// because they only decide how much channels are magnified; ranges come from the calibration of the equalised graph.
   private static func imageCount(of count: Int) -> Int { min(max(count / 4, 12), 32) }
 
@@ -46,7 +46,7 @@ package struct Equalization: Sendable {
   ///   - files: the calibration images. Broken ones are left out here; calibration reports them.
   ///   - augmentations: one for each size that is to be served; images alternate between them.
   ///   - cache: decoded images, shared with other stages.
-  ///   - keep: called with each augmented image and the network's outputs for it, from any thread.
+  ///   - keep: called with each image as the network sees it and the network's outputs for it, from any thread.
   /// - Throws: `ConversionError.notEquivalent` where the outputs change by more than rounding explains.
   init(
     _ folded: inout Folding, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int,

@@ -2,9 +2,10 @@ import Calibration
 import Images
 
 extension ImageJob {
-  /// Calls `body(pass, file, image, worker)` with augmented copies of files, one at a time on each thread. Copies
-  /// alternate between the sizes of the augmentations, and passes are numbered in the order of the files. Broken images
-  /// are left out silently, because calibration reports them.
+  /// Calls `body(pass, file, image, worker)` with copies of files, one at a time on each thread. The first copy of a
+  /// file is as in evaluation, and the others are augmented. Copies alternate between the sizes of the augmentations,
+  /// and passes are numbered in the order of the files. Broken images are left out silently, because calibration
+  /// reports them.
   ///
   /// - Parameters:
   ///   - repetitions: the number of copies of each file.
@@ -24,8 +25,8 @@ extension ImageJob {
       for repetition in 0..<repetitions {
         let pass = index * repetitions + repetition
         let augmentation = augmentations[schedule.size(ofPass: pass)]
-        let augmented = try augmentation.apply(to: image.pixels, imageKey: image.key, repetition: repetition)
-        try body(pass, file, augmented, worker)
+        let copy = schedule.copy(repetition, ofImage: index, repetitions: repetitions)
+        try body(pass, file, try augmentation.copy(copy, of: image.pixels, imageKey: image.key), worker)
       }
     }
   }

@@ -22,7 +22,7 @@ final class LayerSampler {
   /// - Parameters:
   ///   - graph: the quantised graph.
   ///   - files: the images. Broken ones are left out here; calibration reports them.
-  ///   - repetitions: the number of augmented copies of each file.
+  ///   - repetitions: the number of copies of each file.
   ///   - augmentations: one for each size; copies alternate between them.
   ///   - threads: how many threads run, each on its own image.
   ///   - cache: decoded images, shared with other stages.

@@ -271,7 +271,7 @@ struct NetworkQuantizer {
     guard options.equalizesChannels else { return nil }
     return try clock.stage("equalize") {
       try Equalization(&folded, files, augmentations, threads: options.threads, cache: cache) { file, image, outputs in
-        if options.recipe == .none, sizes.count == 1 { sizes[0].keep(outputs, of: image, path: file.path) }
+        if sizes.count == 1 { sizes[0].keep(outputs, of: image, path: file.path) }
       }
     }
   }

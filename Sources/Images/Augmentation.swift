@@ -42,6 +42,18 @@ package struct Augmentation: Hashable, Sendable {
     self.seed = seed
   }
 
+  /// One of the copies of an image to calibrate on. The first is as in evaluation, so that ranges fit the images that
+  /// the network will see; the others are augmented, so that they also fit images unlike those of calibration.
+  ///
+  /// - Parameters:
+  ///   - number: the number of the copy, from 0.
+  ///   - imageKey: what identifies the image, such as `ImageFile.key(ofContent:)`.
+  /// - Throws: `ImageError.invalidGeometry` for an image that cannot be resized.
+  package func copy(_ number: Int, of image: RGBImage, imageKey: UInt64) throws(ImageError) -> RGBImage {
+    number == 0
+      ? try evaluation.apply(to: image) : try apply(to: image, imageKey: imageKey, repetition: number)
+  }
+
   /// One augmented copy, fixed by the seed, the key and the repetition.
   ///
   /// - Parameters:

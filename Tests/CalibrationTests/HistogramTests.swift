@@ -66,22 +66,32 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<40)
-  func anySplitMergesToTheSame(seed: Int) {
+  /// The images of a seed: runs of its values, with magnitudes that differ.
+  private static func images(seed: Int) -> [[Float]] {
     let values = Self.values(seed: seed)
-    var whole = ActivationHistogram()
-    whole.count(values)
     var random = SplitMix64(seed: UInt64(seed))
-    var parts: [ActivationHistogram] = [ActivationHistogram()]
+    var images: [[Float]] = []
     var first = 0
     while first < values.count {
       let end = random.int(first + 1...values.count)
-      var part = ActivationHistogram()
-      // Some parts count twice in a row, some are merged.
-      part.count(Array(values[first..<(first + end) / 2]))
-      part.count(Array(values[(first + end) / 2..<end]))
-      parts.append(part)
+      let scale: Float = random.pick([1, 1, 0.01, 30])
+      images.append(values[first..<end].map { scale * $0 })
       first = end
+    }
+    return images
+  }
+
+  @Test(arguments: 0..<40)
+  func anyGroupingOfImagesMergesToTheSame(seed: Int) {
+    var random = SplitMix64(seed: UInt64(seed))
+    let images = Self.images(seed: seed)
+    var whole = ActivationHistogram()
+    for image in images { whole.count(image) }
+    var parts: [ActivationHistogram] = [ActivationHistogram()]
+    for image in images {
+      // Some images are counted into the same part, some are merged.
+      if random.chance(0.5) { parts.append(ActivationHistogram()) }
+      parts[parts.count - 1].count(image)
     }
     parts.shuffle(using: &random)
     let merged = parts.reduce(into: ActivationHistogram()) { $0.merge($1) }
@@ -93,6 +103,47 @@ import Testing
     var grouped = halves[1]
     grouped.merge(halves[0])
     #expect(grouped == whole)
+  }
+
+  /// Against sums over the values themselves. Within a group of bins, only the sum of weights is exact.
+  @Test(arguments: 0..<40)
+  func imagesWeighByTheInverseOfTheirPower(seed: Int) {
+    let images = Self.images(seed: seed).map { $0.filter { abs($0) < 0x1p16 } }
+    var histogram = ActivationHistogram()
+    var expected = (sum: 0.0, positive: 0.0)
+    for image in images {
+      histogram.count(image)
+      let power = image.reduce(0) { $0 + ($1.magnitude < 0x1p-16 ? 0 : Double($1) * Double($1)) }
+      guard power > 0 else { continue }
+      let weight = Double(image.count) / power
+      // Weights are integers in units of 2^-44, and at most 2^40.
+      guard weight < 0x1p40 else { continue }
+      expected.sum += weight * Double(image.count)
+      expected.positive += weight * Double(image.count { $0 >= 0x1p-16 })
+    }
+    guard expected.sum > 0 else { return }
+    let unit = 0x1p44
+    let weighted = histogram.weighted
+    let sum = weighted.reduce(0) { $0 + $1.count } / unit
+    let positive = weighted.filter { $0.lower > 0 }.reduce(0) { $0 + $1.count } / unit
+    // Bins are 1/128 of their values wide.
+    #expect(abs(sum - expected.sum) <= 0.01 * expected.sum)
+    #expect(abs(positive - expected.positive) <= 0.01 * expected.sum)
+    // Clamping moves weights and loses none.
+    let clamped = histogram.clamped(to: -0.7...1.3)
+    #expect(clamped.weights.reduce(0, +) == histogram.weights.reduce(0, +))
+    #expect(clamped.total == histogram.total)
+  }
+
+  @Test func valuesAroundZeroHaveNoWeight() {
+    var histogram = ActivationHistogram()
+    histogram.count([0, 1e-6, -1e-6])
+    #expect(histogram.weights.allSatisfy { $0 == 0 } && histogram.total == 3)
+    #expect(histogram.weighted.map(\.count) == histogram.occupied.map(\.count))
+    // The largest and the smallest values that can be told apart.
+    histogram.count([.greatestFiniteMagnitude])
+    histogram.count([0x1p-16] + [Float](repeating: 0, count: 1_000_000))
+    #expect(histogram.weights.reduce(0, +) > 0 && histogram.weighted.allSatisfy { $0.count.isFinite })
   }
 
   @Test func binsAndBoundsAgree() {

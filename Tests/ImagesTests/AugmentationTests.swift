@@ -169,6 +169,18 @@ import Testing
     #expect(sheet.crc == expected)
   }
 
+  @Test(arguments: AugmentationRecipe.allCases)
+  func theFirstCopyIsAsInEvaluation(recipe: AugmentationRecipe) throws {
+    let image = try Fixtures.synthetic(60, 45)
+    let evaluation = try EvaluationProtocol(crop: .rect, size: 32)
+    let augmentation = Augmentation(recipe: recipe, evaluation: evaluation, seed: 1)
+    #expect(try augmentation.copy(0, of: image, imageKey: 2) == evaluation.apply(to: image))
+    for number in 1..<4 {
+      let copy = try augmentation.copy(number, of: image, imageKey: 2)
+      #expect(try copy == augmentation.apply(to: image, imageKey: 2, repetition: number))
+    }
+  }
+
   @Test func pictureOfOnePixelIsAugmented() throws {
     let image = try #require(RGBImage(width: 1, height: 1, pixels: [10, 200, 90]))
     for recipe in AugmentationRecipe.allCases {

@@ -48,33 +48,42 @@ import Testing
     return histogram
   }
 
-  /// The summed squared error of rounding to the levels, where clipping weighs more.
-  private static func error(_ values: [Float], _ parameters: QuantizationParameters) -> Double {
+  /// The squared error of rounding to the levels, relative to the mean square of each image's values and summed over
+  /// the images, where clipping weighs more.
+  private static func error(_ images: [[Float]], _ parameters: QuantizationParameters) -> Double {
     let range = parameters.range
-    return values.reduce(0) { sum, value in
-      let difference = Double(value) - Double(parameters.dequantize(parameters.quantize(value)))
-      let isClipped = value < range.lowerBound || value > range.upperBound
-      return sum + (isClipped ? RangeSearch.clippingWeight : 1) * difference * difference
+    return images.reduce(0) { sum, image in
+      let power = image.reduce(0) { $0 + Double($1) * Double($1) } / Double(image.count)
+      return image.reduce(sum) { sum, value in
+        let difference = Double(value) - Double(parameters.dequantize(parameters.quantize(value)))
+        let isClipped = value < range.lowerBound || value > range.upperBound
+        return sum + (isClipped ? RangeSearch.clippingWeight : 1) * difference * difference / power
+      }
     }
   }
 
-  /// Both ends over the same grid as the search, on the values instead of their histogram.
-  @Test(arguments: distributions.map(\.0))
-  func theSearchFindsWhatBruteForceFinds(name: String) throws {
-    let values = try Self.sample(name, count: 2000)
-    let found = Self.error(values, Self.histogram(values).parameters(.meanSquaredError))
-    let (low, high) = (min(values.min() ?? 0, 0), max(values.max() ?? 0, 0))
+  /// Both ends over the same grid as the search, on the values instead of their histogram. The images are alike, or
+  /// differ in magnitude.
+  @Test(arguments: distributions.map(\.0), [[1, 1, 1], [0.1, 0.01, 1]] as [[Float]])
+  func theSearchFindsWhatBruteForceFinds(name: String, scales: [Float]) throws {
+    let values = try Self.sample(name, count: 2100)
+    let images = scales.enumerated().map { index, scale in values[700 * index..<700 * (index + 1)].map { $0 * scale } }
+    var histogram = ActivationHistogram()
+    for image in images { histogram.count(image) }
+    let found = Self.error(images, histogram.parameters(.meanSquaredError))
+    let all = images.joined()
+    let (low, high) = (min(all.min() ?? 0, 0), max(all.max() ?? 0, 0))
     var best = Double.infinity
     for lower in stride(from: 100, through: low < 0 ? 5 : 100, by: -2) {
       for upper in stride(from: 100, through: high > 0 ? 5 : 100, by: -2) {
         best = min(
           best,
-          Self.error(values, QuantizationParameters(covering: low * Float(lower) / 100, high * Float(upper) / 100)))
+          Self.error(images, QuantizationParameters(covering: low * Float(lower) / 100, high * Float(upper) / 100)))
       }
     }
     // Bins are 1/128 of their value wide, and values uniform inside them only about.
     #expect(found <= 1.1 * best, "error \(found), at best \(best)")
-    #expect(found <= 1.02 * Self.error(values, Self.histogram(values).parameters(.minMax)))
+    #expect(found <= 1.02 * Self.error(images, histogram.parameters(.minMax)))
   }
 
   @Test(arguments: distributions.map(\.0))

@@ -97,6 +97,8 @@ struct StageStore {
       }
       if let histogram = calibrated.statistics.histograms[node.output] {
         _ = tensors.append(Tensor(histogram.counts), named: "counts/\(node.name)")
+        let halves = histogram.weights.flatMap { [UInt64(truncatingIfNeeded: $0), UInt64($0 >> 64)] }
+        _ = tensors.append(Tensor(halves), named: "weights/\(node.name)")
         _ = tensors.append(Tensor([histogram.minimum, histogram.maximum]), named: "extremes/\(node.name)")
       }
     }
@@ -130,15 +132,19 @@ struct StageStore {
         }
         scales[node.output] = tensor.elements(as: Float.self)
       }
-      guard let counts = tensors["counts/\(node.name)"], let extremes = tensors["extremes/\(node.name)"] else {
-        continue
-      }
+      guard let counts = tensors["counts/\(node.name)"], let weights = tensors["weights/\(node.name)"],
+        let extremes = tensors["extremes/\(node.name)"]
+      else { continue }
       guard counts.elementType == .uint64, counts.elementCount == ActivationHistogram.binCount,
+        weights.elementType == .uint64, weights.elementCount == 2 * ActivationHistogram.groupCount,
         extremes.elementType == .float32, extremes.elementCount == 2
       else { throw damaged(.calibration) }
       let ends = extremes.elements(as: Float.self)
+      let halves = weights.elements(as: UInt64.self)
       statistics.histograms[node.output] = ActivationHistogram(
-        counts: counts.elements(as: UInt64.self), minimum: ends[0], maximum: ends[1])
+        counts: counts.elements(as: UInt64.self),
+        weights: stride(from: 0, to: halves.count, by: 2).map { UInt128(halves[$0]) | UInt128(halves[$0 + 1]) << 64 },
+        minimum: ends[0], maximum: ends[1])
     }
     return Calibrated(
       scales: metadata["is_equalised"] == "yes" ? scales : nil, equalizationPasses: equalized,

@@ -6,9 +6,10 @@ struct ConvertCommand: ParsableCommand {
     commandName: "convert",
     abstract: "Convert a checkpoint to an int8 package and verify it.",
     discussion: """
-      Reads a checkpoint without running any code in it, folds batch norms, calibrates on augmented copies of the \
-      images, quantises, and writes a package. Then it measures how far the package's embeddings drift from those of \
-      the float network. If a gate fails, the package and the reports are still written, and the exit status is 1.
+      Reads a checkpoint without running any code in it, folds batch norms, calibrates on the images as they are \
+      evaluated and on augmented copies, quantises, and writes a package. Then it measures how far the package's \
+      embeddings drift from those of the float network. If a gate fails, the package and the reports are still \
+      written, and the exit status is 1.
 
       The package is verified on --verify-images. By default it is verified on held-out images of the calibration \
       folder: those that --calibration-count leaves over, or at least a fifth of the folder without this option. \

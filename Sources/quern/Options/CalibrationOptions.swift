@@ -24,7 +24,9 @@ struct CalibrationOptions: ParsableArguments {
       valueName: "recipe"))
   var augmentation: AugmentationRecipe = .full
 
-  @Option(help: ArgumentHelp("Number of augmented copies of each calibration image.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Number of copies of each calibration image: one as in evaluation, and the others augmented.", valueName: "n"))
   var repetitions = 3
 
   @Option(
