@@ -46,26 +46,29 @@ extension Concatenation: RunnableOperator {
     try context.refuseConstants(except: [])
     let output = context.outputFormat
     if case .uint8WithRemainder(let parameters) = output { return try Self.ofTwoPlanes(context, parameters) }
-    let conversions = context.inputFormats.map { ValueConversion(from: $0, to: output, kernels: context.kernels) }
+    let conversions = context.inputFormats.map { RowConversion(from: $0, to: output, kernels: context.kernels) }
     let inputSizes = context.inputFormats.map(\.elementType.byteCount)
     let outputSize = output.elementType.byteCount
     return TopLeftAlignedOperator { run, buffers in
       let pixelBytes = run.output.channels * outputSize
-      var slice = buffers.output + run.first * pixelBytes
-      for slot in run.inputs.indices {
-        let channels = run.inputs[slot].channels
-        let step = channels * inputSizes[slot]
-        var source = buffers.inputs[slot] + run.start(ofInput: slot) * step
-        var target = slice
-        for _ in 0..<run.count {
-          conversions[slot].convert(source, channels, to: target)
-          source += step
-          target += pixelBytes
+      let starts = run.inputs.indices.map { run.start(ofInput: $0) }
+      let step = max(1, Self.tileByteCount / pixelBytes)
+      for first in stride(from: 0, to: run.count, by: step) {
+        var slice = buffers.output + (run.first + first) * pixelBytes
+        for slot in run.inputs.indices {
+          let channels = run.inputs[slot].channels
+          conversions[slot].convert(
+            buffers.inputs[slot] + (starts[slot] + first) * channels * inputSizes[slot], inputStride: channels,
+            rows: min(step, run.count - first), count: channels, to: slice, outputStride: run.output.channels)
+          slice += channels * outputSize
         }
-        slice += channels * outputSize
       }
     }
   }
+
+  /// The number of bytes of the output that all inputs are written to before the next ones, so that they stay in the
+  /// first-level cache: neighbouring slices share lines of it.
+  private static let tileByteCount = 16 * 1024
 
   /// For an output with remainders. All inputs are rounded again, so that ties go to the even level whatever format a
   /// value comes from.

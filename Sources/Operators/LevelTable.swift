@@ -62,7 +62,13 @@ struct LevelTable: @unchecked Sendable {
   ) {
     guard isFine else {
       let first = elements.lowerBound
-      return table.withUnsafeBufferPointer { kernel.run(input + first, elements.count, $0.baseAddress, target + first) }
+      return table.withUnsafeBufferPointer { table in
+        var arguments = quern_lookup_args()
+        arguments.table = table.baseAddress
+        (arguments.input, arguments.output) = (input + first, target + first)
+        (arguments.rows, arguments.row_bytes) = (1, elements.count)
+        kernel.run(&arguments)
+      }
     }
     let inputRemainders = input + planeSize
     table.withUnsafeBufferPointer { table in

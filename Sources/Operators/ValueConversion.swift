@@ -38,3 +38,49 @@ struct ValueConversion: @unchecked Sendable {
     }
   }
 }
+
+/// Converts rows of values that are not contiguous in memory, such as the same channels of consecutive pixels.
+struct RowConversion: @unchecked Sendable {
+  private let conversion: ValueConversion
+  private let kernel: quern_lookup_kernel
+  /// The output's level for each level of the input, where both are uint8 at different scales. For the short rows of a
+  /// concatenation, looking them up is faster than computing them.
+  private let levels: [UInt8]?
+
+  init(from: ValueFormat, to: ValueFormat, kernels: KernelSet) {
+    conversion = ValueConversion(from: from, to: to, kernels: kernels)
+    kernel = kernels.lookup
+    guard from != to, from.isPlainUInt8, to.isPlainUInt8 else {
+      levels = nil
+      return
+    }
+    var table = [UInt8](repeating: 0, count: 256)
+    conversion.convert((0...255).map { UInt8($0) }, 256, to: &table)
+    levels = table
+  }
+
+  /// Converts `rows` rows of `count` elements.
+  ///
+  /// - Parameters:
+  ///   - inputStride: The number of elements from one row of the input to the next.
+  ///   - outputStride: The number of elements from one row of the output to the next.
+  func convert(
+    _ input: UnsafeRawPointer, inputStride: Int, rows: Int, count: Int, to output: UnsafeMutableRawPointer,
+    outputStride: Int
+  ) {
+    guard let levels else {
+      let inputStep = inputStride * conversion.from.elementType.byteCount
+      let outputStep = outputStride * conversion.to.elementType.byteCount
+      for row in 0..<rows { conversion.convert(input + row * inputStep, count, to: output + row * outputStep) }
+      return
+    }
+    levels.withUnsafeBufferPointer { table in
+      var arguments = quern_lookup_args()
+      arguments.table = table.baseAddress
+      (arguments.input, arguments.input_stride) = (input.assumingMemoryBound(to: UInt8.self), inputStride)
+      (arguments.output, arguments.output_stride) = (output.assumingMemoryBound(to: UInt8.self), outputStride)
+      (arguments.rows, arguments.row_bytes) = (rows, count)
+      kernel.run(&arguments)
+    }
+  }
+}

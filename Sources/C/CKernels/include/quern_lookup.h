@@ -4,12 +4,24 @@
 
 #include "quern_cpu.h"
 
-// y[i] = table[x[i]] for a table of 256 bytes, which can be any function of a byte. x and y may be the same.
+// A function of bytes as a table of 256 bytes:
+//   output[r * output_stride + i] = table[input[r * input_stride + i]] for r < rows, i < row_bytes
+// Input and output may be the same where their strides are equal.
+
+typedef struct {
+  const uint8_t *table;
+  const uint8_t *input;
+  size_t input_stride;  // bytes between rows
+  size_t rows;
+  size_t row_bytes;
+  uint8_t *output;
+  size_t output_stride; // bytes between rows
+} quern_lookup_args;
 
 typedef struct QUERN_SENDABLE {
   const char *name;
   uint32_t needed_features;
-  void (*run)(const uint8_t *x, size_t count, const uint8_t *table, uint8_t *y);
+  void (*run)(const quern_lookup_args *);
 } quern_lookup_kernel;
 
 extern const quern_lookup_kernel *const quern_lookup_kernels;

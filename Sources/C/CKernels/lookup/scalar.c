@@ -1,5 +1,7 @@
 #include "functions.h"
 
-void quern_lookup_scalar(const uint8_t *x, size_t count, const uint8_t *table, uint8_t *y) {
-  for (size_t i = 0; i < count; ++i) y[i] = table[x[i]];
+void quern_lookup_scalar(const quern_lookup_args *a) {
+  for (size_t row = 0; row < a->rows; ++row) {
+    quern_look_up(a->input + row * a->input_stride, a->row_bytes, a->table, a->output + row * a->output_stride);
+  }
 }
