@@ -43,14 +43,17 @@ struct ValueConversion: @unchecked Sendable {
 struct RowConversion: @unchecked Sendable {
   private let conversion: ValueConversion
   private let kernel: quern_lookup_kernel
-  /// The output's level for each level of the input, where both are uint8 at different scales. For the short rows of a
-  /// concatenation, looking them up is faster than computing them.
+  /// The output's level for each level of the input, where both are uint8. For the short rows of a concatenation,
+  /// looking them up is faster than computing them.
   private let levels: [UInt8]?
+  /// Longer rows are copied where the formats are equal. A call of the C library for each shorter one would take longer
+  /// than looking them up.
+  private static let longestLookedUpCopy = 64
 
   init(from: ValueFormat, to: ValueFormat, kernels: KernelSet) {
     conversion = ValueConversion(from: from, to: to, kernels: kernels)
     kernel = kernels.lookup
-    guard from != to, from.isPlainUInt8, to.isPlainUInt8 else {
+    guard from.isPlainUInt8, to.isPlainUInt8 else {
       levels = nil
       return
     }
@@ -68,7 +71,8 @@ struct RowConversion: @unchecked Sendable {
     _ input: UnsafeRawPointer, inputStride: Int, rows: Int, count: Int, to output: UnsafeMutableRawPointer,
     outputStride: Int
   ) {
-    guard let levels else {
+    let isCopy = conversion.from == conversion.to && count > Self.longestLookedUpCopy
+    guard let levels, !isCopy else {
       let inputStep = inputStride * conversion.from.elementType.byteCount
       let outputStep = outputStride * conversion.to.elementType.byteCount
       for row in 0..<rows { conversion.convert(input + row * inputStep, count, to: output + row * outputStep) }

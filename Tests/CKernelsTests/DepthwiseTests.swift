@@ -116,4 +116,12 @@ private struct DepthwiseProblem {
       }
     }
   }
+
+  @Test(arguments: 1000..<1100 as Range<UInt64>)
+  func singleTaps(seed: UInt64) {
+    var random = Random(seed: seed)
+    check(
+      seed: seed, rows: Int.random(in: 1...13, using: &random), taps: 1,
+      channels: Int.random(in: 1...20, using: &random) * (seed % 2 == 0 ? 16 : 11))
+  }
 }

@@ -210,11 +210,73 @@ static void run_16(const quern_depthwise_args *a, const quern_bounds_512 *bounds
   run_panel(a, bounds, channel, count, 4);
 }
 
+// Every fourth of 64 dwords, beginning with the first, second, third and fourth. Where two rows share a vector, every
+// fourth of 32 dwords, twice.
+INLINE quad every_fourth(const void *from, int rows) {
+  const char *p = from;
+  const __m512i steps = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
+  quad q;
+  UNROLL for (int i = 0; i < 4; ++i) {
+    const __m512i order = _mm512_add_epi32(steps, _mm512_set1_epi32(i));
+    q.v[i] = _mm512_permutex2var_epi32(_mm512_loadu_si512(p), order, _mm512_loadu_si512(p + 64));
+    if (rows == 2) continue;
+    const __m512i high = _mm512_permutex2var_epi32(_mm512_loadu_si512(p + 128), order, _mm512_loadu_si512(p + 192));
+    q.v[i] = _mm512_inserti64x4(q.v[i], _mm512_castsi512_si256(high), 1);
+  }
+  return q;
+}
+
+// Computes 64 channels of one row, or 32 of two, at a time, with a single tap. Sum i (of four) is of the channels
+// 4 l + i: its weights are those of byte i of every four, and zero for the other bytes, so that the input need not be
+// interleaved.
+//
+// There is no lower clamp before rounding: a NaN and values below the range of int32 become the lowest int32, and
+// packing saturates.
+INLINE void run_pointwise(const quern_depthwise_args *a, size_t channel, int rows) {
+  quad weights = every_fourth(a->weights + channel * 4, rows);
+  UNROLL for (int i = 1; i < 4; ++i) weights.v[i] = _mm512_slli_epi32(weights.v[i], 8 * (unsigned)i);
+  const quad bias = every_fourth(a->bias + channel, rows), multiplier = every_fourth(a->multiplier + channel, rows);
+  const __m512 high = _mm512_set1_ps((float)(a->output_max - a->output_zero_point));
+  const __m512i zero_point = _mm512_set1_epi16((int16_t)a->output_zero_point);
+  const __m512i low = _mm512_set1_epi8((char)a->output_min);
+  const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  for (size_t row = 0; row < a->rows; row += (size_t)rows) {
+    const int32_t *offsets[] = {a->offsets + row, a->offsets + (row + 1 < a->rows ? row + 1 : row)};
+    const __m512i x = load_tap(a->input + channel, offsets, 0, rows);
+    __m512i q[4];
+    UNROLL for (int i = 0; i < 4; ++i) {
+      const __m512i acc = _mm512_dpbusd_epi32(bias.v[i], x, weights.v[i]);
+      const __m512 real = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_castsi512_ps(multiplier.v[i]));
+      q[i] = _mm512_cvtps_epi32(_mm512_min_ps(high, real)); // for a NaN, this is the second operand
+    }
+    const __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), zero_point);
+    const __m512i cd = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), zero_point);
+    const __m512i bytes = _mm512_shuffle_epi8(_mm512_max_epu8(_mm512_packus_epi16(ab, cd), low), order);
+    uint8_t *y = a->output + row * a->output_stride + channel;
+    if (rows == 1) {
+      _mm512_storeu_si512(y, bytes);
+      continue;
+    }
+    _mm256_storeu_si256((__m256i *)y, _mm512_castsi512_si256(bytes));
+    if (row + 1 < a->rows) _mm256_storeu_si256((__m256i *)(y + a->output_stride), _mm512_extracti64x4_epi64(bytes, 1));
+  }
+}
+
+static void run_pointwise_64(const quern_depthwise_args *a, size_t channel) { run_pointwise(a, channel, 1); }
+static void run_pointwise_32(const quern_depthwise_args *a, size_t channel) { run_pointwise(a, channel, 2); }
+
 void quern_depthwise_avx512vnni(const quern_depthwise_args *a) {
   if (a->taps > 4 * max_groups) return quern_depthwise_scalar(a);
   if (a->rows == 0) return;
   const quern_bounds_512 bounds = quern_bounds_512_make(a->output_zero_point, a->output_min, a->output_max);
   size_t channel = 0;
+  if (a->taps == 1 && !a->output_f32 && !a->addend) {
+    for (; channel + 64 <= a->channels; channel += 64) run_pointwise_64(a, channel);
+    if (channel + 32 <= a->channels) {
+      run_pointwise_32(a, channel);
+      channel += 32;
+    }
+  }
   for (; channel + 64 <= a->channels; channel += 64) run_64(a, &bounds, channel);
   const size_t left = a->channels - channel;
   if (left > 32) {
