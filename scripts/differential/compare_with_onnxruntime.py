@@ -54,7 +54,10 @@ def compare(name, model, exported, files, normalization, folder):
         cosines.append(float(embedding[0] @ ours))
         difference = max(difference, float(np.abs(embedding[0] - ours).max()))
         relative = max(relative, float(np.abs(logits[0] - expected["logits"][row]).max() / np.abs(logits).max()))
-        agreement.append(logits[0].argmax() == expected["logits"][row].argmax())
+        second, first = np.sort(expected["logits"][row])[-2:]
+        # Logits as close as this tie, and rounding decides.
+        if first - second > 1e-3 * np.abs(expected["logits"][row]).max():
+            agreement.append(logits[0].argmax() == expected["logits"][row].argmax())
     exact = difference <= 1e-5
     close = np.mean(cosines) >= 0.9999 and np.mean(agreement) >= 0.995
     has_vnni = "vnni" in open("/proc/cpuinfo").read()
