@@ -101,7 +101,8 @@ class Maker:
 
     def constant_node(self, array):
         value = {"value": numpy_helper.from_array(array, "value")}
-        if self.opset >= 12 and array.ndim <= 1 and self.choices.chance(40):
+        # The type of an empty list is not known.
+        if self.opset >= 12 and array.ndim <= 1 and array.size > 0 and self.choices.chance(40):
             kind = ("float" if array.dtype == np.float32 else "int") + "s" * array.ndim
             value = {f"value_{kind}": array.tolist()}
         return self.add("Constant", [], array.shape, **value).name
