@@ -41,7 +41,7 @@ package struct Calibrator: Sendable {
     workers = WorkerLocal { Worker(executable, observed, parts: parts) }
   }
 
-  /// Runs one augmented image and counts its activations. Calls with the same `worker` must not overlap.
+  /// Runs one image and counts its activations. Calls with the same `worker` must not overlap.
   ///
   /// - Parameters:
   ///   - image: the image as the network sees it.

@@ -29,7 +29,7 @@ package struct ChannelRangeObserver: Sendable {
     workers = WorkerLocal { Worker(executable) }
   }
 
-  /// Runs one augmented image and extends the ranges to its activations. Calls with the same `worker` must not overlap.
+  /// Runs one image and extends the ranges to its activations. Calls with the same `worker` must not overlap.
   ///
   /// - Parameters:
   ///   - image: the image as the network sees it.

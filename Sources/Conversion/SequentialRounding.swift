@@ -42,7 +42,7 @@ struct SequentialRounding {
     }
   }
 
-  /// At most `count` augmented images, in an order that does not depend on threads.
+  /// At most `count` copies of images, in an order that does not depend on threads.
   private func images(
     _ files: [ImageFolder.File], _ count: Int, _ augmentations: [Augmentation]
   ) throws -> [(shape: Shape, pixels: [UInt8])] {
