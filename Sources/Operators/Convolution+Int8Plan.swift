@@ -17,9 +17,6 @@ struct Int8ConvolutionPlan: PlannedOperator {
   let offsets: [Int32]?
   /// The offsets for the plane of remainders, where that is read.
   let remainderOffsets: [Int32]?
-  /// Stores the sum of the products of both planes, where remainders are read.
-  let int8Epilogue: Int8Epilogue?
-  private let workers: Int
   /// The shape of the padded copy, for a map with few channels.
   let paddedCopy: Shape?
   let rowChunk: Int
@@ -34,7 +31,6 @@ struct Int8ConvolutionPlan: PlannedOperator {
     self.output = output
     rows = output.batch * output.height * output.width
     let window = prepared.op.window
-    workers = context.workers
     if prepared.paddingValue != nil {
       let padded = try Shape([
         input.batch, (output.height - 1) * window.strideHeight + window.height,
@@ -53,9 +49,6 @@ struct Int8ConvolutionPlan: PlannedOperator {
     }
     remainderOffsets =
       prepared.remainders == nil ? nil : try Self.offsets(prepared, input, output, context, ofRemainders: true)
-    int8Epilogue = prepared.remainders.map { _ in
-      Int8Epilogue(prepared.requantization, kernels: prepared.kernels, channels: output.channels)
-    }
     let groupOutputs = output.channels / prepared.op.groups
     if let residual, residual != output {
       // Consecutive rows of the output are consecutive in the residual within a line only.
@@ -90,9 +83,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
   }
 
   var scratchByteCount: Int {
-    if let paddedCopy { return paddedCopy.elementCount + ActivationLayout.readableBytesAfter }
-    return int8Epilogue == nil
-      ? 0 : workers * Int8Epilogue.scratchCount(channels: channelChunk) * MemoryLayout<Float>.stride
+    paddedCopy.map { $0.elementCount + ActivationLayout.readableBytesAfter } ?? 0
   }
 
   func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
@@ -107,84 +98,16 @@ struct Int8ConvolutionPlan: PlannedOperator {
     let rowPieces = (rows + rowChunk - 1) / rowChunk
     let channelPieces = (groupOutputs + channelChunk - 1) / channelChunk
     withArguments(source, buffers) { base in
-      team.forEach(groups * rowPieces * channelPieces) { index, worker in
+      team.forEach(groups * rowPieces * channelPieces) { index, _ in
         let group = index / (rowPieces * channelPieces)
         let piece = index % (rowPieces * channelPieces)
         var arguments = base
         select(
           group: group, firstRow: piece / channelPieces * rowChunk, firstChannel: piece % channelPieces * channelChunk,
           in: &arguments)
-        guard let int8Epilogue, let remainders = prepared.remainders else {
-          return prepared.kernels.igemm.run(&arguments)
-        }
-        let scratch =
-          buffers.scratch.assumingMemoryBound(to: Float.self)
-          + worker * Int8Epilogue.scratchCount(channels: channelChunk)
-        let origin = PieceOrigin(
-          firstRow: piece / channelPieces * rowChunk,
-          channel: group * groupOutputs + piece % channelPieces * channelChunk)
-        runInTwoPlanes(arguments, origin, int8Epilogue, remainders, scratch: scratch)
+        prepared.kernels.igemm.run(&arguments)
       }
     }
-  }
-
-  /// The first row and the first output channel of a piece, counted over all groups.
-  private struct PieceOrigin {
-    let firstRow: Int
-    let channel: Int
-  }
-
-  /// Computes a piece with 16-bit input: the product of the remainders with the weights, then that of the levels, added
-  /// in float32; a few rows at a time, so that the floats stay in cache.
-  private func runInTwoPlanes(
-    _ whole: quern_igemm_args, _ origin: PieceOrigin, _ int8Epilogue: Int8Epilogue,
-    _ remainders: RemainderRequantization, scratch: UnsafeMutablePointer<Float>
-  ) {
-    let channels = whole.output_channels
-    let step = Int8Epilogue.rows(channels: channels)
-    for first in stride(from: 0, to: whole.rows, by: step) {
-      var target = whole
-      advance(&target, rows: first)
-      let rows = min(step, whole.rows - first)
-      var levels = target
-      (levels.rows, levels.store, levels.clamp) = (rows, Int32(QUERN_STORE_F32), ActivationFunction.none.clamp)
-      (levels.output, levels.output_stride, levels.output_remainder) = (UnsafeMutableRawPointer(scratch), channels, nil)
-      (levels.residual, levels.residual_remainder, levels.residual_f32) = (nil, nil, nil)
-      levels.residual_stride = channels
-      var remainderArguments = levels
-      remainderArguments.input += input.elementCount
-      remainders.bias.withUnsafeBufferPointer { bias in
-        remainders.multiplier.withUnsafeBufferPointer { multiplier in
-          remainderArguments.bias = bias.baseAddress.map { $0 + origin.channel }
-          remainderArguments.multiplier = multiplier.baseAddress.map { $0 + origin.channel }
-          if let remainderOffsets {
-            remainderOffsets.withUnsafeBufferPointer {
-              remainderArguments.offsets = $0.baseAddress.map { $0 + (origin.firstRow + first) * taps }
-              prepared.kernels.igemm.run(&remainderArguments)
-            }
-          } else {
-            prepared.kernels.igemm.run(&remainderArguments)
-          }
-        }
-      }
-      levels.residual_f32 = UnsafePointer(scratch)
-      prepared.kernels.igemm.run(&levels)
-      int8Epilogue.store(scratch, rows: rows, channels: channels, to: target)
-    }
-  }
-
-  /// Moves the arguments of a piece forward by some rows.
-  private func advance(_ arguments: inout quern_igemm_args, rows: Int) {
-    if arguments.offsets != nil {
-      arguments.offsets += rows * taps
-    } else {
-      arguments.input += rows * input.channels
-    }
-    let element = rows * arguments.output_stride
-    arguments.output += element * (requantization.output == .float32 ? 4 : 1)
-    if arguments.output_remainder != nil { arguments.output_remainder += element }
-    if arguments.residual != nil { arguments.residual += rows * arguments.residual_stride }
-    if arguments.residual_remainder != nil { arguments.residual_remainder += rows * arguments.residual_stride }
   }
 
   /// The arguments for all rows and channels of the first group.
@@ -210,10 +133,29 @@ struct Int8ConvolutionPlan: PlannedOperator {
     requantization.bias.withUnsafeBufferPointer { bias in
       requantization.multiplier.withUnsafeBufferPointer { multiplier in
         (arguments.bias, arguments.multiplier) = (bias.baseAddress, multiplier.baseAddress)
-        guard let offsets else { return body(arguments) }
-        offsets.withUnsafeBufferPointer {
-          arguments.offsets = $0.baseAddress
-          body(arguments)
+        offsets.withPointer {
+          arguments.offsets = $0
+          guard let remainders = prepared.remainders else { return body(arguments) }
+          withRemainders(remainders, of: source) {
+            arguments.remainders = $0
+            body(arguments)
+          }
+        }
+      }
+    }
+  }
+
+  /// The plane of remainders, which follows the plane of levels.
+  private func withRemainders(
+    _ requantization: RemainderRequantization, of levels: UnsafePointer<UInt8>, _ body: (quern_igemm_remainders) -> Void
+  ) {
+    requantization.bias.withUnsafeBufferPointer { bias in
+      requantization.multiplier.withUnsafeBufferPointer { multiplier in
+        remainderOffsets.withPointer {
+          body(
+            quern_igemm_remainders(
+              input: levels + input.elementCount, offsets: $0, bias: bias.baseAddress,
+              multiplier: multiplier.baseAddress))
         }
       }
     }
@@ -241,11 +183,14 @@ struct Int8ConvolutionPlan: PlannedOperator {
     let element = firstRow * output.channels + channel
     arguments.rows = min(rowChunk, rows - firstRow)
     arguments.output_channels = min(channelChunk, groupOutputs - firstChannel)
-    arguments.input += group * tapBytes
-    if arguments.offsets != nil {
-      arguments.offsets += firstRow * taps
-    } else {
-      arguments.input += firstRow * input.channels
+    let byte = group * tapBytes + (offsets == nil ? firstRow * input.channels : 0)
+    arguments.input += byte
+    if arguments.offsets != nil { arguments.offsets += firstRow * taps }
+    if arguments.remainders.input != nil {
+      arguments.remainders.input += byte
+      if arguments.remainders.offsets != nil { arguments.remainders.offsets += firstRow * taps }
+      arguments.remainders.bias += channel
+      arguments.remainders.multiplier += channel
     }
     let blockByteCount = taps * ActivationLayout.roundUp(tapBytes, to: 4)
     arguments.weights += group * prepared.groupWeightByteCount + firstChannel * blockByteCount
@@ -286,5 +231,13 @@ struct Int8ConvolutionPlan: PlannedOperator {
       let from = source + ((line / paddedHeight * height + y) * width + columns.lowerBound - left) * channels
       (to + columns.lowerBound * channels).update(from: from, count: columns.count * channels)
     }
+  }
+}
+
+extension [Int32]? {
+  /// Gives a pointer to the elements, or `nil` where there are none.
+  fileprivate func withPointer(_ body: (UnsafePointer<Int32>?) -> Void) {
+    guard let self else { return body(nil) }
+    self.withUnsafeBufferPointer { body($0.baseAddress) }
   }
 }

@@ -4,6 +4,13 @@ import CKernels
 struct IgemmProblem: CustomStringConvertible {
   enum Residual: CaseIterable { case none, uint8, uint8WithRemainder, float32 }
 
+  struct Plane {
+    var input: [UInt8]
+    var offsets: [Int32]?
+    var bias: [Int32]
+    var multiplier: [Float]
+  }
+
   var description: String
   var rows: Int
   var taps: Int
@@ -15,6 +22,8 @@ struct IgemmProblem: CustomStringConvertible {
   var weights: [Int8]
   var bias: [Int32]
   var multiplier: [Float]
+  /// A second plane of the input, with its own offsets, bias and multiplier.
+  var second: Plane?
   var storesFloat: Bool
   var wantsRemainders: Bool
   var clamp: Clamp
@@ -33,9 +42,10 @@ struct IgemmProblem: CustomStringConvertible {
     inputStride = tapBytes + Int.random(in: 0...7, using: &random)
     let inputSize = usesOffsets ? tapBytes + Int.random(in: 0...500, using: &random) : rows * inputStride
     input = random.bytes(inputSize + 64)
-    offsets =
-      usesOffsets
-      ? (0..<rows * taps).map { _ in Int32.random(in: 0...Int32(inputSize - tapBytes), using: &random) } : nil
+    func randomOffsets() -> [Int32] {
+      (0..<rows * taps).map { _ in Int32.random(in: 0...Int32(inputSize - tapBytes), using: &random) }
+    }
+    offsets = usesOffsets ? randomOffsets() : nil
     weights = random.weights(channels * taps * tapBytes)
     let padded = (channels + 15) / 16 * 16
     bias = (0..<padded).map { _ in Int32.random(in: -100_000...100_000, using: &random) }
@@ -55,26 +65,39 @@ struct IgemmProblem: CustomStringConvertible {
     }
     residualMultiplier = Float.random(in: 0...2, using: &random)
     residualZeroPoint = Int32.random(in: -50...300, using: &random)
+    if Int.random(in: 0..<4, using: &random) == 0 {
+      second = Plane(
+        input: random.bytes(inputSize + 64), offsets: usesOffsets ? randomOffsets() : nil,
+        bias: bias.map { _ in Int32.random(in: -100_000...100_000, using: &random) },
+        multiplier: random.floats(padded, in: 0...scale / 256))
+    }
     description =
       "seed \(seed): \(rows) rows, \(taps) taps of \(tapBytes), \(channels) channels, offsets \(usesOffsets), "
-      + "float \(storesFloat), clamp \(clamp.value), residual \(residual)"
+      + "float \(storesFloat), clamp \(clamp.value), residual \(residual), second plane \(second != nil)"
   }
 
   var storesRemainders: Bool { wantsRemainders && !storesFloat }
 
   /// Accumulators by the header's formula, in 64 bits: those of real layers fit in 32 at the end.
   func accumulator(row: Int, channel: Int) -> Int64 {
-    var sum = Int64(bias[channel])
+    accumulator(Plane(input: input, offsets: offsets, bias: bias, multiplier: multiplier), row: row, channel: channel)
+  }
+
+  private func accumulator(_ plane: Plane, row: Int, channel: Int) -> Int64 {
+    var sum = Int64(plane.bias[channel])
     for tap in 0..<taps {
-      let start = offsets.map { Int($0[row * taps + tap]) } ?? row * inputStride
+      let start = plane.offsets.map { Int($0[row * taps + tap]) } ?? row * inputStride
       let first = (channel * taps + tap) * tapBytes
-      for k in 0..<tapBytes { sum += Int64(input[start + k]) * Int64(weights[first + k]) }
+      for k in 0..<tapBytes { sum += Int64(plane.input[start + k]) * Int64(weights[first + k]) }
     }
     return sum
   }
 
   func real(row: Int, channel: Int) -> Float {
-    let scaled = Float(Int32(accumulator(row: row, channel: channel))) * multiplier[channel]
+    var scaled = Float(Int32(accumulator(row: row, channel: channel))) * multiplier[channel]
+    if let second {
+      scaled += Float(Int32(accumulator(second, row: row, channel: channel))) * second.multiplier[channel]
+    }
     let at = row * (channels + residualPadding) + channel
     switch residual {
     case .none: return scaled
@@ -132,7 +155,11 @@ struct IgemmProblem: CustomStringConvertible {
       residualBytes: GuardedBuffer(residualBytes), residualFloats: GuardedBuffer(residualFloats),
       residualRemainders: GuardedBuffer(residualRemainders)
     )
-    withExtendedLifetime(buffers) {
+    let secondBuffers = (
+      input: GuardedBuffer(second?.input ?? []), offsets: GuardedBuffer(second?.offsets ?? []),
+      bias: GuardedBuffer(second?.bias ?? []), multiplier: GuardedBuffer(second?.multiplier ?? [])
+    )
+    withExtendedLifetime((buffers, secondBuffers)) {
       var arguments = quern_igemm_args()
       arguments.input = UnsafePointer(buffers.input.pointer)
       arguments.offsets = offsets == nil ? nil : UnsafePointer(buffers.offsets.pointer)
@@ -143,6 +170,12 @@ struct IgemmProblem: CustomStringConvertible {
       arguments.weights = UnsafePointer(buffers.weights.pointer)
       arguments.bias = UnsafePointer(buffers.bias.pointer)
       arguments.multiplier = UnsafePointer(buffers.multiplier.pointer)
+      if let second {
+        arguments.remainders.input = UnsafePointer(secondBuffers.input.pointer)
+        arguments.remainders.offsets = second.offsets == nil ? nil : UnsafePointer(secondBuffers.offsets.pointer)
+        arguments.remainders.bias = UnsafePointer(secondBuffers.bias.pointer)
+        arguments.remainders.multiplier = UnsafePointer(secondBuffers.multiplier.pointer)
+      }
       arguments.output_channels = channels
       arguments.store = Int32(storesFloat ? QUERN_STORE_F32 : QUERN_STORE_U8)
       arguments.clamp = clamp.value

@@ -124,6 +124,7 @@ import Testing
     problem.multiplier = problem.multiplier.map { _ in 0.5 }
     problem.weights = problem.weights.map { $0 % 2 }
     problem.bias = problem.bias.map { $0 % 100 }
+    problem.second = nil
     problem.residual = .none
     problem.storesFloat = false
     check(problem)

@@ -57,11 +57,18 @@ void compare_igemm(uint64_t seed) {
   const float scale = 1.0f / (float)(40 * depth);
   const bool wide = random_chance(&random, 2), odd = random_chance(&random, 6);
   a.multiplier = guarded_floats(&random, padded, 0, wide ? 1000 * scale : scale, odd ? 4 : 0);
+  const bool has_remainders = random_chance(&random, 3);
+  if (has_remainders) {
+    a.remainders.input = guarded_bytes(&random, input_bytes + 64, extreme);
+    if (uses_offsets) a.remainders.offsets = guarded_ints(&random, a.rows * a.taps, 0, slack);
+    a.remainders.bias = guarded_ints(&random, padded, -bound, bound);
+    a.remainders.multiplier = guarded_floats(&random, padded, 0, scale / 256, odd ? 4 : 0);
+  }
   set_epilogue(&random, &a);
   const bool to_bytes = a.store == QUERN_STORE_U8, keeps_rest = to_bytes && random_chance(&random, 2);
-  describe("%zu rows, %zu taps of %zu, %zu channels, offsets %d, float %d, residual %d, remainders %d to %d", a.rows,
+  describe("%zu rows, %zu taps of %zu, %zu channels, offsets %d, float %d, residual %d, remainders %d, %d to %d", a.rows,
            a.taps, a.tap_bytes, a.output_channels, uses_offsets, !to_bytes, a.residual ? 1 : a.residual_f32 ? 2 : 0,
-           a.residual_remainder != 0, keeps_rest);
+           has_remainders, a.residual_remainder != 0, keeps_rest);
   const size_t count = a.rows * a.output_stride;
   output out = make_output(to_bytes ? U8 : F32, count), rest = make_output(U8, keeps_rest ? count : 0);
   FOR_EACH_TIER(igemm, {

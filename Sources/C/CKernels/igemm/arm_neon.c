@@ -42,8 +42,9 @@ INLINE void add_group(int32x4_t acc[8], int8x16_t input, const int8x16_t w[4]) {
   }
 }
 
-INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_neon *bounds, const int32x4_t start[4], size_t row,
-                     size_t channel, size_t count, int R) {
+// Computes the sums of a tile.
+INLINE void multiply(const quern_igemm_args *a, quern_igemm_plane p, const int32x4_t start[4],
+                     int32x4_t sums[max_rows][4], size_t row, size_t channel, int R) {
   const size_t taps = a->taps, groups = (a->tap_bytes + 3) / 4;
   const int8_t *w = a->weights + channel / 16 * taps * groups * 64;
   int32x4_t acc[max_rows][8];
@@ -53,7 +54,7 @@ INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_neon *bounds,
   for (size_t t = 0; t < taps; ++t) {
     const uint8_t *x[max_rows];
     UNROLL for (int r = 0; r < R; ++r) {
-      x[r] = a->offsets ? a->input + a->offsets[(row + r) * taps + t] : a->input + (row + r) * a->input_stride;
+      x[r] = quern_igemm_tap(a, p, row + (size_t)r, t);
     }
     int8x16_t weights[8];
     size_t g = 0;
@@ -70,10 +71,30 @@ INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_neon *bounds,
     }
   }
   UNROLL for (int r = 0; r < R; ++r) {
-    int32x4_t sums[4];
-    UNROLL for (int i = 0; i < 4; ++i) sums[i] = vaddq_s32(vpaddq_s32(acc[r][i * 2], acc[r][i * 2 + 1]), start[i]);
-    quern_igemm_store_neon(a, bounds, sums, row + r, channel, count);
+    UNROLL for (int i = 0; i < 4; ++i) sums[r][i] = vaddq_s32(vpaddq_s32(acc[r][i * 2], acc[r][i * 2 + 1]), start[i]);
   }
+}
+
+INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_neon *bounds, const quern_igemm_start_neon *start,
+                     size_t row, size_t channel, size_t count, int R) {
+  int32x4_t sums[max_rows][4];
+  float parts[max_rows][16];
+  if (a->remainders.input) {
+    multiply(a, quern_igemm_remainder_plane(a), start->remainders, sums, row, channel, R);
+    UNROLL for (int r = 0; r < R; ++r) quern_igemm_part_neon(a, sums[r], channel, parts[r]);
+  }
+  multiply(a, quern_igemm_levels(a), start->levels, sums, row, channel, R);
+  UNROLL for (int r = 0; r < R; ++r) {
+    quern_igemm_store_neon(a, bounds, sums[r], parts[r], row + (size_t)r, channel, count);
+  }
+}
+
+INLINE quern_igemm_start_neon make_start(const quern_igemm_args *a, size_t channel, size_t groups) {
+  const int8_t *weights = a->weights + channel / 16 * groups * 64;
+  quern_igemm_start_neon start = {0};
+  quern_signed_bias_neon(a->bias + channel, weights, groups, start.levels);
+  if (a->remainders.input) quern_signed_bias_neon(a->remainders.bias + channel, weights, groups, start.remainders);
+  return start;
 }
 
 void quern_igemm_neon(const quern_igemm_args *a) {
@@ -83,11 +104,10 @@ void quern_igemm_neon(const quern_igemm_args *a) {
     const size_t end = a->rows - first < pass ? a->rows : first + pass;
     for (size_t channel = 0; channel < a->output_channels; channel += 16) {
       const size_t left = a->output_channels - channel, count = left < 16 ? left : 16;
-      int32x4_t start[4];
-      quern_signed_bias_neon(a->bias + channel, a->weights + channel / 16 * groups * 64, groups, start);
+      const quern_igemm_start_neon start = make_start(a, channel, groups);
       size_t row = first;
-      for (; row + 2 <= end; row += 2) run_tile(a, &bounds, start, row, channel, count, 2);
-      if (row < end) run_tile(a, &bounds, start, row, channel, count, 1);
+      for (; row + 2 <= end; row += 2) run_tile(a, &bounds, &start, row, channel, count, 2);
+      if (row < end) run_tile(a, &bounds, &start, row, channel, count, 1);
     }
   }
 }

@@ -28,18 +28,18 @@ enum { max_rows = 4 };
     } \
   } while (0)
 
-INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_neon *bounds, const int32x4_t start[4], size_t row,
-                     size_t channel, size_t count, int R) {
+// Computes the sums of a tile.
+INLINE void multiply(const quern_igemm_args *a, quern_igemm_plane p, const int32x4_t start[4],
+                     int32x4_t acc[max_rows][4], size_t row, size_t channel, int R) {
   const size_t taps = a->taps, steps = (a->tap_bytes + 3) / 4 * 4;
   const int8_t *w = a->weights + channel / 16 * taps * steps * 16;
-  int32x4_t acc[max_rows][4];
   UNROLL for (int r = 0; r < R; ++r) {
     UNROLL for (int i = 0; i < 4; ++i) acc[r][i] = start[i];
   }
   for (size_t t = 0; t < taps; ++t) {
     const uint8_t *x[max_rows];
     UNROLL for (int r = 0; r < R; ++r) {
-      x[r] = a->offsets ? a->input + a->offsets[(row + r) * taps + t] : a->input + (row + r) * a->input_stride;
+      x[r] = quern_igemm_tap(a, p, row + (size_t)r, t);
     }
     int8x16_t input[max_rows];
     size_t k = 0;
@@ -59,18 +59,39 @@ INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_neon *bounds,
       ADD_GROUP(0);
     }
   }
-  UNROLL for (int r = 0; r < R; ++r) quern_igemm_store_neon(a, bounds, acc[r], row + r, channel, count);
 }
 
-typedef void (*tile_function)(const quern_igemm_args *, const quern_bounds_neon *, const int32x4_t *start, size_t row,
-                              size_t channel, size_t count);
+INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_neon *bounds, const quern_igemm_start_neon *start,
+                     size_t row, size_t channel, size_t count, int R) {
+  int32x4_t acc[max_rows][4];
+  float parts[max_rows][16];
+  if (a->remainders.input) {
+    multiply(a, quern_igemm_remainder_plane(a), start->remainders, acc, row, channel, R);
+    UNROLL for (int r = 0; r < R; ++r) quern_igemm_part_neon(a, acc[r], channel, parts[r]);
+  }
+  multiply(a, quern_igemm_levels(a), start->levels, acc, row, channel, R);
+  UNROLL for (int r = 0; r < R; ++r) {
+    quern_igemm_store_neon(a, bounds, acc[r], parts[r], row + (size_t)r, channel, count);
+  }
+}
+
+typedef void (*tile_function)(const quern_igemm_args *, const quern_bounds_neon *, const quern_igemm_start_neon *start,
+                              size_t row, size_t channel, size_t count);
 
 #define TILE(R) \
-  static void tile_##R(const quern_igemm_args *a, const quern_bounds_neon *bounds, const int32x4_t *start, size_t row, \
-                       size_t channel, size_t count) { \
+  static void tile_##R(const quern_igemm_args *a, const quern_bounds_neon *bounds, \
+                       const quern_igemm_start_neon *start, size_t row, size_t channel, size_t count) { \
     run_tile(a, bounds, start, row, channel, count, R); \
   }
 TILE(1) TILE(2) TILE(3) TILE(4)
+
+INLINE quern_igemm_start_neon make_start(const quern_igemm_args *a, size_t channel, size_t groups) {
+  const int8_t *weights = a->weights + channel / 16 * groups * 64;
+  quern_igemm_start_neon start = {0};
+  quern_signed_bias_neon(a->bias + channel, weights, groups, start.levels);
+  if (a->remainders.input) quern_signed_bias_neon(a->remainders.bias + channel, weights, groups, start.remainders);
+  return start;
+}
 
 static const tile_function tiles[max_rows] = {tile_1, tile_2, tile_3, tile_4};
 
@@ -81,12 +102,11 @@ void quern_igemm_neondot(const quern_igemm_args *a) {
     const size_t rows = a->rows - first < pass ? a->rows - first : pass, count_of_tiles = (rows + max_rows - 1) / max_rows;
     for (size_t channel = 0; channel < a->output_channels; channel += 16) {
       const size_t left = a->output_channels - channel, count = left < 16 ? left : 16;
-      int32x4_t start[4];
-      quern_signed_bias_neon(a->bias + channel, a->weights + channel / 16 * groups * 64, groups, start);
+      const quern_igemm_start_neon start = make_start(a, channel, groups);
       // Rows are spread evenly over tiles, so that no tile is too small to be fast.
       for (size_t i = 0; i < count_of_tiles; ++i) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;
-        tiles[end - row - 1](a, &bounds, start, first + row, channel, count);
+        tiles[end - row - 1](a, &bounds, &start, first + row, channel, count);
       }
     }
   }

@@ -3,7 +3,12 @@
 #include "../clamp/clamp.h"
 
 #include "../requantise/arm_neon.h"
-#include "quern_igemm.h"
+#include "plane.h"
+
+// What the sums of 16 channels start with, for both planes of the input.
+typedef struct {
+  int32x4_t levels[4], remainders[4];
+} quern_igemm_start_neon;
 
 // The epilogue of the NEON tiers.
 
@@ -32,11 +37,25 @@ QUERN_INLINE void quern_add_residual_neon(const quern_igemm_args *a, size_t row,
   }
 }
 
-// Stores `count` channels of a row, beginning with `channel`; `sums` are those of 16 channels, with their bias.
+// Computes the reals of 16 sums of the plane of remainders.
+QUERN_INLINE void quern_igemm_part_neon(const quern_igemm_args *a, const int32x4_t sums[4], size_t channel,
+                                        float part[16]) {
+  for (int i = 0; i < 4; ++i) {
+    const float32x4_t multiplier = vld1q_f32(a->remainders.multiplier + channel + i * 4);
+    vst1q_f32(part + i * 4, vmulq_f32(vcvtq_f32_s32(sums[i]), multiplier));
+  }
+}
+
+// Stores `count` channels of a row, beginning with `channel`; `sums` are those of 16 channels, with their bias, and
+// `part` the reals of the remainders' sums, where there are any.
 QUERN_INLINE void quern_igemm_store_neon(const quern_igemm_args *a, const quern_bounds_neon *bounds,
-                                         const int32x4_t sums[4], size_t row, size_t channel, size_t count) {
+                                         const int32x4_t sums[4], const float part[16], size_t row, size_t channel,
+                                         size_t count) {
   float32x4_t real[4];
   for (int i = 0; i < 4; ++i) real[i] = vmulq_f32(vcvtq_f32_s32(sums[i]), vld1q_f32(a->multiplier + channel + i * 4));
+  if (a->remainders.input) {
+    for (int i = 0; i < 4; ++i) real[i] = vaddq_f32(real[i], vld1q_f32(part + i * 4));
+  }
   quern_add_residual_neon(a, row, channel, count, real);
   const size_t at = row * a->output_stride + channel;
   if (a->store == QUERN_STORE_U8) {

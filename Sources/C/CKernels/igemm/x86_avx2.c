@@ -25,8 +25,9 @@ INLINE __m256i biased_sums(const __m256i *acc, const int32_t *bias) {
   return _mm256_add_epi32(sums, _mm256_loadu_si256((const __m256i *)bias));
 }
 
-INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_256 *bounds, size_t row, size_t channel, size_t count,
-                     int R) {
+// Computes the sums of a tile.
+INLINE void multiply(const quern_igemm_args *a, quern_igemm_plane p, __m256i sums[max_rows][2], size_t row,
+                     size_t channel, int R) {
   const size_t taps = a->taps, steps = (a->tap_bytes + 3) / 4 * 4;
   const int8_t *w = a->weights + channel / 16 * taps * steps * 16;
   __m256i acc[max_rows][4];
@@ -36,7 +37,7 @@ INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_256 *bounds, 
   for (size_t t = 0; t < taps; ++t) {
     const uint8_t *x[max_rows];
     UNROLL for (int r = 0; r < R; ++r) {
-      x[r] = a->offsets ? a->input + a->offsets[(row + r) * taps + t] : a->input + (row + r) * a->input_stride;
+      x[r] = quern_igemm_tap(a, p, row + (size_t)r, t);
     }
     for (size_t k = 0; k < steps; k += 4, w += 64) {
       __m256i input[max_rows];
@@ -54,8 +55,22 @@ INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_256 *bounds, 
     }
   }
   UNROLL for (int r = 0; r < R; ++r) {
-    const __m256i low = biased_sums(acc[r], a->bias + channel), high = biased_sums(acc[r] + 2, a->bias + channel + 8);
-    quern_igemm_store_256(a, bounds, low, high, row + r, channel, count);
+    sums[r][0] = biased_sums(acc[r], p.bias + channel);
+    sums[r][1] = biased_sums(acc[r] + 2, p.bias + channel + 8);
+  }
+}
+
+INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_256 *bounds, size_t row, size_t channel, size_t count,
+                     int R) {
+  __m256i sums[max_rows][2];
+  float parts[max_rows][16];
+  if (a->remainders.input) {
+    multiply(a, quern_igemm_remainder_plane(a), sums, row, channel, R);
+    UNROLL for (int r = 0; r < R; ++r) quern_igemm_part_256(a, sums[r][0], sums[r][1], channel, parts[r]);
+  }
+  multiply(a, quern_igemm_levels(a), sums, row, channel, R);
+  UNROLL for (int r = 0; r < R; ++r) {
+    quern_igemm_store_256(a, bounds, sums[r][0], sums[r][1], parts[r], row + (size_t)r, channel, count);
   }
 }
 

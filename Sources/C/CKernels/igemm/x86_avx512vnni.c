@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../requantise/x86_avx512.h"
+#include "plane.h"
 #include "x86_avx512vnni_pipelined.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -19,12 +20,13 @@
 
 #include "x86_avx512vnni_planes.h"
 
-enum { max_rows = 12, max_blocks = 4 };
+enum { max_rows = 12, max_blocks = 4, max_sums = 24 };
 
 typedef struct {
   const quern_igemm_args *args;
   quern_bounds_512 bounds;
   size_t block_bytes;
+  float *parts; // products of the remainders of a tile: 16 floats for each of its registers
 } context;
 
 // The mask of the lanes of block `b` in a tile with `count` channels.
@@ -86,13 +88,17 @@ INLINE void store_levels(const context *c, const __m512 *real, size_t at, size_t
   store_bytes(a->output_remainder + at, _mm512_xor_si512(signed_remainders, _mm512_set1_epi8(-128)), count);
 }
 
-// The epilogue for one row of a tile, whose accumulators are of `count` channels, beginning with `channel`.
-INLINE void finish_row(const context *c, const residual_constants *k, const __m512i *acc, size_t row, size_t channel,
-                       size_t count, int B) {
+// The epilogue for one row of a tile, whose accumulators are of `count` channels, beginning with `channel`. `part` are
+// the row's products of remainders, where there are any.
+INLINE void finish_row(const context *c, const residual_constants *k, const __m512i *acc, const float *part, size_t row,
+                       size_t channel, size_t count, int B) {
   const quern_igemm_args *a = c->args;
   __m512 real[max_blocks];
   UNROLL for (int b = 0; b < B; ++b) {
     real[b] = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[b]), _mm512_loadu_ps(a->multiplier + channel + b * 16));
+  }
+  if (a->remainders.input) {
+    UNROLL for (int b = 0; b < B; ++b) real[b] = _mm512_add_ps(real[b], _mm512_loadu_ps(part + b * 16));
   }
   if (a->residual) {
     add_levels(c, k, row * a->residual_stride + channel, count, real, B);
@@ -125,24 +131,20 @@ INLINE void prefetch_row(const quern_igemm_args *a, size_t row, size_t channel) 
   if (a->output_remainder) __builtin_prefetch(a->output_remainder + output, 1);
 }
 
-// `ahead` is the memory to prefetch, `pace` bytes of it in each step.
-INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count, const int8_t *ahead, size_t pace, int R,
-                     int B) {
+// Computes the sums of a tile. `ahead` is the memory to prefetch, `pace` bytes of it in each step.
+INLINE void multiply(const context *c, quern_igemm_plane p, __m512i acc[max_rows][max_blocks], size_t row, size_t channel,
+                     const int8_t *ahead, size_t pace, int R, int B) {
   const quern_igemm_args *a = c->args;
   const size_t block_bytes = c->block_bytes, taps = a->taps, steps = (a->tap_bytes + 3) / 4 * 4;
   const int8_t *w = a->weights + channel / 16 * block_bytes;
-  __m512i acc[max_rows][max_blocks];
   UNROLL for (int b = 0; b < B; ++b) {
-    const __m512i bias = _mm512_loadu_si512(a->bias + channel + b * 16);
+    const __m512i bias = _mm512_loadu_si512(p.bias + channel + b * 16);
     UNROLL for (int r = 0; r < R; ++r) acc[r][b] = bias;
-  }
-  if (a->residual) {
-    UNROLL for (int r = 0; r < R; ++r) prefetch_row(a, row + (size_t)r, channel);
   }
   for (size_t t = 0; t < taps; ++t) {
     const uint8_t *x[max_rows];
     UNROLL for (int r = 0; r < R; ++r) {
-      x[r] = a->offsets ? a->input + a->offsets[(row + r) * taps + t] : a->input + (row + r) * a->input_stride;
+      x[r] = quern_igemm_tap(a, p, row + (size_t)r, t);
     }
     for (size_t k = 0; k < steps; k += 4, w += 64, ahead += pace) {
       __m512i weights[max_blocks];
@@ -156,9 +158,28 @@ INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count,
       }
     }
   }
+}
+
+INLINE void run_tile(const context *c, size_t row, size_t channel, size_t count, const int8_t *ahead, size_t pace, int R,
+                     int B) {
+  const quern_igemm_args *a = c->args;
+  __m512i acc[max_rows][max_blocks];
+  if (a->residual) {
+    UNROLL for (int r = 0; r < R; ++r) prefetch_row(a, row + (size_t)r, channel);
+  }
+  if (a->remainders.input) {
+    multiply(c, quern_igemm_remainder_plane(a), acc, row, channel, ahead, 0, R, B);
+    UNROLL for (int b = 0; b < B; ++b) {
+      const __m512 multiplier = _mm512_loadu_ps(a->remainders.multiplier + channel + b * 16);
+      UNROLL for (int r = 0; r < R; ++r) {
+        _mm512_storeu_ps(c->parts + (r * B + b) * 16, _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][b]), multiplier));
+      }
+    }
+  }
+  multiply(c, quern_igemm_levels(a), acc, row, channel, ahead, pace, R, B);
   const residual_constants k =
       a->residual_remainder ? residual_constants_with_remainders(a) : residual_constants_of_levels(a);
-  UNROLL for (int r = 0; r < R; ++r) finish_row(c, &k, acc[r], row + r, channel, count, B);
+  UNROLL for (int r = 0; r < R; ++r) finish_row(c, &k, acc[r], c->parts + r * B * 16, row + r, channel, count, B);
 }
 
 typedef void (*tile_function)(const context *, size_t row, size_t channel, size_t count, const int8_t *ahead, size_t pace);
@@ -193,8 +214,9 @@ static size_t rows_per_pass(const quern_igemm_args *a) {
 }
 
 void quern_igemm_avx512vnni(const quern_igemm_args *a) {
+  float parts[max_sums * 16];
   const context c = {a, quern_bounds_512_make(a->output_zero_point, a->output_min, a->output_max),
-                     a->taps * ((a->tap_bytes + 3) / 4) * 64};
+                     a->taps * ((a->tap_bytes + 3) / 4) * 64, parts};
   const size_t blocks = (a->output_channels + 15) / 16, panels = (blocks + max_blocks - 1) / max_blocks;
   const size_t pass = rows_per_pass(a);
   if (quern_igemm_is_pipelined(a)) return quern_igemm_avx512vnni_pipelined(a, pass);

@@ -38,7 +38,7 @@ int quern_igemm_is_pipelined(const quern_igemm_args *a) {
   // With a zero point of 8 bits, real values are within 255 of 0, which `store_levels` relies on.
   return a->taps == 1 && a->tap_bytes >= 64 && a->output_channels % channels_of_tile == 0 && a->store == QUERN_STORE_U8 &&
          a->output_zero_point >= 0 && a->output_zero_point <= 255 && a->output_min <= a->output_zero_point &&
-         a->output_max >= a->output_zero_point && !a->residual_f32 && !a->residual == !a->residual_remainder &&
+         a->output_max >= a->output_zero_point && !a->remainders.input && !a->residual_f32 && !a->residual == !a->residual_remainder &&
          (a->residual || a->output_remainder || a->tap_bytes <= shallow);
 }
 

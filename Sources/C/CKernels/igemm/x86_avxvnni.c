@@ -20,20 +20,21 @@ enum { max_rows = 6, max_blocks = 2 };
 
 INLINE __m256i load(const void *from) { return _mm256_loadu_si256((const __m256i *)from); }
 
-INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_256 *bounds, size_t row, size_t channel, int R, int B) {
+// Computes the sums of a tile.
+INLINE void multiply(const quern_igemm_args *a, quern_igemm_plane p, __m256i acc[max_rows][max_blocks][2], size_t row,
+                     size_t channel, int R, int B) {
   const size_t taps = a->taps, steps = (a->tap_bytes + 3) / 4 * 4, block_bytes = taps * steps * 16;
   const int8_t *w = a->weights + channel / 16 * block_bytes;
-  __m256i acc[max_rows][max_blocks][2];
   UNROLL for (int r = 0; r < R; ++r) {
     UNROLL for (int b = 0; b < B; ++b) {
-      acc[r][b][0] = load(a->bias + channel + b * 16);
-      acc[r][b][1] = load(a->bias + channel + b * 16 + 8);
+      acc[r][b][0] = load(p.bias + channel + b * 16);
+      acc[r][b][1] = load(p.bias + channel + b * 16 + 8);
     }
   }
   for (size_t t = 0; t < taps; ++t) {
     const uint8_t *x[max_rows];
     UNROLL for (int r = 0; r < R; ++r) {
-      x[r] = a->offsets ? a->input + a->offsets[(row + r) * taps + t] : a->input + (row + r) * a->input_stride;
+      x[r] = quern_igemm_tap(a, p, row + (size_t)r, t);
     }
     for (size_t k = 0; k < steps; k += 4, w += 64) {
       __m256i weights[max_blocks][2];
@@ -52,10 +53,24 @@ INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_256 *bounds, 
       }
     }
   }
+}
+
+INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_256 *bounds, size_t row, size_t channel, int R, int B) {
+  __m256i acc[max_rows][max_blocks][2];
+  float parts[max_rows][max_blocks][16];
+  if (a->remainders.input) {
+    multiply(a, quern_igemm_remainder_plane(a), acc, row, channel, R, B);
+    UNROLL for (int r = 0; r < R; ++r) {
+      UNROLL for (int b = 0; b < B; ++b) {
+        quern_igemm_part_256(a, acc[r][b][0], acc[r][b][1], channel + (size_t)b * 16, parts[r][b]);
+      }
+    }
+  }
+  multiply(a, quern_igemm_levels(a), acc, row, channel, R, B);
   UNROLL for (int r = 0; r < R; ++r) {
     UNROLL for (int b = 0; b < B; ++b) {
       const size_t first = channel + (size_t)b * 16, left = a->output_channels - first, count = left < 16 ? left : 16;
-      quern_igemm_store_256(a, bounds, acc[r][b][0], acc[r][b][1], row + r, first, count);
+      quern_igemm_store_256(a, bounds, acc[r][b][0], acc[r][b][1], parts[r][b], row + (size_t)r, first, count);
     }
   }
 }

@@ -4,6 +4,7 @@
 
 #include "../requantise/x86_avx2.h"
 #include "quern_igemm.h"
+#include "plane.h"
 
 // The epilogue of the 256-bit tiers.
 
@@ -41,15 +42,27 @@ static inline __attribute__((always_inline)) void quern_add_residual_256(const q
   }
 }
 
+// Computes the reals of 16 sums of the plane of remainders.
+static inline __attribute__((always_inline)) void quern_igemm_part_256(const quern_igemm_args *a, __m256i low,
+                                                                       __m256i high, size_t channel, float part[16]) {
+  const float *multiplier = a->remainders.multiplier + channel;
+  _mm256_storeu_ps(part, _mm256_mul_ps(_mm256_cvtepi32_ps(low), _mm256_loadu_ps(multiplier)));
+  _mm256_storeu_ps(part + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(high), _mm256_loadu_ps(multiplier + 8)));
+}
+
 // Stores `count` channels of a row, beginning with `channel`; `low` and `high` are the sums of 16 channels, with their
-// bias.
+// bias, and `part` the reals of the remainders' sums, where there are any.
 static inline __attribute__((always_inline)) void quern_igemm_store_256(const quern_igemm_args *a,
                                                                         const quern_bounds_256 *bounds, __m256i low,
-                                                                        __m256i high, size_t row, size_t channel,
-                                                                        size_t count) {
+                                                                        __m256i high, const float part[16], size_t row,
+                                                                        size_t channel, size_t count) {
   const float *multiplier = a->multiplier + channel;
   __m256 real[2] = {_mm256_mul_ps(_mm256_cvtepi32_ps(low), _mm256_loadu_ps(multiplier)),
                     _mm256_mul_ps(_mm256_cvtepi32_ps(high), _mm256_loadu_ps(multiplier + 8))};
+  if (a->remainders.input) {
+    real[0] = _mm256_add_ps(real[0], _mm256_loadu_ps(part));
+    real[1] = _mm256_add_ps(real[1], _mm256_loadu_ps(part + 8));
+  }
   quern_add_residual_256(a, row, channel, count, real);
   const size_t at = row * a->output_stride + channel;
   if (a->store == QUERN_STORE_U8) {

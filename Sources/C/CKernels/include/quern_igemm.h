@@ -18,6 +18,8 @@
 // The epilogue (formats/package.md, "Requantisation"), where every step is one IEEE float32 operation rounded to
 // nearest, ties to even, without fused multiply-add:
 //   real = (float)acc * multiplier[n]
+//   if remainders: real = real + (float)racc * remainders.multiplier[n], where racc is the same sum with the input,
+//     offsets and bias of `remainders`
 //   if residual: real = real + (float)(residual[r][n] - residual_zero_point) * residual_multiplier
 //     with residual_remainder: real + (float)(256 * (residual[r][n] - residual_zero_point) + remainder[r][n])
 //                                     * (residual_multiplier / 256)
@@ -41,6 +43,14 @@
 
 enum { QUERN_STORE_U8 = 0, QUERN_STORE_F32 = 1 };
 
+// A second plane of the input, multiplied with the same weights: the remainders of 16-bit inputs.
+typedef struct {
+  const uint8_t *input;    // with the same strides; null: there is no second plane
+  const int32_t *offsets;  // as those of the first plane, which has some if this has
+  const int32_t *bias;     // [output_channels rounded up to 16]
+  const float *multiplier; // [output_channels rounded up to 16]
+} quern_igemm_remainders;
+
 typedef struct {
   const uint8_t *input;
   const int32_t *offsets;  // [rows][taps] byte offsets from input; null: one tap, row r at r * input_stride
@@ -51,6 +61,7 @@ typedef struct {
   const int8_t *weights;   // packed, from the first channel of this call (a block boundary)
   const int32_t *bias;     // [output_channels rounded up to 16]
   const float *multiplier; // [output_channels rounded up to 16]
+  quern_igemm_remainders remainders;
   size_t output_channels;
   int store;
   quern_clamp clamp; // float stores only; uint8 stores clamp with output_min and output_max
