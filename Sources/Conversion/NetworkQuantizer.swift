@@ -141,12 +141,17 @@ struct NetworkQuantizer {
     let (calibrated, parts) = try calibrated(
       float, images.calibration, sizes, equalization, stored, isNeeded: isCalibrated)
     let statistics = calibrated.statistics
-    // Rounding needs the memory of the packed weights.
-    float.unload()
     try checkFinite(statistics, float.graph)
     if stored == nil { try store?.write(calibrated, float.graph) }
     let planned = try Planning(options: options, clock: clock).plans(
-      float.graph, statistics, keptFloat: keptFloat, given, equalization?.scales)
+      float.graph, statistics, keptFloat: keptFloat, given, equalization?.scales
+    ) {
+      // Networks with some outputs quantised need the memory of the packed weights.
+      defer { float.unload() }
+      return try IsolatedDrift(
+        try float.executable(), sample(images.calibration, DominantRounding.imageLimit), threads: options.threads)
+    }
+    float.unload()  // rounding needs its memory
     let (steps, levels) = try rounded(
       float.graph, planned, info, images, augmentations, skippedCount: calibrated.skippedCount, store)
     var plan = planned.rounded
@@ -224,6 +229,14 @@ struct NetworkQuantizer {
       }
     }
     throw ConversionError.noUsableImages(folder: options.calibrationFolder)
+  }
+
+  /// Some of the images, as they are evaluated at the first size, without those that cannot be read.
+  private func sample(_ files: [ImageFolder.File], _ limit: Int) -> [RGBImage] {
+    files.spread(limit).compactMap { file in
+      guard let image = try? cache?.image(file) ?? LoadedImage(file) else { return nil }
+      return try? options.evaluation.apply(to: image.pixels)
+    }
   }
 
   private func checkPasses(_ images: Int, sizes: Int) throws {

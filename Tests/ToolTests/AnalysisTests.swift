@@ -124,7 +124,7 @@ import Testing
   }
 
   @Test func coarserLevelsLoseMore() throws {
-    let options = ["--isolated-layers", "0", "--rounding", "nearest", "--range"]
+    let options = ["--isolated-layers", "0", "--rounding", "nearest", "--max-slowdown", "1", "--range"]
     let fine = try Self.object(try Self.analyze(options + ["mse"]))
     // The largest 15 % of the values are cut off.
     let coarse = try Self.object(try Self.analyze(options + ["percentile:85"]))

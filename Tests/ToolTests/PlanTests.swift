@@ -28,6 +28,24 @@ import Testing
     #expect(try String(contentsOfFile: plan, encoding: .utf8) == String(contentsOfFile: again, encoding: .utf8))
   }
 
+  /// Ranges that clip much make the network drift, and then 16-bit inputs are planned where they are worth their time.
+  @Test(arguments: [([], true), (["--max-slowdown", "1"], false), (["--effort", "fast"], false)])
+  func dominantActivationsAreReadAs16Bits(extra: [String], isWidened: Bool) throws {
+    let scratch = try Scratch()
+    let outcome = try Tool.run(
+      ["convert", "-o", scratch.path("m.quern"), "--json", "--size", "64", "--range", "percentile:85"] + Self.options
+        + ["--max-drift", "2", "--max-mean-drift", "2", "--min-agreement", "0"] + extra)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    let inference = try #require(report["inference"] as? [String: Any])
+    #expect((inference["layers_with_16bit_inputs"] as? Int ?? 0 > 0) == isWidened)
+    let cost = try #require(inference["cost_ms"] as? Double)
+    let plain = try #require(inference["plain_int8_cost_ms"] as? Double)
+    // Both are rounded to two digits.
+    #expect(isWidened ? cost > plain && cost <= 1.25 * plain + 0.015 : cost == plain)
+  }
+
   private func convert(
     _ plan: String, _ scratch: Scratch, _ extra: [String] = []
   ) throws -> (outcome: Tool.Outcome, package: String) {

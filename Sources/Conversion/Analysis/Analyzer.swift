@@ -152,15 +152,16 @@ package struct Analyzer {
     let float = network.float.graph
     try clock.stage("isolate layers", total: worst.count) {
       for index in worst {
+        let format = quantized.format(of: float.nodes[index].output)
         if layers[index].roundingNoise != nil {
-          layers[index].activationDrift = try probe.drift(applying: .asPlanned, toOutputOf: index, quantized)
+          layers[index].activationDrift = try probe.drift(applying: .asPlanned, toOutputOf: index, format)
           // Where nothing is clipped, all drift is due to rounding.
           let clips = layers[index].clippingNoise ?? 0 > 0
           layers[index].roundingDrift =
             clips
-            ? try probe.drift(applying: .part(.rounding), toOutputOf: index, quantized) : layers[index].activationDrift
+            ? try probe.drift(applying: .part(.rounding), toOutputOf: index, format) : layers[index].activationDrift
           layers[index].clippingDrift =
-            clips ? try probe.drift(applying: .part(.clipping), toOutputOf: index, quantized) : 0
+            clips ? try probe.drift(applying: .part(.clipping), toOutputOf: index, format) : 0
         }
         if layers[index].weightNoise != nil {
           layers[index].weightDrift = try network.levels[float.nodes[index]].map {

@@ -42,22 +42,46 @@ struct IsolatedDrift {
   /// - Parameters:
   ///   - effect: what is done to the output.
   ///   - index: the node's index in the float graph.
-  ///   - int8Graph: the quantised graph, whose format of the output is used.
+  ///   - format: the format of the output in the quantised graph.
   /// - Returns: `nil` if the output is not quantised, or if all layers that read it read its remainders.
   /// - Throws: `GraphError` where the network cannot run.
-  func drift(applying effect: Effect, toOutputOf index: Int, _ int8Graph: Graph) throws -> Double? {
-    let node = graph.nodes[index]
-    guard let parameters = int8Graph.format(of: node.output).quantization else { return nil }
+  func drift(applying effect: Effect, toOutputOf index: Int, _ format: ValueFormat) throws -> Double? {
     var variant = graph
-    let restored = variant.makeValue()
+    guard Self.apply(effect, toOutputOf: index, format, in: &variant) else { return nil }
+    return try drift(of: variant)
+  }
+
+  /// The mean drift where only the outputs of some nodes are quantised. Layers that read their remainders get them
+  /// unrounded.
+  ///
+  /// - Parameter formats: the formats of the outputs by the nodes' indices in the float graph.
+  /// - Throws: `GraphError` where the network cannot run.
+  func drift(quantizingOutputs formats: [Int: ValueFormat]) throws -> Double {
+    var variant = graph
+    // From the end, so that the indices of the nodes before stay valid.
+    for (index, format) in formats.sorted(by: { $0.key > $1.key }) {
+      _ = Self.apply(.asPlanned, toOutputOf: index, format, in: &variant)
+    }
+    return try drift(of: variant)
+  }
+
+  /// Inserts nodes that quantise the output of another one, for the readers that do not read its remainders.
+  ///
+  /// - Returns: Whether there is anything to quantise.
+  private static func apply(
+    _ effect: Effect, toOutputOf index: Int, _ format: ValueFormat, in graph: inout Graph
+  ) -> Bool {
+    guard let parameters = format.quantization else { return false }
+    let node = graph.nodes[index]
+    let restored = graph.makeValue()
     // Clipping affects readers of remainders, too: remainders do not extend the range.
-    var skips = !int8Graph.format(of: node.output).isPlainUInt8
+    var skips = !format.isPlainUInt8
     if case .part(.clipping) = effect { skips = false }
-    guard variant.redirect(readersOf: index, to: restored, skippingReadersOfRemainders: skips) else { return nil }
+    guard graph.redirect(readersOf: index, to: restored, skippingReadersOfRemainders: skips) else { return false }
     let added: [Node]
     switch effect {
     case .asPlanned:
-      let levels = variant.makeValue(format: .uint8(parameters))
+      let levels = graph.makeValue(format: .uint8(parameters))
       added = [
         Node(name: "\(node.name).quantize", op: Requantize(), inputs: [node.output], output: levels),
         Node(name: "\(node.name).dequantize", op: Requantize(), inputs: [levels], output: restored),
@@ -67,8 +91,8 @@ struct IsolatedDrift {
         Node(name: "\(node.name).probe", op: LevelProbe(part, parameters), inputs: [node.output], output: restored)
       ]
     }
-    variant.nodes.insert(contentsOf: added, at: index + 1)
-    return try drift(of: variant)
+    graph.nodes.insert(contentsOf: added, at: index + 1)
+    return true
   }
 
   /// The mean drift where only the constants of some nodes are replaced.

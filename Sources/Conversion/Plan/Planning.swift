@@ -31,9 +31,10 @@ struct Planning {
   ///   - keptFloat: the layers to keep in float.
   ///   - given: a plan file, whose decisions take precedence.
   ///   - scales: the scales that the graph was equalised with; `nil` where it was not.
+  ///   - probe: makes a probe that measures drift on some calibration images.
   func plans(
     _ graph: Graph, _ statistics: ActivationStatistics, keptFloat: [KeptFloat], _ given: GivenPlan?,
-    _ scales: ChannelScales?
+    _ scales: ChannelScales?, probe: () throws -> IsolatedDrift
   ) throws -> Plans {
     var plan = clock.stage("quantize") {
       QuantizationPlanner(rangeMethod: options.rangeMethod, threads: options.threads).plan(
@@ -46,10 +47,7 @@ struct Planning {
     plan.keepFloat(
       Dictionary(keptFloat.map { ($0.name, $0.layer) }, uniquingKeysWith: { first, _ in first }), in: graph)
     let reading = WideReading(graph, statistics)
-    if options.effort == .thorough, given == nil {
-      let costs = try CostTable(graph, imageSize: options.evaluation.size)
-      plan = EditPath(graph, plan, reading, costs).allWide(within: costs.limit(slowdown: options.maxSlowdown))
-    }
+    if given == nil { plan = try widened(plan, graph, reading, probe: probe) }
     if let given {
       // A bound on the time of inference needs the search's order, and a plan is never searched for.
       let widensOpenLayers = options.effort == .thorough && options.maxSlowdown == nil
@@ -68,5 +66,19 @@ struct Planning {
       }
     }
     return Plans(rounded: plan, final: try given?.final(plan), steps: steps)
+  }
+
+  /// The plan with the 16-bit inputs that the effort has from the start.
+  private func widened(
+    _ plan: QuantizationPlan, _ graph: Graph, _ reading: WideReading, probe: () throws -> IsolatedDrift
+  ) throws -> QuantizationPlan {
+    guard options.effort != .fast else { return plan }
+    let costs = try CostTable(graph, imageSize: options.evaluation.size)
+    guard options.effort == .balanced else {
+      return EditPath(graph, plan, reading, costs).allWide(within: costs.limit(slowdown: options.maxSlowdown))
+    }
+    return try clock.stage("probe") {
+      try DominantRounding(graph, plan, reading, costs, probe: try probe()).widened(maxSlowdown: options.maxSlowdown)
+    }
   }
 }

@@ -47,8 +47,9 @@ struct CalibrationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "How much time the conversion may take for fidelity. fast: range calibration and nearest rounding only; no "
-        + "search. balanced: channels are equalised, and weights are rounded by error feedback, with slightly coarser "
-        + "steps where activation rounding masks the extra error. If a gate fails, a search gives layers 16-bit "
+        + "search. balanced: channels are equalised; the few layers whose input dominates the drift, if there are any, "
+        + "read it as 16 bits; and weights are rounded by error feedback, with slightly coarser steps where activation "
+        + "rounding masks the extra error. If a gate fails, a search gives layers 16-bit "
         + "inputs, with which a layer usually takes about twice its time in inference (2.0 to 2.4 times for whole "
         + "networks measured). If that is not enough, it keeps layers in float with 16-bit weights, and then with "
         + "float32 weights. thorough: all layers that can read 16-bit inputs do so from the start, and rounding is "
@@ -66,7 +67,7 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Bound on the inference time that the search or --effort thorough may reach, as a multiple of that of plain "
+      "Bound on the inference time that 16-bit inputs and the search may reach, as a multiple of that of plain "
         + "int8, such as 1.5. Times are estimated by a table of costs that ships with the tool, so that the package "
         + "does not depend on the machine. (default: no bound)",
       valueName: "x"))

@@ -18,7 +18,7 @@
 // The epilogue (formats/package.md, "Requantisation"), where every step is one IEEE float32 operation rounded to
 // nearest, ties to even, without fused multiply-add:
 //   real = (float)acc * multiplier[n]
-//   if remainders: real = real + (float)racc * remainders.multiplier[n], where racc is the same sum with the input,
+//   if remainders: real = real + (float)acc' * remainders.multiplier[n], where acc' is the same sum with the input,
 //     offsets and bias of `remainders`
 //   if residual: real = real + (float)(residual[r][n] - residual_zero_point) * residual_multiplier
 //     with residual_remainder: real + (float)(256 * (residual[r][n] - residual_zero_point) + remainder[r][n])
