@@ -62,13 +62,7 @@ struct LevelTable: @unchecked Sendable {
   ) {
     guard isFine else {
       let first = elements.lowerBound
-      return table.withUnsafeBufferPointer { table in
-        var arguments = quern_lookup_args()
-        arguments.table = table.baseAddress
-        (arguments.input, arguments.output) = (input + first, target + first)
-        (arguments.rows, arguments.row_bytes) = (1, elements.count)
-        kernel.run(&arguments)
-      }
+      return kernel.run(table, input + first, rows: 1, count: elements.count, to: target + first)
     }
     let inputRemainders = input + planeSize
     table.withUnsafeBufferPointer { table in
@@ -87,6 +81,27 @@ struct LevelTable: @unchecked Sendable {
       } else {
         for index in elements { target[index] = table[Int(input[index])] }
       }
+    }
+  }
+}
+
+extension quern_lookup_kernel {
+  /// Looks up `rows` rows of `count` bytes in a table of 256.
+  ///
+  /// - Parameters:
+  ///   - inputStride: The number of bytes from one row of the input to the next.
+  ///   - outputStride: The number of bytes from one row of the output to the next.
+  func run(
+    _ table: [UInt8], _ input: UnsafePointer<UInt8>, inputStride: Int = 0, rows: Int, count: Int,
+    to output: UnsafeMutablePointer<UInt8>, outputStride: Int = 0
+  ) {
+    table.withUnsafeBufferPointer { table in
+      var arguments = quern_lookup_args()
+      arguments.table = table.baseAddress
+      (arguments.input, arguments.input_stride) = (input, inputStride)
+      (arguments.output, arguments.output_stride) = (output, outputStride)
+      (arguments.rows, arguments.row_bytes) = (rows, count)
+      run(&arguments)
     }
   }
 }

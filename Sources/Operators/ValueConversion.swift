@@ -78,13 +78,8 @@ struct RowConversion: @unchecked Sendable {
       for row in 0..<rows { conversion.convert(input + row * inputStep, count, to: output + row * outputStep) }
       return
     }
-    levels.withUnsafeBufferPointer { table in
-      var arguments = quern_lookup_args()
-      arguments.table = table.baseAddress
-      (arguments.input, arguments.input_stride) = (input.assumingMemoryBound(to: UInt8.self), inputStride)
-      (arguments.output, arguments.output_stride) = (output.assumingMemoryBound(to: UInt8.self), outputStride)
-      (arguments.rows, arguments.row_bytes) = (rows, count)
-      kernel.run(&arguments)
-    }
+    kernel.run(
+      levels, input.assumingMemoryBound(to: UInt8.self), inputStride: inputStride, rows: rows, count: count,
+      to: output.assumingMemoryBound(to: UInt8.self), outputStride: outputStride)
   }
 }

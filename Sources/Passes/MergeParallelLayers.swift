@@ -17,8 +17,7 @@ package struct MergeParallelLayers: Pass {
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {
-      guard node.traits.combination == .sum, node.inputs.count == 2, let sum = node.op as? any EpilogueOperator,
-        sum.activation == .none, node.inputs.allSatisfy(neighbours.isReadOnce),
+      guard node.isPlainSum, node.inputs.allSatisfy(neighbours.isReadOnce),
         let first = neighbours.producers[node.inputs[0]], let second = neighbours.producers[node.inputs[1]]
       else { continue }
       let (a, b) = (graph.nodes[first], graph.nodes[second])

@@ -14,9 +14,7 @@ package struct MergeScaledResidual: Pass {
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {
-      guard node.traits.combination == .sum, node.inputs.count == 2, let sum = node.op as? any EpilogueOperator,
-        sum.activation == .none
-      else { continue }
+      guard node.isPlainSum else { continue }
       for slot in 0...1 {
         guard let branch = try Self.branch(node.inputs[slot], of: node.inputs[1 - slot], graph, neighbours) else {
           continue

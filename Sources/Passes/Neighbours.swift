@@ -1,4 +1,5 @@
 import Graphs
+import Operators
 
 /// The producer and the consumers of each value of a graph, for passes that merge a node with the one before it.
 struct Neighbours {
@@ -27,4 +28,12 @@ struct Neighbours {
 
   /// Whether a node reads a value, or the value is an output of the graph.
   func isRead(_ value: ValueID) -> Bool { consumers[value] != nil || outputs.contains(value) }
+}
+
+extension Node {
+  /// Whether the node adds two values, without an activation function.
+  var isPlainSum: Bool {
+    traits.combination == .sum && inputs.count == 2
+      && (op as? any EpilogueOperator)?.activation == ActivationFunction.none
+  }
 }
