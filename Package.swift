@@ -60,6 +60,7 @@ let package = Package(
       ["CKernels", "COpenBLAS", "Graphs", "Kernels", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors", "Threads"]),
+    module("NeighbourSearch", ["CKernels", "Files", "Kernels", "Tensors", "Threads"]),
     module("Images", ["CImageCodecs"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Images", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
@@ -114,6 +115,8 @@ let package = Package(
     tests(
       "ModelImportTests",
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "ReferenceOperators", "Runtime", "Tensors"]),
+    tests(
+      "NeighbourSearchTests", ["Kernels", "NeighbourSearch", "ReferenceOperators", "Tensors", "Threads"]),
     tests("ONNXTests", ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Runtime", "Tensors"]),
     tests(
       "OperatorsTests",
