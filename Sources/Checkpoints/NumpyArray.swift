@@ -3,7 +3,8 @@ import Tensors
 
 /// Reads arrays that NumPy saved (numpy.lib.format, versions 1 to 3): little-endian floating-point numbers in C order.
 package enum NumpyArray {
-  private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
+  /// The first bytes of every .npy file.
+  static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
   private static let headerLimit = 1 << 16
 
   /// Whether the file starts with the magic bytes of .npy files.
@@ -19,7 +20,8 @@ package enum NumpyArray {
     do { return try read(file) } catch { throw .content(path: path, format: nil, error) }
   }
 
-  private static func read(_ file: MappedFile) throws(FormatError) -> Tensor {
+  /// The array in a file that is open.
+  static func read(_ file: MappedFile) throws(FormatError) -> Tensor {
     var cursor = ByteCursor(file.storage)
     guard cursor.starts(with: magic) else {
       throw .malformed(field: "magic", offset: 0, reason: "it is not that of a .npy file")

@@ -70,6 +70,21 @@ package struct Embeddings: Sendable {
   /// The logits of an image, in the classifier's order.
   package func logits(row: Int) -> ArraySlice<Float> { rows[row].logits[...] }
 
+  /// Writes a file of another format than safetensors, which the caller commits: the embeddings alone.
+  ///
+  /// - Throws: `FileError` where the file cannot be written.
+  package func write(as format: EmbeddingFormat, to file: AtomicFile) throws(FileError) {
+    try EmbeddingWriter.write(rows.lazy.map(\.embedding), dimensions: dimension, as: format, to: file)
+  }
+
+  /// Writes the JSON file next to a file of numbers, which the caller commits: the paths of the images, and how they
+  /// were resized and cropped.
+  ///
+  /// - Throws: `FileError` where the file cannot be written.
+  package func writeCompanion(to file: AtomicFile) throws(FileError) {
+    try EmbeddingWriter.writeCompanion(files: files, metadata: evaluation.metadata, to: file)
+  }
+
   /// Writes a safetensors file, which the caller commits, with the tensors `normalized_embedding` [n, D] and, with a
   /// classifier, `logits` [n, classes]. The metadata has the paths of the images, and how they were resized and
   /// cropped, with the keys of golden files.

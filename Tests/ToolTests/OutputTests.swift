@@ -117,8 +117,19 @@ import Testing
     Case(testDescription: "a package named .onnx", mentions: [".onnx", ".quern"]) { convert($0, $0.path("a.onnx")) },
     Case(testDescription: "a package named .pth", mentions: [".pth", ".quern"]) { convert($0, $0.path("a.pth")) },
     Case(testDescription: "a package named .json", mentions: [".json", ".quern"]) { convert($0, $0.path("a.json")) },
-    Case(testDescription: "embeddings named .npy", mentions: [".npy", ".safetensors"]) {
-      ["embed", $0.path("model.pth"), $0.path("photos"), "-o", $0.path("a.npy")]
+    Case(testDescription: "embeddings named .parquet", mentions: [".parquet", ".safetensors"]) {
+      ["embed", $0.path("model.pth"), $0.path("photos"), "-o", $0.path("a.parquet")]
+    },
+    Case(testDescription: "fbin embeddings named .npy", mentions: [".npy", ".fbin"]) {
+      ["embed", $0.path("model.pth"), $0.path("photos"), "--format", "fbin", "-o", $0.path("a.npy")]
+    },
+    Case(testDescription: "names of embeddings over a file of another kind", mentions: ["-o", "a.npy.json"]) {
+      _ = try $0.write(Data(#"{"files": []}"#.utf8), to: "a.npy.json")
+      return ["embed", $0.path("model.pth"), $0.path("photos"), "-o", $0.path("a.npy")]
+    },
+    Case(testDescription: "names of embeddings over an image", mentions: ["-o", "a.fvecs.json", "cat-00.jpg"]) {
+      _ = try hardLink($0, "a.fvecs.json", to: "photos/cat-00.jpg")
+      return ["embed", $0.path("model.pth"), $0.path("photos"), "-o", $0.path("a.fvecs")]
     },
     Case(testDescription: "embeddings named .quern", mentions: [".quern", ".safetensors"]) {
       ["embed", $0.path("model.pth"), $0.path("photos"), "-o", $0.path("a.quern")]
@@ -205,7 +216,7 @@ import Testing
   @Test func whatIsOfTheSameKindIsReplaced() throws {
     let scratch = try Self.scratch()
     let embed = ["embed", scratch.path("model.pth"), scratch.path("photos"), "--size", "64", "-o"]
-    for name in ["e.safetensors", "e", "E.SAFETENSORS"] {
+    for name in ["e.safetensors", "e", "E.SAFETENSORS", "e.npy", "e.fbin"] {
       #expect(try Tool.run(embed + [scratch.path(name)]).status == 0)
       #expect(try Tool.run(embed + [scratch.path(name)]).status == 0, "\(name) is replaced by its like")
     }

@@ -31,6 +31,24 @@ struct HeaderJSON {
     return counts
   }
 
+  /// Reads the array of strings at the cursor.
+  mutating func strings() throws(FormatError) -> [String] {
+    var strings: [String] = []
+    try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(FormatError) in
+      json.skipBlanks()
+      strings.append(try json.string())
+    }
+    return strings
+  }
+
+  /// Reads the value at the cursor if it is a string, and skips it otherwise.
+  mutating func stringOrSkip() throws(FormatError) -> String? {
+    skipBlanks()
+    if peek() == 0x22 { return try string() }
+    try skipValue()
+    return nil
+  }
+
   /// Skips a value of any type.
   mutating func skipValue(depth: Int = 0) throws(FormatError) {
     skipBlanks()

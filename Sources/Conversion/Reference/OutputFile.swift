@@ -4,10 +4,11 @@ import Foundation
 import Graphs
 import Tensors
 
-/// Stored embeddings and logits: a safetensors file as 'quern embed' writes it, or a .npy file with embeddings alone.
+/// Stored embeddings and logits: a safetensors file as 'quern embed' writes it, or a .npy, fbin or fvecs file with
+/// embeddings alone.
 struct OutputFile: Sendable {
   let path: String
-  /// "safetensors" or "npy".
+  /// The name of the format, such as "safetensors".
   let format: String
   let byteCount: Int
   let sha256: String
@@ -43,15 +44,18 @@ struct OutputFile: Sendable {
       }
       return rows
     }
-    if NumpyArray.isOne(file) {
-      format = "npy"
-      embeddings = try rows(try NumpyArray.read(path: path), "the array")
-      (logits, names, hashes, evaluation) = (nil, nil, nil, [:])
-      guard embeddings?.count ?? 0 > 0 else { throw refuse("it has no rows") }
+    if NumpyArray.isOne(file) || EmbeddingFormat(path: path)?.needsCompanion == true {
+      let file = try EmbeddingFile(path: path)
+      format = file.format.rawValue
+      embeddings = try rows(try file.rows(0..<file.count), "the array")
+      (logits, names, hashes) = (nil, file.names, nil)
+      evaluation = file.metadata.filter { Self.evaluationKeys.contains($0.key) }
       return
     }
     let contents = try Checkpoint.read(path: path)
-    guard contents.format == .safetensors else { throw refuse("stored outputs must be a safetensors or .npy file") }
+    guard contents.format == .safetensors else {
+      throw refuse("stored outputs must be a safetensors, .npy, .fbin or .fvecs file")
+    }
     format = "safetensors"
     embeddings = try rows(
       contents[GraphOutput.normalizedEmbedding] ?? contents[GraphOutput.embedding], "the embedding")

@@ -27,6 +27,9 @@ extension OutputError: CustomStringConvertible {
     case .linkToOtherFormat(let option, let path, let target):
       "\(option) \(path) is a link to \(target), which would be replaced, and whose extension is that of another "
         + "format; name another file"
+    case .otherContents(let option, let path, .embeddingNames):
+      "\(option) would also write the names of the images to \(path), which exists and has other contents, so it is not "
+        + "replaced; name another file"
     case .otherContents(let option, let path, let kind):
       "\(option) \(path): the file exists and is not \(kind.description), so it is not replaced; name another file, or "
         + "one that ends in .\(kind.fileExtension)"

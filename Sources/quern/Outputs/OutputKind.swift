@@ -1,10 +1,13 @@
+import Checkpoints
 import Files
 import PackageFormat
 
 /// The kinds of files that commands write, apart from reports, whose format follows from their name.
 enum OutputKind {
   case package
-  case embeddings
+  case embeddings(EmbeddingFormat)
+  /// The JSON file next to embeddings, whose name follows from theirs.
+  case embeddingNames
   case onnx
   case program
   case plan
@@ -13,7 +16,8 @@ enum OutputKind {
   var fileExtension: String {
     switch self {
     case .package: "quern"
-    case .embeddings: "safetensors"
+    case .embeddings(let format): format.rawValue
+    case .embeddingNames: "json"
     case .onnx: "onnx"
     case .program: "py"
     case .plan: "json"
@@ -24,7 +28,9 @@ enum OutputKind {
   var description: String {
     switch self {
     case .package: "a Quern package"
-    case .embeddings: "a safetensors file"
+    case .embeddings(.safetensors): "a safetensors file"
+    case .embeddings(let format): "embeddings as \(format.rawValue)"
+    case .embeddingNames: "a file with the names of embedded images"
     case .onnx: "an ONNX model"
     case .program: "a Python program"
     case .plan: "a quantisation plan"
@@ -38,8 +44,10 @@ enum OutputKind {
       switch self {
       case .package: bytes.prefix(PackageReader.magic.count).elementsEqual(PackageReader.magic)
       // A safetensors file starts with the length of its header in eight bytes; the header is a JSON object.
-      case .embeddings: bytes.count > 8 && bytes[8] == UInt8(ascii: "{") && bytes[7] == 0
-      case .onnx, .program: false
+      case .embeddings(.safetensors): bytes.count > 8 && bytes[8] == UInt8(ascii: "{") && bytes[7] == 0
+      case .embeddings(.npy): NumpyArray.isOne(file)
+      case .embeddingNames: EmbeddingWriter.isCompanion(file)
+      case .embeddings, .onnx, .program: false
       case .plan: String(decoding: bytes.prefix(1 << 20), as: UTF8.self).contains("quern.plan/")
       }
     }
@@ -57,10 +65,13 @@ enum OutputKind {
     if let ending = endings.first(where: { $0.lowercased() != fileExtension }) {
       throw .otherFormat(option: option, path: path, ending: ending, kind: self)
     }
-    if case .existing = target, endings.isEmpty, !isEmpty(path), !recognizes(path) {
+    // The user did not choose the name of a file with names, so its extension says nothing about its content.
+    if case .existing = target, endings.isEmpty || isUnnamed, !isEmpty(path), !recognizes(path) {
       throw .otherContents(option: option, path: path, kind: self)
     }
   }
+
+  private var isUnnamed: Bool { if case .embeddingNames = self { true } else { false } }
 
   private func isEmpty(_ path: String) -> Bool {
     do { _ = try MappedFile(path: path) } catch { if case .empty = error { return true } }
