@@ -60,7 +60,7 @@ let package = Package(
       ["CKernels", "COpenBLAS", "Graphs", "Kernels", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors", "Threads"]),
-    module("NeighbourSearch", ["CKernels", "Files", "Kernels", "Tensors", "Threads"]),
+    module("NeighbourSearch", ["CKernels", "Checkpoints", "Files", "Kernels", "Tensors", "Threads"]),
     module("Images", ["CImageCodecs"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Images", "Tensors"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
@@ -99,6 +99,11 @@ let package = Package(
     .target(
       name: "FidelitySamples", dependencies: ["Fidelity"], path: "Tests/FidelitySamples", swiftSettings: swiftSettings),
 
+    // Searches files of embeddings, for the benchmark and the comparison of searches in `scripts`.
+    .executableTarget(
+      name: "search-tool", dependencies: ["NeighbourSearch", "Threads"], path: "Tests/SearchTool",
+      swiftSettings: swiftSettings),
+
     tests("CalibrationTests", ["Calibration", "Graphs", "Images", "Operators", "ReferenceOperators", "Runtime"]),
     tests("CKernelsTests", ["CKernels"]),
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
@@ -116,7 +121,8 @@ let package = Package(
       "ModelImportTests",
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "ReferenceOperators", "Runtime", "Tensors"]),
     tests(
-      "NeighbourSearchTests", ["Kernels", "NeighbourSearch", "ReferenceOperators", "Tensors", "Threads"]),
+      "NeighbourSearchTests",
+      ["Checkpoints", "Kernels", "NeighbourSearch", "ReferenceOperators", "Tensors", "Threads"]),
     tests("ONNXTests", ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Runtime", "Tensors"]),
     tests(
       "OperatorsTests",

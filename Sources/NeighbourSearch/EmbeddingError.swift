@@ -10,6 +10,8 @@ package enum EmbeddingError: Error, Sendable, Hashable {
   case zero(row: Int)
   /// Two sets of embeddings have rows of different lengths.
   case dimensions(expected: Int, found: Int)
+  /// The embeddings of a file.
+  indirect case inFile(path: String, EmbeddingError)
 
   /// The kind of failure, for the exit status.
   package var kind: FailureKind { .badData }
@@ -26,6 +28,7 @@ extension EmbeddingError: CustomStringConvertible {
     case .dimensions(let expected, let found):
       "these embeddings have \(found) dimensions, and those that they are compared with \(expected); they come from "
         + "different networks"
+    case .inFile(let path, let error): "\(path): \(error)"
     }
   }
 }
