@@ -8,10 +8,10 @@ import Synchronization
 import Tensors
 import Threads
 
-/// Embeds and classifies images with one model.
+/// Embeds and classifies images with one model, at one size or several.
 package struct Embedder: Sendable {
-  private let executable: Executable
-  private let evaluation: EvaluationProtocol
+  /// One for each size. They share the weights.
+  private let networks: [(executable: Executable, evaluation: EvaluationProtocol)]
   private let job: ImageJob
 
   /// - Parameters:
@@ -21,28 +21,63 @@ package struct Embedder: Sendable {
   /// - Throws: `GraphError` where the model cannot run; `ConversionError.option` where it does not take images of the
   ///   size, `.wrongKind` where its shapes fit no size, `.package` where its constants are damaged.
   package init(model: ModelFile, evaluation: EvaluationProtocol, job: ImageJob) throws {
-    try model.checkSize(evaluation.size)
-    executable = try model.executable(threads: job.threads)
-    self.evaluation = evaluation
+    try self.init(model: model, resolutions: [Resolution(evaluation)], job: job)
+  }
+
+  /// - Parameters:
+  ///   - model: a package or a checkpoint.
+  ///   - resolutions: how images are resized and cropped, and by which exponents GeM pools; at least one. Without an
+  ///     exponent, it pools by that of the model.
+  ///   - job: the number of threads, and whether broken images are left out.
+  /// - Throws: `GraphError` where the model cannot run; `ConversionError.option` where it does not take images of a
+  ///   size, `.wrongKind` where its shapes fit no size, `.package` where its constants are damaged.
+  package init(model: ModelFile, resolutions: [Resolution], job: ImageJob) throws {
+    for resolution in resolutions { try model.checkSize(resolution.side) }
+    let executable = try model.executable(threads: job.threads)
+    let exponent = executable.graph.poolingExponent
+    networks = try resolutions.map {
+      (try executable.pooling(by: $0.poolingExponent ?? exponent), $0.evaluation)
+    }
     self.job = job
   }
 
-  /// Computes the outputs for images.
+  /// Computes the outputs for images at the first size.
   ///
   /// - Returns: a row for each image that was not left out, in the order of `files`.
   /// - Throws: `ConversionError.brokenImages` where an image is broken and may not be left out; `GraphError` where the
   ///   network cannot run.
   package func run(_ files: [ImageFolder.File], progress: any ProgressObserver) throws -> Embeddings {
-    let sessions = WorkerLocal { Session(executable) }
-    let rows = Mutex([ImageOutputs?](repeating: nil, count: files.count))
+    try run(files, networks: networks.prefix(1), progress: progress)[0]
+  }
+
+  /// Computes the outputs for images at all sizes. Each image is read and decoded once. An image that is broken, or
+  /// that the network cannot take at one of the sizes, is left out at all of them.
+  ///
+  /// - Returns: for each size, a row for each image that was not left out, in the order of `files`.
+  /// - Throws: as `run`.
+  package func runAllSizes(
+    _ files: [ImageFolder.File], progress: any ProgressObserver
+  ) throws -> [Embeddings] { try run(files, networks: networks[...], progress: progress) }
+
+  private func run(
+    _ files: [ImageFolder.File], networks: ArraySlice<(executable: Executable, evaluation: EvaluationProtocol)>,
+    progress: any ProgressObserver
+  ) throws -> [Embeddings] {
+    let sessions = networks.map { network in WorkerLocal { Session(network.executable) } }
+    let rows = Mutex([[ImageOutputs]?](repeating: nil, count: files.count))
     progress.begin("embed", total: files.count)
     defer { progress.end() }
     let skipped = try job.run(files, progress: progress) { index, file, worker in
       let image = try LoadedImage(file)
-      let outputs = try sessions[worker].outputs(for: try evaluation.apply(to: image.pixels))
+      let outputs = try zip(networks, sessions).map { network, sessions in
+        try sessions[worker].outputs(for: try network.evaluation.apply(to: image.pixels))
+      }
       rows.withLock { $0[index] = outputs }
     }
-    return Embeddings(files: files, rows: rows.withLock { $0 }, skipped: skipped, evaluation: evaluation)
+    let found = rows.withLock { $0 }
+    return networks.enumerated().map { size, network in
+      Embeddings(files: files, rows: found.map { $0?[size] }, skipped: skipped, evaluation: network.evaluation)
+    }
   }
 }
 
@@ -63,6 +98,8 @@ package struct Embeddings: Sendable {
     self.skipped = skipped
   }
 
+  /// The size of the images in pixels.
+  package var size: Int { evaluation.size }
   /// The number of elements of an embedding.
   package var dimension: Int { rows.first?.embedding.count ?? 0 }
   /// The number of logits per image; 0 without a classifier.

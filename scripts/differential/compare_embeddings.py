@@ -95,6 +95,14 @@ def compare_files(folder):
             with open(damaged, "wb") as file:
                 file.write(data[:cut])
             run(QUERN, "compare", damaged, files[0], status=65)
+    # One pass for several sizes gives the bytes of a pass for each.
+    sizes = ["--size", "64:2", "--size", "96", "--crop", "rect", "--quiet"]
+    run(QUERN, "embed", CHECKPOINT, PHOTOGRAPHS, *sizes, "-o", os.path.join(folder, "several.safetensors"))
+    for size in ["64:2", "96"]:
+        alone, several = [os.path.join(folder, name) for name in ["alone.safetensors", f"several-{size[:2]}.safetensors"]]
+        run(QUERN, "embed", CHECKPOINT, PHOTOGRAPHS, "--size", size, "--crop", "rect", "--quiet", "-o", alone)
+        with open(alone, "rb") as one, open(several, "rb") as other:
+            assert one.read() == other.read(), size
     # What is not ours next to a file is neither read nor replaced.
     own = os.path.join(folder, "own.npy")
     with open(own + ".json", "w") as file:

@@ -23,6 +23,9 @@ struct EmbedCommand: ParsableCommand {
       rows. The other formats have neither logits nor names: the names are written next to the file, with -o \
       photos.npy to photos.npy.json, as the array 'files' of a JSON object.
 
+      With several sizes, each image is decoded once, and each size has a file: --size 224 --size 500:4 -o photos.npy \
+      writes photos-224.npy and photos-500.npy.
+
       Examples:
         quern embed model.quern photos/ -o embeddings.safetensors
         quern embed model.quern photos/ -o embeddings.fbin
@@ -46,56 +49,92 @@ struct EmbedCommand: ParsableCommand {
   @Flag(help: "Skip broken images with a warning, instead of failing.")
   var skipBadImages = false
 
-  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Image options") var sizes: EmbeddingSizeOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
     let format = format ?? EmbeddingFormat(path: output) ?? .safetensors
     var outputs = OutputFiles()
-    outputs.add("-o", output, .embeddings(format))
-    // Nothing is next to a device or a pipe.
-    let companion =
-      format.needsCompanion && OutputTarget(path: output) != nil ? EmbeddingFormat.companion(of: output) : nil
-    if let companion { outputs.add("-o", companion, .embeddingNames) }
-    try outputs.check(models: [model], images: images)
-    let file = try AtomicFile(path: output)
-    let names = try companion.map { try AtomicFile(path: $0) }
-    let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
-    let embedder = try Embedder(
-      model: opened, evaluation: evaluation,
-      job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
-    let result = try embedder.run(try ImageList(images).files, progress: common.progress)
-    if format == .safetensors { try result.write(to: file) } else { try result.write(as: format, to: file) }
-    if let names {
-      try result.writeCompanion(to: names)
-      try names.commit()
+    let paths = paths
+    for path in paths {
+      outputs.add("-o", path, .embeddings(format))
+      if let names = names(of: path, format) { outputs.add("-o", names, .embeddingNames) }
     }
-    try file.commit()
+    try outputs.check(models: [model], images: images)
+    let files = try paths.map { path in
+      (numbers: try AtomicFile(path: path), names: try names(of: path, format).map { try AtomicFile(path: $0) })
+    }
+    let (opened, resolutions) = try sizes.request.open(model, network, progress: common.progress)
+    let embedder = try Embedder(
+      model: opened, resolutions: resolutions,
+      job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
+    let results = try embedder.runAllSizes(try ImageList(images).files, progress: common.progress)
+    for (result, file) in zip(results, files) {
+      if format == .safetensors {
+        try result.write(to: file.numbers)
+      } else {
+        try result.write(as: format, to: file.numbers)
+      }
+      if let names = file.names { try result.writeCompanion(to: names) }
+    }
+    for file in files {
+      try file.names?.commit()
+      try file.numbers.commit()
+    }
+    let written = zip(results, files).map { result, file in
+      EmbedReport.Output(size: result.size, output: file.numbers.path, names: file.names?.path)
+    }
+    try report(results[0], format, written)
+  }
+
+  /// The files to write: one, or where there are several sizes, one for each, with the size before the extension.
+  private var paths: [String] {
+    guard sizes.sizes.count > 1 else { return [output] }
+    let ending = OutputKind.fileExtension(of: output).map { ".\($0)" } ?? ""
+    return sizes.sizes.map { "\(output.dropLast(ending.count))-\($0.side)\(ending)" }
+  }
+
+  /// The file with the names of the images; `nil` where the format has a place for them. Nothing is next to a device or
+  /// a pipe.
+  private func names(of path: String, _ format: EmbeddingFormat) -> String? {
+    format.needsCompanion && OutputTarget(path: path) != nil ? EmbeddingFormat.companion(of: path) : nil
+  }
+
+  private func report(_ result: Embeddings, _ format: EmbeddingFormat, _ written: [EmbedReport.Output]) throws {
     if common.json {
       Terminal.print(
         try JSONText.encode(
           EmbedReport(
             schema: "quern.embed/1", images: result.files.count, dimension: result.dimension,
-            classes: result.classes, skipped: result.skipped.count, output: output, format: format.rawValue,
-            names: companion)))
+            classes: result.classes, skipped: result.skipped.count, output: written[0].output, format: format.rawValue,
+            outputs: written)))
     } else if !common.quiet {
-      Terminal.note(
-        "\(result.files.count) embeddings of \(result.dimension) values written to \(output)"
-          + (companion.map { ", and the names of their images to \($0)" } ?? ""))
+      for file in written {
+        Terminal.note(
+          "\(result.files.count) embeddings of \(result.dimension) values written to \(file.output)"
+            + (file.names.map { ", and the names of their images to \($0)" } ?? ""))
+      }
     }
   }
 
   private struct EmbedReport: Encodable {
+    struct Output: Encodable {
+      let size: Int
+      let output: String
+      /// The file with the names of the images, where the format has no place for them.
+      let names: String?
+    }
+
     let schema: String
     let images: Int
     let dimension: Int
     let classes: Int
     let skipped: Int
+    /// The first of `outputs`.
     let output: String
     let format: String
-    /// The file with the names of the images, where the format has no place for them.
-    let names: String?
+    let outputs: [Output]
   }
 }
 

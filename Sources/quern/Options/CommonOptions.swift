@@ -36,7 +36,7 @@ struct CommonOptions: ParsableArguments {
 }
 
 extension ArgumentHelp {
-  fileprivate static let crop = ArgumentHelp(
+  static let crop = ArgumentHelp(
     "square: resize the short side to the size divided by the crop ratio, then crop the centre. rect: resize the long "
       + "side to the size, and crop nothing. (default: the package's crop, or square)",
     valueName: "square|rect")
@@ -102,7 +102,7 @@ struct EvaluationOptions: ParsableArguments {
 
   mutating func validate() throws {
     if sizes.count > 1 {
-      throw ValidationError("--size can be given only once here; convert, plan and verify take several sizes")
+      throw ValidationError("--size can be given only once here; convert, plan, verify and embed take several sizes")
     }
     try sizes.first?.validate()
   }
@@ -120,16 +120,9 @@ struct EvaluationOptions: ParsableArguments {
   func open(
     _ path: String, _ network: ModelOptions, progress: some ProgressObserver
   ) throws -> (model: ModelFile, evaluation: EvaluationProtocol) {
-    var options = network.options
-    options.imageSide = sizes.first?.side
-    var model = try ModelFile.open(path, options: options)
-    progress.state(model.assumptions)
-    let resolution = try request.resolutions(
-      of: model.info, fixedSide: try model.fixedImageSize?.side(of: path), poolingExponent: network.poolingExponent)[0]
-    try model.serve(resolution)
-    if let remark = model.remark(on: resolution) { progress.warn(remark) }
-    if let warning = model.fixedImageSize?.warning(at: resolution.evaluation) { progress.warn(warning) }
-    return (model, resolution.evaluation)
+    var (model, resolutions) = try request.open(path, network, progress: progress)
+    try model.serve(resolutions[0])
+    return (model, resolutions[0].evaluation)
   }
 }
 
@@ -147,7 +140,10 @@ struct SizesOptions: ParsableArguments {
   @Option(help: .crop) var crop: CropProtocol?
   @OptionGroup var resizing: ResizingOptions
 
-  mutating func validate() throws {
+  mutating func validate() throws { try Self.validate(sizes) }
+
+  /// Checks sizes that are given by an option that can be repeated.
+  static func validate(_ sizes: [ResolutionRequest.Size]) throws {
     for size in sizes { try size.validate() }
     let sides = sizes.map(\.side)
     if let twice = sides.first(where: { side in sides.count { $0 == side } > 1 }) {
