@@ -1,7 +1,7 @@
 import Files
 
 /// Reads the JSON (RFC 8259) that safetensors headers and indices consist of: objects, arrays, strings and counts.
-/// Other values are refused, unless they are skipped.
+/// Other values are refused, unless they are skipped or read as plain values.
 struct HeaderJSON {
   var cursor: ByteCursor
 
@@ -68,7 +68,7 @@ struct HeaderJSON {
     }
   }
 
-  private mutating func list(
+  mutating func list(
     _ open: UInt8, _ close: UInt8, _ element: (inout HeaderJSON) throws(FormatError) -> Void
   ) throws(FormatError) {
     try expect(open)
@@ -81,9 +81,9 @@ struct HeaderJSON {
     while let byte = peek(), byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D { advance() }
   }
 
-  private func peek() -> UInt8? { cursor.isAtEnd ? nil : cursor.storage.bytes[cursor.offset] }
+  func peek() -> UInt8? { cursor.isAtEnd ? nil : cursor.storage.bytes[cursor.offset] }
 
-  private mutating func advance() { _ = try? cursor.skip(1, "JSON") }
+  mutating func advance() { _ = try? cursor.skip(1, "JSON") }
 
   private mutating func accept(_ byte: UInt8) -> Bool {
     skipBlanks()
@@ -96,7 +96,7 @@ struct HeaderJSON {
     guard accept(byte) else { throw malformed("'\(Character(UnicodeScalar(byte)))' expected") }
   }
 
-  private func malformed(_ reason: String) -> FormatError {
+  func malformed(_ reason: String) -> FormatError {
     .malformed(field: "JSON", offset: cursor.offset, reason: reason)
   }
 

@@ -1,0 +1,91 @@
+import Files
+
+/// A value that consists of numbers, texts, lists and dictionaries alone, as in ground truth of data sets.
+package indirect enum PlainValue: Hashable, Sendable {
+  case null
+  case bool(Bool)
+  case int(Int)
+  case double(Double)
+  case string(String)
+  /// A list, a tuple or a set.
+  case list([PlainValue])
+  /// Keys are strings.
+  case dictionary([String: PlainValue])
+
+  /// The value of an integer or a floating-point number; `nil` for anything else.
+  package var number: Double? {
+    switch self {
+    case .int(let value): Double(value)
+    case .double(let value): value
+    default: nil
+    }
+  }
+}
+
+extension PlainValue {
+  /// Reads a file of JSON (RFC 8259).
+  ///
+  /// - Throws: `CheckpointError.file` if the file cannot be opened, and `CheckpointError.content` if it is not JSON, or
+  ///   an object has a key twice.
+  package static func readJSON(path: String) throws(CheckpointError) -> PlainValue {
+    let file: MappedFile
+    do { file = try MappedFile(path: path) } catch { throw .file(error) }
+    do throws(FormatError) {
+      var json = HeaderJSON(cursor: ByteCursor(file.storage))
+      let value = try json.plainValue()
+      json.skipBlanks()
+      guard json.cursor.isAtEnd else { throw json.malformed("there is more after the value") }
+      return value
+    } catch {
+      throw .content(path: path, format: nil, error)
+    }
+  }
+}
+
+extension HeaderJSON {
+  /// The maximum number of levels of arrays and objects.
+  private static let depthLimit = 64
+
+  /// Reads a value of any type.
+  fileprivate mutating func plainValue(depth: Int = 0) throws(FormatError) -> PlainValue {
+    guard depth < Self.depthLimit else {
+      throw .limitExceeded(what: "levels of JSON", offset: cursor.offset, limit: Self.depthLimit)
+    }
+    skipBlanks()
+    switch peek() {
+    case UInt8(ascii: "{"):
+      var members: [String: PlainValue] = [:]
+      try object { (json, key, offset) throws(FormatError) in
+        guard members.updateValue(try json.plainValue(depth: depth + 1), forKey: key) == nil else {
+          throw .malformed(field: "JSON", offset: offset, reason: "an object has this key twice")
+        }
+      }
+      return .dictionary(members)
+    case UInt8(ascii: "["):
+      var values: [PlainValue] = []
+      try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(FormatError) in
+        values.append(try json.plainValue(depth: depth + 1))
+      }
+      return .list(values)
+    case UInt8(ascii: "\""): return .string(try string())
+    default: return try literal()
+    }
+  }
+
+  /// Reads a number, true, false or null.
+  private mutating func literal() throws(FormatError) -> PlainValue {
+    let start = cursor.offset
+    while let byte = peek(), "+-.0123456789aeflnrstuE".utf8.contains(byte) { advance() }
+    let text = cursor.text(in: start..<cursor.offset) ?? ""
+    switch text {
+    case "null": return .null
+    case "true": return .bool(true)
+    case "false": return .bool(false)
+    default:
+      let isNumber = text.utf8.first.map { $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0) } ?? false
+      if isNumber, let value = Int(text) { return .int(value) }
+      if isNumber, let value = Double(text), value.isFinite { return .double(value) }
+      throw .malformed(field: "JSON", offset: start, reason: "a value was expected")
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import Files
+
+/// Reads pickles that hold nothing but plain values. Nothing in the file is executed, imported or looked up.
+package enum PlainPickle {
+  /// The maximum number of levels, and of values where those that are referred to twice are counted twice: a small
+  /// file can refer to the same list so often that its expansion would not fit into memory.
+  private static let (depthLimit, valueLimit) = (64, 1 << 24)
+
+  /// Reads a file.
+  ///
+  /// - Throws: `CheckpointError.file` if the file cannot be opened, and `CheckpointError.content` if it is not a
+  ///   pickle, has anything but plain values, or would run code when Python loads it.
+  package static func read(path: String) throws(CheckpointError) -> PlainValue {
+    let file: MappedFile
+    do { file = try MappedFile(path: path) } catch { throw .file(error) }
+    do throws(FormatError) {
+      var cursor = ByteCursor(file.storage)
+      let pickle = try PickleMachine.read(&cursor, style: .plain)
+      var converter = Converter(pickle: pickle)
+      return try converter.value(of: pickle.root, depth: 0)
+    } catch {
+      throw .content(path: path, format: nil, error)
+    }
+  }
+
+  private struct Converter {
+    let pickle: Pickle
+    var count = 0
+
+    mutating func value(of value: PickleValue, depth: Int) throws(FormatError) -> PlainValue {
+      count += 1
+      guard depth < depthLimit else {
+        throw .limitExceeded(what: "levels of lists in the pickle", offset: 0, limit: depthLimit)
+      }
+      guard count <= valueLimit else {
+        throw .limitExceeded(what: "values in the pickle", offset: 0, limit: valueLimit)
+      }
+      switch value {
+      case .none: return .null
+      case .bool(let value): return .bool(value)
+      case .int(let value): return .int(value)
+      case .float(let value): return .double(value)
+      case .string(let text): return .string(pickle.string(text))
+      case .tuple(let position), .list(let position), .set(let position):
+        var values: [PlainValue] = []
+        for element in pickle.elements(position) { values.append(try self.value(of: element, depth: depth + 1)) }
+        return .list(values)
+      case .dictionary(let position):
+        let flat = pickle.elements(position)
+        var members: [String: PlainValue] = [:]
+        for index in stride(from: 0, to: flat.count - 1, by: 2) {
+          guard case .string(let key) = flat[index] else {
+            throw .malformed(
+              field: "pickle", offset: 0,
+              reason: "a dictionary has \(pickle.summary(flat[index])) as a key, not a string")
+          }
+          members[pickle.string(key)] = try self.value(of: flat[index + 1], depth: depth + 1)
+        }
+        return .dictionary(members)
+      case .bigInteger, .bytes, .global, .opaque, .storage, .tensor:
+        throw .unsupported(
+          feature: "\(pickle.summary(value)) in the pickle", offset: 0,
+          advice: "only numbers, texts, lists and dictionaries are read; convert arrays by .tolist(), or save as JSON")
+      }
+    }
+  }
+}
