@@ -5,6 +5,8 @@ package struct ConfidenceInterval: Hashable, Sendable, Codable {
   /// The upper end.
   package let high: Double
 
+  package init(low: Double, high: Double) { (self.low, self.high) = (low, high) }
+
   /// The 97.5 % quantile of the normal distribution.
   package static let z = 1.959963984540054
   /// The number of bootstrap resamples.

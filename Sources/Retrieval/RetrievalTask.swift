@@ -1,0 +1,161 @@
+import Fidelity
+
+/// An image of a set, as it is to be embedded.
+package struct TaskImage: Hashable, Sendable {
+  /// The path relative to the set's folder; unique in the set, except for crops of one image.
+  package let name: String
+  /// The path of the file; `nil` where only embeddings are available.
+  package let path: String?
+  /// By how many quarters of a turn the image is turned clockwise before anything else, in 0 ... 3.
+  package var quarterTurns = 0
+  /// The part of the image that is used; `nil`: all of it.
+  package var box: ImageBox?
+
+  package init(name: String, path: String?) { (self.name, self.path) = (name, path) }
+
+  /// The name of the file without its folders and its extension.
+  package var stem: Substring {
+    let file = name.split(separator: "/").last ?? ""
+    return file.lastIndex(of: ".").map { file[..<$0] } ?? file
+  }
+}
+
+/// A box of an image in pixels from the top-left corner, as ground truth states it: its corners need be neither whole
+/// nor inside the image.
+package struct ImageBox: Hashable, Sendable {
+  package let left, top, right, bottom: Double
+
+  /// - Returns: `nil` unless the numbers are finite, of a magnitude that an image can have, and span an area.
+  package init?(left: Double, top: Double, right: Double, bottom: Double) {
+    guard [left, top, right, bottom].allSatisfy({ abs($0) < 1e6 }), left < right, top < bottom else { return nil }
+    (self.left, self.top, self.right, self.bottom) = (left, top, right, bottom)
+  }
+}
+
+/// A query, and which images of the gallery it should find.
+package struct RetrievalQuery: Hashable, Sendable {
+  /// Where the query's embedding comes from.
+  package enum Source: Hashable, Sendable {
+    /// An image of the gallery, by its index.
+    case gallery(Int)
+    /// An image that is not in the gallery.
+    case image(TaskImage)
+  }
+
+  /// The name of the query's image.
+  package let name: String
+  package let source: Source
+  /// Images that the query should find, by ascending index; in a graded task, those that are easy to find.
+  package let easy: [Int]
+  /// Images that are hard to find, by ascending index; empty in a task that is not graded.
+  package let hard: [Int]
+  /// Images that are taken out before ranks count, by ascending index: junk, and the query itself where the protocol
+  /// leaves it out.
+  package let ignored: [Int]
+
+  /// Sorts the indices; an index that is ignored, too, is no positive, and one that is easy, too, is not hard.
+  package init(name: String, source: Source, easy: [Int], hard: [Int] = [], ignored: [Int] = []) {
+    (self.name, self.source) = (name, source)
+    let (ignoredSet, easySet) = (Set(ignored), Set(easy))
+    self.ignored = ignoredSet.sorted()
+    self.easy = easySet.subtracting(ignoredSet).sorted()
+    self.hard = Set(hard).subtracting(ignoredSet).subtracting(easySet).sorted()
+  }
+
+  /// The images whose ranks decide the figures, in the order in which `QueryResult` has their ranks.
+  package var targets: [Int] { easy + hard }
+}
+
+/// What images are searched for which others.
+package struct RetrievalTask: Sendable {
+  /// The name of the set, such as "holidays".
+  package let set: String
+  /// The images to search, in ascending order of their names' UTF-8 bytes; names are unique.
+  package private(set) var images: [TaskImage]
+  package private(set) var queries: [RetrievalQuery]
+  /// Whether positives are easy or hard, for three protocols.
+  package let isGraded: Bool
+  /// The classes of the images, for accuracy; `nil` where they have none.
+  package let labels: ImageLabels?
+  /// What was decided about the set, a sentence each.
+  package var notes: [String]
+
+  /// - Parameter queries: their indices are those of `images`.
+  package init(
+    set: String, images: [TaskImage], queries: [RetrievalQuery], isGraded: Bool = false, labels: ImageLabels? = nil,
+    notes: [String] = []
+  ) {
+    precondition(
+      zip(images, images.dropFirst()).allSatisfy { precedesInUTF8($0.name, $1.name) }, "images are in order of names")
+    (self.set, self.images, self.queries) = (set, images, queries)
+    (self.isGraded, self.labels, self.notes) = (isGraded, labels, notes)
+  }
+
+  /// The protocols that are measured, the headline's first.
+  package var protocols: [RetrievalProtocol] { isGraded ? [.medium, .easy, .hard] : [.all] }
+
+  /// All images to embed: the gallery, then the queries that are not in it, in order.
+  package var embeddedImages: [TaskImage] {
+    images
+      + queries.compactMap { query in if case .image(let image) = query.source { image } else { nil } }
+  }
+
+  /// Takes images out of the gallery, of the positives and of the queries.
+  ///
+  /// - Parameter left: indices into `embeddedImages`.
+  package mutating func leaveOut(_ left: Set<Int>) {
+    guard !left.isEmpty else { return }
+    var places: [Int: Int] = [:]
+    var kept: [TaskImage] = []
+    for index in images.indices where !left.contains(index) {
+      places[index] = kept.count
+      kept.append(images[index])
+    }
+    var other = images.count
+    queries = queries.compactMap { query in
+      let source: RetrievalQuery.Source
+      switch query.source {
+      case .gallery(let index):
+        guard let place = places[index] else { return nil }
+        source = .gallery(place)
+      case .image:
+        other += 1
+        if left.contains(other - 1) { return nil }
+        source = query.source
+      }
+      func moved(_ indices: [Int]) -> [Int] { indices.compactMap { places[$0] } }
+      return RetrievalQuery(
+        name: query.name, source: source, easy: moved(query.easy), hard: moved(query.hard),
+        ignored: moved(query.ignored))
+    }
+    images = kept
+  }
+}
+
+/// Which images of a graded task count as found, and which are taken out (Radenović et al., "Revisiting Oxford and
+/// Paris", arXiv 1803.11285, section 3.3); the raw value is the name in reports.
+package enum RetrievalProtocol: String, Hashable, Sendable, CaseIterable {
+  /// A task that is not graded: every positive.
+  case all
+  /// Easy images; hard ones are taken out.
+  case easy
+  /// Easy and hard images.
+  case medium
+  /// Hard images; easy ones are taken out.
+  case hard
+}
+
+/// The classes of images.
+package struct ImageLabels: Hashable, Sendable {
+  /// The names of the classes in sorted order; empty where labels are indices of the classifier's classes.
+  package let classNames: [String]
+  /// The class of each image, by its name: an index of `classNames`, or of the classifier's classes.
+  package let labels: [String: Int]
+
+  package init(classNames: [String], labels: [String: Int]) { (self.classNames, self.labels) = (classNames, labels) }
+}
+
+/// Whether a name comes before another in the order of their UTF-8 bytes, which no locale changes.
+package func precedesInUTF8(_ left: String, _ right: String) -> Bool {
+  left.utf8.lexicographicallyPrecedes(right.utf8)
+}

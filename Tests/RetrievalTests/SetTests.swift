@@ -1,0 +1,189 @@
+import Foundation
+import Retrieval
+import Testing
+
+/// Layouts of sets, from names alone.
+@Suite struct SetTests {
+  private static func list(_ names: [String]) throws -> ListedImages { try ListedImages(names: names, source: "set") }
+
+  private static func task(
+    _ set: EvaluationSet, _ names: [String], truth: (name: String, text: String)? = nil, labels: String? = nil
+  ) throws -> RetrievalTask {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("quern-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var files = EvaluationSet.Files()
+    if let truth {
+      let url = folder.appendingPathComponent(truth.name)
+      try Data(truth.text.utf8).write(to: url)
+      files.groundTruth = url.path
+    }
+    if let labels {
+      let url = folder.appendingPathComponent("labels.txt")
+      try Data(labels.utf8).write(to: url)
+      files.labels = url.path
+    }
+    return try set.task(try list(names), files: files)
+  }
+
+  private static func described(_ task: RetrievalTask) -> [String] {
+    task.queries.map { query in
+      func names(_ indices: [Int]) -> String { indices.map { task.images[$0].name }.joined(separator: " ") }
+      return "\(query.name): \(names(query.easy)) | \(names(query.hard)) | \(names(query.ignored))"
+    }
+  }
+
+  @Test func foldersMakeClassesThePositives() throws {
+    let task = try Self.task(.folders, ["b/2.jpg", "a/1.jpg", "b/1.jpg", "a/deep/2.jpg", "c/1.jpg"])
+    #expect(
+      Self.described(task) == [
+        "a/1.jpg: a/deep/2.jpg |  | a/1.jpg", "a/deep/2.jpg: a/1.jpg |  | a/deep/2.jpg",
+        "b/1.jpg: b/2.jpg |  | b/1.jpg",
+        "b/2.jpg: b/1.jpg |  | b/2.jpg", "c/1.jpg:  |  | c/1.jpg",
+      ])
+    #expect(task.labels?.classNames == ["a", "b", "c"])
+    #expect(throws: RetrievalError.self) { try Self.task(.folders, ["a/1.jpg", "1.jpg"]) }
+  }
+
+  @Test func holidaysQueriesAreTheFirstOfAGroup() throws {
+    let task = try Self.task(
+      .holidays, ["jpg/100000.jpg", "jpg/100002.jpg", "jpg/100001.jpg", "jpg/100101.jpg", "jpg/100100.jpg"])
+    #expect(
+      Self.described(task) == [
+        "jpg/100000.jpg: jpg/100001.jpg jpg/100002.jpg |  | jpg/100000.jpg",
+        "jpg/100100.jpg: jpg/100101.jpg |  | jpg/100100.jpg",
+      ])
+    for names in [["jpg/100000.jpg", "jpg/photo.jpg"], ["a/100000.jpg", "b/100000.jpg"], ["-100000.jpg"]] {
+      #expect(throws: RetrievalError.self) { try Self.task(.holidays, names) }
+    }
+  }
+
+  @Test func ukbenchCountsTheQueryItself() throws {
+    let names = (0..<8).map { "ukbench0000\($0).jpg" }
+    let task = try Self.task(.ukbench, names)
+    #expect(task.queries.count == 8)
+    #expect(Self.described(task)[5] == "ukbench00005.jpg: \(names[4...].joined(separator: " ")) |  | ")
+    #expect(throws: RetrievalError.self) { try Self.task(.ukbench, Array(names.dropLast())) }
+  }
+
+  @Test(arguments: [
+    ["original/200000.jpg", "original/200100.jpg", "strong/200001.jpg", "strong/200103.jpg", "crops/50/200000.jpg"],
+    ["200000.jpg", "200100.jpg", "strong/200001.jpg", "strong/200103.jpg", "jpegqual/3/200100.jpg"],
+    ["200000.jpg", "200001.jpg", "200100.jpg", "200103.jpg"],
+  ])
+  func copydaysSearchesCopiesInOriginals(names: [String]) throws {
+    let task = try Self.task(.copydays, names)
+    #expect(task.images.map { String($0.stem) } == ["200000", "200100"])
+    #expect(
+      task.queries.map {
+        [$0.name.suffix(10).description] + $0.easy.map { task.images[$0].name.suffix(10).description }
+      }
+        == [["200001.jpg", "200000.jpg"], ["200103.jpg", "200100.jpg"]])
+    #expect(task.embeddedImages.count == 4)
+  }
+
+  @Test(arguments: [["200001.jpg"], ["200000.jpg"], ["200000.jpg", "strong/200101.jpg"]])
+  func copydaysNeedsOriginalsAndCopies(names: [String]) {
+    #expect(throws: RetrievalError.self) { try Self.task(.copydays, names) }
+  }
+
+  /// The gallery is in the order of names, whatever that of the file.
+  @Test func revisitedGroundTruthIsGraded() throws {
+    let text = """
+      {"imlist": ["c", "a", "b"], "qimlist": ["q"],
+       "gnd": [{"easy": [0], "hard": [1], "junk": [2], "bbx": [1.5, 2, 30, 40]}]}
+      """
+    let names = ["jpg/a.jpg", "jpg/b.jpg", "jpg/c.jpg", "jpg/q.jpg"]
+    let task = try Self.task(.revisited, names, truth: ("gnd_roxford5k.json", text))
+    #expect(Self.described(task) == ["jpg/q.jpg: jpg/c.jpg | jpg/a.jpg | jpg/b.jpg"])
+    #expect(task.protocols == [.medium, .easy, .hard] && task.images.count == 3)
+    guard case .image(let image) = task.queries[0].source else { return #expect(Bool(false), "not an image") }
+    #expect(image.box == ImageBox(left: 1.5, top: 2, right: 30, bottom: 40))
+  }
+
+  @Test(arguments: [
+    #"{"imlist": ["a"], "qimlist": ["q"], "gnd": []}"#, #"{"imlist": ["a"], "qimlist": ["q"]}"#,
+    #"{"imlist": ["x"], "qimlist": ["q"], "gnd": [{}]}"#,
+    #"{"imlist": ["a"], "qimlist": ["q"], "gnd": [{"easy": [1]}]}"#,
+    #"{"imlist": ["a"], "qimlist": ["q"], "gnd": [{"easy": [-1]}]}"#,
+    #"{"imlist": ["a"], "qimlist": ["q"], "gnd": [{"bbx": [0, 0, 0, 5]}]}"#, #"[1]"#, #"{"imlist": ["a", "a"],"#,
+    #"{"imlist": ["a", "a"], "qimlist": ["q"], "gnd": [{}]}"#,
+    #"{"imlist": ["a"], "qimlist": ["q"], "gnd": [{"easy": [0.5]}]}"#,
+  ])
+  func revisitedRefusesOtherForms(text: String) {
+    #expect(throws: (any Error).self) {
+      try Self.task(.revisited, ["a.jpg", "q.jpg"], truth: ("gnd.json", text))
+    }
+  }
+
+  @Test func pairsMayBeHardOrIgnored() throws {
+    let text = "query,positive,kind\r\nq.jpg,a.jpg,positive\r\nq.jpg,\"b,1.jpg\",hard\r\nq.jpg,c.jpg,ignored\r\n"
+    let task = try Self.task(.pairs, ["a.jpg", "b,1.jpg", "c.jpg", "q.jpg"], truth: ("pairs.csv", text))
+    #expect(Self.described(task) == ["q.jpg: a.jpg | b,1.jpg | c.jpg q.jpg"])
+    #expect(task.isGraded)
+    for text in [
+      "a,b\nq.jpg,a.jpg", "query,positive\nq.jpg,x.jpg", "query,positive\nq.jpg", "query,positive\n\"q.jpg,a.jpg",
+    ] {
+      #expect(throws: RetrievalError.self) { try Self.task(.pairs, ["a.jpg", "q.jpg"], truth: ("pairs.csv", text)) }
+    }
+  }
+
+  @Test(arguments: [
+    #"{"groups": {"x": ["a.jpg", "b.jpg"]}}"#, #"{"x": ["a.jpg", "b.jpg"]}"#, #"[["a.jpg", "b.jpg"]]"#,
+    #"{"groups": [["a.jpg", "b"]]}"#,
+  ])
+  func groupsInAnyForm(text: String) throws {
+    let task = try Self.task(.groups, ["a.jpg", "b.jpg", "c.jpg"], truth: ("groups.json", text))
+    #expect(Self.described(task) == ["a.jpg: b.jpg |  | a.jpg", "b.jpg: a.jpg |  | b.jpg"])
+  }
+
+  @Test func imagenetLabelsFromFoldersOrAList() throws {
+    let folders = try Self.task(.imagenet, ["n01440764/a.JPEG", "n01443537/b.JPEG"])
+    #expect(folders.labels?.labels == ["n01440764/a.JPEG": 0, "n01443537/b.JPEG": 1])
+    let flat = ["ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000002.JPEG"]
+    let byName = try Self.task(
+      .imagenet, flat, labels: "ILSVRC2012_val_00000002.JPEG n01440764\nILSVRC2012_val_00000001.JPEG n01443537\n")
+    #expect(byName.labels?.labels == [flat[0]: 1, flat[1]: 0])
+    #expect(try Self.task(.imagenet, flat, labels: "65\n970").labels?.labels == [flat[0]: 65, flat[1]: 970])
+    #expect(byName.queries.isEmpty)
+    for labels in ["65", "1\n1000", "65\ncat", "65 1\n66", nil] {
+      #expect(throws: RetrievalError.self) { try Self.task(.imagenet, flat, labels: labels) }
+    }
+    #expect(throws: RetrievalError.self) { try Self.task(.imagenet, ["cats/a.jpg", "dogs/b.jpg"]) }
+  }
+
+  @Test func optionsOfOtherSetsAreRefused() throws {
+    #expect(throws: RetrievalError.self) { try Self.task(.ukbench, ["ukbench00000.jpg"], truth: ("a.json", "[]")) }
+    #expect(throws: RetrievalError.self) { try Self.task(.groups, ["a.jpg"]) }
+    #expect(throws: RetrievalError.self) { try Self.list(["a", "a"]) }
+  }
+
+  @Test func rotationsAreClockwiseQuarters() throws {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("quern-\(UUID().uuidString).yaml")
+    defer { try? FileManager.default.removeItem(at: url) }
+    func read(_ text: String) throws -> [String: Int] {
+      try Data(text.utf8).write(to: url)
+      return try HolidaysSet.rotations(path: url.path)
+    }
+    #expect(
+      try read("{\n\"100600.jpg\": 90,\n\"100700.jpg\": 270,\n\"139302.jpg\": 180,\n\"1.jpg\": 0,\n}")
+        == ["100600.jpg": 1, "100700.jpg": 3, "139302.jpg": 2])
+    #expect(
+      try read("# turned\n---\n100600.jpg: 90\n'100700.jpg': -90  # left\n") == ["100600.jpg": 1, "100700.jpg": 3])
+    for text in ["a.jpg: 45", "a.jpg", "a.jpg: 90\na.jpg: 90", "a.jpg: right"] {
+      #expect(throws: RetrievalError.self) { try read(text) }
+    }
+  }
+
+  @Test func leavingImagesOutMovesIndices() throws {
+    var task = try Self.task(.folders, ["a/1.jpg", "a/2.jpg", "a/3.jpg", "b/1.jpg", "b/2.jpg"])
+    task.leaveOut([1, 3])
+    #expect(
+      Self.described(task) == [
+        "a/1.jpg: a/3.jpg |  | a/1.jpg", "a/3.jpg: a/1.jpg |  | a/3.jpg", "b/2.jpg:  |  | b/2.jpg",
+      ])
+    var copies = try Self.task(.copydays, ["200000.jpg", "200001.jpg", "200100.jpg", "200101.jpg"])
+    copies.leaveOut([0, 2])  // The first original, and the first copy.
+    #expect(Self.described(copies) == ["200101.jpg: 200100.jpg |  | "])
+  }
+}
