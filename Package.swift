@@ -38,19 +38,20 @@ let package = Package(
       name: "quern",
       dependencies: [
         "Checkpoints", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelExport",
-        "ModelImport", "PackageFormat", "Quantization", "Reports", "Runtime", "Threads",
+        "ModelImport", "PackageFormat", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
-    module("Reports", ["Fidelity"]),
+    module("Reports", ["Fidelity", "Retrieval"]),
 
     // The stages in a row, and then each of them, last first.
     module(
       "Conversion",
       [
         "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelImport",
-        "Operators", "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Search", "Tensors", "Threads",
+        "Operators", "PackageFormat", "Passes", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors",
+        "Threads",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
     module("Inference", ["Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Runtime", "Tensors"]),

@@ -16,10 +16,16 @@ struct ClassLabels {
 
   var areMeasured: Bool { classes != nil }
 
+  /// The index in the classifier of a folder's class; `nil` where folders are not matched.
+  ///
+  /// - Parameter place: the place of the folder in the sorted order.
+  func index(ofFolder place: Int) -> Int? {
+    classes.flatMap { $0.indices.contains(place) ? $0[place] : nil }
+  }
+
   /// The index of an image's class in the classifier; `nil` where the image is not labelled or folders are not matched.
   func label(of file: ImageFolder.File) -> Int? {
-    guard let classes, let label = file.label, classes.indices.contains(label) else { return nil }
-    return classes[label]
+    file.label.flatMap(index(ofFolder:))
   }
 
   /// Matches the class folders that a conversion uses. Where the checkpoint does not name its classes, the sorted names
@@ -55,9 +61,21 @@ struct ClassLabels {
   ///   - stored: the class names that the model stores, in the classifier's order; empty where there are none.
   ///   - source: where the stored names come from, for messages, such as "the package".
   init(_ folder: ImageFolder, classCount: Int, stored: [String] = [], of source: String = "") {
+    self.init(
+      folder.classNames, in: FolderName.of(folder.path), classCount: classCount, stored: stored, of: source)
+  }
+
+  /// Matches the class folders of a list of images.
+  ///
+  /// - Parameters:
+  ///   - names: the names of the class folders in sorted order; empty where images are not labelled.
+  ///   - folder: the name of what contains them, for messages.
+  ///   - classCount: the number of classes of the classifier; 0 without one.
+  ///   - stored: the class names that the model stores, in the classifier's order; empty where there are none.
+  ///   - source: where the stored names come from, for messages, such as "the package".
+  init(_ names: [String], in folder: String, classCount: Int, stored: [String] = [], of source: String = "") {
     let storedNames = stored.count == classCount ? stored : []
-    let names = folder.classNames
-    guard folder.isLabelled, classCount > 0 else {
+    guard !names.isEmpty, classCount > 0 else {
       (classes, self.names) = (nil, storedNames)
       return
     }
@@ -65,7 +83,7 @@ struct ClassLabels {
       guard names.count == classCount else {
         (classes, self.names) = (nil, [])
         warning =
-          "\(FolderName.of(folder.path)) has \(names.count) class folders, but the classifier has \(classCount) "
+          "\(folder) has \(names.count) class folders, but the classifier has \(classCount) "
           + "classes; accuracy is not measured"
         return
       }
@@ -80,7 +98,7 @@ struct ClassLabels {
       classes = nil
       let unmatched = names.filter { positions[$0] == nil }
       warning =
-        "\(unmatched.count) of the \(names.count) class folders of \(FolderName.of(folder.path)), such as "
+        "\(unmatched.count) of the \(names.count) class folders of \(folder), such as "
         + "\(unmatched[0]), do not match a class of \(source), whose first class is \(storedNames[0]); accuracy is not "
         + "measured"
       return

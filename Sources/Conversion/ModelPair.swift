@@ -133,7 +133,7 @@ struct ModelPair {
 
 extension ModelFile {
   /// The order of channels of the checkpoint that a package was made from; `nil` where it is not recorded.
-  fileprivate func storedChannelOrder() throws -> ChannelOrder? {
+  func storedChannelOrder() throws -> ChannelOrder? {
     guard let package, let metadata = PackageMetadata(json: try package.metadataText()),
       case .string(let name)? = metadata.fidelity?.settings["channel_order"]
     else { return nil }

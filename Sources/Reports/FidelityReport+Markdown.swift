@@ -4,44 +4,49 @@ extension FidelityReport {
   /// The report in GitHub's Markdown, short enough for the summary of a CI step.
   package func markdown() -> String {
     var blocks = ["### \(verdict.symbol) \(headline.word): \(headline.detail)"]
-    blocks += allWarnings.map { "> [!WARNING]\n> \(escaped($0))" }
+    blocks += allWarnings.map { "> [!WARNING]\n> \(escapedForMarkdown($0))" }
     if !separateGates.isEmpty { blocks.append(gateTable(separateGates)) }
     for part in parts {
-      if let size = part.size { blocks.append("#### \(part.passed ? "✅" : "❌") \(escaped(size.description))") }
+      if let size = part.size {
+        blocks.append("#### \(part.passed ? "✅" : "❌") \(escapedForMarkdown(size.description))")
+      }
       blocks.append(gateTable(part.gates))
       if isStopped { break }
       let figures = part.figures
       blocks.append(
-        table(["figure", "value"], figureRows(part) + (part.size == nil ? provenanceRows : [])))
+        markdownTable(["figure", "value"], figureRows(part) + (part.size == nil ? provenanceRows : [])))
       if !part.passed, !figures.worstImages.isEmpty {
         blocks.append(
-          table(
+          markdownTable(
             ["worst images", "drift", "remark"],
-            figures.worstImages.map { [escaped($0.name), shownDrift($0.drift), escaped($0.defect ?? "")] }))
+            figures.worstImages.map {
+              [escapedForMarkdown($0.name), shownDrift($0.drift), escapedForMarkdown($0.defect ?? "")]
+            }))
       }
     }
-    if !sizes.isEmpty || isStopped { blocks.append(table(["file", "value"], provenanceRows)) }
-    if let inferenceSentence { blocks.append("Inference: \(escaped(inferenceSentence))") }
-    blocks += (referenceCheck?.findings ?? []).map { "> reference: \(escaped($0))" }
-    blocks += notes.map { "> \(escaped($0))" }
-    if !assumptions.isEmpty { blocks.append(table(["assumed"], assumptions.map { [escaped($0)] })) }
+    if !sizes.isEmpty || isStopped { blocks.append(markdownTable(["file", "value"], provenanceRows)) }
+    if let inferenceSentence { blocks.append("Inference: \(escapedForMarkdown(inferenceSentence))") }
+    blocks += (referenceCheck?.findings ?? []).map { "> reference: \(escapedForMarkdown($0))" }
+    blocks += notes.map { "> \(escapedForMarkdown($0))" }
+    if !assumptions.isEmpty { blocks.append(markdownTable(["assumed"], assumptions.map { [escapedForMarkdown($0)] })) }
     if !skippedImages.isEmpty {
       let others = skippedImages.count > 10 ? [["… and \(skippedImages.count - 10) more", ""]] : []
       blocks.append(
-        table(
+        markdownTable(
           ["skipped images", "reason"],
-          skippedImages.prefix(10).map { [escaped($0.name), escaped($0.reason)] } + others))
+          skippedImages.prefix(10).map { [escapedForMarkdown($0.name), escapedForMarkdown($0.reason)] } + others))
     }
     return blocks.joined(separator: "\n\n") + "\n"
   }
 
   private func gateTable(_ gates: [GateResult]) -> String {
     let isSequence = gates.contains { $0.intervalMethod == .confidenceSequence }
-    return table(
+    return markdownTable(
       ["gate", "value", "limit", "result", isSequence ? "95 % confidence sequence" : "95 % confidence interval"],
       gates.map { gate in
-        let result = (gate.passed ? "pass" : "**fail**") + (gate.doubt.isEmpty ? "" : ", \(escaped(gate.doubt))")
-        return [gate.name.title, gate.shownValue, escaped(gate.shownLimit), result, gate.shownInterval]
+        let result =
+          (gate.passed ? "pass" : "**fail**") + (gate.doubt.isEmpty ? "" : ", \(escapedForMarkdown(gate.doubt))")
+        return [gate.name.title, gate.shownValue, escapedForMarkdown(gate.shownLimit), result, gate.shownInterval]
       })
   }
 
@@ -49,7 +54,7 @@ extension FidelityReport {
     let figures = part.figures
     let drift = figures.drift
     var rows = [["images", imageCounts(figures)]]
-    if let stopSentence = stopSentence(part) { rows.append(["stopped", escaped(stopSentence)]) }
+    if let stopSentence = stopSentence(part) { rows.append(["stopped", escapedForMarkdown(stopSentence)]) }
     rows += [
       ["drift: mean", shownDrift(drift.mean)],
       [
@@ -70,17 +75,17 @@ extension FidelityReport {
   private var provenanceRows: [[String]] {
     var rows: [[String]] = []
     if let package {
-      rows.append(["package", "\(escaped(package.path)), \(shownBytes(package.bytes))"])
-      rows.append(["package sha256", escaped(package.sha256)])
+      rows.append(["package", "\(escapedForMarkdown(package.path)), \(shownBytes(package.bytes))"])
+      rows.append(["package sha256", escapedForMarkdown(package.sha256)])
     }
     let kind = "\(reference.architecture), \(reference.format)"
-    rows.append(["reference", escaped((reference.path.map { "\($0), " } ?? "") + kind)])
-    rows.append(["reference sha256", escaped(reference.sha256)])
-    if let referenceSentence { rows.append(["framework", escaped(referenceSentence)]) }
-    if let imagesSentence { rows.append(["images", escaped(imagesSentence)]) }
-    if let calibration { rows.append(["calibration", escaped(calibration.title)]) }
-    if let verification { rows.append(["verification", escaped(verification.title)]) }
-    if let toolVersion { rows.append(["quern", escaped(toolVersion)]) }
+    rows.append(["reference", escapedForMarkdown((reference.path.map { "\($0), " } ?? "") + kind)])
+    rows.append(["reference sha256", escapedForMarkdown(reference.sha256)])
+    if let referenceSentence { rows.append(["framework", escapedForMarkdown(referenceSentence)]) }
+    if let imagesSentence { rows.append(["images", escapedForMarkdown(imagesSentence)]) }
+    if let calibration { rows.append(["calibration", escapedForMarkdown(calibration.title)]) }
+    if let verification { rows.append(["verification", escapedForMarkdown(verification.title)]) }
+    if let toolVersion { rows.append(["quern", escapedForMarkdown(toolVersion)]) }
     return rows
   }
 }
@@ -95,14 +100,15 @@ extension GateResult.Verdict {
   }
 }
 
-private func table(_ header: [String], _ rows: [[String]]) -> String {
+/// A table of GitHub's Markdown; cells are escaped already.
+func markdownTable(_ header: [String], _ rows: [[String]]) -> String {
   ([header, header.map { _ in "---" }] + rows)
     .map { "| \($0.joined(separator: " | ")) |" }
     .joined(separator: "\n")
 }
 
 /// `text` with everything escaped that Markdown or HTML would take for markup.
-private func escaped(_ text: String) -> String {
+func escapedForMarkdown(_ text: String) -> String {
   var result = ""
   for scalar in printable(text).unicodeScalars {
     switch scalar {

@@ -118,7 +118,7 @@ func padded(_ text: String, to width: Int) -> String {
 }
 
 /// Colours for a terminal, or none.
-private struct Paint {
+struct Paint {
   let enabled: Bool
 
   /// `text` in bold green, red or yellow.

@@ -27,7 +27,7 @@ extension LossAnalysis {
     return lines.map { "\($0)\n" }.joined()
   }
 
-  private static let style =
+  static let style =
     "body{font:14px/1.4 sans-serif;margin:2em;color:#222;background:#fff}"
     + "h2{margin:1.6em 0 .4em}p{max-width:60em;margin:.4em 0}"
     + "table{border-collapse:collapse}td,th{padding:.1em .6em;text-align:left;vertical-align:top}"
@@ -146,5 +146,5 @@ extension LossAnalysis {
 
 extension Picture {
   /// The PNG file as a URL that a page can embed.
-  fileprivate var dataURI: String { "data:image/png;base64,\(Data(png).base64EncodedString())" }
+  var dataURI: String { "data:image/png;base64,\(Data(png).base64EncodedString())" }
 }

@@ -6,6 +6,8 @@ package enum ReportError: Error, Hashable, Sendable {
   case reportFormat(path: String)
   /// The extension of the analysis' file name is not that of an `AnalysisFormat`.
   case analysisFormat(path: String)
+  /// The extension of the evaluation's file name is not that of an `EvaluationFormat`.
+  case evaluationFormat(path: String)
 }
 
 extension ReportError: CustomStringConvertible {
@@ -17,6 +19,9 @@ extension ReportError: CustomStringConvertible {
     case .analysisFormat(let path):
       "cannot tell the format of analysis '\(printable(path))'; its name must end in "
         + AnalysisFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
+    case .evaluationFormat(let path):
+      "cannot tell the format of evaluation '\(printable(path))'; its name must end in "
+        + EvaluationFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
     }
   }
 }

@@ -30,6 +30,7 @@ struct Quern: ParsableCommand {
     subcommands: [
       ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
       GoldenCommand.self,
+      EvaluateCommand.self,
       EmbedCommand.self,
       ClassifyCommand.self,
       InspectCommand.self,

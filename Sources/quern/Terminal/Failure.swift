@@ -10,6 +10,7 @@ import ModelExport
 import ModelImport
 import PackageFormat
 import Reports
+import Retrieval
 
 /// Maps errors to messages and to exit statuses, which follow sysexits(3). No other code chooses an exit status.
 enum Failure {
@@ -50,6 +51,7 @@ enum Failure {
     case is PlanError, is StageStoreError: badData
     case let error as ConversionError: status(ofConversion: error)
     case is FidelityError, is ReportError: badData
+    case let error as RetrievalError: if case .option = error { usage } else { badData }
     default: nil
     }
   }

@@ -1,0 +1,149 @@
+import Fidelity
+import Graphs
+import Images
+import Retrieval
+import Threads
+
+/// Measures models on a set of images: what each of them finds and recognises, and what changed since the first.
+package struct Evaluation {
+  /// The set.
+  package var set: EvaluationSet
+  /// The path of the folder of images; `nil` where stored embeddings name the images.
+  package var data: String?
+  /// The files that belong to the set.
+  package var files = EvaluationSet.Files()
+  /// The paths of the models, the one that others are compared with first.
+  package var models: [String]
+  /// The paths of files with embeddings, which follow the models.
+  package var embeddings: [String] = []
+  /// The size and the crop.
+  package var resolution = ResolutionRequest()
+  /// How to read checkpoints.
+  package var model = ModelFile.Options()
+  /// The number of threads, and whether broken images are left out.
+  package var job: ImageJob
+  /// The limits in percentage points; `nil`: not gated.
+  package var maxMapDrop, maxTop1Drop: Double?
+  /// Whether to make picture sheets of the queries that changed most.
+  package var makesSheets = false
+
+  /// How many neighbours of each query are kept.
+  static let neighborCount = 5
+
+  package init(set: EvaluationSet, data: String?, models: [String], job: ImageJob) {
+    (self.set, self.data, self.models, self.job) = (set, data, models, job)
+  }
+
+  /// - Throws: `RetrievalError` where the images or files do not fit the set; `ConversionError` for models and images
+  ///   that cannot be used; `CheckpointError`, `ImportError`, `GraphError`, `ImageError` and `FileError` from reading
+  ///   and running the models.
+  package func run(progress: any ProgressObserver = SilentProgress()) throws -> EvaluationReport {
+    let stored = try embeddings.map { try StoredSetOutputs(path: $0) }
+    let list = try listed(stored)
+    var task = try set.task(list, files: files)
+    let opened = try EvaluationModels(models, request: resolution, options: model)
+    progress.state(opened.assumptions)
+    let labels = try self.labels(task, opened, stored, list)
+    var (outputs, skipped) = ([SetOutputs](), BrokenImages())
+    if !opened.entries.isEmpty {
+      let embedder = SetEmbedder(
+        entries: opened.entries, job: job, labels: Array(labels.prefix(opened.entries.count)),
+        needsEmbeddings: !task.queries.isEmpty)
+      let left: Set<Int>
+      (outputs, left, skipped) = try embedder.run(task.embeddedImages, progress: progress)
+      task.leaveOut(left)
+      guard !task.images.isEmpty else { throw ConversionError.noUsableImages(folder: list.source) }
+    }
+    let storedLabels = skipped.isEmpty ? labels : try self.labels(task, opened, stored, list)
+    for (index, file) in stored.enumerated() {
+      outputs.append(try file.outputs(task, list, labels: storedLabels[opened.entries.count + index]))
+    }
+    guard !task.queries.isEmpty || outputs.contains(where: { $0.hits != nil }) else {
+      throw ConversionError.wrongKind(
+        "\(list.source): nothing can be measured: "
+          + (labels.lazy.compactMap(\.warning).first ?? "no model has a classifier"))
+    }
+
+    progress.begin("search", total: nil)
+    let results = outputs.map {
+      task.queries.isEmpty ? [] : ExactSearch.run(task, $0, first: Self.neighborCount, threads: job.threads)
+    }
+    progress.end()
+    var report = EvaluationReport(task)
+    report.dataName = data.map(FolderName.of)
+    report.toolVersion = ToolVersion.current
+    report.models = outputs.indices.map { index in
+      evaluated(index, opened, task, outputs[index], results[index], since: index == 0 ? nil : (outputs[0], results[0]))
+    }
+    report.gates = gates(report.models)
+    report.assumptions = opened.assumptions.map(\.description)
+    report.notes += stored.flatMap { $0.notes(task) }
+    report.warnings += opened.warnings
+    for (path, labels) in zip(models + embeddings, labels) {
+      report.notes += labels.notes.map { "\(path): \($0)" }
+      if let warning = labels.warning { report.warnings.append("\(path): \(warning)") }
+    }
+    report.skippedImages = skipped.entries.map { ($0.path, "\($0.error)") }
+    if makesSheets { report.sheets = try QuerySheets(task: task).make(report.models, results) }
+    return report
+  }
+
+  /// The images of the folder, or else those that the first file of embeddings names.
+  private func listed(_ stored: [StoredSetOutputs]) throws -> ListedImages {
+    if let data { return ListedImages(try ImageFolder(path: data)) }
+    guard models.isEmpty, let first = stored.first else {
+      throw ConversionError.option("give the folder of the set's images by --data")
+    }
+    return try first.listed()
+  }
+
+  /// The labels for each model and each file of embeddings.
+  private func labels(
+    _ task: RetrievalTask, _ opened: EvaluationModels, _ stored: [StoredSetOutputs], _ list: ListedImages
+  ) throws -> [TaskLabels] {
+    let counts =
+      try opened.entries.map { try $0.model.classCount(side: $0.resolution.side) }
+      + stored.map { $0.file.logits?.width ?? 0 }
+    let names = opened.entries.map(\.model.classNames)
+    return counts.map { count in
+      TaskLabels(
+        task, folder: FolderName.of(list.source), classCount: count, names: names.first { $0.count == count } ?? [])
+    }
+  }
+
+  private func evaluated(
+    _ index: Int, _ opened: EvaluationModels, _ task: RetrievalTask, _ outputs: SetOutputs, _ results: [QueryResult],
+    since first: (outputs: SetOutputs, results: [QueryResult])?
+  ) -> EvaluatedModel {
+    let isModel = index < opened.entries.count
+    var model = EvaluatedModel(
+      path: (models + embeddings)[index], precision: isModel ? opened.entries[index].precision : "stored")
+    model.dimension = outputs.dimension
+    model.input = isModel ? opened.entries[index].input : nil
+    model.figures = task.protocols.compactMap { RetrievalFigures($0, task.queries, results) }
+    if let hits = outputs.hits, let accuracies = ClassHit.accuracies(hits) {
+      model.accuracy = .init(top1: accuracies.top1, top5: accuracies.top5, images: hits.count)
+    }
+    model.comparison = first.map {
+      ModelComparison(task, $0.results, results, firstHits: $0.outputs.hits, otherHits: outputs.hits)
+    }
+    return model
+  }
+
+  private func gates(_ models: [EvaluatedModel]) -> [EvaluationGate] {
+    models.dropFirst().flatMap { model in
+      [
+        maxMapDrop.map { EvaluationGate(.mapDrop, model: model.path, value: model.comparison?.mapDrop, limit: $0) },
+        maxTop1Drop.map { EvaluationGate(.top1Drop, model: model.path, value: model.comparison?.top1Drop, limit: $0) },
+      ].compactMap(\.self)
+    }
+  }
+}
+
+extension ModelFile {
+  /// The number of classes of the classifier at a size; 0 without one.
+  fileprivate func classCount(side: Int) throws -> Int {
+    if let package { return package.info.classCount }
+    return graph.width(ofOutput: GraphOutput.logits, try graph.inferShapes(input: [1, side, side, 3]))
+  }
+}

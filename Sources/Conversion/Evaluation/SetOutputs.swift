@@ -1,0 +1,61 @@
+import Retrieval
+
+/// What one model computed for the images of a task.
+struct SetOutputs: Sendable {
+  /// The number of elements of an embedding; 0 where none are needed.
+  let dimension: Int
+  /// The embeddings of the task's `embeddedImages` in their order, [images, dimension]; empty where none are needed.
+  let embeddings: [Float]
+  /// Whether each labelled image was classified rightly, in the order of `embeddedImages`; `nil` where accuracy is not
+  /// measured.
+  let hits: [ClassHit]?
+
+  /// - Parameters:
+  ///   - rows: a row for each image; empty rows where no embeddings are needed.
+  ///   - hits: a hit for each labelled image, `nil` for other images; without any hit accuracy is not measured.
+  init(rows: [[Float]], hits: [ClassHit?]) {
+    dimension = rows.first?.count ?? 0
+    embeddings = rows.flatMap(\.self)
+    let found = hits.compactMap(\.self)
+    self.hits = found.isEmpty ? nil : found
+  }
+
+  /// The embeddings of some of the images.
+  func rows(_ indices: some Collection<Int>) -> [Float] {
+    indices.flatMap { embeddings[$0 * dimension..<($0 + 1) * dimension] }
+  }
+}
+
+/// The labels of a task's images as indices of a classifier's classes.
+struct TaskLabels {
+  /// By the index in `embeddedImages`; `nil` where the image has no label or labels do not fit the classifier.
+  let labels: [Int?]
+  /// Why accuracy is not measured although images are labelled.
+  private(set) var warning: String?
+  /// What was assumed or decided, a sentence each.
+  private(set) var notes: [String] = []
+
+  /// - Parameters:
+  ///   - folder: the name of the folder or file that lists the images, for messages.
+  ///   - names: the names of the classifier's classes; empty where nothing states them.
+  init(_ task: RetrievalTask, folder: String, classCount: Int, names: [String]) {
+    let images = task.embeddedImages
+    guard let known = task.labels, classCount > 0 else {
+      labels = images.map { _ in nil }
+      return
+    }
+    if known.classNames.isEmpty {
+      if let largest = known.labels.values.max(), largest >= classCount {
+        warning = "the labels reach \(largest), but the classifier has \(classCount) classes; accuracy is not measured"
+        labels = images.map { _ in nil }
+      } else {
+        labels = images.map { known.labels[$0.name] }
+      }
+      return
+    }
+    let classes = ClassLabels(known.classNames, in: folder, classCount: classCount, stored: names, of: "the model")
+    labels = images.map { image in known.labels[image.name].flatMap(classes.index(ofFolder:)) }
+    warning = classes.warning
+    notes = [classes.note, classes.assumption.map { "assuming that \($0)" }].compactMap(\.self)
+  }
+}

@@ -1,0 +1,45 @@
+import Fidelity
+import Retrieval
+
+extension EvaluationReport {
+  /// The report in GitHub's Markdown, short enough for the summary of a CI step.
+  package func markdown() -> String {
+    let failed = gates.count { !$0.passed }
+    let verdict =
+      gates.isEmpty
+      ? "" : failed == 0 ? "✅ \(gates.count) of \(gates.count) gates: " : "❌ \(failed) of \(gates.count) gates failed: "
+    var blocks = ["### \(verdict)\(escapedForMarkdown(summary))"]
+    blocks += warnings.map { "> [!WARNING]\n> \(escapedForMarkdown($0))" }
+    if !gates.isEmpty {
+      blocks.append(
+        markdownTable(
+          ["gate", "model", "value", "limit", "result"],
+          gates.map { gate in
+            let doubt = gate.verdict == .inconclusive ? ", inconclusive" : ""
+            return [
+              gate.name.title, escapedForMarkdown(gate.model), gate.shownValue, escapedForMarkdown(gate.shownLimit),
+              (gate.passed ? "pass" : "**fail**") + doubt,
+            ]
+          }))
+    }
+    blocks.append(
+      markdownTable(
+        ["figure (95 % confidence interval)"] + modelTitles.map(escapedForMarkdown),
+        figureRows.map { [$0.title] + $0.values }))
+    for model in models {
+      guard let changes = model.comparison?.changes, !changes.isEmpty else { continue }
+      blocks.append("#### Queries that changed most: \(escapedForMarkdown(model.path))")
+      blocks.append(
+        markdownTable(
+          ["query", "average precision before", "after", "change"],
+          shown(changes).map { change in
+            [
+              escapedForMarkdown(change.query), fixed(change.before, decimals: 2), fixed(change.after, decimals: 2),
+              change.shownDifference,
+            ]
+          }))
+    }
+    blocks += notes.map { "> \(escapedForMarkdown($0))" }
+    return blocks.joined(separator: "\n\n") + "\n"
+  }
+}

@@ -1,0 +1,141 @@
+import ArgumentParser
+import Conversion
+import Files
+import Images
+import Reports
+import Retrieval
+
+struct EvaluateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "Measure retrieval and classification on a set of images, for models side by side.",
+    discussion: """
+      Embeds the images of a set with each model, searches, and reports mean average precision (the area under the \
+      precision-recall curve by trapezoids, and the standard one of trec_eval), recall, mean precision and, where \
+      images have classes, top-1 and top-5 accuracy, with 95 % confidence intervals. A checkpoint runs in float, a \
+      package in int8; every model after the first is compared with the first, query by query. The exit status is 1 \
+      if a gate fails.
+
+      Sets: folders (any tree of class folders), holidays, ukbench, copydays, revisited (Oxford or Paris, with \
+      --ground-truth gnd_*.pkl or JSON), imagenet (validation images, accuracy only), and your own ground truth: pairs \
+      (CSV) and groups (JSON), with --ground-truth. docs/evaluation.md describes the layouts and the protocols.
+
+      Models may be replaced, or followed, by --embeddings: files of any runtime, as 'quern embed' writes them.
+
+      Example:
+        quern evaluate model.pth model.quern --set holidays --data holidays/ --size 500 --crop rect \\
+          --max-map-drop 0.5 --report retrieval.html
+      """)
+
+  @Argument(help: "Packages and checkpoints; the others are compared with the first.")
+  var models: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "The set: folders, holidays, ukbench, copydays, revisited, imagenet, pairs or groups.", valueName: "name"))
+  var set: EvaluationSet
+
+  @Option(
+    help: ArgumentHelp(
+      "The folder of the set's images. (default: with --embeddings alone, the images that the first file names)",
+      valueName: "folder"))
+  var data: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The ground truth: gnd_*.pkl or JSON for revisited, a CSV file for pairs, JSON for groups.", valueName: "file"))
+  var groundTruth: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "By how many degrees each image of holidays is turned clockwise, as in holidays-rotate.yaml. (default: the file "
+        + "of this name in the folder of images, or no turning)", valueName: "file.yaml"))
+  var rotations: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The labels of imagenet images that are in one folder: on each line a WordNet ID or the index of a class, after "
+        + "the name of the image or in the order of the names.", valueName: "file"))
+  var labels: String?
+
+  @Option(
+    name: .customLong("embeddings"),
+    help: ArgumentHelp(
+      "Embeddings that were computed elsewhere: .safetensors, as 'quern embed' writes it, or .npy. Can be repeated; "
+        + "the files follow the models.", valueName: "file"))
+  var embeddings: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Maximum loss of mean average precision against the first model, in percentage points. (default: not gated)",
+      valueName: "points"))
+  var maxMapDrop: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Maximum loss of top-1 accuracy against the first model, in percentage points. (default: not gated)",
+      valueName: "points"))
+  var maxTop1Drop: Double?
+
+  @Option(
+    name: .customLong("report"),
+    help: ArgumentHelp(
+      "Write the evaluation to a file: .html (with pictures of the queries that changed most), .json, .md (Markdown) "
+        + "or .xml (JUnit). Can be repeated. (default: no file)", valueName: "file"))
+  var reports: [String] = []
+
+  @Flag(help: "Skip broken images with a warning, instead of failing.")
+  var skipBadImages = false
+
+  @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
+  @OptionGroup(title: "Network options") var network: ModelOptions
+  @OptionGroup(title: "General options") var common: CommonOptions
+
+  mutating func validate() throws {
+    if models.isEmpty, embeddings.isEmpty { throw ValidationError("give at least one model, or --embeddings") }
+    for (option, limit) in [("--max-map-drop", maxMapDrop), ("--max-top1-drop", maxTop1Drop)] {
+      guard let limit else { continue }
+      if !(0...100).contains(limit) { throw ValidationError("\(option) must be from 0 to 100 percentage points") }
+      if models.count + embeddings.count < 2 {
+        throw ValidationError("\(option) compares models with the first; give at least two")
+      }
+    }
+    do {
+      for path in reports { _ = try EvaluationFormat(path: path) }
+    } catch {
+      throw ValidationError("\(error)")
+    }
+  }
+
+  func run() throws {
+    let files = EvaluationSet.Files(groundTruth: groundTruth, rotations: rotations ?? bundledRotations, labels: labels)
+    var outputs = OutputFiles()
+    outputs.add("--report", reports: reports)
+    try outputs.check(models: models, images: data.map { [$0] } ?? [], others: embeddings + files.paths)
+    // A file that cannot be created ends the command before any work is done.
+    let targets = try reports.map { (file: try AtomicFile(path: $0), format: try EvaluationFormat(path: $0)) }
+    var evaluation = Evaluation(
+      set: set, data: data, models: models, job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
+    evaluation.files = files
+    evaluation.embeddings = embeddings
+    evaluation.resolution = self.evaluation.request
+    evaluation.model = network.options
+    (evaluation.maxMapDrop, evaluation.maxTop1Drop) = (maxMapDrop, maxTop1Drop)
+    evaluation.makesSheets = targets.contains { $0.format == .html }
+    let report = try evaluation.run(progress: common.progress)
+    for (file, format) in targets { try file.write(try report.rendered(as: format)) }
+    for (file, _) in targets { try file.commit() }
+    common.warn(report.warnings)
+    Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
+    if !report.passed { throw ExitCode(1) }
+  }
+
+  /// The file of rotations that lies next to the images of holidays.
+  private var bundledRotations: String? {
+    guard set == .holidays, let data else { return nil }
+    let path = data + (data.hasSuffix("/") ? "" : "/") + HolidaysSet.rotationsName
+    return FileStatus.exists(path) ? path : nil
+  }
+}
+
+extension EvaluationSet: ExpressibleByArgument {}
