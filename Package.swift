@@ -38,7 +38,7 @@ let package = Package(
       name: "quern",
       dependencies: [
         "Checkpoints", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelExport",
-        "ModelImport", "PackageFormat", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
+        "ModelImport", "NeighbourSearch", "PackageFormat", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -50,8 +50,8 @@ let package = Package(
       "Conversion",
       [
         "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelImport",
-        "Operators", "PackageFormat", "Passes", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors",
-        "Threads",
+        "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Quantization", "Retrieval", "Rounding", "Runtime",
+        "Search", "Tensors", "Threads",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
     module("Inference", ["Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Runtime", "Tensors"]),

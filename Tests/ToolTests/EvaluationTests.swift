@@ -95,7 +95,16 @@ import Testing
     let scratch = try Scratch()
     let stored = scratch.path("stored.safetensors")
     let data = Self.sets + "/copydays"
-    let other = try Tool.run(["embed", Tool.checkpoint, data, "-o", stored, "--quiet", "--size", "8", "--crop", "rect"])
+    // The embeddings of a folder in which two originals have each other's names.
+    let swapped = scratch.path("swapped")
+    try FileManager.default.copyItem(atPath: data, toPath: swapped)
+    for (from, to) in [("200000", "200100"), ("200100", "200000")] {
+      try FileManager.default.removeItem(atPath: "\(swapped)/\(to).jpg")
+      try FileManager.default.copyItem(atPath: "\(data)/\(from).jpg", toPath: "\(swapped)/\(to).jpg")
+    }
+    let other = try Tool.run([
+      "embed", Tool.checkpoint, swapped, "-o", stored, "--quiet", "--size", "32", "--crop", "rect",
+    ])
     #expect(other.status == 0, "\(other.errors)")
     let reports = ["html", "json", "md", "xml"].map { scratch.path("report.\($0)") }
     let (status, report, models, errors) = try Self.evaluate(
@@ -151,5 +160,26 @@ import Testing
     let (status, report, _, errors) = try Self.evaluate(arguments + ["--skip-bad-images"])
     #expect(status == 0, "\(errors)")
     #expect(report["images"] as? Int == 4 && (report["skipped_images"] as? [Any])?.count == 1)
+  }
+
+  /// Distractors come after the set's images, from a folder or from stored embeddings.
+  @Test func distractorsLowerRanks() throws {
+    let scratch = try Scratch()
+    let stored = scratch.path("distractors.safetensors")
+    let embedded = try Tool.run([
+      "embed", Tool.checkpoint, Tool.photographs, "-o", stored, "--quiet", "--size", "32", "--crop", "rect",
+    ])
+    #expect(embedded.status == 0, "\(embedded.errors)")
+    let arguments = [Tool.checkpoint, "--set", "copydays", "--data", Self.sets + "/copydays"]
+    let alone = try Self.evaluate(arguments)
+    let reports = try [Tool.photographs, stored].map { try Self.evaluate(arguments + ["--distractors", $0]) }
+    for report in reports {
+      try #require(report.status == 0, "\(report.errors)")
+      #expect(report.report["distractors"] as? Int == 96 && report.report["images"] as? Int == 3)
+      let (with, without) = (report.models[0]["map"] as? Double, alone.models[0]["map"] as? Double)
+      #expect(try #require(with) < #require(without))
+    }
+    #expect(reports[0].models[0] as NSDictionary == reports[1].models[0] as NSDictionary)
+    #expect(try Self.evaluate(arguments + ["--distractors", stored, "--distractors", stored]).status == 64)
   }
 }

@@ -2,7 +2,6 @@ import Fidelity
 import Graphs
 import Images
 import Retrieval
-import Threads
 
 /// Measures models on a set of images: what each of them finds and recognises, and what changed since the first.
 package struct Evaluation {
@@ -16,6 +15,8 @@ package struct Evaluation {
   package var models: [String]
   /// The paths of files with embeddings, which follow the models.
   package var embeddings: [String] = []
+  /// The path of a folder of distractors, or those of files with their embeddings, one for each model.
+  package var distractors: [String] = []
   /// The size and the crop.
   package var resolution = ResolutionRequest()
   /// How to read checkpoints.
@@ -44,14 +45,19 @@ package struct Evaluation {
     let opened = try EvaluationModels(models, request: resolution, options: model)
     progress.state(opened.assumptions)
     let labels = try self.labels(task, opened, stored, list)
+    let distractors = try Distractors(self.distractors, models: models.count, stored: stored.count)
+    if case .none = distractors {
+    } else if task.queries.isEmpty {
+      throw ConversionError.option("--distractors is for sets that are searched, but \(set.rawValue) has no queries")
+    }
     var (outputs, skipped) = ([SetOutputs](), BrokenImages())
-    if !opened.entries.isEmpty {
-      let embedder = SetEmbedder(
-        entries: opened.entries, job: job, labels: Array(labels.prefix(opened.entries.count)),
-        needsEmbeddings: !task.queries.isEmpty)
-      let left: Set<Int>
-      (outputs, left, skipped) = try embedder.run(task.embeddedImages, progress: progress)
-      task.leaveOut(left)
+    let embedder = opened.entries.isEmpty ? nil : try SetEmbedder(opened.entries, job: job)
+    if let embedder {
+      let result = try embedder.run(
+        task.embeddedImages, labels: Array(labels.prefix(opened.entries.count)),
+        needsEmbeddings: !task.queries.isEmpty, progress: progress)
+      (outputs, skipped) = (result.outputs, result.skipped)
+      task.leaveOut(result.left)
       guard !task.images.isEmpty else { throw ConversionError.noUsableImages(folder: list.source) }
     }
     let storedLabels = skipped.isEmpty ? labels : try self.labels(task, opened, stored, list)
@@ -65,11 +71,15 @@ package struct Evaluation {
     }
 
     progress.begin("search", total: nil)
-    let results = outputs.map {
-      task.queries.isEmpty ? [] : ExactSearch.run(task, $0, first: Self.neighborCount, threads: job.threads)
-    }
+    let searches =
+      try task.queries.isEmpty
+      ? [] : outputs.map { try ExactSearch(task, $0, first: Self.neighborCount, threads: job.threads) }
     progress.end()
+    let added = try distractors.add(to: searches, embedder, threads: job.threads, progress: progress)
+    skipped.merge(added.skipped)
+    let results = outputs.indices.map { searches.isEmpty ? [] : searches[$0].results() }
     var report = EvaluationReport(task)
+    report.distractors = added.count
     report.dataName = data.map(FolderName.of)
     report.toolVersion = ToolVersion.current
     report.models = outputs.indices.map { index in
@@ -84,7 +94,9 @@ package struct Evaluation {
       if let warning = labels.warning { report.warnings.append("\(path): \(warning)") }
     }
     report.skippedImages = skipped.entries.map { ($0.path, "\($0.error)") }
-    if makesSheets { report.sheets = try QuerySheets(task: task).make(report.models, results) }
+    if makesSheets {
+      report.sheets = try QuerySheets(task: task, distractors: added.images).make(report.models, results)
+    }
     return report
   }
 

@@ -1,35 +1,41 @@
+import NeighbourSearch
 import Retrieval
 import Threads
 
-/// Exact search by inner product, one query after the other.
-enum ExactSearch {
+/// The search of one model's embeddings: the gallery at once, then any number of distractors.
+struct ExactSearch {
+  private let search: RankedSearch
+
+  /// Searches the gallery.
+  ///
   /// - Parameters:
+  ///   - outputs: the model's embeddings of the task's images. There is at least one query.
   ///   - count: how many neighbours each query keeps.
-  /// - Returns: what each query found, in the order of the task's queries.
-  static func run(_ task: RetrievalTask, _ outputs: SetOutputs, first count: Int, threads: Int) -> [QueryResult] {
-    let dimension = outputs.dimension
+  /// - Throws: `EmbeddingError` where an embedding has no direction.
+  init(_ task: RetrievalTask, _ outputs: SetOutputs, first count: Int, threads: Int) throws(EmbeddingError) {
     var next = task.images.count
     let rows = task.queries.map { query in
       if case .gallery(let index) = query.source { return index }
       next += 1
       return next - 1
     }
-    return ThreadTeam(count: min(threads, max(1, rows.count))).map(rows.count) { index in
-      let query = task.queries[index]
-      let similarities = outputs.embeddings.withUnsafeBufferPointer { values in
-        task.images.indices.map { image in
-          let (a, b) = (rows[index] * dimension, image * dimension)
-          return (0..<dimension).reduce(Float(0)) { $0 + values[a + $1] * values[b + $1] }
-        }
-      }
-      let ignored = Set(query.ignored)
-      let order = task.images.indices.filter { !ignored.contains($0) }.sorted {
-        similarities[$0] != similarities[$1] ? similarities[$0] > similarities[$1] : $0 < $1
-      }
-      let ranks = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
-      return QueryResult(
-        ranks: query.targets.compactMap { ranks[$0] },
-        first: order.prefix(count).map { .init(index: $0, similarity: similarities[$0]) })
+    search = try RankedSearch(
+      queries: EmbeddingMatrix(outputs.rows(rows), dimensions: outputs.dimension),
+      requests: task.queries.map { RankedSearch.Request(targets: $0.targets, ignored: $0.ignored) },
+      gallery: EmbeddingMatrix(outputs.rows(task.images.indices), dimensions: outputs.dimension), first: count,
+      team: ThreadTeam(count: threads))
+  }
+
+  /// Searches distractors, whose numbers follow those of all images before.
+  ///
+  /// - Throws: `EmbeddingError.dimensions` where they have another number of elements than the gallery.
+  func add(_ distractors: EmbeddingMatrix) throws(EmbeddingError) { try search.add(distractors) }
+
+  /// What each query found, in the order of the task's queries.
+  func results() -> [QueryResult] {
+    search.answers().map { answer in
+      QueryResult(
+        ranks: answer.ranks, first: answer.first.map { .init(index: $0.index, similarity: $0.similarity) })
     }
   }
 }

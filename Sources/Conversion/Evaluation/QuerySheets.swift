@@ -5,6 +5,8 @@ import Retrieval
 /// Makes picture sheets of the queries whose average precision changed most.
 struct QuerySheets {
   let task: RetrievalTask
+  /// The distractors that follow the task's images, as far as their names are known.
+  let distractors: [TaskImage]
 
   /// The number of queries for each model, and the long side of pictures in pixels.
   private static let (queryLimit, pictureSide) = (12, 96)
@@ -40,7 +42,11 @@ struct QuerySheets {
 
   private func found(_ index: Int, by query: RetrievalQuery) throws -> QuerySheet.Found {
     guard task.images.indices.contains(index) else {
-      return .init(picture: nil, name: "distractor \(index - task.images.count)", isPositive: false)
+      let number = index - task.images.count
+      guard distractors.indices.contains(number) else {
+        return .init(picture: nil, name: "distractor \(number)", isPositive: false)
+      }
+      return .init(picture: try picture(distractors[number]), name: distractors[number].name, isPositive: false)
     }
     return .init(
       picture: try picture(task.images[index]), name: task.images[index].name,

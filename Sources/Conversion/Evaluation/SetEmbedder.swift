@@ -6,31 +6,51 @@ import Runtime
 import Synchronization
 import Threads
 
-/// Computes the outputs of several models for the images of a task, reading and decoding each image once.
+/// Computes the outputs of several models for images, reading and decoding each image once.
 struct SetEmbedder {
-  let entries: [EvaluationModels.Entry]
-  let job: ImageJob
-  /// For each model, the label of each image.
-  let labels: [TaskLabels]
-  /// Whether embeddings are needed; otherwise only answers are.
-  let needsEmbeddings: Bool
+  private let entries: [EvaluationModels.Entry]
+  private let job: ImageJob
+  private let sessions: [WorkerLocal<Session>]
 
   private struct Row {
     var embedding: [Float] = []
     var hit: ClassHit?
   }
 
-  /// - Returns: the outputs of each model, and the images that were left out, by their indices.
-  /// - Throws: `ConversionError.brokenImages` where an image is broken and may not be left out, `.notFinite`
-  ///   for outputs that are NaN or infinite, `.wrongKind` for a model without embedding; `GraphError` where a network cannot run.
+  /// The outputs of each model, and the images that were left out.
+  struct Result {
+    let outputs: [SetOutputs]
+    /// By the indices of the images.
+    let left: Set<Int>
+    /// With the reasons.
+    let skipped: BrokenImages
+  }
+
+  /// - Throws: `GraphError` where a network cannot run; `ConversionError.package` where a package is damaged.
+  init(_ entries: [EvaluationModels.Entry], job: ImageJob) throws {
+    (self.entries, self.job) = (entries, job)
+    sessions = try entries.map { entry in
+      let executable = try entry.model.executable(threads: job.threads)
+      return WorkerLocal { Session(executable) }
+    }
+  }
+
+  /// Runs all models on images.
+  ///
+  /// - Parameters:
+  ///   - labels: for each model, the labels of the images; empty where accuracy is not measured.
+  ///   - needsEmbeddings: whether embeddings are needed; otherwise only answers are.
+  ///   - stage: the name of the stage, for the progress.
+  /// - Throws: `ConversionError.brokenImages` where an image is broken and may not be left out, `.notFinite` for
+  ///   embeddings that cannot be ranked, `.wrongKind` for a model without embedding; `GraphError` where a network
+  ///   cannot run.
   func run(
-    _ images: [TaskImage], progress: any ProgressObserver
-  ) throws -> (outputs: [SetOutputs], left: Set<Int>, skipped: BrokenImages) {
-    let executables = try entries.map { try $0.model.executable(threads: job.threads) }
-    let sessions = executables.map { executable in WorkerLocal { Session(executable) } }
+    _ images: [TaskImage], labels: [TaskLabels] = [], needsEmbeddings: Bool = true, stage: String = "embed",
+    progress: any ProgressObserver
+  ) throws -> Result {
     let files = try images.map { try $0.file() }
     let rows = Mutex([[Row]?](repeating: nil, count: images.count))
-    progress.begin("embed", total: images.count)
+    progress.begin(stage, total: images.count)
     defer { progress.end() }
     let skipped = try job.run(files, progress: progress) { index, file, worker in
       let pixels = try images[index].pixels(file)
@@ -41,7 +61,12 @@ struct SetEmbedder {
         let input = if let last, last.evaluation == evaluation { last.pixels } else { try evaluation.apply(to: pixels) }
         last = (evaluation, input)
         let outputs = try sessions[model][worker].outputs(for: input)
-        found.append(try row(outputs, image: index, of: images[index].name, model: model))
+        var row = Row()
+        if needsEmbeddings { row.embedding = try embedding(outputs, of: images[index], entry) }
+        if labels.indices.contains(model), let label = labels[model].labels[index] {
+          row.hit = ClassHit(label: label, logits: outputs.logits[...])
+        }
+        found.append(row)
       }
       let finished = found
       rows.withLock { $0[index] = finished }
@@ -51,20 +76,28 @@ struct SetEmbedder {
     let outputs = entries.indices.map { model in
       SetOutputs(rows: kept.map { $0[model].embedding }, hits: kept.map { $0[model].hit })
     }
-    return (outputs, Set(complete.indices.filter { complete[$0] == nil }), skipped)
+    return Result(outputs: outputs, left: Set(complete.indices.filter { complete[$0] == nil }), skipped: skipped)
   }
 
-  private func row(_ outputs: ImageOutputs, image: Int, of name: String, model: Int) throws(ConversionError) -> Row {
-    let path = entries[model].model.path
-    var row = Row()
-    if needsEmbeddings {
-      guard !outputs.embedding.isEmpty else { throw .wrongKind("\(path): the network has no embedding to search by") }
-      guard outputs.embedding.allSatisfy(\.isFinite) else {
-        throw .notFinite("\(path): the embedding of \(name) is NaN or infinite, so that it cannot be ranked")
-      }
-      row.embedding = outputs.embedding
+  private func embedding(
+    _ outputs: ImageOutputs, of image: TaskImage, _ entry: EvaluationModels.Entry
+  ) throws(ConversionError) -> [Float] {
+    guard !outputs.embedding.isEmpty else {
+      throw .wrongKind("\(entry.model.path): the network has no embedding to search by")
     }
-    if let label = labels[model].labels[image] { row.hit = ClassHit(label: label, logits: outputs.logits[...]) }
-    return row
+    return try outputs.embedding.checkedForRanking(of: image, from: entry.model.path)
+  }
+}
+
+extension [Float] {
+  /// The embedding itself, if it has a direction.
+  ///
+  /// - Parameter path: the path of the model or file that it comes from, for errors.
+  /// - Throws: `ConversionError.notFinite` where it is NaN, infinite or zero.
+  func checkedForRanking(of image: TaskImage, from path: String) throws(ConversionError) -> [Float] {
+    guard allSatisfy(\.isFinite), contains(where: { $0 != 0 }) else {
+      throw .notFinite("\(path): the embedding of \(image.name) is NaN, infinite or zero, so that it cannot be ranked")
+    }
+    return self
   }
 }

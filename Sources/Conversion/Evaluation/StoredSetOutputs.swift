@@ -43,11 +43,7 @@ struct StoredSetOutputs {
       guard let place = places[image.name] else {
         throw ConversionError.wrongKind("\(file.path): it has no row for \(image.name)")
       }
-      let row = embeddings[place].l2Normalized
-      guard row.allSatisfy(\.isFinite) else {
-        throw ConversionError.notFinite("\(file.path): the embedding of \(image.name) is NaN or infinite")
-      }
-      rows.append(row)
+      rows.append(try embeddings[place].checkedForRanking(of: image, from: file.path))
       hits.append(
         labels.labels[index].flatMap { label in file.logits.map { ClassHit(label: label, logits: $0[place][...]) } })
     }

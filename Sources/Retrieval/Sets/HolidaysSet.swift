@@ -28,7 +28,8 @@ package enum HolidaysSet {
         + "--rotations)"
       : "\(turned) of \(images.count) images are turned upright"
     return RetrievalTask(
-      set: "holidays", images: images, groups: numbers.map { $0 / 100 }, notes: [note],
+      set: "holidays", images: images, groups: numbers.map { $0 / 100 },
+      notes: images.contains { $0.path != nil } ? [note] : [],
       isQuery: { numbers[$0] == firsts[numbers[$0] / 100] })
   }
 

@@ -66,6 +66,13 @@ struct EvaluateCommand: ParsableCommand {
   var embeddings: [String] = []
 
   @Option(
+    name: .customLong("distractors"),
+    help: ArgumentHelp(
+      "Images that are searched, too, and belong to no query: a folder of images, or a file of their embeddings for "
+        + "each model, in the order of the models. Can be repeated.", valueName: "folder|file"))
+  var distractors: [String] = []
+
+  @Option(
     help: ArgumentHelp(
       "Maximum loss of mean average precision against the first model, in percentage points. (default: not gated)",
       valueName: "points"))
@@ -111,13 +118,14 @@ struct EvaluateCommand: ParsableCommand {
     let files = EvaluationSet.Files(groundTruth: groundTruth, rotations: rotations ?? bundledRotations, labels: labels)
     var outputs = OutputFiles()
     outputs.add("--report", reports: reports)
-    try outputs.check(models: models, images: data.map { [$0] } ?? [], others: embeddings + files.paths)
+    try outputs.check(
+      models: models, images: (data.map { [$0] } ?? []) + distractors, others: embeddings + files.paths)
     // A file that cannot be created ends the command before any work is done.
     let targets = try reports.map { (file: try AtomicFile(path: $0), format: try EvaluationFormat(path: $0)) }
     var evaluation = Evaluation(
       set: set, data: data, models: models, job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
     evaluation.files = files
-    evaluation.embeddings = embeddings
+    (evaluation.embeddings, evaluation.distractors) = (embeddings, distractors)
     evaluation.resolution = self.evaluation.request
     evaluation.model = network.options
     (evaluation.maxMapDrop, evaluation.maxTop1Drop) = (maxMapDrop, maxTop1Drop)

@@ -8,6 +8,7 @@ import Graphs
 import Images
 import ModelExport
 import ModelImport
+import NeighbourSearch
 import PackageFormat
 import Reports
 import Retrieval
@@ -50,6 +51,7 @@ enum Failure {
     case let error as GraphError: status(ofGraph: error)
     case is PlanError, is StageStoreError: badData
     case let error as ConversionError: status(ofConversion: error)
+    case let error as EmbeddingError: error.kind.rawValue
     case is FidelityError, is ReportError: badData
     case let error as RetrievalError: if case .option = error { usage } else { badData }
     default: nil
