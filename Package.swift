@@ -140,7 +140,7 @@ let package = Package(
         "Calibration", "Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Passes", "Quantization",
         "ReferenceOperators", "Runtime", "Tensors",
       ]),
-    tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports"]),
+    tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports", "Retrieval"]),
     tests("RetrievalTests", ["Fidelity", "Retrieval"]),
     tests("RoundingTests", ["Graphs", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors", "Threads"]),
