@@ -147,16 +147,18 @@ import Testing
 
   @Test func brokenImagesAreLeftOutOnRequest() throws {
     let scratch = try Scratch()
-    for (folder, names) in [("a", ["1", "2", "3"]), ("b", ["1", "2"])] {
+    for (folder, names) in [("set/a", ["1", "2", "3"]), ("set/b", ["1", "2"]), ("alone/c", ["1"])] {
       try FileManager.default.createDirectory(at: scratch.url(folder), withIntermediateDirectories: true)
       for name in names {
         try FileManager.default.copyItem(
           atPath: Tool.photographs + "/cat-0\(name).jpg", toPath: scratch.path("\(folder)/\(name).jpg"))
       }
     }
-    _ = try scratch.write(Data("no image".utf8), to: "a/2.jpg")
-    let arguments = [Tool.checkpoint, "--set", "folders", "--data", scratch.folder.path]
+    _ = try scratch.write(Data("no image".utf8), to: "set/a/2.jpg")
+    let arguments = [Tool.checkpoint, "--set", "folders", "--data", scratch.path("set")]
     #expect(try Self.evaluate(arguments).status == 65)
+    let single = try Self.evaluate([Tool.checkpoint, "--set", "folders", "--data", scratch.path("alone")])
+    #expect(single.status == 65 && single.errors.contains("no query has a positive"), "\(single.errors)")
     let (status, report, _, errors) = try Self.evaluate(arguments + ["--skip-bad-images"])
     #expect(status == 0, "\(errors)")
     #expect(report["images"] as? Int == 4 && (report["skipped_images"] as? [Any])?.count == 1)

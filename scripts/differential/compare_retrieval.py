@@ -6,8 +6,9 @@
 
 Needs a release build. Embeddings have 16 elements of 0.25 or -0.25 and zeros otherwise, so that their length is 1 and every
 inner product is an exact multiple of 1/16 in any order of summation: many are equal, and ties are decided by names. Ground truth
-has easy, hard and ignored images, queries without positives, and queries that are in the gallery. FAISS searches exactly,
-scikit-learn computes the standard average precision, and the other measures follow the definitions of the sets' own scripts.
+has easy, hard and ignored images, queries without positives, queries that are in the gallery, and distractors. FAISS searches
+exactly, scikit-learn computes the standard average precision, and the other measures follow the definitions of the sets' own
+scripts.
 All figures must agree to 1e-12, relative to 100 percent.
 """
 import argparse
@@ -42,12 +43,17 @@ def save(path, names, rows, logits=None):
     save_file(tensors, path, metadata={"files": json.dumps(names)})
 
 
-def rankings(names, rows, query_rows):
-    """For each query the indices of the gallery by similarity, found by FAISS, and equal ones by name."""
+def rankings(names, rows, query_rows, distractors=None):
+    """For each query the indices of the gallery by similarity, found by FAISS, and equal ones by name; distractors come last."""
+    if distractors is not None:
+        rows = np.concatenate([rows, distractors])
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(rows)
-    similarities, found = index.search(query_rows, len(names))
-    return [[i for _, _, i in sorted((-s, names[i].encode(), i) for s, i in zip(*line))] for line in zip(similarities, found)]
+    similarities, found = index.search(query_rows, len(rows))
+    # The order of the names as a number, and that of distractors after it.
+    places = np.arange(len(rows))
+    places[sorted(range(len(names)), key=lambda i: names[i].encode())] = np.arange(len(names))
+    return [[i for _, _, i in sorted((-s, places[i], i) for s, i in zip(*line))] for line in zip(similarities, found)]
 
 
 def trapezoids(ranks):
@@ -170,8 +176,16 @@ def grouped(folder, random, check):
     order = np.argsort(-logits, axis=1, kind="stable")
     for k in (1, 5):
         expected[f"top{k}"] = 100 * np.mean([label in line[:k] for label, line in zip(labels, order)])
-    report, _ = quern("--set", "folders", "--embeddings", path)
+    other = os.path.join(folder, "other.safetensors")
+    save(other, names, embeddings(random, len(names)), random.permutation(logits))
+    report, _ = quern("--set", "folders", "--embeddings", path, "--embeddings", other)
     check.equal("folders", report["models"][0], expected)
+    drop = report["models"][1]["comparison"]["top1_drop"]
+    check.equal("top-1 drop", {"drop": drop}, {"drop": expected["top1"] - report["models"][1]["top1"]})
+    for limit, status in ((max(0.0, drop) + 1e-6, 0), (drop - 1e-6, 1)):
+        if limit >= 0:
+            arguments = ("--embeddings", path, "--embeddings", other, "--max-top1-drop", str(limit))
+            assert quern("--set", "folders", *arguments)[1] == status
 
     groups = os.path.join(folder, "groups.json")
     with open(groups, "w") as file:
@@ -179,6 +193,17 @@ def grouped(folder, random, check):
     asked = [i for i, label in enumerate(labels) if label > 0]
     report, _ = quern("--set", "groups", "--ground-truth", groups, "--embeddings", path)
     check.equal("groups", report["models"][0], mean([measures(orders[i], members[i], {i}) for i in asked]))
+
+    distractors = embeddings(random, int(random.integers(1, 200)))
+    files = {"npy": os.path.join(folder, "distractors.npy"), "fbin": os.path.join(folder, "distractors.fbin")}
+    np.save(files["npy"], distractors)
+    with open(files["fbin"], "wb") as file:
+        file.write(np.array(distractors.shape, np.uint32).tobytes() + distractors.tobytes())
+    orders = rankings(names, rows, rows, distractors)
+    for file in files.values():
+        report, _ = quern("--set", "folders", "--embeddings", path, "--distractors", file)
+        assert report["distractors"] == len(distractors)
+        check.equal("distractors", report["models"][0], mean([measures(o, members[i], {i}) for i, o in enumerate(orders)]))
 
     names = [f"full/ukbench{i:05}.jpg" for i in random.permutation(4 * int(random.integers(1, 30)))]
     rows = embeddings(random, len(names))

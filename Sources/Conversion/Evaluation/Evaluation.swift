@@ -64,10 +64,11 @@ package struct Evaluation {
     for (index, file) in stored.enumerated() {
       outputs.append(try file.outputs(task, list, labels: storedLabels[opened.entries.count + index]))
     }
-    guard !task.queries.isEmpty || outputs.contains(where: { $0.hits != nil }) else {
-      throw ConversionError.wrongKind(
-        "\(list.source): nothing can be measured: "
-          + (labels.lazy.compactMap(\.warning).first ?? "no model has a classifier"))
+    guard task.queries.contains(where: { !$0.targets.isEmpty }) || outputs.contains(where: { $0.hits != nil }) else {
+      let reason =
+        task.queries.isEmpty
+        ? labels.lazy.compactMap(\.warning).first ?? "no model has a classifier" : "no query has a positive"
+      throw ConversionError.wrongKind("\(list.source): nothing can be measured: \(reason)")
     }
 
     progress.begin("search", total: nil)
