@@ -59,7 +59,7 @@ let package = Package(
     module("Fidelity", []),
     module(
       "Rounding",
-      ["CKernels", "COpenBLAS", "Graphs", "Kernels", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
+      ["CKernels", "Graphs", "Kernels", "LinearAlgebra", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors", "Threads"]),
     module("NeighbourSearch", ["CKernels", "Checkpoints", "Files", "Kernels", "Tensors", "Threads"]),
@@ -74,6 +74,7 @@ let package = Package(
     // What the stages share.
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors", "Threads"]),
     module("Kernels", ["CKernels"]),
+    module("LinearAlgebra", ["COpenBLAS"]),
     module("Threads", ["CThreads"]),
     module("Graphs", ["Tensors"]),
     module("Files", ["CCrypto", "CFiles", "Tensors"]),
@@ -143,6 +144,10 @@ let package = Package(
     tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports", "Retrieval"]),
     tests("RetrievalTests", ["Fidelity", "Retrieval"]),
     tests("RoundingTests", ["Graphs", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
+    tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports"]),
+    tests(
+      "RoundingTests",
+      ["Graphs", "LinearAlgebra", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors", "Threads"]),
     tests("SearchTests", ["Graphs", "Operators", "Quantization", "Search", "Tensors"]),
     tests(

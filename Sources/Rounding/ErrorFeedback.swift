@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// Rounds the weights of linear functions that share their inputs. It minimises the change of the functions' values on
 /// the sampled inputs rather than the change of the weights.
 ///

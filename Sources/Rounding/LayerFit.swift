@@ -1,3 +1,4 @@
+import LinearAlgebra
 import Threads
 
 /// A convolution, or a group of one, as a linear function of sampled patches. Its weights are rounded so that its

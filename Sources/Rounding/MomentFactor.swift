@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// The Cholesky factor of inputs' damped second moments, on which error feedback and least squares are based.
 package struct MomentFactor {
   /// The inputs in the order of the factor's rows.

@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// The squared error of some outputs of a layer after their activation function, and its gradient with respect to the
 /// weights: the asymmetric objective of AdaRound (arXiv 2004.10568, equation 25), whose inputs are those of the
 /// quantised network.

@@ -1,4 +1,5 @@
 import Graphs
+import LinearAlgebra
 import Operators
 import Quantization
 import Runtime
@@ -37,7 +38,7 @@ package struct SequentialRounder: Sendable {
   /// - Parameters:
   ///   - images: for each image, the shape [1, height, width, 3] and the pixels.
   ///   - advance: called after each layer.
-  /// - Throws: `RoundingError.noLinearAlgebra`; `GraphError`, inside `.at` where it belongs to a node.
+  /// - Throws: `LinearAlgebraError.unavailable`; `GraphError`, inside `.at` where it belongs to a node.
   package func rounded(images: [(shape: Shape, pixels: [UInt8])], advance: () -> Void = {}) throws -> WeightLevels {
     try BLAS.load()
     guard let last = float.nodes.last(where: isRounded) else { return levels }

@@ -1,5 +1,6 @@
 import Graphs
 import Kernels
+import LinearAlgebra
 import Operators
 import Quantization
 import Synchronization
@@ -34,7 +35,7 @@ package struct WeightRounder: Sendable {
   /// New levels and biases of the layers whose inputs were sampled; scales stay the same.
   ///
   /// - Parameter advance: called after each layer, from any thread.
-  /// - Throws: `RoundingError.noLinearAlgebra`; `GraphError.at` with the node whose constants do not match.
+  /// - Throws: `LinearAlgebraError.unavailable`; `GraphError.at` with the node whose constants do not match.
   package func rounded(advance: @Sendable () -> Void = {}) throws -> WeightLevels {
     try BLAS.load()
     let layers = layers

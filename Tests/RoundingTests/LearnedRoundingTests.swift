@@ -1,3 +1,4 @@
+import LinearAlgebra
 import ReferenceOperators
 import Rounding
 import Testing

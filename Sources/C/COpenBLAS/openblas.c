@@ -17,6 +17,12 @@ typedef void (*strsm_function)(int order, int side, int uplo, int trans, int dia
                                int lda, float *b, int ldb);
 // LAPACK's calling convention: column-major, arguments by reference; the last one is the length of the string.
 typedef void (*spotrf_function)(const char *uplo, const int *n, float *a, const int *lda, int *info, size_t);
+typedef void (*dgemm_function)(int order, int transA, int transB, int m, int n, int k, double alpha, const double *a, int lda,
+                               const double *b, int ldb, double beta, double *c, int ldc);
+typedef void (*dsyrk_function)(int order, int uplo, int trans, int n, int k, double alpha, const double *a, int lda,
+                               double beta, double *c, int ldc);
+typedef void (*dsyevd_function)(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+                                double *work, const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t);
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const char *problem;
@@ -24,6 +30,9 @@ static sgemm_function sgemm;
 static ssyrk_function ssyrk;
 static strsm_function strsm;
 static spotrf_function spotrf;
+static dgemm_function dgemm;
+static dsyrk_function dsyrk;
+static dsyevd_function dsyevd;
 
 // OpenBLAS 0.3.21 chooses the wrong kernels for AMD processors with AVX-512. Family 19h (Zen 4) splits 512-bit
 // instructions in two: there, the Haswell kernels are 7 % faster, as measured, than the AVX-512 kernels that OpenBLAS
@@ -54,9 +63,13 @@ static void load(void) {
   ssyrk = (ssyrk_function)dlsym(library, "cblas_ssyrk");
   strsm = (strsm_function)dlsym(library, "cblas_strsm");
   spotrf = (spotrf_function)dlsym(library, "spotrf_");
+  dgemm = (dgemm_function)dlsym(library, "cblas_dgemm");
+  dsyrk = (dsyrk_function)dlsym(library, "cblas_dsyrk");
+  dsyevd = (dsyevd_function)dlsym(library, "dsyevd_");
   void (*set_threads)(int) = (void (*)(int))dlsym(library, "openblas_set_num_threads");
-  if (!sgemm || !ssyrk || !strsm || !spotrf) {
-    problem = "libopenblas.so.0 lacks cblas_sgemm, cblas_ssyrk, cblas_strsm or spotrf_";
+  if (!sgemm || !ssyrk || !strsm || !spotrf || !dgemm || !dsyrk || !dsyevd) {
+    problem = "libopenblas.so.0 lacks functions of BLAS or LAPACK: cblas_sgemm, cblas_ssyrk, cblas_strsm, cblas_dgemm, "
+              "cblas_dsyrk, spotrf_ or dsyevd_";
     return;
   }
   if (set_threads) set_threads(1);
@@ -86,5 +99,33 @@ int quern_openblas_spotrf(size_t n, float *a, size_t lda) {
   const int count = (int)n, stride = (int)lda;
   int info = 0;
   spotrf("U", &count, a, &stride, &info, 1);
+  return info;
+}
+
+void quern_openblas_dgemm(size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                          double beta, double *c, size_t ldc) {
+  dgemm(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+}
+
+void quern_openblas_dsyrk_t(size_t n, size_t k, double alpha, const double *a, size_t lda, double *c, size_t ldc) {
+  dsyrk(ROW_MAJOR, LOWER, TRANSPOSE, (int)n, (int)k, alpha, a, (int)lda, 1, c, (int)ldc);
+}
+
+// The lower triangle by rows is the upper one by columns, and LAPACK's eigenvectors are columns.
+int quern_openblas_dsyevd(size_t n, double *a, size_t lda, double *values) {
+  const int count = (int)n, stride = (int)lda, query = -1;
+  int info = 0, integers = 0;
+  double doubles = 0;
+  dsyevd("V", "U", &count, a, &stride, values, &doubles, &query, &integers, &query, &info, 1, 1);
+  if (info != 0 || !(doubles >= 1 && doubles < 2147483647.0) || integers < 1) return info ? info : -1;
+  const int lwork = (int)doubles, liwork = integers;
+  double *work = malloc((size_t)lwork * sizeof(double));
+  int *iwork = malloc((size_t)liwork * sizeof(int));
+  if (work && iwork)
+    dsyevd("V", "U", &count, a, &stride, values, work, &lwork, iwork, &liwork, &info, 1, 1);
+  else
+    info = -1;
+  free(work);
+  free(iwork);
   return info;
 }
