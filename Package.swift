@@ -52,6 +52,8 @@ let package = Package(
         "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelImport",
         "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Quantization", "Retrieval", "Rounding", "Runtime",
         "Search", "Tensors", "Threads",
+        "Operators", "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Search", "Tensors", "Threads",
+        "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
     module("Inference", ["Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Runtime", "Tensors"]),
@@ -60,6 +62,7 @@ let package = Package(
     module(
       "Rounding",
       ["CKernels", "Graphs", "Kernels", "LinearAlgebra", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
+    module("Whitening", ["Graphs", "LinearAlgebra", "Operators", "Tensors"]),
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors", "Threads"]),
     module("NeighbourSearch", ["CKernels", "Checkpoints", "Files", "Kernels", "Tensors", "Threads"]),
@@ -155,6 +158,7 @@ let package = Package(
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
     tests("ToolTests", []),
+    tests("WhiteningTests", ["Graphs", "LinearAlgebra", "Operators", "Runtime", "Tensors", "Whitening"]),
     tests(
       "TrunksTests",
       [

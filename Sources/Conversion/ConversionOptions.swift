@@ -39,6 +39,8 @@ package struct ConversionOptions: Sendable {
   package var equalizesChannels: Bool
   /// How to read the checkpoint.
   package var model: ModelFile.Options
+  /// How to whiten the network before it is converted; `nil`: not at all.
+  package var whitening: WhiteningOptions?
   /// The limits that the package has to meet.
   package var gates: Gates
   /// The outputs of the original framework that the float network is compared with before calibration.
@@ -179,6 +181,7 @@ extension ConversionOptions {
       "equalization": .bool(equalizesChannels),
       "verified_on": .string(images.verifiedOn),
     ]
+    if let record = whitening?.record { result["whitening"] = .object(record) }
     if let maxBytes { result["max_bytes"] = .int(maxBytes) }
     if let maxSlowdown { result["max_slowdown"] = .number(maxSlowdown) }
     if let order = model.channelOrder, order != .rgb { result["channel_order"] = .string(order.rawValue) }

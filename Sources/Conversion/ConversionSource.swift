@@ -1,12 +1,13 @@
 import Files
+import Images
 import ModelImport
 
 /// A checkpoint that was read for a conversion, and the options completed by it.
 struct ConversionSource {
-  let imported: ImportedCheckpoint
+  private(set) var imported: ImportedCheckpoint
   let digest: SHA256.Digest
   /// The options, with the size that the checkpoint fixes where none was requested.
-  let options: ConversionOptions
+  private(set) var options: ConversionOptions
   /// What casts doubt on the figures, one sentence each.
   let warnings: [String]
 
@@ -28,5 +29,30 @@ struct ConversionSource {
       imported.network.assumptions.warnings
       + options.resolutions.compactMap { fixed?.warning(at: $0.evaluation) }
     self.options = options
+  }
+
+  /// Whitens the network as the options say, at the first size.
+  ///
+  /// - Throws: `ConversionError.option` where outputs of the framework are to be compared, which are not whitened; the
+  ///   errors of `Whitener.run`.
+  mutating func whiten(_ clock: StageClock, _ progress: any ProgressObserver) throws {
+    guard let whitening = options.whitening else { return }
+    guard options.referenceCheck.goldenFile == nil else {
+      throw ConversionError.option(
+        "--golden cannot be combined with --whiten, as the outputs in the golden file are not whitened; convert without "
+          + "--whiten first to check them")
+    }
+    if options.referenceCheck.usesTestData, imported.checkpoint.network != nil {
+      options.referenceCheck.usesTestData = false
+      progress.note("test data next to the model is not compared, because its outputs are not whitened")
+    }
+    let resolution = options.resolutions[0]
+    let whitened = try Whitener(
+      options: whitening, resolution: resolution, keepsClassifier: true,
+      job: ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages), clock: clock, progress: progress
+    ).run(imported)
+    imported.graph = whitened.graph
+    imported.network.notes += whitened.figures.notes
+    options.whitening?.record = whitened.figures.record
   }
 }

@@ -84,7 +84,8 @@ package struct Converter {
     // Held until the end, so that the path stays reserved.
     let reserved = try AtomicFile(path: options.output)
     defer { reserved.discard() }
-    let source = try ConversionSource(options, clock)
+    var source = try ConversionSource(options, clock)
+    try source.whiten(clock, progress)
     let converter = Converter(source.options, progress, clock)
     let cache = ImageCache()
     let network = try NetworkQuantizer(source.options, progress: progress, clock: clock, cache: cache).run(

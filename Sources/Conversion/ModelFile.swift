@@ -46,6 +46,14 @@ package struct ModelFile: Sendable {
   /// The class names that a package or a checkpoint stores, in the classifier's order; empty where it stores none.
   package var classNames: [String] { package?.labels ?? checkpoint?.classNames ?? [] }
 
+  /// The SHA-256 of the checkpoint that 'quern whiten' made this one of, and its record in JSON; `nil` for others.
+  var whiteningOrigin: (checkpoint: String, record: String)? {
+    guard let checkpoint, let source = checkpoint.metadata[WhitenedCheckpoint.sourceKey],
+      let record = checkpoint.metadata[WhitenedCheckpoint.recordKey]
+    else { return nil }
+    return (source, record)
+  }
+
   /// The network as an ONNX file describes it; `nil` for other formats.
   var network: ONNXModel? { checkpoint?.network }
 

@@ -4,6 +4,7 @@ import Graphs
 import Images
 import Inference
 import ModelImport
+import Operators
 import PackageFormat
 
 /// Two models to be compared, each a package or a checkpoint in float, opened so that both see the same pixels.
@@ -38,6 +39,22 @@ struct ModelPair {
     }
     model = try packages.0 ?? checkpoint(path)
     reference = try packages.1 ?? checkpoint(referencePath)
+    if let package = packages.0 ?? packages.1, let file = checkpoints.first, !file.graph.isWhitened,
+      try package.wasWhitenedByConversion()
+    {
+      throw ConversionError.option(
+        "\(package.path) was whitened in its conversion, and \(file.path) is not whitened; compare it with the checkpoint "
+          + "that 'quern whiten' writes with the same images and options")
+    }
+  }
+
+  /// Whether the reference is the checkpoint that the package was made from, with the whitening of the conversion.
+  func referenceIsWhitenedLikePackage() throws -> Bool {
+    guard let origin = reference.whiteningOrigin, let package = model.package,
+      let metadata = PackageMetadata(json: try package.metadataText()),
+      let record = metadata.fidelity?.settings["whitening"]
+    else { return false }
+    return try metadata.source.sha256 == origin.checkpoint && origin.record == WhiteningFigures.json(record)
   }
 
   /// The package whose sizes, crop and exponents are used.
@@ -131,7 +148,20 @@ struct ModelPair {
   }
 }
 
+extension Graph {
+  /// Whether the vectors that are whitened have the appended 1 of a whitened head.
+  fileprivate var isWhitened: Bool {
+    nodes.contains { ($0.op as? GeneralizedMeanPooling)?.appendsOne == true }
+  }
+}
+
 extension ModelFile {
+  /// Whether the conversion that made a package whitened the network.
+  fileprivate func wasWhitenedByConversion() throws -> Bool {
+    guard let package, let metadata = PackageMetadata(json: try package.metadataText()) else { return false }
+    return metadata.fidelity?.settings["whitening"] != nil
+  }
+
   /// The order of channels of the checkpoint that a package was made from; `nil` where it is not recorded.
   func storedChannelOrder() throws -> ChannelOrder? {
     guard let package, let metadata = PackageMetadata(json: try package.metadataText()),

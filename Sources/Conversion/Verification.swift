@@ -85,7 +85,9 @@ package struct Verification {
     report.notes += [labels.note].compactMap(\.self)
     report.warnings += [labels.warning].compactMap(\.self)
     try report.compareWithOrigin(
-      of: models.model, allowsOtherReference: allowsOtherReference || models.reference.package != nil,
+      of: models.model,
+      allowsOtherReference: allowsOtherReference || models.reference.package != nil
+        || models.referenceIsWhitenedLikePackage(),
       ContentHashes(folder.files, threads: job.threads), folder: images)
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes

@@ -13,6 +13,8 @@ package struct ImportedNetwork: Sendable {
   /// The quantisation that the file states; `nil` for a network in float. Its activations are rounded by operators of
   /// the graph.
   package var quantization: StoredQuantization?
+  /// The tensors of the head; `nil` for an ONNX model.
+  package var head: CheckpointHead?
 
   package init(
     graph: Graph, assumptions: [ImportAssumption] = [], notes: [String] = [], fixedImageSize: FixedImageSize? = nil

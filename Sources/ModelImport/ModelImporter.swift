@@ -99,9 +99,14 @@ package struct ModelImporter: Sendable {
     if let unused = structure.names.first(where: { !builder.usedOptions.contains($0) }) {
       throw .option("\(unused) has no effect on \(name)")
     }
-    return ImportedNetwork(
+    var network = ImportedNetwork(
       graph: builder.graph, assumptions: builder.assumptions + leftovers.assumptions + neighbours + normalization,
       notes: notes + parts.notes + leftovers.notes, fixedImageSize: builder.fixedImageSize)
+    network.head = CheckpointHead(
+      exponents: parts.exponents, whitening: parts.whitening, classifier: parts.classifier, leftOut: parts.skipped,
+      scope: parts.outermostScope ?? prefix, floor: selection.floor, isPooled: builder.fixedImageSize == nil,
+      trunk: prefix, aliases: aliases)
+    return network
   }
 
   /// Sets the normalisation of pixels: the user's, or that of the checkpoint's buffers, or else the architecture's.

@@ -29,15 +29,18 @@ package struct StateDictionary {
   ///   - prefix: the key prefix of the modules to rename.
   ///   - aliases: new names of modules by their current ones.
   func renamingModules(below prefix: String, _ aliases: [String: String]) -> StateDictionary {
-    let renamed = { (name: String) in
-      let path = name.dropFirst(prefix.count)
-      let module = String(path.prefix { $0 != "." })
-      guard name.hasPrefix(prefix), let new = aliases[module] else { return name }
-      return prefix + new + path.dropFirst(module.count)
-    }
+    let renamed = { (name: String) in Self.renamed(name, below: prefix, aliases) }
     return StateDictionary(
       order.compactMap { name in tensors[name].map { (renamed(name), $0) } },
       unreadable: Dictionary(unreadable.map { (renamed($0.key), $0.value) }, uniquingKeysWith: { first, _ in first }))
+  }
+
+  /// The name of a tensor after `renamingModules`.
+  static func renamed(_ name: String, below prefix: String, _ aliases: [String: String]) -> String {
+    let path = name.dropFirst(prefix.count)
+    let module = String(path.prefix { $0 != "." })
+    guard name.hasPrefix(prefix), let new = aliases[module] else { return name }
+    return prefix + new + path.dropFirst(module.count)
   }
 
   /// The names of the tensors, in the checkpoint's order.

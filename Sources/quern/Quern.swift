@@ -29,8 +29,7 @@ struct Quern: ParsableCommand {
     version: version,
     subcommands: [
       ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
-      GoldenCommand.self,
-      EvaluateCommand.self,
+      GoldenCommand.self, WhitenCommand.self, EvaluateCommand.self,
       EmbedCommand.self,
       ClassifyCommand.self,
       InspectCommand.self,

@@ -3,7 +3,9 @@ import Operators
 import Tensors
 
 /// The head of MultiGrain (Berman et al., arXiv 1902.05509, section 3): GeM pooling, whitening where the checkpoint has
-/// it, the embedding, its L2-normalised form, and a linear classifier on the embedding.
+/// it, the embedding, its L2-normalised form, and a linear classifier on the embedding. A whitening may keep fewer
+/// dimensions for the embedding than the classifier reads (`quern whiten --dimensions`); the classifier then reads the
+/// vectors before whitening.
 struct MultiGrainHead {
   /// The parts of a head that the checkpoint has.
   let parts: HeadParts
@@ -26,6 +28,7 @@ struct MultiGrainHead {
         problem:
           "its embedding is whitened ('\(whitening ?? "")') after layers that only networks without whitening have")
     }
+    var read: ValueID?
     var embedding = builder.graph.append(
       GeneralizedMeanPooling(exponent: p, appendsOne: whitening != nil), name: "pool", inputs: [trunk.value])
     embedding = builder.append(neck, on: Layer(value: embedding, channels: trunk.channels)).value
@@ -34,6 +37,7 @@ struct MultiGrainHead {
       let mean = builder.state.take("\(whitening)pca_m", rank: 1)
       let projection = builder.state.take("\(whitening)pca_P", rank: 2).permuted([1, 0])
       embedding = builder.graph.append(L2Normalization(), name: "whitening.normalize", inputs: [embedding])
+      if readsVectors(whitening, builder.state) { read = embedding }
       embedding = builder.graph.append(
         Centering(), name: "whitening.center", inputs: [embedding], constants: ["mean": mean])
       embedding = builder.graph.append(
@@ -48,10 +52,19 @@ struct MultiGrainHead {
       var constants = ["weight": builder.state.take("\(classifier).weight", rank: 2)]
       if let bias = builder.state.takeIfPresent("\(classifier).bias", rank: 1) { constants["bias"] = bias }
       let name = String(classifier.dropFirst(parts.classifierScope.count))
-      let logits = builder.graph.append(Linear(), name: name, inputs: [embedding], constants: constants)
+      let logits = builder.graph.append(Linear(), name: name, inputs: [read ?? embedding], constants: constants)
       builder.graph.outputs.append(GraphOutput(name: GraphOutput.logits, value: logits))
     }
     for name in parts.skipped { builder.state.skip(name) }
+  }
+
+  /// Whether the classifier reads the vectors before whitening: it reads as many elements as they have, and the
+  /// whitening keeps fewer.
+  private func readsVectors(_ whitening: String, _ state: StateDictionary) -> Bool {
+    guard let classifier = parts.classifier, let projection = state.shape("\(whitening)pca_P"), projection.rank == 2,
+      let weight = state.shape("\(classifier).weight"), weight.rank == 2
+    else { return false }
+    return projection[1] < projection[0] && weight[1] == projection[0]
   }
 
   /// The user's exponent, or the checkpoint's, or else the usual one for networks that store none.

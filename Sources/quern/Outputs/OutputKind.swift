@@ -5,6 +5,7 @@ import PackageFormat
 /// The kinds of files that commands write, apart from reports, whose format follows from their name.
 enum OutputKind {
   case package
+  case checkpoint
   case embeddings(EmbeddingFormat)
   /// The JSON file next to embeddings, whose name follows from theirs.
   case embeddingNames
@@ -16,6 +17,7 @@ enum OutputKind {
   var fileExtension: String {
     switch self {
     case .package: "quern"
+    case .checkpoint: "safetensors"
     case .embeddings(let format): format.rawValue
     case .embeddingNames: "json"
     case .onnx: "onnx"
@@ -28,7 +30,7 @@ enum OutputKind {
   var description: String {
     switch self {
     case .package: "a Quern package"
-    case .embeddings(.safetensors): "a safetensors file"
+    case .checkpoint, .embeddings(.safetensors): "a safetensors file"
     case .embeddings(let format): "embeddings as \(format.rawValue)"
     case .embeddingNames: "a file with the names of embedded images"
     case .onnx: "an ONNX model"
@@ -44,7 +46,7 @@ enum OutputKind {
       switch self {
       case .package: bytes.prefix(PackageReader.magic.count).elementsEqual(PackageReader.magic)
       // A safetensors file starts with the length of its header in eight bytes; the header is a JSON object.
-      case .embeddings(.safetensors): bytes.count > 8 && bytes[8] == UInt8(ascii: "{") && bytes[7] == 0
+      case .checkpoint, .embeddings(.safetensors): bytes.count > 8 && bytes[8] == UInt8(ascii: "{") && bytes[7] == 0
       case .embeddings(.npy): NumpyArray.isOne(file)
       case .embeddingNames: EmbeddingWriter.isCompanion(file)
       case .embeddings, .onnx, .program: false
