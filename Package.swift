@@ -51,9 +51,7 @@ let package = Package(
       [
         "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelImport",
         "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Quantization", "Retrieval", "Rounding", "Runtime",
-        "Search", "Tensors", "Threads",
-        "Operators", "PackageFormat", "Passes", "Quantization", "Rounding", "Runtime", "Search", "Tensors", "Threads",
-        "Whitening",
+        "Search", "Tensors", "Threads", "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
     module("Inference", ["Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Runtime", "Tensors"]),
@@ -146,8 +144,6 @@ let package = Package(
       ]),
     tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports", "Retrieval"]),
     tests("RetrievalTests", ["Fidelity", "Retrieval"]),
-    tests("RoundingTests", ["Graphs", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
-    tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports"]),
     tests(
       "RoundingTests",
       ["Graphs", "LinearAlgebra", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
@@ -158,12 +154,12 @@ let package = Package(
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
     tests("ToolTests", []),
-    tests("WhiteningTests", ["Graphs", "LinearAlgebra", "Operators", "Runtime", "Tensors", "Whitening"]),
     tests(
       "TrunksTests",
       [
         "Calibration", "Checkpoints", "Graphs", "Images", "Kernels", "ModelImport", "Operators", "PackageFormat",
         "Passes", "Quantization", "Runtime", "Tensors", "Threads",
       ]),
+    tests("WhiteningTests", ["Graphs", "LinearAlgebra", "Operators", "Runtime", "Tensors", "Whitening"]),
   ]
 )
