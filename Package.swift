@@ -111,7 +111,7 @@ let package = Package(
     tests("CalibrationTests", ["Calibration", "Graphs", "Images", "Operators", "ReferenceOperators", "Runtime"]),
     tests("CKernelsTests", ["CKernels"]),
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
-    tests("ConversionTests", ["Conversion", "Images"]),
+    tests("ConversionTests", ["Conversion", "Fidelity", "FidelitySamples", "Images"]),
     tests("FidelityTests", ["Fidelity", "FidelitySamples"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
     tests("ImagesTests", ["Images"]),

@@ -43,6 +43,8 @@ package struct ConversionOptions: Sendable {
   package var whitening: WhiteningOptions?
   /// The limits that the package has to meet.
   package var gates: Gates
+  /// How matches are decided, to compare the decisions of both networks; `nil`: they are not compared.
+  package var decisionRule: DecisionRule?
   /// The outputs of the original framework that the float network is compared with before calibration.
   package var referenceCheck = ReferenceOptions()
   /// How much time the conversion may take for fidelity. Use `setEffort` to change it with the options that follow from
@@ -159,6 +161,7 @@ extension ConversionOptions {
     result["time budget"] = timeBudget.map { "\($0)" }
     result["skips bad images"] = "\(skipsBrokenImages)"
     result["stops when decided"] = stopsWhenDecided.map { "\($0)" }
+    result["decision rule"] = decisionRule.map { "\($0)" }
     result["plan"] = plan.flatMap { try? $0.sha256() }
     return result
   }

@@ -80,6 +80,7 @@ package struct Converter {
   ) throws -> ConversionOutcome {
     // A missing folder or permission should make the conversion fail before any work is done.
     let start = ContinuousClock.now
+    if options.stopsWhenDecided == true { try options.gates.checkStopping() }
     let calibration = try ImageFolder(path: options.calibrationFolder)
     // Held until the end, so that the path stays reserved.
     let reserved = try AtomicFile(path: options.output)
@@ -201,7 +202,9 @@ package struct Converter {
     let measurements = try clock.stage("verify", total: images.verification.count * network.sizes.count) {
       let int8 = try ModelFile.openPackage(path).executable(threads: options.threads)
       return try network.sizes.map { size in
-        let (figures, skipped) = try Verifier(job: job, resolution: size.resolution).compare(
+        var verifier = Verifier(job: job, resolution: size.resolution)
+        (verifier.comparesNeighbors, verifier.decisionRule) = (true, options.decisionRule)
+        let (figures, skipped) = try verifier.compare(
           network.float, int8, on: images.verification, cached: size.referenceOutputs, labels: images.labels,
           stoppingBy: options.stoppingGates, progress: progress)
         return SizeMeasurement(resolution: size.resolution, figures: figures, skipped: skipped)

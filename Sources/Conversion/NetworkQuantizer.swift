@@ -117,6 +117,7 @@ struct NetworkQuantizer {
       options, calibration: calibration, classCount: info.classCount,
       classNames: imported.checkpoint.classNames, progress: progress)
     try checkPasses(images.calibration.count, sizes: resolutions.count)
+    try options.decisionRule?.checkClasses(images.verification.map(\.label), of: images.verificationFolder)
     let record = ImageRecord(images, calibrationFolder: calibration.path, threads: options.threads)
 
     var folded = try clock.stage("fold") {

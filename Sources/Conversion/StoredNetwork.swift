@@ -26,6 +26,7 @@ extension NetworkQuantizer {
     let verified = try options.verificationFolder.map { try ImageFolder(path: $0) } ?? folder
     let images = ImageSelection(
       verifyingIn: verified, classCount: info.classCount, classNames: imported.checkpoint.classNames)
+    try options.decisionRule?.checkClasses(images.verification.map(\.label), of: images.verificationFolder)
     let record = ImageRecord(
       images, calibrationFolder: "", threads: options.threads)
     let folded = try clock.stage("fold") {

@@ -24,7 +24,9 @@ package struct Verification {
   package var referenceCheck = ReferenceOptions()
   /// Whether to omit the warning that the reference is not the checkpoint that the package was made from.
   package var allowsOtherReference = false
-  /// Whether to stop when the images compared so far decide every gate.
+  /// How matches are decided, to compare the decisions of both networks; `nil`: they are not compared.
+  package var decisionRule: DecisionRule?
+  /// Whether to stop when the images compared so far decide every gate. Not possible for a gate on neighbours.
   package var stopsWhenDecided = false
 
   /// A verification at the sizes of the package, with default options.
@@ -42,7 +44,9 @@ package struct Verification {
   ///   `ImportError`, `GraphError`, `ImageError`, `FileError` and `FidelityError` from reading and running the models.
   package func run(gates: Gates, progress: any ProgressObserver = SilentProgress()) throws -> FidelityReport {
     let clock = StageClock(progress: progress)
+    if stopsWhenDecided { try gates.checkStopping() }
     let folder = try ImageFolder(path: images)
+    try decisionRule?.checkClasses(folder.files.map(\.label), of: images)
     let models = try clock.stage("read") {
       var options = model
       options.imageSide = resolution.sizes.first?.side
@@ -67,7 +71,9 @@ package struct Verification {
       // Each size uses the same images.
       if resolutions.count > 1 { job.cache = ImageCache() }
       return try resolutions.map { [job] resolution in
-        let (figures, skipped) = try Verifier(job: job, resolution: resolution).compare(
+        var verifier = Verifier(job: job, resolution: resolution)
+        (verifier.comparesNeighbors, verifier.decisionRule) = (true, decisionRule)
+        let (figures, skipped) = try verifier.compare(
           network, executable, on: folder.files, cached: ReferenceOutputs(sizes: resolutions.count), labels: labels,
           stoppingBy: stopsWhenDecided ? gates : nil, progress: progress)
         return SizeMeasurement(resolution: resolution, figures: figures, skipped: skipped)
@@ -115,5 +121,15 @@ extension FidelityReport {
       file.assumptions.warnings
         + resolutions.compactMap { file.fixedImageSize?.warning(at: $0.evaluation) }
     }
+  }
+}
+
+extension Gates {
+  /// - Throws: `ConversionError.option` where the gates cannot be decided before all images are compared.
+  func checkStopping() throws(ConversionError) {
+    guard minNeighborAgreement != nil else { return }
+    throw .option(
+      "--min-neighbour-agreement cannot be combined with --stop-when-decided: the neighbours of an image depend on all "
+        + "images, so that some of them do not decide the gate; leave --stop-when-decided out")
   }
 }

@@ -12,6 +12,10 @@ package struct Verifier: Sendable {
   package var job: ImageJob
   /// The size, the crop and the exponent of GeM pooling for both networks.
   package var resolution: Resolution
+  /// Whether to search the images for each other with the embeddings of both networks.
+  package var comparesNeighbors = false
+  /// How matches are decided; `nil`: decisions are not compared.
+  package var decisionRule: DecisionRule?
 
   /// A verifier for one resolution.
   package init(job: ImageJob, resolution: Resolution) {
@@ -50,16 +54,23 @@ package struct Verifier: Sendable {
   ///     Which images are compared only depends on their names and the networks' outputs, not on threads or the order
   ///     of files.
   /// - Returns: the figures, and the images that were left out.
-  /// - Throws: `ConversionError.brokenImages`, unless the job leaves them out; `FidelityError` where the outputs of the
-  ///   networks cannot be compared; `GraphError` where a network cannot run.
+  /// - Throws: `ConversionError.brokenImages`, unless the job leaves them out, and `.option` for a false match rate
+  ///   where the images are not of several classes; `FidelityError` where the outputs of the networks cannot be
+  ///   compared; `GraphError` where a network cannot run.
   func compare(
     _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], cached: ReferenceOutputs,
     labels: ClassLabels?, stoppingBy gates: Gates? = nil, progress: any ProgressObserver
   ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
+    let embeddings = comparesNeighbors ? NeighborEmbeddings(names: files.map(\.relativePath)) : nil
+    func completed(_ figures: FidelityFigures) throws -> FidelityFigures {
+      var figures = figures
+      figures.neighbors = try embeddings?.figures(decisionRule, threads: job.threads)
+      return figures
+    }
     guard let gates else {
       let (comparisons, skipped) = try comparisons(
-        reference, quantized, on: files, cached: cached, labels: labels, progress: progress)
-      return (comparisons.figures(), skipped)
+        reference, quantized, on: files, cached: cached, labels: labels, keeping: embeddings, progress: progress)
+      return (try completed(comparisons.figures()), skipped)
     }
     var sequential = SequentialComparison(
       gates: gates, availableImages: files.count, expectsLabels: files.contains { labels?.label(of: $0) != nil })
@@ -69,26 +80,30 @@ package struct Verifier: Sendable {
     var start = 0
     for end in SequentialComparison.checkpoints(of: files.count) {
       let (images, broken) = try compare(
-        files[start..<end], workers, cached: cached, labels: labels, progress: WithoutWarnings(observer: progress))
+        files[start..<end], workers, cached: cached, labels: labels, keeping: embeddings,
+        progress: WithoutWarnings(observer: progress))
       skipped.merge(broken)
       sequential.add(images)
       if end < files.count, let figures = sequential.decidedFigures() {
         ImageJob.warn(of: skipped, progress)
-        return (figures, skipped)
+        return (try completed(figures), skipped)
       }
       start = end
     }
     ImageJob.warn(of: skipped, progress)
-    return (sequential.figures(), skipped)
+    return (try completed(sequential.figures()), skipped)
   }
 
   /// Compares the networks on every image.
+  ///
+  /// - Parameter embeddings: where to keep the embeddings of images; `nil`: nowhere.
   func comparisons(
     _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], cached: ReferenceOutputs,
-    labels: ClassLabels?, progress: any ProgressObserver
+    labels: ClassLabels?, keeping embeddings: NeighborEmbeddings? = nil, progress: any ProgressObserver
   ) throws -> (comparisons: FidelityAccumulator, skipped: BrokenImages) {
     let (images, skipped) = try compare(
-      files[...], try workers(reference, quantized), cached: cached, labels: labels, progress: progress)
+      files[...], try workers(reference, quantized), cached: cached, labels: labels, keeping: embeddings,
+      progress: progress)
     return (images.reduce(into: FidelityAccumulator()) { $0.add($1) }, skipped)
   }
 
@@ -101,8 +116,7 @@ package struct Verifier: Sendable {
   /// - Returns: the comparisons in the order of the files.
   private func compare(
     _ files: ArraySlice<ImageFolder.File>, _ workers: WorkerLocal<Worker>, cached: ReferenceOutputs,
-    labels: ClassLabels?,
-    progress: any ProgressObserver
+    labels: ClassLabels?, keeping embeddings: NeighborEmbeddings?, progress: any ProgressObserver
   ) throws -> (images: [ImageComparison], skipped: BrokenImages) {
     let images = SlotStore<ImageComparison>()
     let skipped = try job.run(Array(files), progress: progress) { index, file, workerIndex in
@@ -116,6 +130,9 @@ package struct Verifier: Sendable {
         referenceEmbedding: expected.embedding, quantizedEmbedding: actual.embedding,
         referenceLogits: expected.logits, quantizedLogits: actual.logits,
         label: labels?.label(of: file))
+      embeddings?.add(
+        files.startIndex + index, name: file.relativePath, label: file.label, float: expected.embedding,
+        int8: actual.embedding)
     }
     return (images.inOrder, skipped)
   }
@@ -138,24 +155,14 @@ private struct WithoutWarnings: ProgressObserver {
 }
 
 extension [ImageFolder.File] {
-  /// The files in a pseudorandom order that only depends on their paths relative to the folder: sorted by the FNV-1a
-  /// hash of the path (Fowler, Noll and Vo, RFC 9923), mixed with the finaliser of SplitMix64 (Steele, Lea and Flood,
-  /// "Fast Splittable Pseudorandom Number Generators", 2014).
-  func shuffledByName() -> [ImageFolder.File] {
-    map { file in
-      let path = file.relativePath
-      let hash = path.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-      return (key: mixed(hash), file: file)
-    }.sorted { a, b in
-      a.key != b.key
-        ? a.key < b.key : a.file.relativePath.utf8.lexicographicallyPrecedes(b.file.relativePath.utf8)
-    }.map(\.file)
-  }
+  /// The files in a pseudorandom order that only depends on their paths relative to the folder.
+  func shuffledByName() -> [ImageFolder.File] { map(\.relativePath).indicesShuffledByName().map { self[$0] } }
 }
 
 extension ConversionOptions {
-  /// The gates that verification stops at when they are decided; `nil` where it compares all images.
+  /// The gates that verification stops at when they are decided; `nil` where it compares all images, as it does for a
+  /// gate on neighbours.
   var stoppingGates: Gates? {
-    stopsWhenDecided ?? (verificationFolder == nil) ? gates : nil
+    stopsWhenDecided ?? (verificationFolder == nil && gates.minNeighborAgreement == nil) ? gates : nil
   }
 }

@@ -2,6 +2,7 @@
 extension FidelityFigures: Codable {
   private enum CodingKeys: String, CodingKey {
     case images, drift, agreement, chance, float, int8
+    case neighbors = "neighbours"
     case nearChance = "near_chance"
     case labelledImages = "labelled_images"
     case nonFiniteImages = "non_finite_images"
@@ -33,6 +34,7 @@ extension FidelityFigures: Codable {
     try container.encode(top1Drop, forKey: .top1Drop)
     try container.encode(top1DropInterval, forKey: .top1DropInterval)
     try container.encode(top1Changes, forKey: .top1Changes)
+    try container.encode(neighbors, forKey: .neighbors)
     try container.encode(worstImages, forKey: .worstImages)
     if let stop {
       try container.encode(true, forKey: .stoppedWhenDecided)
@@ -66,7 +68,8 @@ extension FidelityFigures: Codable {
       top1Drop: try container.decodeIfPresent(Double.self, forKey: .top1Drop),
       top1DropInterval: try container.decodeIfPresent(ConfidenceInterval.self, forKey: .top1DropInterval),
       top1Changes: try container.decodeIfPresent(Top1Changes.self, forKey: .top1Changes),
-      worstImages: try container.decode([WorstImage].self, forKey: .worstImages))
+      worstImages: try container.decode([WorstImage].self, forKey: .worstImages),
+      neighbors: try container.decodeIfPresent(NeighborFigures.self, forKey: .neighbors))
     guard try container.decodeIfPresent(Bool.self, forKey: .stoppedWhenDecided) ?? false else { return }
     // Intervals are stored once, with the gates.
     let gates = try decoder.container(keyedBy: GateKeys.self).decode([GateResult].self, forKey: .gates)

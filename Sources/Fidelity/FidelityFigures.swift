@@ -30,6 +30,9 @@ package struct FidelityFigures: Hashable, Sendable {
   /// The images with the greatest drift, at most ten, the worst first; images of equal drift are in the order of their
   /// names.
   package let worstImages: [WorstImage]
+  /// What changes in searches among the images; nil where it was not measured, as with fewer than two images and in
+  /// reports of earlier versions.
+  package var neighbors: NeighborFigures?
   /// Set where verification stopped because the images compared decide every gate; nil where all images were compared.
   package internal(set) var stop: VerificationStop?
 

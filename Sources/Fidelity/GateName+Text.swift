@@ -9,6 +9,7 @@ extension GateName {
     case .decisiveAgreement: "decisive agreement"
     case .top1Drop: "top-1 drop"
     case .floatTop1: "float top-1"
+    case .neighborAgreement: "neighbour agreement"
     case .nonFiniteImages: "non-finite images"
     case .packageBytes: "package bytes"
     }
@@ -17,7 +18,7 @@ extension GateName {
   /// The unit that follows a value, such as " %"; empty for a figure without unit.
   package var unit: String {
     switch self {
-    case .top1Agreement, .decisiveAgreement, .floatTop1: " %"
+    case .top1Agreement, .decisiveAgreement, .floatTop1, .neighborAgreement: " %"
     case .top1Drop: " pp"
     case .reference, .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
     }

@@ -14,16 +14,21 @@ package struct Gates: Hashable, Sendable {
   /// The lowest top-1 accuracy of the float network, in percent of the labelled images; nil: not applied. The gate
   /// fails without labelled images, as the accuracy was not measured.
   package let minFloatTop1: Double?
+  /// The lowest neighbour agreement, in percent of the images that are searched, in the gallery where it is lower; nil:
+  /// not applied. The gate fails where neighbours were not measured, as with fewer than two images.
+  package let minNeighborAgreement: Double?
 
   /// - Throws: `FidelityError.limit` for a limit that is NaN, infinite or out of the gate's range, and for a share from
   ///   0 to 1 where a percentage is meant.
   package init(
     maxMeanDrift: Double = 0.01, maxDrift: Double = 0.05, minAgreement: Double = 95,
-    minDecisiveAgreement: Double? = nil, maxTop1Drop: Double = 1, minFloatTop1: Double? = nil
+    minDecisiveAgreement: Double? = nil, maxTop1Drop: Double = 1, minFloatTop1: Double? = nil,
+    minNeighborAgreement: Double? = nil
   ) throws(FidelityError) {
     let limits: [(GateName, Double)] = [
       (.meanDrift, maxMeanDrift), (.maxDrift, maxDrift), (.top1Agreement, minAgreement),
       (.decisiveAgreement, minDecisiveAgreement ?? 0), (.top1Drop, maxTop1Drop), (.floatTop1, minFloatTop1 ?? 0),
+      (.neighborAgreement, minNeighborAgreement ?? 0),
     ]
     for (gate, limit) in limits where !gate.limits.contains(limit) || gate.isLikelyShare(limit) {
       throw .limit(gate, limit)
@@ -34,6 +39,7 @@ package struct Gates: Hashable, Sendable {
     self.minDecisiveAgreement = minDecisiveAgreement
     self.maxTop1Drop = maxTop1Drop
     self.minFloatTop1 = minFloatTop1
+    self.minNeighborAgreement = minNeighborAgreement
   }
 
   /// Compares the figures with the limits, in the order of `GateName`.
@@ -66,6 +72,14 @@ package struct Gates: Hashable, Sendable {
           .floatTop1, value: figures.float.top1, limit: limit, interval: figures.float.top1Interval,
           images: figures.labelledImages,
           needed: figures.float.top1.flatMap { SampleSize.ofShare($0 / 100, limit: limit / 100) }))
+    }
+    if let limit = minNeighborAgreement {
+      let agreement = figures.neighbors?.lowerAgreement
+      results.append(
+        GateResult(
+          .neighborAgreement, value: agreement?.top1, limit: limit, interval: agreement?.top1Interval,
+          images: figures.neighbors?.images ?? 0,
+          needed: agreement.flatMap { SampleSize.ofShare($0.top1 / 100, limit: limit / 100) }))
     }
     // Such images count as drift 2, which fails the drift gates unless their limits allow for it.
     if figures.nonFiniteImages > 0 {
@@ -112,6 +126,8 @@ package enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
   case top1Drop = "top1_drop"
   /// Present only where a limit was given; independent of the package's outputs.
   case floatTop1 = "float_top1"
+  /// Present only where a limit was given.
+  case neighborAgreement = "neighbour_agreement"
   /// Present only where there are such images; the limit is always 0.
   case nonFiniteImages = "non_finite_images"
   /// Present only where a limit was given; independent of the package's outputs.
@@ -209,13 +225,13 @@ package struct GateResult: Hashable, Sendable {
 
 extension GateName {
   /// Whether the limit is the lowest value that passes; otherwise it is the highest.
-  package var isMinimum: Bool { [.top1Agreement, .decisiveAgreement, .floatTop1].contains(self) }
+  package var isMinimum: Bool { [.top1Agreement, .decisiveAgreement, .floatTop1, .neighborAgreement].contains(self) }
 
   /// The valid limits.
   var limits: ClosedRange<Double> {
     switch self {
     case .meanDrift, .maxDrift: 0...worstDrift
-    case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1: 0...100
+    case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement: 0...100
     case .reference, .nonFiniteImages, .packageBytes: 0...Double.greatestFiniteMagnitude
     }
   }
@@ -233,6 +249,7 @@ extension GateName {
     case .decisiveAgreement: "--min-decisive-agreement"
     case .top1Drop: "--max-top1-drop"
     case .floatTop1: "--min-float-top1"
+    case .neighborAgreement: "--min-neighbour-agreement"
     case .packageBytes: "--max-bytes"
     case .nonFiniteImages: "the limit of non-finite images"
     case .reference: "--reference-embedding-tolerance"

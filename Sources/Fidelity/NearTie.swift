@@ -21,9 +21,12 @@ package enum NearTie {
   /// order, 0.90, 0.44, 1.00 and 0.47.
   package static let minGap = 0.2
 
+  /// The same holds for the similarities of a query to a gallery, whose embeddings then take the place of the rows:
+  /// where the first two neighbours are close, drift may swap them.
+  ///
   /// - Parameter logits: of one image, finite. With fewer than three classes no image is a near tie: two logits are
   ///   always two standard deviations apart.
-  static func isOne(_ logits: [Float]) -> Bool {
+  package static func isOne(_ logits: [Float]) -> Bool {
     guard logits.count > 2 else { return false }
     let values = logits.map(Double.init)
     var (first, second) = (-Double.infinity, -Double.infinity)

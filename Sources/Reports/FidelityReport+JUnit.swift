@@ -61,7 +61,8 @@ extension FidelityReport {
         ? ["    <testcase \(attributes)/>"]
         : ["    <testcase \(attributes)>"] + confidence + ["    </testcase>"]
     }
-    let isAboutDrift = ![.top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1].contains(gate.name)
+    let isAboutDrift = ![.top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement].contains(
+      gate.name)
     let details = isAboutDrift ? part.figures.worstImages.map { escapedForXML($0.line) }.joined(separator: "\n") : ""
     return [
       "    <testcase \(attributes)>",
@@ -79,6 +80,10 @@ extension FidelityReport {
         // The earlier names of both, for tools that still read them.
         ("coin_tosses", "\(decisive.nearTies)"), ("clear_agreement", decisive.top1.map { "\($0)" } ?? ""),
       ]
+    }
+    for part in parts {
+      let size = part.size.map { ".\($0.size)px" } ?? ""
+      properties += (part.figures.neighbors?.properties ?? []).map { ($0.name + size, $0.value) }
     }
     for part in parts {
       guard let stop = part.figures.stop else { continue }

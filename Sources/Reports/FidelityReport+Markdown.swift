@@ -69,7 +69,7 @@ extension FidelityReport {
         rows.append(["decisive agreement: top-1", "\(shownPercent(decisive.top1)) \(decisive.remark)"])
       }
     }
-    return rows
+    return rows + (figures.neighbors?.rows ?? []).map { [$0.title, $0.value] }
   }
 
   private var provenanceRows: [[String]] {

@@ -64,6 +64,7 @@ extension FidelityReport {
         rows.append(("decisive", "top-1 \(shownPercent(decisive.top1))  \(decisive.remark)"))
       }
     }
+    rows += (figures.neighbors?.rows ?? []).map { ($0.title, $0.value) }
     if part.gates.contains(where: { $0.intervalMethod == .confidenceSequence }) {
       rows.append(
         ("intervals", "last column: 95 % confidence sequence, valid for all gates together and whenever one stops"))

@@ -77,7 +77,7 @@ extension GateName {
     switch self {
     case .top1Drop, .floatTop1: "about \(images) labelled images needed to decide"
     case .decisiveAgreement: "about \(images) images needed to decide, not counting near ties"
-    case .reference, .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes:
+    case .reference, .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes, .neighborAgreement:
       "about \(images) images needed to decide"
     }
   }
@@ -87,7 +87,7 @@ extension GateName {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
     case .reference: 3
-    case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1: percentDecimals
+    case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement: percentDecimals
     case .nonFiniteImages, .packageBytes: 0
     }
   }
@@ -137,6 +137,7 @@ extension GateResult {
       switch name {
       case .decisiveAgreement: "every image is a near tie"
       case .floatTop1: "no image has a label that is a class of the network"
+      case .neighborAgreement: "neighbours take at least two images with embeddings"
       case .reference: "an output is not finite"
       default: "no image was compared"
       }
@@ -158,7 +159,7 @@ extension DecisiveAgreement {
 }
 
 private let driftDecimals = 6
-private let percentDecimals = 2
+let percentDecimals = 2
 
 extension FidelityFigures.WorstImage {
   /// The drift, the name, and the defect of the outputs, if any.

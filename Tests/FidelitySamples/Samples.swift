@@ -102,3 +102,35 @@ package enum Sample {
       (1...100).map { try image("\($0).jpg", drift: 0.0001 * Double($0), reference: same, quantized: same) })
   }
 }
+
+extension Sample {
+  /// Figures of 100 images, 90 of which are of a class with others.
+  package static func neighbors(agreeing: Int = 97) -> NeighborFigures? {
+    func precision(_ index: Int, _ first: Int) -> NeighborQuery.Precision {
+      .init(isFirst: index < first, average: index < first ? 0.75 : 0.25)
+    }
+    let queries = (0..<100).map { index in
+      NeighborQuery(
+        agreesInFloat: index < agreeing + 1, agreesInInt8: index < agreeing, isNearTie: index >= 98,
+        classes: index >= 90
+          ? nil
+          : .init(
+            floatInFloat: precision(index, 80), int8InFloat: precision(index, 79), int8InInt8: precision(index, 78)))
+    }
+    return NeighborFigures(
+      queries,
+      decisions: DecisionFigures(
+        threshold: 0.8125, givenFalseMatchRate: 0.001, floatMatches: 12.5, floatFalseMatchRate: 0.0975,
+        int8InFloat: .init(pairs: 9900, lost: 7, gained: 1, falseMatchRate: 0.0961),
+        int8InInt8: .init(pairs: 4950, lost: 3, gained: 2, falseMatchRate: 0.1012)))
+  }
+
+  /// A report with figures of neighbours, and a gate on them.
+  package static func searched(agreeing: Int = 97, limit: Double = 99) throws -> FidelityReport {
+    let gates = try Gates(minNeighborAgreement: limit)
+    var report = try passing()
+    report.figures.neighbors = neighbors(agreeing: agreeing)
+    report.gates = gates.results(for: report.figures)
+    return report
+  }
+}

@@ -13,7 +13,7 @@ import Testing
 
   @Test(arguments: GateName.allCases)
   func aValueEqualToItsLimitPasses(_ gate: GateName) {
-    let isMinimum = [.top1Agreement, .decisiveAgreement, .floatTop1].contains(gate)
+    let isMinimum = [.top1Agreement, .decisiveAgreement, .floatTop1, .neighborAgreement].contains(gate)
     for limit in [0.01, 0.05, 95, 1] {
       #expect(GateResult(gate, value: limit, limit: limit).passed)
       #expect(GateResult(gate, value: limit.nextUp, limit: limit).passed == isMinimum)
@@ -37,6 +37,7 @@ import Testing
     #expect(throws: FidelityError.self) { try Gates(minDecisiveAgreement: limit) }
     #expect(throws: FidelityError.self) { try Gates(maxTop1Drop: limit) }
     #expect(throws: FidelityError.self) { try Gates(minFloatTop1: limit) }
+    #expect(throws: FidelityError.self) { try Gates(minNeighborAgreement: limit) }
   }
 
   @Test func limitsMustBeInTheRangeOfTheirFigure() throws {
@@ -46,6 +47,7 @@ import Testing
     #expect(throws: FidelityError.limit(.decisiveAgreement, 101)) { try Gates(minDecisiveAgreement: 101) }
     #expect(throws: FidelityError.limit(.top1Drop, 101)) { try Gates(maxTop1Drop: 101) }
     #expect(throws: FidelityError.limit(.floatTop1, 101)) { try Gates(minFloatTop1: 101) }
+    #expect(throws: FidelityError.limit(.neighborAgreement, 101)) { try Gates(minNeighborAgreement: 101) }
     _ = try Gates(
       maxMeanDrift: 2, maxDrift: 2, minAgreement: 100, minDecisiveAgreement: 0, maxTop1Drop: 100, minFloatTop1: 100)
   }
@@ -59,7 +61,7 @@ import Testing
     }
     for message in [
       refusal { try Gates(minAgreement: share) }, refusal { try Gates(minDecisiveAgreement: share) },
-      refusal { try Gates(minFloatTop1: share) },
+      refusal { try Gates(minFloatTop1: share) }, refusal { try Gates(minNeighborAgreement: share) },
     ] { #expect(message.hasSuffix("give \(percent)"), "\(message)") }
     // Points of accuracy may well be less than one.
     _ = try Gates(maxTop1Drop: min(share, 1))

@@ -13,6 +13,10 @@ package struct OutputComparison {
   package var labels: String?
   /// Whether rows that only one file has are left out of the comparison, instead of being an error.
   package var allowsMissing = false
+  /// How matches are decided, to compare the decisions of both files; `nil`: they are not compared.
+  package var decisionRule: DecisionRule?
+  /// The number of threads; results do not depend on it.
+  package var threads = 1
 
   /// - Parameters:
   ///   - outputs: the path of the outputs to judge, a safetensors or .npy file.
@@ -25,7 +29,8 @@ package struct OutputComparison {
   /// Compares the files.
   ///
   /// - Throws: `CheckpointError` or `FileError` where a file cannot be read; `ConversionError.wrongKind` where a file
-  ///   has no such outputs, or the rows of the two do not belong together; `FidelityError` where their widths differ.
+  ///   has no such outputs, or the rows of the two do not belong together, and `.option` for a decision rule that does
+  ///   not fit them; `FidelityError` where their widths differ.
   package func run(gates: Gates) throws -> FidelityReport {
     let (actual, expected) = (try OutputFile(path: outputs), try OutputFile(path: reference))
     var notes: [String] = []
@@ -47,8 +52,19 @@ package struct OutputComparison {
     if actual.embeddings == nil || expected.embeddings == nil {
       notes.append("not both files contain embeddings: drift is that of the logits")
     }
+    let hasEmbeddings = actual.embeddings != nil && expected.embeddings != nil
+    if decisionRule != nil, !hasEmbeddings {
+      throw ConversionError.option(
+        "--threshold and --false-match-rate need embeddings, but not both files contain them")
+    }
+    try decisionRule?.checkClasses(pairs.map { labels?[$0.expected] }, of: reference)
+    let embeddings =
+      hasEmbeddings ? NeighborEmbeddings(names: pairs.map { expected.name(ofRow: $0.expected) }) : nil
     var accumulator = FidelityAccumulator()
-    for pair in pairs {
+    for (index, pair) in pairs.enumerated() {
+      embeddings?.add(
+        index, name: expected.name(ofRow: pair.expected), label: labels?[pair.expected],
+        float: expectedVectors[pair.expected], int8: actualVectors[pair.actual])
       accumulator.add(
         try ImageComparison(
           name: expected.name(ofRow: pair.expected), referenceEmbedding: expectedVectors[pair.expected],
@@ -56,8 +72,10 @@ package struct OutputComparison {
           referenceLogits: usesLogits ? expected.logits?[pair.expected] ?? [] : [],
           quantizedLogits: usesLogits ? actual.logits?[pair.actual] ?? [] : [], label: labels?[pair.expected]))
     }
+    var figures = accumulator.figures()
+    figures.neighbors = try embeddings?.figures(decisionRule, threads: threads)
     var report = FidelityReport(
-      figures: accumulator.figures(), gates: gates,
+      figures: figures, gates: gates,
       package: .init(path: outputs, bytes: actual.byteCount, sha256: actual.sha256),
       reference: .init(
         path: reference, sha256: expected.sha256, format: expected.format, architecture: "stored outputs"))

@@ -32,10 +32,11 @@ package struct SequentialComparison: Sendable {
   private var hasDefects = false
 
   /// - Parameters:
-  ///   - gates: the limits to decide on.
+  ///   - gates: the limits to decide on. Traps for one on neighbours, which no sequence decides (`GateSequence`).
   ///   - availableImages: the number of images that may be compared.
   ///   - expectsLabels: whether any of them has a known class.
   package init(gates: Gates, availableImages: Int, expectsLabels: Bool) {
+    precondition(gates.minNeighborAgreement == nil, "neighbour agreement is decided by all images")
     self.gates = gates
     self.availableImages = availableImages
     self.expectsLabels = expectsLabels

@@ -51,6 +51,8 @@ struct CompareCommand: ParsableCommand {
     var comparison = OutputComparison(outputs: outputs, reference: reference)
     comparison.labels = labels
     comparison.allowsMissing = allowMissing
+    comparison.decisionRule = gates.decisionRule
+    comparison.threads = common.threadCount
     try gates.finish(try comparison.run(gates: try gates.gates), reports, common)
   }
 }

@@ -94,7 +94,7 @@ struct ConvertCommand: ParsableCommand {
       others: [golden.golden, plan])
     let reports = try gates.openReports()
     var options = try conversion.options(
-      checkpoint, output: output, images, model, golden, gates: try gates.gates, common)
+      checkpoint, output: output, images, model, golden, gates: gates, common)
     options.resumeFolder = resume
     options.whitening = whiten.map(whitening.options)
     if let plan { try options.take(try PlanFile(path: plan)) }

@@ -44,7 +44,7 @@ struct PlanCommand: ParsableCommand {
     try outputs.check(models: [checkpoint], images: conversion.folders + golden.folders, others: [golden.golden])
     let reports = try gates.openReports()
     let options = try conversion.options(
-      checkpoint, output: output, images, model, golden, gates: try gates.gates, common)
+      checkpoint, output: output, images, model, golden, gates: gates, common)
     do {
       let outcome = try Converter(options, progress: common.progress).makePlan()
       let summary = ConversionSummary(outcome).text + "Plan written to \(printable(output))\n"

@@ -66,6 +66,7 @@ struct VerifyCommand: ParsableCommand {
     verification.model = model.options
     verification.allowsOtherReference = allowOtherReference
     verification.stopsWhenDecided = stopWhenDecided
+    verification.decisionRule = gates.decisionRule
     verification.referenceCheck = golden.options
     do {
       let report = try verification.run(gates: try gates.gates, progress: common.progress)

@@ -144,11 +144,12 @@ struct CalibrationOptions: ParsableArguments {
   ///   image can have.
   func options(
     _ checkpoint: String, output: String, _ images: SizesOptions, _ model: ModelOptions, _ golden: GoldenCheckOptions,
-    gates: Gates, _ common: CommonOptions
+    gates: GateOptions, _ common: CommonOptions
   ) throws -> ConversionOptions {
     var options = try ConversionOptions(
       checkpoint: checkpoint, output: output, calibrationFolder: calibrationFolder, resolution: images.request,
-      gates: gates, threads: common.threadCount)
+      gates: try gates.gates, threads: common.threadCount)
+    options.decisionRule = gates.decisionRule
     apply(to: &options)
     options.model = model.options
     options.referenceCheck = golden.options

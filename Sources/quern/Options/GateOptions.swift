@@ -43,6 +43,26 @@ struct GateOptions: ParsableArguments {
       valueName: "percent"))
   var minFloatTop1: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "Minimum neighbour agreement: the share of images, in percent, whose nearest neighbour among the other images is "
+        + "the same with an int8 query as in the float network, in a gallery of int8 or of float embeddings, whichever "
+        + "share is lower. All images are compared then. (default: not gated)",
+      valueName: "percent"))
+  var minNeighbourAgreement: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Report how many pairs of images change sides of this cosine: whether two images match where matches have at "
+        + "least this similarity. (default: not reported)", valueName: "cosine"))
+  var threshold: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "The same at the lowest threshold at which at most this share of the pairs of different classes match in the "
+        + "float network, such as 0.001. Needs images of several classes. (default: not reported)", valueName: "share"))
+  var falseMatchRate: Double?
+
   @Flag(
     help: ArgumentHelp(
       "Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, "
@@ -58,6 +78,17 @@ struct GateOptions: ParsableArguments {
   var reports: [String] = []
 
   mutating func validate() throws {
+    if let threshold {
+      guard (-1...1).contains(threshold) else {
+        throw ValidationError("--threshold must be a cosine, from -1 to 1")
+      }
+      if falseMatchRate != nil {
+        throw ValidationError("--threshold cannot be combined with --false-match-rate, which chooses the threshold")
+      }
+    }
+    if let falseMatchRate, !(falseMatchRate > 0 && falseMatchRate < 1) {
+      throw ValidationError("--false-match-rate must be a share above 0 and below 1, such as 0.001")
+    }
     do {
       for path in reports { _ = try ReportFormat(path: path) }
       _ = try gates
@@ -71,8 +102,13 @@ struct GateOptions: ParsableArguments {
       try Gates(
         maxMeanDrift: maxMeanDrift, maxDrift: maxDrift, minAgreement: minAgreement,
         minDecisiveAgreement: minDecisiveAgreement ?? minClearAgreement, maxTop1Drop: maxTop1Drop,
-        minFloatTop1: minFloatTop1)
+        minFloatTop1: minFloatTop1, minNeighborAgreement: minNeighbourAgreement)
     }
+  }
+
+  /// How matches are decided; `nil`: decisions are not compared.
+  var decisionRule: DecisionRule? {
+    threshold.map(DecisionRule.threshold) ?? falseMatchRate.map(DecisionRule.falseMatchRate)
   }
 
   /// Creates the files of all reports, so that a file that cannot be created ends the command before any work is done.

@@ -27,7 +27,7 @@ struct ConversionSummary {
     guard let value = gate.value else { return "not measured" }
     let (format, unit) =
       switch gate.name {
-      case .top1Agreement, .decisiveAgreement, .floatTop1, .top1Drop: ("%.3g", " points")
+      case .top1Agreement, .decisiveAgreement, .floatTop1, .top1Drop, .neighborAgreement: ("%.3g", " points")
       case .packageBytes: ("%.0f", " bytes")
       case .reference, .meanDrift, .maxDrift, .nonFiniteImages: ("%.3g", "")
       }
