@@ -2,6 +2,7 @@ import Fidelity
 import Images
 import Inference
 import Quantization
+import Retrieval
 
 /// The options of a conversion.
 package struct ConversionOptions: Sendable {
@@ -41,6 +42,8 @@ package struct ConversionOptions: Sendable {
   package var model: ModelFile.Options
   /// How to whiten the network before it is converted; `nil`: not at all.
   package var whitening: WhiteningOptions?
+  /// How exponents of GeM pooling were chosen; empty where none was.
+  private var tunings: [TuningReport] = []
   /// The limits that the package has to meet.
   package var gates: Gates
   /// How matches are decided, to compare the decisions of both networks; `nil`: they are not compared.
@@ -82,7 +85,7 @@ package struct ConversionOptions: Sendable {
     self.output = output
     self.calibrationFolder = calibrationFolder
     self.request = request
-    resolutions = Self.ordered(try request.resolutions())
+    resolutions = Self.ordered(try request.untuned.resolutions())
     self.gates = gates
     self.threads = threads
     effort = .balanced
@@ -144,7 +147,21 @@ extension ConversionOptions {
   ///
   /// - Throws: `ImageError` for a size that no image can have; what `fixedSide` throws, where it is needed.
   mutating func take(fixedSide: @autoclosure () throws -> Int?) throws {
-    resolutions = Self.ordered(try request.resolutions(fixedSide: try fixedSide()))
+    resolutions = Self.ordered(try request.untuned.resolutions(fixedSide: try fixedSide()))
+  }
+
+  /// The sides for which the exponent of GeM pooling is to be chosen.
+  var tunedSides: [Int] { request.tunedSides }
+
+  /// Uses the exponents that were chosen.
+  mutating func take(_ tunings: [TuningReport]) {
+    self.tunings = tunings
+    for tuning in tunings {
+      for index in resolutions.indices where resolutions[index].side == tuning.size {
+        resolutions[index] = Resolution(
+          resolutions[index].evaluation, poolingExponent: tuning.exponent)
+      }
+    }
   }
 
   private static func ordered(_ resolutions: [Resolution]) -> [Resolution] {
@@ -184,6 +201,7 @@ extension ConversionOptions {
       "equalization": .bool(equalizesChannels),
       "verified_on": .string(images.verifiedOn),
     ]
+    if !tunings.isEmpty { result["tuned_exponents"] = .array(tunings.map { .object($0.record) }) }
     if let record = whitening?.record { result["whitening"] = .object(record) }
     if let maxBytes { result["max_bytes"] = .int(maxBytes) }
     if let maxSlowdown { result["max_slowdown"] = .number(maxSlowdown) }

@@ -9,7 +9,7 @@ struct ConversionSource {
   /// The options, with the size that the checkpoint fixes where none was requested.
   private(set) var options: ConversionOptions
   /// What casts doubt on the figures, one sentence each.
-  let warnings: [String]
+  private(set) var warnings: [String]
 
   /// Reads and hashes the checkpoint, and checks its weights.
   ///
@@ -29,6 +29,38 @@ struct ConversionSource {
       imported.network.assumptions.warnings
       + options.resolutions.compactMap { fixed?.warning(at: $0.evaluation) }
     self.options = options
+  }
+
+  /// Chooses the exponents of GeM pooling that the options leave to the calibration images.
+  ///
+  /// - Parameter calibration: the calibration folder.
+  /// - Throws: `ConversionError.option` without calibration images; the errors of `ExponentTuner.run`.
+  mutating func chooseExponents(
+    _ calibration: ImageFolder, _ clock: StageClock, _ progress: any ProgressObserver
+  ) throws {
+    guard let first = options.tunedSides.first else { return }
+    guard options.calibrates else {
+      throw ConversionError.option("--size \(first):auto needs --calibration, whose images choose the exponent")
+    }
+    let files = try ImageSelection(
+      options, calibration: calibration, classCount: 0, classNames: [], progress: SilentProgress()
+    ).calibration
+    var tuning = TuningOptions(folder: calibration.path)
+    tuning.seed = options.seed
+    if options.recipe != .none { tuning.recipe = options.recipe }
+    let reports = try options.resolutions.filter { options.tunedSides.contains($0.side) }.map { resolution in
+      try ExponentTuner(
+        options: tuning, evaluation: resolution.evaluation,
+        job: ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages), clock: clock,
+        progress: progress
+      ).run(imported, files.spread(tuning.imageLimit), labels: nil)
+    }
+    options.take(reports)
+    for report in reports {
+      progress.note(report.note)
+      imported.network.notes += [report.note] + report.notes
+      warnings += report.warnings
+    }
   }
 
   /// Whitens the network as the options say, at the first size.

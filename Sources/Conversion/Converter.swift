@@ -86,6 +86,7 @@ package struct Converter {
     let reserved = try AtomicFile(path: options.output)
     defer { reserved.discard() }
     var source = try ConversionSource(options, clock)
+    try source.chooseExponents(calibration, clock, progress)
     try source.whiten(clock, progress)
     let converter = Converter(source.options, progress, clock)
     let cache = ImageCache()

@@ -12,6 +12,8 @@ package struct ResolutionRequest: Hashable, Sendable {
     package var side: Int
     /// The exponent of GeM pooling for images of this size; `nil`: the common exponent.
     package var poolingExponent: Double?
+    /// Whether a conversion chooses the exponent on its calibration images.
+    package var choosesExponent = false
 
     /// A size, with an exponent where it differs from the common one.
     package init(side: Int, poolingExponent: Double? = nil) {
@@ -28,6 +30,16 @@ package struct ResolutionRequest: Hashable, Sendable {
   package var filter: ResizeFilter?
   /// The ratio of the side of a square crop to the short side of the resized image; `nil`: left open.
   package var cropRatio: Double?
+
+  /// The sides for which a conversion chooses the exponent.
+  var tunedSides: [Int] { sizes.filter(\.choosesExponent).map(\.side) }
+
+  /// The request with the network's exponent until others are chosen.
+  var untuned: ResolutionRequest {
+    var request = self
+    for index in sizes.indices { request.sizes[index].choosesExponent = false }
+    return request
+  }
 
   /// The default side of images in pixels.
   package static let defaultSide = 224
@@ -47,8 +59,8 @@ package struct ResolutionRequest: Hashable, Sendable {
   ///     request nor a package has a size.
   ///   - poolingExponent: the common exponent, for sizes that request no other; `nil`: that of the package.
   /// - Returns: resolutions whose exponents are `nil` where neither the request nor the package has one.
-  /// - Throws: `ConversionError.option` for a size that is given twice; `ImageError` for a size that no image can have;
-  ///   what `fixedSide` throws.
+  /// - Throws: `ConversionError.option` for a size that is given twice, and for an exponent that is to be chosen;
+  ///   `ImageError` for a size that no image can have; what `fixedSide` throws.
   package func resolutions(
     of info: PackageInfo? = nil, fixedSide: @autoclosure () throws -> Int? = nil, poolingExponent: Double? = nil
   ) throws -> [Resolution] {
@@ -57,6 +69,10 @@ package struct ResolutionRequest: Hashable, Sendable {
     if sizes.isEmpty {
       let sides = try info?.resolutions.map(\.side) ?? [fixedSide() ?? Self.defaultSide]
       sizes = sides.map { Size(side: $0) }
+    }
+    if let side = tunedSides.first {
+      throw ConversionError.option(
+        "--size \(side):auto is for convert and plan; choose the exponent with 'quern tune' and give it")
     }
     let sides = sizes.map(\.side)
     if let repeated = sides.first(where: { side in sides.count { $0 == side } > 1 }) {

@@ -85,7 +85,7 @@ extension EvaluationReport {
 }
 
 /// A table whose first column is text.
-private func htmlTable(_ header: [String], _ rows: [[String]]) -> [String] {
+func htmlTable(_ header: [String], _ rows: [[String]]) -> [String] {
   func line(_ cells: [String], _ tag: String) -> String {
     let cells = cells.enumerated().map { column, text in
       "<\(tag)\(column == 0 ? "" : " class=\"n\"")>\(escapedForXML(text))</\(tag)>"

@@ -27,12 +27,13 @@ extension EvaluationReport {
 }
 
 extension JSONValue {
-  fileprivate static func text(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+  /// A string, or null for `nil`.
+  static func text(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
 }
 
 extension [String: JSONValue] {
   /// The members of an estimate: the value under a name, and the interval under the name with "_interval".
-  fileprivate static func members(_ name: String, _ estimate: Estimate?) -> [String: JSONValue] {
+  static func members(_ name: String, _ estimate: Estimate?) -> [String: JSONValue] {
     let interval: JSONValue? = estimate?.interval.map { ["low": .number($0.low), "high": .number($0.high)] }
     return [name: estimate.map { .number($0.value) } ?? .null, "\(name)_interval": interval ?? .null]
   }

@@ -155,25 +155,3 @@ extension LossAnalysis {
     decibels < 10 ? "#cc3311" : decibels < 20 ? "#ee7733" : decibels < 30 ? "#ddaa33" : "#228833"
   }
 }
-
-private func svg(width: Double, height: Double, _ marks: [String]) -> String {
-  let (w, h) = (tenths(width), tenths(height))
-  return
-    ([
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(w)\" height=\"\(h)\" viewBox=\"0 0 \(w) \(h)\">"
-    ] + marks + ["</svg>"]).joined(separator: "\n")
-}
-
-private func rectangle(
-  x: Double, y: Double, width: Double, height: Double, fill: String, stroke: String = "none", title: String
-) -> String {
-  "<rect x=\"\(tenths(x))\" y=\"\(tenths(y))\" width=\"\(tenths(width))\" height=\"\(tenths(height))\" "
-    + "fill=\"\(fill)\" stroke=\"\(stroke)\""
-    + (title.isEmpty ? "/>" : "><title>\(escapedForXML(title))</title></rect>")
-}
-
-private func label(_ text: String, x: Double, y: Double, anchor: String = "start") -> String {
-  "<text x=\"\(tenths(x))\" y=\"\(tenths(y))\" text-anchor=\"\(anchor)\">\(escapedForXML(text))</text>"
-}
-
-private func tenths(_ value: Double) -> String { fixed(value, decimals: 1) }

@@ -8,6 +8,8 @@ package enum ReportError: Error, Hashable, Sendable {
   case analysisFormat(path: String)
   /// The extension of the evaluation's file name is not that of an `EvaluationFormat`.
   case evaluationFormat(path: String)
+  /// The extension of the tuning report's file name is not that of a `TuningFormat`.
+  case tuningFormat(path: String)
 }
 
 extension ReportError: CustomStringConvertible {
@@ -22,6 +24,9 @@ extension ReportError: CustomStringConvertible {
     case .evaluationFormat(let path):
       "cannot tell the format of evaluation '\(printable(path))'; its name must end in "
         + EvaluationFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
+    case .tuningFormat(let path):
+      "cannot tell the format of report '\(printable(path))'; its name must end in "
+        + TuningFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
     }
   }
 }

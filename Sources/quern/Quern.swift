@@ -29,8 +29,8 @@ struct Quern: ParsableCommand {
     version: version,
     subcommands: [
       ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
-      GoldenCommand.self, WhitenCommand.self, EvaluateCommand.self, EmbedCommand.self, ClassifyCommand.self,
-      InspectCommand.self, ExportCommand.self, BenchCommand.self,
+      GoldenCommand.self, WhitenCommand.self, TuneCommand.self, EvaluateCommand.self, EmbedCommand.self,
+      ClassifyCommand.self, InspectCommand.self, ExportCommand.self, BenchCommand.self,
     ])
 
   static func main() {

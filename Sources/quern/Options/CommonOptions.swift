@@ -131,10 +131,11 @@ struct SizesOptions: ParsableArguments {
   @Option(
     name: .customLong("size"),
     help: ArgumentHelp(
-      "Side of the images in pixels, optionally followed by a colon and the GeM exponent for this size, as in 500:4. "
-        + "Can be repeated; a package is used at the first size by default. (default: the package's sizes, or the size "
+      "Side of the images in pixels, optionally followed by a colon and the GeM exponent for this size, as in 500:4, "
+        + "or 500:auto, for which convert and plan choose it on the calibration images (see 'quern tune'). Can be "
+        + "repeated; a package is used at the first size by default. (default: the package's sizes, or the size "
         + "that an ONNX model fixes, or 224)",
-      valueName: "pixels[:p]"))
+      valueName: "pixels[:p|:auto]"))
   var sizes: [ResolutionRequest.Size] = []
 
   @Option(help: .crop) var crop: CropProtocol?
@@ -156,12 +157,14 @@ struct SizesOptions: ParsableArguments {
 }
 
 extension ResolutionRequest.Size: ExpressibleByArgument {
-  /// Parses "500", or "500:4".
+  /// Parses "500", "500:4", or "500:auto".
   package init?(argument: String) {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
     guard let side = parts.first.flatMap({ Int($0) }), parts.count <= 2 else { return nil }
     self.init(side: side)
-    if parts.count == 2 {
+    if parts.count == 2, parts[1] == "auto" {
+      choosesExponent = true
+    } else if parts.count == 2 {
       guard let exponent = Double(parts[1]), exponent > 0 else { return nil }
       poolingExponent = exponent
     }
