@@ -14,8 +14,9 @@ import Testing
     return try read(url.path)
   }
 
-  /// What Python wrote in two protocols is what it wrote as JSON.
-  @Test(arguments: ["gnd_roxford5k.pkl", "gnd_rparis6k.pkl"])
+  /// What Python wrote in several protocols, with lists or with arrays of NumPy, is what it wrote as JSON.
+  @Test(
+    arguments: ["gnd_roxford5k.pkl", "gnd_rparis6k.pkl"] + [0, 2, 3, 5].map { "gnd_arrays_protocol\($0).pkl" })
   func picklesEqualJSON(name: String) throws {
     let pickle = try PlainPickle.read(path: Self.revisited.appendingPathComponent(name).path)
     let json = try PlainValue.readJSON(path: Self.revisited.appendingPathComponent("gnd_roxford5k.json").path)
@@ -41,11 +42,25 @@ import Testing
     } throws: { "\($0)".contains("os.system") }
   }
 
-  /// An array of NumPy is no plain value, and the message says what to do.
+  /// The message names what is no plain value, and says what to do.
   @Test func otherObjectsAreRefused() {
     #expect {
       try Self.reading(Array("cnumpy\narray\n((lp0\ntR.".utf8), PlainPickle.read)
-    } throws: { "\($0)".contains("tolist") }
+    } throws: { "\($0)".contains("numpy.array") && "\($0)".contains("JSON") }
+  }
+
+  /// Arrays with a state that contradicts itself: too few bytes, a side below 0, sides whose product is too large, an
+  /// element type of complex numbers, and no state.
+  @Test(arguments: [
+    ("(I3\ntp1\n", "i8", "bytes"), ("(I-1\ntp1\n", "i8", "side"),
+    ("(I4294967296\nI4294967296\nI4294967296\ntp1\n", "i8", "limit"), ("(I1\ntp1\n", "c8", "c8"), (nil, "i8", "state"),
+  ])
+  func damagedArraysAreRefused(shape: String?, type: String, problem: String) {
+    let made = "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+    let state = shape.map { "(I1\n\($0)cnumpy\ndtype\n(S'\(type)'\nI0\nI1\ntRI00\nS'12345678'\ntb" } ?? ""
+    #expect {
+      try Self.reading(Array((made + state + ".").utf8), PlainPickle.read)
+    } throws: { "\($0)".contains(problem) }
   }
 
   /// A list of two references to a list of two references ..., 40 levels deep, would expand to 2^40 values; a list that

@@ -37,8 +37,10 @@ extension PickleMachine {
       throw malformed("REDUCE", "the arguments are \(pickle.summary(arguments)), not a tuple")
     }
     switch callee {
-    case .global(let callable): return try call(callable, pickle.elements(position), nested: false)
-    case .opaque: return callee
+    case .global(let callable):
+      let result = try call(callable, pickle.elements(position), nested: false)
+      return result == .opaque(callable) ? try object(callable, position) : result
+    case .opaque, .object: return callee
     default: throw malformed("REDUCE", "it calls \(pickle.summary(callee))")
     }
   }
@@ -128,24 +130,35 @@ extension PickleMachine {
   }
 
   private mutating func newObject(_ type: PickleValue, _ arguments: PickleValue) throws(FormatError) -> PickleValue {
-    guard case .tuple = arguments else {
+    guard case .tuple(let tuple) = arguments else {
       throw malformed("NEWOBJ", "the arguments are \(pickle.summary(arguments)), not a tuple")
     }
     switch type {
-    case .opaque: return type
+    case .opaque, .object: return type
     case .global(let position):
       switch pickle.globals[Int(position)].role {
       case .orderedDict, .otherDictionary: return .dictionary(try newContainer([]))
-      default: return .opaque(position)
+      default: return try object(position, tuple)
       }
     default: throw malformed("NEWOBJ", "it takes a class, not \(pickle.summary(type))")
     }
+  }
+
+  /// An opaque value, which a pickle of plain values keeps with its arguments.
+  private mutating func object(_ global: UInt32, _ arguments: UInt32) throws(FormatError) -> PickleValue {
+    guard case .plain = style else { return .opaque(global) }
+    guard pickle.objects.count < Self.globalLimit else {
+      throw .limitExceeded(what: "number of pickled objects", offset: opcodeOffset, limit: Self.globalLimit)
+    }
+    pickle.objects.append(PickledObject(global: global, arguments: arguments))
+    return .object(UInt32(pickle.objects.count - 1))
   }
 
   /// Sets attributes. An OrderedDict may have some (`_metadata`: module versions), which do not affect the values.
   private mutating func build(_ state: PickleValue) throws(FormatError) {
     switch stack.last {
     case .dictionary, .opaque: break
+    case .object(let position)?: pickle.objects[Int(position)].state = state
     case let target?: throw malformed("BUILD", "its target is \(pickle.summary(target))")
     case nil: throw malformed("BUILD", "the stack is empty")
     }

@@ -243,7 +243,7 @@ struct PickleMachine {
     case .list(let position):
       try count(values.count)
       pickle.containers[Int(position)].append(contentsOf: values)
-    case .opaque: break
+    case .opaque, .object: break
     default: throw malformed(opcode, "its target is \(pickle.summary(target)), not a list")
     }
   }
@@ -256,7 +256,7 @@ struct PickleMachine {
     case .set(let position):
       try count(values.count)
       pickle.containers[Int(position)].append(contentsOf: values)
-    case .opaque: break
+    case .opaque, .object: break
     default: throw malformed("ADDITEMS", "its target is \(pickle.summary(target)), not a set")
     }
   }
@@ -268,7 +268,7 @@ struct PickleMachine {
     case .dictionary(let position):
       try count(pairs.count)
       pickle.containers[Int(position)].append(contentsOf: pairs)
-    case .opaque: break
+    case .opaque, .object: break
     default: throw malformed(opcode, "its target is \(pickle.summary(target)), not a dictionary")
     }
   }

@@ -22,6 +22,8 @@ enum PickleValue: Sendable, Equatable {
   /// Positions in `Pickle.globals`. An opaque value refers to the class or function that would create it.
   case global(UInt32)
   case opaque(UInt32)
+  /// A position in `Pickle.objects`: an opaque value of a pickle of plain values, with the arguments of its call.
+  case object(UInt32)
   /// A position in `Pickle.storages`.
   case storage(UInt32)
   /// A position in `Pickle.tensors`.
@@ -39,6 +41,16 @@ struct PickleGlobal: Sendable {
   var module: PickleText
   var name: PickleText
   var role: GlobalRole
+}
+
+/// An object that Python would make by a call.
+struct PickledObject: Sendable {
+  /// The position in `Pickle.globals` of the class or function.
+  var global: UInt32
+  /// The position of a tuple in `Pickle.containers`.
+  var arguments: UInt32
+  /// What `__setstate__` would get.
+  var state: PickleValue?
 }
 
 /// A storage that tensors of the pickle refer to.
@@ -101,6 +113,7 @@ struct Pickle: Sendable {
   /// Always holds the empty tuple at position 0.
   var containers: [[PickleValue]] = [[]]
   var globals: [PickleGlobal] = []
+  var objects: [PickledObject] = []
   var storages: [StorageReference] = []
   var tensors: [TensorReference] = []
 
@@ -148,6 +161,7 @@ struct Pickle: Sendable {
     case .dictionary(let position): "a dictionary of \(elements(position).count / 2)"
     case .global(let position): "the Python object \(name(ofGlobal: position))"
     case .opaque(let position): "an object made by \(name(ofGlobal: position))"
+    case .object(let position): "an object made by \(name(ofGlobal: objects[Int(position)].global))"
     case .storage: "a storage"
     case .tensor: "a tensor"
     }

@@ -1,6 +1,7 @@
 import Files
 
-/// Reads pickles that hold nothing but plain values. Nothing in the file is executed, imported or looked up.
+/// Reads pickles that hold nothing but plain values and arrays of NumPy, which become lists. Nothing in the file is
+/// executed, imported or looked up.
 package enum PlainPickle {
   /// The maximum number of levels, and of values where those that are referred to twice are counted twice: a small
   /// file can refer to the same list so often that its expansion would not fit into memory.
@@ -57,11 +58,51 @@ package enum PlainPickle {
           members[pickle.string(key)] = try self.value(of: flat[index + 1], depth: depth + 1)
         }
         return .dictionary(members)
+      case .object(let position):
+        if let array = try PickledNumPy(pickle: pickle).array(pickle.objects[Int(position)], limit: valueLimit - count)
+        {
+          return try self.list(array, depth: depth)
+        }
+        fallthrough
       case .bigInteger, .bytes, .global, .opaque, .storage, .tensor:
         throw .unsupported(
           feature: "\(pickle.summary(value)) in the pickle", offset: 0,
-          advice: "only numbers, texts, lists and dictionaries are read; convert arrays by .tolist(), or save as JSON")
+          advice: "only numbers, texts, lists, dictionaries and arrays of NumPy are read; save it as JSON")
       }
+    }
+
+    /// An array as lists in lists, the first dimension outermost.
+    private mutating func list(_ array: PickledNumPy.Array, depth: Int) throws(FormatError) -> PlainValue {
+      guard depth + array.shape.count < depthLimit else {
+        throw .limitExceeded(what: "levels of lists in the pickle", offset: 0, limit: depthLimit)
+      }
+      var strides = [Int](repeating: 1, count: array.shape.count)
+      let order = array.isFortran ? Swift.Array(array.shape.indices) : array.shape.indices.reversed()
+      // Products overflow only where a side is 0, and are not used then.
+      for (inner, outer) in zip(order, order.dropFirst()) { strides[outer] = strides[inner] &* array.shape[inner] }
+      return try part(of: array, strides, dimension: 0, first: 0, depth: depth)
+    }
+
+    private mutating func part(
+      of array: PickledNumPy.Array, _ strides: [Int], dimension: Int, first: Int, depth: Int
+    ) throws(FormatError) -> PlainValue {
+      guard dimension < array.shape.count else {
+        count += 1
+        switch array.elements[first] {
+        case .value(let value): return value
+        case .object(let value): return try self.value(of: value, depth: depth + 1)
+        }
+      }
+      count += 1
+      guard count <= valueLimit else {
+        throw .limitExceeded(what: "values in the pickle", offset: 0, limit: valueLimit)
+      }
+      var values: [PlainValue] = []
+      for index in 0..<array.shape[dimension] {
+        let start = first + index * strides[dimension]
+        values.append(try part(of: array, strides, dimension: dimension + 1, first: start, depth: depth + 1))
+      }
+      return .list(values)
     }
   }
 }
