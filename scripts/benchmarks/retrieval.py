@@ -45,7 +45,8 @@ def parse():
     parser.add_argument("--originals", default=pictures.BUNDLED, help="what copies are made of")
     parser.add_argument("--classes", help="class folders (default: only copies are measured)")
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--efforts", nargs="+", default=["balanced", "thorough"])
+    parser.add_argument("--efforts", nargs="*", default=["balanced", "thorough"])
+    parser.add_argument("--dimensions", type=int, nargs="+", default=[], help="also whiten to fewer dimensions, in float")
     parser.add_argument("--without-peer", action="store_true", help="leave ONNX Runtime out")
     return parser.parse_args()
 
@@ -148,7 +149,8 @@ def main():
         if options.classes:
             sets["classes"] = (["--set", "folders"], pathlib.Path(options.classes))
         whitened = folder / "whitened.safetensors"
-        run(tool, "whiten", options.checkpoint, "--images", options.calibration, "--size", options.size, "-o", whitened)
+        whiten = [tool, "whiten", options.checkpoint, "--images", options.calibration, "--size", options.size, "-o"]
+        run(*whiten, whitened)
         rows = {}
         for form, checkpoint in (("as trained", options.checkpoint), ("whitened", whitened)):
             packages = []
@@ -167,6 +169,12 @@ def main():
                 stored = [embed_with_peer(options, peer, images, folder, f"{title}.npy")] if peer else []
                 for name, model in zip(names, evaluate(options, [checkpoint, *packages], stored, set_options, images)):
                     rows.setdefault((form, name), []).append(figure(model))
+        for dimensions in options.dimensions:
+            shortened = folder / f"whitened-{dimensions}.safetensors"
+            run(*whiten, shortened, "--dimensions", dimensions)
+            for set_options, images in sets.values():
+                figures = evaluate(options, [shortened], [], set_options, images)[0]
+                rows.setdefault((f"whitened, {dimensions} dimensions", "float"), []).append(figure(figures))
         print(f"| network | arithmetic | {' | '.join(f'mAP of {title}, %' for title in sets)} |")
         print(f"|---|---|{'---|' * len(sets)}")
         for (form, name), figures in rows.items():
