@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "../requantise/arm_signed.h"
 #include "arm_store.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -89,14 +88,6 @@ INLINE void run_tile(const quern_igemm_args *a, const quern_bounds_neon *bounds,
   }
 }
 
-INLINE quern_igemm_start_neon make_start(const quern_igemm_args *a, size_t channel, size_t groups) {
-  const int8_t *weights = a->weights + channel / 16 * groups * 64;
-  quern_igemm_start_neon start = {0};
-  quern_signed_bias_neon(a->bias + channel, weights, groups, start.levels);
-  if (a->remainders.input) quern_signed_bias_neon(a->remainders.bias + channel, weights, groups, start.remainders);
-  return start;
-}
-
 void quern_igemm_neon(const quern_igemm_args *a) {
   const quern_bounds_neon bounds = quern_bounds_neon_make(a->output_zero_point, a->output_min, a->output_max);
   const size_t pass = quern_igemm_rows_per_pass_neon(a), groups = a->taps * ((a->tap_bytes + 3) / 4);
@@ -104,7 +95,7 @@ void quern_igemm_neon(const quern_igemm_args *a) {
     const size_t end = a->rows - first < pass ? a->rows : first + pass;
     for (size_t channel = 0; channel < a->output_channels; channel += 16) {
       const size_t left = a->output_channels - channel, count = left < 16 ? left : 16;
-      const quern_igemm_start_neon start = make_start(a, channel, groups);
+      const quern_igemm_start_neon start = quern_igemm_start_neon_make(a, channel, groups);
       size_t row = first;
       for (; row + 2 <= end; row += 2) run_tile(a, &bounds, &start, row, channel, count, 2);
       if (row < end) run_tile(a, &bounds, &start, row, channel, count, 1);

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "../requantise/arm_signed.h"
 #include "arm_store.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -85,14 +84,6 @@ typedef void (*tile_function)(const quern_igemm_args *, const quern_bounds_neon 
   }
 TILE(1) TILE(2) TILE(3) TILE(4)
 
-INLINE quern_igemm_start_neon make_start(const quern_igemm_args *a, size_t channel, size_t groups) {
-  const int8_t *weights = a->weights + channel / 16 * groups * 64;
-  quern_igemm_start_neon start = {0};
-  quern_signed_bias_neon(a->bias + channel, weights, groups, start.levels);
-  if (a->remainders.input) quern_signed_bias_neon(a->remainders.bias + channel, weights, groups, start.remainders);
-  return start;
-}
-
 static const tile_function tiles[max_rows] = {tile_1, tile_2, tile_3, tile_4};
 
 void quern_igemm_neondot(const quern_igemm_args *a) {
@@ -102,7 +93,7 @@ void quern_igemm_neondot(const quern_igemm_args *a) {
     const size_t rows = a->rows - first < pass ? a->rows - first : pass, count_of_tiles = (rows + max_rows - 1) / max_rows;
     for (size_t channel = 0; channel < a->output_channels; channel += 16) {
       const size_t left = a->output_channels - channel, count = left < 16 ? left : 16;
-      const quern_igemm_start_neon start = make_start(a, channel, groups);
+      const quern_igemm_start_neon start = quern_igemm_start_neon_make(a, channel, groups);
       // Rows are spread evenly over tiles, so that no tile is too small to be fast.
       for (size_t i = 0; i < count_of_tiles; ++i) {
         const size_t row = rows * i / count_of_tiles, end = rows * (i + 1) / count_of_tiles;

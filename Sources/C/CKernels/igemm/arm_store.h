@@ -2,13 +2,27 @@
 #include <string.h>
 #include "../clamp/clamp.h"
 
-#include "../requantise/arm_neon.h"
+#include "../requantise/arm_signed.h"
 #include "plane.h"
 
 // What the sums of 16 channels start with, for both planes of the input.
 typedef struct {
   int32x4_t levels[4], remainders[4];
 } quern_igemm_start_neon;
+
+// `groups` is the number of groups of 4 bytes in all taps.
+QUERN_INLINE quern_igemm_start_neon quern_igemm_start_neon_make(const quern_igemm_args *a, size_t channel, size_t groups) {
+  quern_igemm_start_neon start = {0};
+  quern_signed_bias_neon(a->bias + channel, a->weights + channel / 16 * groups * 64, groups, start.levels);
+  if (a->remainders.input) {
+    // Both planes have the same weights, and so the same difference from their bias.
+    for (int i = 0; i < 4; ++i) {
+      const int32x4_t compensation = vsubq_s32(start.levels[i], vld1q_s32(a->bias + channel + i * 4));
+      start.remainders[i] = vaddq_s32(vld1q_s32(a->remainders.bias + channel + i * 4), compensation);
+    }
+  }
+  return start;
+}
 
 // The epilogue of the NEON tiers.
 
