@@ -1,7 +1,7 @@
 import Fidelity
 
 /// A file format of analyses; the raw value is its file name extension.
-package enum AnalysisFormat: String, CaseIterable, Hashable, Sendable {
+package enum AnalysisFormat: String, ReportFileFormat {
   /// One HTML page without scripts or external resources.
   case html
   /// The schema `quern.analysis/1`.
@@ -9,22 +9,10 @@ package enum AnalysisFormat: String, CaseIterable, Hashable, Sendable {
   /// Plain text in 100 columns.
   case text = "txt"
 
-  /// The format that a file's extension names, in upper or lower case.
-  ///
-  /// - Throws: `ReportError.analysisFormat` for any other extension, or none.
-  package init(path: String) throws(ReportError) {
-    let file = path.split(separator: "/").last ?? ""
-    guard let dot = file.lastIndex(of: "."),
-      let format = AnalysisFormat(rawValue: file[file.index(after: dot)...].lowercased())
-    else { throw .analysisFormat(path: path) }
-    self = format
-  }
+  package static func unknownExtension(of path: String) -> ReportError { .analysisFormat(path: path) }
 }
 
-extension LossAnalysis {
-  /// The contents of a file, to be written as UTF-8, ending with a newline.
-  ///
-  /// - Throws: `EncodingError` for a figure that JSON cannot represent.
+extension LossAnalysis: FileReport {
   package func rendered(as format: AnalysisFormat) throws -> String {
     switch format {
     case .html: html()

@@ -15,18 +15,15 @@ package enum ReportError: Error, Hashable, Sendable {
 extension ReportError: CustomStringConvertible {
   package var description: String {
     switch self {
-    case .reportFormat(let path):
-      "cannot tell the format of report '\(printable(path))'; its name must end in "
-        + ReportFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
-    case .analysisFormat(let path):
-      "cannot tell the format of analysis '\(printable(path))'; its name must end in "
-        + AnalysisFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
-    case .evaluationFormat(let path):
-      "cannot tell the format of evaluation '\(printable(path))'; its name must end in "
-        + EvaluationFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
-    case .tuningFormat(let path):
-      "cannot tell the format of report '\(printable(path))'; its name must end in "
-        + TuningFormat.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
+    case .reportFormat(let path): Self.describe("report", path, ReportFormat.self)
+    case .analysisFormat(let path): Self.describe("analysis", path, AnalysisFormat.self)
+    case .evaluationFormat(let path): Self.describe("evaluation", path, EvaluationFormat.self)
+    case .tuningFormat(let path): Self.describe("report", path, TuningFormat.self)
     }
+  }
+
+  private static func describe<Format: ReportFileFormat>(_ kind: String, _ path: String, _: Format.Type) -> String {
+    "cannot tell the format of \(kind) '\(printable(path))'; its name must end in "
+      + Format.allCases.map { ".\($0.rawValue)" }.joined(separator: ", ")
   }
 }

@@ -2,28 +2,16 @@ import Fidelity
 import Retrieval
 
 /// A file format of tuning reports; the raw value is its file name extension.
-package enum TuningFormat: String, CaseIterable, Hashable, Sendable {
+package enum TuningFormat: String, ReportFileFormat {
   /// One HTML page without scripts or external resources, with a drawing of the curve.
   case html
   /// The schema `quern.tune/1`.
   case json
 
-  /// The format that a file's extension names, in upper or lower case.
-  ///
-  /// - Throws: `ReportError.tuningFormat` for any other extension, or none.
-  package init(path: String) throws(ReportError) {
-    let file = path.split(separator: "/").last ?? ""
-    guard let dot = file.lastIndex(of: "."),
-      let format = TuningFormat(rawValue: file[file.index(after: dot)...].lowercased())
-    else { throw .tuningFormat(path: path) }
-    self = format
-  }
+  package static func unknownExtension(of path: String) -> ReportError { .tuningFormat(path: path) }
 }
 
-extension TuningReport {
-  /// The contents of a report file, to be written as UTF-8, ending with a newline.
-  ///
-  /// - Throws: `EncodingError` if encoding fails, which no value of a report should cause.
+extension TuningReport: FileReport {
   package func rendered(as format: TuningFormat) throws -> String {
     switch format {
     case .html: html()

@@ -57,9 +57,9 @@ struct DominantRounding {
     let (before, plain) = (costs.milliseconds(plan), costs.plainMilliseconds)
     guard plain > 0 else { return plan }
     let formats = plan.formats(in: graph)
-    let positions = Dictionary(graph.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let producers = graph.producers
     let activations = reading.candidates(in: plan).compactMap { candidate -> Activation? in
-      guard let index = positions[candidate.name] else { return nil }
+      guard let index = producers[candidate.value] else { return nil }
       let after = costs.milliseconds(reading.widening([candidate], in: plan))
       return Activation(
         candidate: candidate, index: index, format: formats[candidate.value.index], time: (after - before) / plain)

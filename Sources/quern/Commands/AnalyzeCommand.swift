@@ -1,7 +1,6 @@
 import ArgumentParser
 import Conversion
 import Fidelity
-import Files
 import Reports
 
 struct AnalyzeCommand: ParsableCommand {
@@ -55,8 +54,8 @@ struct AnalyzeCommand: ParsableCommand {
 
   mutating func validate() throws {
     if isolatedLayers < 0 { throw ValidationError("--isolated-layers must be at least 0") }
+    try ReportFiles<LossAnalysis>.validate(output)
     do {
-      for path in output { _ = try AnalysisFormat(path: path) }
       _ = try Gates(maxMeanDrift: maxMeanDrift, minAgreement: minAgreement)
     } catch {
       throw ValidationError("\(error)")
@@ -75,10 +74,9 @@ struct AnalyzeCommand: ParsableCommand {
     options.model = model.options
     options.referenceCheck.usesTestData = false
     // A file that cannot be created ends the command before any work is done.
-    let files = try output.map { (file: try AtomicFile(path: $0), format: try AnalysisFormat(path: $0)) }
+    let files = try ReportFiles<LossAnalysis>(output)
     let analysis = try Analyzer(options, isolatedLayers: isolatedLayers, progress: common.progress).run()
-    for (file, format) in files { try file.write(try analysis.rendered(as: format)) }
-    for (file, _) in files { try file.commit() }
+    try files.write(analysis)
     common.warn(analysis.warnings)
     Terminal.print(common.json ? try analysis.json() : analysis.text())
   }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Conversion
-import Files
 import Images
 import Reports
 import Retrieval
@@ -107,11 +106,7 @@ struct EvaluateCommand: ParsableCommand {
         throw ValidationError("\(option) compares models with the first; give at least two")
       }
     }
-    do {
-      for path in reports { _ = try EvaluationFormat(path: path) }
-    } catch {
-      throw ValidationError("\(error)")
-    }
+    try ReportFiles<EvaluationReport>.validate(reports)
   }
 
   func run() throws {
@@ -121,7 +116,7 @@ struct EvaluateCommand: ParsableCommand {
     try outputs.check(
       models: models, images: (data.map { [$0] } ?? []) + distractors, others: embeddings + files.paths)
     // A file that cannot be created ends the command before any work is done.
-    let targets = try reports.map { (file: try AtomicFile(path: $0), format: try EvaluationFormat(path: $0)) }
+    let reportFiles = try ReportFiles<EvaluationReport>(reports)
     var evaluation = Evaluation(
       set: set, data: data, models: models, job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
     evaluation.files = files
@@ -129,10 +124,9 @@ struct EvaluateCommand: ParsableCommand {
     evaluation.resolution = self.evaluation.request
     evaluation.model = network.options
     (evaluation.maxMapDrop, evaluation.maxTop1Drop) = (maxMapDrop, maxTop1Drop)
-    evaluation.makesSheets = targets.contains { $0.format == .html }
+    evaluation.makesSheets = reportFiles.formats.contains(.html)
     let report = try evaluation.run(progress: common.progress)
-    for (file, format) in targets { try file.write(try report.rendered(as: format)) }
-    for (file, _) in targets { try file.commit() }
+    try reportFiles.write(report)
     common.warn(report.warnings)
     Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
     if !report.passed { throw ExitCode(1) }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Conversion
-import Files
 import Images
 import Reports
 import Retrieval
@@ -81,11 +80,7 @@ struct TuneCommand: ParsableCommand {
     if let size = evaluation.sizes.first, size.poolingExponent != nil {
       throw ValidationError("give --size without an exponent; the exponent is what is chosen")
     }
-    do {
-      for path in reports { _ = try TuningFormat(path: path) }
-    } catch {
-      throw ValidationError("\(error)")
-    }
+    try ReportFiles<TuningReport>.validate(reports)
   }
 
   func run() throws {
@@ -93,7 +88,7 @@ struct TuneCommand: ParsableCommand {
     outputs.add("--report", reports: reports)
     try outputs.check(models: [checkpoint], images: [images])
     // A file that cannot be created ends the command before any work is done.
-    let targets = try reports.map { (file: try AtomicFile(path: $0), format: try TuningFormat(path: $0)) }
+    let files = try ReportFiles<TuningReport>(reports)
     var options = TuningOptions(folder: images)
     (options.copies, options.recipe, options.seed) = (copies, augmentation, seed)
     (options.imageLimit, options.criterion) = (imageCount, by)
@@ -104,8 +99,7 @@ struct TuneCommand: ParsableCommand {
       checkpoint: checkpoint, options: options, resolution: evaluation.request, model: model,
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
     ).run(progress: common.progress)
-    for (file, format) in targets { try file.write(try report.rendered(as: format)) }
-    for (file, _) in targets { try file.commit() }
+    try files.write(report)
     common.warn(report.warnings)
     Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
   }

@@ -89,8 +89,8 @@ struct GateOptions: ParsableArguments {
     if let falseMatchRate, !(falseMatchRate > 0 && falseMatchRate < 1) {
       throw ValidationError("--false-match-rate must be a share above 0 and below 1, such as 0.001")
     }
+    try ReportFiles<FidelityReport>.validate(reports)
     do {
-      for path in reports { _ = try ReportFormat(path: path) }
       _ = try gates
     } catch {
       throw ValidationError("\(error)")
@@ -112,14 +112,14 @@ struct GateOptions: ParsableArguments {
   }
 
   /// Creates the files of all reports, so that a file that cannot be created ends the command before any work is done.
-  func openReports() throws -> ReportFiles { try ReportFiles(reports) }
+  func openReports() throws -> ReportFiles<FidelityReport> { try ReportFiles(reports) }
 
   /// Writes the report to its files, prints it, and ends the command if it is not accepted.
   ///
   /// - Parameter summary: text that is printed before the report.
   /// - Throws: `ExitCode(1)` if the report is not accepted.
   func finish(
-    _ report: FidelityReport, _ files: ReportFiles, after summary: String = "", _ common: CommonOptions
+    _ report: FidelityReport, _ files: ReportFiles<FidelityReport>, after summary: String = "", _ common: CommonOptions
   ) throws {
     var report = report
     report.isStrict = strict
