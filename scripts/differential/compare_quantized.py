@@ -5,11 +5,12 @@ quern's.
     venv/bin/pip install -r scripts/differential/requirements.txt
     venv/bin/python scripts/differential/compare_quantized.py
 
-Needs a release build. The package takes the levels of the model, so that it must have the embeddings and logits that ONNX
-Runtime computes with its default optimisations, or without them. Where the model leaves biases or sums in float, levels within
-float rounding of the middle between two may differ, and the mean cosine distance of the logits must be at most 0.001, or half
-the drift from the float network. Logits must drift as far from those of the float network as ONNX Runtime's do, to within a
-tenth or 0.0005, and `verify` must report the drift of the embeddings.
+Needs a release build. The package takes the levels of the model, so that it must have the logits that ONNX Runtime computes with
+its default optimisations, or without them. A level may differ where float32 rounding decides it: in models that leave biases or
+sums in float, and for images for which a sum of two maps in ONNX Runtime's integer operators lies in the middle between two
+levels. There, the mean cosine distance of the logits must be at most 0.001, or half the drift from the float network. Logits must
+drift as far from those of the float network as ONNX Runtime's do, to within a tenth or 0.0005, and `verify` must report the drift
+of the embeddings.
 """
 import glob
 import json
@@ -98,6 +99,33 @@ def by_torchao(model, path, images, is_trained):
                       output_names=["logits"], verbose=False)
 
 
+def are_decided(path, images):
+    """Whether each image keeps all sums of two maps, in the integer operators that ONNX Runtime makes of a model, away from the
+    middle between two levels by more than float32 rounding."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.optimized_model_filepath = 3, path + ".optimized"
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    model = onnx.load(options.optimized_model_filepath)
+    constants = {constant.name: onnx.numpy_helper.to_array(constant).astype(float) for constant in model.graph.initializer}
+    sums = [node for node in model.graph.node if node.op_type == "QLinearAdd"]
+    terms = sorted({name for node in sums for name in (node.input[0], node.input[3])})
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in terms)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.graph_optimization_level = 3, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    result = []
+    for image in images:
+        maps = dict(zip(terms, session.run(terms, {"input": image}))) if terms else {}
+        margin = 0.5
+        for node in sums:
+            a_scale, a_zero, b_scale, b_zero, scale, zero = (constants[node.input[i]] for i in (1, 2, 4, 5, 6, 7))
+            levels = ((maps[node.input[0]] - a_zero) * a_scale + (maps[node.input[3]] - b_zero) * b_scale) / scale + zero
+            levels = levels[(levels > -1) & (levels < 256)]
+            margin = min(margin, np.abs(levels - np.floor(levels) - 0.5).min(initial=0.5))
+        result.append(margin > 3e-5)
+    return np.array(result)
+
+
 def drift(rows, reference):
     """The cosine distance of each row."""
     return 1 - (rows * reference).sum(1) / np.linalg.norm(rows, axis=1) / np.linalg.norm(reference, axis=1)
@@ -124,21 +152,23 @@ def compare(name, path, source, folder, names, images, is_exact):
                    check=True, stdout=subprocess.DEVNULL)
     ours, real = embed(package, names, output, options), embed(source, names, output, options)
     levels = onnxruntime.GraphOptimizationLevel
+    exact = are_decided(path, images) if is_exact else np.full(len(images), False)
     best = None
     for level in (levels.ORT_ENABLE_ALL, levels.ORT_DISABLE_ALL):
         theirs = onnxruntime_outputs(path, images, level)
-        distance = float(drift(ours["logits"], theirs).mean())
-        equal = float((np.abs(ours["logits"] - theirs) <= 1e-5 * np.abs(theirs).max()).mean())
+        same = np.abs(ours["logits"] - theirs) <= 1e-5 * np.abs(theirs).max()
+        distance, equal = float(drift(ours["logits"], theirs).mean()), float(same.mean())
         if best is None or equal > best[0]:
-            best = equal, distance, float(drift(theirs, real["logits"]).mean())
-    equal, distance, expected = best
-    passed = equal >= 0.99 if is_exact else distance <= max(0.001, 0.5 * expected)
+            best = equal, distance, float(drift(theirs, real["logits"]).mean()), same
+    equal, distance, expected, same = best
+    passed = distance <= max(0.001, 0.5 * expected)
+    passed &= not exact.any() or same[exact].mean() >= 0.99
     cost = float(drift(ours["logits"], real["logits"]).mean())
     passed &= abs(cost - expected) <= max(0.1 * expected, 0.0005)
     reported = verified_drift(package, source, folder, options)
     passed &= abs(reported - drift(ours["normalized_embedding"], real["normalized_embedding"]).mean()) <= 1e-5
-    print(f"{'ok  ' if passed else 'FAIL'} {name:40} equal logits {equal:7.2%}  distance {distance:.7f}  "
-          f"drift from float {cost:.6f}, ONNX Runtime's {expected:.6f}", flush=True)
+    print(f"{'ok  ' if passed else 'FAIL'} {name:40} equal logits {equal:7.2%} (required for {exact.sum():2} images)  "
+          f"distance {distance:.7f}  drift from float {cost:.6f}, ONNX Runtime's {expected:.6f}", flush=True)
     return passed
 
 
@@ -155,8 +185,8 @@ def main():
             Image.fromarray(square(file)).save(names[-1])
             images.append(normalized(square(file)))
         batch = torch.from_numpy(np.concatenate(images))
+        torch.manual_seed(3)
         for network, model in networks():
-            torch.manual_seed(0)
             model.train()
             with torch.no_grad():
                 for _ in range(6):
