@@ -37,12 +37,14 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelExport",
-        "ModelImport", "NeighbourSearch", "PackageFormat", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
+        "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
+        "ModelExport", "ModelImport", "NeighbourSearch", "PackageFormat", "Quantization", "Reports", "Retrieval",
+        "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
+    module("Configuration", ["CTOML"]),
     module("Reports", ["Fidelity", "Retrieval"]),
 
     // The stages in a row, and then each of them, last first.
@@ -87,6 +89,7 @@ let package = Package(
     c("CFiles"),
     c("CImageCodecs", ["CJPEG", "CPNG"]),
     c("COnnx", ["CProtobufC"]),
+    c("CTOML"),
     c("COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     system("CCrypto", pkgConfig: "libcrypto", debian: "libssl-dev"),
     system("CJPEG", pkgConfig: "libjpeg", debian: "libjpeg-dev"),
@@ -111,6 +114,7 @@ let package = Package(
     tests("CalibrationTests", ["Calibration", "Graphs", "Images", "Operators", "ReferenceOperators", "Runtime"]),
     tests("CKernelsTests", ["CKernels"]),
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
+    tests("ConfigurationTests", ["Configuration"]),
     tests("ConversionTests", ["Conversion", "Fidelity", "FidelitySamples", "Images"]),
     tests("FidelityTests", ["Fidelity", "FidelitySamples"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
@@ -161,5 +165,6 @@ let package = Package(
         "Passes", "Quantization", "Runtime", "Tensors", "Threads",
       ]),
     tests("WhiteningTests", ["Graphs", "LinearAlgebra", "Operators", "Runtime", "Tensors", "Whitening"]),
-  ]
+  ],
+  cxxLanguageStandard: .cxx17
 )

@@ -12,7 +12,7 @@
 extension FidelityReport: Codable {
   private enum CodingKeys: String, CodingKey {
     case schema, passed, verdict, strict, sizes, notes, warnings, assumptions, calibration, verification, gates, package
-    case reference, settings, seconds, inference
+    case reference, settings, seconds, inference, baseline, configuration
     case toolVersion = "tool_version"
     case referenceCheck = "reference_check"
     case skippedImages = "skipped_images"
@@ -35,10 +35,12 @@ extension FidelityReport: Codable {
     try container.encodeIfPresent(verification, forKey: .verification)
     try container.encode(skippedImages, forKey: .skippedImages)
     try container.encode(referenceCheck, forKey: .referenceCheck)
+    try container.encodeIfPresent(baseline, forKey: .baseline)
     try container.encode(commonGates + gates, forKey: .gates)
     try container.encodeIfPresent(package, forKey: .package)
     try container.encode(reference, forKey: .reference)
     try container.encodeIfPresent(inference, forKey: .inference)
+    try container.encodeIfPresent(configuration, forKey: .configuration)
     try container.encode(settings, forKey: .settings)
     if !seconds.isEmpty {
       try container.encode(seconds.mapValues(JSONValue.number), forKey: .seconds)
@@ -64,8 +66,11 @@ extension FidelityReport: Codable {
     isStrict = try container.decodeIfPresent(Bool.self, forKey: .strict) ?? false
     skippedImages = try container.decode([SkippedImage].self, forKey: .skippedImages)
     referenceCheck = try container.decodeIfPresent(ReferenceCheck.self, forKey: .referenceCheck)
-    // The reference gate follows from `referenceCheck`.
-    gates = try container.decode([GateResult].self, forKey: .gates).filter { $0.name != .reference }
+    baseline = try container.decodeIfPresent(BaselineComparison.self, forKey: .baseline)
+    configuration = try container.decodeIfPresent(Configuration.self, forKey: .configuration)
+    // The common gates follow from `referenceCheck` and `baseline`.
+    gates = try container.decode([GateResult].self, forKey: .gates)
+      .filter { ![.reference, .regression].contains($0.name) }
     package = try container.decodeIfPresent(Package.self, forKey: .package)
     reference = try container.decode(Reference.self, forKey: .reference)
     settings = try container.decode([String: JSONValue].self, forKey: .settings)
@@ -93,6 +98,7 @@ extension FidelityReport: Codable {
 extension GateResult: Codable {
   private enum CodingKeys: String, CodingKey {
     case name, value, limit, passed, interval, verdict
+    case defaultLimit = "loosened_from"
     case neededImages = "needed_images"
     case intervalMethod = "interval_method"
   }
@@ -102,6 +108,7 @@ extension GateResult: Codable {
     try container.encode(name, forKey: .name)
     try container.encode(value, forKey: .value)
     try container.encode(limit, forKey: .limit)
+    try container.encodeIfPresent(loosenedFrom, forKey: .defaultLimit)
     try container.encode(passed, forKey: .passed)
     try container.encode(interval, forKey: .interval)
     try container.encodeIfPresent(intervalMethod, forKey: .intervalMethod)

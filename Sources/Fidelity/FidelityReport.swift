@@ -11,6 +11,10 @@ package struct FidelityReport: Hashable, Sendable {
   package internal(set) var sizes: [SizeFidelity] = []
   /// The comparison of the float network with its framework's outputs; nil where there were none.
   package var referenceCheck: ReferenceCheck?
+  /// How the figures changed since an earlier report; nil where they were not compared with one.
+  package var baseline: BaselineComparison?
+  /// The configuration file that options were read from; nil where there was none.
+  package var configuration: Configuration?
   /// Whether stored outputs were compared, so that no network was run that could be checked against a framework. Not
   /// part of the JSON form.
   package var comparesStoredOutputs = false
@@ -47,7 +51,7 @@ package struct FidelityReport: Hashable, Sendable {
   /// Whether images were compared and every gate passed, at every size.
   package var passed: Bool {
     figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) && sizes.allSatisfy(\.passed)
-      && referenceCheck?.passed ?? true
+      && commonGates.allSatisfy(\.passed)
   }
 
   package init(
@@ -110,11 +114,14 @@ package struct FidelityReport: Hashable, Sendable {
     }
   }
 
-  /// The report without package, paths, times and memory: the same bytes for the same checkpoint, images and options,
-  /// regardless of where and how fast they were measured. A package stores this part; it cannot store its own size.
+  /// The report without package, baseline, paths, times and memory: the same bytes for the same checkpoint, images and
+  /// options, regardless of where and how fast they were measured. A package stores this part; it cannot store its own
+  /// size.
   package var deterministicPart: FidelityReport {
     var part = self
     part.package = nil
+    part.baseline = nil
+    part.configuration = nil
     part.gates.removeAll { $0.name == .packageBytes }
     part.reference.path = nil
     part.seconds = [:]
@@ -135,6 +142,19 @@ package struct FidelityReport: Hashable, Sendable {
     package init(path: String, bytes: Int, sha256: String) {
       self.path = path
       self.bytes = bytes
+      self.sha256 = sha256
+    }
+  }
+
+  /// A configuration file.
+  package struct Configuration: Hashable, Sendable, Codable {
+    /// As given on the command line.
+    package var path: String
+    /// In hexadecimal.
+    package var sha256: String
+
+    package init(path: String, sha256: String) {
+      self.path = path
       self.sha256 = sha256
     }
   }

@@ -3,6 +3,7 @@ extension GateName {
   package var title: String {
     switch self {
     case .reference: "reference"
+    case .regression: "regression"
     case .meanDrift: "mean drift"
     case .maxDrift: "max drift"
     case .top1Agreement: "top-1 agreement"
@@ -20,7 +21,7 @@ extension GateName {
     switch self {
     case .top1Agreement, .decisiveAgreement, .floatTop1, .neighborAgreement: " %"
     case .top1Drop: " pp"
-    case .reference, .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
+    case .reference, .regression, .meanDrift, .maxDrift, .nonFiniteImages, .packageBytes: ""
     }
   }
 }

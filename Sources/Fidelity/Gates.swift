@@ -118,6 +118,9 @@ package enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
   /// The float network's difference from its framework, as a share of the tolerance; present only where it was
   /// measured.
   case reference
+  /// The number of figures that regressed since an earlier report; present only where there is one. The limit is always
+  /// 0.
+  case regression
   case meanDrift = "mean_drift"
   case maxDrift = "max_drift"
   case top1Agreement = "top1_agreement"
@@ -220,6 +223,12 @@ package struct GateResult: Hashable, Sendable {
       intervalMethod: interval.map { _ in .confidenceSequence }, neededImages: nil)
   }
 
+  /// The default limit, where this one is looser.
+  package var loosenedFrom: Double? {
+    guard let standard = name.defaultLimit else { return nil }
+    return (name.isMinimum ? limit < standard : limit > standard) ? standard : nil
+  }
+
   private func passes(_ value: Double) -> Bool { name.isMinimum ? value >= limit : value <= limit }
 }
 
@@ -227,12 +236,24 @@ extension GateName {
   /// Whether the limit is the lowest value that passes; otherwise it is the highest.
   package var isMinimum: Bool { [.top1Agreement, .decisiveAgreement, .floatTop1, .neighborAgreement].contains(self) }
 
+  /// The limit that holds where no other is given; `nil` for gates that are then not applied.
+  package var defaultLimit: Double? {
+    switch self {
+    case .meanDrift: 0.01
+    case .maxDrift: 0.05
+    case .top1Agreement: 95
+    case .top1Drop: 1
+    case .reference, .regression, .decisiveAgreement, .floatTop1, .neighborAgreement, .nonFiniteImages, .packageBytes:
+      nil
+    }
+  }
+
   /// The valid limits.
   var limits: ClosedRange<Double> {
     switch self {
     case .meanDrift, .maxDrift: 0...worstDrift
     case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement: 0...100
-    case .reference, .nonFiniteImages, .packageBytes: 0...Double.greatestFiniteMagnitude
+    case .reference, .regression, .nonFiniteImages, .packageBytes: 0...Double.greatestFiniteMagnitude
     }
   }
 
@@ -253,6 +274,7 @@ extension GateName {
     case .packageBytes: "--max-bytes"
     case .nonFiniteImages: "the limit of non-finite images"
     case .reference: "--reference-embedding-tolerance"
+    case .regression: "--baseline"
     }
   }
 }

@@ -173,7 +173,4 @@ extension FidelityReport {
     if let referenceCheck { return referenceCheck.summary }
     return comparesStoredOutputs ? nil : "the float network was not checked against its framework (see 'quern golden')"
   }
-
-  /// The gates that belong to no size, in the order of reports.
-  var commonGates: [GateResult] { referenceCheck.map { [$0.gate] } ?? [] }
 }

@@ -21,6 +21,9 @@ extension FidelityReport {
   /// The gates of all sizes, and those that belong to no size.
   package var allGates: [GateResult] { separateGates + parts.flatMap(\.gates) }
 
+  /// The gates that belong to no size, in the order of reports.
+  var commonGates: [GateResult] { [referenceCheck?.gate, baseline?.gate].compactMap(\.self) }
+
   /// The gates that belong to no part.
   package var separateGates: [GateResult] { sizes.isEmpty ? [] : commonGates }
 }

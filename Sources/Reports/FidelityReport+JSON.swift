@@ -17,4 +17,20 @@ extension FidelityReport {
   package init(json: String) throws {
     self = try JSONDecoder().decode(FidelityReport.self, from: Data(json.utf8))
   }
+
+  /// Reads a report that `json()` wrote.
+  ///
+  /// - Parameter path: the file that the text is from, for messages.
+  /// - Throws: `ReportError.notAReport` if the text is not JSON, has another schema, or contradicts itself.
+  package init(reading json: String, from path: String) throws(ReportError) {
+    do {
+      try self.init(json: json)
+    } catch let DecodingError.dataCorrupted(context) {
+      throw .notAReport(path: path, reason: context.debugDescription)
+    } catch let DecodingError.keyNotFound(key, _) {
+      throw .notAReport(path: path, reason: "it has no '\(key.stringValue)'")
+    } catch {
+      throw .notAReport(path: path, reason: "a value has another type than it should")
+    }
+  }
 }

@@ -20,7 +20,7 @@ extension FidelityReport {
     ]
     lines += properties.map { "      <property name=\"\(escapedForXML($0))\" value=\"\(escapedForXML($1))\"/>" }
     lines.append("    </properties>")
-    lines += separateGates.flatMap(referenceCase)
+    lines += separateGates.flatMap(commonCase)
     lines += parts.flatMap { part in part.gates.flatMap { testCase($0, of: part) } }
     if isOpen { lines += verdictCase }
     lines += ["  </testsuite>", "</testsuites>"]
@@ -39,10 +39,12 @@ extension FidelityReport {
     ]
   }
 
-  private func referenceCase(_ gate: GateResult) -> [String] {
+  private func commonCase(_ gate: GateResult) -> [String] {
     let attributes = "classname=\"quern.fidelity\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
-    let details = escapedForXML(
-      ([referenceCheck?.summary ?? ""] + (referenceCheck?.findings ?? [])).joined(separator: " "))
+    let sentences =
+      gate.name == .reference
+      ? [referenceCheck?.summary ?? ""] + (referenceCheck?.findings ?? []) : baseline?.sentences ?? []
+    let details = escapedForXML(sentences.joined(separator: " "))
     let body =
       gate.passed
       ? "<system-out>\(details)</system-out>"
@@ -51,7 +53,7 @@ extension FidelityReport {
   }
 
   private func testCase(_ gate: GateResult, of part: ReportPart) -> [String] {
-    if gate.name == .reference { return referenceCase(gate) }
+    if [.reference, .regression].contains(gate.name) { return commonCase(gate) }
     let sizeSuffix = part.size.map { ".\($0.size)px" } ?? ""
     let attributes = "classname=\"quern.fidelity\(sizeSuffix)\" name=\"\(gate.name.rawValue)\" time=\"0.000\""
     let confidence =
@@ -97,6 +99,11 @@ extension FidelityReport {
       part.gates.filter { $0.verdict == .inconclusive }.map { gate in
         gate.name.rawValue + (part.size.map { ".\($0.size)px" } ?? "")
       }
+    }
+    let loosened = allGates.filter { $0.loosenedFrom != nil }.map { "\($0.name.rawValue) \($0.shownLimitAndDefault)" }
+    if !loosened.isEmpty { properties.append(("loosened_gates", Set(loosened).sorted().joined(separator: ", "))) }
+    if let configuration {
+      properties += [("configuration.path", configuration.path), ("configuration.sha256", configuration.sha256)]
     }
     if let imagesSentence { properties.append(("images.input", imagesSentence)) }
     if !inconclusive.isEmpty { properties.append(("inconclusive", inconclusive.joined(separator: " "))) }

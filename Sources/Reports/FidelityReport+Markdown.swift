@@ -24,6 +24,7 @@ extension FidelityReport {
             }))
       }
     }
+    blocks += baselineBlocks
     if !sizes.isEmpty || isStopped { blocks.append(markdownTable(["file", "value"], provenanceRows)) }
     if let inferenceSentence { blocks.append("Inference: \(escapedForMarkdown(inferenceSentence))") }
     blocks += (referenceCheck?.findings ?? []).map { "> reference: \(escapedForMarkdown($0))" }
@@ -46,7 +47,9 @@ extension FidelityReport {
       gates.map { gate in
         let result =
           (gate.passed ? "pass" : "**fail**") + (gate.doubt.isEmpty ? "" : ", \(escapedForMarkdown(gate.doubt))")
-        return [gate.name.title, gate.shownValue, escapedForMarkdown(gate.shownLimit), result, gate.shownInterval]
+        return [
+          gate.name.title, gate.shownValue, escapedForMarkdown(gate.shownLimitAndDefault), result, gate.shownInterval,
+        ]
       })
   }
 
@@ -85,6 +88,7 @@ extension FidelityReport {
     if let imagesSentence { rows.append(["images", escapedForMarkdown(imagesSentence)]) }
     if let calibration { rows.append(["calibration", escapedForMarkdown(calibration.title)]) }
     if let verification { rows.append(["verification", escapedForMarkdown(verification.title)]) }
+    if let configuration { rows.append(["options of", escapedForMarkdown(configuration.path)]) }
     if let toolVersion { rows.append(["quern", escapedForMarkdown(toolVersion)]) }
     return rows
   }

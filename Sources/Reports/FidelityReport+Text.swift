@@ -14,6 +14,7 @@ extension FidelityReport {
       lines += gateLines(part.gates, paint) + [""]
       if !isStopped { lines += aligned(figureRows(part)) + [""] }
     }
+    lines += baselineLines
     if let inferenceSentence { lines += aligned([("inference", inferenceSentence)]) + [""] }
     if let findings = referenceCheck?.findings, !findings.isEmpty {
       lines += findings.map { "reference: \(printable($0))" } + [""]
@@ -27,11 +28,12 @@ extension FidelityReport {
   private func gateLines(_ gates: [GateResult], _ paint: Paint) -> [String] {
     let title = gates.map(\.name.title.count).max() ?? 0
     let value = gates.map(\.shownValue.count).max() ?? 0
-    let limit = gates.map(\.shownLimit.count).max() ?? 0
+    let limit = gates.map(\.shownLimitAndDefault.count).max() ?? 0
     let interval = gates.map(\.shownInterval.count).max() ?? 0
     return gates.map { gate in
       var columns = [
-        padded(gate.name.title, to: title), padded(gate.shownValue, to: value), padded(gate.shownLimit, to: limit),
+        padded(gate.name.title, to: title), padded(gate.shownValue, to: value),
+        padded(gate.shownLimitAndDefault, to: limit),
         paint.verdict(gate.passed ? .pass : .fail, gate.passed ? "pass" : "FAIL"),
       ]
       if !gate.doubt.isEmpty {
@@ -94,6 +96,7 @@ extension FidelityReport {
     if let imagesSentence { rows.append(("images", printable(imagesSentence))) }
     if let calibration { rows.append(("calibration", calibration.title)) }
     if let verification { rows.append(("verification", verification.title)) }
+    if let configuration { rows.append(("options of", printable(configuration.path))) }
     if let toolVersion { rows.append(("quern", printable(toolVersion))) }
     if !seconds.isEmpty {
       let stages = seconds.sorted { $0.key < $1.key }.map { "\(printable($0.key)) \(fixed($0.value, decimals: 1)) s" }

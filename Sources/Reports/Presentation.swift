@@ -77,18 +77,19 @@ extension GateName {
     switch self {
     case .top1Drop, .floatTop1: "about \(images) labelled images needed to decide"
     case .decisiveAgreement: "about \(images) images needed to decide, not counting near ties"
-    case .reference, .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes, .neighborAgreement:
+    case .reference, .regression, .meanDrift, .maxDrift, .top1Agreement, .nonFiniteImages, .packageBytes,
+      .neighborAgreement:
       "about \(images) images needed to decide"
     }
   }
 
   /// The digits after the point.
-  fileprivate var decimals: Int {
+  var decimals: Int {
     switch self {
     case .meanDrift, .maxDrift: driftDecimals
     case .reference: 3
     case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement: percentDecimals
-    case .nonFiniteImages, .packageBytes: 0
+    case .regression, .nonFiniteImages, .packageBytes: 0
     }
   }
 }
@@ -105,6 +106,11 @@ extension GateResult {
   /// Such as "<= 0.01" or ">= 95 %".
   var shownLimit: String {
     (name.isMinimum ? ">= " : "<= ") + shortest(limit) + name.unit
+  }
+
+  /// The limit, and the default where that is stricter: "<= 0.1 (default 0.05)".
+  var shownLimitAndDefault: String {
+    shownLimit + (loosenedFrom.map { " (default \(shortest($0)))" } ?? "")
   }
 
   /// Such as "0.001500 to 0.003500" or "51.01 to 100.00 %"; empty without an interval.
@@ -139,6 +145,7 @@ extension GateResult {
       case .floatTop1: "no image has a label that is a class of the network"
       case .neighborAgreement: "neighbours take at least two images with embeddings"
       case .reference: "an output is not finite"
+      case .regression: "the baseline has none of the figures"
       default: "no image was compared"
       }
     return "\(name.title) has no value: \(reason)"

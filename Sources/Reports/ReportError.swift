@@ -4,6 +4,8 @@ import Fidelity
 package enum ReportError: Error, Hashable, Sendable {
   /// The extension of the report's file name is not that of a `ReportFormat`.
   case reportFormat(path: String)
+  /// The file is no fidelity report, for the reason given.
+  case notAReport(path: String, reason: String)
   /// The extension of the analysis' file name is not that of an `AnalysisFormat`.
   case analysisFormat(path: String)
   /// The extension of the evaluation's file name is not that of an `EvaluationFormat`.
@@ -16,6 +18,9 @@ extension ReportError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .reportFormat(let path): Self.describe("report", path, ReportFormat.self)
+    case .notAReport(let path, let reason):
+      "\(printable(path)): not a fidelity report in JSON, as --report or --json of convert and verify write it: "
+        + printable(reason)
     case .analysisFormat(let path): Self.describe("analysis", path, AnalysisFormat.self)
     case .evaluationFormat(let path): Self.describe("evaluation", path, EvaluationFormat.self)
     case .tuningFormat(let path): Self.describe("report", path, TuningFormat.self)

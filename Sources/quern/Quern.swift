@@ -37,7 +37,9 @@ struct Quern: ParsableCommand {
     AtomicFile.removeTemporariesOnSignals()
     ProcessMemory.returnWhenFreed()
     do {
-      var command = try parseAsRoot()
+      let commandLine = try ConfiguredCommandLine(Array(CommandLine.arguments.dropFirst()))
+      if let note = commandLine.note { Terminal.note(note) }
+      var command = try parseAsRoot(commandLine.arguments)
       try command.run()
     } catch {
       Failure.exit(error)

@@ -37,7 +37,7 @@ struct GateSequence: Sendable {
       figure = share(percent)
     // An image's neighbours depend on all images: agreement with a gallery that grows is not a mean over images.
     case .neighborAgreement: return nil
-    case .reference, .maxDrift, .nonFiniteImages, .packageBytes: return nil
+    case .reference, .regression, .maxDrift, .nonFiniteImages, .packageBytes: return nil
     }
   }
 
@@ -50,7 +50,7 @@ struct GateSequence: Sendable {
     case .top1Drop:
       if let float = image.float, let int8 = image.int8 { add(100 * ((float.top1 ? 1.0 : 0) - (int8.top1 ? 1 : 0))) }
     case .floatTop1: add(image.float?.top1)
-    case .reference, .maxDrift, .nonFiniteImages, .packageBytes, .neighborAgreement: break
+    case .reference, .regression, .maxDrift, .nonFiniteImages, .packageBytes, .neighborAgreement: break
     }
   }
 

@@ -46,7 +46,7 @@ struct CompareCommand: ParsableCommand {
   func run() throws {
     var files = OutputFiles()
     files.add("--report", reports: gates.reports)
-    try files.check(others: [outputs, reference, labels])
+    try files.check(others: [outputs, reference, labels] + gates.inputs)
     let reports = try gates.openReports()
     var comparison = OutputComparison(outputs: outputs, reference: reference)
     comparison.labels = labels

@@ -91,7 +91,7 @@ struct ConvertCommand: ParsableCommand {
     outputs.add("--report", reports: gates.reports)
     try outputs.check(
       models: [checkpoint], images: conversion.folders + golden.folders + [whiten].compactMap(\.self),
-      others: [golden.golden, plan])
+      others: [golden.golden, plan] + gates.inputs)
     let reports = try gates.openReports()
     var options = try conversion.options(
       checkpoint, output: output, images, model, golden, gates: gates, common)

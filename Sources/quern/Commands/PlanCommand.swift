@@ -41,7 +41,8 @@ struct PlanCommand: ParsableCommand {
     var outputs = OutputFiles()
     outputs.add("-o", output, .plan)
     outputs.add("--report", reports: gates.reports)
-    try outputs.check(models: [checkpoint], images: conversion.folders + golden.folders, others: [golden.golden])
+    try outputs.check(
+      models: [checkpoint], images: conversion.folders + golden.folders, others: [golden.golden] + gates.inputs)
     let reports = try gates.openReports()
     let options = try conversion.options(
       checkpoint, output: output, images, model, golden, gates: gates, common)

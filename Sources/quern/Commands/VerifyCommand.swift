@@ -58,7 +58,8 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     var outputs = OutputFiles()
     outputs.add("--report", reports: gates.reports)
-    try outputs.check(models: [package, reference], images: [images] + golden.folders, others: [golden.golden])
+    try outputs.check(
+      models: [package, reference], images: [images] + golden.folders, others: [golden.golden] + gates.inputs)
     let reports = try gates.openReports()
     let job = ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
     var verification = Verification(package: package, reference: reference, images: images, job: job)

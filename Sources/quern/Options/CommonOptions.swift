@@ -20,6 +20,15 @@ struct CommonOptions: ParsableArguments {
   @Flag(help: "Print one JSON object on stdout instead of text.")
   var json = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Read options and gates from a TOML file; options of the command line replace them. (default: quern.toml in the "
+        + "working directory, if there is one)", valueName: "file.toml"))
+  var config: String?
+
+  @Flag(help: "Read no configuration file.")
+  var noConfig = false
+
   var threadCount: Int { threads ?? ThreadTeam.availableProcessors }
   var progress: ProgressLine { ProgressLine(quiet: quiet) }
 
@@ -31,6 +40,7 @@ struct CommonOptions: ParsableArguments {
   }
 
   mutating func validate() throws {
+    if config != nil, noConfig { throw ValidationError("--config and --no-config cannot be combined") }
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be from 1 to 1024") }
   }
 }

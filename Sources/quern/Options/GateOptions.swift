@@ -63,6 +63,12 @@ struct GateOptions: ParsableArguments {
         + "float network, such as 0.001. Needs images of several classes. (default: not reported)", valueName: "share"))
   var falseMatchRate: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence "
+        + "interval of the change excludes 0. (default: none)", valueName: "report.json"))
+  var baseline: String?
+
   @Flag(
     help: ArgumentHelp(
       "Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, "
@@ -111,8 +117,27 @@ struct GateOptions: ParsableArguments {
     threshold.map(DecisionRule.threshold) ?? falseMatchRate.map(DecisionRule.falseMatchRate)
   }
 
-  /// Creates the files of all reports, so that a file that cannot be created ends the command before any work is done.
-  func openReports() throws -> ReportFiles<FidelityReport> { try ReportFiles(reports) }
+  /// Reads the earlier report that is compared with.
+  ///
+  /// - Throws: `FileError` where it cannot be read; `ReportError` where it is no fidelity report.
+  func openBaseline() throws -> (report: FidelityReport, path: String, sha256: String)? {
+    guard let baseline else { return nil }
+    let file = try MappedFile(path: baseline)
+    return (
+      try FidelityReport(reading: file.withBytes { String(decoding: $0, as: UTF8.self) }, from: baseline), baseline,
+      file.sha256().hex
+    )
+  }
+
+  /// Input files, which outputs must not replace.
+  var inputs: [String?] { [baseline] }
+
+  /// Creates the files of all reports, so that a file that cannot be created ends the command before any work is done,
+  /// and so does a baseline that cannot be read.
+  func openReports() throws -> ReportFiles<FidelityReport> {
+    _ = try openBaseline()
+    return try ReportFiles(reports)
+  }
 
   /// Writes the report to its files, prints it, and ends the command if it is not accepted.
   ///
@@ -123,6 +148,12 @@ struct GateOptions: ParsableArguments {
   ) throws {
     var report = report
     report.isStrict = strict
+    if let config = common.config {
+      report.configuration = .init(path: config, sha256: try MappedFile(path: config).sha256().hex)
+    }
+    if let baseline = try openBaseline() {
+      report.baseline = BaselineComparison(report, since: baseline.report, path: baseline.path, sha256: baseline.sha256)
+    }
     try files.write(report)
     common.warn(report.allWarnings)
     Terminal.print(common.json ? try report.json() : summary + report.text(colored: Terminal.usesColor))

@@ -29,7 +29,7 @@ struct ConversionSummary {
       switch gate.name {
       case .top1Agreement, .decisiveAgreement, .floatTop1, .top1Drop, .neighborAgreement: ("%.3g", " points")
       case .packageBytes: ("%.0f", " bytes")
-      case .reference, .meanDrift, .maxDrift, .nonFiniteImages: ("%.3g", "")
+      case .reference, .regression, .meanDrift, .maxDrift, .nonFiniteImages: ("%.3g", "")
       }
     return String(format: format, abs(value - gate.limit)) + unit
       + (value < gate.limit ? " below the limit" : " above the limit")

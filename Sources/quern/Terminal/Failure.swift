@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Configuration
 import Conversion
 import Fidelity
 import Files
@@ -49,7 +50,7 @@ enum Failure {
     case is OutputError: usage
     case let error as ImportError: if case .option = error { usage } else { badData }
     case let error as GraphError: status(ofGraph: error)
-    case is PlanError, is StageStoreError: badData
+    case is PlanError, is StageStoreError, is ConfigurationError: badData
     case let error as ConversionError: status(ofConversion: error)
     case let error as EmbeddingError: error.kind.rawValue
     case is FidelityError, is ReportError: badData

@@ -1,0 +1,98 @@
+extension ConfigurationFile {
+  /// The arguments that the file adds to a command line: the settings of the command's table, those of `gates`, and
+  /// those before the first table that the command has an option for, except what the command line gives itself. A
+  /// command's table has precedence over the others.
+  ///
+  /// - Parameters:
+  ///   - command: the command that runs.
+  ///   - all: all commands, by which the file is checked.
+  ///   - arguments: the command line after the command's name.
+  /// - Throws: `ConfigurationError` for tables and options that no command has, and values that an option cannot take.
+  package func arguments(
+    for command: CommandOptions, of all: [CommandOptions], given arguments: [String]
+  ) throws(ConfigurationError) -> [String] {
+    try check(all)
+    var result: [String] = []
+    var names: Set<String> = []
+    for table in [command.command, Self.gates, ""] {
+      for setting in tables[table] ?? [] {
+        guard let option = command.option(setting.option), !names.contains(setting.option),
+          !command.isGiven(option, in: arguments)
+        else { continue }
+        names.formUnion(option.longNames)
+        result += try texts(setting, option, command)
+      }
+    }
+    return result
+  }
+
+  private func texts(
+    _ setting: Setting, _ option: CommandOptions.Option, _ command: CommandOptions
+  ) throws(ConfigurationError) -> [String] {
+    let name = setting.option
+    switch setting.value {
+    case .flag(let isSet):
+      guard option.isFlag else { throw error(setting, "'\(name)' takes a value, not \(isSet)") }
+      if isSet { return ["--" + name] }
+      return command.option("no-" + name) == nil ? [] : ["--no-" + name]
+    case .argument(let text):
+      guard !option.isFlag else { throw error(setting, "'\(name)' is a flag: it must be true or false") }
+      return ["--\(name)=\(text)"]
+    case .arguments(let texts):
+      guard option.isRepeating else { throw error(setting, "'\(name)' takes one value, not an array") }
+      return texts.map { "--\(name)=\($0)" }
+    }
+  }
+
+  /// Checks that every table is one of a command, and that its options exist.
+  private func check(_ commands: [CommandOptions]) throws(ConfigurationError) {
+    for (table, settings) in tables.sorted(by: { $0.key < $1.key }) {
+      guard let first = settings.first else { continue }
+      let served = table.isEmpty || table == Self.gates ? commands : commands.filter { $0.command == table }
+      if served.isEmpty {
+        let names = commands.map(\.command) + [Self.gates]
+        throw error(first, "there is no command '\(table)'\(suggestion(table, names)); tables are named after commands")
+      }
+      for setting in settings where !served.contains(where: { $0.option(setting.option) != nil }) {
+        if Self.excluded.contains(setting.option) { throw error(setting, "'\(setting.option)' cannot be configured") }
+        let names = served.flatMap { $0.options.flatMap(\.longNames) }
+        let owner = table.isEmpty || table == Self.gates ? "no command" : "'quern \(table)'"
+        let verb = owner == "no command" ? "has" : "has no"
+        throw error(
+          setting, "\(owner) \(verb) option '\(setting.option)'\(suggestion(setting.option, names))")
+      }
+    }
+  }
+
+  /// Options that make no sense in a file.
+  package static let excluded: Set<String> = ["config", "no-config", "help", "version"]
+
+  private func error(_ setting: Setting, _ message: String) -> ConfigurationError {
+    ConfigurationError(path: path, line: setting.line, message)
+  }
+
+  private func suggestion(_ name: String, _ names: [String]) -> String {
+    let closest = Set(names).map { (EditDistance.between(name, $0), $0) }.min { $0 < $1 }
+    guard let closest, closest.0 <= max(2, name.count / 3) else { return "" }
+    return "; did you mean '\(closest.1)'?"
+  }
+}
+
+/// Levenshtein's distance: the fewest insertions, deletions and replacements of characters that lead from one text to
+/// another (Levenshtein, "Binary codes capable of correcting deletions, insertions, and reversals", 1966).
+enum EditDistance {
+  static func between(_ a: String, _ b: String) -> Int {
+    let b = Array(b)
+    var row = Array(0...b.count)
+    for (i, character) in a.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for j in b.indices {
+        let replaced = diagonal + (character == b[j] ? 0 : 1)
+        diagonal = row[j + 1]
+        row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+      }
+    }
+    return row[b.count]
+  }
+}

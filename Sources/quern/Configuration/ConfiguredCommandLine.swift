@@ -1,0 +1,68 @@
+import Configuration
+import Files
+
+/// The command line with the options of a configuration file.
+struct ConfiguredCommandLine {
+  /// The file that is read from the working directory.
+  static let fileName = "quern.toml"
+  /// The largest file that is read, in bytes. A parser that recurses has enough stack for it.
+  static let maxBytes = 1 << 16
+
+  /// The arguments, without the name of the tool. Where a file was read, --config names it.
+  private(set) var arguments: [String]
+  /// The file that was read.
+  private var path: String?
+  /// The options that the file adds.
+  private var added: [String] = []
+
+  /// - Parameter arguments: the arguments as given, without the name of the tool.
+  /// - Throws: `FileError` where the file cannot be read; `ConfigurationError` where it is invalid.
+  init(_ arguments: [String]) throws {
+    self.arguments = arguments
+    let options = arguments.prefix { $0 != "--" }
+    guard let first = arguments.first, !first.hasPrefix("-"), first != "help",
+      !options.contains(where: { ["--no-config", "--help", "-h", "--version"].contains($0) })
+    else { return }
+    let given = Self.givenPath(Array(options))
+    guard let path = given ?? (FileIdentity.of(Self.fileName) == nil ? nil : Self.fileName) else { return }
+    let commands = try CommandCatalogue.commands()
+    guard let (command, length) = Self.command(arguments, commands) else { return }
+    let file = try Self.read(path)
+    self.path = path
+    added = try file.arguments(for: command, of: commands, given: Array(arguments.dropFirst(length)))
+    self.arguments.insert(contentsOf: (given == nil ? ["--config=" + path] : []) + added, at: length)
+  }
+
+  /// The argument of --config, if there is one.
+  private static func givenPath(_ options: [String]) -> String? {
+    for (index, option) in options.enumerated().reversed() {
+      if option.hasPrefix("--config=") { return String(option.dropFirst("--config=".count)) }
+      if option == "--config", index + 1 < options.count { return options[index + 1] }
+    }
+    return nil
+  }
+
+  /// The command that the arguments name, and how many arguments that takes.
+  private static func command(_ arguments: [String], _ commands: [CommandOptions]) -> (CommandOptions, length: Int)? {
+    for length in 1...2 where length <= arguments.count {
+      let name = arguments.prefix(length).joined(separator: ".")
+      if let command = commands.first(where: { $0.command == name }) { return (command, length) }
+    }
+    return nil
+  }
+
+  private static func read(_ path: String) throws -> ConfigurationFile {
+    let file = try MappedFile(path: path)
+    let bytes = file.withBytes { Array($0.prefix(maxBytes + 1)) }
+    guard bytes.count <= maxBytes else {
+      throw ConfigurationError(path: path, line: 1, "larger than \(maxBytes) bytes, which no configuration is")
+    }
+    return try ConfigurationFile(path: path, text: bytes)
+  }
+
+  /// What the file adds, for people; `nil` where it adds nothing, or the command line asks for quiet.
+  var note: String? {
+    guard let path, !added.isEmpty, !arguments.contains("--quiet"), !arguments.contains("-q") else { return nil }
+    return "\(path): \(added.joined(separator: " "))"
+  }
+}

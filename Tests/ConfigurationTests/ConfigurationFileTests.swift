@@ -1,0 +1,108 @@
+import Configuration
+import Testing
+
+private let commands = [
+  CommandOptions(
+    command: "convert",
+    options: [
+      .init(longNames: ["size"], isFlag: false, isRepeating: true),
+      .init(longNames: ["max-drift"], isFlag: false),
+      .init(longNames: ["seed"], isFlag: false),
+      .init(longNames: ["equalization"], isFlag: true), .init(longNames: ["no-equalization"], isFlag: true),
+      .init(longNames: ["quiet"], letters: ["q"], isFlag: true),
+      .init(longNames: ["strict"], isFlag: true),
+    ]),
+  CommandOptions(
+    command: "verify",
+    options: [.init(longNames: ["max-drift"], isFlag: false), .init(longNames: ["images"], isFlag: false)]),
+]
+
+private func arguments(_ text: String, _ command: Int = 0, given: [String] = []) throws -> [String] {
+  try ConfigurationFile(path: "quern.toml", text: Array(text.utf8))
+    .arguments(for: commands[command], of: commands, given: given)
+}
+
+private func message(_ text: String) -> String {
+  do {
+    return "none: \(try arguments(text))"
+  } catch {
+    return "\(error)"
+  }
+}
+
+@Suite("Configuration files")
+struct ConfigurationFileTests {
+  @Test("Settings become arguments of the commands that have them")
+  func becomeArguments() throws {
+    let text = """
+      quiet = true
+      [gates]
+      max-drift = 0.02
+      [convert]
+      size = [224, "500:4"]
+      seed = -3
+      equalization = false
+      [verify]
+      images = "photos of everything"
+      """
+    #expect(
+      try arguments(text) == [
+        "--size=224", "--size=500:4", "--seed=-3", "--no-equalization", "--max-drift=0.02", "--quiet",
+      ])
+    #expect(try arguments(text, 1) == ["--images=photos of everything", "--max-drift=0.02"])
+  }
+
+  @Test(
+    "The command line replaces a setting",
+    arguments: [
+      (["--max-drift", "0.5"], ["--size=1", "--equalization", "--quiet"]),
+      (["--max-drift=0.5"], ["--size=1", "--equalization", "--quiet"]),
+      (["--size", "2"], ["--equalization", "--quiet", "--max-drift=0.1"]),
+      (["--no-equalization"], ["--size=1", "--quiet", "--max-drift=0.1"]),
+      (["-q"], ["--size=1", "--equalization", "--max-drift=0.1"]),
+      (["--", "--max-drift"], ["--size=1", "--equalization", "--quiet", "--max-drift=0.1"]),
+    ])
+  func isReplaced(given: [String], expected: [String]) throws {
+    let text = """
+      quiet = true
+      max-drift = 0.1
+      [convert]
+      size = [1]
+      equalization = true
+      """
+    #expect(try arguments(text, given: given) == expected)
+  }
+
+  @Test("A command's table has precedence over the gates, and these over the top level")
+  func hasPrecedence() throws {
+    #expect(try arguments("max-drift = 1\n[gates]\nmax-drift = 2\n[convert]\nmax-drift = 3") == ["--max-drift=3"])
+    #expect(try arguments("max-drift = 1\n[gates]\nmax-drift = 2\n[convert]\nmax-drift = 3", 1) == ["--max-drift=2"])
+  }
+
+  @Test("A flag that is false and has no inverse adds nothing")
+  func addsNothing() throws { #expect(try arguments("[convert]\nstrict = false\nsize = []") == []) }
+
+  @Test(
+    "What no command takes is refused by line and name",
+    arguments: [
+      ("[convert]\nmax-drif = 1", "quern.toml:2: 'quern convert' has no option 'max-drif'; did you mean 'max-drift'?"),
+      ("[convrt]\nsize = 1", "quern.toml:2: there is no command 'convrt'; did you mean 'convert'?"),
+      ("\nbatch = 1", "quern.toml:2: no command has option 'batch'"),
+      ("[gates]\nmax-drift = true", "quern.toml:2: 'max-drift' takes a value, not true"),
+      ("[gates]\nmax-drift = [1]", "quern.toml:2: 'max-drift' takes one value, not an array"),
+      ("[convert]\nstrict = 1", "quern.toml:2: 'strict' is a flag: it must be true or false"),
+      ("[convert]\nseed = 2020-01-01", "quern.toml:2: 'seed' must be a string, a number, true, false"),
+      ("[convert]\nsize = [[1]]", "quern.toml:2: 'size' must be a string, a number, true, false"),
+      ("[convert]\nconfig = \"x\"", "quern.toml:2: 'config' cannot be configured"),
+      ("[convert]\nseed = 1\nseed = 2", "quern.toml:3: not valid TOML"),
+      ("seed = ", "quern.toml:1: not valid TOML"),
+    ])
+  func isRefused(text: String, expected: String) { #expect(message(text).hasPrefix(expected)) }
+
+  @Test("Bytes that are not UTF-8 are refused")
+  func refusesOtherEncodings() {
+    #expect(throws: ConfigurationError.self) {
+      try ConfigurationFile(path: "quern.toml", text: Array("seed = \"".utf8) + [0xff, 0x22])
+    }
+  }
+}
