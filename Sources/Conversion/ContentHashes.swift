@@ -1,6 +1,5 @@
 import Fidelity
 import Files
-import Foundation
 import Images
 import Threads
 

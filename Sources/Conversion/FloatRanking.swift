@@ -1,4 +1,4 @@
-import Foundation
+import Fidelity
 import Graphs
 import Images
 import Quantization
@@ -65,7 +65,7 @@ enum FloatRanking {
         let node = graph.nodes[layer.index]
         return RankedLayer(
           name: node.name, weightCount: node.constants["weight"]?.elementCount ?? 0, drift: layer.drift,
-          reason: "for the gates: its rounded weights cause a drift of about \(String(format: "%.2g", layer.drift))")
+          reason: "for the gates: its rounded weights cause a drift of about \(formatted("%.2g", layer.drift))")
       })
   }
 

@@ -1,5 +1,6 @@
 import Files
-import Foundation
+import FoundationEssentials
+import Glibc
 import Images
 
 /// The images given on a command line: single files, and all images of folders.
@@ -14,8 +15,7 @@ package struct ImageList: Sendable {
   package init(_ paths: [String]) throws(ImageError) {
     var files: [ImageFolder.File] = []
     for path in paths {
-      var isFolder: ObjCBool = false
-      if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      if FileIdentity.of(path)?.kind == .folder {
         files += try ImageFolder(path: path).files
       } else {
         guard access(path, R_OK) == 0 else {

@@ -1,5 +1,5 @@
 import Fidelity
-import Foundation
+import FoundationEssentials
 
 /// The metadata of a package (formats/package.md), stored as JSON: its source, its calibration and its measured
 /// fidelity. Nothing in it depends on when, where or how fast the package was made: files and folders are named without

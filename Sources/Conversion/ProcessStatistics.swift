@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Memory figures of the running process.
 package enum ProcessStatistics {
@@ -12,9 +12,14 @@ package enum ProcessStatistics {
   package static var residentBytes: Int? { statusBytes("VmRSS:") }
 
   private static func statusBytes(_ key: String) -> Int? {
-    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-      let line = status.split(separator: "\n").first(where: { $0.hasPrefix(key) })
-    else { return nil }
-    return line.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.first.map { $0 * 1024 }
+    guard let status = fopen("/proc/self/status", "re") else { return nil }
+    defer { fclose(status) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), status) != nil {
+      let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      guard text.hasPrefix(key) else { continue }
+      return text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.first.map { $0 * 1024 }
+    }
+    return nil
   }
 }

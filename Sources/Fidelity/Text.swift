@@ -1,4 +1,22 @@
+import Glibc
+
 /// Numbers and names in messages, which neither depend on a locale nor can harm a terminal.
+
+/// Numbers as C's `printf` writes them. The tool never sets a locale, so the decimal point is a point.
+///
+/// - Parameters:
+///   - format: text with one conversion of a double, such as "%.2g", for each value.
+///   - values: the numbers, in the order of their conversions.
+package func formatted(_ format: StaticString, _ values: Double...) -> String {
+  let format = format.description
+  let length = withVaList(values) { vsnprintf(nil, 0, format, $0) }
+  precondition(length >= 0, "\(format) is not a format of numbers")
+  return String(unsafeUninitializedCapacity: Int(length) + 1) { buffer in
+    buffer.withMemoryRebound(to: CChar.self) { text in
+      withVaList(values) { Int(vsnprintf(text.baseAddress, text.count, format, $0)) }
+    }
+  }
+}
 
 /// `value` rounded to a fixed number of decimals.
 package func fixed(_ value: Double, decimals: Int) -> String {

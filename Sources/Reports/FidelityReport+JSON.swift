@@ -1,5 +1,5 @@
 import Fidelity
-import Foundation
+import FoundationEssentials
 
 extension FidelityReport {
   /// The report as JSON (`quern.fidelity/1`), keys sorted, ending with a newline.

@@ -1,5 +1,5 @@
 import Fidelity
-import Foundation
+import FoundationEssentials
 
 extension LossAnalysis {
   /// The analysis as one HTML page without scripts or external resources; its images are embedded. The page is also

@@ -1,5 +1,5 @@
 import Fidelity
-import Foundation
+import FoundationEssentials
 
 extension LossAnalysis {
   /// The analysis as JSON (`quern.analysis/1`), keys sorted, ending with a newline. Values that do not exist are null.

@@ -1,5 +1,5 @@
 import Fidelity
-import Foundation
+import Glibc
 import Retrieval
 
 extension TuningReport {

@@ -1,5 +1,5 @@
 import Fidelity
-import Foundation
+import FoundationEssentials
 import Retrieval
 
 extension TuningReport {

@@ -1,6 +1,6 @@
 import Fidelity
 import Files
-import Foundation
+import FoundationEssentials
 import Graphs
 import Quantization
 import Tensors

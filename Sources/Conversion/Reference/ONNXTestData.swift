@@ -1,6 +1,7 @@
 import Checkpoints
 import Fidelity
-import Foundation
+import FoundationEssentials
+import Glibc
 import Graphs
 import Inference
 import ModelImport

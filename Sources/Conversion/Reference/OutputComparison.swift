@@ -1,6 +1,5 @@
 import Fidelity
 import Files
-import Foundation
 
 /// Compares two files of stored outputs, from any source, without running a network.
 package struct OutputComparison {
@@ -88,7 +87,10 @@ package struct OutputComparison {
 
   private static func labels(_ path: String, count: Int) throws -> [Int] {
     let lines = try LabelFile.read(path)
-    let labels = lines.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
+    let labels = lines.compactMap { line -> Int? in
+      let words = line.split(whereSeparator: \.isWhitespace)
+      return words.count == 1 ? Int(words[0]) : nil
+    }
     guard labels.count == lines.count, labels.count == count else {
       throw ConversionError.wrongKind(
         "\(path): its \(lines.count) lines are not one class index for each of \(count) rows")

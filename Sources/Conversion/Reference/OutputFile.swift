@@ -1,6 +1,6 @@
 import Checkpoints
 import Files
-import Foundation
+import FoundationEssentials
 import Graphs
 import Tensors
 

@@ -2,7 +2,7 @@ import Calibration
 import Checkpoints
 import Fidelity
 import Files
-import Foundation
+import FoundationEssentials
 import Graphs
 import Quantization
 import Tensors

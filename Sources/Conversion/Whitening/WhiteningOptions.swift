@@ -1,5 +1,5 @@
 import Fidelity
-import Foundation
+import FoundationEssentials
 
 /// How a network is to be whitened.
 package struct WhiteningOptions: Sendable {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Conversion
-import Foundation
+import Fidelity
 import Kernels
 import Runtime
 
@@ -89,11 +89,11 @@ private struct BenchReport: Encodable {
   let layers: [Benchmark.LayerTime]?
 
   var text: String {
-    String(
-      format: "%.2f ms per image (median; min %.2f, p95 %.2f)  %dx%d  batch %d  threads %d\n"
-        + "%.0f ms to load, %.0f ms for the first batch",
-      msPerImage.median, msPerImage.min, msPerImage.p95, size, size, batch, threads, loadMs, firstMs)
-      + (residentBytes.map { String(format: ", %.0f MB resident", Double($0) / 1e6) } ?? "")
+    formatted(
+      "%.2f ms per image (median; min %.2f, p95 %.2f)", msPerImage.median, msPerImage.min, msPerImage.p95)
+      + "  \(size)x\(size)  batch \(batch)  threads \(threads)\n"
+      + formatted("%.0f ms to load, %.0f ms for the first batch", loadMs, firstMs)
+      + (residentBytes.map { formatted(", %.0f MB resident", Double($0) / 1e6) } ?? "")
       + "\nkernels  " + kernels.joined(separator: ", ") + layerText
   }
 
@@ -104,8 +104,8 @@ private struct BenchReport: Encodable {
     let rows = layers.enumerated().sorted { ($0.element.ms, $1.offset) > ($1.element.ms, $0.offset) }.map(\.element)
     return "\n\n      ms  share  GMAC/s  layer"
       + rows.map { layer in
-        String(format: "\n%8.3f %5.1f%% ", layer.ms, 100 * layer.ms / max(total, .leastNormalMagnitude))
-          + (layer.macs > 0 ? String(format: "%7.1f", layer.speed) : "       ")
+        formatted("\n%8.3f %5.1f%% ", layer.ms, 100 * layer.ms / max(total, .leastNormalMagnitude))
+          + (layer.macs > 0 ? formatted("%7.1f", layer.speed) : "       ")
           + "  \(layer.name)  \(layer.kind) to \(layer.output.map(String.init).joined(separator: "x"))"
       }.joined()
   }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conversion
-import Foundation
+import Fidelity
+import Glibc
 import Images
 
 struct ClassifyCommand: ParsableCommand {
@@ -107,7 +108,7 @@ private struct Classification: Encodable {
   var text: String {
     ([file]
       + classes.map { entry in
-        String(format: "  %5.1f %%  ", 100 * entry.probability)
+        formatted("  %5.1f %%  ", 100 * entry.probability)
           + (entry.label.map { "\($0) (\(entry.index))" } ?? "\(entry.index)")
       }).joined(separator: "\n")
   }

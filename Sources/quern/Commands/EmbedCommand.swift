@@ -2,7 +2,6 @@ import ArgumentParser
 import Checkpoints
 import Conversion
 import Files
-import Foundation
 import Images
 
 struct EmbedCommand: ParsableCommand {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Fidelity
 
 /// Three numbers or fractions, such as "0.5,0.5,0.5" or "1/255,1/255,1/255".
 struct RGBTriple: ExpressibleByArgument {
@@ -44,7 +44,7 @@ struct RGBTriple: ExpressibleByArgument {
 
   /// At most four digits after the decimal point, without trailing zeros.
   private static func text(_ value: Double) -> String {
-    var text = String(format: "%.4f", value)
+    var text = formatted("%.4f", value)
     while text.hasSuffix("0") { text.removeLast() }
     return text.hasSuffix(".") ? String(text.dropLast()) : text
   }

@@ -1,6 +1,5 @@
 import Conversion
 import Fidelity
-import Foundation
 
 /// The text that describes what a conversion did, to be printed before its report.
 struct ConversionSummary {
@@ -25,13 +24,13 @@ struct ConversionSummary {
   /// Such as "50 points below the limit".
   private static func distance(_ gate: GateResult) -> String {
     guard let value = gate.value else { return "not measured" }
-    let (format, unit) =
+    let (format, unit): (StaticString, String) =
       switch gate.name {
       case .top1Agreement, .decisiveAgreement, .floatTop1, .top1Drop, .neighborAgreement: ("%.3g", " points")
       case .packageBytes: ("%.0f", " bytes")
       case .reference, .regression, .meanDrift, .maxDrift, .nonFiniteImages: ("%.3g", "")
       }
-    return String(format: format, abs(value - gate.limit)) + unit
+    return formatted(format, abs(value - gate.limit)) + unit
       + (value < gate.limit ? " below the limit" : " above the limit")
   }
 
@@ -43,8 +42,8 @@ struct ConversionSummary {
 
   private var coarserWeights: String {
     guard outcome.coarsening.share > 0 else { return "" }
-    return String(
-      format: "%.1f %% of weights made coarser; average saving %.2f bits a weight\n", outcome.coarsening.share * 100,
+    return formatted(
+      "%.1f %% of weights made coarser; average saving %.2f bits a weight\n", outcome.coarsening.share * 100,
       outcome.coarsening.bitsPerWeight)
   }
 
@@ -53,13 +52,13 @@ struct ConversionSummary {
     let (count, shown) = (outcome.keptFloat.count, 4)
     let bytes = Double(outcome.keptFloat.reduce(0) { $0 + $1.extraBytes })
     let names = outcome.keptFloat.prefix(shown).map(\.name).joined(separator: ", ")
-    let size = bytes < 999_500 ? String(format: "%.3g kB", bytes / 1e3) : String(format: "%.3g MB", bytes / 1e6)
+    let size = bytes < 999_500 ? formatted("%.3g kB", bytes / 1e3) : formatted("%.3g MB", bytes / 1e6)
     return "\(count) layer\(count == 1 ? "" : "s") kept in float (+\(size)): \(names)\(count > shown ? ", …" : "")\n"
   }
 
   /// - Parameter difference: relative to the largest magnitude of an output.
   private static func change(_ difference: Float) -> String {
-    "float outputs changed by at most \(String(format: "%.1g", difference)), relative to the largest"
+    "float outputs changed by at most \(formatted("%.1g", Double(difference))), relative to the largest"
   }
 
   var text: String {

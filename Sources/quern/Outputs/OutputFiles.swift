@@ -1,6 +1,6 @@
 import Checkpoints
 import Files
-import Foundation
+import FoundationEssentials
 import Images
 
 /// The files that a command writes. They are compared with those that it reads before anything is read or written.
@@ -87,11 +87,12 @@ struct OutputFiles {
 
   private static func modelFiles(of path: String) -> [String] {
     let isFolder = FileIdentity.of(path)?.kind == .folder
-    let folder = isFolder ? path : (path as NSString).deletingLastPathComponent
+    // With a slash at the end, or empty.
+    let folder = isFolder ? path + "/" : path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
     let companions = names.filter { isFolder || $0.hasSuffix(".index.json") }
     // Reading a checkpoint maps its files, including shards and external data, and touches hardly any bytes.
     let mapped = (try? Checkpoint.read(path: path))?.paths ?? []
-    return [path] + companions.map { (folder as NSString).appendingPathComponent($0) } + mapped
+    return [path] + companions.map { folder + $0 } + mapped
   }
 }

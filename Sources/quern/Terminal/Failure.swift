@@ -4,7 +4,7 @@ import Configuration
 import Conversion
 import Fidelity
 import Files
-import Foundation
+import Glibc
 import Graphs
 import Images
 import ModelExport
@@ -33,10 +33,10 @@ enum Failure {
     guard let status = status(of: error) else {
       if Quern.exitCode(for: error) != .failure { Quern.exit(withError: error) }
       Terminal.complain("error: \(Quern.message(for: error))")
-      Foundation.exit(internalError)
+      Glibc.exit(internalError)
     }
     Terminal.complain("error: \(message)")
-    Foundation.exit(status)
+    Glibc.exit(status)
   }
 
   /// The exit status; `nil` for errors that no module declares, which are defects.

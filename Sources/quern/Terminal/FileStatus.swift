@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Questions about the file at a path.
 enum FileStatus {

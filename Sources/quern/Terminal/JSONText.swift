@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// JSON as the tool prints it: snake_case keys, sorted, indented.
 enum JSONText {

@@ -1,5 +1,6 @@
 import Conversion
-import Foundation
+import Fidelity
+import Glibc
 import Synchronization
 
 /// A progress line on stderr that is redrawn as work goes on, with the rate and the time left. It is drawn only on a
@@ -51,7 +52,7 @@ final class ProgressLine: ProgressObserver {
     Terminal.note(message)
   }
 
-  private func clear() { Terminal.write("\r\u{1B}[K", to: FileHandle.standardError) }
+  private func clear() { Terminal.write("\r\u{1B}[K", to: STDERR_FILENO) }
 
   private func draw(_ state: inout State) {
     state.drawn = .now
@@ -61,11 +62,11 @@ final class ProgressLine: ProgressObserver {
       let elapsed = (ContinuousClock.now - state.start).seconds
       if state.done > 0, elapsed > 0.2 {
         let rate = Double(state.done) / elapsed
-        line += String(format: "  %.1f images/s  %.0f s left", rate, Double(total - state.done) / rate)
+        line += formatted("  %.1f images/s  %.0f s left", rate, Double(total - state.done) / rate)
       }
     } else {
       line += " …"
     }
-    Terminal.write(line, to: FileHandle.standardError)
+    Terminal.write(line, to: STDERR_FILENO)
   }
 }
