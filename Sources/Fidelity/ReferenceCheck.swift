@@ -11,6 +11,15 @@ package struct ReferenceCheck: Hashable, Sendable {
       self.embedding = embedding
       self.logits = logits
     }
+
+    /// Such as "; allowed are 0.001 and logits 0.0001 (defaults 1e-05 and 0.0001)"; empty where neither is looser than
+    /// its default.
+    fileprivate var looseness: String {
+      let standard = Tolerances()
+      guard embedding > standard.embedding || logits > standard.logits else { return "" }
+      return "; allowed are \(shortNumber(embedding)) and logits \(shortNumber(logits)) (defaults "
+        + "\(shortNumber(standard.embedding)) and \(shortNumber(standard.logits)))"
+    }
   }
 
   /// The largest differences over a set of rows; nil for an output that was not compared. A difference is infinite
@@ -83,7 +92,9 @@ package struct ReferenceCheck: Hashable, Sendable {
   /// One sentence, such as "checked against PyTorch 2.15 on 64 images: at most 3e-07, logits 2e-06 of the largest".
   package var summary: String {
     let kind = "\(images) image\(images == 1 ? "" : "s")"
-    let missing = missingImages == 0 ? "" : "; \(missingImages) more \(missingImages == 1 ? "was" : "were") not found"
+    let missing =
+      (missingImages == 0 ? "" : "; \(missingImages) more \(missingImages == 1 ? "was" : "were") not found")
+      + tolerances.looseness
     if passed { return "checked against \(framework) on \(kind): at most \(Self.described(differences))\(missing)" }
     let input =
       onInput.map {

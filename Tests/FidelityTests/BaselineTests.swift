@@ -88,3 +88,22 @@ struct BaselineTests {
     for result in results { #expect(result.name.defaultLimit == result.limit) }
   }
 }
+
+/// Tolerances that are looser than their defaults.
+@Suite("Looser tolerances")
+struct LooserToleranceTests {
+  @Test(
+    "They are named with the defaults",
+    arguments: [
+      (1e-5, 1e-4, ""), (1e-6, 1e-5, ""),
+      (1e-3, 1e-4, "; allowed are 0.001 and logits 1e-04 (defaults 1e-05 and 1e-04)"),
+      (1e-5, 0.01, "; allowed are 1e-05 and logits 0.01 (defaults 1e-05 and 1e-04)"),
+    ])
+  func areNamed(embedding: Double, logits: Double, expected: String) {
+    let check = ReferenceCheck(
+      framework: "PyTorch", images: 2, differences: .init(embedding: 1e-7, logits: 1e-7),
+      tolerances: .init(embedding: embedding, logits: logits))
+    #expect(
+      check.summary == "checked against PyTorch on 2 images: at most 1e-07, logits 1e-07 of the largest" + expected)
+  }
+}
