@@ -141,7 +141,7 @@ package struct ModelFile: Sendable {
   /// Opens a package and decodes its graph.
   ///
   /// - Throws: `ConversionError.package` where it is not a package or damaged, `.option` for options that are for
-  ///   checkpoints; `GraphError` where the options have an exponent that is not positive, or nothing pools by GeM.
+  ///   checkpoints, and for an exponent that is not positive, or where the embedding does not come from one pooling.
   package static func openPackage(
     _ path: String, options: Options = Options()
   ) throws -> ModelFile {
@@ -157,7 +157,7 @@ package struct ModelFile: Sendable {
       throw ConversionError.package(path: path, error)
     }
     let info = reader.info.pooling(as: graph)
-    if let exponent = options.poolingExponent { try graph.setPoolingExponent(exponent) }
+    if let exponent = options.poolingExponent { try graph.pool(by: exponent, side: info.standard.side) }
     return ModelFile(
       path: path, format: "quern-package", byteCount: reader.byteCount, graph: graph, package: reader,
       info: info)

@@ -181,16 +181,18 @@ struct NetworkQuantizer {
   /// The sizes to serve, with the network's exponent where none is requested. The graph is left with the exponent of
   /// the first.
   ///
-  /// - Throws: `ConversionError.option` where the network does not take images of a size or does not pool by GeM,
-  ///   `.wrongKind` where its shapes fit no size.
+  /// - Throws: `ConversionError.option` where the network does not take images of a size, or an exponent is requested
+  ///   where the embedding does not come from one pooling, `.wrongKind` where its shapes fit no size.
   func resolutions(servedBy graph: inout Graph) throws -> [Resolution] {
-    let exponent = graph.poolingExponent
+    let own = graph
+    let exponent = own.poolingExponent
     let resolutions = options.resolutions.map {
       Resolution($0.evaluation, poolingExponent: $0.poolingExponent ?? exponent)
     }
     for resolution in resolutions.reversed() {
-      try graph.checkSize(resolution.evaluation.size)
-      if let exponent = resolution.poolingExponent { try graph.pool(by: exponent) }
+      try own.checkSize(resolution.side)
+      graph = own
+      if let exponent = resolution.poolingExponent { try graph.pool(by: exponent, side: resolution.side) }
     }
     return resolutions
   }

@@ -65,7 +65,7 @@ package struct PackageInspection: Encodable, Sendable {
   package let resize: String
   /// The ratio of the side of a square crop to the short side of the resized image.
   package let cropRatio: Double
-  /// The exponent of GeM pooling at the default size; "1" without GeM pooling.
+  /// The exponent of GeM pooling at the default size; "none" where the embedding does not come from one pooling.
   package let poolingExponent: String
   /// All sizes that the package was converted for, with the default first.
   package let sizes: [Size]
@@ -103,16 +103,19 @@ package struct PackageInspection: Encodable, Sendable {
     formatVersion = "\(reader.majorVersion).\(reader.minorVersion)"
     contentHash = reader.contentHash.hex
     architecture = reader.graph.architecture
-    let standard = reader.info.standard
+    // An operator of a later version does not keep the rest from being shown.
+    let graph = try? PackagedNetwork(reader).graph
+    let info = graph.map(reader.info.pooling) ?? reader.info
+    let standard = info.standard
     (size, crop) = (standard.side, standard.evaluation.crop.rawValue)
     (resize, cropRatio) = (standard.evaluation.filter.rawValue, standard.evaluation.cropRatio)
     poolingExponent = standard.exponentText
-    (embeddingDimension, classes) = (reader.info.embeddingDimension, reader.info.classCount)
+    (embeddingDimension, classes) = (info.embeddingDimension, info.classCount)
     (mean, std) = (reader.graph.preprocessing.mean, reader.graph.preprocessing.std)
     isChecked = checks
     let metadata = PackageMetadata(json: try reader.metadataText())
     self.metadata = metadata
-    sizes = reader.info.resolutions.map { Size($0, metadata?.fidelity) }
+    sizes = info.resolutions.map { Size($0, metadata?.fidelity) }
     let reasons = metadata?.keptFloat ?? [:]
     layers = reader.graph.nodes.map { Layer($0, in: reader, reasons: reasons) }
     constantBytes = layers.reduce(0) { $0 + $1.bytes }
@@ -197,8 +200,7 @@ extension PackageInspection.Size {
 }
 
 extension Resolution {
-  /// The exponent, which is 1 for networks without GeM pooling.
-  fileprivate var exponentText: String { "\(poolingExponent ?? 1)" }
+  fileprivate var exponentText: String { poolingExponent.map { "\($0)" } ?? "none" }
 }
 
 extension PackageInspection.Layer {

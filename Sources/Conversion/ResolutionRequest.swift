@@ -1,3 +1,4 @@
+import Fidelity
 import Graphs
 import Images
 import Operators
@@ -92,10 +93,10 @@ package struct ResolutionRequest: Hashable, Sendable {
 extension ModelFile {
   /// Sets the exponent of GeM pooling to that of a resolution, if it has one.
   ///
-  /// - Throws: `ConversionError.option` where there is an exponent but the network does not pool by GeM.
+  /// - Throws: `ConversionError.option` where there is an exponent, but the embedding does not come from one pooling.
   package mutating func serve(_ resolution: Resolution) throws(ConversionError) {
     guard let exponent = resolution.poolingExponent else { return }
-    try graph.pool(by: exponent)
+    try graph.pool(by: exponent, side: resolution.side)
   }
 
   /// A remark that the package was not calibrated and verified for a resolution, as a sentence; `nil` where it was, and
@@ -121,12 +122,19 @@ extension ModelFile {
 }
 
 extension Graph {
-  /// Sets the exponent of the head's GeM pooling.
+  /// Sets the exponent by which the embedding is pooled.
   ///
-  /// - Throws: `ConversionError.option` where the exponent is not positive, or the network does not pool by GeM.
-  mutating func pool(by exponent: Double) throws(ConversionError) {
+  /// - Parameter side: the side of images in pixels.
+  /// - Throws: `ConversionError.option` where the exponent is not positive, where the embedding does not come from one
+  ///   GeM or average pooling alone, or where it is the mean of a single pixel; the message names the node.
+  mutating func pool(by exponent: Double, side: Int) throws(ConversionError) {
+    if exponent != 1, averagesOnePixel(side: side), let index = try? embeddingPooling() {
+      throw .option(
+        "the GeM exponent \(shortest(exponent)) cannot be used at \(side) px: '\(nodes[index].name)' takes the mean of a "
+          + "single pixel, as after a linear layer of a flattened map, so that there is nothing to pool")
+    }
     do throws(GraphError) { try setPoolingExponent(exponent) } catch {
-      throw .option("the GeM exponent \(exponent) cannot be used: \(error)")
+      throw .option("the GeM exponent \(shortest(exponent)) cannot be used: \(error)")
     }
   }
 }

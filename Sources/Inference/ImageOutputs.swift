@@ -24,7 +24,8 @@ package struct ImageOutputs: Sendable {
 }
 
 extension Executable {
-  /// The network with another exponent of GeM, or this one if `exponent` is `nil` or nothing pools by GeM.
+  /// The network with another exponent of GeM, or this one if `exponent` is `nil` or the embedding does not come
+  /// from one pooling.
   ///
   /// - Throws: `GraphError.attribute` where the exponent is not positive, or `.at` where the pooling cannot run with
   ///   it.

@@ -5,8 +5,8 @@ import PackageFormat
 
 extension PackageInfo {
   /// The same information, with the exponents of GeM that the package's graph implies. The runtime section stores the
-  /// exponent of the first size as a float32, while the graph has it in double precision. Where nothing pools by GeM,
-  /// no size has an exponent.
+  /// exponent of the first size as a float32, while the graph has it in double precision. Where the embedding does not
+  /// come from one pooling, no size has an exponent.
   ///
   /// - Parameter graph: the package's graph.
   package func pooling(as graph: Graph) -> PackageInfo {

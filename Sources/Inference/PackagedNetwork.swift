@@ -33,8 +33,8 @@ package struct PackagedNetwork: Sendable {
 
   /// Sets the exponent of GeM.
   ///
-  /// - Throws: `GraphError.attribute` where the exponent is not positive; `GraphError.structure` where nothing pools by
-  ///   GeM.
+  /// - Throws: `GraphError.attribute` where the exponent is not positive; `GraphError.structure` where the embedding
+  ///   does not come from one pooling.
   package mutating func pool(by exponent: Double) throws(GraphError) { try graph.setPoolingExponent(exponent) }
 
   /// Makes the network ready to run. Its constants are decompressed node by node, so that memory holds one copy of

@@ -15,19 +15,24 @@ package struct PoolingGrid: Sendable {
   /// - Parameters:
   ///   - graph: a network with one head.
   ///   - exponents: positive.
-  ///   - names: the outputs that are kept. They come from the image only through the head's pooling.
+  ///   - names: the outputs that are kept, at least one. They come from the image only through the same pooling.
   /// - Throws: `GraphError.attribute` where an exponent is not positive; `.structure` where the graph lacks an output,
-  ///   or where one does not come from one GeM or average pooling alone; the error names another node.
+  ///   where one does not come from one GeM or average pooling alone, or where two come from different ones; the error
+  ///   names nodes.
   package init(_ graph: Graph, exponents: [Double], outputs names: [String]) throws(GraphError) {
     guard exponents.allSatisfy({ $0 > 0 }) else { throw .attribute(name: "exponent", expected: "positive") }
-    let pooling = graph.nodes.lastIndex { $0.op is GeneralizedMeanPooling }
-    var outputs: [GraphOutput] = []
+    var (outputs, poolings) = ([GraphOutput](), [Int]())
     for name in names {
       guard let value = graph.output(named: name) else { throw .structure("the network has no output '\(name)'") }
       outputs.append(GraphOutput(name: name, value: value))
     }
-    for output in outputs { try graph.checkPooled(output, pooling) }
-    guard let pooling else { throw .structure("the graph has no GeM pooling") }
+    for output in outputs { poolings.append(try graph.pooling(of: output)) }
+    guard let pooling = poolings.first else { throw .structure("no output is kept") }
+    if let other = poolings.firstIndex(where: { $0 != pooling }) {
+      throw .structure(
+        "the \(outputs[0].name) is pooled by '\(graph.nodes[pooling].name)', but the \(outputs[other].name) by "
+          + "'\(graph.nodes[poolings[other]].name)'")
+    }
     let needed = graph.nodes(neededFor: outputs.map(\.value), stoppingAt: pooling)
     var repeated = graph
     let trunk = Set(graph.nodes(neededFor: graph.nodes[pooling].inputs, stoppingAt: nil))
@@ -67,29 +72,5 @@ extension Graph {
       if index != stop { read.formUnion(nodes[index].inputs) }
     }
     return needed.reversed()
-  }
-
-  /// Checks that an output comes from the image only through the pooling.
-  ///
-  /// - Throws: `GraphError.structure`, which names the last node that does not.
-  fileprivate func checkPooled(_ output: GraphOutput, _ pooling: Int?) throws(GraphError) {
-    // Going back from the output, but not past the pooling, may not lead to the image.
-    let needed = nodes(neededFor: [output.value], stoppingAt: pooling)
-    if let pooling, needed.contains(pooling),
-      !needed.contains(where: { $0 != pooling && nodes[$0].inputs.contains(input) })
-    {
-      return
-    }
-    var pooled: Set<ValueID> = []
-    if let pooling { pooled.insert(nodes[pooling].output) }
-    for index in needed where nodes[index].inputs.contains(where: pooled.contains) {
-      pooled.insert(nodes[index].output)
-    }
-    let others = needed.filter { !pooled.contains(nodes[$0].output) }
-    // Networks do not differ in L2 normalisation.
-    let last = others.last { !(nodes[$0].op is L2Normalization) } ?? others.last
-    let source = last.map { "'\(nodes[$0].name)' (\(nodes[$0].kind))" } ?? "the image"
-    throw .structure(
-      "the \(output.name) is computed from \(source), and not from one GeM or average pooling alone")
   }
 }

@@ -58,10 +58,10 @@ package final class Executable: Sendable {
     self.prepared = prepared
   }
 
-  /// The same network with another exponent of the head's GeM pooling. It shares all other prepared operators.
+  /// The same network with another exponent by which the embedding is pooled. It shares all other prepared operators.
   ///
-  /// - Throws: `GraphError.attribute` where the exponent is not positive, `.structure` where the graph has no GeM
-  ///   pooling, or `.at` where the pooling cannot run with the exponent.
+  /// - Throws: `GraphError.attribute` where the exponent is not positive, `.structure` where the embedding does not
+  ///   come from one pooling, or `.at` where the pooling cannot run with the exponent.
   package func pooling(by exponent: Double) throws(GraphError) -> Executable {
     guard graph.poolingExponent != exponent else { return self }
     var (graph, prepared) = (graph, prepared)

@@ -31,35 +31,6 @@ import Testing
     }
   }
 
-  private static func network(_ build: (inout Graph, ValueID) -> ValueID) -> Graph {
-    var graph = Graph(architecture: "none", preprocessing: .imageNet)
-    let map = graph.append(ReLU(), name: "relu", inputs: [graph.input])
-    let embedding = build(&graph, map)
-    let normalized = graph.append(L2Normalization(), name: "normalize", inputs: [embedding])
-    graph.outputs = [GraphOutput(name: GraphOutput.normalizedEmbedding, value: normalized)]
-    return graph
-  }
-
-  /// Where the image reaches the embedding without the pooling, its exponent is not that of the embedding.
-  @Test func otherSourcesAreNamed() throws {
-    let pooled = Self.network { $0.append(GeneralizedMeanPooling(exponent: 3), name: "pool", inputs: [$1]) }
-    #expect(try PoolingGrid(pooled, exponents: [1], outputs: [GraphOutput.normalizedEmbedding]).graph.nodes.count == 3)
-    let squeezed = Self.network { graph, map in
-      let means = graph.append(GeneralizedMeanPooling(exponent: 1), name: "squeeze", inputs: [map])
-      let scaled = graph.append(ChannelScaling(), name: "scale", inputs: [map, means])
-      return graph.append(
-        Convolution(window: Window(1)), name: "flatten", inputs: [scaled],
-        constants: ["weight": Tensor([1, 0, 0], shape: [1, 1, 1, 3])])
-    }
-    let plain = Self.network { $0.append(ReLU(), name: "again", inputs: [$1]) }
-    for (graph, name) in [(squeezed, "relu"), (plain, "again")] {
-      do {
-        _ = try PoolingGrid(graph, exponents: [1], outputs: [GraphOutput.normalizedEmbedding])
-        Issue.record("the network was not refused")
-      } catch { #expect("\(error)".contains("'\(name)'"), "\(error)") }
-    }
-  }
-
   @Test(arguments: [0, -1, Double.nan])
   func exponentsArePositive(exponent: Double) {
     #expect(throws: GraphError.self) {

@@ -1,11 +1,9 @@
 import Fidelity
 import Graphs
 import Images
-import NeighbourSearch
 import Operators
 import Passes
 import Retrieval
-import Threads
 
 /// Chooses the exponent of GeM pooling for one size by what images and their augmented copies say (Berman et al.,
 /// "MultiGrain", arXiv 1902.05509, "Expanding resolution with pooling exponent"): copies of an image must find one
@@ -33,6 +31,11 @@ struct ExponentTuner {
     let path = imported.checkpoint.path
     let own = try Self.exponent(of: imported)
     try imported.graph.checkSize(evaluation.size)
+    guard !imported.graph.averagesOnePixel(side: evaluation.size) else {
+      throw ConversionError.wrongKind(
+        "\(path): the GeM exponent cannot be chosen: at \(evaluation.size) px the embedding is the mean of a single pixel"
+      )
+    }
     let grid = try grid(imported, own: own, withLogits: labels?.areMeasured == true)
     imported.checkpoint.releasePages()
     let augmentation = Augmentation(recipe: options.recipe, evaluation: evaluation, seed: options.seed)
@@ -75,10 +78,12 @@ struct ExponentTuner {
     guard imported.network.quantization == nil else {
       throw .wrongKind("\(path) is quantised already, so that its GeM exponent is fixed")
     }
-    guard let own = imported.graph.poolingExponent else {
-      throw .wrongKind("\(path) has no GeM or average pooling whose exponent could be chosen")
-    }
-    return own
+    do throws(GraphError) { _ = try imported.graph.embeddingPooling() } catch { throw notPooled(path, error) }
+    return imported.graph.poolingExponent ?? 1
+  }
+
+  private static func notPooled(_ path: String, _ error: GraphError) -> ConversionError {
+    .wrongKind("\(path): the GeM exponent cannot be chosen: \(error)")
   }
 
   /// The folded network with a head for each exponent.
@@ -92,7 +97,7 @@ struct ExponentTuner {
     do throws(GraphError) {
       return try PoolingGrid(graph, exponents: exponents, outputs: outputs)
     } catch {
-      throw ConversionError.wrongKind("\(imported.checkpoint.path): the GeM exponent cannot be chosen: \(error)")
+      throw Self.notPooled(imported.checkpoint.path, error)
     }
   }
 
@@ -100,21 +105,8 @@ struct ExponentTuner {
   /// embeddings cannot be ranked.
   private func precision(_ outputs: GridOutputs, _ number: Int) throws -> [Double]? {
     guard let elements = outputs.embeddings(number) else { return nil }
-    let embeddings = try EmbeddingMatrix(elements, dimensions: outputs.embeddingDimension)
-    let size = options.copies + 1
-    let requests = (0..<embeddings.rows).map { row in
-      let group = row / size * size..<(row / size + 1) * size
-      return RankedSearch.Request(targets: group.filter { $0 != row }, ignored: [row])
-    }
-    let answers = try RankedSearch(
-      queries: embeddings, requests: requests, gallery: embeddings, first: 0, team: ThreadTeam(count: job.threads)
-    ).answers()
-    return outputs.files.indices.map { image in
-      let precisions = answers[image * size..<(image + 1) * size].map {
-        PositiveRanks($0.ranks)?.averagePrecision ?? 0
-      }
-      return 100 * precisions.reduce(0, +) / Double(size)
-    }
+    return try CopyPrecision.ofImages(
+      elements, dimension: outputs.embeddingDimension, copies: options.copies, threads: job.threads)
   }
 
   private func report(

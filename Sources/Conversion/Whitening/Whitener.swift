@@ -46,7 +46,7 @@ struct Whitener {
       throw ConversionError.wrongKind("\(path) is quantised already; only a network in float can be whitened")
     }
     var graph = imported.graph
-    if let exponent = resolution.poolingExponent { try graph.pool(by: exponent) }
+    if let exponent = resolution.poolingExponent { try graph.pool(by: exponent, side: resolution.side) }
     try graph.checkSize(resolution.side)
     let files = try ImageFolder(path: options.folder).files
     do {

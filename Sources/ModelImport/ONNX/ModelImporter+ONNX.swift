@@ -33,15 +33,20 @@ extension ModelImporter {
     do throws(ImportError) { (network, image) = try translateForItsSizes(model, input) } catch {
       throw ONNXAttention.explain(error, in: model, image: input.name)
     }
+    let probe = image.fixedSize ?? FixedImageSize(height: 224, width: 224)
     if let poolingExponent {
+      if poolingExponent != 1, network.graph.averagesOnePixel(side: probe.height) {
+        throw .option(
+          "the GeM exponent cannot be set: the embedding is the mean of a single pixel, as after a linear layer of a "
+            + "flattened map")
+      }
       do throws(GraphError) { try network.graph.setPoolingExponent(poolingExponent) } catch {
         throw .option("the GeM exponent cannot be set: \(error)")
       }
     }
     do throws(GraphError) {
       try network.graph.validate()
-      let size = image.fixedSize ?? FixedImageSize(height: 224, width: 224)
-      _ = try network.graph.inferShapes(input: [1, size.height, size.width, 3])
+      _ = try network.graph.inferShapes(input: [1, probe.height, probe.width, 3])
     } catch { throw .badNetwork("\(error)") }
     network.fixedImageSize = image.fixedSize
     return network
