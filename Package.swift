@@ -51,9 +51,9 @@ let package = Package(
     module(
       "Conversion",
       [
-        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "ModelImport",
-        "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Quantization", "Retrieval", "Rounding", "Runtime",
-        "Search", "Tensors", "Threads", "Whitening",
+        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra",
+        "ModelImport", "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Quantization", "Retrieval",
+        "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
     module("Inference", ["Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Runtime", "Tensors"]),

@@ -12,6 +12,8 @@ package enum ReportError: Error, Hashable, Sendable {
   case evaluationFormat(path: String)
   /// The extension of the tuning report's file name is not that of a `TuningFormat`.
   case tuningFormat(path: String)
+  /// The extension of the whitening report's file name is not that of a `WhiteningFormat`.
+  case whiteningFormat(path: String)
 }
 
 extension ReportError: CustomStringConvertible {
@@ -24,6 +26,7 @@ extension ReportError: CustomStringConvertible {
     case .analysisFormat(let path): Self.describe("analysis", path, AnalysisFormat.self)
     case .evaluationFormat(let path): Self.describe("evaluation", path, EvaluationFormat.self)
     case .tuningFormat(let path): Self.describe("report", path, TuningFormat.self)
+    case .whiteningFormat(let path): Self.describe("report", path, WhiteningFormat.self)
     }
   }
 

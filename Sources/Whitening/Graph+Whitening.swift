@@ -35,27 +35,60 @@ extension Graph {
     return graph
   }
 
+  /// The network with its own L2-normalised embedding and, by each of several numbers of dimensions, that of a whitened
+  /// network with as many: outputs of the names `GraphOutput.normalizedEmbedding` and `whitenedOutput(_:)`.
+  ///
+  /// - Parameter dimensions: distinct, each from 1 to the dimension of the vectors that are whitened.
+  package func whitenedByDimension(_ head: WhiteningHead, _ whitening: Whitening, dimensions: [Int]) -> Graph {
+    var graph = self
+    graph.outputs = outputs.filter { $0.name == GraphOutput.normalizedEmbedding }
+    let vectors = graph.appendVectors(head, suffix: "@whitened")
+    let mean = Tensor(whitening.mean.map(Float.init))
+    for columns in dimensions {
+      let centered = graph.append(
+        Centering(), name: "whitening.center@\(columns)", inputs: [vectors], constants: ["mean": mean])
+      let projection = Tensor(
+        whitening.projection(columns: columns).map(Float.init), shape: [whitening.dimension, columns])
+      let embedding = graph.append(
+        Linear(), name: "whitening.project@\(columns)", inputs: [centered],
+        constants: ["weight": projection.permuted([1, 0])])
+      let name = Self.whitenedOutput(columns)
+      let normalized = graph.append(head.normalization.op, name: name, inputs: [embedding])
+      graph.outputs.append(GraphOutput(name: name, value: normalized))
+    }
+    graph.keepNodes(neededFor: graph.outputs.map(\.value))
+    return graph
+  }
+
+  /// The name of the whitened embedding of a number of dimensions.
+  package static func whitenedOutput(_ dimensions: Int) -> String { "\(GraphOutput.normalizedEmbedding)@\(dimensions)" }
+
   /// The nodes that the pooling depends on, without outputs.
   private func trunk(_ head: WhiteningHead) -> Graph {
     var graph = self
-    var needed = Set(head.pooling.inputs)
+    graph.keepNodes(neededFor: head.pooling.inputs)
+    graph.outputs = []
+    return graph
+  }
+
+  private mutating func keepNodes(neededFor values: [ValueID]) {
+    var needed = Set(values)
     var kept: [Node] = []
     for node in nodes.reversed() where needed.contains(node.output) {
       kept.append(node)
       needed.formUnion(node.inputs)
     }
-    graph.nodes = kept.reversed()
-    graph.outputs = []
-    return graph
+    nodes = kept.reversed()
   }
 
-  private mutating func appendVectors(_ head: WhiteningHead) -> ValueID {
+  /// - Parameter suffix: what is added to the names of nodes.
+  private mutating func appendVectors(_ head: WhiteningHead, suffix: String = "") -> ValueID {
     var pooling = head.pooling.op
     if var op = pooling as? GeneralizedMeanPooling {
       op.appendsOne = true
       pooling = op
     }
-    let pooled = append(pooling, name: head.pooling.name, inputs: head.pooling.inputs)
-    return append(L2Normalization(), name: "whitening.normalize", inputs: [pooled])
+    let pooled = append(pooling, name: head.pooling.name + suffix, inputs: head.pooling.inputs)
+    return append(L2Normalization(), name: "whitening.normalize" + suffix, inputs: [pooled])
   }
 }

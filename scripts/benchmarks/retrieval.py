@@ -149,7 +149,7 @@ def main():
         if options.classes:
             sets["classes"] = (["--set", "folders"], pathlib.Path(options.classes))
         whitened = folder / "whitened.safetensors"
-        whiten = [tool, "whiten", options.checkpoint, "--images", options.calibration, "--size", options.size, "-o"]
+        whiten = [tool, "whiten", options.checkpoint, "--images", options.calibration, "--size", options.size, "--no-evaluation", "-o"]
         run(*whiten, whitened)
         rows = {}
         for form, checkpoint in (("as trained", options.checkpoint), ("whitened", whitened)):

@@ -152,7 +152,8 @@ def main():
         identity_checkpoint(path("identity.safetensors"))
         network = demo_network.load(CHECKPOINT)
         learn = lambda folder, output, *options: quern(
-            "whiten", CHECKPOINT, "--images", folder, "--size", str(SIZE), "--crop-ratio", "1", "-o", path(output), *options)
+            "whiten", CHECKPOINT, "--images", folder, "--size", str(SIZE), "--crop-ratio", "1", "--no-evaluation", "-o", path(output),
+            *options)
 
         vectors = whitened_vectors(path("identity.safetensors"), others)
         rows, logits = pooled(network, pixels(others))

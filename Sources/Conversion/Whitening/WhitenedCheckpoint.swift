@@ -5,6 +5,7 @@ import Graphs
 import Images
 import Inference
 import ModelImport
+import Retrieval
 import Tensors
 
 /// Whitens a checkpoint and writes the result as safetensors, with the names of MultiGrain's authors:
@@ -14,6 +15,9 @@ package struct WhitenedCheckpoint {
   package let figures: WhiteningFigures
   /// What reading the checkpoint and writing the other recognised or left out, one sentence each.
   package let notes: [String]
+  /// Mean average precision by dimensions; `nil` where it was not to be measured.
+  package let precision: PrecisionByDimension?
+  private let path: String
   private let tensors: NamedTensors
   private let metadata: [String: String]
 
@@ -28,13 +32,15 @@ package struct WhitenedCheckpoint {
   ///   - path: the path of the checkpoint.
   ///   - model: how to read it; `logitsOutput` "none" leaves its classifier out.
   ///   - request: one size.
+  ///   - measuring: how mean average precision is measured; `nil`: it is not.
   ///   - progress: receives the assumptions of reading the checkpoint.
   /// - Throws: `ConversionError.wrongKind` for a package, for an ONNX model, and for a network that cannot be whitened;
-  ///   the errors of reading a checkpoint and of `Whitener.run`.
+  ///   the errors of reading a checkpoint, of `Whitener.run` and of `DimensionEvaluator.run`.
   package init(
-    _ path: String, options: WhiteningOptions, model: ModelFile.Options, request: ResolutionRequest, job: ImageJob,
-    progress: any ProgressObserver
+    _ path: String, options: WhiteningOptions, model: ModelFile.Options, request: ResolutionRequest,
+    measuring: PrecisionOptions?, job: ImageJob, progress: any ProgressObserver
   ) throws {
+    self.path = path
     guard try !ModelFile.isPackage(path) else {
       throw ConversionError.wrongKind(
         "\(path) is a package; whitening is learned with the checkpoint that it was made of")
@@ -48,11 +54,17 @@ package struct WhitenedCheckpoint {
     progress.state(imported.network.assumptions)
     let resolution = try request.resolutions(
       fixedSide: try imported.network.fixedImageSize?.side(of: path), poolingExponent: model.poolingExponent)[0]
+    // Folders that cannot be read or measured end the command before any work is done.
+    let measured = try measuring.map { try MeasuredImages($0, learnedFrom: options.folder) }
+    let clock = StageClock(progress: progress)
     let whitened = try Whitener(
-      options: options, resolution: resolution, keepsClassifier: true, job: job,
-      clock: StageClock(progress: progress), progress: progress
+      options: options, resolution: resolution, keepsClassifier: true, job: job, clock: clock, progress: progress
     ).run(imported)
     figures = whitened.figures
+    precision = try measured.map {
+      try DimensionEvaluator(images: $0, resolution: resolution, job: job, clock: clock, progress: progress)
+        .run(whitened, imported)
+    }
     var notes: [String] = []
     tensors = try Self.tensors(
       of: imported, head, whitened, keepsOtherHeads: model.logitsOutput == nil, notes: &notes)
@@ -68,6 +80,19 @@ package struct WhitenedCheckpoint {
       "format": "pt", Self.recordKey: try figures.json, Self.sourceKey: imported.checkpoint.sha256().hex,
       "tool_version": ToolVersion.current,
     ]
+  }
+
+  /// A report on what was learned and measured.
+  ///
+  /// - Parameter output: the path of the file, as it was given.
+  package func report(output: String) -> WhiteningReport {
+    var report = WhiteningReport(
+      checkpoint: path, output: output, whitening: figures.record, skipped: figures.skippedCount,
+      notes: figures.notes + notes)
+    report.precision = precision
+    report.warnings = [precision?.warning].compactMap(\.self)
+    report.toolVersion = ToolVersion.current
+    return report
   }
 
   /// The tensors of the checkpoint, with another head.

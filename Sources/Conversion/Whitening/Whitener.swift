@@ -2,6 +2,7 @@ import Fidelity
 import Graphs
 import Images
 import Inference
+import LinearAlgebra
 import Operators
 import PackageFormat
 import Passes
@@ -16,6 +17,13 @@ struct WhitenedNetwork {
   let graph: Graph
   let constants: WhitenedHead
   let figures: WhiteningFigures
+  /// The graph before, not folded, with the same exponent.
+  let original: Graph
+  /// The head of `original`.
+  let head: WhiteningHead
+  let whitening: Whitening
+  /// The images that it was learned from.
+  let files: [ImageFolder.File]
 }
 
 /// Learns the whitening of a network from images.
@@ -37,9 +45,10 @@ struct Whitener {
 
   /// Learns the whitening and folds it into the head.
   ///
-  /// - Throws: `ConversionError.wrongKind` for a network that cannot be whitened, `.option` for too many dimensions,
-  ///   `.brokenImages`, `.noUsableImages`, `.notEquivalent` where logits change their order; `ImageError` for the
-  ///   folder; `LinearAlgebraError`; `GraphError`.
+  /// - Throws: `ConversionError.wrongKind` for a network or images that cannot be whitened, `.option` for too many
+  ///   dimensions, `.notFinite` where the network computes NaN or infinity, `.brokenImages`, `.noUsableImages`,
+  ///   `.notEquivalent` where logits change their order; `ImageError` for the folder; `LinearAlgebraError.unavailable`;
+  ///   `GraphError`.
   func run(_ imported: ImportedCheckpoint) throws -> WhitenedNetwork {
     let path = imported.checkpoint.path
     guard imported.network.quantization == nil else {
@@ -51,28 +60,39 @@ struct Whitener {
     let files = try ImageFolder(path: options.folder).files
     do {
       let head = try WhiteningHead(of: graph, keepsClassifier: keepsClassifier)
-      let (moments, skipped) = try clock.stage("whiten", total: files.count) {
+      let collected = try clock.stage("whiten", total: files.count) {
         try collect(graph.vectorsToWhiten(head), files, imported)
       }
+      let moments = collected.moments
       let dimensions = options.dimensions ?? moments.dimension
       guard dimensions <= moments.dimension else {
         throw ConversionError.option(
           "--dimensions \(dimensions) is too large: the vectors that are whitened have \(moments.dimension)")
       }
-      let whitening = try Whitening(moments, relativeFloor: options.varianceFloor)
+      let whitening = try learned(moments, path)
       let constants = try WhitenedHead(whitening, columns: dimensions, on: head)
       let whitened = graph.whitened(head, by: constants)
       let check = try logitsCheck(graph, whitened, files, imported)
       let figures = WhiteningFigures(
-        images: ContentHashes(files, threads: job.threads).set(of: options.folder), skippedCount: skipped.count,
+        images: ContentHashes(files, threads: job.threads).set(of: options.folder),
+        skippedCount: collected.skipped.count, repeated: collected.repeated, learnedCount: whitening.count,
         vectorDimension: whitening.dimension, dimensions: dimensions,
         varianceShare: whitening.varianceShare(of: dimensions),
         floor: whitening.floor / (whitening.variances.first ?? 1),
         raisedCount: min(whitening.raisedCount, max(0, dimensions - (whitening.dimension - whitening.raisedCount))),
         size: resolution.side, poolingExponent: graph.poolingExponent ?? 1,
         dividesLogits: head.dividesLogits, logitsCheck: check)
-      return WhitenedNetwork(graph: whitened, constants: constants, figures: figures)
+      return WhitenedNetwork(
+        graph: whitened, constants: constants, figures: figures, original: graph, head: head, whitening: whitening,
+        files: files)
     } catch let error as WhiteningError {
+      throw ConversionError.wrongKind("\(path) cannot be whitened: \(error)")
+    }
+  }
+
+  private func learned(_ moments: VectorMoments, _ path: String) throws -> Whitening {
+    do { return try Whitening(moments, relativeFloor: options.varianceFloor) } catch let error as LinearAlgebraError {
+      guard case .noConvergence = error else { throw error }
       throw ConversionError.wrongKind("\(path) cannot be whitened: \(error)")
     }
   }
@@ -82,35 +102,64 @@ struct Whitener {
     return try Executable(folded, threads: job.threads)
   }
 
-  /// The moments of the vectors of all images, which are added in the order of the images.
+  /// What was learned from, added in the order of the images.
+  private struct Collected {
+    let moments: VectorMoments
+    let skipped: BrokenImages
+    /// The names of images whose content equals that of an earlier one, which count once: repeated images span no
+    /// directions of their own.
+    let repeated: [String]
+  }
+
+  private struct Vector: Sendable {
+    let key: UInt64
+    let elements: [Float]
+  }
+
   private func collect(
     _ graph: Graph, _ files: [ImageFolder.File], _ imported: ImportedCheckpoint
-  ) throws -> (VectorMoments, BrokenImages) {
+  ) throws -> Collected {
     let network = try executable(graph, imported)
     imported.checkpoint.releasePages()
     let sessions = WorkerLocal { Session(network) }
     var moments: VectorMoments?
-    var skipped = BrokenImages()
+    var (skipped, repeated, seen) = (BrokenImages(), [String](), Set<UInt64>())
     for start in stride(from: 0, to: files.count, by: Self.batch) {
       let batch = Array(files[start..<min(start + Self.batch, files.count)])
-      let rows = SlotStore<[Float]>()
+      let rows = SlotStore<Vector>()
       skipped.merge(
         try job.run(batch, progress: progress) { index, file, worker in
-          let image = try resolution.evaluation.apply(to: try job.load(file).pixels)
-          rows[index] = try sessions[worker].outputs(for: image).embedding
+          let image = try job.load(file)
+          let vector = try sessions[worker].outputs(for: try resolution.evaluation.apply(to: image.pixels)).embedding
+          guard vector.allSatisfy(\.isFinite) else {
+            throw ConversionError.notFinite(
+              "\(imported.checkpoint.path): the pooled vector of \(file.relativePath) is NaN or infinite, so that no "
+                + "whitening can be learned from it")
+          }
+          rows[index] = Vector(key: image.key, elements: vector)
         })
-      let vectors = batch.indices.compactMap { rows[$0] }
-      guard let first = vectors.first else { continue }
-      var sum = try moments ?? VectorMoments(dimension: first.count)
-      sum.add(vectors.flatMap(\.self))
+      var added: [Float] = []
+      var dimension: Int?
+      for index in batch.indices {
+        guard let vector = rows[index] else { continue }
+        if seen.insert(vector.key).inserted {
+          added += vector.elements
+          dimension = vector.elements.count
+        } else {
+          repeated.append(batch[index].relativePath)
+        }
+      }
+      guard let dimension else { continue }
+      var sum = try moments ?? VectorMoments(dimension: dimension)
+      sum.add(added)
       moments = sum
     }
     guard let moments, moments.count > 1 else {
       throw moments == nil
         ? ConversionError.noUsableImages(folder: options.folder)
-        : ConversionError.wrongKind("\(options.folder): whitening is learned from at least two images")
+        : ConversionError.wrongKind("\(options.folder): whitening is learned from at least two different images")
     }
-    return (moments, skipped)
+    return Collected(moments: moments, skipped: skipped, repeated: repeated)
   }
 
   /// Compares logits with those of the network before, except for a factor for each image.
@@ -129,7 +178,12 @@ struct Whitener {
     }
     func logits(_ graph: Graph) throws -> [[Float]] {
       let session = Session(try executable(graph, imported), team: ThreadTeam(count: job.threads))
-      return try images.map { try session.outputs(for: $0).logits }
+      let rows = try images.map { try session.outputs(for: $0).logits }
+      guard rows.joined().allSatisfy(\.isFinite) else {
+        throw ConversionError.notFinite(
+          "\(imported.checkpoint.path): logits of images to learn from are NaN or infinite")
+      }
+      return rows
     }
     let pairs = zip(try logits(before), try logits(after))
     let difference = pairs.map { Self.difference($0.map(Double.init), $1.map(Double.init)) }.max() ?? 0
@@ -142,6 +196,8 @@ struct Whitener {
   /// The largest difference between `a` and the multiple of `b` that is closest to it, relative to the largest
   /// magnitude of `a`.
   private static func difference(_ a: [Double], _ b: [Double]) -> Double {
+    // A classifier whose weights are zero, such as one that is yet to be trained.
+    if a.count == b.count, a.allSatisfy({ $0 == 0 }), b.allSatisfy({ $0 == 0 }) { return 0 }
     let factor = zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } / max(b.reduce(0) { $0 + $1 * $1 }, .leastNormalMagnitude)
     guard a.count == b.count, factor > 0 else { return .infinity }
     let largest = a.reduce(Double.leastNormalMagnitude) { max($0, abs($1)) }

@@ -1,5 +1,6 @@
 import Fidelity
 import FoundationEssentials
+import Retrieval
 
 /// How a network is to be whitened.
 package struct WhiteningOptions: Sendable {
@@ -20,12 +21,29 @@ package struct WhiteningOptions: Sendable {
   }
 }
 
+/// On which images, and by what, mean average precision is measured by the dimensions of whitened embeddings.
+package struct PrecisionOptions: Sendable {
+  /// The path of the folder with the images; `nil`: those that the whitening is learned from.
+  package var folder: String?
+  /// What images are to find; `nil`: classes where the images have any, and copies otherwise.
+  package var criterion: TuningReport.Criterion?
+
+  /// Options with defaults.
+  package init(folder: String? = nil, criterion: TuningReport.Criterion? = nil) {
+    (self.folder, self.criterion) = (folder, criterion)
+  }
+}
+
 /// What a whitening was learned from, and its figures.
 package struct WhiteningFigures: Sendable {
   /// The images that it was learned from.
   package let images: ImageSet
   /// How many images were left out.
   package let skippedCount: Int
+  /// The names of images whose content equals that of an earlier one, which count once.
+  package let repeated: [String]
+  /// The number of different images that it was learned from.
+  package let learnedCount: Int
   /// The number of elements of the vectors that are whitened: the channels of the trunk's map, and a constant.
   package let vectorDimension: Int
   /// The number of elements of a whitened embedding.
@@ -49,16 +67,21 @@ package struct WhiteningFigures: Sendable {
   /// Sentences for reports.
   package var notes: [String] {
     var notes = [
-      "embeddings are whitened, as learned from \(images.images) images of '\(images.name)' at \(size) px with p = "
+      "embeddings are whitened, as learned from \(learnedCount) images of '\(images.name)' at \(size) px with p = "
         + "\(poolingExponent): \(dimensions) of \(vectorDimension) dimensions"
         + (dimensions < vectorDimension ? ", with \(Self.percent(varianceShare)) of the variance" : "")
     ]
     if raisedCount > 0 {
       notes.append(
-        (images.images <= vectorDimension
+        (learnedCount <= vectorDimension
           ? "there are fewer images than dimensions, so that whitening is shrunk: " : "")
           + "the variance of \(raisedCount) of the \(dimensions) dimensions is raised to \(Self.percent(floor)) of the "
           + "largest")
+    }
+    if let first = repeated.first {
+      notes.append(
+        "\(repeated.count) image\(repeated.count == 1 ? "" : "s") to learn from, such as \(first), "
+          + "\(repeated.count == 1 ? "repeats another and is" : "repeat others and are") left out")
     }
     if dividesLogits {
       notes.append("the logits of each image are divided by the norm of its pooled vector, which keeps their order")

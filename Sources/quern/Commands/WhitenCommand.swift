@@ -1,8 +1,9 @@
 import ArgumentParser
 import Conversion
-import Fidelity
 import Files
 import Images
+import Reports
+import Retrieval
 
 struct WhitenCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,8 +19,13 @@ struct WhitenCommand: ParsableCommand {
       With fewer images than dimensions, some directions have no variance. Small variances are then raised to the mean \
       of those that the images have, and the report states how many.
 
+      The report also has the mean average precision by the number of dimensions, before and after whitening: of finding \
+      images of the same class folder, or, without class folders, augmented copies of an image, as 'quern tune' makes \
+      them. Measure it on images that whitening was not learned from (--evaluate-images).
+
       Example:
-        quern whiten model.pth --images photos/ --size 500:4 -o whitened.safetensors
+        quern whiten model.pth --images photos/ --size 500:4 -o whitened.safetensors \\
+          --evaluate-images other-photos/
       """)
 
   @Argument(help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), or safetensors.")
@@ -32,6 +38,29 @@ struct WhitenCommand: ParsableCommand {
   var output: String
 
   @OptionGroup(title: "Whitening options") var whitening: WhiteningParameters
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder of images to measure mAP on; subfolders are classes. Classes are searched among all images, and copies "
+        + "made of at most 500. (default: at most 500 of the images to learn from, which flatters whitening)",
+      valueName: "folder"))
+  var evaluateImages: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What mAP is measured by: copies (of augmented images) or classes. (default: classes where images are in class "
+        + "folders, copies otherwise)", valueName: "copies|classes"))
+  var by: TuningReport.Criterion?
+
+  @Flag(help: "Do not measure mAP.")
+  var noEvaluation = false
+
+  @Option(
+    name: .customLong("report"),
+    help: ArgumentHelp(
+      "Write the report to a file: .html, .json or .md (Markdown). Can be repeated. (default: no file)",
+      valueName: "file"))
+  var reports: [String] = []
 
   @Flag(help: "Leave the classifier out.")
   var noClassifier = false
@@ -47,69 +76,33 @@ struct WhitenCommand: ParsableCommand {
     if noClassifier, network.logitsOutput != nil {
       throw ValidationError("--no-classifier and --logits-output cannot be combined")
     }
+    if noEvaluation, evaluateImages != nil || by != nil {
+      throw ValidationError("--no-evaluation cannot be combined with --evaluate-images or --by")
+    }
     try whitening.validate()
+    try ReportFiles<WhiteningReport>.validate(reports)
   }
 
   func run() throws {
     var outputs = OutputFiles()
     outputs.add("-o", output, .checkpoint)
-    try outputs.check(models: [checkpoint], images: [images])
+    outputs.add("--report", reports: reports)
+    try outputs.check(models: [checkpoint], images: [images] + [evaluateImages].compactMap(\.self))
     let file = try AtomicFile(path: output)
+    let reportFiles = try ReportFiles<WhiteningReport>(reports)
     var model = network.options
     model.imageSide = evaluation.sizes.first?.side
     if noClassifier { model.logitsOutput = "none" }
     let whitened = try WhitenedCheckpoint(
       checkpoint, options: whitening.options(images), model: model, request: evaluation.request,
+      measuring: noEvaluation ? nil : PrecisionOptions(folder: evaluateImages, criterion: by),
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages), progress: common.progress)
     try whitened.write(to: file)
     try file.commit()
-    let notes = whitened.figures.notes + whitened.notes
-    if common.json {
-      Terminal.print(
-        try JSONText.encode(
-          WhitenReport(
-            schema: "quern.whiten/1", checkpoint: checkpoint, output: output, whitening: whitened.figures.record,
-            skipped: whitened.figures.skippedCount, notes: notes)))
-    } else {
-      Terminal.print(notes.joined(separator: "\n"))
-      if !common.quiet { Terminal.note("whitened checkpoint written to \(output)") }
-    }
-  }
-
-  private struct WhitenReport: Encodable {
-    let schema: String
-    let checkpoint: String
-    let output: String
-    let whitening: [String: JSONValue]
-    let skipped: Int
-    let notes: [String]
-  }
-}
-
-/// How a whitening is learned.
-struct WhiteningParameters: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "Keep only the first components of whitened embeddings, those with the largest variance. The classifier goes on "
-        + "reading the whole vector. (default: all)", valueName: "n"))
-  var dimensions: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "Raise smaller variances to this share of the largest before dividing by them. (default: 1e-10 with more images "
-        + "than dimensions, otherwise the mean over the directions in which the images differ)", valueName: "share"))
-  var varianceFloor: Double?
-
-  mutating func validate() throws {
-    if let dimensions, dimensions < 1 { throw ValidationError("--dimensions must be at least 1") }
-    if let varianceFloor, !(varianceFloor > 0 && varianceFloor <= 1) {
-      throw ValidationError("--variance-floor must be above 0 and at most 1")
-    }
-  }
-
-  var isEmpty: Bool { dimensions == nil && varianceFloor == nil }
-
-  func options(_ folder: String) -> WhiteningOptions {
-    WhiteningOptions(folder: folder, dimensions: dimensions, varianceFloor: varianceFloor)
+    let report = whitened.report(output: output)
+    try reportFiles.write(report)
+    common.warn(report.warnings)
+    Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
+    if !common.json, !common.quiet { Terminal.note("whitened checkpoint written to \(output)") }
   }
 }
