@@ -38,8 +38,8 @@ let package = Package(
       name: "quern",
       dependencies: [
         "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
-        "ModelExport", "ModelImport", "NeighbourSearch", "PackageFormat", "Quantization", "Reports", "Retrieval",
-        "Runtime", "Threads",
+        "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageFormat", "Quantization", "Reports",
+        "Retrieval", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

@@ -7,6 +7,7 @@ import Files
 import Glibc
 import Graphs
 import Images
+import LinearAlgebra
 import ModelExport
 import ModelImport
 import NeighbourSearch
@@ -19,6 +20,7 @@ enum Failure {
   static let usage: Int32 = 64
   static let badData: Int32 = 65
   static let missingInput: Int32 = 66
+  static let unavailable: Int32 = 69
   static let internalError: Int32 = 70
   static let cannotCreate: Int32 = 73
   static let inputOutput: Int32 = 74
@@ -55,6 +57,7 @@ enum Failure {
     case let error as EmbeddingError: error.kind.rawValue
     case is FidelityError, is ReportError: badData
     case let error as RetrievalError: if case .option = error { usage } else { badData }
+    case let error as LinearAlgebraError: if case .unavailable = error { unavailable } else { badData }
     default: nil
     }
   }
