@@ -58,13 +58,7 @@ struct ConvertCommand: ParsableCommand {
       valueName: "folder"))
   var resume: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Whiten embeddings by PCA, learned from the images of a folder at the first size, as 'quern whiten' does, and "
-        + "convert the whitened network. (default: not whitened)", valueName: "folder"))
-  var whiten: String?
-
-  @OptionGroup(title: "Whitening options") var whitening: WhiteningParameters
+  @OptionGroup(title: "Whitening options") var whitening: WhiteningStageOptions
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
@@ -73,9 +67,6 @@ struct ConvertCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   mutating func validate() throws {
-    if whiten == nil, !whitening.isEmpty {
-      throw ValidationError("--dimensions and --variance-floor need --whiten")
-    }
     guard plan != nil else { return }
     if !conversion.keptFloat.isEmpty {
       throw ValidationError("--keep-float cannot be combined with --plan; edit the plan instead")
@@ -90,13 +81,13 @@ struct ConvertCommand: ParsableCommand {
     outputs.add("-o", output, .package)
     outputs.add("--report", reports: gates.reports)
     try outputs.check(
-      models: [checkpoint], images: conversion.folders + golden.folders + [whiten].compactMap(\.self),
+      models: [checkpoint], images: conversion.folders + golden.folders + whitening.folders,
       others: [golden.golden, plan] + gates.inputs)
     let reports = try gates.openReports()
     var options = try conversion.options(
       checkpoint, output: output, images, model, golden, gates: gates, common)
     options.resumeFolder = resume
-    options.whitening = whiten.map(whitening.options)
+    options.whitening = whitening.options
     if let plan { try options.take(try PlanFile(path: plan)) }
     do {
       let outcome = try Converter(options, progress: common.progress).run()

@@ -30,6 +30,7 @@ struct PlanCommand: ParsableCommand {
   @Option(name: [.short, .long], help: ArgumentHelp("The plan to write.", valueName: "plan.json"))
   var output: String
 
+  @OptionGroup(title: "Whitening options") var whitening: WhiteningStageOptions
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
@@ -42,10 +43,12 @@ struct PlanCommand: ParsableCommand {
     outputs.add("-o", output, .plan)
     outputs.add("--report", reports: gates.reports)
     try outputs.check(
-      models: [checkpoint], images: conversion.folders + golden.folders, others: [golden.golden] + gates.inputs)
+      models: [checkpoint], images: conversion.folders + golden.folders + whitening.folders,
+      others: [golden.golden] + gates.inputs)
     let reports = try gates.openReports()
-    let options = try conversion.options(
+    var options = try conversion.options(
       checkpoint, output: output, images, model, golden, gates: gates, common)
+    options.whitening = whitening.options
     do {
       let outcome = try Converter(options, progress: common.progress).makePlan()
       let summary = ConversionSummary(outcome).text + "Plan written to \(printable(output))\n"
