@@ -98,6 +98,14 @@ package struct Embeddings: Sendable {
     self.skipped = skipped
   }
 
+  /// The names of images whose embeddings cannot be searched: those that hold NaN or infinity, or are zero.
+  package var unusable: [String] {
+    zip(files, rows).compactMap { file, row in
+      let embedding = row.embedding
+      return embedding.allSatisfy(\.isFinite) && (embedding.isEmpty || embedding.contains { $0 != 0 }) ? nil : file
+    }
+  }
+
   /// The size of the images in pixels.
   package var size: Int { evaluation.size }
   /// The number of elements of an embedding.

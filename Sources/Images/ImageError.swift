@@ -28,6 +28,8 @@ package enum ImageError: Error, Hashable, Sendable {
   case invalidGeometry(String)
   /// The path of a folder of images leads to something else.
   case notAFolder
+  /// A folder or an image in the folder has a name that is not UTF-8; the text is the name as far as it is.
+  case nameNotUTF8(String)
   /// A folder without image files; `ignored` other files were found in it.
   case noImages(ignored: Int)
   /// Another of these errors, with the path of the file or folder.
@@ -54,6 +56,8 @@ extension ImageError: CustomStringConvertible {
     case .system(let operation, let number): "cannot \(operation): \(errorText(number))"
     case .invalidGeometry(let problem): problem
     case .notAFolder: "not a folder"
+    case .nameNotUTF8(let name):
+      "'\(name)' in this folder has a name that is not UTF-8, by which nothing can refer to it; rename it"
     case .noImages(let ignored):
       "no .jpg, .jpeg or .png files in the folder or its subfolders"
         + (ignored == 0 ? "" : " (\(ignored) other \(ignored == 1 ? "file" : "files") ignored)")

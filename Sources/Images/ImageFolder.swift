@@ -42,8 +42,8 @@ package struct ImageFolder: Hashable, Sendable {
 
   /// Lists the folder.
   ///
-  /// - Throws: `ImageError.at` with the path, around `.system` (no such folder, or no permission), `.notAFolder` or
-  ///   `.noImages`.
+  /// - Throws: `ImageError.at` with the path, around `.system` (no such folder, or no permission), `.notAFolder`,
+  ///   `.nameNotUTF8` or `.noImages`.
   package init(path: String) throws(ImageError) {
     var scan = FolderScan(root: path)
     try scan.run()
@@ -131,7 +131,8 @@ private struct FolderScan {
     return subfolders
   }
 
-  /// The names that are not hidden. Names that are not valid UTF-8 are counted as ignored.
+  /// The names that are not hidden. Names that are not valid UTF-8 are counted as ignored, unless they are those of
+  /// images or folders.
   private mutating func names(in absolute: String) throws(ImageError) -> [String] {
     guard let stream = opendir(absolute) else {
       throw .at(path: absolute, .system(operation: "open the folder", number: errno))
@@ -153,6 +154,10 @@ private struct FolderScan {
       } else if let text = String(validatingCString: name) {
         names.append(text)
       } else {
+        let text = String(cString: name)
+        guard !Self.hasImageExtension(text), Int(entry.pointee.d_type) != Int(DT_DIR) else {
+          throw .at(path: absolute, .nameNotUTF8(text))
+        }
         ignored += 1
       }
     }

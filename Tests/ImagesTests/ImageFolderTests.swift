@@ -75,6 +75,27 @@ private struct ScratchFolder: ~Copyable {
     #expect(folder.ignoredCount == 2)
   }
 
+  /// A name that is not UTF-8 cannot be referred to, so that an image or a folder with one would be lost.
+  @Test(arguments: [("caf\u{E9}.jpg", false, true), ("caf\u{E9}", true, true), ("caf\u{E9}.txt", false, false)])
+  func namesThatAreNotUTF8(name: String, isFolder: Bool, isRefused: Bool) throws {
+    let scratch = try ScratchFolder()
+    try scratch.write("a.jpg")
+    // In Latin-1.
+    let path =
+      scratch.path.utf8.map { CChar(bitPattern: $0) } + [CChar(0x2F)]
+      + name.unicodeScalars.map { CChar(bitPattern: UInt8($0.value)) } + [0]
+    #expect(isFolder ? mkdir(path, 0o755) == 0 : close(open(path, O_CREAT | O_WRONLY, 0o644)) == 0)
+    if isRefused {
+      #expect(throws: ImageError.at(path: scratch.path, .nameNotUTF8("caf\u{FFFD}\(isFolder ? "" : ".jpg")"))) {
+        try ImageFolder(path: scratch.path)
+      }
+      _ = isFolder ? rmdir(path) : unlink(path)
+    } else {
+      #expect(try ImageFolder(path: scratch.path).ignoredCount == 1)
+      _ = unlink(path)
+    }
+  }
+
   @Test func loopsOfLinksEnd() throws {
     let scratch = try ScratchFolder()
     try scratch.write("a/1.jpg")

@@ -45,6 +45,43 @@ import Testing
     #expect(throws: RetrievalError.self) { try Self.task(.folders, ["a/1.jpg", "1.jpg"]) }
   }
 
+  /// Texts that Unicode considers equal would share a class and a place in ground truth.
+  @Test func namesThatLookTheSameAreRefused() throws {
+    let names = ["\u{E9}/1.jpg", "f/1.jpg", "e\u{301}/2.jpg"]
+    #expect(try Self.task(.folders, Array(names.prefix(2))).queries.count == 2)
+    #expect(throws: RetrievalError.self) { try Self.task(.folders, names) }
+  }
+
+  @Test func oneClassIsNoted() throws {
+    #expect(try Self.task(.folders, ["a/1.jpg", "a/2.jpg"]).notes.count == 1)
+    #expect(try Self.task(.folders, ["a/1.jpg", "b/2.jpg"]).notes.isEmpty)
+  }
+
+  /// A pair can be given twice, but not as two kinds.
+  @Test func pairsDoNotContradictEachOther() throws {
+    let images = ["a.jpg", "\u{301}.jpg", "q.jpg"]
+    func task(_ second: String) throws -> RetrievalTask {
+      try Self.task(
+        .pairs, images, truth: ("pairs.csv", "query,positive,kind\nq.jpg,\u{301}.jpg,positive\n\(second)\n"))
+    }
+    #expect(Self.described(try task("q.jpg,\u{301}.jpg,positive")) == ["q.jpg: \u{301}.jpg |  | q.jpg"])
+    for kind in ["hard", "ignored"] {
+      #expect(throws: RetrievalError.self) { try task("q.jpg,\u{301}.jpg,\(kind)") }
+    }
+  }
+
+  /// A box of five values, one of which is not a number, is no box of four.
+  @Test(arguments: ["[1,2,30,40]", "[1,2,\"x\",30,40]", "[1,2,30]", "[1,2,30,40,50]"])
+  func boxesHaveFourNumbers(box: String) throws {
+    let text = "{\"imlist\":[\"a\",\"b\"],\"qimlist\":[\"a\"],\"gnd\":[{\"easy\":[1],\"bbx\":\(box)}]}"
+    let task = { try Self.task(.revisited, ["a.jpg", "b.jpg"], truth: ("gnd.json", text)) }
+    if box == "[1,2,30,40]" {
+      #expect(try task().queries.count == 1)
+    } else {
+      #expect(throws: RetrievalError.self) { try task() }
+    }
+  }
+
   @Test func holidaysQueriesAreTheFirstOfAGroup() throws {
     let task = try Self.task(
       .holidays, ["jpg/100000.jpg", "jpg/100002.jpg", "jpg/100001.jpg", "jpg/100101.jpg", "jpg/100100.jpg"])

@@ -11,16 +11,35 @@ enum Distractors {
   case folder(ImageFolder)
   case files([EmbeddingSource])
 
+  /// Distractors that were searched.
+  struct Added {
+    var count = 0
+    /// Those whose names are known, in their order.
+    var images: [TaskImage] = []
+    /// The names of distractors with the content of an image of the set.
+    var repeated: [String] = []
+    /// The images that were left out.
+    var skipped = BrokenImages()
+
+    /// Why figures are too low, as a sentence; `nil` where they are not.
+    var warning: String? {
+      guard let first = repeated.first else { return nil }
+      return "\(repeated.count) of the distractors, such as \(first), "
+        + "\(repeated.count == 1 ? "has" : "have") the content of images of the set, which count as wrong"
+    }
+  }
+
   /// How many images are embedded before their embeddings are searched and dropped.
   private static let blockCount = 256
 
   /// - Parameters:
   ///   - paths: one folder, or a file for each model and each file of embeddings, in their order.
   ///   - models: the number of models.
-  ///   - stored: the number of files of embeddings.
-  /// - Throws: `ConversionError.option` for paths that do not fit; `ImageError` and `CheckpointError` where they cannot
-  ///   be read.
-  init(_ paths: [String], models: Int, stored: Int) throws {
+  ///   - widths: the number of elements of an embedding of each model and each file of embeddings.
+  /// - Throws: `ConversionError.option` for paths that do not fit; `EmbeddingError.inFile` for embeddings of another
+  ///   network; `ImageError` and `CheckpointError` where they cannot be read.
+  init(_ paths: [String], models: Int, widths: [Int]) throws {
+    let stored = widths.count - models
     if paths.isEmpty {
       self = .none
     } else if paths.count == 1, FileIdentity.of(paths[0])?.kind == .folder {
@@ -42,6 +61,9 @@ enum Distractors {
           "the files of --distractors have \(sources.map { "\($0.rows)" }.joined(separator: ", ")) rows, but models must "
             + "be compared with the same distractors")
       }
+      for (source, width) in zip(sources, widths) where source.dimensions != width {
+        throw EmbeddingError.inFile(path: source.path, .dimensions(expected: width, found: source.dimensions))
+      }
       self = .files(sources)
     }
   }
@@ -51,24 +73,24 @@ enum Distractors {
   /// - Parameters:
   ///   - searches: the search of each model and each file of embeddings.
   ///   - embedder: the models; `nil` where there is none.
-  /// - Returns: the number of distractors; their names, as far as they are known, in their order; and the images that
-  ///   were left out.
+  ///   - keys: of the contents of the set's images.
   /// - Throws: `EmbeddingError`, `CheckpointError`, and what embedding throws.
   func add(
-    to searches: [ExactSearch], _ embedder: SetEmbedder?, threads: Int, progress: any ProgressObserver
-  ) throws -> (count: Int, images: [TaskImage], skipped: BrokenImages) {
+    to searches: [ExactSearch], _ embedder: SetEmbedder?, besides keys: Set<UInt64>, threads: Int,
+    progress: any ProgressObserver
+  ) throws -> Added {
+    var added = Added()
     switch self {
-    case .none: return (0, [], BrokenImages())
+    case .none: break
     case .files(let sources):
       progress.begin("search distractors", total: nil)
       defer { progress.end() }
       let team = ThreadTeam(count: threads)
       for (source, search) in zip(sources, searches) { try source.forEachBlock(team: team) { try search.add($0) } }
-      let names = sources.lazy.compactMap(\.names).first ?? []
-      return (sources.first?.rows ?? 0, names.map { TaskImage(name: $0, path: nil) }, BrokenImages())
+      added.images = (sources.lazy.compactMap(\.names).first ?? []).map { TaskImage(name: $0, path: nil) }
+      added.count = sources.first?.rows ?? 0
     case .folder(let folder):
-      guard let embedder else { return (0, [], BrokenImages()) }
-      var (kept, skipped) = ([TaskImage](), BrokenImages())
+      guard let embedder else { break }
       for start in stride(from: 0, to: folder.files.count, by: Self.blockCount) {
         let files = folder.files[start..<min(start + Self.blockCount, folder.files.count)]
         let images = files.map { TaskImage(name: $0.relativePath, path: $0.path) }
@@ -77,10 +99,13 @@ enum Distractors {
         for (outputs, search) in zip(result.outputs, searches) where outputs.dimension > 0 {
           try search.add(try EmbeddingMatrix(outputs.embeddings, dimensions: outputs.dimension))
         }
-        kept += images.indices.filter { !result.left.contains($0) }.map { images[$0] }
-        skipped.merge(result.skipped)
+        let kept = images.indices.filter { !result.left.contains($0) }.map { images[$0] }
+        added.repeated += zip(kept, result.keys).compactMap { keys.contains($1) ? $0.name : nil }
+        added.images += kept
+        added.count += kept.count
+        added.skipped.merge(result.skipped)
       }
-      return (kept.count, kept, skipped)
     }
+    return added
   }
 }

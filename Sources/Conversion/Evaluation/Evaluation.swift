@@ -45,18 +45,19 @@ package struct Evaluation {
     let opened = try EvaluationModels(models, request: resolution, options: model)
     progress.state(opened.assumptions)
     let labels = try self.labels(task, opened, stored, list)
-    let distractors = try Distractors(self.distractors, models: models.count, stored: stored.count)
+    let distractors = try Distractors(
+      self.distractors, models: models.count, widths: try widths(opened, stored))
     if case .none = distractors {
     } else if task.queries.isEmpty {
       throw ConversionError.option("--distractors is for sets that are searched, but \(set.rawValue) has no queries")
     }
-    var (outputs, skipped) = ([SetOutputs](), BrokenImages())
+    var (outputs, skipped, keys) = ([SetOutputs](), BrokenImages(), Set<UInt64>())
     let embedder = opened.entries.isEmpty ? nil : try SetEmbedder(opened.entries, job: job)
     if let embedder {
       let result = try embedder.run(
         task.embeddedImages, labels: Array(labels.prefix(opened.entries.count)),
         needsEmbeddings: !task.queries.isEmpty, progress: progress)
-      (outputs, skipped) = (result.outputs, result.skipped)
+      (outputs, skipped, keys) = (result.outputs, result.skipped, Set(result.keys))
       task.leaveOut(result.left)
       guard !task.images.isEmpty else { throw ConversionError.noUsableImages(folder: list.source) }
     }
@@ -66,8 +67,10 @@ package struct Evaluation {
     }
     guard task.queries.contains(where: { !$0.targets.isEmpty }) || outputs.contains(where: { $0.hits != nil }) else {
       let reason =
-        task.queries.isEmpty
-        ? labels.lazy.compactMap(\.warning).first ?? "no model has a classifier" : "no query has a positive"
+        !task.queries.isEmpty
+        ? "no query has a positive"
+        : task.labels == nil
+          ? "the ground truth has no query" : labels.lazy.compactMap(\.warning).first ?? "no model has a classifier"
       throw ConversionError.wrongKind("\(list.source): nothing can be measured: \(reason)")
     }
 
@@ -76,7 +79,8 @@ package struct Evaluation {
       try task.queries.isEmpty
       ? [] : outputs.map { try ExactSearch(task, $0, first: Self.neighborCount, threads: job.threads) }
     progress.end()
-    let added = try distractors.add(to: searches, embedder, threads: job.threads, progress: progress)
+    let added = try distractors.add(
+      to: searches, embedder, besides: keys, threads: job.threads, progress: progress)
     skipped.merge(added.skipped)
     let results = outputs.indices.map { searches.isEmpty ? [] : searches[$0].results() }
     var report = EvaluationReport(task)
@@ -89,7 +93,11 @@ package struct Evaluation {
     report.gates = gates(report.models)
     report.assumptions = opened.assumptions.map(\.description)
     report.notes += stored.flatMap { $0.notes(task) }
-    report.warnings += opened.warnings
+    report.warnings += zip(models + embeddings, outputs).compactMap { path, outputs in
+      outputs.areAllEqual ? "\(path): all embeddings are equal, so that images rank by their names alone" : nil
+    }
+    report.warnings += opened.warnings + preprocessingWarnings(opened, stored, distractors)
+    if let warning = added.warning { report.warnings.append(warning) }
     for (path, labels) in zip(models + embeddings, labels) {
       report.notes += labels.notes.map { "\(path): \($0)" }
       if let warning = labels.warning { report.warnings.append("\(path): \(warning)") }
@@ -108,6 +116,29 @@ package struct Evaluation {
       throw ConversionError.option("give the folder of the set's images by --data")
     }
     return try first.listed()
+  }
+
+  /// The number of elements of an embedding of each model and each file of embeddings.
+  private func widths(_ opened: EvaluationModels, _ stored: [StoredSetOutputs]) throws -> [Int] {
+    try opened.entries.map { try $0.model.embeddingWidth(side: $0.resolution.side) }
+      + stored.map { $0.file.embeddings?.width ?? 0 }
+  }
+
+  /// Which files of embeddings state that images became inputs in another way than those of the first model or file.
+  private func preprocessingWarnings(
+    _ opened: EvaluationModels, _ stored: [StoredSetOutputs], _ distractors: Distractors
+  ) -> [String] {
+    var known = opened.entries.map { (path: $0.model.path, states: $0.resolution.evaluation.metadata) }
+    known += stored.map { ($0.file.path, $0.file.evaluation) }
+    var others = Array(known.dropFirst(max(1, opened.entries.count)))
+    if case .files(let sources) = distractors { others += sources.map { ($0.path, $0.metadata) } }
+    guard let first = known.first else { return [] }
+    return others.compactMap { other in
+      let differences = OutputFile.differences(other.states, first.states)
+      guard !differences.isEmpty else { return nil }
+      return "\(other.path) and \(first.path) are of images with different preprocessing "
+        + "(\(differences.joined(separator: ", ")))"
+    }
   }
 
   /// The labels for each model and each file of embeddings.
@@ -158,5 +189,11 @@ extension ModelFile {
   fileprivate func classCount(side: Int) throws -> Int {
     if let package { return package.info.classCount }
     return graph.width(ofOutput: GraphOutput.logits, try graph.inferShapes(input: [1, side, side, 3]))
+  }
+
+  /// The number of elements of an embedding at a size; 0 where there is none.
+  fileprivate func embeddingWidth(side: Int) throws -> Int {
+    if let package { return package.info.embeddingDimension }
+    return graph.width(ofOutput: GraphOutput.normalizedEmbedding, try graph.inferShapes(input: [1, side, side, 3]))
   }
 }

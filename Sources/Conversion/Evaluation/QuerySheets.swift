@@ -16,7 +16,7 @@ struct QuerySheets {
   /// - Parameters:
   ///   - models: the models, with their comparisons.
   ///   - results: the results of each.
-  /// - Throws: `ImageError` where an image can no longer be read.
+  /// - Throws: `ImageError` where a picture cannot be written as PNG.
   func make(_ models: [EvaluatedModel], _ results: [[QueryResult]]) throws -> [QuerySheet] {
     try models.indices.dropFirst().flatMap { model -> [QuerySheet] in
       let changes = models[model].comparison?.changes ?? []
@@ -55,7 +55,10 @@ struct QuerySheets {
 
   private func picture(_ image: TaskImage) throws -> Picture? {
     guard image.path != nil else { return nil }
-    let small = try image.pixels(try image.file()).thumbnail(side: Self.pictureSide)
+    // A file that was removed or replaced since it was embedded costs its picture, and not the evaluation.
+    guard let pixels = try? image.pixels(try LoadedImage(try image.file())),
+      let small = try? pixels.thumbnail(side: Self.pictureSide)
+    else { return nil }
     return Picture(name: image.name, width: small.width, height: small.height, png: try small.png())
   }
 }

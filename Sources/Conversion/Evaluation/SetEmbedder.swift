@@ -13,6 +13,7 @@ struct SetEmbedder {
   private let sessions: [WorkerLocal<Session>]
 
   private struct Row {
+    let key: UInt64
     var embedding: [Float] = []
     var hit: ClassHit?
   }
@@ -24,6 +25,8 @@ struct SetEmbedder {
     let left: Set<Int>
     /// With the reasons.
     let skipped: BrokenImages
+    /// Of the content of the file of each image that was not left out.
+    let keys: [UInt64]
   }
 
   /// - Throws: `GraphError` where a network cannot run; `ConversionError.package` where a package is damaged.
@@ -42,8 +45,8 @@ struct SetEmbedder {
   ///   - needsEmbeddings: whether embeddings are needed; otherwise only answers are.
   ///   - stage: the name of the stage, for the progress.
   /// - Throws: `ConversionError.brokenImages` where an image is broken and may not be left out, `.notFinite` for
-  ///   embeddings that cannot be ranked, `.wrongKind` for a model without embedding; `GraphError` where a network
-  ///   cannot run.
+  ///   embeddings and logits that cannot be ranked, `.wrongKind` for a model without embedding; `GraphError` where a
+  ///   network cannot run.
   func run(
     _ images: [TaskImage], labels: [TaskLabels] = [], needsEmbeddings: Bool = true, stage: String = "embed",
     progress: any ProgressObserver
@@ -53,7 +56,8 @@ struct SetEmbedder {
     progress.begin(stage, total: images.count)
     defer { progress.end() }
     let skipped = try job.run(files, progress: progress) { index, file, worker in
-      let pixels = try images[index].pixels(file)
+      let loaded = try LoadedImage(file)
+      let pixels = try images[index].pixels(loaded)
       var last: (evaluation: EvaluationProtocol, pixels: RGBImage)?
       var found: [Row] = []
       for (model, entry) in entries.enumerated() {
@@ -61,10 +65,10 @@ struct SetEmbedder {
         let input = if let last, last.evaluation == evaluation { last.pixels } else { try evaluation.apply(to: pixels) }
         last = (evaluation, input)
         let outputs = try sessions[model][worker].outputs(for: input)
-        var row = Row()
+        var row = Row(key: loaded.key)
         if needsEmbeddings { row.embedding = try embedding(outputs, of: images[index], entry) }
         if labels.indices.contains(model), let label = labels[model].labels[index] {
-          row.hit = ClassHit(label: label, logits: outputs.logits[...])
+          row.hit = try ClassHit(label: label, checked: outputs.logits, of: images[index], from: entry.model.path)
         }
         found.append(row)
       }
@@ -76,7 +80,9 @@ struct SetEmbedder {
     let outputs = entries.indices.map { model in
       SetOutputs(rows: kept.map { $0[model].embedding }, hits: kept.map { $0[model].hit })
     }
-    return Result(outputs: outputs, left: Set(complete.indices.filter { complete[$0] == nil }), skipped: skipped)
+    return Result(
+      outputs: outputs, left: Set(complete.indices.filter { complete[$0] == nil }), skipped: skipped,
+      keys: kept.compactMap { $0.first?.key })
   }
 
   private func embedding(
@@ -86,6 +92,20 @@ struct SetEmbedder {
       throw .wrongKind("\(entry.model.path): the network has no embedding to search by")
     }
     return try outputs.embedding.checkedForRanking(of: image, from: entry.model.path)
+  }
+}
+
+extension ClassHit {
+  /// - Parameters:
+  ///   - label: the index of the true class, below the number of logits.
+  ///   - path: the path of the model or file that the logits come from, for errors.
+  /// - Throws: `ConversionError.notFinite` for logits that have no order: NaN and infinity. A class whose logit
+  ///   is minus infinity comes last.
+  init(label: Int, checked logits: [Float], of image: TaskImage, from path: String) throws(ConversionError) {
+    guard logits.allSatisfy({ $0 < .infinity }) else {
+      throw .notFinite("\(path): a logit of \(image.name) is NaN or infinite, so that classes cannot be ranked")
+    }
+    self.init(label: label, logits: logits[...])
   }
 }
 

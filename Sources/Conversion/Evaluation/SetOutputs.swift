@@ -20,6 +20,12 @@ struct SetOutputs: Sendable {
     self.hits = found.isEmpty ? nil : found
   }
 
+  /// Whether there are several embeddings, and all are equal.
+  var areAllEqual: Bool {
+    dimension > 0 && embeddings.count > dimension
+      && embeddings.indices.dropFirst(dimension).allSatisfy { embeddings[$0] == embeddings[$0 - dimension] }
+  }
+
   /// The embeddings of some of the images.
   func rows(_ indices: some Collection<Int>) -> [Float] {
     indices.flatMap { embeddings[$0 * dimension..<($0 + 1) * dimension] }

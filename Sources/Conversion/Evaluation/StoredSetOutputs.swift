@@ -1,3 +1,4 @@
+import Fidelity
 import Graphs
 import Retrieval
 
@@ -29,7 +30,7 @@ struct StoredSetOutputs {
   ///   - list: all images of the set.
   ///   - labels: the label of each image of the task.
   /// - Throws: `ConversionError.wrongKind` where the file lacks an image or has another number of rows, `.notFinite`
-  ///   for values that are NaN or infinite.
+  ///   for values that are NaN or infinite; `RetrievalError.file` where it has an image twice.
   func outputs(_ task: RetrievalTask, _ list: ListedImages, labels: TaskLabels) throws -> SetOutputs {
     guard let embeddings = file.embeddings else { return SetOutputs(rows: [], hits: []) }
     if file.names == nil, file.count != list.images.count {
@@ -37,6 +38,9 @@ struct StoredSetOutputs {
         "\(file.path): it has \(file.count) rows without names, but \(list.source) has \(list.images.count) images")
     }
     let names = file.names ?? list.images.map(\.name)
+    if let twice = names.firstRepeated {
+      throw RetrievalError.file(path: file.path, problem: "two rows are of \(twice)")
+    }
     let places = Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     var (rows, hits) = ([[Float]](), [ClassHit?]())
     for (index, image) in task.embeddedImages.enumerated() {
@@ -45,7 +49,9 @@ struct StoredSetOutputs {
       }
       rows.append(try embeddings[place].checkedForRanking(of: image, from: file.path))
       hits.append(
-        labels.labels[index].flatMap { label in file.logits.map { ClassHit(label: label, logits: $0[place][...]) } })
+        try labels.labels[index].flatMap { label in
+          try file.logits.map { try ClassHit(label: label, checked: $0[place], of: image, from: file.path) }
+        })
     }
     return SetOutputs(rows: task.queries.isEmpty ? [] : rows, hits: hits)
   }
@@ -56,9 +62,21 @@ struct StoredSetOutputs {
     if file.names == nil {
       notes.append("\(file.path): the rows are taken to be of the images in the order of their names")
     }
+    if let names = file.names, names.count > task.embeddedImages.count {
+      let extra = Set(names).subtracting(task.embeddedImages.map(\.name)).count
+      if extra > 0 { notes.append("\(file.path): \(extra) rows are of images that are not searched, and are left out") }
+    }
     if task.embeddedImages.contains(where: { $0.box != nil }) {
       notes.append("\(file.path): the embeddings of queries are taken to be of images cropped to the boxes")
     }
     return notes
+  }
+}
+
+extension [String] {
+  /// The first name that occurs before, for messages; `nil` where all differ.
+  fileprivate var firstRepeated: String? {
+    var seen: Set<String> = []
+    return first { !seen.insert($0).inserted }.map(printable)
   }
 }

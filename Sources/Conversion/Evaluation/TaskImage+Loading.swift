@@ -14,10 +14,10 @@ extension TaskImage {
 
   /// The pixels, turned upright and cropped to the box.
   ///
-  /// - Parameter file: what `file()` returned.
-  /// - Throws: `ImageError` where the file cannot be read or decoded, or the box has no pixel of the image.
-  func pixels(_ file: ImageFolder.File) throws(ImageError) -> RGBImage {
-    let pixels = try LoadedImage(file).pixels.turned(quarters: quarterTurns)
+  /// - Parameter image: that of `file()`.
+  /// - Throws: `ImageError.invalidGeometry` where the box has no pixel of the image.
+  func pixels(_ image: LoadedImage) throws(ImageError) -> RGBImage {
+    let pixels = image.pixels.turned(quarters: quarterTurns)
     guard let box else { return pixels }
     guard let rect = box.rect(inWidth: pixels.width, height: pixels.height) else {
       throw .invalidGeometry("the query's box does not cover a pixel of the image of \(pixels.width)x\(pixels.height)")

@@ -83,14 +83,19 @@ struct OutputFile: Sendable {
   /// How the images of two files became inputs in different ways, in a sentence; `nil` where they did not, or where the
   /// files do not say.
   func evaluationDifference(from other: OutputFile) -> String? {
-    let differences = Self.evaluationKeys.compactMap { key -> String? in
-      guard let own = evaluation[key], let theirs = other.evaluation[key], own != theirs else { return nil }
-      return "\(key) \(own) and \(theirs)"
-    }
+    let differences = Self.differences(evaluation, other.evaluation)
     guard !differences.isEmpty else { return nil }
     return
       "\(path) and \(other.path) are of images with different preprocessing (\(differences.joined(separator: ", "))), "
       + "so they differ for that reason alone"
+  }
+
+  /// What two statements of how images became inputs differ in, as far as both say it.
+  static func differences(_ own: [String: String], _ others: [String: String]) -> [String] {
+    evaluationKeys.compactMap { key in
+      guard let own = own[key], let theirs = others[key], own != theirs else { return nil }
+      return "\(key) \(own) and \(theirs)"
+    }
   }
 
   /// What a report calls a row: the image's name if there is one, or the start of its hash, or the row's number.

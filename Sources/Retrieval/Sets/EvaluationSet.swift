@@ -25,6 +25,7 @@ package enum EvaluationSet: String, Sendable, CaseIterable {
   ///   `FileError` and `CheckpointError` where a file cannot be read.
   package func task(_ list: ListedImages, files: Files) throws -> RetrievalTask {
     if let option = unusedOption(files) { throw RetrievalError.option("\(option) is not for --set \(rawValue)") }
+    try list.checkNames()
     switch self {
     case .folders: return try FolderSet.task(list)
     case .holidays:

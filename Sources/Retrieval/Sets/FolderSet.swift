@@ -11,7 +11,9 @@ package enum FolderSet {
         "every image must be in a subfolder, whose name is that of its class, but "
           + "\(list.images.first { !$0.name.contains("/") }.map { printable($0.name) } ?? "an image") is not")
     }
+    let groups = list.images.map { labels.labels[$0.name] }
     return RetrievalTask(
-      set: "folders", images: list.images, groups: list.images.map { labels.labels[$0.name] }, labels: labels)
+      set: "folders", images: list.images, groups: groups, labels: labels,
+      notes: Set(groups).count > 1 ? [] : ["all images are of one class, so that a query cannot find a wrong one"])
   }
 }

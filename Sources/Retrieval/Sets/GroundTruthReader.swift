@@ -91,8 +91,9 @@ struct GroundTruthReader {
 
   /// A box as a list of four numbers: left, top, right, bottom.
   func box(_ value: PlainValue, _ title: String) throws(RetrievalError) -> ImageBox {
-    let numbers = try list(value, title).compactMap(\.number)
-    guard numbers.count == 4,
+    let values = try list(value, title)
+    let numbers = values.compactMap(\.number)
+    guard values.count == 4, numbers.count == 4,
       let box = ImageBox(left: numbers[0], top: numbers[1], right: numbers[2], bottom: numbers[3])
     else { throw refuse("\(title) is not a list of four numbers: left, top, right, bottom") }
     return box

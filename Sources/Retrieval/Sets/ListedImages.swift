@@ -42,6 +42,23 @@ package struct ListedImages: Sendable {
     return ImageLabels(classNames: classNames, labels: Dictionary(labels, uniquingKeysWith: { first, _ in first }))
   }
 
+  /// Checks that names differ as texts, by which ground truth and classes refer to them, and not only as bytes.
+  ///
+  /// - Throws: `RetrievalError.file` for two that are the same text in Unicode.
+  func checkNames() throws(RetrievalError) {
+    var seen: [String: [UInt8]] = [:]
+    for name in images.map(\.name) {
+      for text in [name, String(name.prefix { $0 != "/" })] {
+        guard let other = seen.updateValue(Array(text.utf8), forKey: text), !other.elementsEqual(text.utf8) else {
+          continue
+        }
+        throw .file(
+          path: source,
+          problem: "two names are \(printable(text)), composed of different characters that look the same; rename one")
+      }
+    }
+  }
+
   /// A failure of the layout.
   func misfit(_ set: String, _ problem: String) -> RetrievalError {
     .layout(set: set, source: source, problem: problem)

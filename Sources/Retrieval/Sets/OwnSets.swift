@@ -31,8 +31,8 @@ package enum GroupsSet {
 /// `positive`, and whose other lines have a pair each. A third column `kind` may say `positive`, `hard` or `ignored`; a
 /// file with `hard` pairs is graded. A query is left out of its own ranking.
 package enum PairsSet {
-  /// - Throws: `FileError` where the file cannot be read; `RetrievalError.file` for a line that is something else, or
-  ///   names an image that is not in the list.
+  /// - Throws: `FileError` where the file cannot be read; `RetrievalError.file` for a line that is something else,
+  ///   names an image that is not in the list, or contradicts another.
   package static func task(_ list: ListedImages, groundTruth path: String) throws -> RetrievalTask {
     let reader = GroundTruthReader(path: path, list: list)
     let lines = try TextFile.lines(path)
@@ -41,6 +41,7 @@ package enum PairsSet {
       throw reader.refuse("its first line must be 'query,positive' or 'query,positive,kind'")
     }
     var found: [Int: (easy: [Int], hard: [Int], ignored: [Int])] = [:]
+    var kinds: [[Int]: String] = [:]
     var isGraded = false
     for (index, line) in lines.enumerated().dropFirst() where !line.isEmpty {
       let title = "line \(index + 1)"
@@ -50,7 +51,11 @@ package enum PairsSet {
       let query = try reader.place(of: fields[0], title)
       let image = try reader.place(of: fields[1], title)
       var sets = found[query] ?? ([], [], [query])
-      switch fields.count == 3 ? fields[2] : "positive" {
+      let kind = fields.count == 3 ? fields[2] : "positive"
+      if let other = kinds.updateValue(kind, forKey: [query, image]), other != kind {
+        throw reader.refuse("\(title): the pair is \(other) on an earlier line, and \(kind) here")
+      }
+      switch kind {
       case "positive": sets.easy.append(image)
       case "hard":
         sets.hard.append(image)
@@ -70,18 +75,19 @@ package enum PairsSet {
   /// The fields of a line of CSV (RFC 4180): quoted where they contain commas or, doubled, quotes; `nil` for a line
   /// whose quotes do not end.
   static func fields(_ line: String) -> [String]? {
-    var (fields, field, isQuoted) = ([String](), "", false)
-    var rest = Substring(line)
-    while let character = rest.popFirst() {
-      switch character {
+    // By scalars: a mark that combines with the separator before it would make one character with it.
+    var (fields, field, isQuoted) = ([String](), String.UnicodeScalarView(), false)
+    var rest = line.unicodeScalars[...]
+    while let scalar = rest.popFirst() {
+      switch scalar {
       case "\"" where isQuoted && rest.first == "\"": field.append(rest.removeFirst())
       case "\"": isQuoted.toggle()
       case "," where !isQuoted:
-        fields.append(field)
-        field = ""
-      default: field.append(character)
+        fields.append(String(field))
+        field = String.UnicodeScalarView()
+      default: field.append(scalar)
       }
     }
-    return isQuoted ? nil : fields + [field]
+    return isQuoted ? nil : fields + [String(field)]
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Conversion
+import Fidelity
 import Files
 import Images
 
@@ -81,6 +82,13 @@ struct EmbedCommand: ParsableCommand {
       try file.names?.commit()
       try file.numbers.commit()
     }
+    for result in results {
+      let unusable = result.unusable
+      guard let first = unusable.first else { continue }
+      Terminal.complain(
+        "warning: at \(result.size) px, the embeddings of \(unusable.count) images, such as \(printable(first)), are "
+          + "NaN, infinite or zero, so that they cannot be searched")
+    }
     let written = zip(results, files).map { result, file in
       EmbedReport.Output(size: result.size, output: file.numbers.path, names: file.names?.path)
     }
@@ -106,7 +114,8 @@ struct EmbedCommand: ParsableCommand {
         try JSONText.encode(
           EmbedReport(
             schema: "quern.embed/1", images: result.files.count, dimension: result.dimension,
-            classes: result.classes, skipped: result.skipped.count, output: written[0].output, format: format.rawValue,
+            classes: result.classes, skipped: result.skipped.count, unusable: result.unusable.count,
+            output: written[0].output, format: format.rawValue,
             outputs: written)))
     } else if !common.quiet {
       for file in written {
@@ -130,6 +139,8 @@ struct EmbedCommand: ParsableCommand {
     let dimension: Int
     let classes: Int
     let skipped: Int
+    /// The number of images whose embeddings cannot be searched, at the first size.
+    let unusable: Int
     /// The first of `outputs`.
     let output: String
     let format: String
