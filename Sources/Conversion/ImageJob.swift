@@ -26,6 +26,16 @@ package struct LoadedImage: Sendable {
   init(_ file: ImageFolder.File, like image: LoadedImage) { (self.file, pixels, key) = (file, image.pixels, image.key) }
 }
 
+extension EvaluationProtocol {
+  /// The input made of an image; `nil` where it cannot be read or made an input.
+  ///
+  /// - Parameter cache: decoded images; `nil`: the image is decoded.
+  func input(_ file: ImageFolder.File, cache: ImageCache? = nil) -> RGBImage? {
+    guard let image = try? cache?.image(file) ?? LoadedImage(file) else { return nil }
+    return try? apply(to: image.pixels)
+  }
+}
+
 /// Processes the images of a list, one at a time on each thread, and handles those that cannot be used.
 package struct ImageJob: Sendable {
   /// The number of threads.

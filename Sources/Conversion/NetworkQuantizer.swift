@@ -224,22 +224,13 @@ struct NetworkQuantizer {
   func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
     let side = min(options.evaluation.size, graph.minSquareInput.map { max($0, 224) } ?? .max)
     let evaluation = try EvaluationProtocol(crop: .square, size: side)
-    for file in files {
-      if let pixels = try? ImageFile.decode(try ImageFile.read(file.path), path: file.path),
-        let image = try? evaluation.apply(to: pixels)
-      {
-        return image
-      }
-    }
+    if let image = files.lazy.compactMap({ evaluation.input($0) }).first { return image }
     throw ConversionError.noUsableImages(folder: options.calibrationFolder)
   }
 
   /// Some of the images, as they are evaluated at the first size, without those that cannot be read.
   private func sample(_ files: [ImageFolder.File], _ limit: Int) -> [RGBImage] {
-    files.spread(limit).compactMap { file in
-      guard let image = try? cache?.image(file) ?? LoadedImage(file) else { return nil }
-      return try? options.evaluation.apply(to: image.pixels)
-    }
+    files.spread(limit).compactMap { options.evaluation.input($0, cache: cache) }
   }
 
   private func checkPasses(_ images: Int, sizes: Int) throws {

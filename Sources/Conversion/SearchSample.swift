@@ -47,10 +47,6 @@ struct SearchSample {
 
   /// The images, resized and cropped for the first size, without those that cannot be read.
   private func pixels() -> [RGBImage] {
-    files.compactMap { file in
-      if let cached = network.firstSize.referenceOutputs[file.path] { return cached.pixels }
-      guard let image = try? LoadedImage(file) else { return nil }
-      return try? options.evaluation.apply(to: image.pixels)
-    }
+    files.compactMap { network.firstSize.referenceOutputs[$0.path]?.pixels ?? options.evaluation.input($0) }
   }
 }

@@ -46,23 +46,13 @@ package struct PositiveRanks: Hashable, Sendable {
 
 /// What a search found for one query.
 package struct QueryResult: Hashable, Sendable {
-  /// An image that was found.
-  package struct Neighbor: Hashable, Sendable {
-    /// The index in the gallery; the images of the set come before distractors.
-    package let index: Int
-    /// The inner product of the two embeddings.
-    package let similarity: Float
-
-    package init(index: Int, similarity: Float) { (self.index, self.similarity) = (index, similarity) }
-  }
-
   /// The zero-based rank of each of the query's `targets`, in their order: the number of images that are not ignored
   /// and come before it.
   package let ranks: [Int]
-  /// The first images that are not ignored.
-  package let first: [Neighbor]
+  /// The first images that are not ignored, by their indices in the gallery; those of the set come before distractors.
+  package let first: [Int]
 
-  package init(ranks: [Int], first: [Neighbor]) { (self.ranks, self.first) = (ranks, first) }
+  package init(ranks: [Int], first: [Int]) { (self.ranks, self.first) = (ranks, first) }
 
   /// The ranks of the positives in a protocol, with the images of the other grade taken out where it ignores them;
   /// `nil` where there is no positive.

@@ -33,9 +33,6 @@ struct ExactSearch {
 
   /// What each query found, in the order of the task's queries.
   func results() -> [QueryResult] {
-    search.answers().map { answer in
-      QueryResult(
-        ranks: answer.ranks, first: answer.first.map { .init(index: $0.index, similarity: $0.similarity) })
-    }
+    search.answers().map { QueryResult(ranks: $0.ranks, first: $0.first.map(\.index)) }
   }
 }

@@ -32,7 +32,7 @@ struct QuerySheets {
           case .image(let image): image
           }
         let rows = try [0, model].map { row in
-          (models[row].path, try results[row][change.index].first.map { try found($0.index, by: query) })
+          (models[row].path, try results[row][change.index].first.map { try found($0, by: query) })
         }
         return QuerySheet(
           query: .init(picture: try picture(image), name: query.name, isPositive: false), change: change, rows: rows)

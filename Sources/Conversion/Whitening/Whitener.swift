@@ -171,10 +171,8 @@ struct Whitener {
   ) throws -> (images: Int, difference: Double)? {
     guard after.output(named: GraphOutput.logits) != nil else { return nil }
     let step = max(1, files.count / Self.checked)
-    let images = stride(from: 0, to: files.count, by: step).prefix(Self.checked).compactMap { index in
-      (try? ImageFile.decode(try ImageFile.read(files[index].path), path: files[index].path)).flatMap {
-        try? resolution.evaluation.apply(to: $0)
-      }
+    let images = stride(from: 0, to: files.count, by: step).prefix(Self.checked).compactMap {
+      resolution.evaluation.input(files[$0])
     }
     func logits(_ graph: Graph) throws -> [[Float]] {
       let session = Session(try executable(graph, imported), team: ThreadTeam(count: job.threads))
