@@ -56,9 +56,9 @@ extern "C" {
 
 /* ===== 1. Conventions ===============================================================================================
  *
- * Ownership. Whoever creates a model or a session frees it, by quern_model_free or quern_session_free. A session keeps
- * what it needs of its model, so they may be freed in any order. Strings that functions return belong to the library:
- * those of a model live until quern_model_free, the others for as long as the process, except the message of
+ * Ownership. Whoever creates a model or a session frees it, by quern_model_free or quern_session_free. A session shares
+ * memory with its model that lives until both are freed, in any order. Strings that functions return belong to the
+ * library: those of a model live until quern_model_free, the others for as long as the process, except the message of
  * quern_last_error. Results are written to memory of the caller. Paths and strings are UTF-8 and end with a zero byte.
  *
  * Threads. A model is immutable: any number of threads may use one model at the same time, and create sessions of it.
@@ -380,12 +380,12 @@ typedef struct quern_image {
  * same sizes allocate nothing, as long as no more than eight sizes take turns.
  *
  * images: count of them; count is at least 1.
- * embeddings: receives the L2-normalised embeddings, [count, quern_model_dimension], row after row; NULL if they are
- * not wanted.
- * embedding_capacity: the number of floats that there is memory for.
- * logits: receives the logits, [count, quern_model_class_count]; NULL if they are not wanted.
- * logit_capacity: the number of floats that there is memory for.
- * Errors: INVALID_ARGUMENT, also where neither results are wanted; BUFFER_TOO_SMALL; NOT_AVAILABLE for logits without a
+ * embeddings: receives the L2-normalised embeddings, [count, quern_model_dimension], row after row; NULL to leave them
+ * out.
+ * embedding_capacity: the number of floats that embeddings has memory for.
+ * logits: receives the logits, [count, quern_model_class_count]; NULL to leave them out.
+ * logit_capacity: the number of floats that logits has memory for.
+ * Errors: INVALID_ARGUMENT, also where both are NULL; BUFFER_TOO_SMALL; NOT_AVAILABLE for logits without a
  * classifier; IMAGE_SIZE; OUT_OF_MEMORY; BUSY. After an error, the contents of embeddings and logits are undefined. */
 QUERN_API quern_status quern_embed(quern_session *session, const quern_image *images, size_t count, float *embeddings,
                                    size_t embedding_capacity, float *logits, size_t logit_capacity);
