@@ -1,6 +1,6 @@
 import CCrypto
 
-/// SHA-256 (FIPS 180-4), computed by OpenSSL, which uses the processor's SHA instructions if it has them.
+/// SHA-256 (FIPS 180-4), computed by OpenSSL's functions for it, which always succeed. OpenSSL uses the processor's SHA instructions if it has them.
 package struct SHA256: ~Copyable {
   /// The result of hashing.
   package struct Digest: Hashable, Sendable, CustomStringConvertible {
@@ -33,23 +33,14 @@ package struct SHA256: ~Copyable {
   /// The size of a digest in bytes.
   package static let byteCount = 32
 
-  private let context: OpaquePointer
+  private var context = SHA256_CTX()
 
-  /// The hash of no bytes. Traps if OpenSSL provides no SHA-256.
-  package init() {
-    // This fails only if memory is exhausted or an administrator has disabled SHA-256 itself.
-    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
-      fatalError("OpenSSL provides no SHA-256")
-    }
-    self.context = context
-  }
-
-  deinit { EVP_MD_CTX_free(context) }
+  /// The hash of no bytes.
+  package init() { SHA256_Init(&context) }
 
   /// Appends bytes to those that are hashed.
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    guard !bytes.isEmpty else { return }
-    precondition(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1, "OpenSSL's SHA-256 failed")
+    SHA256_Update(&context, bytes.baseAddress, bytes.count)
   }
 
   /// Appends bytes to those that are hashed.
@@ -58,7 +49,7 @@ package struct SHA256: ~Copyable {
   /// The digest of all bytes that were appended.
   package consuming func finalize() -> Digest {
     var digest = [UInt8](repeating: 0, count: SHA256.byteCount)
-    precondition(EVP_DigestFinal_ex(context, &digest, nil) == 1, "OpenSSL's SHA-256 failed")
+    SHA256_Final(&digest, &context)
     return Digest(exactly: digest)
   }
 
