@@ -22,6 +22,8 @@ package enum FileError: Error, Sendable, Hashable {
   case notRegular(path: String)
   /// The file has no bytes.
   case empty(path: String)
+  /// The file does not have the bytes of the part that was to be read.
+  case outOfRange(path: String, offset: Int, byteCount: Int, fileSize: Int)
   case cannotOpen(path: String, code: Int32)
   case cannotMap(path: String, code: Int32)
   case cannotCreate(path: String, code: Int32)
@@ -31,7 +33,7 @@ package enum FileError: Error, Sendable, Hashable {
   package var kind: FailureKind {
     switch self {
     case .notFound, .isDirectory, .notRegular, .cannotOpen: .missingInput
-    case .empty: .badData
+    case .empty, .outOfRange: .badData
     case .cannotMap, .cannotWrite: .inputOutput
     case .cannotCreate: .cannotCreate
     }
@@ -45,6 +47,8 @@ extension FileError: CustomStringConvertible {
     case .isDirectory(let path): "\(path): is a directory, and a file was expected"
     case .notRegular(let path): "\(path): is a device or a pipe, and a file was expected"
     case .empty(let path): "\(path): the file is empty"
+    case .outOfRange(let path, let offset, let byteCount, let fileSize):
+      "\(path): has \(fileSize) bytes, and not \(byteCount) from byte \(offset)"
     case .cannotOpen(let path, let code): "\(path): cannot be opened: \(errorText(code))"
     case .cannotMap(let path, let code): "\(path): cannot be read: \(errorText(code))"
     case .cannotCreate(let path, let code): "\(path): cannot be created: \(errorText(code))"

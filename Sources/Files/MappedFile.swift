@@ -34,8 +34,18 @@ package struct MappedFile: Sendable {
     self = try MappedFile(descriptor: descriptor, path: path)
   }
 
-  /// Maps an open file, which may be closed afterwards.
-  init(descriptor: Int32, path: String) throws(FileError) {
+  /// Maps an open file, or a part of it. The file may be closed afterwards.
+  ///
+  /// - Parameters:
+  ///   - descriptor: of a regular file that is open for reading; its position is neither used nor moved.
+  ///   - path: the path to report, which is not opened.
+  ///   - offset: the byte of the file that the part starts at; not negative.
+  ///   - byteCount: the size of the part; `nil` for all bytes up to the end of the file.
+  /// - Throws: `FileError.isDirectory`, `notRegular`, `empty`, `cannotOpen`, `cannotMap`, or `outOfRange` where the
+  ///   file does not have these bytes.
+  package init(
+    descriptor: Int32, path: String, offset: Int = 0, byteCount: Int? = nil
+  ) throws(FileError) {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .cannotOpen(path: path, code: errno) }
     switch status.st_mode & S_IFMT {
@@ -43,19 +53,25 @@ package struct MappedFile: Sendable {
     case S_IFDIR: throw .isDirectory(path: path)
     default: throw .notRegular(path: path)
     }
-    guard status.st_size > 0 else { throw .empty(path: path) }
-    let count = Int(status.st_size)
-    guard let base = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
-      throw .cannotMap(path: path, code: errno)
+    let size = Int(status.st_size)
+    guard size > 0 else { throw .empty(path: path) }
+    let count = byteCount ?? max(size - offset, 0)
+    guard offset >= 0, count > 0, offset <= size, count <= size - offset else {
+      throw .outOfRange(path: path, offset: offset, byteCount: count, fileSize: size)
     }
+    // Mappings start at pages.
+    let margin = offset % Self.pageSize
+    let length = margin + count
+    guard let base = mmap(nil, length, PROT_READ, MAP_PRIVATE, descriptor, off_t(offset - margin)), base != MAP_FAILED
+    else { throw .cannotMap(path: path, code: errno) }
     nonisolated(unsafe) let mapping = base
     self.path = path
     storage = TensorStorage(
-      borrowing: UnsafeRawBufferPointer(start: base, count: count),
+      borrowing: UnsafeRawBufferPointer(start: base + margin, count: count),
       discard: { range in
-        let start = range.lowerBound / Self.pageSize * Self.pageSize
-        madvise(mapping + start, range.upperBound - start, MADV_DONTNEED)
-      }, release: { munmap(mapping, count) })
+        let start = (margin + range.lowerBound) / Self.pageSize * Self.pageSize
+        madvise(mapping + start, margin + range.upperBound - start, MADV_DONTNEED)
+      }, release: { munmap(mapping, length) })
   }
 
   private static let pageSize = sysconf(Int32(_SC_PAGESIZE))

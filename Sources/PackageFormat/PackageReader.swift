@@ -36,6 +36,27 @@ package struct PackageReader: Sendable {
     return try PackageReader(storage: file.storage, path: path)
   }
 
+  /// Opens a package that is a part of an open file, which may be closed afterwards.
+  ///
+  /// - Parameters:
+  ///   - descriptor: of a regular file that is open for reading.
+  ///   - offset: the byte of the file that the package starts at.
+  ///   - byteCount: the size of the package; `nil` for all bytes up to the end of the file.
+  /// - Throws: `PackageError.file` where the file cannot be read or does not have these bytes; otherwise as
+  ///   `init(storage:path:)`.
+  package static func open(
+    descriptor: Int32, offset: Int, byteCount: Int?
+  ) throws(PackageError) -> PackageReader {
+    let path = "descriptor \(descriptor)"
+    let file: MappedFile
+    do throws(FileError) {
+      file = try MappedFile(descriptor: descriptor, path: path, offset: offset, byteCount: byteCount)
+    } catch {
+      throw .file(error)
+    }
+    return try PackageReader(storage: file.storage, path: path)
+  }
+
   /// Opens a package whose bytes are in memory or mapped.
   ///
   /// - Parameters:
