@@ -37,9 +37,7 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
-        "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageFormat", "Quantization", "Reports",
-        "Retrieval", "Runtime", "Threads",
+        "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageFormat", "Pixels", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -51,12 +49,10 @@ let package = Package(
     module(
       "Conversion",
       [
-        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra",
-        "ModelImport", "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Quantization", "Retrieval",
-        "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
+        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra", "ModelImport", "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Pixels", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
-    module("Inference", ["Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Runtime", "Tensors"]),
+    module("Inference", ["Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Runtime", "Tensors"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
     module("Fidelity", []),
     module(
@@ -64,10 +60,11 @@ let package = Package(
       ["CKernels", "Graphs", "Kernels", "LinearAlgebra", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
     module("Whitening", ["Graphs", "LinearAlgebra", "Operators", "Tensors"]),
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
-    module("Calibration", ["CKernels", "Graphs", "Images", "Kernels", "Operators", "Runtime", "Tensors", "Threads"]),
+    module("Calibration", ["CKernels", "Graphs", "Kernels", "Operators", "Pixels", "Runtime", "Tensors", "Threads"]),
     module("NeighbourSearch", ["CKernels", "Checkpoints", "Files", "Kernels", "Tensors", "Threads"]),
-    module("Images", ["CImageCodecs"]),
-    module("PackageFormat", ["CZstd", "Files", "Graphs", "Images", "Tensors"]),
+    module("Images", ["CImageCodecs", "Pixels"]),
+    module("PackageFormat", ["CZstd", "Files", "Graphs", "Pixels", "Tensors"]),
+    module("Pixels", ["CResampling"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
@@ -88,6 +85,7 @@ let package = Package(
     c("CThreads"),
     c("CFiles"),
     c("CImageCodecs", ["CJPEG", "CPNG"]),
+    c("CResampling"),
     c("COnnx", ["CProtobufC"]),
     c("CTOML"),
     c("COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
@@ -111,14 +109,14 @@ let package = Package(
       name: "search-tool", dependencies: ["NeighbourSearch", "Threads"], path: "Tests/SearchTool",
       swiftSettings: swiftSettings),
 
-    tests("CalibrationTests", ["Calibration", "Graphs", "Images", "Operators", "ReferenceOperators", "Runtime"]),
+    tests("CalibrationTests", ["Calibration", "Graphs", "Operators", "Pixels", "ReferenceOperators", "Runtime"]),
     tests("CKernelsTests", ["CKernels"]),
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
     tests("ConfigurationTests", ["Configuration"]),
-    tests("ConversionTests", ["Conversion", "Fidelity", "FidelitySamples", "Images"]),
+    tests("ConversionTests", ["Conversion", "Fidelity", "FidelitySamples", "Images", "Pixels"]),
     tests("FidelityTests", ["Fidelity", "FidelitySamples"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
-    tests("ImagesTests", ["Images"]),
+    tests("ImagesTests", ["Images", "Pixels"]),
     tests(
       "ModelExportTests",
       [
@@ -135,15 +133,15 @@ let package = Package(
     tests(
       "OperatorsTests",
       [
-        "Files", "Graphs", "Images", "Kernels", "Operators", "PackageFormat", "ReferenceOperators", "Runtime",
+        "Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "ReferenceOperators", "Runtime",
         "Tensors", "Threads",
       ]),
-    tests("PackageFormatTests", ["Files", "Graphs", "Images", "PackageFormat", "Tensors"]),
+    tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Pixels", "Tensors"]),
     tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
     tests(
       "QuantizationTests",
       [
-        "Calibration", "Graphs", "Images", "Kernels", "Operators", "PackageFormat", "Passes", "Quantization",
+        "Calibration", "Graphs", "Kernels", "Operators", "PackageFormat", "Passes", "Pixels", "Quantization",
         "ReferenceOperators", "Runtime", "Tensors",
       ]),
     tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports", "Retrieval"]),
@@ -161,8 +159,8 @@ let package = Package(
     tests(
       "TrunksTests",
       [
-        "Calibration", "Checkpoints", "Graphs", "Images", "Kernels", "ModelImport", "Operators", "PackageFormat",
-        "Passes", "Quantization", "Runtime", "Tensors", "Threads",
+        "Calibration", "Checkpoints", "Graphs", "Kernels", "ModelImport", "Operators", "PackageFormat", "Passes",
+        "Pixels", "Quantization", "Runtime", "Tensors", "Threads",
       ]),
     tests("WhiteningTests", ["Graphs", "LinearAlgebra", "Operators", "Runtime", "Tensors", "Whitening"]),
   ],

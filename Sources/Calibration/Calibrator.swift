@@ -1,7 +1,7 @@
 import Graphs
-import Images
 import Kernels
 import Operators
+import Pixels
 import Runtime
 import Tensors
 import Threads

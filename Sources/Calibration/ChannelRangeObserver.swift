@@ -1,5 +1,5 @@
 import Graphs
-import Images
+import Pixels
 import Runtime
 import Tensors
 import Threads

@@ -1,6 +1,7 @@
 import Calibration
 import Images
 import Inference
+import Pixels
 import Quantization
 import Runtime
 

@@ -1,6 +1,7 @@
 import Fidelity
 import Images
 import Inference
+import Pixels
 import Quantization
 import Retrieval
 

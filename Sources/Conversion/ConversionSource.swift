@@ -1,6 +1,7 @@
 import Files
 import Images
 import ModelImport
+import Pixels
 
 /// A checkpoint that was read for a conversion, and the options completed by it.
 struct ConversionSource {

@@ -3,6 +3,7 @@ import Files
 import Graphs
 import Images
 import Inference
+import Pixels
 import Runtime
 import Synchronization
 import Tensors

@@ -1,6 +1,7 @@
 import Calibration
 import Graphs
 import Images
+import Pixels
 import Quantization
 import Runtime
 import Synchronization

@@ -1,5 +1,5 @@
-import Images
 import ModelImport
+import Pixels
 
 extension FixedImageSize {
   /// The side in pixels of the square images that a model takes.

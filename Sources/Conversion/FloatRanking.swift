@@ -1,6 +1,6 @@
 import Fidelity
 import Graphs
-import Images
+import Pixels
 import Quantization
 import Search
 import Tensors

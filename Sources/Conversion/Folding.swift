@@ -1,6 +1,6 @@
 import Graphs
-import Images
 import Passes
+import Pixels
 
 /// The folded network, whose outputs were compared with those of the imported one.
 struct Folding {

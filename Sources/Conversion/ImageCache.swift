@@ -1,4 +1,5 @@
 import Images
+import Pixels
 import Synchronization
 
 /// The decoded images of one conversion or verification, so that a file is read and decoded once for all stages that

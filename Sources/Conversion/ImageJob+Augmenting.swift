@@ -1,5 +1,6 @@
 import Calibration
 import Images
+import Pixels
 
 extension ImageJob {
   /// Calls `body(pass, file, image, worker)` with copies of files, one at a time on each thread. The first copy of a

@@ -1,5 +1,6 @@
 import Graphs
 import Images
+import Pixels
 import Synchronization
 import Threads
 

@@ -2,6 +2,7 @@ import Files
 import FoundationEssentials
 import Glibc
 import Images
+import Pixels
 
 /// The images given on a command line: single files, and all images of folders.
 package struct ImageList: Sendable {

@@ -6,6 +6,7 @@ import Inference
 import ModelImport
 import Operators
 import PackageFormat
+import Pixels
 
 /// Two models to be compared, each a package or a checkpoint in float, opened so that both see the same pixels.
 struct ModelPair {

@@ -7,6 +7,7 @@ import Inference
 import Kernels
 import PackageFormat
 import Passes
+import Pixels
 import Quantization
 import Rounding
 import Runtime

@@ -1,8 +1,8 @@
 import Fidelity
 import Graphs
-import Images
 import Inference
 import PackageFormat
+import Pixels
 import Tensors
 
 /// The contents of a package: its origin, its fidelity and its layers. Encoded, it is the output of

@@ -1,5 +1,5 @@
-import Images
 import Inference
+import Pixels
 import Synchronization
 
 /// The pixels of images after resizing and cropping, and the float network's outputs for them, cached so that no image

@@ -1,8 +1,8 @@
 import Fidelity
 import Graphs
-import Images
 import Operators
 import PackageFormat
+import Pixels
 
 /// The sizes, the crop and the resizing that the user requests. What is left open is decided by a package, or by the
 /// size that a model fixes, or else by the defaults.

@@ -1,6 +1,7 @@
 import Fidelity
 import Graphs
 import Images
+import Pixels
 import Quantization
 import Runtime
 import Search

@@ -1,5 +1,5 @@
-import Images
 import Inference
+import Pixels
 import Tensors
 
 /// A size that a package is to serve.

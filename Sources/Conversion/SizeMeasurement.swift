@@ -1,6 +1,7 @@
 import Fidelity
 import Images
 import Inference
+import Pixels
 
 /// The fidelity that was measured at one size.
 struct SizeMeasurement {

@@ -5,6 +5,7 @@ import Images
 import Inference
 import ModelImport
 import PackageFormat
+import Pixels
 import Quantization
 
 extension NetworkQuantizer {

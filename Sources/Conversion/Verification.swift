@@ -3,6 +3,7 @@ import Graphs
 import Images
 import Inference
 import ModelImport
+import Pixels
 import Runtime
 
 /// Compares one model on disk with another: a package with the checkpoint that it was made from, or any two models.

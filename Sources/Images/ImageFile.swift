@@ -1,4 +1,5 @@
 import Glibc
+import Pixels
 
 /// Reads image files.
 package enum ImageFile {

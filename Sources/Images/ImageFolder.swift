@@ -1,4 +1,5 @@
 import Glibc
+import Pixels
 
 /// The image files of a folder and of its subfolders at any depth.
 ///

@@ -1,10 +1,6 @@
-/// The supported image formats.
-package enum ImageFormat: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
-  case jpeg = "JPEG"
-  case png = "PNG"
+import Pixels
 
-  package var description: String { rawValue }
-
+extension ImageFormat {
   /// Recognises the format of an image by its first bytes, whatever the file's name.
   init(recognizing bytes: UnsafeRawBufferPointer) throws(ImageError) {
     guard !bytes.isEmpty else { throw .empty }

@@ -1,4 +1,5 @@
 import Glibc
+import Pixels
 
 /// The geometric operations of AutoAugment, with the results of Pillow's `transform(AFFINE, NEAREST)`: each output
 /// pixel is the nearest input pixel at the transformed position, in Pillow's 16.16 fixed-point arithmetic. Outside of

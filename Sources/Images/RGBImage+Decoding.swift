@@ -1,4 +1,5 @@
 import CImageCodecs
+import Pixels
 
 /// Limits on image files, beyond which a file is refused before it is decoded.
 package struct DecodingLimits: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import CImageCodecs
+import Pixels
 
 extension RGBImage {
   /// The bytes of a PNG file of the image. They depend only on the pixels and the version of libpng.

@@ -1,3 +1,5 @@
+import Pixels
+
 /// The operations of Pillow's ImageEnhance, which blend the image with a degenerate version of itself in single
 /// precision. The results are those of Pillow's `blend`, bit for bit. Factor 0 gives the degenerate version, 1 the
 /// image; with factors outside of 0...1, values are clipped.

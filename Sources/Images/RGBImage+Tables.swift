@@ -1,3 +1,5 @@
+import Pixels
+
 /// Operations that map each channel's values by a table, with the results of Pillow's ImageOps and ImageEnhance.
 extension RGBImage {
   /// Maps the values of red, green and blue by a table of 256 entries each.

@@ -1,3 +1,5 @@
+import Pixels
+
 extension RGBImage {
   /// The image turned clockwise by quarters of a turn; no pixel is computed anew.
   package func turned(quarters: Int) -> RGBImage {

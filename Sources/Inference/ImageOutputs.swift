@@ -1,6 +1,6 @@
 import Graphs
-import Images
 import Operators
+import Pixels
 import Runtime
 import Tensors
 

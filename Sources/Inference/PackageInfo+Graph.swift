@@ -1,7 +1,7 @@
 import Graphs
-import Images
 import Operators
 import PackageFormat
+import Pixels
 
 extension PackageInfo {
   /// The same information, with the exponents of GeM that the package's graph implies. The runtime section stores the

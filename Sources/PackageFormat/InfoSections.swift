@@ -1,4 +1,4 @@
-import Images
+import Pixels
 
 /// The section of fixed size with what a runtime needs to know (formats/package.md, "Runtime section").
 struct RuntimeSection {

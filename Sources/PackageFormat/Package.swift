@@ -1,6 +1,6 @@
 import Files
 import Graphs
-import Images
+import Pixels
 
 /// The contents of a package.
 package struct Package: Sendable {

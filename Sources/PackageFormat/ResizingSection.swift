@@ -1,4 +1,4 @@
-import Images
+import Pixels
 
 /// How images are resized, where that differs from the default (formats/package.md, "Resizing section").
 struct ResizingSection: Equatable {

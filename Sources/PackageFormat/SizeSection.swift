@@ -1,4 +1,4 @@
-import Images
+import Pixels
 
 /// A size that a package was converted for, as it is stored.
 struct SizeRecord {

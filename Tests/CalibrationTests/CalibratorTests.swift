@@ -1,7 +1,7 @@
 import Calibration
 import Graphs
-import Images
 import Operators
+import Pixels
 import ReferenceOperators
 import Runtime
 import Testing

@@ -1,6 +1,6 @@
 import Calibration
 import Graphs
-import Images
+import Pixels
 import ReferenceOperators
 import Runtime
 import Testing

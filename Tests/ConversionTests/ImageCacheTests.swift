@@ -1,6 +1,7 @@
 import Conversion
 import Foundation
 import Images
+import Pixels
 import Testing
 
 @Suite struct ImageCacheTests {

@@ -1,4 +1,5 @@
 import Images
+import Pixels
 import Testing
 
 /// What scripts/fixtures/make_image_fixtures.py wrote.

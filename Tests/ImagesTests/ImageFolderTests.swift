@@ -1,5 +1,6 @@
 import Glibc
 import Images
+import Pixels
 import Testing
 
 /// A folder of its own for each test, gone afterwards.

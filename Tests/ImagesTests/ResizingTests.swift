@@ -1,4 +1,4 @@
-import Images
+import Pixels
 import Testing
 
 @Suite struct ResizingTests {

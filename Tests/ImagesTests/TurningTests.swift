@@ -1,4 +1,5 @@
 import Images
+import Pixels
 import Testing
 
 /// Turning by quarters moves pixels and computes none.

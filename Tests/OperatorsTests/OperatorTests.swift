@@ -1,9 +1,9 @@
 import Files
 import Graphs
-import Images
 import Kernels
 import Operators
 import PackageFormat
+import Pixels
 import ReferenceOperators
 import Tensors
 import Testing

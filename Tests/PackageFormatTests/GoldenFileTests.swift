@@ -1,8 +1,8 @@
 import Files
 import Glibc
 import Graphs
-import Images
 import PackageFormat
+import Pixels
 import Tensors
 import Testing
 

@@ -1,7 +1,7 @@
 import Files
 import Graphs
-import Images
 import PackageFormat
+import Pixels
 import Tensors
 
 /// An operator that keeps whatever attributes it gets, for tests of how they are stored.

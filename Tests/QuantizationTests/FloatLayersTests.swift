@@ -1,9 +1,9 @@
 import Calibration
 import Graphs
-import Images
 import Operators
 import PackageFormat
 import Passes
+import Pixels
 import Quantization
 import ReferenceOperators
 import Runtime

@@ -1,9 +1,9 @@
 import Foundation
 import Graphs
-import Images
 import Kernels
 import Operators
 import PackageFormat
+import Pixels
 import Quantization
 import ReferenceOperators
 import Tensors

@@ -1,7 +1,7 @@
 import Checkpoints
 import Graphs
-import Images
 import ModelImport
+import Pixels
 import Tensors
 import Testing
 

@@ -1,11 +1,11 @@
 import Calibration
 import Graphs
-import Images
 import Kernels
 import ModelImport
 import Operators
 import PackageFormat
 import Passes
+import Pixels
 import Quantization
 import Runtime
 import Tensors

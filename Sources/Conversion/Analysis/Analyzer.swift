@@ -4,6 +4,7 @@ import Graphs
 import Images
 import Kernels
 import PackageFormat
+import Pixels
 import Quantization
 import Runtime
 import Tensors

@@ -1,8 +1,8 @@
 import Fidelity
 import Graphs
-import Images
 import Inference
 import Operators
+import Pixels
 import Quantization
 import Runtime
 import Tensors

@@ -1,7 +1,7 @@
 import Fidelity
 import Graphs
-import Images
 import Operators
+import Pixels
 import Quantization
 import Runtime
 import Tensors

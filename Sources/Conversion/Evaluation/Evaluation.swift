@@ -1,6 +1,7 @@
 import Fidelity
 import Graphs
 import Images
+import Pixels
 import Retrieval
 
 /// Measures models on a set of images: what each of them finds and recognises, and what changed since the first.

@@ -1,7 +1,7 @@
 import Graphs
-import Images
 import ModelImport
 import PackageFormat
+import Pixels
 import Retrieval
 
 /// Models that are opened to be evaluated side by side on images of the same size and crop.

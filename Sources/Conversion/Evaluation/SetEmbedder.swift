@@ -1,6 +1,7 @@
 import Graphs
 import Images
 import Inference
+import Pixels
 import Retrieval
 import Runtime
 import Synchronization

@@ -1,4 +1,5 @@
 import Images
+import Pixels
 import Retrieval
 
 extension TaskImage {

@@ -2,8 +2,8 @@ import Checkpoints
 import Files
 import FoundationEssentials
 import Graphs
-import Images
 import ModelImport
+import Pixels
 import Tensors
 
 /// The outputs of a framework for a set of images, as the programs of 'quern golden' write them (formats/golden.md): a

@@ -1,6 +1,6 @@
 import Graphs
-import Images
 import ModelImport
+import Pixels
 
 /// A Python program that runs a model with its framework on a folder of images and writes the outputs in the form that
 /// `GoldenFile` reads.

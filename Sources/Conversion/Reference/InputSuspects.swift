@@ -1,6 +1,6 @@
 import Graphs
-import Images
 import ModelImport
+import Pixels
 import Tensors
 import Threads
 

@@ -1,6 +1,6 @@
 import Graphs
-import Images
 import ModelImport
+import Pixels
 import Tensors
 
 /// One way to turn an image into a network's input.

@@ -1,7 +1,7 @@
 import Fidelity
 import Graphs
-import Images
 import ModelImport
+import Pixels
 import Runtime
 import Threads
 

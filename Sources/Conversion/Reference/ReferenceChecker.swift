@@ -2,6 +2,7 @@ import Fidelity
 import Graphs
 import Images
 import Inference
+import Pixels
 import Runtime
 import Tensors
 import Threads

@@ -4,6 +4,7 @@ import Graphs
 import Images
 import Inference
 import ModelImport
+import Pixels
 import Runtime
 
 /// What a float network is compared with before anything else is done.

@@ -2,6 +2,7 @@ import Graphs
 import Images
 import ModelImport
 import Operators
+import Pixels
 import Retrieval
 
 /// Chooses the exponent of GeM pooling of a checkpoint for one size.

@@ -3,6 +3,7 @@ import Graphs
 import Images
 import Operators
 import Passes
+import Pixels
 import Retrieval
 
 /// Chooses the exponent of GeM pooling for one size by what images and their augmented copies say (Berman et al.,

@@ -2,9 +2,9 @@ import Checkpoints
 import Fidelity
 import Files
 import Graphs
-import Images
 import Inference
 import ModelImport
+import Pixels
 import Retrieval
 import Tensors
 

@@ -6,6 +6,7 @@ import LinearAlgebra
 import Operators
 import PackageFormat
 import Passes
+import Pixels
 import Runtime
 import Tensors
 import Threads

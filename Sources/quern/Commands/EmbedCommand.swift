@@ -4,6 +4,7 @@ import Conversion
 import Fidelity
 import Files
 import Images
+import Pixels
 
 struct EmbedCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Conversion
-import Images
+import Pixels
 import Reports
 import Retrieval
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Conversion
 import Fidelity
-import Images
+import Pixels
 
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Conversion
 import Fidelity
 import Images
+import Pixels
 import Quantization
 
 /// How a conversion calibrates, quantises and verifies, and on which images.

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Conversion
-import Images
+import Pixels
 
 /// How images become inputs of the network, for commands that run it at one size or, in one pass, at several.
 struct EmbeddingSizeOptions: ParsableArguments {

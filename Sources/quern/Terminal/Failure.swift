@@ -12,6 +12,7 @@ import ModelExport
 import ModelImport
 import NeighbourSearch
 import PackageFormat
+import Pixels
 import Reports
 import Retrieval
 

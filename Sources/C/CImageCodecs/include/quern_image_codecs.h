@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-/// Decoding and encoding of images, and resampling. libjpeg and libpng report errors by longjmp, which must not cross
+/// Decoding and encoding of images. libjpeg and libpng report errors by longjmp, which must not cross
 /// Swift frames: these functions contain it.
 ///
 /// All functions are thread-safe, keep no state, and read nothing outside `data[0 ..< size]`.
@@ -62,29 +62,6 @@ size_t quern_png_encoded_limit(struct quern_image_size size);
 /// Encodes `rgb[height][width][3]` to `data`, which has room for `*size` bytes, and sets `*size` to the number of bytes
 /// written. The bytes depend only on the pixels and on the versions of libpng and zlib.
 int quern_png_encode(const uint8_t *rgb, struct quern_image_size dimensions, uint8_t *data, size_t *size);
-
-/// One pass of a separable resampling in Pillow's fixed-point arithmetic, with weights of 22 fractional bits and a
-/// shift that rounds down: out = max(0, min((sum of pixel * weight + 2^21) >> 22, 255)).
-struct quern_resample_taps {
-  /// Each output sample has `taps` weights, in `weights[output * taps ...]`, for the input samples from
-  /// `first[output]`.
-  const int32_t *first;
-  const int32_t *weights;
-  size_t taps;
-  size_t outputs;
-};
-
-/// Resamples along rows: from `rows` rows of `input_width` RGB pixels, `source_stride` bytes apart, to `rows` packed
-/// rows of `along.outputs` RGB pixels. `scratch` has room for `3 * input_width + 1` bytes.
-void quern_resample_horizontal(
-    const uint8_t *source, size_t source_stride, size_t input_width, size_t rows, struct quern_resample_taps along,
-    uint8_t *scratch, uint8_t *destination);
-
-/// Resamples along columns: from rows of `row_bytes` bytes, `source_stride` bytes apart, to `along.outputs` packed
-/// rows.
-void quern_resample_vertical(
-    const uint8_t *source, size_t source_stride, size_t row_bytes, struct quern_resample_taps along,
-    uint8_t *destination);
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,7 @@ package struct RGBImage: Hashable, Sendable {
   }
 
   /// Does not check the sizes, which the caller has checked.
-  init(width: Int, height: Int, checked pixels: [UInt8]) {
+  package init(width: Int, height: Int, checked pixels: [UInt8]) {
     self.width = width
     self.height = height
     self.pixels = pixels
@@ -45,7 +45,7 @@ package struct PixelRect: Hashable, Sendable {
   }
 
   /// Whether the rectangle is not empty and lies in `0 ..< width` by `0 ..< height`.
-  func fits(width: Int, height: Int) -> Bool {
+  package func fits(width: Int, height: Int) -> Bool {
     x >= 0 && y >= 0 && self.width > 0 && self.height > 0
       && self.width <= width && self.height <= height && x <= width - self.width && y <= height - self.height
   }
@@ -66,7 +66,7 @@ extension RGBImage {
   }
 
   /// The part of the image inside `rect`, which the caller has checked.
-  func copied(_ rect: PixelRect) -> RGBImage {
+  package func copied(_ rect: PixelRect) -> RGBImage {
     guard rect != bounds else { return self }
     let part = [UInt8](unsafeUninitializedCapacity: rect.width * rect.height * 3) { destination, count in
       for y in 0..<rect.height {

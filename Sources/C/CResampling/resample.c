@@ -1,4 +1,4 @@
-#include "quern_image_codecs.h"
+#include "quern_resample.h"
 
 #include <string.h>
 

@@ -1,5 +1,13 @@
 import Glibc
 
+/// The supported image formats.
+package enum ImageFormat: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+  case jpeg = "JPEG"
+  case png = "PNG"
+
+  package var description: String { rawValue }
+}
+
 /// Why an image, an image file or a folder of images cannot be used.
 package enum ImageError: Error, Hashable, Sendable {
   /// The file has no bytes.

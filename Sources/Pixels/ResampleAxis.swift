@@ -1,4 +1,4 @@
-import CImageCodecs
+import CResampling
 
 /// The weights of one of Pillow's antialiased filters along one axis.
 ///
@@ -7,12 +7,14 @@ import CImageCodecs
 /// that of the filter at `(j + 0.5 - center) / max(scale, 1)`. Weights are normalised to a sum of one and rounded to 22
 /// fractional bits, halves away from zero. Every expression keeps Pillow's order and precision (the box in single, the
 /// others in double), since bit identity depends on it.
-struct ResampleAxis {
+struct ResampleAxis: Sendable {
   /// The number of weights of each output; those beyond the filter's support are zero.
   var taps: Int
-  /// The first input sample of each output. It never decreases, and `first[i] + taps <= inputSize`.
+  /// The input samples that any output needs.
+  let inputs: Range<Int>
+  /// The first input sample of each output, counted from `inputs.lowerBound`. It never decreases.
   var first: [Int32]
-  /// `weights[i * taps + t]` belongs to the input sample `first[i] + t`. Those of bicubic and Lanczos may be negative.
+  /// `weights[i * taps + t]` belongs to the input sample `first[i] + t`, counted alike. Those of bicubic and Lanczos may be negative.
   var weights: [Int32]
 
   /// - Parameter window: the outputs to compute, in `0 ..< outputSize`.
@@ -52,21 +54,18 @@ struct ResampleAxis {
       }
       first.append(Int32(truncatingIfNeeded: start))
     }
-    (self.taps, self.first, self.weights) = (taps, first, weights)
+    let start = first.first ?? 0
+    inputs = Int(start)..<Int(first.last ?? 0) + taps
+    (self.taps, self.first, self.weights) = (taps, first.map { $0 - start }, weights)
   }
 
-  /// The input samples that any output needs.
-  var inputs: Range<Int> {
-    guard let start = first.first, let end = first.last else { return 0..<0 }
-    return Int(start)..<Int(end) + taps
-  }
+  /// The number of bytes of the weights and the positions.
+  var byteCount: Int { (first.count + weights.count) * MemoryLayout<Int32>.stride }
 
   /// Calls `body` with the weights in the form that the kernels take, with input samples counted from
   /// `inputs.lowerBound`.
   func withTaps(_ body: (quern_resample_taps) -> Void) {
-    let origin = first.first ?? 0
-    let relative = first.map { $0 - origin }
-    relative.withUnsafeBufferPointer { first in
+    first.withUnsafeBufferPointer { first in
       weights.withUnsafeBufferPointer { weights in
         body(
           quern_resample_taps(

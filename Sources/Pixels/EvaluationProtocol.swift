@@ -68,13 +68,23 @@ package struct EvaluationProtocol: Hashable, Sendable {
   ///
   /// - Throws: `ImageError.invalidGeometry` for an image that cannot be resized.
   package func apply(to image: RGBImage) throws(ImageError) -> RGBImage {
-    let geometry = try geometry(width: image.width, height: image.height)
-    return image.resampled(
-      Resampling(
-        region: image.bounds,
-        box: SampleBox(left: 0, top: 0, right: Float(image.width), bottom: Float(image.height)),
-        outputWidth: geometry.resizedWidth, outputHeight: geometry.resizedHeight, window: geometry.window,
-        filter: filter))
+    image.resampled(try resampling(width: image.width, height: image.height))
+  }
+
+  /// The resize and the crop of images of one size, in pixels.
+  ///
+  /// - Throws: `ImageError.invalidGeometry` for an image that cannot be resized.
+  package func plan(width: Int, height: Int) throws(ImageError) -> ResamplingPlan {
+    ResamplingPlan(try resampling(width: width, height: height))
+  }
+
+  private func resampling(width: Int, height: Int) throws(ImageError) -> Resampling {
+    let geometry = try geometry(width: width, height: height)
+    return Resampling(
+      region: PixelRect(x: 0, y: 0, width: width, height: height),
+      box: SampleBox(left: 0, top: 0, right: Float(width), bottom: Float(height)),
+      outputWidth: geometry.resizedWidth, outputHeight: geometry.resizedHeight, window: geometry.window,
+      filter: filter)
   }
 
   /// The size that an image is resized to, and the part of the resized image that is kept, in pixels.
