@@ -81,19 +81,13 @@ extension ChannelResponse: RunnableOperator {
       let partial = UnsafeMutableRawPointer(norms + input.batch * channels).assumingMemoryBound(to: UInt32.self)
       let chunk = pixels * channels < Self.minShared ? channels : Self.channelChunk
       let pieces = (channels + chunk - 1) / chunk
-      team.forEach(input.batch * pieces) { index, _ in
-        let (image, first) = (index / pieces, index % pieces * chunk)
-        let count = min(chunk, channels - first)
-        let (row, offset) = (image * channels + first, image * pixels * channels + first)
-        if let parameters = prepared.quantization {
-          let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + offset
-          sumSquares(of: map, Int32(parameters.zeroPoint), count, partial: partial + row, to: norms + row)
-          let scale = Double(parameters.scale)
-          for channel in row..<row + count { norms[channel] = norms[channel].squareRoot() * scale }
-        } else {
-          sumSquares(of: buffers.inputs[0].assumingMemoryBound(to: Float.self) + offset, count, to: norms + row)
-          for channel in row..<row + count { norms[channel] = norms[channel].squareRoot() }
-        }
+      team.forEach(
+        input.batch * pieces,
+        with: (plan: self, map: buffers.inputs[0], partial: partial, norms: norms, pieces: pieces, chunk: chunk)
+      ) { state, index, _ in
+        state.plan.computeNorms(
+          image: index / state.pieces, firstChannel: index % state.pieces * state.chunk, maxCount: state.chunk,
+          of: state.map, partial: state.partial, to: state.norms)
       }
       let output = buffers.output.assumingMemoryBound(to: Float.self)
       for image in 0..<input.batch {
@@ -102,6 +96,24 @@ extension ChannelResponse: RunnableOperator {
         for channel in row { sum += norms[channel] }
         let divisor = sum / Double(channels) + prepared.epsilon
         for channel in row { output[channel] = Float(norms[channel] / divisor) }
+      }
+    }
+
+    /// The norms of up to `maxCount` channels of an image.
+    private func computeNorms(
+      image: Int, firstChannel first: Int, maxCount: Int, of map: UnsafeRawPointer,
+      partial: UnsafeMutablePointer<UInt32>, to norms: UnsafeMutablePointer<Double>
+    ) {
+      let count = min(maxCount, channels - first)
+      let (row, offset) = (image * channels + first, image * pixels * channels + first)
+      if let parameters = prepared.quantization {
+        let map = map.assumingMemoryBound(to: UInt8.self) + offset
+        sumSquares(of: map, Int32(parameters.zeroPoint), count, partial: partial + row, to: norms + row)
+        let scale = Double(parameters.scale)
+        for channel in row..<row + count { norms[channel] = norms[channel].squareRoot() * scale }
+      } else {
+        sumSquares(of: map.assumingMemoryBound(to: Float.self) + offset, count, to: norms + row)
+        for channel in row..<row + count { norms[channel] = norms[channel].squareRoot() }
       }
     }
 

@@ -74,6 +74,8 @@ extension ChannelwiseMeanPooling: RunnableOperator {
       table = exponents.flatMap { exponent in values.map { powf($0, exponent) } }
     }
 
+    var byteCount: Int { (exponents.count + table.count) * MemoryLayout<Float>.stride }
+
     func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
       Planned(prepared: self, input: inputs[0])
     }
@@ -88,30 +90,35 @@ extension ChannelwiseMeanPooling: RunnableOperator {
     private static let channelChunk = 128
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
+      let pieces = (input.channels + Self.channelChunk - 1) / Self.channelChunk
+      team.forEach(input.batch * pieces, with: (plan: self, buffers: buffers, pieces: pieces)) { state, index, _ in
+        let (image, first) = (index / state.pieces, index % state.pieces * Self.channelChunk)
+        let channels = first..<min(first + Self.channelChunk, state.plan.input.channels)
+        state.plan.compute(channels, image: image, state.buffers)
+      }
+    }
+
+    /// Pools some channels of an image.
+    private func compute(_ range: Range<Int>, image: Int, _ buffers: OperatorBuffers) {
       let (pixels, channels) = (input.height * input.width, input.channels)
-      let pieces = (channels + Self.channelChunk - 1) / Self.channelChunk
-      team.forEach(input.batch * pieces) { index, _ in
-        let (image, first) = (index / pieces, index % pieces * Self.channelChunk)
-        let range = first..<min(first + Self.channelChunk, channels)
-        let row = buffers.output.assumingMemoryBound(to: Float.self) + image * channels
-        for channel in range { row[channel] = 0 }
-        if prepared.table.isEmpty {
-          let map = buffers.inputs[0].assumingMemoryBound(to: Float.self) + image * pixels * channels
-          for pixel in 0..<pixels {
-            for channel in range {
-              row[channel] += powf(max(map[pixel * channels + channel], prepared.floor), prepared.exponents[channel])
-            }
-          }
-        } else {
-          let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + image * pixels * channels
-          for pixel in 0..<pixels {
-            for channel in range {
-              row[channel] += prepared.table[channel * 256 + Int(map[pixel * channels + channel])]
-            }
+      let row = buffers.output.assumingMemoryBound(to: Float.self) + image * channels
+      for channel in range { row[channel] = 0 }
+      if prepared.table.isEmpty {
+        let map = buffers.inputs[0].assumingMemoryBound(to: Float.self) + image * pixels * channels
+        for pixel in 0..<pixels {
+          for channel in range {
+            row[channel] += powf(max(map[pixel * channels + channel], prepared.floor), prepared.exponents[channel])
           }
         }
-        for channel in range { row[channel] = powf(row[channel] / Float(pixels), 1 / prepared.exponents[channel]) }
+      } else {
+        let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + image * pixels * channels
+        for pixel in 0..<pixels {
+          for channel in range {
+            row[channel] += prepared.table[channel * 256 + Int(map[pixel * channels + channel])]
+          }
+        }
       }
+      for channel in range { row[channel] = powf(row[channel] / Float(pixels), 1 / prepared.exponents[channel]) }
     }
   }
 }

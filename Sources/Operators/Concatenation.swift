@@ -51,14 +51,14 @@ extension Concatenation: RunnableOperator {
     let outputSize = output.elementType.byteCount
     return TopLeftAlignedOperator { run, buffers in
       let pixelBytes = run.output.channels * outputSize
-      let starts = run.inputs.indices.map { run.start(ofInput: $0) }
       let step = max(1, Self.tileByteCount / pixelBytes)
       for first in stride(from: 0, to: run.count, by: step) {
         var slice = buffers.output + (run.first + first) * pixelBytes
         for slot in run.inputs.indices {
           let channels = run.inputs[slot].channels
           conversions[slot].convert(
-            buffers.inputs[slot] + (starts[slot] + first) * channels * inputSizes[slot], inputStride: channels,
+            buffers.inputs[slot] + (run.start(ofInput: slot) + first) * channels * inputSizes[slot],
+            inputStride: channels,
             rows: min(step, run.count - first), count: channels, to: slice, outputStride: run.output.channels)
           slice += channels * outputSize
         }
@@ -111,16 +111,20 @@ extension Concatenation: RunnableOperator {
     ) {
       guard let input = format.quantization else { return }
       let ratio = input.scale / output.scale
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: channels) { factors in
+      let step = min(channels, 256)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: step) { factors in
         factors.initialize(repeating: ratio)
-        var part = quern_scale_args()
-        part.output_max = 255
-        (part.map, part.map_remainder, part.map_zero_point) = (map, mapRemainder, Int32(input.zeroPoint))
-        part.factors = UnsafePointer(factors.baseAddress)
-        (part.rows, part.channels) = (1, channels)
-        part.output_zero_point = Int32(output.zeroPoint)
-        (part.output, part.output_remainder) = (target, remainders)
-        run?(&part)
+        for first in stride(from: 0, to: channels, by: step) {
+          var part = quern_scale_args()
+          part.output_max = 255
+          (part.map, part.map_zero_point) = (map + first, Int32(input.zeroPoint))
+          part.map_remainder = mapRemainder.map { $0 + first }
+          part.factors = UnsafePointer(factors.baseAddress)
+          (part.rows, part.channels) = (1, min(step, channels - first))
+          part.output_zero_point = Int32(output.zeroPoint)
+          (part.output, part.output_remainder) = (target + first, remainders + first)
+          run?(&part)
+        }
       }
     }
   }

@@ -49,6 +49,8 @@ struct FloatConvolution: PreparedOperator {
     return (packed, groupCount)
   }
 
+  var byteCount: Int { packedWeights.byteCount + bias.count * MemoryLayout<Float>.stride }
+
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
     try FloatConvolutionPlan(
       prepared: self, input: inputs[0], residual: inputs.count > 1 ? inputs[1] : nil, output: output, context: context)

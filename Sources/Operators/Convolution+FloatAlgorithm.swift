@@ -23,6 +23,12 @@ final class DenseFloatConvolution: PreparedOperator {
     (self.op, self.context) = (op, context)
   }
 
+  /// The constants are counted, too: they are kept for maps that need another algorithm.
+  var byteCount: Int {
+    let packed = packed.withLock { ($0.direct?.byteCount ?? 0) + ($0.winograd?.byteCount ?? 0) }
+    return context.constants.values.reduce(packed) { $0 + $1.byteCount }
+  }
+
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
     // Several threads may plan at the same time.
     let prepared = try packed.withLock { packed throws(GraphError) -> any PreparedOperator in

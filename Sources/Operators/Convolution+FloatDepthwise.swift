@@ -28,6 +28,8 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
       ? [Float](repeating: 0, count: channels) : try context.floats("bias", count: channels)
   }
 
+  var byteCount: Int { (weight.count + bias.count) * MemoryLayout<Float>.stride }
+
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
     let lines = output.batch * output.height
     let pieces = context.workers > 1 ? 2 * context.workers : 1
@@ -46,26 +48,31 @@ struct FloatDepthwiseConvolution: PreparedOperator, @unchecked Sendable {
     let scratchByteCount = 0
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-      let rows = output.batch * output.height * output.width
       let window = prepared.op.window
-      let (taps, channels) = (window.taps, output.channels)
       offsets.withUnsafeBufferPointer { offsets in
         prepared.weight.withUnsafeBufferPointer { weight in
           prepared.bias.withUnsafeBufferPointer { bias in
-            team.forEach((rows + rowChunk - 1) / rowChunk) { piece, _ in
-              let first = piece * rowChunk
-              var arguments = quern_depthwise_f32_args()
-              arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
-              arguments.offsets = offsets.baseAddress.map { $0 + first * taps }
-              (arguments.rows, arguments.taps) = (min(rowChunk, rows - first), taps)
-              (arguments.channels, arguments.output_stride) = (channels, channels)
-              (arguments.weights, arguments.bias) = (weight.baseAddress, bias.baseAddress)
-              // Neighbouring outputs share columns where the taps of a kernel row are next to each other.
-              arguments.line = window.dilationWidth == 1 ? output.width : 0
-              (arguments.kernel_width, arguments.step) = (window.width, window.strideWidth)
-              arguments.clamp = prepared.op.activation.clamp
-              arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first * channels
-              prepared.kernel.run(&arguments)
+            var arguments = quern_depthwise_f32_args()
+            arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+            (arguments.offsets, arguments.taps) = (offsets.baseAddress, window.taps)
+            (arguments.channels, arguments.output_stride) = (output.channels, output.channels)
+            (arguments.weights, arguments.bias) = (weight.baseAddress, bias.baseAddress)
+            // Neighbouring outputs share columns where the taps of a kernel row are next to each other.
+            arguments.line = window.dilationWidth == 1 ? output.width : 0
+            (arguments.kernel_width, arguments.step) = (window.width, window.strideWidth)
+            arguments.clamp = prepared.op.activation.clamp
+            arguments.output = buffers.output.assumingMemoryBound(to: Float.self)
+            let rows = output.batch * output.height * output.width
+            team.forEach(
+              (rows + rowChunk - 1) / rowChunk,
+              with: (kernel: prepared.kernel, arguments: arguments, rows: rows, chunk: rowChunk)
+            ) { state, piece, _ in
+              let first = piece * state.chunk
+              var arguments = state.arguments
+              arguments.rows = min(state.chunk, state.rows - first)
+              if arguments.offsets != nil { arguments.offsets += first * arguments.taps }
+              arguments.output += first * arguments.channels
+              state.kernel.run(&arguments)
             }
           }
         }

@@ -80,21 +80,28 @@ struct FloatConvolutionPlan: PlannedOperator {
       copyPadded(source, to: copy, paddedCopy, team: team)
       source = UnsafePointer(copy)
     }
-    let groups = prepared.op.groups
-    let groupOutputs = output.channels / groups
-    let rowPieces = (rows + rowChunk - 1) / rowChunk
-    let channelPieces = (groupOutputs + channelChunk - 1) / channelChunk
-    withArguments(source, buffers) { base in
-      team.forEach(groups * rowPieces * channelPieces) { index, _ in
-        let group = index / (rowPieces * channelPieces)
-        let piece = index % (rowPieces * channelPieces)
-        var arguments = base
-        select(
-          group: group, firstRow: piece / channelPieces * rowChunk, firstChannel: piece % channelPieces * channelChunk,
-          in: &arguments)
-        prepared.kernels.fgemm.run(&arguments)
+    withArguments(source, buffers) { arguments in
+      team.forEach(prepared.op.groups * rowPieces * channelPieces, with: (plan: self, arguments: arguments)) {
+        state, index, _ in
+        state.plan.compute(index, state.arguments)
       }
     }
+  }
+
+  private var rowPieces: Int { (rows + rowChunk - 1) / rowChunk }
+  private var channelPieces: Int { (output.channels / prepared.op.groups + channelChunk - 1) / channelChunk }
+
+  /// Computes one piece of the work.
+  ///
+  /// - Parameter whole: The arguments for all rows and channels of the first group.
+  private func compute(_ index: Int, _ whole: quern_fgemm_args) {
+    let (rowPieces, channelPieces) = (rowPieces, channelPieces)
+    let piece = index % (rowPieces * channelPieces)
+    var arguments = whole
+    select(
+      group: index / (rowPieces * channelPieces), firstRow: piece / channelPieces * rowChunk,
+      firstChannel: piece % channelPieces * channelChunk, in: &arguments)
+    prepared.kernels.fgemm.run(&arguments)
   }
 
   /// The arguments for all rows and channels of the first group.
@@ -141,25 +148,32 @@ struct FloatConvolutionPlan: PlannedOperator {
     arguments.bias += channel
     arguments.output += firstRow * output.channels + channel
     guard let residual else { return }
-    let run = PixelRun(output: output, inputs: [residual], first: firstRow, count: arguments.rows)
-    arguments.residual += run.start(ofInput: 0) * output.channels + channel
+    arguments.residual += PixelRun.start(firstRow, of: output, in: residual) * output.channels + channel
   }
 
   /// Copies the map with zeros around it, or without its edges where the padding is negative.
   private func copyPadded(
     _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, _ padded: Shape, team: ThreadTeam
   ) {
+    team.forEach(
+      padded.batch * padded.height, with: (plan: self, source: source, target: target, padded: padded)
+    ) { state, line, _ in
+      state.plan.copyPaddedLine(line, state.source, to: state.target, state.padded)
+    }
+  }
+
+  private func copyPaddedLine(
+    _ line: Int, _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, _ padded: Shape
+  ) {
     let window = prepared.op.window.resolved(height: input.height, width: input.width)
     let channels = input.channels
     let columns = max(0, window.left)..<max(0, window.left, min(padded.width, window.left + input.width))
-    team.forEach(padded.batch * padded.height) { line, _ in
-      let image = line / padded.height
-      let y = line % padded.height - window.top
-      let to = target + line * padded.width * channels
-      to.update(repeating: 0, count: padded.width * channels)
-      guard y >= 0, y < input.height, !columns.isEmpty else { return }
-      let from = source + ((image * input.height + y) * input.width + columns.lowerBound - window.left) * channels
-      (to + columns.lowerBound * channels).update(from: from, count: columns.count * channels)
-    }
+    let image = line / padded.height
+    let y = line % padded.height - window.top
+    let to = target + line * padded.width * channels
+    to.update(repeating: 0, count: padded.width * channels)
+    guard y >= 0, y < input.height, !columns.isEmpty else { return }
+    let from = source + ((image * input.height + y) * input.width + columns.lowerBound - window.left) * channels
+    (to + columns.lowerBound * channels).update(from: from, count: columns.count * channels)
   }
 }

@@ -50,6 +50,9 @@ struct Requantization: Sendable {
     self.multiplier = multiplier
   }
 
+  /// The number of bytes of biases and multipliers.
+  var byteCount: Int { 2 * bias.count * MemoryLayout<Int32>.stride }
+
   /// The same for the plane of the input's remainders, a uint8 map with the zero point 128 and 1/256 of the input's
   /// step. Its product with the weights is added, in float32, to that of the levels.
   func ofRemainders(weightSums: [Int]) -> RemainderRequantization {
@@ -63,6 +66,7 @@ struct Requantization: Sendable {
 struct RemainderRequantization: Sendable {
   let bias: [Int32]
   let multiplier: [Float]
+  var byteCount: Int { 2 * bias.count * MemoryLayout<Int32>.stride }
 }
 
 /// Dense and grouped int8 convolution by indirection: the kernel reads the map in place, through a table of offsets.
@@ -142,6 +146,8 @@ struct Int8Convolution: PreparedOperator {
     }
     return (packed, groupSize)
   }
+
+  var byteCount: Int { packedWeights.byteCount + requantization.byteCount + (remainders?.byteCount ?? 0) }
 
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
     try Int8ConvolutionPlan(

@@ -33,6 +33,8 @@ struct Int8DepthwiseConvolution: PreparedOperator {
     }
   }
 
+  var byteCount: Int { packedWeights.byteCount + requantization.byteCount + (remainders?.byteCount ?? 0) }
+
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
     try Int8DepthwisePlan(prepared: self, input: inputs[0], output: output, context: context)
   }
@@ -75,34 +77,48 @@ private struct Int8DepthwisePlan: PlannedOperator {
   }
 
   func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-    let rows = output.batch * output.height * output.width
     let requantization = prepared.requantization
-    let taps = prepared.op.window.taps
     offsets.withUnsafeBufferPointer { offsets in
       requantization.bias.withUnsafeBufferPointer { bias in
         requantization.multiplier.withUnsafeBufferPointer { multiplier in
-          team.forEach((rows + rowChunk - 1) / rowChunk) { piece, worker in
-            let first = piece * rowChunk
-            var arguments = quern_depthwise_args()
-            arguments.input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
-            arguments.offsets = offsets.baseAddress.map { $0 + first * taps }
-            (arguments.rows, arguments.taps) = (min(rowChunk, rows - first), taps)
-            arguments.channels = output.channels
-            arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
-            (arguments.bias, arguments.multiplier) = (bias.baseAddress, multiplier.baseAddress)
-            arguments.output_zero_point = requantization.epilogue.zeroPoint
-            (arguments.output_min, arguments.output_max) = requantization.epilogue.levels
-            arguments.output = buffers.output.assumingMemoryBound(to: UInt8.self) + first * output.channels
-            arguments.output_stride = output.channels
-            guard let int8Epilogue else { return prepared.kernels.depthwise.run(&arguments) }
-            let scratch =
-              buffers.scratch.assumingMemoryBound(to: Float.self)
-              + worker * Int8Epilogue.scratchCount(channels: output.channels)
-            runInFloat(arguments, firstRow: first, int8Epilogue, scratch: scratch)
+          var arguments = quern_depthwise_args()
+          arguments.input = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
+          (arguments.offsets, arguments.taps) = (offsets.baseAddress, prepared.op.window.taps)
+          (arguments.rows, arguments.channels) = (output.batch * output.height * output.width, output.channels)
+          arguments.weights = UnsafePointer(prepared.packedWeights.pointer)
+          (arguments.bias, arguments.multiplier) = (bias.baseAddress, multiplier.baseAddress)
+          arguments.output_zero_point = requantization.epilogue.zeroPoint
+          (arguments.output_min, arguments.output_max) = requantization.epilogue.levels
+          arguments.output = buffers.output.assumingMemoryBound(to: UInt8.self)
+          arguments.output_stride = output.channels
+          let scratch = buffers.scratch.assumingMemoryBound(to: Float.self)
+          team.forEach(
+            (arguments.rows + rowChunk - 1) / rowChunk, with: (plan: self, arguments: arguments, scratch: scratch)
+          ) { state, piece, worker in
+            state.plan.compute(piece, worker, state.arguments, state.scratch)
           }
         }
       }
     }
+  }
+
+  /// Computes one piece of the work.
+  ///
+  /// - Parameters:
+  ///   - whole: The arguments for all rows.
+  ///   - scratch: The scratch memory of all workers.
+  private func compute(
+    _ piece: Int, _ worker: Int, _ whole: quern_depthwise_args, _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    let first = piece * rowChunk
+    var arguments = whole
+    arguments.rows = min(rowChunk, whole.rows - first)
+    if arguments.offsets != nil { arguments.offsets += first * arguments.taps }
+    arguments.output += first * output.channels
+    guard let int8Epilogue else { return prepared.kernels.depthwise.run(&arguments) }
+    runInFloat(
+      arguments, firstRow: first, int8Epilogue,
+      scratch: scratch + worker * Int8Epilogue.scratchCount(channels: output.channels))
   }
 
   /// Computes a piece a few rows at a time: the product of the remainders with the weights, where they are read; added

@@ -93,21 +93,28 @@ struct Int8ConvolutionPlan: PlannedOperator {
       copyPadded(source, to: copy, paddedCopy, paddingValue, team: team)
       source = UnsafePointer(copy)
     }
-    let groups = prepared.op.groups
-    let groupOutputs = output.channels / groups
-    let rowPieces = (rows + rowChunk - 1) / rowChunk
-    let channelPieces = (groupOutputs + channelChunk - 1) / channelChunk
-    withArguments(source, buffers) { base in
-      team.forEach(groups * rowPieces * channelPieces) { index, _ in
-        let group = index / (rowPieces * channelPieces)
-        let piece = index % (rowPieces * channelPieces)
-        var arguments = base
-        select(
-          group: group, firstRow: piece / channelPieces * rowChunk, firstChannel: piece % channelPieces * channelChunk,
-          in: &arguments)
-        prepared.kernels.igemm.run(&arguments)
+    withArguments(source, buffers) { arguments in
+      team.forEach(prepared.op.groups * rowPieces * channelPieces, with: (plan: self, arguments: arguments)) {
+        state, index, _ in
+        state.plan.compute(index, state.arguments)
       }
     }
+  }
+
+  private var rowPieces: Int { (rows + rowChunk - 1) / rowChunk }
+  private var channelPieces: Int { (output.channels / prepared.op.groups + channelChunk - 1) / channelChunk }
+
+  /// Computes one piece of the work.
+  ///
+  /// - Parameter whole: The arguments for all rows and channels of the first group.
+  private func compute(_ index: Int, _ whole: quern_igemm_args) {
+    let (rowPieces, channelPieces) = (rowPieces, channelPieces)
+    let piece = index % (rowPieces * channelPieces)
+    var arguments = whole
+    select(
+      group: index / (rowPieces * channelPieces), firstRow: piece / channelPieces * rowChunk,
+      firstChannel: piece % channelPieces * channelChunk, in: &arguments)
+    prepared.kernels.igemm.run(&arguments)
   }
 
   /// The arguments for all rows and channels of the first group.
@@ -200,8 +207,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
     arguments.output += element * elementSize
     if arguments.output_remainder != nil { arguments.output_remainder += element }
     guard let residual else { return }
-    let run = PixelRun(output: output, inputs: [residual], first: firstRow, count: arguments.rows)
-    let start = run.start(ofInput: 0) * output.channels + channel
+    let start = PixelRun.start(firstRow, of: output, in: residual) * output.channels + channel
     if arguments.residual != nil { arguments.residual += start }
     if arguments.residual_remainder != nil { arguments.residual_remainder += start }
     if arguments.residual_f32 != nil { arguments.residual_f32 += start }
@@ -214,23 +220,35 @@ struct Int8ConvolutionPlan: PlannedOperator {
     _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, _ padded: Shape, _ value: [UInt8],
     team: ThreadTeam
   ) {
+    value.withUnsafeBufferPointer { value in
+      team.forEach(
+        padded.batch * padded.height,
+        with: (plan: self, source: source, target: target, padded: padded, value: value)
+      ) { state, line, _ in
+        state.plan.copyPaddedLine(line, state.source, to: state.target, state.padded, state.value)
+      }
+    }
+  }
+
+  private func copyPaddedLine(
+    _ line: Int, _ source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>, _ padded: Shape,
+    _ value: UnsafeBufferPointer<UInt8>
+  ) {
     let window = prepared.op.window.resolved(height: input.height, width: input.width)
-    let (top, left) = (window.top, window.left)
     let (channels, height, width) = (input.channels, input.height, input.width)
-    let (paddedHeight, paddedWidth) = (padded.height, padded.width)
-    let columns = max(0, left)..<max(0, left, min(paddedWidth, left + width))
-    team.forEach(padded.batch * paddedHeight) { line, _ in
-      let y = line % paddedHeight - top
-      let to = target + line * paddedWidth * channels
-      let isInside = y >= 0 && y < height && !columns.isEmpty
-      let padding = isInside ? [0..<columns.lowerBound, columns.upperBound..<paddedWidth] : [0..<paddedWidth]
-      for pixel in padding.joined() {
+    let columns = max(0, window.left)..<max(0, window.left, min(padded.width, window.left + width))
+    let y = line % padded.height - window.top
+    let to = target + line * padded.width * channels
+    func pad(_ pixels: Range<Int>) {
+      for pixel in pixels {
         for channel in 0..<channels { to[pixel * channels + channel] = value[channel] }
       }
-      guard isInside else { return }
-      let from = source + ((line / paddedHeight * height + y) * width + columns.lowerBound - left) * channels
-      (to + columns.lowerBound * channels).update(from: from, count: columns.count * channels)
     }
+    guard y >= 0, y < height, !columns.isEmpty else { return pad(0..<padded.width) }
+    pad(0..<columns.lowerBound)
+    pad(columns.upperBound..<padded.width)
+    let from = source + ((line / padded.height * height + y) * width + columns.lowerBound - window.left) * channels
+    (to + columns.lowerBound * channels).update(from: from, count: columns.count * channels)
   }
 }
 

@@ -35,6 +35,8 @@ struct WinogradConvolution: PreparedOperator {
     }
   }
 
+  var byteCount: Int { packedWeights.byteCount + (bias.count + zeros.count) * MemoryLayout<Float>.stride }
+
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator {
     WinogradConvolutionPlan(
       prepared: self, input: inputs[0], residual: inputs.count > 1 ? inputs[1] : nil, output: output,

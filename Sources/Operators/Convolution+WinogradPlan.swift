@@ -75,23 +75,33 @@ struct WinogradConvolutionPlan: PlannedOperator {
     prepared.bias.withUnsafeBufferPointer { bias in
       prepared.zeros.withUnsafeBufferPointer { zeros in
         guard let bias = bias.baseAddress, let zeros = zeros.baseAddress else { return }
-        team.forEach(parts * blocks) { piece, worker in
-          let block = piece % blocks
-          let first = tiles * block / blocks
-          let transformed = scratch + worker * (transformedCount + productCount)
-          let work = Block(
-            firstTile: first, tiles: tiles * (block + 1) / blocks - first, transformed: transformed,
-            products: transformed + transformedCount, bias: bias, zeros: zeros)
-          transformInput(work, buffers)
-          let start = piece / blocks * partChannels
-          let end = min(start + partChannels, output.channels)
-          for channel in stride(from: start, to: end, by: panel) {
-            let channels = channel..<min(channel + panel, end)
-            multiply(work, channels)
-            transformProducts(work, channels, buffers)
-          }
+        team.forEach(
+          parts * blocks, with: (plan: self, buffers: buffers, scratch: scratch, bias: bias, zeros: zeros)
+        ) { state, piece, worker in
+          let plan = state.plan
+          let (block, transformed) = (
+            piece % plan.blocks, state.scratch + worker * (plan.transformedCount + plan.productCount)
+          )
+          let first = plan.tiles * block / plan.blocks
+          plan.compute(
+            Block(
+              firstTile: first, tiles: plan.tiles * (block + 1) / plan.blocks - first, transformed: transformed,
+              products: transformed + plan.transformedCount, bias: state.bias, zeros: state.zeros),
+            part: piece / plan.blocks, state.buffers)
         }
       }
+    }
+  }
+
+  /// Computes a part of the output channels of a block.
+  private func compute(_ block: Block, part: Int, _ buffers: OperatorBuffers) {
+    transformInput(block, buffers)
+    let start = part * partChannels
+    let end = min(start + partChannels, output.channels)
+    for channel in stride(from: start, to: end, by: panel) {
+      let channels = channel..<min(channel + panel, end)
+      multiply(block, channels)
+      transformProducts(block, channels, buffers)
     }
   }
 

@@ -32,8 +32,11 @@ struct ElementwiseOperator: PreparedOperator {
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
       let pixels = output.channels == 0 ? 0 : output.elementCount / output.channels
       let chunk = max(1, (pixels + pieces - 1) / pieces)
-      team.forEach((pixels + chunk - 1) / chunk) { piece, _ in
-        body(output, buffers, piece * chunk..<min((piece + 1) * chunk, pixels))
+      team.forEach(
+        (pixels + chunk - 1) / chunk, with: (plan: self, buffers: buffers, pixels: pixels, chunk: chunk)
+      ) { state, piece, _ in
+        let range = piece * state.chunk..<min((piece + 1) * state.chunk, state.pixels)
+        state.plan.body(state.plan.output, state.buffers, range)
       }
     }
   }

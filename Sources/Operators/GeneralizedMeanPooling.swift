@@ -142,37 +142,42 @@ extension GeneralizedMeanPooling: RunnableOperator {
     private static let minShared = 1 << 14
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-      let target = buffers.output.assumingMemoryBound(to: Float.self)
       let (pixels, channels) = (input.height * input.width, input.channels)
       let chunk = pixels * channels < Self.minShared ? channels : Self.channelChunk
       let pieces = (channels + chunk - 1) / chunk
-      team.forEach(input.batch * pieces) { index, _ in
-        let (image, piece) = (index / pieces, index % pieces)
-        let range = piece * chunk..<min((piece + 1) * chunk, channels)
-        let row = target + image * output.channels
-        let first = image * pixels * channels + range.lowerBound
-        // Each piece has the scratch of its channels in its image.
-        let scratch = buffers.scratch + (image * channels + range.lowerBound) * MemoryLayout<Double>.stride
-        if let parameters = prepared.input.quantization {
-          let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + first
-          if prepared.op.takesMean {
-            average(
-              map, parameters, range.count, sums: scratch.assumingMemoryBound(to: UInt32.self),
-              to: row + range.lowerBound)
-          } else {
-            pool(map, range.count, to: row + range.lowerBound)
-          }
-        } else {
-          let map = buffers.inputs[0].assumingMemoryBound(to: Float.self) + first
-          if prepared.op.takesMean {
-            average(map, range.count, sums: scratch.assumingMemoryBound(to: Double.self), to: row + range.lowerBound)
-          } else {
-            pool(
-              map, range.count, sums: scratch.assumingMemoryBound(to: Double.self), to: row + range.lowerBound)
-          }
-        }
-        if prepared.op.appendsOne, range.upperBound == channels { row[channels] = 1 }
+      team.forEach(input.batch * pieces, with: (plan: self, buffers: buffers, chunk: chunk, pieces: pieces)) {
+        state, index, _ in
+        let (image, first) = (index / state.pieces, index % state.pieces * state.chunk)
+        let channels = first..<min(first + state.chunk, state.plan.input.channels)
+        state.plan.compute(channels, image: image, state.buffers)
       }
+    }
+
+    /// Pools some channels of an image.
+    private func compute(_ range: Range<Int>, image: Int, _ buffers: OperatorBuffers) {
+      let (pixels, channels) = (input.height * input.width, input.channels)
+      let row = buffers.output.assumingMemoryBound(to: Float.self) + image * output.channels
+      let first = image * pixels * channels + range.lowerBound
+      // Each piece has the scratch of its channels in its image.
+      let scratch = buffers.scratch + (image * channels + range.lowerBound) * MemoryLayout<Double>.stride
+      if let parameters = prepared.input.quantization {
+        let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self) + first
+        if prepared.op.takesMean {
+          average(
+            map, parameters, range.count, sums: scratch.assumingMemoryBound(to: UInt32.self),
+            to: row + range.lowerBound)
+        } else {
+          pool(map, range.count, to: row + range.lowerBound)
+        }
+      } else {
+        let map = buffers.inputs[0].assumingMemoryBound(to: Float.self) + first
+        if prepared.op.takesMean {
+          average(map, range.count, sums: scratch.assumingMemoryBound(to: Double.self), to: row + range.lowerBound)
+        } else {
+          pool(map, range.count, sums: scratch.assumingMemoryBound(to: Double.self), to: row + range.lowerBound)
+        }
+      }
+      if prepared.op.appendsOne, range.upperBound == channels { row[channels] = 1 }
     }
 
     /// Pools `count` channels, from the first element of `source` to `row`. So do the functions below.

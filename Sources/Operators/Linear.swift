@@ -92,6 +92,8 @@ private struct FloatLinear: PreparedOperator, @unchecked Sendable {
     self.kernel = kernel
   }
 
+  var byteCount: Int { packedWeights.byteCount + bias.count * MemoryLayout<Float>.stride }
+
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
     Planned(
       prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, inputs: self.inputs, context: context))
@@ -104,21 +106,26 @@ private struct FloatLinear: PreparedOperator, @unchecked Sendable {
     let scratchByteCount = 0
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-      let (outputs, inputs) = (prepared.outputs, prepared.inputs)
       prepared.bias.withUnsafeBufferPointer { bias in
-        team.forEach((outputs + chunk - 1) / chunk) { piece, _ in
-          let first = piece * chunk
-          var arguments = quern_fgemm_args()
-          arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
-          (arguments.rows, arguments.taps, arguments.tap_elements) = (rows, 1, inputs)
-          arguments.output_channels = min(chunk, outputs - first)
-          arguments.weights = UnsafePointer(prepared.packedWeights.pointer) + first * inputs
-          arguments.bias = bias.baseAddress.map { $0 + first }
-          arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first
-          (arguments.input_stride, arguments.output_stride) = (inputs, outputs)
-          prepared.kernel.run(&arguments)
+        team.forEach((prepared.outputs + chunk - 1) / chunk, with: (plan: self, buffers: buffers, bias: bias)) {
+          state, piece, _ in
+          state.plan.compute(piece, state.buffers, state.bias)
         }
       }
+    }
+
+    private func compute(_ piece: Int, _ buffers: OperatorBuffers, _ bias: UnsafeBufferPointer<Float>) {
+      let (outputs, inputs) = (prepared.outputs, prepared.inputs)
+      let first = piece * chunk
+      var arguments = quern_fgemm_args()
+      arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+      (arguments.rows, arguments.taps, arguments.tap_elements) = (rows, 1, inputs)
+      arguments.output_channels = min(chunk, outputs - first)
+      arguments.weights = UnsafePointer(prepared.packedWeights.pointer) + first * inputs
+      arguments.bias = bias.baseAddress.map { $0 + first }
+      arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first
+      (arguments.input_stride, arguments.output_stride) = (inputs, outputs)
+      prepared.kernel.run(&arguments)
     }
   }
 }
@@ -142,6 +149,8 @@ private struct Int8WeightLinear: PreparedOperator, @unchecked Sendable {
     self.kernel = kernel
   }
 
+  var byteCount: Int { packedWeights.byteCount + (scale.count + bias.count) * MemoryLayout<Float>.stride }
+
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
     Planned(
       prepared: self, rows: output.batch, chunk: Linear.chunk(outputs: outputs, inputs: self.inputs, context: context))
@@ -154,24 +163,32 @@ private struct Int8WeightLinear: PreparedOperator, @unchecked Sendable {
     let scratchByteCount = 0
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-      let (outputs, inputs) = (prepared.outputs, prepared.inputs)
       prepared.scale.withUnsafeBufferPointer { scale in
         prepared.bias.withUnsafeBufferPointer { bias in
-          team.forEach((outputs + chunk - 1) / chunk) { piece, _ in
-            let first = piece * chunk
-            var arguments = quern_rowlinear_args()
-            arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
-            (arguments.rows, arguments.inputs) = (rows, inputs)
-            arguments.outputs = min(chunk, outputs - first)
-            arguments.weights = UnsafePointer(prepared.packedWeights.pointer) + first * inputs
-            arguments.scale = scale.baseAddress.map { $0 + first }
-            arguments.bias = bias.baseAddress.map { $0 + first }
-            arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first
-            (arguments.input_stride, arguments.output_stride) = (inputs, outputs)
-            prepared.kernel.run(&arguments)
+          team.forEach(
+            (prepared.outputs + chunk - 1) / chunk, with: (plan: self, buffers: buffers, scale: scale, bias: bias)
+          ) { state, piece, _ in
+            state.plan.compute(piece, state.buffers, state.scale, state.bias)
           }
         }
       }
+    }
+
+    private func compute(
+      _ piece: Int, _ buffers: OperatorBuffers, _ scale: UnsafeBufferPointer<Float>, _ bias: UnsafeBufferPointer<Float>
+    ) {
+      let (outputs, inputs) = (prepared.outputs, prepared.inputs)
+      let first = piece * chunk
+      var arguments = quern_rowlinear_args()
+      arguments.input = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+      (arguments.rows, arguments.inputs) = (rows, inputs)
+      arguments.outputs = min(chunk, outputs - first)
+      arguments.weights = UnsafePointer(prepared.packedWeights.pointer) + first * inputs
+      arguments.scale = scale.baseAddress.map { $0 + first }
+      arguments.bias = bias.baseAddress.map { $0 + first }
+      arguments.output = buffers.output.assumingMemoryBound(to: Float.self) + first
+      (arguments.input_stride, arguments.output_stride) = (inputs, outputs)
+      prepared.kernel.run(&arguments)
     }
   }
 }

@@ -44,13 +44,16 @@ struct Int8MapSum: PreparedOperator, @unchecked Sendable {
       var whole = MapSum(output: prepared.output, prepared.activation, buffers.output, shape: output)
       whole.setMap(buffers.inputs[0], prepared.map, shape: inputs[0])
       if let residual = prepared.residual { whole.setResidual(buffers.inputs[slot], residual, shape: inputs[slot]) }
-      let sum = whole
-      team.forEach(output.batch * output.height) { line, _ in
-        let run = PixelRun(output: output, inputs: inputs, first: line * output.width, count: output.width)
-        sum.run(
-          prepared.kernel, factors: factors + run.image * output.channels, pixels: run.count, output: run.first,
-          map: run.start(ofInput: 0), residual: prepared.residual == nil ? 0 : run.start(ofInput: slot))
+      team.forEach(output.batch * output.height, with: (plan: self, sum: whole, factors: factors)) { state, line, _ in
+        state.plan.compute(line, state.sum, state.factors)
       }
+    }
+
+    private func compute(_ line: Int, _ sum: MapSum, _ factors: UnsafeMutablePointer<Float>) {
+      let run = PixelRun(output: output, inputs: inputs, first: line * output.width, count: output.width)
+      sum.run(
+        prepared.kernel, factors: factors + run.image * output.channels, pixels: run.count, output: run.first,
+        map: run.start(ofInput: 0), residual: prepared.residual == nil ? 0 : run.start(ofInput: prepared.residualSlot))
     }
   }
 }

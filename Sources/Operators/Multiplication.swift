@@ -74,10 +74,18 @@ extension Multiplication: RunnableOperator {
         if factors.repetitions == 1 {
           kernel?(left, za, factor, right, zb, run.count * channels, zero, output)
         } else {
-          var line = [UInt8](repeating: 0, count: channels)
-          for pixel in 0..<run.count {
-            for channel in line.indices { line[channel] = right[pixel] }
-            kernel?(left + pixel * channels, za, factor, line, zb, channels, zero, output + pixel * channels)
+          // The factor of a pixel is repeated for up to so many channels at a time.
+          let step = min(channels, 256)
+          withUnsafeTemporaryAllocation(of: UInt8.self, capacity: step) { repeated in
+            for pixel in 0..<run.count {
+              repeated.initialize(repeating: right[pixel])
+              for channel in stride(from: 0, to: channels, by: step) {
+                let first = pixel * channels + channel
+                kernel?(
+                  left + first, za, factor, repeated.baseAddress, zb, min(step, channels - channel), zero,
+                  output + first)
+              }
+            }
           }
         }
       }

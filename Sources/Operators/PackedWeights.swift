@@ -3,7 +3,7 @@ import CKernels
 /// Memory, aligned to 64 bytes, for weights in the order in which a kernel reads them.
 final class PackedWeights<Element: BitwiseCopyable>: @unchecked Sendable {
   let pointer: UnsafeMutablePointer<Element>
-  private let byteCount: Int
+  let byteCount: Int
   private let isMapped: Bool
 
   /// The number of bytes from which weights get their own pages. These are returned to the system when the weights are

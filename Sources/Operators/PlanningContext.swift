@@ -10,6 +10,9 @@ package final class PlanningContext {
   /// - Parameter workers: The number of threads that will run the operators.
   package init(workers: Int) { self.workers = workers }
 
+  /// The number of bytes of the tables of offsets that the operators planned so far have.
+  package var tableByteCount: Int { tables.values.reduce(0) { $0 + $1.count * MemoryLayout<Int32>.stride } }
+
   /// All that a table of offsets depends on.
   private struct Table: Hashable {
     let window: Window

@@ -58,9 +58,13 @@ struct PoolingOperator: PreparedOperator {
         channels: output.channels, inputCount: input.elementCount, outputCount: output.elementCount)
       offsets.withUnsafeBufferPointer { offsets in
         guard let offsets = offsets.baseAddress else { return }
-        team.forEach((rows + chunk - 1) / chunk) { piece, _ in
-          let range = piece * chunk..<min((piece + 1) * chunk, rows)
-          body(buffers, offsets + range.lowerBound * taps, range, extents)
+        team.forEach(
+          (rows + chunk - 1) / chunk,
+          with: (plan: self, buffers: buffers, offsets: offsets, extents: extents, rows: rows)
+        ) { state, piece, _ in
+          let plan = state.plan
+          let range = piece * plan.chunk..<min((piece + 1) * plan.chunk, state.rows)
+          plan.body(state.buffers, state.offsets + range.lowerBound * plan.taps, range, state.extents)
         }
       }
     }

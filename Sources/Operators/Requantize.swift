@@ -65,18 +65,20 @@ struct PlaneConversion: @unchecked Sendable {
 
   /// Converts some pixels of maps of `shape`.
   func convert(_ input: UnsafeRawPointer, to output: UnsafeMutableRawPointer, shape: Shape, pixels: Range<Int>) {
-    let channels = shape.channels
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * channels) { memory in
+    // Every element is converted alike, so that a few are taken at a time, whatever their channels.
+    let step = 128
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * step) { memory in
       guard let factors = memory.baseAddress else { return }
-      let reals = factors + channels
+      let reals = factors + step
       let scale = to.quantization?.scale ?? 1
-      factors.initialize(repeating: from.quantization.map { $0.scale / scale } ?? 1, count: channels)
-      for pixel in pixels {
-        let start = pixel * channels
+      factors.initialize(repeating: from.quantization.map { $0.scale / scale } ?? 1, count: step)
+      let end = pixels.upperBound * shape.channels
+      for start in stride(from: pixels.lowerBound * shape.channels, to: end, by: step) {
+        let count = min(step, end - start)
         var part = quern_scale_args()
         part.output_max = 255
         part.factors = UnsafePointer(factors)
-        (part.rows, part.channels) = (1, channels)
+        (part.rows, part.channels) = (1, count)
         if let parameters = from.quantization {
           part.map = input.assumingMemoryBound(to: UInt8.self) + start
           part.map_zero_point = Int32(parameters.zeroPoint)
@@ -84,7 +86,7 @@ struct PlaneConversion: @unchecked Sendable {
         } else {
           // Dividing, rather than multiplying by the inverse, gives the same levels as for a map without remainders.
           let floats = input.assumingMemoryBound(to: Float.self) + start
-          for channel in 0..<channels { (reals + channel).initialize(to: floats[channel] / scale) }
+          for index in 0..<count { (reals + index).initialize(to: floats[index] / scale) }
           part.reals = UnsafePointer(reals)
         }
         setOutput(output, start: start, planeSize: shape.elementCount, in: &part)

@@ -24,24 +24,28 @@ struct ResizingOperator: PreparedOperator {
     let scratchByteCount = 0
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-      team.forEach(output.batch * output.height) { line, _ in
-        let (image, row) = (line / output.height, rows[line % output.height])
-        let lineSize = input.width * input.channels
-        let (first, second) = (image * input.height + row.first, image * input.height + row.second)
-        let target = line * output.width * output.channels
-        if !isBilinear {
-          copy(buffers, from: first * lineSize, to: target)
-        } else if isFloat {
-          let map = buffers.inputs[0].assumingMemoryBound(to: Float.self)
-          interpolate(
-            map + first * lineSize, map + second * lineSize, Float(row.weight),
-            buffers.output.assumingMemoryBound(to: Float.self) + target)
-        } else {
-          let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
-          interpolate(
-            map + first * lineSize, map + second * lineSize, row.fixedWeight,
-            buffers.output.assumingMemoryBound(to: UInt8.self) + target)
-        }
+      team.forEach(output.batch * output.height, with: (plan: self, buffers: buffers)) { state, line, _ in
+        state.plan.compute(line, state.buffers)
+      }
+    }
+
+    private func compute(_ line: Int, _ buffers: OperatorBuffers) {
+      let (image, row) = (line / output.height, rows[line % output.height])
+      let lineSize = input.width * input.channels
+      let (first, second) = (image * input.height + row.first, image * input.height + row.second)
+      let target = line * output.width * output.channels
+      if !isBilinear {
+        copy(buffers, from: first * lineSize, to: target)
+      } else if isFloat {
+        let map = buffers.inputs[0].assumingMemoryBound(to: Float.self)
+        interpolate(
+          map + first * lineSize, map + second * lineSize, Float(row.weight),
+          buffers.output.assumingMemoryBound(to: Float.self) + target)
+      } else {
+        let map = buffers.inputs[0].assumingMemoryBound(to: UInt8.self)
+        interpolate(
+          map + first * lineSize, map + second * lineSize, row.fixedWeight,
+          buffers.output.assumingMemoryBound(to: UInt8.self) + target)
       }
     }
 

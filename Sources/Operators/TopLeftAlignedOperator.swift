@@ -20,7 +20,11 @@ struct PixelRun {
 
   /// The index of the first pixel in an input.
   func start(ofInput slot: Int) -> Int {
-    let input = inputs[slot]
+    Self.start(first, of: output, in: inputs[slot])
+  }
+
+  /// The index in an input of the pixel `first` of an output.
+  static func start(_ first: Int, of output: Shape, in input: Shape) -> Int {
     if input.rank != 4 || (input.height == output.height && input.width == output.width) { return first }
     let (line, column) = (first / output.width, first % output.width)
     return ((line / output.height) * input.height + line % output.height) * input.width + column
@@ -62,10 +66,13 @@ struct TopLeftAlignedOperator: PreparedOperator {
     let scratchByteCount = 0
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-      team.forEach((pixels + runLength - 1) / runLength) { piece, _ in
-        let first = piece * runLength
-        body(
-          PixelRun(output: output, inputs: inputs, first: first, count: min(runLength, pixels - first)), buffers)
+      team.forEach((pixels + runLength - 1) / runLength, with: (plan: self, buffers: buffers)) { state, piece, _ in
+        let plan = state.plan
+        let first = piece * plan.runLength
+        plan.body(
+          PixelRun(
+            output: plan.output, inputs: plan.inputs, first: first, count: min(plan.runLength, plan.pixels - first)),
+          state.buffers)
       }
     }
   }

@@ -76,7 +76,9 @@ struct LineOperator: PreparedOperator {
     let scratchByteCount = 0
 
     func run(_ buffers: OperatorBuffers, team: ThreadTeam) {
-      team.forEach(output.batch * output.height) { line, _ in body(input, output, line, buffers) }
+      team.forEach(output.batch * output.height, with: (plan: self, buffers: buffers)) { state, line, _ in
+        state.plan.body(state.plan.input, state.plan.output, line, state.buffers)
+      }
     }
   }
 }

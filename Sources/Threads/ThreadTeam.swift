@@ -17,7 +17,8 @@ package final class ThreadTeam: @unchecked Sendable {
   private let sleepers = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   private var loopCount = 0
-  private var body: ((Int, Int) -> Void)?
+  /// The loop that runs, on the stack of the caller.
+  private var loop: (state: UnsafeRawPointer, kind: any ThreadLoop.Type)?
   private let lock: UnsafeMutablePointer<pthread_mutex_t>
   private let wake: UnsafeMutablePointer<pthread_cond_t>
   private var threads: [pthread_t] = []
@@ -70,8 +71,20 @@ package final class ThreadTeam: @unchecked Sendable {
       for index in 0..<iterations { body(index, 0) }
       return
     }
-    withoutActuallyEscaping(body) { escapable in
-      self.body = escapable
+    withoutActuallyEscaping(body) { body in forEach(iterations, with: body) { $0($1, $2) } }
+  }
+
+  /// The same for a function that gets all values from `state`. Where it captures nothing, the loop allocates no
+  /// memory, while a closure that is passed to other threads is allocated each time.
+  package func forEach<State>(
+    _ iterations: Int, with state: State, _ body: @escaping (_ state: State, _ index: Int, _ worker: Int) -> Void
+  ) {
+    guard iterations > 1, !threads.isEmpty else {
+      for index in 0..<iterations { body(state, index, 0) }
+      return
+    }
+    withUnsafePointer(to: StatefulLoop(state: state, body: body)) { loop in
+      self.loop = (UnsafeRawPointer(loop), StatefulLoop<State>.self)
       loopCount = iterations
       nextIndex.store(0, ordering: .relaxed)
       busyWorkers.store(threads.count, ordering: .relaxed)
@@ -88,7 +101,7 @@ package final class ThreadTeam: @unchecked Sendable {
         spins += 1
         if spins > Self.spinLimit { sched_yield() }
       }
-      self.body = nil
+      self.loop = nil
     }
   }
 
@@ -102,12 +115,12 @@ package final class ThreadTeam: @unchecked Sendable {
   }
 
   private func runShare(as worker: Int) {
-    guard let body else { return }
+    guard let (state, kind) = loop else { return }
     let total = loopCount
     while true {
       let index = nextIndex.add(1, ordering: .relaxed).oldValue
       if index >= total { return }
-      body(index, worker)
+      kind.run(state, index, worker)
     }
   }
 
@@ -147,4 +160,20 @@ package final class ThreadTeam: @unchecked Sendable {
 
   /// The number of processors that this process may run on.
   package static var availableProcessors: Int { Int(quern_available_processors()) }
+}
+
+/// A loop that is known by its address.
+private protocol ThreadLoop {
+  /// - Parameter loop: points to a value of this type.
+  static func run(_ loop: UnsafeRawPointer, _ index: Int, _ worker: Int)
+}
+
+private struct StatefulLoop<State>: ThreadLoop {
+  let state: State
+  let body: (State, Int, Int) -> Void
+
+  static func run(_ loop: UnsafeRawPointer, _ index: Int, _ worker: Int) {
+    let loop = loop.assumingMemoryBound(to: Self.self)
+    loop.pointee.body(loop.pointee.state, index, worker)
+  }
 }
