@@ -1,6 +1,7 @@
 import CCrypto
 
-/// SHA-256 (FIPS 180-4), computed by OpenSSL's functions for it, which always succeed. OpenSSL uses the processor's SHA instructions if it has them.
+/// SHA-256 (FIPS 180-4), computed by OpenSSL's functions for it, which cannot fail, with the processor's SHA
+/// instructions if it has them.
 package struct SHA256: ~Copyable {
   /// The result of hashing.
   package struct Digest: Hashable, Sendable, CustomStringConvertible {

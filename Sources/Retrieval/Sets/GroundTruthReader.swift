@@ -1,5 +1,6 @@
 import Checkpoints
 import Fidelity
+import Files
 
 /// A value of a file with ground truth, whether it is a pickle or JSON.
 typealias GroundTruthValue = PlainValue

@@ -1,5 +1,3 @@
-import Files
-
 /// A value that consists of numbers, texts, lists and dictionaries alone, as in ground truth of data sets.
 package indirect enum PlainValue: Hashable, Sendable {
   case null
@@ -22,32 +20,23 @@ package indirect enum PlainValue: Hashable, Sendable {
   }
 }
 
-extension PlainValue {
-  /// Reads a file of JSON (RFC 8259).
+extension JSONReader {
+  /// Reads a text that is one value.
   ///
-  /// - Throws: `CheckpointError.file` if the file cannot be opened, and `CheckpointError.content` if it is not JSON, or
-  ///   an object has a key twice.
-  package static func readJSON(path: String) throws(CheckpointError) -> PlainValue {
-    let file: MappedFile
-    do { file = try MappedFile(path: path) } catch { throw .file(error) }
-    do throws(FormatError) {
-      var json = HeaderJSON(cursor: ByteCursor(file.storage))
-      let value = try json.plainValue()
-      json.skipBlanks()
-      guard json.cursor.isAtEnd else { throw json.malformed("there is more after the value") }
-      return value
-    } catch {
-      throw .content(path: path, format: nil, error)
-    }
+  /// - Throws: `Failure` where it is not JSON, or an object has a key twice.
+  package static func plainValue(of text: ByteCursor) throws(Failure) -> PlainValue {
+    var json = JSONReader(cursor: text)
+    let value = try json.plainValue()
+    json.skipBlanks()
+    guard json.cursor.isAtEnd else { throw json.malformed("there is more after the value") }
+    return value
   }
-}
 
-extension HeaderJSON {
   /// The maximum number of levels of arrays and objects.
-  private static let depthLimit = 64
+  private static var depthLimit: Int { 64 }
 
   /// Reads a value of any type.
-  fileprivate mutating func plainValue(depth: Int = 0) throws(FormatError) -> PlainValue {
+  private mutating func plainValue(depth: Int = 0) throws(Failure) -> PlainValue {
     guard depth < Self.depthLimit else {
       throw .limitExceeded(what: "levels of JSON", offset: cursor.offset, limit: Self.depthLimit)
     }
@@ -55,7 +44,7 @@ extension HeaderJSON {
     switch peek() {
     case UInt8(ascii: "{"):
       var members: [String: PlainValue] = [:]
-      try object { (json, key, offset) throws(FormatError) in
+      try object { (json, key, offset) throws(Failure) in
         guard members.updateValue(try json.plainValue(depth: depth + 1), forKey: key) == nil else {
           throw .malformed(field: "JSON", offset: offset, reason: "an object has this key twice")
         }
@@ -63,7 +52,7 @@ extension HeaderJSON {
       return .dictionary(members)
     case UInt8(ascii: "["):
       var values: [PlainValue] = []
-      try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(FormatError) in
+      try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(Failure) in
         values.append(try json.plainValue(depth: depth + 1))
       }
       return .list(values)
@@ -73,10 +62,10 @@ extension HeaderJSON {
   }
 
   /// Reads a number, true, false or null.
-  private mutating func literal() throws(FormatError) -> PlainValue {
+  private mutating func literal() throws(Failure) -> PlainValue {
     let start = cursor.offset
     while let byte = peek(), "+-.0123456789aeflnrstuE".utf8.contains(byte) { advance() }
-    let text = cursor.text(in: start..<cursor.offset) ?? ""
+    let text = String(decoding: cursor.storage.bytes[start..<cursor.offset], as: UTF8.self)
     switch text {
     case "null": return .null
     case "true": return .bool(true)

@@ -1,15 +1,27 @@
-import Files
+/// An error of a reader of some format that has JSON in it.
+package protocol JSONFailure: Error {
+  /// The text ends within a value.
+  static func truncated(_ error: ByteCursorError) -> Self
+  /// The text is not JSON, or not what was expected there.
+  static func malformed(field: String, offset: Int, reason: String) -> Self
+  /// There is more of something than a reader accepts.
+  static func limitExceeded(what: String, offset: Int, limit: Int) -> Self
+}
 
-/// Reads the JSON (RFC 8259) that safetensors headers and indices consist of: objects, arrays, strings and counts.
-/// Other values are refused, unless they are skipped or read as plain values.
-struct HeaderJSON {
-  var cursor: ByteCursor
+/// Reads JSON (RFC 8259) value by value: objects, arrays, strings and counts. Other values are refused, unless they are
+/// skipped or read as plain values. All functions throw the three errors of `Failure`.
+package struct JSONReader<Failure: JSONFailure> {
+  /// The position in the text.
+  package var cursor: ByteCursor
+
+  /// - Parameter cursor: at the start of a value.
+  package init(cursor: ByteCursor) { self.cursor = cursor }
 
   /// Reads the object at the cursor. Calls `member` with each key and the key's offset; it must read the value.
-  mutating func object(
-    _ member: (inout HeaderJSON, String, Int) throws(FormatError) -> Void
-  ) throws(FormatError) {
-    try list(UInt8(ascii: "{"), UInt8(ascii: "}")) { (json) throws(FormatError) in
+  package mutating func object(
+    _ member: (inout JSONReader, String, Int) throws(Failure) -> Void
+  ) throws(Failure) {
+    try list(UInt8(ascii: "{"), UInt8(ascii: "}")) { (json) throws(Failure) in
       json.skipBlanks()
       let offset = json.cursor.offset
       let key = try json.string()
@@ -19,10 +31,10 @@ struct HeaderJSON {
   }
 
   /// Reads the array at the cursor, which contains at most `limit` counts.
-  mutating func counts(limit: Int) throws(FormatError) -> [Int] {
+  package mutating func counts(limit: Int) throws(Failure) -> [Int] {
     let start = cursor.offset
     var counts: [Int] = []
-    try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(FormatError) in
+    try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(Failure) in
       guard counts.count < limit else {
         throw .malformed(field: "array", offset: start, reason: "it has more than \(limit) numbers")
       }
@@ -32,9 +44,9 @@ struct HeaderJSON {
   }
 
   /// Reads the array of strings at the cursor.
-  mutating func strings() throws(FormatError) -> [String] {
+  package mutating func strings() throws(Failure) -> [String] {
     var strings: [String] = []
-    try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(FormatError) in
+    try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(Failure) in
       json.skipBlanks()
       strings.append(try json.string())
     }
@@ -42,7 +54,7 @@ struct HeaderJSON {
   }
 
   /// Reads the value at the cursor if it is a string, and skips it otherwise.
-  mutating func stringOrSkip() throws(FormatError) -> String? {
+  package mutating func stringOrSkip() throws(Failure) -> String? {
     skipBlanks()
     if peek() == 0x22 { return try string() }
     try skipValue()
@@ -50,14 +62,14 @@ struct HeaderJSON {
   }
 
   /// Skips a value of any type.
-  mutating func skipValue(depth: Int = 0) throws(FormatError) {
+  package mutating func skipValue(depth: Int = 0) throws(Failure) {
     skipBlanks()
     guard depth < 32 else { throw malformed("values are nested more than 32 deep") }
     switch peek() {
     case UInt8(ascii: "{"):
-      try object { (json, _, _) throws(FormatError) in try json.skipValue(depth: depth + 1) }
+      try object { (json, _, _) throws(Failure) in try json.skipValue(depth: depth + 1) }
     case UInt8(ascii: "["):
-      try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(FormatError) in
+      try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(Failure) in
         try json.skipValue(depth: depth + 1)
       }
     case 0x22: _ = try string()
@@ -68,22 +80,26 @@ struct HeaderJSON {
     }
   }
 
-  mutating func list(
-    _ open: UInt8, _ close: UInt8, _ element: (inout HeaderJSON) throws(FormatError) -> Void
-  ) throws(FormatError) {
+  /// Reads the values between two brackets. `element` must read each of them.
+  package mutating func list(
+    _ open: UInt8, _ close: UInt8, _ element: (inout JSONReader) throws(Failure) -> Void
+  ) throws(Failure) {
     try expect(open)
     if accept(close) { return }
     repeat { try element(&self) } while accept(UInt8(ascii: ","))
     try expect(close)
   }
 
-  mutating func skipBlanks() {
+  /// Skips white space.
+  package mutating func skipBlanks() {
     while let byte = peek(), byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D { advance() }
   }
 
-  func peek() -> UInt8? { cursor.isAtEnd ? nil : cursor.storage.bytes[cursor.offset] }
+  /// The next byte; `nil` at the end.
+  package func peek() -> UInt8? { cursor.isAtEnd ? nil : cursor.storage.bytes[cursor.offset] }
 
-  mutating func advance() { _ = try? cursor.skip(1, "JSON") }
+  /// Skips a byte.
+  package mutating func advance() { _ = try? cursor.skip(1, "JSON") }
 
   private mutating func accept(_ byte: UInt8) -> Bool {
     skipBlanks()
@@ -92,16 +108,17 @@ struct HeaderJSON {
     return true
   }
 
-  mutating func expect(_ byte: UInt8) throws(FormatError) {
+  mutating func expect(_ byte: UInt8) throws(Failure) {
     guard accept(byte) else { throw malformed("'\(Character(UnicodeScalar(byte)))' expected") }
   }
 
-  func malformed(_ reason: String) -> FormatError {
+  /// The error of a value at the cursor.
+  package func malformed(_ reason: String) -> Failure {
     .malformed(field: "JSON", offset: cursor.offset, reason: reason)
   }
 
   /// Reads a number without sign, fraction or leading zeros.
-  private mutating func count() throws(FormatError) -> Int {
+  private mutating func count() throws(Failure) -> Int {
     skipBlanks()
     let start = cursor.offset
     var value = 0
@@ -118,7 +135,8 @@ struct HeaderJSON {
     return value
   }
 
-  mutating func string() throws(FormatError) -> String {
+  /// Reads the string at the cursor.
+  package mutating func string() throws(Failure) -> String {
     try expect(0x22)
     let start = cursor.offset
     var bytes: [UInt8] = []
@@ -134,8 +152,8 @@ struct HeaderJSON {
     return text
   }
 
-  private mutating func appendEscape(_ bytes: inout [UInt8]) throws(FormatError) {
-    switch try cursor.value(UInt8.self, "JSON escape") {
+  private mutating func appendEscape(_ bytes: inout [UInt8]) throws(Failure) {
+    switch try byte() {
     case UInt8(ascii: "\""): bytes.append(0x22)
     case UInt8(ascii: "\\"): bytes.append(0x5C)
     case UInt8(ascii: "/"): bytes.append(0x2F)
@@ -149,7 +167,7 @@ struct HeaderJSON {
       var units = [first]
       if UTF16.isLeadSurrogate(first) {
         guard cursor.starts(with: [0x5C, 0x75]) else { throw malformed("half of a surrogate pair") }
-        try cursor.pass(2, "JSON escape")
+        try pass(2)
         units.append(try codeUnit())
       }
       guard let text = String(validating: units, as: UTF16.self) else { throw malformed("half of a surrogate pair") }
@@ -158,13 +176,21 @@ struct HeaderJSON {
     }
   }
 
-  private mutating func codeUnit() throws(FormatError) -> UInt16 {
+  private mutating func codeUnit() throws(Failure) -> UInt16 {
     var unit: UInt16 = 0
     for _ in 0..<4 {
-      let digit = try cursor.value(UInt8.self, "JSON escape")
+      let digit = try byte()
       guard let value = Character(UnicodeScalar(digit)).hexDigitValue else { throw malformed("four digits expected") }
       unit = unit << 4 | UInt16(value)
     }
     return unit
+  }
+
+  private mutating func byte() throws(Failure) -> UInt8 {
+    do throws(ByteCursorError) { return try cursor.read(UInt8.self, "JSON escape") } catch { throw .truncated(error) }
+  }
+
+  private mutating func pass(_ count: Int) throws(Failure) {
+    do throws(ByteCursorError) { try cursor.skip(count, "JSON escape") } catch { throw .truncated(error) }
   }
 }
