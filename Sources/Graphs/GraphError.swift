@@ -10,6 +10,8 @@ package enum GraphError: Error, Hashable, Sendable {
   case shape(String)
   /// The image is too small or too large for the network.
   case inputSize(String)
+  /// Memory for activations cannot be allocated.
+  case memory(String)
   /// No operator has this wire name.
   case unknownOperator(String)
   /// The structure is broken: a value without a producer or with two, a cycle, or formats that an operator cannot have.
@@ -21,10 +23,10 @@ package enum GraphError: Error, Hashable, Sendable {
 }
 
 extension GraphError {
-  /// Whether the cause is the size of the input rather than the graph.
+  /// Whether the cause is the size of the input, for which memory may not suffice, rather than the graph.
   package var isInputSize: Bool {
     switch self {
-    case .inputSize: true
+    case .inputSize, .memory: true
     case .at(_, let error), .after(_, let error): error.isInputSize
     default: false
     }
@@ -36,7 +38,7 @@ extension GraphError: CustomStringConvertible {
     switch self {
     case .attribute(let name, let expected): "attribute '\(name)' must be \(expected)"
     case .constant(let role, let problem): "constant '\(role)' \(problem)"
-    case .shape(let problem), .inputSize(let problem), .structure(let problem): problem
+    case .shape(let problem), .inputSize(let problem), .memory(let problem), .structure(let problem): problem
     case .unknownOperator(let name): "unknown operator '\(name)'; this version of quern cannot run it"
     case .at(let node, let error): "node '\(node)': \(error)"
     case .after(let pass, let error): "after the pass '\(pass)': \(error)"

@@ -37,10 +37,18 @@ package struct PreparationContext: Sendable {
 
 /// An operator with its kernels chosen and its weights packed; shared by all sessions of an executable.
 package protocol PreparedOperator: Sendable {
+  /// The number of bytes of weights, packed as the kernels read them, and of tables; 0 for operators without weights.
+  /// It may grow when the operator is planned for maps that need weights in another form.
+  var byteCount: Int { get }
+
   /// Plans the evaluation for one set of shapes.
   ///
   /// - Throws: `GraphError.inputSize` where a map is too small or too large for the operator.
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator
+}
+
+extension PreparedOperator {
+  package var byteCount: Int { 0 }
 }
 
 /// An operator planned for one set of shapes.

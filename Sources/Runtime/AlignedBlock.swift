@@ -7,12 +7,12 @@ final class AlignedBlock {
   let memory: UnsafeMutableRawBufferPointer
 
   /// - Parameter purpose: What the bytes are for, as the error message says it.
-  /// - Throws: `GraphError.inputSize` where they cannot be allocated: a well-formed graph can need more memory than the
+  /// - Throws: `GraphError.memory` where they cannot be allocated: a well-formed graph can need more memory than the
   ///   machine has.
   init(byteCount: Int, for purpose: @autoclosure () -> String) throws(GraphError) {
     let rounded = ActivationLayout.roundUp(max(byteCount, 1), to: ActivationLayout.alignment)
     guard let start = aligned_alloc(ActivationLayout.alignment, rounded) else {
-      throw .inputSize("cannot allocate \(byteCount) bytes for \(purpose())")
+      throw .memory("cannot allocate \(byteCount) bytes for \(purpose())")
     }
     memory = UnsafeMutableRawBufferPointer(start: start, count: byteCount)
   }

@@ -68,8 +68,23 @@ extension Preprocessing {
   ///
   /// - Parameter output: Memory for as many elements as there are pixel values.
   package func normalize(_ pixels: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<Float>) {
-    // 256 values for each channel, computed once.
-    let table = (0..<3).flatMap { channel in (0..<256).map { (Float($0) / 255 - mean[channel]) / std[channel] } }
+    PixelNormalization(self).apply(pixels, to: output)
+  }
+}
+
+/// Preprocessing with its 256 results for each channel computed.
+package struct PixelNormalization: Sendable {
+  private let table: [Float]
+
+  package init(_ preprocessing: Preprocessing) {
+    let (mean, std) = (preprocessing.mean, preprocessing.std)
+    table = (0..<3).flatMap { channel in (0..<256).map { (Float($0) / 255 - mean[channel]) / std[channel] } }
+  }
+
+  /// Normalises interleaved RGB, without allocating memory.
+  ///
+  /// - Parameter output: Memory for as many elements as there are pixel values.
+  package func apply(_ pixels: UnsafeBufferPointer<UInt8>, to output: UnsafeMutableBufferPointer<Float>) {
     table.withUnsafeBufferPointer { table in
       for pixel in 0..<pixels.count / 3 {
         for channel in 0..<3 {

@@ -51,22 +51,20 @@ extension Session {
     guard held.position == executable.nodes.lowerBound else {
       throw .structure("values before node \(held.position) cannot be resumed at node \(executable.nodes.lowerBound)")
     }
-    let plan = try plan(for: held.shape, workers: team.count)
-    try arenas[0].reserve(plan.memory.byteCount, for: held.shape)
-    guard let memory = ValueMemory(plan, arenas[0], graph) else { return held }
-    for (value, bytes) in held.values where plan.memory.offsets[value.index] != nil {
-      let target = memory.bytes(of: value)
-      guard target.count == bytes.count, let shape = plan.shapes[value.index] else {
-        throw .structure("the values to resume from belong to another graph")
-      }
-      memory.writeMargin(of: value)
+    let evaluation = try arenas[0].evaluation(
+      of: try plan(for: held.shape, workers: team.count), executable, team: team)
+    for (id, bytes) in held.values {
+      guard let value = evaluation.value(id) else { continue }
+      let target = value.bytes
+      guard target.count == bytes.count else { throw .structure("the values to resume from belong to another graph") }
+      value.writeMargin()
       target.copyBytes(from: bytes)
-      observer?(value, shape, UnsafeRawBufferPointer(target))
+      observer?(id, value.shape, UnsafeRawBufferPointer(target))
     }
-    evaluateNodes(plan, memory, team, observer)
+    evaluation.runSteps(observer)
     var values: [ValueID: [UInt8]] = [:]
-    for value in graph.liveValues(before: executable.nodes.upperBound) {
-      values[value] = held.values[value] ?? Array(memory.bytes(of: value))
+    for id in graph.liveValues(before: executable.nodes.upperBound) {
+      values[id] = held.values[id] ?? evaluation.value(id).map { Array($0.bytes) }
     }
     return HeldValues(shape: held.shape, position: executable.nodes.upperBound, values: values)
   }

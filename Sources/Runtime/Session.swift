@@ -71,10 +71,12 @@ package final class Session {
     // Where fewer images than threads are left, all threads evaluate each of them together.
     let spread = team.count > 1 ? shape.batch / team.count * team.count : shape.batch
     let single = try plan(for: image, workers: 1)
-    for arena in arenas { try arena.reserve(single.memory.byteCount, for: image) }
+    let evaluations = try arenas.map { arena throws(GraphError) in
+      try arena.evaluation(of: single, executable, team: alone)
+    }
     let results = Mutex([[String: Tensor]?](repeating: nil, count: shape.batch))
     team.forEach(spread) { index, worker in
-      let outputs = run(single, arenas[worker], alone, image, images: index..<index + 1, nil, fillInput)
+      let outputs = run(evaluations[worker], images: index..<index + 1, nil, fillInput)
       results.withLock { $0[index] = outputs }
     }
     for index in spread..<shape.batch {
@@ -90,55 +92,41 @@ package final class Session {
     _ fillInput: (_ image: Int, UnsafeMutableRawBufferPointer) -> Void
   ) throws(GraphError) -> [String: Tensor] {
     let plan = try plan(for: shape, workers: workers)
-    try arenas[0].reserve(plan.memory.byteCount, for: shape)
-    return run(plan, arenas[0], team, shape, images: images, observer, fillInput)
+    return run(try arenas[0].evaluation(of: plan, executable, team: team), images: images, observer, fillInput)
   }
 
   private func run(
-    _ plan: Plan, _ arena: Arena, _ team: ThreadTeam, _ shape: Shape, images: Range<Int>, _ observer: Observer?,
+    _ evaluation: Evaluation, images: Range<Int>, _ observer: Observer?,
     _ fillInput: (_ image: Int, UnsafeMutableRawBufferPointer) -> Void
   ) -> [String: Tensor] {
-    guard let memory = ValueMemory(plan, arena, executable.graph) else { return [:] }
-    let graph = executable.graph
-    memory.writeMargin(of: graph.input)
-    let input = memory.bytes(of: graph.input)
-    let imageSize = input.count / images.count
-    for (index, image) in images.enumerated() {
-      fillInput(image, UnsafeMutableRawBufferPointer(rebasing: input[index * imageSize..<(index + 1) * imageSize]))
-    }
-    observer?(graph.input, shape, UnsafeRawBufferPointer(input))
-    evaluateNodes(plan, memory, team, observer)
-    return outputs(plan, memory)
-  }
-
-  /// Evaluates the prepared nodes one after another.
-  func evaluateNodes(_ plan: Plan, _ memory: ValueMemory, _ team: ThreadTeam, _ observer: Observer?) {
-    for (index, op) in zip(executable.nodes, plan.operators) {
-      let node = executable.graph.nodes[index]
-      memory.writeMargin(of: node.output)
-      let buffers = OperatorBuffers(
-        inputs: node.inputs.map { UnsafeRawPointer(memory.address(of: $0)) }, output: memory.address(of: node.output),
-        scratch: memory.scratch)
-      op.run(buffers, team: team)
-      if let observer, let shape = plan.shapes[node.output.index] {
-        observer(node.output, shape, UnsafeRawBufferPointer(memory.bytes(of: node.output)))
+    evaluation.run(observer: observer) { input in
+      let imageSize = input.count / images.count
+      for (index, image) in images.enumerated() {
+        fillInput(image, UnsafeMutableRawBufferPointer(rebasing: input[index * imageSize..<(index + 1) * imageSize]))
       }
     }
+    return evaluation.outputs
   }
 
-  private func outputs(_ plan: Plan, _ memory: ValueMemory) -> [String: Tensor] {
-    var result: [String: Tensor] = [:]
-    for output in executable.graph.outputs {
-      guard let shape = plan.shapes[output.value.index] else { continue }
-      let source = memory.bytes(of: output.value)
-      switch executable.graph.format(of: output.value) {
-      case .float32: result[output.name] = Tensor(Array(source.bindMemory(to: Float.self)), shape: shape)
-      case .uint8(let parameters), .uint8WithRemainder(let parameters):
-        let levels = source.prefix(shape.elementCount)
-        result[output.name] = Tensor(levels.map { parameters.dequantize($0) }, shape: shape)
-      }
+  /// Reserves the memory for evaluating images of one size, one at a time.
+  ///
+  /// - Parameters:
+  ///   - height: The height of the input in pixels.
+  ///   - width: The width of the input in pixels.
+  ///   - worker: The worker of the team that evaluates images by itself, while others evaluate other images; `nil`
+  ///     where all threads evaluate each image together. Evaluations of the same worker, and of worker 0 and `nil`,
+  ///     share memory, so that only one of them may run at a time.
+  /// - Throws: `GraphError.structure` where only a segment is prepared; `.inputSize` (inside `.at` where it comes from
+  ///   an operator) where the network cannot take this size; `.memory` where the memory does not suffice.
+  package func evaluation(height: Int, width: Int, worker: Int? = nil) throws(GraphError) -> Evaluation {
+    guard executable.nodes == executable.graph.nodes.indices else {
+      throw .structure("only a segment of this graph is prepared")
     }
-    return result
+    let shape: Shape = [1, height, width, 3]
+    guard let worker else {
+      return try arenas[0].evaluation(of: try plan(for: shape, workers: team.count), executable, team: team)
+    }
+    return try arenas[worker].evaluation(of: try plan(for: shape, workers: 1), executable, team: alone)
   }
 
   /// Joins the outputs of single images to those of their batch.
@@ -151,7 +139,7 @@ package final class Session {
   }
 
   /// The number of bytes that are reserved for activations and scratch memory.
-  package var arenaByteCount: Int { arenas.reduce(0) { $0 + $1.memory.count } }
+  package var arenaByteCount: Int { arenas.reduce(0) { $0 + $1.byteCount } }
 
   private struct PlanKey: Hashable {
     let shape: Shape
@@ -159,12 +147,23 @@ package final class Session {
   }
 
   /// The plan of all prepared nodes for one input shape. Immutable, and shared by threads that have an arena each.
-  struct Plan {
+  final class Plan: Sendable {
+    /// The shape of the input.
+    let input: Shape
     /// The shape of each value, indexed by `ValueID.index`.
     let shapes: [Shape?]
     /// One for each prepared node.
     let operators: [any PlannedOperator]
     let memory: MemoryPlan
+    /// The number of bytes of the operators' tables of offsets.
+    let tableByteCount: Int
+
+    init(
+      input: Shape, shapes: [Shape?], operators: [any PlannedOperator], memory: MemoryPlan, tableByteCount: Int
+    ) {
+      (self.input, self.shapes, self.operators, self.memory) = (input, shapes, operators, memory)
+      self.tableByteCount = tableByteCount
+    }
   }
 
   func plan(for shape: Shape, workers: Int) throws(GraphError) -> Plan {
@@ -187,62 +186,14 @@ package final class Session {
     }
     let scratch = operators.map(\.scratchByteCount).max() ?? 0
     let plan = Plan(
-      shapes: shapes, operators: operators,
-      memory: MemoryPlan(graph: graph, nodes: executable.nodes, shapes: shapes, scratchByteCount: scratch))
-    if planOrder.count == Self.planLimit { plans[planOrder.removeFirst()] = nil }
+      input: shape, shapes: shapes, operators: operators,
+      memory: MemoryPlan(graph: graph, nodes: executable.nodes, shapes: shapes, scratchByteCount: scratch),
+      tableByteCount: context.tableByteCount)
+    if planOrder.count == Self.planLimit, let oldest = plans.removeValue(forKey: planOrder.removeFirst()) {
+      for arena in arenas { arena.forget(oldest) }
+    }
     plans[key] = plan
     planOrder.append(key)
     return plan
-  }
-}
-
-/// The memory for the activations and scratch of one evaluation at a time.
-final class Arena {
-  private var block: AlignedBlock?
-  var memory: UnsafeMutableRawBufferPointer { block?.memory ?? UnsafeMutableRawBufferPointer(start: nil, count: 0) }
-
-  func reserve(_ byteCount: Int, for shape: Shape) throws(GraphError) {
-    guard memory.count < byteCount else { return }
-    // The old block is freed before the larger one is allocated.
-    block = nil
-    block = try AlignedBlock(byteCount: byteCount, for: "activations of an input of \(shape)")
-  }
-}
-
-/// The addresses of values in an arena.
-struct ValueMemory {
-  private let base: UnsafeMutableRawPointer
-  private let plan: Session.Plan
-  private let graph: Graph
-
-  /// `nil` where the arena has not been reserved.
-  init?(_ plan: Session.Plan, _ arena: Arena, _ graph: Graph) {
-    guard let base = arena.memory.baseAddress else { return nil }
-    (self.base, self.plan, self.graph) = (base, plan, graph)
-  }
-
-  var scratch: UnsafeMutableRawPointer { base + plan.memory.scratchOffset }
-
-  func address(of value: ValueID) -> UnsafeMutableRawPointer {
-    guard let offset = plan.memory.offsets[value.index] else {
-      preconditionFailure("value \(value.index) has no memory in this segment")
-    }
-    return base + offset
-  }
-
-  private func shape(of value: ValueID) -> Shape {
-    guard let shape = plan.shapes[value.index] else { preconditionFailure("value \(value.index) has no shape") }
-    return shape
-  }
-
-  /// All planes of a value.
-  func bytes(of value: ValueID) -> UnsafeMutableRawBufferPointer {
-    let count = graph.format(of: value).byteCount(elementCount: shape(of: value).elementCount)
-    return UnsafeMutableRawBufferPointer(start: address(of: value), count: count)
-  }
-
-  /// Writes the margin before a value, which other values that shared these bytes may have overwritten.
-  func writeMargin(of value: ValueID) {
-    ActivationLayout.writeMargin(before: address(of: value), shape: shape(of: value), format: graph.format(of: value))
   }
 }
