@@ -92,6 +92,9 @@ package struct PackageReader: Sendable {
     self.storage = storage
   }
 
+  /// The version of the package format that is read and written.
+  package static var formatVersion: (major: Int, minor: Int) { (FileHeader.major, FileHeader.minor) }
+
   /// The bytes that every package starts with.
   package static let magic = FileHeader.magic
 

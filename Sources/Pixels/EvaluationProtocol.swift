@@ -74,7 +74,7 @@ package struct EvaluationProtocol: Hashable, Sendable {
   /// The resize and the crop of images of one size, in pixels.
   ///
   /// - Throws: `ImageError.invalidGeometry` for an image that cannot be resized.
-  package func plan(width: Int, height: Int) throws(ImageError) -> ResamplingPlan {
+  package func plan(height: Int, width: Int) throws(ImageError) -> ResamplingPlan {
     ResamplingPlan(try resampling(width: width, height: height))
   }
 

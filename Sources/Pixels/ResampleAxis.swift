@@ -14,7 +14,8 @@ struct ResampleAxis: Sendable {
   let inputs: Range<Int>
   /// The first input sample of each output, counted from `inputs.lowerBound`. It never decreases.
   var first: [Int32]
-  /// `weights[i * taps + t]` belongs to the input sample `first[i] + t`, counted alike. Those of bicubic and Lanczos may be negative.
+  /// `weights[i * taps + t]` belongs to the input sample `first[i] + t`, counted alike. Those of bicubic and Lanczos
+  /// may be negative.
   var weights: [Int32]
 
   /// - Parameter window: the outputs to compute, in `0 ..< outputSize`.
