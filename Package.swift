@@ -27,7 +27,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 let package = Package(
   name: "quern",
   products: [
-    .executable(name: "quern", targets: ["quern"])
+    .executable(name: "quern", targets: ["quern"]),
+    // Linked into libquern by `scripts/build-library`.
+    .library(name: "QuernC", type: .static, targets: ["QuernC"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -37,10 +39,22 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageFormat", "Pixels", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
+        "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
+        "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageFormat", "Pixels", "Quantization",
+        "Reports", "Retrieval", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
+
+    // The library for devices, with a C interface.
+    .target(
+      name: "QuernC",
+      dependencies: [
+        "CQuern", "CThreads", "Files", "Graphs", "Inference", "Kernels", "PackageFormat", "Pixels", "Tensors",
+        "Threads",
+      ],
+      exclude: ["include"], swiftSettings: swiftSettings),
+    .systemLibrary(name: "CQuern", path: "Sources/QuernC/include"),
 
     module("Configuration", ["CTOML"]),
     module("Reports", ["Fidelity", "Retrieval"]),
@@ -49,10 +63,14 @@ let package = Package(
     module(
       "Conversion",
       [
-        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra", "ModelImport", "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Pixels", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
+        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra",
+        "ModelImport", "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Pixels", "Quantization", "Retrieval",
+        "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
-    module("Inference", ["Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Runtime", "Tensors"]),
+    module(
+      "Inference",
+      ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Runtime", "Tensors", "Threads"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
     module("Fidelity", []),
     module(
