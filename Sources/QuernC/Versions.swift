@@ -1,3 +1,6 @@
+// The names of functions are those of quern.h.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import CQuern
 import CThreads
 import PackageFormat
