@@ -1,4 +1,5 @@
 import Images
+import Pixels
 
 /// The images that a conversion calibrates on, and those that it is verified on.
 struct ImageSelection {

@@ -1,6 +1,7 @@
 import Files
 import Images
 import NeighbourSearch
+import Pixels
 import Retrieval
 import Threads
 

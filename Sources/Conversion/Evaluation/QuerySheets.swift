@@ -1,5 +1,6 @@
 import Fidelity
 import Images
+import Pixels
 import Retrieval
 
 /// Makes picture sheets of the queries whose average precision changed most.

@@ -3,6 +3,7 @@ import Graphs
 import Images
 import Kernels
 import ModelImport
+import Pixels
 import Runtime
 import Tensors
 

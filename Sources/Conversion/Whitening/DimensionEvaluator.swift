@@ -2,6 +2,7 @@ import Fidelity
 import Graphs
 import Images
 import Passes
+import Pixels
 import Retrieval
 import Runtime
 import Tensors

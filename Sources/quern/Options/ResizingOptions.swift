@@ -1,6 +1,6 @@
 import ArgumentParser
 import Conversion
-import Images
+import Pixels
 
 extension ArgumentHelp {
   static let crop = ArgumentHelp(

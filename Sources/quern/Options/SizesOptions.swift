@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conversion
 import Images
+import Pixels
 
 /// How images become inputs of the network.
 struct EvaluationOptions: ParsableArguments {
