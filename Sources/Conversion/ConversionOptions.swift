@@ -1,6 +1,7 @@
 import Fidelity
 import Images
 import Inference
+import PackageFormat
 import Pixels
 import Quantization
 import Retrieval
@@ -56,6 +57,8 @@ package struct ConversionOptions: Sendable {
   package var effort: Effort
   /// The layers whose weights are not quantised: node names, prefixes of them up to a dot, or patterns.
   package var keptFloat: [String]
+  /// The licence of the weights, to be stored in the package; `nil`: none is stated.
+  package var license: PackageLicense?
   /// A plan whose decisions are carried out instead of being computed, and without a search; `nil`: none.
   package private(set) var plan: PlanFile?
   /// The number of seconds after which no further search for a network that passes its gates begins; `nil`: no limit.

@@ -194,7 +194,7 @@ package struct Converter {
     let images = network.images
     let package = Package(
       graph: try network.lowered(found.plan).graph, info: network.info, labels: images.labels.names,
-      metadata: try metadata.json())
+      license: options.license, metadata: try metadata.json())
     let file = try AtomicFile(path: options.output)
     _ = try clock.stage("write") { try PackageWriter.write(package, to: file, threads: options.threads) }
     guard let path = file.temporaryPath else {

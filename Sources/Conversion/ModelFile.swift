@@ -277,6 +277,13 @@ extension PackageReader {
     do throws(PackageError) { return try metadata() } catch { throw .package(path: path, error) }
   }
 
+  /// The licence of the weights, or `nil`; errors name the file.
+  ///
+  /// - Throws: `ConversionError.package` where the section is damaged or malformed.
+  package func statedLicense() throws(ConversionError) -> PackageLicense? {
+    do throws(PackageError) { return try license() } catch { throw .package(path: path, error) }
+  }
+
   /// Verifies every hash; errors name the file.
   func check(threads: Int) throws(ConversionError) {
     do throws(PackageError) { try checkAll(threads: threads) } catch { throw .package(path: path, error) }

@@ -318,7 +318,8 @@ struct NetworkQuantizer {
       sizes: augmentations.count, skipped: skippedCount, images: files.count)
     let (steps, levels) = try rounding.levels(float, planned, reserve: reserve) { graph in
       try PackageWriter.byteCount(
-        of: Package(graph: graph, info: info, labels: images.labels.names), threads: options.threads)
+        of: Package(graph: graph, info: info, labels: images.labels.names, license: options.license),
+        threads: options.threads)
     }
     try store?.write(levels, steps, float)
     return (steps, levels)

@@ -77,6 +77,10 @@ package struct PackageInspection: Encodable, Sendable {
   package let mean: [Float]
   /// The standard deviation that preprocessing divides each channel by.
   package let std: [Float]
+  /// The licence of the weights as an SPDX expression; `nil` where none is stored.
+  package let license: String?
+  /// The text of the licence; `nil` where none is stored.
+  package let licenseText: String?
   /// The size of all constants in bytes, uncompressed.
   package let constantBytes: Int
   /// The size of all constants in bytes, as they are stored.
@@ -113,6 +117,8 @@ package struct PackageInspection: Encodable, Sendable {
     (embeddingDimension, classes) = (info.embeddingDimension, info.classCount)
     (mean, std) = (reader.graph.preprocessing.mean, reader.graph.preprocessing.std)
     isChecked = checks
+    let license = try reader.statedLicense()
+    (self.license, licenseText) = (license?.expression, license?.text)
     let metadata = PackageMetadata(json: try reader.metadataText())
     self.metadata = metadata
     sizes = info.resolutions.map { Size($0, metadata?.fidelity) }
@@ -136,6 +142,10 @@ package struct PackageInspection: Encodable, Sendable {
     table.row("classes", classes == 0 ? "none" : "\(classes)")
     table.row("mean, std", "\(mean), \(std)")
     table.row("constants", "\(constantBytes) bytes, stored in \(storedConstantBytes)")
+    if license != nil || licenseText != nil {
+      let length = licenseText.map { "a text of \($0.utf8.count) bytes, which --json prints" }
+      table.row("licence", [license, length].compactMap(\.self).joined(separator: ", and "))
+    }
     let kept = layers.filter { $0.keptFloat != nil }
     if !kept.isEmpty {
       table.row("kept in float", "\(kept.count) layers, \(kept.reduce(0) { $0 + $1.storedBytes }) bytes as stored")

@@ -10,13 +10,18 @@ package struct Package: Sendable {
   package var info: PackageInfo
   /// The name of each class, in the order of the logits; empty if the names are unknown.
   package var labels: [String]
+  /// The licence of the weights; `nil` where none is stated.
+  package var license: PackageLicense?
   /// A JSON text with provenance, calibration settings and fidelity figures, which this module only stores.
   package var metadata: String
 
-  package init(graph: Graph, info: PackageInfo, labels: [String] = [], metadata: String = "") {
+  package init(
+    graph: Graph, info: PackageInfo, labels: [String] = [], license: PackageLicense? = nil, metadata: String = ""
+  ) {
     self.graph = graph
     self.info = info
     self.labels = labels
+    self.license = license
     self.metadata = metadata
   }
 }

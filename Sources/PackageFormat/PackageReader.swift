@@ -4,8 +4,9 @@ import Tensors
 
 /// An open package.
 ///
-/// Opening checks the header, the index, and all sections that the reader knows except tensors and metadata, by hash
-/// and by content. It reads no tensor. The file stays mapped as long as the reader, or a tensor read from it, is alive.
+/// Opening checks the header, the index, and all sections that the reader knows except tensors, the licence and
+/// metadata, by hash and by content. It reads no tensor. The file stays mapped as long as the reader, or a tensor read
+/// from it, is alive.
 package struct PackageReader: Sendable {
   /// The path that the package was opened at.
   package let path: String
@@ -107,13 +108,27 @@ package struct PackageReader: Sendable {
   /// The section that contains a constant's elements.
   package func section(of constant: ConstantRecord) -> SectionEntry { tensorSections[constant.tensor] }
 
+  /// Reads the licence of the weights; `nil` if the package states none.
+  ///
+  /// - Throws: `PackageError.hashMismatch` or `.invalidFrame` where the section is damaged; `.outOfBounds` or
+  ///   `.invalidField` where it is malformed.
+  package func license() throws(PackageError) -> PackageLicense? {
+    guard let contents = try ignorableContents(.license) else { return nil }
+    return try LicenseSection.parse(contents.array())
+  }
+
   /// Reads the JSON text of the metadata; empty if the package has none.
   ///
   /// - Throws: `PackageError.hashMismatch` or `.invalidFrame` where the section is damaged; `.invalidField` where it is
   ///   not UTF-8.
   package func metadata() throws(PackageError) -> String {
-    guard let number = sections.firstIndex(where: { $0.kind == .metadata }) else { return "" }
-    return try SectionContents(sections[number], number: number, storage: storage).text()
+    try ignorableContents(.metadata)?.text() ?? ""
+  }
+
+  /// The contents of a section that opening does not read; `nil` if the package has none of this kind.
+  private func ignorableContents(_ kind: SectionKind) throws(PackageError) -> SectionContents? {
+    guard let number = sections.firstIndex(where: { $0.kind == kind }) else { return nil }
+    return try SectionContents(sections[number], number: number, storage: storage)
   }
 
   /// Reads the graph with its constants, each checked against its hash. Constants that are not compressed are views of

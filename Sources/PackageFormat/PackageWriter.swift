@@ -100,6 +100,7 @@ package enum PackageWriter {
     let graph = GraphSection.encode(try GraphRecord(package.graph, tensorNumbers: constants.numbers))
     let runtime = RuntimeSection.encode(package.info)
     let labels = LabelSection.encode(package.labels)
+    let license = package.license.map(LicenseSection.encode)
     let further = package.info.resolutions.dropFirst()
     let sizes = further.isEmpty ? nil : SizeSection.encode(further)
     let evaluation = package.info.standard.evaluation
@@ -114,6 +115,10 @@ package enum PackageWriter {
         throw .cannotStore("the sizes are cropped or resized in different ways")
       }
       if !package.labels.isEmpty { _ = try LabelSection.parse(labels, classCount: package.info.classCount) }
+      if let license {
+        _ = try LicenseSection.parse(license)
+        try checkLength(license, .license)
+      }
       try checkLength(graph, .graph)
       try checkLength(labels, .labels)
     } catch {
@@ -128,6 +133,7 @@ package enum PackageWriter {
     sections += try constants.sections(threads: threads, compressing: compressing)
     if let sizes { sections.append(section(.sizes, sizes)) }
     if let resizing { sections.append(section(.resizing, resizing)) }
+    if let license { sections.append(section(.license, license)) }
     sections.append(try metadataSection(package.metadata, compressing: compressing))
     return sections
   }

@@ -18,6 +18,8 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
   package static let sizes = SectionKind(rawValue: 5)
   /// The resize filter and the crop ratio, where they are not the default.
   package static let resizing = SectionKind(rawValue: 6)
+  /// The licence of the weights.
+  package static let license = SectionKind(rawValue: 8)
   /// A JSON text that does not change what the package computes.
   package static let metadata = SectionKind(rawValue: 255)
 
@@ -26,7 +28,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
   var isCritical: Bool? {
     switch self {
     case .graph, .runtime, .tensor, .sizes, .resizing: true
-    case .labels, .metadata: false
+    case .labels, .license, .metadata: false
     default: nil
     }
   }
@@ -37,6 +39,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
     case .graph, .labels, .metadata: 16 << 20
     case .sizes: 4 + 12 * SizeSection.countLimit
     case .resizing: ResizingSection.byteCount
+    case .license: LicenseSection.byteLimit
     default: .max
     }
   }
@@ -51,6 +54,7 @@ extension SectionKind: CustomStringConvertible {
     case .tensor: "tensor"
     case .sizes: "size"
     case .resizing: "resizing"
+    case .license: "licence"
     case .metadata: "metadata"
     default: "kind \(rawValue)"
     }

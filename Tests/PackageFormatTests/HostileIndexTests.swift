@@ -78,7 +78,7 @@ struct HostileChange: Sendable, CustomTestStringConvertible {
     #expect(try PackageReader(forgery.bytes).minorVersion == 9)
   }
 
-  @Test(arguments: [7, 100, 254] as [UInt8], [UInt8(0), 7])
+  @Test(arguments: [9, 100, 254] as [UInt8], [UInt8(0), 7])
   func unknownSectionsAreIgnoredOnlyWhereTheyMayBe(kind: UInt8, encoding: UInt8) throws {
     let known = try PackageWriter.sections(of: ToyPackages.small(), threads: 1)
     func verdict(isCritical: Bool, damaged: Bool = false) throws -> PackageError? {

@@ -192,4 +192,20 @@ import Testing
       return true
     }
   }
+
+  /// Contents that no writer makes: nothing, what is not ASCII, too much, and what is cut short or goes on.
+  @Test(
+    arguments: [
+      [], [0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0x7F, 0, 0, 0, 0], [0, 0, 0, 0, 1, 0, 0, 0, 0xFF],
+      [1, 0, 0, 0, 0x41, 0, 0, 0, 0, 0], [1, 4, 0, 0] + [UInt8](repeating: 0x41, count: 1025) + [0, 0, 0, 0],
+    ] as [[UInt8]])
+  func badLicencesAreRefused(contents: [UInt8]) throws {
+    var sections = try PackageWriter.sections(of: ToyPackages.small(), threads: 1)
+    sections.insert(
+      PendingSection(kind: .license, isCritical: false, contents: .array(contents)), at: sections.count - 1)
+    // A licence that cannot be read does not keep anybody from running the network.
+    let reader = try PackageReader(PackageLayout(sections).bytes)
+    #expect(throws: PackageError.self) { try reader.license() }
+    #expect(throws: PackageError.self) { try reader.checkAll() }
+  }
 }

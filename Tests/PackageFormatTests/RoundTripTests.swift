@@ -14,6 +14,7 @@ import Testing
 
     #expect(back.info == package.info)
     #expect(back.labels == package.labels)
+    #expect(back.license == package.license)
     #expect(Array(back.metadata.utf8) == Array(package.metadata.utf8))
     #expect(back.graph.architecture == package.graph.architecture)
     #expect(back.graph.preprocessing == package.graph.preprocessing)
@@ -54,6 +55,7 @@ import Testing
     var other = package
     other.metadata = "{}"
     other.labels = []
+    other.license = PackageLicense(expression: "MIT")
     #expect(try PackageReader(PackageWriter.encode(other)).contentHash == hash)
 
     other.info.resolutions = [try ToyPackages.resolution(224, 4)]

@@ -114,10 +114,15 @@ enum ToyPackages {
     let resolutions =
       try [resolution(Int.random(in: 1...700, using: &random), 1.7)]
       + (0..<Int.random(in: 0...3, using: &random)).map { try resolution(701 + 100 * $0, 0.1 + Double($0)) }
+    let licenses = [
+      nil, PackageLicense(expression: "CC0-1.0 OR MIT"), PackageLicense(text: "é, 名"),
+      PackageLicense(expression: "LicenseRef-x", text: "x"),
+    ]
     return Package(
       graph: graph,
       info: PackageInfo(resolutions: resolutions, classCount: classCount, embeddingDimension: 7),
       labels: Bool.random(using: &random) ? (0..<classCount).map { "\($0) \(names[$0])" } : [],
+      license: licenses.randomElement(using: &random) ?? nil,
       metadata: Bool.random(using: &random) ? "" : String(repeating: #"{"gate": 0.01, "名": "é"}"#, count: 40))
   }
 
@@ -162,6 +167,6 @@ extension PackageReader {
     try checkAll(threads: threads)
     return Package(
       graph: try readGraph(threads: threads, decodeOperator: ToyOperator.decode), info: info, labels: labels,
-      metadata: try metadata())
+      license: try license(), metadata: try metadata())
   }
 }

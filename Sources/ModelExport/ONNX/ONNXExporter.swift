@@ -17,6 +17,7 @@ import Tensors
 package struct ONNXExporter {
   private let graph: Graph
   private let producerVersion: String
+  private let license: String?
   /// The shapes of all values, for image sides with each remainder modulo the network's stride. The model takes images
   /// of any size, and which maps must be cropped depends only on that remainder.
   private let shapes: [[Shape?]]
@@ -38,11 +39,13 @@ package struct ONNXExporter {
   ///   - graph: a float or a quantised graph with its constants in memory.
   ///   - side: a side, in pixels, of images that the network takes.
   ///   - producerVersion: the version to record in the model.
+  ///   - license: the licence to record in the model, as ONNX's metadata property `model_license`; `nil`: none.
   /// - Throws: `GraphError.structure` for outputs that share a name; the errors of shape inference for images that the
   ///   network cannot take.
-  package init(_ graph: Graph, side: Int, producerVersion: String) throws(GraphError) {
+  package init(_ graph: Graph, side: Int, producerVersion: String, license: String? = nil) throws(GraphError) {
     self.graph = graph
     self.producerVersion = producerVersion
+    self.license = license
     let outputs = graph.outputs.map(\.name)
     guard Set(outputs + [Self.inputName]).count == outputs.count + 1 else {
       throw .structure(
@@ -75,8 +78,10 @@ package struct ONNXExporter {
   /// Writes the model to a file that the caller commits.
   ///
   /// - Throws: `ExportError`; `FileError` if writing fails; the errors of the initialiser.
-  package static func write(_ graph: Graph, side: Int, producerVersion: String, to file: AtomicFile) throws {
-    var exporter = try ONNXExporter(graph, side: side, producerVersion: producerVersion)
+  package static func write(
+    _ graph: Graph, side: Int, producerVersion: String, license: String? = nil, to file: AtomicFile
+  ) throws {
+    var exporter = try ONNXExporter(graph, side: side, producerVersion: producerVersion, license: license)
     let model = try exporter.build()
     guard model.byteCount <= limit else { throw ExportError.tooLarge(byteCount: model.byteCount, limit: limit) }
     try model.forEachPiece { bytes throws(FileError) in try file.write(bytes) }
@@ -101,7 +106,9 @@ package struct ONNXExporter {
       builder.output(
         output.name, of: name(of: output.value), [.symbolic("batch"), .symbolic("\(output.name)_width")])
     }
-    return builder.model(name: graph.architecture, producerVersion: producerVersion)
+    return builder.model(
+      name: graph.architecture, producerVersion: producerVersion,
+      metadata: license.map { [("model_license", $0)] } ?? [])
   }
 
   /// Pixels from the normalised input: `x * 255 std + 255 mean`, which QuantizeLinear rounds to whole numbers.

@@ -155,7 +155,9 @@ struct ONNXModelBuilder {
   }
 
   /// The finished model.
-  func model(name: String, producerVersion: String) -> ProtobufMessage {
+  ///
+  /// - Parameter metadata: the model's metadata, in the order of the file.
+  func model(name: String, producerVersion: String, metadata: [(key: String, value: String)]) -> ProtobufMessage {
     names.checkOutputs()
     var graph = graph
     graph.add(2, string: name)
@@ -168,6 +170,12 @@ struct ONNXModelBuilder {
     model.add(3, string: producerVersion)
     model.add(7, message: graph)
     model.add(8, message: opset)
+    for (key, value) in metadata {
+      var entry = ProtobufMessage()
+      entry.add(1, string: key)
+      entry.add(2, string: value)
+      model.add(14, message: entry)
+    }
     return model
   }
 }

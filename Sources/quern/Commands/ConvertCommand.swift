@@ -58,6 +58,14 @@ struct ConvertCommand: ParsableCommand {
       valueName: "folder"))
   var resume: String?
 
+  @Option(
+    name: .customLong("license"),
+    help: ArgumentHelp(
+      "Store the licence of the weights in the package: an SPDX licence expression such as Apache-2.0 or "
+        + "'MIT OR CC-BY-4.0', or a text file. Can be given twice, for both. (default: none is stated)",
+      valueName: "SPDX|file"))
+  var licenses: [String] = []
+
   @OptionGroup(title: "Whitening options") var whitening: WhiteningStageOptions
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
@@ -82,11 +90,12 @@ struct ConvertCommand: ParsableCommand {
     outputs.add("--report", reports: gates.reports)
     try outputs.check(
       models: [checkpoint], images: conversion.folders + golden.folders + whitening.folders,
-      others: [golden.golden, plan] + gates.inputs)
+      others: [golden.golden, plan] + licenses + gates.inputs)
     let reports = try gates.openReports()
     var options = try conversion.options(
       checkpoint, output: output, images, model, golden, gates: gates, common)
     options.resumeFolder = resume
+    options.license = try LicenseOption.license(licenses)
     options.whitening = whitening.options
     if let plan { try options.take(try PlanFile(path: plan)) }
     do {

@@ -45,9 +45,10 @@ struct ExportCommand: ParsableCommand {
       throw ConversionError.option("\(model) is not a package; add --float to export the float graph of a checkpoint")
     }
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
+    let license = try opened.package?.statedLicense()
     try ONNXExporter.write(
       try opened.loadedGraph(threads: common.threadCount), side: evaluation.size, producerVersion: Quern.version,
-      to: file)
+      license: license?.expression ?? license?.text, to: file)
     try file.commit()
     if common.json {
       Terminal.print(

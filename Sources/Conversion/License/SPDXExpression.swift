@@ -1,0 +1,135 @@
+/// A licence expression of SPDX (SPDX specification 2.3, annex D).
+struct SPDXExpression {
+  /// Why a text is no such expression, as part of a sentence.
+  struct Problem: Error {
+    let text: String
+  }
+
+  /// The expression with single spaces, and with identifiers and operators as SPDX spells them.
+  let text: String
+
+  /// - Parameter text: the expression. Letters of identifiers may be in either case.
+  /// - Throws: `Problem` where the syntax is wrong, or where an identifier is not in SPDX's list.
+  init(_ text: String) throws(Problem) {
+    var parser = Parser(tokens: Self.tokens(text))
+    try parser.expression()
+    guard parser.next == nil else { throw parser.unexpected }
+    self.text = parser.parsed.joined(separator: " ").replacing("( ", with: "(").replacing(" )", with: ")")
+  }
+
+  private static func tokens(_ text: String) -> [Substring] {
+    text.split(separator: " ").flatMap { word in
+      var (tokens, rest) = ([Substring](), word[...])
+      while let end = rest.firstIndex(where: { $0 == "(" || $0 == ")" }) {
+        if end > rest.startIndex { tokens.append(rest[..<end]) }
+        tokens.append(rest[end...end])
+        rest = rest[rest.index(after: end)...]
+      }
+      return rest.isEmpty ? tokens : tokens + [rest]
+    }
+  }
+
+  private struct Parser {
+    let tokens: [Substring]
+    var position = 0
+    var depth = 0
+    var parsed: [String] = []
+
+    init(tokens: [Substring]) { self.tokens = tokens }
+
+    var next: Substring? { position < tokens.count ? tokens[position] : nil }
+
+    var unexpected: Problem {
+      guard let next else { return Problem(text: position == 0 ? "it is empty" : "it ends too early") }
+      return Problem(text: "'\(next)' is out of place")
+    }
+
+    /// The next token, in upper case, if it is one of some operators or parentheses.
+    mutating func take(_ operators: String...) -> Bool {
+      guard let next = next?.uppercased(), operators.contains(next) else { return false }
+      parsed.append(next)
+      position += 1
+      return true
+    }
+
+    mutating func expression() throws(Problem) {
+      repeat { try operand() } while take("AND", "OR")
+    }
+
+    mutating func operand() throws(Problem) {
+      if take("(") {
+        depth += 1
+        guard depth <= 32 else { throw Problem(text: "it is nested too deeply") }
+        try expression()
+        guard take(")") else { throw unexpected }
+        depth -= 1
+        return
+      }
+      try license()
+      if take("WITH") { try exception() }
+    }
+
+    mutating func license() throws(Problem) {
+      guard let token = next, !["AND", "OR", "WITH", ")"].contains(token.uppercased()) else { throw unexpected }
+      position += 1
+      if Self.isReference(token) {
+        parsed.append(String(token))
+        return
+      }
+      let isOrLater = token.hasSuffix("+")
+      let name = String(isOrLater ? token.dropLast() : token)
+      guard let known = SPDXIdentifiers.licenses[name.lowercased()] else {
+        throw Self.unknown("licence", name, SPDXIdentifiers.licenses)
+      }
+      parsed.append(known + (isOrLater ? "+" : ""))
+    }
+
+    mutating func exception() throws(Problem) {
+      guard let token = next else { throw unexpected }
+      guard let known = SPDXIdentifiers.exceptions[token.lowercased()] else {
+        throw Self.unknown("exception", String(token), SPDXIdentifiers.exceptions)
+      }
+      parsed.append(known)
+      position += 1
+    }
+
+    /// Whether a token is a licence outside SPDX's list: `LicenseRef-…`, possibly of another document.
+    static func isReference(_ token: Substring) -> Bool {
+      var name = token
+      if name.hasPrefix("DocumentRef-") {
+        guard let colon = name.firstIndex(of: ":"), isIdentifier(name.dropFirst(12)[..<colon]) else { return false }
+        name = name[name.index(after: colon)...]
+      }
+      return name.hasPrefix("LicenseRef-") && isIdentifier(name.dropFirst(11))
+    }
+
+    static func isIdentifier(_ text: Substring) -> Bool {
+      !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) || $0 == "-" || $0 == "." }
+    }
+
+    static func unknown(_ kind: String, _ name: String, _ known: [String: String]) -> Problem {
+      let near = known.keys.map { (distance: distance(name.lowercased(), $0), key: $0) }.min { $0 < $1 }
+      let advice =
+        if let near, near.distance <= max(1, name.count / 4), let name = known[near.key] {
+          " (did you mean \(name)?)"
+        } else { "" }
+      return Problem(text: "SPDX's list has no \(kind) '\(name)'\(advice)")
+    }
+
+    /// Levenshtein's distance: the number of letters to insert, delete or replace.
+    private static func distance(_ a: String, _ b: String) -> Int {
+      let b = Array(b.utf8)
+      var row = Array(0...b.count)
+      for (i, letter) in a.utf8.enumerated() {
+        var diagonal = i
+        row[0] = i + 1
+        for j in b.indices {
+          let replaced = diagonal + (letter == b[j] ? 0 : 1)
+          diagonal = row[j + 1]
+          row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+        }
+      }
+      return row[b.count]
+    }
+  }
+}
