@@ -57,6 +57,13 @@ package protocol Operator: Sendable {
   /// A lower bound of all elements of the output, given lower bounds of the elements of each input. By default, minus
   /// infinity.
   func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double
+
+  /// How far the results are the same bits wherever they are computed. By default, they are specified.
+  ///
+  /// - Parameters:
+  ///   - inputs: the format of each input.
+  ///   - constants: the node's constants. Only their types and shapes are read.
+  func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility
 }
 
 extension Operator {
@@ -68,6 +75,8 @@ extension Operator {
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { -.infinity }
 
   package func readingRemainder() -> any Operator { self }
+
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility { .specified }
 
   /// An operator that only moves or selects values does the same to floats and to levels.
   package func traits(constants: [String: Tensor]) -> OperatorTraits {

@@ -3,34 +3,35 @@ import CKernels
 /// The kernels for a set of CPU features: from each family, the first tier of its table whose instruction sets it
 /// contains.
 ///
-/// The headers of `CKernels` define what each family computes.
+/// The headers of `CKernels` define what each family computes. A kernel can be replaced by another one, such as one
+/// that is wrong on purpose.
 package struct KernelSet: @unchecked Sendable {
   /// The instruction sets that the kernels may use.
   package let features: CPUFeatures
   /// Int8 matrix products (quern_igemm.h).
-  package let igemm: quern_igemm_kernel
+  package var igemm: quern_igemm_kernel
   /// Float32 matrix products (quern_fgemm.h).
-  package let fgemm: quern_fgemm_kernel
+  package var fgemm: quern_fgemm_kernel
   /// Int8 depthwise convolutions (quern_depthwise.h).
-  package let depthwise: quern_depthwise_kernel
+  package var depthwise: quern_depthwise_kernel
   /// Float32 depthwise convolutions (quern_depthwise_f32.h).
-  package let depthwiseFloat: quern_depthwise_f32_kernel
+  package var depthwiseFloat: quern_depthwise_f32_kernel
   /// Sums, scalings and conversions of maps (quern_elementwise.h).
-  package let elementwise: quern_elementwise_kernel
+  package var elementwise: quern_elementwise_kernel
   /// Functions of bytes by tables of 256 entries (quern_lookup.h).
-  package let lookup: quern_lookup_kernel
+  package var lookup: quern_lookup_kernel
   /// Pooling (quern_pool.h).
-  package let pool: quern_pool_kernel
+  package var pool: quern_pool_kernel
   /// Float32 activations times int8 weights (quern_rowlinear.h).
-  package let rowLinear: quern_rowlinear_kernel
+  package var rowLinear: quern_rowlinear_kernel
   /// Layer normalisation (quern_layernorm.h).
-  package let layerNorm: quern_layernorm_kernel
+  package var layerNorm: quern_layernorm_kernel
   /// The transforms of Winograd's filtering (quern_winograd.h).
-  package let winograd: quern_winograd_kernel
+  package var winograd: quern_winograd_kernel
   /// Histograms of float32 values (quern_histogram.h).
-  package let histogram: quern_histogram_kernel
+  package var histogram: quern_histogram_kernel
   /// Second moments of bytes (quern_moments.h).
-  package let moments: quern_moments_kernel
+  package var moments: quern_moments_kernel
 
   /// The best kernels for `features`. The empty set gives the scalar references, which all tiers agree with bit for
   /// bit.

@@ -155,6 +155,14 @@ package enum ActivationFunction: Sendable, Hashable {
   /// The range of arguments to which the function responds: others give nearly the same results as its bounds.
   package var responsiveRange: ClosedRange<Double> { definition.responsiveRange }
 
+  /// Whether the function is computed with exp, whose last bit differs between implementations.
+  package var usesExponential: Bool {
+    switch self {
+    case .none, .relu, .clip, .leakyReLU, .hardSigmoid, .hardSwish: false
+    case .elu, .sigmoid, .silu, .gelu, .tanhGELU, .tanhGELUGate, .mish, .softplus, .tanh, .erf: true
+    }
+  }
+
   /// Whether `f(c x) = c f(x)` for all positive c, so that a factor of a channel passes through the function.
   package var isHomogeneous: Bool {
     switch self {

@@ -53,6 +53,10 @@ package struct AveragePooling: Operator, WindowOperator {
   }
   package func channelRule(ofInput slot: Int) -> ChannelRule { .carried }
 
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility {
+    inputs.first == .float32 ? .implementation : .specified
+  }
+
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("average pooling takes a map with 4 axes, not \(inputs[0])") }
     let extent = try window.outputExtent(height: inputs[0].height, width: inputs[0].width)

@@ -35,6 +35,10 @@ package struct ChannelwiseMeanPooling: Operator {
     return traits
   }
 
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility {
+    .library
+  }
+
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("GeM pooling takes a map with 4 axes, not \(inputs[0])") }
     _ = try inputs[0].checkedActivation()

@@ -49,6 +49,10 @@ package struct Convolution: Operator, EpilogueOperator, AffineFoldingOperator, O
 
   package var quantizationRule: QuantizationRule { .calibratedRange }
 
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility {
+    constants["weight"]?.elementType == .int8 ? .specified : .implementation
+  }
+
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
     guard input.rank == 4 else { throw .shape("a convolution takes a map with 4 axes, not \(input)") }

@@ -79,6 +79,13 @@ package struct GeneralizedMeanPooling: Operator {
     isPlain && !appendsOne ? .carried : .fixed
   }
 
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility {
+    // The root of a mean, and powers other than squares and cubes, come from the C library.
+    if exponent == .infinity { return .specified }
+    if exponent != 1 { return .library }
+    return customFloor == nil || inputs.first != .float32 ? .specified : .implementation
+  }
+
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard inputs[0].rank == 4 else { throw .shape("GeM pooling takes a map with 4 axes, not \(inputs[0])") }
     _ = try inputs[0].checkedActivation()

@@ -50,6 +50,10 @@ package struct LayerNormalization: Operator {
     return result
   }
 
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility {
+    inputs.first == .float32 ? .implementation : .specified
+  }
+
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
     guard input.rank == 2 || input.rank == 4 else {

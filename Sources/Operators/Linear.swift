@@ -27,6 +27,10 @@ package struct Linear: Operator, AffineFoldingOperator {
   }
   package func channelRule(ofInput slot: Int) -> ChannelRule { .weighted }
 
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility {
+    constants["weight"]?.elementType == .int8 ? .specified : .implementation
+  }
+
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     guard let weight = constants["weight"]?.shape else { throw .constant(role: "weight", problem: "is missing") }
     guard weight.rank == 2, inputs[0].rank == 2, weight[1] == inputs[0].channels else {

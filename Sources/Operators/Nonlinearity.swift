@@ -55,6 +55,10 @@ package struct Nonlinearity: Operator, ActivationOperator {
     function.lowerBound(bounds[0])
   }
 
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility {
+    function.usesExponential ? .implementation : .specified
+  }
+
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 }
 

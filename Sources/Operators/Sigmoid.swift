@@ -14,6 +14,10 @@ package struct Sigmoid: Operator {
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { 0 }
   package var quantizationRule: QuantizationRule { .float }
 
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility {
+    .implementation
+  }
+
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape { inputs[0] }
 }
 

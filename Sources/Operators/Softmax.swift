@@ -31,6 +31,10 @@ package struct Softmax: Operator {
   package var quantizationRule: QuantizationRule { .float }
   package func lowerBound(ofInputs bounds: [Double], constants: [String: Tensor]) -> Double { 0 }
 
+  package func reproducibility(inputs: [ValueFormat], constants: [String: Tensor]) -> Reproducibility {
+    .implementation
+  }
+
   package func outputShape(inputs: [Shape], constants: [String: Tensor]) throws(GraphError) -> Shape {
     let input = inputs[0]
     guard input.rank == 2, input.channels % (branches * stride) == 0 else {
