@@ -159,8 +159,8 @@ let package = Package(
     tests(
       "QuantizationTests",
       [
-        "Calibration", "Graphs", "Kernels", "Operators", "PackageFormat", "Passes", "Pixels", "Quantization",
-        "ReferenceOperators", "Runtime", "Tensors",
+        "Calibration", "Graphs", "Images", "Inference", "Kernels", "Operators", "PackageFormat", "Passes", "Pixels",
+        "Quantization", "ReferenceOperators", "Runtime", "Tensors",
       ]),
     tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports", "Retrieval"]),
     tests("RetrievalTests", ["Fidelity", "Retrieval"]),
@@ -173,12 +173,13 @@ let package = Package(
       "StoredQuantizationTests",
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
-    tests("ToolTests", []),
+    tests("ToolTests", ["PackageFormat"]),
     tests(
       "TrunksTests",
       [
-        "Calibration", "Checkpoints", "Graphs", "Kernels", "ModelImport", "Operators", "PackageFormat", "Passes",
-        "Pixels", "Quantization", "Runtime", "Tensors", "Threads",
+        "Calibration", "Checkpoints", "CKernels", "Graphs", "Images", "Inference", "Kernels", "ModelImport",
+        "Operators", "PackageFormat", "Passes", "Pixels", "Quantization", "ReferenceOperators", "Runtime", "Tensors",
+        "Threads",
       ]),
     tests("WhiteningTests", ["Graphs", "LinearAlgebra", "Operators", "Runtime", "Tensors", "Whitening"]),
   ],

@@ -18,6 +18,8 @@ package enum ConversionError: Error, Sendable {
   /// A rewritten graph does not compute what the imported one does. `after` names the rewrite; `difference` is the
   /// largest difference of an output, relative to the output's largest magnitude.
   case notEquivalent(after: String, difference: Float)
+  /// Two tiers of kernels compute different things on this machine, in one of `layers`.
+  case kernelsDisagree(layers: [String])
   /// A file is not of the kind that the command needs; the message says why.
   case wrongKind(String)
 }
@@ -37,6 +39,10 @@ extension ConversionError: CustomStringConvertible {
     case .notEquivalent(let rewrite, let difference):
       "after \(rewrite) the graph's outputs differ from those of the imported graph by \(difference); this is a defect "
         + "of quern, please report it"
+    case .kernelsDisagree(let layers):
+      "two tiers of kernels compute different things on this machine, in "
+        + (layers.count == 1 ? layers[0] : "one of the layers from \(layers.first ?? "") to \(layers.last ?? "")")
+        + "; the processor or the memory is faulty, or a kernel was compiled wrongly, so that no package was written"
     }
   }
 }

@@ -3,6 +3,7 @@ import Files
 import Graphs
 import Images
 import Inference
+import Kernels
 import PackageFormat
 import Pixels
 import Quantization
@@ -123,7 +124,9 @@ package struct Converter {
   private func convert(_ network: QuantizedNetwork, start: ContinuousClock.Instant) throws -> ConversionOutcome {
     let result = try carriedOut(network, start: start)
     var report = try report(network, result)
-    let summary = try clock.stage("seal") { try seal(result.attempt.path, result.metadata, report) }
+    let reader = try PackageReader.opening(result.attempt.path)
+    let selfTest = try clock.stage("self-test") { try makeSelfTest(of: reader) }
+    let summary = try clock.stage("seal") { try seal(reader, selfTest, result.metadata, report) }
     result.attempt.discard()
     report.setPackage(
       .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex), maxBytes: options.maxBytes)
@@ -215,15 +218,26 @@ package struct Converter {
     return VerifiedPackage(file: file, path: path, found: found, measurements: measurements, gates: options.gates)
   }
 
-  /// Writes the finished package: the one that was verified, with the report in its metadata.
+  /// What the package computes for synthetic images, where other kernels agree with those that verified it.
+  private func makeSelfTest(of reader: PackageReader) throws -> SelfTestRecord {
+    let network = try PackagedNetwork(reader)
+    let record = try SelfTestRecord(
+      of: try network.executable(threads: options.threads), standardSide: reader.info.standard.side)
+    let others = KernelSet(features: KernelTier.mostDifferent.features)
+    let result = try record.result(
+      for: try network.executable(kernels: others, threads: options.threads), threads: options.threads)
+    guard result.passed else { throw ConversionError.kernelsDisagree(layers: result.suspects) }
+    return record
+  }
+
+  /// Writes the finished package: the one that was verified, with its self-test, and the report in its metadata.
   private func seal(
-    _ written: String, _ metadata: PackageMetadata, _ report: FidelityReport
+    _ reader: PackageReader, _ selfTest: SelfTestRecord, _ metadata: PackageMetadata, _ report: FidelityReport
   ) throws -> PackageSummary {
     var metadata = metadata
     metadata.fidelity = report.deterministicPart
     return try PackageWriter.write(
-      try PackageReader.opening(written), metadata: try metadata.json(), to: options.output,
-      threads: options.threads)
+      reader, metadata: try metadata.json(), selfTest: selfTest, to: options.output, threads: options.threads)
   }
 
   // MARK: - Records

@@ -46,6 +46,24 @@ package struct PackageInspection: Encodable, Sendable {
     package let top1Agreement: Double?
   }
 
+  /// The self-test that the package contains.
+  package struct SelfTest: Encodable, Sendable {
+    /// The number of synthetic images.
+    package let images: Int
+    /// The height of the images in pixels.
+    package let height: Int
+    /// The width of the images in pixels.
+    package let width: Int
+    /// The number of checks.
+    package let checks: Int
+    /// The number of values of the network that are checked.
+    package let values: Int
+    /// The implementation that computed the expected results.
+    package let implementation: String
+    /// The size of the section in bytes, as it is stored.
+    package let storedBytes: Int
+  }
+
   let schema = "quern.inspect.package/1"
   /// The path of the file, as it was given.
   package let path: String
@@ -77,6 +95,8 @@ package struct PackageInspection: Encodable, Sendable {
   package let mean: [Float]
   /// The standard deviation that preprocessing divides each channel by.
   package let std: [Float]
+  /// The self-test; `nil` where none is stored.
+  package let selfTest: SelfTest?
   /// The licence of the weights as an SPDX expression; `nil` where none is stored.
   package let license: String?
   /// The text of the licence; `nil` where none is stored.
@@ -117,6 +137,7 @@ package struct PackageInspection: Encodable, Sendable {
     (embeddingDimension, classes) = (info.embeddingDimension, info.classCount)
     (mean, std) = (reader.graph.preprocessing.mean, reader.graph.preprocessing.std)
     isChecked = checks
+    selfTest = try SelfTest(reader)
     let license = try reader.statedLicense()
     (self.license, licenseText) = (license?.expression, license?.text)
     let metadata = PackageMetadata(json: try reader.metadataText())
@@ -142,6 +163,12 @@ package struct PackageInspection: Encodable, Sendable {
     table.row("classes", classes == 0 ? "none" : "\(classes)")
     table.row("mean, std", "\(mean), \(std)")
     table.row("constants", "\(constantBytes) bytes, stored in \(storedConstantBytes)")
+    table.row(
+      "self-test",
+      selfTest.map {
+        "\($0.checks) checks of \($0.values) layers, \($0.images) images of \($0.width) x \($0.height), "
+          + "\($0.storedBytes) bytes"
+      } ?? "none")
     if license != nil || licenseText != nil {
       let length = licenseText.map { "a text of \($0.utf8.count) bytes, which --json prints" }
       table.row("licence", [license, length].compactMap(\.self).joined(separator: ", and "))
@@ -206,6 +233,20 @@ extension PackageInspection.Size {
     images = figures?.images
     meanDrift = figures?.drift.mean
     top1Agreement = figures?.agreement.top1
+  }
+}
+
+extension PackageInspection.SelfTest {
+  fileprivate init?(_ reader: PackageReader) throws(ConversionError) {
+    let record: SelfTestRecord
+    do throws(PackageError) {
+      guard let found = try reader.selfTest() else { return nil }
+      record = found
+    } catch { throw .package(path: reader.path, error) }
+    (images, height, width) = (record.imageCount, record.height, record.width)
+    (checks, values) = (record.checks.count, Set(record.checks.map(\.value)).count)
+    implementation = record.implementation
+    storedBytes = reader.sections.first { $0.kind == .selfTest }?.storedLength ?? 0
   }
 }
 

@@ -54,9 +54,9 @@ struct WeightRounding {
   }
 
   /// The number of bytes to reserve for the parts of a package that are unknown before it is verified: the metadata,
-  /// and which layers read 16-bit inputs.
+  /// the self-test, and which layers read 16-bit inputs.
   static func reserve(sizes: Int, skipped: Int, images: Int) -> Int {
-    6144 + 4096 * (sizes - 1) + 256 * skipped + ImageKeys.length * min(images, ImageKeys.limit)
+    10240 + 4096 * (sizes - 1) + 256 * skipped + ImageKeys.length * min(images, ImageKeys.limit)
   }
 
   private func nearest(_ plan: QuantizationPlan, _ float: Graph) throws -> WeightLevels {

@@ -10,17 +10,21 @@ package struct Package: Sendable {
   package var info: PackageInfo
   /// The name of each class, in the order of the logits; empty if the names are unknown.
   package var labels: [String]
+  /// What the network computes for synthetic images; `nil` where it is not stored.
+  package var selfTest: SelfTestRecord?
   /// The licence of the weights; `nil` where none is stated.
   package var license: PackageLicense?
   /// A JSON text with provenance, calibration settings and fidelity figures, which this module only stores.
   package var metadata: String
 
   package init(
-    graph: Graph, info: PackageInfo, labels: [String] = [], license: PackageLicense? = nil, metadata: String = ""
+    graph: Graph, info: PackageInfo, labels: [String] = [], selfTest: SelfTestRecord? = nil,
+    license: PackageLicense? = nil, metadata: String = ""
   ) {
     self.graph = graph
     self.info = info
     self.labels = labels
+    self.selfTest = selfTest
     self.license = license
     self.metadata = metadata
   }

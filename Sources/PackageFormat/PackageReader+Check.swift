@@ -8,7 +8,7 @@ extension PackageReader {
   ///
   /// - Parameter threads: the number of threads that hash and decompress sections.
   /// - Throws: `PackageError.hashMismatch`, `.invalidFrame`, `.nonzeroPadding`, or `.invalidField` where the metadata
-  ///   is not UTF-8, or the licence is malformed.
+  ///   is not UTF-8, or the self-test or the licence is malformed.
   package func checkAll(threads: Int = 1) throws(PackageError) {
     try checkPadding()
     try checkStoredBytes(threads: threads)
@@ -19,6 +19,7 @@ extension PackageReader {
       let contents = try SectionContents(entry, number: index, storage: storage)
       if entry.kind == .metadata { _ = try contents.text() }
     }
+    _ = try selfTest()
     _ = try license()
   }
 

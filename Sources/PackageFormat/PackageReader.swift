@@ -4,9 +4,9 @@ import Tensors
 
 /// An open package.
 ///
-/// Opening checks the header, the index, and all sections that the reader knows except tensors, the licence and
-/// metadata, by hash and by content. It reads no tensor. The file stays mapped as long as the reader, or a tensor read
-/// from it, is alive.
+/// Opening checks the header, the index, and all sections that the reader knows except tensors, the self-test, the
+/// licence and metadata, by hash and by content. It reads no tensor. The file stays mapped as long as the reader, or a
+/// tensor read from it, is alive.
 package struct PackageReader: Sendable {
   /// The path that the package was opened at.
   package let path: String
@@ -107,6 +107,15 @@ package struct PackageReader: Sendable {
 
   /// The section that contains a constant's elements.
   package func section(of constant: ConstantRecord) -> SectionEntry { tensorSections[constant.tensor] }
+
+  /// Reads what the network computes for synthetic images; `nil` if the package does not state it.
+  ///
+  /// - Throws: `PackageError.hashMismatch` or `.invalidFrame` where the section is damaged; `.outOfBounds` or
+  ///   `.invalidField` where it is malformed.
+  package func selfTest() throws(PackageError) -> SelfTestRecord? {
+    guard let contents = try ignorableContents(.selfTest) else { return nil }
+    return try SelfTestSection.parse(contents.array(), valueCount: graph.nodes.count + 1)
+  }
 
   /// Reads the licence of the weights; `nil` if the package states none.
   ///

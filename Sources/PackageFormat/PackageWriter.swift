@@ -38,28 +38,38 @@ package enum PackageWriter {
   /// Writes an open package with other metadata to `path`, which may be the file that it was opened from. Nothing is
   /// compressed again: every section is copied as it is stored, after its hash has been checked.
   ///
+  /// - Parameter selfTest: the self-test to store; `nil` to keep the package's.
   /// - Throws: `PackageError.hashMismatch` where the open package is damaged; `.cannotStore` where the metadata is too
   ///   long; `.file` where writing fails.
   @discardableResult
   package static func write(
-    _ reader: PackageReader, metadata: String, to path: String, threads: Int = 1
+    _ reader: PackageReader, metadata: String, selfTest: SelfTestRecord? = nil, to path: String, threads: Int = 1
   ) throws(PackageError) -> PackageSummary {
     let layout = try PackageLayout(
-      try sections(of: reader, metadata: metadata, threads: threads))
+      try sections(of: reader, metadata: metadata, selfTest: selfTest, threads: threads))
     try layout.write(toPath: path)
     return layout.summary
   }
 
   /// The sections of an open package, with other metadata.
   ///
+  /// - Parameter selfTest: the self-test to store; `nil` to keep the package's.
   /// - Throws: `PackageError.hashMismatch` where the open package is damaged; `.cannotStore` where the metadata is too
   ///   long.
   package static func sections(
-    of reader: PackageReader, metadata: String, threads: Int = 1
+    of reader: PackageReader, metadata: String, selfTest: SelfTestRecord? = nil, threads: Int = 1
   ) throws(PackageError) -> [PendingSection] {
     try reader.checkStoredBytes(threads: threads)
-    let kept = reader.sections.filter { $0.kind != .metadata }
-    return kept.map { PendingSection(copying: $0, from: reader.storage) } + [try metadataSection(metadata)]
+    let kept = reader.sections.filter { $0.kind != .metadata && ($0.kind != .selfTest || selfTest == nil) }
+    var sections = kept.map { PendingSection(copying: $0, from: reader.storage) }
+    if let selfTest {
+      let bytes = SelfTestSection.encode(selfTest)
+      try checkSelfTest(bytes, valueCount: reader.graph.nodes.count + 1)
+      let position = sections.firstIndex { $0.kind.rawValue > SectionKind.selfTest.rawValue } ?? sections.count
+      sections.insert(
+        PendingSection(kind: .selfTest, isCritical: false, contents: .array(bytes)), at: position)
+    }
+    return sections + [try metadataSection(metadata)]
   }
 
   /// The size in bytes of the file that `write` would create.
@@ -100,6 +110,7 @@ package enum PackageWriter {
     let graph = GraphSection.encode(try GraphRecord(package.graph, tensorNumbers: constants.numbers))
     let runtime = RuntimeSection.encode(package.info)
     let labels = LabelSection.encode(package.labels)
+    let selfTest = package.selfTest.map(SelfTestSection.encode)
     let license = package.license.map(LicenseSection.encode)
     let further = package.info.resolutions.dropFirst()
     let sizes = further.isEmpty ? nil : SizeSection.encode(further)
@@ -115,6 +126,7 @@ package enum PackageWriter {
         throw .cannotStore("the sizes are cropped or resized in different ways")
       }
       if !package.labels.isEmpty { _ = try LabelSection.parse(labels, classCount: package.info.classCount) }
+      if let selfTest { try checkSelfTest(selfTest, valueCount: package.graph.nodes.count + 1) }
       if let license {
         _ = try LicenseSection.parse(license)
         try checkLength(license, .license)
@@ -133,9 +145,17 @@ package enum PackageWriter {
     sections += try constants.sections(threads: threads, compressing: compressing)
     if let sizes { sections.append(section(.sizes, sizes)) }
     if let resizing { sections.append(section(.resizing, resizing)) }
+    if let selfTest { sections.append(section(.selfTest, selfTest)) }
     if let license { sections.append(section(.license, license)) }
     sections.append(try metadataSection(package.metadata, compressing: compressing))
     return sections
+  }
+
+  private static func checkSelfTest(_ bytes: [UInt8], valueCount: Int) throws(PackageError) {
+    do throws(PackageError) { _ = try SelfTestSection.parse(bytes, valueCount: valueCount) } catch {
+      throw .cannotStore("\(error)")
+    }
+    try checkLength(bytes, .selfTest)
   }
 
   private static func checkLength(_ bytes: [UInt8], _ kind: SectionKind) throws(PackageError) {

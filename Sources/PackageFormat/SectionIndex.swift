@@ -18,6 +18,8 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
   package static let sizes = SectionKind(rawValue: 5)
   /// The resize filter and the crop ratio, where they are not the default.
   package static let resizing = SectionKind(rawValue: 6)
+  /// What the network computes for synthetic images.
+  package static let selfTest = SectionKind(rawValue: 7)
   /// The licence of the weights.
   package static let license = SectionKind(rawValue: 8)
   /// A JSON text that does not change what the package computes.
@@ -28,7 +30,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
   var isCritical: Bool? {
     switch self {
     case .graph, .runtime, .tensor, .sizes, .resizing: true
-    case .labels, .license, .metadata: false
+    case .labels, .selfTest, .license, .metadata: false
     default: nil
     }
   }
@@ -39,6 +41,7 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
     case .graph, .labels, .metadata: 16 << 20
     case .sizes: 4 + 12 * SizeSection.countLimit
     case .resizing: ResizingSection.byteCount
+    case .selfTest: SelfTestSection.byteLimit
     case .license: LicenseSection.byteLimit
     default: .max
     }
@@ -54,6 +57,7 @@ extension SectionKind: CustomStringConvertible {
     case .tensor: "tensor"
     case .sizes: "size"
     case .resizing: "resizing"
+    case .selfTest: "self-test"
     case .license: "licence"
     case .metadata: "metadata"
     default: "kind \(rawValue)"

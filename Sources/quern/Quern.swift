@@ -22,7 +22,7 @@ struct Quern: ParsableCommand {
       Compare the package with the checkpoint again, on other images:
         quern verify model.quern --reference model.pth --images validation/
 
-      Exit status: 0 done, and within tolerance; 1 a gate or the golden check failed; 64 usage error; 65 bad input \
+      Exit status: 0 done, and within tolerance; 1 a gate, the golden check or a self-test failed; 64 usage error; 65 bad input \
       data; 66 missing input; 70 internal error; 73 an output cannot be created; 74 input/output error; 130, 143 \
       interrupted.
       """,
@@ -30,7 +30,7 @@ struct Quern: ParsableCommand {
     subcommands: [
       ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
       GoldenCommand.self, WhitenCommand.self, TuneCommand.self, EvaluateCommand.self, EmbedCommand.self,
-      ClassifyCommand.self, InspectCommand.self, ExportCommand.self, BenchCommand.self,
+      ClassifyCommand.self, InspectCommand.self, ExportCommand.self, BenchCommand.self, SelftestCommand.self,
     ])
 
   static func main() {

@@ -208,4 +208,82 @@ import Testing
     #expect(throws: PackageError.self) { try reader.license() }
     #expect(throws: PackageError.self) { try reader.checkAll() }
   }
+
+  /// A self-test of the small package, and a change that no writer makes.
+  struct BadSelfTest: CustomTestStringConvertible, Sendable {
+    let testDescription: String
+    let field: String
+    let change: @Sendable (inout SelfTestRecord) -> Void
+  }
+
+  static let badSelfTests: [BadSelfTest] = [
+    .init(testDescription: "name", field: "implementation") { $0.implementation = "a b" },
+    .init(testDescription: "no images", field: "image count") { $0.imageCount = 0 },
+    .init(testDescription: "many images", field: "image count") { $0.imageCount = 17 },
+    .init(testDescription: "no height", field: "height") { $0.height = 0 },
+    .init(testDescription: "large width", field: "width") { $0.width = 8193 },
+    .init(testDescription: "no checks", field: "check count") { $0.checks = [] },
+    .init(testDescription: "the input", field: "value") { $0.checks[0].value = 0 },
+    .init(testDescription: "a value that is not there", field: "value") { $0.checks[1].value = 3 },
+    .init(testDescription: "out of order", field: "value") { $0.checks.swapAt(0, 1) },
+    .init(testDescription: "twice", field: "value") { $0.checks[1] = $0.checks[0] },
+    .init(testDescription: "tolerance", field: "sketch") {
+      $0.checks[1].expectation = .sketch(SelfTestSketch(tolerance: 0, norm: 1, projections: [1, 1, 1]))
+    },
+    .init(testDescription: "norm", field: "sketch") {
+      $0.checks[1].expectation = .sketch(SelfTestSketch(tolerance: 1, norm: -1, projections: [1, 1, 1]))
+    },
+    .init(testDescription: "not a number", field: "sketch") {
+      $0.checks[1].expectation = .sketch(SelfTestSketch(tolerance: 1, norm: 1, projections: [1, .nan, 1]))
+    },
+  ]
+
+  @Test(arguments: badSelfTests)
+  func badSelfTestsAreRefused(bad: BadSelfTest) throws {
+    var package = try ToyPackages.small()
+    var record = SelfTestRecord(
+      implementation: "toy", seed: 1, imageCount: 1, height: 8, width: 9,
+      checks: [.init(value: 1, expectation: .specified(1)), .init(value: 2, expectation: .implementation(2))])
+    package.selfTest = record
+    let sound = try PackageReader(PackageWriter.encode(package))
+    #expect(try sound.selfTest() == record)
+    bad.change(&record)
+    package.selfTest = record
+    #expect {
+      try PackageWriter.encode(package)
+    } throws: {
+      guard case .cannotStore(let problem) = $0 as? PackageError else { return false }
+      return problem.contains(bad.field)
+    }
+    #expect(throws: PackageError.self) { try PackageWriter.sections(of: sound, metadata: "", selfTest: record) }
+  }
+
+  @Test(arguments: [[], [1, 0, 0, 0, 0x41], [UInt8](repeating: 0xFF, count: 64)] as [[UInt8]])
+  func selfTestsThatCannotBeReadDamageThePackage(contents: [UInt8]) throws {
+    var sections = try PackageWriter.sections(of: ToyPackages.small(), threads: 1)
+    sections.insert(
+      PendingSection(kind: .selfTest, isCritical: false, contents: .array(contents)), at: sections.count - 1)
+    let reader = try PackageReader(PackageLayout(sections).bytes)
+    #expect(throws: PackageError.self) { try reader.selfTest() }
+    #expect(throws: PackageError.self) { try reader.checkAll() }
+  }
+
+  @Test func selfTestsAreReplacedInPlace() throws {
+    var package = try ToyPackages.small()
+    package.license = PackageLicense(expression: "MIT")
+    var record = SelfTestRecord(
+      implementation: "toy", seed: 1, imageCount: 1, height: 8, width: 9,
+      checks: [.init(value: 2, expectation: .specified(1))])
+    for selfTest in [nil, record] {
+      package.selfTest = selfTest
+      let reader = try PackageReader(PackageWriter.encode(package))
+      record.seed = 2
+      let rewritten = try PackageWriter.sections(of: reader, metadata: "{}", selfTest: record)
+      #expect(rewritten.map(\.kind.rawValue) == [1, 2, 3, 4, 4, 7, 8, 255])
+      let back = try PackageReader(PackageLayout(rewritten).bytes).readAll()
+      #expect(back.selfTest == record && back.license == package.license && back.metadata == "{}")
+      let kept = try PackageWriter.sections(of: reader, metadata: "{}")
+      #expect(try PackageReader(PackageLayout(kept).bytes).selfTest() == selfTest)
+    }
+  }
 }

@@ -14,6 +14,7 @@ import Testing
 
     #expect(back.info == package.info)
     #expect(back.labels == package.labels)
+    #expect(back.selfTest == package.selfTest)
     #expect(back.license == package.license)
     #expect(Array(back.metadata.utf8) == Array(package.metadata.utf8))
     #expect(back.graph.architecture == package.graph.architecture)

@@ -114,6 +114,16 @@ enum ToyPackages {
     let resolutions =
       try [resolution(Int.random(in: 1...700, using: &random), 1.7)]
       + (0..<Int.random(in: 0...3, using: &random)).map { try resolution(701 + 100 * $0, 0.1 + Double($0)) }
+    var selfTest: SelfTestRecord?
+    if !graph.nodes.isEmpty, Bool.random(using: &random) {
+      let sketch = SelfTestSketch(tolerance: 0.01, norm: 3, projections: [0, -1.5, 2])
+      let expectations: [SelfTestRecord.Expectation] = [.specified(.max), .implementation(7), .sketch(sketch)]
+      selfTest = SelfTestRecord(
+        implementation: "toy-1", seed: .random(in: 0...(.max), using: &random), imageCount: 2, height: 3, width: 8192,
+        checks: (1...graph.nodes.count).flatMap { value in
+          expectations.map { SelfTestRecord.Check(value: value, expectation: $0) }
+        })
+    }
     let licenses = [
       nil, PackageLicense(expression: "CC0-1.0 OR MIT"), PackageLicense(text: "é, 名"),
       PackageLicense(expression: "LicenseRef-x", text: "x"),
@@ -122,7 +132,7 @@ enum ToyPackages {
       graph: graph,
       info: PackageInfo(resolutions: resolutions, classCount: classCount, embeddingDimension: 7),
       labels: Bool.random(using: &random) ? (0..<classCount).map { "\($0) \(names[$0])" } : [],
-      license: licenses.randomElement(using: &random) ?? nil,
+      selfTest: selfTest, license: licenses.randomElement(using: &random) ?? nil,
       metadata: Bool.random(using: &random) ? "" : String(repeating: #"{"gate": 0.01, "名": "é"}"#, count: 40))
   }
 
@@ -167,6 +177,6 @@ extension PackageReader {
     try checkAll(threads: threads)
     return Package(
       graph: try readGraph(threads: threads, decodeOperator: ToyOperator.decode), info: info, labels: labels,
-      license: try license(), metadata: try metadata())
+      selfTest: try selfTest(), license: try license(), metadata: try metadata())
   }
 }

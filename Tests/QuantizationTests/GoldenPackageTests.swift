@@ -1,17 +1,20 @@
 import Foundation
 import Graphs
+import Images
+import Inference
 import Kernels
 import Operators
 import PackageFormat
 import Pixels
 import Quantization
 import ReferenceOperators
+import Runtime
 import Tensors
 import Testing
 
 /// A package of version 1.0 with all that a quantised network can hold: values with remainders that are added, read and
-/// passed on, int16 and float32 weights, conversions, several sizes and another filter. Every later quern reads it, and
-/// computes what was computed when it was made. Never make it anew once a version is released.
+/// passed on, int16 and float32 weights, conversions, several sizes, another filter, and a self-test. Every later quern
+/// reads it, and computes what was computed when it was made. Never make it anew once a version is released.
 @Suite struct GoldenPackageTests {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "fixtures/packages")
@@ -64,7 +67,9 @@ import Testing
   func isRecorded() throws {
     let graph = try #require(try (0..<200).compactMap(Self.network).first(where: Self.hasAll))
     let info = PackageInfo(resolutions: try Self.resolutions, classCount: 0, embeddingDimension: 8)
-    let bytes = try PackageWriter.encode(Package(graph: graph, info: info, labels: [], metadata: "{}"))
+    let selfTest = try SelfTestRecord(of: try Executable(graph), standardSide: 18)
+    let bytes = try PackageWriter.encode(
+      Package(graph: graph, info: info, labels: [], selfTest: selfTest, metadata: "{}"))
     try Data(bytes).write(to: Self.file)
     let reader = try PackageReader.open(path: Self.file.path)
     let encoder = JSONEncoder()
@@ -81,7 +86,11 @@ import Testing
     #expect(try reader.info.resolutions == Self.resolutions)
     let graph = try reader.readGraph(decodeOperator: OperatorCatalogue.decode)
     #expect(Self.hasAll(graph) && !expected.outputs.isEmpty)
+    let network = try PackagedNetwork(reader)
     for (tier, kernels) in KernelTiers.runnable {
+      let test = try network.selfTest(kernels: kernels)
+      // If floats have other bits than before, `SelfTestRecord.ownImplementation` needs a new number.
+      #expect(test.passed, "\(tier): \(test.differences)")
       let outputs = try Self.outputs(graph, kernels: kernels)
       for (name, values) in expected.outputs {
         let actual = try #require(outputs[name])

@@ -77,7 +77,7 @@ import Threads
   }
 
   /// A package's graph, made from the fixture's own pictures.
-  private static func quantized(_ graph: Graph, _ images: [RGBImage]) throws -> Graph {
+  static func quantized(_ graph: Graph, _ images: [RGBImage]) throws -> Graph {
     let executable = try Executable(graph)
     let calibrator = Calibrator(executable, observing: QuantizationPlanner.observedValues(in: graph))
     for image in images { try calibrator.count(image, worker: 0) }

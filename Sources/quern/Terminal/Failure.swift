@@ -84,7 +84,7 @@ enum Failure {
     switch error {
     case .option: usage
     case .package(_, let error): error.kind.rawValue
-    case .notEquivalent: internalError
+    case .notEquivalent, .kernelsDisagree: internalError
     case .missingImages: missingInput
     case .brokenImages, .noUsableImages, .notFinite, .wrongKind: badData
     }
