@@ -56,7 +56,9 @@ package struct PackageLayout: Sendable {
   }
 
   /// Appends the file's bytes to `file`, without committing it.
-  func write(to file: AtomicFile) throws(PackageError) {
+  ///
+  /// - Throws: `PackageError.file` where writing fails.
+  package func write(to file: AtomicFile) throws(PackageError) {
     for piece in pieces {
       let result = piece.withBytes { bytes in Result { () throws(FileError) in try file.write(bytes) } }
       if case .failure(let error) = result { throw .file(error) }

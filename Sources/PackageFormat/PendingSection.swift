@@ -57,6 +57,37 @@ package struct PendingSection: Sendable {
     storedLength = bytes.count
   }
 
+  /// A section whose bytes in the file are given, which are a zstd frame of the kind that packages contain.
+  ///
+  /// - Parameters:
+  ///   - kind: what the section contains.
+  ///   - isCritical: whether a reader that does not know the kind must refuse the package.
+  ///   - frame: the bytes in the file, which are decompressed to find the length and the hash of the contents.
+  /// - Throws: `PackageError.invalidFrame` where a reader would refuse the frame.
+  package init(kind: SectionKind, isCritical: Bool, frame: Bytes) throws(PackageError) {
+    self.kind = kind
+    self.isCritical = isCritical
+    encoding = .zstd
+    bytes = frame
+    storedLength = frame.count
+    let part = "\(kind) section"
+    let (contents, hash) = try frame.withBytes { frame in
+      Result { () throws(PackageError) in
+        (try ZstdFrame.decompress(frame, part: part), SHA256.hash(frame))
+      }
+    }.get()
+    rawLength = contents.bytes.count
+    rawHash = SHA256.hash(contents.bytes)
+    storedHash = hash
+  }
+
+  /// A section of an open package, as it is stored.
+  ///
+  /// - Parameter number: the index in `PackageReader.sections`.
+  package init(copying number: Int, of reader: PackageReader) {
+    self.init(copying: reader.sections[number], from: reader.storage)
+  }
+
   /// A section as it is stored in an open file.
   init(copying entry: SectionEntry, from storage: TensorStorage) {
     kind = entry.kind
@@ -80,7 +111,10 @@ extension PendingSection.Bytes {
     }
   }
 
-  func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+  /// Calls `body` with the bytes, which are valid until it returns.
+  ///
+  /// - Throws: What `body` throws.
+  package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     switch self {
     case .array(let bytes): try bytes.withUnsafeBytes(body)
     case .view(let storage, let range): try storage.withBytes(in: range, body)

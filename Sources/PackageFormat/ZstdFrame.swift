@@ -40,6 +40,16 @@ enum ZstdFrame {
     return frame.isEmpty ? nil : frame
   }
 
+  /// Decompresses a frame of the kind that packages contain, whose length is taken from the frame.
+  ///
+  /// - Throws: `PackageError.invalidFrame`, also for contents that would be too long for a package.
+  static func decompress(_ frame: UnsafeRawBufferPointer, part: String) throws(PackageError) -> TensorStorage {
+    guard let byteCount = Int(exactly: ZSTD_getFrameContentSize(frame.baseAddress, frame.count)),
+      SectionIndex.mayCompress(rawLength: byteCount, to: frame.count)
+    else { throw .invalidFrame(part: part, problem: "the zstd frame states no length, or one that is too large") }
+    return try decompress(frame, byteCount: byteCount, part: part)
+  }
+
   /// Decompresses a frame of the kind that packages contain into exactly `byteCount` bytes.
   ///
   /// - Parameters:
