@@ -64,8 +64,7 @@ let package = Package(
       "Conversion",
       [
         "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra",
-        "ModelImport", "NeighbourSearch", "Operators", "PackageFormat", "Passes", "Pixels", "Quantization", "Retrieval",
-        "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
+        "ModelImport", "NeighbourSearch", "Operators", "PackageDelta", "PackageFormat", "Passes", "Pixels", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
     module(
@@ -81,8 +80,9 @@ let package = Package(
     module("Calibration", ["CKernels", "Graphs", "Kernels", "Operators", "Pixels", "Runtime", "Tensors", "Threads"]),
     module("NeighbourSearch", ["CKernels", "Checkpoints", "Files", "Kernels", "Tensors", "Threads"]),
     module("Images", ["CImageCodecs", "Pixels"]),
-    module("PackageFormat", ["CZstd", "Files", "Graphs", "Pixels", "Tensors"]),
+    module("PackageFormat", ["CZstd", "Files", "Graphs", "Images", "Pixels", "Tensors"]),
     module("Pixels", ["CResampling"]),
+    module("PackageDelta", ["Graphs", "PackageFormat", "Tensors", "Threads"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
@@ -154,7 +154,8 @@ let package = Package(
         "Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "ReferenceOperators", "Runtime",
         "Tensors", "Threads",
       ]),
-    tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Pixels", "Tensors"]),
+    tests("PackageFormatTests", ["Files", "Graphs", "Images", "PackageFormat", "Pixels", "Tensors"]),
+    tests("PackageDeltaTests", ["Graphs", "Images", "PackageDelta", "PackageFormat", "Tensors"]),
     tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
     tests(
       "QuantizationTests",
