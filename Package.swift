@@ -40,8 +40,8 @@ let package = Package(
       name: "quern",
       dependencies: [
         "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
-        "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageFormat", "Pixels", "Quantization",
-        "Reports", "Retrieval", "Runtime", "Threads",
+        "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageDelta", "PackageFormat", "Pixels",
+        "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -64,7 +64,8 @@ let package = Package(
       "Conversion",
       [
         "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra",
-        "ModelImport", "NeighbourSearch", "Operators", "PackageDelta", "PackageFormat", "Passes", "Pixels", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
+        "ModelImport", "NeighbourSearch", "Operators", "PackageDelta", "PackageFormat", "Passes", "Pixels",
+        "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
     module(
@@ -82,7 +83,7 @@ let package = Package(
     module("Images", ["CImageCodecs", "Pixels"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Images", "Pixels", "Tensors"]),
     module("Pixels", ["CResampling"]),
-    module("PackageDelta", ["Graphs", "PackageFormat", "Tensors", "Threads"]),
+    module("PackageDelta", ["CZstd", "Files", "Graphs", "PackageFormat", "Tensors", "Threads"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
@@ -155,7 +156,7 @@ let package = Package(
         "Tensors", "Threads",
       ]),
     tests("PackageFormatTests", ["Files", "Graphs", "Images", "PackageFormat", "Pixels", "Tensors"]),
-    tests("PackageDeltaTests", ["Graphs", "Images", "PackageDelta", "PackageFormat", "Tensors"]),
+    tests("PackageDeltaTests", ["CZstd", "Files", "Graphs", "Images", "PackageDelta", "PackageFormat", "Tensors"]),
     tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
     tests(
       "QuantizationTests",

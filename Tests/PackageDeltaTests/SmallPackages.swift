@@ -1,3 +1,4 @@
+import Files
 import Graphs
 import Images
 import PackageDelta
@@ -77,5 +78,11 @@ struct SmallPackage {
 extension PackageReader {
   init(_ bytes: [UInt8], _ path: String) throws(PackageError) {
     try self.init(storage: TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }, path: path)
+  }
+}
+
+extension PatchApplier {
+  init(_ bytes: [UInt8]) throws(PatchError) {
+    try self.init(storage: TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) })
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `diff` on packages that ship with the project.
+/// `diff` and `patch` on packages that ship with the project.
 @Suite struct DistributionTests {
   private static let old = Tool.root.appendingPathComponent("fixtures/packages/version-1.0.quern").path
   private static let new = Tool.root.appendingPathComponent("fixtures/packages/worked-example.quern").path
@@ -33,5 +33,35 @@ import Testing
     #expect(try Tool.run(["diff", Self.old, Self.new]).status == 0)
     #expect(try Tool.run(["diff", Self.old, Tool.checkpoint]).status == 65)
     #expect(try Tool.run(["diff", Self.old, "/nowhere"]).status == 66)
+  }
+
+  @Test func patchesMakeTheNewPackage() throws {
+    let scratch = try Scratch()
+    let (patch, made) = (scratch.path("p.qpatch"), scratch.path("made.quern"))
+    let make = try Tool.run(["patch", "make", Self.old, Self.new, "-o", patch, "--json"])
+    #expect(make.status == 0, "\(make.errors)")
+    #expect(try Self.json(make)["schema"] as? String == "quern.patch/1")
+    let apply = try Tool.run(["patch", "apply", Self.old, patch, "-o", made, "--json"])
+    #expect(apply.status == 0, "\(apply.errors)")
+    #expect(try Self.json(apply)["is_exact"] as? Bool == true)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: made)) == Data(contentsOf: URL(fileURLWithPath: Self.new)))
+  }
+
+  @Test func nothingIsWrittenForAnotherPackage() throws {
+    let scratch = try Scratch()
+    let (patch, made) = (scratch.path("p.qpatch"), scratch.path("made.quern"))
+    #expect(try Tool.run(["patch", "make", Self.old, Self.new, "-o", patch]).status == 0)
+    let wrong = try Tool.run(["patch", "apply", Self.new, patch, "-o", made])
+    #expect(wrong.status == 65 && wrong.errors.contains(Self.new) && wrong.errors.contains("not the package"))
+    #expect(!FileManager.default.fileExists(atPath: made))
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: patch))
+    bytes[bytes.count - 1] ^= 1
+    let damaged = try scratch.write(bytes, to: "damaged.qpatch")
+    #expect(try Tool.run(["patch", "apply", Self.old, damaged, "-o", made]).status == 65)
+    #expect(!FileManager.default.fileExists(atPath: made))
+    #expect(try Tool.run(["patch", "apply", Self.old, Self.new, "-o", made]).status == 65)
+    // Neither command writes to what it reads, nor under the name of another format.
+    #expect(try Tool.run(["patch", "apply", Self.old, patch, "-o", patch]).status == 64)
+    #expect(try Tool.run(["patch", "make", Self.old, Self.new, "-o", made]).status == 64)
   }
 }

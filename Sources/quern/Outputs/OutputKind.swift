@@ -1,5 +1,6 @@
 import Checkpoints
 import Files
+import PackageDelta
 import PackageFormat
 
 /// The kinds of files that commands write, apart from reports, whose format follows from their name.
@@ -12,6 +13,7 @@ enum OutputKind {
   case onnx
   case program
   case plan
+  case patch
 
   /// The file extension of this kind, without the dot.
   var fileExtension: String {
@@ -23,6 +25,7 @@ enum OutputKind {
     case .onnx: "onnx"
     case .program: "py"
     case .plan: "json"
+    case .patch: "qpatch"
     }
   }
 
@@ -36,6 +39,7 @@ enum OutputKind {
     case .onnx: "an ONNX model"
     case .program: "a Python program"
     case .plan: "a quantisation plan"
+    case .patch: "a patch of a package"
     }
   }
 
@@ -50,6 +54,7 @@ enum OutputKind {
       case .embeddings(.npy): NumpyArray.isOne(file)
       case .embeddingNames: EmbeddingWriter.isCompanion(file)
       case .embeddings, .onnx, .program: false
+      case .patch: bytes.prefix(PatchApplier.magic.count).elementsEqual(PatchApplier.magic)
       case .plan: String(decoding: bytes.prefix(1 << 20), as: UTF8.self).contains("quern.plan/")
       }
     }

@@ -11,6 +11,7 @@ import LinearAlgebra
 import ModelExport
 import ModelImport
 import NeighbourSearch
+import PackageDelta
 import PackageFormat
 import Pixels
 import Reports
@@ -48,6 +49,7 @@ enum Failure {
     case let error as FileError: error.kind.rawValue
     case let error as CheckpointError: error.kind.rawValue
     case let error as PackageError: error.kind.rawValue
+    case let error as PatchError: error.kind.rawValue
     case let error as ImageError: status(ofImage: error)
     case is ExportError: badData
     case is OutputError: usage
