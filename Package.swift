@@ -39,9 +39,9 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
-        "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageDelta", "PackageFormat", "Pixels",
-        "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
+        "Checkpoints", "Configuration", "Conversion", "DebianPackages", "Fidelity", "Files", "Graphs", "Images",
+        "Inference", "Kernels", "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageDelta",
+        "PackageFormat", "Pixels", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -63,8 +63,9 @@ let package = Package(
     module(
       "Conversion",
       [
-        "Calibration", "Checkpoints", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels", "LinearAlgebra",
-        "ModelImport", "NeighbourSearch", "Operators", "PackageDelta", "PackageFormat", "Passes", "Pixels",
+        "Calibration", "Checkpoints", "DebianPackages", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
+        "LinearAlgebra", "ModelImport", "NeighbourSearch", "Operators", "PackageDelta", "PackageFormat", "Passes",
+        "Pixels",
         "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
@@ -83,6 +84,7 @@ let package = Package(
     module("Images", ["CImageCodecs", "Pixels"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Images", "Pixels", "Tensors"]),
     module("Pixels", ["CResampling"]),
+    module("DebianPackages", ["CZlib"]),
     module("PackageDelta", ["CZstd", "Files", "Graphs", "PackageFormat", "Tensors", "Threads"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
@@ -112,6 +114,7 @@ let package = Package(
     system("CJPEG", pkgConfig: "libjpeg", debian: "libjpeg-dev"),
     system("CPNG", pkgConfig: "libpng", debian: "libpng-dev"),
     system("CProtobufC", pkgConfig: "libprotobuf-c", debian: "libprotobuf-c-dev"),
+    system("CZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
     system("CZstd", pkgConfig: "libzstd", debian: "libzstd-dev"),
 
     // Operators in double precision, and int8 arithmetic as its specification words it, for the tests below.
@@ -133,6 +136,7 @@ let package = Package(
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("ConversionTests", ["Conversion", "Fidelity", "FidelitySamples", "Images", "Pixels"]),
+    tests("DebianPackagesTests", ["DebianPackages"]),
     tests("FidelityTests", ["Fidelity", "FidelitySamples"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
     tests("ImagesTests", ["Images", "Pixels"]),

@@ -31,7 +31,7 @@ struct Quern: ParsableCommand {
       ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
       GoldenCommand.self, WhitenCommand.self, TuneCommand.self, EvaluateCommand.self, EmbedCommand.self,
       ClassifyCommand.self, InspectCommand.self, ExportCommand.self, BenchCommand.self, SelftestCommand.self,
-      DiffCommand.self, PatchCommand.self,
+      DiffCommand.self, PatchCommand.self, DebCommand.self,
     ])
 
   static func main() {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `diff` and `patch` on packages that ship with the project.
+/// `diff`, `patch` and `deb`, on packages that ship with the project.
 @Suite struct DistributionTests {
   private static let old = Tool.root.appendingPathComponent("fixtures/packages/version-1.0.quern").path
   private static let new = Tool.root.appendingPathComponent("fixtures/packages/worked-example.quern").path
@@ -63,5 +63,57 @@ import Testing
     // Neither command writes to what it reads, nor under the name of another format.
     #expect(try Tool.run(["patch", "apply", Self.old, patch, "-o", patch]).status == 64)
     #expect(try Tool.run(["patch", "make", Self.old, Self.new, "-o", made]).status == 64)
+  }
+
+  private static let fields = [
+    "--name", "quern-weights-toy", "--version", "1.0-1", "--license", "MIT", "--maintainer", "Ada <ada@example.org>",
+  ]
+
+  @Test func debianPackagesAreReproducible() throws {
+    let scratch = try Scratch()
+    let (first, second, dated) = (scratch.path("1.deb"), scratch.path("2.deb"), scratch.path("3.deb"))
+    let deb = ["deb", Self.old] + Self.fields
+    let outcome = try Tool.run(deb + ["-o", first, "--json"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try Self.json(outcome)
+    #expect(report["installed_path"] as? String == "/usr/share/quern/models/quern-weights-toy.quern")
+    #expect(try Tool.run(deb + ["-o", second, "--threads", "1"], environment: ["TZ": "Asia/Tokyo"]).status == 0)
+    #expect(try Tool.run(deb + ["-o", dated], environment: ["SOURCE_DATE_EPOCH": "1790000000"]).status == 0)
+    let contents = try [first, second, dated].map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
+    #expect(contents[0] == contents[1] && contents[0] != contents[2])
+  }
+
+  @Test(arguments: [
+    ["--name", "Upper"], ["--name", "a"], ["--version", "v1"], ["--version", "1.0-"], ["--maintainer", "Ada"],
+    ["--license", "not a licence"], ["--copyright", "two\nlines"],
+  ])
+  func fieldsThatDebianRefusesAreUsageErrors(option: [String]) throws {
+    let scratch = try Scratch()
+    var arguments = Self.fields
+    if let index = arguments.firstIndex(of: option[0]) { arguments[index + 1] = option[1] } else { arguments += option }
+    let outcome = try Tool.run(["deb", Self.old, "-o", scratch.path("p.deb")] + arguments)
+    #expect(outcome.status == 64, "\(outcome.errors)")
+    #expect(!FileManager.default.fileExists(atPath: scratch.path("p.deb")))
+  }
+
+  @Test func packagesNeedALicence() throws {
+    let scratch = try Scratch()
+    let arguments = ["deb", Self.old, "-o", scratch.path("p.deb"), "--name", "ab", "--version", "1"]
+    let outcome = try Tool.run(arguments + ["--maintainer", "Ada <ada@example.org>"])
+    #expect(outcome.status == 64 && outcome.errors.contains("--license"), "\(outcome.errors)")
+  }
+
+  @Test func maintainersComeFromTheEnvironment() throws {
+    let scratch = try Scratch()
+    let arguments = ["deb", Self.old, "-o", scratch.path("p.deb")] + Self.fields.dropLast(2)
+    #expect(try Tool.run(arguments, environment: ["DEBFULLNAME": "", "DEBEMAIL": ""]).status == 64)
+    #expect(try Tool.run(arguments, environment: ["DEBFULLNAME": "Ada", "DEBEMAIL": "ada@example.org"]).status == 0)
+  }
+
+  @Test func datesMustBeNumbers() throws {
+    let scratch = try Scratch()
+    let outcome = try Tool.run(
+      ["deb", Self.old, "-o", scratch.path("p.deb")] + Self.fields, environment: ["SOURCE_DATE_EPOCH": "today"])
+    #expect(outcome.status == 64 && outcome.errors.contains("SOURCE_DATE_EPOCH"))
   }
 }

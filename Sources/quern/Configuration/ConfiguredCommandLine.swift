@@ -21,12 +21,15 @@ struct ConfiguredCommandLine {
     self.arguments = arguments
     let options = arguments.prefix { $0 != "--" }
     guard let first = arguments.first, !first.hasPrefix("-"), first != "help",
-      !options.contains(where: { ["--no-config", "--help", "-h", "--version"].contains($0) })
+      !options.contains(where: { ["--no-config", "--help", "-h"].contains($0) })
     else { return }
     let given = Self.givenPath(Array(options))
     guard let path = given ?? (FileIdentity.of(Self.fileName) == nil ? nil : Self.fileName) else { return }
     let commands = try CommandCatalogue.commands()
     guard let (command, length) = Self.command(arguments, commands) else { return }
+    // --version of most commands prints the version of quern, but `deb` takes that of the Debian package.
+    let takesVersion = command.options.contains { !$0.isFlag && $0.longNames.contains("version") }
+    guard takesVersion || !options.contains("--version") else { return }
     let file = try Self.read(path)
     self.path = path
     added = try file.arguments(for: command, of: commands, given: Array(arguments.dropFirst(length)))

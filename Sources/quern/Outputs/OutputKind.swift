@@ -14,6 +14,7 @@ enum OutputKind {
   case program
   case plan
   case patch
+  case debian
 
   /// The file extension of this kind, without the dot.
   var fileExtension: String {
@@ -26,6 +27,7 @@ enum OutputKind {
     case .program: "py"
     case .plan: "json"
     case .patch: "qpatch"
+    case .debian: "deb"
     }
   }
 
@@ -40,6 +42,7 @@ enum OutputKind {
     case .program: "a Python program"
     case .plan: "a quantisation plan"
     case .patch: "a patch of a package"
+    case .debian: "a Debian package"
     }
   }
 
@@ -55,6 +58,7 @@ enum OutputKind {
       case .embeddingNames: EmbeddingWriter.isCompanion(file)
       case .embeddings, .onnx, .program: false
       case .patch: bytes.prefix(PatchApplier.magic.count).elementsEqual(PatchApplier.magic)
+      case .debian: bytes.prefix(8).elementsEqual("!<arch>\n".utf8)
       case .plan: String(decoding: bytes.prefix(1 << 20), as: UTF8.self).contains("quern.plan/")
       }
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import Configuration
 import Conversion
+import DebianPackages
 import Fidelity
 import Files
 import Glibc
@@ -50,6 +51,7 @@ enum Failure {
     case let error as CheckpointError: error.kind.rawValue
     case let error as PackageError: error.kind.rawValue
     case let error as PatchError: error.kind.rawValue
+    case let error as DebianError: if case .invalidField = error { usage } else { badData }
     case let error as ImageError: status(ofImage: error)
     case is ExportError: badData
     case is OutputError: usage

@@ -3,12 +3,11 @@ import Glibc
 /// Output to the terminal. Results go to stdout, everything else to stderr.
 enum Terminal {
   /// Whether stderr is a terminal that can be drawn on.
-  static let isInteractive = isatty(STDERR_FILENO) == 1 && variable("TERM") != "dumb"
+  static let isInteractive = isatty(STDERR_FILENO) == 1 && Environment.value("TERM") != "dumb"
 
   /// Whether stdout takes colours: it is a terminal, and NO_COLOR (no-color.org) is not set.
   static let usesColor =
-    isatty(STDOUT_FILENO) == 1 && variable("TERM") != "dumb"
-    && (variable("NO_COLOR") ?? "").isEmpty
+    isatty(STDOUT_FILENO) == 1 && Environment.value("TERM") != "dumb" && Environment.value("NO_COLOR") == nil
 
   /// Whether stdout and stderr both go to a terminal.
   static let showsBoth = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
@@ -27,6 +26,4 @@ enum Terminal {
       bytes = bytes.dropFirst(count)
     }
   }
-
-  private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

@@ -1,0 +1,133 @@
+import DebianPackages
+import Files
+import PackageFormat
+
+/// A Debian package with the weights of a Quern package.
+package struct DebianWeights: Sendable {
+  /// What can run the weights: the C library, by its SONAME, or the tool. One of them must be installed.
+  package static let dependencies = "libquern0 | quern"
+  /// Where weights are installed.
+  package static let folder = "usr/share/quern/models"
+  /// The time of files where none is given: 1 January 2026. The clock is never asked, so that the bytes depend only on
+  /// the input.
+  package static let defaultTime = 1_767_225_600
+
+  /// What the Debian package is called, and who answers for it.
+  package struct Options: Sendable {
+    package var name: DebianName
+    package var version: DebianVersion
+    package var maintainer: DebianMaintainer
+    /// The licence; `nil` for the one that the package states.
+    package var license: PackageLicense?
+    /// Who holds the copyright of the weights, such as "2026 Example GmbH"; `nil` for the authors of the checkpoint.
+    package var copyright: String?
+    /// The time of files in seconds since 1970.
+    package var time = DebianWeights.defaultTime
+
+    package init(name: DebianName, version: DebianVersion, maintainer: DebianMaintainer) {
+      (self.name, self.version, self.maintainer) = (name, version, maintainer)
+    }
+  }
+
+  /// The package, ready to be encoded.
+  package let package: DebianPackage
+  /// The path of the weights in the target system.
+  package let installedPath: String
+  /// What the user should know, such as that the package failed its gates.
+  package let warnings: [String]
+
+  /// Reads a Quern package and verifies every hash of it.
+  ///
+  /// - Parameters:
+  ///   - path: the path of the Quern package.
+  ///   - options: the fields of the Debian package.
+  ///   - threads: how many threads verify hashes.
+  /// - Throws: `ConversionError.package` where the file is not a package or damaged, `.option` where neither it nor the
+  ///   options state a licence; `FileError` where it cannot be read.
+  package init(path: String, options: Options, threads: Int) throws {
+    let inspection = try PackageInspection(path: path, checks: true, threads: threads)
+    guard let license = try options.license ?? PackageReader.opening(path).statedLicense() else {
+      throw ConversionError.option(
+        "\(path) states no licence, which the file 'copyright' needs; add --license with an SPDX expression such as "
+          + "Apache-2.0, or a text file")
+    }
+    let file = try MappedFile(path: path)
+    let (contents, hash) = file.withBytes { (Array($0), SHA256.hash($0).hex) }
+    let name = options.name.text
+    let base = "\(Self.folder)/\(name).quern"
+    installedPath = "/\(base)"
+    var warnings: [String] = []
+    let fidelity = inspection.sizes.map { size in
+      guard let passed = size.passed else { return "\(size.size) px: not measured" }
+      if !passed { warnings.append("\(path) failed its gates at \(size.size) pixels, and the description says so") }
+      return Self.figures(size, passed: passed)
+    }
+    self.warnings = warnings
+    let hashes = ["Content hash and SHA-256 of the file:", "  \(inspection.contentHash)", "  \(hash)"]
+    package = DebianPackage(
+      name: options.name, version: options.version, maintainer: options.maintainer, dependencies: Self.dependencies,
+      synopsis: "int8 weights of \(Self.plain(inspection.architecture)) for image embedding",
+      explanation: Self.wrapped(
+        "A Quern package with the weights of \(Self.plain(inspection.architecture)), quantised to int8. It makes "
+          + "embeddings of \(inspection.embeddingDimension) dimensions"
+          + (inspection.classes > 0 ? " and tells \(inspection.classes) classes apart" : "")
+          + ". Programs open it with libquern as /\(base).")
+        + ["", "Fidelity, compared with the float network:"] + fidelity.map { "  \($0)" } + [""] + hashes,
+      change: "Weights with the content hash\n    \(inspection.contentHash)",
+      copyright: Self.copyright(options, license, inspection),
+      files: [
+        DebianPackage.File(path: base, contents: contents),
+        DebianPackage.File(path: "\(base).sha256", contents: Array("\(hash)  \(name).quern\n".utf8)),
+      ], time: options.time)
+  }
+
+  private static func figures(_ size: PackageInspection.Size, passed: Bool) -> String {
+    var parts = [passed ? "gates passed" : "gates FAILED"]
+    if let drift = size.meanDrift { parts.append("mean drift \(rounded(drift, places: 5))") }
+    if let agreement = size.top1Agreement { parts.append("top-1 agreement \(rounded(agreement, places: 2)) %") }
+    if let images = size.images { parts.append("\(images) images") }
+    return "\(size.size) px: " + parts.joined(separator: ", ")
+  }
+
+  private static func rounded(_ value: Double, places: Int) -> String {
+    var factor = 1.0
+    for _ in 0..<places { factor *= 10 }
+    return "\((value * factor).rounded() / factor)"
+  }
+
+  /// A name without line ends and other control characters.
+  private static func plain(_ text: String) -> String {
+    let scalars = text.unicodeScalars.filter { $0.properties.generalCategory != .control }
+    return String(String(String.UnicodeScalarView(scalars)).prefix(40))
+  }
+
+  private static func copyright(_ options: Options, _ license: PackageLicense, _ inspection: PackageInspection)
+    -> String
+  {
+    let source = inspection.metadata?.source
+    let checkpoint = source.map { "\($0.name.map { "\(plain($0)), " } ?? "")SHA-256 \($0.sha256)" } ?? "unknown"
+    return """
+      Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+      Comment:
+       The weights were converted from a checkpoint (\(checkpoint)).
+
+      Files: *
+      Copyright: \(options.copyright ?? "the authors of the checkpoint")
+      \(license.debianField)
+
+      """
+  }
+
+  /// The lines of a paragraph, of at most 79 characters.
+  private static func wrapped(_ text: String) -> [String] {
+    var lines = [""]
+    for word in text.split(separator: " ") {
+      if let last = lines.last, last.count + word.count < 79 {
+        lines[lines.count - 1] = last.isEmpty ? String(word) : "\(last) \(word)"
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines
+  }
+}

@@ -1,0 +1,39 @@
+import CZlib
+
+/// Gzip (RFC 1952), by zlib: without a name and a time, so that the bytes depend only on the contents and the version
+/// of zlib.
+enum Gzip {
+  /// - Throws: `DebianError.cannotStore` where zlib fails for lack of memory.
+  static func compress(_ contents: [UInt8]) throws(DebianError) -> [UInt8] {
+    var stream = z_stream()
+    // 15 is the largest window as a power of two; 16 more ask for gzip's header. 8 is the default amount of memory.
+    guard
+      deflateInit2_(
+        &stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+        Int32(MemoryLayout<z_stream>.size)) == Z_OK
+    else { throw .cannotStore("zlib cannot be initialised") }
+    defer { deflateEnd(&stream) }
+    var result: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    var status = Z_OK
+    var offset = 0
+    while status == Z_OK {
+      // zlib counts in 32 bits.
+      let chunk = min(contents.count - offset, 1 << 24)
+      let consumed = contents.withUnsafeBufferPointer { input in
+        buffer.withUnsafeMutableBufferPointer { output in
+          stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress.map { $0 + offset })
+          stream.avail_in = UInt32(chunk)
+          stream.next_out = output.baseAddress
+          stream.avail_out = UInt32(output.count)
+          status = deflate(&stream, offset + chunk == contents.count ? Z_FINISH : Z_NO_FLUSH)
+          return chunk - Int(stream.avail_in)
+        }
+      }
+      offset += consumed
+      result += buffer.prefix(buffer.count - Int(stream.avail_out))
+    }
+    guard status == Z_STREAM_END else { throw .cannotStore("zlib failed with the status \(status)") }
+    return result
+  }
+}
