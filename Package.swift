@@ -32,7 +32,7 @@ let package = Package(
     .library(name: "QuernC", type: .static, targets: ["QuernC"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
   ],
   targets: [
     // The tool.

@@ -56,7 +56,7 @@ package struct Converter {
   ///   rewrites that change the network; `ReferenceMismatch` where the float network does not match its framework;
   ///   `PlanError` and `StageStoreError` for a plan file and a resume folder that cannot be used; the errors of the
   ///   modules that read, run and write (`CheckpointError`, `ImportError`, `ImageError`, `GraphError`, `FileError`,
-  ///   `FidelityError`, `PackageError`).
+  ///   `FidelityError`, `LinearAlgebraError`, `PackageError`).
   package func run() throws -> ConversionOutcome {
     try withNetwork { converter, network, start in try converter.convert(network, start: start) }
   }

@@ -7,7 +7,8 @@ package enum LinearAlgebraError: Error, CustomStringConvertible, Sendable {
 
   package var description: String {
     switch self {
-    case .unavailable(let problem): problem
+    case .unavailable(let problem):
+      "\(problem); rounding weights to nearest (--effort fast), and running packages, does without it"
     case .noConvergence(let order): "the eigenvalues of a matrix with \(order) rows were not found"
     }
   }

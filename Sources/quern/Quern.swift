@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conversion
 import Files
+import Glibc
 import Kernels
 
 /// The command-line tool, with one file for each subcommand under `Commands/`.
@@ -22,9 +23,7 @@ struct Quern: ParsableCommand {
       Compare the package with the checkpoint again, on other images:
         quern verify model.quern --reference model.pth --images validation/
 
-      Exit status: 0 done, and within tolerance; 1 a gate, the golden check or a self-test failed; 64 usage error; 65 bad input \
-      data; 66 missing input; 70 internal error; 73 an output cannot be created; 74 input/output error; 130, 143 \
-      interrupted.
+      ,
       """,
     version: version,
     subcommands: [
@@ -37,6 +36,11 @@ struct Quern: ParsableCommand {
   static func main() {
     AtomicFile.removeTemporariesOnSignals()
     ProcessMemory.returnWhenFreed()
+    // Swift reads the arguments from a file. Without it, every command would only print the overview.
+    if CommandLine.arguments.isEmpty {
+      Terminal.complain("error: cannot read the arguments of the command, because /proc is not mounted")
+      Glibc.exit(Failure.unavailable)
+    }
     do {
       let commandLine = try ConfiguredCommandLine(Array(CommandLine.arguments.dropFirst()))
       if let note = commandLine.note { Terminal.note(note) }
