@@ -29,8 +29,8 @@ struct Quern: ParsableCommand {
     subcommands: [
       ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
       GoldenCommand.self, WhitenCommand.self, TuneCommand.self, EvaluateCommand.self, EmbedCommand.self,
-      ClassifyCommand.self, InspectCommand.self, ExportCommand.self, BenchCommand.self, SelftestCommand.self,
-      DiffCommand.self, PatchCommand.self, DebCommand.self,
+      ClassifyCommand.self, InspectCommand.self, DiffCommand.self, PatchCommand.self, DebCommand.self,
+      ExportCommand.self, BenchCommand.self, SelftestCommand.self,
     ])
 
   static func main() {
