@@ -1,0 +1,68 @@
+"""Int8 image embeddings: runs `.quern` packages, and converts and verifies them by the bundled tool."""
+
+from quern._commands import compare, convert, verify
+from quern._errors import (
+    BadDataError,
+    CannotCreateError,
+    Error,
+    GateFailed,
+    ImageError,
+    ImageSizeError,
+    InputOutputError,
+    InternalError,
+    InvalidArgumentError,
+    NotAvailableError,
+    NotFoundError,
+    OutOfMemoryError,
+    QuernWarning,
+    UnsupportedError,
+)
+from quern._golden import golden
+from quern._messages import Progress
+from quern._model import Model, open, tiers
+from quern._report import Drift, Gate, Interval, Report
+from quern._results import Fidelity, Memory, Outputs, Prediction
+
+__all__ = [
+    "BadDataError",
+    "CannotCreateError",
+    "Drift",
+    "Error",
+    "Fidelity",
+    "Gate",
+    "GateFailed",
+    "ImageError",
+    "ImageSizeError",
+    "InputOutputError",
+    "InternalError",
+    "Interval",
+    "InvalidArgumentError",
+    "Memory",
+    "Model",
+    "NotAvailableError",
+    "NotFoundError",
+    "OutOfMemoryError",
+    "Outputs",
+    "Prediction",
+    "Progress",
+    "QuernWarning",
+    "Report",
+    "UnsupportedError",
+    "compare",
+    "convert",
+    "golden",
+    "open",
+    "tiers",
+    "verify",
+]
+
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    # Read at first use, since finding the distribution takes longer than importing this package.
+    if name == "__version__":
+        import importlib.metadata
+
+        return importlib.metadata.version("quern-embed")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
