@@ -5,7 +5,7 @@
     venv/bin/python scripts/differential/compare_golden.py
 
 Needs a release build. Golden files of the bundled network must pass, from PyTorch and, for the exported network, from ONNX
-Runtime. Golden files whose preprocessing differs from the conversion's must fail, the report must name the cause, and the
+Runtime; `quern.golden` of the Python package must write the same tensors. Golden files whose preprocessing differs from the conversion's must fail, the report must name the cause, and the
 conversion must pass with the options that the report suggests. Both are tested with and without the framework's input tensors
 in the file.
 """
@@ -27,6 +27,8 @@ from safetensors.numpy import load_file, save_file
 import demo_network
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "python", "src"))
+import quern  # noqa: E402 - the package of this checkout
 QUERN = os.path.join(ROOT, ".build", "release", "quern")
 CHECKPOINT = os.path.join(ROOT, "fixtures", "demo", "multigrain_r50w16_tiny50.pth")
 PHOTOGRAPHS = os.path.join(ROOT, "fixtures", "photographs")
@@ -48,6 +50,7 @@ CASES = [
     (["--resize", "bicubic", "--crop-ratio", "0.9"], "crop ratio"),
     (["--channel-order", "bgr", "--mean", "0,0,0", "--std", "1,1,1"], "order of channels"),
 ]
+HALVES = ["--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25"]
 # Only the framework's input tells these.
 CASES_WITH_INPUT = [
     (["--crop-ratio", "64/78", "--resize", "lanczos", "--channel-order", "bgr"], "64/78"),
@@ -66,6 +69,17 @@ def make(folder, model, options, edit=None):
     sys.argv[1:] = [PHOTOGRAPHS, golden]
     runpy.run_path(script)
     return golden
+
+
+def same_golden(name, folder, golden, model, keywords):
+    """Returns whether the function of the Python package writes the tensors and the metadata that a program wrote."""
+    path = quern.golden(model, PHOTOGRAPHS, os.path.join(folder, "function.safetensors"), size=64, **keywords)
+    expected, found = load_file(golden), load_file(path)
+    with safe_open(golden, "np") as one, safe_open(path, "np") as other:
+        same = one.metadata() == other.metadata()
+    same &= set(expected) == set(found) and all(np.array_equal(expected[key], found[key]) for key in found)
+    print(f"{'ok  ' if same else 'FAIL'} {name}", flush=True)
+    return same
 
 
 def convert(folder, model, golden, options=()):
@@ -163,8 +177,16 @@ def main():
         network = demo_network.load(CHECKPOINT)
         model = export(network, os.path.join(folder, "model.onnx"))
         inside = export(NormalizedInside(network), os.path.join(folder, "inside.onnx"))
-        results.append(expect_pass("PyTorch", folder, CHECKPOINT, make(folder, CHECKPOINT, [], MODEL)))
-        results.append(expect_pass("ONNX Runtime", folder, model, make(folder, model, [])))
+        golden = make(folder, CHECKPOINT, [], MODEL)
+        results.append(expect_pass("PyTorch", folder, CHECKPOINT, golden))
+        names = {"outputs": ("normalized_embedding", "logits")}
+        results.append(same_golden("PyTorch, quern.golden", folder, golden, network, names))
+        golden = make(folder, CHECKPOINT, ["--crop", "rect", "--resize", "lanczos", "--channel-order", "bgr", *HALVES], MODEL)
+        keywords = {"crop": "rect", "resize": "lanczos", "channel_order": "bgr", "mean": [0.5] * 3, "std": [0.25] * 3}
+        results.append(same_golden("PyTorch, quern.golden, other preprocessing", folder, golden, network, {**names, **keywords}))
+        golden = make(folder, model, [])
+        results.append(expect_pass("ONNX Runtime", folder, model, golden))
+        results.append(same_golden("ONNX Runtime, quern.golden", folder, golden, model, {}))
         for options, word in CASES + CASES_WITH_INPUT:
             golden = make(folder, CHECKPOINT, options, MODEL)
             name = " ".join(options)
