@@ -82,7 +82,7 @@ let package = Package(
     module("Calibration", ["CKernels", "Graphs", "Kernels", "Operators", "Pixels", "Runtime", "Tensors", "Threads"]),
     module("NeighbourSearch", ["CKernels", "Checkpoints", "Files", "Kernels", "Tensors", "Threads"]),
     module("Images", ["CImageCodecs", "Pixels"]),
-    module("PackageFormat", ["CZstd", "Files", "Graphs", "Images", "Pixels", "Tensors"]),
+    module("PackageFormat", ["CZstd", "Files", "Graphs", "Pixels", "Tensors"]),
     module("Pixels", ["CResampling"]),
     module("DebianPackages", ["CZlib"]),
     module("PackageDelta", ["CZstd", "Files", "Graphs", "PackageFormat", "Tensors", "Threads"]),
@@ -159,8 +159,8 @@ let package = Package(
         "Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "ReferenceOperators", "Runtime",
         "Tensors", "Threads",
       ]),
-    tests("PackageFormatTests", ["Files", "Graphs", "Images", "PackageFormat", "Pixels", "Tensors"]),
-    tests("PackageDeltaTests", ["CZstd", "Files", "Graphs", "Images", "PackageDelta", "PackageFormat", "Tensors"]),
+    tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Pixels", "Tensors"]),
+    tests("PackageDeltaTests", ["CZstd", "Files", "Graphs", "PackageDelta", "PackageFormat", "Pixels", "Tensors"]),
     tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
     tests(
       "QuantizationTests",
@@ -183,7 +183,7 @@ let package = Package(
     tests(
       "TrunksTests",
       [
-        "Calibration", "Checkpoints", "CKernels", "Graphs", "Images", "Inference", "Kernels", "ModelImport",
+        "Calibration", "Checkpoints", "CKernels", "Graphs", "Inference", "Kernels", "ModelImport",
         "Operators", "PackageFormat", "Passes", "Pixels", "Quantization", "ReferenceOperators", "Runtime", "Tensors",
         "Threads",
       ]),

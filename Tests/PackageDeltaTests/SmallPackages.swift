@@ -1,8 +1,8 @@
 import Files
 import Graphs
-import Images
 import PackageDelta
 import PackageFormat
+import Pixels
 import Tensors
 
 /// An operator that keeps whatever attributes it gets.

@@ -1,10 +1,10 @@
 import Graphs
-import Images
 import Inference
 import Kernels
 import Operators
 import PackageFormat
 import Passes
+import Pixels
 import ReferenceOperators
 import Runtime
 import Tensors

@@ -1,5 +1,5 @@
-import Images
 import PackageFormat
+import Pixels
 
 extension SelfTestRecord {
   /// The pixels of a synthetic image, HWC (formats/package.md, "Self-test section"): tiles of random colours. Their

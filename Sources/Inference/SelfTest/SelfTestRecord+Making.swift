@@ -1,8 +1,8 @@
 import Graphs
-import Images
 import Kernels
 import Operators
 import PackageFormat
+import Pixels
 import Runtime
 import Tensors
 

@@ -1,7 +1,7 @@
 import Graphs
-import Images
 import Operators
 import PackageFormat
+import Pixels
 import Runtime
 import Tensors
 
