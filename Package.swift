@@ -65,13 +65,12 @@ let package = Package(
       [
         "Calibration", "Checkpoints", "DebianPackages", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
         "LinearAlgebra", "ModelImport", "NeighbourSearch", "Operators", "PackageDelta", "PackageFormat", "Passes",
-        "Pixels",
-        "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
+        "Pixels", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
       ]),
-    module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images"]),
+    module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images", "Random"]),
     module(
       "Inference",
-      ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Runtime", "Tensors", "Threads"]),
+      ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Random", "Runtime", "Tensors", "Threads"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
     module("Fidelity", []),
     module(
@@ -80,8 +79,8 @@ let package = Package(
     module("Whitening", ["Graphs", "LinearAlgebra", "Operators", "Tensors"]),
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Calibration", ["CKernels", "Graphs", "Kernels", "Operators", "Pixels", "Runtime", "Tensors", "Threads"]),
-    module("NeighbourSearch", ["CKernels", "Checkpoints", "Files", "Kernels", "Tensors", "Threads"]),
-    module("Images", ["CImageCodecs", "Pixels"]),
+    module("NeighbourSearch", ["Checkpoints", "CKernels", "Files", "Kernels", "Tensors", "Threads"]),
+    module("Images", ["CImageCodecs", "Pixels", "Random"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Pixels", "Tensors"]),
     module("Pixels", ["CResampling"]),
     module("DebianPackages", ["CZlib"]),
@@ -96,6 +95,7 @@ let package = Package(
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors", "Threads"]),
     module("Kernels", ["CKernels"]),
     module("LinearAlgebra", ["COpenBLAS"]),
+    module("Random", []),
     module("Threads", ["CThreads"]),
     module("Graphs", ["Tensors"]),
     module("Files", ["CCrypto", "CFiles", "Tensors"]),
@@ -139,7 +139,7 @@ let package = Package(
     tests("DebianPackagesTests", ["DebianPackages"]),
     tests("FidelityTests", ["Fidelity", "FidelitySamples"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
-    tests("ImagesTests", ["Images", "Pixels"]),
+    tests("ImagesTests", ["Images", "Pixels", "Random"]),
     tests(
       "ModelExportTests",
       [
@@ -150,8 +150,7 @@ let package = Package(
       "ModelImportTests",
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "ReferenceOperators", "Runtime", "Tensors"]),
     tests(
-      "NeighbourSearchTests",
-      ["Checkpoints", "Kernels", "NeighbourSearch", "ReferenceOperators", "Tensors", "Threads"]),
+      "NeighbourSearchTests", ["Checkpoints", "Kernels", "NeighbourSearch", "ReferenceOperators", "Tensors", "Threads"]),
     tests("ONNXTests", ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Runtime", "Tensors"]),
     tests(
       "OperatorsTests",
@@ -171,8 +170,7 @@ let package = Package(
     tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports", "Retrieval"]),
     tests("RetrievalTests", ["Fidelity", "Retrieval"]),
     tests(
-      "RoundingTests",
-      ["Graphs", "LinearAlgebra", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
+      "RoundingTests", ["Graphs", "LinearAlgebra", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors", "Threads"]),
     tests("SearchTests", ["Graphs", "Operators", "Quantization", "Search", "Tensors"]),
     tests(
@@ -183,8 +181,8 @@ let package = Package(
     tests(
       "TrunksTests",
       [
-        "Calibration", "Checkpoints", "CKernels", "Graphs", "Inference", "Kernels", "ModelImport",
-        "Operators", "PackageFormat", "Passes", "Pixels", "Quantization", "ReferenceOperators", "Runtime", "Tensors",
+        "Calibration", "Checkpoints", "CKernels", "Graphs", "Inference", "Kernels", "ModelImport", "Operators",
+        "PackageFormat", "Passes", "Pixels", "Quantization", "Random", "ReferenceOperators", "Runtime", "Tensors",
         "Threads",
       ]),
     tests("WhiteningTests", ["Graphs", "LinearAlgebra", "Operators", "Runtime", "Tensors", "Whitening"]),

@@ -1,5 +1,6 @@
 import Glibc
 import Pixels
+import Random
 
 /// MultiGrain's training augmentations (Berman et al., arXiv 1902.05509), by the names of the released recipes.
 package enum AugmentationRecipe: String, Hashable, Sendable, CaseIterable {

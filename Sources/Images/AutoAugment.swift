@@ -1,4 +1,5 @@
 import Pixels
+import Random
 
 /// AutoAugment's policy for ImageNet (Cubuk, Zoph, Mané, Vasudevan, Le, "AutoAugment: learning augmentation policies
 /// from data", CVPR 2019, appendix): one of 25 sub-policies is drawn, whose two operations are each applied with their

@@ -1,5 +1,5 @@
 import Fidelity
-import Images
+import Random
 
 /// A figure that was measured on a sample, with its 95 % confidence interval.
 package struct Estimate: Hashable, Sendable {

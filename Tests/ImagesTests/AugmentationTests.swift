@@ -1,5 +1,6 @@
 import Images
 import Pixels
+import Random
 import Testing
 
 @Suite struct PhiloxTests {

@@ -5,6 +5,7 @@ import Operators
 import PackageFormat
 import Passes
 import Pixels
+import Random
 import ReferenceOperators
 import Runtime
 import Tensors

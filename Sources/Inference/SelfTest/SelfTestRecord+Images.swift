@@ -1,5 +1,6 @@
 import PackageFormat
 import Pixels
+import Random
 
 extension SelfTestRecord {
   /// The pixels of a synthetic image, HWC (formats/package.md, "Self-test section"): tiles of random colours. Their

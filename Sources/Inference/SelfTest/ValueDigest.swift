@@ -2,6 +2,7 @@ import Graphs
 import Operators
 import PackageFormat
 import Pixels
+import Random
 import Runtime
 import Tensors
 
