@@ -44,6 +44,8 @@ package struct PackageInspection: Encodable, Sendable {
     package let meanDrift: Double?
     /// The top-1 agreement in percent; `nil` where the package was not verified or has no classifier.
     package let top1Agreement: Double?
+    /// The memory that images of this size take; `nil` where the network cannot run.
+    package let memory: Memory?
   }
 
   /// The self-test that the package contains.
@@ -142,7 +144,7 @@ package struct PackageInspection: Encodable, Sendable {
     (self.license, licenseText) = (license?.expression, license?.text)
     let metadata = PackageMetadata(json: try reader.metadataText())
     self.metadata = metadata
-    sizes = info.resolutions.map { Size($0, metadata?.fidelity) }
+    sizes = zip(info.resolutions, Memory.estimates(of: reader)).map { Size($0, metadata?.fidelity, $1) }
     let reasons = metadata?.keptFloat ?? [:]
     layers = reader.graph.nodes.map { Layer($0, in: reader, reasons: reasons) }
     constantBytes = layers.reduce(0) { $0 + $1.bytes }
@@ -157,6 +159,11 @@ package struct PackageInspection: Encodable, Sendable {
     table.row("architecture", architecture)
     for size in sizes {
       table.row("converted for", "\(size.size) pixels, \(crop), GeM exponent \(size.poolingExponent)")
+    }
+    for size in sizes {
+      if let memory = size.memory {
+        table.row("memory", "\(memory.text)\(sizes.count == 1 ? "" : ", \(size.size) px")")
+      }
     }
     table.row("resize", resize + (crop == "square" ? ", crop ratio \(cropRatio)" : ""))
     table.row("embedding", "\(embeddingDimension)")
@@ -223,8 +230,10 @@ package struct PackageInspection: Encodable, Sendable {
 }
 
 extension PackageInspection.Size {
-  fileprivate init(_ resolution: Resolution, _ fidelity: FidelityReport?) {
-    size = resolution.side
+  fileprivate init(
+    _ resolution: Resolution, _ fidelity: FidelityReport?, _ memory: PackageInspection.Memory?
+  ) {
+    (size, self.memory) = (resolution.side, memory)
     poolingExponent = resolution.exponentText
     let entry = fidelity?.sizes.first { $0.size == resolution.side }
     // A report on a single size has no list of sizes.
