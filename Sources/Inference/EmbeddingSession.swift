@@ -115,30 +115,33 @@ package final class EmbeddingSession {
     _ images: UnsafeBufferPointer<PixelView>, _ range: Range<Int>, together: Bool = false
   ) throws(InferenceError) -> Int {
     clock += 1
-    var (end, count) = (range.lowerBound, 0)
+    var (end, count, isNew) = (range.lowerBound, 0, false)
     while end < range.upperBound {
       let size = try size(of: images[end], index: images.count > 1 ? end : nil)
       if size.lastUse < clock {
         if count == Self.sizeLimit { break }
         (size.lastUse, count) = (clock, count + 1)
-        try reserve(size, together: together)
+        if try reserve(size, together: together) { isNew = true }
       }
       end += 1
     }
-    // A larger size moves the memory of those before it.
-    for size in sizes where size.lastUse == clock { try reserve(size, together: together) }
+    // A larger size moves the memory of all others. They are renewed now, so that their next images allocate nothing.
+    if isNew { for size in sizes { try size.renew(in: session) } }
     return end
   }
 
-  private func reserve(_ size: ReservedSize, together: Bool) throws(InferenceError) {
-    guard try size.reserve(in: session, scratch, together: together) else { return }
-    guard let evaluation = size.evaluation(worker: together ? nil : 0) else { return }
+  /// - Returns: whether activations were reserved anew.
+  private func reserve(_ size: ReservedSize, together: Bool) throws(InferenceError) -> Bool {
+    guard try size.reserve(in: session, scratch, together: together),
+      let evaluation = size.evaluation(worker: together ? nil : 0)
+    else { return false }
     for (name, count) in [(GraphOutput.normalizedEmbedding, dimension), (GraphOutput.logits, classCount)] {
       let actual = evaluation.outputCount(name) ?? 0
       guard count == 0 || actual == count else {
         throw .graph(.structure("the output '\(name)' has \(actual) elements, but the package states \(count)"))
       }
     }
+    return true
   }
 
   /// The entry of an image's size, which replaces the least recently used one where it is new.

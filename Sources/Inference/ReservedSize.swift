@@ -53,23 +53,35 @@ final class ReservedSize {
     in session: Session, _ scratch: [ScratchMemory], together isTogether: Bool
   ) throws(InferenceError) -> Bool {
     for memory in isTogether ? scratch[..<1] : scratch[...] { try memory.reserve(scratchByteCount) }
-    let (height, width) = (resizing?.height ?? height, resizing?.width ?? width)
+    if isTogether {
+      guard together?.isCurrent != true else { return false }
+      together = nil
+      together = try evaluation(in: session, worker: nil)
+    } else {
+      guard alone.isEmpty || !alone.allSatisfy(\.isCurrent) else { return false }
+      alone = []
+      for worker in scratch.indices { alone.append(try evaluation(in: session, worker: worker)) }
+    }
+    return true
+  }
+
+  /// Reserves again what was reserved before, where a larger size has moved the memory.
+  ///
+  /// - Throws: `InferenceError.graph`.
+  func renew(in session: Session) throws(InferenceError) {
+    if together?.isCurrent == false { together = try evaluation(in: session, worker: nil) }
+    for worker in alone.indices where !alone[worker].isCurrent {
+      alone[worker] = try evaluation(in: session, worker: worker)
+    }
+  }
+
+  private func evaluation(in session: Session, worker: Int?) throws(InferenceError) -> Evaluation {
     do throws(GraphError) {
-      if isTogether {
-        guard together?.isCurrent != true else { return false }
-        together = nil
-        together = try session.evaluation(height: height, width: width)
-      } else {
-        guard alone.isEmpty || !alone.allSatisfy(\.isCurrent) else { return false }
-        alone = []
-        for worker in scratch.indices {
-          alone.append(try session.evaluation(height: height, width: width, worker: worker))
-        }
-      }
+      return try session.evaluation(
+        height: resizing?.height ?? height, width: resizing?.width ?? width, worker: worker)
     } catch {
       throw .graph(error)
     }
-    return true
   }
 
   /// The evaluation by a worker, or by all threads together.

@@ -66,7 +66,7 @@ package struct StoredFidelity: Hashable, Sendable {
 
   /// - Parameter json: the metadata of a package; empty where it has none.
   /// - Throws: `PackageError.invalidField` or `.outOfBounds` where they are not JSON.
-  init(metadata json: String) throws(PackageError) {
+  package init(metadata json: String) throws(PackageError) {
     guard !json.isEmpty else {
       (verdict, figures) = (nil, [])
       return
