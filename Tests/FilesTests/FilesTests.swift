@@ -133,3 +133,32 @@ final class Scratch {
     }
   }
 }
+
+@Suite struct MappedPartTests {
+  /// Offsets around the boundaries of pages.
+  @Test(arguments: [(0, 1), (1, 4096), (4095, 2), (4096, 4096), (5000, 7), (8191, 1)])
+  func partsOfAFile(offset: Int, count: Int) throws {
+    let bytes = (0..<8192).map { UInt8(truncatingIfNeeded: $0 * $0 / 7) }
+    let path = "/tmp/quern-part-\(getpid())-\(offset)"
+    let file = try AtomicFile(path: path)
+    try file.write(bytes)
+    try file.commit()
+    defer { unlink(path) }
+    let descriptor = open(path, O_RDONLY)
+    let part = try MappedFile(descriptor: descriptor, path: "part", offset: offset, byteCount: count)
+    let rest = try MappedFile(descriptor: descriptor, path: "rest", offset: offset)
+    #expect(throws: FileError.outOfRange(path: "x", offset: offset, byteCount: 8193 - offset, fileSize: 8192)) {
+      try MappedFile(descriptor: descriptor, path: "x", offset: offset, byteCount: 8193 - offset)
+    }
+    #expect(throws: FileError.outOfRange(path: "x", offset: 8192, byteCount: 0, fileSize: 8192)) {
+      try MappedFile(descriptor: descriptor, path: "x", offset: 8192)
+    }
+    close(descriptor)
+    for _ in 0..<2 {
+      #expect(part.withBytes { Array($0) } == Array(bytes[offset..<offset + count]))
+      #expect(rest.withBytes { Array($0) } == Array(bytes[offset...]))
+      part.releasePages(0..<count)
+      rest.releasePages(0..<rest.byteCount)
+    }
+  }
+}
