@@ -17,6 +17,8 @@ package enum Reproducibility: UInt8, Hashable, Sendable, Comparable {
 package struct ValueReproducibility: Hashable, Sendable {
   /// That of the least reproducible operator that the value depends on.
   package var bits = Reproducibility.specified
+  /// Whether the value depends on an operator whose results are those of the implementation, `.implementation`.
+  package var dependsOnImplementation = false
   /// Whether a result that is not specified to the last bit was rounded to levels on the way. A difference in its last
   /// bit can then become one of a whole level, and grow from layer to layer.
   package var isRounded = false
@@ -28,9 +30,12 @@ extension Graph {
     var result = [ValueReproducibility](repeating: ValueReproducibility(), count: valueCount)
     for node in nodes {
       let formats = node.inputs.map { format(of: $0) }
-      var value = ValueReproducibility(bits: node.op.reproducibility(inputs: formats, constants: node.constants))
+      let own = node.op.reproducibility(inputs: formats, constants: node.constants)
+      var value = ValueReproducibility(bits: own, dependsOnImplementation: own == .implementation)
       for input in node.inputs {
         value.bits = max(value.bits, result[input.index].bits)
+        value.dependsOnImplementation =
+          value.dependsOnImplementation || result[input.index].dependsOnImplementation
         value.isRounded = value.isRounded || result[input.index].isRounded
       }
       if value.bits > .specified, format(of: node.output) != .float32 { value.isRounded = true }

@@ -1,7 +1,7 @@
 /// A set of instruction sets that the kernels are written for, with a name for people: a machine that has it also has
 /// those that are listed after it for the same architecture.
 package struct KernelTier: Hashable, Sendable {
-  /// The name, such as "avx512-vnni".
+  /// The name, such as "avx512vnni".
   package let name: String
   /// The instruction sets.
   package let features: CPUFeatures
@@ -11,12 +11,12 @@ package struct KernelTier: Hashable, Sendable {
 
   /// All tiers, best first, the scalar one last.
   package static let all: [KernelTier] = [
-    KernelTier(name: "avx512-vbmi", features: [.avx2, .avx512, .avx512VNNI, .avx512VBMI]),
-    KernelTier(name: "avx512-vnni", features: [.avx2, .avx512, .avx512VNNI]),
+    KernelTier(name: "avx512vbmi", features: [.avx2, .avx512, .avx512VNNI, .avx512VBMI]),
+    KernelTier(name: "avx512vnni", features: [.avx2, .avx512, .avx512VNNI]),
     KernelTier(name: "avx512", features: [.avx2, .avx512]),
-    KernelTier(name: "avx-vnni", features: [.avx2, .avxVNNI]),
+    KernelTier(name: "avxvnni", features: [.avx2, .avxVNNI]),
     KernelTier(name: "avx2", features: [.avx2]),
-    KernelTier(name: "neon-dot", features: [.neon, .neonDot]),
+    KernelTier(name: "neondot", features: [.neon, .neonDot]),
     KernelTier(name: "neon", features: [.neon]),
     scalar,
   ]

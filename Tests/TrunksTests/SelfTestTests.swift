@@ -168,7 +168,7 @@ import Testing
       guard case .sketch(let sketch) = check.expectation else { continue }
       sketches += 1
       let (norm, projections) = (Double(sketch.norm), sketch.projections.map { Double($0) })
-      #expect(sketch.accepts(norm: norm * (1 + 1e-6), projections: projections.map { $0 + 1e-6 * norm }))
+      #expect(sketch.accepts(norm: norm * (1 + 3e-7), projections: projections.map { $0 + 3e-7 * norm }))
       #expect(!sketch.accepts(norm: norm * 1.3, projections: projections))
       for index in projections.indices {
         var other = projections
@@ -179,6 +179,18 @@ import Testing
       }
     }
     #expect(sketches > 0)
+  }
+
+  /// A last bit of each product, which another implementation may round otherwise.
+  @Test func otherSumsAreTolerated() throws {
+    let graph = try Self.graph("float")
+    var record = try Self.record(graph)
+    let family = try #require(BrokenKernels.families.first { $0.testDescription == "fgemm" })
+    let network = try Executable(graph, kernels: family.kernels())
+    #expect(try !record.result(for: network, threads: 1).passed)
+    record.implementation = "another"
+    let result = try record.result(for: network, threads: 1)
+    #expect(result.passed && result.checkCount > 10, "\(result.differences)")
   }
 
   /// The pixels as the specification words them.

@@ -17,9 +17,10 @@ extension SelfTestRecord {
   private static let sketchByteCount = 25
   /// The number of values, besides outputs, that are sketched.
   private static let sketchLimit = 16
-  /// The tolerance for values that differ between implementations only by the rounding of floats: some dozens of the
-  /// last bits of the largest elements.
-  private static let floatTolerance: Float = 0x1p-14
+  /// The tolerance for values that differ only by the last bits of powers and roots: 32 of these.
+  private static let powerTolerance: Float = 0x1p-18
+  /// The tolerance for values that differ between implementations by the rounding of sums, layer after layer.
+  private static let sumTolerance: Float = 0x1p-14
   /// The tolerance for values that depend on levels which another rounding may have changed, by noise of the size of
   /// that of quantisation.
   private static let roundedTolerance: Float = 0x1p-3
@@ -53,12 +54,17 @@ extension SelfTestRecord {
       }
       guard sketched.contains(value) else { continue }
       let sketch = SelfTestSketch(
-        tolerance: reproducibility.isRounded ? Self.roundedTolerance : Self.floatTolerance, norm: Float(digest.norm),
+        tolerance: Self.tolerance(reproducibility), norm: Float(digest.norm),
         projections: digest.projections.map { Float($0) })
       // Where a network overflows for noise, there is nothing to compare.
       guard ([sketch.norm] + sketch.projections).allSatisfy(\.isFinite) else { continue }
       checks.append(Check(value: value, expectation: .sketch(sketch)))
     }
+  }
+
+  private static func tolerance(_ reproducibility: ValueReproducibility) -> Float {
+    if reproducibility.isRounded { return roundedTolerance }
+    return reproducibility.dependsOnImplementation ? sumTolerance : powerTolerance
   }
 
   /// The values whose bits are compared, and those that are compared with a tolerance: outputs, and others at equal
