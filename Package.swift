@@ -53,7 +53,7 @@ let package = Package(
         "CQuern", "CThreads", "Files", "Graphs", "Inference", "Kernels", "PackageFormat", "Pixels", "Tensors",
         "Threads",
       ],
-      exclude: ["include"], swiftSettings: swiftSettings),
+      exclude: ["abi.txt", "include"], swiftSettings: swiftSettings),
     .systemLibrary(name: "CQuern", path: "Sources/QuernC/include"),
 
     module("Configuration", ["CTOML"]),
