@@ -22,6 +22,8 @@ package struct ValueReproducibility: Hashable, Sendable {
   /// Whether a result that is not specified to the last bit was rounded to levels on the way. A difference in its last
   /// bit can then become one of a whole level, and grow from layer to layer.
   package var isRounded = false
+  /// Whether a result whose last bit depends on the C library was rounded to levels on the way.
+  package var isRoundedByLibrary = false
 }
 
 extension Graph {
@@ -37,8 +39,12 @@ extension Graph {
         value.dependsOnImplementation =
           value.dependsOnImplementation || result[input.index].dependsOnImplementation
         value.isRounded = value.isRounded || result[input.index].isRounded
+        value.isRoundedByLibrary = value.isRoundedByLibrary || result[input.index].isRoundedByLibrary
       }
-      if value.bits > .specified, format(of: node.output) != .float32 { value.isRounded = true }
+      if format(of: node.output) != .float32 {
+        value.isRounded = value.isRounded || value.bits > .specified
+        value.isRoundedByLibrary = value.isRoundedByLibrary || value.bits == .library
+      }
       result[node.output.index] = value
     }
     return result

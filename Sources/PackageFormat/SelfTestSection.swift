@@ -67,9 +67,13 @@ package struct SelfTestSketch: Hashable, Sendable {
     self.projections = projections
   }
 
-  /// Whether another sketch of the same value is within the tolerance.
-  package func accepts(norm otherNorm: Double, projections others: [Double]) -> Bool {
-    let limit = Double(tolerance) * Double(norm)
+  /// Whether another sketch of the same value is within a tolerance.
+  ///
+  /// - Parameter tolerance: used where it is below the stored one.
+  package func accepts(norm otherNorm: Double, projections others: [Double], within tolerance: Float = .infinity)
+    -> Bool
+  {
+    let limit = Double(min(tolerance, self.tolerance)) * Double(norm)
     return abs(otherNorm - Double(norm)) <= limit
       && zip(projections, others).allSatisfy { abs($1 - Double($0)) <= limit }
   }

@@ -18,7 +18,7 @@ extension SelfTestRecord {
   /// The number of values, besides outputs, that are sketched.
   private static let sketchLimit = 16
   /// The tolerance for values that differ only by the last bits of powers and roots: 32 of these.
-  private static let powerTolerance: Float = 0x1p-18
+  static let powerTolerance: Float = 0x1p-18
   /// The tolerance for values that differ between implementations by the rounding of sums, layer after layer.
   private static let sumTolerance: Float = 0x1p-14
   /// The tolerance for values that depend on levels which another rounding may have changed, by noise of the size of
