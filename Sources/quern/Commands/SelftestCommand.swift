@@ -1,6 +1,5 @@
 import ArgumentParser
 import Conversion
-import FoundationEssentials
 import Inference
 import Kernels
 
