@@ -23,7 +23,9 @@ struct Quern: ParsableCommand {
       Compare the package with the checkpoint again, on other images:
         quern verify model.quern --reference model.pth --images validation/
 
-      ,
+      Exit status: 0 done, and within tolerance; 1 a gate, the golden check or a self-test failed; 64 usage error; \
+      65 bad input data; 66 missing input; 69 OpenBLAS or /proc is missing; 70 internal error; 73 an output cannot be \
+      created; 74 input/output error; 130, 143 interrupted.
       """,
     version: version,
     subcommands: [
