@@ -77,7 +77,7 @@ def test_the_types_of_options_are_those_of_the_tool(command):
     typed = typing.get_type_hints(getattr(_options, f"{command.capitalize()}Options"))
     parameters = set(inspect.signature(getattr(quern, command)).parameters)
     known = _arguments.options_of(command)
-    negations = {name for name in known if name.startswith("no_") and name[3:] in known}
+    negations = {name for name in known if name.startswith("no_") and name[3:] in known and known[name[3:]].is_flag}
     hidden = {"min_clear_agreement"}
     assert set(typed) == set(known) - negations - hidden - parameters - _arguments._RESERVED
     assert all((typed[name] is bool) == known[name].is_flag for name in typed)
@@ -136,6 +136,18 @@ def test_a_failing_gate(report, validation):
         quern.verify(package, check=True, **arguments)
     assert caught.value.report.gates[0].passed is False
     assert caught.value.exit_code == 1
+
+
+def test_a_configuration_file_applies(report, validation, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quern.toml").write_text("[gates]\nmax-mean-drift = 1e-9\n")
+    arguments = {"reference": CHECKPOINT, "images": validation}
+    package = report.raw["package"]["path"]
+    assert quern.verify(package, **arguments).passed is False
+    assert quern.verify(package, no_config=True, **arguments).passed is True
+    assert quern.verify(package, max_mean_drift=0.01, **arguments).passed is True
+    (tmp_path / "other.toml").write_text("strict = true\n")
+    assert quern.verify(package, config=tmp_path / "other.toml", **arguments).accepted is False
 
 
 def test_strict_reports_are_not_accepted(report, validation):

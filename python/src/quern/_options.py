@@ -22,6 +22,10 @@ class ConvertOptions(TypedDict, total=False):
     # other options or another version are refused. (default: stages are not stored)
     resume: StrPath
 
+    # Store the licence of the weights in the package: an SPDX licence expression such as Apache-2.0 or 'MIT OR
+    # CC-BY-4.0', or a text file. Can be given twice, for both. (default: none is stated)
+    license: StrPath | Sequence[StrPath]
+
     # Whiten embeddings by PCA, learned from the images of a folder at the first size, as 'quern whiten' does, and
     # convert the whitened network. (default: not whitened)
     whiten: StrPath
@@ -223,6 +227,10 @@ class ConvertOptions(TypedDict, total=False):
     # network, such as 0.001. Needs images of several classes. (default: not reported)
     false_match_rate: float
 
+    # An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence
+    # interval of the change excludes 0. (default: none)
+    baseline: StrPath
+
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
@@ -232,6 +240,13 @@ class ConvertOptions(TypedDict, total=False):
 
     # Number of threads; results do not depend on it. (default: all cores)
     threads: int
+
+    # Read options and gates from a TOML file; options of the command line replace them. (default: quern.toml in the
+    # working directory, if there is one)
+    config: StrPath
+
+    # Read no configuration file.
+    no_config: bool
 
 
 class VerifyOptions(TypedDict, total=False):
@@ -368,6 +383,10 @@ class VerifyOptions(TypedDict, total=False):
     # network, such as 0.001. Needs images of several classes. (default: not reported)
     false_match_rate: float
 
+    # An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence
+    # interval of the change excludes 0. (default: none)
+    baseline: StrPath
+
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
@@ -377,6 +396,13 @@ class VerifyOptions(TypedDict, total=False):
 
     # Number of threads; results do not depend on it. (default: all cores)
     threads: int
+
+    # Read options and gates from a TOML file; options of the command line replace them. (default: quern.toml in the
+    # working directory, if there is one)
+    config: StrPath
+
+    # Read no configuration file.
+    no_config: bool
 
 
 class CompareOptions(TypedDict, total=False):
@@ -423,6 +449,10 @@ class CompareOptions(TypedDict, total=False):
     # network, such as 0.001. Needs images of several classes. (default: not reported)
     false_match_rate: float
 
+    # An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence
+    # interval of the change excludes 0. (default: none)
+    baseline: StrPath
+
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
@@ -432,3 +462,10 @@ class CompareOptions(TypedDict, total=False):
 
     # Number of threads; results do not depend on it. (default: all cores)
     threads: int
+
+    # Read options and gates from a TOML file; options of the command line replace them. (default: quern.toml in the
+    # working directory, if there is one)
+    config: StrPath
+
+    # Read no configuration file.
+    no_config: bool
