@@ -117,9 +117,11 @@ package final class EmbeddingSession {
     clock += 1
     var (end, count, isNew) = (range.lowerBound, 0, false)
     while end < range.upperBound {
-      let size = try size(of: images[end], index: images.count > 1 ? end : nil)
-      if size.lastUse < clock {
+      let known = entry(of: images[end])
+      if known?.lastUse != clock {
+        // A further size would take the place of one that an image of this run needs.
         if count == Self.sizeLimit { break }
+        let size = if let known { known } else { try addEntry(of: images[end], index: images.count > 1 ? end : nil) }
         (size.lastUse, count) = (clock, count + 1)
         if try reserve(size, together: together) { isNew = true }
       }
@@ -144,9 +146,13 @@ package final class EmbeddingSession {
     return true
   }
 
-  /// The entry of an image's size, which replaces the least recently used one where it is new.
-  private func size(of image: PixelView, index: Int?) throws(InferenceError) -> ReservedSize {
-    for size in sizes where size.height == image.height && size.width == image.width { return size }
+  /// The entry of an image's size; `nil` where there is none.
+  private func entry(of image: PixelView) -> ReservedSize? {
+    sizes.first { $0.height == image.height && $0.width == image.width }
+  }
+
+  /// Makes an entry for an image's size, which takes the place of the least recently used one where there are too many.
+  private func addEntry(of image: PixelView, index: Int?) throws(InferenceError) -> ReservedSize {
     let resizing: ResamplingPlan?
     do throws(ImageError) {
       resizing = resizes ? try evaluation.plan(height: image.height, width: image.width) : nil
@@ -166,9 +172,9 @@ package final class EmbeddingSession {
   /// Evaluates an image whose size is reserved.
   private func run(_ images: UnsafeBufferPointer<PixelView>, _ index: Int, worker: Int?, to outputs: Outputs) {
     let image = images[index]
-    guard let size = sizes.first(where: { $0.height == image.height && $0.width == image.width }),
-      let evaluation = size.evaluation(worker: worker)
-    else { preconditionFailure("no memory is reserved for image \(index)") }
+    guard let size = entry(of: image), let evaluation = size.evaluation(worker: worker) else {
+      preconditionFailure("no memory is reserved for image \(index)")
+    }
     let memory = scratch[worker ?? 0]
     evaluation.run { input in
       guard let normalization else {

@@ -69,7 +69,11 @@ import Threads
       }
       _ = try session.evaluation(height: side, width: side)
       #expect(memory.session >= session.arenaByteCount)
-      #expect(memory.session <= 2 * session.arenaByteCount)
+      let plan = try model.info.standard.evaluation.plan(height: 50, width: 40)
+      let resizing = plan.weightByteCount + threads * plan.scratchByteCount
+      // Tables of kernels are not in the arenas. They are some kilobytes, which a network this small notices.
+      let tables = threads * 20_000
+      #expect(memory.session <= 2 * session.arenaByteCount + resizing + tables)
       #expect(memory.peak == memory.model + max(memory.loading, memory.session))
     }
   }
