@@ -135,8 +135,11 @@ def _terminal(stack: contextlib.ExitStack) -> tuple[IO[bytes] | None, int]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Interrupts the tool, which then removes its temporary files, and kills it if it does not end."""
-    process.send_signal(signal.SIGINT)
+    """Terminates the tool, which then removes its temporary files, and kills it if it does not end.
+
+    An interruption would not do: processes that a shell started in the background ignore it, and so do their children.
+    """
+    process.terminate()
     try:
         process.wait(_SECONDS_TO_END)
     except subprocess.TimeoutExpired:
