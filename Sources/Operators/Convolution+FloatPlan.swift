@@ -19,8 +19,7 @@ struct FloatConvolutionPlan: PlannedOperator {
   let zeros: [Float]
   /// The shape of the padded copy, for a map with few channels.
   let paddedCopy: Shape?
-  let rowChunk: Int
-  let channelChunk: Int
+  let pieces: ConvolutionPieces
 
   init(
     prepared: FloatConvolution, input: Shape, residual: Shape?, output: Shape, context: PlanningContext
@@ -53,22 +52,13 @@ struct FloatConvolutionPlan: PlannedOperator {
     let groupOutputs = output.channels / prepared.op.groups
     if let residual, residual != output {
       // Consecutive rows of the output are consecutive in the residual within a line only.
-      (rowChunk, channelChunk) = (output.width, groupOutputs)
+      pieces = ConvolutionPieces(
+        groups: prepared.op.groups, rows: rows, channels: groupOutputs, rowChunk: output.width,
+        channelChunk: groupOutputs)
       return
     }
-    (rowChunk, channelChunk) = Self.split(
-      rows: rows, channels: groupOutputs, groups: prepared.op.groups, workers: context.workers)
-  }
-
-  /// Splits the work into two pieces for each worker that share as little data as possible: by output channels where
-  /// more weights than inputs are read, by rows otherwise.
-  private static func split(rows: Int, channels: Int, groups: Int, workers: Int) -> (rows: Int, channels: Int) {
-    guard workers > 1, groups < 2 * workers else { return (rows, channels) }
-    let pieces = 2 * workers
-    if channels > rows, channels >= 64 * workers {
-      return (rows, ActivationLayout.roundUp((channels + pieces - 1) / pieces, to: 64))
-    }
-    return (ActivationLayout.roundUp((rows + pieces - 1) / pieces, to: 12), channels)
+    pieces = ConvolutionPieces(
+      groups: prepared.op.groups, rows: rows, channels: groupOutputs, workers: context.workers)
   }
 
   var scratchByteCount: Int { (paddedCopy?.elementCount ?? 0) * MemoryLayout<Float>.stride }
@@ -81,26 +71,18 @@ struct FloatConvolutionPlan: PlannedOperator {
       source = UnsafePointer(copy)
     }
     withArguments(source, buffers) { arguments in
-      team.forEach(prepared.op.groups * rowPieces * channelPieces, with: (plan: self, arguments: arguments)) {
-        state, index, _ in
+      team.forEach(pieces.count, with: (plan: self, arguments: arguments)) { state, index, _ in
         state.plan.compute(index, state.arguments)
       }
     }
   }
 
-  private var rowPieces: Int { (rows + rowChunk - 1) / rowChunk }
-  private var channelPieces: Int { (output.channels / prepared.op.groups + channelChunk - 1) / channelChunk }
-
   /// Computes one piece of the work.
   ///
   /// - Parameter whole: The arguments for all rows and channels of the first group.
   private func compute(_ index: Int, _ whole: quern_fgemm_args) {
-    let (rowPieces, channelPieces) = (rowPieces, channelPieces)
-    let piece = index % (rowPieces * channelPieces)
     var arguments = whole
-    select(
-      group: index / (rowPieces * channelPieces), firstRow: piece / channelPieces * rowChunk,
-      firstChannel: piece % channelPieces * channelChunk, in: &arguments)
+    select(pieces[index], in: &arguments)
     prepared.kernels.fgemm.run(&arguments)
   }
 
@@ -133,11 +115,12 @@ struct FloatConvolutionPlan: PlannedOperator {
   }
 
   /// Narrows the arguments to one piece of the work.
-  private func select(group: Int, firstRow: Int, firstChannel: Int, in arguments: inout quern_fgemm_args) {
+  private func select(_ piece: ConvolutionPieces.Piece, in arguments: inout quern_fgemm_args) {
+    let (group, firstRow, firstChannel) = (piece.group, piece.firstRow, piece.firstChannel)
     let groupOutputs = output.channels / prepared.op.groups
     let channel = group * groupOutputs + firstChannel
-    arguments.rows = min(rowChunk, rows - firstRow)
-    arguments.output_channels = min(channelChunk, groupOutputs - firstChannel)
+    arguments.rows = min(pieces.rowChunk, rows - firstRow)
+    arguments.output_channels = min(pieces.channelChunk, groupOutputs - firstChannel)
     arguments.input += group * tapElements
     if arguments.offsets != nil {
       arguments.offsets += firstRow * taps

@@ -19,8 +19,7 @@ struct Int8ConvolutionPlan: PlannedOperator {
   let remainderOffsets: [Int32]?
   /// The shape of the padded copy, for a map with few channels.
   let paddedCopy: Shape?
-  let rowChunk: Int
-  let channelChunk: Int
+  let pieces: ConvolutionPieces
 
   init(
     prepared: Int8Convolution, input: Shape, residual: Shape?, output: Shape, context: PlanningContext
@@ -52,11 +51,13 @@ struct Int8ConvolutionPlan: PlannedOperator {
     let groupOutputs = output.channels / prepared.op.groups
     if let residual, residual != output {
       // Consecutive rows of the output are consecutive in the residual within a line only.
-      (rowChunk, channelChunk) = (output.width, groupOutputs)
+      pieces = ConvolutionPieces(
+        groups: prepared.op.groups, rows: rows, channels: groupOutputs, rowChunk: output.width,
+        channelChunk: groupOutputs)
       return
     }
-    (rowChunk, channelChunk) = Self.split(
-      rows: rows, channels: groupOutputs, depth: taps * tapBytes, groups: prepared.op.groups, workers: context.workers)
+    pieces = ConvolutionPieces(
+      groups: prepared.op.groups, rows: rows, channels: groupOutputs, workers: context.workers)
   }
 
   private static func offsets(
@@ -67,19 +68,6 @@ struct Int8ConvolutionPlan: PlannedOperator {
     return try context.indirection(
       window, input: input, output: output, pixelStride: input.channels,
       outside: ActivationLayout.outsideOffset(shape: input, ofRemainders: ofRemainders))
-  }
-
-  /// Splits the work into two pieces for each worker that share as little data as possible: by output channels where
-  /// more weights than inputs are read, by rows otherwise.
-  private static func split(
-    rows: Int, channels: Int, depth: Int, groups: Int, workers: Int
-  ) -> (rows: Int, channels: Int) {
-    guard workers > 1, groups < 2 * workers else { return (rows, channels) }
-    let pieces = 2 * workers
-    if channels * depth > rows * depth, channels >= 64 * workers {
-      return (rows, ActivationLayout.roundUp((channels + pieces - 1) / pieces, to: 64))
-    }
-    return (ActivationLayout.roundUp((rows + pieces - 1) / pieces, to: 12), channels)
   }
 
   var scratchByteCount: Int {
@@ -94,26 +82,18 @@ struct Int8ConvolutionPlan: PlannedOperator {
       source = UnsafePointer(copy)
     }
     withArguments(source, buffers) { arguments in
-      team.forEach(prepared.op.groups * rowPieces * channelPieces, with: (plan: self, arguments: arguments)) {
-        state, index, _ in
+      team.forEach(pieces.count, with: (plan: self, arguments: arguments)) { state, index, _ in
         state.plan.compute(index, state.arguments)
       }
     }
   }
 
-  private var rowPieces: Int { (rows + rowChunk - 1) / rowChunk }
-  private var channelPieces: Int { (output.channels / prepared.op.groups + channelChunk - 1) / channelChunk }
-
   /// Computes one piece of the work.
   ///
   /// - Parameter whole: The arguments for all rows and channels of the first group.
   private func compute(_ index: Int, _ whole: quern_igemm_args) {
-    let (rowPieces, channelPieces) = (rowPieces, channelPieces)
-    let piece = index % (rowPieces * channelPieces)
     var arguments = whole
-    select(
-      group: index / (rowPieces * channelPieces), firstRow: piece / channelPieces * rowChunk,
-      firstChannel: piece % channelPieces * channelChunk, in: &arguments)
+    select(pieces[index], in: &arguments)
     prepared.kernels.igemm.run(&arguments)
   }
 
@@ -184,12 +164,13 @@ struct Int8ConvolutionPlan: PlannedOperator {
   }
 
   /// Narrows the arguments to one piece of the work.
-  private func select(group: Int, firstRow: Int, firstChannel: Int, in arguments: inout quern_igemm_args) {
+  private func select(_ piece: ConvolutionPieces.Piece, in arguments: inout quern_igemm_args) {
+    let (group, firstRow, firstChannel) = (piece.group, piece.firstRow, piece.firstChannel)
     let groupOutputs = output.channels / prepared.op.groups
     let channel = group * groupOutputs + firstChannel
     let element = firstRow * output.channels + channel
-    arguments.rows = min(rowChunk, rows - firstRow)
-    arguments.output_channels = min(channelChunk, groupOutputs - firstChannel)
+    arguments.rows = min(pieces.rowChunk, rows - firstRow)
+    arguments.output_channels = min(pieces.channelChunk, groupOutputs - firstChannel)
     let byte = group * tapBytes + (offsets == nil ? firstRow * input.channels : 0)
     arguments.input += byte
     if arguments.offsets != nil { arguments.offsets += firstRow * taps }
