@@ -57,7 +57,7 @@ let package = Package(
     .systemLibrary(name: "CQuern", path: "Sources/QuernC/include"),
 
     module("Configuration", ["CTOML"]),
-    module("Reports", ["Fidelity", "Retrieval"]),
+    module("Reports", ["Fidelity", "Files", "Retrieval"]),
 
     // The stages in a row, and then each of them, last first.
     module(
@@ -72,7 +72,7 @@ let package = Package(
       "Inference",
       ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Random", "Runtime", "Tensors", "Threads"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
-    module("Fidelity", []),
+    module("Fidelity", ["Files"]),
     module(
       "Rounding",
       ["CKernels", "Graphs", "Kernels", "LinearAlgebra", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
@@ -178,7 +178,7 @@ let package = Package(
       "StoredQuantizationTests",
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
-    tests("ToolTests", ["PackageFormat"]),
+    tests("ToolTests", ["Files", "PackageFormat", "Tensors"]),
     tests(
       "TrunksTests",
       [

@@ -79,9 +79,3 @@ extension FormatError {
     if case .wrongKind = self { true } else { false }
   }
 }
-
-/// Messages quote names from the file, which must not control the terminal that shows them.
-private func printable(_ text: String) -> String {
-  String(
-    String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
-}

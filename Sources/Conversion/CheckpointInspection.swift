@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 import Graphs
 import ModelImport
 import Operators
@@ -148,7 +149,7 @@ package struct CheckpointInspection: Encodable, Sendable {
     for note in notes { table.row("note", note) }
     for entry in ignored { table.row("ignored", "\(entry.name): \(entry.reason)") }
     table.row("folding", "\(folding.count) rewrites")
-    return ([table.text, ""] + folding).joined(separator: "\n")
+    return ([table.text, ""] + folding.map(printable)).joined(separator: "\n")
   }
 }
 
@@ -163,7 +164,7 @@ extension Graph {
 struct TextTable {
   private var rows: [(String, String)] = []
 
-  mutating func row(_ name: String, _ value: String) { rows.append((name, value)) }
+  mutating func row(_ name: String, _ value: String) { rows.append((printable(name), printable(value))) }
 
   var text: String {
     let width = rows.map(\.0.count).max() ?? 0

@@ -1,3 +1,4 @@
+import Files
 import Images
 import PackageFormat
 
@@ -24,15 +25,19 @@ package enum ConversionError: Error, Sendable {
   case wrongKind(String)
 }
 
-extension ConversionError: CustomStringConvertible {
+extension ConversionError: CustomStringConvertible, MultilineError {
+  package var lines: [String] {
+    guard case .brokenImages(let broken) = self else { return [description] }
+    let them = broken.count == 1 ? "it" : "them"
+    return ["\(broken.count) image\(broken.count == 1 ? "" : "s") cannot be read:"] + broken.lines
+      + ["Repair or remove \(them), or leave \(them) out with --skip-bad-images."]
+  }
+
   package var description: String {
     switch self {
     case .package(_, .file(let error)): "\(error)"
     case .package(let path, let error): "\(path): \(error)"
-    case .brokenImages(let broken):
-      "\(broken.count) image\(broken.count == 1 ? "" : "s") cannot be read:\n\(broken)\n"
-        + "Repair or remove \(broken.count == 1 ? "it" : "them"), or leave "
-        + "\(broken.count == 1 ? "it" : "them") out with --skip-bad-images."
+    case .brokenImages: lines.joined(separator: "\n")
     case .noUsableImages(let folder): "\(folder): no image could be used"
     case .notFinite(let problem), .missingImages(let problem): problem
     case .option(let problem), .wrongKind(let problem): problem

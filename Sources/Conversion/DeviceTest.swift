@@ -1,3 +1,4 @@
+import Files
 import Graphs
 import Inference
 import Kernels
@@ -148,7 +149,7 @@ package struct DeviceTest: Encodable, Sendable {
 
 extension DeviceTest.Disagreement {
   fileprivate var text: String {
-    "DIFFERS between tiers: \(layer) (\(op)): "
+    "DIFFERS between tiers: \(printable(layer)) (\(op)): "
       + tiers.map { $0.joined(separator: ", ") }.joined(separator: " against ")
   }
 }
@@ -158,14 +159,15 @@ extension DeviceTest.Tier {
   fileprivate var explanation: String {
     let layers =
       suspects.count == 1
-      ? "layer \(suspects[0])" : "one of \(suspects.count) layers, \(suspects.first ?? "") to \(suspects.last ?? "")"
+      ? "layer \(printable(suspects[0]))"
+      : "one of \(suspects.count) layers, \(printable(suspects.first ?? "")) to \(printable(suspects.last ?? ""))"
     let first = differences.first.map { " (\($0.op))" } ?? ""
     let cores =
       failedThreads == threads
       ? ""
       : "; on \(failedThreads) of \(threads) threads, so that a core or the memory is at fault rather than a kernel"
     return "  first difference in \(layers)\(suspects.count == 1 ? first : "")\(cores)\n"
-      + "  \(differences.count) layers differ: \(differences.prefix(8).map(\.layer).joined(separator: ", "))"
+      + "  \(differences.count) layers differ: \(differences.prefix(8).map { printable($0.layer) }.joined(separator: ", "))"
       + (differences.count > 8 ? ", …" : "") + "\n  kernels: \(kernels.joined(separator: ", "))"
   }
 }

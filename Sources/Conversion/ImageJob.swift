@@ -117,6 +117,7 @@ package struct ImageJob: Sendable {
   /// Warns of images that were left out, if there are any.
   static func warn(of broken: BrokenImages, _ progress: any ProgressObserver) {
     guard !broken.isEmpty else { return }
-    progress.warn("left out \(broken.count) image\(broken.count == 1 ? "" : "s") that cannot be used:\n\(broken)")
+    progress.warn(
+      "left out \(broken.count) image\(broken.count == 1 ? "" : "s") that cannot be used:", details: broken.lines)
   }
 }

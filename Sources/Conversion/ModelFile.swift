@@ -288,6 +288,20 @@ extension PackageReader {
   func check(threads: Int) throws(ConversionError) {
     do throws(PackageError) { try checkAll(threads: threads) } catch { throw .package(path: path, error) }
   }
+
+  /// Verifies every hash, and that the network runs at every size; errors name the file.
+  func checkRunnable(threads: Int) throws(ConversionError) {
+    try check(threads: threads)
+    do throws(InferenceError) {
+      try EmbeddingModel(self, threads: threads).validate()
+    } catch {
+      switch error {
+      case .package(let error): throw .package(path: path, error)
+      case .graph(let error): throw .package(path: path, .graph(error))
+      default: throw .wrongKind("\(path): \(error)")
+      }
+    }
+  }
 }
 
 extension ModelImporter {

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Graphs
 import Inference
 import PackageFormat
@@ -107,8 +108,10 @@ package struct PackageInspection: Encodable, Sendable {
   package let constantBytes: Int
   /// The size of all constants in bytes, as they are stored.
   package let storedConstantBytes: Int
-  /// Whether every hash was verified.
+  /// Whether every hash was verified, and that the network runs at every size.
   package let isChecked: Bool
+  /// Why this version cannot run the network; `nil` where it can.
+  package let cannotRun: String?
   /// The metadata; `nil` where this version cannot read it.
   package let metadata: PackageMetadata?
   /// All nodes, in order of execution.
@@ -118,19 +121,24 @@ package struct PackageInspection: Encodable, Sendable {
   ///
   /// - Parameters:
   ///   - path: the path of the package.
-  ///   - checks: whether to verify every hash and every byte of padding.
+  ///   - checks: whether to verify every hash and every byte of padding, and that the network runs at every size.
   ///   - threads: how many threads verify hashes.
-  /// - Throws: `ConversionError.package` where the file is not a package or damaged.
+  /// - Throws: `ConversionError.package` where the file is not a package or damaged, or, with `checks`, cannot run.
   package init(path: String, checks: Bool, threads: Int) throws {
     let reader = try PackageReader.opening(path)
-    if checks { try reader.check(threads: threads) }
+    if checks { try reader.checkRunnable(threads: threads) }
     self.path = path
     bytes = reader.byteCount
     formatVersion = "\(reader.majorVersion).\(reader.minorVersion)"
     contentHash = reader.contentHash.hex
     architecture = reader.graph.architecture
     // An operator of a later version does not keep the rest from being shown.
-    let graph = try? PackagedNetwork(reader).graph
+    let graph: Graph?
+    do throws(PackageError) {
+      (graph, cannotRun) = (try PackagedNetwork(reader).graph, nil)
+    } catch {
+      (graph, cannotRun) = (nil, "\(error)")
+    }
     let info = graph.map(reader.info.pooling) ?? reader.info
     let standard = info.standard
     (size, crop) = (standard.side, standard.evaluation.crop.rawValue)
@@ -155,7 +163,9 @@ package struct PackageInspection: Encodable, Sendable {
   package var text: String {
     var table = TextTable()
     table.row("file", "\(path), \(bytes) bytes, format \(formatVersion)")
-    table.row("content", contentHash + (isChecked ? " (every hash verified)" : ""))
+    table.row("content", contentHash)
+    if isChecked { table.row("checked", Self.meaningOfCheck) }
+    if let cannotRun { table.row("cannot run", cannotRun) }
     table.row("architecture", architecture)
     for size in sizes {
       table.row("converted for", "\(size.size) pixels, \(crop), GeM exponent \(size.poolingExponent)")
@@ -218,13 +228,17 @@ package struct PackageInspection: Encodable, Sendable {
     return table.text + "\n\n" + plan
   }
 
+  private static let meaningOfCheck =
+    "every hash is right, so the file is whole, and the network runs; hashes do not say who made it"
+
   private var plan: String {
-    let names = layers.map(\.name.count).max() ?? 0
+    let names = layers.map { printable($0.name).count }.max() ?? 0
     return layers.map { layer in
+      let name = printable(layer.name)
       let format = layer.output + (layer.scale.map { ", scale \($0), zero \(layer.zeroPoint ?? 0)" } ?? "")
-      return layer.name + String(repeating: " ", count: names + 2 - layer.name.count)
+      return name + String(repeating: " ", count: names + 2 - name.count)
         + "\(layer.op) -> \(format)" + (layer.bytes > 0 ? "  \(layer.bytes) bytes in \(layer.storedBytes)" : "")
-        + (layer.keptFloat.map { "  float: \($0)" } ?? "")
+        + (layer.keptFloat.map { "  float: \(printable($0))" } ?? "")
     }.joined(separator: "\n")
   }
 }

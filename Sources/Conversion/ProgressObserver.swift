@@ -8,13 +8,14 @@ package protocol ProgressObserver: Sendable {
   func advance()
   /// The current stage is over.
   func end()
-  /// Reports something that the user should know, but that is not an error.
-  func warn(_ message: String)
+  /// Reports something that the user should know, but that is not an error. Details are lines of their own.
+  func warn(_ message: String, details: [String])
   /// Reports something that was decided for the user; ignored by default.
   func note(_ message: String)
 }
 
 extension ProgressObserver {
+  package func warn(_ message: String) { warn(message, details: []) }
   package func note(_ message: String) {}
 
   /// Reports the assumptions that reading a checkpoint made, one note each.
@@ -30,5 +31,5 @@ package struct SilentProgress: ProgressObserver {
   package func begin(_ stage: String, total: Int?) {}
   package func advance() {}
   package func end() {}
-  package func warn(_ message: String) {}
+  package func warn(_ message: String, details: [String]) {}
 }

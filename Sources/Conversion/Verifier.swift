@@ -151,7 +151,7 @@ private struct WithoutWarnings: ProgressObserver {
   func begin(_ stage: String, total: Int?) { observer.begin(stage, total: total) }
   func advance() { observer.advance() }
   func end() { observer.end() }
-  func warn(_ message: String) {}
+  func warn(_ message: String, details: [String]) {}
   func note(_ message: String) { observer.note(message) }
 }
 

@@ -1,3 +1,5 @@
+import Files
+
 /// Why two networks' outputs cannot be compared, or a limit cannot be used.
 package enum FidelityError: Error, Hashable, Sendable {
   /// An embedding is empty, or the two have different numbers of elements.

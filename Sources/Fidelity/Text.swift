@@ -1,6 +1,6 @@
 import Glibc
 
-/// Numbers and names in messages, which neither depend on a locale nor can harm a terminal.
+/// Numbers in messages, which do not depend on a locale.
 
 /// Numbers as C's `printf` writes them. The tool never sets a locale, so the decimal point is a point.
 ///
@@ -33,21 +33,6 @@ package func fixed(_ value: Double, decimals: Int) -> String {
 package func shortest(_ value: Double) -> String {
   let text = "\(value)"
   return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
-}
-
-/// `text` on one line, with control, formatting and unassigned characters (which could end a line, move a cursor or
-/// reverse what follows) as `\u{…}`.
-package func printable(_ text: String) -> String {
-  var result = ""
-  for scalar in text.unicodeScalars {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse:
-      result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
-    default:
-      result.unicodeScalars.append(scalar)
-    }
-  }
-  return result
 }
 
 /// A positive number with two significant digits, such as "3.1e-07"; "not finite" for NaN and infinity.

@@ -69,7 +69,7 @@ package enum ImageFile {
 }
 
 /// The images that could not be used, with the reasons.
-package struct BrokenImages: Hashable, Sendable, CustomStringConvertible {
+package struct BrokenImages: Hashable, Sendable {
   /// One image that could not be used.
   package struct Entry: Hashable, Sendable {
     /// The path of the file, as it was given.
@@ -101,9 +101,8 @@ package struct BrokenImages: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// A line for each of the first ten, and how many more there are.
-  package var description: String {
-    var lines = entries.prefix(10).map { "\($0.path): \($0.error)" }
-    if entries.count > 10 { lines.append("and \(entries.count - 10) more") }
-    return lines.joined(separator: "\n")
+  package var lines: [String] {
+    entries.prefix(10).map { "\($0.path): \($0.error)" }
+      + (entries.count > 10 ? ["and \(entries.count - 10) more"] : [])
   }
 }

@@ -137,13 +137,17 @@ package final class EmbeddingSession {
     guard try size.reserve(in: session, scratch, together: together),
       let evaluation = size.evaluation(worker: together ? nil : 0)
     else { return false }
-    for (name, count) in [(GraphOutput.normalizedEmbedding, dimension), (GraphOutput.logits, classCount)] {
-      let actual = evaluation.outputCount(name) ?? 0
-      guard count == 0 || actual == count else {
-        throw .graph(.structure("the output '\(name)' has \(actual) elements, but the package states \(count)"))
-      }
-    }
+    try check(GraphOutput.normalizedEmbedding, of: evaluation, dimension)
+    try check(GraphOutput.logits, of: evaluation, classCount)
     return true
+  }
+
+  /// Checks that an output has the elements that the package states, if any.
+  private func check(_ output: String, of evaluation: Evaluation, _ count: Int) throws(InferenceError) {
+    let actual = evaluation.outputCount(output) ?? 0
+    guard count == 0 || actual == count else {
+      throw .graph(.structure("the output '\(output)' has \(actual) elements, but the package states \(count)"))
+    }
   }
 
   /// The entry of an image's size; `nil` where there is none.

@@ -67,7 +67,23 @@ extension PatchError {
   }
 }
 
-extension PatchError: CustomStringConvertible {
+extension PatchError: CustomStringConvertible, MultilineError {
+  package var lines: [String] {
+    switch self {
+    case .otherPackage(let path, let expected, let actual):
+      [
+        "\(path): this is not the package that the patch was made for", "  the patch needs: \(expected.text)",
+        "  this package:    \(actual.text)",
+      ]
+    case .otherResult(let expected, let actual):
+      [
+        "the patch does not make the package that it promises", "  promised: \(expected.text)",
+        "  made:     \(actual.text)",
+      ]
+    default: [description]
+    }
+  }
+
   package var description: String {
     switch self {
     case .file(let error): "\(error)"
@@ -84,15 +100,11 @@ extension PatchError: CustomStringConvertible {
       "the \(part) of the patch does not have the stored SHA-256: the patch is damaged; copy it again"
     case .outOfBounds(let part, let error): "\(part): \(error)"
     case .invalidField(let part, let field, let problem): "\(part), \(field): \(problem)"
-    case .otherPackage(let path, let expected, let actual):
-      "\(path): this is not the package that the patch was made for\n  the patch needs: \(expected.text)\n"
-        + "  this package:    \(actual.text)"
+    case .otherPackage, .otherResult: lines.joined(separator: "\n")
     case .otherCompression(let made, let here):
       "the contents of the new package are right, but libzstd \(Self.version(here)) compresses them to other bytes than "
         + "libzstd \(Self.version(made)), with which the patch was made; use a quern with that version, or accept a "
         + "file of other bytes and the same contents with --accept-other-compression"
-    case .otherResult(let expected, let actual):
-      "the patch does not make the package that it promises\n  promised: \(expected.text)\n  made:     \(actual.text)"
     case .cannotMake(let problem): "no patch can be made: \(problem)"
     }
   }

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 
 extension FidelityReport {
   /// How figures changed since the baseline, for the text report; empty without a baseline.

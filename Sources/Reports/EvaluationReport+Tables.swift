@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Retrieval
 
 /// What the renderings of evaluations for people share.

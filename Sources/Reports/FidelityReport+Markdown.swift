@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 
 extension FidelityReport {
   /// The report in GitHub's Markdown, short enough for the summary of a CI step.

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 
 /// What the renderings for people share: phrases, numbers, and names that cannot harm a terminal.
 

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 
 /// Why a report cannot be written.
 package enum ReportError: Error, Hashable, Sendable {

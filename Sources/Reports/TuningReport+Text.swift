@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Retrieval
 
 /// A file format of tuning reports; the raw value is its file name extension.

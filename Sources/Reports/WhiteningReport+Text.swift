@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import FoundationEssentials
 import Retrieval
 

@@ -72,7 +72,7 @@ package final class ThreadTeam: @unchecked Sendable {
       return
     }
     // The compiled check that the body has not escaped has the path of this file, which would differ by folder.
-    #sourceLocation(file:"ThreadTeam.swift",line:1)
+    #sourceLocation(file:"loop.swift",line:1)
     withoutActuallyEscaping(body) { body in forEach(iterations, with: body) { $0($1, $2) } }
     #sourceLocation()
   }

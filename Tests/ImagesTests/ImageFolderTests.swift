@@ -212,7 +212,7 @@ private struct ScratchFolder: ~Copyable {
     broken.merge(others)
     #expect(broken.count == 12)
     #expect(broken.entries.map(\.path) == ["09.jpg"] + (10...20).map { "\($0).jpg" })
-    let lines = broken.description.split(separator: "\n")
+    let lines = broken.lines
     #expect(lines.first == "09.jpg: the JPEG image is truncated: its 5 bytes end before its last pixel")
     #expect(lines.count == 11)
     #expect(lines.last == "and 2 more")

@@ -1,3 +1,4 @@
+import Files
 import PackageDelta
 
 extension PackageDifference {
@@ -43,7 +44,7 @@ extension PackageDifference {
 
   private var labelLines: String {
     var lines = labels.prefix(Self.shownLabels).map { label in
-      "~ class \(label.index): \(label.old ?? "none") -> \(label.new ?? "none")"
+      printable("~ class \(label.index): \(label.old ?? "none") -> \(label.new ?? "none")")
     }
     if labels.count > Self.shownLabels { lines.append("  … \(labels.count - Self.shownLabels) more with --json") }
     return lines.joined(separator: "\n")
@@ -55,7 +56,7 @@ extension PackageDifference {
     let changed = graph.changed.map { node in
       "~ \(node.name)  " + node.changes.map { "\($0.property) \($0.values)" }.joined(separator: "; ")
     }
-    return (removed + added + changed).joined(separator: "\n")
+    return (removed + added + changed).map(printable).joined(separator: "\n")
   }
 
   private var constantLines: String {

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Graphs
 import Retrieval
 

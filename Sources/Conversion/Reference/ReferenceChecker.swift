@@ -74,18 +74,21 @@ struct ReferenceChecker {
   private func checkWidths(_ golden: GoldenFile) throws {
     let side = view.evaluation.size
     let shapes = try network.graph.inferShapes(input: [1, side, side, 3])
-    for (name, rows) in [(GraphOutput.normalizedEmbedding, golden.embeddings), (GraphOutput.logits, golden.logits)] {
-      guard let rows else { continue }
-      let width = network.graph.width(ofOutput: name, shapes)
-      guard width > 0 else {
-        throw ConversionError.wrongKind(
-          "\(golden.path) contains \(name), which the network '\(network.graph.architecture)' does not have")
-      }
-      guard rows.width == width else {
-        throw ConversionError.wrongKind(
-          "\(golden.path) contains \(name) of \(rows.width) values, but the network '\(network.graph.architecture)' gives "
-            + "\(width): they belong to different networks")
-      }
+    if let rows = golden.embeddings { try checkWidth(of: rows, GraphOutput.normalizedEmbedding, golden.path, shapes) }
+    if let rows = golden.logits { try checkWidth(of: rows, GraphOutput.logits, golden.path, shapes) }
+  }
+
+  private func checkWidth(
+    of rows: FloatRows, _ output: String, _ path: String, _ shapes: [Shape?]
+  ) throws(ConversionError) {
+    let (width, architecture) = (network.graph.width(ofOutput: output, shapes), network.graph.architecture)
+    guard width > 0 else {
+      throw .wrongKind("\(path) contains \(output), which the network '\(architecture)' does not have")
+    }
+    guard rows.width == width else {
+      throw .wrongKind(
+        "\(path) contains \(output) of \(rows.width) values, but the network '\(architecture)' gives \(width): they "
+          + "belong to different networks")
     }
   }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conversion
 import Fidelity
+import Files
 import Kernels
 import Runtime
 
@@ -106,7 +107,7 @@ private struct BenchReport: Encodable {
       + rows.map { layer in
         formatted("\n%8.3f %5.1f%% ", layer.ms, 100 * layer.ms / max(total, .leastNormalMagnitude))
           + (layer.macs > 0 ? formatted("%7.1f", layer.speed) : "       ")
-          + "  \(layer.name)  \(layer.kind) to \(layer.output.map(String.init).joined(separator: "x"))"
+          + "  \(printable(layer.name))  \(layer.kind) to \(layer.output.map(String.init).joined(separator: "x"))"
       }.joined()
   }
 }

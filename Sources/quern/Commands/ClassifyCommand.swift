@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conversion
 import Fidelity
+import Files
 import Glibc
 import Images
 
@@ -106,10 +107,10 @@ private struct Classification: Encodable {
   }
 
   var text: String {
-    ([file]
+    ([printable(file)]
       + classes.map { entry in
         formatted("  %5.1f %%  ", 100 * entry.probability)
-          + (entry.label.map { "\($0) (\(entry.index))" } ?? "\(entry.index)")
+          + (entry.label.map { "\(printable($0)) (\(entry.index))" } ?? "\(entry.index)")
       }).joined(separator: "\n")
   }
 }

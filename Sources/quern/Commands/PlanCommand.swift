@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conversion
 import Fidelity
+import Files
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversion
+import Files
 import Threads
 
 /// The options that every command takes.
@@ -31,7 +32,7 @@ struct CommonOptions: ParsableArguments {
   /// terminal in the text of the result.
   func warn(_ warnings: [String]) {
     guard json || !Terminal.showsBoth else { return }
-    for warning in warnings { Terminal.complain("warning: \(warning)") }
+    for warning in warnings { Terminal.complain("warning: \(printable(warning))") }
   }
 
   mutating func validate() throws {

@@ -1,5 +1,6 @@
 import Conversion
 import Fidelity
+import Files
 
 /// The text that describes what a conversion did, to be printed before its report.
 struct ConversionSummary {
@@ -37,7 +38,7 @@ struct ConversionSummary {
   private var wideInputs: String {
     guard let first = outcome.layersWith16BitInputs.first else { return "" }
     let count = outcome.layersWith16BitInputs.count
-    return "16-bit inputs: \(count) layer\(count == 1 ? "" : "s") (first: \(first))\n"
+    return "16-bit inputs: \(count) layer\(count == 1 ? "" : "s") (first: \(printable(first)))\n"
   }
 
   private var coarserWeights: String {
@@ -51,7 +52,7 @@ struct ConversionSummary {
     guard !outcome.keptFloat.isEmpty else { return "" }
     let (count, shown) = (outcome.keptFloat.count, 4)
     let bytes = Double(outcome.keptFloat.reduce(0) { $0 + $1.extraBytes })
-    let names = outcome.keptFloat.prefix(shown).map(\.name).joined(separator: ", ")
+    let names = outcome.keptFloat.prefix(shown).map { printable($0.name) }.joined(separator: ", ")
     let size = bytes < 999_500 ? formatted("%.3g kB", bytes / 1e3) : formatted("%.3g MB", bytes / 1e6)
     return "\(count) layer\(count == 1 ? "" : "s") kept in float (+\(size)): \(names)\(count > shown ? ", …" : "")\n"
   }
@@ -69,7 +70,7 @@ struct ConversionSummary {
     return """
       Folding: \(outcome.foldingNotes.count) rewrites; \(Self.change(outcome.foldingDifference))
       Equalisation: \(equalized)
-      \(coarserWeights)\(wideInputs)\(keptFloat)Verified on \(outcome.verifiedOn)
+      \(coarserWeights)\(wideInputs)\(keptFloat)Verified on \(printable(outcome.verifiedOn))
       \(missed)
       """
   }

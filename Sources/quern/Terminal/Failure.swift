@@ -34,13 +34,12 @@ enum Failure {
     if error is ExitCode || Quern.exitCode(for: error) == .validationFailure || Quern.exitCode(for: error) == .success {
       Quern.exit(withError: error)
     }
-    let message = String(describing: error)
     guard let status = status(of: error) else {
       if Quern.exitCode(for: error) != .failure { Quern.exit(withError: error) }
-      Terminal.complain("error: \(Quern.message(for: error))")
+      Terminal.complain("error: \(printable(Quern.message(for: error)))")
       Glibc.exit(internalError)
     }
-    Terminal.complain("error: \(message)")
+    Terminal.complain("error: \(printable(error))")
     Glibc.exit(status)
   }
 

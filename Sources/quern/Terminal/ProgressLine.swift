@@ -1,5 +1,6 @@
 import Conversion
 import Fidelity
+import Files
 import Glibc
 import Synchronization
 
@@ -40,10 +41,10 @@ final class ProgressLine: ProgressObserver {
 
   func end() { if draws { clear() } }
 
-  func warn(_ message: String) {
+  func warn(_ message: String, details: [String]) {
     guard warns else { return }
     if draws { clear() }
-    Terminal.complain("warning: \(message)")
+    Terminal.complain("warning: " + ([message] + details).map(printable).joined(separator: "\n"))
   }
 
   func note(_ message: String) {

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// Output to the terminal. Results go to stdout, everything else to stderr.
@@ -12,9 +13,11 @@ enum Terminal {
   /// Whether stdout and stderr both go to a terminal.
   static let showsBoth = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
 
-  static func complain(_ message: String) { write("quern: \(message)\n", to: STDERR_FILENO) }
-  static func note(_ message: String) { write("\(message)\n", to: STDERR_FILENO) }
-  static func print(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO) }
+  static func complain(_ message: String) { write("quern: \(message)\n".safeForTerminal, to: STDERR_FILENO) }
+  static func note(_ message: String) { write("\(printable(message))\n", to: STDERR_FILENO) }
+  static func print(_ text: String) {
+    write((text.hasSuffix("\n") ? text : text + "\n").safeForTerminal, to: STDOUT_FILENO)
+  }
 
   /// Writes as much of a text as the descriptor takes: nobody can be told where the terminal itself fails.
   static func write(_ text: String, to descriptor: Int32) {

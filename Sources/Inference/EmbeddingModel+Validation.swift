@@ -1,0 +1,58 @@
+import Graphs
+import Operators
+import PackageFormat
+import Tensors
+
+extension EmbeddingModel {
+  /// Checks what opening leaves to the first image: that the network runs at every size that the package was converted
+  /// for, that its outputs are what the package states, and that its constants are finite. The weights must be loaded.
+  ///
+  /// - Throws: `InferenceError.graph` where the network cannot run, or computes other outputs than stated; `.package`
+  ///   where a constant is damaged; `.noWeights`.
+  package func validate() throws(InferenceError) {
+    guard let executable else { throw .noWeights }
+    do throws(GraphError) {
+      for resolution in info.resolutions {
+        let graph = try executable.pooling(by: resolution.poolingExponent).graph
+        try checkOutputs(of: graph, side: resolution.side)
+      }
+    } catch {
+      throw .graph(error)
+    }
+    try checkConstants()
+  }
+
+  private func checkOutputs(of graph: Graph, side: Int) throws(GraphError) {
+    let shapes = try graph.inferShapes(input: [1, side, side, 3])
+    func check(_ name: String, count: Int) throws(GraphError) {
+      guard let output = graph.outputs.first(where: { $0.name == name }) else {
+        guard count == 0 else { throw .structure("there is no output '\(name)', of which the package states \(count)") }
+        return
+      }
+      let width = shapes[output.value.index]?.elementCount ?? 0
+      guard output.value != graph.input, width == count else {
+        throw .structure("the output '\(name)' has \(width) elements at \(side) px, but the package states \(count)")
+      }
+      guard graph.format(of: output.value) == .float32 else {
+        throw .structure("the output '\(name)' is not float32")
+      }
+    }
+    try check(GraphOutput.normalizedEmbedding, count: info.embeddingDimension)
+    try check(GraphOutput.logits, count: info.classCount)
+  }
+
+  private func checkConstants() throws(InferenceError) {
+    let constants = network.reader.constantsByNode()
+    for (index, node) in network.graph.nodes.enumerated() {
+      let loaded: [String: Tensor]
+      do throws(PackageError) { loaded = try constants(index) } catch { throw .package(error) }
+      for (role, tensor) in loaded.sorted(by: { $0.key < $1.key }) where tensor.elementType.isFloatingPoint {
+        let isFinite = tensor.asFloat32()?.withElements(as: Float.self) { $0.allSatisfy(\.isFinite) }
+        guard isFinite == true else {
+          throw .graph(.at(node: node.name, .constant(role: role, problem: "has values that are not finite")))
+        }
+      }
+    }
+    network.reader.releasePages()
+  }
+}
