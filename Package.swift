@@ -140,7 +140,7 @@ let package = Package(
     tests("FidelityTests", ["Fidelity", "FidelitySamples"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
     tests("ImagesTests", ["Images", "Pixels", "Random"]),
-    tests("InferenceTests", ["Inference", "PackageFormat", "Pixels", "Runtime", "Threads"]),
+    tests("InferenceTests", ["Inference", "Kernels", "PackageFormat", "Pixels", "Runtime", "Threads"]),
     tests(
       "ModelExportTests",
       [

@@ -18,7 +18,7 @@ package enum InferenceError: Error, Hashable, Sendable {
   case memory(byteCount: Int)
 
   /// The error that a typed error of another module becomes.
-  init(_ error: any Error) {
+  package init(_ error: any Error) {
     switch error {
     case let error as InferenceError: self = error
     case let error as PackageError: self = .package(error)

@@ -28,6 +28,14 @@ package struct KernelTier: Hashable, Sendable {
     return simd.count > 1 ? simd[simd.count - 1] : scalar
   }()
 
+  /// The tiers of this machine that a test runs with unless told otherwise, best first.
+  ///
+  /// - Parameter includesScalar: whether the scalar kernels, which are slow, are among them where there are others.
+  package static func tested(includesScalar: Bool) -> [KernelTier] {
+    let tiers = available()
+    return includesScalar || tiers == [scalar] ? tiers : tiers.filter { $0 != scalar }
+  }
+
   /// The tiers that a machine can run, best first, the scalar one last. Between them they have every kernel that the
   /// machine can run, and the first has the kernels that it uses unless told otherwise.
   ///

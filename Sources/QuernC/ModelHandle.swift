@@ -13,6 +13,7 @@ final class ModelHandle: Sendable {
   let contentHash: CText
   let labels: [CText]
   private let metadata = Mutex<CText?>(nil)
+  private let names = Mutex<[String: CText]>([:])
 
   /// - Throws: a failure where the package cannot be opened or run.
   init(
@@ -54,6 +55,15 @@ final class ModelHandle: Sendable {
       }
     } catch {
       throw Failure(.package(error))
+    }
+  }
+
+  /// A name as a C string that lives as long as the model.
+  func name(_ text: String) -> UnsafePointer<CChar> {
+    names.withLock { names in
+      let stored = names[text] ?? CText(text)
+      names[text] = stored
+      return stored.pointer
     }
   }
 

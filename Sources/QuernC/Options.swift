@@ -12,6 +12,8 @@ extension quern_model_options: SizedStruct { static var firstSize: Int { 24 } }
 extension quern_session_options: SizedStruct { static var firstSize: Int { 32 } }
 extension quern_fidelity: SizedStruct { static var firstSize: Int { 144 } }
 extension quern_memory: SizedStruct { static var firstSize: Int { 40 } }
+extension quern_selftest_options: SizedStruct { static var firstSize: Int { 24 } }
+extension quern_selftest_result: SizedStruct { static var firstSize: Int { 64 } }
 
 extension SizedStruct {
   /// No struct of the interface will be as large. A `struct_size` that was not initialised nearly always is.
@@ -19,7 +21,7 @@ extension SizedStruct {
 
   private static func size(at pointer: UnsafeRawPointer) throws(Failure) -> Int {
     let size = pointer.loadUnaligned(as: Int.self)
-    guard firstSize...sizeLimit ~= size else {
+    guard firstSize...sizeLimit ~= size, size % MemoryLayout<Self>.alignment == 0 else {
       throw .invalid("\(Self.self).struct_size is \(size); initialise the struct with its macro")
     }
     return size
@@ -57,6 +59,18 @@ extension SizedStruct {
     withUnsafeBytes(of: self) { source in
       let fields = source[header..<min(size, source.count)]
       UnsafeMutableRawBufferPointer(start: target + header, count: fields.count).copyBytes(from: fields)
+    }
+  }
+
+  /// Writes results to an array whose first element states the size of all of them.
+  ///
+  /// - Throws: as `write`.
+  static func write(_ results: [Self], to first: UnsafeMutablePointer<Self>, _ name: String) throws(Failure) {
+    let stride = try size(at: UnsafeRawPointer(first))
+    for (index, result) in results.enumerated() {
+      let element = UnsafeMutableRawPointer(first) + index * stride
+      element.storeBytes(of: stride, as: Int.self)
+      try result.write(to: element.assumingMemoryBound(to: Self.self), "\(name)[\(index)]")
     }
   }
 

@@ -49,6 +49,7 @@ public func quern_status_name(_ status: quern_status) -> UnsafePointer<CChar>? {
     "QUERN_OK", "QUERN_ERROR_INVALID_ARGUMENT", "QUERN_ERROR_NOT_FOUND", "QUERN_ERROR_IO", "QUERN_ERROR_BAD_DATA",
     "QUERN_ERROR_UNSUPPORTED", "QUERN_ERROR_OUT_OF_MEMORY", "QUERN_ERROR_IMAGE_SIZE", "QUERN_ERROR_BUFFER_TOO_SMALL",
     "QUERN_ERROR_NOT_AVAILABLE", "QUERN_ERROR_BUSY", "QUERN_ERROR_INTERNAL",
+    "QUERN_ERROR_SELFTEST_FAILED", "QUERN_ERROR_NO_SELFTEST",
   ]
   return (status.rawValue < names.count ? names[Int(status.rawValue)] : "unknown status").cString
 }

@@ -37,6 +37,7 @@
  *     7. Sessions
  *     8. Memory
  *     9. Embedding images
+ *    10. Tests of the machine
  */
 #ifndef QUERN_H
 #define QUERN_H
@@ -117,7 +118,9 @@ typedef enum quern_status {
   QUERN_ERROR_NOT_AVAILABLE = 9,    /* what was requested is not there: logits without a classifier, a tier that this
                                        processor does not have, weights of a model that was only described */
   QUERN_ERROR_BUSY = 10,            /* the session is in use by another thread */
-  QUERN_ERROR_INTERNAL = 11         /* a defect of the library */
+  QUERN_ERROR_INTERNAL = 11,        /* a defect of the library */
+  QUERN_ERROR_SELFTEST_FAILED = 12, /* this machine does not compute what the package states */
+  QUERN_ERROR_NO_SELFTEST = 13      /* a package without a self-test */
 } quern_status;
 
 /* The name of a status, such as "QUERN_ERROR_BAD_DATA"; "unknown status" for other numbers. */
@@ -141,13 +144,14 @@ typedef enum quern_tier {
   QUERN_TIER_AVX512 = 4,      /* x86-64: AVX2 and AVX-512 F, BW, DQ and VL */
   QUERN_TIER_AVX512_VNNI = 5, /* x86-64: AVX-512 and its VNNI */
   QUERN_TIER_NEON = 6,        /* AArch64: Advanced SIMD */
-  QUERN_TIER_NEON_DOT = 7     /* AArch64: Advanced SIMD with dot products (Armv8.2) */
+  QUERN_TIER_NEON_DOT = 7,    /* AArch64: Advanced SIMD with dot products (Armv8.2) */
+  QUERN_TIER_AVX512_VBMI = 8  /* x86-64: AVX-512, its VNNI and its VBMI */
 } quern_tier;
 
 /* 1 if this processor has all instructions of the tier, otherwise 0. */
 QUERN_API int quern_tier_available(quern_tier tier);
 
-/* The name of a tier, such as "avx512vnni"; "unknown tier" for other numbers. */
+/* The name of a tier, such as "avx512vnni"; "unknown tier" for other numbers, which are larger than those of tiers. */
 QUERN_API const char *quern_tier_name(quern_tier tier);
 
 /* ===== 5. Models: opening ===========================================================================================
@@ -389,6 +393,83 @@ typedef struct quern_image {
  * classifier; IMAGE_SIZE; OUT_OF_MEMORY; BUSY. After an error, the contents of embeddings and logits are undefined. */
 QUERN_API quern_status quern_embed(quern_session *session, const quern_image *images, size_t count, float *embeddings,
                                    size_t embedding_capacity, float *logits, size_t logit_capacity);
+
+/* ===== 10. Tests of the machine ======================================================================================
+ *
+ * A package states what its layers compute for a few synthetic images, integers by hash and some floats by tolerance
+ * (docs/selftest.md). A machine that computes something else has a kernel that was compiled wrongly, a faulty core or
+ * memory, or an emulator that is wrong; do not use its embeddings, even where they look plausible.
+ *
+ *     if (quern_selftest(model, NULL, NULL, 0, NULL) != QUERN_OK) {
+ *       fprintf(stderr, "%s\n", quern_last_error());
+ *       exit(1);
+ *     }
+ */
+
+/* Also test the scalar kernels, which are several times slower. */
+#define QUERN_SELFTEST_SCALAR 1u
+
+typedef struct quern_selftest_options {
+  size_t struct_size; /* sizeof(quern_selftest_options) */
+  uint32_t threads;   /* threads that prepare the network, and then run the whole test at the same time, so that all
+                         cores take part; 0: one for each processor that the process may use */
+  uint32_t tier;      /* a quern_tier to test alone; QUERN_TIER_AUTO: every tier of this processor except scalar */
+  uint32_t flags;     /* QUERN_SELFTEST_SCALAR */
+  uint32_t reserved;  /* 0 */
+} quern_selftest_options;
+
+#define QUERN_SELFTEST_OPTIONS_INIT {sizeof(quern_selftest_options), 0, 0, 0, 0}
+
+/* How a layer differs. */
+typedef enum quern_difference {
+  QUERN_DIFFERENCE_NONE = 0,
+  QUERN_DIFFERENCE_BITS = 1,      /* the package states other bits */
+  QUERN_DIFFERENCE_TOLERANCE = 2, /* its floats are further from those of the package than rounding explains */
+  QUERN_DIFFERENCE_TIERS = 3      /* within the tolerance of the package, but not the bits of the first tier tested */
+} quern_difference;
+
+/* What the test found with one tier. Layers are those of the package's graph, in their order of execution; names live
+ * until quern_model_free, and are NULL where nothing differs. */
+typedef struct quern_selftest_result {
+  size_t struct_size;        /* sizeof(quern_selftest_result), set by the caller */
+  uint32_t tier;             /* a quern_tier; QUERN_TIER_AUTO where the best kernels for this processor are not those
+                                of a tier */
+  uint32_t difference;       /* a quern_difference: how the first layer that differs does; NONE: nothing differs */
+  uint32_t checks;           /* the number of checks made */
+  uint32_t skipped_checks;   /* those left out, because they state float bits that another version computed */
+  uint32_t threads;          /* threads that ran the whole test */
+  uint32_t failed_threads;   /* those that found differences from the package. Where only some do, a core or the memory
+                                is at fault rather than a kernel */
+  uint32_t different_layers; /* the number of layers that differ */
+  uint32_t suspect_layers;   /* the number of layers among which is the one at fault: `layer`, and those that it depends
+                                on and no check shows to be right; 0 where this is not known, which is so with
+                                QUERN_DIFFERENCE_TIERS */
+  const char *layer;         /* the first layer that differs */
+  const char *op;            /* its operator */
+  const char *first_suspect; /* the first of the suspect layers; `layer` is the last */
+} quern_selftest_result;
+
+#define QUERN_SELFTEST_RESULT_INIT {sizeof(quern_selftest_result), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL}
+
+/* No version tests more tiers than this. */
+#define QUERN_SELFTEST_MAX_RESULTS 16u
+
+/* Runs the self-test of a package, with one tier after another. It takes as much time and memory as opening the model,
+ * and a fraction of a second for the images, for each tier. The model's own sessions and weights are not used:
+ * weights are read from the package again, also for a model that was opened with QUERN_MODEL_DESCRIBE_ONLY.
+ *
+ * options: NULL for the defaults.
+ * results: receives what was found with each tier, the best tier first; NULL to leave it out. Only the first element
+ * needs to be initialised, and the elements are as far apart as its struct_size says:
+ *     quern_selftest_result results[QUERN_SELFTEST_MAX_RESULTS] = {QUERN_SELFTEST_RESULT_INIT};
+ * capacity: the number of elements that results has memory for.
+ * count: receives the number of tiers that were tested, or 0 if the test was not completed; may be NULL.
+ * Errors: SELFTEST_FAILED where anything differs; the message then names the tiers and layers, and results and count
+ * are written as for QUERN_OK. NO_SELFTEST for a package that an early version or another program wrote.
+ * INVALID_ARGUMENT; BUFFER_TOO_SMALL; NOT_AVAILABLE for a tier that this processor does not have; BAD_DATA where the
+ * package is damaged; IMAGE_SIZE where its images do not suit its network; OUT_OF_MEMORY. */
+QUERN_API quern_status quern_selftest(const quern_model *model, const quern_selftest_options *options,
+                                      quern_selftest_result *results, size_t capacity, size_t *count);
 
 #ifdef __cplusplus
 }

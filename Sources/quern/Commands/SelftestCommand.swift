@@ -46,9 +46,9 @@ struct SelftestCommand: ParsableCommand {
   }
 
   private var tiers: [KernelTier] {
-    let available = KernelTier.available()
-    if !tierNames.isEmpty { return available.filter { tierNames.contains($0.name) } }
-    return allTiers || available == [.scalar] ? available : available.filter { $0 != .scalar }
+    tierNames.isEmpty
+      ? KernelTier.tested(includesScalar: allTiers)
+      : KernelTier.available().filter { tierNames.contains($0.name) }
   }
 
   func run() throws {
