@@ -18,6 +18,7 @@ with quern.open("model.quern", size=224, tier="scalar", threads=1) as model:
     model.embed(3)  # type: ignore[arg-type]
     assert_type(model.classify("a.jpg")[0][0].label, str | None)
     assert_type(model.fidelity, quern.Fidelity | None)
+    assert_type(model.selftest(tier="avx2").tiers[0].layer, str | None)
 quern.open("model.quern", tier="mmx")  # type: ignore[arg-type]
 
 report = quern.convert("m.pth", calibration="photos", output="m.quern", size=[224, "500:4"], effort="thorough")

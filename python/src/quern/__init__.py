@@ -11,17 +11,19 @@ from quern._errors import (
     InputOutputError,
     InternalError,
     InvalidArgumentError,
+    NoSelfTestError,
     NotAvailableError,
     NotFoundError,
     OutOfMemoryError,
     QuernWarning,
+    SelfTestFailed,
     UnsupportedError,
 )
 from quern._golden import golden
 from quern._messages import Progress
 from quern._model import Model, open, tiers
 from quern._report import Drift, Gate, Interval, Report
-from quern._results import Fidelity, Memory, Outputs, Prediction
+from quern._results import Fidelity, Memory, Outputs, Prediction, SelfTest, TierTest
 
 __all__ = [
     "BadDataError",
@@ -39,6 +41,7 @@ __all__ = [
     "InvalidArgumentError",
     "Memory",
     "Model",
+    "NoSelfTestError",
     "NotAvailableError",
     "NotFoundError",
     "OutOfMemoryError",
@@ -47,6 +50,9 @@ __all__ = [
     "Progress",
     "QuernWarning",
     "Report",
+    "SelfTest",
+    "SelfTestFailed",
+    "TierTest",
     "UnsupportedError",
     "compare",
     "convert",

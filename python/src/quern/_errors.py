@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from quern._report import Report
+    from quern._results import SelfTest
 
 
 class Error(Exception):
@@ -58,6 +59,10 @@ class NotAvailableError(Error):
     """
 
 
+class NoSelfTestError(NotAvailableError):
+    """A package without a self-test, which an early version of Quern or another program wrote."""
+
+
 class OutOfMemoryError(Error, MemoryError):
     """Memory for weights, activations or pixels that cannot be allocated."""
 
@@ -82,6 +87,23 @@ class GateFailed(Error):
         super().__init__(report.summary)
         self.report = report
         self.exit_code = 1
+
+
+class SelfTestFailed(Error):
+    """A machine that does not compute what a package states, raised only where `check=True` requests it.
+
+    Attributes:
+        result: What the test found.
+    """
+
+    def __init__(self, result: SelfTest) -> None:
+        """Describes the tiers and layers that differ.
+
+        Args:
+            result: What the test found.
+        """
+        super().__init__(result.summary)
+        self.result = result
 
 
 class QuernWarning(UserWarning):

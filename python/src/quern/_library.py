@@ -7,7 +7,7 @@ import functools
 import os
 from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from quern import _errors
 
@@ -15,6 +15,8 @@ from quern import _errors
 
 MODEL_DESCRIBE_ONLY = 1
 MODEL_CHECK_ALL = 2
+SELFTEST_SCALAR = 1
+SELFTEST_MAX_RESULTS = 16
 
 
 class ModelOptions(Structure):
@@ -81,6 +83,37 @@ class Memory(Structure):
     )
 
 
+class SelfTestOptions(Structure):
+    """`quern_selftest_options`."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("threads", c_uint32),
+        ("tier", c_uint32),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
+    )
+
+
+class SelfTestResult(Structure):
+    """`quern_selftest_result`."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("tier", c_uint32),
+        ("difference", c_uint32),
+        ("checks", c_uint32),
+        ("skipped_checks", c_uint32),
+        ("threads", c_uint32),
+        ("failed_threads", c_uint32),
+        ("different_layers", c_uint32),
+        ("suspect_layers", c_uint32),
+        ("layer", c_char_p),
+        ("op", c_char_p),
+        ("first_suspect", c_char_p),
+    )
+
+
 class Image(Structure):
     """`quern_image`."""
 
@@ -94,6 +127,8 @@ STRUCTS: dict[str, type[Structure]] = {
     "quern_fidelity": Fidelity,
     "quern_memory": Memory,
     "quern_image": Image,
+    "quern_selftest_options": SelfTestOptions,
+    "quern_selftest_result": SelfTestResult,
 }
 
 # The result and the parameters of every function that is used.
@@ -129,12 +164,17 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         c_int,
         [c_void_p, POINTER(Image), c_size_t, c_void_p, c_size_t, c_void_p, c_size_t],
     ),
+    "quern_selftest": (
+        c_int,
+        [c_void_p, POINTER(SelfTestOptions), POINTER(SelfTestResult), c_size_t, POINTER(c_size_t)],
+    ),
 }
 
 # Functions of the header that Python does not need. A file descriptor can be mapped and opened as memory.
 UNUSED = {"quern_model_open_fd"}
 
-# The exceptions of `quern_status`. BUSY cannot occur: a session is used by one call at a time.
+# The exceptions of `quern_status`. BUSY cannot occur: a session is used by one call at a time. A self-test that failed
+# is a result.
 STATUSES: dict[int, tuple[str, type[_errors.Error]]] = {
     1: ("INVALID_ARGUMENT", _errors.InvalidArgumentError),
     2: ("NOT_FOUND", _errors.NotFoundError),
@@ -147,9 +187,14 @@ STATUSES: dict[int, tuple[str, type[_errors.Error]]] = {
     9: ("NOT_AVAILABLE", _errors.NotAvailableError),
     10: ("BUSY", _errors.InternalError),
     11: ("INTERNAL", _errors.InternalError),
+    12: ("SELFTEST_FAILED", _errors.InternalError),
+    13: ("NO_SELFTEST", _errors.NoSelfTestError),
 }
 
 VERDICTS = {1: "pass", 2: "inconclusive", 3: "fail"}
+
+# The values of `quern_difference`.
+DIFFERENCES: tuple[Literal["bits", "tolerance", "tiers"] | None, ...] = (None, "bits", "tolerance", "tiers")
 
 # The values of `quern_tier` by the names that Python uses; these are the library's own, which a test compares.
 TIERS = {
@@ -161,6 +206,7 @@ TIERS = {
     "avx512vnni": 5,
     "neon": 6,
     "neondot": 7,
+    "avx512vbmi": 8,
 }
 
 
@@ -195,9 +241,13 @@ def check(status: int) -> None:
     """Raises the exception of a status that is not 0, with the message that the library left in this thread."""
     if status == 0:
         return
-    message = (load().quern_last_error() or b"").decode("utf-8", "replace")
     _, error = STATUSES.get(status, ("unknown", _errors.InternalError))
-    raise error(message or f"the library reports status {status}")
+    raise error(message() or f"the library reports status {status}")
+
+
+def message() -> str:
+    """The message of the last error in this thread."""
+    return (load().quern_last_error() or b"").decode("utf-8", "replace")
 
 
 def text(value: bytes | None) -> str:

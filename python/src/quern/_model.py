@@ -11,14 +11,14 @@ from typing import Literal, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from quern import _images, _library
-from quern._errors import InvalidArgumentError, NotAvailableError
+from quern import _images, _library, _selftest
+from quern._errors import InvalidArgumentError, NotAvailableError, SelfTestFailed
 from quern._images import Images, Pixels
 from quern._package import Package, count
-from quern._results import Outputs, Prediction
+from quern._results import Outputs, Prediction, SelfTest
 from quern._sessions import Handle, SessionPool, Source
 
-Tier: TypeAlias = Literal["auto", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "neon", "neondot"]
+Tier: TypeAlias = Literal["auto", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512vbmi", "neon", "neondot"]
 """Instructions that kernels use. All tiers give the same bits."""
 
 # More threads than these decode faster than the network runs.
@@ -59,10 +59,14 @@ def open(
         NotAvailableError: This processor does not have the tier, or the network does not pool by an exponent.
         InvalidArgumentError: A number is out of range.
     """
-    if tier not in _library.TIERS:
-        raise InvalidArgumentError(f"there is no tier {tier!r}; the tiers are {', '.join(_library.TIERS)}")
-    handle = Handle(source, _library.TIERS[tier], count(threads, "threads"))
+    handle = Handle(source, _tier(tier), count(threads, "threads"))
     return Model(handle, size, threads, pooling_exponent)
+
+
+def _tier(name: Tier) -> int:
+    if name not in _library.TIERS:
+        raise InvalidArgumentError(f"there is no tier {name!r}; the tiers are {', '.join(_library.TIERS)}")
+    return _library.TIERS[name]
 
 
 def tiers() -> tuple[str, ...]:
@@ -190,6 +194,35 @@ class Model(Package):
             for result, width in zip(results, widths, strict=True)
         ]
         return found[0], found[1]
+
+    # Testing the machine
+
+    def selftest(
+        self, *, tier: Tier = "auto", scalar: bool = False, threads: int | None = None, check: bool = False
+    ) -> SelfTest:
+        """Tests whether this machine computes what the package states for a few synthetic images.
+
+        A machine that does not has a kernel that was compiled wrongly, a faulty core or memory, or an emulator that is
+        wrong. The weights are read anew for each tier; the images take a fraction of a second.
+
+        Args:
+            tier: A tier to test alone; by default every tier that this processor has, except `scalar`.
+            scalar: Whether to test the scalar kernels, too, which are slow.
+            threads: The number of threads that run the whole test at the same time; by default one for each processor
+                that the process may use, so that all cores are tested.
+            check: Whether to raise `SelfTestFailed` if anything differs.
+
+        Raises:
+            SelfTestFailed: Something differs, and `check` is true.
+            NoSelfTestError: The package has no self-test.
+            NotAvailableError: This processor does not have the tier.
+            BadDataError: The package is damaged.
+            OutOfMemoryError: There is not enough memory.
+        """
+        result = _selftest.run(self._handle, tier=_tier(tier), threads=count(threads, "threads"), scalar=scalar)
+        if check and not result.passed:
+            raise SelfTestFailed(result)
+        return result
 
     # Lifetime
 

@@ -101,3 +101,57 @@ class Memory:
     loading_bytes: int
     session_bytes: int
     peak_bytes: int
+
+
+Difference: TypeAlias = Literal["bits", "tolerance", "tiers"]
+"""How a layer differs in a self-test: from the bits of the package, from its floats by more than rounding explains, or
+only from the bits of the first tier tested."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierTest:
+    """What a self-test found with one tier of kernels.
+
+    Attributes:
+        tier: The tier; `auto` where the best kernels of this processor are not those of a tier.
+        passed: Whether nothing differs.
+        difference: How the first layer that differs does; `None` if nothing differs.
+        layer: The name of the first layer that differs, in order of execution; `None` if nothing differs.
+        op: The operator of this layer.
+        first_suspect: The name of the first of the layers among which is the one at fault; `layer` is the last.
+        suspect_layers: The number of these layers; 0 where it is not known, which is so with the difference `tiers`.
+        different_layers: The number of layers that differ.
+        checks: The number of checks that were made.
+        skipped_checks: The number of checks left out, because they state float bits that another version computed.
+        threads: The number of threads that ran the whole test.
+        failed_threads: The number of these that found differences from the package. Where only some do, a core or the
+            memory is at fault rather than a kernel.
+    """
+
+    tier: str
+    passed: bool
+    difference: Difference | None
+    layer: str | None
+    op: str | None
+    first_suspect: str | None
+    suspect_layers: int
+    different_layers: int
+    checks: int
+    skipped_checks: int
+    threads: int
+    failed_threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Whether this machine computes what a package states.
+
+    Attributes:
+        passed: Whether nothing differs with any tier.
+        summary: The result in words, with the tiers and layers that differ.
+        tiers: What was found with each tier, the best tier first.
+    """
+
+    passed: bool
+    summary: str
+    tiers: tuple[TierTest, ...]
