@@ -64,7 +64,12 @@ enum ZstdFrame {
     if let problem = headerProblem(frame, byteCount: byteCount) { throw .invalidFrame(part: part, problem: problem) }
     var result = 0
     let fill: (UnsafeMutableRawBufferPointer) -> Void = { target in
-      result = ZSTD_decompress(target.baseAddress, target.count, frame.baseAddress, frame.count)
+      func decompress(_ context: OpaquePointer?) {
+        result =
+          context.map { ZSTD_decompressDCtx($0, target.baseAddress, target.count, frame.baseAddress, frame.count) }
+          ?? ZSTD_decompress(target.baseAddress, target.count, frame.baseAddress, frame.count)
+      }
+      if let pool { pool.withContext(decompress) } else { decompress(nil) }
     }
     let storage =
       pool?.storage(byteCount: byteCount, initialize: fill) ?? TensorStorage(byteCount: byteCount, initialize: fill)

@@ -80,10 +80,17 @@ package final class Executable: Sendable {
     _ constants: (Int) throws -> [String: Tensor]
   ) throws -> [any PreparedOperator] {
     try graph.validate()
-    return try ThreadTeam(count: min(threads, nodes.count)).map(nodes.count) { offset in
-      let index = nodes.lowerBound + offset
+    // Those with the largest constants come first, so that all threads finish at about the same time, and memory for
+    // constants suffices for those that follow.
+    let sizes = nodes.map { index in graph.nodes[index].constants.values.reduce(0) { $0 + $1.byteCount } }
+    let order = sizes.indices.sorted { (-sizes[$0], $0) < (-sizes[$1], $1) }
+    let results = ThreadTeam(count: min(threads, nodes.count)).map(order.count) { position in
+      let index = nodes.lowerBound + order[position]
       return Result { try prepare(graph.nodes[index], in: graph, kernels, try constants(index)) }
-    }.map { try $0.get() }
+    }
+    var positions = order
+    for (position, offset) in order.enumerated() { positions[offset] = position }
+    return try positions.map { try results[$0].get() }
   }
 
   static func prepare(
