@@ -156,4 +156,21 @@ import Testing
       }
     }
   }
+
+  /// Sums of channels, and the minimum of all weights and 0.
+  @Test(arguments: [0, 1, 15, 16, 17, 31, 32, 33, 147, 4608, 65536])
+  func sumsOfWeights(length: Int) {
+    for (seed, range) in [(1 as UInt64, -128...127), (2, -127...127), (3, 3...127), (4, -128 ... -128), (5, -1...0)] {
+      var random = Random(seed: seed << 20 + UInt64(length))
+      let channels = length > 1000 ? 3 : 7
+      let weights = random.bytes(channels * length).map { Int8(Int($0) % range.count + range.lowerBound) }
+      var sums = [Int32](repeating: 99, count: channels)
+      let minimum = quern_igemm_sums(weights, channels, length, &sums)
+      #expect(minimum == min(0, weights.min() ?? 0), "length \(length), seed \(seed)")
+      let expected = (0..<channels).map { n in
+        weights[n * length..<(n + 1) * length].reduce(0 as Int32) { $0 + Int32($1) }
+      }
+      #expect(sums == expected, "length \(length), seed \(seed)")
+    }
+  }
 }
