@@ -25,6 +25,7 @@ final class ModelHandle: Sendable {
     }
     let kernels = try Tier(options.tier).kernels()
     let threads = try threadCount(options.threads)
+    ProcessMemory.shareLargePages()
     do {
       let reader = try open()
       if options.flags & QUERN_MODEL_CHECK_ALL != 0 { try reader.checkAll(threads: threads) }
