@@ -1,7 +1,7 @@
 import Files
 
 extension String {
-  /// The text with everything that could control a terminal or a CI runner as JSON escapes, which keep JSON what it is.
+  /// The text with everything that could control a terminal or a CI runner as JSON escapes, so that JSON stays valid.
   ///
   /// Names from files are made printable where they are put into a text; this is the last line of defence. It leaves
   /// line breaks, and the colours that reports use. GitHub's runner takes a line that begins with `::`, and `##[`
