@@ -12,8 +12,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func c(_ name: String, _ dependencies: [Target.Dependency] = [], linkerSettings: [LinkerSetting]? = nil) -> Target {
-  .target(name: name, dependencies: dependencies, path: "Sources/C/\(name)", linkerSettings: linkerSettings)
+func c(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/C/\(name)")
 }
 
 func system(_ name: String, pkgConfig: String, debian package: String) -> Target {
@@ -39,7 +39,8 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Configuration", "Conversion", "DebianPackages", "Fidelity", "Files", "Graphs", "Images",
+        "Checkpoints", "Configuration", "Conversion", "DebianPackages", "Fidelity", "Files", "Graphs",
+        "Images",
         "Inference", "Kernels", "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageDelta",
         "PackageFormat", "Pixels", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -94,7 +95,7 @@ let package = Package(
     // What the stages share.
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors", "Threads"]),
     module("Kernels", ["CKernels"]),
-    module("LinearAlgebra", ["COpenBLAS"]),
+    module("LinearAlgebra", ["CLinearAlgebra"]),
     module("Random", []),
     module("Threads", ["CThreads"]),
     module("Graphs", ["Tensors"]),
@@ -109,7 +110,7 @@ let package = Package(
     c("CResampling"),
     c("COnnx", ["CProtobufC"]),
     c("CTOML"),
-    c("COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+    c("CLinearAlgebra"),
     system("CCrypto", pkgConfig: "libcrypto", debian: "libssl-dev"),
     system("CJPEG", pkgConfig: "libjpeg", debian: "libjpeg-dev"),
     system("CPNG", pkgConfig: "libpng", debian: "libpng-dev"),
@@ -141,6 +142,7 @@ let package = Package(
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
     tests("ImagesTests", ["Images", "Pixels", "Random"]),
     tests("InferenceTests", ["Inference", "Kernels", "PackageFormat", "Pixels", "Runtime", "Threads"]),
+    tests("LinearAlgebraTests", ["CLinearAlgebra", "LinearAlgebra"]),
     tests(
       "ModelExportTests",
       [

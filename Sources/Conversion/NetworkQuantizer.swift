@@ -5,7 +5,6 @@ import Graphs
 import Images
 import Inference
 import Kernels
-import LinearAlgebra
 import PackageFormat
 import Passes
 import Pixels
@@ -111,8 +110,6 @@ struct NetworkQuantizer {
       throw ConversionError.option(
         "--calibration is needed: \(options.checkpoint) is a network in float, which is quantised by images")
     }
-    // Without OpenBLAS, rounding would fail after calibration. A folder to resume from may have the levels already.
-    if options.rounding != .nearest, options.resumeFolder == nil { try BLAS.load() }
     var imported = source.imported
     progress.state(imported.network.assumptions)
     let resolutions = try resolutions(servedBy: &imported.graph)

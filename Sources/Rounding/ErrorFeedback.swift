@@ -50,10 +50,10 @@ package struct ErrorFeedback {
             }
             // The corrections that the errors of the inputs after the block require.
             if end < inputs {
-              BLAS.multiply(
+              MatrixMath.multiply(
                 transposing: true, m: end - start, n: outputs, k: inputs - end, factor + end * inputs + start,
                 lda: inputs,
-                errors + end * outputs, ldb: outputs, beta: 0, corrections, ldc: outputs)
+                errors + end * outputs, ldb: outputs, corrections, ldc: outputs)
             } else {
               corrections.update(repeating: 0, count: (end - start) * outputs)
             }

@@ -165,9 +165,9 @@ package final class LayerFit {
       guard let first = matrix.baseAddress else { return }
       team.forEach(slices.count) { index, _ in
         let columns = slices[index]
-        BLAS.multiply(
+        MatrixMath.multiply(
           m: patches.rows, n: columns.count, k: patches.columns, alpha: sign, patches.values, lda: patches.columns,
-          first + columns.lowerBound, ldb: outputs, beta: 1, result.values + columns.lowerBound, ldc: outputs)
+          first + columns.lowerBound, ldb: outputs, adding: true, result.values + columns.lowerBound, ldc: outputs)
       }
     }
   }
@@ -175,7 +175,7 @@ package final class LayerFit {
   private func moments(_ part: Part, _ rows: Range<Int>) -> [Float] {
     let inputs = part.patches.columns
     var result = [Float](repeating: 0, count: inputs * inputs)
-    BLAS.addMoments(
+    MatrixMath.addMoments(
       of: part.patches.row(rows.lowerBound), rows: rows.count, columns: inputs, weight: 1 / Float(max(rows.count, 1)),
       to: &result)
     for input in 0..<inputs { result[input * inputs + input] += PatchMoments.rounding }
@@ -188,10 +188,10 @@ package final class LayerFit {
     let results = team.map(slices.count) { index in
       let columns = slices[index]
       let products = Matrix(rows: inputs, columns: columns.count)
-      BLAS.multiply(
+      MatrixMath.multiply(
         transposing: true, m: inputs, n: columns.count, k: rows.count, alpha: 1 / Float(rows.count),
         part.patches.row(rows.lowerBound), lda: inputs, difference.row(rows.lowerBound) + columns.lowerBound,
-        ldb: outputs, beta: 0, products.values, ldc: columns.count)
+        ldb: outputs, products.values, ldc: columns.count)
       return factor.solve(products)
     }
     var change = [Float](repeating: 0, count: inputs * outputs)
@@ -229,9 +229,9 @@ package final class LayerFit {
     guard let first = change.baseAddress else { return (0, 0) }
     let inputs = part.patches.columns
     let fitted = Matrix(rows: rows.count, columns: columns.count)
-    BLAS.multiply(
+    MatrixMath.multiply(
       m: rows.count, n: columns.count, k: inputs, part.patches.row(rows.lowerBound), lda: inputs,
-      first + columns.lowerBound, ldb: outputs, beta: 0, fitted.values, ldc: columns.count)
+      first + columns.lowerBound, ldb: outputs, fitted.values, ldc: columns.count)
     var (product, power) = (0.0, 0.0)
     for row in 0..<rows.count {
       let missing = difference.row(rows.lowerBound + row) + columns.lowerBound

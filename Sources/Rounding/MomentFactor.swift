@@ -48,7 +48,7 @@ package struct MomentFactor {
       }
       lower[row * inputs + row] += damping
     }
-    guard BLAS.choleskyLower(&lower, count: inputs) else { return nil }
+    guard MatrixMath.choleskyLower(&lower, count: inputs) else { return nil }
     self.lower = lower
   }
 
@@ -57,7 +57,7 @@ package struct MomentFactor {
     let ordered = Matrix(rows: b.rows, columns: b.columns)
     for (row, input) in order.enumerated() { ordered.row(row).update(from: b.row(input), count: b.columns) }
     lower.withUnsafeBufferPointer { lower in
-      if let l = lower.baseAddress { BLAS.solve(l, n: b.rows, m: b.columns, ordered.values) }
+      if let l = lower.baseAddress { MatrixMath.solve(l, n: b.rows, m: b.columns, ordered.values) }
     }
     for (row, input) in order.enumerated() { b.row(input).update(from: ordered.row(row), count: b.columns) }
     return Array(UnsafeBufferPointer(start: b.values, count: b.rows * b.columns))

@@ -48,9 +48,9 @@ package struct OutputError {
   ) -> [Double] {
     let (width, outputs) = (columns.count, residual.columns)
     if let change {
-      BLAS.multiply(
+      MatrixMath.multiply(
         m: rows.count, n: width, k: patches.columns, patches.row(rows.first), lda: patches.columns * rows.step,
-        change.values, ldb: width, beta: 0, errors.values, ldc: width)
+        change.values, ldb: width, errors.values, ldc: width)
     }
     // Without a change, nothing is subtracted.
     let factor: Float = change == nil ? 0 : 1
@@ -98,9 +98,9 @@ package struct OutputError {
   ///   - errors: the errors of these rows, as `errors(_:change:bias:to:passing:)` sets them.
   ///   - gradient: set to the result, [inputs][columns].
   package func gradient(_ rows: Rows, errors: Matrix, to gradient: Matrix) {
-    BLAS.multiply(
+    MatrixMath.multiply(
       transposing: true, m: patches.columns, n: columns.count, k: rows.count, alpha: -1 / Float(rows.count),
-      patches.row(rows.first), lda: patches.columns * rows.step, errors.values, ldb: columns.count, beta: 0,
+      patches.row(rows.first), lda: patches.columns * rows.step, errors.values, ldb: columns.count,
       gradient.values, ldc: columns.count)
   }
 }

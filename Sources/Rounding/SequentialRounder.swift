@@ -1,5 +1,4 @@
 import Graphs
-import LinearAlgebra
 import Operators
 import Quantization
 import Runtime
@@ -38,9 +37,8 @@ package struct SequentialRounder: Sendable {
   /// - Parameters:
   ///   - images: for each image, the shape [1, height, width, 3] and the pixels.
   ///   - advance: called after each layer.
-  /// - Throws: `LinearAlgebraError.unavailable`; `GraphError`, inside `.at` where it belongs to a node.
+  /// - Throws: `GraphError`, inside `.at` where it belongs to a node.
   package func rounded(images: [(shape: Shape, pixels: [UInt8])], advance: () -> Void = {}) throws -> WeightLevels {
-    try BLAS.load()
     guard let last = float.nodes.last(where: isRounded) else { return levels }
     let (int8, real) = (
       try StepwiseRun(lowered.graph, images: images, threads: threads),

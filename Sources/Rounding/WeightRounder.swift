@@ -1,6 +1,5 @@
 import Graphs
 import Kernels
-import LinearAlgebra
 import Operators
 import Quantization
 import Synchronization
@@ -35,9 +34,8 @@ package struct WeightRounder: Sendable {
   /// New levels and biases of the layers whose inputs were sampled; scales stay the same.
   ///
   /// - Parameter advance: called after each layer, from any thread.
-  /// - Throws: `LinearAlgebraError.unavailable`; `GraphError.at` with the node whose constants do not match.
+  /// - Throws: `GraphError.at` with the node whose constants do not match.
   package func rounded(advance: @Sendable () -> Void = {}) throws -> WeightLevels {
-    try BLAS.load()
     let layers = layers
     let results = Mutex([Int: Result<WeightLevels.Layer, GraphError>]())
     // The most expensive first, so that no thread is left with one at the end.

@@ -17,9 +17,7 @@ package struct VectorMoments: Sendable {
   /// The moments of no vectors.
   ///
   /// - Parameter dimension: at least 1.
-  /// - Throws: `LinearAlgebraError.unavailable`.
-  package init(dimension: Int) throws(LinearAlgebraError) {
-    try BLAS.load()
+  package init(dimension: Int) {
     self.dimension = dimension
     sum = [Double](repeating: 0, count: dimension)
     products = [Double](repeating: 0, count: dimension * dimension)
@@ -42,7 +40,7 @@ package struct VectorMoments: Sendable {
     for (column, value) in Self.sum(of: differences, dimension).enumerated() { sum[column] += value }
     differences.withUnsafeBufferPointer { differences in
       if let base = differences.baseAddress {
-        BLAS.addMoments(of: base, rows: added, columns: dimension, to: &products)
+        MatrixMath.addMoments(of: base, rows: added, columns: dimension, to: &products)
       }
     }
     count += added

@@ -38,7 +38,7 @@ package struct Whitening: Sendable {
     let dimension = moments.dimension
     var vectors = moments.covariance
     // Eigenvalues that should be 0 may come out negative.
-    let ascending = try BLAS.eigenvectors(&vectors, count: dimension).map { max($0, 0) }
+    let ascending = try MatrixMath.eigenvectors(&vectors, count: dimension).map { max($0, 0) }
     let total = ascending.reduce(0, +)
     guard let largest = ascending.last, largest > 0, total.isFinite else {
       throw WhiteningError.unusable("the \(moments.count) images have equal embeddings, which cannot be whitened")
@@ -106,8 +106,8 @@ package struct Whitening: Sendable {
   ///   - constant: c, [outputs].
   package func folded(weight: [Double], constant: [Double]) -> (weight: [Double], bias: [Double]) {
     let outputs = constant.count
-    let bias = zip(constant, BLAS.product(weight, mean, m: outputs, n: 1, k: dimension)).map { $0 + $1 }
-    return (BLAS.product(weight, inverse, m: outputs, n: dimension, k: dimension), bias)
+    let bias = zip(constant, MatrixMath.product(weight, mean, m: outputs, n: 1, k: dimension)).map { $0 + $1 }
+    return (MatrixMath.product(weight, inverse, m: outputs, n: dimension, k: dimension), bias)
   }
 }
 

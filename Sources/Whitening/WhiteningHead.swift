@@ -110,8 +110,8 @@ package struct WhiteningHead: Sendable {
       }
       let projection = previous.projection.elements(as: Float.self).map(Double.init)
       let mean = previous.mean.elements(as: Float.self).map(Double.init)
-      let composed = BLAS.product(weight, projection, m: outputs, n: dimension, k: inputs)
-      let offset = BLAS.product(composed, mean, m: outputs, n: 1, k: dimension)
+      let composed = MatrixMath.product(weight, projection, m: outputs, n: dimension, k: inputs)
+      let offset = MatrixMath.product(composed, mean, m: outputs, n: 1, k: dimension)
       return (composed, zip(constant, offset).map { $0 - $1 })
     }
   }

@@ -24,7 +24,7 @@ struct Quern: ParsableCommand {
         quern verify model.quern --reference model.pth --images validation/
 
       Exit status: 0 done, and within tolerance; 1 a gate, the golden check or a self-test failed; 64 usage error; \
-      65 bad input data; 66 missing input; 69 OpenBLAS or /proc is missing; 70 internal error; 73 an output cannot be \
+      65 bad input data; 66 missing input; 69 /proc is missing; 70 internal error; 73 an output cannot be \
       created; 74 input/output error; 130, 143 interrupted.
       """,
     version: version,

@@ -67,7 +67,6 @@ import Testing
 
   @Test(arguments: 0..<60)
   func outputsChangeLessThanWithNearestRounding(seed: Int) throws {
-    try BLAS.load()
     let problem = Problem(seed: seed)
     // The rows are all there is, not a sample of more.
     let factor = try #require(MomentFactor(problem.moments(), inputs: problem.inputs, samples: .max))
@@ -85,7 +84,6 @@ import Testing
 
   /// What chance made of few samples is not believed: that pays on other inputs, if not on those of every problem.
   @Test func fewSamplesAreBelievedLess() throws {
-    try BLAS.load()
     var (shrunk, believed) = (0.0, 0.0)
     for problem in (0..<60).map({ Problem(seed: $0) }) where problem.inputs >= 36 {
       let count = problem.inputs / 4
@@ -104,7 +102,6 @@ import Testing
   /// Unrelated inputs leave nothing to make up for.
   @Test(arguments: [1, 3, 64, 100])
   func unrelatedInputsAreRoundedToTheNearest(inputs: Int) throws {
-    try BLAS.load()
     var random = SplitMix64(seed: UInt64(inputs))
     let weights = random.floats(inputs * 5, -1...1)
     var moments = [Float](repeating: 0, count: inputs * inputs)
@@ -117,7 +114,6 @@ import Testing
 
   @Test(arguments: [Float.nan, .infinity, 0])
   func momentsThatSayNothingAreRefused(value: Float) throws {
-    try BLAS.load()
     #expect(MomentFactor([Float](repeating: value, count: 9), inputs: 3, samples: 9) == nil)
   }
 }

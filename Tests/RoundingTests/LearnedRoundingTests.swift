@@ -88,7 +88,6 @@ private struct Problem {
 @Suite struct LearnedRoundingTests {
   @Test(arguments: 0..<12)
   func gradientIsThatOfFiniteDifferences(seed: Int) throws {
-    try BLAS.load()
     let problem = Problem(seed: seed, rows: 40)
     let (inputs, columns) = (problem.inputs, problem.outputs / 3..<problem.outputs)
     var random = SplitMix64(seed: UInt64(1000 + seed))
@@ -123,7 +122,6 @@ private struct Problem {
   /// Making up for what the layers before have changed pays on rows that were not seen, and learning on those that were.
   @Test(arguments: 0..<20)
   func errorsBecomeLess(seed: Int) throws {
-    try BLAS.load()
     let problem = Problem(seed: seed)
     let seen = 400
     let fit = problem.fit(rows: seen, parts: 1 + seed / 2 % 2)
@@ -148,7 +146,6 @@ private struct Problem {
 
   /// Error feedback leaves little to learn: over all problems 1.9 % of the error.
   @Test func learningPays() throws {
-    try BLAS.load()
     var (rounded, learned) = (0.0, 0.0)
     for problem in (0..<12).map({ Problem(seed: $0, drift: 0) }) {
       let fit = problem.fit(rows: problem.rows)
@@ -165,7 +162,6 @@ private struct Problem {
 
   @Test(arguments: [1, 4])
   func threadsChangeNothing(seed: Int) throws {
-    try BLAS.load()
     let problem = Problem(seed: seed)
     let results = try [1, 2, 3].map { threads in
       let fit = problem.fit(rows: problem.rows, parts: 2, threads: threads)

@@ -40,7 +40,7 @@ private func run(_ graph: Graph, _ count: Int = 40, seed: UInt64 = 3) throws -> 
 private func whitened(_ graph: Graph, columns: Int?) throws -> (graph: Graph, head: WhiteningHead) {
   let head = try WhiteningHead(of: graph, keepsClassifier: true)
   let rows = try run(graph.vectorsToWhiten(head)).compactMap { $0[GraphOutput.normalizedEmbedding] }
-  var moments = try VectorMoments(dimension: rows[0].count)
+  var moments = VectorMoments(dimension: rows[0].count)
   moments.add(rows.flatMap(\.self))
   let whitening = try Whitening(moments)
   let constants = try WhitenedHead(whitening, columns: columns ?? whitening.dimension, on: head)

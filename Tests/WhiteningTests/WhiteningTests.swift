@@ -30,7 +30,7 @@ func correlatedRows(_ count: Int, _ dimension: Int, seed: UInt64) -> [Float] {
   @Test(arguments: [(50, 7, 13), (9, 7, 4), (200, 3, 200)])
   func momentsAreThoseOfTheDefinition(count: Int, dimension: Int, batch: Int) throws {
     let rows = correlatedRows(count, dimension, seed: 1)
-    var moments = try VectorMoments(dimension: dimension)
+    var moments = VectorMoments(dimension: dimension)
     for start in stride(from: 0, to: count, by: batch) {
       moments.add(Array(rows[start * dimension..<min(start + batch, count) * dimension]))
     }
@@ -55,14 +55,14 @@ func correlatedRows(_ count: Int, _ dimension: Int, seed: UInt64) -> [Float] {
   func whitenedVectorsAreUncorrelatedWithVarianceOne(seed: UInt64) throws {
     let (count, dimension) = (300, 12)
     let rows = correlatedRows(count, dimension, seed: seed)
-    var moments = try VectorMoments(dimension: dimension)
+    var moments = VectorMoments(dimension: dimension)
     moments.add(rows)
     let whitening = try Whitening(moments)
     #expect(whitening.raisedCount == 0)
     #expect(zip(whitening.variances, whitening.variances.dropFirst()).allSatisfy { $0 >= $1 })
     let projection = whitening.projection(columns: dimension)
     let centred = rows.enumerated().map { Double($1) - whitening.mean[$0 % dimension] }
-    let whitened = BLAS.product(centred, projection, m: count, n: dimension, k: dimension)
+    let whitened = MatrixMath.product(centred, projection, m: count, n: dimension, k: dimension)
     for a in 0..<dimension {
       for b in 0..<dimension {
         let product = (0..<count).reduce(0) { $0 + whitened[$1 * dimension + a] * whitened[$1 * dimension + b] }
@@ -73,7 +73,7 @@ func correlatedRows(_ count: Int, _ dimension: Int, seed: UInt64) -> [Float] {
 
   @Test func signsAreThoseOfTheLargestElements() throws {
     let dimension = 9
-    var moments = try VectorMoments(dimension: dimension)
+    var moments = VectorMoments(dimension: dimension)
     moments.add(correlatedRows(40, dimension, seed: 5))
     let directions = try Whitening(moments).directions
     for start in stride(from: 0, to: directions.count, by: dimension) {
@@ -84,7 +84,7 @@ func correlatedRows(_ count: Int, _ dimension: Int, seed: UInt64) -> [Float] {
 
   @Test func fewVectorsAreShrunkToTheMeanVariance() throws {
     let (count, dimension) = (6, 20)
-    var moments = try VectorMoments(dimension: dimension)
+    var moments = VectorMoments(dimension: dimension)
     moments.add(correlatedRows(count, dimension, seed: 9))
     let whitening = try Whitening(moments)
     let mean = whitening.variances.reduce(0, +) / Double(count - 1)
@@ -95,23 +95,24 @@ func correlatedRows(_ count: Int, _ dimension: Int, seed: UInt64) -> [Float] {
   }
 
   @Test func equalVectorsAreRefused() throws {
-    var moments = try VectorMoments(dimension: 3)
+    var moments = VectorMoments(dimension: 3)
     moments.add([1, 2, 3, 1, 2, 3])
     #expect(throws: WhiteningError.self) { try Whitening(moments) }
   }
 
   @Test func foldedLayersComputeTheSame() throws {
     let (dimension, outputs) = (8, 3)
-    var moments = try VectorMoments(dimension: dimension)
+    var moments = VectorMoments(dimension: dimension)
     moments.add(correlatedRows(5, dimension, seed: 2))
     let whitening = try Whitening(moments)
     let weight = correlatedRows(outputs, dimension, seed: 3).map(Double.init)
     let folded = whitening.folded(weight: weight, constant: [1, 2, 3])
     let vector = correlatedRows(1, dimension, seed: 4).map(Double.init)
     let centred = zip(vector, whitening.mean).map { $0 - $1 }
-    let whitened = BLAS.product(centred, whitening.projection(columns: dimension), m: 1, n: dimension, k: dimension)
-    let actual = BLAS.product(folded.weight, whitened, m: outputs, n: 1, k: dimension)
-    let expected = BLAS.product(weight, vector, m: outputs, n: 1, k: dimension)
+    let whitened = MatrixMath.product(
+      centred, whitening.projection(columns: dimension), m: 1, n: dimension, k: dimension)
+    let actual = MatrixMath.product(folded.weight, whitened, m: outputs, n: 1, k: dimension)
+    let expected = MatrixMath.product(weight, vector, m: outputs, n: 1, k: dimension)
     for index in 0..<outputs {
       #expect(abs(actual[index] + folded.bias[index] - expected[index] - Double(index + 1)) < 1e-9)
     }

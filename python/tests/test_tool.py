@@ -211,8 +211,8 @@ def _pretend(tmp_path, monkeypatch, script):
 
 
 def test_a_library_that_the_tool_misses(tmp_path, monkeypatch):
-    _pretend(tmp_path, monkeypatch, "echo 'quern: error: cannot load libopenblas.so.0' >&2; exit 69")
-    with pytest.raises(quern.NotAvailableError, match=r"^cannot load libopenblas") as caught:
+    _pretend(tmp_path, monkeypatch, "echo 'quern: error: something is missing' >&2; exit 69")
+    with pytest.raises(quern.NotAvailableError, match=r"^something is missing") as caught:
         quern.compare("a.npy", "b.npy")
     assert caught.value.exit_code == 69
 

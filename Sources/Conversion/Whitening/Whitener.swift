@@ -48,7 +48,7 @@ struct Whitener {
   ///
   /// - Throws: `ConversionError.wrongKind` for a network or images that cannot be whitened, `.option` for too many
   ///   dimensions, `.notFinite` where the network computes NaN or infinity, `.brokenImages`, `.noUsableImages`,
-  ///   `.notEquivalent` where logits change their order; `ImageError` for the folder; `LinearAlgebraError.unavailable`;
+  ///   `.notEquivalent` where logits change their order; `ImageError` for the folder;
   ///   `GraphError`.
   func run(_ imported: ImportedCheckpoint) throws -> WhitenedNetwork {
     let path = imported.checkpoint.path
@@ -93,7 +93,6 @@ struct Whitener {
 
   private func learned(_ moments: VectorMoments, _ path: String) throws -> Whitening {
     do { return try Whitening(moments, relativeFloor: options.varianceFloor) } catch let error as LinearAlgebraError {
-      guard case .noConvergence = error else { throw error }
       throw ConversionError.wrongKind("\(path) cannot be whitened: \(error)")
     }
   }
@@ -151,7 +150,7 @@ struct Whitener {
         }
       }
       guard let dimension else { continue }
-      var sum = try moments ?? VectorMoments(dimension: dimension)
+      var sum = moments ?? VectorMoments(dimension: dimension)
       sum.add(added)
       moments = sum
     }

@@ -61,7 +61,7 @@ enum Failure {
     case let error as EmbeddingError: error.kind.rawValue
     case is FidelityError, is ReportError: badData
     case let error as RetrievalError: if case .option = error { usage } else { badData }
-    case let error as LinearAlgebraError: if case .unavailable = error { unavailable } else { badData }
+    case is LinearAlgebraError: badData
     default: nil
     }
   }

@@ -52,7 +52,7 @@ def convert(
         CannotCreateError: An output cannot be created.
         InputOutputError: Reading or writing fails.
         InternalError: A defect of Quern.
-        NotAvailableError: The tool is missing, or OpenBLAS, which the efforts `balanced` and `thorough` need.
+        NotAvailableError: The tool is missing.
     """
     arguments = arguments_of("convert", options, taken=("calibration",))
     arguments.append(f"--output={os.fspath(output)}")

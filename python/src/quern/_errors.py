@@ -54,8 +54,8 @@ class UnsupportedError(Error):
 class NotAvailableError(Error):
     """Something that is not there.
 
-    Examples are logits of a network without a classifier, a tier that this processor does not have, OpenBLAS where a
-    conversion needs it, or the tool in an installation without it.
+    Examples are logits of a network without a classifier, a tier that this processor does not have, or the tool in
+    an installation without it.
     """
 
 
