@@ -1,11 +1,17 @@
+import CFiles
 import Glibc
 
 /// An output file that appears whole or not at all.
 ///
 /// Bytes go to a temporary file in the target's folder. `commit()` flushes it to the disk, renames it to the target and
 /// flushes the folder, so that either the old file or the new one remains, whenever the process or the machine stops.
-/// Without `commit()` nothing remains. A target that exists and is not a regular file (a pipe, /dev/stdout, /dev/full)
-/// is written directly. If the target is a symbolic link, the file that it leads to is replaced.
+/// Without `commit()` nothing remains: the temporary file has no name before (`O_TMPFILE`), where the file system and
+/// the system allow that, so that it vanishes with a process that is killed. Elsewhere its name is one of
+/// `TemporaryName`, and it is locked while it is written, so that the next process that writes to the folder can remove
+/// what is left of one that was killed.
+///
+/// A target that exists and is not a regular file (a pipe that is read, /dev/stdout, /dev/full) is written directly. If
+/// the target is a symbolic link, the file that it leads to is replaced; a link that leads nowhere is refused.
 package final class AtomicFile {
   /// The system calls that can fail on a full or broken disk, so that tests can make them fail.
   package struct Calls {
@@ -28,12 +34,17 @@ package final class AtomicFile {
 
   /// The path of the temporary file, from which the bytes written so far can be read before `commit()`; `nil` for a
   /// target that is written directly.
-  package var temporaryPath: String? { temporary?.path }
+  package var temporaryPath: String? {
+    guard target != nil, descriptor >= 0 else { return nil }
+    return name ?? "/proc/self/fd/\(descriptor)"
+  }
 
   private let calls: Calls
   private var descriptor: Int32 = -1
-  /// The path of the temporary file, and the path to rename it to; `nil` if the target is written directly.
-  private var temporary: (path: String, target: String)?
+  /// The path to rename the temporary file to; `nil` if the target is written directly.
+  private var target: String?
+  /// The path of the temporary file; `nil` while it has no name.
+  private var name: String?
   /// The temporary file's position in the table of `TemporaryFiles`.
   private var slot: Int?
 
@@ -62,15 +73,22 @@ package final class AtomicFile {
     if existing?.isRegular ?? true {
       try createTemporary(for: existing?.path ?? path, mode: existing?.mode)
     } else {
-      descriptor = open(path, O_WRONLY | O_CLOEXEC)
+      // O_NONBLOCK, so as not to wait for the reader of a pipe that nobody reads.
+      descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
       guard descriptor >= 0 else { throw .cannotCreate(path: path, code: errno) }
+      let flags = fcntl(descriptor, F_GETFL)
+      _ = fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK)
     }
   }
 
   deinit { discard() }
 
-  /// Makes SIGINT and SIGTERM remove the temporary files that are not committed yet and exit with status 130 or 143.
-  /// Call it once, early. A signal that is ignored at that time stays ignored.
+  /// Whether a name has the form of those of temporary files.
+  package static func isTemporary(_ name: String) -> Bool { TemporaryName.matches(name) }
+
+  /// Makes SIGINT, SIGTERM, SIGHUP and SIGPIPE remove the temporary files that are not committed yet and exit with the
+  /// status that shells give for the signal, such as 130 for SIGINT. Call it once, early. A signal that is ignored at
+  /// that time stays ignored.
   package static func removeTemporariesOnSignals() { TemporaryFiles.removeOnSignals() }
 
   /// Appends bytes. If that fails, the temporary file is removed, and nothing more can be written.
@@ -116,19 +134,32 @@ package final class AtomicFile {
 
   /// Makes the file appear under its name. Nothing can be written afterwards.
   ///
-  /// - Throws: `FileError.cannotWrite` if flushing, closing or renaming fails, or if the file was committed or
-  ///   discarded before. The old file then remains, unless only the flushing of the folder failed.
+  /// - Throws: `FileError.changed` if an input was changed meanwhile (see `InputFiles`); `cannotWrite` if flushing,
+  ///   closing or renaming fails, or if the file was committed or discarded before. The old file then remains, unless
+  ///   only the flushing of the folder failed.
   package func commit() throws(FileError) {
     guard descriptor >= 0 else { throw .cannotWrite(path: path, code: EBADF) }
-    guard temporary == nil || calls.fsync(descriptor) == 0 else { throw failed() }
+    do { try InputFiles.checkUnchanged() } catch {
+      discard()
+      throw error
+    }
+    if target != nil {
+      guard calls.fsync(descriptor) == 0 else { throw failed() }
+      if name == nil { try giveName() }
+    }
+    // The lock is held until the file has its final name. Closing the first descriptor reports what is wrong.
+    let lock = target == nil ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+    defer { if lock >= 0 { _ = Glibc.close(lock) } }
     let closing = descriptor
     descriptor = -1
     // Linux has closed the descriptor even if the call was interrupted.
     guard calls.close(closing) == 0 || errno == EINTR else { throw failed() }
-    guard let (temporaryPath, target) = temporary else { return }
-    guard calls.rename(temporaryPath, target) == 0 else { throw failed() }
-    temporary = nil
+    guard let target, let name else { return }
+    guard calls.rename(name, target) == 0 else { throw failed() }
+    self.name = nil
+    self.target = nil
     TemporaryFiles.forget(slot)
+    InputFiles.forget(path)
     try flushFolder(of: target)
   }
 
@@ -136,8 +167,9 @@ package final class AtomicFile {
   package func discard() {
     if descriptor >= 0 { _ = Glibc.close(descriptor) }
     descriptor = -1
-    if let (temporaryPath, _) = temporary { unlink(temporaryPath) }
-    temporary = nil
+    if let name { unlink(name) }
+    name = nil
+    target = nil
     TemporaryFiles.forget(slot)
     slot = nil
   }
@@ -164,13 +196,26 @@ package final class AtomicFile {
     }
   }
 
+  /// Checks a target without creating anything.
+  ///
+  /// - Throws: `FileError.cannotCreate` if it is a folder, or lies in a folder that is missing or not writable, or may
+  ///   not be written to; `danglingLink`.
+  package static func checkTarget(_ path: String) throws(FileError) {
+    if openDescriptor(path) != nil { return }
+    guard try existingTarget(path) == nil else { return }
+    let folder = folder(of: path)
+    guard access(folder, W_OK | X_OK) == 0 else { throw .cannotCreate(path: path, code: errno) }
+  }
+
   private static func existingTarget(
     _ path: String
   ) throws(FileError) -> (path: String, isRegular: Bool, mode: mode_t)? {
     var status = stat()
     guard stat(path, &status) == 0 else {
-      if errno == ENOENT { return nil }
-      throw .cannotCreate(path: path, code: errno)
+      let code = errno
+      guard code == ENOENT else { throw .cannotCreate(path: path, code: code) }
+      guard lstat(path, &status) != 0 else { throw .danglingLink(path: path) }
+      return nil
     }
     let type = status.st_mode & S_IFMT
     guard type != S_IFDIR else { throw .cannotCreate(path: path, code: EISDIR) }
@@ -189,14 +234,38 @@ package final class AtomicFile {
 
   private func createTemporary(for target: String, mode: mode_t?) throws(FileError) {
     guard let last = target.utf8.last, last != UInt8(ascii: "/") else { throw .cannotCreate(path: path, code: ENOENT) }
+    let folder = Self.folder(of: target)
+    TemporaryName.removeAbandoned(in: folder)
+    descriptor = quern_open_unnamed(folder)
+    if descriptor < 0 {
+      try withNewName(in: folder) { name in
+        descriptor = quern_create_locked(name)
+        return descriptor >= 0
+      }
+    }
+    self.target = target
+    if let mode { fchmod(descriptor, mode) }
+  }
+
+  /// Gives the temporary file a name, from which it can be renamed: a link cannot replace a file.
+  private func giveName() throws(FileError) {
+    guard let target else { return }
+    do {
+      try withNewName(in: Self.folder(of: target)) { quern_name_file(descriptor, $0) == 0 }
+    } catch {
+      guard case .cannotCreate(_, let code) = error else { throw error }
+      discard()
+      throw .cannotWrite(path: path, code: code)
+    }
+  }
+
+  /// Makes a file by a random name, for which `make` returns whether it succeeded, and registers the name.
+  private func withNewName(in folder: String, _ make: (String) -> Bool) throws(FileError) {
     for _ in 0..<16 {
-      let name = String(UInt64.random(in: .min ... .max), radix: 36)
-      let temporaryPath = "\(Self.folder(of: target))/.\(name).tmp"
-      slot = TemporaryFiles.register(temporaryPath)  // before it exists, so that no signal arrives in between
-      descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-      if descriptor >= 0 {
-        temporary = (temporaryPath, target)
-        if let mode { fchmod(descriptor, mode) }
+      let name = "\(folder)/\(TemporaryName.random())"
+      slot = TemporaryFiles.register(name)  // before it exists, so that no signal arrives in between
+      if make(name) {
+        self.name = name
         return
       }
       let code = errno

@@ -6,6 +6,8 @@ package enum FailureKind: Int32, Sendable, Hashable {
   case badData = 65
   /// The input does not exist, or may not be opened.
   case missingInput = 66
+  /// Memory is lacking.
+  case noMemory = 71
   /// The output cannot be created.
   case cannotCreate = 73
   /// Reading or writing failed after the file was opened.
@@ -28,14 +30,22 @@ package enum FileError: Error, Sendable, Hashable {
   case cannotMap(path: String, code: Int32)
   case cannotCreate(path: String, code: Int32)
   case cannotWrite(path: String, code: Int32)
+  /// An output is a symbolic link to a file that does not exist.
+  case danglingLink(path: String)
+  /// An output is a pipe or a device, and what is written to it must be read back.
+  case cannotReadBack(path: String)
+  /// The file was changed while it was in use, so that its hash would not be that of the bytes that were used.
+  case changed(path: String)
 
   /// The kind of failure, for the exit status.
   package var kind: FailureKind {
     switch self {
-    case .notFound, .isDirectory, .notRegular, .cannotOpen: .missingInput
-    case .empty, .outOfRange: .badData
+    case .notFound, .isDirectory, .notRegular: .missingInput
+    // Not there for this user, or a failure of the system.
+    case .cannotOpen(_, let code): [EACCES, EPERM, ELOOP, ENAMETOOLONG].contains(code) ? .missingInput : .inputOutput
+    case .empty, .outOfRange, .changed: .badData
     case .cannotMap, .cannotWrite: .inputOutput
-    case .cannotCreate: .cannotCreate
+    case .cannotCreate, .danglingLink, .cannotReadBack: .cannotCreate
     }
   }
 }
@@ -53,6 +63,15 @@ extension FileError: CustomStringConvertible {
     case .cannotMap(let path, let code): "\(path): cannot be read: \(errorText(code))"
     case .cannotCreate(let path, let code): "\(path): cannot be created: \(errorText(code))"
     case .cannotWrite(let path, let code): "\(path): cannot be written: \(errorText(code))"
+    case .danglingLink(let path):
+      "\(path): cannot be created: it is a symbolic link to a file that does not exist; remove the link, or name the "
+        + "file itself"
+    case .cannotReadBack(let path):
+      "\(path): cannot be created: it is a pipe or a device, from which the package cannot be read back to be verified; "
+        + "name a file"
+    case .changed(let path):
+      "\(path): was changed while it was in use, so that what was computed belongs to no file; nothing was written. Run "
+        + "the command again when nothing writes to the file"
     }
   }
 }

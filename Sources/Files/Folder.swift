@@ -1,7 +1,35 @@
 import Glibc
 
-/// Creates folders for outputs.
+/// Lists folders, and creates them for outputs.
 package enum Folder {
+  /// The names of a folder's entries, in no particular order. Names that are not UTF-8 are left out.
+  ///
+  /// - Parameter missing: what to return where there is no such folder; `nil`: this is an error.
+  /// - Throws: `FileError.notFound`, `cannotOpen`, or `cannotMap` where reading fails.
+  package static func names(in path: String, ifMissing missing: [String]? = nil) throws(FileError) -> [String] {
+    guard let stream = opendir(path) else {
+      let code = errno
+      if code == ENOENT || code == ENOTDIR {
+        if let missing { return missing }
+        throw .notFound(path: path)
+      }
+      throw .cannotOpen(path: path, code: code)
+    }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        guard errno == 0 else { throw .cannotMap(path: path, code: errno) }
+        return names
+      }
+      let bytes = UnsafeRawPointer(entry) + (MemoryLayout<dirent>.offset(of: \.d_name) ?? 0)
+      let name = bytes.assumingMemoryBound(to: CChar.self)
+      if strcmp(name, ".") == 0 || strcmp(name, "..") == 0 { continue }
+      if let text = String(validatingCString: name) { names.append(text) }
+    }
+  }
+
   /// Creates a folder and its missing parents. Does nothing if the folder exists.
   ///
   /// - Throws: `FileError.cannotCreate`, also if the path leads to something else than a folder.

@@ -1,14 +1,18 @@
+import CFiles
 import Glibc
 import Tensors
 
 /// A file that is mapped read-only, for as long as this value or any tensor that views its `storage` lives.
 ///
 /// Bytes are read when they are first touched. If another process rewrites the file in place meanwhile, readers see the
-/// changes; if it truncates the file, this process ends with SIGBUS. Preventing that would mean copying every file.
-/// Writers that replace files by renaming, as `AtomicFile` does, never cause it.
+/// changes, which `InputFiles` notices; if it truncates the file, this process gets SIGBUS, which
+/// `explainBusErrors(status:)` turns into a message. Preventing that would mean copying every file. Writers that
+/// replace files by renaming, as `AtomicFile` does, never cause it.
 package struct MappedFile: Sendable {
   /// The path that the file was opened with.
   package let path: String
+  /// By which changes are noticed.
+  private let watched: WatchedFile?
   /// All bytes of the file.
   package let storage: TensorStorage
 
@@ -59,6 +63,7 @@ package struct MappedFile: Sendable {
     guard offset >= 0, count > 0, offset <= size, count <= size - offset else {
       throw .outOfRange(path: path, offset: offset, byteCount: count, fileSize: size)
     }
+    let watchedFile = try InputFiles.watched(descriptor, path: path)
     // Mappings start at pages.
     let margin = offset % Self.pageSize
     let length = margin + count
@@ -66,12 +71,25 @@ package struct MappedFile: Sendable {
     else { throw .cannotMap(path: path, code: errno) }
     nonisolated(unsafe) let mapping = base
     self.path = path
+    watched = watchedFile
+    let slot = quern_remember_mapping(mapping, length, path)
     storage = TensorStorage(
       borrowing: UnsafeRawBufferPointer(start: base + margin, count: count),
       discard: { range in
         let start = (margin + range.lowerBound) / Self.pageSize * Self.pageSize
         madvise(mapping + start, margin + range.upperBound - start, MADV_DONTNEED)
-      }, release: { munmap(mapping, length) })
+      },
+      release: {
+        quern_forget_mapping(slot)
+        munmap(mapping, length)
+      })
+  }
+
+  /// Makes the process end with a message that names the file, and with a status, where a mapped file became shorter.
+  /// For the tool: a library leaves signals to its host.
+  package static func explainBusErrors(status: Int32) {
+    TemporaryFiles.prepare()
+    quern_explain_bus_errors(status) { TemporaryFiles.removeAll() }
   }
 
   private static let pageSize = sysconf(Int32(_SC_PAGESIZE))

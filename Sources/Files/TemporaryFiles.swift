@@ -39,15 +39,18 @@ package enum TemporaryFiles {
   }
 
   /// Deletes all files in the table. Async-signal-safe once the table exists.
-  static func removeAll() {
+  package static func removeAll() {
     for i in 0..<capacity {
       if let path = UnsafePointer<CChar>(bitPattern: slots[i].load(ordering: .acquiring)) { unlink(path) }
     }
   }
 
+  /// Creates the table, after which `removeAll` is async-signal-safe.
+  package static func prepare() { _ = slots }
+
   static func removeOnSignals() {
     _ = slots  // created here, because the handler may not allocate
-    for number in [SIGINT, SIGTERM] {
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] {
       var previous = sigaction()
       // A process that was started in the background with SIGINT ignored keeps ignoring it.
       if sigaction(number, nil, &previous) == 0, isIgnored(previous) { continue }

@@ -28,6 +28,8 @@ package enum PatchError: Error, Hashable, Sendable {
   case otherResult(expected: PackageIdentity, actual: PackageIdentity)
   /// No patch can make the new package.
   case cannotMake(String)
+  /// Memory to decompress a part is lacking.
+  case memory(part: String)
 }
 
 /// The hashes that identify a package in a patch.
@@ -62,6 +64,7 @@ extension PatchError {
     switch self {
     case .file(let error): error.kind
     case .package(_, let error): error.kind
+    case .memory: .noMemory
     default: .badData
     }
   }
@@ -89,6 +92,7 @@ extension PatchError: CustomStringConvertible, MultilineError {
     case .file(let error): "\(error)"
     case .package(_, .file(let error)): "\(error)"
     case .package(let path, let error): "\(path): \(error)"
+    case .memory(let part): "\(part): not enough memory to decompress it"
     case .notAPatch(let isPackage): isPackage ? "this is a package, not a patch" : "this is not a quern patch"
     case .newerVersion(let major, let minor):
       "the patch has format version \(major).\(minor), but this version of quern reads \(PatchHeader.major).x; use a "

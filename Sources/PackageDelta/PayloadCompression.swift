@@ -12,7 +12,7 @@ enum PayloadCompression {
   /// The largest window, as a power of two: older bytes of a longer prefix are out of reach.
   static let windowLimit: Int32 = 27
 
-  /// The shortest frame of `bytes`; `nil` if libzstd fails for lack of memory.
+  /// The shortest frame of `bytes`; `nil` if libzstd refuses it.
   static func compress(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
     var best: [UInt8]?
     for level in levels {
@@ -22,10 +22,10 @@ enum PayloadCompression {
     return best
   }
 
-  /// The shortest frame of `bytes`; `nil` if libzstd fails for lack of memory.
+  /// The shortest frame of `bytes`; `nil` if libzstd refuses it.
   static func compress(_ bytes: [UInt8]) -> [UInt8]? { bytes.withUnsafeBytes { compress($0) } }
 
-  /// A frame of `bytes`; `nil` if libzstd fails for lack of memory.
+  /// A frame of `bytes`; `nil` if libzstd refuses it.
   ///
   /// - Parameters:
   ///   - bytes: the bytes to compress.
@@ -37,7 +37,8 @@ enum PayloadCompression {
   private static func compress(
     _ bytes: UnsafeRawBufferPointer, level: Int32, prefix: UnsafeRawBufferPointer?
   ) -> [UInt8]? {
-    guard let context = ZSTD_createCCtx() else { return nil }
+    // A lack of memory ends the process, as it does where Swift allocates: another coding would give another patch.
+    guard let context = ZSTD_createCCtx() else { fatalError("not enough memory for zstd") }
     defer { ZSTD_freeCCtx(context) }
     ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
     ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0)
@@ -50,8 +51,8 @@ enum PayloadCompression {
     let capacity = ZSTD_compressBound(bytes.count)
     guard ZSTD_isError(capacity) == 0 else { return nil }
     let frame = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
-      let result = ZSTD_compress2(context, buffer.baseAddress, buffer.count, bytes.baseAddress, bytes.count)
-      count = ZSTD_isError(result) == 0 ? result : 0
+      count = ZSTD_compress2(context, buffer.baseAddress, buffer.count, bytes.baseAddress, bytes.count)
+      precondition(ZSTD_isError(count) == 0, "not enough memory for zstd")
     }
     return frame.isEmpty ? nil : frame
   }
@@ -64,12 +65,12 @@ enum PayloadCompression {
   ///   - byteCount: the length of the contents.
   ///   - prefix: the prefix that the frame was compressed with.
   ///   - entry: the name of the part, for errors.
-  /// - Throws: `PatchError.invalidField`.
+  /// - Throws: `PatchError.invalidField`, or `memory` where libzstd has none.
   static func decompress(
     _ frame: UnsafeRawBufferPointer, byteCount: Int, prefix: UnsafeRawBufferPointer? = nil, entry: String
   ) throws(PatchError) -> [UInt8] {
     func invalid(_ problem: String) -> PatchError { .invalidField(part: entry, field: "payload", problem: problem) }
-    guard let context = ZSTD_createDCtx() else { throw invalid("zstd has no memory") }
+    guard let context = ZSTD_createDCtx() else { throw .memory(part: entry) }
     defer { ZSTD_freeDCtx(context) }
     guard ZSTD_findFrameCompressedSize(frame.baseAddress, frame.count) == frame.count else {
       throw invalid("is not one zstd frame")
@@ -84,6 +85,8 @@ enum PayloadCompression {
       result = ZSTD_decompressDCtx(context, buffer.baseAddress, byteCount, frame.baseAddress, frame.count)
       count = ZSTD_isError(result) == 0 ? result : 0
     }
+    // The negative of `ZSTD_error_memory_allocation`.
+    guard result != -64 else { throw .memory(part: entry) }
     guard ZSTD_isError(result) == 0 else { throw invalid("zstd: \(String(cString: ZSTD_getErrorName(result)))") }
     guard bytes.count == byteCount else { throw invalid("decompresses to \(result) bytes instead of \(byteCount)") }
     return bytes

@@ -29,6 +29,8 @@ package enum PackageError: Error, Hashable, Sendable {
   case missingSection(kind: String)
   /// The zstd frame of a section is not one that the format allows, or cannot be decompressed.
   case invalidFrame(part: String, problem: String)
+  /// Memory to decompress a section is lacking.
+  case memory(part: String)
   /// The nodes do not form a valid graph, or an operator is unknown or refuses its attributes.
   case graph(GraphError)
 
@@ -39,7 +41,11 @@ package enum PackageError: Error, Hashable, Sendable {
 extension PackageError {
   /// The kind of failure, which decides the exit status.
   package var kind: FailureKind {
-    if case .file(let error) = self { error.kind } else { .badData }
+    switch self {
+    case .file(let error): error.kind
+    case .memory: .noMemory
+    default: .badData
+    }
   }
 }
 
@@ -67,6 +73,7 @@ extension PackageError: CustomStringConvertible {
     case .invalidField(let part, let field, let offset, let problem): "\(part), \(field) at byte \(offset): \(problem)"
     case .missingSection(let kind): "the package has no \(kind) section"
     case .invalidFrame(let part, let problem): "\(part): \(problem)"
+    case .memory(let part): "\(part): not enough memory to decompress it"
     case .graph(let error): "\(error)"
     case .cannotStore(let problem): "cannot be stored in a package: \(problem)"
     }

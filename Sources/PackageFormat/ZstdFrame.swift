@@ -9,13 +9,15 @@ enum ZstdFrame {
   /// times as long.
   static let levels: [Int32] = [1, 9]
   static let windowLimit = 8 << 20
+  /// What functions of libzstd return for a lack of memory: the negative of `ZSTD_error_memory_allocation`.
+  private static let memoryError = -64
 
   /// The shortest frame; `nil` if it does not save an aligned block, or is shorter than the format allows.
   static func compress(_ contents: UnsafeRawBufferPointer) -> [UInt8]? {
     var best: [UInt8]?
     for level in levels {
       let frame = compress(contents, level: level)
-      if let frame, frame.count < best?.count ?? .max { best = frame }
+      if frame.count < best?.count ?? .max { best = frame }
     }
     guard let best, let stored = FileHeader.aligned(best.count), let raw = FileHeader.aligned(contents.count),
       stored < raw, SectionIndex.mayCompress(rawLength: contents.count, to: best.count)
@@ -23,21 +25,20 @@ enum ZstdFrame {
     return best
   }
 
-  /// A frame from a single thread, whose bytes depend only on the contents and the version of libzstd; `nil` if libzstd
-  /// fails for lack of memory.
-  private static func compress(_ contents: UnsafeRawBufferPointer, level: Int32) -> [UInt8]? {
-    guard let context = ZSTD_createCCtx() else { return nil }
+  /// A frame from a single thread, whose bytes depend only on the contents and the version of libzstd. A lack of memory
+  /// ends the process, as it does where Swift allocates: storing the contents as they are would give another package.
+  private static func compress(_ contents: UnsafeRawBufferPointer, level: Int32) -> [UInt8] {
+    guard let context = ZSTD_createCCtx() else { fatalError("not enough memory for zstd") }
     defer { ZSTD_freeCCtx(context) }
     ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
     ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 1)
     ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
     let capacity = ZSTD_compressBound(contents.count)
-    guard ZSTD_isError(capacity) == 0 else { return nil }
-    let frame = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
-      let result = ZSTD_compress2(context, buffer.baseAddress, buffer.count, contents.baseAddress, contents.count)
-      count = ZSTD_isError(result) == 0 ? result : 0
+    precondition(ZSTD_isError(capacity) == 0, "a section is longer than zstd compresses")
+    return [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+      count = ZSTD_compress2(context, buffer.baseAddress, buffer.count, contents.baseAddress, contents.count)
+      precondition(ZSTD_isError(count) == 0, "not enough memory for zstd")
     }
-    return frame.isEmpty ? nil : frame
   }
 
   /// Decompresses a frame of the kind that packages contain, whose length is taken from the frame.
@@ -57,7 +58,7 @@ enum ZstdFrame {
   ///   - byteCount: the length of the contents.
   ///   - part: the name of the section, for errors.
   ///   - pool: the pool to take memory from; `nil` to allocate it.
-  /// - Throws: `PackageError.invalidFrame`.
+  /// - Throws: `PackageError.invalidFrame`, or `memory` where libzstd has none.
   static func decompress(
     _ frame: UnsafeRawBufferPointer, byteCount: Int, part: String, pool: BufferPool? = nil
   ) throws(PackageError) -> TensorStorage {
@@ -73,6 +74,7 @@ enum ZstdFrame {
     }
     let storage =
       pool?.storage(byteCount: byteCount, initialize: fill) ?? TensorStorage(byteCount: byteCount, initialize: fill)
+    guard result != memoryError else { throw .memory(part: part) }
     guard ZSTD_isError(result) == 0 else {
       throw .invalidFrame(part: part, problem: "zstd: \(String(cString: ZSTD_getErrorName(result)))")
     }

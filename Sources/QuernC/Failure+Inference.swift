@@ -21,6 +21,7 @@ extension Failure {
   private static func status(of error: PackageError) -> quern_status {
     switch error {
     case .file(let error): status(of: error)
+    case .memory: QUERN_ERROR_OUT_OF_MEMORY
     case .newerVersion, .unknownObligations, .unknownCriticalSection: QUERN_ERROR_UNSUPPORTED
     // A graph that comes from a package is the package's fault.
     case .graph(let error): error.isUnknownOperator ? QUERN_ERROR_UNSUPPORTED : QUERN_ERROR_BAD_DATA

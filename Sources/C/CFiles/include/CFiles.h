@@ -1,4 +1,5 @@
 #pragma once
+#include <stddef.h>
 
 // Opens a file beneath an open folder, read-only. No component of the path may be a symbolic link or lead out of the
 // folder. This uses openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS; where openat2 is not available, the path is
@@ -8,3 +9,29 @@ int quern_open_beneath(int folder, const char *path);
 
 // As above, always one component at a time. It refuses every "..", even if the path stays in the folder.
 int quern_walk_beneath(int folder, const char *path);
+
+// Remembers which file is mapped where, for the message of `quern_explain_bus_errors`. Returns a slot to forget it by,
+// or -1 where the table is full or memory is lacking, in which case the message cannot name the file.
+int quern_remember_mapping(const void *start, size_t length, const char *path);
+
+// Forgets a mapping, before it is unmapped.
+void quern_forget_mapping(int slot);
+
+// Makes reading a mapped file that became shorter, or whose disk fails, end the process with a message that names the
+// file, and with `status`, instead of by SIGBUS. `clean_up` must be async-signal-safe. Not for libraries.
+void quern_explain_bus_errors(int status, void (*clean_up)(void));
+
+// Creates a file without a name in a folder, open for reading and writing and locked by flock. It vanishes with the
+// process. Returns -1 with errno where the file system, or a system without /proc, cannot do that.
+int quern_open_unnamed(const char *folder);
+
+// Gives a file without a name one, which must not exist.
+int quern_name_file(int descriptor, const char *name);
+
+// Creates a file that must not exist, open for reading and writing and locked by flock, which tells other processes
+// that it is being written. Returns -1 with errno.
+int quern_create_locked(const char *path);
+
+// Removes a file of an open folder that no process writes any more: a regular file of this user with one name, on a
+// file system of this machine, whose lock can be had. Returns whether it was removed.
+int quern_remove_abandoned(int folder, const char *name);
