@@ -18,6 +18,8 @@ package enum FormatError: Error, Sendable, Hashable {
   case noStateDict(reason: String)
   /// A shard that the file refers to cannot be read.
   case dataFile(name: String, reason: String)
+  /// The system failed to read a file that this one refers to.
+  case system(FileError)
   /// A tensor of the state dict cannot be represented.
   case unreadableTensor(name: String, reason: String)
 }
@@ -42,6 +44,7 @@ extension FormatError: CustomStringConvertible {
       "no state dict: \(reason)"
     case .dataFile(let name, let reason):
       "shard '\(name)': \(reason)"
+    case .system(let error): error.description
     case .unreadableTensor(let name, let reason):
       "tensor \(name): \(reason)"
     }
@@ -59,6 +62,7 @@ package enum CheckpointError: Error, Sendable, Hashable {
   package var kind: FailureKind {
     switch self {
     case .file(let error): error.kind
+    case .content(_, _, .system(let error)): error.kind
     case .content: .badData
     }
   }

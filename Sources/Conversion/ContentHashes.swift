@@ -1,19 +1,28 @@
 import Fidelity
 import Files
 import Images
+import Pixels
 import Threads
 
 /// The SHA-256 of each of a list of image files, which identifies images independently of their names.
 struct ContentHashes {
   private let files: [ImageFolder.File]
-  /// `nil` for files that cannot be read; the stage that decodes them reports the reason.
+  /// `nil` for files that are not images; the stage that decodes them reports the reason.
   private let digests: [SHA256.Digest?]
 
-  init(_ files: [ImageFolder.File], threads: Int) {
-    let digests = SlotStore<SHA256.Digest>()
+  /// Reads and hashes files.
+  ///
+  /// - Throws: `ImageError` for the first file that the system fails to read.
+  init(_ files: [ImageFolder.File], threads: Int) throws(ImageError) {
+    let (digests, failures) = (SlotStore<SHA256.Digest>(), SlotStore<ImageError>())
     ThreadTeam(count: min(threads, files.count)).forEach(files.count) { index, _ in
-      if let bytes = try? ImageFile.read(files[index].path) { digests[index] = SHA256.hash(bytes) }
+      do throws(ImageError) {
+        digests[index] = SHA256.hash(try ImageFile.read(files[index].path))
+      } catch {
+        if !error.isOfImage { failures[index] = error }
+      }
     }
+    if let failure = failures.inOrder.first { throw failure }
     self.files = files
     self.digests = files.indices.map { digests[$0] }
   }

@@ -58,14 +58,16 @@ package struct Converter {
   ///   modules that read, run and write (`CheckpointError`, `ImportError`, `ImageError`, `GraphError`, `FileError`,
   ///   `FidelityError`, `LinearAlgebraError`, `PackageError`).
   package func run() throws -> ConversionOutcome {
-    try withNetwork { converter, network, start in try converter.convert(network, start: start) }
+    try withNetwork(readsBack: true) { converter, network, start in
+      try converter.convert(network, start: start)
+    }
   }
 
   /// Runs all stages, and writes the plan of the package to `output` instead of the package.
   ///
   /// - Throws: the errors of `run`.
   package func makePlan() throws -> ConversionOutcome {
-    try withNetwork { converter, network, start in
+    try withNetwork(readsBack: false) { converter, network, start in
       if network.isStored {
         throw ConversionError.option("\(options.checkpoint) is quantised already, so that there is nothing to plan")
       }
@@ -77,8 +79,10 @@ package struct Converter {
   }
 
   /// Runs the stages up to a network with rounded weights, and then `body`.
+  ///
+  /// - Parameter readsBack: whether the output is read back before it gets its name.
   private func withNetwork(
-    _ body: (Converter, QuantizedNetwork, ContinuousClock.Instant) throws -> ConversionOutcome
+    readsBack: Bool, _ body: (Converter, QuantizedNetwork, ContinuousClock.Instant) throws -> ConversionOutcome
   ) throws -> ConversionOutcome {
     // A missing folder or permission should make the conversion fail before any work is done.
     let start = ContinuousClock.now
@@ -87,6 +91,7 @@ package struct Converter {
     // Held until the end, so that the path stays reserved.
     let reserved = try AtomicFile(path: options.output)
     defer { reserved.discard() }
+    guard !readsBack || reserved.temporaryPath != nil else { throw FileError.cannotReadBack(path: options.output) }
     var source = try ConversionSource(options, clock)
     try source.chooseExponents(calibration, clock, progress)
     try source.whiten(clock, progress)

@@ -28,12 +28,18 @@ package struct LoadedImage: Sendable {
 }
 
 extension EvaluationProtocol {
-  /// The input made of an image; `nil` where it cannot be read or made an input.
+  /// The input made of an image; `nil` where the image is broken or cannot be made an input.
   ///
   /// - Parameter cache: decoded images; `nil`: the image is decoded.
-  func input(_ file: ImageFolder.File, cache: ImageCache? = nil) -> RGBImage? {
-    guard let image = try? cache?.image(file) ?? LoadedImage(file) else { return nil }
-    return try? apply(to: image.pixels)
+  /// - Throws: `ImageError` where the image is not to blame (see `ImageError.isOfImage`).
+  func input(_ file: ImageFolder.File, cache: ImageCache? = nil) throws(ImageError) -> RGBImage? {
+    do throws(ImageError) {
+      let image = if let cache { try cache.image(file) } else { try LoadedImage(file) }
+      return try apply(to: image.pixels)
+    } catch {
+      guard error.isOfImage else { throw error }
+      return nil
+    }
   }
 }
 
@@ -41,7 +47,7 @@ extension EvaluationProtocol {
 package struct ImageJob: Sendable {
   /// The number of threads.
   package var threads: Int
-  /// Whether to leave broken images out instead of failing.
+  /// Whether to leave broken images out instead of failing. Images that the system fails to read are not broken.
   package var skipsBroken: Bool
   /// Decoded images, shared with other stages; `nil`: each image is decoded here.
   package var cache: ImageCache?
@@ -66,8 +72,8 @@ package struct ImageJob: Sendable {
     var failure: (index: Int, error: any Error)?
   }
 
-  /// Calls `body(index, file, worker)` for every file. An `ImageError` from `body`, or a size that the network cannot
-  /// take, makes the image a broken one; any other error ends the job.
+  /// Calls `body(index, file, worker)` for every file. An `ImageError` from `body` that the image is to blame for, or
+  /// a size that the network cannot take, makes the image a broken one; any other error ends the job.
   ///
   /// After a broken image that may not be left out, the remaining images are only decoded, so that the error names all
   /// broken images.
@@ -94,7 +100,7 @@ package struct ImageJob: Sendable {
         } else {
           try body(index, files[index], worker)
         }
-      } catch let error as ImageError {
+      } catch let error as ImageError where error.isOfImage {
         state.withLock { $0.broken.record(path: files[index].path, error: error) }
       } catch let error as GraphError where error.isInputSize {
         state.withLock { $0.broken.record(path: files[index].path, error: .invalidGeometry("\(error)")) }

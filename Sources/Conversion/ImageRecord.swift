@@ -1,4 +1,5 @@
 import Fidelity
+import Pixels
 
 /// The images of a conversion as reports and packages describe them.
 struct ImageRecord {
@@ -10,8 +11,10 @@ struct ImageRecord {
   let overlap: [String]
 
   /// Reads and hashes all images.
-  init(_ images: ImageSelection, calibrationFolder: String, threads: Int) {
-    let calibrated = ContentHashes(images.calibration, threads: threads)
+  ///
+  /// - Throws: `ImageError` for an image that the system fails to read.
+  init(_ images: ImageSelection, calibrationFolder: String, threads: Int) throws(ImageError) {
+    let calibrated = try ContentHashes(images.calibration, threads: threads)
     calibration = calibrated.set(of: calibrationFolder)
     keys = calibrated.keys
     guard !images.verifiesOnCalibration else {
@@ -19,7 +22,7 @@ struct ImageRecord {
       verification = VerificationSet(origin: .calibration, set: calibration, overlapping: overlap)
       return
     }
-    let verified = ContentHashes(images.verification, threads: threads)
+    let verified = try ContentHashes(images.verification, threads: threads)
     overlap = verified.names(alsoIn: calibrated)
     let isHeldOut = images.verificationFolder == calibrationFolder
     verification = VerificationSet(

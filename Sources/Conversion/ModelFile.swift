@@ -57,11 +57,13 @@ package struct ModelFile: Sendable {
   /// The network as an ONNX file describes it; `nil` for other formats.
   var network: ONNXModel? { checkpoint?.network }
 
-  /// SHA-256 of the file and of a checkpoint's external data files, in hexadecimal digits.
+  /// SHA-256 of the file and of a checkpoint's external data files, in hexadecimal digits: of the bytes that are
+  /// mapped, whatever the path leads to by now.
   ///
   /// - Throws: `FileError` where the file cannot be read.
   package func sha256() throws(FileError) -> String {
     if let checkpoint { return checkpoint.sha256().hex }
+    if let package { return package.sha256().hex }
     return try MappedFile(path: path).sha256().hex
   }
 

@@ -119,7 +119,7 @@ struct NetworkQuantizer {
       classNames: imported.checkpoint.classNames, progress: progress)
     try checkPasses(images.calibration.count, sizes: resolutions.count)
     try options.decisionRule?.checkClasses(images.verification.map(\.label), of: images.verificationFolder)
-    let record = ImageRecord(images, calibrationFolder: calibration.path, threads: options.threads)
+    let record = try ImageRecord(images, calibrationFolder: calibration.path, threads: options.threads)
 
     var folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.calibration), threads: options.threads)
@@ -225,13 +225,13 @@ struct NetworkQuantizer {
   func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
     let side = min(options.evaluation.size, graph.minSquareInput.map { max($0, 224) } ?? .max)
     let evaluation = try EvaluationProtocol(crop: .square, size: side)
-    if let image = files.lazy.compactMap({ evaluation.input($0) }).first { return image }
+    for file in files { if let image = try evaluation.input(file) { return image } }
     throw ConversionError.noUsableImages(folder: options.calibrationFolder)
   }
 
   /// Some of the images, as they are evaluated at the first size, without those that cannot be read.
-  private func sample(_ files: [ImageFolder.File], _ limit: Int) -> [RGBImage] {
-    files.spread(limit).compactMap { options.evaluation.input($0, cache: cache) }
+  private func sample(_ files: [ImageFolder.File], _ limit: Int) throws -> [RGBImage] {
+    try files.spread(limit).compactMap { try options.evaluation.input($0, cache: cache) }
   }
 
   private func checkPasses(_ images: Int, sizes: Int) throws {

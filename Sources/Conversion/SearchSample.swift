@@ -47,7 +47,7 @@ struct SearchSample {
   }
 
   /// The images, resized and cropped for the first size, without those that cannot be read.
-  private func pixels() -> [RGBImage] {
-    files.compactMap { network.firstSize.referenceOutputs[$0.path]?.pixels ?? options.evaluation.input($0) }
+  private func pixels() throws -> [RGBImage] {
+    try files.compactMap { try network.firstSize.referenceOutputs[$0.path]?.pixels ?? options.evaluation.input($0) }
   }
 }

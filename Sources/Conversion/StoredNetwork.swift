@@ -28,7 +28,7 @@ extension NetworkQuantizer {
     let images = ImageSelection(
       verifyingIn: verified, classCount: info.classCount, classNames: imported.checkpoint.classNames)
     try options.decisionRule?.checkClasses(images.verification.map(\.label), of: images.verificationFolder)
-    let record = ImageRecord(
+    let record = try ImageRecord(
       images, calibrationFolder: "", threads: options.threads)
     let folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.verification), threads: options.threads)

@@ -95,7 +95,7 @@ package struct Verification {
       of: models.model,
       allowsOtherReference: allowsOtherReference || models.reference.package != nil
         || models.referenceIsWhitenedLikePackage(),
-      ContentHashes(folder.files, threads: job.threads), folder: images)
+      try ContentHashes(folder.files, threads: job.threads), folder: images)
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
     return report

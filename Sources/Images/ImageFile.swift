@@ -1,5 +1,6 @@
 import Glibc
 import Pixels
+import Synchronization
 
 /// Reads image files.
 package enum ImageFile {
@@ -14,14 +15,18 @@ package enum ImageFile {
 
   /// Reads the bytes of a regular file.
   ///
-  /// - Throws: `ImageError.at` with the path, around `.system`, `.notARegularFile` or `.fileTooLarge`.
+  /// - Throws: `ImageError.at` with the path, around `.system`, `.notARegularFile`, `.fileTooLarge`, or `.changed`
+  ///   (see `ImageContents`).
   package static func read(
     _ path: String, limits: DecodingLimits = DecodingLimits()
   ) throws(ImageError) -> [UInt8] {
     do throws(ImageError) {
-      return try readRegularFile(path, limit: limits.maximumFileBytes)
+      let bytes = try readRegularFile(path, limit: limits.maximumFileBytes)
+      guard ImageContents.isSame(bytes, as: path) else { throw .changed }
+      return bytes
     } catch {
-      throw .at(path: path, error)
+      // A file that was read before, and is gone or something else now.
+      throw .at(path: path, error.isOfImage && ImageContents.isKnown(path) ? .changed : error)
     }
   }
 
@@ -65,6 +70,38 @@ package enum ImageFile {
     }
     guard failure == 0 else { throw .system(operation: "read the file", number: failure) }
     return bytes
+  }
+}
+
+/// What the files of images contained when they were first read, by which a run notices that one was changed between
+/// two stages: it would state the hash of bytes that it did not use.
+package enum ImageContents {
+  private struct State {
+    var isWatching = false
+    /// Hashes of contents by hashes of paths, which take less memory than paths.
+    var keys: [UInt64: UInt64] = [:]
+  }
+
+  private static let state = Mutex(State())
+
+  /// Compares each file with its earlier bytes, from now on.
+  package static func watch() { state.withLock { $0.isWatching = true } }
+
+  /// Whether a file was read before; `false` unless files are watched.
+  static func isKnown(_ path: String) -> Bool {
+    let name = ImageFile.key(ofContent: Array(path.utf8))
+    return state.withLock { $0.keys[name] != nil }
+  }
+
+  /// Whether a file was not read before, or contained the same bytes; `true` unless files are watched.
+  static func isSame(_ bytes: [UInt8], as path: String) -> Bool {
+    guard state.withLock(\.isWatching) else { return true }
+    let (name, key) = (ImageFile.key(ofContent: Array(path.utf8)), ImageFile.key(ofContent: bytes))
+    return state.withLock { state in
+      if let first = state.keys[name] { return first == key }
+      state.keys[name] = key
+      return true
+    }
   }
 }
 

@@ -121,9 +121,14 @@ private struct FolderScan {
     for name in try names(in: absolute) {
       let relative = folder.isEmpty ? name : joined(folder, name)
       let isImage = Self.hasImageExtension(name)
-      // A name that no longer leads to a file, such as a dangling link, is ignored, unless it is that of an image:
-      // reading that will report what is wrong.
-      switch (try? kind(of: joined(root, relative))) ?? (isImage ? .regular : .other) {
+      let kind: Kind
+      do throws(ImageError) { kind = try self.kind(of: joined(root, relative)) } catch {
+        // A name that no longer leads to a file, such as a dangling link, is ignored, unless it is that of an image:
+        // reading that will report what is wrong.
+        guard error.isOfImage else { throw error }
+        kind = isImage ? .regular : .other
+      }
+      switch kind {
       case .folder: subfolders.append(relative)
       case .regular where isImage: images.append(relative)
       case .regular, .other: ignored += 1

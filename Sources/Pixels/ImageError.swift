@@ -30,6 +30,8 @@ package enum ImageError: Error, Hashable, Sendable {
   case fileTooLarge(byteCount: Int, limit: Int)
   /// The path is a directory, a pipe or a device.
   case notARegularFile
+  /// The file has other contents than when it was first read, so that what is said of its hash would not hold.
+  case changed
   /// A system call failed; `number` is its `errno`, such as ENOENT.
   case system(operation: String, number: Int32)
   /// A size, crop or box that is not valid for the operation.
@@ -61,6 +63,7 @@ extension ImageError: CustomStringConvertible {
     case .fileTooLarge(let byteCount, let limit):
       "the file has \(byteCount) bytes, more than the \(limit) that are allowed for an image"
     case .notARegularFile: "not a regular file"
+    case .changed: "was changed while it was in use; run the command again when nothing writes to it"
     case .system(let operation, let number): "cannot \(operation): \(errorText(number))"
     case .invalidGeometry(let problem): problem
     case .notAFolder: "not a folder"
@@ -75,6 +78,17 @@ extension ImageError: CustomStringConvertible {
 }
 
 extension ImageError {
+  /// Whether the image itself is at fault. An error of the system (a disk that fails, a lack of memory or descriptors,
+  /// a permission) says nothing about the image: leaving the image out would give another result for a passing reason.
+  package var isOfImage: Bool {
+    switch underlying {
+    // A link that leads nowhere is as good as a file that is damaged.
+    case .system(_, let number): number == ENOENT || number == ENOTDIR || number == ELOOP
+    case .outOfMemory, .changed, .notAFolder, .nameNotUTF8, .noImages: false
+    default: true
+    }
+  }
+
   /// The error itself, without the path.
   package var underlying: ImageError {
     if case .at(_, let error) = self { return error.underlying }

@@ -155,6 +155,7 @@ struct ONNXTensorReader {
       data = external.file
     } else {
       do throws(ConfinementError) { data = try MappedFile.confined(to: folder, location: location) } catch {
+        if case .file(let problem) = error, problem.kind == .inputOutput { throw .system(problem) }
         throw Self.unreadable(header, "its external data '\(location)' cannot be read: \(error)")
       }
       externalFiles.append((location, data))

@@ -77,6 +77,7 @@ enum ShardIndex {
   ) throws(FormatError) -> (CheckpointContents, MappedFile) {
     let file: MappedFile
     do throws(ConfinementError) { file = try MappedFile.confined(to: folder, location: location) } catch {
+      if case .file(let problem) = error, problem.kind == .inputOutput { throw .system(problem) }
       throw .dataFile(name: location, reason: "\(error)")
     }
     do throws(FormatError) {

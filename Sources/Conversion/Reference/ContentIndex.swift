@@ -1,21 +1,27 @@
 import Files
 import Images
+import Pixels
 import Threads
 
 /// Finds image files by the hash of their contents.
 enum ContentIndex {
-  /// The first of `files` with each of `hashes`, by that hash. Files that cannot be read are ignored.
+  /// The first of `files` with each of `hashes`, by that hash. Files that are not images are ignored.
   ///
   /// - Parameter hashes: the SHA-256 hashes to look for, in lower-case hexadecimal.
+  /// - Throws: `ImageError` for the first file that the system fails to read.
   static func files(
     of hashes: Set<String>, in files: [ImageFolder.File], threads: Int
-  ) -> [String: ImageFolder.File] {
-    let found = SlotStore<String>()
+  ) throws(ImageError) -> [String: ImageFolder.File] {
+    let (found, failures) = (SlotStore<String>(), SlotStore<ImageError>())
     ThreadTeam(count: max(1, min(threads, files.count))).forEach(files.count) { index, _ in
-      guard let bytes = try? ImageFile.read(files[index].path) else { return }
-      let hash = SHA256.hash(bytes).hex
-      if hashes.contains(hash) { found[index] = hash }
+      do throws(ImageError) {
+        let hash = SHA256.hash(try ImageFile.read(files[index].path)).hex
+        if hashes.contains(hash) { found[index] = hash }
+      } catch {
+        if !error.isOfImage { failures[index] = error }
+      }
     }
+    if let failure = failures.inOrder.first { throw failure }
     return files.indices.reduce(into: [:]) { result, index in
       if let hash = found[index], result[hash] == nil { result[hash] = files[index] }
     }

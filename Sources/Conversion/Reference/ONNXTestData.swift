@@ -1,5 +1,6 @@
 import Checkpoints
 import Fidelity
+import Files
 import FoundationEssentials
 import Glibc
 import Graphs
@@ -30,10 +31,11 @@ struct ONNXTestData {
   private static let setLimit = 16
 
   /// - Parameter path: the model's path.
-  init(path: String, model: ONNXModel) {
+  /// - Throws: the error of the system where the folder of the model cannot be listed.
+  init(path: String, model: ONNXModel) throws {
     producer = [model.producer, model.producerVersion].filter { !$0.isEmpty }.joined(separator: " ")
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    let names = try Folder.names(in: folder.path)
     let numbered = names.compactMap { name -> (number: Int, name: String)? in
       let prefix = "test_data_set_"
       guard name.hasPrefix(prefix), let number = Int(name.dropFirst(prefix.count)) else { return nil }
@@ -42,6 +44,8 @@ struct ONNXTestData {
     for (_, name) in numbered.prefix(Self.setLimit) {
       do {
         sets.append(try Self.read(folder.appendingPathComponent(name), name, model))
+      } catch let error as CheckpointError where error.kind == .inputOutput {
+        throw error
       } catch {
         notes.append("\(name) next to the model is not used: \(error)")
       }

@@ -60,7 +60,7 @@ struct ReferenceStage {
       checks.append(try check(golden, network, try resolution(of: golden, resolutions), files))
     }
     if options.usesTestData, let model {
-      var data = ONNXTestData(path: path, model: model)
+      var data = try ONNXTestData(path: path, model: model)
       if !data.isEmpty,
         let check = data.check(
           try network.executable(),
@@ -95,7 +95,7 @@ struct ReferenceStage {
     _ golden: GoldenFile, _ network: FloatNetwork, _ resolution: Resolution, _ files: [ImageFolder.File]
   ) throws -> ReferenceCheck {
     let goldenImages = try options.goldenImages.map { try ImageFolder(path: $0).files } ?? []
-    let found = ContentIndex.files(of: Set(golden.hashes), in: goldenImages + files, threads: threads)
+    let found = try ContentIndex.files(of: Set(golden.hashes), in: goldenImages + files, threads: threads)
     let checker = ReferenceChecker(
       network: network, poolingExponent: resolution.poolingExponent,
       view: InputView(

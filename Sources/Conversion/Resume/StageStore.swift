@@ -33,8 +33,9 @@ struct StageStore {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     guard FileManager.default.fileExists(atPath: file.path) else {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-      guard names.isEmpty else { throw StageStoreError.foreign(path) }
+      // A killed run may have left a temporary file, which the next output in the folder removes.
+      let names = try Folder.names(in: path, ifMissing: [])
+      guard names.allSatisfy(AtomicFile.isTemporary) else { throw StageStoreError.foreign(path) }
       try Folder.make(path: path)
       try AtomicFile.write(String(decoding: try encoder.encode(conversion), as: UTF8.self), to: file.path)
       return

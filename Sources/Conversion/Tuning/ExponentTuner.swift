@@ -131,7 +131,7 @@ struct ExponentTuner {
           + (warning ?? "the images have no class folders, or the network has no classifier"))
     }
     var report = TuningReport(
-      checkpoint: path, images: ContentHashes(files, threads: job.threads).set(of: options.folder),
+      checkpoint: path, images: try ContentHashes(files, threads: job.threads).set(of: options.folder),
       size: evaluation.size, input: "\(evaluation.size) px, \(evaluation.crop.rawValue)\(evaluation.resizingRemark)",
       measured: outputs.files.count, copies: options.copies, recipe: options.recipe.rawValue, labelled: labelled,
       networkExponent: own,

@@ -94,21 +94,21 @@ struct DimensionEvaluator {
     let found = try clock.stage("search", total: nil) {
       try images.criterion == .classes ? classes(rows, names.count) : copies(rows, names.count)
     }
-    return report(network, found, files, rows, dimensions)
+    return try report(network, found, files, rows, dimensions)
   }
 
   private func report(
     _ network: WhitenedNetwork, _ found: Found, _ files: [ImageFolder.File], _ rows: [Row?], _ dimensions: [Int]
-  ) -> PrecisionByDimension {
+  ) throws -> PrecisionByDimension {
     let evaluation = resolution.evaluation
     let before = (rows.lazy.compactMap { $0?.embeddings[0].count }.first ?? 0) / (copies + 1)
     return PrecisionByDimension(
       criterion: images.criterion,
-      images: ContentHashes(images.folder.files, threads: job.threads).set(of: images.folder.path),
+      images: try ContentHashes(images.folder.files, threads: job.threads).set(of: images.folder.path),
       input: "\(evaluation.size) px, \(evaluation.crop.rawValue)\(evaluation.resizingRemark), p = "
         + shortest(network.figures.poolingExponent),
       measured: found.measured, queries: found.queries, copies: copies, recipe: tuning.recipe.rawValue,
-      learned: images.isLearned ? found.measured : min(learned(files, rows, network.files), found.measured),
+      learned: images.isLearned ? found.measured : min(try learned(files, rows, network.files), found.measured),
       points: zip([before] + dimensions, found.maps).enumerated().map { index, point in
         .init(dimensions: point.0, isWhitened: index > 0, map: point.1)
       }, written: network.figures.dimensions)
@@ -183,10 +183,10 @@ struct DimensionEvaluator {
   }
 
   /// How many of the measured images are among those that whitening was learned from, by content.
-  private func learned(_ files: [ImageFolder.File], _ rows: [Row?], _ others: [ImageFolder.File]) -> Int {
+  private func learned(_ files: [ImageFolder.File], _ rows: [Row?], _ others: [ImageFolder.File]) throws -> Int {
     let measured = zip(files, rows).compactMap { file, row in row == nil ? nil : file }
-    return ContentHashes(measured, threads: job.threads).names(
-      alsoIn: ContentHashes(others, threads: job.threads)
+    return try ContentHashes(measured, threads: job.threads).names(
+      alsoIn: try ContentHashes(others, threads: job.threads)
     ).count
   }
 }

@@ -75,7 +75,7 @@ struct Whitener {
       let whitened = graph.whitened(head, by: constants)
       let check = try logitsCheck(graph, whitened, files, imported)
       let figures = WhiteningFigures(
-        images: ContentHashes(files, threads: job.threads).set(of: options.folder),
+        images: try ContentHashes(files, threads: job.threads).set(of: options.folder),
         skippedCount: collected.skipped.count, repeated: collected.repeated, learnedCount: whitening.count,
         vectorDimension: whitening.dimension, dimensions: dimensions,
         varianceShare: whitening.varianceShare(of: dimensions),
@@ -171,8 +171,8 @@ struct Whitener {
   ) throws -> (images: Int, difference: Double)? {
     guard after.output(named: GraphOutput.logits) != nil else { return nil }
     let step = max(1, files.count / Self.checked)
-    let images = stride(from: 0, to: files.count, by: step).prefix(Self.checked).compactMap {
-      resolution.evaluation.input(files[$0])
+    let images = try stride(from: 0, to: files.count, by: step).prefix(Self.checked).compactMap {
+      try resolution.evaluation.input(files[$0])
     }
     func logits(_ graph: Graph) throws -> [[Float]] {
       let session = Session(try executable(graph, imported), team: ThreadTeam(count: job.threads))
