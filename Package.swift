@@ -39,10 +39,9 @@ let package = Package(
     .executableTarget(
       name: "quern",
       dependencies: [
-        "Checkpoints", "Configuration", "Conversion", "DebianPackages", "Fidelity", "Files", "Graphs",
-        "Images",
-        "Inference", "Kernels", "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch", "PackageDelta",
-        "PackageFormat", "Pixels", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
+        "CProcess", "Checkpoints", "Configuration", "Conversion", "DebianPackages", "Fidelity", "Files", "Graphs",
+        "Images", "Inference", "Kernels", "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch",
+        "PackageDelta", "PackageFormat", "Pixels", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -106,6 +105,7 @@ let package = Package(
     c("CKernels"),
     c("CThreads"),
     c("CFiles"),
+    c("CProcess"),
     c("CImageCodecs", ["CJPEG", "CPNG"]),
     c("CResampling"),
     c("COnnx", ["CProtobufC"]),

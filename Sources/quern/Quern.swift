@@ -1,7 +1,8 @@
 import ArgumentParser
+import CProcess
 import Conversion
 import Files
-import Glibc
+import Images
 import Kernels
 
 /// The command-line tool, with one file for each subcommand under `Commands/`.
@@ -24,8 +25,9 @@ struct Quern: ParsableCommand {
         quern verify model.quern --reference model.pth --images validation/
 
       Exit status: 0 done, and within tolerance; 1 a gate, the golden check or a self-test failed; 64 usage error; \
-      65 bad input data; 66 missing input; 69 /proc is missing; 70 internal error; 73 an output cannot be \
-      created; 74 input/output error; 130, 143 interrupted.
+      65 bad input data, or an input that was changed meanwhile; 66 missing input; \
+      70 internal error; 71 not enough memory; 73 an output cannot be created; 74 input/output error, also of stdout; \
+      129, 130, 141, 143 ended by a signal (SIGHUP, SIGINT, SIGPIPE, SIGTERM).
       """,
     version: version,
     subcommands: [
@@ -36,20 +38,25 @@ struct Quern: ParsableCommand {
     ])
 
   static func main() {
+    quern_prepare_process()
     AtomicFile.removeTemporariesOnSignals()
+    MappedFile.explainBusErrors(status: Failure.inputOutput)
+    quern_explain_lack_of_memory(Failure.noMemory) { TemporaryFiles.removeAll() }
     ProcessMemory.returnWhenFreed()
-    // Swift reads the arguments from a file. Without it, every command would only print the overview.
-    if CommandLine.arguments.isEmpty {
-      Terminal.complain("error: cannot read the arguments of the command, because /proc is not mounted")
-      Glibc.exit(Failure.unavailable)
-    }
+    InputFiles.watch()
+    ImageContents.watch()
     do {
-      let commandLine = try ConfiguredCommandLine(Array(CommandLine.arguments.dropFirst()))
+      let arguments = (1..<max(quern_argument_count(), 1)).map { String(cString: quern_argument($0)) }
+      let commandLine = try ConfiguredCommandLine(arguments)
       if let note = commandLine.note { Terminal.note(note) }
       var command = try parseAsRoot(commandLine.arguments)
       try command.run()
     } catch {
       Failure.exit(error)
     }
+    Failure.exit(status: 0)
   }
+
+  /// Runs where no command is named.
+  func run() throws { throw ValidationError("a command is missing") }
 }

@@ -47,7 +47,7 @@ struct EmbedCommand: ParsableCommand {
       valueName: "format"))
   var format: EmbeddingFormat?
 
-  @Flag(help: "Skip broken images with a warning, instead of failing.")
+  @Flag(help: "Skip broken images with a warning, instead of failing. Errors of the system always fail.")
   var skipBadImages = false
 
   @OptionGroup(title: "Image options") var sizes: EmbeddingSizeOptions

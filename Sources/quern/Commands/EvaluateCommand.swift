@@ -90,7 +90,7 @@ struct EvaluateCommand: ParsableCommand {
         + "or .xml (JUnit). Can be repeated. (default: no file)", valueName: "file"))
   var reports: [String] = []
 
-  @Flag(help: "Skip broken images with a warning, instead of failing.")
+  @Flag(help: "Skip broken images with a warning, instead of failing. Errors of the system always fail.")
   var skipBadImages = false
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions

@@ -67,7 +67,7 @@ struct TuneCommand: ParsableCommand {
       valueName: "file"))
   var reports: [String] = []
 
-  @Flag(help: "Skip broken images with a warning, instead of failing.")
+  @Flag(help: "Skip broken images with a warning, instead of failing. Errors of the system always fail.")
   var skipBadImages = false
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions

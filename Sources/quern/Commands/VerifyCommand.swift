@@ -35,7 +35,7 @@ struct VerifyCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Folder of images to compare on; subfolders are classes.", valueName: "folder"))
   var images: String
 
-  @Flag(help: "Skip broken images with a warning, instead of failing.")
+  @Flag(help: "Skip broken images with a warning, instead of failing. Errors of the system always fail.")
   var skipBadImages = false
 
   @Flag(help: "Do not warn if the reference is not the checkpoint that the package was made from.")

@@ -65,7 +65,7 @@ struct WhitenCommand: ParsableCommand {
   @Flag(help: "Leave the classifier out.")
   var noClassifier = false
 
-  @Flag(help: "Skip broken images with a warning, instead of failing.")
+  @Flag(help: "Skip broken images with a warning, instead of failing. Errors of the system always fail.")
   var skipBadImages = false
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions

@@ -116,7 +116,7 @@ struct CalibrationOptions: ParsableArguments {
     ))
   var stopWhenDecided: Bool?
 
-  @Flag(help: "Skip broken images with a warning, instead of failing.")
+  @Flag(help: "Skip broken images with a warning, instead of failing. Errors of the system always fail.")
   var skipBadImages = false
 
   mutating func validate() throws {

@@ -1,3 +1,5 @@
+import Files
+
 /// Why a command refuses to write an output.
 enum OutputError: Error {
   /// The output is one of the files that the command reads.
@@ -8,6 +10,8 @@ enum OutputError: Error {
   case otherFormat(option: String, path: String, ending: String, kind: OutputKind)
   /// A report is a link to a file whose name has the extension of another format.
   case linkToOtherFormat(option: String, path: String, target: String)
+  /// The output cannot be created: it is a folder, or a symbolic link that leads nowhere.
+  case cannotCreate(FileError)
   /// The file exists, and its content is of another kind.
   case otherContents(option: String, path: String, kind: OutputKind)
 }
@@ -15,6 +19,7 @@ enum OutputError: Error {
 extension OutputError: CustomStringConvertible {
   var description: String {
     switch self {
+    case .cannotCreate(let error): error.description
     case .isInput(let option, let path, let input):
       "\(option) \(path) would replace \(path == input ? "" : "\(input), ")a file that this command reads; "
         + "nothing was written. Name another file"

@@ -29,9 +29,12 @@ struct OutputFiles {
   ///   - models: checkpoints and packages. Their shards, the indices of these, and external data count as inputs, too.
   ///   - images: image files, and folders with all images in them.
   ///   - others: input files of other kinds.
-  /// - Throws: `OutputError` if an output is an input, if two outputs are the same file, or if an output is of another
-  ///   format by its name, by the name of the file that it leads to, or by its content.
+  /// - Throws: `OutputError` if an output cannot be created, if one is an input, if two outputs are the same file, or
+  ///   if an output is of another format by its name, by the name of the file that it leads to, or by its content.
   func check(models: [String] = [], images: [String] = [], others: [String?] = []) throws(OutputError) {
+    for output in outputs {
+      do throws(FileError) { try AtomicFile.checkTarget(output.path) } catch { throw .cannotCreate(error) }
+    }
     try checkDistinct()
     try check(inputs: others.compactMap(\.self)) { [$0] }
     try check(inputs: models, files: Self.modelFiles)

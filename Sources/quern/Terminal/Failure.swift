@@ -23,23 +23,47 @@ enum Failure {
   static let usage: Int32 = 64
   static let badData: Int32 = 65
   static let missingInput: Int32 = 66
-  static let unavailable: Int32 = 69
   static let internalError: Int32 = 70
+  static let noMemory: Int32 = 71
   static let cannotCreate: Int32 = 73
   static let inputOutput: Int32 = 74
 
   /// Prints the error on stderr and ends the process with the error's status.
   static func exit(_ error: any Error) -> Never {
-    // The argument parser prints help, the version and usage errors itself.
-    if error is ExitCode || Quern.exitCode(for: error) == .validationFailure || Quern.exitCode(for: error) == .success {
-      Quern.exit(withError: error)
+    let code = Quern.exitCode(for: error)
+    if error is ExitCode { exit(status: code.rawValue) }
+    // The argument parser words help, the version and usage errors.
+    if code == .validationFailure || code == .success {
+      let text = Quern.fullMessage(for: error)
+      if code == .success {
+        Terminal.print(text)
+      } else {
+        Terminal.write((text + "\n").safeForTerminal, to: STDERR_FILENO)
+      }
+      exit(status: code.rawValue)
     }
     guard let status = status(of: error) else {
-      if Quern.exitCode(for: error) != .failure { Quern.exit(withError: error) }
       Terminal.complain("error: \(printable(Quern.message(for: error)))")
-      Glibc.exit(internalError)
+      exit(status: code == .failure ? internalError : code.rawValue)
     }
     Terminal.complain("error: \(printable(error))")
+    exit(status: status)
+  }
+
+  /// Ends the process. Where stdout did not take what was printed, the status is that of an input/output error;
+  /// where a result is based on an input that was changed meanwhile, that of bad data.
+  static func exit(status: Int32) -> Never {
+    var status = status
+    if status == 0 || status == 1 {
+      do { try InputFiles.checkUnchanged() } catch {
+        Terminal.complain("error: \(printable(error))")
+        status = error.kind.rawValue
+      }
+    }
+    if let problem = Terminal.closeOutput() {
+      Terminal.complain("error: stdout: cannot be written: \(problem)")
+      Glibc.exit(inputOutput)
+    }
     Glibc.exit(status)
   }
 
@@ -53,7 +77,7 @@ enum Failure {
     case let error as DebianError: if case .invalidField = error { usage } else { badData }
     case let error as ImageError: status(ofImage: error)
     case is ExportError: badData
-    case is OutputError: usage
+    case let error as OutputError: if case .cannotCreate(let error) = error { error.kind.rawValue } else { usage }
     case let error as ImportError: if case .option = error { usage } else { badData }
     case let error as GraphError: status(ofGraph: error)
     case is PlanError, is StageStoreError, is ConfigurationError: badData
@@ -71,6 +95,7 @@ enum Failure {
     case .system(_, let number): [ENOENT, ENOTDIR, EACCES, EPERM].contains(number) ? missingInput : inputOutput
     case .notAFolder, .notARegularFile, .noImages: missingInput
     case .invalidGeometry: usage
+    case .outOfMemory: noMemory
     default: badData
     }
   }
@@ -79,6 +104,7 @@ enum Failure {
     switch error {
     case .at(_, let inner), .after(_, let inner): status(ofGraph: inner)
     case .inputSize: usage
+    case .memory: noMemory
     default: badData
     }
   }

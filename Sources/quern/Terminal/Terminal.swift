@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import Synchronization
 
 /// Output to the terminal. Results go to stdout, everything else to stderr.
 enum Terminal {
@@ -15,18 +16,45 @@ enum Terminal {
 
   static func complain(_ message: String) { write("quern: \(message)\n".safeForTerminal, to: STDERR_FILENO) }
   static func note(_ message: String) { write("\(printable(message))\n", to: STDERR_FILENO) }
+
+  /// The error number of the first write to stdout that failed.
+  private static let outputFailure = Mutex<Int32?>(nil)
+
+  /// Prints a result. A failure is remembered and becomes the exit status, once outputs to files are written.
   static func print(_ text: String) {
-    write((text.hasSuffix("\n") ? text : text + "\n").safeForTerminal, to: STDOUT_FILENO)
+    let text = (text.hasSuffix("\n") ? text : text + "\n").safeForTerminal
+    guard let failure = write(text, to: STDOUT_FILENO) else { return }
+    outputFailure.withLock { $0 = $0 ?? failure }
   }
 
-  /// Writes as much of a text as the descriptor takes: nobody can be told where the terminal itself fails.
-  static func write(_ text: String, to descriptor: Int32) {
+  /// Closes stdout, which can report that earlier writes were lost.
+  ///
+  /// - Returns: what went wrong with anything that was printed; `nil` where all of it was written.
+  static func closeOutput() -> String? {
+    var failure = outputFailure.withLock(\.self)
+    // A stdout that was closed from the start is open in the wrong direction, which matters only to what is printed.
+    if failure == nil, close(STDOUT_FILENO) != 0, errno != EINTR, errno != EBADF { failure = errno }
+    return failure.map { String(cString: strerror($0)) }
+  }
+
+  /// Writes as much of a text as the descriptor takes.
+  ///
+  /// - Returns: the error number of a write that failed, which for stderr nobody can be told.
+  @discardableResult
+  static func write(_ text: String, to descriptor: Int32) -> Int32? {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
       if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return }
+      if count < 0 && errno == EAGAIN {
+        // The terminal or pipe belongs to a process that made it non-blocking.
+        var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        _ = poll(&ready, 1, -1)
+        continue
+      }
+      guard count > 0 else { return count == 0 ? ENOSPC : errno }
       bytes = bytes.dropFirst(count)
     }
+    return nil
   }
 }

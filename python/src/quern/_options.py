@@ -104,7 +104,7 @@ class ConvertOptions(TypedDict, total=False):
     # that drift by more than --max-drift. (default: on with held-out images, off with --verify-images)
     stop_when_decided: bool
 
-    # Skip broken images with a warning, instead of failing.
+    # Skip broken images with a warning, instead of failing. Errors of the system always fail.
     skip_bad_images: bool
 
     # Side of the images in pixels, optionally followed by a colon and the GeM exponent for this size, as in 500:4, or
@@ -252,7 +252,7 @@ class ConvertOptions(TypedDict, total=False):
 class VerifyOptions(TypedDict, total=False):
     """The options of `quern.verify`."""
 
-    # Skip broken images with a warning, instead of failing.
+    # Skip broken images with a warning, instead of failing. Errors of the system always fail.
     skip_bad_images: bool
 
     # Do not warn if the reference is not the checkpoint that the package was made from.

@@ -26,6 +26,7 @@ _ERRORS: dict[int, type[_errors.Error]] = {
     66: _errors.NotFoundError,
     69: _errors.NotAvailableError,
     70: _errors.InternalError,
+    71: _errors.OutOfMemoryError,
     73: _errors.CannotCreateError,
     74: _errors.InputOutputError,
 }
