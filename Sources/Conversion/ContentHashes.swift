@@ -4,20 +4,26 @@ import Images
 import Pixels
 import Threads
 
-/// The SHA-256 of each of a list of image files, which identifies images independently of their names.
+/// The hashes of a list of image files: of their bytes, which identify the list as other programs would, and of their
+/// pixels, which tell whether two images are the same, whatever their names, metadata and compression.
 struct ContentHashes {
   private let files: [ImageFolder.File]
   /// `nil` for files that are not images; the stage that decodes them reports the reason.
   private let digests: [SHA256.Digest?]
+  /// `nil` for files that cannot be decoded.
+  private let pixelDigests: [SHA256.Digest?]
 
-  /// Reads and hashes files.
+  /// Reads, decodes and hashes files.
   ///
   /// - Throws: `ImageError` for the first file that the system fails to read.
   init(_ files: [ImageFolder.File], threads: Int) throws(ImageError) {
-    let (digests, failures) = (SlotStore<SHA256.Digest>(), SlotStore<ImageError>())
+    let (digests, pixelDigests) = (SlotStore<SHA256.Digest>(), SlotStore<SHA256.Digest>())
+    let failures = SlotStore<ImageError>()
     ThreadTeam(count: min(threads, files.count)).forEach(files.count) { index, _ in
       do throws(ImageError) {
-        digests[index] = SHA256.hash(try ImageFile.read(files[index].path))
+        let bytes = try ImageFile.read(files[index].path)
+        digests[index] = SHA256.hash(bytes)
+        pixelDigests[index] = try ImageFile.decode(bytes, path: files[index].path).digest
       } catch {
         if !error.isOfImage { failures[index] = error }
       }
@@ -25,25 +31,30 @@ struct ContentHashes {
     if let failure = failures.inOrder.first { throw failure }
     self.files = files
     self.digests = files.indices.map { digests[$0] }
+    self.pixelDigests = files.indices.map { pixelDigests[$0] }
   }
 
-  /// The names of the files whose content equals that of a file in `others`, in the order of the files.
+  /// The names of the files whose pixels are those of a file in `others`, in the order of the files.
   func names(alsoIn others: ContentHashes) -> [String] { names(alsoIn: others.keys) }
 
-  /// The names of the files whose content is in a set of keys, in the order of the files.
+  /// The names of the files whose pixels are in a set of keys, in the order of the files.
   func names(alsoIn keys: ImageKeys) -> [String] {
-    zip(files, digests).compactMap { file, digest in
+    zip(files, pixelDigests).compactMap { file, digest in
       digest.map(keys.contains) == true ? file.relativePath : nil
     }
   }
 
-  var keys: ImageKeys { ImageKeys(digests.compactMap { $0 }) }
+  var keys: ImageKeys { ImageKeys(pixelDigests.compactMap { $0 }) }
 
   /// A description of the images as a set.
   ///
   /// - Parameter folder: the path of the folder that the set is named after.
   func set(of folder: String) -> ImageSet {
-    ImageSet(name: FolderName.of(folder), images: files.count, sha256: setDigest)
+    let decoded = pixelDigests.compactMap { $0 }
+    let duplicates = decoded.count - Set(decoded).count
+    return ImageSet(
+      name: FolderName.of(folder), images: files.count, sha256: setDigest, duplicates: duplicates > 0 ? duplicates : nil
+    )
   }
 
   /// The SHA-256 of the sorted hexadecimal SHA-256 of the files, one on each line: the output of
@@ -54,7 +65,7 @@ struct ContentHashes {
   }
 }
 
-/// The first digits of the SHA-256 of images, enough to tell whether an image belongs to a set. A package stores those
+/// The first digits of the hashes of images' pixels, enough to tell whether an image belongs to a set. A package stores those
 /// of the images that it was calibrated on.
 struct ImageKeys: Equatable {
   /// The number of hexadecimal digits of a key. With 48 bits, some image out of 300 is mistaken for one of 10 000
@@ -85,6 +96,19 @@ struct ImageKeys: Equatable {
   /// The keys in ascending order, concatenated; `nil` where there are more than `limit`.
   var text: String? {
     keys.count > Self.limit ? nil : keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.joined()
+  }
+}
+
+extension RGBImage {
+  /// The SHA-256 of the width and the height, as 32-bit little-endian integers, and of the pixels, in rows from the
+  /// top, as R, G and B.
+  fileprivate var digest: SHA256.Digest {
+    var hash = SHA256()
+    for side in [width, height] {
+      withUnsafeBytes(of: UInt32(truncatingIfNeeded: side).littleEndian) { hash.update($0) }
+    }
+    pixels.withUnsafeBytes { hash.update($0) }
+    return hash.finalize()
   }
 }
 

@@ -19,7 +19,7 @@ extension FidelityReport {
     }
     let metadata = try int8.package.flatMap { PackageMetadata(json: try $0.metadataText()) }
     calibration = metadata?.calibrationSet
-    let keys = metadata?.calibrationImages.flatMap(ImageKeys.init(text:))
+    let keys = metadata?.calibrationPixels.flatMap(ImageKeys.init(text:))
     verification = VerificationSet(
       origin: .folder, set: images.set(of: folder), overlapping: keys.map(images.names(alsoIn:)))
     guard let source = metadata?.source else {

@@ -7,10 +7,10 @@ struct ImageRecord {
   let verification: VerificationSet
   /// The keys of the calibration images.
   let keys: ImageKeys
-  /// The names of all verification images whose content equals that of a calibration image.
+  /// The names of all verification images whose pixels are those of a calibration image.
   let overlap: [String]
 
-  /// Reads and hashes all images.
+  /// Reads, decodes and hashes all images.
   ///
   /// - Throws: `ImageError` for an image that the system fails to read.
   init(_ images: ImageSelection, calibrationFolder: String, threads: Int) throws(ImageError) {

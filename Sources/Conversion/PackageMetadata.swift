@@ -9,8 +9,9 @@ package struct PackageMetadata: Codable, Sendable {
   package var source: FidelityReport.Reference
   /// The settings and the figures of calibration.
   package var calibration: [String: JSONValue]
-  /// The first digits of the SHA-256 of the calibration images (`ImageKeys`); `nil` where there are too many images.
-  package var calibrationImages: String?
+  /// The first digits of the hashes of the calibration images' pixels (`ImageKeys`); `nil` where there are too many
+  /// images.
+  package var calibrationPixels: String?
   /// SHA-256 of the package's plan, as `quern plan` writes it, in hexadecimal digits.
   package var planSHA256: String?
   /// The version of the tool that made the package.
@@ -20,7 +21,7 @@ package struct PackageMetadata: Codable, Sendable {
 
   private enum CodingKeys: String, CodingKey {
     case source, calibration, fidelity
-    case calibrationImages = "calibration_images"
+    case calibrationPixels = "calibration_pixels"
     case planSHA256 = "plan_sha256"
     case toolVersion = "tool_version"
   }
@@ -31,7 +32,7 @@ package struct PackageMetadata: Codable, Sendable {
     self.source = source
     self.source.path = nil
     self.calibration = calibration
-    calibrationImages = images.text
+    calibrationPixels = images.text
     toolVersion = ToolVersion.current
     self.fidelity = fidelity
   }

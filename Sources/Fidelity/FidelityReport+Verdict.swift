@@ -32,6 +32,10 @@ extension FidelityReport {
     let chance = parts.compactMap { part in
       part.figures.chanceWarning.map { warning in part.size.map { "at \($0.title): " + warning } ?? warning }
     }
-    return chance + (verification?.warning.map { [$0] } ?? [])
+    let duplicates = [
+      verification?.duplicatesWarning,
+      verification?.origin == .calibration ? nil : calibration?.duplicatesRemark("calibration"),
+    ]
+    return chance + ([verification?.warning] + duplicates).compactMap(\.self)
   }
 }

@@ -9,10 +9,23 @@ package struct ImageSet: Hashable, Sendable, Codable {
   /// In hexadecimal: the SHA-256 of the sorted SHA-256 of the files, so that neither names nor order affect it.
   package var sha256: String
 
-  package init(name: String, images: Int, sha256: String) {
+  /// The number of images with the pixels of another image before them; `nil` where there are none, or it is not known.
+  package var duplicates: Int?
+
+  package init(name: String, images: Int, sha256: String, duplicates: Int? = nil) {
     self.name = name
     self.images = images
     self.sha256 = sha256
+    self.duplicates = duplicates
+  }
+
+  /// Says how many images are duplicates; `nil` without any.
+  ///
+  /// - Parameter purpose: what the images are for.
+  func duplicatesRemark(_ purpose: String) -> String? {
+    duplicates.map { count in
+      "\(count) of \(images) \(purpose) images \(count == 1 ? "has" : "have") the pixels of another of them"
+    }
   }
 }
 
@@ -32,12 +45,12 @@ package struct VerificationSet: Hashable, Sendable {
   package var origin: Origin
   /// The images.
   package var set: ImageSet
-  /// The number of images whose contents are those of a calibration image; `nil` where that is not known.
+  /// The number of images whose pixels are those of a calibration image; `nil` where that is not known.
   package var overlap: Int?
   /// The names of the first ten of these images.
   package var overlapping: [String]
 
-  /// - Parameter overlapping: the names of all images whose contents are those of a calibration image; `nil` where that
+  /// - Parameter overlapping: the names of all images whose pixels are those of a calibration image; `nil` where that
   ///   is not known.
   package init(origin: Origin, set: ImageSet, overlapping: [String]?) {
     self.origin = origin
@@ -67,11 +80,18 @@ package struct VerificationSet: Hashable, Sendable {
       "\(overlap) of \(set.images) verification images are calibration images, too\(examples); the figures are too "
       + "good for them"
   }
+
+  /// A warning about duplicates among the verification images; `nil` without any.
+  var duplicatesWarning: String? {
+    self.set.duplicatesRemark("verification").map {
+      $0 + "; intervals hold for independent images, and are too narrow for these"
+    }
+  }
 }
 
 extension VerificationSet: Codable {
   private enum CodingKeys: String, CodingKey {
-    case set, name, images, sha256, overlap, overlapping
+    case set, name, images, sha256, duplicates, overlap, overlapping
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -80,6 +100,7 @@ extension VerificationSet: Codable {
     try container.encode(set.name, forKey: .name)
     try container.encode(set.images, forKey: .images)
     try container.encode(set.sha256, forKey: .sha256)
+    try container.encodeIfPresent(set.duplicates, forKey: .duplicates)
     try container.encode(overlap, forKey: .overlap)
     if !overlapping.isEmpty { try container.encode(overlapping, forKey: .overlapping) }
   }

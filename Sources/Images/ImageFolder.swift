@@ -161,7 +161,10 @@ private struct FolderScan {
         names.append(text)
       } else {
         let text = String(cString: name)
-        guard !Self.hasImageExtension(text), Int(entry.pointee.d_type) != Int(DT_DIR) else {
+        var status = stat()
+        // Links to folders are followed, and some file systems do not tell folders in the listing.
+        let isFolder = fstatat(dirfd(stream), name, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        guard !Self.hasImageExtension(text), !isFolder else {
           throw .at(path: absolute, .nameNotUTF8(text))
         }
         ignored += 1

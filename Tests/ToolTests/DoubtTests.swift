@@ -111,6 +111,32 @@ import Testing
     #expect(try Self.described(other, "verification")["overlap"] as? Int == 0)
   }
 
+  /// An image is told by its pixels: bytes after its end hide neither that it was calibrated on nor that it is there
+  /// twice.
+  @Test func imagesAreToldByTheirPixels() throws {
+    let scratch = try Scratch()
+    let calibrated = try Self.folder(scratch, "calibrated", 0..<40)
+    let others = try Self.folder(scratch, "others", 30..<96)
+    for name in try FileManager.default.contentsOfDirectory(atPath: others) {
+      let url = URL(fileURLWithPath: others + "/" + name)
+      let bytes = try Data(contentsOf: url)
+      try (bytes + [0]).write(to: url)
+      if name.hasSuffix("5.jpg") { try (bytes + [0, 0]).write(to: URL(fileURLWithPath: others + "/twice-" + name)) }
+    }
+    let twice = try FileManager.default.contentsOfDirectory(atPath: others).count { $0.hasPrefix("twice-") }
+    try #require(twice > 0)
+    let (outcome, report) = try Self.convert(scratch, calibrated, ["--verify-images", others])
+    let set = try Self.described(report, "verification")
+    let overlap = try #require(set["overlap"] as? Int)
+    #expect(overlap >= 10 && overlap <= 10 + twice)
+    #expect(set["duplicates"] as? Int == twice)
+    #expect(outcome.errors.contains("have the pixels of another"), "\(outcome.errors)")
+    let verified = try Tool.run([
+      "verify", scratch.path("p.quern"), "--reference", Tool.checkpoint, "--images", others, "--json",
+    ])
+    #expect(try Self.described(Self.json(verified), "verification")["overlap"] as? Int == overlap)
+  }
+
   /// A checkpoint that is another than the one that the package was made from.
   @Test func anotherReferenceIsSaid() throws {
     let scratch = try Scratch()
@@ -162,6 +188,6 @@ import Testing
     #expect(metadata["tool_version"] as? String == "0.1.0")
     #expect(try Self.described(metadata, "source")["name"] as? String == "multigrain_r50w16_tiny50.pth")
     #expect(try Self.described(metadata, "calibration")["sha256"] as? String == String(digest))
-    #expect((metadata["calibration_images"] as? String)?.count == 5 * 12)
+    #expect((metadata["calibration_pixels"] as? String)?.count == 5 * 12)
   }
 }

@@ -182,7 +182,7 @@ struct DimensionEvaluator {
     return (kept.count, kept.count, maps)
   }
 
-  /// How many of the measured images are among those that whitening was learned from, by content.
+  /// How many of the measured images are among those that whitening was learned from, by pixels.
   private func learned(_ files: [ImageFolder.File], _ rows: [Row?], _ others: [ImageFolder.File]) throws -> Int {
     let measured = zip(files, rows).compactMap { file, row in row == nil ? nil : file }
     return try ContentHashes(measured, threads: job.threads).names(
