@@ -41,7 +41,7 @@ package final class ImageCache: Sendable {
     let bytes = image.pixels.pixels.count
     state.withLock { state in
       guard state.images[file.path] == nil, state.byteCount + bytes <= byteLimit else { return }
-      state.images[file.path] = image
+      state.images[file.path] = LoadedImage(file, like: image)
       state.byteCount += bytes
     }
     return image

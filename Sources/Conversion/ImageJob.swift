@@ -12,19 +12,23 @@ package struct LoadedImage: Sendable {
   package let pixels: RGBImage
   /// A hash of the file's content, which seeds the random numbers of the image's augmentations.
   package let key: UInt64
+  /// Keeps other threads from decoding more than fits into memory; `nil` for images of the cache, which is bounded.
+  private let reservation: DecodingReservation?
 
-  /// Reads and decodes a file.
+  /// Reads and decodes a file, after waiting for the memory.
   ///
   /// - Throws: `ImageError` where the file cannot be read or decoded.
   package init(_ file: ImageFolder.File) throws(ImageError) {
     let bytes = try ImageFile.read(file.path)
     self.file = file
-    pixels = try ImageFile.decode(bytes, path: file.path)
+    (pixels, reservation) = try ImageFile.decodeReserving(bytes, path: file.path)
     key = ImageFile.key(ofContent: bytes)
   }
 
-  /// The image for the same file's entry in another list.
-  init(_ file: ImageFolder.File, like image: LoadedImage) { (self.file, pixels, key) = (file, image.pixels, image.key) }
+  /// The image for the same file's entry in another list, without a reservation.
+  init(_ file: ImageFolder.File, like image: LoadedImage) {
+    (self.file, pixels, key, reservation) = (file, image.pixels, image.key, nil)
+  }
 }
 
 extension EvaluationProtocol {

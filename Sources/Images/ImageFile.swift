@@ -8,7 +8,7 @@ package enum ImageFile {
   ///
   /// - Throws: `ImageError.at` with the path, around any error of reading or decoding.
   package static func load(
-    _ path: String, limits: DecodingLimits = DecodingLimits()
+    _ path: String, limits: DecodingLimits = .current
   ) throws(ImageError) -> RGBImage {
     try decode(try read(path, limits: limits), path: path, limits: limits)
   }
@@ -18,7 +18,7 @@ package enum ImageFile {
   /// - Throws: `ImageError.at` with the path, around `.system`, `.notARegularFile`, `.fileTooLarge`, or `.changed`
   ///   (see `ImageContents`).
   package static func read(
-    _ path: String, limits: DecodingLimits = DecodingLimits()
+    _ path: String, limits: DecodingLimits = .current
   ) throws(ImageError) -> [UInt8] {
     do throws(ImageError) {
       let bytes = try readRegularFile(path, limit: limits.maximumFileBytes)
@@ -35,13 +35,22 @@ package enum ImageFile {
   /// - Parameter path: the file's path, for errors.
   /// - Throws: `ImageError.at` with the path, around the errors of `RGBImage.init(decoding:limits:)`.
   package static func decode(
-    _ bytes: [UInt8], path: String, limits: DecodingLimits = DecodingLimits()
+    _ bytes: [UInt8], path: String, limits: DecodingLimits = .current
   ) throws(ImageError) -> RGBImage {
-    do throws(ImageError) {
-      return try RGBImage(decoding: bytes, limits: limits)
-    } catch {
-      throw .at(path: path, error)
+    try decodeReserving(bytes, path: path, limits: limits).image
+  }
+
+  /// Decodes the bytes of a file as `decode` does, after waiting for the memory.
+  ///
+  /// - Returns: the image, and the reservation of its memory, which is to be kept as long as the pixels.
+  /// - Throws: the errors of `decode`.
+  package static func decodeReserving(
+    _ bytes: [UInt8], path: String, limits: DecodingLimits = .current
+  ) throws(ImageError) -> (image: RGBImage, reservation: DecodingReservation) {
+    let result = bytes.withUnsafeBytes { buffer in
+      Result { () throws(ImageError) in try RGBImage.decoding(buffer, limits: limits) }
     }
+    do throws(ImageError) { return try result.get() } catch { throw .at(path: path, error) }
   }
 
   private static func readRegularFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
@@ -115,31 +124,37 @@ package struct BrokenImages: Hashable, Sendable {
     package var error: ImageError
   }
 
+  /// In no order; `entries` sorts them.
+  private var unsorted: [Entry] = []
+
   /// In the order of their paths, so that the result does not depend on which thread was first.
-  package private(set) var entries: [Entry] = []
+  package var entries: [Entry] {
+    unsorted.sorted { $0.path != $1.path && $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+  }
 
   /// No images.
   package init() {}
 
   /// The number of images.
-  package var count: Int { entries.count }
+  package var count: Int { unsorted.count }
   /// Whether every image could be used.
-  package var isEmpty: Bool { entries.isEmpty }
+  package var isEmpty: Bool { unsorted.isEmpty }
 
   /// Adds the image at `path`.
   package mutating func record(path: String, error: ImageError) {
-    let index = entries.firstIndex { !$0.path.utf8.lexicographicallyPrecedes(path.utf8) } ?? entries.count
-    entries.insert(Entry(path: path, error: error.underlying), at: index)
+    unsorted.append(Entry(path: path, error: error.underlying))
   }
 
   /// Adds the images that another thread found.
-  package mutating func merge(_ other: BrokenImages) {
-    for entry in other.entries { record(path: entry.path, error: entry.error) }
-  }
+  package mutating func merge(_ other: BrokenImages) { unsorted += other.unsorted }
+
+  package static func == (a: BrokenImages, b: BrokenImages) -> Bool { a.entries == b.entries }
+
+  package func hash(into hasher: inout Hasher) { hasher.combine(entries) }
 
   /// A line for each of the first ten, and how many more there are.
   package var lines: [String] {
     entries.prefix(10).map { "\($0.path): \($0.error)" }
-      + (entries.count > 10 ? ["and \(entries.count - 10) more"] : [])
+      + (count > 10 ? ["and \(count - 10) more"] : [])
   }
 }

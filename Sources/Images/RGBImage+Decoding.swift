@@ -1,21 +1,6 @@
 import CImageCodecs
 import Pixels
 
-/// Limits on image files, beyond which a file is refused before it is decoded.
-package struct DecodingLimits: Hashable, Sendable {
-  /// Limit of width times height. Decoded pixels take three bytes each.
-  package var maximumPixels: Int
-  /// Limit of the bytes of a file.
-  package var maximumFileBytes: Int
-
-  /// The defaults are 178,956,970 pixels (the limit beyond which Pillow, too, suspects a decompression bomb) and 256
-  /// MiB.
-  package init(maximumPixels: Int = 178_956_970, maximumFileBytes: Int = 256 << 20) {
-    self.maximumPixels = maximumPixels
-    self.maximumFileBytes = maximumFileBytes
-  }
-}
-
 extension RGBImage {
   /// Decodes a JPEG or PNG file, recognised by its content.
   ///
@@ -28,18 +13,29 @@ extension RGBImage {
   /// flipped bits that still decodes. Unlike Pillow, it verifies the checksums of a PNG's pixel data.
   ///
   /// - Throws: `ImageError`: `.empty`, `.unrecognized`, `.unsupportedFormat`, `.unsupported`, `.truncated`, `.corrupt`,
-  ///   `.tooManyPixels` or `.outOfMemory`. No bytes make it trap.
+  ///   `.outOfMemory`, or what `DecodingLimits.check` throws. No bytes make it trap.
   package init(decoding bytes: UnsafeRawBufferPointer, limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
+    self = try RGBImage.decoding(bytes, limits: limits).image
+  }
+
+  /// Decodes a JPEG or PNG file. The memory is reserved first, and other threads that decode wait while there is not
+  /// enough.
+  ///
+  /// - Returns: the image, and the reservation, which is to be kept as long as the pixels.
+  /// - Throws: the errors of the initialiser.
+  static func decoding(
+    _ bytes: UnsafeRawBufferPointer, limits: DecodingLimits
+  ) throws(ImageError) -> (image: RGBImage, reservation: DecodingReservation) {
     let format = try ImageFormat(recognizing: bytes)
     let codec = ImageCodec(format: format, bytes: bytes)
-    let size = try codec.size()
+    let (size, coefficients) = try codec.size()
     let (width, height) = (Int(size.width), Int(size.height))
     guard width > 0, height > 0 else { throw .corrupt(format, offset: 0, problem: "its size is \(width)x\(height)") }
-    // The product of two 32-bit numbers does not overflow.
-    guard width * height <= limits.maximumPixels else {
-      throw .tooManyPixels(width: width, height: height, limit: limits.maximumPixels)
-    }
-    self.init(width: width, height: height, checked: try codec.pixels(of: size))
+    try limits.check(format, width: width, height: height, coefficientBytes: coefficients, fileBytes: bytes.count)
+    // Limits of both sides bound the product.
+    let reservation = DecodingReservation(byteCount: width * height * 3 + Int(coefficients))
+    let pixels = try codec.pixels(of: size, limits)
+    return (RGBImage(width: width, height: height, checked: pixels), reservation)
   }
 
   /// Decodes a JPEG or PNG file, recognised by its content, as the initialiser above does.
@@ -62,28 +58,32 @@ private struct ImageCodec {
   var format: ImageFormat
   var bytes: UnsafeRawBufferPointer
 
-  func size() throws(ImageError) -> quern_image_size {
+  /// The size in pixels, and the memory in bytes that decoding takes besides the pixels.
+  func size() throws(ImageError) -> (quern_image_size, coefficientBytes: UInt64) {
     let data = bytes.bindMemory(to: UInt8.self)
     var size = quern_image_size()
+    var coefficientBytes: UInt64 = 0
     var failure = quern_codec_failure()
     let status =
       switch format {
-      case .jpeg: quern_jpeg_read_size(data.baseAddress, data.count, &size, &failure)
+      case .jpeg: quern_jpeg_read_size(data.baseAddress, data.count, &size, &coefficientBytes, &failure)
       case .png: quern_png_read_size(data.baseAddress, data.count, &size, &failure)
       }
     try check(status, failure, size)
-    return size
+    return (size, coefficientBytes)
   }
 
-  func pixels(of size: quern_image_size) throws(ImageError) -> [UInt8] {
+  func pixels(of size: quern_image_size, _ limits: DecodingLimits) throws(ImageError) -> [UInt8] {
     let data = bytes.bindMemory(to: UInt8.self)
     let byteCount = Int(size.width) * Int(size.height) * 3
+    let jpeg = quern_jpeg_limits(
+      scans: UInt32(DecodingLimits.scans), blocks: limits.blockLimit(fileBytes: bytes.count))
     var failure = quern_codec_failure()
     var status: Int32 = 0
     let pixels = [UInt8](unsafeUninitializedCapacity: byteCount) { pixels, count in
       status =
         switch format {
-        case .jpeg: quern_jpeg_decode(data.baseAddress, data.count, size, pixels.baseAddress, &failure)
+        case .jpeg: quern_jpeg_decode(data.baseAddress, data.count, size, jpeg, pixels.baseAddress, &failure)
         case .png: quern_png_decode(data.baseAddress, data.count, size, pixels.baseAddress, &failure)
         }
       count = status == 0 ? byteCount : 0
@@ -100,6 +100,7 @@ private struct ImageCodec {
     switch UInt32(status) {
     case QUERN_CODEC_TRUNCATED.rawValue: throw .truncated(format, byteCount: bytes.count)
     case QUERN_CODEC_UNSUPPORTED.rawValue: throw .unsupported(format, problem: message)
+    case QUERN_CODEC_LIMIT.rawValue: throw .tooMuchWork(format, problem: message, fileBytes: bytes.count)
     case QUERN_CODEC_OUT_OF_MEMORY.rawValue:
       throw .outOfMemory(width: Int(size.width), height: Int(size.height))
     default: throw .corrupt(format, offset: failure.offset, problem: message)

@@ -24,6 +24,13 @@ package enum ImageError: Error, Hashable, Sendable {
   case corrupt(ImageFormat, offset: Int, problem: String)
   /// A decompression bomb, or an image that is larger than anyone is likely to intend.
   case tooManyPixels(width: Int, height: Int, limit: Int)
+  /// An image whose width or height no option allows.
+  case sideTooLong(width: Int, height: Int, limit: Int)
+  /// A file that is too small for so many pixels to be those of a photograph; `limit` is the number of pixels that it
+  /// may have.
+  case tooFewBytes(ImageFormat, width: Int, height: Int, fileBytes: Int, limit: Int)
+  /// A file whose decoding would take more time, or more memory besides its pixels, than one of its size may.
+  case tooMuchWork(ImageFormat, problem: String, fileBytes: Int)
   /// The pixels of an image of this size could not be allocated.
   case outOfMemory(width: Int, height: Int)
   /// The file has more bytes than are allowed.
@@ -58,7 +65,17 @@ extension ImageError: CustomStringConvertible {
     case .corrupt(let format, let offset, let problem):
       "the \(format) image is corrupt near byte \(offset): \(problem)"
     case .tooManyPixels(let width, let height, let limit):
-      "the image has \(width)x\(height) pixels, more than the \(limit) that are allowed"
+      "the image has \(width)x\(height) pixels, more than the \(limit) that are allowed; --max-image-pixels changes "
+        + "the limit"
+    case .sideTooLong(let width, let height, let limit):
+      "the image has \(width)x\(height) pixels, and no side may have more than \(limit), whatever the options: split "
+        + "the image, or resize it"
+    case .tooFewBytes(let format, let width, let height, let fileBytes, let limit):
+      "the \(format) image has \(width)x\(height) pixels, and a file of \(fileBytes) bytes may have at most \(limit); "
+        + "--max-image-pixels sets a limit for files of any size"
+    case .tooMuchWork(let format, let problem, let fileBytes):
+      "the \(format) image takes too much time or memory for a file of \(fileBytes) bytes: \(problem); save it with "
+        + "fewer scans, or set --max-image-pixels, which allows as many blocks and coefficients as its pixels need"
     case .outOfMemory(let width, let height): "not enough memory for an image of \(width)x\(height) pixels"
     case .fileTooLarge(let byteCount, let limit):
       "the file has \(byteCount) bytes, more than the \(limit) that are allowed for an image"

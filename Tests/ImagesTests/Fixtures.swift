@@ -19,6 +19,16 @@ enum Fixtures {
     }
   }
 
+  /// The checksum of a chunk of a PNG.
+  static func crc32(of bytes: ArraySlice<UInt8>) -> [UInt8] {
+    var crc: UInt32 = .max
+    for byte in bytes {
+      crc ^= UInt32(byte)
+      for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
+    }
+    return withUnsafeBytes(of: (~crc).bigEndian) { Array($0) }
+  }
+
   /// Noise from an integer hash of each byte's index, as the script makes it.
   static func synthetic(_ width: Int, _ height: Int) throws -> RGBImage {
     let pixels = (0..<UInt32(width * height * 3)).map { index in

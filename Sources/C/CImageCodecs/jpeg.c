@@ -8,10 +8,6 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/// A progressive file of a few kilobytes can require thousands of passes over all of its pixels. Encoders write at most
-/// a few dozen; libjpeg-turbo's guidance for untrusted files is to stop at 500.
-enum { MAXIMUM_SCANS = 500 };
-
 struct reader {
   struct jpeg_decompress_struct codec;
   struct jpeg_source_mgr source;
@@ -20,6 +16,9 @@ struct reader {
   jmp_buf failed;
   int status;
   struct quern_codec_failure *failure;
+  struct quern_jpeg_limits limits;
+  /// The blocks of all scans that have been read, in files with several scans.
+  uint64_t blocks;
   uint8_t *row;
 };
 
@@ -51,7 +50,24 @@ static void on_message(j_common_ptr codec) { (void)codec; }
 
 static void on_progress(j_common_ptr codec) {
   struct reader *reader = (struct reader *)codec->client_data;
-  if (reader->codec.input_scan_number > MAXIMUM_SCANS) fail(reader, QUERN_CODEC_CORRUPT, "more than 500 scans");
+  struct jpeg_decompress_struct *decoder = &reader->codec;
+  char message[128];
+  if ((uint32_t)decoder->input_scan_number > reader->limits.scans) {
+    snprintf(message, sizeof message, "it has more than %u scans", reader->limits.scans);
+    fail(reader, QUERN_CODEC_LIMIT, message);
+  }
+  // Until output begins, libjpeg calls this after each row of MCUs, or of as many blocks of one component.
+  if (!jpeg_has_multiple_scans(decoder) || decoder->output_scanline > 0) return;
+  for (int i = 0; i < decoder->comps_in_scan; i++) {
+    jpeg_component_info *component = decoder->cur_comp_info[i];
+    reader->blocks += (uint64_t)component->width_in_blocks * (uint64_t)component->v_samp_factor;
+  }
+  if (reader->blocks > reader->limits.blocks) {
+    snprintf(
+        message, sizeof message, "its scans have more than %llu blocks of 8x8 samples",
+        (unsigned long long)reader->limits.blocks);
+    fail(reader, QUERN_CODEC_LIMIT, message);
+  }
 }
 
 static void no_operation(j_decompress_ptr codec) { (void)codec; }
@@ -142,6 +158,19 @@ static void read_rows(struct reader *reader, uint8_t *rgb) {
   }
 }
 
+/// The memory of the coefficients, which libjpeg keeps where a file has several scans.
+static uint64_t coefficient_bytes(struct jpeg_decompress_struct *codec) {
+  if (!jpeg_has_multiple_scans(codec)) return 0;
+  uint64_t blocks = 0;
+  for (int i = 0; i < codec->num_components; i++) {
+    jpeg_component_info *component = &codec->comp_info[i];
+    uint64_t wide = (uint64_t)component->h_samp_factor, high = (uint64_t)component->v_samp_factor;
+    uint64_t columns = (component->width_in_blocks + wide - 1) / wide * wide;
+    blocks += columns * ((component->height_in_blocks + high - 1) / high * high);
+  }
+  return blocks * sizeof(JBLOCK);
+}
+
 static void decode(struct reader *reader, struct quern_image_size expected, uint8_t *rgb) {
   struct jpeg_decompress_struct *codec = &reader->codec;
   if (codec->image_width != expected.width || codec->image_height != expected.height) {
@@ -163,11 +192,12 @@ static void decode(struct reader *reader, struct quern_image_size expected, uint
 
 /// Reads only the header if `rgb` is NULL.
 static int run(
-    const uint8_t *data, size_t size, struct quern_image_size *header, uint8_t *rgb,
-    struct quern_codec_failure *failure) {
+    const uint8_t *data, size_t size, struct quern_image_size *header, uint64_t *coefficients,
+    struct quern_jpeg_limits limits, uint8_t *rgb, struct quern_codec_failure *failure) {
   struct reader reader;
   memset(&reader, 0, sizeof reader);
   reader.failure = failure;
+  reader.limits = limits;
   failure->offset = 0;
   failure->message[0] = 0;
   if (!setjmp(reader.failed)) {
@@ -178,6 +208,7 @@ static int run(
     } else {
       header->width = reader.codec.image_width;
       header->height = reader.codec.image_height;
+      *coefficients = coefficient_bytes(&reader.codec);
     }
   }
   failure->offset = size - reader.source.bytes_in_buffer;
@@ -187,12 +218,15 @@ static int run(
 }
 
 int quern_jpeg_read_size(
-    const uint8_t *data, size_t size, struct quern_image_size *result, struct quern_codec_failure *failure) {
-  return run(data, size, result, NULL, failure);
+    const uint8_t *data, size_t size, struct quern_image_size *result, uint64_t *coefficient_bytes,
+    struct quern_codec_failure *failure) {
+  struct quern_jpeg_limits unlimited = {UINT32_MAX, UINT64_MAX};
+  return run(data, size, result, coefficient_bytes, unlimited, NULL, failure);
 }
 
 int quern_jpeg_decode(
-    const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
+    const uint8_t *data, size_t size, struct quern_image_size expected, struct quern_jpeg_limits limits, uint8_t *rgb,
     struct quern_codec_failure *failure) {
-  return run(data, size, &expected, rgb, failure);
+  uint64_t coefficients = 0;
+  return run(data, size, &expected, &coefficients, limits, rgb, failure);
 }

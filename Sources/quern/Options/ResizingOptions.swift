@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversion
+import Images
 import Pixels
 
 extension ArgumentHelp {
@@ -22,6 +23,22 @@ struct ResizingOptions: ParsableArguments {
       "The share of the resized image's short side that a square crop keeps, as a number or a fraction of pixels: 0.95 "
         + "or 224/232. (default: the package's ratio, or 224/256)", valueName: "ratio"))
   var cropRatio: CropRatio?
+
+  @Option(
+    help: ArgumentHelp(
+      "Refuse images of more than this number of pixels, width times height. (default: \(DecodingLimits.defaultPixels), "
+        + "and above \(DecodingLimits.freePixels) at most \(DecodingLimits.pixelsPerByte) for each byte of the file. No "
+        + "side may have more than \(DecodingLimits.side) pixels, and no JPEG more than \(DecodingLimits.scans) scans. "
+        + "All threads together decode at most \(DecodingReservation.limit >> 20) MiB at a time, or one image.)",
+      valueName: "n"))
+  var maxImagePixels: Int?
+
+  mutating func validate() throws {
+    guard let maxImagePixels else { return }
+    if maxImagePixels < 1 { throw ValidationError("--max-image-pixels must be at least 1") }
+    // Images are decoded in many places of a run, with one limit.
+    DecodingLimits.setPixelLimit(maxImagePixels)
+  }
 
   func request(sizes: [ResolutionRequest.Size], crop: CropProtocol?) -> ResolutionRequest {
     ResolutionRequest(sizes: sizes, crop: crop, filter: resize, cropRatio: cropRatio?.value)

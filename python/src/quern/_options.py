@@ -125,6 +125,11 @@ class ConvertOptions(TypedDict, total=False):
     # 224/232. (default: the package's ratio, or 224/256)
     crop_ratio: float | str
 
+    # Refuse images of more than this number of pixels, width times height. (default: 134217728, and above 67108864 at
+    # most 80 for each byte of the file. No side may have more than 65535 pixels, and no JPEG more than 100 scans. All
+    # threads together decode at most 512 MiB at a time, or one image.)
+    max_image_pixels: int
+
     # GeM exponent p for sizes that have none; 1 is average pooling, inf is maximum pooling. (default: the exponent of
     # the package for the size, or of the checkpoint; otherwise 1 if there is a classifier, and 3 if not)
     pooling_exponent: float | str
@@ -280,6 +285,11 @@ class VerifyOptions(TypedDict, total=False):
     # The share of the resized image's short side that a square crop keeps, as a number or a fraction of pixels: 0.95 or
     # 224/232. (default: the package's ratio, or 224/256)
     crop_ratio: float | str
+
+    # Refuse images of more than this number of pixels, width times height. (default: 134217728, and above 67108864 at
+    # most 80 for each byte of the file. No side may have more than 65535 pixels, and no JPEG more than 100 scans. All
+    # threads together decode at most 512 MiB at a time, or one image.)
+    max_image_pixels: int
 
     # GeM exponent p for sizes that have none; 1 is average pooling, inf is maximum pooling. (default: the exponent of
     # the package for the size, or of the checkpoint; otherwise 1 if there is a classifier, and 3 if not)

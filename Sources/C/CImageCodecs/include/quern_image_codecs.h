@@ -22,6 +22,8 @@ enum quern_codec_status {
   /// The data is valid, but of a kind that is not supported; `message` says which.
   QUERN_CODEC_UNSUPPORTED = 3,
   QUERN_CODEC_OUT_OF_MEMORY = 4,
+  /// Decoding would exceed a limit; `message` says which.
+  QUERN_CODEC_LIMIT = 5,
 };
 
 /// Where and why decoding failed.
@@ -38,13 +40,26 @@ struct quern_image_size {
   uint32_t height;
 };
 
+/// What the passes over an image may take. A file of a few kilobytes can require thousands of passes over all of its
+/// blocks of 8x8 samples.
+struct quern_jpeg_limits {
+  /// The number of scans.
+  uint32_t scans;
+  /// The number of blocks of all scans together, in files that have to be read to their end before the first pixel.
+  uint64_t blocks;
+};
+
 /// Reads the size from the header.
+///
+/// - Parameter coefficient_bytes: the memory that the coefficients of the whole image take besides its pixels; 0 for
+///   files whose only scan is decoded row by row.
 int quern_jpeg_read_size(
-    const uint8_t *data, size_t size, struct quern_image_size *result, struct quern_codec_failure *failure);
+    const uint8_t *data, size_t size, struct quern_image_size *result, uint64_t *coefficient_bytes,
+    struct quern_codec_failure *failure);
 
 /// Decodes to `rgb[height][width][3]`; `expected` is the size from `quern_jpeg_read_size`.
 int quern_jpeg_decode(
-    const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
+    const uint8_t *data, size_t size, struct quern_image_size expected, struct quern_jpeg_limits limits, uint8_t *rgb,
     struct quern_codec_failure *failure);
 
 /// Reads the size from the header.
