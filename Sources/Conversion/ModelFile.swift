@@ -168,6 +168,9 @@ package struct ModelFile: Sendable {
 
 /// A checkpoint and the graph that was imported from it, before any pass. The graph's constants are views of the file.
 package struct ImportedCheckpoint: Sendable {
+  /// The bytes of constants that the nodes of a network may have for a file of no size, and for each of its bytes.
+  private static let (freeConstantBytes, constantBytesPerByte) = (32 << 20, 16)
+
   /// The file.
   package let checkpoint: Checkpoint
   /// The graph, with the assumptions and the remarks of importing it.
@@ -197,6 +200,11 @@ package struct ImportedCheckpoint: Sendable {
     }
     (checkpoint, network) = try options.importNetwork(of: outline)
     if options.channelOrder == .bgr { graph.convertInputToRGB() }
+    guard graph.nodes.count <= Graph.nodeLimit else {
+      throw GraphError.structure(
+        "it has \(graph.nodes.count) nodes, more than the \(Graph.nodeLimit) of the largest network")
+    }
+    try graph.checkConstants(limit: Self.freeConstantBytes + Self.constantBytesPerByte * checkpoint.byteCount)
     if checksValues { try checkValues() }
   }
 

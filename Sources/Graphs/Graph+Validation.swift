@@ -1,4 +1,7 @@
 extension Graph {
+  /// The largest number of nodes of a network that is read. The largest known have some thousand.
+  package static let nodeLimit = 1 << 14
+
   /// Checks the structure: unique names and identifiers of nodes, unique names of outputs, one producer for each value,
   /// every value computed before it is read, and the number of inputs of each operator. Shapes are checked by
   /// `inferShapes`.
@@ -21,6 +24,23 @@ extension Graph {
       guard isComputed.indices.contains(output.value.index), isComputed[output.value.index] else {
         throw .structure("no node computes the output '\(output.name)'")
       }
+    }
+  }
+
+  /// Checks that the constants of all nodes together take at most `limit` bytes, each counted as often as nodes have
+  /// it: they are packed for each node.
+  ///
+  /// - Throws: `GraphError.structure`.
+  package func checkConstants(limit: Int) throws(GraphError) {
+    var total = 0
+    for constant in nodes.lazy.flatMap(\.constants.values) {
+      let (sum, overflow) = total.addingReportingOverflow(constant.byteCount)
+      total = overflow ? .max : sum
+    }
+    guard total <= limit else {
+      throw .structure(
+        "its nodes have \(total) bytes of constants, more than the \(limit) that are allowed for a file of this size, "
+          + "as many nodes share them")
     }
   }
 

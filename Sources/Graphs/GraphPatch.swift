@@ -35,16 +35,22 @@ package struct GraphPatch: Sendable {
     var result = graph
     for format in newFormats { _ = result.makeValue(format: format) }
     result.nodes = graph.nodes.enumerated().flatMap { index, node in replacements[index] ?? [node] }
+    // Shortened as they are followed: long chains of nodes may be removed.
+    var redirections = redirections
+    func resolve(_ value: ValueID) -> ValueID {
+      var end = value
+      while let next = redirections[end] { end = next }
+      var current = value
+      while let next = redirections[current], next != end {
+        redirections[current] = end
+        current = next
+      }
+      return end
+    }
     for index in result.nodes.indices {
       result.nodes[index].inputs = result.nodes[index].inputs.map(resolve)
     }
     for index in result.outputs.indices { result.outputs[index].value = resolve(result.outputs[index].value) }
     return result
-  }
-
-  private func resolve(_ value: ValueID) -> ValueID {
-    var value = value
-    while let next = redirections[value] { value = next }
-    return value
   }
 }

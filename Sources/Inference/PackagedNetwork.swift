@@ -12,6 +12,9 @@ package struct PackagedNetwork: Sendable {
   /// The quantised graph. Its constants have a type and a shape but no elements, which `executable` reads.
   package private(set) var graph: Graph
 
+  /// The bytes of constants that nodes may have beyond twice those of the package.
+  private static let freeConstantBytes = 32 << 20
+
   /// Opens the package at `path`.
   ///
   /// - Throws: as `PackageReader.open`; `PackageError.graph` where an operator is unknown or refuses its attributes, or
@@ -24,6 +27,8 @@ package struct PackagedNetwork: Sendable {
   package init(_ reader: PackageReader) throws(PackageError) {
     self.reader = reader
     graph = try reader.describedGraph(decodeOperator: OperatorCatalogue.decode)
+    let limit = Self.freeConstantBytes + 2 * reader.constantByteCount
+    do throws(GraphError) { try graph.checkConstants(limit: limit) } catch { throw .graph(error) }
   }
 
   /// - Parameters:

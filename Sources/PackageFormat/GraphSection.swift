@@ -5,8 +5,9 @@ import Tensors
 /// accepts only what `encode` can write.
 enum GraphSection {
   static let part = "graph section"
-  static let nodeLimit = 1 << 16
+  static let nodeLimit = Graph.nodeLimit
   static let rankLimit = 8
+  static let outputLimit = 256
 
   /// The minimum number of bytes that a node, an output, an attribute and a constant take.
   private static let smallestNode = 22, smallestOutput = 9, smallestAttribute = 10, smallestConstant = 11
@@ -102,10 +103,11 @@ enum GraphSection {
       nodes.append(node)
     }
     var outputs: [GraphOutput] = []
-    for _ in 0..<(try fields.count("output count", itemSize: smallestOutput)) {
+    var outputNames: Set<String> = []
+    for _ in 0..<(try fields.count("output count", itemSize: smallestOutput, limit: outputLimit)) {
       let start = fields.offset
       let name = try fields.identifier("output name")
-      guard !outputs.contains(where: { $0.name == name }) else {
+      guard outputNames.insert(name).inserted else {
         throw fields.invalid("output name", at: start, "'\(name)' occurs twice")
       }
       outputs.append(

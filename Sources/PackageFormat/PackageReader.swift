@@ -102,6 +102,9 @@ package struct PackageReader: Sendable {
   /// The size of the file in bytes.
   package var byteCount: Int { storage.bytes.count }
 
+  /// The number of bytes of the contents of all tensor sections.
+  package var constantByteCount: Int { tensorSections.reduce(0) { $0 + $1.rawLength } }
+
   /// Releases the memory of the pages of the file that were read. The file stays mapped and readable.
   package func releasePages() { storage.releasePages(0..<byteCount) }
 

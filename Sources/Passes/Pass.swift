@@ -35,7 +35,11 @@ package struct PassPipeline: Sendable {
     ])
   }
 
-  /// Runs the passes and validates the graph after each patch.
+  /// The number of nodes that passes may go through, each of them again for each patch. Passes that find one change at
+  /// a time go through all nodes as often; networks of some thousand nodes need less than a quarter of it.
+  static let visitLimit = 1 << 22
+
+  /// Runs the passes and validates the graph after each of them.
   ///
   /// - Parameters:
   ///   - graph: the float graph to rewrite.
@@ -50,16 +54,25 @@ package struct PassPipeline: Sendable {
     try graph.validate()
     var graph = graph
     var notes: [String] = []
+    var visits = 0
     for pass in passes {
       do throws(GraphError) {
+        var isChanged = false
         while true {
           let patch = try pass.patch(for: graph)
           if patch.isEmpty { break }
+          visits += graph.nodes.count
+          guard visits <= Self.visitLimit else {
+            throw .structure(
+              "rewriting its \(graph.nodes.count) nodes takes more than \(Self.visitLimit) steps, the limit; simplify the "
+                + "model when exporting, as onnxsim does")
+          }
           graph = patch.applied(to: graph)
           notes += patch.notes
           afterEachPatch()
-          try graph.validate()
+          isChanged = true
         }
+        if isChanged { try graph.validate() }
       } catch {
         throw .after(pass: type(of: pass).name, error)
       }

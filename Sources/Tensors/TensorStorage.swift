@@ -23,6 +23,9 @@ package final class TensorStorage: @unchecked Sendable {
     self.release = release
   }
 
+  /// Whether the bytes are memory of the process, rather than those of a mapped file.
+  package var isAllocated: Bool { discard == nil }
+
   /// Gives the memory of a range of bytes back to the system if they are those of a mapped file, for bytes that were
   /// read and will not be needed soon. They stay valid: touching them reads the file (in practice the page cache) once
   /// more.

@@ -176,6 +176,10 @@ import Testing
       { $0.graph.nodes[1].op = ToyOperator(attributes: ["": .int(1)]) },
       { $0.graph.nodes[0].constants["weight"] = Tensor([1] as [Float], shape: Shape([Int](repeating: 1, count: 9))) },
     ]
+    changes.append { package in
+      let value = package.graph.outputs[0].value
+      package.graph.outputs += (0..<256).map { GraphOutput(name: "output\($0)", value: value) }
+    }
     changes.append { $0.metadata = String(repeating: " ", count: 16 << 20 + 1) }
     for (index, change) in changes.enumerated() {
       var package = small
