@@ -35,15 +35,18 @@ package struct ConfigurationFile: Sendable, Hashable {
     self.path = path
     for value in try TOMLValue.parse(text, path: path) {
       let argument = try Self.setting(value, path: path)
-      var settings = tables[value.table] ?? []
-      if value.isElement, case .arguments(let texts)? = settings.last?.value, settings.last?.option == value.key,
-        case .arguments(let more) = argument.value
+      // The list is taken out of the value, so that it grows in place.
+      if value.isElement, case .arguments? = tables[value.table]?.last?.value,
+        tables[value.table]?.last?.option == value.key, case .arguments(let more) = argument.value,
+        var setting = tables[value.table]?.popLast(), case .arguments(var texts) = setting.value
       {
-        settings[settings.count - 1].value = .arguments(texts + more)
+        setting.value = .flag(false)
+        texts += more
+        setting.value = .arguments(texts)
+        tables[value.table]?.append(setting)
       } else {
-        settings.append(argument)
+        tables[value.table, default: []].append(argument)
       }
-      tables[value.table] = settings
     }
     for table in tables.keys { tables[table]?.sort { ($0.line, $0.option) < ($1.line, $1.option) } }
   }

@@ -38,6 +38,7 @@ struct HeadParts {
     in state: StateDictionary, _ scopes: Scopes, classifierName: String?, architecture: String
   ) throws(ImportError) {
     var candidates: [Candidate] = []
+    var modules: Set<String> = []
     for name in state.untaken {
       guard let (scope, parts) = scopes.innermost(of: name) else { continue }
       if HeadSearch.isExponent(parts) {
@@ -47,7 +48,7 @@ struct HeadParts {
         whitening = "\(scope)whitening.pca."
         widen(to: scope)
       } else if let module = Self.linearModule(name, parts, state, anyName: classifierName != nil) {
-        if !candidates.contains(where: { $0.module == module }) {
+        if modules.insert(module).inserted {
           candidates.append(Candidate(module: module, head: scope + parts[0], scope: scope))
         }
       }
@@ -76,8 +77,9 @@ struct HeadParts {
   }
 
   private mutating func leaveOut(_ heads: [String], _ state: StateDictionary) {
-    for head in heads.reduce(into: [String](), { if !$0.contains($1) { $0.append($1) } }) {
-      skipped += state.untaken.filter { $0.hasPrefix(head + ".") }
+    let untaken = state.untaken
+    for head in heads.withoutRepetitions {
+      skipped += untaken.filter { $0.hasPrefix(head + ".") }
       notes.append("the head '\(head)' is left out")
     }
   }
@@ -115,7 +117,7 @@ struct HeadParts {
       leaveOut(inner.map(\.head), state)
       candidates.removeAll { $0.scope == trunk }
     }
-    let heads = candidates.reduce(into: [String]()) { if !$0.contains($1.head) { $0.append($1.head) } }
+    let heads = candidates.map(\.head).withoutRepetitions
     let layers = candidates.map { "'\($0.module)'" }.joined(separator: ", ")
     guard heads.count <= 1 else {
       throw .option("several layers may be the classifier: \(layers); name one, or none, with --logits-output")
@@ -128,5 +130,13 @@ struct HeadParts {
           + "embedding; leave it out with --logits-output none")
     }
     if let classifier = candidates.first { take(classifier) }
+  }
+}
+
+extension [String] {
+  /// The elements in their order, each once.
+  fileprivate var withoutRepetitions: [String] {
+    var seen: Set<String> = []
+    return filter { seen.insert($0).inserted }
   }
 }

@@ -24,6 +24,7 @@ struct Leftovers {
     var unexpected: [String] = []
     var training: [String] = []
     var outside: [(module: String, count: Int, computes: Bool)] = []
+    var positions: [String: Int] = [:]
     for name in state.untaken {
       let (scope, parts) = scopes.innermost(of: name) ?? ("", name.split(separator: ".").map(String.init))
       if Self.isKeptByTraining(parts) {
@@ -33,10 +34,11 @@ struct Leftovers {
       } else {
         let module = scope + (parts.first ?? "")
         let computes = HeadSearch.isWeight(name) && state.elementType(name)?.isFloatingPoint == true
-        if let index = outside.firstIndex(where: { $0.module == module }) {
+        if let index = positions[module] {
           outside[index].count += 1
           outside[index].computes = outside[index].computes || computes
         } else {
+          positions[module] = outside.count
           outside.append((module, 1, computes))
         }
       }

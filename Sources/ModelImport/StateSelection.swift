@@ -66,14 +66,17 @@ extension ModelImporter {
     of candidate: Candidate, _ chosen: [Int], _ groups: [CheckpointOutline.Group]
   ) -> [(name: String, tensors: Int)] {
     var result: [(name: String, tensors: Int)] = []
+    var positions: [String: Int] = [:]
+    let chosen = Set(chosen)
     for (index, group) in groups.enumerated() where !chosen.contains(index) {
       guard !group.path.contains(where: { $0.contains("optim") }), group.names.contains(where: HeadSearch.isWeight)
       else { continue }
       let common = zip(group.path, candidate.path).prefix { $0 == $1 }.count
       let name = group.path.prefix(common + 1).joined(separator: ".")
-      if let position = result.firstIndex(where: { $0.name == name }) {
+      if let position = positions[name] {
         result[position].tensors += group.names.count
       } else {
+        positions[name] = result.count
         result.append((name, group.names.count))
       }
     }
@@ -91,6 +94,9 @@ struct Candidate {
 
   /// The keys and modules that lead to the trunk.
   var parts: [String] { path + trunk.prefix.split(separator: ".").map(String.init) }
+
+  /// The number of candidates that are told apart, by comparing each with each.
+  private static let labelLimit = 32
 
   /// The candidates that match a path from the user, each with its own path up to the end of the match. Candidates
   /// whose whole path matches are preferred to those whose path ends with it, and these to those whose path contains
@@ -121,8 +127,10 @@ struct Candidate {
   }
 
   /// The shortest paths that tell the candidates apart: their keys from the first that differs, as many as are needed.
+  /// Of many candidates, the whole paths of the first.
   static func labels(_ candidates: [Candidate]) -> [String] {
-    let paths = candidates.map(\.parts)
+    let paths = candidates.prefix(labelLimit).map(\.parts)
+    guard candidates.count <= labelLimit else { return paths.map { $0.joined(separator: ".") } + ["…"] }
     guard paths.count > 1 else { return paths.map { $0.isEmpty ? "." : $0.joined(separator: ".") } }
     var common = 0
     while let key = paths[0].dropFirst(common).first, paths.allSatisfy({ $0.count > common && $0[common] == key }) {

@@ -22,7 +22,7 @@ struct ONNXInlining {
   private var (made, calls) = (0, 0)
 
   /// Calls in calls may multiply; no model of a network has as many nodes.
-  static let maximumNodes = 1 << 20
+  static let maximumNodes = 1 << 17
   static let maximumDepth = 32
 
   private init(_ functions: [ONNXFunction.Key: ONNXFunction]) { self.functions = functions }

@@ -24,6 +24,8 @@ package struct ONNXModel: Sendable {
   package let initializers: NamedTensors
   /// The paths of the external data files that contain initialisers, relative to the model's folder.
   package let externalFiles: [String]
+  /// The size in bytes of the file and of all external data files.
+  package let byteCount: Int
 
   /// The version of the standard operators, or 0 if the file does not say.
   package var operatorSet: Int { operatorSets[""] ?? 0 }

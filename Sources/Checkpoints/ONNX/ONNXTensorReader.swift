@@ -10,6 +10,9 @@ struct ONNXTensorReader {
   let folder: String
   /// The external files that were opened, with their paths relative to `folder`.
   private(set) var externalFiles: [(location: String, file: MappedFile)] = []
+  private var externalNumbers: [String: Int] = [:]
+  /// Each file is mapped as long as the model is.
+  private static let maximumFiles = 4096
 
   init(_ file: MappedFile) {
     self.file = file
@@ -151,9 +154,13 @@ struct ONNXTensorReader {
       throw Self.unreadable(header, "has external data without a location")
     }
     let data: MappedFile
-    if let external = externalFiles.first(where: { $0.location == location }) {
-      data = external.file
+    if let number = externalNumbers[location] {
+      data = externalFiles[number].file
     } else {
+      guard externalFiles.count < Self.maximumFiles else {
+        throw .limitExceeded(what: "external data files", offset: 0, limit: Self.maximumFiles)
+      }
+      externalNumbers[location] = externalFiles.count
       do throws(ConfinementError) { data = try MappedFile.confined(to: folder, location: location) } catch {
         if case .file(let problem) = error, problem.kind == .inputOutput { throw .system(problem) }
         throw Self.unreadable(header, "its external data '\(location)' cannot be read: \(error)")

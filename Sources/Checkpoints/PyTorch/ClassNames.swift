@@ -31,11 +31,20 @@ struct ClassNames {
     let flat = pickle.elements(position)
     for index in stride(from: 0, to: flat.count - 1, by: 2) {
       guard let key = name(flat[index]) else { continue }
-      if Self.keys.contains(key), let names = names(flat[index + 1]) {
+      if Self.keys.contains(key), isNew(flat[index + 1], &visited), let names = names(flat[index + 1]) {
         lists.insert(names)
       } else {
         search(flat[index + 1], depth: depth + 1, &lists, &visited)
       }
+    }
+  }
+
+  /// Whether a list or dictionary has not been looked at. Many dictionaries may refer to the same one.
+  private func isNew(_ value: PickleValue, _ visited: inout Set<UInt32>) -> Bool {
+    switch value {
+    case .list(let position), .tuple(let position): visited.insert(position).inserted
+    case .dictionary(let position): !visited.contains(position)
+    default: true
     }
   }
 
@@ -45,12 +54,14 @@ struct ClassNames {
     switch value {
     case .list(let position), .tuple(let position):
       let elements = pickle.elements(position)
-      guard elements.count <= Self.countLimit else { return nil }
+      guard elements.count <= Self.countLimit, areDistinct(elements) else { return nil }
       names = elements.compactMap(name)
       guard names.count == elements.count else { return nil }
     case .dictionary(let position):
       let flat = pickle.elements(position)
       guard flat.count <= 2 * Self.countLimit else { return nil }
+      let keys = stride(from: 0, to: flat.count - 1, by: 2)
+      guard areDistinct(keys.map { flat[$0] }), areDistinct(keys.map { flat[$0 + 1] }) else { return nil }
       var byIndex: [Int: String] = [:]
       for index in stride(from: 0, to: flat.count - 1, by: 2) {
         guard let (number, text) = pair(flat[index], flat[index + 1]), byIndex.updateValue(text, forKey: number) == nil
@@ -62,6 +73,12 @@ struct ClassNames {
     }
     // If a name appeared twice, it would be undetermined which class a folder of that name stands for.
     return names.count > 1 && Set(names).count == names.count ? names : nil
+  }
+
+  /// Whether no two of the texts are the same bytes of the file, which would be copied for each.
+  private func areDistinct(_ values: [PickleValue]) -> Bool {
+    var starts: Set<UInt32> = []
+    return values.allSatisfy { if case .string(let text) = $0 { starts.insert(text.start).inserted } else { true } }
   }
 
   private func pair(_ key: PickleValue, _ value: PickleValue) -> (Int, String)? {

@@ -37,7 +37,8 @@ struct PickleMachine {
   /// The number of values stored in containers so far. Each takes an opcode.
   private var valueCount = 0
   private let valueLimit: Int
-  /// Python memoises each container that it writes, so that each takes at least two bytes.
+  /// Python memoises each container that it writes, so that one with its values usually takes ten bytes. An empty one
+  /// takes 64 bytes of memory here.
   private let containerLimit: Int
   /// The position of the current opcode in the file.
   var opcodeOffset: Int
@@ -51,7 +52,7 @@ struct PickleMachine {
     self.style = style
     valueLimit = 1024 + min(2 * range.count, 1 << 24)
     memoLimit = 1024 + min(range.count / 2, 1 << 23)
-    containerLimit = (prepared?.containers.count ?? 0) + 1024 + min(range.count / 2, 1 << 22)
+    containerLimit = (prepared?.containers.count ?? 0) + 1024 + min(range.count / 6, 1 << 22)
     pickle = prepared ?? Pickle(cursor: self.cursor)
     pickle.cursor = self.cursor
     opcodeOffset = cursor.offset

@@ -137,9 +137,10 @@ struct Pickle: Sendable {
   /// file, and at most `limit`.
   func foreignNames(limit: Int) -> [String] {
     var names: [String] = []
+    var seen: Set<String> = []
     for (position, global) in globals.enumerated() where global.role == .foreign {
       let name = name(ofGlobal: UInt32(position))
-      if !names.contains(name) { names.append(name) }
+      if seen.insert(name).inserted { names.append(name) }
       if names.count == limit { break }
     }
     return names

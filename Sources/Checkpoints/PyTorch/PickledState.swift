@@ -186,17 +186,19 @@ struct PickledState {
   /// The values that the path `base` and the chosen groups pass by: all siblings on the way from the top of the object.
   private func ignored(outside chosen: [Int], below base: [String]) -> [Checkpoint.Ignored] {
     let paths = chosen.map { groups[$0].path }
+    let holdsBase = paths.contains(base)
     var result: [Checkpoint.Ignored] = []
     var value = pickle.root
     for depth in 0...base.count {
       guard let entries = namedEntries(of: value) else { break }
       var next: PickleValue?
+      let keys = Set(paths.compactMap { $0.count > depth ? $0[depth] : nil })
       for (name, element) in entries {
         if depth < base.count, name == base[depth] { next = element }
-        let isOnPath = paths.contains { $0.count > depth && $0[depth] == name }
+        let isOnPath = keys.contains(name)
         // The entries of the chosen dictionaries are handled one by one elsewhere.
         let isEntry = depth == base.count && !(isNested(element))
-        if !isOnPath, !(isEntry && paths.contains(base)) { result.append(ignored(name, element)) }
+        if !isOnPath, !(isEntry && holdsBase) { result.append(ignored(name, element)) }
       }
       guard let next else { break }
       value = next

@@ -3,9 +3,14 @@ import Files
 /// Reads pickles that hold nothing but plain values and arrays of NumPy, which become lists. Nothing in the file is
 /// executed, imported or looked up.
 package enum PlainPickle {
-  /// The maximum number of levels, and of values where those that are referred to twice are counted twice: a small
-  /// file can refer to the same list so often that its expansion would not fit into memory.
-  private static let (depthLimit, valueLimit) = (64, 1 << 24)
+  /// The maximum number of levels.
+  private static let depthLimit = 64
+
+  /// The maximum number of values, and of bytes in texts, of a file. Those that are referred to twice are counted
+  /// twice: a small file can refer to the same list so often that its expansion would not fit into memory.
+  private static func limits(_ byteCount: Int) -> (values: Int, textBytes: Int) {
+    (min((1 << 16) + byteCount / 2, 1 << 24), (1 << 20) + 4 * byteCount)
+  }
 
   /// Reads a file.
   ///
@@ -17,7 +22,7 @@ package enum PlainPickle {
     do throws(FormatError) {
       var cursor = ByteCursor(file.storage)
       let pickle = try PickleMachine.read(&cursor, style: .plain)
-      var converter = Converter(pickle: pickle)
+      var converter = Converter(pickle: pickle, limits: limits(file.byteCount))
       return try converter.value(of: pickle.root, depth: 0)
     } catch {
       throw .content(path: path, format: nil, error)
@@ -26,7 +31,11 @@ package enum PlainPickle {
 
   private struct Converter {
     let pickle: Pickle
+    let limits: (values: Int, textBytes: Int)
     var count = 0
+    var textBytes = 0
+
+    private var valueLimit: Int { limits.values }
 
     mutating func value(of value: PickleValue, depth: Int) throws(FormatError) -> PlainValue {
       count += 1
@@ -41,7 +50,12 @@ package enum PlainPickle {
       case .bool(let value): return .bool(value)
       case .int(let value): return .int(value)
       case .float(let value): return .double(value)
-      case .string(let text): return .string(pickle.string(text))
+      case .string(let text):
+        textBytes += Int(text.count)
+        guard textBytes <= limits.textBytes else {
+          throw .limitExceeded(what: "bytes of texts in the pickle", offset: 0, limit: limits.textBytes)
+        }
+        return .string(pickle.string(text))
       case .tuple(let position), .list(let position), .set(let position):
         var values: [PlainValue] = []
         for element in pickle.elements(position) { values.append(try self.value(of: element, depth: depth + 1)) }

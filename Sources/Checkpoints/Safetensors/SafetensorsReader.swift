@@ -5,6 +5,8 @@ import Tensors
 /// (github.com/huggingface/safetensors, README "Format").
 enum SafetensorsReader {
   static let headerLimit = 100_000_000
+  /// The maximum length of a tensor's name in bytes. Names go into messages, and parts of them into other names.
+  static let nameLimit = 1024
 
   /// Whether the header's length and first byte are plausible for a safetensors file, which may be damaged.
   static func isPlausible(_ file: MappedFile) -> Bool {
@@ -90,6 +92,9 @@ enum SafetensorsReader {
         }
         metadata = try readMetadata(&json)
       } else {
+        guard name.utf8.count <= nameLimit else {
+          throw .limitExceeded(what: "name of \(name.utf8.count) bytes", offset: offset, limit: nameLimit)
+        }
         entries.append(try readEntry(&json, name, offset))
       }
     }

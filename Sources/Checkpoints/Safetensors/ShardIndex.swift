@@ -109,7 +109,13 @@ enum ShardIndex {
     try json.object { (json, key, offset) throws(FormatError) in
       guard key == "weight_map" else { return try json.skipValue() }
       guard map.isEmpty else { throw .malformed(field: "index", offset: offset, reason: "weight_map appears twice") }
-      try json.object { (json, name, _) throws(FormatError) in map.append((name, try json.string())) }
+      try json.object { (json, name, nameOffset) throws(FormatError) in
+        guard name.utf8.count <= SafetensorsReader.nameLimit else {
+          throw .limitExceeded(
+            what: "name of \(name.utf8.count) bytes", offset: nameOffset, limit: SafetensorsReader.nameLimit)
+        }
+        map.append((name, try json.string()))
+      }
     }
     json.skipBlanks()
     guard json.cursor.isAtEnd else {
