@@ -7,6 +7,9 @@ extension ModelImporter {
   /// The oldest supported operator set; earlier ones have other rules for broadcasting.
   static let oldestOperatorSet = 7
 
+  /// The number of nodes that translations for several sizes may have together, beyond which fewer sizes are tried.
+  private static let translatedNodes = 40_000
+
   /// Imports the network of an ONNX model and returns only its graph.
   ///
   /// - Throws: `ImportError`, as `importNetwork(_:)`.
@@ -58,7 +61,7 @@ extension ModelImporter {
   private func translateForItsSizes(
     _ model: ONNXModel, _ image: ONNXImageInput
   ) throws(ImportError) -> (network: ImportedNetwork, image: ONNXImageInput) {
-    let foldings = ONNXFoldingCache(model)
+    let foldings = ONNXFoldingCache(model, isShared: image.isSizeOpen)
     guard image.isSizeOpen else { return (try translate(model, image, probe: image.probes[0], foldings), image) }
     let reason: String
     do throws(ImportError) {
@@ -75,7 +78,9 @@ extension ModelImporter {
       reason = "\(error)"
     }
     // The network has no meaning at most sizes, or another one at each: it is read for one size.
-    let sides = imageSide.map { [$0] } ?? ONNXImageInput.usualSides
+    // Each size takes a translation; models of so many nodes that all of them would take seconds are tried at fewer.
+    let attempts = max(1, Self.translatedNodes / max(model.nodes.count, 1) - image.probes.count)
+    let sides = imageSide.map { [$0] } ?? Array(ONNXImageInput.usualSides.prefix(attempts))
     var firstError: ImportError?
     for side in sides {
       let fixed = image.fixing(side: side)

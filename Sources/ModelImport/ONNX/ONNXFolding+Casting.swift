@@ -18,6 +18,7 @@ extension ONNXFolding {
   /// The first input as another type. Real numbers are stored as float32, after rounding to the type.
   private static func cast(_ operands: Operands, to type: ElementType) throws(Failure) -> Tensor {
     let tensor = try operands.tensor(0)
+    try operands.claim(tensor.shape)
     if [.float32, .float64].contains(type), let floats = tensor.asFloat32() { return floats }
     var array = try operands.array(0)
     switch type {

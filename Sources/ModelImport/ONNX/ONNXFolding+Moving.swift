@@ -1,6 +1,14 @@
 import Checkpoints
 import Tensors
 
+extension ONNXFolding.Operands {
+  /// A tensor whose elements lie one after another; those of a view are copied.
+  func contiguous(_ tensor: Tensor) throws(ONNXFolding.Failure) -> Tensor {
+    if !tensor.isContiguous { try claim(tensor.shape) }
+    return tensor.contiguous()
+  }
+}
+
 extension ONNXFolding {
   /// Operators that only move elements. Weights pass through some of them as views.
   static let moving: [String: Folding] = [
@@ -10,7 +18,7 @@ extension ONNXFolding {
       guard
         let shape = ONNXShapes.reshape(tensor.shape, to: requested, allowsZero: operands.integer("allowzero") == 1)
       else { throw Failure("cannot make \(requested) of \(tensor.shape)") }
-      return tensor.contiguous().reshaped(shape)
+      return try operands.contiguous(tensor).reshaped(shape)
     },
     "Flatten": { operands throws(Failure) in
       let tensor = try operands.tensor(0)
@@ -18,19 +26,19 @@ extension ONNXFolding {
       guard let shape = ONNXShapes.flatten(tensor.shape, axis: axis) else {
         throw Failure("cannot flatten \(tensor.shape) at axis \(axis)")
       }
-      return tensor.contiguous().reshaped(shape)
+      return try operands.contiguous(tensor).reshaped(shape)
     },
     "Squeeze": { operands throws(Failure) in
       let tensor = try operands.tensor(0)
       let axes = try operands.integers("axes", input: 1)
       guard let shape = ONNXShapes.squeeze(tensor.shape, axes) else { throw Failure("cannot squeeze \(tensor.shape)") }
-      return tensor.contiguous().reshaped(shape)
+      return try operands.contiguous(tensor).reshaped(shape)
     },
     "Unsqueeze": { operands throws(Failure) in
       let tensor = try operands.tensor(0)
       guard let axes = try operands.integers("axes", input: 1), let shape = ONNXShapes.unsqueeze(tensor.shape, axes)
       else { throw Failure("cannot add axes to \(tensor.shape)") }
-      return tensor.contiguous().reshaped(shape)
+      return try operands.contiguous(tensor).reshaped(shape)
     },
     "Transpose": { operands throws(Failure) in
       let tensor = try operands.tensor(0)
@@ -43,9 +51,12 @@ extension ONNXFolding {
     "Expand": { operands throws(Failure) in
       let array = try operands.array(0)
       let requested = Shape(try operands.array(1).integers)
-      guard requested.checkedElementCount != nil, let shape = ONNXArray.broadcastShape(array.shape, requested),
-        let values = array.broadcast(to: shape)
-      else { throw Failure("cannot expand \(array.shape) to \(requested)") }
+      let problem = "cannot expand \(array.shape) to \(requested)"
+      guard requested.checkedElementCount != nil, let shape = ONNXArray.broadcastShape(array.shape, requested) else {
+        throw Failure(problem)
+      }
+      try operands.claim(shape)
+      guard let values = array.broadcast(to: shape) else { throw Failure(problem) }
       return ONNXArray(type: array.type, shape: shape, values: values).tensor
     },
     "Concat": concatenate, "Gather": gather, "Slice": slice, "ScatterND": scatter, "Tile": tile,
@@ -61,9 +72,13 @@ extension ONNXFolding {
       guard array.shape.rank == shape.rank,
         (0..<shape.rank).allSatisfy({ $0 == axis || array.shape[$0] == first.shape[$0] })
       else { throw Failure("cannot join \(first.shape) and \(array.shape)") }
-      shape.dimensions[axis] += array.shape[axis]
+      let (extent, overflow) = shape[axis].addingReportingOverflow(array.shape[axis])
+      guard !overflow else { throw Failure("joins too many elements") }
+      shape.dimensions[axis] = extent
     }
+    try operands.claim(shape)
     guard shape.elementCount <= ONNXArray.maximumOperandCount else { throw Failure("joins too many elements") }
+    guard shape.elementCount > 0 else { return ONNXArray(type: first.type, shape: shape, values: []).tensor }
     let outer = first.shape.dimensions[..<axis].reduce(1, *)
     var values: [Double] = []
     for block in 0..<outer {
@@ -82,11 +97,12 @@ extension ONNXFolding {
     let extent = array.shape[axis]
     let inner = array.shape.dimensions[(axis + 1)...].reduce(1, *)
     let outer = array.shape.dimensions[..<axis].reduce(1, *)
-    var values: [Double] = []
+    try operands.claim([outer, indices.values.count, inner])
     guard outer * indices.values.count * inner <= ONNXArray.maximumCount else {
       throw Failure("takes too many elements")
     }
-    for block in 0..<outer {
+    var values: [Double] = []
+    for block in 0..<(inner == 0 ? 0 : outer) {
       for index in indices.integers {
         guard index >= -extent, index < extent else { throw Failure("takes element \(index) of \(extent)") }
         let start = (block * extent + (index < 0 ? index + extent : index)) * inner
@@ -108,14 +124,18 @@ extension ONNXFolding {
     guard axes.count == starts.count, steps.count == starts.count else {
       throw Failure("does not have as many axes and steps as starts")
     }
+    // The indices of each axis, and the positions of the elements.
+    try operands.claim([array.shape.dimensions.reduce(0, +)])
     var picked = array.shape.dimensions.map { Array(0..<$0) }
     for (index, axis) in axes.enumerated() {
       let axis = try operands.axis(axis, rank: rank)
+      try operands.budget.claim(array.shape[axis])
       guard let range = ONNXShapes.range(starts[index], ends[index], steps[index], extent: array.shape[axis]) else {
         throw Failure("has a step of 0")
       }
       picked[axis] = range
     }
+    try operands.claim(Shape(picked.map(\.count)))
     let strides = array.shape.contiguousStrides
     var positions = [0]
     for axis in 0..<rank { positions = positions.flatMap { base in picked[axis].map { base + $0 * strides[axis] } } }
@@ -127,6 +147,7 @@ extension ONNXFolding {
   /// Copies of an array with slices replaced, as exporters write the assignment to elements of a list.
   private static let scatter: Folding = { operands throws(Failure) in
     var array = try operands.array(0)
+    try operands.claim(array.shape)
     let (indices, updates) = (try operands.array(1), try operands.array(2))
     guard let depth = indices.shape.dimensions.last, depth > 0, depth <= array.shape.rank,
       case .string("none")? = operands.node.attributes["reduction"] ?? .string("none")
@@ -157,9 +178,13 @@ extension ONNXFolding {
     }
     // Repeating an axis of extent 1 before each axis is broadcasting.
     let shape = Shape((0..<rank).flatMap { [repeats[$0], array.shape[$0]] })
+    guard rank <= 8, (shape.checkedElementCount ?? .max) <= max(ONNXArray.maximumCount, array.values.count) else {
+      throw Failure("makes too many elements")
+    }
+    try operands.claim(shape)
     let source = ONNXArray(
       type: array.type, shape: Shape(array.shape.dimensions.flatMap { [1, $0] }), values: array.values)
-    guard rank <= 8, let values = source.broadcast(to: shape) else { throw Failure("makes too many elements") }
+    guard let values = source.broadcast(to: shape) else { throw Failure("makes too many elements") }
     let extents = (0..<rank).map { repeats[$0] * array.shape[$0] }
     return ONNXArray(type: array.type, shape: Shape(extents), values: values).tensor
   }

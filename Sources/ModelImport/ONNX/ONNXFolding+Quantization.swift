@@ -14,6 +14,7 @@ extension ONNXFolding {
     guard all.contains(low), all.contains(high), low <= high else {
       throw Failure("clips levels to \(low) and \(high)")
     }
+    try operands.claim(source.shape)
     let levels = source.contiguous()
     func clipped<Level: TensorElement & FixedWidthInteger>(_: Level.Type) -> Tensor {
       levels.withElements(as: Level.self) { values in
@@ -43,6 +44,7 @@ extension ONNXFolding {
 
   private static let quantize: Folding = { operands throws(Failure) in
     let (source, steps) = (try operands.tensor(0), try steps(operands))
+    try operands.claim(source.shape)
     guard let floats = source.asFloat32()?.contiguous() else { throw Failure("quantises \(source.elementType)") }
     let type = try operands.has(2) ? operands.tensor(2).elementType : .uint8
     guard let levels = ONNXLevels.bounds(of: type) else { throw Failure("quantises to \(type)") }
@@ -67,6 +69,7 @@ extension ONNXFolding {
   }
 
   private static let dequantize: Folding = { operands throws(Failure) in
+    try operands.claim(try operands.tensor(0).shape)
     let (source, steps) = (try operands.tensor(0).contiguous(), try steps(operands))
     func real<Level: TensorElement & FixedWidthInteger>(_: Level.Type) -> Tensor {
       source.withElements(as: Level.self) { levels in

@@ -16,6 +16,7 @@ extension ONNXFolding {
       var array = try operands.array(0)
       let axis = try operands.axis(operands.integer("axis") ?? -1, rank: array.shape.rank)
       guard (operands.integer("p") ?? 2) == 2 else { throw Failure("is not an L2 normalisation") }
+      try operands.claim(array.shape)
       array.mapGroups(along: [axis]) { group in
         let length = group.reduce(0) { $0 + $1 * $1 }.squareRoot()
         return length == 0 ? group : group.map { $0 / length }
@@ -41,6 +42,8 @@ extension ONNXFolding {
       guard let axes = requested.isEmpty ? Set(0..<rank) : ONNXShapes.axes(requested, rank: rank),
         array.values.count > 0
       else { throw Failure("cannot reduce \(array.shape) over the axes \(requested)") }
+      // The positions of the elements, and the groups that are reduced.
+      try operands.claim(array.shape)
       array.reduce(along: axes, function)
       if operands.integer("keepdims") == 0 {
         array.shape = Shape((0..<rank).filter { !axes.contains($0) }.map { array.shape[$0] })
@@ -68,6 +71,7 @@ extension ONNXFolding {
     }
     let axes = Set((byImage ? 1 : 0)..<array.shape.rank).subtracting([1])
     var index = 0
+    try operands.claim(array.shape)
     array.mapGroups(along: byImage ? Set(2..<array.shape.rank) : axes) { group in
       // The groups come in the order of the remaining axes: the channels, within each image if there are several.
       let channel = index % channels

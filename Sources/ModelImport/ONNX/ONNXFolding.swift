@@ -26,15 +26,40 @@ enum ONNXFolding {
     /// `nil` for optional inputs that are omitted.
     let inputs: [Tensor?]
     let operatorSet: Int
+    let budget: ONNXFoldingBudget
+
+    /// Asks for the memory and the time of elements before they are computed.
+    func claim(_ shape: Shape) throws(Failure) {
+      guard let count = shape.checkedElementCount else { throw Failure("computes the impossible shape \(shape)") }
+      try budget.claim(count)
+    }
+
+    /// An array after broadcasting to a larger shape.
+    func broadcast(_ array: ONNXArray, to shape: Shape, _ problem: @autoclosure () -> String) throws(Failure)
+      -> [Double]
+    {
+      // An array that has as many elements is not copied.
+      if shape.checkedElementCount != array.values.count { try claim(shape) }
+      guard let values = array.broadcast(to: shape, allowing: ONNXArray.maximumOperandCount) else {
+        throw Failure(problem())
+      }
+      return values
+    }
 
     func has(_ index: Int) -> Bool { index < inputs.count && inputs[index] != nil }
 
     func tensor(_ index: Int) throws(Failure) -> Tensor {
       guard index < inputs.count, let tensor = inputs[index] else { throw Failure("has no input number \(index + 1)") }
+      // The extents of a shape without elements are bounded, too, as loops run over them.
+      let extents = Shape(tensor.shape.dimensions.filter { $0 != 0 })
+      guard let count = extents.checkedElementCount, count <= 1 << 40 else {
+        throw Failure("computes with the impossible shape \(tensor.shape)")
+      }
       return tensor
     }
 
     func array(_ index: Int) throws(Failure) -> ONNXArray {
+      try claim(try tensor(index).shape)
       guard let array = ONNXArray(try tensor(index)) else {
         throw Failure("computes with \(try tensor(index).elementCount) constant elements; fold them when exporting")
       }
@@ -88,6 +113,7 @@ enum ONNXFolding {
         return operands.has(index) ? try operands.array(index).values.first ?? none : none
       }
       let (low, high) = (try bound("min", 1, -.infinity), try bound("max", 2, .infinity))
+      try operands.claim(array.shape)
       array.values = array.values.map { min(max($0, low), high) }
       return array.tensor
     },
@@ -100,6 +126,7 @@ enum ONNXFolding {
   private static func unary(_ function: @escaping @Sendable (Double) -> Double) -> Folding {
     { operands throws(Failure) in
       var array = try operands.array(0)
+      try operands.claim(array.shape)
       array.values = array.values.map(function)
       return array.tensor
     }
@@ -111,11 +138,11 @@ enum ONNXFolding {
       var result = try operands.array(0)
       for index in operands.inputs.indices.dropFirst() {
         let next = try operands.array(index)
-        let count = max(result.values.count, next.values.count)
-        guard let shape = ONNXArray.broadcastShape(result.shape, next.shape),
-          let left = result.broadcast(to: shape, allowing: count),
-          let right = next.broadcast(to: shape, allowing: count)
-        else { throw Failure("cannot combine constants of \(result.shape) and \(next.shape)") }
+        let problem = "cannot combine constants of \(result.shape) and \(next.shape)"
+        guard let shape = ONNXArray.broadcastShape(result.shape, next.shape) else { throw Failure(problem) }
+        let left = try operands.broadcast(result, to: shape, problem)
+        let right = try operands.broadcast(next, to: shape, problem)
+        try operands.claim(shape)
         result = ONNXArray(type: result.type, shape: shape, values: zip(left, right).map(function))
       }
       return result.tensor
@@ -142,10 +169,11 @@ enum ONNXFolding {
   ) throws(Failure) -> Tensor {
     guard operands.inputs.count == 2 else { throw Failure("has \(operands.inputs.count) inputs, not 2") }
     let (a, b) = (try operands.array(0), try operands.array(1))
-    let count = max(a.values.count, b.values.count)
-    guard let shape = ONNXArray.broadcastShape(a.shape, b.shape), let left = a.broadcast(to: shape, allowing: count),
-      let right = b.broadcast(to: shape, allowing: count)
-    else { throw Failure("cannot combine constants of \(a.shape) and \(b.shape)") }
+    let problem = "cannot combine constants of \(a.shape) and \(b.shape)"
+    guard let shape = ONNXArray.broadcastShape(a.shape, b.shape) else { throw Failure(problem) }
+    let left = try operands.broadcast(a, to: shape, problem)
+    let right = try operands.broadcast(b, to: shape, problem)
+    try operands.claim(shape)
     var values = zip(left, right).map(function)
     if truncates, !a.type.isFloatingPoint { values = values.map { $0.rounded(.towardZero) } }
     return ONNXArray(type: type ?? a.type, shape: shape, values: values).tensor
@@ -153,12 +181,14 @@ enum ONNXFolding {
 
   private static let select: Folding = { operands throws(Failure) in
     let (condition, a, b) = (try operands.array(0), try operands.array(1), try operands.array(2))
-    let count = max(condition.values.count, a.values.count, b.values.count)
+    let problem = "cannot combine constants of \(condition.shape), \(a.shape) and \(b.shape)"
     guard let pair = ONNXArray.broadcastShape(a.shape, b.shape),
-      let shape = ONNXArray.broadcastShape(pair, condition.shape),
-      let mask = condition.broadcast(to: shape, allowing: count), let left = a.broadcast(to: shape, allowing: count),
-      let right = b.broadcast(to: shape, allowing: count)
-    else { throw Failure("cannot combine constants of \(condition.shape), \(a.shape) and \(b.shape)") }
+      let shape = ONNXArray.broadcastShape(pair, condition.shape)
+    else { throw Failure(problem) }
+    let mask = try operands.broadcast(condition, to: shape, problem)
+    let left = try operands.broadcast(a, to: shape, problem)
+    let right = try operands.broadcast(b, to: shape, problem)
+    try operands.claim(shape)
     let values = mask.indices.map { mask[$0] != 0 ? left[$0] : right[$0] }
     return ONNXArray(type: a.type, shape: shape, values: values).tensor
   }
@@ -182,11 +212,12 @@ enum ONNXFolding {
       }
       var fill = ONNXArray(type: .float32, shape: [1], values: [0])
       if case .tensor(let tensor)? = operands.node.attributes["value"] {
-        guard let array = ONNXArray(tensor), array.values.count == 1 else {
+        guard tensor.elementCount == 1, let array = ONNXArray(tensor) else {
           throw Failure("does not fill with a single value")
         }
         fill = array
       }
+      try operands.budget.claim(count)
       let values = [Double](repeating: fill.values[0], count: count)
       return ONNXArray(type: fill.type, shape: shape, values: values).tensor
     },
@@ -195,6 +226,7 @@ enum ONNXFolding {
       guard let first = start.values.first, let end = limit.values.first, let step = delta.values.first, step != 0,
         ((end - first) / step).isFinite, (end - first) / step <= Double(ONNXArray.maximumCount)
       else { throw Failure("makes no valid range") }
+      try operands.budget.claim(Int(max(0, ((end - first) / step).rounded(.up))))
       let values = Array(stride(from: first, to: end, by: step))
       return ONNXArray(type: start.type, shape: [values.count], values: values).tensor
     },

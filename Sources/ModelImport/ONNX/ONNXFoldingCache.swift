@@ -8,12 +8,20 @@ final class ONNXFoldingCache {
   /// The outermost nodes, by their first outputs: names in branches of an `If` may repeat.
   private let owners: [String: Int]
   private var results: [String: Tensor] = [:]
+  /// Whether there may be several translations.
+  private let isShared: Bool
+  /// What all translations together may compute.
+  let budget: ONNXFoldingBudget
 
-  init(_ model: ONNXModel) {
+  /// - Parameter isShared: whether there may be several translations, so that it pays to keep results.
+  init(_ model: ONNXModel, isShared: Bool) {
+    self.isShared = isShared
+    budget = ONNXFoldingBudget(fileBytes: model.byteCount)
     initializers = Set(model.initializers.names)
     owners = Dictionary(model.nodes.compactMap { node in node.outputs.first.map { ($0, node.index) } }) { first, _ in
       first
     }
+    budget.releaseCache = { [weak self] in self?.results = [:] }
   }
 
   subscript(_ node: ONNXModel.Node) -> Tensor? {
@@ -23,7 +31,7 @@ final class ONNXFoldingCache {
 
   /// Keeps the result of a node if it does not depend on the image's size.
   func store(_ result: Tensor, of node: ONNXModel.Node) {
-    guard let output = node.outputs.first, owners[output] == node.index,
+    guard isShared, let output = node.outputs.first, owners[output] == node.index,
       node.inputs.allSatisfy({ $0.isEmpty || initializers.contains($0) || results[$0] != nil })
     else { return }
     results[output] = result

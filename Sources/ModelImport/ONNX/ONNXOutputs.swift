@@ -45,6 +45,9 @@ struct ONNXOutputs {
     }
   }
 
+  /// The number of outputs that are searched. Each may need the whole network.
+  private static let maximumCount = 64
+
   /// A value that is one vector per image.
   private struct Candidate {
     /// The name of the output or intermediate value.
@@ -69,6 +72,11 @@ struct ONNXOutputs {
   ///   cannot be translated.
   mutating func attach(to run: inout ONNXRun) throws(ImportError) -> Graph {
     let names = model.outputs.map(\.name)
+    guard names.count <= Self.maximumCount || (requestedEmbedding != nil && requestedLogits != nil) else {
+      throw .badNetwork(
+        "the model has \(names.count) outputs, and at most \(Self.maximumCount) are searched for the embedding and the "
+          + "logits; name both with --embedding-output and --logits-output")
+    }
     let embeddingName =
       requestedEmbedding ?? ["normalized_embedding", "embedding"].first { names.contains($0) && $0 != requestedLogits }
     let logitsName = requestedLogits ?? (names.contains("logits") && embeddingName != "logits" ? "logits" : nil)

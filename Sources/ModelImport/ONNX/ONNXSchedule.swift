@@ -92,9 +92,10 @@ struct ONNXSchedule {
   private func sources(of index: Int) throws(ImportError) -> [Int] {
     let node = model.nodes[index]
     var result: [Int] = []
+    var found: Set<Int> = []
     for input in node.inputs + node.captured where !input.isEmpty {
       if let producer = producers[input] {
-        if !result.contains(producer) { result.append(producer) }
+        if found.insert(producer).inserted { result.append(producer) }
       } else if !given.contains(input) {
         throw .badNode(
           ONNXLocation(node, in: model),

@@ -5,6 +5,9 @@ import Tensors
 
 /// How translations add nodes to the graph.
 extension ONNXTranslator {
+  /// The largest extent of a value. Lists of a number for each channel are made for some operators.
+  private static let maximumExtent = 1 << 20
+
   /// Appends a node to the graph and checks it against the shapes of its inputs.
   ///
   /// - Returns: its output, with the channels on axis 1.
@@ -12,12 +15,18 @@ extension ONNXTranslator {
   mutating func append(
     _ op: any Operator, node: ONNXModel.Node, inputs: [ONNXActivation], constants: [String: Tensor] = [:]
   ) throws(ImportError) -> ONNXActivation {
+    guard graph.nodes.count < Graph.nodeLimit else {
+      throw bad(node, "is one node too many: a network may have at most \(Graph.nodeLimit)")
+    }
     let shape: Shape
     do throws(GraphError) {
       // Decoding checks the bounds of attributes, as for a package.
       _ = try OperatorCatalogue.decode(type(of: op).wireName, op.attributes)
       shape = try op.outputShape(inputs: inputs.map { shapes[$0.value] ?? [] }, constants: constants)
     } catch { throw bad(node, "\(error)") }
+    guard shape.dimensions.allSatisfy({ $0 <= Self.maximumExtent }) else {
+      throw bad(node, "its result is \(shape), and no axis may have more than \(Self.maximumExtent) elements")
+    }
     let output = graph.append(op, name: uniqueName(node), inputs: inputs.map(\.value), constants: constants)
     shapes[output] = shape
     producers[output] = graph.nodes.count - 1
@@ -41,11 +50,12 @@ extension ONNXTranslator {
   private mutating func uniqueName(_ node: ONNXModel.Node) -> String {
     let base = node.name.isEmpty ? node.outputs.first ?? "\(node.operatorType)_\(node.index)" : node.name
     var name = base
-    var number = 2
+    var number = nameNumbers[base] ?? 1
     while !names.insert(name).inserted {
-      name = "\(base)_\(number)"
       number += 1
+      name = "\(base)_\(number)"
     }
+    nameNumbers[base] = number
     return name
   }
 

@@ -3,9 +3,6 @@ import Tensors
 
 /// What is known when a model is translated: constants, and which branch of an `If` is taken.
 extension ONNXTranslator {
-  /// The number of elements to compute at most: that of the weights of the largest networks, several times.
-  private static let maximumFoldedCount = 1 << 31
-
   /// Translates the branch of an `If` that its condition selects, which must not depend on the image's pixels.
   mutating func inline(_ node: ONNXModel.Node) throws(ImportError) {
     guard try value(node, 0).isConstant, let condition = try scalar(node, 0) else {
@@ -41,16 +38,42 @@ extension ONNXTranslator {
       }
     }
     let result: Tensor?
-    do { result = try folding(ONNXFolding.Operands(node: node, inputs: inputs, operatorSet: model.operatorSet)) } catch
-    {
-      throw bad(node, error.problem)
-    }
+    foldings.budget.begin()
+    do {
+      result = try folding(
+        ONNXFolding.Operands(
+          node: node, inputs: inputs, operatorSet: model.operatorSet, budget: foldings.budget))
+    } catch { throw bad(node, error.problem) }
     guard let result else { return nil }
-    foldedCount += result.elementCount
-    guard foldedCount <= Self.maximumFoldedCount else {
-      throw bad(node, "the nodes up to here compute too many constants; fold them when exporting")
-    }
+    foldings.budget.keep(result)
     foldings.store(result, of: node)
+    if let output = node.outputs.first { folded.insert(output) }
     return result
+  }
+
+  /// Forgets the folded inputs of a node that has been translated, if no other node will read them.
+  mutating func releaseInputs(of node: ONNXModel.Node) {
+    for name in node.inputs {
+      guard let count = unread[name] else { continue }
+      unread[name] = count - 1
+      if count == 1, folded.remove(name) != nil { values[name] = nil }
+    }
+  }
+
+  /// The number of times that nodes, those in branches included, and outputs of the model read each value.
+  static func readCounts(of model: ONNXModel) -> [String: Int] {
+    var counts: [String: Int] = [:]
+    func count(_ nodes: [ONNXModel.Node]) {
+      for node in nodes {
+        for name in node.inputs { counts[name, default: 0] += 1 }
+        for case .graph(let graph) in node.attributes.values {
+          count(graph.nodes)
+          for name in graph.outputs { counts[name, default: 0] += 1 }
+        }
+      }
+    }
+    count(model.nodes)
+    for output in model.outputs { counts[output.name, default: 0] += 1 }
+    return counts
   }
 }

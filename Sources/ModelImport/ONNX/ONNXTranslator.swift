@@ -30,8 +30,13 @@ struct ONNXTranslator {
   var rectified: [ValueID: ONNXActivation] = [:]
   /// The results of constant folding that do not depend on the image's size.
   let foldings: ONNXFoldingCache
-  /// The number of elements that constant folding has computed.
-  var foldedCount = 0
+  /// The names of folded values that may still be read.
+  var folded: Set<String> = []
+  /// How often each value has yet to be read.
+  var unread: [String: Int]
+  /// The number that was last appended to make each name of a node unique.
+  var nameNumbers: [String: Int] = [:]
+  private var noted: Set<String> = []
   var roundings: [RoundingKey: ValueID] = [:]
   /// What the file states of the levels of constants, by the names of their values.
   var storedLevels: [String: ONNXStoredLevels] = [:]
@@ -73,6 +78,7 @@ struct ONNXTranslator {
     self.foldings = foldings
     self.graph = graph
     isSizeOpen = image.isSizeOpen
+    unread = Self.readCounts(of: model)
     let input = ONNXActivation(
       value: graph.input, shape: probe, isRow: false, channelAxis: image.isChannelsLast ? 3 : 1)
     values[image.name] = .activation(input)
@@ -98,6 +104,7 @@ struct ONNXTranslator {
       result = try translation(&self, node)
     }
     if let output = node.outputs.first { values[output] = result }
+    releaseInputs(of: node)
   }
 
   private func isSupported(_ node: ONNXModel.Node) -> Bool {
@@ -115,7 +122,7 @@ struct ONNXTranslator {
   }
 
   mutating func note(_ text: String) {
-    if !notes.contains(text) { notes.append(text) }
+    if noted.insert(text).inserted { notes.append(text) }
   }
 
   // MARK: Inputs
@@ -140,6 +147,7 @@ struct ONNXTranslator {
     guard case .constant(let tensor) = try value(node, index) else {
       throw unsupported(node, "its input '\(node.inputs[index])' must be constant")
     }
+    do { try foldings.budget.claimWork(tensor.elementCount) } catch { throw bad(node, error.problem) }
     return tensor
   }
 
