@@ -27,6 +27,7 @@ struct RewriteCheck {
   /// - Parameters:
   ///   - graph: the imported graph.
   ///   - image: the probe.
+  /// - Throws: `ConversionError.notFinite` where the network computes NaN or infinity for the probe.
   init(_ graph: Graph, probe image: RGBImage, threads: Int) throws {
     (self.image, self.threads) = (image, threads)
     let input = Self.normalized(image, graph.preprocessing)
@@ -34,6 +35,7 @@ struct RewriteCheck {
     let outputs = try Self.outputs(
       try Executable(graph, threads: threads), [input, Self.moved(input)], threads: threads)
     expected = outputs[0]
+    try Self.checkFinite(expected, "the float network computes")
     allowed = max(
       Self.tolerance, min(Self.magnification * Self.difference(outputs[0], outputs[1]), Self.maxTolerance))
   }
@@ -41,12 +43,23 @@ struct RewriteCheck {
   /// The largest difference between the outputs of a rewritten network and those of the imported one.
   ///
   /// - Parameter rewrite: the rewrite as a noun, for the error.
-  /// - Throws: `ConversionError.notEquivalent` where the difference is larger than rounding explains.
+  /// - Throws: `ConversionError.notEquivalent` where the difference is larger than rounding explains; `.notFinite` where
+  ///   the rewritten network computes NaN or infinity, as its weights are products of those of the imported one.
   func difference(of rewritten: Executable, after rewrite: String) throws -> Float {
     let input = Self.normalized(image, rewritten.graph.preprocessing)
-    let difference = Self.difference(expected, try Self.outputs(rewritten, [input], threads: threads)[0])
+    let actual = try Self.outputs(rewritten, [input], threads: threads)[0]
+    try Self.checkFinite(actual, "after \(rewrite), the float network computes")
+    let difference = Self.difference(expected, actual)
     guard difference <= allowed else { throw ConversionError.notEquivalent(after: rewrite, difference: difference) }
     return difference
+  }
+
+  private static func checkFinite(_ outputs: [String: [Float]], _ subject: String) throws(ConversionError) {
+    for (name, values) in outputs.sorted(by: { $0.key < $1.key }) where !values.allSatisfy(\.isFinite) {
+      throw .notFinite(
+        "\(subject) NaN or infinity in '\(name)' for a calibration image: weights are too large for float32, a running "
+          + "variance is negative, or the exponent of pooling is extreme")
+    }
   }
 
   private static func normalized(_ image: RGBImage, _ preprocessing: Preprocessing) -> Tensor {

@@ -53,6 +53,13 @@ import Testing
       bytes.replaceSubrange(middle..<middle + 400, with: Data(repeating: 0xFF, count: 400))
       return convert(checkpoint: try $0.write(bytes, to: "nan.pth"), output: $0.path("out.quern"))
     },
+    Case(testDescription: "weights that overflow", status: 65, mentions: ["NaN or infinity", "too large"]) {
+      // Values of 8.5e37, wherever a number begins.
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: Tool.checkpoint))
+      let middle = bytes.count / 2
+      bytes.replaceSubrange(middle..<middle + 4000, with: Data(repeating: 0x7E, count: 4000))
+      return convert(checkpoint: try $0.write(bytes, to: "huge.pth"), output: $0.path("out.quern"))
+    },
     Case(testDescription: "missing folder", status: 66, mentions: ["nowhere"]) {
       convert(calibration: $0.path("nowhere"), output: $0.path("out.quern"))
     },
