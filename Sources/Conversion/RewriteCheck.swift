@@ -43,8 +43,8 @@ struct RewriteCheck {
   /// The largest difference between the outputs of a rewritten network and those of the imported one.
   ///
   /// - Parameter rewrite: the rewrite as a noun, for the error.
-  /// - Throws: `ConversionError.notEquivalent` where the difference is larger than rounding explains; `.notFinite` where
-  ///   the rewritten network computes NaN or infinity, as its weights are products of those of the imported one.
+  /// - Throws: `ConversionError.notEquivalent` where the difference is larger than rounding explains; `.notFinite`
+  ///   where the rewritten network computes NaN or infinity, as its weights are products of those of the imported one.
   func difference(of rewritten: Executable, after rewrite: String) throws -> Float {
     let input = Self.normalized(image, rewritten.graph.preprocessing)
     let actual = try Self.outputs(rewritten, [input], threads: threads)[0]
