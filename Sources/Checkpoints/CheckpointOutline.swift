@@ -46,6 +46,14 @@ package struct CheckpointOutline {
   package static func open(path: String) throws(CheckpointError) -> CheckpointOutline {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }
+    return try open(file)
+  }
+
+  /// Opens a checkpoint whose bytes are mapped or in memory. The contents decide which format it has, not the name.
+  ///
+  /// - Throws: `CheckpointError.content` if the file is not a checkpoint, is damaged, or contains no named tensors.
+  package static func open(_ file: MappedFile) throws(CheckpointError) -> CheckpointOutline {
+    let path = file.path
     let format: Checkpoint.Format
     do { format = try FileSignature.format(of: file) } catch { throw .content(path: path, format: nil, error) }
     do {
@@ -97,7 +105,7 @@ package struct CheckpointOutline {
   ///
   /// - Throws: `CheckpointError.content` if the file is damaged, contains a tensor that cannot be represented, or
   ///   contains several dictionaries of tensors, none of them under a usual key.
-  func defaultCheckpoint() throws(CheckpointError) -> Checkpoint {
+  package func defaultCheckpoint() throws(CheckpointError) -> Checkpoint {
     do throws(FormatError) {
       switch source {
       case .read(let contents): return checkpoint(contents)

@@ -13,10 +13,17 @@ extension PlainValue {
   package static func readJSON(path: String) throws(CheckpointError) -> PlainValue {
     let file: MappedFile
     do throws(FileError) { file = try MappedFile(path: path) } catch { throw .file(error) }
+    return try readJSON(file)
+  }
+
+  /// As above, for a file that is mapped or in memory.
+  ///
+  /// - Throws: `CheckpointError.content` if it is not JSON, or an object has a key twice.
+  package static func readJSON(_ file: MappedFile) throws(CheckpointError) -> PlainValue {
     do throws(FormatError) {
       return try HeaderJSON.plainValue(of: ByteCursor(file.storage))
     } catch {
-      throw .content(path: path, format: nil, error)
+      throw .content(path: file.path, format: nil, error)
     }
   }
 }

@@ -92,6 +92,17 @@ package struct MappedFile: Sendable {
     quern_explain_bus_errors(status) { TemporaryFiles.removeAll() }
   }
 
+  /// A file whose bytes are in memory, for readers of files.
+  ///
+  /// - Parameters:
+  ///   - storage: all bytes of the file.
+  ///   - path: the path to report, which is not opened. Files that this one refers to are searched for in its folder.
+  /// - Throws: `FileError.empty`.
+  package init(storage: TensorStorage, path: String) throws(FileError) {
+    guard !storage.bytes.isEmpty else { throw .empty(path: path) }
+    (self.path, self.storage, watched) = (path, storage, nil)
+  }
+
   private static let pageSize = sysconf(Int32(_SC_PAGESIZE))
 
   /// Gives the memory of a range of bytes back to the system, for bytes that were read and will not be needed soon.

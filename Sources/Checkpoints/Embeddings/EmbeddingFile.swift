@@ -27,6 +27,15 @@ package struct EmbeddingFile: Sendable {
   package init(path: String) throws(CheckpointError) {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }
+    try self.init(file)
+  }
+
+  /// As above, for a file that is mapped or in memory.
+  ///
+  /// - Throws: `CheckpointError.content` if it does not consist of rows of floats, or if the names next to it are not
+  ///   those of its rows; `CheckpointError.file` if these cannot be read.
+  package init(_ file: MappedFile) throws(CheckpointError) {
+    let path = file.path
     let format: EmbeddingFormat
     do {
       format = try Self.format(of: file)

@@ -10,7 +10,16 @@ package enum ONNXTensorFile {
   package static func read(path: String) throws(CheckpointError) -> (name: String, tensor: Tensor) {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }
+    return try read(file)
+  }
+
+  /// As above, for a file that is mapped or in memory.
+  ///
+  /// - Throws: `CheckpointError.content` if it contains no tensor or is damaged.
+  package static func read(_ file: MappedFile) throws(CheckpointError) -> (name: String, tensor: Tensor) {
     var reader = ONNXTensorReader(file)
-    do { return try reader.tensor(in: 0..<file.byteCount) } catch { throw .content(path: path, format: .onnx, error) }
+    do { return try reader.tensor(in: 0..<file.byteCount) } catch {
+      throw .content(path: file.path, format: .onnx, error)
+    }
   }
 }

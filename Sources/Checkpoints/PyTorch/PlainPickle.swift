@@ -19,13 +19,21 @@ package enum PlainPickle {
   package static func read(path: String) throws(CheckpointError) -> PlainValue {
     let file: MappedFile
     do { file = try MappedFile(path: path) } catch { throw .file(error) }
+    return try read(file)
+  }
+
+  /// Reads a file that is mapped or in memory.
+  ///
+  /// - Throws: `CheckpointError.content` if it is not a pickle, has anything but plain values, or would run code when
+  ///   Python loads it.
+  package static func read(_ file: MappedFile) throws(CheckpointError) -> PlainValue {
     do throws(FormatError) {
       var cursor = ByteCursor(file.storage)
       let pickle = try PickleMachine.read(&cursor, style: .plain)
       var converter = Converter(pickle: pickle, limits: limits(file.byteCount))
       return try converter.value(of: pickle.root, depth: 0)
     } catch {
-      throw .content(path: path, format: nil, error)
+      throw .content(path: file.path, format: nil, error)
     }
   }
 

@@ -10,17 +10,22 @@ enum ShardIndex {
   private static let byteLimit = 100_000_000
 
   static func isPlausible(_ file: MappedFile) -> Bool {
-    let start = file.withBytes { String(decoding: $0.prefix(1 << 20), as: UTF8.self) }
-    return start.drop { $0.isWhitespace }.hasPrefix("{") && start.contains("\"weight_map\"")
+    let key = Array("\"weight_map\"".utf8)
+    return file.withBytes { bytes in
+      let text = bytes.prefix(1 << 20).drop { $0 == 0x20 || (0x09...0x0D).contains($0) }
+      guard text.first == UInt8(ascii: "{") else { return false }
+      return text.indices.contains { text[$0] == key[0] && text[$0...].starts(with: key) }
+    }
   }
 
   /// - Throws: `FormatError.wrongKind` for a shard whose index lies in the same folder, because a single shard is only
   ///   a part of a network.
   static func refuseShard(_ path: String) throws(FormatError) {
     let (folder, name) = split(path)
-    guard let match = name.wholeMatch(of: /(.+)-(\d{5})-of-(\d{5})(\.safetensors|\.bin)/), match.3 != "00001" else {
-      return
-    }
+    // Most names are none of a shard, and need not be matched.
+    guard name.utf8.count > 15, name.hasSuffix(".safetensors") || name.hasSuffix(".bin"),
+      let match = name.wholeMatch(of: /(.+)-(\d{5})-of-(\d{5})(\.safetensors|\.bin)/), match.3 != "00001"
+    else { return }
     let index = "\(match.1)\(match.4).index.json"
     guard (try? MappedFile(path: "\(folder)/\(index)")) != nil else { return }
     throw .wrongKind(

@@ -1,16 +1,16 @@
 /// A licence expression of SPDX (SPDX specification 2.3, annex D).
-struct SPDXExpression {
+package struct SPDXExpression {
   /// Why a text is no such expression, as part of a sentence.
-  struct Problem: Error {
+  package struct Problem: Error {
     let text: String
   }
 
   /// The expression with single spaces, and with identifiers and operators as SPDX spells them.
-  let text: String
+  package let text: String
 
   /// - Parameter text: the expression. Letters of identifiers may be in either case.
   /// - Throws: `Problem` where the syntax is wrong, or where an identifier is not in SPDX's list.
-  init(_ text: String) throws(Problem) {
+  package init(_ text: String) throws(Problem) {
     var parser = Parser(tokens: Self.tokens(text))
     try parser.expression()
     guard parser.next == nil else { throw parser.unexpected }
@@ -108,9 +108,13 @@ struct SPDXExpression {
     }
 
     static func unknown(_ kind: String, _ name: String, _ known: [String: String]) -> Problem {
-      let near = known.keys.map { (distance: distance(name.lowercased(), $0), key: $0) }.min { $0 < $1 }
+      // Nothing in the lists is as long as this, and distances to long texts would take long.
+      guard name.utf8.count <= 64 else { return Problem(text: "SPDX's list has no \(kind) '\(name.prefix(64))…'") }
+      let (lowercased, limit) = (name.lowercased(), max(1, name.count / 4))
+      let near = known.keys.filter { abs($0.utf8.count - lowercased.utf8.count) <= limit }
+        .map { (distance: distance(lowercased, $0), key: $0) }.min { $0 < $1 }
       let advice =
-        if let near, near.distance <= max(1, name.count / 4), let name = known[near.key] {
+        if let near, near.distance <= limit, let name = known[near.key] {
           " (did you mean \(name)?)"
         } else { "" }
       return Problem(text: "SPDX's list has no \(kind) '\(name)'\(advice)")

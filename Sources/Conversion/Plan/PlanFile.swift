@@ -219,7 +219,17 @@ extension PlanFile {
   /// - Throws: `FileError` where the file cannot be read; `PlanError.notAPlan` where it is not a plan of this schema or
   ///   has an unknown field, `.field` where a layer has two entries.
   package init(path: String) throws {
-    let data = try MappedFile(path: path).withBytes { Data($0) }
+    try self.init(json: try MappedFile(path: path).withBytes { Data($0) }, path: path)
+  }
+
+  /// Reads the text of a plan file.
+  ///
+  /// - Parameters:
+  ///   - data: the document.
+  ///   - path: the path of the file, for messages.
+  /// - Throws: `PlanError.notAPlan` where it is not a plan of this schema or has an unknown field, `.field` where a
+  ///   layer has two entries.
+  package init(json data: Data, path: String) throws {
     do {
       self = try JSONDecoder().decode(PlanFile.self, from: data)
     } catch let error as DecodingError {

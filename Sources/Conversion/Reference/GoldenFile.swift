@@ -9,7 +9,7 @@ import Tensors
 /// The outputs of a framework for a set of images, as the programs of 'quern golden' write them (formats/golden.md): a
 /// safetensors file with `normalized_embedding` or `embedding` [n, D], `logits` [n, classes], and the framework's
 /// `input` [n, 3, h, w]. Its metadata contains the hash of each image's file, and the preprocessing.
-struct GoldenFile: Sendable {
+package struct GoldenFile: Sendable {
   let path: String
   /// The framework's name and version.
   let framework: String
@@ -36,8 +36,12 @@ struct GoldenFile: Sendable {
 
   /// - Throws: `CheckpointError` if the file cannot be read; `ConversionError.wrongKind` if it is not a golden file or
   ///   contradicts itself.
-  init(path: String) throws {
-    let file = try Checkpoint.read(path: path)
+  package init(path: String) throws { try self.init(try CheckpointOutline.open(path: path)) }
+
+  /// As above, for a file that is open.
+  package init(_ outline: CheckpointOutline) throws {
+    let path = outline.path
+    let file = try outline.defaultCheckpoint()
     func refuse(_ problem: String) -> ConversionError {
       .wrongKind("\(path): \(problem); 'quern golden' prints a program that writes such files")
     }
