@@ -96,6 +96,8 @@ struct ConfigurationFileTests {
       ("[convert]\nconfig = \"x\"", "quern.toml:2: 'config' cannot be configured"),
       ("[convert]\nseed = 1\nseed = 2", "quern.toml:3: not valid TOML"),
       ("seed = ", "quern.toml:1: not valid TOML"),
+      ("seed = 1\n[,convert]\nstrict = true", "quern.toml:2: not valid TOML: a key or a table header was expected"),
+      ("[[=]]", "quern.toml:1: not valid TOML"),
     ])
   func isRefused(text: String, expected: String) { #expect(message(text).hasPrefix(expected)) }
 

@@ -2,12 +2,27 @@
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
+// toml++ asserts what some documents violate: a table header that starts with a comma, in 3.0 to 3.4. A failed assertion
+// would end the process, or be undefined where assertions are off; here it makes the document invalid.
+#undef NDEBUG
+#define TOML_ASSERT(expression) \
+  do { \
+    if (!(expression)) fail_assertion(); \
+  } while (false)
 #include "quern_toml.h"
+
+namespace {
+struct FailedAssertion {};
+[[noreturn]] void fail_assertion() { throw FailedAssertion(); }
+}  // namespace
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -60,11 +75,38 @@ struct Visitor {
   }
 };
 
+/// Whether toml++ violates one of its assertions in a document.
+bool fails(std::string_view document) {
+  try {
+    static_cast<void>(toml::parse(document));
+    return false;
+  } catch (const FailedAssertion &) {
+    return true;
+  }
+}
+
+/// The line of a violated assertion, from 1: the first whose end is enough to violate it.
+unsigned failing_line(std::string_view document) {
+  std::vector<size_t> ends;
+  for (size_t i = 0; i < document.size(); ++i)
+    if (document[i] == '\n') ends.push_back(i + 1);
+  auto line = std::partition_point(ends.begin(), ends.end(), [&](size_t end) { return !fails(document.substr(0, end)); });
+  return static_cast<unsigned>(line - ends.begin()) + 1;
+}
+
 }  // namespace
 
 int quern_toml_parse(const char *document, size_t length, void (*visit)(void *, const quern_toml_value *),
                      void *context, char *error, size_t capacity, unsigned *line) {
-  auto result = toml::parse(std::string_view(document, length));
+  std::optional<toml::parse_result> parsed;
+  try {
+    parsed = toml::parse(std::string_view(document, length));
+  } catch (const FailedAssertion &) {
+    std::snprintf(error, capacity, "a key or a table header was expected");
+    *line = failing_line(std::string_view(document, length));
+    return 0;
+  }
+  const auto &result = *parsed;
   if (!result) {
     std::snprintf(error, capacity, "%.*s", static_cast<int>(result.error().description().size()),
                   result.error().description().data());

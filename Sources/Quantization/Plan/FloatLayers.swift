@@ -60,7 +60,8 @@ package enum FloatLayers {
 
   /// The names of layers that resemble a name that does not exist, the most similar first.
   package static func names(near pattern: String, in graph: Graph, limit: Int = 3) -> [String] {
-    let requested = Array(pattern.filter { $0 != "*" && $0 != "?" })
+    // A plan file may name a layer by a text of any length.
+    let requested = Array(pattern.prefix(256).filter { $0 != "*" && $0 != "?" })
     let names = graph.nodes.filter(\.hasRoundedWeights).map(\.name)
     let distances = names.enumerated().map { (distance(requested, Array($1)), $0, $1) }
     return distances.sorted { ($0.0, $0.1) < ($1.0, $1.1) }.prefix(limit).map(\.2)
