@@ -8,12 +8,37 @@ let swiftSettings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
 ]
 
+/// How to build the fuzzer (`scripts/fuzz`): "coverage", or "address" for AddressSanitizer besides; `nil` in an ordinary
+/// build, which does without it.
+let fuzzing = Context.environment["QUERN_FUZZING"]
+
+/// The modules whose code guides the fuzzer: those that parse. libFuzzer looks at the counters of all of it after each
+/// input.
+let fuzzedModules: Set = [
+  "CImageCodecs", "COnnx", "CTOML", "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs",
+  "Images", "Inference", "ModelExport", "ModelImport", "Operators", "PackageDelta", "PackageFormat", "Passes", "Pixels",
+  "Reports", "Retrieval", "Runtime", "Tensors",
+]
+
+let coverage = "edge,trace-cmp,inline-8bit-counters,pc-table"
+
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+  guard let fuzzing, fuzzedModules.contains(name) else {
+    return .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+  }
+  // With AddressSanitizer, which is passed to all modules, a second sanitizer would replace it.
+  let sanitizer = fuzzing == "address" ? [] : ["-sanitize=fuzzer"]
+  return .target(
+    name: name, dependencies: dependencies,
+    swiftSettings: swiftSettings + [.unsafeFlags(sanitizer + ["-sanitize-coverage=\(coverage)"])])
 }
 
 func c(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, path: "Sources/C/\(name)")
+  let isFuzzed = fuzzing != nil && fuzzedModules.contains(name)
+  return .target(
+    name: name, dependencies: dependencies, path: "Sources/C/\(name)",
+    cSettings: isFuzzed ? [.unsafeFlags(["-fsanitize=fuzzer-no-link"])] : nil,
+    cxxSettings: isFuzzed ? [.unsafeFlags(["-fsanitize=fuzzer-no-link"])] : nil)
 }
 
 func system(_ name: String, pkgConfig: String, debian package: String) -> Target {
@@ -127,6 +152,17 @@ let package = Package(
     .target(
       name: "FidelitySamples", dependencies: ["Fidelity"], path: "Tests/FidelitySamples", swiftSettings: swiftSettings),
 
+    // The parsers as the fuzzer runs them, and the files that it found.
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference",
+        "ModelExport", "ModelImport", "PackageDelta", "PackageFormat", "Passes", "Pixels", "Reports", "Retrieval",
+        "Runtime", "Tensors",
+      ],
+      path: "Tests/FuzzTargets", swiftSettings: swiftSettings),
+    tests("FuzzingTests", ["FuzzTargets"]),
+
     // Searches files of embeddings, for the benchmark and the comparison of searches in `scripts`.
     .executableTarget(
       name: "search-tool", dependencies: ["NeighbourSearch", "Threads"], path: "Tests/SearchTool",
@@ -192,3 +228,17 @@ let package = Package(
   ],
   cxxLanguageStandard: .cxx17
 )
+
+if fuzzing != nil {
+  package.targets += [
+    .target(name: "CLibFuzzer", path: "Tests/CLibFuzzer"),
+    .executableTarget(
+      name: "quern-fuzzer", dependencies: ["CLibFuzzer", "CZlib", "Files", "FuzzTargets", "PackageFormat", "Tensors"],
+      path: "Tests/Fuzzer", swiftSettings: swiftSettings,
+      // libFuzzer, which is written in C++, without its main function.
+      linkerSettings: [
+        .unsafeFlags(["-Xlinker", Context.environment["QUERN_FUZZER_LIBRARY"] ?? ""]), .linkedLibrary("stdc++"),
+        .linkedLibrary("m"),
+      ]),
+  ]
+}
