@@ -65,8 +65,8 @@ struct ContentHashes {
   }
 }
 
-/// The first digits of the hashes of images' pixels, enough to tell whether an image belongs to a set. A package stores those
-/// of the images that it was calibrated on.
+/// The first digits of the hashes of images' pixels, enough to tell whether an image belongs to a set. A package stores
+/// those of the images that it was calibrated on.
 struct ImageKeys: Equatable {
   /// The number of hexadecimal digits of a key. With 48 bits, some image out of 300 is mistaken for one of 10 000
   /// others once in 90 million times.
