@@ -121,7 +121,7 @@ import Testing
       let url = URL(fileURLWithPath: others + "/" + name)
       let bytes = try Data(contentsOf: url)
       try (bytes + [0]).write(to: url)
-      if name.hasSuffix("5.jpg") { try (bytes + [0, 0]).write(to: URL(fileURLWithPath: others + "/twice-" + name)) }
+      if name.hasSuffix("1.jpg") { try (bytes + [0, 0]).write(to: URL(fileURLWithPath: others + "/twice-" + name)) }
     }
     let twice = try FileManager.default.contentsOfDirectory(atPath: others).count { $0.hasPrefix("twice-") }
     try #require(twice > 0)
