@@ -97,6 +97,7 @@ let package = Package(
       "Inference",
       ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Random", "Runtime", "Tensors", "Threads"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
+    module("Signing", ["CSigning", "Fidelity", "Files"]),
     module("Fidelity", ["Files"]),
     module(
       "Rounding",
@@ -133,6 +134,7 @@ let package = Package(
     c("CProcess"),
     c("CImageCodecs", ["CJPEG", "CPNG"]),
     c("CResampling"),
+    c("CSigning", ["CCrypto"]),
     c("COnnx", ["CProtobufC"]),
     c("CTOML"),
     c("CLinearAlgebra"),
@@ -211,6 +213,7 @@ let package = Package(
     tests(
       "RoundingTests", ["Graphs", "LinearAlgebra", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors", "Threads"]),
+    tests("SigningTests", ["Files", "Signing"]),
     tests("SearchTests", ["Graphs", "Operators", "Quantization", "Search", "Tensors"]),
     tests(
       "StoredQuantizationTests",
