@@ -66,7 +66,8 @@ let package = Package(
       dependencies: [
         "CProcess", "Checkpoints", "Configuration", "Conversion", "DebianPackages", "Fidelity", "Files", "Graphs",
         "Images", "Inference", "Kernels", "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch",
-        "PackageDelta", "PackageFormat", "Pixels", "Quantization", "Reports", "Retrieval", "Runtime", "Threads",
+        "PackageDelta", "PackageFormat", "Pixels", "Quantization", "Reports", "Retrieval", "Runtime", "Signing",
+        "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -90,14 +91,15 @@ let package = Package(
       [
         "Calibration", "Checkpoints", "DebianPackages", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
         "LinearAlgebra", "ModelImport", "NeighbourSearch", "Operators", "PackageDelta", "PackageFormat", "Passes",
-        "Pixels", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Tensors", "Threads", "Whitening",
+        "Pixels", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Signing", "Tensors", "Threads",
+        "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images", "Random"]),
     module(
       "Inference",
       ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Random", "Runtime", "Tensors", "Threads"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
-    module("Signing", ["CSigning", "Fidelity", "Files"]),
+    module("Signing", ["CSigning", "Files"]),
     module("Fidelity", ["Files"]),
     module(
       "Rounding",
@@ -174,12 +176,12 @@ let package = Package(
     tests("CKernelsTests", ["CKernels"]),
     tests("CheckpointsTests", ["Checkpoints", "Files", "Tensors"]),
     tests("ConfigurationTests", ["Configuration"]),
-    tests("ConversionTests", ["Conversion", "Fidelity", "FidelitySamples", "Images", "Pixels"]),
+    tests("ConversionTests", ["Conversion", "Fidelity", "FidelitySamples", "Images", "PackageFormat", "Pixels"]),
     tests("DebianPackagesTests", ["DebianPackages"]),
     tests("FidelityTests", ["Fidelity", "FidelitySamples"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
     tests("ImagesTests", ["Images", "Pixels", "Random"]),
-    tests("InferenceTests", ["Inference", "Kernels", "PackageFormat", "Pixels", "Runtime", "Threads"]),
+    tests("InferenceTests", ["Files", "Inference", "Kernels", "PackageFormat", "Pixels", "Runtime", "Threads"]),
     tests("LinearAlgebraTests", ["CLinearAlgebra", "LinearAlgebra"]),
     tests(
       "ModelExportTests",

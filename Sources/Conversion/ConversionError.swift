@@ -21,6 +21,8 @@ package enum ConversionError: Error, Sendable {
   case notEquivalent(after: String, difference: Float)
   /// Two tiers of kernels compute different things on this machine, in one of `layers`.
   case kernelsDisagree(layers: [String])
+  /// A package that was just written does not have the bytes that were meant.
+  case writtenDiffers(path: String)
   /// A file is not of the kind that the command needs; the message says why.
   case wrongKind(String)
 }
@@ -39,6 +41,8 @@ extension ConversionError: CustomStringConvertible, MultilineError {
     case .package(let path, let error): "\(path): \(error)"
     case .brokenImages: lines.joined(separator: "\n")
     case .noUsableImages(let folder): "\(folder): no image could be used"
+    case .writtenDiffers(let path):
+      "\(path): what is in the file is not what was written to it: the disk, the memory or another program changed it"
     case .notFinite(let problem), .missingImages(let problem): problem
     case .option(let problem), .wrongKind(let problem): problem
     case .notEquivalent(let rewrite, let difference):

@@ -131,10 +131,16 @@ package struct Converter {
     var report = try report(network, result)
     let reader = try PackageReader.opening(result.attempt.path)
     let selfTest = try clock.stage("self-test") { try makeSelfTest(of: reader) }
+    report.contentHash = reader.contentHash.hex
     let summary = try clock.stage("seal") { try seal(reader, selfTest, result.metadata, report) }
     result.attempt.discard()
     report.setPackage(
       .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex), maxBytes: options.maxBytes)
+    var build = PackageBuild(
+      planSHA256: result.metadata.planSHA256, embeddingDimension: network.info.embeddingDimension,
+      classCount: network.info.classCount)
+    (build.licenseExpression, build.licenseText) = (options.license?.expression, options.license?.text)
+    report.build = build
     return outcome(network, result, report, package: summary)
   }
 
@@ -235,13 +241,14 @@ package struct Converter {
     return record
   }
 
-  /// Writes the finished package: the one that was verified, with its self-test, and the report in its metadata.
+  /// Writes the finished package: the one that was verified, with its self-test, and the report in its metadata; and
+  /// reads it back.
   private func seal(
     _ reader: PackageReader, _ selfTest: SelfTestRecord, _ metadata: PackageMetadata, _ report: FidelityReport
   ) throws -> PackageSummary {
     var metadata = metadata
     metadata.fidelity = report.deterministicPart
-    return try PackageWriter.write(
+    return try SealedPackage.write(
       reader, metadata: try metadata.json(), selfTest: selfTest, to: options.output, threads: options.threads)
   }
 

@@ -18,6 +18,10 @@ extension FidelityReport {
       return
     }
     let metadata = try int8.package.flatMap { PackageMetadata(json: try $0.metadataText()) }
+    contentHash = int8.package?.contentHash.hex
+    if let package = int8.package, let problem = metadata?.binding(contentHash: package.contentHash)?.problem {
+      warnings.insert("the figures that the package states are not of this package: \(problem)", at: 0)
+    }
     calibration = metadata?.calibrationSet
     let keys = metadata?.calibrationPixels.flatMap(ImageKeys.init(text:))
     verification = VerificationSet(

@@ -4,6 +4,7 @@ import Graphs
 import Inference
 import PackageFormat
 import Pixels
+import Signing
 import Tensors
 
 /// The contents of a package: its origin, its fidelity and its layers. Encoded, it is the output of
@@ -112,6 +113,12 @@ package struct PackageInspection: Encodable, Sendable {
   package let isChecked: Bool
   /// Why this version cannot run the network; `nil` where it can.
   package let cannotRun: String?
+  /// Whose figures the package states; `nil` where it states none.
+  package let figures: FigureBinding.Owner?
+  /// What the figures do not fit; `nil` unless they are of another package.
+  private let figuresProblem: String?
+  /// Who signed the package; `nil` where no signature was verified.
+  package let signature: FidelityReport.Signature?
   /// The metadata; `nil` where this version cannot read it.
   package let metadata: PackageMetadata?
   /// All nodes, in order of execution.
@@ -123,10 +130,13 @@ package struct PackageInspection: Encodable, Sendable {
   ///   - path: the path of the package.
   ///   - checks: whether to verify every hash and every byte of padding, and that the network runs at every size.
   ///   - threads: how many threads verify hashes.
-  /// - Throws: `ConversionError.package` where the file is not a package or damaged, or, with `checks`, cannot run.
-  package init(path: String, checks: Bool, threads: Int) throws {
+  ///   - signature: a signature to verify; `nil` for none.
+  /// - Throws: `ConversionError.package` where the file is not a package or damaged, or, with `checks`, cannot run or
+  ///   states figures of another package; the errors of `SignatureRequest.verify`.
+  package init(path: String, checks: Bool, threads: Int, signature: SignatureRequest? = nil) throws {
     let reader = try PackageReader.opening(path)
     if checks { try reader.checkRunnable(threads: threads) }
+    self.signature = try signature?.verify(SignedFile(path: path, digest: reader.sha256()), at: path)
     self.path = path
     bytes = reader.byteCount
     formatVersion = "\(reader.majorVersion).\(reader.minorVersion)"
@@ -152,7 +162,14 @@ package struct PackageInspection: Encodable, Sendable {
     (self.license, licenseText) = (license?.expression, license?.text)
     let metadata = PackageMetadata(json: try reader.metadataText())
     self.metadata = metadata
-    sizes = zip(info.resolutions, Memory.estimates(of: reader)).map { Size($0, metadata?.fidelity, $1) }
+    let binding = metadata?.binding(contentHash: reader.contentHash)
+    if checks, let problem = binding?.problem {
+      throw ConversionError.package(path: path, .foreignFigures(problem))
+    }
+    (figures, figuresProblem) = (binding?.owner, binding?.problem)
+    // Figures of another package say nothing about this one.
+    let fidelity = binding?.problem == nil ? metadata?.fidelity : nil
+    sizes = zip(info.resolutions, Memory.estimates(of: reader)).map { Size($0, fidelity, $1) }
     let reasons = metadata?.keptFloat ?? [:]
     layers = reader.graph.nodes.map { Layer($0, in: reader, reasons: reasons) }
     constantBytes = layers.reduce(0) { $0 + $1.bytes }
@@ -206,7 +223,9 @@ package struct PackageInspection: Encodable, Sendable {
         metadata.calibration.filter { !["folder", "sha256"].contains($0.key) }.sorted { $0.key < $1.key }.map {
           "\($0.key) \($0.value)"
         }.joined(separator: ", "))
-      if let fidelity = metadata.fidelity {
+      if let figuresProblem {
+        table.row("fidelity", "NOT OF THIS PACKAGE: \(figuresProblem)")
+      } else if let fidelity = metadata.fidelity {
         for (index, size) in sizes.enumerated() {
           let location = sizes.count == 1 ? "" : " at \(size.size) pixels"
           let gates = sizes.count == 1 ? fidelity.gates : fidelity.sizes.dropFirst(index).first?.gates ?? []
@@ -221,10 +240,15 @@ package struct PackageInspection: Encodable, Sendable {
           if let agreement = size.top1Agreement { table.row("top-1 agreement", "\(agreement) %") }
         }
         if let sentence = fidelity.referenceSentence { table.row("framework", sentence) }
+        if figures == .unknown { table.row("figures", "name no package that they were measured on") }
       } else {
         table.row("fidelity", "not verified")
       }
     }
+    table.row(
+      "signature",
+      signature.map { "signed by key SHA-256 \($0.keySHA256)" }
+        ?? "none: figures are stated, not signed. Hashes show that the file is whole, not who made it")
     return table.text + "\n\n" + plan
   }
 

@@ -1,5 +1,7 @@
 import Fidelity
+import Files
 import FoundationEssentials
+import PackageFormat
 
 /// The metadata of a package (formats/package.md), stored as JSON: its source, its calibration and its measured
 /// fidelity. Nothing in it depends on when, where or how fast the package was made: files and folders are named without
@@ -54,6 +56,17 @@ package struct PackageMetadata: Codable, Sendable {
       case .int(let images)? = calibration["images"]
     else { return nil }
     return ImageSet(name: name, images: images, sha256: sha256)
+  }
+
+  /// Whose figures these are; `nil` without any.
+  ///
+  /// - Parameter contentHash: that of the package which has these metadata.
+  func binding(contentHash: SHA256.Digest) -> FigureBinding? {
+    fidelity.map { fidelity in
+      FigureBinding(
+        contentHash: contentHash, stated: fidelity.contentHash, checkpoints: (source.sha256, fidelity.reference.sha256),
+        calibration: (calibrationSet?.sha256, fidelity.calibration?.sha256))
+    }
   }
 
   func json() throws -> String {

@@ -5,6 +5,7 @@ import Inference
 import ModelImport
 import Pixels
 import Runtime
+import Signing
 
 /// Compares one model on disk with another: a package with the checkpoint that it was made from, or any two models.
 package struct Verification {
@@ -27,6 +28,8 @@ package struct Verification {
   package var allowsOtherReference = false
   /// How matches are decided, to compare the decisions of both networks; `nil`: they are not compared.
   package var decisionRule: DecisionRule?
+  /// The signature of the package that was verified before; `nil` where there is none.
+  package var signature: (verified: FidelityReport.Signature, file: SignedFile)?
   /// Whether to stop when the images compared so far decide every gate. Not possible for a gate on neighbours.
   package var stopsWhenDecided = false
 
@@ -52,6 +55,14 @@ package struct Verification {
       var options = model
       options.imageSide = resolution.sizes.first?.side
       return try ModelPair(package, reference: reference, options: options)
+    }
+    if let signature {
+      guard let reader = models.model.package else {
+        throw ConversionError.option("--signature is for packages, and \(package) is none")
+      }
+      guard reader.sha256() == signature.file.digest else {
+        throw ConversionError.wrongKind("\(package) was replaced after its signature was verified; verify it again")
+      }
     }
     progress.state(models.assumptions)
     let resolutions = try models.resolutions(self)
@@ -87,6 +98,7 @@ package struct Verification {
       measurements, gates: gates, verified: folder.files, reference: described.reference, settings: described.settings)
     report.referenceCheck = check
     report.package = .init(path: package, bytes: models.model.byteCount, sha256: try models.model.sha256())
+    report.signature = signature?.verified
     report.describe(models, resolutions)
     report.assumptions += [labels.assumption].compactMap(\.self)
     report.notes += [labels.note].compactMap(\.self)

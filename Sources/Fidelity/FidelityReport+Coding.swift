@@ -12,7 +12,8 @@
 extension FidelityReport: Codable {
   private enum CodingKeys: String, CodingKey {
     case schema, passed, verdict, strict, sizes, notes, warnings, assumptions, calibration, verification, gates, package
-    case reference, settings, seconds, inference, baseline, configuration
+    case reference, settings, seconds, inference, baseline, configuration, signature
+    case contentHash = "content_hash"
     case toolVersion = "tool_version"
     case referenceCheck = "reference_check"
     case skippedImages = "skipped_images"
@@ -38,6 +39,8 @@ extension FidelityReport: Codable {
     try container.encodeIfPresent(baseline, forKey: .baseline)
     try container.encode(commonGates + gates, forKey: .gates)
     try container.encodeIfPresent(package, forKey: .package)
+    try container.encodeIfPresent(contentHash, forKey: .contentHash)
+    try container.encodeIfPresent(signature, forKey: .signature)
     try container.encode(reference, forKey: .reference)
     try container.encodeIfPresent(inference, forKey: .inference)
     try container.encodeIfPresent(configuration, forKey: .configuration)
@@ -72,6 +75,8 @@ extension FidelityReport: Codable {
     gates = try container.decode([GateResult].self, forKey: .gates)
       .filter { ![.reference, .regression].contains($0.name) }
     package = try container.decodeIfPresent(Package.self, forKey: .package)
+    contentHash = try container.decodeIfPresent(String.self, forKey: .contentHash)
+    signature = try container.decodeIfPresent(Signature.self, forKey: .signature)
     reference = try container.decode(Reference.self, forKey: .reference)
     settings = try container.decode([String: JSONValue].self, forKey: .settings)
     inference = try container.decodeIfPresent(InferenceCost.self, forKey: .inference)

@@ -34,6 +34,14 @@ package struct FidelityReport: Hashable, Sendable {
   package var isStrict = false
   /// The package that was measured; nil inside a package, which cannot contain its own hash.
   package var package: Package?
+  /// The content hash of the package that was measured, in hexadecimal digits, which binds the figures to it; nil for
+  /// other models, for plans, and in reports of earlier versions.
+  package var contentHash: String?
+  /// Who signed the package that was measured; nil where no signature was verified.
+  package var signature: Signature?
+  /// How the package was made, for provenance and bills of materials; nil where none was made. Not part of the JSON
+  /// form.
+  package var build: PackageBuild?
   /// The checkpoint that the package was compared with.
   package var reference: Reference
   /// The options that influenced the result, by name. They are part of `deterministicPart`, so paths, numbers of
@@ -122,6 +130,8 @@ package struct FidelityReport: Hashable, Sendable {
     part.package = nil
     part.baseline = nil
     part.configuration = nil
+    part.signature = nil
+    part.build = nil
     part.gates.removeAll { $0.name == .packageBytes }
     part.reference.path = nil
     part.seconds = [:]
@@ -143,6 +153,24 @@ package struct FidelityReport: Hashable, Sendable {
       self.path = path
       self.bytes = bytes
       self.sha256 = sha256
+    }
+  }
+
+  /// A signature that was verified.
+  package struct Signature: Hashable, Sendable, Codable {
+    /// As given on the command line.
+    package var path: String
+    /// SHA-256 of the public key in PEM, in hexadecimal digits.
+    package var keySHA256: String
+
+    private enum CodingKeys: String, CodingKey {
+      case path
+      case keySHA256 = "key_sha256"
+    }
+
+    package init(path: String, keySHA256: String) {
+      self.path = path
+      self.keySHA256 = keySHA256
     }
   }
 

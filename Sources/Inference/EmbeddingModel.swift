@@ -44,7 +44,9 @@ package final class EmbeddingModel: Sendable {
   package func fidelity() throws(InferenceError) -> StoredFidelity {
     let result = storedFidelity.withLock { stored in
       if let stored { return stored }
-      let result = Result { () throws(PackageError) in try StoredFidelity(metadata: network.reader.metadata()) }
+      let result = Result { () throws(PackageError) in
+        try StoredFidelity(metadata: network.reader.metadata(), contentHash: network.reader.contentHash)
+      }
       stored = result
       return result
     }

@@ -64,9 +64,12 @@ package struct StoredFidelity: Hashable, Sendable {
     figures.first { $0.size == side } ?? (figures.count == 1 && figures[0].size == nil ? figures[0] : nil)
   }
 
-  /// - Parameter json: the metadata of a package; empty where it has none.
-  /// - Throws: `PackageError.invalidField` or `.outOfBounds` where they are not JSON.
-  package init(metadata json: String) throws(PackageError) {
+  /// - Parameters:
+  ///   - json: the metadata of a package; empty where it has none.
+  ///   - contentHash: that of the package.
+  /// - Throws: `PackageError.invalidField` or `.outOfBounds` where they are not JSON; `.foreignFigures` where the
+  ///   figures are those of another package.
+  package init(metadata json: String, contentHash: SHA256.Digest) throws(PackageError) {
     guard !json.isEmpty else {
       (verdict, figures) = (nil, [])
       return
@@ -76,6 +79,11 @@ package struct StoredFidelity: Hashable, Sendable {
       (verdict, figures) = (nil, [])
       return
     }
+    let binding = FigureBinding(
+      contentHash: contentHash, stated: report["content_hash"]?.text,
+      checkpoints: (metadata["source"]?["sha256"]?.text, report["reference"]?["sha256"]?.text),
+      calibration: (metadata["calibration"]?["sha256"]?.text, report["calibration"]?["sha256"]?.text))
+    if let problem = binding.problem { throw .foreignFigures(problem) }
     if case .string(let name)? = report["verdict"] { verdict = Verdict(rawValue: name) } else { verdict = nil }
     if case .list(let sizes)? = report["sizes"], !sizes.isEmpty {
       figures = sizes.map(Figures.init)
@@ -95,6 +103,8 @@ extension PlainValue {
   fileprivate subscript(path path: String) -> PlainValue? {
     path.split(separator: ".").reduce(Optional(self)) { value, key in value?[String(key)] }
   }
+
+  fileprivate var text: String? { if case .string(let value) = self { value } else { nil } }
 
   fileprivate var integer: Int? { if case .int(let value) = self { value } else { nil } }
 }

@@ -33,6 +33,8 @@ package enum PackageError: Error, Hashable, Sendable {
   case memory(part: String)
   /// The nodes do not form a valid graph, or an operator is unknown or refuses its attributes.
   case graph(GraphError)
+  /// The metadata state figures that were measured on another package, or made from another checkpoint or other images.
+  case foreignFigures(String)
 
   /// The package to be written cannot be stored.
   case cannotStore(String)
@@ -75,6 +77,9 @@ extension PackageError: CustomStringConvertible {
     case .invalidFrame(let part, let problem): "\(part): \(problem)"
     case .memory(let part): "\(part): not enough memory to decompress it"
     case .graph(let error): "\(error)"
+    case .foreignFigures(let problem):
+      "the figures that the package states are not of this package: \(problem). Its metadata are those of another package, or "
+        + "its weights were changed afterwards; convert again, or verify it"
     case .cannotStore(let problem): "cannot be stored in a package: \(problem)"
     }
   }

@@ -121,6 +121,8 @@ extension FidelityReport {
     if let package {
       properties += [("package.path", package.path), ("package.sha256", package.sha256)]
     }
+    if let contentHash { properties.append(("package.content_hash", contentHash)) }
+    if let signature { properties.append(("signature.key_sha256", signature.keySHA256)) }
     if let path = reference.path { properties.append(("reference.path", path)) }
     properties += [
       ("reference.sha256", reference.sha256), ("reference.format", reference.format),

@@ -82,6 +82,7 @@ extension FidelityReport {
       rows.append(["package", "\(escapedForMarkdown(package.path)), \(shownBytes(package.bytes))"])
       rows.append(["package sha256", escapedForMarkdown(package.sha256)])
     }
+    if let signature { rows.append(["signed by", "key SHA-256 \(escapedForMarkdown(signature.keySHA256))"]) }
     let kind = "\(reference.architecture), \(reference.format)"
     rows.append(["reference", escapedForMarkdown((reference.path.map { "\($0), " } ?? "") + kind)])
     rows.append(["reference sha256", escapedForMarkdown(reference.sha256)])

@@ -90,6 +90,7 @@ extension FidelityReport {
       rows.append(("package", "\(printable(package.path))  \(shownBytes(package.bytes))"))
       rows.append(("", "sha256 \(printable(package.sha256))"))
     }
+    if let signature { rows.append(("signed by", "key SHA-256 \(printable(signature.keySHA256))")) }
     let kind = "\(printable(reference.architecture)), \(printable(reference.format))"
     rows.append(("reference", (reference.path.map { "\(printable($0))  " } ?? "") + kind))
     rows.append(("", "sha256 \(printable(reference.sha256))"))

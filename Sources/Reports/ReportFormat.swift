@@ -8,6 +8,13 @@ package enum ReportFormat: String, ReportFileFormat {
   case markdown = "md"
   /// JUnit XML, one test case per gate.
   case junit = "xml"
+  /// How the package was made, as an in-toto statement with SLSA provenance.
+  case provenance = "intoto.json"
+  /// What the package consists of, as a bill of materials by CycloneDX.
+  case billOfMaterials = "cdx.json"
+
+  /// Whether the format states how a package was made, so that only a conversion can write it.
+  package var isAboutBuild: Bool { self == .provenance || self == .billOfMaterials }
 
   package static func unknownExtension(of path: String) -> ReportError { .reportFormat(path: path) }
 }
@@ -18,6 +25,10 @@ extension FidelityReport: FileReport {
     case .json: try json()
     case .markdown: markdown()
     case .junit: junit()
+    case .provenance: try provenance()
+    case .billOfMaterials: try billOfMaterials()
     }
   }
+
+  package func has(_ format: ReportFormat) -> Bool { !format.isAboutBuild || (package != nil && build != nil) }
 }

@@ -1,5 +1,4 @@
 import CSigning
-import Fidelity
 import Files
 
 /// A key that cannot be used.

@@ -1,4 +1,3 @@
-import Fidelity
 import Files
 
 /// What is wrong with a signature.

@@ -24,8 +24,8 @@ struct Quern: ParsableCommand {
       Compare the package with the checkpoint again, on other images:
         quern verify model.quern --reference model.pth --images validation/
 
-      Exit status: 0 done, and within tolerance; 1 a gate, the golden check or a self-test failed; 64 usage error; \
-      65 bad input data, or an input that was changed meanwhile; 66 missing input; \
+      Exit status: 0 done, and within tolerance; 1 a gate, the golden check, a self-test or a signature \
+      failed; 64 usage error; 65 bad input data, or an input that was changed meanwhile; 66 missing input; \
       70 internal error; 71 not enough memory; 73 an output cannot be created; 74 input/output error, also of stdout; \
       129, 130, 141, 143 ended by a signal (SIGHUP, SIGINT, SIGPIPE, SIGTERM).
       """,
@@ -33,8 +33,8 @@ struct Quern: ParsableCommand {
     subcommands: [
       ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
       GoldenCommand.self, WhitenCommand.self, TuneCommand.self, EvaluateCommand.self, EmbedCommand.self,
-      ClassifyCommand.self, InspectCommand.self, DiffCommand.self, PatchCommand.self, DebCommand.self,
-      ExportCommand.self, BenchCommand.self, SelftestCommand.self,
+      ClassifyCommand.self, InspectCommand.self, SignCommand.self, DiffCommand.self, PatchCommand.self,
+      DebCommand.self, ExportCommand.self, BenchCommand.self, SelftestCommand.self,
     ])
 
   static func main() {

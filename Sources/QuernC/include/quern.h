@@ -301,7 +301,8 @@ typedef struct quern_fidelity {
 /* The fidelity that the package states for the size with an index. A package that was not verified is no error:
  * measured is 0 then.
  *
- * Errors: INVALID_ARGUMENT; BAD_DATA where the metadata are damaged or not as quern writes them. */
+ * Errors: INVALID_ARGUMENT; BAD_DATA where the metadata are damaged or not as quern writes them, and where the figures
+ * were measured on another package. */
 QUERN_API quern_status quern_model_fidelity(const quern_model *model, size_t index, quern_fidelity *fidelity);
 
 /* ===== 7. Sessions ================================================================================================ */

@@ -43,6 +43,8 @@ struct CompareCommand: ParsableCommand {
   @OptionGroup(title: "Gates and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
+  mutating func validate() throws { try gates.refuseBuildReports() }
+
   func run() throws {
     var files = OutputFiles()
     files.add("--report", reports: gates.reports)

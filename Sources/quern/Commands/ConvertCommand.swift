@@ -1,5 +1,8 @@
 import ArgumentParser
 import Conversion
+import Fidelity
+import Files
+import Signing
 
 struct ConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -25,6 +28,9 @@ struct ConvertCommand: ParsableCommand {
       With --golden, or with test data next to an ONNX model, the float network is first compared with the outputs of \
       its framework (see 'quern golden'). If they differ, nothing is calibrated and no package is written; the \
       reports name the cause, and the exit status is 1.
+
+      A report can also be the provenance of the package (.intoto.json, SLSA 1) or its bill of materials (.cdx.json, \
+      CycloneDX 1.6); they state a time only where the environment variable SOURCE_DATE_EPOCH is set.
 
       An input file is never written to, and an existing file is replaced only by one of the same kind. An output \
       that is a symbolic link is followed, and the file that it leads to is replaced.
@@ -66,6 +72,19 @@ struct ConvertCommand: ParsableCommand {
       valueName: "SPDX|file"))
   var licenses: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Sign the package with a private key in PEM, once every gate has passed (see 'quern sign'). The signature is "
+        + "written next to the package, with .sig after its name. (default: not signed)",
+      valueName: "key.pem"))
+  var signKey: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A file whose first line is the passphrase of --sign-key. (default: the environment variable "
+        + "QUERN_KEY_PASSPHRASE)", valueName: "file"))
+  var signPassphraseFile: String?
+
   @OptionGroup(title: "Whitening options") var whitening: WhiteningStageOptions
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
@@ -75,6 +94,7 @@ struct ConvertCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   mutating func validate() throws {
+    if signPassphraseFile != nil, signKey == nil { throw ValidationError("--sign-passphrase-file needs --sign-key") }
     guard plan != nil else { return }
     if !conversion.keptFloat.isEmpty {
       throw ValidationError("--keep-float cannot be combined with --plan; edit the plan instead")
@@ -88,9 +108,13 @@ struct ConvertCommand: ParsableCommand {
     var outputs = OutputFiles()
     outputs.add("-o", output, .package)
     outputs.add("--report", reports: gates.reports)
+    if signKey != nil { outputs.add("--sign-key", output + ".sig", .signature) }
     try outputs.check(
       models: [checkpoint], images: conversion.folders + golden.folders + whitening.folders,
-      others: [golden.golden, plan] + licenses + gates.inputs)
+      others: [golden.golden, plan, signKey, signPassphraseFile] + licenses + gates.inputs)
+    let signature = try signKey.map {
+      try SignatureFile(output + ".sig", key: try SigningKey.open($0, passphraseFile: signPassphraseFile))
+    }
     let reports = try gates.openReports()
     var options = try conversion.options(
       checkpoint, output: output, images, model, golden, gates: gates, common)
@@ -98,11 +122,38 @@ struct ConvertCommand: ParsableCommand {
     options.license = try LicenseOption.license(licenses)
     options.whitening = whitening.options
     if let plan { try options.take(try PlanFile(path: plan)) }
+    let isDocumented = try !gates.buildReports.isEmpty
+    let inputs = isDocumented ? try PackageBuild.Input.files([("plan", plan), ("golden file", golden.golden)]) : []
+    let time = isDocumented ? try Environment.sourceDate() : nil
     do {
       let outcome = try Converter(options, progress: common.progress).run()
-      try gates.finish(outcome.report, reports, after: ConversionSummary(outcome).text, common)
+      var report = outcome.report
+      report.build?.inputs = inputs
+      report.build?.time = time
+      // Ends the command where a gate failed, so that such a package is not signed.
+      try gates.finish(report, reports, after: ConversionSummary(outcome).text, common)
+      if let signature, let package = outcome.package {
+        let signed = SignedFile(path: output, digest: package.sha256)
+        try signature.write(signed)
+        if !common.quiet {
+          let report = signature.report(of: output, signed)
+          Terminal.note("signed by key SHA-256 \(report.keySha256): \(printable(report.signature))")
+        }
+      }
     } catch let mismatch as ReferenceMismatch {
       try gates.finish(mismatch.report, reports, common)
+    }
+  }
+}
+
+extension PackageBuild.Input {
+  /// The files that a conversion is to read.
+  ///
+  /// - Parameter files: the kind of each, and its path; `nil` for none.
+  /// - Throws: `FileError` where one cannot be read.
+  fileprivate static func files(_ files: [(role: String, path: String?)]) throws -> [Self] {
+    try files.compactMap { role, path in
+      try path.map { Self(role: role, path: $0, sha256: try MappedFile(path: $0).sha256().hex) }
     }
   }
 }

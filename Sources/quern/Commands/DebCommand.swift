@@ -61,7 +61,7 @@ struct DebCommand: ParsableCommand {
       throw ValidationError("--copyright must be one line")
     }
     options.copyright = copyright
-    options.time = try time()
+    options.time = try Environment.sourceDate() ?? DebianWeights.defaultTime
     var outputs = OutputFiles()
     outputs.add("-o", output, .debian)
     try outputs.check(models: [package], others: licenses)
@@ -88,14 +88,6 @@ struct DebCommand: ParsableCommand {
       throw ValidationError("give --maintainer 'NAME <ADDRESS>', or set DEBFULLNAME and DEBEMAIL")
     }
     return try DebianMaintainer("\(name) <\(address)>")
-  }
-
-  private func time() throws -> Int {
-    guard let text = Environment.value("SOURCE_DATE_EPOCH") else { return DebianWeights.defaultTime }
-    guard let time = Int(text), (0...Int(Int32.max)).contains(time) else {
-      throw ValidationError("SOURCE_DATE_EPOCH '\(text)' is not a number of seconds since 1970")
-    }
-    return time
   }
 
   private struct Report: Encodable {

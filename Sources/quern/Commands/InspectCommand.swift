@@ -11,8 +11,12 @@ struct InspectCommand: ParsableCommand {
       ignored. For a package, prints the sizes and the crop that it was converted for, its source checkpoint, the \
       measured fidelity, and its quantisation plan, with one line for each node.
 
-      Example:
+      The fidelity is what the file states. Hashes show that the file is whole, and that the figures belong to it \
+      (--check); only a signature shows who vouches for them.
+
+      Examples:
         quern inspect model.quern --check
+        quern inspect model.quern --signature model.quern.sig --public-key public.pem
       """)
 
   @Argument(help: "A checkpoint or a package.")
@@ -21,6 +25,7 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Verify every hash of a package, or read every weight of a checkpoint.")
   var check = false
 
+  @OptionGroup(title: "Signature options") var signature: SignatureOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
@@ -28,9 +33,14 @@ struct InspectCommand: ParsableCommand {
     if try ModelFile.isPackage(model) {
       // Refuses options that do not apply to packages.
       _ = try ModelFile.openPackage(model, options: network.options)
-      let inspection = try PackageInspection(path: model, checks: check, threads: common.threadCount)
+      let inspection = try PackageInspection(
+        path: model, checks: check, threads: common.threadCount, signature: try signature.request())
       Terminal.print(common.json ? try JSONText.encode(inspection) : inspection.text)
     } else {
+      if signature.signature != nil {
+        throw ValidationError(
+          "--signature is for packages, and \(model) is none; 'quern verify' verifies that of any file")
+      }
       let inspection = try CheckpointInspection(path: model, options: network.options, checks: check)
       Terminal.print(common.json ? try JSONText.encode(inspection) : inspection.text)
     }

@@ -39,6 +39,8 @@ struct PlanCommand: ParsableCommand {
   @OptionGroup(title: "Gates and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
+  mutating func validate() throws { try gates.refuseBuildReports() }
+
   func run() throws {
     var outputs = OutputFiles()
     outputs.add("-o", output, .plan)

@@ -78,8 +78,8 @@ struct GateOptions: ParsableArguments {
   @Option(
     name: .customLong("report"),
     help: ArgumentHelp(
-      "Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit). Can be repeated. (default: "
-        + "no file)",
+      "Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json "
+        + "(SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)",
       valueName: "file"))
   var reports: [String] = []
 
@@ -110,6 +110,15 @@ struct GateOptions: ParsableArguments {
         minDecisiveAgreement: minDecisiveAgreement ?? minClearAgreement, maxTop1Drop: maxTop1Drop,
         minFloatTop1: minFloatTop1, minNeighborAgreement: minNeighbourAgreement)
     }
+  }
+
+  /// The reports on how a package was made.
+  var buildReports: [String] { get throws { try reports.filter { try ReportFormat(path: $0).isAboutBuild } } }
+
+  /// Refuses reports on how a package was made, for commands that make none.
+  func refuseBuildReports() throws {
+    guard let path = try buildReports.first else { return }
+    throw ValidationError("--report \(path): only 'quern convert' writes provenance and bills of materials")
   }
 
   /// How matches are decided; `nil`: decisions are not compared.

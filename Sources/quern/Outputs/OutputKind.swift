@@ -2,6 +2,7 @@ import Checkpoints
 import Files
 import PackageDelta
 import PackageFormat
+import Signing
 
 /// The kinds of files that commands write, apart from reports, whose format follows from their name.
 enum OutputKind {
@@ -15,6 +16,7 @@ enum OutputKind {
   case plan
   case patch
   case debian
+  case signature
 
   /// The file extension of this kind, without the dot.
   var fileExtension: String {
@@ -28,6 +30,7 @@ enum OutputKind {
     case .plan: "json"
     case .patch: "qpatch"
     case .debian: "deb"
+    case .signature: "sig"
     }
   }
 
@@ -43,6 +46,7 @@ enum OutputKind {
     case .plan: "a quantisation plan"
     case .patch: "a patch of a package"
     case .debian: "a Debian package"
+    case .signature: "a signature"
     }
   }
 
@@ -59,6 +63,7 @@ enum OutputKind {
       case .embeddings, .onnx, .program: false
       case .patch: bytes.prefix(PatchApplier.magic.count).elementsEqual(PatchApplier.magic)
       case .debian: bytes.prefix(8).elementsEqual("!<arch>\n".utf8)
+      case .signature: String(decoding: bytes.prefix(4096), as: UTF8.self).contains(PackageSignature.mark)
       case .plan: String(decoding: bytes.prefix(1 << 20), as: UTF8.self).contains("quern.plan/")
       }
     }

@@ -30,6 +30,7 @@ struct ReportFiles<Report: FileReport> {
   ///
   /// - Throws: `FileError` if a file cannot be written. Reports whose files have already been committed remain.
   func write(_ report: Report) throws {
+    let files = files.filter { report.has($0.format) }
     for (file, format) in files { try file.write(try report.rendered(as: format)) }
     for (file, _) in files { try file.commit() }
   }

@@ -17,9 +17,11 @@ import PackageFormat
 import Pixels
 import Reports
 import Retrieval
+import Signing
 
 /// Maps errors to messages and to exit statuses, which follow sysexits(3). No other code chooses an exit status.
 enum Failure {
+  static let gateFailed: Int32 = 1
   static let usage: Int32 = 64
   static let badData: Int32 = 65
   static let missingInput: Int32 = 66
@@ -83,6 +85,8 @@ enum Failure {
     case is PlanError, is StageStoreError, is ConfigurationError: badData
     case let error as ConversionError: status(ofConversion: error)
     case let error as EmbeddingError: error.kind.rawValue
+    case let error as KeyError: error.kind.rawValue
+    case let error as SignatureError: error.problem.isMismatch ? gateFailed : badData
     case is FidelityError, is ReportError: badData
     case let error as RetrievalError: if case .option = error { usage } else { badData }
     case is LinearAlgebraError: badData
@@ -115,6 +119,7 @@ enum Failure {
     case .package(_, let error): error.kind.rawValue
     case .notEquivalent, .kernelsDisagree: internalError
     case .missingImages: missingInput
+    case .writtenDiffers: inputOutput
     case .brokenImages, .noUsableImages, .notFinite, .wrongKind: badData
     }
   }

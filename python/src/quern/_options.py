@@ -26,6 +26,13 @@ class ConvertOptions(TypedDict, total=False):
     # CC-BY-4.0', or a text file. Can be given twice, for both. (default: none is stated)
     license: StrPath | Sequence[StrPath]
 
+    # Sign the package with a private key in PEM, once every gate has passed (see 'quern sign'). The signature is
+    # written next to the package, with .sig after its name. (default: not signed)
+    sign_key: StrPath
+
+    # A file whose first line is the passphrase of --sign-key. (default: the environment variable QUERN_KEY_PASSPHRASE)
+    sign_passphrase_file: StrPath
+
     # Whiten embeddings by PCA, learned from the images of a folder at the first size, as 'quern whiten' does, and
     # convert the whitened network. (default: not whitened)
     whiten: StrPath
@@ -240,7 +247,8 @@ class ConvertOptions(TypedDict, total=False):
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
 
-    # Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit). Can be repeated. (default: no file)
+    # Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
+    # (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
     report: StrPath | Sequence[StrPath]
 
     # Number of threads; results do not depend on it. (default: all cores)
@@ -267,6 +275,13 @@ class VerifyOptions(TypedDict, total=False):
     # with 95 % confidence. The report states how many images were available, and bounds the share of images that drift
     # by more than --max-drift.
     stop_when_decided: bool
+
+    # Verify the signature of the package first (OpenSSF Model Signing 1.0): that it was signed under this name, byte
+    # for byte, with the key of --public-key. If not, the exit status is 1. (default: none is verified)
+    signature: StrPath
+
+    # The signer's public key, in PEM: P-256, P-384 or P-521. Get it from the signer, not with the package.
+    public_key: StrPath
 
     # Side of the images in pixels, optionally followed by a colon and the GeM exponent for this size, as in 500:4, or
     # 500:auto, for which convert and plan choose it on the calibration images (see 'quern tune'). Can be repeated; a
@@ -401,7 +416,8 @@ class VerifyOptions(TypedDict, total=False):
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
 
-    # Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit). Can be repeated. (default: no file)
+    # Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
+    # (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
     report: StrPath | Sequence[StrPath]
 
     # Number of threads; results do not depend on it. (default: all cores)
@@ -467,7 +483,8 @@ class CompareOptions(TypedDict, total=False):
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
 
-    # Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit). Can be repeated. (default: no file)
+    # Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
+    # (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
     report: StrPath | Sequence[StrPath]
 
     # Number of threads; results do not depend on it. (default: all cores)

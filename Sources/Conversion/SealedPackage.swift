@@ -1,0 +1,50 @@
+import Files
+import Glibc
+import PackageFormat
+
+/// Writes a finished package and makes sure that the file has the bytes that were meant.
+package enum SealedPackage {
+  /// Writes a package with other metadata and another self-test to `path`. The temporary file is read back before it
+  /// replaces anything, and the file at `path` afterwards, from the disk where the system allows it.
+  ///
+  /// - Throws: `PackageError`, as `PackageWriter.write` does; `ConversionError.writtenDiffers` where the bytes in the
+  ///   file are not those that were written.
+  static func write(
+    _ reader: PackageReader, metadata: String, selfTest: SelfTestRecord, to path: String, threads: Int
+  ) throws -> PackageSummary {
+    let layout = try PackageLayout(
+      try PackageWriter.sections(of: reader, metadata: metadata, selfTest: selfTest, threads: threads))
+    let file = try AtomicFile(path: path)
+    try layout.write(to: file)
+    if let temporary = file.temporaryPath { try check(temporary, is: layout.summary, named: path) }
+    try file.commit()
+    dropCached(path)
+    try check(path, is: layout.summary, named: path)
+    return layout.summary
+  }
+
+  /// Compares a file with what was written to it.
+  ///
+  /// - Parameters:
+  ///   - file: the path of the file.
+  ///   - summary: the size and the hashes of what was written.
+  ///   - path: the path to report.
+  /// - Throws: `ConversionError.writtenDiffers` where they differ.
+  package static func check(
+    _ file: String, is summary: PackageSummary, named path: String
+  ) throws(ConversionError) {
+    let written: PackageReader
+    do throws(PackageError) { written = try PackageReader.open(path: file) } catch { throw .writtenDiffers(path: path) }
+    guard written.byteCount == summary.byteCount, written.sha256() == summary.sha256,
+      written.contentHash == summary.contentHash
+    else { throw .writtenDiffers(path: path) }
+  }
+
+  /// Lets the system forget the pages of a file that is on the disk, so that they are read from there.
+  private static func dropCached(_ path: String) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+    close(descriptor)
+  }
+}

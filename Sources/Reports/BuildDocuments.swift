@@ -1,0 +1,43 @@
+import Fidelity
+import FoundationEssentials
+
+/// What provenance and bills of materials share.
+extension FidelityReport {
+  /// A document of several lines, keys sorted, ending with a newline.
+  func document(_ value: JSONValue) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+  }
+
+  /// The package's name without its folder.
+  var packageName: String {
+    package.flatMap { $0.path.split(separator: "/").last.map(String.init) } ?? "package"
+  }
+
+  /// The time that documents state, by RFC 3339; nil where none is given.
+  var statedTime: String? {
+    build?.time.map { Date(timeIntervalSince1970: TimeInterval($0)).formatted(.iso8601) }
+  }
+
+  /// The images that the package was calibrated on, and those that it was compared on.
+  var imageSets: [(role: String, set: ImageSet)] {
+    [("calibration images", calibration), ("verification images", verification?.set)].compactMap { role, set in
+      set.map { (role, $0) }
+    }
+  }
+
+  /// The files that were read, apart from the checkpoint and images.
+  var inputFiles: [PackageBuild.Input] {
+    (build?.inputs ?? [])
+      + [configuration.map { .init(role: "configuration", path: $0.path, sha256: $0.sha256) }].compactMap(\.self)
+  }
+}
+
+extension JSONValue {
+  /// A string, or null.
+  static func optional(_ text: String?) -> JSONValue { text.map(JSONValue.string) ?? .null }
+
+  /// An object without the members that are null.
+  static func compact(_ members: [String: JSONValue]) -> JSONValue { .object(members.filter { $0.value != .null }) }
+}
