@@ -11,6 +11,8 @@ import Testing
 @Suite struct ReportTests {
   @Test(arguments: [
     ("a.json", ReportFormat.json), ("x.y/summary.MD", .markdown), ("/tmp/junit.xml", .junit), (".json", .json),
+    ("a.intoto.json", .provenance), ("a.Intoto.JSON", .provenance), ("a.cdx.json", .billOfMaterials),
+    ("aintoto.json", .json), ("a.intoto.json.json", .json), ("a.cdx.json/b.json", .json),
   ])
   func formatIsTheExtension(path: String, format: ReportFormat) throws {
     #expect(try ReportFormat(path: path) == format)
@@ -19,7 +21,48 @@ import Testing
   @Test(arguments: ["", "json", "a.txt", "a.json/report", "a.json.gz", "report."])
   func otherExtensionsAreRefused(path: String) {
     let error = #expect(throws: ReportError.self) { try ReportFormat(path: path) }
-    #expect(error?.description.hasSuffix("must end in .json, .md, .xml") == true)
+    #expect(error?.description.hasSuffix("must end in .json, .md, .xml, .intoto.json, .cdx.json") == true)
+  }
+
+  /// Names and texts of any kind, without a time and with one. Validators of others check the documents in
+  /// `scripts/differential/compare_signatures.py`.
+  @Test(arguments: [nil, 1_767_225_600]) func documentsOnHowAPackageWasMade(time: Int?) throws {
+    var report = try Sample.failing()
+    #expect(!report.has(.provenance) && !report.has(.billOfMaterials) && report.has(.json))
+    var build = PackageBuild(planSHA256: "1234", embeddingDimension: 512, classCount: 6)
+    build.licenseText = Sample.nasty
+    build.inputs = [.init(role: "plan", path: "plans/\(Sample.nasty.replacing("/", with: "_"))", sha256: "5678")]
+    build.time = time
+    report.build = build
+    report.contentHash = "9abc"
+    #expect(report.has(.provenance) && report.has(.billOfMaterials))
+    func members(_ format: ReportFormat) throws -> [String: Any] {
+      let text = try report.rendered(as: format)
+      #expect(text == (try report.rendered(as: format)) && text.hasSuffix("}\n"))
+      #expect(text.contains("2026-01-01T00:00:00Z") == (time != nil), "\(format)")
+      // JSON escapes what could harm a terminal, apart from marks of direction.
+      #expect(!text.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" })
+      return try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    }
+    let provenance = try members(.provenance)
+    let subject = try #require((provenance["subject"] as? [[String: Any]])?.first)
+    #expect(subject["name"] as? String == "resnet50.quern")
+    #expect((subject["digest"] as? [String: String])?["sha256"] == report.package?.sha256)
+    let predicate = try #require(provenance["predicate"] as? [String: Any])
+    let definition = try #require(predicate["buildDefinition"] as? [String: Any])
+    let roles = (definition["resolvedDependencies"] as? [[String: Any]])?.compactMap {
+      ($0["annotations"] as? [String: Any])?["role"] as? String
+    }
+    #expect(roles == ["checkpoint", "calibration images", "verification images", "plan"])
+
+    let component = try #require((try members(.billOfMaterials)["metadata"] as? [String: Any])?["component"])
+    let card = try #require((component as? [String: Any])?["modelCard"] as? [String: Any])
+    let metrics = (card["quantitativeAnalysis"] as? [String: Any])?["performanceMetrics"] as? [[String: Any]]
+    let drift = try #require(metrics?.first)
+    #expect(drift["type"] as? String == "mean drift")
+    #expect((drift["value"] as? String).flatMap(Double.init) == report.figures.drift.mean)
+    let interval = drift["confidenceInterval"] as? [String: String]
+    #expect((interval?["upperBound"]).flatMap(Double.init) == report.figures.drift.meanInterval?.high)
   }
 
   @Test func failingReportInEveryFormat() throws {
