@@ -299,9 +299,8 @@ extension PackageReader {
     do throws(PackageError) { try checkAll(threads: threads) } catch { throw .package(path: path, error) }
   }
 
-  /// Verifies every hash, and that the network runs at every size; errors name the file.
-  func checkRunnable(threads: Int) throws(ConversionError) {
-    try check(threads: threads)
+  /// Verifies that the network runs at every size; errors name the file.
+  func checkRuns(threads: Int) throws(ConversionError) {
     do throws(InferenceError) {
       try EmbeddingModel(self, threads: threads).validate()
     } catch {

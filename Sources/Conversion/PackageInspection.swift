@@ -109,7 +109,7 @@ package struct PackageInspection: Encodable, Sendable {
   package let constantBytes: Int
   /// The size of all constants in bytes, as they are stored.
   package let storedConstantBytes: Int
-  /// Whether every hash was verified, and that the network runs at every size.
+  /// Whether every hash was verified.
   package let isChecked: Bool
   /// Why this version cannot run the network; `nil` where it can.
   package let cannotRun: String?
@@ -128,14 +128,18 @@ package struct PackageInspection: Encodable, Sendable {
   ///
   /// - Parameters:
   ///   - path: the path of the package.
-  ///   - checks: whether to verify every hash and every byte of padding, and that the network runs at every size.
+  ///   - checks: whether to verify every hash and every byte of padding.
+  ///   - mustRun: whether to verify that the network runs at every size, too.
   ///   - threads: how many threads verify hashes.
   ///   - signature: a signature to verify; `nil` for none.
-  /// - Throws: `ConversionError.package` where the file is not a package or damaged, or, with `checks`, cannot run or
+  /// - Throws: `ConversionError.package` where the file is not a package or damaged, or, as asked for, cannot run or
   ///   states figures of another package; the errors of `SignatureRequest.verify`.
-  package init(path: String, checks: Bool, threads: Int, signature: SignatureRequest? = nil) throws {
+  package init(path: String, checks: Bool, mustRun: Bool = false, threads: Int, signature: SignatureRequest? = nil)
+    throws
+  {
     let reader = try PackageReader.opening(path)
-    if checks { try reader.checkRunnable(threads: threads) }
+    if checks { try reader.check(threads: threads) }
+    if mustRun { try reader.checkRuns(threads: threads) }
     self.signature = try signature?.verify(SignedFile(path: path, digest: reader.sha256()), at: path)
     self.path = path
     bytes = reader.byteCount

@@ -44,7 +44,8 @@ package struct SignablePackage: Sendable {
   ///   another one.
   package init(path: String, threads: Int) throws {
     let reader = try PackageReader.opening(path)
-    try reader.checkRunnable(threads: threads)
+    try reader.check(threads: threads)
+    try reader.checkRuns(threads: threads)
     let metadata = PackageMetadata(json: try reader.metadataText())
     let binding = metadata?.binding(contentHash: reader.contentHash)
     if let problem = binding?.problem { throw ConversionError.package(path: path, .foreignFigures(problem)) }

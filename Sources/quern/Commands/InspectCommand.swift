@@ -34,7 +34,7 @@ struct InspectCommand: ParsableCommand {
       // Refuses options that do not apply to packages.
       _ = try ModelFile.openPackage(model, options: network.options)
       let inspection = try PackageInspection(
-        path: model, checks: check, threads: common.threadCount, signature: try signature.request())
+        path: model, checks: check, mustRun: check, threads: common.threadCount, signature: try signature.request())
       Terminal.print(common.json ? try JSONText.encode(inspection) : inspection.text)
     } else {
       if signature.signature != nil {
