@@ -11,7 +11,7 @@ extension FuzzTarget {
       let reader = try PackageReader(storage: input.storage, path: "input")
       try reader.checkAll()
       _ = try? PackagedNetwork(reader)  // operators that this version does not have are no damage
-      _ = try StoredFidelity(metadata: reader.metadata())
+      _ = try StoredFidelity(metadata: reader.metadata(), contentHash: reader.contentHash)
     },
     FuzzTarget("patch", seeds: ["patches/*.qpatch"]) { input in
       let patch = try PatchApplier(storage: input.storage)
