@@ -23,6 +23,8 @@ package final class AtomicFile {
     package var close: (Int32) -> Int32 = { Glibc.close($0) }
     /// rename(2)
     package var rename: (UnsafePointer<CChar>, UnsafePointer<CChar>) -> Int32 = { Glibc.rename($0, $1) }
+    /// open(2) with O_TMPFILE, in a folder; negative where the file system or the system does not allow that.
+    package var openUnnamed: (UnsafePointer<CChar>) -> Int32 = { quern_open_unnamed($0) }
     /// The calls of the C library.
     package init() {}
   }
@@ -236,7 +238,7 @@ package final class AtomicFile {
     guard let last = target.utf8.last, last != UInt8(ascii: "/") else { throw .cannotCreate(path: path, code: ENOENT) }
     let folder = Self.folder(of: target)
     TemporaryName.removeAbandoned(in: folder)
-    descriptor = quern_open_unnamed(folder)
+    descriptor = calls.openUnnamed(folder)
     if descriptor < 0 {
       try withNewName(in: folder) { name in
         descriptor = quern_create_locked(name)

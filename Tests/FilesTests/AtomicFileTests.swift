@@ -17,11 +17,18 @@ import Testing
     #expect(throws: FileError.cannotWrite(path: path, code: EBADF)) { try file.write("more") }
   }
 
+  /// The calls on a file system on which a file always has a name.
+  private static var namingCalls: AtomicFile.Calls {
+    var calls = AtomicFile.Calls()
+    calls.openUnnamed = { _ in -1 }
+    return calls
+  }
+
   @Test func leavesNothingWithoutCommit() throws {
     let scratch = Scratch()
     let path = try scratch.file("out", Array("old".utf8))
     do {
-      let file = try AtomicFile(path: path)
+      let file = try AtomicFile(path: path, calls: Self.namingCalls)
       try file.write("new")
       #expect(scratch.names().count == 2)
     }
@@ -131,7 +138,7 @@ import Testing
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
   func signalRemovesTheTemporary(number: Int32, status: Int32) throws {
     let scratch = Scratch()
-    let file = try AtomicFile(path: try scratch.file("out"))
+    let file = try AtomicFile(path: try scratch.file("out"), calls: Self.namingCalls)
     try file.write("half")
     #expect(scratch.names().count == 1)
     let temporary = Array("\(scratch.path)/\(scratch.names()[0])".utf8CString)

@@ -37,13 +37,13 @@ import Testing
       Wire.tensor("limit", [], type: 7, raw: [0, 0, 16, 0, 0, 0, 0, 0]),
       Wire.tensor("step", [], type: 7, raw: [1, 0, 0, 0, 0, 0, 0, 0]),
       Wire.tensor("index", [1, 1], type: 7, raw: [UInt8](repeating: 0, count: 8)),
-      Wire.floats("update", [1], [1]), Wire.floats("scale", [], [1]), Wire.floats("f", [1], [1]),
+      Wire.floats("update", [1], [1]), Wire.floats("scale", [], [1]), Wire.floats("fill", [1], [1]),
       Wire.floats("row", [1, 1 << 10], [Float](repeating: 0, count: 1 << 10)),
     ]
     let inputs: [String: [String]] = [
       "Add": ["k0", "k0"], "Sum": ["k0", "k0", "k0"], "Where": ["k0", "k0", "k0"], "Exp": ["k0"], "Clip": ["k0"],
-      "Cast": ["k0"], "Concat": ["k0", "f"], "Gather": ["row", "indices"], "Slice": ["k0", "zero", "n"],
-      "ScatterND": ["k0", "index", "update"], "Tile": ["one", "n"], "Expand": ["f", "n"],
+      "Cast": ["k0"], "Concat": ["k0", "fill"], "Gather": ["row", "indices"], "Slice": ["k0", "zero", "n"],
+      "ScatterND": ["k0", "index", "update"], "Tile": ["one", "n"], "Expand": ["fill", "n"],
       "Range": ["start", "limit", "step"], "ConstantOfShape": ["s"], "ReduceSum": ["k0"], "LpNormalization": ["k0"],
       "QuantizeLinear": ["k0", "scale"],
     ]
@@ -99,13 +99,13 @@ import Testing
   @Test func weightsOfTheFileAreStillComputed() throws {
     let count = 1 << 20
     let tensors = [
-      Wire.tensor("w", [count], type: 3, raw: [UInt8](repeating: 1, count: count)), Wire.floats("scale", [], [0.5]),
+      Wire.tensor("levels", [count], type: 3, raw: [UInt8](repeating: 1, count: count)), Wire.floats("scale", [], [0.5]),
       Wire.integers("axes", [0]),
     ]
     let nodes = [
-      Wire.node("DequantizeLinear", ["w", "scale"], ["k1"]), Wire.node("Neg", ["k1"], ["k2"]),
-      Wire.node("Mul", ["k2", "k1"], ["k3"]), Wire.node("ReduceMean", ["k3"], ["m"]),
-      Wire.node("Squeeze", ["m", "axes"], ["t"]), Wire.node("Add", ["c", "t"], ["x"]),
+      Wire.node("DequantizeLinear", ["levels", "scale"], ["k1"]), Wire.node("Neg", ["k1"], ["k2"]),
+      Wire.node("Mul", ["k2", "k1"], ["k3"]), Wire.node("ReduceMean", ["k3"], ["mean"]),
+      Wire.node("Squeeze", ["mean", "axes"], ["t"]), Wire.node("Add", ["c", "t"], ["x"]),
     ]
     #expect(try refusal(nodes, tensors) == nil)
   }
