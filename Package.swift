@@ -66,7 +66,8 @@ let package = Package(
       dependencies: [
         "CProcess", "Checkpoints", "Configuration", "Conversion", "DebianPackages", "Fidelity", "Files", "Graphs",
         "Images", "Inference", "Kernels", "LinearAlgebra", "ModelExport", "ModelImport", "NeighbourSearch",
-        "PackageDelta", "PackageFormat", "Pixels", "Quantization", "Reports", "Retrieval", "Runtime", "Signing",
+        "PackageDelta", "PackageFormat", "Pixels", "PrintableText", "Quantization", "Reports", "Retrieval", "Runtime",
+        "Signing",
         "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -83,7 +84,7 @@ let package = Package(
     .systemLibrary(name: "CQuern", path: "Sources/QuernC/include"),
 
     module("Configuration", ["CTOML"]),
-    module("Reports", ["Fidelity", "Files", "Retrieval"]),
+    module("Reports", ["Fidelity", "PrintableText", "Retrieval"]),
 
     // The stages in a row, and then each of them, last first.
     module(
@@ -91,16 +92,16 @@ let package = Package(
       [
         "Calibration", "Checkpoints", "DebianPackages", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
         "LinearAlgebra", "ModelImport", "NeighbourSearch", "Operators", "PackageDelta", "PackageFormat", "Passes",
-        "Pixels", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Signing", "Tensors", "Threads",
-        "Whitening",
+        "Pixels", "PrintableText", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Signing", "Tensors",
+        "Threads", "Whitening",
       ]),
-    module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images", "Random"]),
+    module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images", "PrintableText", "Random"]),
     module(
       "Inference",
       ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Random", "Runtime", "Tensors", "Threads"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
-    module("Signing", ["CSigning", "Files"]),
-    module("Fidelity", ["Files"]),
+    module("Signing", ["CSigning", "Files", "PrintableText"]),
+    module("Fidelity", ["PrintableText"]),
     module(
       "Rounding",
       ["CKernels", "Graphs", "Kernels", "LinearAlgebra", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
@@ -112,17 +113,18 @@ let package = Package(
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Pixels", "Tensors"]),
     module("Pixels", ["CResampling"]),
     module("DebianPackages", ["CZlib"]),
-    module("PackageDelta", ["CZstd", "Files", "Graphs", "PackageFormat", "Tensors", "Threads"]),
+    module("PackageDelta", ["CZstd", "Files", "Graphs", "PackageFormat", "PrintableText", "Tensors", "Threads"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
     module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
-    module("Checkpoints", ["COnnx", "CProtobufC", "Files", "Tensors"]),
+    module("Checkpoints", ["COnnx", "CProtobufC", "Files", "PrintableText", "Tensors"]),
 
     // What the stages share.
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors", "Threads"]),
     module("Kernels", ["CKernels"]),
     module("LinearAlgebra", ["CLinearAlgebra"]),
+    module("PrintableText", []),
     module("Random", []),
     module("Threads", ["CThreads"]),
     module("Graphs", ["Tensors"]),
@@ -221,7 +223,7 @@ let package = Package(
       "StoredQuantizationTests",
       ["Checkpoints", "Graphs", "ModelImport", "Operators", "Passes", "Quantization", "Runtime", "Tensors"]),
     tests("TensorsTests", ["Tensors"]),
-    tests("ToolTests", ["Files", "PackageFormat", "Tensors"]),
+    tests("ToolTests", ["PackageFormat", "PrintableText", "Tensors"]),
     tests(
       "TrunksTests",
       [

@@ -1,4 +1,5 @@
 import Files
+import PrintableText
 
 /// The reason why the contents of a file are refused. Offsets count bytes from the start of the file.
 package enum FormatError: Error, Sendable, Hashable {

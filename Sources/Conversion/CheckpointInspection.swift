@@ -1,9 +1,9 @@
 import Checkpoints
-import Files
 import Graphs
 import ModelImport
 import Operators
 import Passes
+import PrintableText
 import Tensors
 
 /// The contents of a checkpoint, and how a conversion would read and fold it. Encoded, it is the output of

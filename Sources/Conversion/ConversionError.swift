@@ -1,6 +1,6 @@
-import Files
 import Images
 import PackageFormat
+import PrintableText
 
 /// Failures of a conversion, a verification or an inspection that no other module's error describes.
 package enum ConversionError: Error, Sendable {

@@ -1,8 +1,8 @@
-import Files
 import Graphs
 import Inference
 import Kernels
 import PackageFormat
+import PrintableText
 import Runtime
 
 /// The self-test of a package with several tiers of kernels. Encoded, it is the output of `quern selftest --json`.

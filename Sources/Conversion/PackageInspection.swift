@@ -1,9 +1,9 @@
 import Fidelity
-import Files
 import Graphs
 import Inference
 import PackageFormat
 import Pixels
+import PrintableText
 import Signing
 import Tensors
 
@@ -132,7 +132,7 @@ package struct PackageInspection: Encodable, Sendable {
   ///   - mustRun: whether to verify that the network runs at every size, too.
   ///   - threads: how many threads verify hashes.
   ///   - signature: a signature to verify; `nil` for none.
-  /// - Throws: `ConversionError.package` where the file is not a package or damaged, or, as asked for, cannot run or
+  /// - Throws: `ConversionError.package` where the file is not a package or damaged, or, as requested, cannot run or
   ///   states figures of another package; the errors of `SignatureRequest.verify`.
   package init(path: String, checks: Bool, mustRun: Bool = false, threads: Int, signature: SignatureRequest? = nil)
     throws

@@ -1,4 +1,5 @@
-import Files
+import PrintableText
+
 
 /// Why two networks' outputs cannot be compared, or a limit cannot be used.
 package enum FidelityError: Error, Hashable, Sendable {

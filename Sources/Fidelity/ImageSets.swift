@@ -1,4 +1,5 @@
-import Files
+import PrintableText
+
 
 /// A set of images, without its location.
 package struct ImageSet: Hashable, Sendable, Codable {

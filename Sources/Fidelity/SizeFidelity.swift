@@ -1,4 +1,5 @@
-import Files
+import PrintableText
+
 
 /// The results at one of the sizes that a package serves.
 package struct SizeFidelity: Hashable, Sendable {

@@ -1,5 +1,6 @@
 import Files
 import PackageFormat
+import PrintableText
 
 /// A problem with a patch, or with making or applying one.
 package enum PatchError: Error, Hashable, Sendable {

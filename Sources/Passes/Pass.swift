@@ -39,7 +39,7 @@ package struct PassPipeline: Sendable {
   /// a time go through all nodes as often; networks of some thousand nodes need less than a quarter of it.
   static let visitLimit = 1 << 22
 
-  /// Runs the passes and validates the graph after each of them.
+  /// Runs the passes and validates the graph after each patch.
   ///
   /// - Parameters:
   ///   - graph: the float graph to rewrite.
@@ -57,7 +57,6 @@ package struct PassPipeline: Sendable {
     var visits = 0
     for pass in passes {
       do throws(GraphError) {
-        var isChanged = false
         while true {
           let patch = try pass.patch(for: graph)
           if patch.isEmpty { break }
@@ -70,9 +69,8 @@ package struct PassPipeline: Sendable {
           graph = patch.applied(to: graph)
           notes += patch.notes
           afterEachPatch()
-          isChanged = true
+          try graph.validate()
         }
-        if isChanged { try graph.validate() }
       } catch {
         throw .after(pass: type(of: pass).name, error)
       }

@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 extension FidelityReport {
   /// How figures changed since the baseline, for the text report; empty without a baseline.

@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 import Retrieval
 
 /// What the renderings of evaluations for people share.

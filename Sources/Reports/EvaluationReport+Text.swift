@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 import Retrieval
 
 extension EvaluationReport {

@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 extension FidelityReport {
   /// The report as JUnit XML: one test case per gate, so that CI services list gates as tests. Where there are several

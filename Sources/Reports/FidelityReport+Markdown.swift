@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 extension FidelityReport {
   /// The report in GitHub's Markdown, short enough for the summary of a CI step.

@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 extension FidelityReport {
   /// The report for a terminal: the verdict, the gates, the figures, and their provenance.

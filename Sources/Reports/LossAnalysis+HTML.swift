@@ -1,6 +1,6 @@
 import Fidelity
-import Files
 import FoundationEssentials
+import PrintableText
 
 extension LossAnalysis {
   /// The analysis as one HTML page without scripts or external resources; its images are embedded. The page is also

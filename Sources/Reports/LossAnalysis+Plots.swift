@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 /// Plots as SVG elements. Coordinates are rounded to tenths, so that equal figures give equal bytes.
 extension LossAnalysis {

@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 extension LossAnalysis {
   /// The analysis for a terminal of 100 columns: the network's figures, a line for each layer with the greatest loss

@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 /// What the renderings for people share: phrases, numbers, and names that cannot harm a terminal.
 

@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 /// Why a report cannot be written.
 package enum ReportError: Error, Hashable, Sendable {

@@ -1,6 +1,6 @@
 import Fidelity
-import Files
 import Glibc
+import PrintableText
 import Retrieval
 
 extension TuningReport {

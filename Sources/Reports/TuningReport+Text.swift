@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 import Retrieval
 
 /// A file format of tuning reports; the raw value is its file name extension.

@@ -1,6 +1,6 @@
 import Fidelity
-import Files
 import FoundationEssentials
+import PrintableText
 import Retrieval
 
 /// A file format of whitening reports; the raw value is its file name extension.

@@ -1,5 +1,6 @@
 import CSigning
 import Files
+import PrintableText
 
 /// A key that cannot be used.
 package struct KeyError: Error, Hashable, Sendable {

@@ -1,4 +1,5 @@
 import Files
+import PrintableText
 
 /// What is wrong with a signature.
 package enum SignatureProblem: Error, Hashable, Sendable {

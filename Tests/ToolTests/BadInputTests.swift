@@ -85,7 +85,12 @@ import Testing
     Case(testDescription: "unknown option", status: 64, mentions: ["--nonsense"]) {
       convert(output: $0.path("out.quern"), ["--nonsense"])
     },
-    Case(testDescription: "full disk", status: 74, mentions: ["/dev/full"]) { _ in convert(output: "/dev/full") },
+    Case(testDescription: "a device as an output", status: 73, mentions: ["/dev/full", "read back"]) { _ in
+      convert(output: "/dev/full")
+    },
+    Case(testDescription: "full disk", status: 74, mentions: ["/dev/full"]) { _ in
+      ["golden", Tool.checkpoint, "-o", "/dev/full"]
+    },
     Case(testDescription: "output in a missing folder", status: 73, mentions: ["nowhere"]) {
       convert(output: $0.path("nowhere/out.quern"))
     },

@@ -1,5 +1,5 @@
-import Files
 import PackageDelta
+import PrintableText
 
 extension PackageDifference {
   /// The difference as text for a terminal.

@@ -1,6 +1,6 @@
 import Fidelity
-import Files
 import Graphs
+import PrintableText
 import Retrieval
 
 /// Embeddings, and logits where there are any, of the images of a set, computed elsewhere and stored in a file.

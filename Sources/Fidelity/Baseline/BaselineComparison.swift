@@ -1,4 +1,5 @@
-import Files
+import PrintableText
+
 
 /// How a report's figures changed since an earlier report.
 ///

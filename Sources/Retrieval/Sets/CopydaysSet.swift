@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 /// Copydays (Douze et al.: "Evaluation of GIST descriptors for web-scale image search", CIVR 2009): originals
 /// `NNNN00.jpg`, and strongly changed copies `NNNNkk.jpg` of them, which are the queries. The gallery is the originals.

@@ -1,5 +1,5 @@
 import Fidelity
-import Files
+import PrintableText
 
 /// Any tree of class folders: every image is a query, itself left out, and the other images of its class are its
 /// positives. The classes are labels, too.

@@ -1,6 +1,7 @@
 import Checkpoints
 import Fidelity
 import Files
+import PrintableText
 
 /// A value of a file with ground truth, whether it is a pickle or JSON.
 typealias GroundTruthValue = PlainValue

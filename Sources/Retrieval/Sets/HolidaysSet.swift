@@ -1,5 +1,6 @@
 import Fidelity
 import Files
+import PrintableText
 
 /// INRIA Holidays (Jégou, Douze, Schmid: "Hamming embedding and weak geometric consistency for large scale image
 /// search", ECCV 2008): an image is named by a number, and images whose numbers have the same hundreds form a group.

@@ -1,5 +1,6 @@
 import Fidelity
 import Files
+import PrintableText
 
 /// The validation images of ImageNet (Russakovsky et al., arXiv 1409.0575): a folder a class, named by its WordNet ID,
 /// or all images in one folder, named `ILSVRC2012_val_00000001.JPEG` and so on, with a list of labels. Only accuracy is

@@ -1,6 +1,7 @@
 import Fidelity
 import Files
 import Images
+import PrintableText
 
 /// The images that a set consists of: those of a folder, or the rows of a file with embeddings.
 package struct ListedImages: Sendable {

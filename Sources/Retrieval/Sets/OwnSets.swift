@@ -1,5 +1,6 @@
 import Fidelity
 import Files
+import PrintableText
 
 /// Groups of images that should find each other: JSON with a list of lists of names, or an object of lists, or an
 /// object with one of these as `groups`. Every image of a group is a query, itself left out; images of no group are

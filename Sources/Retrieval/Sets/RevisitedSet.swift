@@ -1,6 +1,7 @@
 import Checkpoints
 import Fidelity
 import Files
+import PrintableText
 
 /// Revisited Oxford and Paris (Radenović et al., arXiv 1803.11285), or other ground truth of the same form: a
 /// dictionary with the names of the gallery's images `imlist`, those of the queries `qimlist`, and `gnd`, a dictionary

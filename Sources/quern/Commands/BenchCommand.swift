@@ -1,8 +1,8 @@
 import ArgumentParser
 import Conversion
 import Fidelity
-import Files
 import Kernels
+import PrintableText
 import Runtime
 
 struct BenchCommand: ParsableCommand {

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Conversion
 import Fidelity
-import Files
 import Glibc
 import Images
+import PrintableText
 
 struct ClassifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

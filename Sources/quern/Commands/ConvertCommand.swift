@@ -2,6 +2,7 @@ import ArgumentParser
 import Conversion
 import Fidelity
 import Files
+import PrintableText
 import Signing
 
 struct ConvertCommand: ParsableCommand {

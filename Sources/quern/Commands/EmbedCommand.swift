@@ -5,6 +5,7 @@ import Fidelity
 import Files
 import Images
 import Pixels
+import PrintableText
 
 struct EmbedCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

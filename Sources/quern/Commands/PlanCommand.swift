@@ -1,7 +1,7 @@
 import ArgumentParser
 import Conversion
 import Fidelity
-import Files
+import PrintableText
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conversion
 import Files
+import PrintableText
 
 struct SignCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

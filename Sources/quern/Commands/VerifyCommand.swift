@@ -3,6 +3,7 @@ import Conversion
 import Fidelity
 import Files
 import Pixels
+import PrintableText
 import Signing
 
 struct VerifyCommand: ParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Conversion
-import Files
+import PrintableText
 import Threads
 
 /// The options that every command takes.

@@ -1,6 +1,6 @@
 import Conversion
 import Fidelity
-import Files
+import PrintableText
 
 /// The text that describes what a conversion did, to be printed before its report.
 struct ConversionSummary {

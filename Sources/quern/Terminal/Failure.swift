@@ -15,6 +15,7 @@ import NeighbourSearch
 import PackageDelta
 import PackageFormat
 import Pixels
+import PrintableText
 import Reports
 import Retrieval
 import Signing

@@ -1,7 +1,7 @@
 import Conversion
 import Fidelity
-import Files
 import Glibc
+import PrintableText
 import Synchronization
 
 /// A progress line on stderr that is redrawn as work goes on, with the rate and the time left. It is drawn only on a

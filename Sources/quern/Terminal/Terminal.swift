@@ -1,5 +1,5 @@
-import Files
 import Glibc
+import PrintableText
 import Synchronization
 
 /// Output to the terminal. Results go to stdout, everything else to stderr.
