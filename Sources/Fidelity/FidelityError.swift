@@ -1,6 +1,5 @@
 import PrintableText
 
-
 /// Why two networks' outputs cannot be compared, or a limit cannot be used.
 package enum FidelityError: Error, Hashable, Sendable {
   /// An embedding is empty, or the two have different numbers of elements.

@@ -1,6 +1,5 @@
 import PrintableText
 
-
 /// A set of images, without its location.
 package struct ImageSet: Hashable, Sendable, Codable {
   /// The name of the folder, without its path.

@@ -1,6 +1,5 @@
 import PrintableText
 
-
 /// The results at one of the sizes that a package serves.
 package struct SizeFidelity: Hashable, Sendable {
   /// The side of the images in pixels.

@@ -99,7 +99,8 @@ import Testing
   @Test func weightsOfTheFileAreStillComputed() throws {
     let count = 1 << 20
     let tensors = [
-      Wire.tensor("levels", [count], type: 3, raw: [UInt8](repeating: 1, count: count)), Wire.floats("scale", [], [0.5]),
+      Wire.tensor("levels", [count], type: 3, raw: [UInt8](repeating: 1, count: count)),
+      Wire.floats("scale", [], [0.5]),
       Wire.integers("axes", [0]),
     ]
     let nodes = [

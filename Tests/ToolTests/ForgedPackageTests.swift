@@ -14,8 +14,9 @@ import Testing
     var package = try ForgedPackage()
     try package.replace("resnet50", with: hostile)
     try package.replace("layer1.0.conv2", with: hostile)
-    let label = encoded(hostile.utf8.count) + Array(hostile.utf8)
-    package.add(.labels, isCritical: false, encoded(50) + (0..<50).flatMap { _ in label })
+    let labels = (0..<50).map { "\(hostile)\($0)" }
+    package.add(
+      .labels, isCritical: false, encoded(50) + labels.flatMap { encoded($0.utf8.count) + Array($0.utf8) })
     try package.edit(.metadata) { contents in
       // A JSON string in which everything that JSON allows to be unescaped is.
       let inJSON = Self.hostile.replacing("\u{1B}", with: "\\u001b").replacing("\n", with: "\\n").replacing(
@@ -41,7 +42,10 @@ import Testing
     ["verify", "P", "--reference", "C", "--images", "I"],
     ["verify", "P", "--reference", "C", "--images", "I", "--json"],
     ["export", "P", "-o", "O.onnx"],
-    ["deb", "P", "--name", "weights", "--version", "1", "--maintainer", "A <a@example.org>", "-o", "O.deb"],
+    [
+      "deb", "P", "--name", "weights", "--version", "1", "--license", "MIT", "--maintainer", "A <a@example.org>", "-o",
+      "O.deb",
+    ],
   ])
   func namesNeitherControlTerminalsNorCommandRunners(arguments: [String]) throws {
     let scratch = try Scratch()
@@ -68,6 +72,7 @@ import Testing
       #expect(!lines.contains { $0.hasPrefix("::error") || $0.hasPrefix("z##") })
     }
     if arguments.last == "--json" {
+      try #require(!outcome.output.isEmpty, "\(outcome.errors)")
       _ = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8))
     }
   }

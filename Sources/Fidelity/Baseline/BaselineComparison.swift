@@ -1,6 +1,5 @@
 import PrintableText
 
-
 /// How a report's figures changed since an earlier report.
 ///
 /// A figure regressed if it is worse than the earlier one and the 95 % confidence interval of the change excludes 0.

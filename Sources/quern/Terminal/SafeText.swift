@@ -1,6 +1,5 @@
 import PrintableText
 
-
 extension String {
   /// The text with everything that could control a terminal or a CI runner as JSON escapes, so that JSON stays valid.
   ///
