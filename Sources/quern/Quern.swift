@@ -41,7 +41,7 @@ struct Quern: ParsableCommand {
     quern_prepare_process()
     AtomicFile.removeTemporariesOnSignals()
     MappedFile.explainBusErrors(status: Failure.inputOutput)
-    quern_explain_lack_of_memory(Failure.noMemory) { TemporaryFiles.removeAll() }
+    quern_explain_lack_of_memory(Failure.noMemory, removeTemporaries)
     ProcessMemory.returnWhenFreed()
     InputFiles.watch()
     ImageContents.watch()
@@ -60,3 +60,6 @@ struct Quern: ParsableCommand {
   /// Runs where no command is named.
   func run() throws { throw ValidationError("a command is missing") }
 }
+
+/// Called on the thread that lacks memory. A closure in `main` would belong to the main actor, and trap on others.
+private func removeTemporaries() { TemporaryFiles.removeAll() }

@@ -56,7 +56,10 @@ static void aborted(int number) {
   }
   // Memory is lacking in several threads at the same time; one of them says so.
   static atomic_flag is_ending = ATOMIC_FLAG_INIT;
+  static _Thread_local volatile int ends_process;
+  if (ends_process) _exit(memory_status);
   while (atomic_flag_test_and_set(&is_ending)) pause();
+  ends_process = 1;
   char digits[24];
   size_t position = sizeof digits;
   digits[--position] = 0;
