@@ -83,7 +83,7 @@ let package = Package(
       exclude: ["abi.txt", "include"], swiftSettings: swiftSettings),
     .systemLibrary(name: "CQuern", path: "Sources/QuernC/include"),
 
-    module("Configuration", ["CTOML"]),
+    module("Configuration", ["CTOML", "Suggestions"]),
     module("Reports", ["Fidelity", "PrintableText", "Retrieval"]),
 
     // The stages in a row, and then each of them, last first.
@@ -92,8 +92,8 @@ let package = Package(
       [
         "Calibration", "Checkpoints", "DebianPackages", "Fidelity", "Files", "Graphs", "Images", "Inference", "Kernels",
         "LinearAlgebra", "ModelImport", "NeighbourSearch", "Operators", "PackageDelta", "PackageFormat", "Passes",
-        "Pixels", "PrintableText", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Signing", "Tensors",
-        "Threads", "Whitening",
+        "Pixels", "PrintableText", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Signing",
+        "Suggestions", "Tensors", "Threads", "Whitening",
       ]),
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images", "PrintableText", "Random"]),
     module(
@@ -106,7 +106,7 @@ let package = Package(
       "Rounding",
       ["CKernels", "Graphs", "Kernels", "LinearAlgebra", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
     module("Whitening", ["Graphs", "LinearAlgebra", "Operators", "Tensors"]),
-    module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
+    module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Suggestions", "Tensors", "Threads"]),
     module("Calibration", ["CKernels", "Graphs", "Kernels", "Operators", "Pixels", "Runtime", "Tensors", "Threads"]),
     module("NeighbourSearch", ["Checkpoints", "CKernels", "Files", "Kernels", "Tensors", "Threads"]),
     module("Images", ["CImageCodecs", "Pixels", "Random"]),
@@ -126,6 +126,7 @@ let package = Package(
     module("LinearAlgebra", ["CLinearAlgebra"]),
     module("PrintableText", []),
     module("Random", []),
+    module("Suggestions", []),
     module("Threads", ["CThreads"]),
     module("Graphs", ["Tensors"]),
     module("Files", ["CCrypto", "CFiles", "Tensors"]),
@@ -135,7 +136,7 @@ let package = Package(
     c("CKernels"),
     c("CThreads"),
     c("CFiles"),
-    c("CProcess"),
+    c("CProcess", ["CFiles"]),
     c("CImageCodecs", ["CJPEG", "CPNG"]),
     c("CResampling"),
     c("CSigning", ["CCrypto"]),

@@ -1,3 +1,5 @@
+import Suggestions
+
 extension ConfigurationFile {
   /// The arguments that the file adds to a command line: the settings of the command's table, those of `gates`, and
   /// those before the first table that the command has an option for, except what the command line gives itself. A
@@ -73,27 +75,8 @@ extension ConfigurationFile {
 
   private func suggestion(_ name: String, _ names: [String]) -> String {
     guard name.utf8.count <= 64 else { return "" }  // longer than any option
-    let closest = Set(names).map { (EditDistance.between(name, $0), $0) }.min { $0 < $1 }
+    let closest = Set(names).map { (editDistance(name, $0), $0) }.min { $0 < $1 }
     guard let closest, closest.0 <= max(2, name.count / 3) else { return "" }
     return "; did you mean '\(closest.1)'?"
-  }
-}
-
-/// Levenshtein's distance: the fewest insertions, deletions and replacements of characters that lead from one text to
-/// another (Levenshtein, "Binary codes capable of correcting deletions, insertions, and reversals", 1966).
-enum EditDistance {
-  static func between(_ a: String, _ b: String) -> Int {
-    let b = Array(b)
-    var row = Array(0...b.count)
-    for (i, character) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for j in b.indices {
-        let replaced = diagonal + (character == b[j] ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[b.count]
   }
 }

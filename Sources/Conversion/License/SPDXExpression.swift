@@ -1,3 +1,5 @@
+import Suggestions
+
 /// A licence expression of SPDX (SPDX specification 2.3, annex D).
 package struct SPDXExpression {
   /// Why a text is no such expression, as part of a sentence.
@@ -112,28 +114,12 @@ package struct SPDXExpression {
       guard name.utf8.count <= 64 else { return Problem(text: "SPDX's list has no \(kind) '\(name.prefix(64))…'") }
       let (lowercased, limit) = (name.lowercased(), max(1, name.count / 4))
       let near = known.keys.filter { abs($0.utf8.count - lowercased.utf8.count) <= limit }
-        .map { (distance: distance(lowercased, $0), key: $0) }.min { $0 < $1 }
+        .map { (distance: editDistance(lowercased.utf8, $0.utf8), key: $0) }.min { $0 < $1 }
       let advice =
         if let near, near.distance <= limit, let name = known[near.key] {
           " (did you mean \(name)?)"
         } else { "" }
       return Problem(text: "SPDX's list has no \(kind) '\(name)'\(advice)")
-    }
-
-    /// Levenshtein's distance: the number of letters to insert, delete or replace.
-    private static func distance(_ a: String, _ b: String) -> Int {
-      let b = Array(b.utf8)
-      var row = Array(0...b.count)
-      for (i, letter) in a.utf8.enumerated() {
-        var diagonal = i
-        row[0] = i + 1
-        for j in b.indices {
-          let replaced = diagonal + (letter == b[j] ? 0 : 1)
-          diagonal = row[j + 1]
-          row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-        }
-      }
-      return row[b.count]
     }
   }
 }

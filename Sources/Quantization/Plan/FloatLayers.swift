@@ -1,5 +1,6 @@
 import Graphs
 import Operators
+import Suggestions
 import Tensors
 
 /// Layers with weights that compute in float inside a quantised graph. Where activations have 16 bits, the remaining
@@ -63,7 +64,7 @@ package enum FloatLayers {
     // A plan file may name a layer by a text of any length.
     let requested = Array(pattern.prefix(256).filter { $0 != "*" && $0 != "?" })
     let names = graph.nodes.filter(\.hasRoundedWeights).map(\.name)
-    let distances = names.enumerated().map { (distance(requested, Array($1)), $0, $1) }
+    let distances = names.enumerated().map { (editDistance(requested, $1), $0, $1) }
     return distances.sorted { ($0.0, $0.1) < ($1.0, $1.1) }.prefix(limit).map(\.2)
   }
 
@@ -115,19 +116,6 @@ package enum FloatLayers {
       }
     }
     return pattern[index...].allSatisfy { $0 == "*" }
-  }
-
-  /// The edit distance of two names (Levenshtein, 1966).
-  private static func distance(_ a: [Character], _ b: [Character]) -> Int {
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, y) in b.enumerated() {
-        (diagonal, row[j + 1]) = (row[j + 1], min(diagonal + (x == y ? 0 : 1), row[j] + 1, row[j + 1] + 1))
-      }
-    }
-    return row[b.count]
   }
 }
 
