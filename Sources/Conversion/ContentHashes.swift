@@ -2,7 +2,6 @@ import Fidelity
 import Files
 import Images
 import Pixels
-import Threads
 
 /// The hashes of a list of image files: of their bytes, which identify the list as other programs would, and of their
 /// pixels, which tell whether two images are the same, whatever their names, metadata and compression.
@@ -18,17 +17,11 @@ struct ContentHashes {
   /// - Throws: `ImageError` for the first file that the system fails to read.
   init(_ files: [ImageFolder.File], threads: Int) throws(ImageError) {
     let (digests, pixelDigests) = (SlotStore<SHA256.Digest>(), SlotStore<SHA256.Digest>())
-    let failures = SlotStore<ImageError>()
-    ThreadTeam(count: min(threads, files.count)).forEach(files.count) { index, _ in
-      do throws(ImageError) {
-        let bytes = try ImageFile.read(files[index].path)
-        digests[index] = SHA256.hash(bytes)
-        pixelDigests[index] = try ImageFile.decode(bytes, path: files[index].path).digest
-      } catch {
-        if !error.isOfImage { failures[index] = error }
-      }
+    try FileContents.forEach(files, threads: threads) { index, bytes throws(ImageError) in
+      digests[index] = SHA256.hash(bytes)
+      let (image, reservation) = try ImageFile.decodeReserving(bytes, path: files[index].path)
+      withExtendedLifetime(reservation) { pixelDigests[index] = image.digest }
     }
-    if let failure = failures.inOrder.first { throw failure }
     self.files = files
     self.digests = files.indices.map { digests[$0] }
     self.pixelDigests = files.indices.map { pixelDigests[$0] }

@@ -101,14 +101,15 @@ struct DimensionEvaluator {
     _ network: WhitenedNetwork, _ found: Found, _ files: [ImageFolder.File], _ rows: [Row?], _ dimensions: [Int]
   ) throws -> PrecisionByDimension {
     let evaluation = resolution.evaluation
+    let hashes = try ContentHashes(images.folder.files, threads: job.threads)
     let before = (rows.lazy.compactMap { $0?.embeddings[0].count }.first ?? 0) / (copies + 1)
     return PrecisionByDimension(
       criterion: images.criterion,
-      images: try ContentHashes(images.folder.files, threads: job.threads).set(of: images.folder.path),
+      images: hashes.set(of: images.folder.path),
       input: "\(evaluation.size) px, \(evaluation.crop.rawValue)\(evaluation.resizingRemark), p = "
         + shortest(network.figures.poolingExponent),
       measured: found.measured, queries: found.queries, copies: copies, recipe: tuning.recipe.rawValue,
-      learned: images.isLearned ? found.measured : min(try learned(files, rows, network.files), found.measured),
+      learned: images.isLearned ? found.measured : min(try learned(files, rows, hashes, network.files), found.measured),
       points: zip([before] + dimensions, found.maps).enumerated().map { index, point in
         .init(dimensions: point.0, isWhitened: index > 0, map: point.1)
       }, written: network.figures.dimensions)
@@ -183,10 +184,12 @@ struct DimensionEvaluator {
   }
 
   /// How many of the measured images are among those that whitening was learned from, by pixels.
-  private func learned(_ files: [ImageFolder.File], _ rows: [Row?], _ others: [ImageFolder.File]) throws -> Int {
-    let measured = zip(files, rows).compactMap { file, row in row == nil ? nil : file }
-    return try ContentHashes(measured, threads: job.threads).names(
-      alsoIn: try ContentHashes(others, threads: job.threads)
-    ).count
+  ///
+  /// - Parameter hashes: those of the folder of the measured images.
+  private func learned(
+    _ files: [ImageFolder.File], _ rows: [Row?], _ hashes: ContentHashes, _ others: [ImageFolder.File]
+  ) throws -> Int {
+    let names = Set(hashes.names(alsoIn: try ContentHashes(others, threads: job.threads)))
+    return zip(files, rows).count { file, row in row != nil && names.contains(file.relativePath) }
   }
 }
