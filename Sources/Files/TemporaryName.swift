@@ -28,14 +28,10 @@ enum TemporaryName {
   /// belong to this user, and no process holds their lock. What cannot be listed or removed stays.
   static func removeAbandoned(in folder: String) {
     guard visited.withLock({ $0.insert(folder).inserted }) else { return }
-    guard let stream = opendir(folder) else { return }
-    defer { closedir(stream) }
-    while let entry = readdir(stream) {
-      let bytes = UnsafeRawPointer(entry) + (MemoryLayout<dirent>.offset(of: \.d_name) ?? 0)
-      let name = bytes.assumingMemoryBound(to: CChar.self)
-      // Most names are told apart by their first bytes.
-      guard name[0] == CChar(UInt8(ascii: ".")), name[1] == CChar(UInt8(ascii: "q")) else { continue }
-      if matches(String(cString: name)) { _ = quern_remove_abandoned(dirfd(stream), name) }
-    }
+    guard let names = try? Folder.names(in: folder).filter(matches), !names.isEmpty else { return }
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    defer { close(descriptor) }
+    for name in names { _ = quern_remove_abandoned(descriptor, name) }
   }
 }

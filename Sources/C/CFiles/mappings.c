@@ -44,7 +44,7 @@ void quern_forget_mapping(int slot) {
 static int bus_status;
 static void (*bus_clean_up)(void);
 
-static void write_text(const char *text) {
+void quern_write_error(const char *text) {
   for (size_t left = strlen(text); left > 0;) {
     ssize_t count = write(STDERR_FILENO, text, left);
     if (count <= 0) return;
@@ -60,9 +60,9 @@ static void explain(int number, siginfo_t *info, void *context) {
     if (atomic_load(&mappings[slot].state) != USED) continue;
     // The last page goes on beyond the end of the file.
     if (address < mappings[slot].start || address - mappings[slot].start >= mappings[slot].length) continue;
-    write_text("quern: error: ");
-    write_text(mappings[slot].path);
-    write_text(": cannot be read any more: it became shorter during the run, or its disk failed\n");
+    quern_write_error("quern: error: ");
+    quern_write_error(mappings[slot].path);
+    quern_write_error(": cannot be read any more: it became shorter during the run, or its disk failed\n");
     if (bus_clean_up) bus_clean_up();
     _exit(bus_status);
   }

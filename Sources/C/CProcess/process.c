@@ -1,12 +1,12 @@
 #define _GNU_SOURCE
 #include "CProcess.h"
 
+#include "CFiles.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static int argument_count;
@@ -39,15 +39,6 @@ static void (*memory_clean_up)(void);
 // The size of the last allocation that failed in this thread; 0 where none has.
 static _Thread_local volatile size_t failed_size;
 
-static void write_text(const char *text) {
-  for (size_t left = strlen(text); left > 0;) {
-    ssize_t count = write(STDERR_FILENO, text, left);
-    if (count <= 0) return;
-    text += count;
-    left -= (size_t)count;
-  }
-}
-
 static void aborted(int number) {
   if (failed_size == 0) {
     // Another defect: returning ends the process by the signal.
@@ -64,9 +55,9 @@ static void aborted(int number) {
   size_t position = sizeof digits;
   digits[--position] = 0;
   for (size_t rest = failed_size; rest > 0; rest /= 10) digits[--position] = (char)('0' + rest % 10);
-  write_text("quern: error: not enough memory: ");
-  write_text(digits + position);
-  write_text(" bytes could not be allocated; use fewer threads, smaller images, or a machine with more memory\n");
+  quern_write_error("quern: error: not enough memory: ");
+  quern_write_error(digits + position);
+  quern_write_error(" bytes could not be allocated; use fewer threads, smaller images, or a machine with more memory\n");
   if (memory_clean_up) memory_clean_up();
   _exit(memory_status);
 }

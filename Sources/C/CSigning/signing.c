@@ -61,32 +61,32 @@ static quern_key *checked(EVP_PKEY *key, quern_key_status *status) {
   return result;
 }
 
-static BIO *input(const void *pem, size_t length) {
-  return length <= INT_MAX ? BIO_new_mem_buf(pem, (int)length) : NULL;
+typedef EVP_PKEY *reader(BIO *, EVP_PKEY **, pem_password_cb *, void *);
+
+/// The key in a text, by one of the functions of libcrypto; NULL where there is none.
+static EVP_PKEY *read_key(reader *read, const void *pem, size_t length, passphrase *given) {
+  initialize();
+  BIO *bio = length <= INT_MAX ? BIO_new_mem_buf(pem, (int)length) : NULL;
+  EVP_PKEY *key = bio ? read(bio, NULL, give_passphrase, given) : NULL;
+  BIO_free(bio);
+  ERR_clear_error();
+  return key;
 }
 
 quern_key *quern_private_key(const void *pem, size_t length, const void *text, size_t text_length,
                              quern_key_status *status) {
-  initialize();
   passphrase given = {text, text_length, 0};
-  BIO *bio = input(pem, length);
-  EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &given) : NULL;
-  BIO_free(bio);
+  EVP_PKEY *key = read_key(PEM_read_bio_PrivateKey, pem, length, &given);
   if (key) return checked(key, status);
   *status = !given.asked ? quern_key_not_found : text ? quern_key_wrong_passphrase : quern_key_encrypted;
-  ERR_clear_error();
   return NULL;
 }
 
 quern_key *quern_public_key(const void *pem, size_t length, quern_key_status *status) {
-  initialize();
   passphrase none = {NULL, 0, 0};
-  BIO *bio = input(pem, length);
-  EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, give_passphrase, &none) : NULL;
-  BIO_free(bio);
+  EVP_PKEY *key = read_key(PEM_read_bio_PUBKEY, pem, length, &none);
   if (key) return checked(key, status);
   *status = quern_key_not_found;
-  ERR_clear_error();
   return NULL;
 }
 

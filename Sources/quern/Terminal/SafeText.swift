@@ -18,7 +18,8 @@ extension String {
         continue
       }
       let isCommand = startsLine && scalar == ":" && rest.dropFirst().first == ":"
-      if isCommand || rest.starts(with: "##[".unicodeScalars) || (scalar != "\n" && scalar.isUnprintable) {
+      let isOldCommand = scalar == "#" && rest.starts(with: "##[".unicodeScalars)
+      if isCommand || isOldCommand || (scalar != "\n" && scalar.isUnprintable) {
         result += scalar.jsonEscape
       } else {
         result.unicodeScalars.append(scalar)

@@ -21,6 +21,9 @@ void quern_forget_mapping(int slot);
 // file, and with `status`, instead of by SIGBUS. `clean_up` must be async-signal-safe. Not for libraries.
 void quern_explain_bus_errors(int status, void (*clean_up)(void));
 
+// Writes a text to stderr. Async-signal-safe.
+void quern_write_error(const char *text);
+
 // Creates a file without a name in a folder, open for reading and writing and locked by flock. It vanishes with the
 // process. Returns -1 with errno where the file system, or a system without /proc, cannot do that.
 int quern_open_unnamed(const char *folder);
