@@ -213,7 +213,7 @@ let package = Package(
         "Calibration", "Graphs", "Images", "Inference", "Kernels", "Operators", "PackageFormat", "Passes", "Pixels",
         "Quantization", "ReferenceOperators", "Runtime", "Tensors",
       ]),
-    tests("ReportsTests", ["Fidelity", "FidelitySamples", "Reports", "Retrieval"]),
+    tests("ReportsTests", ["Fidelity", "FidelitySamples", "Files", "Reports", "Retrieval"]),
     tests("RetrievalTests", ["Fidelity", "Retrieval"]),
     tests(
       "RoundingTests", ["Graphs", "LinearAlgebra", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),

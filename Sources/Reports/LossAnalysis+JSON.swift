@@ -105,6 +105,7 @@ extension LayerLoss {
       "name": .string(name), "kind": .string(kind), "arithmetic": .string(arithmetic), "format": .string(format),
       "reason": .string(reason), "scale": .maybe(scale), "zero_point": zeroPoint.map { .int($0) } ?? .null,
       "range": .maybe(range), "observed": .maybe(observed), "bytes": .int(bytes),
+      "inputs": .array(inputs.map { .string($0) }),
       "noise": members { $0 }, "sqnr_db": members(LayerLoss.decibels),
       "saturated_share": .maybe(saturatedShare), "range_difference": .maybe(rangeDifference),
       "isolated_drift": [

@@ -8,6 +8,8 @@ package enum ReportFormat: String, ReportFileFormat {
   case markdown = "md"
   /// JUnit XML, one test case per gate.
   case junit = "xml"
+  /// One HTML page that loads nothing.
+  case html
   /// How the package was made, as an in-toto statement with SLSA provenance.
   case provenance = "intoto.json"
   /// What the package consists of, as a bill of materials by CycloneDX.
@@ -25,6 +27,7 @@ extension FidelityReport: FileReport {
     case .json: try json()
     case .markdown: markdown()
     case .junit: junit()
+    case .html: html()
     case .provenance: try provenance()
     case .billOfMaterials: try billOfMaterials()
     }

@@ -58,20 +58,15 @@ extension WhiteningReport: FileReport {
 
   /// The report as one HTML page without scripts or external resources. The page is also well-formed XML.
   package func html() -> String {
-    let title = "Whitening of \(escapedForXML(printable(checkpoint)))"
-    var lines = [
-      "<!DOCTYPE html>", "<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">", "<head>",
-      "<meta charset=\"utf-8\"/>", "<title>\(title)</title>", "<style>\(LossAnalysis.style)</style>", "</head>",
-      "<body>", "<h1>\(title)</h1>",
-    ]
-    lines += warnings.map { "<p class=\"warning\">\(escapedForXML($0))</p>" }
+    var page = Page(
+      title: "Whitening of \(printable(checkpoint))", answer: precision?.summary ?? "The precision was not measured.")
+    page.warnings = warnings
     if let precision {
-      lines.append("<p>\(escapedForXML(precision.summary))</p>")
-      lines += htmlTable(PrecisionByDimension.header, precision.rows)
+      page.body += htmlTable("Precision by dimensions", PrecisionByDimension.header, precision.rows)
     }
-    lines += notes.map { "<p>\(escapedForXML(printable($0)))</p>" }
-    if let toolVersion { lines.append("<p>quern \(escapedForXML(toolVersion))</p>") }
-    return (lines + ["</body>", "</html>"]).map { "\($0)\n" }.joined()
+    page.remarks = notes
+    page.toolVersion = toolVersion
+    return page.html()
   }
 
   /// The report as JSON (`quern.whiten/1`), keys sorted, ending with a newline. Values that do not exist are null.

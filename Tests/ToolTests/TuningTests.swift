@@ -51,7 +51,7 @@ import Testing
     #expect(last == "use \(report.option)" && last.hasPrefix("use --size 64:"))
     let page = try String(contentsOfFile: html, encoding: .utf8)
     #expect(XMLParser(data: Data(page.utf8)).parse())
-    #expect(page.split(separator: "<svg").count == 2)
+    #expect(page.split(separator: "class=\"chart\"").count == 2)
     for threads in ["1", "3"] {
       let again = try Tool.run(
         ["tune", Tool.checkpoint, "--images", Tool.photographs, "--json", "--threads", threads] + Self.options)

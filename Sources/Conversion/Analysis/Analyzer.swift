@@ -120,13 +120,15 @@ package struct Analyzer {
   private func layers(
     _ network: QuantizedNetwork, _ lowered: LoweredGraph, _ differences: [ValueID: Double], _ sums: [LayerSums]
   ) -> [LayerLoss] {
-    network.float.graph.nodes.enumerated().map { index, node in
+    let names = Dictionary(network.float.graph.nodes.map { ($0.output, $0.name) }, uniquingKeysWith: { $1 })
+    return network.float.graph.nodes.enumerated().map { index, node in
       let value = network.plan.values[node.name]
       let constants = lowered[node].constants
       var layer = LayerLoss(
         name: node.name, kind: node.kind, arithmetic: network.plan.layers[node.name]?.arithmetic.rawValue ?? "float",
         format: value?.format.name ?? ValueFormat.float32.name, reason: value?.reason ?? "",
         bytes: constants.values.reduce(0) { $0 + $1.byteCount })
+      layer.inputs = node.inputs.compactMap { names[$0] }
       if let parameters = value?.format.quantization {
         layer.scale = parameters.scale
         layer.zeroPoint = Int(parameters.zeroPoint)

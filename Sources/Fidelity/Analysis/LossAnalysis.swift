@@ -106,6 +106,8 @@ package struct LayerLoss: Hashable, Sendable {
   package var range: ClosedRange<Float>?
   /// The range of the values that calibration saw.
   package var observed: ClosedRange<Float>?
+  /// The names of the nodes whose outputs it reads, by slot; that of the image is left out.
+  package var inputs: [String] = []
   /// The bytes of the node's constants, before compression.
   package var bytes: Int
   /// The noise of the int8 network's output against the float network's, including the loss of all layers before.

@@ -78,8 +78,8 @@ struct GateOptions: ParsableArguments {
   @Option(
     name: .customLong("report"),
     help: ArgumentHelp(
-      "Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json "
-        + "(SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)",
+      "Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also "
+        + ".intoto.json (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)",
       valueName: "file"))
   var reports: [String] = []
 

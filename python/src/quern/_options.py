@@ -247,7 +247,7 @@ class ConvertOptions(TypedDict, total=False):
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
 
-    # Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
+    # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
     # (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
     report: StrPath | Sequence[StrPath]
 
@@ -416,7 +416,7 @@ class VerifyOptions(TypedDict, total=False):
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
 
-    # Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
+    # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
     # (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
     report: StrPath | Sequence[StrPath]
 
@@ -483,7 +483,7 @@ class CompareOptions(TypedDict, total=False):
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
 
-    # Write the fidelity report to a file: .json, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
+    # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
     # (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
     report: StrPath | Sequence[StrPath]
 
