@@ -72,7 +72,10 @@ extension FidelityReport {
     let isSequence = gates.contains { $0.intervalMethod == .confidenceSequence }
     let rows = gates.map { gate -> [PageTable.Cell] in
       [
-        .init(gate.name.title), .init(gate.verdict, gate.doubt.isEmpty ? (gate.passed ? "pass" : "FAIL") : gate.doubt),
+        .init(gate.name.title),
+        .init(
+          gate.passed ? gate.verdict : .fail,
+          (gate.passed ? "pass" : "FAIL") + (gate.doubt.isEmpty ? "" : ", \(gate.doubt)")),
         .init(gate.shownValue), .init(gate.shownLimitAndDefault, key: gate.limit), .init(gate.shownInterval),
       ]
     }

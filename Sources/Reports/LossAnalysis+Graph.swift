@@ -1,8 +1,8 @@
 import Fidelity
 import PrintableText
 
-/// The layers as a graph from input to output, one below the other, as one walks it. An edge that skips layers runs in a
-/// lane of its own on the left, as in a drawing of a version history, so that networks of hundreds of layers stay
+/// The layers as a graph from input to output, one below the other, as one walks it. An edge that skips layers runs in
+/// a lane of its own on the left, as in a drawing of a version history, so that networks of hundreds of layers stay
 /// readable on a narrow screen.
 extension LossAnalysis {
   /// An edge from one layer to a later one that is not the next.

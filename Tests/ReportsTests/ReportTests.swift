@@ -21,7 +21,7 @@ import Testing
   @Test(arguments: ["", "json", "a.txt", "a.json/report", "a.json.gz", "report."])
   func otherExtensionsAreRefused(path: String) {
     let error = #expect(throws: ReportError.self) { try ReportFormat(path: path) }
-    #expect(error?.description.hasSuffix("must end in .json, .md, .xml, .intoto.json, .cdx.json") == true)
+    #expect(error?.description.hasSuffix("must end in .json, .md, .xml, .html, .intoto.json, .cdx.json") == true)
   }
 
   /// Names and texts of any kind, without a time and with one. Validators of others check the documents in

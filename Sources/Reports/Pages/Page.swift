@@ -90,7 +90,7 @@ func facts(_ rows: [(String, String)]) -> [String] {
 
 /// What the colours and marks of a chart mean.
 ///
-/// - Parameter items: the class of a mark, and what it stands for.
+/// - Parameter items: the class of a mark, and its meaning.
 func legend(_ items: [(mark: String, meaning: String)]) -> String {
   let entries = items.map { item in
     "<li><svg class=\"key\" width=\"14\" height=\"14\" aria-hidden=\"true\">"
