@@ -29,7 +29,7 @@ extension TuningReport {
         page.body += ["<h2>\(title)</h2>", plot(curve, best: byClasses.exponent, unit, decimals: decimals)]
       }
     }
-    page.body += ["<h2>Figures</h2>"] + htmlTable("Figures by exponent", header, curve)
+    page.body += ["<h2>Figures</h2>"] + htmlTable("Figures by exponent", header.dropLast() + ["remark"], curve)
     page.remarks = assumptions.map { "Assuming: \($0)" } + notes
     page.toolVersion = toolVersion
     return page.html()

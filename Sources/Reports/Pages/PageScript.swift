@@ -1,6 +1,6 @@
 extension Page {
-  /// The script of all pages: tables sort by the headers of their columns, which become buttons, and arrow keys walk the
-  /// graph of layers. It has no "<" and no "&", so that pages are well-formed XML.
+  /// The script of all pages: tables sort by the headers of their columns, which become buttons, and arrow keys walk
+  /// the graph of layers. It has no "<" and no "&", so that pages are well-formed XML.
   package static let script = """
     (function () {
     "use strict";
