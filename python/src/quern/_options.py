@@ -247,8 +247,8 @@ class ConvertOptions(TypedDict, total=False):
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
 
-    # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
-    # (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
+    # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
+    # .intoto.json (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
     report: StrPath | Sequence[StrPath]
 
     # Number of threads; results do not depend on it. (default: all cores)
@@ -416,8 +416,8 @@ class VerifyOptions(TypedDict, total=False):
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
 
-    # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
-    # (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
+    # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
+    # .intoto.json (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
     report: StrPath | Sequence[StrPath]
 
     # Number of threads; results do not depend on it. (default: all cores)
@@ -483,8 +483,8 @@ class CompareOptions(TypedDict, total=False):
     # more than a twentieth of the images were calibrated on, or if the float network is near chance.
     strict: bool
 
-    # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also .intoto.json
-    # (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
+    # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
+    # .intoto.json (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)
     report: StrPath | Sequence[StrPath]
 
     # Number of threads; results do not depend on it. (default: all cores)
