@@ -29,24 +29,6 @@ package struct ImageList: Sendable {
   }
 }
 
-/// A text file with one class name on each line.
-package enum LabelFile {
-  /// Reads the names, in the order of the lines.
-  ///
-  /// - Throws: `FileError`, or `ConversionError.wrongKind` where the file is not text in UTF-8.
-  package static func read(_ path: String) throws -> [String] {
-    let file = try MappedFile(path: path)
-    guard let text = file.withBytes({ String(bytes: $0, encoding: .utf8) }) else {
-      throw ConversionError.wrongKind("\(path): not a text file in UTF-8")
-    }
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map {
-      $0.hasSuffix("\r") ? String($0.dropLast()) : String($0)
-    }
-    if lines.last == "" { lines.removeLast() }
-    return lines
-  }
-}
-
 /// Encodes lists of strings as JSON.
 enum JSONArray {
   static func encode(_ values: [String]) throws -> String {

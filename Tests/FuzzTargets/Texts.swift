@@ -61,7 +61,7 @@ extension FuzzTarget {
     },
     FuzzTarget("labels", seeds: ["retrieval/imagenet/*.txt"], words: ["n01440764", "ILSVRC2012_val_00000001.JPEG"]) {
       let path = $0.path(named: "labels.txt")
-      _ = try LabelFile.read(path)
+      _ = try TextFile.lines(path)
       try tasks([.imagenet], EvaluationSet.Files(labels: path), validation)
     },
   ]

@@ -174,6 +174,34 @@ import Testing
     #expect(Self.described(task) == ["a.jpg: b.jpg |  | a.jpg", "b.jpg: a.jpg |  | b.jpg"])
   }
 
+  /// Lines as editors on several systems write them.
+  @Test(arguments: ["\n", "\r\n", "\r"], ["", "\u{FEFF}"])
+  func linesOfEditors(end: String, start: String) {
+    for last in ["", end] {
+      let text = start + ["tench", "", "great white shark", "\u{301}mark"].joined(separator: end) + last
+      #expect(TextFile.lines(of: text) == ["tench", "", "great white shark", "\u{301}mark"])
+    }
+    #expect(TextFile.lines(of: start).isEmpty)
+    #expect(TextFile.lines(of: start + end) == [""])
+    #expect(TextFile.lines(of: "a\u{2028}b\u{0C}c\u{85}d") == ["a\u{2028}b\u{0C}c\u{85}d"])
+  }
+
+  /// Every list of a set is read whatever its line ends.
+  @Test(arguments: ["\n", "\r\n", "\r"], ["", "\u{FEFF}"])
+  func listsWithAnyLineEnds(end: String, start: String) throws {
+    func text(_ lines: [String]) -> String { start + lines.joined(separator: end) + end }
+    let pairs = try Self.task(
+      .pairs, ["a.jpg", "q.jpg"], truth: ("pairs.csv", text(["query,positive,kind", "q.jpg,a.jpg,hard"])))
+    #expect(Self.described(pairs) == ["q.jpg:  | a.jpg | q.jpg"])
+    let flat = ["ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000002.JPEG"]
+    #expect(
+      try Self.task(.imagenet, flat, labels: text(["65", "970"])).labels?.labels == [flat[0]: 65, flat[1]: 970])
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("quern-\(UUID().uuidString).yaml")
+    defer { try? FileManager.default.removeItem(at: url) }
+    try Data(text(["---", "100000.jpg: 90", "100001.jpg: -90"]).utf8).write(to: url)
+    #expect(try HolidaysSet.rotations(path: url.path) == ["100000.jpg": 1, "100001.jpg": 3])
+  }
+
   @Test func imagenetLabelsFromFoldersOrAList() throws {
     let folders = try Self.task(.imagenet, ["n01440764/a.JPEG", "n01443537/b.JPEG"])
     #expect(folders.labels?.labels == ["n01440764/a.JPEG": 0, "n01443537/b.JPEG": 1])

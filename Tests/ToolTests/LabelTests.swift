@@ -128,4 +128,22 @@ import Testing
     let settings = try #require(failed["settings"] as? [String: Any])
     #expect(settings["wide_activations"] as? Int == 0)
   }
+
+  /// Class names are the same with line ends of Windows, a byte order mark, or no end of the last line.
+  @Test(arguments: ["\r\n", "\r"], ["", "\u{FEFF}"])
+  func lineEndsOfLabelFiles(end: String, start: String) throws {
+    let scratch = try Scratch()
+    let names = (0..<50).map { "class \($0)" }
+    func classified(_ text: String) throws -> String {
+      let labels = try scratch.write(Data(text.utf8), to: "labels.txt")
+      let outcome = try Tool.run(
+        ["classify", Tool.checkpoint, Tool.photographs + "/cat-00.jpg", "--size", "32", "--labels", labels])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      return outcome.output
+    }
+    let expected = try classified(names.joined(separator: "\n") + "\n")
+    #expect(expected.contains("class "))
+    #expect(try classified(start + names.joined(separator: end)) == expected)
+    #expect(try classified(start + names.joined(separator: end) + end) == expected)
+  }
 }

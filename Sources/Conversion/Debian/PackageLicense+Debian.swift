@@ -1,4 +1,5 @@
 import PackageFormat
+import Retrieval
 
 extension PackageLicense {
   /// The licences in /usr/share/common-licenses of every Debian system, by the start of the SPDX identifier.
@@ -39,7 +40,7 @@ extension PackageLicense {
 
   /// The lines of a text as a field of several lines, where an empty line is a full stop.
   private static func indented(_ text: String) -> String {
-    var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map { line in
+    var lines = TextFile.lines(of: text).map { line in
       line.allSatisfy(\.isWhitespace) ? " ." : " \(line)"
     }
     while lines.last == " ." { lines.removeLast() }

@@ -1,5 +1,6 @@
 import Fidelity
 import Files
+import Retrieval
 
 /// Compares two files of stored outputs, from any source, without running a network.
 package struct OutputComparison {
@@ -29,7 +30,8 @@ package struct OutputComparison {
   ///
   /// - Throws: `CheckpointError` or `FileError` where a file cannot be read; `ConversionError.wrongKind` where a file
   ///   has no such outputs, or the rows of the two do not belong together, and `.option` for a decision rule that does
-  ///   not fit them; `FidelityError` where their widths differ.
+  ///   not fit them; `RetrievalError` where the labels are not text in UTF-8; `FidelityError` where the widths of the
+  ///   two differ.
   package func run(gates: Gates) throws -> FidelityReport {
     let (actual, expected) = (try OutputFile(path: outputs), try OutputFile(path: reference))
     var notes: [String] = []
@@ -86,7 +88,7 @@ package struct OutputComparison {
   }
 
   private static func labels(_ path: String, count: Int) throws -> [Int] {
-    let lines = try LabelFile.read(path)
+    let lines = try TextFile.lines(path)
     let labels = lines.compactMap { line -> Int? in
       let words = line.split(whereSeparator: \.isWhitespace)
       return words.count == 1 ? Int(words[0]) : nil

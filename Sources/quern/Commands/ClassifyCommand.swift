@@ -4,6 +4,7 @@ import Fidelity
 import Glibc
 import Images
 import PrintableText
+import Retrieval
 
 struct ClassifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -64,7 +65,7 @@ struct ClassifyCommand: ParsableCommand {
   private func labelNames(_ model: ModelFile, classes: Int) throws -> [String] {
     let stored = model.classNames.count == classes ? model.classNames : []
     guard let labels else { return stored }
-    let names = try LabelFile.read(labels)
+    let names = try TextFile.lines(labels)
     guard names.count == classes else {
       throw ConversionError.wrongKind("\(labels): \(names.count) names for a classifier of \(classes) classes")
     }
