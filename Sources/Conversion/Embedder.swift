@@ -14,6 +14,8 @@ package struct Embedder: Sendable {
   /// One for each size. They share the weights.
   private let networks: [(executable: Executable, evaluation: EvaluationProtocol)]
   private let job: ImageJob
+  /// What the metadata of stored outputs say of the model.
+  private let origin: [String: String]
 
   /// - Parameters:
   ///   - model: a package or a checkpoint.
@@ -40,6 +42,7 @@ package struct Embedder: Sendable {
       (try executable.pooling(by: $0.poolingExponent ?? exponent), $0.evaluation)
     }
     self.job = job
+    origin = model.metadata
   }
 
   /// Computes the outputs for images at the first size.
@@ -77,7 +80,8 @@ package struct Embedder: Sendable {
     }
     let found = rows.withLock { $0 }
     return networks.enumerated().map { size, network in
-      Embeddings(files: files, rows: found.map { $0?[size] }, skipped: skipped, evaluation: network.evaluation)
+      Embeddings(
+        files: files, rows: found.map { $0?[size] }, skipped: skipped, evaluation: network.evaluation, origin: origin)
     }
   }
 }
@@ -90,9 +94,13 @@ package struct Embeddings: Sendable {
   package let skipped: BrokenImages
   private let rows: [ImageOutputs]
   private let evaluation: EvaluationProtocol
+  private let origin: [String: String]
 
-  init(files: [ImageFolder.File], rows: [ImageOutputs?], skipped: BrokenImages, evaluation: EvaluationProtocol) {
-    self.evaluation = evaluation
+  init(
+    files: [ImageFolder.File], rows: [ImageOutputs?], skipped: BrokenImages, evaluation: EvaluationProtocol,
+    origin: [String: String]
+  ) {
+    (self.evaluation, self.origin) = (evaluation, origin)
     let kept = zip(files, rows).compactMap { file, row in row.map { (file.relativePath, $0) } }
     self.files = kept.map(\.0)
     self.rows = kept.map(\.1)
@@ -106,6 +114,9 @@ package struct Embeddings: Sendable {
       return embedding.allSatisfy(\.isFinite) && (embedding.isEmpty || embedding.contains { $0 != 0 }) ? nil : file
     }
   }
+
+  /// How images became inputs, and the model.
+  private var metadata: [String: String] { evaluation.metadata.merging(origin) { stated, _ in stated } }
 
   /// The size of the images in pixels.
   package var size: Int { evaluation.size }
@@ -123,17 +134,17 @@ package struct Embeddings: Sendable {
     try EmbeddingWriter.write(rows.lazy.map(\.embedding), dimensions: dimension, as: format, to: file)
   }
 
-  /// Writes the JSON file next to a file of numbers, which the caller commits: the paths of the images, and how they
-  /// were resized and cropped.
+  /// Writes the JSON file next to a file of numbers, which the caller commits: the paths of the images, how they were
+  /// resized and cropped, and the model.
   ///
   /// - Throws: `FileError` where the file cannot be written.
   package func writeCompanion(to file: AtomicFile) throws(FileError) {
-    try EmbeddingWriter.writeCompanion(files: files, metadata: evaluation.metadata, to: file)
+    try EmbeddingWriter.writeCompanion(files: files, metadata: metadata, to: file)
   }
 
   /// Writes a safetensors file, which the caller commits, with the tensors `normalized_embedding` [n, D] and, with a
-  /// classifier, `logits` [n, classes]. The metadata has the paths of the images, and how they were resized and
-  /// cropped, with the keys of golden files.
+  /// classifier, `logits` [n, classes]. The metadata has the paths of the images, how they were resized and cropped,
+  /// with the keys of golden files, and the model.
   ///
   /// - Throws: `FileError` where the file cannot be written.
   package func write(to file: AtomicFile) throws {
@@ -143,9 +154,18 @@ package struct Embeddings: Sendable {
     if classes > 0 {
       _ = tensors.append(Tensor(rows.flatMap(\.logits), shape: [rows.count, classes]), named: GraphOutput.logits)
     }
-    var metadata = evaluation.metadata
+    var metadata = metadata
     metadata["files"] = try JSONArray.encode(files)
     try SafetensorsWriter.write(tensors, metadata: metadata, to: file)
+  }
+}
+
+extension ModelFile {
+  /// The model, for the metadata of stored outputs: the name of its file and, of a package, the content hash.
+  fileprivate var metadata: [String: String] {
+    var result = ["model": path.split(separator: "/").last.map(String.init) ?? path]
+    if let package { result["content_hash"] = package.contentHash.hex }
+    return result
   }
 }
 

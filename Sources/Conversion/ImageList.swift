@@ -6,7 +6,9 @@ import Pixels
 
 /// The images given on a command line: single files, and all images of folders.
 package struct ImageList: Sendable {
-  /// The images, in the order of the paths given, and those of a folder in sorted order.
+  /// The images, in the order of the paths given, and those of a folder in sorted order. If a folder is the only path,
+  /// its images are named by their relative paths, and otherwise by the folder's path followed by these, so that images
+  /// of several folders have different names. Single images are named by the paths given.
   package let files: [ImageFolder.File]
 
   /// Lists the images.
@@ -17,7 +19,8 @@ package struct ImageList: Sendable {
     var files: [ImageFolder.File] = []
     for path in paths {
       if FileIdentity.of(path)?.kind == .folder {
-        files += try ImageFolder(path: path).files
+        let folder = try ImageFolder(path: path).files
+        files += paths.count == 1 ? folder : folder.map(\.namedByPath)
       } else {
         guard access(path, R_OK) == 0 else {
           throw .at(path: path, .system(operation: "open the file", number: errno))
@@ -26,6 +29,13 @@ package struct ImageList: Sendable {
       }
     }
     self.files = files
+  }
+}
+
+extension ImageFolder.File {
+  /// The same file, named by the path that it is opened by.
+  fileprivate var namedByPath: ImageFolder.File {
+    ImageFolder.File(relativePath: path, path: path, label: label, className: className)
   }
 }
 

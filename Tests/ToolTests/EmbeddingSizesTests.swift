@@ -51,4 +51,34 @@ import Testing
       #expect(names.contains("a.jpg") && names.contains("c.jpg") && !names.contains("b.jpg"))
     }
   }
+
+  /// The metadata of a safetensors file.
+  private static func metadata(_ path: String) throws -> [String: String] {
+    let file = try bytes(path)
+    let count = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let header = try JSONSerialization.jsonObject(with: file.dropFirst(8).prefix(count)) as? [String: Any]
+    return try #require(header?["__metadata__"] as? [String: String])
+  }
+
+  /// Images of the same name in several folders are told apart; those of one folder are named without it.
+  @Test func imagesOfSeveralFoldersHaveDifferentNames() throws {
+    let scratch = try Scratch()
+    let photograph = try Self.bytes(Tool.photographs + "/cat-00.jpg")
+    for folder in ["x", "y"] {
+      try FileManager.default.createDirectory(at: scratch.url(folder), withIntermediateDirectories: true)
+      _ = try scratch.write(photograph, to: "\(folder)/a.jpg")
+    }
+    func names(_ paths: [String]) throws -> [String] {
+      let output = scratch.path("e.safetensors")
+      let outcome = try Tool.run(["embed", Tool.checkpoint] + paths + ["-o", output, "--size", "32"])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let metadata = try Self.metadata(output)
+      #expect(metadata["model"] == "multigrain_r50w16_tiny50.pth" && metadata["content_hash"] == nil)
+      return try JSONDecoder().decode([String].self, from: Data(try #require(metadata["files"]).utf8))
+    }
+    let (x, y) = (scratch.path("x"), scratch.path("y"))
+    #expect(try names([x]) == ["a.jpg"])
+    #expect(try names([x, y + "/"]) == [x + "/a.jpg", y + "/a.jpg"])
+    #expect(try names([x, y + "/a.jpg"]) == [x + "/a.jpg", y + "/a.jpg"])
+  }
 }
