@@ -26,6 +26,17 @@ package struct CommandOptions: Sendable, Hashable {
     self.options = options
   }
 
+  /// The command that a command line names, and how many arguments that takes.
+  ///
+  /// - Parameter arguments: the command line without the name of the tool.
+  package static func named(_ arguments: [String], in commands: [CommandOptions]) -> (CommandOptions, length: Int)? {
+    for length in 1...2 where length <= arguments.count {
+      let name = arguments.prefix(length).joined(separator: ".")
+      if let command = commands.first(where: { $0.command == name }) { return (command, length) }
+    }
+    return nil
+  }
+
   /// - Parameter name: a long name without dashes.
   func option(_ name: String) -> Option? { options.first { $0.longNames.contains(name) } }
 

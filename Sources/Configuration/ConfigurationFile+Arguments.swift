@@ -74,9 +74,6 @@ extension ConfigurationFile {
   }
 
   private func suggestion(_ name: String, _ names: [String]) -> String {
-    guard name.utf8.count <= 64 else { return "" }  // longer than any option
-    let closest = Set(names).map { (editDistance(name, $0), $0) }.min { $0 < $1 }
-    guard let closest, closest.0 <= max(2, name.count / 3) else { return "" }
-    return "; did you mean '\(closest.1)'?"
+    closest(to: name, among: names).map { "; did you mean '\($0)'?" } ?? ""
   }
 }

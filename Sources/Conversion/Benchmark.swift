@@ -60,7 +60,7 @@ package struct Benchmark {
     let session = Session(executable, team: ThreadTeam(count: threads))
     var first = 0.0
     var times: [Double] = []
-    progress.begin("bench", total: count)
+    progress.begin("bench", total: count, unit: .runs)
     defer { progress.end() }
     for index in 0..<count + 3 {
       let start = clock.now

@@ -82,7 +82,7 @@ package struct DeviceTest: Encodable, Sendable {
     let reader = try PackageReader.opening(path)
     let (network, record) = try Self.open(reader)
     var results: [(tier: KernelTier, kernels: KernelSet, result: SelfTestResult, seconds: Double)] = []
-    progress.begin("self-test", total: tiers.count)
+    progress.begin("self-test", total: tiers.count, unit: .tiers)
     for tier in tiers {
       let start = ContinuousClock.now
       let kernels = KernelSet(features: tier.features)

@@ -37,7 +37,7 @@ struct SequentialRounding {
     let limit = max(Self.minImages, Self.byteLimit / max(bytes, 1))
     let imageCount = min(limit, try LayerInputs.imageCount(for: graph, imageSize: side))
     let rounder = SequentialRounder(float, lowered, levels, threads: options.threads)
-    return try clock.stage("learn", total: rounder.layerCount) {
+    return try clock.stage("learn", total: rounder.layerCount, unit: .layers) {
       let images = try images(files, imageCount, augmentations)
       return try rounder.rounded(images: images) { progress.advance() }
     }

@@ -7,8 +7,10 @@ final class StageClock {
   init(progress: any ProgressObserver) { self.progress = progress }
 
   /// Runs a stage. The times of a stage that runs several times add up.
-  func stage<Result>(_ name: String, total: Int? = nil, _ body: () throws -> Result) rethrows -> Result {
-    progress.begin(name, total: total)
+  func stage<Result>(
+    _ name: String, total: Int? = nil, unit: ProgressUnit = .images, _ body: () throws -> Result
+  ) rethrows -> Result {
+    progress.begin(name, total: total, unit: unit)
     let start = clock.now
     defer {
       seconds[name, default: 0] += (clock.now - start).seconds

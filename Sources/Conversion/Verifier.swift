@@ -148,7 +148,7 @@ package struct Verifier: Sendable {
 private struct WithoutWarnings: ProgressObserver {
   let observer: any ProgressObserver
 
-  func begin(_ stage: String, total: Int?) { observer.begin(stage, total: total) }
+  func begin(_ stage: String, total: Int?, unit: ProgressUnit) { observer.begin(stage, total: total, unit: unit) }
   func advance() { observer.advance() }
   func end() { observer.end() }
   func warn(_ message: String, details: [String]) {}

@@ -93,7 +93,7 @@ struct WeightRounding {
         try sampler.record(inputs) { progress.advance() }
       }
       let rounder = WeightRounder(float, lowered, levels, inputs: inputs, threads: options.threads)
-      let rounded = try clock.stage("round", total: rounder.layerCount) {
+      let rounded = try clock.stage("round", total: rounder.layerCount, unit: .layers) {
         try rounder.rounded { [progress] in progress.advance() }
       }
       levels.merge(rounded)

@@ -50,6 +50,18 @@ package enum FileError: Error, Sendable, Hashable {
   }
 }
 
+extension FileError {
+  /// The path of the file.
+  package var path: String {
+    switch self {
+    case .notFound(let path), .isDirectory(let path), .notRegular(let path), .empty(let path),
+      .outOfRange(let path, _, _, _), .cannotOpen(let path, _), .cannotMap(let path, _), .cannotCreate(let path, _),
+      .cannotWrite(let path, _), .danglingLink(let path), .cannotReadBack(let path), .changed(let path):
+      path
+    }
+  }
+}
+
 extension FileError: CustomStringConvertible {
   package var description: String {
     switch self {

@@ -8,7 +8,7 @@ extension FidelityReport {
       title: "Fidelity of \(printable(package?.path ?? reference.architecture))", answer: "\(headline.detail).")
     page.verdict = (verdict, headline.word)
     page.warnings = allWarnings
-    page.advice = htmlAdvice
+    page.advice = advice
     page.body = tiles([
       ("mean drift", figures.drift.mean.map { shownDrift($0) }, "0 is perfect"),
       ("greatest drift", figures.drift.max.map { shownDrift($0) }, ""),
@@ -54,18 +54,6 @@ extension FidelityReport {
     page.remarks = notes + (inferenceSentence.map { ["Inference: \($0)"] } ?? [])
     page.toolVersion = toolVersion
     return page.html()
-  }
-
-  private var htmlAdvice: [String] {
-    var advice = allGates.filter { !$0.passed }.map { "\($0.failure)." }
-    advice += allGates.filter { $0.passed && !$0.doubt.isEmpty }.map { "\($0.name.title): \($0.doubt)." }
-    guard allGates.contains(where: { !$0.passed && [.meanDrift, .maxDrift, .top1Agreement].contains($0.name) }) else {
-      return advice
-    }
-    return advice + [
-      "Look at the images that drift most. If they are unlike the calibration images, calibrate on images like them.",
-      "Try `--effort thorough`, or see with `quern analyze` which layers lose most.",
-    ]
   }
 
   private func gateTable(_ gates: [GateResult]) -> [String] {

@@ -2,12 +2,15 @@ import Fidelity
 import PrintableText
 
 extension FidelityReport {
-  /// The report for a terminal: the verdict, the gates, the figures, and their provenance.
+  /// The report for a terminal: the verdict, what follows from it, the gates, the figures, and their provenance.
   ///
-  /// - Parameter colored: whether to colour the verdict and the gates by ANSI escape sequences.
-  package func text(colored: Bool = false) -> String {
+  /// - Parameters:
+  ///   - `colored`: whether to colour the verdict and the gates by ANSI escape sequences.
+  ///   - making: lines on how the package was made, in the order of title and value.
+  package func text(colored: Bool = false, making: [(title: String, value: String)] = []) -> String {
     let paint = Paint(enabled: colored)
     var lines = [paint.verdict(verdict, headline.word) + "  " + headline.detail]
+    lines += advice.map { "  \(printable($0))" }
     lines += allWarnings.map { paint.verdict(.inconclusive, "WARNING") + "  \(printable($0))" } + [""]
     if !separateGates.isEmpty { lines += gateLines(separateGates, paint) + [""] }
     for part in parts {
@@ -16,6 +19,7 @@ extension FidelityReport {
       if !isStopped { lines += aligned(figureRows(part)) + [""] }
     }
     lines += baselineLines
+    if !making.isEmpty { lines += aligned(making) + [""] }
     if let inferenceSentence { lines += aligned([("inference", inferenceSentence)]) + [""] }
     if let findings = referenceCheck?.findings, !findings.isEmpty {
       lines += findings.map { "reference: \(printable($0))" } + [""]

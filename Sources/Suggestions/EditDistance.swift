@@ -13,3 +13,12 @@ package func editDistance<Element: Equatable>(_ a: some Collection<Element>, _ b
   }
   return row[b.count]
 }
+
+/// The name that was probably meant by another: the closest one, if it is close enough to be a slip; of several, the
+/// first in order.
+package func closest(to name: String, among names: [String]) -> String? {
+  guard name.utf8.count <= 64 else { return nil }  // longer than any name of ours
+  let closest = Set(names).map { (editDistance(name, $0), $0) }.min { $0 < $1 }
+  guard let closest, closest.0 <= max(2, name.count / 3) else { return nil }
+  return closest.1
+}

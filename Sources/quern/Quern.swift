@@ -47,14 +47,29 @@ struct Quern: ParsableCommand {
     ImageContents.watch()
     do {
       let arguments = (1..<max(quern_argument_count(), 1)).map { String(cString: quern_argument($0)) }
+      Failure.printJSON(if: arguments)
       let commandLine = try ConfiguredCommandLine(arguments)
       if let note = commandLine.note { Terminal.note(note) }
-      var command = try parseAsRoot(commandLine.arguments)
+      Failure.printJSON(if: commandLine.arguments)
+      var command = try parse(commandLine.arguments)
       try command.run()
     } catch {
       Failure.exit(error)
     }
     Failure.exit(status: 0)
+  }
+
+  /// - Throws: `UsageError` for a misspelt command or option, and what the argument parser throws.
+  private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+    // The parser answers this with its general help, and success.
+    if arguments.first == "help", let problem = try UsageAdvice(arguments).problem { throw problem }
+    do {
+      return try parseAsRoot(arguments)
+    } catch  where exitCode(for: error) == .validationFailure {
+      let advice = try UsageAdvice(arguments)
+      if let problem = advice.problem { throw problem }
+      return try parseAsRoot(advice.withNegativeNumbers)
+    }
   }
 
   /// Runs where no command is named.

@@ -64,8 +64,8 @@ import Testing
         "--quiet", "--max-bytes", "0.1MB", "-o", scratch.path("again.quern"),
       ])
     #expect(
-      text.status == 1 && text.output.contains("Gate missed: package bytes ")
-        && text.output.contains(" bytes above the limit"), "\(text.output)")
+      text.status == 1 && text.output.contains("\n  package bytes ") && text.output.contains("Raise `--max-bytes`"),
+      "\(text.output)")
   }
 
   @Test(arguments: [

@@ -35,6 +35,29 @@ import Testing
     #expect(try Tool.run(["diff", Self.old, "/nowhere"]).status == 66)
   }
 
+  @Test func reportsAreComparedFigureByFigure() throws {
+    let scratch = try Scratch()
+    for effort in ["fast", "balanced"] {
+      let outcome = try Tool.run(
+        [
+          "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "24", "--size", "64",
+          "--effort", effort, "-o", scratch.path("\(effort).quern"), "--report", scratch.path("\(effort).json"), "-q",
+        ])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+    let (fast, balanced) = (scratch.path("fast.json"), scratch.path("balanced.json"))
+    let better = try Self.json(try Tool.run(["diff", fast, balanced, "--json"]))
+    #expect(better["schema"] as? String == "quern.diff.report/1" && better["regressed"] as? Int == 0, "\(better)")
+    let page = scratch.path("change.html")
+    let worse = try Tool.run(["diff", balanced, fast, "--exit-code", "-o", page])
+    #expect(worse.status == 1 && worse.output.contains("regressed: mean drift"), "\(worse)")
+    #expect(try String(contentsOfFile: page, encoding: .utf8).contains("REGRESSED"))
+    let same = try Tool.run(["diff", fast, fast, "--exit-code"])
+    #expect(same.status == 0 && same.output.hasPrefix("the figures are the same"), "\(same)")
+    #expect(try Tool.run(["diff", fast, scratch.path("fast.quern")]).status == 65)
+    #expect(try Tool.run(["diff", fast, balanced, "-o", fast]).status == 64)
+  }
+
   @Test func patchesMakeTheNewPackage() throws {
     let scratch = try Scratch()
     let (patch, made) = (scratch.path("p.qpatch"), scratch.path("made.quern"))

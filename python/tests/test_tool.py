@@ -263,8 +263,11 @@ def test_progress(tmp_path):
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
 def test_messages_may_arrive_in_any_pieces(step):
-    text = "\r\x1b[Kread …\r\x1b[Kembed  0/9\r\x1b[Kembed  3/9  2.0 images/s  3 s left\r\x1b[Kquern: warning: é\nnote\n"
-    text += "\r\x1b[Kembed  9/9\r\x1b[Kquern: error: bad:\nmore"
+    def line(stage, **fields):
+        return json.dumps({"schema": "quern.progress/1", "stage": stage, "unit": "images", **fields}) + "\n"
+
+    text = line("read") + line("embed", done=0, total=9) + line("embed", done=3, total=9, remaining_seconds=2.5)
+    text += 'quern: warning: é\nnote\n{"a": 1}\n{\n' + line("embed", done=9, total=9) + "quern: error: bad:\nmore"
     seen = []
     messages = Messages(seen.append)
     for start in range(0, len(text), step):
@@ -272,11 +275,9 @@ def test_messages_may_arrive_in_any_pieces(step):
     messages.end()
     assert messages.warnings == ["é"]
     assert messages.error == "bad:\nmore"
-    assert "note" in messages.lines
-    complete = [("read", None, None), ("embed", 0, 9), ("embed", 3, 9), ("embed", 9, 9)]
-    found = [(entry.stage, entry.done, entry.total) for entry in seen]
-    assert [entry for entry in dict.fromkeys(found) if entry in complete] == complete
-    assert {entry.stage for entry in seen} == {"read", "embed"}
+    assert messages.lines[:3] == ["note", '{"a": 1}', "{"]
+    found = [(entry.stage, entry.done, entry.total, entry.seconds_left) for entry in seen]
+    assert found == [("read", None, None, None), ("embed", 0, 9, None), ("embed", 3, 9, 2.5), ("embed", 9, 9, None)]
 
 
 def test_progress_on_stderr(tmp_path, capsys):

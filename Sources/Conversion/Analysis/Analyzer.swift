@@ -153,7 +153,7 @@ package struct Analyzer {
     guard !worst.isEmpty, !images.isEmpty else { return }
     let probe = try IsolatedDrift(try network.float.executable(), images, threads: options.threads)
     let float = network.float.graph
-    try clock.stage("isolate layers", total: worst.count) {
+    try clock.stage("isolate layers", total: worst.count, unit: .layers) {
       for index in worst {
         let format = quantized.format(of: float.nodes[index].output)
         if layers[index].roundingNoise != nil {

@@ -22,7 +22,9 @@ struct AnalyzeCommand: ParsableCommand {
         quern analyze model.pth --calibration photos/ --size 224 -o analysis.html
       """)
 
-  @Argument(help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.")
+  @Argument(
+    help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.", completion: .checkpoint
+  )
   var checkpoint: String
 
   @Option(
@@ -30,21 +32,25 @@ struct AnalyzeCommand: ParsableCommand {
     help: ArgumentHelp(
       "Write the analysis to a file: .html (one page with plots), .json or .txt. Can be repeated. (default: text on "
         + "stdout only)",
-      valueName: "file"))
+      valueName: "file"), completion: .report)
   var output: [String] = []
 
   @Option(
     help: ArgumentHelp(
       "Number of layers, starting with the largest error, for which drift is measured with nothing else quantised.",
-      valueName: "n"))
+      valueName: "n"),
+    transform: wholeNumber(0...Int.max))
   var isolatedLayers = 12
 
-  @Option(help: ArgumentHelp("Limit of mean drift that its confidence interval is compared with.", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("Limit of mean drift that its confidence interval is compared with.", valueName: "x"),
+    transform: number())
   var maxMeanDrift = 0.01
 
   @Option(
     help: ArgumentHelp(
-      "Limit of top-1 agreement, in percent, that its confidence interval is compared with.", valueName: "percent"))
+      "Limit of top-1 agreement, in percent, that its confidence interval is compared with.", valueName: "percent"),
+    transform: number())
   var minAgreement = 95.0
 
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
@@ -53,7 +59,6 @@ struct AnalyzeCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   mutating func validate() throws {
-    if isolatedLayers < 0 { throw ValidationError("--isolated-layers must be at least 0") }
     try ReportFiles<LossAnalysis>.validate(output)
     do {
       _ = try Gates(maxMeanDrift: maxMeanDrift, minAgreement: minAgreement)

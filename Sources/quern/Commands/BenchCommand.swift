@@ -18,13 +18,17 @@ struct BenchCommand: ParsableCommand {
         quern bench model.quern --threads 1 --batch 8
       """)
 
-  @Argument(help: "A package or a checkpoint.")
+  @Argument(help: "A package or a checkpoint.", completion: .model)
   var model: String
 
-  @Option(help: ArgumentHelp("Number of images in a batch.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Number of images in a batch.", valueName: "n"),
+    transform: wholeNumber(1...256))
   var batch = 1
 
-  @Option(help: ArgumentHelp("Number of runs to measure.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Number of runs to measure.", valueName: "n"),
+    transform: wholeNumber(1...100_000))
   var runs = 30
 
   @Flag(help: "Also print the time and the multiply-accumulate rate of every layer, the slowest first.")
@@ -36,11 +40,6 @@ struct BenchCommand: ParsableCommand {
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
   @OptionGroup(title: "General options") var common: CommonOptions
-
-  mutating func validate() throws {
-    if !(1...256).contains(batch) { throw ValidationError("--batch must be from 1 to 256") }
-    if !(1...100_000).contains(runs) { throw ValidationError("--runs must be from 1 to 100000") }
-  }
 
   func run() throws {
     let clock = ContinuousClock()
@@ -54,7 +53,7 @@ struct BenchCommand: ParsableCommand {
     let times = try benchmark.run(count: runs, progress: common.progress)
     let layers = layers ? try benchmark.layers(count: runs) : nil
     let report = BenchReport(
-      schema: "quern.bench/1",
+      schema: "quern.bench/1", model: model,
       msPerImage: .init(median: times.quantile(0.5), min: times.minimum, p95: times.quantile(0.95)),
       loadMs: loading.seconds * 1e3, firstMs: times.first, residentBytes: times.residentBytes,
       peakRssBytes: ProcessStatistics.peakResidentBytes, threads: common.threadCount, batch: batch,
@@ -75,6 +74,7 @@ private struct BenchReport: Encodable {
   }
 
   let schema: String
+  let model: String
   let msPerImage: Milliseconds
   /// The time from opening the file to an executable network.
   let loadMs: Double

@@ -20,28 +20,26 @@ struct ClassifyCommand: ParsableCommand {
         quern classify model.quern cat.jpg --top 3
       """)
 
-  @Argument(help: "A package or a checkpoint.")
+  @Argument(help: "A package or a checkpoint.", completion: .model)
   var model: String
 
-  @Argument(help: "Images, or folders of images.")
+  @Argument(help: "Images, or folders of images.", completion: .images)
   var images: [String]
 
   @Option(
     help: ArgumentHelp(
       "Text file with one class name a line, in the order of the classifier. (default: the names that the model has)",
-      valueName: "file"))
+      valueName: "file"), completion: .text)
   var labels: String?
 
-  @Option(help: ArgumentHelp("Number of classes to print for each image.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Number of classes to print for each image.", valueName: "n"),
+    transform: wholeNumber(1...Int.max))
   var top = 5
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
   @OptionGroup(title: "General options") var common: CommonOptions
-
-  mutating func validate() throws {
-    if top < 1 { throw ValidationError("--top must be at least 1") }
-  }
 
   func run() throws {
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)

@@ -25,16 +25,16 @@ struct CompareCommand: ParsableCommand {
       are of other images.
       """)
 
-  @Argument(help: "The outputs to compare: .safetensors or .npy.")
+  @Argument(help: "The outputs to compare: .safetensors or .npy.", completion: .storedOutputs)
   var outputs: String
 
-  @Argument(help: "The reference outputs, such as those of the float network.")
+  @Argument(help: "The reference outputs, such as those of the float network.", completion: .storedOutputs)
   var reference: String
 
   @Option(
     help: ArgumentHelp(
       "Text file with the index of the true class of each row of the reference, one a line. (default: no labels, and "
-        + "no accuracy)", valueName: "file"))
+        + "no accuracy)", valueName: "file"), completion: .text)
   var labels: String?
 
   @Flag(help: "Compare the images that both files have, instead of failing if one of them lacks some.")

@@ -43,10 +43,13 @@ struct ConvertCommand: ParsableCommand {
           -o model.quern --report fidelity.md
       """)
 
-  @Argument(help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.")
+  @Argument(
+    help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.", completion: .checkpoint
+  )
   var checkpoint: String
 
-  @Option(name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"), completion: .package)
   var output: String
 
   @Option(
@@ -54,7 +57,7 @@ struct ConvertCommand: ParsableCommand {
       "Take the decisions of a plan that 'quern plan' wrote, as it is or edited (formats/plan.md). Nothing is searched "
         + "for, and decisions that the plan leaves out are computed. With a complete plan, the images of --calibration "
         + "serve only to round weights and to verify. (default: no plan)",
-      valueName: "plan.json"))
+      valueName: "plan.json"), completion: .plan)
   var plan: String?
 
   @Option(
@@ -62,7 +65,7 @@ struct ConvertCommand: ParsableCommand {
       "Store finished conversion stages (calibration statistics, weight levels, the plan) in a folder, and continue "
         + "from those that are there. The package is the same as without this option. Stages of another checkpoint, "
         + "other images, other options or another version are refused. (default: stages are not stored)",
-      valueName: "folder"))
+      valueName: "folder"), completion: .directory)
   var resume: String?
 
   @Option(
@@ -70,20 +73,20 @@ struct ConvertCommand: ParsableCommand {
     help: ArgumentHelp(
       "Store the licence of the weights in the package: an SPDX licence expression such as Apache-2.0 or "
         + "'MIT OR CC-BY-4.0', or a text file. Can be given twice, for both. (default: none is stated)",
-      valueName: "SPDX|file"))
+      valueName: "SPDX|file"), completion: .file())
   var licenses: [String] = []
 
   @Option(
     help: ArgumentHelp(
       "Sign the package with a private key in PEM, once every gate has passed (see 'quern sign'). The signature is "
         + "written next to the package, with .sig after its name. (default: not signed)",
-      valueName: "key.pem"))
+      valueName: "key.pem"), completion: .key)
   var signKey: String?
 
   @Option(
     help: ArgumentHelp(
       "A file whose first line is the passphrase of --sign-key. (default: the environment variable "
-        + "QUERN_KEY_PASSPHRASE)", valueName: "file"))
+        + "QUERN_KEY_PASSPHRASE)", valueName: "file"), completion: .file())
   var signPassphraseFile: String?
 
   @OptionGroup(title: "Whitening options") var whitening: WhiteningStageOptions
@@ -132,7 +135,7 @@ struct ConvertCommand: ParsableCommand {
       report.build?.inputs = inputs
       report.build?.time = time
       // Ends the command where a gate failed, so that such a package is not signed.
-      try gates.finish(report, reports, after: ConversionSummary(outcome).text, common)
+      try gates.finish(report, reports, making: ConversionSummary(outcome).rows, common)
       if let signature, let package = outcome.package {
         let signed = SignedFile(path: output, digest: package.sha256)
         try signature.write(signed)

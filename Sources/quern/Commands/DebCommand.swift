@@ -18,7 +18,7 @@ struct DebCommand: ParsableCommand {
           --maintainer 'Ada Lovelace <ada@example.org>' -o r50.deb
       """)
 
-  @Argument(help: "A package.")
+  @Argument(help: "A package.", completion: .package)
   var package: String
 
   @Option(help: ArgumentHelp("The name of the Debian package, such as quern-weights-r50.", valueName: "name"))
@@ -39,7 +39,7 @@ struct DebCommand: ParsableCommand {
     name: .customLong("license"),
     help: ArgumentHelp(
       "The licence of the weights: an SPDX licence expression such as Apache-2.0, or a text file. Can be given twice, "
-        + "for both. (default: the licence that the package states)", valueName: "SPDX|file"))
+        + "for both. (default: the licence that the package states)", valueName: "SPDX|file"), completion: .file())
   var licenses: [String] = []
 
   @Option(
@@ -48,7 +48,9 @@ struct DebCommand: ParsableCommand {
       valueName: "holder"))
   var copyright: String?
 
-  @Option(name: [.short, .long], help: ArgumentHelp("The Debian package to write.", valueName: "file.deb"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("The Debian package to write.", valueName: "file.deb"),
+    completion: .file(extensions: ["deb"]))
   var output: String
 
   @OptionGroup(title: "General options") var common: CommonOptions

@@ -33,13 +33,14 @@ struct EmbedCommand: ParsableCommand {
         quern embed model.quern photos/ -o embeddings.fbin
       """)
 
-  @Argument(help: "A package or a checkpoint.")
+  @Argument(help: "A package or a checkpoint.", completion: .model)
   var model: String
 
-  @Argument(help: "Images, or folders of images.")
+  @Argument(help: "Images, or folders of images.", completion: .images)
   var images: [String]
 
-  @Option(name: [.short, .long], help: ArgumentHelp("The file to write.", valueName: "file"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("The file to write.", valueName: "file"), completion: .storedOutputs)
   var output: String
 
   @Option(

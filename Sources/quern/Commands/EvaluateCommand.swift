@@ -26,7 +26,7 @@ struct EvaluateCommand: ParsableCommand {
           --max-map-drop 0.5 --report retrieval.html
       """)
 
-  @Argument(help: "Packages and checkpoints; the others are compared with the first.")
+  @Argument(help: "Packages and checkpoints; the others are compared with the first.", completion: .model)
   var models: [String] = []
 
   @Option(
@@ -37,57 +37,61 @@ struct EvaluateCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The folder of the set's images. (default: with --embeddings alone, the images that the first file names)",
-      valueName: "folder"))
+      valueName: "folder"), completion: .directory)
   var data: String?
 
   @Option(
     help: ArgumentHelp(
-      "The ground truth: gnd_*.pkl or JSON for revisited, a CSV file for pairs, JSON for groups.", valueName: "file"))
+      "The ground truth: gnd_*.pkl or JSON for revisited, a CSV file for pairs, JSON for groups.", valueName: "file"),
+    completion: .file())
   var groundTruth: String?
 
   @Option(
     help: ArgumentHelp(
       "By how many degrees each image of holidays is turned clockwise, as in holidays-rotate.yaml. (default: the file "
-        + "of this name in the folder of images, or no turning)", valueName: "file.yaml"))
+        + "of this name in the folder of images, or no turning)", valueName: "file.yaml"), completion: .text)
   var rotations: String?
 
   @Option(
     help: ArgumentHelp(
       "The labels of imagenet images that are in one folder: on each line a WordNet ID or the index of a class, after "
-        + "the name of the image or in the order of the names.", valueName: "file"))
+        + "the name of the image or in the order of the names.", valueName: "file"), completion: .text)
   var labels: String?
 
   @Option(
     name: .customLong("embeddings"),
     help: ArgumentHelp(
       "Embeddings that were computed elsewhere: .safetensors, as 'quern embed' writes it, or .npy. Can be repeated; "
-        + "the files follow the models.", valueName: "file"))
+        + "the files follow the models.", valueName: "file"), completion: .storedOutputs)
   var embeddings: [String] = []
 
   @Option(
     name: .customLong("distractors"),
     help: ArgumentHelp(
       "Images that are searched, too, and belong to no query: a folder of images, or a file of their embeddings for "
-        + "each model, in the order of the models. Can be repeated.", valueName: "folder|file"))
+        + "each model, in the order of the models. Can be repeated.", valueName: "folder|file"),
+    completion: .storedOutputs)
   var distractors: [String] = []
 
   @Option(
     help: ArgumentHelp(
       "Maximum loss of mean average precision against the first model, in percentage points. (default: not gated)",
-      valueName: "points"))
+      valueName: "points"),
+    transform: number("from 0 to 100 percentage points") { (0...100).contains($0) })
   var maxMapDrop: Double?
 
   @Option(
     help: ArgumentHelp(
       "Maximum loss of top-1 accuracy against the first model, in percentage points. (default: not gated)",
-      valueName: "points"))
+      valueName: "points"),
+    transform: number("from 0 to 100 percentage points") { (0...100).contains($0) })
   var maxTop1Drop: Double?
 
   @Option(
     name: .customLong("report"),
     help: ArgumentHelp(
       "Write the evaluation to a file: .html (with pictures of the queries that changed most), .json, .md (Markdown) "
-        + "or .xml (JUnit). Can be repeated. (default: no file)", valueName: "file"))
+        + "or .xml (JUnit). Can be repeated. (default: no file)", valueName: "file"), completion: .report)
   var reports: [String] = []
 
   @Flag(help: "Skip broken images with a warning, instead of failing. Errors of the system always fail.")
@@ -100,9 +104,7 @@ struct EvaluateCommand: ParsableCommand {
   mutating func validate() throws {
     if models.isEmpty, embeddings.isEmpty { throw ValidationError("give at least one model, or --embeddings") }
     for (option, limit) in [("--max-map-drop", maxMapDrop), ("--max-top1-drop", maxTop1Drop)] {
-      guard let limit else { continue }
-      if !(0...100).contains(limit) { throw ValidationError("\(option) must be from 0 to 100 percentage points") }
-      if models.count + embeddings.count < 2 {
+      if limit != nil, models.count + embeddings.count < 2 {
         throw ValidationError("\(option) compares models with the first; give at least two")
       }
     }

@@ -18,10 +18,12 @@ struct ExportCommand: ParsableCommand {
         quern export --float model.pth -o float.onnx
       """)
 
-  @Argument(help: "A package, or with --float a checkpoint.")
+  @Argument(help: "A package, or with --float a checkpoint.", completion: .model)
   var model: String
 
-  @Option(name: [.short, .long], help: ArgumentHelp("The ONNX file to write.", valueName: "file.onnx"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("The ONNX file to write.", valueName: "file.onnx"),
+    completion: .file(extensions: ["onnx"]))
   var output: String
 
   @Flag(help: "Write the float graph of a checkpoint.")

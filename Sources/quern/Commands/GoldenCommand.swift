@@ -25,7 +25,7 @@ struct GoldenCommand: ParsableCommand {
   @Argument(
     help: ArgumentHelp(
       "The model that the program opens. If the file exists, the preprocessing is that of this checkpoint or package. "
-        + "(default: model.pth, or model.onnx with ONNX Runtime)"))
+        + "(default: model.pth, or model.onnx with ONNX Runtime)"), completion: .checkpoint)
   var model: String?
 
   @Option(
@@ -36,20 +36,18 @@ struct GoldenCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Maximum number of images that the program uses, spread evenly over the sorted folder.", valueName: "n"))
+      "Maximum number of images that the program uses, spread evenly over the sorted folder.", valueName: "n"),
+    transform: wholeNumber(1...1_000_000))
   var count = 64
 
   @Option(
-    name: [.short, .long], help: ArgumentHelp("Write the program to a file. (default: stdout)", valueName: "file.py"))
+    name: [.short, .long], help: ArgumentHelp("Write the program to a file. (default: stdout)", valueName: "file.py"),
+    completion: .file(extensions: ["py"]))
   var output: String?
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
   @OptionGroup(title: "General options") var common: CommonOptions
-
-  mutating func validate() throws {
-    if !(1...1_000_000).contains(count) { throw ValidationError("--count must be from 1 to 1000000") }
-  }
 
   func run() throws {
     if let output {

@@ -19,10 +19,13 @@ struct InspectCommand: ParsableCommand {
         quern inspect model.quern --signature model.quern.sig --public-key public.pem
       """)
 
-  @Argument(help: "A checkpoint or a package.")
+  @Argument(help: "A checkpoint or a package.", completion: .model)
   var model: String
 
-  @Flag(help: "Verify every hash of a package, or read every weight of a checkpoint.")
+  @Flag(
+    help: ArgumentHelp(
+      "Verify every hash of a package, or read every weight of a checkpoint. With --quiet, only the exit status says "
+        + "what was found."))
   var check = false
 
   @OptionGroup(title: "Signature options") var signature: SignatureOptions
@@ -35,14 +38,19 @@ struct InspectCommand: ParsableCommand {
       _ = try ModelFile.openPackage(model, options: network.options)
       let inspection = try PackageInspection(
         path: model, checks: check, mustRun: check, threads: common.threadCount, signature: try signature.request())
-      Terminal.print(common.json ? try JSONText.encode(inspection) : inspection.text)
+      try show(inspection, inspection.text)
     } else {
       if signature.signature != nil {
         throw ValidationError(
           "--signature is for packages, and \(model) is none; 'quern verify' verifies that of any file")
       }
       let inspection = try CheckpointInspection(path: model, options: network.options, checks: check)
-      Terminal.print(common.json ? try JSONText.encode(inspection) : inspection.text)
+      try show(inspection, inspection.text)
     }
+  }
+
+  private func show(_ inspection: some Encodable, _ text: @autoclosure () -> String) throws {
+    if common.json { return Terminal.print(try JSONText.encode(inspection)) }
+    if !(check && common.quiet) { Terminal.print(text()) }
   }
 }

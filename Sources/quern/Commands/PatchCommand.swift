@@ -31,13 +31,15 @@ struct PatchCommand: ParsableCommand {
           quern patch make old.quern new.quern -o update.qpatch
         """)
 
-    @Argument(help: "The package that the patch will be applied to.")
+    @Argument(help: "The package that the patch will be applied to.", completion: .package)
     var old: String
 
-    @Argument(help: "The package that the patch makes.")
+    @Argument(help: "The package that the patch makes.", completion: .package)
     var new: String
 
-    @Option(name: [.short, .long], help: ArgumentHelp("The patch to write.", valueName: "file.qpatch"))
+    @Option(
+      name: [.short, .long], help: ArgumentHelp("The patch to write.", valueName: "file.qpatch"),
+      completion: .file(extensions: ["qpatch"]))
     var output: String
 
     @OptionGroup(title: "General options") var common: CommonOptions
@@ -93,13 +95,14 @@ struct PatchCommand: ParsableCommand {
           quern patch apply old.quern update.qpatch -o new.quern
         """)
 
-    @Argument(help: "The package that the patch was made for.")
+    @Argument(help: "The package that the patch was made for.", completion: .package)
     var old: String
 
-    @Argument(help: "The patch.")
+    @Argument(help: "The patch.", completion: .file(extensions: ["qpatch"]))
     var patch: String
 
-    @Option(name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"))
+    @Option(
+      name: [.short, .long], help: ArgumentHelp("The package to write.", valueName: "file.quern"), completion: .package)
     var output: String
 
     @Flag(

@@ -25,10 +25,12 @@ struct PlanCommand: ParsableCommand {
           --size 224 -o model.quern
       """)
 
-  @Argument(help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.")
+  @Argument(
+    help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.", completion: .checkpoint
+  )
   var checkpoint: String
 
-  @Option(name: [.short, .long], help: ArgumentHelp("The plan to write.", valueName: "plan.json"))
+  @Option(name: [.short, .long], help: ArgumentHelp("The plan to write.", valueName: "plan.json"), completion: .plan)
   var output: String
 
   @OptionGroup(title: "Whitening options") var whitening: WhiteningStageOptions
@@ -54,8 +56,8 @@ struct PlanCommand: ParsableCommand {
     options.whitening = whitening.options
     do {
       let outcome = try Converter(options, progress: common.progress).makePlan()
-      let summary = ConversionSummary(outcome).text + "Plan written to \(printable(output))\n"
-      try gates.finish(outcome.report, reports, after: summary, common)
+      let rows = ConversionSummary(outcome).rows + [("plan", "written to \(printable(output))")]
+      try gates.finish(outcome.report, reports, making: rows, common)
     } catch let mismatch as ReferenceMismatch {
       try gates.finish(mismatch.report, reports, common)
     }

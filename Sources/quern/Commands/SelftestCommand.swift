@@ -20,7 +20,7 @@ struct SelftestCommand: ParsableCommand {
         quern selftest model.quern --tier scalar --tier avx2
       """)
 
-  @Argument(help: "A package.")
+  @Argument(help: "A package.", completion: .package)
   var package: String
 
   @Option(

@@ -23,21 +23,22 @@ struct SignCommand: ParsableCommand {
         quern verify model.quern --signature model.quern.sig --public-key public.pem
       """)
 
-  @Argument(help: "A package.")
+  @Argument(help: "A package.", completion: .package)
   var package: String
 
-  @Option(help: ArgumentHelp("The private key, in PEM: P-256, P-384 or P-521.", valueName: "key.pem"))
+  @Option(help: ArgumentHelp("The private key, in PEM: P-256, P-384 or P-521.", valueName: "key.pem"), completion: .key)
   var key: String
 
   @Option(
     help: ArgumentHelp(
       "A file whose first line is the passphrase of the key. (default: the environment variable QUERN_KEY_PASSPHRASE)",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var passphraseFile: String?
 
   @Option(
     name: [.short, .long],
-    help: ArgumentHelp("The signature to write. (default: the package's name with .sig)", valueName: "file.sig"))
+    help: ArgumentHelp("The signature to write. (default: the package's name with .sig)", valueName: "file.sig"),
+    completion: .file(extensions: ["sig"]))
   var output: String?
 
   @OptionGroup(title: "General options") var common: CommonOptions

@@ -23,12 +23,14 @@ struct TuneCommand: ParsableCommand {
         quern tune model.pth --images photos/ --size 500
       """)
 
-  @Argument(help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.")
+  @Argument(
+    help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.", completion: .checkpoint
+  )
   var checkpoint: String
 
   @Option(
     help: ArgumentHelp(
-      "Folder of images that are in no test set; subfolders are classes.", valueName: "folder"))
+      "Folder of images that are in no test set; subfolders are classes.", valueName: "folder"), completion: .directory)
   var images: String
 
   @Option(
@@ -44,7 +46,9 @@ struct TuneCommand: ParsableCommand {
       valueName: "p,p,…"))
   var exponents: ExponentList?
 
-  @Option(help: ArgumentHelp("Number of augmented copies of each image.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Number of augmented copies of each image.", valueName: "n"),
+    transform: wholeNumber(1...100))
   var copies = 3
 
   @Option(
@@ -53,18 +57,21 @@ struct TuneCommand: ParsableCommand {
         + "flip), AA (crop, flip, AutoAugment).", valueName: "recipe"))
   var augmentation: AugmentationRecipe = .full
 
-  @Option(help: ArgumentHelp("Seed of the augmentation.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Seed of the augmentation.", valueName: "n"),
+    transform: wholeNumber(0...UInt64.max))
   var seed: UInt64 = 0
 
   @Option(
-    help: ArgumentHelp("Maximum number of images, spread evenly over the sorted folder.", valueName: "n"))
+    help: ArgumentHelp("Maximum number of images, spread evenly over the sorted folder.", valueName: "n"),
+    transform: wholeNumber(2...Int.max))
   var imageCount = 500
 
   @Option(
     name: .customLong("report"),
     help: ArgumentHelp(
       "Write the report to a file: .html (with the curve) or .json. Can be repeated. (default: no file)",
-      valueName: "file"))
+      valueName: "file"), completion: .report)
   var reports: [String] = []
 
   @Flag(help: "Skip broken images with a warning, instead of failing. Errors of the system always fail.")
@@ -75,8 +82,6 @@ struct TuneCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   mutating func validate() throws {
-    if !(1...100).contains(copies) { throw ValidationError("--copies must be from 1 to 100") }
-    if imageCount < 2 { throw ValidationError("--image-count must be at least 2") }
     if augmentation == .none { throw ValidationError("--augmentation none makes no copies that differ") }
     if let size = evaluation.sizes.first, size.poolingExponent != nil {
       throw ValidationError("give --size without an exponent; the exponent is what is chosen")

@@ -34,19 +34,19 @@ struct VerifyCommand: ParsableCommand {
         quern verify model.quern --signature model.quern.sig --public-key public.pem
       """)
 
-  @Argument(help: "The package to verify (any model is accepted).")
+  @Argument(help: "The package to verify (any model is accepted).", completion: .model)
   var package: String
 
   @Option(
     help: ArgumentHelp(
       "The checkpoint to compare with (any model is accepted). Needed unless only a signature is verified.",
-      valueName: "model"))
+      valueName: "model"), completion: .model)
   var reference: String?
 
   @Option(
     help: ArgumentHelp(
       "Folder of images to compare on; subfolders are classes. Needed unless only a signature is verified.",
-      valueName: "folder"))
+      valueName: "folder"), completion: .directory)
   var images: String?
 
   @Flag(help: "Skip broken images with a warning, instead of failing. Errors of the system always fail.")

@@ -28,13 +28,16 @@ struct WhitenCommand: ParsableCommand {
           --evaluate-images other-photos/
       """)
 
-  @Argument(help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), or safetensors.")
+  @Argument(
+    help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), or safetensors.", completion: .checkpoint)
   var checkpoint: String
 
-  @Option(help: ArgumentHelp("Folder of images to learn from.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Folder of images to learn from.", valueName: "folder"), completion: .directory)
   var images: String
 
-  @Option(name: [.short, .long], help: ArgumentHelp("The checkpoint to write.", valueName: "file.safetensors"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("The checkpoint to write.", valueName: "file.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
   var output: String
 
   @OptionGroup(title: "Whitening options") var whitening: WhiteningParameters
@@ -43,7 +46,7 @@ struct WhitenCommand: ParsableCommand {
     help: ArgumentHelp(
       "Folder of images to measure mAP on; subfolders are classes. Classes are searched among all images, and copies "
         + "made of at most 500. (default: at most 500 of the images to learn from, which flatters whitening)",
-      valueName: "folder"))
+      valueName: "folder"), completion: .directory)
   var evaluateImages: String?
 
   @Option(
@@ -59,7 +62,7 @@ struct WhitenCommand: ParsableCommand {
     name: .customLong("report"),
     help: ArgumentHelp(
       "Write the report to a file: .html, .json or .md (Markdown). Can be repeated. (default: no file)",
-      valueName: "file"))
+      valueName: "file"), completion: .report)
   var reports: [String] = []
 
   @Flag(help: "Leave the classifier out.")

@@ -10,12 +10,13 @@ struct CalibrationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Folder of images to calibrate on; subfolders are classes. Required, except for a model that is quantised "
-        + "already, for which --verify-images suffices.", valueName: "folder"))
+        + "already, for which --verify-images suffices.", valueName: "folder"), completion: .directory)
   var calibration: String?
 
   @Option(
     help: ArgumentHelp(
-      "Folder of images to verify on. (default: held-out images of the calibration folder)", valueName: "folder"))
+      "Folder of images to verify on. (default: held-out images of the calibration folder)", valueName: "folder"),
+    completion: .directory)
   var verifyImages: String?
 
   @Option(
@@ -27,16 +28,18 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Number of copies of each calibration image: one as in evaluation, and the others augmented.", valueName: "n"))
+      "Number of copies of each calibration image: one as in evaluation, and the others augmented.", valueName: "n"),
+    transform: wholeNumber(1...1000))
   var repetitions = 3
 
   @Option(
     help: ArgumentHelp(
       "Number of images to calibrate on, spread evenly over the sorted folder. (default: all that are not held out, at "
-        + "most \(ConversionOptions.defaultImageLimit))", valueName: "n"))
+        + "most \(ConversionOptions.defaultImageLimit))", valueName: "n"),
+    transform: wholeNumber(1...Int.max))
   var calibrationCount: Int?
 
-  @Option(help: ArgumentHelp("Seed of the augmentation.", valueName: "n"))
+  @Option(help: ArgumentHelp("Seed of the augmentation.", valueName: "n"), transform: wholeNumber(0...UInt64.max))
   var seed: UInt64 = 0
 
   @Option(
@@ -63,7 +66,8 @@ struct CalibrationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Stop searching for a network that passes its gates after this time, and write the best one found so far. The "
-        + "result then depends on the speed of the machine. (default: no bound)", valueName: "seconds"))
+        + "result then depends on the speed of the machine. (default: no bound)", valueName: "seconds"),
+    transform: number("of seconds, at least 0") { $0 >= 0 })
   var timeBudget: Double?
 
   @Option(
@@ -71,7 +75,8 @@ struct CalibrationOptions: ParsableArguments {
       "Bound on the inference time that 16-bit inputs and the search may reach, as a multiple of that of plain "
         + "int8, such as 1.5. Times are estimated by a table of costs that ships with the tool, so that the package "
         + "does not depend on the machine. (default: no bound)",
-      valueName: "x"))
+      valueName: "x"),
+    transform: number("of at least 1") { $0 >= 1 })
   var maxSlowdown: Double?
 
   @Option(
@@ -122,14 +127,6 @@ struct CalibrationOptions: ParsableArguments {
   mutating func validate() throws {
     if calibration == nil, verifyImages == nil {
       throw ValidationError("Missing expected argument '--calibration <folder>'")
-    }
-    if !(1...1000).contains(repetitions) { throw ValidationError("--repetitions must be from 1 to 1000") }
-    if let calibrationCount, calibrationCount < 1 { throw ValidationError("--calibration-count must be at least 1") }
-    if let maxSlowdown, !(maxSlowdown >= 1 && maxSlowdown.isFinite) {
-      throw ValidationError("--max-slowdown must be a number of at least 1")
-    }
-    if let timeBudget, !(timeBudget >= 0 && timeBudget.isFinite) {
-      throw ValidationError("--time-budget must be a number of seconds, at least 0")
     }
   }
 
@@ -190,4 +187,6 @@ extension RangeMethod: ExpressibleByArgument {
   }
 
   package var defaultValueDescription: String { name }
+
+  package static var allValueStrings: [String] { ["mse", "min-max", "percentile:99.99"] }
 }

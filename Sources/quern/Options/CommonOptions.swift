@@ -3,9 +3,13 @@ import Conversion
 import PrintableText
 import Threads
 
+extension ProgressMode: ExpressibleByArgument {}
+
 /// The options that every command takes.
 struct CommonOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Number of threads; results do not depend on it. (default: all cores)", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Number of threads; results do not depend on it. (default: all cores)", valueName: "n"),
+    transform: wholeNumber(1...1024))
   var threads: Int?
 
   @Flag(
@@ -13,20 +17,28 @@ struct CommonOptions: ParsableArguments {
     help: "Show no progress and no notes, and only those warnings that put a result in doubt. The report is printed.")
   var quiet = false
 
-  @Flag(help: "Print one JSON object on stdout instead of text.")
+  @Option(
+    name: .customLong("progress"),
+    help: ArgumentHelp(
+      "How progress is shown on stderr: tty redraws a line, plain writes one every "
+        + "\(Int(ProgressMode.secondsBetweenLines)) seconds, json writes objects, a line each, and none is silent. "
+        + "(default: tty on a terminal, plain elsewhere)", valueName: "mode"))
+  var progressMode: ProgressMode?
+
+  @Flag(help: "Print one JSON object on stdout instead of text; also for an error.")
   var json = false
 
   @Option(
     help: ArgumentHelp(
       "Read options and gates from a TOML file; options of the command line replace them. (default: quern.toml in the "
-        + "working directory, if there is one)", valueName: "file.toml"))
+        + "working directory, if there is one)", valueName: "file.toml"), completion: .file(extensions: ["toml"]))
   var config: String?
 
   @Flag(help: "Read no configuration file.")
   var noConfig = false
 
   var threadCount: Int { threads ?? ThreadTeam.availableProcessors }
-  var progress: ProgressLine { ProgressLine(quiet: quiet) }
+  var progress: ProgressLine { ProgressLine(progressMode ?? .automatic, quiet: quiet) }
 
   /// Prints warnings that put a result in doubt to stderr, even with --quiet, unless the user reads them on the same
   /// terminal in the text of the result.
@@ -37,6 +49,5 @@ struct CommonOptions: ParsableArguments {
 
   mutating func validate() throws {
     if config != nil, noConfig { throw ValidationError("--config and --no-config cannot be combined") }
-    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be from 1 to 1024") }
   }
 }

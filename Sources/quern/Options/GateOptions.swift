@@ -7,16 +7,20 @@ import Reports
 struct GateOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Maximum mean drift. The drift of an image is 1 - cosine(float embedding, int8 embedding).", valueName: "x"))
+      "Maximum mean drift. The drift of an image is 1 - cosine(float embedding, int8 embedding).", valueName: "x"),
+    transform: number())
   var maxMeanDrift = 0.01
 
-  @Option(help: ArgumentHelp("Maximum drift of any image.", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("Maximum drift of any image.", valueName: "x"),
+    transform: number())
   var maxDrift = 0.05
 
   @Option(
     help: ArgumentHelp(
       "Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent.",
-      valueName: "percent"))
+      valueName: "percent"),
+    transform: number())
   var minAgreement = 95.0
 
   @Option(
@@ -24,23 +28,26 @@ struct GateOptions: ParsableArguments {
       "Minimum decisive agreement: the top-1 agreement, in percent, of images that are not near ties. The two highest "
         + "float logits of a near tie are less than \(NearTie.minGap) standard deviations of its logits apart. "
         + "(default: not gated)",
-      valueName: "percent"))
+      valueName: "percent"),
+    transform: number())
   var minDecisiveAgreement: Double?
 
   /// The earlier name of `minDecisiveAgreement`.
-  @Option(help: .hidden) var minClearAgreement: Double?
+  @Option(help: .hidden, transform: number()) var minClearAgreement: Double?
 
   @Option(
     help: ArgumentHelp(
       "Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled.",
-      valueName: "points"))
+      valueName: "points"),
+    transform: number())
   var maxTop1Drop = 1.0
 
   @Option(
     help: ArgumentHelp(
       "Minimum top-1 accuracy of the float network, in percent of the labelled images. A network that was read "
         + "wrongly, or gets wrong inputs, is near chance. The gate fails without labelled images. (default: not gated)",
-      valueName: "percent"))
+      valueName: "percent"),
+    transform: number())
   var minFloatTop1: Double?
 
   @Option(
@@ -48,25 +55,28 @@ struct GateOptions: ParsableArguments {
       "Minimum neighbour agreement: the share of images, in percent, whose nearest neighbour among the other images is "
         + "the same with an int8 query as in the float network, in a gallery of int8 or of float embeddings, whichever "
         + "share is lower. All images are compared then. (default: not gated)",
-      valueName: "percent"))
+      valueName: "percent"),
+    transform: number())
   var minNeighbourAgreement: Double?
 
   @Option(
     help: ArgumentHelp(
       "Report how many pairs of images change sides of this cosine: whether two images match where matches have at "
-        + "least this similarity. (default: not reported)", valueName: "cosine"))
+        + "least this similarity. (default: not reported)", valueName: "cosine"),
+    transform: number("from -1 to 1, as it is a cosine") { (-1...1).contains($0) })
   var threshold: Double?
 
   @Option(
     help: ArgumentHelp(
       "The same at the lowest threshold at which at most this share of the pairs of different classes match in the "
-        + "float network, such as 0.001. Needs images of several classes. (default: not reported)", valueName: "share"))
+        + "float network, such as 0.001. Needs images of several classes. (default: not reported)", valueName: "share"),
+    transform: number("above 0 and below 1, as it is a share, such as 0.001") { $0 > 0 && $0 < 1 })
   var falseMatchRate: Double?
 
   @Option(
     help: ArgumentHelp(
       "An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence "
-        + "interval of the change excludes 0. (default: none)", valueName: "report.json"))
+        + "interval of the change excludes 0. (default: none)", valueName: "report.json"), completion: .plan)
   var baseline: String?
 
   @Flag(
@@ -80,20 +90,12 @@ struct GateOptions: ParsableArguments {
     help: ArgumentHelp(
       "Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also "
         + ".intoto.json (SLSA provenance) or .cdx.json (CycloneDX bill of materials). Can be repeated. (default: no file)",
-      valueName: "file"))
+      valueName: "file"), completion: .report)
   var reports: [String] = []
 
   mutating func validate() throws {
-    if let threshold {
-      guard (-1...1).contains(threshold) else {
-        throw ValidationError("--threshold must be a cosine, from -1 to 1")
-      }
-      if falseMatchRate != nil {
-        throw ValidationError("--threshold cannot be combined with --false-match-rate, which chooses the threshold")
-      }
-    }
-    if let falseMatchRate, !(falseMatchRate > 0 && falseMatchRate < 1) {
-      throw ValidationError("--false-match-rate must be a share above 0 and below 1, such as 0.001")
+    if threshold != nil, falseMatchRate != nil {
+      throw ValidationError("--threshold cannot be combined with --false-match-rate, which chooses the threshold")
     }
     try ReportFiles<FidelityReport>.validate(reports)
     do {
@@ -131,11 +133,8 @@ struct GateOptions: ParsableArguments {
   /// - Throws: `FileError` where it cannot be read; `ReportError` where it is no fidelity report.
   func openBaseline() throws -> (report: FidelityReport, path: String, sha256: String)? {
     guard let baseline else { return nil }
-    let file = try MappedFile(path: baseline)
-    return (
-      try FidelityReport(reading: file.withBytes { String(decoding: $0, as: UTF8.self) }, from: baseline), baseline,
-      file.sha256().hex
-    )
+    let (report, sha256) = try FidelityReport.open(baseline)
+    return (report, baseline, sha256)
   }
 
   /// Input files, which outputs must not replace.
@@ -150,10 +149,11 @@ struct GateOptions: ParsableArguments {
 
   /// Writes the report to its files, prints it, and ends the command if it is not accepted.
   ///
-  /// - Parameter summary: text that is printed before the report.
+  /// - Parameter making: how the package was made, for the text: titles and values.
   /// - Throws: `ExitCode(1)` if the report is not accepted.
   func finish(
-    _ report: FidelityReport, _ files: ReportFiles<FidelityReport>, after summary: String = "", _ common: CommonOptions
+    _ report: FidelityReport, _ files: ReportFiles<FidelityReport>, making: [(title: String, value: String)] = [],
+    _ common: CommonOptions
   ) throws {
     var report = report
     report.isStrict = strict
@@ -165,7 +165,19 @@ struct GateOptions: ParsableArguments {
     }
     try files.write(report)
     common.warn(report.allWarnings)
-    Terminal.print(common.json ? try report.json() : summary + report.text(colored: Terminal.usesColor))
+    Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor, making: making))
     if !report.isAccepted { throw ExitCode(1) }
+  }
+}
+
+extension FidelityReport {
+  /// Reads a report that the tool wrote as JSON.
+  ///
+  /// - Returns: the report, and the hash of its file in hexadecimal.
+  /// - Throws: `FileError` where the file cannot be read; `ReportError` where it is no fidelity report.
+  static func open(_ path: String) throws -> (report: FidelityReport, sha256: String) {
+    let file = try MappedFile(path: path)
+    let text = file.withBytes { String(decoding: $0, as: UTF8.self) }
+    return (try FidelityReport(reading: text, from: path), file.sha256().hex)
   }
 }

@@ -8,34 +8,31 @@ struct GoldenCheckOptions: ParsableArguments {
     help: ArgumentHelp(
       "Golden file with outputs of the network's framework, written by a program of 'quern golden'. The float network "
         + "is compared with it first; if they differ, nothing else is done. (default: none)",
-      valueName: "file.safetensors"))
+      valueName: "file.safetensors"), completion: .file(extensions: ["safetensors"]))
   var golden: String?
 
   @Option(
     help: ArgumentHelp(
       "Folder with the images of --golden. They are found by their content, there and in all other folders of images "
-        + "that are given. (default: only the other folders)", valueName: "folder"))
+        + "that are given. (default: only the other folders)", valueName: "folder"), completion: .directory)
   var goldenImages: String?
 
   @Option(
     help: ArgumentHelp(
-      "Maximum difference between an element of a normalised embedding and the framework's.", valueName: "x"))
+      "Maximum difference between an element of a normalised embedding and the framework's.", valueName: "x"),
+    transform: number("of at least 0") { $0 >= 0 })
   var referenceEmbeddingTolerance = 1e-5
 
   @Option(
     help: ArgumentHelp(
-      "Maximum difference between a logit and the framework's, relative to the largest |logit|.", valueName: "x"))
+      "Maximum difference between a logit and the framework's, relative to the largest |logit|.", valueName: "x"),
+    transform: number("of at least 0") { $0 >= 0 })
   var referenceLogitsTolerance = 1e-4
 
   @Flag(help: "Do not use the test_data_set_… folders next to an ONNX model.")
   var ignoreTestData = false
 
   mutating func validate() throws {
-    for (name, value) in [
-      ("embedding", referenceEmbeddingTolerance), ("logits", referenceLogitsTolerance),
-    ] where !(value >= 0 && value.isFinite) {
-      throw ValidationError("--reference-\(name)-tolerance must be a number of at least 0")
-    }
     if goldenImages != nil, golden == nil { throw ValidationError("--golden-images requires --golden") }
   }
 

@@ -9,9 +9,8 @@ struct ModelOptions: ParsableArguments {
     help: ArgumentHelp(
       "GeM exponent p for sizes that have none; 1 is average pooling, inf is maximum pooling. (default: the exponent "
         + "of the package for the size, or of the checkpoint; otherwise 1 if there is a classifier, and 3 if not)",
-      valueName: "p"
-    )
-  )
+      valueName: "p"),
+    transform: number("above 0, or inf", allowsInfinity: true) { $0 > 0 })
   var poolingExponent: Double?
 
   @Option(
@@ -67,16 +66,19 @@ struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Ratio of the image's side to the side of a ResNet's last map: 8, 16 or 32. Below 32, the last stages are "
-        + "dilated instead of halving the map. (default: no dilation)", valueName: "n"))
+        + "dilated instead of halving the map. (default: no dilation)", valueName: "n"),
+    transform: wholeNumber(among: [8, 16, 32]))
   var outputStride: Int?
 
   @Option(
-    help: ArgumentHelp("Stride of a ResNet's last stage, without dilation: 1 or 2. (default: 2)", valueName: "n"))
+    help: ArgumentHelp("Stride of a ResNet's last stage, without dilation: 1 or 2. (default: 2)", valueName: "n"),
+    transform: wholeNumber(among: [1, 2]))
   var lastStride: Int?
 
   @Option(
     help: ArgumentHelp(
-      "The epsilon that a checkpoint's batch norms add to the variance. (default: the architecture's)", valueName: "x"))
+      "The epsilon that a checkpoint's batch norms add to the variance. (default: the architecture's)", valueName: "x"),
+    transform: number("above 0 and below 1") { $0 > 0 && $0 < 1 })
   var bnEpsilon: Double?
 
   @Option(
@@ -92,20 +94,12 @@ struct ModelOptions: ParsableArguments {
   var activation: StructureOptions.Activation?
 
   mutating func validate() throws {
-    if let poolingExponent, !(poolingExponent > 0) { throw ValidationError("--pooling-exponent must be positive") }
     // Wrong values are reported before a missing option: whoever mixed up their scale needs to know that first.
     try mean?.validate("--mean", allowsZero: true)
     try std?.validate("--std", allowsZero: false)
     if (mean == nil) != (std == nil) { throw ValidationError("--mean and --std must be given together") }
-    if let outputStride, ![8, 16, 32].contains(outputStride) {
-      throw ValidationError("--output-stride must be 8, 16 or 32")
-    }
-    if let lastStride, ![1, 2].contains(lastStride) { throw ValidationError("--last-stride must be 1 or 2") }
     if outputStride != nil, lastStride != nil {
       throw ValidationError("--output-stride and --last-stride cannot be combined")
-    }
-    if let bnEpsilon, !(bnEpsilon > 0 && bnEpsilon < 1) {
-      throw ValidationError("--bn-epsilon must be between 0 and 1")
     }
   }
 

@@ -30,12 +30,12 @@ struct ResizingOptions: ParsableArguments {
         + "and above \(DecodingLimits.freePixels) at most \(DecodingLimits.pixelsPerByte) for each byte of the file. No "
         + "side may have more than \(DecodingLimits.side) pixels, and no JPEG more than \(DecodingLimits.scans) scans. "
         + "All threads together decode at most \(DecodingReservation.limit >> 20) MiB at a time, or one image.)",
-      valueName: "n"))
+      valueName: "n"),
+    transform: wholeNumber(1...Int.max))
   var maxImagePixels: Int?
 
   mutating func validate() throws {
     guard let maxImagePixels else { return }
-    if maxImagePixels < 1 { throw ValidationError("--max-image-pixels must be at least 1") }
     // Images are decoded in many places of a run, with one limit.
     DecodingLimits.setPixelLimit(maxImagePixels)
   }

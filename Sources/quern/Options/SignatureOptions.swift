@@ -9,13 +9,13 @@ struct SignatureOptions: ParsableArguments {
     help: ArgumentHelp(
       "Verify the signature of the package first (OpenSSF Model Signing 1.0): that it was signed under this name, byte "
         + "for byte, with the key of --public-key. If not, the exit status is 1. (default: none is verified)",
-      valueName: "file.sig"))
+      valueName: "file.sig"), completion: .file(extensions: ["sig"]))
   var signature: String?
 
   @Option(
     help: ArgumentHelp(
       "The signer's public key, in PEM: P-256, P-384 or P-521. Get it from the signer, not with the package.",
-      valueName: "key.pem"))
+      valueName: "key.pem"), completion: .key)
   var publicKey: String?
 
   mutating func validate() throws {

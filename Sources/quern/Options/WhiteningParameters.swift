@@ -6,21 +6,16 @@ struct WhiteningParameters: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Keep only the first components of whitened embeddings, those with the largest variance. The classifier goes on "
-        + "reading the whole vector. (default: all)", valueName: "n"))
+        + "reading the whole vector. (default: all)", valueName: "n"),
+    transform: wholeNumber(1...Int.max))
   var dimensions: Int?
 
   @Option(
     help: ArgumentHelp(
       "Raise smaller variances to this share of the largest before dividing by them. (default: 1e-10 with more images "
-        + "than dimensions, otherwise the mean over the directions in which the images differ)", valueName: "share"))
+        + "than dimensions, otherwise the mean over the directions in which the images differ)", valueName: "share"),
+    transform: number("above 0 and at most 1") { $0 > 0 && $0 <= 1 })
   var varianceFloor: Double?
-
-  mutating func validate() throws {
-    if let dimensions, dimensions < 1 { throw ValidationError("--dimensions must be at least 1") }
-    if let varianceFloor, !(varianceFloor > 0 && varianceFloor <= 1) {
-      throw ValidationError("--variance-floor must be above 0 and at most 1")
-    }
-  }
 
   var isEmpty: Bool { dimensions == nil && varianceFloor == nil }
 
@@ -34,7 +29,7 @@ struct WhiteningStageOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Whiten embeddings by PCA, learned from the images of a folder at the first size, as 'quern whiten' does, and "
-        + "convert the whitened network. (default: not whitened)", valueName: "folder"))
+        + "convert the whitened network. (default: not whitened)", valueName: "folder"), completion: .directory)
   var whiten: String?
 
   @OptionGroup var parameters: WhiteningParameters

@@ -2,6 +2,8 @@ import Files
 
 /// Why a command refuses to write an output.
 enum OutputError: Error {
+  /// The output is "-", by which many tools mean standard output.
+  case dash(option: String)
   /// The output is one of the files that the command reads.
   case isInput(option: String, path: String, input: String)
   /// Two outputs are the same file.
@@ -20,6 +22,9 @@ extension OutputError: CustomStringConvertible {
   var description: String {
     switch self {
     case .cannotCreate(let error): error.description
+    case .dash(let option):
+      "\(option) -: an output is a file; name one (./- for a file of this name), or /dev/stdout where the output need not "
+        + "be read back"
     case .isInput(let option, let path, let input):
       "\(option) \(path) would replace \(path == input ? "" : "\(input), ")a file that this command reads; "
         + "nothing was written. Name another file"

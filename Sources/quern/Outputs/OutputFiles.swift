@@ -32,6 +32,7 @@ struct OutputFiles {
   /// - Throws: `OutputError` if an output cannot be created, if one is an input, if two outputs are the same file, or
   ///   if an output is of another format by its name, by the name of the file that it leads to, or by its content.
   func check(models: [String] = [], images: [String] = [], others: [String?] = []) throws(OutputError) {
+    if let dash = outputs.first(where: { $0.path == "-" }) { throw .dash(option: dash.option) }
     for output in outputs {
       do throws(FileError) { try AtomicFile.checkTarget(output.path) } catch { throw .cannotCreate(error) }
     }

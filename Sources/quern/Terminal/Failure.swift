@@ -19,6 +19,7 @@ import PrintableText
 import Reports
 import Retrieval
 import Signing
+import Synchronization
 
 /// Maps errors to messages and to exit statuses, which follow sysexits(3). No other code chooses an exit status.
 enum Failure {
@@ -31,26 +32,42 @@ enum Failure {
   static let cannotCreate: Int32 = 73
   static let inputOutput: Int32 = 74
 
+  /// Whether errors are printed on stdout, too, as JSON.
+  private static let printsJSON = Mutex(false)
+
+  /// Prints errors on stdout, too, as JSON, if a command line has --json.
+  static func printJSON(if arguments: [String]) {
+    if arguments.prefix(while: { $0 != "--" }).contains("--json") { printsJSON.withLock { $0 = true } }
+  }
+
   /// Prints the error on stderr and ends the process with the error's status.
   static func exit(_ error: any Error) -> Never {
     let code = Quern.exitCode(for: error)
     if error is ExitCode { exit(status: code.rawValue) }
-    // The argument parser words help, the version and usage errors.
-    if code == .validationFailure || code == .success {
-      let text = Quern.fullMessage(for: error)
-      if code == .success {
-        Terminal.print(text)
-      } else {
-        Terminal.write((text + "\n").safeForTerminal, to: STDERR_FILENO)
-      }
+    if code == .success {
+      Terminal.print(Quern.fullMessage(for: error))
       exit(status: code.rawValue)
     }
-    guard let status = status(of: error) else {
-      Terminal.complain("error: \(printable(Quern.message(for: error)))")
-      exit(status: code == .failure ? internalError : code.rawValue)
+    if code == .validationFailure {
+      // The argument parser words usage errors.
+      Terminal.write((Quern.fullMessage(for: error) + "\n").safeForTerminal, to: STDERR_FILENO)
+      printJSON(error, message: Quern.message(for: error), code: usage)
+      exit(status: usage)
     }
-    Terminal.complain("error: \(printable(error))")
+    let known = status(of: error)
+    let message = known == nil ? Quern.message(for: error) : "\(error)"
+    let status = known ?? (code == .failure ? internalError : code.rawValue)
+    Terminal.complain("error: \(printable(message))")
+    printJSON(error, message: message, code: status)
     exit(status: status)
+  }
+
+  /// Prints an error as JSON, unless a result has been printed: stdout has one object.
+  private static func printJSON(_ error: any Error, message: String, code: Int32) {
+    guard printsJSON.withLock(\.self), !Terminal.hasPrinted,
+      let text = try? JSONText.encode(ErrorReport(error, message: message, code: code))
+    else { return }
+    Terminal.print(text)
   }
 
   /// Ends the process. Where stdout did not take what was printed, the status is that of an input/output error;
@@ -61,6 +78,7 @@ enum Failure {
       do { try InputFiles.checkUnchanged() } catch {
         Terminal.complain("error: \(printable(error))")
         status = error.kind.rawValue
+        printJSON(error, message: "\(error)", code: status)
       }
     }
     if let problem = Terminal.closeOutput() {
@@ -80,6 +98,7 @@ enum Failure {
     case let error as DebianError: if case .invalidField = error { usage } else { badData }
     case let error as ImageError: status(ofImage: error)
     case is ExportError: badData
+    case is UsageError: usage
     case let error as OutputError: if case .cannotCreate(let error) = error { error.kind.rawValue } else { usage }
     case let error as ImportError: if case .option = error { usage } else { badData }
     case let error as GraphError: status(ofGraph: error)

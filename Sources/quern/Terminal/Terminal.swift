@@ -7,6 +7,12 @@ enum Terminal {
   /// Whether stderr is a terminal that can be drawn on.
   static let isInteractive = isatty(STDERR_FILENO) == 1 && Environment.value("TERM") != "dumb"
 
+  /// The width of the terminal that stderr is; 80 where it has none.
+  static var columns: Int {
+    var size = winsize()
+    return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+  }
+
   /// Whether stdout takes colours: it is a terminal, and NO_COLOR (no-color.org) is not set.
   static let usesColor =
     isatty(STDOUT_FILENO) == 1 && Environment.value("TERM") != "dumb" && Environment.value("NO_COLOR") == nil
@@ -20,8 +26,14 @@ enum Terminal {
   /// The error number of the first write to stdout that failed.
   private static let outputFailure = Mutex<Int32?>(nil)
 
+  private static let printed = Mutex(false)
+
+  /// Whether a result was printed.
+  static var hasPrinted: Bool { printed.withLock(\.self) }
+
   /// Prints a result. A failure is remembered and becomes the exit status, once outputs to files are written.
   static func print(_ text: String) {
+    printed.withLock { $0 = true }
     let text = (text.hasSuffix("\n") ? text : text + "\n").safeForTerminal
     guard let failure = write(text, to: STDOUT_FILENO) else { return }
     outputFailure.withLock { $0 = $0 ?? failure }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,11 +18,15 @@ class Progress:
         stage: What the command does, such as `calibrate`.
         done: The number of images or steps that are done; `None` in a stage that does not count them.
         total: Their number in this stage; `None` in a stage that does not count them.
+        unit: What is counted, in the plural, such as `images`.
+        seconds_left: How long the rest of the stage takes, in seconds; `None` while that cannot be told.
     """
 
     stage: str
     done: int | None
     total: int | None
+    unit: str = "images"
+    seconds_left: float | None = None
 
 
 class Messages:
@@ -34,9 +38,7 @@ class Messages:
     """
 
     _WARNING, _ERROR = "quern: warning: ", "quern: error: "
-    # What ProgressLine.swift draws: "stage  3/10  25.1 images/s  0 s left", or "stage …".
-    _PROGRESS = re.compile(r"(?P<stage>.+?)(?:  (?P<done>\d+)/(?P<total>\d+)(?:  .*)?| …)")
-    _ERASE = "\r\x1b[K"
+    _PROGRESS_SCHEMA = "quern.progress/1"
 
     def __init__(self, progress: Callable[[Progress], object] | None) -> None:
         """Begins with no text.
@@ -48,38 +50,40 @@ class Messages:
         self.lines: list[str] = []
         self._progress = progress
         self._rest = ""
-        self._drawn = ""
 
     def read(self, text: str) -> None:
         """Reads a piece of the text, which may end anywhere."""
-        *lines, rest = (self._rest + text).split("\n")
+        *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            *drawn, message = line.split(self._ERASE)
-            self._draw(drawn)
-            if message:
-                self._message(message)
-        # What was drawn last stays until it is erased, but is shown as soon as it is there.
-        *drawn, last = rest.split(self._ERASE)
-        if drawn:
-            self._draw([*drawn, last])
-            rest = self._ERASE + last
-        self._rest = rest
+            self._line(line)
 
     def end(self) -> None:
         """Reads a last line that does not end."""
-        if self._rest and self._ERASE not in self._rest:
-            self._message(self._rest)
+        if self._rest:
+            self._line(self._rest)
         self._rest = ""
 
-    def _draw(self, texts: list[str]) -> None:
-        for text in texts:
-            match = self._PROGRESS.fullmatch(text)
-            if match and self._progress and text != self._drawn:
-                self._drawn = text
-                done, total = match["done"], match["total"]
-                self._progress(
-                    Progress(match["stage"], None if done is None else int(done), None if total is None else int(total))
-                )
+    def _line(self, line: str) -> None:
+        progress = self._parsed(line)
+        if progress is None:
+            self._message(line)
+        elif self._progress:
+            self._progress(progress)
+
+    @classmethod
+    def _parsed(cls, line: str) -> Progress | None:
+        """The progress that a line of `--progress json` states; `None` for other lines."""
+        if not line.startswith("{"):
+            return None
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            return None
+        if fields.get("schema") != cls._PROGRESS_SCHEMA:
+            return None
+        return Progress(
+            fields["stage"], fields.get("done"), fields.get("total"), fields["unit"], fields.get("remaining_seconds")
+        )
 
     def _message(self, line: str) -> None:
         if line.startswith(self._WARNING):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
 import threading
-import tty
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, TypeAlias
@@ -60,24 +57,18 @@ def run(command: str, arguments: Sequence[str], progress: ProgressOption = None)
     file = _binary.path()
     report = _printed if progress is True else progress or None
     messages = Messages(report)
-    with contextlib.ExitStack() as stack:
-        terminal, stderr = _terminal(stack) if report else (None, subprocess.PIPE)
-        environment = {**os.environ, "TERM": "xterm"} if terminal else None
+    try:
+        process = subprocess.Popen(
+            [file, command, "--json", "--progress", "json" if report else "none", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        raise _binary.missing(file, error) from error
+    with process:
         try:
-            process = subprocess.Popen(
-                [file, command, "--json", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env=environment,
-            )
-        except OSError as error:
-            raise _binary.missing(file, error) from error
-        if terminal is not None:
-            os.close(stderr)
-        stack.enter_context(process)
-        try:
-            output = _communicate(process, terminal or process.stderr, messages)
+            output = _communicate(process, messages)
         except BaseException:
             _end(process)
             raise
@@ -87,7 +78,7 @@ def run(command: str, arguments: Sequence[str], progress: ProgressOption = None)
     return _result(command, process.returncode, output, messages)
 
 
-def _communicate(process: subprocess.Popen[bytes], stderr: IO[bytes] | None, messages: Messages) -> bytes:
+def _communicate(process: subprocess.Popen[bytes], messages: Messages) -> bytes:
     """Reads both outputs until the tool ends. Messages are read on this thread, so that progress is reported on it."""
     output: list[bytes] = []
 
@@ -97,7 +88,7 @@ def _communicate(process: subprocess.Popen[bytes], stderr: IO[bytes] | None, mes
 
     reader = threading.Thread(target=read, name="quern-output", daemon=True)
     reader.start()
-    for text in _pieces(stderr):
+    for text in _pieces(process.stderr):
         messages.read(text)
     messages.end()
     reader.join()
@@ -110,29 +101,10 @@ def _pieces(file: IO[bytes] | None) -> Iterator[str]:
     if file is None:
         return
     while True:
-        try:
-            data = os.read(file.fileno(), 1 << 16)
-        except OSError:
-            # A pseudo-terminal whose other side is closed reports an input/output error in place of the end.
-            data = b""
+        data = os.read(file.fileno(), 1 << 16)
         if not data:
             return
         yield decoder.decode(data)
-
-
-def _terminal(stack: contextlib.ExitStack) -> tuple[IO[bytes] | None, int]:
-    """A pseudo-terminal for the tool's stderr, since it draws progress only there.
-
-    Returns:
-        The side to read, and the descriptor that the tool writes to; without a pseudo-terminal `None` and a pipe.
-    """
-    try:
-        reader, writer = pty.openpty()
-    except OSError as error:
-        logger.info("no progress, because there is no pseudo-terminal: %s", error)
-        return None, subprocess.PIPE
-    tty.setraw(writer)
-    return stack.enter_context(os.fdopen(reader, "rb", buffering=0)), writer
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -149,7 +121,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _printed(progress: Progress) -> None:
     """Redraws a line on stderr."""
-    count = "" if progress.total is None else f"  {progress.done}/{progress.total}"
+    count = "" if progress.total is None else f"  {progress.done}/{progress.total} {progress.unit}"
     ends = "\n" if progress.total is not None and progress.done == progress.total else ""
     sys.stderr.write(f"\r{progress.stage}{count}{ends}")
     sys.stderr.flush()
@@ -161,7 +133,7 @@ def _result(command: str, status: int, output: bytes, messages: Messages) -> tup
             result = json.loads(output)
         except ValueError:
             result = None
-        if isinstance(result, dict):
+        if isinstance(result, dict) and result.get("schema") != "quern.error/1":
             return status, result
     if status < 0:
         message = f"quern {command} was ended by the signal {signal.Signals(-status).name}"

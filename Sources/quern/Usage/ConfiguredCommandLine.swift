@@ -26,7 +26,7 @@ struct ConfiguredCommandLine {
     let given = Self.givenPath(Array(options))
     guard let path = given ?? (FileIdentity.of(Self.fileName) == nil ? nil : Self.fileName) else { return }
     let commands = try CommandCatalogue.commands()
-    guard let (command, length) = Self.command(arguments, commands) else { return }
+    guard let (command, length) = CommandOptions.named(arguments, in: commands) else { return }
     // --version of most commands prints the version of quern, but `deb` takes that of the Debian package.
     let takesVersion = command.options.contains { !$0.isFlag && $0.longNames.contains("version") }
     guard takesVersion || !options.contains("--version") else { return }
@@ -41,15 +41,6 @@ struct ConfiguredCommandLine {
     for (index, option) in options.enumerated().reversed() {
       if option.hasPrefix("--config=") { return String(option.dropFirst("--config=".count)) }
       if option == "--config", index + 1 < options.count { return options[index + 1] }
-    }
-    return nil
-  }
-
-  /// The command that the arguments name, and how many arguments that takes.
-  private static func command(_ arguments: [String], _ commands: [CommandOptions]) -> (CommandOptions, length: Int)? {
-    for length in 1...2 where length <= arguments.count {
-      let name = arguments.prefix(length).joined(separator: ".")
-      if let command = commands.first(where: { $0.command == name }) { return (command, length) }
     }
     return nil
   }

@@ -1,0 +1,104 @@
+import Configuration
+import Suggestions
+
+/// A command line that the argument parser refuses for a reason that can be said better than it does.
+struct UsageError: Error, CustomStringConvertible {
+  let description: String
+}
+
+/// Finds what is wrong with a command line that the argument parser refused.
+///
+/// The parser checks for missing arguments first, so that it answers a misspelt option with the name of the one that it
+/// misses; and it takes an argument that begins with a dash for an option.
+struct UsageAdvice {
+  private let arguments: [String]
+  private let commands: [CommandOptions]
+
+  /// - Parameter arguments: the command line without the name of the tool.
+  /// - Throws: `DecodingError` where the argument parser's description of the commands has an unexpected form.
+  init(_ arguments: [String]) throws {
+    self.arguments = arguments
+    commands = try CommandCatalogue.commands()
+  }
+
+  /// A misspelt command or option; `nil` where there is none.
+  var problem: UsageError? {
+    guard let first = arguments.first, !first.hasPrefix("-") else { return nil }
+    let words = first == "help" ? Array(arguments.dropFirst()) : arguments
+    if let problem = commandProblem(words) { return problem }
+    return first == "help" ? nil : optionProblem
+  }
+
+  /// The same command line, with negative numbers as parts of the options that they follow: `--seed=-1` instead of
+  /// `--seed -1`, which the parser takes for two options.
+  var withNegativeNumbers: [String] {
+    guard let (command, length) = CommandOptions.named(arguments, in: commands) else { return arguments }
+    var result: [String] = []
+    for (index, argument) in arguments.enumerated() {
+      if index > length, let last = result.last, takesValue(last, command), isNegativeNumber(argument) {
+        result[result.count - 1] = "\(last)=\(argument)"
+      } else {
+        result.append(argument)
+      }
+    }
+    return result
+  }
+
+  private func commandProblem(_ words: [String]) -> UsageError? {
+    guard let first = words.first, !first.hasPrefix("-") else { return nil }
+    let names = commands.map { $0.command.split(separator: ".").map(String.init) }
+    if !names.contains(where: { $0[0] == first }) {
+      return UsageError(
+        description: "there is no command '\(first)'\(Self.suggestion(first, names.map { $0[0] }))\n"
+          + "See 'quern --help' for the commands.")
+    }
+    guard !names.contains([first]), words.count > 1, !words[1].hasPrefix("-"), !names.contains([first, words[1]])
+    else { return nil }
+    let inner = names.filter { $0[0] == first }.map { $0[1] }
+    return UsageError(
+      description: "'quern \(first)' has no command '\(words[1])'\(Self.suggestion(words[1], inner))\n"
+        + "See 'quern \(first) --help' for its commands.")
+  }
+
+  private var optionProblem: UsageError? {
+    guard let (command, length) = CommandOptions.named(arguments, in: commands) else { return nil }
+    let names = command.options.flatMap(\.longNames)
+    var isValue = false
+    for argument in arguments.dropFirst(length) {
+      if argument == "--" { return nil }
+      defer { isValue = !isValue && takesValue(argument, command) }
+      guard !isValue, argument.hasPrefix("--"), let name = argument.dropFirst(2).split(separator: "=").first else {
+        continue
+      }
+      if names.contains(String(name)) || Self.common.contains(String(name)) { continue }
+      let shown = command.command.replacing(".", with: " ")
+      return UsageError(
+        description: "'quern \(shown)' has no option '--\(name)'\(Self.suggestion(String(name), names, prefix: "--"))\n"
+          + "See 'quern \(shown) --help' for its options.")
+    }
+    return nil
+  }
+
+  /// Options that the parser adds to every command.
+  private static let common: Set<String> = ["help", "version"]
+
+  /// Whether an argument is an option whose value is the next argument.
+  private func takesValue(_ argument: String, _ command: CommandOptions) -> Bool {
+    guard argument.hasPrefix("-"), !argument.contains("=") else { return false }
+    return command.options.contains { option in
+      !option.isFlag
+        && (option.longNames.contains { "--" + $0 == argument } || option.letters.contains { "-\($0)" == argument })
+    }
+  }
+
+  private func isNegativeNumber(_ argument: String) -> Bool {
+    argument.hasPrefix("-") && (Double(argument).map { !$0.isNaN } ?? false)
+  }
+
+  /// The name that was probably meant: one that begins with what was given, or else the closest.
+  private static func suggestion(_ name: String, _ names: [String], prefix: String = "") -> String {
+    let longer = names.filter { $0.hasPrefix(name) }.min { ($0.count, $0) < ($1.count, $1) }
+    guard let closest = longer ?? closest(to: name, among: names) else { return "" }
+    return "; did you mean '\(prefix)\(closest)'?"
+  }
+}
