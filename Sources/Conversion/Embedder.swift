@@ -93,6 +93,8 @@ package struct Embeddings: Sendable {
   /// The images that were left out.
   package let skipped: BrokenImages
   private let rows: [ImageOutputs]
+  /// For each row, the number of its image in the list that was given.
+  private let sources: [Int]
   private let evaluation: EvaluationProtocol
   private let origin: [String: String]
 
@@ -101,9 +103,9 @@ package struct Embeddings: Sendable {
     origin: [String: String]
   ) {
     (self.evaluation, self.origin) = (evaluation, origin)
-    let kept = zip(files, rows).compactMap { file, row in row.map { (file.relativePath, $0) } }
-    self.files = kept.map(\.0)
-    self.rows = kept.map(\.1)
+    sources = rows.indices.filter { rows[$0] != nil }
+    self.files = sources.map { files[$0].relativePath }
+    self.rows = rows.compactMap(\.self)
     self.skipped = skipped
   }
 
@@ -124,6 +126,12 @@ package struct Embeddings: Sendable {
   package var dimension: Int { rows.first?.embedding.count ?? 0 }
   /// The number of logits per image; 0 without a classifier.
   package var classes: Int { rows.first?.logits.count ?? 0 }
+  /// The embeddings of all images, one after the other.
+  var values: [Float] { rows.flatMap(\.embedding) }
+  /// The images that have rows.
+  ///
+  /// - Parameter list: the list that was given.
+  func kept(of list: [ImageFolder.File]) -> [ImageFolder.File] { sources.map { list[$0] } }
   /// The logits of an image, in the classifier's order.
   package func logits(row: Int) -> ArraySlice<Float> { rows[row].logits[...] }
 
@@ -150,7 +158,7 @@ package struct Embeddings: Sendable {
   package func write(to file: AtomicFile) throws {
     var tensors = NamedTensors()
     _ = tensors.append(
-      Tensor(rows.flatMap(\.embedding), shape: [rows.count, dimension]), named: GraphOutput.normalizedEmbedding)
+      Tensor(values, shape: [rows.count, dimension]), named: GraphOutput.normalizedEmbedding)
     if classes > 0 {
       _ = tensors.append(Tensor(rows.flatMap(\.logits), shape: [rows.count, classes]), named: GraphOutput.logits)
     }

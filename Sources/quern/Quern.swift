@@ -33,7 +33,8 @@ struct Quern: ParsableCommand {
     subcommands: [
       ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
       GoldenCommand.self, WhitenCommand.self, TuneCommand.self, EvaluateCommand.self, EmbedCommand.self,
-      ClassifyCommand.self, InspectCommand.self, SignCommand.self, DiffCommand.self, PatchCommand.self,
+      SearchCommand.self, ClassifyCommand.self, InspectCommand.self, SignCommand.self, DiffCommand.self,
+      PatchCommand.self,
       DebCommand.self, ExportCommand.self, BenchCommand.self, SelftestCommand.self,
     ])
 

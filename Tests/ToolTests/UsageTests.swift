@@ -49,8 +49,11 @@ import Testing
     guard !isValid else { return #expect(outcome.status == 66, "\(outcome)") }
     #expect(outcome.status == 64, "\(outcome)")
     // Gates have their own wording for numbers out of range.
-    let advice = isGate && Double(value)?.isFinite == true ? option : "'\(value)' is invalid for '\(option)"
-    #expect(outcome.errors.contains(advice) && outcome.errors.contains("give "), "\(outcome.errors)")
+    let advice =
+      isGate && Double(value)?.isFinite == true
+      ? "\(option) " : "'\(value)' is invalid for '\(option) "
+    #expect(outcome.errors.contains(advice), "\(outcome.errors)")
+    #expect(outcome.errors.contains("give ") || outcome.errors.contains("out of range"), "\(outcome.errors)")
   }
 
   @Test func aNegativeSeedIsNamed() throws {

@@ -1,0 +1,96 @@
+import Fidelity
+import Files
+import Images
+import NeighbourSearch
+import Pixels
+import Retrieval
+import Tensors
+import Threads
+
+/// Searches images that look like others, by exact search of their embeddings.
+package struct ImageSearch: Sendable {
+  /// The long side of pictures, in pixels.
+  private static let pictureSide = 128
+
+  private let model: ModelFile
+  private let evaluation: EvaluationProtocol
+  private let job: ImageJob
+
+  /// - Parameters:
+  ///   - model: a package or a checkpoint.
+  ///   - evaluation: how images are resized and cropped.
+  ///   - job: the number of threads, and whether broken images are left out.
+  package init(model: ModelFile, evaluation: EvaluationProtocol, job: ImageJob) {
+    (self.model, self.evaluation, self.job) = (model, evaluation, job)
+  }
+
+  /// Searches a gallery for each query. A gallery file that is the query's own file is left out for it.
+  ///
+  /// - Parameters:
+  ///   - queries: images that are searched for.
+  ///   - gallery: images that are searched.
+  ///   - count: how many neighbours are requested.
+  ///   - withPictures: whether the report has thumbnails.
+  /// - Throws: `ConversionError.brokenImages` where an image is broken and may not be left out, `.wrongKind` for a
+  ///   model without embedding, or an embedding that cannot be searched; `GraphError` where the network cannot run.
+  package func run(
+    _ queries: [ImageFolder.File], in gallery: [ImageFolder.File], count: Int, withPictures: Bool,
+    progress: any ProgressObserver
+  ) throws -> SearchReport {
+    // Equally close images are found in the order of rows.
+    let gallery = gallery.sorted { $0.relativePath < $1.relativePath }
+    let embedder = try Embedder(model: model, evaluation: evaluation, job: job)
+    let searched = try embedder.run(gallery, progress: progress)
+    let asked = try embedder.run(queries, progress: progress)
+    let (searchedFiles, askedFiles) = (searched.kept(of: gallery), asked.kept(of: queries))
+    guard !searchedFiles.isEmpty, !askedFiles.isEmpty else {
+      throw ConversionError.missingImages("no image is left to search \(askedFiles.isEmpty ? "for" : "in")")
+    }
+    let identities = searchedFiles.map { FileIdentity.of($0.path)?.identity }
+    let own = askedFiles.map { file in
+      let identity = FileIdentity.of(file.path)?.identity
+      return identity == nil ? [] : identities.indices.filter { identities[$0] == identity }
+    }
+    let team = ThreadTeam(count: job.threads)
+    let search = try RankedSearch(
+      queries: try matrix(asked, team), requests: own.map { RankedSearch.Request(ignored: $0) },
+      gallery: try matrix(searched, team), first: count, team: team)
+    progress.begin("search", total: nil)
+    defer { progress.end() }
+    let found = zip(askedFiles.indices, search.answers()).map { row, answer in
+      SearchReport.Query(
+        image: image(askedFiles[row], withPictures),
+        neighbours: answer.first.map {
+          .init(image: image(searchedFiles[$0.index], withPictures), cosine: min($0.similarity, 1))
+        },
+        itself: own[row].map { searchedFiles[$0].relativePath })
+    }
+    return SearchReport(
+      model: model.path, contentHash: model.package?.contentHash.hex, dimension: searched.dimension,
+      galleryImages: searchedFiles.count, skippedImages: searched.skipped.count + asked.skipped.count, queries: found)
+  }
+
+  private func matrix(_ embeddings: Embeddings, _ team: ThreadTeam) throws -> EmbeddingMatrix {
+    if embeddings.dimension == 0 {
+      throw ConversionError.wrongKind("\(model.path): the network has no embedding to search by")
+    }
+    let unusable = embeddings.unusable
+    if let first = unusable.first {
+      throw ConversionError.wrongKind(
+        "\(first): the embedding is NaN, infinite or zero, so that it cannot be searched (\(unusable.count) of "
+          + "\(embeddings.files.count) images)")
+    }
+    return try EmbeddingMatrix(
+      Tensor(embeddings.values, shape: [embeddings.files.count, embeddings.dimension]), team: team)
+  }
+
+  private func image(_ file: ImageFolder.File, _ withPicture: Bool) -> SearchReport.Image {
+    // A file that was removed since it was embedded costs its picture, and not the search.
+    guard withPicture, let pixels = try? LoadedImage(file).pixels,
+      let small = try? pixels.thumbnail(side: Self.pictureSide), let png = try? small.png()
+    else { return .init(name: file.relativePath, picture: nil) }
+    return .init(
+      name: file.relativePath,
+      picture: Picture(name: file.relativePath, width: small.width, height: small.height, png: png))
+  }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+/// `search`, on the bundled network and photographs.
+@Suite struct SearchTests {
+  private static func search(_ arguments: [String]) throws -> Tool.Outcome {
+    try Tool.run(["search", Tool.checkpoint, Tool.photographs, "--size", "64", "--crop", "rect"] + arguments)
+  }
+
+  private static func json(_ outcome: Tool.Outcome) throws -> [String: Any] {
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+  }
+
+  @Test func aCopyFindsItsOriginalAndTheQueryItselfIsLeftOut() throws {
+    let scratch = try Scratch()
+    let original = Tool.photographs + "/cat-03.jpg"
+    let copy = try scratch.write(Data(contentsOf: URL(fileURLWithPath: original)), to: "copy.jpg")
+    let report = try Self.json(try Self.search(["--query", copy, "--query", original, "--top", "3", "--json"]))
+    #expect(report["schema"] as? String == "quern.search/1" && report["gallery_images"] as? Int == 96)
+    let queries = try #require(report["queries"] as? [[String: Any]])
+    let found = try queries.map { try #require($0["neighbours"] as? [[String: Any]]) }
+    #expect(found.allSatisfy { $0.map { $0["rank"] as? Int } == [1, 2, 3] })
+    #expect(found[0][0]["file"] as? String == "cat-03.jpg")
+    #expect(abs((found[0][0]["cosine"] as? Double ?? 0) - 1) < 1e-6)
+    #expect(queries[1]["left_out"] as? [String] == ["cat-03.jpg"])
+    // Without the query itself, the same images follow.
+    #expect(found[1][0]["file"] as? String == found[0][1]["file"] as? String)
+    let cosines = found.flatMap { $0.compactMap { $0["cosine"] as? Double } }
+    #expect(cosines.count == 6 && zip(cosines, cosines.dropFirst()).prefix(2).allSatisfy { $0 >= $1 })
+  }
+
+  /// The cosines are those of the embeddings that `embed` writes.
+  @Test func cosinesAreThoseOfTheEmbeddings() throws {
+    let scratch = try Scratch()
+    let embeddings = scratch.path("all.npy")
+    let embedded = try Tool.run(
+      ["embed", Tool.checkpoint, Tool.photographs, "--size", "64", "--crop", "rect", "-o", embeddings])
+    #expect(embedded.status == 0, "\(embedded.errors)")
+    let names = try #require(
+      (try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: embeddings + ".json")))
+        as? [String: Any])?["files"] as? [String])
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: embeddings))
+    let floats = bytes.suffix(names.count * 512 * 4).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    let rows = names.indices.map { floats[$0 * 512..<($0 + 1) * 512] }
+    let query = try #require(names.firstIndex(of: "temple-23.jpg"))
+    let cosines = names.indices.filter { $0 != query }.map { row in
+      (zip(rows[row], rows[query]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }, names[row])
+    }
+    let expected = cosines.sorted { $0.0 > $1.0 }.prefix(5)
+    let report = try Self.json(try Self.search(["--query", Tool.photographs + "/temple-23.jpg", "--json"]))
+    let found = try #require((report["queries"] as? [[String: Any]])?[0]["neighbours"] as? [[String: Any]])
+    #expect(found.map { $0["file"] as? String } == expected.map(\.1))
+    #expect(zip(found, expected).allSatisfy { abs(($0["cosine"] as? Double ?? 0) - $1.0) < 1e-5 })
+  }
+
+  @Test func thePageShowsEveryPicture() throws {
+    let scratch = try Scratch()
+    let name = "<b>&\"cat.jpg"
+    let query = try scratch.write(
+      Data(contentsOf: URL(fileURLWithPath: Tool.photographs + "/cat-03.jpg")), to: name)
+    let page = scratch.path("found.html")
+    let outcome = try Self.search(["--query", query, "--top", "4", "--html", page])
+    #expect(outcome.status == 0 && outcome.output.contains("  1     1.0000  cat-03.jpg"), "\(outcome)")
+    let text = try String(contentsOfFile: page, encoding: .utf8)
+    #expect(text.components(separatedBy: "data:image/png;base64,").count == 6)
+    #expect(!text.contains("<b>") && text.contains("&lt;b&gt;"))
+  }
+
+  @Test(arguments: [
+    (["--query", "missing.jpg"], 66), ([], 64), (["--query", Tool.checkpoint], 65),
+    (["--query", Tool.photographs + "/cat-03.jpg", "--top", "0"], 64),
+    (["--query", Tool.photographs + "/cat-03.jpg", "--html", "page.txt"], 64),
+  ])
+  func badArgumentsAreRefused(arguments: [String], status: Int) throws {
+    #expect(Int(try Self.search(arguments).status) == status)
+  }
+}
