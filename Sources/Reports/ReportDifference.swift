@@ -100,7 +100,7 @@ package struct ReportDifference {
     let (before, now) = (old.figures.worstImages, new.figures.worstImages)
     var names: [String] = []
     for image in now + before where !names.contains(image.name) { names.append(image.name) }
-    func cell(_ images: [WorstImage], _ name: String) -> PageTable.Cell {
+    func cell(_ images: [FidelityFigures.WorstImage], _ name: String) -> PageTable.Cell {
       let drift = images.first { $0.name == name }?.drift
       return .init(drift.map { shownDrift($0) } ?? missingValue, key: drift ?? -1)
     }

@@ -37,19 +37,22 @@ struct AnalyzeCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Number of layers, starting with the largest error, for which drift is measured with nothing else quantised.",
+      "Number of layers, starting with the largest error, for which drift is measured with nothing else quantised. "
+        + "(default: 12)",
       valueName: "n"),
     transform: wholeNumber(0...Int.max))
   var isolatedLayers = 12
 
   @Option(
-    help: ArgumentHelp("Limit of mean drift that its confidence interval is compared with.", valueName: "x"),
+    help: ArgumentHelp(
+      "Limit of mean drift that its confidence interval is compared with. (default: 0.01)", valueName: "x"),
     transform: number())
   var maxMeanDrift = 0.01
 
   @Option(
     help: ArgumentHelp(
-      "Limit of top-1 agreement, in percent, that its confidence interval is compared with.", valueName: "percent"),
+      "Limit of top-1 agreement, in percent, that its confidence interval is compared with. (default: 95)",
+      valueName: "percent"),
     transform: number())
   var minAgreement = 95.0
 

@@ -22,12 +22,12 @@ struct BenchCommand: ParsableCommand {
   var model: String
 
   @Option(
-    help: ArgumentHelp("Number of images in a batch.", valueName: "n"),
+    help: ArgumentHelp("Number of images in a batch. (default: 1)", valueName: "n"),
     transform: wholeNumber(1...256))
   var batch = 1
 
   @Option(
-    help: ArgumentHelp("Number of runs to measure.", valueName: "n"),
+    help: ArgumentHelp("Number of runs to measure. (default: 30)", valueName: "n"),
     transform: wholeNumber(1...100_000))
   var runs = 30
 

@@ -33,7 +33,7 @@ struct ClassifyCommand: ParsableCommand {
   var labels: String?
 
   @Option(
-    help: ArgumentHelp("Number of classes to print for each image.", valueName: "n"),
+    help: ArgumentHelp("Number of classes to print for each image. (default: 5)", valueName: "n"),
     transform: wholeNumber(1...Int.max))
   var top = 5
 

@@ -36,7 +36,8 @@ struct GoldenCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Maximum number of images that the program uses, spread evenly over the sorted folder.", valueName: "n"),
+      "Maximum number of images that the program uses, spread evenly over the sorted folder. (default: 64)",
+      valueName: "n"),
     transform: wholeNumber(1...1_000_000))
   var count = 64
 

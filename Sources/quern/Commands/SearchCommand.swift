@@ -33,7 +33,7 @@ struct SearchCommand: ParsableCommand {
   var queries: [String]
 
   @Option(
-    help: ArgumentHelp("Number of images to find for each query.", valueName: "n"),
+    help: ArgumentHelp("Number of images to find for each query. (default: 5)", valueName: "n"),
     transform: wholeNumber(1...1000))
   var top = 5
 

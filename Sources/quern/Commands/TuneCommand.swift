@@ -47,7 +47,7 @@ struct TuneCommand: ParsableCommand {
   var exponents: ExponentList?
 
   @Option(
-    help: ArgumentHelp("Number of augmented copies of each image.", valueName: "n"),
+    help: ArgumentHelp("Number of augmented copies of each image. (default: 3)", valueName: "n"),
     transform: wholeNumber(1...100))
   var copies = 3
 
@@ -58,12 +58,13 @@ struct TuneCommand: ParsableCommand {
   var augmentation: AugmentationRecipe = .full
 
   @Option(
-    help: ArgumentHelp("Seed of the augmentation.", valueName: "n"),
+    help: ArgumentHelp("Seed of the augmentation. (default: 0)", valueName: "n"),
     transform: wholeNumber(0...UInt64.max))
   var seed: UInt64 = 0
 
   @Option(
-    help: ArgumentHelp("Maximum number of images, spread evenly over the sorted folder.", valueName: "n"),
+    help: ArgumentHelp(
+      "Maximum number of images, spread evenly over the sorted folder. (default: 500)", valueName: "n"),
     transform: wholeNumber(2...Int.max))
   var imageCount = 500
 

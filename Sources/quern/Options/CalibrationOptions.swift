@@ -28,7 +28,8 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Number of copies of each calibration image: one as in evaluation, and the others augmented.", valueName: "n"),
+      "Number of copies of each calibration image: one as in evaluation, and the others augmented. (default: 3)",
+      valueName: "n"),
     transform: wholeNumber(1...1000))
   var repetitions = 3
 
@@ -39,7 +40,9 @@ struct CalibrationOptions: ParsableArguments {
     transform: wholeNumber(1...Int.max))
   var calibrationCount: Int?
 
-  @Option(help: ArgumentHelp("Seed of the augmentation.", valueName: "n"), transform: wholeNumber(0...UInt64.max))
+  @Option(
+    help: ArgumentHelp("Seed of the augmentation. (default: 0)", valueName: "n"), transform: wholeNumber(0...UInt64.max)
+  )
   var seed: UInt64 = 0
 
   @Option(
@@ -187,6 +190,4 @@ extension RangeMethod: ExpressibleByArgument {
   }
 
   package var defaultValueDescription: String { name }
-
-  package static var allValueStrings: [String] { ["mse", "min-max", "percentile:99.99"] }
 }

@@ -7,18 +7,20 @@ import Reports
 struct GateOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Maximum mean drift. The drift of an image is 1 - cosine(float embedding, int8 embedding).", valueName: "x"),
+      "Maximum mean drift. The drift of an image is 1 - cosine(float embedding, int8 embedding). (default: 0.01)",
+      valueName: "x"),
     transform: number())
   var maxMeanDrift = 0.01
 
   @Option(
-    help: ArgumentHelp("Maximum drift of any image.", valueName: "x"),
+    help: ArgumentHelp("Maximum drift of any image. (default: 0.05)", valueName: "x"),
     transform: number())
   var maxDrift = 0.05
 
   @Option(
     help: ArgumentHelp(
-      "Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent.",
+      "Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. "
+        + "(default: 95)",
       valueName: "percent"),
     transform: number())
   var minAgreement = 95.0
@@ -37,7 +39,7 @@ struct GateOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled.",
+      "Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1)",
       valueName: "points"),
     transform: number())
   var maxTop1Drop = 1.0

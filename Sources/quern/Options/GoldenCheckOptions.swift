@@ -19,13 +19,15 @@ struct GoldenCheckOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Maximum difference between an element of a normalised embedding and the framework's.", valueName: "x"),
+      "Maximum difference between an element of a normalised embedding and the framework's. (default: 1e-05)",
+      valueName: "x"),
     transform: number("of at least 0") { $0 >= 0 })
   var referenceEmbeddingTolerance = 1e-5
 
   @Option(
     help: ArgumentHelp(
-      "Maximum difference between a logit and the framework's, relative to the largest |logit|.", valueName: "x"),
+      "Maximum difference between a logit and the framework's, relative to the largest |logit|. (default: 0.0001)",
+      valueName: "x"),
     transform: number("of at least 0") { $0 >= 0 })
   var referenceLogitsTolerance = 1e-4
 

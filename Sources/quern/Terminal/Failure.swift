@@ -55,9 +55,9 @@ enum Failure {
       exit(status: usage)
     }
     let known = status(of: error)
-    let message = known == nil ? Quern.message(for: error) : "\(error)"
+    let message = known == nil ? printable(Quern.message(for: error)) : printable(error)
     let status = known ?? (code == .failure ? internalError : code.rawValue)
-    Terminal.complain("error: \(printable(message))")
+    Terminal.complain("error: \(message)")
     printJSON(error, message: message, code: status)
     exit(status: status)
   }

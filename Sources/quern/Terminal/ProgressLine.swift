@@ -1,5 +1,7 @@
 import Conversion
+import Fidelity
 import FoundationEssentials
+import Glibc
 import PrintableText
 import Synchronization
 
@@ -138,7 +140,8 @@ struct ProgressStatus {
     var line = "\(stage)  \(done)/\(total) \(unit)"
     if let secondsLeft {
       let rate = Double(done) / seconds
-      line += rate >= 1 ? formatted("  %.1f \(unit)/s", rate) : formatted("  %.1f s per \(unit.singular)", 1 / rate)
+      line +=
+        rate >= 1 ? formatted("  %.1f", rate) + " \(unit)/s" : formatted("  %.1f", 1 / rate) + " s per \(unit.singular)"
       line += "  \(Self.text(secondsLeft)) left"
     }
     return line

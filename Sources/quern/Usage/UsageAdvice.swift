@@ -1,9 +1,15 @@
 import Configuration
+import PrintableText
 import Suggestions
 
 /// A command line that the argument parser refuses for a reason that can be said better than it does.
-struct UsageError: Error, CustomStringConvertible {
-  let description: String
+struct UsageError: MultilineError, CustomStringConvertible {
+  /// What is wrong, and where to read more.
+  let lines: [String]
+
+  init(_ problem: String, see help: String) { lines = [problem, "See '\(help) --help'."] }
+
+  var description: String { lines.joined(separator: "\n") }
 }
 
 /// Finds what is wrong with a command line that the argument parser refused.
@@ -49,15 +55,13 @@ struct UsageAdvice {
     let names = commands.map { $0.command.split(separator: ".").map(String.init) }
     if !names.contains(where: { $0[0] == first }) {
       return UsageError(
-        description: "there is no command '\(first)'\(Self.suggestion(first, names.map { $0[0] }))\n"
-          + "See 'quern --help' for the commands.")
+        "there is no command '\(first)'\(Self.suggestion(first, names.map { $0[0] }))", see: "quern")
     }
     guard !names.contains([first]), words.count > 1, !words[1].hasPrefix("-"), !names.contains([first, words[1]])
     else { return nil }
     let inner = names.filter { $0[0] == first }.map { $0[1] }
     return UsageError(
-      description: "'quern \(first)' has no command '\(words[1])'\(Self.suggestion(words[1], inner))\n"
-        + "See 'quern \(first) --help' for its commands.")
+      "'quern \(first)' has no command '\(words[1])'\(Self.suggestion(words[1], inner))", see: "quern \(first)")
   }
 
   private var optionProblem: UsageError? {
@@ -73,8 +77,8 @@ struct UsageAdvice {
       if names.contains(String(name)) || Self.common.contains(String(name)) { continue }
       let shown = command.command.replacing(".", with: " ")
       return UsageError(
-        description: "'quern \(shown)' has no option '--\(name)'\(Self.suggestion(String(name), names, prefix: "--"))\n"
-          + "See 'quern \(shown) --help' for its options.")
+        "'quern \(shown)' has no option '--\(name)'\(Self.suggestion(String(name), names, prefix: "--"))",
+        see: "quern \(shown)")
     }
     return nil
   }

@@ -211,15 +211,14 @@ class ConvertOptions(TypedDict, total=False):
     # Maximum drift of any image. (default: 0.05)
     max_drift: float
 
-    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. (default:
-    # 95.0)
+    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. (default: 95)
     min_agreement: float
 
     # Minimum decisive agreement: the top-1 agreement, in percent, of images that are not near ties. The two highest
     # float logits of a near tie are less than 0.2 standard deviations of its logits apart. (default: not gated)
     min_decisive_agreement: float
 
-    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1.0)
+    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1)
     max_top1_drop: float
 
     # Minimum top-1 accuracy of the float network, in percent of the labelled images. A network that was read wrongly,
@@ -380,15 +379,14 @@ class VerifyOptions(TypedDict, total=False):
     # Maximum drift of any image. (default: 0.05)
     max_drift: float
 
-    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. (default:
-    # 95.0)
+    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. (default: 95)
     min_agreement: float
 
     # Minimum decisive agreement: the top-1 agreement, in percent, of images that are not near ties. The two highest
     # float logits of a near tie are less than 0.2 standard deviations of its logits apart. (default: not gated)
     min_decisive_agreement: float
 
-    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1.0)
+    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1)
     max_top1_drop: float
 
     # Minimum top-1 accuracy of the float network, in percent of the labelled images. A network that was read wrongly,
@@ -447,15 +445,14 @@ class CompareOptions(TypedDict, total=False):
     # Maximum drift of any image. (default: 0.05)
     max_drift: float
 
-    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. (default:
-    # 95.0)
+    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. (default: 95)
     min_agreement: float
 
     # Minimum decisive agreement: the top-1 agreement, in percent, of images that are not near ties. The two highest
     # float logits of a near tie are less than 0.2 standard deviations of its logits apart. (default: not gated)
     min_decisive_agreement: float
 
-    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1.0)
+    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1)
     max_top1_drop: float
 
     # Minimum top-1 accuracy of the float network, in percent of the labelled images. A network that was read wrongly,
