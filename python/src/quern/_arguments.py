@@ -34,7 +34,7 @@ class Option:
 
 
 # Options that this package sets itself.
-_RESERVED = frozenset({"json", "quiet", "version", "help", "output"})
+_RESERVED = frozenset({"json", "progress", "quiet", "version", "help", "output"})
 
 
 def arguments_of(command: str, options: Mapping[str, Any], taken: Iterable[str] = ()) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, TypeAlias
 
 from quern import _binary, _errors
-from quern._messages import Messages, Progress, logger
+from quern._messages import Messages, Progress
 
 # The exit statuses of sysexits(3) that the tool uses. 0 and 1 are those of a finished command.
 _ERRORS: dict[int, type[_errors.Error]] = {
