@@ -68,7 +68,7 @@ import Testing
     (["inspect", "missing.quern"], 66, "missing.quern"), (["inspect", "/"], 65, nil),
     (["inspect"], 64, nil), (["inspct", "a"], 64, nil), (["embed", "a", "b", "-o", "-"], 64, nil),
     (["embed", Tool.checkpoint, "missing.jpg", "-o", "/tmp/never.safetensors"], 66, "missing.jpg"),
-    (["classify", Tool.checkpoint, Tool.checkpoint], 65, Tool.checkpoint),
+    (["classify", Tool.photographs, Tool.checkpoint], 65, nil),
   ])
   func errorsAreJSONForPrograms(arguments: [String], status: Int, file: String?) throws {
     let outcome = try Tool.run(arguments + ["--json"])
