@@ -38,7 +38,7 @@ package struct ImageSearch: Sendable {
     progress: any ProgressObserver
   ) throws -> SearchReport {
     // Equally close images are found in the order of rows.
-    let gallery = gallery.sorted { $0.relativePath < $1.relativePath }
+    let gallery = gallery.sorted { precedesInUTF8($0.relativePath, $1.relativePath) }
     let embedder = try Embedder(model: model, evaluation: evaluation, job: job)
     let searched = try embedder.run(gallery, progress: progress)
     let asked = try embedder.run(queries, progress: progress)

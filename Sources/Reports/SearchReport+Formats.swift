@@ -6,12 +6,13 @@ import Retrieval
 extension SearchReport {
   private static func shown(_ cosine: Float) -> String { fixed(Double(cosine), decimals: 4) }
 
-  /// The same network, in a word.
+  /// How the network runs, in a word.
   private var precision: String { contentHash == nil ? "float" : "int8" }
 
   private var summary: String {
     let images = "\(galleryImages) image\(galleryImages == 1 ? "" : "s")"
-    let skipped = skippedImages == 0 ? "" : ", \(skippedImages) broken images skipped"
+    let skipped =
+      skippedImages == 0 ? "" : ", \(skippedImages) broken image\(skippedImages == 1 ? "" : "s") skipped"
     return "searched \(images) by \(precision) embeddings of \(dimension) values\(skipped)"
   }
 

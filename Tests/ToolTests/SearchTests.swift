@@ -54,6 +54,39 @@ import Testing
     #expect(zip(found, expected).allSatisfy { abs(($0["cosine"] as? Double ?? 0) - $1.0) < 1e-5 })
   }
 
+  /// Copies are equally close, and rank in the order of their names' bytes, even where names are canonically equivalent
+  /// and so equal as strings, whatever the order of the arguments.
+  @Test(arguments: [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]])
+  func equallyCloseImagesFollowTheirNames(order: [Int]) throws {
+    let scratch = try Scratch()
+    let photograph = try Data(contentsOf: URL(fileURLWithPath: Tool.photographs + "/cat-03.jpg"))
+    let names = ["Z.jpg", "ez.jpg", "e\u{301}.jpg", "\u{E9}.jpg"]
+    // Not by URL, which may compose the names.
+    for name in names {
+      #expect(FileManager.default.createFile(atPath: scratch.folder.path + "/" + name, contents: photograph))
+    }
+    let query = try scratch.write(photograph, to: "query.jpg")
+    let report = try Self.json(
+      try Tool.run(
+        ["search", Tool.checkpoint] + order.map { scratch.folder.path + "/" + names[$0] }
+          + ["--query", query, "--size", "64", "--crop", "rect", "--json"]))
+    let found = try #require((report["queries"] as? [[String: Any]])?[0]["neighbours"] as? [[String: Any]])
+    #expect(Set(found.map { $0["cosine"] as? Double }).count == 1)
+    let files = found.compactMap {
+      ($0["file"] as? String).map { Array($0.utf8.dropFirst(scratch.folder.path.utf8.count + 1)) }
+    }
+    #expect(files == names.map { Array($0.utf8) })
+  }
+
+  @Test func aSkippedImageIsCounted() throws {
+    let scratch = try Scratch()
+    let broken = try scratch.write(Data("no image".utf8), to: "broken.jpg")
+    let arguments = [broken, "--query", Tool.photographs + "/cat-03.jpg", "--top", "1"]
+    #expect(try Self.search(arguments).status == 65)
+    let outcome = try Self.search(arguments + ["--skip-bad-images"])
+    #expect(outcome.status == 0 && outcome.output.contains("512 values, 1 broken image skipped\n"), "\(outcome)")
+  }
+
   @Test func thePageShowsEveryPicture() throws {
     let scratch = try Scratch()
     let name = "<b>&\"cat.jpg"
