@@ -10,7 +10,7 @@ import Testing
   /// What the exporter calls things itself, and what it makes of the names of nodes.
   static let unfortunate: [[String]] = [
     ["input", "normalized_embedding", "embedding", "logits", "map"],
-    ["one", "spatial_axes", "corner", "fine", "uint8_zero", "int8_zero", "greatest_remainder"],
+    ["one", "spatial_axes", "corner", "fine", "uint8_zero", "int8_weight_zero", "greatest_remainder"],
     ["input.scale", "input.offset", "input.scaled", "input.pixels", "input.quantized", "input.dequantized"],
     ["a", "a.weight", "a.bias", "a.conv", "a.cut", "a.pads", "a.quantized", "a.output_scale", "a.sum", "a.padded"],
     ["", "unnamed", "unnamed_2", "_2", "a_2", "a"],

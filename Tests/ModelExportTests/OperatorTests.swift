@@ -168,6 +168,34 @@ import Testing
     #expect(model.nodes.contains { $0.operatorType == "Slice" } == trims)
   }
 
+  /// ONNX Runtime's integer kernels saturate with int8 weights on some processors, and never with uint8.
+  @Test(arguments: [false, true]) func weightsOfBothTypesHaveTheSameValues(withClassifier: Bool) throws {
+    var graph = try Int8Graph.make()
+    if withClassifier {
+      var random = SplitMix64(seed: 2)
+      let logits = graph.append(
+        Linear(), name: "classifier", inputs: [graph.outputs[1].value],
+        constants: ["weight": Tensor(random.weights(40), shape: [10, 4]), "weight_scale": Tensor(random.floats(10))])
+      graph.outputs.append(GraphOutput(name: GraphOutput.logits, value: logits))
+    }
+    func differences<Level: TensorElement & FixedWidthInteger>(
+      _ model: ONNXModel, _ type: Level.Type
+    ) throws -> [[Int]] {
+      try model.nodes.filter { $0.operatorType == "DequantizeLinear" && $0.inputs[0].hasSuffix(".weight") }.map {
+        let tensors = try $0.inputs.map { try #require(model.initializers[$0]) }
+        try #require(tensors[0].elementType == Level.elementType && tensors[2].elementType == Level.elementType)
+        let zeroPoints = tensors[2].elements(as: Level.self).map { Int($0) }
+        let levels = tensors[0].elements(as: Level.self)
+        let zero = try #require(Set(zeroPoints).count == 1 ? zeroPoints.first : nil)
+        return levels.map { Int($0) - zero }
+      }
+    }
+    let signed = try differences(try exported(graph), Int8.self)
+    let unsigned = try differences(try exported(graph, weightType: .uint8), UInt8.self)
+    #expect(signed.count == (withClassifier ? 3 : 2))
+    #expect(signed == unsigned)
+  }
+
   /// The sum of whole numbers is exact in any order; that of dequantised ones is not.
   @Test func meansOfUInt8MapsAreTakenOfLevels() throws {
     var graph = try Int8Graph.make()

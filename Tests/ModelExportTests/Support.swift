@@ -8,11 +8,13 @@ import Tensors
 import Testing
 
 /// Exports a graph and reads the model back.
-func exported(_ graph: Graph, side: Int = 16) throws -> ONNXModel {
+func exported(
+  _ graph: Graph, side: Int = 16, weightType: ONNXExporter.WeightType = .int8
+) throws -> ONNXModel {
   let path = FileManager.default.temporaryDirectory.appendingPathComponent("quern-export-\(UUID().uuidString).onnx")
     .path
   defer { try? FileManager.default.removeItem(atPath: path) }
-  try ONNXExporter.write(graph, side: side, producerVersion: "0", to: path)
+  try ONNXExporter.write(graph, side: side, producerVersion: "0", weightType: weightType, to: path)
   return try #require(try Checkpoint.read(path: path).network)
 }
 

@@ -6,8 +6,7 @@ hashes and sketches, and an independent implementation of int8 arithmetic must p
     venv/bin/python scripts/differential/compare_selftest.py                # the bundled network
     venv/bin/python scripts/differential/compare_selftest.py model.quern    # other packages
 
-Needs a release build. All integer maps that the format specifies must have the hash that the package states. ONNX Runtime's
-int8 kernels are exact only with VNNI; without it, only images and the structure of the section are checked.
+Needs a release build. All integer maps that the format specifies must have the hash that the package states.
 """
 import ctypes
 import ctypes.util
@@ -143,7 +142,7 @@ def run(package, folder):
     info = json.loads(quern("inspect", package, "--json"))
     layers = info["layers"]
     path = os.path.join(folder, "model.onnx")
-    quern("export", package, "-o", path)
+    quern("export", package, "-o", path, "--weight-type", "uint8")
     model = onnx.load(path)
     known = {name for node in model.graph.node for name in node.output}
     outputs = {output.name for output in model.graph.output}

@@ -18,6 +18,7 @@ package struct ONNXExporter {
   private let graph: Graph
   private let producerVersion: String
   private let license: String?
+  let weightType: WeightType
   /// The shapes of all values, for image sides with each remainder modulo the network's stride. The model takes images
   /// of any size, and which maps must be cropped depends only on that remainder.
   private let shapes: [[Shape?]]
@@ -40,10 +41,14 @@ package struct ONNXExporter {
   ///   - side: a side, in pixels, of images that the network takes.
   ///   - producerVersion: the version to record in the model.
   ///   - license: the licence to record in the model, as ONNX's metadata property `model_license`; `nil`: none.
+  ///   - weightType: how to write the weights of integer layers.
   /// - Throws: `GraphError.structure` for outputs that share a name; the errors of shape inference for images that the
   ///   network cannot take.
-  package init(_ graph: Graph, side: Int, producerVersion: String, license: String? = nil) throws(GraphError) {
+  package init(
+    _ graph: Graph, side: Int, producerVersion: String, license: String? = nil, weightType: WeightType = .int8
+  ) throws(GraphError) {
     self.graph = graph
+    self.weightType = weightType
     self.producerVersion = producerVersion
     self.license = license
     let outputs = graph.outputs.map(\.name)
@@ -69,9 +74,11 @@ package struct ONNXExporter {
   /// Writes the model to a file that appears whole or not at all.
   ///
   /// - Throws: `ExportError`; `FileError` if writing fails; the errors of the initialiser.
-  package static func write(_ graph: Graph, side: Int, producerVersion: String, to path: String) throws {
+  package static func write(
+    _ graph: Graph, side: Int, producerVersion: String, weightType: WeightType = .int8, to path: String
+  ) throws {
     let file = try AtomicFile(path: path)
-    try write(graph, side: side, producerVersion: producerVersion, to: file)
+    try write(graph, side: side, producerVersion: producerVersion, weightType: weightType, to: file)
     try file.commit()
   }
 
@@ -79,9 +86,11 @@ package struct ONNXExporter {
   ///
   /// - Throws: `ExportError`; `FileError` if writing fails; the errors of the initialiser.
   package static func write(
-    _ graph: Graph, side: Int, producerVersion: String, license: String? = nil, to file: AtomicFile
+    _ graph: Graph, side: Int, producerVersion: String, license: String? = nil, weightType: WeightType = .int8,
+    to file: AtomicFile
   ) throws {
-    var exporter = try ONNXExporter(graph, side: side, producerVersion: producerVersion, license: license)
+    var exporter = try ONNXExporter(
+      graph, side: side, producerVersion: producerVersion, license: license, weightType: weightType)
     let model = try exporter.build()
     guard model.byteCount <= limit else { throw ExportError.tooLarge(byteCount: model.byteCount, limit: limit) }
     try model.forEachPiece { bytes throws(FileError) in try file.write(bytes) }
@@ -298,34 +307,6 @@ package struct ONNXExporter {
       throw .malformed(node: node.name, problem: "constant '\(role)' is missing")
     }
     return tensor
-  }
-
-  /// The name of an int8 weight's levels as whole numbers in float.
-  mutating func levels(ofWeight weight: Tensor, _ node: Node) -> String {
-    let weight = builder.initializer("\(node.name).weight", weight)
-    let noOffset = builder.sharedInitializer("int8_zero", Tensor([Int8(0)], shape: []))
-    return builder.node("DequantizeLinear", name: "\(node.name).weight_levels", inputs: [weight, one, noOffset])
-  }
-
-  /// The name of a weight as a float tensor. Int8 weights pass through DequantizeLinear with one scale for each index
-  /// of axis 0; int16 weights are dequantised here.
-  mutating func weight(_ node: Node, _ tensor: Tensor) throws(ExportError) -> String {
-    if tensor.elementType == .int16 {
-      let scales = try constant(node, "weight_scale").elements(as: Float.self)
-      guard scales.count == tensor.shape[0] else {
-        throw .malformed(node: node.name, problem: "scales and weights differ")
-      }
-      return builder.initializer("\(node.name).weight", tensor.scaled(by: scales))
-    }
-    guard tensor.elementType == .int8 else { return builder.initializer("\(node.name).weight", tensor) }
-    let scale = builder.initializer("\(node.name).weight_scale", try constant(node, "weight_scale"))
-    let zeroPoints = Tensor([Int8](repeating: 0, count: tensor.shape[0]))
-    let inputs = [
-      builder.initializer("\(node.name).weight", tensor), scale,
-      builder.initializer("\(node.name).weight_zero_point", zeroPoints),
-    ]
-    return builder.node(
-      "DequantizeLinear", name: "\(node.name).weight_dequantized", inputs: inputs, attributes: [("axis", .int(0))])
   }
 }
 

@@ -3,6 +3,8 @@ import Conversion
 import Files
 import ModelExport
 
+extension ONNXExporter.WeightType: ExpressibleByArgument {}
+
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
@@ -29,6 +31,14 @@ struct ExportCommand: ParsableCommand {
   @Flag(help: "Write the float graph of a checkpoint.")
   var float = false
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      How the weights of a package are stored; the values are the same. TensorRT requires int8. On x86-64 processors \
+      without VNNI instructions, the sums of ONNX Runtime's kernels for int8 weights saturate, and are exact with uint8.
+      """, valueName: "type"))
+  var weightType = ONNXExporter.WeightType.int8
+
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
   @OptionGroup(title: "General options") var common: CommonOptions
@@ -46,11 +56,15 @@ struct ExportCommand: ParsableCommand {
     if !float && !isPackage {
       throw ConversionError.option("\(model) is not a package; add --float to export the float graph of a checkpoint")
     }
+    if float && weightType != .int8 {
+      throw ConversionError.option("--weight-type is for packages; the weights of a checkpoint stay float32")
+    }
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
     let license = try opened.package?.statedLicense()
     try ONNXExporter.write(
       try opened.loadedGraph(threads: common.threadCount), side: evaluation.size, producerVersion: Quern.version,
-      license: license?.expression ?? license?.text, to: file)
+      license: license?.expression ?? license?.text, weightType: weightType,
+      to: file)
     try file.commit()
     if common.json {
       Terminal.print(
@@ -59,6 +73,11 @@ struct ExportCommand: ParsableCommand {
             schema: "quern.export/1", output: output, bytes: file.byteCount, nodes: opened.graph.nodes.count)))
     } else if !common.quiet {
       Terminal.note("\(opened.graph.nodes.count) nodes written to \(output)")
+      if isPackage && weightType == .int8 {
+        Terminal.note(
+          "on x86-64 processors without VNNI instructions, ONNX Runtime's sums of products with int8 weights saturate; "
+            + "for these, export with --weight-type uint8")
+      }
     }
   }
 
