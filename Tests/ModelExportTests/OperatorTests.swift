@@ -175,7 +175,7 @@ import Testing
       var random = SplitMix64(seed: 2)
       let logits = graph.append(
         Linear(), name: "classifier", inputs: [graph.outputs[1].value],
-        constants: ["weight": Tensor(random.weights(40), shape: [10, 4]), "weight_scale": Tensor(random.floats(10))])
+        constants: ["weight": Tensor(random.weights(80), shape: [10, 8]), "weight_scale": Tensor(random.floats(10))])
       graph.outputs.append(GraphOutput(name: GraphOutput.logits, value: logits))
     }
     func differences<Level: TensorElement & FixedWidthInteger>(
