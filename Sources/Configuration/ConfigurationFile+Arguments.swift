@@ -53,7 +53,9 @@ extension ConfigurationFile {
       let served = table.isEmpty || table == Self.gates ? commands : commands.filter { $0.command == table }
       if served.isEmpty {
         let names = commands.map(\.command) + [Self.gates]
-        throw error(first, "there is no command '\(table)'\(suggestion(table, names)); tables are named after commands")
+        throw error(
+          first,
+          "there is no command '\(table)'\(suggestion(for: table, among: names)); tables are named after commands")
       }
       for setting in settings where !served.contains(where: { $0.option(setting.option) != nil }) {
         if Self.excluded.contains(setting.option) { throw error(setting, "'\(setting.option)' cannot be configured") }
@@ -61,7 +63,7 @@ extension ConfigurationFile {
         let owner = table.isEmpty || table == Self.gates ? "no command" : "'quern \(table)'"
         let verb = owner == "no command" ? "has" : "has no"
         throw error(
-          setting, "\(owner) \(verb) option '\(setting.option)'\(suggestion(setting.option, names))")
+          setting, "\(owner) \(verb) option '\(setting.option)'\(suggestion(for: setting.option, among: names))")
       }
     }
   }
@@ -71,9 +73,5 @@ extension ConfigurationFile {
 
   private func error(_ setting: Setting, _ message: String) -> ConfigurationError {
     ConfigurationError(path: path, line: setting.line, message)
-  }
-
-  private func suggestion(_ name: String, _ names: [String]) -> String {
-    closest(to: name, among: names).map { "; did you mean '\($0)'?" } ?? ""
   }
 }

@@ -32,7 +32,8 @@ package struct ImageSearch: Sendable {
   ///   - count: how many neighbours are requested.
   ///   - withPictures: whether the report has thumbnails.
   /// - Throws: `ConversionError.brokenImages` where an image is broken and may not be left out, `.wrongKind` for a
-  ///   model without embedding, or an embedding that cannot be searched; `GraphError` where the network cannot run.
+  ///   model without embedding, or an embedding that cannot be searched; `GraphError` where the network cannot run;
+  ///   `ImageError` where an error of the system keeps a picture from being made.
   package func run(
     _ queries: [ImageFolder.File], in gallery: [ImageFolder.File], count: Int, withPictures: Bool,
     progress: any ProgressObserver
@@ -51,17 +52,17 @@ package struct ImageSearch: Sendable {
       let identity = FileIdentity.of(file.path)?.identity
       return identity == nil ? [] : identities.indices.filter { identities[$0] == identity }
     }
+    progress.begin("search", total: nil)
+    defer { progress.end() }
     let team = ThreadTeam(count: job.threads)
     let search = try RankedSearch(
       queries: try matrix(asked, team), requests: own.map { RankedSearch.Request(ignored: $0) },
       gallery: try matrix(searched, team), first: count, team: team)
-    progress.begin("search", total: nil)
-    defer { progress.end() }
-    let found = zip(askedFiles.indices, search.answers()).map { row, answer in
+    let found = try zip(askedFiles.indices, search.answers()).map { row, answer in
       SearchReport.Query(
-        image: image(askedFiles[row], withPictures),
-        neighbours: answer.first.map {
-          .init(image: image(searchedFiles[$0.index], withPictures), cosine: min($0.similarity, 1))
+        image: try image(askedFiles[row], withPictures),
+        neighbours: try answer.first.map {
+          .init(image: try image(searchedFiles[$0.index], withPictures), cosine: min($0.similarity, 1))
         },
         itself: own[row].map { searchedFiles[$0].relativePath })
     }
@@ -84,13 +85,10 @@ package struct ImageSearch: Sendable {
       Tensor(embeddings.values, shape: [embeddings.files.count, embeddings.dimension]), team: team)
   }
 
-  private func image(_ file: ImageFolder.File, _ withPicture: Bool) -> SearchReport.Image {
-    // A file that was removed since it was embedded costs its picture, and not the search.
-    guard withPicture, let pixels = try? LoadedImage(file).pixels,
-      let small = try? pixels.thumbnail(side: Self.pictureSide), let png = try? small.png()
-    else { return .init(name: file.relativePath, picture: nil) }
-    return .init(
+  private func image(_ file: ImageFolder.File, _ withPicture: Bool) throws -> SearchReport.Image {
+    .init(
       name: file.relativePath,
-      picture: Picture(name: file.relativePath, width: small.width, height: small.height, png: png))
+      picture: withPicture
+        ? try Picture.ifAvailable(of: file.relativePath, side: Self.pictureSide) { try LoadedImage(file).pixels } : nil)
   }
 }

@@ -12,13 +12,8 @@ extension FidelityReport {
   /// The same for the Markdown report.
   var baselineBlocks: [String] {
     guard let baseline else { return [] }
-    let rows = baseline.changes.map { change in
-      [
-        change.title, change.shown(change.baseline), change.shown(change.value),
-        change.shownInterval.isEmpty ? missingValue : change.shownInterval, change.outcome,
-      ]
-    }
-    let table = markdownTable(["figure", "baseline", "now", "95 % confidence interval of the change", "result"], rows)
+    let table = markdownTable(
+      ["figure", "baseline", "now", "95 % confidence interval of the change", "result"], baseline.changes.map(\.cells))
     return [table, "Baseline: \(escapedForMarkdown(baseline.path))"]
       + baseline.notes.map { "> \(escapedForMarkdown($0))" }
   }
@@ -34,6 +29,11 @@ extension BaselineComparison.Change {
   var title: String { figure.title + (size.map { " at \($0) px" } ?? "") }
 
   var outcome: String { regressed ? "regressed" : interval == nil ? "not decided" : "no regression" }
+
+  /// The figure, its values in both reports, the interval of the change, and the outcome.
+  var cells: [String] {
+    [title, shown(baseline), shown(value), shownInterval.isEmpty ? missingValue : shownInterval, outcome]
+  }
 
   /// Such as "mean drift 0.001234 to 0.002345, change 0.000900 to 0.001300: regressed".
   var sentence: String {

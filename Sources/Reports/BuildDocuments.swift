@@ -3,13 +3,6 @@ import FoundationEssentials
 
 /// What provenance and bills of materials share.
 extension FidelityReport {
-  /// A document of several lines, keys sorted, ending with a newline.
-  func document(_ value: JSONValue) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
-  }
-
   /// The package's name without its folder.
   var packageName: String {
     package.flatMap { $0.path.split(separator: "/").last.map(String.init) } ?? "package"

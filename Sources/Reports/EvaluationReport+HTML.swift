@@ -74,22 +74,15 @@ extension EvaluationReport {
         "<div class=\"sheet\">",
         "<p>\(escapedForXML(change.query)): average precision \(fixed(change.before, decimals: 2)) -&gt; "
           + "\(fixed(change.after, decimals: 2)) %</p>",
-        "<div class=\"row\">\(figure(sheet.query, "query"))</div>",
+        "<div class=\"row\">\(figure(sheet.query.picture, sheet.query.name, style: "query"))</div>",
       ]
       for row in sheet.rows {
         lines.append("<p>\(escapedForXML(row.model))</p>")
-        let pictures = row.found.map { figure($0, $0.isPositive ? "hit" : "miss") }.joined()
+        let pictures = row.found.map { figure($0.picture, $0.name, style: $0.isPositive ? "hit" : "miss") }.joined()
         lines.append("<div class=\"row\">\(pictures)</div>")
       }
       lines.append("</div>")
     }
     return lines
-  }
-
-  private func figure(_ image: QuerySheet.Found, _ kind: String) -> String {
-    let picture = image.picture.map {
-      "<img alt=\"\(escapedForXML(image.name))\" width=\"\($0.width)\" height=\"\($0.height)\" src=\"\($0.dataURI)\"/>"
-    }
-    return "<figure class=\"\(kind)\">\(picture ?? "")<figcaption>\(escapedForXML(image.name))</figcaption></figure>"
   }
 }

@@ -7,8 +7,8 @@ extension FidelityReport {
   ///
   /// - Throws: `EncodingError` for a figure that JSON cannot represent.
   func billOfMaterials() throws -> String {
-    try document(
-      .compact([
+    try jsonDocument(
+      JSONValue.compact([
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "bomFormat": "CycloneDX", "specVersion": "1.6",
         "version": 1, "serialNumber": .optional(serialNumber),
         "metadata": .compact([

@@ -5,11 +5,7 @@ extension FidelityReport {
   /// The report as JSON (`quern.fidelity/1`), keys sorted, ending with a newline.
   ///
   /// - Throws: `EncodingError` for a figure that JSON cannot represent.
-  package func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
-  }
+  package func json() throws -> String { try jsonDocument(self) }
 
   /// Reads a report that `json()` wrote.
   ///

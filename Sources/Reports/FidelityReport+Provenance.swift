@@ -7,31 +7,32 @@ extension FidelityReport {
   ///
   /// - Throws: `EncodingError` for a figure that JSON cannot represent.
   func provenance() throws -> String {
-    try document([
-      "_type": "https://in-toto.io/Statement/v1",
-      "subject": [["name": .string(packageName), "digest": ["sha256": .optional(package?.sha256)]]],
-      "predicateType": "https://slsa.dev/provenance/v1",
-      "predicate": [
-        "buildDefinition": .compact([
-          "buildType": "urn:quern:convert:1",
-          "externalParameters": [
-            "settings": .object(settings),
-            "gates": .object(
-              Dictionary(gates.map { ($0.name.rawValue, JSONValue.number($0.limit)) }) { first, _ in first }),
-          ],
-          "resolvedDependencies": .array(dependencies),
-        ]),
-        "runDetails": .compact([
-          "builder": ["id": "urn:quern:convert", "version": .compact(["quern": .optional(toolVersion)])],
-          "metadata": statedTime.map { ["startedOn": .string($0), "finishedOn": .string($0)] } ?? .null,
-          "byproducts": [
-            .compact([
-              "name": "content hash", "digest": contentHash.map { ["quernContentHash": .string($0)] } ?? .null,
-            ])
-          ],
-        ]),
-      ],
-    ])
+    try jsonDocument(
+      [
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [["name": .string(packageName), "digest": ["sha256": .optional(package?.sha256)]]],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": [
+          "buildDefinition": .compact([
+            "buildType": "urn:quern:convert:1",
+            "externalParameters": [
+              "settings": .object(settings),
+              "gates": .object(
+                Dictionary(gates.map { ($0.name.rawValue, JSONValue.number($0.limit)) }) { first, _ in first }),
+            ],
+            "resolvedDependencies": .array(dependencies),
+          ]),
+          "runDetails": .compact([
+            "builder": ["id": "urn:quern:convert", "version": .compact(["quern": .optional(toolVersion)])],
+            "metadata": statedTime.map { ["startedOn": .string($0), "finishedOn": .string($0)] } ?? .null,
+            "byproducts": [
+              .compact([
+                "name": "content hash", "digest": contentHash.map { ["quernContentHash": .string($0)] } ?? .null,
+              ])
+            ],
+          ]),
+        ],
+      ] as JSONValue)
   }
 
   private var dependencies: [JSONValue] {

@@ -1,5 +1,4 @@
 import Fidelity
-import FoundationEssentials
 import PrintableText
 
 extension LossAnalysis {
@@ -80,11 +79,7 @@ extension LossAnalysis {
       "<div class=\"row pictures\">",
     ]
     let drifts = Dictionary(figures.worstImages.map { ($0.name, $0.drift) }, uniquingKeysWith: max)
-    lines += pictures.map { image in
-      let caption = "\(escapedForXML(shownDrift(drifts[image.name])))<br/>\(escapedForXML(image.name))"
-      return "<figure><img alt=\"\(escapedForXML(image.name))\" width=\"\(image.width)\" height=\"\(image.height)\" "
-        + "src=\"\(image.dataURI)\"/><figcaption>\(caption)</figcaption></figure>"
-    }
+    lines += pictures.map { figure($0, $0.name, title: shownDrift(drifts[$0.name])) }
     return lines + ["</div>"]
   }
 
@@ -163,9 +158,4 @@ extension LossAnalysis {
     }
     return lines + closed("\(weighted.count) layers", ["<div class=\"row\">"] + figures + ["</div>"])
   }
-}
-
-extension Picture {
-  /// The PNG file as a URL that a page can embed.
-  var dataURI: String { "data:image/png;base64,\(Data(png).base64EncodedString())" }
 }

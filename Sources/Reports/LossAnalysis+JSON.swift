@@ -1,15 +1,10 @@
 import Fidelity
-import FoundationEssentials
 
 extension LossAnalysis {
   /// The analysis as JSON (`quern.analysis/1`), keys sorted, ending with a newline. Values that do not exist are null.
   ///
   /// - Throws: `EncodingError` if encoding fails, which no value of an analysis should cause.
-  package func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
-  }
+  package func json() throws -> String { try jsonDocument(value) }
 
   private var value: JSONValue {
     let histogram = driftHistogram

@@ -1,5 +1,4 @@
 import Fidelity
-import FoundationEssentials
 import PrintableText
 
 /// Two fidelity reports side by side.
@@ -49,7 +48,7 @@ package struct ReportDifference {
     let reports = [("old", oldPath, old), ("new", newPath, new)]
     lines += aligned(reports.map { ($0, "\(printable($1)): \(Self.headline($2))") }) + [""]
     let titles = ["figure", "old", "new", "change, 95 % interval", "result"]
-    let rows = [titles] + comparison.changes.map(cells)
+    let rows = [titles] + comparison.changes.map(\.cells)
     let widths = titles.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     for row in rows {
       let line = row.enumerated().map { padded($1, to: widths[$0]) }.joined(separator: "  ")
@@ -57,13 +56,6 @@ package struct ReportDifference {
     }
     if !comparison.notes.isEmpty { lines += [""] + comparison.notes.map { "note: \($0)" } }
     return lines.map { "\($0)\n" }.joined()
-  }
-
-  private func cells(_ change: BaselineComparison.Change) -> [String] {
-    [
-      change.title, change.shown(change.baseline), change.shown(change.value),
-      change.shownInterval.isEmpty ? missingValue : change.shownInterval, change.outcome,
-    ]
   }
 
   /// A page that loads nothing, with both reports side by side.
@@ -80,7 +72,7 @@ package struct ReportDifference {
         "Figures of both reports", ["figure", "result", "old", "new", "change, 95 % confidence interval"],
         textColumns: 2,
         comparison.changes.map { change in
-          let texts = cells(change)
+          let texts = change.cells
           return [
             .init(texts[0]), .init(texts[4], style: change.regressed ? "verdict fail" : nil),
             .init(texts[1], key: change.baseline), .init(texts[2], key: change.value), .init(texts[3]),
@@ -126,12 +118,10 @@ package struct ReportDifference {
       let regressed: Int
       let notes: [String]
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let document = Document(
-      answer: answer, same: isSame, old: Side(path: oldPath, verdict: old.verdict.rawValue),
-      new: Side(path: newPath, verdict: new.verdict.rawValue), changes: comparison.changes,
-      regressed: comparison.regressions.count, notes: comparison.notes)
-    return String(decoding: try encoder.encode(document), as: UTF8.self)
+    return try jsonDocument(
+      Document(
+        answer: answer, same: isSame, old: Side(path: oldPath, verdict: old.verdict.rawValue),
+        new: Side(path: newPath, verdict: new.verdict.rawValue), changes: comparison.changes,
+        regressed: comparison.regressions.count, notes: comparison.notes))
   }
 }

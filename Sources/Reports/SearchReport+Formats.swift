@@ -1,5 +1,4 @@
 import Fidelity
-import FoundationEssentials
 import PrintableText
 import Retrieval
 
@@ -38,11 +37,13 @@ extension SearchReport {
     var page = Page(title: "Images like others", answer: "\(summary).")
     for query in queries {
       page.body += [
-        "<h2>\(escapedForXML(printable(query.image.name)))</h2>", "<div class=\"row pictures\">",
-        figure(query.image, "query"),
+        "<h2>\(escapedForXML(printable(query.image.name)))</h2>", "<div class=\"row\">",
+        figure(query.image.picture, printable(query.image.name), title: "query"),
       ]
       page.body += query.neighbours.enumerated().map { rank, neighbour in
-        figure(neighbour.image, "\(rank + 1): cosine \(Self.shown(neighbour.cosine))")
+        figure(
+          neighbour.image.picture, printable(neighbour.image.name),
+          title: "\(rank + 1): cosine \(Self.shown(neighbour.cosine))")
       }
       page.body.append("</div>")
       if !query.itself.isEmpty {
@@ -51,14 +52,6 @@ extension SearchReport {
     }
     page.remarks = ["Model: \(printable(model))"] + (contentHash.map { ["Content hash: \($0)"] } ?? [])
     return page.html()
-  }
-
-  private func figure(_ image: Image, _ title: String) -> String {
-    let name = escapedForXML(printable(image.name))
-    let picture = image.picture.map {
-      "<img alt=\"\(name)\" width=\"\($0.width)\" height=\"\($0.height)\" src=\"\($0.dataURI)\"/>"
-    }
-    return "<figure>\(picture ?? "")<figcaption>\(escapedForXML(title))<br/>\(name)</figcaption></figure>"
   }
 
   /// The report as a JSON object.
@@ -72,6 +65,11 @@ extension SearchReport {
       let query: String
       let neighbours: [Found]
       let leftOut: [String]
+
+      enum CodingKeys: String, CodingKey {
+        case query, neighbours
+        case leftOut = "left_out"
+      }
     }
     struct Document: Encodable {
       let schema = "quern.search/1"
@@ -81,6 +79,13 @@ extension SearchReport {
       let galleryImages: Int
       let skippedImages: Int
       let queries: [QueryDocument]
+
+      enum CodingKeys: String, CodingKey {
+        case schema, model, dimension, queries
+        case contentHash = "content_hash"
+        case galleryImages = "gallery_images"
+        case skippedImages = "skipped_images"
+      }
     }
     let document = Document(
       model: model, contentHash: contentHash, dimension: dimension, galleryImages: galleryImages,
@@ -92,9 +97,6 @@ extension SearchReport {
             Found(rank: $0 + 1, cosine: $1.cosine, file: $1.image.name)
           }, leftOut: query.itself)
       })
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(document), as: UTF8.self)
+    return try jsonDocument(document)
   }
 }

@@ -1,5 +1,4 @@
 import Fidelity
-import FoundationEssentials
 import PrintableText
 import Retrieval
 
@@ -79,9 +78,7 @@ extension WhiteningReport: FileReport {
       "warnings": .array(warnings.map { .string($0) }), "notes": .array(notes.map { .string($0) }),
       "tool_version": .text(toolVersion),
     ]
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+    return try jsonDocument(value)
   }
 }
 

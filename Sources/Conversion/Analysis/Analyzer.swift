@@ -194,8 +194,7 @@ package struct Analyzer {
     return try worst.prefix(Self.pictureLimit).compactMap { image in
       guard let file = byName[image.name] else { return nil }
       let pixels = try cached[file.path]?.pixels ?? options.evaluation.apply(to: try LoadedImage(file).pixels)
-      let small = try pixels.thumbnail(side: Self.pictureSide)
-      return Picture(name: image.name, width: small.width, height: small.height, png: try small.png())
+      return try Picture(pixels, of: image.name, side: Self.pictureSide)
     }
   }
 

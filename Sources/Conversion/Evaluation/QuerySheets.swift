@@ -56,12 +56,8 @@ struct QuerySheets {
 
   private func picture(_ image: TaskImage) throws -> Picture? {
     guard image.path != nil else { return nil }
-    // A file that was removed or replaced since it was embedded costs its picture, and not the evaluation.
-    do {
-      let small = try image.pixels(try LoadedImage(try image.file())).thumbnail(side: Self.pictureSide)
-      return Picture(name: image.name, width: small.width, height: small.height, png: try small.png())
-    } catch let error as ImageError where error.isOfImage || error.underlying == .changed {
-      return nil
+    return try Picture.ifAvailable(of: image.name, side: Self.pictureSide) {
+      try image.pixels(try LoadedImage(try image.file()))
     }
   }
 }

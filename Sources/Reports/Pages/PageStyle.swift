@@ -60,10 +60,7 @@ extension Page {
     overflow-wrap:anywhere}
     .panel dl{display:grid;grid-template-columns:minmax(8rem,auto) 1fr;gap:.15rem .9rem;margin:0}.panel dt{color:var(--muted)}
     .panel dd{margin:0;overflow-wrap:anywhere}
-    .pair{display:grid;gap:1rem;grid-template-columns:minmax(0,1fr)}.pair section{background:var(--soft);border-radius:6px;
-    padding:.6rem 1rem}.pair h2{border:0;margin:.2rem 0;padding:0;font-size:1rem;overflow-wrap:anywhere}
-    @media (min-width:60rem){.walk{grid-template-columns:25rem minmax(0,1fr)}.walk .list{max-height:36rem}
-    .pair{grid-template-columns:1fr 1fr}}
+    @media (min-width:60rem){.walk{grid-template-columns:25rem minmax(0,1fr)}.walk .list{max-height:36rem}}
     .row{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0}figcaption{font-size:.8rem;max-width:9rem;
     overflow-wrap:anywhere;color:var(--muted)}
     .pictures img{image-rendering:pixelated;width:128px;height:auto;display:block}
@@ -79,5 +76,5 @@ extension Page {
     """
 
   /// The hash of `style` as content security policies state it.
-  package static let styleHash = "sha256-u9KvXuR7cVkZnYV5NBvZhsWB1+gVdCOQbyIfh5qCP4I="
+  package static let styleHash = "sha256-+AFpzi2j6SGbI0BStt8x/ZHYtKUqKwBJ3E76JbQiCd8="
 }

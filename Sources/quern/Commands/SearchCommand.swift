@@ -52,7 +52,6 @@ struct SearchCommand: ParsableCommand {
   @OptionGroup(title: "General options") var common: CommonOptions
 
   mutating func validate() throws {
-    if queries.isEmpty { throw ValidationError("Missing expected argument '--query <image>'") }
     if let html, !html.hasSuffix(".html") {
       throw ValidationError("--html \(html): the output is a page, so its name must end in .html")
     }

@@ -55,13 +55,13 @@ struct UsageAdvice {
     let names = commands.map { $0.command.split(separator: ".").map(String.init) }
     if !names.contains(where: { $0[0] == first }) {
       return UsageError(
-        "there is no command '\(first)'\(Self.suggestion(first, names.map { $0[0] }))", see: "quern")
+        "there is no command '\(first)'\(suggestion(for: first, among: names.map { $0[0] }))", see: "quern")
     }
     guard !names.contains([first]), words.count > 1, !words[1].hasPrefix("-"), !names.contains([first, words[1]])
     else { return nil }
     let inner = names.filter { $0[0] == first }.map { $0[1] }
     return UsageError(
-      "'quern \(first)' has no command '\(words[1])'\(Self.suggestion(words[1], inner))", see: "quern \(first)")
+      "'quern \(first)' has no command '\(words[1])'\(suggestion(for: words[1], among: inner))", see: "quern \(first)")
   }
 
   private var optionProblem: UsageError? {
@@ -77,7 +77,7 @@ struct UsageAdvice {
       if names.contains(String(name)) || Self.common.contains(String(name)) { continue }
       let shown = command.command.replacing(".", with: " ")
       return UsageError(
-        "'quern \(shown)' has no option '--\(name)'\(Self.suggestion(String(name), names, prefix: "--"))",
+        "'quern \(shown)' has no option '--\(name)'\(suggestion(for: String(name), among: names, prefix: "--"))",
         see: "quern \(shown)")
     }
     return nil
@@ -97,12 +97,5 @@ struct UsageAdvice {
 
   private func isNegativeNumber(_ argument: String) -> Bool {
     argument.hasPrefix("-") && (Double(argument).map { !$0.isNaN } ?? false)
-  }
-
-  /// The name that was probably meant: one that begins with what was given, or else the closest.
-  private static func suggestion(_ name: String, _ names: [String], prefix: String = "") -> String {
-    let longer = names.filter { $0.hasPrefix(name) }.min { ($0.count, $0) < ($1.count, $1) }
-    guard let closest = longer ?? closest(to: name, among: names) else { return "" }
-    return "; did you mean '\(prefix)\(closest)'?"
   }
 }
