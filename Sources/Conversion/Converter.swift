@@ -81,9 +81,9 @@ package struct Converter {
   /// Runs the stages up to a network with rounded weights, and then `body`.
   ///
   /// - Parameter readsBack: whether the output is read back before it gets its name.
-  private func withNetwork(
-    readsBack: Bool, _ body: (Converter, QuantizedNetwork, ContinuousClock.Instant) throws -> ConversionOutcome
-  ) throws -> ConversionOutcome {
+  private func withNetwork<Result>(
+    readsBack: Bool, _ body: (Converter, QuantizedNetwork, ContinuousClock.Instant) throws -> Result
+  ) throws -> Result {
     // A missing folder or permission should make the conversion fail before any work is done.
     let start = ContinuousClock.now
     if options.stopsWhenDecided == true { try options.gates.checkStopping() }
@@ -128,12 +128,10 @@ package struct Converter {
 
   private func convert(_ network: QuantizedNetwork, start: ContinuousClock.Instant) throws -> ConversionOutcome {
     let result = try carriedOut(network, start: start)
-    var report = try report(network, result)
-    let reader = try PackageReader.opening(result.attempt.path)
-    let selfTest = try clock.stage("self-test") { try makeSelfTest(of: reader) }
-    report.contentHash = reader.contentHash.hex
-    let summary = try clock.stage("seal") { try seal(reader, selfTest, result.metadata, report) }
+    var (report, layout) = try finished(network, result)
+    try clock.stage("seal") { try SealedPackage.write(layout, to: options.output) }
     result.attempt.discard()
+    let summary = layout.summary
     report.setPackage(
       .init(path: options.output, bytes: summary.byteCount, sha256: summary.sha256.hex), maxBytes: options.maxBytes)
     var build = PackageBuild(
@@ -142,6 +140,67 @@ package struct Converter {
     (build.licenseExpression, build.licenseText) = (options.license?.expression, options.license?.text)
     report.build = build
     return outcome(network, result, report, package: summary)
+  }
+
+  /// The report on a package, and its bytes: the package that was verified, with its self-test, and the report in its
+  /// metadata.
+  private func finished(
+    _ network: QuantizedNetwork, _ result: CarriedOut
+  ) throws -> (FidelityReport, PackageLayout) {
+    var report = try report(network, result)
+    let reader = try PackageReader.opening(result.attempt.path)
+    let selfTest = try clock.stage("self-test") { try makeSelfTest(of: reader) }
+    report.contentHash = reader.contentHash.hex
+    var metadata = result.metadata
+    metadata.fidelity = report.deterministicPart
+    let layout = try clock.stage("seal") {
+      try SealedPackage.layout(reader, metadata: try metadata.json(), selfTest: selfTest, threads: options.threads)
+    }
+    return (report, layout)
+  }
+
+  /// A conversion whose package was measured, but not written.
+  struct Rehearsal {
+    /// The fidelity of the package, which has no path.
+    let report: FidelityReport
+    /// The width and height of the images that inference was timed with, in pixels.
+    let side: Int
+    /// The time of the fastest run of inference, in milliseconds per image.
+    let milliseconds: Double
+    /// The time of the conversion, without that of timing inference.
+    let seconds: Double
+    /// The network before it was quantised; `nil` where it was not to be timed.
+    let float: EffortReport.FloatNetwork?
+  }
+
+  /// Runs all stages without writing the package, and times inference.
+  ///
+  /// - Parameters:
+  ///   - runs: how many runs of inference to time.
+  ///   - timesFloat: whether to time the float network, too.
+  /// - Throws: the errors of `run`.
+  func rehearse(runs: Int, timesFloat: Bool) throws -> Rehearsal {
+    try withNetwork(readsBack: true) { converter, network, start in
+      let result = try converter.carriedOut(network, start: start)
+      defer { result.attempt.discard() }
+      var (report, layout) = try converter.finished(network, result)
+      let seconds = (ContinuousClock.now - start).seconds
+      report.setPackage(
+        .init(path: "", bytes: layout.summary.byteCount, sha256: layout.summary.sha256.hex), maxBytes: options.maxBytes)
+      let side = converter.options.evaluation.size
+      func milliseconds(_ executable: Executable) throws -> Double {
+        try Benchmark(executable: executable, side: side, batch: 1, threads: options.threads)
+          .run(count: runs, progress: progress).minimum
+      }
+      let packed = try ModelFile.openPackage(result.attempt.path).executable(threads: options.threads)
+      return Rehearsal(
+        report: report, side: side,
+        milliseconds: try milliseconds(packed), seconds: seconds,
+        float: timesFloat
+          ? EffortReport.FloatNetwork(
+            bytes: network.float.graph.constantByteCount,
+            milliseconds: try milliseconds(try network.float.executable())) : nil)
+    }
   }
 
   private func report(_ network: QuantizedNetwork, _ result: CarriedOut) throws -> FidelityReport {
@@ -239,17 +298,6 @@ package struct Converter {
       for: try network.executable(kernels: others, threads: options.threads), threads: options.threads)
     guard result.passed else { throw ConversionError.kernelsDisagree(layers: result.suspects) }
     return record
-  }
-
-  /// Writes the finished package: the one that was verified, with its self-test, and the report in its metadata; and
-  /// reads it back.
-  private func seal(
-    _ reader: PackageReader, _ selfTest: SelfTestRecord, _ metadata: PackageMetadata, _ report: FidelityReport
-  ) throws -> PackageSummary {
-    var metadata = metadata
-    metadata.fidelity = report.deterministicPart
-    return try SealedPackage.write(
-      reader, metadata: try metadata.json(), selfTest: selfTest, to: options.output, threads: options.threads)
   }
 
   // MARK: - Records

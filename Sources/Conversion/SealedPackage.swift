@@ -4,23 +4,28 @@ import PackageFormat
 
 /// Writes a finished package and makes sure that the file has the bytes that were meant.
 package enum SealedPackage {
-  /// Writes a package with other metadata and another self-test to `path`. The temporary file is read back before it
-  /// replaces anything, and the file at `path` afterwards, from the disk where the system allows it.
+  /// The file of a package with other metadata and another self-test.
   ///
-  /// - Throws: `PackageError`, as `PackageWriter.write` does; `ConversionError.writtenDiffers` where the bytes in the
-  ///   file are not those that were written.
-  static func write(
-    _ reader: PackageReader, metadata: String, selfTest: SelfTestRecord, to path: String, threads: Int
-  ) throws -> PackageSummary {
-    let layout = try PackageLayout(
+  /// - Throws: `PackageError`, as `PackageWriter.sections` does.
+  static func layout(
+    _ reader: PackageReader, metadata: String, selfTest: SelfTestRecord, threads: Int
+  ) throws(PackageError) -> PackageLayout {
+    try PackageLayout(
       try PackageWriter.sections(of: reader, metadata: metadata, selfTest: selfTest, threads: threads))
+  }
+
+  /// Writes a package to `path`. The temporary file is read back before it replaces anything, and the file at `path`
+  /// afterwards, from the disk where the system allows it.
+  ///
+  /// - Throws: `PackageError`, as `PackageLayout.write` does; `ConversionError.writtenDiffers` where the bytes in the
+  ///   file are not those that were written.
+  static func write(_ layout: PackageLayout, to path: String) throws {
     let file = try AtomicFile(path: path)
     try layout.write(to: file)
     if let temporary = file.temporaryPath { try check(temporary, is: layout.summary, named: path) }
     try file.commit()
     dropCached(path)
     try check(path, is: layout.summary, named: path)
-    return layout.summary
   }
 
   /// Compares a file with what was written to it.

@@ -28,9 +28,6 @@ extension FidelityReport {
 }
 
 extension JSONValue {
-  /// A string, or null.
-  static func optional(_ text: String?) -> JSONValue { text.map(JSONValue.string) ?? .null }
-
   /// An object without the members that are null.
   static func compact(_ members: [String: JSONValue]) -> JSONValue { .object(members.filter { $0.value != .null }) }
 }

@@ -9,21 +9,16 @@ extension EvaluationReport {
 
   private var value: JSONValue {
     [
-      "schema": .string(Self.schema), "set": .string(set), "data": .text(dataName), "images": .int(images),
+      "schema": .string(Self.schema), "set": .string(set), "data": .optional(dataName), "images": .int(images),
       "distractors": .int(distractors), "queries": .int(queries),
       "queries_without_positives": .int(queriesWithoutPositives), "models": .array(models.map(\.json)),
       "gates": .array(gates.map(\.json)), "passed": .bool(passed),
       "assumptions": .array(assumptions.map { .string($0) }), "warnings": .array(warnings.map { .string($0) }),
       "notes": .array(notes.map { .string($0) }),
       "skipped_images": .array(skippedImages.map { ["name": .string($0.name), "reason": .string($0.reason)] }),
-      "tool_version": .text(toolVersion),
+      "tool_version": .optional(toolVersion),
     ]
   }
-}
-
-extension JSONValue {
-  /// A string, or null for `nil`.
-  static func text(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
 }
 
 extension [String: JSONValue] {
@@ -40,7 +35,7 @@ extension EvaluatedModel {
     members["path"] = .string(path)
     members["precision"] = .string(precision)
     members["dimension"] = .int(dimension)
-    members["input"] = .text(input)
+    members["input"] = .optional(input)
     members["labelled_images"] = .int(accuracy?.images ?? 0)
     members.merge(.members("top1", accuracy?.top1)) { $1 }
     members.merge(.members("top5", accuracy?.top5)) { $1 }

@@ -11,19 +11,19 @@ extension LossAnalysis {
     return [
       "schema": .string(Self.schema),
       "reference": [
-        "name": .maybe(reference.name), "sha256": .string(reference.sha256), "format": .string(reference.format),
+        "name": .optional(reference.name), "sha256": .string(reference.sha256), "format": .string(reference.format),
         "architecture": .string(reference.architecture),
       ],
-      "tool_version": .maybe(toolVersion), "assumptions": .array(assumptions.map { .string($0) }),
+      "tool_version": .optional(toolVersion), "assumptions": .array(assumptions.map { .string($0) }),
       "calibration_set": calibrationSet?.json ?? .null, "verification_set": verificationSet?.json ?? .null,
       "settings": .object(settings), "images": .int(figures.images), "layer_images": .int(layerImages),
       "isolated_images": .int(isolatedImages), "warnings": .array(warnings.map { .string($0) }),
       "drift": [
-        "mean": .maybe(figures.drift.mean), "p50": .maybe(figures.drift.p50), "p95": .maybe(figures.drift.p95),
-        "p99": .maybe(figures.drift.p99), "max": .maybe(figures.drift.max),
+        "mean": .optional(figures.drift.mean), "p50": .optional(figures.drift.p50), "p95": .optional(figures.drift.p95),
+        "p99": .optional(figures.drift.p99), "max": .optional(figures.drift.max),
         "histogram": ["step": .number(histogram.step), "counts": .array(histogram.counts.map { .int($0) })],
       ],
-      "agreement": ["top1": .maybe(figures.agreement.top1), "top5": .maybe(figures.agreement.top5)],
+      "agreement": ["top1": .optional(figures.agreement.top1), "top5": .optional(figures.agreement.top5)],
       "worst_images": .array(
         figures.worstImages.map { ["name": .string($0.name), "drift": .number($0.drift)] }),
       "confidence": .array(confidence.map(\.json)), "calibration": calibration.json,
@@ -41,32 +41,17 @@ extension VerificationSet {
   fileprivate var json: JSONValue {
     guard case .object(var members) = set.json else { return .null }
     members["set"] = .string(origin.rawValue)
-    members["overlap"] = overlap.map { .int($0) } ?? .null
+    members["overlap"] = .optional(overlap)
     return .object(members)
-  }
-}
-
-extension JSONValue {
-  fileprivate static func maybe(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
-
-  fileprivate static func maybe(_ number: Double?) -> JSONValue { number.map { .number($0) } ?? .null }
-
-  /// Written with the fewest digits that read back as the same float.
-  fileprivate static func maybe(_ number: Float?) -> JSONValue {
-    number.map { .number(Double("\($0)") ?? Double($0)) } ?? .null
-  }
-
-  fileprivate static func maybe(_ range: ClosedRange<Float>?) -> JSONValue {
-    range.map { [.maybe($0.lowerBound), .maybe($0.upperBound)] } ?? .null
   }
 }
 
 extension GateResult {
   fileprivate var json: JSONValue {
     [
-      "name": .string(name.rawValue), "value": .maybe(value), "low": .maybe(interval?.low),
-      "high": .maybe(interval?.high), "limit": .number(limit), "verdict": .string(verdict.rawValue),
-      "needed_images": neededImages.map { .int($0) } ?? .null,
+      "name": .string(name.rawValue), "value": .optional(value), "low": .optional(interval?.low),
+      "high": .optional(interval?.high), "limit": .number(limit), "verdict": .string(verdict.rawValue),
+      "needed_images": .optional(neededImages),
     ]
   }
 }
@@ -75,7 +60,7 @@ extension CalibrationQuality {
   fileprivate var json: JSONValue {
     [
       "images": .int(images), "verified_on": .string(verifiedOn), "halves": halves?.json ?? .null,
-      "worst_layer": worstLayer.map { .string($0) } ?? .null, "steps": .array(steps.map(\.json)),
+      "worst_layer": .optional(worstLayer), "steps": .array(steps.map(\.json)),
       "overlap": .array(overlap.map { .string($0) }),
     ]
   }
@@ -94,18 +79,18 @@ extension LayerLoss {
       ("activation_clipping", clippingNoise), ("weight_rounding", weightNoise),
     ]
     func members(_ value: (Double?) -> Double?) -> JSONValue {
-      .object(Dictionary(uniqueKeysWithValues: noises.map { ($0.0, .maybe(value($0.1))) }))
+      .object(Dictionary(uniqueKeysWithValues: noises.map { ($0.0, .optional(value($0.1))) }))
     }
     return [
       "name": .string(name), "kind": .string(kind), "arithmetic": .string(arithmetic), "format": .string(format),
-      "reason": .string(reason), "scale": .maybe(scale), "zero_point": zeroPoint.map { .int($0) } ?? .null,
-      "range": .maybe(range), "observed": .maybe(observed), "bytes": .int(bytes),
+      "reason": .string(reason), "scale": .optional(scale), "zero_point": .optional(zeroPoint),
+      "range": .optional(range), "observed": .optional(observed), "bytes": .int(bytes),
       "inputs": .array(inputs.map { .string($0) }),
       "noise": members { $0 }, "sqnr_db": members(LayerLoss.decibels),
-      "saturated_share": .maybe(saturatedShare), "range_difference": .maybe(rangeDifference),
+      "saturated_share": .optional(saturatedShare), "range_difference": .optional(rangeDifference),
       "isolated_drift": [
-        "activation": .maybe(activationDrift), "activation_rounding": .maybe(roundingDrift),
-        "activation_clipping": .maybe(clippingDrift), "weights": .maybe(weightDrift),
+        "activation": .optional(activationDrift), "activation_rounding": .optional(roundingDrift),
+        "activation_clipping": .optional(clippingDrift), "weights": .optional(weightDrift),
       ],
       "weight_levels": levels?.json ?? .null,
     ]

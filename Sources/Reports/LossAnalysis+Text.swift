@@ -11,17 +11,17 @@ extension LossAnalysis {
     }
     section(
       "Signal-to-noise ratio (SNR) of each layer, in dB, greatest loss first", Self.noiseLegend,
-      table(Self.noiseHeader(withKind: false), layersByLoss.map { $0.noiseRow(withKind: false) }, textColumns: 2))
+      textTable(Self.noiseHeader(withKind: false), layersByLoss.map { $0.noiseRow(withKind: false) }, textColumns: 2))
     let isolated = layersByDrift
     if !isolated.isEmpty {
       section(
         "Sensitivity: drift of the embedding due to one layer alone, in millionths", Self.driftLegend,
-        table(Self.driftHeader, isolated.map(\.driftRow), textColumns: 1))
+        textTable(Self.driftHeader, isolated.map(\.driftRow), textColumns: 1))
     }
     if !tensors.isEmpty {
       section(
         "Bytes: \(sizeSummary)", [],
-        table(Self.tensorHeader, tensorsBySize.prefix(10).map { tensorRow($0) }, textColumns: 3))
+        textTable(Self.tensorHeader, tensorsBySize.prefix(10).map { tensorRow($0) }, textColumns: 3))
     }
     if !assumptions.isEmpty { lines += [""] + assumptions.map { "  assumed: \(printable($0))" } }
     if !warnings.isEmpty { lines += [""] + warnings.map { "  warning: \(printable($0))" } }
@@ -143,7 +143,7 @@ func shownShare(_ share: Double) -> String { fixed(100 * share, decimals: 2) + "
 
 /// Lines of aligned columns: the first `textColumns` to the left, those of numbers to the right. Names in the first
 /// column are shortened where lines would be longer than 100 characters.
-private func table(_ header: [String], _ rows: [[String]], textColumns: Int) -> [String] {
+func textTable(_ header: [String], _ rows: [[String]], textColumns: Int) -> [String] {
   let all = [header] + rows
   var widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
   let excess = widths.reduce(2 * widths.count, +) - 100

@@ -17,7 +17,7 @@ extension TuningReport {
       "exponent": .number(exponent), "option": .string("--size \(option)"),
       "curve": .array(points.map(\.json)), "by_copies": byCopies.json, "by_classes": byClasses?.json ?? .null,
       "assumptions": .array(assumptions.map { .string($0) }), "warnings": .array(warnings.map { .string($0) }),
-      "notes": .array(notes.map { .string($0) }), "tool_version": .text(toolVersion),
+      "notes": .array(notes.map { .string($0) }), "tool_version": .optional(toolVersion),
     ]
   }
 }

@@ -76,7 +76,7 @@ extension WhiteningReport: FileReport {
       "schema": .string(Self.schema), "checkpoint": .string(checkpoint), "output": .string(output),
       "whitening": .object(whitening), "skipped": .int(skipped), "precision": precision?.json ?? .null,
       "warnings": .array(warnings.map { .string($0) }), "notes": .array(notes.map { .string($0) }),
-      "tool_version": .text(toolVersion),
+      "tool_version": .optional(toolVersion),
     ]
     return try jsonDocument(value)
   }

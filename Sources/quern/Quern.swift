@@ -32,10 +32,10 @@ struct Quern: ParsableCommand {
     version: version,
     subcommands: [
       ConvertCommand.self, PlanCommand.self, VerifyCommand.self, AnalyzeCommand.self, CompareCommand.self,
-      GoldenCommand.self, WhitenCommand.self, TuneCommand.self, EvaluateCommand.self, EmbedCommand.self,
+      CompareEffortsCommand.self, GoldenCommand.self, WhitenCommand.self, TuneCommand.self, EvaluateCommand.self,
+      EmbedCommand.self,
       SearchCommand.self, ClassifyCommand.self, InspectCommand.self, SignCommand.self, DiffCommand.self,
-      PatchCommand.self,
-      DebCommand.self, ExportCommand.self, BenchCommand.self, SelftestCommand.self,
+      PatchCommand.self, DebCommand.self, ExportCommand.self, BenchCommand.self, SelftestCommand.self,
     ])
 
   static func main() {

@@ -32,6 +32,61 @@ import Testing
     #expect(drifts[1] < drifts[0] && drifts[2] < drifts[1], "\(drifts)")
   }
 
+  // MARK: - compare-efforts
+
+  private static func compare(_ extra: [String]) throws -> (status: Int32, report: [String: Any]) {
+    let outcome = try Tool.run(
+      [
+        "compare-efforts", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "32", "--size",
+        "64", "--crop", "rect", "--augmentation", "none", "--runs", "3", "--json",
+      ] + extra)
+    let report = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+    return (outcome.status, try #require(report, "\(outcome.errors)"))
+  }
+
+  /// The figures are those of `convert`, to the byte, and no file stays.
+  @Test func comparedEffortsAreThoseOfConversions() throws {
+    let scratch = try Scratch()
+    let (status, report) = try Self.compare([])
+    #expect(status == 0)
+    #expect(report["schema"] as? String == "quern.efforts/1")
+    let efforts = try #require(report["efforts"] as? [[String: Any]])
+    #expect(efforts.map { $0["effort"] as? String } == ["fast", "balanced", "thorough"])
+    for row in efforts {
+      let effort = try #require(row["effort"] as? String)
+      let (_, converted) = try Self.convert(scratch.path("\(effort).quern"), ["--effort", effort])
+      #expect(try row["mean_drift"] as? Double == Self.drift(converted))
+      let bytes = (converted["package"] as? [String: Any])?["bytes"] as? Int
+      #expect(row["bytes"] as? Int == bytes && bytes != nil)
+      #expect(try #require(row["ms_per_image"] as? Double) > 0)
+    }
+    // A quarter of float, with scales and the graph on top, and compressed.
+    let float = try #require((report["float"] as? [String: Any])?["bytes"] as? Int)
+    let share = try Double(#require(efforts[0]["bytes"] as? Int)) / Double(float)
+    #expect((0.15...0.35).contains(share), "\(share)")
+  }
+
+  @Test func comparedEffortsFailWhereAllMissTheirGates() throws {
+    let (status, report) = try Self.compare(["--efforts", "fast", "--max-mean-drift", "1e-9"])
+    #expect(status == 1)
+    let efforts = try #require(report["efforts"] as? [[String: Any]])
+    #expect(efforts.map { $0["failed_gates"] as? [String] } == [["mean_drift"]])
+    #expect(report["answer"] as? String == "fast fails a gate")
+  }
+
+  @Test func comparedEffortsLeaveNoFiles() throws {
+    let scratch = try Scratch()
+    let folder = scratch.path("temporary")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let outcome = try Tool.run(
+      [
+        "compare-efforts", Tool.checkpoint, "--calibration", Tool.photographs, "--size", "64", "--crop", "rect",
+        "--efforts", "fast", "--runs", "1",
+      ], environment: ["TMPDIR": folder])
+    #expect(outcome.output.contains("made in s"), "\(outcome.errors)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+  }
+
   /// A gate that the plain package fails is kept by one that reads some activations as 16 bits, the same every time.
   @Test func aFailingGateIsReachedByWiderActivations() throws {
     let scratch = try Scratch()

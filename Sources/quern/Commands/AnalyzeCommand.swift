@@ -56,6 +56,7 @@ struct AnalyzeCommand: ParsableCommand {
     transform: number())
   var minAgreement = 95.0
 
+  @OptionGroup(title: "Conversion options") var effort: EffortOptions
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
@@ -78,7 +79,7 @@ struct AnalyzeCommand: ParsableCommand {
       checkpoint: checkpoint, output: "", calibrationFolder: conversion.calibrationFolder,
       resolution: evaluation.request,
       gates: try Gates(maxMeanDrift: maxMeanDrift, minAgreement: minAgreement), threads: common.threadCount)
-    conversion.apply(to: &options)
+    conversion.apply(to: &options, effort: effort.effort)
     options.model = model.options
     options.referenceCheck.usesTestData = false
     // A file that cannot be created ends the command before any work is done.

@@ -53,8 +53,8 @@ struct CompareCommand: ParsableCommand {
     var comparison = OutputComparison(outputs: outputs, reference: reference)
     comparison.labels = labels
     comparison.allowsMissing = allowMissing
-    comparison.decisionRule = gates.decisionRule
+    comparison.decisionRule = gates.limits.decisionRule
     comparison.threads = common.threadCount
-    try gates.finish(try comparison.run(gates: try gates.gates), reports, common)
+    try gates.finish(try comparison.run(gates: try gates.limits.gates), reports, common)
   }
 }

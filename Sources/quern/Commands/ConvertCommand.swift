@@ -90,6 +90,7 @@ struct ConvertCommand: ParsableCommand {
   var signPassphraseFile: String?
 
   @OptionGroup(title: "Whitening options") var whitening: WhiteningStageOptions
+  @OptionGroup(title: "Conversion options") var effort: EffortOptions
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
@@ -121,7 +122,7 @@ struct ConvertCommand: ParsableCommand {
     }
     let reports = try gates.openReports()
     var options = try conversion.options(
-      checkpoint, output: output, images, model, golden, gates: gates, common)
+      checkpoint, output: output, images, model, golden, effort: effort.effort, gates: gates.limits, common)
     options.resumeFolder = resume
     options.license = try LicenseOption.license(licenses)
     options.whitening = whitening.options

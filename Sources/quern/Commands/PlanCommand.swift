@@ -34,6 +34,7 @@ struct PlanCommand: ParsableCommand {
   var output: String
 
   @OptionGroup(title: "Whitening options") var whitening: WhiteningStageOptions
+  @OptionGroup(title: "Conversion options") var effort: EffortOptions
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
@@ -52,7 +53,7 @@ struct PlanCommand: ParsableCommand {
       others: [golden.golden] + gates.inputs)
     let reports = try gates.openReports()
     var options = try conversion.options(
-      checkpoint, output: output, images, model, golden, gates: gates, common)
+      checkpoint, output: output, images, model, golden, effort: effort.effort, gates: gates.limits, common)
     options.whitening = whitening.options
     do {
       let outcome = try Converter(options, progress: common.progress).makePlan()

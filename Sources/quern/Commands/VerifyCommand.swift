@@ -95,11 +95,11 @@ struct VerifyCommand: ParsableCommand {
     verification.model = model.options
     verification.allowsOtherReference = allowOtherReference
     verification.stopsWhenDecided = stopWhenDecided
-    verification.decisionRule = gates.decisionRule
+    verification.decisionRule = gates.limits.decisionRule
     verification.referenceCheck = golden.options
     verification.signature = signed.map { (verified: $0.signature, file: $0.file) }
     do {
-      let report = try verification.run(gates: try gates.gates, progress: common.progress)
+      let report = try verification.run(gates: try gates.limits.gates, progress: common.progress)
       try gates.finish(report, reports, common)
     } catch let mismatch as ReferenceMismatch {
       try gates.finish(mismatch.report, reports, common)

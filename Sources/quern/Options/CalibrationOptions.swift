@@ -53,21 +53,6 @@ struct CalibrationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How much time the conversion may take for fidelity. fast: range calibration and nearest rounding only; no "
-        + "search. balanced: channels are equalised; the few layers whose input dominates the drift, if there are any, "
-        + "read it as 16 bits; and weights are rounded by error feedback, with slightly coarser steps where activation "
-        + "rounding masks the extra error. If a gate fails, a search gives layers 16-bit "
-        + "inputs, with which a layer usually takes about twice its time in inference (2.0 to 2.4 times for whole "
-        + "networks measured). If that is not enough, it keeps layers in float with 16-bit weights, and then with "
-        + "float32 weights. thorough: all layers that can read 16-bit inputs do so from the start, and rounding is "
-        + "learned, which multiplies the time of the conversion; packages are 10 to 17 % larger, as weights are not "
-        + "made coarser. If a gate fails, layers are kept in float as with balanced.",
-      valueName: "level"
-    ))
-  var effort: Effort = .balanced
-
-  @Option(
-    help: ArgumentHelp(
       "Stop searching for a network that passes its gates after this time, and write the best one found so far. The "
         + "result then depends on the speed of the machine. (default: no bound)", valueName: "seconds"),
     transform: number("of seconds, at least 0") { $0 >= 0 })
@@ -141,24 +126,25 @@ struct CalibrationOptions: ParsableArguments {
 
   /// The complete options of a conversion.
   ///
+  /// - Parameter golden: `nil`: the float network is not compared with its framework.
   /// - Throws: `ConversionError.option` for a size that is given twice; `ImageError.invalidGeometry` for a size that no
   ///   image can have.
   func options(
-    _ checkpoint: String, output: String, _ images: SizesOptions, _ model: ModelOptions, _ golden: GoldenCheckOptions,
-    gates: GateOptions, _ common: CommonOptions
+    _ checkpoint: String, output: String, _ images: SizesOptions, _ model: ModelOptions, _ golden: GoldenCheckOptions?,
+    effort: Effort, gates: GateLimits, _ common: CommonOptions
   ) throws -> ConversionOptions {
     var options = try ConversionOptions(
       checkpoint: checkpoint, output: output, calibrationFolder: calibrationFolder, resolution: images.request,
       gates: try gates.gates, threads: common.threadCount)
     options.decisionRule = gates.decisionRule
-    apply(to: &options)
+    apply(to: &options, effort: effort)
     options.model = model.options
-    options.referenceCheck = golden.options
+    if let golden { options.referenceCheck = golden.options } else { options.referenceCheck.usesTestData = false }
     return options
   }
 
   /// Copies these options, and those that follow from the effort, to the options of a conversion.
-  func apply(to options: inout ConversionOptions) {
+  func apply(to options: inout ConversionOptions, effort: Effort) {
     options.calibrates = calibration != nil
     options.calibrationCount = calibrationCount
     options.verificationFolder = verifyImages
@@ -176,6 +162,24 @@ struct CalibrationOptions: ParsableArguments {
     options.skipsBrokenImages = skipBadImages
     options.stopsWhenDecided = stopWhenDecided
   }
+}
+
+/// How much time a conversion may take for fidelity.
+struct EffortOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "How much time the conversion may take for fidelity. fast: range calibration and nearest rounding only; no "
+        + "search. balanced: channels are equalised; the few layers whose input dominates the drift, if there are any, "
+        + "read it as 16 bits; and weights are rounded by error feedback, with slightly coarser steps where activation "
+        + "rounding masks the extra error. If a gate fails, a search gives layers 16-bit "
+        + "inputs, with which a layer usually takes about twice its time in inference (2.0 to 2.4 times for whole "
+        + "networks measured). If that is not enough, it keeps layers in float with 16-bit weights, and then with "
+        + "float32 weights. thorough: all layers that can read 16-bit inputs do so from the start, and rounding is "
+        + "learned, which multiplies the time of the conversion; packages are 10 to 17 % larger, as weights are not "
+        + "made coarser. If a gate fails, layers are kept in float as with balanced.",
+      valueName: "level"
+    ))
+  var effort: Effort = .balanced
 }
 
 extension AugmentationRecipe: ExpressibleByArgument {}

@@ -3,8 +3,8 @@ import Fidelity
 import Files
 import Reports
 
-/// The gates, and the files of reports.
-struct GateOptions: ParsableArguments {
+/// The limits that a package has to meet.
+struct GateLimits: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Maximum mean drift. The drift of an image is 1 - cosine(float embedding, int8 embedding). (default: 0.01)",
@@ -75,6 +75,37 @@ struct GateOptions: ParsableArguments {
     transform: number("above 0 and below 1, as it is a share, such as 0.001") { $0 > 0 && $0 < 1 })
   var falseMatchRate: Double?
 
+  mutating func validate() throws {
+    if threshold != nil, falseMatchRate != nil {
+      throw ValidationError("--threshold cannot be combined with --false-match-rate, which chooses the threshold")
+    }
+    do {
+      _ = try gates
+    } catch {
+      throw ValidationError("\(error)")
+    }
+  }
+
+  /// - Throws: `FidelityError` for a limit that no figure can have.
+  var gates: Gates {
+    get throws {
+      try Gates(
+        maxMeanDrift: maxMeanDrift, maxDrift: maxDrift, minAgreement: minAgreement,
+        minDecisiveAgreement: minDecisiveAgreement ?? minClearAgreement, maxTop1Drop: maxTop1Drop,
+        minFloatTop1: minFloatTop1, minNeighborAgreement: minNeighbourAgreement)
+    }
+  }
+
+  /// How matches are decided; `nil`: decisions are not compared.
+  var decisionRule: DecisionRule? {
+    threshold.map(DecisionRule.threshold) ?? falseMatchRate.map(DecisionRule.falseMatchRate)
+  }
+}
+
+/// The gates, and the files of reports.
+struct GateOptions: ParsableArguments {
+  @OptionGroup var limits: GateLimits
+
   @Option(
     help: ArgumentHelp(
       "An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence "
@@ -95,26 +126,7 @@ struct GateOptions: ParsableArguments {
       valueName: "file"), completion: .report)
   var reports: [String] = []
 
-  mutating func validate() throws {
-    if threshold != nil, falseMatchRate != nil {
-      throw ValidationError("--threshold cannot be combined with --false-match-rate, which chooses the threshold")
-    }
-    try ReportFiles<FidelityReport>.validate(reports)
-    do {
-      _ = try gates
-    } catch {
-      throw ValidationError("\(error)")
-    }
-  }
-
-  var gates: Gates {
-    get throws {
-      try Gates(
-        maxMeanDrift: maxMeanDrift, maxDrift: maxDrift, minAgreement: minAgreement,
-        minDecisiveAgreement: minDecisiveAgreement ?? minClearAgreement, maxTop1Drop: maxTop1Drop,
-        minFloatTop1: minFloatTop1, minNeighborAgreement: minNeighbourAgreement)
-    }
-  }
+  mutating func validate() throws { try ReportFiles<FidelityReport>.validate(reports) }
 
   /// The reports on how a package was made.
   var buildReports: [String] { get throws { try reports.filter { try ReportFormat(path: $0).isAboutBuild } } }
@@ -123,11 +135,6 @@ struct GateOptions: ParsableArguments {
   func refuseBuildReports() throws {
     guard let path = try buildReports.first else { return }
     throw ValidationError("--report \(path): only 'quern convert' writes provenance and bills of materials")
-  }
-
-  /// How matches are decided; `nil`: decisions are not compared.
-  var decisionRule: DecisionRule? {
-    threshold.map(DecisionRule.threshold) ?? falseMatchRate.map(DecisionRule.falseMatchRate)
   }
 
   /// Reads the earlier report that is compared with.

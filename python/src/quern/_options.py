@@ -45,6 +45,17 @@ class ConvertOptions(TypedDict, total=False):
     # than dimensions, otherwise the mean over the directions in which the images differ)
     variance_floor: float
 
+    # How much time the conversion may take for fidelity. fast: range calibration and nearest rounding only; no search.
+    # balanced: channels are equalised; the few layers whose input dominates the drift, if there are any, read it as 16
+    # bits; and weights are rounded by error feedback, with slightly coarser steps where activation rounding masks the
+    # extra error. If a gate fails, a search gives layers 16-bit inputs, with which a layer usually takes about twice
+    # its time in inference (2.0 to 2.4 times for whole networks measured). If that is not enough, it keeps layers in
+    # float with 16-bit weights, and then with float32 weights. thorough: all layers that can read 16-bit inputs do so
+    # from the start, and rounding is learned, which multiplies the time of the conversion; packages are 10 to 17 %
+    # larger, as weights are not made coarser. If a gate fails, layers are kept in float as with balanced. (default:
+    # balanced)
+    effort: Literal["fast", "balanced", "thorough"]
+
     # Folder of images to verify on. (default: held-out images of the calibration folder)
     verify_images: StrPath
 
@@ -65,17 +76,6 @@ class ConvertOptions(TypedDict, total=False):
     # How activation ranges are chosen: mse (least mean squared error), min-max, or percentile with the share of values
     # to keep, as in percentile:99.99. (default: mse)
     range: str
-
-    # How much time the conversion may take for fidelity. fast: range calibration and nearest rounding only; no search.
-    # balanced: channels are equalised; the few layers whose input dominates the drift, if there are any, read it as 16
-    # bits; and weights are rounded by error feedback, with slightly coarser steps where activation rounding masks the
-    # extra error. If a gate fails, a search gives layers 16-bit inputs, with which a layer usually takes about twice
-    # its time in inference (2.0 to 2.4 times for whole networks measured). If that is not enough, it keeps layers in
-    # float with 16-bit weights, and then with float32 weights. thorough: all layers that can read 16-bit inputs do so
-    # from the start, and rounding is learned, which multiplies the time of the conversion; packages are 10 to 17 %
-    # larger, as weights are not made coarser. If a gate fails, layers are kept in float as with balanced. (default:
-    # balanced)
-    effort: Literal["fast", "balanced", "thorough"]
 
     # Stop searching for a network that passes its gates after this time, and write the best one found so far. The
     # result then depends on the speed of the machine. (default: no bound)

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Conversion
+import Fidelity
+import Reports
+
+struct CompareEffortsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare-efforts",
+    abstract: "Compare what the efforts of a conversion cost and gain for a network.",
+    discussion: """
+      Converts the checkpoint with each effort, as 'quern convert' does with the same options, but keeps no package: \
+      prints drift, agreement, bytes, milliseconds per image and the seconds of the conversion, next to the network in \
+      float. Inference is measured on this machine, with one image at a time, at the first size. The comparison takes as \
+      long as the conversions together.
+
+      The exit status is 1 if no effort passes its gates.
+
+      Examples:
+        quern compare-efforts model.pth --calibration photos/ --size 224
+
+        quern compare-efforts model.pth --calibration photos/ \\
+          --efforts fast --efforts balanced --json
+      """)
+
+  @Argument(
+    help: "The checkpoint: PyTorch (.pth, .pt, .tar), MindSpore (.ckpt), ONNX, or safetensors.", completion: .checkpoint
+  )
+  var checkpoint: String
+
+  @Option(
+    help: ArgumentHelp("An effort to compare. Can be repeated. (default: all of them)", valueName: "level"))
+  var efforts: [Effort] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Number of runs of inference for each network, of which the fastest counts. (default: 30)", valueName: "n"),
+    transform: wholeNumber(1...100_000))
+  var runs = 30
+
+  @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
+  @OptionGroup(title: "Image options") var images: SizesOptions
+  @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Gates") var gates: GateLimits
+  @OptionGroup(title: "General options") var common: CommonOptions
+
+  func run() throws {
+    try OutputFiles().check(models: [checkpoint], images: conversion.folders)
+    // Temporary files are written to this folder, and none of this name.
+    let output = (Environment.value("TMPDIR") ?? "/tmp") + "/quern-compare-efforts.quern"
+    let options = try conversion.options(
+      checkpoint, output: output, images, model, nil, effort: .balanced, gates: gates, common)
+    let chosen = Effort.allCases.filter { efforts.isEmpty || efforts.contains($0) }
+    let report = try EffortComparison(options, runs: runs, progress: common.progress).run(chosen) {
+      conversion.apply(to: &$0, effort: $1)
+    }
+    Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
+    if report.accepted.isEmpty { throw ExitCode(1) }
+  }
+}
