@@ -46,8 +46,8 @@ package struct CheckpointInspection: Encodable, Sendable {
   package let parameters: Int
   /// The number of tensors of each element type.
   package let elementTypes: [String: Int]
-  /// The exponent of GeM pooling, or "none".
-  package let poolingExponent: String
+  /// The exponent of GeM pooling.
+  package let poolingExponent: PoolingExponent
   /// Whether the head whitens embeddings.
   package let isWhitened: Bool
   /// The number of elements of an embedding.
@@ -98,7 +98,7 @@ package struct CheckpointInspection: Encodable, Sendable {
     for (_, tensor) in checkpoint.tensors { elementTypes["\(tensor.elementType)", default: 0] += 1 }
     parameters = graph.parameterCount
     self.elementTypes = elementTypes
-    poolingExponent = graph.poolingExponent.map { "\($0)" } ?? "none"
+    poolingExponent = PoolingExponent(graph.poolingExponent)
     isWhitened = graph.nodes.contains { $0.op is Centering }
     assumptions = imported.network.assumptions.map { Assumption(statement: $0.statement, option: $0.option) }
     notes = imported.network.notes
@@ -131,7 +131,7 @@ package struct CheckpointInspection: Encodable, Sendable {
     table.row("parameters", "\(parameters)")
     table.row(
       "tensors", elementTypes.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
-    table.row("GeM exponent", poolingExponent)
+    table.row("GeM exponent", "\(poolingExponent)")
     table.row("whitening", isWhitened ? "yes" : "no")
     table.row("embedding", "\(embeddingDimension)")
     table.row("classes", classes == 0 ? "none" : "\(classes)")

@@ -37,7 +37,7 @@ package struct PackageInspection: Encodable, Sendable {
     /// The side of images in pixels.
     package let size: Int
     /// The exponent of GeM pooling at this size.
-    package let poolingExponent: String
+    package let poolingExponent: PoolingExponent
     /// Whether every gate passed; `nil` where the package was not verified.
     package let passed: Bool?
     /// The number of verification images; `nil` where the package was not verified.
@@ -87,8 +87,8 @@ package struct PackageInspection: Encodable, Sendable {
   package let resize: String
   /// The ratio of the side of a square crop to the short side of the resized image.
   package let cropRatio: Double
-  /// The exponent of GeM pooling at the default size; "none" where the embedding does not come from one pooling.
-  package let poolingExponent: String
+  /// The exponent of GeM pooling at the default size.
+  package let poolingExponent: PoolingExponent
   /// All sizes that the package was converted for, with the default first.
   package let sizes: [Size]
   /// The number of elements of an embedding.
@@ -157,7 +157,7 @@ package struct PackageInspection: Encodable, Sendable {
     let standard = info.standard
     (size, crop) = (standard.side, standard.evaluation.crop.rawValue)
     (resize, cropRatio) = (standard.evaluation.filter.rawValue, standard.evaluation.cropRatio)
-    poolingExponent = standard.exponentText
+    poolingExponent = PoolingExponent(standard.poolingExponent)
     (embeddingDimension, classes) = (info.embeddingDimension, info.classCount)
     (mean, std) = (reader.graph.preprocessing.mean, reader.graph.preprocessing.std)
     isChecked = checks
@@ -276,7 +276,7 @@ extension PackageInspection.Size {
     _ resolution: Resolution, _ fidelity: FidelityReport?, _ memory: PackageInspection.Memory?
   ) {
     (size, self.memory) = (resolution.side, memory)
-    poolingExponent = resolution.exponentText
+    poolingExponent = PoolingExponent(resolution.poolingExponent)
     let entry = fidelity?.sizes.first { $0.size == resolution.side }
     // A report on a single size has no list of sizes.
     let figures = entry?.figures ?? (fidelity?.sizes.isEmpty == true ? fidelity?.figures : nil)
@@ -299,10 +299,6 @@ extension PackageInspection.SelfTest {
     implementation = record.implementation
     storedBytes = reader.sections.first { $0.kind == .selfTest }?.storedLength ?? 0
   }
-}
-
-extension Resolution {
-  fileprivate var exponentText: String { poolingExponent.map { "\($0)" } ?? "none" }
 }
 
 extension PackageInspection.Layer {

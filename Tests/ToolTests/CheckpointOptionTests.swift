@@ -21,7 +21,7 @@ import Testing
       object["notes"] as? [String] == [
         "the network is read from 'state_dict'", "the logits are those of the layer 'fc'",
       ])
-    #expect(object["pooling_exponent"] as? String == "2.0")
+    #expect(object["pooling_exponent"] as? Double == 2)
   }
 
   @Test(arguments: ["inspect", "embed", "classify", "convert", "analyze", "bench"])
