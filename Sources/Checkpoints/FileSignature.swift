@@ -1,4 +1,5 @@
 import Files
+import Suggestions
 
 /// Recognises formats by the first bytes of a file.
 enum FileSignature {
@@ -42,7 +43,7 @@ enum FileSignature {
     ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], "a 7-Zip archive", unpack),
     (Array("%PDF".utf8), "a PDF document", "pass a checkpoint"),
     ([0x7F] + Array("ELF".utf8), "a program", "pass a checkpoint"),
-    (Array("version https://git-lfs".utf8), "a Git LFS pointer", "fetch the file itself with `git lfs pull`"),
+    (InputAdvice.pointerStart, InputAdvice.pointerKind, InputAdvice.pointerAdvice),
     (Array("-----BEGIN PGP".utf8), "an encrypted file", "decrypt it first"),
     (Array("age-encryption.org".utf8), "an encrypted file", "decrypt it first"),
     (Array("Salted__".utf8), "an encrypted file (OpenSSL)", "decrypt it first"),

@@ -8,8 +8,8 @@ package enum ConversionError: Error, Sendable {
   case package(path: String, PackageError)
   /// Some images are broken, and the options do not allow leaving them out.
   case brokenImages(BrokenImages)
-  /// Every image of a folder is broken, or none is left.
-  case noUsableImages(folder: String)
+  /// Every image of a folder is broken, or none is left; the broken ones are named where nothing named them before.
+  case noUsableImages(folder: String, BrokenImages = BrokenImages())
   /// Images that a check needs are in none of the folders; the message names them.
   case missingImages(String)
   /// Weights or activations are not finite; the message says which.
@@ -29,6 +29,9 @@ package enum ConversionError: Error, Sendable {
 
 extension ConversionError: CustomStringConvertible, MultilineError {
   package var lines: [String] {
+    if case .noUsableImages(let folder, let broken) = self {
+      return ["\(folder): no image could be used\(broken.isEmpty ? "" : ":")"] + broken.lines
+    }
     guard case .brokenImages(let broken) = self else { return [description] }
     let them = broken.count == 1 ? "it" : "them"
     return ["\(broken.count) image\(broken.count == 1 ? "" : "s") cannot be read:"] + broken.lines
@@ -39,8 +42,7 @@ extension ConversionError: CustomStringConvertible, MultilineError {
     switch self {
     case .package(_, .file(let error)): "\(error)"
     case .package(let path, let error): "\(path): \(error)"
-    case .brokenImages: lines.joined(separator: "\n")
-    case .noUsableImages(let folder): "\(folder): no image could be used"
+    case .brokenImages, .noUsableImages: lines.joined(separator: "\n")
     case .writtenDiffers(let path):
       "\(path): what is in the file is not what was written to it: the disk, the memory or another program changed it"
     case .notFinite(let problem), .missingImages(let problem): problem

@@ -87,7 +87,7 @@ package struct Converter {
     // A missing folder or permission should make the conversion fail before any work is done.
     let start = ContinuousClock.now
     if options.stopsWhenDecided == true { try options.gates.checkStopping() }
-    let calibration = try ImageFolder(path: options.calibrationFolder)
+    let calibration = try ImageFolder(path: options.calibrationFolder, progress: progress)
     // Held until the end, so that the path stays reserved.
     let reserved = try AtomicFile(path: options.output)
     defer { reserved.discard() }

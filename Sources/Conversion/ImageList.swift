@@ -13,13 +13,15 @@ package struct ImageList: Sendable {
 
   /// Lists the images.
   ///
-  /// - Parameter paths: paths of files and folders.
+  /// - Parameters:
+  ///   - paths: paths of files and folders.
+  ///   - progress: is warned of images in folders that are not decoded.
   /// - Throws: `ImageError` for a folder without images, and for a path that does not exist or may not be read.
-  package init(_ paths: [String]) throws(ImageError) {
+  package init(_ paths: [String], progress: any ProgressObserver) throws(ImageError) {
     var files: [ImageFolder.File] = []
     for path in paths {
       if FileIdentity.of(path)?.kind == .folder {
-        let folder = try ImageFolder(path: path).files
+        let folder = try ImageFolder(path: path, progress: progress).files
         files += paths.count == 1 ? folder : folder.map(\.namedByPath)
       } else {
         guard access(path, R_OK) == 0 else {

@@ -37,7 +37,7 @@ struct ImageSelection {
           "\(folder.path) holds \(folder.files.count) images, fewer than the \(count) requested; all are used")
       }
       calibration = folder.spreadSample(count: count)
-      let other = try ImageFolder(path: path)
+      let other = try ImageFolder(path: path, progress: progress)
       verification = other.files
       verificationFolder = path
       verifiesOnCalibration = false

@@ -225,8 +225,14 @@ struct NetworkQuantizer {
   func probe(_ graph: Graph, _ files: [ImageFolder.File]) throws -> RGBImage {
     let side = min(options.evaluation.size, graph.minSquareInput.map { max($0, 224) } ?? .max)
     let evaluation = try EvaluationProtocol(crop: .square, size: side)
-    for file in files { if let image = try evaluation.input(file) { return image } }
-    throw ConversionError.noUsableImages(folder: options.calibrationFolder)
+    var broken = BrokenImages()
+    for file in files {
+      do { return try evaluation.apply(to: try LoadedImage(file).pixels) } catch {
+        guard error.isOfImage else { throw error }
+        broken.record(path: file.path, error: error)
+      }
+    }
+    throw ConversionError.noUsableImages(folder: options.calibrationFolder, broken)
   }
 
   /// Some of the images, as they are evaluated at the first size, without those that cannot be read.

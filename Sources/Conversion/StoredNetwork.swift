@@ -24,7 +24,7 @@ extension NetworkQuantizer {
     progress.state(imported.network.assumptions)
     let resolutions = try resolutions(servedBy: &imported.graph)
     let info = try PackageInfo(imported.graph, for: resolutions)
-    let verified = try options.verificationFolder.map { try ImageFolder(path: $0) } ?? folder
+    let verified = try options.verificationFolder.map { try ImageFolder(path: $0, progress: progress) } ?? folder
     let images = ImageSelection(
       verifyingIn: verified, classCount: info.classCount, classNames: imported.checkpoint.classNames)
     try options.decisionRule?.checkClasses(images.verification.map(\.label), of: images.verificationFolder)

@@ -49,7 +49,7 @@ package struct Verification {
   package func run(gates: Gates, progress: any ProgressObserver = SilentProgress()) throws -> FidelityReport {
     let clock = StageClock(progress: progress)
     if stopsWhenDecided { try gates.checkStopping() }
-    let folder = try ImageFolder(path: images)
+    let folder = try ImageFolder(path: images, progress: progress)
     try decisionRule?.checkClasses(folder.files.map(\.label), of: images)
     let models = try clock.stage("read") {
       var options = model

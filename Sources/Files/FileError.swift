@@ -1,4 +1,5 @@
 import Glibc
+import Suggestions
 
 /// The kind of a failure, which decides the exit status. The raw values are those of sysexits(3).
 package enum FailureKind: Int32, Sendable, Hashable {
@@ -24,6 +25,8 @@ package enum FileError: Error, Sendable, Hashable {
   case notRegular(path: String)
   /// The file has no bytes.
   case empty(path: String)
+  /// A pointer that Git LFS left in place of a file that it has not fetched.
+  case lfsPointer(path: String)
   /// The file does not have the bytes of the part that was to be read.
   case outOfRange(path: String, offset: Int, byteCount: Int, fileSize: Int)
   case cannotOpen(path: String, code: Int32)
@@ -43,7 +46,7 @@ package enum FileError: Error, Sendable, Hashable {
     case .notFound, .isDirectory, .notRegular: .missingInput
     // Not there for this user, or a failure of the system.
     case .cannotOpen(_, let code): [EACCES, EPERM, ELOOP, ENAMETOOLONG].contains(code) ? .missingInput : .inputOutput
-    case .empty, .outOfRange, .changed: .badData
+    case .empty, .lfsPointer, .outOfRange, .changed: .badData
     case .cannotMap, .cannotWrite: .inputOutput
     case .cannotCreate, .danglingLink, .cannotReadBack: .cannotCreate
     }
@@ -54,7 +57,7 @@ extension FileError {
   /// The path of the file.
   package var path: String {
     switch self {
-    case .notFound(let path), .isDirectory(let path), .notRegular(let path), .empty(let path),
+    case .notFound(let path), .isDirectory(let path), .notRegular(let path), .empty(let path), .lfsPointer(let path),
       .outOfRange(let path, _, _, _), .cannotOpen(let path, _), .cannotMap(let path, _), .cannotCreate(let path, _),
       .cannotWrite(let path, _), .danglingLink(let path), .cannotReadBack(let path), .changed(let path):
       path
@@ -65,10 +68,11 @@ extension FileError {
 extension FileError: CustomStringConvertible {
   package var description: String {
     switch self {
-    case .notFound(let path): "\(path): no such file"
+    case .notFound(let path): "\(path): \(InputAdvice.url(path) ?? "no such file")"
     case .isDirectory(let path): "\(path): is a directory, and a file was expected"
     case .notRegular(let path): "\(path): is a device or a pipe, and a file was expected"
     case .empty(let path): "\(path): the file is empty"
+    case .lfsPointer(let path): "\(path): \(InputAdvice.pointer)"
     case .outOfRange(let path, let offset, let byteCount, let fileSize):
       "\(path): has \(fileSize) bytes, and not \(byteCount) from byte \(offset)"
     case .cannotOpen(let path, let code): "\(path): cannot be opened: \(errorText(code))"

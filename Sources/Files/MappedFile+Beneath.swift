@@ -9,7 +9,7 @@ package enum ConfinementError: Error, Sendable, Hashable {
   case symbolicLink
   /// The file has this many names (hard links), so that it may also lie elsewhere.
   case hardLinks(Int)
-  /// The file or its folder cannot be opened or mapped.
+  /// The file or its folder cannot be opened or mapped, or the file is a Git LFS pointer.
   case file(FileError)
 }
 
@@ -55,6 +55,10 @@ extension MappedFile {
     guard fstat(descriptor, &status) == 0 else { throw .file(.cannotOpen(path: path, code: errno)) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw .file(.notRegular(path: path)) }
     guard status.st_nlink == 1 else { throw .hardLinks(Int(clamping: status.st_nlink)) }
-    do { return try MappedFile(descriptor: descriptor, path: path) } catch { throw .file(error) }
+    do {
+      let file = try MappedFile(descriptor: descriptor, path: path)
+      try file.refusePointer()
+      return file
+    } catch { throw .file(error) }
   }
 }

@@ -1,5 +1,6 @@
 import CFiles
 import Glibc
+import Suggestions
 import Tensors
 
 /// A file that is mapped read-only, for as long as this value or any tensor that views its `storage` lives.
@@ -28,7 +29,7 @@ package struct MappedFile: Sendable {
 
   /// Maps the file at `path`.
   ///
-  /// - Throws: `FileError.notFound`, `isDirectory`, `notRegular`, `empty`, `cannotOpen` or `cannotMap`.
+  /// - Throws: `FileError.notFound`, `isDirectory`, `notRegular`, `empty`, `lfsPointer`, `cannotOpen` or `cannotMap`.
   package init(path: String) throws(FileError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // so as not to wait for the writer of a pipe
     guard descriptor >= 0 else {
@@ -36,6 +37,12 @@ package struct MappedFile: Sendable {
     }
     defer { close(descriptor) }
     self = try MappedFile(descriptor: descriptor, path: path)
+    try refusePointer()
+  }
+
+  /// - Throws: `FileError.lfsPointer` for a file that Git LFS has not fetched.
+  func refusePointer() throws(FileError) {
+    guard !withBytes({ $0.starts(with: InputAdvice.pointerStart) }) else { throw .lfsPointer(path: path) }
   }
 
   /// Maps an open file, or a part of it. The file may be closed afterwards.

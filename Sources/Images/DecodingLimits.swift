@@ -20,10 +20,10 @@ package struct DecodingLimits: Hashable, Sendable {
   package static let scans = 100
   /// The size of a file in bytes up to which the coefficients of a JPEG have a fixed limit.
   package static let smallFileBytes = 1 << 20
-  /// The memory in bytes that they may take in such a file.
-  package static let freeCoefficientBytes = 48 << 20
-  /// The memory in bytes that they may take for each byte of a larger file.
-  package static let coefficientBytesPerByte = 256
+  /// The memory in bytes that they may take in such a file, and so may what decoding a WebP image takes.
+  package static let freeWorkingBytes = 48 << 20
+  /// The memory in bytes that either may take for each byte of a larger file.
+  package static let workingBytesPerByte = 256
   /// The number of blocks in all scans of a JPEG that has several, in a file of any size.
   package static let freeBlocks = 1 << 23
   /// The number of blocks that there may be for each byte of a larger file.
@@ -71,11 +71,11 @@ package struct DecodingLimits: Hashable, Sendable {
   /// - Parameters:
   ///   - width: in pixels, positive.
   ///   - height: in pixels, positive.
-  ///   - coefficientBytes: what decoding takes besides the pixels.
+  ///   - workingBytes: what decoding takes besides the pixels.
   ///   - fileBytes: the size of the file.
   /// - Throws: `ImageError.sideTooLong`, `.tooManyPixels`, `.tooFewBytes` or `.tooMuchWork`.
   package func check(
-    _ format: ImageFormat, width: Int, height: Int, coefficientBytes: UInt64, fileBytes: Int
+    _ format: ImageFormat, width: Int, height: Int, workingBytes: UInt64, fileBytes: Int
   ) throws(ImageError) {
     guard max(width, height) <= Self.side else {
       throw .sideTooLong(width: width, height: height, limit: Self.side)
@@ -89,10 +89,10 @@ package struct DecodingLimits: Hashable, Sendable {
       throw .tooFewBytes(format, width: width, height: height, fileBytes: fileBytes, limit: limit)
     }
     let memory =
-      fileBytes <= Self.smallFileBytes ? Self.freeCoefficientBytes : Self.coefficientBytesPerByte * fileBytes
-    guard coefficientBytes <= UInt64(memory) else {
+      fileBytes <= Self.smallFileBytes ? Self.freeWorkingBytes : Self.workingBytesPerByte * fileBytes
+    guard workingBytes <= UInt64(memory) else {
       throw .tooMuchWork(
-        format, problem: "the coefficients of its scans take \(coefficientBytes) bytes, more than \(memory)",
+        format, problem: "decoding takes \(workingBytes) bytes besides the pixels, more than \(memory)",
         fileBytes: fileBytes)
     }
   }

@@ -1,14 +1,15 @@
 import Glibc
 import Pixels
+import Suggestions
 
 /// The image files of a folder and of its subfolders at any depth.
 ///
-/// Files whose names end in .jpg, .jpeg or .png (in any case) count as images; all other files are ignored, as are
-/// names that start with a dot. Symbolic links are followed, but each folder is read only once (under its first path in
-/// sorted order), so that loops of links end. A folder with all images in subfolders is labelled: the sorted names of
-/// its subfolders are the classes, including those without images, so that the numbers of a classifier's classes are
-/// kept. A folder that directly contains images is unlabelled. Names are ordered by their UTF-8 bytes, whatever the
-/// locale.
+/// Files whose names end in .jpg, .jpeg, .png or .webp (in any case) count as images. All other files are ignored, as
+/// are names that start with a dot; those that are named like images of other formats are counted. Symbolic links are
+/// followed, but each folder is read only once (under its first path in sorted order), so that loops of links end. A
+/// folder with all images in subfolders is labelled: the sorted names of its subfolders are the classes, including
+/// those without images, so that the numbers of a classifier's classes are kept. A folder that directly contains
+/// images is unlabelled. Names are ordered by their UTF-8 bytes, whatever the locale.
 package struct ImageFolder: Hashable, Sendable {
   /// An image file of a folder.
   package struct File: Hashable, Sendable {
@@ -37,6 +38,8 @@ package struct ImageFolder: Hashable, Sendable {
   package let classNames: [String]
   /// The number of files that were ignored, including hidden ones.
   package let ignoredCount: Int
+  /// The numbers of ignored files that are named like images of formats that are not decoded, by the names of these.
+  package let otherFormats: [String: Int]
 
   /// Whether the files have classes.
   package var isLabelled: Bool { !classNames.isEmpty }
@@ -44,18 +47,21 @@ package struct ImageFolder: Hashable, Sendable {
   /// Lists the folder.
   ///
   /// - Throws: `ImageError.at` with the path, around `.system` (no such folder, or no permission), `.notAFolder`,
-  ///   `.nameNotUTF8` or `.noImages`.
+  ///   `.archive`, `.lfsPointer`, `.nameNotUTF8` or `.noImages`.
   package init(path: String) throws(ImageError) {
     var scan = FolderScan(root: path)
     try scan.run()
-    guard !scan.images.isEmpty else { throw .at(path: path, .noImages(ignored: scan.ignored)) }
+    guard !scan.images.isEmpty else {
+      throw .at(path: path, .noImages(ignored: scan.ignored, otherFormats: scan.otherFormats))
+    }
     let isFlat = scan.images.contains { !$0.utf8.contains(UInt8(ascii: "/")) }
     let classNames = isFlat ? [] : scan.topFolders.sorted(by: precedesInUTF8)
     var labels: [Substring: Int] = [:]
     for (label, name) in classNames.enumerated() { labels[name[...]] = label }
     self.path = path
     self.classNames = classNames
-    self.ignoredCount = scan.ignored
+    ignoredCount = scan.ignored
+    otherFormats = scan.otherFormats
     self.files = scan.images.sorted(by: precedesInUTF8).map { relativePath in
       let label = labels[relativePath.prefix { $0 != "/" }]
       return File(
@@ -85,6 +91,7 @@ private struct FolderScan {
   var images: [String] = []
   var topFolders: [String] = []
   var ignored = 0
+  var otherFormats: [String: Int] = [:]
   private var visited: Set<Identity> = []
 
   /// Identifies a folder, whatever path leads to it.
@@ -107,7 +114,8 @@ private struct FolderScan {
       let absolute = folder.isEmpty ? root : joined(root, folder)
       switch try kind(of: absolute) {
       case .folder(let identity): guard visited.insert(identity).inserted else { continue }
-      case .regular, .other: throw .at(path: absolute, .notAFolder)
+      case .regular: throw .at(path: absolute, Self.placeholder(absolute) ?? .notAFolder)
+      case .other: throw .at(path: absolute, .notAFolder)
       }
       let subfolders = try read(folder: folder, absolute: absolute)
       if folder.isEmpty { topFolders = subfolders }
@@ -131,7 +139,10 @@ private struct FolderScan {
       switch kind {
       case .folder: subfolders.append(relative)
       case .regular where isImage: images.append(relative)
-      case .regular, .other: ignored += 1
+      case .regular:
+        ignored += 1
+        if let format = Self.otherFormat(name) { otherFormats[format, default: 0] += 1 }
+      case .other: ignored += 1
       }
     }
     return subfolders
@@ -184,10 +195,33 @@ private struct FolderScan {
     }
   }
 
+  /// What a file is that stands for a folder; `nil` where that is not known.
+  private static func placeholder(_ path: String) -> ImageError? {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    return withUnsafeTemporaryAllocation(byteCount: InputAdvice.byteCount, alignment: 1) { buffer in
+      let count = Glibc.read(file, buffer.baseAddress, buffer.count)
+      return count > 0 ? ImageError.placeholder(UnsafeRawBufferPointer(rebasing: buffer[..<count])) : nil
+    }
+  }
+
+  private static let otherExtensions = [
+    "avif": "AVIF", "bmp": "BMP", "gif": "GIF", "heic": "HEIC", "heif": "HEIC", "jp2": "JPEG 2000", "jxl": "JPEG XL",
+    "tif": "TIFF", "tiff": "TIFF",
+  ]
+
+  /// The format that a name promises, if images of it are not decoded.
+  private static func otherFormat(_ name: String) -> String? { pathExtension(name).flatMap { otherExtensions[$0] } }
+
   private static func hasImageExtension(_ name: String) -> Bool {
-    guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return false }
-    let suffix = String(decoding: name.utf8[name.utf8.index(after: dot)...], as: UTF8.self).lowercased()
-    return suffix == "jpg" || suffix == "jpeg" || suffix == "png"
+    pathExtension(name).map { ["jpg", "jpeg", "png", "webp"].contains($0) } ?? false
+  }
+
+  /// What follows the last dot, in lower case.
+  private static func pathExtension(_ name: String) -> String? {
+    guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return nil }
+    return String(decoding: name.utf8[name.utf8.index(after: dot)...], as: UTF8.self).lowercased()
   }
 }
 

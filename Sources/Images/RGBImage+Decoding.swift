@@ -2,7 +2,7 @@ import CImageCodecs
 import Pixels
 
 extension RGBImage {
-  /// Decodes a JPEG or PNG file, recognised by its content.
+  /// Decodes a JPEG, PNG or WebP file, recognised by its content.
   ///
   /// The pixels are those of Pillow's `Image.open(file).convert('RGB')`: alpha is dropped, not composited; embedded
   /// profiles, gamma and orientation are ignored; CMYK and YCCK JPEGs are assumed to be inverted, as Adobe writes them.
@@ -18,8 +18,8 @@ extension RGBImage {
     self = try RGBImage.decoding(bytes, limits: limits).image
   }
 
-  /// Decodes a JPEG or PNG file. The memory is reserved first, and other threads that decode wait while there is not
-  /// enough.
+  /// Decodes a JPEG, PNG or WebP file. The memory is reserved first, and other threads that decode wait while there is
+  /// not enough.
   ///
   /// - Returns: the image, and the reservation, which is to be kept as long as the pixels.
   /// - Throws: the errors of the initialiser.
@@ -28,17 +28,17 @@ extension RGBImage {
   ) throws(ImageError) -> (image: RGBImage, reservation: DecodingReservation) {
     let format = try ImageFormat(recognizing: bytes)
     let codec = ImageCodec(format: format, bytes: bytes)
-    let (size, coefficients) = try codec.size()
+    let (size, working) = try codec.size()
     let (width, height) = (Int(size.width), Int(size.height))
     guard width > 0, height > 0 else { throw .corrupt(format, offset: 0, problem: "its size is \(width)x\(height)") }
-    try limits.check(format, width: width, height: height, coefficientBytes: coefficients, fileBytes: bytes.count)
+    try limits.check(format, width: width, height: height, workingBytes: working, fileBytes: bytes.count)
     // Limits of both sides bound the product.
-    let reservation = DecodingReservation(byteCount: width * height * 3 + Int(coefficients))
+    let reservation = DecodingReservation(byteCount: width * height * 3 + Int(working))
     let pixels = try codec.pixels(of: size, limits)
     return (RGBImage(width: width, height: height, checked: pixels), reservation)
   }
 
-  /// Decodes a JPEG or PNG file, recognised by its content, as the initialiser above does.
+  /// Decodes a JPEG, PNG or WebP file, recognised by its content, as the initialiser above does.
   ///
   /// - Throws: the errors of that initialiser.
   package init(decoding bytes: [UInt8], limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
@@ -53,24 +53,25 @@ extension RGBImage {
   }
 }
 
-/// The Swift interface of the two C codecs.
+/// The Swift interface of the C codecs.
 private struct ImageCodec {
   var format: ImageFormat
   var bytes: UnsafeRawBufferPointer
 
   /// The size in pixels, and the memory in bytes that decoding takes besides the pixels.
-  func size() throws(ImageError) -> (quern_image_size, coefficientBytes: UInt64) {
+  func size() throws(ImageError) -> (quern_image_size, workingBytes: UInt64) {
     let data = bytes.bindMemory(to: UInt8.self)
     var size = quern_image_size()
-    var coefficientBytes: UInt64 = 0
+    var workingBytes: UInt64 = 0
     var failure = quern_codec_failure()
     let status =
       switch format {
-      case .jpeg: quern_jpeg_read_size(data.baseAddress, data.count, &size, &coefficientBytes, &failure)
+      case .jpeg: quern_jpeg_read_size(data.baseAddress, data.count, &size, &workingBytes, &failure)
       case .png: quern_png_read_size(data.baseAddress, data.count, &size, &failure)
+      case .webp: quern_webp_read_size(data.baseAddress, data.count, &size, &workingBytes, &failure)
       }
     try check(status, failure, size)
-    return (size, coefficientBytes)
+    return (size, workingBytes)
   }
 
   func pixels(of size: quern_image_size, _ limits: DecodingLimits) throws(ImageError) -> [UInt8] {
@@ -85,6 +86,7 @@ private struct ImageCodec {
         switch format {
         case .jpeg: quern_jpeg_decode(data.baseAddress, data.count, size, jpeg, pixels.baseAddress, &failure)
         case .png: quern_png_decode(data.baseAddress, data.count, size, pixels.baseAddress, &failure)
+        case .webp: quern_webp_decode(data.baseAddress, data.count, size, pixels.baseAddress, &failure)
         }
       count = status == 0 ? byteCount : 0
     }

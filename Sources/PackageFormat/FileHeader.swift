@@ -1,4 +1,5 @@
 import Files
+import Suggestions
 
 /// The first part of a package, of fixed size (formats/package.md, "Header").
 struct FileHeader: Hashable, Sendable {
@@ -97,7 +98,7 @@ struct FileHeader: Hashable, Sendable {
       ([0x09] + Array("QUERN".utf8), "a quern package that went through a 7-bit channel; copy it in binary mode"),
       (Array("PK\u{3}\u{4}".utf8), "a ZIP archive, such as a PyTorch checkpoint; convert it first"),
       ([0x80, 0x02], "a pickle, such as an older PyTorch checkpoint; convert it first"),
-      (Array("version https://git-lfs".utf8), "a Git LFS pointer; fetch the file itself"),
+      (InputAdvice.pointerStart, "\(InputAdvice.pointerKind); \(InputAdvice.pointerAdvice)"),
       ([0x08], "a protobuf message, such as an ONNX model; convert it first"),
     ]
     // These are the bytes that most files of the kind start with; others are reported as unknown.

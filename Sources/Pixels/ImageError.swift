@@ -1,9 +1,11 @@
 import Glibc
+import Suggestions
 
 /// The supported image formats.
 package enum ImageFormat: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
   case jpeg = "JPEG"
   case png = "PNG"
+  case webp = "WebP"
 
   package var description: String { rawValue }
 }
@@ -14,9 +16,13 @@ package enum ImageError: Error, Hashable, Sendable {
   case empty
   /// The first bytes are those of no known image format.
   case unrecognized
+  /// A pointer that Git LFS left in place of a file that it has not fetched.
+  case lfsPointer
+  /// An archive instead of an image or of a folder of images; `kind` has an article.
+  case archive(kind: String)
   /// An image format that is not supported, by its name.
   case unsupportedFormat(String)
-  /// A JPEG or PNG file that uses a feature that is not supported.
+  /// A file of a supported format that uses a feature that is not supported.
   case unsupported(ImageFormat, problem: String)
   /// The data ends before the last pixel.
   case truncated(ImageFormat, byteCount: Int)
@@ -47,8 +53,9 @@ package enum ImageError: Error, Hashable, Sendable {
   case notAFolder
   /// A folder or an image in the folder has a name that is not UTF-8; the text is the name as far as it is.
   case nameNotUTF8(String)
-  /// A folder without image files; `ignored` other files were found in it.
-  case noImages(ignored: Int)
+  /// A folder without image files; `ignored` other files were found in it, among them `otherFormats` by the names of
+  /// formats that are not decoded.
+  case noImages(ignored: Int, otherFormats: [String: Int])
   /// Another of these errors, with the path of the file or folder.
   indirect case at(path: String, ImageError)
 }
@@ -57,8 +64,10 @@ extension ImageError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .empty: "the file is empty"
-    case .unrecognized: "not an image: the first bytes are neither those of a JPEG nor those of a PNG file"
-    case .unsupportedFormat(let name): "\(name) images are not supported; convert the file to JPEG or PNG"
+    case .unrecognized: "not an image: the first bytes are not those of a JPEG, PNG or WebP file"
+    case .lfsPointer: InputAdvice.pointer
+    case .archive(let kind): "is \(kind); unpack it and give the folder"
+    case .unsupportedFormat(let name): "\(name) images are not supported; convert the file to PNG, JPEG or WebP"
     case .unsupported(let format, let problem): "this kind of \(format) image is not supported: \(problem)"
     case .truncated(let format, let byteCount):
       "the \(format) image is truncated: its \(byteCount) bytes end before its last pixel"
@@ -74,8 +83,8 @@ extension ImageError: CustomStringConvertible {
       "the \(format) image has \(width)x\(height) pixels, and a file of \(fileBytes) bytes may have at most \(limit); "
         + "--max-image-pixels sets a limit for files of any size"
     case .tooMuchWork(let format, let problem, let fileBytes):
-      "the \(format) image takes too much time or memory for a file of \(fileBytes) bytes: \(problem); save it with "
-        + "fewer scans, or set --max-image-pixels, which allows as many blocks and coefficients as its pixels need"
+      "the \(format) image takes too much time or memory for a file of \(fileBytes) bytes: \(problem); save it "
+        + "with fewer scans or as PNG, or set --max-image-pixels, which allows as much as its pixels need"
     case .outOfMemory(let width, let height): "not enough memory for an image of \(width)x\(height) pixels"
     case .fileTooLarge(let byteCount, let limit):
       "the file has \(byteCount) bytes, more than the \(limit) that are allowed for an image"
@@ -86,15 +95,32 @@ extension ImageError: CustomStringConvertible {
     case .notAFolder: "not a folder"
     case .nameNotUTF8(let name):
       "'\(name)' in this folder has a name that is not UTF-8, by which nothing can refer to it; rename it"
-    case .noImages(let ignored):
-      "no .jpg, .jpeg or .png files in the folder or its subfolders"
-        + (ignored == 0 ? "" : " (\(ignored) other \(ignored == 1 ? "file" : "files") ignored)")
+    case .noImages(let ignored, let otherFormats):
+      "no .jpg, .jpeg, .png or .webp files in the folder or its subfolders"
+        + (Self.undecoded(otherFormats).map { ", only \($0)" }
+          ?? (ignored == 0 ? "" : " (\(ignored) other \(ignored == 1 ? "file" : "files") ignored)"))
+    case .at(let path, .system(_, ENOENT)): "\(path): \(InputAdvice.url(path) ?? "\(underlying)")"
     case .at(let path, let error): "\(path): \(error)"
     }
   }
 }
 
 extension ImageError {
+  /// Such as "12 HEIC and 3 TIFF images, which are not decoded; convert them to PNG, JPEG or WebP"; `nil` without any.
+  ///
+  /// - Parameter formats: the numbers of files, by the names of their formats.
+  package static func undecoded(_ formats: [String: Int]) -> String? {
+    guard !formats.isEmpty else { return nil }
+    let counts = formats.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { "\($0.value) \($0.key)" }
+    let list =
+      counts.count == 1 ? counts[0] : counts.dropLast().joined(separator: ", ") + " and " + counts[counts.count - 1]
+    let isSingle = formats.values.reduce(0, +) == 1
+    return list
+      + (isSingle
+        ? " image, which is not decoded; convert it to PNG, JPEG or WebP"
+        : " images, which are not decoded; convert them to PNG, JPEG or WebP")
+  }
+
   /// Whether the image itself is at fault. An error of the system (a disk that fails, a lack of memory or descriptors,
   /// a permission) says nothing about the image: leaving the image out would give another result for a passing reason.
   package var isOfImage: Bool {

@@ -32,7 +32,7 @@ extension Failure {
   private static func status(of error: FileError) -> quern_status {
     switch error {
     case .notFound: QUERN_ERROR_NOT_FOUND
-    case .empty: QUERN_ERROR_BAD_DATA
+    case .empty, .lfsPointer: QUERN_ERROR_BAD_DATA
     case .outOfRange: QUERN_ERROR_INVALID_ARGUMENT
     default: QUERN_ERROR_IO
     }

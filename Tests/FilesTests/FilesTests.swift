@@ -69,6 +69,33 @@ final class Scratch {
     }
   }
 
+  @Test func pointersOfGitLFSAreRefusedWithAdvice() throws {
+    let scratch = Scratch()
+    let text = "version https://git-lfs.github.com/spec/v1\noid sha256:\(String(repeating: "0", count: 64))\nsize 9\n"
+    let path = try scratch.file("a", Array(text.utf8))
+    let error = #expect(throws: FileError.lfsPointer(path: path)) { try MappedFile(path: path) }
+    #expect(error?.kind == .badData)
+    #expect(error?.description == "\(path): is a Git LFS pointer: fetch the file itself with `git lfs pull`")
+    #expect(throws: ConfinementError.file(.lfsPointer(path: path))) {
+      try MappedFile.confined(to: scratch.path, location: "a")
+    }
+    // A text about pointers is none.
+    #expect(throws: Never.self) { try MappedFile(path: try scratch.file("b", Array(" \(text)".utf8))) }
+  }
+
+  @Test(
+    arguments: [
+      ("https://example.org/a.pth", "curl -LO"), ("http://example.org/a.pth", "curl -LO"),
+      ("HTTPS://EXAMPLE.ORG/A", "curl -LO"), ("s3://bucket/a", "aws s3 cp"), ("gs://bucket/a", "gcloud storage cp"),
+      ("hf://org/model/a", "hf download"), ("https:/a", nil), ("nowhere/https://a", nil), ("https", nil), ("", nil),
+    ] as [(String, String?)])
+  func missingFilesThatAreURLsHaveAHint(path: String, command: String?) {
+    let error = #expect(throws: FileError.notFound(path: path)) { try MappedFile(path: path) }
+    #expect(error?.kind == .missingInput)
+    let hint = command.map { "is a URL; download the file first, for instance with \($0), and give its path" }
+    #expect(error?.description == "\(path): \(hint ?? "no such file")")
+  }
+
   @Test func releasedPagesReadTheSame() throws {
     let scratch = Scratch()
     let bytes = (0..<50_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }

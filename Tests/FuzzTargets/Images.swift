@@ -6,6 +6,8 @@ extension FuzzTarget {
   static let images: [FuzzTarget] = [
     FuzzTarget("jpeg", seeds: ["images/*.jpg"], parse: decode),
     FuzzTarget("png", seeds: ["images/*.png"], words: ["IHDR", "PLTE", "IDAT", "tRNS", "gAMA", "IEND"], parse: decode),
+    FuzzTarget(
+      "webp", seeds: ["images/*.webp"], words: ["RIFF", "WEBP", "VP8 ", "VP8L", "VP8X", "ALPH"], parse: decode),
     FuzzTarget("image-kind", words: ["RIFF", "WEBP", "VP8 ", "ftypavif", "GIF89a", "BM", "II*\0"], byteLimit: 64) {
       try decode($0)
     },

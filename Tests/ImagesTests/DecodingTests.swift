@@ -40,7 +40,8 @@ import Testing
         #expect(acceptedByPillow.contains(length), "\(length) bytes")
         #expect(image.crc == row[1], "\(length) bytes")
       } catch {
-        let format: ImageFormat = row[0].hasSuffix(".png") ? .png : .jpeg
+        let format = try #require(
+          [".png": ImageFormat.png, ".jpg": .jpeg, "webp": .webp][String(row[0].suffix(4))], "\(row[0])")
         #expect(error == (length == 0 ? .empty : .truncated(format, byteCount: length)))
       }
     }
@@ -80,7 +81,8 @@ import Testing
     ("", .empty),
     ("hello, world", .unrecognized),
     ("GIF89a......", .unsupportedFormat("GIF")),
-    ("RIFF....WEBPVP8 ", .unsupportedFormat("WebP")),
+    ("RIFF....WEBP", .truncated(.webp, byteCount: 12)),
+    ("RIFF....WAVEfmt ", .unrecognized),
     ("BM..........", .unsupportedFormat("BMP")),
     ("II*\0........", .unsupportedFormat("TIFF")),
     ("\0\0\0\u{18}ftypheic....", .unsupportedFormat("HEIC")),
@@ -95,7 +97,28 @@ import Testing
     #expect(throws: expected) { try RGBImage(decoding: Array(text.utf8)) }
   }
 
-  @Test(arguments: ["grey.jpg", "rgb-8.png"])
+  @Test func animationsAreUnsupported() throws {
+    #expect(throws: ImageError.unsupported(.webp, problem: "it is animated")) {
+      try RGBImage(decoding: try Fixtures.bytes("animated.webp"))
+    }
+  }
+
+  /// A lossless image of a few bytes takes more memory than its pixels. The header of `VP8L` has 14 bits for each side.
+  @Test func smallFilesOfLargeLosslessImagesAreRefused() throws {
+    var bytes = try Fixtures.bytes("lossless-palette.webp")
+    try #require(bytes[12..<16].elementsEqual("VP8L".utf8) && bytes[20] == 0x2F)
+    let side: UInt32 = 5999
+    let bits = (UInt32(bytes[24]) & 0xF0) << 24 | (side << 14) | side
+    for index in 0..<4 { bytes[21 + index] = UInt8(truncatingIfNeeded: bits >> (8 * index)) }
+    #expect {
+      try RGBImage(decoding: bytes)
+    } throws: { error in
+      guard case .tooMuchWork(.webp, _, bytes.count)? = error as? ImageError else { return false }
+      return "\(error)".contains("144000000 bytes besides the pixels")
+    }
+  }
+
+  @Test(arguments: ["grey.jpg", "rgb-8.png", "lossless.webp", "lossy-quality-80.webp"])
   func pixelsAreLimited(name: String) throws {
     let bytes = try Fixtures.bytes(name)
     let image = try RGBImage(decoding: bytes)

@@ -49,6 +49,66 @@ private struct ScratchFolder: ~Copyable {
 }
 
 @Suite struct ImageFolderTests {
+  /// What stands for images without being any, as an image and in place of a folder.
+  @Test(
+    arguments: [
+      (Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n".utf8), .lfsPointer),
+      (Array("PK\u{3}\u{4}....".utf8), .archive(kind: "a zip archive")),
+      (Array("PK\u{5}\u{6}".utf8) + [UInt8](repeating: 0, count: 18), .archive(kind: "a zip archive")),
+      // The name of its first file makes it look like a BMP image.
+      (
+        Array("BM.jpg".utf8) + [UInt8](repeating: 0, count: 251) + Array("ustar\0".utf8)
+          + [UInt8](repeating: 0, count: 249), .archive(kind: "a tar archive")
+      ),
+      ([0x1F, 0x8B, 8, 0], .archive(kind: "a gzip archive")),
+    ] as [([UInt8], ImageError)])
+  func placeholdersOfImagesAreNamed(bytes: [UInt8], expected: ImageError) throws {
+    let scratch = try ScratchFolder()
+    try scratch.write("a.jpg", bytes)
+    let path = "\(scratch.path)/a.jpg"
+    #expect(throws: ImageError.at(path: path, expected)) { try ImageFile.load(path) }
+    #expect(throws: ImageError.at(path: path, expected)) { try ImageFolder(path: path) }
+    #expect(try ImageFolder(path: scratch.path).files.map(\.path) == [path])
+    #expect(expected.isOfImage)
+  }
+
+  @Test func imagesOfOtherFormatsAreCounted() throws {
+    let scratch = try ScratchFolder()
+    let others = ["a.heic", "b.HEIF", "sub/c.tif", "d.gif", "e.txt", "heic"]
+    for name in others { try scratch.write(name, [0]) }
+    let expected = ["GIF": 1, "HEIC": 2, "TIFF": 1]
+    let error = #expect(throws: ImageError.at(path: scratch.path, .noImages(ignored: 6, otherFormats: expected))) {
+      try ImageFolder(path: scratch.path)
+    }
+    #expect(
+      error?.description.hasSuffix(
+        "only 1 GIF, 2 HEIC and 1 TIFF images, which are not decoded; "
+          + "convert them to PNG, JPEG or WebP") == true)
+    try scratch.write("f.WebP", [0])
+    let folder = try ImageFolder(path: scratch.path)
+    #expect(folder.files.map(\.relativePath) == ["f.WebP"])
+    #expect(folder.otherFormats == expected && folder.ignoredCount == 6)
+  }
+
+  @Test func otherFilesInPlaceOfAFolderAreNotOne() throws {
+    let scratch = try ScratchFolder()
+    for (name, bytes) in [("text", Array("hello".utf8)), ("empty", [])] {
+      try scratch.write(name, bytes)
+      let path = "\(scratch.path)/\(name)"
+      #expect(throws: ImageError.at(path: path, .notAFolder)) { try ImageFolder(path: path) }
+    }
+  }
+
+  @Test func missingFoldersThatAreURLsHaveAHint() throws {
+    let path = "https://example.org/photos"
+    for read in [{ _ = try ImageFolder(path: path) }, { _ = try ImageFile.load(path) }] as [() throws -> Void] {
+      let error = #expect(throws: ImageError.self) { try read() }
+      #expect(error?.description.contains("is a URL; download the file first") == true)
+    }
+    let other = #expect(throws: ImageError.self) { try ImageFolder(path: "/nowhere") }
+    #expect(other?.description == "/nowhere: cannot open the folder: No such file or directory")
+  }
+
   @Test func flatFolderIsUnlabelled() throws {
     let scratch = try ScratchFolder()
     for name in ["b.JPG", "a.png", "Z.jpeg", "é.PnG", ".hidden.jpg", "notes.txt", "jpg", "c.jpg.bak", "sub/x.jpg"] {
@@ -141,7 +201,9 @@ private struct ScratchFolder: ~Copyable {
         == "\(missing): cannot open the folder: No such file or directory")
     let file = scratch.path + "/file.txt"
     #expect(throws: ImageError.at(path: file, .notAFolder)) { try ImageFolder(path: file) }
-    #expect(throws: ImageError.at(path: scratch.path, .noImages(ignored: 1))) { try ImageFolder(path: scratch.path) }
+    #expect(throws: ImageError.at(path: scratch.path, .noImages(ignored: 1, otherFormats: [:]))) {
+      try ImageFolder(path: scratch.path)
+    }
   }
 
   @Test(.enabled(if: geteuid() != 0, "the superuser may read every folder"))
@@ -198,7 +260,8 @@ private struct ScratchFolder: ~Copyable {
       _ = try ImageFile.load(scratch.path + "/a.jpg")
       Issue.record("a GIF was taken")
     } catch {
-      #expect("\(error)" == "\(scratch.path)/a.jpg: GIF images are not supported; convert the file to JPEG or PNG")
+      #expect(
+        "\(error)" == "\(scratch.path)/a.jpg: GIF images are not supported; convert the file to PNG, JPEG or WebP")
       #expect(error.underlying == .unsupportedFormat("GIF"))
     }
   }

@@ -55,10 +55,10 @@ import Testing
   @Test func largerFilesMayHaveMorePixels() throws {
     let limits = DecodingLimits()
     #expect(throws: Never.self) {
-      try limits.check(.jpeg, width: 11_000, height: 9_000, coefficientBytes: 0, fileBytes: 4 << 20)
+      try limits.check(.jpeg, width: 11_000, height: 9_000, workingBytes: 0, fileBytes: 4 << 20)
     }
     #expect(throws: ImageError.tooManyPixels(width: 12_000, height: 12_000, limit: 1 << 27)) {
-      try limits.check(.jpeg, width: 12_000, height: 12_000, coefficientBytes: 0, fileBytes: 200 << 20)
+      try limits.check(.jpeg, width: 12_000, height: 12_000, workingBytes: 0, fileBytes: 200 << 20)
     }
   }
 

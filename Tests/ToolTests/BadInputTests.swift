@@ -102,6 +102,94 @@ import Testing
     },
   ]
 
+  /// The arguments of commands, one of whose inputs is at `path`.
+  static let inputs: [(name: String, arguments: @Sendable (_ path: String, Scratch) -> [String])] = [
+    ("checkpoint", { convert(checkpoint: $0, output: $1.path("out.quern")) }),
+    ("plan", { convert(output: $1.path("out.quern"), ["--plan", $0]) }),
+    ("golden file", { convert(output: $1.path("out.quern"), ["--golden", $0]) }),
+    ("baseline", { convert(output: $1.path("out.quern"), ["--baseline", $0]) }),
+    ("configuration", { path, _ in ["inspect", Tool.checkpoint, "--config", path] }),
+    ("package", { path, _ in ["inspect", path] }),
+    ("package of a self-test", { path, _ in ["selftest", path] }),
+    (
+      "reference",
+      { path, _ in
+        ["verify", Tool.checkpoint, "--reference", path, "--images", Tool.photographs, "--size", "64"]
+      }
+    ),
+    ("patch", { ["patch", "apply", old, $0, "-o", $1.path("new.quern")] }),
+    ("package to be patched", { ["patch", "apply", $0, patch, "-o", $1.path("new.quern")] }),
+    ("difference", { path, _ in ["diff", old, path] }),
+    ("labels", { path, _ in ["classify", Tool.checkpoint, photograph, "--size", "32", "--labels", path] }),
+    ("embeddings", { path, _ in ["compare", path, path] }),
+    (
+      "ground truth",
+      { path, _ in
+        [
+          "evaluate", Tool.checkpoint, "--set", "groups", "--data", Tool.photographs, "--ground-truth", path, "--size",
+          "32",
+        ]
+      }
+    ),
+    ("image", { ["embed", Tool.checkpoint, $0, "--size", "32", "-o", $1.path("e.safetensors")] }),
+    ("folder", { convert(calibration: $0, output: $1.path("out.quern")) }),
+  ]
+  private static let old = Tool.root.appendingPathComponent("fixtures/packages/version-1.0.quern").path
+  private static let patch = Tool.root.appendingPathComponent("fixtures/patches/version-1.0.qpatch").path
+  private static let photograph = Tool.photographs + "/cat-00.jpg"
+
+  @Test(arguments: inputs.map(\.name))
+  func pointersAndURLsAreRefusedWithAdvice(name: String) throws {
+    let arguments = try #require(Self.inputs.first { $0.name == name }).arguments
+    let scratch = try Scratch()
+    let pointer = try scratch.write(
+      Data("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n".utf8), to: "input.json")
+    for (path, status, advice) in [(pointer, 65, "git lfs pull"), ("https://example.org/input.json", 66, "curl -LO")] {
+      let outcome = try Tool.run(arguments(path, scratch))
+      #expect(outcome.status == status, "\(outcome.errors)")
+      #expect(outcome.output.isEmpty)
+      #expect(outcome.errors.contains(advice), "\(outcome.errors)")
+      #expect(outcome.errors.contains(path), "\(outcome.errors)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.folder.path) == ["input.json"])
+    }
+  }
+
+  @Test(arguments: ["image", "folder"])
+  func archivesOfImagesAreRefusedWithAdvice(name: String) throws {
+    let arguments = try #require(Self.inputs.first { $0.name == name }).arguments
+    let scratch = try Scratch()
+    let path = try scratch.write(Data("PK\u{3}\u{4}photographs".utf8), to: "photos.zip")
+    let outcome = try Tool.run(arguments(path, scratch))
+    #expect(outcome.status == 65, "\(outcome.errors)")
+    #expect(outcome.errors.contains("photos.zip: is a zip archive; unpack it and give the folder"), "\(outcome.errors)")
+  }
+
+  @Test func imagesThatAreNotDecodedAreNamed() throws {
+    let scratch = try Scratch()
+    try FileManager.default.createDirectory(at: scratch.url("photos"), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: Self.photograph, toPath: scratch.path("photos/a.jpg"))
+    for name in ["b.heic", "c.HEIC", "d.avif"] { _ = try scratch.write(Data([0]), to: "photos/\(name)") }
+    let outcome = try Tool.run(["classify", Tool.checkpoint, scratch.path("photos"), "--size", "32"])
+    #expect(outcome.status == 0)
+    #expect(
+      outcome.errors.contains("photos: left out 1 AVIF and 2 HEIC images, which are not decoded"), "\(outcome.errors)")
+  }
+
+  /// A repository that was cloned without Git LFS.
+  @Test(arguments: [[], ["--skip-bad-images"]])
+  func foldersOfPointersSaySo(extra: [String]) throws {
+    let scratch = try Scratch()
+    try FileManager.default.createDirectory(at: scratch.url("photos"), withIntermediateDirectories: true)
+    for name in ["a.jpg", "b.jpg"] {
+      _ = try scratch.write(Data("version https://git-lfs.github.com/spec/v1\n".utf8), to: "photos/\(name)")
+    }
+    let outcome = try Tool.run(
+      Self.convert(calibration: scratch.path("photos"), output: scratch.path("out.quern"), extra))
+    #expect(outcome.status == 65, "\(outcome.errors)")
+    // One of the two is held out for verification.
+    #expect(outcome.errors.contains(".jpg: is a Git LFS pointer: fetch the file itself"), "\(outcome.errors)")
+  }
+
   @Test(arguments: cases)
   func isRefused(_ test: Case) throws {
     let scratch = try Scratch()

@@ -26,7 +26,7 @@ def test_files_decode_to_the_pixels_of_the_tool(name, width, height, crc):
     assert np.array_equal(_images.decode((IMAGES / name).read_bytes()), pixels)
 
 
-@pytest.mark.parametrize("name", ["cut-baseline.jpg", "cut-progressive.jpg", "cut.png", "cut-interlaced.png"])
+@pytest.mark.parametrize("name", ["cut-baseline.jpg", "cut-progressive.jpg", "cut.png", "cut-interlaced.png", "cut-lossy.webp"])
 def test_files_that_end_early_are_refused(name, tmp_path):
     data = (IMAGES / name).read_bytes()
     (tmp_path / name).write_bytes(data[: len(data) // 2])
@@ -37,8 +37,13 @@ def test_files_that_end_early_are_refused(name, tmp_path):
 @pytest.mark.parametrize("data", [b"", b"no image", b"GIF89a\1\0\1\0\0\0\0;"], ids=["empty", "text", "gif"])
 def test_other_files_are_refused(data, tmp_path):
     (tmp_path / "file").write_bytes(data)
-    with pytest.raises(quern.ImageError, match="not a JPEG or PNG"):
+    with pytest.raises(quern.ImageError, match="not a JPEG, PNG or WebP"):
         _images.decode(tmp_path / "file")
+
+
+def test_animations_are_refused():
+    with pytest.raises(quern.ImageError, match="animated"):
+        _images.decode(IMAGES / "animated.webp")
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -51,7 +51,7 @@ package struct Analyzer {
   ///   `ConversionError` for a problem that belongs to no stage, and `ConversionError.noUsableImages` where no image
   ///   could be verified on.
   package func run() throws -> LossAnalysis {
-    let folder = try ImageFolder(path: options.calibrationFolder)
+    let folder = try ImageFolder(path: options.calibrationFolder, progress: progress)
     let source = try ConversionSource(options, clock)
     return try Analyzer(source.options, isolatedLayers: isolatedLayers, progress, clock).run(source, folder)
   }

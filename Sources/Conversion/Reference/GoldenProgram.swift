@@ -54,7 +54,7 @@ package struct GoldenProgram: Sendable {
         pixels = (np.asarray(image, np.float32) / 255 - mean) / std
         return np.ascontiguousarray(pixels\(channelOrder == .bgr ? "[..., ::-1]" : "").transpose(2, 0, 1)[None])
 
-    paths = sorted(p for p in pathlib.Path(sys.argv[1]).rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    paths = sorted(p for p in pathlib.Path(sys.argv[1]).rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
     count = min(\(count), len(paths))
     paths = [paths[i * len(paths) // count] for i in range(count)]
     rows = {}

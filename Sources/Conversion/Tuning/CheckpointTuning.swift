@@ -36,7 +36,7 @@ package struct CheckpointTuning {
     progress.state(imported.network.assumptions)
     let fixed = imported.network.fixedImageSize
     let evaluation = try resolution.resolutions(fixedSide: try fixed?.side(of: checkpoint))[0].evaluation
-    let folder = try ImageFolder(path: options.folder)
+    let folder = try ImageFolder(path: options.folder, progress: progress)
     let shapes = try imported.graph.inferShapes(input: [1, evaluation.size, evaluation.size, 3])
     let labels = ClassLabels(
       folder, classCount: imported.graph.width(ofOutput: GraphOutput.logits, shapes),

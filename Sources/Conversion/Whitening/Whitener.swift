@@ -58,7 +58,7 @@ struct Whitener {
     var graph = imported.graph
     if let exponent = resolution.poolingExponent { try graph.pool(by: exponent, side: resolution.side) }
     try graph.checkSize(resolution.side)
-    let files = try ImageFolder(path: options.folder).files
+    let files = try ImageFolder(path: options.folder, progress: progress).files
     do {
       let head = try WhiteningHead(of: graph, keepsClassifier: keepsClassifier)
       let collected = try clock.stage("whiten", total: files.count) {

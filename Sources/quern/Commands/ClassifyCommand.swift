@@ -45,7 +45,7 @@ struct ClassifyCommand: ParsableCommand {
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
     let embedder = try Embedder(
       model: opened, evaluation: evaluation, job: ImageJob(threads: common.threadCount))
-    let result = try embedder.run(try ImageList(images).files, progress: common.progress)
+    let result = try embedder.run(try ImageList(images, progress: common.progress).files, progress: common.progress)
     guard result.classes > 0 else {
       throw ConversionError.wrongKind("\(model): the network has no classifier; use 'quern embed' for its embeddings")
     }

@@ -72,7 +72,8 @@ struct EmbedCommand: ParsableCommand {
     let embedder = try Embedder(
       model: opened, resolutions: resolutions,
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
-    let results = try embedder.runAllSizes(try ImageList(images).files, progress: common.progress)
+    let results = try embedder.runAllSizes(
+      try ImageList(images, progress: common.progress).files, progress: common.progress)
     for (result, file) in zip(results, files) {
       if format == .safetensors {
         try result.write(to: file.numbers)

@@ -65,9 +65,10 @@ struct SearchCommand: ParsableCommand {
     let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
     let search = ImageSearch(
       model: opened, evaluation: evaluation, job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
+    let progress = common.progress
     let report = try search.run(
-      try ImageList(queries).files, in: try ImageList(gallery).files, count: top, withPictures: page != nil,
-      progress: common.progress)
+      try ImageList(queries, progress: progress).files, in: try ImageList(gallery, progress: progress).files,
+      count: top, withPictures: page != nil, progress: progress)
     if let page {
       try page.write(report.html())
       try page.commit()

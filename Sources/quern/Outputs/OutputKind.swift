@@ -82,15 +82,21 @@ enum OutputKind {
       throw .otherFormat(option: option, path: path, ending: ending, kind: self)
     }
     // The user did not choose the name of a file with names, so its extension says nothing about its content.
-    if case .existing = target, endings.isEmpty || isUnnamed, !isEmpty(path), !recognizes(path) {
+    if case .existing = target, endings.isEmpty || isUnnamed, !isPlaceholder(path), !recognizes(path) {
       throw .otherContents(option: option, path: path, kind: self)
     }
   }
 
   private var isUnnamed: Bool { if case .embeddingNames = self { true } else { false } }
 
-  private func isEmpty(_ path: String) -> Bool {
-    do { _ = try MappedFile(path: path) } catch { if case .empty = error { return true } }
+  /// Whether a file has no content of its own, which writing to it would lose: it is empty, or a Git LFS pointer.
+  private func isPlaceholder(_ path: String) -> Bool {
+    do { _ = try MappedFile(path: path) } catch {
+      switch error {
+      case .empty, .lfsPointer: return true
+      default: return false
+      }
+    }
     return false
   }
 

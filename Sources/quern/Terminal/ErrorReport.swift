@@ -41,7 +41,7 @@ struct ErrorReport: Encodable {
     case RetrievalError.file(let path, _): path
     case EmbeddingError.inFile(let path, _): path
     case ConversionError.package(let path, _), ConversionError.writtenDiffers(let path): path
-    case ConversionError.noUsableImages(let folder): folder
+    case ConversionError.noUsableImages(let folder, _): folder
     case CheckpointError.file(let error): error.path
     case CheckpointError.content(let path, _, _): path
     default: nil

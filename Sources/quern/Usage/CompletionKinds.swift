@@ -10,7 +10,7 @@ extension CompletionKind {
   /// A package or a checkpoint.
   static var model: CompletionKind { .file(extensions: ["quern"] + checkpoints) }
   /// An image, or a folder of images.
-  static var images: CompletionKind { .file(extensions: ["jpg", "jpeg", "png", "JPG", "JPEG", "PNG"]) }
+  static var images: CompletionKind { .file(extensions: ["jpg", "jpeg", "png", "webp", "JPG", "JPEG", "PNG", "WEBP"]) }
   /// Embeddings and logits that were stored.
   static var storedOutputs: CompletionKind { .file(extensions: outputs) }
   static var plan: CompletionKind { .file(extensions: ["json"]) }

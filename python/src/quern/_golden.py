@@ -27,7 +27,7 @@ _FILTERS = {
     "bicubic": PIL.Image.Resampling.BICUBIC,
     "lanczos": PIL.Image.Resampling.LANCZOS,
 }
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def golden(
@@ -55,7 +55,7 @@ def golden(
     Args:
         model: A module of PyTorch, which is run in evaluation mode on its own device; the path of an ONNX model, which
             ONNX Runtime runs; or a function that takes a float32 array [1, 3, height, width].
-        images: A folder of JPEG and PNG files, with its subfolders, or the paths of such files.
+        images: A folder of JPEG, PNG and WebP files, with its subfolders, or the paths of such files.
         output: The file to write, whose name ends in `.safetensors`. Only a golden file is replaced.
         size: The image size in pixels.
         outputs: What the model returns: a name, or the names of a tuple in its order, with `None` for what is left out.
@@ -131,7 +131,7 @@ def _paths(images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], co
         folder = Path(images)
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
         if not paths:
-            raise NotFoundError(f"{folder}: no .jpg, .jpeg or .png files in the folder or its subfolders")
+            raise NotFoundError(f"{folder}: no .jpg, .jpeg, .png or .webp files in the folder or its subfolders")
     else:
         paths = [Path(path) for path in images]
         if not paths:

@@ -20,7 +20,7 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Pixels [height, width, 3] of 8 bits in the order red, green, blue, packed within rows."""
 
 Image: TypeAlias = str | os.PathLike[str] | bytes | PIL.Image.Image | npt.NDArray[Any]
-"""One image: the path of a JPEG or PNG file, the bytes of such a file, an image of Pillow, or an array of uint8
+"""One image: the path of a JPEG, PNG or WebP file, the bytes of such a file, an image of Pillow, or an array of uint8
 [height, width, 3] in the order red, green, blue."""
 
 Images: TypeAlias = Image | Iterable[Image]
@@ -131,7 +131,7 @@ def _pixels_of_array(array: npt.NDArray[Any]) -> Pixels:
 
 
 def decode(file: str | os.PathLike[str] | bytes) -> Pixels:
-    """Decodes a JPEG or PNG file to the pixels that the tool decodes it to.
+    """Decodes a JPEG, PNG or WebP file to the pixels that the tool decodes it to.
 
     Args:
         file: The path of the file, or its bytes.
@@ -142,17 +142,19 @@ def decode(file: str | os.PathLike[str] | bytes) -> Pixels:
     Raises:
         NotFoundError: There is no such file, or it may not be read.
         InputOutputError: The path leads to a folder, or reading fails.
-        ImageError: The file is not a JPEG or PNG image, or damaged, or larger than Pillow accepts.
+        ImageError: The file is not a JPEG, PNG or WebP image, or damaged, or larger than Pillow accepts.
     """
     name = "the image" if isinstance(file, bytes) else os.fspath(file)
     try:
-        with PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=("JPEG", "PNG")) as image:
+        with PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=("JPEG", "PNG", "WEBP")) as image:
+            if image.format == "WEBP" and getattr(image, "is_animated", False):
+                raise ImageError(f"{name}: animated WebP images are not supported")
             return pixels_of_image(image, name)
     except ImageError:
         raise
     except PIL.UnidentifiedImageError as error:
         raise ImageError(
-            f"{name}: not a JPEG or PNG image; open images of other formats with Pillow, and pass the opened image"
+            f"{name}: not a JPEG, PNG or WebP image; open images of other formats with Pillow, and pass the opened image"
         ) from error
     except MemoryError as error:
         raise OutOfMemoryError(f"{name}: not enough memory for the pixels of the image") from error

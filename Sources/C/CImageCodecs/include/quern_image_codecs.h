@@ -71,6 +71,18 @@ int quern_png_decode(
     const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
     struct quern_codec_failure *failure);
 
+/// Reads the size from the header. Animations are not supported.
+///
+/// - Parameter working_bytes: the memory that decoding takes besides the pixels.
+int quern_webp_read_size(
+    const uint8_t *data, size_t size, struct quern_image_size *result, uint64_t *working_bytes,
+    struct quern_codec_failure *failure);
+
+/// Decodes to `rgb[height][width][3]`; `expected` is the size from `quern_webp_read_size`.
+int quern_webp_decode(
+    const uint8_t *data, size_t size, struct quern_image_size expected, uint8_t *rgb,
+    struct quern_codec_failure *failure);
+
 /// The maximum number of bytes that `quern_png_encode` writes for an image of a size whose pixels fit in memory.
 size_t quern_png_encoded_limit(struct quern_image_size size);
 
