@@ -215,7 +215,8 @@ package struct Converter {
     report.describe(network)
     report.referenceCheck = network.referenceCheck
     let costs = try CostTable(network.planned, imageSize: options.evaluation.size)
-    report.inference = result.attempt.inference(network.planned, costs)
+    report.inference = result.attempt.inference(
+      network.planned, costs, floatBytes: network.float.graph.constantByteCount)
     if result.attempt.failsMainlyByNearTies, options.effort != .fast { report.notes.append(Self.nearTies) }
     return report
   }

@@ -64,9 +64,11 @@ struct VerifiedPackage: Attempt {
   /// - Parameters:
   ///   - graph: the float graph.
   ///   - costs: the table of costs for the graph.
-  func inference(_ graph: Graph, _ costs: CostTable) -> InferenceCost {
+  ///   - floatBytes: the size of the float network's weights in bytes.
+  func inference(_ graph: Graph, _ costs: CostTable, floatBytes: Int) -> InferenceCost {
     InferenceCost(
       milliseconds: costs.milliseconds(found.plan), plainMilliseconds: costs.plainMilliseconds,
+      floatMilliseconds: costs.floatMilliseconds, floatBytes: floatBytes,
       wideLayers: graph.nodes.count { found.plan.layers[$0.name]?.arithmetic == .int8WideInput },
       floatLayers: found.plan.layersKeptFloat(in: graph).count)
   }

@@ -50,6 +50,7 @@ extension FidelityReport {
           "Skipped images", ["image", "reason"], textColumns: 2, texts: skippedImages.map { [$0.name, $0.reason] }
         ).html)
     }
+    page.body += costSection
     page.body += ["<h2>What was compared</h2>"] + facts(originRows)
     page.remarks = notes + (inferenceSentence.map { ["Inference: \($0)"] } ?? [])
     page.toolVersion = toolVersion

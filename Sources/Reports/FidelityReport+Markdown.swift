@@ -27,6 +27,7 @@ extension FidelityReport {
     }
     blocks += baselineBlocks
     if !sizes.isEmpty || isStopped { blocks.append(markdownTable(["file", "value"], provenanceRows)) }
+    blocks += costBlocks
     if let inferenceSentence { blocks.append("Inference: \(escapedForMarkdown(inferenceSentence))") }
     blocks += (referenceCheck?.findings ?? []).map { "> reference: \(escapedForMarkdown($0))" }
     blocks += notes.map { "> \(escapedForMarkdown($0))" }

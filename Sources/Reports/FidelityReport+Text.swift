@@ -20,6 +20,7 @@ extension FidelityReport {
     }
     lines += baselineLines
     if !making.isEmpty { lines += aligned(making) + [""] }
+    lines += costLines
     if let inferenceSentence { lines += aligned([("inference", inferenceSentence)]) + [""] }
     if let findings = referenceCheck?.findings, !findings.isEmpty {
       lines += findings.map { "reference: \(printable($0))" } + [""]

@@ -82,6 +82,9 @@ package struct CostTable: Sendable {
     milliseconds(QuantizationPlanner().plan(graph, statistics: .init()))
   }
 
+  /// The estimated milliseconds per image takes in float.
+  package var floatMilliseconds: Double { graph.nodes.reduce(0) { $0 + milliseconds($1, .float) } }
+
   /// The milliseconds per image may take if it may be `slowdown` times as slow as in plain int8; infinite for `nil`.
   package func limit(slowdown: Double?) -> Double { slowdown.map { $0 * plainMilliseconds } ?? .infinity }
 
