@@ -1,6 +1,8 @@
 import Fidelity
 
 extension FidelityReport {
+  private static let greatestEffort = "thorough"
+
   /// What follows from the verdict, in sentences for people: why it is not a pass, and what to do about it. Commands
   /// are between backticks.
   var advice: [String] {
@@ -13,7 +15,9 @@ extension FidelityReport {
     if gates.contains(where: { !$0.passed && [.meanDrift, .maxDrift, .top1Agreement].contains($0.name) }) {
       advice += [
         "Look at the images that drift most. If they are unlike the calibration images, calibrate on images like them.",
-        "Try `--effort thorough`, or see with `quern analyze` which layers lose most.",
+        settings["effort"] == .string(Self.greatestEffort)
+          ? "See with `quern analyze` which layers lose most."
+          : "Try `--effort thorough`, or see with `quern analyze` which layers lose most.",
       ]
     }
     if gates.contains(where: { !$0.passed && $0.name == .packageBytes }) {

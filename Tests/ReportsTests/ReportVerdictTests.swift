@@ -22,6 +22,30 @@ import Testing
     #expect(report.text().hasPrefix("PASS  3 of 3 gates\n"))
   }
 
+  /// What was tried already is not advised.
+  @Test func adviceKnowsTheEffort() throws {
+    var report = try Sample.failing()
+    #expect(report.text().contains("Try `--effort thorough`"))
+    report.settings["effort"] = .string("thorough")
+    #expect(!report.text().contains("--effort thorough") && report.text().contains("`quern analyze`"))
+  }
+
+  @Test func costsStandNextToThoseOfFloat() throws {
+    var report = try Sample.passing()
+    #expect(!report.text().contains("% of float"))
+    report.inference = InferenceCost(
+      milliseconds: 0.52, plainMilliseconds: 0.5, floatMilliseconds: 1.94, floatBytes: 6_000_000, wideLayers: 0,
+      floatLayers: 0)
+    report.setPackage(.init(path: "a.quern", bytes: 1_500_000, sha256: "00"), maxBytes: nil)
+    let drift = try #require(report.figures.drift.mean)
+    let shown = String(format: "%.6f", drift)
+    for text in [report.text(), report.markdown(), report.html()] {
+      for cell in ["6.0 MB", "1.5 MB", "25.0", "1.9", "0.5", shown] { #expect(text.contains(cell), "\(cell)") }
+    }
+    let again = try FidelityReport(reading: report.json(), from: "a.json")
+    #expect(again.inference == report.inference)
+  }
+
   @Test func anOpenGateLeavesTheVerdictOpen() throws {
     let same = logits([0, 1, 2, 3, 4, 5])
     let report = try Sample.report((1...8).map { try image("\($0)", drift: 0.001, reference: same, quantized: same) })
