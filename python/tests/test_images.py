@@ -26,7 +26,9 @@ def test_files_decode_to_the_pixels_of_the_tool(name, width, height, crc):
     assert np.array_equal(_images.decode((IMAGES / name).read_bytes()), pixels)
 
 
-@pytest.mark.parametrize("name", ["cut-baseline.jpg", "cut-progressive.jpg", "cut.png", "cut-interlaced.png", "cut-lossy.webp"])
+@pytest.mark.parametrize(
+    "name", ["cut-baseline.jpg", "cut-progressive.jpg", "cut.png", "cut-interlaced.png", "cut-lossy.webp"]
+)
 def test_files_that_end_early_are_refused(name, tmp_path):
     data = (IMAGES / name).read_bytes()
     (tmp_path / name).write_bytes(data[: len(data) // 2])

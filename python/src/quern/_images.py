@@ -146,7 +146,8 @@ def decode(file: str | os.PathLike[str] | bytes) -> Pixels:
     """
     name = "the image" if isinstance(file, bytes) else os.fspath(file)
     try:
-        with PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=("JPEG", "PNG", "WEBP")) as image:
+        source = io.BytesIO(file) if isinstance(file, bytes) else file
+        with PIL.Image.open(source, formats=("JPEG", "PNG", "WEBP")) as image:
             if image.format == "WEBP" and getattr(image, "is_animated", False):
                 raise ImageError(f"{name}: animated WebP images are not supported")
             return pixels_of_image(image, name)
@@ -154,7 +155,7 @@ def decode(file: str | os.PathLike[str] | bytes) -> Pixels:
         raise
     except PIL.UnidentifiedImageError as error:
         raise ImageError(
-            f"{name}: not a JPEG, PNG or WebP image; open images of other formats with Pillow, and pass the opened image"
+            f"{name}: not a JPEG, PNG or WebP image; open images of other formats with Pillow, and pass the result"
         ) from error
     except MemoryError as error:
         raise OutOfMemoryError(f"{name}: not enough memory for the pixels of the image") from error

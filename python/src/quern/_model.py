@@ -106,9 +106,9 @@ class Model(Package):
         """Computes the embeddings of images.
 
         Args:
-            images: One image or several: paths of JPEG, PNG and WebP files, the `bytes` of such files, images of Pillow, or
-                arrays of uint8 [height, width, 3] or [n, height, width, 3]. Iterables may be generators, which are read
-                as they are needed. Sizes may differ: images are resized and cropped as the package says.
+            images: One image or several: paths of JPEG, PNG and WebP files, the `bytes` of such files, images of
+                Pillow, or arrays of uint8 [height, width, 3] or [n, height, width, 3]. Iterables may be generators,
+                which are read as they are needed. Sizes may differ: images are resized and cropped as the package says.
             batch_size: The maximum number of images that are given to the network at once. It changes speed and
                 memory, but no result.
 
