@@ -117,7 +117,7 @@ let package = Package(
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
     module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
-    module("Checkpoints", ["COnnx", "CProtobufC", "Files", "PrintableText", "Suggestions", "Tensors"]),
+    module("Checkpoints", ["COnnx", "CProtobufC", "Files", "PrintableText", "Tensors"]),
 
     // What the stages share.
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors", "Threads"]),

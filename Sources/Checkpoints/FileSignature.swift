@@ -1,5 +1,4 @@
 import Files
-import Suggestions
 
 /// Recognises formats by the first bytes of a file.
 enum FileSignature {
@@ -43,7 +42,6 @@ enum FileSignature {
     ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], "a 7-Zip archive", unpack),
     (Array("%PDF".utf8), "a PDF document", "pass a checkpoint"),
     ([0x7F] + Array("ELF".utf8), "a program", "pass a checkpoint"),
-    (InputAdvice.pointerStart, InputAdvice.pointerKind, InputAdvice.pointerAdvice),
     (Array("-----BEGIN PGP".utf8), "an encrypted file", "decrypt it first"),
     (Array("age-encryption.org".utf8), "an encrypted file", "decrypt it first"),
     (Array("Salted__".utf8), "an encrypted file (OpenSSL)", "decrypt it first"),

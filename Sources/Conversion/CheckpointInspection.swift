@@ -1,4 +1,5 @@
 import Checkpoints
+import Fidelity
 import Graphs
 import ModelImport
 import Operators

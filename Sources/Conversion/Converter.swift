@@ -154,7 +154,7 @@ package struct Converter {
     var metadata = result.metadata
     metadata.fidelity = report.deterministicPart
     let layout = try clock.stage("seal") {
-      try SealedPackage.layout(reader, metadata: try metadata.json(), selfTest: selfTest, threads: options.threads)
+      try PackageWriter.layout(of: reader, metadata: try metadata.json(), selfTest: selfTest, threads: options.threads)
     }
     return (report, layout)
   }

@@ -4,16 +4,6 @@ import PackageFormat
 
 /// Writes a finished package and makes sure that the file has the bytes that were meant.
 package enum SealedPackage {
-  /// The file of a package with other metadata and another self-test.
-  ///
-  /// - Throws: `PackageError`, as `PackageWriter.sections` does.
-  static func layout(
-    _ reader: PackageReader, metadata: String, selfTest: SelfTestRecord, threads: Int
-  ) throws(PackageError) -> PackageLayout {
-    try PackageLayout(
-      try PackageWriter.sections(of: reader, metadata: metadata, selfTest: selfTest, threads: threads))
-  }
-
   /// Writes a package to `path`. The temporary file is read back before it replaces anything, and the file at `path`
   /// afterwards, from the disk where the system allows it.
   ///

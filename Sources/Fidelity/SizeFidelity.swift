@@ -45,12 +45,7 @@ extension SizeFidelity: Codable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(size, forKey: .size)
     try container.encode(crop, forKey: .crop)
-    // JSON has no infinity.
-    if poolingExponent == .infinity {
-      try container.encode("inf", forKey: .poolingExponent)
-    } else {
-      try container.encode(poolingExponent, forKey: .poolingExponent)
-    }
+    try container.encode(PoolingExponent(poolingExponent), forKey: .poolingExponent)
     try container.encode(passed, forKey: .passed)
     try container.encode(gates, forKey: .gates)
   }

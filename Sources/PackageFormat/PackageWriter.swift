@@ -45,10 +45,19 @@ package enum PackageWriter {
   package static func write(
     _ reader: PackageReader, metadata: String, selfTest: SelfTestRecord? = nil, to path: String, threads: Int = 1
   ) throws(PackageError) -> PackageSummary {
-    let layout = try PackageLayout(
-      try sections(of: reader, metadata: metadata, selfTest: selfTest, threads: threads))
+    let layout = try layout(of: reader, metadata: metadata, selfTest: selfTest, threads: threads)
     try layout.write(toPath: path)
     return layout.summary
+  }
+
+  /// The file of an open package, with other metadata.
+  ///
+  /// - Parameter selfTest: the self-test to store; `nil` to keep the package's.
+  /// - Throws: the errors of `sections`, and `PackageError.cannotStore` where the file would be too long.
+  package static func layout(
+    of reader: PackageReader, metadata: String, selfTest: SelfTestRecord? = nil, threads: Int = 1
+  ) throws(PackageError) -> PackageLayout {
+    try PackageLayout(try sections(of: reader, metadata: metadata, selfTest: selfTest, threads: threads))
   }
 
   /// The sections of an open package, with other metadata.
