@@ -6,7 +6,12 @@ import PackageDescription
 let swiftSettings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("ExistentialAny"),
+  // The linker drops what nothing calls, from libquern above all.
+  .unsafeFlags(
+    ["-Xfrontend", "-function-sections", "-Xfrontend", "-internalize-at-link"], .when(configuration: .release)),
 ]
+
+let cSections = ["-ffunction-sections", "-fdata-sections"]
 
 /// How to build the fuzzer (`scripts/fuzz`): "coverage", or "address" for AddressSanitizer besides; `nil` in an ordinary
 /// build, which does without it.
@@ -22,9 +27,18 @@ let fuzzedModules: Set = [
 
 let coverage = "edge,trace-cmp,inline-8bit-counters,pc-table"
 
+/// The modules that wait for others most of the time. They are compiled for size, as the tool is downloaded by CI.
+let compactModules: Set = [
+  "Configuration", "Conversion", "DebianPackages", "Fidelity", "ModelExport", "ModelImport", "Reports", "Signing",
+]
+
+let compact: [SwiftSetting] = [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   guard let fuzzing, fuzzedModules.contains(name) else {
-    return .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+    return .target(
+      name: name, dependencies: dependencies,
+      swiftSettings: swiftSettings + (compactModules.contains(name) ? compact : []))
   }
   // With AddressSanitizer, which is passed to all modules, a second sanitizer would replace it.
   let sanitizer = fuzzing == "address" ? [] : ["-sanitize=fuzzer"]
@@ -37,16 +51,23 @@ func c(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   let isFuzzed = fuzzing != nil && fuzzedModules.contains(name)
   return .target(
     name: name, dependencies: dependencies, path: "Sources/C/\(name)",
-    cSettings: isFuzzed ? [.unsafeFlags(["-fsanitize=fuzzer-no-link"])] : nil,
-    cxxSettings: isFuzzed ? [.unsafeFlags(["-fsanitize=fuzzer-no-link"])] : nil)
+    cSettings: [.unsafeFlags(isFuzzed ? ["-fsanitize=fuzzer-no-link"] : cSections)],
+    cxxSettings: [.unsafeFlags(isFuzzed ? ["-fsanitize=fuzzer-no-link"] : cSections)])
 }
 
 func system(_ name: String, pkgConfig: String, debian package: String) -> Target {
   .systemLibrary(name: name, path: "Sources/System/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
+/// The tests that compute much themselves. Others are compiled without optimisation, which takes less time than it saves.
+let computingTests: Set = [
+  "CKernelsTests", "CalibrationTests", "NeighbourSearchTests", "OperatorsTests", "QuantizationTests", "RoundingTests",
+]
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies,
+    swiftSettings: swiftSettings + (computingTests.contains(name) ? [] : [.unsafeFlags(["-Onone"])]))
 }
 
 let package = Package(
@@ -70,7 +91,7 @@ let package = Package(
         "Signing", "Suggestions", "Threads",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: swiftSettings),
+      swiftSettings: swiftSettings + compact),
 
     // The library for devices, with a C interface.
     .target(
@@ -108,8 +129,8 @@ let package = Package(
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Suggestions", "Tensors", "Threads"]),
     module("Calibration", ["CKernels", "Graphs", "Kernels", "Operators", "Pixels", "Runtime", "Tensors", "Threads"]),
     module("NeighbourSearch", ["Checkpoints", "CKernels", "Files", "Kernels", "Tensors", "Threads"]),
-    module("Images", ["CImageCodecs", "Pixels", "Random", "Suggestions"]),
-    module("PackageFormat", ["CZstd", "Files", "Graphs", "Pixels", "Suggestions", "Tensors"]),
+    module("Images", ["CImageCodecs", "Pixels", "Random", "Suggestions", "Threads"]),
+    module("PackageFormat", ["CZstd", "Files", "Graphs", "Pixels", "Suggestions", "Tensors", "Threads"]),
     module("Pixels", ["CResampling", "Suggestions"]),
     module("DebianPackages", ["CZlib"]),
     module("PackageDelta", ["CZstd", "Files", "Graphs", "PackageFormat", "PrintableText", "Tensors", "Threads"]),
@@ -128,7 +149,7 @@ let package = Package(
     module("Suggestions", []),
     module("Threads", ["CThreads"]),
     module("Graphs", ["Tensors"]),
-    module("Files", ["CCrypto", "CFiles", "Suggestions", "Tensors"]),
+    module("Files", ["CCrypto", "CFiles", "Suggestions", "Tensors", "Threads"]),
     module("Tensors", []),
 
     // C code of our own, and a module for each library of the system.
@@ -165,7 +186,7 @@ let package = Package(
       dependencies: [
         "Checkpoints", "Configuration", "Conversion", "Fidelity", "Files", "Graphs", "Images", "Inference",
         "ModelExport", "ModelImport", "PackageDelta", "PackageFormat", "Passes", "Pixels", "Reports", "Retrieval",
-        "Runtime", "Tensors",
+        "Runtime", "Tensors", "Threads",
       ],
       path: "Tests/FuzzTargets", swiftSettings: swiftSettings),
     tests("FuzzingTests", ["FuzzTargets"]),

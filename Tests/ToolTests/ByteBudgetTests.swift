@@ -6,7 +6,7 @@ import Testing
   private static func convert(_ output: String, _ extra: [String]) throws -> (status: Int32, report: [String: Any]) {
     let outcome = try Tool.run(
       [
-        "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "32", "--size", "64",
+        "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "12", "--size", "40",
         "--crop", "rect", "--augmentation", "none", "--json", "--max-mean-drift", "0.5", "--max-drift", "1",
         "--min-agreement", "0", "-o", output,
       ] + extra)

@@ -4,19 +4,19 @@ import Testing
 /// Plans as files: made, taken unchanged, edited, and refused.
 @Suite struct PlanTests {
   private static let options = [
-    Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "32", "--crop", "rect", "-q",
+    Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "12", "--crop", "rect", "-q",
   ]
 
   /// Whatever was searched for: rounding by what layers read, 16-bit inputs, layers in float and coarser steps.
   @Test(arguments: [
-    [], ["--size", "97", "--effort", "thorough", "--max-mean-drift", "0.000002"], ["--max-mean-drift", "0.00002"],
+    [], ["--size", "57", "--effort", "thorough", "--max-mean-drift", "0.000002"], ["--max-mean-drift", "0.00002"],
     ["--max-bytes", "1300000", "--augmentation", "none"], ["--effort", "fast", "--keep-float", "layer1"],
   ])
   func aPlanTakenUnchangedGivesTheSameBytes(extra: [String]) throws {
     let scratch = try Scratch()
     let (plan, again) = (scratch.path("a.json"), scratch.path("b.json"))
     let (direct, planned) = (scratch.path("a.quern"), scratch.path("b.quern"))
-    let options = Self.options + ["--size", "64"] + extra
+    let options = Self.options + ["--size", "40"] + extra
     let first = try Tool.run(["convert", "-o", direct] + options)
     #expect([0, 1].contains(first.status), "\(first.errors)")
     #expect(try Tool.run(["plan", "-o", plan, "--threads", "1"] + options).status == first.status)
@@ -51,14 +51,14 @@ import Testing
   ) throws -> (outcome: Tool.Outcome, package: String) {
     let (file, package) = (scratch.path("plan.json"), scratch.path("m.quern"))
     try plan.write(toFile: file, atomically: true, encoding: .utf8)
-    return (try Tool.run(["convert", "--plan", file, "-o", package, "--size", "64"] + Self.options + extra), package)
+    return (try Tool.run(["convert", "--plan", file, "-o", package, "--size", "40"] + Self.options + extra), package)
   }
 
   /// The maximum pooling is read by two layers, one of which goes on reading 8 bits: its range must stay what it was.
   @Test func rangesFitTheReadersOf8Bits() throws {
     let scratch = try Scratch()
     let file = scratch.path("whole.json")
-    #expect(try Tool.run(["plan", "-o", file, "--size", "64"] + Self.options).status == 0)
+    #expect(try Tool.run(["plan", "-o", file, "--size", "40"] + Self.options).status == 0)
     let data = try Data(contentsOf: URL(filePath: file))
     var plan = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     var layers = try #require(plan["layers"] as? [[String: Any]])
@@ -114,7 +114,7 @@ import Testing
     let scratch = try Scratch()
     let (outcome, package) = try convert(#"{"schema": "quern.plan/1"}"#, scratch, extra)
     let direct = scratch.path("direct.quern")
-    #expect(try Tool.run(["convert", "-o", direct, "--size", "64"] + Self.options + extra).status == outcome.status)
+    #expect(try Tool.run(["convert", "-o", direct, "--size", "40"] + Self.options + extra).status == outcome.status)
     #expect(try Data(contentsOf: URL(filePath: direct)) == Data(contentsOf: URL(filePath: package)))
   }
 

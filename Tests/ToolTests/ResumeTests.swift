@@ -4,21 +4,22 @@ import Testing
 /// Conversions that go on from the stages of another one.
 @Suite struct ResumeTests {
   private static let options = [
-    Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "24", "--crop", "rect", "-q", "--size",
-    "64",
+    Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "24", "--crop", "rect", "-q",
   ]
+
+  private static let whole = options + ["--size", "64"]
 
   private static func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
   /// Whatever is left of another conversion's stages, the package is that of a conversion without.
   @Test(arguments: [
     ["--max-mean-drift", "0.00002"], ["--max-bytes", "1300000", "--augmentation", "none"],
-    ["--effort", "thorough", "--size", "97"],
+    ["--effort", "thorough", "--size", "57"],
   ])
   func anyStagesGiveTheSameBytes(extra: [String]) throws {
     let scratch = try Scratch()
     let (direct, resumed, folder) = (scratch.path("a.quern"), scratch.path("b.quern"), scratch.path("stages"))
-    let options = Self.options + extra
+    let options = Self.options + ["--size", "40"] + extra
     let status = try Tool.run(["convert", "-o", direct] + options).status
     let expected = try Self.bytes(direct)
     for missing in ["", "plan.json", "levels.safetensors", "calibration.safetensors"] {
@@ -41,7 +42,7 @@ import Testing
   @Test func stagesOfAnotherConversionAreRefused() throws {
     let scratch = try Scratch()
     let (package, folder) = (scratch.path("m.quern"), scratch.path("stages"))
-    let arguments = ["convert", "-o", package, "--resume", folder] + Self.options
+    let arguments = ["convert", "-o", package, "--resume", folder] + Self.whole
     #expect(try Tool.run(arguments).status == 0)
     for extra in [
       ["--seed", "1"], ["--effort", "fast"], ["--calibration-count", "25"], ["--pooling-exponent", "2"],
@@ -59,7 +60,7 @@ import Testing
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try Data("keep me".utf8).write(to: URL(filePath: "\(folder)/notes.txt"))
     let package = scratch.path("m.quern")
-    let arguments = ["convert", "-o", package, "--effort", "fast"] + Self.options
+    let arguments = ["convert", "-o", package, "--effort", "fast"] + Self.whole
     let outcome = try Tool.run(arguments + ["--resume", folder])
     #expect(outcome.status == 65 && outcome.errors.contains("mine"), "\(outcome.errors)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["notes.txt"])
@@ -89,7 +90,7 @@ import Testing
     let file = try scratch.write(Data("keep me".utf8), to: "file")
     let folder = path.hasPrefix("/") ? path : scratch.path(path)
     let outcome = try Tool.run(
-      ["convert", "-o", scratch.path("m.quern"), "--effort", "fast", "--resume", folder] + Self.options)
+      ["convert", "-o", scratch.path("m.quern"), "--effort", "fast", "--resume", folder] + Self.whole)
     #expect(outcome.status == 73 && outcome.errors.contains("\(folder): cannot be created"), "\(outcome.errors)")
     #expect(try Self.bytes(file) == Data("keep me".utf8))
   }
@@ -97,7 +98,7 @@ import Testing
   @Test func foldersAboveAreMade() throws {
     let scratch = try Scratch()
     let outcome = try Tool.run(
-      ["convert", "-o", scratch.path("m.quern"), "--effort", "fast", "--resume", scratch.path("a/b/c/")] + Self.options)
+      ["convert", "-o", scratch.path("m.quern"), "--effort", "fast", "--resume", scratch.path("a/b/c/")] + Self.whole)
     #expect(outcome.status == 0, "\(outcome.errors)")
     #expect(FileManager.default.fileExists(atPath: scratch.path("a/b/c/plan.json")))
   }
