@@ -5,7 +5,6 @@ import Images
 import Inference
 import Pixels
 import Runtime
-import Synchronization
 import Tensors
 import Threads
 
@@ -182,6 +181,7 @@ extension EvaluationProtocol {
   var metadata: [String: String] {
     var result = ["size": "\(size)", "crop": crop.rawValue, "resize": filter.rawValue]
     if crop == .square { result["crop_ratio"] = "\(cropRatio)" }
+    if EXIFOrientation.isApplied { result["exif_orientation"] = "true" }
     return result
   }
 }

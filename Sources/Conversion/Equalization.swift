@@ -4,8 +4,8 @@ import Images
 import Pixels
 import Quantization
 import Runtime
-import Synchronization
 import Tensors
+import Threads
 
 /// The equalisation of a folded graph's channels, measured on a few calibration images, and how much it changed the
 /// outputs.

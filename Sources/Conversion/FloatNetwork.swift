@@ -1,6 +1,6 @@
 import Graphs
 import Runtime
-import Synchronization
+import Threads
 
 /// A float network that is made ready to run when it is first needed, and that can be unloaded while it is not needed.
 /// Its packed weights take more memory than anything else in a conversion.

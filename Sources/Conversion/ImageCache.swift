@@ -1,6 +1,6 @@
 import Images
 import Pixels
-import Synchronization
+import Threads
 
 /// The decoded images of one conversion or verification, so that a file is read and decoded once for all stages that
 /// use it.

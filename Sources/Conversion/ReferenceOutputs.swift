@@ -1,6 +1,6 @@
 import Inference
 import Pixels
-import Synchronization
+import Threads
 
 /// The pixels of images after resizing and cropping, and the float network's outputs for them, cached so that no image
 /// is decoded and run in float twice. The cache is bounded; what does not fit is computed again.

@@ -1,4 +1,4 @@
-import Synchronization
+import Threads
 
 /// The results of several threads, by number, so that their order does not depend on timing.
 final class SlotStore<Element: Sendable>: Sendable {

@@ -27,6 +27,8 @@ package enum FileError: Error, Sendable, Hashable {
   case empty(path: String)
   /// A pointer that Git LFS left in place of a file that it has not fetched.
   case lfsPointer(path: String)
+  /// The file was to be text, and is not UTF-8.
+  case notText(path: String, isUTF16: Bool)
   /// The file does not have the bytes of the part that was to be read.
   case outOfRange(path: String, offset: Int, byteCount: Int, fileSize: Int)
   case cannotOpen(path: String, code: Int32)
@@ -46,7 +48,7 @@ package enum FileError: Error, Sendable, Hashable {
     case .notFound, .isDirectory, .notRegular: .missingInput
     // Not there for this user, or a failure of the system.
     case .cannotOpen(_, let code): [EACCES, EPERM, ELOOP, ENAMETOOLONG].contains(code) ? .missingInput : .inputOutput
-    case .empty, .lfsPointer, .outOfRange, .changed: .badData
+    case .empty, .lfsPointer, .notText, .outOfRange, .changed: .badData
     case .cannotMap, .cannotWrite: .inputOutput
     case .cannotCreate, .danglingLink, .cannotReadBack: .cannotCreate
     }
@@ -58,7 +60,8 @@ extension FileError {
   package var path: String {
     switch self {
     case .notFound(let path), .isDirectory(let path), .notRegular(let path), .empty(let path), .lfsPointer(let path),
-      .outOfRange(let path, _, _, _), .cannotOpen(let path, _), .cannotMap(let path, _), .cannotCreate(let path, _),
+      .notText(let path, _), .outOfRange(let path, _, _, _), .cannotOpen(let path, _), .cannotMap(let path, _),
+      .cannotCreate(let path, _),
       .cannotWrite(let path, _), .danglingLink(let path), .cannotReadBack(let path), .changed(let path):
       path
     }
@@ -73,6 +76,8 @@ extension FileError: CustomStringConvertible {
     case .notRegular(let path): "\(path): is a device or a pipe, and a file was expected"
     case .empty(let path): "\(path): the file is empty"
     case .lfsPointer(let path): "\(path): \(InputAdvice.pointer)"
+    case .notText(let path, let isUTF16):
+      "\(path): is not text in UTF-8" + (isUTF16 ? " but in UTF-16; save it as UTF-8" : "")
     case .outOfRange(let path, let offset, let byteCount, let fileSize):
       "\(path): has \(fileSize) bytes, and not \(byteCount) from byte \(offset)"
     case .cannotOpen(let path, let code): "\(path): cannot be opened: \(errorText(code))"

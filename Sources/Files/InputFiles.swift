@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import Threads
 
 /// Notices that a file is changed in place while a run uses it, which would make the hash that the run states that of
 /// other bytes than it used.

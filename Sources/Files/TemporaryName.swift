@@ -1,6 +1,6 @@
 import CFiles
 import Glibc
-import Synchronization
+import Threads
 
 /// The names of temporary files: `.quern-`, 13 digits in base 36, and `.tmp`.
 enum TemporaryName {

@@ -5,7 +5,7 @@ import Operators
 import PackageFormat
 import Pixels
 import Runtime
-import Synchronization
+import Threads
 
 /// An open package whose network is ready to embed images, for any number of sessions.
 package final class EmbeddingModel: Sendable {

@@ -1,7 +1,7 @@
 import Graphs
 import Kernels
-import Synchronization
 import Tensors
+import Threads
 
 /// A dense float32 convolution, computed by Winograd's filtering on maps that are large enough and directly on others.
 ///

@@ -1,6 +1,6 @@
 import CZstd
-import Synchronization
 import Tensors
+import Threads
 
 /// Memory for short-lived tensors, and for their decompression. A buffer that one tensor returns is reused for the
 /// next, which saves mapping its pages again. Unused buffers are freed with the pool, and the others when the last

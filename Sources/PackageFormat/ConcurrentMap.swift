@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import Threads
 
 /// The results of `body` for 0 ..< `count`, in order, computed by up to `threads` threads. Of several errors, the one
 /// with the lowest index is thrown, so that errors do not depend on the number of threads either.

@@ -3,7 +3,6 @@ import Files
 import Inference
 import Kernels
 import PackageFormat
-import Synchronization
 import Threads
 
 /// What `quern_model *` points to: a model, and its texts as C strings.

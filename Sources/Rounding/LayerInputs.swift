@@ -1,8 +1,8 @@
 import Graphs
 import Operators
 import Runtime
-import Synchronization
 import Tensors
+import Threads
 
 /// The uint8 maps that convolutions read, of enough images to estimate the second moments of each layer's input.
 package final class LayerInputs: Sendable {

@@ -2,7 +2,6 @@ import Graphs
 import Kernels
 import Operators
 import Quantization
-import Synchronization
 import Tensors
 import Threads
 

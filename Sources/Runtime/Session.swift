@@ -1,6 +1,5 @@
 import Graphs
 import Operators
-import Synchronization
 import Tensors
 import Threads
 

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// An object for each worker of a thread team, created when the worker first accesses it.
 ///
 /// While a loop runs, each object is used only by its worker; after the loop, all of them are used by one thread.

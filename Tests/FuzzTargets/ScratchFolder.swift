@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import Threads
 
 /// Files in memory for parsers that open a path. They are overwritten in place, so that writing one takes a few
 /// microseconds. One target at a time may use it.

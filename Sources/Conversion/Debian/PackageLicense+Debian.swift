@@ -1,5 +1,5 @@
+import Files
 import PackageFormat
-import Retrieval
 
 extension PackageLicense {
   /// The licences in /usr/share/common-licenses of every Debian system, by the start of the SPDX identifier.

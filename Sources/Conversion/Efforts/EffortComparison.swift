@@ -1,5 +1,5 @@
 import Fidelity
-import Synchronization
+import Threads
 
 /// Converts a network with several efforts, and measures each package without keeping it.
 package struct EffortComparison {

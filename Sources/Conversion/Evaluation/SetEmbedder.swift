@@ -4,7 +4,6 @@ import Inference
 import Pixels
 import Retrieval
 import Runtime
-import Synchronization
 import Threads
 
 /// Computes the outputs of several models for images, reading and decoding each image once.

@@ -1,7 +1,7 @@
 import Fidelity
 import Images
 import NeighbourSearch
-import Synchronization
+import Threads
 
 /// The embeddings of both networks, collected while images are compared, to search them for each other afterwards.
 ///

@@ -1,6 +1,5 @@
 import Fidelity
 import Files
-import Retrieval
 
 /// Compares two files of stored outputs, from any source, without running a network.
 package struct OutputComparison {
@@ -30,7 +29,7 @@ package struct OutputComparison {
   ///
   /// - Throws: `CheckpointError` or `FileError` where a file cannot be read; `ConversionError.wrongKind` where a file
   ///   has no such outputs, or the rows of the two do not belong together, and `.option` for a decision rule that does
-  ///   not fit them; `RetrievalError` where the labels are not text in UTF-8; `FidelityError` where the widths of the
+  ///   not fit them; `FileError` where the labels cannot be read; `FidelityError` where the widths of the
   ///   two differ.
   package func run(gates: Gates) throws -> FidelityReport {
     let (actual, expected) = (try OutputFile(path: outputs), try OutputFile(path: reference))

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Conversion
 import Fidelity
+import Files
 import Glibc
 import Images
 import PrintableText
-import Retrieval
 
 struct ClassifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -19,7 +19,7 @@ import PrintableText
 import Reports
 import Retrieval
 import Signing
-import Synchronization
+import Threads
 
 /// Maps errors to messages and to exit statuses, which follow sysexits(3). No other code chooses an exit status.
 enum Failure {

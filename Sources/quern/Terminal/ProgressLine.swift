@@ -3,7 +3,7 @@ import Fidelity
 import FoundationEssentials
 import Glibc
 import PrintableText
-import Synchronization
+import Threads
 
 /// Progress on stderr: a line that is redrawn, a plain line now and then, or JSON. Warnings and notes interrupt it.
 final class ProgressLine: ProgressObserver {

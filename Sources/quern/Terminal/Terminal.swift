@@ -1,6 +1,6 @@
 import Glibc
 import PrintableText
-import Synchronization
+import Threads
 
 /// Output to the terminal. Results go to stdout, everything else to stderr.
 enum Terminal {
