@@ -215,11 +215,12 @@ extension ConversionOptions {
 }
 
 extension EvaluationProtocol {
-  /// How images become inputs, for reports; the filter and the crop ratio where they are not the defaults.
+  /// How images become inputs, for reports; what is not the default of the filter, the crop ratio and the orientation.
   var settings: [String: JSONValue] {
     var result: [String: JSONValue] = ["size": .int(size), "crop": .string(crop.rawValue)]
     if filter != .bilinear { result["resize"] = .string(filter.rawValue) }
     if crop == .square, cropRatio != Self.defaultCropRatio { result["crop_ratio"] = .number(cropRatio) }
+    if EXIFOrientation.isApplied { result["exif_orientation"] = .bool(true) }
     return result
   }
 }

@@ -1,7 +1,6 @@
 import Graphs
 import Images
 import Pixels
-import Synchronization
 import Threads
 
 /// A decoded image of a list.
@@ -115,6 +114,7 @@ package struct ImageJob: Sendable {
       }
       progress.advance()
     }
+    Self.noteOrientations(progress)
     let (broken, failure) = state.withLock { ($0.broken, $0.failure) }
     if let failure { throw failure.error }
     if !broken.isEmpty {
@@ -122,6 +122,15 @@ package struct ImageJob: Sendable {
       Self.warn(of: broken, progress)
     }
     return broken
+  }
+
+  /// Notes once in a process how many images have an EXIF orientation that was ignored.
+  private static func noteOrientations(_ progress: any ProgressObserver) {
+    guard let (first, count) = EXIFOrientation.reportIgnored() else { return }
+    let images = count == 1 ? "has" : count == 2 ? "and another image have" : "and \(count - 1) other images have"
+    progress.note(
+      "\(first) \(images) an EXIF orientation, and \(count == 1 ? "is" : "are") used as stored, as by Pillow; "
+        + "--exif-orientation turns such images upright")
   }
 
   /// Warns of images that were left out, if there are any.

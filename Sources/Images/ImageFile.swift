@@ -1,6 +1,6 @@
 import Glibc
 import Pixels
-import Synchronization
+import Threads
 
 /// Reads image files.
 package enum ImageFile {
@@ -40,17 +40,27 @@ package enum ImageFile {
     try decodeReserving(bytes, path: path, limits: limits).image
   }
 
-  /// Decodes the bytes of a file as `decode` does, after waiting for the memory.
+  /// Decodes the bytes of a file as `decode` does, after waiting for the memory, and turns the image upright if
+  /// `EXIFOrientation.isApplied`.
   ///
   /// - Returns: the image, and the reservation of its memory, which is to be kept as long as the pixels.
   /// - Throws: the errors of `decode`.
   package static func decodeReserving(
     _ bytes: [UInt8], path: String, limits: DecodingLimits = .current
   ) throws(ImageError) -> (image: RGBImage, reservation: DecodingReservation) {
+    let turnsUpright = EXIFOrientation.isApplied
     let result = bytes.withUnsafeBytes { buffer in
-      Result { () throws(ImageError) in try RGBImage.decoding(buffer, limits: limits) }
+      Result { () throws(ImageError) in
+        try RGBImage.decoding(buffer, limits: limits, turnsUpright: turnsUpright)
+      }
     }
-    do throws(ImageError) { return try result.get() } catch { throw .at(path: path, error) }
+    do throws(ImageError) {
+      let (image, reservation, orientation) = try result.get()
+      if !turnsUpright, orientation != .upright { EXIFOrientation.ignore(path) }
+      return (image, reservation)
+    } catch {
+      throw .at(path: path, error)
+    }
   }
 
   private static func readRegularFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {

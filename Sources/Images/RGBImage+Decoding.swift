@@ -6,45 +6,53 @@ extension RGBImage {
   ///
   /// The pixels are those of Pillow's `Image.open(file).convert('RGB')`: alpha is dropped, not composited; embedded
   /// profiles, gamma and orientation are ignored; CMYK and YCCK JPEGs are assumed to be inverted, as Adobe writes them.
-  /// There is one exception: 16-bit greyscale PNGs keep their high byte, as 16-bit colour PNGs do in Pillow, too.
-  /// Pillow clips them to 255, which turns nearly every such image white.
+  /// `turnsUpright` turns the image as `ImageOps.exif_transpose` does. There is one exception: 16-bit greyscale PNGs
+  /// keep their high byte, as 16-bit colour PNGs do in Pillow, too. Pillow clips them to 255, which turns nearly every
+  /// such image white.
   ///
   /// Like Pillow, the decoder accepts a file that ends between its last pixel and its end marker, and JPEG data with
   /// flipped bits that still decodes. Unlike Pillow, it verifies the checksums of a PNG's pixel data.
   ///
   /// - Throws: `ImageError`: `.empty`, `.unrecognized`, `.unsupportedFormat`, `.unsupported`, `.truncated`, `.corrupt`,
   ///   `.outOfMemory`, or what `DecodingLimits.check` throws. No bytes make it trap.
-  package init(decoding bytes: UnsafeRawBufferPointer, limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
-    self = try RGBImage.decoding(bytes, limits: limits).image
+  package init(
+    decoding bytes: UnsafeRawBufferPointer, limits: DecodingLimits = DecodingLimits(), turnsUpright: Bool = false
+  ) throws(ImageError) {
+    self = try RGBImage.decoding(bytes, limits: limits, turnsUpright: turnsUpright).image
   }
 
   /// Decodes a JPEG, PNG or WebP file. The memory is reserved first, and other threads that decode wait while there is
   /// not enough.
   ///
-  /// - Returns: the image, and the reservation, which is to be kept as long as the pixels.
+  /// - Parameter turnsUpright: whether the image is turned as its EXIF data say.
+  /// - Returns: the image; the reservation, which is to be kept as long as the pixels; and what the EXIF data say.
   /// - Throws: the errors of the initialiser.
   static func decoding(
-    _ bytes: UnsafeRawBufferPointer, limits: DecodingLimits
-  ) throws(ImageError) -> (image: RGBImage, reservation: DecodingReservation) {
+    _ bytes: UnsafeRawBufferPointer, limits: DecodingLimits, turnsUpright: Bool
+  ) throws(ImageError) -> (image: RGBImage, reservation: DecodingReservation, orientation: EXIFOrientation) {
     let format = try ImageFormat(recognizing: bytes)
     let codec = ImageCodec(format: format, bytes: bytes)
     let (size, working) = try codec.size()
     let (width, height) = (Int(size.width), Int(size.height))
     guard width > 0, height > 0 else { throw .corrupt(format, offset: 0, problem: "its size is \(width)x\(height)") }
     try limits.check(format, width: width, height: height, workingBytes: working, fileBytes: bytes.count)
-    // Limits of both sides bound the product.
-    let reservation = DecodingReservation(byteCount: width * height * 3 + Int(working))
-    let pixels = try codec.pixels(of: size, limits)
-    return (RGBImage(width: width, height: height, checked: pixels), reservation)
+    let orientation = EXIFOrientation(of: bytes, format)
+    // Limits of both sides bound the product. An image is turned into another one.
+    let isTurned = turnsUpright && orientation != .upright
+    let reservation = DecodingReservation(byteCount: width * height * (isTurned ? 6 : 3) + Int(working))
+    let stored = RGBImage(width: width, height: height, checked: try codec.pixels(of: size, limits))
+    return (isTurned ? stored.turned(orientation) : stored, reservation, orientation)
   }
 
   /// Decodes a JPEG, PNG or WebP file, recognised by its content, as the initialiser above does.
   ///
   /// - Throws: the errors of that initialiser.
-  package init(decoding bytes: [UInt8], limits: DecodingLimits = DecodingLimits()) throws(ImageError) {
+  package init(
+    decoding bytes: [UInt8], limits: DecodingLimits = DecodingLimits(), turnsUpright: Bool = false
+  ) throws(ImageError) {
     let result: Result<RGBImage, ImageError> = bytes.withUnsafeBytes { buffer in
       do throws(ImageError) {
-        return .success(try RGBImage(decoding: buffer, limits: limits))
+        return .success(try RGBImage(decoding: buffer, limits: limits, turnsUpright: turnsUpright))
       } catch {
         return .failure(error)
       }

@@ -45,7 +45,7 @@ extension FuzzTarget {
   private static let limits = DecodingLimits(maximumPixels: 1 << 16)
 
   private static let decode: @Sendable (FuzzInput) throws -> Void = { input in
-    let image = try RGBImage(decoding: input.bytes, limits: limits)
+    let image = try RGBImage(decoding: input.bytes, limits: limits, turnsUpright: true)
     precondition(image.pixels.count == image.width * image.height * 3, "three bytes for each pixel")
   }
 }

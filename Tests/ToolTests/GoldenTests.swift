@@ -226,10 +226,11 @@ enum GoldenWriter {
   }
 
   static func file(
-    name: String = "normalized_embedding", values: [Float], width: Int, hashes: [String]? = nil, files: [String]? = nil
+    name: String = "normalized_embedding", values: [Float], width: Int, hashes: [String]? = nil, files: [String]? = nil,
+    metadata: [String: String] = [:]
   ) throws -> Data {
     func json(_ list: [String]) throws -> String { String(decoding: try JSONEncoder().encode(list), as: UTF8.self) }
-    var metadata = ["framework": "a test"]
+    var metadata = metadata.merging(["framework": "a test"]) { $1 }
     if let hashes { metadata["sha256"] = try json(hashes) }
     if let files { metadata["files"] = try json(files) }
     let header: [String: Any] = [

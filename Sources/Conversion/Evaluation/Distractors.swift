@@ -37,9 +37,10 @@ enum Distractors {
   ///   - paths: one folder, or a file for each model and each file of embeddings, in their order.
   ///   - models: the number of models.
   ///   - widths: the number of elements of an embedding of each model and each file of embeddings.
+  ///   - progress: is warned of images that are not decoded.
   /// - Throws: `ConversionError.option` for paths that do not fit; `EmbeddingError.inFile` for embeddings of another
   ///   network; `ImageError` and `CheckpointError` where they cannot be read.
-  init(_ paths: [String], models: Int, widths: [Int]) throws {
+  init(_ paths: [String], models: Int, widths: [Int], progress: any ProgressObserver) throws {
     let stored = widths.count - models
     if paths.isEmpty {
       self = .none
@@ -49,7 +50,7 @@ enum Distractors {
           "--distractors \(paths[0]) is a folder of images, but --embeddings need embeddings of distractors: give a file "
             + "for each model and each --embeddings")
       }
-      self = .folder(try ImageFolder(path: paths[0]))
+      self = .folder(try ImageFolder(path: paths[0], progress: progress))
     } else {
       guard paths.count == models + stored else {
         throw ConversionError.option(

@@ -41,13 +41,13 @@ package struct Evaluation {
   ///   and running the models.
   package func run(progress: any ProgressObserver = SilentProgress()) throws -> EvaluationReport {
     let stored = try embeddings.map { try StoredSetOutputs(path: $0) }
-    let list = try listed(stored)
+    let list = try listed(stored, progress)
     var task = try set.task(list, files: files)
     let opened = try EvaluationModels(models, request: resolution, options: model)
     progress.state(opened.assumptions)
     let labels = try self.labels(task, opened, stored, list)
     let distractors = try Distractors(
-      self.distractors, models: models.count, widths: try widths(opened, stored))
+      self.distractors, models: models.count, widths: try widths(opened, stored), progress: progress)
     if case .none = distractors {
     } else if task.queries.isEmpty {
       throw ConversionError.option("--distractors is for sets that are searched, but \(set.rawValue) has no queries")
@@ -111,8 +111,8 @@ package struct Evaluation {
   }
 
   /// The images of the folder, or else those that the first file of embeddings names.
-  private func listed(_ stored: [StoredSetOutputs]) throws -> ListedImages {
-    if let data { return ListedImages(try ImageFolder(path: data)) }
+  private func listed(_ stored: [StoredSetOutputs], _ progress: any ProgressObserver) throws -> ListedImages {
+    if let data { return ListedImages(try ImageFolder(path: data, progress: progress)) }
     guard models.isEmpty, let first = stored.first else {
       throw ConversionError.option("give the folder of the set's images by --data")
     }

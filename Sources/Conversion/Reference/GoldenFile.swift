@@ -32,6 +32,7 @@ package struct GoldenFile: Sendable {
     var cropRatio: Double?
     var normalization: Preprocessing?
     var channelOrder: ChannelOrder?
+    var turnsUpright: Bool?
   }
 
   /// - Throws: `CheckpointError` if the file cannot be read; `ConversionError.wrongKind` if it is not a golden file or
@@ -100,6 +101,7 @@ extension GoldenFile.StatedPreprocessing {
       Double($0).flatMap { EvaluationProtocol.cropRatios.contains($0) ? $0 : nil }
     }
     channelOrder = try value("channel_order") { ChannelOrder(rawValue: $0) }
+    turnsUpright = try value("exif_orientation") { Bool($0) }
     let (mean, std) = (try value("mean", Self.triple), try value("std", Self.triple))
     if let mean, let std, std.allSatisfy({ $0 > 0 }) { normalization = Preprocessing(mean: mean, std: std) }
   }

@@ -21,6 +21,8 @@ package struct GoldenProgram: Sendable {
   package var preprocessing: Preprocessing
   /// The order in which the model takes the channels.
   package var channelOrder = ChannelOrder.rgb
+  /// Whether images are turned as their EXIF data say.
+  package var turnsUpright = false
   /// The maximum number of images.
   package var count = 64
 
@@ -40,7 +42,7 @@ package struct GoldenProgram: Sendable {
     #     python golden.py IMAGES golden.safetensors
     import hashlib, json, pathlib, sys
     import numpy as np, \(module)
-    from PIL import Image
+    from PIL import \(turnsUpright ? "Image, ImageOps" : "Image")
     from safetensors.numpy import save_file
 
     \(modelLines)
@@ -48,7 +50,7 @@ package struct GoldenProgram: Sendable {
     size, mean, std = \(evaluation.size), np.float32(\(list(preprocessing.mean))), np.float32(\(list(preprocessing.std)))
 
     def load(path):  # -> [1, 3, height, width]
-        image = Image.open(path).convert("RGB")
+        image = \(turnsUpright ? "ImageOps.exif_transpose(Image.open(path))" : "Image.open(path)").convert("RGB")
         w, h = image.size
     \(resizeLines)
         pixels = (np.asarray(image, np.float32) / 255 - mean) / std
@@ -69,7 +71,8 @@ package struct GoldenProgram: Sendable {
         "sha256": json.dumps([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]),
         "size": str(size), "crop": "\(evaluation.crop.rawValue)", "resize": "\(evaluation.filter.rawValue)", \
     "crop_ratio": "\(evaluation.cropRatio)",
-        "channel_order": "\(channelOrder.rawValue)", "mean": json.dumps(mean.tolist()), "std": json.dumps(std.tolist())})
+        "channel_order": "\(channelOrder.rawValue)", "exif_orientation": "\(turnsUpright)",
+        "mean": json.dumps(mean.tolist()), "std": json.dumps(std.tolist())})
 
     """
   }

@@ -24,7 +24,7 @@ struct OutputFile: Sendable {
   let evaluation: [String: String]
 
   /// The metadata keys that say how images became inputs (formats/golden.md).
-  private static let evaluationKeys = ["size", "crop", "resize", "crop_ratio"]
+  private static let evaluationKeys = ["size", "crop", "resize", "crop_ratio", "exif_orientation"]
 
   /// The number of rows.
   var count: Int { embeddings?.count ?? logits?.count ?? 0 }
@@ -90,10 +90,12 @@ struct OutputFile: Sendable {
       + "so they differ for that reason alone"
   }
 
-  /// What two statements of how images became inputs differ in, as far as both say it.
+  /// What two statements of how images became inputs differ in, as far as both say it. Whether images were turned
+  /// upright is said only where they were, by files that say anything.
   static func differences(_ own: [String: String], _ others: [String: String]) -> [String] {
     evaluationKeys.compactMap { key in
-      guard let own = own[key], let theirs = others[key], own != theirs else { return nil }
+      let unstated = key == "exif_orientation" && !own.isEmpty && !others.isEmpty ? "false" : nil
+      guard let own = own[key] ?? unstated, let theirs = others[key] ?? unstated, own != theirs else { return nil }
       return "\(key) \(own) and \(theirs)"
     }
   }

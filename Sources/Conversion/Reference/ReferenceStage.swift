@@ -81,8 +81,16 @@ struct ReferenceStage {
 
   /// The resolution of a golden file.
   ///
-  /// - Throws: `ConversionError.option` where the golden file was made at a size that the command does not use.
+  /// - Throws: `ConversionError.option` where the golden file was made at a size that the command does not use, or of
+  ///   images that were turned otherwise.
   private func resolution(of golden: GoldenFile, _ resolutions: [Resolution]) throws -> Resolution {
+    if let turnsUpright = golden.stated.turnsUpright, turnsUpright != EXIFOrientation.isApplied {
+      throw ConversionError.option(
+        turnsUpright
+          ? "\(golden.path) was made of images that were turned upright: give --exif-orientation"
+          : "\(golden.path) was made of images as they are stored: leave out --exif-orientation, or make it again with "
+            + "'quern golden --exif-orientation'")
+    }
     guard let size = golden.stated.size else { return resolutions[0] }
     if let resolution = resolutions.first(where: { $0.evaluation.size == size }) { return resolution }
     let sizes = resolutions.map { "\($0.evaluation.size)" }.joined(separator: " and ")

@@ -67,6 +67,7 @@ struct GoldenCommand: ParsableCommand {
       (program.evaluation, program.preprocessing) = (evaluation, opened.graph.preprocessing)
     }
     program.channelOrder = network.channelOrder ?? .rgb
+    program.turnsUpright = evaluation.resizing.exifOrientation
     program.count = count
     if let output {
       let file = try AtomicFile(path: output)

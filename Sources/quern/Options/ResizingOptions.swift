@@ -34,10 +34,16 @@ struct ResizingOptions: ParsableArguments {
     transform: wholeNumber(1...Int.max))
   var maxImagePixels: Int?
 
+  @Flag(
+    help: ArgumentHelp(
+      "Turn images upright as their EXIF data say, as Pillow's ImageOps.exif_transpose does. Otherwise they are used as "
+        + "they are stored, as by most code for training."))
+  var exifOrientation = false
+
   mutating func validate() throws {
-    guard let maxImagePixels else { return }
-    // Images are decoded in many places of a run, with one limit.
-    DecodingLimits.setPixelLimit(maxImagePixels)
+    // Images are decoded in many places of a run, in one way.
+    if let maxImagePixels { DecodingLimits.setPixelLimit(maxImagePixels) }
+    if exifOrientation { EXIFOrientation.apply() }
   }
 
   func request(sizes: [ResolutionRequest.Size], crop: CropProtocol?) -> ResolutionRequest {

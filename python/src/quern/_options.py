@@ -137,6 +137,10 @@ class ConvertOptions(TypedDict, total=False):
     # threads together decode at most 512 MiB at a time, or one image.)
     max_image_pixels: int
 
+    # Turn images upright as their EXIF data say, as Pillow's ImageOps.exif_transpose does. Otherwise they are used as
+    # they are stored, as by most code for training.
+    exif_orientation: bool
+
     # GeM exponent p for sizes that have none; 1 is average pooling, inf is maximum pooling. (default: the exponent of
     # the package for the size, or of the checkpoint; otherwise 1 if there is a classifier, and 3 if not)
     pooling_exponent: float | str
@@ -304,6 +308,10 @@ class VerifyOptions(TypedDict, total=False):
     # most 80 for each byte of the file. No side may have more than 65535 pixels, and no JPEG more than 100 scans. All
     # threads together decode at most 512 MiB at a time, or one image.)
     max_image_pixels: int
+
+    # Turn images upright as their EXIF data say, as Pillow's ImageOps.exif_transpose does. Otherwise they are used as
+    # they are stored, as by most code for training.
+    exif_orientation: bool
 
     # GeM exponent p for sizes that have none; 1 is average pooling, inf is maximum pooling. (default: the exponent of
     # the package for the size, or of the checkpoint; otherwise 1 if there is a classifier, and 3 if not)
