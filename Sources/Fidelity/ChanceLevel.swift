@@ -45,9 +45,9 @@ extension FidelityFigures {
   package var chanceWarning: String? {
     guard isNearChance, let chance, let interval = float.top1Interval else { return nil }
     let figures =
-      "it finds \(shownPercent(float.top1)) of \(labelledImages) labels (95 % interval "
-      + "\(fixed(interval.low, decimals: 2)) to \(fixed(interval.high, decimals: 2)) %), and chance is "
-      + shownPercent(chance)
+      "it finds \(shownPercent(float.top1, of: labelledImages)) of \(labelledImages) labels (95 % interval "
+      + "\(percentDigits(interval.low)) to \(percentDigits(interval.high)) %), and chance is "
+      + "\(percentDigits(chance)) %"
     let advice =
       "check the size and the crop (--size, --crop), the normalisation (--mean, --std), and that the sorted names of the "
       + "class folders are in the classifier's order"

@@ -51,9 +51,34 @@ package func shortNumber(_ value: Double) -> String {
   return "\(digits)e\(exponent < 0 ? "-" : "+")\(abs(exponent) < 10 ? "0" : "")\(abs(exponent))"
 }
 
-/// A percentage with two decimals, such as "98.16 %"; "-" for nil.
-package func shownPercent(_ percent: Double?) -> String {
-  percent.map { fixed($0, decimals: 2) + " %" } ?? missingValue
+/// A number with three significant digits and at most seven decimals, such as "0.0140" or "25000"; "0" for zero.
+package func significant(_ value: Double) -> String {
+  guard value != 0 else { return "0" }
+  var (decimals, magnitude) = (2, value.magnitude)
+  while magnitude < 1, decimals < 7 { (decimals, magnitude) = (decimals + 1, magnitude * 10) }
+  while magnitude >= 10, decimals > 0 { (decimals, magnitude) = (decimals - 1, magnitude / 10) }
+  return fixed(value, decimals: decimals)
+}
+
+/// A percentage, such as "98.2": with one decimal, as a few thousand images have no more to say, or with more where it
+/// is precise. "100" and "0" are shown for all of them and none of them alone.
+///
+/// - Parameter isPrecise: whether the second decimal means something.
+package func percentDigits(_ percent: Double, isPrecise: Bool = false) -> String {
+  guard percent != 0, percent.magnitude != 100 else { return shortest(percent + 0) }
+  for decimals in (isPrecise ? 2 : 1)...4 {
+    let text = fixed(percent, decimals: decimals)
+    if let rounded = Double(text), rounded != 0, rounded.magnitude != 100 { return text }
+  }
+  return shortest(percent)
+}
+
+/// The number of images from which percentages have two decimals.
+package let preciseImages = 10_000
+
+/// A percentage of images, such as "98.2 %"; "-" for nil.
+package func shownPercent(_ percent: Double?, of images: Int) -> String {
+  percent.map { percentDigits($0, isPrecise: images >= preciseImages) + " %" } ?? missingValue
 }
 
 /// The text that reports show for a figure that does not exist.

@@ -35,18 +35,14 @@ extension BaselineComparison.Change {
     [title, shown(baseline), shown(value), shownInterval.isEmpty ? missingValue : shownInterval, outcome]
   }
 
-  /// Such as "mean drift 0.001234 to 0.002345, change 0.000900 to 0.001300: regressed".
+  /// Such as "mean drift 0.00123 to 0.00235, change 0.000900 to 0.00130: regressed".
   var sentence: String {
     let change = shownInterval.isEmpty ? "" : ", change \(shownInterval)"
     return "\(title) \(shown(baseline)) to \(shown(value))\(change): \(outcome)"
   }
 
-  func shown(_ value: Double) -> String { fixed(value, decimals: figure.decimals) + figure.unit }
+  func shown(_ value: Double) -> String { figure.digits(value, interval) + figure.unit }
 
   /// The interval of the change; empty without one.
-  var shownInterval: String {
-    interval.map {
-      "\(fixed($0.low, decimals: figure.decimals)) to \(fixed($0.high, decimals: figure.decimals))\(figure.unit)"
-    } ?? ""
-  }
+  var shownInterval: String { interval.map { $0.shown(figure) } ?? "" }
 }

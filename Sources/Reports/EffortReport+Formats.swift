@@ -49,7 +49,7 @@ extension EffortReport {
         return [
           conversion.effort, conversion.report.verdict.rawValue, shownDrift(drift.mean),
           drift.meanInterval.map { "\(shownDrift($0.low)) to \(shownDrift($0.high))" } ?? missing,
-          shownDrift(drift.max), conversion.report.figures.agreement.top1.map { fixed($0, decimals: 2) } ?? missing,
+          shownDrift(drift.max), conversion.report.figures.agreement.top1.map { percentDigits($0) } ?? missing,
           conversion.bytes.map(shownBytes) ?? missing,
           conversion.bytes.map { fixed(100 * Double($0) / Double(max(float.bytes, 1)), decimals: 1) } ?? missing,
           fixed(conversion.milliseconds, decimals: 2), fixed(conversion.seconds, decimals: 1),

@@ -7,8 +7,8 @@ extension FidelityReport {
   /// are between backticks.
   var advice: [String] {
     let gates = allGates
-    var advice = gates.filter { !$0.passed }.map { "\($0.failure)." }
-    advice += gates.filter { $0.passed && !$0.doubt.isEmpty }.map { "\($0.name.title) is \($0.doubt)." }
+    var advice = remarks { $0.passed ? nil : $0.failurePredicate }
+    advice += remarks { $0.passed && !$0.doubt.isEmpty ? "is \($0.doubt)" : nil }
     if gates.contains(where: { $0.passed && !$0.doubt.isEmpty }) {
       advice.append("Verify on more images, or on other ones with `--verify-images`.")
     }
@@ -24,5 +24,28 @@ extension FidelityReport {
       advice.append("Raise `--max-bytes`: this is the smallest package that could be made.")
     }
     return advice
+  }
+
+  /// Sentences about gates. What is true of several sizes is said once: "top-1 agreement at 224 px and 500 px is …".
+  ///
+  /// - Parameter predicate: what is said of a gate, without a full stop; `nil` where there is nothing to say.
+  private func remarks(_ predicate: (GateResult) -> String?) -> [String] {
+    var remarks: [(figure: String, predicate: String, sizes: [String])] = []
+    func add(_ gates: [GateResult], _ size: String?) {
+      for gate in gates {
+        guard let text = predicate(gate) else { continue }
+        if let same = remarks.firstIndex(where: { $0.figure == gate.name.title && $0.predicate == text }) {
+          remarks[same].sizes += [size].compactMap(\.self)
+        } else {
+          remarks.append((gate.name.title, text, [size].compactMap(\.self)))
+        }
+      }
+    }
+    add(separateGates, nil)
+    for part in parts { add(part.gates, part.size?.title) }
+    return remarks.map { remark in
+      let sizes = remark.sizes.isEmpty ? "" : " at \(listed(remark.sizes))"
+      return "\(remark.figure)\(sizes) \(remark.predicate)."
+    }
   }
 }

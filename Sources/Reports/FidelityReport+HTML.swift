@@ -12,7 +12,10 @@ extension FidelityReport {
     page.body = tiles([
       ("mean drift", figures.drift.mean.map { shownDrift($0) }, "0 is perfect"),
       ("greatest drift", figures.drift.max.map { shownDrift($0) }, ""),
-      ("top-1 agreement", figures.agreement.top1.map { shownPercent($0) }, "of \(figures.images) images"),
+      (
+        "top-1 agreement", figures.agreement.top1.map { shownPercent($0, of: figures.images) },
+        "of \(figures.images) images"
+      ),
       ("package", package.map { shownBytes($0.bytes) }, ""),
       (
         "inference", inference.map { "\(fixed($0.milliseconds, decimals: 1)) ms" }, "estimated, per image on one core"
@@ -87,10 +90,14 @@ extension FidelityReport {
     for (title, value) in [
       ("agreement", figures.agreement), ("float accuracy", figures.float), ("int8 accuracy", figures.int8),
     ] where value.top1 != nil {
-      rows.append((title, "top-1 \(shownPercent(value.top1)), top-5 \(shownPercent(value.top5))"))
+      rows.append(
+        (
+          title,
+          "top-1 \(shownPercent(value.top1, of: figures.images)), top-5 \(shownPercent(value.top5, of: figures.images))"
+        ))
     }
     if let decisive = figures.decisiveAgreement {
-      rows.append(("decisive agreement", "\(shownPercent(decisive.top1)) \(decisive.remark)"))
+      rows.append(("decisive agreement", "\(shownPercent(decisive.top1, of: decisive.images)) \(decisive.remark)"))
     }
     return rows + (figures.neighbors?.rows ?? []).map { ($0.title, $0.value) }
   }

@@ -69,9 +69,14 @@ extension FidelityReport {
     ]
     let percentages = [("agreement", figures.agreement), ("float", figures.float), ("int8", figures.int8)]
     for (title, value) in percentages where value.top1 != nil {
-      rows.append(["\(title): top-1 / top-5", "\(shownPercent(value.top1)) / \(shownPercent(value.top5))"])
+      rows.append([
+        "\(title): top-1 / top-5",
+        "\(shownPercent(value.top1, of: figures.images)) / \(shownPercent(value.top5, of: figures.images))",
+      ])
       if title == "agreement", let decisive = figures.decisiveAgreement {
-        rows.append(["decisive agreement: top-1", "\(shownPercent(decisive.top1)) \(decisive.remark)"])
+        rows.append([
+          "decisive agreement: top-1", "\(shownPercent(decisive.top1, of: decisive.images)) \(decisive.remark)",
+        ])
       }
     }
     return rows + (figures.neighbors?.rows ?? []).map { [$0.title, $0.value] }

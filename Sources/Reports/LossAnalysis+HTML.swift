@@ -14,7 +14,10 @@ extension LossAnalysis {
         "greatest drift", figures.drift.max.map { shownDrift($0) },
         figures.worstImages.first.map { printable($0.name) } ?? ""
       ),
-      ("top-1 agreement", figures.agreement.top1.map { shownPercent($0) }, "of \(figures.images) images"),
+      (
+        "top-1 agreement", figures.agreement.top1.map { shownPercent($0, of: figures.images) },
+        "of \(figures.images) images"
+      ),
       (
         "constants", tensors.isEmpty ? nil : shownBytes(tensorBytes.stored),
         "\(shownBytes(tensorBytes.raw)) uncompressed"

@@ -63,7 +63,7 @@ extension NeighborAgreement {
 
 extension DecisionFigures {
   fileprivate var rows: [(title: String, value: String)] {
-    var matches = "at a cosine of \(shownCosine): \(shownPercent(floatMatches)) of pairs match in float"
+    var matches = "at a cosine of \(shownCosine): \(shownRate(floatMatches)) of pairs match in float"
     if let rate = givenFalseMatchRate {
       matches += "; chosen for at most \(shortest(rate)) of the pairs of different classes"
     }
@@ -80,7 +80,7 @@ extension DecisionFigures {
   }
 
   /// Rounded where it was computed.
-  private var shownCosine: String { givenFalseMatchRate == nil ? shortest(threshold) : fixed(threshold, decimals: 6) }
+  private var shownCosine: String { givenFalseMatchRate == nil ? shortest(threshold) : fixed(threshold, decimals: 4) }
 }
 
 extension DecisionFigures.Changes {
@@ -90,15 +90,14 @@ extension DecisionFigures.Changes {
   }
 }
 
-/// Such as "97.92 % (92.72 to 99.43)"; "-" for nil.
+/// Such as "97.9 % (92.7 to 99.4)"; "-" for nil.
 private func shown(_ percent: Double?, _ interval: ConfidenceInterval?) -> String {
-  shownPercent(percent)
-    + (interval.map {
-      " (\(fixed($0.low, decimals: percentDecimals)) to \(fixed($0.high, decimals: percentDecimals)))"
-    } ?? "")
+  guard let percent else { return missingValue }
+  return percentDigits(percent, isPrecise: interval?.isNarrow ?? false) + " %"
+    + (interval.map { " (\($0.shownPercents))" } ?? "")
 }
 
-/// Shares of pairs are small, so that they have four decimals.
+/// Shares of pairs are small.
 private func shownRate(_ percent: Double?) -> String {
-  percent.map { fixed($0, decimals: 4) + " %" } ?? missingValue
+  percent.map { significant($0) + " %" } ?? missingValue
 }

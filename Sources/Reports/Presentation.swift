@@ -18,7 +18,7 @@ extension FidelityReport {
     }
     let failed = gates.count { !$0.passed }
     let failingSizes = parts.compactMap { $0.passed ? nil : $0.size?.title }
-    let sizeRemark = failingSizes.isEmpty ? "" : ", at \(failingSizes.joined(separator: " and "))"
+    let sizeRemark = failingSizes.isEmpty ? "" : ", at \(listed(failingSizes))"
     return (verdict.word, "\(failed) of \(gates.count) gates failed\(sizeRemark)\(remarks)")
   }
 
@@ -84,13 +84,15 @@ extension GateName {
     }
   }
 
-  /// The digits after the point.
-  var decimals: Int {
+  /// A value of the figure, without its unit.
+  ///
+  /// - Parameter interval: the confidence interval of the value or its change, whose width says what digits are worth.
+  func digits(_ value: Double, _ interval: ConfidenceInterval?) -> String {
     switch self {
-    case .meanDrift, .maxDrift: driftDecimals
-    case .reference: 3
-    case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement: percentDecimals
-    case .regression, .nonFiniteImages, .packageBytes: 0
+    case .meanDrift, .maxDrift, .reference: significant(value)
+    case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement:
+      percentDigits(value, isPrecise: interval.map(\.isNarrow) ?? false)
+    case .regression, .nonFiniteImages, .packageBytes: fixed(value, decimals: 0)
     }
   }
 }
@@ -99,8 +101,8 @@ extension GateResult {
   /// The value, with enough digits to tell it from the limit.
   var shownValue: String {
     guard let value else { return missingValue }
-    let rounded = fixed(value, decimals: name.decimals)
-    let looksLikeLimit = value != limit && rounded == fixed(limit, decimals: name.decimals)
+    let rounded = name.digits(value, interval)
+    let looksLikeLimit = value != limit && rounded == name.digits(limit, interval)
     return (looksLikeLimit ? shortest(value) : rounded) + name.unit
   }
 
@@ -114,12 +116,8 @@ extension GateResult {
     shownLimit + (loosenedFrom.map { " (default \(shortest($0)))" } ?? "")
   }
 
-  /// Such as "0.001500 to 0.003500" or "51.01 to 100.00 %"; empty without an interval.
-  var shownInterval: String {
-    interval.map {
-      "\(fixed($0.low, decimals: name.decimals)) to \(fixed($0.high, decimals: name.decimals))\(name.unit)"
-    } ?? ""
-  }
+  /// Such as "0.00150 to 0.00350" or "51.0 to 100 %"; empty without an interval.
+  var shownInterval: String { interval.map { $0.shown(name) } ?? "" }
 
   /// Such as "inconclusive: about 73 images needed to decide"; empty for a gate that these images decide.
   var doubt: String {
@@ -138,8 +136,11 @@ extension GateResult {
   }
 
   /// Why the gate failed.
-  var failure: String {
-    guard value == nil else { return "\(name.title) is \(shownValue), must be \(shownLimit)" }
+  var failure: String { "\(name.title) \(failurePredicate)" }
+
+  /// The same without the name of the figure.
+  var failurePredicate: String {
+    guard value == nil else { return "is \(shownValue), must be \(shownLimit)" }
     let reason =
       switch name {
       case .decisiveAgreement: "every image is a near tie"
@@ -149,25 +150,31 @@ extension GateResult {
       case .regression: "the baseline has none of the figures"
       default: "no image was compared"
       }
-    return "\(name.title) has no value: \(reason)"
+    return "has no value: \(reason)"
+  }
+}
+
+extension ConfidenceInterval {
+  /// Whether the second decimal of percentages means something: with about `preciseImages` images or more.
+  var isNarrow: Bool { high - low < 0.6 }
+
+  /// Such as "0.00150 to 0.00350" or "51.0 to 100 %".
+  func shown(_ name: GateName) -> String { "\(name.digits(low, self)) to \(name.digits(high, self))\(name.unit)" }
+
+  /// Such as "51.0 to 100", in percent.
+  var shownPercents: String {
+    "\(percentDigits(low, isPrecise: isNarrow)) to \(percentDigits(high, isPrecise: isNarrow))"
   }
 }
 
 extension DecisiveAgreement {
-  /// Such as "of 1204 images, 98.90 to 99.80 %; 46 near ties".
+  /// Such as "of 1204 images, 98.9 to 99.8 %; 46 near ties".
   var remark: String {
     var parts = ["of \(images) images"]
-    if let top1Interval {
-      parts.append(
-        "\(fixed(top1Interval.low, decimals: percentDecimals)) to "
-          + "\(fixed(top1Interval.high, decimals: percentDecimals)) %")
-    }
+    if let top1Interval { parts.append("\(top1Interval.shownPercents) %") }
     return parts.joined(separator: ", ") + "; \(nearTies) near \(nearTies == 1 ? "tie" : "ties")"
   }
 }
-
-private let driftDecimals = 6
-let percentDecimals = 2
 
 extension FidelityFigures.WorstImage {
   /// The drift, the name, and the defect of the outputs, if any.
@@ -176,10 +183,8 @@ extension FidelityFigures.WorstImage {
   }
 }
 
-/// With six decimals; "-" for a drift that does not exist.
-func shownDrift(_ drift: Double?) -> String {
-  drift.map { fixed($0, decimals: driftDecimals) } ?? missingValue
-}
+/// Such as "0.00505"; "-" for a drift that does not exist.
+func shownDrift(_ drift: Double?) -> String { drift.map(significant) ?? missingValue }
 
 /// Such as "26.1 MB": units are powers of 1000.
 func shownBytes(_ bytes: Int) -> String {
@@ -220,6 +225,13 @@ extension FidelityReport {
     var parts = ["\(size) px", crop]
     if case .string(let filter)? = settings["resize"] { parts.append(filter) }
     if case .number(let ratio)? = settings["crop_ratio"] { parts.append("crop ratio \(ratio)") }
+    if case .bool(true)? = settings["exif_orientation"] { parts.append("turned upright") }
     return parts.joined(separator: ", ")
   }
+}
+
+/// Such as "a, b and c".
+func listed(_ items: [String]) -> String {
+  guard items.count > 1, let last = items.last else { return items.first ?? "" }
+  return items.dropLast().joined(separator: ", ") + " and " + last
 }

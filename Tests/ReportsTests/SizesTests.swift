@@ -29,6 +29,13 @@ import Testing
     try report([size(500, 4, drifts: [0.02, 0.06]), size(800, .infinity, drifts: [0.003, 0.004])])
   }
 
+  /// What is said of several sizes is said once.
+  @Test func adviceNamesTheSizesOfAGate() throws {
+    let text = try Self.failing().text()
+    #expect(text.contains("  mean drift at 500 px is 0.0400, must be <= 0.01.\n"), "\(text)")
+    #expect(text.contains("  top-1 agreement at 224 px, 500 px and 800 px is inconclusive: about 73 images"), "\(text)")
+  }
+
   @Test func everySizeInEveryFormat() throws {
     let report = try Self.failing()
     try Fixture.expectGolden(report.rendered(as: .json), "sizes.json")

@@ -42,7 +42,7 @@ extension TuningReport {
   /// The choice as a sentence, for the notes of a conversion.
   var note: String {
     func shown(_ exponent: Double) -> String {
-      "mAP \(shownPercent(point(exponent)?.map.value)) with p = \(shortest(exponent))"
+      "mAP \(shownPercent(point(exponent)?.map.value, of: preciseImages)) with p = \(shortest(exponent))"
     }
     let others = [chosen.exponent, networkExponent].first { $0 != exponent }
     return "at \(size) px, p = \(shortest(exponent)) was chosen of \(points.count) exponents by finding \(copies) "
