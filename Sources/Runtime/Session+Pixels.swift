@@ -78,7 +78,9 @@ package struct PixelNormalization: Sendable {
 
   package init(_ preprocessing: Preprocessing) {
     let (mean, std) = (preprocessing.mean, preprocessing.std)
-    table = (0..<3).flatMap { channel in (0..<256).map { (Float($0) / 255 - mean[channel]) / std[channel] } }
+    table = (0..<3).flatMap { channel in
+      (0..<256).map { (value: Int) -> Float in (Float(value) / 255 - mean[channel]) / std[channel] }
+    }
   }
 
   /// Normalises interleaved RGB, without allocating memory.

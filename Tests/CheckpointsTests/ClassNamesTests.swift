@@ -14,7 +14,8 @@ import Testing
   }
 
   private static func ofIndices(_ pairs: [(Int, String)]) -> [UInt8] {
-    [0x7D, 0x28] + pairs.flatMap { PickleTests.int($0.0) + PickleTests.text($0.1) } + [0x75]
+    let items: [UInt8] = pairs.flatMap { PickleTests.int($0.0) + PickleTests.text($0.1) }
+    return [0x7D, 0x28] + items + [0x75]
   }
 
   /// The names that a checkpoint has with these entries next to its state dict.

@@ -21,7 +21,8 @@ import Testing
   static func int(_ value: Int) -> [UInt8] { [0x8A, 8] + littleEndian(Int64(value)) }
   static func tuple(_ items: [[UInt8]]) -> [UInt8] { [0x28] + items.joined() + [0x74] }
   static func dictionary(_ items: [(String, [UInt8])]) -> [UInt8] {
-    [0x7D, 0x28] + items.flatMap { text($0.0) + $0.1 } + [0x75]
+    let content: [UInt8] = items.flatMap { text($0.0) + $0.1 }
+    return [0x7D, 0x28] + content + [0x75]
   }
 
   static func storage(

@@ -135,6 +135,7 @@ import Testing
 
   @Test func tenWorstImagesWithEqualsByName() throws {
     let result = figures(of: try (0..<30).reversed().map { try image("\($0 + 10)", drift: $0 == 29 ? 0.3 : 0.2) })
-    #expect(result.worstImages.map(\.name) == ["39"] + (10..<19).map(String.init))
+    let names: [String] = ["39"] + (10..<19).map { "\($0)" }
+    #expect(result.worstImages.map(\.name) == names)
   }
 }

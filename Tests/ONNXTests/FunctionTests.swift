@@ -46,8 +46,9 @@ import Testing
       ])
     let read = try read(
       model(middle: [Wire.node("outer", ["c"], ["x"], domain: "local")], functions: [outer, inner]))
-    #expect(read.nodes.map(\.operatorType).filter { $0 == "Identity" }.count == 2)
-    #expect(read.nodes.map(\.operatorType).filter { $0 == "HardSigmoid" }.count == 2)
+    let types: [String] = read.nodes.map(\.operatorType)
+    #expect(types.count { $0 == "Identity" } == 2)
+    #expect(types.count { $0 == "HardSigmoid" } == 2)
     #expect(read.nodes.map(\.index) == Array(read.nodes.indices))
     #expect(Set(read.nodes.flatMap(\.outputs)).count == read.nodes.count)
     // The attribute is not stated, so that the operator's default applies.

@@ -67,7 +67,8 @@ import Testing
 
   // MARK: - Hand-made graphs
 
-  private static let weight = Tensor((0..<3 * 9 * 3).map { Float($0 % 7) / 7 - 0.4 }, shape: [3, 3, 3, 3])
+  private static let weight = Tensor(
+    (0..<81).map { (index: Int) -> Float in Float(index % 7) / 7 - 0.4 }, shape: [3, 3, 3, 3])
   private static let norm = [
     "scale": Tensor([2, 0.5, -1] as [Float]), "shift": Tensor([0.1, 0.2, 0.3] as [Float]),
     "mean": Tensor([1, -1, 0.5] as [Float]), "variance": Tensor([0.25, 4, 1] as [Float]),

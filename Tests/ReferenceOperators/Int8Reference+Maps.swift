@@ -59,8 +59,10 @@ extension Int8Reference {
     for position in 0..<output.batch * output.height * output.width {
       for (input, planes) in zip(inputs, converted) {
         let first = CornerReference.pixel(position, of: output, in: input.shape) * input.shape.channels
-        levels += planes[first..<first + input.shape.channels]
-        rest += planes[planes.count / 2 + first..<planes.count / 2 + first + input.shape.channels]
+        let range: Range<Int> = first..<first + input.shape.channels
+        let half: Int = planes.count / 2
+        levels += planes[range]
+        rest += planes[range.lowerBound + half..<range.upperBound + half]
       }
     }
     return .uint8(levels + rest)
@@ -74,7 +76,10 @@ extension Int8Reference {
       fatalError("no uint8")
     }
     let half = planes.count / 2
-    let numbers = (0..<half).map { 256 * (Int(planes[$0]) - Int(zeroPoint)) + Int(planes[half + $0]) - 128 }
+    let numbers = (0..<half).map { (index: Int) -> Int in
+      let level = Int(planes[index]) - Int(zeroPoint)
+      return 256 * level + Int(planes[half + index]) - 128
+    }
     let selected = (0..<count).map { select(numbers, $0) }
     let levels = selected.map { ($0 + 128) >> 8 }
     return .uint8(

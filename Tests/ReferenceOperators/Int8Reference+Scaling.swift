@@ -16,7 +16,7 @@ extension Int8Reference {
     let outputScale = format.quantization?.scale ?? 1
     var reals: [Float] = []
     for first in stride(from: 0, to: count, by: channels) {
-      let values = (first..<first + channels).map { index in
+      let values = (first..<first + channels).map { (index: Int) -> Int in
         op.readsInputRemainder ? 256 * Int(planes[index]) + Int(planes[count + index]) : Int(planes[index])
       }
       let sum = values.reduce(0, +)

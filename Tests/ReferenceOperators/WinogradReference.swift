@@ -67,11 +67,11 @@ struct WinogradReference {
     let outputTerms = [[0, 1, 2], [1, 2, 3]]
     let transformed: [[Double]] = (0..<16).map { frequency in
       (0..<depth).map { k in
-        inputTerms[frequency / 4].reduce(0) { sum, i in
-          inputTerms[frequency % 4].reduce(sum) {
-            $0 + pixel(image, row + i - window.top, column + $1 - window.left, k)
-          }
+        var sum = 0.0
+        for i in inputTerms[frequency / 4] {
+          for j in inputTerms[frequency % 4] { sum += pixel(image, row + i - window.top, column + j - window.left, k) }
         }
+        return sum
       }
     }
     return (0..<outputs).map { n in

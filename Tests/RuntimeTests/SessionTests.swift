@@ -147,12 +147,13 @@ extension Session {
     graph.outputs = [GraphOutput(name: "output", value: value)]
     let session = Session(try Executable(graph))
     #expect(!session.executable.takesPixels)
-    let pixels = (0..<2 * 16 * 8 * 3).map { UInt8($0 % 256) }
+    let pixels = (0..<768).map { (value: Int) -> UInt8 in UInt8(value % 256) }
     let outputs = try pixels.withUnsafeBufferPointer { try session.run(pixels: $0, batch: 2, height: 16, width: 8) }
     let output = try #require(outputs["output"])
     #expect(output.shape == [2, 16, 8, 3])
-    let expected = pixels.enumerated().map { index, pixel in
-      (Float(pixel) / 255 - graph.preprocessing.mean[index % 3]) / graph.preprocessing.std[index % 3]
+    let (mean, std) = (graph.preprocessing.mean, graph.preprocessing.std)
+    let expected = pixels.enumerated().map { (index: Int, pixel: UInt8) -> Float in
+      (Float(pixel) / 255 - mean[index % 3]) / std[index % 3]
     }
     #expect(output.elements(as: Float.self) == expected)
   }

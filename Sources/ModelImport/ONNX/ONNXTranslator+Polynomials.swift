@@ -65,7 +65,7 @@ extension ONNXTranslator {
   /// The sum of two polynomials of a value; `nil` for other sums.
   func polynomialSum(_ node: ONNXModel.Node) throws(ImportError) -> ONNXValue? {
     guard let (base, a, b) = try polynomials(node) else { return nil }
-    let sum = (0..<max(a.count, b.count)).map { power in
+    let sum = (0..<max(a.count, b.count)).map { (power: Int) -> Double in
       (power < a.count ? a[power] : 0) + (power < b.count ? b[power] : 0)
     }
     return .step(.polynomial(base, sum))
