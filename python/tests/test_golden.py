@@ -6,6 +6,7 @@ The tool compares the tensors that the network was given, too, so that preproces
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,3 +187,29 @@ def test_models_that_cannot_be_run(chosen, tmp_path):
         quern.golden(3, chosen, tmp_path / "g.safetensors", size=32)
     with pytest.raises(quern.NotFoundError, match=r"no \.jpg"):
         quern.golden(lambda batch: batch, tmp_path, tmp_path / "g.safetensors", size=32)
+
+
+def test_turned_images(tmp_path: Path) -> None:
+    """Images are given to the model as they are stored, or upright, and the file says which."""
+    folder = Path(__file__).resolve().parents[2] / "fixtures/images"
+    means = {}
+    for exif_orientation in (False, True):
+        seen: list[np.ndarray] = []
+
+        def model(batch: np.ndarray, seen: list[np.ndarray] = seen) -> np.ndarray:
+            seen.append(batch)
+            return np.ones((1, 4), np.float32)
+
+        path = quern.golden(
+            model,
+            [folder / "oriented-6.png"],
+            tmp_path / f"{exif_orientation}.safetensors",
+            size=35,
+            crop="rect",
+            outputs="embedding",
+            exif_orientation=exif_orientation,
+        )
+        assert seen[0].shape == ((1, 3, 35, 25) if exif_orientation else (1, 3, 25, 35))
+        assert f'"exif_orientation":"{str(exif_orientation).lower()}"'.encode() in path.read_bytes().replace(b" ", b"")
+        means[exif_orientation] = seen[0]
+    assert not np.array_equal(means[False].transpose(0, 1, 3, 2), means[True])

@@ -43,6 +43,7 @@ def golden(
     mean: Sequence[float] = (0.485, 0.456, 0.406),
     std: Sequence[float] = (0.229, 0.224, 0.225),
     channel_order: Literal["rgb", "bgr"] = "rgb",
+    exif_orientation: bool = False,
     count: int = 64,
     framework: str | None = None,
 ) -> Path:
@@ -68,6 +69,7 @@ def golden(
         mean: What is subtracted from pixels of 0 to 1, in the order red, green, blue.
         std: What they are divided by.
         channel_order: The order in which the model takes the channels.
+        exif_orientation: Whether images are turned upright as their EXIF data say.
         count: The maximum number of images, spread evenly over the sorted folder, or over the paths.
         framework: The name and version of the framework; by default that of PyTorch or ONNX Runtime.
 
@@ -93,7 +95,8 @@ def golden(
     rows: dict[str, list[Floats]] = {}
     with _runner(model, outputs) as (run, name):
         for path in paths:
-            batch = _input(path, size, crop, crop_ratio, _FILTERS[resize], factors, channel_order)
+            image = PIL.Image.fromarray(_images.decode(path, exif_orientation=exif_orientation))
+            batch = _input(image, size, crop, crop_ratio, _FILTERS[resize], factors, channel_order)
             for key, value in {**run(batch), "input": batch}.items():
                 rows.setdefault(key, []).append(_row(key, value, path))
     if len({row.shape for row in rows["input"]}) > 1:
@@ -105,6 +108,7 @@ def golden(
         "crop_ratio": repr(float(crop_ratio)),
         "resize": resize,
         "channel_order": channel_order,
+        "exif_orientation": "true" if exif_orientation else "false",
         "mean": json.dumps([float(value) for value in factors[0]]),
         "std": json.dumps([float(value) for value in factors[1]]),
     }
@@ -141,7 +145,7 @@ def _paths(images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], co
 
 
 def _input(
-    path: Path,
+    image: PIL.Image.Image,
     size: int,
     crop: str,
     crop_ratio: float,
@@ -150,7 +154,6 @@ def _input(
     channel_order: str,
 ) -> Floats:
     """What the network is given for an image, [1, 3, height, width]."""
-    image = PIL.Image.fromarray(_images.decode(path))
     width, height = image.size
     if crop == "square":
         short = int(size / crop_ratio)

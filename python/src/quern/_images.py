@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
+import PIL.ImageOps
 
 from quern._errors import ImageError, InputOutputError, NotFoundError, OutOfMemoryError
 
@@ -130,11 +131,12 @@ def _pixels_of_array(array: npt.NDArray[Any]) -> Pixels:
     return array
 
 
-def decode(file: str | os.PathLike[str] | bytes) -> Pixels:
+def decode(file: str | os.PathLike[str] | bytes, *, exif_orientation: bool = False) -> Pixels:
     """Decodes a JPEG, PNG or WebP file to the pixels that the tool decodes it to.
 
     Args:
         file: The path of the file, or its bytes.
+        exif_orientation: Whether the image is turned upright as its EXIF data say.
 
     Returns:
         Pixels [height, width, 3].
@@ -150,7 +152,7 @@ def decode(file: str | os.PathLike[str] | bytes) -> Pixels:
         with PIL.Image.open(source, formats=("JPEG", "PNG", "WEBP")) as image:
             if image.format == "WEBP" and getattr(image, "is_animated", False):
                 raise ImageError(f"{name}: animated WebP images are not supported")
-            return pixels_of_image(image, name)
+            return pixels_of_image(PIL.ImageOps.exif_transpose(image) if exif_orientation else image, name)
     except ImageError:
         raise
     except PIL.UnidentifiedImageError as error:
