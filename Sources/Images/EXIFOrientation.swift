@@ -23,9 +23,6 @@ package enum EXIFOrientation: UInt16, Hashable, Sendable, CaseIterable {
     self = block.flatMap(Self.orientation).flatMap(Self.init(rawValue:)) ?? .upright
   }
 
-  /// Whether width and height change places.
-  package var swapsSides: Bool { rawValue >= Self.transposed.rawValue }
-
   // MARK: Whether this process applies it
 
   private static let isOn = Atomic<Bool>(false)

@@ -4,11 +4,7 @@ import PrintableText
 extension EffortReport {
   /// Such as "fast and balanced pass every gate; thorough does not".
   private var answer: String {
-    func list(_ conversions: [Conversion]) -> String {
-      let names = conversions.map(\.effort)
-      guard let last = names.last, names.count > 1 else { return names.joined() }
-      return names.dropLast().joined(separator: ", ") + " and " + last
-    }
+    func list(_ conversions: [Conversion]) -> String { listed(conversions.map(\.effort)) }
     let rejected = conversions.filter { !$0.report.isAccepted }
     guard !accepted.isEmpty else {
       return conversions.count == 1 ? "\(list(conversions)) fails a gate" : "no effort passes every gate"

@@ -192,7 +192,7 @@ def test_models_that_cannot_be_run(chosen, tmp_path):
 def test_turned_images(tmp_path: Path) -> None:
     """Images are given to the model as they are stored, or upright, and the file says which."""
     folder = Path(__file__).resolve().parents[2] / "fixtures/images"
-    means = {}
+    inputs = {}
     for exif_orientation in (False, True):
         seen: list[np.ndarray] = []
 
@@ -211,5 +211,5 @@ def test_turned_images(tmp_path: Path) -> None:
         )
         assert seen[0].shape == ((1, 3, 35, 25) if exif_orientation else (1, 3, 25, 35))
         assert f'"exif_orientation":"{str(exif_orientation).lower()}"'.encode() in path.read_bytes().replace(b" ", b"")
-        means[exif_orientation] = seen[0]
-    assert not np.array_equal(means[False].transpose(0, 1, 3, 2), means[True])
+        inputs[exif_orientation] = seen[0]
+    assert not np.array_equal(inputs[False].transpose(0, 1, 3, 2), inputs[True])
