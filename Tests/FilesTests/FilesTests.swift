@@ -1,7 +1,22 @@
+import CFiles
 import Files
 import Glibc
 import Tensors
 import Testing
+
+/// Paths in messages that a signal handler writes.
+@Suite struct PrintablePathTests {
+  @Test(arguments: [
+    ("photos/caf\u{E9} 1.jpg", "photos/caf\u{E9} 1.jpg"), ("a\u{1B}[31m\n.pth", "a\\x1B[31m\\x0A.pth"),
+    ("\u{9B}2J", "\\xC2\\x9B2J"), ("\u{202E}gpj\u{2069}", "\\xE2\\x80\\xAEgpj\\xE2\\x81\\xA9"),
+    ("\u{7F}\u{2028}\u{20AC}", "\\x7F\\xE2\\x80\\xA8\u{20AC}"), ("", ""),
+  ])
+  func controlCharactersAreBytes(path: String, shown: String) throws {
+    let copy = try #require(quern_printable_copy(path))
+    defer { free(copy) }
+    #expect(String(cString: copy) == shown)
+  }
+}
 
 /// A folder of its own for each test, gone afterwards.
 final class Scratch {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,8 +19,33 @@ static struct {
   char *path;
 } mappings[CAPACITY];
 
+/// The bytes of the character at `text` if a terminal would act on it; 0 for others. Besides ASCII's these are the
+/// control characters of Latin-1, and those that end lines or change the direction of text in Unicode.
+static size_t control_length(const unsigned char *text) {
+  if (text[0] < 0x20 || text[0] == 0x7F) return 1;
+  if (text[0] == 0xC2) return text[1] >= 0x80 && text[1] <= 0x9F ? 2 : 0;
+  if (text[0] != 0xE2) return 0;
+  if (text[1] == 0x80) {
+    return text[2] == 0x8E || text[2] == 0x8F || (text[2] >= 0xA8 && text[2] <= 0xAE) ? 3 : 0;
+  }
+  return text[1] == 0x81 && text[2] >= 0xA6 && text[2] <= 0xA9 ? 3 : 0;
+}
+
+char *quern_printable_copy(const char *text) {
+  char *copy = malloc(4 * strlen(text) + 1);
+  if (!copy) return NULL;
+  char *end = copy;
+  for (const unsigned char *next = (const unsigned char *)text; *next;) {
+    size_t control = control_length(next);
+    if (control == 0) *end++ = (char)*next++;
+    for (; control > 0; control--, next++) end += sprintf(end, "\\x%02X", *next);
+  }
+  *end = 0;
+  return copy;
+}
+
 int quern_remember_mapping(const void *start, size_t length, const char *path) {
-  char *copy = strdup(path);
+  char *copy = quern_printable_copy(path);
   if (!copy) return -1;
   for (int slot = 0; slot < CAPACITY; slot++) {
     int expected = FREE;

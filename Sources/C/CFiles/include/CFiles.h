@@ -10,6 +10,10 @@ int quern_open_beneath(int folder, const char *path);
 // As above, always one component at a time. It refuses every "..", even if the path stays in the folder.
 int quern_walk_beneath(int folder, const char *path);
 
+// A copy of a text in which characters that a terminal would act on are written as hexadecimal bytes, such as "\x1B".
+// To be freed; NULL where memory is lacking.
+char *quern_printable_copy(const char *text);
+
 // Remembers which file is mapped where, for the message of `quern_explain_bus_errors`. Returns a slot to forget it by,
 // or -1 where the table is full or memory is lacking, in which case the message cannot name the file.
 int quern_remember_mapping(const void *start, size_t length, const char *path);
