@@ -21,7 +21,7 @@ extension PlainValue {
   /// - Throws: `CheckpointError.content` if it is not JSON, or an object has a key twice.
   package static func readJSON(_ file: MappedFile) throws(CheckpointError) -> PlainValue {
     do throws(FormatError) {
-      return try HeaderJSON.plainValue(of: ByteCursor(file.storage))
+      return try HeaderJSON.plainValue(ofFile: file.storage)
     } catch {
       throw .content(path: file.path, format: nil, error)
     }

@@ -1,3 +1,5 @@
+import Tensors
+
 /// An error of a reader of some format that has JSON in it.
 package protocol JSONFailure: Error {
   /// The text ends within a value.
@@ -16,6 +18,12 @@ package struct JSONReader<Failure: JSONFailure> {
 
   /// - Parameter cursor: at the start of a value.
   package init(cursor: ByteCursor) { self.cursor = cursor }
+
+  /// A file of JSON. Some editors begin it with a byte order mark, which readers may ignore (RFC 8259, section 8.1).
+  package init(file: TensorStorage) {
+    cursor = ByteCursor(file)
+    if cursor.starts(with: [0xEF, 0xBB, 0xBF]) { for _ in 0..<3 { advance() } }
+  }
 
   /// Reads the object at the cursor. Calls `member` with each key and the key's offset; it must read the value.
   package mutating func object(

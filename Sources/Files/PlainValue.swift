@@ -1,3 +1,5 @@
+import Tensors
+
 /// A value that consists of numbers, texts, lists and dictionaries alone, as in ground truth of data sets.
 package indirect enum PlainValue: Hashable, Sendable {
   case null
@@ -25,7 +27,18 @@ extension JSONReader {
   ///
   /// - Throws: `Failure` where it is not JSON, or an object has a key twice.
   package static func plainValue(of text: ByteCursor) throws(Failure) -> PlainValue {
-    var json = JSONReader(cursor: text)
+    try JSONReader(cursor: text).onlyValue()
+  }
+
+  /// Reads a file that is one value.
+  ///
+  /// - Throws: `Failure` where it is not JSON, or an object has a key twice.
+  package static func plainValue(ofFile file: TensorStorage) throws(Failure) -> PlainValue {
+    try JSONReader(file: file).onlyValue()
+  }
+
+  private consuming func onlyValue() throws(Failure) -> PlainValue {
+    var json = self
     let value = try json.plainValue()
     json.skipBlanks()
     guard json.cursor.isAtEnd else { throw json.malformed("there is more after the value") }

@@ -101,3 +101,15 @@ import Testing
     }
   }
 }
+
+/// Indices of checkpoints in several files.
+@Suite struct ShardIndexTests {
+  /// As some editors write them.
+  @Test(arguments: ["\u{FEFF}", "\n", ""]) func marksBeforeTheTextAreSkipped(start: String) throws {
+    let path = "\(Fixtures.folder)/../forms/sharded/model.safetensors.index.json"
+    let index = Array(start.utf8) + (try MappedFile(path: path).withBytes { Array($0) })
+    let storage = TensorStorage(byteCount: index.count) { $0.copyBytes(from: index) }
+    let checkpoint = try CheckpointOutline.open(MappedFile(storage: storage, path: path)).defaultCheckpoint()
+    #expect(Contents(checkpoint) == Contents(try Checkpoint.read(path: path)))
+  }
+}

@@ -24,6 +24,7 @@ import Testing
       if accepts(bytes) { unnoticed.append(bit) }
       bytes[bit / 8] ^= 1 << (bit % 8)
     }
+    print("small package: \(8 * bytes.count) flips in \(bytes.count) bytes, \(unnoticed.count) not noticed")
     #expect(unnoticed == [])
     #expect(bytes == original)
   }

@@ -29,7 +29,7 @@ import Testing
       if !Self.isNoticed(storage, section: section) { unnoticed.append(bit) }
       buffer[bit / 8] ^= 1 << (bit % 8)
     }
-    print("seed \(seed): \(count) flips in \(original.count) bytes, \(unnoticed.count) not noticed")
+    print("large package, seed \(seed): \(count) flips in \(original.count) bytes, \(unnoticed.count) not noticed")
     #expect(unnoticed == [])
     #expect(buffer.elementsEqual(original))
   }

@@ -167,7 +167,7 @@ import Testing
 
   @Test(arguments: [
     #"{"groups": {"x": ["a.jpg", "b.jpg"]}}"#, #"{"x": ["a.jpg", "b.jpg"]}"#, #"[["a.jpg", "b.jpg"]]"#,
-    #"{"groups": [["a.jpg", "b"]]}"#,
+    #"{"groups": [["a.jpg", "b"]]}"#, "\u{FEFF}[[\"a.jpg\", \"b.jpg\"]]",
   ])
   func groupsInAnyForm(text: String) throws {
     let task = try Self.task(.groups, ["a.jpg", "b.jpg", "c.jpg"], truth: ("groups.json", text))

@@ -5,12 +5,12 @@ import Testing
 @Suite struct EffortTests {
   /// Smaller images take less time, and fail gates of agreement.
   private static func convert(
-    _ output: String, size: String = "64", _ extra: [String]
+    _ output: String, of checkpoint: String = Tool.checkpoint, size: String = "64", _ extra: [String]
   ) throws -> (status: Int32, report: [String: Any]) {
     let outcome = try Tool.run(
       [
-        "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "32", "--size", size,
-        "--crop", "rect", "--augmentation", "none", "--json", "-o", output,
+        "convert", checkpoint, "--calibration", Tool.photographs, "--calibration-count", "32", "--size", size, "--crop",
+        "rect", "--augmentation", "none", "--json", "-o", output,
       ] + extra)
     let report = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
     return (outcome.status, try #require(report, "\(outcome.errors)"))
@@ -121,13 +121,13 @@ import Testing
   }
 
   /// Learned rounding, whatever the threads, gives the same package, with less drift than error feedback.
-  @Test(arguments: ["fast", "thorough"])
-  func learnedRoundingIsRepeatable(effort: String) throws {
+  @Test(arguments: [("fast", Tool.checkpoint), ("thorough", Tool.narrowNetwork)])
+  func learnedRoundingIsRepeatable(effort: String, checkpoint: String) throws {
     let scratch = try Scratch()
     func convert(_ name: String, _ rounding: String, _ threads: String) throws -> (drift: Double, bytes: Data) {
       let output = scratch.path("\(name).quern")
       let (_, report) = try Self.convert(
-        output, size: "33",
+        output, of: checkpoint, size: "33",
         ["--effort", effort, "--rounding", rounding, "--threads", threads, "--augmentation", "full"])
       return (try Self.drift(report), try Data(contentsOf: URL(fileURLWithPath: output)))
     }

@@ -3,20 +3,23 @@ import Testing
 
 /// Plans as files: made, taken unchanged, edited, and refused.
 @Suite struct PlanTests {
-  private static let options = [
-    Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "12", "--crop", "rect", "-q",
+  private static let settings = [
+    "--calibration", Tool.photographs, "--calibration-count", "12", "--crop", "rect", "-q",
   ]
+  private static let options = [Tool.checkpoint] + settings
 
   /// Whatever was searched for: rounding by what layers read, 16-bit inputs, layers in float and coarser steps.
   @Test(arguments: [
-    [], ["--size", "57", "--effort", "thorough", "--max-mean-drift", "0.000002"], ["--max-mean-drift", "0.00002"],
-    ["--max-bytes", "1300000", "--augmentation", "none"], ["--effort", "fast", "--keep-float", "layer1"],
+    (Tool.checkpoint, []), (Tool.checkpoint, ["--max-mean-drift", "0.00002"]),
+    (Tool.narrowNetwork, ["--size", "57", "--effort", "thorough", "--max-mean-drift", "0.000002"]),
+    (Tool.checkpoint, ["--max-bytes", "1300000", "--augmentation", "none"]),
+    (Tool.checkpoint, ["--effort", "fast", "--keep-float", "layer1"]),
   ])
-  func aPlanTakenUnchangedGivesTheSameBytes(extra: [String]) throws {
+  func aPlanTakenUnchangedGivesTheSameBytes(checkpoint: String, extra: [String]) throws {
     let scratch = try Scratch()
     let (plan, again) = (scratch.path("a.json"), scratch.path("b.json"))
     let (direct, planned) = (scratch.path("a.quern"), scratch.path("b.quern"))
-    let options = Self.options + ["--size", "40"] + extra
+    let options = [checkpoint] + Self.settings + ["--size", "40"] + extra
     let first = try Tool.run(["convert", "-o", direct] + options)
     #expect([0, 1].contains(first.status), "\(first.errors)")
     #expect(try Tool.run(["plan", "-o", plan, "--threads", "1"] + options).status == first.status)

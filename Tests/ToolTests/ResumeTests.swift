@@ -3,23 +3,23 @@ import Testing
 
 /// Conversions that go on from the stages of another one.
 @Suite struct ResumeTests {
-  private static let options = [
-    Tool.checkpoint, "--calibration", Tool.photographs, "--calibration-count", "24", "--crop", "rect", "-q",
+  private static let settings = [
+    "--calibration", Tool.photographs, "--calibration-count", "24", "--crop", "rect", "-q",
   ]
-
-  private static let whole = options + ["--size", "64"]
+  private static let whole = [Tool.checkpoint] + settings + ["--size", "64"]
 
   private static func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
   /// Whatever is left of another conversion's stages, the package is that of a conversion without.
   @Test(arguments: [
-    ["--max-mean-drift", "0.00002"], ["--max-bytes", "1300000", "--augmentation", "none"],
-    ["--effort", "thorough", "--size", "57"],
+    (Tool.checkpoint, ["--max-mean-drift", "0.00002"]),
+    (Tool.checkpoint, ["--max-bytes", "1300000", "--augmentation", "none"]),
+    (Tool.narrowNetwork, ["--effort", "thorough", "--size", "57"]),
   ])
-  func anyStagesGiveTheSameBytes(extra: [String]) throws {
+  func anyStagesGiveTheSameBytes(checkpoint: String, extra: [String]) throws {
     let scratch = try Scratch()
     let (direct, resumed, folder) = (scratch.path("a.quern"), scratch.path("b.quern"), scratch.path("stages"))
-    let options = Self.options + ["--size", "40"] + extra
+    let options = [checkpoint] + Self.settings + ["--size", "40"] + extra
     let status = try Tool.run(["convert", "-o", direct] + options).status
     let expected = try Self.bytes(direct)
     for missing in ["", "plan.json", "levels.safetensors", "calibration.safetensors"] {

@@ -15,6 +15,8 @@ enum Tool {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
   static let checkpoint = root.appendingPathComponent("fixtures/demo/multigrain_r50w16_tiny50.pth").path
+  /// A network in which the longest searches take a seventh of the time.
+  static let narrowNetwork = root.appendingPathComponent("fixtures/trunks/resnet_d.pth").path
   static let photographs = root.appendingPathComponent("fixtures/photographs").path
 
   static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {

@@ -12,7 +12,8 @@ enum ShardIndex {
   static func isPlausible(_ file: MappedFile) -> Bool {
     let key = Array("\"weight_map\"".utf8)
     return file.withBytes { bytes in
-      let text = bytes.prefix(1 << 20).drop { $0 == 0x20 || (0x09...0x0D).contains($0) }
+      // White space, and a byte order mark.
+      let text = bytes.prefix(1 << 20).drop { $0 == 0x20 || (0x09...0x0D).contains($0) || $0 >= 0xBB }
       guard text.first == UInt8(ascii: "{") else { return false }
       return text.indices.contains { text[$0] == key[0] && text[$0...].starts(with: key) }
     }
@@ -109,7 +110,7 @@ enum ShardIndex {
     guard file.byteCount <= byteLimit else {
       throw .limitExceeded(what: "index of \(file.byteCount) bytes", offset: 0, limit: byteLimit)
     }
-    var json = HeaderJSON(cursor: ByteCursor(file.storage))
+    var json = HeaderJSON(file: file.storage)
     var map: [(name: String, location: String)] = []
     try json.object { (json, key, offset) throws(FormatError) in
       guard key == "weight_map" else { return try json.skipValue() }

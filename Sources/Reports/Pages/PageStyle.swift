@@ -68,13 +68,17 @@ extension Page {
     .sheet{margin:0 0 1.6rem}.sheet img{width:96px;height:auto;display:block;border:4px solid var(--quiet)}
     .sheet .hit img{border-color:var(--good)}.sheet .miss img{border:4px dashed var(--bad)}
     footer{margin-top:2.5rem;padding-top:.6rem;border-top:1px solid var(--line);font-size:.85rem;color:var(--muted)}
+    @media (max-width:40rem){.facts{table-layout:fixed}.facts th{width:7.5rem;overflow-wrap:anywhere}}
     @media (prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}
-    @media print{body{max-width:none;padding:0;font-size:10pt}.scroll,.walk .list{overflow:visible;max-height:none}
-    .numbers th,.numbers td{white-space:normal;overflow-wrap:anywhere}th button::after{content:none !important}
-    h2,h3{break-after:avoid}tr,figure,.tiles div,.warning{break-inside:avoid}.panel{display:none}
+    @media print{@page{margin:14mm 12mm}html{font-size:12px}body{max-width:none;padding:0;font-size:9pt}
+    .walk{display:block}.scroll,.walk .list{overflow:visible;max-height:none}.walk .list{border:0}.panel{display:none}
+    .dense{font-size:6.5pt}.dense td,.dense th{padding:.15rem .2rem}.numbers th,.numbers td{white-space:normal}
+    .numbers .wide{min-width:4rem}.numbers tbody th[scope=row]{overflow-wrap:anywhere;min-width:5rem}
+    th button::after{content:none !important}
+    h2,h3{break-after:avoid}tr,figure,.tiles div,.warning{break-inside:avoid}
     .badge{border:1px solid;color:var(--fg);background:none !important}}
     """
 
   /// The hash of `style` as content security policies state it.
-  package static let styleHash = "sha256-+AFpzi2j6SGbI0BStt8x/ZHYtKUqKwBJ3E76JbQiCd8="
+  package static let styleHash = "sha256-cTz5IX9w5DTkd4RrHNrSG5OHf33FYIr8ErfYL8J4vg8="
 }

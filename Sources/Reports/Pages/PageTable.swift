@@ -61,9 +61,10 @@ struct PageTable {
       "<th scope=\"col\"\(column.isNumber ? " class=\"n\"" : "")>\(escapedForXML(column.title))</th>"
     }
     let sorts = rows.count > 1 ? " sorts" : ""
+    let dense = columns.count > 8 ? " dense" : ""
     return [
       "<div class=\"scroll\" role=\"region\" aria-label=\"\(name)\" tabindex=\"0\">",
-      "<table class=\"numbers\(sorts)\"><caption>\(name)</caption>", "<thead><tr>\(head.joined())</tr></thead>",
+      "<table class=\"numbers\(sorts)\(dense)\"><caption>\(name)</caption>", "<thead><tr>\(head.joined())</tr></thead>",
       "<tbody>",
     ] + rows.indices.map(row) + ["</tbody></table>", "</div>"]
   }
