@@ -8,7 +8,7 @@ extension LossAnalysis {
     let (step, counts) = driftHistogram
     guard !counts.isEmpty else { return "" }
     let tallest = Double(counts.max() ?? 1)
-    let (height, left, top, right) = (150.0, 8.0, 20.0, 4.0)
+    let (height, left, top, right) = (150.0, 8.0, 34.0, 4.0)
     let width = (100 - left - right) / Double(counts.count)
     var marks: [String] = [label("images", x: 0, y: 12, "axis")]
     for (index, count) in counts.enumerated() where count > 0 {
