@@ -262,7 +262,10 @@ if fuzzing != nil {
   package.targets += [
     .target(name: "CLibFuzzer", path: "Tests/CLibFuzzer"),
     .executableTarget(
-      name: "quern-fuzzer", dependencies: ["CLibFuzzer", "CZlib", "Files", "FuzzTargets", "PackageFormat", "Tensors"],
+      name: "quern-fuzzer",
+      dependencies: [
+        "CLibFuzzer", "CZlib", "CZstd", "Files", "FuzzTargets", "PackageFormat", "Tensors",
+      ],
       path: "Tests/Fuzzer", swiftSettings: swiftSettings,
       // libFuzzer, which is written in C++, without its main function.
       linkerSettings: [

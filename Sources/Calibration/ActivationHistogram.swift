@@ -39,16 +39,21 @@ package struct ActivationHistogram: Sendable, Hashable {
     nonFiniteCount = 0
   }
 
-  /// Restores counts that were stored before.
+  /// Restores counts that were stored before; `nil` where no values have these: where they add up to more than their
+  /// types hold, or the extremes are not finite or the wrong way round.
   ///
   /// - Parameters:
   ///   - counts: the counts of `binCount` bins.
   ///   - weights: the weights of `groupCount` groups.
   ///   - minimum: the smallest value counted; +infinity if there is none.
   ///   - maximum: the largest value counted; -infinity if there is none.
-  package init(counts: [UInt64], weights: [UInt128], minimum: Float, maximum: Float) {
+  package init?(counts: [UInt64], weights: [UInt128], minimum: Float, maximum: Float) {
     precondition(counts.count == Self.binCount, "\(counts.count) counts for \(Self.binCount) bins")
     precondition(weights.count == Self.groupCount, "\(weights.count) weights for \(Self.groupCount) groups")
+    guard let total = checkedSum(counts), checkedSum(weights) != nil else { return nil }
+    let isEmpty = minimum == .infinity && maximum == -.infinity
+    let isRange = minimum.isFinite && maximum.isFinite && minimum <= maximum
+    guard total == 0 ? isEmpty : isRange else { return nil }
     (self.counts, self.weights, self.minimum, self.maximum) = (counts, weights, minimum, maximum)
     nonFiniteCount = 0
   }
@@ -206,4 +211,15 @@ struct HistogramScratch {
     }
     return power > 0 ? UInt128(min(0x1p44 * count / power, 0x1p84)) : 0
   }
+}
+
+/// The sum of numbers; `nil` where it is more than their type holds.
+private func checkedSum<Number: FixedWidthInteger>(_ numbers: [Number]) -> Number? {
+  var sum: Number = 0
+  for number in numbers {
+    let (next, overflow) = sum.addingReportingOverflow(number)
+    guard !overflow else { return nil }
+    sum = next
+  }
+  return sum
 }

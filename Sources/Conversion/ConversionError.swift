@@ -19,6 +19,8 @@ package enum ConversionError: Error, Sendable {
   /// A rewritten graph does not compute what the imported one does. `after` names the rewrite; `difference` is the
   /// largest difference of an output, relative to the output's largest magnitude.
   case notEquivalent(after: String, difference: Float)
+  /// Equalisation by the factors of a plan or of stored stages changes the outputs by this difference, as above.
+  case unsuitableFactors(difference: Float)
   /// Two tiers of kernels compute different things on this machine, in one of `layers`.
   case kernelsDisagree(layers: [String])
   /// A package that was just written does not have the bytes that were meant.
@@ -50,6 +52,9 @@ extension ConversionError: CustomStringConvertible, MultilineError {
     case .notEquivalent(let rewrite, let difference):
       "after \(rewrite) the graph's outputs differ from those of the imported graph by \(difference); this is a defect "
         + "of quern, please report it"
+    case .unsuitableFactors(let difference):
+      "equalisation by the factors of the plan, or of the stages in the folder of --resume, changes the float network's "
+        + "outputs by \(difference): some are too small; leave them out to have them computed"
     case .kernelsDisagree(let layers):
       "two tiers of kernels compute different things on this machine, in "
         + (layers.count == 1 ? layers[0] : "one of the layers from \(layers.first ?? "") to \(layers.last ?? "")")

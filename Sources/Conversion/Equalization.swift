@@ -29,14 +29,18 @@ package struct Equalization: Sendable {
 
   /// Equalises the network with given scales.
   ///
-  /// - Throws: `ConversionError.notEquivalent` where the outputs change by more than rounding explains.
+  /// - Throws: `ConversionError.unsuitableFactors` where the outputs change by more than rounding explains.
   init(applying scales: ChannelScales, passes: Int = 0, to folded: inout Folding, threads: Int) throws {
     (self.scales, self.passes, ranges, paths) = (scales, passes, [:], [])
     var graph = folded.network.graph
     folded.network.unload()
     try scales.apply(to: &graph)
     folded.network = FloatNetwork(graph, threads: threads)
-    difference = try folded.proof.difference(of: try folded.network.executable(), after: "equalisation")
+    let executable = try folded.network.executable()
+    do { difference = try folded.proof.difference(of: executable, after: "equalisation") } catch {
+      guard case .notEquivalent(_, let difference)? = error as? ConversionError else { throw error }
+      throw ConversionError.unsuitableFactors(difference: difference)
+    }
   }
 
   /// Measures channels on calibration images and equalises the network. There is never more than one copy of its

@@ -88,6 +88,14 @@ package struct DecodingLimits: Hashable, Sendable {
     guard width * height <= limit else {
       throw .tooFewBytes(format, width: width, height: height, fileBytes: fileBytes, limit: limit)
     }
+    try check(format, workingBytes: workingBytes, fileBytes: fileBytes)
+  }
+
+  /// Checks the memory that decoding a file takes besides the pixels.
+  ///
+  /// - Throws: `ImageError.tooMuchWork`.
+  func check(_ format: ImageFormat, workingBytes: UInt64, fileBytes: Int) throws(ImageError) {
+    guard expectsDenseFiles else { return }
     let memory =
       fileBytes <= Self.smallFileBytes ? Self.freeWorkingBytes : Self.workingBytesPerByte * fileBytes
     guard workingBytes <= UInt64(memory) else {

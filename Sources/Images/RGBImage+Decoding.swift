@@ -32,10 +32,12 @@ extension RGBImage {
   ) throws(ImageError) -> (image: RGBImage, reservation: DecodingReservation, orientation: EXIFOrientation) {
     let format = try ImageFormat(recognizing: bytes)
     let codec = ImageCodec(format: format, bytes: bytes)
-    let (size, working) = try codec.size()
+    var (size, working) = try codec.size()
     let (width, height) = (Int(size.width), Int(size.height))
     guard width > 0, height > 0 else { throw .corrupt(format, offset: 0, problem: "its size is \(width)x\(height)") }
     try limits.check(format, width: width, height: height, workingBytes: working, fileBytes: bytes.count)
+    working += codec.tableBytes(of: size)
+    try limits.check(format, workingBytes: working, fileBytes: bytes.count)
     let orientation = EXIFOrientation(of: bytes, format)
     // Limits of both sides bound the product. An image is turned into another one.
     let isTurned = turnsUpright && orientation != .upright
@@ -80,6 +82,13 @@ private struct ImageCodec {
       }
     try check(status, failure, size)
     return (size, workingBytes)
+  }
+
+  /// The memory in bytes that the tables of a lossless WebP image take, which only a part of the image tells.
+  func tableBytes(of size: quern_image_size) -> UInt64 {
+    guard format == .webp else { return 0 }
+    let data = bytes.bindMemory(to: UInt8.self)
+    return quern_webp_table_bytes(data.baseAddress, data.count, size)
   }
 
   func pixels(of size: quern_image_size, _ limits: DecodingLimits) throws(ImageError) -> [UInt8] {

@@ -47,13 +47,3 @@ struct PackageMutator: Mutator {
     return try? PackageLayout(sections).bytes
   }
 }
-
-/// Patches (formats/patch.md): hashes are made right.
-struct PatchMutator: Mutator {
-  func repair(_ bytes: inout [UInt8]) {
-    guard bytes.count >= 256 else { return }
-    bytes.set([UInt8].little(UInt64(bytes.count)), at: 16)
-    bytes.set(SHA256.hash(Array(bytes[256...])).bytes, at: 192)
-    bytes.set(SHA256.hash(Array(bytes[..<224])).bytes, at: 224)
-  }
-}

@@ -118,6 +118,20 @@ import Testing
     }
   }
 
+  /// 65,536 groups of prefix codes, which take 164 kB of a file, would take 386 MB.
+  @Test func manyGroupsOfPrefixCodesAreRefused() throws {
+    let bytes = try Fixtures.bytes("3025-groups.webp")
+    #expect {
+      try RGBImage(decoding: bytes)
+    } throws: { error in
+      guard case .tooMuchWork(.webp, _, bytes.count)? = error as? ImageError else { return false }
+      return "\(error)".contains("\(4 * 220 * 220 + 3025 * 20_600) bytes besides the pixels")
+    }
+    var limits = DecodingLimits()
+    limits.expectsDenseFiles = false
+    #expect(try RGBImage(decoding: bytes, limits: limits).width == 220)
+  }
+
   @Test(arguments: ["grey.jpg", "rgb-8.png", "lossless.webp", "lossy-quality-80.webp"])
   func pixelsAreLimited(name: String) throws {
     let bytes = try Fixtures.bytes(name)

@@ -102,4 +102,48 @@ import Testing
     #expect(outcome.status == 0, "\(outcome.errors)")
     #expect(FileManager.default.fileExists(atPath: scratch.path("a/b/c/plan.json")))
   }
+
+  /// Values that no conversion stores, with the right hash.
+  @Test(arguments: [
+    ("calibration", "scales/", Float(0)), ("calibration", "extremes/", .nan),
+    ("calibration", "counts/", Float(bitPattern: .max)), ("levels", "scales/", .infinity),
+    ("levels", "finest_scales/", -1), ("levels", "step/", .infinity),
+  ])
+  func storedValuesThatCannotBeAreRefused(part: String, prefix: String, value: Float) throws {
+    let scratch = try Scratch()
+    let folder = scratch.path("stages")
+    let arguments =
+      ["convert", Tool.narrowNetwork, "-o", scratch.path("m.quern"), "--resume", folder, "--size", "33"] + Self.settings
+    #expect(try [0, 1].contains(Tool.run(arguments).status))
+    let url = URL(filePath: "\(folder)/\(part).safetensors")
+    var bytes = try Data(contentsOf: url)
+    let length = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let header = try #require(
+      try JSONSerialization.jsonObject(with: bytes[8..<8 + length]) as? [String: [String: Any]])
+    let entry = try #require(header.filter { $0.key.hasPrefix(prefix) }.min { $0.key < $1.key }?.value)
+    let offsets = try #require(entry["data_offsets"] as? [Int])
+    for offset in stride(from: offsets[0], to: offsets[1], by: 4) {
+      withUnsafeBytes(of: value.bitPattern.littleEndian) {
+        bytes.replaceSubrange(8 + length + offset..<12 + length + offset, with: $0)
+      }
+    }
+    try bytes.write(to: url)
+    try "\(Self.sha256(url))\n".write(toFile: "\(url.path).sha256", atomically: true, encoding: .utf8)
+    for later in part == "levels" ? ["plan.json"] : ["plan.json", "levels.safetensors"] {
+      try FileManager.default.removeItem(atPath: "\(folder)/\(later)")
+    }
+    let outcome = try Tool.run(arguments)
+    #expect(outcome.status == 65 && !outcome.errors.isEmpty, "\(outcome.errors)")
+  }
+
+  private static func sha256(_ url: URL) throws -> String {
+    let (process, pipe) = (Process(), Pipe())
+    process.executableURL = URL(filePath: "/usr/bin/sha256sum")
+    process.arguments = [url.path]
+    process.standardOutput = pipe
+    try process.run()
+    let line = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return String(line.prefix(64))
+  }
 }

@@ -1,5 +1,7 @@
 #include "quern_image_codecs.h"
 
+#include "webp_groups.h"
+
 #include <stdio.h>
 
 #include <webp/decode.h>
@@ -59,6 +61,12 @@ int quern_webp_read_size(
   enum { LOSSY = 1 };
   *working_bytes = features.format != LOSSY ? 4 * pixels : features.has_alpha ? 2 * pixels : 0;
   return QUERN_CODEC_OK;
+}
+
+uint64_t quern_webp_table_bytes(const uint8_t *data, size_t size, struct quern_image_size expected) {
+  // libwebp reserves up to 5,004 entries of 4 bytes for the five codes of a group, and looks up 64 more at once.
+  enum { GROUP_BYTES = 20600 };
+  return (uint64_t)GROUP_BYTES * quern_webp_groups(data, size, expected.width, expected.height);
 }
 
 int quern_webp_decode(

@@ -70,7 +70,7 @@ struct GivenPlan {
           layer: node.name,
           "its equalisation has \(data.count) bytes instead of 4 for each of \(scales[node.output].count) channels")
       }
-      guard values.allSatisfy({ $0.isNormal && $0 > 0 && $0 <= 1 }) else {
+      guard ChannelScales.areFactors(values) else {
         throw PlanError.field(layer: node.name, "its equalisation has a factor that is not above 0 and at most 1")
       }
       scales[node.output] = values

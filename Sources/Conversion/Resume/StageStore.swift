@@ -120,17 +120,18 @@ struct StageStore {
   /// - Throws: `StageStoreError.damaged` where the file does not fit the graph.
   func calibrated(_ graph: Graph, imageSize: Int) throws -> Calibrated? {
     guard let (tensors, metadata) = try read(.calibration) else { return nil }
-    guard let passes = metadata["passes"].flatMap({ Int($0) }), let skipped = metadata["skipped"].flatMap({ Int($0) }),
-      let equalized = metadata["equalization_passes"].flatMap({ Int($0) })
+    guard let passes = metadata["passes"].flatMap({ UInt32($0) }),
+      let skipped = metadata["skipped"].flatMap({ UInt32($0) }),
+      let equalized = metadata["equalization_passes"].flatMap({ UInt32($0) })
     else { throw damaged(.calibration) }
     var scales = try ChannelScales(onesFor: graph, imageSize: imageSize)
     var statistics = ActivationStatistics()
-    statistics.passes = passes
+    statistics.passes = Int(passes)
     for node in graph.nodes {
       if let tensor = tensors["scales/\(node.name)"] {
-        guard tensor.elementType == .float32, tensor.elementCount == scales[node.output].count else {
-          throw damaged(.calibration)
-        }
+        guard tensor.elementType == .float32, tensor.elementCount == scales[node.output].count,
+          ChannelScales.areFactors(tensor.elements(as: Float.self))
+        else { throw damaged(.calibration) }
         scales[node.output] = tensor.elements(as: Float.self)
       }
       guard let counts = tensors["counts/\(node.name)"], let weights = tensors["weights/\(node.name)"],
@@ -142,14 +143,16 @@ struct StageStore {
       else { throw damaged(.calibration) }
       let ends = extremes.elements(as: Float.self)
       let halves = weights.elements(as: UInt64.self)
-      statistics.histograms[node.output] = ActivationHistogram(
+      let histogram = ActivationHistogram(
         counts: counts.elements(as: UInt64.self),
         weights: stride(from: 0, to: halves.count, by: 2).map { UInt128(halves[$0]) | UInt128(halves[$0 + 1]) << 64 },
         minimum: ends[0], maximum: ends[1])
+      guard let histogram else { throw damaged(.calibration) }
+      statistics.histograms[node.output] = histogram
     }
     return Calibrated(
-      scales: metadata["is_equalised"] == "yes" ? scales : nil, equalizationPasses: equalized,
-      statistics: statistics, skippedCount: skipped)
+      scales: metadata["is_equalised"] == "yes" ? scales : nil, equalizationPasses: Int(equalized),
+      statistics: statistics, skippedCount: Int(skipped))
   }
 
   // MARK: - Levels
@@ -183,6 +186,8 @@ struct StageStore {
         weight.elementType == .int8, weight.shape == node.constants["weight"]?.shape,
         [scales, finest].allSatisfy({ $0.elementType == .float32 && $0.elementCount == outputs })
       else { throw damaged(.levels) }
+      guard (scales.elements(as: Float.self) + finest.elements(as: Float.self)).allSatisfy({ $0.isFinite && $0 > 0 })
+      else { throw damaged(.levels) }
       let (bias, padding) = (tensors["bias/\(node.name)"], tensors["padding/\(node.name)"])
       guard bias.map({ $0.elementType == .float64 && $0.elementCount == outputs }) ?? true,
         padding.map({ $0.elementType == .uint8 && $0.elementCount == weight.shape[weight.shape.rank - 1] }) ?? true
@@ -191,7 +196,9 @@ struct StageStore {
         levels: weight, scales: scales.elements(as: Float.self), finestScales: finest.elements(as: Float.self),
         bias: bias?.elements(as: Double.self), paddingValue: padding?.elements(as: UInt8.self))
       if let step = tensors["step/\(node.name)"] {
-        guard step.elementType == .float32, step.elementCount == 1 else { throw damaged(.levels) }
+        guard step.elementType == .float32, step.elementCount == 1, step.elements(as: Float.self)[0].isFinite else {
+          throw damaged(.levels)
+        }
         steps.least[node.name] = step.elements(as: Float.self)[0]
       }
     }

@@ -28,6 +28,9 @@ package struct ChannelScales: Sendable, Hashable {
     set { scales[value.index] = newValue }
   }
 
+  /// Whether equalisation may multiply channels by these numbers: they are above 0 and at most 1.
+  package static func areFactors(_ values: [Float]) -> Bool { values.allSatisfy { $0.isNormal && $0 > 0 && $0 <= 1 } }
+
   /// Whether any channel of a value has a scale other than 1.
   package func isScaled(_ value: ValueID) -> Bool { self[value].contains { $0 != 1 } }
 

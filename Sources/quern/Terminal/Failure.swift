@@ -140,7 +140,7 @@ enum Failure {
     case .notEquivalent, .kernelsDisagree: internalError
     case .missingImages: missingInput
     case .writtenDiffers: inputOutput
-    case .brokenImages, .noUsableImages, .notFinite, .wrongKind: badData
+    case .brokenImages, .noUsableImages, .notFinite, .unsuitableFactors, .wrongKind: badData
     }
   }
 }

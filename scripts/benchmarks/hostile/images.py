@@ -3,6 +3,7 @@
 import struct
 import zlib
 
+import webp
 from case import Cases
 
 
@@ -101,7 +102,18 @@ def cases(folder, root):
     add("restarts.jpg", jpeg(4_000, 4_000, frame=0xC0, restart=1, entropy=b"".join(b"\0\xff" + bytes([0xD0 + i % 8]) for i in range(250_000))), 48_000_000)
     add("no-height.jpg", jpeg(1_000, 1_000, height_in_frame=0))
     add("sampling.jpg", jpeg(8_000, 8_000, frame=0xC0, components=3, sampling=0x44), 192_000_000)
+    out.kind = "WebP"
+    add("plain.webp", webp.plain(5_790, 5_790))
+    add("largest.webp", webp.plain(16_383, 16_383))
+    add("largest-megabyte.webp", webp.plain(16_383, 16_383, padding=1_000_000))
+    add("transforms.webp", webp.plain(3_540, 3_540, (0, 1, 2)), 3_540 ** 2 * 3)
+    add("palette.webp", webp.plain(3_540, 3_540, (3,)), 3_540 ** 2 * 3)
+    add("cached.webp", webp.cached(3_540, 3_540), 3_540 ** 2 * 3)
+    add("65536-groups.webp", webp.groups(1_024))
+    add("2401-groups.webp", webp.groups(196), 196 ** 2 * 3)
+    add("2401-pairs.webp", webp.groups(196, pairs=True), 196 ** 2 * 3)
     out.kind = "image at the limits"
+    add("megabyte.webp", webp.plain(3_540, 3_540, (0, 1, 2), padding=1_000_000), 3_540 ** 2 * 3)
     add("megabyte.png", png(9_160, 9_160, extra=chunk(b"quRN", bytes(650_000))), 9_160 ** 2 * 3)
     add("megabyte-16.png", png(9_000, 9_000, depth=16, kind=0, extra=chunk(b"quRN", bytes(300_000))), 9_000 ** 2 * 3)
     add("megabyte.jpg", jpeg(9_160, 9_160, frame=0xC0, components=3, sampling=0x22, entropy=b"\0" * 1_040_000), 9_160 ** 2 * 3)

@@ -73,10 +73,14 @@ int quern_png_decode(
 
 /// Reads the size from the header. Animations are not supported.
 ///
-/// - Parameter working_bytes: the memory that decoding takes besides the pixels.
+/// - Parameter working_bytes: the memory that decoding takes besides the pixels and the tables.
 int quern_webp_read_size(
     const uint8_t *data, size_t size, struct quern_image_size *result, uint64_t *working_bytes,
     struct quern_codec_failure *failure);
+
+/// The memory that the tables of prefix codes take. A lossless image of a megabyte may have 65,536 groups of codes.
+/// `expected` is the size from `quern_webp_read_size`; counting the groups takes a byte for every four of its pixels.
+uint64_t quern_webp_table_bytes(const uint8_t *data, size_t size, struct quern_image_size expected);
 
 /// Decodes to `rgb[height][width][3]`; `expected` is the size from `quern_webp_read_size`.
 int quern_webp_decode(
