@@ -231,7 +231,7 @@ extension FidelityReport {
 }
 
 /// Such as "a, b and c".
-func listed(_ items: [String]) -> String {
+package func listed(_ items: [String]) -> String {
   guard items.count > 1, let last = items.last else { return items.first ?? "" }
   return items.dropLast().joined(separator: ", ") + " and " + last
 }

@@ -15,7 +15,10 @@ import Testing
     (["verify", "a", "--refrence", "b", "--images", "c"], "did you mean '--reference'?"),
     (["embed", "a", "b", "-o", "-"], "-o -: an output is a file"),
     (["convert", "a", "--calibration", "b", "-o", "-"], "-o -: an output is a file"),
-    (["bench", "a", "--effort", "quick"], "has no option '--effort'"),
+    (
+      ["bench", "a", "--effort", "quick"],
+      "'quern bench' has no option '--effort', but 'quern convert', 'quern plan' and 'quern analyze' have"
+    ), (["convert", "a", "--top", "5"], "has no option '--top', but 'quern search' and 'quern classify' have"),
     (["convert", "a", "--calibration", "b", "-o", "c", "--effort", "quick"], "'fast', 'balanced' or 'thorough'"),
     (["inspect", "a", "--progress", "loud"], "'plain', 'tty', 'none' or 'json'"),
   ])

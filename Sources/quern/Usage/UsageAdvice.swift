@@ -1,5 +1,6 @@
 import Configuration
 import PrintableText
+import Reports
 import Suggestions
 
 /// A command line that the argument parser refuses for a reason that can be said better than it does.
@@ -75,12 +76,20 @@ struct UsageAdvice {
         continue
       }
       if names.contains(String(name)) || Self.common.contains(String(name)) { continue }
-      let shown = command.command.replacing(".", with: " ")
-      return UsageError(
-        "'quern \(shown)' has no option '--\(name)'\(suggestion(for: String(name), among: names, prefix: "--"))",
-        see: "quern \(shown)")
+      let advice = elsewhere(String(name)) ?? suggestion(for: String(name), among: names, prefix: "--")
+      return UsageError("'\(Self.shown(command))' has no option '--\(name)'\(advice)", see: Self.shown(command))
     }
     return nil
+  }
+
+  private static func shown(_ command: CommandOptions) -> String {
+    "quern \(command.command.replacing(".", with: " "))"
+  }
+
+  /// The commands that have an option, as the end of a sentence; `nil` where none has it.
+  private func elsewhere(_ option: String) -> String? {
+    let others = commands.filter { $0.options.contains { $0.longNames.contains(option) } }.map { "'\(Self.shown($0))'" }
+    return others.isEmpty ? nil : ", but \(listed(others)) \(others.count == 1 ? "has" : "have")"
   }
 
   /// Options that the parser adds to every command.
