@@ -57,6 +57,7 @@ import Testing
     #expect(verified.status == 0, "\(verified.errors)")
     let bench = try Tool.run(["bench", mixed, "--layers", "--runs", "1", "--size", "64"])
     #expect(bench.status == 0 && bench.output.contains("conv1.normalize"), "\(bench.errors)")
+    #expect(bench.output.hasPrefix("\(mixed)  64x64"), "\(bench.output)")
     #expect(try Tool.run(["export", mixed, "-o", scratch.path("mixed.onnx")]).status == 0)
   }
 

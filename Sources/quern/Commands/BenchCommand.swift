@@ -90,9 +90,9 @@ private struct BenchReport: Encodable {
   let layers: [Benchmark.LayerTime]?
 
   var text: String {
-    formatted(
-      "%.2f ms per image (median; min %.2f, p95 %.2f)", msPerImage.median, msPerImage.min, msPerImage.p95)
-      + "  \(size)x\(size)  batch \(batch)  threads \(threads)\n"
+    "\(printable(model))  \(size)x\(size)  batch \(batch)  threads \(threads)\n"
+      + formatted(
+        "%.2f ms per image (median; min %.2f, p95 %.2f)\n", msPerImage.median, msPerImage.min, msPerImage.p95)
       + formatted("%.0f ms to load, %.0f ms for the first batch", loadMs, firstMs)
       + (residentBytes.map { formatted(", %.0f MB resident", Double($0) / 1e6) } ?? "")
       + "\nkernels  " + kernels.joined(separator: ", ") + layerText
