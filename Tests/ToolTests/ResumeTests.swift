@@ -128,22 +128,11 @@ import Testing
       }
     }
     try bytes.write(to: url)
-    try "\(Self.sha256(url))\n".write(toFile: "\(url.path).sha256", atomically: true, encoding: .utf8)
+    try "\(GoldenWriter.hash(url.path))\n".write(toFile: "\(url.path).sha256", atomically: true, encoding: .utf8)
     for later in part == "levels" ? ["plan.json"] : ["plan.json", "levels.safetensors"] {
       try FileManager.default.removeItem(atPath: "\(folder)/\(later)")
     }
     let outcome = try Tool.run(arguments)
     #expect(outcome.status == 65 && !outcome.errors.isEmpty, "\(outcome.errors)")
-  }
-
-  private static func sha256(_ url: URL) throws -> String {
-    let (process, pipe) = (Process(), Pipe())
-    process.executableURL = URL(filePath: "/usr/bin/sha256sum")
-    process.arguments = [url.path]
-    process.standardOutput = pipe
-    try process.run()
-    let line = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return String(line.prefix(64))
   }
 }

@@ -21,6 +21,7 @@ static struct {
 
 /// The bytes of the character at `text` if a terminal would act on it; 0 for others. Besides ASCII's these are the
 /// control characters of Latin-1, and those that end lines or change the direction of text in Unicode.
+/// `PrintableText` knows more, by Swift's tables of Unicode, which libquern does without.
 static size_t control_length(const unsigned char *text) {
   if (text[0] < 0x20 || text[0] == 0x7F) return 1;
   if (text[0] == 0xC2) return text[1] >= 0x80 && text[1] <= 0x9F ? 2 : 0;

@@ -26,6 +26,12 @@ class Bits:
         """A prefix code for the symbol 0 alone, which takes no bits."""
         return self.add(0b0001, 4)
 
+    def singles(self, count=5):
+        """Codes of a group, or what is left of one, each for the symbol 0 alone."""
+        for _ in range(count):
+            self.single()
+        return self
+
     def pair(self):
         """A prefix code for the symbols 0 and 255."""
         return self.add(0b111, 3).add(0, 8).add(255, 8)
@@ -62,12 +68,8 @@ def plain(width, height, transforms=(), padding=0):
         if kind == 3:
             bits.add(0, 8)
         if kind != 2:
-            bits.add(0, 1)
-            for _ in range(5):
-                bits.single()
-    bits.add(0, 1).add(0, 1).add(0, 1)
-    for _ in range(5):
-        bits.single()
+            bits.add(0, 1).singles()
+    bits.add(0, 1).add(0, 1).add(0, 1).singles()
     return riff(b"VP8L", bits.done(), padding)
 
 
@@ -75,9 +77,7 @@ def groups(side, pairs=False):
     """As many groups of prefix codes as there are blocks of 4 x 4 pixels."""
     bits = header(side, side).add(0, 1).add(0, 1).add(1, 1).add(0, 3)
     blocks = (side + 3) // 4
-    bits.add(0, 1).all_bytes().all_bytes()
-    for _ in range(3):
-        bits.single()
+    bits.add(0, 1).all_bytes().all_bytes().singles(3)
     for index in range(blocks * blocks):
         bits.code(index & 0xFF).code(index >> 8 & 0xFF)
     for _ in range(min(blocks * blocks, 1 << 16)):
@@ -92,10 +92,6 @@ def cached(width, height):
     """The largest cache of colours in the image and in those of its transforms."""
     bits = header(width, height)
     for kind in (0, 1):
-        bits.add(1, 1).add(kind, 2).add(0, 3).add(1, 1).add(11, 4)
-        for _ in range(5):
-            bits.single()
-    bits.add(0, 1).add(1, 1).add(11, 4).add(0, 1)
-    for _ in range(5):
-        bits.single()
+        bits.add(1, 1).add(kind, 2).add(0, 3).add(1, 1).add(11, 4).singles()
+    bits.add(0, 1).add(1, 1).add(11, 4).add(0, 1).singles()
     return riff(b"VP8L", bits.done())
