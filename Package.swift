@@ -104,7 +104,7 @@ let package = Package(
     .systemLibrary(name: "CQuern", path: "Sources/QuernC/include"),
 
     module("Configuration", ["CTOML", "Suggestions"]),
-    module("Reports", ["Fidelity", "PrintableText", "Retrieval"]),
+    module("Reports", ["Fidelity", "PrintableText", "Retrieval", "Suggestions"]),
 
     // The stages in a row, and then each of them, last first.
     module(
@@ -137,8 +137,8 @@ let package = Package(
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),
     module("ModelExport", ["Files", "Graphs", "Operators", "Tensors"]),
-    module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Tensors"]),
-    module("Checkpoints", ["COnnx", "CProtobufC", "Files", "PrintableText", "Tensors"]),
+    module("ModelImport", ["Checkpoints", "Graphs", "Operators", "Suggestions", "Tensors"]),
+    module("Checkpoints", ["COnnx", "CProtobufC", "Files", "PrintableText", "Suggestions", "Tensors"]),
 
     // What the stages share.
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors", "Threads"]),

@@ -1,4 +1,5 @@
 import Files
+import Suggestions
 
 /// Recognises formats by the first bytes of a file.
 enum FileSignature {
@@ -10,6 +11,9 @@ enum FileSignature {
     for (signature, kind, advice) in foreign where cursor.starts(with: signature) {
       throw .wrongKind(looksLike: kind, advice: advice)
     }
+    if let kind = file.withBytes(InputAdvice.archive) {
+      throw .wrongKind(looksLike: kind, advice: "unpack it first")
+    }
     if MindSporeReader.isPlausible(file) { return .mindspore }
     if SafetensorsReader.isPlausible(file) { return .safetensors }
     if ShardIndex.isPlausible(file) { return .sharded }
@@ -20,7 +24,6 @@ enum FileSignature {
   }
 
   private static let image = "pass a checkpoint; images go to --images or --calibration"
-  private static let unpack = "unpack it first"
   private static let decrypt = "load it with its dec_key in MindSpore, and save it without enc_key"
   private static let convert = "export the model's weights from its framework as safetensors"
 
@@ -35,11 +38,6 @@ enum FileSignature {
     ([0x89] + Array("HDF\r\n".utf8) + [0x1A, 0x0A], "an HDF5 (Keras) file", convert),
     ([0x93] + Array("NUMPY".utf8), "a NumPy array", "save a dictionary of named tensors instead"),
     (Array("GGUF".utf8), "a GGUF file", convert),
-    ([0x1F, 0x8B], "a gzip file", unpack),
-    ([0x28, 0xB5, 0x2F, 0xFD], "a Zstandard file", unpack),
-    ([0xFD] + Array("7zXZ".utf8) + [0], "an xz file", unpack),
-    (Array("BZh".utf8), "a bzip2 file", unpack),
-    ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], "a 7-Zip archive", unpack),
     (Array("%PDF".utf8), "a PDF document", "pass a checkpoint"),
     ([0x7F] + Array("ELF".utf8), "a program", "pass a checkpoint"),
     (Array("-----BEGIN PGP".utf8), "an encrypted file", "decrypt it first"),

@@ -1,4 +1,5 @@
 import Checkpoints
+import Suggestions
 
 /// The part of a checkpoint that is the network: dictionaries of tensors, and modules within them.
 package struct StateSelection: Sendable {
@@ -121,9 +122,7 @@ struct Candidate {
 
   /// The candidates' labels as an enumeration for messages.
   static func list(_ candidates: [Candidate]) -> String {
-    let names = labels(candidates).map { $0 == "." ? "one at the top" : "'\($0)'" }
-    return names.count < 2
-      ? names.joined() : names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
+    listed(labels(candidates).map { $0 == "." ? "one at the top" : "'\($0)'" })
   }
 
   /// The shortest paths that tell the candidates apart: their keys from the first that differs, as many as are needed.

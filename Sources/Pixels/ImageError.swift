@@ -112,10 +112,8 @@ extension ImageError {
   package static func undecoded(_ formats: [String: Int]) -> String? {
     guard !formats.isEmpty else { return nil }
     let counts = formats.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { "\($0.value) \($0.key)" }
-    let list =
-      counts.count == 1 ? counts[0] : counts.dropLast().joined(separator: ", ") + " and " + counts[counts.count - 1]
     let isSingle = formats.values.reduce(0, +) == 1
-    return list
+    return listed(counts)
       + (isSingle
         ? " image, which is not decoded; convert it to PNG, JPEG or WebP"
         : " images, which are not decoded; convert them to PNG, JPEG or WebP")

@@ -1,4 +1,5 @@
 import Fidelity
+import Suggestions
 
 extension FidelityReport {
   private static let greatestEffort = "thorough"

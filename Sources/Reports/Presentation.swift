@@ -1,5 +1,6 @@
 import Fidelity
 import PrintableText
+import Suggestions
 
 /// What the renderings for people share: phrases, numbers, and names that cannot harm a terminal.
 
@@ -228,10 +229,4 @@ extension FidelityReport {
     if case .bool(true)? = settings["exif_orientation"] { parts.append("turned upright") }
     return parts.joined(separator: ", ")
   }
-}
-
-/// Such as "a, b and c".
-package func listed(_ items: [String]) -> String {
-  guard items.count > 1, let last = items.last else { return items.first ?? "" }
-  return items.dropLast().joined(separator: ", ") + " and " + last
 }

@@ -7,7 +7,7 @@ import Testing
     ([0xFF, 0xD8, 0xFF, 0xE0], "a JPEG image"),
     ([0x89] + Array("QUERN\r\n".utf8), "a Quern package"),
     ([0x89] + Array("HDF\r\n".utf8) + [0x1A, 0x0A], "HDF5"),
-    ([0x1F, 0x8B, 8], "a gzip file"),
+    ([0x1F, 0x8B, 8], "a gzip archive"),
     (Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\n".utf8), "git lfs pull"),
     (Array("\n<!DOCTYPE html><html>".utf8), "a web page"),
     (Array("hello\n".utf8), "plain text"),

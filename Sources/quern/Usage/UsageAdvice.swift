@@ -1,6 +1,5 @@
 import Configuration
 import PrintableText
-import Reports
 import Suggestions
 
 /// A command line that the argument parser refuses for a reason that can be said better than it does.
