@@ -24,7 +24,8 @@ package struct ImageSearch: Sendable {
     (self.model, self.evaluation, self.job) = (model, evaluation, job)
   }
 
-  /// Searches a gallery for each query. A gallery file that is the query's own file is left out for it.
+  /// Searches a gallery for each query. A gallery file that is the query's own file is left out for it, and one that
+  /// has several names is searched by the first.
   ///
   /// - Parameters:
   ///   - queries: images that are searched for.
@@ -39,7 +40,13 @@ package struct ImageSearch: Sendable {
     progress: any ProgressObserver
   ) throws -> SearchReport {
     // Equally close images are found in the order of rows.
-    let gallery = gallery.sorted { precedesInUTF8($0.relativePath, $1.relativePath) }
+    let named = gallery.sorted { precedesInUTF8($0.relativePath, $1.relativePath) }
+    let gallery = named.distinct
+    if gallery.count < named.count {
+      progress.note(
+        "\(named.count - gallery.count) of the \(named.count) gallery files are there twice, by the same or another "
+          + "name, and are searched once")
+    }
     let embedder = try Embedder(model: model, evaluation: evaluation, job: job)
     let searched = try embedder.run(gallery, progress: progress)
     let asked = try embedder.run(queries, progress: progress)
@@ -90,5 +97,13 @@ package struct ImageSearch: Sendable {
       name: file.relativePath,
       picture: withPicture
         ? try Picture.ifAvailable(of: file.relativePath, side: Self.pictureSide) { try LoadedImage(file).pixels } : nil)
+  }
+}
+
+extension [ImageFolder.File] {
+  /// Without files that occur before, by whatever name.
+  fileprivate var distinct: [ImageFolder.File] {
+    var seen: Set<FileIdentity> = []
+    return filter { file in FileIdentity.of(file.path).map { seen.insert($0.identity).inserted } ?? true }
   }
 }

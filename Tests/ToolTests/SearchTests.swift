@@ -7,6 +7,23 @@ import Testing
     try Tool.run(["search", Tool.checkpoint, Tool.photographs, "--size", "64", "--crop", "rect"] + arguments)
   }
 
+  /// The embeddings that `embed` writes, and the names of their images.
+  private static func embedded(
+    _ model: String, _ arguments: [String], _ scratch: Scratch
+  ) throws -> (rows: [[Float]], names: [String]) {
+    let path = scratch.path("embeddings.npy")
+    let outcome = try Tool.run(["embed", model] + arguments + ["-o", path])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let companion = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path + ".json")))
+    let names = try #require((companion as? [String: Any])?["files"] as? [String])
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    // The header of .npy is a multiple of 64 bytes.
+    let header = 10 + Int(bytes[8]) + 256 * Int(bytes[9])
+    let floats = bytes.dropFirst(header).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    let width = floats.count / names.count
+    return (names.indices.map { Array(floats[$0 * width..<($0 + 1) * width]) }, names)
+  }
+
   private static func json(_ outcome: Tool.Outcome) throws -> [String: Any] {
     #expect(outcome.status == 0, "\(outcome.errors)")
     return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
@@ -33,16 +50,8 @@ import Testing
   /// The cosines are those of the embeddings that `embed` writes.
   @Test func cosinesAreThoseOfTheEmbeddings() throws {
     let scratch = try Scratch()
-    let embeddings = scratch.path("all.npy")
-    let embedded = try Tool.run(
-      ["embed", Tool.checkpoint, Tool.photographs, "--size", "64", "--crop", "rect", "-o", embeddings])
-    #expect(embedded.status == 0, "\(embedded.errors)")
-    let names = try #require(
-      (try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: embeddings + ".json")))
-        as? [String: Any])?["files"] as? [String])
-    let bytes = try Data(contentsOf: URL(fileURLWithPath: embeddings))
-    let floats = bytes.suffix(names.count * 512 * 4).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
-    let rows = names.indices.map { floats[$0 * 512..<($0 + 1) * 512] }
+    let (rows, names) = try Self.embedded(
+      Tool.checkpoint, [Tool.photographs, "--size", "64", "--crop", "rect"], scratch)
     let query = try #require(names.firstIndex(of: "temple-23.jpg"))
     let cosines = names.indices.filter { $0 != query }.map { row in
       (zip(rows[row], rows[query]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }, names[row])
@@ -52,6 +61,32 @@ import Testing
     let found = try #require((report["queries"] as? [[String: Any]])?[0]["neighbours"] as? [[String: Any]])
     #expect(found.map { $0["file"] as? String } == expected.map(\.1))
     #expect(zip(found, expected).allSatisfy { abs(($0["cosine"] as? Double ?? 0) - $1.0) < 1e-5 })
+  }
+
+  /// A package searches in int8, and says which it is.
+  @Test func aPackageSearchesByItsOwnEmbeddings() throws {
+    let scratch = try Scratch()
+    let package = Tool.root.appendingPathComponent("fixtures/packages/version-1.0-converted.quern").path
+    let query = Tool.photographs + "/cat-03.jpg"
+    let report = try Self.json(try Tool.run(["search", package, Tool.photographs, "--query", query, "--json"]))
+    #expect((report["content_hash"] as? String)?.count == 64 && report["dimension"] as? Int == 6)
+    let found = try #require((report["queries"] as? [[String: Any]])?[0]["neighbours"] as? [[String: Any]])
+    let nearest = Tool.photographs + "/" + (try #require(found[0]["file"] as? String))
+    let rows = try Self.embedded(package, [query, nearest], scratch).rows
+    let output = try Tool.run(["search", package, Tool.photographs, "--query", query]).output
+    let cosine = zip(rows[0], rows[1]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+    #expect(abs((found[0]["cosine"] as? Double ?? 0) - cosine) < 1e-6)
+    #expect(output.contains("searched 96 images by int8 embeddings of 6 values"))
+  }
+
+  /// The same file by several names is one image.
+  @Test func filesThatAreGivenTwiceAreSearchedOnce() throws {
+    let outcome = try Self.search([
+      Tool.photographs, Tool.photographs + "/../photographs/cat-00.jpg", "--query", Tool.photographs + "/cat-03.jpg",
+      "--json",
+    ])
+    #expect(try Self.json(outcome)["gallery_images"] as? Int == 96)
+    #expect(outcome.errors.contains("97 of the 193 gallery files are there twice"), "\(outcome.errors)")
   }
 
   /// Copies are equally close, and rank in the order of their names' bytes, even where names are canonically equivalent
