@@ -6,15 +6,18 @@ struct ClassLabels {
   /// be matched, so that accuracy is not measured.
   private let classes: [Int]?
   /// The names of the classes in the classifier's order; empty where nothing names them.
-  let names: [String]
-  /// Why accuracy is not measured although images are labelled, as a sentence.
-  private(set) var warning: String?
+  private(set) var names: [String]
+  /// Why accuracy is not measured although images are labelled, and what casts doubt on the names, a sentence each.
+  private(set) var warnings: [String]
   /// How folders were matched, as a sentence.
   private(set) var note: String?
   /// What had to be assumed, as a sentence.
   private(set) var assumption: String?
 
   var areMeasured: Bool { classes != nil }
+
+  /// Why accuracy is not measured although images are labelled, as a sentence.
+  var problem: String? { areMeasured ? nil : warnings.last }
 
   /// The index in the classifier of a folder's class; `nil` where folders are not matched.
   ///
@@ -28,86 +31,83 @@ struct ClassLabels {
     file.label.flatMap(index(ofFolder:))
   }
 
-  /// Matches the class folders that a conversion uses. Where the checkpoint does not name its classes, the sorted names
-  /// of the folders are assumed to be in the classifier's order.
+  /// Matches the class folders that a conversion uses. Where nothing names the classes, or a list names them as no
+  /// folder is named, the sorted names of the calibration folder are assumed to be in the classifier's order.
   ///
   /// - Parameters:
-  ///   - calibration: the calibration folder, which names the classes where it has as many as the classifier.
+  ///   - calibration: the calibration folder.
   ///   - verification: the folder whose labels are used; it may have only some of the classes.
-  ///   - classCount: the number of classes of the classifier; 0 without one.
-  ///   - names: the checkpoint's class names in the classifier's order; empty where it has none.
-  init(calibration: ImageFolder, verification: ImageFolder, classCount: Int, ofCheckpoint names: [String]) {
-    if names.count == classCount, classCount > 0 {
-      self.init(verification, classCount: classCount, stored: names, of: "the checkpoint")
+  ///   - names: the names of the classes.
+  init(calibration: ImageFolder, verification: ImageFolder, _ names: ClassNames) {
+    let calibrated = ClassLabels(calibration, names)
+    guard calibration != verification, calibrated.assumption != nil else {
+      self.init(verification, names)
       return
     }
-    let calibrated = ClassLabels(calibration, classCount: classCount)
-    guard !calibrated.names.isEmpty, calibration != verification else {
-      self.init(verification, classCount: classCount)
-      return
-    }
-    self.init(verification, classCount: classCount, stored: calibrated.names, of: "the calibration folder")
-    assumption = areMeasured ? Self.sortedOrder : nil
+    self.init(
+      verification, ClassNames(names.count, stored: calibration.classNames, of: "the calibration folder"))
+    self.names = calibrated.names
+    assumption = areMeasured ? calibrated.assumption : nil
+    warnings += [names.warning].compactMap(\.self)
   }
 
-  private static let sortedOrder =
-    "the classifier's classes are in the order of the sorted names of the class folders (to change it, name the "
-    + "folders so that they sort in the classifier's order)"
-
   /// Matches the class folders of one folder.
-  ///
-  /// - Parameters:
-  ///   - classCount: the number of classes of the classifier; 0 without one.
-  ///   - stored: the class names that the model stores, in the classifier's order; empty where there are none.
-  ///   - source: where the stored names come from, for messages, such as "the package".
-  init(_ folder: ImageFolder, classCount: Int, stored: [String] = [], of source: String = "") {
-    self.init(
-      folder.classNames, in: FolderName.of(folder.path), classCount: classCount, stored: stored, of: source)
+  init(_ folder: ImageFolder, _ names: ClassNames) {
+    self.init(folder.classNames, in: FolderName.of(folder.path), names)
   }
 
   /// Matches the class folders of a list of images.
   ///
   /// - Parameters:
-  ///   - names: the names of the class folders in sorted order; empty where images are not labelled.
-  ///   - folder: the name of what contains them, for messages.
-  ///   - classCount: the number of classes of the classifier; 0 without one.
-  ///   - stored: the class names that the model stores, in the classifier's order; empty where there are none.
-  ///   - source: where the stored names come from, for messages, such as "the package".
-  init(_ names: [String], in folder: String, classCount: Int, stored: [String] = [], of source: String = "") {
-    let storedNames = stored.count == classCount ? stored : []
-    guard !names.isEmpty, classCount > 0 else {
-      (classes, self.names) = (nil, storedNames)
+  ///   - folders: the names of the class folders in sorted order; empty where images are not labelled.
+  ///   - container: the name of what contains them, for messages.
+  ///   - names: the names of the classes.
+  init(_ folders: [String], in container: String, _ names: ClassNames) {
+    self.names = names.names
+    warnings = [names.warning].compactMap(\.self)
+    guard !folders.isEmpty, names.count > 0 else {
+      classes = nil
       return
     }
-    if storedNames.isEmpty {
-      guard names.count == classCount else {
-        (classes, self.names) = (nil, [])
-        warning =
-          "\(folder) has \(names.count) class folders, but the classifier has \(classCount) "
-          + "classes; accuracy is not measured"
+    if names.names.isEmpty {
+      guard folders.count == names.count else {
+        classes = nil
+        warnings.append(
+          "\(container) has \(folders.count) class folders, but the classifier has \(names.count) "
+            + "classes; accuracy is not measured")
         return
       }
-      (classes, self.names) = (Array(names.indices), names)
+      (classes, self.names) = (Array(folders.indices), folders)
       assumption = Self.sortedOrder
       return
     }
-    self.names = storedNames
-    let positions = Dictionary(storedNames.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-    let matched = names.compactMap { positions[$0] }
-    guard matched.count == names.count else {
+    let places = names.places
+    let matched = folders.compactMap { places[$0] }
+    if names.areListed, matched.isEmpty, folders.count == names.count {
+      classes = Array(folders.indices)
+      assumption = "as no class folder of \(container) has a name that \(names.source) lists, " + Self.sortedOrder
+      return
+    }
+    guard matched.count == folders.count else {
       classes = nil
-      let unmatched = names.filter { positions[$0] == nil }
-      warning =
-        "\(unmatched.count) of the \(names.count) class folders of \(folder), such as "
-        + "\(unmatched[0]), do not match a class of \(source), whose first class is \(storedNames[0]); accuracy is not "
-        + "measured"
+      let unmatched = folders.filter { places[$0] == nil }
+      warnings.append(
+        "\(unmatched.count) of the \(folders.count) class folders of \(container), such as "
+          + "\(unmatched[0]), do not match a class of \(names.source), whose first class is \(names.names[0]); accuracy "
+          + "is not measured (to measure it, list the folders' names in the classifier's order, and give the list by "
+          + "--class-names)")
       return
     }
     classes = matched
-    if names.count < storedNames.count {
-      note = "the class folders are \(names.count) of the \(storedNames.count) classes of \(source), matched by name"
-    } else if names != storedNames {
-      note = "the class folders are in a different order from the classes of \(source), and were matched by name"
+    if folders.count < names.count {
+      note = "the class folders are \(folders.count) of the \(names.count) classes of \(names.source), matched by name"
+    } else if matched != Array(folders.indices) {
+      note =
+        "the class folders are in a different order from the classes of \(names.source), and were matched by name"
     }
   }
+
+  private static let sortedOrder =
+    "the classifier's classes are in the order of the sorted names of the class folders (to change it, list the "
+    + "folders' names in the classifier's order, and give the list by --class-names)"
 }

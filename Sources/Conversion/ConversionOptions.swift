@@ -42,6 +42,8 @@ package struct ConversionOptions: Sendable {
   package var equalizesChannels: Bool
   /// How to read the checkpoint.
   package var model: ModelFile.Options
+  /// The names of the classes; `nil`: those of the checkpoint, or else of the class folders.
+  package var classNames: ClassNameList?
   /// How to whiten the network before it is converted; `nil`: not at all.
   package var whitening: WhiteningOptions?
   /// How exponents of GeM pooling were chosen; empty where none was.
@@ -177,6 +179,7 @@ extension ConversionOptions {
     var result = settings(images).mapValues { "\($0)" }
     result["gates"] = "\(gates)"
     result["network options"] = "\(model)"
+    result["class names"] = classNames?.names.joined(separator: "\n")
     result["--keep-float"] = keptFloat.joined(separator: ", ")
     result["sizes"] = "\(resolutions)"
     result["time budget"] = timeBudget.map { "\($0)" }

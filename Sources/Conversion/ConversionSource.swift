@@ -44,7 +44,7 @@ struct ConversionSource {
       throw ConversionError.option("--size \(first):auto needs --calibration, whose images choose the exponent")
     }
     let files = try ImageSelection(
-      options, calibration: calibration, classCount: 0, classNames: [], progress: SilentProgress()
+      options, calibration: calibration, ClassNames(0), progress: SilentProgress()
     ).calibration
     var tuning = TuningOptions(folder: calibration.path)
     tuning.seed = options.seed

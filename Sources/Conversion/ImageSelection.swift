@@ -23,12 +23,10 @@ struct ImageSelection {
 
   /// - Parameters:
   ///   - folder: the calibration folder.
-  ///   - classCount: the number of classes of the classifier; 0 without one.
-  ///   - classNames: the class names of the checkpoint in the classifier's order; empty where it has none.
+  ///   - names: the names of the classes.
   /// - Throws: `ImageError` where the verification folder cannot be read or has no images.
   init(
-    _ options: ConversionOptions, calibration folder: ImageFolder, classCount: Int, classNames: [String],
-    progress: any ProgressObserver
+    _ options: ConversionOptions, calibration folder: ImageFolder, _ names: ClassNames, progress: any ProgressObserver
   ) throws {
     if let path = options.verificationFolder {
       let count = options.calibrationCount ?? min(folder.files.count, ConversionOptions.defaultImageLimit)
@@ -42,13 +40,11 @@ struct ImageSelection {
       verificationFolder = path
       verifiesOnCalibration = false
       verifiedOn = "\(other.files.count) images of the verification folder"
-      labels = ClassLabels(
-        calibration: folder, verification: other, classCount: classCount, ofCheckpoint: classNames)
+      labels = ClassLabels(calibration: folder, verification: other, names)
       return
     }
     verificationFolder = folder.path
-    labels = ClassLabels(
-      calibration: folder, verification: folder, classCount: classCount, ofCheckpoint: classNames)
+    labels = ClassLabels(calibration: folder, verification: folder, names)
     let count = Self.calibrationCount(of: folder.files.count, requested: options.calibrationCount)
     if let requested = options.calibrationCount, requested > count {
       progress.warn(

@@ -70,19 +70,26 @@ struct ModelPair {
   }
 
   /// Matches the class folders of images with the classes of the models.
-  func labels(of folder: ImageFolder) throws -> ClassLabels {
+  ///
+  /// - Parameter listed: the names of the classes; `nil`: those that a model stores.
+  /// - Throws: `ConversionError.wrongKind` where the list is not one of all classes; `GraphError` for shapes that do
+  ///   not fit each other.
+  func labels(of folder: ImageFolder, listed: ClassNameList?) throws -> ClassLabels {
+    let count: Int
     if let package = model.package ?? reference.package {
-      let (names, classes) = (package.labels, package.info.classCount)
-      guard names.isEmpty, let file = checkpoints.first(where: { $0.classNames.count == classes }) else {
-        return ClassLabels(folder, classCount: classes, stored: names, of: "the package")
-      }
-      return ClassLabels(folder, classCount: classes, stored: file.classNames, of: "the checkpoint")
+      count = package.info.classCount
+    } else {
+      let side = model.fixedImageSize?.height ?? 224
+      count = model.graph.width(
+        ofOutput: GraphOutput.logits, try model.graph.inferShapes(input: [1, side, side, 3]))
     }
-    let side = model.fixedImageSize?.height ?? 224
-    let shapes = try model.graph.inferShapes(input: [1, side, side, 3])
-    let classes = model.graph.width(ofOutput: GraphOutput.logits, shapes)
-    let named = [model, reference].first { $0.classNames.count == classes }
-    return ClassLabels(folder, classCount: classes, stored: named?.classNames ?? [], of: "the checkpoint")
+    let packages = [model, reference].filter { $0.package != nil }
+    let named = (packages + checkpoints).first { !$0.classNames.isEmpty && $0.classNames.count == count }
+    return ClassLabels(
+      folder,
+      try ClassNames(
+        count, listed: listed, stored: named?.classNames ?? [],
+        of: named?.package == nil ? "the checkpoint" : "the package"))
   }
 
   /// - Throws: `ConversionError.option` where one of them does not take images of this size.

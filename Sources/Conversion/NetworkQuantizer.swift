@@ -115,8 +115,7 @@ struct NetworkQuantizer {
     let resolutions = try resolutions(servedBy: &imported.graph)
     let info = try PackageInfo(imported.graph, for: resolutions)
     let images = try ImageSelection(
-      options, calibration: calibration, classCount: info.classCount,
-      classNames: imported.checkpoint.classNames, progress: progress)
+      options, calibration: calibration, try classNames(imported, count: info.classCount), progress: progress)
     try checkPasses(images.calibration.count, sizes: resolutions.count)
     try options.decisionRule?.checkClasses(images.verification.map(\.label), of: images.verificationFolder)
     let record = try ImageRecord(images, calibrationFolder: calibration.path, threads: options.threads)
@@ -167,7 +166,7 @@ struct NetworkQuantizer {
       record: record,
       assumptions: imported.network.assumptions.map(\.description) + [images.labels.assumption].compactMap(\.self),
       notes: imported.network.notes + [images.labels.note].compactMap(\.self),
-      warnings: source.warnings + [images.labels.warning].compactMap(\.self),
+      warnings: source.warnings + images.labels.warnings,
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, planned: float.graph,
       statistics: parts,
@@ -218,6 +217,14 @@ struct NetworkQuantizer {
     report.assumptions = imported.network.assumptions.map(\.description)
     report.notes = imported.network.notes
     throw ReferenceMismatch(report: report)
+  }
+
+  /// The names of the classes: those that the options list, or else those of the checkpoint.
+  ///
+  /// - Throws: `ConversionError.wrongKind` where the list is not one of all classes.
+  func classNames(_ imported: ImportedCheckpoint, count: Int) throws(ConversionError) -> ClassNames {
+    try ClassNames(
+      count, listed: options.classNames, stored: imported.checkpoint.classNames, of: "the checkpoint")
   }
 
   /// The image that folding is checked on: the first calibration image that can be read, in a size that is large enough

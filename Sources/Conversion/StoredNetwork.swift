@@ -25,8 +25,7 @@ extension NetworkQuantizer {
     let resolutions = try resolutions(servedBy: &imported.graph)
     let info = try PackageInfo(imported.graph, for: resolutions)
     let verified = try options.verificationFolder.map { try ImageFolder(path: $0, progress: progress) } ?? folder
-    let images = ImageSelection(
-      verifyingIn: verified, classCount: info.classCount, classNames: imported.checkpoint.classNames)
+    let images = ImageSelection(verifyingIn: verified, try classNames(imported, count: info.classCount))
     try options.decisionRule?.checkClasses(images.verification.map(\.label), of: images.verificationFolder)
     let record = try ImageRecord(
       images, calibrationFolder: "", threads: options.threads)
@@ -43,7 +42,7 @@ extension NetworkQuantizer {
       reference: reference(imported, source.digest), referenceCheck: check, images: images, record: record,
       assumptions: imported.network.assumptions.map(\.description) + [images.labels.assumption].compactMap(\.self),
       notes: imported.network.notes + planned.notes(for: graph) + [images.labels.note].compactMap(\.self),
-      warnings: source.warnings + [images.labels.warning].compactMap(\.self),
+      warnings: source.warnings + images.labels.warnings,
       foldingDifference: folded.difference, foldingNotes: folded.notes, equalization: nil, float: folded.network,
       planned: planned.graph, statistics: [ActivationStatistics()], calibration: ActivationStatistics(),
       calibrationRecord: ["quantization": .string("stored in the model")], skippedCount: 0, plan: planned.plan,
@@ -87,13 +86,11 @@ extension ImageSelection {
   ///
   /// - Parameters:
   ///   - folder: the folder of the images.
-  ///   - classCount: the number of classes of the classifier; 0 without one.
-  ///   - classNames: the class names of the checkpoint in the classifier's order; empty where it has none.
-  init(verifyingIn folder: ImageFolder, classCount: Int, classNames: [String]) {
+  ///   - names: the names of the classes.
+  init(verifyingIn folder: ImageFolder, _ names: ClassNames) {
     self.init(
       calibration: [], verification: folder.files, verificationFolder: folder.path,
       verifiedOn: folder.files.count == 1 ? "one image" : "\(folder.files.count) images", verifiesOnCalibration: false,
-      labels: ClassLabels(
-        calibration: folder, verification: folder, classCount: classCount, ofCheckpoint: classNames))
+      labels: ClassLabels(folder, names))
   }
 }

@@ -22,6 +22,8 @@ package struct Verification {
   package var resolution = ResolutionRequest()
   /// How to read checkpoints.
   package var model = ModelFile.Options()
+  /// The names of the classes; `nil`: those of the models, or else of the class folders.
+  package var classNames: ClassNameList?
   /// The outputs of the original framework that the float network is compared with first.
   package var referenceCheck = ReferenceOptions()
   /// Whether to omit the warning that the reference is not the checkpoint that the package was made from.
@@ -76,7 +78,7 @@ package struct Verification {
       report.describe(models, resolutions)
       throw ReferenceMismatch(report: report)
     }
-    let labels = try models.labels(of: folder)
+    let labels = try models.labels(of: folder, listed: classNames)
     let measurements = try clock.stage("verify", total: folder.files.count * resolutions.count) {
       let executable = try models.model.executable(threads: job.threads)
       var job = job
@@ -102,7 +104,7 @@ package struct Verification {
     report.describe(models, resolutions)
     report.assumptions += [labels.assumption].compactMap(\.self)
     report.notes += [labels.note].compactMap(\.self)
-    report.warnings += [labels.warning].compactMap(\.self)
+    report.warnings += labels.warnings
     try report.compareWithOrigin(
       of: models.model,
       allowsOtherReference: allowsOtherReference || models.reference.package != nil

@@ -1,9 +1,27 @@
 import Fidelity
 import PrintableText
+import Suggestions
 
-extension EffortReport {
+/// A file format of comparisons of efforts; the raw value is its file name extension.
+package enum EffortFormat: String, ReportFileFormat {
+  /// One HTML page that loads nothing, with the costs as bars.
+  case html
+  /// The schema `quern.efforts/1`.
+  case json
+
+  package static func unknownExtension(of path: String) -> ReportError { .effortFormat(path: path) }
+}
+
+extension EffortReport: FileReport {
+  package func rendered(as format: EffortFormat) throws -> String {
+    switch format {
+    case .html: html()
+    case .json: try json()
+    }
+  }
+
   /// Such as "fast and balanced pass every gate; thorough does not".
-  private var answer: String {
+  var answer: String {
     func list(_ conversions: [Conversion]) -> String { listed(conversions.map(\.effort)) }
     let rejected = conversions.filter { !$0.report.isAccepted }
     guard !accepted.isEmpty else {
@@ -14,7 +32,7 @@ extension EffortReport {
   }
 
   /// Which conversion is the best by each cost, where several are accepted.
-  private var remarks: [String] {
+  var remarks: [String] {
     guard accepted.count > 1 else { return [] }
     func best(_ cost: (Conversion) -> Double?) -> String? {
       accepted.compactMap { conversion in cost(conversion).map { ($0, conversion.effort) } }.min { $0.0 < $1.0 }?.1
@@ -32,14 +50,29 @@ extension EffortReport {
   package func text(colored: Bool = false) -> String {
     var lines = [Paint(enabled: colored).verdict(verdict, verdict.word) + "  \(answer)"]
     lines += remarks.map { "  \($0)" } + [""]
+    lines += textTable(header, rows, textColumns: 2)
+    lines += [""] + explanations.map { "  \(padded($0.column, to: 9))  \($0.meaning)" }
+    lines += failures.map { "  \(padded($0.effort, to: 9))  \(printable($0.failure))" }
+    return lines.map { "\($0)\n" }.joined()
+  }
+
+  /// The titles of the columns of `rows`.
+  var header: [String] {
+    [
+      "effort", "verdict", "mean drift", "95 % interval", "max drift", "top-1 %", "size", "% of float", "ms",
+      "made in s",
+    ]
+  }
+
+  /// The network in float and each conversion.
+  var rows: [[String]] {
     let missing = missingValue
-    let rows =
+    return [
       [
-        [
-          "float", missing, missing, missing, missing, missing, shownBytes(float.bytes), missing,
-          fixed(float.milliseconds, decimals: 2), missing,
-        ]
+        "float", missing, missing, missing, missing, missing, shownBytes(float.bytes), missing,
+        fixed(float.milliseconds, decimals: 2), missing,
       ]
+    ]
       + conversions.map { conversion in
         let drift = conversion.report.figures.drift
         return [
@@ -51,23 +84,24 @@ extension EffortReport {
           fixed(conversion.milliseconds, decimals: 2), fixed(conversion.seconds, decimals: 1),
         ]
       }
-    lines += textTable(
-      [
-        "effort", "verdict", "mean drift", "95 % interval", "max drift", "top-1 %", "size", "% of float", "ms",
-        "made in s",
-      ], rows, textColumns: 2)
-    lines += [
-      "",
-      "  ms         fastest run of an image of \(imageSize)x\(imageSize) pixels, \(threads) thread\(threads == 1 ? "" : "s")",
-      "  top-1      share of images whose class is that of the float network",
-      "  float      size of the folded weights as float32",
+  }
+
+  /// What some of the columns and rows mean.
+  var explanations: [(column: String, meaning: String)] {
+    [
+      (
+        "ms", "fastest run of an image of \(imageSize)x\(imageSize) pixels, \(threads) thread\(threads == 1 ? "" : "s")"
+      ),
+      ("top-1", "share of images whose class is that of the float network"),
+      ("float", "size of the folded weights as float32"),
     ]
-    for conversion in conversions where !conversion.report.isAccepted {
-      for failure in conversion.report.allGates.filter({ !$0.passed }).map(\.failure) {
-        lines.append("  \(padded(conversion.effort, to: 9))  \(printable(failure))")
-      }
+  }
+
+  /// The gates that failed, for conversions that are not accepted.
+  var failures: [(effort: String, failure: String)] {
+    conversions.filter { !$0.report.isAccepted }.flatMap { conversion in
+      conversion.report.allGates.filter { !$0.passed }.map { (conversion.effort, $0.failure) }
     }
-    return lines.map { "\($0)\n" }.joined()
   }
 
   /// The report as JSON (`quern.efforts/1`), keys sorted, ending with a newline. Values that do not exist are null.

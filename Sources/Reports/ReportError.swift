@@ -13,6 +13,8 @@ package enum ReportError: Error, Hashable, Sendable {
   case evaluationFormat(path: String)
   /// The extension of the tuning report's file name is not that of a `TuningFormat`.
   case tuningFormat(path: String)
+  /// The extension of the name of a comparison of efforts is not that of an `EffortFormat`.
+  case effortFormat(path: String)
   /// The extension of the whitening report's file name is not that of a `WhiteningFormat`.
   case whiteningFormat(path: String)
 }
@@ -27,6 +29,7 @@ extension ReportError: CustomStringConvertible {
     case .analysisFormat(let path): Self.describe("analysis", path, AnalysisFormat.self)
     case .evaluationFormat(let path): Self.describe("evaluation", path, EvaluationFormat.self)
     case .tuningFormat(let path): Self.describe("report", path, TuningFormat.self)
+    case .effortFormat(let path): Self.describe("report", path, EffortFormat.self)
     case .whiteningFormat(let path): Self.describe("report", path, WhiteningFormat.self)
     }
   }

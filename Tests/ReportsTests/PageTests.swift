@@ -42,6 +42,23 @@ import Testing
     }
   }
 
+  /// Efforts with any name and verdict, and one that has no package because its reference does not match.
+  @Test func effortPagesAreSelfContainedWithAnyName() throws {
+    let reports = try [Sample.passing(), Sample.failing(), Sample.report([])]
+    let efforts = EffortReport(
+      checkpoint: "<b>&\u{1B}.pth", imageSize: 64, threads: 2, float: .init(bytes: 4_000_000, milliseconds: 8.25),
+      conversions: zip(["fast", "balanced", "<new>"], reports).map {
+        .init(effort: $0, report: $1, milliseconds: 2.5, seconds: 31)
+      })
+    let page = try efforts.rendered(as: .html)
+    try Self.expectSelfContained(page)
+    #expect(page.contains("<strong class=\"badge pass\">") && page.contains("class=\"verdict fail\">fail<"))
+    #expect(!page.contains("<b>") && !page.contains("<new>") && !page.contains("\u{1B}"))
+    // Each bar is as long as its share of the greatest, and float has one where it has the cost.
+    #expect(page.components(separatedBy: "<rect class=\"quiet\"").count == 4)
+    #expect(page.contains("fast: 2.50") && page.contains("float: 8.25"))
+  }
+
   /// Residual blocks, and several hundred layers: every layer has a link, and skips have lanes that stay in the drawing.
   @Test(arguments: [3, 400]) func graphsHaveEveryLayer(count: Int) throws {
     var analysis = try AnalysisRenderingTests.analysis(drifts: [0.1])

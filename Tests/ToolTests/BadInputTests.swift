@@ -120,7 +120,7 @@ import Testing
     ("patch", { ["patch", "apply", old, $0, "-o", $1.path("new.quern")] }),
     ("package to be patched", { ["patch", "apply", $0, patch, "-o", $1.path("new.quern")] }),
     ("difference", { path, _ in ["diff", old, path] }),
-    ("labels", { path, _ in ["classify", Tool.checkpoint, photograph, "--size", "32", "--labels", path] }),
+    ("class names", { path, _ in ["classify", Tool.checkpoint, photograph, "--size", "32", "--class-names", path] }),
     ("embeddings", { path, _ in ["compare", path, path] }),
     (
       "ground truth",

@@ -85,9 +85,11 @@ import Testing
     let outcome = try Tool.run(
       [
         "compare-efforts", Tool.checkpoint, "--calibration", Tool.photographs, "--size", "64", "--crop", "rect",
-        "--efforts", "fast", "--runs", "1",
+        "--efforts", "fast", "--runs", "1", "-o", scratch.path("efforts.html"), "-o", scratch.path("efforts.json"),
       ], environment: ["TMPDIR": folder])
     #expect(outcome.output.contains("made in s"), "\(outcome.errors)")
+    #expect(try String(contentsOf: scratch.url("efforts.html"), encoding: .utf8).contains("<h2>Costs</h2>"))
+    #expect(try String(contentsOf: scratch.url("efforts.json"), encoding: .utf8).contains("quern.efforts/1"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
   }
 

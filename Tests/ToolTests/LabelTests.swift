@@ -59,9 +59,11 @@ import Testing
     return (outcome, try #require(report, "\(outcome.errors)"))
   }
 
-  private static func verify(_ scratch: Scratch, _ images: String) throws -> [String: Any] {
+  private static func verify(
+    _ scratch: Scratch, _ images: String, _ extra: [String] = []
+  ) throws -> [String: Any] {
     let outcome = try Tool.run(
-      ["verify", scratch.path("p.quern"), "--reference", Tool.checkpoint, "--images", images, "--json"])
+      ["verify", scratch.path("p.quern"), "--reference", Tool.checkpoint, "--images", images, "--json"] + extra)
     let report = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
     return try #require(report, "\(outcome.errors)")
   }
@@ -129,6 +131,57 @@ import Testing
     #expect(settings["wide_activations"] as? Int == 0)
   }
 
+  /// A list of names as ImageNet has them: its folders are matched by their WordNet IDs, here not in the classifier's
+  /// order, and the package stores the names.
+  @Test func listedNamesWithWordNetIDs() throws {
+    let scratch = try Scratch()
+    func identifier(_ index: Int) -> String { "n0\(1_000_099 - index)" }
+    let folder = try Self.copy(try Self.sorted(scratch), to: "ids", scratch) {
+      Int($0.dropFirst()).map(identifier)
+    }
+    let lines = (0..<50).map { "\(identifier($0)) thing \($0), or another" }
+    let list = try scratch.write(Data(lines.joined(separator: "\n").utf8), to: "names.txt")
+    let (outcome, report) = try Self.convert(scratch, folder, ["--verify-images", folder, "--class-names", list])
+    #expect(outcome.status == 0 && Self.top1(report) == 100, "\(outcome.errors)")
+    #expect((report["assumptions"] as? [String])?.contains { $0.contains("sorted names") } == false)
+    #expect((report["notes"] as? [String])?.contains { $0.contains("were matched by name") } == true)
+    #expect(Self.top1(try Self.verify(scratch, folder)) == 100)
+    let classified = try Tool.run(["classify", scratch.path("p.quern"), Tool.photographs + "/cat-00.jpg"])
+    #expect(classified.output.contains(", or another"))
+    // The same names in another order than the package's are noticed.
+    let moved = try scratch.write(Data(lines.reversed().joined(separator: "\n").utf8), to: "moved.txt")
+    let doubtful = try Self.verify(scratch, folder, ["--class-names", moved])
+    #expect(Self.warnings(doubtful).contains("which is class 49 of the package"))
+  }
+
+  /// Names that folders do not have: the folders' order is an assumption, and verification needs the list again.
+  @Test func listedNamesThatNoFolderHas() throws {
+    let scratch = try Scratch()
+    let sorted = try Self.sorted(scratch)
+    // Two classes have the same name, as there are in ImageNet.
+    let lines = (0..<50).map { "thing \(max($0, 1))" }
+    let list = try scratch.write(Data(lines.joined(separator: "\r\n").utf8), to: "names.txt")
+    let part = try Self.copy(sorted, to: "part", scratch) { $0 < "c30" ? $0 : nil }
+    let (outcome, report) = try Self.convert(scratch, sorted, ["--verify-images", part, "--class-names", list])
+    #expect(outcome.status == 0 && Self.top1(report) == 100, "\(outcome.errors)")
+    #expect((report["assumptions"] as? [String])?.contains { $0.contains("no class folder of sorted") } == true)
+    let unnamed = try Self.verify(scratch, sorted)
+    #expect(Self.top1(unnamed) == nil && Self.warnings(unnamed).contains("--class-names"))
+    #expect(Self.top1(try Self.verify(scratch, sorted, ["--class-names", list])) == 100)
+  }
+
+  @Test(arguments: ["convert", "classify"])
+  func listsOfOtherLengthsAreRefused(command: String) throws {
+    let scratch = try Scratch()
+    let list = try scratch.write(Data("one\ntwo\n".utf8), to: "names.txt")
+    let arguments =
+      command == "convert"
+      ? ["--calibration", Tool.photographs, "-o", scratch.path("p.quern")] : [Tool.photographs + "/cat-00.jpg"]
+    let outcome = try Tool.run([command, Tool.checkpoint, "--size", "32", "--class-names", list] + arguments)
+    #expect(outcome.status == 65)
+    #expect(outcome.errors.contains("names.txt has 2 names (one a line) for a classifier of 50 classes"))
+  }
+
   /// Class names are the same with line ends of Windows, a byte order mark, or no end of the last line.
   @Test(arguments: ["\r\n", "\r"], ["", "\u{FEFF}"])
   func lineEndsOfLabelFiles(end: String, start: String) throws {
@@ -137,7 +190,7 @@ import Testing
     func classified(_ text: String) throws -> String {
       let labels = try scratch.write(Data(text.utf8), to: "labels.txt")
       let outcome = try Tool.run(
-        ["classify", Tool.checkpoint, Tool.photographs + "/cat-00.jpg", "--size", "32", "--labels", labels])
+        ["classify", Tool.checkpoint, Tool.photographs + "/cat-00.jpg", "--size", "32", "--class-names", labels])
       #expect(outcome.status == 0, "\(outcome.errors)")
       return outcome.output
     }

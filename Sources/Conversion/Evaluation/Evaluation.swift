@@ -22,6 +22,8 @@ package struct Evaluation {
   package var resolution = ResolutionRequest()
   /// How to read checkpoints.
   package var model = ModelFile.Options()
+  /// The names of the classes; `nil`: those of the models, or else of the class folders.
+  package var classNames: ClassNameList?
   /// The number of threads, and whether broken images are left out.
   package var job: ImageJob
   /// The limits in percentage points; `nil`: not gated.
@@ -71,7 +73,8 @@ package struct Evaluation {
         !task.queries.isEmpty
         ? "no query has a positive"
         : task.labels == nil
-          ? "the ground truth has no query" : labels.lazy.compactMap(\.warning).first ?? "no model has a classifier"
+          ? "the ground truth has no query"
+          : labels.lazy.compactMap(\.warnings.last).first ?? "no model has a classifier"
       throw ConversionError.wrongKind("\(list.source): nothing can be measured: \(reason)")
     }
 
@@ -101,7 +104,7 @@ package struct Evaluation {
     if let warning = added.warning { report.warnings.append(warning) }
     for (path, labels) in zip(models + embeddings, labels) {
       report.notes += labels.notes.map { "\(path): \($0)" }
-      if let warning = labels.warning { report.warnings.append("\(path): \(warning)") }
+      report.warnings += labels.warnings.map { "\(path): \($0)" }
     }
     report.skippedImages = skipped.entries.map { ($0.path, "\($0.error)") }
     if makesSheets {
@@ -150,9 +153,12 @@ package struct Evaluation {
       try opened.entries.map { try $0.model.classCount(side: $0.resolution.side) }
       + stored.map { $0.file.logits?.width ?? 0 }
     let names = opened.entries.map(\.model.classNames)
-    return counts.map { count in
-      TaskLabels(
-        task, folder: FolderName.of(list.source), classCount: count, names: names.first { $0.count == count } ?? [])
+    return try counts.map { count in
+      let listed = count > 0 ? classNames : nil
+      return TaskLabels(
+        task, folder: FolderName.of(list.source),
+        try ClassNames(
+          count, listed: listed, stored: names.first { $0.count == count } ?? [], of: "the model"))
     }
   }
 

@@ -36,32 +36,34 @@ struct SetOutputs: Sendable {
 struct TaskLabels {
   /// By the index in `embeddedImages`; `nil` where the image has no label or labels do not fit the classifier.
   let labels: [Int?]
-  /// Why accuracy is not measured although images are labelled.
-  private(set) var warning: String?
+  /// Why accuracy is not measured although images are labelled, and what casts doubt on the names, a sentence each.
+  private(set) var warnings: [String] = []
   /// What was assumed or decided, a sentence each.
   private(set) var notes: [String] = []
 
   /// - Parameters:
   ///   - folder: the name of the folder or file that lists the images, for messages.
-  ///   - names: the names of the classifier's classes; empty where nothing states them.
-  init(_ task: RetrievalTask, folder: String, classCount: Int, names: [String]) {
+  ///   - names: the names of the classifier's classes.
+  init(_ task: RetrievalTask, folder: String, _ names: ClassNames) {
     let images = task.embeddedImages
-    guard let known = task.labels, classCount > 0 else {
+    guard let known = task.labels, names.count > 0 else {
       labels = images.map { _ in nil }
       return
     }
     if known.classNames.isEmpty {
-      if let largest = known.labels.values.max(), largest >= classCount {
-        warning = "the labels reach \(largest), but the classifier has \(classCount) classes; accuracy is not measured"
+      if let largest = known.labels.values.max(), largest >= names.count {
+        warnings = [
+          "the labels reach \(largest), but the classifier has \(names.count) classes; accuracy is not measured"
+        ]
         labels = images.map { _ in nil }
       } else {
         labels = images.map { known.labels[$0.name] }
       }
       return
     }
-    let classes = ClassLabels(known.classNames, in: folder, classCount: classCount, stored: names, of: "the model")
+    let classes = ClassLabels(known.classNames, in: folder, names)
     labels = images.map { image in known.labels[image.name].flatMap(classes.index(ofFolder:)) }
-    warning = classes.warning
+    warnings = classes.warnings
     notes = [classes.note, classes.assumption.map { "assuming that \($0)" }].compactMap(\.self)
   }
 }

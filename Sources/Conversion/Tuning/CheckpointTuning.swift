@@ -14,6 +14,8 @@ package struct CheckpointTuning {
   package var resolution: ResolutionRequest
   /// How to read the checkpoint.
   package var model: ModelFile.Options
+  /// The names of the classes; `nil`: those of the checkpoint, or else of the class folders.
+  package var classNames: ClassNameList?
   /// The number of threads, and whether broken images are left out.
   package var job: ImageJob
 
@@ -38,9 +40,10 @@ package struct CheckpointTuning {
     let evaluation = try resolution.resolutions(fixedSide: try fixed?.side(of: checkpoint))[0].evaluation
     let folder = try ImageFolder(path: options.folder, progress: progress)
     let shapes = try imported.graph.inferShapes(input: [1, evaluation.size, evaluation.size, 3])
-    let labels = ClassLabels(
-      folder, classCount: imported.graph.width(ofOutput: GraphOutput.logits, shapes),
+    let names = try ClassNames(
+      imported.graph.width(ofOutput: GraphOutput.logits, shapes), listed: classNames,
       stored: imported.checkpoint.classNames, of: "the checkpoint")
+    let labels = ClassLabels(folder, names)
     let tuner = ExponentTuner(
       options: options, evaluation: evaluation, job: job, clock: StageClock(progress: progress),
       progress: progress)

@@ -65,7 +65,8 @@ struct ExponentTuner {
       }
     }
     var report = try report(
-      path, files, outputs, measured, precisions, own: own, warning: labels?.warning)
+      path, files, outputs, measured, precisions, own: own, problem: labels?.problem)
+    report.warnings += labels?.warnings ?? []
     report.notes += notes(outputs, left) + [labels?.note].compactMap(\.self)
     report.assumptions += imported.network.assumptions.map(\.description) + [labels?.assumption].compactMap(\.self)
     return report
@@ -112,7 +113,7 @@ struct ExponentTuner {
 
   private func report(
     _ path: String, _ files: [ImageFolder.File], _ outputs: GridOutputs, _ measured: [(number: Int, exponent: Double)],
-    _ precisions: [[Double]], own: Double, warning: String?
+    _ precisions: [[Double]], own: Double, problem: String?
   ) throws -> TuningReport {
     let exponents = measured.map(\.exponent)
     let answers = measured.map { outputs.answers($0.number) }
@@ -128,7 +129,7 @@ struct ExponentTuner {
     if options.criterion == .classes, byClasses == nil {
       throw ConversionError.wrongKind(
         "\(options.folder): an exponent cannot be chosen by classes: "
-          + (warning ?? "the images have no class folders, or the network has no classifier"))
+          + (problem ?? "the images have no class folders, or the network has no classifier"))
     }
     var report = TuningReport(
       checkpoint: path, images: try ContentHashes(files, threads: job.threads).set(of: options.folder),
@@ -138,7 +139,6 @@ struct ExponentTuner {
       points: exponents.indices.map {
         .init(exponent: exponents[$0], map: maps[$0], crossEntropy: losses?[$0], top1: hits?[$0])
       }, byCopies: byCopies, byClasses: byClasses, criterion: options.criterion)
-    if let warning { report.warnings.append(warning) }
     report.toolVersion = ToolVersion.current
     return report
   }

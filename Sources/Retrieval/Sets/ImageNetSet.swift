@@ -17,7 +17,7 @@ package enum ImageNetSet {
       }
       labels = try Self.labels(list, path: path)
     } else if let folders = list.labels, list.classNames.count > 1 {
-      if let other = list.classNames.first(where: { !isWordNetID($0) }) {
+      if let other = list.classNames.first(where: { !$0.isWordNetID }) {
         throw list.misfit(
           "imagenet",
           "class folders are named by WordNet IDs such as n01440764, but there is \(printable(other)); "
@@ -28,10 +28,6 @@ package enum ImageNetSet {
       throw list.misfit("imagenet", "images are not in class folders; give the list of their labels by --labels")
     }
     return RetrievalTask(set: "imagenet", images: list.images, queries: [], labels: labels)
-  }
-
-  private static func isWordNetID(_ text: String) -> Bool {
-    text.utf8.count == 9 && text.hasPrefix("n") && ListedImages.number(text.dropFirst()) != nil
   }
 
   /// Reads a list of labels. A line has the name of an image and its label, or the label alone, where the lines are in
@@ -72,7 +68,7 @@ package enum ImageNetSet {
     _ texts: [String: String], _ refuse: (String) -> RetrievalError
   ) throws(RetrievalError) -> ImageLabels {
     let distinct = Set(texts.values).sorted(by: precedesInUTF8)
-    if distinct.allSatisfy(isWordNetID) {
+    if distinct.allSatisfy(\.isWordNetID) {
       let places = Dictionary(uniqueKeysWithValues: distinct.enumerated().map { ($1, $0) })
       return ImageLabels(classNames: distinct, labels: texts.compactMapValues { places[$0] })
     }
@@ -86,5 +82,12 @@ package enum ImageNetSet {
           + "than those of classifiers; give WordNet IDs, or indices of the classifier's classes from 0")
     }
     return ImageLabels(classNames: [], labels: labels)
+  }
+}
+
+extension String {
+  /// Whether the text has the form of a noun's WordNet ID, such as n01440764.
+  package var isWordNetID: Bool {
+    utf8.count == 9 && hasPrefix("n") && ListedImages.number(dropFirst()) != nil
   }
 }

@@ -60,6 +60,7 @@ struct AnalyzeCommand: ParsableCommand {
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Network options") var classNames: ClassNameOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   mutating func validate() throws {
@@ -74,13 +75,14 @@ struct AnalyzeCommand: ParsableCommand {
   func run() throws {
     var outputs = OutputFiles()
     outputs.add("-o", reports: output)
-    try outputs.check(models: [checkpoint], images: conversion.folders)
+    try outputs.check(models: [checkpoint], images: conversion.folders, others: [classNames.path])
     var options = try ConversionOptions(
       checkpoint: checkpoint, output: "", calibrationFolder: conversion.calibrationFolder,
       resolution: evaluation.request,
       gates: try Gates(maxMeanDrift: maxMeanDrift, minAgreement: minAgreement), threads: common.threadCount)
     conversion.apply(to: &options, effort: effort.effort)
     options.model = model.options
+    options.classNames = try classNames.list()
     options.referenceCheck.usesTestData = false
     // A file that cannot be created ends the command before any work is done.
     let files = try ReportFiles<LossAnalysis>(output)

@@ -12,7 +12,7 @@ struct ClassifyCommand: ParsableCommand {
     abstract: "Print the most probable classes of images.",
     discussion: """
       A checkpoint runs in float, a package in int8. Probabilities are the softmax of the logits. Class names come \
-      from --labels if given. Otherwise they come from a package that was calibrated on a folder with a subfolder for \
+      from --class-names if given. Otherwise they come from a package that was calibrated on a folder with a subfolder for \
       each class, or from a PyTorch checkpoint whose training script saved them (class_to_idx, classes and the like). \
       Without names, the indices of the classes are printed.
 
@@ -27,18 +27,13 @@ struct ClassifyCommand: ParsableCommand {
   var images: [String]
 
   @Option(
-    help: ArgumentHelp(
-      "Text file with one class name a line, in the order of the classifier. (default: the names that the model has)",
-      valueName: "file"), completion: .text)
-  var labels: String?
-
-  @Option(
     help: ArgumentHelp("Number of classes to print for each image. (default: 5)", valueName: "n"),
     transform: wholeNumber(1...Int.max))
   var top = 5
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
+  @OptionGroup(title: "Network options") var classNames: ClassNameOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   func run() throws {
@@ -49,30 +44,17 @@ struct ClassifyCommand: ParsableCommand {
     guard result.classes > 0 else {
       throw ConversionError.wrongKind("\(model): the network has no classifier; use 'quern embed' for its embeddings")
     }
-    let names = try labelNames(opened, classes: result.classes)
+    let named = try ClassNames(
+      result.classes, listed: try classNames.list(), stored: opened.classNames, of: "the model")
+    if let warning = named.warning { common.progress.warn(warning) }
     let classified = result.files.indices.map { row in
-      Classification(file: result.files[row], logits: result.logits(row: row), names: names, top: top)
+      Classification(file: result.files[row], logits: result.logits(row: row), names: named.names, top: top)
     }
     if common.json {
       Terminal.print(try JSONText.encode(ClassifyReport(schema: "quern.classify/1", images: classified)))
     } else {
       for entry in classified { Terminal.print(entry.text) }
     }
-  }
-
-  private func labelNames(_ model: ModelFile, classes: Int) throws -> [String] {
-    let stored = model.classNames.count == classes ? model.classNames : []
-    guard let labels else { return stored }
-    let names = try TextFile.lines(labels)
-    guard names.count == classes else {
-      throw ConversionError.wrongKind("\(labels): \(names.count) names for a classifier of \(classes) classes")
-    }
-    if let other = stored.indices.first(where: { stored[$0] != names[$0] }) {
-      common.progress.warn(
-        "\(labels) calls class \(other) \(names[other]), but the model calls it \(stored[other]); check that the names "
-          + "are in the classifier's order")
-    }
-    return names
   }
 
   private struct ClassifyReport: Encodable {

@@ -19,7 +19,7 @@ struct CompareEffortsCommand: ParsableCommand {
         quern compare-efforts model.pth --calibration photos/ --size 224
 
         quern compare-efforts model.pth --calibration photos/ \\
-          --efforts fast --efforts balanced --json
+          --efforts fast --efforts balanced -o efforts.html
       """)
 
   @Argument(
@@ -37,22 +37,38 @@ struct CompareEffortsCommand: ParsableCommand {
     transform: wholeNumber(1...100_000))
   var runs = 30
 
+  @Option(
+    name: [.customShort("o"), .customLong("report")],
+    help: ArgumentHelp(
+      "Write the comparison to a file: .html (one page with the costs as bars) or .json. Can be repeated. (default: "
+        + "text on stdout only)", valueName: "file"), completion: .report)
+  var reports: [String] = []
+
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Network options") var classNames: ClassNameOptions
   @OptionGroup(title: "Gates") var gates: GateLimits
   @OptionGroup(title: "General options") var common: CommonOptions
 
+  mutating func validate() throws { try ReportFiles<EffortReport>.validate(reports) }
+
   func run() throws {
-    try OutputFiles().check(models: [checkpoint], images: conversion.folders)
+    var outputs = OutputFiles()
+    outputs.add("-o", reports: reports)
+    try outputs.check(models: [checkpoint], images: conversion.folders, others: [classNames.path])
+    // A file that cannot be created ends the command before any work is done.
+    let files = try ReportFiles<EffortReport>(reports)
     // Temporary files are written to this folder, and none of this name.
     let output = (Environment.value("TMPDIR") ?? "/tmp") + "/quern-compare-efforts.quern"
-    let options = try conversion.options(
+    var options = try conversion.options(
       checkpoint, output: output, images, model, nil, effort: .balanced, gates: gates, common)
+    options.classNames = try classNames.list()
     let chosen = Effort.allCases.filter { efforts.isEmpty || efforts.contains($0) }
     let report = try EffortComparison(options, runs: runs, progress: common.progress).run(chosen) {
       conversion.apply(to: &$0, effort: $1)
     }
+    try files.write(report)
     Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))
     if report.accepted.isEmpty { throw ExitCode(1) }
   }

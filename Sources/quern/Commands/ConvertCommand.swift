@@ -94,6 +94,7 @@ struct ConvertCommand: ParsableCommand {
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Network options") var classNames: ClassNameOptions
   @OptionGroup(title: "Golden file options") var golden: GoldenCheckOptions
   @OptionGroup(title: "Gates and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
@@ -116,19 +117,24 @@ struct ConvertCommand: ParsableCommand {
     if signKey != nil { outputs.add("--sign-key", output + ".sig", .signature) }
     try outputs.check(
       models: [checkpoint], images: conversion.folders + golden.folders + whitening.folders,
-      others: [golden.golden, plan, signKey, signPassphraseFile] + licenses + gates.inputs)
+      others: [golden.golden, plan, signKey, signPassphraseFile] + [classNames.path] + licenses + gates.inputs)
     let signature = try signKey.map {
       try SignatureFile(output + ".sig", key: try SigningKey.open($0, passphraseFile: signPassphraseFile))
     }
     let reports = try gates.openReports()
     var options = try conversion.options(
       checkpoint, output: output, images, model, golden, effort: effort.effort, gates: gates.limits, common)
+    options.classNames = try classNames.list()
     options.resumeFolder = resume
     options.license = try LicenseOption.license(licenses)
     options.whitening = whitening.options
     if let plan { try options.take(try PlanFile(path: plan)) }
     let isDocumented = try !gates.buildReports.isEmpty
-    let inputs = isDocumented ? try PackageBuild.Input.files([("plan", plan), ("golden file", golden.golden)]) : []
+    let inputs =
+      isDocumented
+      ? try PackageBuild.Input.files([
+        ("plan", plan), ("golden file", golden.golden), ("class names", classNames.path),
+      ]) : []
     let time = isDocumented ? try Environment.sourceDate() : nil
     do {
       let outcome = try Converter(options, progress: common.progress).run()

@@ -99,6 +99,7 @@ struct EvaluateCommand: ParsableCommand {
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
+  @OptionGroup(title: "Network options") var classNames: ClassNameOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   mutating func validate() throws {
@@ -116,7 +117,8 @@ struct EvaluateCommand: ParsableCommand {
     var outputs = OutputFiles()
     outputs.add("--report", reports: reports)
     try outputs.check(
-      models: models, images: (data.map { [$0] } ?? []) + distractors, others: embeddings + files.paths)
+      models: models, images: (data.map { [$0] } ?? []) + distractors,
+      others: embeddings + files.paths + [classNames.path])
     // A file that cannot be created ends the command before any work is done.
     let reportFiles = try ReportFiles<EvaluationReport>(reports)
     var evaluation = Evaluation(
@@ -125,6 +127,7 @@ struct EvaluateCommand: ParsableCommand {
     (evaluation.embeddings, evaluation.distractors) = (embeddings, distractors)
     evaluation.resolution = self.evaluation.request
     evaluation.model = network.options
+    evaluation.classNames = try classNames.list()
     (evaluation.maxMapDrop, evaluation.maxTop1Drop) = (maxMapDrop, maxTop1Drop)
     evaluation.makesSheets = reportFiles.formats.contains(.html)
     let report = try evaluation.run(progress: common.progress)

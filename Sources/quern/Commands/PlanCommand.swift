@@ -38,6 +38,7 @@ struct PlanCommand: ParsableCommand {
   @OptionGroup(title: "Conversion options") var conversion: CalibrationOptions
   @OptionGroup(title: "Image options") var images: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Network options") var classNames: ClassNameOptions
   @OptionGroup(title: "Golden file options") var golden: GoldenCheckOptions
   @OptionGroup(title: "Gates and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
@@ -50,10 +51,11 @@ struct PlanCommand: ParsableCommand {
     outputs.add("--report", reports: gates.reports)
     try outputs.check(
       models: [checkpoint], images: conversion.folders + golden.folders + whitening.folders,
-      others: [golden.golden] + gates.inputs)
+      others: [golden.golden, classNames.path] + gates.inputs)
     let reports = try gates.openReports()
     var options = try conversion.options(
       checkpoint, output: output, images, model, golden, effort: effort.effort, gates: gates.limits, common)
+    options.classNames = try classNames.list()
     options.whitening = whitening.options
     do {
       let outcome = try Converter(options, progress: common.progress).makePlan()

@@ -80,6 +80,7 @@ struct TuneCommand: ParsableCommand {
 
   @OptionGroup(title: "Image options") var evaluation: EvaluationOptions
   @OptionGroup(title: "Network options") var network: ModelOptions
+  @OptionGroup(title: "Network options") var classNames: ClassNameOptions
   @OptionGroup(title: "General options") var common: CommonOptions
 
   mutating func validate() throws {
@@ -93,7 +94,7 @@ struct TuneCommand: ParsableCommand {
   func run() throws {
     var outputs = OutputFiles()
     outputs.add("--report", reports: reports)
-    try outputs.check(models: [checkpoint], images: [images])
+    try outputs.check(models: [checkpoint], images: [images], others: [classNames.path])
     // A file that cannot be created ends the command before any work is done.
     let files = try ReportFiles<TuningReport>(reports)
     var options = TuningOptions(folder: images)
@@ -102,10 +103,11 @@ struct TuneCommand: ParsableCommand {
     if let exponents { options.exponents = exponents.values }
     var model = network.options
     model.imageSide = evaluation.sizes.first?.side
-    let report = try CheckpointTuning(
+    var tuning = CheckpointTuning(
       checkpoint: checkpoint, options: options, resolution: evaluation.request, model: model,
-      job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
-    ).run(progress: common.progress)
+      job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))
+    tuning.classNames = try classNames.list()
+    let report = try tuning.run(progress: common.progress)
     try files.write(report)
     common.warn(report.warnings)
     Terminal.print(common.json ? try report.json() : report.text(colored: Terminal.usesColor))

@@ -66,6 +66,7 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup(title: "Signature options") var signature: SignatureOptions
   @OptionGroup(title: "Image options") var sizes: SizesOptions
   @OptionGroup(title: "Network options") var model: ModelOptions
+  @OptionGroup(title: "Network options") var classNames: ClassNameOptions
   @OptionGroup(title: "Golden file options") var golden: GoldenCheckOptions
   @OptionGroup(title: "Gates and reports") var gates: GateOptions
   @OptionGroup(title: "General options") var common: CommonOptions
@@ -86,13 +87,14 @@ struct VerifyCommand: ParsableCommand {
     outputs.add("--report", reports: gates.reports)
     try outputs.check(
       models: [package, reference], images: [images] + golden.folders,
-      others: [golden.golden] + gates.inputs + signature.inputs)
+      others: [golden.golden, classNames.path] + gates.inputs + signature.inputs)
     let reports = try gates.openReports()
     let signed = try verifiedSignature()
     let job = ImageJob(threads: common.threadCount, skipsBroken: skipBadImages)
     var verification = Verification(package: package, reference: reference, images: images, job: job)
     verification.resolution = sizes.request
     verification.model = model.options
+    verification.classNames = try classNames.list()
     verification.allowsOtherReference = allowOtherReference
     verification.stopsWhenDecided = stopWhenDecided
     verification.decisionRule = gates.limits.decisionRule

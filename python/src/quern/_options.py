@@ -192,6 +192,11 @@ class ConvertOptions(TypedDict, total=False):
     # architecture's)
     activation: Literal["relu", "relu6", "silu", "hard-swish"]
 
+    # Text file with the name of each class on a line, in the order of the classifier. Class folders are matched with
+    # them, by WordNet ID for lines such as 'n01440764 tench'. (default: the names that the model has, or else the
+    # sorted names of the class folders)
+    class_names: StrPath
+
     # Golden file with outputs of the network's framework, written by a program of 'quern golden'. The float network is
     # compared with it first; if they differ, nothing else is done. (default: none)
     golden: StrPath
@@ -363,6 +368,11 @@ class VerifyOptions(TypedDict, total=False):
     # The activation function of a MobileNet or EfficientNet: relu, relu6, silu or hard-swish. (default: the
     # architecture's)
     activation: Literal["relu", "relu6", "silu", "hard-swish"]
+
+    # Text file with the name of each class on a line, in the order of the classifier. Class folders are matched with
+    # them, by WordNet ID for lines such as 'n01440764 tench'. (default: the names that the model has, or else the
+    # sorted names of the class folders)
+    class_names: StrPath
 
     # Golden file with outputs of the network's framework, written by a program of 'quern golden'. The float network is
     # compared with it first; if they differ, nothing else is done. (default: none)
