@@ -7,8 +7,10 @@ struct ClassLabels {
   private let classes: [Int]?
   /// The names of the classes in the classifier's order; empty where nothing names them.
   private(set) var names: [String]
-  /// Why accuracy is not measured although images are labelled, and what casts doubt on the names, a sentence each.
-  private(set) var warnings: [String]
+  /// What casts doubt on the names, as a sentence.
+  private var doubt: String?
+  /// Why accuracy is not measured although images are labelled, as a sentence.
+  private(set) var problem: String?
   /// How folders were matched, as a sentence.
   private(set) var note: String?
   /// What had to be assumed, as a sentence.
@@ -16,8 +18,8 @@ struct ClassLabels {
 
   var areMeasured: Bool { classes != nil }
 
-  /// Why accuracy is not measured although images are labelled, as a sentence.
-  var problem: String? { areMeasured ? nil : warnings.last }
+  /// What readers of figures should know, a sentence each.
+  var warnings: [String] { [doubt, problem].compactMap(\.self) }
 
   /// The index in the classifier of a folder's class; `nil` where folders are not matched.
   ///
@@ -48,7 +50,7 @@ struct ClassLabels {
       verification, ClassNames(names.count, stored: calibration.classNames, of: "the calibration folder"))
     self.names = calibrated.names
     assumption = areMeasured ? calibrated.assumption : nil
-    warnings += [names.warning].compactMap(\.self)
+    doubt = names.warning
   }
 
   /// Matches the class folders of one folder.
@@ -64,7 +66,7 @@ struct ClassLabels {
   ///   - names: the names of the classes.
   init(_ folders: [String], in container: String, _ names: ClassNames) {
     self.names = names.names
-    warnings = [names.warning].compactMap(\.self)
+    doubt = names.warning
     guard !folders.isEmpty, names.count > 0 else {
       classes = nil
       return
@@ -72,9 +74,9 @@ struct ClassLabels {
     if names.names.isEmpty {
       guard folders.count == names.count else {
         classes = nil
-        warnings.append(
-          "\(container) has \(folders.count) class folders, but the classifier has \(names.count) "
-            + "classes; accuracy is not measured")
+        problem =
+          "\(container) has \(folders.count) class folders, but the classifier has \(names.count) classes; accuracy is "
+          + "not measured"
         return
       }
       (classes, self.names) = (Array(folders.indices), folders)
@@ -91,11 +93,11 @@ struct ClassLabels {
     guard matched.count == folders.count else {
       classes = nil
       let unmatched = folders.filter { places[$0] == nil }
-      warnings.append(
+      problem =
         "\(unmatched.count) of the \(folders.count) class folders of \(container), such as "
-          + "\(unmatched[0]), do not match a class of \(names.source), whose first class is \(names.names[0]); accuracy "
-          + "is not measured (to measure it, list the folders' names in the classifier's order, and give the list by "
-          + "--class-names)")
+        + "\(unmatched[0]), do not match a class of \(names.source), whose first class is \(names.names[0]); accuracy "
+        + "is not measured (to measure it, list the folders' names in the classifier's order, and give the list by "
+        + "--class-names)"
       return
     }
     classes = matched

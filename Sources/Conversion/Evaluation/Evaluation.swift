@@ -74,7 +74,7 @@ package struct Evaluation {
         ? "no query has a positive"
         : task.labels == nil
           ? "the ground truth has no query"
-          : labels.lazy.compactMap(\.warnings.last).first ?? "no model has a classifier"
+          : labels.lazy.compactMap(\.problem).first ?? "no model has a classifier"
       throw ConversionError.wrongKind("\(list.source): nothing can be measured: \(reason)")
     }
 

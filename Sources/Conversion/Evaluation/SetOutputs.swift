@@ -36,7 +36,9 @@ struct SetOutputs: Sendable {
 struct TaskLabels {
   /// By the index in `embeddedImages`; `nil` where the image has no label or labels do not fit the classifier.
   let labels: [Int?]
-  /// Why accuracy is not measured although images are labelled, and what casts doubt on the names, a sentence each.
+  /// Why accuracy is not measured although images are labelled, as a sentence.
+  private(set) var problem: String?
+  /// What readers of figures should know, a sentence each.
   private(set) var warnings: [String] = []
   /// What was assumed or decided, a sentence each.
   private(set) var notes: [String] = []
@@ -52,9 +54,8 @@ struct TaskLabels {
     }
     if known.classNames.isEmpty {
       if let largest = known.labels.values.max(), largest >= names.count {
-        warnings = [
-          "the labels reach \(largest), but the classifier has \(names.count) classes; accuracy is not measured"
-        ]
+        problem = "the labels reach \(largest), but the classifier has \(names.count) classes; accuracy is not measured"
+        warnings = [problem].compactMap(\.self)
         labels = images.map { _ in nil }
       } else {
         labels = images.map { known.labels[$0.name] }
@@ -63,7 +64,7 @@ struct TaskLabels {
     }
     let classes = ClassLabels(known.classNames, in: folder, names)
     labels = images.map { image in known.labels[image.name].flatMap(classes.index(ofFolder:)) }
-    warnings = classes.warnings
+    (problem, warnings) = (classes.problem, classes.warnings)
     notes = [classes.note, classes.assumption.map { "assuming that \($0)" }].compactMap(\.self)
   }
 }
