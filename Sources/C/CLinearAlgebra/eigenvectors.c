@@ -8,7 +8,13 @@
 #pragma STDC FP_CONTRACT OFF
 
 // Versions for wider registers compute the same, as nothing is contracted and the partial sums are explicit.
-#if defined(__x86_64__) && defined(__ELF__)
+// ThreadSanitizer cannot run yet when the loader chooses one.
+#if defined(__has_feature)
+#define CHECKS_THREADS __has_feature(thread_sanitizer)
+#else
+#define CHECKS_THREADS 0
+#endif
+#if defined(__x86_64__) && defined(__ELF__) && !CHECKS_THREADS
 #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define WIDE
