@@ -56,10 +56,12 @@ package struct ClassNames: Sendable {
     (self.count, names, self.source, areListed) = (count, listed.names, listed.path, true)
     // Other words for the same classes are what a list is for. The same words in other places are a mistake.
     let places = known.places
-    let moved = listed.names.indices.first { index in places[listed.names[index]].map { $0 != index } ?? false }
-    warning = moved.map { index in
-      "\(listed.path) calls class \(index) \(listed.names[index]), which is class \(places[listed.names[index]] ?? 0) of "
-        + "\(source); check that the names are in the classifier's order"
+    let moved = listed.names.enumerated().lazy.compactMap { index, name in
+      places[name].flatMap { $0 == index ? nil : (index: index, name: name, place: $0) }
+    }.first
+    warning = moved.map {
+      "\(listed.path) calls class \($0.index) \($0.name), which is class \($0.place) of \(source); check that the "
+        + "names are in the classifier's order"
     }
   }
 

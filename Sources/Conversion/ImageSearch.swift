@@ -41,7 +41,7 @@ package struct ImageSearch: Sendable {
   ) throws -> SearchReport {
     // Equally close images are found in the order of rows.
     let named = gallery.sorted { precedesInUTF8($0.relativePath, $1.relativePath) }
-    let gallery = named.distinct
+    let (gallery, identities) = Self.distinct(named)
     if gallery.count < named.count {
       progress.note(
         "\(named.count - gallery.count) of the \(named.count) gallery files are there twice, by the same or another "
@@ -54,10 +54,10 @@ package struct ImageSearch: Sendable {
     guard !searchedFiles.isEmpty, !askedFiles.isEmpty else {
       throw ConversionError.missingImages("no image is left to search \(askedFiles.isEmpty ? "for" : "in")")
     }
-    let identities = searchedFiles.map { FileIdentity.of($0.path)?.identity }
+    let searchedIdentities = searchedFiles.map { identities[$0.path] }
     let own = askedFiles.map { file in
       let identity = FileIdentity.of(file.path)?.identity
-      return identity == nil ? [] : identities.indices.filter { identities[$0] == identity }
+      return identity == nil ? [] : searchedIdentities.indices.filter { searchedIdentities[$0] == identity }
     }
     progress.begin("search", total: nil)
     defer { progress.end() }
@@ -76,6 +76,20 @@ package struct ImageSearch: Sendable {
     return SearchReport(
       model: model.path, contentHash: model.package?.contentHash.hex, dimension: searched.dimension,
       galleryImages: searchedFiles.count, skippedImages: searched.skipped.count + asked.skipped.count, queries: found)
+  }
+
+  /// The files without those that occur before, by whatever name, and the identities of those that exist, by their
+  /// paths.
+  private static func distinct(
+    _ files: [ImageFolder.File]
+  ) -> (files: [ImageFolder.File], identities: [String: FileIdentity]) {
+    var (seen, identities) = (Set<FileIdentity>(), [String: FileIdentity]())
+    let distinct = files.filter { file in
+      guard let identity = FileIdentity.of(file.path)?.identity else { return true }
+      identities[file.path] = identity
+      return seen.insert(identity).inserted
+    }
+    return (distinct, identities)
   }
 
   private func matrix(_ embeddings: Embeddings, _ team: ThreadTeam) throws -> EmbeddingMatrix {
@@ -97,13 +111,5 @@ package struct ImageSearch: Sendable {
       name: file.relativePath,
       picture: withPicture
         ? try Picture.ifAvailable(of: file.relativePath, side: Self.pictureSide) { try LoadedImage(file).pixels } : nil)
-  }
-}
-
-extension [ImageFolder.File] {
-  /// Without files that occur before, by whatever name.
-  fileprivate var distinct: [ImageFolder.File] {
-    var seen: Set<FileIdentity> = []
-    return filter { file in FileIdentity.of(file.path).map { seen.insert($0.identity).inserted } ?? true }
   }
 }

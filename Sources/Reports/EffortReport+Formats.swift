@@ -2,24 +2,7 @@ import Fidelity
 import PrintableText
 import Suggestions
 
-/// A file format of comparisons of efforts; the raw value is its file name extension.
-package enum EffortFormat: String, ReportFileFormat {
-  /// One HTML page that loads nothing, with the costs as bars.
-  case html
-  /// The schema `quern.efforts/1`.
-  case json
-
-  package static func unknownExtension(of path: String) -> ReportError { .effortFormat(path: path) }
-}
-
-extension EffortReport: FileReport {
-  package func rendered(as format: EffortFormat) throws -> String {
-    switch format {
-    case .html: html()
-    case .json: try json()
-    }
-  }
-
+extension EffortReport: PageReport {
   /// Such as "fast and balanced pass every gate; thorough does not".
   var answer: String {
     func list(_ conversions: [Conversion]) -> String { listed(conversions.map(\.effort)) }

@@ -2,7 +2,7 @@ import Fidelity
 import PrintableText
 
 extension EffortReport {
-  /// The report as one HTML page that loads nothing. The page is also well-formed XML.
+  /// The report as one HTML page that loads nothing, with the costs as bars. The page is also well-formed XML.
   package func html() -> String {
     var page = Page(title: "Efforts for \(printable(checkpoint))", answer: "\(answer).")
     page.verdict = (verdict, verdict.word)

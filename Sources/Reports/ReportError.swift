@@ -11,10 +11,8 @@ package enum ReportError: Error, Hashable, Sendable {
   case analysisFormat(path: String)
   /// The extension of the evaluation's file name is not that of an `EvaluationFormat`.
   case evaluationFormat(path: String)
-  /// The extension of the tuning report's file name is not that of a `TuningFormat`.
-  case tuningFormat(path: String)
-  /// The extension of the name of a comparison of efforts is not that of an `EffortFormat`.
-  case effortFormat(path: String)
+  /// The extension of the report's file name is not that of a `PageFormat`.
+  case pageFormat(path: String)
   /// The extension of the whitening report's file name is not that of a `WhiteningFormat`.
   case whiteningFormat(path: String)
 }
@@ -28,8 +26,7 @@ extension ReportError: CustomStringConvertible {
         + printable(reason)
     case .analysisFormat(let path): Self.describe("analysis", path, AnalysisFormat.self)
     case .evaluationFormat(let path): Self.describe("evaluation", path, EvaluationFormat.self)
-    case .tuningFormat(let path): Self.describe("report", path, TuningFormat.self)
-    case .effortFormat(let path): Self.describe("report", path, EffortFormat.self)
+    case .pageFormat(let path): Self.describe("report", path, PageFormat.self)
     case .whiteningFormat(let path): Self.describe("report", path, WhiteningFormat.self)
     }
   }

@@ -4,7 +4,7 @@ import PrintableText
 import Retrieval
 
 extension TuningReport {
-  /// The report as one HTML page that loads nothing. The page is also well-formed XML.
+  /// The report as one HTML page that loads nothing, with a drawing of the curve. The page is also well-formed XML.
   package func html() -> String {
     var page = Page(
       title: "GeM exponent for \(printable(checkpoint))",

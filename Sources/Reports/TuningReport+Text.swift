@@ -2,24 +2,7 @@ import Fidelity
 import PrintableText
 import Retrieval
 
-/// A file format of tuning reports; the raw value is its file name extension.
-package enum TuningFormat: String, ReportFileFormat {
-  /// One HTML page without scripts or external resources, with a drawing of the curve.
-  case html
-  /// The schema `quern.tune/1`.
-  case json
-
-  package static func unknownExtension(of path: String) -> ReportError { .tuningFormat(path: path) }
-}
-
-extension TuningReport: FileReport {
-  package func rendered(as format: TuningFormat) throws -> String {
-    switch format {
-    case .html: html()
-    case .json: try json()
-    }
-  }
-
+extension TuningReport: PageReport {
   /// The report for a terminal. Its last line has the option that uses the exponent.
   ///
   /// - Parameter colored: whether to colour warnings by ANSI escape sequences.

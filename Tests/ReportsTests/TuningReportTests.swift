@@ -57,9 +57,9 @@ import Testing
     #expect((object["curve"] as? [[String: Any]])?.map { $0["exponent"] as? Double } == [1, 2, 4])
   }
 
-  @Test(arguments: [("a.HTML", TuningFormat.html), ("x/b.json", .json)])
-  func formatIsTheExtension(path: String, format: TuningFormat) throws {
-    #expect(try TuningFormat(path: path) == format)
-    #expect(throws: ReportError.tuningFormat(path: path + "x")) { try TuningFormat(path: path + "x") }
+  @Test(arguments: [("a.HTML", PageFormat.html), ("x/b.json", .json)])
+  func formatIsTheExtension(path: String, format: PageFormat) throws {
+    #expect(try PageFormat(path: path) == format)
+    #expect(throws: ReportError.pageFormat(path: path + "x")) { try PageFormat(path: path + "x") }
   }
 }
