@@ -16,16 +16,17 @@ package struct ImageList: Sendable {
   /// - Parameters:
   ///   - paths: paths of files and folders.
   ///   - progress: is warned of images in folders that are not decoded.
-  /// - Throws: `ImageError` for a folder without images, and for a path that does not exist or may not be read.
-  package init(_ paths: [String], progress: any ProgressObserver) throws(ImageError) {
+  /// - Throws: `ImageError` for a folder without images, and for a path that does not exist or may not be read;
+  ///   `FileError` where the system fails.
+  package init(_ paths: [String], progress: any ProgressObserver) throws {
     var files: [ImageFolder.File] = []
     for path in paths {
-      if FileIdentity.of(path)?.kind == .folder {
+      if try FileIdentity.of(path)?.kind == .folder {
         let folder = try ImageFolder(path: path, progress: progress).files
         files += paths.count == 1 ? folder : folder.map(\.namedByPath)
       } else {
         guard access(path, R_OK) == 0 else {
-          throw .at(path: path, .system(operation: "open the file", number: errno))
+          throw ImageError.at(path: path, .system(operation: "open the file", number: errno))
         }
         files.append(ImageFolder.File(relativePath: path, path: path))
       }

@@ -41,7 +41,7 @@ package struct ImageSearch: Sendable {
   ) throws -> SearchReport {
     // Equally close images are found in the order of rows.
     let named = gallery.sorted { precedesInUTF8($0.relativePath, $1.relativePath) }
-    let (gallery, identities) = Self.distinct(named)
+    let (gallery, identities) = try Self.distinct(named)
     if gallery.count < named.count {
       progress.note(
         "\(named.count - gallery.count) of the \(named.count) gallery files are there twice, by the same or another "
@@ -55,8 +55,8 @@ package struct ImageSearch: Sendable {
       throw ConversionError.missingImages("no image is left to search \(askedFiles.isEmpty ? "for" : "in")")
     }
     let searchedIdentities = searchedFiles.map { identities[$0.path] }
-    let own = askedFiles.map { file in
-      let identity = FileIdentity.of(file.path)?.identity
+    let own = try askedFiles.map { file in
+      let identity = try FileIdentity.of(file.path)?.identity
       return identity == nil ? [] : searchedIdentities.indices.filter { searchedIdentities[$0] == identity }
     }
     progress.begin("search", total: nil)
@@ -82,10 +82,10 @@ package struct ImageSearch: Sendable {
   /// paths.
   private static func distinct(
     _ files: [ImageFolder.File]
-  ) -> (files: [ImageFolder.File], identities: [String: FileIdentity]) {
+  ) throws -> (files: [ImageFolder.File], identities: [String: FileIdentity]) {
     var (seen, identities) = (Set<FileIdentity>(), [String: FileIdentity]())
-    let distinct = files.filter { file in
-      guard let identity = FileIdentity.of(file.path)?.identity else { return true }
+    let distinct = try files.filter { file in
+      guard let identity = try FileIdentity.of(file.path)?.identity else { return true }
       identities[file.path] = identity
       return seen.insert(identity).inserted
     }

@@ -14,9 +14,16 @@ package struct FileIdentity: Hashable, Sendable {
   }
 
   /// The file that a path leads to, through symbolic links; `nil` if there is none, or if it may not be accessed.
-  package static func of(_ path: String) -> (identity: FileIdentity, kind: Kind)? {
+  ///
+  /// - Throws: `FileError.cannotOpen` where the system fails to say so.
+  package static func of(_ path: String) throws(FileError) -> (identity: FileIdentity, kind: Kind)? {
     var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
+    guard stat(path, &status) == 0 else {
+      let code = errno
+      let error = FileError.cannotOpen(path: path, code: code)
+      guard code == ENOENT || code == ENOTDIR || error.kind == .missingInput else { throw error }
+      return nil
+    }
     let kind: Kind =
       switch status.st_mode & S_IFMT {
       case S_IFREG: .regular
@@ -35,8 +42,10 @@ package enum OutputTarget: Hashable, Sendable {
   case new(folder: FileIdentity, name: String)
 
   /// `nil` for a target that is written to and not replaced (a device, a pipe), and for one that cannot be created.
-  package init?(path: String) {
-    if let (identity, kind) = FileIdentity.of(path) {
+  ///
+  /// - Throws: `FileError.cannotOpen` where the system fails to say what is there.
+  package init?(path: String) throws(FileError) {
+    if let (identity, kind) = try FileIdentity.of(path) {
       guard kind == .regular else { return nil }
       self = .existing(identity)
       return
@@ -44,7 +53,7 @@ package enum OutputTarget: Hashable, Sendable {
     let slash = path.lastIndex(of: "/")
     let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
     let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    guard !name.isEmpty, let (identity, kind) = FileIdentity.of(folder), kind == .folder else { return nil }
+    guard !name.isEmpty, let (identity, kind) = try FileIdentity.of(folder), kind == .folder else { return nil }
     self = .new(folder: identity, name: name)
   }
 

@@ -19,9 +19,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPEN, READ, PREAD, WRITE, MAP, MEMORY, ALLOCATE, SYNC, RENAME, LINK, CLOSE, TRUNCATE, STATUS, LIST, CALLS };
+enum { OPEN, READ, PREAD, WRITE, MAP, MEMORY, ALLOCATE, SYNC, RENAME, LINK, CLOSE, TRUNCATE, STATUS, LOOK, LIST, CALLS };
 static const char *const names[CALLS] = {"open",  "read",   "pread", "write", "mmap",      "anonymous", "malloc",
-                                         "fsync", "rename", "link",  "close", "ftruncate", "fstat",     "opendir"};
+                                         "fsync", "rename", "link",  "close", "ftruncate", "fstat",     "stat",
+                                         "opendir"};
 // Smaller allocations than this do not count.
 enum { LARGE = 1 << 16 };
 
@@ -189,6 +190,18 @@ int fstat64(int descriptor, struct stat64 *status) {
   NEXT(fstat64)
   if (descriptor > 2 && fails(STATUS)) return errno = code, -1;
   return next(descriptor, status);
+}
+
+int stat(const char *path, struct stat *status) {
+  NEXT(stat)
+  if (fails(LOOK)) return errno = code, -1;
+  return next(path, status);
+}
+
+int stat64(const char *path, struct stat64 *status) {
+  NEXT(stat64)
+  if (fails(LOOK)) return errno = code, -1;
+  return next(path, status);
 }
 
 DIR *opendir(const char *path) {

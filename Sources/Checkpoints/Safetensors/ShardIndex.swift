@@ -20,7 +20,7 @@ enum ShardIndex {
   }
 
   /// - Throws: `FormatError.wrongKind` for a shard whose index lies in the same folder, because a single shard is only
-  ///   a part of a network.
+  ///   a part of a network; `system` where it cannot be told.
   static func refuseShard(_ path: String) throws(FormatError) {
     let (folder, name) = split(path)
     // Most names are none of a shard, and need not be matched.
@@ -28,7 +28,9 @@ enum ShardIndex {
       let match = name.wholeMatch(of: /(.+)-(\d{5})-of-(\d{5})(\.safetensors|\.bin)/), match.3 != "00001"
     else { return }
     let index = "\(match.1)\(match.4).index.json"
-    guard (try? MappedFile(path: "\(folder)/\(index)")) != nil else { return }
+    do throws(FileError) {
+      guard try FileIdentity.of("\(folder)/\(index)") != nil else { return }
+    } catch { throw .system(error) }
     throw .wrongKind(
       looksLike: "shard \(Int(match.2) ?? 0) of \(Int(match.3) ?? 0) of a checkpoint",
       advice: "pass its index, \(folder == "." ? "" : folder + "/")\(index)")

@@ -44,7 +44,7 @@ enum Distractors {
     let stored = widths.count - models
     if paths.isEmpty {
       self = .none
-    } else if paths.count == 1, FileIdentity.of(paths[0])?.kind == .folder {
+    } else if paths.count == 1, try FileIdentity.of(paths[0])?.kind == .folder {
       guard stored == 0 else {
         throw ConversionError.option(
           "--distractors \(paths[0]) is a folder of images, but --embeddings need embeddings of distractors: give a file "

@@ -37,12 +37,12 @@ package enum LicenseOption {
     do throws(SPDXExpression.Problem) {
       expression = try SPDXExpression(value).text
     } catch {
-      if FileIdentity.of(value) != nil || value.contains("/") { return .text(try text(value)) }
+      if try value.contains("/") || FileIdentity.of(value) != nil { return .text(try text(value)) }
       throw ConversionError.option(
         "--license '\(value)' is neither a file nor an SPDX licence expression: \(error.text). Name a text file, or see "
           + "https://spdx.org/licenses")
     }
-    guard FileIdentity.of(value) == nil else {
+    guard try FileIdentity.of(value) == nil else {
       throw ConversionError.option(
         "--license \(value) is an SPDX licence expression and a file; write ./\(value) for the file, or run quern in "
           + "another folder for the expression")

@@ -46,6 +46,8 @@ struct ONNXTestData {
         sets.append(try Self.read(folder.appendingPathComponent(name), name, model))
       } catch let error as CheckpointError where error.kind == .inputOutput {
         throw error
+      } catch let error as FileError {
+        throw error
       } catch {
         notes.append("\(name) next to the model is not used: \(error)")
       }
@@ -73,7 +75,7 @@ struct ONNXTestData {
     var outputs: [FloatRows] = []
     for index in 0..<model.outputs.count {
       let path = folder.appendingPathComponent("output_\(index).pb").path
-      guard FileManager.default.fileExists(atPath: path) else { break }
+      guard try FileIdentity.of(path) != nil else { break }
       var output = try ONNXTensorFile.read(path: path).tensor
       // Pooled vectors may keep the shape of a 1x1 map.
       if output.shape.rank == 4, output.shape[2] == 1, output.shape[3] == 1, output.isContiguous {

@@ -32,7 +32,7 @@ struct StageStore {
     let file = folder.appending(path: Part.conversion.rawValue)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    guard FileManager.default.fileExists(atPath: file.path) else {
+    guard try FileIdentity.of(file.path) != nil else {
       // A killed run may have left a temporary file, which the next output in the folder removes.
       let names = try Folder.names(in: path, ifMissing: [])
       guard names.allSatisfy(AtomicFile.isTemporary) else { throw StageStoreError.foreign(path) }
@@ -65,8 +65,7 @@ struct StageStore {
   ///
   /// - Throws: `StageStoreError.damaged` where the part does not match its hash.
   private func isFinished(_ part: Part) throws -> Bool {
-    let manager = FileManager.default
-    guard manager.fileExists(atPath: path(part)), manager.fileExists(atPath: hashPath(part)) else { return false }
+    guard try FileIdentity.of(path(part)) != nil, try FileIdentity.of(hashPath(part)) != nil else { return false }
     let storedHash = try MappedFile(path: hashPath(part)).withBytes { String(decoding: $0, as: UTF8.self) }
     guard try storedHash == hashText(part) else { throw damaged(part) }
     return true

@@ -59,14 +59,14 @@ struct EmbedCommand: ParsableCommand {
   func run() throws {
     let format = format ?? EmbeddingFormat(path: output) ?? .safetensors
     var outputs = OutputFiles()
-    let paths = paths
+    let paths = try paths.map { (numbers: $0, names: try names(of: $0, format)) }
     for path in paths {
-      outputs.add("-o", path, .embeddings(format))
-      if let names = names(of: path, format) { outputs.add("-o", names, .embeddingNames) }
+      outputs.add("-o", path.numbers, .embeddings(format))
+      if let names = path.names { outputs.add("-o", names, .embeddingNames) }
     }
     try outputs.check(models: [model], images: images)
     let files = try paths.map { path in
-      (numbers: try AtomicFile(path: path), names: try names(of: path, format).map { try AtomicFile(path: $0) })
+      (numbers: try AtomicFile(path: path.numbers), names: try path.names.map { try AtomicFile(path: $0) })
     }
     let (opened, resolutions) = try sizes.request.open(model, network, progress: common.progress)
     let embedder = try Embedder(
@@ -108,8 +108,8 @@ struct EmbedCommand: ParsableCommand {
 
   /// The file with the names of the images; `nil` where the format has a place for them. Nothing is next to a device or
   /// a pipe.
-  private func names(of path: String, _ format: EmbeddingFormat) -> String? {
-    format.needsCompanion && OutputTarget(path: path) != nil ? EmbeddingFormat.companion(of: path) : nil
+  private func names(of path: String, _ format: EmbeddingFormat) throws -> String? {
+    try format.needsCompanion && OutputTarget(path: path) != nil ? EmbeddingFormat.companion(of: path) : nil
   }
 
   private func report(_ result: Embeddings, _ format: EmbeddingFormat, _ written: [EmbedReport.Output]) throws {

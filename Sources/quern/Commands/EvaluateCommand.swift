@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversion
+import Files
 import Pixels
 import Reports
 import Retrieval
@@ -113,7 +114,8 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let files = EvaluationSet.Files(groundTruth: groundTruth, rotations: rotations ?? bundledRotations, labels: labels)
+    let files = EvaluationSet.Files(
+      groundTruth: groundTruth, rotations: try rotations ?? bundledRotations(), labels: labels)
     var outputs = OutputFiles()
     outputs.add("--report", reports: reports)
     try outputs.check(
@@ -138,10 +140,10 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   /// The file of rotations that lies next to the images of holidays.
-  private var bundledRotations: String? {
+  private func bundledRotations() throws -> String? {
     guard set == .holidays, let data else { return nil }
     let path = data + (data.hasSuffix("/") ? "" : "/") + HolidaysSet.rotationsName
-    return FileStatus.exists(path) ? path : nil
+    return try FileIdentity.of(path) == nil ? nil : path
   }
 }
 

@@ -62,7 +62,7 @@ struct GoldenCommand: ParsableCommand {
       framework: framework, model: model ?? (framework == .pytorch ? "model.pth" : "model.onnx"),
       evaluation: try evaluation.request.resolutions()[0].evaluation,
       preprocessing: network.options.preprocessing ?? .imageNet)
-    if let model, FileStatus.exists(model) {
+    if let model, try FileIdentity.of(model) != nil {
       let (opened, evaluation) = try evaluation.open(model, network, progress: common.progress)
       (program.evaluation, program.preprocessing) = (evaluation, opened.graph.preprocessing)
     }

@@ -1,6 +1,5 @@
 import Checkpoints
 import Files
-import FoundationEssentials
 import Images
 
 /// The files that a command writes. They are compared with those that it reads before anything is read or written.
@@ -22,19 +21,24 @@ struct OutputFiles {
     outputs += paths.map { Output(option: option, path: $0, kind: nil) }
   }
 
-  /// Checks that every output may be written. Inputs that cannot be read are skipped here; they are reported when they
-  /// are read.
+  /// Checks that every output may be written. Inputs that are missing or invalid are skipped here; they are reported
+  /// when they are read. Failures of the system are errors: it would not be known which files the inputs are.
   ///
   /// - Parameters:
   ///   - models: checkpoints and packages. Their shards, the indices of these, and external data count as inputs, too.
   ///   - images: image files, and folders with all images in them.
   ///   - others: input files of other kinds.
   /// - Throws: `OutputError` if an output cannot be created, if one is an input, if two outputs are the same file, or
-  ///   if an output is of another format by its name, by the name of the file that it leads to, or by its content.
-  func check(models: [String] = [], images: [String] = [], others: [String?] = []) throws(OutputError) {
-    if let dash = outputs.first(where: { $0.path == "-" }) { throw .dash(option: dash.option) }
+  ///   if an output is of another format by its name, by the name of the file that it leads to, or by its content; the
+  ///   errors of files, folders and checkpoints where the system fails.
+  func check(models: [String] = [], images: [String] = [], others: [String?] = []) throws {
+    if let dash = outputs.first(where: { $0.path == "-" }) { throw OutputError.dash(option: dash.option) }
     for output in outputs {
-      do throws(FileError) { try AtomicFile.checkTarget(output.path) } catch { throw .cannotCreate(error) }
+      do throws(FileError) {
+        try AtomicFile.checkTarget(output.path)
+      } catch {
+        throw OutputError.cannotCreate(error)
+      }
     }
     try checkDistinct()
     try check(inputs: others.compactMap(\.self)) { [$0] }
@@ -50,53 +54,61 @@ struct OutputFiles {
   }
 
   /// Checks that a report does not replace a file of another format that it is a link to.
-  private func checkLink(_ report: Output) throws(OutputError) {
-    guard case .existing? = OutputTarget(path: report.path), let target = OutputTarget.resolved(report.path),
+  private func checkLink(_ report: Output) throws {
+    guard case .existing? = try OutputTarget(path: report.path), let target = OutputTarget.resolved(report.path),
       let ending = OutputKind.fileExtension(of: target),
       ending.lowercased() != OutputKind.fileExtension(of: report.path)?.lowercased()
     else { return }
-    throw .linkToOtherFormat(option: report.option, path: report.path, target: target)
+    throw OutputError.linkToOtherFormat(option: report.option, path: report.path, target: target)
   }
 
-  private func check(inputs: [String], files: (String) -> [String]) throws(OutputError) {
+  private func check(inputs: [String], files: (String) throws -> [String]) throws {
     var existing: [FileIdentity: Output] = [:]
     for output in outputs {
-      if case .existing(let identity)? = OutputTarget(path: output.path) { existing[identity] = output }
+      if case .existing(let identity)? = try OutputTarget(path: output.path) { existing[identity] = output }
     }
     // An output that does not exist yet cannot be an input.
     guard !existing.isEmpty else { return }
     for input in inputs {
-      for path in files(input) {
-        guard let (identity, _) = FileIdentity.of(path), let output = existing[identity] else { continue }
-        throw .isInput(option: output.option, path: output.path, input: path)
+      for path in try files(input) {
+        guard let (identity, _) = try FileIdentity.of(path), let output = existing[identity] else { continue }
+        throw OutputError.isInput(option: output.option, path: output.path, input: path)
       }
     }
   }
 
-  private func checkDistinct() throws(OutputError) {
+  private func checkDistinct() throws {
     var first: [OutputTarget: Output] = [:]
     for output in outputs {
-      guard let target = OutputTarget(path: output.path) else { continue }
+      guard let target = try OutputTarget(path: output.path) else { continue }
       if let other = first[target] {
-        throw .sameFile(options: [other.option, output.option], paths: [other.path, output.path])
+        throw OutputError.sameFile(options: [other.option, output.option], paths: [other.path, output.path])
       }
       first[target] = output
     }
   }
 
-  private static func imageFiles(of path: String) -> [String] {
-    guard FileIdentity.of(path)?.kind == .folder else { return [path] }
-    return (try? ImageFolder(path: path))?.files.map(\.path) ?? []
+  private static func imageFiles(of path: String) throws -> [String] {
+    guard try FileIdentity.of(path)?.kind == .folder else { return [path] }
+    return try valid { try ImageFolder(path: path).files.map(\.path) } ?? []
   }
 
-  private static func modelFiles(of path: String) -> [String] {
-    let isFolder = FileIdentity.of(path)?.kind == .folder
+  private static func modelFiles(of path: String) throws -> [String] {
+    let isFolder = try FileIdentity.of(path)?.kind == .folder
     // With a slash at the end, or empty.
     let folder = isFolder ? path + "/" : path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
+    let names = try valid { try Folder.names(in: folder.isEmpty ? "." : folder) } ?? []
     let companions = names.filter { isFolder || $0.hasSuffix(".index.json") }
     // Reading a checkpoint maps its files, including shards and external data, and touches hardly any bytes.
-    let mapped = (try? Checkpoint.read(path: path))?.paths ?? []
+    let mapped = try valid { try Checkpoint.read(path: path).paths } ?? []
     return [path] + companions.map { folder + $0 } + mapped
+  }
+
+  /// What `read` returns, or `nil` where the input is missing or invalid.
+  private static func valid<Value>(_ read: () throws -> Value) throws -> Value? {
+    do { return try read() } catch {
+      if Failure.isOfSystem(error) { throw error }
+      return nil
+    }
   }
 }

@@ -72,18 +72,18 @@ enum OutputKind {
   /// Checks that a file of this kind may be written to a path.
   ///
   /// - Throws: `OutputError.otherFormat` for a name with the extension of another format; `.otherContents` for an
-  ///   existing file of another kind whose name has no extension.
-  func check(_ path: String, option: String) throws(OutputError) {
+  ///   existing file of another kind whose name has no extension; `FileError` where the system fails.
+  func check(_ path: String, option: String) throws {
     // Devices and pipes have no format. A file that cannot be created is reported when it is created.
-    guard let target = OutputTarget(path: path) else { return }
+    guard let target = try OutputTarget(path: path) else { return }
     // Both the name of a link and the name of the file that it leads to count.
     let endings = [path, OutputTarget.resolved(path)].compactMap { $0.flatMap(Self.fileExtension) }
     if let ending = endings.first(where: { $0.lowercased() != fileExtension }) {
-      throw .otherFormat(option: option, path: path, ending: ending, kind: self)
+      throw OutputError.otherFormat(option: option, path: path, ending: ending, kind: self)
     }
     // The user did not choose the name of a file with names, so its extension says nothing about its content.
     if case .existing = target, endings.isEmpty || isUnnamed, !isPlaceholder(path), !recognizes(path) {
-      throw .otherContents(option: option, path: path, kind: self)
+      throw OutputError.otherContents(option: option, path: path, kind: self)
     }
   }
 

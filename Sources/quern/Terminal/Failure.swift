@@ -88,6 +88,11 @@ enum Failure {
     Glibc.exit(status)
   }
 
+  /// Whether an error says that the system failed, and nothing about the input.
+  static func isOfSystem(_ error: any Error) -> Bool {
+    status(of: error).map { [inputOutput, noMemory].contains($0) } ?? false
+  }
+
   /// The exit status; `nil` for errors that no module declares, which are defects.
   private static func status(of error: any Error) -> Int32? {
     switch error {

@@ -24,7 +24,7 @@ struct ConfiguredCommandLine {
       !options.contains(where: { ["--no-config", "--help", "-h"].contains($0) })
     else { return }
     let given = Self.givenPath(Array(options))
-    guard let path = given ?? (FileIdentity.of(Self.fileName) == nil ? nil : Self.fileName) else { return }
+    guard let path = try given ?? (FileIdentity.of(Self.fileName) == nil ? nil : Self.fileName) else { return }
     let commands = try CommandCatalogue.commands()
     guard let (command, length) = CommandOptions.named(arguments, in: commands) else { return }
     // --version of most commands prints the version of quern, but `deb` takes that of the Debian package.
