@@ -132,6 +132,51 @@ import Testing
     #expect(try RGBImage(decoding: bytes, limits: limits).width == 220)
   }
 
+  /// libwebp reads a lossless image up to the end of the file, whatever length its chunk states, and even without one.
+  @Test func groupsCountWhateverTheirChunk() throws {
+    let bytes = try Fixtures.bytes("3025-groups.webp")
+    try #require(bytes[12..<16].elementsEqual("VP8L".utf8))
+    var short = bytes
+    short.replaceSubrange(16..<20, with: [10, 0, 0, 0])
+    for file in [short, riff(Array(bytes[20...]))] {
+      #expect {
+        try RGBImage(decoding: file)
+      } throws: { error in
+        if case .tooMuchWork(.webp, _, file.count)? = error as? ImageError { true } else { false }
+      }
+    }
+  }
+
+  /// libwebp decodes the first image, and with a lossy one the last alpha channel before it. Reading the images within
+  /// tens of thousands of others would take a minute.
+  @Test func onlyDecodedChunksCountGroups() throws {
+    // Lossless compression; no transform and no cache; blocks of 4 x 4 pixels, all with the group 65,535.
+    let channel: [UInt8] = [0x41, 0x4C, 0x50, 0x48, 7, 0, 0, 0, 0x01, 0x84, 0xFE, 0xF7, 0x3F, 0x22, 0x00, 0]
+    let channels = Array(repeatElement(channel, count: 10_000).joined())
+    let lossless = try Fixtures.bytes("lossless.webp")
+    try #require(lossless[12..<16].elementsEqual("VP8L".utf8))
+    #expect(try RGBImage(decoding: riff(lossless[12...] + channels)) == RGBImage(decoding: lossless))
+
+    let lossy = try Fixtures.bytes("lossy-alpha.webp")
+    try #require(lossy[12..<16].elementsEqual("VP8X".utf8) && lossy[30..<34].elementsEqual("ALPH".utf8))
+    let image = try #require(lossy.indices.first { lossy[$0...].starts(with: Array("VP8 ".utf8)) })
+    let decoded = try RGBImage(decoding: lossy)
+    #expect(try RGBImage(decoding: riff(lossy[12...] + channels)) == decoded)
+    #expect(try RGBImage(decoding: riff(lossy[12..<30] + channels + lossy[30...])) == decoded)
+    #expect {
+      try RGBImage(decoding: riff(lossy[12..<image] + channel + lossy[image...]))
+    } throws: { error in
+      guard case .tooMuchWork(.webp, _, _)? = error as? ImageError else { return false }
+      return "\(error)".contains("\(2 * decoded.width * decoded.height + 65_536 * 20_600) bytes besides the pixels")
+    }
+  }
+
+  /// A WebP file with what follows the 12 bytes of its header.
+  private func riff(_ contents: some Collection<UInt8>) -> [UInt8] {
+    let length = withUnsafeBytes(of: UInt32(4 + contents.count).littleEndian) { Array($0) }
+    return Array("RIFF".utf8) + length + Array("WEBP".utf8) + contents
+  }
+
   @Test(arguments: ["grey.jpg", "rgb-8.png", "lossless.webp", "lossy-quality-80.webp"])
   func pixelsAreLimited(name: String) throws {
     let bytes = try Fixtures.bytes(name)

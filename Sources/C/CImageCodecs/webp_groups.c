@@ -12,6 +12,8 @@ struct bits {
   size_t size;
   uint64_t position;
   int is_over;
+  /// How many pixels the images that are read from here on may have together.
+  uint64_t pixels;
 };
 
 static uint32_t read_bits(struct bits *bits, int count) {
@@ -131,12 +133,14 @@ static uint64_t distance_of(uint32_t code, uint32_t width) {
   return distance < 1 ? 1 : (uint64_t)distance;
 }
 
-/// Reads an image that has one group of codes, and returns its pixels, to be freed; NULL where it is not one, or memory
-/// is lacking.
+/// Reads an image that has one group of codes, and returns its pixels, to be freed; NULL where it is not one, has more
+/// pixels than are left, or memory is lacking.
 static uint32_t *read_image(struct bits *bits, uint32_t width, uint32_t height) {
   int cache_bits = read_bits(bits, 1) ? (int)read_bits(bits, 4) : 0;
   if (cache_bits > MAX_CACHE_BITS) return NULL;
   uint64_t count = (uint64_t)width * height, pixel = 0;
+  if (count > bits->pixels) return NULL;
+  bits->pixels -= count;
   struct code *codes = malloc(5 * sizeof *codes);
   uint32_t *pixels = malloc(count * sizeof *pixels), cache[1 << MAX_CACHE_BITS] = {0};
   int is_good = codes && pixels;
@@ -177,7 +181,10 @@ static uint32_t blocks(uint32_t side, int log) { return (side + (1u << log) - 1)
 
 /// The number of groups of an image stream of a size in pixels.
 static uint32_t count_groups(struct bits *bits, uint32_t width, uint32_t height) {
-  enum { PREDICTION, COLOUR, GREEN, PALETTE };
+  enum { PREDICTION, COLOUR, GREEN, PALETTE, PALETTE_PIXELS = 256 };
+  // Pixels may take no bits of the file. A pixel of two transforms and of the groups' numbers stands for at least 4 x 4
+  // of the stream's, and there may be a palette.
+  bits->pixels = 3 * (uint64_t)blocks(width, 2) * blocks(height, 2) + PALETTE_PIXELS;
   for (int seen = 0; read_bits(bits, 1);) {
     int kind = (int)read_bits(bits, 2);
     if (bits->is_over || seen & 1 << kind) return 0;
@@ -209,26 +216,36 @@ static uint32_t count_groups(struct bits *bits, uint32_t width, uint32_t height)
   return last + 1;
 }
 
+/// The number of groups of a lossless image with its header.
+static uint32_t count_image_groups(const uint8_t *data, size_t size, uint32_t width, uint32_t height) {
+  struct bits bits = {.data = data, .size = size};
+  // A signature, both sides less 1, whether alpha is used, and the version.
+  if (read_bits(&bits, 8) != 0x2F) return 0;
+  uint32_t own_width = read_bits(&bits, 14) + 1, own_height = read_bits(&bits, 14) + 1;
+  read_bits(&bits, 1);
+  if (read_bits(&bits, 3) != 0 || own_width > width || own_height > height) return 0;
+  return count_groups(&bits, own_width, own_height);
+}
+
 uint32_t quern_webp_groups(const uint8_t *data, size_t size, uint32_t width, uint32_t height) {
-  uint32_t most = 0;
+  // libwebp decodes the first image, and with a lossy one the last alpha channel before it. Other chunks must not be
+  // read: in a small file, there may be tens of thousands, each with a sixteenth of the image's pixels.
+  struct bits alpha = {0};
   // Chunks follow 12 bytes of the RIFF header: four letters, the length, and contents of an even number of bytes.
   for (size_t at = 12; size >= 8 && at <= size - 8;) {
-    size_t length = data[at + 4] | (size_t)data[at + 5] << 8 | (size_t)data[at + 6] << 16 | (size_t)data[at + 7] << 24;
-    size_t left = size - at - 8, used = length < left ? length : left;
-    struct bits bits = {.data = data + at + 8, .size = used};
-    uint32_t count = 0;
-    if (memcmp(data + at, "VP8L", 4) == 0) {
-      // A signature, both sides less 1, whether alpha is used, and the version.
-      read_bits(&bits, 8);
-      uint32_t own_width = read_bits(&bits, 14) + 1, own_height = read_bits(&bits, 14) + 1;
-      read_bits(&bits, 4);
-      if (own_width <= width && own_height <= height) count = count_groups(&bits, own_width, own_height);
-    } else if (memcmp(data + at, "ALPH", 4) == 0 && (read_bits(&bits, 8) & 3) == 1) {
-      count = count_groups(&bits, width, height);
+    const uint8_t *chunk = data + at;
+    size_t length = chunk[4] | (size_t)chunk[5] << 8 | (size_t)chunk[6] << 16 | (size_t)chunk[7] << 24;
+    size_t left = size - at - 8;
+    // libwebp reads on behind the end of this chunk, up to that of the file.
+    if (memcmp(chunk, "VP8L", 4) == 0) return count_image_groups(chunk + 8, left, width, height);
+    if (memcmp(chunk, "VP8 ", 4) == 0) {
+      return alpha.data && (read_bits(&alpha, 8) & 3) == 1 ? count_groups(&alpha, width, height) : 0;
     }
-    if (count > most) most = count;
-    if (used < length) break;
+    // It also takes an image without a chunk. Only the first chunk of an extended file allows others before the image.
+    if (at == 12 && memcmp(chunk, "VP8X", 4) != 0) return count_image_groups(chunk, size - at, width, height);
+    if (length > left) return 0;
+    if (memcmp(chunk, "ALPH", 4) == 0) alpha = (struct bits){.data = chunk + 8, .size = length};
     at += 8 + length + (length & 1);
   }
-  return most;
+  return 0;
 }

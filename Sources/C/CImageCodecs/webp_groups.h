@@ -3,8 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// The number of groups of prefix codes that the lossless parts of a WebP file have (RFC 9649, section 3): of the
-/// image, or of its alpha channel, whichever has more. As few as 20 bits of a file make a group.
+/// The number of groups of prefix codes that the lossless part of a WebP file has (RFC 9649, section 3): the image, or
+/// the alpha channel of a lossy one. As few as 20 bits of a file make a group. Only what libwebp decodes is read, so
+/// that the time is within that of decoding, whatever else the file contains.
 ///
 /// - Parameters:
 ///   - width: the image's width in pixels.

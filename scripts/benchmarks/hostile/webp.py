@@ -51,8 +51,12 @@ def header(width, height):
     return Bits().add(0x2F, 8).add(width - 1, 14).add(height - 1, 14).add(0, 1).add(0, 3)
 
 
+def chunk(kind, data):
+    return kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
 def riff(kind, data, padding=0):
-    body = b"WEBP" + kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+    body = b"WEBP" + chunk(kind, data)
     if padding:
         body += b"quRN" + struct.pack("<I", padding) + bytes(padding)
     return b"RIFF" + struct.pack("<I", len(body)) + body
@@ -95,3 +99,25 @@ def cached(width, height):
         bits.add(1, 1).add(kind, 2).add(0, 3).add(1, 1).add(11, 4).singles()
     bits.add(0, 1).add(1, 1).add(11, 4).add(0, 1).singles()
     return riff(b"VP8L", bits.done())
+
+
+def alpha():
+    """A chunk of an alpha channel, whose images have a sixteenth of its pixels each: of two transforms, and of the groups' numbers."""
+    bits = Bits().add(1, 8)
+    for kind in (0, 1):
+        bits.add(1, 1).add(kind, 2).add(0, 3).add(0, 1).singles()
+    bits.add(0, 1).add(0, 1).add(1, 1).add(0, 3)
+    bits.add(0, 1).singles().singles()
+    return chunk(b"ALPH", bits.done())
+
+
+def channels(width, height, count, lossy=False):
+    """Many alpha channels: behind a lossless image, or before a lossy one, which has the last of them."""
+    if not lossy:
+        body = plain(width, height)[8:] + alpha() * count
+    else:
+        extended = struct.pack("<I", 0x10) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        # A key frame that is shown. Zeros, 100,000 in its first partition, are enough for the blocks of 13 million pixels.
+        frame = (0x10 | 100_000 << 5).to_bytes(3, "little") + b"\x9d\x01\x2a" + struct.pack("<HH", width, height) + bytes(160_000)
+        body = b"WEBP" + chunk(b"VP8X", extended) + alpha() * count + chunk(b"VP8 ", frame)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
