@@ -17,12 +17,17 @@ package struct FoldBatchNormalization: Pass {
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
     let neighbours = Neighbours(graph)
+    var nodes = graph.nodes
+    // The layers that norms were folded into, by the norms' indices: another norm may follow.
+    var layers: [Int: Int] = [:]
     for (index, node) in graph.nodes.enumerated() {
-      guard let affine = node.op as? any ChannelAffineOperator, let producer = neighbours.onlyReadProducer(of: node),
-        let layer = graph.nodes[producer].op as? any AffineFoldingOperator,
-        layer.canFoldAffine(inputs: graph.nodes[producer].inputs.count), !fixed.contains(graph.nodes[producer].id)
+      guard let affine = node.op as? any ChannelAffineOperator, let before = neighbours.onlyReadProducer(of: node)
       else { continue }
-      var folded = graph.nodes[producer]
+      let producer = layers[before] ?? before
+      guard let layer = nodes[producer].op as? any AffineFoldingOperator,
+        layer.canFoldAffine(inputs: nodes[producer].inputs.count), !fixed.contains(nodes[producer].id)
+      else { continue }
+      var folded = nodes[producer]
       do throws(GraphError) {
         let (factor, offset) = try affine.affine(node.constants)
         folded.constants = try Self.fold(factor, offset, into: folded.constants)
@@ -30,6 +35,7 @@ package struct FoldBatchNormalization: Pass {
         throw .at(node: node.name, error)
       }
       folded.output = node.output
+      (nodes[producer], layers[index]) = (folded, producer)
       patch.replace(producer, with: [folded])
       patch.remove(index)
       patch.notes.append("\(node.name) folded into \(folded.name)")

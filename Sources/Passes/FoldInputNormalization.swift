@@ -12,31 +12,34 @@ extension Graph {
   /// - Returns: the rewritten graph, and one line for each norm that was folded.
   /// - Throws: `GraphError.at` with the norm whose constants are missing or do not fit.
   package func foldingInputNormalization() throws(GraphError) -> (graph: Graph, notes: [String]) {
-    var (graph, notes) = (self, [String]())
-    while let (index, factor, offset) = try graph.inputNormalization() {
-      let original = graph.preprocessing
+    var patch = GraphPatch(for: self)
+    let neighbours = Neighbours(self)
+    var (preprocessing, value) = (preprocessing, input)
+    while let (index, factor, offset) = try normalization(of: value, neighbours) {
+      let original = preprocessing
       var (mean, std) = (original.mean, original.std)
       for color in 0..<3 {
         let deviation = Double(original.std[color]) / factor[color]
         mean[color] = Float(Double(original.mean[color]) - offset[color] * deviation)
         std[color] = Float(deviation)
       }
-      let norm = graph.nodes[index]
-      var patch = GraphPatch(for: graph)
       patch.remove(index)
-      patch.redirect(norm.output, to: graph.input)
-      graph = patch.applied(to: graph)
-      graph.preprocessing = Preprocessing(mean: mean, std: std)
-      notes.append("\(norm.name) folded into the preprocessing")
+      patch.redirect(nodes[index].output, to: input)
+      patch.notes.append("\(nodes[index].name) folded into the preprocessing")
+      preprocessing = Preprocessing(mean: mean, std: std)
+      value = nodes[index].output
     }
-    return (graph, notes)
+    var graph = patch.applied(to: self)
+    graph.preprocessing = preprocessing
+    return (graph, patch.notes)
   }
 
-  /// The batch norm that is the only reader of the image; `nil` if there is none, or if its factors and offsets are not
+  /// The batch norm that is the only reader of a value; `nil` if there is none, or if its factors and offsets are not
   /// within plausible bounds.
-  private func inputNormalization() throws(GraphError) -> (index: Int, factor: [Double], offset: [Double])? {
-    let neighbours = Neighbours(self)
-    guard neighbours.isReadOnce(input), let index = neighbours.consumers[input]?.first,
+  private func normalization(
+    of value: ValueID, _ neighbours: Neighbours
+  ) throws(GraphError) -> (index: Int, factor: [Double], offset: [Double])? {
+    guard neighbours.isReadOnce(value), let index = neighbours.consumers[value]?.first,
       let norm = nodes[index].op as? any ChannelAffineOperator
     else { return nil }
     do throws(GraphError) {

@@ -15,27 +15,39 @@ package struct FoldIntoNextLayer: Pass {
   package init(keeping fixed: Set<NodeID> = []) { self.fixed = fixed }
 
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+    var patch = GraphPatch(for: graph)
     let neighbours = Neighbours(graph)
+    var nodes = graph.nodes
     for (index, node) in graph.nodes.enumerated() {
-      guard let affine = node.op as? any ChannelAffineOperator, neighbours.isReadOnce(node.output),
-        let reader = neighbours.consumers[node.output]?.first, graph.nodes[reader].inputs.first == node.output,
-        !fixed.contains(graph.nodes[reader].id),
-        let layer = graph.nodes[reader].op as? any OffsetFoldingOperator, layer.canFoldInputOffset
+      guard node.op is any ChannelAffineOperator, neighbours.isReadOnce(node.output),
+        let reader = neighbours.consumers[node.output]?.first
       else { continue }
-      var folded = graph.nodes[reader]
-      do throws(GraphError) {
-        let (factor, offset) = try affine.affine(node.constants)
-        guard factor.allSatisfy({ $0 == 1 }), let bias = Self.bias(of: folded.constants, offset) else { continue }
-        folded.constants["bias"] = bias
-      } catch { throw .at(node: node.name, error) }
-      folded.inputs[0] = node.inputs[0]
-      var patch = GraphPatch(for: graph)
-      patch.remove(index)
-      patch.replace(reader, with: [folded])
-      patch.notes.append("\(node.name) folded into \(folded.name)")
-      return patch
+      // What the layer reads after this may be the result of another such node.
+      var next: Int? = index
+      while let affine = next, let folded = try self.folded(nodes[affine], into: nodes[reader]) {
+        patch.remove(affine)
+        patch.replace(reader, with: [folded])
+        patch.notes.append("\(nodes[affine].name) folded into \(folded.name)")
+        nodes[reader] = folded
+        next = neighbours.onlyReadProducer(of: folded)
+      }
     }
-    return GraphPatch(for: graph)
+    return patch
+  }
+
+  /// The layer with the offset of the node that computes its first input folded in; `nil` where that is not possible.
+  private func folded(_ node: Node, into reader: Node) throws(GraphError) -> Node? {
+    guard let affine = node.op as? any ChannelAffineOperator, reader.inputs.first == node.output,
+      !fixed.contains(reader.id), let layer = reader.op as? any OffsetFoldingOperator, layer.canFoldInputOffset
+    else { return nil }
+    var folded = reader
+    do throws(GraphError) {
+      let (factor, offset) = try affine.affine(node.constants)
+      guard factor.allSatisfy({ $0 == 1 }), let bias = Self.bias(of: folded.constants, offset) else { return nil }
+      folded.constants["bias"] = bias
+    } catch { throw .at(node: node.name, error) }
+    folded.inputs[0] = node.inputs[0]
+    return folded
   }
 
   /// The bias of a layer with the weights [O, ..., C], with an offset of its input folded in; `nil` where the weights

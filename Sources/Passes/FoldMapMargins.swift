@@ -14,48 +14,98 @@ package struct FoldMapMargins: Pass {
   package init() {}
 
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
-    let neighbours = Neighbours(graph)
-    for (index, node) in graph.nodes.enumerated() {
-      guard let producer = neighbours.onlyReadProducer(of: node) else { continue }
-      let before = graph.nodes[producer]
-      if let margins = (node.op as? any MarginOperator)?.addedMargins, !margins.isPadding {
-        if let swapped = Self.cropBefore(node, pointwise: before) {
-          return Self.patch(graph, producer, index, swapped, note: "\(node.name) moved before \(before.name)")
+    var sweep = Sweep(graph)
+    return sweep.patch()
+  }
+
+  /// All changes to a graph, in the order in which they would be found if each search started at the first node: a
+  /// cropping can move along a long chain of convolutions.
+  private struct Sweep {
+    private let graph: Graph
+    /// Stays valid: each value keeps its number of readers, and the index at which it is produced.
+    private let neighbours: Neighbours
+    /// The nodes as they are now, at the indices of the nodes that they replace; `nil` for removed ones.
+    private var nodes: [Node?]
+    /// The index before which a moved node is placed.
+    private var places: [Int: Int] = [:]
+    private var changed: Set<Int> = []
+    private var notes: [String] = []
+
+    init(_ graph: Graph) {
+      self.graph = graph
+      neighbours = Neighbours(graph)
+      nodes = graph.nodes
+    }
+
+    mutating func patch() -> GraphPatch {
+      // Each of many croppings could move along the whole graph, so the limit of steps must apply to changes as well.
+      let limit = 1 + graph.nodes.count / 4
+      for index in graph.nodes.indices where notes.count < limit {
+        var stack = [index]
+        while let current = stack.last, notes.count < limit {
+          guard let moved = change(at: current) else {
+            stack.removeLast()
+            continue
+          }
+          // What changed may change again, the earlier node first.
+          if moved != current { stack.append(moved) }
         }
-        if var windowed = before.op as? any WindowOperator, let window = Self.cropped(windowed.window, margins) {
+      }
+      var patch = GraphPatch(for: graph)
+      var replacements: [Int: [Node]] = [:]
+      for index in changed.sorted() {
+        patch.remove(index)
+        if let node = nodes[index] { replacements[places[index] ?? index, default: []].append(node) }
+      }
+      for (index, nodes) in replacements { patch.replace(index, with: nodes) }
+      patch.notes = notes
+      return patch
+    }
+
+    /// Changes the node at an index and the one before it, if possible. Returns the index of the first node that is new
+    /// or has moved, and `nil` if nothing changed.
+    private mutating func change(at index: Int) -> Int? {
+      guard let node = nodes[index], let producer = neighbours.onlyReadProducer(of: node), let before = nodes[producer]
+      else { return nil }
+      if let margins = (node.op as? any MarginOperator)?.addedMargins, !margins.isPadding {
+        if let (crop, product) = FoldMapMargins.cropBefore(node, pointwise: before) {
+          (nodes[producer], nodes[index]) = (crop, product)
+          places[producer] = places[index] ?? index
+          note(producer, index, "\(node.name) moved before \(before.name)")
+          return producer
+        }
+        if var windowed = before.op as? any WindowOperator,
+          let window = FoldMapMargins.cropped(windowed.window, margins)
+        {
           windowed.window = window
           var merged = before
           merged.op = windowed
           merged.output = node.output
-          return Self.patch(graph, producer, index, [merged], note: "\(node.name) folded into \(before.name)")
+          (nodes[producer], nodes[index]) = (nil, merged)
+          note(producer, index, "\(node.name) folded into \(before.name)")
+          return index
         }
       }
-      if var windowed = node.op as? any WindowOperator, node.inputs.count == 1,
-        let window = Self.window(of: windowed, reading: before.op)
-      {
-        windowed.window = window
-        var merged = node
-        merged.op = windowed
-        merged.inputs = before.inputs
-        return Self.patch(graph, producer, index, [merged], note: "\(before.name) folded into \(node.name)")
-      }
+      guard var windowed = node.op as? any WindowOperator, node.inputs.count == 1,
+        let window = FoldMapMargins.window(of: windowed, reading: before.op)
+      else { return nil }
+      windowed.window = window
+      var merged = node
+      merged.op = windowed
+      merged.inputs = before.inputs
+      (nodes[producer], nodes[index]) = (nil, merged)
+      note(producer, index, "\(before.name) folded into \(node.name)")
+      return index
     }
-    return GraphPatch(for: graph)
-  }
 
-  /// Replaces the node at `index` with `nodes` and removes its producer.
-  private static func patch(
-    _ graph: Graph, _ producer: Int, _ index: Int, _ nodes: [Node], note: String
-  ) -> GraphPatch {
-    var patch = GraphPatch(for: graph)
-    patch.remove(producer)
-    patch.replace(index, with: nodes)
-    patch.notes.append(note)
-    return patch
+    private mutating func note(_ producer: Int, _ index: Int, _ note: String) {
+      changed.formUnion([producer, index])
+      notes.append(note)
+    }
   }
 
   /// The cropping followed by the pointwise convolution whose output it cropped; `nil` if they cannot be exchanged.
-  private static func cropBefore(_ node: Node, pointwise before: Node) -> [Node]? {
+  private static func cropBefore(_ node: Node, pointwise before: Node) -> (crop: Node, product: Node)? {
     guard let op = before.op as? any WindowOperator, type(of: op).readsZerosOutside, op.window.isPointwise,
       before.inputs.count == 1
     else { return nil }
@@ -63,7 +113,7 @@ package struct FoldMapMargins: Pass {
     var (crop, product) = (node, before)
     (crop.inputs, crop.output) = (before.inputs, before.output)
     (product.inputs, product.output) = ([before.output], node.output)
-    return [crop, product]
+    return (crop, product)
   }
 
   /// The window whose output is that of `window` without its first rows and columns; `nil` if there is none.

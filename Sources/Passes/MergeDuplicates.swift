@@ -11,12 +11,15 @@ package struct MergeDuplicates: Pass {
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
     var patch = GraphPatch(for: graph)
     var first: [Key: Node] = [:]
+    // Nodes that read the results of merged ones compute the same value as well.
+    var merged: [ValueID: ValueID] = [:]
     for (index, node) in graph.nodes.enumerated() where node.constants.isEmpty {
-      let key = Key(kind: node.kind, attributes: node.op.attributes, inputs: node.inputs)
+      let key = Key(kind: node.kind, attributes: node.op.attributes, inputs: node.inputs.map { merged[$0] ?? $0 })
       guard let original = first[key] else {
         first[key] = node
         continue
       }
+      merged[node.output] = original.output
       patch.remove(index)
       patch.redirect(node.output, to: original.output)
       patch.notes.append("\(node.name) shares \(original.name)")

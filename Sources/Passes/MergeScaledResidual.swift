@@ -12,17 +12,20 @@ package struct MergeScaledResidual: Pass {
   package init() {}
 
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+    var patch = GraphPatch(for: graph)
     let neighbours = Neighbours(graph)
+    // Only the sum reads its branch, so no two sums rewrite the same node.
     for (index, node) in graph.nodes.enumerated() {
       guard node.isPlainSum else { continue }
       for slot in 0...1 {
         guard let branch = try Self.branch(node.inputs[slot], of: node.inputs[1 - slot], graph, neighbours) else {
           continue
         }
-        return Self.patch(graph, branch, residual: node, at: index)
+        Self.merge(branch, into: node, at: index, of: graph, &patch)
+        break
       }
     }
-    return GraphPatch(for: graph)
+    return patch
   }
 
   /// A map scaled by channel, and then by constants.
@@ -66,8 +69,9 @@ package struct MergeScaledResidual: Pass {
     return nil
   }
 
-  private static func patch(_ graph: Graph, _ branch: Branch, residual: Node, at index: Int) -> GraphPatch {
-    var patch = GraphPatch(for: graph)
+  private static func merge(
+    _ branch: Branch, into residual: Node, at index: Int, of graph: Graph, _ patch: inout GraphPatch
+  ) {
     var scaling = graph.nodes[branch.scaling]
     let factors = patch.makeValue()
     let ones = [Double](repeating: 1, count: branch.factor.count)
@@ -84,7 +88,6 @@ package struct MergeScaledResidual: Pass {
     for affine in branch.affine { patch.remove(affine) }
     patch.replace(index, with: nodes)
     patch.notes.append("\(residual.name) merged into \(scaling.name)")
-    return patch
   }
 
   private static func affine(

@@ -10,12 +10,12 @@ package struct MoveActivation: Pass {
   package init() {}
 
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+    var patch = GraphPatch(for: graph)
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() {
       guard (node.op as? any ActivationOperator)?.function.fitsEpilogues == true,
         let producer = neighbours.onlyReadProducer(of: node), graph.nodes[producer].traits.combination == .concatenation
       else { continue }
-      var patch = GraphPatch(for: graph)
       var merged = graph.nodes[producer]
       merged.output = node.output
       let activations = merged.inputs.enumerated().map { slot, value in
@@ -25,8 +25,7 @@ package struct MoveActivation: Pass {
       patch.remove(producer)
       patch.replace(index, with: activations + [merged])
       patch.notes.append("\(node.name) moved before \(merged.name)")
-      return patch
     }
-    return GraphPatch(for: graph)
+    return patch
   }
 }

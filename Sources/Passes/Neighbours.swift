@@ -25,9 +25,6 @@ struct Neighbours {
     guard isReadOnce(node.inputs[0]) else { return nil }
     return producers[node.inputs[0]]
   }
-
-  /// Whether a node reads a value, or the value is an output of the graph.
-  func isRead(_ value: ValueID) -> Bool { consumers[value] != nil || outputs.contains(value) }
 }
 
 extension Node {

@@ -35,9 +35,9 @@ package struct PassPipeline: Sendable {
     ])
   }
 
-  /// The number of nodes that passes may go through, each of them again for each patch. Passes that find one change at
-  /// a time go through all nodes as often; networks of some thousand nodes need less than a quarter of it.
-  static let visitLimit = 1 << 22
+  /// The number of nodes that passes may go through, each of them again for each patch. A patch makes all changes that
+  /// do not depend on each other, so networks need a few patches for each pass. So many nodes take one to two seconds.
+  static let visitLimit = 1 << 19
 
   /// Runs the passes and validates the graph after each patch.
   ///

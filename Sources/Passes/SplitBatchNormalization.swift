@@ -10,6 +10,7 @@ package struct SplitBatchNormalization: Pass {
   package init() {}
 
   package func patch(for graph: Graph) throws(GraphError) -> GraphPatch {
+    var patch = GraphPatch(for: graph)
     let neighbours = Neighbours(graph)
     for (index, node) in graph.nodes.enumerated() where node.op is any ChannelAffineOperator {
       guard let producer = neighbours.onlyReadProducer(of: node),
@@ -19,7 +20,6 @@ package struct SplitBatchNormalization: Pass {
       }
       let concatenation = graph.nodes[producer]
       guard let channels = Self.channels(of: concatenation, graph, neighbours) else { continue }
-      var patch = GraphPatch(for: graph)
       var nodes: [Node] = []
       var merged = concatenation
       merged.output = node.output
@@ -40,9 +40,8 @@ package struct SplitBatchNormalization: Pass {
       patch.remove(producer)
       patch.replace(index, with: nodes + [merged])
       patch.notes.append("\(node.name) split before \(concatenation.name)")
-      return patch
     }
-    return GraphPatch(for: graph)
+    return patch
   }
 
   /// The number of channels of each concatenated map; `nil` unless every map comes from an operator whose weights can

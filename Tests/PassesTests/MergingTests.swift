@@ -97,6 +97,40 @@ import Testing
     try Self.expectEqual(graph, folded)
   }
 
+  /// Two pairs, one after the other, and a third branch of the second: all merge in one patch.
+  @Test func independentPairsMergeAtOnce() throws {
+    var random = SplitMix64(seed: 7)
+    var graph = Graph(architecture: "made", preprocessing: .imageNet)
+    func layer(_ name: String, _ size: Int, _ input: ValueID, _ channels: Int) -> ValueID {
+      let shape: Shape = [Self.channels, size, size, channels]
+      return graph.append(
+        Convolution(window: Window(size, stride: 1, padding: size / 2)), name: name, inputs: [input],
+        constants: [
+          "weight": Tensor(random.floats(shape.elementCount), shape: shape),
+          "bias": Tensor(random.floats(Self.channels)),
+        ])
+    }
+    let (a, b) = (layer("a", 3, graph.input, 3), layer("b", 1, graph.input, 3))
+    let first = graph.append(Addition(), name: "first", inputs: [a, b])
+    let map = graph.append(ReLU(), name: "relu", inputs: [first])
+    let (c, d, e) = (
+      layer("c", 1, map, Self.channels), layer("d", 3, map, Self.channels), layer("e", 1, map, Self.channels)
+    )
+    let second = graph.append(Addition(), name: "second", inputs: [c, d])
+    let third = graph.append(Addition(), name: "third", inputs: [second, e])
+    graph.outputs = [GraphOutput(name: "map", value: third)]
+
+    let merging = MergeParallelLayers()
+    let patch = try merging.patch(for: graph)
+    #expect(patch.notes == ["b merged into a", "c merged into d", "e merged into d"])
+    let merged = patch.applied(to: graph)
+    try merged.validate()
+    #expect(merged.nodes.map(\.name) == ["a", "relu", "d"])
+    #expect(merged.outputs.map(\.value) == [third])
+    #expect(try merging.patch(for: merged).isEmpty)
+    try Self.expectEqual(graph, merged)
+  }
+
   private static func expectEqual(_ a: Graph, _ b: Graph) throws {
     for shape in [[1, 9, 12, 3], [2, 10, 7, 3]] as [Shape] {
       var random = SplitMix64(seed: 5)
