@@ -19,9 +19,7 @@ package struct FileIdentity: Hashable, Sendable {
   package static func of(_ path: String) throws(FileError) -> (identity: FileIdentity, kind: Kind)? {
     var status = stat()
     guard stat(path, &status) == 0 else {
-      let code = errno
-      let error = FileError.cannotOpen(path: path, code: code)
-      guard code == ENOENT || code == ENOTDIR || error.kind == .missingInput else { throw error }
+      try checkMissing(path, code: errno)
       return nil
     }
     let kind: Kind =
@@ -31,6 +29,26 @@ package struct FileIdentity: Hashable, Sendable {
       default: .other
       }
     return (FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), kind)
+  }
+
+  /// Whether a path is that of a symbolic link, which may lead nowhere; `false` if there is nothing, or if it may not
+  /// be accessed.
+  ///
+  /// - Throws: `FileError.cannotOpen` where the system fails to say so.
+  package static func isLink(_ path: String) throws(FileError) -> Bool {
+    var status = stat()
+    guard lstat(path, &status) == 0 else {
+      try checkMissing(path, code: errno)
+      return false
+    }
+    return status.st_mode & S_IFMT == S_IFLNK
+  }
+
+  /// - Throws: `FileError.cannotOpen` where the error number says neither that a file is missing nor that it may not be
+  ///   accessed.
+  private static func checkMissing(_ path: String, code: Int32) throws(FileError) {
+    let error = FileError.cannotOpen(path: path, code: code)
+    guard code == ENOENT || code == ENOTDIR || error.kind == .missingInput else { throw error }
   }
 }
 

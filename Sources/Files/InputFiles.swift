@@ -90,6 +90,8 @@ package enum InputFiles {
     private let content: [Int]
     private let state: [Int]
     private let attributes: [UInt64]
+    /// The number of names.
+    private let links: Int
 
     init?(_ descriptor: Int32) {
       var status = stat()
@@ -97,12 +99,16 @@ package enum InputFiles {
       file = [UInt64(status.st_dev), UInt64(status.st_ino)]
       content = [Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
       state = [status.st_ctim.tv_sec, status.st_ctim.tv_nsec]
-      attributes = [UInt64(status.st_nlink), UInt64(status.st_mode), UInt64(status.st_uid), UInt64(status.st_gid)]
+      attributes = [UInt64(status.st_mode), UInt64(status.st_uid), UInt64(status.st_gid)]
+      links = Int(status.st_nlink)
     }
 
-    /// Whether nothing was written in between. Another name or permission changes the state, and leaves the content.
+    /// Whether nothing was written in between. A file that another one replaces loses a name, and an output without a
+    /// name gets one: both change the state and leave the content. A change of permissions could hide one of the
+    /// content.
     func hasSameContent(as other: Version) -> Bool {
-      file == other.file && content == other.content && (state == other.state || attributes != other.attributes)
+      let isRenamed = (other.links < links || links == 0) && attributes == other.attributes
+      return file == other.file && content == other.content && (state == other.state || isRenamed)
     }
   }
 }

@@ -47,8 +47,10 @@ struct Quern: ParsableCommand {
     InputFiles.watch()
     ImageContents.watch()
     do {
+      // Bytes that are not UTF-8 are replaced here, so that an error about them knows of --json, too.
       let arguments = (1..<max(quern_argument_count(), 1)).map { String(cString: quern_argument($0)) }
       Failure.printJSON(if: arguments)
+      try checkEncoding()
       let commandLine = try ConfiguredCommandLine(arguments)
       if let note = commandLine.note { Terminal.note(note) }
       Failure.printJSON(if: commandLine.arguments)
@@ -58,6 +60,15 @@ struct Quern: ParsableCommand {
       Failure.exit(error)
     }
     Failure.exit(status: 0)
+  }
+
+  /// Refuses arguments whose bytes a `String` does not keep: their names would be those of other files.
+  ///
+  /// - Throws: `UsageError` for the first argument that is not UTF-8, in any locale.
+  private static func checkEncoding() throws {
+    for number in 1..<max(quern_argument_count(), 1) where String(validatingCString: quern_argument(number)) == nil {
+      throw UsageError(notUTF8: quern_argument(number), number: Int(number))
+    }
   }
 
   /// - Throws: `UsageError` for a misspelt command or option, and what the argument parser throws.

@@ -111,7 +111,96 @@ import Testing
         "verify", $0.path("none.quern"), "--reference", index, "--images", $0.path("photos"), "--report", index,
       ]
     },
+    Case(testDescription: "a report onto test data of an ONNX model", mentions: ["--report", "r.json", "input_0.pb"]) {
+      let model = try externalModel($0)
+      try FileManager.default.createDirectory(at: $0.url("test_data_set_0"), withIntermediateDirectories: true)
+      _ = try $0.write(Data("precious".utf8), to: "test_data_set_0/input_0.pb")
+      return [
+        "convert", model, "--calibration", $0.path("photos"), "--size", "32", "-o", $0.path("a.quern"), "--report",
+        try hardLink($0, "r.json", to: "test_data_set_0/input_0.pb"),
+      ]
+    },
   ]
+
+  /// The file of `--config` is an input of every command.
+  static let configurations: [Case] = [
+    Case(testDescription: "embed onto the configuration", mentions: ["-o", "c.npy"]) {
+      let file = try $0.write(Data("[embed]\nsize = [64]\n".utf8), to: "c.npy")
+      return ["embed", $0.path("model.pth"), $0.path("photos"), "--config", file, "-o", file]
+    },
+    Case(testDescription: "a plan onto the configuration", mentions: ["-o", "c.json"]) {
+      let file = try $0.write(Data("[plan]\nsize = [64]\n".utf8), to: "c.json")
+      return ["plan", $0.path("model.pth"), "--calibration", $0.path("photos"), "--config=" + file, "-o", file]
+    },
+    Case(testDescription: "verify's report onto the configuration", mentions: ["--report", "c.json"]) {
+      let file = try $0.write(Data("[verify]\nquiet = true\n".utf8), to: "c.json")
+      return [
+        "verify", $0.path("none.quern"), "--reference", $0.path("model.pth"), "--images", $0.path("photos"), "--config",
+        file, "--report", file,
+      ]
+    },
+    Case(testDescription: "a program onto a hard link of the configuration", mentions: ["-o", "g.py", "c.toml"]) {
+      let file = try $0.write(Data("[golden]\ncount = 8\n".utf8), to: "c.toml")
+      return ["golden", "--config", file, "-o", try hardLink($0, "g.py", to: "c.toml")]
+    },
+  ]
+
+  /// The files next to embeddings that name their images.
+  static let companions: [Case] = [
+    Case(testDescription: "a comparison onto the names of the outputs", mentions: ["--report", "a.npy.json"]) {
+      try compare($0, "a.npy", "b.npy", report: "a.npy.json")
+    },
+    Case(testDescription: "a comparison onto the names of the reference", mentions: ["--report", "b.fbin.json"]) {
+      try compare($0, "a.npy", "b.fbin", report: "b.fbin.json")
+    },
+    Case(testDescription: "a comparison onto the names of an array without .npy", mentions: ["--report", "a.bin.json"])
+    {
+      try compare($0, "a.bin", "b.npy", report: "a.bin.json")
+    },
+    Case(testDescription: "an evaluation onto the names of embeddings", mentions: ["--report", "e.fvecs.json"]) {
+      for name in ["e.fvecs", "e.fvecs.json"] { _ = try $0.write(Data("precious".utf8), to: name) }
+      return evaluate($0, ["--embeddings", $0.path("e.fvecs"), "--report", $0.path("e.fvecs.json")])
+    },
+    Case(testDescription: "an evaluation onto the names of distractors", mentions: ["--report", "d.npy.json"]) {
+      for name in ["d.npy", "d.npy.json"] { _ = try $0.write(Data("precious".utf8), to: name) }
+      return evaluate($0, ["--distractors", $0.path("d.npy"), "--report", $0.path("d.npy.json")])
+    },
+  ]
+
+  private static func compare(
+    _ scratch: Scratch, _ outputs: String, _ reference: String, report: String
+  ) throws -> [String] {
+    for name in [outputs, reference] { _ = try scratch.write(Data([0x93] + Array("NUMPY".utf8)), to: name) }
+    _ = try scratch.write(Data("precious".utf8), to: report)
+    return ["compare", scratch.path(outputs), scratch.path(reference), "--report", scratch.path(report)]
+  }
+
+  private static func evaluate(_ scratch: Scratch, _ extra: [String]) -> [String] {
+    ["evaluate", scratch.path("model.pth"), "--set", "folders", "--data", scratch.path("photos"), "--size", "64"]
+      + extra
+  }
+
+  /// The files of `--resume`, which no option names.
+  static let stages: [Case] = [
+    Case(testDescription: "a report onto a stage", mentions: ["--report", "--resume", "plan.json", "twice"]) {
+      convert($0, $0.path("a.quern"), ["--resume", try stageFolder($0), "--report", $0.path("stages/plan.json")])
+    },
+    Case(testDescription: "a stage onto a plan", mentions: ["--resume", "plan.json"]) {
+      let folder = try stageFolder($0)
+      let plan = try $0.write(Data("{}".utf8), to: "stages/plan.json")
+      return convert($0, $0.path("a.quern"), ["--resume", folder, "--plan", plan])
+    },
+    Case(testDescription: "a stage that is a hard link of the checkpoint", mentions: ["--resume", "model.pth"]) {
+      let folder = try stageFolder($0)
+      _ = try hardLink($0, "stages/levels.safetensors", to: "model.pth")
+      return convert($0, $0.path("a.quern"), ["--resume", folder])
+    },
+  ]
+
+  private static func stageFolder(_ scratch: Scratch) throws -> String {
+    try FileManager.default.createDirectory(at: scratch.url("stages"), withIntermediateDirectories: true)
+    return scratch.path("stages")
+  }
 
   static let formats: [Case] = [
     Case(testDescription: "a package named .onnx", mentions: [".onnx", ".quern"]) { convert($0, $0.path("a.onnx")) },
@@ -179,7 +268,7 @@ import Testing
     },
   ]
 
-  @Test(arguments: inputs + formats)
+  @Test(arguments: inputs + configurations + companions + stages + formats)
   func isRefusedAndHarmsNothing(_ test: Case) throws {
     let scratch = try Self.scratch()
     let arguments = try test.arguments(scratch)
@@ -189,6 +278,17 @@ import Testing
     #expect(outcome.output.isEmpty)
     for word in test.mentions { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
     #expect(try Self.contents(scratch) == before)
+  }
+
+  /// Also the file that no option names.
+  @Test func theConfigurationOfTheWorkingDirectoryIsNotReplaced() throws {
+    let scratch = try Self.scratch()
+    let text = Data("[embed]\nsize = [64]\n".utf8)
+    _ = try scratch.write(text, to: "quern.toml")
+    _ = try Self.link(scratch, "e.npy", to: "quern.toml")
+    let outcome = try Tool.shell("\"$@\"", ["embed", "model.pth", "photos", "-o", "e.npy"], in: scratch)
+    #expect(outcome.status == 64 && outcome.errors.contains("-o e.npy would replace quern.toml"), "\(outcome)")
+    #expect(try Data(contentsOf: scratch.url("quern.toml")) == text)
   }
 
   /// A folder with a checkpoint and two pictures.

@@ -83,6 +83,48 @@ import Testing
     }
   }
 
+  /// A link with the name of a stage's file could lead to any file, which writing the stage would replace.
+  @Test func linksAmongStagesAreRefused() throws {
+    let scratch = try Scratch()
+    let (stages, precious) = (scratch.path("stages"), try scratch.write(Data("keep me".utf8), to: "precious"))
+    let convert = ["convert", "-o", scratch.path("m.quern"), "--effort", "fast", "--resume"]
+    #expect(try Tool.run(convert + [stages] + Self.whole).status == 0)
+    let files = FileManager.default
+    for part in ["conversion.json", "calibration.safetensors", "levels.safetensors", "plan.json"] {
+      for name in [part, part + ".sha256"] where name != "conversion.json.sha256" {
+        for target in ["../precious", "../nothing"] {
+          // Without the part, the stage is computed and written again.
+          for missing in Set([part, name]) {
+            try files.moveItem(atPath: "\(stages)/\(missing)", toPath: scratch.path(missing))
+          }
+          try files.createSymbolicLink(atPath: "\(stages)/\(name)", withDestinationPath: target)
+          let outcome = try Tool.run(convert + [stages] + Self.whole)
+          #expect(outcome.status == 65, "\(name): \(outcome.errors)")
+          #expect(outcome.errors.contains("\(name): is a symbolic link"), "\(outcome.errors)")
+          #expect(try Self.bytes(precious) == Data("keep me".utf8))
+          #expect(!files.fileExists(atPath: scratch.path("nothing")))
+          try files.removeItem(atPath: "\(stages)/\(name)")
+          for missing in Set([part, name]) {
+            try files.moveItem(atPath: scratch.path(missing), toPath: "\(stages)/\(missing)")
+          }
+        }
+      }
+    }
+    // Also in a folder without stages, and what is no file at all.
+    let new = scratch.path("new")
+    try files.createDirectory(atPath: new, withIntermediateDirectories: true)
+    try files.createSymbolicLink(atPath: "\(new)/plan.json", withDestinationPath: precious)
+    let linked = try Tool.run(convert + [new] + Self.whole)
+    #expect(linked.status == 65 && linked.errors.contains("plan.json: is a symbolic link"), "\(linked.errors)")
+    try files.removeItem(atPath: "\(new)/plan.json")
+    try files.createDirectory(atPath: "\(new)/plan.json", withIntermediateDirectories: true)
+    let folder = try Tool.run(convert + [new] + Self.whole)
+    #expect(folder.status == 65 && folder.errors.contains("plan.json: is a folder"), "\(folder.errors)")
+    #expect(try Self.bytes(precious) == Data("keep me".utf8))
+    // The stages are as they were.
+    #expect(try Tool.run(convert + [stages] + Self.whole).status == 0)
+  }
+
   /// What cannot be a folder is an output that cannot be created.
   @Test(arguments: ["file", "file/below", "/proc/none"])
   func whatCannotBeAFolderIsNamed(path: String) throws {

@@ -20,8 +20,23 @@ enum Tool {
   static let photographs = root.appendingPathComponent("fixtures/photographs").path
 
   static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+    try run(url, arguments, environment)
+  }
+
+  /// Runs a script of the shell in a folder. In it, `"$@"` is the tool with arguments, to which it can add some that
+  /// are not UTF-8.
+  static func shell(
+    _ script: String, _ arguments: [String], in folder: Scratch, environment: [String: String] = [:]
+  ) throws -> Outcome {
+    try run(
+      URL(fileURLWithPath: "/bin/sh"),
+      ["-c", "cd \"$QUERN_TEST_FOLDER\" && \(script)", "sh", url.path] + arguments,
+      environment.merging(["QUERN_TEST_FOLDER": folder.folder.path]) { $1 })
+  }
+
+  private static func run(_ program: URL, _ arguments: [String], _ environment: [String: String]) throws -> Outcome {
     let process = Process()
-    process.executableURL = url
+    process.executableURL = program
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let folder = try Scratch()

@@ -84,6 +84,39 @@ import Testing
     #expect(!message.isEmpty && outcome.errors.contains(message.split(separator: "\n")[0]), "\(outcome)")
   }
 
+  /// A `String` has no place for the bytes of such a name, which would become the name of another file.
+  @Test(arguments: ["C", "C.UTF-8", "de_DE.ISO-8859-1"])
+  func argumentsAreUTF8InEveryLocale(locale: String) throws {
+    let scratch = try Scratch()
+    let embed = ["embed", Tool.checkpoint, Tool.photographs + "/cat-00.jpg", "--size", "64", "--json", "-o"]
+    let refused = try Tool.shell(
+      #""$@" "$(printf 'caf\351.npy')""#, embed, in: scratch, environment: ["LC_ALL": locale])
+    #expect(refused.status == 64, "\(refused)")
+    #expect(refused.errors.contains(#"argument 8 is not UTF-8: caf\xE9.npy"#), "\(refused.errors)")
+    let text = try #require(try JSONSerialization.jsonObject(with: Data(refused.output.utf8)) as? [String: Any])
+    #expect(text["code"] as? Int == 64)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.folder.path).isEmpty)
+    let written = try Tool.shell(
+      #""$@" "$(printf 'caf\303\251.npy')""#, embed, in: scratch, environment: ["LC_ALL": locale])
+    #expect(written.status == 0, "\(written)")
+    #expect(FileManager.default.fileExists(atPath: scratch.path("café.npy")))
+  }
+
+  /// A configuration file cannot hide the options that it adds.
+  @Test func onlyTheCommandLineSilencesTheConfigurationFile() throws {
+    let scratch = try Scratch()
+    _ = try scratch.write(Data("quiet = true\n[embed]\nsize = [64]\n".utf8), to: "quern.toml")
+    let embed = ["embed", Tool.checkpoint, Tool.photographs + "/cat-00.jpg", "-o", "e.npy"]
+    for named in [[], ["--config", "quern.toml"]] {
+      let outcome = try Tool.shell("\"$@\"", embed + named, in: scratch)
+      #expect(outcome.status == 0 && outcome.errors.hasPrefix("quern.toml: --size=64 --quiet\n"), "\(outcome)")
+      for quiet in ["--quiet", "-q"] {
+        let outcome = try Tool.shell("\"$@\"", embed + named + [quiet], in: scratch)
+        #expect(outcome.status == 0 && !outcome.errors.contains("quern.toml"), "\(outcome)")
+      }
+    }
+  }
+
   @Test func aCheckThatIsQuietPrintsNothing() throws {
     let outcome = try Tool.run(["inspect", Tool.checkpoint, "--check", "--quiet"])
     #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")

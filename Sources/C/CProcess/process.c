@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static int argument_count;
@@ -62,9 +63,17 @@ static void aborted(int number) {
   _exit(memory_status);
 }
 
+// The size in bytes below which a stack may end within a command. Threads have stacks of the limit, too.
+enum { LEAST_STACK = 512 << 10 };
+
 void quern_explain_lack_of_memory(int status, void (*clean_up)(void)) {
   memory_status = status;
   memory_clean_up = clean_up;
+  struct rlimit stack;
+  if (getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < LEAST_STACK) {
+    quern_write_error("quern: error: not enough memory: the limit of the stack is below 512 KB; raise it (ulimit -s 8192)\n");
+    _exit(status);
+  }
   static const int numbers[] = {SIGABRT, SIGILL, SIGTRAP};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct sigaction action = {.sa_handler = aborted};

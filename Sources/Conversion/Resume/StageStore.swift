@@ -10,14 +10,42 @@ import Tensors
 /// The finished stages of a conversion in a folder, so that a conversion of the same checkpoint, images and options can
 /// continue where another one ended: the statistics of calibration, the levels of weights, and the plan that a search
 /// found. Files appear whole or not at all, and each has its hash stored next to it.
-struct StageStore {
+///
+/// `AtomicFile` follows symbolic links, and nobody named these files as outputs. A link among them could lead to any
+/// file of the user's, and is refused.
+package struct StageStore {
   private let folder: URL
 
-  private enum Part: String {
+  private enum Part: String, CaseIterable {
     case conversion = "conversion.json"
     case calibration = "calibration.safetensors"
     case levels = "levels.safetensors"
     case plan = "plan.json"
+
+    /// The name of the file with the hash.
+    var hashName: String { rawValue + ".sha256" }
+    /// The names of its files. The properties of the conversion are compared themselves, and have no hash.
+    var names: [String] { self == .conversion ? [rawValue] : [rawValue, hashName] }
+  }
+
+  /// The files that a conversion may write to a folder that exists, so that they can be told from its inputs and its
+  /// other outputs. Names that are taken by something else than a file are left to `init`, which refuses them.
+  ///
+  /// - Throws: `FileError.cannotOpen` where the system fails to say what is there.
+  package static func outputs(in path: String) throws(FileError) -> [String] {
+    guard try FileIdentity.of(path)?.kind == .folder else { return [] }
+    var outputs: [String] = []
+    for name in Part.allCases.flatMap(\.names) {
+      let file = path + (path.hasSuffix("/") ? "" : "/") + name
+      if try isAvailable(file) { outputs.append(file) }
+    }
+    return outputs
+  }
+
+  /// Whether a path is that of a regular file, or of nothing.
+  private static func isAvailable(_ path: String) throws(FileError) -> Bool {
+    guard try !FileIdentity.isLink(path) else { return false }
+    return try FileIdentity.of(path).map { $0.kind == .regular } ?? true
   }
 
   /// Opens the folder, or creates it.
@@ -26,9 +54,11 @@ struct StageStore {
   ///   - path: the path of the folder.
   ///   - conversion: everything that the results of the conversion's stages depend on, by name.
   /// - Throws: `StageStoreError.stale` where the folder belongs to another conversion, `.foreign` where it has other
-  ///   files; `FileError.cannotCreate` where it cannot be created.
+  ///   files, `.notAFile` where one of its names is taken by something else; `FileError.cannotCreate` where it cannot
+  ///   be created.
   init(_ path: String, conversion: [String: String]) throws {
     folder = URL(filePath: path)
+    for name in Part.allCases.flatMap(\.names) { try Self.checkIsFile(folder.appending(path: name).path) }
     let file = folder.appending(path: Part.conversion.rawValue)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -37,6 +67,7 @@ struct StageStore {
       let names = try Folder.names(in: path, ifMissing: [])
       guard names.allSatisfy(AtomicFile.isTemporary) else { throw StageStoreError.foreign(path) }
       try Folder.make(path: path)
+      try Self.checkIsFile(file.path)
       try AtomicFile.write(String(decoding: try encoder.encode(conversion), as: UTF8.self), to: file.path)
       return
     }
@@ -53,12 +84,26 @@ struct StageStore {
   private func path(_ part: Part) -> String { folder.appending(path: part.rawValue).path }
 
   /// The path of the file with a part's hash, which is written after the part.
-  private func hashPath(_ part: Part) -> String { "\(path(part)).sha256" }
+  private func hashPath(_ part: Part) -> String { folder.appending(path: part.hashName).path }
 
   private func hashText(_ part: Part) throws -> String { "\(try MappedFile(path: path(part)).sha256().hex)\n" }
 
-  private func finish(_ part: Part) throws {
+  /// Writes a part, and then its hash.
+  ///
+  /// - Parameter write: writes the part to a path.
+  /// - Throws: `StageStoreError.notAFile` where one of the names has been taken by something else since the folder was
+  ///   opened; what `write` throws; `FileError` where the hash cannot be written.
+  private func finish(_ part: Part, _ write: (_ path: String) throws -> Void) throws {
+    try Self.checkIsFile(path(part))
+    try write(path(part))
+    try Self.checkIsFile(hashPath(part))
     try AtomicFile.write(try hashText(part), to: hashPath(part))
+  }
+
+  /// - Throws: `StageStoreError.notAFile` for what is neither a regular file nor missing.
+  private static func checkIsFile(_ path: String) throws {
+    guard try !isAvailable(path) else { return }
+    throw StageStoreError.notAFile(path, isLink: try FileIdentity.isLink(path))
   }
 
   /// Whether a part and its hash are there.
@@ -102,14 +147,12 @@ struct StageStore {
         _ = tensors.append(Tensor([histogram.minimum, histogram.maximum]), named: "extremes/\(node.name)")
       }
     }
-    try SafetensorsWriter.write(
-      tensors,
-      metadata: [
-        "is_equalised": calibrated.scales == nil ? "no" : "yes",
-        "equalization_passes": "\(calibrated.equalizationPasses)", "passes": "\(calibrated.statistics.passes)",
-        "skipped": "\(calibrated.skippedCount)",
-      ], to: path(.calibration))
-    try finish(.calibration)
+    let metadata = [
+      "is_equalised": calibrated.scales == nil ? "no" : "yes",
+      "equalization_passes": "\(calibrated.equalizationPasses)", "passes": "\(calibrated.statistics.passes)",
+      "skipped": "\(calibrated.skippedCount)",
+    ]
+    try finish(.calibration) { try SafetensorsWriter.write(tensors, metadata: metadata, to: $0) }
   }
 
   /// The stored result of calibration.
@@ -167,8 +210,7 @@ struct StageStore {
       if let padding = layer.paddingValue { _ = tensors.append(Tensor(padding), named: "padding/\(node.name)") }
       if let step = steps.least[node.name] { _ = tensors.append(Tensor([step]), named: "step/\(node.name)") }
     }
-    try SafetensorsWriter.write(tensors, to: path(.levels))
-    try finish(.levels)
+    try finish(.levels) { try SafetensorsWriter.write(tensors, to: $0) }
   }
 
   /// The stored steps and levels of weights.
@@ -207,8 +249,8 @@ struct StageStore {
   // MARK: - Plan
 
   func write(_ plan: PlanFile) throws {
-    try AtomicFile.write(try plan.json(), to: path(.plan))
-    try finish(.plan)
+    let text = try plan.json()
+    try finish(.plan) { try AtomicFile.write(text, to: $0) }
   }
 
   /// The stored plan of a search.
@@ -230,6 +272,8 @@ package enum StageStoreError: Error, Hashable, Sendable {
   case foreign(String)
   /// The file at a path does not match its hash, or does not fit the network.
   case damaged(String)
+  /// What has the name of a stage's file is a symbolic link, or a folder, a device, a pipe or a socket.
+  case notAFile(String, isLink: Bool)
 }
 
 extension StageStoreError: CustomStringConvertible {
@@ -241,6 +285,10 @@ extension StageStoreError: CustomStringConvertible {
     case .foreign(let path):
       "\(path): the folder has files that do not come from a conversion; give --resume an empty or a new folder"
     case .damaged(let path): "\(path): the stored stage is damaged; remove the file to compute it again"
+    case .notAFile(let path, let isLink):
+      "\(path): is \(isLink ? "a symbolic link" : "a folder, a device or a pipe"), where a conversion stores a file of its "
+        + (isLink ? "own, and would replace what the link leads to" : "own")
+        + "; remove it, or give another folder to --resume"
     }
   }
 }

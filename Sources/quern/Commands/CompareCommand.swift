@@ -48,7 +48,7 @@ struct CompareCommand: ParsableCommand {
   func run() throws {
     var files = OutputFiles()
     files.add("--report", reports: gates.reports)
-    try files.check(others: [outputs, reference, labels] + gates.inputs)
+    try files.check(embeddings: [outputs, reference], others: [labels] + gates.inputs)
     let reports = try gates.openReports()
     var comparison = OutputComparison(outputs: outputs, reference: reference)
     comparison.labels = labels

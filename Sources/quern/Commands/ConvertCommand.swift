@@ -115,6 +115,7 @@ struct ConvertCommand: ParsableCommand {
     outputs.add("-o", output, .package)
     outputs.add("--report", reports: gates.reports)
     if signKey != nil { outputs.add("--sign-key", output + ".sig", .signature) }
+    if let resume { try outputs.add("--resume", stages: resume) }
     try outputs.check(
       models: [checkpoint], images: conversion.folders + golden.folders + whitening.folders,
       others: [golden.golden, plan, signKey, signPassphraseFile] + [classNames.path] + licenses + gates.inputs)

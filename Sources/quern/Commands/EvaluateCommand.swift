@@ -119,8 +119,8 @@ struct EvaluateCommand: ParsableCommand {
     var outputs = OutputFiles()
     outputs.add("--report", reports: reports)
     try outputs.check(
-      models: models, images: (data.map { [$0] } ?? []) + distractors,
-      others: embeddings + files.paths + [classNames.path])
+      models: models, images: (data.map { [$0] } ?? []) + distractors, embeddings: embeddings + distractors,
+      others: files.paths + [classNames.path])
     // A file that cannot be created ends the command before any work is done.
     let reportFiles = try ReportFiles<EvaluationReport>(reports)
     var evaluation = Evaluation(

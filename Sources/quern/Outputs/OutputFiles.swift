@@ -1,4 +1,5 @@
 import Checkpoints
+import Conversion
 import Files
 import Images
 
@@ -7,7 +8,7 @@ struct OutputFiles {
   private struct Output {
     let option: String
     let path: String
-    /// `nil` for reports, whose format follows from their name.
+    /// `nil` for reports, whose format follows from their name, and for stages, whose names the user does not choose.
     let kind: OutputKind?
   }
 
@@ -21,17 +22,29 @@ struct OutputFiles {
     outputs += paths.map { Output(option: option, path: $0, kind: nil) }
   }
 
+  /// Adds the files that a conversion may write to a folder of stages.
+  ///
+  /// - Throws: `FileError.cannotOpen` where the system fails to say what is there.
+  mutating func add(_ option: String, stages folder: String) throws {
+    outputs += try StageStore.outputs(in: folder).map { Output(option: option, path: $0, kind: nil) }
+  }
+
   /// Checks that every output may be written. Inputs that are missing or invalid are skipped here; they are reported
-  /// when they are read. Failures of the system are errors: it would not be known which files the inputs are.
+  /// when they are read. Failures of the system are errors: it would not be known which files the inputs are. The
+  /// configuration file that the process read is an input of every command.
   ///
   /// - Parameters:
-  ///   - models: checkpoints and packages. Their shards, the indices of these, and external data count as inputs, too.
+  ///   - models: checkpoints and packages. Their shards, the indices of these, external data, and ONNX test data count
+  ///     as inputs, too.
   ///   - images: image files, and folders with all images in them.
+  ///   - embeddings: files of embeddings, each with the file next to it that names its images.
   ///   - others: input files of other kinds.
   /// - Throws: `OutputError` if an output cannot be created, if one is an input, if two outputs are the same file, or
   ///   if an output is of another format by its name, by the name of the file that it leads to, or by its content; the
   ///   errors of files, folders and checkpoints where the system fails.
-  func check(models: [String] = [], images: [String] = [], others: [String?] = []) throws {
+  func check(
+    models: [String] = [], images: [String] = [], embeddings: [String] = [], others: [String?] = []
+  ) throws {
     if let dash = outputs.first(where: { $0.path == "-" }) { throw OutputError.dash(option: dash.option) }
     for output in outputs {
       do throws(FileError) {
@@ -41,9 +54,10 @@ struct OutputFiles {
       }
     }
     try checkDistinct()
-    try check(inputs: others.compactMap(\.self)) { [$0] }
+    try check(inputs: (others + [ConfiguredCommandLine.pathRead]).compactMap(\.self)) { [$0] }
     try check(inputs: models, files: Self.modelFiles)
     try check(inputs: images, files: Self.imageFiles)
+    try check(inputs: embeddings, files: Self.embeddingFiles)
     for output in outputs {
       if let kind = output.kind {
         try kind.check(output.path, option: output.option)
@@ -99,9 +113,20 @@ struct OutputFiles {
     let folder = isFolder ? path + "/" : path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
     let names = try valid { try Folder.names(in: folder.isEmpty ? "." : folder) } ?? []
     let companions = names.filter { isFolder || $0.hasSuffix(".index.json") }
+    var testData: [String] = []
+    for name in names where name.hasPrefix("test_data_set_") {
+      testData += (try valid { try Folder.names(in: folder + name) } ?? []).map { "\(folder)\(name)/\($0)" }
+    }
     // Reading a checkpoint maps its files, including shards and external data, and touches hardly any bytes.
     let mapped = try valid { try Checkpoint.read(path: path).paths } ?? []
-    return [path] + companions.map { folder + $0 } + mapped
+    return [path] + companions.map { folder + $0 } + testData + mapped
+  }
+
+  private static func embeddingFiles(of path: String) throws -> [String] {
+    // The content counts before the name, as where embeddings are read.
+    let isArray = try valid { NumpyArray.isOne(try MappedFile(path: path)) } ?? false
+    let hasCompanion = isArray || EmbeddingFormat(path: path)?.needsCompanion == true
+    return hasCompanion ? [path, EmbeddingFormat.companion(of: path)] : [path]
   }
 
   /// What `read` returns, or `nil` where the input is missing or invalid.

@@ -42,6 +42,7 @@ enum Failure {
 
   /// Prints the error on stderr and ends the process with the error's status.
   static func exit(_ error: any Error) -> Never {
+    let error = cause(of: error)
     let code = Quern.exitCode(for: error)
     if error is ExitCode { exit(status: code.rawValue) }
     if code == .success {
@@ -54,12 +55,26 @@ enum Failure {
       printJSON(error, message: Quern.message(for: error), code: usage)
       exit(status: usage)
     }
-    let known = status(of: error)
-    let message = known == nil ? printable(Quern.message(for: error)) : printable(error)
-    let status = known ?? (code == .failure ? internalError : code.rawValue)
+    let message = status(of: error) == nil ? printable(Quern.message(for: error)) : printable(error)
+    let status = exitStatus(of: error)
     Terminal.complain("error: \(message)")
     printJSON(error, message: message, code: status)
     exit(status: status)
+  }
+
+  /// The change of an input that explains an error, or else the error. What is read of a file while it is rewritten
+  /// looks like damage, or like a defect of the tool.
+  private static func cause(of error: any Error) -> any Error {
+    guard !(error is ExitCode), [badData, internalError].contains(exitStatus(of: error)) else { return error }
+    do { try InputFiles.checkUnchanged() } catch {
+      if case .changed = error { return error }
+    }
+    return error
+  }
+
+  private static func exitStatus(of error: any Error) -> Int32 {
+    let code = Quern.exitCode(for: error)
+    return status(of: error) ?? (code == .failure ? internalError : code.rawValue)
   }
 
   /// Prints an error as JSON, unless a result has been printed: stdout has one object.

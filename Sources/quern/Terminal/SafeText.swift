@@ -4,8 +4,8 @@ extension String {
   /// The text with everything that could control a terminal or a CI runner as JSON escapes, so that JSON stays valid.
   ///
   /// Names from files are made printable where they are put into a text; this is the last line of defence. It leaves
-  /// line breaks, and the colours that reports use. GitHub's runner takes a line that begins with `::`, and `##[`
-  /// anywhere, for a command.
+  /// line breaks, and the colours that reports use. Runners of CI take a line that begins with `::` (GitHub), and
+  /// `##[`, `##vso[` and `##teamcity[` anywhere (Azure Pipelines, TeamCity), for a command.
   var safeForTerminal: String {
     var result = ""
     result.reserveCapacity(utf8.count)
@@ -18,8 +18,10 @@ extension String {
         continue
       }
       let isCommand = startsLine && scalar == ":" && rest.dropFirst().first == ":"
-      let isOldCommand = scalar == "#" && rest.starts(with: "##[".unicodeScalars)
-      if isCommand || isOldCommand || (scalar != "\n" && scalar.isUnprintable) {
+      let isMarkedCommand =
+        scalar == "#" && rest.dropFirst().first == "#"
+        && (rest.dropFirst(2).first.map { $0 == "[" || $0.properties.isAlphabetic } ?? false)
+      if isCommand || isMarkedCommand || (scalar != "\n" && scalar.isUnprintable) {
         result += scalar.jsonEscape
       } else {
         result.unicodeScalars.append(scalar)

@@ -21,7 +21,7 @@ enum Terminal {
   static let showsBoth = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
 
   static func complain(_ message: String) { write("quern: \(message)\n".safeForTerminal, to: STDERR_FILENO) }
-  static func note(_ message: String) { write("\(printable(message))\n", to: STDERR_FILENO) }
+  static func note(_ message: String) { write("\(printable(message))\n".safeForTerminal, to: STDERR_FILENO) }
 
   /// The error number of the first write to stdout that failed.
   private static let outputFailure = Mutex<Int32?>(nil)

@@ -1,5 +1,6 @@
 import Configuration
 import Files
+import Threads
 
 /// The command line with the options of a configuration file.
 struct ConfiguredCommandLine {
@@ -14,12 +15,21 @@ struct ConfiguredCommandLine {
   private var path: String?
   /// The options that the file adds.
   private var added: [String] = []
+  /// Whether the user's own arguments ask for quiet. The file cannot hide the options that it adds.
+  private let isQuiet: Bool
+
+  /// The file that this process read.
+  private static let pathOfProcess = Mutex<String?>(nil)
+
+  /// The file that this process read, which no output may replace; `nil` where it read none.
+  static var pathRead: String? { pathOfProcess.withLock(\.self) }
 
   /// - Parameter arguments: the arguments as given, without the name of the tool.
   /// - Throws: `FileError` where the file cannot be read; `ConfigurationError` where it is invalid.
   init(_ arguments: [String]) throws {
     self.arguments = arguments
     let options = arguments.prefix { $0 != "--" }
+    isQuiet = options.contains("--quiet") || options.contains("-q")
     guard let first = arguments.first, !first.hasPrefix("-"), first != "help",
       !options.contains(where: { ["--no-config", "--help", "-h"].contains($0) })
     else { return }
@@ -32,6 +42,7 @@ struct ConfiguredCommandLine {
     guard takesVersion || !options.contains("--version") else { return }
     let file = try Self.read(path)
     self.path = path
+    Self.pathOfProcess.withLock { $0 = path }
     added = try file.arguments(for: command, of: commands, given: Array(arguments.dropFirst(length)))
     self.arguments.insert(contentsOf: (given == nil ? ["--config=" + path] : []) + added, at: length)
   }
@@ -54,9 +65,9 @@ struct ConfiguredCommandLine {
     return try ConfigurationFile(path: path, text: bytes)
   }
 
-  /// What the file adds, for people; `nil` where it adds nothing, or the command line asks for quiet.
+  /// What the file adds, for people; `nil` where it adds nothing, or the user's own arguments ask for quiet.
   var note: String? {
-    guard let path, !added.isEmpty, !arguments.contains("--quiet"), !arguments.contains("-q") else { return nil }
+    guard let path, !added.isEmpty, !isQuiet else { return nil }
     return "\(path): \(added.joined(separator: " "))"
   }
 }

@@ -9,6 +9,25 @@ struct UsageError: MultilineError, CustomStringConvertible {
 
   init(_ problem: String, see help: String) { lines = [problem, "See '\(help) --help'."] }
 
+  /// - Parameters:
+  ///   - argument: an argument that is not UTF-8.
+  ///   - number: its place on the command line, from 1.
+  init(notUTF8 argument: UnsafePointer<CChar>, number: Int) {
+    var shown = ""
+    var next = argument
+    while next.pointee != 0 {
+      let byte = UInt8(truncatingIfNeeded: next.pointee)
+      shown +=
+        (0x20..<0x7F).contains(byte)
+        ? String(UnicodeScalar(byte)) : "\\x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))"
+      next += 1
+    }
+    self.init(
+      "argument \(number) is not UTF-8: \(shown). Arguments must be UTF-8 in every locale; rename a file that has such a "
+        + "name, as 'convmv' does, or set the terminal to UTF-8 if the name was typed",
+      see: "quern")
+  }
+
   var description: String { lines.joined(separator: "\n") }
 }
 
