@@ -109,7 +109,7 @@ let package = Package(
       exclude: ["abi.txt", "include"], swiftSettings: swiftSettings),
     .systemLibrary(name: "CQuern", path: "Sources/QuernC/include"),
 
-    module("Configuration", ["CTOML", "Suggestions"]),
+    module("Configuration", ["CTOML", "Files", "Suggestions"]),
     module("Reports", ["Fidelity", "PrintableText", "Retrieval", "Suggestions"]),
 
     // The stages in a row, and then each of them, last first.
@@ -127,7 +127,7 @@ let package = Package(
       ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Random", "Runtime", "Tensors", "Threads"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
     module("Signing", ["CSigning", "Files", "PrintableText"]),
-    module("Fidelity", ["PrintableText"]),
+    module("Fidelity", ["Files", "PrintableText"]),
     module(
       "Rounding",
       ["CKernels", "Graphs", "Kernels", "LinearAlgebra", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),

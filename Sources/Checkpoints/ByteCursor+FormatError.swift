@@ -26,7 +26,7 @@ extension ByteCursor {
   mutating func name(_ count: Int, _ field: String) throws(FormatError) -> String {
     let start = offset
     guard let text = text(in: try pass(count, field)) else {
-      throw .malformed(field: field, offset: start, reason: "it is not UTF-8")
+      throw .malformed(field: field, offset: start, reason: "it is not \(String.fileTextRule)")
     }
     return text
   }

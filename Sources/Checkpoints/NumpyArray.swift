@@ -40,7 +40,9 @@ package enum NumpyArray {
       throw .limitExceeded(what: "header of \(length) bytes", offset: 8, limit: headerLimit)
     }
     let header = try cursor.pass(length, "header")
-    let text = file.withBytes { String(decoding: $0[header], as: UTF8.self) }
+    guard let text = file.withBytes({ String(ofFile: $0[header]) }) else {
+      throw .malformed(field: "header", offset: header.lowerBound, reason: "it is not \(String.fileTextRule)")
+    }
     let (type, shape) = try parse(text, offset: header.lowerBound)
     guard let count = shape.checkedElementCount else {
       throw .malformed(field: "shape", offset: header.lowerBound, reason: "\(shape.dimensions) is impossible")

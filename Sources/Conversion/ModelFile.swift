@@ -249,8 +249,14 @@ package struct ImportedCheckpoint: Sendable {
 extension ModelFile {
   /// Checks that the network takes square images of a size.
   ///
-  /// - Throws: `ConversionError.option` where it does not, `.wrongKind` where its shapes fit no size.
-  func checkSize(_ side: Int) throws(ConversionError) { try graph.checkSize(side) }
+  /// - Throws: `ConversionError.option` where it does not, `.wrongKind` where its shapes fit no size, or where the size
+  ///   is one that the package states itself.
+  func checkSize(_ side: Int) throws(ConversionError) {
+    do { try graph.checkSize(side) } catch {
+      guard case .option = error, info?.resolution(side: side) != nil else { throw error }
+      throw .wrongKind("\(path): the package is made for images of \(side) px, which its network does not take")
+    }
+  }
 }
 
 extension Graph {

@@ -260,11 +260,12 @@ package struct PackageInspection: Encodable, Sendable {
     "every hash is right, so the file is whole, and the network runs; hashes do not say who made it"
 
   private var plan: String {
-    let names = layers.map { printable($0.name).count }.max() ?? 0
+    // A name of any length must not widen every line.
+    let names = min(layers.map { printable($0.name).count }.max() ?? 0, 120)
     return layers.map { layer in
       let name = printable(layer.name)
       let format = layer.output + (layer.scale.map { ", scale \($0), zero \(layer.zeroPoint ?? 0)" } ?? "")
-      return name + String(repeating: " ", count: names + 2 - name.count)
+      return name + String(repeating: " ", count: max(2, names + 2 - name.count))
         + "\(layer.op) -> \(format)" + (layer.bytes > 0 ? "  \(layer.bytes) bytes in \(layer.storedBytes)" : "")
         + (layer.keptFloat.map { "  float: \(printable($0))" } ?? "")
     }.joined(separator: "\n")

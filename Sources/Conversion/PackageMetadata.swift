@@ -77,7 +77,7 @@ package struct PackageMetadata: Codable, Sendable {
 
   /// Parses the metadata of a package; `nil` where this version cannot read it.
   package init?(json: String) {
-    guard let value = try? JSONDecoder().decode(PackageMetadata.self, from: Data(json.utf8)) else { return nil }
+    guard let value = try? JSONDocument(Data(json.utf8)).decode(PackageMetadata.self) else { return nil }
     self = value
   }
 }

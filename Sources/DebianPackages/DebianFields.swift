@@ -40,8 +40,9 @@ package struct DebianVersion: Hashable, Sendable {
       rest = rest[rest.index(after: colon)...]
     }
     var revision: Substring?
-    if let hyphen = rest.lastIndex(of: "-") {
-      revision = rest[rest.index(after: hyphen)...]
+    // By bytes: a step backwards over flags goes to the first of them.
+    if let hyphen = rest.utf8.lastIndex(of: UInt8(ascii: "-")) {
+      revision = rest[rest.utf8.index(after: hyphen)...]
       rest = rest[..<hyphen]
     }
     guard let first = rest.utf8.first, first.isDigit else { throw invalid("must start with a digit, as in 1.0-1") }

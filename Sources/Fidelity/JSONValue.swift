@@ -18,7 +18,12 @@ extension JSONValue {
 }
 
 extension JSONValue: Codable {
+  /// Documents of files are decoded by `JSONDocument`. With other decoders, this takes several errors for each value.
   package init(from decoder: any Decoder) throws {
+    if let value = try JSONDocument.value(at: decoder) {
+      self = value
+      return
+    }
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {
       self = .null

@@ -121,11 +121,12 @@ package struct ByteCursor: Sendable {
     Array(storage.bytes[try skip(count, field)])
   }
 
-  /// Reads the next `count` bytes as a text. Returns `nil` if they are not UTF-8; the cursor moves either way.
+  /// Reads the next `count` bytes as a text. Returns `nil` if they are none (`String.init(ofFile:)`); the cursor moves
+  /// either way.
   ///
   /// - Throws: `ByteCursorError` if `count` is negative or fewer bytes remain.
   package mutating func readUTF8(_ count: Int, _ field: String) throws(ByteCursorError) -> String? {
-    String(validating: storage.bytes[try skip(count, field)], as: UTF8.self)
+    String(ofFile: storage.bytes[try skip(count, field)])
   }
 
   /// Whether the bytes at the cursor are `expected`; the cursor does not move.
@@ -138,9 +139,9 @@ package struct ByteCursor: Sendable {
     storage.bytes[offset..<offset + min(max(limit, 0), remaining)].firstIndex(of: byte)
   }
 
-  /// The text in a part of the storage, or `nil` if it is not UTF-8 or lies outside of `range`.
+  /// The text in a part of the storage, or `nil` if it is none (`String.init(ofFile:)`) or lies outside of `range`.
   package func text(in part: Range<Int>) -> String? {
     guard part.lowerBound >= range.lowerBound, part.upperBound <= range.upperBound else { return nil }
-    return String(validating: storage.bytes[part], as: UTF8.self)
+    return String(ofFile: storage.bytes[part])
   }
 }

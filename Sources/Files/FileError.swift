@@ -77,7 +77,7 @@ extension FileError: CustomStringConvertible {
     case .empty(let path): "\(path): the file is empty"
     case .lfsPointer(let path): "\(path): \(InputAdvice.pointer)"
     case .notText(let path, let isUTF16):
-      "\(path): is not text in UTF-8" + (isUTF16 ? " but in UTF-16; save it as UTF-8" : "")
+      "\(path): is not text in \(String.fileTextRule)" + (isUTF16 ? " but in UTF-16; save it as UTF-8" : "")
     case .outOfRange(let path, let offset, let byteCount, let fileSize):
       "\(path): has \(fileSize) bytes, and not \(byteCount) from byte \(offset)"
     case .cannotOpen(let path, let code): "\(path): cannot be opened: \(errorText(code))"

@@ -154,8 +154,8 @@ package struct JSONReader<Failure: JSONFailure> {
       if byte == 0x5C { try appendEscape(&bytes) } else { bytes.append(byte) }
     }
     try expect(0x22)
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw .malformed(field: "JSON", offset: start, reason: "this string is not UTF-8")
+    guard let text = String(ofFile: bytes) else {
+      throw .malformed(field: "JSON", offset: start, reason: "this string is not \(String.fileTextRule)")
     }
     return text
   }

@@ -5,7 +5,7 @@ package enum TextFile {
   /// - Throws: `FileError` where the file cannot be read, or is not UTF-8.
   package static func lines(_ path: String) throws(FileError) -> [String] {
     let file = try MappedFile(path: path)
-    guard let text = file.withBytes({ String(validating: $0, as: UTF8.self) }) else {
+    guard let text = file.withBytes({ String(ofFile: $0) }) else {
       let isUTF16 = file.withBytes { $0.starts(with: [0xFF, 0xFE]) || $0.starts(with: [0xFE, 0xFF]) }
       throw .notText(path: path, isUTF16: isUTF16)
     }

@@ -23,6 +23,9 @@ extension EmbeddingModel {
   }
 
   private func checkOutputs(of graph: Graph, side: Int) throws(GraphError) {
+    if let least = graph.minSquareInput, side < least {
+      throw .structure("the network takes images of at least \(least) px, and the package is made for \(side) px")
+    }
     let shapes = try graph.inferShapes(input: [1, side, side, 3])
     func check(_ name: String, count: Int) throws(GraphError) {
       // Whoever states none does not use them.

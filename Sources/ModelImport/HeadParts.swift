@@ -90,7 +90,8 @@ struct HeadParts {
     _ name: String, _ parts: [String], _ state: StateDictionary, anyName: Bool
   ) -> String? {
     guard anyName ? parts.count >= 2 : HeadSearch.isClassifier(parts) else { return nil }
-    let module = String(name.dropLast(parts[parts.count - 1].count + 1))
+    // By bytes: a step backwards over flags goes to the first of them.
+    let module = String(decoding: name.utf8.dropLast(parts[parts.count - 1].utf8.count + 1), as: UTF8.self)
     if parts.last == "weight", state.shape(name)?.rank != 1 { return module }
     // A bias without a weight is reported as a classifier whose weight is missing.
     return parts.last == "bias" && parts.count == 2 && !state.contains("\(module).weight") ? module : nil

@@ -249,8 +249,8 @@ struct SectionContents: Sendable {
   func array() -> [UInt8] { storage.withBytes(in: range) { Array($0) } }
 
   func text() throws(PackageError) -> String {
-    guard let text = storage.withBytes(in: range, { String(validating: $0, as: UTF8.self) }) else {
-      throw .invalidField(part: part, field: "text", offset: 0, problem: "is not UTF-8")
+    guard let text = storage.withBytes(in: range, { String(ofFile: $0) }) else {
+      throw .invalidField(part: part, field: "text", offset: 0, problem: "is not \(String.fileTextRule)")
     }
     return text
   }

@@ -75,7 +75,7 @@ struct SectionCursor {
     let start = offset
     let count = try count(field, itemSize: 1)
     let text = try checked { cursor throws(ByteCursorError) in try cursor.readUTF8(count, field) }
-    guard let text else { throw invalid(field, at: start, "is not UTF-8") }
+    guard let text else { throw invalid(field, at: start, "is not \(String.fileTextRule)") }
     return text
   }
 

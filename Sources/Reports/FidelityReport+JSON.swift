@@ -11,7 +11,7 @@ extension FidelityReport {
   ///
   /// - Throws: `DecodingError` if the text is not JSON, has another schema, or contradicts itself.
   package init(json: String) throws {
-    self = try JSONDecoder().decode(FidelityReport.self, from: Data(json.utf8))
+    self = try JSONDocument(Data(json.utf8)).decode(FidelityReport.self)
   }
 
   /// Reads a report that `json()` wrote.

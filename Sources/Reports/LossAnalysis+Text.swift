@@ -161,7 +161,8 @@ func textTable(_ header: [String], _ rows: [[String]], textColumns: Int) -> [Str
 /// A layer's name with each word cut to as many letters as fit in `width` characters. All digits stay, as they tell
 /// layers apart. A name that is still too long loses its middle.
 func shortened(_ text: String, to width: Int) -> String {
-  guard text.count > width, width > 2 else { return text }
+  let count = text.count
+  guard count > width, width > 2 else { return text }
   for letters in (2...12).reversed() {
     var (result, run) = ("", 0)
     for character in text {
@@ -170,5 +171,7 @@ func shortened(_ text: String, to width: Int) -> String {
     }
     if result.count <= width { return result }
   }
-  return text.prefix(width / 2 - 1) + "…" + text.suffix(width - width / 2)
+  // Not the suffix: a step backwards over flags goes to the first of them.
+  let end = text.dropFirst(count - (width - width / 2))
+  return text.prefix(width / 2 - 1) + "…" + end
 }

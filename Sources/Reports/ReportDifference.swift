@@ -51,8 +51,9 @@ package struct ReportDifference {
     let rows = [titles] + comparison.changes.map(\.cells)
     let widths = titles.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     for row in rows {
-      let line = row.enumerated().map { padded($1, to: widths[$0]) }.joined(separator: "  ")
-      lines.append("  " + String(line.reversed().drop { $0 == " " }.reversed()))
+      var line = row.enumerated().map { padded($1, to: widths[$0]) }.joined(separator: "  ")
+      while line.last == " " { line.removeLast() }
+      lines.append("  " + line)
     }
     if !comparison.notes.isEmpty { lines += [""] + comparison.notes.map { "note: \($0)" } }
     return lines.map { "\($0)\n" }.joined()
@@ -90,15 +91,19 @@ package struct ReportDifference {
   /// no figure there.
   private var worstImages: [String] {
     let (before, now) = (old.figures.worstImages, new.figures.worstImages)
-    var names: [String] = []
-    for image in now + before where !names.contains(image.name) { names.append(image.name) }
-    func cell(_ images: [FidelityFigures.WorstImage], _ name: String) -> PageTable.Cell {
-      let drift = images.first { $0.name == name }?.drift
-      return .init(drift.map { shownDrift($0) } ?? missingValue, key: drift ?? -1)
+    // A file may list any number of them.
+    var seen: Set<String> = []
+    let names = (now + before).map(\.name).filter { seen.insert($0).inserted }
+    func drifts(_ images: [FidelityFigures.WorstImage]) -> [String: Double] {
+      Dictionary(images.map { ($0.name, $0.drift) }, uniquingKeysWith: { first, _ in first })
     }
+    func cell(_ drift: Double?) -> PageTable.Cell {
+      .init(drift.map { shownDrift($0) } ?? missingValue, key: drift ?? -1)
+    }
+    let (oldDrifts, newDrifts) = (drifts(before), drifts(now))
     return PageTable(
       "Images that drift most in either report", ["image", "drift, old", "drift, new"], textColumns: 1,
-      names.map { [.init($0), cell(before, $0), cell(now, $0)] }
+      names.map { [.init($0), cell(oldDrifts[$0]), cell(newDrifts[$0])] }
     ).html
   }
 

@@ -16,7 +16,8 @@ package struct TaskImage: Hashable, Sendable {
   /// The name of the file without its folders and its extension.
   package var stem: Substring {
     let file = name.split(separator: "/").last ?? ""
-    return file.lastIndex(of: ".").map { file[..<$0] } ?? file
+    // By bytes: a step backwards over flags goes to the first of them.
+    return file.utf8.lastIndex(of: UInt8(ascii: ".")).map { file[..<$0] } ?? file
   }
 }
 

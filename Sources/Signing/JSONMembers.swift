@@ -14,6 +14,10 @@ struct JSONMembers {
   /// - Throws: `SignatureProblem.member` where the value is no object.
   init(_ value: PlainValue, _ name: String) throws(SignatureProblem) {
     guard case .dictionary(let values) = value else { throw .member(name, "is no object") }
+    // Other keys could be equal to one of these in Swift, as the sign of Kelvin is to K, and not to other readers.
+    guard values.keys.allSatisfy({ $0.utf8.allSatisfy { $0 < 0x80 } }) else {
+      throw .member(name, "has a member whose name is not ASCII")
+    }
     (self.values, self.name) = (values, name)
   }
 

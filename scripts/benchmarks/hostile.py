@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "hostile"))
 import checkpoints  # noqa: E402
 import images  # noqa: E402
+import marks  # noqa: E402
 import networks  # noqa: E402
 import packages  # noqa: E402
 import texts  # noqa: E402
@@ -81,7 +82,7 @@ def main():
 def measure(tool, folder, options):
     base = run([tool, "--version"], folder).peak
     rows, good = [], True
-    for module in (checkpoints, networks, packages, texts, images):
+    for module in (checkpoints, networks, packages, texts, marks, images):
         for case in module.cases(folder, ROOT):
             if options.only and options.only not in f"{case.kind} {case.name}":
                 continue

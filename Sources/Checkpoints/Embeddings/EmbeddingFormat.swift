@@ -16,8 +16,9 @@ package enum EmbeddingFormat: String, Sendable, Hashable, CaseIterable {
   /// The format that the name of a file says; `nil` where its extension is none of theirs.
   package init?(path: String) {
     let name = path.split(separator: "/").last ?? ""
-    guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return nil }
-    self.init(fileExtension: String(name[name.index(after: dot)...]))
+    // By bytes: a step backwards over flags goes to the first of them.
+    guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot != name.startIndex else { return nil }
+    self.init(fileExtension: String(name[name.utf8.index(after: dot)...]))
   }
 
   /// Whether a file has only numbers, so that the names of images are in another one.

@@ -86,7 +86,9 @@ enum MindSporeNames {
 
   /// The part of a name up to and including the last dot, and the part after it.
   private static func split(_ name: String) -> (module: String, last: String) {
-    guard let dot = name.lastIndex(of: ".") else { return ("", name) }
-    return (String(name[...dot]), String(name[name.index(after: dot)...]))
+    // By bytes: a step backwards over flags goes to the first of them.
+    guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return ("", name) }
+    let last = name.utf8.index(after: dot)
+    return (String(name[..<last]), String(name[last...]))
   }
 }

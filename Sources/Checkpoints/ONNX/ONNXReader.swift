@@ -155,11 +155,11 @@ struct ONNXReader {
     while let field = try fields.next() {
       guard field.type == .lengthDelimited else { continue }
       switch field.number {
-      case 1: name = text(field)
-      case 4: inputs.append(text(field))
-      case 5: outputs.append(text(field))
+      case 1: name = try text(field)
+      case 4: inputs.append(try text(field))
+      case 5: outputs.append(try text(field))
       case 7: nodes.append(try node(field.payload, index: nodes.count))
-      case 10: domain = text(field)
+      case 10: domain = try text(field)
       case 11:
         let (name, value) = try attribute(field.payload, index: 0)
         defaults[name] = value
@@ -172,8 +172,11 @@ struct ONNXReader {
       defaults: defaults, nodes: nodes)
   }
 
-  private func text(_ field: ProtobufField) -> String {
-    file.withBytes { String(decoding: $0[field.payload], as: UTF8.self) }
+  private func text(_ field: ProtobufField) throws(FormatError) -> String {
+    guard let text = file.withBytes({ String(ofFile: $0[field.payload]) }) else {
+      throw malformed("name", field, "it is not \(String.fileTextRule)")
+    }
+    return text
   }
 
   private func malformed(_ name: String, _ field: ProtobufField, _ reason: String) -> FormatError {
@@ -221,7 +224,7 @@ struct ONNXReader {
         guard graph == nil else { throw malformed("attribute", field, "it has two graphs") }
         graph = try subgraph(field.payload, index: index)
       case 11: other = "a list of graphs"
-      case 21: reference = text(field)
+      case 21: reference = try text(field)
       case 10: other = "a list of tensors"
       case 14, 15: other = "a type"
       case 22, 23: other = "a sparse tensor"

@@ -1,6 +1,7 @@
 import COnnx
 import CProtobufC
 import Files
+import Glibc
 
 /// Unpacks a message of the file with protobuf-c. Only the fields that are needed are copied and unpacked, without
 /// those that contain nested graphs or the bytes of a tensor.
@@ -58,8 +59,7 @@ struct ONNXUnpacking {
   /// The text of a string, or "" if it is absent.
   func text(_ pointer: UnsafeMutablePointer<CChar>?) throws(FormatError) -> String {
     guard let pointer else { return "" }
-    guard let text = String(validatingCString: pointer) else { throw malformed("a string is not UTF-8") }
-    return text
+    return try text(UnsafeRawBufferPointer(start: pointer, count: strlen(pointer)))
   }
 
   func texts(_ pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ count: Int) throws(FormatError)
@@ -73,8 +73,11 @@ struct ONNXUnpacking {
   }
 
   func text(_ data: ProtobufCBinaryData) throws(FormatError) -> String {
-    let bytes = UnsafeBufferPointer(start: data.data, count: data.data == nil ? 0 : data.len)
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw malformed("a string is not UTF-8") }
+    try text(UnsafeRawBufferPointer(start: data.data, count: data.data == nil ? 0 : data.len))
+  }
+
+  private func text(_ bytes: UnsafeRawBufferPointer) throws(FormatError) -> String {
+    guard let text = String(ofFile: bytes) else { throw malformed("a string is not \(String.fileTextRule)") }
     return text
   }
 }

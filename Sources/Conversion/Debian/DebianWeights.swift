@@ -1,6 +1,7 @@
 import DebianPackages
 import Files
 import PackageFormat
+import PrintableText
 
 /// A Debian package with the weights of a Quern package.
 package struct DebianWeights: Sendable {
@@ -95,17 +96,16 @@ package struct DebianWeights: Sendable {
     return "\((value * factor).rounded() / factor)"
   }
 
-  /// A name without line ends and other control characters.
-  private static func plain(_ text: String) -> String {
-    let scalars = text.unicodeScalars.filter { $0.properties.generalCategory != .control }
-    return String(String(String.UnicodeScalarView(scalars)).prefix(40))
-  }
+  /// The start of a name, on one line.
+  private static func plain(_ text: String) -> String { String(printable(text).prefix(40)) }
 
   private static func copyright(_ options: Options, _ license: PackageLicense, _ inspection: PackageInspection)
     -> String
   {
     let source = inspection.metadata?.source
-    let checkpoint = source.map { "\($0.name.map { "\(plain($0)), " } ?? "")SHA-256 \($0.sha256)" } ?? "unknown"
+    // The package's maker can write anything there.
+    let checkpoint =
+      source.map { "\($0.name.map { "\(plain($0)), " } ?? "")SHA-256 \(printable($0.sha256).prefix(64))" } ?? "unknown"
     return """
       Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
       Comment:

@@ -1,5 +1,6 @@
 import Files
 import PackageFormat
+import PrintableText
 
 extension PackageLicense {
   /// The licences in /usr/share/common-licenses of every Debian system, by the start of the SPDX identifier.
@@ -38,10 +39,17 @@ extension PackageLicense {
     }.joined(separator: "\n")
   }
 
+  /// A line with spaces in place of tabs, and without the form feeds between pages that some licences have.
+  private static func typeset(_ line: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        line.unicodeScalars.filter { $0 != "\u{C}" }.flatMap { $0 == "\t" ? Array(repeating: " ", count: 8) : [$0] }))
+  }
+
   /// The lines of a text as a field of several lines, where an empty line is a full stop.
   private static func indented(_ text: String) -> String {
     var lines = TextFile.lines(of: text).map { line in
-      line.allSatisfy(\.isWhitespace) ? " ." : " \(line)"
+      line.allSatisfy(\.isWhitespace) ? " ." : " \(printable(typeset(line)))"
     }
     while lines.last == " ." { lines.removeLast() }
     return lines.joined(separator: "\n")

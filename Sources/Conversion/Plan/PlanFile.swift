@@ -230,15 +230,18 @@ extension PlanFile {
   /// - Throws: `PlanError.notAPlan` where it is not a plan of this schema or has an unknown field, `.field` where a
   ///   layer has two entries.
   package init(json data: Data, path: String) throws {
+    let document: JSONValue
     do {
-      self = try JSONDecoder().decode(PlanFile.self, from: data)
+      let file = try JSONDocument(data)
+      document = file.value
+      self = try file.decode(PlanFile.self)
     } catch let error as DecodingError {
       throw PlanError.notAPlan(path: path, Self.describe(error))
     }
     guard schema == Self.schema else {
       throw PlanError.notAPlan(path: path, "its schema is '\(schema)', not \(Self.schema)")
     }
-    if let document = try? JSONDecoder().decode(JSONValue.self, from: data), let key = Self.unknownKey(in: document) {
+    if let key = Self.unknownKey(in: document) {
       throw PlanError.notAPlan(path: path, "there is no field '\(key)' (see formats/plan.md)")
     }
     var names: Set<String> = []
@@ -278,7 +281,7 @@ extension PlanFile {
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
       return "the value at \(path(context)) has another type"
     case .dataCorrupted(let context):
-      return context.codingPath.isEmpty ? "it is not JSON" : "the value at \(path(context)) cannot be read"
+      return context.codingPath.isEmpty ? context.debugDescription : "the value at \(path(context)) cannot be read"
     @unknown default: return "it cannot be read"
     }
   }

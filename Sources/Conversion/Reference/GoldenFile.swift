@@ -1,4 +1,5 @@
 import Checkpoints
+import Fidelity
 import Files
 import FoundationEssentials
 import Graphs
@@ -48,7 +49,7 @@ package struct GoldenFile: Sendable {
     }
     guard file.format == .safetensors else { throw refuse("a golden file must be a safetensors file") }
     guard let text = file.metadata["sha256"],
-      let hashes = try? JSONDecoder().decode([String].self, from: Data(text.utf8))
+      let hashes = JSONDocument.strings(text)
     else { throw refuse("its metadata lacks 'sha256', a JSON array of the hashes of the rows' image files") }
     guard hashes.allSatisfy({ $0.utf8.count == 64 && $0.allSatisfy(\.isHexDigit) }) else {
       throw refuse("its 'sha256' contains something that is not a SHA-256 in hexadecimal")

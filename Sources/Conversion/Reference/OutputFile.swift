@@ -1,4 +1,5 @@
 import Checkpoints
+import Fidelity
 import Files
 import FoundationEssentials
 import Graphs
@@ -70,7 +71,7 @@ struct OutputFile: Sendable {
     }
     func list(_ key: String) throws -> [String]? {
       guard let text = contents.metadata[key] else { return nil }
-      guard let list = try? JSONDecoder().decode([String].self, from: Data(text.utf8)), list.count == count else {
+      guard let list = JSONDocument.strings(text), list.count == count else {
         throw refuse("its metadata '\(key)' is not a JSON array of \(count) strings, one for each row")
       }
       return list

@@ -45,18 +45,20 @@ package enum HolidaysSet {
     var rotations: [String: Int] = [:]
     for (index, line) in try TextFile.lines(path).enumerated() {
       func refuse(_ problem: String) -> RetrievalError { .file(path: path, problem: "line \(index + 1): \(problem)") }
-      var text = trimmed(line.prefix { $0 != "#" })
-      if text.hasPrefix("{") { text = trimmed(text.dropFirst()) }
-      if text.hasSuffix("}") { text = trimmed(text.dropLast()) }
-      if text.hasSuffix(",") { text = trimmed(text.dropLast()) }
-      if text.isEmpty || text == "---" { continue }
-      guard let colon = text.lastIndex(of: ":"), let degrees = Int(trimmed(text[text.index(after: colon)...])) else {
-        throw refuse("expected 'NAME.jpg: DEGREES'")
-      }
+      // By bytes: a step backwards over flags goes to the first of them.
+      var text = trimmed(line.utf8.prefix { $0 != UInt8(ascii: "#") })
+      if text.first == UInt8(ascii: "{") { text = trimmed(text.dropFirst()) }
+      if text.last == UInt8(ascii: "}") { text = trimmed(text.dropLast()) }
+      if text.last == UInt8(ascii: ",") { text = trimmed(text.dropLast()) }
+      if text.isEmpty || text.elementsEqual("---".utf8) { continue }
+      guard let colon = text.lastIndex(of: UInt8(ascii: ":")),
+        let degrees = Int(Substring(trimmed(text[text.index(after: colon)...])))
+      else { throw refuse("expected 'NAME.jpg: DEGREES'") }
       guard degrees % 90 == 0, abs(degrees) <= 360 else {
         throw refuse("images are turned by multiples of 90 degrees, not by \(degrees)")
       }
-      let name = trimmed(text[..<colon]).filter { $0 != "\"" && $0 != "'" }
+      let quotes = [UInt8(ascii: "\""), UInt8(ascii: "'")]
+      let name = String(decoding: trimmed(text[..<colon]).filter { !quotes.contains($0) }, as: UTF8.self)
       guard rotations.updateValue((degrees / 90 % 4 + 4) % 4, forKey: name) == nil else {
         throw refuse("\(printable(name)) occurs twice")
       }
@@ -64,8 +66,9 @@ package enum HolidaysSet {
     return rotations.filter { $0.value != 0 }
   }
 
-  private static func trimmed(_ text: Substring) -> Substring {
-    let start = text.drop { $0 == " " || $0 == "\t" }
-    return start.lastIndex { $0 != " " && $0 != "\t" }.map { start[...$0] } ?? ""
+  private static func trimmed(_ text: Substring.UTF8View) -> Substring.UTF8View {
+    func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+    let start = text.drop(while: isBlank)
+    return start.lastIndex { !isBlank($0) }.map { start[...$0] } ?? start
   }
 }

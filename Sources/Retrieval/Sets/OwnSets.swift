@@ -52,20 +52,19 @@ package enum PairsSet {
       }
       let query = try reader.place(of: fields[0], title)
       let image = try reader.place(of: fields[1], title)
-      var sets = found[query] ?? ([], [], [query])
       let kind = fields.count == 3 ? fields[2] : "positive"
       if let other = kinds.updateValue(kind, forKey: [query, image]), other != kind {
         throw reader.refuse("\(title): the pair is \(other) on an earlier line, and \(kind) here")
       }
+      // In place: copies of the arrays for each line would take time with the square of a query's lines.
       switch kind {
-      case "positive": sets.easy.append(image)
+      case "positive": found[query, default: ([], [], [query])].easy.append(image)
       case "hard":
-        sets.hard.append(image)
+        found[query, default: ([], [], [query])].hard.append(image)
         isGraded = true
-      case "ignored": sets.ignored.append(image)
+      case "ignored": found[query, default: ([], [], [query])].ignored.append(image)
       default: throw reader.refuse("\(title): the kind must be positive, hard or ignored")
       }
-      found[query] = sets
     }
     let queries = found.sorted { $0.key < $1.key }.map { query, sets in
       RetrievalQuery(

@@ -4,7 +4,7 @@ import struct
 import zlib
 
 import webp
-from case import Cases
+from case import Cases, fill
 
 
 def chunk(kind, data):
@@ -112,6 +112,8 @@ def cases(folder, root):
     add("65536-groups.webp", webp.groups(1_024))
     add("2401-groups.webp", webp.groups(196), 196 ** 2 * 3)
     add("2401-pairs.webp", webp.groups(196, pairs=True), 196 ** 2 * 3)
+    add("channels.webp", fill(lambda n: webp.channels(3_540, 3_540, n)), 3_540 ** 2 * 3)
+    add("channels-lossy.webp", fill(lambda n: webp.channels(3_540, 3_540, n, lossy=True)), 3_540 ** 2 * 3)
     out.kind = "image at the limits"
     add("megabyte.webp", webp.plain(3_540, 3_540, (0, 1, 2), padding=1_000_000), 3_540 ** 2 * 3)
     add("megabyte.png", png(9_160, 9_160, extra=chunk(b"quRN", bytes(650_000))), 9_160 ** 2 * 3)

@@ -209,6 +209,32 @@ def cases(folder, root):
         [item for i in range(n) for item in (
             node("Conv", ["x" if i == 0 else f"s{i - 1}", "w"], [f"a{i}"]), node("Conv", ["x" if i == 0 else f"s{i - 1}", "w"], [f"b{i}"]),
             node("Add", [f"a{i}", f"b{i}"], [f"s{i}"]))], [tensor("w", [3, 3, 1, 1], bytes(36))], f"s{n - 1}")))
+    norm = ["one", "zero", "zero", "one"]
+    out.add("branch.onnx", fill(lambda n: network(
+        [item for i in range(n) for item in (
+            node("Conv", ["x" if i == 0 else f"s{i - 1}", "w"], [f"a{i}"]),
+            node("BatchNormalization", ["x" if i == 0 else f"s{i - 1}", *norm], [f"b{i}"]),
+            node("Add", [f"a{i}", f"b{i}"], [f"c{i}"]), node("Relu", [f"c{i}"], [f"s{i}"]))],
+        [tensor("w", [3, 3, 1, 1], struct.pack("<9f", *[0.1] * 9)), tensor("one", [3], struct.pack("<3f", 1, 1, 1)),
+         tensor("zero", [3], bytes(12))], f"s{n - 1}"), 499_000))
+    out.add("shared-parallel.onnx", network(
+        [node("Conv", ["x", "first"], ["s"])] + [item for i in range(2_000) for item in (
+            node("Conv", [f"s{i - 1}" if i else "s", "w"], [f"a{i}"]), node("Conv", [f"s{i - 1}" if i else "s", "w"], [f"b{i}"]),
+            node("Add", [f"a{i}", f"b{i}"], [f"c{i}"]), node("Relu", [f"c{i}"], [f"s{i}"]))],
+        [tensor("first", [384, 3, 1, 1], bytes(4608)), tensor("w", [384, 384, 1, 1], bytes(384 * 384 * 4))], "s1999"))
+    for name, kind, inputs in [("norms-after", "BatchNormalization", norm), ("offsets-before", "Add", ["offset"])]:
+        layer = lambda source: [node("Conv", [source, "w"], ["y"])]
+        before = kind == "Add"
+        out.add(f"{name}.onnx", fill(lambda n: network(
+            ([] if before else layer("x"))
+            + [node(kind, [("x" if before else "y") if i == 0 else f"{i:x}", *inputs], [f"{i + 1:x}"]) for i in range(n)]
+            + (layer(f"{n:x}") if before else []),
+            [tensor("w", [3, 3, 1, 1], struct.pack("<9f", *[0.1] * 9)), tensor("one", [3], struct.pack("<3f", 1, 1, 1)),
+             tensor("zero", [3], bytes(12)), tensor("offset", [1, 3, 1, 1], struct.pack("<3f", 1, 1, 1))],
+            "y" if before else f"{n:x}")))
+    out.add("twins.onnx", fill(lambda n: network(
+        [node("Relu" if i % 2 else "Sigmoid", ["x" if i == 0 else f"{side}{i - 1:x}"], [f"{side}{i:x}"])
+         for i in range(n) for side in "ab"] + [node("Add", [f"a{n - 1:x}", f"b{n - 1:x}"], ["y"])], last="y")))
     out.add("offsets.onnx", fill(lambda n: network(
         [item for i in range(n) for item in (
             node("Add", ["x" if i == 0 else f"s{i - 1}", "b"], [f"a{i}"]), node("Conv", [f"a{i}", "w"], [f"c{i}"]),

@@ -76,6 +76,15 @@ def noise(count, levels=4):
     return bytes(out[:count])
 
 
+def nested_values(size):
+    """Names and arrays of about `size` bytes: as many values as possible, at several depths."""
+    for depth in (1, 12, 60):
+        for name, value in [("arrays", b"[" * depth + b"]" * depth), ("objects", b'{"":' * depth + b"0" + b"}" * depth)]:
+            yield f"{name}-{depth}", b"[" + b",".join([value] * (size // (len(value) + 1))) + b"]"
+    for name, value in [("numbers", b"0.5"), ("strings", b'""'), ("empty", b"{}")]:
+        yield f"deep-{name}", b"[" * 12 + b",".join([value] * (size // (len(value) + 1))) + b"]" * 12
+
+
 def padded(raw, salt):
     """Whether to compress: as far as the format allows."""
     return len(raw) - 4096 <= 32 * len(zstd(raw))
@@ -136,6 +145,10 @@ def cases(folder, root):
         ("16m", b"[" + b",".join(b"%d" % (i * 2654435761 % 10**9) for i in range(1_500_000)) + b"]"),
     ]:
         add(f"metadata-{name}.quern", plain, (METADATA, text, padded(text, 0) and len(text) > 1000))
+    report = json.loads((root / "fixtures/fidelity/passing-deterministic.json").read_text())
+    head, tail = json.dumps({"source": report["reference"], "calibration": {"a": "@"}}).encode().split(b'"@"')
+    for name, data in nested_values(1_000_000):
+        add(f"calibration-{name}.quern", plain, (METADATA, head + data + tail, False))
     out.kind = "patch"
     old = (root / "fixtures/patches/new.quern").read_bytes()
     for name, count in [("entries", 400_000), ("copies", 30_000)]:

@@ -3,7 +3,9 @@
 import json
 import pickle
 
+import images
 from case import Cases, fill
+from packages import nested_values
 
 
 def cases(folder, root):
@@ -39,6 +41,8 @@ def cases(folder, root):
         ("same-keys", b"{" + b'"a":0,' * 150_000 + b'"a":0}'),
         ("strings", b"[" + b'"\\u0041",' * 100_000 + b'""]'),
         ("digits", b"[" + b"1" * 900_000 + b"]"),
+        *((f"members-{name}", b'{"schema":"quern.plan/1","calibration":{"a":' + data + b"}}")
+          for name, data in nested_values(1_000_000)),
     ]
     for name, data in documents:
         out.add(f"report-{name}.json", data, "verify", package, "--images", photographs, "--reference", package,
@@ -49,10 +53,22 @@ def cases(folder, root):
         for kind in ("groups", "revisited"):
             out.add(f"{kind}-{name}.json", data, "evaluate", package, "--set", kind, "--data", photographs, "--ground-truth", "FILE",
                     kind="ground truth")
+    report = json.loads((root / "fixtures/fidelity/passing-deterministic.json").read_text())
+    report["settings"] = {"a": "@"}
+    head, tail = json.dumps(report).encode().split(b'"@"')
+    for name, data in nested_values(1_000_000):
+        out.add(f"settings-{name}.json", head + data + tail, "diff", "FILE", "FILE", kind="report")
     out.kind = "ground truth"
     evaluate = lambda kind: ("evaluate", package, "--set", kind, "--data", photographs, "--ground-truth", "FILE")
     out.add("lines.csv", fill(lambda n: b"query,positive\n" + b"".join(b"%x,%x\n" % (i, i + 1) for i in range(n))), *evaluate("pairs"))
     out.add("query.csv", fill(lambda n: b"query,positive\n" + b"".join(b"admiral-00.jpg,%x\n" % i for i in range(n))), *evaluate("pairs"))
+    # Of images that exist, so that every line is read.
+    pairs = out.folder / "pairs"
+    pairs.mkdir(exist_ok=True)
+    for name in "ab":
+        (pairs / f"{name}.png").write_bytes(images.png(8, 8))
+    out.add("same.csv", fill(lambda n: b"query,positive\n" + b"a,b\n" * n), "evaluate",
+            str(root / "fixtures/packages/version-1.0-quantised.quern"), "--set", "pairs", "--data", str(pairs), "--ground-truth", "FILE")
     out.add("quoted.csv", b'query,positive\n"' + b'""' * 450_000, *evaluate("pairs"))
     out.add("columns.csv", b"query,positive" + b"," * 900_000, *evaluate("pairs"))
     out.add("groups.json", fill(lambda n: json.dumps([[f"{i:x}", f"{i + 1:x}"] for i in range(n)]).encode()), *evaluate("groups"))
