@@ -91,8 +91,8 @@ extension FileError: CustomStringConvertible {
       "\(path): cannot be created: it is a pipe or a device, from which the package cannot be read back to be verified; "
         + "name a file"
     case .changed(let path):
-      "\(path): was changed while it was in use, so that what was computed belongs to no file; nothing was written. Run "
-        + "the command again when nothing writes to the file"
+      "\(path): was changed while it was in use, so that what was computed belongs to no file. Discard what "
+        + "this run wrote, if anything, and run the command again when nothing writes to the file"
     }
   }
 }
