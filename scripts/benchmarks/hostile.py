@@ -12,6 +12,7 @@ Needs only Python's standard library and libzstd.
 """
 
 import argparse
+import multiprocessing
 import os
 import resource
 import shutil
@@ -83,7 +84,10 @@ def measure(tool, folder, options):
     base = run([tool, "--version"], folder).peak
     rows, good = [], True
     for module in (checkpoints, networks, packages, texts, marks, images):
-        for case in module.cases(folder, ROOT):
+        # Made by another process: the memory of this one would count as that of the tool, which it becomes.
+        with multiprocessing.Pool(1) as maker:
+            cases = maker.apply(module.cases, (folder, ROOT))
+        for case in cases:
             if options.only and options.only not in f"{case.kind} {case.name}":
                 continue
             if case.bytes > LARGEST_FILE:
