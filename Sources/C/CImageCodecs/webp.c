@@ -56,8 +56,8 @@ int quern_webp_read_size(
   if (status != QUERN_CODEC_OK) return status;
   result->width = (uint32_t)features.width;
   result->height = (uint32_t)features.height;
-  // Lossless images are decoded to 32 bits a pixel first. So is an alpha channel of a lossy one, unless it has a palette;
-  // its values are stored besides, in 8 bits.
+  // Lossless images are decoded to 32 bits a pixel first. So is an alpha channel of a lossy one, unless it has a
+  // palette; its values are stored besides, in 8 bits.
   uint64_t pixels = (uint64_t)features.width * (uint64_t)features.height;
   enum { LOSSY = 1 };
   *working_bytes = features.format != LOSSY ? 4 * pixels : features.has_alpha ? 5 * pixels : 0;
