@@ -56,10 +56,11 @@ package enum LicenseOption {
   private static func text(_ path: String) throws -> String {
     let file = try MappedFile(path: path)
     let text = file.withBytes { bytes in
-      bytes.count <= textLimit && !bytes.contains(0) ? String(validating: bytes, as: UTF8.self) : nil
+      bytes.count <= textLimit && !bytes.contains(0) ? String(ofFile: bytes) : nil
     }
     guard let text else {
-      throw ConversionError.option("--license \(path): is not a text in UTF-8 of at most \(textLimit) bytes")
+      throw ConversionError.option(
+        "--license \(path): is not \(String.fileTextRule), of at most \(textLimit) bytes")
     }
     return text
   }
