@@ -127,7 +127,7 @@ let package = Package(
       ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Random", "Runtime", "Tensors", "Threads"]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
     module("Signing", ["CSigning", "Files", "PrintableText"]),
-    module("Fidelity", ["Files", "PrintableText"]),
+    module("Fidelity", ["Files", "PrintableText", "Tensors"]),
     module(
       "Rounding",
       ["CKernels", "Graphs", "Kernels", "LinearAlgebra", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),

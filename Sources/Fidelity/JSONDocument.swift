@@ -1,5 +1,6 @@
 import Files
 import FoundationEssentials
+import Tensors
 
 /// A JSON document of a file, whose free-form members (`JSONValue`) are decoded in linear time.
 ///
@@ -10,11 +11,13 @@ package struct JSONDocument: Sendable {
   /// Our deepest documents, the metadata of packages, have six levels.
   private static let depthLimit = 16
   /// A plan has less than twenty values for each layer.
-  fileprivate static let valueLimit = 1 << 17
+  private static let valueLimit = 1 << 17
+
+  private let plain: PlainValue
+  private let data: Data
 
   /// The whole document.
-  package let value: JSONValue
-  private let data: Data
+  package var value: JSONValue { JSONValue(plain) }
 
   /// - Throws: `DecodingError.dataCorrupted`, with a description that completes "the file cannot be read:", where the
   ///   text is not JSON, is nested too deeply, has too many values, or has an object with a key twice.
@@ -23,7 +26,8 @@ package struct JSONDocument: Sendable {
       throw Self.error("its values are nested more than \(Self.depthLimit) deep")
     }
     do throws(JSONProblem) {
-      value = try JSONReader<JSONProblem>.jsonValue(of: Array(data))
+      plain = try JSONReader<JSONProblem>.plainValue(
+        ofFile: TensorStorage(byteCount: data.count) { $0.copyBytes(from: data) }, valueLimit: Self.valueLimit)
     } catch {
       throw Self.error(error.reason)
     }
@@ -35,7 +39,7 @@ package struct JSONDocument: Sendable {
   /// - Throws: `DecodingError` where the document is none.
   package func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
     let decoder = JSONDecoder()
-    if let key = Self.valueKey { decoder.userInfo[key] = value }
+    if let key = Self.valueKey { decoder.userInfo[key] = plain }
     return try decoder.decode(type, from: data)
   }
 
@@ -58,19 +62,19 @@ package struct JSONDocument: Sendable {
   ///
   /// - Throws: `DecodingError.dataCorrupted` where the document has no such value.
   static func value(at decoder: any Decoder) throws -> JSONValue? {
-    guard let key = valueKey, var value = decoder.userInfo[key] as? JSONValue else { return nil }
+    guard let key = valueKey, var value = decoder.userInfo[key] as? PlainValue else { return nil }
     for key in decoder.codingPath {
       switch value {
-      case .object(let members):
+      case .dictionary(let members):
         guard let member = members[key.stringValue] else { throw error("it has no '\(key.stringValue)'") }
         value = member
-      case .array(let elements):
+      case .list(let elements):
         guard let index = key.intValue, elements.indices.contains(index) else { throw error("an array is too short") }
         value = elements[index]
       default: throw error("a value has no members")
       }
     }
-    return value
+    return JSONValue(value)
   }
 }
 
@@ -107,62 +111,18 @@ private struct JSONProblem: JSONFailure {
   }
 }
 
-extension JSONReader {
-  /// Reads a text that is one value. Its depth must have been checked.
-  fileprivate static func jsonValue(of text: [UInt8]) throws(Failure) -> JSONValue {
-    var json = JSONReader(cursor: ByteCursor(text))
-    // A byte order mark, which editors of plans may have written.
-    if json.cursor.starts(with: [0xEF, 0xBB, 0xBF]) { for _ in 0..<3 { json.advance() } }
-    var room = JSONDocument.valueLimit
-    let value = try json.jsonValue(&room)
-    json.skipBlanks()
-    guard json.cursor.isAtEnd else { throw json.malformed("there is more after the value") }
-    return value
-  }
-
-  /// - Parameter room: how many more values there may be.
-  private mutating func jsonValue(_ room: inout Int) throws(Failure) -> JSONValue {
-    guard room > 0 else {
-      throw .limitExceeded(what: "values", offset: cursor.offset, limit: JSONDocument.valueLimit)
-    }
-    room -= 1
-    skipBlanks()
-    switch peek() {
-    case UInt8(ascii: "{"):
-      var members: [String: JSONValue] = [:]
-      try object { (json, key, offset) throws(Failure) in
-        guard members.updateValue(try json.jsonValue(&room), forKey: key) == nil else {
-          throw .malformed(field: "JSON", offset: offset, reason: "an object has a key twice")
-        }
+extension JSONValue {
+  /// An integral number is an integer, however it was written.
+  fileprivate init(_ value: PlainValue) {
+    self =
+      switch value {
+      case .null: .null
+      case .bool(let value): .bool(value)
+      case .int(let value): .int(value)
+      case .double(let value): Int(exactly: value).map { .int($0) } ?? .number(value)
+      case .string(let value): .string(value)
+      case .list(let values): .array(values.map(JSONValue.init))
+      case .dictionary(let members): .object(members.mapValues(JSONValue.init))
       }
-      return .object(members)
-    case UInt8(ascii: "["):
-      var values: [JSONValue] = []
-      try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(Failure) in
-        values.append(try json.jsonValue(&room))
-      }
-      return .array(values)
-    case UInt8(ascii: "\""): return .string(try string())
-    default: return try jsonLiteral()
-    }
-  }
-
-  /// Reads a number, true, false or null.
-  private mutating func jsonLiteral() throws(Failure) -> JSONValue {
-    let start = cursor.offset
-    while let byte = peek(), "+-.0123456789aeflnrstuE".utf8.contains(byte) { advance() }
-    let text = String(decoding: cursor.storage.bytes[start..<cursor.offset], as: UTF8.self)
-    switch text {
-    case "null": return .null
-    case "true": return .bool(true)
-    case "false": return .bool(false)
-    default:
-      let isNumber = text.utf8.first.map { $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0) } ?? false
-      if isNumber, let value = Int(text) { return .int(value) }
-      guard isNumber, let value = Double(text), value.isFinite else {
-        throw .malformed(field: "JSON", offset: start, reason: "a value was expected")
-      }
-      return Int(exactly: value).map { .int($0) } ?? .number(value)
-    }
   }
 }

@@ -32,14 +32,18 @@ extension JSONReader {
 
   /// Reads a file that is one value.
   ///
-  /// - Throws: `Failure` where it is not JSON, or an object has a key twice.
-  package static func plainValue(ofFile file: TensorStorage) throws(Failure) -> PlainValue {
-    try JSONReader(file: file).onlyValue()
+  /// - Parameter valueLimit: the maximum number of values, those that contain others included.
+  /// - Throws: `Failure` where it is not JSON, has more values, or an object has a key twice.
+  package static func plainValue(
+    ofFile file: TensorStorage, valueLimit: Int = .max
+  ) throws(Failure) -> PlainValue {
+    try JSONReader(file: file).onlyValue(valueLimit: valueLimit)
   }
 
-  private consuming func onlyValue() throws(Failure) -> PlainValue {
+  private consuming func onlyValue(valueLimit: Int = .max) throws(Failure) -> PlainValue {
     var json = self
-    let value = try json.plainValue()
+    var count = 0
+    let value = try json.plainValue(&count, valueLimit: valueLimit)
     json.skipBlanks()
     guard json.cursor.isAtEnd else { throw json.malformed("there is more after the value") }
     return value
@@ -49,24 +53,32 @@ extension JSONReader {
   private static var depthLimit: Int { 64 }
 
   /// Reads a value of any type.
-  private mutating func plainValue(depth: Int = 0) throws(Failure) -> PlainValue {
+  ///
+  /// - Parameter count: the number of values before this one.
+  private mutating func plainValue(
+    _ count: inout Int, valueLimit: Int, depth: Int = 0
+  ) throws(Failure) -> PlainValue {
     guard depth < Self.depthLimit else {
       throw .limitExceeded(what: "levels of JSON", offset: cursor.offset, limit: Self.depthLimit)
     }
+    guard count < valueLimit else {
+      throw .limitExceeded(what: "values", offset: cursor.offset, limit: valueLimit)
+    }
+    count += 1
     skipBlanks()
     switch peek() {
     case UInt8(ascii: "{"):
       var members: [String: PlainValue] = [:]
       try object { (json, key, offset) throws(Failure) in
-        guard members.updateValue(try json.plainValue(depth: depth + 1), forKey: key) == nil else {
-          throw .malformed(field: "JSON", offset: offset, reason: "an object has this key twice")
-        }
+        guard
+          members.updateValue(try json.plainValue(&count, valueLimit: valueLimit, depth: depth + 1), forKey: key) == nil
+        else { throw .malformed(field: "JSON", offset: offset, reason: "an object has a key twice") }
       }
       return .dictionary(members)
     case UInt8(ascii: "["):
       var values: [PlainValue] = []
       try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(Failure) in
-        values.append(try json.plainValue(depth: depth + 1))
+        values.append(try json.plainValue(&count, valueLimit: valueLimit, depth: depth + 1))
       }
       return .list(values)
     case UInt8(ascii: "\""): return .string(try string())

@@ -81,9 +81,7 @@ package struct FoldMapMargins: Pass {
           var merged = before
           merged.op = windowed
           merged.output = node.output
-          (nodes[producer], nodes[index]) = (nil, merged)
-          note(producer, index, "\(node.name) folded into \(before.name)")
-          return index
+          return replace(producer, index, by: merged, "\(node.name) folded into \(before.name)")
         }
       }
       guard var windowed = node.op as? any WindowOperator, node.inputs.count == 1,
@@ -93,8 +91,13 @@ package struct FoldMapMargins: Pass {
       var merged = node
       merged.op = windowed
       merged.inputs = before.inputs
+      return replace(producer, index, by: merged, "\(before.name) folded into \(node.name)")
+    }
+
+    /// Puts one node in the place of the second of two.
+    private mutating func replace(_ producer: Int, _ index: Int, by merged: Node, _ text: String) -> Int {
       (nodes[producer], nodes[index]) = (nil, merged)
-      note(producer, index, "\(before.name) folded into \(node.name)")
+      note(producer, index, text)
       return index
     }
 
