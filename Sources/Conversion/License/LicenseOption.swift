@@ -60,7 +60,7 @@ package enum LicenseOption {
     }
     guard let text else {
       throw ConversionError.option(
-        "--license \(path): is not \(String.fileTextRule), of at most \(textLimit) bytes")
+        "--license \(path): is not a text of at most \(textLimit) bytes in \(String.fileTextRule)")
     }
     return text
   }
