@@ -135,7 +135,7 @@ let package = Package(
     module("Quantization", ["Calibration", "Graphs", "Kernels", "Operators", "Suggestions", "Tensors", "Threads"]),
     module("Calibration", ["CKernels", "Graphs", "Kernels", "Operators", "Pixels", "Runtime", "Tensors", "Threads"]),
     module("NeighbourSearch", ["Checkpoints", "CKernels", "Files", "Kernels", "Tensors", "Threads"]),
-    module("Images", ["CImageCodecs", "Pixels", "Random", "Suggestions", "Threads"]),
+    module("Images", ["CImageCodecs", "Files", "Pixels", "Random", "Suggestions", "Threads"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Pixels", "Suggestions", "Tensors", "Threads"]),
     module("Pixels", ["CResampling", "Suggestions"]),
     module("DebianPackages", ["CZlib"]),

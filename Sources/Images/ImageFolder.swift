@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import Pixels
 import Suggestions
@@ -47,7 +48,7 @@ package struct ImageFolder: Hashable, Sendable {
   /// Lists the folder.
   ///
   /// - Throws: `ImageError.at` with the path, around `.system` (no such folder, or no permission), `.notAFolder`,
-  ///   `.archive`, `.lfsPointer`, `.nameNotUTF8` or `.noImages`.
+  ///   `.archive`, `.lfsPointer`, `.nameNotText` or `.noImages`.
   package init(path: String) throws(ImageError) {
     var scan = FolderScan(root: path)
     try scan.run()
@@ -148,8 +149,8 @@ private struct FolderScan {
     return subfolders
   }
 
-  /// The names that are not hidden. Names that are not valid UTF-8 are counted as ignored, unless they are those of
-  /// images or folders.
+  /// The names that are not hidden. Names that are no texts (`String.init(ofFile:)`) are counted as ignored, unless
+  /// they are those of images or folders.
   private mutating func names(in absolute: String) throws(ImageError) -> [String] {
     guard let stream = opendir(absolute) else {
       throw .at(path: absolute, .system(operation: "open the folder", number: errno))
@@ -168,7 +169,7 @@ private struct FolderScan {
       let name = bytes.assumingMemoryBound(to: CChar.self)
       if name[0] == CChar(UInt8(ascii: ".")) {
         if strcmp(name, ".") != 0 && strcmp(name, "..") != 0 { ignored += 1 }
-      } else if let text = String(validatingCString: name) {
+      } else if let text = String(ofFile: UnsafeRawBufferPointer(start: name, count: strlen(name))) {
         names.append(text)
       } else {
         let text = String(cString: name)
@@ -176,7 +177,7 @@ private struct FolderScan {
         // Links to folders are followed, and some file systems do not tell folders in the listing.
         let isFolder = fstatat(dirfd(stream), name, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
         guard !Self.hasImageExtension(text), !isFolder else {
-          throw .at(path: absolute, .nameNotUTF8(text))
+          throw .at(path: absolute, .nameNotText(text, rule: String.fileTextRule))
         }
         ignored += 1
       }

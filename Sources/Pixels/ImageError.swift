@@ -51,8 +51,9 @@ package enum ImageError: Error, Hashable, Sendable {
   case invalidGeometry(String)
   /// The path of a folder of images leads to something else.
   case notAFolder
-  /// A folder or an image in the folder has a name that is not UTF-8; the text is the name as far as it is.
-  case nameNotUTF8(String)
+  /// A folder or an image in the folder has a name that is not UTF-8, or has more combining marks in a row than a text
+  /// may; `name` is the name as far as it is UTF-8, and `rule` what a name has to be.
+  case nameNotText(_ name: String, rule: String)
   /// A folder without image files; `ignored` other files were found in it, among them `otherFormats` by the names of
   /// formats that are not decoded.
   case noImages(ignored: Int, otherFormats: [String: Int])
@@ -93,8 +94,8 @@ extension ImageError: CustomStringConvertible {
     case .system(let operation, let number): "cannot \(operation): \(errorText(number))"
     case .invalidGeometry(let problem): problem
     case .notAFolder: "not a folder"
-    case .nameNotUTF8(let name):
-      "'\(name)' in this folder has a name that is not UTF-8, by which nothing can refer to it; rename it"
+    case .nameNotText(let name, let rule):
+      "'\(name)' in this folder has a name that is not \(rule), by which nothing can refer to it; rename it"
     case .noImages(let ignored, let otherFormats):
       "no .jpg, .jpeg, .png or .webp files in the folder or its subfolders"
         + (Self.undecoded(otherFormats).map { ", only \($0)" }
@@ -125,7 +126,7 @@ extension ImageError {
     switch underlying {
     // A link that leads nowhere is as good as a file that is damaged.
     case .system(_, let number): number == ENOENT || number == ENOTDIR || number == ELOOP
-    case .outOfMemory, .changed, .notAFolder, .nameNotUTF8, .noImages: false
+    case .outOfMemory, .changed, .notAFolder, .nameNotText, .noImages: false
     default: true
     }
   }

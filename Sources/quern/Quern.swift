@@ -2,6 +2,7 @@ import ArgumentParser
 import CProcess
 import Conversion
 import Files
+import Glibc
 import Images
 import Kernels
 
@@ -62,12 +63,15 @@ struct Quern: ParsableCommand {
     Failure.exit(status: 0)
   }
 
-  /// Refuses arguments whose bytes a `String` does not keep: their names would be those of other files.
+  /// Refuses arguments whose bytes a `String` does not keep, as their names would be those of other files, and those
+  /// that no output can hold.
   ///
-  /// - Throws: `UsageError` for the first argument that is not UTF-8, in any locale.
+  /// - Throws: `UsageError` for the first argument that is not a text (`String.init(ofFile:)`), in any locale.
   private static func checkEncoding() throws {
-    for number in 1..<max(quern_argument_count(), 1) where String(validatingCString: quern_argument(number)) == nil {
-      throw UsageError(notUTF8: quern_argument(number), number: Int(number))
+    for number in 1..<max(quern_argument_count(), 1) {
+      guard let argument = quern_argument(number) else { continue }
+      let bytes = UnsafeRawBufferPointer(start: argument, count: strlen(argument))
+      if String(ofFile: bytes) == nil { throw UsageError(notText: bytes, number: Int(number)) }
     }
   }
 

@@ -136,18 +136,23 @@ private struct ScratchFolder: ~Copyable {
     #expect(folder.ignoredCount == 2)
   }
 
-  /// A name that is not UTF-8 cannot be referred to, so that an image or a folder with one would be lost.
-  @Test(arguments: [("caf\u{E9}.jpg", false, true), ("caf\u{E9}", true, true), ("caf\u{E9}.txt", false, false)])
-  func namesThatAreNotUTF8(name: String, isFolder: Bool, isRefused: Bool) throws {
+  /// Neither a name that is not UTF-8 nor one that a package could not hold can be referred to, so that an image or a
+  /// folder with one would be lost.
+  @Test(arguments: [
+    ([0xE9], ".jpg", false, true), ([0xE9], "", true, true), ([0xE9], ".txt", false, false),
+    (Self.marks(31), ".jpg", false, true), (Self.marks(31), "", true, true), (Self.marks(31), ".txt", false, false),
+    (Self.marks(30), ".txt", false, false),
+  ])
+  func namesThatAreNoTexts(bytes: [UInt8], end: String, isFolder: Bool, isRefused: Bool) throws {
     let scratch = try ScratchFolder()
     try scratch.write("a.jpg")
-    // In Latin-1.
-    let path =
-      scratch.path.utf8.map { CChar(bitPattern: $0) } + [CChar(0x2F)]
-      + name.unicodeScalars.map { CChar(bitPattern: UInt8($0.value)) } + [0]
+    let name = Array("caf".utf8) + bytes + end.utf8
+    let path = (scratch.path.utf8 + [0x2F] + name + [0]).map { CChar(bitPattern: $0) }
     #expect(isFolder ? mkdir(path, 0o755) == 0 : close(open(path, O_CREAT | O_WRONLY, 0o644)) == 0)
     if isRefused {
-      #expect(throws: ImageError.at(path: scratch.path, .nameNotUTF8("caf\u{FFFD}\(isFolder ? "" : ".jpg")"))) {
+      let rule = "UTF-8 with at most 30 combining marks in a row"
+      let shown = String(decoding: name, as: UTF8.self)
+      #expect(throws: ImageError.at(path: scratch.path, .nameNotText(shown, rule: rule))) {
         try ImageFolder(path: scratch.path)
       }
       _ = isFolder ? rmdir(path) : unlink(path)
@@ -156,6 +161,8 @@ private struct ScratchFolder: ~Copyable {
       _ = unlink(path)
     }
   }
+
+  private static func marks(_ count: Int) -> [UInt8] { Array(repeatElement("\u{301}", count: count).joined().utf8) }
 
   @Test func loopsOfLinksEnd() throws {
     let scratch = try ScratchFolder()

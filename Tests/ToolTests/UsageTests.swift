@@ -93,6 +93,9 @@ import Testing
       #""$@" "$(printf 'caf\351.npy')""#, embed, in: scratch, environment: ["LC_ALL": locale])
     #expect(refused.status == 64, "\(refused)")
     #expect(refused.errors.contains(#"argument 8 is not UTF-8: caf\xE9.npy"#), "\(refused.errors)")
+    let marks = try Tool.shell(
+      #""$@" "$(printf '\314\201%.0s' $(seq 31)).npy""#, embed, in: scratch, environment: ["LC_ALL": locale])
+    #expect(marks.status == 64 && marks.errors.contains("argument 8 is not UTF-8 with at most 30"), "\(marks)")
     let text = try #require(try JSONSerialization.jsonObject(with: Data(refused.output.utf8)) as? [String: Any])
     #expect(text["code"] as? Int == 64)
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.folder.path).isEmpty)

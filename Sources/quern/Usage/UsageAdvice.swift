@@ -1,4 +1,5 @@
 import Configuration
+import Files
 import PrintableText
 import Suggestions
 
@@ -10,17 +11,17 @@ struct UsageError: MultilineError, CustomStringConvertible {
   init(_ problem: String, see help: String) { lines = [problem, "See '\(help) --help'."] }
 
   /// - Parameters:
-  ///   - argument: an argument that is not UTF-8.
+  ///   - argument: an argument that is not UTF-8, or has more combining marks in a row than a text may.
   ///   - number: its place on the command line, from 1.
-  init(notUTF8 argument: UnsafePointer<CChar>, number: Int) {
-    var shown = ""
-    var next = argument
-    while next.pointee != 0 {
-      let byte = UInt8(truncatingIfNeeded: next.pointee)
-      shown +=
-        (0x20..<0x7F).contains(byte)
+  init(notText argument: UnsafeRawBufferPointer, number: Int) {
+    let shown = argument.map { byte in
+      (0x20..<0x7F).contains(byte)
         ? String(UnicodeScalar(byte)) : "\\x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))"
-      next += 1
+    }.joined()
+    guard String(validating: argument, as: UTF8.self) == nil else {
+      self.init(
+        "argument \(number) is not \(String.fileTextRule): \(shown). Rename a file that has such a name", see: "quern")
+      return
     }
     self.init(
       "argument \(number) is not UTF-8: \(shown). Arguments must be UTF-8 in every locale; rename a file that has such a "
