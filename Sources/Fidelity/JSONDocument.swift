@@ -8,10 +8,9 @@ import Tensors
 /// document of a megabyte has hundreds of thousands of values. So the text is read once by our own reader, and a
 /// `JSONValue` that is decoded from it looks its value up.
 package struct JSONDocument: Sendable {
-  /// Our deepest documents, the metadata of packages, have six levels.
-  private static let depthLimit = 16
-  /// A plan has less than twenty values for each layer.
-  private static let valueLimit = 1 << 17
+  /// A plan has less than twenty values for each layer. Our deepest documents, the metadata of packages, have six
+  /// levels, and a decoder takes time in proportion to the depth for each value.
+  private static let limits = JSONLimits(values: 1 << 17, depth: 16)
 
   private let plain: PlainValue
   private let data: Data
@@ -22,12 +21,9 @@ package struct JSONDocument: Sendable {
   /// - Throws: `DecodingError.dataCorrupted`, with a description that completes "the file cannot be read:", where the
   ///   text is not JSON, is nested too deeply, has too many values, or has an object with a key twice.
   package init(_ data: Data) throws(DecodingError) {
-    guard !JSONDepth.exceeds(Self.depthLimit, data) else {
-      throw Self.error("its values are nested more than \(Self.depthLimit) deep")
-    }
     do throws(JSONProblem) {
       plain = try JSONReader<JSONProblem>.plainValue(
-        ofFile: TensorStorage(byteCount: data.count) { $0.copyBytes(from: data) }, valueLimit: Self.valueLimit)
+        ofFile: TensorStorage(byteCount: data.count) { $0.copyBytes(from: data) }, limits: Self.limits)
     } catch {
       throw Self.error(error.reason)
     }

@@ -22,6 +22,19 @@ package indirect enum PlainValue: Hashable, Sendable {
   }
 }
 
+/// What a JSON text may have.
+package struct JSONLimits: Sendable {
+  /// The maximum number of values, those that contain others included.
+  package let values: Int
+  /// How deeply arrays and objects may be nested.
+  package let depth: Int
+
+  package init(values: Int = .max, depth: Int = 64) {
+    self.values = values
+    self.depth = depth
+  }
+}
+
 extension JSONReader {
   /// Reads a text that is one value.
   ///
@@ -32,53 +45,50 @@ extension JSONReader {
 
   /// Reads a file that is one value.
   ///
-  /// - Parameter valueLimit: the maximum number of values, those that contain others included.
-  /// - Throws: `Failure` where it is not JSON, has more values, or an object has a key twice.
+  /// - Throws: `Failure` where it is not JSON, exceeds a limit, or has an object with a key twice.
   package static func plainValue(
-    ofFile file: TensorStorage, valueLimit: Int = .max
+    ofFile file: TensorStorage, limits: JSONLimits = JSONLimits()
   ) throws(Failure) -> PlainValue {
-    try JSONReader(file: file).onlyValue(valueLimit: valueLimit)
+    try JSONReader(file: file).onlyValue(limits: limits)
   }
 
-  private consuming func onlyValue(valueLimit: Int = .max) throws(Failure) -> PlainValue {
+  private consuming func onlyValue(limits: JSONLimits = JSONLimits()) throws(Failure) -> PlainValue {
     var json = self
     var count = 0
-    let value = try json.plainValue(&count, valueLimit: valueLimit)
+    let value = try json.plainValue(&count, limits: limits)
     json.skipBlanks()
     guard json.cursor.isAtEnd else { throw json.malformed("there is more after the value") }
     return value
   }
 
-  /// The maximum number of levels of arrays and objects.
-  private static var depthLimit: Int { 64 }
-
   /// Reads a value of any type.
   ///
-  /// - Parameter count: the number of values before this one.
+  /// - Parameters:
+  ///   - count: the number of values before this one.
+  ///   - depth: the number of arrays and objects that this one is in.
   private mutating func plainValue(
-    _ count: inout Int, valueLimit: Int, depth: Int = 0
+    _ count: inout Int, limits: JSONLimits, depth: Int = 0
   ) throws(Failure) -> PlainValue {
-    guard depth < Self.depthLimit else {
-      throw .limitExceeded(what: "levels of JSON", offset: cursor.offset, limit: Self.depthLimit)
-    }
-    guard count < valueLimit else {
-      throw .limitExceeded(what: "values", offset: cursor.offset, limit: valueLimit)
+    guard count < limits.values else {
+      throw .limitExceeded(what: "values", offset: cursor.offset, limit: limits.values)
     }
     count += 1
     skipBlanks()
     switch peek() {
+    case UInt8(ascii: "{") where depth >= limits.depth, UInt8(ascii: "[") where depth >= limits.depth:
+      throw .limitExceeded(what: "levels of arrays and objects", offset: cursor.offset, limit: limits.depth)
     case UInt8(ascii: "{"):
       var members: [String: PlainValue] = [:]
       try object { (json, key, offset) throws(Failure) in
         guard
-          members.updateValue(try json.plainValue(&count, valueLimit: valueLimit, depth: depth + 1), forKey: key) == nil
+          members.updateValue(try json.plainValue(&count, limits: limits, depth: depth + 1), forKey: key) == nil
         else { throw .malformed(field: "JSON", offset: offset, reason: "an object has a key twice") }
       }
       return .dictionary(members)
     case UInt8(ascii: "["):
       var values: [PlainValue] = []
       try list(UInt8(ascii: "["), UInt8(ascii: "]")) { (json) throws(Failure) in
-        values.append(try json.plainValue(&count, valueLimit: valueLimit, depth: depth + 1))
+        values.append(try json.plainValue(&count, limits: limits, depth: depth + 1))
       }
       return .list(values)
     case UInt8(ascii: "\""): return .string(try string())

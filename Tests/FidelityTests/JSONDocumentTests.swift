@@ -42,7 +42,7 @@ import Testing
   @Test(arguments: [
     ("", "not JSON"), ("plan", "not JSON"), ("[1", "not JSON"), ("[1] 2", "more after"), ("[nan]", "not JSON"),
     ("[1e999]", "not JSON"), (#"{"a": 1, "a": 2}"#, "a key twice"),
-    (String(repeating: "[", count: 17) + String(repeating: "]", count: 17), "nested more than 16 deep"),
+    (String(repeating: "[", count: 17) + String(repeating: "]", count: 17), "more than 16 levels of arrays"),
     ("[" + String(repeating: "0,", count: 1 << 17) + "0]", "more than 131072 values"),
   ])
   func refusesOtherTexts(text: String, reason: String) {
@@ -56,6 +56,14 @@ import Testing
       }
       #expect(context.debugDescription.contains(reason))
     }
+  }
+
+  /// Brackets in strings open nothing.
+  @Test func readsSixteenLevels() throws {
+    var value = JSONValue.string("[[{\"")
+    for _ in 0..<16 { value = [value] }
+    let text = String(repeating: "[", count: 16) + #""[[{\"""# + String(repeating: "]", count: 16)
+    #expect(try JSONDocument(Data(text.utf8)).value == value)
   }
 
   @Test func readsStrings() {
