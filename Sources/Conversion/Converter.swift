@@ -248,7 +248,8 @@ package struct Converter {
   private func bestAttempt(
     _ network: QuantizedNetwork, _ metadata: PackageMetadata, start: ContinuousClock.Instant
   ) throws -> VerifiedPackage {
-    let deadline = options.timeBudget.map { start + .seconds($0) }
+    // A duration cannot have 2^63 seconds, and 30 years are no bound.
+    let deadline = options.timeBudget.map { start + .seconds(min($0, 1e9)) }
     let sample = SearchSample(network, options)
     var first = FoundPlan(network.givenPlan ?? network.plan)
     first.isCutShort = network.isCutShort

@@ -88,9 +88,9 @@ package final class AtomicFile {
   /// Whether a name has the form of those of temporary files.
   package static func isTemporary(_ name: String) -> Bool { TemporaryName.matches(name) }
 
-  /// Makes SIGINT, SIGTERM, SIGHUP and SIGPIPE remove the temporary files that are not committed yet and exit with the
-  /// status that shells give for the signal, such as 130 for SIGINT. Call it once, early. A signal that is ignored at
-  /// that time stays ignored.
+  /// Makes signals that end a command, such as SIGINT, remove the temporary files that are not committed yet and exit
+  /// with the status that shells give for the signal, such as 130 for SIGINT. Call it once, early. A signal that is
+  /// ignored at that time stays ignored.
   package static func removeTemporariesOnSignals() { TemporaryFiles.removeOnSignals() }
 
   /// Appends bytes. If that fails, the temporary file is removed, and nothing more can be written.

@@ -48,9 +48,14 @@ package enum TemporaryFiles {
   /// Creates the table, after which `removeAll` is async-signal-safe.
   package static func prepare() { _ = slots }
 
+  /// The signals that other processes and limits end a command by.
+  private static let endingSignals = [
+    SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU,
+  ]
+
   static func removeOnSignals() {
     _ = slots  // created here, because the handler may not allocate
-    for number in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] {
+    for number in endingSignals {
       var previous = sigaction()
       // A process that was started in the background with SIGINT ignored keeps ignoring it.
       if sigaction(number, nil, &previous) == 0, isIgnored(previous) { continue }

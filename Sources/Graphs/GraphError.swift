@@ -23,10 +23,10 @@ package enum GraphError: Error, Hashable, Sendable {
 }
 
 extension GraphError {
-  /// Whether the cause is the size of the input, for which memory may not suffice, rather than the graph.
+  /// Whether the cause is the size of the input, rather than the graph or the memory of the machine.
   package var isInputSize: Bool {
     switch self {
-    case .inputSize, .memory: true
+    case .inputSize: true
     case .at(_, let error), .after(_, let error): error.isInputSize
     default: false
     }

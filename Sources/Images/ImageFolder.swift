@@ -139,7 +139,8 @@ private struct FolderScan {
       }
       switch kind {
       case .folder: subfolders.append(relative)
-      case .regular where isImage: images.append(relative)
+      // Reading something else by the name of an image, such as a FIFO, will say that it is none.
+      case .regular where isImage, .other where isImage: images.append(relative)
       case .regular:
         ignored += 1
         if let format = Self.otherFormat(name) { otherFormats[format, default: 0] += 1 }

@@ -28,7 +28,7 @@ struct Quern: ParsableCommand {
       Exit status: 0 done, and within tolerance; 1 a gate, the golden check, a self-test or a signature \
       failed; 64 usage error; 65 bad input data, or an input that was changed meanwhile; 66 missing input; \
       70 internal error; 71 not enough memory; 73 an output cannot be created; 74 input/output error, also of stdout; \
-      129, 130, 141, 143 ended by a signal (SIGHUP, SIGINT, SIGPIPE, SIGTERM).
+      above 128 ended by a signal: 129 SIGHUP, 130 SIGINT, 141 SIGPIPE, 143 SIGTERM, 152 SIGXCPU.
       """,
     version: version,
     subcommands: [

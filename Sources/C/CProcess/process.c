@@ -74,7 +74,8 @@ void quern_explain_lack_of_memory(int status, void (*clean_up)(void)) {
     quern_write_error("quern: error: not enough memory: the limit of the stack is below 512 KB; raise it (ulimit -s 8192)\n");
     _exit(status);
   }
-  static const int numbers[] = {SIGABRT, SIGILL, SIGTRAP};
+  // Swift ends a process that lacks memory by one of the others, or reads address 0, as its message takes memory.
+  static const int numbers[] = {SIGABRT, SIGILL, SIGSEGV, SIGTRAP};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct sigaction action = {.sa_handler = aborted};
     sigemptyset(&action.sa_mask);

@@ -59,8 +59,9 @@ struct CompareEffortsCommand: ParsableCommand {
     try outputs.check(models: [checkpoint], images: conversion.folders, others: [classNames.path])
     // A file that cannot be created ends the command before any work is done.
     let files = try ReportFiles<EffortReport>(reports)
-    // Temporary files are written to this folder, and none of this name.
-    let output = (Environment.value("TMPDIR") ?? "/tmp") + "/quern-compare-efforts.quern"
+    // Temporary files are written to this folder, and none of this name, which nobody else can take.
+    let name = "/quern-compare-efforts-\(String(UInt64.random(in: .min ... .max), radix: 36)).quern"
+    let output = (Environment.value("TMPDIR") ?? "/tmp") + name
     var options = try conversion.options(
       checkpoint, output: output, images, model, nil, effort: .balanced, gates: gates, common)
     options.classNames = try classNames.list()
