@@ -9,11 +9,13 @@ extension ConfigurationFile {
   ///   - command: the command that runs.
   ///   - all: all commands, by which the file is checked.
   ///   - arguments: the command line after the command's name.
-  /// - Throws: `ConfigurationError` for tables and options that no command has, and values that an option cannot take.
+  ///   - isNamed: whether the user named the file. One that was found may have come with other files.
+  /// - Throws: `ConfigurationError` for tables and options that no command has, values that an option cannot take, and
+  ///   options in a file that was found which only the user may give (`namedOnly`).
   package func arguments(
-    for command: CommandOptions, of all: [CommandOptions], given arguments: [String]
+    for command: CommandOptions, of all: [CommandOptions], given arguments: [String], isNamed: Bool
   ) throws(ConfigurationError) -> [String] {
-    try check(all)
+    try check(all, isNamed: isNamed)
     var result: [String] = []
     var names: Set<String> = []
     for table in [command.command, Self.gates, ""] {
@@ -47,7 +49,7 @@ extension ConfigurationFile {
   }
 
   /// Checks that every table is one of a command, and that its options exist.
-  private func check(_ commands: [CommandOptions]) throws(ConfigurationError) {
+  private func check(_ commands: [CommandOptions], isNamed: Bool) throws(ConfigurationError) {
     for (table, settings) in tables.sorted(by: { $0.key < $1.key }) {
       guard let first = settings.first else { continue }
       let served = table.isEmpty || table == Self.gates ? commands : commands.filter { $0.command == table }
@@ -65,11 +67,24 @@ extension ConfigurationFile {
         throw error(
           setting, "\(owner) \(verb) option '\(setting.option)'\(suggestion(for: setting.option, among: names))")
       }
+      if !isNamed, let setting = settings.first(where: { Self.namedOnly.contains($0.option) }) {
+        throw error(
+          setting,
+          "'\(setting.option)' names a file to write or a key, which a file that was not named may not do: give it on the "
+            + "command line, or name this file by --config")
+      }
     }
   }
 
   /// Options that make no sense in a file.
   package static let excluded: Set<String> = ["config", "no-config", "help", "version"]
+
+  /// Options that name what is written, what signs, and whose signatures count. A folder from
+  /// somewhere else would otherwise replace the user's files, and sign with the user's keys, once a command is run in it.
+  package static let namedOnly: Set<String> = [
+    "output", "report", "html", "resume", "sign-key", "sign-passphrase-file", "key", "passphrase-file", "public-key",
+    "signature",
+  ]
 
   private func error(_ setting: Setting, _ message: String) -> ConfigurationError {
     ConfigurationError(path: path, line: setting.line, message)

@@ -10,16 +10,19 @@ private let commands = [
       .init(longNames: ["seed"], isFlag: false),
       .init(longNames: ["equalization"], isFlag: true), .init(longNames: ["no-equalization"], isFlag: true),
       .init(longNames: ["quiet"], letters: ["q"], isFlag: true),
-      .init(longNames: ["strict"], isFlag: true),
+      .init(longNames: ["strict"], isFlag: true), .init(longNames: ["sign-key"], isFlag: false),
+      .init(longNames: ["report"], isFlag: false, isRepeating: true),
     ]),
   CommandOptions(
     command: "verify",
     options: [.init(longNames: ["max-drift"], isFlag: false), .init(longNames: ["images"], isFlag: false)]),
 ]
 
-private func arguments(_ text: String, _ command: Int = 0, given: [String] = []) throws -> [String] {
+private func arguments(
+  _ text: String, _ command: Int = 0, given: [String] = [], isNamed: Bool = false
+) throws -> [String] {
   try ConfigurationFile(path: "quern.toml", text: Array(text.utf8))
-    .arguments(for: commands[command], of: commands, given: given)
+    .arguments(for: commands[command], of: commands, given: given, isNamed: isNamed)
 }
 
 private func message(_ text: String) -> String {
@@ -100,6 +103,17 @@ struct ConfigurationFileTests {
       ("[[=]]", "quern.toml:1: not valid TOML"),
     ])
   func isRefused(text: String, expected: String) { #expect(message(text).hasPrefix(expected)) }
+
+  @Test(
+    "A file that the user did not name decides neither what is written nor what signs",
+    arguments: [("convert", "report"), ("convert", "sign-key"), ("", "report")])
+  func namesNoOutput(table: String, option: String) throws {
+    let text = (table.isEmpty ? "" : "[\(table)]\n") + "\(option) = \"../x\""
+    #expect(message(text).hasPrefix("quern.toml:\(table.isEmpty ? 1 : 2): '\(option)' names a file to write or a key"))
+    // Whatever command runs.
+    #expect(throws: ConfigurationError.self) { try arguments(text, 1) }
+    #expect(try arguments(text, isNamed: true) == ["--\(option)=../x"])
+  }
 
   @Test("Bytes that are not UTF-8 are refused")
   func refusesOtherEncodings() {

@@ -25,7 +25,8 @@ struct ConfiguredCommandLine {
   static var pathRead: String? { pathOfProcess.withLock(\.self) }
 
   /// - Parameter arguments: the arguments as given, without the name of the tool.
-  /// - Throws: `FileError` where the file cannot be read; `ConfigurationError` where it is invalid.
+  /// - Throws: `FileError` where the file cannot be read, also where the working directory has one that is a link to
+  ///   nothing or may not be accessed; `ConfigurationError` where it is invalid.
   init(_ arguments: [String]) throws {
     self.arguments = arguments
     let options = arguments.prefix { $0 != "--" }
@@ -34,16 +35,23 @@ struct ConfiguredCommandLine {
       !options.contains(where: { ["--no-config", "--help", "-h"].contains($0) })
     else { return }
     let given = Self.givenPath(Array(options))
-    guard let path = try given ?? (FileIdentity.of(Self.fileName) == nil ? nil : Self.fileName) else { return }
+    // A file that cannot be reached is reported only by commands that read it.
+    let found = Result<String?, FileError> { () throws(FileError) in
+      if let given { return given }
+      return try FileIdentity.of(Self.fileName) == nil ? nil : Self.fileName
+    }
+    if case .success(.none) = found { return }
     let commands = try CommandCatalogue.commands()
     guard let (command, length) = CommandOptions.named(arguments, in: commands) else { return }
     // --version of most commands prints the version of quern, but `deb` takes that of the Debian package.
     let takesVersion = command.options.contains { !$0.isFlag && $0.longNames.contains("version") }
     guard takesVersion || !options.contains("--version") else { return }
+    guard let path = try found.get() else { return }
     let file = try Self.read(path)
     self.path = path
     Self.pathOfProcess.withLock { $0 = path }
-    added = try file.arguments(for: command, of: commands, given: Array(arguments.dropFirst(length)))
+    added = try file.arguments(
+      for: command, of: commands, given: Array(arguments.dropFirst(length)), isNamed: given != nil)
     self.arguments.insert(contentsOf: (given == nil ? ["--config=" + path] : []) + added, at: length)
   }
 
