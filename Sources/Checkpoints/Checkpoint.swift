@@ -61,14 +61,11 @@ package struct Checkpoint: Sendable {
   /// The tensor with this name, or `nil` if there is none.
   package subscript(name: String) -> Tensor? { tensors[name] }
 
-  /// The SHA-256 of the file, computed at each call (about a second for every GB or two) without keeping the file in
-  /// memory. If there is external data or there are shards, it is the hash of the file's bytes followed by those of its
-  /// data files, in the order in which the file first names them.
-  package func sha256() -> SHA256.Digest {
-    var hash = SHA256()
-    for file in files { file.forEachChunk(in: 0..<file.byteCount) { hash.update($0) } }
-    return hash.finalize()
-  }
+  /// The SHA-256 of the file, for which it is read (about a second for every GB or two) without keeping it in memory.
+  /// If there is external data or there are shards, it is the hash of the file's bytes followed by those of its data
+  /// files, in the order in which the file first names them. Take it before the tensors are used
+  /// (`MappedFile.sha256(of:)`).
+  package func sha256() -> SHA256.Digest { MappedFile.sha256(of: files) }
 
   /// Gives the memory of all bytes that were read back to the system. They stay valid.
   package func releasePages() { for file in files { file.releasePages(0..<file.byteCount) } }

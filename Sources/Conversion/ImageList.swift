@@ -21,7 +21,7 @@ package struct ImageList: Sendable {
   package init(_ paths: [String], progress: any ProgressObserver) throws {
     var files: [ImageFolder.File] = []
     for path in paths {
-      if try FileIdentity.of(path)?.kind == .folder {
+      if try FileIdentity.reachable(path)?.kind == .folder {
         let folder = try ImageFolder(path: path, progress: progress).files
         files += paths.count == 1 ? folder : folder.map(\.namedByPath)
       } else {

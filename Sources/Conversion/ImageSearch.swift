@@ -56,7 +56,7 @@ package struct ImageSearch: Sendable {
     }
     let searchedIdentities = searchedFiles.map { identities[$0.path] }
     let own = try askedFiles.map { file in
-      let identity = try FileIdentity.of(file.path)?.identity
+      let identity = try FileIdentity.reachable(file.path)?.identity
       return identity == nil ? [] : searchedIdentities.indices.filter { searchedIdentities[$0] == identity }
     }
     progress.begin("search", total: nil)
@@ -85,7 +85,7 @@ package struct ImageSearch: Sendable {
   ) throws -> (files: [ImageFolder.File], identities: [String: FileIdentity]) {
     var (seen, identities) = (Set<FileIdentity>(), [String: FileIdentity]())
     let distinct = try files.filter { file in
-      guard let identity = try FileIdentity.of(file.path)?.identity else { return true }
+      guard let identity = try FileIdentity.reachable(file.path)?.identity else { return true }
       identities[file.path] = identity
       return seen.insert(identity).inserted
     }

@@ -113,14 +113,18 @@ package struct ModelFile: Sendable {
 
   /// Opens a checkpoint and folds its graph.
   ///
-  /// - Parameter preprocessing: the preprocessing of a package that was made from the checkpoint, to be used in place
-  ///   of the checkpoint's. Normalisation layers at the network's input are part of a package's preprocessing.
+  /// - Parameters:
+  ///   - preprocessing: the preprocessing of a package that was made from the checkpoint, to be used in place of the
+  ///     checkpoint's. Normalisation layers at the network's input are part of a package's preprocessing.
+  ///   - statesHash: whether the hash of the file is stated, which is then taken before its weights are used.
   /// - Throws: `CheckpointError`, `ImportError`; `ConversionError.option` for options that do not fit the format,
   ///   `.notFinite` for weights that are not finite; `GraphError` where folding fails.
   package static func openCheckpoint(
-    _ path: String, options: Options = Options(), preprocessingOfPackage preprocessing: Preprocessing? = nil
+    _ path: String, options: Options = Options(), preprocessingOfPackage preprocessing: Preprocessing? = nil,
+    statesHash: Bool = false
   ) throws -> ModelFile {
     var imported = try ImportedCheckpoint(path: path, options: options)
+    if statesHash { _ = imported.checkpoint.sha256() }
     var source = imported.graph.preprocessing
     if let preprocessing {
       imported.graph = try imported.graph.foldingInputNormalization().graph
@@ -142,12 +146,14 @@ package struct ModelFile: Sendable {
 
   /// Opens a package and decodes its graph.
   ///
+  /// - Parameter statesHash: whether the hash of the file is stated, which is then taken before its weights are used.
   /// - Throws: `ConversionError.package` where it is not a package or damaged, `.option` for options that are for
   ///   checkpoints, and for an exponent that is not positive, or where the embedding does not come from one pooling.
   package static func openPackage(
-    _ path: String, options: Options = Options()
+    _ path: String, options: Options = Options(), statesHash: Bool = false
   ) throws -> ModelFile {
     let reader = try PackageReader.opening(path)
+    if statesHash { _ = reader.sha256() }
     if options.preprocessing != nil {
       throw ConversionError.option("the preprocessing of a package is part of its weights and cannot be overridden")
     }

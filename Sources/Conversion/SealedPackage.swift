@@ -29,7 +29,10 @@ package enum SealedPackage {
     _ file: String, is summary: PackageSummary, named path: String
   ) throws(ConversionError) {
     let written: PackageReader
-    do throws(PackageError) { written = try PackageReader.open(path: file) } catch { throw .writtenDiffers(path: path) }
+    do {
+      // By its bytes, as an output is not watched like an input whose hash is taken.
+      written = try PackageReader(storage: try MappedFile(path: file).storage, path: file)
+    } catch { throw .writtenDiffers(path: path) }
     guard written.byteCount == summary.byteCount, written.sha256() == summary.sha256,
       written.contentHash == summary.contentHash
     else { throw .writtenDiffers(path: path) }

@@ -37,6 +37,8 @@ package enum FileError: Error, Sendable, Hashable {
   case cannotWrite(path: String, code: Int32)
   /// An output is a symbolic link to a file that does not exist.
   case danglingLink(path: String)
+  /// An input is a symbolic link to a file that does not exist.
+  case linkToNothing(path: String)
   /// An output is a pipe or a device, and what is written to it must be read back.
   case cannotReadBack(path: String)
   /// The file was changed while it was in use, so that its hash would not be that of the bytes that were used.
@@ -45,7 +47,7 @@ package enum FileError: Error, Sendable, Hashable {
   /// The kind of failure, for the exit status.
   package var kind: FailureKind {
     switch self {
-    case .notFound, .isDirectory, .notRegular: .missingInput
+    case .notFound, .isDirectory, .notRegular, .linkToNothing: .missingInput
     // Not there for this user, or a failure of the system.
     case .cannotOpen(_, let code): [EACCES, EPERM, ELOOP, ENAMETOOLONG].contains(code) ? .missingInput : .inputOutput
     case .empty, .lfsPointer, .notText, .outOfRange, .changed: .badData
@@ -62,7 +64,8 @@ extension FileError {
     case .notFound(let path), .isDirectory(let path), .notRegular(let path), .empty(let path), .lfsPointer(let path),
       .notText(let path, _), .outOfRange(let path, _, _, _), .cannotOpen(let path, _), .cannotMap(let path, _),
       .cannotCreate(let path, _),
-      .cannotWrite(let path, _), .danglingLink(let path), .cannotReadBack(let path), .changed(let path):
+      .cannotWrite(let path, _), .danglingLink(let path), .linkToNothing(let path), .cannotReadBack(let path),
+      .changed(let path):
       path
     }
   }
@@ -87,6 +90,8 @@ extension FileError: CustomStringConvertible {
     case .danglingLink(let path):
       "\(path): cannot be created: it is a symbolic link to a file that does not exist; remove the link, or name the "
         + "file itself"
+    case .linkToNothing(let path):
+      "\(path): is a symbolic link to a file that does not exist; remove the link, or put the file there"
     case .cannotReadBack(let path):
       "\(path): cannot be created: it is a pipe or a device, from which the package cannot be read back to be verified; "
         + "name a file"

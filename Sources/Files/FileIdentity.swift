@@ -13,14 +13,23 @@ package struct FileIdentity: Hashable, Sendable {
     case other
   }
 
-  /// The file that a path leads to, through symbolic links; `nil` if there is none, or if it may not be accessed.
+  /// The file that a path leads to, through symbolic links; `nil` only if nothing has this name. What may not be
+  /// accessed is not missing: a default in its place could be looser than the file.
   ///
-  /// - Throws: `FileError.cannotOpen` where the system fails to say so.
+  /// - Throws: `FileError.linkToNothing`; `cannotOpen` where the path may not be accessed, where links lead to each
+  ///   other, and where the system fails to say what is there.
   package static func of(_ path: String) throws(FileError) -> (identity: FileIdentity, kind: Kind)? {
     var status = stat()
     guard stat(path, &status) == 0 else {
-      try checkMissing(path, code: errno)
-      return nil
+      let code = errno
+      guard lstat(path, &status) == 0 else {
+        let ownCode = errno
+        // No file can have a name that is too long, which an expression for a licence can be.
+        guard isMissing(ownCode) || ownCode == ENAMETOOLONG else { throw .cannotOpen(path: path, code: ownCode) }
+        return nil
+      }
+      let isLink = status.st_mode & S_IFMT == S_IFLNK
+      throw isLink && isMissing(code) ? .linkToNothing(path: path) : .cannotOpen(path: path, code: code)
     }
     let kind: Kind =
       switch status.st_mode & S_IFMT {
@@ -31,6 +40,17 @@ package struct FileIdentity: Hashable, Sendable {
     return (FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), kind)
   }
 
+  /// The file that a path leads to, through symbolic links; `nil` also for a link that leads nowhere, and if the file
+  /// may not be accessed. For paths that are opened or created afterwards, which reports the problem.
+  ///
+  /// - Throws: `FileError.cannotOpen` where the system fails to say what is there.
+  package static func reachable(_ path: String) throws(FileError) -> (identity: FileIdentity, kind: Kind)? {
+    do throws(FileError) { return try of(path) } catch {
+      guard error.kind == .missingInput else { throw error }
+      return nil
+    }
+  }
+
   /// Whether a path is that of a symbolic link, which may lead nowhere; `false` if there is nothing, or if it may not
   /// be accessed.
   ///
@@ -38,18 +58,15 @@ package struct FileIdentity: Hashable, Sendable {
   package static func isLink(_ path: String) throws(FileError) -> Bool {
     var status = stat()
     guard lstat(path, &status) == 0 else {
-      try checkMissing(path, code: errno)
+      let code = errno
+      let error = FileError.cannotOpen(path: path, code: code)
+      guard isMissing(code) || error.kind == .missingInput else { throw error }
       return false
     }
     return status.st_mode & S_IFMT == S_IFLNK
   }
 
-  /// - Throws: `FileError.cannotOpen` where the error number says neither that a file is missing nor that it may not be
-  ///   accessed.
-  private static func checkMissing(_ path: String, code: Int32) throws(FileError) {
-    let error = FileError.cannotOpen(path: path, code: code)
-    guard code == ENOENT || code == ENOTDIR || error.kind == .missingInput else { throw error }
-  }
+  private static func isMissing(_ code: Int32) -> Bool { code == ENOENT || code == ENOTDIR }
 }
 
 /// The file that an output will replace or create.
@@ -63,7 +80,7 @@ package enum OutputTarget: Hashable, Sendable {
   ///
   /// - Throws: `FileError.cannotOpen` where the system fails to say what is there.
   package init?(path: String) throws(FileError) {
-    if let (identity, kind) = try FileIdentity.of(path) {
+    if let (identity, kind) = try FileIdentity.reachable(path) {
       guard kind == .regular else { return nil }
       self = .existing(identity)
       return
@@ -71,7 +88,7 @@ package enum OutputTarget: Hashable, Sendable {
     let slash = path.lastIndex(of: "/")
     let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
     let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    guard !name.isEmpty, let (identity, kind) = try FileIdentity.of(folder), kind == .folder else { return nil }
+    guard !name.isEmpty, let (identity, kind) = try FileIdentity.reachable(folder), kind == .folder else { return nil }
     self = .new(folder: identity, name: name)
   }
 

@@ -12,7 +12,7 @@ import Tensors
 package struct MappedFile: Sendable {
   /// The path that the file was opened with.
   package let path: String
-  /// By which changes are noticed.
+  /// By which changes are noticed; `nil` for a part of a file, and unless files are watched.
   private let watched: WatchedFile?
   /// All bytes of the file.
   package let storage: TensorStorage
@@ -78,7 +78,7 @@ package struct MappedFile: Sendable {
     else { throw .cannotMap(path: path, code: errno) }
     nonisolated(unsafe) let mapping = base
     self.path = path
-    watched = watchedFile
+    watched = count == size ? watchedFile : nil
     let slot = quern_remember_mapping(mapping, length, path)
     storage = TensorStorage(
       borrowing: UnsafeRawBufferPointer(start: base + margin, count: count),
@@ -89,6 +89,8 @@ package struct MappedFile: Sendable {
       release: {
         quern_forget_mapping(slot)
         munmap(mapping, length)
+        // Watched as long as it is mapped.
+        withExtendedLifetime(watchedFile) {}
       })
   }
 
@@ -116,11 +118,23 @@ package struct MappedFile: Sendable {
   /// They stay valid: touching them reads the file (in practice the page cache) once more.
   package func releasePages(_ range: Range<Int>) { storage.releasePages(range) }
 
-  /// The SHA-256 of the whole file. Pages are released once they are read, so that memory does not grow with the file.
-  package func sha256() -> SHA256.Digest {
-    var hash = SHA256()
-    forEachChunk(in: 0..<byteCount) { hash.update($0) }
-    return hash.finalize()
+  /// The SHA-256 of the whole file; see `sha256(of:)`.
+  package func sha256() -> SHA256.Digest { Self.sha256(of: [self]) }
+
+  /// The SHA-256 of the bytes of whole files, one after the other. Pages are released once they are read, so that
+  /// memory does not grow with the files.
+  ///
+  /// Where files are watched, the hash is computed once, and an output appears only if the files still have it. It
+  /// should be taken before the bytes are used.
+  package static func sha256(of files: [MappedFile]) -> SHA256.Digest {
+    func compute() -> SHA256.Digest {
+      var hash = SHA256()
+      for file in files { file.forEachChunk(in: 0..<file.byteCount) { hash.update($0) } }
+      return hash.finalize()
+    }
+    let watched = files.compactMap(\.watched)
+    guard let watch = watched.first?.watch, watched.count == files.count else { return compute() }
+    return watch.digest(of: watched, by: compute)
   }
 
   /// Calls `body` with successive chunks of a range, and releases the pages of each chunk afterwards.

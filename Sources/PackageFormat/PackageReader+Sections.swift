@@ -27,6 +27,8 @@ extension PackageReader {
     (sections.firstIndex { $0.kind == .tensor } ?? 0) + constant.tensor
   }
 
-  /// The SHA-256 of the whole file.
-  package func sha256() -> SHA256.Digest { storage.withBytes(in: 0..<byteCount) { SHA256.hash($0) } }
+  /// The SHA-256 of the whole file. Take it before the package is used (`MappedFile.sha256(of:)`).
+  package func sha256() -> SHA256.Digest {
+    file?.sha256() ?? storage.withBytes(in: 0..<byteCount) { SHA256.hash($0) }
+  }
 }

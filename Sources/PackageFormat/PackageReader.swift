@@ -26,6 +26,8 @@ package struct PackageReader: Sendable {
   package let sections: [SectionEntry]
 
   let storage: TensorStorage
+  /// The file that the package was opened from; `nil` for bytes from elsewhere.
+  private(set) var file: MappedFile?
   private let tensorSections: [SectionEntry]
 
   /// Opens the package at `path`.
@@ -34,7 +36,9 @@ package struct PackageReader: Sendable {
   package static func open(path: String) throws(PackageError) -> PackageReader {
     let file: MappedFile
     do throws(FileError) { file = try MappedFile(path: path) } catch { throw .file(error) }
-    return try PackageReader(storage: file.storage, path: path)
+    var reader = try PackageReader(storage: file.storage, path: path)
+    reader.file = file
+    return reader
   }
 
   /// Opens a package that is a part of an open file, which may be closed afterwards.

@@ -33,7 +33,7 @@ package struct StageStore {
   ///
   /// - Throws: `FileError.cannotOpen` where the system fails to say what is there.
   package static func outputs(in path: String) throws(FileError) -> [String] {
-    guard try FileIdentity.of(path)?.kind == .folder else { return [] }
+    guard try FileIdentity.reachable(path)?.kind == .folder else { return [] }
     var outputs: [String] = []
     for name in Part.allCases.flatMap(\.names) {
       let file = path + (path.hasSuffix("/") ? "" : "/") + name
@@ -45,7 +45,7 @@ package struct StageStore {
   /// Whether a path is that of a regular file, or of nothing.
   private static func isAvailable(_ path: String) throws(FileError) -> Bool {
     guard try !FileIdentity.isLink(path) else { return false }
-    return try FileIdentity.of(path).map { $0.kind == .regular } ?? true
+    return try FileIdentity.reachable(path).map { $0.kind == .regular } ?? true
   }
 
   /// Opens the folder, or creates it.
@@ -69,6 +69,7 @@ package struct StageStore {
       try Folder.make(path: path)
       try Self.checkIsFile(file.path)
       try AtomicFile.write(String(decoding: try encoder.encode(conversion), as: UTF8.self), to: file.path)
+      InputFiles.readOn()
       return
     }
     let data = try MappedFile(path: file.path).withBytes { Data($0) }
@@ -98,6 +99,7 @@ package struct StageStore {
     try write(path(part))
     try Self.checkIsFile(hashPath(part))
     try AtomicFile.write(try hashText(part), to: hashPath(part))
+    InputFiles.readOn()
   }
 
   /// - Throws: `StageStoreError.notAFile` for what is neither a regular file nor missing.
