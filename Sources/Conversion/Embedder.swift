@@ -136,17 +136,19 @@ package struct Embeddings: Sendable {
 
   /// Writes a file of another format than safetensors, which the caller commits: the embeddings alone.
   ///
+  /// - Returns: the SHA-256 of the file.
   /// - Throws: `FileError` where the file cannot be written.
-  package func write(as format: EmbeddingFormat, to file: AtomicFile) throws(FileError) {
+  package func write(as format: EmbeddingFormat, to file: AtomicFile) throws(FileError) -> SHA256.Digest {
     try EmbeddingWriter.write(rows.lazy.map(\.embedding), dimensions: dimension, as: format, to: file)
   }
 
   /// Writes the JSON file next to a file of numbers, which the caller commits: the paths of the images, how they were
   /// resized and cropped, and the model.
   ///
+  /// - Parameter numbers: the SHA-256 of the file of numbers.
   /// - Throws: `FileError` where the file cannot be written.
-  package func writeCompanion(to file: AtomicFile) throws(FileError) {
-    try EmbeddingWriter.writeCompanion(files: files, metadata: metadata, to: file)
+  package func writeCompanion(of numbers: SHA256.Digest, to file: AtomicFile) throws(FileError) {
+    try EmbeddingWriter.writeCompanion(of: numbers, files: files, metadata: metadata, to: file)
   }
 
   /// Writes a safetensors file, which the caller commits, with the tensors `normalized_embedding` [n, D] and, with a

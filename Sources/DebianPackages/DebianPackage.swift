@@ -82,6 +82,26 @@ package struct DebianPackage: Sendable {
     ])
   }
 
+  /// The file "control" of a .deb file, and what surrounds it in its archive; `nil` for other files, and where it is
+  /// not compressed as `encoded()` does it.
+  package static func control(of bytes: UnsafeRawBufferPointer) -> String? {
+    guard bytes.starts(with: "!<arch>\n".utf8) else { return nil }
+    var start = 8
+    while start + 60 <= bytes.count {
+      let name = bytes[start..<start + 16].prefix { $0 != UInt8(ascii: " ") }
+      let digits = bytes[start + 48..<start + 58].prefix { $0 != UInt8(ascii: " ") }
+      guard let size = Int(String(decoding: digits, as: UTF8.self)), size >= 0, size <= bytes.count - start - 60 else {
+        return nil
+      }
+      if name.elementsEqual("control.tar.gz".utf8) {
+        let control = Gzip.start(of: Array(bytes[start + 60..<start + 60 + size]), count: 1 << 16)
+        return control.map { String(decoding: $0, as: UTF8.self) }
+      }
+      start += 60 + size + size % 2
+    }
+    return nil
+  }
+
   /// The folders that lead to a file, outermost first, such as "./usr/".
   private static func folders(of path: String) -> [String] {
     var (result, folder) = (["./"], "./")

@@ -3,6 +3,25 @@ import CZlib
 /// Gzip (RFC 1952), by zlib: without a name and a time, so that the bytes depend only on the contents and the version
 /// of zlib.
 enum Gzip {
+  /// The first bytes of what was compressed, at most `count`; `nil` where that is damaged.
+  static func start(of compressed: [UInt8], count: Int) -> [UInt8]? {
+    var stream = z_stream()
+    guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else { return nil }
+    defer { inflateEnd(&stream) }
+    var result = [UInt8](repeating: 0, count: count)
+    let status = compressed.withUnsafeBufferPointer { input in
+      result.withUnsafeMutableBufferPointer { output in
+        stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress)
+        stream.avail_in = UInt32(clamping: input.count)
+        stream.next_out = output.baseAddress
+        stream.avail_out = UInt32(clamping: output.count)
+        return inflate(&stream, Z_SYNC_FLUSH)
+      }
+    }
+    guard status == Z_OK || status == Z_STREAM_END else { return nil }
+    return Array(result.prefix(count - Int(stream.avail_out)))
+  }
+
   /// - Throws: `DebianError.cannotStore` where zlib fails for lack of memory.
   static func compress(_ contents: [UInt8]) throws(DebianError) -> [UInt8] {
     var stream = z_stream()

@@ -8,7 +8,7 @@ extension EvaluationReport {
     let verdict =
       gates.isEmpty
       ? "" : failed == 0 ? "✅ \(gates.count) of \(gates.count) gates: " : "❌ \(failed) of \(gates.count) gates failed: "
-    var blocks = ["### \(verdict)\(escapedForMarkdown(summary))"]
+    var blocks = ["### \(verdict)\(escapedForMarkdown(summary))", ReportMark.markdown]
     blocks += warnings.map { "> [!WARNING]\n> \(escapedForMarkdown($0))" }
     if !gates.isEmpty {
       blocks.append(

@@ -4,7 +4,7 @@ import PrintableText
 extension FidelityReport {
   /// The report in GitHub's Markdown, short enough for the summary of a CI step.
   package func markdown() -> String {
-    var blocks = ["### \(verdict.symbol) \(headline.word): \(headline.detail)"]
+    var blocks = ["### \(verdict.symbol) \(headline.word): \(headline.detail)", ReportMark.markdown]
     blocks += allWarnings.map { "> [!WARNING]\n> \(escapedForMarkdown($0))" }
     if !separateGates.isEmpty { blocks.append(gateTable(separateGates)) }
     for part in parts {

@@ -45,7 +45,7 @@ extension WhiteningReport: FileReport {
 
   /// The report in GitHub's Markdown.
   package func markdown() -> String {
-    var blocks = ["### \(escapedForMarkdown("Whitening of \(checkpoint)"))"]
+    var blocks = ["### \(escapedForMarkdown("Whitening of \(checkpoint)"))", ReportMark.markdown]
     blocks += warnings.map { "> [!WARNING]\n> \(escapedForMarkdown($0))" }
     if let precision {
       blocks.append(escapedForMarkdown(precision.summary))

@@ -12,9 +12,6 @@ package struct PackageSignature: Sendable {
     Array($0.utf8)
   }
 
-  /// What every file with a signature contains, among other things.
-  package static let mark = "application/vnd.dev.sigstore.bundle"
-
   /// The path of the file.
   package let path: String
   /// The key that the signature names, by the SHA-256 of its PEM in hexadecimal digits; `nil` in signatures of earlier
@@ -132,6 +129,14 @@ package struct PackageSignature: Sendable {
       throw .member(name, "is not in base 64")
     }
     return Array(data)
+  }
+
+  /// Whether a file is a signature of a model with a key, whatever it is of and whether it verifies.
+  package static func isOne(_ file: MappedFile) -> Bool {
+    guard file.byteCount <= maxBytes, let (_, payload, _) = try? parse(file.withBytes { Array($0) }),
+      let type = try? JSONMembers(payload, "statement").string("predicateType")
+    else { return false }
+    return type == SignatureStatement.predicateType
   }
 
   private func verify(_ file: SignedFile, _ key: PublicKey) throws(SignatureProblem) {

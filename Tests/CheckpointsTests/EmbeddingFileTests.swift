@@ -132,17 +132,19 @@ import Testing
     let names = ["b \"quoted\"\n.jpg", "ä/\u{1F4F7}.png"]
     let numbers = try AtomicFile(path: path)
     let companion = try AtomicFile(path: EmbeddingFormat.companion(of: path))
-    try EmbeddingWriter.write(
+    let hash = try EmbeddingWriter.write(
       [Array(Self.values[..<3]), Array(Self.values[3...])], dimensions: 3, as: format, to: numbers)
-    try EmbeddingWriter.writeCompanion(files: names, metadata: ["size": "224", "crop": "rect"], to: companion)
+    let metadata = ["size": "224", "crop": "rect"]
+    try EmbeddingWriter.writeCompanion(of: hash, files: names, metadata: metadata, to: companion)
     try numbers.commit()
     try companion.commit()
     let expected = try #require(Self.samples.first { $0.testDescription == format.rawValue }).data
     let written = try Data(contentsOf: URL(fileURLWithPath: path))
     #expect(format == .npy ? written.suffix(24) == expected.suffix(24) : written == expected)
     #expect(format != .npy || (written.count - 24) % 64 == 0)
+    #expect(hash == (try MappedFile(path: path).sha256()))
     let file = try EmbeddingFile(path: path)
-    #expect(file.names == names && file.metadata == ["size": "224", "crop": "rect"])
+    #expect(file.names == names && file.metadata == metadata)
     #expect(try file.rows(0..<2).elements(as: Float.self) == Self.values)
   }
 
@@ -155,6 +157,73 @@ import Testing
       _ = try scratch.write(Data(#"{"schema":"quern.embeddings/1",\#(names)}"#.utf8), "a.fbin.json")
       #expect(throws: CheckpointError.self, "\(names)") { _ = try EmbeddingFile(path: path) }
     }
+  }
+
+  @Test(arguments: [EmbeddingFormat.npy, .fbin, .fvecs])
+  func namesOfOtherNumbersAreRefused(format: EmbeddingFormat) throws {
+    let scratch = try Folder()
+    func write(_ rows: [[Float]], _ files: [String], to name: String) throws -> String {
+      let path = scratch.path("\(name).\(format.rawValue)")
+      let numbers = try AtomicFile(path: path)
+      let companion = try AtomicFile(path: EmbeddingFormat.companion(of: path))
+      let hash = try EmbeddingWriter.write(rows, dimensions: 3, as: format, to: numbers)
+      try EmbeddingWriter.writeCompanion(of: hash, files: files, metadata: ["size": "224"], to: companion)
+      try companion.commit()
+      try numbers.commit()
+      return path
+    }
+    let path = try write([[0, 0, 1], [0, 1, 0]], ["a", "b"], to: "a")
+    let other = try write([[0, 0, 1], [1, 0, 0]], ["c", "d"], to: "b")
+    // As if a run had ended between the two files, or another had written one of them.
+    let names = URL(fileURLWithPath: EmbeddingFormat.companion(of: path))
+    try Data(contentsOf: URL(fileURLWithPath: EmbeddingFormat.companion(of: other))).write(to: names)
+    let error = #expect(throws: CheckpointError.self) { _ = try EmbeddingFile(path: path) }
+    #expect(error?.kind == .badData)
+    #expect(error?.description.hasPrefix("\(names.path): ") == true)
+    #expect(error?.description.contains(path + ",") == true && error?.description.contains("quern embed") == true)
+    let unhashed = #"{"schema":"quern.embeddings/1","numbers_sha256":null,"files":["a","b"]}"#
+    _ = try scratch.write(Data(unhashed.utf8), "a.\(format.rawValue).json")
+    #expect(throws: CheckpointError.self) { _ = try EmbeddingFile(path: path) }
+    // Earlier versions stated no hash.
+    let earlier = "{\"schema\":\"quern.embeddings/1\",\n\"size\":\"224\",\n\"files\":[\n\"c\",\n\"d\"]}\n"
+    _ = try scratch.write(Data(earlier.utf8), "a.\(format.rawValue).json")
+    #expect(try EmbeddingFile(path: path).names == ["c", "d"])
+  }
+
+  @Test func whatEmbedMayHaveWrittenIsRecognised() throws {
+    let scratch = try Folder()
+    func isPlausible(_ data: Data, _ format: EmbeddingFormat, name: String = "a") throws -> Bool {
+      EmbeddingFile.isPlausible(try MappedFile(path: scratch.write(data, name)), as: format)
+    }
+    let unit: [Float] = [0.6, 0, 0.8, 0, 1, 0]
+    #expect(try isPlausible(Self.npy(shape: "(2, 3)", Self.floats(unit)), .npy))
+    #expect(try isPlausible(Self.integers(2, 3) + Self.floats(unit), .fbin))
+    let (first, second) = (Self.floats(Array(unit[..<3])), Self.floats(Array(unit[3...])))
+    #expect(try isPlausible(Self.integers(3) + first + Self.integers(3) + second, .fvecs))
+    // Embeddings that cannot be searched are written, too.
+    #expect(try isPlausible(Self.integers(2, 3) + Self.floats([.nan, 0, 0, 0, 0, 0]), .fbin))
+    for format in [EmbeddingFormat.npy, .fbin, .fvecs, .safetensors] {
+      for data in [Data("some text, which is none".utf8), Self.integers(2, 3), Data([0])] {
+        #expect(try !isPlausible(data, format), "\(format)")
+      }
+    }
+    #expect(try !isPlausible(Self.npy(shape: "(2, 3)", Self.floats(Self.values)), .npy), "other numbers")
+    #expect(try !isPlausible(Self.npy(shape: "(6,)", Self.floats(unit)), .npy), "one axis")
+    #expect(
+      try !isPlausible(
+        Self.npy(type: "<f8", shape: "(2, 3)", unit.reduce(into: Data()) { $0 += Self.bytes(Double($1)) }), .npy))
+    _ = try scratch.write(Data("names".utf8), "b.npy.json")
+    #expect(try isPlausible(Self.npy(shape: "(2, 3)", Self.floats(Self.values)), .npy, name: "b.npy"), "with names")
+
+    func safetensors(_ name: String, _ metadata: String) -> Data {
+      Self.safetensors(
+        #"{"__metadata__":{\#(metadata)},"\#(name)":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}"#,
+        Self.floats(unit))
+    }
+    let files = #""files":"[\"a\",\"b\"]""#
+    #expect(try isPlausible(safetensors("normalized_embedding", files), .safetensors))
+    #expect(try !isPlausible(safetensors("fc.weight", files), .safetensors), "a checkpoint")
+    #expect(try !isPlausible(safetensors("normalized_embedding", #""sha256":"[]""#), .safetensors), "a golden file")
   }
 
   /// A temporary folder that goes away with this value.

@@ -1,4 +1,5 @@
 import Foundation
+import PackageFormat
 import Testing
 
 /// Whatever is wrong with its input, the tool says what and where, exits with the status for it, and harms nothing.
@@ -194,15 +195,16 @@ import Testing
   func isRefused(_ test: Case) throws {
     let scratch = try Scratch()
     let arguments = try test.arguments(scratch)
-    // What already has the output's name must survive.
+    // What already has the output's name, and may be replaced, must survive.
     let output = scratch.url("out.quern")
-    try Data("precious".utf8).write(to: output)
+    let precious = Data(PackageReader.magic) + Data("precious".utf8)
+    try precious.write(to: output)
     let before = try FileManager.default.contentsOfDirectory(atPath: scratch.folder.path).sorted()
     let outcome = try Tool.run(arguments)
     #expect(outcome.status == test.status, "\(outcome.errors)")
     #expect(outcome.output.isEmpty)
     for word in test.mentions { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
-    #expect(try Data(contentsOf: output) == Data("precious".utf8))
+    #expect(try Data(contentsOf: output) == precious)
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.folder.path).sorted() == before)
   }
 

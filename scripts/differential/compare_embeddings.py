@@ -9,6 +9,7 @@ reads them, and `quern compare` must read them back; damaged files must be refus
 that NumPy writes must find the ranks and neighbours that products in double precision give, and those of FAISS, up to
 similarities that differ by less than 1e-6; and they must be the same bytes whatever the format and the number of threads.
 """
+import hashlib
 import json
 import os
 import subprocess
@@ -78,6 +79,8 @@ def compare_files(folder):
             stated = json.load(file)
         assert stated.pop("schema") == "quern.embeddings/1"
         assert stated.pop("files") == json.loads(metadata["files"])
+        with open(path, "rb") as file:
+            assert stated.pop("numbers_sha256") == hashlib.sha256(file.read()).hexdigest()
         assert stated == {key: value for key, value in metadata.items() if key != "files"}, stated
         report = json.loads(run(QUERN, "compare", path, files[0], "--json", "--quiet"))
         assert report["images"] == len(rows), report

@@ -50,7 +50,7 @@ package struct EmbeddingFile: Sendable {
         names = if let text = metadata["files"] { try Self.names(text, count: count) } else { nil }
       } catch { throw .content(path: path, format: .safetensors, error) }
     } else {
-      (names, metadata) = try Self.companion(of: path, count: rows.shape[0])
+      (names, metadata) = try Self.companion(of: file, count: rows.shape[0])
     }
   }
 
@@ -173,6 +173,31 @@ package struct EmbeddingFile: Sendable {
     return tensor
   }
 
+  // MARK: - Recognition
+
+  /// Whether `quern embed`, in this version or an earlier one, may have written a file, which a new one may then
+  /// replace: a safetensors file with `normalized_embedding` and the names of images, or float32 rows that are of unit
+  /// length or have a file with names next to them. Rows of unit length that another program wrote look the same.
+  ///
+  /// - Parameter format: the format to look for, whatever the name of the file.
+  package static func isPlausible(_ file: MappedFile, as format: EmbeddingFormat) -> Bool {
+    if format == .safetensors {
+      guard let contents = try? SafetensorsReader.read(file) else { return false }
+      return contents.tensors["normalized_embedding"] != nil && contents.metadata["files"] != nil
+    }
+    guard let array = try? Self.rows(of: file, format), array.elementType == .float32 else { return false }
+    // Embeddings that cannot be searched, zeros and NaN, have no length.
+    let isUnit = (0..<min(array.shape[0], 64)).allSatisfy { row in
+      let start = array.byteOffset + row * array.strides[0] * 4
+      let square = (0..<array.shape[1]).reduce(0.0) { sum, column in
+        let value = file.storage.bytes.loadUnaligned(fromByteOffset: start + column * 4, as: Float.self)
+        return sum + Double(value) * Double(value)
+      }
+      return abs(square - 1) < 1e-3 || square == 0 || !square.isFinite
+    }
+    return isUnit || (try? FileIdentity.of(EmbeddingFormat.companion(of: file.path))) != nil
+  }
+
   // MARK: - Names
 
   private static func names(_ text: String, count: Int) throws(FormatError) -> [String] {
@@ -186,31 +211,42 @@ package struct EmbeddingFile: Sendable {
 
   /// What the JSON file next to a file of numbers states. A file there without the schema of such files is ignored.
   private static func companion(
-    of path: String, count: Int
+    of numbers: MappedFile, count: Int
   ) throws(CheckpointError) -> (names: [String]?, metadata: [String: String]) {
-    let path = EmbeddingFormat.companion(of: path)
+    let path = EmbeddingFormat.companion(of: numbers.path)
     let file: MappedFile
-    do { file = try MappedFile(path: path) } catch {
-      if case .notFound = error { return (nil, [:]) }
-      throw .file(error)
-    }
+    do throws(FileError) {
+      guard try FileIdentity.of(path) != nil else { return (nil, [:]) }
+      file = try MappedFile(path: path)
+    } catch { throw .file(error) }
     guard EmbeddingWriter.isCompanion(file) else { return (nil, [:]) }
-    do { return try companion(ByteCursor(file.storage), count: count) } catch {
+    do { return try companion(ByteCursor(file.storage), of: numbers, count: count) } catch {
       throw .content(path: path, format: nil, error)
     }
   }
 
   private static func companion(
-    _ cursor: ByteCursor, count: Int
+    _ cursor: ByteCursor, of numbers: MappedFile, count: Int
   ) throws(FormatError) -> (names: [String]?, metadata: [String: String]) {
     var (names, metadata): ([String], [String: String]) = ([], [:])
+    var hash: (text: String?, offset: Int)?
     var json = HeaderJSON(cursor: cursor)
     try json.object { (json, key, offset) throws(FormatError) in
       if key == "files" {
         names = try json.strings()
+      } else if key == EmbeddingWriter.hashKey {
+        hash = (try json.stringOrSkip(), offset)
       } else if let text = try json.stringOrSkip(), key != "schema" {
         metadata[key] = text
       }
+    }
+    // Earlier versions, and other programs, state none.
+    if let hash, hash.text != numbers.sha256().hex {
+      throw .malformed(
+        field: EmbeddingWriter.hashKey, offset: hash.offset,
+        reason: "it is not the SHA-256 of \(numbers.path), so the names are those of other numbers: a run ended "
+          + "between the two files, or two runs wrote them at once. Run 'quern embed' again; if you changed the numbers "
+          + "and not their order, remove this member")
     }
     guard names.count == count else {
       throw .malformed(field: "files", offset: 0, reason: "\(names.count) names for \(count) rows")

@@ -7,27 +7,39 @@ package enum EmbeddingWriter {
   /// - Parameters:
   ///   - format: any except safetensors, which `SafetensorsWriter` writes.
   ///   - rows: each has `dimensions` elements.
+  /// - Returns: the SHA-256 of the file, which the file with the names states.
   /// - Throws: `FileError.cannotWrite`.
+  @discardableResult
   package static func write(
     _ rows: some Collection<[Float]>, dimensions: Int, as format: EmbeddingFormat, to file: AtomicFile
-  ) throws(FileError) {
+  ) throws(FileError) -> SHA256.Digest {
     precondition(format != .safetensors, "safetensors files have names")
     precondition(rows.allSatisfy { $0.count == dimensions }, "a row does not have \(dimensions) elements")
-    switch format {
-    case .safetensors: break
-    case .npy: try file.write(numpyHeader(rows: rows.count, dimensions: dimensions))
-    case .fbin: try file.write(integer(rows.count) + integer(dimensions))
-    case .fvecs: break
-    }
+    let header: [UInt8] =
+      switch format {
+      case .npy: numpyHeader(rows: rows.count, dimensions: dimensions)
+      case .fbin: integer(rows.count) + integer(dimensions)
+      case .safetensors, .fvecs: []
+      }
+    let rowHeader = format == .fvecs ? integer(dimensions) : []
+    var hash = SHA256()
+    hash.update(header)
+    try file.write(header)
     for row in rows {
-      if format == .fvecs { try file.write(integer(dimensions)) }
+      hash.update(rowHeader)
+      try file.write(rowHeader)
       // All platforms are little-endian, as the formats are.
+      row.withUnsafeBytes { hash.update($0) }
       let result = row.withUnsafeBytes { bytes in Result { () throws(FileError) in try file.write(bytes) } }
       try result.get()
     }
+    return hash.finalize()
   }
 
   private static let schema = "quern.embeddings/1"
+  /// The key of the SHA-256 of the numbers, by which names of other numbers are noticed. Two files cannot be replaced
+  /// at once, and other processes may write to them, too.
+  static let hashKey = "numbers_sha256"
 
   /// Whether a JSON file next to a file of numbers has the names of its images: it states its schema at the start.
   package static func isCompanion(_ file: MappedFile) -> Bool {
@@ -37,14 +49,16 @@ package enum EmbeddingWriter {
   /// Writes the JSON file next to a file of numbers, which the caller commits: the names of the images as the array
   /// `files`, and the metadata as strings.
   ///
+  /// - Parameter numbers: the SHA-256 of the file of numbers.
   /// - Throws: `FileError.cannotWrite`.
   package static func writeCompanion(
-    files: [String], metadata: [String: String], to file: AtomicFile
+    of numbers: SHA256.Digest, files: [String], metadata: [String: String], to file: AtomicFile
   ) throws(FileError) {
     let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     let members = pairs.map { ",\n\(SafetensorsWriter.quoted($0.key)):\(SafetensorsWriter.quoted($0.value))" }
     let names = files.map { SafetensorsWriter.quoted($0) }.joined(separator: ",\n")
-    try file.write("{\"schema\":\"\(schema)\"\(members.joined()),\n\"files\":[\n\(names)]}\n")
+    try file.write(
+      "{\"schema\":\"\(schema)\",\n\"\(hashKey)\":\"\(numbers.hex)\"\(members.joined()),\n\"files\":[\n\(names)]}\n")
   }
 
   private static func integer(_ value: Int) -> [UInt8] {

@@ -1,3 +1,4 @@
+import Files
 import Graphs
 import ModelImport
 import Pixels
@@ -75,6 +76,12 @@ package struct GoldenProgram: Sendable {
         "mean": json.dumps(mean.tolist()), "std": json.dumps(std.tolist())})
 
     """
+  }
+
+  /// Whether a file begins with the comment that programs begin with, in this version and in earlier ones.
+  package static func isOne(_ file: MappedFile) -> Bool {
+    let line = file.withBytes { bytes in String(decoding: bytes.prefix(200).prefix { $0 != 0x0A }, as: UTF8.self) }
+    return line.hasPrefix("# ") && line.contains("for 'quern convert --golden' and 'quern verify --golden'")
   }
 
   private var name: String { framework == .pytorch ? "PyTorch" : "ONNX Runtime" }

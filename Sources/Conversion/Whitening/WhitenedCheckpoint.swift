@@ -46,6 +46,7 @@ package struct WhitenedCheckpoint {
         "\(path) is a package; whitening is learned with the checkpoint that it was made of")
     }
     let imported = try ImportedCheckpoint(path: path, options: model)
+    let digest = imported.checkpoint.sha256()
     guard let head = imported.network.head else {
       throw ConversionError.wrongKind(
         "\(path) is an ONNX model, whose structure safetensors cannot hold; 'quern convert --whiten' whitens it in a "
@@ -77,7 +78,7 @@ package struct WhitenedCheckpoint {
     }
     self.notes = notes
     metadata = [
-      "format": "pt", Self.recordKey: try figures.json, Self.sourceKey: imported.checkpoint.sha256().hex,
+      "format": "pt", Self.recordKey: try figures.json, Self.sourceKey: digest.hex,
       "tool_version": ToolVersion.current,
     ]
   }
@@ -132,6 +133,11 @@ package struct WhitenedCheckpoint {
     }
     if oversized > 0 { notes.append("\(oversized) tensors that repeat their elements are left out") }
     return tensors
+  }
+
+  /// Whether a file is a checkpoint that was whitened, by this version or an earlier one.
+  package static func isOne(_ file: MappedFile) -> Bool {
+    (try? CheckpointOutline.open(file).defaultCheckpoint())?.metadata[recordKey] != nil
   }
 
   /// Writes the checkpoint, which the caller commits.

@@ -96,6 +96,15 @@ package struct ONNXExporter {
     try model.forEachPiece { bytes throws(FileError) in try file.write(bytes) }
   }
 
+  /// Whether a file begins as `write` lets every model begin, in this version and in earlier ones: with the version of
+  /// the format, and the producer.
+  package static func isExport(_ file: MappedFile) -> Bool {
+    file.withBytes { bytes in
+      // Field 1, in one byte, and field 2, a text of five.
+      bytes.starts(with: [0x08]) && bytes.dropFirst(2).starts(with: [0x12, 5] + Array("quern".utf8))
+    }
+  }
+
   private mutating func build() throws(ExportError) -> ProtobufMessage {
     builder.input(Self.inputName, [.symbolic("batch"), .fixed(3), .symbolic("height"), .symbolic("width")])
     names[graph.input] = emitInput()

@@ -33,11 +33,17 @@ package struct Page {
     "default-src 'none'; img-src data:; style-src '\(styleHash)'; script-src '\(scriptHash)'; base-uri 'none'; "
     + "form-action 'none'"
 
+  /// The lines that all pages begin with, those of earlier versions, too.
+  static let start = [
+    "<!DOCTYPE html>", "<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">", "<head>",
+    "<meta charset=\"utf-8\"/>",
+  ]
+
   /// The page, ending with a newline.
   func html() -> String {
-    var lines = [
-      "<!DOCTYPE html>", "<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">", "<head>",
-      "<meta charset=\"utf-8\"/>", "<meta http-equiv=\"Content-Security-Policy\" content=\"\(Self.policy)\"/>",
+    var lines = Self.start
+    lines += [
+      ReportMark.page, "<meta http-equiv=\"Content-Security-Policy\" content=\"\(Self.policy)\"/>",
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>",
       "<meta name=\"color-scheme\" content=\"light dark\"/>", "<title>\(escapedForXML(title))</title>",
       "<style>\(Self.style)</style>", "</head>", "<body>", "<header>", "<h1>\(escapedForXML(title))</h1>",

@@ -20,8 +20,8 @@ struct ConvertCommand: ParsableCommand {
       Verification then stops once every gate is decided (--stop-when-decided). A gate passes or fails by the \
       measured value. If the 95 % confidence interval of the value contains the limit, the report calls the gate \
       inconclusive and states how many images would decide. The verdict is also inconclusive if more than a twentieth \
-      of the images were calibrated on, or if the float network is near chance; --strict makes an inconclusive \
-      verdict exit with 1.
+      of the images were calibrated on or repeat others, or if the float network is near chance; --strict makes an \
+      inconclusive verdict exit with 1.
 
       A package can serve several sizes. Calibration then alternates between them, so that ranges and weights suit \
       all of them; the package is verified at each size, and passes only if it passes at every size.
@@ -33,8 +33,9 @@ struct ConvertCommand: ParsableCommand {
       A report can also be the provenance of the package (.intoto.json, SLSA 1) or its bill of materials (.cdx.json, \
       CycloneDX 1.6); they state a time only where the environment variable SOURCE_DATE_EPOCH is set.
 
-      An input file is never written to, and an existing file is replaced only by one of the same kind. An output \
-      that is a symbolic link is followed, and the file that it leads to is replaced.
+      An input file is never written to. An existing file is replaced only if it is empty or its content is of the same \
+      kind: a package, a signature of a model, a report of quern. Remove another one first. An output that is a symbolic \
+      link is followed, and the file that it leads to is replaced.
 
       Examples:
         quern convert model.pth --calibration photos/ -o model.quern
@@ -114,7 +115,7 @@ struct ConvertCommand: ParsableCommand {
     var outputs = OutputFiles()
     outputs.add("-o", output, .package)
     outputs.add("--report", reports: gates.reports)
-    if signKey != nil { outputs.add("--sign-key", output + ".sig", .signature) }
+    if signKey != nil { outputs.add("--sign-key", output + ".sig", .signature, isNamed: false) }
     if let resume { try outputs.add("--resume", stages: resume) }
     try outputs.check(
       models: [checkpoint], images: conversion.folders + golden.folders + whitening.folders,

@@ -23,7 +23,7 @@ struct EmbedCommand: ParsableCommand {
       A safetensors file has a tensor normalized_embedding [images, D] and, if the network has a classifier, a float32 \
       tensor logits [images, classes]; its metadata key 'files' is a JSON array of the images in the order of the \
       rows. The other formats have neither logits nor names: the names are written next to the file, with -o \
-      photos.npy to photos.npy.json, as the array 'files' of a JSON object.
+      photos.npy to photos.npy.json, as the array 'files' of a JSON object with the hash of the numbers.
 
       With several sizes, each image is decoded once, and each size has a file: --size 224 --size 500:4 -o photos.npy \
       writes photos-224.npy and photos-500.npy.
@@ -62,7 +62,7 @@ struct EmbedCommand: ParsableCommand {
     let paths = try paths.map { (numbers: $0, names: try names(of: $0, format)) }
     for path in paths {
       outputs.add("-o", path.numbers, .embeddings(format))
-      if let names = path.names { outputs.add("-o", names, .embeddingNames) }
+      if let names = path.names { outputs.add("-o", names, .embeddingNames, isNamed: false) }
     }
     try outputs.check(models: [model], images: images)
     let files = try paths.map { path in
@@ -78,10 +78,11 @@ struct EmbedCommand: ParsableCommand {
       if format == .safetensors {
         try result.write(to: file.numbers)
       } else {
-        try result.write(as: format, to: file.numbers)
+        let hash = try result.write(as: format, to: file.numbers)
+        if let names = file.names { try result.writeCompanion(of: hash, to: names) }
       }
-      if let names = file.names { try result.writeCompanion(to: names) }
     }
+    // Names without their numbers are refused by what reads them.
     for file in files {
       try file.names?.commit()
       try file.numbers.commit()

@@ -14,8 +14,11 @@ enum OutputError: Error {
   case linkToOtherFormat(option: String, path: String, target: String)
   /// The output cannot be created: it is a folder, or a symbolic link that leads nowhere.
   case cannotCreate(FileError)
-  /// The file exists, and its content is of another kind.
-  case otherContents(option: String, path: String, kind: OutputKind)
+  /// The file exists, and is none that the output may replace. A path that is not named follows from that of another
+  /// file.
+  case otherContents(option: String, path: String, expected: String, isNamed: Bool)
+  /// The file exists and may be written to but not read, so that its kind is not known.
+  case unreadable(option: String, FileError)
 }
 
 extension OutputError: CustomStringConvertible {
@@ -37,12 +40,11 @@ extension OutputError: CustomStringConvertible {
     case .linkToOtherFormat(let option, let path, let target):
       "\(option) \(path) is a link to \(target), which would be replaced, and whose extension is that of another "
         + "format; name another file"
-    case .otherContents(let option, let path, .embeddingNames):
-      "\(option) would also write the names of the images to \(path), which exists and has other contents, so it is not "
-        + "replaced; name another file"
-    case .otherContents(let option, let path, let kind):
-      "\(option) \(path): the file exists and is not \(kind.description), so it is not replaced; name another file, or "
-        + "one that ends in .\(kind.fileExtension)"
+    case .otherContents(let option, let path, let expected, let isNamed):
+      "\(option) \(isNamed ? "" : "implies the output ")\(path): the file exists and is not \(expected), so it is not "
+        + "replaced; remove it first, or name another file"
+    case .unreadable(let option, let error):
+      "\(option) would replace a file that may not be read, so that it is not known to be of the same kind: \(error)"
     }
   }
 }

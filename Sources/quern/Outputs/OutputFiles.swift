@@ -8,25 +8,35 @@ struct OutputFiles {
   private struct Output {
     let option: String
     let path: String
-    /// `nil` for reports, whose format follows from their name, and for stages, whose names the user does not choose.
-    let kind: OutputKind?
+    let content: Content
+    /// Whether the user gave the path, rather than another one that it follows from.
+    var isNamed = true
+  }
+
+  private enum Content {
+    case kind(OutputKind)
+    /// The format follows from the name.
+    case report
+    /// `StageStore` tells its files from others.
+    case stage
   }
 
   private var outputs: [Output] = []
 
-  mutating func add(_ option: String, _ path: String, _ kind: OutputKind) {
-    outputs.append(Output(option: option, path: path, kind: kind))
+  /// - Parameter isNamed: whether the user gave the path, rather than another one that it follows from.
+  mutating func add(_ option: String, _ path: String, _ kind: OutputKind, isNamed: Bool = true) {
+    outputs.append(Output(option: option, path: path, content: .kind(kind), isNamed: isNamed))
   }
 
   mutating func add(_ option: String, reports paths: [String]) {
-    outputs += paths.map { Output(option: option, path: $0, kind: nil) }
+    outputs += paths.map { Output(option: option, path: $0, content: .report) }
   }
 
   /// Adds the files that a conversion may write to a folder of stages.
   ///
   /// - Throws: `FileError.cannotOpen` where the system fails to say what is there.
   mutating func add(_ option: String, stages folder: String) throws {
-    outputs += try StageStore.outputs(in: folder).map { Output(option: option, path: $0, kind: nil) }
+    outputs += try StageStore.outputs(in: folder).map { Output(option: option, path: $0, content: .stage) }
   }
 
   /// Checks that every output may be written. Inputs that are missing or invalid are skipped here; they are reported
@@ -40,8 +50,8 @@ struct OutputFiles {
   ///   - embeddings: files of embeddings, each with the file next to it that names its images.
   ///   - others: input files of other kinds.
   /// - Throws: `OutputError` if an output cannot be created, if one is an input, if two outputs are the same file, or
-  ///   if an output is of another format by its name, by the name of the file that it leads to, or by its content; the
-  ///   errors of files, folders and checkpoints where the system fails.
+  ///   if an output is of another format by its name, by the name of the file that it leads to, or by the content of
+  ///   the file that it would replace; the errors of files, folders and checkpoints where the system fails.
   func check(
     models: [String] = [], images: [String] = [], embeddings: [String] = [], others: [String?] = []
   ) throws {
@@ -59,12 +69,24 @@ struct OutputFiles {
     try check(inputs: images, files: Self.imageFiles)
     try check(inputs: embeddings, files: Self.embeddingFiles)
     for output in outputs {
-      if let kind = output.kind {
-        try kind.check(output.path, option: output.option)
-      } else {
+      switch output.content {
+      case .kind(let kind): try kind.check(output.path, option: output.option, isNamed: output.isNamed)
+      case .report:
         try checkLink(output)
+        try checkReport(output)
+      case .stage: try checkLink(output)
       }
     }
+  }
+
+  /// Checks that a report replaces only a report of the same format.
+  private func checkReport(_ report: Output) throws {
+    let ending = OutputKind.fileExtension(of: report.path)?.lowercased() ?? ""
+    guard let file = try OutputKind.replaced(by: report.path, option: report.option),
+      !WrittenReport.isOne(file, fileExtension: ending)
+    else { return }
+    throw OutputError.otherContents(
+      option: report.option, path: report.path, expected: "a report of quern", isNamed: report.isNamed)
   }
 
   /// Checks that a report does not replace a file of another format that it is a link to.
@@ -85,7 +107,7 @@ struct OutputFiles {
     guard !existing.isEmpty else { return }
     for input in inputs {
       for path in try files(input) {
-        guard let (identity, _) = try FileIdentity.of(path), let output = existing[identity] else { continue }
+        guard let (identity, _) = try FileIdentity.reachable(path), let output = existing[identity] else { continue }
         throw OutputError.isInput(option: output.option, path: output.path, input: path)
       }
     }
@@ -103,12 +125,12 @@ struct OutputFiles {
   }
 
   private static func imageFiles(of path: String) throws -> [String] {
-    guard try FileIdentity.of(path)?.kind == .folder else { return [path] }
+    guard try FileIdentity.reachable(path)?.kind == .folder else { return [path] }
     return try valid { try ImageFolder(path: path).files.map(\.path) } ?? []
   }
 
   private static func modelFiles(of path: String) throws -> [String] {
-    let isFolder = try FileIdentity.of(path)?.kind == .folder
+    let isFolder = try FileIdentity.reachable(path)?.kind == .folder
     // With a slash at the end, or empty.
     let folder = isFolder ? path + "/" : path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
     let names = try valid { try Folder.names(in: folder.isEmpty ? "." : folder) } ?? []

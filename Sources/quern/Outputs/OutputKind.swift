@@ -1,5 +1,8 @@
 import Checkpoints
+import Conversion
+import DebianPackages
 import Files
+import ModelExport
 import PackageDelta
 import PackageFormat
 import Signing
@@ -50,54 +53,72 @@ enum OutputKind {
     }
   }
 
-  /// Whether a file's content is of this kind; `false` for kinds that cannot be recognised by their first bytes.
-  func recognizes(_ path: String) -> Bool {
-    guard let file = try? MappedFile(path: path) else { return false }
-    return file.withBytes { bytes in
-      switch self {
-      case .package: bytes.prefix(PackageReader.magic.count).elementsEqual(PackageReader.magic)
-      // A safetensors file starts with the length of its header in eight bytes; the header is a JSON object.
-      case .checkpoint, .embeddings(.safetensors): bytes.count > 8 && bytes[8] == UInt8(ascii: "{") && bytes[7] == 0
-      case .embeddings(.npy): NumpyArray.isOne(file)
-      case .embeddingNames: EmbeddingWriter.isCompanion(file)
-      case .embeddings, .onnx, .program: false
-      case .patch: bytes.prefix(PatchApplier.magic.count).elementsEqual(PatchApplier.magic)
-      case .debian: bytes.prefix(8).elementsEqual("!<arch>\n".utf8)
-      case .signature: String(decoding: bytes.prefix(4096), as: UTF8.self).contains(PackageSignature.mark)
-      case .plan: String(decoding: bytes.prefix(1 << 20), as: UTF8.self).contains("quern.plan/")
-      }
+  /// What a file must be so that a new one replaces it, with an article, for messages.
+  var replaceable: String {
+    switch self {
+    case .checkpoint: "a checkpoint that was whitened"
+    case .embeddings(.safetensors): "a safetensors file with embeddings and the names of their images"
+    case .embeddings(let format): "embeddings of unit length as \(format.rawValue)"
+    case .onnx: "an ONNX model that was exported by quern"
+    case .program: "a program of 'quern golden'"
+    case .debian: "a Debian package of weights"
+    case .signature: "a signature of a model by a key"
+    case .package, .embeddingNames, .plan, .patch: description
+    }
+  }
+
+  /// Whether a file is of this kind by its content, as this version or an earlier one writes it.
+  private func recognizes(_ file: MappedFile) -> Bool {
+    switch self {
+    case .package: file.withBytes { $0.starts(with: PackageReader.magic) }
+    case .checkpoint: WhitenedCheckpoint.isOne(file)
+    case .embeddings(let format): EmbeddingFile.isPlausible(file, as: format)
+    case .embeddingNames: EmbeddingWriter.isCompanion(file)
+    case .onnx: ONNXExporter.isExport(file)
+    case .program: GoldenProgram.isOne(file)
+    case .plan: StatedMembers(file)?.schema?.hasPrefix("quern.plan/") == true
+    case .patch: file.withBytes { $0.starts(with: PatchApplier.magic) }
+    case .debian:
+      file.withBytes { DebianPackage.control(of: $0) }?.contains("\nDescription: int8 weights of ") == true
+    case .signature: PackageSignature.isOne(file)
     }
   }
 
   /// Checks that a file of this kind may be written to a path.
   ///
+  /// - Parameter isNamed: whether the user gave the path, rather than another one that it follows from.
   /// - Throws: `OutputError.otherFormat` for a name with the extension of another format; `.otherContents` for an
-  ///   existing file of another kind whose name has no extension; `FileError` where the system fails.
-  func check(_ path: String, option: String) throws {
+  ///   existing file of another kind, `.unreadable` for one whose kind cannot be told; `FileError` where the system
+  ///   fails.
+  func check(_ path: String, option: String, isNamed: Bool) throws {
     // Devices and pipes have no format. A file that cannot be created is reported when it is created.
-    guard let target = try OutputTarget(path: path) else { return }
+    guard try OutputTarget(path: path) != nil else { return }
     // Both the name of a link and the name of the file that it leads to count.
     let endings = [path, OutputTarget.resolved(path)].compactMap { $0.flatMap(Self.fileExtension) }
     if let ending = endings.first(where: { $0.lowercased() != fileExtension }) {
       throw OutputError.otherFormat(option: option, path: path, ending: ending, kind: self)
     }
-    // The user did not choose the name of a file with names, so its extension says nothing about its content.
-    if case .existing = target, endings.isEmpty || isUnnamed, !isPlaceholder(path), !recognizes(path) {
-      throw OutputError.otherContents(option: option, path: path, kind: self)
-    }
+    guard let file = try Self.replaced(by: path, option: option), !recognizes(file) else { return }
+    throw OutputError.otherContents(option: option, path: path, expected: replaceable, isNamed: isNamed)
   }
 
-  private var isUnnamed: Bool { if case .embeddingNames = self { true } else { false } }
-
-  /// Whether a file has no content of its own, which writing to it would lose: it is empty, or a Git LFS pointer.
-  private func isPlaceholder(_ path: String) -> Bool {
-    do { _ = try MappedFile(path: path) } catch {
+  /// The file that an output will replace; `nil` if there is none, or none that has a content of its own: it is empty,
+  /// or a Git LFS pointer.
+  ///
+  /// - Throws: `OutputError.unreadable` where it may not be read; `FileError` where the system fails.
+  static func replaced(by path: String, option: String) throws -> MappedFile? {
+    // What stands for an open file is written to, as the shell has opened it, and replaces nothing.
+    guard !["/dev/stdout", "/dev/stderr"].contains(path), !path.hasPrefix("/dev/fd/"),
+      !path.hasPrefix("/proc/self/fd/"), case .existing? = try OutputTarget(path: path)
+    else { return nil }
+    do throws(FileError) { return try MappedFile(path: path) } catch {
       switch error {
-      case .empty, .lfsPointer: return true
-      default: return false
+      case .empty, .lfsPointer, .notFound: return nil
+      case .cannotOpen where error.kind == .missingInput:
+        throw OutputError.unreadable(option: option, error)
+      default: throw error
       }
     }
-    return false
   }
 
   /// The part of a file's name after its last dot; `nil` without a dot, and for a name whose only dot comes first.
