@@ -17,7 +17,7 @@ extension FidelityReport {
       verification = VerificationSet(origin: .folder, set: images.set(of: folder), overlapping: nil)
       return
     }
-    let metadata = try int8.package.flatMap { PackageMetadata(json: try $0.metadataText()) }
+    let metadata = try int8.package.flatMap { try $0.statedMetadata() }
     contentHash = int8.package?.contentHash.hex
     if let package = int8.package, let problem = metadata?.binding(contentHash: package.contentHash)?.problem {
       warnings.insert("the figures that the package states are not of this package: \(problem)", at: 0)

@@ -22,8 +22,8 @@ struct ModelPair {
     // All options except the exponent are about reading a checkpoint.
     let packageOptions = ModelFile.Options(poolingExponent: options.poolingExponent)
     let packages = (
-      isPackage.0 ? try ModelFile.openPackage(path, options: packageOptions) : nil,
-      isPackage.1 ? try ModelFile.openPackage(referencePath, options: packageOptions) : nil
+      isPackage.0 ? try ModelFile.openPackage(path, options: packageOptions, statesHash: true) : nil,
+      isPackage.1 ? try ModelFile.openPackage(referencePath, options: packageOptions, statesHash: true) : nil
     )
     // A checkpoint must pool and take its input as the package does, whatever the file says itself.
     var floatOptions = options
@@ -36,7 +36,8 @@ struct ModelPair {
     let preprocessing =
       options.preprocessing == nil ? (packages.0 ?? packages.1).map { $0.graph.preprocessing } : nil
     func checkpoint(_ path: String) throws -> ModelFile {
-      try ModelFile.openCheckpoint(path, options: floatOptions, preprocessingOfPackage: preprocessing)
+      try ModelFile.openCheckpoint(
+        path, options: floatOptions, preprocessingOfPackage: preprocessing, statesHash: true)
     }
     model = try packages.0 ?? checkpoint(path)
     reference = try packages.1 ?? checkpoint(referencePath)
@@ -52,7 +53,7 @@ struct ModelPair {
   /// Whether the reference is the checkpoint that the package was made from, with the whitening of the conversion.
   func referenceIsWhitenedLikePackage() throws -> Bool {
     guard let origin = reference.whiteningOrigin, let package = model.package,
-      let metadata = PackageMetadata(json: try package.metadataText()),
+      let metadata = try package.statedMetadata(),
       let record = metadata.fidelity?.settings["whitening"]
     else { return false }
     return try metadata.source.sha256 == origin.checkpoint && origin.record == WhiteningFigures.json(record)
@@ -166,13 +167,13 @@ extension Graph {
 extension ModelFile {
   /// Whether the conversion that made a package whitened the network.
   fileprivate func wasWhitenedByConversion() throws -> Bool {
-    guard let package, let metadata = PackageMetadata(json: try package.metadataText()) else { return false }
+    guard let package, let metadata = try package.statedMetadata() else { return false }
     return metadata.fidelity?.settings["whitening"] != nil
   }
 
   /// The order of channels of the checkpoint that a package was made from; `nil` where it is not recorded.
   func storedChannelOrder() throws -> ChannelOrder? {
-    guard let package, let metadata = PackageMetadata(json: try package.metadataText()),
+    guard let package, let metadata = try package.statedMetadata(),
       case .string(let name)? = metadata.fidelity?.settings["channel_order"]
     else { return nil }
     return ChannelOrder(rawValue: name)

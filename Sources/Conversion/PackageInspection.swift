@@ -117,6 +117,8 @@ package struct PackageInspection: Encodable, Sendable {
   package let figures: FigureBinding.Owner?
   /// What the figures do not fit; `nil` unless they are of another package.
   private let figuresProblem: String?
+  /// Why the fidelity report in the metadata is not valid; `nil` where it is, or where there is none.
+  package let reportProblem: String?
   /// Who signed the package; `nil` where no signature was verified.
   package let signature: FidelityReport.Signature?
   /// The metadata; `nil` where this version cannot read it.
@@ -133,14 +135,15 @@ package struct PackageInspection: Encodable, Sendable {
   ///   - threads: how many threads verify hashes.
   ///   - signature: a signature to verify; `nil` for none.
   /// - Throws: `ConversionError.package` where the file is not a package or damaged, or, as requested, cannot run or
-  ///   states figures of another package; the errors of `SignatureRequest.verify`.
+  ///   states figures of another package or a report that is not valid; the errors of `SignatureRequest.verify`.
   package init(path: String, checks: Bool, mustRun: Bool = false, threads: Int, signature: SignatureRequest? = nil)
     throws
   {
     let reader = try PackageReader.opening(path)
+    let signed = signature.map { _ in SignedFile(path: path, digest: reader.sha256()) }
     if checks { try reader.check(threads: threads) }
     if mustRun { try reader.checkRuns(threads: threads) }
-    self.signature = try signature?.verify(SignedFile(path: path, digest: reader.sha256()), at: path)
+    self.signature = try signed.flatMap { try signature?.verify($0, at: path) }
     self.path = path
     bytes = reader.byteCount
     formatVersion = "\(reader.majorVersion).\(reader.minorVersion)"
@@ -164,8 +167,9 @@ package struct PackageInspection: Encodable, Sendable {
     selfTest = try SelfTest(reader)
     let license = try reader.statedLicense()
     (self.license, licenseText) = (license?.expression, license?.text)
-    let metadata = PackageMetadata(json: try reader.metadataText())
-    self.metadata = metadata
+    let (metadata, reportProblem) = PackageMetadata.read(try reader.metadataText())
+    if checks, let reportProblem { throw ConversionError.package(path: path, .invalidReport(reportProblem)) }
+    (self.metadata, self.reportProblem) = (metadata, reportProblem)
     let binding = metadata?.binding(contentHash: reader.contentHash)
     if checks, let problem = binding?.problem {
       throw ConversionError.package(path: path, .foreignFigures(problem))
@@ -237,7 +241,7 @@ package struct PackageInspection: Encodable, Sendable {
           let inconclusive = gates.filter { $0.verdict == .inconclusive }.map(\.name.rawValue)
           if !inconclusive.isEmpty { table.row("inconclusive", inconclusive.joined(separator: ", ")) }
           if index == 0 {
-            table.row("verdict", fidelity.verdict.rawValue)
+            table.row("verdict", statedVerdict ?? "")
             for warning in fidelity.allWarnings { table.row("warning", warning) }
           }
           if let mean = size.meanDrift { table.row("mean drift", "\(mean)") }
@@ -245,15 +249,32 @@ package struct PackageInspection: Encodable, Sendable {
         }
         if let sentence = fidelity.referenceSentence { table.row("framework", sentence) }
         if figures == .unknown { table.row("figures", "name no package that they were measured on") }
-      } else {
-        table.row("fidelity", "not verified")
+      } else if reportProblem == nil {
+        table.row("fidelity", Self.unverified)
       }
     }
+    if let reportProblem { table.row("fidelity", "NOT VALID: \(reportProblem)") }
     table.row(
       "signature",
       signature.map { "signed by key SHA-256 \($0.keySHA256)" }
-        ?? "none: figures are stated, not signed. Hashes show that the file is whole, not who made it")
+        ?? "none: \(Self.unsigned). Hashes show that the file is whole, not who made it")
     return table.text + "\n\n" + plan
+  }
+
+  /// What is said of figures that no signature vouches for.
+  static let unsigned = "figures are stated, not signed"
+  /// What is said where there are no figures.
+  static let unverified = "not verified"
+
+  /// The report, where its figures are not those of another package.
+  var report: FidelityReport? { figuresProblem == nil ? metadata?.fidelity : nil }
+
+  /// The verdict that the package states, such as "inconclusive: 1 gate inconclusive"; `nil` without a report.
+  var statedVerdict: String? {
+    report.map { report in
+      let isOpen = report.verdict == .inconclusive
+      return report.verdict.rawValue + (isOpen ? ": \(report.doubts.joined(separator: ", "))" : "")
+    }
   }
 
   private static let meaningOfCheck =

@@ -18,8 +18,10 @@ package struct PackageMetadata: Codable, Sendable {
   package var planSHA256: String?
   /// The version of the tool that made the package.
   package var toolVersion: String?
-  /// The report of the verification; `nil` until the package is verified.
+  /// The report of the verification; `nil` until the package is verified, and where the report is not valid.
   package var fidelity: FidelityReport?
+  /// Why the report is not valid; `nil` where it is, or where there is none.
+  private var reportProblem: String?
 
   private enum CodingKeys: String, CodingKey {
     case source, calibration, fidelity
@@ -37,6 +39,21 @@ package struct PackageMetadata: Codable, Sendable {
     calibrationPixels = images.text
     toolVersion = ToolVersion.current
     self.fidelity = fidelity
+  }
+
+  /// A report that is not valid does not keep the rest from being read.
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    source = try container.decode(FidelityReport.Reference.self, forKey: .source)
+    calibration = try container.decode([String: JSONValue].self, forKey: .calibration)
+    calibrationPixels = try container.decodeIfPresent(String.self, forKey: .calibrationPixels)
+    planSHA256 = try container.decodeIfPresent(String.self, forKey: .planSHA256)
+    toolVersion = try container.decodeIfPresent(String.self, forKey: .toolVersion)
+    do {
+      fidelity = try container.decodeIfPresent(FidelityReport.self, forKey: .fidelity)
+    } catch {
+      reportProblem = Self.problem(error)
+    }
   }
 
   /// The reasons of the layers that are kept in float, by name.
@@ -75,9 +92,44 @@ package struct PackageMetadata: Codable, Sendable {
     return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 
-  /// Parses the metadata of a package; `nil` where this version cannot read it.
+  /// Parses the metadata of a package; `nil` where this version cannot read them.
   package init?(json: String) {
-    guard let value = try? JSONDocument(Data(json.utf8)).decode(PackageMetadata.self) else { return nil }
+    guard let value = Self.read(json).metadata else { return nil }
     self = value
+  }
+
+  /// Parses the metadata of a package.
+  ///
+  /// - Returns: the metadata, `nil` where there are none, or none that a conversion wrote; and why the report that they
+  ///   state is not valid, `nil` where it is, or where there is none.
+  static func read(_ json: String) -> (metadata: PackageMetadata?, reportProblem: String?) {
+    guard !json.isEmpty else { return (nil, nil) }
+    let document: JSONDocument
+    do {
+      document = try JSONDocument(Data(json.utf8))
+    } catch {
+      // There may be a report in what cannot be read.
+      return (nil, "the metadata cannot be read: \(problem(error))")
+    }
+    do {
+      let metadata = try document.decode(PackageMetadata.self)
+      return (metadata, metadata.reportProblem)
+    } catch {
+      let report = document.value.members?["fidelity"] ?? .null
+      return (nil, report == .null ? nil : "the metadata cannot be read: \(problem(error))")
+    }
+  }
+
+  private static func problem(_ error: any Error) -> String { (error as? DecodingError)?.reason ?? "\(error)" }
+}
+
+extension PackageReader {
+  /// The metadata; `nil` where there are none that a conversion wrote. Errors name the file.
+  ///
+  /// - Throws: `ConversionError.package` where the section is damaged, or the report in it is not valid.
+  func statedMetadata() throws(ConversionError) -> PackageMetadata? {
+    let (metadata, problem) = PackageMetadata.read(try metadataText())
+    if let problem { throw .package(path: path, .invalidReport(problem)) }
+    return metadata
   }
 }

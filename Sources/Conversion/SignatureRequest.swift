@@ -41,15 +41,15 @@ package struct SignablePackage: Sendable {
   ///
   /// - Parameter threads: how many threads verify hashes.
   /// - Throws: `ConversionError.package` where the file is not a package, is damaged, cannot run, or states figures of
-  ///   another one.
+  ///   another one or a report that is not valid.
   package init(path: String, threads: Int) throws {
     let reader = try PackageReader.opening(path)
+    file = SignedFile(path: path, digest: reader.sha256())
     try reader.check(threads: threads)
     try reader.checkRuns(threads: threads)
-    let metadata = PackageMetadata(json: try reader.metadataText())
+    let metadata = try reader.statedMetadata()
     let binding = metadata?.binding(contentHash: reader.contentHash)
     if let problem = binding?.problem { throw ConversionError.package(path: path, .foreignFigures(problem)) }
-    file = SignedFile(path: path, digest: reader.sha256())
     warnings =
       switch (metadata?.fidelity?.passed, binding?.owner) {
       case (nil, _): ["\(path) states no fidelity"]

@@ -121,7 +121,8 @@ package struct Verification {
     (
       FidelityReport.Reference(
         path: reference, sha256: try models.reference.sha256(), format: models.reference.format,
-        architecture: models.reference.architecture), resolutions[0].evaluation.settings
+        architecture: models.reference.architecture, contentHash: models.reference.package?.contentHash.hex),
+      resolutions[0].evaluation.settings
     )
   }
 }

@@ -51,7 +51,8 @@ extension FidelityReport: Codable {
     try container.encodeIfPresent(peakResidentBytes, forKey: .peakResidentBytes)
   }
 
-  /// - Throws: `DecodingError`, including for another schema and for a verdict that the gates contradict.
+  /// - Throws: `DecodingError`, including for another schema, for a verdict that the gates contradict, and for figures
+  ///   that contradict each other (`checkConsistency`).
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let schema = try container.decode(String.self, forKey: .schema)
@@ -82,11 +83,15 @@ extension FidelityReport: Codable {
     inference = try container.decodeIfPresent(InferenceCost.self, forKey: .inference)
     seconds = (try container.decodeIfPresent([String: Double?].self, forKey: .seconds) ?? [:]).compactMapValues(\.self)
     peakResidentBytes = try container.decodeIfPresent(Int.self, forKey: .peakResidentBytes)
+    do throws(ReportContradiction) { try checkConsistency() } catch {
+      throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: error.reason))
+    }
     guard try container.decode(Bool.self, forKey: .passed) == passed else {
       throw DecodingError.dataCorruptedError(
         forKey: .passed, in: container, debugDescription: "the verdict is not that of the gates")
     }
-    guard try container.decodeIfPresent(GateResult.Verdict.self, forKey: .verdict) ?? verdict == verdict else {
+    let stated = try container.decodeIfPresent(GateResult.Verdict.self, forKey: .verdict) ?? verdict
+    guard [verdict, earlierVerdict].contains(stated) else {
       throw DecodingError.dataCorruptedError(
         forKey: .verdict, in: container, debugDescription: "the verdict is not that of the gates and the images")
     }

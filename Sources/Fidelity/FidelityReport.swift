@@ -199,14 +199,24 @@ package struct FidelityReport: Hashable, Sendable {
     package var format: String
     /// The network, such as `resnet50`.
     package var architecture: String
+    /// The content hash in hexadecimal digits, where this is a package and no checkpoint.
+    package var contentHash: String?
+
+    private enum CodingKeys: String, CodingKey {
+      case path, name, sha256, format, architecture
+      case contentHash = "content_hash"
+    }
 
     /// - Parameter path: also gives the name.
-    package init(path: String?, sha256: String, format: String, architecture: String) {
+    package init(
+      path: String?, sha256: String, format: String, architecture: String, contentHash: String? = nil
+    ) {
       self.path = path
       name = path.flatMap { $0.split(separator: "/").last.map(String.init) }
       self.sha256 = sha256
       self.format = format
       self.architecture = architecture
+      self.contentHash = contentHash
     }
   }
 

@@ -35,6 +35,8 @@ package enum PackageError: Error, Hashable, Sendable {
   case graph(GraphError)
   /// The metadata state figures that were measured on another package, or made from another checkpoint or other images.
   case foreignFigures(String)
+  /// The metadata state a fidelity report that cannot be read, or that contradicts itself.
+  case invalidReport(String)
 
   /// The package to be written cannot be stored.
   case cannotStore(String)
@@ -80,6 +82,9 @@ extension PackageError: CustomStringConvertible {
     case .foreignFigures(let problem):
       "the figures that the package states are not of this package: \(problem). Its metadata are those of another package, or "
         + "its weights were changed afterwards; convert again, or verify it"
+    case .invalidReport(let problem):
+      "the fidelity report in the package is not valid: \(problem). It was changed after it was written, or is that of "
+        + "a later version of quern; convert again"
     case .cannotStore(let problem): "cannot be stored in a package: \(problem)"
     }
   }

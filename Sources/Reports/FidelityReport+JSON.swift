@@ -21,12 +21,8 @@ extension FidelityReport {
   package init(reading json: String, from path: String) throws(ReportError) {
     do {
       try self.init(json: json)
-    } catch let DecodingError.dataCorrupted(context) {
-      throw .notAReport(path: path, reason: context.debugDescription)
-    } catch let DecodingError.keyNotFound(key, _) {
-      throw .notAReport(path: path, reason: "it has no '\(key.stringValue)'")
     } catch {
-      throw .notAReport(path: path, reason: "a value has another type than it should")
+      throw .notAReport(path: path, reason: (error as? DecodingError)?.reason ?? "\(error)")
     }
   }
 }

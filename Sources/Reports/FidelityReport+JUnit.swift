@@ -118,6 +118,9 @@ extension FidelityReport {
       ]
     }
     if let overlap = verification?.overlap { properties.append(("verification.overlap", "\(overlap)")) }
+    if let duplicates = verification?.set.duplicates {
+      properties.append(("verification.duplicates", "\(duplicates)"))
+    }
     if let package {
       properties += [("package.path", package.path), ("package.sha256", package.sha256)]
     }

@@ -213,6 +213,19 @@ import Testing
     #expect(agreeing.classes.map { $0.floatInFloat == $0.int8InInt8 && $0.floatInFloat == $0.int8InFloat } == true)
   }
 
+  /// Images with the same float embedding are counted, whatever int8 makes of them.
+  @Test func copiesAreCounted() throws {
+    let images = Self.images(seed: 2)
+    // Every ninth image is a copy of another, and so is the one that is zero in int8. Not a number is no copy.
+    #expect(try Self.figures(images, nil)?.copies == 8)
+    #expect(try Self.figures(Array(images.prefix(8)), nil)?.copies == nil)
+    let equal = images.prefix(8).map { Image(name: $0.name, label: nil, float: images[0].float, int8: $0.int8) }
+    #expect(try Self.figures(equal, nil)?.copies == 7)
+    let zero = [Float](repeating: 0, count: 12)
+    let without = images.prefix(3).map { Image(name: $0.name, label: nil, float: zero, int8: $0.int8) }
+    #expect(try Self.figures(without, nil)?.copies == 2)
+  }
+
   /// Of more images than are searched, some are, and which depends on their names.
   @Test func searchesAreBounded() throws {
     let count = NeighborFigures.maxImages + 500

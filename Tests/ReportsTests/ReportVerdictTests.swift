@@ -72,6 +72,79 @@ import Testing
     #expect(try FidelityReport(json: report.json()) == report)
   }
 
+  /// A twentieth of the images may repeat others, by their pixels or to the float network.
+  @Test(
+    arguments: [
+      (0, .pass), (5, .pass), (6, .inconclusive), (99, .inconclusive),
+    ] as [(count: Int, verdict: GateResult.Verdict)], [true, false])
+  func imagesThatRepeatOthersProveLittle(_ copies: (count: Int, verdict: GateResult.Verdict), ofPixels: Bool) throws {
+    var report = try Sample.passing()
+    report.verification = Self.verified(100, overlap: 0)
+    if ofPixels {
+      report.verification?.set.duplicates = copies.count > 0 ? copies.count : nil
+    } else {
+      let query = NeighborQuery(agreesInFloat: true, agreesInInt8: true, isNearTie: false, classes: nil)
+      report.figures.neighbors = NeighborFigures([NeighborQuery](repeating: query, count: 100), copies: copies.count)
+    }
+    #expect(report.passed && report.verdict == copies.verdict)
+    #expect(report.allWarnings.count == (copies.count > 0 ? 1 : 0))
+    let doubt = "\(copies.count) of 100 images repeat others"
+    for text in [report.text(), report.markdown(), report.html(), report.junit()] {
+      #expect(text.contains(doubt) == (copies.verdict == .inconclusive))
+      for warning in report.allWarnings { #expect(text.contains(warning.prefix(40))) }
+    }
+    #expect(try report.json().contains("\"verdict\" : \"\(copies.verdict.rawValue)\",\n  \"verification\""))
+    #expect(try FidelityReport(json: report.json()) == report)
+    report.isStrict = true
+    #expect(report.isAccepted == (copies.verdict == .pass))
+  }
+
+  /// What equal pixels explain is said once.
+  @Test func equalPixelsAndEmbeddingsAreOneDoubt() throws {
+    var report = try Sample.passing()
+    report.verification = Self.verified(100, overlap: 0)
+    report.verification?.set.duplicates = 40
+    let query = NeighborQuery(agreesInFloat: true, agreesInInt8: true, isNearTie: false, classes: nil)
+    report.figures.neighbors = NeighborFigures([NeighborQuery](repeating: query, count: 100), copies: 40)
+    #expect(report.doubts == ["40 of 100 images repeat others"] && report.allWarnings.count == 1)
+    report.figures.neighbors = NeighborFigures([NeighborQuery](repeating: query, count: 100), copies: 50)
+    #expect(report.doubts == ["50 of 100 images repeat others"] && report.allWarnings.count == 2)
+  }
+
+  /// The same file, or packages that compute the same.
+  @Test(arguments: [true, false])
+  func whatIsComparedWithItselfProvesNothing(isFile: Bool) throws {
+    var report = try Sample.passing()
+    if isFile {
+      report.package?.sha256 = report.reference.sha256
+    } else {
+      (report.contentHash, report.reference.contentHash) = ("9abc", "9abc")
+    }
+    #expect(report.passed && report.verdict == .inconclusive && report.comparesItself)
+    #expect(report.text().hasPrefix("INCONCLUSIVE  3 of 3 gates passed, compared with itself\n"))
+    for text in [report.text(), report.markdown(), report.html(), report.junit(), try report.json()] {
+      #expect(text.contains("the figures prove nothing"))
+    }
+    #expect(try FidelityReport(json: report.json()) == report)
+    report.isStrict = true
+    #expect(!report.isAccepted)
+    report.contentHash = nil
+    report.package?.sha256 = "00"
+    #expect(report.verdict == .pass && !report.comparesItself)
+  }
+
+  /// Earlier versions doubted neither, and their reports are read.
+  @Test func earlierVerdictsAreReadAndDoubted() throws {
+    var report = try Sample.passing()
+    report.verification = Self.verified(100, overlap: 0)
+    report.verification?.set.duplicates = 99
+    report.package?.sha256 = report.reference.sha256
+    let earlier = try report.json().replacing(
+      "\"verdict\" : \"inconclusive\",\n  \"verification\"", with: "\"verdict\" : \"pass\",\n  \"verification\"")
+    #expect(try earlier != report.json())
+    #expect(try FidelityReport(json: earlier) == report && FidelityReport(json: earlier).verdict == .inconclusive)
+  }
+
   @Test func aFailedGateFailsWhateverElseIsInDoubt() throws {
     var report = try Sample.failing()
     report.verification = Self.verified(5, overlap: 5, .calibration)

@@ -57,7 +57,8 @@ import Testing
     }
     let warning = try #require(try warnings(files[0], files[1]).first)
     #expect(warning.contains("size 64 and 96") && warning.contains("crop rect and square"), "\(warning)")
-    #expect(try warnings(files[0], files[2]).isEmpty)
+    let equal = try warnings(files[0], files[2])
+    #expect(equal.count == 1 && equal[0].contains("both sides are the same file"), "\(equal)")
   }
 
   @Test func rowsBelongTogetherByNameAndHashAndOrder() throws {
@@ -88,6 +89,44 @@ import Testing
       let allowed = try Self.compare(a, b, gates + ["--allow-missing"])
       #expect(allowed.status == 0 && allowed.report?["images"] as? Int == 2)
     }
+  }
+
+  /// A file and a copy of it agree whatever is in them.
+  @Test func whatIsComparedWithItselfNeverPasses() throws {
+    let scratch = try Scratch()
+    var rows: [Float] = (0..<160).map { index in
+      let (row, column) = index.quotientAndRemainder(dividingBy: 4)
+      return Float(4 * row + column * column + 1)
+    }
+    let bytes = try GoldenWriter.file(name: "embedding", values: rows, width: 4)
+    let (file, copy) = (try scratch.write(bytes, to: "a.safetensors"), try scratch.write(bytes, to: "b.safetensors"))
+    for other in [file, copy] {
+      let (status, report, errors) = try Self.compare(file, other, ["--strict", "--quiet"])
+      #expect(status == 1 && report?["passed"] as? Bool == true && report?["verdict"] as? String == "inconclusive")
+      #expect(errors.contains("both sides are the same file"), "\(errors)")
+      #expect(try Self.compare(file, other).status == 0)
+    }
+    rows[0] += 0.001
+    let close = try scratch.write(
+      try GoldenWriter.file(name: "embedding", values: rows, width: 4), to: "close.safetensors")
+    let (status, report, errors) = try Self.compare(close, file, ["--strict"])
+    #expect(status == 0 && report?["verdict"] as? String == "pass", "\(errors)")
+  }
+
+  /// Rows of the reference that are equal count as one image.
+  @Test func rowsThatRepeatOthersNeverPass() throws {
+    let scratch = try Scratch()
+    let values = (0..<160).map { 0.5 + Float($0) * 1e-5 }
+    let reference = try scratch.write(
+      try GoldenWriter.file(name: "embedding", rows: 40, width: 4), to: "reference.safetensors")
+    let outputs = try scratch.write(
+      try GoldenWriter.file(name: "embedding", values: values, width: 4), to: "outputs.safetensors")
+    let (status, report, errors) = try Self.compare(outputs, reference, ["--strict"])
+    #expect(status == 1 && report?["passed"] as? Bool == true && report?["verdict"] as? String == "inconclusive")
+    #expect((report?["neighbours"] as? [String: Any])?["copies"] as? Int == 39)
+    #expect(errors.contains("39 of 40 images have exactly the float embedding of another"), "\(errors)")
+    // The other way round, all rows are different.
+    #expect(try Self.compare(reference, outputs, ["--strict"]).report?["verdict"] as? String == "pass")
   }
 
   @Test func valuesThatAreNotFiniteFail() throws {
@@ -166,6 +205,17 @@ import Testing
     }
     let itself = try drift(package, package)
     #expect(itself.mean == 0 && itself.notes.contains("named 'float'"))
+    for model in [package, Tool.checkpoint] {
+      let size = model == package ? [] : ["--size", "64"]
+      let copy = try scratch.write(
+        try Data(contentsOf: URL(fileURLWithPath: model)), to: "copy-\(URL(fileURLWithPath: model).lastPathComponent)")
+      for reference in [model, copy] {
+        let outcome = try Tool.run(
+          ["verify", model, "--reference", reference, "--images", Tool.photographs, "--strict"] + size)
+        #expect(outcome.status == 1 && outcome.output.contains("compared with itself"), "\(outcome)")
+        #expect(outcome.errors.contains("both sides are the same file"), "\(outcome.errors)")
+      }
+    }
     let floats = try drift(Tool.checkpoint, exported, ["--size", "64"])
     #expect(floats.mean < 1e-9 && floats.notes.contains("a checkpoint in float (onnx)"))
     let usual = try drift(package, Tool.checkpoint)

@@ -137,6 +137,34 @@ import Testing
     #expect(try Self.described(Self.json(verified), "verification")["overlap"] as? Int == overlap)
   }
 
+  /// A hundred files with one image in them are one image.
+  @Test func copiesOfAnImageNeverPass() throws {
+    let scratch = try Scratch()
+    let calibrated = try Self.folder(scratch, "calibrated", 0..<40)
+    let copies = try Self.folder(scratch, "copies", 60..<61)
+    let photograph = try #require(try FileManager.default.contentsOfDirectory(atPath: copies).first)
+    for index in 1..<100 {
+      try FileManager.default.copyItem(atPath: "\(copies)/\(photograph)", toPath: "\(copies)/\(index).jpg")
+    }
+    let loose = ["--min-agreement", "0", "--max-mean-drift", "2", "--max-drift", "2"]
+    let (outcome, report) = try Self.convert(
+      scratch, calibrated, ["--strict", "--quiet", "--verify-images", copies] + loose)
+    #expect(outcome.status == 1 && report["passed"] as? Bool == true && report["verdict"] as? String == "inconclusive")
+    #expect(try Self.described(report, "verification")["duplicates"] as? Int == 99)
+    #expect(try Self.described(report, "neighbours")["copies"] as? Int == 99)
+    #expect(outcome.errors.contains("99 of 100 verification images have the pixels of another"), "\(outcome.errors)")
+    for name in ["r.md", "r.xml"] {
+      let text = try String(contentsOfFile: scratch.path(name), encoding: .utf8)
+      #expect(text.contains("99 of 100 images repeat others"), "\(text)")
+    }
+    let inspected = try Tool.run(["inspect", scratch.path("p.quern"), "--check"])
+    #expect(inspected.status == 0 && inspected.output.contains("inconclusive: 99 of 100 images repeat others"))
+    let verify = ["verify", scratch.path("p.quern"), "--reference", Tool.checkpoint, "--images", copies] + loose
+    #expect(try Tool.run(verify).status == 0)
+    let strict = try Tool.run(verify + ["--strict"])
+    #expect(strict.status == 1 && strict.output.contains("99 of 100 images repeat others"), "\(strict.output)")
+  }
+
   /// A checkpoint that is another than the one that the package was made from.
   @Test func anotherReferenceIsSaid() throws {
     let scratch = try Scratch()

@@ -1,4 +1,5 @@
 import DebianPackages
+import Fidelity
 import Files
 import PackageFormat
 import PrintableText
@@ -43,8 +44,9 @@ package struct DebianWeights: Sendable {
   ///   - path: the path of the Quern package.
   ///   - options: the fields of the Debian package.
   ///   - threads: how many threads verify hashes.
-  /// - Throws: `ConversionError.package` where the file is not a package or damaged, `.option` where neither it nor the
-  ///   options state a licence; `FileError` where it cannot be read.
+  /// - Throws: `ConversionError.package` where the file is not a package or damaged, or states figures of another
+  ///   package or a report that is not valid, `.option` where neither it nor the options state a licence; `FileError`
+  ///   where it cannot be read.
   package init(path: String, options: Options, threads: Int) throws {
     let inspection = try PackageInspection(path: path, checks: true, threads: threads)
     guard let license = try options.license ?? PackageReader.opening(path).statedLicense() else {
@@ -53,15 +55,23 @@ package struct DebianWeights: Sendable {
           + "Apache-2.0, or a text file")
     }
     let file = try MappedFile(path: path)
-    let (contents, hash) = file.withBytes { (Array($0), SHA256.hash($0).hex) }
+    let contents = file.withBytes { Array($0) }
+    let hash = SHA256.hash(contents).hex
     let name = options.name.text
     let base = "\(Self.folder)/\(name).quern"
     installedPath = "/\(base)"
     var warnings: [String] = []
-    let fidelity = inspection.sizes.map { size in
-      guard let passed = size.passed else { return "\(size.size) px: not measured" }
+    var fidelity = inspection.sizes.map { size in
+      guard let passed = size.passed else { return "\(size.size) px: \(PackageInspection.unverified)" }
       if !passed { warnings.append("\(path) failed its gates at \(size.size) pixels, and the description says so") }
       return Self.figures(size, passed: passed)
+    }
+    if let report = inspection.report {
+      fidelity.append("verdict: \(report.verdict.rawValue)")
+      if report.verdict == .inconclusive { fidelity += report.doubts.map { "  \($0)" } }
+      if report.verdict != .pass, warnings.isEmpty {
+        warnings.append("\(path) states the verdict '\(report.verdict.rawValue)', and the description says so")
+      }
     }
     self.warnings = warnings
     let hashes = ["Content hash and SHA-256 of the file:", "  \(inspection.contentHash)", "  \(hash)"]
@@ -73,7 +83,8 @@ package struct DebianWeights: Sendable {
           + "embeddings of \(inspection.embeddingDimension) dimensions"
           + (inspection.classes > 0 ? " and tells \(inspection.classes) classes apart" : "")
           + ". Programs open it with libquern as /\(base).")
-        + ["", "Fidelity, compared with the float network:"] + fidelity.map { "  \($0)" } + [""] + hashes,
+        + ["", "Fidelity, compared with the float network (\(PackageInspection.unsigned)):"]
+        + fidelity.map { "  \($0)" } + [""] + hashes,
       change: "Weights with the content hash\n    \(inspection.contentHash)",
       copyright: Self.copyright(options, license, inspection),
       files: [
@@ -83,10 +94,9 @@ package struct DebianWeights: Sendable {
   }
 
   private static func figures(_ size: PackageInspection.Size, passed: Bool) -> String {
-    var parts = [passed ? "gates passed" : "gates FAILED"]
+    var parts = ["\(passed ? "passed" : "FAILED") on \(size.images ?? 0) images"]
     if let drift = size.meanDrift { parts.append("mean drift \(rounded(drift, places: 5))") }
     if let agreement = size.top1Agreement { parts.append("top-1 agreement \(rounded(agreement, places: 2)) %") }
-    if let images = size.images { parts.append("\(images) images") }
     return "\(size.size) px: " + parts.joined(separator: ", ")
   }
 

@@ -29,6 +29,10 @@ extension PackageDifference {
     for sizes in fidelity {
       table.row("fidelity at \(sizes.size)", "\(Self.figures(sizes.old)) -> \(Self.figures(sizes.new))")
     }
+    if old.verdict != nil || new.verdict != nil {
+      table.row("verdict", "\(old.verdict ?? "none") -> \(new.verdict ?? "none")")
+      table.row("signature", "none: \(PackageInspection.unsigned)")
+    }
     return ([table.text] + [labelLines, nodeLines, constantLines].filter { !$0.isEmpty }).joined(separator: "\n\n")
   }
 
@@ -74,11 +78,11 @@ extension PackageDifference {
 
   private static func figures(_ size: PackageInspection.Size?) -> String {
     guard let size else { return "not converted for it" }
-    guard let passed = size.passed else { return "not verified" }
+    guard let passed = size.passed else { return PackageInspection.unverified }
     let drift = size.meanDrift.map { "mean drift \(short($0))" }
     let agreement = size.top1Agreement.map { "top-1 agreement \(short($0)) %" }
-    let images = size.images.map { "\($0) images" }
-    return ([passed ? "passed" : "FAILED"] + [drift, agreement, images].compactMap(\.self)).joined(separator: ", ")
+    return (["\(passed ? "passed" : "FAILED") on \(size.images ?? 0) images"] + [drift, agreement].compactMap(\.self))
+      .joined(separator: ", ")
   }
 
   /// A share in percent with two decimals, never rounded to 0 or 100 unless it is.

@@ -13,6 +13,8 @@ package struct PackageDifference: Encodable, Sendable {
     package let sha256: String
     /// The content hash in hexadecimal digits.
     package let contentHash: String
+    /// The verdict that the package states, with what leaves it open; `nil` where it was not verified.
+    package let verdict: String?
   }
 
   /// The sections of one kind.
@@ -75,7 +77,8 @@ package struct PackageDifference: Encodable, Sendable {
   ///   - old: the path of the older package.
   ///   - new: the path of the newer package.
   ///   - threads: how many threads verify hashes and compare constants.
-  /// - Throws: `ConversionError.package` where a file is not a package or damaged.
+  /// - Throws: `ConversionError.package` where a file is not a package or damaged, or states figures of another package
+  ///   or a report that is not valid.
   package init(old oldPath: String, new newPath: String, threads: Int) throws {
     let (before, after) = (
       try PackageInspection(path: oldPath, checks: true, threads: threads),
@@ -153,6 +156,7 @@ package struct PackageDifference: Encodable, Sendable {
 extension PackageDifference.File {
   fileprivate init(_ inspection: PackageInspection, _ reader: PackageReader) {
     (path, bytes, contentHash) = (inspection.path, inspection.bytes, inspection.contentHash)
+    verdict = inspection.statedVerdict
     sha256 = reader.sha256().hex
   }
 }

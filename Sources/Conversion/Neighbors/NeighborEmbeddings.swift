@@ -59,14 +59,16 @@ package final class NeighborEmbeddings: Sendable {
     }
     let entries = all.filter(\.hasDirections)
     let others = [NeighborQuery](repeating: .withoutDirection, count: all.count - entries.count)
-    guard entries.count > 1 else { return NeighborFigures(all.map { _ in .withoutDirection }) }
+    // The inputs of copies are equal after preprocessing, if not before. A network computes the same from the same.
+    let copies = all.count - Set(all.map(\.float)).count
+    guard entries.count > 1 else { return NeighborFigures(all.map { _ in .withoutDirection }, copies: copies) }
     let dimensions = entries[0].float.count
     let search = try NeighborComparison(
       float: EmbeddingMatrix(entries.flatMap(\.float), dimensions: dimensions),
       int8: EmbeddingMatrix(entries.flatMap(\.int8), dimensions: dimensions), labels: entries.map(\.label),
       threads: threads)
     let (queries, decisions) = try search.run(rule)
-    return NeighborFigures(queries + others, decisions: decisions)
+    return NeighborFigures(queries + others, copies: copies, decisions: decisions)
   }
 }
 

@@ -6,6 +6,7 @@ extension NeighborFigures {
     try container.encode(images, forKey: .images)
     try container.encode(minGap, forKey: .minGap)
     try container.encode(nearTies, forKey: .nearTies)
+    try container.encodeIfPresent(copies, forKey: .copies)
     try container.encode(int8InFloat, forKey: .int8InFloat)
     try container.encode(int8InInt8, forKey: .int8InInt8)
     try container.encode(classes, forKey: .classes)

@@ -15,6 +15,9 @@ package struct NeighborFigures: Hashable, Sendable, Codable {
   /// The number of queries that are near ties: the similarities of the float network's first two neighbours are less
   /// than `minGap` standard deviations of the query's similarities to the gallery apart.
   package let nearTies: Int
+  /// The number of images with exactly the float embedding of another before them; nil for none, and in reports of
+  /// earlier versions.
+  package let copies: Int?
   /// Int8 queries in the float gallery.
   package let int8InFloat: NeighborAgreement
   /// Int8 queries in the int8 gallery.
@@ -25,7 +28,7 @@ package struct NeighborFigures: Hashable, Sendable, Codable {
   package let decisions: DecisionFigures?
 
   enum CodingKeys: String, CodingKey {
-    case images, classes, decisions
+    case images, copies, classes, decisions
     case minGap = "min_gap"
     case nearTies = "near_ties"
     case int8InFloat = "int8_in_float"
@@ -37,13 +40,16 @@ package struct NeighborFigures: Hashable, Sendable, Codable {
     int8InFloat.top1 < int8InInt8.top1 ? int8InFloat : int8InInt8
   }
 
-  /// - Parameter queries: one for each image, in any order.
+  /// - Parameters:
+  ///   - queries: one for each image, in any order.
+  ///   - copies: the number of images with the float embedding of another before them.
   /// - Returns: nil for fewer than two images, which have no neighbours.
-  package init?(_ queries: [NeighborQuery], decisions: DecisionFigures? = nil) {
+  package init?(_ queries: [NeighborQuery], copies: Int = 0, decisions: DecisionFigures? = nil) {
     guard queries.count > 1 else { return nil }
     images = queries.count
     minGap = NearTie.minGap
     nearTies = queries.count(where: \.isNearTie)
+    self.copies = copies > 0 ? copies : nil
     int8InFloat = NeighborAgreement(queries, \.agreesInFloat)
     int8InInt8 = NeighborAgreement(queries, \.agreesInInt8)
     classes = ClassRetrieval(queries.compactMap(\.classes))

@@ -11,8 +11,8 @@ struct InspectCommand: ParsableCommand {
       ignored. For a package, prints the sizes and the crop that it was converted for, its source checkpoint, the \
       measured fidelity, and its quantisation plan, with one line for each node.
 
-      The fidelity is what the file states. Hashes show that the file is whole, and that the figures belong to it \
-      (--check); only a signature shows who vouches for them.
+      The fidelity is what the file states. Hashes show that the file is whole, and that the figures belong to it and \
+      to each other (--check); only a signature shows who vouches for them.
 
       Examples:
         quern inspect model.quern --check

@@ -10,8 +10,9 @@ struct SignCommand: ParsableCommand {
     discussion: """
       Writes a signature of the whole file, and so of the figures that it states: a sigstore bundle by OpenSSF Model \
       Signing 1.0 (key method), which 'quern verify', 'quern inspect' and the Python package model-signing verify. The \
-      hashes of the package are verified first, and a package that states the figures of another one is not signed. The \
-      signature is of the file's name, too, so that a renamed package does not verify.
+      hashes of the package are verified first, and a package that states the figures of another one, or a report that \
+      contradicts itself, is not signed. The signature is of the file's name, too, so that a renamed package does not \
+      verify.
 
       The passphrase of an encrypted key is the first line of --passphrase-file, or else the value of the environment \
       variable QUERN_KEY_PASSPHRASE.
@@ -46,7 +47,7 @@ struct SignCommand: ParsableCommand {
   func run() throws {
     let output = output ?? package + ".sig"
     var outputs = OutputFiles()
-    outputs.add("-o", output, .signature)
+    outputs.add(self.output == nil ? "sign" : "-o", output, .signature, isNamed: self.output != nil)
     try outputs.check(models: [package], others: [key, passphraseFile])
     let file = try SignatureFile(output, key: try SigningKey.open(key, passphraseFile: passphraseFile))
     let signable = try SignablePackage(path: package, threads: common.threadCount)

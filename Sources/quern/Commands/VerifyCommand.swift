@@ -15,6 +15,9 @@ struct VerifyCommand: ParsableCommand {
       and how often the most probable classes agree. The exit status is 1 if a gate fails. Each of the two models may \
       be a package, a checkpoint or an ONNX model, so that any two can be compared.
 
+      A model that is compared with itself agrees whatever it computes: if both files are the same, the verdict is \
+      inconclusive.
+
       By default, sizes, crop and GeM exponents are those that the package was converted for. With others, the report \
       says that the figures stored in the package do not apply.
 

@@ -115,7 +115,8 @@ struct GateOptions: ParsableArguments {
   @Flag(
     help: ArgumentHelp(
       "Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, "
-        + "if more than a twentieth of the images were calibrated on, or if the float network is near chance."))
+        + "if more than a twentieth of the images were calibrated on or repeat others, if both sides are the same file, or "
+        + "if the float network is near chance."))
   var strict = false
 
   @Option(

@@ -252,7 +252,8 @@ class ConvertOptions(TypedDict, total=False):
     baseline: StrPath
 
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
-    # more than a twentieth of the images were calibrated on, or if the float network is near chance.
+    # more than a twentieth of the images were calibrated on or repeat others, if both sides are the same file, or if
+    # the float network is near chance.
     strict: bool
 
     # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
@@ -429,7 +430,8 @@ class VerifyOptions(TypedDict, total=False):
     baseline: StrPath
 
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
-    # more than a twentieth of the images were calibrated on, or if the float network is near chance.
+    # more than a twentieth of the images were calibrated on or repeat others, if both sides are the same file, or if
+    # the float network is near chance.
     strict: bool
 
     # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
@@ -495,7 +497,8 @@ class CompareOptions(TypedDict, total=False):
     baseline: StrPath
 
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
-    # more than a twentieth of the images were calibrated on, or if the float network is near chance.
+    # more than a twentieth of the images were calibrated on or repeat others, if both sides are the same file, or if
+    # the float network is near chance.
     strict: bool
 
     # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
