@@ -81,6 +81,7 @@ struct ONNXArray {
       guard shape[axis] == target[lead + axis] else { return nil }
       steps[lead + axis] = sourceStrides[axis]
     }
+    if count == 0 { return [] }
     if count == values.count { return values }
     if values.count == 1 { return [Double](repeating: values[0], count: count) }
     // The last axes along which the array does not vary, or varies as the result does, are one run.

@@ -15,11 +15,12 @@ extension ONNXFolding {
     "CastLike": { operands throws(Failure) in try cast(operands, to: try operands.tensor(1).elementType) },
   ]
 
-  /// The first input as another type. Real numbers are stored as float32, after rounding to the type.
+  /// The first input as another type. Halves are stored as float32, after rounding to the type.
   private static func cast(_ operands: Operands, to type: ElementType) throws(Failure) -> Tensor {
     let tensor = try operands.tensor(0)
     try operands.claim(tensor.shape)
-    if [.float32, .float64].contains(type), let floats = tensor.asFloat32() { return floats }
+    if type == .float64, tensor.elementType == .float64 { return tensor }
+    if type == .float32, let floats = tensor.asFloat32() { return floats }
     var array = try operands.array(0)
     switch type {
     case .float32, .float64: break
@@ -30,7 +31,7 @@ extension ONNXFolding {
     case .int64 where tensor.elementType == .int64: return tensor
     default: return try integers(tensor, array, as: type)
     }
-    array.type = type.isFloatingPoint ? .float32 : type
+    array.type = type.isFloatingPoint && type != .float64 ? .float32 : type
     return array.tensor
   }
 
@@ -42,12 +43,13 @@ extension ONNXFolding {
   ///   - max: the largest finite number.
   private static func rounded(_ value: Double, bits: Int, minExponent: Int, max: Double) -> Double {
     guard value.isFinite, value != 0 else { return value }
-    // Real numbers are float32 here, whatever the model has.
+    // ONNX Runtime rounds real numbers to float32 first, which makes larger ones infinite.
     let value = Double(Float(value))
+    guard value.isFinite else { return value }
     let exponent = Swift.max(Int(value.exponent), minExponent) - bits + 1
     let unit = Double(sign: .plus, exponent: exponent, significand: 1)
     let result = (value / unit).rounded(.toNearestOrEven) * unit
-    return abs(result) <= max ? result : result > 0 ? .infinity : -.infinity
+    return abs(result) <= max ? result : value > 0 ? .infinity : -.infinity
   }
 
   /// The elements as integers of a type: integers modulo its size, real numbers without their fraction. ONNX does not

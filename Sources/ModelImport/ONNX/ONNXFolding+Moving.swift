@@ -80,10 +80,12 @@ extension ONNXFolding {
     guard shape.elementCount <= ONNXArray.maximumOperandCount else { throw Failure("joins too many elements") }
     guard shape.elementCount > 0 else { return ONNXArray(type: first.type, shape: shape, values: []).tensor }
     let outer = first.shape.dimensions[..<axis].reduce(1, *)
+    // Arrays without elements would take as many steps as others.
+    arrays.removeAll { $0.values.isEmpty }
     var values: [Double] = []
     for block in 0..<outer {
       for array in arrays {
-        let length = array.values.count / max(outer, 1)
+        let length = array.values.count / outer
         values += array.values[block * length..<(block + 1) * length]
       }
     }
@@ -95,22 +97,23 @@ extension ONNXFolding {
     guard array.shape.rank > 0 else { throw Failure("takes elements of a scalar") }
     let axis = try operands.axis(operands.integer("axis") ?? 0, rank: array.shape.rank)
     let extent = array.shape[axis]
-    let inner = array.shape.dimensions[(axis + 1)...].reduce(1, *)
+    var shape = array.shape
+    shape.dimensions.replaceSubrange(axis...axis, with: indices.shape.dimensions)
+    try operands.claim(shape)
+    guard shape.elementCount <= ONNXArray.maximumCount else { throw Failure("takes too many elements") }
+    guard shape.elementCount > 0 else { return ONNXArray(type: array.type, shape: shape, values: []).tensor }
     let outer = array.shape.dimensions[..<axis].reduce(1, *)
-    try operands.claim([outer, indices.values.count, inner])
-    guard outer * indices.values.count * inner <= ONNXArray.maximumCount else {
-      throw Failure("takes too many elements")
-    }
+    let inner = array.shape.dimensions[(axis + 1)...].reduce(1, *)
+    let list = indices.integers
     var values: [Double] = []
-    for block in 0..<(inner == 0 ? 0 : outer) {
-      for index in indices.integers {
+    for block in 0..<outer {
+      for index in list {
         guard index >= -extent, index < extent else { throw Failure("takes element \(index) of \(extent)") }
         let start = (block * extent + (index < 0 ? index + extent : index)) * inner
         values += array.values[start..<start + inner]
       }
     }
-    let shape = array.shape.dimensions[..<axis] + indices.shape.dimensions + array.shape.dimensions[(axis + 1)...]
-    return ONNXArray(type: array.type, shape: Shape(Array(shape)), values: values).tensor
+    return ONNXArray(type: array.type, shape: shape, values: values).tensor
   }
 
   private static let slice: Folding = { operands throws(Failure) in
@@ -135,13 +138,13 @@ extension ONNXFolding {
       }
       picked[axis] = range
     }
-    try operands.claim(Shape(picked.map(\.count)))
+    let shape = Shape(picked.map(\.count))
+    try operands.claim(shape)
+    guard shape.elementCount > 0 else { return ONNXArray(type: array.type, shape: shape, values: []).tensor }
     let strides = array.shape.contiguousStrides
     var positions = [0]
     for axis in 0..<rank { positions = positions.flatMap { base in picked[axis].map { base + $0 * strides[axis] } } }
-    return ONNXArray(
-      type: array.type, shape: Shape(picked.map(\.count)), values: positions.map { array.values[$0] }
-    ).tensor
+    return ONNXArray(type: array.type, shape: shape, values: positions.map { array.values[$0] }).tensor
   }
 
   /// Copies of an array with slices replaced, as exporters write the assignment to elements of a list.
@@ -155,7 +158,8 @@ extension ONNXFolding {
     let strides = array.shape.contiguousStrides
     let length = array.shape.dimensions[depth...].reduce(1, *)
     let (list, count) = (indices.integers, indices.values.count / depth)
-    guard updates.values.count == count * length else {
+    let (needed, overflow) = count.multipliedReportingOverflow(by: length)
+    guard !overflow, updates.values.count == needed else {
       throw Failure("replaces \(count) slices of \(length) elements by \(updates.values.count) elements")
     }
     for slice in 0..<count {

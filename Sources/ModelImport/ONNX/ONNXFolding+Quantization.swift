@@ -43,19 +43,22 @@ extension ONNXFolding {
   }
 
   private static let quantize: Folding = { operands throws(Failure) in
-    let (source, steps) = (try operands.tensor(0), try steps(operands))
+    let type = try levelType(operands)
+    guard ONNXLevels.bounds(of: type) != nil else { throw Failure("quantises to \(type)") }
+    let (source, steps) = (try operands.tensor(0), try steps(operands, type: type))
     try operands.claim(source.shape)
     guard let floats = source.asFloat32()?.contiguous() else { throw Failure("quantises \(source.elementType)") }
-    let type = try operands.has(2) ? operands.tensor(2).elementType : .uint8
-    guard let levels = ONNXLevels.bounds(of: type) else { throw Failure("quantises to \(type)") }
+    // ONNX does not say which level that is, and runtimes differ between processors.
+    guard !floats.withElements(as: Float.self, { values in values.contains { $0.isNaN } }) else {
+      throw Failure("quantises a constant that has NaN")
+    }
     func rounded<Level: TensorElement & FixedWidthInteger>(_: Level.Type) -> Tensor {
       floats.withElements(as: Float.self) { values in
         Tensor(shape: source.shape, of: Level.self) { target in
           for element in values.indices {
             let step = steps.index(element)
             let level = (values[element] / steps.scales[step]).rounded(.toNearestOrEven) + Float(steps.zeroPoints[step])
-            target[element] = Level(
-              Int(max(min(level, Float(levels.upperBound)), Float(levels.lowerBound))))
+            target[element] = Level(clamping: ONNXArray.integer(Double(level)))
           }
         }
       }
@@ -70,7 +73,8 @@ extension ONNXFolding {
 
   private static let dequantize: Folding = { operands throws(Failure) in
     try operands.claim(try operands.tensor(0).shape)
-    let (source, steps) = (try operands.tensor(0).contiguous(), try steps(operands))
+    let source = try operands.tensor(0).contiguous()
+    let steps = try steps(operands, type: source.elementType)
     func real<Level: TensorElement & FixedWidthInteger>(_: Level.Type) -> Tensor {
       source.withElements(as: Level.self) { levels in
         Tensor(shape: source.shape, of: Float.self) { target in
@@ -91,12 +95,29 @@ extension ONNXFolding {
     }
   }
 
-  private static func steps(_ operands: Operands) throws(Failure) -> Steps {
+  /// The type of the levels of QuantizeLinear.
+  private static func levelType(_ operands: Operands) throws(Failure) -> ElementType {
+    let code = operands.integer("output_dtype") ?? 0
+    let stated = ElementType(onnxCode: code)
+    guard code == 0 || stated != nil else { throw Failure("quantises to the type number \(code)") }
+    guard operands.has(2) else { return stated ?? .uint8 }
+    let type = try operands.tensor(2).elementType
+    if let stated, stated != type { throw Failure("quantises to \(stated), and has a zero point of \(type)") }
+    return type
+  }
+
+  /// The scales and zero points.
+  ///
+  /// - Parameter type: that of the levels, which the zero points must have, so that no difference overflows.
+  private static func steps(_ operands: Operands, type: ElementType) throws(Failure) -> Steps {
     if let size = operands.integer("block_size"), size != 0 { throw Failure("has a scale for each block of weights") }
     let shape = try operands.tensor(0).shape
+    try operands.claim(try operands.tensor(1).shape)
     let scales = try ONNXLevels.scales(try operands.tensor(1))
     var zeroPoints = [Int](repeating: 0, count: scales.count)
     if operands.has(2) {
+      let storedType = try operands.tensor(2).elementType
+      guard storedType == type else { throw Failure("has levels of \(type) and a zero point of \(storedType)") }
       let stored = try operands.array(2).integers
       guard stored.count == scales.count else {
         throw Failure("has \(scales.count) scales and \(stored.count) zero points")

@@ -17,6 +17,7 @@ extension ONNXFolding {
       let axis = try operands.axis(operands.integer("axis") ?? -1, rank: array.shape.rank)
       guard (operands.integer("p") ?? 2) == 2 else { throw Failure("is not an L2 normalisation") }
       try operands.claim(array.shape)
+      guard !array.values.isEmpty else { return array.tensor }
       array.mapGroups(along: [axis]) { group in
         let length = group.reduce(0) { $0 + $1 * $1 }.squareRoot()
         return length == 0 ? group : group.map { $0 / length }
@@ -94,7 +95,8 @@ extension ONNXFolding {
 
 extension ONNXArray {
   /// The positions of the groups of elements along some axes: where each begins, one for each index of the other axes
-  /// in row-major order, and where its elements are from there.
+  /// in row-major order, and where its elements are from there. Only for arrays that have elements, as those
+  /// without may have any number of positions.
   private func groups(along axes: Set<Int>) -> (starts: [Int], offsets: [Int]) {
     let strides = shape.contiguousStrides
     func positions(_ isIncluded: (Int) -> Bool) -> [Int] {

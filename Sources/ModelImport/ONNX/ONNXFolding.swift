@@ -30,7 +30,9 @@ enum ONNXFolding {
 
     /// Asks for the memory and the time of elements before they are computed.
     func claim(_ shape: Shape) throws(Failure) {
-      guard let count = shape.checkedElementCount else { throw Failure("computes the impossible shape \(shape)") }
+      guard ONNXShapes.isPossible(shape), let count = shape.checkedElementCount else {
+        throw Failure("computes the impossible shape \(shape)")
+      }
       try budget.claim(count)
     }
 
@@ -50,9 +52,7 @@ enum ONNXFolding {
 
     func tensor(_ index: Int) throws(Failure) -> Tensor {
       guard index < inputs.count, let tensor = inputs[index] else { throw Failure("has no input number \(index + 1)") }
-      // The extents of a shape without elements are bounded, too, as loops run over them.
-      let extents = Shape(tensor.shape.dimensions.filter { $0 != 0 })
-      guard let count = extents.checkedElementCount, count <= 1 << 40 else {
+      guard ONNXShapes.isPossible(tensor.shape) else {
         throw Failure("computes with the impossible shape \(tensor.shape)")
       }
       return tensor
@@ -207,7 +207,7 @@ enum ONNXFolding {
     },
     "ConstantOfShape": { operands throws(Failure) in
       let shape = Shape(try operands.array(0).integers)
-      guard let count = shape.checkedElementCount, count <= ONNXArray.maximumCount else {
+      guard let count = shape.checkedElementCount, count <= ONNXArray.maximumCount, ONNXShapes.isPossible(shape) else {
         throw Failure("makes a constant of \(shape)")
       }
       var fill = ONNXArray(type: .float32, shape: [1], values: [0])
@@ -226,7 +226,7 @@ enum ONNXFolding {
       guard let first = start.values.first, let end = limit.values.first, let step = delta.values.first, step != 0,
         ((end - first) / step).isFinite, (end - first) / step <= Double(ONNXArray.maximumCount)
       else { throw Failure("makes no valid range") }
-      try operands.budget.claim(Int(max(0, ((end - first) / step).rounded(.up))))
+      try operands.budget.claim(ONNXArray.integer(max(0, ((end - first) / step).rounded(.up))))
       let values = Array(stride(from: first, to: end, by: step))
       return ONNXArray(type: start.type, shape: [values.count], values: values).tensor
     },

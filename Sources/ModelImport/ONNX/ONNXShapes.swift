@@ -3,6 +3,16 @@ import Tensors
 
 /// ONNX's rules for shapes. All sizes are checked, as they may come from a malicious file.
 enum ONNXShapes {
+  /// Whether a shape has few enough axes and elements for arithmetic on its extents. Axes of extent 0 do not count, as
+  /// products of the others and loops over them are those of any shape.
+  static func isPossible(_ shape: Shape) -> Bool {
+    guard shape.rank <= 16, let count = product(shape.dimensions.filter { $0 != 0 }) else { return false }
+    return count <= 1 << 40
+  }
+
+  /// The product of extents; `nil` if it overflows or one is negative.
+  static func product(_ extents: some Sequence<Int>) -> Int? { Shape(Array(extents)).checkedElementCount }
+
   /// The output of `Shape`, with its attributes `start` and `end` (opset 15).
   static func slice(_ dimensions: [Int], _ node: ONNXModel.Node) -> [Int] {
     func bound(_ name: String, _ fallback: Int) -> Int {
@@ -31,15 +41,19 @@ enum ONNXShapes {
       guard let others = Shape(result).checkedElementCount, others > 0, count % others == 0 else { return nil }
       result[open] = count / others
     }
-    return Shape(result).checkedElementCount == count ? Shape(result) : nil
+    let target = Shape(result)
+    return target.checkedElementCount == count && isPossible(target) ? target : nil
   }
 
   /// The output shape of `Flatten`: the axes before and from `axis` on, each merged into one; `nil` where there is no
   /// such axis.
   static func flatten(_ shape: Shape, axis: Int) -> Shape? {
     let axis = axis < 0 ? axis &+ shape.rank : axis
-    guard shape.checkedElementCount != nil, (0...shape.rank).contains(axis) else { return nil }
-    return [shape.dimensions[..<axis].reduce(1, *), shape.dimensions[axis...].reduce(1, *)]
+    guard axis >= 0, axis <= shape.rank, let outer = product(shape.dimensions[..<axis]),
+      let inner = product(shape.dimensions[axis...])
+    else { return nil }
+    let result: Shape = [outer, inner]
+    return isPossible(result) ? result : nil
   }
 
   /// A set of axes, counted from 0; `nil` where one does not exist or is repeated.

@@ -28,6 +28,7 @@ extension ONNXView {
       guard let block = step(spatial[0], .row), block == step(spatial[1], .column), block > 1 else { continue }
       var sources = [(row: start[.row] ?? 0, column: start[.column] ?? 0, channel: start[.channel] ?? 0)]
       for factor in axes[axis] {
+        guard sources.count <= Self.maximumExtent / max(factor.extent, 1) else { return nil }
         sources = sources.flatMap { source in
           factor.offsets.map { offset in
             var moved = source

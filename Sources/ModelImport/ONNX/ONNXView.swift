@@ -38,6 +38,9 @@ struct ONNXView {
     var offsets: [Double]
   }
 
+  /// The largest number of indices of one list.
+  static let maximumExtent = 1 << 20
+
   var base: ONNXActivation
   /// The extents of the base: batch, height, width and channels; 1 where a vector has no such axis.
   let extents: [Source: Int]
@@ -70,8 +73,10 @@ struct ONNXView {
   /// The view with another shape of as many elements; `nil` where an axis of the base would be cut in a way that no
   /// view describes.
   func reshaped(to target: Shape) -> ONNXView? {
-    guard target.checkedElementCount == shape.checkedElementCount else { return nil }
-    var pending = Array(Self.merged(axes.flatMap { $0 }).reversed())
+    guard let count = shape.checkedElementCount, target.checkedElementCount == count,
+      let factors = Self.merged(axes.flatMap { $0 })
+    else { return nil }
+    var pending = Array(factors.reversed())
     var result = self
     result.axes = []
     for extent in target.dimensions {
@@ -90,7 +95,8 @@ struct ONNXView {
           return nil
         }
       }
-      result.axes.append(Self.merged(axis))
+      guard let merged = Self.merged(axis) else { return nil }
+      result.axes.append(merged)
     }
     return result
   }
@@ -120,7 +126,8 @@ struct ONNXView {
     offsets = offsets.map { $0 - first }
     result.start[factors[0].source, default: 0] += first
     let outer = offsets.count > 1 ? [Factor(source: factors[0].source, offsets: offsets)] : []
-    result.axes[axis] = Self.merged(outer + factors.dropFirst())
+    guard let merged = Self.merged(outer + factors.dropFirst()) else { return nil }
+    result.axes[axis] = merged
     return result
   }
 
@@ -131,11 +138,12 @@ struct ONNXView {
     return result
   }
 
-  /// Neighbouring factors of the same axis of the base as one.
-  private static func merged(_ factors: [Factor]) -> [Factor] {
+  /// Neighbouring factors of the same axis of the base as one; `nil` where repeated indices make that too long.
+  private static func merged(_ factors: [Factor]) -> [Factor]? {
     var result: [Factor] = []
     for factor in factors {
       if let last = result.last, last.source == factor.source {
+        guard last.extent <= maximumExtent / max(factor.extent, 1) else { return nil }
         result[result.count - 1] = last.nesting(factor)
       } else {
         result.append(factor)
@@ -155,6 +163,9 @@ struct ONNXView {
     result.affine = affine
     return result
   }
+
+  /// The length of the lists of indices.
+  var indexCount: Int { axes.joined().reduce(0) { $0 + $1.extent } }
 
   /// Views of one base side by side along an axis of channels, as one view; `nil` for other views.
   static func joined(_ views: [ONNXView], axis: Int) -> ONNXView? {
@@ -218,11 +229,11 @@ struct ONNXView {
   }
 
   /// The channels of the base that the elements along some axes belong to, in row-major order; `nil` where these axes
-  /// run over pixels, too.
+  /// run over pixels, too, or over too many elements.
   func channels(_ axes: [Int]) -> [Int]? {
     var result = [start[.channel] ?? 0]
     for factor in axes.flatMap({ self.axes[$0] }) {
-      guard factor.source == .channel else { return nil }
+      guard factor.source == .channel, result.count <= Self.maximumExtent / max(factor.extent, 1) else { return nil }
       result = result.flatMap { position in factor.offsets.map { position + $0 } }
     }
     return result

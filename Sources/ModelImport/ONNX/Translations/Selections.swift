@@ -22,8 +22,10 @@ extension ONNXTranslations {
     var margins = [(before: Int, after: Int)](repeating: (0, 0), count: shape.rank)
     var isWindow = true
     var selected: [Int: [Int]] = [:]
+    translator.foldings.budget.begin()
     for (index, axis) in axes.enumerated() {
       let axis = axis < 0 ? axis + shape.rank : axis
+      try translator.claimIndices(shape[axis], node)
       guard let range = ONNXShapes.range(starts[index], ends[index], steps[index], extent: shape[axis]) else {
         throw translator.bad(node, "has a step of 0")
       }
@@ -84,23 +86,28 @@ extension ONNXTranslations {
     let tensor = try translator.constant(node, 1)
     var dimensions = value.shape.dimensions
     dimensions.replaceSubrange(axis...axis, with: tensor.shape.dimensions)
+    let shape = Shape(dimensions)
+    guard ONNXShapes.isPossible(shape) else { throw translator.bad(node, "makes the impossible shape \(shape)") }
+    translator.foldings.budget.begin()
+    try translator.claimIndices(tensor.elementCount, node)
     if case .step(.listed(let row, _)) = value, let indices = ONNXArray(tensor)?.integers,
       indices.elementsEqual(0..<value.shape[0]), let restored = row.reshapedRow(to: tensor.shape)
     {
       return .activation(restored)
     }
-    guard tensor.shape.rank <= 1, let array = ONNXArray(tensor) else { return .step(.part(shape: Shape(dimensions))) }
+    guard tensor.shape.rank <= 1, let array = ONNXArray(tensor) else { return .step(.part(shape: shape)) }
     let extent = value.shape[axis]
-    let indices = array.integers.map { $0 < 0 ? $0 + extent : $0 }
-    guard indices.allSatisfy((0..<extent).contains) else {
-      throw translator.bad(node, "takes elements \(array.integers) of an axis of \(extent)")
+    let list = array.integers
+    if let bad = list.first(where: { $0 < -extent || $0 >= extent }) {
+      throw translator.bad(node, "takes element \(bad) of an axis of \(extent)")
     }
-    let elements = try elements(&translator, node, [axis: indices], Shape(dimensions))
+    let indices = list.map { $0 < 0 ? $0 + extent : $0 }
+    let elements = try elements(&translator, node, [axis: indices], shape)
     guard tensor.shape.rank == 0 else { return elements }
     switch elements {
     case .step(.view(let view)): return translator.value(of: view.removing(axis: axis))
     case .activation(let activation): return translator.value(of: ONNXView(activation).removing(axis: axis))
-    case .step, .constant: return .step(.part(shape: Shape(dimensions)))
+    case .step, .constant: return .step(.part(shape: shape))
     }
   }
 
@@ -127,7 +134,11 @@ extension ONNXTranslations {
     guard let axis = ONNXShapes.axes([requested], rank: value.shape.rank)?.first else {
       throw translator.bad(node, "has an axis \(requested), but its input has \(value.shape.rank) axes")
     }
-    let extent = value.shape[axis]
+    // The extents of a view are bounded; those of constants without elements may be any.
+    guard let view = try translator.view(node, 0) else {
+      throw translator.unsupported(node, "it splits a constant or an intermediate value")
+    }
+    let extent = view.shape[axis]
     var extents = try translator.integers(node, attribute: "split", input: 1)
     if extents == nil {
       let count = try translator.integer(node, "num_outputs", default: node.outputs.count)
@@ -138,12 +149,11 @@ extension ONNXTranslations {
       let part = (extent + count - 1) / count
       extents = (0..<count).map { max(0, min(part, extent - $0 * part)) }
     }
-    guard let extents, extents.count == node.outputs.count, extents.allSatisfy({ 1...extent ~= $0 }),
-      extents.reduce(0, +) == extent
+    guard let extents, !extents.isEmpty, extents.count == node.outputs.count,
+      extents.allSatisfy({ $0 >= 1 && $0 <= extent }), extents.reduce(0, +) == extent
     else { throw translator.bad(node, "does not split an axis of \(extent) into its outputs") }
-    guard let view = try translator.view(node, 0) else {
-      throw translator.unsupported(node, "it splits a constant or an intermediate value")
-    }
+    translator.foldings.budget.begin()
+    try translator.claimIndices(extent, node)
     var parts: [ONNXValue] = []
     var first = 0
     for extent in extents {
@@ -155,5 +165,12 @@ extension ONNXTranslations {
     }
     for (index, part) in parts.enumerated().dropFirst() { translator.set(part, forOutput: index, of: node) }
     return parts[0]
+  }
+}
+
+extension ONNXTranslator {
+  /// Asks for the memory and the time of a list of indices before it is made.
+  func claimIndices(_ count: Int, _ node: ONNXModel.Node) throws(ImportError) {
+    do throws(ONNXFolding.Failure) { try foldings.budget.claim(count) } catch { throw bad(node, error.problem) }
   }
 }

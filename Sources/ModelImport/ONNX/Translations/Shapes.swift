@@ -38,6 +38,10 @@ extension ONNXTranslations {
     let value = try translator.value(node, 0)
     guard let shape else { throw translator.bad(node, "requests a shape that \(value.shape) cannot have") }
     if shape == value.shape { return value }
+    if case .step(.view(let view)) = value {
+      translator.foldings.budget.begin()
+      try translator.claimIndices(view.indexCount, node)
+    }
     switch value {
     case .step(.view(let view)) where view.reshaped(to: shape) != nil:
       guard let reshaped = view.reshaped(to: shape) else { return value }
@@ -78,7 +82,7 @@ extension ONNXTranslations {
   private static let expand: ONNXTranslation = { translator, node throws(ImportError) in
     let value = try translator.value(node, 0)
     guard let requested = ONNXArray(try translator.constant(node, 1)),
-      let shape = ONNXArray.broadcastShape(value.shape, Shape(requested.integers))
+      let shape = ONNXArray.broadcastShape(value.shape, Shape(requested.integers)), ONNXShapes.isPossible(shape)
     else { throw translator.bad(node, "cannot expand \(value.shape)") }
     if shape == value.shape { return value }
     if try translator.isRow(node, 0), shape.rank == 4 {
@@ -165,7 +169,10 @@ extension ONNXTranslations {
     case .step(.clipped(let base, let floor)): return .step(.clipped(try transposed(base), floor: floor))
     case .step(.power(let base, let floor, let exponent)):
       return .step(.power(try transposed(base), floor: floor, exponent: exponent))
-    case .step(.view(let view)): return translator.value(of: view.permuted(axes))
+    case .step(.view(let view)):
+      translator.foldings.budget.begin()
+      try translator.claimIndices(view.indexCount, node)
+      return translator.value(of: view.permuted(axes))
     default:
       let source = try translator.activation(node, 0)
       if let result = ONNXTranslations.transposed(source, by: axes) { return .activation(result) }
