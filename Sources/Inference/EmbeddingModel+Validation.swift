@@ -7,14 +7,18 @@ extension EmbeddingModel {
   /// Checks what opening leaves to the first image: that the network runs at every size that the package was converted
   /// for, that its outputs are what the package states, and that its constants are finite. The weights must be loaded.
   ///
-  /// - Throws: `InferenceError.graph` where the network cannot run, or computes other outputs than stated; `.package`
-  ///   where a constant is damaged; `.noWeights`.
+  /// - Throws: `InferenceError.graph` where the network cannot run, computes other outputs than stated, or has too many
+  ///   nodes and sizes to be checked; `.package` where a constant is damaged; `.noWeights`.
   package func validate() throws(InferenceError) {
     guard let executable else { throw .noWeights }
+    let (nodes, sizes) = (network.graph.nodes.count, info.resolutions.count)
+    guard nodes * sizes <= Self.checkLimit else {
+      throw .graph(.structure("the network has too many nodes, \(nodes), to be checked at \(sizes) sizes"))
+    }
     do throws(GraphError) {
       for resolution in info.resolutions {
-        let graph = try executable.pooling(by: resolution.poolingExponent).graph
-        try checkOutputs(of: graph, side: resolution.side)
+        let pooled = try executable.pooling(by: resolution.poolingExponent)
+        try pooled.checkPlan(shapes: try checkOutputs(of: pooled.graph, side: resolution.side))
       }
     } catch {
       throw .graph(error)
@@ -22,7 +26,11 @@ extension EmbeddingModel {
     try checkConstants()
   }
 
-  private func checkOutputs(of graph: Graph, side: Int) throws(GraphError) {
+  /// The number of nodes of all sizes together that are checked: far more than any known network has.
+  private static let checkLimit = 1 << 19
+
+  /// - Returns: the shapes of all values.
+  private func checkOutputs(of graph: Graph, side: Int) throws(GraphError) -> [Shape?] {
     if let least = graph.minSquareInput, side < least {
       throw .structure("the network takes images of at least \(least) px, and the package is made for \(side) px")
     }
@@ -43,6 +51,7 @@ extension EmbeddingModel {
     }
     try check(GraphOutput.normalizedEmbedding, count: info.embeddingDimension)
     try check(GraphOutput.logits, count: info.classCount)
+    return shapes
   }
 
   private func checkConstants() throws(InferenceError) {

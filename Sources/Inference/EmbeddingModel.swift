@@ -87,6 +87,62 @@ package final class EmbeddingModel: Sendable {
   package func memory(
     _ options: EmbeddingSession.Options, height: Int?, width: Int?
   ) throws(InferenceError) -> EmbeddingMemory {
+    let input = try input(options, height: height, width: width)
+    do {
+      let estimate = try MemoryEstimate(
+        network.graph, height: input.height, width: input.width, threads: options.threads, kernels: kernels,
+        loading: network.reader.constantsByNode())
+      network.reader.releasePages()
+      return EmbeddingMemory(estimate, threads: options.threads, resizing: input.resizing)
+    } catch {
+      throw InferenceError(error)
+    }
+  }
+
+  /// The memory that sessions of one thread need for images of the network's input size, determined together.
+  ///
+  /// - Parameter sides: of the network's input, in pixels.
+  /// - Returns: for each of `sides`, the memory or why the network cannot run on images of this size.
+  /// - Throws: `InferenceError` where the network cannot run on images of any size.
+  package func memory(sides: [Int]) throws(InferenceError) -> [Result<EmbeddingMemory, InferenceError>] {
+    let inputs = sides.map { side in
+      Result { () throws(InferenceError) in
+        try input(EmbeddingSession.Options(threads: 1, side: side), height: nil, width: nil)
+      }
+    }
+    let estimates: [Result<MemoryEstimate, GraphError>]
+    do {
+      estimates = try MemoryEstimate.estimates(
+        network.graph, inputs: inputs.compactMap { try? $0.get() }.map { (height: $0.height, width: $0.width) },
+        threads: 1, kernels: kernels, loading: network.reader.constantsByNode())
+      network.reader.releasePages()
+    } catch {
+      throw InferenceError(error)
+    }
+    var results: [Result<EmbeddingMemory, InferenceError>] = []
+    var planned = estimates.makeIterator()
+    for input in inputs {
+      switch input {
+      case .failure(let error): results.append(.failure(error))
+      case .success(let input):
+        guard let estimate = planned.next() else { break }
+        results.append(
+          estimate.map { EmbeddingMemory($0, threads: 1, resizing: input.resizing) }.mapError(InferenceError.graph))
+      }
+    }
+    return results
+  }
+
+  /// The network's input, and what resizing to it needs in bytes.
+  private struct Input {
+    let height: Int
+    let width: Int
+    let resizing: Int
+  }
+
+  private func input(
+    _ options: EmbeddingSession.Options, height: Int?, width: Int?
+  ) throws(InferenceError) -> Input {
     let resolution = try resolution(side: options.side, exponent: options.poolingExponent)
     let source = (height: height ?? resolution.side, width: width ?? resolution.side)
     var (input, resizing) = (source, 0)
@@ -103,17 +159,7 @@ package final class EmbeddingModel: Sendable {
     if network.graph.format(of: network.graph.input) == .float32 {
       resizing += options.threads * input.height * input.width * 3
     }
-    do {
-      let estimate = try MemoryEstimate(
-        network.graph, height: input.height, width: input.width, threads: options.threads, kernels: kernels,
-        loading: network.reader.constantsByNode())
-      network.reader.releasePages()
-      return EmbeddingMemory(
-        model: estimate.weights, loading: estimate.loading,
-        session: estimate.session(threads: options.threads) + resizing)
-    } catch {
-      throw InferenceError(error)
-    }
+    return Input(height: input.height, width: input.width, resizing: resizing)
   }
 }
 
@@ -127,4 +173,11 @@ package struct EmbeddingMemory: Hashable, Sendable {
   package let session: Int
   /// What a process with one session needs at the same time.
   package var peak: Int { model + max(loading, session) }
+}
+
+extension EmbeddingMemory {
+  fileprivate init(_ estimate: MemoryEstimate, threads: Int, resizing: Int) {
+    self.init(
+      model: estimate.weights, loading: estimate.loading, session: estimate.session(threads: threads) + resizing)
+  }
 }

@@ -38,6 +38,13 @@ final class DenseFloatConvolution: PreparedOperator {
     return try prepared.plan(inputs: inputs, output: output, context: context)
   }
 
+  /// Packs nothing. Windows of 3x3 on maps of so many channels are neither pointwise nor read from a padded copy.
+  func check(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) {
+    guard !Convolution.isWorthWinograd(output) else { return }
+    _ = try context.indirection(
+      op.window, input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: -1)
+  }
+
   private func pack<Prepared: PreparedOperator>(
     _ cached: inout Prepared?, _ prepare: (Convolution, PreparationContext) throws(GraphError) -> Prepared
   ) throws(GraphError) -> Prepared {

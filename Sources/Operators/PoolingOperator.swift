@@ -31,11 +31,8 @@ struct PoolingOperator: PreparedOperator {
     let offsets = try context.indirection(
       window, input: inputs[0], output: output, pixelStride: inputs[0].channels, outside: Int32(QUERN_TAP_NONE),
       padding: countsPadding ? Int32(QUERN_TAP_ZERO) : nil)
-    // All taps of a dilated window can fall outside of a small map.
-    for first in stride(from: 0, to: offsets.count, by: window.taps) {
-      guard offsets[first..<first + window.taps].contains(where: { $0 != Int32(QUERN_TAP_NONE) }) else {
-        throw .inputSize("a pooling window lies outside of a map of \(inputs[0])")
-      }
+    guard !window.hasWindowOutside(input: inputs[0], output: output, countsPadding: countsPadding) else {
+      throw .inputSize("a pooling window lies outside of a map of \(inputs[0])")
     }
     let rows = output.batch * output.height * output.width
     return Planned(

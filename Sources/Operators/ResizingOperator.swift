@@ -9,9 +9,9 @@ struct ResizingOperator: PreparedOperator {
 
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) -> any PlannedOperator {
     Planned(
-      rows: op.taps(input: inputs[0].height, output: output.height),
-      columns: op.taps(input: inputs[0].width, output: output.width), isBilinear: op.interpolation == .bilinear,
-      isFloat: isFloat, input: inputs[0], output: output)
+      rows: context.makesTables ? op.taps(input: inputs[0].height, output: output.height) : [],
+      columns: context.makesTables ? op.taps(input: inputs[0].width, output: output.width) : [],
+      isBilinear: op.interpolation == .bilinear, isFloat: isFloat, input: inputs[0], output: output)
   }
 
   private struct Planned: PlannedOperator {

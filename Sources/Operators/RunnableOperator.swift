@@ -45,10 +45,19 @@ package protocol PreparedOperator: Sendable {
   ///
   /// - Throws: `GraphError.inputSize` where a map is too small or too large for the operator.
   func plan(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) -> any PlannedOperator
+
+  /// Checks that `plan` takes the shapes, without what a plan makes for them.
+  ///
+  /// - Parameter context: One that makes no tables.
+  /// - Throws: As `plan`.
+  func check(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError)
 }
 
 extension PreparedOperator {
   package var byteCount: Int { 0 }
+  package func check(inputs: [Shape], output: Shape, context: PlanningContext) throws(GraphError) {
+    _ = try plan(inputs: inputs, output: output, context: context)
+  }
 }
 
 /// An operator planned for one set of shapes.

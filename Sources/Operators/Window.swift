@@ -148,6 +148,20 @@ package struct Window: Hashable, Sendable {
   /// 1024x1024 pixels stays below it, since kernel rows are single taps on maps with few channels.
   static let indirectionLimit = 1 << 27
 
+  /// The number of entries of the table that `indirection` returns.
+  ///
+  /// - Throws: As `indirection`.
+  func indirectionCount(input: Shape, output: Shape, pixelStride: Int) throws(GraphError) -> Int {
+    guard let entries = Shape([output.batch, output.height, output.width, taps]).checkedElementCount,
+      entries <= Self.indirectionLimit,
+      let reach = Shape([input.batch, input.height, input.width, pixelStride]).checkedElementCount,
+      reach <= Int(Int32.max)
+    else {
+      throw .inputSize("a \(height)x\(width) window on a map of \(input) is too large; run fewer images at once")
+    }
+    return entries
+  }
+
   /// The offset of the pixel of every tap from the start of the map, for all output positions of an NHWC batch.
   ///
   /// - Parameters:
@@ -162,13 +176,7 @@ package struct Window: Hashable, Sendable {
   func indirection(
     input: Shape, output: Shape, pixelStride: Int, outside: Int32, padding: Int32? = nil
   ) throws(GraphError) -> [Int32] {
-    guard let entries = Shape([output.batch, output.height, output.width, taps]).checkedElementCount,
-      entries <= Self.indirectionLimit,
-      let reach = Shape([input.batch, input.height, input.width, pixelStride]).checkedElementCount,
-      reach <= Int(Int32.max)
-    else {
-      throw .inputSize("a \(height)x\(width) window on a map of \(input) is too large; run fewer images at once")
-    }
+    let entries = try indirectionCount(input: input, output: output, pixelStride: pixelStride)
     guard !padsToSize else {
       return try resolved(height: input.height, width: input.width).indirection(
         input: input, output: output, pixelStride: pixelStride, outside: outside, padding: padding)

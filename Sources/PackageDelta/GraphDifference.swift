@@ -17,6 +17,79 @@ package struct PropertyChange: Encodable, Hashable, Sendable {
   }
 }
 
+extension PropertyChange {
+  /// The number of elements of a list up to which it is shown whole.
+  private static let shownElements = 16
+  /// The number of bytes of a text up to which it is shown whole, and that are shown of longer ones.
+  private static let shownBytes = 256
+
+  fileprivate init?(_ property: String, attribute old: AttributeValue?, _ new: AttributeValue?) {
+    switch (old, new) {
+    case (.ints(let before)?, .ints(let after)?):
+      self.init(
+        property, elements: before, after, called: "numbers", differ: { $0 != $1 },
+        whole: { AttributeValue.ints($0).description })
+    case (.floats(let before)?, .floats(let after)?):
+      // By their texts, which tell zeros of different signs apart, and not NaNs.
+      self.init(
+        property, elements: before, after, called: "numbers",
+        differ: { $0.bitPattern != $1.bitPattern && "\($0)" != "\($1)" },
+        whole: { AttributeValue.floats($0).description })
+    case (.string(let before)?, .string(let after)?):
+      guard before != after else { return nil }
+      guard max(before.utf8.count, after.utf8.count) > Self.shownBytes else {
+        self.init(property, before, after)
+        return
+      }
+      let index = zip(before.utf8, after.utf8).prefix { $0 == $1 }.count
+      self.init(property, Self.excerpt(of: before, from: index), Self.excerpt(of: after, from: index))
+    default: self.init(property, old.map(Self.text(of:)), new.map(Self.text(of:)))
+    }
+  }
+
+  /// A change of a list. Of long ones, only the first elements that differ are shown.
+  ///
+  /// - Parameters:
+  ///   - noun: what the elements are called.
+  ///   - differ: whether two elements differ.
+  ///   - whole: the text of a whole list.
+  fileprivate init?<Element>(
+    _ property: String, elements old: [Element], _ new: [Element], called noun: String,
+    differ: (Element, Element) -> Bool, whole: ([Element]) -> String
+  ) {
+    guard max(old.count, new.count) > Self.shownElements else {
+      self.init(property, whole(old), whole(new))
+      return
+    }
+    let common = min(old.count, new.count)
+    let index = (0..<common).first { differ(old[$0], new[$0]) } ?? common
+    guard index < max(old.count, new.count) else { return nil }
+    func text(_ list: [Element]) -> String {
+      let element = index < list.count ? "\(list[index])" : "none"
+      return "\(list.count) \(noun), first difference at \(index): \(element)"
+    }
+    self.init(property, text(old), text(new))
+  }
+
+  private static func excerpt(of text: String, from index: Int) -> String {
+    let bytes = text.utf8.dropFirst(index).prefix(shownBytes)
+    return "\(text.utf8.count) bytes, first difference at \(index): \(String(decoding: bytes, as: UTF8.self))"
+  }
+
+  /// The text of an attribute that is not compared with another of its type.
+  private static func text(of value: AttributeValue) -> String {
+    switch value {
+    case .ints(let values) where values.count > shownElements:
+      "\(values.count) numbers, the first \(values[0])"
+    case .floats(let values) where values.count > shownElements:
+      "\(values.count) numbers, the first \(values[0])"
+    case .string(let text) where text.utf8.count > shownBytes:
+      "\(text.utf8.count) bytes: \(String(decoding: text.utf8.prefix(shownBytes), as: UTF8.self))"
+    default: value.description
+    }
+  }
+}
+
 /// What differs between the graphs of two packages, apart from the elements of constants. Nodes are identified by name.
 package struct GraphDifference: Encodable, Hashable, Sendable {
   /// A node that only one of the graphs has.
@@ -83,12 +156,12 @@ package struct GraphDifference: Encodable, Hashable, Sendable {
   ) -> [PropertyChange] {
     var changes = [PropertyChange("operator", old.operatorName, new.operatorName)]
     for name in names(old.attributes.sorted.map(\.name), new.attributes.sorted.map(\.name)) {
-      changes.append(PropertyChange(name, old.attributes[name]?.description, new.attributes[name]?.description))
+      changes.append(PropertyChange(name, attribute: old.attributes[name], new.attributes[name]))
     }
     changes.append(
       PropertyChange(
-        "inputs", old.inputs.map(oldGraph.name).joined(separator: ", "),
-        new.inputs.map(newGraph.name).joined(separator: ", ")))
+        "inputs", elements: old.inputs.map(oldGraph.name), new.inputs.map(newGraph.name), called: "inputs",
+        differ: { $0 != $1 }, whole: { $0.joined(separator: ", ") }))
     changes.append(PropertyChange("format", old.format.name, new.format.name))
     let (before, after) = (old.format.quantization, new.format.quantization)
     changes.append(PropertyChange("scale", before.map { "\($0.scale)" }, after.map { "\($0.scale)" }))
@@ -111,8 +184,15 @@ extension GraphRecord {
 }
 
 extension NodeRecord {
-  /// The constant of a role; `nil` where the node has none.
-  func constant(_ role: String) -> ConstantRecord? { constants.first { $0.role == role } }
+  /// The constant of a role; `nil` where the node has none. Constants are in the order of their roles' bytes.
+  func constant(_ role: String) -> ConstantRecord? {
+    var (low, high) = (0, constants.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if constants[middle].role.utf8.lexicographicallyPrecedes(role.utf8) { low = middle + 1 } else { high = middle }
+    }
+    return low < constants.count && constants[low].role == role ? constants[low] : nil
+  }
 }
 
 extension ConstantRecord {

@@ -40,6 +40,7 @@ package enum PatchMaker {
   package static func make(
     old: PackageReader, new: PackageReader, threads: Int = 1
   ) throws(PatchError) -> Patch {
+    let identities = (old: PackageIdentity(old), new: PackageIdentity(new))
     for reader in [old, new] {
       do throws(PackageError) { try reader.checkAll(threads: threads) } catch {
         throw .package(path: reader.path, error)
@@ -71,8 +72,8 @@ package enum PatchMaker {
     let body = stored + payloads
     let header = PatchHeader(
       fileLength: PatchHeader.byteCount + body.count, directoryLength: directory.count,
-      storedDirectoryLength: stored.count, zstdVersion: PayloadCompression.version, old: PackageIdentity(old),
-      new: PackageIdentity(new), bodyHash: SHA256.hash(body))
+      storedDirectoryLength: stored.count, zstdVersion: PayloadCompression.version, old: identities.old,
+      new: identities.new, bodyHash: SHA256.hash(body))
     let patch = Patch(bytes: header.encoded() + body, figures: figures)
     try check(patch, old: old, new: new, threads: threads)
     return patch
@@ -115,10 +116,9 @@ struct SectionSources {
     widths = Array(repeating: 0, count: new.sections.count)
     var unused = Set(old.sections.indices)
     // Sections with equal contents come first, whatever they belong to.
+    var byContents = SectionQueues(old.sections.indices) { SectionContentsKey(old.sections[$0]) }
     for (number, entry) in new.sections.enumerated() {
-      let equal = old.sections.indices.filter { old.sections[$0].kind == entry.kind && unused.contains($0) }
-        .first { old.sections[$0].rawHash == entry.rawHash }
-      guard let equal else { continue }
+      guard let equal = byContents.next(SectionContentsKey(entry)) else { continue }
       numbers[number] = equal
       unused.remove(equal)
     }
@@ -136,12 +136,29 @@ struct SectionSources {
       }
     }
     // Then the sections that are the only one of their kind.
+    var byKind = SectionQueues(unused.sorted()) { old.sections[$0].kind }
     for (number, entry) in new.sections.enumerated() where numbers[number] == nil && entry.kind != .tensor {
-      guard
-        let source = old.sections.indices.first(where: { old.sections[$0].kind == entry.kind && unused.contains($0) })
-      else { continue }
-      numbers[number] = source
-      unused.remove(source)
+      numbers[number] = byKind.next(entry.kind)
     }
   }
+}
+
+/// What sections with equal contents have in common.
+private struct SectionContentsKey: Hashable {
+  let kind: SectionKind
+  let hash: SHA256.Digest
+
+  init(_ entry: SectionEntry) { (kind, hash) = (entry.kind, entry.rawHash) }
+}
+
+/// Numbers of sections in their order, by a key. Each is given once.
+private struct SectionQueues<Key: Hashable> {
+  private var numbers: [Key: ArraySlice<Int>]
+
+  init(_ numbers: some Sequence<Int>, key: (Int) -> Key) {
+    self.numbers = Dictionary(grouping: numbers, by: key).mapValues { $0[...] }
+  }
+
+  /// The first number of a key that was not given yet; `nil` where none is left.
+  mutating func next(_ key: Key) -> Int? { numbers[key]?.popFirst() }
 }

@@ -72,6 +72,24 @@ package final class Executable: Sendable {
     return Executable(graph, nodes: nodes, kernels: kernels, prepared: prepared)
   }
 
+  /// Checks that the prepared nodes can be planned, without making a plan.
+  ///
+  /// - Parameter shapes: The shape of each value, as `Graph.inferShapes` returns them.
+  /// - Throws: `GraphError.at`, with the node whose maps are too small or too large for its operator.
+  package func checkPlan(shapes: [Shape?]) throws(GraphError) {
+    let context = PlanningContext(workers: 1, makesTables: false)
+    for index in nodes {
+      let node = graph.nodes[index]
+      guard let output = shapes[node.output.index] else { throw .structure("the shape of '\(node.name)' is unknown") }
+      do throws(GraphError) {
+        try prepared(index).check(
+          inputs: node.inputs.compactMap { shapes[$0.index] }, output: output, context: context)
+      } catch {
+        throw .at(node: node.name, error)
+      }
+    }
+  }
+
   /// Whether the input is pixels (uint8) rather than normalised float32 values.
   package var takesPixels: Bool { graph.format(of: graph.input) != .float32 }
 

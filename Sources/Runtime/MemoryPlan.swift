@@ -29,47 +29,28 @@ package struct MemoryPlan: Sendable {
       lastUse[value.index] = graph.nodes.count
     }
 
-    var blocks: [Block] = []
+    var blocks: [PlannedBlock] = []
     for index in shapes.indices {
       guard let shape = shapes[index], lastUse[index] >= 0 else { continue }
       let format = graph.format(of: ValueID(index))
       let margin = ActivationLayout.marginByteCount(shape: shape, format: format)
       let size = ActivationLayout.blockByteCount(shape: shape, format: format)
       blocks.append(
-        Block(value: index, margin: margin, size: size, first: firstUse[index], last: lastUse[index], offset: 0))
+        PlannedBlock(value: index, margin: margin, size: size, first: firstUse[index], last: lastUse[index], offset: 0))
     }
-    var placed: [Block] = []
+    var placed = PlacedBlocks()
+    var offsets = [Int?](repeating: nil, count: graph.valueCount)
+    var end = 0
     for block in blocks.sorted(by: { ($0.size, $1.value) > ($1.size, $0.value) }) {
       var block = block
-      block.offset = Block.lowestGap(for: block, among: placed)
-      placed.append(block)
+      block.offset = placed.lowestGap(for: block)
+      placed.insert(block)
+      offsets[block.value] = block.offset + block.margin
+      end = max(end, block.end)
     }
-    var offsets = [Int?](repeating: nil, count: graph.valueCount)
-    for block in placed { offsets[block.value] = block.offset + block.margin }
     self.offsets = offsets
-    scratchOffset = placed.map { $0.offset + $0.size }.max() ?? 0
+    scratchOffset = end
     byteCount = scratchOffset + scratchByteCount
-  }
-
-  private struct Block {
-    let value: Int
-    let margin: Int
-    let size: Int
-    let first: Int
-    let last: Int
-    var offset: Int
-
-    func overlapsInTime(_ other: Block) -> Bool { first <= other.last && other.first <= last }
-
-    static func lowestGap(for block: Block, among placed: [Block]) -> Int {
-      let neighbours = placed.filter { $0.overlapsInTime(block) }.sorted { $0.offset < $1.offset }
-      var offset = 0
-      for neighbour in neighbours {
-        if offset + block.size <= neighbour.offset { return offset }
-        offset = max(offset, neighbour.offset + neighbour.size)
-      }
-      return offset
-    }
   }
 }
 

@@ -78,6 +78,26 @@ import Threads
     }
   }
 
+  @Test func memoryOfSeveralSizesIsThatOfEach() throws {
+    let model = try EmbeddingModel(try PackageReader.open(path: Self.package), threads: 1, loadsWeights: false)
+    let side = model.info.standard.side
+    let sides = [2 * side, 0, side, 3 * side]
+    let results = try model.memory(sides: sides)
+    #expect(results.count == sides.count)
+    for (side, result) in zip(sides, results) {
+      let options = EmbeddingSession.Options(threads: 1, side: side)
+      if side == 0 {
+        #expect(throws: InferenceError.self) { try result.get() }
+      } else {
+        #expect(try result.get() == model.memory(options, height: nil, width: nil))
+      }
+    }
+  }
+
+  @Test func packagesAreValidAtTheirSizes() throws {
+    try EmbeddingModel(try PackageReader.open(path: Self.package), threads: 1).validate()
+  }
+
   @Test func modelsWithoutWeightsHaveNoSessions() throws {
     let model = try EmbeddingModel(try PackageReader.open(path: Self.package), threads: 1, loadsWeights: false)
     #expect(throws: InferenceError.noWeights) { try EmbeddingSession(model, EmbeddingSession.Options(threads: 1)) }

@@ -35,6 +35,10 @@ struct SmallPackage {
   var labels = ["cat", "dog"]
   var metadata = #"{"schema": "toy"}"#
   var stride = 2
+  /// A further attribute.
+  var table: AttributeValue?
+  /// The elements of further constants, by role.
+  var constants: [String: Float] = [:]
   var scale: Float = 0.5
   var classCount = 2
   var extraNode: String?
@@ -52,11 +56,15 @@ struct SmallPackage {
     var graph = Graph(
       architecture: "small", preprocessing: .imageNet,
       inputFormat: .uint8(QuantizationParameters(scale: 1, zeroPoint: 0)))
+    var attributes: Attributes = ["stride": .ints([stride, stride])]
+    attributes["table"] = table
+    var constants = [
+      "weight": Tensor(levels, shape: [40, 150]), "weight_scale": Tensor(scales), "bias": Tensor(biases),
+    ]
+    for (role, element) in self.constants { constants[role] = Tensor([element]) }
     var value = graph.append(
-      AnyOperator(attributes: ["stride": .ints([stride, stride])]), name: "conv", inputs: [graph.input],
-      constants: [
-        "weight": Tensor(levels, shape: [40, 150]), "weight_scale": Tensor(scales), "bias": Tensor(biases),
-      ], format: .uint8(QuantizationParameters(scale: scale, zeroPoint: 3)))
+      AnyOperator(attributes: attributes), name: "conv", inputs: [graph.input], constants: constants,
+      format: .uint8(QuantizationParameters(scale: scale, zeroPoint: 3)))
     if let extraNode {
       value = graph.append(
         AnyOperator(), name: extraNode, inputs: [value], constants: ["table": Tensor([1, 2, 3] as [Float])])

@@ -66,4 +66,84 @@ import Testing
     let one = ActivationLayout.roundUp(1200 + ActivationLayout.readableBytesAfter, to: 64)
     #expect(plan.byteCount == 2 * one)
   }
+
+  /// First fit among all placed blocks, each time filtered and sorted.
+  private static func simplePlan(_ graph: Graph, shapes: [Shape?]) throws -> (offsets: [Int?], byteCount: Int) {
+    struct Block {
+      let value: ValueID
+      let margin: Int
+      let size: Int
+      let lifetime: ClosedRange<Int>
+      var offset = 0
+    }
+    var blocks: [Block] = []
+    for (value, lifetime) in lifetimes(graph) {
+      let (shape, format) = (try #require(shapes[value.index]), graph.format(of: value))
+      blocks.append(
+        Block(
+          value: value, margin: ActivationLayout.marginByteCount(shape: shape, format: format),
+          size: ActivationLayout.blockByteCount(shape: shape, format: format), lifetime: lifetime))
+    }
+    blocks.sort { $0.size != $1.size ? $0.size > $1.size : $0.value < $1.value }
+    var offsets = [Int?](repeating: nil, count: graph.valueCount)
+    for index in blocks.indices {
+      let block = blocks[index]
+      let neighbours = blocks[..<index].filter { $0.lifetime.overlaps(block.lifetime) }.sorted { $0.offset < $1.offset }
+      var offset = 0
+      for neighbour in neighbours {
+        if offset + block.size <= neighbour.offset { break }
+        offset = max(offset, neighbour.offset + neighbour.size)
+      }
+      blocks[index].offset = offset
+      offsets[block.value.index] = offset + block.margin
+    }
+    return (offsets, blocks.map { $0.offset + $0.size }.max() ?? 0)
+  }
+
+  private static func expectSimplePlan(_ graph: Graph, side: Int) throws {
+    let shapes = try graph.inferShapes(input: [1, side, side, 3])
+    let plan = MemoryPlan(graph: graph, nodes: graph.nodes.indices, shapes: shapes, scratchByteCount: 0)
+    let expected = try simplePlan(graph, shapes: shapes)
+    #expect(plan.offsets == expected.offsets)
+    #expect(plan.byteCount == expected.byteCount)
+  }
+
+  /// Maps of many sizes, some of which are read again much later.
+  @Test(arguments: 0..<12)
+  func plansAreThoseOfTheSimpleAlgorithm(seed: Int) throws {
+    var random = SplitMix64(seed: UInt64(seed))
+    var graph = Graph(architecture: "random", preprocessing: .imageNet)
+    var values = [graph.input]
+    for index in 0..<[60, 300, 600][seed % 3] {
+      let value = random.chance(0.7) ? values[values.count - 1] : random.pick(values)
+      let output =
+        switch random.int(0...5) {
+        case 0, 1: graph.append(ReLU(), name: "\(index)", inputs: [value])
+        case 2: graph.append(Addition(), name: "\(index)", inputs: [value, random.pick(values)])
+        case 3, 4:
+          graph.append(
+            ZeroPadding(MapMargins(top: random.int(0...6), right: random.int(0...6))), name: "\(index)",
+            inputs: [value])
+        default: graph.append(MaxPooling(window: Window(1, stride: 2)), name: "\(index)", inputs: [value])
+        }
+      if random.chance(0.2) {
+        graph.setFormat(.uint8(QuantizationParameters(scale: 1, zeroPoint: 3)), of: output)
+      }
+      values.append(output)
+    }
+    graph.outputs = (0..<3).map { GraphOutput(name: "\($0)", value: random.pick(values)) }
+    try Self.expectSimplePlan(graph, side: 40)
+  }
+
+  /// All maps are live in the middle of the graph.
+  @Test func plansOfNestedLifetimesAreThoseOfTheSimpleAlgorithm() throws {
+    var graph = Graph(architecture: "nested", preprocessing: .imageNet)
+    let maps = (0..<400).map { graph.append(ReLU(), name: "\($0)", inputs: [graph.input]) }
+    var sum = maps[399]
+    for index in (0..<399).reversed() {
+      sum = graph.append(Addition(), name: "sum \(index)", inputs: [sum, maps[index]])
+    }
+    graph.outputs = [GraphOutput(name: "output", value: sum)]
+    try Self.expectSimplePlan(graph, side: 8)
+  }
 }

@@ -58,17 +58,15 @@ package struct OutputComparison {
         "--threshold and --false-match-rate need embeddings, but not both files contain them")
     }
     try decisionRule?.checkClasses(pairs.map { labels?[$0.expected] }, of: reference)
-    let embeddings =
-      hasEmbeddings ? NeighborEmbeddings(names: pairs.map { expected.name(ofRow: $0.expected) }) : nil
+    let names = pairs.map { expected.name(ofRow: $0.expected) }
+    let embeddings = hasEmbeddings ? NeighborEmbeddings(names: names) : nil
     var accumulator = FidelityAccumulator()
     for (index, pair) in pairs.enumerated() {
-      embeddings?.add(
-        index, name: expected.name(ofRow: pair.expected), label: labels?[pair.expected],
-        float: expectedVectors[pair.expected], int8: actualVectors[pair.actual])
+      let (float, int8) = (expectedVectors[pair.expected], actualVectors[pair.actual])
+      embeddings?.add(index, name: names[index], label: labels?[pair.expected], float: float, int8: int8)
       accumulator.add(
         try ImageComparison(
-          name: expected.name(ofRow: pair.expected), referenceEmbedding: expectedVectors[pair.expected],
-          quantizedEmbedding: actualVectors[pair.actual],
+          name: names[index], referenceEmbedding: float, quantizedEmbedding: int8,
           referenceLogits: usesLogits ? expected.logits?[pair.expected] ?? [] : [],
           quantizedLogits: usesLogits ? actual.logits?[pair.actual] ?? [] : [], label: labels?[pair.expected]))
     }
