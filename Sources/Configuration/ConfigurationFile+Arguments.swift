@@ -79,8 +79,8 @@ extension ConfigurationFile {
   /// Options that make no sense in a file.
   package static let excluded: Set<String> = ["config", "no-config", "help", "version"]
 
-  /// Options that name what is written, what signs, and whose signatures count. A folder from
-  /// somewhere else would otherwise replace the user's files, and sign with the user's keys, once a command is run in it.
+  /// Options that name what is written, what signs, and whose signatures count. A folder from somewhere else would
+  /// otherwise replace the user's files, and sign with the user's keys, as soon as a command is run in it.
   package static let namedOnly: Set<String> = [
     "output", "report", "html", "resume", "sign-key", "sign-passphrase-file", "key", "passphrase-file", "public-key",
     "signature",
