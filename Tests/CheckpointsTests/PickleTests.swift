@@ -72,6 +72,57 @@ import Testing
     #expect(try Self.values(Self.dictionary([("w", subclass)])) == [1, 2, 3])
   }
 
+  /// `torch._neg_view(t)` is saved with the storage of `t`, and PyTorch negates what it loads.
+  @Test(
+    arguments: [
+      (dictionary([]), true), ([0x4E], true), (dictionary([("neg", [0x89]), ("conj", [0x89])]), true),
+      (dictionary([("neg", [0x88])]), false), (dictionary([("conj", [0x88])]), false),
+      (dictionary([("neg", [0x89]), ("later", [0x88])]), false), ([0x88], false),
+    ] as [([UInt8], Bool)])
+  func viewsThatAlterValuesAreNotReadAsStored(metadata: [UInt8], isRead: Bool) throws {
+    let fields = [Self.storage(), Self.int(0), Self.tuple([Self.int(4)]), Self.tuple([Self.int(1)]), [0x89], [0x7D]]
+    let tensors = [
+      Self.global("torch._utils", "_rebuild_tensor_v2") + Self.tuple(fields + [metadata]) + [0x52],
+      Self.global("torch._utils", "_rebuild_tensor_v3")
+        + Self.tuple(fields + [Self.global("torch", "float32"), metadata]) + [0x52],
+    ]
+    for tensor in tensors {
+      try Self.expect(tensor, isRead: isRead, words: metadata == [0x88] ? "its metadata are" : "a negative view")
+    }
+  }
+
+  /// Expects a tensor to be read as its storage, or refused with these words.
+  private static func expect(_ tensor: [UInt8], isRead: Bool, words: String) throws {
+    let body = dictionary([("w", tensor)])
+    if isRead {
+      #expect(try values(body) == [0, 1, 2, 3])
+    } else {
+      #expect {
+        _ = try values(body)
+      } throws: { "\($0)".contains(words) }
+    }
+  }
+
+  /// Members of a tensor's state become attributes, and `data` is the tensor itself.
+  @Test(arguments: ["data", "note"]) func statesThatReplaceValuesAreNotIgnored(key: String) throws {
+    let state = Self.dictionary([(key, Self.tensor(offset: 1, size: [3]))])
+    let parameter =
+      Self.global("torch._utils", "_rebuild_parameter_with_state")
+      + Self.tuple([Self.tensor(), [0x88], [0x7D], Self.tuple([state, [0x4E]])]) + [0x52]
+    let arguments = Self.tuple([
+      Self.storage(), Self.int(0), Self.tuple([Self.int(4)]), Self.tuple([Self.int(1)]), [0x89], [0x7D],
+    ])
+    let subclass =
+      Self.global("torch._tensor", "_rebuild_from_type_v2")
+      + Self.tuple([
+        Self.global("torch._utils", "_rebuild_tensor_v2"), Self.global("torch.nn.parameter", "Parameter"), arguments,
+        state,
+      ]) + [0x52]
+    for tensor in [parameter, subclass] {
+      try Self.expect(tensor, isRead: key != "data", words: "replaced by an attribute 'data'")
+    }
+  }
+
   @Test func orderedDictOfPairs() throws {
     let pairs = [0x5D] + Self.text("w") + Self.tensor() + [0x86, 0x61]
     let body = Self.global("collections", "OrderedDict") + pairs + [0x85, 0x52]

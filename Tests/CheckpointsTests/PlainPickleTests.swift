@@ -64,6 +64,15 @@ import Testing
     } throws: { "\($0)".contains(problem) }
   }
 
+  /// A thousand dictionaries whose key is one text of 64 KB.
+  @Test func sharedKeysDoNotExpandWithoutBound() {
+    var bytes: [UInt8] =
+      [0x80, 2] + PickleTests.text(String(repeating: "k", count: 1 << 16)) + [0x71, 0, 0x30, 0x5D, 0x28]
+    for _ in 0..<1000 { bytes += [0x7D, 0x68, 0, 0x4B, 1, 0x73] }
+    bytes += [0x65, 0x2E]
+    #expect { try Self.reading(bytes, PlainPickle.read) } throws: { "\($0)".contains("bytes of texts") }
+  }
+
   /// A list of two references to a list of two references ..., 40 levels deep, would expand to 2^40 values; a list that
   /// holds itself has no end.
   @Test func sharedListsDoNotExpandWithoutBound() {

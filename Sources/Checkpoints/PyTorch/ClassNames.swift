@@ -19,31 +19,36 @@ struct ClassNames {
   /// The names in the order of the classes; empty if there are none, or if two lists contradict each other.
   func found() -> [String] {
     var lists: Set<[String]> = []
-    var visited: Set<UInt32> = []
-    search(pickle.root, depth: 0, &lists, &visited)
+    var seen = Seen()
+    search(pickle.root, depth: 0, &lists, &seen)
     return lists.count == 1 ? lists.first ?? [] : []
   }
 
-  private func search(_ value: PickleValue, depth: Int, _ lists: inout Set<[String]>, _ visited: inout Set<UInt32>) {
-    guard depth < Self.depthLimit, case .dictionary(let position) = value, visited.insert(position).inserted else {
-      return
-    }
+  /// The containers that were searched, and those that were taken for names: many others may refer to the same one.
+  private struct Seen {
+    var searched: Set<UInt32> = []
+    var tried: Set<UInt32> = []
+  }
+
+  private func search(_ value: PickleValue, depth: Int, _ lists: inout Set<[String]>, _ seen: inout Seen) {
+    guard depth < Self.depthLimit, case .dictionary(let position) = value, seen.searched.insert(position).inserted
+    else { return }
     let flat = pickle.elements(position)
     for index in stride(from: 0, to: flat.count - 1, by: 2) {
       guard let key = name(flat[index]) else { continue }
-      if Self.keys.contains(key), isNew(flat[index + 1], &visited), let names = names(flat[index + 1]) {
+      if Self.keys.contains(key), isNew(flat[index + 1], &seen), let names = names(flat[index + 1]) {
         lists.insert(names)
       } else {
-        search(flat[index + 1], depth: depth + 1, &lists, &visited)
+        search(flat[index + 1], depth: depth + 1, &lists, &seen)
       }
     }
   }
 
-  /// Whether a list or dictionary has not been looked at. Many dictionaries may refer to the same one.
-  private func isNew(_ value: PickleValue, _ visited: inout Set<UInt32>) -> Bool {
+  /// Whether a list or dictionary has not been looked at.
+  private func isNew(_ value: PickleValue, _ seen: inout Seen) -> Bool {
     switch value {
-    case .list(let position), .tuple(let position): visited.insert(position).inserted
-    case .dictionary(let position): !visited.contains(position)
+    case .list(let position), .tuple(let position): seen.tried.insert(position).inserted
+    case .dictionary(let position): !seen.searched.contains(position) && seen.tried.insert(position).inserted
     default: true
     }
   }

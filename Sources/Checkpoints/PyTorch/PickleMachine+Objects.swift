@@ -61,14 +61,19 @@ extension PickleMachine {
     case .rebuildTensorV3: return try typedTensor(arguments)
     case .rebuildParameter:
       switch arguments.first {
-      case .tensor, .opaque: return arguments[0]
+      case .tensor, .opaque:
+        // The state of _rebuild_parameter_with_state.
+        if arguments.count > 3 { noteState(arguments[3], of: arguments[0]) }
+        return arguments[0]
       default: throw malformed("REDUCE", "torch._utils._rebuild_parameter takes a tensor")
       }
     case .rebuildFromType:
       guard !nested, arguments.count >= 3, case .global(let inner) = arguments[0],
         case .tuple(let position) = arguments[2]
       else { throw malformed("REDUCE", "torch._tensor._rebuild_from_type takes a function, a type and its arguments") }
-      return try call(inner, pickle.elements(position), nested: true)
+      let result = try call(inner, pickle.elements(position), nested: true)
+      if arguments.count > 3 { noteState(arguments[3], of: result) }
+      return result
     case .otherDictionary: return .dictionary(try newContainer([]))
     case .rebuildOther, .data, .foreign, .storage, .dtype: return .opaque(callable)
     }
@@ -95,7 +100,7 @@ extension PickleMachine {
     return .dictionary(try newContainer(pairs))
   }
 
-  /// (storage, offset, size, stride, requires_grad, hooks, metadata). The last three do not affect the values.
+  /// (storage, offset, size, stride, requires_grad, hooks, metadata)
   private mutating func tensor(
     _ arguments: [PickleValue], count: ClosedRange<Int>
   ) throws(FormatError) -> PickleValue {
@@ -106,7 +111,38 @@ extension PickleMachine {
       throw malformed("REDUCE", "a tensor takes a storage, an offset, a size and strides")
     }
     return append(
-      TensorReference(storage: storage, start: start, shape: shape, strides: strides, offset: opcodeOffset))
+      TensorReference(
+        storage: storage, start: start, shape: shape, strides: strides, offset: opcodeOffset,
+        alteration: arguments.count > 6 ? alteration(arguments[6]) : nil))
+  }
+
+  /// What the metadata of a tensor do to its values: a negative view has the storage of another tensor, and the bit
+  /// `neg` (`set_tensor_metadata` in torch/_utils.py).
+  private func alteration(_ metadata: PickleValue) -> String? {
+    switch metadata {
+    case .none: return nil
+    case .dictionary(let position):
+      let flat = pickle.elements(position)
+      let isPlain = stride(from: 1, to: flat.count, by: 2).allSatisfy { flat[$0] == .bool(false) }
+      return isPlain ? nil : "it is a negative view or another function of what is stored"
+    default: return "its metadata are \(pickle.summary(metadata))"
+    }
+  }
+
+  /// Notes where the state of a tensor, whose members become attributes, replaces its values (`_set_obj_state` in
+  /// torch/_utils.py): a dictionary, or a pair of the dictionary and the slots.
+  private mutating func noteState(_ state: PickleValue, of value: PickleValue) {
+    guard case .tensor(let tensor) = value else { return }
+    var parts = [state]
+    if case .tuple(let position) = state { parts = pickle.elements(position) }
+    for case .dictionary(let position) in parts {
+      let flat = pickle.elements(position)
+      for index in stride(from: 0, to: flat.count, by: 2) {
+        if case .string(let key) = flat[index], key.count == 4, pickle.string(key) == "data" {
+          pickle.tensors[Int(tensor)].alteration = "its values are replaced by an attribute 'data'"
+        }
+      }
+    }
   }
 
   /// (storage, offset, size, stride, requires_grad, hooks, dtype, metadata)
@@ -121,7 +157,7 @@ extension PickleMachine {
     return append(
       TensorReference(
         storage: storage, elementType: type, dtype: dtype, start: start, shape: shape, strides: strides,
-        offset: opcodeOffset))
+        offset: opcodeOffset, alteration: arguments.count > 7 ? alteration(arguments[7]) : nil))
   }
 
   private mutating func append(_ tensor: TensorReference) -> PickleValue {

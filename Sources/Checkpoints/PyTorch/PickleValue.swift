@@ -103,6 +103,8 @@ struct TensorReference: Sendable {
   var strides: UInt32
   /// The position in the file at which the tensor is created.
   var offset: Int
+  /// How the tensor's values differ from those in the storage; `nil` where they do not.
+  var alteration: String?
 }
 
 /// An unpickled object with the tables that its values refer to.

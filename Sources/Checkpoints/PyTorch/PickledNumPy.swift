@@ -137,13 +137,15 @@ struct PickledNumPy {
       throw malformed("the element type of an array is \(pickle.summary(value))")
     }
     let object = pickle.objects[Int(position)]
-    guard name(object) == "numpy.dtype", case .string(let code)? = pickle.elements(object.arguments).first else {
+    guard name(object) == "numpy.dtype", case .string(let code)? = pickle.elements(object.arguments).first,
+      code.count <= 16
+    else {
       throw malformed("the element type of an array is \(pickle.summary(value))")
     }
     var text = pickle.string(code)
     var isBigEndian = false
     if case .tuple(let state)? = object.state, pickle.elements(state).count > 1,
-      case .string(let order) = pickle.elements(state)[1]
+      case .string(let order) = pickle.elements(state)[1], order.count == 1
     {
       isBigEndian = pickle.string(order) == ">"
     }

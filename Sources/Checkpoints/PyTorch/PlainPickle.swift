@@ -58,12 +58,7 @@ package enum PlainPickle {
       case .bool(let value): return .bool(value)
       case .int(let value): return .int(value)
       case .float(let value): return .double(value)
-      case .string(let text):
-        textBytes += Int(text.count)
-        guard textBytes <= limits.textBytes else {
-          throw .limitExceeded(what: "bytes of texts in the pickle", offset: 0, limit: limits.textBytes)
-        }
-        return .string(pickle.string(text))
+      case .string(let text): return .string(try string(text))
       case .tuple(let position), .list(let position), .set(let position):
         var values: [PlainValue] = []
         for element in pickle.elements(position) { values.append(try self.value(of: element, depth: depth + 1)) }
@@ -77,7 +72,7 @@ package enum PlainPickle {
               field: "pickle", offset: 0,
               reason: "a dictionary has \(pickle.summary(flat[index])) as a key, not a string")
           }
-          members[pickle.string(key)] = try self.value(of: flat[index + 1], depth: depth + 1)
+          members[try string(key)] = try self.value(of: flat[index + 1], depth: depth + 1)
         }
         return .dictionary(members)
       case .object(let position):
@@ -91,6 +86,15 @@ package enum PlainPickle {
           feature: "\(pickle.summary(value)) in the pickle", offset: 0,
           advice: "only numbers, texts, lists, dictionaries and arrays of NumPy are read; save it as JSON")
       }
+    }
+
+    /// A text, which many values and keys may refer to.
+    private mutating func string(_ text: PickleText) throws(FormatError) -> String {
+      textBytes += Int(text.count)
+      guard textBytes <= limits.textBytes else {
+        throw .limitExceeded(what: "bytes of texts in the pickle", offset: 0, limit: limits.textBytes)
+      }
+      return pickle.string(text)
     }
 
     /// An array as lists in lists, the first dimension outermost.

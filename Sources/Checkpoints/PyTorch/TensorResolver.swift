@@ -45,6 +45,9 @@ struct TensorResolver {
   }
 
   private func resolve(_ reference: TensorReference, _ name: String) throws(FormatError) -> Tensor {
+    if let alteration = reference.alteration {
+      throw .unreadableTensor(name: name, reason: "\(alteration): save it by .clone()")
+    }
     let storage = pickle.storages[Int(reference.storage)]
     let typeName = reference.dtype.map { pickle.name(ofGlobal: $0) } ?? storage.type.name
     guard let type = reference.dtype == nil ? storage.type.elementType : reference.elementType else {
