@@ -27,15 +27,21 @@ extension Graph {
     }
   }
 
-  /// Checks that the constants of all nodes together take at most `limit` bytes, each counted as often as nodes have
-  /// it: they are packed for each node.
+  /// Checks that the constants and the lists of channels of all nodes together take at most `limit` bytes, each counted
+  /// as often as nodes have it: they are packed for each node.
   ///
   /// - Throws: `GraphError.structure`.
   package func checkConstants(limit: Int) throws(GraphError) {
     var total = 0
-    for constant in nodes.lazy.flatMap(\.constants.values) {
-      let (sum, overflow) = total.addingReportingOverflow(constant.byteCount)
+    func add(_ byteCount: Int) {
+      let (sum, overflow) = total.addingReportingOverflow(byteCount)
       total = overflow ? .max : sum
+    }
+    for node in nodes {
+      for constant in node.constants.values { add(constant.byteCount) }
+      if case .selected(let channels) = node.op.channelRule(ofInput: 0) {
+        add(channels.count * MemoryLayout<Int>.stride)
+      }
     }
     guard total <= limit else {
       throw .structure(

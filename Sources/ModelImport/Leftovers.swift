@@ -1,3 +1,4 @@
+import Suggestions
 import Tensors
 
 /// The tensors that are left once the network is built, and whether they may be ignored.
@@ -64,11 +65,13 @@ struct Leftovers {
 
   /// Advice on the option that makes the unexpected tensors readable or ignored, if there is one.
   private static func advice(_ names: [String], _ state: StateDictionary, root: String, trunk: String) -> String? {
-    if names.allSatisfy({ !$0.hasPrefix(trunk) }) { return "--state \(trunk.dropLast()) reads only the trunk" }
+    if names.allSatisfy({ !$0.hasPrefix(trunk) }) {
+      return "--state \(shellWord(String(trunk.dropLast()))) reads only the trunk"
+    }
     let layers = names.filter { $0.hasSuffix(".weight") && state.shape($0)?.rank == 2 }
     let classifier = layers.first?.dropLast(".weight".count) ?? ""
     guard layers.count == 1, names.allSatisfy({ $0.hasPrefix(classifier + ".") }) else { return nil }
-    return "--logits-output \(classifier.dropFirst(root.count)) uses this layer as the classifier"
+    return "--logits-output \(shellWord(String(classifier.dropFirst(root.count)))) uses this layer as the classifier"
   }
 
   /// Whether a tensor is training state, which inference does not need, wherever it is in the module tree.

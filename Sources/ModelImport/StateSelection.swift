@@ -40,7 +40,8 @@ extension ModelImporter {
       floor = matches[0].floor
     }
     guard candidates.count == 1 else {
-      let options = Candidate.labels(candidates).map { "--state \($0)" }.joined(separator: " or ")
+      let options = Candidate.labels(candidates).map { "--state \($0 == "…" ? $0 : shellWord($0))" }
+        .joined(separator: " or ")
       throw .option(
         "the file holds \(candidates.count) networks, \(Candidate.list(candidates)); choose one with \(options)")
     }

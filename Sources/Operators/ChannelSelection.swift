@@ -8,6 +8,7 @@ import Tensors
 package struct ChannelSelection: Operator {
   package static let wireName = "channel_selection"
   package static let arity = 1...1
+  static let attributeNames: Set<String> = ["counts", "first", "steps"]
 
   /// The limit of the numbers of channels.
   private static let limit = 1 << 20
@@ -63,13 +64,14 @@ package struct ChannelSelection: Operator {
   private static func longestBlocks(of list: [Int]) -> (count: Int, step: Int)? {
     guard list.count > 1 else { return nil }
     let step = list[1] - list[0]
-    // The position of the first element that does not continue its block limits how long blocks can be.
-    let limit = (1..<list.count).first { list[$0] - list[$0 - 1] != step } ?? list.count
-    let count = (2...max(limit, 2)).last { length in
-      list.count % length == 0
-        && (1..<list.count).allSatisfy { $0 % length == 0 || list[$0] - list[$0 - 1] == step }
+    // Each element that does not continue its block starts one: lengths that divide all their positions are possible.
+    var length = list.count
+    for position in 1..<list.count where list[position] - list[position - 1] != step {
+      var rest = position
+      while rest != 0 { (length, rest) = (rest, length % rest) }
+      if length == 1 { return nil }
     }
-    return count.map { ($0, step) }
+    return (length, step)
   }
 
   /// Whether the output is an input of `count` channels itself.
@@ -100,6 +102,8 @@ package struct ChannelSelection: Operator {
     return try shape.checkedActivation()
   }
 }
+
+extension ChannelSelection: AttributeNaming {}
 
 extension ChannelSelection: RunnableOperator {
   package func prepare(_ context: PreparationContext) throws(GraphError) -> any PreparedOperator {

@@ -46,10 +46,23 @@ package enum OperatorCatalogue {
   package static func decode(_ wireName: String, _ attributes: Attributes) throws(GraphError) -> any Operator {
     guard let type = byWireName[wireName] else { throw .unknownOperator(wireName) }
     let op = try type.init(attributes: attributes)
-    let decoded = op.attributes
-    if let unknown = attributes.sorted.first(where: { decoded[$0.name] == nil }) {
+    let known = (type as? any AttributeNaming.Type)?.attributeNames ?? Set(op.attributes.values.keys)
+    if let unknown = attributes.sorted.first(where: { !known.contains($0.name) }) {
       throw .attribute(name: unknown.name, expected: "absent: '\(wireName)' has no such attribute")
     }
     return op
   }
+
+  /// Checks the bounds of an operator's attributes, as for a package.
+  ///
+  /// - Throws: `GraphError.attribute` where one is out of range.
+  package static func checkAttributes(of op: some Operator) throws(GraphError) {
+    _ = try type(of: op).init(attributes: op.attributes)
+  }
+}
+
+/// An operator whose attributes take long to make, so that their names are listed besides.
+protocol AttributeNaming: Operator {
+  /// The names of all attributes that the operator can have.
+  static var attributeNames: Set<String> { get }
 }

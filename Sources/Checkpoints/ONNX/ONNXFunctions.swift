@@ -17,27 +17,64 @@ struct ONNXFunction {
 
 /// Replaces the calls of functions by the nodes of the functions.
 struct ONNXInlining {
-  private let functions: [ONNXFunction.Key: ONNXFunction]
+  /// A function with what all of its calls need.
+  private struct Definition {
+    let function: ONNXFunction
+    /// The positions of the inputs by their names.
+    let positions: [String: Int]
+    /// The memory of a copy of its nodes, with the graphs in them.
+    let byteCount: Int
+
+    init(_ function: ONNXFunction) {
+      self.function = function
+      positions = Dictionary(function.inputs.enumerated().map { ($1, $0) }) { _, last in last }
+      byteCount = function.nodes.reduce(0) { $0 + $1.byteCountWithGraphs }
+    }
+  }
+
+  private let definitions: [ONNXFunction.Key: Definition]
   /// The number of nodes made so far, where long lists of long names count as more, and of calls.
   private var (made, calls) = (0, 0)
+  /// The memory of what was copied so far, in bytes.
+  private var copied = 0
+  private let byteLimit: Int
 
   /// Calls in calls may multiply; no model of a network has as many nodes.
   static let maximumNodes = 1 << 17
   static let maximumDepth = 32
+  /// The bytes that may be copied for a model of no size, and for each of its bytes.
+  static let (freeBytes, bytesPerByte) = (8 << 20, 16)
 
-  private init(_ functions: [ONNXFunction.Key: ONNXFunction]) { self.functions = functions }
+  private init(_ functions: [ONNXFunction.Key: ONNXFunction], modelBytes: Int) {
+    definitions = functions.mapValues { Definition($0) }
+    let (product, overflow) = Self.bytesPerByte.multipliedReportingOverflow(by: modelBytes)
+    let (sum, sumOverflow) = product.addingReportingOverflow(Self.freeBytes)
+    byteLimit = overflow || sumOverflow ? .max : sum
+  }
 
   /// The nodes of a graph without calls, with `index` as their position.
   ///
-  /// - Throws: `FormatError.limitExceeded` where there are too many nodes, or functions call each other too deeply.
+  /// - Parameter modelBytes: the size of the model with its external data.
+  /// - Throws: `FormatError.limitExceeded` where there are too many nodes or too much in them, or functions call each
+  ///   other too deeply.
   static func inline(
-    _ nodes: [ONNXModel.Node], _ functions: [ONNXFunction.Key: ONNXFunction]
+    _ nodes: [ONNXModel.Node], _ functions: [ONNXFunction.Key: ONNXFunction], modelBytes: Int
   ) throws(FormatError) -> [ONNXModel.Node] {
     if functions.isEmpty { return nodes }
-    var inlining = ONNXInlining(functions)
+    var inlining = ONNXInlining(functions, modelBytes: modelBytes)
     var result: [ONNXModel.Node] = []
     for node in try inlining.expand(nodes, depth: 0) { result.append(node.with(index: result.count)) }
     return result
+  }
+
+  /// Asks for memory before something is copied.
+  private mutating func claim(_ byteCount: Int) throws(FormatError) {
+    let (sum, overflow) = copied.addingReportingOverflow(byteCount)
+    guard !overflow, sum <= byteLimit else {
+      throw .limitExceeded(
+        what: "the number of nodes in functions, times their size in bytes,", offset: 0, limit: byteLimit)
+    }
+    copied = sum
   }
 
   private mutating func expand(_ nodes: [ONNXModel.Node], depth: Int) throws(FormatError) -> [ONNXModel.Node] {
@@ -50,8 +87,9 @@ struct ONNXInlining {
       guard made <= Self.maximumNodes else {
         throw .limitExceeded(what: "the number of nodes in functions", offset: 0, limit: Self.maximumNodes)
       }
-      if let function = functions[ONNXFunction.Key(domain: node.domain, name: node.operatorType)] {
-        result += try expand(body(of: function, for: node), depth: depth + 1)
+      try claim(node.byteCount)
+      if let definition = definitions[ONNXFunction.Key(domain: node.domain, name: node.operatorType)] {
+        result += try expand(body(of: definition, for: node), depth: depth + 1)
       } else {
         var attributes = node.attributes
         for (name, attribute) in node.attributes {
@@ -68,16 +106,40 @@ struct ONNXInlining {
   }
 
   /// The nodes of a function for one call, with names that occur nowhere else.
-  private mutating func body(of function: ONNXFunction, for call: ONNXModel.Node) -> [ONNXModel.Node] {
+  private mutating func body(
+    of definition: Definition, for call: ONNXModel.Node
+  ) throws(FormatError) -> [ONNXModel.Node] {
     calls += 1
-    var names: [String: String] = ["": ""]
-    for (index, name) in function.inputs.enumerated() {
-      names[name] = index < call.inputs.count ? call.inputs[index] : ""
-    }
-    for (name, output) in zip(function.outputs, call.outputs) where !output.isEmpty { names[name] = output }
-    let prefix = "function \(calls)/"
-    let attributes = function.defaults.merging(call.attributes) { _, stated in stated }
-    return function.nodes.map { $0.renamed(names, prefix: prefix, call: String(call.name.prefix(200)), attributes) }
+    let function = definition.function
+    let name = String(call.name.prefix(200))
+    try claim(definition.byteCount)
+    try claim(function.nodes.count * name.utf8.count)
+    var outputs: [String: String] = [:]
+    for (name, output) in zip(function.outputs, call.outputs) where !output.isEmpty { outputs[name] = output }
+    let names = ONNXCallNames(
+      outputs: outputs, inputs: call.inputs, positions: definition.positions, prefix: "function \(calls)/", call: name)
+    return function.nodes.map { $0.renamed(names, call.attributes, function.defaults) }
+  }
+}
+
+/// What the names in a function stand for in one of its calls.
+private struct ONNXCallNames {
+  /// The values of the call that the function's outputs are, by their names in the function.
+  let outputs: [String: String]
+  /// The inputs of the call.
+  let inputs: [String]
+  /// The positions of the function's inputs by their names.
+  let positions: [String: Int]
+  /// What the names of all other values get.
+  let prefix: String
+  /// The name of the node that calls.
+  let call: String
+
+  /// The value that a name in the function stands for.
+  subscript(name: String) -> String {
+    if let output = outputs[name] { return output }
+    if let position = positions[name] { return position < inputs.count ? inputs[position] : "" }
+    return name.isEmpty ? "" : prefix + name
   }
 }
 
@@ -101,36 +163,52 @@ extension ONNXModel.Node {
       attributes: attributes)
   }
 
+  /// About the memory of a copy in bytes, without that of graphs in the node.
+  fileprivate var byteCount: Int {
+    var count = 256 + name.utf8.count
+    for name in inputs { count += 48 + name.utf8.count }
+    for name in outputs { count += 48 + name.utf8.count }
+    for name in attributes.keys { count += 96 + name.utf8.count }
+    return count
+  }
+
+  /// As `byteCount`, with the graphs.
+  fileprivate var byteCountWithGraphs: Int {
+    var count = byteCount
+    for case .graph(let graph) in attributes.values {
+      for node in graph.nodes { count += node.byteCountWithGraphs }
+      for (name, _) in graph.initializers { count += 256 + name.utf8.count }
+      for name in graph.outputs { count += 48 + name.utf8.count }
+    }
+    return count
+  }
+
   /// The node of a function's body in a call.
   ///
   /// - Parameters:
-  ///   - names: the values of the call by their names in the function.
-  ///   - prefix: what all other values' names get.
-  ///   - call: the name of the node that calls.
+  ///   - names: what the names in the function stand for.
   ///   - stated: the attributes of the call.
+  ///   - defaults: the attributes that a call need not state.
   fileprivate func renamed(
-    _ names: [String: String], prefix: String, call: String, _ stated: [String: ONNXModel.Attribute]
+    _ names: ONNXCallNames, _ stated: [String: ONNXModel.Attribute], _ defaults: [String: ONNXModel.Attribute]
   ) -> ONNXModel.Node {
     var result: [String: ONNXModel.Attribute] = [:]
     for (key, attribute) in attributes {
       switch attribute {
-      case .reference(let name): result[key] = stated[name]
+      case .reference(let name): result[key] = stated[name] ?? defaults[name]
       case .graph(let graph):
         var initializers = NamedTensors()
-        for (name, tensor) in graph.initializers {
-          _ = initializers.append(tensor, named: names[name] ?? prefix + name)
-        }
+        for (name, tensor) in graph.initializers { _ = initializers.append(tensor, named: names[name]) }
         result[key] = .graph(
           ONNXModel.Subgraph(
-            nodes: graph.nodes.map { $0.renamed(names, prefix: prefix, call: call, stated) },
-            initializers: initializers, outputs: graph.outputs.map { names[$0] ?? prefix + $0 }))
+            nodes: graph.nodes.map { $0.renamed(names, stated, defaults) }, initializers: initializers,
+            outputs: graph.outputs.map { names[$0] }))
       default: result[key] = attribute
       }
     }
+    let call = names.call
     return ONNXModel.Node(
       index: index, name: call.isEmpty || name.isEmpty ? call + name : "\(call)/\(name)", operatorType: operatorType,
-      domain: domain, inputs: inputs.map { names[$0] ?? prefix + $0 },
-      outputs: outputs.map { names[$0] ?? prefix + $0 },
-      attributes: result)
+      domain: domain, inputs: inputs.map { names[$0] }, outputs: outputs.map { names[$0] }, attributes: result)
   }
 }

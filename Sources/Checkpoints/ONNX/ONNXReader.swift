@@ -61,12 +61,12 @@ struct ONNXReader {
     }
     try readGraph(graph)
     let initial = initializers
+    let byteCount = tensors.externalFiles.reduce(file.byteCount) { $0 + $1.file.byteCount }
     let model = ONNXModel(
       irVersion: header.irVersion, producer: header.producer, producerVersion: header.producerVersion,
       operatorSets: header.operatorSets, name: graphName, inputs: inputs.filter { initial[$0.name] == nil },
-      outputs: outputs, nodes: try ONNXInlining.inline(nodes, functions), initializers: initializers,
-      externalFiles: tensors.externalFiles.map(\.location),
-      byteCount: tensors.externalFiles.reduce(file.byteCount) { $0 + $1.file.byteCount })
+      outputs: outputs, nodes: try ONNXInlining.inline(nodes, functions, modelBytes: byteCount),
+      initializers: initializers, externalFiles: tensors.externalFiles.map(\.location), byteCount: byteCount)
     return CheckpointContents(
       tensors: initializers, ignored: ignored, network: model, dataFiles: tensors.externalFiles.map(\.file))
   }

@@ -10,7 +10,8 @@ struct ONNXTensorReader {
   let folder: String
   /// The external files that were opened, with their paths relative to `folder`.
   private(set) var externalFiles: [(location: String, file: MappedFile)] = []
-  private var externalNumbers: [String: Int] = [:]
+  /// The indices of these files, by the bytes of their paths in their shortest spelling.
+  private var externalNumbers: [[UInt8]: Int] = [:]
   /// Each file is mapped as long as the model is.
   private static let maximumFiles = 4096
 
@@ -154,13 +155,14 @@ struct ONNXTensorReader {
       throw Self.unreadable(header, "has external data without a location")
     }
     let data: MappedFile
-    if let number = externalNumbers[location] {
+    let spelling = Self.shortest(location)
+    if let number = externalNumbers[spelling] {
       data = externalFiles[number].file
     } else {
       guard externalFiles.count < Self.maximumFiles else {
         throw .limitExceeded(what: "external data files", offset: 0, limit: Self.maximumFiles)
       }
-      externalNumbers[location] = externalFiles.count
+      externalNumbers[spelling] = externalFiles.count
       do throws(ConfinementError) { data = try MappedFile.confined(to: folder, location: location) } catch {
         if case .file(let problem) = error, problem.kind == .inputOutput { throw .system(problem) }
         throw Self.unreadable(header, "its external data '\(location)' cannot be read: \(error)")
@@ -179,6 +181,19 @@ struct ONNXTensorReader {
     }
     return try view(header, of: data, offset..<end)
   }
+
+  /// The bytes of a path without what leads nowhere, as in "./a//b". Paths that are never opened are kept as they are.
+  /// As no part of a path may be a link, each file has one such path, and its size counts once.
+  private static func shortest(_ location: String) -> [UInt8] {
+    let bytes = Array(location.utf8)
+    let parts = bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    guard let first = parts.first, let last = parts.last, !first.isEmpty, !last.isEmpty, !isDot(last) else {
+      return bytes
+    }
+    return Array(parts.filter { !$0.isEmpty && !isDot($0) }.joined(separator: [UInt8(ascii: "/")]))
+  }
+
+  private static func isDot(_ part: ArraySlice<UInt8>) -> Bool { part.elementsEqual([UInt8(ascii: ".")]) }
 
   private static func number(_ key: String, of header: Header) throws(FormatError) -> Int? {
     guard let text = header.external[key] else { return nil }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Graphs
 import Operators
+import Suggestions
 import Tensors
 
 /// Finds the embedding and the logits among a model's outputs.
@@ -18,7 +19,7 @@ struct ONNXOutputs {
   private(set) var notes: [String] = []
 
   /// The first of the names as an enumeration for messages.
-  static func list(_ names: [String]) -> String { names.prefix(8).map { "'\($0)'" }.joined(separator: ", ") }
+  static func list(_ names: [String]) -> String { quotedNames(names) }
 
   /// Checks the names of the outputs.
   ///
@@ -207,7 +208,7 @@ struct ONNXOutputs {
       assumptions.append(
         ImportAssumption(
           "the output '\(only.name)', which comes from a linear layer, holds the logits, and the input of that layer is "
-            + "the embedding", option: "--embedding-output \(only.name)"))
+            + "the embedding", option: "--embedding-output \(shellWord(only.name))"))
     }
     return (input, only)
   }

@@ -11,17 +11,18 @@ extension ONNXTranslator {
   /// Appends a node to the graph and checks it against the shapes of its inputs.
   ///
   /// - Returns: its output, with the channels on axis 1.
-  /// - Throws: `ImportError.badNode` where its attributes, inputs or constants do not fit.
+  /// - Throws: `ImportError.badNode` where its attributes, inputs or constants do not fit, or there are too many.
   mutating func append(
     _ op: any Operator, node: ONNXModel.Node, inputs: [ONNXActivation], constants: [String: Tensor] = [:]
   ) throws(ImportError) -> ONNXActivation {
     guard graph.nodes.count < Graph.nodeLimit else {
       throw bad(node, "is one node too many: a network may have at most \(Graph.nodeLimit)")
     }
+    try checkArity(type(of: op).arity, inputs.count, node)
+    try claim(constants, node)
     let shape: Shape
     do throws(GraphError) {
-      // Decoding checks the bounds of attributes, as for a package.
-      _ = try OperatorCatalogue.decode(type(of: op).wireName, op.attributes)
+      try OperatorCatalogue.checkAttributes(of: op)
       shape = try op.outputShape(inputs: inputs.map { shapes[$0.value] ?? [] }, constants: constants)
     } catch { throw bad(node, "\(error)") }
     guard shape.dimensions.allSatisfy({ $0 <= Self.maximumExtent }) else {
@@ -31,9 +32,19 @@ extension ONNXTranslator {
     shapes[output] = shape
     producers[output] = graph.nodes.count - 1
     lowerBounds[output] = op.lowerBound(ofInputs: inputs.map(lowerBound), constants: constants)
+    if op is Centering { recordScale(of: output) }
     guard shape.rank == 4 else { return ONNXActivation(value: output, shape: shape, isRow: true) }
     return ONNXActivation(
       value: output, shape: [shape.batch, shape.channels, shape.height, shape.width], isRow: false)
+  }
+
+  /// Checks a number of inputs.
+  ///
+  /// - Throws: `ImportError.badNode` where the operator does not take as many.
+  func checkArity(_ arity: ClosedRange<Int>, _ count: Int, _ node: ONNXModel.Node) throws(ImportError) {
+    guard arity.contains(count) else {
+      throw bad(node, "has \(count) inputs, and quern reads \(arity.lowerBound) to \(arity.upperBound)")
+    }
   }
 
   /// Appends an operator that keeps the shape and the order of axes of its input.
@@ -43,9 +54,6 @@ extension ONNXTranslator {
     try append(op, node: node, inputs: [input], constants: constants)
       .with(shape: input.shape, channelAxis: input.channelAxis)
   }
-
-  /// Records that a value is a result of arithmetic with constants.
-  mutating func markArithmetic(_ activation: ONNXActivation) { arithmeticResults.insert(activation.value) }
 
   private mutating func uniqueName(_ node: ONNXModel.Node) -> String {
     let base = node.name.isEmpty ? node.outputs.first ?? "\(node.operatorType)_\(node.index)" : node.name

@@ -54,9 +54,10 @@ extension ONNXTranslator {
   /// Forgets the folded inputs of a node that has been translated, if no other node will read them.
   mutating func releaseInputs(of node: ONNXModel.Node) {
     for name in node.inputs {
-      guard let count = unread[name] else { continue }
-      unread[name] = count - 1
-      if count == 1, folded.remove(name) != nil { values[name] = nil }
+      guard let count = readCounts[name] else { continue }
+      let read = reads[name, default: 0] + 1
+      reads[name] = read
+      if count == read, folded.remove(name) != nil { values[name] = nil }
     }
   }
 

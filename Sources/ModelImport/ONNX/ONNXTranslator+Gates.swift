@@ -84,12 +84,12 @@ extension ONNXTranslator {
   /// The activation function that a value is a multiple of, if multiplying the value by `factor` undoes that; otherwise
   /// `nil`.
   func undoingScale(of source: ONNXActivation, by factor: Double) -> ONNXActivation? {
-    guard let (base, previousFactor, offset) = scale(of: source.value), offset == 0,
-      producers[base].map({ graph.nodes[$0].op is Nonlinearity }) == true,
-      abs(previousFactor * factor - 1) <= ONNXGate.tolerance
+    guard let scale = scales[source.value], scale.offset == 0,
+      producers[scale.base].map({ graph.nodes[$0].op is Nonlinearity }) == true,
+      abs(scale.factor * factor - 1) <= ONNXGate.tolerance
     else { return nil }
     var result = source
-    result.value = base
+    result.value = scale.base
     return result
   }
 
@@ -137,32 +137,37 @@ extension ONNXTranslator {
     }
   }
 
+  /// The number of nodes of arithmetic, or of bounds, that are followed. Gates have up to three of each.
+  private static let longestChain = 32
+
   /// A value as `factor * x + offset`, where x is the input of the arithmetic with scalars that leads to the value. It
-  /// goes back to `base` at most.
+  /// goes back to `base` at most, and by `longestChain` nodes.
   func affine(
     _ value: ValueID, downTo base: ValueID?
   ) -> (value: ValueID, factor: Double, offset: Double) {
     var (value, factor, offset) = (value, 1.0, 0.0)
-    while value != base, let scale = scale(of: value) {
+    for _ in 0..<Self.longestChain {
+      guard value != base, let scale = scales[value] else { break }
       (value, factor, offset) = (scale.base, factor * scale.factor, factor * scale.offset + offset)
     }
     return (value, factor, offset)
   }
 
-  /// The input, factor and offset of a node of arithmetic with scalars; `nil` for values of other nodes.
-  private func scale(of value: ValueID) -> (base: ValueID, factor: Double, offset: Double)? {
-    guard let node = producers[value].map({ graph.nodes[$0] }) else { return nil }
-    guard node.op is Centering || arithmeticResults.contains(value), let op = node.op as? any ChannelAffineOperator,
+  /// Records the input, factor and offset of a node of arithmetic, where that is with scalars.
+  mutating func recordScale(of value: ValueID) {
+    guard let node = producers[value].map({ graph.nodes[$0] }), let op = node.op as? any ChannelAffineOperator,
       let (factors, offsets) = try? op.affine(node.constants), let factor = factors.first, let offset = offsets.first,
       factors.allSatisfy({ $0 == factor }), offsets.allSatisfy({ $0 == offset })
-    else { return nil }
-    return (node.inputs[0], factor, offset)
+    else { return }
+    scales[value] = Scale(base: node.inputs[0], factor: factor, offset: offset)
   }
 
-  /// The bounds that a chain of clips and ReLUs sets for a value, and the value before them.
+  /// The bounds that a chain of clips and ReLUs sets for a value, and the value before them. Of a chain longer than
+  /// `longestChain`, the bounds that its last nodes set.
   private func bounds(_ value: ValueID) -> (value: ValueID, minimum: Double, maximum: Double) {
     var (value, minimum, maximum) = (value, -Double.infinity, Double.infinity)
-    while let node = producers[value].map({ graph.nodes[$0] }) {
+    for _ in 0..<Self.longestChain {
+      guard let node = producers[value].map({ graph.nodes[$0] }) else { break }
       let (low, high): (Double, Double)
       switch node.op {
       case let clip as Clip: (low, high) = (clip.minimum, clip.maximum)

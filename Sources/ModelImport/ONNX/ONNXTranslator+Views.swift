@@ -95,6 +95,7 @@ extension ONNXTranslator {
       result.value = cached
       return result
     }
+    try claimList(channels.count, node)
     if let producer = producer(of: base), let source = try source(of: channels, from: producer, node) {
       result.value = source
     } else {
@@ -145,6 +146,7 @@ extension ONNXTranslator {
   /// Views that a concatenation puts side by side, where that selects channels of one base or stacks maps along a new
   /// axis; `nil` for other concatenations.
   mutating func joinedViews(_ node: ONNXModel.Node, axis: Int) throws(ImportError) -> ONNXValue? {
+    try checkArity(Concatenation.arity, node.inputs.count, node)
     var views: [ONNXView] = []
     var areWhole = true
     for index in node.inputs.indices {

@@ -1,6 +1,7 @@
 import Checkpoints
 import Graphs
 import Operators
+import Suggestions
 import Tensors
 
 /// Translates the nodes of an ONNX model into a graph, one after another in an order of execution.
@@ -12,7 +13,7 @@ struct ONNXTranslator {
   /// What was recognised or reinterpreted, one sentence each.
   private(set) var notes: [String] = []
   /// The translated values, by their names in the model.
-  var values: [String: ONNXValue] = [:]
+  var values: ONNXValues
   /// The shapes of the graph's values, NHWC for maps, for the image size that the model is translated for.
   var shapes: [ValueID: Shape] = [:]
   /// Numbers that no element of a value is less than.
@@ -20,7 +21,9 @@ struct ONNXTranslator {
   /// The index of the node that computes each value.
   var producers: [ValueID: Int] = [:]
   /// The results of scales and offsets that are arithmetic in the model, rather than batch norms.
-  var arithmeticResults: Set<ValueID> = []
+  private(set) var arithmeticResults: Set<ValueID> = []
+  /// The results of arithmetic with scalars.
+  var scales: [ValueID: Scale] = [:]
   /// The names of the graph's nodes.
   var names: Set<String> = []
   // The nodes that several readers of a value share.
@@ -32,8 +35,9 @@ struct ONNXTranslator {
   let foldings: ONNXFoldingCache
   /// The names of folded values that may still be read.
   var folded: Set<String> = []
-  /// How often each value has yet to be read.
-  var unread: [String: Int]
+  /// How often each value is read, and how often it has been.
+  let readCounts: [String: Int]
+  var reads: [String: Int] = [:]
   /// The number that was last appended to make each name of a node unique.
   var nameNumbers: [String: Int] = [:]
   private var noted: Set<String> = []
@@ -43,6 +47,21 @@ struct ONNXTranslator {
   /// The quantisation that the file states.
   var quantization = StoredQuantization()
   var selections: [SelectionKey: ValueID] = [:]
+  /// The memory of the constants and the lists that were made for the graph.
+  private var madeBytes = 0
+  /// The constants that are counted in it.
+  private var counted: Set<ObjectIdentifier> = []
+
+  /// The bytes that may be made for a model of no size, and for each of its bytes. The translations for two sizes are
+  /// in memory at once.
+  private static let (freeBytes, bytesPerByte) = (12 << 20, 8)
+
+  /// A value as `factor * x + offset` of another one.
+  struct Scale {
+    let base: ValueID
+    let factor: Double
+    let offset: Double
+  }
 
   struct PoolingKey: Hashable {
     let base: ValueID
@@ -78,12 +97,12 @@ struct ONNXTranslator {
     self.foldings = foldings
     self.graph = graph
     isSizeOpen = image.isSizeOpen
-    unread = Self.readCounts(of: model)
+    readCounts = Self.readCounts(of: model)
+    values = ONNXValues(model.initializers)
     let input = ONNXActivation(
       value: graph.input, shape: probe, isRow: false, channelAxis: image.isChannelsLast ? 3 : 1)
     values[image.name] = .activation(input)
     shapes[graph.input] = [probe[0], input.height, input.width, input.channels]
-    for (name, tensor) in model.initializers { values[name] = .constant(tensor) }
   }
 
   /// Translates one node whose inputs have been translated.
@@ -102,6 +121,7 @@ struct ONNXTranslator {
         throw unsupported(node, "quern does not have this operator")
       }
       result = try translation(&self, node)
+      if case .step(.view(let view)) = result { try claimList(view.indexCount, node) }
     }
     if let output = node.outputs.first { values[output] = result }
     releaseInputs(of: node)
@@ -114,15 +134,53 @@ struct ONNXTranslator {
   // MARK: Errors and notes
 
   func unsupported(_ node: ONNXModel.Node, _ reason: String) -> ImportError {
-    .unsupportedOperator(ONNXLocation(node, in: model), reason: reason)
+    .unsupportedOperator(ONNXLocation(node, in: model), reason: abbreviated(reason, limit: 2000))
   }
 
   func bad(_ node: ONNXModel.Node, _ problem: String) -> ImportError {
-    .badNode(ONNXLocation(node, in: model), problem: problem)
+    .badNode(ONNXLocation(node, in: model), problem: abbreviated(problem, limit: 2000))
   }
 
   mutating func note(_ text: String) {
     if noted.insert(text).inserted { notes.append(text) }
+  }
+
+  /// Records that a value is a result of arithmetic with constants.
+  mutating func markArithmetic(_ activation: ONNXActivation) {
+    arithmeticResults.insert(activation.value)
+    recordScale(of: activation.value)
+  }
+
+  // MARK: Memory
+
+  /// Counts the memory of constants that the graph keeps. Views of the file take none.
+  ///
+  /// - Throws: `ImportError.badNode` where there are too many.
+  mutating func claim(_ constants: [String: Tensor], _ node: ONNXModel.Node) throws(ImportError) {
+    for tensor in constants.values where tensor.storage.isAllocated {
+      guard counted.insert(ObjectIdentifier(tensor.storage)).inserted else { continue }
+      try claimBytes(tensor.storage.bytes.count, node)
+    }
+  }
+
+  /// Counts the memory of a list of channels or indices that is kept.
+  ///
+  /// - Throws: as `claim`.
+  mutating func claimList(_ count: Int, _ node: ONNXModel.Node) throws(ImportError) {
+    try claimBytes(count * MemoryLayout<Int>.stride, node)
+  }
+
+  private mutating func claimBytes(_ count: Int, _ node: ONNXModel.Node) throws(ImportError) {
+    let (product, overflow) = Self.bytesPerByte.multipliedReportingOverflow(by: model.byteCount)
+    let (limit, limitOverflow) = product.addingReportingOverflow(Self.freeBytes)
+    let (sum, sumOverflow) = madeBytes.addingReportingOverflow(count)
+    guard !sumOverflow, overflow || limitOverflow || sum <= limit else {
+      throw bad(
+        node,
+        "needs \(count) bytes of constants or lists of channels: nodes before it have \(madeBytes), and for a model of "
+          + "\(model.byteCount) bytes at most \(limit) are made")
+    }
+    madeBytes = sum
   }
 
   // MARK: Inputs
@@ -239,10 +297,10 @@ struct ONNXTranslator {
     guard let first = whole.first, let extent = extents.first, extents.allSatisfy({ $0 == extent }),
       whole.allSatisfy({ $0.channelAxis == first.channelAxis })
     else {
-      let shapes = node.inputs.compactMap { values[$0]?.shape.description }
+      let shapes = firstItems(node.inputs.compactMap { values[$0]?.shape.description }, separator: " and ")
       let advice =
         isSizeOpen ? "; if it takes only some sizes of images, export it with a fixed height and width" : ""
-      throw unsupported(node, "it joins maps of \(shapes.joined(separator: " and "))\(advice)")
+      throw unsupported(node, "it joins maps of \(shapes)\(advice)")
     }
     if [whole.map(\.height).min(), whole.map(\.width).min()] == extent { return whole }
     var exact: [ONNXActivation] = []
