@@ -16,7 +16,7 @@ package struct PackageInspection: Encodable, Sendable {
     package let name: String
     /// The name of its operator.
     package let op: String
-    /// The attributes of the operator, as "name=value" separated by spaces.
+    /// The attributes of the operator, as "name=value" separated by spaces; long values are shortened.
     package let attributes: String
     /// The format of its output: "float32", "uint8" or "uint8 with remainders".
     package let output: String
@@ -328,7 +328,7 @@ extension PackageInspection.Layer {
   init(_ node: NodeRecord, in reader: PackageReader, reasons: [String: String]) {
     name = node.name
     op = node.operatorName
-    attributes = node.attributes.sorted.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
+    attributes = node.attributes.sorted.map { "\($0.name)=\($0.value.excerpt)" }.joined(separator: " ")
     output = node.format.name
     if let parameters = node.format.quantization {
       (scale, zeroPoint) = (parameters.scale, parameters.zeroPoint)

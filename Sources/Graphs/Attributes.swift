@@ -19,6 +19,24 @@ extension AttributeValue: CustomStringConvertible {
   }
 }
 
+extension AttributeValue {
+  /// The number of elements of a list up to which it is shown whole.
+  package static let shownElements = 16
+  /// The number of bytes of a text up to which it is shown whole, and that are shown of longer ones.
+  package static let shownBytes = 256
+
+  /// The value for people: long lists are shown by their length and first element, and long texts by their beginning.
+  package var excerpt: String {
+    switch self {
+    case .ints(let values) where values.count > Self.shownElements: "\(values.count) numbers, the first \(values[0])"
+    case .floats(let values) where values.count > Self.shownElements: "\(values.count) numbers, the first \(values[0])"
+    case .string(let text) where text.utf8.count > Self.shownBytes:
+      "\(text.utf8.count) bytes: \(String(decoding: text.utf8.prefix(Self.shownBytes), as: UTF8.self))"
+    default: description
+    }
+  }
+}
+
 /// An operator's attributes by name, in the portable form that packages store and `inspect` prints.
 package struct Attributes: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   /// All attributes by name.

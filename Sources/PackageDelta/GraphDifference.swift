@@ -18,11 +18,6 @@ package struct PropertyChange: Encodable, Hashable, Sendable {
 }
 
 extension PropertyChange {
-  /// The number of elements of a list up to which it is shown whole.
-  private static let shownElements = 16
-  /// The number of bytes of a text up to which it is shown whole, and that are shown of longer ones.
-  private static let shownBytes = 256
-
   fileprivate init?(_ property: String, attribute old: AttributeValue?, _ new: AttributeValue?) {
     switch (old, new) {
     case (.ints(let before)?, .ints(let after)?):
@@ -37,13 +32,13 @@ extension PropertyChange {
         whole: { AttributeValue.floats($0).description })
     case (.string(let before)?, .string(let after)?):
       guard before != after else { return nil }
-      guard max(before.utf8.count, after.utf8.count) > Self.shownBytes else {
+      guard max(before.utf8.count, after.utf8.count) > AttributeValue.shownBytes else {
         self.init(property, before, after)
         return
       }
       let index = zip(before.utf8, after.utf8).prefix { $0 == $1 }.count
       self.init(property, Self.excerpt(of: before, from: index), Self.excerpt(of: after, from: index))
-    default: self.init(property, old.map(Self.text(of:)), new.map(Self.text(of:)))
+    default: self.init(property, old?.excerpt, new?.excerpt)
     }
   }
 
@@ -57,7 +52,7 @@ extension PropertyChange {
     _ property: String, elements old: [Element], _ new: [Element], called noun: String,
     differ: (Element, Element) -> Bool, whole: ([Element]) -> String
   ) {
-    guard max(old.count, new.count) > Self.shownElements else {
+    guard max(old.count, new.count) > AttributeValue.shownElements else {
       self.init(property, whole(old), whole(new))
       return
     }
@@ -72,21 +67,8 @@ extension PropertyChange {
   }
 
   private static func excerpt(of text: String, from index: Int) -> String {
-    let bytes = text.utf8.dropFirst(index).prefix(shownBytes)
+    let bytes = text.utf8.dropFirst(index).prefix(AttributeValue.shownBytes)
     return "\(text.utf8.count) bytes, first difference at \(index): \(String(decoding: bytes, as: UTF8.self))"
-  }
-
-  /// The text of an attribute that is not compared with another of its type.
-  private static func text(of value: AttributeValue) -> String {
-    switch value {
-    case .ints(let values) where values.count > shownElements:
-      "\(values.count) numbers, the first \(values[0])"
-    case .floats(let values) where values.count > shownElements:
-      "\(values.count) numbers, the first \(values[0])"
-    case .string(let text) where text.utf8.count > shownBytes:
-      "\(text.utf8.count) bytes: \(String(decoding: text.utf8.prefix(shownBytes), as: UTF8.self))"
-    default: value.description
-    }
   }
 }
 

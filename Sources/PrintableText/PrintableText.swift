@@ -31,8 +31,15 @@ package protocol MultilineError: Error {
   var lines: [String] { get }
 }
 
-/// The description of an error for people: one line, unless its type says otherwise.
+/// The description of an error for people: one line, unless its type says otherwise. Long lines are cut: the names and
+/// lists of a file may have megabytes.
 package func printable(_ error: any Error) -> String {
   let lines = (error as? any MultilineError)?.lines ?? [String(describing: error)]
-  return lines.map(printable).joined(separator: "\n")
+  return lines.map { printable(beginning(of: $0)) }.joined(separator: "\n")
+}
+
+private func beginning(of line: String) -> String {
+  let limit = 4096
+  guard line.utf8.count > limit else { return line }
+  return String(line.unicodeScalars.prefix(limit)) + "… (\(line.utf8.count) bytes)"
 }

@@ -1,5 +1,6 @@
 import Fidelity
 import PrintableText
+import Suggestions
 
 extension LossAnalysis {
   /// The analysis as one HTML page that loads nothing; its images are embedded. The page is also well-formed XML.
@@ -61,7 +62,7 @@ extension LossAnalysis {
     var advice = confidence.filter { !$0.doubt.isEmpty }.map { "\($0.name.title): \($0.doubt)." }
     if let worst = layersByDrift.first, let drift = worst.isolatedDrift, drift > 0 {
       advice.append(
-        "If drift must fall, keep the layer that contributes most in float: `--keep-float \(printable(worst.name))`. "
+        "If drift must fall, keep the layer that contributes most in float: `--keep-float \(shellWord(printable(worst.name)))`. "
           + "Alone it causes a drift of \(fixed(1e6 * drift, decimals: 2)) millionths.")
     }
     if verdict == .fail { advice.append("Or try `--effort thorough`, which uses 16-bit inputs and learned rounding.") }

@@ -84,6 +84,18 @@ import Testing
     #expect(!message.isEmpty && outcome.errors.contains(message.split(separator: "\n")[0]), "\(outcome)")
   }
 
+  /// A name in a file may have nearly as many bytes as the file.
+  @Test func longMessagesAreCut() throws {
+    let scratch = try Scratch()
+    let name = String(repeating: "x", count: 900_000)
+    let plan = try scratch.write(Data(#"{"schema":"quern.plan/1","\#(name)":1}"#.utf8), to: "plan.json")
+    let outcome = try Tool.run([
+      "convert", Tool.checkpoint, "--calibration", Tool.photographs, "--plan", plan, "-o", scratch.path("x.quern"),
+    ])
+    #expect(outcome.status == 65 && outcome.errors.utf8.count < 10_000, "\(outcome.errors.utf8.count)")
+    #expect(outcome.errors.contains("there is no field 'xxx") && outcome.errors.contains("bytes)"))
+  }
+
   /// A `String` has no place for the bytes of such a name, which would become the name of another file.
   @Test(arguments: ["C", "C.UTF-8", "de_DE.ISO-8859-1"])
   func argumentsAreUTF8InEveryLocale(locale: String) throws {
