@@ -87,8 +87,8 @@ import Testing
     #expect(graph.nodes.contains { ($0.op as? Nonlinearity)?.function == .hardSwish })
   }
 
-  /// Outputs that are tried and given up leave nothing behind.
-  @Test(.timeLimit(.minutes(1))) func manyOutputsOfManyInitialisersAreRead() throws {
+  /// Each output is tried, with a copy of the run.
+  @Test(.timeLimit(.minutes(1))) func manyOutputsOfManyInitialisersAreTried() throws {
     var nodes = Self.pooling("x")
     for index in 0..<31 {
       nodes.append(Self.node("Relu", ["embedding"], "o\(index)"))
@@ -97,9 +97,9 @@ import Testing
     let outputs = (0..<31).flatMap { ["o\($0)", "u\($0)"] }
     let tensors = (0..<20_000).map { Self.tensor("i\($0)", [0], type: 1, [Float]()) }
     let model = Self.model(nodes, tensors, outputs: ["embedding"] + outputs, dimensions: [1, 3, nil, nil])
-    let network = try Self.read(model)
-    #expect(network.notes.count { $0.contains("Mystery") } == 31)
-    #expect(network.graph.outputs.map(\.name).contains(GraphOutput.embedding))
+    #expect {
+      try Self.read(model)
+    } throws: { "\($0)".contains("and 23 more are all computed from the embedding") }
   }
 
   // MARK: Messages
