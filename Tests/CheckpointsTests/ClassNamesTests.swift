@@ -39,6 +39,29 @@ import Testing
     #expect(try Self.names([("hyper_parameters", settings), ("classes", Self.list(names))]) == names)
   }
 
+  /// Thousands of dictionaries whose classes are the same dictionary.
+  @Test(.timeLimit(.minutes(1))) func sharedDictionariesAreReadOnce() throws {
+    let names = (0..<5000).map { "n\($0)" }
+    let shared = Self.toIndices(names.enumerated().map { ($1, $0) }) + [0x71, 0]
+    let others = (0..<5000).map { ("d\($0)", PickleTests.dictionary([("classes", [0x68, 0])])) }
+    #expect(try Self.names([("classes", shared)] + others) == names)
+  }
+
+  /// Lists that have their texts in common, which would be copied for each.
+  @Test func sharedTextsAreCounted() throws {
+    let texts = (0..<64).map { PickleTests.text("\($0)" + String(repeating: "x", count: 1000)) + [0x71, UInt8($0)] }
+    let first: [UInt8] = [0x5D, 0x28] + texts.joined() + [0x65]
+    let again: [UInt8] = [0x5D, 0x28] + (0..<64).flatMap { [0x68, UInt8($0)] } + [0x65]
+    let reversed: [UInt8] = [0x5D, 0x28] + (0..<64).reversed().flatMap { [0x68, UInt8($0)] } + [0x65]
+    func names(_ count: Int) throws -> [String] {
+      let lists = (0..<count).map { ("d\($0)", PickleTests.dictionary([("classes", again)])) }
+      return try Self.names(
+        [("classes", first)] + lists + [("last", PickleTests.dictionary([("classes", reversed)]))])
+    }
+    #expect(try names(4).isEmpty)
+    #expect(try names(1000).count == 64)
+  }
+
   @Test func whatIsNoListOfClassesIsNone() throws {
     #expect(try Self.names([]).isEmpty)
     #expect(try Self.names([("epoch", PickleTests.int(3))]).isEmpty)

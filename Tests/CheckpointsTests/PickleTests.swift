@@ -75,11 +75,12 @@ import Testing
   /// `torch._neg_view(t)` is saved with the storage of `t`, and PyTorch negates what it loads.
   @Test(
     arguments: [
-      (dictionary([]), true), ([0x4E], true), (dictionary([("neg", [0x89]), ("conj", [0x89])]), true),
-      (dictionary([("neg", [0x88])]), false), (dictionary([("conj", [0x88])]), false),
-      (dictionary([("neg", [0x89]), ("later", [0x88])]), false), ([0x88], false),
-    ] as [([UInt8], Bool)])
-  func viewsThatAlterValuesAreNotReadAsStored(metadata: [UInt8], isRead: Bool) throws {
+      (dictionary([]), nil), ([0x4E], nil), (dictionary([("neg", [0x89]), ("conj", [0x89])]), nil),
+      (dictionary([("neg", [0x88])]), "a negative view"), (dictionary([("conj", [0x88])]), "a negative view"),
+      (dictionary([("neg", [0x89]), ("later", [0x88])]), "a negative view"), ([0x88], "its metadata are True"),
+      (dictionary((0..<17).map { ("\($0)", [0x89]) }), "its metadata are a dictionary of 17"),
+    ] as [([UInt8], String?)])
+  func viewsThatAlterValuesAreNotReadAsStored(metadata: [UInt8], problem: String?) throws {
     let fields = [Self.storage(), Self.int(0), Self.tuple([Self.int(4)]), Self.tuple([Self.int(1)]), [0x89], [0x7D]]
     let tensors = [
       Self.global("torch._utils", "_rebuild_tensor_v2") + Self.tuple(fields + [metadata]) + [0x52],
@@ -87,7 +88,7 @@ import Testing
         + Self.tuple(fields + [Self.global("torch", "float32"), metadata]) + [0x52],
     ]
     for tensor in tensors {
-      try Self.expect(tensor, isRead: isRead, words: metadata == [0x88] ? "its metadata are" : "a negative view")
+      try Self.expect(tensor, isRead: problem == nil, words: problem ?? "")
     }
   }
 
@@ -104,7 +105,7 @@ import Testing
   }
 
   /// Members of a tensor's state become attributes, and `data` is the tensor itself.
-  @Test(arguments: ["data", "note"]) func statesThatReplaceValuesAreNotIgnored(key: String) throws {
+  @Test(arguments: ["data", "real", "note"]) func statesThatReplaceValuesAreNotIgnored(key: String) throws {
     let state = Self.dictionary([(key, Self.tensor(offset: 1, size: [3]))])
     let parameter =
       Self.global("torch._utils", "_rebuild_parameter_with_state")
@@ -119,8 +120,27 @@ import Testing
         state,
       ]) + [0x52]
     for tensor in [parameter, subclass] {
-      try Self.expect(tensor, isRead: key != "data", words: "replaced by an attribute 'data'")
+      try Self.expect(tensor, isRead: key == "note", words: "replaced by an attribute '\(key)'")
     }
+  }
+
+  /// Members count from when they are there, and a state is not looked at again for each of its tensors.
+  @Test(.timeLimit(.minutes(1))) func sharedStatesAreExaminedOnce() throws {
+    func parameter(_ state: [UInt8]) -> [UInt8] {
+      Self.global("torch._utils", "_rebuild_parameter_with_state")
+        + Self.tuple([Self.tensor(), [0x88], [0x7D], state]) + [0x52]
+    }
+    let members = (0..<20_000).map { ("k\($0)", [0x4E] as [UInt8]) }
+    let first = parameter(Self.dictionary(members) + [0x71, 0])
+    let others = (0..<4000).map { ("t\($0)", parameter([0x68, 0])) }
+    #expect(try Self.values(Self.dictionary([("w", first)] + others)) == [0, 1, 2, 3])
+    // The state gets its `data` after the first tensor.
+    let later: [UInt8] = [0x68, 0] + Self.text("data") + [0x4E, 0x73, 0x30]
+    let body = Self.dictionary([("w", first)]) + later
+    #expect(try Self.values(body) == [0, 1, 2, 3])
+    #expect {
+      _ = try Self.values(body + Self.text("x") + parameter([0x68, 0]) + [0x73])
+    } throws: { "\($0)".contains("an attribute 'data'") }
   }
 
   @Test func orderedDictOfPairs() throws {

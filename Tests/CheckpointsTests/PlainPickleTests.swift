@@ -52,16 +52,29 @@ import Testing
 
   /// Arrays with a state that contradicts itself: too few bytes, a side below 0, sides whose product is too large, an
   /// element type of complex numbers, and no state.
-  @Test(arguments: [
-    ("(I3\ntp1\n", "i8", "bytes"), ("(I-1\ntp1\n", "i8", "side"),
-    ("(I4294967296\nI4294967296\nI4294967296\ntp1\n", "i8", "limit"), ("(I1\ntp1\n", "c8", "c8"), (nil, "i8", "state"),
-  ])
+  @Test(
+    arguments: [
+      ("(I3\ntp1\n", "i8", "bytes"), ("(I-1\ntp1\n", "i8", "side"),
+      ("(I4294967296\nI4294967296\nI4294967296\ntp1\n", "i8", "limit"), ("(I1\ntp1\n", "c8", "c8"),
+      (nil, "i8", "state"),
+      ("(I1\ntp1\n", String(repeating: "i", count: 17), "the element type of an array is"),
+      ("(" + String(repeating: "I1\n", count: 65) + "tp1\n", "i8", "the shape of an array is a tuple of 65"),
+    ] as [(String?, String, String)])
   func damagedArraysAreRefused(shape: String?, type: String, problem: String) {
     let made = "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
     let state = shape.map { "(I1\n\($0)cnumpy\ndtype\n(S'\(type)'\nI0\nI1\ntRI00\nS'12345678'\ntb" } ?? ""
     #expect {
       try Self.reading(Array((made + state + ".").utf8), PlainPickle.read)
     } throws: { "\($0)".contains(problem) }
+  }
+
+  /// The order of a buffer is one letter, which many arrays could refer to.
+  @Test func longOrdersOfArraysAreRefused() {
+    let type = "cnumpy\ndtype\n(S'i8'\nI0\nI1\ntR"
+    let array = "cnumpy.core.numeric\n_frombuffer\n(S'12345678'\n\(type)(I1\ntS'FF'\ntR."
+    #expect {
+      try Self.reading(Array(array.utf8), PlainPickle.read)
+    } throws: { "\($0)".contains("the order of an array of NumPy is the string") }
   }
 
   /// A thousand dictionaries whose key is one text of 64 KB.

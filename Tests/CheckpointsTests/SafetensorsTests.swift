@@ -112,4 +112,22 @@ import Testing
     let checkpoint = try CheckpointOutline.open(MappedFile(storage: storage, path: path)).defaultCheckpoint()
     #expect(Contents(checkpoint) == Contents(try Checkpoint.read(path: path)))
   }
+
+  /// A file is read once, and not for each of its spellings, of which there are more than there may be shards.
+  @Test func spellingsOfAFileAreOneShard() throws {
+    let names = (0..<1100).map { "t\($0)" }
+    let tensors = try #require(NamedTensors(names.map { (name: $0, tensor: Tensor([1 as Float])) }))
+    let (shard, index) = (TemporaryFile(), TemporaryFile())
+    try SafetensorsWriter.write(tensors, to: shard.path)
+    let file = String(shard.path.split(separator: "/").last ?? "")
+    let entries = names.enumerated().map { number, name in
+      let detour = (0..<11).map { number >> $0 & 1 == 0 ? "/" : "./" }.joined()
+      return "\"\(name)\":\"./\(detour)\(file)\""
+    }
+    index.write(Array("{\"weight_map\":{\(entries.joined(separator: ","))}}".utf8))
+    try withExtendedLifetime(shard) {
+      let contents = Contents(try index.read())
+      #expect(contents.items.map(\.name).sorted() == names.sorted())
+    }
+  }
 }

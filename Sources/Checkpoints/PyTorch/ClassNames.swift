@@ -28,15 +28,20 @@ struct ClassNames {
   private struct Seen {
     var searched: Set<UInt32> = []
     var tried: Set<UInt32> = []
+    /// The bytes of texts in the latter, which may have texts in common.
+    var textBytes = 0
   }
 
   private func search(_ value: PickleValue, depth: Int, _ lists: inout Set<[String]>, _ seen: inout Seen) {
     guard depth < Self.depthLimit, case .dictionary(let position) = value, seen.searched.insert(position).inserted
     else { return }
     let flat = pickle.elements(position)
-    for index in stride(from: 0, to: flat.count - 1, by: 2) {
+    // Two lists contradict each other, whatever others say.
+    for index in stride(from: 0, to: flat.count - 1, by: 2) where lists.count < 2 {
       guard let key = name(flat[index]) else { continue }
-      if Self.keys.contains(key), isNew(flat[index + 1], &seen), let names = names(flat[index + 1]) {
+      if Self.keys.contains(key), isNew(flat[index + 1], &seen), hasFewTexts(flat[index + 1], &seen),
+        let names = names(flat[index + 1])
+      {
         lists.insert(names)
       } else {
         search(flat[index + 1], depth: depth + 1, &lists, &seen)
@@ -50,6 +55,16 @@ struct ClassNames {
     case .list(let position), .tuple(let position): seen.tried.insert(position).inserted
     case .dictionary(let position): !seen.searched.contains(position) && seen.tried.insert(position).inserted
     default: true
+    }
+  }
+
+  /// Whether the texts of a list or dictionary, with those of all before, are not much longer than the file.
+  private func hasFewTexts(_ value: PickleValue, _ seen: inout Seen) -> Bool {
+    switch value {
+    case .list(let position), .tuple(let position), .dictionary(let position):
+      for case .string(let text) in pickle.elements(position) { seen.textBytes += Int(text.count) }
+      return seen.textBytes <= (1 << 20) + 4 * pickle.cursor.range.count
+    default: return true
     }
   }
 

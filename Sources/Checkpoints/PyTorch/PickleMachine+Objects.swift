@@ -123,6 +123,8 @@ extension PickleMachine {
     case .none: return nil
     case .dictionary(let position):
       let flat = pickle.elements(position)
+      // Many tensors may have the same metadata.
+      guard flat.count <= 32 else { return "its metadata are \(pickle.summary(metadata))" }
       let isPlain = stride(from: 1, to: flat.count, by: 2).allSatisfy { flat[$0] == .bool(false) }
       return isPlain ? nil : "it is a negative view or another function of what is stored"
     default: return "its metadata are \(pickle.summary(metadata))"
@@ -134,15 +136,30 @@ extension PickleMachine {
   private mutating func noteState(_ state: PickleValue, of value: PickleValue) {
     guard case .tensor(let tensor) = value else { return }
     var parts = [state]
-    if case .tuple(let position) = state { parts = pickle.elements(position) }
+    if case .tuple(let position) = state {
+      // PyTorch refuses other tuples.
+      parts = pickle.elements(position).count == 2 ? pickle.elements(position) : []
+    }
     for case .dictionary(let position) in parts {
-      let flat = pickle.elements(position)
-      for index in stride(from: 0, to: flat.count, by: 2) {
-        if case .string(let key) = flat[index], key.count == 4, pickle.string(key) == "data" {
-          pickle.tensors[Int(tensor)].alteration = "its values are replaced by an attribute 'data'"
-        }
+      if let key = replacingAttribute(position) {
+        pickle.tensors[Int(tensor)].alteration = "its values are replaced by an attribute '\(key)'"
       }
     }
+  }
+
+  /// The attribute in a tensor's state that sets the values: `data`, or `real`, which of a real tensor is the tensor
+  /// itself; `nil` if there is none.
+  private mutating func replacingAttribute(_ position: UInt32) -> String? {
+    let flat = pickle.elements(position)
+    var (count, found) = examinedStates[position] ?? (0, nil)
+    for index in stride(from: count, to: flat.count, by: 2) where found == nil {
+      guard case .string(let text) = flat[index], text.count == 4 else { continue }
+      let key = pickle.string(text)
+      if key == "data" || key == "real" { found = key }
+    }
+    count = flat.count
+    examinedStates[position] = (count, found)
+    return found
   }
 
   /// (storage, offset, size, stride, requires_grad, hooks, dtype, metadata)

@@ -34,6 +34,9 @@ struct PickleMachine {
   private var memo: [UInt32: PickleValue] = [:]
   /// Memoising a value takes one byte in protocol 4, and Python memoises only values that take at least two bytes.
   private let memoLimit: Int
+  /// The elements of dictionaries that were looked at as states of tensors, and the attribute among them that replaces
+  /// values. Many tensors may have the same state.
+  var examinedStates: [UInt32: (count: Int, attribute: String?)] = [:]
   /// The number of values stored in containers so far. Each takes an opcode.
   private var valueCount = 0
   private let valueLimit: Int

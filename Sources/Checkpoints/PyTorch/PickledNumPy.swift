@@ -37,8 +37,11 @@ struct PickledNumPy {
       let (shape, type) = (state[state.startIndex], state[state.startIndex + 1])
       return try array(state[state.startIndex + 3], type, try self.shape(shape, limit), isFortran)
     case "numeric._frombuffer":
-      guard arguments.count == 4, case .string(let order) = arguments[3] else {
+      guard arguments.count == 4 else {
         throw malformed("an array of NumPy has \(arguments.count) arguments")
+      }
+      guard case .string(let order) = arguments[3], order.count == 1 else {
+        throw malformed("the order of an array of NumPy is \(pickle.summary(arguments[3]))")
       }
       return try array(arguments[0], arguments[1], try shape(arguments[2], limit), pickle.string(order) == "F")
     case "multiarray.scalar":
@@ -66,7 +69,8 @@ struct PickledNumPy {
   }
 
   private func shape(_ value: PickleValue, _ limit: Int) throws(FormatError) -> [Int] {
-    guard case .tuple(let position) = value else {
+    // NumPy's limit is 64 dimensions.
+    guard case .tuple(let position) = value, pickle.elements(position).count <= 64 else {
       throw malformed("the shape of an array is \(pickle.summary(value))")
     }
     var (shape, count) = ([Int](), 1)
