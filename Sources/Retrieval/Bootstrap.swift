@@ -34,13 +34,22 @@ package enum Bootstrap {
     let values = columns.map { $0.reduce(0, +) / Double(count) }
     guard count > 1 else { return values.map { Estimate($0, nil) } }
     var means = columns.map { _ in [Double](repeating: 0, count: resamples) }
-    var draws = [Int](repeating: 0, count: count)
+    // The values of a query side by side, so that drawing it touches one place of memory.
+    let width = columns.count
+    var rows = [Double](repeating: 0, count: count * width)
+    for (column, values) in columns.enumerated() {
+      for (query, value) in values.enumerated() { rows[query * width + column] = value }
+    }
+    var sums = [Double](repeating: 0, count: width)
     for resample in 0..<resamples {
       var random = RandomStream(seed: 0, imageKey: 0, repetition: UInt32(resample))
-      for index in draws.indices { draws[index] = random.below(count) }
-      for (column, values) in columns.enumerated() {
-        means[column][resample] = draws.reduce(0) { $0 + values[$1] } / Double(count)
+      for column in sums.indices { sums[column] = 0 }
+      // Each column is added up in the order of the draws.
+      for _ in 0..<count {
+        let start = random.below(count) * width
+        for column in sums.indices { sums[column] += rows[start + column] }
       }
+      for column in sums.indices { means[column][resample] = sums[column] / Double(count) }
     }
     return zip(values, means).map { value, means in
       let sorted = means.sorted()

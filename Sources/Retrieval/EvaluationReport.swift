@@ -37,7 +37,7 @@ package struct EvaluationReport: Sendable {
   package init(_ task: RetrievalTask) {
     (set, images, notes) = (task.set, task.images.count, task.notes)
     queries = task.queries.count
-    queriesWithoutPositives = task.queries.count { $0.targets.isEmpty }
+    queriesWithoutPositives = task.queries.count { $0.targetCount == 0 }
   }
 }
 

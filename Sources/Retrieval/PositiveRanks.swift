@@ -57,8 +57,8 @@ package struct QueryResult: Hashable, Sendable {
   /// The ranks of the positives in a protocol, with the images of the other grade taken out where it ignores them;
   /// `nil` where there is no positive.
   package func positives(of query: RetrievalQuery, in protocol: RetrievalProtocol) -> PositiveRanks? {
-    let easy = ranks.prefix(query.easy.count)
-    let hard = ranks.dropFirst(query.easy.count)
+    let easy = ranks.prefix(query.easyCount)
+    let hard = ranks.dropFirst(query.easyCount)
     switch `protocol` {
     case .all, .medium: return PositiveRanks(ranks)
     case .easy: return PositiveRanks(Self.removing(hard, from: easy))

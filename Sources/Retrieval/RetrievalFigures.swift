@@ -20,17 +20,20 @@ package struct RetrievalFigures: Hashable, Sendable {
   /// - Parameter results: what was found for each of `queries`.
   /// - Returns: `nil` where no query has a positive.
   package init?(_ protocol: RetrievalProtocol, _ queries: [RetrievalQuery], _ results: [QueryResult]) {
-    let ranks = zip(queries, results).compactMap { query, result in result.positives(of: query, in: `protocol`) }
-    let columns: [[Double]] =
-      [ranks.map(\.averagePrecision), ranks.map(\.standardAveragePrecision)]
-      + Self.depths.map { depth in ranks.map { $0.recall(at: depth) } }
-      + Self.depths.map { depth in ranks.map { $0.precision(at: depth) } }
-      + [ranks.map { Double($0.found(inFirst: 4)) }]
+    // Query by query: the ranks of all of them, once more, would take more memory than the results.
+    var columns: [[Double]] = Array(repeating: [], count: 3 + 2 * Self.depths.count)
+    for (query, result) in zip(queries, results) {
+      guard let ranks = result.positives(of: query, in: `protocol`) else { continue }
+      let measures: [Double] =
+        [ranks.averagePrecision, ranks.standardAveragePrecision] + Self.depths.map(ranks.recall)
+        + Self.depths.map(ranks.precision) + [Double(ranks.found(inFirst: 4))]
+      for (column, measure) in measures.enumerated() { columns[column].append(measure) }
+    }
     guard let estimates = Bootstrap.means(columns) else { return nil }
     let percent = estimates.map { $0.scaled(by: 100) }
     let depths = Self.depths.count
     self.protocol = `protocol`
-    self.queries = ranks.count
+    self.queries = columns[0].count
     (map, standardMap) = (percent[0], percent[1])
     recall = Array(percent[2..<2 + depths])
     precision = Array(percent[2 + depths..<2 + 2 * depths])

@@ -34,7 +34,7 @@ package struct ImageBox: Hashable, Sendable {
 }
 
 /// A query, and which images of the gallery it should find.
-package struct RetrievalQuery: Hashable, Sendable {
+package struct RetrievalQuery: Sendable {
   /// Where the query's embedding comes from.
   package enum Source: Hashable, Sendable {
     /// An image of the gallery, by its index.
@@ -46,8 +46,11 @@ package struct RetrievalQuery: Hashable, Sendable {
   /// The name of the query's image.
   package let name: String
   package let source: Source
-  /// Images that the query should find, by ascending index; in a graded task, those that are easy to find.
-  package let easy: [Int]
+  /// The images of `easy`, and `itself`. The queries of a group share this array: copies would take memory with the
+  /// square of the group.
+  package let listed: [Int]
+  /// The query's own image where `listed` contains it, and it is ignored.
+  private let itself: Int?
   /// Images that are hard to find, by ascending index; empty in a task that is not graded.
   package let hard: [Int]
   /// Images that are taken out before ranks count, by ascending index: junk, and the query itself where the protocol
@@ -59,12 +62,56 @@ package struct RetrievalQuery: Hashable, Sendable {
     (self.name, self.source) = (name, source)
     let (ignoredSet, easySet) = (Set(ignored), Set(easy))
     self.ignored = ignoredSet.sorted()
-    self.easy = easySet.subtracting(ignoredSet).sorted()
+    listed = easySet.subtracting(ignoredSet).sorted()
+    itself = nil
     self.hard = Set(hard).subtracting(ignoredSet).subtracting(easySet).sorted()
   }
 
+  /// A query for the images of its group.
+  ///
+  /// - Parameters:
+  ///   - index: the query's image.
+  ///   - group: distinct indices in ascending order, among them the query's.
+  ///   - countsItself: whether the query should find itself, too; otherwise it is ignored.
+  init(name: String, image index: Int, group: [Int], countsItself: Bool) {
+    (self.name, source) = (name, .gallery(index))
+    (listed, hard) = (group, [])
+    itself = countsItself ? nil : index
+    ignored = countsItself ? [] : [index]
+  }
+
+  /// A query with other indices, which are in the same order.
+  private init(
+    _ query: RetrievalQuery, source: Source, listed: [Int], itself: Int?, hard: [Int], ignored: [Int]
+  ) {
+    (name, self.source, self.listed) = (query.name, source, listed)
+    (self.itself, self.hard, self.ignored) = (itself, hard, ignored)
+  }
+
+  /// The query in a gallery that has only some of the images.
+  ///
+  /// - Parameters:
+  ///   - place: the new index of an image that is still there, in the same order.
+  ///   - list: the new indices of a list that queries share.
+  fileprivate func moved(
+    to source: Source, place: (Int) -> Int?, list: ([Int]) -> [Int]
+  ) -> RetrievalQuery {
+    RetrievalQuery(
+      self, source: source, listed: list(listed), itself: itself.flatMap(place), hard: hard.compactMap(place),
+      ignored: ignored.compactMap(place))
+  }
+
+  /// Images that the query should find, by ascending index; in a graded task, those that are easy to find.
+  package var easy: [Int] { itself == nil ? listed : listed.filter { $0 != itself } }
+
+  /// The number of images in `easy`.
+  package var easyCount: Int { listed.count - (itself == nil ? 0 : 1) }
+
   /// The images whose ranks decide the figures, in the order in which `QueryResult` has their ranks.
-  package var targets: [Int] { easy + hard }
+  package var targets: [Int] { hard.isEmpty ? easy : easy + hard }
+
+  /// The number of `targets`.
+  package var targetCount: Int { easyCount + hard.count }
 }
 
 /// What images are searched for which others.
@@ -112,6 +159,15 @@ package struct RetrievalTask: Sendable {
       places[index] = kept.count
       kept.append(images[index])
     }
+    // By the first image: groups have no image in common. Equal arrays are compared by their address first.
+    var known: [Int: (before: [Int], after: [Int])] = [:]
+    func moved(_ list: [Int]) -> [Int] {
+      guard let first = list.first else { return [] }
+      if let (before, after) = known[first], before == list { return after }
+      let after = list.compactMap { places[$0] }
+      known[first] = (list, after)
+      return after
+    }
     var other = images.count
     queries = queries.compactMap { query in
       let source: RetrievalQuery.Source
@@ -124,10 +180,7 @@ package struct RetrievalTask: Sendable {
         if left.contains(other - 1) { return nil }
         source = query.source
       }
-      func moved(_ indices: [Int]) -> [Int] { indices.compactMap { places[$0] } }
-      return RetrievalQuery(
-        name: query.name, source: source, easy: moved(query.easy), hard: moved(query.hard),
-        ignored: moved(query.ignored))
+      return query.moved(to: source, place: { places[$0] }, list: moved)
     }
     images = kept
   }

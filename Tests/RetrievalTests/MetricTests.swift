@@ -68,6 +68,15 @@ import Testing
     #expect(Bootstrap.means([[3]])?[0].interval == nil)
   }
 
+  /// The bounds were computed by a program of Python that adds up one column after the other.
+  @Test func bootstrapOfManyColumnsIsThatOfEach() throws {
+    let columns = (0..<9).map { column in (0..<60).map { Double(($0 * 37 + column) % 101) / 7 } }
+    let together = try #require(Bootstrap.means(columns))
+    #expect(together == columns.compactMap { Bootstrap.means([$0])?[0] })
+    let interval = try #require(together[0].interval)
+    #expect((interval.low, interval.high) == (6.021309523809523, 8.145297619047618))
+  }
+
   @Test func classHitsBreakTiesByIndex() {
     let logits: [Float] = [1, 3, 3, 0, 3, 3, 3]
     #expect(ClassHit(label: 1, logits: logits[...]).top1)

@@ -52,6 +52,30 @@ import Testing
     #expect(throws: RetrievalError.self) { try Self.task(.folders, names) }
   }
 
+  /// Copies would take memory with the square of a class.
+  @Test func queriesOfAGroupShareItsList() throws {
+    func shared(_ task: RetrievalTask) -> Int {
+      Set(task.queries.map { query in query.listed.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) } }).count
+    }
+    let names = (0..<40).map { "\($0 % 2 == 0 ? "a" : "b")/\($0).jpg" }
+    var task = try Self.task(.folders, names)
+    #expect(shared(task) == 2)
+    // The images of both groups that are left, and new indices.
+    task.leaveOut([0, 3, 39])
+    #expect(task.queries.count == 37 && shared(task) == 2)
+    for (index, query) in task.queries.enumerated() {
+      let others = task.images.indices.filter {
+        $0 != index && task.images[$0].name.first == query.name.first
+      }
+      #expect(query.easy == others && query.targets == others && query.ignored == [index])
+      #expect(query.easyCount == others.count && query.targetCount == others.count)
+      #expect(query.source == .gallery(index) && task.images[index].name == query.name)
+    }
+    let groups = names.map { "\"\($0)\"" }.joined(separator: ",")
+    let one = try Self.task(.groups, names, truth: ("groups.json", "[[\(groups)]]"))
+    #expect(one.queries.count == 40 && shared(one) == 1)
+  }
+
   @Test func oneClassIsNoted() throws {
     #expect(try Self.task(.folders, ["a/1.jpg", "a/2.jpg"]).notes.count == 1)
     #expect(try Self.task(.folders, ["a/1.jpg", "b/2.jpg"]).notes.isEmpty)

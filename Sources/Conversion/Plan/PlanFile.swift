@@ -3,6 +3,7 @@ import Files
 import FoundationEssentials
 import Graphs
 import Quantization
+import Suggestions
 import Tensors
 
 /// A quantisation plan as a JSON document (formats/plan.md), which `quern plan` writes and `convert --plan` takes.
@@ -107,7 +108,9 @@ extension QuantizationPlan.Arithmetic {
   fileprivate init(planName name: String, of layer: String) throws(PlanError) {
     guard let found = Self.allCases.first(where: { $0.planName == name }) else {
       throw .field(
-        layer: layer, "its arithmetic '\(name)' is none of \(Self.allCases.map(\.planName).joined(separator: ", "))")
+        layer: layer,
+        "its arithmetic '\(abbreviated(name))' is none of "
+          + Self.allCases.map(\.planName).joined(separator: ", "))
     }
     self = found
   }
@@ -140,7 +143,7 @@ extension PlanFile.Output {
   private func valueFormat(of layer: String) throws(PlanError) -> ValueFormat {
     if format == "float32" { return .float32 }
     guard format == "uint8" || format == "uint8_with_remainder" else {
-      throw .field(layer: layer, "its format '\(format)' is none of float32, uint8, uint8_with_remainder")
+      throw .field(layer: layer, "its format '\(abbreviated(format))' is none of float32, uint8, uint8_with_remainder")
     }
     guard let scale, let zeroPoint, scale.isNormal, scale > 0 else {
       throw .field(layer: layer, "the format \(format) needs a positive scale and a zero_point")
@@ -239,7 +242,7 @@ extension PlanFile {
       throw PlanError.notAPlan(path: path, Self.describe(error))
     }
     guard schema == Self.schema else {
-      throw PlanError.notAPlan(path: path, "its schema is '\(schema)', not \(Self.schema)")
+      throw PlanError.notAPlan(path: path, "its schema is '\(abbreviated(schema))', not \(Self.schema)")
     }
     if let key = Self.unknownKey(in: document) {
       throw PlanError.notAPlan(path: path, "there is no field '\(key)' (see formats/plan.md)")
@@ -265,7 +268,9 @@ extension PlanFile {
         ?? first(layer.members?["output"]?.members, Output.CodingKeys.allCases)
         ?? first(rounded?["output"]?.members, Output.CodingKeys.allCases)
       guard let key else { continue }
-      if case .string(let name)? = layer.members?["name"] { return "\(key)' of layer '\(name)" }
+      if case .string(let name)? = layer.members?["name"] {
+        return "\(key)' of layer '\(abbreviated(name))"
+      }
       return key
     }
     return nil
@@ -273,7 +278,7 @@ extension PlanFile {
 
   private static func describe(_ error: DecodingError) -> String {
     func path(_ context: DecodingError.Context) -> String {
-      context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+      abbreviated(context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: "."))
     }
     switch error {
     case .keyNotFound(let key, let context):
@@ -304,10 +309,11 @@ extension PlanError: CustomStringConvertible {
     switch self {
     case .notAPlan(let path, let problem): "\(path): not a quantisation plan: \(problem)"
     case .option(let field, let value, let values):
-      "the plan's \(field) '\(value)' is none of \(values.joined(separator: ", "))"
-    case .field(let layer, let problem): "the plan's layer '\(layer)': \(problem)"
+      "the plan's \(field) '\(abbreviated(value))' is none of \(values.joined(separator: ", "))"
+    case .field(let layer, let problem): "the plan's layer '\(abbreviated(layer))': \(problem)"
     case .unknownLayer(let name, let near):
-      "the plan's layer '\(name)' is not in this network; the nearest names are \(near.joined(separator: ", "))"
+      "the plan's layer '\(abbreviated(name))' is not in this network; the nearest names are "
+        + near.map { abbreviated($0) }.joined(separator: ", ")
     }
   }
 }

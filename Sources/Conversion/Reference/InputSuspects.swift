@@ -62,12 +62,15 @@ struct InputSuspects {
       (input: row.input, pixels: try LoadedImage(row.file).pixels)
     }
     guard let first = sample.first, let input = first.input else { return .none }
+    let values = input.elements(as: Float.self)
     var best: Fit?
     for evaluations in stages(height: input.shape[1], width: input.shape[2]) {
+      // A fit beyond this limit changes nothing.
+      let limit = min(best?.steps ?? .infinity, Self.near)
       let fits = SlotStore<Fit>()
       ThreadTeam(count: max(1, min(context.threads, evaluations.count))).forEach(evaluations.count) { index, _ in
         guard let pixels = try? evaluations[index].apply(to: first.pixels) else { return }
-        fits[index] = fit(evaluations[index], pixels, input)
+        fits[index] = fit(evaluations[index], pixels, input.shape, values, within: limit)
       }
       for fit in fits.inOrder where fit.steps < best?.steps ?? .infinity { best = fit }
       if let best, best.steps <= Self.exact { break }
@@ -76,7 +79,9 @@ struct InputSuspects {
       // One image may not be enough to tell views apart, so others must confirm the result.
       for (input, pixels) in sample.dropFirst() {
         guard let input, let other = try? best.view.evaluation.apply(to: pixels),
-          let fit = fit(best.view.evaluation, other, input), fit.steps <= Self.exact
+          let fit = fit(
+            best.view.evaluation, other, input.shape, input.elements(as: Float.self), within: Self.exact),
+          fit.steps <= Self.exact
         else { return .nearest(best.view, steps: best.steps) }
       }
       return best.view.causes(changing: context.view).isEmpty ? .same : .found(best.view)
@@ -84,7 +89,8 @@ struct InputSuspects {
     for filter in ResizeFilter.allCases {
       guard
         let pixels = try? first.pixels.resized(width: input.shape[2], height: input.shape[1], filter: filter),
-        let stretched = fit(context.view.evaluation, pixels, input), stretched.steps <= Self.exact
+        let stretched = fit(context.view.evaluation, pixels, input.shape, values, within: Self.exact),
+        stretched.steps <= Self.exact
       else { continue }
       return .stretched(filter)
     }
@@ -105,7 +111,7 @@ struct InputSuspects {
     stages.append(filters.dropFirst().map { make(given.crop, $0, given.cropRatio) })
     stages.append(filters.map { make(.rect, $0, EvaluationProtocol.defaultCropRatio) })
     if height == width {
-      for shorts in [side..<side + side / 5 + 1, side + side / 5 + 1..<2 * side] {
+      for shorts in ResizeCandidates.shortSides(side, filters: filters.count) {
         stages.append(
           shorts.flatMap { short in filters.map { make(.square, $0, UsualRatios.ratio(size: side, short: short)) } })
       }
@@ -114,10 +120,14 @@ struct InputSuspects {
   }
 
   /// The normalisation and the order of channels that bring the pixels closest to the input, by least squares for each
-  /// channel; `nil` if the sizes differ or the input does not grow with the pixels.
-  private func fit(_ evaluation: EvaluationProtocol, _ pixels: RGBImage, _ input: Tensor) -> Fit? {
-    guard input.shape.dimensions == [3, pixels.height, pixels.width] else { return nil }
-    let values = input.elements(as: Float.self)
+  /// channel; `nil` if the sizes differ, the input does not grow with the pixels, or it is off by more steps than the
+  /// limit.
+  private func fit(
+    _ evaluation: EvaluationProtocol, _ pixels: RGBImage, _ shape: Shape, _ values: [Float], within limit: Double
+  ) -> Fit? {
+    guard shape.dimensions == [3, pixels.height, pixels.width] else { return nil }
+    // Both orders have green in the middle.
+    guard let green = Line(pixels, color: 1, values, channel: 1, within: limit) else { return nil }
     let order = context.view.channelOrder
     let orders = [order] + ChannelOrder.allCases.filter { $0 != order }
     let fits = orders.compactMap { order -> Fit? in
@@ -125,7 +135,8 @@ struct InputSuspects {
       var steps = 0.0
       for channel in 0..<3 {
         let color = order == .rgb ? channel : 2 - channel
-        guard let line = Line(pixels, color: color, values, channel: channel) else { return nil }
+        guard let line = channel == 1 ? green : Line(pixels, color: color, values, channel: channel, within: limit)
+        else { return nil }
         steps = max(steps, line.steps)
         normalization.std[color] = Float(1 / (255 * line.slope)).snapped
         normalization.mean[color] = Float(-line.offset / (255 * line.slope)).snapped
@@ -139,6 +150,34 @@ struct InputSuspects {
   }
 }
 
+/// The resizes that an input may have been cropped from.
+package enum ResizeCandidates {
+  /// The number of pixels in all crops, besides those of usual crop ratios. All short sides are tried for crops of 224
+  /// and of 256 pixels.
+  package static let pixelLimit = 1 << 26
+
+  /// The short sides to resize to before a square crop, in stages: those near the crop, and those up to twice as long.
+  /// As the pixels of all crops grow with the third power of the side, large ones are only made from the nearest short
+  /// sides and from those of usual crop ratios.
+  ///
+  /// - Parameters:
+  ///   - side: that of the crop.
+  ///   - filters: the number of resizes to each short side.
+  package static func shortSides(_ side: Int, filters: Int) -> [[Int]] {
+    guard side > 0 else { return [] }
+    let usual = Set(UsualRatios.all.map { Int(Double(side) / $0) })
+    var others = pixelLimit / max(1, filters * side * side)
+    let near = side + side / 5 + 1
+    return [side..<near, near..<max(near, 2 * side)].map { shorts in
+      shorts.filter { short in
+        if usual.contains(short) { return true }
+        others -= 1
+        return others >= 0
+      }
+    }
+  }
+}
+
 /// The line that fits the points (pixel, input) of one channel.
 private struct Line {
   let slope: Double
@@ -146,8 +185,9 @@ private struct Line {
   /// The largest deviation from the line, in pixel steps of 1/255.
   let steps: Double
 
-  /// - Returns: `nil` if all pixels are equal, or the input does not grow with them.
-  init?(_ image: RGBImage, color: Int, _ input: [Float], channel: Int) {
+  /// - Returns: `nil` if all pixels are equal, the input does not grow with them, or it deviates by more steps than the
+  ///   limit.
+  init?(_ image: RGBImage, color: Int, _ input: [Float], channel: Int, within limit: Double) {
     let count = image.width * image.height
     let values = input[channel * count..<(channel + 1) * count]
     var (p, v, pp, pv) = (0.0, 0.0, 0.0, 0.0)
@@ -163,6 +203,7 @@ private struct Line {
     var largest = 0.0
     for (index, value) in values.enumerated() {
       largest = max(largest, abs(Double(value) - slope * Double(image.pixels[3 * index + color]) - offset))
+      if largest > limit * slope, largest / slope > limit { return nil }
     }
     steps = largest / slope
   }

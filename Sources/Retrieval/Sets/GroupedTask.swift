@@ -18,8 +18,7 @@ extension RetrievalTask {
     let queries = images.indices.compactMap { index -> RetrievalQuery? in
       guard let group = groups[index], isQuery(index) else { return nil }
       return RetrievalQuery(
-        name: images[index].name, source: .gallery(index), easy: members[group] ?? [],
-        ignored: countsItself ? [] : [index])
+        name: images[index].name, image: index, group: members[group] ?? [], countsItself: countsItself)
     }
     self.init(set: set, images: images, queries: queries, labels: labels, notes: notes)
   }
