@@ -75,10 +75,18 @@ final class FoundInGroup {
           for row in 0..<rows {
             let similarity = similarities[row * stride]
             var place = Self.countOfGreater(levels, than: similarity)
-            while place < levels.count, levels[place] == similarity,
-              group.targets[targets.lowerBound + place].row.index <= firstIndex + row
-            {
-              place += 1
+            // Equal similarities rank by index, by bisection, too: all rows may be equal.
+            func precedesOrIsRow(_ place: Int) -> Bool {
+              levels[place] == similarity
+                && group.targets[targets.lowerBound + place].row.index <= firstIndex + row
+            }
+            if place < levels.count, precedesOrIsRow(place) {
+              var end = levels.count
+              while end - place > 1 {
+                let middle = place + (end - place) / 2
+                if precedesOrIsRow(middle) { place = middle } else { end = middle }
+              }
+              place = end
             }
             counts[place] += 1
           }
