@@ -150,7 +150,7 @@ let package = Package(
     module("Operators", ["CKernels", "Graphs", "Kernels", "Tensors", "Threads"]),
     module("Kernels", ["CKernels"]),
     module("LinearAlgebra", ["CLinearAlgebra"]),
-    module("PrintableText", []),
+    module("PrintableText", ["Suggestions"]),
     module("Random", []),
     module("Suggestions", []),
     module("Threads", ["CThreads"]),

@@ -26,6 +26,18 @@ extension ConfinementError: CustomStringConvertible {
 }
 
 extension MappedFile {
+  /// A location in its shortest spelling, as that of "./a//b" is "a/b": without components that lead nowhere. As no
+  /// component may be a link, each file has one such spelling, by which it is read only once. Locations that are never
+  /// opened are kept as they are.
+  package static func shortest(_ location: String) -> String {
+    let parts = location.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    func isDot(_ part: Substring.UTF8View) -> Bool { part.elementsEqual([UInt8(ascii: ".")]) }
+    guard let first = parts.first, let last = parts.last, !first.isEmpty, !last.isEmpty, !isDot(last) else {
+      return location
+    }
+    return parts.filter { !$0.isEmpty && !isDot($0) }.map { String(Substring($0)) }.joined(separator: "/")
+  }
+
   /// Maps a file that an untrusted file refers to, and that must lie in `folder`: the path has no `..` and is not
   /// absolute, no component of it is a symbolic link, and it leads to a regular file with only one name.
   ///

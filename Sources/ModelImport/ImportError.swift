@@ -1,4 +1,5 @@
 import Graphs
+import Suggestions
 
 /// Why a checkpoint cannot become a graph.
 package enum ImportError: Error, Sendable {
@@ -30,25 +31,20 @@ extension ImportError: CustomStringConvertible {
     switch self {
     case .unknownArchitecture(let sample, let tensors):
       "the names of the \(tensors) tensors match no architecture that quern supports "
-        + "(\(Architectures.all.map { $0.family }.joined(separator: ", "))); the first are \(Self.list(sample))"
+        + "(\(Architectures.all.map { $0.family }.joined(separator: ", "))); the first are \(quotedNames(sample))"
     case .missing(let architecture, let names):
       "this looks like \(architecture), but \(names.count == 1 ? "a tensor is" : "\(names.count) tensors are") missing: "
-        + Self.list(names)
+        + quotedNames(names)
     case .variant(let architecture, let problem): "this looks like \(architecture), but \(problem)"
     case .unreadable(let name, let reason): "tensor '\(name)': \(reason)"
     case .unexpectedTensors(let architecture, let names, let advice):
       "this looks like \(architecture), but \(names.count == 1 ? "a tensor has" : "\(names.count) tensors have") "
-        + "no place in it: \(Self.list(names))"
+        + "no place in it: \(quotedNames(names))"
         + (advice.map { "; \($0)" } ?? "")
     case .badTensor(let name, let problem): "tensor '\(name)' \(problem)"
     case .unsupportedOperator(let location, let reason): "\(location) is not supported: \(reason)"
     case .badNode(let location, let problem): "\(location): \(problem)"
     case .badNetwork(let problem), .option(let problem): problem
     }
-  }
-
-  private static func list(_ names: [String]) -> String {
-    let shown = names.prefix(8).map { "'\($0)'" }.joined(separator: ", ")
-    return names.count > 8 ? "\(shown) and \(names.count - 8) more" : shown
   }
 }

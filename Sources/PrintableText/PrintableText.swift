@@ -1,3 +1,5 @@
+import Suggestions
+
 /// `text` on one line, with everything that is not printable (and could end a line, move a cursor or reverse what
 /// follows) as `\u{…}`. All that a file says, its name included, is shown in this form; it does not change what is
 /// printable already.
@@ -35,11 +37,8 @@ package protocol MultilineError: Error {
 /// lists of a file may have megabytes.
 package func printable(_ error: any Error) -> String {
   let lines = (error as? any MultilineError)?.lines ?? [String(describing: error)]
-  return lines.map { printable(beginning(of: $0)) }.joined(separator: "\n")
-}
-
-private func beginning(of line: String) -> String {
-  let limit = 4096
-  guard line.utf8.count > limit else { return line }
-  return String(line.unicodeScalars.prefix(limit)) + "… (\(line.utf8.count) bytes)"
+  return lines.map { line in
+    let shown = abbreviated(line, limit: 4096)
+    return printable(shown == line ? line : "\(shown) (\(line.utf8.count) bytes)")
+  }.joined(separator: "\n")
 }

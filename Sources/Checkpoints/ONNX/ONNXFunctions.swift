@@ -35,9 +35,8 @@ struct ONNXInlining {
   private let definitions: [ONNXFunction.Key: Definition]
   /// The number of nodes made so far, where long lists of long names count as more, and of calls.
   private var (made, calls) = (0, 0)
-  /// The memory of what was copied so far, in bytes.
-  private var copied = 0
-  private let byteLimit: Int
+  /// The memory of what is copied, in bytes.
+  private var copies: ModelBudget
 
   /// Calls in calls may multiply; no model of a network has as many nodes.
   static let maximumNodes = 1 << 17
@@ -47,9 +46,7 @@ struct ONNXInlining {
 
   private init(_ functions: [ONNXFunction.Key: ONNXFunction], modelBytes: Int) {
     definitions = functions.mapValues { Definition($0) }
-    let (product, overflow) = Self.bytesPerByte.multipliedReportingOverflow(by: modelBytes)
-    let (sum, sumOverflow) = product.addingReportingOverflow(Self.freeBytes)
-    byteLimit = overflow || sumOverflow ? .max : sum
+    copies = ModelBudget(free: Self.freeBytes, perByte: Self.bytesPerByte, modelBytes: modelBytes)
   }
 
   /// The nodes of a graph without calls, with `index` as their position.
@@ -69,12 +66,10 @@ struct ONNXInlining {
 
   /// Asks for memory before something is copied.
   private mutating func claim(_ byteCount: Int) throws(FormatError) {
-    let (sum, overflow) = copied.addingReportingOverflow(byteCount)
-    guard !overflow, sum <= byteLimit else {
+    guard copies.claim(byteCount) else {
       throw .limitExceeded(
-        what: "the number of nodes in functions, times their size in bytes,", offset: 0, limit: byteLimit)
+        what: "the number of nodes in functions, times their size in bytes,", offset: 0, limit: copies.limit)
     }
-    copied = sum
   }
 
   private mutating func expand(_ nodes: [ONNXModel.Node], depth: Int) throws(FormatError) -> [ONNXModel.Node] {

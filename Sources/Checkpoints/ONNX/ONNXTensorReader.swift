@@ -155,7 +155,7 @@ struct ONNXTensorReader {
       throw Self.unreadable(header, "has external data without a location")
     }
     let data: MappedFile
-    let spelling = Self.shortest(location)
+    let spelling = Array(MappedFile.shortest(location).utf8)
     if let number = externalNumbers[spelling] {
       data = externalFiles[number].file
     } else {
@@ -181,19 +181,6 @@ struct ONNXTensorReader {
     }
     return try view(header, of: data, offset..<end)
   }
-
-  /// The bytes of a path without what leads nowhere, as in "./a//b". Paths that are never opened are kept as they are.
-  /// As no part of a path may be a link, each file has one such path, and its size counts once.
-  private static func shortest(_ location: String) -> [UInt8] {
-    let bytes = Array(location.utf8)
-    let parts = bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-    guard let first = parts.first, let last = parts.last, !first.isEmpty, !last.isEmpty, !isDot(last) else {
-      return bytes
-    }
-    return Array(parts.filter { !$0.isEmpty && !isDot($0) }.joined(separator: [UInt8(ascii: "/")]))
-  }
-
-  private static func isDot(_ part: ArraySlice<UInt8>) -> Bool { part.elementsEqual([UInt8(ascii: ".")]) }
 
   private static func number(_ key: String, of header: Header) throws(FormatError) -> Int? {
     guard let text = header.external[key] else { return nil }

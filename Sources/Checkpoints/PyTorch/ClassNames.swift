@@ -63,7 +63,7 @@ struct ClassNames {
     switch value {
     case .list(let position), .tuple(let position), .dictionary(let position):
       for case .string(let text) in pickle.elements(position) { seen.textBytes += Int(text.count) }
-      return seen.textBytes <= (1 << 20) + 4 * pickle.cursor.range.count
+      return seen.textBytes <= Pickle.textLimit(pickle.cursor.range.count)
     default: return true
     }
   }

@@ -119,6 +119,9 @@ struct Pickle: Sendable {
   var storages: [StorageReference] = []
   var tensors: [TensorReference] = []
 
+  /// The bytes that texts of a pickle may have where each counts as often as it is referred to.
+  static func textLimit(_ byteCount: Int) -> Int { (1 << 20) + 4 * byteCount }
+
   func bytes(_ text: PickleText) -> Range<Int> {
     let start = cursor.range.lowerBound + Int(text.start)
     return start..<start + Int(text.count)

@@ -9,7 +9,7 @@ package enum PlainPickle {
   /// The maximum number of values, and of bytes in texts, of a file. Those that are referred to twice are counted
   /// twice: a small file can refer to the same list so often that its expansion would not fit into memory.
   private static func limits(_ byteCount: Int) -> (values: Int, textBytes: Int) {
-    (min((1 << 16) + byteCount / 2, 1 << 24), (1 << 20) + 4 * byteCount)
+    (min((1 << 16) + byteCount / 2, 1 << 24), Pickle.textLimit(byteCount))
   }
 
   /// Reads a file.

@@ -108,12 +108,6 @@ enum ShardIndex {
     return try state.contents(of: [group], below: state.groups[group].path)
   }
 
-  /// A location without components that lead nowhere. A file would be read once for each of its other spellings.
-  private static func plain(_ location: String) -> String {
-    guard !location.hasPrefix("/") else { return location }
-    return location.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
-  }
-
   private static func weightMap(of file: MappedFile) throws(FormatError) -> [(name: String, location: String)] {
     guard file.byteCount <= byteLimit else {
       throw .limitExceeded(what: "index of \(file.byteCount) bytes", offset: 0, limit: byteLimit)
@@ -128,7 +122,7 @@ enum ShardIndex {
           throw .limitExceeded(
             what: "name of \(name.utf8.count) bytes", offset: nameOffset, limit: SafetensorsReader.nameLimit)
         }
-        map.append((name, plain(try json.string())))
+        map.append((name, MappedFile.shortest(try json.string())))
       }
     }
     json.skipBlanks()

@@ -1,3 +1,4 @@
+import Checkpoints
 import Tensors
 
 /// What constant folding may take, for all translations of a model together: a node of a few bytes can compute millions
@@ -14,10 +15,10 @@ final class ONNXFoldingBudget {
   /// Elements are Doubles while a node is folded, and then elements of a tensor.
   private static let bytesPerElement = 12
 
-  private let workLimit: Int
+  private var workBudget: ModelBudget
   private let memoryLimit: Int
   private let fileBytes: Int
-  private(set) var work = 0
+  var work: Int { workBudget.used }
   /// The elements of the node that is being folded.
   private var current = 0
   /// The storages of results that may still be referred to, with their sizes.
@@ -31,14 +32,8 @@ final class ONNXFoldingBudget {
   /// - Parameter fileBytes: the size of the model with its external data.
   init(fileBytes: Int) {
     self.fileBytes = fileBytes
-    workLimit = Self.limit(Self.freeWork, Self.workPerByte, fileBytes)
-    memoryLimit = Self.limit(Self.freeMemory, Self.memoryPerByte, fileBytes)
-  }
-
-  private static func limit(_ free: Int, _ perByte: Int, _ fileBytes: Int) -> Int {
-    let (product, overflow) = perByte.multipliedReportingOverflow(by: max(fileBytes, 0))
-    let (sum, sumOverflow) = product.addingReportingOverflow(free)
-    return overflow || sumOverflow ? .max : sum
+    workBudget = ModelBudget(free: Self.freeWork, perByte: Self.workPerByte, modelBytes: fileBytes)
+    memoryLimit = ModelBudget(free: Self.freeMemory, perByte: Self.memoryPerByte, modelBytes: fileBytes).limit
   }
 
   /// Starts with another node.
@@ -69,13 +64,12 @@ final class ONNXFoldingBudget {
   ///
   /// - Throws: `ONNXFolding.Failure` where the limit would be exceeded.
   func claimWork(_ count: Int) throws(ONNXFolding.Failure) {
-    let (total, overflow) = work.addingReportingOverflow(max(count, 0))
-    guard !overflow, total <= workLimit else {
+    guard workBudget.claim(count) else {
       throw ONNXFolding.Failure(
         "is one computation of constants too many: nodes before it have computed \(work) elements, and for a model of "
-          + "\(fileBytes) bytes at most \(workLimit) are computed; fold constants when exporting, or with onnxsim")
+          + "\(fileBytes) bytes at most \(workBudget.limit) are computed; fold constants when exporting, or with "
+          + "onnxsim")
     }
-    work = total
   }
 
   /// Counts the memory of a result for as long as anything refers to it.

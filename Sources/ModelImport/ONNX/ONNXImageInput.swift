@@ -1,6 +1,7 @@
 import Checkpoints
 import Graphs
 import Operators
+import Suggestions
 import Tensors
 
 /// The input of an ONNX model that takes the images.
@@ -21,7 +22,7 @@ struct ONNXImageInput {
   init(_ model: ONNXModel) throws(ImportError) {
     guard model.inputs.count == 1 else {
       throw .badNetwork(
-        "the model has \(model.inputs.count) inputs, \(ONNXOutputs.list(model.inputs.map(\.name))), but one is expected"
+        "the model has \(model.inputs.count) inputs, \(quotedNames(model.inputs.map(\.name))), but one is expected"
       )
     }
     let input = model.inputs[0]

@@ -18,9 +18,6 @@ struct ONNXOutputs {
   /// Sentences for the report.
   private(set) var notes: [String] = []
 
-  /// The first of the names as an enumeration for messages.
-  static func list(_ names: [String]) -> String { quotedNames(names) }
-
   /// Checks the names of the outputs.
   ///
   /// - Parameters:
@@ -36,7 +33,7 @@ struct ONNXOutputs {
     let valueNames = nodeOutputs.union(names)
     for (option, name) in [("--embedding-output", embedding), ("--logits-output", logits)] {
       if let name, !valueNames.contains(name) {
-        throw .option("\(option): the model has no value '\(name)'; its outputs are \(Self.list(names))")
+        throw .option("\(option): the model has no value '\(name)'; its outputs are \(quotedNames(names))")
       }
     }
     guard !names.isEmpty else { throw .badNetwork("the model has no output") }
@@ -102,7 +99,7 @@ struct ONNXOutputs {
     }
     guard let embedding else {
       throw .badNetwork(
-        "none of the outputs \(Self.list(names)) is an embedding or logits, with one vector per image; "
+        "none of the outputs \(quotedNames(names)) is an embedding or logits, with one vector per image; "
           + "name values with --embedding-output or --logits-output")
     }
     return try graph(&run, embedding, logits)
@@ -122,7 +119,7 @@ struct ONNXOutputs {
     }
     guard found.count > 1, Set(found.map(\.row.value)).count > 1 else { return found.first }
     throw .option(
-      "the outputs \(Self.list(found.map(\.name))) are all computed from the embedding '\(vector.name)'; "
+      "the outputs \(quotedNames(found.map(\.name))) are all computed from the embedding '\(vector.name)'; "
         + "choose the logits with --logits-output")
   }
 
@@ -215,7 +212,7 @@ struct ONNXOutputs {
 
   private static func undecided(_ names: [String], _ reason: String) -> ImportError {
     .option(
-      "the outputs \(list(names)) are vectors, and \(reason): choose the embedding with --embedding-output and the logits "
+      "the outputs \(quotedNames(names)) are vectors, and \(reason): choose the embedding with --embedding-output and the logits "
         + "with --logits-output")
   }
 

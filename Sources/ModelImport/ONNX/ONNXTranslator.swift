@@ -47,8 +47,8 @@ struct ONNXTranslator {
   /// The quantisation that the file states.
   var quantization = StoredQuantization()
   var selections: [SelectionKey: ValueID] = [:]
-  /// The memory of the constants and the lists that were made for the graph.
-  private var madeBytes = 0
+  /// The memory of the constants and the lists that are made for the graph.
+  private var made: ModelBudget
   /// The constants that are counted in it.
   private var counted: Set<ObjectIdentifier> = []
 
@@ -99,6 +99,7 @@ struct ONNXTranslator {
     isSizeOpen = image.isSizeOpen
     readCounts = Self.readCounts(of: model)
     values = ONNXValues(model.initializers)
+    made = ModelBudget(free: Self.freeBytes, perByte: Self.bytesPerByte, modelBytes: model.byteCount)
     let input = ONNXActivation(
       value: graph.input, shape: probe, isRow: false, channelAxis: image.isChannelsLast ? 3 : 1)
     values[image.name] = .activation(input)
@@ -120,6 +121,7 @@ struct ONNXTranslator {
       else {
         throw unsupported(node, "quern does not have this operator")
       }
+      foldings.budget.begin()
       result = try translation(&self, node)
       if case .step(.view(let view)) = result { try claimList(view.indexCount, node) }
     }
@@ -171,16 +173,12 @@ struct ONNXTranslator {
   }
 
   private mutating func claimBytes(_ count: Int, _ node: ONNXModel.Node) throws(ImportError) {
-    let (product, overflow) = Self.bytesPerByte.multipliedReportingOverflow(by: model.byteCount)
-    let (limit, limitOverflow) = product.addingReportingOverflow(Self.freeBytes)
-    let (sum, sumOverflow) = madeBytes.addingReportingOverflow(count)
-    guard !sumOverflow, overflow || limitOverflow || sum <= limit else {
+    guard made.claim(count) else {
       throw bad(
         node,
-        "needs \(count) bytes of constants or lists of channels: nodes before it have \(madeBytes), and for a model of "
-          + "\(model.byteCount) bytes at most \(limit) are made")
+        "needs \(count) bytes of constants or lists of channels: nodes before it have \(made.used), and for a model of "
+          + "\(model.byteCount) bytes at most \(made.limit) are made")
     }
-    madeBytes = sum
   }
 
   // MARK: Inputs

@@ -22,7 +22,6 @@ extension ONNXTranslations {
     var margins = [(before: Int, after: Int)](repeating: (0, 0), count: shape.rank)
     var isWindow = true
     var selected: [Int: [Int]] = [:]
-    translator.foldings.budget.begin()
     for (index, axis) in axes.enumerated() {
       let axis = axis < 0 ? axis + shape.rank : axis
       try translator.claimIndices(shape[axis], node)
@@ -88,7 +87,6 @@ extension ONNXTranslations {
     dimensions.replaceSubrange(axis...axis, with: tensor.shape.dimensions)
     let shape = Shape(dimensions)
     guard ONNXShapes.isPossible(shape) else { throw translator.bad(node, "makes the impossible shape \(shape)") }
-    translator.foldings.budget.begin()
     try translator.claimIndices(tensor.elementCount, node)
     if case .step(.listed(let row, _)) = value, let indices = ONNXArray(tensor)?.integers,
       indices.elementsEqual(0..<value.shape[0]), let restored = row.reshapedRow(to: tensor.shape)
@@ -152,7 +150,6 @@ extension ONNXTranslations {
     guard let extents, !extents.isEmpty, extents.count == node.outputs.count,
       extents.allSatisfy({ $0 >= 1 && $0 <= extent }), extents.reduce(0, +) == extent
     else { throw translator.bad(node, "does not split an axis of \(extent) into its outputs") }
-    translator.foldings.budget.begin()
     try translator.claimIndices(extent, node)
     var parts: [ONNXValue] = []
     var first = 0

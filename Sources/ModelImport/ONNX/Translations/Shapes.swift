@@ -39,7 +39,6 @@ extension ONNXTranslations {
     guard let shape else { throw translator.bad(node, "requests a shape that \(value.shape) cannot have") }
     if shape == value.shape { return value }
     if case .step(.view(let view)) = value {
-      translator.foldings.budget.begin()
       try translator.claimIndices(view.indexCount, node)
     }
     switch value {
@@ -170,7 +169,6 @@ extension ONNXTranslations {
     case .step(.power(let base, let floor, let exponent)):
       return .step(.power(try transposed(base), floor: floor, exponent: exponent))
     case .step(.view(let view)):
-      translator.foldings.budget.begin()
       try translator.claimIndices(view.indexCount, node)
       return translator.value(of: view.permuted(axes))
     default:
