@@ -88,15 +88,7 @@ package final class EmbeddingModel: Sendable {
     _ options: EmbeddingSession.Options, height: Int?, width: Int?
   ) throws(InferenceError) -> EmbeddingMemory {
     let input = try input(options, height: height, width: width)
-    do {
-      let estimate = try MemoryEstimate(
-        network.graph, height: input.height, width: input.width, threads: options.threads, kernels: kernels,
-        loading: network.reader.constantsByNode())
-      network.reader.releasePages()
-      return EmbeddingMemory(estimate, threads: options.threads, resizing: input.resizing)
-    } catch {
-      throw InferenceError(error)
-    }
+    return try memory(of: [input], threads: options.threads)[0].get()
   }
 
   /// The memory that sessions of one thread need for images of the network's input size, determined together.
@@ -110,27 +102,26 @@ package final class EmbeddingModel: Sendable {
         try input(EmbeddingSession.Options(threads: 1, side: side), height: nil, width: nil)
       }
     }
-    let estimates: [Result<MemoryEstimate, GraphError>]
+    var planned = try memory(of: inputs.compactMap { try? $0.get() }, threads: 1)[...]
+    return inputs.map { input in input.flatMap { _ in planned.removeFirst() } }
+  }
+
+  /// - Returns: for each of the inputs, the memory or why the network cannot run on images of this size.
+  private func memory(
+    of inputs: [Input], threads: Int
+  ) throws(InferenceError) -> [Result<EmbeddingMemory, InferenceError>] {
     do {
-      estimates = try MemoryEstimate.estimates(
-        network.graph, inputs: inputs.compactMap { try? $0.get() }.map { (height: $0.height, width: $0.width) },
-        threads: 1, kernels: kernels, loading: network.reader.constantsByNode())
+      let estimates = try MemoryEstimate.estimates(
+        network.graph, inputs: inputs.map { (height: $0.height, width: $0.width) }, threads: threads, kernels: kernels,
+        loading: network.reader.constantsByNode())
       network.reader.releasePages()
+      return zip(estimates, inputs).map { estimate, input in
+        estimate.map { EmbeddingMemory($0, threads: threads, resizing: input.resizing) }
+          .mapError(InferenceError.graph)
+      }
     } catch {
       throw InferenceError(error)
     }
-    var results: [Result<EmbeddingMemory, InferenceError>] = []
-    var planned = estimates.makeIterator()
-    for input in inputs {
-      switch input {
-      case .failure(let error): results.append(.failure(error))
-      case .success(let input):
-        guard let estimate = planned.next() else { break }
-        results.append(
-          estimate.map { EmbeddingMemory($0, threads: 1, resizing: input.resizing) }.mapError(InferenceError.graph))
-      }
-    }
-    return results
   }
 
   /// The network's input, and what resizing to it needs in bytes.
