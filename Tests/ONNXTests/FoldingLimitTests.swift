@@ -1,5 +1,4 @@
 import Checkpoints
-import Foundation
 import ModelImport
 import Tensors
 import Testing
@@ -52,20 +51,20 @@ import Testing
     let scale = expected.isFinite && abs(expected) > 1e6 ? 0x1p-100 : 1
     let offset = expected.isFinite && abs(expected) > 1e6 && abs(expected) < 1e12 ? expected - 1 : 0
     let nodes = [
-      Self.node("Cast", ["v"], "t", ["to": type]), Self.node("Cast", ["t"], "d", ["to": 11]),
-      Self.node("Sub", ["d", "offset"], "r"), Self.node("Mul", ["r", "scale"], "s"),
-      Self.node("Cast", ["s"], "k", ["to": 1]), Self.node("Add", ["c", "k"], "x"),
+      Message.node("Cast", ["v"], "t", ["to": type]), Message.node("Cast", ["t"], "d", ["to": 11]),
+      Message.node("Sub", ["d", "offset"], "r"), Message.node("Mul", ["r", "scale"], "s"),
+      Message.node("Cast", ["s"], "k", ["to": 1]), Message.node("Add", ["c", "k"], "x"),
     ]
     let tensors = [
-      Self.tensor("v", [1], type: 11, [value]), Self.tensor("scale", [1], type: 11, [scale]),
-      Self.tensor("offset", [1], type: 11, [offset]),
+      Message.tensor("v", [1], type: 11, [value]), Message.tensor("scale", [1], type: 11, [scale]),
+      Message.tensor("offset", [1], type: 11, [offset]),
     ]
     guard expected.isFinite else {
       // Networks with infinite constants are refused, so that the sign is read of the reciprocal's.
       let sign = [
-        Self.node("Cast", ["v"], "t", ["to": type]), Self.node("Sign", ["t"], "s"),
-        Self.node("Reciprocal", ["t"], "zero"), Self.node("Add", ["s", "zero"], "sum"),
-        Self.node("Cast", ["sum"], "k", ["to": 1]), Self.node("Add", ["c", "k"], "x"),
+        Message.node("Cast", ["v"], "t", ["to": type]), Message.node("Sign", ["t"], "s"),
+        Message.node("Reciprocal", ["t"], "zero"), Message.node("Add", ["s", "zero"], "sum"),
+        Message.node("Cast", ["sum"], "k", ["to": 1]), Message.node("Add", ["c", "k"], "x"),
       ]
       #expect(try Self.offset(sign, tensors) == (expected < 0 ? -1 : 1))
       return
@@ -77,10 +76,10 @@ import Testing
   @Test(arguments: [2, 3, 4, 5, 6, 7, 12, 13], [Double.nan, .infinity, -.infinity, 1e20, -1e20])
   func castsOfNumbersThatDoNotFitAreRefused(type: Int, value: Double) {
     let nodes = [
-      Self.node("Cast", ["v"], "t", ["to": type]), Self.node("Cast", ["t"], "k", ["to": 1]),
-      Self.node("Add", ["c", "k"], "x"),
+      Message.node("Cast", ["v"], "t", ["to": type]), Message.node("Cast", ["t"], "k", ["to": 1]),
+      Message.node("Add", ["c", "k"], "x"),
     ]
-    #expect(throws: ImportError.self) { try Self.offset(nodes, [Self.tensor("v", [1], type: 11, [value])]) }
+    #expect(throws: ImportError.self) { try Self.offset(nodes, [Message.tensor("v", [1], type: 11, [value])]) }
   }
 
   // MARK: Levels
@@ -94,12 +93,12 @@ import Testing
   @Test(arguments: levels.indices) func levelsSaturate(index: Int) throws {
     let (value, type, zeroPoint, expected) = Self.levels[index]
     let nodes = [
-      Self.node("QuantizeLinear", ["v", "scale", "zero"], "q"),
-      Self.node("DequantizeLinear", ["q", "scale", "zero"], "k"), Self.node("Add", ["c", "k"], "x"),
+      Message.node("QuantizeLinear", ["v", "scale", "zero"], "q"),
+      Message.node("DequantizeLinear", ["q", "scale", "zero"], "k"), Message.node("Add", ["c", "k"], "x"),
     ]
     let tensors = [
-      Self.tensor("v", [1], type: 1, [value]), Self.tensor("scale", [], type: 1, [Float(1)]),
-      Self.tensor("zero", [], type: type, [zeroPoint]),
+      Message.tensor("v", [1], type: 1, [value]), Message.tensor("scale", [], type: 1, [Float(1)]),
+      Message.tensor("zero", [], type: type, [zeroPoint]),
     ]
     #expect(try Self.offset(nodes, tensors) == expected)
   }
@@ -108,10 +107,10 @@ import Testing
   @Test(arguments: [(3, 1), (2, 1), (5, 2), (6, 4), (7, 8), (1, 4)]) func zeroPointsHaveTheTypeOfTheLevels(
     type: Int, byteCount: Int
   ) throws {
-    let nodes = [Self.node("DequantizeLinear", ["v", "scale", "zero"], "k"), Self.node("Add", ["c", "k"], "x")]
+    let nodes = [Message.node("DequantizeLinear", ["v", "scale", "zero"], "k"), Message.node("Add", ["c", "k"], "x")]
     let tensors = [
-      Self.tensor("v", [1], type: 3, [Int8(1)]), Self.tensor("scale", [], type: 1, [Float(1)]),
-      Self.tensor("zero", [], type: type, [UInt8](repeating: 0, count: byteCount)),
+      Message.tensor("v", [1], type: 3, [Int8(1)]), Message.tensor("scale", [], type: 1, [Float(1)]),
+      Message.tensor("zero", [], type: type, [UInt8](repeating: 0, count: byteCount)),
     ]
     if type == 3 {
       #expect(try Self.offset(nodes, tensors) == 1)
@@ -134,14 +133,14 @@ import Testing
   @Test(arguments: empty.indices) func nothingIsComputedOfNothing(index: Int) throws {
     let (type, inputs, attributes) = Self.empty[index]
     let nodes = [
-      Self.node(type, inputs, "result", attributes), Self.node("Size", ["result"], "size"),
-      Self.node("Cast", ["size"], "k", ["to": 1]), Self.node("Add", ["c", "k"], "x"),
+      Message.node(type, inputs, "result", attributes), Message.node("Size", ["result"], "size"),
+      Message.node("Cast", ["size"], "k", ["to": 1]), Message.node("Add", ["c", "k"], "x"),
     ]
     let tensors = [
-      Self.tensor("e", [0, 4], type: 1, [Float]()), Self.tensor("list", [2], type: 7, [Int64(1), 2]),
-      Self.tensor("none", [0], type: 7, [Int64]()), Self.tensor("none2", [0, 1], type: 7, [Int64]()),
-      Self.tensor("zero", [1], type: 7, [Int64(0)]), Self.tensor("end", [1], type: 7, [Int64.max]),
-      Self.tensor("one", [1], type: 7, [Int64(1)]), Self.tensor("scale", [], type: 1, [Float(1)]),
+      Message.tensor("e", [0, 4], type: 1, [Float]()), Message.tensor("list", [2], type: 7, [Int64(1), 2]),
+      Message.tensor("none", [0], type: 7, [Int64]()), Message.tensor("none2", [0, 1], type: 7, [Int64]()),
+      Message.tensor("zero", [1], type: 7, [Int64(0)]), Message.tensor("end", [1], type: 7, [Int64.max]),
+      Message.tensor("one", [1], type: 7, [Int64(1)]), Message.tensor("scale", [], type: 1, [Float(1)]),
     ]
     #expect(try Self.offset(nodes, tensors) == 0)
   }
@@ -150,67 +149,24 @@ import Testing
 
   /// What a network adds to a map "c", as "x"; 0 where it adds nothing.
   private static func offset(_ nodes: [[UInt8]], _ tensors: [[UInt8]]) throws -> Float? {
-    let first = node("Conv", ["input", "w"], "c")
+    let first = Message.node("Conv", ["input", "w"], "c")
     let last = [
-      node("GlobalAveragePool", ["x"], "p"), node("Flatten", ["p"], "f"), node("Gemm", ["f", "m"], "logits"),
+      Message.node("GlobalAveragePool", ["x"], "p"), Message.node("Flatten", ["p"], "f"),
+      Message.node("Gemm", ["f", "m"], "logits"),
     ]
-    var graph: [UInt8] = ([first] + nodes + last).flatMap { bytes(1, $0) }
-    graph += bytes(2, Array("toy".utf8))
+    var graph: [UInt8] = ([first] + nodes + last).flatMap { Message.bytes(1, $0) }
+    graph += Message.text(2, "toy")
     let weights = [
-      tensor("w", [2, 3, 1, 1], type: 1, [1, 2, 3, 4, 5, 6] as [Float]),
-      tensor("m", [2, 2], type: 1, [1, 2, 3, 4] as [Float]),
+      Message.tensor("w", [2, 3, 1, 1], type: 1, [1, 2, 3, 4, 5, 6] as [Float]),
+      Message.tensor("m", [2, 2], type: 1, [1, 2, 3, 4] as [Float]),
     ]
-    graph += (weights + tensors).flatMap { bytes(5, $0) }
-    graph += bytes(11, value("input", [1, 3, 8, 8])) + bytes(12, value("logits", [1, 2]))
-    let model = integer(1, 8) + bytes(7, graph) + bytes(8, bytes(1, []) + integer(2, 17))
-
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("quern-\(UUID().uuidString).onnx")
-    try Data(model).write(to: path)
-    defer { try? FileManager.default.removeItem(at: path) }
-    let network = try #require(try Checkpoint.read(path: path.path).network)
-    let imported = try ModelImporter().importGraph(network)
+    graph += (weights + tensors).flatMap { Message.bytes(5, $0) }
+    graph += Message.bytes(11, Wire.value("input", [1, 3, 8, 8]).bytes)
+    graph += Message.bytes(12, Wire.value("logits", [1, 2]).bytes)
+    let model = Message.model(graph: graph)
+    let scratch = try Scratch()
+    let imported = try importGraph(try scratch.write(model))
     guard let affine = imported.nodes.first(where: { $0.constants["shift"] != nil }) else { return 0 }
     return affine.constants["shift"]?.elements(as: Float.self).first
-  }
-
-  private static func varint(_ value: UInt64) -> [UInt8] {
-    var (rest, bytes) = (value, [UInt8]())
-    while rest >= 0x80 {
-      bytes.append(UInt8(rest & 0x7F) | 0x80)
-      rest >>= 7
-    }
-    return bytes + [UInt8(rest)]
-  }
-
-  private static func integer(_ field: UInt64, _ value: Int) -> [UInt8] {
-    varint(field << 3) + varint(UInt64(bitPattern: Int64(value)))
-  }
-
-  private static func bytes(_ field: UInt64, _ content: [UInt8]) -> [UInt8] {
-    varint(field << 3 | 2) + varint(UInt64(content.count)) + content
-  }
-
-  private static func node(
-    _ type: String, _ inputs: [String], _ output: String, _ attributes: [String: Int] = [:]
-  ) -> [UInt8] {
-    var node = inputs.flatMap { bytes(1, Array($0.utf8)) }
-    node += bytes(2, Array(output.utf8)) + bytes(4, Array(type.utf8))
-    for (name, value) in attributes {
-      node += bytes(5, bytes(1, Array(name.utf8)) + integer(3, value) + integer(20, 2))
-    }
-    return node
-  }
-
-  private static func tensor<Element: BitwiseCopyable>(
-    _ name: String, _ dimensions: [Int], type: Int, _ elements: [Element]
-  ) -> [UInt8] {
-    var tensor = dimensions.flatMap { integer(1, $0) }
-    tensor += integer(2, type) + bytes(8, Array(name.utf8))
-    return tensor + bytes(9, elements.withUnsafeBytes { Array($0) })
-  }
-
-  private static func value(_ name: String, _ dimensions: [Int]) -> [UInt8] {
-    let shape = dimensions.flatMap { bytes(1, integer(1, $0)) }
-    return bytes(1, Array(name.utf8)) + bytes(2, bytes(1, integer(1, 1) + bytes(2, shape)))
   }
 }

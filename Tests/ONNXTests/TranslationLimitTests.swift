@@ -1,5 +1,4 @@
 import Checkpoints
-import Foundation
 import Graphs
 import ModelImport
 import Operators
@@ -11,19 +10,23 @@ import Testing
 
   /// Zeros, as the indices of channels.
   private static func zeros(_ count: Int) -> (node: [UInt8], tensor: [UInt8]) {
-    let zero = text(1, "value") + bytes(5, tensor("", [1], type: 7, [Int64(0)])) + integer(20, 4)
-    return (node("ConstantOfShape", ["n"], "zeros") + bytes(5, zero), tensor("n", [1], type: 7, [Int64(count)]))
+    let zero =
+      Message.text(1, "value") + Message.bytes(5, Message.tensor("", [1], type: 7, [Int64(0)])) + Message.integer(20, 4)
+    return (
+      Message.node("ConstantOfShape", ["n"], "zeros") + Message.bytes(5, zero),
+      Message.tensor("n", [1], type: 7, [Int64(count)])
+    )
   }
 
   @Test(.timeLimit(.minutes(1))) func constantsOfWideMapsAreRefused() throws {
     let count = 1 << 18
     let (zeros, size) = Self.zeros(count)
-    var nodes = [zeros, Self.node("Gather", ["x", "zeros"], "y0", ["axis": 1])]
+    var nodes = [zeros, Message.node("Gather", ["x", "zeros"], "y0", ["axis": 1])]
     for index in 0..<60 {
-      nodes.append(Self.node("Mul", ["y\(index)", "k"], "z\(index)"))
-      nodes.append(Self.node("Relu", ["z\(index)"], "y\(index + 1)"))
+      nodes.append(Message.node("Mul", ["y\(index)", "k"], "z\(index)"))
+      nodes.append(Message.node("Relu", ["z\(index)"], "y\(index + 1)"))
     }
-    let tensors = [size, Self.tensor("k", [], type: 1, [Float(1.5)])]
+    let tensors = [size, Message.tensor("k", [], type: 1, [Float(1.5)])]
     let message = Self.refusal { try Self.network(nodes, tensors, last: "y60") }
     #expect(message?.contains("bytes of constants or lists of channels") == true, "\(message ?? "accepted")")
   }
@@ -31,14 +34,14 @@ import Testing
   @Test(.timeLimit(.minutes(1))) func listsOfChannelsAreCounted() throws {
     let count = 1 << 17
     let (zeros, size) = Self.zeros(count)
-    var nodes = [zeros, Self.node("Gather", ["x", "zeros"], "g", ["axis": 1]), Self.node("Relu", ["g"], "y")]
-    var tensors = [size, Self.tensor("axis", [1], type: 7, [Int64(1)])]
+    var nodes = [zeros, Message.node("Gather", ["x", "zeros"], "g", ["axis": 1]), Message.node("Relu", ["g"], "y")]
+    var tensors = [size, Message.tensor("axis", [1], type: 7, [Int64(1)])]
     for index in 0..<60 {
-      tensors.append(Self.tensor("s\(index)", [1], type: 7, [Int64(index)]))
-      tensors.append(Self.tensor("e\(index)", [1], type: 7, [Int64(count - 60 + index)]))
-      nodes.append(Self.node("Slice", ["y", "s\(index)", "e\(index)", "axis"], "p\(index)"))
-      nodes.append(Self.node("Relu", ["p\(index)"], "r\(index)"))
-      nodes.append(Self.node("Add", [index == 0 ? "r0" : "t\(index - 1)", "r\(index)"], "t\(index)"))
+      tensors.append(Message.tensor("s\(index)", [1], type: 7, [Int64(index)]))
+      tensors.append(Message.tensor("e\(index)", [1], type: 7, [Int64(count - 60 + index)]))
+      nodes.append(Message.node("Slice", ["y", "s\(index)", "e\(index)", "axis"], "p\(index)"))
+      nodes.append(Message.node("Relu", ["p\(index)"], "r\(index)"))
+      nodes.append(Message.node("Add", [index == 0 ? "r0" : "t\(index - 1)", "r\(index)"], "t\(index)"))
     }
     let message = Self.refusal { try Self.network(nodes, tensors, last: "t59") }
     #expect(message?.contains("bytes of constants or lists of channels") == true, "\(message ?? "accepted")")
@@ -46,18 +49,18 @@ import Testing
 
   @Test func selectionsOfUsualSizesAreRead() throws {
     let (zeros, size) = Self.zeros(4096)
-    let nodes = [zeros, Self.node("Gather", ["x", "zeros"], "y", ["axis": 1])]
+    let nodes = [zeros, Message.node("Gather", ["x", "zeros"], "y", ["axis": 1])]
     let graph = try Self.network(nodes, [size], last: "y").graph
     #expect(graph.nodes.contains { ($0.op as? ChannelSelection)?.channels.count == 4096 })
   }
 
   @Test(.timeLimit(.minutes(1))) func wideConcatenationsAreRefused() throws {
     let names = [String](repeating: "x", count: 1024)
-    let widest = try Self.network([Self.node("Concat", names, "y", ["axis": 1])], last: "y").graph
+    let widest = try Self.network([Message.node("Concat", names, "y", ["axis": 1])], last: "y").graph
     #expect(widest.nodes.contains { $0.op is Concatenation && $0.inputs.count == 1024 })
     for count in [1025, 100_000] {
       let names = [String](repeating: "x", count: count)
-      let message = Self.refusal { try Self.network([Self.node("Concat", names, "y", ["axis": 1])], last: "y") }
+      let message = Self.refusal { try Self.network([Message.node("Concat", names, "y", ["axis": 1])], last: "y") }
       #expect(message?.contains("has \(count) inputs") == true, "\(message ?? "accepted")")
     }
   }
@@ -67,11 +70,11 @@ import Testing
   /// Each product could be a gate of any value before it.
   @Test(.timeLimit(.minutes(1))) func longChainsAreTranslated() throws {
     let count = 3000
-    var nodes = (0..<count).map { Self.node("Add", [$0 == 0 ? "x" : "a\($0 - 1)", "h"], "a\($0)") }
+    var nodes = (0..<count).map { Message.node("Add", [$0 == 0 ? "x" : "a\($0 - 1)", "h"], "a\($0)") }
     nodes += (0..<count).map {
-      Self.node("Mul", [$0 == 0 ? "a\(count - 2)" : "m\($0 - 1)", "a\(count - 1)"], "m\($0)")
+      Message.node("Mul", [$0 == 0 ? "a\(count - 2)" : "m\($0 - 1)", "a\(count - 1)"], "m\($0)")
     }
-    let graph = try Self.network(nodes, [Self.tensor("h", [], type: 1, [Float(0.5)])], last: "m\(count - 1)").graph
+    let graph = try Self.network(nodes, [Message.tensor("h", [], type: 1, [Float(0.5)])], last: "m\(count - 1)").graph
     #expect(graph.nodes.count { $0.op is BatchNormalization } == count)
     #expect(graph.nodes.count { $0.op is Multiplication } == count)
   }
@@ -79,10 +82,10 @@ import Testing
   @Test func gatesAreFoundThroughArithmetic() throws {
     let numbers: [(name: String, value: Float)] = [("three", 3), ("sixth", 1 / 6), ("six", 6), ("zero", 0)]
     let nodes = [
-      Self.node("Add", ["x", "three"], "a"), Self.node("Clip", ["a", "zero", "six"], "b"),
-      Self.node("Mul", ["b", "sixth"], "c"), Self.node("Mul", ["x", "c"], "y"),
+      Message.node("Add", ["x", "three"], "a"), Message.node("Clip", ["a", "zero", "six"], "b"),
+      Message.node("Mul", ["b", "sixth"], "c"), Message.node("Mul", ["x", "c"], "y"),
     ]
-    let tensors = numbers.map { Self.tensor($0.name, [], type: 1, [$0.value]) }
+    let tensors = numbers.map { Message.tensor($0.name, [], type: 1, [$0.value]) }
     let graph = try Self.network(nodes, tensors, last: "y").graph
     #expect(graph.nodes.contains { ($0.op as? Nonlinearity)?.function == .hardSwish })
   }
@@ -91,11 +94,11 @@ import Testing
   @Test(.timeLimit(.minutes(1))) func manyOutputsOfManyInitialisersAreTried() throws {
     var nodes = Self.pooling("x")
     for index in 0..<31 {
-      nodes.append(Self.node("Relu", ["embedding"], "o\(index)"))
-      nodes.append(Self.node("Mystery", ["o\(index)"], "u\(index)"))
+      nodes.append(Message.node("Relu", ["embedding"], "o\(index)"))
+      nodes.append(Message.node("Mystery", ["o\(index)"], "u\(index)"))
     }
     let outputs = (0..<31).flatMap { ["o\($0)", "u\($0)"] }
-    let tensors = (0..<20_000).map { Self.tensor("i\($0)", [0], type: 1, [Float]()) }
+    let tensors = (0..<20_000).map { Message.tensor("i\($0)", [0], type: 1, [Float]()) }
     let model = Self.model(nodes, tensors, outputs: ["embedding"] + outputs, dimensions: [1, 3, nil, nil])
     #expect {
       try Self.read(model)
@@ -105,16 +108,16 @@ import Testing
   // MARK: Messages
 
   @Test func messagesShowTheFirstItems() throws {
-    let weight = Self.tensor("w", [3, 3, 3, 3], type: 1, [Float](repeating: 0, count: 81))
+    let weight = Message.tensor("w", [3, 3, 3, 3], type: 1, [Float](repeating: 0, count: 81))
     let names = [String](repeating: "x", count: 1000) + ["y"]
-    let nodes = [Self.node("Conv", ["x", "w"], "y"), Self.node("Concat", names, "z", ["axis": 1])]
+    let nodes = [Message.node("Conv", ["x", "w"], "y"), Message.node("Concat", names, "z", ["axis": 1])]
     let joined = try #require(Self.refusal { try Self.network(nodes, [weight], last: "z") })
     #expect(joined.contains(" and 993 more"), "\(joined)")
     #expect(joined.utf8.count < 1000)
 
-    let axes = (0..<100_000).flatMap { _ in Self.integer(8, 2) }
-    let list = Self.bytes(5, Self.text(1, "perm") + axes + Self.integer(20, 7))
-    let transpose = Self.node("Transpose", ["x"], "z") + list
+    let axes = (0..<100_000).flatMap { _ in Message.integer(8, 2) }
+    let list = Message.bytes(5, Message.text(1, "perm") + axes + Message.integer(20, 7))
+    let transpose = Message.node("Transpose", ["x"], "z") + list
     let permuted = try #require(Self.refusal { try Self.network([transpose], last: "z") })
     #expect(permuted.contains("cannot permute"), "\(permuted)")
     #expect(permuted.utf8.count < 3000)
@@ -125,8 +128,8 @@ import Testing
     ("logits", "logits"), ("head/fc.0:1-a_B", "head/fc.0:1-a_B"), ("a b;touch /tmp/x #", "'a b;touch /tmp/x #'"),
     ("it's", "'it'\\''s'"), ("$(id)", "'$(id)'"), ("größe", "'größe'"),
   ]) func suggestedOptionsAreQuoted(name: String, word: String) throws {
-    let nodes = Self.pooling("x", output: "pooled") + [Self.node("Gemm", ["pooled", "w"], name, ["transB": 1])]
-    let weight = Self.tensor("w", [5, 3], type: 1, [Float](repeating: 1, count: 15))
+    let nodes = Self.pooling("x", output: "pooled") + [Message.node("Gemm", ["pooled", "w"], name, ["transB": 1])]
+    let weight = Message.tensor("w", [5, 3], type: 1, [Float](repeating: 1, count: 15))
     let network = try Self.read(Self.model(nodes, [weight], outputs: [name]))
     let options = network.assumptions.compactMap(\.option).filter { $0.hasPrefix("--embedding-output") }
     // An output of this name is the logits.
@@ -136,7 +139,7 @@ import Testing
   // MARK: Models
 
   private static func pooling(_ input: String, output: String = "embedding") -> [[UInt8]] {
-    [node("GlobalAveragePool", [input], "p"), node("Flatten", ["p"], output)]
+    [Message.node("GlobalAveragePool", [input], "p"), Message.node("Flatten", ["p"], output)]
   }
 
   /// A network of one pooling, before which there are further nodes.
@@ -147,10 +150,9 @@ import Testing
   }
 
   private static func read(_ model: [UInt8]) throws -> ImportedNetwork {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("quern-\(UUID().uuidString).onnx")
-    try Data(model).write(to: path)
-    defer { try? FileManager.default.removeItem(at: path) }
-    return try ModelImporter().importNetwork(try #require(try Checkpoint.read(path: path.path).network))
+    let scratch = try Scratch()
+    let checkpoint = try Checkpoint.read(path: try scratch.write(model))
+    return try ModelImporter().importNetwork(try #require(checkpoint.network))
   }
 
   private static func refusal(_ body: () throws -> ImportedNetwork) -> String? {
@@ -163,43 +165,14 @@ import Testing
   private static func model(
     _ nodes: [[UInt8]], _ tensors: [[UInt8]], outputs: [String], dimensions: [Int?] = [1, 3, 8, 8]
   ) -> [UInt8] {
-    var graph: [UInt8] = nodes.flatMap { bytes(1, $0) } + text(2, "toy")
-    graph += tensors.flatMap { bytes(5, $0) }
-    let shape = dimensions.flatMap { bytes(1, $0.map { integer(1, $0) } ?? text(2, "d")) }
-    graph += bytes(11, text(1, "x") + bytes(2, bytes(1, integer(1, 1) + bytes(2, shape))))
-    graph += outputs.flatMap { bytes(12, text(1, $0) + bytes(2, bytes(1, integer(1, 1)))) }
-    return integer(1, 8) + bytes(7, graph) + bytes(8, text(1, "") + integer(2, 17))
-  }
-
-  private static func node(
-    _ type: String, _ inputs: [String], _ output: String, _ attributes: [String: Int] = [:]
-  ) -> [UInt8] {
-    var node = inputs.flatMap { text(1, $0) } + text(2, output) + text(4, type)
-    for (name, value) in attributes { node += bytes(5, text(1, name) + integer(3, value) + integer(20, 2)) }
-    return node
-  }
-
-  private static func tensor<Element: BitwiseCopyable>(
-    _ name: String, _ dimensions: [Int], type: Int, _ elements: [Element]
-  ) -> [UInt8] {
-    dimensions.flatMap { integer(1, $0) } + integer(2, type) + text(8, name)
-      + bytes(9, elements.withUnsafeBytes { Array($0) })
-  }
-
-  private static func varint(_ value: Int) -> [UInt8] {
-    var (rest, bytes) = (UInt64(bitPattern: Int64(value)), [UInt8]())
-    while rest >= 0x80 {
-      bytes.append(UInt8(rest & 0x7F) | 0x80)
-      rest >>= 7
+    var graph: [UInt8] = nodes.flatMap { Message.bytes(1, $0) } + Message.text(2, "toy")
+    graph += tensors.flatMap { Message.bytes(5, $0) }
+    let shape = dimensions.flatMap { Message.bytes(1, $0.map { Message.integer(1, $0) } ?? Message.text(2, "d")) }
+    graph += Message.bytes(
+      11, Message.text(1, "x") + Message.bytes(2, Message.bytes(1, Message.integer(1, 1) + Message.bytes(2, shape))))
+    graph += outputs.flatMap {
+      Message.bytes(12, Message.text(1, $0) + Message.bytes(2, Message.bytes(1, Message.integer(1, 1))))
     }
-    return bytes + [UInt8(rest)]
+    return Message.model(graph: graph)
   }
-
-  private static func integer(_ field: Int, _ value: Int) -> [UInt8] { varint(field << 3) + varint(value) }
-
-  private static func bytes(_ field: Int, _ content: [UInt8]) -> [UInt8] {
-    varint(field << 3 | 2) + varint(content.count) + content
-  }
-
-  private static func text(_ field: Int, _ content: String) -> [UInt8] { bytes(field, Array(content.utf8)) }
 }
