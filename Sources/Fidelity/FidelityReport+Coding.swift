@@ -98,7 +98,7 @@ extension FidelityReport: Codable {
     // Warnings that follow from the figures are derived again.
     let measured = measuredWarnings
     warnings = (try container.decodeIfPresent([String].self, forKey: .warnings) ?? []).filter { !measured.contains($0) }
-    if let first = sizes.first, first.figures != figures || first.gates != gates {
+    if let first = sizes.first, first.figures != figures || first.gates != gatesOfFigures {
       throw DecodingError.dataCorruptedError(
         forKey: .sizes, in: container, debugDescription: "the first size's figures are not those of the report")
     }

@@ -116,11 +116,14 @@ package struct FidelityReport: Hashable, Sendable {
   /// Sets the package that was measured and adds the gate on its size where `maxBytes` is given.
   package mutating func setPackage(_ package: Package, maxBytes: Int?) {
     self.package = package
-    gates.removeAll { $0.name == .packageBytes }
+    gates = gatesOfFigures
     if let maxBytes {
       gates.append(GateResult(.packageBytes, value: Double(package.bytes), limit: Double(maxBytes)))
     }
   }
+
+  /// `gates` without that of the package's size.
+  var gatesOfFigures: [GateResult] { gates.filter { $0.name != .packageBytes } }
 
   /// The report without package, baseline, paths, times and memory: the same bytes for the same checkpoint, images and
   /// options, regardless of where and how fast they were measured. A package stores this part; it cannot store its own
@@ -132,7 +135,7 @@ package struct FidelityReport: Hashable, Sendable {
     part.configuration = nil
     part.signature = nil
     part.build = nil
-    part.gates.removeAll { $0.name == .packageBytes }
+    part.gates = gatesOfFigures
     part.reference.path = nil
     part.seconds = [:]
     part.peakResidentBytes = nil

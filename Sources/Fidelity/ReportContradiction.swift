@@ -18,9 +18,14 @@ extension FidelityReport {
         throw ReportContradiction(reason: (part.size.map { "at \($0.title): " } ?? "") + error.reason)
       }
     }
+    // The file is the same at every size.
+    try require(
+      !sizes.contains { $0.gates.contains { $0.name == .packageBytes } }, "a size has the gate 'package_bytes'")
+    let sizeGates = gates.filter { $0.name == .packageBytes }
+    try require(sizeGates.count <= 1, "it has the gate 'package_bytes' twice")
     if let package {
       try require(package.bytes >= 0, "the package has \(package.bytes) bytes")
-      for gate in gates where gate.name == .packageBytes {
+      for gate in sizeGates {
         try require(gate.value == Double(package.bytes), "the gate 'package_bytes' has not the value of the package")
       }
     }

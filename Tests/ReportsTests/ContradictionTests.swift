@@ -113,10 +113,14 @@ import Testing
       SizeFidelity(
         size: size, crop: "rect", poolingExponent: nil, figures: try Sample.passing().figures, gates: try Gates())
     }
-    let report = FidelityReport(
+    var report = FidelityReport(
       first: sizes[0], further: [sizes[1]], package: nil, reference: try Sample.passing().reference)
     try Self.expectRefused(report, "sizes.1.drift.mean", "-1", "at 96 px: drift.mean is -1")
     try Self.expectRefused(report, "drift.mean", "-1", "figures are not those of the report")
+    report.setPackage(.init(path: "a.quern", bytes: 10, sha256: "00"), maxBytes: 20)
+    let gate = #"{"name": "package_bytes", "value": 10, "limit": 20, "passed": true}"#
+    try Self.expectRefused(report, "sizes.1.gates.0", gate, "a size has the gate 'package_bytes'")
+    try Self.expectRefused(report, "gates.0", gate, "the gate 'package_bytes' twice")
   }
 
   @Test func keysThatAreThereTwiceAreRefused() throws {

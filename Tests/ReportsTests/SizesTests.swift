@@ -58,6 +58,10 @@ import Testing
       #expect(try FidelityReport(json: report.json()) == report)
     }
     #expect(try Self.report([]).sizes.isEmpty)
+    var limited = try Self.failing()
+    limited.setPackage(.init(path: "out.quern", bytes: 1000, sha256: "ab"), maxBytes: 1000)
+    #expect(limited.gates != limited.sizes[0].gates)
+    #expect(try FidelityReport(json: limited.json()) == limited)
     #expect(try !Self.report([]).json().contains("\"sizes\""))
   }
 

@@ -160,7 +160,8 @@ def test_strict_reports_are_not_accepted(report, validation):
 def test_compare_takes_arrays(expected, tmp_path):
     embeddings = expected[0]
     rotated = embeddings + np.float32(0.01)
-    same = quern.compare(embeddings, embeddings)
+    with pytest.warns(quern.QuernWarning, match="same file"):
+        same = quern.compare(embeddings, embeddings)
     assert same.drift.max == pytest.approx(0, abs=1e-12)
     np.save(tmp_path / "a.npy", rotated)
     by_path = quern.compare(tmp_path / "a.npy", embeddings, max_mean_drift=1)
