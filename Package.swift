@@ -211,7 +211,12 @@ let package = Package(
     tests("FidelityTests", ["Fidelity", "FidelitySamples"]),
     tests("FilesTests", ["CFiles", "Files", "Tensors"]),
     tests("ImagesTests", ["Images", "Pixels", "Random"]),
-    tests("InferenceTests", ["Files", "Inference", "Kernels", "PackageFormat", "Pixels", "Runtime", "Threads"]),
+    tests(
+      "InferenceTests",
+      [
+        "Files", "Graphs", "Inference", "Kernels", "Operators", "PackageFormat", "Pixels", "Runtime", "Tensors",
+        "Threads",
+      ]),
     tests("LinearAlgebraTests", ["CLinearAlgebra", "LinearAlgebra"]),
     tests(
       "ModelExportTests",

@@ -1,3 +1,11 @@
+extension Operator {
+  /// The bytes of the list of channels that it selects; 0 for other operators.
+  package var listBytes: Int {
+    guard case .selected(let channels) = channelRule(ofInput: 0) else { return 0 }
+    return channels.count * MemoryLayout<Int>.stride
+  }
+}
+
 extension Graph {
   /// The largest number of nodes of a network that is read. The largest known have some thousand.
   package static let nodeLimit = 1 << 14
@@ -39,9 +47,7 @@ extension Graph {
     }
     for node in nodes {
       for constant in node.constants.values { add(constant.byteCount) }
-      if case .selected(let channels) = node.op.channelRule(ofInput: 0) {
-        add(channels.count * MemoryLayout<Int>.stride)
-      }
+      add(node.op.listBytes)
     }
     guard total <= limit else {
       throw .structure(

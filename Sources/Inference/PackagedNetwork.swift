@@ -26,8 +26,15 @@ package struct PackagedNetwork: Sendable {
   ///   valid graph.
   package init(_ reader: PackageReader) throws(PackageError) {
     self.reader = reader
-    graph = try reader.describedGraph(decodeOperator: OperatorCatalogue.decode)
     let limit = Self.freeConstantBytes + 2 * reader.constantByteCount
+    // A list of channels is a hundred bytes of a file and up to 8 MB of memory, and there may be thousands of nodes.
+    var free = limit
+    graph = try reader.describedGraph { wireName, attributes throws(GraphError) in
+      let op = try OperatorCatalogue.decode(wireName, attributes)
+      free -= op.listBytes
+      guard free >= 0 else { throw .structure("the nodes up to this one list more channels than \(limit) bytes hold") }
+      return op
+    }
     do throws(GraphError) { try graph.checkConstants(limit: limit) } catch { throw .graph(error) }
   }
 

@@ -1,0 +1,33 @@
+import Graphs
+import Inference
+import Operators
+import PackageFormat
+import Tensors
+import Testing
+
+/// Lists that are short in a file and long in memory.
+@Suite struct HostileListTests {
+  @Test func listsOfChannelsAreLimitedTogether() throws {
+    var graph = Graph(architecture: "test", preprocessing: .imageNet)
+    var value = graph.input
+    let channels = try ChannelSelection([Int](repeating: 0, count: 1 << 20))
+    for index in 0..<200 { value = graph.append(channels, name: "\(index)", inputs: [value]) }
+    graph.outputs = [GraphOutput(name: "output", value: value)]
+    let package = Package(
+      graph: graph,
+      info: PackageInfo(
+        resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 1), poolingExponent: 3)],
+        classCount: 0, embeddingDimension: 1))
+    let bytes = try PackageWriter.encode(package)
+    #expect(bytes.count < 20_000)
+    let storage = TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
+    let reader = try PackageReader(storage: storage, path: "memory")
+    // The fifth list of 8 MB is one too many.
+    let error = #expect(throws: PackageError.self) { try PackagedNetwork(reader) }
+    #expect("\(String(describing: error))".contains("list more channels"))
+    guard case .graph(.at(node: "4", _)) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+}
