@@ -54,9 +54,13 @@ final class QueryGroup: Sendable {
       rows: zip(requests, ignored).map { Set($0.targets + $1).sorted() }, packed: packed, gallery: gallery,
       kernel: kernel, team: team)
     var (targets, starts) = ([Target](), [0])
-    for (query, request) in requests.enumerated() {
-      let own = request.targets.enumerated().map { Target(row: known.neighbour($1, query: query), place: $0) }
-      targets += own.sorted { $0.row != $1.row ? $0.row.precedes($1.row) : $0.place < $1.place }
+    let sorted = team.map(requests.count) { query in
+      requests[query].targets.enumerated()
+        .map { Target(row: known.neighbour($1, query: query), place: $0) }
+        .sorted { $0.row != $1.row ? $0.row.precedes($1.row) : $0.place < $1.place }
+    }
+    for own in sorted {
+      targets += own
       starts.append(targets.count)
     }
     (self.targets, self.starts, self.ignored, self.packed) = (targets, starts, ignored, packed)

@@ -9,7 +9,8 @@ import Threads
 /// ones by number; rows that a query ignores are left out.
 ///
 /// A similarity is the sum that quern_fgemm.h defines, so that it is the same bits whatever the blocks, the number of
-/// threads, and the processor. Memory depends on the queries, and not on the number of blocks.
+/// threads, and the processor. Memory depends on the queries and their targets, with about 70 bytes for
+/// each of these, and not on the number of blocks.
 package final class RankedSearch {
   /// What the search finds out for one query.
   package struct Request: Sendable {

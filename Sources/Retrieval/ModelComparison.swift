@@ -37,12 +37,12 @@ package struct ModelComparison: Hashable, Sendable {
   ) {
     let measured = task.protocols[0]
     let all = task.queries.indices.compactMap { index -> Change? in
-      let query = task.queries[index]
-      guard let before = first[index].positives(of: query, in: measured),
-        let after = other[index].positives(of: query, in: measured)
-      else { return nil }
+      guard let before = first[index].measures[measured], let after = other[index].measures[measured] else {
+        return nil
+      }
       return Change(
-        index: index, query: query.name, before: 100 * before.averagePrecision, after: 100 * after.averagePrecision)
+        index: index, query: task.queries[index].name, before: 100 * before.averagePrecision,
+        after: 100 * after.averagePrecision)
     }
     worse = all.count { $0.drop > 0 }
     better = all.count { $0.drop < 0 }

@@ -12,6 +12,30 @@ package struct PositiveRanks: Hashable, Sendable {
     self.ranks = ranks.sorted()
   }
 
+  /// The ranks in a protocol, with the images of the other grade taken out where it ignores them.
+  ///
+  /// - Parameter ranks: the rank of each of the query's `targets`, in their order.
+  /// - Returns: `nil` where there is no positive.
+  package init?(_ ranks: [Int], of query: RetrievalQuery, in protocol: RetrievalProtocol) {
+    let easy = ranks.prefix(query.easyCount)
+    let hard = ranks.dropFirst(query.easyCount)
+    switch `protocol` {
+    case .all, .medium: self.init(ranks)
+    case .easy: self.init(Self.removing(hard, from: easy))
+    case .hard: self.init(Self.removing(easy, from: hard))
+    }
+  }
+
+  /// The ranks of images once others are taken out.
+  private static func removing(_ others: ArraySlice<Int>, from ranks: ArraySlice<Int>) -> [Int] {
+    let others = others.sorted()
+    var before = 0
+    return ranks.sorted().map { rank in
+      while before < others.count, others[before] < rank { before += 1 }
+      return rank - before
+    }
+  }
+
   /// The area under the curve of precision over recall by trapezoids, as in Philbin et al., "Object retrieval with
   /// large vocabularies and fast spatial matching", CVPR 2007, and in the scripts of Holidays and of revisited Oxford
   /// and Paris. Before the first image, precision is 1.
@@ -41,38 +65,5 @@ package struct PositiveRanks: Hashable, Sendable {
   package func precision(at count: Int) -> Double {
     let depth = min(ranks[ranks.count - 1] + 1, count)
     return Double(found(inFirst: depth)) / Double(depth)
-  }
-}
-
-/// What a search found for one query.
-package struct QueryResult: Hashable, Sendable {
-  /// The zero-based rank of each of the query's `targets`, in their order: the number of images that are not ignored
-  /// and come before it.
-  package let ranks: [Int]
-  /// The first images that are not ignored, by their indices in the gallery; those of the set come before distractors.
-  package let first: [Int]
-
-  package init(ranks: [Int], first: [Int]) { (self.ranks, self.first) = (ranks, first) }
-
-  /// The ranks of the positives in a protocol, with the images of the other grade taken out where it ignores them;
-  /// `nil` where there is no positive.
-  package func positives(of query: RetrievalQuery, in protocol: RetrievalProtocol) -> PositiveRanks? {
-    let easy = ranks.prefix(query.easyCount)
-    let hard = ranks.dropFirst(query.easyCount)
-    switch `protocol` {
-    case .all, .medium: return PositiveRanks(ranks)
-    case .easy: return PositiveRanks(Self.removing(hard, from: easy))
-    case .hard: return PositiveRanks(Self.removing(easy, from: hard))
-    }
-  }
-
-  /// The ranks of images once others are taken out.
-  private static func removing(_ others: ArraySlice<Int>, from ranks: ArraySlice<Int>) -> [Int] {
-    let others = others.sorted()
-    var before = 0
-    return ranks.sorted().map { rank in
-      while before < others.count, others[before] < rank { before += 1 }
-      return rank - before
-    }
   }
 }

@@ -17,17 +17,15 @@ package struct RetrievalFigures: Hashable, Sendable {
   /// The mean number of positives among the first four images, from 0 to 4; UKBench calls it 4 x recall@4.
   package let fourRecall: Estimate
 
-  /// - Parameter results: what was found for each of `queries`.
+  /// - Parameter results: what was found for each query.
   /// - Returns: `nil` where no query has a positive.
-  package init?(_ protocol: RetrievalProtocol, _ queries: [RetrievalQuery], _ results: [QueryResult]) {
-    // Query by query: the ranks of all of them, once more, would take more memory than the results.
+  package init?(_ protocol: RetrievalProtocol, _ results: [QueryResult]) {
     var columns: [[Double]] = Array(repeating: [], count: 3 + 2 * Self.depths.count)
-    for (query, result) in zip(queries, results) {
-      guard let ranks = result.positives(of: query, in: `protocol`) else { continue }
-      let measures: [Double] =
-        [ranks.averagePrecision, ranks.standardAveragePrecision] + Self.depths.map(ranks.recall)
-        + Self.depths.map(ranks.precision) + [Double(ranks.found(inFirst: 4))]
-      for (column, measure) in measures.enumerated() { columns[column].append(measure) }
+    for measures in results.lazy.compactMap({ $0.measures[`protocol`] }) {
+      let row =
+        [measures.averagePrecision, measures.standardAveragePrecision] + measures.recall + measures.precision
+        + [Double(measures.foundInFirstFour)]
+      for (column, measure) in row.enumerated() { columns[column].append(measure) }
     }
     guard let estimates = Bootstrap.means(columns) else { return nil }
     let percent = estimates.map { $0.scaled(by: 100) }

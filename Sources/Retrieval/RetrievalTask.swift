@@ -107,7 +107,7 @@ package struct RetrievalQuery: Sendable {
   /// The number of images in `easy`.
   package var easyCount: Int { listed.count - (itself == nil ? 0 : 1) }
 
-  /// The images whose ranks decide the figures, in the order in which `QueryResult` has their ranks.
+  /// The images whose ranks decide the figures, in the order in which `QueryResult` takes their ranks.
   package var targets: [Int] { hard.isEmpty ? easy : easy + hard }
 
   /// The number of `targets`.

@@ -19,12 +19,14 @@ import Testing
       RetrievalQuery(name: images[$0].name, source: .gallery($0), easy: [($0 + 1) % 4], ignored: [$0])
     }
     let task = RetrievalTask(set: "groups", images: images, queries: queries)
-    func results(_ ranks: [Int]) -> [QueryResult] { ranks.map { QueryResult(ranks: [$0], first: []) } }
+    func results(_ ranks: [Int]) -> [QueryResult] {
+      zip(queries, ranks).map { QueryResult(of: $0, in: [.all], ranks: [$1], first: []) }
+    }
     let (first, second) = (results([0, 0, 1, 0]), results([1, 0, 1, 0]))
     var report = EvaluationReport(task)
     for (path, found) in [("<float>.pth", first), ("int8|.quern", second)] {
       var model = EvaluatedModel(path: path, precision: path.hasSuffix("quern") ? "int8" : "float32")
-      model.figures = [try #require(RetrievalFigures(.all, queries, found))]
+      model.figures = [try #require(RetrievalFigures(.all, found))]
       report.models.append(model)
     }
     report.models[1].comparison = ModelComparison(task, first, second)

@@ -33,23 +33,28 @@ import Testing
     let query = RetrievalQuery(
       name: "q", source: .image(TaskImage(name: "q", path: nil)), easy: [1, 4], hard: [2, 3], ignored: [0, 4])
     #expect((query.easy, query.hard, query.ignored) == ([1], [2, 3], [0, 4]))
-    let result = QueryResult(ranks: [2, 0, 5], first: [])
-    #expect(result.positives(of: query, in: .easy)?.ranks == [1])
-    #expect(result.positives(of: query, in: .medium)?.ranks == [0, 2, 5])
-    #expect(result.positives(of: query, in: .hard)?.ranks == [0, 4])
+    let ranks = [2, 0, 5]
+    #expect(PositiveRanks(ranks, of: query, in: .easy)?.ranks == [1])
+    #expect(PositiveRanks(ranks, of: query, in: .medium)?.ranks == [0, 2, 5])
+    #expect(PositiveRanks(ranks, of: query, in: .hard)?.ranks == [0, 4])
+    let result = QueryResult(of: query, in: [.easy, .hard], ranks: ranks, first: [])
+    #expect(result.measures[.easy] == PositiveRanks([1]).map(QueryResult.Measures.init))
+    #expect(result.measures[.hard] == PositiveRanks([0, 4]).map(QueryResult.Measures.init))
+    #expect(result.measures[.medium] == nil)
     let none = RetrievalQuery(name: "q", source: .gallery(0), easy: [1])
-    #expect(QueryResult(ranks: [3], first: []).positives(of: none, in: .hard) == nil)
+    #expect(PositiveRanks([3], of: none, in: .hard) == nil)
+    #expect(QueryResult(of: none, in: [.hard], ranks: [3], first: []).measures.isEmpty)
   }
 
   @Test func figuresLeaveOutQueriesWithoutPositives() throws {
     let queries = [[1], [], [1]].map { RetrievalQuery(name: "q", source: .gallery(0), easy: $0) }
-    let results = [[0], [], [1]].map { QueryResult(ranks: $0, first: []) }
-    let figures = try #require(RetrievalFigures(.all, queries, results))
+    let results = zip(queries, [[0], [], [1]]).map { QueryResult(of: $0, in: [.all], ranks: $1, first: []) }
+    let figures = try #require(RetrievalFigures(.all, results))
     #expect(figures.queries == 2)
     #expect((figures.map.value, figures.standardMap.value) == (62.5, 75))
     #expect(figures.recall.map(\.value) == [50, 100, 100])
     #expect(figures.fourRecall.value == 1)
-    #expect(RetrievalFigures(.all, [queries[1]], [results[1]]) == nil)
+    #expect(RetrievalFigures(.all, [results[1]]) == nil)
   }
 
   @Test func bootstrapIsDeterministicAndCoversTheMean() throws {
@@ -90,7 +95,9 @@ import Testing
       RetrievalQuery(name: images[$0].name, source: .gallery($0), easy: [($0 + 1) % 4])
     }
     let task = RetrievalTask(set: "groups", images: images, queries: queries)
-    func results(_ ranks: [Int]) -> [QueryResult] { ranks.map { QueryResult(ranks: [$0], first: []) } }
+    func results(_ ranks: [Int]) -> [QueryResult] {
+      zip(queries, ranks).map { QueryResult(of: $0, in: [.all], ranks: [$1], first: []) }
+    }
     let comparison = ModelComparison(task, results([0, 0, 1, 0]), results([1, 1, 0, 0]))
     #expect((comparison.worse, comparison.better, comparison.unchanged) == (2, 1, 1))
     #expect(comparison.changes.map(\.query) == ["a", "b", "c"])

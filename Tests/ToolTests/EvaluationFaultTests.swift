@@ -174,4 +174,38 @@ import Testing
     #expect(embedded.status == 0 && embedded.errors.contains("cannot be searched"), "\(embedded.errors)")
     #expect(embedded.output.contains("\"unusable\" : 1"))
   }
+
+  /// A group has as many pairs as the square of its size: queries are searched in batches, with the distractors each
+  /// time.
+  @Test(.timeLimit(.minutes(2))) func largeGroupsAreSearchedInBatches() throws {
+    let scratch = try Scratch()
+    let count = 1300
+    let names = (0..<count).map { "\($0 < 1200 ? "a" : "b")/\(10_000 + $0).jpg" }
+    // Directions in the plane, in no order.
+    let angles = (0..<count + 50).map { Double($0 * 7919 % 1361) / 1000 }
+    let rows = angles.map { [Float(cos($0)), Float(sin($0))] }
+    let outcome = try Self.evaluate([
+      "--embeddings", try scratch.write(try Self.embeddings(Array(rows[..<count]), names: names), to: "e.safetensors"),
+      "--distractors",
+      try scratch.write(
+        try Self.embeddings(Array(rows[count...]), names: (0..<50).map { "d\($0).jpg" }), to: "d.safetensors"),
+    ])
+    let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+    let model = try #require((object?["models"] as? [[String: Any]])?.first, "\(outcome.errors)")
+    #expect(object?["queries"] as? Int == count || model["queries"] as? Int == count)
+    let precisions = (0..<count).map { query in
+      let order = rows.indices.filter { $0 != query }.sorted {
+        abs(angles[$0] - angles[query]) < abs(angles[$1] - angles[query])
+      }
+      var (found, sum) = (0.0, 0.0)
+      for (rank, row) in order.enumerated() where row < count && (row < 1200) == (query < 1200) {
+        found += 1
+        sum += found / Double(rank + 1)
+      }
+      return sum / found
+    }
+    let expected = 100 * precisions.reduce(0, +) / Double(count)
+    // Similarities of neighbours are rounded to float32 and may be equal.
+    #expect(abs(try #require(model["map_standard"] as? Double) - expected) < 0.01)
+  }
 }

@@ -70,35 +70,44 @@ enum Distractors {
     }
   }
 
-  /// Searches all distractors.
+  /// Searches the gallery and all distractors.
   ///
   /// - Parameters:
   ///   - searches: the search of each model and each file of embeddings.
   ///   - embedder: the models; `nil` where there is none.
   ///   - keys: of the contents of the set's images.
+  /// - Returns: for each search, what each query found, and the distractors.
   /// - Throws: `EmbeddingError`, `CheckpointError`, and what embedding throws.
-  func add(
-    to searches: [ExactSearch], _ embedder: SetEmbedder?, besides keys: Set<UInt64>, threads: Int,
+  func search(
+    with searches: [ExactSearch], _ embedder: SetEmbedder?, keys: Set<UInt64>, team: ThreadTeam,
     progress: any ProgressObserver
-  ) throws -> Added {
+  ) throws -> (results: [[QueryResult]], added: Added) {
     var added = Added()
     switch self {
-    case .none: break
-    case .files(let sources):
-      progress.begin("search distractors", total: nil)
+    case .none:
+      progress.begin("search", total: nil)
       defer { progress.end() }
-      let team = ThreadTeam(count: threads)
-      for (source, search) in zip(sources, searches) { try source.forEachBlock(team: team) { try search.add($0) } }
+      return (try searches.map { try $0.results() }, added)
+    case .files(let sources):
+      progress.begin("search", total: nil)
+      defer { progress.end() }
       added.images = (sources.lazy.compactMap(\.names).first ?? []).map { TaskImage(name: $0, path: nil) }
       added.count = sources.first?.rows ?? 0
+      let results = try zip(searches, sources).map { search, source in
+        try search.results { batch in try source.forEachBlock(team: team) { try batch.add($0) } }
+      }
+      return (results, added)
     case .folder(let folder):
-      guard let embedder else { break }
+      progress.begin("search", total: nil)
+      guard let embedder else { preconditionFailure("a folder of distractors without a model") }
+      let running = try searches.map { try $0.searchOfAllQueries() }
+      progress.end()
       for start in stride(from: 0, to: folder.files.count, by: Self.blockCount) {
         let files = folder.files[start..<min(start + Self.blockCount, folder.files.count)]
         let images = files.map { TaskImage(name: $0.relativePath, path: $0.path) }
         let result = try embedder.run(
           images, stage: "embed distractors from \(start + 1) of \(folder.files.count)", progress: progress)
-        for (outputs, search) in zip(result.outputs, searches) where outputs.dimension > 0 {
+        for (outputs, search) in zip(result.outputs, running) where outputs.dimension > 0 {
           try search.add(try EmbeddingMatrix(outputs.embeddings, dimensions: outputs.dimension))
         }
         let kept = images.indices.filter { !result.left.contains($0) }.map { images[$0] }
@@ -107,7 +116,7 @@ enum Distractors {
         added.count += kept.count
         added.skipped.merge(result.skipped)
       }
+      return (zip(searches, running).map { $0.results(of: $1) }, added)
     }
-    return added
   }
 }

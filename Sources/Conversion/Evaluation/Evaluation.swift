@@ -3,6 +3,7 @@ import Graphs
 import Images
 import Pixels
 import Retrieval
+import Threads
 
 /// Measures models on a set of images: what each of them finds and recognises, and what changed since the first.
 package struct Evaluation {
@@ -78,15 +79,13 @@ package struct Evaluation {
       throw ConversionError.wrongKind("\(list.source): nothing can be measured: \(reason)")
     }
 
-    progress.begin("search", total: nil)
-    let searches =
-      try task.queries.isEmpty
-      ? [] : outputs.map { try ExactSearch(task, $0, first: Self.neighborCount, threads: job.threads) }
-    progress.end()
-    let added = try distractors.add(
-      to: searches, embedder, besides: keys, threads: job.threads, progress: progress)
-    skipped.merge(added.skipped)
-    let results = outputs.indices.map { searches.isEmpty ? [] : searches[$0].results() }
+    var (results, added) = (outputs.map { _ in [QueryResult]() }, Distractors.Added())
+    if !task.queries.isEmpty {
+      let team = ThreadTeam(count: job.threads)
+      let searches = try outputs.map { try ExactSearch(task, $0, first: Self.neighborCount, team: team) }
+      (results, added) = try distractors.search(with: searches, embedder, keys: keys, team: team, progress: progress)
+      skipped.merge(added.skipped)
+    }
     var report = EvaluationReport(task)
     report.distractors = added.count
     report.dataName = data.map(FolderName.of)
@@ -171,7 +170,7 @@ package struct Evaluation {
       path: (models + embeddings)[index], precision: isModel ? opened.entries[index].precision : "stored")
     model.dimension = outputs.dimension
     model.input = isModel ? opened.entries[index].input : nil
-    model.figures = task.protocols.compactMap { RetrievalFigures($0, task.queries, results) }
+    model.figures = task.protocols.compactMap { RetrievalFigures($0, results) }
     if let hits = outputs.hits, let accuracies = ClassHit.accuracies(hits) {
       model.accuracy = .init(top1: accuracies.top1, top5: accuracies.top5, images: hits.count)
     }

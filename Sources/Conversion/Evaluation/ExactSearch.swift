@@ -2,37 +2,81 @@ import NeighbourSearch
 import Retrieval
 import Threads
 
-/// The search of one model's embeddings: the gallery at once, then any number of distractors.
+/// The search of a task's gallery, and of distractors, for its queries with one model's embeddings.
 struct ExactSearch {
-  private let search: RankedSearch
+  private let task: RetrievalTask
+  private let outputs: SetOutputs
+  /// For each query, the row of its embedding.
+  private let rows: [Int]
+  private let gallery: EmbeddingMatrix
+  private let neighbourCount: Int
+  private let team: ThreadTeam
 
-  /// Searches the gallery.
-  ///
+  /// About how many pairs of a query and a positive are in memory at a time, of 70 bytes each. A group of images
+  /// has as many as the square of its size.
+  private static let pairLimit = 1 << 19
+
   /// - Parameters:
   ///   - outputs: the model's embeddings of the task's images. There is at least one query.
   ///   - count: how many neighbours each query keeps.
+  ///   - team: the threads.
   /// - Throws: `EmbeddingError` where an embedding has no direction.
-  init(_ task: RetrievalTask, _ outputs: SetOutputs, first count: Int, threads: Int) throws(EmbeddingError) {
+  init(_ task: RetrievalTask, _ outputs: SetOutputs, first count: Int, team: ThreadTeam) throws(EmbeddingError) {
     var next = task.images.count
-    let rows = task.queries.map { query in
+    rows = task.queries.map { query in
       if case .gallery(let index) = query.source { return index }
       next += 1
       return next - 1
     }
-    search = try RankedSearch(
-      queries: EmbeddingMatrix(outputs.rows(rows), dimensions: outputs.dimension),
-      requests: task.queries.map { RankedSearch.Request(targets: $0.targets, ignored: $0.ignored) },
-      gallery: EmbeddingMatrix(outputs.rows(task.images.indices), dimensions: outputs.dimension), first: count,
-      team: ThreadTeam(count: threads))
+    gallery = try EmbeddingMatrix(outputs.rows(task.images.indices), dimensions: outputs.dimension)
+    (self.task, self.outputs, neighbourCount, self.team) = (task, outputs, count, team)
   }
 
-  /// Searches distractors, whose numbers follow those of all images before.
+  /// What each query finds, in the order of the task's queries.
   ///
-  /// - Throws: `EmbeddingError.dimensions` where they have another number of elements than the gallery.
-  func add(_ distractors: EmbeddingMatrix) throws(EmbeddingError) { try search.add(distractors) }
+  /// Queries are searched in batches, so that memory grows with the images, and not with the pairs of images.
+  ///
+  /// - Parameter addDistractors: searches the same distractors each time. Their numbers follow those of all images.
+  /// - Throws: `EmbeddingError` where a query's embedding has no direction, and what `addDistractors` throws.
+  func results(addDistractors: (RankedSearch) throws -> Void = { _ in }) throws -> [QueryResult] {
+    var results: [QueryResult] = []
+    results.reserveCapacity(task.queries.count)
+    var start = 0
+    while start < task.queries.count {
+      var (end, pairs) = (start + 1, task.queries[start].targetCount)
+      while end < task.queries.count, pairs + task.queries[end].targetCount <= Self.pairLimit {
+        pairs += task.queries[end].targetCount
+        end += 1
+      }
+      let search = try search(start..<end)
+      try addDistractors(search)
+      results += self.results(of: search, queries: start..<end)
+      start = end
+    }
+    return results
+  }
 
-  /// What each query found, in the order of the task's queries.
-  func results() -> [QueryResult] {
-    search.answers().map { QueryResult(ranks: $0.ranks, first: $0.first.map(\.index)) }
+  /// A search for all queries, for distractors that are there only once.
+  ///
+  /// - Throws: `EmbeddingError` where a query's embedding has no direction.
+  func searchOfAllQueries() throws(EmbeddingError) -> RankedSearch { try search(task.queries.indices) }
+
+  /// What a search for all queries found.
+  func results(of search: RankedSearch) -> [QueryResult] { results(of: search, queries: task.queries.indices) }
+
+  private func search(_ queries: Range<Int>) throws(EmbeddingError) -> RankedSearch {
+    try RankedSearch(
+      queries: EmbeddingMatrix(outputs.rows(rows[queries]), dimensions: outputs.dimension),
+      requests: task.queries[queries].map { RankedSearch.Request(targets: $0.targets, ignored: $0.ignored) },
+      gallery: gallery, first: neighbourCount, team: team)
+  }
+
+  private func results(of search: RankedSearch, queries: Range<Int>) -> [QueryResult] {
+    let answers = search.answers()
+    return team.map(answers.count) { number in
+      QueryResult(
+        of: task.queries[queries.lowerBound + number], in: task.protocols, ranks: answers[number].ranks,
+        first: answers[number].first.map(\.index))
+    }
   }
 }

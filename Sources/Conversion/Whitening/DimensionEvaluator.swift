@@ -153,8 +153,8 @@ struct DimensionEvaluator {
     task.leaveOut(Set(task.images.indices).subtracting(kept.map(\.0)))
     let maps = try (0..<outputs).map { number in
       let outputs = SetOutputs(rows: kept.map { $0.1.embeddings[number] }, hits: [])
-      let results = try ExactSearch(task, outputs, first: 0, threads: job.threads).results()
-      guard let figures = RetrievalFigures(.all, task.queries, results) else {
+      let results = try ExactSearch(task, outputs, first: 0, team: ThreadTeam(count: job.threads)).results()
+      guard let figures = RetrievalFigures(.all, results) else {
         throw ConversionError.noUsableImages(folder: images.folder.path)
       }
       return figures
