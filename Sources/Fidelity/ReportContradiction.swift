@@ -10,6 +10,9 @@ extension FidelityReport {
   /// A report says most figures twice, by themselves and as values of gates. Where the two differ, what a reader is
   /// told would depend on which of them is shown.
   func checkConsistency() throws(ReportContradiction) {
+    // The file is the same at every size.
+    try require(
+      !sizes.contains { $0.gates.contains { $0.name == .packageBytes } }, "a size has the gate 'package_bytes'")
     for part in parts {
       do throws(ReportContradiction) {
         try part.figures.checkValues()
@@ -18,9 +21,6 @@ extension FidelityReport {
         throw ReportContradiction(reason: (part.size.map { "at \($0.title): " } ?? "") + error.reason)
       }
     }
-    // The file is the same at every size.
-    try require(
-      !sizes.contains { $0.gates.contains { $0.name == .packageBytes } }, "a size has the gate 'package_bytes'")
     let sizeGates = gates.filter { $0.name == .packageBytes }
     try require(sizeGates.count <= 1, "it has the gate 'package_bytes' twice")
     if let package {

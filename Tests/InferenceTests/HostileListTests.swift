@@ -2,6 +2,7 @@ import Graphs
 import Inference
 import Operators
 import PackageFormat
+import Pixels
 import Tensors
 import Testing
 
