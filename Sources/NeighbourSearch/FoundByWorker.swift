@@ -75,13 +75,19 @@ final class FoundInGroup {
           for row in 0..<rows {
             let similarity = similarities[row * stride]
             var place = Self.countOfGreater(levels, than: similarity)
-            // Equal similarities rank by index, by bisection, too: all rows may be equal.
+            // Equal similarities rank by index. Most often there is one, but all rows may be equal: steps that double,
+            // and then bisection.
             func precedesOrIsRow(_ place: Int) -> Bool {
               levels[place] == similarity
                 && group.targets[targets.lowerBound + place].row.index <= firstIndex + row
             }
             if place < levels.count, precedesOrIsRow(place) {
-              var end = levels.count
+              var step = 1
+              while place + step < levels.count, precedesOrIsRow(place + step) {
+                place += step
+                step *= 2
+              }
+              var end = min(place + step, levels.count)
               while end - place > 1 {
                 let middle = place + (end - place) / 2
                 if precedesOrIsRow(middle) { place = middle } else { end = middle }
