@@ -13,7 +13,9 @@ extension ModelImporter {
     let selection = try select(from: outline.groups)
     let checkpoint = try outline.checkpoint(of: selection.groups, below: selection.base)
     let tensors = checkpoint.tensors.map { (name: $0.name, tensor: $0.tensor) }
-    var network = try importNetwork(StateDictionary(tensors, unreadable: checkpoint.unreadable), selection)
+    var network = try importNetwork(
+      StateDictionary(
+        tensors, unreadable: checkpoint.unreadable, doubtful: Set(checkpoint.ignored.map(\.name))), selection)
     if !checkpoint.foreignObjects.isEmpty {
       network.notes.append(
         "the file contains objects of foreign code, which was neither imported nor run: "

@@ -6,6 +6,8 @@ import Tensors
 package struct StateDictionary {
   private let tensors: [String: Tensor]
   private let order: [String]
+  /// The names of `unreadable` that need not be tensors.
+  private let doubtful: Set<String>
   /// For each tensor in the file that cannot be read, the reason.
   private let unreadable: [String: String]
   private var taken: Set<String> = []
@@ -17,10 +19,16 @@ package struct StateDictionary {
   /// - Parameters:
   ///   - tensors: in the checkpoint's order.
   ///   - unreadable: for each tensor in the file that cannot be read, the reason.
-  package init(_ tensors: [(name: String, tensor: Tensor)], unreadable: [String: String] = [:]) {
+  ///   - doubtful: the names of `unreadable` that may be of something else than a tensor. The others are listed after
+  ///     the tensors, so that none is left out as if the file did not have it.
+  package init(
+    _ tensors: [(name: String, tensor: Tensor)], unreadable: [String: String] = [:], doubtful: Set<String> = []
+  ) {
+    let readable = Set(tensors.map(\.name))
     self.tensors = Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { first, _ in first })
-    order = tensors.map(\.name)
-    self.unreadable = unreadable
+    let others = unreadable.keys.filter { !doubtful.contains($0) && !readable.contains($0) }
+    order = tensors.map(\.name) + others.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    (self.unreadable, self.doubtful) = (unreadable, doubtful)
   }
 
   /// A dictionary of the same tensors with some modules renamed.
@@ -32,7 +40,8 @@ package struct StateDictionary {
     let renamed = { (name: String) in Self.renamed(name, below: prefix, aliases) }
     return StateDictionary(
       order.compactMap { name in tensors[name].map { (renamed(name), $0) } },
-      unreadable: Dictionary(unreadable.map { (renamed($0.key), $0.value) }, uniquingKeysWith: { first, _ in first }))
+      unreadable: Dictionary(unreadable.map { (renamed($0.key), $0.value) }, uniquingKeysWith: { first, _ in first }),
+      doubtful: Set(doubtful.map(renamed)))
   }
 
   /// The name of a tensor after `renamingModules`.
@@ -43,7 +52,7 @@ package struct StateDictionary {
     return prefix + new + path.dropFirst(module.count)
   }
 
-  /// The names of the tensors, in the checkpoint's order.
+  /// The names of the tensors, in the checkpoint's order, and of those that cannot be read.
   package var names: [String] { order }
   /// Whether there is a readable tensor of this name.
   package func contains(_ name: String) -> Bool { tensors[name] != nil }
@@ -59,6 +68,7 @@ package struct StateDictionary {
   mutating func take(_ name: String, rank: Int) -> Tensor {
     guard let tensor = tensors[name] else {
       if let reason = unreadable[name] {
+        taken.insert(name)
         note(.unreadable(name: name, reason: reason))
       } else {
         missing.append(name)
@@ -87,8 +97,13 @@ package struct StateDictionary {
   /// Takes a small tensor of any numeric type and shape, as numbers.
   ///
   /// - Parameter count: the number of elements that it must have.
-  /// - Returns: `nil` where there is no such tensor, or it has another number of elements.
+  /// - Returns: `nil` where there is no such tensor, it has another number of elements, or it cannot be read, which is
+  ///   kept for `finish`.
   mutating func takeNumbers(_ name: String, count: Int) -> [Double]? {
+    if tensors[name] == nil, let reason = unreadable[name] {
+      taken.insert(name)
+      note(.unreadable(name: name, reason: reason))
+    }
     guard let tensor = tensors[name], tensor.elementCount == count else { return nil }
     taken.insert(name)
     return tensor.numbers
@@ -96,7 +111,7 @@ package struct StateDictionary {
 
   /// Marks a tensor that the graph does not need as taken, if it exists.
   mutating func skip(_ name: String) {
-    if contains(name) { taken.insert(name) }
+    if contains(name) || unreadable[name] != nil { taken.insert(name) }
   }
 
   /// Records a problem for `finish`, which throws the first.

@@ -102,11 +102,29 @@ enum LegacyStream {
       guard case .key(let text) = reference.location else { continue }
       let key = pickle.string(text)
       if let other = references.updateValue(reference, forKey: key) {
-        guard other.elementCount == reference.elementCount, other.type == reference.type else {
+        guard other.elementCount == reference.elementCount, other.type == reference.type,
+          other.isMeta == reference.isMeta
+        else {
           throw .malformed(field: "storage \(key)", offset: reference.offset, reason: "it has two sizes or types")
         }
       }
     }
+    try checkViews(pickle, storages: references)
     return references
+  }
+
+  /// Checks that each view has a name of its own: PyTorch takes the part that first had the name, or the storage.
+  private static func checkViews(_ pickle: Pickle, storages: [String: StorageReference]) throws(FormatError) {
+    var views: [String: (location: String, range: Range<Int>)] = [:]
+    for reference in pickle.storages {
+      guard case .key(let text) = reference.location, let viewKey = reference.viewKey else { continue }
+      let (name, location) = (pickle.string(viewKey), pickle.string(text))
+      let other = views.updateValue((location, reference.view), forKey: name)
+      guard storages[name] == nil, other.map({ $0 == (location, reference.view) }) ?? true else {
+        throw .malformed(
+          field: "view of storage \(location)", offset: reference.offset,
+          reason: "its name \(name) is also that of another")
+      }
+    }
   }
 }

@@ -2,12 +2,19 @@ import Tensors
 
 /// The meaning of a class or function that a pickle refers to.
 enum GlobalRole: Sendable, Equatable {
-  case orderedDict
-  /// A dictionary whose constructor takes other arguments than its items: `defaultdict(list)`, `Counter()`.
-  case otherDictionary
+  /// `dict` or `OrderedDict`.
+  case dictionary
+  /// `Counter`, which counts the elements of all but dictionaries.
+  case counter
+  /// `defaultdict`, whose first argument makes missing values.
+  case defaultDictionary
+  /// `_codecs.encode`, by which protocols before 3 write bytes.
+  case encode
   case size
   case rebuildTensor, rebuildTensorV2, rebuildTensorV3
   case rebuildParameter
+  /// `torch.nn.Parameter`, whose constructor takes a tensor.
+  case parameter
   case rebuildFromType
   /// A function that creates a tensor of a kind that is not supported: quantised, sparse, nested, …
   case rebuildOther
@@ -30,10 +37,10 @@ enum GlobalRole: Sendable, Equatable {
 
   private static func role(module: some StringProtocol, name: some StringProtocol) -> GlobalRole {
     switch module {
-    case "collections":
-      if name == "OrderedDict" { return .orderedDict }
-      if ["defaultdict", "Counter"].contains(name) { return .otherDictionary }
-      return .data
+    case "collections": return dictionaries[String(name)] ?? .data
+    case "builtins", "__builtin__": return name == "dict" ? .dictionary : .data
+    case "_codecs": return name == "encode" ? .encode : .data
+    case "torch.nn.parameter": return name == "Parameter" ? .parameter : .data
     case "torch", "torch.storage", "torch.cuda": return torchRole(name) ?? .data
     case "torch._utils", "torch._tensor":
       guard name.hasPrefix("_rebuild_") || name == "_rebuild" else { return .data }
@@ -48,6 +55,10 @@ enum GlobalRole: Sendable, Equatable {
   private static let pythonModules: Set<String> = [
     "torch", "numpy", "builtins", "__builtin__", "collections", "argparse", "pathlib", "datetime", "copy_reg",
     "copyreg", "_codecs", "functools", "enum", "decimal", "fractions", "uuid", "types", "typing",
+  ]
+
+  private static let dictionaries: [String: GlobalRole] = [
+    "OrderedDict": .dictionary, "Counter": .counter, "defaultdict": .defaultDictionary,
   ]
 
   private static let rebuilders: [String: GlobalRole] = [

@@ -20,16 +20,23 @@ extension PickleMachine {
     case .object:
       let values = try popToMark()
       guard let type = values.first else { throw malformed("OBJ", "there is no class on the stack") }
-      stack.append(try newObject(type, .tuple(0)))
+      stack.append(try instance(of: type, Array(values.dropFirst())))
     case .inst:
       let module = try nameLine("INST")
       let type = try newGlobal(module, try nameLine("INST"))
-      _ = try popToMark()
-      stack.append(try newObject(.global(type), .tuple(0)))
+      stack.append(try instance(of: .global(type), try popToMark()))
     default:  // BUILD
       let state = try pop()
       try build(state)
     }
+  }
+
+  /// The result of OBJ and INST, which call the class only if there are arguments.
+  private mutating func instance(
+    of type: PickleValue, _ arguments: [PickleValue]
+  ) throws(FormatError) -> PickleValue {
+    guard !arguments.isEmpty else { return try newObject(type, .tuple(0)) }
+    return try reduce(type, .tuple(try newContainer(arguments)))
   }
 
   private mutating func reduce(_ callee: PickleValue, _ arguments: PickleValue) throws(FormatError) -> PickleValue {
@@ -50,7 +57,8 @@ extension PickleMachine {
   ) throws(FormatError) -> PickleValue {
     let global = pickle.globals[Int(callable)]
     switch global.role {
-    case .orderedDict: return try orderedDict(arguments)
+    case .dictionary, .counter, .defaultDictionary: return try dictionary(callable, arguments)
+    case .encode: return bytes(of: arguments) ?? PickleValue.opaque(callable)
     case .size:
       guard arguments.count == 1, case .tuple = arguments[0] else {
         throw malformed("REDUCE", "torch.Size takes a tuple")
@@ -67,6 +75,9 @@ extension PickleMachine {
         return arguments[0]
       default: throw malformed("REDUCE", "torch._utils._rebuild_parameter takes a tensor")
       }
+    case .parameter:
+      guard case .tensor? = arguments.first else { return .opaque(callable) }
+      return arguments[0]
     case .rebuildFromType:
       guard !nested, arguments.count >= 3, case .global(let inner) = arguments[0],
         case .tuple(let position) = arguments[2]
@@ -74,30 +85,54 @@ extension PickleMachine {
       let result = try call(inner, pickle.elements(position), nested: true)
       if arguments.count > 3 { noteState(arguments[3], of: result) }
       return result
-    case .otherDictionary: return .dictionary(try newContainer([]))
     case .rebuildOther, .data, .foreign, .storage, .dtype: return .opaque(callable)
     }
   }
 
-  /// `OrderedDict()` or `OrderedDict([(key, value), …])`
-  private mutating func orderedDict(_ arguments: [PickleValue]) throws(FormatError) -> PickleValue {
-    var pairs: [PickleValue] = []
-    if let first = arguments.first {
-      guard arguments.count == 1, case .list(let list) = first else {
-        throw malformed("REDUCE", "collections.OrderedDict takes a list of pairs")
-      }
-      for item in pickle.elements(list) {
-        guard case .tuple(let position) = item, pickle.elements(position).count == 2 else {
-          guard case .list(let position) = item, pickle.elements(position).count == 2 else {
-            throw malformed("REDUCE", "collections.OrderedDict takes a list of pairs")
-          }
-          pairs += pickle.elements(position)
-          continue
-        }
-        pairs += pickle.elements(position)
+  /// A dictionary with the entries that its constructor takes: `OrderedDict([(key, value), …])`,
+  /// `Counter({key: value, …})`, `defaultdict(factory, {key: value, …})`.
+  private mutating func dictionary(
+    _ callable: UInt32, _ arguments: [PickleValue]
+  ) throws(FormatError) -> PickleValue {
+    let role = pickle.globals[Int(callable)].role
+    let sources = role == .defaultDictionary ? arguments.dropFirst() : arguments[...]
+    switch (sources.count, sources.first) {
+    case (0, _): return .dictionary(try newContainer([]))
+    case (1, .dictionary(let position)?): return .dictionary(try newContainer(pickle.elements(position)))
+    case (1, .list(let position)?) where role != .counter, (1, .tuple(let position)?) where role != .counter:
+      return .dictionary(try newContainer(try flattened(pickle.elements(position), callable)))
+    default: throw unreadableEntries(callable)
+    }
+  }
+
+  private func unreadableEntries(_ callable: UInt32) -> FormatError {
+    let pairs = pickle.globals[Int(callable)].role == .counter ? "" : " or a list of pairs"
+    return malformed("REDUCE", "the entries of \(pickle.name(ofGlobal: callable)) are not a dictionary\(pairs)")
+  }
+
+  private func flattened(_ pairs: [PickleValue], _ callable: UInt32) throws(FormatError) -> [PickleValue] {
+    var flat: [PickleValue] = []
+    for pair in pairs {
+      switch pair {
+      case .tuple(let position), .list(let position):
+        let entry = pickle.elements(position)
+        guard entry.count == 2 else { throw unreadableEntries(callable) }
+        flat += entry
+      default: throw unreadableEntries(callable)
       }
     }
-    return .dictionary(try newContainer(pairs))
+    return flat
+  }
+
+  /// The bytes that are written as (text, "latin1"), if they are ASCII and as short as a key. Pickles of plain values
+  /// keep the arguments.
+  private func bytes(of arguments: [PickleValue]) -> PickleValue? {
+    if case .plain = style { return nil }
+    guard arguments.count == 2, case .string(let text) = arguments[0], text.count <= StateSearch.keyLimit,
+      case .string(let encoding) = arguments[1], encoding.count == 6, pickle.string(encoding) == "latin1",
+      cursor.storage.bytes[pickle.bytes(text)].allSatisfy({ $0 < 0x80 })
+    else { return nil }
+    return .bytes(text)
   }
 
   /// (storage, offset, size, stride, requires_grad, hooks, metadata)
@@ -131,31 +166,37 @@ extension PickleMachine {
     }
   }
 
-  /// Notes where the state of a tensor, whose members become attributes, replaces its values (`_set_obj_state` in
+  /// Notes where the state of a tensor, whose members become attributes, may replace its values (`_set_obj_state` in
   /// torch/_utils.py): a dictionary, or a pair of the dictionary and the slots.
   private mutating func noteState(_ state: PickleValue, of value: PickleValue) {
     guard case .tensor(let tensor) = value else { return }
     var parts = [state]
-    if case .tuple(let position) = state {
-      // PyTorch refuses other tuples.
-      parts = pickle.elements(position).count == 2 ? pickle.elements(position) : []
-    }
-    for case .dictionary(let position) in parts {
-      if let key = replacingAttribute(position) {
-        pickle.tensors[Int(tensor)].alteration = "its values are replaced by an attribute '\(key)'"
+    if case .tuple(let position) = state, pickle.elements(position).count == 2 { parts = pickle.elements(position) }
+    for part in parts {
+      let found: String?
+      switch part {
+      case .none: found = nil
+      case .dictionary(let position): found = alteration(byState: position)
+      default: found = "its state is \(pickle.summary(state))"
       }
+      if let found { pickle.tensors[Int(tensor)].alteration = found }
     }
   }
 
-  /// The attribute in a tensor's state that sets the values: `data`, or `real`, which of a real tensor is the tensor
-  /// itself; `nil` if there is none.
-  private mutating func replacingAttribute(_ position: UInt32) -> String? {
+  /// What a tensor's state does to the values: it may set `data`, or `real`, which of a real tensor is the tensor
+  /// itself.
+  private mutating func alteration(byState position: UInt32) -> String? {
     let flat = pickle.elements(position)
     var (count, found) = examinedStates[position] ?? (0, nil)
     for index in stride(from: count, to: flat.count, by: 2) where found == nil {
-      guard case .string(let text) = flat[index], text.count == 4 else { continue }
-      let key = pickle.string(text)
-      if key == "data" || key == "real" { found = key }
+      switch flat[index] {
+      case .string(let text):
+        guard text.count == 4 else { continue }
+        let key = pickle.string(text)
+        if key == "data" || key == "real" { found = "its values are replaced by an attribute '\(key)'" }
+      case let key where key.mayEqualAnyString: found = "its state has \(pickle.summary(key)) as a key"
+      default: continue
+      }
     }
     count = flat.count
     examinedStates[position] = (count, found)
@@ -190,7 +231,11 @@ extension PickleMachine {
     case .opaque, .object: return type
     case .global(let position):
       switch pickle.globals[Int(position)].role {
-      case .orderedDict, .otherDictionary: return .dictionary(try newContainer([]))
+      // Only __init__, which is not called, would look at the arguments.
+      case .dictionary, .counter, .defaultDictionary: return .dictionary(try newContainer([]))
+      case .parameter:
+        guard case .tensor(let tensor)? = pickle.elements(tuple).first else { return try object(position, tuple) }
+        return .tensor(tensor)
       default: return try object(position, tuple)
       }
     default: throw malformed("NEWOBJ", "it takes a class, not \(pickle.summary(type))")
@@ -203,7 +248,7 @@ extension PickleMachine {
     guard pickle.objects.count < Self.globalLimit else {
       throw .limitExceeded(what: "number of pickled objects", offset: opcodeOffset, limit: Self.globalLimit)
     }
-    pickle.objects.append(PickledObject(global: global, arguments: arguments))
+    pickle.objects.append(PickledObject(offset: opcodeOffset, global: global, arguments: arguments))
     return .object(UInt32(pickle.objects.count - 1))
   }
 
@@ -211,7 +256,9 @@ extension PickleMachine {
   private mutating func build(_ state: PickleValue) throws(FormatError) {
     switch stack.last {
     case .dictionary, .opaque: break
-    case .object(let position)?: pickle.objects[Int(position)].state = state
+    case .object(let position)?:
+      pickle.objects[Int(position)].state = state
+      pickle.objects[Int(position)].offset = opcodeOffset
     case let target?: throw malformed("BUILD", "its target is \(pickle.summary(target))")
     case nil: throw malformed("BUILD", "the stack is empty")
     }
@@ -245,28 +292,33 @@ extension PickleMachine {
     if pickle.string(kind) == "module", id.count > 1, case .global = id[1] { return id[1] }
     guard pickle.string(kind) == "storage", id.count == fields, case .global(let global) = id[1],
       case .storage(let type) = pickle.globals[Int(global)].role, case .string(let key) = id[2],
-      key.count <= Self.keyLimit, case .string = id[3], case .int(let count) = id[4], count >= 0
+      key.count <= Self.keyLimit, case .string(let device) = id[3], case .int(let count) = id[4], count >= 0
     else { throw malformed("BINPERSID", "this is not a storage of \(fields) fields") }
-    var view = 0..<count
+    var reference = StorageReference(
+      location: .key(key), type: type, elementCount: count, view: 0..<count, offset: opcodeOffset)
+    reference.isMeta = device.count == 4 && pickle.string(device) == "meta"
     if fields == 6, case .tuple(let position) = id[5] {
-      view = try viewRange(pickle.elements(position), of: count)
+      let part = try view(pickle.elements(position), of: count)
+      reference.viewKey = part.key
+      reference.view = part.range
     } else if fields == 6, id[5] != .none {
       throw malformed("BINPERSID", "the view is \(pickle.summary(id[5]))")
     }
-    pickle.storages.append(
-      StorageReference(
-        location: .key(key), type: type, elementCount: count, view: view, offset: opcodeOffset))
+    pickle.storages.append(reference)
     return .storage(UInt32(pickle.storages.count - 1))
   }
 
   /// (view key, offset, size), in elements
-  private func viewRange(_ fields: [PickleValue], of count: Int) throws(FormatError) -> Range<Int> {
-    guard fields.count == 3, case .string = fields[0], case .int(let start) = fields[1], case .int(let size) = fields[2]
+  private func view(
+    _ fields: [PickleValue], of count: Int
+  ) throws(FormatError) -> (key: PickleText, range: Range<Int>) {
+    guard fields.count == 3, case .string(let key) = fields[0], key.count <= Self.keyLimit,
+      case .int(let start) = fields[1], case .int(let size) = fields[2]
     else { throw malformed("BINPERSID", "a view has a key, an offset and a size") }
     let (end, overflow) = start.addingReportingOverflow(size)
     guard start >= 0, size >= 0, !overflow, end <= count else {
       throw malformed("BINPERSID", "the view of \(size) elements at \(start) exceeds its storage of \(count)")
     }
-    return start..<end
+    return (key, start..<end)
   }
 }

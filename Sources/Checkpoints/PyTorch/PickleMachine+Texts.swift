@@ -40,11 +40,12 @@ extension PickleMachine {
     return start..<end
   }
 
-  /// Pushes a string whose escapes are not translated. If it has any, or is not ASCII, it is pushed as bytes, and then
-  /// it cannot be the name of a tensor.
-  mutating func pushEscaped(_ range: Range<Int>) throws(FormatError) {
+  /// Pushes a string whose escapes are not translated. If it has any, or is not ASCII, it cannot be the name of a
+  /// tensor.
+  mutating func pushEscaped(_ range: Range<Int>, isUnicode: Bool) throws(FormatError) {
     let isPlain = cursor.storage.bytes[range].allSatisfy { $0 < 0x80 && $0 != 0x5C }
-    stack.append(isPlain ? .string(position(of: range)) : .bytes(position(of: range)))
+    let text = position(of: range)
+    stack.append(isPlain ? .string(text) : .escaped(text, isUnicode: isUnicode))
   }
 
   /// Pushes `'text'` or `"text"`.
@@ -54,7 +55,7 @@ extension PickleMachine {
     guard range.count >= 2, let quote = bytes.first, bytes.last == quote, quote == 0x27 || quote == 0x22 else {
       throw malformed("STRING", "the string is not in quotation marks")
     }
-    try pushEscaped(range.lowerBound + 1..<range.upperBound - 1)
+    try pushEscaped(range.lowerBound + 1..<range.upperBound - 1, isUnicode: false)
   }
 
   /// Pushes `42`, `42L`, or `00` and `01`, which stand for `False` and `True`.

@@ -34,9 +34,9 @@ struct PickleMachine {
   private var memo: [UInt32: PickleValue] = [:]
   /// Memoising a value takes one byte in protocol 4, and Python memoises only values that take at least two bytes.
   private let memoLimit: Int
-  /// The elements of dictionaries that were looked at as states of tensors, and the attribute among them that replaces
-  /// values. Many tensors may have the same state.
-  var examinedStates: [UInt32: (count: Int, attribute: String?)] = [:]
+  /// The elements of dictionaries that were looked at as states of tensors, and what one of them does to the values.
+  /// Many tensors may have the same state.
+  var examinedStates: [UInt32: (count: Int, alteration: String?)] = [:]
   /// The number of values stored in containers so far. Each takes an opcode.
   private var valueCount = 0
   private let valueLimit: Int
@@ -116,7 +116,7 @@ struct PickleMachine {
     case .float: try pushDecimalFloat()
     case .binFloat: stack.append(.float(Double(bitPattern: try next(UInt64.self).byteSwapped)))
     case .string: try pushQuoted()
-    case .unicode: try pushEscaped(try line("UNICODE", limit: .max))
+    case .unicode: try pushEscaped(try line("UNICODE", limit: .max), isUnicode: true)
     case .shortBinString: try pushBytesOrText(Int(try next(UInt8.self)))
     case .binString: try pushBytesOrText(Int(try next(Int32.self)))
     case .shortBinUnicode: stack.append(.string(try text(Int(try next(UInt8.self)))))
@@ -247,7 +247,8 @@ struct PickleMachine {
     case .list(let position):
       try count(values.count)
       pickle.containers[Int(position)].append(contentsOf: values)
-    case .opaque, .object: break
+    case .opaque: break
+    case .object(let position): noteElements(of: position)
     default: throw malformed(opcode, "its target is \(pickle.summary(target)), not a list")
     }
   }
@@ -260,7 +261,8 @@ struct PickleMachine {
     case .set(let position):
       try count(values.count)
       pickle.containers[Int(position)].append(contentsOf: values)
-    case .opaque, .object: break
+    case .opaque: break
+    case .object(let position): noteElements(of: position)
     default: throw malformed("ADDITEMS", "its target is \(pickle.summary(target)), not a set")
     }
   }
@@ -272,8 +274,11 @@ struct PickleMachine {
     case .dictionary(let position):
       try count(pairs.count)
       pickle.containers[Int(position)].append(contentsOf: pairs)
-    case .opaque, .object: break
+    case .opaque: break
+    case .object(let position): noteElements(of: position)
     default: throw malformed(opcode, "its target is \(pickle.summary(target)), not a dictionary")
     }
   }
+
+  private mutating func noteElements(of object: UInt32) { pickle.objects[Int(object)].hasElements = true }
 }

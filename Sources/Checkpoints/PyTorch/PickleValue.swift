@@ -12,8 +12,10 @@ enum PickleValue: Sendable, Equatable {
   case bigInteger(PickleText)
   case float(Double)
   case string(PickleText)
-  /// Bytes, and strings that are not UTF-8 or have escapes, as they are in the file.
+  /// Bytes, and strings of Python 2 that are not UTF-8, as they are in the file.
   case bytes(PickleText)
+  /// A string of protocol 0 with escapes that are not translated, so that it may equal any other string.
+  case escaped(PickleText, isUnicode: Bool)
   /// Positions in `Pickle.containers`. A dictionary's keys and values alternate.
   case tuple(UInt32)
   case list(UInt32)
@@ -28,6 +30,17 @@ enum PickleValue: Sendable, Equatable {
   case storage(UInt32)
   /// A position in `Pickle.tensors`.
   case tensor(UInt32)
+}
+
+extension PickleValue {
+  /// Whether a key may equal any string in Python: one whose escapes are not translated, or an object, such as a
+  /// string of NumPy.
+  var mayEqualAnyString: Bool {
+    switch self {
+    case .escaped, .opaque, .object: true
+    default: false
+    }
+  }
 }
 
 /// The position of a string or of bytes, from the start of the pickle.
@@ -45,12 +58,16 @@ struct PickleGlobal: Sendable {
 
 /// An object that Python would make by a call.
 struct PickledObject: Sendable {
+  /// The position in the file of the last opcode that made or changed it.
+  var offset: Int
   /// The position in `Pickle.globals` of the class or function.
   var global: UInt32
   /// The position of a tuple in `Pickle.containers`.
   var arguments: UInt32
   /// What `__setstate__` would get.
   var state: PickleValue?
+  /// Whether elements were set or added, which are not kept.
+  var hasElements = false
 }
 
 /// A storage that tensors of the pickle refer to.
@@ -68,6 +85,10 @@ struct StorageReference: Sendable {
   var elementCount: Int
   /// The part of the storage that this reference stands for, in elements.
   var view: Range<Int>
+  /// The name of that part in a legacy file; `nil` for the whole storage.
+  var viewKey: PickleText?
+  /// Whether the storage was on PyTorch's device `meta`, where storages have no contents.
+  var isMeta = false
   /// The position of the reference in the file.
   var offset: Int
 
@@ -160,6 +181,7 @@ struct Pickle: Sendable {
     case .bigInteger: "a big integer"
     case .float(let value): "the number \(value)"
     case .bytes(let text): "\(text.count) bytes"
+    case .escaped: "a string with escapes"
     case .string(let text): text.count <= 60 ? "the string \"\(string(text))\"" : "a string of \(text.count) bytes"
     case .tuple(let position): "a tuple of \(elements(position).count)"
     case .list(let position): "a list of \(elements(position).count)"

@@ -26,27 +26,38 @@ struct PickledNumPy {
   /// - Throws: `FormatError` where an array has elements of another type, or contradicts itself.
   func array(_ object: PickledObject, limit: Int) throws(FormatError) -> Array? {
     let arguments = pickle.elements(object.arguments)
+    // Elements that were set after the call are not kept.
+    guard !object.hasElements else { return nil }
     switch name(object) {
     case "multiarray._reconstruct":
+      // Another class may do anything to the elements.
+      guard case .global(let subtype)? = arguments.first, pickle.name(ofGlobal: subtype).hasPrefix("numpy.") else {
+        return nil
+      }
       guard case .tuple(let position)? = object.state else { throw malformed("an array of NumPy has no state") }
       // The version was not always there.
+      let count = pickle.elements(position).count
       let state = pickle.elements(position).suffix(4)
-      guard state.count == 4, case .bool(let isFortran) = boolean(state[state.startIndex + 2]) else {
+      guard count == 4 || count == 5, case .bool(let isFortran) = boolean(state[state.startIndex + 2]) else {
         throw malformed("the state of an array of NumPy is \(pickle.summary(.tuple(position)))")
       }
       let (shape, type) = (state[state.startIndex], state[state.startIndex + 1])
-      return try array(state[state.startIndex + 3], type, try self.shape(shape, limit), isFortran)
+      let elements = try elementType(type, before: object.offset)
+      return try array(state[state.startIndex + 3], elements, try self.shape(shape, limit), isFortran)
     case "numeric._frombuffer":
+      guard object.state == nil else { return nil }
       guard arguments.count == 4 else {
         throw malformed("an array of NumPy has \(arguments.count) arguments")
       }
-      guard case .string(let order) = arguments[3], order.count == 1 else {
-        throw malformed("the order of an array of NumPy is \(pickle.summary(arguments[3]))")
-      }
-      return try array(arguments[0], arguments[1], try shape(arguments[2], limit), pickle.string(order) == "F")
+      guard case .string(let text) = arguments[3], text.count == 1, let order = pickle.string(text).first,
+        order == "C" || order == "F"
+      else { throw malformed("the order of an array of NumPy is \(pickle.summary(arguments[3]))") }
+      let elements = try elementType(arguments[1], before: object.offset)
+      return try array(arguments[0], elements, try shape(arguments[2], limit), order == "F")
     case "multiarray.scalar":
+      guard object.state == nil else { return nil }
       guard arguments.count == 2 else { throw malformed("a scalar of NumPy has \(arguments.count) arguments") }
-      return try array(arguments[1], arguments[0], [], false)
+      return try array(arguments[1], try elementType(arguments[0], before: object.offset), [], false)
     default: return nil
     }
   }
@@ -88,10 +99,10 @@ struct PickledNumPy {
   }
 
   private func array(
-    _ data: PickleValue, _ type: PickleValue, _ shape: [Int], _ isFortran: Bool
+    _ data: PickleValue, _ type: (code: String, isBigEndian: Bool), _ shape: [Int], _ isFortran: Bool
   ) throws(FormatError) -> Array {
     let count = shape.reduce(1, *)
-    let (code, isBigEndian) = try elementType(type)
+    let (code, isBigEndian) = type
     if code.hasPrefix("O") {
       guard case .list(let position) = data, pickle.elements(position).count == count else {
         throw malformed("an array of \(count) objects has \(pickle.summary(data))")
@@ -136,28 +147,34 @@ struct PickledNumPy {
   }
 
   /// The code of an element type, such as "i8", and whether its bytes are in big-endian order.
-  private func elementType(_ value: PickleValue) throws(FormatError) -> (code: String, isBigEndian: Bool) {
-    guard case .object(let position) = value else {
-      throw malformed("the element type of an array is \(pickle.summary(value))")
-    }
+  ///
+  /// - Parameter offset: the position in the file of the opcode that makes the array. If the type changed after that,
+  ///   it would depend on NumPy whether the elements follow.
+  private func elementType(
+    _ value: PickleValue, before offset: Int
+  ) throws(FormatError) -> (code: String, isBigEndian: Bool) {
+    let problem = malformed("the element type of an array is \(pickle.summary(value))")
+    guard case .object(let position) = value else { throw problem }
     let object = pickle.objects[Int(position)]
     guard name(object) == "numpy.dtype", case .string(let code)? = pickle.elements(object.arguments).first,
-      code.count <= 16
-    else {
-      throw malformed("the element type of an array is \(pickle.summary(value))")
-    }
+      code.count <= 16, object.offset < offset, !object.hasElements
+    else { throw problem }
     var text = pickle.string(code)
-    var isBigEndian = false
-    if case .tuple(let state)? = object.state, pickle.elements(state).count > 1,
-      case .string(let order) = pickle.elements(state)[1], order.count == 1
-    {
-      isBigEndian = pickle.string(order) == ">"
-    }
+    var order: Character = "="
     if let first = text.first, "<>=|".contains(first) {
-      isBigEndian = first == ">"
+      order = first
       text.removeFirst()
     }
-    return (text, isBigEndian)
+    // The state decides: (version, order, parts, names, fields, …), at first without names.
+    if let state = object.state {
+      guard case .tuple(let position) = state, (6...9).contains(pickle.elements(position).count) else { throw problem }
+      let fields = pickle.elements(position)
+      guard case .string(let text) = fields[1], text.count == 1, let letter = pickle.string(text).first,
+        "<>=|".contains(letter), fields[2...(fields.count == 6 ? 3 : 4)].allSatisfy({ $0 == .none })
+      else { throw problem }
+      order = letter
+    }
+    return (text, order == ">")
   }
 
   /// The bytes of an array: as they are, or, with protocols before 3, as Latin-1 text.
@@ -166,22 +183,30 @@ struct PickledNumPy {
     case .bytes(let text), .string(let text): return try rawBytes(text)
     case .object(let position):
       let object = pickle.objects[Int(position)]
-      let argument = pickle.elements(object.arguments).first
-      switch (pickle.name(ofGlobal: object.global), argument) {
+      let arguments = pickle.elements(object.arguments)
+      guard object.state == nil, !object.hasElements else { break }
+      switch (pickle.name(ofGlobal: object.global), arguments.first) {
       case ("__builtin__.bytes", nil), ("builtins.bytes", nil): return []
-      case ("_codecs.encode", .string(let text)):
+      case ("_codecs.encode", .string(let text)?) where isLatin1(arguments):
         var bytes: [UInt8] = []
         for scalar in pickle.string(text).unicodeScalars {
           guard let byte = UInt8(exactly: scalar.value) else { throw malformed("the bytes of an array are no Latin-1") }
           bytes.append(byte)
         }
         return bytes
-      case ("_codecs.encode", .bytes(let text)): return try unescaped(try rawBytes(text))
+      case ("_codecs.encode", .escaped(let text, isUnicode: true)?) where isLatin1(arguments):
+        return try unescaped(try rawBytes(text))
       default: break
       }
     default: break
     }
     throw malformed("the bytes of an array are \(pickle.summary(value))")
+  }
+
+  /// Whether the second argument of `_codecs.encode` is the encoding that Python writes there.
+  private func isLatin1(_ arguments: [PickleValue]) -> Bool {
+    guard arguments.count == 2, case .string(let text) = arguments[1], text.count == 6 else { return false }
+    return pickle.string(text) == "latin1"
   }
 
   private func rawBytes(_ text: PickleText) throws(FormatError) -> [UInt8] {
@@ -197,10 +222,17 @@ struct PickledNumPy {
     var bytes: [UInt8] = []
     var rest = text[...]
     while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "\\"), rest.first == UInt8(ascii: "u") else {
+      guard byte == UInt8(ascii: "\\"), let letter = rest.first else {
         bytes.append(byte)
         continue
       }
+      // Before any other character, the sign stands for itself, and so does the same sign after it.
+      guard letter == UInt8(ascii: "u") || letter == UInt8(ascii: "U") else {
+        bytes += [byte, letter]
+        rest.removeFirst()
+        continue
+      }
+      guard letter == UInt8(ascii: "u") else { throw malformed("the bytes of an array are no Latin-1") }
       let digits = String(decoding: rest.dropFirst().prefix(4), as: UTF8.self)
       guard digits.count == 4, let value = UInt8(digits, radix: 16) else {
         throw malformed("the bytes of an array are no Latin-1")

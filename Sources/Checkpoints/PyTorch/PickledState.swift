@@ -1,10 +1,9 @@
 import Tensors
 
-/// The dictionaries of named tensors in an unpickled file.
+/// The dictionaries of named tensors in an unpickled file, which `StateSearch` finds.
 ///
-/// Dictionaries are searched under all keys that are strings, and so are lists and tuples. The tensors of a dictionary
-/// are checked (bounds, checksums, element types) only when `contents` is called for it, so that the state of the
-/// optimiser takes no time.
+/// The tensors of a dictionary are checked (bounds, checksums, element types) only when `contents` is called for it, so
+/// that the state of the optimiser takes no time.
 struct PickledState {
   /// A dictionary that contains tensors directly.
   struct Group {
@@ -20,82 +19,18 @@ struct PickledState {
     var value: PickleValue
   }
 
-  /// The number of levels below the top of the object that are searched. Training scripts use at most three.
-  private static let depthLimit = 6
-  /// The maximum length of a list that is searched. A longer one is data and not a part of a checkpoint.
-  private static let listLimit = 64
-  private static let groupLimit = 1 << 14
-  /// The maximum lengths of a tensor's name and of another key, in bytes. They go into messages and other files.
-  private static let (nameLimit, keyLimit) = (1024, 128)
-
-  private(set) var groups: [Group] = []
+  let groups: [Group]
+  private let doubts: [[String]: String]
   private var resolver: TensorResolver
-  private var visited: Set<UInt32> = []
   private var pickle: Pickle { resolver.pickle }
 
   init(_ resolver: TensorResolver) throws(FormatError) {
+    var search = StateSearch(resolver.pickle)
+    try search.run()
+    groups = search.groups
+    doubts = search.doubts
     self.resolver = resolver
-    try search(resolver.pickle.root, path: [])
-    groups = groups.filter { group in group.entries.contains { isTensor($0.value) } }
     guard !groups.isEmpty else { throw .noStateDict(reason: reasonForNoGroups()) }
-  }
-
-  /// Whether a value is a tensor, or would be one if its kind were supported.
-  private func isTensor(_ value: PickleValue) -> Bool {
-    switch value {
-    case .tensor: true
-    case .opaque(let global): pickle.globals[Int(global)].role == .rebuildOther
-    default: false
-    }
-  }
-
-  private mutating func search(_ value: PickleValue, path: [String]) throws(FormatError) {
-    guard path.count <= Self.depthLimit, groups.count < Self.groupLimit else { return }
-    switch value {
-    case .dictionary(let position):
-      guard visited.insert(position).inserted else { return }
-      try searchDictionary(pickle.elements(position), path: path)
-    case .list(let position), .tuple(let position):
-      let elements = pickle.elements(position)
-      guard position > 0, elements.count <= Self.listLimit, visited.insert(position).inserted else { return }
-      for (index, element) in elements.enumerated() { try search(element, path: path + ["\(index)"]) }
-    default: break
-    }
-  }
-
-  private mutating func searchDictionary(_ flat: [PickleValue], path: [String]) throws(FormatError) {
-    var group = Group(path: path)
-    var inner: [(name: String, value: PickleValue)] = []
-    // A string that a hostile pickle uses for many keys must not be copied for each of them.
-    var starts: Set<UInt32> = []
-    for i in stride(from: 0, to: flat.count - 1, by: 2) {
-      guard case .string(let text) = flat[i] else {
-        if isTensor(flat[i + 1]), group.unnamedKey == nil { group.unnamedKey = pickle.summary(flat[i]) }
-        continue
-      }
-      let isNested = if case .dictionary = flat[i + 1] { true } else { isSequence(flat[i + 1]) }
-      guard isTensor(flat[i + 1]) || text.count <= Self.keyLimit else { continue }
-      guard text.count <= Self.nameLimit, starts.insert(text.start).inserted else {
-        throw .malformed(
-          field: "dictionary key", offset: pickle.bytes(text).lowerBound,
-          reason: text.count > Self.nameLimit ? "it has \(text.count) bytes" : "it appears twice")
-      }
-      let name = pickle.string(text)
-      if isNested {
-        inner.append((name, flat[i + 1]))
-      } else {
-        group.entries.append(Entry(name: name, value: flat[i + 1]))
-      }
-    }
-    groups.append(group)
-    for (name, value) in inner { try search(value, path: path + [name]) }
-  }
-
-  private func isSequence(_ value: PickleValue) -> Bool {
-    switch value {
-    case .list, .tuple: true
-    default: false
-    }
   }
 
   /// The reason why there is no dictionary of tensors.
@@ -107,7 +42,7 @@ struct PickledState {
     var names: [String] = []
     var opaque: String?
     for i in stride(from: 0, to: flat.count - 1, by: 2) {
-      guard case .string(let text) = flat[i], text.count <= Self.nameLimit else {
+      guard case .string(let text) = flat[i], text.count <= StateSearch.nameLimit else {
         if case .tensor = flat[i + 1] { return "the key of a tensor is \(pickle.summary(flat[i])), not a string" }
         continue
       }
@@ -149,6 +84,7 @@ struct PickledState {
     for index in chosen {
       let group = groups[index]
       if let key = group.unnamedKey { throw .noStateDict(reason: "the key of a tensor is \(key), not a string") }
+      try checkKeys(on: group.path)
       let prefix = group.path.dropFirst(base.count).map { $0 + "." }.joined()
       for entry in group.entries { try add(entry, named: prefix + entry.name, to: &contents) }
     }
@@ -156,27 +92,46 @@ struct PickledState {
     return contents
   }
 
+  /// Checks that the keys of a dictionary, and of those around it, are strings that Python would take for different
+  /// ones.
+  private func checkKeys(on path: [String]) throws(FormatError) {
+    guard !doubts.isEmpty else { return }
+    for depth in 0...path.count {
+      let path = Array(path.prefix(depth))
+      guard let key = doubts[path] else { continue }
+      let place = path.isEmpty ? "at the top" : "of '\(path.joined(separator: "."))'"
+      throw .noStateDict(
+        reason: "a key \(place) is \(key), which may equal another key: save it with plain strings as keys")
+    }
+  }
+
   private mutating func add(
     _ entry: Entry, named name: String, to contents: inout CheckpointContents
   ) throws(FormatError) {
+    let isTaken = contents.tensors[name] != nil || contents.unreadable[name] != nil
     switch entry.value {
     case .tensor(let position):
       do throws(FormatError) {
         let tensor = try resolver.tensor(position, named: name)
-        guard contents.tensors.append(tensor, named: name) else {
-          throw FormatError.malformed(
-            field: "state dict", offset: pickle.tensors[Int(position)].offset, reason: "two tensors are named \(name)")
+        guard !isTaken, contents.tensors.append(tensor, named: name) else {
+          throw twoTensors(name, offset: pickle.tensors[Int(position)].offset)
         }
       } catch {
         guard case .unreadableTensor(_, let reason) = error else { throw error }
+        guard !isTaken else { throw twoTensors(name, offset: pickle.tensors[Int(position)].offset) }
         contents.unreadable[name] = reason
       }
     case .opaque(let global):
+      guard !isTaken else { throw twoTensors(name, offset: pickle.cursor.range.lowerBound) }
       let callable = pickle.name(ofGlobal: global)
       contents.unreadable[name] = "it is made by \(callable), which is not run: convert it to a float32 tensor"
-      if !isTensor(entry.value) { contents.ignored.append(ignored(name, entry.value)) }
+      if !pickle.isTensor(entry.value) { contents.ignored.append(ignored(name, entry.value)) }
     default: contents.ignored.append(ignored(name, entry.value))
     }
+  }
+
+  private func twoTensors(_ name: String, offset: Int) -> FormatError {
+    .malformed(field: "state dict", offset: offset, reason: "two tensors are named \(name)")
   }
 
   private func ignored(_ name: String, _ value: PickleValue) -> Checkpoint.Ignored {
@@ -197,17 +152,13 @@ struct PickledState {
         if depth < base.count, name == base[depth] { next = element }
         let isOnPath = keys.contains(name)
         // The entries of the chosen dictionaries are handled one by one elsewhere.
-        let isEntry = depth == base.count && !(isNested(element))
+        let isEntry = depth == base.count && element.nestedPosition == nil
         if !isOnPath, !(isEntry && holdsBase) { result.append(ignored(name, element)) }
       }
       guard let next else { break }
       value = next
     }
     return result
-  }
-
-  private func isNested(_ value: PickleValue) -> Bool {
-    if case .dictionary = value { true } else { isSequence(value) }
   }
 
   private func namedEntries(of value: PickleValue) -> [(name: String, value: PickleValue)]? {
@@ -217,14 +168,13 @@ struct PickledState {
       var entries: [(String, PickleValue)] = []
       var starts: Set<UInt32> = []
       for i in stride(from: 0, to: flat.count - 1, by: 2) {
-        guard case .string(let text) = flat[i], text.count <= Self.keyLimit, starts.insert(text.start).inserted else {
-          continue
-        }
+        guard case .string(let text) = flat[i], text.count <= StateSearch.keyLimit, starts.insert(text.start).inserted
+        else { continue }
         entries.append((pickle.string(text), flat[i + 1]))
       }
       return entries
     case .list(let position), .tuple(let position):
-      return pickle.elements(position).prefix(Self.listLimit).enumerated().map { ("\($0)", $1) }
+      return pickle.elements(position).prefix(StateSearch.listLimit).enumerated().map { ("\($0)", $1) }
     default: return nil
     }
   }

@@ -81,7 +81,7 @@ package enum PlainPickle {
           return try self.list(array, depth: depth)
         }
         fallthrough
-      case .bigInteger, .bytes, .global, .opaque, .storage, .tensor:
+      case .bigInteger, .bytes, .escaped, .global, .opaque, .storage, .tensor:
         throw .unsupported(
           feature: "\(pickle.summary(value)) in the pickle", offset: 0,
           advice: "only numbers, texts, lists, dictionaries and arrays of NumPy are read; save it as JSON")

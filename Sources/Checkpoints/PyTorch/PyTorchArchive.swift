@@ -1,4 +1,5 @@
 import Files
+import Tensors
 
 /// Reads PyTorch's format since 1.6: a zip file with a pickle and one entry for each storage, all in one folder
 /// (torch/serialization.py, caffe2/serialize/inline_container.cc).
@@ -15,7 +16,7 @@ enum PyTorchArchive {
       throw .malformed(
         field: "data.pkl", offset: cursor.offset, reason: "\(cursor.remaining) more bytes follow the pickle")
     }
-    var records = StorageRecords(archive: archive, folder: folder, file: file)
+    var records = StorageRecords(archive: archive, folder: folder, file: file, pickle)
     let resolver = TensorResolver(pickle, file: file) { (reference) throws(FormatError) in
       try records.bytes(of: reference, pickle)
     }
@@ -32,6 +33,11 @@ enum PyTorchArchive {
     {
       throw .wrongKind(
         looksLike: "a TorchScript program", advice: "load it with torch.jit.load and save its state_dict()")
+    }
+    if let twin = archive.twin {
+      throw .malformed(
+        field: "zip entry \(twin.name)", offset: twin.header,
+        reason: "the name of another entry differs only in the case of letters")
     }
     if let stray = archive.entries.first(where: { !$0.name.hasPrefix(folder) }) {
       throw .malformed(
@@ -86,17 +92,32 @@ private struct StorageRecords {
   let archive: ZipArchive
   let folder: String
   let file: MappedFile
+  /// The keys of storages that the pickle gives two types or devices: versions of PyTorch differ in which they take.
+  private let ambiguous: Set<String>
   private var verified: Set<String> = []
 
-  init(archive: ZipArchive, folder: String, file: MappedFile) {
+  init(archive: ZipArchive, folder: String, file: MappedFile, _ pickle: Pickle) {
     self.archive = archive
     self.folder = folder
     self.file = file
+    var known: [String: (elements: ElementType?, size: Int, isMeta: Bool)] = [:]
+    var ambiguous: Set<String> = []
+    for reference in pickle.storages where reference.elementCount > 0 {
+      guard case .key(let text) = reference.location else { continue }
+      let key = pickle.string(text)
+      // The bytes of an untyped storage may also be those of a typed one.
+      let kind = (elements: reference.type.elementType, size: reference.type.elementSize, isMeta: reference.isMeta)
+      if let other = known.updateValue(kind, forKey: key), other != kind { ambiguous.insert(key) }
+    }
+    self.ambiguous = ambiguous
   }
 
   mutating func bytes(of reference: StorageReference, _ pickle: Pickle) throws(FormatError) -> Range<Int> {
     guard case .key(let text) = reference.location else { return 0..<0 }
     let key = pickle.string(text)
+    guard !ambiguous.contains(key) else {
+      throw .malformed(field: "storage \(key)", offset: reference.offset, reason: "it has two types or devices")
+    }
     guard let entry = archive["\(folder)data/\(key)"] else {
       throw .malformed(field: "storage \(key)", offset: reference.offset, reason: "its bytes are not in the archive")
     }

@@ -49,6 +49,9 @@ struct TensorResolver {
       throw .unreadableTensor(name: name, reason: "\(alteration): save it by .clone()")
     }
     let storage = pickle.storages[Int(reference.storage)]
+    guard !storage.isMeta else {
+      throw .unreadableTensor(name: name, reason: "it was on the device meta, where tensors have no values")
+    }
     let typeName = reference.dtype.map { pickle.name(ofGlobal: $0) } ?? storage.type.name
     guard let type = reference.dtype == nil ? storage.type.elementType : reference.elementType else {
       throw .unreadableTensor(name: name, reason: "its elements are \(typeName), which is not supported: convert it")

@@ -18,24 +18,36 @@ struct ZipArchive {
   }
 
   let entries: [Entry]
+  /// The first entry whose name differs from another one only in the case of letters, which PyTorch ignores.
+  let twin: Entry?
   private let positions: [String: Int]
 
   /// Whether the writer computed CRCs. PyTorch can be configured not to, and then all of them are 0.
   let hasChecksums: Bool
 
-  subscript(name: String) -> Entry? { positions[name].map { entries[$0] } }
+  /// The entry of this name, whatever the case of its letters.
+  subscript(name: String) -> Entry? { positions[Self.lowercased(name)].map { entries[$0] } }
+
+  /// A name with the letters of ASCII in lower case.
+  private static func lowercased(_ name: String) -> String {
+    String(decoding: name.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+  }
 
   init(_ file: MappedFile) throws(FormatError) {
     let directory = try Self.locateDirectory(file)
     var cursor = ByteCursor(file.storage, range: directory.bytes)
     var entries: [Entry] = []
+    var twin: Entry?
+    var names: Set<String> = []
     var positions: [String: Int] = [:]
     while !cursor.isAtEnd {
       let offset = cursor.offset
       let entry = try Self.readEntry(&cursor, file, directory: directory.bytes)
-      guard positions.updateValue(entries.count, forKey: entry.name) == nil else {
+      guard names.insert(entry.name).inserted else {
         throw .malformed(field: "zip directory", offset: offset, reason: "two entries are named \(entry.name)")
       }
+      let other = positions.updateValue(entries.count, forKey: Self.lowercased(entry.name))
+      if other != nil, twin == nil { twin = entry }
       entries.append(entry)
     }
     guard entries.count == directory.count else {
@@ -45,6 +57,7 @@ struct ZipArchive {
     }
     try Self.checkLayout(entries)
     self.entries = entries
+    self.twin = twin
     self.positions = positions
     hasChecksums = entries.contains { $0.checksum != 0 }
   }
