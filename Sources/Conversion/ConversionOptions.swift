@@ -146,8 +146,8 @@ extension ConversionOptions {
   /// How images are resized and cropped for the first size.
   package var evaluation: EvaluationProtocol { resolutions[0].evaluation }
 
-  /// The first requested side of images in pixels; `nil` where none is requested.
-  var requestedSide: Int? { request.sizes.first?.side }
+  /// The requested sides of images in pixels.
+  var requestedSides: [Int] { request.sizes.map(\.side) }
 
   /// Uses the size that the checkpoint fixes, where it fixes one and no size was requested.
   ///

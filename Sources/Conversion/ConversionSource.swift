@@ -19,7 +19,7 @@ struct ConversionSource {
   init(_ options: ConversionOptions, _ clock: StageClock) throws {
     (imported, digest) = try clock.stage("read") {
       var model = options.model
-      model.imageSide = options.requestedSide
+      model.imageSides = options.requestedSides
       let imported = try ImportedCheckpoint(path: options.checkpoint, options: model, checksValues: false)
       return (imported, try imported.checkedDigest(threads: options.threads))
     }

@@ -11,9 +11,10 @@ package struct ModelImporter: Sendable {
   /// The order of the channels that the checkpoint's network expects; `nil`: RGB.
   package var channelOrder: ChannelOrder?
 
-  /// The side of images in pixels for which to read an ONNX model that states no size and cannot be read for all;
-  /// `nil`: the most usual that it can be read for.
-  package var imageSide: Int?
+  /// The sides of images in pixels that the network will run at. An ONNX model that states no size must be the same
+  /// network at each of them, and is read for the first where it cannot be read for all sizes; if there are none, for
+  /// the most usual that it can be read for.
+  package var imageSides: [Int] = []
   /// The value of an ONNX model that is the embedding; `nil`: found among the outputs.
   package var embeddingOutput: String?
   /// The value of an ONNX model that holds the logits, or the layer of a checkpoint that computes them; `nil`: found by

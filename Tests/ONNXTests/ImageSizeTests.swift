@@ -6,7 +6,7 @@ import Testing
 @Suite struct ImageSizeTests {
   private func network(_ name: String, side: Int? = nil) throws -> ImportedNetwork {
     var importer = ModelImporter()
-    importer.imageSide = side
+    importer.imageSides = [side].compactMap(\.self)
     let checkpoint = try Checkpoint.read(path: Fixtures.path("kinds/\(name).onnx"))
     return try importer.importNetwork(try #require(checkpoint.network))
   }
@@ -44,7 +44,7 @@ import Testing
     #expect(try network("linear-layer-of-a-map-between-norms", side: 64).fixedImageSize?.height == 24)
     let checkpoint = try Checkpoint.read(path: Fixtures.path("tiny-dynamic.onnx"))
     var importer = ModelImporter()
-    importer.imageSide = 64
+    importer.imageSides = [64]
     #expect(try importer.importNetwork(try #require(checkpoint.network)).fixedImageSize == nil)
   }
 }

@@ -7,6 +7,10 @@ struct ONNXFunction {
   }
 
   let key: Key
+  /// Where it starts in the file.
+  let offset: Int
+  /// The versions of the standard operators that it states; usually one, or none.
+  let operatorSets: Set<Int>
   /// The names of its inputs and outputs, as its nodes have them.
   let inputs: [String]
   let outputs: [String]
@@ -33,6 +37,8 @@ struct ONNXInlining {
   }
 
   private let definitions: [ONNXFunction.Key: Definition]
+  /// The version of the standard operators that the model imports.
+  private let operatorSet: Int
   /// The number of nodes made so far, where long lists of long names count as more, and of calls.
   private var (made, calls) = (0, 0)
   /// The memory of what is copied, in bytes.
@@ -43,22 +49,28 @@ struct ONNXInlining {
   static let maximumDepth = 32
   /// The bytes that may be copied for a model of no size, and for each of its bytes.
   static let (freeBytes, bytesPerByte) = (8 << 20, 16)
+  /// The domains of operators that ONNX Runtime has itself, and runs even where a function has the name of one.
+  private static let builtInDomains: Set<String> = ["", "ai.onnx.ml", "com.microsoft"]
 
-  private init(_ functions: [ONNXFunction.Key: ONNXFunction], modelBytes: Int) {
+  private init(_ functions: [ONNXFunction.Key: ONNXFunction], operatorSet: Int, modelBytes: Int) {
+    self.operatorSet = operatorSet
     definitions = functions.mapValues { Definition($0) }
     copies = ModelBudget(free: Self.freeBytes, perByte: Self.bytesPerByte, modelBytes: modelBytes)
   }
 
   /// The nodes of a graph without calls, with `index` as their position.
   ///
-  /// - Parameter modelBytes: the size of the model with its external data.
+  /// - Parameters:
+  ///   - operatorSet: the version of the standard operators that the model imports.
+  ///   - modelBytes: the size of the model with its external data.
   /// - Throws: `FormatError.limitExceeded` where there are too many nodes or too much in them, or functions call each
-  ///   other too deeply.
+  ///   other too deeply; `.unsupported` for a call of a function that replaces an operator, or that is of another
+  ///   version of the standard operators than the model.
   static func inline(
-    _ nodes: [ONNXModel.Node], _ functions: [ONNXFunction.Key: ONNXFunction], modelBytes: Int
+    _ nodes: [ONNXModel.Node], _ functions: [ONNXFunction.Key: ONNXFunction], operatorSet: Int, modelBytes: Int
   ) throws(FormatError) -> [ONNXModel.Node] {
     if functions.isEmpty { return nodes }
-    var inlining = ONNXInlining(functions, modelBytes: modelBytes)
+    var inlining = ONNXInlining(functions, operatorSet: operatorSet, modelBytes: modelBytes)
     var result: [ONNXModel.Node] = []
     for node in try inlining.expand(nodes, depth: 0) { result.append(node.with(index: result.count)) }
     return result
@@ -69,6 +81,21 @@ struct ONNXInlining {
     guard copies.claim(byteCount) else {
       throw .limitExceeded(
         what: "the number of nodes in functions, times their size in bytes,", offset: 0, limit: copies.limit)
+    }
+  }
+
+  /// Checks that a call of a function is one in ONNX Runtime, too, and that its nodes mean the same in the model.
+  private func check(_ function: ONNXFunction) throws(FormatError) {
+    let name = function.key.name
+    guard !Self.builtInDomains.contains(function.key.domain) else {
+      throw .unsupported(
+        feature: "a function that replaces the operator '\(name)'", offset: function.offset,
+        advice: "ONNX Runtime runs its own operator of this name; give the function another domain")
+    }
+    if let version = function.operatorSets.sorted().first(where: { $0 != operatorSet }) {
+      throw .unsupported(
+        feature: "the function '\(name)' of opset \(version)", offset: function.offset,
+        advice: "the model uses opset \(operatorSet); export both with the same one")
     }
   }
 
@@ -84,6 +111,7 @@ struct ONNXInlining {
       }
       try claim(node.byteCount)
       if let definition = definitions[ONNXFunction.Key(domain: node.domain, name: node.operatorType)] {
+        try check(definition.function)
         result += try expand(body(of: definition, for: node), depth: depth + 1)
       } else {
         var attributes = node.attributes

@@ -40,7 +40,7 @@ struct ONNXReader {
         graph = field.payload
       case 20: ignored.append(Checkpoint.Ignored(name: "training_info", reason: "how the model was trained"))
       case 25 where field.type == .lengthDelimited:
-        let function = try self.function(field)
+        guard let function = try self.function(field) else { break }
         guard functions.updateValue(function, forKey: function.key) == nil else {
           throw malformed("functions", field, "a second one is named '\(function.key.name)'")
         }
@@ -65,7 +65,9 @@ struct ONNXReader {
     let model = ONNXModel(
       irVersion: header.irVersion, producer: header.producer, producerVersion: header.producerVersion,
       operatorSets: header.operatorSets, name: graphName, inputs: inputs.filter { initial[$0.name] == nil },
-      outputs: outputs, nodes: try ONNXInlining.inline(nodes, functions, modelBytes: byteCount),
+      outputs: outputs,
+      nodes: try ONNXInlining.inline(
+        nodes, functions, operatorSet: header.operatorSets[""] ?? 0, modelBytes: byteCount),
       initializers: initializers, externalFiles: tensors.externalFiles.map(\.location), byteCount: byteCount)
     return CheckpointContents(
       tensors: initializers, ignored: ignored, network: model, dataFiles: tensors.externalFiles.map(\.file))
@@ -82,14 +84,18 @@ struct ONNXReader {
     var sets: [String: Int] = [:]
     for set in UnsafeBufferPointer(start: message.opset_import, count: message.n_opset_import) {
       guard let set = set?.pointee else { continue }
-      let domain = try unpacking.text(set.domain)
-      // The standard domain has two spellings.
-      sets[domain == "ai.onnx" ? "" : domain] = Int(set.version)
+      let domain = Self.domain(try unpacking.text(set.domain))
+      if let earlier = sets.updateValue(Int(set.version), forKey: domain), earlier != Int(set.version) {
+        throw unpacking.malformed("opset_import has two versions of the domain '\(domain)'")
+      }
     }
     return Header(
       irVersion: Int(message.ir_version), producer: try unpacking.text(message.producer_name),
       producerVersion: try unpacking.text(message.producer_version), operatorSets: sets)
   }
+
+  /// A domain in its usual spelling: that of the standard operators has two.
+  private static func domain(_ text: String) -> String { text == "ai.onnx" ? "" : text }
 
   private mutating func readGraph(_ range: Range<Int>) throws(FormatError) {
     var fields = ProtobufReader(file, range, message: ONNXMessage.graph.rawValue)
@@ -145,8 +151,11 @@ struct ONNXReader {
     return ONNXModel.Subgraph(nodes: nodes, initializers: initializers, outputs: outputs)
   }
 
-  private mutating func function(_ function: ProtobufField) throws(FormatError) -> ONNXFunction {
+  /// A function; `nil` for one of several of the same name (ONNX 1.16), which no node that can be read calls.
+  private mutating func function(_ function: ProtobufField) throws(FormatError) -> ONNXFunction? {
     var (domain, name) = ("", "")
+    var isOverload = false
+    var operatorSets: Set<Int> = []
     var inputs: [String] = []
     var outputs: [String] = []
     var nodes: [ONNXModel.Node] = []
@@ -159,17 +168,36 @@ struct ONNXReader {
       case 4: inputs.append(try text(field))
       case 5: outputs.append(try text(field))
       case 7: nodes.append(try node(field.payload, index: nodes.count))
+      case 9: if let version = try standardOperatorSet(field.payload) { operatorSets.insert(version) }
       case 10: domain = try text(field)
       case 11:
         let (name, value) = try attribute(field.payload, index: 0)
         defaults[name] = value
+      case 13: isOverload = !field.payload.isEmpty
       default: break
       }
     }
     guard !name.isEmpty else { throw malformed("functions", function, "one has no name") }
+    if isOverload { return nil }
     return ONNXFunction(
-      key: ONNXFunction.Key(domain: domain == "ai.onnx" ? "" : domain, name: name), inputs: inputs, outputs: outputs,
-      defaults: defaults, nodes: nodes)
+      key: ONNXFunction.Key(domain: Self.domain(domain), name: name), offset: function.bytes.lowerBound,
+      operatorSets: operatorSets, inputs: inputs, outputs: outputs, defaults: defaults, nodes: nodes)
+  }
+
+  /// The version of the standard operators that an OperatorSetIdProto states; `nil` where it is of another domain.
+  private func standardOperatorSet(_ range: Range<Int>) throws(FormatError) -> Int? {
+    var (domain, version) = ("", 0)
+    var fields = ProtobufReader(file, range, message: ONNXMessage.operatorSet.rawValue)
+    while let field = try fields.next() {
+      switch (field.number, field.type) {
+      case (1, .lengthDelimited): domain = try text(field)
+      case (2, .varint):
+        var cursor = ByteCursor(file.storage, range: field.payload)
+        version = Int(truncatingIfNeeded: try cursor.varint("version"))
+      default: break
+      }
+    }
+    return Self.domain(domain).isEmpty ? version : nil
   }
 
   private func text(_ field: ProtobufField) throws(FormatError) -> String {
@@ -187,7 +215,13 @@ struct ONNXReader {
     var attributes: [String: ONNXModel.Attribute] = [:]
     var fields = ProtobufReader(file, range, message: ONNXMessage.node.rawValue)
     while let field = try fields.next() {
-      guard field.number == 5, field.type == .lengthDelimited else { continue }
+      guard field.type == .lengthDelimited else { continue }
+      if field.number == 8, !field.payload.isEmpty {
+        throw .unsupported(
+          feature: "a call of an overloaded function", offset: field.bytes.lowerBound,
+          advice: "give each function a name of its own")
+      }
+      guard field.number == 5 else { continue }
       let (name, value) = try attribute(field.payload, index: index)
       guard attributes.updateValue(value, forKey: name) == nil else {
         throw malformed("attribute", field, "a second one is named '\(name)'")
@@ -201,8 +235,7 @@ struct ONNXReader {
       guard !type.isEmpty else { throw unpacking.malformed("a node without an operator") }
       let domain = try unpacking.text(message.domain)
       return ONNXModel.Node(
-        index: index, name: try unpacking.text(message.name), operatorType: type,
-        domain: domain == "ai.onnx" ? "" : domain,
+        index: index, name: try unpacking.text(message.name), operatorType: type, domain: Self.domain(domain),
         inputs: try unpacking.texts(message.input, message.n_input),
         outputs: try unpacking.texts(message.output, message.n_output), attributes: attributes)
     }

@@ -15,24 +15,52 @@ extension ONNXFolding {
     "CastLike": { operands throws(Failure) in try cast(operands, to: try operands.tensor(1).elementType) },
   ]
 
-  /// The first input as another type. Halves are stored as float32, after rounding to the type.
-  private static func cast(_ operands: Operands, to type: ElementType) throws(Failure) -> Tensor {
+  /// The first input as another type.
+  static func cast(_ operands: Operands, to type: ElementType) throws(Failure) -> Tensor {
     let tensor = try operands.tensor(0)
     try operands.claim(tensor.shape)
-    if type == .float64, tensor.elementType == .float64 { return tensor }
+    if type == tensor.elementType { return tensor }
     if type == .float32, let floats = tensor.asFloat32() { return floats }
     var array = try operands.array(0)
+    array.type = type
     switch type {
-    case .float32, .float64: break
-    case .float16: array.values = array.values.map { rounded($0, bits: 11, minExponent: -14, max: 65504) }
-    case .bfloat16:
-      array.values = array.values.map { rounded($0, bits: 8, minExponent: -126, max: 0x1.FEp127) }
-    case .bool: array.values = array.values.map { $0 == 0 ? 0 : 1 }
-    case .int64 where tensor.elementType == .int64: return tensor
-    default: return try integers(tensor, array, as: type)
+    case .float64: return array.tensor
+    case .float32, .float16, .bfloat16:
+      // From a Double, an integer beyond 2^53 would be rounded twice.
+      if tensor.elementType == .int64 { array.values = tensor.elements(as: Int64.self).map { Double(Float($0)) } }
+      if tensor.elementType == .uint64 { array.values = tensor.elements(as: UInt64.self).map { Double(Float($0)) } }
+      return type == .float32 ? array.tensor : try halves(array)
+    case .bool:
+      array.values = array.values.map { $0 == 0 ? 0 : 1 }
+      return array.tensor
+    default:
+      array.type = tensor.elementType
+      return try integers(tensor, array, as: type)
     }
-    array.type = type.isFloatingPoint && type != .float64 ? .float32 : type
-    return array.tensor
+  }
+
+  /// An array of float16 or bfloat16, with its elements rounded to the type.
+  static func halves(_ array: ONNXArray) throws(Failure) -> Tensor {
+    let isHalf = array.type == .float16
+    return try bits(array.type, array.shape, of: UInt16.self) { target in
+      for (index, value) in array.values.enumerated() {
+        if isHalf {
+          target[index] = halfBits(rounded(value, bits: 11, minExponent: -14, max: 65504))
+        } else {
+          let result = rounded(value, bits: 8, minExponent: -126, max: 0x1.FEp127)
+          target[index] = result.isNaN ? 0x7FC0 : UInt16(Float(result).bitPattern >> 16)
+        }
+      }
+    }
+  }
+
+  /// The bit pattern of a number that a float16 holds exactly.
+  private static func halfBits(_ value: Double) -> UInt16 {
+    if value.isNaN { return 0x7E00 }
+    let (sign, magnitude): (UInt16, Double) = (value.sign == .minus ? 0x8000 : 0, value.magnitude)
+    if magnitude.isInfinite { return sign | 0x7C00 }
+    if magnitude < 0x1p-14 { return sign | UInt16(magnitude * 0x1p24) }
+    return sign | UInt16(magnitude.exponent + 15) << 10 | UInt16((magnitude.significand - 1) * 1024)
   }
 
   /// A number rounded to floating-point numbers of fewer bits, ties to even.

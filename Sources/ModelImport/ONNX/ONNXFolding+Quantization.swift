@@ -9,8 +9,8 @@ extension ONNXFolding {
   static func clippedLevels(_ operands: Operands) throws(Failure) -> Tensor? {
     let source = try operands.tensor(0)
     guard let all = ONNXLevels.bounds(of: source.elementType) else { return nil }
-    let low = operands.has(1) ? try operands.array(1).integers.first ?? all.lowerBound : all.lowerBound
-    let high = operands.has(2) ? try operands.array(2).integers.first ?? all.upperBound : all.upperBound
+    let low = operands.has(1) ? try operands.integerArray(1).single() : all.lowerBound
+    let high = operands.has(2) ? try operands.integerArray(2).single() : all.upperBound
     guard all.contains(low), all.contains(high), low <= high else {
       throw Failure("clips levels to \(low) and \(high)")
     }
@@ -44,6 +44,10 @@ extension ONNXFolding {
 
   private static let quantize: Folding = { operands throws(Failure) in
     let type = try levelType(operands)
+    // As ONNX Runtime, whatever the type of the scale.
+    guard [0, 1].contains(operands.integer("precision") ?? 0) else {
+      throw Failure("divides in another precision than float32")
+    }
     guard ONNXLevels.bounds(of: type) != nil else { throw Failure("quantises to \(type)") }
     let (source, steps) = (try operands.tensor(0), try steps(operands, type: type))
     try operands.claim(source.shape)
@@ -75,6 +79,11 @@ extension ONNXFolding {
     try operands.claim(try operands.tensor(0).shape)
     let source = try operands.tensor(0).contiguous()
     let steps = try steps(operands, type: source.elementType)
+    let scaleType = try operands.tensor(1).elementType
+    let code = operands.integer("output_dtype") ?? 0
+    guard code == 0 || ElementType(onnxCode: code) == scaleType else {
+      throw Failure("dequantises to the type number \(code) by scales of \(scaleType)")
+    }
     func real<Level: TensorElement & FixedWidthInteger>(_: Level.Type) -> Tensor {
       source.withElements(as: Level.self) { levels in
         Tensor(shape: source.shape, of: Float.self) { target in
@@ -85,14 +94,20 @@ extension ONNXFolding {
         }
       }
     }
+    let result: Tensor
     switch source.elementType {
-    case .int8: return real(Int8.self)
-    case .uint8: return real(UInt8.self)
-    case .int16: return real(Int16.self)
-    case .uint16: return real(UInt16.self)
-    case .int32: return real(Int32.self)
+    case .int8: result = real(Int8.self)
+    case .uint8: result = real(UInt8.self)
+    case .int16: result = real(Int16.self)
+    case .uint16: result = real(UInt16.self)
+    case .int32: result = real(Int32.self)
     default: throw Failure("dequantises \(source.elementType)")
     }
+    guard scaleType == .float16 || scaleType == .bfloat16 else { return result }
+    try operands.claim(source.shape)
+    guard var array = ONNXArray(result) else { throw Failure("dequantises \(result.elementCount) levels") }
+    array.type = scaleType
+    return try halves(array)
   }
 
   /// The type of the levels of QuantizeLinear.

@@ -5,15 +5,14 @@ extension ONNXFolding {
   /// Reductions and normalisations of constants, with which networks standardise their weights (Qiao et al., arXiv
   /// 1903.10520, section 2).
   static let reducing: [String: Folding] = [
-    "ReduceMean": reduction { $0.reduce(0, +) / Double($0.count) },
-    "ReduceSum": reduction { $0.reduce(0, +) },
-    "ReduceMax": reduction { $0.max() ?? -.infinity }, "ReduceMin": reduction { $0.min() ?? .infinity },
-    "ReduceProd": reduction { $0.reduce(1, *) },
-    "ReduceL1": reduction { $0.reduce(0) { $0 + abs($1) } },
-    "ReduceL2": reduction { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() },
-    "ReduceSumSquare": reduction { $0.reduce(0) { $0 + $1 * $1 } },
+    "ReduceMean": reduction(then: { $0 / Double($1) }), "ReduceSum": reduction(),
+    "ReduceMax": reduction(.largest), "ReduceMin": reduction(.smallest), "ReduceProd": reduction(.product),
+    "ReduceL1": reduction(of: { abs($0) }),
+    "ReduceL2": reduction(of: { $0 * $0 }, then: { total, _ in total.squareRoot() }),
+    "ReduceSumSquare": reduction(of: { $0 * $0 }),
     "LpNormalization": { operands throws(Failure) in
       var array = try operands.array(0)
+      guard array.type.isFloatingPoint else { throw Failure("is not defined for \(array.type)") }
       let axis = try operands.axis(operands.integer("axis") ?? -1, rank: array.shape.rank)
       guard (operands.integer("p") ?? 2) == 2 else { throw Failure("is not an L2 normalisation") }
       try operands.claim(array.shape)
@@ -33,23 +32,73 @@ extension ONNXFolding {
     "InstanceNormalization": { operands throws(Failure) in try normalized(operands, byImage: true) },
   ]
 
-  /// A reduction over the attribute or input `axes`; without them over all axes, unless `noop_with_empty_axes` is set.
-  private static func reduction(_ function: @escaping @Sendable ([Double]) -> Double) -> Folding {
+  /// How a reduction combines elements.
+  private enum Combination { case sum, product, largest, smallest }
+
+  /// A reduction over the attribute or input `axes`; without them over all axes, or, if `noop_with_empty_axes` is set,
+  /// of each element alone.
+  ///
+  /// - Parameters:
+  ///   - term: what is combined of each element.
+  ///   - finish: the result, from the combination and the number of elements.
+  private static func reduction(
+    _ combination: Combination = .sum, of term: @escaping @Sendable (Double) -> Double = { $0 },
+    then finish: @escaping @Sendable (Double, Int) -> Double = { total, _ in total }
+  ) -> Folding {
     { operands throws(Failure) in
-      var array = try operands.array(0)
-      let rank = array.shape.rank
+      // ONNX Runtime, too, combines integers as Doubles. What it does with those that a Double or the result does not
+      // hold differs between processors.
+      var array = try operands.exactArray(0)
+      let (rank, type) = (array.shape.rank, array.type)
       let requested = try operands.integers("axes", input: 1) ?? []
-      guard !requested.isEmpty || operands.integer("noop_with_empty_axes") != 1 else { return try operands.tensor(0) }
-      guard let axes = requested.isEmpty ? Set(0..<rank) : ONNXShapes.axes(requested, rank: rank),
-        array.values.count > 0
-      else { throw Failure("cannot reduce \(array.shape) over the axes \(requested)") }
+      let all = operands.integer("noop_with_empty_axes") == 1 ? [] : Set(0..<rank)
+      guard let axes = requested.isEmpty ? all : ONNXShapes.axes(requested, rank: rank), array.values.count > 0 else {
+        throw Failure("cannot reduce \(array.shape) over the axes \(requested)")
+      }
       // The positions of the elements, and the groups that are reduced.
       try operands.claim(array.shape)
-      array.reduce(along: axes, function)
+      var isCertain = true
+      array.reduce(along: axes) { group in
+        let (total, isHeld) = combined(group.lazy.map(term), combination, type)
+        isCertain = isCertain && isHeld
+        let result = finish(total, group.count)
+        guard !type.isFloatingPoint else { return result }
+        let bounds = ONNXIntegers.bounds(of: type)
+        isCertain = isCertain && abs(result) < 0x1p53 && bounds.contains(ONNXArray.integer(result))
+        return result.rounded(.towardZero)
+      }
+      guard isCertain else {
+        throw Failure(
+          combination == .largest || combination == .smallest
+            ? "compares NaN with numbers" : "combines numbers beyond those of \(type)")
+      }
       if operands.integer("keepdims") == 0 {
         array.shape = Shape((0..<rank).filter { !axes.contains($0) }.map { array.shape[$0] })
       }
       return array.tensor
+    }
+  }
+
+  /// The combination of some terms, and whether it is the same in whatever order and in the type of the elements: no
+  /// partial result is beyond it, and there is no NaN among elements that are compared.
+  private static func combined(
+    _ terms: some Collection<Double>, _ combination: Combination, _ type: ElementType
+  ) -> (total: Double, isCertain: Bool) {
+    let limit: Double =
+      type == .float64 ? .infinity : type.isFloatingPoint ? Double(Float.greatestFiniteMagnitude) : 0x1p53 - 1
+    switch combination {
+    case .sum:
+      let magnitude = terms.reduce(0.0) { $0 + abs($1) }
+      return (terms.reduce(0, +), magnitude <= limit || terms.contains { !$0.isFinite })
+    case .product:
+      // Of factors of at least 1 and of those below, so that neither overflows, nor vanishes, in any order.
+      let large = terms.reduce(1.0) { $0 * max(abs($1), 1) }
+      let small = terms.reduce(1.0) { $1 == 0 ? $0 : $0 * min(abs($1), 1) }
+      let isHeld = large <= limit && (type == .float64 || small >= Double(Float.leastNormalMagnitude))
+      return (terms.reduce(1, *), isHeld || terms.contains { !$0.isFinite })
+    case .largest, .smallest:
+      let result = combination == .largest ? terms.max() : terms.min()
+      return (result ?? .nan, terms.count == 1 || !terms.contains { $0.isNaN })
     }
   }
 
@@ -58,7 +107,9 @@ extension ONNXFolding {
   /// - Parameter byImage: whether the statistics are of each N apart.
   private static func normalized(_ operands: Operands, byImage: Bool) throws(Failure) -> Tensor {
     var array = try operands.array(0)
-    guard array.shape.rank >= 2, array.values.count > 0 else { throw Failure("normalises \(array.shape)") }
+    guard array.shape.rank >= 2, array.values.count > 0, array.type.isFloatingPoint else {
+      throw Failure("normalises \(array.type) \(array.shape)")
+    }
     let (batch, channels) = (array.shape[0], array.shape[1])
     let parameters = [try operands.array(1).values, try operands.array(2).values]
     var epsilon = 1e-5

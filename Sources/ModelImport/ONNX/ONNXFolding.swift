@@ -37,9 +37,9 @@ enum ONNXFolding {
     }
 
     /// An array after broadcasting to a larger shape.
-    func broadcast(_ array: ONNXArray, to shape: Shape, _ problem: @autoclosure () -> String) throws(Failure)
-      -> [Double]
-    {
+    func broadcast<Element>(
+      _ array: ONNXElements<Element>, to shape: Shape, _ problem: @autoclosure () -> String
+    ) throws(Failure) -> [Element] {
       // An array that has as many elements is not copied.
       if shape.checkedElementCount != array.values.count { try claim(shape) }
       guard let values = array.broadcast(to: shape, allowing: ONNXArray.maximumOperandCount) else {
@@ -58,12 +58,58 @@ enum ONNXFolding {
       return tensor
     }
 
+    /// An input whose elements are read, with the memory and the time for them.
+    func elements(_ index: Int) throws(Failure) -> Tensor {
+      let tensor = try tensor(index)
+      try claim(tensor.shape)
+      guard tensor.elementCount <= ONNXArray.maximumOperandCount else {
+        throw Failure("computes with \(tensor.elementCount) constant elements; fold them when exporting")
+      }
+      return tensor
+    }
+
     func array(_ index: Int) throws(Failure) -> ONNXArray {
-      try claim(try tensor(index).shape)
-      guard let array = ONNXArray(try tensor(index)) else {
-        throw Failure("computes with \(try tensor(index).elementCount) constant elements; fold them when exporting")
+      let tensor = try elements(index)
+      guard let array = ONNXArray(tensor) else { throw Failure("computes with \(tensor.elementCount) elements") }
+      return array
+    }
+
+    /// An input whose integers, if it has any, a Double holds exactly.
+    func exactArray(_ index: Int) throws(Failure) -> ONNXArray {
+      let array = try array(index)
+      guard array.type.isFloatingPoint || array.values.allSatisfy({ abs($0) < 0x1p53 }) else {
+        throw Failure("computes with integers beyond 2^53")
       }
       return array
+    }
+
+    /// An input of integers or truth values.
+    func integerArray(_ index: Int) throws(Failure) -> ONNXIntegers {
+      let tensor = try elements(index)
+      guard let array = ONNXIntegers(tensor) else {
+        throw Failure(
+          tensor.elementType.isFloatingPoint
+            ? "is not defined for \(tensor.elementType)" : "computes with integers that an int64 does not hold")
+      }
+      return array
+    }
+
+    /// The type of inputs, which ONNX requires to be the same. Results of half precision are float32 here.
+    func commonType(_ indices: some Sequence<Int>) throws(Failure) -> ElementType {
+      var common: ElementType?
+      for index in indices {
+        let type = try tensor(index).elementType
+        guard let other = common, other != type else {
+          common = type
+          continue
+        }
+        guard other.isFloatingPoint, type.isFloatingPoint else {
+          throw Failure("combines constants of \(other) and \(type)")
+        }
+        common = other == .float64 || type == .float64 ? .float64 : .float32
+      }
+      guard let result = common else { throw Failure("has no inputs") }
+      return result
     }
 
     /// A list of integers from an attribute or, in later operator sets, an input; `nil` where it is omitted.
@@ -87,157 +133,224 @@ enum ONNXFolding {
   // MARK: Elementwise
 
   private static let elementwise: [String: Folding] = [
-    "Add": binary(+), "Sub": binary(-), "Mul": binary(*), "Div": binary(/, truncates: true),
-    "Pow": binary { pow($0, $1) }, "Min": variadic { min($0, $1) },
-    "Max": variadic { max($0, $1) }, "Sum": variadic(+),
-    "Equal": comparison { $0 == $1 }, "Less": comparison { $0 < $1 }, "Greater": comparison { $0 > $1 },
-    "LessOrEqual": comparison { $0 <= $1 }, "GreaterOrEqual": comparison { $0 >= $1 },
-    "And": comparison { $0 != 0 && $1 != 0 }, "Or": comparison { $0 != 0 || $1 != 0 },
-    "Not": unary { $0 == 0 ? 1 : 0 },
-    "Mod": { operands throws(Failure) in
-      // With `fmod`, the result has the sign of the first input, as in C; without, that of the second.
-      let isC = operands.integer("fmod") == 1
-      return try combine(operands) {
-        let remainder = $0.truncatingRemainder(dividingBy: $1)
-        return isC || remainder == 0 || (remainder < 0) == ($1 < 0) ? remainder : remainder + $1
-      }
-    },
-    "Exp": unary { exp($0) }, "Log": unary { log($0) }, "Relu": unary { max($0, 0) }, "Tanh": unary { tanh($0) },
-    "Sigmoid": unary { 1 / (1 + exp(-$0)) }, "Softplus": unary { $0 > 30 ? $0 : log1p(exp($0)) },
-    "Round": unary { $0.rounded(.toNearestOrEven) }, "Sign": unary { $0 == 0 ? 0 : $0 < 0 ? -1 : 1 },
-    "Clip": { operands throws(Failure) in
-      if let levels = try clippedLevels(operands) { return levels }
-      var array = try operands.array(0)
-      func bound(_ name: String, _ index: Int, _ none: Double) throws(Failure) -> Double {
-        if case .float(let value)? = operands.node.attributes[name] { return Double(value) }
-        return operands.has(index) ? try operands.array(index).values.first ?? none : none
-      }
-      let (low, high) = (try bound("min", 1, -.infinity), try bound("max", 2, .infinity))
-      try operands.claim(array.shape)
-      array.values = array.values.map { min(max($0, low), high) }
-      return array.tensor
-    },
-    "Sqrt": unary { $0.squareRoot() }, "Reciprocal": unary { 1 / $0 }, "Neg": unary { -$0 },
-    "Floor": unary { $0.rounded(.down) }, "Ceil": unary { $0.rounded(.up) }, "Abs": unary { abs($0) },
-    "Identity": { operands throws(Failure) in try operands.tensor(0) },
-    "Where": select,
+    "Add": binary({ $0 + $1 }, { $0 &+ $1 }), "Sub": binary({ $0 - $1 }, { $0 &- $1 }),
+    "Mul": binary({ $0 * $1 }, { $0 &* $1 }),
+    "Div": divide, "Mod": modulus, "Pow": power,
+    "Min": variadic({ smaller($0, $1) }, { min($0, $1) }), "Max": variadic({ larger($0, $1) }, { max($0, $1) }),
+    "Sum": variadic({ $0 + $1 }, { $0 &+ $1 }),
+    "Equal": comparison({ $0 == $1 }, { $0 == $1 }), "Less": comparison({ $0 < $1 }, { $0 < $1 }),
+    "Greater": comparison({ $0 > $1 }, { $0 > $1 }), "LessOrEqual": comparison({ $0 <= $1 }, { $0 <= $1 }),
+    "GreaterOrEqual": comparison({ $0 >= $1 }, { $0 >= $1 }),
+    "And": comparison({ $0 != 0 && $1 != 0 }, { $0 != 0 && $1 != 0 }),
+    "Or": comparison({ $0 != 0 || $1 != 0 }, { $0 != 0 || $1 != 0 }),
+    "Not": unary({ $0 == 0 ? 1 : 0 }, { $0 == 0 ? 1 : 0 }),
+    "Abs": unary({ abs($0) }, { $0 < 0 ? 0 &- $0 : $0 }), "Neg": unary({ -$0 }, { 0 &- $0 }),
+    "Relu": unary({ $0 < 0 ? 0 : $0 }, { max($0, 0) }),
+    "Sign": unary({ $0.isNaN ? $0 : $0 == 0 ? 0 : $0 < 0 ? -1 : 1 }, { $0.signum() }),
+    "Exp": unary({ exp($0) }), "Log": unary({ log($0) }), "Tanh": unary({ tanh($0) }),
+    "Sigmoid": unary({ 1 / (1 + exp(-$0)) }), "Softplus": unary({ $0 > 30 ? $0 : log1p(exp($0)) }),
+    "Sqrt": unary({ $0.squareRoot() }), "Reciprocal": unary({ 1 / $0 }), "Floor": unary({ $0.rounded(.down) }),
+    "Ceil": unary({ $0.rounded(.up) }), "Round": unary({ $0.rounded(.toNearestOrEven) }),
+    "Clip": clip, "Identity": { operands throws(Failure) in try operands.tensor(0) }, "Where": select,
   ]
 
-  private static func unary(_ function: @escaping @Sendable (Double) -> Double) -> Folding {
+  /// The smaller number; NaN where one is NaN.
+  private static func smaller(_ a: Double, _ b: Double) -> Double { a.isNaN ? a : b.isNaN ? b : min(a, b) }
+
+  /// The larger number; NaN where one is NaN.
+  private static func larger(_ a: Double, _ b: Double) -> Double { a.isNaN ? a : b.isNaN ? b : max(a, b) }
+
+  /// An operator of one input.
+  ///
+  /// - Parameter integer: its result for integers; `nil` for operators that ONNX defines only for real numbers.
+  private static func unary(
+    _ real: @escaping @Sendable (Double) -> Double, _ integer: (@Sendable (Int) -> Int)? = nil
+  ) -> Folding {
     { operands throws(Failure) in
+      let type = try operands.tensor(0).elementType
+      if let integer, !type.isFloatingPoint {
+        var array = try operands.integerArray(0)
+        try operands.claim(array.shape)
+        array.values = array.values.map(integer)
+        return array.tensor
+      }
+      guard type.isFloatingPoint else { throw Failure("is not defined for \(type)") }
       var array = try operands.array(0)
       try operands.claim(array.shape)
-      array.values = array.values.map(function)
+      array.values = array.values.map(real)
       return array.tensor
     }
   }
 
   /// An operator of one or more inputs, which are combined from the first to the last.
-  private static func variadic(_ function: @escaping @Sendable (Double, Double) -> Double) -> Folding {
+  private static func variadic(
+    _ real: @escaping @Sendable (Double, Double) -> Double, _ integer: @escaping @Sendable (Int, Int) -> Int
+  ) -> Folding {
     { operands throws(Failure) in
+      let type = try operands.commonType(operands.inputs.indices)
+      guard type.isFloatingPoint else {
+        var result = try operands.integerArray(0)
+        for index in operands.inputs.indices.dropFirst() {
+          let (shape, left, right) = try pair(operands, result, try operands.integerArray(index))
+          // High bits are lost at each step.
+          let step = ONNXIntegers(type: type, shape: shape, values: zip(left, right).map { integer($0, $1) })
+          guard let kept = ONNXIntegers(step.tensor) else {
+            throw Failure("computes integers that an int64 does not hold")
+          }
+          result = kept
+        }
+        return result.tensor
+      }
       var result = try operands.array(0)
+      result.type = type
       for index in operands.inputs.indices.dropFirst() {
-        let next = try operands.array(index)
-        let problem = "cannot combine constants of \(result.shape) and \(next.shape)"
-        guard let shape = ONNXArray.broadcastShape(result.shape, next.shape) else { throw Failure(problem) }
-        let left = try operands.broadcast(result, to: shape, problem)
-        let right = try operands.broadcast(next, to: shape, problem)
-        try operands.claim(shape)
-        result = ONNXArray(type: result.type, shape: shape, values: zip(left, right).map(function))
+        let (shape, left, right) = try pair(operands, result, try operands.array(index))
+        let values = zip(left, right).map { type == .float64 ? real($0, $1) : Double(Float(real($0, $1))) }
+        result = ONNXArray(type: type, shape: shape, values: values)
       }
       return result.tensor
     }
   }
 
-  /// An operator of two inputs.
-  ///
-  /// - Parameter truncates: whether results are rounded towards zero where the first input is of integers.
+  /// An operator of two inputs, whose results for integers lose the bits that their type does not hold.
   private static func binary(
-    _ function: @escaping @Sendable (Double, Double) -> Double, truncates: Bool = false
+    _ real: @escaping @Sendable (Double, Double) -> Double, _ integer: @escaping @Sendable (Int, Int) -> Int
   ) -> Folding {
-    { operands throws(Failure) in try combine(operands, truncates: truncates, function) }
+    { operands throws(Failure) in try combine(operands, real: real, integer: { integer($0, $1) }) }
   }
 
   /// An operator of two inputs whose results are 0 or 1.
-  private static func comparison(_ function: @escaping @Sendable (Double, Double) -> Bool) -> Folding {
-    { operands throws(Failure) in try combine(operands, type: .bool) { function($0, $1) ? 1 : 0 } }
+  private static func comparison(
+    _ real: @escaping @Sendable (Double, Double) -> Bool, _ integer: @escaping @Sendable (Int, Int) -> Bool
+  ) -> Folding {
+    { operands throws(Failure) in
+      try combine(
+        operands, type: .bool, real: { real($0, $1) ? 1 : 0 }, integer: { integer($0, $1) ? 1 : 0 })
+    }
   }
 
-  /// - Parameter type: that of the result; `nil` for the type of the first input.
+  /// - Parameters:
+  ///   - type: that of the result; `nil` for the type of the inputs.
+  ///   - wraps: whether results for integers lose the bits that their type does not hold; otherwise such results are
+  ///     refused.
+  ///   - integer: the result for integers; `nil` where ONNX does not define it.
   private static func combine(
-    _ operands: Operands, type: ElementType? = nil, truncates: Bool = false, _ function: (Double, Double) -> Double
+    _ operands: Operands, type: ElementType? = nil, wraps: Bool = true, real: (Double, Double) -> Double,
+    integer: (Int, Int) -> Int?
   ) throws(Failure) -> Tensor {
     guard operands.inputs.count == 2 else { throw Failure("has \(operands.inputs.count) inputs, not 2") }
-    let (a, b) = (try operands.array(0), try operands.array(1))
+    let common = try operands.commonType(0..<2)
+    if common.isFloatingPoint {
+      let (shape, left, right) = try pair(operands, try operands.array(0), try operands.array(1))
+      return ONNXArray(type: type ?? common, shape: shape, values: zip(left, right).map { real($0, $1) }).tensor
+    }
+    let (shape, left, right) = try pair(operands, try operands.integerArray(0), try operands.integerArray(1))
+    let bounds = ONNXIntegers.bounds(of: common)
+    var values: [Int] = []
+    values.reserveCapacity(left.count)
+    for (a, b) in zip(left, right) {
+      guard let value = integer(a, b), wraps || bounds.contains(value) else {
+        throw Failure("computes with \(a) and \(b), for which ONNX defines no result of \(common)")
+      }
+      values.append(value)
+    }
+    return ONNXIntegers(type: type ?? common, shape: shape, values: values).tensor
+  }
+
+  /// Two arrays after broadcasting to their common shape, with the memory and the time for a result of that shape.
+  private static func pair<Element>(
+    _ operands: Operands, _ a: ONNXElements<Element>, _ b: ONNXElements<Element>
+  ) throws(Failure) -> (shape: Shape, left: [Element], right: [Element]) {
     let problem = "cannot combine constants of \(a.shape) and \(b.shape)"
     guard let shape = ONNXArray.broadcastShape(a.shape, b.shape) else { throw Failure(problem) }
     let left = try operands.broadcast(a, to: shape, problem)
     let right = try operands.broadcast(b, to: shape, problem)
     try operands.claim(shape)
-    var values = zip(left, right).map(function)
-    if truncates, !a.type.isFloatingPoint { values = values.map { $0.rounded(.towardZero) } }
-    return ONNXArray(type: type ?? a.type, shape: shape, values: values).tensor
+    return (shape, left, right)
+  }
+
+  /// A quotient, rounded towards zero where it is an integer. ONNX does not define integers over zero.
+  private static let divide: Folding = { operands throws(Failure) in
+    try combine(
+      operands, wraps: false, real: { $0 / $1 },
+      integer: { dividend, divisor in
+        let (quotient, overflow) = dividend.dividedReportingOverflow(by: divisor)
+        return overflow ? nil : quotient
+      })
+  }
+
+  /// A remainder. With `fmod`, it has the sign of the first input, as in C; without, that of the second.
+  private static let modulus: Folding = { operands throws(Failure) in
+    let isC = operands.integer("fmod") == 1
+    let type = try operands.tensor(0).elementType
+    guard isC || !type.isFloatingPoint else { throw Failure("takes the remainder of real numbers without fmod") }
+    return try combine(
+      operands, real: { $0.truncatingRemainder(dividingBy: $1) },
+      integer: { dividend, divisor in
+        guard divisor != 0 else { return nil }
+        let remainder = dividend.remainderReportingOverflow(dividingBy: divisor).partialValue
+        return isC || remainder == 0 || (remainder < 0) == (divisor < 0) ? remainder : remainder + divisor
+      })
+  }
+
+  /// A power, which has the type of the base. ONNX Runtime raises integers in double precision, too.
+  private static let power: Folding = { operands throws(Failure) in
+    guard operands.inputs.count == 2 else { throw Failure("has \(operands.inputs.count) inputs, not 2") }
+    let type = try operands.tensor(0).elementType
+    let (shape, left, right) = try pair(operands, try operands.exactArray(0), try operands.exactArray(1))
+    var values = zip(left, right).map { pow($0, $1) }
+    if !type.isFloatingPoint {
+      let bounds = ONNXIntegers.bounds(of: type)
+      values = values.map { $0.rounded(.towardZero) }
+      guard values.allSatisfy({ abs($0) < 0x1p53 && bounds.contains(Int($0)) }) else {
+        throw Failure("computes a power that \(type) does not hold, or one beyond 2^53")
+      }
+    }
+    return ONNXArray(type: type, shape: shape, values: values).tensor
+  }
+
+  /// `min(max(x, low), high)`. The bounds are attributes up to opset 10, and inputs from opset 11 on.
+  private static let clip: Folding = { operands throws(Failure) in
+    let isByAttribute = operands.operatorSet < 11
+    if !isByAttribute, let name = operands.node.attributes.keys.min() {
+      throw Failure("has an attribute '\(name)', which its operator set takes as an input")
+    }
+    if let levels = try clippedLevels(operands) { return levels }
+    let type = try operands.commonType(operands.inputs.indices.filter { operands.has($0) })
+    guard type.isFloatingPoint else {
+      var array = try operands.integerArray(0)
+      let low = operands.has(1) ? try operands.integerArray(1).single() : Int.min
+      let high = operands.has(2) ? try operands.integerArray(2).single() : Int.max
+      try operands.claim(array.shape)
+      array.values = array.values.map { min(max($0, low), high) }
+      return array.tensor
+    }
+    var array = try operands.array(0)
+    func bound(_ name: String, _ index: Int) throws(Failure) -> Double? {
+      if isByAttribute, case .float(let value)? = operands.node.attributes[name] { return Double(value) }
+      return operands.has(index) ? try operands.array(index).single() : nil
+    }
+    let (low, high) = (try bound("min", 1) ?? -.infinity, try bound("max", 2) ?? .infinity)
+    guard !low.isNaN, !high.isNaN else { throw Failure("has a bound that is not a number") }
+    try operands.claim(array.shape)
+    array.values = array.values.map { $0.isNaN ? $0 : min(max($0, low), high) }
+    return array.tensor
   }
 
   private static let select: Folding = { operands throws(Failure) in
-    let (condition, a, b) = (try operands.array(0), try operands.array(1), try operands.array(2))
-    let problem = "cannot combine constants of \(condition.shape), \(a.shape) and \(b.shape)"
-    guard let pair = ONNXArray.broadcastShape(a.shape, b.shape),
-      let shape = ONNXArray.broadcastShape(pair, condition.shape)
+    let condition = try operands.array(0)
+    let parts = try operands.unified(1..<3)
+    let problem = "cannot combine constants of \(condition.shape), \(parts[0].shape) and \(parts[1].shape)"
+    guard let both = ONNXArray.broadcastShape(parts[0].shape, parts[1].shape),
+      let shape = ONNXArray.broadcastShape(both, condition.shape)
     else { throw Failure(problem) }
     let mask = try operands.broadcast(condition, to: shape, problem)
-    let left = try operands.broadcast(a, to: shape, problem)
-    let right = try operands.broadcast(b, to: shape, problem)
+    let left = try operands.broadcast(ONNXIntegers(positionsIn: parts[0].shape), to: shape, problem)
+    let right = try operands.broadcast(ONNXIntegers(positionsIn: parts[1].shape), to: shape, problem)
     try operands.claim(shape)
-    let values = mask.indices.map { mask[$0] != 0 ? left[$0] : right[$0] }
-    return ONNXArray(type: a.type, shape: shape, values: values).tensor
+    let first = parts[0].elementCount
+    return try elements(of: parts, at: mask.indices.map { mask[$0] != 0 ? left[$0] : first + right[$0] }, shape: shape)
   }
-
-  // MARK: Making constants
-
-  private static let making: [String: Folding] = [
-    "Constant": { operands throws(Failure) in
-      let attributes = operands.node.attributes
-      if case .tensor(let tensor)? = attributes["value"] { return tensor }
-      if case .float(let value)? = attributes["value_float"] { return Tensor([value], shape: []) }
-      if case .floats(let values)? = attributes["value_floats"] { return Tensor(values) }
-      if case .int(let value)? = attributes["value_int"] { return Tensor([Int64(value)], shape: []) }
-      if case .ints(let values)? = attributes["value_ints"] { return Tensor(values.map { Int64($0) }) }
-      throw Failure("holds no number")
-    },
-    "ConstantOfShape": { operands throws(Failure) in
-      let shape = Shape(try operands.array(0).integers)
-      guard let count = shape.checkedElementCount, count <= ONNXArray.maximumCount, ONNXShapes.isPossible(shape) else {
-        throw Failure("makes a constant of \(shape)")
-      }
-      var fill = ONNXArray(type: .float32, shape: [1], values: [0])
-      if case .tensor(let tensor)? = operands.node.attributes["value"] {
-        guard tensor.elementCount == 1, let array = ONNXArray(tensor) else {
-          throw Failure("does not fill with a single value")
-        }
-        fill = array
-      }
-      try operands.budget.claim(count)
-      let values = [Double](repeating: fill.values[0], count: count)
-      return ONNXArray(type: fill.type, shape: shape, values: values).tensor
-    },
-    "Range": { operands throws(Failure) in
-      let (start, limit, delta) = (try operands.array(0), try operands.array(1), try operands.array(2))
-      guard let first = start.values.first, let end = limit.values.first, let step = delta.values.first, step != 0,
-        ((end - first) / step).isFinite, (end - first) / step <= Double(ONNXArray.maximumCount)
-      else { throw Failure("makes no valid range") }
-      try operands.budget.claim(ONNXArray.integer(max(0, ((end - first) / step).rounded(.up))))
-      let values = Array(stride(from: first, to: end, by: step))
-      return ONNXArray(type: start.type, shape: [values.count], values: values).tensor
-    },
-    "Size": { operands throws(Failure) in
-      ONNXArray(type: .int64, shape: [], values: [Double(try operands.tensor(0).elementCount)]).tensor
-    },
-    "Shape": { operands throws(Failure) in
-      let dimensions = try operands.tensor(0).shape.dimensions
-      return ONNXArray(integers: ONNXShapes.slice(dimensions, operands.node)).tensor
-    },
-  ]
 }
 
 /// Numbers in ONNX models.

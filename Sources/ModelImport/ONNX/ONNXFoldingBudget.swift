@@ -8,8 +8,9 @@ import Tensors
 /// of the node that is being folded. Both limits grow with the file, as large models standardise, transpose or
 /// dequantise weights that the file contains.
 final class ONNXFoldingBudget {
-  /// The number of elements that may be read or written for a file of no size, and for each of its bytes.
-  static let (freeWork, workPerByte) = (1 << 23, 16)
+  /// The number of elements that may be read or written for a file of no size, and for each of its bytes. Every
+  /// translation reads the weights, those of quantised models twice.
+  static let (freeWork, workPerByte) = (1 << 23, 24)
   /// The memory in bytes that may be taken for a file of no size, and for each of its bytes.
   static let (freeMemory, memoryPerByte) = (28 << 20, 24)
   /// Elements are Doubles while a node is folded, and then elements of a tensor.

@@ -5,7 +5,8 @@ import Tensors
 /// the translations of the model for several image sizes share.
 final class ONNXFoldingCache {
   private let initializers: Set<String>
-  /// The outermost nodes, by their first outputs: names in branches of an `If` may repeat.
+  /// The outermost nodes without branches, by their first outputs. Nodes in branches of an `If` have its index, and the
+  /// names of their outputs may repeat.
   private let owners: [String: Int]
   private var results: [String: Tensor] = [:]
   /// Whether there may be several translations.
@@ -18,9 +19,8 @@ final class ONNXFoldingCache {
     self.isShared = isShared
     budget = ONNXFoldingBudget(fileBytes: model.byteCount)
     initializers = Set(model.initializers.names)
-    owners = Dictionary(model.nodes.compactMap { node in node.outputs.first.map { ($0, node.index) } }) { first, _ in
-      first
-    }
+    let nodes = model.nodes.filter { $0.operatorType != "If" }
+    owners = Dictionary(nodes.compactMap { node in node.outputs.first.map { ($0, node.index) } }) { first, _ in first }
     budget.releaseCache = { [weak self] in self?.results = [:] }
   }
 

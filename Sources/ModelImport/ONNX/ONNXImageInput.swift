@@ -62,6 +62,12 @@ struct ONNXImageInput {
     return FixedImageSize(height: height, width: width)
   }
 
+  /// As `fixedSize`, also where only one of them is dynamic: images are square.
+  var statedSize: FixedImageSize? {
+    guard let side = height ?? width else { return nil }
+    return FixedImageSize(height: height ?? side, width: width ?? side)
+  }
+
   /// The same input for images of one size: dynamic extents get the given side.
   func fixing(side: Int) -> ONNXImageInput {
     var result = self
@@ -78,14 +84,21 @@ struct ONNXImageInput {
   /// Whether the height or the width is dynamic.
   var isSizeOpen: Bool { fixedSize == nil }
 
-  /// The input shapes to translate the model for, in its order of axes. Where the size is dynamic, there are several,
-  /// with both even and odd extents after each halving, so that nodes that depend on the size are found.
+  /// The sizes for which a model that states none is translated: with even and odd extents after each halving, so that
+  /// nodes that depend on the size are found; with another height than width; and with larger extents than images have,
+  /// so that those of slices and windows are exceeded, if they are at any size.
+  private static let probeSizes = [(224, 224), (331, 193), (193, 255), (255, 226), (226, 331), (4093, 8192)]
+
+  /// The input shapes to translate the model for, in its order of axes. Where the size is dynamic, there are several.
   var probes: [Shape] {
-    let sides = isSizeOpen ? [224, 331, 193, 255, 226] : [224]
-    return sides.map { side in
-      let (batch, height, width) = (batch ?? 1, height ?? side, width ?? side)
-      return isChannelsLast ? [batch, height, width, 3] : [batch, 3, height, width]
-    }
+    let sizes = isSizeOpen ? Self.probeSizes : [Self.probeSizes[0]]
+    return sizes.map { height, width in shape(height: height, width: width) }
+  }
+
+  /// The input shape for images of a size, except for the extents that the model states.
+  func shape(height: Int, width: Int) -> Shape {
+    let (batch, height, width) = (batch ?? 1, self.height ?? height, self.width ?? width)
+    return isChannelsLast ? [batch, height, width, 3] : [batch, 3, height, width]
   }
 }
 

@@ -21,24 +21,22 @@ struct ONNXOutputs {
   /// Checks the names of the outputs.
   ///
   /// - Parameters:
+  ///   - schedule: the nodes of the model.
   ///   - embedding: the value that `--embedding-output` names, if it is set.
   ///   - logits: the value that `--logits-output` names, if it is set.
   /// - Throws: `ImportError.option` where the model has no such value; `.badNetwork` where it has no output, or an
   ///   output that no node computes.
-  init(_ model: ONNXModel, embedding: String?, logits: String?) throws(ImportError) {
-    self.model = model
+  init(_ schedule: ONNXSchedule, embedding: String?, logits: String?) throws(ImportError) {
+    model = schedule.model
     (requestedEmbedding, requestedLogits) = (embedding, logits)
     let names = model.outputs.map(\.name)
-    let nodeOutputs = Set(model.nodes.flatMap(\.outputs))
-    let valueNames = nodeOutputs.union(names)
     for (option, name) in [("--embedding-output", embedding), ("--logits-output", logits)] {
-      if let name, !valueNames.contains(name) {
+      if let name, !schedule.computes(name), !names.contains(name) {
         throw .option("\(option): the model has no value '\(name)'; its outputs are \(quotedNames(names))")
       }
     }
     guard !names.isEmpty else { throw .badNetwork("the model has no output") }
-    let given = Set(model.inputs.map(\.name)).union(model.initializers.names)
-    if let name = names.first(where: { !nodeOutputs.contains($0) && !given.contains($0) }) {
+    if let name = names.first(where: { !schedule.computes($0) && !schedule.isGiven($0) }) {
       throw .badNetwork("no node computes the output '\(name)'")
     }
   }
@@ -238,18 +236,17 @@ struct ONNXOutputs {
     throw .option("\(option): '\(name)' is not one vector per image")
   }
 
-  /// The outputs that can be translated. The others get a note, as no option requests them.
+  /// The outputs that can be translated. The others get a note, as no option requests them; nodes that were translated
+  /// for them are removed with all that no output needs.
   private mutating func optional(_ names: [String], _ run: inout ONNXRun) -> [Candidate] {
     var result: [Candidate] = []
     for name in names {
-      var attempt = run
       do throws(ImportError) {
-        guard mayBeVector(name), let candidate = try candidate(name, &attempt) else {
+        guard mayBeVector(name), let candidate = try candidate(name, &run) else {
           noteUnread([name], "it is not one vector per image")
           continue
         }
         result.append(candidate)
-        run = attempt
       } catch { noteUnread([name], "\(error)") }
     }
     return result
@@ -290,9 +287,13 @@ struct ONNXOutputs {
 
   /// Whether a value is computed from another one.
   private func depends(_ value: ValueID, on source: ValueID, _ graph: Graph) -> Bool {
-    var needed: Set<ValueID> = [value]
-    for node in graph.nodes.reversed() where needed.contains(node.output) { needed.formUnion(node.inputs) }
-    return value != source && needed.contains(source)
+    guard value != source else { return false }
+    var isNeeded = [Bool](repeating: false, count: graph.valueCount)
+    isNeeded[value.index] = true
+    for node in graph.nodes.reversed() where isNeeded[node.output.index] {
+      for input in node.inputs { isNeeded[input.index] = true }
+    }
+    return isNeeded[source.index]
   }
 
   /// The input of the linear layer that computes a vector; `nil` where there is none. Only scales and offsets may come

@@ -64,13 +64,11 @@ extension ONNXTranslator {
     _ view: ONNXView, exponent: Double, axes: Set<Int>, keepsAxes: Bool, node: ONNXModel.Node
   ) throws(ImportError) -> ONNXView? {
     let kept = view.axes.indices.filter { !axes.contains($0) }
-    guard !view.base.isRow, view.affine == nil, kept.first == 0, let channels = view.channels(Array(kept.dropFirst()))
+    guard !view.base.isRow, view.affine == nil, kept.first == 0, view.covers(0, .batch),
+      let channels = view.channels(Array(kept.dropFirst())),
+      axes.allSatisfy({ view.axes[$0].allSatisfy { $0.source == .row || $0.source == .column } }),
+      view.permutes(.row, along: axes), view.permutes(.column, along: axes)
     else { return nil }
-    var reduced: [ONNXView.Source: Int] = [:]
-    for factor in axes.flatMap({ view.axes[$0] }) { reduced[factor.source, default: 1] *= factor.extent }
-    guard reduced[.channel] == nil, [.row, .column].allSatisfy({ view.extents[$0] == reduced[$0] ?? 1 }) else {
-      return nil
-    }
     // Branches of a concatenation are pooled apart; parts of other maps share the pooling of the whole map.
     var row: ONNXActivation
     if producer(of: view.base)?.op is Concatenation {
@@ -95,18 +93,19 @@ extension ONNXTranslator {
     else { return nil }
     let (map, row) = a.base.isRow ? (b, a) : (a, b)
     let rank = map.axes.count
-    guard row.axes.count == rank, map.affine == nil, row.affine == nil else { return nil }
+    guard row.axes.count == rank, map.affine == nil, row.affine == nil, map.covers(0, .batch), row.covers(0, .batch)
+    else { return nil }
     // For each channel of the map, the position of its factor.
     var factors = [Int?](repeating: nil, count: map.base.channels)
     var pairs = [(map.start[.channel] ?? 0, row.start[.channel] ?? 0)]
-    for axis in 0..<rank {
+    for axis in 1..<rank {
       let spatial = map.axes[axis].allSatisfy { $0.source != .channel }
       if spatial {
-        guard row.axes[axis].isEmpty || axis == 0 else { return nil }
+        guard row.axes[axis].isEmpty else { return nil }
         continue
       }
       guard let channels = map.channels([axis]), row.axes[axis].isEmpty || row.shape[axis] == channels.count,
-        let sources = row.channels([axis])
+        let sources = row.channels([axis]), pairs.count <= ONNXView.maximumExtent / channels.count
       else { return nil }
       let (first, firstFactor) = (map.start[.channel] ?? 0, row.start[.channel] ?? 0)
       pairs = pairs.flatMap { pair in
@@ -115,7 +114,11 @@ extension ONNXTranslator {
         }
       }
     }
-    for (channel, factor) in pairs where factors.indices.contains(channel) { factors[channel] = factor }
+    for (channel, factor) in pairs where factors.indices.contains(channel) {
+      // A repeated channel may have several factors.
+      guard factors[channel] ?? factor == factor else { return nil }
+      factors[channel] = factor
+    }
     let list = factors.compactMap { $0 }
     guard list.count == factors.count, list.allSatisfy({ $0 < row.base.channels }) else { return nil }
     let selected = try select(list, of: row.base, node: node)

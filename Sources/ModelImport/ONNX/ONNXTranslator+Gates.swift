@@ -8,11 +8,20 @@ import Tensors
 /// - `1 + erf(x / sqrt(2))`, or `1 + tanh` of a cubic of x, which makes twice a GELU,
 /// - `tanh(softplus(x))`, which makes Mish.
 enum ONNXGate {
-  /// The relative error allowed in factors such as 1/6 and in their products: they may be rounded to the eleven bits of
-  /// half precision.
-  static let tolerance = 1e-3
   /// The relative error of a product of numbers that are rounded to float32.
   static let roundingError = 1e-6
+
+  /// Whether two numbers differ by no more than the rounding of factors to float32.
+  static func isClose(_ value: Double, _ exact: Double) -> Bool {
+    abs(value - exact) <= roundingError * abs(exact)
+  }
+
+  /// A number rounded to the eleven bits of half precision.
+  static func half(_ value: Double) -> Double {
+    guard value.isFinite, value != 0 else { return value }
+    let unit = Double(sign: .plus, exponent: Int(value.exponent) - 10, significand: 1)
+    return (value / unit).rounded(.toNearestOrEven) * unit
+  }
 
   /// The function that is the product of x and a gate of x; `nil` if there is none.
   fileprivate static func product(_ gate: ActivationFunction) -> ActivationFunction? {
@@ -28,6 +37,23 @@ enum ONNXGate {
 }
 
 extension ONNXTranslator {
+  /// Whether a number of the model stands for another one, such as 1/6: it is that number rounded to float32, or to
+  /// half precision, as in models that were converted to it. A note states the latter.
+  ///
+  /// - Parameter given: a number of the model that `exact` is computed from. Half precision must have it exactly, for
+  ///   the number to be rounded to that.
+  mutating func isRounded(_ value: Double, of exact: Double, given: Double = 1) -> Bool {
+    if ONNXGate.isClose(value, exact) { return true }
+    // Models may also divide by the number.
+    let isHalf =
+      ONNXGate.isClose(value, ONNXGate.half(exact)) || ONNXGate.isClose(1 / value, ONNXGate.half(1 / exact))
+    guard isHalf, ONNXGate.half(given) == given else { return false }
+    note(
+      "the constants of activation functions are rounded to half precision; quern computes these functions with exact "
+        + "ones")
+    return true
+  }
+
   /// Appends an activation function. The sigmoid of rows is a separate operator.
   mutating func append(
     _ function: ActivationFunction, of source: ONNXActivation, node: ONNXModel.Node
@@ -74,8 +100,7 @@ extension ONNXTranslator {
         argument.value = base
         let result = try append(function, of: argument, node: node)
         let factor = scale * gateFactor
-        return abs(factor - 1) <= ONNXGate.roundingError
-          ? result : try appendScale(of: result, factor: factor, node: node)
+        return ONNXGate.isClose(factor, 1) ? result : try appendScale(of: result, factor: factor, node: node)
       }
     }
     return nil
@@ -83,11 +108,14 @@ extension ONNXTranslator {
 
   /// The activation function that a value is a multiple of, if multiplying the value by `factor` undoes that; otherwise
   /// `nil`.
-  func undoingScale(of source: ONNXActivation, by factor: Double) -> ONNXActivation? {
+  mutating func undoingScale(of source: ONNXActivation, by factor: Double) -> ONNXActivation? {
     guard let scale = scales[source.value], scale.offset == 0,
-      producers[scale.base].map({ graph.nodes[$0].op is Nonlinearity }) == true,
-      abs(scale.factor * factor - 1) <= ONNXGate.tolerance
+      producers[scale.base].map({ graph.nodes[$0].op is Nonlinearity }) == true
     else { return nil }
+    // Either of the two may be the one that is rounded.
+    if !isRounded(factor, of: 1 / scale.factor, given: scale.factor) {
+      guard isRounded(scale.factor, of: 1 / factor, given: factor) else { return nil }
+    }
     var result = source
     result.value = scale.base
     return result
@@ -95,11 +123,12 @@ extension ONNXTranslator {
 
   /// The gate of `base` that a value is a multiple of: the value is `factor * function(base)`. `nil` where it is not
   /// one.
-  private func gate(_ value: ValueID, of base: ValueID) -> (function: ActivationFunction, factor: Double)? {
+  private mutating func gate(
+    _ value: ValueID, of base: ValueID
+  ) -> (function: ActivationFunction, factor: Double)? {
     let (gate, factor, offset) = affine(value, downTo: base)
     guard let producer = producers[gate].map({ graph.nodes[$0] }) else { return nil }
-    if let function = (producer.op as? Nonlinearity)?.function, abs(offset - factor) <= ONNXGate.tolerance * abs(factor)
-    {
+    if let function = (producer.op as? Nonlinearity)?.function, ONNXGate.isClose(offset, factor) {
       return onePlusGate(function, of: producer.inputs[0], base).map { ($0, 2 * factor) }
     }
     guard offset == 0 else { return nil }
@@ -118,21 +147,24 @@ extension ONNXTranslator {
     let isKeptAboveZero = minimum == 0 || minimum < 0 && lowerBounds[clipped, default: -.infinity] >= 0
     guard isKeptAboveZero, height > 0, height < .infinity else { return nil }
     let (source, slope, shift) = affine(clipped, downTo: base)
-    guard source == base, abs(6 * slope / height - 1) <= ONNXGate.tolerance,
-      abs(2 * shift / height - 1) <= ONNXGate.tolerance
-    else { return nil }
-    let product = factor * height
-    return (.hardSigmoid, abs(product - 1) <= ONNXGate.tolerance ? 1 : product)
+    guard source == base, ONNXGate.isClose(2 * shift, height), isRounded(slope, of: height / 6, given: height) else {
+      return nil
+    }
+    return (.hardSigmoid, isRounded(factor, of: 1 / height, given: height) ? 1 : factor * height)
   }
 
   /// The gate that 1 plus a function of a value amounts to; `nil` for other functions.
-  private func onePlusGate(_ function: ActivationFunction, of value: ValueID, _ base: ValueID) -> ActivationFunction? {
+  private mutating func onePlusGate(
+    _ function: ActivationFunction, of value: ValueID, _ base: ValueID
+  ) -> ActivationFunction? {
     switch function {
     case .tanhGELUGate: return value == base ? function : nil
     case .erf:
       let argument = affine(value, downTo: base)
-      let isScaled = abs(argument.factor * 1.414_213_562_373_095_1 - 1) <= ONNXGate.tolerance
-      return argument.value == base && argument.offset == 0 && isScaled ? function : nil
+      guard argument.value == base, argument.offset == 0, isRounded(argument.factor, of: 0.5.squareRoot()) else {
+        return nil
+      }
+      return function
     default: return nil
     }
   }

@@ -5,18 +5,17 @@ import Tensors
 // The cubic in GELU's approximation, `x + 0.044715 x^3`, which exporters write in many ways. Sums and products of
 // powers of a value, numbers and the value itself are kept as polynomials.
 
-extension ONNXGate {
-  /// Whether coefficients are those of `sqrt(2 / pi) (x + 0.044715 x^3)`.
-  static func isGELUCubic(_ coefficients: [Double]) -> Bool {
-    let expected = [
-      0, ActivationFunction.geluSlope, 0, ActivationFunction.geluSlope * ActivationFunction.geluCubic,
-    ]
-    return coefficients.count == expected.count
-      && zip(coefficients, expected).allSatisfy { abs($0 - $1) <= tolerance * $1 }
-  }
-}
-
 extension ONNXTranslator {
+  /// Whether coefficients are those of `sqrt(2 / pi) (x + 0.044715 x^3)`.
+  mutating func isGELUCubic(_ coefficients: [Double]) -> Bool {
+    guard coefficients.count == 4, coefficients[0] == 0, coefficients[2] == 0 else { return false }
+    let (slope, cubic) = (ActivationFunction.geluSlope, ActivationFunction.geluCubic)
+    guard isRounded(coefficients[1], of: slope) else { return false }
+    // The coefficient of the cube may be a number of its own, or a product with the slope.
+    if isRounded(coefficients[3] / coefficients[1], of: cubic) { return true }
+    return isRounded(coefficients[3], of: slope * cubic)
+  }
+
   /// An activation, a square or cube of one, or a polynomial, as a polynomial of degree 3 at most; `nil` for other
   /// inputs. `isPower` is false for activations as they are.
   private func polynomial(
@@ -44,7 +43,9 @@ extension ONNXTranslator {
     guard node.inputs.count == 2 else { return nil }
     let (a, b) = (try polynomial(node, 0), try polynomial(node, 1))
     if let a, let b {
-      guard a.isPower || b.isPower, a.base.channelAxis == b.base.channelAxis else { return nil }
+      guard a.isPower || b.isPower, a.base.shape == b.base.shape, a.base.channelAxis == b.base.channelAxis else {
+        return nil
+      }
       if a.base.value == b.base.value { return (a.base, a.coefficients, b.coefficients) }
       // One of them may be scaled before: sqrt(2 / pi) x (1 + 0.044715 x^2).
       if !a.isPower, let linear = linear(a.base, of: b.base) { return (b.base, linear, b.coefficients) }

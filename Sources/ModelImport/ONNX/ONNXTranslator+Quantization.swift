@@ -177,6 +177,14 @@ extension ONNXTranslator {
       source = try clip(source, minimum: low, maximum: high, node: node)
       levels.clipped = nil
     }
+    if !levels.channelScales.isEmpty {
+      let axis = levels.axis < 0 ? levels.axis &+ source.shape.rank : levels.axis
+      guard axis == source.channelAxis, levels.channelScales.count == source.channels else {
+        throw unsupported(node, "its \(levels.channelScales.count) scales are not those of channels")
+      }
+      // In the graph, the axis is that of the channels in whatever order of axes the model has.
+      levels.axis = 1
+    }
     let key = RoundingKey(base: source.value, levels: levels)
     if let cached = roundings[key] {
       return ONNXActivation(value: cached, shape: source.shape, isRow: source.isRow, channelAxis: source.channelAxis)
@@ -186,13 +194,7 @@ extension ONNXTranslator {
       op = try FakeQuantization(scale: levels.scale, zeroPoint: levels.zeroPoint, levels: levels.bounds)
     } catch { throw bad(node, "\(error)") }
     var constants: [String: Tensor] = [:]
-    if !levels.channelScales.isEmpty {
-      let axis = levels.axis < 0 ? levels.axis + source.shape.rank : levels.axis
-      guard axis == source.channelAxis, levels.channelScales.count == source.channels else {
-        throw unsupported(node, "its \(levels.channelScales.count) scales are not those of channels")
-      }
-      constants["channel_scale"] = Tensor(levels.channelScales)
-    }
+    if !levels.channelScales.isEmpty { constants["channel_scale"] = Tensor(levels.channelScales) }
     let result = try appendKeepingShape(op, node: node, source, constants: constants)
     roundings[key] = result.value
     quantization.isEmpty = false

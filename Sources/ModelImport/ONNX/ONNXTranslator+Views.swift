@@ -27,6 +27,11 @@ extension ONNXTranslator {
     return ONNXView(activation.with(shape: shape, channelAxis: isLast ? 3 : 1)).reshaped(to: activation.shape)
   }
 
+  /// Whether the first axis of an activation is the batch alone, and not merged with pixels.
+  func hasBatchAxis(_ activation: ONNXActivation) -> Bool {
+    activation.shape.dimensions.first == shapes[activation.value]?.dimensions.first
+  }
+
   /// The value of a view: the base itself, where the view has all of its channels in order.
   func value(of view: ONNXView) -> ONNXValue {
     guard view.affine == nil, let layout = view.layout, layout.channels.elementsEqual(0..<view.base.channels) else {

@@ -7,6 +7,7 @@ import Tensors
 /// Translates the nodes of an ONNX model into a graph, one after another in an order of execution.
 struct ONNXTranslator {
   let model: ONNXModel
+  let schedule: ONNXSchedule
   var graph: Graph
   /// Whether the model takes images of other sizes than the one that it is translated for.
   let isSizeOpen: Bool
@@ -35,6 +36,8 @@ struct ONNXTranslator {
   let foldings: ONNXFoldingCache
   /// The names of folded values that may still be read.
   var folded: Set<String> = []
+  /// The elements of constants that depend on the size of the image.
+  var sizeMarks = ONNXSizeMarks()
   /// How often each value is read, and how often it has been.
   let readCounts: [String: Int]
   var reads: [String: Int] = [:]
@@ -91,18 +94,22 @@ struct ONNXTranslator {
   ///   - graph: an empty graph, which the nodes are appended to.
   ///   - image: the model's input.
   ///   - probe: the input shape to translate the model for, in the model's order of axes.
+  ///   - schedule: the nodes of the model.
   ///   - foldings: what earlier translations of the model have folded.
-  init(_ model: ONNXModel, graph: Graph, image: ONNXImageInput, probe: Shape, foldings: ONNXFoldingCache) {
-    self.model = model
+  init(
+    graph: Graph, image: ONNXImageInput, probe: Shape, schedule: ONNXSchedule, foldings: ONNXFoldingCache
+  ) {
+    (model, self.schedule) = (schedule.model, schedule)
     self.foldings = foldings
     self.graph = graph
     isSizeOpen = image.isSizeOpen
-    readCounts = Self.readCounts(of: model)
+    readCounts = schedule.readCounts
     values = ONNXValues(model.initializers)
     made = ModelBudget(free: Self.freeBytes, perByte: Self.bytesPerByte, modelBytes: model.byteCount)
     let input = ONNXActivation(
       value: graph.input, shape: probe, isRow: false, channelAxis: image.isChannelsLast ? 3 : 1)
     values[image.name] = .activation(input)
+    if image.takesBytes { values.bytes = [image.name] }
     shapes[graph.input] = [probe[0], input.height, input.width, input.channels]
   }
 
@@ -121,6 +128,7 @@ struct ONNXTranslator {
       else {
         throw unsupported(node, "quern does not have this operator")
       }
+      try followBytes(node)
       foldings.budget.begin()
       result = try translation(&self, node)
       if case .step(.view(let view)) = result { try claimList(view.indexCount, node) }
@@ -247,7 +255,7 @@ struct ONNXTranslator {
     case .step(.cropped(let base, let margins, let shape)):
       // Equal croppings share a node: as the only reader of its input, it can be folded into the input's producer.
       let key = CroppingKey(base: base.value, margins: margins)
-      if let cached = croppings[key] { return cached }
+      if let cached = croppings[key] { return cached.with(shape: shape, channelAxis: base.channelAxis) }
       let cropped = try append(Cropping(margins), node: node, inputs: [base])
         .with(shape: shape, channelAxis: base.channelAxis)
       croppings[key] = cropped

@@ -64,7 +64,9 @@ extension ONNXView {
   static func joinedBlocks(_ views: [ONNXView], axis: Int) -> ONNXView? {
     guard var result = views.first, views.count > 1,
       views.allSatisfy({ $0.base.value == result.base.value && $0.axes == result.axes && $0.affine == nil }),
-      views.allSatisfy({ ($0.start[.channel] ?? 0) == (result.start[.channel] ?? 0) })
+      [Source.channel, .batch].allSatisfy({ source in
+        views.allSatisfy { ($0.start[source] ?? 0) == (result.start[source] ?? 0) }
+      })
     else { return nil }
     for (outer, inner) in [(Source.column, Source.row), (.row, .column)] {
       let (outers, inners) = (views.map { $0.start[outer] ?? 0 }, views.map { $0.start[inner] ?? 0 })

@@ -253,6 +253,17 @@ struct ONNXView {
     positions(axis, along: source).map { $0.elementsEqual(0..<(extents[source] ?? 1)) } ?? false
   }
 
+  /// Whether some axes of the view run over each position along an axis of the base once, in any order.
+  func permutes(_ source: Source, along axes: some Sequence<Int>) -> Bool {
+    let extent = extents[source] ?? 1
+    var positions = [start[source] ?? 0]
+    for factor in axes.flatMap({ self.axes[$0] }) where factor.source == source {
+      guard positions.count <= extent / max(factor.extent, 1) else { return false }
+      positions = positions.flatMap { position in factor.offsets.map { position + $0 } }
+    }
+    return positions.sorted().elementsEqual(0..<extent)
+  }
+
   /// The view of the same elements of another base, with the same extents.
   func of(_ other: ONNXActivation) -> ONNXView {
     var result = self

@@ -37,6 +37,17 @@ extension WeightLevels.Layer {
   /// The distance from a whole number that is allowed: far more than the rounding of a product to float32.
   private static let tolerance: Float = 1.0 / 256
 
+  /// The distance that is allowed relative to a level whose scale is a float16: dequantisation rounds the product to
+  /// float16, too, by half of its last place.
+  private static let relativeTolerance: Float = 0x1.1p-11
+
+  /// The distance from a level that is allowed: always less than that to the middle between two.
+  private static func tolerance(level: Float, scale: Float) -> Float {
+    // The bits of a float32 that a float16 does not have.
+    guard scale.bitPattern & 0x1FFF == 0 else { return tolerance }
+    return min(max(tolerance, abs(level) * relativeTolerance), 0.25)
+  }
+
   private static func levels<Level: TensorElement & FixedWidthInteger>(
     _ node: Node, _ weights: StoredQuantization.Weights, as type: Level.Type
   ) -> Tensor? {
@@ -50,9 +61,12 @@ extension WeightLevels.Layer {
     let levels = weight.contiguous().withElements(as: Float.self) { source in
       Tensor(shape: weight.shape, of: Level.self) { target in
         for index in source.indices {
-          let steps = source[index] / scales[index / length]
+          let scale = scales[index / length]
+          let steps = source[index] / scale
           let level = steps.rounded(.toNearestOrEven)
-          if !(level >= minimum && level <= maximum && abs(steps - level) <= tolerance) { areLevels = false }
+          if !(level >= minimum && level <= maximum && abs(steps - level) <= tolerance(level: level, scale: scale)) {
+            areLevels = false
+          }
           target[index] = Level(max(minimum, min(maximum, level)))
         }
       }

@@ -102,7 +102,7 @@ struct TuneCommand: ParsableCommand {
     (options.imageLimit, options.criterion) = (imageCount, by)
     if let exponents { options.exponents = exponents.values }
     var model = network.options
-    model.imageSide = evaluation.sizes.first?.side
+    model.imageSides = evaluation.sizes.map(\.side)
     var tuning = CheckpointTuning(
       checkpoint: checkpoint, options: options, resolution: evaluation.request, model: model,
       job: ImageJob(threads: common.threadCount, skipsBroken: skipBadImages))

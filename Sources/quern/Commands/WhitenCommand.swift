@@ -94,7 +94,7 @@ struct WhitenCommand: ParsableCommand {
     let file = try AtomicFile(path: output)
     let reportFiles = try ReportFiles<WhiteningReport>(reports)
     var model = network.options
-    model.imageSide = evaluation.sizes.first?.side
+    model.imageSides = evaluation.sizes.map(\.side)
     if noClassifier { model.logitsOutput = "none" }
     let whitened = try WhitenedCheckpoint(
       checkpoint, options: whitening.options(images), model: model, request: evaluation.request,

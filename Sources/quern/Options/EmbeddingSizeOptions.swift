@@ -34,7 +34,7 @@ extension ResolutionRequest {
     _ path: String, _ network: ModelOptions, progress: some ProgressObserver
   ) throws -> (model: ModelFile, resolutions: [Resolution]) {
     var options = network.options
-    options.imageSide = sizes.first?.side
+    options.imageSides = sizes.map(\.side)
     let model = try ModelFile.open(path, options: options)
     progress.state(model.assumptions)
     let all = try resolutions(

@@ -23,12 +23,7 @@ extension ONNXTranslations {
     "Dropout": dropout,
     "Identity": { translator, node throws(ImportError) in try translator.value(node, 0) },
     "Cast": cast,
-    "CastLike": { translator, node throws(ImportError) in
-      if case .constant(let tensor) = try translator.value(node, 1), !tensor.elementType.isFloatingPoint {
-        throw translator.unsupported(node, "a cast to anything but floating-point numbers")
-      }
-      return try translator.value(node, 0)
-    },
+    "CastLike": castLike,
   ]
 
   private static func function(_ function: ActivationFunction) -> ONNXTranslation {
@@ -43,7 +38,7 @@ extension ONNXTranslations {
     let (alpha, beta) = (try translator.float(node, "alpha") ?? 0.2, try translator.float(node, "beta") ?? 0.5)
     guard alpha.isFinite, beta.isFinite else { throw translator.bad(node, "has an alpha or beta that is not finite") }
     let source = try translator.activation(node, 0)
-    let isUsual = abs(6 * alpha - 1) <= ONNXGate.tolerance && beta == 0.5
+    let isUsual = beta == 0.5 ? translator.isRounded(alpha, of: 1 / 6) : false
     let argument =
       isUsual
       ? source : try translator.appendScale(of: source, factor: 6 * alpha, offset: 6 * beta - 3, node: node)
@@ -63,7 +58,7 @@ extension ONNXTranslations {
     guard case .step(.polynomial(let base, let coefficients)) = try translator.value(node, 0) else {
       return .activation(try translator.append(.tanh, of: try translator.activation(node, 0), node: node))
     }
-    guard ONNXGate.isGELUCubic(coefficients) else {
+    guard translator.isGELUCubic(coefficients) else {
       throw translator.unsupported(node, "it is of a polynomial other than that of GELU's approximation")
     }
     return .activation(try translator.append(.tanhGELUGate, of: base, node: node))
@@ -153,6 +148,7 @@ extension ONNXTranslations {
       throw translator.unsupported(
         node, "it has \(node.inputs.count) inputs, but quern supports only a value and a number")
     }
+    try translator.checkKeepsShape(node)
     let number = try translator.value(node, 0).isConstant ? 0 : 1
     guard try translator.value(node, number).isConstant, let bound = try translator.scalar(node, number) else {
       throw translator.unsupported(node, "neither of its inputs is a constant number")
@@ -231,5 +227,24 @@ extension ONNXTranslations {
     }
     if type != 1 { translator.note("the model computes partly in \(name); quern computes in float32 throughout") }
     return try translator.value(node, 0)
+  }
+
+  /// A cast to the type of another value, which must be a floating-point one.
+  private static let castLike: ONNXTranslation = { translator, node throws(ImportError) in
+    let (value, like) = (try translator.value(node, 0), try translator.value(node, 1))
+    var isReal = !translator.values.bytes.contains(node.inputs[1])
+    if case .constant(let tensor) = like { isReal = tensor.elementType.isFloatingPoint }
+    if case .step(.quantized) = like { isReal = false }
+    guard isReal else { throw translator.unsupported(node, "a cast to anything but floating-point numbers") }
+    if case .constant(let tensor) = like, tensor.elementType != .float32 {
+      translator.note("the model computes partly in \(tensor.elementType); quern computes in float32 throughout")
+    }
+    guard case .constant(let tensor) = value, !tensor.elementType.isFloatingPoint else { return value }
+    // An activation is float32 here, whatever its type in the model.
+    let operands = ONNXFolding.Operands(
+      node: node, inputs: [tensor], operatorSet: translator.model.operatorSet, budget: translator.foldings.budget)
+    do throws(ONNXFolding.Failure) { return .constant(try ONNXFolding.cast(operands, to: .float32)) } catch {
+      throw translator.bad(node, error.problem)
+    }
   }
 }

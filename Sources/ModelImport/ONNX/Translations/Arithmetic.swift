@@ -19,6 +19,7 @@ extension ONNXTranslations {
   ]
 
   private static func add(_ translator: inout ONNXTranslator, _ node: ONNXModel.Node) throws(ImportError) -> ONNXValue {
+    try translator.checkKeepsShape(node)
     let (a, b) = (try translator.value(node, 0), try translator.value(node, 1))
     if let sum = try translator.polynomialSum(node) { return sum }
     if let sum = try translator.variancePlusEpsilon(node) { return sum }
@@ -71,6 +72,7 @@ extension ONNXTranslations {
   }
 
   private static let subtract: ONNXTranslation = { translator, node throws(ImportError) in
+    try translator.checkKeepsShape(node)
     if let centred = try translator.centred(node) { return centred }
     if try translator.value(node, 1).isConstant {
       return try affine(&translator, node, value: 0, constant: 1, factor: { _ in 1 }, offset: { -$0 })
@@ -83,6 +85,7 @@ extension ONNXTranslations {
 
   private static let multiply: ONNXTranslation = { translator, node throws(ImportError) in
     guard node.inputs.count == 2 else { throw translator.bad(node, "has \(node.inputs.count) inputs, not 2") }
+    try translator.checkKeepsShape(node)
     let (a, b) = (try translator.value(node, 0), try translator.value(node, 1))
     if let product = try translator.polynomialProduct(node) { return product }
     if let product = try translator.normalizedProduct(node) { return product }
@@ -120,7 +123,7 @@ extension ONNXTranslations {
     let (a, b) = (operands[0], operands[1])
     if a.isRow == b.isRow { return try product(&translator, node, a, b) }
     let (map, factors) = a.isRow ? (b, a) : (a, b)
-    guard !map.isRow, factors.isRow, factors.shape.rank == 4, factors.channelAxis == map.channelAxis,
+    guard map.isMap, factors.isRow, factors.shape.rank == 4, factors.channelAxis == map.channelAxis,
       factors.channels == map.channels
     else { throw translator.unsupported(node, "the product of \(a.shape) and \(b.shape)") }
     let product = try translator.append(ChannelScaling(), node: node, inputs: [map, factors])
@@ -144,6 +147,7 @@ extension ONNXTranslations {
   }
 
   private static let divide: ONNXTranslation = { translator, node throws(ImportError) in
+    try translator.checkKeepsShape(node)
     if let normalized = try translator.normalizedQuotient(node) { return normalized }
     if let responses = try translator.responseQuotient(node) { return responses }
     if case .step(.moment) = try translator.value(node, 1), try translator.value(node, 0).isConstant,
@@ -188,7 +192,11 @@ extension ONNXTranslations {
     guard source.isRow, source.value == base.value else {
       throw translator.unsupported(node, "it divides one vector by the norm of another")
     }
-    guard ONNXArray.broadcastShape(source.shape, normShape) == source.shape else {
+    // Of several images, each must be divided by its own norm.
+    let isAligned =
+      normShape.dimensions.allSatisfy { $0 == 1 }
+      || normShape.rank == source.shape.rank && normShape[0] == source.shape[0]
+    guard isAligned, ONNXArray.broadcastShape(source.shape, normShape) == source.shape else {
       throw translator.unsupported(node, "it divides \(source.shape) by a norm of \(normShape)")
     }
     return .activation(try translator.appendKeepingShape(op, node: node, source))
@@ -242,6 +250,20 @@ extension ONNXTranslations {
 }
 
 extension ONNXTranslator {
+  /// Checks that an operator which combines a value and a constant element by element leaves the value's shape as it
+  /// is: a constant with more axes, or with longer ones, repeats the value, which no operator of the graph does.
+  ///
+  /// - Throws: `ImportError.unsupportedOperator` where the shape changes; nothing for other nodes.
+  func checkKeepsShape(_ node: ONNXModel.Node) throws(ImportError) {
+    guard node.inputs.count == 2 else { return }
+    let (a, b) = (try value(node, 0), try value(node, 1))
+    guard a.isConstant != b.isConstant else { return }
+    let (shape, constant) = a.isConstant ? (b.shape, a.shape) : (a.shape, b.shape)
+    // What cannot be broadcast at all is refused where it is read.
+    guard let result = ONNXArray.broadcastShape(shape, constant), result != shape else { return }
+    throw unsupported(node, "its constant of \(constant) repeats its input of \(shape) to \(result)")
+  }
+
   /// Whether two activations are maps of one size whose pixels are merged into the same axes in the model.
   func haveMergedPixels(_ a: ONNXActivation, _ b: ONNXActivation) -> Bool {
     !a.isRow && !b.isRow && !a.isMap && a.shape == b.shape && a.channelAxis == b.channelAxis

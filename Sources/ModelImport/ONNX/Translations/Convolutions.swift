@@ -124,6 +124,10 @@ extension ONNXTranslations {
     guard try translator.integer(node, "training_mode", default: 0) == 0,
       try translator.integer(node, "spatial", default: 1) == 1
     else { throw translator.unsupported(node, "it is in training mode or not spatial; export the model after eval()") }
+    // Before opset 14, it was in training mode where it had these outputs.
+    guard node.outputs.dropFirst().allSatisfy(\.isEmpty) else {
+      throw translator.unsupported(node, "it computes statistics, as in training; export the model after eval()")
+    }
     let epsilon = ONNXMath.decimal(try translator.float(node, "epsilon") ?? Double(Float(1e-5)))
     guard epsilon >= 0, epsilon.isFinite else { throw translator.bad(node, "has the epsilon \(epsilon)") }
     let constants = [
@@ -168,6 +172,8 @@ enum ONNXWindow {
     guard mode == "NOTSET" || pads.allSatisfy({ $0 == 0 }) else {
       throw translator.unsupported(node, "it has both pads \(pads) and auto_pad \(mode)")
     }
+    let isApart = zip(strides, size).contains { $0 > $1 + 1 }
+    if mode.hasPrefix("SAME"), translator.isSizeOpen, isApart { throw disagreement(translator, node) }
     switch mode {
     case "VALID": break
     case "SAME_UPPER"
@@ -187,7 +193,9 @@ enum ONNXWindow {
             node, "it has auto_pad and dilations, for which runtimes disagree on the padding")
         }
         let outputs = (map[axis + 2] + strides[axis] - 1) / strides[axis]
-        let padding = max(0, (outputs - 1) * strides[axis] + span - map[axis + 2])
+        let needed = (outputs - 1) * strides[axis] + span - map[axis + 2]
+        guard needed >= -1 else { throw disagreement(translator, node) }
+        let padding = max(0, needed)
         let (small, large) = (padding / 2, padding - padding / 2)
         let (before, after) = mode == "SAME_UPPER" ? (small, large) : (large, small)
         if axis == 0 {
@@ -202,5 +210,11 @@ enum ONNXWindow {
     default: throw translator.bad(node, "its auto_pad is '\(mode)'")
     }
     return window
+  }
+
+  /// Where windows lie apart, ONNX Runtime may begin inside of the map, and TensorFlow begins at the first pixel.
+  private static func disagreement(_ translator: ONNXTranslator, _ node: ONNXModel.Node) -> ImportError {
+    translator.unsupported(
+      node, "it has auto_pad and strides larger than its window, for which runtimes disagree on the padding")
   }
 }

@@ -32,6 +32,11 @@ struct ONNXMoment {
     }
   }
 
+  /// Whether another step is of the same value, with the same axes.
+  func hasBase(of other: ONNXMoment) -> Bool {
+    base.value == other.base.value && base.shape == other.base.shape && base.channelAxis == other.base.channelAxis
+  }
+
   /// A power of the step that is a step as well; `nil` for others.
   func raised(to exponent: Double) -> ONNXMoment? {
     var result = self
@@ -120,10 +125,11 @@ extension ONNXTranslator {
 
   /// The difference of an activation and its mean over the channels; `nil` for other differences.
   func centred(_ node: ONNXModel.Node) throws(ImportError) -> ONNXValue? {
-    guard let mean = try moment(node, 1), mean.kind == .mean, case .activation(let base) = try value(node, 0),
-      base.value == mean.base.value, base.channelAxis == mean.base.channelAxis
-    else { return nil }
-    return .step(.moment(ONNXMoment(base: base, kind: .centred, shape: base.shape)))
+    guard let mean = try moment(node, 1), mean.kind == .mean, case .activation(let base) = try value(node, 0) else {
+      return nil
+    }
+    let centred = ONNXMoment(base: base, kind: .centred, shape: base.shape)
+    return centred.hasBase(of: mean) ? .step(.moment(centred)) : nil
   }
 
   /// The sum of a variance and a constant; `nil` for other sums.
@@ -141,7 +147,7 @@ extension ONNXTranslator {
   /// The centred value divided by its deviation; `nil` for other quotients.
   mutating func normalizedQuotient(_ node: ONNXModel.Node) throws(ImportError) -> ONNXValue? {
     guard let centred = try moment(node, 0), centred.kind == .centred, let deviation = try moment(node, 1),
-      deviation.kind == .deviation, centred.base.value == deviation.base.value
+      deviation.kind == .deviation, centred.hasBase(of: deviation)
     else { return nil }
     return .activation(try appendLayerNormalization(of: centred.base, epsilon: deviation.epsilon, node: node))
   }
@@ -153,7 +159,7 @@ extension ONNXTranslator {
       guard let centred = try moment(node, index), centred.kind == .centred else { continue }
       if node.inputs[0] == node.inputs[1], let squares = centred.raised(to: 2) { return .step(.moment(squares)) }
       guard let inverse = try moment(node, 1 - index), inverse.kind == .inverseDeviation,
-        centred.base.value == inverse.base.value
+        centred.hasBase(of: inverse)
       else { continue }
       return .activation(try appendLayerNormalization(of: centred.base, epsilon: inverse.epsilon, node: node))
     }

@@ -37,7 +37,7 @@ extension ONNXTranslations {
   /// Whether a window covers the whole map, without padding. Such a pooling is taken as global at all image sizes.
   private static func isWhole(_ window: Window, _ map: Shape) -> Bool {
     window.height == map[2] && window.width == map[3] && window.dilationHeight == 1 && window.dilationWidth == 1
-      && window.top == 0 && window.left == 0 && window.bottom == 0 && window.right == 0
+      && window.top == 0 && window.left == 0 && window.bottom == 0 && window.right == 0 && !window.padsToSize
   }
 
   private static let maxPool: ONNXTranslation = { translator, node throws(ImportError) in

@@ -4,16 +4,25 @@ import Tensors
 
 extension ONNXTranslations {
   static let power: ONNXTranslation = { translator, node throws(ImportError) in
+    try translator.checkKeepsShape(node)
     let exponents = ONNXArray(try translator.constant(node, 1))?.values ?? []
     guard let exponent = exponents.first else { throw translator.bad(node, "has no exponent") }
     guard exponents.allSatisfy({ $0 == exponent }) else { return try raiseChannels(&translator, node) }
-    // In half precision, the exponent of a root has a relative error of up to 2^-11.
-    let type = try translator.constant(node, 1).elementType
-    let isHalf = type == .float16 || type == .bfloat16
-    return try raise(&translator, node, to: exponent, tolerance: isHalf ? 5e-3 : inverseTolerance)
+    return try raise(
+      &translator, node, to: exponent, tolerance: tolerance(of: try translator.constant(node, 1).elementType))
   }
 
-  /// The relative error allowed where a root is taken for the inverse of a power that the model stores in float32.
+  /// The relative error allowed where a root is taken for the inverse of a power: that of two numbers which are rounded
+  /// to a type of floating-point numbers.
+  private static func tolerance(of type: ElementType) -> Double {
+    switch type {
+    case .float16: 1e-3
+    case .bfloat16: 8e-3
+    default: inverseTolerance
+    }
+  }
+
+  /// The relative error allowed where a root is taken for the inverse of a power, and the model stores them in float32.
   private static let inverseTolerance = 1e-6
 
   /// A power with an exponent for each channel: a step of GeM pooling.
@@ -54,6 +63,9 @@ extension ONNXTranslations {
     switch value {
     case .step(.reduced(let reduction)) where reduction.exponent.isFinite && reduction.openAxis == nil:
       if abs(exponent * reduction.exponent - 1) <= tolerance {
+        if abs(exponent * reduction.exponent - 1) > inverseTolerance {
+          translator.note("the exponents of GeM pooling are rounded; quern takes the root for the inverse of the power")
+        }
         return .activation(try translator.pool(reduction, exponent: reduction.exponent, node: node))
       }
       if reduction.exponent == 1 { break }

@@ -9,7 +9,9 @@ extension ONNXTranslations {
     "ReduceL2": { translator, node throws(ImportError) in
       if let norm = try response(translator, node, .norm) { return norm }
       let source = try translator.activation(node, 0)
-      guard let shape = try shapeAlongRow(&translator, node, source) else { return .activation(source) }
+      guard let shape = try shapeAlongRow(&translator, node, source) else {
+        throw translator.unsupported(node, "it reduces no axis, and so takes the absolute value of each element")
+      }
       return .step(.norm(source, L2Normalization(epsilon: 0), isReciprocal: false, shape: shape))
     },
     "ReduceSumSquare": { translator, node throws(ImportError) in
@@ -21,6 +23,7 @@ extension ONNXTranslations {
       return .step(.squareSum(source, epsilon: 0, shape: shape))
     },
     "ReduceSum": { translator, node throws(ImportError) in
+      if try axes(translator, node).isEmpty { return try translator.value(node, 0) }
       guard case .step(.power(let base, nil, 2)) = try translator.value(node, 0) else {
         if let sum = try branchSum(&translator, node) { return sum }
         throw translator.unsupported(node, "a sum that is neither of squares nor of branches")
@@ -37,7 +40,9 @@ extension ONNXTranslations {
       guard source.isRow, try translator.integer(node, "p", default: 2) == 2,
         ONNXShapes.axes([axis], rank: source.shape.rank) == [source.channelAxis]
       else { throw translator.unsupported(node, "anything but the L2 norm of a vector") }
-      return .activation(try translator.appendKeepingShape(L2Normalization(epsilon: 0), node: node, source))
+      // A vector of zeros stays one. The floor sees to that, and is below the norms of other vectors.
+      let op = L2Normalization(epsilon: Double(Float.leastNormalMagnitude), rule: .floor)
+      return .activation(try translator.appendKeepingShape(op, node: node, source))
     },
   ]
 
@@ -101,7 +106,9 @@ extension ONNXTranslations {
     if case .activation(let row) = source.value, row.isRow, let result = reduceRow(row, axes, keepsAxes) {
       return .activation(result)
     }
-    guard let reduction = reduce(source, exponent: exponent, axes: axes, keepsAxes: keepsAxes) else {
+    guard translator.hasBatchAxis(source.base),
+      let reduction = reduce(source, exponent: exponent, axes: axes, keepsAxes: keepsAxes)
+    else {
       throw translator.unsupported(node, "a reduction that is not over the height and width of a map")
     }
     return .step(.reduced(reduction))

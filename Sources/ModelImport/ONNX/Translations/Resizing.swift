@@ -31,6 +31,11 @@ extension ONNXTranslations {
     do { op = try Resizing(interpolation, alignment: alignment, extent: extent) } catch {
       throw translator.unsupported(node, "\(error)")
     }
+    if interpolation != .bilinear {
+      for (from, to) in [(source.height, height), (source.width, width)] where to % from != 0 {
+        try checkNearest(&translator, node, from: from, to: to, interpolation, alignment)
+      }
+    }
     let resized = try translator.append(op, node: node, inputs: [source])
     return .activation(translator.arranged(resized, as: source))
   }
@@ -62,6 +67,9 @@ extension ONNXTranslations {
     guard scales.count == axes.count, scales.allSatisfy({ $0 > 0 && $0 <= 1024 }) else {
       throw translator.bad(node, "does not have a positive scale for each axis of \(shape)")
     }
+    if node.operatorType == "Upsample", let scale = scales.first(where: { $0 < 1 }) {
+      throw translator.bad(node, "scales an axis by \(scale), and this operator only enlarges")
+    }
     for (axis, scale) in zip(axes, scales) {
       let extent = Double(shape[axis]) * scale
       guard extent == extent.rounded(), extent >= 1 else {
@@ -71,6 +79,50 @@ extension ONNXTranslations {
       result.dimensions[axis] = Int(extent)
     }
     return result
+  }
+
+  /// Refuses to take the nearest pixels of a line where runtimes take different ones. (For whole factors, they take the
+  /// same.)
+  private static func checkNearest(
+    _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, from source: Int, to target: Int,
+    _ interpolation: Resizing.Interpolation, _ alignment: Resizing.Alignment
+  ) throws(ImportError) {
+    try translator.claimIndices(target, node)
+    // Before opset 11, ONNX did not say how coordinates are rounded; ONNX Runtime rounds them up in smaller maps.
+    guard translator.model.operatorSet >= 11 || target > source || source % target == 0 else {
+      throw translator.unsupported(
+        node,
+        "it takes the nearest of \(source) pixels for each of \(target), which opset \(translator.model.operatorSet) "
+          + "does not define; export the model with opset 11 or later")
+    }
+    func exact(_ index: Int) -> Double {
+      switch alignment {
+      case .halfPixel: (Double(index) + 0.5) * Double(source) / Double(target) - 0.5
+      case .corners where target == 1: 0
+      case .corners: Double(index) * Double(source - 1) / Double(target - 1)
+      case .asymmetric: Double(index) * Double(source) / Double(target)
+      }
+    }
+    // ONNX Runtime computes coordinates in float32, where a quotient can lie on the other side of a whole number.
+    let scale = Float(target) / Float(source)
+    func rounded(_ index: Int) -> Float {
+      switch alignment {
+      case .halfPixel: (Float(index) + 0.5) / scale - 0.5
+      case .corners where target == 1: 0
+      case .corners: Float(index) * Float(source - 1) / Float(target - 1)
+      case .asymmetric: Float(index) / scale
+      }
+    }
+    func pixel(_ coordinate: Double) -> Int {
+      let inside = min(max(coordinate, 0), Double(source - 1))
+      return interpolation == .floor ? Int(inside) : Int((inside - 0.5).rounded(.up))
+    }
+    guard (0..<target).allSatisfy({ pixel(exact($0)) == pixel(Double(rounded($0))) }) else {
+      throw translator.unsupported(
+        node,
+        "it takes the nearest of \(source) pixels for each of \(target), and which one is nearest depends on how "
+          + "coordinates are rounded")
+    }
   }
 
   private static func rule(

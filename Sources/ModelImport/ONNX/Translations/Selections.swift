@@ -143,7 +143,10 @@ extension ONNXTranslations {
       guard count == node.outputs.count, count >= 1 else {
         throw translator.bad(node, "has \(node.outputs.count) outputs, not \(count)")
       }
-      // The last part may be smaller.
+      guard extent % count == 0 || node.attributes["num_outputs"] != nil else {
+        throw translator.bad(node, "splits an axis of \(extent) into \(count) equal parts")
+      }
+      // With that attribute, the last part may be smaller.
       let part = (extent + count - 1) / count
       extents = (0..<count).map { max(0, min(part, extent - $0 * part)) }
     }

@@ -89,10 +89,10 @@ extension ONNXTranslations {
       let isRepeated = row.shape.rank == 4 && [0, row.channelAxis].allSatisfy { shape[$0] == row.shape[$0] }
       if isRepeated { return .step(.expanded(row, shape: shape)) }
     }
-    guard case .step(.norm(let base, _, _, _)) = value, shape == base.shape else {
+    guard case .step(.norm(let base, let op, let isReciprocal, _)) = value, shape == base.shape else {
       throw translator.unsupported(node, "it expands \(value.shape) to \(shape)")
     }
-    return value
+    return .step(.norm(base, op, isReciprocal: isReciprocal, shape: shape))
   }
 
   /// Zeros around a map; where numbers are negative, the map is cropped.
@@ -159,7 +159,7 @@ extension ONNXTranslations {
     }
     if axes == Array(0..<rank) { return value }
     func transposed(_ source: ONNXActivation) throws(ImportError) -> ONNXActivation {
-      guard let result = ONNXTranslations.transposed(source, by: axes) else {
+      guard let result = ONNXTranslations.transposed(translator, source, by: axes) else {
         throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)")
       }
       return result
@@ -173,7 +173,7 @@ extension ONNXTranslations {
       return translator.value(of: view.permuted(axes))
     default:
       let source = try translator.activation(node, 0)
-      if let result = ONNXTranslations.transposed(source, by: axes) { return .activation(result) }
+      if let result = ONNXTranslations.transposed(translator, source, by: axes) { return .activation(result) }
       guard let view = translator.view(of: source) else {
         throw translator.unsupported(node, "it permutes the axes of an activation by \(axes)")
       }
@@ -182,9 +182,11 @@ extension ONNXTranslations {
   }
 
   /// An activation with its axes in another order; `nil` where that is neither a map nor a vector.
-  private static func transposed(_ source: ONNXActivation, by axes: [Int]) -> ONNXActivation? {
+  private static func transposed(
+    _ translator: ONNXTranslator, _ source: ONNXActivation, by axes: [Int]
+  ) -> ONNXActivation? {
     let shape = Shape(axes.map { source.shape[$0] })
-    guard axes[0] == 0, let channelAxis = axes.firstIndex(of: source.channelAxis),
+    guard axes[0] == 0, translator.hasBatchAxis(source), let channelAxis = axes.firstIndex(of: source.channelAxis),
       source.isRow || axes.filter(source.pixelAxes.contains) == source.pixelAxes && (!source.isMap || channelAxis != 2)
     else { return nil }
     return source.with(shape: shape, channelAxis: channelAxis)
