@@ -139,7 +139,23 @@ package struct PackageInspection: Encodable, Sendable {
   package init(path: String, checks: Bool, mustRun: Bool = false, threads: Int, signature: SignatureRequest? = nil)
     throws
   {
-    let reader = try PackageReader.opening(path)
+    try self.init(
+      try PackageReader.opening(path), checks: checks, mustRun: mustRun, threads: threads, signature: signature)
+  }
+
+  /// Reads a package that is open.
+  ///
+  /// - Parameters:
+  ///   - reader: the package, whose path is stated.
+  ///   - checks: whether to verify every hash and every byte of padding.
+  ///   - mustRun: whether to verify that the network runs at every size, too.
+  ///   - threads: how many threads verify hashes.
+  ///   - signature: a signature to verify; `nil` for none.
+  /// - Throws: the errors of `init(path:checks:mustRun:threads:signature:)`.
+  init(
+    _ reader: PackageReader, checks: Bool, mustRun: Bool = false, threads: Int, signature: SignatureRequest? = nil
+  ) throws {
+    let path = reader.path
     let signed = signature.map { _ in SignedFile(path: path, digest: reader.sha256()) }
     if checks { try reader.check(threads: threads) }
     if mustRun { try reader.checkRuns(threads: threads) }

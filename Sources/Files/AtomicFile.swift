@@ -38,7 +38,7 @@ package final class AtomicFile {
   /// target that is written directly.
   package var temporaryPath: String? {
     guard target != nil, descriptor >= 0 else { return nil }
-    return name ?? "/proc/self/fd/\(descriptor)"
+    return name ?? Self.path(ofDescriptor: descriptor)
   }
 
   private let calls: Calls
@@ -53,7 +53,7 @@ package final class AtomicFile {
   /// Creates the temporary file, or opens a target that is written directly.
   ///
   /// - Throws: `FileError.cannotCreate` if the folder is missing or not writable, and if the target is a folder or may
-  ///   not be written to.
+  ///   not be written to; `danglingLink`; `cannotReplace`.
   package convenience init(path: String) throws(FileError) { try self.init(path: path, calls: Calls()) }
 
   /// Creates the temporary file, or opens a target that is written directly.
@@ -62,24 +62,21 @@ package final class AtomicFile {
   ///   - path: the target.
   ///   - calls: the system calls to use, which tests replace.
   /// - Throws: `FileError.cannotCreate` if the folder is missing or not writable, and if the target is a folder or may
-  ///   not be written to.
+  ///   not be written to; `danglingLink`; `cannotReplace`.
   package init(path: String, calls: Calls) throws(FileError) {
     self.path = path
     self.calls = calls
-    if let number = Self.openDescriptor(path) {
+    switch try OutputPlace(path) {
+    case .descriptor(let number):
       descriptor = fcntl(number, F_DUPFD_CLOEXEC, 0)
       guard descriptor >= 0 else { throw .cannotCreate(path: path, code: errno) }
-      return
-    }
-    let existing = try Self.existingTarget(path)
-    if existing?.isRegular ?? true {
-      try createTemporary(for: existing?.path ?? path, mode: existing?.mode)
-    } else {
+    case .device:
       // O_NONBLOCK, so as not to wait for the reader of a pipe that nobody reads.
       descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
       guard descriptor >= 0 else { throw .cannotCreate(path: path, code: errno) }
       let flags = fcntl(descriptor, F_GETFL)
       _ = fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK)
+    case .file(let target, let mode): try createTemporary(for: target, mode: mode)
     }
   }
 
@@ -154,6 +151,8 @@ package final class AtomicFile {
     defer { if lock >= 0 { _ = Glibc.close(lock) } }
     let closing = descriptor
     descriptor = -1
+    // Another file can get the number.
+    InputFiles.forget(Self.path(ofDescriptor: closing))
     // Linux has closed the descriptor even if the call was interrupted.
     guard calls.close(closing) == 0 || errno == EINTR else { throw failed() }
     guard let target, let name else { return }
@@ -167,7 +166,10 @@ package final class AtomicFile {
 
   /// Removes the temporary file and closes the target. Does nothing after `commit()`.
   package func discard() {
-    if descriptor >= 0 { _ = Glibc.close(descriptor) }
+    if descriptor >= 0 {
+      InputFiles.forget(Self.path(ofDescriptor: descriptor))
+      _ = Glibc.close(descriptor)
+    }
     descriptor = -1
     if let name { unlink(name) }
     name = nil
@@ -184,59 +186,17 @@ package final class AtomicFile {
 
   // MARK: - Creation
 
-  /// The number of the descriptor that a path like /dev/stdout stands for. It may lead to a regular file that the shell
-  /// has opened. Replacing that file would lose the output, because the shell still has the old one open.
-  private static func openDescriptor(_ path: String) -> Int32? {
-    switch path {
-    case "/dev/stdout": return STDOUT_FILENO
-    case "/dev/stderr": return STDERR_FILENO
-    default:
-      for folder in ["/dev/fd/", "/proc/self/fd/"] where path.hasPrefix(folder) {
-        return Int32(path.dropFirst(folder.count))
-      }
-      return nil
-    }
-  }
-
   /// Checks a target without creating anything.
   ///
   /// - Throws: `FileError.cannotCreate` if it is a folder, or lies in a folder that is missing or not writable, or may
-  ///   not be written to; `danglingLink`.
-  package static func checkTarget(_ path: String) throws(FileError) {
-    if openDescriptor(path) != nil { return }
-    guard try existingTarget(path) == nil else { return }
-    let folder = folder(of: path)
-    guard access(folder, W_OK | X_OK) == 0 else { throw .cannotCreate(path: path, code: errno) }
-  }
+  ///   not be written to; `danglingLink`; `cannotReplace`.
+  package static func checkTarget(_ path: String) throws(FileError) { _ = try OutputPlace(path) }
 
-  private static func existingTarget(
-    _ path: String
-  ) throws(FileError) -> (path: String, isRegular: Bool, mode: mode_t)? {
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-      let code = errno
-      guard code == ENOENT else { throw .cannotCreate(path: path, code: code) }
-      guard lstat(path, &status) != 0 else { throw .danglingLink(path: path) }
-      return nil
-    }
-    let type = status.st_mode & S_IFMT
-    guard type != S_IFDIR else { throw .cannotCreate(path: path, code: EISDIR) }
-    guard type == S_IFREG else { return (path, false, 0) }
-    guard access(path, W_OK) == 0, let resolved = realpath(path, nil) else {
-      throw .cannotCreate(path: path, code: errno)
-    }
-    defer { free(resolved) }
-    return (String(cString: resolved), true, status.st_mode & 0o777)
-  }
-
-  private static func folder(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
-  }
+  /// The path by which a file without a name is read.
+  private static func path(ofDescriptor number: Int32) -> String { "/proc/self/fd/\(number)" }
 
   private func createTemporary(for target: String, mode: mode_t?) throws(FileError) {
-    guard let last = target.utf8.last, last != UInt8(ascii: "/") else { throw .cannotCreate(path: path, code: ENOENT) }
-    let folder = Self.folder(of: target)
+    let folder = OutputPlace.folder(of: target)
     TemporaryName.removeAbandoned(in: folder)
     descriptor = calls.openUnnamed(folder)
     if descriptor < 0 {
@@ -253,7 +213,7 @@ package final class AtomicFile {
   private func giveName() throws(FileError) {
     guard let target else { return }
     do {
-      try withNewName(in: Self.folder(of: target)) { quern_name_file(descriptor, $0) == 0 }
+      try withNewName(in: OutputPlace.folder(of: target)) { quern_name_file(descriptor, $0) == 0 }
     } catch {
       guard case .cannotCreate(_, let code) = error else { throw error }
       discard()
@@ -280,7 +240,7 @@ package final class AtomicFile {
 
   /// Makes the renaming itself durable. File systems that cannot flush folders answer with EINVAL.
   private func flushFolder(of target: String) throws(FileError) {
-    let folder = open(Self.folder(of: target), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let folder = open(OutputPlace.folder(of: target), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { return }  // a folder that may be written to but not listed
     defer { _ = Glibc.close(folder) }
     guard calls.fsync(folder) == 0 || errno == EINVAL else { throw .cannotWrite(path: path, code: errno) }

@@ -35,6 +35,8 @@ package enum FileError: Error, Sendable, Hashable {
   case cannotMap(path: String, code: Int32)
   case cannotCreate(path: String, code: Int32)
   case cannotWrite(path: String, code: Int32)
+  /// An output cannot get its name by renaming, which is how files are replaced.
+  case cannotReplace(path: String, Obstacle)
   /// An output is a symbolic link to a file that does not exist.
   case danglingLink(path: String)
   /// An input is a symbolic link to a file that does not exist.
@@ -44,6 +46,17 @@ package enum FileError: Error, Sendable, Hashable {
   /// The file was changed while it was in use, so that its hash would not be that of the bytes that were used.
   case changed(path: String)
 
+  /// What keeps a file from being renamed to the path of an output.
+  package enum Obstacle: Sendable, Hashable {
+    case mountPoint
+    /// A file of another user in a folder with the sticky bit.
+    case fileOfAnotherUser
+    /// The file is immutable, or may only be appended to.
+    case fixedFile
+    /// The folder is immutable, or may only be added to.
+    case fixedFolder
+  }
+
   /// The kind of failure, for the exit status.
   package var kind: FailureKind {
     switch self {
@@ -52,7 +65,7 @@ package enum FileError: Error, Sendable, Hashable {
     case .cannotOpen(_, let code): [EACCES, EPERM, ELOOP, ENAMETOOLONG].contains(code) ? .missingInput : .inputOutput
     case .empty, .lfsPointer, .notText, .outOfRange, .changed: .badData
     case .cannotMap, .cannotWrite: .inputOutput
-    case .cannotCreate, .danglingLink, .cannotReadBack: .cannotCreate
+    case .cannotCreate, .cannotReplace, .danglingLink, .cannotReadBack: .cannotCreate
     }
   }
 }
@@ -63,9 +76,8 @@ extension FileError {
     switch self {
     case .notFound(let path), .isDirectory(let path), .notRegular(let path), .empty(let path), .lfsPointer(let path),
       .notText(let path, _), .outOfRange(let path, _, _, _), .cannotOpen(let path, _), .cannotMap(let path, _),
-      .cannotCreate(let path, _),
-      .cannotWrite(let path, _), .danglingLink(let path), .linkToNothing(let path), .cannotReadBack(let path),
-      .changed(let path):
+      .cannotCreate(let path, _), .cannotReplace(let path, _), .cannotWrite(let path, _), .danglingLink(let path),
+      .linkToNothing(let path), .cannotReadBack(let path), .changed(let path):
       path
     }
   }
@@ -87,6 +99,7 @@ extension FileError: CustomStringConvertible {
     case .cannotMap(let path, let code): "\(path): cannot be read: \(errorText(code))"
     case .cannotCreate(let path, let code): "\(path): cannot be created: \(errorText(code))"
     case .cannotWrite(let path, let code): "\(path): cannot be written: \(errorText(code))"
+    case .cannotReplace(let path, let obstacle): "\(path): cannot be replaced: \(obstacle)"
     case .danglingLink(let path):
       "\(path): cannot be created: it is a symbolic link to a file that does not exist; remove the link, or name the "
         + "file itself"
@@ -99,6 +112,30 @@ extension FileError: CustomStringConvertible {
       "\(path): was changed while it was in use, so that what was computed belongs to no file. Discard what "
         + "this run wrote, if anything, and run the command again when nothing writes to the file"
     }
+  }
+}
+
+extension FileError.Obstacle: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .mountPoint:
+      "it is a mount point, as where a container shares a single file with its host; mount the folder of the file, or "
+        + "name another file"
+    case .fileOfAnotherUser:
+      "it belongs to another user, and the sticky bit of its folder protects it; name another file"
+    case .fixedFile: "it is immutable, or may only be appended to (see lsattr); name another file"
+    case .fixedFolder:
+      "its folder is immutable, or may only be added to (see lsattr -d), so that no file in it can be renamed; name a "
+        + "file in another folder"
+    }
+  }
+}
+
+extension FileError {
+  /// The error of a file that the system does not open. No path opens a socket, or a device without a driver, which are
+  /// no files that could be read.
+  static func refused(_ path: String, code: Int32) -> FileError {
+    (try? FileIdentity.of(path))?.kind == .other ? .notRegular(path: path) : .cannotOpen(path: path, code: code)
   }
 }
 

@@ -76,10 +76,12 @@ package enum OutputTarget: Hashable, Sendable {
   /// A file that does not exist yet, in a folder that exists.
   case new(folder: FileIdentity, name: String)
 
-  /// `nil` for a target that is written to and not replaced (a device, a pipe), and for one that cannot be created.
+  /// `nil` for a target that is written to and not replaced (a device, a pipe, /dev/stdout whatever it leads to), and
+  /// for one that cannot be created.
   ///
   /// - Throws: `FileError.cannotOpen` where the system fails to say what is there.
   package init?(path: String) throws(FileError) {
+    guard OutputPlace.descriptorNumber(of: path) == nil else { return nil }
     if let (identity, kind) = try FileIdentity.reachable(path) {
       guard kind == .regular else { return nil }
       self = .existing(identity)

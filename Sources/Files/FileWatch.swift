@@ -38,11 +38,9 @@ package final class FileWatch: Sendable {
   ///   another file, or other contents, before.
   package func add(_ descriptor: Int32, path: String) throws(FileError) -> WatchedFile {
     let file = try OpenFile(descriptor, path: path)
-    // The numbers of descriptors are used again, for other files.
-    let isName = !path.hasPrefix("/proc/") && !path.hasPrefix("/dev/")
     let number: Int? = state.withLock { state in
-      if isName, let first = state.first[path], !first.hasSameContent(as: file.version) { return nil }
-      if isName { state.first[path] = file.version }
+      if let first = state.first[path], !first.hasSameContent(as: file.version) { return nil }
+      state.first[path] = file.version
       state.nextNumber += 1
       state.open[state.nextNumber] = file
       return state.nextNumber
@@ -51,7 +49,8 @@ package final class FileWatch: Sendable {
     return WatchedFile(watch: self, number: number)
   }
 
-  /// Takes note that this process replaces a file.
+  /// Takes note that this process replaces a file, or closes the descriptor that a path such as /proc/self/fd/3 stands
+  /// for, so that the path may lead to another file.
   package func forget(_ path: String) { state.withLock { _ = $0.first.removeValue(forKey: path) } }
 
   /// The SHA-256 of the bytes of files, one after the other, with which their contents are compared from now on. It

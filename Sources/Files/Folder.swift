@@ -1,3 +1,4 @@
+import CFiles
 import Glibc
 
 /// Lists folders, and creates them for outputs.
@@ -27,6 +28,27 @@ package enum Folder {
       let name = bytes.assumingMemoryBound(to: CChar.self)
       if strcmp(name, ".") == 0 || strcmp(name, "..") == 0 { continue }
       if let text = String(validatingCString: name) { names.append(text) }
+    }
+  }
+
+  /// Checks that a folder exists, or can be created with its missing parents, without creating anything.
+  ///
+  /// - Throws: `FileError.cannotCreate`, also if the path leads to something else than a folder.
+  package static func checkTarget(_ path: String) throws(FileError) {
+    var status = stat()
+    var folder = path
+    while stat(folder, &status) != 0 {
+      let code = errno
+      guard code == ENOENT, !path.isEmpty else { throw .cannotCreate(path: path, code: code) }
+      // A link to nothing is no folder.
+      guard lstat(folder, &status) != 0 else { throw .cannotCreate(path: path, code: ENOTDIR) }
+      let parent = OutputPlace.folder(of: folder)
+      guard parent != folder else { throw .cannotCreate(path: path, code: code) }
+      folder = parent
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw .cannotCreate(path: path, code: ENOTDIR) }
+    guard folder == path || quern_may_access(folder, W_OK | X_OK) != 0 else {
+      throw .cannotCreate(path: path, code: errno)
     }
   }
 

@@ -26,6 +26,6 @@ package enum InputFiles {
     return try files.add(descriptor, path: path)
   }
 
-  /// Takes note that this process replaces a file.
+  /// Takes note that this process replaces a file, or closes the descriptor that a path stands for.
   static func forget(_ path: String) { files.forget(path) }
 }

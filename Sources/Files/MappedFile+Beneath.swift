@@ -59,7 +59,7 @@ extension MappedFile {
       case EXDEV: throw .escapes
       case ELOOP: throw .symbolicLink
       case ENOENT: throw .file(.notFound(path: path))
-      default: throw .file(.cannotOpen(path: path, code: errno))
+      case let code: throw .file(.refused(path, code: code))
       }
     }
     defer { close(descriptor) }

@@ -33,7 +33,8 @@ package struct MappedFile: Sendable {
   package init(path: String) throws(FileError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // so as not to wait for the writer of a pipe
     guard descriptor >= 0 else {
-      throw errno == ENOENT || errno == ENOTDIR ? .notFound(path: path) : .cannotOpen(path: path, code: errno)
+      let code = errno
+      throw code == ENOENT || code == ENOTDIR ? .notFound(path: path) : .refused(path, code: code)
     }
     defer { close(descriptor) }
     self = try MappedFile(descriptor: descriptor, path: path)

@@ -66,9 +66,14 @@ package enum ImageFile {
   private static func readRegularFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
     // O_NONBLOCK, since a path that the user gives could be a pipe, and opening it would wait for a writer.
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard file >= 0 else { throw .system(operation: "open the file", number: errno) }
-    defer { close(file) }
     var status = stat()
+    guard file >= 0 else {
+      let number = errno
+      // No path opens a socket, or a device without a driver.
+      let isOther = stat(path, &status) == 0 && ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
+      throw isOther ? .notARegularFile : .system(operation: "open the file", number: number)
+    }
+    defer { close(file) }
     guard fstat(file, &status) == 0 else { throw .system(operation: "read the file", number: errno) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
     let size = Int(status.st_size)

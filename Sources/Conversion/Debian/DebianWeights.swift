@@ -21,8 +21,8 @@ package struct DebianWeights: Sendable {
     package var maintainer: DebianMaintainer
     /// The licence; `nil` for the one that the package states.
     package var license: PackageLicense?
-    /// Who holds the copyright of the weights, such as "2026 Example GmbH"; `nil` for the authors of the checkpoint.
-    package var copyright: String?
+    /// Who holds the copyright of the weights; `nil` for the authors of the checkpoint.
+    package var copyright: DebianCopyright?
     /// The time of files in seconds since 1970.
     package var time = DebianWeights.defaultTime
 
@@ -48,21 +48,31 @@ package struct DebianWeights: Sendable {
   ///   package or a report that is not valid, `.option` where neither it nor the options state a licence; `FileError`
   ///   where it cannot be read.
   package init(path: String, options: Options, threads: Int) throws {
-    let inspection = try PackageInspection(path: path, checks: true, threads: threads)
-    guard let license = try options.license ?? PackageReader.opening(path).statedLicense() else {
+    // Opened once: what is described is what is packed, whatever the path leads to by now.
+    let file = try MappedFile(path: path)
+    let hash = file.sha256().hex
+    let reader: PackageReader
+    do throws(PackageError) { reader = try PackageReader(storage: file.storage, path: path) } catch {
+      throw ConversionError.package(path: path, error)
+    }
+    let inspection = try PackageInspection(reader, checks: true, threads: threads)
+    guard let license = try options.license ?? reader.statedLicense() else {
       throw ConversionError.option(
         "\(path) states no licence, which the file 'copyright' needs; add --license with an SPDX expression such as "
           + "Apache-2.0, or a text file")
     }
-    let file = try MappedFile(path: path)
     let contents = file.withBytes { Array($0) }
-    let hash = SHA256.hash(contents).hex
     let name = options.name.text
     let base = "\(Self.folder)/\(name).quern"
     installedPath = "/\(base)"
     var warnings: [String] = []
     var fidelity = inspection.sizes.map { size in
-      guard let passed = size.passed else { return "\(size.size) px: \(PackageInspection.unverified)" }
+      guard let passed = size.passed else {
+        if inspection.report != nil {
+          warnings.append("\(path) states no fidelity at \(size.size) pixels, and the description says so")
+        }
+        return "\(size.size) px: \(PackageInspection.unverified)"
+      }
       if !passed { warnings.append("\(path) failed its gates at \(size.size) pixels, and the description says so") }
       return Self.figures(size, passed: passed)
     }
@@ -72,6 +82,13 @@ package struct DebianWeights: Sendable {
       if report.verdict != .pass, warnings.isEmpty {
         warnings.append("\(path) states the verdict '\(report.verdict.rawValue)', and the description says so")
       }
+      if inspection.figures == .unknown {
+        fidelity.append("the figures name no package that they were measured on")
+        warnings.append(
+          "the figures of \(path) name no package that they were measured on, and the description says so")
+      }
+    } else {
+      warnings.append("\(path) states no fidelity, and the description says so")
     }
     self.warnings = warnings
     let hashes = ["Content hash and SHA-256 of the file:", "  \(inspection.contentHash)", "  \(hash)"]
@@ -122,7 +139,7 @@ package struct DebianWeights: Sendable {
        The weights were converted from a checkpoint (\(checkpoint)).
 
       Files: *
-      Copyright: \(options.copyright ?? "the authors of the checkpoint")
+      Copyright: \(options.copyright?.text ?? "the authors of the checkpoint")
       \(license.debianField)
 
       """

@@ -80,11 +80,13 @@ package struct PackageDifference: Encodable, Sendable {
   /// - Throws: `ConversionError.package` where a file is not a package or damaged, or states figures of another package
   ///   or a report that is not valid.
   package init(old oldPath: String, new newPath: String, threads: Int) throws {
-    let (before, after) = (
-      try PackageInspection(path: oldPath, checks: true, threads: threads),
-      try PackageInspection(path: newPath, checks: true, threads: threads)
-    )
     let (oldReader, newReader) = (try PackageReader.opening(oldPath), try PackageReader.opening(newPath))
+    // The hashes of both files are stated, and taken before the files are used.
+    for reader in [oldReader, newReader] { _ = reader.sha256() }
+    let (before, after) = (
+      try PackageInspection(oldReader, checks: true, threads: threads),
+      try PackageInspection(newReader, checks: true, threads: threads)
+    )
     old = File(before, oldReader)
     new = File(after, newReader)
     isSame = oldReader.identities == newReader.identities

@@ -22,6 +22,8 @@ struct OutputFiles {
   }
 
   private var outputs: [Output] = []
+  /// Folders that are created where they are missing.
+  private var folders: [String] = []
 
   /// - Parameter isNamed: whether the user gave the path, rather than another one that it follows from.
   mutating func add(_ option: String, _ path: String, _ kind: OutputKind, isNamed: Bool = true) {
@@ -36,6 +38,7 @@ struct OutputFiles {
   ///
   /// - Throws: `FileError.cannotOpen` where the system fails to say what is there.
   mutating func add(_ option: String, stages folder: String) throws {
+    folders.append(folder)
     outputs += try StageStore.outputs(in: folder).map { Output(option: option, path: $0, content: .stage) }
   }
 
@@ -56,13 +59,7 @@ struct OutputFiles {
     models: [String] = [], images: [String] = [], embeddings: [String] = [], others: [String?] = []
   ) throws {
     if let dash = outputs.first(where: { $0.path == "-" }) { throw OutputError.dash(option: dash.option) }
-    for output in outputs {
-      do throws(FileError) {
-        try AtomicFile.checkTarget(output.path)
-      } catch {
-        throw OutputError.cannotCreate(error)
-      }
-    }
+    try checkTargets()
     try checkDistinct()
     try check(inputs: (others + [ConfiguredCommandLine.pathRead]).compactMap(\.self)) { [$0] }
     try check(inputs: models, files: Self.modelFiles)
@@ -77,6 +74,23 @@ struct OutputFiles {
       case .stage: try checkLink(output)
       }
     }
+  }
+
+  /// Checks that outputs can be created, or replaced.
+  private func checkTargets() throws {
+    let written = try outputs.filter { try !isRead($0) }
+    do throws(FileError) {
+      for folder in folders { try Folder.checkTarget(folder) }
+      for output in written { try AtomicFile.checkTarget(output.path) }
+    } catch {
+      throw OutputError.cannotCreate(error)
+    }
+  }
+
+  /// Whether an output is a stage that is there, which is finished in all likelihood, and then read.
+  private func isRead(_ output: Output) throws(FileError) -> Bool {
+    guard case .stage = output.content else { return false }
+    return try FileIdentity.reachable(output.path) != nil
   }
 
   /// Checks that a report replaces only a report of the same format.
@@ -101,7 +115,7 @@ struct OutputFiles {
   private func check(inputs: [String], files: (String) throws -> [String]) throws {
     var existing: [FileIdentity: Output] = [:]
     for output in outputs {
-      if case .existing(let identity)? = try OutputTarget(path: output.path) { existing[identity] = output }
+      if case .existing(let identity)? = try target(of: output) { existing[identity] = output }
     }
     // An output that does not exist yet cannot be an input.
     guard !existing.isEmpty else { return }
@@ -113,10 +127,18 @@ struct OutputFiles {
     }
   }
 
+  /// The file that an output replaces, creates or, where the shell has opened it, is written to.
+  private func target(of output: Output) throws(FileError) -> OutputTarget? {
+    guard let (identity, kind) = try FileIdentity.reachable(output.path), kind == .regular else {
+      return try OutputTarget(path: output.path)
+    }
+    return .existing(identity)
+  }
+
   private func checkDistinct() throws {
     var first: [OutputTarget: Output] = [:]
     for output in outputs {
-      guard let target = try OutputTarget(path: output.path) else { continue }
+      guard let target = try self.target(of: output) else { continue }
       if let other = first[target] {
         throw OutputError.sameFile(options: [other.option, output.option], paths: [other.path, output.path])
       }

@@ -91,7 +91,8 @@ enum OutputKind {
   ///   existing file of another kind, `.unreadable` for one whose kind cannot be told; `FileError` where the system
   ///   fails.
   func check(_ path: String, option: String, isNamed: Bool) throws {
-    // Devices and pipes have no format. A file that cannot be created is reported when it is created.
+    // Devices, pipes and files that the shell has opened have no format. A file that cannot be created is reported when
+    // it is created.
     guard try OutputTarget(path: path) != nil else { return }
     // Both the name of a link and the name of the file that it leads to count.
     let endings = [path, OutputTarget.resolved(path)].compactMap { $0.flatMap(Self.fileExtension) }
@@ -107,10 +108,7 @@ enum OutputKind {
   ///
   /// - Throws: `OutputError.unreadable` where it may not be read; `FileError` where the system fails.
   static func replaced(by path: String, option: String) throws -> MappedFile? {
-    // What stands for an open file is written to, as the shell has opened it, and replaces nothing.
-    guard !["/dev/stdout", "/dev/stderr"].contains(path), !path.hasPrefix("/dev/fd/"),
-      !path.hasPrefix("/proc/self/fd/"), case .existing? = try OutputTarget(path: path)
-    else { return nil }
+    guard case .existing? = try OutputTarget(path: path) else { return nil }
     do throws(FileError) { return try MappedFile(path: path) } catch {
       switch error {
       case .empty, .lfsPointer, .notFound: return nil

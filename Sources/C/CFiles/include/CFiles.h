@@ -42,3 +42,18 @@ int quern_create_locked(const char *path);
 // Removes a file of an open folder that no process writes any more: a regular file of this user with one name, on a
 // file system of this machine, whose lock can be had. Returns whether it was removed.
 int quern_remove_abandoned(int folder, const char *name);
+
+// Whether a file is the root of a mount, so that no other file can be renamed to its path, as where a container shares
+// one file with its host. 0 also where the system does not say so.
+int quern_is_mount_point(const char *path);
+
+// Whether a file is immutable or may only be appended to, or a folder only be added to (`chattr +i`, `chattr +a`), so
+// that nobody can replace the file, or rename one in the folder. 0 also where the system does not say so.
+int quern_is_fixed(const char *path);
+
+// Whether this process may do with other users' files what their owners may (CAP_FOWNER): among others, replace them in
+// folders with the sticky bit.
+int quern_owns_all_files(void);
+
+// Whether this process may access a file as `mode` says (R_OK, W_OK, X_OK); errno says why not.
+int quern_may_access(const char *path, int mode);
