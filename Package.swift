@@ -138,7 +138,7 @@ let package = Package(
     module("Images", ["CImageCodecs", "Files", "Pixels", "Random", "Suggestions", "Threads"]),
     module("PackageFormat", ["CZstd", "Files", "Graphs", "Pixels", "Suggestions", "Tensors", "Threads"]),
     module("Pixels", ["CResampling", "Suggestions"]),
-    module("DebianPackages", ["CZlib"]),
+    module("DebianPackages", ["CZlib", "PrintableText"]),
     module("PackageDelta", ["CZstd", "Files", "Graphs", "PackageFormat", "PrintableText", "Tensors", "Threads"]),
     module("Runtime", ["Graphs", "Kernels", "Operators", "Tensors", "Threads"]),
     module("Passes", ["Graphs", "Operators", "Tensors"]),

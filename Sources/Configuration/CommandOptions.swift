@@ -41,7 +41,7 @@ package struct CommandOptions: Sendable, Hashable {
   func option(_ name: String) -> Option? { options.first { $0.longNames.contains(name) } }
 
   /// Whether arguments of a command line give the option, or its inverse.
-  func isGiven(_ option: Option, in arguments: [String]) -> Bool {
+  package func isGiven(_ option: Option, in arguments: [String]) -> Bool {
     let names = option.longNames.flatMap { name in
       [name, "no-" + name] + (name.hasPrefix("no-") ? [String(name.dropFirst(3))] : [])
     }

@@ -27,6 +27,23 @@ struct ContentHashes {
     self.pixelDigests = files.indices.map { pixelDigests[$0] }
   }
 
+  private init(_ hashes: ContentHashes, at indices: [Int]) {
+    files = indices.map { hashes.files[$0] }
+    digests = indices.map { hashes.digests[$0] }
+    pixelDigests = indices.map { hashes.pixelDigests[$0] }
+  }
+
+  /// The hashes of some of the files, by their paths.
+  func filtered(_ isIncluded: (_ path: String) -> Bool) -> ContentHashes {
+    ContentHashes(self, at: files.indices.filter { isIncluded(files[$0].path) })
+  }
+
+  /// The number of files.
+  var count: Int { files.count }
+
+  /// The names of the files, in their order.
+  var names: [String] { files.map(\.relativePath) }
+
   /// The names of the files whose pixels are those of a file in `others`, in the order of the files.
   func names(alsoIn others: ContentHashes) -> [String] { names(alsoIn: others.keys) }
 
@@ -39,21 +56,26 @@ struct ContentHashes {
 
   var keys: ImageKeys { ImageKeys(pixelDigests.compactMap { $0 }) }
 
-  /// A description of the images as a set.
+  /// The number of files with the pixels of another file before them; `nil` for none.
+  var duplicates: Int? {
+    let decoded = pixelDigests.compactMap { $0 }
+    let count = decoded.count - Set(decoded).count
+    return count > 0 ? count : nil
+  }
+
+  /// A description of the files that can be decoded as a set.
   ///
   /// - Parameter folder: the path of the folder that the set is named after.
   func set(of folder: String) -> ImageSet {
-    let decoded = pixelDigests.compactMap { $0 }
-    let duplicates = decoded.count - Set(decoded).count
-    return ImageSet(
-      name: FolderName.of(folder), images: files.count, sha256: setDigest, duplicates: duplicates > 0 ? duplicates : nil
-    )
+    ImageSet(
+      name: FolderName.of(folder), images: pixelDigests.count { $0 != nil }, sha256: setDigest, duplicates: duplicates)
   }
 
   /// The SHA-256 of the sorted hexadecimal SHA-256 of the files, one on each line: the output of
-  /// `sha256sum FILES | cut -c1-64 | LC_ALL=C sort | sha256sum`. Files that cannot be read are left out.
+  /// `sha256sum FILES | cut -c1-64 | LC_ALL=C sort | sha256sum`. Files that cannot be decoded are left out.
   private var setDigest: String {
-    let lines = digests.compactMap { $0?.hex }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    let lines = zip(digests, pixelDigests).compactMap { $1 == nil ? nil : $0?.hex }
+      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     return SHA256.hash(Array(lines.map { $0 + "\n" }.joined().utf8)).hex
   }
 }
@@ -67,15 +89,15 @@ struct ImageKeys: Equatable {
   /// The maximum number of keys that a package stores; the keys of larger sets are not stored at all.
   static let limit = 4096
 
-  private let keys: Set<Substring>
+  private var keys: Set<Substring>
 
   init(_ digests: [SHA256.Digest]) { keys = Set(digests.map { $0.hex.prefix(Self.length) }) }
 
   /// Parses the value of the property `text`; `nil` where the string is something else.
   init?(text: String) {
-    guard text.utf8.count.isMultiple(of: Self.length), text.allSatisfy({ $0.isHexDigit && $0.isASCII }) else {
-      return nil
-    }
+    guard text.utf8.count.isMultiple(of: Self.length),
+      text.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) })
+    else { return nil }
     var (keys, remaining) = (Set<Substring>(), text[...])
     while !remaining.isEmpty {
       keys.insert(remaining.prefix(Self.length))
@@ -83,6 +105,12 @@ struct ImageKeys: Equatable {
     }
     self.keys = keys
   }
+
+  /// The number of keys.
+  var count: Int { keys.count }
+
+  /// Adds the keys of other images.
+  mutating func formUnion(_ other: ImageKeys) { keys.formUnion(other.keys) }
 
   func contains(_ digest: SHA256.Digest) -> Bool { keys.contains(digest.hex.prefix(Self.length)) }
 
@@ -95,7 +123,7 @@ struct ImageKeys: Equatable {
 extension RGBImage {
   /// The SHA-256 of the width and the height, as 32-bit little-endian integers, and of the pixels, in rows from the
   /// top, as R, G and B.
-  fileprivate var digest: SHA256.Digest {
+  var digest: SHA256.Digest {
     var hash = SHA256()
     for side in [width, height] {
       withUnsafeBytes(of: UInt32(truncatingIfNeeded: side).littleEndian) { hash.update($0) }

@@ -111,17 +111,18 @@ package struct Converter {
   }
 
   private func carriedOut(_ network: QuantizedNetwork, start: ContinuousClock.Instant) throws -> CarriedOut {
-    let record = network.calibrationRecord ?? calibrationRecord(network)
-    var metadata = PackageMetadata(
-      source: network.reference, calibration: record, images: network.record.keys, fidelity: nil)
+    let record = calibrationRecord(network)
+    let images = network.record.calibrated.keys
+    var metadata = PackageMetadata(source: network.reference, calibration: record, images: images, fidelity: nil)
     let attempt = try bestAttempt(network, metadata, start: start)
     guard attempt.measurements.allSatisfy({ $0.figures.images > 0 }) else {
       throw ConversionError.noUsableImages(folder: network.images.verificationFolder)
     }
+    // The hash of a plan that is carried out unchanged is its own.
     let plan = PlanFile(
-      attempt.found.plan, rounded: network.plan, of: network.planned, calibration: record,
-      isCutShort: attempt.found.isCutShort)
-    metadata.planSHA256 = try plan.sha256()
+      attempt.found.plan, rounded: network.plan, of: network.planned, calibration: network.calibrationRecord ?? record,
+      images: images, isCutShort: attempt.found.isCutShort)
+    metadata.planSHA256 = try plan.decisionsSHA256()
     try network.store?.write(plan)
     return CarriedOut(attempt: attempt, metadata: metadata, plan: plan)
   }
@@ -137,6 +138,7 @@ package struct Converter {
     var build = PackageBuild(
       planSHA256: result.metadata.planSHA256, embeddingDimension: network.info.embeddingDimension,
       classCount: network.info.classCount)
+    build.roundingImages = network.record.rounding
     (build.licenseExpression, build.licenseText) = (options.license?.expression, options.license?.text)
     report.build = build
     return outcome(network, result, report, package: summary)
@@ -204,15 +206,16 @@ package struct Converter {
   }
 
   private func report(_ network: QuantizedNetwork, _ result: CarriedOut) throws -> FidelityReport {
-    let images = network.images
+    let measurements = result.attempt.measurements
+    let verification = network.record.verification(measurements)
+    let settings = network.settings(options, verified: verification)
+      .merging(result.attempt.settings(network.planned)) { $1 }
+      .merging(network.levels.coarsening.settings) { $1 }
     var report = FidelityReport(
-      result.attempt.measurements, gates: options.gates, verified: images.verification, reference: network.reference,
-      settings: options.settings(images, isStored: network.isStored).merging(result.attempt.settings(network.planned)) {
-        $1
-      }.merging(
-        network.levels.coarsening.settings
-      ) { $1 })
+      measurements, gates: options.gates, verified: network.images.verification, reference: network.reference,
+      settings: settings)
     report.describe(network)
+    report.setVerification(verification)
     report.referenceCheck = network.referenceCheck
     let costs = try CostTable(network.planned, imageSize: options.evaluation.size)
     report.inference = result.attempt.inference(
@@ -235,7 +238,8 @@ package struct Converter {
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes
     let (plan, graph) = (result.attempt.found.plan, network.planned)
     return ConversionOutcome(
-      report: report, package: package, verifiedOn: network.images.verifiedOn,
+      report: report, package: package,
+      verifiedOn: report.verification.map { network.images.description(of: $0) } ?? network.images.verifiedOn,
       foldingDifference: network.foldingDifference, foldingNotes: network.foldingNotes,
       equalization: network.equalization, coarsening: network.levels.coarsening,
       layersWith16BitInputs: graph.nodes.map(\.name).filter { plan.layers[$0]?.arithmetic == .int8WideInput },
@@ -281,10 +285,11 @@ package struct Converter {
       return try network.sizes.map { size in
         var verifier = Verifier(job: job, resolution: size.resolution)
         (verifier.comparesNeighbors, verifier.decisionRule) = (true, options.decisionRule)
-        let (figures, skipped) = try verifier.compare(
-          network.float, int8, on: images.verification, cached: size.referenceOutputs, labels: images.labels,
-          stoppingBy: options.stoppingGates, progress: progress)
-        return SizeMeasurement(resolution: size.resolution, figures: figures, skipped: skipped)
+        return SizeMeasurement(
+          size.resolution,
+          try verifier.compare(
+            network.float, int8, on: images.verification, cached: size.referenceOutputs, labels: images.labels,
+            stoppingBy: options.stoppingGates, progress: progress))
       }
     }
     return VerifiedPackage(file: file, path: path, found: found, measurements: measurements, gates: options.gates)
@@ -305,8 +310,15 @@ package struct Converter {
   // MARK: - Records
 
   private func calibrationRecord(_ network: QuantizedNetwork) -> [String: JSONValue] {
+    if let given = network.calibrationRecord {
+      // The weights may be others than those that the plan was made for.
+      return network.isStored
+        ? given
+        : given.merging(["rounding": .string(options.rounding.rawValue)]) { $1 }
+          .merging(network.levels.coarsening.settings) { $1 }
+    }
     let record: [String: JSONValue] = [
-      "images": .int(network.images.calibration.count - network.skippedCount),
+      "images": .int(network.record.calibration.images),
       "forward_passes": .int(network.calibration.passes), "skipped_images": .int(network.skippedCount),
       "repetitions": .int(options.repetitions),
       "augmentation": .string(options.recipe.rawValue), "seed": .string(String(options.seed)),
@@ -327,7 +339,7 @@ extension FidelityReport {
   /// Adds the origin of the network, and the remarks on it.
   fileprivate mutating func describe(_ network: QuantizedNetwork) {
     toolVersion = ToolVersion.current
-    (calibration, verification) = (network.isStored ? nil : network.record.calibration, network.record.verification)
+    calibration = network.isStored ? nil : network.record.calibration
     (assumptions, notes, warnings) = (network.assumptions, network.notes, network.warnings)
   }
 }

@@ -1,3 +1,4 @@
+import Fidelity
 import Images
 import Pixels
 
@@ -6,19 +7,51 @@ struct ImageSelection {
   let calibration: [ImageFolder.File]
   let verification: [ImageFolder.File]
   let verificationFolder: String
-  /// A description of the verification images for reports.
-  let verifiedOn: String
-  /// Whether the network is verified on the calibration images, for lack of others.
-  let verifiesOnCalibration: Bool
+  /// Where the verification images come from.
+  private let source: Source
   /// The classes of the verification images.
   let labels: ClassLabels
 
+  /// Where verification images come from.
+  enum Source {
+    /// A folder of a network that needs no calibration.
+    case only
+    /// A folder next to that of the calibration images.
+    case folder
+    /// The images of the calibration folder that were not chosen to calibrate on.
+    case heldOut
+    /// The calibration images, for lack of others.
+    case calibration
+  }
+
   init(
-    calibration: [ImageFolder.File], verification: [ImageFolder.File], verificationFolder: String, verifiedOn: String,
-    verifiesOnCalibration: Bool, labels: ClassLabels
+    calibration: [ImageFolder.File], verification: [ImageFolder.File], verificationFolder: String, source: Source,
+    labels: ClassLabels
   ) {
     (self.calibration, self.verification, self.verificationFolder) = (calibration, verification, verificationFolder)
-    (self.verifiedOn, self.verifiesOnCalibration, self.labels) = (verifiedOn, verifiesOnCalibration, labels)
+    (self.source, self.labels) = (source, labels)
+  }
+
+  /// Whether the network is verified on the calibration images, for lack of others.
+  var verifiesOnCalibration: Bool { source == .calibration }
+
+  /// A description of the verification images for reports, as they are before any is read.
+  var verifiedOn: String { description(verification.count, areNew: true) }
+
+  /// A description of the verification images for reports, once they were compared.
+  func description(of set: VerificationSet) -> String { description(set.set.images, areNew: set.overlap == 0) }
+
+  /// - Parameter areNew: whether none of the images was calibrated on.
+  private func description(_ count: Int, areNew: Bool) -> String {
+    let images = count == 1 ? "one image" : "\(count) images"
+    switch source {
+    case .only: return images
+    case .folder: return "\(count) images of the verification folder"
+    case .heldOut:
+      return "\(images) of the calibration folder that \(count == 1 ? "was" : "were") "
+        + (areNew ? "not calibrated on" : "held out")
+    case .calibration: return "the calibration image itself, for lack of others"
+    }
   }
 
   /// - Parameters:
@@ -38,8 +71,7 @@ struct ImageSelection {
       let other = try ImageFolder(path: path, progress: progress)
       verification = other.files
       verificationFolder = path
-      verifiesOnCalibration = false
-      verifiedOn = "\(other.files.count) images of the verification folder"
+      source = .folder
       labels = ClassLabels(calibration: folder, verification: other, names)
       return
     }
@@ -54,17 +86,8 @@ struct ImageSelection {
     calibration = folder.spreadSample(count: count)
     let used = Set(calibration.map(\.relativePath))
     let heldOut = folder.files.filter { !used.contains($0.relativePath) }
-    verifiesOnCalibration = heldOut.isEmpty
-    if !verifiesOnCalibration {
-      verification = heldOut.spread(ConversionOptions.defaultImageLimit)
-      verifiedOn =
-        verification.count == 1
-        ? "one image of the calibration folder that was not calibrated on"
-        : "\(verification.count) images of the calibration folder that were not calibrated on"
-    } else {
-      verification = calibration
-      verifiedOn = "the calibration image itself, for lack of others"
-    }
+    source = heldOut.isEmpty ? .calibration : .heldOut
+    verification = heldOut.isEmpty ? calibration : heldOut.spread(ConversionOptions.defaultImageLimit)
   }
 
   /// How many images of a folder to calibrate on where the others are to verify on. A fifth, and at least one, is held

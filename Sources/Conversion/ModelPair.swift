@@ -30,7 +30,7 @@ struct ModelPair {
     if let package = packages.0 ?? packages.1 {
       floatOptions.poolingExponent = options.poolingExponent ?? package.graph.poolingExponent
       floatOptions.channelOrder = try options.channelOrder ?? package.storedChannelOrder()
-      floatOptions.imageSide = options.imageSide ?? package.info?.resolutions.first?.evaluation.size
+      if options.imageSides.isEmpty { floatOptions.imageSides = package.info?.resolutions.map(\.side) ?? [] }
     }
     channelOrder = floatOptions.channelOrder ?? .rgb
     let preprocessing =
@@ -50,9 +50,10 @@ struct ModelPair {
     }
   }
 
-  /// Whether the reference is the checkpoint that the package was made from, with the whitening of the conversion.
-  func referenceIsWhitenedLikePackage() throws -> Bool {
-    guard let origin = reference.whiteningOrigin, let package = model.package,
+  /// Whether one of them is the checkpoint that the other, a package, was made from, with the whitening of the
+  /// conversion.
+  func checkpointIsWhitenedLikePackage() throws -> Bool {
+    guard let origin = checkpoints.first?.whiteningOrigin, let package = package?.package,
       let metadata = try package.statedMetadata(),
       let record = metadata.fidelity?.settings["whitening"]
     else { return false }
@@ -121,18 +122,19 @@ struct ModelPair {
   /// Compares the float network among them with outputs of its framework.
   ///
   /// - Parameter network: the network of the reference.
-  /// - Returns: `nil` where there are no such outputs, or both are packages.
+  /// - Returns: `nil` where there are no such outputs, or both are packages; and which test data was found but is not
+  ///   used, a sentence each.
   /// - Throws: `ConversionError.option` where there is a golden file but both are packages.
   func check(
     _ options: ReferenceOptions, _ network: FloatNetwork, _ resolutions: [Resolution], _ files: [ImageFolder.File],
     threads: Int, progress: any ProgressObserver
-  ) throws -> ReferenceCheck? {
+  ) throws -> (check: ReferenceCheck?, warnings: [String]) {
     guard let float = [reference, model].first(where: { $0.package == nil }) else {
       if options.goldenFile != nil {
         throw ConversionError.option(
           "--golden is for a float network, but both models are packages; see 'quern compare'")
       }
-      return nil
+      return (nil, [])
     }
     let stage = ReferenceStage(
       options: options, path: float.path, model: float.network,

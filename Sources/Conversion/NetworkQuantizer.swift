@@ -63,9 +63,15 @@ struct QuantizedNetwork {
 
   var firstSize: ServedSize { sizes[0] }
 
-  /// The names of verification images whose content equals that of a calibration image; empty where the network is
-  /// verified on the calibration images for lack of others.
-  var overlap: [String] { images.verifiesOnCalibration ? [] : record.overlap }
+  /// The options that influenced the result, and the images that were used, for reports.
+  ///
+  /// - Parameter verified: the images that the network was verified on.
+  func settings(_ options: ConversionOptions, verified: VerificationSet) -> [String: JSONValue] {
+    var settings = options.settings(images, isStored: isStored)
+    settings["verified_on"] = .string(images.description(of: verified))
+    if !isStored { settings["calibration_images"] = .int(record.calibration.images) }
+    return settings
+  }
 }
 
 extension QuantizedNetwork {
@@ -118,12 +124,13 @@ struct NetworkQuantizer {
       options, calibration: calibration, try classNames(imported, count: info.classCount), progress: progress)
     try checkPasses(images.calibration.count, sizes: resolutions.count)
     try options.decisionRule?.checkClasses(images.verification.map(\.label), of: images.verificationFolder)
-    let record = try ImageRecord(images, calibrationFolder: calibration.path, threads: options.threads)
+    var record = try ImageRecord(images, calibrationFolder: calibration.path, threads: options.threads)
 
     var folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.calibration), threads: options.threads)
     }
-    let check = try referenceCheck(of: folded.network, imported, source.digest, resolutions, calibration, images)
+    let (check, checkWarnings) = try referenceCheck(
+      of: folded.network, imported, source.digest, resolutions, calibration, images)
     let keptFloat = try KeptFloat.layers(matching: options.keptFloat, in: folded.network.graph)
     let augmentations = resolutions.map(options.augmentation)
     let sizes = resolutions.map {
@@ -144,6 +151,9 @@ struct NetworkQuantizer {
     let statistics = calibrated.statistics
     try checkFinite(statistics, float.graph)
     if stored == nil { try store?.write(calibrated, float.graph) }
+    record.finish(
+      skippedCount: isCalibrated ? calibrated.skippedCount : nil, plan: options.plan,
+      roundsByImages: options.rounding != .nearest)
     let planned = try Planning(options: options, clock: clock).plans(
       float.graph, statistics, keptFloat: keptFloat, given, equalization?.scales
     ) {
@@ -154,7 +164,7 @@ struct NetworkQuantizer {
     }
     float.unload()  // rounding needs its memory
     let (steps, levels) = try rounded(
-      float.graph, planned, info, images, augmentations, skippedCount: calibrated.skippedCount, store)
+      float.graph, planned, info, images, augmentations, record, skippedCount: calibrated.skippedCount, store)
     var plan = planned.rounded
     plan.weightSteps = steps
     var final = planned.final
@@ -165,8 +175,8 @@ struct NetworkQuantizer {
       info: info, sizes: sizes, reference: reference(imported, source.digest), referenceCheck: check, images: images,
       record: record,
       assumptions: imported.network.assumptions.map(\.description) + [images.labels.assumption].compactMap(\.self),
-      notes: imported.network.notes + [images.labels.note].compactMap(\.self),
-      warnings: source.warnings + images.labels.warnings,
+      notes: imported.network.notes + [images.labels.note, record.note].compactMap(\.self),
+      warnings: source.warnings + images.labels.warnings + checkWarnings,
       foldingDifference: folded.difference,
       foldingNotes: folded.notes, equalization: equalization, float: float, planned: float.graph,
       statistics: parts,
@@ -199,23 +209,25 @@ struct NetworkQuantizer {
 
   /// Compares the float network with outputs of its framework, where there are any.
   ///
+  /// - Returns: the comparison; and which test data was found but is not used, a sentence each.
   /// - Throws: `ReferenceMismatch` where they do not match.
   func referenceCheck(
     of network: FloatNetwork, _ imported: ImportedCheckpoint, _ digest: SHA256.Digest, _ resolutions: [Resolution],
     _ calibration: ImageFolder, _ images: ImageSelection
-  ) throws -> ReferenceCheck? {
+  ) throws -> (check: ReferenceCheck?, warnings: [String]) {
     let stage = ReferenceStage(
       options: options.referenceCheck, path: options.checkpoint, model: imported.checkpoint.network,
       normalization: imported.graph.preprocessing, channelOrder: options.model.channelOrder ?? .rgb,
       threads: options.threads)
-    let check = try stage.run(
+    let (check, warnings) = try stage.run(
       network, resolutions, files: calibration.files + images.verification, progress: progress)
-    guard let check, !check.passed else { return check }
+    guard let failed = check, !failed.passed else { return (check, warnings) }
     var report = FidelityReport(
-      stoppedBy: check, reference: reference(imported, digest), settings: options.settings(images))
+      stoppedBy: failed, reference: reference(imported, digest), settings: options.settings(images))
     report.toolVersion = ToolVersion.current
     report.assumptions = imported.network.assumptions.map(\.description)
     report.notes = imported.network.notes
+    report.warnings = warnings
     throw ReferenceMismatch(report: report)
   }
 
@@ -268,7 +280,7 @@ struct NetworkQuantizer {
   private func identity(_ digest: SHA256.Digest, _ images: ImageSelection, _ record: ImageRecord) -> [String: String] {
     options.identity(images).merging([
       "tool version": ToolVersion.current, "checkpoint": digest.hex, "calibration images": record.calibration.sha256,
-      "verification images": record.verification.set.sha256,
+      "verification images": record.verificationSHA256,
     ]) { $1 }
   }
 
@@ -321,14 +333,14 @@ struct NetworkQuantizer {
   /// The steps and the levels of all weights: those stored, or else by rounding, which are then stored.
   private func rounded(
     _ float: Graph, _ planned: Planning.Plans, _ info: PackageInfo, _ images: ImageSelection,
-    _ augmentations: [Augmentation], skippedCount: Int, _ store: StageStore?
+    _ augmentations: [Augmentation], _ record: ImageRecord, skippedCount: Int, _ store: StageStore?
   ) throws -> (WeightSteps, WeightLevels) {
     if let stored = try store?.levels(float) { return stored }
     let files = images.calibration
     let rounding = WeightRounding(
       options: options, progress: progress, clock: clock, files: files, augmentations: augmentations, cache: cache)
     let reserve = WeightRounding.reserve(
-      sizes: augmentations.count, skipped: skippedCount, images: files.count)
+      sizes: augmentations.count, skipped: skippedCount, images: record.keyCount)
     let (steps, levels) = try rounding.levels(float, planned, reserve: reserve) { graph in
       try PackageWriter.byteCount(
         of: Package(graph: graph, info: info, labels: images.labels.names, license: options.license),

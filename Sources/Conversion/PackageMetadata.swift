@@ -11,10 +11,10 @@ package struct PackageMetadata: Codable, Sendable {
   package var source: FidelityReport.Reference
   /// The settings and the figures of calibration.
   package var calibration: [String: JSONValue]
-  /// The first digits of the hashes of the calibration images' pixels (`ImageKeys`); `nil` where there are too many
-  /// images.
+  /// The first digits of the hashes of the calibration images' pixels (`ImageKeys`), those that a plan was calibrated
+  /// on included; `nil` where there are too many images, or some are not known.
   package var calibrationPixels: String?
-  /// SHA-256 of the package's plan, as `quern plan` writes it, in hexadecimal digits.
+  /// SHA-256 of the package's plan, as `quern plan` writes it but without `calibration_pixels`, in hexadecimal digits.
   package var planSHA256: String?
   /// The version of the tool that made the package.
   package var toolVersion: String?
@@ -31,12 +31,12 @@ package struct PackageMetadata: Codable, Sendable {
   }
 
   init(
-    source: FidelityReport.Reference, calibration: [String: JSONValue], images: ImageKeys, fidelity: FidelityReport?
+    source: FidelityReport.Reference, calibration: [String: JSONValue], images: ImageKeys?, fidelity: FidelityReport?
   ) {
     self.source = source
     self.source.path = nil
     self.calibration = calibration
-    calibrationPixels = images.text
+    calibrationPixels = images?.text
     toolVersion = ToolVersion.current
     self.fidelity = fidelity
   }
@@ -68,12 +68,10 @@ package struct PackageMetadata: Codable, Sendable {
   }
 
   /// The images that the package was calibrated on, as a set; `nil` for packages of earlier versions.
-  var calibrationSet: ImageSet? {
-    guard case .string(let name)? = calibration["folder"], case .string(let sha256)? = calibration["sha256"],
-      case .int(let images)? = calibration["images"]
-    else { return nil }
-    return ImageSet(name: name, images: images, sha256: sha256)
-  }
+  var calibrationSet: ImageSet? { ImageSet(calibration: calibration) }
+
+  /// The keys of the images that the package was calibrated on; `nil` where they are not stored.
+  var imageKeys: ImageKeys? { calibrationPixels.flatMap(ImageKeys.init(text:)) }
 
   /// Whose figures these are; `nil` without any.
   ///

@@ -1,6 +1,7 @@
 import Files
 import Glibc
 import PackageFormat
+import Tensors
 
 /// Writes a finished package and makes sure that the file has the bytes that were meant.
 package enum SealedPackage {
@@ -24,18 +25,30 @@ package enum SealedPackage {
   ///   - file: the path of the file.
   ///   - summary: the size and the hashes of what was written.
   ///   - path: the path to report.
-  /// - Throws: `ConversionError.writtenDiffers` where they differ.
+  /// - Throws: `ConversionError.writtenDiffers` where they differ, also if there is no file any more; `.package` where
+  ///   the system does not let the file be read, which says nothing about its bytes.
   package static func check(
     _ file: String, is summary: PackageSummary, named path: String
   ) throws(ConversionError) {
     let written: PackageReader
-    do {
+    do throws(PackageError) {
       // By its bytes, as an output is not watched like an input whose hash is taken.
-      written = try PackageReader(storage: try MappedFile(path: file).storage, path: file)
-    } catch { throw .writtenDiffers(path: path) }
+      written = try PackageReader(storage: try storage(of: file), path: file)
+    } catch {
+      switch error {
+      case .file(.cannotOpen(_, let code)): throw .package(path: path, .file(.cannotOpen(path: path, code: code)))
+      case .file(.cannotMap(_, let code)): throw .package(path: path, .file(.cannotMap(path: path, code: code)))
+      case .memory: throw .package(path: path, error)
+      default: throw .writtenDiffers(path: path)
+      }
+    }
     guard written.byteCount == summary.byteCount, written.sha256() == summary.sha256,
       written.contentHash == summary.contentHash
     else { throw .writtenDiffers(path: path) }
+  }
+
+  private static func storage(of file: String) throws(PackageError) -> TensorStorage {
+    do throws(FileError) { return try MappedFile(path: file).storage } catch { throw .file(error) }
   }
 
   /// Lets the system forget the pages of a file that is on the disk, so that they are read from there.

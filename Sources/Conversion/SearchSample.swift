@@ -40,8 +40,9 @@ struct SearchSample {
   private func drifts(of plan: QuantizationPlan) throws -> [Double] {
     let int8 = try Executable(try network.lowered(plan).graph, threads: options.threads)
     return try network.sizes.map { size in
-      let (figures, _) = try Verifier(job: job, resolution: size.resolution).compare(
-        network.float, int8, on: files, cached: size.referenceOutputs, labels: nil, progress: SilentProgress())
+      let figures = try Verifier(job: job, resolution: size.resolution).compare(
+        network.float, int8, on: files, cached: size.referenceOutputs, labels: nil, progress: SilentProgress()
+      ).figures
       return figures.drift.mean ?? worstDrift
     }
   }

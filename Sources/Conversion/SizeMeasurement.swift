@@ -7,8 +7,15 @@ import Pixels
 struct SizeMeasurement {
   let resolution: Resolution
   let figures: FidelityFigures
+  /// The images that were compared.
+  let compared: [ImageFolder.File]
   /// The images that were left out.
   let skipped: BrokenImages
+
+  init(_ resolution: Resolution, _ outcome: Verifier.Outcome) {
+    self.resolution = resolution
+    (figures, compared, skipped) = (outcome.figures, outcome.compared, outcome.skipped)
+  }
 }
 
 extension FidelityReport {

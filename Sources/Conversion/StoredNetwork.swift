@@ -32,7 +32,8 @@ extension NetworkQuantizer {
     let folded = try clock.stage("fold") {
       try Folding(imported, probe: try probe(imported.graph, images.verification), threads: options.threads)
     }
-    let check = try referenceCheck(of: folded.network, imported, source.digest, resolutions, folder, images)
+    let (check, checkWarnings) = try referenceCheck(
+      of: folded.network, imported, source.digest, resolutions, folder, images)
     imported.checkpoint.releasePages()
     let graph = folded.network.graph
     let planned = try clock.stage("quantize") { try StoredQuantizationPlanner.plan(graph, stored) }
@@ -42,7 +43,7 @@ extension NetworkQuantizer {
       reference: reference(imported, source.digest), referenceCheck: check, images: images, record: record,
       assumptions: imported.network.assumptions.map(\.description) + [images.labels.assumption].compactMap(\.self),
       notes: imported.network.notes + planned.notes(for: graph) + [images.labels.note].compactMap(\.self),
-      warnings: source.warnings + images.labels.warnings,
+      warnings: source.warnings + images.labels.warnings + checkWarnings,
       foldingDifference: folded.difference, foldingNotes: folded.notes, equalization: nil, float: folded.network,
       planned: planned.graph, statistics: [ActivationStatistics()], calibration: ActivationStatistics(),
       calibrationRecord: ["quantization": .string("stored in the model")], skippedCount: 0, plan: planned.plan,
@@ -89,8 +90,7 @@ extension ImageSelection {
   ///   - names: the names of the classes.
   init(verifyingIn folder: ImageFolder, _ names: ClassNames) {
     self.init(
-      calibration: [], verification: folder.files, verificationFolder: folder.path,
-      verifiedOn: folder.files.count == 1 ? "one image" : "\(folder.files.count) images", verifiesOnCalibration: false,
+      calibration: [], verification: folder.files, verificationFolder: folder.path, source: .only,
       labels: ClassLabels(folder, names))
   }
 }

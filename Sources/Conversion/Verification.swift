@@ -26,7 +26,7 @@ package struct Verification {
   package var classNames: ClassNameList?
   /// The outputs of the original framework that the float network is compared with first.
   package var referenceCheck = ReferenceOptions()
-  /// Whether to omit the warning that the reference is not the checkpoint that the package was made from.
+  /// Whether to omit the warning that the models do not come from one checkpoint.
   package var allowsOtherReference = false
   /// How matches are decided, to compare the decisions of both networks; `nil`: they are not compared.
   package var decisionRule: DecisionRule?
@@ -55,7 +55,7 @@ package struct Verification {
     try decisionRule?.checkClasses(folder.files.map(\.label), of: images)
     let models = try clock.stage("read") {
       var options = model
-      options.imageSide = resolution.sizes.first?.side
+      options.imageSides = resolution.sizes.map(\.side)
       return try ModelPair(package, reference: reference, options: options)
     }
     if let signature {
@@ -70,12 +70,13 @@ package struct Verification {
     let resolutions = try models.resolutions(self)
     for resolution in resolutions { try models.checkSize(resolution.evaluation.size) }
     let network = FloatNetwork(try models.reference.loadedGraph(threads: job.threads), threads: job.threads)
-    let check = try models.check(
+    let (check, checkWarnings) = try models.check(
       referenceCheck, network, resolutions, folder.files, threads: job.threads, progress: progress)
     let described = try described(models, resolutions)
     if let check, !check.passed {
       var report = FidelityReport(stoppedBy: check, reference: described.reference, settings: described.settings)
       report.describe(models, resolutions)
+      report.warnings += checkWarnings
       throw ReferenceMismatch(report: report)
     }
     let labels = try models.labels(of: folder, listed: classNames)
@@ -87,10 +88,11 @@ package struct Verification {
       return try resolutions.map { [job] resolution in
         var verifier = Verifier(job: job, resolution: resolution)
         (verifier.comparesNeighbors, verifier.decisionRule) = (true, decisionRule)
-        let (figures, skipped) = try verifier.compare(
-          network, executable, on: folder.files, cached: ReferenceOutputs(sizes: resolutions.count), labels: labels,
-          stoppingBy: stopsWhenDecided ? gates : nil, progress: progress)
-        return SizeMeasurement(resolution: resolution, figures: figures, skipped: skipped)
+        return SizeMeasurement(
+          resolution,
+          try verifier.compare(
+            network, executable, on: folder.files, cached: ReferenceOutputs(sizes: resolutions.count), labels: labels,
+            stoppingBy: stopsWhenDecided ? gates : nil, progress: progress))
       }
     }
     guard measurements.allSatisfy({ $0.figures.images > 0 }) else {
@@ -104,11 +106,9 @@ package struct Verification {
     report.describe(models, resolutions)
     report.assumptions += [labels.assumption].compactMap(\.self)
     report.notes += [labels.note].compactMap(\.self)
-    report.warnings += labels.warnings
+    report.warnings += labels.warnings + checkWarnings
     try report.compareWithOrigin(
-      of: models.model,
-      allowsOtherReference: allowsOtherReference || models.reference.package != nil
-        || models.referenceIsWhitenedLikePackage(),
+      of: models, allowsOtherReference: allowsOtherReference, measurements,
       try ContentHashes(folder.files, threads: job.threads), folder: images)
     report.seconds = clock.seconds
     report.peakResidentBytes = ProcessStatistics.peakResidentBytes

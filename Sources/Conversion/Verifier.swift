@@ -24,6 +24,15 @@ package struct Verifier: Sendable {
     self.resolution = resolution
   }
 
+  /// What comparing networks gives.
+  struct Outcome {
+    let figures: FidelityFigures
+    /// The images that were compared.
+    let compared: [ImageFolder.File]
+    /// The images that were left out.
+    let skipped: BrokenImages
+  }
+
   /// The sessions of one thread.
   private final class Worker {
     private let network: FloatNetwork
@@ -54,24 +63,26 @@ package struct Verifier: Sendable {
   ///   - gates: gates to stop at when they are decided (see `SequentialComparison`); `nil`: all images are compared.
   ///     Which images are compared only depends on their names and the networks' outputs, not on threads or the order
   ///     of files.
-  /// - Returns: the figures, and the images that were left out.
   /// - Throws: `ConversionError.brokenImages`, unless the job leaves them out, and `.option` for a false match rate
   ///   where the images are not of several classes; `FidelityError` where the outputs of the networks cannot be
   ///   compared; `GraphError` where a network cannot run.
   func compare(
     _ reference: FloatNetwork, _ quantized: Executable, on files: [ImageFolder.File], cached: ReferenceOutputs,
     labels: ClassLabels?, stoppingBy gates: Gates? = nil, progress: any ProgressObserver
-  ) throws -> (figures: FidelityFigures, skipped: BrokenImages) {
+  ) throws -> Outcome {
     let embeddings = comparesNeighbors ? NeighborEmbeddings(names: files.map(\.relativePath)) : nil
-    func completed(_ figures: FidelityFigures) throws -> FidelityFigures {
+    func outcome(_ figures: FidelityFigures, _ files: ArraySlice<ImageFolder.File>, _ skipped: BrokenImages) throws
+      -> Outcome
+    {
       var figures = figures
       figures.neighbors = try embeddings?.figures(decisionRule, threads: job.threads)
-      return figures
+      let broken = skipped.paths
+      return Outcome(figures: figures, compared: files.filter { !broken.contains($0.path) }, skipped: skipped)
     }
     guard let gates else {
       let (comparisons, skipped) = try comparisons(
         reference, quantized, on: files, cached: cached, labels: labels, keeping: embeddings, progress: progress)
-      return (try completed(comparisons.figures()), skipped)
+      return try outcome(comparisons.figures(), files[...], skipped)
     }
     var sequential = SequentialComparison(
       gates: gates, availableImages: files.count, expectsLabels: files.contains { labels?.label(of: $0) != nil })
@@ -87,12 +98,12 @@ package struct Verifier: Sendable {
       sequential.add(images)
       if end < files.count, let figures = sequential.decidedFigures() {
         ImageJob.warn(of: skipped, progress)
-        return (try completed(figures), skipped)
+        return try outcome(figures, files[..<end], skipped)
       }
       start = end
     }
     ImageJob.warn(of: skipped, progress)
-    return (try completed(sequential.figures()), skipped)
+    return try outcome(sequential.figures(), files[...], skipped)
   }
 
   /// Compares the networks on every image.
@@ -153,6 +164,11 @@ private struct WithoutWarnings: ProgressObserver {
   func end() { observer.end() }
   func warn(_ message: String, details: [String]) {}
   func note(_ message: String) { observer.note(message) }
+}
+
+extension BrokenImages {
+  /// The paths of the images.
+  var paths: Set<String> { Set(entries.map(\.path)) }
 }
 
 extension [ImageFolder.File] {

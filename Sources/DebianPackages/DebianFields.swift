@@ -1,3 +1,5 @@
+import PrintableText
+
 /// The name of a Debian package (Debian Policy 5.6.7).
 package struct DebianName: Hashable, Sendable {
   /// The longest name, so that the paths of files fit into headers of tar.
@@ -72,10 +74,28 @@ package struct DebianMaintainer: Hashable, Sendable {
     guard parts.count == 2, parts[0].hasSuffix(" "), parts[0].contains(where: { $0 != " " }), parts[1].hasSuffix(">"),
       parts[1].dropLast().split(separator: "@", omittingEmptySubsequences: false).count == 2,
       !parts[1].hasPrefix("@"), !parts[1].hasSuffix("@>"),
-      !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control || $0 == "," }),
+      !text.unicodeScalars.contains(where: { $0.isUnprintable || $0 == "," }),
       !parts[1].dropLast().contains(where: { $0 == " " || $0 == ">" })
     else {
       throw .invalidField(name: "the maintainer", value: text, problem: "must have the form 'Name <address@host>'")
+    }
+    self.text = text
+  }
+}
+
+/// Who holds the copyright of files, as in "2026 Example GmbH" (Debian, "Machine-readable debian/copyright file",
+/// version 1.0, field "Copyright").
+package struct DebianCopyright: Hashable, Sendable {
+  /// The value of the field.
+  package let text: String
+
+  /// - Throws: `DebianError.invalidField` where the text could be read as something else, or names nobody.
+  package init(_ text: String) throws(DebianError) {
+    guard !text.unicodeScalars.contains(where: \.isUnprintable),
+      text.contains(where: { $0.isLetter || $0.isNumber })
+    else {
+      throw .invalidField(
+        name: "the copyright", value: text, problem: "must be one line of printable characters that names the holder")
     }
     self.text = text
   }

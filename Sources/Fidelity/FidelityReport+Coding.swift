@@ -14,7 +14,9 @@ extension FidelityReport: Codable {
     case schema, passed, verdict, strict, sizes, notes, warnings, assumptions, calibration, verification, gates, package
     case reference, settings, seconds, inference, baseline, configuration, signature
     case contentHash = "content_hash"
+    case foreignFigures = "foreign_figures"
     case toolVersion = "tool_version"
+    case outputsAreIdentical = "identical_outputs"
     case referenceCheck = "reference_check"
     case skippedImages = "skipped_images"
     case peakResidentBytes = "peak_rss_bytes"
@@ -40,8 +42,10 @@ extension FidelityReport: Codable {
     try container.encode(commonGates + gates, forKey: .gates)
     try container.encodeIfPresent(package, forKey: .package)
     try container.encodeIfPresent(contentHash, forKey: .contentHash)
+    if !foreignFigures.isEmpty { try container.encode(foreignFigures, forKey: .foreignFigures) }
     try container.encodeIfPresent(signature, forKey: .signature)
     try container.encode(reference, forKey: .reference)
+    if outputsAreIdentical { try container.encode(outputsAreIdentical, forKey: .outputsAreIdentical) }
     try container.encodeIfPresent(inference, forKey: .inference)
     try container.encodeIfPresent(configuration, forKey: .configuration)
     try container.encode(settings, forKey: .settings)
@@ -77,8 +81,10 @@ extension FidelityReport: Codable {
       .filter { ![.reference, .regression].contains($0.name) }
     package = try container.decodeIfPresent(Package.self, forKey: .package)
     contentHash = try container.decodeIfPresent(String.self, forKey: .contentHash)
+    foreignFigures = try container.decodeIfPresent([String].self, forKey: .foreignFigures) ?? []
     signature = try container.decodeIfPresent(Signature.self, forKey: .signature)
     reference = try container.decode(Reference.self, forKey: .reference)
+    outputsAreIdentical = try container.decodeIfPresent(Bool.self, forKey: .outputsAreIdentical) ?? false
     settings = try container.decode([String: JSONValue].self, forKey: .settings)
     inference = try container.decodeIfPresent(InferenceCost.self, forKey: .inference)
     seconds = (try container.decodeIfPresent([String: Double?].self, forKey: .seconds) ?? [:]).compactMapValues(\.self)

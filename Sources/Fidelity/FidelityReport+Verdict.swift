@@ -4,7 +4,8 @@ extension FidelityReport {
   /// other images (see `doubts`), and `pass` where they do.
   package var verdict: GateResult.Verdict { outcome(doubts) }
 
-  /// The verdict of earlier versions, to which repeated images and comparisons of a file with itself were no doubts.
+  /// The verdict of earlier versions, to which repeated images, comparisons of a file with itself, calibration images
+  /// that are not known and figures of another package were no doubts.
   var earlierVerdict: GateResult.Verdict { outcome(earlierDoubts) }
 
   private func outcome(_ doubts: [String]) -> GateResult.Verdict {
@@ -22,7 +23,16 @@ extension FidelityReport {
       doubts.append("\(repetition.count) of \(repetition.images) images repeat others")
     }
     if comparesItself { doubts.append("compared with itself") }
+    if hasUnknownOverlap { doubts.append("not known which images were calibrated on") }
+    if !foreignFigures.isEmpty { doubts.append("a package states figures that are not its own") }
     return doubts
+  }
+
+  /// Whether a package was measured, or a network that was calibrated here, and it is not known whether that was on
+  /// some of the images.
+  private var hasUnknownOverlap: Bool {
+    guard let verification, verification.overlap == nil else { return false }
+    return calibration != nil || contentHash != nil || reference.contentHash != nil
   }
 
   private var earlierDoubts: [String] {
@@ -31,16 +41,16 @@ extension FidelityReport {
     if open > 0 { doubts.append("\(open) gate\(open == 1 ? "" : "s") inconclusive") }
     if let verification, verification.isDoubtful, let overlap = verification.overlap {
       doubts.append(
-        overlap >= verification.set.images
-          ? "verified on its calibration images" : "\(overlap) of \(verification.set.images) images calibrated on")
+        verification.isOfCalibration
+          ? "verified on its calibration images" : "\(overlap) of \(verification.comparedImages) images calibrated on")
     }
     if parts.contains(where: \.figures.isNearChance) { doubts.append("float network near chance") }
     return doubts
   }
 
-  /// Whether both sides are the same file, or packages that compute the same.
+  /// Whether both sides are the same file, packages that compute the same, or stored outputs that are the same.
   package var comparesItself: Bool {
-    isSameFile || contentHash.map { $0 == reference.contentHash } ?? false
+    isSameFile || outputsAreIdentical || contentHash.map { $0 == reference.contentHash } ?? false
   }
 
   private var isSameFile: Bool { package.map { $0.sha256 == reference.sha256 } ?? false }
@@ -57,12 +67,27 @@ extension FidelityReport {
       verification?.duplicatesWarning, copiesWarning,
       verification?.origin == .calibration ? nil : calibration?.duplicatesRemark("calibration"),
     ]
-    return ([itselfWarning] + chance + [verification?.warning] + duplicates).compactMap(\.self)
+    let overlaps = [verification?.warning, unknownOverlapWarning]
+    let groups: [[String?]] = [
+      [itselfWarning], foreignFigures, [referenceCheck?.looseWarning], chance, overlaps, duplicates,
+    ]
+    return groups.flatMap { $0.compactMap(\.self) }
+  }
+
+  private var unknownOverlapWarning: String? {
+    hasUnknownOverlap
+      ? "whether verification images were calibrated on cannot be told, as the hashes of the calibration images are not "
+        + "known; on such images figures are too good" : nil
   }
 
   private var itselfWarning: String? {
     guard comparesItself else { return nil }
-    return (isSameFile ? "both sides are the same file" : "both packages have the same content hash")
+    let sides =
+      isSameFile
+      ? "both sides are the same file"
+      : outputsAreIdentical
+        ? "both files have the same outputs, to the last bit" : "both packages have the same content hash"
+    return sides
       + ", and what is compared with itself always agrees: the figures prove nothing"
   }
 }

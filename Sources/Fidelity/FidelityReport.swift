@@ -18,10 +18,15 @@ package struct FidelityReport: Hashable, Sendable {
   /// Whether stored outputs were compared, so that no network was run that could be checked against a framework. Not
   /// part of the JSON form.
   package var comparesStoredOutputs = false
+  /// Whether stored outputs were compared that are the same to the last bit, in files that may be of different formats.
+  package var outputsAreIdentical = false
   /// Remarks on the figures, in sentences.
   package var notes: [String] = []
-  /// Warnings that cannot be derived from the figures, in sentences; `allWarnings` adds the derived ones.
+  /// Warnings that cannot be derived from the rest of the report, in sentences; `allWarnings` adds the derived ones.
   package var warnings: [String] = []
+  /// What does not fit where a package that was compared states figures of another, in sentences. Its record of
+  /// calibration may be as wrong.
+  package var foreignFigures: [String] = []
   /// What the checkpoint does not state and the conversion assumed, in sentences.
   package var assumptions: [String] = []
   /// The version of the tool that measured; nil in reports of earlier versions.
@@ -120,6 +125,18 @@ package struct FidelityReport: Hashable, Sendable {
     if let maxBytes {
       gates.append(GateResult(.packageBytes, value: Double(package.bytes), limit: Double(maxBytes)))
     }
+  }
+
+  /// Sets the images that were compared. Where comparing stopped early, those of the set were available.
+  package mutating func setVerification(_ verification: VerificationSet) {
+    self.verification = verification
+    func counted(_ figures: FidelityFigures) -> FidelityFigures {
+      var figures = figures
+      figures.stop?.availableImages = max(verification.set.images, figures.images)
+      return figures
+    }
+    figures = counted(figures)
+    for index in sizes.indices { sizes[index].figures = counted(sizes[index].figures) }
   }
 
   /// `gates` without that of the package's size.

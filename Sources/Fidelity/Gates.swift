@@ -180,6 +180,8 @@ package struct GateResult: Hashable, Sendable {
   /// For an inconclusive gate, about how many images would decide it if value and spread stayed the same; nil if no
   /// number would.
   package private(set) var neededImages: Int?
+  /// The limit that holds by default, where it does not follow from the name.
+  private var ownDefaultLimit: Double?
 
   /// Whether there is a value and it is within the limit.
   package var passed: Bool { value.map(passes) ?? false }
@@ -223,9 +225,16 @@ package struct GateResult: Hashable, Sendable {
       intervalMethod: interval.map { _ in .confidenceSequence }, neededImages: nil)
   }
 
+  /// The result with a default limit that does not follow from the name; `nil` for none.
+  func loosened(from standard: Double?) -> GateResult {
+    var result = self
+    result.ownDefaultLimit = standard
+    return result
+  }
+
   /// The default limit, where this one is looser.
   package var loosenedFrom: Double? {
-    guard let standard = name.defaultLimit else { return nil }
+    guard let standard = ownDefaultLimit ?? name.defaultLimit else { return nil }
     return (name.isMinimum ? limit < standard : limit > standard) ? standard : nil
   }
 

@@ -1,6 +1,6 @@
 import PrintableText
 
-/// A set of images, without its location.
+/// A set of images, without its location. Files that cannot be decoded are not part of it.
 package struct ImageSet: Hashable, Sendable, Codable {
   /// The name of the folder, without its path.
   package var name: String
@@ -10,6 +10,7 @@ package struct ImageSet: Hashable, Sendable, Codable {
   package var sha256: String
 
   /// The number of images with the pixels of another image before them; `nil` where there are none, or it is not known.
+  /// In a `VerificationSet` it is counted among the images compared.
   package var duplicates: Int?
 
   package init(name: String, images: Int, sha256: String, duplicates: Int? = nil) {
@@ -21,10 +22,12 @@ package struct ImageSet: Hashable, Sendable, Codable {
 
   /// Says how many images are duplicates; `nil` without any.
   ///
-  /// - Parameter purpose: what the images are for.
-  func duplicatesRemark(_ purpose: String) -> String? {
+  /// - Parameters:
+  ///   - purpose: what the images are for.
+  ///   - total: among how many images they were counted; `nil`: among all.
+  func duplicatesRemark(_ purpose: String, of total: Int? = nil) -> String? {
     duplicates.map { count in
-      "\(count) of \(images) \(purpose) images \(count == 1 ? "has" : "have") the pixels of another of them"
+      "\(count) of \(total ?? images) \(purpose) images \(count == 1 ? "has" : "have") the pixels of another of them"
     }
   }
 }
@@ -43,47 +46,79 @@ package struct VerificationSet: Hashable, Sendable {
 
   /// Where the images come from.
   package var origin: Origin
-  /// The images.
+  /// The images that were available, compared or not.
   package var set: ImageSet
-  /// The number of images whose pixels are those of a calibration image; `nil` where that is not known.
+  /// The number of images that `overlap` and the duplicates of `set` are counted among: those compared, where comparing
+  /// stopped early; `nil`: all of `set`, or both counts are 0.
+  package private(set) var compared: Int?
+  /// The number of images compared whose pixels are those of a calibration image; `nil` where that is not known.
   package var overlap: Int?
   /// The names of the first ten of these images.
   package var overlapping: [String]
 
-  /// - Parameter overlapping: the names of all images whose pixels are those of a calibration image; `nil` where that
-  ///   is not known.
-  package init(origin: Origin, set: ImageSet, overlapping: [String]?) {
+  /// - Parameters:
+  ///   - set: the available images, with the duplicates among those compared.
+  ///   - compared: the number of images that were compared; `nil`: all.
+  ///   - overlapping: the names of all images compared whose pixels are those of a calibration image; `nil` where that
+  ///     is not known.
+  package init(origin: Origin, set: ImageSet, compared: Int? = nil, overlapping: [String]?) {
     self.origin = origin
     self.set = set
+    let isCounted = set.duplicates != nil || !(overlapping ?? []).isEmpty
+    self.compared = isCounted && compared != set.images ? compared : nil
     overlap = overlapping?.count
     self.overlapping = Array((overlapping ?? []).prefix(10))
   }
+
+  /// The number of images that `overlap` and duplicates are counted among.
+  package var comparedImages: Int { compared ?? set.images }
+
+  /// Whether every image that was compared is a calibration image.
+  package var isOfCalibration: Bool { overlap.map { $0 > 0 && $0 >= comparedImages } ?? false }
 
   /// The largest share of images that may be calibration images: with more, an agreement of 95 % could be that much too
   /// high.
   static let maxOverlap = 0.05
 
   /// Whether so many images are calibration images that the figures say little about others.
-  package var isDoubtful: Bool {
-    overlap.map { Double($0) > Self.maxOverlap * Double(set.images) } ?? false
+  ///
+  /// - Parameters:
+  ///   - overlap: how many are.
+  ///   - images: how many images were compared.
+  package static func isDoubtful(overlap: Int, of images: Int) -> Bool {
+    Double(overlap) > maxOverlap * Double(images)
+  }
+
+  /// Whether so many images are calibration images that the figures say little about others.
+  package var isDoubtful: Bool { overlap.map { Self.isDoubtful(overlap: $0, of: comparedImages) } ?? false }
+
+  /// The set of several, one for each size, whose images say least about others.
+  ///
+  /// - Parameter sets: at least one.
+  package static func mostDoubtful(_ sets: [VerificationSet]) -> VerificationSet {
+    func shares(_ set: VerificationSet) -> (Double, Double) {
+      let images = Double(max(set.comparedImages, 1))
+      return (Double(set.overlap ?? 0) / images, Double(set.set.duplicates ?? 0) / images)
+    }
+    return sets.dropFirst().reduce(sets[0]) { shares($1) > shares($0) ? $1 : $0 }
   }
 
   /// A warning about calibration images among the verification images; `nil` without any.
   var warning: String? {
     guard let overlap, overlap > 0 else { return nil }
-    if overlap >= set.images {
+    if isOfCalibration {
       return "the verification images are the calibration images, on which figures are too good; give others with "
         + (origin == .folder ? "--verify-images or --images" : "--verify-images")
     }
     let examples = overlapping.first.map { ", such as \(printable($0))" } ?? ""
     return
-      "\(overlap) of \(set.images) verification images are calibration images, too\(examples); the figures are too "
+      "\(overlap) of \(comparedImages) verification images are calibration images, too\(examples); the figures are too "
       + "good for them"
   }
 
   /// A warning about duplicates among the verification images; `nil` without any.
   var duplicatesWarning: String? {
-    self.set.duplicatesRemark("verification").map {
+    self.set.duplicatesRemark("verification", of: comparedImages).map {
       $0 + "; intervals hold for independent images, and are too narrow for these"
     }
   }
@@ -91,7 +126,7 @@ package struct VerificationSet: Hashable, Sendable {
 
 extension VerificationSet: Codable {
   private enum CodingKeys: String, CodingKey {
-    case set, name, images, sha256, duplicates, overlap, overlapping
+    case set, name, images, sha256, compared, duplicates, overlap, overlapping
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -100,6 +135,7 @@ extension VerificationSet: Codable {
     try container.encode(set.name, forKey: .name)
     try container.encode(set.images, forKey: .images)
     try container.encode(set.sha256, forKey: .sha256)
+    try container.encodeIfPresent(compared, forKey: .compared)
     try container.encodeIfPresent(set.duplicates, forKey: .duplicates)
     try container.encode(overlap, forKey: .overlap)
     if !overlapping.isEmpty { try container.encode(overlapping, forKey: .overlapping) }
@@ -109,6 +145,7 @@ extension VerificationSet: Codable {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     origin = try container.decode(Origin.self, forKey: .set)
     set = try ImageSet(from: decoder)
+    compared = try container.decodeIfPresent(Int.self, forKey: .compared)
     overlap = try container.decodeIfPresent(Int.self, forKey: .overlap)
     overlapping = try container.decodeIfPresent([String].self, forKey: .overlapping) ?? []
   }

@@ -17,7 +17,8 @@ package struct PackageBuild: Hashable, Sendable {
     }
   }
 
-  /// SHA-256 of the plan that the package was made with, as `quern plan` writes it, in hexadecimal digits.
+  /// SHA-256 of the plan that the package was made with, as `quern plan` writes it but without `calibration_pixels`, in
+  /// hexadecimal digits.
   package var planSHA256: String?
   /// The licence of the weights as an SPDX expression; nil where none is stated.
   package var licenseExpression: String?
@@ -27,6 +28,9 @@ package struct PackageBuild: Hashable, Sendable {
   package var embeddingDimension: Int
   /// The number of classes; 0 without a classifier.
   package var classCount: Int
+  /// The images that weights were rounded with, where they are others than the calibration images; nil where they are
+  /// these.
+  package var roundingImages: ImageSet?
   /// Files that were read.
   package var inputs: [Input] = []
   /// The time to state, in seconds since 1970; nil for none, so that the same conversion gives the same bytes.

@@ -12,7 +12,15 @@ package struct ReferenceCheck: Hashable, Sendable {
       self.logits = logits
     }
 
-    /// Such as "; allowed are 0.001 and logits 0.0001 (defaults 1e-05 and 0.0001)"; empty where neither is looser than
+    /// The share of these tolerances that the defaults allow: the lower one, where both are looser than their
+    /// defaults; nil where neither is.
+    fileprivate var defaultShare: Double? {
+      let standard = Tolerances()
+      return [(standard.embedding, embedding), (standard.logits, logits)].filter { $0.0 < $0.1 }.map { $0.0 / $0.1 }
+        .min()
+    }
+
+    /// Such as "; allowed are 0.001 and logits 0.001 (defaults 1e-05 and 1e-04)"; empty where neither is looser than
     /// its default.
     fileprivate var looseness: String {
       let standard = Tolerances()
@@ -86,7 +94,20 @@ package struct ReferenceCheck: Hashable, Sendable {
     let shares = [differences, onInput].compactMap { $0?.share(of: tolerances) }
     // A value that a report cannot represent is not within any tolerance.
     let value = shares.max().flatMap { $0.isFinite && passed == ($0 <= 1) ? $0 : nil }
-    return GateResult(.reference, value: value, limit: 1)
+    return GateResult(.reference, value: value, limit: 1).loosened(from: tolerances.defaultShare)
+  }
+
+  /// Whether the network passes only because its tolerances are looser than the defaults.
+  package var needsLooseTolerances: Bool {
+    passed && [differences, onInput].contains { $0?.passes(Tolerances()) == false }
+  }
+
+  /// A warning where the network passes only because of its tolerances; nil otherwise.
+  var looseWarning: String? {
+    guard needsLooseTolerances else { return nil }
+    let found = [differences, onInput].compactMap(\.self).map { Self.described($0) }
+    return "the float network matches \(framework) only because the tolerances are looser than their defaults: "
+      + "it differs by " + found.joined(separator: ", and on the framework's input by ") + tolerances.looseness
   }
 
   /// One sentence, such as "checked against PyTorch 2.15 on 64 images: at most 3e-07, logits 2e-06 of the largest".

@@ -22,7 +22,7 @@ extension FidelityReport {
   /// The images with equal pixels, or those with equal embeddings in the float network at one of the sizes, whichever
   /// share is greater; `nil` where there are none.
   var repetition: Repetition? {
-    let ofPixels = verification.flatMap { Repetition($0.set.duplicates, of: $0.set.images) }
+    let ofPixels = verification.flatMap { Repetition($0.set.duplicates, of: $0.comparedImages) }
     return ([ofPixels] + parts.map(\.figures.repetition)).compactMap(\.self).max { $0.share < $1.share }
   }
 

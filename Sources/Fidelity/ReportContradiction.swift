@@ -34,7 +34,15 @@ extension FidelityReport {
       try require(set.images >= 0, "a set has \(set.images) images")
       try requireCount("duplicates", set.duplicates, of: set.images)
     }
-    if let verification { try requireCount("overlap", verification.overlap, of: verification.set.images) }
+    guard let verification else { return }
+    if let compared = verification.compared {
+      try requireCount("verification.compared", compared, of: verification.set.images)
+      try require(
+        parts.contains { $0.figures.images == compared },
+        "verification.compared is \(compared), the number of images at no size")
+    }
+    try requireCount("overlap", verification.overlap, of: verification.comparedImages)
+    try requireCount("duplicates", verification.set.duplicates, of: verification.comparedImages)
   }
 }
 

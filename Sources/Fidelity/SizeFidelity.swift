@@ -9,7 +9,7 @@ package struct SizeFidelity: Hashable, Sendable {
   /// The exponent p of GeM pooling at this size; nil for a network without GeM pooling.
   package let poolingExponent: Double?
   /// The figures at this size.
-  package let figures: FidelityFigures
+  package internal(set) var figures: FidelityFigures
   /// The gates that belong to `figures`.
   package let gates: [GateResult]
 

@@ -13,6 +13,8 @@ package struct PatchApplier: Sendable {
   private let entries: [PatchEntry]
   /// Where the payload of each entry is in the file.
   private let payloads: [Range<Int>]
+  /// The path of the file, for errors; `nil` for bytes from elsewhere.
+  private var path: String?
 
   /// The package that the patch applies to.
   package var old: PackageIdentity { header.old }
@@ -21,11 +23,13 @@ package struct PatchApplier: Sendable {
 
   /// Opens the patch at `path`.
   ///
-  /// - Throws: `PatchError.file` where the file cannot be read; otherwise as `init(storage:)`.
+  /// - Throws: `PatchError.file` where the file cannot be read; otherwise `.patch` with the errors of `init(storage:)`.
   package init(path: String) throws(PatchError) {
     let file: MappedFile
     do throws(FileError) { file = try MappedFile(path: path) } catch { throw .file(error) }
-    try self.init(storage: file.storage)
+    let opened = Result { () throws(PatchError) in try PatchApplier(storage: file.storage) }
+    self = try opened.mapError { $0.ofPatch(path) }.get()
+    self.path = path
   }
 
   /// Opens a patch whose bytes are in memory or mapped.
@@ -97,9 +101,18 @@ package struct PatchApplier: Sendable {
   ///   - threads: the number of threads that make sections.
   /// - Throws: `PatchError.otherPackage` where `old` is not the package that the patch was made for; `.invalidField`
   ///   where the patch is malformed; `.otherCompression` where this libzstd compresses the contents differently;
-  ///   `.otherResult` where the patch makes another package than it promises.
+  ///   `.otherResult` where the patch makes another package than it promises. Where the patch has a path, `.patch` with
+  ///   one of the last three.
   package func layout(
     old: PackageReader, acceptsOtherCompression: Bool = false, threads: Int = 1
+  ) throws(PatchError) -> PackageLayout {
+    do throws(PatchError) {
+      return try made(of: old, acceptsOtherCompression: acceptsOtherCompression, threads: threads)
+    } catch { throw path.map { error.ofPatch($0) } ?? error }
+  }
+
+  private func made(
+    of old: PackageReader, acceptsOtherCompression: Bool, threads: Int
   ) throws(PatchError) -> PackageLayout {
     let identity = PackageIdentity(old)
     guard identity == header.old else {
@@ -148,7 +161,10 @@ package struct PatchApplier: Sendable {
       do throws(PackageError) {
         return try PendingSection(
           kind: entry.kind, isCritical: entry.isCritical, frame: .view(storage, payloads[number]))
-      } catch { throw invalid("payload", "\(error)") }
+      } catch {
+        if case .memory(let part) = error { throw .memory(part: part) }
+        throw invalid("payload", "\(error)")
+      }
     }
     let contents = try contents(of: entry, payload: payloads[number], old: old, part: part)
     guard contents.count == entry.length else { throw invalid("length", "the contents have \(contents.count) bytes") }

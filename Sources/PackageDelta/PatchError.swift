@@ -8,6 +8,8 @@ package enum PatchError: Error, Hashable, Sendable {
   case file(FileError)
   /// A package cannot be opened or is damaged.
   case package(path: String, PackageError)
+  /// The patch at `path` is refused, or cannot be applied.
+  indirect case patch(path: String, PatchError)
   /// The file does not start like a patch; `isPackage` says whether it is a package.
   case notAPatch(isPackage: Bool)
   /// This version does not know the major version.
@@ -65,8 +67,19 @@ extension PatchError {
     switch self {
     case .file(let error): error.kind
     case .package(_, let error): error.kind
+    case .patch(_, let error): error.kind
     case .memory: .noMemory
     default: .badData
+    }
+  }
+
+  /// The error with the path of the patch, unless it names another file.
+  func ofPatch(_ path: String) -> PatchError {
+    switch self {
+    case .file, .package, .patch, .otherPackage, .cannotMake: self
+    case .notAPatch, .newerVersion, .fileLength, .hashMismatch, .outOfBounds, .invalidField, .otherCompression,
+      .otherResult, .memory:
+      .patch(path: path, self)
     }
   }
 }
@@ -74,6 +87,7 @@ extension PatchError {
 extension PatchError: CustomStringConvertible, MultilineError {
   package var lines: [String] {
     switch self {
+    case .patch(let path, let error): ["\(path): \(error.lines[0])"] + error.lines.dropFirst()
     case .otherPackage(let path, let expected, let actual):
       [
         "\(path): this is not the package that the patch was made for", "  the patch needs: \(expected.text)",
@@ -93,6 +107,7 @@ extension PatchError: CustomStringConvertible, MultilineError {
     case .file(let error): "\(error)"
     case .package(_, .file(let error)): "\(error)"
     case .package(let path, let error): "\(path): \(error)"
+    case .patch(let path, let error): "\(path): \(error)"
     case .memory(let part): "\(part): not enough memory to decompress it"
     case .notAPatch(let isPackage): isPackage ? "this is a package, not a patch" : "this is not a quern patch"
     case .newerVersion(let major, let minor):

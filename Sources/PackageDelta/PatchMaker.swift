@@ -87,6 +87,7 @@ package enum PatchMaker {
     do throws(PatchError) {
       _ = try PatchApplier(storage: storage).layout(old: old, threads: threads)
     } catch {
+      if case .memory = error { throw error }
       throw .cannotMake("\(new.path) cannot be made of the same sections by this version of quern: \(error)")
     }
   }

@@ -13,11 +13,14 @@ extension FidelityReport {
     build?.time.map { Date(timeIntervalSince1970: TimeInterval($0)).formatted(.iso8601) }
   }
 
-  /// The images that the package was calibrated on, and those that it was compared on.
+  /// The images that the package was calibrated on, other ones that its weights were rounded with, and those that it
+  /// was compared on.
   var imageSets: [(role: String, set: ImageSet)] {
-    [("calibration images", calibration), ("verification images", verification?.set)].compactMap { role, set in
-      set.map { (role, $0) }
-    }
+    let sets = [
+      ("calibration images", calibration), ("rounding images", build?.roundingImages),
+      ("verification images", verification?.set),
+    ]
+    return sets.compactMap { role, set in set.map { (role, $0) } }
   }
 
   /// The files that were read, apart from the checkpoint and images.

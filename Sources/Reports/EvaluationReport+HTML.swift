@@ -7,11 +7,7 @@ extension EvaluationReport {
   /// well-formed XML.
   package func html() -> String {
     var page = Page(title: "Evaluation on \(set)", answer: answer)
-    if !gates.isEmpty {
-      let verdict: GateResult.Verdict =
-        !passed ? .fail : gates.contains { $0.verdict == .inconclusive } ? .inconclusive : .pass
-      page.verdict = (verdict, verdict.word)
-    }
+    page.verdict = verdict.map { ($0, $0.word) }
     page.warnings = warnings
     page.body = ["<p>\(escapedForXML(summary))</p>"] + gateSection
     page.body += ["<h2>Figures</h2>", "<p>In brackets: the 95 % confidence interval.</p>"]
@@ -53,12 +49,7 @@ extension EvaluationReport {
     return ["<h2>Gates</h2>"]
       + htmlTable(
         "Gates", ["gate", "value", "limit", "result", "model"],
-        gates.map { gate in
-          let doubt = gate.verdict == .inconclusive ? ", inconclusive" : ""
-          return [
-            gate.name.title, gate.shownValue, gate.shownLimit, (gate.passed ? "pass" : "FAIL") + doubt, gate.model,
-          ]
-        })
+        gates.map { [$0.name.title, $0.shownValue, $0.shownLimit, $0.result(failed: "FAIL"), $0.model] })
   }
 
   private var sheetSection: [String] {

@@ -12,7 +12,7 @@ extension EvaluationReport {
       "schema": .string(Self.schema), "set": .string(set), "data": .optional(dataName), "images": .int(images),
       "distractors": .int(distractors), "queries": .int(queries),
       "queries_without_positives": .int(queriesWithoutPositives), "models": .array(models.map(\.json)),
-      "gates": .array(gates.map(\.json)), "passed": .bool(passed),
+      "gates": .array(gates.map(\.json)), "passed": .bool(passed), "verdict": .optional(verdict?.rawValue),
       "assumptions": .array(assumptions.map { .string($0) }), "warnings": .array(warnings.map { .string($0) }),
       "notes": .array(notes.map { .string($0) }),
       "skipped_images": .array(skippedImages.map { ["name": .string($0.name), "reason": .string($0.reason)] }),
@@ -89,6 +89,7 @@ extension EvaluationGate {
     members["limit"] = .number(limit)
     members["passed"] = .bool(passed)
     members["verdict"] = .string(verdict.rawValue)
+    members["doubts"] = .array(doubts.map { .string($0) })
     return .object(members)
   }
 }

@@ -2,10 +2,12 @@ import Fidelity
 import Retrieval
 
 extension EvaluationReport {
-  /// The report as JUnit XML: one test case per gate; figures are properties.
+  /// The report as JUnit XML: one test case per gate, which is skipped where a value within the limit is in doubt;
+  /// figures are properties.
   package func junit() -> String {
     let failures = gates.count { !$0.passed }
-    let counts = "tests=\"\(gates.count)\" failures=\"\(failures)\" errors=\"0\" skipped=\"0\""
+    let skipped = gates.count { $0.passed && !$0.doubts.isEmpty }
+    let counts = "tests=\"\(gates.count)\" failures=\"\(failures)\" errors=\"0\" skipped=\"\(skipped)\""
     var lines = [
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites name=\"quern\" \(counts)>",
       "  <testsuite name=\"evaluation\" \(counts)>", "    <properties>",
@@ -19,13 +21,15 @@ extension EvaluationReport {
     lines += properties.map { "      <property name=\"\(escapedForXML($0))\" value=\"\(escapedForXML($1))\"/>" }
     lines.append("    </properties>")
     for gate in gates {
-      let sentence = "\(gate.name.title) \(gate.shownValue), limit \(gate.shownLimit): \(gate.verdict.rawValue)"
+      let outcome = escapedForXML(gate.doubt.isEmpty ? gate.verdict.rawValue : gate.doubt)
+      let sentence = "\(gate.name.title) \(gate.shownValue), limit \(escapedForXML(gate.shownLimit)): \(outcome)"
       lines += [
         "    <testcase classname=\"quern.evaluation.\(escapedForXML(gate.model))\" name=\"\(gate.name.rawValue)\" "
           + "time=\"0.000\">",
-        gate.passed
-          ? "      <system-out>\(escapedForXML(sentence))</system-out>"
-          : "      <failure message=\"\(escapedForXML(gate.failure))\" type=\"gate\"></failure>",
+        !gate.passed
+          ? "      <failure message=\"\(escapedForXML(gate.failure))\" type=\"gate\"></failure>"
+          : gate.doubts.isEmpty
+            ? "      <system-out>\(sentence)</system-out>" : "      <skipped message=\"\(sentence)\"/>",
         "    </testcase>",
       ]
     }

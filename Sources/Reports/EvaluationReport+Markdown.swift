@@ -5,20 +5,25 @@ extension EvaluationReport {
   /// The report in GitHub's Markdown, short enough for the summary of a CI step.
   package func markdown() -> String {
     let failed = gates.count { !$0.passed }
-    let verdict =
-      gates.isEmpty
-      ? "" : failed == 0 ? "✅ \(gates.count) of \(gates.count) gates: " : "❌ \(failed) of \(gates.count) gates failed: "
-    var blocks = ["### \(verdict)\(escapedForMarkdown(summary))", ReportMark.markdown]
+    let open = gates.count { $0.verdict == .inconclusive }
+    let outcome =
+      switch verdict {
+      case nil: ""
+      case .pass?: "\(GateResult.Verdict.pass.symbol) \(gates.count) of \(gates.count) gates: "
+      case .fail?: "\(GateResult.Verdict.fail.symbol) \(failed) of \(gates.count) gates failed: "
+      case .inconclusive?:
+        "\(GateResult.Verdict.inconclusive.symbol) \(open) of \(gates.count) gates inconclusive: "
+      }
+    var blocks = ["### \(outcome)\(escapedForMarkdown(summary))", ReportMark.markdown]
     blocks += warnings.map { "> [!WARNING]\n> \(escapedForMarkdown($0))" }
     if !gates.isEmpty {
       blocks.append(
         markdownTable(
           ["gate", "model", "value", "limit", "result"],
-          gates.map { gate in
-            let doubt = gate.verdict == .inconclusive ? ", inconclusive" : ""
-            return [
-              gate.name.title, escapedForMarkdown(gate.model), gate.shownValue, escapedForMarkdown(gate.shownLimit),
-              (gate.passed ? "pass" : "**fail**") + doubt,
+          gates.map {
+            [
+              $0.name.title, escapedForMarkdown($0.model), $0.shownValue, escapedForMarkdown($0.shownLimit),
+              $0.result(failed: "**fail**"),
             ]
           }))
     }

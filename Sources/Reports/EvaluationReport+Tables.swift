@@ -86,6 +86,16 @@ extension EvaluationGate {
   /// Such as "<= 0.5 pp".
   var shownLimit: String { "<= \(shortest(limit)) pp" }
 
+  /// Such as "inconclusive: compared with itself"; empty where the verdict is another.
+  var doubt: String {
+    guard verdict == .inconclusive else { return "" }
+    let reasons = (intervalContainsLimit ? ["the interval contains the limit"] : []) + doubts
+    return "inconclusive: " + reasons.joined(separator: ", ")
+  }
+
+  /// Whether the gate passed, and why that may say little.
+  func result(failed: String) -> String { (passed ? "pass" : failed) + (doubt.isEmpty ? "" : ", \(doubt)") }
+
   /// Why the gate failed.
   var failure: String {
     value == nil

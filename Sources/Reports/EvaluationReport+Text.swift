@@ -32,7 +32,7 @@ extension EvaluationReport {
     if !gates.isEmpty { lines.append("") }
     for gate in gates {
       let verdict = gate.passed ? paint.verdict(.pass, "pass") : paint.verdict(.fail, "FAIL")
-      let doubt = gate.verdict == .inconclusive ? ", inconclusive: the interval contains the limit" : ""
+      let doubt = gate.doubt.isEmpty ? "" : ", \(printable(gate.doubt))"
       lines.append(
         "\(verdict)  \(gate.name.title) \(gate.shownValue), limit \(gate.shownLimit): \(printable(gate.model))\(doubt)")
     }

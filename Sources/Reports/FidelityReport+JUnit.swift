@@ -117,6 +117,7 @@ extension FidelityReport {
         ("\(title).name", set.name), ("\(title).images", "\(set.images)"), ("\(title).sha256", set.sha256),
       ]
     }
+    if let compared = verification?.compared { properties.append(("verification.compared", "\(compared)")) }
     if let overlap = verification?.overlap { properties.append(("verification.overlap", "\(overlap)")) }
     if let duplicates = verification?.set.duplicates {
       properties.append(("verification.duplicates", "\(duplicates)"))

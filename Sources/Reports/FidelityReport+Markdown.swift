@@ -103,7 +103,7 @@ extension FidelityReport {
 }
 
 extension GateResult.Verdict {
-  fileprivate var symbol: String {
+  var symbol: String {
     switch self {
     case .pass: "✅"
     case .fail: "❌"

@@ -60,16 +60,15 @@ extension ImageSet {
 }
 
 extension VerificationSet {
-  /// Such as "photos, 60 images not calibrated on".
+  /// Such as "photos, 60 images not calibrated on", or "photos, 900 images, 48 of the 62 compared calibrated on".
   var title: String {
-    let kind: String =
-      switch overlap {
-      case nil: ""
-      case 0?: " not calibrated on"
-      case let overlap? where overlap >= set.images: ", the calibration images"
-      case let overlap?: ", \(overlap) of them calibrated on"
-      }
-    return set.title + kind
+    guard let overlap else { return set.title }
+    guard overlap > 0 else { return set.title + " not calibrated on" }
+    let isWhole = compared == nil
+    return set.title
+      + (isOfCalibration && isWhole
+        ? ", the calibration images"
+        : ", \(overlap) of \(isWhole ? "them" : "the \(comparedImages) compared") calibrated on")
   }
 }
 

@@ -18,14 +18,15 @@ package struct ReportDifference {
     comparison = BaselineComparison(new.report, since: old.report, path: old.path, sha256: old.sha256)
   }
 
-  /// Whether the figures and verdicts of the reports are the same.
+  /// Whether the figures and verdicts of the reports are the same; `false` where they have no figure in common.
   package var isSame: Bool {
-    old.verdict == new.verdict && comparison.notes.isEmpty
+    old.verdict == new.verdict && comparison.notes.isEmpty && !comparison.changes.isEmpty
       && comparison.changes.allSatisfy { $0.baseline == $0.value }
   }
 
-  /// Whether a figure is worse by more than chance explains.
-  package var hasRegressed: Bool { !comparison.regressions.isEmpty }
+  /// Whether a figure is worse by more than chance explains. Reports without a figure in common cannot show that none
+  /// is, so that it is true for them, too.
+  package var hasRegressed: Bool { comparison.changes.isEmpty || !comparison.regressions.isEmpty }
 
   /// The answer in one line.
   private var answer: String {
@@ -62,7 +63,9 @@ package struct ReportDifference {
   /// A page that loads nothing, with both reports side by side.
   package func html() -> String {
     var page = Page(title: "Two fidelity reports", answer: "\(answer).")
-    page.verdict = comparison.regressions.isEmpty ? nil : (.fail, "REGRESSED")
+    page.verdict =
+      comparison.changes.isEmpty
+      ? (.fail, "NOT COMPARABLE") : comparison.regressions.isEmpty ? nil : (.fail, "REGRESSED")
     page.body = ["<h2>Verdicts</h2>"]
     page.body += facts([
       ("old", "\(printable(oldPath)): \(Self.headline(old))"), ("new", "\(printable(newPath)): \(Self.headline(new))"),

@@ -33,6 +33,13 @@ package struct EvaluationReport: Sendable {
   /// Whether every gate passed.
   package var passed: Bool { gates.allSatisfy(\.passed) }
 
+  /// `fail` where a gate failed, and otherwise `inconclusive` where one is; `nil` without gates.
+  package var verdict: GateResult.Verdict? {
+    guard !gates.isEmpty else { return nil }
+    guard passed else { return .fail }
+    return gates.contains { $0.verdict == .inconclusive } ? .inconclusive : .pass
+  }
+
   /// A report without models.
   package init(_ task: RetrievalTask) {
     (set, images, notes) = (task.set, task.images.count, task.notes)
@@ -105,20 +112,27 @@ package struct EvaluationGate: Hashable, Sendable {
   package let value: Estimate?
   /// The highest drop that passes, in percentage points.
   package let limit: Double
+  /// Short reasons why a value within the limit says little, such as "compared with itself".
+  package let doubts: [String]
 
   /// Whether there is a value and it is within the limit.
   package var passed: Bool { value.map { $0.value <= limit } ?? false }
 
-  /// Whether the outcome holds for all queries or images, judged by the confidence interval of these.
-  package var verdict: GateResult.Verdict {
-    guard let value, let interval = value.interval, (interval.low <= limit) != (interval.high <= limit) else {
-      return passed ? .pass : .fail
-    }
-    return .inconclusive
+  /// Whether the confidence interval says that other queries or images could change the outcome.
+  package var intervalContainsLimit: Bool {
+    value?.interval.map { ($0.low <= limit) != ($0.high <= limit) } ?? false
   }
 
-  package init(_ name: Name, model: String, value: Estimate?, limit: Double) {
-    (self.name, self.model, self.value, self.limit) = (name, model, value, limit)
+  /// Whether the outcome holds for all queries or images, judged by the confidence interval of these, and whether
+  /// a value within the limit says anything.
+  package var verdict: GateResult.Verdict {
+    if intervalContainsLimit { return .inconclusive }
+    guard passed else { return .fail }
+    return doubts.isEmpty ? .pass : .inconclusive
+  }
+
+  package init(_ name: Name, model: String, value: Estimate?, limit: Double, doubts: [String] = []) {
+    (self.name, self.model, self.value, self.limit, self.doubts) = (name, model, value, limit, doubts)
   }
 }
 

@@ -13,7 +13,7 @@ extension FuzzTarget {
       "plan", seeds: ["fuzzing/seeds/plan*.json"],
       words: [
         "quern.plan/1", "layers", "arithmetic", "int8", "output", "uint8", "scale", "zero_point", "observed", "rounded",
-        "equalisation", "calibration", "range_method", "rounding",
+        "equalisation", "calibration", "calibration_pixels", "range_method", "rounding",
       ]
     ) { input in
       let plan = try PlanFile(json: Data(input.bytes), path: "input")

@@ -68,6 +68,8 @@ import Testing
     ("worst_images.1.drift", "0", "in the order of drift"),
     ("verification.images", "-1", "a set has -1 images"),
     ("verification.overlap", "76", "overlap is 76"),
+    ("verification.compared", "76", "verification.compared is 76"),
+    ("verification.compared", "50", "the number of images at no size"),
     ("verification.duplicates", "-1", "duplicates is -1"),
     ("calibration.duplicates", "301", "duplicates is 301"),
     ("package.bytes", "-1", "has -1 bytes"),

@@ -137,6 +137,8 @@ import Testing
     (#"{"schema": "quern.plan/1", "layers": [{"name": "conv1", "min_weight_step": "x"}]}"#, "another type"),
     (#"{"schema": "quern.plan/1", "equalisation": {"conv1": "AAAA"}}"#, "16 channels"),
     (#"{"schema": "quern.plan/1", "layer": []}"#, "no field 'layer'"),
+    (#"{"schema": "quern.plan/1", "calibration_pixels": "0123456789a"}"#, "12 lower-case hexadecimal digits"),
+    (#"{"schema": "quern.plan/1", "calibration_pixels": "0123456789AB"}"#, "12 lower-case hexadecimal digits"),
     (
       #"{"schema": "quern.plan/1", "layers": [{"name": "conv1", "arithmetc": "float32"}]}"#,
       "no field 'arithmetc' of layer 'conv1'"

@@ -288,12 +288,19 @@ def test_progress_on_stderr(tmp_path, capsys):
 
 def test_an_interruption_ends_the_tool(tmp_path, monkeypatch):
     _pretend(
-        tmp_path, monkeypatch, f"trap 'echo ended > {tmp_path}/ended; exit 143' TERM\nsleep 60 >/dev/null 2>&1 & wait"
+        tmp_path,
+        monkeypatch,
+        f"trap 'echo ended > {tmp_path}/ended; exit 143' TERM\ntouch {tmp_path}/begun\nsleep 60 >/dev/null 2>&1 & wait",
     )
+
+    def interrupt_when_begun(thread):
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        signal.pthread_kill(thread, signal.SIGINT)
+
     # Python ignores interruptions where a shell started it in the background.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    interrupt = (threading.main_thread().ident, signal.SIGINT)
-    threading.Timer(0.5, signal.pthread_kill, interrupt).start()
+    threading.Thread(target=interrupt_when_begun, args=[threading.main_thread().ident], daemon=True).start()
     began = time.monotonic()
     try:
         with pytest.raises(KeyboardInterrupt):

@@ -66,18 +66,24 @@ package struct Analyzer {
     ).run(source, folder)
     let images = network.images
     let size = network.firstSize
-    let quality = clock.stage("compare ranges") { calibrationQuality(network) }
+    var quality = clock.stage("compare ranges") { calibrationQuality(network) }
 
     let lowered = try network.lowered(network.plan)
     let int8 = try Executable(lowered.graph, threads: options.threads)
     let job = ImageJob(threads: options.threads, skipsBroken: options.skipsBrokenImages)
-    let (comparisons, _) = try clock.stage("verify", total: images.verification.count) {
+    let (comparisons, skipped) = try clock.stage("verify", total: images.verification.count) {
       try Verifier(job: job, resolution: size.resolution).comparisons(
         network.float, int8, on: images.verification, cached: size.referenceOutputs, labels: images.labels,
         progress: progress)
     }
     let figures = comparisons.figures()
     guard figures.images > 0 else { throw ConversionError.noUsableImages(folder: images.verificationFolder) }
+    let broken = skipped.paths
+    let outcome = Verifier.Outcome(
+      figures: figures, compared: images.verification.filter { !broken.contains($0.path) }, skipped: skipped)
+    let verified = network.record.verification([SizeMeasurement(size.resolution, outcome)])
+    quality.figures.verifiedOn = images.description(of: verified)
+    quality.figures.overlap = network.record.overlap(without: skipped)
 
     let sample = images.verification.spread(Self.layerImageLimit)
     let pixels = try evaluated(sample, job)
@@ -90,7 +96,7 @@ package struct Analyzer {
     try measureDrift(&layers, network, lowered.graph, isolated)
 
     let warnings = warnings(quality.figures, network, figures)
-    var settings = options.settings(images).merging(network.levels.coarsening.settings) { $1 }
+    var settings = network.settings(options, verified: verified).merging(network.levels.coarsening.settings) { $1 }
     let kept = KeptFloat.layers(of: network.plan, in: network.float.graph)
     if !kept.isEmpty { settings[KeptFloat.setting] = .array(kept.map(\.json)) }
     var analysis = LossAnalysis(
@@ -100,7 +106,7 @@ package struct Analyzer {
       warnings: warnings)
     analysis.assumptions = network.assumptions
     analysis.toolVersion = ToolVersion.current
-    (analysis.calibrationSet, analysis.verificationSet) = (network.record.calibration, network.record.verification)
+    (analysis.calibrationSet, analysis.verificationSet) = (network.record.calibration, verified)
     analysis.tensors = try clock.stage("compress") { try tensors(lowered.graph) }
     analysis.pictures = try pictures(figures.worstImages, images.verification, size.referenceOutputs)
     return analysis
@@ -206,7 +212,6 @@ package struct Analyzer {
     let images = network.images
     var quality = CalibrationQuality(
       images: images.calibration.count - network.skippedCount, verifiedOn: images.verifiedOn)
-    quality.overlap = network.overlap
     guard images.calibration.count >= Self.minImages else { return (quality, [:]) }
     let agreement = RangeAgreement(network.float.graph, network.plan)
     let parts = network.statistics
@@ -240,7 +245,7 @@ package struct Analyzer {
     var warnings = (figures.chanceWarning.map { [$0] } ?? []) + network.warnings
     if let first = quality.overlap.first {
       warnings.append(
-        "\(quality.overlap.count) of \(images.verification.count) verification images are also calibration images, such "
+        "\(quality.overlap.count) of \(figures.images) verification images are also calibration images, such "
           + "as \(first); they make the figures too good")
     }
     if images.verifiesOnCalibration {

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Graphs
 import Images
 import Pixels
@@ -56,12 +57,14 @@ package struct Evaluation {
       throw ConversionError.option("--distractors is for sets that are searched, but \(set.rawValue) has no queries")
     }
     var (outputs, skipped, keys) = ([SetOutputs](), BrokenImages(), Set<UInt64>())
+    var digests: [SHA256.Digest] = []
     let embedder = opened.entries.isEmpty ? nil : try SetEmbedder(opened.entries, job: job)
     if let embedder {
       let result = try embedder.run(
         task.embeddedImages, labels: Array(labels.prefix(opened.entries.count)),
-        needsEmbeddings: !task.queries.isEmpty, progress: progress)
-      (outputs, skipped, keys) = (result.outputs, result.skipped, Set(result.keys))
+        needsEmbeddings: !task.queries.isEmpty, hashesPixels: opened.entries.contains { $0.calibration != nil },
+        progress: progress)
+      (outputs, skipped, keys, digests) = (result.outputs, result.skipped, Set(result.keys), result.digests)
       task.leaveOut(result.left)
       guard !task.images.isEmpty else { throw ConversionError.noUsableImages(folder: list.source) }
     }
@@ -93,7 +96,9 @@ package struct Evaluation {
     report.models = outputs.indices.map { index in
       evaluated(index, opened, task, outputs[index], results[index], since: index == 0 ? nil : (outputs[0], results[0]))
     }
-    report.gates = gates(report.models)
+    let doubts = try EvaluationDoubts(opened, outputs, paths: models + embeddings, task: task, digests: digests)
+    report.gates = gates(report.models, doubts)
+    report.warnings += doubts.warnings
     report.assumptions = opened.assumptions.map(\.description)
     report.notes += stored.flatMap { $0.notes(task) }
     report.warnings += zip(models + embeddings, outputs).compactMap { path, outputs in
@@ -180,11 +185,19 @@ package struct Evaluation {
     return model
   }
 
-  private func gates(_ models: [EvaluatedModel]) -> [EvaluationGate] {
-    models.dropFirst().flatMap { model in
+  private func gates(_ models: [EvaluatedModel], _ doubts: EvaluationDoubts) -> [EvaluationGate] {
+    models.enumerated().dropFirst().flatMap { index, model in
       [
-        maxMapDrop.map { EvaluationGate(.mapDrop, model: model.path, value: model.comparison?.mapDrop, limit: $0) },
-        maxTop1Drop.map { EvaluationGate(.top1Drop, model: model.path, value: model.comparison?.top1Drop, limit: $0) },
+        maxMapDrop.map {
+          EvaluationGate(
+            .mapDrop, model: model.path, value: model.comparison?.mapDrop, limit: $0,
+            doubts: doubts.reasons(.mapDrop, of: index))
+        },
+        maxTop1Drop.map {
+          EvaluationGate(
+            .top1Drop, model: model.path, value: model.comparison?.top1Drop, limit: $0,
+            doubts: doubts.reasons(.top1Drop, of: index))
+        },
       ].compactMap(\.self)
     }
   }

@@ -11,6 +11,8 @@ struct EvaluationModels {
     let model: ModelFile
     /// The size, the crop and the exponent.
     let resolution: Resolution
+    /// The images that a package was calibrated on; `nil` for a checkpoint, and where it is not known.
+    let calibration: ImageKeys?
 
     /// "int8" for a package, "float32" for a checkpoint.
     var precision: String { model.package == nil ? "float32" : "int8" }
@@ -39,7 +41,7 @@ struct EvaluationModels {
     }
     let info = packages.lazy.compactMap { $0?.info }.first
     var options = options
-    options.imageSide = request.sizes.first?.side ?? info?.resolutions.first?.side
+    options.imageSides = (request.sizes.first?.side ?? info?.resolutions.first?.side).map { [$0] } ?? []
     var models: [(model: ModelFile, source: ModelFile?)] = []
     for (path, package) in zip(paths, packages) {
       try models.append(
@@ -64,9 +66,24 @@ struct EvaluationModels {
       }
       warnings += [model.remark(on: resolution), model.fixedImageSize?.warning(at: resolution.evaluation)]
         .compactMap { $0.map { "\(model.path): \($0)" } }
-      entries.append(Entry(model: model, resolution: resolution))
+      let calibration = try Self.calibration(of: model)
+      if let problem = calibration.problem {
+        warnings.append("the figures that \(model.path) states are not of this package: \(problem)")
+      }
+      entries.append(Entry(model: model, resolution: resolution, calibration: calibration.keys))
     }
     (self.entries, assumptions) = (entries, assumed)
+  }
+
+  /// The images that a package was calibrated on, and what does not fit where it states figures of another package.
+  ///
+  /// - Returns: no keys for a checkpoint, and where a package does not state them, or they may be those of another.
+  private static func calibration(of model: ModelFile) throws -> (keys: ImageKeys?, problem: String?) {
+    guard let package = model.package, let metadata = PackageMetadata(json: try package.metadataText()) else {
+      return (nil, nil)
+    }
+    if let problem = metadata.binding(contentHash: package.contentHash)?.problem { return (nil, problem) }
+    return (metadata.imageKeys, nil)
   }
 
   /// Opens a checkpoint, with the preprocessing, the exponent and the order of channels of the package that was made
@@ -89,6 +106,16 @@ struct EvaluationModels {
 }
 
 extension EvaluationModels.Entry {
+  /// Whether another entry is the same file, or a package that computes the same.
+  func isSame(as other: EvaluationModels.Entry) throws -> Bool {
+    if let own = model.package, let theirs = other.model.package { return own.contentHash == theirs.contentHash }
+    // A file is hashed only where it may be the same.
+    guard model.package == nil, other.model.package == nil, model.byteCount == other.model.byteCount else {
+      return false
+    }
+    return try model.sha256() == other.model.sha256()
+  }
+
   /// How images become inputs, such as "224 px, square, p = 3".
   var input: String {
     let evaluation = resolution.evaluation

@@ -1,3 +1,4 @@
+import Files
 import Graphs
 import Images
 import Inference
@@ -14,8 +15,12 @@ struct SetEmbedder {
 
   private struct Row {
     let key: UInt64
+    /// Of the pixels; `nil` where they are not hashed.
+    let digest: SHA256.Digest?
     var embedding: [Float] = []
     var hit: ClassHit?
+    /// Of the logits, where there is a hit.
+    var answer: SHA256.Digest?
   }
 
   /// The outputs of each model, and the images that were left out.
@@ -27,6 +32,8 @@ struct SetEmbedder {
     let skipped: BrokenImages
     /// Of the content of the file of each image that was not left out.
     let keys: [UInt64]
+    /// Of the pixels of these images; empty where they were not hashed.
+    let digests: [SHA256.Digest]
   }
 
   /// - Throws: `GraphError` where a network cannot run; `ConversionError.package` where a package is damaged.
@@ -43,13 +50,14 @@ struct SetEmbedder {
   /// - Parameters:
   ///   - labels: for each model, the labels of the images; empty where accuracy is not measured.
   ///   - needsEmbeddings: whether embeddings are needed; otherwise only answers are.
+  ///   - hashesPixels: whether to hash the pixels of images, as those of calibration images are hashed.
   ///   - stage: the name of the stage, for the progress.
   /// - Throws: `ConversionError.brokenImages` where an image is broken and may not be left out, `.notFinite` for
   ///   embeddings and logits that cannot be ranked, `.wrongKind` for a model without embedding; `GraphError` where a
   ///   network cannot run.
   func run(
-    _ images: [TaskImage], labels: [TaskLabels] = [], needsEmbeddings: Bool = true, stage: String = "embed",
-    progress: any ProgressObserver
+    _ images: [TaskImage], labels: [TaskLabels] = [], needsEmbeddings: Bool = true, hashesPixels: Bool = false,
+    stage: String = "embed", progress: any ProgressObserver
   ) throws -> Result {
     let files = try images.map { try $0.file() }
     let rows = Mutex([[Row]?](repeating: nil, count: images.count))
@@ -57,6 +65,7 @@ struct SetEmbedder {
     defer { progress.end() }
     let skipped = try job.run(files, progress: progress) { index, file, worker in
       let loaded = try LoadedImage(file)
+      let digest: SHA256.Digest? = hashesPixels ? loaded.pixels.digest : nil
       let pixels = try images[index].pixels(loaded)
       var last: (evaluation: EvaluationProtocol, pixels: RGBImage)?
       var found: [Row] = []
@@ -65,10 +74,11 @@ struct SetEmbedder {
         let input = if let last, last.evaluation == evaluation { last.pixels } else { try evaluation.apply(to: pixels) }
         last = (evaluation, input)
         let outputs = try sessions[model][worker].outputs(for: input)
-        var row = Row(key: loaded.key)
+        var row = Row(key: loaded.key, digest: digest)
         if needsEmbeddings { row.embedding = try embedding(outputs, of: images[index], entry) }
         if labels.indices.contains(model), let label = labels[model].labels[index] {
           row.hit = try ClassHit(label: label, checked: outputs.logits, of: images[index], from: entry.model.path)
+          row.answer = outputs.logits.bitDigest
         }
         found.append(row)
       }
@@ -78,11 +88,13 @@ struct SetEmbedder {
     let complete = rows.withLock { $0 }
     let kept = complete.compactMap(\.self)
     let outputs = entries.indices.map { model in
-      SetOutputs(rows: kept.map { $0[model].embedding }, hits: kept.map { $0[model].hit })
+      SetOutputs(
+        rows: kept.map { $0[model].embedding }, hits: kept.map { $0[model].hit }, answers: kept.map { $0[model].answer }
+      )
     }
     return Result(
       outputs: outputs, left: Set(complete.indices.filter { complete[$0] == nil }), skipped: skipped,
-      keys: kept.compactMap { $0.first?.key })
+      keys: kept.compactMap { $0.first?.key }, digests: kept.compactMap { $0.first?.digest })
   }
 
   private func embedding(

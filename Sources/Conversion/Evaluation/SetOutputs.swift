@@ -1,3 +1,4 @@
+import Files
 import Retrieval
 
 /// What one model computed for the images of a task.
@@ -9,16 +10,28 @@ struct SetOutputs: Sendable {
   /// Whether each labelled image was classified rightly, in the order of `embeddedImages`; `nil` where accuracy is not
   /// measured.
   let hits: [ClassHit]?
+  /// Hashes of the logits of the same images.
+  private let answers: [SHA256.Digest]
 
   /// - Parameters:
   ///   - rows: a row for each image; empty rows where no embeddings are needed.
   ///   - hits: a hit for each labelled image, `nil` for other images; without any hit accuracy is not measured.
-  init(rows: [[Float]], hits: [ClassHit?]) {
+  ///   - answers: the hash of the logits of each labelled image (`bitDigest`), `nil` for other images.
+  init(rows: [[Float]], hits: [ClassHit?], answers: [SHA256.Digest?] = []) {
     dimension = rows.first?.count ?? 0
     embeddings = rows.flatMap(\.self)
     let found = hits.compactMap(\.self)
     self.hits = found.isEmpty ? nil : found
+    self.answers = answers.compactMap(\.self)
   }
+
+  /// Whether there are embeddings, and they are those of another model to the last bit.
+  func hasSameEmbeddings(as other: SetOutputs) -> Bool {
+    dimension > 0 && dimension == other.dimension && embeddings.hasSameBits(as: other.embeddings)
+  }
+
+  /// Whether there are logits of labelled images, and they are those of another model to the last bit.
+  func hasSameLogits(as other: SetOutputs) -> Bool { !answers.isEmpty && answers == other.answers }
 
   /// Whether there are several embeddings, and all are equal.
   var areAllEqual: Bool {
@@ -30,6 +43,11 @@ struct SetOutputs: Sendable {
   func rows(_ indices: some Collection<Int>) -> [Float] {
     indices.flatMap { embeddings[$0 * dimension..<($0 + 1) * dimension] }
   }
+}
+
+extension [Float] {
+  /// SHA-256 of the bits of all elements.
+  var bitDigest: SHA256.Digest { withUnsafeBytes { SHA256.hash($0) } }
 }
 
 /// The labels of a task's images as indices of a classifier's classes.

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Graphs
 import PrintableText
 import Retrieval
@@ -43,7 +44,7 @@ struct StoredSetOutputs {
       throw RetrievalError.file(path: file.path, problem: "two rows are of \(twice)")
     }
     let places = Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-    var (rows, hits) = ([[Float]](), [ClassHit?]())
+    var (rows, hits, answers) = ([[Float]](), [ClassHit?](), [SHA256.Digest?]())
     for (index, image) in task.embeddedImages.enumerated() {
       guard let place = places[image.name] else {
         throw ConversionError.wrongKind("\(file.path): it has no row for \(image.name)")
@@ -53,8 +54,9 @@ struct StoredSetOutputs {
         try labels.labels[index].flatMap { label in
           try file.logits.map { try ClassHit(label: label, checked: $0[place], of: image, from: file.path) }
         })
+      answers.append(labels.labels[index].flatMap { _ in file.logits?[place].bitDigest })
     }
-    return SetOutputs(rows: task.queries.isEmpty ? [] : rows, hits: hits)
+    return SetOutputs(rows: task.queries.isEmpty ? [] : rows, hits: hits, answers: answers)
   }
 
   /// Remarks for the report, a sentence each.

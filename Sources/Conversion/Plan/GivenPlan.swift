@@ -29,9 +29,10 @@ struct GivenPlan {
   /// Whether the file gives the steps of all weights.
   var givesAllSteps: Bool { graph.nodes.allSatisfy { !$0.hasRoundedWeights || givesSteps($0) } }
 
-  /// Whether the file gives everything that would otherwise be computed from calibration.
+  /// Whether the file gives everything that would otherwise be computed from calibration, and names the images that it
+  /// comes from.
   var isComplete: Bool {
-    file.equalisation != nil && file.rounding != nil && file.calibration != nil && givesAllSteps
+    file.equalisation != nil && file.rounding != nil && file.calibrationSet != nil && givesAllSteps
       && graph.nodes.allSatisfy { layers[$0.name]?.arithmetic != nil && layers[$0.name]?.output != nil }
   }
 

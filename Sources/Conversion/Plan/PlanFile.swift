@@ -29,6 +29,9 @@ package struct PlanFile: Codable, Sendable, Hashable {
   package var layers: [Layer]?
   /// The calibration record, which packages store.
   package var calibration: [String: JSONValue]?
+  /// The keys of the images that the plan comes from (`ImageKeys`), which packages store; `nil` where there are too
+  /// many images, or some are not known, and in plans of earlier versions.
+  package var calibrationPixels: String?
   /// Whether the time budget cut the search short.
   package var timeBudgetReached: Bool?
 
@@ -87,6 +90,7 @@ package struct PlanFile: Codable, Sendable, Hashable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case schema, architecture, rounding, equalisation, layers, calibration
     case rangeMethod = "range_method"
+    case calibrationPixels = "calibration_pixels"
     case timeBudgetReached = "time_budget_reached"
   }
 }
@@ -178,10 +182,11 @@ extension PlanFile {
   ///   - rounded: the plan that weights were rounded by.
   ///   - graph: the float graph.
   ///   - calibration: the calibration record.
+  ///   - images: the keys of the images that the plan comes from; `nil` where some are not known.
   ///   - isCutShort: whether the time budget cut the search short.
   init(
     _ plan: QuantizationPlan, rounded: QuantizationPlan, of graph: Graph, calibration: [String: JSONValue],
-    isCutShort: Bool
+    images: ImageKeys?, isCutShort: Bool
   ) {
     architecture = graph.architecture
     (rangeMethod, rounding) = (plan.rangeMethod.name, plan.rounding.rawValue)
@@ -200,6 +205,7 @@ extension PlanFile {
         rounded: isEdited ? Rounded(arithmetic: before.arithmetic.planName, output: Output(valueBefore)) : nil)
     }
     self.calibration = calibration
+    calibrationPixels = images?.text
     timeBudgetReached = isCutShort ? true : nil
   }
 
@@ -216,6 +222,13 @@ extension PlanFile {
 
   /// SHA-256 of the canonical text, in lower-case hexadecimal digits.
   func sha256() throws -> String { SHA256.hash(Array(try json().utf8)).hex }
+
+  /// The same without `calibrationPixels`, which is no decision: the hash that packages state.
+  func decisionsSHA256() throws -> String {
+    var plan = self
+    plan.calibrationPixels = nil
+    return try plan.sha256()
+  }
 
   /// Reads a plan file.
   ///
@@ -246,6 +259,11 @@ extension PlanFile {
     }
     if let key = Self.unknownKey(in: document) {
       throw PlanError.notAPlan(path: path, "there is no field '\(key)' (see formats/plan.md)")
+    }
+    if calibrationPixels != nil, imageKeys == nil {
+      throw PlanError.notAPlan(
+        path: path,
+        "'calibration_pixels' does not have \(ImageKeys.length) lower-case hexadecimal digits for each image")
     }
     var names: Set<String> = []
     for layer in layers ?? [] where !names.insert(layer.name).inserted {

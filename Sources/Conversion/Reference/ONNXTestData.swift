@@ -24,14 +24,17 @@ struct ONNXTestData {
 
   private var sets: [DataSet] = []
   private let producer: String
-  /// Sentences that say which test data was found but is not used, and why.
+  /// Which test data was found but is not used, and why, a sentence each.
+  private(set) var warnings: [String] = []
+  /// Which test data was left out because there is much of it, a sentence each.
   private(set) var notes: [String] = []
 
   /// The maximum number of folders that are read.
   private static let setLimit = 16
 
   /// - Parameter path: the model's path.
-  /// - Throws: the error of the system where the folder of the model cannot be listed.
+  /// - Throws: the error of the system where the folder of the model cannot be listed, or where test data is there but
+  ///   cannot be reached or read: it might not match.
   init(path: String, model: ONNXModel) throws {
     producer = [model.producer, model.producerVersion].filter { !$0.isEmpty }.joined(separator: " ")
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
@@ -42,14 +45,17 @@ struct ONNXTestData {
       return (number, name)
     }.sorted { $0.number < $1.number }
     for (_, name) in numbered.prefix(Self.setLimit) {
+      let dataFolder = folder.appendingPathComponent(name)
       do {
-        sets.append(try Self.read(folder.appendingPathComponent(name), name, model))
-      } catch let error as CheckpointError where error.kind == .inputOutput {
+        sets.append(try Self.read(dataFolder, name, model))
+      } catch let error as CheckpointError where error.kind != .badData {
         throw error
       } catch let error as FileError {
         throw error
       } catch {
-        notes.append("\(name) next to the model is not used: \(error)")
+        // Without the path of the folder, on which no package depends.
+        let problem = "\(error)".replacing("\(dataFolder.path)/", with: "")
+        warnings.append("\(name) next to the model is not used: \(problem)")
       }
     }
     if numbered.count > Self.setLimit {
@@ -59,8 +65,15 @@ struct ONNXTestData {
 
   var isEmpty: Bool { sets.isEmpty }
 
+  /// - Throws: `FileError` and `CheckpointError` where a file that is there cannot be reached or read;
+  ///   `ConversionError.wrongKind` where a file is missing or of another kind.
   private static func read(_ folder: URL, _ name: String, _ model: ONNXModel) throws -> DataSet {
-    let tensor = try ONNXTensorFile.read(path: folder.appendingPathComponent("input_0.pb").path).tensor
+    guard try FileIdentity.of(folder.path)?.kind == .folder else {
+      throw ConversionError.wrongKind("it is not a folder")
+    }
+    let inputPath = folder.appendingPathComponent("input_0.pb").path
+    guard try FileIdentity.of(inputPath) != nil else { throw ConversionError.wrongKind("it has no input_0.pb") }
+    let tensor = try ONNXTensorFile.read(path: inputPath).tensor
     guard tensor.shape.rank == 4, tensor.elementCount > 0, let floats = tensor.asFloat32() else {
       throw ConversionError.wrongKind("its input is \(tensor.elementType) \(tensor.shape), not a batch of images")
     }
@@ -103,11 +116,11 @@ struct ONNXTestData {
       do {
         outputs = try session.run(normalized: source.networkInput(set.input))
       } catch {
-        notes.append("\(set.name) next to the model is not used: \(error)")
+        warnings.append("\(set.name) next to the model is not used: \(error)")
         continue
       }
       guard let difference = Self.difference(outputs, set.outputs, tolerances) else {
-        notes.append(
+        warnings.append(
           "\(set.name) next to the model is not used: no output has the width of the embedding or of the logits")
         continue
       }

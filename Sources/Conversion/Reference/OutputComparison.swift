@@ -61,14 +61,17 @@ package struct OutputComparison {
     let names = pairs.map { expected.name(ofRow: $0.expected) }
     let embeddings = hasEmbeddings ? NeighborEmbeddings(names: names) : nil
     var accumulator = FidelityAccumulator()
+    var isIdentical = true
     for (index, pair) in pairs.enumerated() {
       let (float, int8) = (expectedVectors[pair.expected], actualVectors[pair.actual])
+      let floatLogits = usesLogits ? expected.logits?[pair.expected] ?? [] : []
+      let int8Logits = usesLogits ? actual.logits?[pair.actual] ?? [] : []
+      isIdentical = isIdentical && float.hasSameBits(as: int8) && floatLogits.hasSameBits(as: int8Logits)
       embeddings?.add(index, name: names[index], label: labels?[pair.expected], float: float, int8: int8)
       accumulator.add(
         try ImageComparison(
-          name: names[index], referenceEmbedding: float, quantizedEmbedding: int8,
-          referenceLogits: usesLogits ? expected.logits?[pair.expected] ?? [] : [],
-          quantizedLogits: usesLogits ? actual.logits?[pair.actual] ?? [] : [], label: labels?[pair.expected]))
+          name: names[index], referenceEmbedding: float, quantizedEmbedding: int8, referenceLogits: floatLogits,
+          quantizedLogits: int8Logits, label: labels?[pair.expected]))
     }
     var figures = accumulator.figures()
     figures.neighbors = try embeddings?.figures(decisionRule, threads: threads)
@@ -78,6 +81,7 @@ package struct OutputComparison {
       reference: .init(
         path: reference, sha256: expected.sha256, format: expected.format, architecture: "stored outputs"))
     report.comparesStoredOutputs = true
+    report.outputsAreIdentical = isIdentical
     report.warnings += [actual.evaluationDifference(from: expected)].compactMap(\.self)
     report.notes =
       ["the figures named 'float' are those of \(reference), and those named 'int8' of \(outputs)"] + notes

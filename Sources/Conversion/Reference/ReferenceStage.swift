@@ -44,17 +44,19 @@ struct ReferenceStage {
   ///   - network: the folded float network.
   ///   - resolutions: the resolutions that the command uses, at least one.
   ///   - files: the image files of all folders that the command was given.
-  /// - Returns: The first check that failed, or else the first check; `nil` if there is nothing to compare with.
-  /// - Throws: as `GoldenFile.init` and `ReferenceChecker.check` do; `ConversionError.option` where the golden file was
-  ///   made at a size that the command does not use.
+  /// - Returns: the first check that failed, or else the first that passed only because its tolerances are looser than
+  ///   their defaults, or else the first; `nil` if there is nothing to compare with. And which test data was found but
+  ///   is not used, a sentence each.
+  /// - Throws: as `GoldenFile.init`, `ReferenceChecker.check` and `ONNXTestData.init` do; `ConversionError.option`
+  ///   where the golden file was made at a size that the command does not use.
   func run(
     _ network: FloatNetwork, _ resolutions: [Resolution], files: [ImageFolder.File], progress: any ProgressObserver
-  ) throws -> ReferenceCheck? {
-    guard options.goldenFile != nil || options.usesTestData && model != nil else { return nil }
+  ) throws -> (check: ReferenceCheck?, warnings: [String]) {
+    guard options.goldenFile != nil || options.usesTestData && model != nil else { return (nil, []) }
     progress.begin("reference", total: nil)
     defer { progress.end() }
     var checks: [ReferenceCheck] = []
-    var notes: [String] = []
+    var (notes, warnings): ([String], [String]) = ([], [])
     if let goldenFile = options.goldenFile {
       let golden = try GoldenFile(path: goldenFile)
       checks.append(try check(golden, network, try resolution(of: golden, resolutions), files))
@@ -70,13 +72,17 @@ struct ReferenceStage {
       {
         checks.append(check)
       }
-      notes = data.notes
+      (notes, warnings) = (data.notes, data.warnings)
     }
     for note in notes { progress.warn(note) }
-    guard var result = checks.first(where: { !$0.passed }) ?? checks.first else { return nil }
-    if result.passed { result.findings += checks.dropFirst().map { "also \($0.summary)" } }
+    guard
+      let gravest = checks.firstIndex(where: { !$0.passed }) ?? checks.firstIndex(where: \.needsLooseTolerances)
+        ?? checks.indices.first
+    else { return (nil, warnings) }
+    var result = checks.remove(at: gravest)
+    if result.passed { result.findings += checks.map { "also \($0.summary)" } }
     result.findings += notes
-    return result
+    return (result, warnings)
   }
 
   /// The resolution of a golden file.

@@ -20,8 +20,8 @@ struct ConvertCommand: ParsableCommand {
       Verification then stops once every gate is decided (--stop-when-decided). A gate passes or fails by the \
       measured value. If the 95 % confidence interval of the value contains the limit, the report calls the gate \
       inconclusive and states how many images would decide. The verdict is also inconclusive if more than a twentieth \
-      of the images were calibrated on or repeat others, or if the float network is near chance; --strict makes an \
-      inconclusive verdict exit with 1.
+      of the images were calibrated on or repeat others, if it is not known which were calibrated on, or if the float \
+      network is near chance; --strict makes an inconclusive verdict exit with 1.
 
       A package can serve several sizes. Calibration then alternates between them, so that ranges and weights suit \
       all of them; the package is verified at each size, and passes only if it passes at every size.

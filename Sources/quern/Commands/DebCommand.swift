@@ -59,10 +59,7 @@ struct DebCommand: ParsableCommand {
     var options = DebianWeights.Options(
       name: try DebianName(name), version: try DebianVersion(packageVersion), maintainer: try parsedMaintainer())
     options.license = try LicenseOption.license(licenses)
-    if let copyright, copyright.isEmpty || copyright.contains(where: \.isNewline) {
-      throw ValidationError("--copyright must be one line")
-    }
-    options.copyright = copyright
+    options.copyright = try copyright.map { try DebianCopyright($0) }
     options.time = try Environment.sourceDate() ?? DebianWeights.defaultTime
     var outputs = OutputFiles()
     outputs.add("-o", output, .debian)

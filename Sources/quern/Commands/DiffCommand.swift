@@ -14,7 +14,8 @@ struct DiffCommand: ParsableCommand {
       Every hash of both packages is verified first. Packages that differ only in compression are equal.
 
       Two fidelity reports in JSON are compared figure by figure: a figure regressed if it is worse, and the 95 % \
-      confidence interval of the change excludes 0.
+      confidence interval of the change excludes 0. Two reports without a figure in common do not show that none \
+      regressed.
 
       The exit status is 0 whether they differ or not, unless --exit-code is given.
 
@@ -37,7 +38,8 @@ struct DiffCommand: ParsableCommand {
     completion: .file(extensions: ["html"]))
   var output: String?
 
-  @Flag(help: "Exit with 1 if the packages differ, or a figure regressed.")
+  @Flag(
+    help: "Exit with 1 if the packages differ, or a figure regressed, or two reports have no figure in common.")
   var exitCode = false
 
   @OptionGroup(title: "General options") var common: CommonOptions

@@ -26,7 +26,8 @@ struct VerifyCommand: ParsableCommand {
       report bounds the share of such images.
 
       With --signature, the signature of the package is verified first; if it does not verify, nothing is compared, and \
-      the exit status is 1. Without --reference and --images, only the signature is verified, of any file.
+      the exit status is 1. Without --reference and --images, only the signature is verified, of any file; options \
+      that would need a measurement are then refused.
 
       With --golden, the float network is first compared with the outputs of its framework (see 'quern golden').
 
@@ -118,11 +119,21 @@ struct VerifyCommand: ParsableCommand {
     return (try request.verify(file, at: package), file)
   }
 
+  /// The options that say something where only a signature is verified.
+  private static let signatureOptions: Set<String> = [
+    "signature", "public-key", "threads", "quiet", "progress", "json", "config", "no-config", "help", "version",
+  ]
+
   private func verifySignature() throws {
+    if let option = try ConfiguredCommandLine.givenOption(besides: Self.signatureOptions) {
+      throw ValidationError(
+        "--\(option) needs --reference and --images: without them, only the signature is verified, and nothing is "
+          + "measured")
+    }
     guard let (signature, file) = try verifiedSignature() else { return }
     let report = SignatureReport(
       schema: SignatureReport.schema, path: package, name: file.name, sha256: file.digest.hex,
-      signature: signature.path, keySha256: signature.keySHA256)
+      signature: signature.path, keySha256: signature.keySHA256, measured: false)
     Terminal.print(
       common.json
         ? try JSONText.encode(report)

@@ -115,8 +115,9 @@ struct GateOptions: ParsableArguments {
   @Flag(
     help: ArgumentHelp(
       "Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, "
-        + "if more than a twentieth of the images were calibrated on or repeat others, if both sides are the same file, or "
-        + "if the float network is near chance."))
+        + "if more than a twentieth of the images were calibrated on or repeat others, if it is not known which were "
+        + "calibrated on, if both sides are the same file, if a package states figures of another, or if the float "
+        + "network is near chance."))
   var strict = false
 
   @Option(

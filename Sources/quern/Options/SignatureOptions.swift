@@ -94,4 +94,6 @@ struct SignatureReport: Encodable {
   let signature: String
   /// SHA-256 of the public key in PEM.
   let keySha256: String
+  /// Whether figures were measured, too; `nil` for a signature that was made.
+  var measured: Bool?
 }

@@ -36,9 +36,12 @@ struct ErrorReport: Encodable {
     case let error as ConfigurationError: error.path
     case let error as KeyError: error.path
     case PatchError.file(let error): error.path
-    case PatchError.package(let path, _), PatchError.otherPackage(let path, _, _): path
+    case PatchError.package(let path, _), PatchError.otherPackage(let path, _, _), PatchError.patch(let path, _): path
     case OutputError.cannotCreate(let error): error.path
-    case RetrievalError.file(let path, _): path
+    case RetrievalError.file(let path, _), RetrievalError.layout(_, let path, _): path
+    case ReportError.notAReport(let path, _): path
+    case PlanError.notAPlan(let path, _): path
+    case let error as SignatureError: error.path
     case EmbeddingError.inFile(let path, _): path
     case ConversionError.package(let path, _), ConversionError.writtenDiffers(let path): path
     case ConversionError.noUsableImages(let folder, _): folder

@@ -51,7 +51,7 @@ enum Failure {
     }
     if code == .validationFailure {
       // The argument parser words usage errors.
-      Terminal.write((Quern.fullMessage(for: error) + "\n").safeForTerminal, to: STDERR_FILENO)
+      Terminal.explain(Quern.fullMessage(for: error))
       printJSON(error, message: Quern.message(for: error), code: usage)
       exit(status: usage)
     }

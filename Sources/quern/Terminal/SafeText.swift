@@ -32,6 +32,14 @@ extension String {
     return result
   }
 
+  /// The text with "quern: " before every line that looks like an object of `--progress json`, as one that begins with
+  /// the name of a file can.
+  var withoutObjects: String {
+    split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      line.unicodeScalars.first { !$0.properties.isWhitespace } == "{" ? "quern: \(line)" : String(line)
+    }.joined(separator: "\n")
+  }
+
   /// Bold red, green and yellow, and the end of them.
   private static let colors = ["\u{1B}[1;31m", "\u{1B}[1;32m", "\u{1B}[1;33m", "\u{1B}[0m"]
 }

@@ -20,8 +20,11 @@ enum Terminal {
   /// Whether stdout and stderr both go to a terminal.
   static let showsBoth = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
 
-  static func complain(_ message: String) { write("quern: \(message)\n".safeForTerminal, to: STDERR_FILENO) }
-  static func note(_ message: String) { write("\(printable(message))\n".safeForTerminal, to: STDERR_FILENO) }
+  static func complain(_ message: String) { explain("quern: \(message)") }
+  static func note(_ message: String) { explain(printable(message)) }
+
+  /// Writes lines to stderr that no program takes for progress.
+  static func explain(_ text: String) { write("\(text)\n".safeForTerminal.withoutObjects, to: STDERR_FILENO) }
 
   /// The error number of the first write to stdout that failed.
   private static let outputFailure = Mutex<Int32?>(nil)

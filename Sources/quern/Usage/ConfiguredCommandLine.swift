@@ -24,11 +24,32 @@ struct ConfiguredCommandLine {
   /// The file that this process read, which no output may replace; `nil` where it read none.
   static var pathRead: String? { pathOfProcess.withLock(\.self) }
 
+  /// The arguments that this process was given, without the name of the tool.
+  private static let argumentsOfProcess = Mutex<[String]>([])
+
+  /// The first option that the user's own arguments give besides some; `nil` where they give no other. Those of a
+  /// configuration file, which are for many runs, do not count.
+  ///
+  /// - Parameter allowed: long names without dashes.
+  /// - Throws: as `CommandCatalogue.commands` does.
+  static func givenOption(besides allowed: Set<String>) throws -> String? {
+    let arguments = argumentsOfProcess.withLock(\.self)
+    guard let (command, length) = CommandOptions.named(arguments, in: try CommandCatalogue.commands()) else {
+      return nil
+    }
+    let own = Array(arguments.dropFirst(length))
+    let other = command.options.first { option in
+      !option.longNames.contains(where: allowed.contains) && command.isGiven(option, in: own)
+    }
+    return other?.longNames.first
+  }
+
   /// - Parameter arguments: the arguments as given, without the name of the tool.
   /// - Throws: `FileError` where the file cannot be read, also where the working directory has one that is a link to
   ///   nothing or may not be accessed; `ConfigurationError` where it is invalid.
   init(_ arguments: [String]) throws {
     self.arguments = arguments
+    Self.argumentsOfProcess.withLock { $0 = arguments }
     let options = arguments.prefix { $0 != "--" }
     isQuiet = options.contains("--quiet") || options.contains("-q")
     guard let first = arguments.first, !first.hasPrefix("-"), first != "help",

@@ -252,8 +252,9 @@ class ConvertOptions(TypedDict, total=False):
     baseline: StrPath
 
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
-    # more than a twentieth of the images were calibrated on or repeat others, if both sides are the same file, or if
-    # the float network is near chance.
+    # more than a twentieth of the images were calibrated on or repeat others, if it is not known which were calibrated
+    # on, if both sides are the same file, if a package states figures of another, or if the float network is near
+    # chance.
     strict: bool
 
     # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
@@ -430,8 +431,9 @@ class VerifyOptions(TypedDict, total=False):
     baseline: StrPath
 
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
-    # more than a twentieth of the images were calibrated on or repeat others, if both sides are the same file, or if
-    # the float network is near chance.
+    # more than a twentieth of the images were calibrated on or repeat others, if it is not known which were calibrated
+    # on, if both sides are the same file, if a package states figures of another, or if the float network is near
+    # chance.
     strict: bool
 
     # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
@@ -497,8 +499,9 @@ class CompareOptions(TypedDict, total=False):
     baseline: StrPath
 
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
-    # more than a twentieth of the images were calibrated on or repeat others, if both sides are the same file, or if
-    # the float network is near chance.
+    # more than a twentieth of the images were calibrated on or repeat others, if it is not known which were calibrated
+    # on, if both sides are the same file, if a package states figures of another, or if the float network is near
+    # chance.
     strict: bool
 
     # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
