@@ -175,6 +175,15 @@ def cases(folder, root):
         out.add(f"outputs-{name}.onnx", fill(lambda n: model(graph(
             [node("GlobalAveragePool", ["x"], [name])] + [node("Relu", [name], [f"{i:x}"]) for i in range(n)],
             outputs=[name] + [f"{i:x}" for i in range(n)]))))
+    # Many outputs, of each of which everything before it is translated, at many sizes where the model leaves them open.
+    behind, names = [node("Relu", ["end"], [f"o{i}"]) for i in range(64)], [f"o{i}" for i in range(64)]
+    for name, shape in [("fixed", [1, 3, 32, 32]), ("open", [1, 3, "h", "w"])]:
+        image = [value("x", shape)]
+        out.add(f"edges-{name}.onnx", fill(lambda n: model(graph(
+            [node("Relu", ["x"] * n, ["end"])] + behind, inputs=image, outputs=names))))
+        for length in (3_000, 16_000):
+            chain = [node("Relu", ["x" if i == 0 else f"{i:x}"], ["end" if i == length - 1 else f"{i + 1:x}"]) for i in range(length)]
+            out.add(f"behind-{length}-{name}.onnx", model(graph(chain + behind, inputs=image, outputs=names)))
     out.add("outputs-broken.onnx", fill(lambda n: model(graph(
         [node("GlobalAveragePool", ["x"], ["embedding"])] + [node("Nothing", ["x"], [f"{i:x}"]) for i in range(n)],
         outputs=["embedding"] + [f"{i:x}" for i in range(n)]))))

@@ -123,6 +123,10 @@ def cases(folder, root):
     add("graph-16m.quern", graph([node("r", attributes=[("a", b"\4" + struct.pack("<I", 2_000_000) + noise(4_000_000, 2) + b"\0" * 12_000_000)])], [("embedding", 1)]))
     names = sorted({f"{i * 2654435761 % 2**32:08x}" for i in range(500_000)})
     add("attributes-16m.quern", graph([node("r", attributes=[(name, b"\1" + struct.pack("<q", 0)) for name in names])], [("embedding", 1)]))
+    # Lists of a million channels in three numbers.
+    million = [(key, b"\4" + struct.pack("<Iq", 1, number)) for key, number in [("counts", 1 << 20), ("first", 0), ("steps", 1)]]
+    add("channels.quern", graph(
+        [node(f"{i:x}", "channel_selection", million, (i,)) for i in range(7_000)], [("embedding", 7_000)]))
     labels = struct.pack("<I", 1 << 20) + b"".join(string(b"%x" % (i % 256)) for i in range(1 << 20))
     add("labels.quern", plain, (LABELS, labels, padded(labels, 0)), classes=1 << 20)
     long = struct.pack("<I", 40_000) + b"".join(string(f"{i:x}") for i in range(40_000))
