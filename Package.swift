@@ -186,6 +186,11 @@ let package = Package(
     .target(
       name: "FidelitySamples", dependencies: ["Fidelity"], path: "Tests/FidelitySamples", swiftSettings: swiftSettings),
 
+    // Packages in memory for the tests below.
+    .target(
+      name: "PackageSamples", dependencies: ["Graphs", "PackageFormat", "Pixels", "Tensors"],
+      path: "Tests/PackageSamples", swiftSettings: swiftSettings),
+
     // The parsers as the fuzzer runs them, and the files that it found.
     .target(
       name: "FuzzTargets",
@@ -214,7 +219,8 @@ let package = Package(
     tests(
       "InferenceTests",
       [
-        "Files", "Graphs", "Inference", "Kernels", "Operators", "PackageFormat", "Pixels", "Runtime", "Tensors",
+        "Files", "Graphs", "Inference", "Kernels", "Operators", "PackageFormat", "PackageSamples", "Pixels", "Runtime",
+        "Tensors",
         "Threads",
       ]),
     tests("LinearAlgebraTests", ["CLinearAlgebra", "LinearAlgebra"]),
@@ -233,10 +239,11 @@ let package = Package(
     tests(
       "OperatorsTests",
       [
-        "Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "ReferenceOperators", "Runtime",
+        "Files", "Graphs", "Kernels", "Operators", "PackageFormat", "PackageSamples", "Pixels", "ReferenceOperators",
+        "Runtime",
         "Tensors", "Threads",
       ]),
-    tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "Pixels", "Tensors"]),
+    tests("PackageFormatTests", ["Files", "Graphs", "PackageFormat", "PackageSamples", "Pixels", "Tensors"]),
     tests("PackageDeltaTests", ["CZstd", "Files", "Graphs", "PackageDelta", "PackageFormat", "Pixels", "Tensors"]),
     tests("PassesTests", ["Graphs", "Operators", "Passes", "ReferenceOperators", "Tensors"]),
     tests(
@@ -261,7 +268,8 @@ let package = Package(
       "TrunksTests",
       [
         "Calibration", "Checkpoints", "CKernels", "Graphs", "Inference", "Kernels", "ModelImport", "Operators",
-        "PackageFormat", "Passes", "Pixels", "Quantization", "Random", "ReferenceOperators", "Runtime", "Tensors",
+        "PackageFormat", "PackageSamples", "Passes", "Pixels", "Quantization", "Random", "ReferenceOperators",
+        "Runtime", "Tensors",
         "Threads",
       ]),
     tests("WhiteningTests", ["Graphs", "LinearAlgebra", "Operators", "Runtime", "Tensors", "Whitening"]),

@@ -95,9 +95,7 @@ struct ImageKeys: Equatable {
 
   /// Parses the value of the property `text`; `nil` where the string is something else.
   init?(text: String) {
-    guard text.utf8.count.isMultiple(of: Self.length),
-      text.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) })
-    else { return nil }
+    guard text.utf8.count.isMultiple(of: Self.length), text.isLowerCaseHexadecimal else { return nil }
     var (keys, remaining) = (Set<Substring>(), text[...])
     while !remaining.isEmpty {
       keys.insert(remaining.prefix(Self.length))

@@ -22,8 +22,8 @@ extension FidelityReport {
     if let repetition, repetition.isDoubtful {
       doubts.append("\(repetition.count) of \(repetition.images) images repeat others")
     }
-    if comparesItself { doubts.append("compared with itself") }
-    if hasUnknownOverlap { doubts.append("not known which images were calibrated on") }
+    if comparesItself { doubts.append(Doubt.comparedWithItself) }
+    if hasUnknownOverlap { doubts.append(Doubt.unknownCalibration) }
     if !foreignFigures.isEmpty { doubts.append("a package states figures that are not its own") }
     return doubts
   }
@@ -42,7 +42,8 @@ extension FidelityReport {
     if let verification, verification.isDoubtful, let overlap = verification.overlap {
       doubts.append(
         verification.isOfCalibration
-          ? "verified on its calibration images" : "\(overlap) of \(verification.comparedImages) images calibrated on")
+          ? "verified on its calibration images"
+          : Doubt.calibratedOn(overlap, of: verification.comparedImages, "images"))
     }
     if parts.contains(where: \.figures.isNearChance) { doubts.append("float network near chance") }
     return doubts
@@ -87,7 +88,6 @@ extension FidelityReport {
       ? "both sides are the same file"
       : outputsAreIdentical
         ? "both files have the same outputs, to the last bit" : "both packages have the same content hash"
-    return sides
-      + ", and what is compared with itself always agrees: the figures prove nothing"
+    return Doubt.ofItself(sides, figures: "the figures")
   }
 }

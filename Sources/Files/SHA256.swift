@@ -64,3 +64,8 @@ package struct SHA256: ~Copyable {
   /// The digest of `bytes`.
   package static func hash(_ bytes: [UInt8]) -> Digest { bytes.withUnsafeBytes { hash($0) } }
 }
+
+extension String {
+  /// Whether all characters are digits as `SHA256.Digest.hex` has them.
+  package var isLowerCaseHexadecimal: Bool { utf8.allSatisfy("0123456789abcdef".utf8.contains) }
+}

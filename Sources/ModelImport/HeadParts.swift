@@ -1,3 +1,5 @@
+import Suggestions
+
 /// The tensors of a checkpoint's head, found by name in the modules around a trunk.
 struct HeadParts {
   /// The names of the tensors that hold GeM exponents.
@@ -131,13 +133,5 @@ struct HeadParts {
           + "embedding; leave it out with --logits-output none")
     }
     if let classifier = candidates.first { take(classifier) }
-  }
-}
-
-extension [String] {
-  /// The elements in their order, each once.
-  fileprivate var withoutRepetitions: [String] {
-    var seen: Set<String> = []
-    return filter { seen.insert($0).inserted }
   }
 }

@@ -46,7 +46,6 @@ package struct FigureBinding: Sendable {
 
   /// A hash that a file states, which may be any text.
   private static func shown(_ stated: String) -> String {
-    stated.utf8.count == 64 && stated.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
-      ? stated : "that is none"
+    stated.utf8.count == 2 * SHA256.byteCount && stated.isLowerCaseHexadecimal ? stated : "that is none"
   }
 }

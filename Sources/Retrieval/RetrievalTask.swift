@@ -148,6 +148,16 @@ package struct RetrievalTask: Sendable {
       + queries.compactMap { query in if case .image(let image) = query.source { image } else { nil } }
   }
 
+  /// For each query, the index of its image in `embeddedImages`.
+  package var queryPlaces: [Int] {
+    var next = images.count
+    return queries.map { query in
+      if case .gallery(let index) = query.source { return index }
+      next += 1
+      return next - 1
+    }
+  }
+
   /// Takes images out of the gallery, of the positives and of the queries.
   ///
   /// - Parameter left: indices into `embeddedImages`.
@@ -168,18 +178,10 @@ package struct RetrievalTask: Sendable {
       known[first] = (list, after)
       return after
     }
-    var other = images.count
-    queries = queries.compactMap { query in
-      let source: RetrievalQuery.Source
-      switch query.source {
-      case .gallery(let index):
-        guard let place = places[index] else { return nil }
-        source = .gallery(place)
-      case .image:
-        other += 1
-        if left.contains(other - 1) { return nil }
-        source = query.source
-      }
+    queries = zip(queries, queryPlaces).compactMap { query, place in
+      if left.contains(place) { return nil }
+      let source: RetrievalQuery.Source =
+        if case .gallery = query.source, let place = places[place] { .gallery(place) } else { query.source }
       return query.moved(to: source, place: { places[$0] }, list: moved)
     }
     images = kept

@@ -2,8 +2,7 @@ import Graphs
 import Inference
 import Operators
 import PackageFormat
-import Pixels
-import Tensors
+import PackageSamples
 import Testing
 
 /// Lists that are short in a file and long in memory.
@@ -14,15 +13,9 @@ import Testing
     let channels = try ChannelSelection([Int](repeating: 0, count: 1 << 20))
     for index in 0..<200 { value = graph.append(channels, name: "\(index)", inputs: [value]) }
     graph.outputs = [GraphOutput(name: "output", value: value)]
-    let package = Package(
-      graph: graph,
-      info: PackageInfo(
-        resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 1), poolingExponent: 3)],
-        classCount: 0, embeddingDimension: 1))
-    let bytes = try PackageWriter.encode(package)
+    let bytes = try PackageWriter.encode(try Package(sample: graph))
     #expect(bytes.count < 20_000)
-    let storage = TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
-    let reader = try PackageReader(storage: storage, path: "memory")
+    let reader = try PackageReader(bytes)
     // The fifth list of 8 MB is one too many.
     let error = #expect(throws: PackageError.self) { try PackagedNetwork(reader) }
     #expect("\(String(describing: error))".contains("list more channels"))

@@ -40,9 +40,9 @@ import Testing
     ]
     let tensors = zip(inputs, operands).map { Self.tensor($0, type, [$1]) }
     if let result {
-      #expect(try Self.offsets(nodes, tensors) == [result, result], "\(name)")
+      #expect(try Message.offsets(nodes, tensors) == [result, result], "\(name)")
     } else {
-      #expect { try Self.offsets(nodes, tensors) } throws: { "\($0)".contains(words) }
+      #expect { try Message.offsets(nodes, tensors) } throws: { "\($0)".contains(words) }
     }
   }
 
@@ -61,7 +61,7 @@ import Testing
       Message.node("Cast", ["e"], "k", ["to": 1]), Message.node("Add", ["c", "k"], "x"),
     ]
     let tensors = zip(inputs, operands).map { Message.tensor($0, [1], type: 1, [$1]) }
-    #expect(try Self.offsets(nodes, tensors) == (isNaN ? [0, 0] : [1, 1]), "\(name)")
+    #expect(try Message.offsets(nodes, tensors) == (isNaN ? [0, 0] : [1, 1]), "\(name)")
   }
 
   // MARK: Reductions
@@ -83,9 +83,9 @@ import Testing
     ]
     let tensors = [Self.tensor("v", type, list)]
     if let result {
-      #expect(try Self.offsets(nodes, tensors) == [result, result], "\(name)")
+      #expect(try Message.offsets(nodes, tensors) == [result, result], "\(name)")
     } else {
-      #expect { try Self.offsets(nodes, tensors) } throws: { "\($0)".contains(words) }
+      #expect { try Message.offsets(nodes, tensors) } throws: { "\($0)".contains(words) }
     }
   }
 
@@ -93,7 +93,7 @@ import Testing
   @Test(arguments: ["ReduceMax", "ReduceMin"]) func numbersThatAreNoneAreNotCompared(name: String) throws {
     let nodes = [Message.node(name, ["v"], "k", ["keepdims": 0]), Message.node("Add", ["c", "k"], "x")]
     let tensors = [Message.tensor("v", [2], type: 1, [1, Float.nan])]
-    #expect { try Self.offsets(nodes, tensors) } throws: { "\($0)".contains("compares NaN") }
+    #expect { try Message.offsets(nodes, tensors) } throws: { "\($0)".contains("compares NaN") }
   }
 
   /// Without axes, each element of [-3, 2] is reduced alone.
@@ -106,7 +106,7 @@ import Testing
     let nodes = [
       Message.node(name, ["v"], "k", ["noop_with_empty_axes": 1]), Message.node("Add", ["c", "k"], "x"),
     ]
-    #expect(try Self.offsets(nodes, [Message.tensor("v", [2, 1, 1], type: 1, [-3, 2] as [Float])]) == expected)
+    #expect(try Message.offsets(nodes, [Message.tensor("v", [2, 1, 1], type: 1, [-3, 2] as [Float])]) == expected)
   }
 
   // MARK: Types that are kept
@@ -126,7 +126,7 @@ import Testing
       Self.tensor("zero", 7, [0]), Message.tensor("index", [1, 1], type: 7, [Int64(0)]),
       Message.tensor("true", [1], type: 9, [UInt8(1)]),
     ]
-    #expect(try Self.offsets(nodes, tensors) == [1, 1])
+    #expect(try Message.offsets(nodes, tensors) == [1, 1])
   }
 
   /// 2^53 + 2^29 + 1 is nearer to 2^53 + 2^30 than to 2^53, unless it is rounded to a Double before.
@@ -139,7 +139,7 @@ import Testing
     let tensors = [
       Self.tensor("v", 7, [0x20_0000_2000_0001]), Message.tensor("offset", [1], type: 11, [0x1p53]),
     ]
-    #expect(try Self.offsets(nodes, tensors) == [0x1p30, 0x1p30])
+    #expect(try Message.offsets(nodes, tensors) == [0x1p30, 0x1p30])
   }
 
   /// The scale is 2037 / 2^18 in float16. The level 127 is 0.98685..., and the nearest float16 to that 2021 / 2^11.
@@ -151,13 +151,15 @@ import Testing
     let tensors = [
       Self.tensor("v", 3, [127]), Message.tensor("scale", [], type: 10, [UInt16(0x1FF5)]),
     ]
-    #expect(try Self.offsets(nodes, tensors) == [2021 / 2048, 2021 / 2048])
+    #expect(try Message.offsets(nodes, tensors) == [2021 / 2048, 2021 / 2048])
   }
 
   @Test func typesAreNotMixed() throws {
     let nodes = [Message.node("Add", ["a", "b"], "k"), Message.node("Add", ["c", "k"], "x")]
     let tensors = [Self.tensor("a", 7, [1]), Message.tensor("b", [1], type: 1, [Float(1)])]
-    #expect { try Self.offsets(nodes, tensors) } throws: { "\($0)".contains("combines constants of int64 and float32") }
+    #expect { try Message.offsets(nodes, tensors) } throws: {
+      "\($0)".contains("combines constants of int64 and float32")
+    }
   }
 
   @Test func integersBecomeRealLikeAnActivation() throws {
@@ -166,7 +168,7 @@ import Testing
       Message.node("Add", ["c", "k"], "x"),
     ]
     let tensors = [Self.tensor("a", 7, [1]), Message.tensor("b", [1], type: 1, [Float(0.5)])]
-    #expect(try Self.offsets(nodes, tensors) == [1.5, 1.5])
+    #expect(try Message.offsets(nodes, tensors) == [1.5, 1.5])
   }
 
   // MARK: Images of bytes
@@ -261,27 +263,5 @@ import Testing
     case 6: Message.tensor(name, [list.count], type: type, list.map { Int32(truncatingIfNeeded: $0) })
     default: Message.tensor(name, [list.count], type: type, list.map { Int64($0) })
     }
-  }
-
-  /// What a network adds to the two channels of a map "c", as "x".
-  private static func offsets(_ nodes: [[UInt8]], _ tensors: [[UInt8]]) throws -> [Float] {
-    let last = [
-      Message.node("GlobalAveragePool", ["x"], "p"), Message.node("Flatten", ["p"], "f"),
-      Message.node("Gemm", ["f", "m"], "logits"),
-    ]
-    var graph: [UInt8] = ([Message.node("Conv", ["input", "w"], "c")] + nodes + last).flatMap { Message.bytes(1, $0) }
-    graph += Message.text(2, "toy")
-    let weights = [
-      Message.tensor("w", [2, 3, 1, 1], type: 1, [1, 2, 3, 4, 5, 6] as [Float]),
-      Message.tensor("m", [2, 2], type: 1, [1, 2, 3, 4] as [Float]),
-    ]
-    graph += (weights + tensors).flatMap { Message.bytes(5, $0) }
-    graph += Message.bytes(11, Wire.value("input", [1, 3, 8, 8]).bytes)
-    graph += Message.bytes(12, Wire.value("logits", [1, 2]).bytes)
-    let scratch = try Scratch()
-    let imported = try importGraph(try scratch.write(Message.model(graph: graph)))
-    // An offset of zero is no node.
-    guard let affine = imported.nodes.first(where: { $0.constants["shift"] != nil }) else { return [0, 0] }
-    return affine.constants["shift"]?.elements(as: Float.self) ?? []
   }
 }

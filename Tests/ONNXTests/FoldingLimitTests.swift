@@ -147,26 +147,8 @@ import Testing
 
   // MARK: Models
 
-  /// What a network adds to a map "c", as "x"; 0 where it adds nothing.
+  /// What a network adds to the first channel of a map "c", as "x"; 0 where it adds nothing.
   private static func offset(_ nodes: [[UInt8]], _ tensors: [[UInt8]]) throws -> Float? {
-    let first = Message.node("Conv", ["input", "w"], "c")
-    let last = [
-      Message.node("GlobalAveragePool", ["x"], "p"), Message.node("Flatten", ["p"], "f"),
-      Message.node("Gemm", ["f", "m"], "logits"),
-    ]
-    var graph: [UInt8] = ([first] + nodes + last).flatMap { Message.bytes(1, $0) }
-    graph += Message.text(2, "toy")
-    let weights = [
-      Message.tensor("w", [2, 3, 1, 1], type: 1, [1, 2, 3, 4, 5, 6] as [Float]),
-      Message.tensor("m", [2, 2], type: 1, [1, 2, 3, 4] as [Float]),
-    ]
-    graph += (weights + tensors).flatMap { Message.bytes(5, $0) }
-    graph += Message.bytes(11, Wire.value("input", [1, 3, 8, 8]).bytes)
-    graph += Message.bytes(12, Wire.value("logits", [1, 2]).bytes)
-    let model = Message.model(graph: graph)
-    let scratch = try Scratch()
-    let imported = try importGraph(try scratch.write(model))
-    guard let affine = imported.nodes.first(where: { $0.constants["shift"] != nil }) else { return 0 }
-    return affine.constants["shift"]?.elements(as: Float.self).first
+    try Message.offsets(nodes, tensors).first
   }
 }

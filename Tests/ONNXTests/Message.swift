@@ -29,4 +29,26 @@ enum Message {
     dimensions.flatMap { integer(1, $0) } + integer(2, type) + text(8, name)
       + bytes(9, elements.withUnsafeBytes { Array($0) })
   }
+
+  /// What a network adds to the two channels of a map "c", as "x".
+  static func offsets(_ nodes: [[UInt8]], _ tensors: [[UInt8]]) throws -> [Float] {
+    let last = [
+      node("GlobalAveragePool", ["x"], "p"), node("Flatten", ["p"], "f"),
+      node("Gemm", ["f", "m"], "logits"),
+    ]
+    var graph: [UInt8] = ([node("Conv", ["input", "w"], "c")] + nodes + last).flatMap { bytes(1, $0) }
+    graph += text(2, "toy")
+    let weights = [
+      tensor("w", [2, 3, 1, 1], type: 1, [1, 2, 3, 4, 5, 6] as [Float]),
+      tensor("m", [2, 2], type: 1, [1, 2, 3, 4] as [Float]),
+    ]
+    graph += (weights + tensors).flatMap { bytes(5, $0) }
+    graph += bytes(11, Wire.value("input", [1, 3, 8, 8]).bytes)
+    graph += bytes(12, Wire.value("logits", [1, 2]).bytes)
+    let scratch = try Scratch()
+    let imported = try importGraph(try scratch.write(model(graph: graph)))
+    // An offset of zero is no node.
+    guard let affine = imported.nodes.first(where: { $0.constants["shift"] != nil }) else { return [0, 0] }
+    return affine.constants["shift"]?.elements(as: Float.self) ?? []
+  }
 }

@@ -3,6 +3,7 @@ import Graphs
 import Kernels
 import Operators
 import PackageFormat
+import PackageSamples
 import Pixels
 import ReferenceOperators
 import Tensors
@@ -75,14 +76,7 @@ import Threads
     let output = graph.append(
       problem.op, name: "node", inputs: inputs, constants: problem.constants, format: problem.outputFormat)
     graph.outputs = [GraphOutput(name: "output", value: output)]
-    let package = Package(
-      graph: graph,
-      info: PackageInfo(
-        resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 1), poolingExponent: 3)],
-        classCount: 0, embeddingDimension: 1))
-    let bytes = try PackageWriter.encode(package)
-    let storage = TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
-    let reader = try PackageReader(storage: storage, path: "memory")
+    let reader = try PackageReader(try PackageWriter.encode(try Package(sample: graph)))
     let decoded = try reader.readGraph(decodeOperator: OperatorCatalogue.decode)
     for (index, node) in decoded.nodes.enumerated() {
       #expect(decoded.format(of: node.output) == graph.format(of: graph.nodes[index].output))

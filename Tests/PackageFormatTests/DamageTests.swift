@@ -1,4 +1,5 @@
 import PackageFormat
+import PackageSamples
 import Tensors
 import Testing
 

@@ -1,6 +1,7 @@
 import Files
 import Graphs
 import PackageFormat
+import PackageSamples
 import Tensors
 
 /// A package's bytes that are changed on purpose and signed again, as someone would who wants a reader to trip.

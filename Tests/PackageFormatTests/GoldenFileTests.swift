@@ -2,6 +2,7 @@ import Files
 import Glibc
 import Graphs
 import PackageFormat
+import PackageSamples
 import Pixels
 import Tensors
 import Testing

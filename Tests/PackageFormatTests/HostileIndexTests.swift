@@ -1,5 +1,6 @@
 import Files
 import PackageFormat
+import PackageSamples
 import Tensors
 import Testing
 

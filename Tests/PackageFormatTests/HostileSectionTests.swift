@@ -1,6 +1,7 @@
 import Files
 import Graphs
 import PackageFormat
+import PackageSamples
 import Tensors
 import Testing
 

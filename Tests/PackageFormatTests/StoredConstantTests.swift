@@ -1,5 +1,6 @@
 import Graphs
 import PackageFormat
+import PackageSamples
 import Testing
 
 @Suite struct StoredConstantTests {

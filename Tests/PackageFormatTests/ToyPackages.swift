@@ -167,11 +167,6 @@ enum ToyPackages {
 }
 
 extension PackageReader {
-  /// A reader of bytes in memory.
-  init(_ bytes: [UInt8]) throws(PackageError) {
-    try self.init(storage: TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }, path: "memory")
-  }
-
   /// Everything there is to read and to check, as a package.
   func readAll(threads: Int = 1) throws(PackageError) -> Package {
     try checkAll(threads: threads)

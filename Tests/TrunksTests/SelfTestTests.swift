@@ -3,6 +3,7 @@ import Inference
 import Kernels
 import Operators
 import PackageFormat
+import PackageSamples
 import Passes
 import Pixels
 import Random
@@ -66,9 +67,7 @@ import Testing
       resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 96), poolingExponent: 1)], classCount: 11,
       embeddingDimension: 8)
     func stored() throws -> PackagedNetwork {
-      let bytes = try PackageWriter.encode(Package(graph: graph, info: info, selfTest: record))
-      let storage = TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
-      let reader = try PackageReader(storage: storage, path: "memory")
+      let reader = try PackageReader(try PackageWriter.encode(Package(graph: graph, info: info, selfTest: record)))
       try reader.checkAll()
       #expect(try reader.selfTest() == record)
       return try PackagedNetwork(reader)

@@ -4,6 +4,7 @@ import Kernels
 import ModelImport
 import Operators
 import PackageFormat
+import PackageSamples
 import Passes
 import Pixels
 import Quantization
@@ -97,14 +98,8 @@ import Threads
       #expect(int8.format(of: node.inputs[0]) != .float32, "\(node.name) reads float")
       _ = convolution
     }
-    let package = Package(
-      graph: int8,
-      info: PackageInfo(
-        resolutions: [Resolution(try EvaluationProtocol(crop: .square, size: 96), poolingExponent: 3)],
-        classCount: 11, embeddingDimension: 8))
-    let bytes = try PackageWriter.encode(package)
-    let storage = TensorStorage(byteCount: bytes.count) { $0.copyBytes(from: bytes) }
-    let stored = try PackageReader(storage: storage, path: "memory")
+    let package = try Package(sample: int8, side: 96, classCount: 11, embeddingDimension: 8)
+    let stored = try PackageReader(try PackageWriter.encode(package))
       .readGraph(decodeOperator: OperatorCatalogue.decode)
     let float = Session(try Executable(folded))
     let one = Session(try Executable(stored))

@@ -129,7 +129,7 @@ extension PickleMachine {
   private func bytes(of arguments: [PickleValue]) -> PickleValue? {
     if case .plain = style { return nil }
     guard arguments.count == 2, case .string(let text) = arguments[0], text.count <= StateSearch.keyLimit,
-      case .string(let encoding) = arguments[1], encoding.count == 6, pickle.string(encoding) == "latin1",
+      pickle.isString(arguments[1], "latin1"),
       cursor.storage.bytes[pickle.bytes(text)].allSatisfy({ $0 < 0x80 })
     else { return nil }
     return .bytes(text)
@@ -292,11 +292,11 @@ extension PickleMachine {
     if pickle.string(kind) == "module", id.count > 1, case .global = id[1] { return id[1] }
     guard pickle.string(kind) == "storage", id.count == fields, case .global(let global) = id[1],
       case .storage(let type) = pickle.globals[Int(global)].role, case .string(let key) = id[2],
-      key.count <= Self.keyLimit, case .string(let device) = id[3], case .int(let count) = id[4], count >= 0
+      key.count <= Self.keyLimit, case .string = id[3], case .int(let count) = id[4], count >= 0
     else { throw malformed("BINPERSID", "this is not a storage of \(fields) fields") }
     var reference = StorageReference(
       location: .key(key), type: type, elementCount: count, view: 0..<count, offset: opcodeOffset)
-    reference.isMeta = device.count == 4 && pickle.string(device) == "meta"
+    reference.isMeta = pickle.isString(id[3], "meta")
     if fields == 6, case .tuple(let position) = id[5] {
       let part = try view(pickle.elements(position), of: count)
       reference.viewKey = part.key

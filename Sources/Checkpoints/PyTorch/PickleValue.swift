@@ -151,6 +151,12 @@ struct Pickle: Sendable {
   /// The text of a string, which was found to be UTF-8 when it was read.
   func string(_ text: PickleText) -> String { cursor.text(in: bytes(text)) ?? "" }
 
+  /// Whether a value is a certain string. Longer texts are not read.
+  func isString(_ value: PickleValue, _ expected: String) -> Bool {
+    guard case .string(let text) = value, Int(text.count) == expected.utf8.count else { return false }
+    return string(text) == expected
+  }
+
   func elements(_ container: UInt32) -> [PickleValue] { containers[Int(container)] }
 
   /// `module.name`

@@ -205,8 +205,7 @@ struct PickledNumPy {
 
   /// Whether the second argument of `_codecs.encode` is the encoding that Python writes there.
   private func isLatin1(_ arguments: [PickleValue]) -> Bool {
-    guard arguments.count == 2, case .string(let text) = arguments[1], text.count == 6 else { return false }
-    return pickle.string(text) == "latin1"
+    arguments.count == 2 && pickle.isString(arguments[1], "latin1")
   }
 
   private func rawBytes(_ text: PickleText) throws(FormatError) -> [UInt8] {

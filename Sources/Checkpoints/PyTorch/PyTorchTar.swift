@@ -79,7 +79,7 @@ struct PyTorchTar {
       let count = try cursor.count("element count of storage \(key)")
       var storage = StorageReference(
         location: .offset(cursor.offset), type: type, elementCount: count, view: 0..<count, offset: offset)
-      if case .string(let device) = id[1] { storage.isMeta = device.count == 4 && pickle.string(device) == "meta" }
+      storage.isMeta = pickle.isString(id[1], "meta")
       storage.location = .offset(try cursor.pass(storage.byteCount ?? -1, "bytes of storage \(key)").lowerBound)
       try add(storage, key)
     }

@@ -1,6 +1,7 @@
 import Fidelity
 import Files
 import Retrieval
+import Suggestions
 
 /// Why gates may pass for nothing: a model is compared with itself, or a package was calibrated on the images.
 struct EvaluationDoubts {
@@ -36,7 +37,7 @@ struct EvaluationDoubts {
     let groups = Self.groups(task)
     for (index, entry) in opened.entries.enumerated() where entry.model.package != nil {
       guard let keys = entry.calibration else {
-        ofCalibration[index] = [.mapDrop: [Self.unknown], .top1Drop: [Self.unknown]]
+        ofCalibration[index] = [.mapDrop: [Doubt.unknownCalibration], .top1Drop: [Doubt.unknownCalibration]]
         warnings.append(
           "whether images of the set were calibrated on cannot be told, as \(paths[index]) does not say which; on such "
             + "images figures are too good")
@@ -46,7 +47,7 @@ struct EvaluationDoubts {
       let found = groups.map { group in (group, group.images.filter { isCalibrated[$0] }) }.filter { !$1.isEmpty }
       for (group, images) in found where VerificationSet.isDoubtful(overlap: images.count, of: group.images.count) {
         ofCalibration[index][group.gate, default: []].append(
-          "\(images.count) of \(group.images.count) \(group.name) calibrated on")
+          Doubt.calibratedOn(images.count, of: group.images.count, group.name))
       }
       guard let example = found.first?.1.first else { continue }
       let shares = found.map { group, images in "\(images.count) of \(group.images.count) \(group.name)" }
@@ -64,9 +65,6 @@ struct EvaluationDoubts {
     return all.withoutRepetitions
   }
 
-  private static let itself = "compared with itself"
-  private static let unknown = "not known which images were calibrated on"
-
   private mutating func compareWithFirst(
     _ index: Int, _ entries: [EvaluationModels.Entry], _ outputs: [SetOutputs], _ paths: [String]
   ) throws {
@@ -74,46 +72,27 @@ struct EvaluationDoubts {
     if index < entries.count {
       guard try entries[index].isSame(as: entries[0]) else { return }
       sides = entries[index].model.package == nil ? "are the same file" : "have the same content hash"
-      ofComparison[index] = [.mapDrop: [Self.itself], .top1Drop: [Self.itself]]
+      ofComparison[index] = [.mapDrop: [Doubt.comparedWithItself], .top1Drop: [Doubt.comparedWithItself]]
     } else {
-      if outputs[index].hasSameEmbeddings(as: outputs[0]) { ofComparison[index][.mapDrop] = [Self.itself] }
-      if outputs[index].hasSameLogits(as: outputs[0]) { ofComparison[index][.top1Drop] = [Self.itself] }
+      if outputs[index].hasSameEmbeddings(as: outputs[0]) { ofComparison[index][.mapDrop] = [Doubt.comparedWithItself] }
+      if outputs[index].hasSameLogits(as: outputs[0]) { ofComparison[index][.top1Drop] = [Doubt.comparedWithItself] }
       guard !ofComparison[index].isEmpty else { return }
       sides = "have the same outputs, to the last bit"
     }
     warnings.append(
-      "\(paths[0]) and \(paths[index]) \(sides), and what is compared with itself always agrees: the figures of the "
-        + "comparison prove nothing")
+      Doubt.ofItself("\(paths[0]) and \(paths[index]) \(sides)", figures: "the figures of the comparison"))
   }
 
   /// The images, and, where these are others, those that are queries, which a large gallery must not hide, and those
   /// with labels.
   private static func groups(_ task: RetrievalTask) -> [Group] {
     let images = task.embeddedImages
-    var (queries, next) = ([Int](), task.images.count)
-    for query in task.queries {
-      let place: Int
-      switch query.source {
-      case .gallery(let index): place = index
-      case .image:
-        place = next
-        next += 1
-      }
-      if query.targetCount > 0 { queries.append(place) }
-    }
+    let queries = zip(task.queries, task.queryPlaces).filter { query, _ in query.targetCount > 0 }.map(\.1)
     let labelled = task.labels.map { labels in images.indices.filter { labels.labels[images[$0].name] != nil } } ?? []
     var groups = task.queries.isEmpty ? [] : [Group(name: "images", images: Array(images.indices), gate: .mapDrop)]
     if queries.count < images.count { groups.append(Group(name: "queries", images: queries, gate: .mapDrop)) }
     groups.append(
       Group(name: labelled.count == images.count ? "images" : "labelled images", images: labelled, gate: .top1Drop))
     return groups.filter { !$0.images.isEmpty }
-  }
-}
-
-extension [String] {
-  /// Each element once, where it comes first.
-  fileprivate var withoutRepetitions: [String] {
-    var seen: Set<String> = []
-    return filter { seen.insert($0).inserted }
   }
 }

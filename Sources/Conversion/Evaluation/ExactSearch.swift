@@ -22,12 +22,7 @@ struct ExactSearch {
   ///   - team: the threads.
   /// - Throws: `EmbeddingError` where an embedding has no direction.
   init(_ task: RetrievalTask, _ outputs: SetOutputs, first count: Int, team: ThreadTeam) throws(EmbeddingError) {
-    var next = task.images.count
-    rows = task.queries.map { query in
-      if case .gallery(let index) = query.source { return index }
-      next += 1
-      return next - 1
-    }
+    rows = task.queryPlaces
     gallery = try EmbeddingMatrix(outputs.rows(task.images.indices), dimensions: outputs.dimension)
     (self.task, self.outputs, neighbourCount, self.team) = (task, outputs, count, team)
   }
