@@ -48,7 +48,7 @@ extension ConfigurationFile {
     }
   }
 
-  /// Checks that every table is one of a command, and that its options exist.
+  /// Checks that every table is one of a command, and that its options exist and may stand in a file.
   private func check(_ commands: [CommandOptions], isNamed: Bool) throws(ConfigurationError) {
     for (table, settings) in tables.sorted(by: { $0.key < $1.key }) {
       guard let first = settings.first else { continue }
@@ -59,8 +59,10 @@ extension ConfigurationFile {
           first,
           "there is no command '\(table)'\(suggestion(for: table, among: names)); tables are named after commands")
       }
+      if let setting = settings.first(where: { Self.excluded.contains($0.option) }) {
+        throw error(setting, "'\(setting.option)' cannot be configured")
+      }
       for setting in settings where !served.contains(where: { $0.option(setting.option) != nil }) {
-        if Self.excluded.contains(setting.option) { throw error(setting, "'\(setting.option)' cannot be configured") }
         let names = served.flatMap { $0.options.flatMap(\.longNames) }
         let owner = table.isEmpty || table == Self.gates ? "no command" : "'quern \(table)'"
         let verb = owner == "no command" ? "has" : "has no"

@@ -133,9 +133,13 @@ extension RGBImage {
 
 /// The name of a folder, without the path that leads to it.
 enum FolderName {
+  /// The name of the folder that a path leads to, whichever links it takes; that in the path where there is no folder.
+  /// It is shown and never opened: bytes that are not UTF-8 become U+FFFD.
   static func of(_ path: String) -> String {
-    let name = path.split(separator: "/").last.map(String.init) ?? ""
-    guard ["", ".", ".."].contains(name), let resolved = OutputTarget.resolved(path) else { return name }
-    return resolved.split(separator: "/").last.map(String.init) ?? "/"
+    let slash = UInt8(ascii: "/")
+    guard let resolved = OutputTarget.resolved(path) else {
+      return path.utf8.split(separator: slash).last.map { String(Substring($0)) } ?? ""
+    }
+    return resolved.split(separator: slash).last.map { String(decoding: $0, as: UTF8.self) } ?? "/"
   }
 }

@@ -12,6 +12,9 @@ import Glibc
 ///
 /// A target that exists and is not a regular file (a pipe that is read, /dev/stdout, /dev/full) is written directly. If
 /// the target is a symbolic link, the file that it leads to is replaced; a link that leads nowhere is refused.
+///
+/// What a target leads to is decided by `checkTarget`, or where the file is created without that. If the path leads to
+/// something else by the time of `commit()`, nothing is replaced, as nobody has looked at what would be lost.
 package final class AtomicFile {
   /// The system calls that can fail on a full or broken disk, so that tests can make them fail.
   package struct Calls {
@@ -23,6 +26,8 @@ package final class AtomicFile {
     package var close: (Int32) -> Int32 = { Glibc.close($0) }
     /// rename(2)
     package var rename: (UnsafePointer<CChar>, UnsafePointer<CChar>) -> Int32 = { Glibc.rename($0, $1) }
+    /// renameat2(2) with RENAME_NOREPLACE, or what does the same
+    package var renameNew: (UnsafePointer<CChar>, UnsafePointer<CChar>) -> Int32 = { quern_rename_new($0, $1) }
     /// open(2) with O_TMPFILE, in a folder; negative where the file system or the system does not allow that.
     package var openUnnamed: (UnsafePointer<CChar>) -> Int32 = { quern_open_unnamed($0) }
     /// The calls of the C library.
@@ -37,23 +42,25 @@ package final class AtomicFile {
   /// The path of the temporary file, from which the bytes written so far can be read before `commit()`; `nil` for a
   /// target that is written directly.
   package var temporaryPath: String? {
-    guard target != nil, descriptor >= 0 else { return nil }
+    guard slot != nil, descriptor >= 0 else { return nil }
     return name ?? Self.path(ofDescriptor: descriptor)
   }
 
   private let calls: Calls
   private var descriptor: Int32 = -1
-  /// The path to rename the temporary file to; `nil` if the target is written directly.
-  private var target: String?
+  /// What the temporary file is renamed to; `nil` if the target is written directly.
+  private var slot: OutputSlot?
   /// The path of the temporary file; `nil` while it has no name.
   private var name: String?
+  /// The folder of a temporary file that has a name from the start, by which it is removed wherever the folder is then.
+  private var folder: Int32 = -1
   /// The temporary file's position in the table of `TemporaryFiles`.
-  private var slot: Int?
+  private var registration: Int?
 
   /// Creates the temporary file, or opens a target that is written directly.
   ///
   /// - Throws: `FileError.cannotCreate` if the folder is missing or not writable, and if the target is a folder or may
-  ///   not be written to; `danglingLink`; `cannotReplace`.
+  ///   not be written to; `danglingLink`; `linkNotText`; `cannotReplace`; `outputChanged` since `checkTarget`.
   package convenience init(path: String) throws(FileError) { try self.init(path: path, calls: Calls()) }
 
   /// Creates the temporary file, or opens a target that is written directly.
@@ -62,21 +69,28 @@ package final class AtomicFile {
   ///   - path: the target.
   ///   - calls: the system calls to use, which tests replace.
   /// - Throws: `FileError.cannotCreate` if the folder is missing or not writable, and if the target is a folder or may
-  ///   not be written to; `danglingLink`; `cannotReplace`.
+  ///   not be written to; `danglingLink`; `linkNotText`; `cannotReplace`; `outputChanged` since `checkTarget`.
   package init(path: String, calls: Calls) throws(FileError) {
     self.path = path
     self.calls = calls
-    switch try OutputPlace(path) {
+    switch try DecidedOutputs.place(of: path) {
     case .descriptor(let number):
       descriptor = fcntl(number, F_DUPFD_CLOEXEC, 0)
       guard descriptor >= 0 else { throw .cannotCreate(path: path, code: errno) }
-    case .device:
+    case .device(let identity):
       // O_NONBLOCK, so as not to wait for the reader of a pipe that nobody reads.
       descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
       guard descriptor >= 0 else { throw .cannotCreate(path: path, code: errno) }
+      var status = stat()
+      guard fstat(descriptor, &status) == 0 else { throw .cannotCreate(path: path, code: errno) }
+      guard FileIdentity(status) == identity, status.st_mode & S_IFMT != S_IFREG else {
+        throw .outputChanged(path: path)
+      }
       let flags = fcntl(descriptor, F_GETFL)
       _ = fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK)
-    case .file(let target, let mode): try createTemporary(for: target, mode: mode)
+    case .file(let slot, let mode):
+      try slot.checkUnchanged(path)
+      try createTemporary(for: slot, mode: mode)
     }
   }
 
@@ -124,7 +138,7 @@ package final class AtomicFile {
 
   /// Writes a file that contains a text in UTF-8, whole or not at all.
   ///
-  /// - Throws: `FileError.cannotCreate` or `FileError.cannotWrite`.
+  /// - Throws: the errors of `init` and `commit`; `FileError.cannotWrite`.
   package static func write(_ text: String, to path: String) throws(FileError) {
     let file = try AtomicFile(path: path)
     try file.write(text)
@@ -133,21 +147,22 @@ package final class AtomicFile {
 
   /// Makes the file appear under its name. Nothing can be written afterwards.
   ///
-  /// - Throws: `FileError.changed` if an input was changed meanwhile (see `InputFiles`); `cannotWrite` if flushing,
-  ///   closing or renaming fails, or if the file was committed or discarded before. The old file then remains, unless
-  ///   only the flushing of the folder failed.
+  /// - Throws: `FileError.changed` if an input was changed meanwhile (see `InputFiles`); `outputChanged` if the target
+  ///   was; `cannotWrite` if flushing, closing or renaming fails, or if the file was committed or discarded before.
+  ///   What is at the target then remains, unless only the flushing of the folder failed.
   package func commit() throws(FileError) {
     guard descriptor >= 0 else { throw .cannotWrite(path: path, code: EBADF) }
     do { try InputFiles.checkUnchanged() } catch {
       discard()
       throw error
     }
-    if target != nil {
+    if let slot {
       guard calls.fsync(descriptor) == 0 else { throw failed() }
-      if name == nil { try giveName() }
+      try checkUnchanged(slot)
+      if name == nil { try giveName(in: slot) }
     }
     // The lock is held until the file has its final name. Closing the first descriptor reports what is wrong.
-    let lock = target == nil ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+    let lock = slot == nil ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
     defer { if lock >= 0 { _ = Glibc.close(lock) } }
     let closing = descriptor
     descriptor = -1
@@ -155,13 +170,17 @@ package final class AtomicFile {
     InputFiles.forget(Self.path(ofDescriptor: closing))
     // Linux has closed the descriptor even if the call was interrupted.
     guard calls.close(closing) == 0 || errno == EINTR else { throw failed() }
-    guard let target, let name else { return }
-    guard calls.rename(name, target) == 0 else { throw failed() }
-    self.name = nil
-    self.target = nil
-    TemporaryFiles.forget(slot)
+    guard let slot, let name else { return }
+    try checkUnchanged(slot)
+    guard (slot.isNew ? calls.renameNew : calls.rename)(name, slot.path) == 0 else {
+      guard slot.isNew, errno == EEXIST else { throw failed() }
+      discard()
+      throw .outputChanged(path: path)
+    }
+    forgetTemporary()
+    DecidedOutputs.forget(path)
     InputFiles.forget(path)
-    try flushFolder(of: target)
+    try flushFolder(of: slot)
   }
 
   /// Removes the temporary file and closes the target. Does nothing after `commit()`.
@@ -171,11 +190,26 @@ package final class AtomicFile {
       _ = Glibc.close(descriptor)
     }
     descriptor = -1
-    if let name { unlink(name) }
-    name = nil
-    target = nil
-    TemporaryFiles.forget(slot)
-    slot = nil
+    if let name {
+      if folder >= 0 { unlinkat(folder, OutputPlace.parts(of: name).name, 0) } else { unlink(name) }
+    }
+    forgetTemporary()
+  }
+
+  private func forgetTemporary() {
+    (name, slot) = (nil, nil)
+    if folder >= 0 { _ = Glibc.close(folder) }
+    folder = -1
+    TemporaryFiles.forget(registration)
+    registration = nil
+  }
+
+  /// - Throws: as `OutputSlot.checkUnchanged`, after the temporary file was removed.
+  private func checkUnchanged(_ slot: OutputSlot) throws(FileError) {
+    do throws(FileError) { try slot.checkUnchanged(path) } catch {
+      discard()
+      throw error
+    }
   }
 
   private func failed() -> FileError {
@@ -186,34 +220,36 @@ package final class AtomicFile {
 
   // MARK: - Creation
 
-  /// Checks a target without creating anything.
+  /// Checks a target without creating anything, and decides which file is replaced, if any. The next file that is
+  /// committed to the path in this process keeps to that.
   ///
   /// - Throws: `FileError.cannotCreate` if it is a folder, or lies in a folder that is missing or not writable, or may
-  ///   not be written to; `danglingLink`; `cannotReplace`.
-  package static func checkTarget(_ path: String) throws(FileError) { _ = try OutputPlace(path) }
+  ///   not be written to; `danglingLink`; `linkNotText`; `cannotReplace`.
+  package static func checkTarget(_ path: String) throws(FileError) { try DecidedOutputs.decide(path) }
 
   /// The path by which a file without a name is read.
   private static func path(ofDescriptor number: Int32) -> String { "/proc/self/fd/\(number)" }
 
-  private func createTemporary(for target: String, mode: mode_t?) throws(FileError) {
-    let folder = OutputPlace.folder(of: target)
-    TemporaryName.removeAbandoned(in: folder)
-    descriptor = calls.openUnnamed(folder)
+  private func createTemporary(for slot: OutputSlot, mode: mode_t?) throws(FileError) {
+    let path = OutputPlace.parts(of: slot.path).folder
+    TemporaryName.removeAbandoned(in: path)
+    descriptor = calls.openUnnamed(path)
     if descriptor < 0 {
-      try withNewName(in: folder) { name in
+      try withNewName(in: path) { name in
         descriptor = quern_create_locked(name)
         return descriptor >= 0
       }
+      // Negative for a folder that may be written to but not listed.
+      folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     }
-    self.target = target
+    self.slot = slot
     if let mode { fchmod(descriptor, mode) }
   }
 
   /// Gives the temporary file a name, from which it can be renamed: a link cannot replace a file.
-  private func giveName() throws(FileError) {
-    guard let target else { return }
+  private func giveName(in slot: OutputSlot) throws(FileError) {
     do {
-      try withNewName(in: OutputPlace.folder(of: target)) { quern_name_file(descriptor, $0) == 0 }
+      try withNewName(in: OutputPlace.parts(of: slot.path).folder) { quern_name_file(descriptor, $0) == 0 }
     } catch {
       guard case .cannotCreate(_, let code) = error else { throw error }
       discard()
@@ -225,22 +261,22 @@ package final class AtomicFile {
   private func withNewName(in folder: String, _ make: (String) -> Bool) throws(FileError) {
     for _ in 0..<16 {
       let name = "\(folder)/\(TemporaryName.random())"
-      slot = TemporaryFiles.register(name)  // before it exists, so that no signal arrives in between
+      registration = TemporaryFiles.register(name)  // before it exists, so that no signal arrives in between
       if make(name) {
         self.name = name
         return
       }
       let code = errno
-      TemporaryFiles.forget(slot)
-      slot = nil
+      TemporaryFiles.forget(registration)
+      registration = nil
       if code != EEXIST { throw .cannotCreate(path: path, code: code) }
     }
     throw .cannotCreate(path: path, code: EEXIST)
   }
 
   /// Makes the renaming itself durable. File systems that cannot flush folders answer with EINVAL.
-  private func flushFolder(of target: String) throws(FileError) {
-    let folder = open(OutputPlace.folder(of: target), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  private func flushFolder(of slot: OutputSlot) throws(FileError) {
+    let folder = open(OutputPlace.parts(of: slot.path).folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { return }  // a folder that may be written to but not listed
     defer { _ = Glibc.close(folder) }
     guard calls.fsync(folder) == 0 || errno == EINVAL else { throw .cannotWrite(path: path, code: errno) }

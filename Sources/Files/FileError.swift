@@ -39,6 +39,10 @@ package enum FileError: Error, Sendable, Hashable {
   case cannotReplace(path: String, Obstacle)
   /// An output is a symbolic link to a file that does not exist.
   case danglingLink(path: String)
+  /// An output is a symbolic link to a name that is not UTF-8.
+  case linkNotText(path: String)
+  /// The file or the folder at the path of an output has changed since the work began.
+  case outputChanged(path: String)
   /// An input is a symbolic link to a file that does not exist.
   case linkToNothing(path: String)
   /// An output is a pipe or a device, and what is written to it must be read back.
@@ -65,7 +69,7 @@ package enum FileError: Error, Sendable, Hashable {
     case .cannotOpen(_, let code): [EACCES, EPERM, ELOOP, ENAMETOOLONG].contains(code) ? .missingInput : .inputOutput
     case .empty, .lfsPointer, .notText, .outOfRange, .changed: .badData
     case .cannotMap, .cannotWrite: .inputOutput
-    case .cannotCreate, .cannotReplace, .danglingLink, .cannotReadBack: .cannotCreate
+    case .cannotCreate, .cannotReplace, .danglingLink, .linkNotText, .outputChanged, .cannotReadBack: .cannotCreate
     }
   }
 }
@@ -77,7 +81,8 @@ extension FileError {
     case .notFound(let path), .isDirectory(let path), .notRegular(let path), .empty(let path), .lfsPointer(let path),
       .notText(let path, _), .outOfRange(let path, _, _, _), .cannotOpen(let path, _), .cannotMap(let path, _),
       .cannotCreate(let path, _), .cannotReplace(let path, _), .cannotWrite(let path, _), .danglingLink(let path),
-      .linkToNothing(let path), .cannotReadBack(let path), .changed(let path):
+      .linkNotText(let path), .outputChanged(let path), .linkToNothing(let path), .cannotReadBack(let path),
+      .changed(let path):
       path
     }
   }
@@ -103,6 +108,12 @@ extension FileError: CustomStringConvertible {
     case .danglingLink(let path):
       "\(path): cannot be created: it is a symbolic link to a file that does not exist; remove the link, or name the "
         + "file itself"
+    case .linkNotText(let path):
+      "\(path): cannot be created: it is a symbolic link to a name that is not UTF-8; remove the link, or rename the file "
+        + "that it leads to"
+    case .outputChanged(let path):
+      "\(path): was changed during the run: another process wrote the file, or moved, linked or removed it or its folder. "
+        + "It was left as it is, and the output was discarded; run the command again, or name another file"
     case .linkToNothing(let path):
       "\(path): is a symbolic link to a file that does not exist; remove the link, or put the file there"
     case .cannotReadBack(let path):

@@ -5,6 +5,9 @@ package struct FileIdentity: Hashable, Sendable {
   private let device: UInt64
   private let inode: UInt64
 
+  /// The file that `status` tells of.
+  init(_ status: stat) { (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino)) }
+
   /// The kind of file that a path leads to.
   package enum Kind: Sendable, Hashable {
     case regular
@@ -37,7 +40,7 @@ package struct FileIdentity: Hashable, Sendable {
       case S_IFDIR: .folder
       default: .other
       }
-    return (FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), kind)
+    return (FileIdentity(status), kind)
   }
 
   /// The file that a path leads to, through symbolic links; `nil` also for a link that leads nowhere, and if the file
@@ -74,7 +77,7 @@ package enum OutputTarget: Hashable, Sendable {
   /// A regular file that exists.
   case existing(FileIdentity)
   /// A file that does not exist yet, in a folder that exists.
-  case new(folder: FileIdentity, name: String)
+  case new(folder: FileIdentity, name: ExactName)
 
   /// `nil` for a target that is written to and not replaced (a device, a pipe, /dev/stdout whatever it leads to), and
   /// for one that cannot be created.
@@ -87,18 +90,22 @@ package enum OutputTarget: Hashable, Sendable {
       self = .existing(identity)
       return
     }
-    let slash = path.lastIndex(of: "/")
-    let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
-    let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    let (folder, name) = OutputPlace.parts(of: path)
     guard !name.isEmpty, let (identity, kind) = try FileIdentity.reachable(folder), kind == .folder else { return nil }
-    self = .new(folder: identity, name: name)
+    self = .new(folder: identity, name: ExactName(name))
   }
 
-  /// The path without symbolic links of a file that exists, which is the path that `AtomicFile` replaces; `nil` if
-  /// there is no such file.
-  package static func resolved(_ path: String) -> String? {
+  /// The path without a symbolic link at its end, which is the path that `AtomicFile` creates or replaces. Folders on
+  /// the way may be links.
+  ///
+  /// - Throws: `FileError.linkNotText`; `cannotCreate` for a loop of links.
+  package static func followed(_ path: String) throws(FileError) -> String { try OutputPlace.followed(path) }
+
+  /// The bytes of the path without any symbolic links of a file or a folder that exists, which need not be UTF-8; `nil`
+  /// if there is none.
+  package static func resolved(_ path: String) -> [UInt8]? {
     guard let resolved = realpath(path, nil) else { return nil }
     defer { free(resolved) }
-    return String(cString: resolved)
+    return Array(UnsafeRawBufferPointer(start: resolved, count: strlen(resolved)))
   }
 }

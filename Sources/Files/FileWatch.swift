@@ -15,7 +15,7 @@ import Threads
 package final class FileWatch: Sendable {
   private struct State {
     /// What a path led to when it was first opened.
-    var first: [String: Version] = [:]
+    var first: [ExactName: Version] = [:]
     /// The files that are in use.
     var open: [Int: OpenFile] = [:]
     var nextNumber = 0
@@ -39,8 +39,9 @@ package final class FileWatch: Sendable {
   package func add(_ descriptor: Int32, path: String) throws(FileError) -> WatchedFile {
     let file = try OpenFile(descriptor, path: path)
     let number: Int? = state.withLock { state in
-      if let first = state.first[path], !first.hasSameContent(as: file.version) { return nil }
-      state.first[path] = file.version
+      let name = ExactName(path)
+      if let first = state.first[name], !first.hasSameContent(as: file.version) { return nil }
+      state.first[name] = file.version
       state.nextNumber += 1
       state.open[state.nextNumber] = file
       return state.nextNumber
@@ -51,7 +52,7 @@ package final class FileWatch: Sendable {
 
   /// Takes note that this process replaces a file, or closes the descriptor that a path such as /proc/self/fd/3 stands
   /// for, so that the path may lead to another file.
-  package func forget(_ path: String) { state.withLock { _ = $0.first.removeValue(forKey: path) } }
+  package func forget(_ path: String) { state.withLock { _ = $0.first.removeValue(forKey: ExactName(path)) } }
 
   /// The SHA-256 of the bytes of files, one after the other, with which their contents are compared from now on. It
   /// should be taken before the bytes are used.

@@ -42,7 +42,7 @@ package enum Folder {
       guard code == ENOENT, !path.isEmpty else { throw .cannotCreate(path: path, code: code) }
       // A link to nothing is no folder.
       guard lstat(folder, &status) != 0 else { throw .cannotCreate(path: path, code: ENOTDIR) }
-      let parent = OutputPlace.folder(of: folder)
+      let parent = OutputPlace.parts(of: folder).folder
       guard parent != folder else { throw .cannotCreate(path: path, code: code) }
       folder = parent
     }
@@ -57,7 +57,7 @@ package enum Folder {
   /// - Throws: `FileError.cannotCreate`, also if the path leads to something else than a folder.
   package static func make(path: String) throws(FileError) {
     if mkdir(path, 0o777) == 0 { return }
-    if errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+    if errno == ENOENT, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash != path.startIndex {
       try make(path: String(path[..<slash]))
       if mkdir(path, 0o777) == 0 { return }
     }

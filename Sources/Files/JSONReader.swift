@@ -81,11 +81,46 @@ package struct JSONReader<Failure: JSONFailure> {
         try json.skipValue(depth: depth + 1)
       }
     case 0x22: _ = try string()
-    default:
-      let start = cursor.offset
-      while let byte = peek(), "+-.0123456789aeflnrstuE".utf8.contains(byte) { advance() }
-      guard cursor.offset > start else { throw malformed("a value was expected") }
+    default: _ = try scalar()
     }
+  }
+
+  /// Reads the number, `true`, `false` or `null` at the cursor.
+  ///
+  /// - Returns: its text.
+  mutating func scalar() throws(Failure) -> String {
+    let start = cursor.offset
+    while let byte = peek(), "+-.0123456789aeflnrstuE".utf8.contains(byte) { advance() }
+    let text = String(decoding: cursor.storage.bytes[start..<cursor.offset], as: UTF8.self)
+    guard ["true", "false", "null"].contains(text) || Self.isNumber(text) else {
+      throw .malformed(field: "JSON", offset: start, reason: "a value was expected")
+    }
+    return text
+  }
+
+  /// Whether a text is a number (RFC 8259, section 6): fewer texts are than Swift makes numbers of.
+  private static func isNumber(_ text: String) -> Bool {
+    var rest = text.utf8.dropFirst(text.utf8.first == UInt8(ascii: "-") ? 1 : 0)
+    func digits() -> Substring.UTF8View {
+      let digits = rest.prefix { (0x30...0x39).contains($0) }
+      rest = rest.dropFirst(digits.count)
+      return digits
+    }
+    func skip(_ bytes: UInt8...) -> Bool {
+      guard let first = rest.first, bytes.contains(first) else { return false }
+      rest = rest.dropFirst()
+      return true
+    }
+    let whole = digits()
+    guard !whole.isEmpty, whole.count == 1 || whole.first != 0x30 else { return false }
+    if skip(UInt8(ascii: ".")) {
+      guard !digits().isEmpty else { return false }
+    }
+    if skip(UInt8(ascii: "e"), UInt8(ascii: "E")) {
+      _ = skip(UInt8(ascii: "+"), UInt8(ascii: "-"))
+      guard !digits().isEmpty else { return false }
+    }
+    return rest.isEmpty
   }
 
   /// Reads the values between two brackets. `element` must read each of them.

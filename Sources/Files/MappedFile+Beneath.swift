@@ -46,8 +46,9 @@ extension MappedFile {
   ///   - location: the path of the file, relative to `folder`.
   /// - Throws: `ConfinementError`.
   package static func confined(to folder: String, location: String) throws(ConfinementError) -> MappedFile {
-    guard !location.isEmpty, !location.hasPrefix("/"), !location.utf8.contains(0),
-      !location.split(separator: "/").contains("..")
+    let (bytes, slash) = (location.utf8, UInt8(ascii: "/"))
+    guard !bytes.isEmpty, bytes.first != slash, !bytes.contains(0),
+      !bytes.split(separator: slash).contains(where: { $0.elementsEqual("..".utf8) })
     else { throw .escapes }
     let path = "\(folder)/\(location)"
     let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

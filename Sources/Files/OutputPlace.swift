@@ -8,13 +8,13 @@ enum OutputPlace {
   /// is then written where it stands: replacing it would lose the output, because the shell still has the old one open.
   case descriptor(Int32)
   /// A device or a pipe, which is written directly.
-  case device
-  /// A regular file by its path without links, which the output replaces, with its mode; `nil` for a new file.
-  case file(path: String, mode: mode_t?)
+  case device(FileIdentity)
+  /// A regular file, which the output replaces, with its mode; `nil` for a new file.
+  case file(OutputSlot, mode: mode_t?)
 
   /// - Throws: `FileError.cannotCreate` if the path is that of a folder, a socket or a descriptor that is not open for
   ///   writing, or lies in a folder that is missing or not writable, or may not be written to; `danglingLink`;
-  ///   `cannotReplace`.
+  ///   `linkNotText`; `cannotReplace`.
   init(_ path: String) throws(FileError) {
     if let number = Self.descriptorNumber(of: path) {
       let flags = fcntl(number, F_GETFL)
@@ -29,46 +29,51 @@ enum OutputPlace {
       guard lstat(path, &status) != 0 else { throw .danglingLink(path: path) }
       guard let last = path.utf8.last, last != UInt8(ascii: "/") else { throw .cannotCreate(path: path, code: ENOENT) }
       try Self.checkFolder(of: path, for: path)
-      self = .file(path: path, mode: nil)
+      self = .file(try OutputSlot(path), mode: nil)
       return
     }
     switch status.st_mode & S_IFMT {
-    case S_IFREG: self = .file(path: try Self.replaceable(path, status), mode: status.st_mode & 0o777)
+    case S_IFREG: self = .file(try Self.replaceable(path, status), mode: status.st_mode & 0o777)
     case S_IFDIR: throw .cannotCreate(path: path, code: EISDIR)
     // No path opens one.
     case S_IFSOCK: throw .cannotCreate(path: path, code: ENXIO)
     default:
       guard quern_may_access(path, W_OK) != 0 else { throw .cannotCreate(path: path, code: errno) }
-      self = .device
+      self = .device(FileIdentity(status))
     }
   }
 
-  /// The folder that a path lies in.
-  static func folder(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
+  /// The folder that a path lies in, and its name there, which is empty after a slash at the end. The slash is found
+  /// among the bytes, as a mark that combines with it may begin a name.
+  static func parts(of path: String) -> (folder: String, name: String) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+    let name = String(path[path.utf8.index(after: slash)...])
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), name)
   }
 
   // MARK: - Files
 
-  /// The path without links of a file that exists.
+  /// The slot of a file that exists.
   ///
   /// - Throws: `FileError.cannotCreate` or `cannotReplace` where another file cannot be renamed to it.
-  private static func replaceable(_ path: String, _ status: stat) throws(FileError) -> String {
-    guard let target = OutputTarget.resolved(path) else { throw .cannotCreate(path: path, code: errno) }
+  private static func replaceable(_ path: String, _ status: stat) throws(FileError) -> OutputSlot {
+    let slot = try OutputSlot(path)
+    // A link of /proc leads to a file that has lost its name.
+    guard !slot.isNew else { throw .cannotCreate(path: path, code: ENOENT) }
+    let target = slot.path
     if quern_is_fixed(target) != 0 { throw .cannotReplace(path: path, .fixedFile) }
     guard quern_may_access(target, W_OK) != 0 else { throw .cannotCreate(path: path, code: errno) }
     if quern_is_mount_point(target) != 0 { throw .cannotReplace(path: path, .mountPoint) }
     try checkFolder(of: target, for: path)
     if isProtected(target, status) { throw .cannotReplace(path: path, .fileOfAnotherUser) }
-    return target
+    return slot
   }
 
   /// Checks that files can be created and renamed in the folder of a path.
   ///
   /// - Parameter path: the path to report.
   private static func checkFolder(of target: String, for path: String) throws(FileError) {
-    let folder = Self.folder(of: target)
+    let folder = Self.parts(of: target).folder
     if quern_is_fixed(folder) != 0 { throw .cannotReplace(path: path, .fixedFolder) }
     guard quern_may_access(folder, W_OK | X_OK) != 0 else { throw .cannotCreate(path: path, code: errno) }
   }
@@ -76,14 +81,41 @@ enum OutputPlace {
   /// Whether a file belongs to another user, and the sticky bit of its folder keeps this process from replacing it.
   private static func isProtected(_ target: String, _ file: stat) -> Bool {
     var folder = stat()
-    guard stat(Self.folder(of: target), &folder) == 0, folder.st_mode & S_ISVTX != 0 else { return false }
+    guard stat(Self.parts(of: target).folder, &folder) == 0, folder.st_mode & S_ISVTX != 0 else { return false }
     return ![file.st_uid, folder.st_uid].contains(geteuid()) && quern_owns_all_files() == 0
   }
 
-  // MARK: - Descriptors
+  // MARK: - Links
 
   /// As many links as the system follows.
   private static let linkLimit = 40
+
+  /// The path without a link at its end. It stays relative to the working folder, whose own path may not be UTF-8.
+  ///
+  /// - Throws: `FileError.linkNotText` for a link to a name that no string holds; `cannotCreate` for a loop of links.
+  static func followed(_ given: String) throws(FileError) -> String {
+    var path = given
+    for _ in 0..<linkLimit {
+      guard let bytes = linked(path) else { return path }
+      guard let target = String(validating: bytes, as: UTF8.self) else { throw .linkNotText(path: given) }
+      path = Self.target(target, ofLink: path)
+    }
+    throw .cannotCreate(path: given, code: ELOOP)
+  }
+
+  /// The path that the content of a link stands for.
+  private static func target(_ content: String, ofLink path: String) -> String {
+    content.utf8.first == UInt8(ascii: "/") ? content : "\(parts(of: path).folder)/\(content)"
+  }
+
+  /// What a symbolic link contains; `nil` for what is none.
+  private static func linked(_ path: String) -> [UInt8]? {
+    var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink(path, &bytes, bytes.count)
+    return count > 0 ? bytes[..<count].map { UInt8(bitPattern: $0) } : nil
+  }
+
+  // MARK: - Descriptors
 
   /// The number of the descriptor that a path stands for: /dev/stdout, /dev/fd/3, or a link to one of them; `nil` for
   /// other paths. What the file is called that the descriptor is open for does not count.
@@ -100,11 +132,10 @@ enum OutputPlace {
     let own = ["/proc/self/fd", "/proc/thread-self/fd"].compactMap(OutputTarget.resolved)
     var path = path
     for _ in 0..<linkLimit {
-      let folder = Self.folder(of: path)
-      guard let resolved = OutputTarget.resolved(folder) else { return nil }
+      guard let resolved = OutputTarget.resolved(parts(of: path).folder) else { return nil }
       if own.contains(resolved) { return Self.number(path.split(separator: "/").last ?? "") }
-      guard let target = linked(path) else { return nil }
-      path = target.utf8.first == UInt8(ascii: "/") ? target : "\(folder)/\(target)"
+      guard let content = linked(path).flatMap({ String(validating: $0, as: UTF8.self) }) else { return nil }
+      path = target(content, ofLink: path)
     }
     return nil
   }
@@ -113,13 +144,5 @@ enum OutputPlace {
   private static func number(_ name: Substring) -> Int32? {
     guard let number = Int32(name), number >= 0, "\(number)" == name else { return nil }
     return number
-  }
-
-  /// What a symbolic link contains; `nil` for what is none.
-  private static func linked(_ path: String) -> String? {
-    var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
-    let count = readlink(path, &bytes, bytes.count)
-    guard count > 0 else { return nil }
-    return String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

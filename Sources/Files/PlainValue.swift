@@ -96,20 +96,18 @@ extension JSONReader {
     }
   }
 
-  /// Reads a number, true, false or null.
+  /// Reads a number, true, false or null. Numbers beyond those of `Double` are refused.
   private mutating func literal() throws(Failure) -> PlainValue {
     let start = cursor.offset
-    while let byte = peek(), "+-.0123456789aeflnrstuE".utf8.contains(byte) { advance() }
-    let text = String(decoding: cursor.storage.bytes[start..<cursor.offset], as: UTF8.self)
+    let text = try scalar()
     switch text {
     case "null": return .null
     case "true": return .bool(true)
     case "false": return .bool(false)
     default:
-      let isNumber = text.utf8.first.map { $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0) } ?? false
-      if isNumber, let value = Int(text) { return .int(value) }
-      if isNumber, let value = Double(text), value.isFinite { return .double(value) }
-      throw .malformed(field: "JSON", offset: start, reason: "a value was expected")
+      if let value = Int(text) { return .int(value) }
+      if let value = Double(text), value.isFinite { return .double(value) }
+      throw .malformed(field: "JSON", offset: start, reason: "a number is out of range")
     }
   }
 }

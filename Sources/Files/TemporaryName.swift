@@ -10,7 +10,7 @@ enum TemporaryName {
   private static let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz".utf8)
 
   /// The folders that this process has cleaned up.
-  private static let visited = Mutex(Set<String>())
+  private static let visited = Mutex(Set<ExactName>())
 
   /// A name that no file has, in all likelihood.
   static func random() -> String {
@@ -27,7 +27,7 @@ enum TemporaryName {
   /// Removes the temporary files that killed processes left in a folder, once for each folder. They have such a name,
   /// belong to this user, and no process holds their lock. What cannot be listed or removed stays.
   static func removeAbandoned(in folder: String) {
-    guard visited.withLock({ $0.insert(folder).inserted }) else { return }
+    guard visited.withLock({ $0.insert(ExactName(folder)).inserted }) else { return }
     guard let names = try? Folder.names(in: folder).filter(matches), !names.isEmpty else { return }
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }

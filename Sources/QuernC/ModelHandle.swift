@@ -12,7 +12,7 @@ final class ModelHandle: Sendable {
   let contentHash: CText
   let labels: [CText]
   private let metadata = Mutex<CText?>(nil)
-  private let names = Mutex<[String: CText]>([:])
+  private let names = Mutex<[ExactName: CText]>([:])
 
   /// - Throws: a failure where the package cannot be opened or run.
   init(
@@ -61,8 +61,9 @@ final class ModelHandle: Sendable {
   /// A name as a C string that lives as long as the model.
   func name(_ text: String) -> UnsafePointer<CChar> {
     names.withLock { names in
-      let stored = names[text] ?? CText(text)
-      names[text] = stored
+      let name = ExactName(text)
+      let stored = names[name] ?? CText(text)
+      names[name] = stored
       return stored.pointer
     }
   }

@@ -29,7 +29,8 @@ public func quern_model_open(
 ) -> quern_status {
   create(model, options) { () throws(Failure) in
     guard let path else { throw .invalid("path is NULL") }
-    let text = String(cString: path)
+    // Replacing bytes would open another file.
+    guard let text = String(validatingCString: path) else { throw .invalid("path is not UTF-8") }
     return { () throws(PackageError) in try PackageReader.open(path: text) }
   }
 }

@@ -12,6 +12,8 @@ private let commands = [
       .init(longNames: ["quiet"], letters: ["q"], isFlag: true),
       .init(longNames: ["strict"], isFlag: true), .init(longNames: ["sign-key"], isFlag: false),
       .init(longNames: ["report"], isFlag: false, isRepeating: true),
+      .init(longNames: ["config"], isFlag: false), .init(longNames: ["no-config"], isFlag: true),
+      .init(longNames: ["help"], letters: ["h"], isFlag: true), .init(longNames: ["version"], isFlag: true),
     ]),
   CommandOptions(
     command: "verify",
@@ -103,6 +105,16 @@ struct ConfigurationFileTests {
       ("[[=]]", "quern.toml:1: not valid TOML"),
     ])
   func isRefused(text: String, expected: String) { #expect(message(text).hasPrefix(expected)) }
+
+  @Test(
+    "What makes no sense in a file is refused in every table, whichever command runs",
+    arguments: ["", "[gates]\n", "[convert]\n", "[verify]\n"],
+    ["config = \"x\"", "config = []", "no-config = true", "no-config = false", "help = true", "version = false"])
+  func cannotBeConfigured(table: String, setting: String) throws {
+    let name = setting.prefix { $0 != " " }
+    #expect(message(table + setting) == "quern.toml:\(table.isEmpty ? 1 : 2): '\(name)' cannot be configured")
+    #expect(throws: ConfigurationError.self) { try arguments(table + setting, 1, isNamed: true) }
+  }
 
   @Test(
     "A file that the user did not name decides neither what is written nor what signs",

@@ -156,6 +156,12 @@ int rename(const char *from, const char *to) {
   return next(from, to);
 }
 
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+  NEXT(renameat2)
+  if (fails(RENAME)) return errno = code, -1;
+  return next(from_folder, from, to_folder, to, flags);
+}
+
 int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
   NEXT(linkat)
   if (fails(LINK)) return errno = code, -1;

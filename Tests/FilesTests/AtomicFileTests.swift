@@ -18,7 +18,7 @@ import Testing
   }
 
   /// The calls on a file system on which a file always has a name.
-  private static var namingCalls: AtomicFile.Calls {
+  static var namingCalls: AtomicFile.Calls {
     var calls = AtomicFile.Calls()
     calls.openUnnamed = { _ in -1 }
     return calls

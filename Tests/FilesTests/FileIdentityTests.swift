@@ -76,7 +76,7 @@ import Testing
     let link = "\(scratch.path)/link"
     symlink("none", link)
     let folder = try #require(try FileIdentity.of(scratch.path)?.identity)
-    #expect(try OutputTarget(path: link) == OutputTarget.new(folder: folder, name: "link"))
+    #expect(try OutputTarget(path: link) == OutputTarget.new(folder: folder, name: ExactName("link")))
     #expect(throws: FileError.danglingLink(path: link)) { try AtomicFile.checkTarget(link) }
   }
 }

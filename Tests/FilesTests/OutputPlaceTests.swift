@@ -67,7 +67,8 @@ import Testing
     let here = try #require(try FileIdentity.of(".")?.identity)
     let name = "quern-none-\(getpid())"
     for folder in ["/dev/fd/../cwd/", "/proc/self/fd/../cwd/", "/proc/self/cwd/"] {
-      #expect(try OutputTarget(path: folder + name) == OutputTarget.new(folder: here, name: name), "\(folder)")
+      let new = OutputTarget.new(folder: here, name: ExactName(name))
+      #expect(try OutputTarget(path: folder + name) == new, "\(folder)")
     }
   }
 

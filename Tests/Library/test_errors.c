@@ -19,6 +19,7 @@ static void test_opening(const char *path, const char *folder) {
   EXPECT(quern_model_open(NULL, NULL, &model), QUERN_ERROR_INVALID_ARGUMENT);
   EXPECT(quern_model_open(path, NULL, NULL), QUERN_ERROR_INVALID_ARGUMENT);
   EXPECT(quern_model_open("/no/such/file.quern", NULL, &model), QUERN_ERROR_NOT_FOUND);
+  EXPECT(quern_model_open("\xFF.quern", NULL, &model), QUERN_ERROR_INVALID_ARGUMENT);
   EXPECT(quern_model_open("/", NULL, &model), QUERN_ERROR_IO);
   EXPECT(quern_model_open("/dev/null", NULL, &model), QUERN_ERROR_IO);
   EXPECT(quern_model_open_memory(NULL, 100, NULL, &model), QUERN_ERROR_INVALID_ARGUMENT);

@@ -18,7 +18,7 @@ import Testing
 
   /// Converts a checkpoint that has another name, `link.pth`. Once it has been hashed, the conversion is stopped, a
   /// script of the shell runs, and the conversion goes on.
-  private static func convert(_ change: String, in scratch: Scratch) throws -> Tool.Outcome {
+  static func convert(_ change: String, in scratch: Scratch) throws -> Tool.Outcome {
     try FileManager.default.copyItem(atPath: Tool.checkpoint, toPath: scratch.path("model.pth"))
     let script = """
       {

@@ -14,7 +14,7 @@ import Tensors
 /// `AtomicFile` follows symbolic links, and nobody named these files as outputs. A link among them could lead to any
 /// file of the user's, and is refused.
 package struct StageStore {
-  private let folder: URL
+  private let folder: String
 
   private enum Part: String, CaseIterable {
     case conversion = "conversion.json"
@@ -36,7 +36,7 @@ package struct StageStore {
     guard try FileIdentity.reachable(path)?.kind == .folder else { return [] }
     var outputs: [String] = []
     for name in Part.allCases.flatMap(\.names) {
-      let file = path + (path.hasSuffix("/") ? "" : "/") + name
+      let file = Self.path(of: name, in: path)
       if try isAvailable(file) { outputs.append(file) }
     }
     return outputs
@@ -57,22 +57,22 @@ package struct StageStore {
   ///   files, `.notAFile` where one of its names is taken by something else; `FileError.cannotCreate` where it cannot
   ///   be created.
   init(_ path: String, conversion: [String: String]) throws {
-    folder = URL(filePath: path)
-    for name in Part.allCases.flatMap(\.names) { try Self.checkIsFile(folder.appending(path: name).path) }
-    let file = folder.appending(path: Part.conversion.rawValue)
+    folder = path
+    for name in Part.allCases.flatMap(\.names) { try Self.checkIsFile(Self.path(of: name, in: path)) }
+    let file = Self.path(of: Part.conversion.rawValue, in: path)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    guard try FileIdentity.of(file.path) != nil else {
+    guard try FileIdentity.of(file) != nil else {
       // A killed run may have left a temporary file, which the next output in the folder removes.
       let names = try Folder.names(in: path, ifMissing: [])
       guard names.allSatisfy(AtomicFile.isTemporary) else { throw StageStoreError.foreign(path) }
       try Folder.make(path: path)
-      try Self.checkIsFile(file.path)
-      try AtomicFile.write(String(decoding: try encoder.encode(conversion), as: UTF8.self), to: file.path)
+      try Self.checkIsFile(file)
+      try AtomicFile.write(String(decoding: try encoder.encode(conversion), as: UTF8.self), to: file)
       InputFiles.readOn()
       return
     }
-    let data = try MappedFile(path: file.path).withBytes { Data($0) }
+    let data = try MappedFile(path: file).withBytes { Data($0) }
     guard let stored = try? JSONDecoder().decode([String: String].self, from: data) else {
       throw StageStoreError.foreign(path)
     }
@@ -82,10 +82,15 @@ package struct StageStore {
     }
   }
 
-  private func path(_ part: Part) -> String { folder.appending(path: part.rawValue).path }
+  /// The path of a file in a folder. Paths stay relative to the working folder, whose own path may not be UTF-8.
+  private static func path(of name: String, in folder: String) -> String {
+    folder + (folder.isEmpty || folder.hasSuffix("/") ? "" : "/") + name
+  }
+
+  private func path(_ part: Part) -> String { Self.path(of: part.rawValue, in: folder) }
 
   /// The path of the file with a part's hash, which is written after the part.
-  private func hashPath(_ part: Part) -> String { folder.appending(path: part.hashName).path }
+  private func hashPath(_ part: Part) -> String { Self.path(of: part.hashName, in: folder) }
 
   private func hashText(_ part: Part) throws -> String { "\(try MappedFile(path: path(part)).sha256().hex)\n" }
 

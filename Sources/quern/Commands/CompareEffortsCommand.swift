@@ -61,7 +61,7 @@ struct CompareEffortsCommand: ParsableCommand {
     let files = try ReportFiles<EffortReport>(reports)
     // Temporary files are written to this folder, and none of this name, which nobody else can take.
     let name = "/quern-compare-efforts-\(String(UInt64.random(in: .min ... .max), radix: 36)).quern"
-    let output = (Environment.value("TMPDIR") ?? "/tmp") + name
+    let output = (try Environment.value("TMPDIR") ?? "/tmp") + name
     var options = try conversion.options(
       checkpoint, output: output, images, model, nil, effort: .balanced, gates: gates, common)
     options.classNames = try classNames.list()

@@ -83,7 +83,7 @@ struct DebCommand: ParsableCommand {
 
   private func parsedMaintainer() throws -> DebianMaintainer {
     if let maintainer { return try DebianMaintainer(maintainer) }
-    guard let name = Environment.value("DEBFULLNAME"), let address = Environment.value("DEBEMAIL") else {
+    guard let name = try Environment.value("DEBFULLNAME"), let address = try Environment.value("DEBEMAIL") else {
       throw ValidationError("give --maintainer 'NAME <ADDRESS>', or set DEBFULLNAME and DEBEMAIL")
     }
     return try DebianMaintainer("\(name) <\(address)>")

@@ -47,7 +47,7 @@ enum SigningKey {
   ///   environment, if there is one.
   /// - Throws: `FileError` where a file cannot be read; `KeyError` where the key cannot be used.
   static func open(_ path: String, passphraseFile: String?) throws -> PrivateKey {
-    let passphrase = try passphraseFile.map(KeyFile.passphrase) ?? Environment.value(variable).map { Array($0.utf8) }
+    let passphrase = try passphraseFile.map(KeyFile.passphrase) ?? Environment.bytes(variable)
     return try PrivateKey(path: path, passphrase: passphrase)
   }
 }

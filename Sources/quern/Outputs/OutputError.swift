@@ -29,11 +29,10 @@ extension OutputError: CustomStringConvertible {
       "\(option) -: an output is a file; name one (./- for a file of this name), or /dev/stdout where the output need not "
         + "be read back"
     case .isInput(let option, let path, let input):
-      "\(option) \(path) would replace \(path == input ? "" : "\(input), ")a file that this command reads; "
+      "\(option) \(path) would replace \(Self.named(input, besides: path))a file that this command reads; "
         + "nothing was written. Name another file"
     case .sameFile(let options, let paths):
-      "\(Set(options).count == 1 ? options[0] : options.joined(separator: " and ")) would write the same file twice "
-        + "(\(Set(paths).count == 1 ? paths[0] : paths.joined(separator: " and "))); name a different file for each"
+      "\(Self.joined(options)) would write the same file twice (\(Self.joined(paths))); name a different file for each"
     case .otherFormat(let option, let path, let ending, let kind):
       "\(option) \(path): the output is \(kind.description), so its name must end in .\(kind.fileExtension) or have no "
         + "extension, instead of .\(ending)"
@@ -46,5 +45,15 @@ extension OutputError: CustomStringConvertible {
     case .unreadable(let option, let error):
       "\(option) would replace a file that may not be read, so that it is not known to be of the same kind: \(error)"
     }
+  }
+
+  /// A name as the start of a list, unless it has been said.
+  private static func named(_ name: String, besides other: String) -> String {
+    ExactName(name) == ExactName(other) ? "" : "\(name), "
+  }
+
+  /// Two names, or the one that both are.
+  private static func joined(_ names: [String]) -> String {
+    Set(names.map(ExactName.init)).count == 1 ? names[0] : names.joined(separator: " and ")
   }
 }

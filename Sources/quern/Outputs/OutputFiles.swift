@@ -105,8 +105,9 @@ struct OutputFiles {
 
   /// Checks that a report does not replace a file of another format that it is a link to.
   private func checkLink(_ report: Output) throws {
-    guard case .existing? = try OutputTarget(path: report.path), let target = OutputTarget.resolved(report.path),
-      let ending = OutputKind.fileExtension(of: target),
+    guard case .existing? = try OutputTarget(path: report.path) else { return }
+    let target = try OutputTarget.followed(report.path)
+    guard let ending = OutputKind.fileExtension(of: target),
       ending.lowercased() != OutputKind.fileExtension(of: report.path)?.lowercased()
     else { return }
     throw OutputError.linkToOtherFormat(option: report.option, path: report.path, target: target)
@@ -154,7 +155,8 @@ struct OutputFiles {
   private static func modelFiles(of path: String) throws -> [String] {
     let isFolder = try FileIdentity.reachable(path)?.kind == .folder
     // With a slash at the end, or empty.
-    let folder = isFolder ? path + "/" : path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+    let folder = isFolder ? path + "/" : slash.map { String(Substring(path.utf8[...$0])) } ?? ""
     let names = try valid { try Folder.names(in: folder.isEmpty ? "." : folder) } ?? []
     let companions = names.filter { isFolder || $0.hasSuffix(".index.json") }
     var testData: [String] = []

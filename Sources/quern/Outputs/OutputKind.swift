@@ -95,7 +95,7 @@ enum OutputKind {
     // it is created.
     guard try OutputTarget(path: path) != nil else { return }
     // Both the name of a link and the name of the file that it leads to count.
-    let endings = [path, OutputTarget.resolved(path)].compactMap { $0.flatMap(Self.fileExtension) }
+    let endings = [path, try OutputTarget.followed(path)].compactMap(Self.fileExtension)
     if let ending = endings.first(where: { $0.lowercased() != fileExtension }) {
       throw OutputError.otherFormat(option: option, path: path, ending: ending, kind: self)
     }
@@ -121,8 +121,9 @@ enum OutputKind {
 
   /// The part of a file's name after its last dot; `nil` without a dot, and for a name whose only dot comes first.
   static func fileExtension(of path: String) -> String? {
-    let name = path.split(separator: "/").last ?? ""
-    guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return nil }
-    return String(name[name.index(after: dot)...])
+    // By bytes, as a mark that combines with a dot may follow it.
+    let name = path.utf8.split(separator: UInt8(ascii: "/")).last ?? ""[...].utf8
+    guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot != name.startIndex else { return nil }
+    return String(Substring(name[name.index(after: dot)...]))
   }
 }

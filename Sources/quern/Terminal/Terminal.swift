@@ -4,8 +4,10 @@ import Threads
 
 /// Output to the terminal. Results go to stdout, everything else to stderr.
 enum Terminal {
+  private static let isDumb = Environment.bytes("TERM") == Array("dumb".utf8)
+
   /// Whether stderr is a terminal that can be drawn on.
-  static let isInteractive = isatty(STDERR_FILENO) == 1 && Environment.value("TERM") != "dumb"
+  static let isInteractive = isatty(STDERR_FILENO) == 1 && !isDumb
 
   /// The width of the terminal that stderr is; 80 where it has none.
   static var columns: Int {
@@ -14,8 +16,7 @@ enum Terminal {
   }
 
   /// Whether stdout takes colours: it is a terminal, and NO_COLOR (no-color.org) is not set.
-  static let usesColor =
-    isatty(STDOUT_FILENO) == 1 && Environment.value("TERM") != "dumb" && Environment.value("NO_COLOR") == nil
+  static let usesColor = isatty(STDOUT_FILENO) == 1 && !isDumb && Environment.bytes("NO_COLOR") == nil
 
   /// Whether stdout and stderr both go to a terminal.
   static let showsBoth = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1

@@ -35,6 +35,10 @@ int quern_open_unnamed(const char *folder);
 // Gives a file without a name one, which must not exist.
 int quern_name_file(int descriptor, const char *name);
 
+// Renames a file to a path that nothing has, in one step where the file system can do that. Returns -1 with errno,
+// which is EEXIST where there is something. That stays as it is.
+int quern_rename_new(const char *from, const char *to);
+
 // Creates a file that must not exist, open for reading and writing and locked by flock, which tells other processes
 // that it is being written. Returns -1 with errno.
 int quern_create_locked(const char *path);
