@@ -145,12 +145,13 @@ package struct NamedTensors: Sendable, RandomAccessCollection {
   package var startIndex: Int { 0 }
   package var endIndex: Int { elements.count }
   package subscript(position: Int) -> Element { elements[position] }
-  /// The tensor with this name, or `nil` if there is none.
-  package subscript(name: String) -> Tensor? { positions[name].map { elements[$0].tensor } }
+  /// The tensor with exactly this name, or `nil` if there is none.
+  package subscript(name: String) -> Tensor? { positions[exactly: name].map { elements[$0].tensor } }
   /// The names, in the order of the tensors.
   package var names: [String] { elements.map(\.name) }
 
-  /// Adds a tensor at the end. Returns `false`, and adds nothing, if the name is taken.
+  /// Adds a tensor at the end. Returns `false`, and adds nothing, if the name is taken, be it in another Unicode normal
+  /// form.
   package mutating func append(_ tensor: Tensor, named name: String) -> Bool {
     guard positions[name] == nil else { return false }
     positions[name] = elements.count

@@ -58,7 +58,9 @@ package struct CheckpointOutline {
     do { format = try FileSignature.format(of: file) } catch { throw .content(path: path, format: nil, error) }
     do {
       try ShardIndex.refuseShard(path)
-      return CheckpointOutline(path: path, format: format, source: try source(of: file, format), file: file)
+      let outline = CheckpointOutline(path: path, format: format, source: try source(of: file, format), file: file)
+      try outline.checkNames()
+      return outline
     } catch { throw .content(path: path, format: format, error) }
   }
 
@@ -72,6 +74,15 @@ package struct CheckpointOutline {
       case .read(let contents): contents.network == nil ? [Group(path: [], names: contents.tensors.names)] : []
       case .pickled(let state): state.groups.map { Group(path: $0.path, names: $0.entries.map(\.name)) }
       }
+  }
+
+  /// Refuses names of modules and tensors that differ in the Unicode normal form alone, which networks are found by.
+  private func checkNames() throws(FormatError) {
+    let names = groups.flatMap { $0.path + $0.names }
+    guard names.contains(where: { !$0.isASCII }) else { return }
+    // By bytes: a combining mark after a dot makes one character with it.
+    let parts = names.flatMap { $0.utf8.split(separator: UInt8(ascii: ".")).map { String(Substring($0)) } }
+    if let name = NameForms.lookalike(in: parts) { throw .unreadableTensor(name: name, reason: NameForms.reason) }
   }
 
   private static func source(of file: MappedFile, _ format: Checkpoint.Format) throws(FormatError) -> Source {

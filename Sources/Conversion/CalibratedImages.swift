@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Images
 
 /// The images that quantised networks were calibrated on, as far as they are known.
@@ -49,12 +50,12 @@ extension ContentHashes {
     _ calibrated: CalibratedImages?
   ) -> VerificationSet {
     let skipped = measurements.map(\.skipped.paths)
-    let usable = filtered { path in !skipped.allSatisfy { $0.contains(path) } }
+    let usable = filtered { path in !skipped.allSatisfy { $0.contains(ExactName(path)) } }
     let set = usable.set(of: folder)
     return VerificationSet.mostDoubtful(
       measurements.map { measurement in
-        let paths = Set(measurement.compared.map(\.path))
-        let compared = filtered { paths.contains($0) }
+        let paths = Set(measurement.compared.map { ExactName($0.path) })
+        let compared = filtered { paths.contains(ExactName($0)) }
         var ownSet = set
         ownSet.duplicates = compared.duplicates
         return VerificationSet(

@@ -1,4 +1,5 @@
 import Calibration
+import Files
 import Images
 import Inference
 import Pixels
@@ -53,7 +54,7 @@ struct CalibrationPasses {
 
   /// - Parameter reused: paths of images whose first copy equalisation has already run.
   private func count(
-    _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize], reusing reused: Set<String>
+    _ float: Executable, _ files: [ImageFolder.File], _ sizes: [ServedSize], reusing reused: Set<ExactName>
   ) throws -> ([ActivationStatistics], BrokenImages) {
     let schedule = SizeSchedule(sizes: sizes.count)
     let augmentations = sizes.map { options.augmentation($0.resolution) }
@@ -63,7 +64,7 @@ struct CalibrationPasses {
     job.cache = cache
     let repetitions = options.distinctCopies(sizes: sizes.count)
     let skipped = try job.run(files, progress: progress) { [job] index, file, worker in
-      let first = reused.contains(file.path) ? 1 : 0
+      let first = reused.contains(ExactName(file.path)) ? 1 : 0
       guard first < repetitions else { return }
       let image = try job.load(file)
       let part = index % parts

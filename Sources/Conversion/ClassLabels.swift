@@ -83,8 +83,8 @@ struct ClassLabels {
       assumption = Self.sortedOrder
       return
     }
-    let places = names.places
-    let matched = folders.compactMap { places[$0] }
+    let places = names.places(of: folders)
+    let matched = places.compactMap(\.self)
     if names.areListed, matched.isEmpty, folders.count == names.count {
       classes = Array(folders.indices)
       assumption = "as no class folder of \(container) has a name that \(names.source) lists, " + Self.sortedOrder
@@ -92,7 +92,7 @@ struct ClassLabels {
     }
     guard matched.count == folders.count else {
       classes = nil
-      let unmatched = folders.filter { places[$0] == nil }
+      let unmatched = zip(folders, places).compactMap { folder, place in place == nil ? folder : nil }
       problem =
         "\(unmatched.count) of the \(folders.count) class folders of \(container), such as "
         + "\(unmatched[0]), do not match a class of \(names.source), whose first class is \(names.names[0]); accuracy "

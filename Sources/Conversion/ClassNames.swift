@@ -55,9 +55,9 @@ package struct ClassNames: Sendable {
     }
     (self.count, names, self.source, areListed) = (count, listed.names, listed.path, true)
     // Other words for the same classes are what a list is for. The same words in other places are a mistake.
-    let places = known.places
+    let places = known.places(of: listed.names)
     let moved = listed.names.enumerated().lazy.compactMap { index, name in
-      places[name].flatMap { $0 == index ? nil : (index: index, name: name, place: $0) }
+      places[index].flatMap { $0 == index ? nil : (index: index, name: name, place: $0) }
     }.first
     warning = moved.map {
       "\(listed.path) calls class \($0.index) \($0.name), which is class \($0.place) of \(source); check that the "
@@ -65,15 +65,27 @@ package struct ClassNames: Sendable {
     }
   }
 
-  /// The class of each name that only one class has. A name such as "n01440764 tench" can also be told by its WordNet
-  /// ID, which is how folders of ImageNet are named.
-  var places: [String: Int] {
+  /// The class that each of some names stands for; `nil` where none or several have it. A name such as
+  /// "n01440764 tench" can also be told by its WordNet ID, which is how folders of ImageNet are named.
+  ///
+  /// Names in another Unicode normal form are the same, as file systems change it, unless two of the names or two
+  /// classes differ in nothing else.
+  package func places(of folders: [String]) -> [Int?] {
+    if NameForms.lookalike(in: folders) != nil || NameForms.lookalike(in: names) != nil {
+      let exact = places(by: ExactName.init)
+      return folders.map { exact[ExactName($0)] }
+    }
+    let found = places { $0 }
+    return folders.map { found[$0] }
+  }
+
+  private func places<Key: Hashable>(by makeKey: (String) -> Key) -> [Key: Int] {
     var keys = names
     let words = names.map { String($0.prefix { $0 != " " && $0 != "\t" && $0 != "," }) }
     if words.allSatisfy(\.isWordNetID) { keys += words }
-    var places: [String: Int?] = [:]
-    for (index, key) in keys.enumerated() {
-      let place = index % names.count
+    var places: [Key: Int?] = [:]
+    for (index, name) in keys.enumerated() {
+      let (key, place) = (makeKey(name), index % names.count)
       places.updateValue(places[key, default: place] == place ? place : nil, forKey: key)
     }
     return places.compactMapValues(\.self)

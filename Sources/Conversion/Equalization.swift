@@ -1,4 +1,5 @@
 import Calibration
+import Files
 import Graphs
 import Images
 import Pixels
@@ -18,7 +19,7 @@ package struct Equalization: Sendable {
   /// The ranges of the channels over the images that were measured on, before equalisation.
   private let ranges: [ValueID: ChannelRange]
   /// The paths of these images.
-  private let paths: Set<String>
+  private let paths: Set<ExactName>
 
   /// The number of images that were measured on, with one copy each.
   let passes: Int
@@ -76,13 +77,13 @@ package struct Equalization: Sendable {
   private static func observe(
     _ network: Executable, _ files: [ImageFolder.File], _ augmentations: [Augmentation], threads: Int,
     _ cache: ImageCache?, _ keep: (ImageFolder.File, RGBImage, [String: Tensor]) -> Void
-  ) throws -> ([ValueID: ChannelRange], Set<String>) {
+  ) throws -> ([ValueID: ChannelRange], Set<ExactName>) {
     let observer = ChannelRangeObserver(
       network, observing: ChannelEqualizer.observedValues(in: network.graph))
-    let paths = Mutex(Set<String>())
+    let paths = Mutex(Set<ExactName>())
     try ImageJob.augmenting(files, augmentations, threads: threads, cache: cache) { _, file, image, worker in
       keep(file, image, try observer.observe(image, worker: worker))
-      paths.withLock { _ = $0.insert(file.path) }
+      paths.withLock { _ = $0.insert(ExactName(file.path)) }
     }
     return (observer.ranges(), paths.withLock { $0 })
   }
@@ -92,7 +93,7 @@ package struct Equalization: Sendable {
   /// more than three in eight of the passes.
   ///
   /// - Parameter passes: the number of passes that calibration is to make.
-  func reusablePaths(passes: Int) -> Set<String> { 8 * paths.count <= 3 * passes ? paths : [] }
+  func reusablePaths(passes: Int) -> Set<ExactName> { 8 * paths.count <= 3 * passes ? paths : [] }
 
   /// Adds the extremes of the equalised graph's activations on the images that were measured on.
   func addExtremes(to statistics: inout ActivationStatistics) {

@@ -1,3 +1,4 @@
+import Files
 import Images
 import Pixels
 import Threads
@@ -10,7 +11,7 @@ import Threads
 /// images would leave none that the next stage can use. The cache does not change the images that a stage gets.
 package final class ImageCache: Sendable {
   private struct State {
-    var images: [String: LoadedImage] = [:]
+    var images: [ExactName: LoadedImage] = [:]
     var byteCount = 0
   }
 
@@ -29,9 +30,10 @@ package final class ImageCache: Sendable {
   /// - Parameter isLast: whether no later stage needs the image, so that the cache drops it.
   /// - Throws: `ImageError` where the file cannot be read or decoded; failures are not cached.
   package func image(_ file: ImageFolder.File, isLast: Bool = false) throws(ImageError) -> LoadedImage {
+    let path = ExactName(file.path)
     let cached = state.withLock { state in
-      guard isLast else { return state.images[file.path] }
-      let image = state.images.removeValue(forKey: file.path)
+      guard isLast else { return state.images[path] }
+      let image = state.images.removeValue(forKey: path)
       state.byteCount -= image?.pixels.pixels.count ?? 0
       return image
     }
@@ -40,8 +42,8 @@ package final class ImageCache: Sendable {
     guard !isLast else { return image }
     let bytes = image.pixels.pixels.count
     state.withLock { state in
-      guard state.images[file.path] == nil, state.byteCount + bytes <= byteLimit else { return }
-      state.images[file.path] = LoadedImage(file, like: image)
+      guard state.images[path] == nil, state.byteCount + bytes <= byteLimit else { return }
+      state.images[path] = LoadedImage(file, like: image)
       state.byteCount += bytes
     }
     return image

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Images
 import Pixels
 
@@ -36,7 +37,7 @@ struct ImageRecord {
     } else {
       verified = try ContentHashes(images.verification, threads: threads)
       verificationFolder = images.verificationFolder
-      origin = verificationFolder == calibrationFolder ? .heldOut : .folder
+      origin = verificationFolder.isExactly(calibrationFolder) ? .heldOut : .folder
     }
     verificationSHA256 = verified.set(of: verificationFolder).sha256
   }
@@ -97,7 +98,7 @@ struct ImageRecord {
   func overlap(without skipped: BrokenImages) -> [String] {
     guard origin != .calibration else { return [] }
     let broken = skipped.paths
-    let compared = verified.filtered { !broken.contains($0) }
+    let compared = verified.filtered { !broken.contains(ExactName($0)) }
     return calibrated.overlap(with: compared, of: compared.set(of: verificationFolder)) ?? []
   }
 }

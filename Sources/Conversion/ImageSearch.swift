@@ -54,7 +54,7 @@ package struct ImageSearch: Sendable {
     guard !searchedFiles.isEmpty, !askedFiles.isEmpty else {
       throw ConversionError.missingImages("no image is left to search \(askedFiles.isEmpty ? "for" : "in")")
     }
-    let searchedIdentities = searchedFiles.map { identities[$0.path] }
+    let searchedIdentities = searchedFiles.map { identities[ExactName($0.path)] }
     let own = try askedFiles.map { file in
       let identity = try FileIdentity.reachable(file.path)?.identity
       return identity == nil ? [] : searchedIdentities.indices.filter { searchedIdentities[$0] == identity }
@@ -82,11 +82,11 @@ package struct ImageSearch: Sendable {
   /// paths.
   private static func distinct(
     _ files: [ImageFolder.File]
-  ) throws -> (files: [ImageFolder.File], identities: [String: FileIdentity]) {
-    var (seen, identities) = (Set<FileIdentity>(), [String: FileIdentity]())
+  ) throws -> (files: [ImageFolder.File], identities: [ExactName: FileIdentity]) {
+    var (seen, identities) = (Set<FileIdentity>(), [ExactName: FileIdentity]())
     let distinct = try files.filter { file in
       guard let identity = try FileIdentity.reachable(file.path)?.identity else { return true }
-      identities[file.path] = identity
+      identities[ExactName(file.path)] = identity
       return seen.insert(identity).inserted
     }
     return (distinct, identities)

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Images
 import Pixels
 
@@ -84,8 +85,8 @@ struct ImageSelection {
           + "others are held out for verification; give other images with --verify-images to calibrate on all of them")
     }
     calibration = folder.spreadSample(count: count)
-    let used = Set(calibration.map(\.relativePath))
-    let heldOut = folder.files.filter { !used.contains($0.relativePath) }
+    let used = Set(calibration.map { ExactName($0.relativePath) })
+    let heldOut = folder.files.filter { !used.contains(ExactName($0.relativePath)) }
     source = heldOut.isEmpty ? .calibration : .heldOut
     verification = heldOut.isEmpty ? calibration : heldOut.spread(ConversionOptions.defaultImageLimit)
   }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Fidelity
+import Files
 import Graphs
 import Images
 import Inference
@@ -140,7 +141,7 @@ struct ModelPair {
       options: options, path: float.path, model: float.network,
       normalization: float.sourcePreprocessing ?? float.graph.preprocessing, channelOrder: channelOrder,
       threads: threads)
-    let checkedNetwork = float.path == reference.path ? network : FloatNetwork(float.graph, threads: threads)
+    let checkedNetwork = float.path.isExactly(reference.path) ? network : FloatNetwork(float.graph, threads: threads)
     return try stage.run(checkedNetwork, resolutions, files: files, progress: progress)
   }
 

@@ -1,3 +1,4 @@
+import Files
 import Inference
 import Pixels
 import Threads
@@ -13,7 +14,7 @@ final class ReferenceOutputs: Sendable {
   }
 
   private struct State {
-    var entries: [String: Entry] = [:]
+    var entries: [ExactName: Entry] = [:]
     var byteCount = 0
   }
 
@@ -24,13 +25,14 @@ final class ReferenceOutputs: Sendable {
   init(sizes: Int = 1) { byteLimit = (64 << 20) / max(1, sizes) }
 
   /// The entry of an image, by its path; `nil` where it is not cached.
-  subscript(path: String) -> Entry? { state.withLock { $0.entries[path] } }
+  subscript(path: String) -> Entry? { state.withLock { $0.entries[ExactName(path)] } }
 
   /// Caches an entry, if there is room.
   func keep(_ entry: Entry, path: String) {
+    let name = ExactName(path)
     state.withLock { state in
-      guard state.entries[path] == nil, state.byteCount + entry.byteCount <= byteLimit else { return }
-      state.entries[path] = entry
+      guard state.entries[name] == nil, state.byteCount + entry.byteCount <= byteLimit else { return }
+      state.entries[name] = entry
       state.byteCount += entry.byteCount
     }
   }

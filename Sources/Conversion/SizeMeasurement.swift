@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Images
 import Inference
 import Pixels
@@ -29,7 +30,9 @@ extension FidelityReport {
     settings: [String: JSONValue]
   ) {
     // An image that cannot be read is left out at every size.
-    let skipped = Set(measurements.flatMap { $0.skipped.skippedImages(of: files) })
+    var seen: Set<[ExactName]> = []
+    let skipped = measurements.flatMap { $0.skipped.skippedImages(of: files) }
+      .filter { seen.insert([ExactName($0.name), ExactName($0.reason)]).inserted }
     let sizes = measurements.map { measurement in
       SizeFidelity(
         size: measurement.resolution.evaluation.size, crop: measurement.resolution.evaluation.crop.rawValue,
@@ -37,6 +40,6 @@ extension FidelityReport {
     }
     self.init(
       first: sizes[0], further: Array(sizes.dropFirst()), package: nil, reference: reference, settings: settings,
-      skippedImages: Array(skipped))
+      skippedImages: skipped)
   }
 }

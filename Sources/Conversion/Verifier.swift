@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Graphs
 import Images
 import Inference
@@ -77,7 +78,8 @@ package struct Verifier: Sendable {
       var figures = figures
       figures.neighbors = try embeddings?.figures(decisionRule, threads: job.threads)
       let broken = skipped.paths
-      return Outcome(figures: figures, compared: files.filter { !broken.contains($0.path) }, skipped: skipped)
+      return Outcome(
+        figures: figures, compared: files.filter { !broken.contains(ExactName($0.path)) }, skipped: skipped)
     }
     guard let gates else {
       let (comparisons, skipped) = try comparisons(
@@ -168,7 +170,7 @@ private struct WithoutWarnings: ProgressObserver {
 
 extension BrokenImages {
   /// The paths of the images.
-  var paths: Set<String> { Set(entries.map(\.path)) }
+  var paths: Set<ExactName> { Set(entries.map { ExactName($0.path) }) }
 }
 
 extension [ImageFolder.File] {

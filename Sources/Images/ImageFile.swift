@@ -144,7 +144,7 @@ package struct BrokenImages: Hashable, Sendable {
 
   /// In the order of their paths, so that the result does not depend on which thread was first.
   package var entries: [Entry] {
-    unsorted.sorted { $0.path != $1.path && $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+    unsorted.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
   }
 
   /// No images.

@@ -29,6 +29,14 @@ package struct ImageFolder: Hashable, Sendable {
       self.label = label
       self.className = className
     }
+
+    /// Names of files are told apart by their bytes.
+    package static func == (a: File, b: File) -> Bool {
+      a.relativePath.isExactly(b.relativePath) && a.path.isExactly(b.path) && a.label == b.label
+        && a.className == b.className
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(ExactName(path)) }
   }
 
   /// The path as it was given.
@@ -57,14 +65,16 @@ package struct ImageFolder: Hashable, Sendable {
     }
     let isFlat = scan.images.contains { !$0.utf8.contains(UInt8(ascii: "/")) }
     let classNames = isFlat ? [] : scan.topFolders.sorted(by: precedesInUTF8)
-    var labels: [Substring: Int] = [:]
-    for (label, name) in classNames.enumerated() { labels[name[...]] = label }
+    var labels: [ExactName: Int] = [:]
+    for (label, name) in classNames.enumerated() { labels[ExactName(name)] = label }
     self.path = path
     self.classNames = classNames
     ignoredCount = scan.ignored
     otherFormats = scan.otherFormats
     self.files = scan.images.sorted(by: precedesInUTF8).map { relativePath in
-      let label = labels[relativePath.prefix { $0 != "/" }]
+      // By bytes: a combining mark after a slash makes one character with it.
+      let folder = Substring(relativePath.utf8.prefix { $0 != UInt8(ascii: "/") })
+      let label = labels[ExactName(String(folder))]
       return File(
         relativePath: relativePath, path: joined(path, relativePath), label: label,
         className: label.map { classNames[$0] })

@@ -129,7 +129,7 @@ import Testing
   @Test(arguments: [EmbeddingFormat.npy, .fbin, .fvecs]) func readsWhatIsWritten(format: EmbeddingFormat) throws {
     let scratch = try Folder()
     let path = scratch.path("a.\(format.rawValue)")
-    let names = ["b \"quoted\"\n.jpg", "ä/\u{1F4F7}.png"]
+    let names = ["b \"quoted\"\n.jpg", "ä/\u{1F4F7}\u{202E}\u{E0001}.png"]
     let numbers = try AtomicFile(path: path)
     let companion = try AtomicFile(path: EmbeddingFormat.companion(of: path))
     let hash = try EmbeddingWriter.write(
@@ -146,6 +146,8 @@ import Testing
     let file = try EmbeddingFile(path: path)
     #expect(file.names == names && file.metadata == metadata)
     #expect(try file.rows(0..<2).elements(as: Float.self) == Self.values)
+    let text = try String(contentsOfFile: EmbeddingFormat.companion(of: path), encoding: .utf8)
+    #expect(text.contains("ä/\u{1F4F7}\\u202e\\udb40\\udc01.png"), "\(text)")
   }
 
   @Test func namesOfOtherRowsAreRefused() throws {

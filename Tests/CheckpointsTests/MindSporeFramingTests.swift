@@ -134,6 +134,14 @@ private let tooLarge = [UInt8](repeating: 0xFF, count: 9) + [0x02]
     #expect(refusal(of: Wire.value("v", nested)) != nil)
   }
 
+  /// Two tensors whose names Unicode considers equal are not parts of one.
+  @Test func partsHaveTheSameName() {
+    let two = Wire.value("\u{E9}.w", Wire.tensor([2], four)) + Wire.value("e\u{301}.w", Wire.tensor([2], four))
+    #expect(refusal(of: two)?.contains("does not take 4 bytes") == true)
+    let whole = Wire.value("\u{E9}.w", good) + Wire.value("e\u{301}.w", good)
+    #expect(refusal(of: whole)?.contains("appears twice") == true)
+  }
+
   @Test func filesWithoutWeightsAreRefused() {
     let text = Wire.value("note", Wire.tensor([0], type: "str", eight))
     #expect(refusal(of: text)?.contains("no tensors") == true)

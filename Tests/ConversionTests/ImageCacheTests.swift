@@ -40,6 +40,29 @@ import Testing
     #expect(throws: ImageError.self) { try cache.image(file) }
   }
 
+  /// Files whose names Unicode considers equal are different ones.
+  @Test func filesAreToldApartByTheBytesOfTheirNames() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "quern-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let photographs = try Self.photographs()
+    // Not by URLs, which may change the form.
+    let files = try zip(["\u{E9}.jpg", "e\u{301}.jpg"], photographs).map { name, photograph in
+      let path = "\(folder)/\(name)"
+      let bytes = try Data(contentsOf: URL(filePath: photograph.path))
+      let stream = try #require(fopen(path, "wb"))
+      defer { fclose(stream) }
+      #expect(bytes.withUnsafeBytes { fwrite($0.baseAddress, 1, bytes.count, stream) } == bytes.count)
+      return ImageFolder.File(relativePath: name, path: path)
+    }
+    let cache = ImageCache()
+    for _ in 0..<2 {
+      for (file, photograph) in zip(files, photographs) {
+        #expect(try cache.image(file).pixels == LoadedImage(photograph).pixels)
+      }
+    }
+  }
+
   @Test func whatDoesNotFitIsNotHeld() throws {
     let files = try Self.photographs()
     let sizes = try files.map { try LoadedImage($0).pixels.pixels.count }

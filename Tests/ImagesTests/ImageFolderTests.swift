@@ -72,6 +72,18 @@ private struct ScratchFolder: ~Copyable {
     #expect(expected.isOfImage)
   }
 
+  /// Class folders are told apart by the bytes of their names, and named by what is before the first slash.
+  @Test func classesAreThoseOfTheBytes() throws {
+    let scratch = try ScratchFolder()
+    for name in ["\u{E9}/1.jpg", "e\u{301}/2.jpg", "z/3.jpg", "z/\u{301}4.jpg"] { try scratch.write(name) }
+    let folder = try ImageFolder(path: scratch.path)
+    #expect(folder.classNames.map { Array($0.utf8) } == ["e\u{301}", "z", "\u{E9}"].map { Array($0.utf8) })
+    #expect(folder.files.map(\.label) == [0, 1, 1, 2])
+    #expect(folder.files.allSatisfy { $0.label.map { folder.classNames[$0] } == $0.className })
+    let twins = ["\u{E9}", "e\u{301}"].map { ImageFolder.File(relativePath: $0, path: $0) }
+    #expect(twins[0] != twins[1] && twins[0] == twins[0] && Set(twins).count == 2)
+  }
+
   @Test func imagesOfOtherFormatsAreCounted() throws {
     let scratch = try ScratchFolder()
     let others = ["a.heic", "b.HEIF", "sub/c.tif", "d.gif", "e.txt", "heic"]

@@ -182,6 +182,33 @@ import Testing
     #expect(image.box == ImageBox(left: 1.5, top: 2, right: 30, bottom: 40))
   }
 
+  /// Queries count as independent of each other, and would find themselves first.
+  @Test(arguments: [
+    (#""qimlist": ["q", "a", "q"], "gnd": [{"easy": [1]}, {"easy": [1]}, {"easy": [1]}]"#, "'qimlist' has q.jpg twice"),
+    (#""qimlist": ["a"], "gnd": [{"easy": [1, 0]}]"#, "its own image, a.jpg"),
+    (#""qimlist": ["b"], "gnd": [{"easy": [0], "hard": [1], "bbx": [0, 0, 5, 5]}]"#, "its own image, b.jpg"),
+    (#""qimlist": ["a", "b"], "gnd": [{"easy": [1], "junk": [0]}, {"easy": [0], "junk": [1]}]"#, ""),
+  ])
+  func revisitedQueriesAreIndependent(truth: String, problem: String) throws {
+    func task() throws -> RetrievalTask {
+      try Self.task(
+        .revisited, ["a.jpg", "b.jpg", "q.jpg"], truth: ("gnd.json", "{\"imlist\": [\"a\", \"b\"], \(truth)}"))
+    }
+    if problem.isEmpty {
+      #expect(try task().queries.count == 2)
+    } else {
+      #expect {
+        try task()
+      } throws: { "\($0)".contains(problem) }
+    }
+  }
+
+  /// A mark after the slash is part of the name of a file.
+  @Test func classesAreBeforeTheFirstSlash() throws {
+    let task = try Self.task(.folders, ["a/\u{301}1.jpg", "a/2.jpg", "b/1.jpg"])
+    #expect(task.labels?.classNames == ["a", "b"] && task.queries.count == 3)
+  }
+
   @Test(arguments: [
     #"{"imlist": ["a"], "qimlist": ["q"], "gnd": []}"#, #"{"imlist": ["a"], "qimlist": ["q"]}"#,
     #"{"imlist": ["x"], "qimlist": ["q"], "gnd": [{}]}"#,

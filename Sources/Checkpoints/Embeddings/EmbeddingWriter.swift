@@ -1,4 +1,5 @@
 import Files
+import PrintableText
 
 /// Writes files of embeddings that have only numbers, in float32.
 package enum EmbeddingWriter {
@@ -58,7 +59,8 @@ package enum EmbeddingWriter {
     let members = pairs.map { ",\n\(SafetensorsWriter.quoted($0.key)):\(SafetensorsWriter.quoted($0.value))" }
     let names = files.map { SafetensorsWriter.quoted($0) }.joined(separator: ",\n")
     try file.write(
-      "{\"schema\":\"\(schema)\",\n\"\(hashKey)\":\"\(numbers.hex)\"\(members.joined()),\n\"files\":[\n\(names)]}\n")
+      printableJSON(
+        "{\"schema\":\"\(schema)\",\n\"\(hashKey)\":\"\(numbers.hex)\"\(members.joined()),\n\"files\":[\n\(names)]}\n"))
   }
 
   private static func integer(_ value: Int) -> [UInt8] {

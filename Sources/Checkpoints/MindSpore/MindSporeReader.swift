@@ -73,7 +73,7 @@ struct MindSporeReader {
     while let field = try reader.next() {
       guard field.number == 1, field.type == .lengthDelimited else { throw Self.unknown(field, "Checkpoint") }
       let part = try part(field)
-      if let first = parts.first, first.name != part.name { try join() }
+      if let first = parts.first, !first.name.isExactly(part.name) { try join() }
       parts.append(part)
     }
     if !parts.isEmpty { try join() }

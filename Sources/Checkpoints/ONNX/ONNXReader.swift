@@ -60,6 +60,7 @@ struct ONNXReader {
         reason: "no opset_import names the standard operators; the file is cut short or damaged")
     }
     try readGraph(graph)
+    try checkNames(header)
     let initial = initializers
     let byteCount = tensors.externalFiles.reduce(file.byteCount) { $0 + $1.file.byteCount }
     let model = ONNXModel(
@@ -71,6 +72,19 @@ struct ONNXReader {
       initializers: initializers, externalFiles: tensors.externalFiles.map(\.location), byteCount: byteCount)
     return CheckpointContents(
       tensors: initializers, ignored: ignored, network: model, dataFiles: tensors.externalFiles.map(\.file))
+  }
+
+  /// Refuses texts that differ in the Unicode normal form alone: values, nodes and functions refer to each other by
+  /// them.
+  private func checkNames(_ header: Header) throws(FormatError) {
+    var texts = nodes.flatMap(\.texts)
+    texts += inputs.flatMap(\.texts)
+    texts += outputs.flatMap(\.texts)
+    texts += initializers.names
+    texts += header.operatorSets.keys.sorted()
+    texts += functions.values.sorted { $0.offset < $1.offset }.flatMap(\.texts)
+    guard let text = NameForms.lookalike(in: texts) else { return }
+    throw .malformed(field: "name '\(text)'", offset: 0, reason: NameForms.reason)
   }
 
   private struct Header {
@@ -172,6 +186,9 @@ struct ONNXReader {
       case 10: domain = try text(field)
       case 11:
         let (name, value) = try attribute(field.payload, index: 0)
+        guard !defaults.hasLookalike(of: name) else {
+          throw malformed("attribute", field, "'\(name)': \(NameForms.reason)")
+        }
         defaults[name] = value
       case 13: isOverload = !field.payload.isEmpty
       default: break

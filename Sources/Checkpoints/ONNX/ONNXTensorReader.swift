@@ -17,7 +17,8 @@ struct ONNXTensorReader {
 
   init(_ file: MappedFile) {
     self.file = file
-    let slash = file.path.lastIndex(of: "/")
+    // By bytes: a combining mark after a slash makes one character with it.
+    let slash = file.path.utf8.lastIndex(of: UInt8(ascii: "/"))
     folder = slash.map { $0 == file.path.startIndex ? "/" : String(file.path[..<$0]) } ?? "."
   }
 
@@ -108,7 +109,8 @@ struct ONNXTensorReader {
     }
   }
 
-  /// The elements of the typed fields; `nil` if there are none.
+  /// The elements of the typed fields; `nil` if there are none. As ONNX Runtime reads them, integers lose the bits that
+  /// their type does not hold, and every number but 0 is true.
   private static func elements(_ message: Onnx__Tensor, _ header: Header) throws(FormatError) -> Tensor? {
     func tensor<Source, Element: TensorElement>(
       _ values: [Source], _ convert: (Source) -> Element
@@ -122,6 +124,9 @@ struct ONNXTensorReader {
       return Tensor(elementType: header.type, shape: header.shape, storage: tensor.storage, byteOffset: 0)
     }
     let ints = array(message.int32_data, message.n_int32_data)
+    if [.float16, .bfloat16].contains(header.type), let value = ints.first(where: { UInt16(exactly: $0) == nil }) {
+      throw unreadable(header, "has the element \(value), and the bits of a \(header.type) are 0...65535")
+    }
     return switch header.type {
     case .float32: try tensor(array(message.float_data, message.n_float_data)) { $0 }
     case .float64: try tensor(array(message.double_data, message.n_double_data)) { $0 }
@@ -132,7 +137,8 @@ struct ONNXTensorReader {
     case .int16: try tensor(ints) { Int16(truncatingIfNeeded: $0) }
     case .uint16, .float16, .bfloat16: try tensor(ints) { UInt16(truncatingIfNeeded: $0) }
     case .int8: try tensor(ints) { Int8(truncatingIfNeeded: $0) }
-    case .uint8, .bool: try tensor(ints) { UInt8(truncatingIfNeeded: $0) }
+    case .uint8: try tensor(ints) { UInt8(truncatingIfNeeded: $0) }
+    case .bool: try tensor(ints) { UInt8($0 == 0 ? 0 : 1) }
     }
   }
 

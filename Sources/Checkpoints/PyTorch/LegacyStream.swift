@@ -31,7 +31,7 @@ enum LegacyStream {
     let pickle = try PickleMachine.read(&cursor, style: .legacy)
     let records = try readStorages(&cursor, of: pickle)
     let resolver = TensorResolver(pickle, file: file) { (reference) throws(FormatError) in
-      guard case .key(let key) = reference.location, let record = records[pickle.string(key)] else {
+      guard case .key(let key) = reference.location, let record = records[exactly: pickle.string(key)] else {
         throw .malformed(field: "storage", offset: reference.offset, reason: "its bytes are not in the file")
       }
       return record
@@ -74,7 +74,7 @@ enum LegacyStream {
     }
     var records: [String: Range<Int>] = [:]
     for value in list.elements(position) {
-      guard case .string(let text) = value, let reference = references[list.string(text)] else {
+      guard case .string(let text) = value, let reference = references[exactly: list.string(text)] else {
         throw .malformed(
           field: "storage keys", offset: listOffset, reason: "\(list.summary(value)) is not a storage of the pickle")
       }
@@ -98,9 +98,13 @@ enum LegacyStream {
 
   private static func referencesByKey(_ pickle: Pickle) throws(FormatError) -> [String: StorageReference] {
     var references: [String: StorageReference] = [:]
+    var forms = NameForms()
     for reference in pickle.storages {
       guard case .key(let text) = reference.location else { continue }
       let key = pickle.string(text)
+      for name in [key, reference.viewKey.map(pickle.string)].compactMap(\.self) where !forms.add(name) {
+        throw .malformed(field: "storage \(name)", offset: reference.offset, reason: NameForms.reason)
+      }
       if let other = references.updateValue(reference, forKey: key) {
         guard other.elementCount == reference.elementCount, other.type == reference.type,
           other.isMeta == reference.isMeta

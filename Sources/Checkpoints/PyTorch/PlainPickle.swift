@@ -72,7 +72,12 @@ package enum PlainPickle {
               field: "pickle", offset: 0,
               reason: "a dictionary has \(pickle.summary(flat[index])) as a key, not a string")
           }
-          members[try string(key)] = try self.value(of: flat[index + 1], depth: depth + 1)
+          let name = try string(key)
+          guard !members.hasLookalike(of: name) else {
+            throw .malformed(
+              field: "pickle", offset: 0, reason: "a dictionary has the key \(name): \(NameForms.reason)")
+          }
+          members[name] = try self.value(of: flat[index + 1], depth: depth + 1)
         }
         return .dictionary(members)
       case .object(let position):

@@ -29,7 +29,7 @@ enum PyTorchArchive {
     guard pickles.count == 1, let pickle = pickles.first else { throw otherArchive(archive) }
     let folder = String(pickle.name.dropLast("data.pkl".count))
     if archive[folder + "constants.pkl"] != nil
-      || archive.entries.contains(where: { $0.name.hasPrefix(folder + "code/") })
+      || archive.entries.contains(where: { $0.name.utf8.starts(with: "\(folder)code/".utf8) })
     {
       throw .wrongKind(
         looksLike: "a TorchScript program", advice: "load it with torch.jit.load and save its state_dict()")
@@ -39,7 +39,7 @@ enum PyTorchArchive {
         field: "zip entry \(twin.name)", offset: twin.header,
         reason: "the name of another entry differs only in the case of letters")
     }
-    if let stray = archive.entries.first(where: { !$0.name.hasPrefix(folder) }) {
+    if let stray = archive.entries.first(where: { !$0.name.utf8.starts(with: folder.utf8) }) {
       throw .malformed(
         field: "zip entry \(stray.name)", offset: stray.header, reason: "it is outside of the folder \(folder)")
     }

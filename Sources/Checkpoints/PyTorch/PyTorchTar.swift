@@ -32,7 +32,7 @@ struct PyTorchTar {
   }
 
   private func member(_ name: String) throws(FormatError) -> ByteCursor {
-    guard let bytes = archive.members[name] else {
+    guard let bytes = archive.members[exactly: name] else {
       let names = archive.members.keys.sorted().prefix(3).joined(separator: ", ")
       throw .wrongKind(
         looksLike: "a tar archive of other files (\(names)…)", advice: "if a checkpoint is inside, extract it first")

@@ -73,9 +73,9 @@ struct TarArchive {
   /// Refuses extended headers that rename or resize a member, because other readers might then see other contents than
   /// this one. Extended headers with times and owners are allowed.
   private static func checkAttributes(_ attributes: ByteCursor) throws(FormatError) {
-    let text = attributes.text(in: attributes.range) ?? ""
-    let records = text.split(separator: "\n").map { $0.drop { $0 != " " }.dropFirst() }
-    for key in ["path=", "size=", "linkpath=", "GNU."] where records.contains(where: { $0.hasPrefix(key) }) {
+    let records = attributes.storage.bytes[attributes.range].split(separator: UInt8(ascii: "\n"))
+      .map { $0.drop { $0 != UInt8(ascii: " ") }.dropFirst() }
+    for key in ["path=", "size=", "linkpath=", "GNU."] where records.contains(where: { $0.starts(with: key.utf8) }) {
       throw .unsupported(
         feature: "extended tar attribute \(key.dropLast())", offset: attributes.offset, advice: "PyTorch writes none")
     }

@@ -25,8 +25,8 @@ struct ZipArchive {
   /// Whether the writer computed CRCs. PyTorch can be configured not to, and then all of them are 0.
   let hasChecksums: Bool
 
-  /// The entry of this name, whatever the case of its letters.
-  subscript(name: String) -> Entry? { positions[Self.lowercased(name)].map { entries[$0] } }
+  /// The entry of exactly this name, whatever the case of its letters.
+  subscript(name: String) -> Entry? { positions[exactly: Self.lowercased(name)].map { entries[$0] } }
 
   /// A name with the letters of ASCII in lower case.
   private static func lowercased(_ name: String) -> String {

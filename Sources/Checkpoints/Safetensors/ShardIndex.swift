@@ -38,6 +38,10 @@ enum ShardIndex {
 
   static func read(_ file: MappedFile) throws(FormatError) -> CheckpointContents {
     let map = try weightMap(of: file)
+    for texts in [map.map(\.name), map.map(\.location)] {
+      guard let text = NameForms.lookalike(in: texts) else { continue }
+      throw .malformed(field: "weight_map", offset: 0, reason: "\(text): \(NameForms.reason)")
+    }
     let (folder, _) = split(file.path)
     var shards: [String: CheckpointContents] = [:]
     var contents = CheckpointContents(tensors: NamedTensors())
@@ -53,7 +57,7 @@ enum ShardIndex {
           contents.ignored.append(.init(name: "\(location): \(object)", reason: reason))
         }
       }
-      if let reason = shards[location]?.unreadable[name] {
+      if let reason = shards[location]?.unreadable[exactly: name] {
         contents.unreadable[name] = reason
         continue
       }
@@ -67,7 +71,7 @@ enum ShardIndex {
     }
     let listed = Set(map.map(\.name))
     for (location, shard) in shards.sorted(by: { $0.key < $1.key }) {
-      for name in shard.tensors.names where !listed.contains(name) {
+      for name in shard.tensors.names where !listed.contains(exactly: name) {
         contents.ignored.append(.init(name: "\(location): \(name)", reason: "a tensor that the index does not list"))
       }
     }
@@ -76,8 +80,9 @@ enum ShardIndex {
 
   /// The folder and the name of a file.
   private static func split(_ path: String) -> (folder: String, name: String) {
-    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
-    return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+    // By bytes: a combining mark after a slash makes one character with it.
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.utf8.index(after: slash)...]))
   }
 
   private static func shard(

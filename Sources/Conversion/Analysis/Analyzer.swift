@@ -1,5 +1,6 @@
 import Calibration
 import Fidelity
+import Files
 import Graphs
 import Images
 import Kernels
@@ -80,7 +81,7 @@ package struct Analyzer {
     guard figures.images > 0 else { throw ConversionError.noUsableImages(folder: images.verificationFolder) }
     let broken = skipped.paths
     let outcome = Verifier.Outcome(
-      figures: figures, compared: images.verification.filter { !broken.contains($0.path) }, skipped: skipped)
+      figures: figures, compared: images.verification.filter { !broken.contains(ExactName($0.path)) }, skipped: skipped)
     let verified = network.record.verification([SizeMeasurement(size.resolution, outcome)])
     quality.figures.verifiedOn = images.description(of: verified)
     quality.figures.overlap = network.record.overlap(without: skipped)
@@ -196,9 +197,9 @@ package struct Analyzer {
   private func pictures(
     _ worst: [FidelityFigures.WorstImage], _ files: [ImageFolder.File], _ cached: ReferenceOutputs
   ) throws -> [Picture] {
-    let byName = Dictionary(files.map { ($0.relativePath, $0) }, uniquingKeysWith: { first, _ in first })
+    let byName = Dictionary(files.map { (ExactName($0.relativePath), $0) }, uniquingKeysWith: { first, _ in first })
     return try worst.prefix(Self.pictureLimit).compactMap { image in
-      guard let file = byName[image.name] else { return nil }
+      guard let file = byName[ExactName(image.name)] else { return nil }
       let pixels = try cached[file.path]?.pixels ?? options.evaluation.apply(to: try LoadedImage(file).pixels)
       return try Picture(pixels, of: image.name, side: Self.pictureSide)
     }

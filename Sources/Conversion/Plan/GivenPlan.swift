@@ -1,3 +1,4 @@
+import Files
 import FoundationEssentials
 import Graphs
 import Quantization
@@ -17,7 +18,7 @@ struct GivenPlan {
     layers = Dictionary((file.layers ?? []).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let names = Set(graph.nodes.map(\.name))
     let givenNames = (file.layers ?? []).map(\.name) + (file.equalisation ?? [:]).keys.sorted()
-    if let unknown = givenNames.first(where: { !names.contains($0) }) {
+    if let unknown = givenNames.first(where: { !names.contains(exactly: $0) }) {
       throw .unknownLayer(unknown, near: FloatLayers.names(near: unknown, in: graph))
     }
     for node in graph.nodes {

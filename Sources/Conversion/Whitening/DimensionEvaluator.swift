@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Graphs
 import Images
 import Passes
@@ -189,7 +190,7 @@ struct DimensionEvaluator {
   private func learned(
     _ files: [ImageFolder.File], _ rows: [Row?], _ hashes: ContentHashes, _ others: [ImageFolder.File]
   ) throws -> Int {
-    let names = Set(hashes.names(alsoIn: try ContentHashes(others, threads: job.threads)))
-    return zip(files, rows).count { file, row in row != nil && names.contains(file.relativePath) }
+    let names = Set(hashes.names(alsoIn: try ContentHashes(others, threads: job.threads)).map(ExactName.init))
+    return zip(files, rows).count { file, row in row != nil && names.contains(ExactName(file.relativePath)) }
   }
 }

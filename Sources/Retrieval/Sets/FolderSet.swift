@@ -4,8 +4,10 @@ import PrintableText
 /// Any tree of class folders: every image is a query, itself left out, and the other images of its class are its
 /// positives. The classes are labels, too.
 package enum FolderSet {
-  /// - Throws: `RetrievalError.layout` where images are not in class folders.
+  /// - Throws: `RetrievalError.layout` where images are not in class folders, `.file` where the names of two are the
+  ///   same text in Unicode.
   package static func task(_ list: ListedImages) throws(RetrievalError) -> RetrievalTask {
+    try list.checkNames()
     guard let labels = list.labels else {
       throw list.misfit(
         "folders",

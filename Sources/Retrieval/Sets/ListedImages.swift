@@ -30,15 +30,15 @@ package struct ListedImages: Sendable {
     }
     self.source = source
     images = sorted.map { TaskImage(name: $0, path: nil) }
-    let isFlat = sorted.contains { !$0.contains("/") }
-    classNames = isFlat ? [] : Set(sorted.map { String($0.prefix { $0 != "/" }) }).sorted(by: precedesInUTF8)
+    let isFlat = sorted.contains { !$0.utf8.contains(UInt8(ascii: "/")) }
+    classNames = isFlat ? [] : Set(sorted.map(Self.topFolder)).sorted(by: precedesInUTF8)
   }
 
   /// The class of each image by its name, as an index of `classNames`; `nil` where images are not in class folders.
   var labels: ImageLabels? {
     guard !classNames.isEmpty else { return nil }
-    let places = Dictionary(classNames.enumerated().map { ($1[...], $0) }, uniquingKeysWith: { first, _ in first })
-    let labels = images.compactMap { image in places[image.name.prefix { $0 != "/" }].map { (image.name, $0) } }
+    let places = Dictionary(classNames.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    let labels = images.compactMap { image in places[Self.topFolder(of: image.name)].map { (image.name, $0) } }
     return ImageLabels(classNames: classNames, labels: Dictionary(labels, uniquingKeysWith: { first, _ in first }))
   }
 
@@ -47,8 +47,8 @@ package struct ListedImages: Sendable {
   /// - Throws: `RetrievalError.file` for two that are the same text in Unicode.
   func checkNames() throws(RetrievalError) {
     var seen: [String: [UInt8]] = [:]
-    for name in images.map(\.name) {
-      for text in [name, String(name.prefix { $0 != "/" })] {
+    for name in classNames + images.map(\.name) {
+      for text in [name, Self.topFolder(of: name)] {
         guard let other = seen.updateValue(Array(text.utf8), forKey: text), !other.elementsEqual(text.utf8) else {
           continue
         }
@@ -57,6 +57,11 @@ package struct ListedImages: Sendable {
           problem: "two names are \(printable(text)), composed of different characters that look the same; rename one")
       }
     }
+  }
+
+  /// What is before the first slash of a name, as bytes: a combining mark after a slash makes one character with it.
+  private static func topFolder(of name: String) -> String {
+    String(Substring(name.utf8.prefix { $0 != UInt8(ascii: "/") }))
   }
 
   /// A failure of the layout.

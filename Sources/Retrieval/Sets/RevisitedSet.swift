@@ -7,12 +7,15 @@ import PrintableText
 /// dictionary with the names of the gallery's images `imlist`, those of the queries `qimlist`, and `gnd`, a dictionary
 /// for each query with the indices `easy`, `hard` and `junk` into `imlist` and the box `bbx` of the query's object
 /// (left, top, right, bottom). Names may lack folders and the extension. The file is a pickle or JSON.
+///
+/// Queries are independent of each other, so that none occurs twice, and none is a positive of its own, which it would
+/// find first.
 package enum RevisitedSet {
   /// - Parameters:
   ///   - list: the images.
   ///   - path: the path of the ground truth.
   /// - Throws: `FileError` or `CheckpointError` where the file cannot be read; `RetrievalError.file` where it has
-  ///   another form, or names an image that is not in the list.
+  ///   another form, names an image that is not in the list or a query twice, or has a query among its own positives.
   package static func task(_ list: ListedImages, groundTruth path: String) throws -> RetrievalTask {
     let reader = GroundTruthReader(path: path, list: list)
     let root = try GroundTruthValue.read(path: path)
@@ -22,11 +25,10 @@ package enum RevisitedSet {
     guard facts.count == asked.count else {
       throw reader.refuse("it has \(asked.count) queries in 'qimlist', but \(facts.count) in 'gnd'")
     }
+    if let name = Self.firstRepeated(asked) { throw reader.refuse("'qimlist' has \(printable(name)) twice") }
+    if let name = Self.firstRepeated(named) { throw reader.refuse("'imlist' has \(printable(name)) twice") }
     // The gallery is in the order of names, whatever that of the file.
     let order = named.indices.sorted { precedesInUTF8(named[$0].name, named[$1].name) }
-    if let twice = zip(order, order.dropFirst()).first(where: { named[$0].name == named[$1].name }) {
-      throw reader.refuse("'imlist' has \(printable(named[twice.0].name)) twice")
-    }
     var places = [Int](repeating: 0, count: named.count)
     for (place, index) in order.enumerated() { places[index] = place }
     let galleryPlaces = Dictionary(uniqueKeysWithValues: order.enumerated().map { (named[$1].name, $0) })
@@ -42,11 +44,20 @@ package enum RevisitedSet {
         image.box = try reader.box(box, "'bbx' of \(title)")
       }
       let place = galleryPlaces[image.name]
+      let (easy, hard) = (try indices("easy"), try indices("hard"))
+      if let place, easy.contains(place) || hard.contains(place) {
+        throw reader.refuse("\(title) has its own image, \(printable(image.name)), among its positives")
+      }
       let source = image.box == nil ? place.map { RetrievalQuery.Source.gallery($0) } : nil
       return RetrievalQuery(
-        name: image.name, source: source ?? .image(image), easy: try indices("easy"), hard: try indices("hard"),
+        name: image.name, source: source ?? .image(image), easy: easy, hard: hard,
         ignored: try indices("junk"))
     }
     return RetrievalTask(set: "revisited", images: order.map { named[$0] }, queries: queries, isGraded: true)
+  }
+
+  private static func firstRepeated(_ images: [TaskImage]) -> String? {
+    var seen: Set<String> = []
+    return images.first { !seen.insert($0.name).inserted }?.name
   }
 }
