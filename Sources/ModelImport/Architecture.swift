@@ -36,8 +36,8 @@ protocol Architecture: Sendable {
 
   /// The layers between the pooled map and the embedding, for networks that have any before their classifier.
   ///
-  /// - Parameter has: whether there is a tensor of a name, given without the trunk's prefix.
-  static func neck(_ has: (String) -> Bool) -> [NeckLayer]
+  /// - Parameter builder: that of the trunk, which shows the names and shapes of the tensors.
+  static func neck(_ builder: GraphBuilder) -> [NeckLayer]
 
   /// Builds the trunk up to its last feature map, after a ReLU.
   ///
@@ -49,7 +49,7 @@ protocol Architecture: Sendable {
 extension Architecture {
   static var batchNormEpsilon: Double { 1e-5 }
   static func aliases(_ has: (String) -> Bool) -> [String: String] { [:] }
-  static func neck(_ has: (String) -> Bool) -> [NeckLayer] { [] }
+  static func neck(_ builder: GraphBuilder) -> [NeckLayer] { [] }
   static func conventions(
     of state: StateDictionary, prefix: String, options: StructureOptions
   ) -> TrunkConventions {

@@ -18,6 +18,10 @@ struct GraphBuilder {
   private(set) var usedOptions: Set<String> = []
   /// Whether strided convolutions pad as TensorFlow's "SAME" does, by an amount that depends on the size of the map.
   var padsLikeTensorFlow = false
+  /// With `padsLikeTensorFlow`: the side of the map of the next convolution with a stride, where all images are padded
+  /// like those of a single size; `nil` where the padding follows from the size of each map. Such networks have their
+  /// strides one after the other.
+  var paddedSide: Int?
   /// The only size of images that the network can take, where a layer reads all pixels of a map. The trunk's map has a
   /// single pixel then, and is not pooled.
   var fixedImageSize: FixedImageSize?
@@ -97,7 +101,13 @@ struct GraphBuilder {
     (window.top, window.bottom) = (edgePadding(height), edgePadding(height))
     (window.left, window.right) = (edgePadding(width), edgePadding(width))
     (window.dilationHeight, window.dilationWidth) = (dilation, dilation)
-    if padsLikeTensorFlow, padding == nil, stride > 1 { window.padLikeTensorFlow() }
+    if padsLikeTensorFlow, padding == nil, stride > 1 {
+      window.padLikeTensorFlow()
+      if let side = paddedSide {
+        window = window.resolved(height: side, width: side)
+        paddedSide = (side + stride - 1) / stride
+      }
+    }
     var constants = ["weight": weight]
     if let bias = state.takeIfPresent("\(prefix)\(name).bias", rank: 1) { constants["bias"] = bias }
     let groups = max(1, inputChannels / weight.shape[3])

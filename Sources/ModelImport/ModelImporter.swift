@@ -84,7 +84,7 @@ package struct ModelImporter: Sendable {
 
     let trunk = try architecture.buildTrunk(&builder)
     builder.assumeEpsilon()
-    let neck = architecture.neck(builder.has)
+    let neck = architecture.neck(builder)
     builder.reserve(neck)
     let normalization = try normalize(&builder, scopes, &notes)
     let parts = try HeadParts(in: builder.state, scopes, classifierName: logitsOutput, architecture: name)

@@ -59,7 +59,8 @@ package struct StructureOptions: Sendable, Hashable {
   package var lastStride: Int?
   /// The number that batch norms add to the variance.
   package var batchNormEpsilon: Double?
-  /// How the strided convolutions of MobileNets and EfficientNets pad.
+  /// How the strided convolutions of MobileNets and EfficientNets pad, and the strided layers of NASNets and PNASNets:
+  /// the latter as in timm or, if symmetric, as in pretrained-models.
   package var padding: Padding?
   /// The activation function of MobileNets and EfficientNets.
   package var activation: Activation?

@@ -56,6 +56,27 @@ import Testing
     #expect(try ModelImporter().importGraph(read).nodes.count > 3)
   }
 
+  /// A node is not given a value, nor a call a function, whose name Unicode considers equal.
+  @Test func namesAreReadAsBytes() throws {
+    let (composed, decomposed) = ("\u{E9}", "e\u{301}")
+    func middle(_ names: [String]) -> [Wire] {
+      [Wire.node("Identity", ["c"], [names[0]]), Wire.node("Identity", [names[1]], ["x"])]
+    }
+    #expect(try read(model(middle: middle([decomposed, decomposed]))).nodes.count > 2)
+    let body = [Wire.node("Identity", ["a"], ["b"])]
+    func call(_ names: [String]) -> [UInt8] {
+      model(
+        middle: [Wire.node(names[0], ["c"], ["x"], domain: "local")],
+        functions: [Self.function(names[1], inputs: ["a"], outputs: ["b"], body)])
+    }
+    #expect(try read(call([composed, composed])).nodes.count > 2)
+    for bytes in [model(middle: middle([composed, decomposed])), call([composed, decomposed])] {
+      #expect {
+        try read(bytes)
+      } throws: { "\($0)".contains("Unicode normal form") }
+    }
+  }
+
   @Test func callsThatMultiplyAreRefused() throws {
     // Each function calls the next one ten times.
     let functions = (0..<20).map { level in

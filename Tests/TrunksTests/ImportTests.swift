@@ -163,6 +163,32 @@ import Testing
     #expect(throws: ImportError.self) { try importer.importNetwork(StateDictionary(try resnet.tensors())) }
   }
 
+  /// timm's NASNets and PNASNets pad as TensorFlow does, and average pools with a stride count their padding.
+  @Test(arguments: ["nasnet", "pnasnet"])
+  func cellsCanPadLikeTensorFlow(name: String) throws {
+    let trunk = try #require(TrunkFixture.all.first { $0.name == name })
+    let usual = try trunk.graph()
+    var importer = ModelImporter()
+    importer.structure.padding = .symmetric
+    let stated = try importer.importNetwork(StateDictionary(try trunk.tensors()))
+    #expect(stated.graph.nodes.map { $0.op.attributes } == usual.nodes.map { $0.op.attributes })
+    #expect(!stated.assumptions.contains { $0.description.contains("aligned") })
+    importer.structure.padding = .same
+    let graph = try importer.importNetwork(StateDictionary(try trunk.tensors())).graph
+    for node in graph.nodes where node.name != "conv0.conv" && node.name != "conv_0.conv" {
+      let window = (node.op as? Convolution)?.window ?? (node.op as? MaxPooling)?.window
+      guard let window, window.strideHeight > 1 else { continue }
+      #expect(window.padsToSize, "\(node.name)")
+    }
+    // The average pools that are left keep the size of the map, or read every second pixel of it.
+    #expect(
+      graph.nodes.allSatisfy { node in
+        (node.op as? AveragePooling).map { $0.window.strideHeight == 1 || $0.window.taps == 1 } ?? true
+      })
+    // Maps are only shifted where every second pixel is read.
+    #expect(graph.nodes.filter { $0.op is Cropping }.allSatisfy { $0.name.contains("path_2") })
+  }
+
   /// RepVGG and MobileOne become a convolution for each block.
   @Test(arguments: ["repvgg", "mobileone"])
   func branchesAreMerged(name: String) throws {

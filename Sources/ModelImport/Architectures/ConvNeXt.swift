@@ -57,13 +57,51 @@ enum ConvNeXt: Architecture {
     styles.first { has("\($0.stem.convolution).weight") && $0.landmarks(0, 0).contains(where: has) }
   }
 
-  static func neck(_ has: (String) -> Bool) -> [NeckLayer] {
-    guard let style = style(has), has("\(style.last).weight") else { return [] }
-    return [.layerNorm(style.last, epsilon: epsilon)]
+  static func neck(_ builder: GraphBuilder) -> [NeckLayer] {
+    guard let style = style(builder.has), builder.has("\(style.last).weight") else { return [] }
+    return [.layerNorm(style.last, epsilon: Details(style, builder).epsilon)]
   }
 
-  /// What layer norms add to the variance, and global response normalisation to the mean.
-  private static let epsilon = 1e-6
+  /// What global response normalisation adds to the mean.
+  private static let responseEpsilon = 1e-6
+
+  /// What a network's authors chose and no tensor states.
+  private struct Details {
+    /// Whose choice it is.
+    var source = "the authors"
+    /// The function between the linear layers.
+    var activation = ActivationFunction.gelu
+    /// What layer norms add to the variance.
+    var epsilon = 1e-6
+
+    /// The choices for a network, by its depths and its width.
+    init(_ style: Style, _ builder: GraphBuilder) {
+      guard ConvNeXt.responseNames(style, builder.has) == nil else { return }
+      let shape = { (name: String) in builder.state.shape("\(builder.prefix)\(name).weight")?.dimensions ?? [] }
+      switch (ConvNeXt.depths(style, builder.has), shape(style.stem.convolution).first ?? 0) {
+      case ([3, 4, 30, 3], 384): source = "timm's convnext_xxlarge"
+      case ([1, 2, 4, 2], 24):
+        source = "timm's test_convnext"
+        activation = .tanhGELU
+      case ([1, 1, 1, 1], 32):
+        // The kernels of the third of timm's test networks become smaller from stage to stage.
+        let isThird = shape("\(style.block(1, 0)).\(style.depthwise)").last == 5
+        source = isThird ? "timm's test_convnext3" : "timm's test_convnext2"
+        activation = isThird ? .silu : .tanhGELU
+      default: return
+      }
+      epsilon = 1e-5
+    }
+
+    /// The usual name of the activation function.
+    var title: String {
+      switch activation {
+      case .silu: "SiLU"
+      case .tanhGELU: "GELU, approximated by tanh"
+      default: "GELU"
+      }
+    }
+  }
 
   static func name(of state: StateDictionary, prefix: String) -> String {
     guard let style = style({ state.contains(prefix + $0) }) else { return "convnext" }
@@ -77,6 +115,7 @@ enum ConvNeXt: Architecture {
     case ([3, 3, 27, 3], 96): return "convnext_small"
     case ([3, 3, 27, 3], 128): return "convnext_base"
     case ([3, 3, 27, 3], 192): return "convnext_large"
+    case ([3, 4, 30, 3], 384): return "convnext_xxlarge"
     default: return "convnext\(depths)"
     }
   }
@@ -110,21 +149,23 @@ enum ConvNeXt: Architecture {
     guard let style = style(builder.has) else {
       throw .missing(architecture: "convnext", names: landmarks.map { builder.prefix + $0 })
     }
+    let details = Details(style, builder)
     builder.assume(
-      "layers without weights are those of the authors: GELU, and layer norms add \(epsilon) to the variance")
+      "layers without weights are those of \(details.source): \(details.title), and layer norms add "
+        + "\(details.epsilon) to the variance")
     if responseNames(style, builder.has) != nil {
-      builder.assume("global response normalisation adds \(epsilon) to the mean")
+      builder.assume("global response normalisation adds \(responseEpsilon) to the mean")
     }
     let image = Layer(value: builder.graph.input, channels: 3)
     var map = patches(style.stem.convolution, image, &builder)
-    map = builder.layerNorm(style.stem.norm, map, epsilon: epsilon)
+    map = builder.layerNorm(style.stem.norm, map, epsilon: details.epsilon)
     for (stage, depth) in depths(style, builder.has).enumerated() {
       if stage > 0 {
         let names = style.reduction(stage)
-        map = builder.layerNorm(names.norm, map, epsilon: epsilon)
+        map = builder.layerNorm(names.norm, map, epsilon: details.epsilon)
         map = patches(names.convolution, map, &builder)
       }
-      for index in 0..<depth { map = block(style.block(stage, index), map, style, &builder) }
+      for index in 0..<depth { map = block(style.block(stage, index), map, style, details, &builder) }
     }
     return map
   }
@@ -137,16 +178,19 @@ enum ConvNeXt: Architecture {
   }
 
   private static func block(
-    _ name: String, _ input: Layer, _ style: Style, _ builder: inout GraphBuilder
+    _ name: String, _ input: Layer, _ style: Style, _ details: Details, _ builder: inout GraphBuilder
   ) -> Layer {
     var map = builder.convolution("\(name).\(style.depthwise)", input.value, inputChannels: input.channels)
-    map = builder.layerNorm("\(name).\(style.norm)", map, epsilon: epsilon)
+    map = builder.layerNorm("\(name).\(style.norm)", map, epsilon: details.epsilon)
     map = builder.pointwise("\(name).\(style.linear.expand)", map)
-    map = map.with(builder.graph.append(Nonlinearity(.gelu), name: "\(name).gelu", inputs: [map.value]))
+    map = map.with(
+      builder.graph.append(
+        Nonlinearity(details.activation), name: "\(name).\(details.activation.name)", inputs: [map.value]))
     let response = responseNames(style, builder.has)
     if let response {
       map = builder.responseNormalization(
-        "\(name).grn", map, weight: "\(name).\(response.weight)", bias: "\(name).\(response.bias)", epsilon: epsilon)
+        "\(name).grn", map, weight: "\(name).\(response.weight)", bias: "\(name).\(response.bias)",
+        epsilon: responseEpsilon)
     }
     map = builder.pointwise("\(name).\(style.linear.project)", map)
     if response == nil || builder.has("\(name).\(style.scale)") {

@@ -40,6 +40,7 @@ enum EfficientNet: Architecture {
     guard (6...7).contains(depths.count) else {
       throw builder.refuseStrides("efficientnet", blocks: "\(depths.count) stages")
     }
+    if !EfficientNetSize(depths, channels: nil).isKnown { builder.assumeUsualStages(depths) }
     let activation = builder.chooseActivation(.silu)
     builder.choosePadding(.symmetric)
     let style = MobileStyle(excitationActivation: activation, gate: .sigmoid)
@@ -75,7 +76,8 @@ struct EfficientNetSize {
   private static let depths: [(name: String, depths: [Int])] = [
     ("b0", [1, 2, 2, 3, 3, 4, 1]), ("b1", [2, 3, 3, 4, 4, 5, 2]), ("b3", [2, 3, 3, 5, 5, 6, 2]),
     ("b4", [2, 4, 4, 6, 6, 8, 2]), ("b5", [3, 5, 5, 7, 7, 9, 3]), ("b6", [3, 6, 6, 8, 8, 11, 3]),
-    ("b7", [4, 7, 7, 10, 10, 13, 4]), ("b8", [4, 8, 8, 11, 11, 14, 4]), ("v2_s", [2, 4, 4, 6, 9, 15]),
+    ("b7", [4, 7, 7, 10, 10, 13, 4]), ("b8", [4, 8, 8, 11, 11, 15, 4]), ("l2", [6, 11, 11, 16, 16, 22, 6]),
+    ("v2_s", [2, 4, 4, 6, 9, 15]),
     ("v2_m", [3, 5, 5, 7, 14, 18, 5]), ("v2_l", [4, 7, 7, 10, 19, 25, 7]), ("v2_xl", [4, 8, 8, 16, 24, 32, 8]),
     ("v2_b0", [1, 2, 2, 3, 5, 8]), ("v2_b1", [2, 3, 3, 4, 6, 9]), ("v2_b2", [2, 3, 3, 4, 6, 10]),
     ("v2_b3", [2, 3, 3, 5, 7, 12]),

@@ -48,13 +48,41 @@ enum EfficientNetPyTorch: Architecture {
     return stages
   }
 
+  /// The side of the images for whose size the packages pad all images, by the name of the network.
+  private static let paddedSides = [
+    "efficientnet_b0": 224, "efficientnet_b1": 240, "efficientnet_b2": 260, "efficientnet_b3": 300,
+    "efficientnet_b4": 380, "efficientnet_b5": 456, "efficientnet_b6": 528, "efficientnet_b7": 600,
+    "efficientnet_b8": 672, "efficientnet_l2": 800, "efficientnet_lite0": 224, "efficientnet_lite1": 240,
+    "efficientnet_lite2": 260, "efficientnet_lite3": 280, "efficientnet_lite4": 300,
+  ]
+
+  private static func paddedSide(_ state: StateDictionary, _ prefix: String) -> Int? {
+    paddedSides[name(of: state, prefix: prefix)]
+  }
+
+  /// Sets how strided convolutions pad: as the user states, or else for images of the size that the packages build the
+  /// network for, whatever size they have.
+  private static func choosePadding(_ builder: inout GraphBuilder) {
+    guard builder.options.padding == nil, let side = paddedSide(builder.state, builder.prefix) else {
+      return builder.choosePadding(.same)
+    }
+    builder.use("--padding")
+    builder.assume(
+      "strided convolutions pad images of all sizes as TensorFlow's SAME does those of \(side) pixels, as "
+        + "efficientnet-pytorch does unless image_size is changed; TensorFlow pads for the size of each map",
+      option: "--padding same")
+    builder.padsLikeTensorFlow = true
+    builder.paddedSide = side
+  }
+
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
     let stages = stages(builder.state, builder.prefix)
     guard stages.count == 7 else {
       throw builder.refuseStrides("efficientnet", blocks: "blocks of \(stages.count) widths")
     }
     let activation = builder.chooseActivation(isLite(builder.state, builder.prefix) ? .relu6 : .silu)
-    builder.choosePadding(.same)
+    choosePadding(&builder)
+    if paddedSide(builder.state, builder.prefix) == nil { builder.assumeUsualStages(stages.map(\.count)) }
     let style = MobileStyle(excitationActivation: activation, gate: .sigmoid)
     let image = Layer(value: builder.graph.input, channels: 3)
     var layer = builder.convNorm(LayerPair("_conv_stem", "_bn0"), image, stride: 2, activation: activation)

@@ -23,9 +23,11 @@ enum MnasNet: Architecture {
       name: "layers.3", layers: [LayerPair("layers.3", "layers.4"), LayerPair("layers.6", "layers.7")],
       activation: activation, hasShortcut: false)
     layer = builder.append(first, layer, style)
+    var depths: [Int] = []
     for (stage, stride) in MobileStyle.usualStrides.dropFirst().enumerated() {
       let name = { (index: Int) in "layers.\(8 + stage).\(index)" }
-      for index in 0..<builder.countModules(name, with: ["layers.0.weight", "layers.3.weight"]) {
+      depths.append(builder.countModules(name, with: ["layers.0.weight", "layers.3.weight"]))
+      for index in 0..<depths[stage] {
         let module = "\(name(index)).layers"
         let block = MobileBlock(
           name: name(index), layers: [0, 3, 6].map { LayerPair("\(module).\($0)", "\(module).\($0 + 1)") },
@@ -33,6 +35,7 @@ enum MnasNet: Architecture {
         layer = builder.append(block, layer, style)
       }
     }
+    if depths != [3, 3, 3, 2, 4, 1] { builder.assumeUsualStages(depths) }
     return builder.convNorm(LayerPair("layers.14", "layers.15"), layer, activation: activation)
   }
 }

@@ -31,6 +31,16 @@ struct MobileStyle {
   static let usualStrides = [1, 2, 2, 2, 1, 2, 1]
 }
 
+/// Networks with the tensors of another that pad in another way.
+enum PaddingSiblings {
+  /// There are none in wide use.
+  case none
+  /// Networks that timm converted from TensorFlow, in wide use.
+  case converted
+  /// Networks of timm's own training code; it publishes only converted ones.
+  case trained
+}
+
 extension GraphBuilder {
   /// The activation function that the user states, or else the usual one, which is then an assumption.
   mutating func chooseActivation(_ usual: StructureOptions.Activation) -> StructureOptions.Activation {
@@ -41,25 +51,47 @@ extension GraphBuilder {
 
   /// Sets how strided convolutions pad: as the user states, or else as usual, which is then an assumption.
   ///
-  /// - Parameter isDoubtful: whether networks with the same tensors and the other padding are in wide use.
-  mutating func choosePadding(_ usual: StructureOptions.Padding, isDoubtful: Bool = false) {
+  /// - Parameter siblings: networks with the same tensors and the other padding.
+  mutating func choosePadding(_ usual: StructureOptions.Padding, unlike siblings: PaddingSiblings = .none) {
     use("--padding")
-    if options.padding == nil {
-      switch usual {
-      case .same:
-        assume(
-          "strided convolutions pad as TensorFlow's SAME does for the size of each map", option: "--padding symmetric",
-          isDoubtful: isDoubtful)
-      case .symmetric:
-        assume(
-          isDoubtful
-            ? "strided convolutions pad by half the kernel on all sides; networks that timm converted from TensorFlow "
-              + "(tf_...) have the same tensors, TensorFlow's padding and an epsilon of 0.001"
-            : "strided convolutions pad by half the kernel on all sides",
-          option: isDoubtful ? "--padding same and --bn-epsilon 0.001" : "--padding same", isDoubtful: isDoubtful)
-      }
-    }
     padsLikeTensorFlow = (options.padding ?? usual) == .same
+    guard options.padding == nil else { return }
+    let statement =
+      switch usual {
+      case .same: "strided convolutions pad as TensorFlow's SAME does for the size of each map"
+      case .symmetric: "strided convolutions pad by half the kernel on all sides"
+      }
+    let other = usual == .same ? "--padding symmetric" : "--padding same"
+    switch siblings {
+    case .none: assume(statement, option: other)
+    case .converted:
+      assume(
+        "\(statement); networks that timm converted from TensorFlow (tf_...) or whose channels were pruned (..._pruned) "
+          + "have such tensors, TensorFlow's padding and an epsilon of 0.001",
+        option: "\(other) and --bn-epsilon 0.001", isDoubtful: true)
+    case .trained:
+      assume(
+        "\(statement), as in the networks that timm converted from TensorFlow (tf_...); those that are trained with timm "
+          + "have the same tensors, padding by half the kernel and an epsilon of 1e-5",
+        option: "\(other) and --bn-epsilon 1e-5")
+    }
+  }
+
+  /// Records that strides and shortcuts are those of a family's published networks, and that these stages are not.
+  mutating func assumeUsualStages(_ depths: [Int]) {
+    assume(
+      "strides and shortcuts are those of the published networks of this family, but none has stages of \(depths) blocks",
+      isDoubtful: true)
+  }
+
+  /// Records that maps are halved by strides alone, where networks with the same tensors filter them first (Zhang,
+  /// arXiv 1904.11486).
+  ///
+  /// - Parameter siblings: the names of those in timm.
+  mutating func assumeUnfiltered(unlike siblings: [String]) {
+    assume(
+      "maps are halved by strides alone; timm has networks with the same tensors that filter maps first "
+        + "(\(siblings.joined(separator: ", "))), which only an ONNX model states, and --golden notices")
   }
 
   /// Appends a block.

@@ -42,8 +42,8 @@ enum MobileNetV3: Architecture {
     variant(blocks: blockCount { state.contains(prefix + $0) })?.name ?? "mobilenet_v3"
   }
 
-  static func neck(_ has: (String) -> Bool) -> [NeckLayer] {
-    guard has("classifier.0.weight"), has("classifier.3.weight") else { return [] }
+  static func neck(_ builder: GraphBuilder) -> [NeckLayer] {
+    guard builder.has("classifier.0.weight"), builder.has("classifier.3.weight") else { return [] }
     return [.linear("classifier.0"), .activation(.hardSwish, name: "classifier.1")]
   }
 

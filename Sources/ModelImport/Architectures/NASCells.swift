@@ -6,11 +6,20 @@ import Tensors
 /// 1712.00559), with the names of Cadene's pretrained-models. A convolution comes after its ReLU and before its batch
 /// norm.
 extension GraphBuilder {
-  /// Records the assumption about layers without weights, which is the same for both families.
-  mutating func assumeCells() {
+  /// Chooses between the layers without weights of pretrained-models, which are assumed, and those of timm, which
+  /// `--padding same` states.
+  ///
+  /// - Parameter sibling: timm's network with the same tensors and where it is the same; `nil` where it has none.
+  mutating func chooseCells(unlike sibling: String?) {
+    use("--padding")
+    padsLikeTensorFlow = options.padding == .same
+    guard options.padding == nil else { return }
     assume(
       "layers without weights are those of pretrained-models: how reductions of even maps are aligned, and average pools "
-        + "that leave their padding out")
+        + "that leave their padding out"
+        + (sibling.map { "; \($0) has the same tensors and pads as TensorFlow's SAME does for the size of each map" }
+          ?? ""),
+      option: "--padding same", isDoubtful: sibling != nil)
   }
 
   /// ReLU, a convolution with the kernel size of its weight, and a batch norm.
@@ -45,7 +54,7 @@ extension GraphBuilder {
   private mutating func shifted(
     _ name: String, _ layer: Layer, _ shift: Bool, _ body: (inout GraphBuilder, Layer) -> Layer
   ) -> Layer {
-    guard shift else { return body(&self, layer) }
+    guard shift, !padsLikeTensorFlow else { return body(&self, layer) }
     let margins = MapMargins(top: 1, left: 1)
     let result = body(&self, pad("\(name).pad", layer, margins))
     return crop("\(name).crop", result, margins)
@@ -53,14 +62,31 @@ extension GraphBuilder {
 
   mutating func cellMaxPool(_ name: String, _ layer: Layer, stride: Int = 1, shift: Bool = false) -> Layer {
     shifted(name, layer, shift) { builder, map in
-      builder.maxPool(name, map, window: Window(3, stride: stride, padding: 1))
+      var window = Window(3, stride: stride, padding: 1)
+      if builder.padsLikeTensorFlow { window.padLikeTensorFlow() }
+      return builder.maxPool(name, map, window: window)
     }
   }
 
   mutating func cellAveragePool(_ name: String, _ layer: Layer, stride: Int = 1, shift: Bool = false) -> Layer {
-    shifted(name, layer, shift) { builder, map in
+    if padsLikeTensorFlow, stride > 1 { return averageWithPadding(name, layer, Window(3, stride: stride)) }
+    return shifted(name, layer, shift) { builder, map in
       builder.averagePool(name, map, window: Window(3, stride: stride, padding: 1))
     }
+  }
+
+  /// The average of windows whose padding follows from the size of the map and counts as zeros, as in timm, in the form
+  /// of a convolution of each channel: poolings with such padding leave it out.
+  private mutating func averageWithPadding(_ name: String, _ layer: Layer, _ window: Window) -> Layer {
+    var window = window
+    window.padLikeTensorFlow()
+    let taps = layer.channels * window.taps
+    let weight = Tensor(
+      [Float](repeating: 1 / Float(window.taps), count: taps), shape: [layer.channels, window.height, window.width, 1])
+    return layer.with(
+      graph.append(
+        Convolution(window: window, groups: layer.channels), name: name, inputs: [layer.value],
+        constants: ["weight": weight]))
   }
 
   /// Halves a map: every second pixel, and every second pixel of the map shifted by one, each go through a 1x1

@@ -34,8 +34,8 @@ enum NASNet: Architecture {
   }
 
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
-    builder.assumeCells()
     let stages = stages(builder.has)
+    builder.chooseCells(unlike: stages.map(\.count) == [6, 6, 6] ? "timm's nasnetalarge" : nil)
     // At their usual sizes, the mobile network has even maps where the large one, made for 331 pixels, has odd ones.
     let isLarge = (stages.first?.count ?? 0) >= 6
     let image = builder.convolution("conv0.conv", builder.graph.input, inputChannels: 3, stride: 2, padding: 0)

@@ -21,7 +21,8 @@ enum PNASNet: Architecture {
   }
 
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
-    builder.assumeCells()
+    let isLarge = name(of: builder.state, prefix: builder.prefix) == "pnasnet5large"
+    builder.chooseCells(unlike: isLarge ? "timm's pnasnet5large, the same network at 331 pixels," : nil)
     let image = builder.convolution("conv_0.conv", builder.graph.input, inputChannels: 3, stride: 2, padding: 0)
     let stem = builder.batchNorm("conv_0.bn", image)
     let h = builder.reluConvNorm("cell_stem_0.conv_1x1", stem)

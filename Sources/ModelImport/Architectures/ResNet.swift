@@ -38,11 +38,12 @@ enum ResNet: Architecture {
 
   static func name(of state: StateDictionary, prefix: String) -> String {
     let depths = stageDepths(state, prefix)
-    let isBottleneck = hasThirdConvolution("layer1.0", state, prefix)
+    let bottlenecks = bottlenecks(of: depths, state, prefix)
     let names: [[Int]: String] =
-      isBottleneck
-      ? [[3, 4, 6, 3]: "50", [3, 4, 23, 3]: "101", [3, 8, 36, 3]: "152"]
-      : [[2, 2, 2, 2]: "18", [3, 4, 6, 3]: "34"]
+      bottlenecks.isEmpty
+      ? [[2, 2, 2, 2]: "18", [3, 4, 6, 3]: "34"]
+      : bottlenecks.count == depths.reduce(0, +)
+        ? [[3, 4, 6, 3]: "50", [3, 4, 23, 3]: "101", [3, 8, 36, 3]: "152"] : [:]
     let size = names[depths] ?? "\(depths)"
     let prefixed = state.contains("\(prefix)layer1.0.se.fc1.weight") ? "seresnet" : "resnet"
     let hasDeepStem = state.contains("\(prefix)conv1.0.weight")
@@ -69,9 +70,49 @@ enum ResNet: Architecture {
     state.contains("\(prefix)\(block).conv3.weight") || state.contains("\(prefix)\(block).bn3.weight")
   }
 
+  /// The names of the blocks that are bottlenecks. Some networks of timm have both kinds of blocks.
+  private static func bottlenecks(of depths: [Int], _ state: StateDictionary, _ prefix: String) -> [String] {
+    depths.enumerated().flatMap { stage, depth in (0..<depth).map { "layer\(stage + 1).\($0)" } }
+      .filter { hasThirdConvolution($0, state, prefix) }
+  }
+
+  /// A network that others in timm, which filter maps before they halve them, have the tensors of.
+  private struct Unfiltered {
+    /// What the importer calls it.
+    let name: String
+    /// The channels of the stem's first convolution.
+    let stem: Int
+    /// The filters of the second convolution, and the channels that each reads.
+    let filters: [Int]
+    /// The others.
+    let siblings: [String]
+  }
+
+  private static let unfiltered = [
+    Unfiltered(name: "resnet18", stem: 64, filters: [64, 64], siblings: ["resnetblur18"]),
+    Unfiltered(name: "resnet50", stem: 64, filters: [64, 64], siblings: ["resnetaa50", "resnetblur50"]),
+    Unfiltered(name: "resnet34d", stem: 32, filters: [64, 64], siblings: ["resnetaa34d"]),
+    Unfiltered(name: "resnet50d", stem: 32, filters: [64, 64], siblings: ["resnetaa50d", "resnetblur50d"]),
+    Unfiltered(name: "resnet101d", stem: 32, filters: [64, 64], siblings: ["resnetaa101d", "resnetblur101d"]),
+    Unfiltered(name: "seresnet50d", stem: 32, filters: [64, 64], siblings: ["seresnetaa50d"]),
+    Unfiltered(name: "seresnet101d", stem: 32, filters: [256, 8], siblings: ["seresnextaa101d_32x8d"]),
+    Unfiltered(name: "seresnet[3, 24, 36, 4]d", stem: 64, filters: [256, 8], siblings: ["seresnextaa201d_32x8d"]),
+  ]
+
+  /// The networks in timm that have the same tensors and filter maps before they halve them.
+  private static func siblings(_ builder: GraphBuilder) -> [String] {
+    let shape = { (name: String) in builder.state.shape("\(builder.prefix)\(name).weight")?.dimensions ?? [] }
+    let stem = (shape("conv1.0") + shape("conv1")).first
+    let filters = Array(shape("layer1.0.conv2").prefix(2))
+    let name = name(of: builder.state, prefix: builder.prefix)
+    // ResNet-RS has a convolution in place of the stem's pooling.
+    guard !builder.has("maxpool.0.weight") else { return [] }
+    return unfiltered.first { $0.name == name && $0.stem == stem && $0.filters == filters }?.siblings ?? []
+  }
+
   static func buildTrunk(_ builder: inout GraphBuilder) throws(ImportError) -> Layer {
     let depths = stageDepths(builder.state, builder.prefix)
-    let isBottleneck = hasThirdConvolution("layer1.0", builder.state, builder.prefix)
+    let hasBottlenecks = !bottlenecks(of: depths, builder.state, builder.prefix).isEmpty
     if pools(builder.state, builder.prefix, depths), builder.options.outputStride.map({ $0 < 32 }) ?? false {
       throw .variant(
         architecture: name(of: builder.state, prefix: builder.prefix),
@@ -79,7 +120,9 @@ enum ResNet: Architecture {
     }
     var layer = try stem(&builder)
     let strides = ResidualStages(depths.count, &builder, of: "torchvision", allowsDilation: true)
-    let stridden = isBottleneck ? strides.bottleneckStride(.secondConvolution, &builder) : 1
+    let stridden = hasBottlenecks ? strides.bottleneckStride(.secondConvolution, &builder) : 1
+    let siblings = siblings(builder)
+    if !siblings.isEmpty { builder.assumeUnfiltered(unlike: siblings) }
     for (stage, depth) in depths.enumerated() {
       for block in 0..<depth {
         let geometry = BlockGeometry(

@@ -24,12 +24,23 @@ extension ONNXFolding {
       return array.tensor
     },
     "BatchNormalization": { operands throws(Failure) in
-      guard operands.node.outputs.dropFirst().allSatisfy(\.isEmpty) || operands.integer("training_mode") == 1 else {
+      // Before opset 14, nodes with outputs for statistics are in training mode, as those are with which PyTorch
+      // exports weights that it standardises.
+      let hasStatistics = !operands.node.outputs.dropFirst().allSatisfy(\.isEmpty)
+      let isAttribute = operands.operatorSet >= 14
+      let isTraining = isAttribute ? operands.integer("training_mode") == 1 : hasStatistics
+      guard isTraining || !hasStatistics else {
         throw Failure("computes statistics of a constant without training mode")
       }
-      return try normalized(operands, byImage: false)
+      guard isAttribute || operands.integer("training_mode") == nil else {
+        throw Failure("has an attribute 'training_mode', which its operator set does not have")
+      }
+      guard operands.integer("spatial") ?? 1 == 1 else { throw Failure("normalises a constant element by element") }
+      return try normalized(operands, byImage: false, byOwnStatistics: isTraining)
     },
-    "InstanceNormalization": { operands throws(Failure) in try normalized(operands, byImage: true) },
+    "InstanceNormalization": { operands throws(Failure) in
+      try normalized(operands, byImage: true, byOwnStatistics: true)
+    },
   ]
 
   /// How a reduction combines elements.
@@ -104,8 +115,12 @@ extension ONNXFolding {
 
   /// A constant [N, C, ...] normalised by the mean and variance of each channel, then scaled and shifted.
   ///
-  /// - Parameter byImage: whether the statistics are of each N apart.
-  private static func normalized(_ operands: Operands, byImage: Bool) throws(Failure) -> Tensor {
+  /// - Parameters:
+  ///   - byImage: whether the statistics are of each N apart.
+  ///   - byOwnStatistics: whether the statistics are those of the constant, and not inputs.
+  private static func normalized(
+    _ operands: Operands, byImage: Bool, byOwnStatistics: Bool
+  ) throws(Failure) -> Tensor {
     var array = try operands.array(0)
     guard array.shape.rank >= 2, array.values.count > 0, array.type.isFloatingPoint else {
       throw Failure("normalises \(array.type) \(array.shape)")
@@ -115,7 +130,7 @@ extension ONNXFolding {
     var epsilon = 1e-5
     if case .float(let value)? = operands.node.attributes["epsilon"] { epsilon = Double(value) }
     var statistics: [[Double]] = []
-    if !byImage, operands.integer("training_mode") != 1 {
+    if !byOwnStatistics {
       statistics = [try operands.array(3).values, try operands.array(4).values]
     }
     guard (parameters + statistics).allSatisfy({ $0.count == channels }) else {

@@ -8,9 +8,10 @@ import Tensors
 ///
 /// Outputs that options name come first, then outputs called `normalized_embedding`, `embedding` or `logits`. All
 /// others are identified by dataflow: the logits are computed from the embedding. Two vectors that do not depend on
-/// each other are refused, as either could be the embedding. A softmax or a sigmoid after the logits is skipped.
+/// each other are refused, as either could be the embedding. Vectors that differ only by arithmetic with constants are
+/// taken as one. A softmax or a sigmoid after the logits is skipped.
 struct ONNXOutputs {
-  private let model: ONNXModel
+  let model: ONNXModel
   private let requestedEmbedding: String?
   private let requestedLogits: String?
 
@@ -43,21 +44,6 @@ struct ONNXOutputs {
 
   /// The number of outputs that are searched. Each may need the whole network.
   private static let maximumCount = 64
-
-  /// A value that is one vector per image.
-  private struct Candidate {
-    /// The name of the output or intermediate value.
-    let name: String
-    /// The vector, before the function that is skipped.
-    var row: ONNXActivation
-    /// The function after `row` that is skipped: "Softmax", "LogSoftmax" or "Sigmoid".
-    var skippedFunction: String?
-    /// The vector after the skipped function, where the graph can compute that.
-    var outputRow: ONNXActivation?
-    /// The vector before an L2 normalisation; without one, that of `row`.
-    var root: ValueID
-    var isNormalized: Bool { root != row.value }
-  }
 
   // MARK: The decision
 
@@ -109,7 +95,9 @@ struct ONNXOutputs {
   ) throws(ImportError) -> Candidate? {
     var found: [Candidate] = []
     for candidate in optional(names, &run) where candidate.root != vector.root {
-      if depends(candidate.row.value, on: vector.root, run.translator.graph) {
+      if candidate.origin == vector.origin {
+        noteUnread([candidate.name], "it is the embedding '\(vector.name)' with factors and offsets")
+      } else if depends(candidate.row.value, on: vector.root, run.translator.graph) {
         found.append(candidate)
       } else {
         noteUnread([candidate.name], "it is not computed from the embedding '\(vector.name)'")
@@ -127,15 +115,21 @@ struct ONNXOutputs {
   ) throws(ImportError) -> Candidate {
     var found: [Candidate] = []
     for candidate in optional(names, &run) where candidate.row.value != scores.row.value {
-      if depends(scores.row.value, on: candidate.root, run.translator.graph) {
+      if candidate.origin == scores.origin {
+        noteUnread([candidate.name], "it is the logits '\(scores.name)' with factors and offsets")
+      } else if depends(scores.row.value, on: candidate.root, run.translator.graph) {
         found.append(candidate)
       } else {
         noteUnread([candidate.name], "the logits '\(scores.name)' are not computed from it")
       }
     }
-    let groups = Set(found.map(\.root))
+    let groups = Set(found.map(\.origin))
     if groups.count > 1 { throw Self.undecided(found.map(\.name), "the logits are computed from each of them") }
-    if let vector = found.first(where: \.isNormalized) ?? found.first { return vector }
+    if !found.isEmpty {
+      let vector = Self.vector(found)
+      noteChoice(vector, of: found, option: "--embedding-output")
+      return vector
+    }
     scores.row = try run.translator.poolingBeforeLastConvolution(scores.row)
     return lastLayerInput(of: scores, run.translator) ?? logitsAsEmbedding(scores)
   }
@@ -169,37 +163,62 @@ struct ONNXOutputs {
     }
     var groups: [[Candidate]] = []
     for candidate in candidates {
-      if let index = groups.firstIndex(where: { $0[0].root == candidate.root }) {
+      if let index = groups.firstIndex(where: { $0[0].origin == candidate.origin }) {
         groups[index].append(candidate)
       } else {
         groups.append([candidate])
       }
     }
-    func vector(_ group: [Candidate]) -> Candidate { group.first(where: \.isNormalized) ?? group[0] }
+    let vectors = groups.map(Self.vector)
     switch groups.count {
     case 0: return (nil, nil)
-    case 1: return try single(vector(groups[0]), &run.translator)
+    case 1:
+      // A softmax tells of logits, even if these are read from another output.
+      let function = vectors[0].isNormalized ? vectors[0].skippedFunction : groups[0][0].skippedFunction
+      let result = try single(vectors[0], after: function, &run.translator)
+      noteChoice(vectors[0], of: groups[0], option: result.logits == nil ? "--embedding-output" : "--logits-output")
+      return result
     case 2:
-      let (a, b) = (vector(groups[0]), vector(groups[1]))
+      let (a, b) = (vectors[0], vectors[1])
       let graph = run.translator.graph
-      if depends(b.row.value, on: a.root, graph), !b.isNormalized { return (a, b) }
-      if depends(a.row.value, on: b.root, graph), !a.isNormalized { return (b, a) }
+      if depends(b.row.value, on: a.origin, graph), !b.isNormalized {
+        noteChoice(a, of: groups[0], option: "--embedding-output")
+        noteChoice(b, of: groups[1], option: "--logits-output")
+        return (a, b)
+      }
+      if depends(a.row.value, on: b.origin, graph), !a.isNormalized {
+        noteChoice(b, of: groups[1], option: "--embedding-output")
+        noteChoice(a, of: groups[0], option: "--logits-output")
+        return (b, a)
+      }
       throw Self.undecided([a.name, b.name], "neither is the other's logits")
     default: throw Self.undecided(candidates.map(\.name), "each could be the embedding")
     }
   }
 
+  /// States which of the outputs that hold a vector is read, where others have factors or offsets of their own.
+  private mutating func noteChoice(_ chosen: Candidate, of group: [Candidate], option: String) {
+    let others = group.filter { $0.root != chosen.root }
+    guard !others.isEmpty else { return }
+    assumptions.append(
+      ImportAssumption(
+        "of the outputs that are one vector with different factors or offsets, '\(chosen.name)' is read, and not "
+          + quotedNames(others.map(\.name)), option: option))
+  }
+
   /// For a model with a single vector: the logits if it comes from a linear layer, else the embedding.
+  ///
+  /// - Parameter function: the skipped function after the vector; `nil` for none.
   private mutating func single(
-    _ only: Candidate, _ translator: inout ONNXTranslator
+    _ only: Candidate, after function: String?, _ translator: inout ONNXTranslator
   ) throws(ImportError) -> (embedding: Candidate?, logits: Candidate?) {
-    let isScores = only.skippedFunction == "Softmax" || only.skippedFunction == "LogSoftmax"
+    let isScores = function == "Softmax" || function == "LogSoftmax"
     var only = only
     if isScores { only.row = try translator.poolingBeforeLastConvolution(only.row) }
     guard !only.isNormalized, let input = lastLayerInput(of: only, translator) else {
       return isScores ? (logitsAsEmbedding(only), only) : (only, nil)
     }
-    if only.skippedFunction == nil {
+    if function == nil {
       assumptions.append(
         ImportAssumption(
           "the output '\(only.name)', which comes from a linear layer, holds the logits, and the input of that layer is "
@@ -219,15 +238,6 @@ struct ONNXOutputs {
   }
 
   // MARK: Candidates
-
-  /// Whether the declared type and shape of an output allow one vector per image.
-  private func mayBeVector(_ name: String) -> Bool {
-    guard let info = model.outputs.first(where: { $0.name == name }) else { return true }
-    if let type = info.elementType, !type.isFloatingPoint { return false }
-    guard let dimensions = info.dimensions, !dimensions.isEmpty else { return true }
-    let open = dimensions.dropFirst().filter { $0 != .fixed(1) }
-    return dimensions.count >= 2 && open.count { if case .fixed = $0 { true } else { false } } <= 1
-  }
 
   private func required(
     _ name: String, option: String, _ run: inout ONNXRun
@@ -250,71 +260,6 @@ struct ONNXOutputs {
       } catch { noteUnread([name], "\(error)") }
     }
     return result
-  }
-
-  /// A value as one vector per image; `nil` for values of another kind.
-  private func candidate(_ name: String, _ run: inout ONNXRun) throws(ImportError) -> Candidate? {
-    try run.translate(name)
-    let node = ONNXModel.Node(index: 0, name: name, operatorType: "Identity", inputs: [name], outputs: [name])
-    guard let value = run.translator.value(named: name) else { return nil }
-    func makeCandidate(
-      _ row: ONNXActivation, skippedFunction: String? = nil, outputRow: ONNXActivation? = nil
-    ) -> Candidate {
-      let producer = run.translator.producer(of: row)
-      let root = producer?.op is L2Normalization ? producer?.inputs.first : nil
-      return Candidate(
-        name: name, row: row, skippedFunction: skippedFunction, outputRow: outputRow, root: root ?? row.value)
-    }
-    switch value {
-    case .step(.probabilities(let row, let type)): return makeCandidate(row, skippedFunction: type)
-    case .step(.reduced(let reduction)) where reduction.isPooled:
-      return makeCandidate(try run.translator.activation(node, 0))
-    case .step(.view(let view)) where view.base.isRow && view.layout != nil:
-      return makeCandidate(try run.translator.activation(node, 0))
-    case .activation(let row) where row.isRow:
-      guard let producer = run.translator.producer(of: row), producer.op is Sigmoid, let input = producer.inputs.first
-      else { return makeCandidate(row) }
-      var scores = row
-      scores.value = input
-      return makeCandidate(scores, skippedFunction: "Sigmoid", outputRow: row)
-    case .activation(let map) where map.isMap && map.height == 1 && map.width == 1:
-      return makeCandidate(try run.translator.pool(map, exponent: 1, floor: nil, node: node))
-    case .activation, .step, .constant: return nil
-    }
-  }
-
-  // MARK: Dataflow
-
-  /// Whether a value is computed from another one.
-  private func depends(_ value: ValueID, on source: ValueID, _ graph: Graph) -> Bool {
-    guard value != source else { return false }
-    var isNeeded = [Bool](repeating: false, count: graph.valueCount)
-    isNeeded[value.index] = true
-    for node in graph.nodes.reversed() where isNeeded[node.output.index] {
-      for input in node.inputs { isNeeded[input.index] = true }
-    }
-    return isNeeded[source.index]
-  }
-
-  /// The input of the linear layer that computes a vector; `nil` where there is none. Only scales and offsets may come
-  /// between the layer and the vector.
-  private func lastLayerInput(of scores: Candidate, _ translator: ONNXTranslator) -> Candidate? {
-    var row = scores.row
-    while let node = translator.producer(of: row), let input = node.inputs.first {
-      switch node.op {
-      case is Linear:
-        let width = node.constants["weight"]?.shape[1] ?? 0
-        row = ONNXActivation(value: input, shape: [scores.row.shape[0], width], isRow: true)
-        let producer = translator.producer(of: row)
-        let root = producer?.op is L2Normalization ? producer?.inputs.first : nil
-        return Candidate(name: node.name, row: row, root: root ?? input)
-      case is BatchNormalization where translator.arithmeticResults.contains(node.output), is Centering,
-        is FakeQuantization:
-        row.value = input
-      default: return nil
-      }
-    }
-    return nil
   }
 
   // MARK: The graph

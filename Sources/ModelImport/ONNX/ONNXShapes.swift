@@ -71,11 +71,13 @@ enum ONNXShapes {
     return requested.map { $0 < 0 ? $0 + rank : $0 }
   }
 
-  /// The output shape of `Squeeze`, where no list of axes stands for all of extent 1; `nil` where an axis does not
-  /// exist or has another extent.
+  /// The output shape of `Squeeze`, where no list of axes, or in ONNX Runtime an empty one, stands for all of extent 1;
+  /// `nil` where an axis does not exist or has another extent.
   static func squeeze(_ shape: Shape, _ requested: [Int]?) -> Shape? {
     let all = shape.dimensions.indices.filter { shape[$0] == 1 }
-    guard let taken = axes(requested ?? all, rank: shape.rank), taken.allSatisfy({ shape[$0] == 1 }) else { return nil }
+    let listed = requested ?? []
+    guard let taken = axes(listed.isEmpty ? all : listed, rank: shape.rank), taken.allSatisfy({ shape[$0] == 1 })
+    else { return nil }
     return Shape(shape.dimensions.indices.filter { !taken.contains($0) }.map { shape[$0] })
   }
 

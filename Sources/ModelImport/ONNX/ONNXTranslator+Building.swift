@@ -125,9 +125,10 @@ extension ONNXTranslator {
     let key = PoolingKey(base: base.value, exponent: exponent, floor: floor, appendsOne: appendsOne)
     if let cached = poolings[key] { return cached }
     var pooling = GeneralizedMeanPooling(exponent: exponent, appendsOne: appendsOne)
-    // The tolerance is for models in half precision, which rounds the floor of 1e-6 up.
+    // Models in half precision round the floor of 1e-6 up.
+    let tolerance = [.float16, .bfloat16].contains(weightType) ? 0.05 : ONNXGate.roundingError
     let isDefault =
-      pooling.floor.map { usual in floor.map { abs($0 - usual) <= 0.05 * usual } ?? false } ?? (floor == nil)
+      pooling.floor.map { usual in floor.map { abs($0 - usual) <= tolerance * usual } ?? false } ?? (floor == nil)
     if !isDefault { pooling.customFloor = floor ?? 0 }
     // Where the floor removes negative values, a ReLU before it changes nothing, and the map needs no sign when
     // quantised.

@@ -37,13 +37,14 @@ enum ONNXGate {
 }
 
 extension ONNXTranslator {
-  /// Whether a number of the model stands for another one, such as 1/6: it is that number rounded to float32, or to
-  /// half precision, as in models that were converted to it. A note states the latter.
+  /// Whether a number of the model stands for another one, such as 1/6: it is that number rounded to float32, or, in
+  /// models that are stored in half precision, to that. A note states the latter.
   ///
   /// - Parameter given: a number of the model that `exact` is computed from. Half precision must have it exactly, for
   ///   the number to be rounded to that.
   mutating func isRounded(_ value: Double, of exact: Double, given: Double = 1) -> Bool {
     if ONNXGate.isClose(value, exact) { return true }
+    guard weightType == .float16 else { return false }
     // Models may also divide by the number.
     let isHalf =
       ONNXGate.isClose(value, ONNXGate.half(exact)) || ONNXGate.isClose(1 / value, ONNXGate.half(1 / exact))

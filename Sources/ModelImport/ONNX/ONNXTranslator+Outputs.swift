@@ -25,6 +25,33 @@ extension ONNXTranslator {
       .with(shape: row.shape, channelAxis: row.channelAxis)
   }
 
+  /// The input of a node that only scales, shifts or rounds the elements of a vector; `nil` for other nodes.
+  func arithmeticInput(of node: Node) -> ValueID? {
+    switch node.op {
+    case is BatchNormalization where arithmeticResults.contains(node.output), is Centering, is FakeQuantization:
+      node.inputs.first
+    default: nil
+    }
+  }
+
+  /// The vector before the L2 normalisation that computes another; without one, that itself.
+  func root(of row: ONNXActivation) -> ValueID {
+    guard let producer = producer(of: row), producer.op is L2Normalization else { return row.value }
+    return producer.inputs.first ?? row.value
+  }
+
+  /// The value before all nodes that only scale, shift, round or normalise a vector. Vectors that have it in common are
+  /// one for embeddings, or for logits.
+  func origin(of value: ValueID) -> ValueID {
+    var value = value
+    while let node = producers[value].map({ graph.nodes[$0] }),
+      let input = arithmeticInput(of: node) ?? (node.op is L2Normalization ? node.inputs.first : nil)
+    {
+      value = input
+    }
+    return value
+  }
+
   /// The embedding and its L2-normalised form, where `vector` may be either of them.
   mutating func normalized(_ vector: ONNXActivation) throws(ImportError) -> (ValueID, ValueID) {
     if let producer = producer(of: vector), producer.op is L2Normalization, let input = producer.inputs.first {

@@ -11,6 +11,8 @@ struct ONNXTranslator {
   var graph: Graph
   /// Whether the model takes images of other sizes than the one that it is translated for.
   let isSizeOpen: Bool
+  /// The type that most of the model's weights are stored in.
+  let weightType: ElementType
   /// What was recognised or reinterpreted, one sentence each.
   private(set) var notes: [String] = []
   /// The translated values, by their names in the model.
@@ -103,6 +105,7 @@ struct ONNXTranslator {
     self.foldings = foldings
     self.graph = graph
     isSizeOpen = image.isSizeOpen
+    weightType = model.weightType
     readCounts = schedule.readCounts
     values = ONNXValues(model.initializers)
     made = ModelBudget(free: Self.freeBytes, perByte: Self.bytesPerByte, modelBytes: model.byteCount)

@@ -50,19 +50,16 @@ extension ONNXTranslations {
     // Rows and columns that the view does not have would be multiplied by zeros.
     let isDense = block * block * view.base.channels <= 4 * layout.sources.count
     guard layout.channelAxis == 1, isDense, view.affine == nil, try translator.integer(node, "group", default: 1) == 1,
-      small.dilationHeight == 1,
-      small.dilationWidth == 1, !small.ceilMode, weight.shape[1] == layout.sources.count,
+      let window = small.scaled(by: block), weight.shape[1] == layout.sources.count,
       [ONNXView.Source.row, .column].allSatisfy({ (view.extents[$0] ?? 1) % block == 0 })
     else {
       throw translator.unsupported(
-        node, "its input has the pixels of blocks as channels, and it is not a dense convolution without dilation")
+        node,
+        "its input has the pixels of blocks as channels, and it is not a dense convolution without dilation whose "
+          + "padding is stated")
     }
-    let (height, width) = (small.height * block, small.width * block)
+    let (height, width) = (window.height, window.width)
     guard height <= 1024, width <= 1024 else { throw translator.bad(node, "its window is too large for blocks") }
-    var window = Window(height: height, width: width)
-    (window.strideHeight, window.strideWidth) = (small.strideHeight * block, small.strideWidth * block)
-    (window.top, window.left) = (small.top * block, small.left * block)
-    (window.bottom, window.right) = (small.bottom * block, small.right * block)
     let channels = view.base.channels
     var values = [Float](repeating: 0, count: weight.shape[0] * height * width * channels)
     let stored = weight.contiguous().elements(as: Float.self)

@@ -60,12 +60,8 @@ extension ONNXTranslations {
     _ translator: inout ONNXTranslator, _ node: ONNXModel.Node, _ map: ONNXActivation, _ margins: MapMargins,
     _ window: Window
   ) throws(ImportError) -> ONNXValue {
-    var window = window
-    window.top += margins.top
-    window.left += margins.left
-    window.bottom += margins.bottom
-    window.right += margins.right
-    guard map.isChannelsFirst, !window.ceilMode, window.dilationHeight == 1, window.dilationWidth == 1,
+    guard map.isChannelsFirst, let window = window.padded(by: margins), window.dilationHeight == 1,
+      window.dilationWidth == 1,
       max(window.top, window.bottom) < window.height, max(window.left, window.right) < window.width
     else { throw translator.unsupported(node, "it pools margins of negative infinity") }
     return .activation(try translator.append(MaxPooling(window: window), node: node, inputs: [map]))

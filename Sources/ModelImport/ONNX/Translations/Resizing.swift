@@ -46,9 +46,9 @@ extension ONNXTranslations {
   ) throws(ImportError) -> Shape {
     // Since opset 11, the second input is `roi`, which only `tf_crop_and_resize` reads.
     let scalesInput = node.operatorType == "Upsample" || translator.model.operatorSet < 11 ? 1 : 2
-    guard
-      let axes = ONNXShapes.list(
-        try translator.integers(node, attribute: "axes", input: Int.max) ?? Array(0..<shape.rank), rank: shape.rank)
+    // As for ONNX Runtime, an empty list of axes is none.
+    let listed = try translator.integers(node, attribute: "axes", input: Int.max) ?? []
+    guard let axes = ONNXShapes.list(listed.isEmpty ? Array(0..<shape.rank) : listed, rank: shape.rank)
     else { throw translator.bad(node, "has axes that \(shape) does not have") }
     var result = shape
     if scalesInput == 2, translator.hasInput(node, 3) {
