@@ -219,9 +219,8 @@ let package = Package(
     tests(
       "InferenceTests",
       [
-        "Files", "Graphs", "Inference", "Kernels", "Operators", "PackageFormat", "PackageSamples", "Pixels", "Runtime",
-        "Tensors",
-        "Threads",
+        "Fidelity", "FidelitySamples", "Files", "Graphs", "Inference", "Kernels", "Operators", "PackageFormat",
+        "PackageSamples", "Pixels", "Runtime", "Tensors", "Threads",
       ]),
     tests("LinearAlgebraTests", ["CLinearAlgebra", "LinearAlgebra"]),
     tests(
@@ -257,7 +256,7 @@ let package = Package(
     tests(
       "RoundingTests", ["Graphs", "LinearAlgebra", "Operators", "ReferenceOperators", "Rounding", "Tensors", "Threads"]),
     tests("RuntimeTests", ["Graphs", "Kernels", "Operators", "ReferenceOperators", "Runtime", "Tensors", "Threads"]),
-    tests("SigningTests", ["Files", "Signing"]),
+    tests("SigningTests", ["CSigning", "Files", "Signing"]),
     tests("SearchTests", ["Graphs", "Operators", "Quantization", "Search", "Tensors"]),
     tests(
       "StoredQuantizationTests",

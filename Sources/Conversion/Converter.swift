@@ -303,7 +303,7 @@ package struct Converter {
     let others = KernelSet(features: KernelTier.mostDifferent.features)
     let result = try record.result(
       for: try network.executable(kernels: others, threads: options.threads), threads: options.threads)
-    guard result.passed else { throw ConversionError.kernelsDisagree(layers: result.suspects) }
+    guard result.differences.isEmpty else { throw ConversionError.kernelsDisagree(layers: result.suspects) }
     return record
   }
 
@@ -379,7 +379,10 @@ extension PackageInfo {
 extension BrokenImages {
   /// The images as reports list them: with names relative to the folder, so that a report does not depend on its path.
   func skippedImages(of files: [ImageFolder.File]) -> [FidelityReport.SkippedImage] {
-    let names = Dictionary(files.map { ($0.path, $0.relativePath) }, uniquingKeysWith: { first, _ in first })
-    return entries.map { FidelityReport.SkippedImage(name: names[$0.path] ?? $0.path, reason: "\($0.error)") }
+    let names = Dictionary(
+      files.map { (ExactName($0.path), $0.relativePath) }, uniquingKeysWith: { first, _ in first })
+    return entries.map {
+      FidelityReport.SkippedImage(name: names[ExactName($0.path)] ?? $0.path, reason: "\($0.error)")
+    }
   }
 }

@@ -13,7 +13,7 @@ package struct DeviceTest: Encodable, Sendable {
     package let tier: String
     /// The kernels of the tier, such as "igemm: avx512vnni".
     package let kernels: [String]
-    /// Whether nothing differs.
+    /// Whether outputs were compared, and nothing differs.
     package let passed: Bool
     /// The seconds for making the network ready and running it.
     package let seconds: Double
@@ -77,7 +77,7 @@ package struct DeviceTest: Encodable, Sendable {
   ///   - tiers: the tiers to test, at least one.
   ///   - threads: how many threads run the whole test at the same time.
   /// - Throws: `ConversionError.package` where the file is not a package or damaged, `.wrongKind` where it has no
-  ///   self-test; `GraphError` where the network cannot run.
+  ///   self-test, or one that compares no output of the network; `GraphError` where the network cannot run.
   package init(path: String, tiers: [KernelTier], threads: Int, progress: any ProgressObserver) throws {
     let reader = try PackageReader.opening(path)
     let (network, record) = try Self.open(reader)
@@ -93,6 +93,9 @@ package struct DeviceTest: Encodable, Sendable {
       let result: SelfTestResult
       do throws(GraphError) { result = try record.result(for: executable, threads: threads) } catch {
         throw ConversionError.wrongKind("\(path): the self-test cannot be run: \(error)")
+      }
+      do throws(SelfTestError) { try result.checkCoverage() } catch {
+        throw ConversionError.wrongKind("\(path): \(error)")
       }
       results.append((tier, kernels, result, (ContinuousClock.now - start).seconds))
       progress.advance()

@@ -51,8 +51,21 @@ package struct PackageMetadata: Codable, Sendable {
     toolVersion = try container.decodeIfPresent(String.self, forKey: .toolVersion)
     do {
       fidelity = try container.decodeIfPresent(FidelityReport.self, forKey: .fidelity)
+      // A hash that cannot be compared with that of the figures is not absent.
+      if fidelity != nil { try Self.checkHash(of: calibration, in: container) }
     } catch {
-      reportProblem = Self.problem(error)
+      (fidelity, reportProblem) = (nil, Self.problem(error))
+    }
+  }
+
+  private static func checkHash(
+    of calibration: [String: JSONValue], in container: KeyedDecodingContainer<CodingKeys>
+  ) throws {
+    switch calibration["sha256"] {
+    case nil, .null?, .string?: return
+    default:
+      throw DecodingError.dataCorruptedError(
+        forKey: .calibration, in: container, debugDescription: "the calibration's sha256 is not text")
     }
   }
 
@@ -78,9 +91,10 @@ package struct PackageMetadata: Codable, Sendable {
   /// - Parameter contentHash: that of the package which has these metadata.
   func binding(contentHash: SHA256.Digest) -> FigureBinding? {
     fidelity.map { fidelity in
-      FigureBinding(
+      let images: String? = if case .string(let hash)? = calibration["sha256"] { hash } else { nil }
+      return FigureBinding(
         contentHash: contentHash, stated: fidelity.contentHash, checkpoints: (source.sha256, fidelity.reference.sha256),
-        calibration: (calibrationSet?.sha256, fidelity.calibration?.sha256))
+        calibration: (images, fidelity.calibration?.sha256))
     }
   }
 

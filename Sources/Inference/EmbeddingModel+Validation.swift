@@ -1,14 +1,16 @@
 import Graphs
 import Operators
 import PackageFormat
+import Runtime
 import Tensors
 
 extension EmbeddingModel {
   /// Checks what opening leaves to the first image: that the network runs at every size that the package was converted
-  /// for, that its outputs are what the package states, and that its constants are finite. The weights must be loaded.
+  /// for, that its outputs are what the package states, that its self-test runs, and that its constants are finite. The
+  /// weights must be loaded.
   ///
   /// - Throws: `InferenceError.graph` where the network cannot run, computes other outputs than stated, or has too many
-  ///   nodes and sizes to be checked; `.package` where a constant is damaged; `.noWeights`.
+  ///   nodes and sizes to be checked; `.package` where a constant or the self-test is damaged; `.noWeights`.
   package func validate() throws(InferenceError) {
     guard let executable else { throw .noWeights }
     let (nodes, sizes) = (network.graph.nodes.count, info.resolutions.count)
@@ -23,6 +25,7 @@ extension EmbeddingModel {
     } catch {
       throw .graph(error)
     }
+    try checkSelfTest(of: executable)
     try checkConstants()
   }
 
@@ -52,6 +55,20 @@ extension EmbeddingModel {
     try check(GraphOutput.normalizedEmbedding, count: info.embeddingDimension)
     try check(GraphOutput.logits, count: info.classCount)
     return shapes
+  }
+
+  /// Checks that the network takes the images of the package's self-test, which may have another size.
+  private func checkSelfTest(of executable: Executable) throws(InferenceError) {
+    let found: SelfTestRecord?
+    do throws(PackageError) { found = try network.reader.selfTest() } catch { throw .package(error) }
+    guard let record = found else { return }
+    do throws(GraphError) {
+      let shapes = try executable.graph.inferShapes(input: [1, record.height, record.width, 3])
+      try executable.checkPlan(shapes: shapes)
+    } catch {
+      throw .graph(
+        .structure("the self-test cannot run on its images of \(record.width) x \(record.height) px: \(error)"))
+    }
   }
 
   private func checkConstants() throws(InferenceError) {

@@ -37,21 +37,9 @@ package struct StoredFidelity: Hashable, Sendable {
     /// A figure by the names of its members in the report, such as "drift.mean".
     package subscript(path: String) -> Double? { values[path] }
 
-    /// The figures that are read.
-    private static let paths = [
-      "drift.mean", "drift.p50", "drift.p95", "drift.p99", "drift.max", "drift.std", "agreement.top1",
-      "agreement.top5", "decisive_agreement.top1", "float.top1", "int8.top1", "top1_drop",
-      "neighbours.int8_in_int8.top1",
-    ]
-
-    fileprivate init(_ report: PlainValue) {
-      size = report["size"].flatMap(\.integer)
-      passed = report["passed"] == .bool(true)
-      images = report["images"].flatMap(\.integer) ?? 0
-      labelledImages = report["labelled_images"].flatMap(\.integer) ?? 0
-      var values: [String: Double] = [:]
-      for path in Self.paths { values[path] = report[path: path]?.number }
-      self.values = values
+    init(_ figures: StoredFigures, size: Int?, passed: Bool) {
+      (self.size, self.passed) = (size, passed)
+      (images, labelledImages, values) = (figures.images, figures.labelledImages, figures.values)
     }
   }
 
@@ -67,44 +55,47 @@ package struct StoredFidelity: Hashable, Sendable {
   /// - Parameters:
   ///   - json: the metadata of a package; empty where it has none.
   ///   - contentHash: that of the package.
-  /// - Throws: `PackageError.invalidField` or `.outOfBounds` where they are not JSON; `.foreignFigures` where the
-  ///   figures are those of another package.
+  /// - Throws: `PackageError.invalidField` or `.outOfBounds` where they are not JSON; `.invalidReport` where a report
+  ///   is not as quern writes it, or contradicts itself (formats/report.md, "Consistency"); `.foreignFigures` where
+  ///   the figures are those of another package.
   package init(metadata json: String, contentHash: SHA256.Digest) throws(PackageError) {
-    guard !json.isEmpty else {
+    guard let report = try Self.report(in: json, of: contentHash) else {
       (verdict, figures) = (nil, [])
       return
     }
-    let metadata = try JSONReader<PackageError>.plainValue(of: ByteCursor(Array(json.utf8)))
-    guard let report = metadata["fidelity"], case .dictionary = report else {
-      (verdict, figures) = (nil, [])
-      return
-    }
+    (verdict, figures) = (report.verdict, report.figures)
+  }
+
+  private static func report(
+    in json: String, of contentHash: SHA256.Digest
+  ) throws(PackageError) -> StoredReport? {
+    guard !json.isEmpty else { return nil }
+    let value = try JSONReader<PackageError>.plainValue(of: ByteCursor(Array(json.utf8)))
+    guard case .dictionary = value else { return nil }
+    let metadata = try ReportObject(value, at: "metadata")
+    guard let object = try metadata.object("fidelity", at: "") else { return nil }
+    let origin = try Origin(metadata)
+    let report = try StoredReport(object)
     let binding = FigureBinding(
-      contentHash: contentHash, stated: report["content_hash"]?.text,
-      checkpoints: (metadata["source"]?["sha256"]?.text, report["reference"]?["sha256"]?.text),
-      calibration: (metadata["calibration"]?["sha256"]?.text, report["calibration"]?["sha256"]?.text))
+      contentHash: contentHash, stated: report.contentHash,
+      checkpoints: (origin.checkpoint, report.reference.sha256),
+      calibration: (origin.calibration, report.calibration))
     if let problem = binding.problem { throw .foreignFigures(problem) }
-    if case .string(let name)? = report["verdict"] { verdict = Verdict(rawValue: name) } else { verdict = nil }
-    if case .list(let sizes)? = report["sizes"], !sizes.isEmpty {
-      figures = sizes.map(Figures.init)
-    } else {
-      figures = [Figures(report)]
+    return report
+  }
+
+  /// What a package was made from, as it states.
+  private struct Origin {
+    /// SHA-256 of the checkpoint.
+    let checkpoint: String
+    /// SHA-256 of the set of calibration images; `nil` where it is not stated.
+    let calibration: String?
+
+    init(_ metadata: ReportObject) throws(PackageError) {
+      checkpoint = try StoredReport.Reference(try metadata.required("source", try metadata.object("source"))).sha256
+      let record = try metadata.required("calibration", try metadata.object("calibration"))
+      calibration = try record.text("sha256")
+      for key in ["calibration_pixels", "plan_sha256", "tool_version"] { _ = try metadata.text(key) }
     }
   }
-}
-
-extension PlainValue {
-  /// A member of a dictionary; `nil` for anything else.
-  fileprivate subscript(key: String) -> PlainValue? {
-    if case .dictionary(let members) = self { members[key] } else { nil }
-  }
-
-  /// A member of members, whose names are separated by dots.
-  fileprivate subscript(path path: String) -> PlainValue? {
-    path.split(separator: ".").reduce(Optional(self)) { value, key in value?[String(key)] }
-  }
-
-  fileprivate var text: String? { if case .string(let value) = self { value } else { nil } }
-
-  fileprivate var integer: Int? { if case .int(let value) = self { value } else { nil } }
 }

@@ -118,7 +118,8 @@ package struct PatchApplier: Sendable {
     guard identity == header.old else {
       throw .otherPackage(path: old.path, expected: header.old, actual: identity)
     }
-    let results = ThreadTeam(count: threads).map(entries.count) { number in
+    try checkLengths(old: old)
+    let results = ThreadTeam(count: threadCount(threads, old: old)).map(entries.count) { number in
       Result { () throws(PatchError) in try section(number, old: old) }
     }
     var sections: [PendingSection] = []
@@ -136,6 +137,30 @@ package struct PatchApplier: Sendable {
       throw .otherCompression(madeWith: header.zstdVersion, here: PayloadCompression.version)
     }
     return layout
+  }
+
+  /// Checks that all sections together take no more memory than the old package and the patch account for.
+  private func checkLengths(old: PackageReader) throws(PatchError) {
+    let limit = PatchEntry.lengthLimit(of: entries, patchLength: header.fileLength, old: old)
+    var rest = limit
+    for (number, entry) in entries.enumerated() where entry.isMade {
+      guard entry.length <= rest else {
+        throw .invalidField(
+          part: "patch entry \(number)", field: "length",
+          problem: "\(entry.length) bytes are more than the \(rest) that are left of the limit of \(limit) for a patch "
+            + "of \(header.fileLength) bytes")
+      }
+      rest -= entry.length
+    }
+  }
+
+  /// At most so many threads that the memory in which they compress is in proportion to both files.
+  private func threadCount(_ threads: Int, old: PackageReader) -> Int {
+    let largest = entries.filter(\.isMade).map(\.length).max() ?? 0
+    // libzstd takes up to 32 MB at level 9, and less for short contents.
+    let perThread = min(16 * min(largest, 2 << 20), 32 << 20)
+    let allowance = (32 << 20) + 4 * (old.byteCount + header.fileLength)
+    return max(1, min(threads, allowance / max(perThread, 1)))
   }
 
   private func section(_ number: Int, old: PackageReader) throws(PatchError) -> PendingSection {

@@ -5,6 +5,11 @@ struct PatchEntry: Hashable, Sendable {
   static let byteCount = 32
   /// The result may be at most this many times as long as the payload, in addition to the source.
   static let expansionLimit = 32
+  /// All results together may be at most this many times as long as the patch, in addition to the sources and to
+  /// `freeLength`.
+  static let totalExpansionLimit = 8
+  /// The size in bytes up to which results need neither sources nor payloads.
+  static let freeLength = 1 << 20
 
   /// What the entry makes of a section.
   enum Form: UInt8, Sendable {
@@ -52,6 +57,26 @@ struct PatchEntry: Hashable, Sendable {
   var length: Int
   /// The length of the payload in bytes, as stored.
   var payloadLength: Int
+
+  /// Whether the result is made in memory, and not taken from a file as it is.
+  var isMade: Bool { form == .contents && (method != .literal || encoding != .stored) }
+
+  /// The number of bytes that all results that are made in memory may have.
+  ///
+  /// - Parameters:
+  ///   - entries: the entries of the patch.
+  ///   - patchLength: the length of the patch in bytes.
+  ///   - old: the package that the patch applies to.
+  static func lengthLimit(of entries: some Sequence<PatchEntry>, patchLength: Int, old: PackageReader) -> Int {
+    var limit = freeLength + totalExpansionLimit * patchLength
+    for entry in entries where entry.isMade {
+      guard let source = entry.source, old.sections.indices.contains(source) else { continue }
+      let section = old.sections[source]
+      // Sections of another encoding can be no sources, and may state any length.
+      if section.encoding == .stored || section.encoding == .zstd { limit += section.rawLength }
+    }
+    return limit
+  }
 
   func append(to bytes: inout [UInt8]) {
     bytes += [

@@ -53,9 +53,11 @@ package enum PatchMaker {
           section: number, of: new, source: sources.numbers[number], of: old, width: sources.widths[number])
       }
     }
+    var deltas: [SectionDelta] = []
+    for result in results { deltas.append(try result.get()) }
+    SectionDelta.limitExpansion(of: &deltas, new: new, old: old)
     var (figures, directory, payloads) = (Patch.Figures(), [UInt8](), [UInt8]())
-    for result in results {
-      let delta = try result.get()
+    for delta in deltas {
       delta.entry.append(to: &directory)
       payloads += delta.payload
       figures.count(delta.entry)

@@ -25,25 +25,15 @@ struct SectionDelta: Sendable {
       return
     }
     guard !entry.isCompressed || target.isReproduced(from: contents) else {
-      entry.form = .storedBytes
-      entry.length = target.storedLength
-      setPayload(new.storedBytes(ofSection: number).withBytes { Array($0) }, .stored)
+      storeWhole(number, of: new)
       return
     }
     if let source, old.sections[source].rawHash == target.rawHash {
       entry.copy(source, as: .contents)
       return
     }
-    if entry.isCompressed {
-      // Never longer than the section in the new package.
-      var verbatim = self
-      verbatim.entry.form = .storedBytes
-      verbatim.entry.length = target.storedLength
-      verbatim.setPayload(new.storedBytes(ofSection: number).withBytes { Array($0) }, .stored)
-      self = verbatim
-    } else {
-      setPayload(contents.withBytes { Array($0) }, .stored)
-    }
+    // Never longer than the section in the new package.
+    storeWhole(number, of: new)
     try contents.withBytes { contents in
       Result { () throws(PatchError) in try tryMethods(contents, source: source, of: old, width: width) }
     }.get()
@@ -51,6 +41,31 @@ struct SectionDelta: Sendable {
 
   /// The size in bytes up to which all encodings are tried.
   private static let smallSection = 1 << 16
+
+  /// Makes the section of its bytes in the new package, without the old one.
+  private mutating func storeWhole(_ number: Int, of new: PackageReader) {
+    entry.form = entry.isCompressed ? .storedBytes : .contents
+    (entry.method, entry.width, entry.source) = (.literal, 0, nil)
+    entry.length = new.sections[number].storedLength
+    setPayload(new.storedBytes(ofSection: number).withBytes { Array($0) }, .stored)
+  }
+
+  /// Stores the sections whole that expand most, until all of them together are within the limit that readers have.
+  ///
+  /// - Parameter deltas: one for each section of the new package, in order.
+  static func limitExpansion(of deltas: inout [SectionDelta], new: PackageReader, old: PackageReader) {
+    func isWithinLimit(_ entries: [PatchEntry]) -> Bool {
+      // The header and the directory would allow for a little more.
+      let payloads = entries.reduce(0) { $0 + $1.payloadLength }
+      let made = entries.reduce(0) { $0 + ($1.isMade ? $1.length : 0) }
+      return made <= PatchEntry.lengthLimit(of: entries, patchLength: payloads, old: old)
+    }
+    let candidates = deltas.map(\.entry).enumerated().filter { $0.element.isMade && $0.element.method != .copy }
+    for (number, _) in candidates.sorted(by: { $0.element.expansion > $1.element.expansion }) {
+      guard !isWithinLimit(deltas.map(\.entry)) else { return }
+      deltas[number].storeWhole(number, of: new)
+    }
+  }
 
   private mutating func setPayload(_ bytes: [UInt8], _ encoding: PatchEntry.Encoding) {
     payload = bytes
@@ -104,6 +119,9 @@ struct SectionDelta: Sendable {
 }
 
 extension PatchEntry {
+  /// By how many bytes the result is longer than the payload.
+  fileprivate var expansion: Int { length - payloadLength }
+
   fileprivate mutating func copy(_ source: Int, as form: Form) {
     self.form = form
     method = .copy

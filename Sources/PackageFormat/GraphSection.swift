@@ -1,3 +1,4 @@
+import Files
 import Graphs
 import Tensors
 
@@ -88,9 +89,9 @@ enum GraphSection {
   /// - Parameters:
   ///   - contents: the uncompressed contents of the graph section.
   ///   - tensorLengths: the lengths of the tensor sections' contents, in the order of the sections.
-  static func parse(_ contents: [UInt8], tensorLengths: [Int]) throws(PackageError) -> GraphRecord {
+  static func parse(_ contents: ByteCursor, tensorLengths: [Int]) throws(PackageError) -> GraphRecord {
     var fields = SectionCursor(contents, part: part)
-    let architecture = try fields.string("architecture")
+    let architecture = try fields.name("architecture")
     let preprocessing = try parsePreprocessing(&fields)
     let inputFormat = try parseFormat(&fields)
     var tensors = TensorNumbering(lengths: tensorLengths)
@@ -161,7 +162,7 @@ enum GraphSection {
   private static func parseNode(
     _ fields: inout SectionCursor, index: Int, tensors: inout TensorNumbering
   ) throws(PackageError) -> NodeRecord {
-    let name = try fields.string("node name")
+    let name = try fields.name("node name")
     let operatorName = try fields.identifier("operator name")
     let attributes = try parseAttributes(&fields)
     var inputs: [Int] = []
@@ -233,7 +234,7 @@ enum GraphSection {
     switch try fields.read(UInt8.self, "attribute type") {
     case 1: return .int(Int(try fields.read(Int64.self, field)))
     case 2: return .float(Double(bitPattern: try fields.read(UInt64.self, field)))
-    case 3: return .string(try fields.string(field))
+    case 3: return .string(try fields.name(field))
     case 4:
       var values: [Int] = []
       for _ in 0..<(try fields.count(field, itemSize: 8)) { values.append(Int(try fields.read(Int64.self, field))) }

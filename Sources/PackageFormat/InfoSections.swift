@@ -1,3 +1,4 @@
+import Files
 import Pixels
 
 /// The section of fixed size with what a runtime needs to know (formats/package.md, "Runtime section").
@@ -104,14 +105,15 @@ enum LabelSection {
     return writer.bytes
   }
 
-  static func parse(_ contents: [UInt8], classCount: Int) throws(PackageError) -> [String] {
+  static func parse(_ contents: ByteCursor, classCount: Int) throws(PackageError) -> [String] {
     var fields = SectionCursor(contents, part: "label section")
     let count = try fields.count("label count", itemSize: 4, limit: countLimit)
     guard count == classCount, count > 0 else {
       throw fields.invalid("label count", at: 0, "\(count) labels for \(classCount) classes")
     }
     var labels: [String] = []
-    for _ in 0..<count { labels.append(try fields.string("label")) }
+    labels.reserveCapacity(count)
+    for _ in 0..<count { labels.append(try fields.string("label", limit: SectionCursor.textLimit)) }
     try fields.expectEnd()
     return labels
   }

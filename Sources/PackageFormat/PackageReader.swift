@@ -75,19 +75,21 @@ package struct PackageReader: Sendable {
     let header = try FileHeader.parse(cursor, fileLength: storage.bytes.count)
     let sections = try SectionIndex.parse(cursor, header: header)
     let tensorSections = sections.filter { $0.kind == .tensor }
-    func contents(_ kind: SectionKind) throws(PackageError) -> [UInt8]? {
+    func known(_ kind: SectionKind) throws(PackageError) -> SectionContents? {
       guard let number = sections.firstIndex(where: { $0.kind == kind }) else { return nil }
-      return try SectionContents(sections[number], number: number, storage: storage).array()
+      return try SectionContents(sections[number], number: number, storage: storage)
     }
+    func contents(_ kind: SectionKind) throws(PackageError) -> [UInt8]? { try known(kind)?.array() }
     let info = try PackageInfo(
       runtime: try contents(.runtime) ?? [], sizes: try contents(.sizes), resizing: try contents(.resizing))
-    if let bytes = try contents(.labels) {
-      labels = try LabelSection.parse(bytes, classCount: info.classCount)
+    if let section = try known(.labels) {
+      labels = try LabelSection.parse(section.cursor, classCount: info.classCount)
     } else {
       labels = []
     }
     self.info = info
-    graph = try GraphSection.parse(try contents(.graph) ?? [], tensorLengths: tensorSections.map(\.rawLength))
+    graph = try GraphSection.parse(
+      try known(.graph)?.cursor ?? ByteCursor([]), tensorLengths: tensorSections.map(\.rawLength))
     self.path = path
     majorVersion = FileHeader.major
     minorVersion = header.minor
@@ -121,7 +123,8 @@ package struct PackageReader: Sendable {
   ///   `.invalidField` where it is malformed.
   package func selfTest() throws(PackageError) -> SelfTestRecord? {
     guard let contents = try ignorableContents(.selfTest) else { return nil }
-    return try SelfTestSection.parse(contents.array(), valueCount: graph.nodes.count + 1)
+    return try SelfTestSection.parse(
+      contents.array(), valueCount: graph.nodes.count + 1, side: info.standard.side)
   }
 
   /// Reads the licence of the weights; `nil` if the package states none.
@@ -251,6 +254,9 @@ struct SectionContents: Sendable {
   static func part(_ entry: SectionEntry, number: Int) -> String { "section \(number) (\(entry.kind))" }
 
   func array() -> [UInt8] { storage.withBytes(in: range) { Array($0) } }
+
+  /// A cursor whose offsets count from the start of the contents.
+  var cursor: ByteCursor { range.lowerBound == 0 ? ByteCursor(storage, range: range) : ByteCursor(array()) }
 
   func text() throws(PackageError) -> String {
     guard let text = storage.withBytes(in: range, { String(ofFile: $0) }) else {

@@ -73,7 +73,7 @@ package enum PackageWriter {
     var sections = kept.map { PendingSection(copying: $0, from: reader.storage) }
     if let selfTest {
       let bytes = SelfTestSection.encode(selfTest)
-      try checkSelfTest(bytes, valueCount: reader.graph.nodes.count + 1)
+      try checkSelfTest(bytes, valueCount: reader.graph.nodes.count + 1, side: reader.info.standard.side)
       let position = sections.firstIndex { $0.kind.rawValue > SectionKind.selfTest.rawValue } ?? sections.count
       sections.insert(
         PendingSection(kind: .selfTest, isCritical: false, contents: .array(bytes)), at: position)
@@ -129,13 +129,17 @@ package enum PackageWriter {
     // Readers decide what a package may contain, so the sections are parsed as a reader would parse them before
     // writing.
     do throws(PackageError) {
-      _ = try GraphSection.parse(graph, tensorLengths: constants.tensors.map(\.byteCount))
+      _ = try GraphSection.parse(ByteCursor(graph), tensorLengths: constants.tensors.map(\.byteCount))
       let info = try PackageInfo(runtime: runtime, sizes: sizes, resizing: resizing)
       guard info.resolutions.map(\.evaluation) == package.info.resolutions.map(\.evaluation) else {
         throw .cannotStore("the sizes are cropped or resized in different ways")
       }
-      if !package.labels.isEmpty { _ = try LabelSection.parse(labels, classCount: package.info.classCount) }
-      if let selfTest { try checkSelfTest(selfTest, valueCount: package.graph.nodes.count + 1) }
+      if !package.labels.isEmpty {
+        _ = try LabelSection.parse(ByteCursor(labels), classCount: package.info.classCount)
+      }
+      if let selfTest {
+        try checkSelfTest(selfTest, valueCount: package.graph.nodes.count + 1, side: info.standard.side)
+      }
       if let license {
         _ = try LicenseSection.parse(license)
         try checkLength(license, .license)
@@ -160,8 +164,8 @@ package enum PackageWriter {
     return sections
   }
 
-  private static func checkSelfTest(_ bytes: [UInt8], valueCount: Int) throws(PackageError) {
-    do throws(PackageError) { _ = try SelfTestSection.parse(bytes, valueCount: valueCount) } catch {
+  private static func checkSelfTest(_ bytes: [UInt8], valueCount: Int, side: Int) throws(PackageError) {
+    do throws(PackageError) { _ = try SelfTestSection.parse(bytes, valueCount: valueCount, side: side) } catch {
       throw .cannotStore("\(error)")
     }
     try checkLength(bytes, .selfTest)

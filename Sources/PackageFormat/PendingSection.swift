@@ -45,7 +45,7 @@ package struct PendingSection: Sendable {
     let hash = rawHash ?? contents.withBytes { SHA256.hash($0) }
     self.rawHash = hash
     rawLength = contents.count
-    if compressing, let frame = contents.withBytes({ ZstdFrame.compress($0) }) {
+    if compressing, let frame = contents.withBytes({ ZstdFrame.compress($0, kind: kind) }) {
       encoding = .zstd
       bytes = .array(frame)
       storedHash = SHA256.hash(frame)
@@ -62,7 +62,8 @@ package struct PendingSection: Sendable {
   /// - Parameters:
   ///   - kind: what the section contains.
   ///   - isCritical: whether a reader that does not know the kind must refuse the package.
-  ///   - frame: the bytes in the file, which are decompressed to find the length and the hash of the contents.
+  ///   - frame: the bytes in the file, which are decompressed piece by piece to find the length and the hash of the
+  ///     contents.
   /// - Throws: `PackageError.invalidFrame` where a reader would refuse the frame.
   package init(kind: SectionKind, isCritical: Bool, frame: Bytes) throws(PackageError) {
     self.kind = kind
@@ -73,11 +74,10 @@ package struct PendingSection: Sendable {
     let part = "\(kind) section"
     let (contents, hash) = try frame.withBytes { frame in
       Result { () throws(PackageError) in
-        (try ZstdFrame.decompress(frame, part: part), SHA256.hash(frame))
+        (try ZstdFrame.measure(frame, kind: kind, part: part), SHA256.hash(frame))
       }
     }.get()
-    rawLength = contents.bytes.count
-    rawHash = SHA256.hash(contents.bytes)
+    (rawLength, rawHash) = (contents.byteCount, contents.hash)
     storedHash = hash
   }
 

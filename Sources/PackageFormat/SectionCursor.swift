@@ -4,8 +4,15 @@ import Tensors
 /// Reads the uncompressed contents of one section, or the header, and turns every violation of the format into an error
 /// that names the part and the offset.
 struct SectionCursor {
+  /// The largest number of bytes of a name or a label. Those of checkpoints have at most 1024, and gain suffixes.
+  static let textLimit = 4096
+  /// The largest number of bytes of all names of a section.
+  static let totalTextLimit = 1 << 19
+
   private var cursor: ByteCursor
   let part: String
+  /// The number of bytes that `name` has read.
+  private var nameByteCount = 0
 
   init(_ cursor: ByteCursor, part: String) {
     self.cursor = cursor
@@ -71,18 +78,32 @@ struct SectionCursor {
     return count
   }
 
-  mutating func string(_ field: String) throws(PackageError) -> String {
+  /// Reads a text of at most `limit` bytes.
+  mutating func string(_ field: String, limit: Int = .max) throws(PackageError) -> String {
     let start = offset
     let count = try count(field, itemSize: 1)
+    guard count <= limit else { throw invalid(field, at: start, "\(count) bytes are more than the limit of \(limit)") }
     let text = try checked { cursor throws(ByteCursorError) in try cursor.readUTF8(count, field) }
     guard let text else { throw invalid(field, at: start, "is not \(String.fileTextRule)") }
+    return text
+  }
+
+  /// Reads a text that people chose: at most `textLimit` bytes, and `totalTextLimit` with all those before it, as
+  /// programs that read a package repeat them.
+  mutating func name(_ field: String) throws(PackageError) -> String {
+    let start = offset
+    let text = try string(field, limit: Self.textLimit)
+    nameByteCount += text.utf8.count
+    guard nameByteCount <= Self.totalTextLimit else {
+      throw invalid(field, at: start, "the texts up to here are more than the limit of \(Self.totalTextLimit) bytes")
+    }
     return text
   }
 
   /// Reads a name that programs look up: 1 to 255 printable ASCII characters without spaces.
   mutating func identifier(_ field: String) throws(PackageError) -> String {
     let start = offset
-    let text = try string(field)
+    let text = try string(field, limit: 255)
     guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
       throw invalid(field, at: start, "is not 1 to 255 printable ASCII characters")
     }

@@ -48,6 +48,20 @@ package struct SectionKind: RawRepresentable, Hashable, Sendable {
   }
 }
 
+extension SectionKind {
+  /// Contents of more than `freeLength` bytes may be at most this many times as long as the compressed bytes. Texts
+  /// take several times their length once they are read.
+  fileprivate var expansionLimit: Int {
+    switch self {
+    case .labels, .metadata: 4
+    default: SectionIndex.compressionLimit
+    }
+  }
+
+  /// The length of contents up to which a text may expand as everything else.
+  fileprivate static let freeLength = 1 << 20
+}
+
 extension SectionKind: CustomStringConvertible {
   package var description: String {
     switch self {
@@ -115,12 +129,14 @@ enum SectionIndex {
   static let entryByteCount = 96
 
   /// Contents may be at most this many times as long as the compressed bytes, plus `compressionAllowance`, so that a
-  /// small file cannot fill the memory.
+  /// small file cannot fill the memory. Long texts have a lower limit.
   static let compressionLimit = 32
   static let compressionAllowance = 4096
 
-  static func mayCompress(rawLength: Int, to storedLength: Int) -> Bool {
-    let (product, overflow) = storedLength.multipliedReportingOverflow(by: compressionLimit)
+  /// Whether contents of a kind may be stored in so few compressed bytes.
+  static func mayCompress(_ kind: SectionKind, rawLength: Int, to storedLength: Int) -> Bool {
+    let limit = rawLength <= SectionKind.freeLength ? compressionLimit : kind.expansionLimit
+    let (product, overflow) = storedLength.multipliedReportingOverflow(by: limit)
     return overflow || rawLength <= compressionAllowance || rawLength - compressionAllowance <= product
   }
 
@@ -238,9 +254,10 @@ enum SectionIndex {
           "raw length", at: start + 24, "without compression, lengths and hashes must be equal")
       }
     } else if encoding == .zstd {
-      guard storedLength < rawLength, mayCompress(rawLength: rawLength, to: storedLength) else {
+      guard storedLength < rawLength, mayCompress(kind, rawLength: rawLength, to: storedLength) else {
         throw fields.invalid(
-          "raw length", at: start + 24, "\(storedLength) compressed bytes must not expand to \(rawLength)")
+          "raw length", at: start + 24,
+          "\(storedLength) compressed bytes of a \(kind) section must not expand to \(rawLength)")
       }
     }
     return entry

@@ -49,12 +49,22 @@ package struct SelfTestRecord: Hashable, Sendable {
   }
 }
 
+extension SelfTestRecord {
+  /// The number of images that a conversion tests with.
+  package static let standardImageCount = 3
+  /// How much wider than high the images of a conversion are, in pixels, where the network takes such images: no
+  /// multiple of a stride.
+  package static let widthExcess = 7
+}
+
 /// The norm of a value and its projections onto a few vectors of random signs, which are compared with a tolerance.
 package struct SelfTestSketch: Hashable, Sendable {
   /// The number of projections.
   package static let projectionCount = 3
+  /// The largest tolerance: with more, a network that computes something else could pass.
+  package static let toleranceLimit: Float = 0x1p-3
 
-  /// How far norm and projections may differ, as a share of the norm; positive and finite.
+  /// How far norm and projections may differ, as a share of the norm; positive, at most `toleranceLimit`.
   package var tolerance: Float
   /// The root of the sum of squares; finite, at least 0.
   package var norm: Float
@@ -84,6 +94,15 @@ enum SelfTestSection {
   static let byteLimit = 1 << 16
   static let imageLimit = 16
 
+  /// The longest side of the images for a package of a size: that of those which a conversion makes.
+  static func sideLimit(side: Int) -> Int { min(side + SelfTestRecord.widthExcess, SizeRecord.sides.upperBound) }
+
+  /// The number of pixels of all images together for a package of a size, so that a test takes about as much memory as
+  /// an image that is embedded, and about as much time as a few of them.
+  static func pixelLimit(side: Int) -> Int {
+    SelfTestRecord.standardImageCount * side * (side + SelfTestRecord.widthExcess)
+  }
+
   static func encode(_ record: SelfTestRecord) -> [UInt8] {
     var writer = ByteWriter()
     writer.append(record.implementation)
@@ -109,13 +128,21 @@ enum SelfTestSection {
   /// - Parameters:
   ///   - contents: the uncompressed contents of the section.
   ///   - valueCount: the number of values of the graph, the input included.
-  static func parse(_ contents: [UInt8], valueCount: Int) throws(PackageError) -> SelfTestRecord {
+  ///   - side: the image size that the package is used at by default, in pixels.
+  static func parse(_ contents: [UInt8], valueCount: Int, side: Int) throws(PackageError) -> SelfTestRecord {
     var fields = SectionCursor(contents, part: "self-test section")
+    let sides = 1...sideLimit(side: side)
+    let (implementation, seed) = (try fields.identifier("implementation"), try fields.read(UInt64.self, "seed"))
+    let start = fields.offset
     var record = SelfTestRecord(
-      implementation: try fields.identifier("implementation"), seed: try fields.read(UInt64.self, "seed"),
-      imageCount: try number(&fields, "image count", 1...imageLimit),
-      height: try number(&fields, "height", SizeRecord.sides), width: try number(&fields, "width", SizeRecord.sides),
-      checks: [])
+      implementation: implementation, seed: seed, imageCount: try number(&fields, "image count", 1...imageLimit),
+      height: try number(&fields, "height", sides), width: try number(&fields, "width", sides), checks: [])
+    guard record.imageCount * record.height * record.width <= pixelLimit(side: side) else {
+      throw fields.invalid(
+        "image count", at: start,
+        "\(record.imageCount) images of \(record.width) x \(record.height) exceed the limit of "
+          + "\(pixelLimit(side: side)) pixels for a package of \(side) px")
+    }
     var last = (value: 0, code: UInt8.max)
     for _ in 0..<(try fields.count("check count", itemSize: 13)) {
       let start = fields.offset
@@ -141,8 +168,13 @@ enum SelfTestSection {
       let norm = try fields.float("norm")
       var projections: [Float] = []
       for _ in 0..<SelfTestSketch.projectionCount { projections.append(try fields.float("projection")) }
-      guard tolerance > 0, norm >= 0, ([tolerance, norm] + projections).allSatisfy(\.isFinite) else {
+      guard norm >= 0, ([tolerance, norm] + projections).allSatisfy(\.isFinite) else {
         throw fields.invalid("sketch", at: start, "is not finite, or is negative")
+      }
+      guard tolerance > 0, tolerance <= SelfTestSketch.toleranceLimit else {
+        throw fields.invalid(
+          "sketch", at: start,
+          "has the tolerance \(tolerance), which is not above 0 and at most \(SelfTestSketch.toleranceLimit)")
       }
       return .sketch(SelfTestSketch(tolerance: tolerance, norm: norm, projections: projections))
     default: throw fields.invalid("kind", at: start, "\(code) is unknown")
@@ -154,7 +186,9 @@ enum SelfTestSection {
   ) throws(PackageError) -> Int {
     let start = fields.offset
     let value = Int(try fields.read(UInt32.self, field))
-    guard range.contains(value) else { throw fields.invalid(field, at: start, "\(value) is out of range") }
+    guard range.contains(value) else {
+      throw fields.invalid(field, at: start, "\(value) is not from \(range.lowerBound) to \(range.upperBound)")
+    }
     return value
   }
 }

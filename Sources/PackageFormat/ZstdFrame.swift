@@ -1,4 +1,5 @@
 import CZstd
+import Files
 import Tensors
 
 /// The one kind of zstd frame that packages contain: a single frame with content size and checksum, a window of at most
@@ -12,17 +13,28 @@ enum ZstdFrame {
   /// What functions of libzstd return for a lack of memory: the negative of `ZSTD_error_memory_allocation`.
   private static let memoryError = -64
 
+  /// The size in bytes from which only one frame is held at a time, and made again where it was the shorter one.
+  private static let largeContents = 4 << 20
+
   /// The shortest frame; `nil` if it does not save an aligned block, or is shorter than the format allows.
-  static func compress(_ contents: UnsafeRawBufferPointer) -> [UInt8]? {
-    var best: [UInt8]?
+  ///
+  /// - Parameters:
+  ///   - contents: the bytes to compress.
+  ///   - kind: the kind of the section, on which the allowed length depends.
+  static func compress(_ contents: UnsafeRawBufferPointer, kind: SectionKind) -> [UInt8]? {
+    var shortest = (level: Int32(0), byteCount: Int.max)
+    var kept: [UInt8]?
     for level in levels {
+      if contents.count >= largeContents { kept = nil }
       let frame = compress(contents, level: level)
-      if frame.count < best?.count ?? .max { best = frame }
+      guard frame.count < shortest.byteCount else { continue }
+      shortest = (level, frame.count)
+      kept = frame
     }
-    guard let best, let stored = FileHeader.aligned(best.count), let raw = FileHeader.aligned(contents.count),
-      stored < raw, SectionIndex.mayCompress(rawLength: contents.count, to: best.count)
+    guard let stored = FileHeader.aligned(shortest.byteCount), let raw = FileHeader.aligned(contents.count),
+      stored < raw, SectionIndex.mayCompress(kind, rawLength: contents.count, to: shortest.byteCount)
     else { return nil }
-    return best
+    return kept ?? compress(contents, level: shortest.level)
   }
 
   /// A frame from a single thread, whose bytes depend only on the contents and the version of libzstd. A lack of memory
@@ -41,14 +53,41 @@ enum ZstdFrame {
     }
   }
 
-  /// Decompresses a frame of the kind that packages contain, whose length is taken from the frame.
+  /// The length and the hash of the contents of a frame of the kind that packages contain. They are decompressed piece
+  /// by piece, and never held as a whole.
   ///
-  /// - Throws: `PackageError.invalidFrame`, also for contents that would be too long for a package.
-  static func decompress(_ frame: UnsafeRawBufferPointer, part: String) throws(PackageError) -> TensorStorage {
+  /// - Parameters:
+  ///   - frame: the compressed bytes.
+  ///   - kind: the kind of the section, on which the allowed length depends.
+  ///   - part: the name of the section, for errors.
+  /// - Throws: `PackageError.invalidFrame`, also for contents that would be too long for a package; `.memory` where
+  ///   libzstd has none.
+  static func measure(
+    _ frame: UnsafeRawBufferPointer, kind: SectionKind, part: String
+  ) throws(PackageError) -> (byteCount: Int, hash: SHA256.Digest) {
     guard let byteCount = Int(exactly: ZSTD_getFrameContentSize(frame.baseAddress, frame.count)),
-      SectionIndex.mayCompress(rawLength: byteCount, to: frame.count)
+      SectionIndex.mayCompress(kind, rawLength: byteCount, to: frame.count)
     else { throw .invalidFrame(part: part, problem: "the zstd frame states no length, or one that is too large") }
-    return try decompress(frame, byteCount: byteCount, part: part)
+    if let problem = headerProblem(frame, byteCount: byteCount) { throw .invalidFrame(part: part, problem: problem) }
+    guard let context = ZSTD_createDCtx() else { throw .memory(part: part) }
+    defer { ZSTD_freeDCtx(context) }
+    var hash = SHA256()
+    var made = 0
+    // What libzstd still expects, or its error.
+    var result = 1
+    var input = ZSTD_inBuffer(src: frame.baseAddress, size: frame.count, pos: 0)
+    withUnsafeTemporaryAllocation(byteCount: ZSTD_DStreamOutSize(), alignment: 16) { piece in
+      while result != 0, ZSTD_isError(result) == 0 {
+        let start = input.pos
+        var output = ZSTD_outBuffer(dst: piece.baseAddress, size: piece.count, pos: 0)
+        result = ZSTD_decompressStream(context, &output, &input)
+        guard output.pos > 0 || input.pos > start else { break }
+        hash.update(UnsafeRawBufferPointer(rebasing: piece[..<output.pos]))
+        made += output.pos
+      }
+    }
+    try check(ZSTD_isError(result) == 0 ? made : result, byteCount: byteCount, part: part)
+    return (made, hash.finalize())
   }
 
   /// Decompresses a frame of the kind that packages contain into exactly `byteCount` bytes.
@@ -74,6 +113,12 @@ enum ZstdFrame {
     }
     let storage =
       pool?.storage(byteCount: byteCount, initialize: fill) ?? TensorStorage(byteCount: byteCount, initialize: fill)
+    try check(result, byteCount: byteCount, part: part)
+    return storage
+  }
+
+  /// Throws what went wrong where a result of libzstd is not the number of bytes that are expected.
+  private static func check(_ result: Int, byteCount: Int, part: String) throws(PackageError) {
     guard result != memoryError else { throw .memory(part: part) }
     guard ZSTD_isError(result) == 0 else {
       throw .invalidFrame(part: part, problem: "zstd: \(String(cString: ZSTD_getErrorName(result)))")
@@ -81,7 +126,6 @@ enum ZstdFrame {
     guard result == byteCount else {
       throw .invalidFrame(part: part, problem: "decompresses to \(result) bytes instead of \(byteCount)")
     }
-    return storage
   }
 
   /// Why a frame is not of the kind that packages contain, read from its header (RFC 8878, section 3.1.1.1); `nil` if

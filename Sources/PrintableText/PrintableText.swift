@@ -4,19 +4,35 @@ import Suggestions
 /// follows) as `\u{…}`. All that a file says, its name included, is shown in this form; it does not change what is
 /// printable already.
 package func printable(_ text: String) -> String {
-  guard text.unicodeScalars.contains(where: \.isUnprintable) else { return text }
+  escaped(text, where: \.isUnprintable) { "\\u{\(String($0.value, radix: 16, uppercase: true))}" }
+}
+
+/// A JSON text of several lines with everything in its strings that is not printable as JSON escapes, so that it means
+/// the same and can be shown as it is.
+package func printableJSON(_ text: String) -> String {
+  escaped(text, where: { $0 != "\n" && $0.isUnprintable }, as: \.jsonEscape)
+}
+
+/// `text` with escapes in place of some scalars. The parts between them are copied as a whole.
+private func escaped(
+  _ text: String, where isEscaped: (Unicode.Scalar) -> Bool, as escape: (Unicode.Scalar) -> String
+) -> String {
+  let scalars = text.unicodeScalars
+  guard var next = scalars.firstIndex(where: isEscaped) else { return text }
   var result = ""
-  for scalar in text.unicodeScalars {
-    if scalar.isUnprintable {
-      result += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
-    } else {
-      result.unicodeScalars.append(scalar)
-    }
+  var rest = scalars.startIndex
+  while next < scalars.endIndex {
+    result += Substring(scalars[rest..<next])
+    result += escape(scalars[next])
+    rest = scalars.index(after: next)
+    next = scalars[rest...].firstIndex(where: isEscaped) ?? scalars.endIndex
   }
-  return result
+  return result + Substring(scalars[rest...])
 }
 
 extension Unicode.Scalar {
+  private static let digits = Array("0123456789abcdef".unicodeScalars)
+
   /// Whether the scalar is a control, formatting, separating, private or unassigned character.
   package var isUnprintable: Bool {
     if isASCII { return value < 0x20 || value == 0x7F }
@@ -24,6 +40,14 @@ extension Unicode.Scalar {
     case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: true
     default: false
     }
+  }
+
+  /// The scalar in a JSON string, such as "\u001b"; two escapes above U+FFFF.
+  package var jsonEscape: String {
+    UTF16.encode(self)?.reduce(into: "") { text, unit in
+      text += "\\u"
+      for shift in [12, 8, 4, 0] { text.unicodeScalars.append(Self.digits[Int(unit >> shift & 15)]) }
+    } ?? ""
   }
 }
 

@@ -55,10 +55,19 @@ private struct TierResult {
   }
 }
 
+extension SelfTestError {
+  fileprivate var status: quern_status {
+    switch self {
+    case .missing: QUERN_ERROR_NO_SELFTEST
+    case .nothingCompared: QUERN_ERROR_BAD_DATA
+    }
+  }
+}
+
 extension ModelHandle {
   /// Runs the package's self-test with some tiers, one after another.
   ///
-  /// - Throws: a failure where there is no self-test, or the network cannot run.
+  /// - Throws: a failure where there is no self-test, or one that compares no output, or the network cannot run.
   fileprivate func selfTest(_ tiers: [KernelTier], threads: Int) throws(Failure) -> [TierResult] {
     var results: [(tier: KernelTier, result: SelfTestResult)] = []
     for tier in tiers {
@@ -66,7 +75,7 @@ extension ModelHandle {
         let kernels = KernelSet(features: tier.features)
         results.append((tier, try model.network.selfTest(kernels: kernels, threads: threads)))
       } catch let error as SelfTestError {
-        throw Failure(QUERN_ERROR_NO_SELFTEST, "\(error)")
+        throw Failure(error.status, "\(error)")
       } catch {
         throw Failure(InferenceError(error))
       }

@@ -1,13 +1,15 @@
 import Fidelity
 import FoundationEssentials
+import PrintableText
 
-/// A value as a JSON document of several lines, keys sorted, ending with a newline.
+/// A value as a JSON document of several lines, keys sorted, ending with a newline. What is not printable in its texts,
+/// such as names of files, is escaped.
 ///
 /// - Throws: `EncodingError` for a figure that JSON cannot represent.
 func jsonDocument(_ value: some Encodable) throws -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-  return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+  return printableJSON(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n")
 }
 
 /// Values that are null where there is none.

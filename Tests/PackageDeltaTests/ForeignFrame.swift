@@ -1,12 +1,12 @@
 import CZstd
 import PackageFormat
 
-/// Frames by a level of libzstd that packages do not use.
+/// Frames of libzstd, by default of a level that packages do not use.
 enum ForeignFrame {
-  static func compress(_ contents: UnsafeRawBufferPointer) throws -> [UInt8] {
+  static func compress(_ contents: UnsafeRawBufferPointer, level: Int32 = 4) throws -> [UInt8] {
     let context = ZSTD_createCCtx()
     defer { ZSTD_freeCCtx(context) }
-    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 4)
+    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
     ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
     var frame = [UInt8](repeating: 0, count: ZSTD_compressBound(contents.count))
     let count = ZSTD_compress2(context, &frame, frame.count, contents.baseAddress, contents.count)

@@ -227,23 +227,45 @@ import Testing
     .init(testDescription: "many images", field: "image count") { $0.imageCount = 17 },
     .init(testDescription: "no height", field: "height") { $0.height = 0 },
     .init(testDescription: "large width", field: "width") { $0.width = 8193 },
+    .init(testDescription: "higher than the package's images", field: "height") { $0.height = 224 + 8 },
+    .init(testDescription: "wider than the package's images", field: "width at byte 23: 8192 is not from 1 to 231") {
+      $0.width = 8192
+    },
+    .init(testDescription: "many pixels", field: "4 images of 224 x 231 exceed the limit of 155232 pixels") {
+      ($0.imageCount, $0.height, $0.width) = (4, 231, 224)
+    },
     .init(testDescription: "no checks", field: "check count") { $0.checks = [] },
     .init(testDescription: "the input", field: "value") { $0.checks[0].value = 0 },
     .init(testDescription: "a value that is not there", field: "value") { $0.checks[1].value = 3 },
     .init(testDescription: "out of order", field: "value") { $0.checks.swapAt(0, 1) },
     .init(testDescription: "twice", field: "value") { $0.checks[1] = $0.checks[0] },
-    .init(testDescription: "tolerance", field: "sketch") {
-      $0.checks[1].expectation = .sketch(SelfTestSketch(tolerance: 0, norm: 1, projections: [1, 1, 1]))
-    },
     .init(testDescription: "norm", field: "sketch") {
-      $0.checks[1].expectation = .sketch(SelfTestSketch(tolerance: 1, norm: -1, projections: [1, 1, 1]))
+      $0.checks[1].expectation = .sketch(SelfTestSketch(tolerance: 0.1, norm: -1, projections: [1, 1, 1]))
     },
     .init(testDescription: "not a number", field: "sketch") {
-      $0.checks[1].expectation = .sketch(SelfTestSketch(tolerance: 1, norm: 1, projections: [1, .nan, 1]))
+      $0.checks[1].expectation = .sketch(SelfTestSketch(tolerance: 0.1, norm: 1, projections: [1, .nan, 1]))
     },
   ]
 
-  @Test(arguments: badSelfTests)
+  static let badTolerances: [BadSelfTest] = ([0, -0.1, 0.126, 3e38, .infinity, .nan] as [Float]).map { tolerance in
+    BadSelfTest(testDescription: "tolerance \(tolerance)", field: "sketch") {
+      $0.checks[1].expectation = .sketch(SelfTestSketch(tolerance: tolerance, norm: 1, projections: [1, 1, 1]))
+    }
+  }
+
+  /// What the largest test of a conversion may ask for, and the largest tolerance.
+  @Test(arguments: [(3, 224, 224), (3, 223, 230), (16, 40, 47), (1, 231, 231)])
+  func testsOfThePackagesOwnSizeAreRead(images: Int, height: Int, width: Int) throws {
+    var package = try ToyPackages.small()
+    package.selfTest = SelfTestRecord(
+      implementation: "toy", seed: 1, imageCount: images, height: height, width: width,
+      checks: [
+        .init(value: 2, expectation: .sketch(SelfTestSketch(tolerance: 0.125, norm: 1, projections: [1, 1, 1])))
+      ])
+    #expect(try PackageReader(PackageWriter.encode(package)).selfTest() == package.selfTest)
+  }
+
+  @Test(arguments: badSelfTests + badTolerances)
   func badSelfTestsAreRefused(bad: BadSelfTest) throws {
     var package = try ToyPackages.small()
     var record = SelfTestRecord(

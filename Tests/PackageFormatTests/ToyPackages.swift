@@ -119,7 +119,8 @@ enum ToyPackages {
       let sketch = SelfTestSketch(tolerance: 0.01, norm: 3, projections: [0, -1.5, 2])
       let expectations: [SelfTestRecord.Expectation] = [.specified(.max), .implementation(7), .sketch(sketch)]
       selfTest = SelfTestRecord(
-        implementation: "toy-1", seed: .random(in: 0...(.max), using: &random), imageCount: 2, height: 3, width: 8192,
+        implementation: "toy-1", seed: .random(in: 0...(.max), using: &random), imageCount: 2, height: 1,
+        width: resolutions[0].side + 7,
         checks: (1...graph.nodes.count).flatMap { value in
           expectations.map { SelfTestRecord.Check(value: value, expectation: $0) }
         })

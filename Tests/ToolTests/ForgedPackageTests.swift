@@ -155,6 +155,21 @@ import Testing
     #expect(shown.status == 0 || shown.status == 65)
   }
 
+  /// It would be compared with that of the figures.
+  @Test func aHashThatIsNoTextIsNotAbsent() throws {
+    let scratch = try Scratch()
+    var package = try ForgedPackage()
+    try package.edit(.metadata) { contents in
+      var text = String(decoding: contents, as: UTF8.self)
+      text.replace(/"sha256":"[0-9a-f]*","skipped_images"/, with: "\"sha256\":7,\"skipped_images\"")
+      try #require(text.contains("\"sha256\":7,"))
+      contents = Array(text.utf8)
+    }
+    try package.write(to: scratch.path("p.quern"))
+    let checked = try Tool.run(["inspect", scratch.path("p.quern"), "--check"])
+    #expect(checked.status == 65 && checked.errors.contains("sha256 is not text"), "\(checked.errors)")
+  }
+
   @Test func checkAcceptsWhatRuns() throws {
     let scratch = try Scratch()
     try ForgedPackage().write(to: scratch.path("p.quern"))

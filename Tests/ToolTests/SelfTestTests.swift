@@ -58,6 +58,41 @@ import Testing
     #expect(try Tool.run(["selftest", old, "--tier", "scalar", "--all-tiers"]).status == 64)
   }
 
+  /// A package whose self-test has one check, of the first layer, and images of one height and width.
+  private static func forged(_ scratch: Scratch, _ implementation: String, images: Int, side: Int, kind: UInt8) throws
+    -> String
+  {
+    func bytes(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }
+    let numbers = [images, side, side, 1, 1].map { UInt32($0) }
+    var package = try ForgedPackage()
+    package.edit(.selfTest) { contents in
+      contents = bytes(UInt32(implementation.utf8.count)) + Array(implementation.utf8) + bytes(UInt64(0))
+      contents += numbers.flatMap { bytes($0) } + [kind] + bytes(UInt64(1))
+    }
+    try package.write(to: scratch.path("forged.quern"))
+    return scratch.path("forged.quern")
+  }
+
+  /// No test takes more than the package's own images do.
+  @Test(arguments: [(16, 8192), (16, 1024), (1, 72), (4, 64)])
+  func testsLargerThanThePackageAreRefused(images: Int, side: Int) throws {
+    let scratch = try Scratch()
+    let package = try Self.forged(scratch, "quern-1", images: images, side: side, kind: 1)
+    for arguments in [["selftest", package], ["inspect", package, "--check"]] {
+      let outcome = try Tool.run(arguments)
+      #expect(outcome.status == 65 && outcome.errors.contains("self-test section"), "\(outcome.errors)")
+    }
+  }
+
+  /// Bits that another implementation computed cannot be compared, so that nothing is left.
+  @Test func aTestThatComparesNothingDoesNotPass() throws {
+    let scratch = try Scratch()
+    let package = try Self.forged(scratch, "another", images: 1, side: 64, kind: 2)
+    let outcome = try Tool.run(["selftest", package])
+    #expect(outcome.status == 65 && outcome.output.isEmpty)
+    #expect(outcome.errors.contains("compares no output of the network"), "\(outcome.errors)")
+  }
+
   /// A changed check stands for a machine that computes otherwise.
   @Test func differencesAreNamed() throws {
     let scratch = try Scratch()

@@ -81,6 +81,46 @@ import Testing
     #expect(other.checkCount == record.checks.count - other.skippedCount && other.checkCount > 0)
   }
 
+  /// Without a check of an output that can be made, a test shows nothing.
+  @Test(arguments: ["senet", "float"], ["another", SelfTestRecord.ownImplementation])
+  func testsThatCompareNoOutputDoNotPass(name: String, implementation: String) throws {
+    let graph = try Self.graph(name)
+    var record = try Self.record(graph)
+    record.implementation = implementation
+    let network = try Executable(graph)
+    let outputs = Set(graph.outputs.map(\.value))
+    func result(_ isKept: (SelfTestRecord.Check) -> Bool) throws -> SelfTestResult {
+      var partial = record
+      partial.checks = record.checks.filter(isKept)
+      try #require(!partial.checks.isEmpty)
+      return try partial.result(for: network, threads: 2)
+    }
+    let ofOutputs = try result { outputs.contains(graph.nodes[$0.value - 1].output) }
+    #expect(ofOutputs.passed && ofOutputs.comparesOutputs)
+    #expect(throws: Never.self) { try ofOutputs.checkCoverage() }
+    let ofOthers = try result { !outputs.contains(graph.nodes[$0.value - 1].output) }
+    #expect(!ofOthers.passed && ofOthers.differences.isEmpty && ofOthers.failedThreadCount == 0)
+    #expect(throws: SelfTestError.nothingCompared(skippedChecks: ofOthers.skippedCount)) {
+      try ofOthers.checkCoverage()
+    }
+    // A difference is a result, whatever else was compared.
+    record.checks[0].expectation = .specified(0)
+    let wrong = try result { $0.value == record.checks[0].value }
+    #expect(!wrong.passed && !wrong.comparesOutputs)
+    #expect(throws: Never.self) { try wrong.checkCoverage() }
+  }
+
+  @Test func bitsOfAnotherImplementationAloneShowNothing() throws {
+    let graph = try Self.graph("float")
+    var record = try Self.record(graph)
+    record.checks.removeAll { if case .implementation = $0.expectation { false } else { true } }
+    try #require(!record.checks.isEmpty)
+    record.implementation = "another"
+    let result = try record.result(for: try Executable(graph), threads: 1)
+    #expect(!result.passed && result.checkCount == 0)
+    #expect(throws: SelfTestError.nothingCompared(skippedChecks: record.checks.count)) { try result.checkCoverage() }
+  }
+
   /// Checks what a test says of a network that computes wrong values, all of which are known.
   ///
   /// - Returns: whether the bits of a value that differs are stated.

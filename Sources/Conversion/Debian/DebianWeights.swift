@@ -124,7 +124,12 @@ package struct DebianWeights: Sendable {
   }
 
   /// The start of a name, on one line.
-  private static func plain(_ text: String) -> String { String(printable(text).prefix(40)) }
+  ///
+  /// - Parameter limit: the number of characters.
+  private static func plain(_ text: String, limit: Int = 40) -> String {
+    // No name has more scalars in so many characters, so that no more than these are escaped.
+    String(printable(String(Substring(text.unicodeScalars.prefix(32 * limit)))).prefix(limit))
+  }
 
   private static func copyright(_ options: Options, _ license: PackageLicense, _ inspection: PackageInspection)
     -> String
@@ -132,7 +137,7 @@ package struct DebianWeights: Sendable {
     let source = inspection.metadata?.source
     // The package's maker can write anything there.
     let checkpoint =
-      source.map { "\($0.name.map { "\(plain($0)), " } ?? "")SHA-256 \(printable($0.sha256).prefix(64))" } ?? "unknown"
+      source.map { "\($0.name.map { "\(plain($0)), " } ?? "")SHA-256 \(plain($0.sha256, limit: 64))" } ?? "unknown"
     return """
       Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
       Comment:

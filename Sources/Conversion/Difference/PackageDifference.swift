@@ -1,3 +1,4 @@
+import Files
 import PackageDelta
 import PackageFormat
 
@@ -138,7 +139,8 @@ package struct PackageDifference: Encodable, Sendable {
       let (before, after) = (
         old.indices.contains(index) ? old[index] : nil, new.indices.contains(index) ? new[index] : nil
       )
-      return before == after ? nil : Label(index: index, old: before, new: after)
+      let isSame = before.map(ExactName.init) == after.map(ExactName.init)
+      return isSame ? nil : Label(index: index, old: before, new: after)
     }
   }
 

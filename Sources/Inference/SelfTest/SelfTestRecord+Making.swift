@@ -10,7 +10,6 @@ extension SelfTestRecord {
   /// This implementation. Its number changes whenever sums of floats, or exp, give other bits.
   package static let ownImplementation = "quern-1"
 
-  private static let images = 3
   /// The number of bytes that checks may take. Small networks have a check for each value.
   private static let byteLimit = 4000
   private static let hashByteCount = 13
@@ -23,7 +22,7 @@ extension SelfTestRecord {
   private static let sumTolerance: Float = 0x1p-14
   /// The tolerance for values that depend on levels which another rounding may have changed, by noise of the size of
   /// that of quantisation.
-  private static let roundedTolerance: Float = 0x1p-3
+  private static let roundedTolerance = SelfTestSketch.toleranceLimit
 
   /// The results of a network on synthetic images, as this machine computes them.
   ///
@@ -34,14 +33,12 @@ extension SelfTestRecord {
   package init(of network: Executable, standardSide side: Int) throws(GraphError) {
     let (height, width) = network.graph.selfTestSize(standardSide: side)
     self.init(
-      implementation: Self.ownImplementation, seed: 0, imageCount: Self.images, height: height, width: width,
-      checks: [])
+      implementation: Self.ownImplementation, seed: 0, imageCount: Self.standardImageCount, height: height,
+      width: width, checks: [])
     let graph = network.graph
     let byValue = graph.reproducibility
     let reproducibility = [byValue[graph.input.index]] + graph.nodes.map { byValue[$0.output.index] }
-    let numbers = graph.valueNumbers
-    let outputs = Set(graph.outputs.compactMap { numbers[$0.value] }).subtracting([0])
-    let (hashed, sketched) = Self.chosen(reproducibility, outputs)
+    let (hashed, sketched) = Self.chosen(reproducibility, graph.outputNumbers)
     let digests = try digests(network, hashed: hashed.union(sketched), sketched: sketched)
     for (value, digest) in digests.sorted(by: { $0.key < $1.key }) {
       let reproducibility = reproducibility[value]
@@ -103,10 +100,7 @@ extension Graph {
       return maps.allSatisfy { index in shapes[index].map { min($0.height, $0.width) > 1 } ?? false }
     }
     guard let height = (1..<max(side, 2)).first(where: { fits($0, $0) }) else { return (side, side) }
-    let width = height + Self.widthExcess
+    let width = height + SelfTestRecord.widthExcess
     return fits(height, width) ? (height, width) : (height, height)
   }
-
-  /// No multiple of a stride.
-  private static let widthExcess = 7
 }

@@ -30,6 +30,8 @@ package struct SelfTestResult: Hashable, Sendable {
   package let checkCount: Int
   /// The number of checks that were left out, because they state the bits of another implementation.
   package let skippedCount: Int
+  /// Whether an output of the network was compared. Without that, a test shows nothing.
+  package internal(set) var comparesOutputs = false
   /// The values that differ, in order of execution.
   package internal(set) var differences: [Difference] = []
   /// The names of the nodes among which is the one that computed something else, in order of execution: those between
@@ -43,20 +45,36 @@ package struct SelfTestResult: Hashable, Sendable {
   /// The number of threads that found differences. Where only some do, a core is at fault rather than a kernel.
   package internal(set) var failedThreadCount = 0
 
-  /// Whether nothing differs.
-  package var passed: Bool { differences.isEmpty }
+  /// Whether outputs were compared, and nothing differs.
+  package var passed: Bool { comparesOutputs && differences.isEmpty }
+
+  /// Checks that the test shows something about the network.
+  ///
+  /// - Throws: `SelfTestError.nothingCompared` where nothing differs, but no output was compared.
+  package func checkCoverage() throws(SelfTestError) {
+    guard comparesOutputs || !differences.isEmpty else { throw .nothingCompared(skippedChecks: skippedCount) }
+  }
 }
 
 /// A self-test that cannot be run.
 package enum SelfTestError: Error, Hashable, Sendable {
   /// The package has no self-test.
   case missing
+  /// The package has no check of an output, or none that this implementation can make.
+  case nothingCompared(skippedChecks: Int)
 }
 
 extension SelfTestError: CustomStringConvertible {
   package var description: String {
-    "the package has no self-test, as it was made by an earlier version of quern or by another program; convert the "
-      + "checkpoint again"
+    switch self {
+    case .missing:
+      "the package has no self-test, as it was made by an earlier version of quern or by another program; convert the "
+        + "checkpoint again"
+    case .nothingCompared(let skipped):
+      "the self-test of the package shows nothing, as it compares no output of the network"
+        + (skipped == 0 ? "" : " but bits that another implementation computed (\(skipped) checks, which are left out)")
+        + "; convert the checkpoint again"
+    }
   }
 }
 
@@ -67,11 +85,13 @@ extension PackagedNetwork {
   /// - Parameters:
   ///   - kernels: the kernels to test.
   ///   - threads: how many threads prepare the network, and then run the whole test, at the same time.
-  /// - Throws: `SelfTestError.missing`; `PackageError` where the record or constants are damaged; `GraphError` where
+  /// - Throws: `SelfTestError`; `PackageError` where the record or constants are damaged; `GraphError` where
   ///   the graph cannot run, or the memory does not suffice.
   package func selfTest(kernels: KernelSet = KernelSet(), threads: Int = 1) throws -> SelfTestResult {
     guard let record = try reader.selfTest() else { throw SelfTestError.missing }
-    return try record.result(for: try executable(kernels: kernels, threads: threads), threads: threads)
+    let result = try record.result(for: try executable(kernels: kernels, threads: threads), threads: threads)
+    try result.checkCoverage()
+    return result
   }
 }
 
@@ -91,8 +111,8 @@ extension SelfTestRecord {
     }
     var results: [SelfTestResult] = []
     for run in runs { results.append(result(for: try run.get(), network.graph)) }
-    var result = results.first { !$0.passed } ?? results[0]
-    (result.threadCount, result.failedThreadCount) = (results.count, results.count { !$0.passed })
+    var result = results.first { !$0.differences.isEmpty } ?? results[0]
+    (result.threadCount, result.failedThreadCount) = (results.count, results.count { !$0.differences.isEmpty })
     return result
   }
 
@@ -100,11 +120,12 @@ extension SelfTestRecord {
     let isOwn = implementation == Self.ownImplementation
     let compared = checks.filter { if case .implementation = $0.expectation { isOwn } else { true } }
     var result = SelfTestResult(checkCount: compared.count, skippedCount: checks.count - compared.count)
-    let reproducibility = graph.reproducibility
+    let (reproducibility, outputs) = (graph.reproducibility, graph.outputNumbers)
     // A value within its tolerance can still be wrong.
     var (right, first): (Set<Int>, Int?) = ([], nil)
     for check in compared {
       guard let digest = digests[check.value] else { continue }
+      if outputs.contains(check.value) { result.comparesOutputs = true }
       // The implementation that made the record differs from itself in powers only.
       let isClose = isOwn && !reproducibility[graph.nodes[check.value - 1].output.index].isRoundedByLibrary
       if check.accepts(digest, within: isClose ? Self.powerTolerance : .infinity) {

@@ -100,4 +100,10 @@ extension Graph {
     for (index, node) in nodes.enumerated() { result[node.output] = index + 1 }
     return result
   }
+
+  /// The numbers of the outputs that nodes compute.
+  var outputNumbers: Set<Int> {
+    let numbers = valueNumbers
+    return Set(outputs.compactMap { numbers[$0.value] }).subtracting([0])
+  }
 }

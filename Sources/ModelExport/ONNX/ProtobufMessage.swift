@@ -3,13 +3,18 @@ import Tensors
 /// A Protocol Buffers message under construction, with fields in the order in which they are added (protobuf.dev,
 /// "Encoding").
 ///
-/// The bytes of tensors are kept as views, and read only when the message is written, so that a model is not in memory
-/// twice.
+/// The bytes of large tensors are kept as views, and read only when the message is written, so that a model is not in
+/// memory twice. Everything else is collected in pieces of a fixed length.
 struct ProtobufMessage {
   private enum Piece {
     case bytes([UInt8])
     case tensor(Tensor)
   }
+
+  /// The length in bytes to which a piece may grow.
+  private static let pieceLength = 1 << 16
+  /// The size in bytes up to which the elements of a tensor take less memory than the tensor.
+  private static let smallTensor = 256
 
   private var pieces: [Piece] = []
   private(set) var byteCount = 0
@@ -22,11 +27,20 @@ struct ProtobufMessage {
 
   private mutating func append(_ bytes: [UInt8]) {
     byteCount += bytes.count
-    if case .bytes(let last)? = pieces.last {
-      pieces[pieces.count - 1] = .bytes(last + bytes)
-    } else {
+    guard case .bytes(var last)? = pieces.last, last.count + bytes.count <= Self.pieceLength else {
       pieces.append(.bytes(bytes))
+      return
     }
+    // The list gives the piece up, so that it grows without a copy.
+    pieces[pieces.count - 1] = .bytes([])
+    if last.count + bytes.count > max(last.capacity, Self.pieceLength / 4) { last.reserveCapacity(Self.pieceLength) }
+    last += bytes
+    pieces[pieces.count - 1] = .bytes(last)
+  }
+
+  private mutating func append(_ tensor: Tensor) {
+    byteCount += tensor.byteCount
+    pieces.append(.tensor(tensor))
   }
 
   private static func varint(_ value: UInt64) -> [UInt8] {
@@ -63,16 +77,23 @@ struct ProtobufMessage {
   mutating func add(_ field: Int, message: ProtobufMessage) {
     key(field, .length)
     append(Self.varint(UInt64(message.byteCount)))
-    byteCount += message.byteCount
-    pieces += message.pieces
+    for piece in message.pieces {
+      switch piece {
+      case .bytes(let bytes): append(bytes)
+      case .tensor(let tensor): append(tensor)
+      }
+    }
   }
 
   /// Adds a bytes field with the elements of a tensor, in row-major order and little-endian.
   mutating func add(_ field: Int, bytesOf tensor: Tensor) {
     key(field, .length)
     append(Self.varint(UInt64(tensor.byteCount)))
-    byteCount += tensor.byteCount
-    pieces.append(.tensor(tensor))
+    if tensor.byteCount <= Self.smallTensor {
+      append(tensor.withBytes { Array($0) })
+    } else {
+      append(tensor)
+    }
   }
 
   /// Calls `body` with the encoded bytes, piece by piece.

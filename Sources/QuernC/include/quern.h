@@ -178,7 +178,7 @@ typedef struct quern_model_options {
 
 #define QUERN_MODEL_OPTIONS_INIT {sizeof(quern_model_options), 0, 0, 0, 0}
 
-/* Opens the package at a path. The file may be replaced (by renaming) or removed afterwards.
+/* Opens the package at a path, which is UTF-8. The file may be replaced (by renaming) or removed afterwards.
  *
  * options: NULL for the defaults.
  * model: receives the model, or NULL.
@@ -301,8 +301,8 @@ typedef struct quern_fidelity {
 /* The fidelity that the package states for the size with an index. A package that was not verified is no error:
  * measured is 0 then.
  *
- * Errors: INVALID_ARGUMENT; BAD_DATA where the metadata are damaged or not as quern writes them, and where the figures
- * were measured on another package. */
+ * Errors: INVALID_ARGUMENT; BAD_DATA where the metadata are damaged or not as quern writes them, where the figures
+ * contradict each other or the verdict, and where they were measured on another package. */
 QUERN_API quern_status quern_model_fidelity(const quern_model *model, size_t index, quern_fidelity *fidelity);
 
 /* ===== 7. Sessions ================================================================================================ */
@@ -468,7 +468,8 @@ typedef struct quern_selftest_result {
  * Errors: SELFTEST_FAILED where anything differs; the message then names the tiers and layers, and results and count
  * are written as for QUERN_OK. NO_SELFTEST for a package that an early version or another program wrote.
  * INVALID_ARGUMENT; BUFFER_TOO_SMALL; NOT_AVAILABLE for a tier that this processor does not have; BAD_DATA where the
- * package is damaged; IMAGE_SIZE where its images do not suit its network; OUT_OF_MEMORY. */
+ * package is damaged, or its test compares no output; IMAGE_SIZE where its images do not suit its network;
+ * OUT_OF_MEMORY. */
 QUERN_API quern_status quern_selftest(const quern_model *model, const quern_selftest_options *options,
                                       quern_selftest_result *results, size_t capacity, size_t *count);
 

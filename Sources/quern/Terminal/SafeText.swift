@@ -7,29 +7,35 @@ extension String {
   /// line breaks, and the colours that reports use. Runners of CI take a line that begins with `::` (GitHub), and
   /// `##[`, `##vso[` and `##teamcity[` anywhere (Azure Pipelines, TeamCity), for a command.
   var safeForTerminal: String {
+    let scalars = unicodeScalars
     var result = ""
-    result.reserveCapacity(utf8.count)
-    var rest = Substring(self).unicodeScalars
+    // What is before `copied` is in the result, and what is from there to `index` need not be escaped.
+    var (copied, index) = (scalars.startIndex, scalars.startIndex)
     var startsLine = true
-    while let scalar = rest.first {
-      if scalar == "\u{1B}", let color = Self.colors.first(where: { rest.starts(with: $0.unicodeScalars) }) {
-        result += color
-        rest.removeFirst(color.unicodeScalars.count)
+    while index < scalars.endIndex {
+      let scalar = scalars[index]
+      let next = scalars.index(after: index)
+      if scalar == "\u{1B}", let color = Self.colors.first(where: { scalars[index...].starts(with: $0) }) {
+        index = scalars.index(index, offsetBy: color.count)
         continue
       }
-      let isCommand = startsLine && scalar == ":" && rest.dropFirst().first == ":"
-      let isMarkedCommand =
-        scalar == "#" && rest.dropFirst().first == "#"
-        && (rest.dropFirst(2).first.map { $0 == "[" || $0.properties.isAlphabetic } ?? false)
-      if isCommand || isMarkedCommand || (scalar != "\n" && scalar.isUnprintable) {
+      if (startsLine && scalar == ":" && scalars[next...].first == ":")
+        || (scalar == "#" && Self.continuesCommand(scalars[next...])) || (scalar != "\n" && scalar.isUnprintable)
+      {
+        result += Substring(scalars[copied..<index])
         result += scalar.jsonEscape
-      } else {
-        result.unicodeScalars.append(scalar)
+        copied = next
       }
       startsLine = scalar == "\n" || (startsLine && scalar.properties.isWhitespace)
-      rest.removeFirst()
+      index = next
     }
-    return result
+    return copied == scalars.startIndex ? self : result + Substring(scalars[copied...])
+  }
+
+  /// Whether a "#" before these scalars begins a command, such as `##[` or `##vso[`.
+  private static func continuesCommand(_ rest: Substring.UnicodeScalarView) -> Bool {
+    guard rest.first == "#", let second = rest.dropFirst().first else { return false }
+    return second == "[" || second.properties.isAlphabetic
   }
 
   /// The text with "quern: " before every line that looks like an object of `--progress json`, as one that begins with
@@ -41,17 +47,7 @@ extension String {
   }
 
   /// Bold red, green and yellow, and the end of them.
-  private static let colors = ["\u{1B}[1;31m", "\u{1B}[1;32m", "\u{1B}[1;33m", "\u{1B}[0m"]
-}
-
-extension Unicode.Scalar {
-  private static let digits = Array("0123456789abcdef".unicodeScalars)
-
-  /// Such as "\u001b"; two escapes above U+FFFF.
-  fileprivate var jsonEscape: String {
-    UTF16.encode(self)?.reduce(into: "") { text, unit in
-      text += "\\u"
-      for shift in [12, 8, 4, 0] { text.unicodeScalars.append(Self.digits[Int(unit >> shift & 15)]) }
-    } ?? ""
+  private static let colors = ["\u{1B}[1;31m", "\u{1B}[1;32m", "\u{1B}[1;33m", "\u{1B}[0m"].map {
+    Array($0.unicodeScalars)
   }
 }

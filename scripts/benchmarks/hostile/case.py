@@ -51,6 +51,14 @@ def zstd(data, level=9):
     return target.raw[:count]
 
 
+def unzstd(frame, length):
+    """The `length` bytes of a zstd frame."""
+    zstd(b"")
+    target = ctypes.create_string_buffer(length)
+    _zstd.ZSTD_decompress(target, ctypes.c_size_t(length), frame, ctypes.c_size_t(len(frame)))
+    return target.raw
+
+
 def fill(make, limit=(1 << 20) - 4096):
     """make(n) with a few percent less than `limit` bytes; it grows at least in proportion to n."""
     count = 256

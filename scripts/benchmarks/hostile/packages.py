@@ -5,9 +5,9 @@ import json
 import struct
 import sys
 
-from case import Cases, zstd
+from case import Cases, unzstd, zstd
 
-GRAPH, RUNTIME, LABELS, TENSOR, METADATA = 1, 2, 3, 4, 255
+GRAPH, RUNTIME, LABELS, TENSOR, SELF_TEST, METADATA = 1, 2, 3, 4, 7, 255
 
 
 def aligned(count):
@@ -47,18 +47,18 @@ def sections(data):
     found = []
     for start in range(offset, offset + length, 96):
         kind, encoding, flags, position, stored, raw = struct.unpack_from("<BBB5xQQQ", data, start)
-        found.append((kind, data[position:position + stored], encoding == 1))
+        found.append((kind, data[position:position + stored], raw, encoding == 1))
     return found
 
 
-def node(name, kind="relu", attributes=(), inputs=(0,), constants=b"\0\0\0\0"):
+def node(name, kind="relu", attributes=(), inputs=(0,), constants=b"\0\0\0\0", output=b"\1"):
     return string(name) + string(kind) + struct.pack("<I", len(attributes)) + b"".join(
         string(key) + value for key, value in attributes) + struct.pack("<I", len(inputs)) + struct.pack(
-        f"<{len(inputs)}I", *inputs) + b"\1" + constants
+        f"<{len(inputs)}I", *inputs) + output + constants
 
 
-def graph(nodes, outputs, count=None):
-    head = string("hostile") + struct.pack("<6f", 0, 0, 0, 1, 1, 1) + b"\1"
+def graph(nodes, outputs, count=None, architecture="hostile", pixels=b"\1"):
+    head = string(architecture) + struct.pack("<6f", 0, 0, 0, 1, 1, 1) + pixels
     return head + struct.pack("<I", len(nodes) if count is None else count) + b"".join(nodes) + struct.pack("<I", len(outputs)) + b"".join(
         string(name) + struct.pack("<I", value) for name, value in outputs)
 
@@ -153,6 +153,8 @@ def cases(folder, root):
     head, tail = json.dumps({"source": report["reference"], "calibration": {"a": "@"}}).encode().split(b'"@"')
     for name, data in nested_values(1_000_000):
         add(f"calibration-{name}.quern", plain, (METADATA, head + data + tail, False))
+    add_texts(add, plain, head, tail, out.folder)
+    add_self_tests(out, root)
     out.kind = "patch"
     old = (root / "fixtures/patches/new.quern").read_bytes()
     for name, count in [("entries", 400_000), ("copies", 30_000)]:
@@ -171,9 +173,78 @@ def cases(folder, root):
     entry = struct.pack("<8BIIQQ", 4, 1, 0, 0, 1, 0, 1, 0, 0xFFFFFFFF, 0, 30_000_000, len(zeros))
     out.add("expanding.qpatch", patch(old, entry, entry, zeros), "patch", "apply", str(root / "fixtures/patches/new.quern"), "FILE",
             "-o", str(out.folder / "expanding.applied.quern"))
-    big = zstd(noise(30_000_000, 2))[:1 << 20]
-    out.list = [case for case in out.list]
+    add_expanding_patches(out, root)
     return out.list
+
+
+def long_text(count, share=0.07):
+    """Hexadecimal digits, of which all but a share are the same, so that they compress by less than 32 times."""
+    digits = hashlib.shake_256(b"long").hexdigest(int(count * share / 2))
+    return (digits + "a" * (count - len(digits))).encode()
+
+
+def add_texts(add, plain, head, tail, folder):
+    """Texts as long as their sections may be, and as long as this version takes them."""
+    size = (16 << 20) - 4096
+    pooling = [("append_one", b"\1" + struct.pack("<q", 0)), ("exponent", b"\2" + struct.pack("<d", 3))]
+    hidden = "\u202e".encode() * ((size - 2_000_000) // 3) + long_text(2_000_000, 0.6)
+    for name, text in [("name", long_text(size)), ("hidden", hidden)]:
+        for part, label, architecture in [("node", text, b"hostile"), ("architecture", "pool", text)]:
+            raw = graph([node(label, "gem_pooling", pooling)], [("embedding", 1)], architecture=architecture)
+            add(f"{part}-{name}.quern", raw)
+            if part == "node":
+                add(f"{part}-{name}-export.quern", raw, command=("export", "FILE", "-o", str(folder / f"{name}.onnx")))
+            else:
+                add(f"{part}-{name}-diff.quern", raw, command=("diff", "FILE", "FILE"))
+    # An export repeats the names of sums with remainders most.
+    plain_sum, levels = [("activation", b"\3" + string("none"))], struct.pack("<fB", 1, 0)
+    chain = [node(b"%05d" % i + long_text(4000, 0.04), "addition", plain_sum, (i, i), output=b"\3" + levels) for i in range(128)]
+    chain.append(node("pool", "gem_pooling", pooling, (128,)))
+    for command in [("inspect", "FILE"), ("diff", "FILE", "FILE"), ("export", "FILE", "-o", str(folder / "long.onnx"))]:
+        add(f"long-names-{command[0]}.quern", graph(chain, [("embedding", 129)], pixels=b"\2" + levels), command=command)
+    for count, share in [(838_000, 0.075), (195_000, 0.52)]:
+        words = [long_text(16, 1).decode()] + [f"{hash_of(i)}" if i < count * share else f"{i % 7:016d}" for i in range(count - 1)]
+        labels = struct.pack("<I", count) + b"".join(string(word) for word in words)
+        for command in [("inspect", "FILE"), ("diff", "FILE", "FILE")]:
+            add(f"labels-{count}-{command[0]}.quern", plain, (LABELS, labels, True), classes=count, command=command)
+    for count in (size - 4096, 3_900_000):
+        text = long_text(count, 0.07 if count > 4 << 20 else 0.48)
+        add(f"metadata-string-{count}.quern", plain, (METADATA, head + b'"' + text + b'"' + tail, True))
+    text = long_text(1_900_000, 1) + "\u202e".encode() * 630_000
+    add("metadata-hidden.quern", plain, (METADATA, head + b'"' + text + b'"' + tail, True))
+
+
+def hash_of(number):
+    return hashlib.sha256(b"%d" % number).hexdigest()[:16]
+
+
+def add_self_tests(out, root):
+    """Self-tests that ask for far more than the network of a package."""
+    converted = sections((root / "fixtures/packages/version-1.0-converted.quern").read_bytes())
+    for name, images, side in [("huge", 16, 8192), ("one", 1, 8192)]:
+        record = string("quern-1") + struct.pack("<QIIII", 0, images, side, side, 1) + struct.pack("<IBQ", 1, 2, 0)
+        parts = [(kind, record if kind == SELF_TEST else contents(stored, raw, compressed), compressed and kind != SELF_TEST)
+                 for kind, stored, raw, compressed in converted]
+        for command in [("selftest", "FILE"), ("inspect", "FILE", "--check")]:
+            out.add(f"selftest-{name}-{command[0]}.quern", package(parts), *command)
+
+
+def contents(stored, length, is_compressed):
+    return unzstd(stored, length) if is_compressed else stored
+
+
+def add_expanding_patches(out, root):
+    """Patches whose sections are as long as payloads may expand, or as all of them together may."""
+    path = root / "fixtures/patches/new.quern"
+    old = path.read_bytes()
+    block = hashlib.shake_256(b"block").digest(980_000)
+    for name, count, length in [("repeating", 1, 30_000_000), ("repeating-4", 4, 7_700_000), ("allowed", 1, 8_400_000), ("allowed-4", 4, 2_100_000)]:
+        part = block[:len(block) // count]
+        frame = zstd((part * (length // len(part) + 1))[:length], 19)
+        entries = b"".join(
+            struct.pack("<8BIIQQ", 4, 1, 1, 0, 1, 0, 1, 0, 0xFFFFFFFF, 0, length, len(frame)) for _ in range(count))
+        out.add(f"{name}.qpatch", patch(old, entries, entries, frame * count), "patch", "apply", str(path), "FILE",
+                "-o", str(out.folder / f"{name}.applied.quern"))
 
 
 def patch(old, directory, stored, payload=b""):
