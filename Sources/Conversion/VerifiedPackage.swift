@@ -46,9 +46,13 @@ struct VerifiedPackage: Attempt {
 
   private func passesGates(_ measurement: SizeMeasurement) -> Bool { failedGates(measurement).isEmpty }
 
-  /// The failed gates among those that depend on the package, which excludes the accuracy of the float network.
+  /// The failed gates among those that depend on the package, which excludes the accuracy of the float network, and
+  /// figures of images or networks that have none.
   private func failedGates(_ measurement: SizeMeasurement) -> [GateResult] {
-    gates.results(for: measurement.figures).filter { !$0.passed && $0.name != .floatTop1 }
+    let isMeasured = measurement.figures.images > 0
+    return gates.results(for: measurement.figures).filter { gate in
+      !gate.passed && gate.name != .floatTop1 && !(isMeasured && gate.value == nil)
+    }
   }
 
   /// The share of its drift that the network may keep to pass every drift gate; 1 where it misses none.

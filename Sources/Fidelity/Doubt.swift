@@ -3,6 +3,7 @@ package enum Doubt {
   /// Short reasons of verdicts.
   package static let comparedWithItself = "compared with itself"
   package static let unknownCalibration = "not known which images were calibrated on"
+  package static let alikeEmbeddings = "embeddings of different images are alike"
 
   /// A short reason of a verdict, such as "48 of 62 images calibrated on".
   package static func calibratedOn(_ count: Int, of total: Int, _ images: String) -> String {

@@ -29,6 +29,7 @@ package struct FidelityAccumulator: Sendable {
     let float = comparisons.compactMap(\.float)
     let int8 = comparisons.compactMap(\.int8)
     let changes = FidelityFigures.Top1Changes(comparisons)
+    let answers = comparisons.compactMap(\.firstClass)
     return FidelityFigures(
       images: comparisons.count,
       labelledImages: float.count,
@@ -47,7 +48,9 @@ package struct FidelityAccumulator: Sendable {
           lost: Double(changes.lost) / n, gained: Double(changes.gained) / n, images: float.count)?.percent
       },
       top1Changes: changes,
-      worstImages: worst(10))
+      worstImages: worst(10),
+      outputsAreIdentical: !comparisons.isEmpty && comparisons.allSatisfy(\.hasSameOutputs),
+      hasOneAnswer: answers.count > 1 && Set(answers).count == 1)
   }
 
   private func worst(_ count: Int) -> [FidelityFigures.WorstImage] {

@@ -16,6 +16,8 @@ extension FidelityFigures: Codable {
     case stoppedWhenDecided = "stopped_when_decided"
     case availableImages = "images_at_hand"
     case shareAboveMaxDriftUpper = "share_above_max_drift_upper"
+    case outputsAreIdentical = "identical_outputs"
+    case hasOneAnswer = "one_answer"
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -36,6 +38,8 @@ extension FidelityFigures: Codable {
     try container.encode(top1Changes, forKey: .top1Changes)
     try container.encode(neighbors, forKey: .neighbors)
     try container.encode(worstImages, forKey: .worstImages)
+    if outputsAreIdentical { try container.encode(outputsAreIdentical, forKey: .outputsAreIdentical) }
+    if hasOneAnswer { try container.encode(hasOneAnswer, forKey: .hasOneAnswer) }
     if let stop {
       try container.encode(true, forKey: .stoppedWhenDecided)
       try container.encode(stop.availableImages, forKey: .availableImages)
@@ -69,7 +73,9 @@ extension FidelityFigures: Codable {
       top1DropInterval: try container.decodeIfPresent(ConfidenceInterval.self, forKey: .top1DropInterval),
       top1Changes: try container.decodeIfPresent(Top1Changes.self, forKey: .top1Changes),
       worstImages: try container.decode([WorstImage].self, forKey: .worstImages),
-      neighbors: try container.decodeIfPresent(NeighborFigures.self, forKey: .neighbors))
+      neighbors: try container.decodeIfPresent(NeighborFigures.self, forKey: .neighbors),
+      outputsAreIdentical: try container.decodeIfPresent(Bool.self, forKey: .outputsAreIdentical) ?? false,
+      hasOneAnswer: try container.decodeIfPresent(Bool.self, forKey: .hasOneAnswer) ?? false)
     guard try container.decodeIfPresent(Bool.self, forKey: .stoppedWhenDecided) ?? false else { return }
     // Intervals are stored once, with the gates.
     let gates = try decoder.container(keyedBy: GateKeys.self).decode([GateResult].self, forKey: .gates)

@@ -35,6 +35,12 @@ package struct FidelityFigures: Hashable, Sendable {
   package var neighbors: NeighborFigures?
   /// Set where verification stopped because the images compared decide every gate; nil where all images were compared.
   package internal(set) var stop: VerificationStop?
+  /// Whether the outputs of both networks are the same for every image (`areSame`), as where a network is compared with
+  /// itself.
+  package internal(set) var outputsAreIdentical = false
+  /// Whether there are several images and the float network ranks the same class first for all of them: a network that
+  /// always answers with this class agrees.
+  package internal(set) var hasOneAnswer = false
 
   /// Counts of labelled images that one network classifies correctly and the other does not.
   package struct Top1Changes: Hashable, Sendable, Codable {

@@ -16,7 +16,6 @@ extension FidelityReport: Codable {
     case contentHash = "content_hash"
     case foreignFigures = "foreign_figures"
     case toolVersion = "tool_version"
-    case outputsAreIdentical = "identical_outputs"
     case referenceCheck = "reference_check"
     case skippedImages = "skipped_images"
     case peakResidentBytes = "peak_rss_bytes"
@@ -45,7 +44,6 @@ extension FidelityReport: Codable {
     if !foreignFigures.isEmpty { try container.encode(foreignFigures, forKey: .foreignFigures) }
     try container.encodeIfPresent(signature, forKey: .signature)
     try container.encode(reference, forKey: .reference)
-    if outputsAreIdentical { try container.encode(outputsAreIdentical, forKey: .outputsAreIdentical) }
     try container.encodeIfPresent(inference, forKey: .inference)
     try container.encodeIfPresent(configuration, forKey: .configuration)
     try container.encode(settings, forKey: .settings)
@@ -84,7 +82,6 @@ extension FidelityReport: Codable {
     foreignFigures = try container.decodeIfPresent([String].self, forKey: .foreignFigures) ?? []
     signature = try container.decodeIfPresent(Signature.self, forKey: .signature)
     reference = try container.decode(Reference.self, forKey: .reference)
-    outputsAreIdentical = try container.decodeIfPresent(Bool.self, forKey: .outputsAreIdentical) ?? false
     settings = try container.decode([String: JSONValue].self, forKey: .settings)
     inference = try container.decodeIfPresent(InferenceCost.self, forKey: .inference)
     seconds = (try container.decodeIfPresent([String: Double?].self, forKey: .seconds) ?? [:]).compactMapValues(\.self)
@@ -92,7 +89,7 @@ extension FidelityReport: Codable {
     do throws(ReportContradiction) { try checkConsistency() } catch {
       throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: error.reason))
     }
-    guard try container.decode(Bool.self, forKey: .passed) == passed else {
+    guard [passed, earlierPassed].contains(try container.decode(Bool.self, forKey: .passed)) else {
       throw DecodingError.dataCorruptedError(
         forKey: .passed, in: container, debugDescription: "the verdict is not that of the gates")
     }

@@ -2,13 +2,13 @@
 extension FidelityReport {
   /// `fail` where a gate failed; otherwise `inconclusive` where the figures do not show that the gates would pass on
   /// other images (see `doubts`), and `pass` where they do.
-  package var verdict: GateResult.Verdict { outcome(doubts) }
+  package var verdict: GateResult.Verdict { outcome(passed, doubts) }
 
   /// The verdict of earlier versions, to which repeated images, comparisons of a file with itself, calibration images
-  /// that are not known and figures of another package were no doubts.
-  var earlierVerdict: GateResult.Verdict { outcome(earlierDoubts) }
+  /// that are not known, figures of another package, and images that a reference hardly tells apart were no doubts.
+  var earlierVerdict: GateResult.Verdict { outcome(earlierPassed, earlierDoubts) }
 
-  private func outcome(_ doubts: [String]) -> GateResult.Verdict {
+  private func outcome(_ passed: Bool, _ doubts: [String]) -> GateResult.Verdict {
     guard passed else { return .fail }
     return doubts.isEmpty ? .pass : .inconclusive
   }
@@ -23,6 +23,7 @@ extension FidelityReport {
       doubts.append("\(repetition.count) of \(repetition.images) images repeat others")
     }
     if comparesItself { doubts.append(Doubt.comparedWithItself) }
+    doubts += vacuousGateDoubts
     if hasUnknownOverlap { doubts.append(Doubt.unknownCalibration) }
     if !foreignFigures.isEmpty { doubts.append("a package states figures that are not its own") }
     return doubts
@@ -49,7 +50,7 @@ extension FidelityReport {
     return doubts
   }
 
-  /// Whether both sides are the same file, packages that compute the same, or stored outputs that are the same.
+  /// Whether both sides are the same file, packages that compute the same, or have the same outputs.
   package var comparesItself: Bool {
     isSameFile || outputsAreIdentical || contentHash.map { $0 == reference.contentHash } ?? false
   }
@@ -70,7 +71,8 @@ extension FidelityReport {
     ]
     let overlaps = [verification?.warning, unknownOverlapWarning]
     let groups: [[String?]] = [
-      [itselfWarning], foreignFigures, [referenceCheck?.looseWarning], chance, overlaps, duplicates,
+      [itselfWarning], vacuousGateWarnings, foreignFigures, [referenceCheck?.looseWarning], chance, overlaps,
+      duplicates,
     ]
     return groups.flatMap { $0.compactMap(\.self) }
   }
@@ -87,7 +89,8 @@ extension FidelityReport {
       isSameFile
       ? "both sides are the same file"
       : outputsAreIdentical
-        ? "both files have the same outputs, to the last bit" : "both packages have the same content hash"
+        ? "both sides have the same outputs, to the last bit or up to a scale"
+        : "both packages have the same content hash"
     return Doubt.ofItself(sides, figures: "the figures")
   }
 }

@@ -18,8 +18,6 @@ package struct FidelityReport: Hashable, Sendable {
   /// Whether stored outputs were compared, so that no network was run that could be checked against a framework. Not
   /// part of the JSON form.
   package var comparesStoredOutputs = false
-  /// Whether stored outputs were compared that are the same to the last bit, in files that may be of different formats.
-  package var outputsAreIdentical = false
   /// Remarks on the figures, in sentences.
   package var notes: [String] = []
   /// Warnings that cannot be derived from the rest of the report, in sentences; `allWarnings` adds the derived ones.
@@ -62,10 +60,20 @@ package struct FidelityReport: Hashable, Sendable {
   package internal(set) var skippedImages: [SkippedImage]
 
   /// Whether images were compared and every gate passed, at every size.
-  package var passed: Bool {
-    figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) && sizes.allSatisfy(\.passed)
-      && commonGates.allSatisfy(\.passed)
+  package var passed: Bool { figuresPass && commonGates.allSatisfy(\.passed) }
+
+  /// `passed` in earlier versions, to which a change without an interval was no regression.
+  var earlierPassed: Bool {
+    let isUndecided = baseline.map { !$0.changes.isEmpty && $0.regressions.isEmpty } ?? false
+    return figuresPass && commonGates.allSatisfy { $0.passed || isUndecided && $0.name == .regression }
   }
+
+  private var figuresPass: Bool {
+    figures.images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) && sizes.allSatisfy(\.passed)
+  }
+
+  /// Whether the outputs of both sides are the same for every image, at every size.
+  package var outputsAreIdentical: Bool { parts.allSatisfy(\.figures.outputsAreIdentical) }
 
   package init(
     figures: FidelityFigures, gates: Gates, package: Package?, reference: Reference,

@@ -5,12 +5,19 @@ package struct Gates: Hashable, Sendable {
   /// The highest drift of any image, from 0 to 2.
   package let maxDrift: Double
   /// The lowest agreement, in percent of the images that both networks must give the same class; not applied without a
-  /// classifier.
+  /// classifier, unless it is required.
   package let minAgreement: Double
-  /// The lowest decisive agreement, in percent of the images that are not near ties (`NearTie`); nil: not applied.
+  /// Whether the gate on agreement fails without a classifier. One that nothing can fail, of 0 %, does not.
+  package let requiresAgreement: Bool
+  /// The lowest decisive agreement, in percent of the images that are not near ties (`NearTie`); nil: not applied. The
+  /// gate fails without a classifier, unless nothing can fail it.
   package let minDecisiveAgreement: Double?
-  /// The highest loss of top-1 accuracy, in percentage points; not applied without labelled images.
+  /// The highest loss of top-1 accuracy, in percentage points; not applied without labelled images, unless it is
+  /// required.
   package let maxTop1Drop: Double
+  /// Whether the gate on the loss of accuracy fails without labelled images. One that nothing can fail, of 100 points,
+  /// does not.
+  package let requiresTop1Drop: Bool
   /// The lowest top-1 accuracy of the float network, in percent of the labelled images; nil: not applied. The gate
   /// fails without labelled images, as the accuracy was not measured.
   package let minFloatTop1: Double?
@@ -18,12 +25,15 @@ package struct Gates: Hashable, Sendable {
   /// not applied. The gate fails where neighbours were not measured, as with fewer than two images.
   package let minNeighborAgreement: Double?
 
+  /// The default limits of `minAgreement` and `maxTop1Drop`.
+  package static let (defaultMinAgreement, defaultMaxTop1Drop) = (95.0, 1.0)
+
   /// - Throws: `FidelityError.limit` for a limit that is NaN, infinite or out of the gate's range, and for a share from
   ///   0 to 1 where a percentage is meant.
   package init(
-    maxMeanDrift: Double = 0.01, maxDrift: Double = 0.05, minAgreement: Double = 95,
-    minDecisiveAgreement: Double? = nil, maxTop1Drop: Double = 1, minFloatTop1: Double? = nil,
-    minNeighborAgreement: Double? = nil
+    maxMeanDrift: Double = 0.01, maxDrift: Double = 0.05, minAgreement: Double = Self.defaultMinAgreement,
+    requiresAgreement: Bool = false, minDecisiveAgreement: Double? = nil, maxTop1Drop: Double = Self.defaultMaxTop1Drop,
+    requiresTop1Drop: Bool = false, minFloatTop1: Double? = nil, minNeighborAgreement: Double? = nil
   ) throws(FidelityError) {
     let limits: [(GateName, Double)] = [
       (.meanDrift, maxMeanDrift), (.maxDrift, maxDrift), (.top1Agreement, minAgreement),
@@ -36,35 +46,42 @@ package struct Gates: Hashable, Sendable {
     self.maxMeanDrift = maxMeanDrift
     self.maxDrift = maxDrift
     self.minAgreement = minAgreement
+    self.requiresAgreement = requiresAgreement
     self.minDecisiveAgreement = minDecisiveAgreement
     self.maxTop1Drop = maxTop1Drop
+    self.requiresTop1Drop = requiresTop1Drop
     self.minFloatTop1 = minFloatTop1
     self.minNeighborAgreement = minNeighborAgreement
   }
 
   /// Compares the figures with the limits, in the order of `GateName`.
   ///
-  /// A value equal to its limit passes. Without images the drift gates have no value and fail.
+  /// A value equal to its limit passes. Without images the drift gates have no value and fail, and so do gates that are
+  /// required and whose figures were not measured.
   package func results(for figures: FidelityFigures) -> [GateResult] {
     var results = [
       meanDriftResult(figures),
       GateResult(.maxDrift, value: figures.drift.max, limit: maxDrift),
     ]
-    if let agreement = figures.agreement.top1 {
+    if figures.agreement.top1 != nil || requiresAgreement && minAgreement > 0 {
       results.append(
         GateResult(
-          .top1Agreement, value: agreement, limit: minAgreement, interval: figures.agreement.top1Interval,
+          .top1Agreement, value: figures.agreement.top1, limit: minAgreement, interval: figures.agreement.top1Interval,
           images: figures.images,
-          needed: SampleSize.ofShare(agreement / 100, limit: minAgreement / 100)))
+          needed: figures.agreement.top1.flatMap { SampleSize.ofShare($0 / 100, limit: minAgreement / 100) }))
     }
-    if let limit = minDecisiveAgreement, let decisive = figures.decisiveAgreement {
+    if let limit = minDecisiveAgreement, figures.decisiveAgreement != nil || limit > 0 {
+      let decisive = figures.decisiveAgreement
       results.append(
         GateResult(
-          .decisiveAgreement, value: decisive.top1, limit: limit, interval: decisive.top1Interval,
-          images: decisive.images, needed: decisive.top1.flatMap { SampleSize.ofShare($0 / 100, limit: limit / 100) }))
+          .decisiveAgreement, value: decisive?.top1, limit: limit, interval: decisive?.top1Interval,
+          images: decisive?.images ?? 0,
+          needed: decisive?.top1.flatMap { SampleSize.ofShare($0 / 100, limit: limit / 100) }))
     }
     if let drop = figures.top1Drop {
       results.append(top1DropResult(drop, figures))
+    } else if requiresTop1Drop, maxTop1Drop < 100 {
+      results.append(GateResult(.top1Drop, value: nil, limit: maxTop1Drop))
     }
     if let limit = minFloatTop1 {
       results.append(
@@ -250,8 +267,8 @@ extension GateName {
     switch self {
     case .meanDrift: 0.01
     case .maxDrift: 0.05
-    case .top1Agreement: 95
-    case .top1Drop: 1
+    case .top1Agreement: Gates.defaultMinAgreement
+    case .top1Drop: Gates.defaultMaxTop1Drop
     case .reference, .regression, .decisiveAgreement, .floatTop1, .neighborAgreement, .nonFiniteImages, .packageBytes:
       nil
     }

@@ -41,6 +41,10 @@ package struct ImageComparison: Hashable, Sendable {
   package let int8: Hits?
   /// The float network's answer; nil without a classifier or a label.
   package let answer: LabelledAnswer?
+  /// The class that the float network ranks first; nil without a classifier, and where its output is not finite.
+  package let firstClass: Int?
+  /// Whether both networks have the same embedding and the same logits (`areSame`).
+  package let hasSameOutputs: Bool
 
   /// Compares the outputs of the two networks for one image.
   ///
@@ -79,12 +83,15 @@ package struct ImageComparison: Hashable, Sendable {
     // Logits that are not finite have no ranking, so that no class counts as found.
     let reference = referenceIsFinite ? Ranking(logits: referenceLogits) : nil
     let quantized = quantizedIsFinite ? Ranking(logits: quantizedLogits) : nil
-    agreement = classes == 0 ? nil : Hits(of: reference?.first, in: quantized)
+    firstClass = classes == 0 ? nil : reference?.first
+    agreement = classes == 0 ? nil : Hits(of: firstClass, in: quantized)
     // An image without a ranking does not count as a near tie, so that disagreement on it is not excused.
     isNearTie = classes == 0 ? nil : reference.map { NearTie.isOne($0.logits) } ?? false
     float = label.map { Hits(of: $0, in: reference) }
     int8 = label.map { Hits(of: $0, in: quantized) }
     answer = label.map { LabelledAnswer(label: $0, answer: reference?.first, classes: classes) }
+    hasSameOutputs =
+      areSame(referenceEmbedding[...], quantizedEmbedding[...]) && areSame(referenceLogits[...], quantizedLogits[...])
   }
 }
 

@@ -16,6 +16,7 @@ extension FidelityReport {
     for part in parts {
       do throws(ReportContradiction) {
         try part.figures.checkValues()
+        try part.figures.checkIntervals(areRequired: toolVersion != nil)
         try part.checkGates()
       } catch {
         throw ReportContradiction(reason: (part.size.map { "at \($0.title): " } ?? "") + error.reason)
@@ -196,6 +197,7 @@ extension NeighborFigures {
   fileprivate func checkValues() throws(ReportContradiction) {
     try requireCount("neighbours.near_ties", nearTies, of: images)
     try requireCount("neighbours.copies", copies, of: images)
+    try requireValue("neighbours.median_distance", medianDistance, in: 0...Self.smallDistance)
     for (name, agreement) in [("int8_in_float", int8InFloat), ("int8_in_int8", int8InInt8)] {
       try requireValue("neighbours.\(name).top1", agreement.top1, in: percent, agreement.top1Interval)
       try requireValue(

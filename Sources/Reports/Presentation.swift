@@ -143,11 +143,12 @@ extension GateResult {
     guard value == nil else { return "is \(shownValue), must be \(shownLimit)" }
     let reason =
       switch name {
-      case .decisiveAgreement: "every image is a near tie"
-      case .floatTop1: "no image has a label that is a class of the network"
+      case .top1Agreement: "there is no classifier, so that there are no classes to compare"
+      case .decisiveAgreement: "every image is a near tie, or there is no classifier"
+      case .floatTop1, .top1Drop: "no image has a label that is a class of the network"
       case .neighborAgreement: "neighbours take at least two images with embeddings"
       case .reference: "an output is not finite"
-      case .regression: "the baseline has none of the figures"
+      case .regression: "the baseline has none of the figures, or no intervals to judge them by"
       default: "no image was compared"
       }
     return "has no value: \(reason)"

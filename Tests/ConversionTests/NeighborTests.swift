@@ -226,6 +226,23 @@ import Testing
     #expect(try Self.figures(without, nil)?.copies == 2)
   }
 
+  /// Multiples of one vector are one image to a search, however different their elements are.
+  @Test(arguments: [0, 1e-5, 0.3] as [Float])
+  func distancesBetweenImagesAreMeasured(spread: Float) throws {
+    let directions = Self.images(seed: 4, count: 40).prefix(40).map(\.float)
+    let images = directions.indices.map { index in
+      let float = zip(directions[0], directions[index]).map { Float(index + 1) * ($0 + spread * $1) }
+      return Image(name: "\(index)", label: nil, float: float, int8: float)
+    }
+    let distance = try #require(try Self.figures(images, nil)).medianDistance
+    if spread > 0.1 {
+      #expect((distance ?? 1) > 0.01)
+    } else {
+      #expect(try #require(distance) < 1e-6)
+    }
+    #expect(try Self.figures(Self.images(seed: 4), nil)?.medianDistance == nil)
+  }
+
   /// Of more images than are searched, some are, and which depends on their names.
   @Test func searchesAreBounded() throws {
     let count = NeighborFigures.maxImages + 500

@@ -72,6 +72,22 @@ struct BaselineTests {
     #expect(!report.passed && report.allGates.first?.value == nil)
   }
 
+  /// A single image has no interval of its mean drift.
+  @Test("A change that cannot be judged fails", arguments: [(1, 200), (200, 1)])
+  func failsWithoutIntervals(before: Int, now: Int) throws {
+    let report = compared(try report(drift: 0.04, images: now), since: try report(drift: 0.002, images: before))
+    let gate = try #require(report.allGates.first)
+    #expect(gate.name == .regression && gate.value == nil && !report.passed)
+    let note = try #require(report.baseline?.notes.last)
+    #expect(note.hasPrefix("whether these became worse cannot be told") && note.hasSuffix(": mean drift"))
+  }
+
+  @Test("What regressed is counted where something else cannot be judged")
+  func countsRegressionsBesides() throws {
+    let report = compared(try report(drift: 0.002, images: 1, agreeing: 0), since: try report(drift: 0.002))
+    #expect(report.allGates.first.map { ($0.value ?? 0) > 0 && !$0.passed } == true)
+  }
+
   @Test("Gates looser than their defaults are named", arguments: [(0.05, nil), (0.04, nil), (0.06, 0.05)])
   func namesLooserGates(limit: Double, expected: Double?) {
     #expect(GateResult(.maxDrift, value: 0, limit: limit).loosenedFrom == expected)

@@ -96,6 +96,25 @@ import Testing
         == drift + [.top1Agreement, .top1Drop])
   }
 
+  /// As for the float network: a gate that was asked for and has no figure is listed, and fails. One that nothing can
+  /// fail asks for nothing.
+  @Test func whatWasAskedForAndNotMeasuredFails() throws {
+    let same = logits([0, 1, 2, 3, 4, 5])
+    let (embedding, unlabelled) = (try image("a", drift: 0), try image("a", drift: 0, reference: same, quantized: same))
+    func failed(_ comparison: ImageComparison, _ gates: Gates) -> [GateName] {
+      gates.results(for: figures(of: [comparison])).filter { $0.value == nil && !$0.passed }.map(\.name)
+    }
+    let all = try Gates(requiresAgreement: true, minDecisiveAgreement: 90, requiresTop1Drop: true)
+    #expect(failed(embedding, all) == [.top1Agreement, .decisiveAgreement, .top1Drop])
+    #expect(failed(unlabelled, all) == [.top1Drop])
+    #expect(try failed(image("a", drift: 0, reference: same, quantized: same, label: 0), all).isEmpty)
+    let none = try Gates(
+      minAgreement: 0, requiresAgreement: true, minDecisiveAgreement: 0, maxTop1Drop: 100, requiresTop1Drop: true)
+    #expect(failed(embedding, none).isEmpty && failed(unlabelled, none).isEmpty)
+    let report = try Sample.report([embedding], gates: all)
+    #expect(!report.passed)
+  }
+
   @Test func withoutImagesNothingPasses() throws {
     let report = try Sample.report([], gates: Gates(maxMeanDrift: 2, maxDrift: 2, minAgreement: 0, maxTop1Drop: 100))
     #expect(report.gates.map(\.name) == [.meanDrift, .maxDrift])

@@ -7,7 +7,7 @@ import Testing
   /// Images of which the float network says that they are of the class `answer`.
   private static func images(
     _ count: Int, drift: (Int) -> Double = { _ in 0.001 }, agrees: (Int) -> Bool = { _ in true },
-    answer: (Int) -> Int = { _ in 0 }, label: (Int) -> Int? = { _ in nil }
+    answer: (Int) -> Int = { $0 % 6 }, label: (Int) -> Int? = { _ in nil }
   ) throws -> [ImageComparison] {
     try (0..<count).map { index in
       let ranked = (0..<6).map { ($0 + answer(index)) % 6 }
@@ -112,10 +112,17 @@ import Testing
   }
 
   @Test func aFloatNetworkThatGuessesIsLookedAtToTheEnd() throws {
-    let images = try Self.images(300, label: { $0 % 6 })
+    let images = try Self.images(300, answer: { ($0 + 1) % 6 }, label: { $0 % 6 })
     let gates = try Gates(minAgreement: 0, maxTop1Drop: 100)
     #expect(figures(of: images).isNearChance)
     #expect(Self.stop(images, gates, expectsLabels: true) == nil)
+  }
+
+  /// The next image might have another class.
+  @Test func aFloatNetworkWithOneAnswerIsLookedAtToTheEnd() throws {
+    let gates = try Gates()
+    #expect(try Self.stop(Self.images(1000, answer: { _ in 3 }), gates) == nil)
+    #expect(try Self.stop(Self.images(1000, answer: { $0 == 90 ? 0 : 3 }), gates)?.images == 96)
   }
 
   @Test func whatIsNotDecidedGoesThroughAllImages() throws {
@@ -131,11 +138,11 @@ import Testing
     var generator = SeededGenerator(state: 7)
     print("seed 7")
     let gates = try Gates()
-    let (agreeing, differing) = (try Self.images(1), try Self.images(1, agrees: { _ in false }))
+    let (agreeing, differing) = (try Self.images(6), try Self.images(6, agrees: { _ in false }))
     var passes = 0
     for _ in 0..<200 {
-      let images = (0..<500).map { _ in
-        Double.random(in: 0..<1, using: &generator) < 0.949 ? agreeing[0] : differing[0]
+      let images = (0..<500).map { index in
+        (Double.random(in: 0..<1, using: &generator) < 0.949 ? agreeing : differing)[index % 6]
       }
       if let figures = Self.stop(images, gates), gates.results(for: figures).allSatisfy(\.passed) { passes += 1 }
     }

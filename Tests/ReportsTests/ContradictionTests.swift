@@ -48,6 +48,11 @@ import Testing
     ("drift.std", "-1", "drift.std is -1"),
     ("drift.mean_interval.low", "-0.1", "has an interval from -0.1"),
     ("drift.mean_interval.high", "0.0051", "has not the interval of its figure"),
+    ("drift.mean_interval", #"{"low": 0, "high": 2}"#, "wider interval than any 100 images"),
+    ("drift.mean_interval", "null", "drift.mean is of 100 images and has no interval"),
+    ("drift.std", "0.5", "numbers with this mean and maximum have at most"),
+    ("agreement.top1_interval", "null", "agreement.top1 is of 100 images and has no interval"),
+    ("agreement.top1_interval.low", "0", "agreement.top1 has not the interval of 100 images"),
     ("gates.0.value", "0.001", "the gate 'mean_drift' has the value 0.001, and its figure is"),
     ("gates.0.interval", "null", "has not the interval of its figure"),
     ("gates.0.limit", "3", "has the limit 3"),
@@ -83,7 +88,10 @@ import Testing
 
   @Test(arguments: [
     ("top1_changes.lost", "2", "not that of top1_changes"), ("top1_changes.gained", "9223372036854775807", "gained is"),
-    ("float.top1", "75", "not the difference"), ("gates.3.value", "30", "the gate 'top1_drop' has the value 30"),
+    ("float.top1", "75", "not the difference"),
+    ("float.top1_interval.low", "0", "float.top1 has not the interval of 4 images"),
+    ("top1_drop_interval.low", "-90", "top1_drop has not the interval of 4 images"),
+    ("gates.3.value", "30", "the gate 'top1_drop' has the value 30"),
   ])
   func accuraciesAreChecked(path: String, new: String, reason: String) throws {
     try Self.expectRefused(try Sample.failing(), path, new, reason)
@@ -94,6 +102,10 @@ import Testing
     ("neighbours.copies", "101", "copies is 101"), ("neighbours.classes.queries", "-1", "queries is -1"),
     ("neighbours.classes.float_in_float.map", "101", "map is 101"),
     ("neighbours.int8_in_int8.top1", "50", "int8_in_int8.top1 is 50, which is outside"),
+    ("neighbours.int8_in_float.top1_interval.low", "0", "int8_in_float.top1 has not the interval of 100"),
+    ("neighbours.int8_in_int8.decisive_top1_interval.low", "0", "decisive_top1 has not the interval of 98"),
+    ("neighbours.int8_in_int8.top1_interval", "null", "is of 100 images and has no interval"),
+    ("neighbours.median_distance", "0.1", "median_distance is 0.1"),
   ])
   func neighboursAreChecked(path: String, new: String, reason: String) throws {
     try Self.expectRefused(try Sample.searched(), path, new, reason)
@@ -123,6 +135,25 @@ import Testing
     let gate = #"{"name": "package_bytes", "value": 10, "limit": 20, "passed": true}"#
     try Self.expectRefused(report, "sizes.1.gates.0", gate, "a size has the gate 'package_bytes'")
     try Self.expectRefused(report, "gates.0", gate, "the gate 'package_bytes' twice")
+  }
+
+  /// Intervals are those of reports that say which version wrote them; earlier ones had none.
+  @Test func reportsWithoutIntervalsAreOfEarlierVersions() throws {
+    var report = try Sample.searched()
+    report.toolVersion = nil
+    let json = try Self.edited(report, "neighbours.int8_in_float.top1_interval", "null")
+    let read = try FidelityReport(reading: json, from: "a.json")
+    #expect(read.figures.neighbors?.int8InFloat.top1Interval == nil)
+  }
+
+  /// Earlier versions let a baseline without intervals pass.
+  @Test func earlierComparisonsWithABaselineAreRead() throws {
+    var report = try Sample.passing()
+    report.baseline = BaselineComparison(report, since: report, path: "old.json", sha256: "00")
+    #expect(report.passed)
+    let edited = try Self.edited(report, "baseline.changes.0.interval", "null")
+    let read = try FidelityReport(reading: edited, from: "a.json")
+    #expect(!read.passed && read.verdict == .fail)
   }
 
   @Test func keysThatAreThereTwiceAreRefused() throws {

@@ -45,8 +45,8 @@ import Testing
   }
 
   @Test func anOpenGateLeavesTheVerdictOpen() throws {
-    let same = logits([0, 1, 2, 3, 4, 5])
-    let report = try Sample.report((1...8).map { try image("\($0)", drift: 0.001, reference: same, quantized: same) })
+    let report = try Sample.report(
+      (1...8).map { try image("\($0)", drift: 0.001, reference: varied($0), quantized: varied($0)) })
     #expect(report.passed && report.verdict == .inconclusive)
     #expect(report.text().hasPrefix("INCONCLUSIVE  3 of 3 gates passed, 1 gate inconclusive\n"))
   }
@@ -131,6 +131,29 @@ import Testing
     report.contentHash = nil
     report.package?.sha256 = "00"
     #expect(report.verdict == .pass && !report.comparesItself)
+  }
+
+  /// Outputs that are the same, one class for all images, and embeddings that are alike.
+  @Test func whatDoesNotTellImagesApartIsSaidInEveryFormat() throws {
+    let same = logits([0, 1, 2, 3, 4, 5])
+    var report = try Sample.report(
+      (0..<100).map { try image("\($0)", drift: 0, reference: same, quantized: same) })
+    let query = NeighborQuery(agreesInFloat: true, agreesInInt8: true, isNearTie: false, classes: nil)
+    report.figures.neighbors = NeighborFigures([NeighborQuery](repeating: query, count: 100), medianDistance: 0.002)
+    #expect(report.passed && report.verdict == .inconclusive)
+    #expect(report.doubts.count == 3 && report.allWarnings.count == 3)
+    for text in try [report.text(), report.markdown(), report.html(), report.junit(), report.json()] {
+      for warning in ["have the same outputs", "the same class", "a median of 0.002"] {
+        #expect(text.contains(warning), "\(warning)")
+      }
+    }
+    let json = try report.json()
+    for key in ["\"identical_outputs\" : true", "\"one_answer\" : true", "\"median_distance\" : 0.002"] {
+      #expect(json.contains(key))
+    }
+    #expect(try FidelityReport(json: json) == report)
+    let passing = try Sample.passing().json()
+    for key in ["identical_outputs", "one_answer", "median_distance"] { #expect(!passing.contains(key)) }
   }
 
   /// Earlier versions doubted neither, and their reports are read.

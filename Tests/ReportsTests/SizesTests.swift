@@ -7,9 +7,8 @@ import Testing
 /// Reports of what was measured at several sizes.
 @Suite struct SizesTests {
   private static func size(_ size: Int, _ exponent: Double?, drifts: [Double]) throws -> SizeFidelity {
-    let same = logits([0, 1, 2, 3, 4, 5])
-    let comparisons = try drifts.enumerated().map {
-      try image("\($0.offset).jpg", drift: $0.element, reference: same, quantized: same)
+    let comparisons = try drifts.enumerated().map { index, drift in
+      try image("\(index).jpg", drift: drift, reference: varied(index), quantized: varied(index))
     }
     return SizeFidelity(
       size: size, crop: "square", poolingExponent: exponent, figures: figures(of: comparisons), gates: try Gates())

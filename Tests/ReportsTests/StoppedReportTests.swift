@@ -6,11 +6,11 @@ import Testing
 /// Reports of a verification that stopped when its gates were decided.
 @Suite struct StoppedReportTests {
   private static func figures(drift: Double, count: Int) throws -> FidelityFigures {
-    let same = logits([0, 1, 2, 3, 4, 5])
     var comparison = SequentialComparison(gates: try Gates(), availableImages: 1250, expectsLabels: false)
     for index in 1...count {
       let drift = index == count ? drift : 0.00001 * Double(index)
-      comparison.add([try image("\(index).jpg", drift: drift, reference: same, quantized: same)])
+      comparison.add(
+        [try image("\(index).jpg", drift: drift, reference: varied(index), quantized: varied(index))])
     }
     let decided = comparison.decidedFigures()
     return try #require(decided)

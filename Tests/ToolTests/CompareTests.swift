@@ -94,10 +94,8 @@ import Testing
   /// A file and a copy of it agree whatever is in them.
   @Test func whatIsComparedWithItselfNeverPasses() throws {
     let scratch = try Scratch()
-    var rows: [Float] = (0..<160).map { index in
-      let (row, column) = index.quotientAndRemainder(dividingBy: 4)
-      return Float(4 * row + column * column + 1)
-    }
+    // Rows in all directions.
+    var rows: [Float] = (0..<160).map { Float(sin(Double($0 * $0))) }
     let bytes = try GoldenWriter.file(name: "embedding", values: rows, width: 4)
     let (file, copy) = (try scratch.write(bytes, to: "a.safetensors"), try scratch.write(bytes, to: "b.safetensors"))
     for other in [file, copy] {
@@ -113,6 +111,57 @@ import Testing
     #expect(status == 0 && report?["verdict"] as? String == "pass", "\(errors)")
   }
 
+  /// Outputs that are others only by a scale are the same.
+  @Test(arguments: [2, 0.3] as [Float])
+  func whatIsScaledIsComparedWithItself(factor: Float) throws {
+    let scratch = try Scratch()
+    let rows: [Float] = (0..<160).map { Float(sin(Double($0 * $0))) }
+    let files = try [rows, rows.map { $0 * factor }].enumerated().map { index, values in
+      try scratch.write(
+        try GoldenWriter.file(name: "embedding", values: values, width: 4), to: "\(index).safetensors")
+    }
+    for (a, b) in [(files[0], files[1]), (files[1], files[0])] {
+      let (status, report, errors) = try Self.compare(a, b, ["--strict", "--quiet"])
+      #expect(status == 1 && report?["passed"] as? Bool == true && report?["identical_outputs"] as? Bool == true)
+      #expect(errors.contains("prove nothing"), "\(errors)")
+    }
+  }
+
+  /// Gates that were given fail where there is nothing to measure, whether an option or a file gives them.
+  @Test(arguments: [
+    ("min-agreement", "50", "top1_agreement"), ("min-decisive-agreement", "50", "decisive_agreement"),
+    ("max-top1-drop", "0", "top1_drop"),
+  ])
+  func gatesThatWereGivenAreMeasured(option: String, limit: String, gate: String) throws {
+    let scratch = try Scratch()
+    var rows: [Float] = (0..<160).map { Float(sin(Double($0 * $0))) }
+    let reference = try scratch.write(try GoldenWriter.file(values: rows, width: 4), to: "a.safetensors")
+    rows[0] += 0.001
+    let outputs = try scratch.write(try GoldenWriter.file(values: rows, width: 4), to: "b.safetensors")
+    #expect(try Self.compare(outputs, reference).status == 0)
+    let configuration = try scratch.write(Data("[gates]\n\(option) = \(limit)\n".utf8), to: "gates.toml")
+    for arguments in [["--\(option)", limit], ["--config", configuration]] {
+      let (status, report, errors) = try Self.compare(outputs, reference, arguments)
+      let gates = try #require(report?["gates"] as? [[String: Any]], "\(errors)")
+      let found = try #require(gates.first { $0["name"] as? String == gate })
+      #expect(status == 1 && found["passed"] as? Bool == false && found["value"] is NSNull, "\(found)")
+    }
+    let all = option == "max-top1-drop" ? "100" : "0"
+    #expect(try Self.compare(outputs, reference, ["--\(option)", all]).status == 0)
+  }
+
+  /// Names of other bytes are those of other images, although they look the same.
+  @Test func namesAreComparedByTheirBytes() throws {
+    let scratch = try Scratch()
+    let names = ["\u{E9}.jpg", "e\u{301}.jpg"]
+    let a = try GoldenWriter.file(values: [1, 0, 0, 1], width: 2, files: names)
+    let b = try GoldenWriter.file(values: [0, 1, 1, 0.001], width: 2, files: names.reversed())
+    let (status, report, errors) = try Self.compare(
+      try scratch.write(a, to: "a.safetensors"), try scratch.write(b, to: "b.safetensors"))
+    #expect(status == 0, "\(errors)")
+    #expect(((report?["drift"] as? [String: Any])?["max"] as? Double ?? 1) < 1e-5)
+  }
+
   /// Rows of the reference that are equal count as one image.
   @Test func rowsThatRepeatOthersNeverPass() throws {
     let scratch = try Scratch()
@@ -125,8 +174,42 @@ import Testing
     #expect(status == 1 && report?["passed"] as? Bool == true && report?["verdict"] as? String == "inconclusive")
     #expect((report?["neighbours"] as? [String: Any])?["copies"] as? Int == 39)
     #expect(errors.contains("39 of 40 images have exactly the float embedding of another"), "\(errors)")
-    // The other way round, all rows are different.
-    #expect(try Self.compare(reference, outputs, ["--strict"]).report?["verdict"] as? String == "pass")
+    // The other way round, all rows are different, but not by more than drift may be.
+    let reversed = try #require(try Self.compare(reference, outputs).report)
+    let neighbours = try #require(reversed["neighbours"] as? [String: Any])
+    #expect(neighbours["copies"] == nil && (neighbours["median_distance"] as? Double ?? 1) < 0.01)
+    #expect(reversed["verdict"] as? String == "inconclusive")
+  }
+
+  /// Rows that state one hash are of one image, whatever is in them, and those of one name are equal.
+  @Test func rowsOfOneImageNeverPass() throws {
+    let scratch = try Scratch()
+    func file(_ shift: Float, hashes: [String]? = nil, files: [String]? = nil, same: Bool = false) throws -> String {
+      let values = (0..<160).map { index in
+        let angle = same ? index % 4 : index
+        return Float(sin(Double(angle * angle))) + (index == 0 ? shift : 0)
+      }
+      return try scratch.write(
+        try GoldenWriter.file(name: "embedding", values: values, width: 4, hashes: hashes, files: files),
+        to: "\(UUID().uuidString).safetensors")
+    }
+    let different = (0..<40).map { String(repeating: String($0 / 10) + String($0 % 10), count: 32) }
+    let repeated = Array(different.prefix(30) + different.prefix(10))
+    let good = try Self.compare(file(0.001, hashes: different), file(0, hashes: different), ["--strict"])
+    #expect(good.status == 0 && good.report?["verification"] == nil, "\(good.errors)")
+    for (a, b) in [(repeated, repeated), (repeated, nil), (nil, repeated)] as [([String]?, [String]?)] {
+      let (status, report, errors) = try Self.compare(file(0.001, hashes: a), file(0, hashes: b), ["--strict"])
+      #expect(status == 1 && report?["verdict"] as? String == "inconclusive", "\(errors)")
+      #expect((report?["verification"] as? [String: Any])?["duplicates"] as? Int == 10)
+    }
+    let names = [String](repeating: "a", count: 40)
+    let refused = try Self.compare(file(0.001, files: names), file(0, files: names))
+    #expect(refused.status == 65 && refused.errors.contains("two rows are of a"), "\(refused.errors)")
+    let equal = try file(0, files: names, same: true)
+    #expect(try Self.compare(equal, equal).report?["verdict"] as? String == "inconclusive")
+    // Names whose forms differ are different ones, in whichever order.
+    let forms = ["\u{E9}", "e\u{301}"] + different.dropFirst(2)
+    #expect(try Self.compare(file(0.001, files: forms), file(0, files: forms), ["--strict"]).status == 0)
   }
 
   @Test func valuesThatAreNotFiniteFail() throws {

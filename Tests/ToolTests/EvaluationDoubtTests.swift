@@ -118,6 +118,29 @@ import Testing
     #expect(texts[2].contains("INCONCLUSIVE") && texts[2].contains("compared with itself"))
   }
 
+  /// Outputs that differ by a scale, and a first file in which all images are the same, or almost.
+  @Test(arguments: [
+    ("scaled", "compared with itself"), ("equal", "embeddings of different images are alike"),
+    ("almost equal", "embeddings of different images are alike"),
+  ])
+  func whatCannotFailIsDoubted(first: String, doubt: String) throws {
+    let scratch = try Scratch()
+    let names = ["a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"]
+    let values: [Float] = [1, 0, 0.1, 0.9, 0.2, 0, 0, 1, 0.3, 0.1, 0.8, 0]
+    let firsts: [String: [Float]] = [
+      "scaled": values.map { 3 * $0 }, "equal": [Float](repeating: 0.5, count: 12),
+      "almost equal": (0..<12).map { 0.5 + 1e-6 * Float($0) },
+    ]
+    let files = try [try #require(firsts[first]), values].enumerated().map { index, values in
+      try scratch.write(
+        try GoldenWriter.file(values: values, width: 3, files: names), to: "\(index).safetensors")
+    }
+    let (status, report, gate, errors) = try Self.evaluate(
+      ["--embeddings", files[0], "--embeddings", files[1], "--max-map-drop", "100"])
+    #expect(status == 0 && report["passed"] as? Bool == true, "\(errors)")
+    #expect(report["verdict"] as? String == "inconclusive" && gate["doubts"] as? [String] == [doubt], "\(gate)")
+  }
+
   /// Other embeddings, by one bit of one element.
   @Test func otherEmbeddingsPass() throws {
     let scratch = try Scratch()

@@ -176,13 +176,16 @@ import Testing
       package, golden: try scratch.write(try GoldenWriter.file(rows: 2, width: 512, hashes: []), to: "rows.safetensors")
     )
     #expect(rows.status == 65, "\(rows.errors)")
-    let numbers = try GoldenWriter.file(
-      rows: 1, width: 512, hashes: [try GoldenWriter.hash("\(Tool.photographs)/cat-00.jpg")], value: .nan)
+    let hash = try GoldenWriter.hash("\(Tool.photographs)/cat-00.jpg")
+    let numbers = try GoldenWriter.file(rows: 3, width: 512, hashes: [hash, hash, hash], value: .nan)
     let notFinite = try Self.convert(package, golden: try scratch.write(numbers, to: "nan.safetensors"))
     #expect(notFinite.status == 1, "\(notFinite.errors)")
     let check = try Self.check(notFinite)
     #expect(check["embedding_max"] is NSNull && check["passed"] as? Bool == false)
     #expect("\(check["findings"] ?? "")".contains("not finite"))
+    // Rows of one image count once.
+    #expect(check["images"] as? Int == 1 && check["missing_images"] as? Int == 0)
+    #expect("\(check["findings"] ?? "")".contains("has 3 rows for 1 image"))
   }
 
   @Test(arguments: ["pytorch", "onnxruntime"])

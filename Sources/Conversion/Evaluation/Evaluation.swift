@@ -101,9 +101,6 @@ package struct Evaluation {
     report.warnings += doubts.warnings
     report.assumptions = opened.assumptions.map(\.description)
     report.notes += stored.flatMap { $0.notes(task) }
-    report.warnings += zip(models + embeddings, outputs).compactMap { path, outputs in
-      outputs.areAllEqual ? "\(path): all embeddings are equal, so that images rank by their names alone" : nil
-    }
     report.warnings += opened.warnings + preprocessingWarnings(opened, stored, distractors)
     if let warning = added.warning { report.warnings.append(warning) }
     for (path, labels) in zip(models + embeddings, labels) {

@@ -3,14 +3,15 @@ import Files
 import Retrieval
 import Suggestions
 
-/// Why gates may pass for nothing: a model is compared with itself, or a package was calibrated on the images.
+/// Why gates may pass for nothing: a model is compared with itself, does not tell the images apart, or was calibrated
+/// on them.
 struct EvaluationDoubts {
   /// Sentences for the report.
   private(set) var warnings: [String] = []
   /// Why comparing with the first model says little, for each model and each file of embeddings.
   private var ofComparison: [Reasons]
   /// Why the figures themselves do, for the same.
-  private var ofCalibration: [Reasons]
+  private var ofFigures: [Reasons]
 
   private typealias Reasons = [EvaluationGate.Name: [String]]
 
@@ -32,12 +33,20 @@ struct EvaluationDoubts {
   init(
     _ opened: EvaluationModels, _ outputs: [SetOutputs], paths: [String], task: RetrievalTask, digests: [SHA256.Digest]
   ) throws {
-    (ofComparison, ofCalibration) = (outputs.map { _ in [:] }, outputs.map { _ in [:] })
+    (ofComparison, ofFigures) = (outputs.map { _ in [:] }, outputs.map { _ in [:] })
     for index in outputs.indices.dropFirst() { try compareWithFirst(index, opened.entries, outputs, paths) }
+    for (index, outputs) in outputs.enumerated() where outputs.areAlike {
+      ofFigures[index][.mapDrop] = [Doubt.alikeEmbeddings]
+      warnings.append(
+        "\(paths[index]): all embeddings are equal, or differ by no more than rounding, so that images rank by their "
+          + "names or at random")
+    }
     let groups = Self.groups(task)
     for (index, entry) in opened.entries.enumerated() where entry.model.package != nil {
       guard let keys = entry.calibration else {
-        ofCalibration[index] = [.mapDrop: [Doubt.unknownCalibration], .top1Drop: [Doubt.unknownCalibration]]
+        for gate in [EvaluationGate.Name.mapDrop, .top1Drop] {
+          ofFigures[index][gate, default: []].append(Doubt.unknownCalibration)
+        }
         warnings.append(
           "whether images of the set were calibrated on cannot be told, as \(paths[index]) does not say which; on such "
             + "images figures are too good")
@@ -46,7 +55,7 @@ struct EvaluationDoubts {
       let isCalibrated = digests.map(keys.contains)
       let found = groups.map { group in (group, group.images.filter { isCalibrated[$0] }) }.filter { !$1.isEmpty }
       for (group, images) in found where VerificationSet.isDoubtful(overlap: images.count, of: group.images.count) {
-        ofCalibration[index][group.gate, default: []].append(
+        ofFigures[index][group.gate, default: []].append(
           Doubt.calibratedOn(images.count, of: group.images.count, group.name))
       }
       guard let example = found.first?.1.first else { continue }
@@ -61,7 +70,7 @@ struct EvaluationDoubts {
   ///
   /// - Parameter index: of the model or the file of embeddings that is compared with the first.
   func reasons(_ gate: EvaluationGate.Name, of index: Int) -> [String] {
-    let all = [ofComparison[index], ofCalibration[0], ofCalibration[index]].flatMap { $0[gate] ?? [] }
+    let all = [ofComparison[index], ofFigures[0], ofFigures[index]].flatMap { $0[gate] ?? [] }
     return all.withoutRepetitions
   }
 
@@ -69,15 +78,14 @@ struct EvaluationDoubts {
     _ index: Int, _ entries: [EvaluationModels.Entry], _ outputs: [SetOutputs], _ paths: [String]
   ) throws {
     let sides: String
-    if index < entries.count {
-      guard try entries[index].isSame(as: entries[0]) else { return }
+    if index < entries.count, try entries[index].isSame(as: entries[0]) {
       sides = entries[index].model.package == nil ? "are the same file" : "have the same content hash"
       ofComparison[index] = [.mapDrop: [Doubt.comparedWithItself], .top1Drop: [Doubt.comparedWithItself]]
     } else {
       if outputs[index].hasSameEmbeddings(as: outputs[0]) { ofComparison[index][.mapDrop] = [Doubt.comparedWithItself] }
       if outputs[index].hasSameLogits(as: outputs[0]) { ofComparison[index][.top1Drop] = [Doubt.comparedWithItself] }
       guard !ofComparison[index].isEmpty else { return }
-      sides = "have the same outputs, to the last bit"
+      sides = "have the same outputs, to the last bit or up to a scale"
     }
     warnings.append(
       Doubt.ofItself("\(paths[0]) and \(paths[index]) \(sides)", figures: "the figures of the comparison"))

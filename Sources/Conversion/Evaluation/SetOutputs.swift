@@ -1,3 +1,4 @@
+import Fidelity
 import Files
 import Retrieval
 
@@ -25,24 +26,31 @@ struct SetOutputs: Sendable {
     self.answers = answers.compactMap(\.self)
   }
 
-  /// Whether there are embeddings, and they are those of another model to the last bit.
+  /// Whether there are embeddings, and they are those of another model (`areSame`).
   func hasSameEmbeddings(as other: SetOutputs) -> Bool {
-    dimension > 0 && dimension == other.dimension && embeddings.hasSameBits(as: other.embeddings)
+    dimension > 0 && dimension == other.dimension && embeddings.count == other.embeddings.count
+      && (0..<count).allSatisfy { areSame(row($0), other.row($0)) }
   }
 
   /// Whether there are logits of labelled images, and they are those of another model to the last bit.
   func hasSameLogits(as other: SetOutputs) -> Bool { !answers.isEmpty && answers == other.answers }
 
-  /// Whether there are several embeddings, and all are equal.
-  var areAllEqual: Bool {
-    dimension > 0 && embeddings.count > dimension
-      && embeddings.indices.dropFirst(dimension).allSatisfy { embeddings[$0] == embeddings[$0 - dimension] }
+  /// The largest median distance of embeddings that rounding in float32 may explain, with which images rank at random.
+  private static let roundingDistance = 1e-6
+
+  /// Whether there are several embeddings, and most are equal, or differ by no more than rounding.
+  var areAlike: Bool {
+    guard dimension > 0, let distance = medianDistance(count, { Array(row($0)) }) else { return false }
+    return distance <= Self.roundingDistance
   }
 
+  /// The number of embeddings.
+  private var count: Int { dimension == 0 ? 0 : embeddings.count / dimension }
+
+  private func row(_ index: Int) -> ArraySlice<Float> { embeddings[index * dimension..<(index + 1) * dimension] }
+
   /// The embeddings of some of the images.
-  func rows(_ indices: some Collection<Int>) -> [Float] {
-    indices.flatMap { embeddings[$0 * dimension..<($0 + 1) * dimension] }
-  }
+  func rows(_ indices: some Collection<Int>) -> [Float] { indices.flatMap(row) }
 }
 
 extension [Float] {

@@ -68,7 +68,9 @@ package final class NeighborEmbeddings: Sendable {
       int8: EmbeddingMatrix(entries.flatMap(\.int8), dimensions: dimensions), labels: entries.map(\.label),
       threads: threads)
     let (queries, decisions) = try search.run(rule)
-    return NeighborFigures(queries + others, copies: copies, decisions: decisions)
+    return NeighborFigures(
+      queries + others, copies: copies, medianDistance: medianDistance(entries.count) { entries[$0].float },
+      decisions: decisions)
   }
 }
 

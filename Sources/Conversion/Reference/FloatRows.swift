@@ -23,9 +23,6 @@ extension [Float] {
     let norm = reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
     return norm > 0 ? map { Float(Double($0) / norm) } : self
   }
-
-  /// Whether all elements are the same to the last bit, NaN and the sign of zero included.
-  func hasSameBits(as other: [Float]) -> Bool { elementsEqual(other) { $0.bitPattern == $1.bitPattern } }
 }
 
 extension Tensor {

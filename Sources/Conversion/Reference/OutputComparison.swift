@@ -61,12 +61,10 @@ package struct OutputComparison {
     let names = pairs.map { expected.name(ofRow: $0.expected) }
     let embeddings = hasEmbeddings ? NeighborEmbeddings(names: names) : nil
     var accumulator = FidelityAccumulator()
-    var isIdentical = true
     for (index, pair) in pairs.enumerated() {
       let (float, int8) = (expectedVectors[pair.expected], actualVectors[pair.actual])
       let floatLogits = usesLogits ? expected.logits?[pair.expected] ?? [] : []
       let int8Logits = usesLogits ? actual.logits?[pair.actual] ?? [] : []
-      isIdentical = isIdentical && float.hasSameBits(as: int8) && floatLogits.hasSameBits(as: int8Logits)
       embeddings?.add(index, name: names[index], label: labels?[pair.expected], float: float, int8: int8)
       accumulator.add(
         try ImageComparison(
@@ -81,7 +79,8 @@ package struct OutputComparison {
       reference: .init(
         path: reference, sha256: expected.sha256, format: expected.format, architecture: "stored outputs"))
     report.comparesStoredOutputs = true
-    report.outputsAreIdentical = isIdentical
+    let hashes = pairs.compactMap { expected.hashes?[$0.expected] ?? actual.hashes?[$0.actual] }
+    report.verification = RepeatedRows.images(hashes, named: FolderName.of(reference))
     report.warnings += [actual.evaluationDifference(from: expected)].compactMap(\.self)
     report.notes =
       ["the figures named 'float' are those of \(reference), and those named 'int8' of \(outputs)"] + notes
@@ -124,6 +123,9 @@ private struct RowMatching {
       notes.append("rows are compared in order, as not both files say which images their rows belong to")
       return (0..<expected.count).map { ($0, $0) }
     }
+    if actual.hashes == nil || expected.hashes == nil {
+      for file in [actual, expected] { try RepeatedRows.checkNames(of: file) }
+    }
     let (a, b) = (Self.numbered(actualKeys), Self.numbered(expectedKeys))
     let positions = Dictionary(zip(a, a.indices), uniquingKeysWith: { first, _ in first })
     let missing = b.indices.filter { positions[b[$0]] == nil }
@@ -148,15 +150,16 @@ private struct RowMatching {
 
   /// Numbers the occurrences of each key, as an image may occur several times.
   private static func numbered(_ keys: [String]) -> [Key] {
-    var counts: [String: Int] = [:]
+    var counts: [ExactName: Int] = [:]
     return keys.map { key in
-      counts[key, default: 0] += 1
-      return Key(text: key, occurrence: counts[key, default: 1])
+      let name = ExactName(key)
+      counts[name, default: 0] += 1
+      return Key(name: name, occurrence: counts[name, default: 1])
     }
   }
 
   private struct Key: Hashable {
-    let text: String
+    let name: ExactName
     let occurrence: Int
   }
 }

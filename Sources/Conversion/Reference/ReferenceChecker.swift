@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Graphs
 import Images
 import Inference
@@ -61,8 +62,13 @@ struct ReferenceChecker {
         threads: threads
       ).findings(rows, onImages: outcome.images, onInput: outcome.input)
     }
+    // Several rows of one image say nothing of others.
+    let images = Set(rows.map { ExactName($0.file.path) }).count
+    if images < rows.count {
+      findings.append("\(golden.path) has \(rows.count) rows for \(images) image\(images == 1 ? "" : "s")")
+    }
     return ReferenceCheck(
-      framework: golden.framework, images: rows.count, missingImages: golden.hashes.count - rows.count,
+      framework: golden.framework, images: images, missingImages: Set(golden.hashes).count - images,
       differences: outcome.images, onInput: outcome.input, tolerances: tolerances, findings: findings)
   }
 

@@ -41,9 +41,12 @@ package struct BaselineComparison: Hashable, Sendable, Codable {
   /// The figures that regressed.
   package var regressions: [Change] { changes.filter(\.regressed) }
 
-  /// Passes if no figure regressed; without figures that both reports have, it has no value and fails.
+  /// Passes if no figure regressed. It has no value and fails without figures that both reports have, and where none
+  /// regressed but it cannot be told of all of them, as one of their values has no interval.
   var gate: GateResult {
-    GateResult(.regression, value: changes.isEmpty ? nil : Double(regressions.count), limit: 0)
+    let count = regressions.count
+    let isDecided = !changes.isEmpty && (count > 0 || changes.allSatisfy { $0.interval != nil })
+    return GateResult(.regression, value: isDecided ? Double(count) : nil, limit: 0)
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -67,6 +70,14 @@ package struct BaselineComparison: Hashable, Sendable, Codable {
         continue
       }
       changes += Self.changes(part, earlier)
+    }
+    let undecided = changes.filter { $0.interval == nil }.map { change in
+      change.figure.title + (change.size.map { " at \($0) px" } ?? "")
+    }
+    if !undecided.isEmpty {
+      notes.append(
+        "whether these became worse cannot be told without a confidence interval in both reports, which takes at least "
+          + "two images: \(undecided.joined(separator: ", "))")
     }
     self.changes = changes
     self.notes = notes

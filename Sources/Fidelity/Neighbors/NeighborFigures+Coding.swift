@@ -7,6 +7,7 @@ extension NeighborFigures {
     try container.encode(minGap, forKey: .minGap)
     try container.encode(nearTies, forKey: .nearTies)
     try container.encodeIfPresent(copies, forKey: .copies)
+    try container.encodeIfPresent(medianDistance, forKey: .medianDistance)
     try container.encode(int8InFloat, forKey: .int8InFloat)
     try container.encode(int8InInt8, forKey: .int8InInt8)
     try container.encode(classes, forKey: .classes)

@@ -7,6 +7,9 @@
 package struct NeighborFigures: Hashable, Sendable, Codable {
   /// The maximum number of images that are searched.
   package static let maxImages = 10_000
+  /// The largest median distance of the embeddings of different images that is kept: that of photographs is a multiple
+  /// of it in networks that tell them apart. The default limit for the drift of a single image.
+  package static let smallDistance = 0.05
 
   /// The number of queries, at least two: all images compared, or `maxImages` of them.
   package let images: Int
@@ -18,6 +21,9 @@ package struct NeighborFigures: Hashable, Sendable, Codable {
   /// The number of images with exactly the float embedding of another before them; nil for none, and in reports of
   /// earlier versions.
   package let copies: Int?
+  /// The float network's `Fidelity.medianDistance` between the images, where it is at most `smallDistance`; nil where
+  /// it is greater, and in reports of earlier versions.
+  package let medianDistance: Double?
   /// Int8 queries in the float gallery.
   package let int8InFloat: NeighborAgreement
   /// Int8 queries in the int8 gallery.
@@ -29,6 +35,7 @@ package struct NeighborFigures: Hashable, Sendable, Codable {
 
   enum CodingKeys: String, CodingKey {
     case images, copies, classes, decisions
+    case medianDistance = "median_distance"
     case minGap = "min_gap"
     case nearTies = "near_ties"
     case int8InFloat = "int8_in_float"
@@ -43,13 +50,17 @@ package struct NeighborFigures: Hashable, Sendable, Codable {
   /// - Parameters:
   ///   - queries: one for each image, in any order.
   ///   - copies: the number of images with the float embedding of another before them.
+  ///   - medianDistance: the float network's between the images; nil where it is not known.
   /// - Returns: nil for fewer than two images, which have no neighbours.
-  package init?(_ queries: [NeighborQuery], copies: Int = 0, decisions: DecisionFigures? = nil) {
+  package init?(
+    _ queries: [NeighborQuery], copies: Int = 0, medianDistance: Double? = nil, decisions: DecisionFigures? = nil
+  ) {
     guard queries.count > 1 else { return nil }
     images = queries.count
     minGap = NearTie.minGap
     nearTies = queries.count(where: \.isNearTie)
     self.copies = copies > 0 ? copies : nil
+    self.medianDistance = medianDistance.flatMap { $0 <= Self.smallDistance ? $0 : nil }
     int8InFloat = NeighborAgreement(queries, \.agreesInFloat)
     int8InInt8 = NeighborAgreement(queries, \.agreesInInt8)
     classes = ClassRetrieval(queries.compactMap(\.classes))

@@ -102,9 +102,11 @@ package struct SequentialComparison: Sendable {
         }))
     let results = gates.results(for: figures)
     // The figures of the images themselves, by which gates pass or fail, usually say the same. Where they do not, or
-    // where labels cast doubt on the float network itself, more images are worth their time.
+    // where labels or answers cast doubt on the float network itself, more images are worth their time.
     if fails { return results.contains { !$0.passed && $0.verdict == .fail } ? figures : nil }
-    return results.allSatisfy { $0.passed && $0.verdict == .pass } && !figures.isNearChance ? figures : nil
+    let isAgreementGated = max(gates.minAgreement, gates.minDecisiveAgreement ?? 0) > 0
+    let isDoubtful = figures.isNearChance || figures.hasOneAnswer && isAgreementGated
+    return results.allSatisfy { $0.passed && $0.verdict == .pass } && !isDoubtful ? figures : nil
   }
 
   /// The largest share of images that may drift by more than `maxDrift`, if none of `images` images did: with 95 %

@@ -19,17 +19,17 @@ struct GateLimits: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. "
-        + "(default: 95)",
+      "Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. Where it is "
+        + "given and above 0, the gate fails without a classifier. (default: 95)",
       valueName: "percent"),
     transform: number())
-  var minAgreement = 95.0
+  var minAgreement: Double?
 
   @Option(
     help: ArgumentHelp(
       "Minimum decisive agreement: the top-1 agreement, in percent, of images that are not near ties. The two highest "
         + "float logits of a near tie are less than \(NearTie.minGap) standard deviations of its logits apart. "
-        + "(default: not gated)",
+        + "The gate fails without a classifier. (default: not gated)",
       valueName: "percent"),
     transform: number())
   var minDecisiveAgreement: Double?
@@ -39,10 +39,11 @@ struct GateLimits: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1)",
+      "Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. Where it is "
+        + "given and below 100, the gate fails without labelled images. (default: 1)",
       valueName: "points"),
     transform: number())
-  var maxTop1Drop = 1.0
+  var maxTop1Drop: Double?
 
   @Option(
     help: ArgumentHelp(
@@ -86,12 +87,15 @@ struct GateLimits: ParsableArguments {
     }
   }
 
+  /// Gates whose limits were given, on the command line or by a configuration file, are required.
+  ///
   /// - Throws: `FidelityError` for a limit that no figure can have.
   var gates: Gates {
     get throws {
       try Gates(
-        maxMeanDrift: maxMeanDrift, maxDrift: maxDrift, minAgreement: minAgreement,
-        minDecisiveAgreement: minDecisiveAgreement ?? minClearAgreement, maxTop1Drop: maxTop1Drop,
+        maxMeanDrift: maxMeanDrift, maxDrift: maxDrift, minAgreement: minAgreement ?? Gates.defaultMinAgreement,
+        requiresAgreement: minAgreement != nil, minDecisiveAgreement: minDecisiveAgreement ?? minClearAgreement,
+        maxTop1Drop: maxTop1Drop ?? Gates.defaultMaxTop1Drop, requiresTop1Drop: maxTop1Drop != nil,
         minFloatTop1: minFloatTop1, minNeighborAgreement: minNeighbourAgreement)
     }
   }
@@ -109,15 +113,16 @@ struct GateOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence "
-        + "interval of the change excludes 0. (default: none)", valueName: "report.json"), completion: .plan)
+        + "interval of the change excludes 0, or if a figure has no interval. (default: none)",
+      valueName: "report.json"), completion: .plan)
   var baseline: String?
 
   @Flag(
     help: ArgumentHelp(
       "Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, "
         + "if more than a twentieth of the images were calibrated on or repeat others, if it is not known which were "
-        + "calibrated on, if both sides are the same file, if a package states figures of another, or if the float "
-        + "network is near chance."))
+        + "calibrated on, if both sides are the same file or have the same outputs, if the float network hardly tells "
+        + "the images apart, if a package states figures of another, or if the float network is near chance."))
   var strict = false
 
   @Option(
