@@ -43,9 +43,64 @@ struct JSONMembers {
     return list
   }
 
+  /// A member that is an array of strings.
+  func strings(_ key: String) throws(SignatureProblem) -> [String] {
+    var strings: [String] = []
+    for value in try list(key) {
+      guard case .string(let text) = value else { throw .member(path(key), "has an element that is no string") }
+      strings.append(text)
+    }
+    return strings
+  }
+
+  /// A member that is an array of objects.
+  func objects(_ key: String) throws(SignatureProblem) -> [JSONMembers] {
+    var objects: [JSONMembers] = []
+    for (index, value) in try list(key).enumerated() {
+      objects.append(try JSONMembers(value, "\(path(key))[\(index)]"))
+    }
+    return objects
+  }
+
   func members(_ key: String) throws(SignatureProblem) -> JSONMembers {
     guard let value = values[key] else { throw .member(path(key), "is missing") }
     return try JSONMembers(value, path(key))
+  }
+
+  /// A member that is an object, or absent, or null.
+  func optionalMembers(_ key: String) throws(SignatureProblem) -> JSONMembers? {
+    switch values[key] {
+    case nil, .null?: return nil
+    case .some(let value): return try JSONMembers(value, path(key))
+    }
+  }
+
+  func bool(_ key: String) throws(SignatureProblem) -> Bool {
+    guard case .bool(let value)? = values[key] else { throw .member(path(key), "is missing or neither true nor false") }
+    return value
+  }
+
+  /// A member that is a string of decimal digits, as Protocol Buffers write integers of 64 bits in JSON.
+  func count(_ key: String) throws(SignatureProblem) -> UInt64 {
+    let text = try string(key)
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = UInt64(text) else {
+      throw .member(path(key), "is no integer in decimal digits")
+    }
+    return value
+  }
+
+  /// The bytes of a member in base 64.
+  func base64(_ key: String) throws(SignatureProblem) -> [UInt8] { try Self.base64(try string(key), path(key)) }
+
+  /// The bytes of a text in base 64 (RFC 4648, section 4).
+  ///
+  /// - Parameter name: the name of the member, for messages.
+  static func base64(_ text: String, _ name: String) throws(SignatureProblem) -> [UInt8] {
+    // One form only: the bits that pad the last byte are zero.
+    guard let data = Data(base64Encoded: text), !data.isEmpty, data.base64EncodedString() == text else {
+      throw .member(name, "is not in base 64")
+    }
+    return Array(data)
   }
 
   /// Checks that a member is a certain string.

@@ -10,6 +10,8 @@ package struct KeyError: Error, Hashable, Sendable {
     case notFound(isPrivate: Bool)
     /// A private key was given where a public one is needed, or the other way round.
     case otherHalf(isPrivate: Bool)
+    /// The file holds other things than one public key.
+    case notAlone
     /// The key is encrypted, and no passphrase was given.
     case encrypted
     /// The passphrase does not decrypt the key.
@@ -36,6 +38,7 @@ extension KeyError.Problem {
     case quern_key_encrypted: self = .encrypted
     case quern_key_wrong_passphrase: self = .wrongPassphrase
     case quern_key_other_curve: self = .otherCurve
+    case quern_key_not_alone: self = .notAlone
     default:
       let other = isPrivate ? "PUBLIC KEY-----" : "PRIVATE KEY-----"
       self =
@@ -54,6 +57,8 @@ extension KeyError: CustomStringConvertible {
       case .otherHalf(isPrivate: true): "holds a public key, and only the private one can sign"
       case .otherHalf(isPrivate: false):
         "holds a private key; give the public one, which 'openssl pkey -in KEY -pubout' prints"
+      case .notAlone:
+        "holds more than one public key in PEM; 'openssl pkey -in KEY -pubout' prints that alone"
       case .encrypted:
         "the key is encrypted; name a file with its passphrase, or set the environment variable QUERN_KEY_PASSPHRASE"
       case .wrongPassphrase: "the passphrase does not decrypt the key"

@@ -8,9 +8,6 @@ package struct PackageSignature: Sendable {
   package static let maxBytes = 1 << 18
 
   private static let mediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
-  private static let mediaTypes = [mediaType, "application/vnd.dev.sigstore.bundle+json;version=0.3"].map {
-    Array($0.utf8)
-  }
 
   /// The path of the file.
   package let path: String
@@ -93,42 +90,18 @@ package struct PackageSignature: Sendable {
     _ bytes: [UInt8]
   ) throws(SignatureProblem) -> (hint: String?, payload: [UInt8], signature: [UInt8]) {
     let bundle = try JSONMembers(bytes, "bundle")
-    let type = try bundle.string("mediaType")
-    guard mediaTypes.contains(Array(type.utf8)) else {
-      throw .member("bundle.mediaType", "is '\(type.prefix(100))' instead of '\(mediaType)'")
-    }
+    try bundle.expect("mediaType", mediaType)
     try bundle.expectOnly(["mediaType", "verificationMaterial", "dsseEnvelope"])
-    let material = try bundle.members("verificationMaterial")
-    guard !material.has("certificate"), !material.has("x509CertificateChain") else {
-      throw .unsupported("was made with a certificate; quern checks signatures that were made with a key")
-    }
-    try material.expectOnly(["publicKey", "tlogEntries", "timestampVerificationData"])
-    let publicKey = try material.members("publicKey")
-    let hint = try publicKey.optionalString("hint")
-    guard hint != nil || publicKey.has("rawBytes") else { throw .member("publicKey.hint", "is missing") }
+    let material = try VerificationMaterial(try bundle.members("verificationMaterial"))
 
     let envelope = try bundle.members("dsseEnvelope")
     try envelope.expectOnly(["payload", "payloadType", "signatures"])
     try envelope.expect("payloadType", SignatureStatement.payloadType)
-    let signatures = try envelope.list("signatures")
+    let signatures = try envelope.objects("signatures")
     guard signatures.count == 1 else { throw .signatureCount(signatures.count) }
-    let entry = try JSONMembers(signatures[0], "signatures[0]")
-    try entry.expectOnly(["sig", "keyid"])
-    _ = try entry.optionalString("keyid")
-    return (
-      hint?.isEmpty == true ? nil : hint, try decoded(try envelope.string("payload"), "payload"),
-      try decoded(try entry.string("sig"), "sig")
-    )
-  }
-
-  /// The bytes of a text in base 64, in the alphabet for texts or in that for addresses.
-  private static func decoded(_ text: String, _ name: String) throws(SignatureProblem) -> [UInt8] {
-    let standard = String(decoding: text.utf8.map { $0 == 0x2D ? 0x2B : $0 == 0x5F ? 0x2F : $0 }, as: UTF8.self)
-    // One form only: the bits that pad the last byte are zero.
-    guard let data = Data(base64Encoded: standard), !data.isEmpty, data.base64EncodedString() == standard else {
-      throw .member(name, "is not in base 64")
-    }
-    return Array(data)
+    try signatures[0].expectOnly(["sig", "keyid"])
+    _ = try signatures[0].optionalString("keyid")
+    return (material.hint, try envelope.base64("payload"), try signatures[0].base64("sig"))
   }
 
   /// Whether a file is a signature of a model with a key, whatever it is of and whether it verifies.

@@ -27,23 +27,19 @@ enum SignatureStatement {
     let statement = try JSONMembers(payload, "statement")
     try statement.expect("_type", type)
     try statement.expect("predicateType", predicateType)
-    let subjects = try statement.list("subject")
+    try statement.expectOnly(["_type", "subject", "predicateType", "predicate"])
+    let subjects = try statement.objects("subject")
     guard subjects.count == 1 else { throw .subjectCount(subjects.count) }
-    let subject = try JSONMembers(subjects[0], "subject[0]")
-    guard try !subject.string("name").isEmpty else { throw .member("subject[0].name", "is empty") }
-    let root = try subject.members("digest").string("sha256")
+    guard try !subjects[0].string("name").isEmpty else { throw .member("subject[0].name", "is empty") }
+    let root = try subjects[0].members("digest").string("sha256")
 
     let predicate = try statement.members("predicate")
-    let serialization = try predicate.members("serialization")
-    guard try serialization.string("method") == "files" else {
-      throw .unsupported("the signature is of parts of files (serialization.method), which quern does not check")
-    }
-    guard try serialization.string("hash_type") == "sha256" else {
-      throw .unsupported("the file was not hashed by SHA-256 (serialization.hash_type), and quern checks no other hash")
-    }
-    let resources = try predicate.list("resources")
+    try predicate.expectOnly(["resources", "serialization"])
+    let ignored = try ignoredPaths(try predicate.members("serialization"))
+    let resources = try predicate.objects("resources")
     guard resources.count == 1 else { throw .fileCount(resources.count) }
-    let resource = try JSONMembers(resources[0], "resources[0]")
+    // Resources and subjects may have other members, which verifiers ignore (section 5.2.1).
+    let resource = resources[0]
     try resource.expect("algorithm", "sha256")
     let (name, digest) = (try resource.string("name"), try resource.string("digest"))
     guard let bytes = [UInt8](hexadecimal: digest), let stated = SHA256.Digest(bytes: bytes) else {
@@ -56,7 +52,23 @@ enum SignatureStatement {
     guard name == "." || name.utf8.elementsEqual(file.name.utf8) else {
       throw .otherName(stated: name, actual: file.name)
     }
+    guard !ignored.contain(name) else {
+      throw .member("serialization.ignore_paths", "leaves out the file that the signature is of")
+    }
     guard stated == file.digest else { throw .otherContents(stated: digest, actual: file.digest.hex) }
+  }
+
+  /// Checks how the files were hashed (section 5.2.2), and returns what was left out.
+  private static func ignoredPaths(_ serialization: JSONMembers) throws(SignatureProblem) -> IgnoredPaths {
+    guard try serialization.string("method") == "files" else {
+      throw .unsupported("the signature is of parts of files (serialization.method), which quern does not check")
+    }
+    guard try serialization.string("hash_type") == "sha256" else {
+      throw .unsupported("the file was not hashed by SHA-256 (serialization.hash_type), and quern checks no other hash")
+    }
+    try serialization.expectOnly(["method", "hash_type", "allow_symlinks", "ignore_paths"])
+    _ = try serialization.bool("allow_symlinks")
+    return try IgnoredPaths(serialization, "ignore_paths")
   }
 
   // The names of members are those of the specifications.

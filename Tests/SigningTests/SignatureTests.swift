@@ -7,10 +7,10 @@ import Testing
 @Suite struct SignatureTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
-  private static let package = root.appending(path: "fixtures/packages/version-1.0-converted.quern").path
-  private static func fixture(_ name: String) -> String { root.appending(path: "fixtures/signatures/\(name)").path }
+  static let package = root.appending(path: "fixtures/packages/version-1.0-converted.quern").path
+  static func fixture(_ name: String) -> String { root.appending(path: "fixtures/signatures/\(name)").path }
 
-  private static func problem(
+  static func problem(
     _ signature: String, of file: SignedFile, by key: String = "p256"
   ) throws -> SignatureProblem? {
     let key = try PublicKey(path: fixture("\(key).pub"))
@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  private static func temporary(_ data: Data) throws -> String {
+  static func temporary(_ data: Data) throws -> String {
     let url = FileManager.default.temporaryDirectory.appending(path: "quern-\(UUID().uuidString).sig")
     try data.write(to: url)
     return url.path
@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  private static func problem(of body: () throws -> Any) -> KeyError.Problem? {
+  static func problem(of body: () throws -> Any) -> KeyError.Problem? {
     do { _ = try body() } catch { return (error as? KeyError)?.problem }
     return nil
   }

@@ -66,6 +66,23 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: first)) == Data(contentsOf: URL(fileURLWithPath: second)))
   }
 
+  /// The name of the folder is stored, and not that of a link to it.
+  @Test func linksToTheImagesGiveTheSameBytes() throws {
+    let scratch = try Scratch()
+    let link = scratch.path("link")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: Tool.photographs)
+    let packages = try [Tool.photographs, link, link + "/."].enumerated().map { index, folder in
+      let package = scratch.path("\(index).quern")
+      let outcome = try Tool.run([
+        "convert", Tool.root.appendingPathComponent("fixtures/onnx/tiny-classifier.onnx").path, "--size", "32",
+        "--calibration", folder, "--calibration-count", "8", "--repetitions", "1", "--effort", "fast", "-o", package,
+      ])
+      #expect(FileManager.default.fileExists(atPath: package), "\(outcome.errors)")
+      return try Data(contentsOf: URL(fileURLWithPath: package))
+    }
+    #expect(packages[0] == packages[1] && packages[0] == packages[2])
+  }
+
   /// Calibration counts all images but those that channels were measured on, and these, too, where others are few.
   @Test(arguments: [(images: 32, equalizationPasses: 12, forwardPasses: 20), (20, 12, 20), (8, 8, 8)])
   func imagesThatChannelsWereMeasuredOnAreNotRunAgain(

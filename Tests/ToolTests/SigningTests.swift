@@ -149,6 +149,14 @@ import Testing
     #expect(try sign([], ["QUERN_KEY_PASSPHRASE": "quern"]) == 0)
   }
 
+  @Test func passphrasesNeedNotBeUTF8() throws {
+    let key = Self.fixture("signatures/encrypted-latin1.pem")
+    let outcome = try Tool.shell(
+      #"QUERN_KEY_PASSPHRASE="$(printf 'caf\351')" "$@""#, ["sign", Self.package, "--key", key, "-o", "a.sig"],
+      in: try Scratch())
+    #expect(outcome.status == 0, "\(outcome)")
+  }
+
   private static func convert(_ scratch: Scratch, _ options: [String]) throws -> Tool.Outcome {
     try Tool.run(
       [

@@ -213,3 +213,10 @@ def test_turned_images(tmp_path: Path) -> None:
         assert f'"exif_orientation":"{str(exif_orientation).lower()}"'.encode() in path.read_bytes().replace(b" ", b"")
         inputs[exif_orientation] = seen[0]
     assert not np.array_equal(inputs[False].transpose(0, 1, 3, 2), inputs[True])
+
+
+@pytest.mark.parametrize("place", ["images", "output", "model"])
+def test_paths_that_no_file_has(place, tmp_path):
+    places = {"model": "m.onnx", "images": [PHOTOGRAPHS / "none.jpg"], "output": tmp_path / "golden.safetensors"}
+    with pytest.raises(quern.InvalidArgumentError, match=r"a\\u\{0\}.*zero byte"):
+        quern.golden(**{**places, place: "a\0.safetensors"}, size=64, outputs="embedding")

@@ -63,6 +63,37 @@ def test_modes_without_a_range_are_refused(mode):
         _images.pixels_of_image(PIL.Image.new(mode, (2, 2)), "the image")
 
 
+@pytest.mark.parametrize(
+    ("path", "shown", "reason"),
+    [
+        ("a\0b\x1b.jpg", r"a\u{0}b\u{1B}.jpg", "zero byte"),
+        ("a\ud800.jpg", r"a\u{D800}.jpg", "half of a surrogate pair"),
+    ],
+)
+def test_paths_that_no_file_has(path, shown, reason):
+    with pytest.raises(quern.InvalidArgumentError) as caught:
+        _all(path)
+    assert str(caught.value).startswith(shown + ": ")
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"), [("a\u202e\n\udcff.jpg", r"a\u{202E}\u{A}\u{DCFF}.jpg"), ("ä\u00a0 .jpg", "ä\u00a0 .jpg")]
+)
+def test_names_in_messages_are_printable(path, shown, tmp_path):
+    with pytest.raises(quern.NotFoundError) as caught:
+        _all(tmp_path / path)
+    assert f"/{shown}: " in str(caught.value)
+
+
+def test_arrays_that_cannot_be_copied():
+    wide = np.lib.stride_tricks.as_strided(np.zeros(3, np.uint8), (1 << 40, 90, 3), (0, 0, 1))
+    with pytest.raises(quern.OutOfMemoryError, match="not enough memory"):
+        _all(wide)
+    with pytest.raises(MemoryError):
+        _all([wide])
+
+
 def test_alpha_is_dropped():
     image = PIL.Image.new("RGBA", (1, 1), (10, 20, 30, 0))
     assert _images.pixels_of_image(image, "the image").tolist() == [[[10, 20, 30]]]

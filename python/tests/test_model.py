@@ -291,6 +291,8 @@ def test_other_files(package, tmp_path):
         quern.open(str(tmp_path / "absent.quern"))
     with pytest.raises(quern.InvalidArgumentError, match="zero byte"):
         quern.open(f"{package}\0")
+    with pytest.raises(quern.InvalidArgumentError, match="not UTF-8"):
+        quern.open(f"{package}\udcff")
     with pytest.raises(quern.InputOutputError):
         quern.open(tmp_path)
     with pytest.raises(quern.BadDataError):

@@ -33,12 +33,12 @@ def written(header, contents):
     return bytes(data + index)
 
 
-def wrong_package(package, value):
-    """A package that states a wrong hash for a value, and nothing else."""
+def wrong_package(package, value, *, kind=1, images=(1, 48, 64)):
+    """A package that states a wrong hash for a value, by default of bits that are specified, and nothing else."""
     implementation = b"tests"
     record = struct.pack("<I", len(implementation)) + implementation
-    # The seed, the number of images, their height and width, the number of checks; a check of specified bits.
-    record += struct.pack("<QIIII", 1, 1, 48, 64, 1) + struct.pack("<IBQ", value, 1, 0)
+    # The seed, the number of images, their height and width, the number of checks; a check.
+    record += struct.pack("<QIIII", 1, *images, 1) + struct.pack("<IBQ", value, kind, 0)
     data = package.read_bytes()
     contents = []
     for entry, section in sections(data):
@@ -94,6 +94,23 @@ def test_differences_are_named(package):
             model.selftest(check=True)
         assert caught.value.result == result
         assert str(caught.value) == result.summary
+
+
+def test_tests_that_show_nothing_are_refused(package):
+    with (
+        quern.open(wrong_package(package, 1, kind=2)) as model,
+        pytest.raises(quern.BadDataError, match="compares no output"),
+    ):
+        model.selftest()
+
+
+@pytest.mark.parametrize("images", [(16, 8192, 8192), (1, 8192, 64), (1, 64, 72), (16, 64, 64), (17, 1, 1)])
+def test_tests_that_are_larger_than_the_package_are_refused(package, images):
+    with (
+        quern.open(wrong_package(package, 1, images=images)) as model,
+        pytest.raises(quern.BadDataError, match=r"height|width|image count"),
+    ):
+        model.selftest()
 
 
 def test_errors(package):

@@ -49,6 +49,21 @@ def test_options(options, expected):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({"checkpoint": "a\0.pth"}, r"a\u{0}.pth: "),
+        ({"checkpoint": "a\ud800.pth"}, r"a\u{D800}.pth: "),
+        ({"output": "a\0.quern"}, r"--output=a\u{0}.quern: "),
+        ({"plan": "\0"}, r"--plan=\u{0}: "),
+    ],
+)
+def test_arguments_of_no_program(arguments, shown):
+    with pytest.raises(quern.InvalidArgumentError) as caught:
+        quern.convert(**{"checkpoint": CHECKPOINT, "output": "a.quern", **arguments})
+    assert str(caught.value).startswith(shown)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"max_men_drift": 0.01}, "did you mean 'max_mean_drift'"),

@@ -38,6 +38,15 @@ CONVERT = ["convert", CHECKPOINT, "--calibration", PHOTOGRAPHS, "--calibration-c
            "--license", "Apache-2.0", "--quiet"]
 CURVES = {"p256": (ec.SECP256R1, hashes.SHA256), "p384": (ec.SECP384R1, hashes.SHA384), "p521": (ec.SECP521R1, hashes.SHA512)}
 TYPE = "application/vnd.in-toto+json"
+# An entry of a log, as sigstore defines it.
+ENTRY = {
+    "logIndex": "1", "logId": {"keyId": "AAAA"}, "kindVersion": {"kind": "dsse", "version": "0.0.1"}, "integratedTime": "1",
+    "inclusionPromise": {"signedEntryTimestamp": "AAAA"}, "canonicalizedBody": "AAAA",
+    "inclusionProof": {"logIndex": "1", "rootHash": "AAAA", "treeSize": "2", "hashes": ["AAAA"],
+                       "checkpoint": {"envelope": "x"}},
+}
+# What is no number of JSON (RFC 8259, section 6), although many readers of numbers take it.
+NO_NUMBERS = ["01", "-01", "00", "1.", "1.e3", "-.5", ".5", "+1", "0x10", "1_0"]
 
 failures = []
 count = 0
@@ -99,6 +108,11 @@ def bundle(key, payload):
     }
 
 
+def for_addresses(text):
+    """A text in base 64 in the alphabet for addresses and names of files (RFC 4648, section 5)."""
+    return text.replace("+", "-").replace("/", "_")
+
+
 def changed(value, change):
     value = copy.deepcopy(value)
     change(value)
@@ -129,14 +143,15 @@ def compare_both_ways(folder, package, keys):
             theirs = model_signing("verify", "key", target, "--signature", signature, "--public_key", public)
             expect(f"{curve}: model-signing verifies {os.path.basename(target)}", theirs.returncode == status,
                    theirs.stdout + theirs.stderr)
-        for target in [model, copied]:
+        for target, *options in [(model,), (copied,), (model, "--ignore-paths", os.path.join(model, "other")),
+                                 (copied, "--no-ignore-git-paths"), (model, "--allow_symlinks", "--no-ignore-git-paths")]:
             signature = os.path.join(folder, f"{curve}-theirs.sig")
-            result = model_signing("sign", "key", target, "--signature", signature, "--private_key", private)
+            result = model_signing("sign", "key", target, "--signature", signature, "--private_key", private, *options)
             expect(f"{curve}: model-signing signed", result.returncode == 0, result.stdout + result.stderr)
             for path, status in [(copied, 0), (longer, 1)]:
                 result = quern("verify", path, "--signature", signature, "--public-key", public)
-                expect(f"{curve}: quern verifies {path} signed as {os.path.basename(target)}", result.returncode == status,
-                       result.stderr)
+                expect(f"{curve}: quern verifies {path} signed as {os.path.basename(target)} {options}",
+                       result.returncode == status, result.stderr)
 
 
 def check_keys(folder, package, key):
@@ -182,6 +197,17 @@ def check_keys(folder, package, key):
     for name in ["text", "empty", "half", "huge", "zeros"]:
         result = quern("verify", package, "--signature", signature, "--public-key", os.path.join(folder, f"damaged-{name}.pem"))
         expect(f"public key: {name}", result.returncode == 65, result.stderr)
+    # The key of the signer alone: libcrypto skips other blocks, and other programs do not.
+    block = open(public, "rb").read()
+    certificate = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    alone = {"text before": b"text\n" + block, "blanks after": block + b" \r\n\t\n", "CR LF": block.replace(b"\n", b"\r\n")}
+    others = {"private before": pem + block, "private after": block + pem, "certificate before": certificate + block,
+              "twice": block + block, "text after": block + b"text\n", "NUL after": block + b"\0"}
+    for status, files in [(0, alone), (65, others)]:
+        for name, data in files.items():
+            path = write(os.path.join(folder, "several.pub"), data)
+            result = quern("verify", package, "--signature", signature, "--public-key", path)
+            expect(f"public key: {name}", result.returncode == status, result.stderr)
     result = quern("verify", package, "--signature", signature, "--public-key", os.path.join(folder, "sec1.pem"))
     expect("a private key as public one", result.returncode == 65 and "private" in result.stderr, result.stderr)
     expect("missing key", sign("nowhere").returncode == 66)
@@ -212,6 +238,9 @@ def check_bundles(folder, package, keys, quick):
     good = bundle(key, json.dumps(plain).encode())
     payload = json.dumps(plain)
 
+    def material(**members):
+        return changed(good, lambda b: b["verificationMaterial"].update(members))
+
     # What must verify, although quern writes it otherwise.
     case("a bundle from the specification alone", 0, good)
     case("indented payload", 0, bundle(key, json.dumps(plain, indent=2).encode()))
@@ -222,11 +251,13 @@ def check_bundles(folder, package, keys, quick):
     raw = base64.b64encode(open(public, "rb").read()).decode()
     case("rawBytes instead of hint", 0, changed(good, lambda b: b["verificationMaterial"].update(
         publicKey={"rawBytes": raw, "keyDetails": "PKIX_ECDSA_P256_SHA_256"})))
-    case("alphabet for addresses", 0, changed(good, lambda b: b["dsseEnvelope"].update(
-        payload=b["dsseEnvelope"]["payload"].replace("+", "-").replace("/", "_"))))
+    case("an entry of a log", 0, material(tlogEntries=[ENTRY]))
+    case("no timestamps", 0, material(timestampVerificationData=None))
+    case("a timestamp", 0, material(timestampVerificationData={"rfc3161Timestamps": [{"signedTimestamp": "AAAA"}]}))
     case("the name of model-signing", 0, made(lambda s: s["predicate"]["resources"][0].update(name=".")))
     case("another name of the subject", 0, made(lambda s: s["subject"][0].update(name="model")))
-    case("ignored paths", 0, made(lambda s: s["predicate"]["serialization"].update(ignore_paths=[".git"])))
+    case("ignored paths", 0, made(lambda s: s["predicate"]["serialization"].update(ignore_paths=[".git", "..", "a/b"])))
+    case("symbolic links", 0, made(lambda s: s["predicate"]["serialization"].update(allow_symlinks=True)))
     case("more about the file", 0, made(lambda s: s["predicate"]["resources"][0].update(uri="https://example.org")))
 
     # Well-formed signatures of something else.
@@ -289,6 +320,11 @@ def check_bundles(folder, package, keys, quick):
         "payload is a list": bundle(key, b"[]"),
         "payload is not UTF-8": bundle(key, payload.encode().replace(b"quern", b"\xff\xfe")),
         "payload ends early": bundle(key, payload[:-1].encode()),
+        "paths outside of the folder": made(lambda s: s["predicate"]["serialization"].update(ignore_paths=["../a"])),
+        "an absolute path": made(lambda s: s["predicate"]["serialization"].update(ignore_paths=["/a"])),
+        "shard_size of files": made(lambda s: s["predicate"]["serialization"].update(shard_size=1000)),
+        "more in the predicate": made(lambda s: s["predicate"].update(extra=1)),
+        "more in the statement": made(lambda s: s.update(extra=1)),
         "key twice in the payload": bundle(key, payload.replace('"predicate":', '"predicateType": "x", "predicate":').encode()),
         "deep payload": bundle(key, b"[" * 50000),
     }
@@ -341,6 +377,38 @@ def check_bundles(folder, package, keys, quick):
     }
     for what, data in malformed.items():
         case(what, 65, data)
+    # What model-signing refuses, too.
+    def serialization(**members):
+        return made(lambda s: s["predicate"]["serialization"].update(members))
+
+    def number(digits):
+        return bundle(key, payload.replace('"algorithm"', f'"extra": {digits}, "algorithm"').encode())
+
+    odd = bundle(key, json.dumps(changed(plain, lambda s: s["subject"][0].update(name="~?>~?>"))).encode())
+    case("a name with other characters", 0, odd)
+    refused = {
+        "no allow_symlinks": made(lambda s: s["predicate"]["serialization"].pop("allow_symlinks")),
+        "ignored paths: a number": serialization(ignore_paths=7),
+        "ignored paths: null": serialization(ignore_paths=None),
+        "ignored paths: a string": serialization(ignore_paths=name),
+        "ignored paths: an object": serialization(ignore_paths={name: 1}),
+        **{f"ignored path {path}": serialization(ignore_paths=[path]) for path in [name, ".", "", f"./{name}/"]},
+        **{f"number {digits} in the payload": number(digits) for digits in NO_NUMBERS},
+        **{f"number {digits} in the bundle": text.replace(" []", f" {digits}") for digits in NO_NUMBERS},
+        "the older media type of 0.3": changed(good, lambda b: b.update(
+            mediaType="application/vnd.dev.sigstore.bundle+json;version=0.3")),
+        **{f"tlogEntries {value}": material(tlogEntries=value) for value in [None, "x", 1, [1], [{}], [{**ENTRY, "extra": 1}]]},
+        "timestamps: a number": material(timestampVerificationData=1),
+        "timestamps: more": material(timestampVerificationData={"extra": 1}),
+        "more about the key": changed(good, lambda b: b["verificationMaterial"]["publicKey"].update(extra=1)),
+        "payload in the alphabet for addresses": changed(odd, lambda b: b["dsseEnvelope"].update(
+            payload=for_addresses(b["dsseEnvelope"]["payload"]))),
+    }
+    for what, data in refused.items():
+        case(what, 65, data)
+        if not quick:
+            theirs = model_signing("verify", "key", os.path.join(folder, "model"), "--signature", path, "--public_key", public)
+            expect(f"model-signing: {what}", theirs.returncode != 0, theirs.stdout)
     for end in range(1, len(text), 97 if quick else 13):
         case(f"truncated at {end}", 65, text[:end])
     expect("missing signature", quern("verify", package, "--signature", "/nowhere", "--public-key", public).returncode == 66)

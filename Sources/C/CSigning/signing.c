@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,30 +62,73 @@ static quern_key *checked(EVP_PKEY *key, quern_key_status *status) {
   return result;
 }
 
-typedef EVP_PKEY *reader(BIO *, EVP_PKEY **, pem_password_cb *, void *);
-
-/// The key in a text, by one of the functions of libcrypto; NULL where there is none.
-static EVP_PKEY *read_key(reader *read, const void *pem, size_t length, passphrase *given) {
-  initialize();
-  BIO *bio = length <= INT_MAX ? BIO_new_mem_buf(pem, (int)length) : NULL;
-  EVP_PKEY *key = bio ? read(bio, NULL, give_passphrase, given) : NULL;
-  BIO_free(bio);
-  ERR_clear_error();
-  return key;
-}
-
 quern_key *quern_private_key(const void *pem, size_t length, const void *text, size_t text_length,
                              quern_key_status *status) {
   passphrase given = {text, text_length, 0};
-  EVP_PKEY *key = read_key(PEM_read_bio_PrivateKey, pem, length, &given);
+  initialize();
+  BIO *bio = length <= INT_MAX ? BIO_new_mem_buf(pem, (int)length) : NULL;
+  EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &given) : NULL;
+  BIO_free(bio);
+  ERR_clear_error();
   if (key) return checked(key, status);
   *status = !given.asked ? quern_key_not_found : text ? quern_key_wrong_passphrase : quern_key_encrypted;
   return NULL;
 }
 
+/// The first place of a word in a text; NULL where there is none.
+static const char *find(const char *text, const char *end, const char *word) {
+  size_t length = strlen(word);
+  for (; length <= (size_t)(end - text); text++) {
+    if (!memcmp(text, word, length)) return text;
+  }
+  return NULL;
+}
+
+/// The start of the one block that a text has, which must be a public key, with nothing but blanks behind it. libcrypto
+/// skips other blocks, and so would read a key that other programs do not find. NULL with the reason in `status`.
+static const char *public_block(const char *text, size_t length, quern_key_status *status) {
+  static const char closing[] = "-----END PUBLIC KEY-----";
+  *status = quern_key_not_found;
+  if (!text || length > INT_MAX) return NULL;
+  const char *end = text + length;
+  const char *block = find(text, end, "-----BEGIN PUBLIC KEY-----");
+  const char *last = block ? find(block, end, closing) : NULL;
+  if (!last) return NULL;
+  *status = quern_key_not_alone;
+  if (find(text, end, "-----BEGIN") != block) return NULL;
+  for (last += strlen(closing); last < end; last++) {
+    if (!memchr(" \t\r\n", *last, 4)) return NULL;
+  }
+  return block;
+}
+
+/// The key in the DER of a SubjectPublicKeyInfo; NULL where there is none, and where DER would encode it otherwise.
+static EVP_PKEY *decode_public(const unsigned char *der, long length) {
+  const unsigned char *next = der;
+  X509_PUBKEY *info = d2i_X509_PUBKEY(NULL, &next, length);
+  unsigned char *again = NULL;
+  int count = info ? i2d_X509_PUBKEY(info, &again) : 0;
+  EVP_PKEY *key = count > 0 && count == length && !memcmp(again, der, (size_t)length) ? X509_PUBKEY_get(info) : NULL;
+  OPENSSL_free(again);
+  X509_PUBKEY_free(info);
+  return key;
+}
+
 quern_key *quern_public_key(const void *pem, size_t length, quern_key_status *status) {
-  passphrase none = {NULL, 0, 0};
-  EVP_PKEY *key = read_key(PEM_read_bio_PUBKEY, pem, length, &none);
+  const char *block = public_block(pem, length, status);
+  if (!block) return NULL;
+  initialize();
+  BIO *bio = BIO_new_mem_buf(block, (int)(length - (size_t)(block - (const char *)pem)));
+  char *name = NULL, *header = NULL;
+  unsigned char *der = NULL;
+  long count = 0;
+  int found = bio && PEM_read_bio(bio, &name, &header, &der, &count) && !*header;
+  EVP_PKEY *key = found ? decode_public(der, count) : NULL;
+  OPENSSL_free(name);
+  OPENSSL_free(header);
+  OPENSSL_free(der);
+  BIO_free(bio);
+  ERR_clear_error();
   if (key) return checked(key, status);
   *status = quern_key_not_found;
   return NULL;

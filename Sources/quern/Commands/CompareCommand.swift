@@ -16,7 +16,8 @@ struct CompareCommand: ParsableCommand {
       Rows are matched by the metadata key sha256 (a JSON array of the hashes of image files) or files (a JSON array \
       of names) if both files have it, and by their order otherwise.
 
-      A file that is compared with itself, or with the same numbers in another file, gives an inconclusive verdict.
+      A file that is compared with itself, or with the same numbers in another file, to the last bit or up to a \
+      scale, gives an inconclusive verdict.
 
       Example:
         quern embed model.pth photos/ --size 64 --crop rect -o float.safetensors

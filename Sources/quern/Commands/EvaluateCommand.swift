@@ -14,8 +14,8 @@ struct EvaluateCommand: ParsableCommand {
       precision-recall curve by trapezoids, and the standard one of trec_eval), recall, mean precision and, where \
       images have classes, top-1 and top-5 accuracy, with 95 % confidence intervals. A checkpoint runs in float, a \
       package in int8; every model after the first is compared with the first, query by query. The exit status is 1 \
-      if a gate fails. A gate that passes is inconclusive if a model is compared with itself, or a package was \
-      calibrated on the images.
+      if a gate fails. A gate that passes is inconclusive if a model is compared with itself, has the same embedding \
+      for all images, or was calibrated on the images.
 
       Sets: folders (any tree of class folders), holidays, ukbench, copydays, revisited (Oxford or Paris, with \
       --ground-truth gnd_*.pkl or JSON), imagenet (validation images, accuracy only), and your own ground truth: pairs \

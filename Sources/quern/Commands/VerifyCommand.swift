@@ -15,8 +15,9 @@ struct VerifyCommand: ParsableCommand {
       and how often the most probable classes agree. The exit status is 1 if a gate fails. Each of the two models may \
       be a package, a checkpoint or an ONNX model, so that any two can be compared.
 
-      A model that is compared with itself agrees whatever it computes: if both files are the same, the verdict is \
-      inconclusive.
+      A model that is compared with itself agrees whatever it computes: if both files are the same, or have the same \
+      outputs for every image, the verdict is inconclusive. So it is if the reference hardly tells the images apart: \
+      if their embeddings are alike, or all have the same class.
 
       By default, sizes, crop and GeM exponents are those that the package was converted for. With others, the report \
       says that the figures stored in the package do not apply.

@@ -83,7 +83,7 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How the strided convolutions of a MobileNet or EfficientNet pad: same as in TensorFlow, or symmetric. (default: "
+      "How the strided layers of a MobileNet, EfficientNet or NASNet pad: same as in TensorFlow, or symmetric. (default: "
         + "as in the library whose names the tensors have)", valueName: "same|symmetric"))
   var padding: StructureOptions.Padding?
 

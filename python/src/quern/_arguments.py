@@ -14,6 +14,7 @@ from typing import Any
 
 from quern import _binary
 from quern._errors import InternalError
+from quern._text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,10 @@ def _described(command: str, file: Path, modified: int) -> dict[str, Option]:
     except OSError as error:
         raise _binary.missing(file, error) from error
     except (subprocess.CalledProcessError, ValueError, KeyError) as error:
-        raise InternalError(f"{file} does not describe its options") from error
+        raise InternalError(f"{printable(file)} does not describe its options") from error
     found = next((entry for entry in commands if entry["commandName"] == command), None)
     if found is None:
-        raise InternalError(f"{file} has no command {command}")
+        raise InternalError(f"{printable(file)} has no command {command}")
     options = {}
     for argument in found["arguments"]:
         if argument["kind"] == "positional":

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from quern._errors import NotAvailableError
+from quern._text import printable
 
 
 def path() -> Path:
@@ -16,4 +17,4 @@ def path() -> Path:
 
 def missing(file: Path, error: OSError) -> NotAvailableError:
     """The exception for a tool that cannot be run."""
-    return NotAvailableError(f"cannot run the tool {file}: {error.strerror}")
+    return NotAvailableError(f"cannot run the tool {printable(file)}: {error.strerror}")

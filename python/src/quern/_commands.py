@@ -15,6 +15,7 @@ from quern import _errors, _tool
 from quern._arguments import arguments_of
 from quern._options import CompareOptions, ConvertOptions, VerifyOptions
 from quern._report import Report, report
+from quern._text import printable
 from quern._tool import ProgressOption
 
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -127,12 +128,14 @@ def _file(outputs: StrPath | npt.NDArray[Any], path: Path) -> str:
     """The path of the outputs. An array is written to a file first."""
     if isinstance(outputs, (str, os.PathLike)):
         return os.fspath(outputs)
-    array = np.asarray(outputs)
+    with _errors.allocating("the embeddings"):
+        array = np.asarray(outputs)
     if array.ndim != 2 or array.dtype.kind != "f":
         raise _errors.InvalidArgumentError(
             f"embeddings must be an array [n, D] of floating-point numbers, not {array.dtype} {list(array.shape)}"
         )
-    np.save(path, np.ascontiguousarray(array), allow_pickle=False)
+    with _errors.allocating("the embeddings"):
+        np.save(path, np.ascontiguousarray(array), allow_pickle=False)
     return os.fspath(path)
 
 
@@ -141,7 +144,9 @@ def _report(command: str, arguments: Sequence[str], progress: ProgressOption, ch
     try:
         result = report(output, accepted=status == 0)
     except (KeyError, TypeError, ValueError) as error:
-        raise _errors.InternalError(f"quern {command} printed a report that cannot be read: {error}") from error
+        raise _errors.InternalError(
+            f"quern {command} printed a report that cannot be read: {printable(error)}"
+        ) from error
     if check and not result.accepted:
         raise _errors.GateFailed(result)
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ class Error(Exception):
 
 
 class InvalidArgumentError(Error, ValueError):
-    """An argument or an option that is out of range, or does not apply."""
+    """An argument or an option that is out of range, or does not apply, or a path that no file can have."""
 
 
 class NotFoundError(Error, FileNotFoundError):
@@ -65,6 +67,24 @@ class NoSelfTestError(NotAvailableError):
 
 class OutOfMemoryError(Error, MemoryError):
     """Memory for weights, activations or pixels that cannot be allocated."""
+
+
+@contextmanager
+def allocating(what: str) -> Iterator[None]:
+    """Makes a lack of memory an exception of this package.
+
+    Args:
+        what: What the memory is for.
+
+    Raises:
+        OutOfMemoryError: The block raises `MemoryError`.
+    """
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except MemoryError as error:
+        raise OutOfMemoryError(f"not enough memory for {what}") from error
 
 
 class InternalError(Error):

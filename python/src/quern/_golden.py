@@ -16,7 +16,8 @@ import numpy.typing as npt
 import PIL.Image
 
 from quern import _images, _safetensors
-from quern._errors import BadDataError, CannotCreateError, InvalidArgumentError, NotFoundError
+from quern._errors import BadDataError, CannotCreateError, InvalidArgumentError, NotFoundError, allocating
+from quern._text import encoded, printable
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 OutputName: TypeAlias = Literal["normalized_embedding", "embedding", "logits"]
@@ -93,7 +94,7 @@ def golden(
     factors = np.asarray(mean, np.float32), np.asarray(std, np.float32)
     paths = _paths(images, count)
     rows: dict[str, list[Floats]] = {}
-    with _runner(model, outputs) as (run, name):
+    with _runner(model, outputs) as (run, name), allocating("the inputs and outputs of the model"):
         for path in paths:
             image = PIL.Image.fromarray(_images.decode(path, exif_orientation=exif_orientation))
             batch = _input(image, size, crop, crop_ratio, _FILTERS[resize], factors, channel_order)
@@ -115,27 +116,33 @@ def golden(
     if framework or name:
         metadata["framework"] = framework or name
     try:
-        _safetensors.write(Path(output), {key: np.concatenate(values) for key, values in rows.items()}, metadata)
+        with allocating("the outputs of the model"):
+            tensors = {key: np.concatenate(values) for key, values in rows.items()}
+            _safetensors.write(Path(output), tensors, metadata)
     except OSError as error:
-        raise CannotCreateError(f"{os.fspath(output)}: cannot write the file: {error.strerror}") from error
+        raise CannotCreateError(f"{printable(os.fspath(output))}: cannot write the file: {error.strerror}") from error
     return Path(output)
 
 
 def _check_output(path: Path) -> None:
     """Refuses to replace anything but a golden file."""
+    encoded(path, "the path of a golden file")
     if path.suffix.lower() != ".safetensors":
-        raise InvalidArgumentError(f"{path}: the name of a golden file must end in .safetensors")
+        raise InvalidArgumentError(f"{printable(path)}: the name of a golden file must end in .safetensors")
     if path.exists() and "sha256" not in _safetensors.metadata(path):
-        raise CannotCreateError(f"{path}: the file exists, and is not a golden file; choose another name")
+        raise CannotCreateError(f"{printable(path)}: the file exists, and is not a golden file; choose another name")
 
 
 def _paths(images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], count: int) -> list[Path]:
     """The images to use, as the programs of `quern golden` choose them."""
     if isinstance(images, (str, os.PathLike)):
+        encoded(images, "the path of a folder")
         folder = Path(images)
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
         if not paths:
-            raise NotFoundError(f"{folder}: no .jpg, .jpeg, .png or .webp files in the folder or its subfolders")
+            raise NotFoundError(
+                f"{printable(folder)}: no .jpg, .jpeg, .png or .webp files in the folder or its subfolders"
+            )
     else:
         paths = [Path(path) for path in images]
         if not paths:
@@ -213,12 +220,13 @@ def _torch_runner(torch: Any, model: Any, outputs: Any) -> Iterator[tuple[_Run, 
 
 @contextmanager
 def _onnx_runner(path: str, outputs: Any) -> Iterator[tuple[_Run, str]]:
+    encoded(path, "the path of a model")
     if not path.lower().endswith(".onnx"):
         raise InvalidArgumentError(
-            f"{path}: only ONNX models can be run from a file; build the network and pass its module instead"
+            f"{printable(path)}: only ONNX models can be run from a file; build the network and pass its module instead"
         )
     if not Path(path).is_file():
-        raise NotFoundError(f"{path}: there is no such file")
+        raise NotFoundError(f"{printable(path)}: there is no such file")
     try:
         import onnxruntime
     except ImportError as error:
@@ -244,9 +252,11 @@ def _named(value: Any, outputs: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         names = outputs if outputs is not None else {name: name for name in _OUTPUTS if name in value}
         if not isinstance(names, Mapping):
-            raise InvalidArgumentError(f"the model returns {', '.join(map(str, value))}; outputs must be a dictionary")
+            raise InvalidArgumentError(
+                f"the model returns {', '.join(map(printable, value))}; outputs must be a dictionary"
+            )
         if missing := [name for name in names.values() if name not in value]:
-            raise InvalidArgumentError(f"the model returns no {missing[0]!r}, only {', '.join(map(str, value))}")
+            raise InvalidArgumentError(f"the model returns no {missing[0]!r}, only {', '.join(map(printable, value))}")
         found = {name: value[key] for name, key in names.items()}
     elif isinstance(outputs, str):
         if isinstance(value, (tuple, list)):
@@ -262,7 +272,7 @@ def _named(value: Any, outputs: Any) -> dict[str, Any]:
     if not found or any(name not in _OUTPUTS for name in found):
         raise InvalidArgumentError(
             f"outputs must name at least one of {', '.join(_OUTPUTS)}, and nothing else"
-            + (f"; the model returns {', '.join(map(str, value))}" if isinstance(value, Mapping) else "")
+            + (f"; the model returns {', '.join(map(printable, value))}" if isinstance(value, Mapping) else "")
         )
     return found
 
@@ -273,7 +283,7 @@ def _row(name: str, value: Any, path: Path) -> Floats:
         value = value.detach().float().cpu()
     row = np.ascontiguousarray(value, np.float32)
     if row.ndim < 2 or row.shape[0] != 1 or (name != "input" and row.ndim != 2):
-        raise BadDataError(f"{path}: {name} must be an array [1, n], not {list(row.shape)}")
+        raise BadDataError(f"{printable(path)}: {name} must be an array [1, n], not {list(row.shape)}")
     if not np.isfinite(row).all():
-        raise BadDataError(f"{path}: {name} is not finite")
+        raise BadDataError(f"{printable(path)}: {name} is not finite")
     return row

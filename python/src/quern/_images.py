@@ -15,7 +15,8 @@ import numpy.typing as npt
 import PIL.Image
 import PIL.ImageOps
 
-from quern._errors import ImageError, InputOutputError, NotFoundError, OutOfMemoryError
+from quern._errors import ImageError, InputOutputError, NotFoundError, OutOfMemoryError, allocating
+from quern._text import encoded, printable
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Pixels [height, width, 3] of 8 bits in the order red, green, blue, packed within rows."""
@@ -65,7 +66,8 @@ def _items(images: Images) -> Iterable[Image]:
     if isinstance(images, (str, os.PathLike, bytes, PIL.Image.Image)):
         return [images]
     if hasattr(images, "__array__"):
-        array = np.asarray(images)
+        with allocating("the images"):
+            array = np.asarray(images)
         if array.dtype.kind in "OU":
             return cast(list[Image], array.tolist())  # a column of a table, such as of paths
         return array if array.ndim == 4 else [array]
@@ -106,10 +108,11 @@ def _result(pixels: Pixels | Future[Pixels]) -> Pixels:
 
 
 def _pixels_of_object(image: object) -> Pixels:
-    if isinstance(image, PIL.Image.Image):
-        return pixels_of_image(image, "the image")
-    if hasattr(image, "__array__"):
-        return _pixels_of_array(np.asarray(image))
+    with allocating("the pixels of an image"):
+        if isinstance(image, PIL.Image.Image):
+            return pixels_of_image(image, "the image")
+        if hasattr(image, "__array__"):
+            return _pixels_of_array(np.asarray(image))
     raise TypeError(
         f"an image must be a path, the bytes of a file, an image of Pillow or an array, not {type(image).__name__}"
     )
@@ -117,7 +120,7 @@ def _pixels_of_object(image: object) -> Pixels:
 
 def _pixels_of_array(array: npt.NDArray[Any]) -> Pixels:
     if array.dtype != np.uint8:
-        raise ImageError(f"pixels must be of type uint8, from 0 to 255, not {array.dtype}")
+        raise ImageError(f"pixels must be of type uint8, from 0 to 255, not {printable(array.dtype)}")
     if array.ndim != 3 or array.shape[2] != 3:
         advice = "; move its channels last" if array.ndim == 3 and array.shape[0] == 3 else ""
         raise ImageError(
@@ -142,11 +145,15 @@ def decode(file: str | os.PathLike[str] | bytes, *, exif_orientation: bool = Fal
         Pixels [height, width, 3].
 
     Raises:
+        InvalidArgumentError: The path can be that of no file.
         NotFoundError: There is no such file, or it may not be read.
         InputOutputError: The path leads to a folder, or reading fails.
         ImageError: The file is not a JPEG, PNG or WebP image, or damaged, or larger than Pillow accepts.
+        OutOfMemoryError: There is not enough memory for the pixels.
     """
-    name = "the image" if isinstance(file, bytes) else os.fspath(file)
+    name = "the image" if isinstance(file, bytes) else printable(os.fspath(file))
+    if not isinstance(file, bytes):
+        encoded(file, "the path of an image")
     try:
         source = io.BytesIO(file) if isinstance(file, bytes) else file
         with PIL.Image.open(source, formats=("JPEG", "PNG", "WEBP")) as image:
@@ -167,10 +174,10 @@ def decode(file: str | os.PathLike[str] | bytes, *, exif_orientation: bool = Fal
             raise NotFoundError(f"{name}: cannot open the file: {error.strerror}") from error
         if error.errno is not None:
             raise InputOutputError(f"{name}: cannot read the file: {error.strerror}") from error
-        raise ImageError(f"{name}: the image cannot be decoded: {error}") from error
+        raise ImageError(f"{name}: the image cannot be decoded: {printable(error)}") from error
     # A damaged PNG makes Pillow raise SyntaxError, and other damage one of several types, which it does not document.
     except Exception as error:
-        raise ImageError(f"{name}: the image cannot be decoded: {error}") from error
+        raise ImageError(f"{name}: the image cannot be decoded: {printable(error)}") from error
 
 
 def pixels_of_image(image: PIL.Image.Image, name: str) -> Pixels:

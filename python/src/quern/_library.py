@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from quern import _errors
+from quern._text import printable
 
 # ctypes releases the global interpreter lock while it is in the library.
 
@@ -227,13 +228,15 @@ def load() -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(str(file))
     except OSError as error:
-        raise _errors.NotAvailableError(f"cannot load {file}: {error}") from error
+        raise _errors.NotAvailableError(f"cannot load {printable(file)}: {printable(error)}") from error
     try:
         for name, (result, parameters) in FUNCTIONS.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, parameters
     except AttributeError as error:
-        raise _errors.NotAvailableError(f"{file} lacks a function that this version needs: {error}") from error
+        raise _errors.NotAvailableError(
+            f"{printable(file)} lacks a function that this version needs: {printable(error)}"
+        ) from error
     return library
 
 
@@ -247,7 +250,8 @@ def check(status: int) -> None:
 
 def message() -> str:
     """The message of the last error in this thread."""
-    return (load().quern_last_error() or b"").decode("utf-8", "replace")
+    lines = (load().quern_last_error() or b"").decode("utf-8", "replace").split("\n")
+    return "\n".join(map(printable, lines))
 
 
 def text(value: bytes | None) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quern import _images, _library, _selftest
-from quern._errors import InvalidArgumentError, NotAvailableError, SelfTestFailed
+from quern._errors import InvalidArgumentError, NotAvailableError, SelfTestFailed, allocating
 from quern._images import Images, Pixels
 from quern._package import Package, count
 from quern._results import Outputs, Prediction, SelfTest
@@ -185,14 +185,16 @@ class Model(Package):
         workers = min(self._threads or len(os.sched_getaffinity(0)), _MAX_DECODING_THREADS)
         with self._pool.session() as session:
             for batch in _images.batches(images, batch_size, workers):
-                rows = tuple(np.empty((len(batch), width), np.float32) for width in widths)
+                with allocating("the results"):
+                    rows = tuple(np.empty((len(batch), width), np.float32) for width in widths)
                 _embed(session.pointer, batch, *rows)
                 for result, values in zip(results, rows, strict=True):
                     result.append(values)
-        found = [
-            np.concatenate(result) if result else np.empty((0, width), np.float32)
-            for result, width in zip(results, widths, strict=True)
-        ]
+        with allocating("the results"):
+            found = [
+                np.concatenate(result) if result else np.empty((0, width), np.float32)
+                for result, width in zip(results, widths, strict=True)
+            ]
         return found[0], found[1]
 
     # Testing the machine

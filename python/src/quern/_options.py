@@ -184,8 +184,8 @@ class ConvertOptions(TypedDict, total=False):
     # The epsilon that a checkpoint's batch norms add to the variance. (default: the architecture's)
     bn_epsilon: float
 
-    # How the strided convolutions of a MobileNet or EfficientNet pad: same as in TensorFlow, or symmetric. (default: as
-    # in the library whose names the tensors have)
+    # How the strided layers of a MobileNet, EfficientNet or NASNet pad: same as in TensorFlow, or symmetric. (default:
+    # as in the library whose names the tensors have)
     padding: Literal["same", "symmetric"]
 
     # The activation function of a MobileNet or EfficientNet: relu, relu6, silu or hard-swish. (default: the
@@ -220,14 +220,17 @@ class ConvertOptions(TypedDict, total=False):
     # Maximum drift of any image. (default: 0.05)
     max_drift: float
 
-    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. (default: 95)
+    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. Where it is
+    # given and above 0, the gate fails without a classifier. (default: 95)
     min_agreement: float
 
     # Minimum decisive agreement: the top-1 agreement, in percent, of images that are not near ties. The two highest
-    # float logits of a near tie are less than 0.2 standard deviations of its logits apart. (default: not gated)
+    # float logits of a near tie are less than 0.2 standard deviations of its logits apart. The gate fails without a
+    # classifier. (default: not gated)
     min_decisive_agreement: float
 
-    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1)
+    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. Where it is given
+    # and below 100, the gate fails without labelled images. (default: 1)
     max_top1_drop: float
 
     # Minimum top-1 accuracy of the float network, in percent of the labelled images. A network that was read wrongly,
@@ -248,13 +251,13 @@ class ConvertOptions(TypedDict, total=False):
     false_match_rate: float
 
     # An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence
-    # interval of the change excludes 0. (default: none)
+    # interval of the change excludes 0, or if a figure has no interval. (default: none)
     baseline: StrPath
 
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
     # more than a twentieth of the images were calibrated on or repeat others, if it is not known which were calibrated
-    # on, if both sides are the same file, if a package states figures of another, or if the float network is near
-    # chance.
+    # on, if both sides are the same file or have the same outputs, if the float network hardly tells the images apart,
+    # if a package states figures of another, or if the float network is near chance.
     strict: bool
 
     # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
@@ -363,8 +366,8 @@ class VerifyOptions(TypedDict, total=False):
     # The epsilon that a checkpoint's batch norms add to the variance. (default: the architecture's)
     bn_epsilon: float
 
-    # How the strided convolutions of a MobileNet or EfficientNet pad: same as in TensorFlow, or symmetric. (default: as
-    # in the library whose names the tensors have)
+    # How the strided layers of a MobileNet, EfficientNet or NASNet pad: same as in TensorFlow, or symmetric. (default:
+    # as in the library whose names the tensors have)
     padding: Literal["same", "symmetric"]
 
     # The activation function of a MobileNet or EfficientNet: relu, relu6, silu or hard-swish. (default: the
@@ -399,14 +402,17 @@ class VerifyOptions(TypedDict, total=False):
     # Maximum drift of any image. (default: 0.05)
     max_drift: float
 
-    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. (default: 95)
+    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. Where it is
+    # given and above 0, the gate fails without a classifier. (default: 95)
     min_agreement: float
 
     # Minimum decisive agreement: the top-1 agreement, in percent, of images that are not near ties. The two highest
-    # float logits of a near tie are less than 0.2 standard deviations of its logits apart. (default: not gated)
+    # float logits of a near tie are less than 0.2 standard deviations of its logits apart. The gate fails without a
+    # classifier. (default: not gated)
     min_decisive_agreement: float
 
-    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1)
+    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. Where it is given
+    # and below 100, the gate fails without labelled images. (default: 1)
     max_top1_drop: float
 
     # Minimum top-1 accuracy of the float network, in percent of the labelled images. A network that was read wrongly,
@@ -427,13 +433,13 @@ class VerifyOptions(TypedDict, total=False):
     false_match_rate: float
 
     # An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence
-    # interval of the change excludes 0. (default: none)
+    # interval of the change excludes 0, or if a figure has no interval. (default: none)
     baseline: StrPath
 
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
     # more than a twentieth of the images were calibrated on or repeat others, if it is not known which were calibrated
-    # on, if both sides are the same file, if a package states figures of another, or if the float network is near
-    # chance.
+    # on, if both sides are the same file or have the same outputs, if the float network hardly tells the images apart,
+    # if a package states figures of another, or if the float network is near chance.
     strict: bool
 
     # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also
@@ -467,14 +473,17 @@ class CompareOptions(TypedDict, total=False):
     # Maximum drift of any image. (default: 0.05)
     max_drift: float
 
-    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. (default: 95)
+    # Minimum top-1 agreement: the share of images with the same top-1 class in both networks, in percent. Where it is
+    # given and above 0, the gate fails without a classifier. (default: 95)
     min_agreement: float
 
     # Minimum decisive agreement: the top-1 agreement, in percent, of images that are not near ties. The two highest
-    # float logits of a near tie are less than 0.2 standard deviations of its logits apart. (default: not gated)
+    # float logits of a near tie are less than 0.2 standard deviations of its logits apart. The gate fails without a
+    # classifier. (default: not gated)
     min_decisive_agreement: float
 
-    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. (default: 1)
+    # Maximum top-1 drop: the loss of top-1 accuracy in percentage points, if the images are labelled. Where it is given
+    # and below 100, the gate fails without labelled images. (default: 1)
     max_top1_drop: float
 
     # Minimum top-1 accuracy of the float network, in percent of the labelled images. A network that was read wrongly,
@@ -495,13 +504,13 @@ class CompareOptions(TypedDict, total=False):
     false_match_rate: float
 
     # An earlier fidelity report. The gate 'regression' fails if a figure is worse than in it and the 95 % confidence
-    # interval of the change excludes 0. (default: none)
+    # interval of the change excludes 0, or if a figure has no interval. (default: none)
     baseline: StrPath
 
     # Exit with 1 also if the verdict is inconclusive: if a limit lies within the confidence interval of its figure, if
     # more than a twentieth of the images were calibrated on or repeat others, if it is not known which were calibrated
-    # on, if both sides are the same file, if a package states figures of another, or if the float network is near
-    # chance.
+    # on, if both sides are the same file or have the same outputs, if the float network hardly tells the images apart,
+    # if a package states figures of another, or if the float network is near chance.
     strict: bool
 
     # Write the fidelity report to a file: .json, .html, .md (Markdown) or .xml (JUnit); of a conversion also

@@ -10,9 +10,10 @@ import operator
 from typing import Any, Literal, cast
 
 from quern import _library
-from quern._errors import InvalidArgumentError
+from quern._errors import BadDataError, InvalidArgumentError
 from quern._results import Fidelity, Memory, Verdict
 from quern._sessions import Handle
+from quern._text import printable
 
 
 class Package:
@@ -115,7 +116,10 @@ class Package:
         handle = self._handle
         text, length = ctypes.c_char_p(), ctypes.c_size_t()
         _library.check(_library.load().quern_model_metadata(handle.pointer, ctypes.byref(text), ctypes.byref(length)))
-        return cast(dict[str, Any], json.loads(text.value)) if text.value else {}
+        try:
+            return cast(dict[str, Any], json.loads(text.value)) if text.value else {}
+        except (ValueError, RecursionError) as error:
+            raise BadDataError(f"the metadata are not JSON: {printable(error)}") from error
 
     @property
     def fidelity(self) -> Fidelity | None:

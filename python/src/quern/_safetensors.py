@@ -24,7 +24,7 @@ def metadata(path: Path) -> dict[str, Any]:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(min(length, _MAX_HEADER_BYTES)))
         return dict(header["__metadata__"])
-    except (OSError, ValueError, KeyError, TypeError, struct.error):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, struct.error):
         return {}
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from quern import _library
 from quern._errors import BadDataError, InvalidArgumentError
+from quern._text import encoded
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | mmap.mmap | npt.NDArray[np.uint8]
 """A package: the path of its file, or its bytes in memory, which must not change while the model is in use."""
@@ -46,9 +47,7 @@ class Handle:
         # Memory that the library borrows. Holding the array keeps the memory from being freed or resized.
         self._memory: npt.NDArray[np.uint8] | None = None
         if isinstance(source, (str, os.PathLike)):
-            path = os.fsencode(source)
-            if b"\0" in path:
-                raise InvalidArgumentError("the path of a package must not contain a zero byte")
+            path = encoded(source, "the path of a package")
             _library.check(library.quern_model_open(path, ctypes.byref(options), ctypes.byref(pointer)))
         else:
             self._memory = _bytes(source)

@@ -15,6 +15,7 @@ from typing import IO, Any, TypeAlias
 
 from quern import _binary, _errors
 from quern._messages import Messages, Progress
+from quern._text import encoded
 
 # The exit statuses of sysexits(3) that the tool uses. 0 and 1 are those of a finished command.
 _ERRORS: dict[int, type[_errors.Error]] = {
@@ -52,14 +53,16 @@ def run(command: str, arguments: Sequence[str], progress: ProgressOption = None)
 
     Raises:
         Error: The exception of the exit status, with the tool's message.
+        InvalidArgumentError: An argument can be none of a program.
         NotAvailableError: The tool is not there, or cannot be run.
     """
+    options = [encoded(argument, "a path or an option") for argument in arguments]
     file = _binary.path()
     report = _printed if progress is True else progress or None
     messages = Messages(report)
     try:
         process = subprocess.Popen(
-            [file, command, "--json", "--progress", "json" if report else "none", *arguments],
+            [file, command, "--json", "--progress", "json" if report else "none", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

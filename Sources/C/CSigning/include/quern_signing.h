@@ -19,6 +19,8 @@ typedef enum {
   quern_key_wrong_passphrase,
   /// The key is not for one of the three curves.
   quern_key_other_curve,
+  /// Another block of PEM stands before the public key, or anything but blanks behind it.
+  quern_key_not_alone,
 } quern_key_status;
 
 /// Reads a private key from PEM: PKCS #8, encrypted or not, or the older form of its own for EC.
@@ -28,7 +30,8 @@ typedef enum {
 quern_key *quern_private_key(const void *pem, size_t length, const void *passphrase, size_t passphrase_length,
                              quern_key_status *status);
 
-/// Reads a public key (SubjectPublicKeyInfo) from PEM. Returns NULL with the reason in `status`.
+/// Reads a public key (SubjectPublicKeyInfo in DER) from PEM, which holds nothing else; text may stand before it.
+/// Returns NULL with the reason in `status`.
 quern_key *quern_public_key(const void *pem, size_t length, quern_key_status *status);
 
 /// Frees a key; NULL is ignored.
