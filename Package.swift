@@ -27,15 +27,16 @@ let fuzzedModules =
   fuzzing == "parsing"
   ? parsingModules
   : parsingModules.union([
-    "Conversion", "Fidelity", "Graphs", "Inference", "ModelExport", "ModelImport", "Operators", "Passes", "Reports",
-    "Runtime",
+    "Conversion", "Fidelity", "Graphs", "Inference", "ModelExport", "ModelImport", "Operators", "Passes", "ReportRules",
+    "Reports", "Runtime",
   ])
 
 let coverage = "edge,trace-cmp,inline-8bit-counters,pc-table"
 
 /// The modules that wait for others most of the time. They are compiled for size, as the tool is downloaded by CI.
 let compactModules: Set = [
-  "Configuration", "Conversion", "DebianPackages", "Fidelity", "ModelExport", "ModelImport", "Reports", "Signing",
+  "Configuration", "Conversion", "DebianPackages", "Fidelity", "ModelExport", "ModelImport", "ReportRules", "Reports",
+  "Signing",
 ]
 
 let compact: [SwiftSetting] = [.unsafeFlags(["-Osize"], .when(configuration: .release))]
@@ -124,10 +125,13 @@ let package = Package(
     module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images", "PrintableText", "Random"]),
     module(
       "Inference",
-      ["Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Random", "Runtime", "Tensors", "Threads"]),
+      [
+        "Files", "Graphs", "Kernels", "Operators", "PackageFormat", "Pixels", "Random", "ReportRules", "Runtime",
+        "Tensors", "Threads",
+      ]),
     module("Search", ["Graphs", "Quantization", "Tensors"]),
     module("Signing", ["CSigning", "Files", "PrintableText"]),
-    module("Fidelity", ["Files", "PrintableText", "Tensors"]),
+    module("Fidelity", ["Files", "PrintableText", "ReportRules", "Tensors"]),
     module(
       "Rounding",
       ["CKernels", "Graphs", "Kernels", "LinearAlgebra", "Operators", "Quantization", "Runtime", "Tensors", "Threads"]),
@@ -152,6 +156,7 @@ let package = Package(
     module("LinearAlgebra", ["CLinearAlgebra"]),
     module("PrintableText", ["Suggestions"]),
     module("Random", []),
+    module("ReportRules", []),
     module("Suggestions", []),
     module("Threads", ["CThreads"]),
     module("Graphs", ["Tensors"]),

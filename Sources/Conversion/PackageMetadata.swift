@@ -51,6 +51,9 @@ package struct PackageMetadata: Codable, Sendable {
     toolVersion = try container.decodeIfPresent(String.self, forKey: .toolVersion)
     do {
       fidelity = try container.decodeIfPresent(FidelityReport.self, forKey: .fidelity)
+      if let problem = fidelity?.problemInPackage {
+        throw DecodingError.dataCorruptedError(forKey: .fidelity, in: container, debugDescription: problem)
+      }
       // A hash that cannot be compared with that of the figures is not absent.
       if fidelity != nil { try Self.checkHash(of: calibration, in: container) }
     } catch {

@@ -1,3 +1,5 @@
+import ReportRules
+
 /// How often a classifier's answers would match the labels if they were unrelated to the images.
 ///
 /// Where wrong preprocessing, a wrong size or a wrong order of labels makes a float network guess, an int8 network that
@@ -6,9 +8,8 @@
 /// answers with the most frequent class is at chance, too. It is at least 1 divided by the number of classes, and
 /// exactly that where all labels are of one class, as every answer would otherwise count as chance.
 enum ChanceLevel {
-  /// The kappa below which a classifier counts as near chance: the middle of the interval from 0 to 0.2, which Landis
-  /// and Koch ("The measurement of observer agreement for categorical data", 1977) call slight agreement.
-  static let nearKappa = 0.1
+  /// The kappa below which a classifier counts as near chance.
+  static let nearKappa = ReportLimits.nearKappa
 
   /// The share of labels found by chance, from 0 to 1; `nil` without labelled images.
   static func of(_ answers: [ImageComparison.LabelledAnswer]) -> Double? {

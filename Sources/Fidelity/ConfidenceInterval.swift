@@ -1,3 +1,5 @@
+import ReportRules
+
 /// The 95 % confidence interval of a figure that was measured on a sample of images.
 package struct ConfidenceInterval: Hashable, Sendable, Codable {
   /// The lower end.
@@ -8,7 +10,7 @@ package struct ConfidenceInterval: Hashable, Sendable, Codable {
   package init(low: Double, high: Double) { (self.low, self.high) = (low, high) }
 
   /// The 97.5 % quantile of the normal distribution.
-  package static let z = 1.959963984540054
+  package static let z = IntervalEnds.z
   /// The number of bootstrap resamples.
   package static let resamples = 2000
 
@@ -31,24 +33,15 @@ package struct ConfidenceInterval: Hashable, Sendable, Codable {
     return ConfidenceInterval(low: low, high: high)
   }
 
-  /// The interval of a share, from 0 to 1: Wilson's score interval (Wilson, "Probable Inference, the Law of Succession,
-  /// and Statistical Inference", 1927), which is valid for shares near 1, too.
+  /// The interval of a share, from 0 to 1: Wilson's score interval (`IntervalEnds.ofShare`).
   ///
   /// - Returns: `nil` without images.
   package static func ofShare(_ share: Double, images: Int) -> ConfidenceInterval? {
-    guard images > 0 else { return nil }
-    let n = Double(images)
-    let square = z * z / n
-    let middle = (share + square / 2) / (1 + square)
-    let half = z * (share * (1 - share) / n + square / (4 * n)).squareRoot() / (1 + square)
-    // Exactly 0 and 1 at the ends, where rounding errors would remain.
-    return ConfidenceInterval(
-      low: share <= 0 ? 0 : max(0, middle - half), high: share >= 1 ? 1 : min(1, middle + half))
+    IntervalEnds.ofShare(share, images: images).map { ConfidenceInterval($0) }
   }
 
-  /// The interval of the difference of two shares, each from 0 to 1, that were measured on the same images: Wald's
-  /// interval with half an image added to each of the four outcomes (Agresti and Min, "Simple improved confidence
-  /// intervals for comparing matched proportions", 2005), which has a width even where all outcomes are equal.
+  /// The interval of the difference of two shares, each from 0 to 1, that were measured on the same images, by Agresti
+  /// and Min (`IntervalEnds.ofDifference`).
   ///
   /// - Parameters:
   ///   - lost: the share of images that count only for the first share, from 0 to 1.
@@ -56,16 +49,16 @@ package struct ConfidenceInterval: Hashable, Sendable, Codable {
   ///   - images: the number of images.
   /// - Returns: `nil` without images.
   package static func ofDifference(lost: Double, gained: Double, images: Int) -> ConfidenceInterval? {
-    guard images > 0 else { return nil }
-    let n = Double(images)
-    let (lost, gained) = ((lost * n + 0.5) / (n + 2), (gained * n + 0.5) / (n + 2))
-    let difference = lost - gained
-    let half = z * ((lost + gained - difference * difference) / (n + 2)).squareRoot()
-    return ConfidenceInterval(low: max(-1, difference - half), high: min(1, difference + half))
+    IntervalEnds.ofDifference(lost: lost, gained: gained, images: images).map { ConfidenceInterval($0) }
   }
 
   /// The interval of a share, converted to percent.
-  var percent: ConfidenceInterval { ConfidenceInterval(low: 100 * low, high: 100 * high) }
+  var percent: ConfidenceInterval { ConfidenceInterval(ends.percent) }
+
+  /// The interval for the rules that the tool shares with libquern.
+  var ends: IntervalEnds { IntervalEnds(low: low, high: high) }
+
+  private init(_ ends: IntervalEnds) { (low, high) = (ends.low, ends.high) }
 }
 
 /// The generator of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.

@@ -1,3 +1,5 @@
+import ReportRules
+
 /// 1 - cos(a, b), from 0 (same direction) to 2 (opposite), computed in double precision.
 ///
 /// A zero vector has no direction: its cosine with any vector, including another zero vector, counts as 0, so that the
@@ -24,4 +26,4 @@ package func drift(from reference: [Float], to quantized: [Float]) -> Double {
 }
 
 /// The drift of opposite embeddings, and of outputs that are not finite.
-package let worstDrift = 2.0
+package let worstDrift = ReportLimits.drifts.upperBound

@@ -54,7 +54,7 @@ package struct ImageComparison: Hashable, Sendable {
   ///   - quantizedEmbedding: the int8 network's, with as many elements.
   ///   - referenceLogits: the float network's; empty if it has no classifier.
   ///   - quantizedLogits: the int8 network's, with as many elements.
-  ///   - label: the index of the image's class, if it is known; ignored without a classifier.
+  ///   - label: the index of the image's class, if it is known; ignored without a classifier of several classes.
   /// - Throws: `FidelityError.embeddingWidth`, `.classCount` or `.label` where the outputs and the label do not match.
   package init(
     name: String,
@@ -69,7 +69,9 @@ package struct ImageComparison: Hashable, Sendable {
     guard classes == quantizedLogits.count else {
       throw .classCount(image: name, reference: classes, quantized: quantizedLogits.count)
     }
-    let label = classes == 0 ? nil : label
+    // A single class is the answer for every image.
+    let hasClassifier = classes > 1
+    let label = hasClassifier ? label : nil
     if let label, !(0..<classes).contains(label) {
       throw .label(image: name, label: label, classes: classes)
     }
@@ -83,10 +85,10 @@ package struct ImageComparison: Hashable, Sendable {
     // Logits that are not finite have no ranking, so that no class counts as found.
     let reference = referenceIsFinite ? Ranking(logits: referenceLogits) : nil
     let quantized = quantizedIsFinite ? Ranking(logits: quantizedLogits) : nil
-    firstClass = classes == 0 ? nil : reference?.first
-    agreement = classes == 0 ? nil : Hits(of: firstClass, in: quantized)
+    firstClass = hasClassifier ? reference?.first : nil
+    agreement = hasClassifier ? Hits(of: firstClass, in: quantized) : nil
     // An image without a ranking does not count as a near tie, so that disagreement on it is not excused.
-    isNearTie = classes == 0 ? nil : reference.map { NearTie.isOne($0.logits) } ?? false
+    isNearTie = hasClassifier ? reference.map { NearTie.isOne($0.logits) } ?? false : nil
     float = label.map { Hits(of: $0, in: reference) }
     int8 = label.map { Hits(of: $0, in: quantized) }
     answer = label.map { LabelledAnswer(label: $0, answer: reference?.first, classes: classes) }

@@ -1,4 +1,5 @@
 import PrintableText
+import ReportRules
 
 /// A set of images, without its location. Files that cannot be decoded are not part of it.
 package struct ImageSet: Hashable, Sendable, Codable {
@@ -76,9 +77,8 @@ package struct VerificationSet: Hashable, Sendable {
   /// Whether every image that was compared is a calibration image.
   package var isOfCalibration: Bool { overlap.map { $0 > 0 && $0 >= comparedImages } ?? false }
 
-  /// The largest share of images that may be calibration images: with more, an agreement of 95 % could be that much too
-  /// high.
-  static let maxOverlap = 0.05
+  /// The largest share of images that may be calibration images.
+  static let maxOverlap = ReportLimits.maxOverlap
 
   /// Whether so many images are calibration images that the figures say little about others.
   ///

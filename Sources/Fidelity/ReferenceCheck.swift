@@ -178,7 +178,7 @@ extension ReferenceCheck: Codable {
       embedding: try container.decodeIfPresent(Double.self, forKey: .embeddingMax),
       logits: try container.decodeIfPresent(Double.self, forKey: .logitsMax))
     onInput =
-      container.contains(.inputEmbeddingMax)
+      container.contains(.inputEmbeddingMax) || container.contains(.inputLogitsMax)
       ? Differences(
         embedding: try container.decodeIfPresent(Double.self, forKey: .inputEmbeddingMax),
         logits: try container.decodeIfPresent(Double.self, forKey: .inputLogitsMax)) : nil

@@ -1,3 +1,5 @@
+import ReportRules
+
 /// Why a report cannot be that of a measurement.
 struct ReportContradiction: Error {
   let reason: String
@@ -27,7 +29,8 @@ extension FidelityReport {
     if let package {
       try require(package.bytes >= 0, "the package has \(package.bytes) bytes")
       for gate in sizeGates {
-        try require(gate.value == Double(package.bytes), "the gate 'package_bytes' has not the value of the package")
+        try require(
+          gate.value == Double(package.bytes), "the gate 'package_bytes' does not have the value of the package")
       }
     }
     try referenceCheck?.checkValues()
@@ -44,6 +47,16 @@ extension FidelityReport {
     }
     try requireCount("overlap", verification.overlap, of: verification.comparedImages)
     try requireCount("duplicates", verification.set.duplicates, of: verification.comparedImages)
+  }
+}
+
+extension FidelityReport {
+  /// Why this cannot be the report in a package, which has neither a baseline nor a gate on the size of the file
+  /// (`deterministicPart`); `nil` where it can. libquern refuses the same.
+  package var problemInPackage: String? {
+    if baseline != nil { return "it has 'baseline', which the report in a package has not" }
+    guard gates.contains(where: { $0.name == .packageBytes }) else { return nil }
+    return "it has the gate 'package_bytes', which the report in a package has not"
   }
 }
 
@@ -67,7 +80,7 @@ extension ReportPart {
       } else {
         try require(
           gate.intervalMethod == nil && gate.interval == (figures.stop == nil ? figure.interval : nil),
-          "the gate '\(name)' has not the interval of its figure")
+          "the gate '\(name)' does not have the interval of its figure")
       }
     }
     for name in figures.alwaysGated where !names.contains(name) {
@@ -78,7 +91,7 @@ extension ReportPart {
 
 extension GateName {
   /// The values that the figure can have.
-  fileprivate var figureRange: ClosedRange<Double> { self == .top1Drop ? -100...100 : limits }
+  fileprivate var figureRange: ClosedRange<Double> { self == .top1Drop ? ReportLimits.drops : limits }
 }
 
 extension FidelityFigures {
@@ -141,24 +154,25 @@ extension FidelityFigures {
   }
 
   private func checkDrop() throws(ReportContradiction) {
-    try requireValue("top1_drop", top1Drop, in: -100...100, top1DropInterval)
+    try requireValue("top1_drop", top1Drop, in: ReportLimits.drops, top1DropInterval)
     if let top1Drop {
       let difference = float.top1.flatMap { float in int8.top1.map { float - $0 } }
       try require(
-        difference.map { abs($0 - top1Drop) < 1e-6 } ?? false, "top1_drop is not the difference of float and int8")
+        difference.map { abs($0 - top1Drop) < ReportLimits.percentRounding } ?? false,
+        "top1_drop is not the difference of float and int8")
     }
     guard let changes = top1Changes else { return }
     try requireCount("top1_changes.lost", changes.lost, of: labelledImages)
     try requireCount("top1_changes.gained", changes.gained, of: labelledImages - changes.lost)
     if let top1Drop, labelledImages > 0 {
       let drop = 100 * Double(changes.lost - changes.gained) / Double(labelledImages)
-      try require(abs(drop - top1Drop) < 1e-6, "top1_drop is not that of top1_changes")
+      try require(abs(drop - top1Drop) < ReportLimits.percentRounding, "top1_drop is not that of top1_changes")
     }
   }
 
   private func checkWorstImages() throws(ReportContradiction) {
     try require(worstImages.count <= images, "it has more worst images than images")
-    for image in worstImages { try requireValue("the drift of a worst image", image.drift, in: 0...worstDrift) }
+    for image in worstImages { try requireValue("the drift of a worst image", image.drift, in: ReportLimits.drifts) }
     if let worst = worstImages.first {
       try require(worst.drift == drift.max, "drift.max is not the drift of the worst image")
     }
@@ -170,17 +184,17 @@ extension FidelityFigures {
 
 extension DriftSummary {
   fileprivate func checkValues(images: Int) throws(ReportContradiction) {
-    let range = 0...worstDrift
+    let range = ReportLimits.drifts
     try requireValue("drift.mean", mean, in: range, meanInterval)
     try requireValue("drift.std", deviation, in: range)
     let rising = [("p50", p50), ("p95", p95), ("p99", p99), ("max", max)]
     for (name, value) in rising { try requireValue("drift.\(name)", value, in: range) }
     guard images > 0 else { return }
     guard let mean, let greatest = max else { throw ReportContradiction(reason: "it has images and no drift") }
-    try require(mean <= greatest * (1 + rounding), "drift.mean is greater than drift.max")
+    try require(mean <= greatest * (1 + ReportLimits.rounding), "drift.mean is greater than drift.max")
     let values = rising.compactMap { $0.1 }
     for (value, next) in zip(values, values.dropFirst()) {
-      try require(value <= next * (1 + rounding), "the quantiles of drift fall")
+      try require(value <= next * (1 + ReportLimits.rounding), "the quantiles of drift fall")
     }
   }
 }
@@ -224,10 +238,7 @@ extension ReferenceCheck {
   }
 }
 
-private let percent = 0.0...100
-
-/// What rounding may change a figure by, as a share of it.
-private let rounding = 1e-9
+private let percent = ReportLimits.percentages
 
 private func shown(_ value: Double?) -> String { value.map(shortest) ?? "null" }
 
@@ -253,10 +264,7 @@ private func requireValue(
   guard let interval else { return }
   try requireInterval(name, interval, in: range)
   guard let value else { throw ReportContradiction(reason: "\(name) has an interval and no value") }
-  let slack = rounding * max(abs(interval.low), abs(interval.high))
-  try require(
-    interval.low - slack <= value && value <= interval.high + slack,
-    "\(name) is \(shortest(value)), which is outside of its interval")
+  try require(interval.ends.contains(value), "\(name) is \(shortest(value)), which is outside of its interval")
 }
 
 private func requireInterval(
@@ -265,11 +273,4 @@ private func requireInterval(
   try require(
     interval.low <= interval.high && range.isNear(interval.low) && range.isNear(interval.high),
     "\(name) has an interval from \(shortest(interval.low)) to \(shortest(interval.high))")
-}
-
-extension ClosedRange<Double> {
-  /// Whether a number is in the range, or above or below it by rounding.
-  fileprivate func isNear(_ number: Double) -> Bool {
-    number >= lowerBound - rounding * abs(lowerBound) && number <= upperBound + rounding * abs(upperBound)
-  }
 }

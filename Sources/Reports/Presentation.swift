@@ -143,7 +143,7 @@ extension GateResult {
     guard value == nil else { return "is \(shownValue), must be \(shownLimit)" }
     let reason =
       switch name {
-      case .top1Agreement: "there is no classifier, so that there are no classes to compare"
+      case .top1Agreement: "there is no classifier of at least two classes"
       case .decisiveAgreement: "every image is a near tie, or there is no classifier"
       case .floatTop1, .top1Drop: "no image has a label that is a class of the network"
       case .neighborAgreement: "neighbours take at least two images with embeddings"

@@ -77,14 +77,16 @@ import Testing
     #expect(report.allWarnings.count == report.doubts.count)
   }
 
-  /// A single image has one class, and classifiers with one class have no other.
+  /// A single image has one class, and where there is one class, there is no agreement to be measured.
   @Test func answersAreCountedAmongSeveralImages() throws {
-    func comparison(_ name: String) throws -> ImageComparison {
+    func comparison(_ name: String, _ logits: [Float] = [1, 0]) throws -> ImageComparison {
       try ImageComparison(
-        name: name, referenceEmbedding: [1], quantizedEmbedding: [1], referenceLogits: [1], quantizedLogits: [2])
+        name: name, referenceEmbedding: [1], quantizedEmbedding: [1], referenceLogits: logits, quantizedLogits: logits)
     }
     #expect(try !figures(of: [comparison("a")]).hasOneAnswer)
     #expect(try figures(of: [comparison("a"), comparison("b")]).hasOneAnswer)
+    let scores = try figures(of: [comparison("a", [1]), comparison("b", [2])])
+    #expect(!scores.hasOneAnswer && scores.agreement.top1 == nil)
     #expect(try !figures(of: [image("a", drift: 0), image("b", drift: 0)]).hasOneAnswer)
   }
 

@@ -1,5 +1,3 @@
-import Fidelity
-import FidelitySamples
 import Files
 import Foundation
 import Inference
@@ -146,21 +144,5 @@ import Testing
     let place = try #require(metadata.range(of: old), "\(old)")
     try Self.expectRefused(
       metadata.replacingCharacters(in: place, with: new), reason, contentHash: reader.contentHash)
-  }
-
-  /// Whatever this version writes is read, with the same outcome.
-  @Test func reportsOfThisVersionAreRead() throws {
-    for (index, report) in try [Sample.passing(), Sample.failing(), Sample.searched()].enumerated() {
-      let part = report.deterministicPart
-      let json = String(decoding: try JSONEncoder().encode(part), as: UTF8.self)
-      let source = String(decoding: try JSONEncoder().encode(part.reference), as: UTF8.self)
-      let fidelity = try StoredFidelity(
-        metadata: #"{"source": \#(source), "calibration": {}, "fidelity": \#(json)}"#, contentHash: Self.hash)
-      #expect(fidelity.verdict?.rawValue == part.verdict.rawValue, "\(index)")
-      let figures = try #require(fidelity.figures(side: 224))
-      #expect(figures.passed == part.passed && figures.images == part.figures.images, "\(index)")
-      #expect(figures["drift.mean"] == part.figures.drift.mean, "\(index)")
-      #expect(figures["top1_drop"] == part.figures.top1Drop, "\(index)")
-    }
   }
 }

@@ -6,13 +6,7 @@ import Testing
 /// Reports of a verification that stopped when its gates were decided.
 @Suite struct StoppedReportTests {
   private static func figures(drift: Double, count: Int) throws -> FidelityFigures {
-    var comparison = SequentialComparison(gates: try Gates(), availableImages: 1250, expectsLabels: false)
-    for index in 1...count {
-      let drift = index == count ? drift : 0.00001 * Double(index)
-      comparison.add(
-        [try image("\(index).jpg", drift: drift, reference: varied(index), quantized: varied(index))])
-    }
-    let decided = comparison.decidedFigures()
+    let decided = try Sample.decided(drift: drift, count: count)
     return try #require(decided)
   }
 

@@ -1,3 +1,5 @@
+import ReportRules
+
 /// What an int8 network changes in searches among the images of a verification: every image is a query, itself left
 /// out, and the others are the gallery.
 ///
@@ -7,9 +9,8 @@
 package struct NeighborFigures: Hashable, Sendable, Codable {
   /// The maximum number of images that are searched.
   package static let maxImages = 10_000
-  /// The largest median distance of the embeddings of different images that is kept: that of photographs is a multiple
-  /// of it in networks that tell them apart. The default limit for the drift of a single image.
-  package static let smallDistance = 0.05
+  /// The largest median distance of the embeddings of different images that is kept.
+  package static let smallDistance = ReportLimits.smallDistance
 
   /// The number of queries, at least two: all images compared, or `maxImages` of them.
   package let images: Int

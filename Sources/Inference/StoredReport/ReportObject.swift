@@ -1,5 +1,6 @@
 import Files
 import PackageFormat
+import ReportRules
 
 /// An object of a package's metadata, whose members are read with the types that they must have. A member that is null
 /// counts as absent.
@@ -61,9 +62,9 @@ struct ReportObject {
     return objects
   }
 
-  func interval(_ key: String) throws(PackageError) -> StoredInterval? {
+  func interval(_ key: String) throws(PackageError) -> IntervalEnds? {
     guard let object = try object(key) else { return nil }
-    return StoredInterval(
+    return IntervalEnds(
       low: try object.required("low", try object.number("low")),
       high: try object.required("high", try object.number("high")))
   }
@@ -83,12 +84,6 @@ struct ReportObject {
   private static func wrongType(_ name: String) -> PackageError {
     .invalidReport("\(name.isEmpty ? "the report" : "'\(name)'") has another type than it should")
   }
-}
-
-/// The 95 % confidence interval of a figure.
-struct StoredInterval: Hashable {
-  let low: Double
-  let high: Double
 }
 
 /// Checks what holds of every report of a measurement.

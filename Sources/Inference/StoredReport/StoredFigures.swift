@@ -1,14 +1,9 @@
 import PackageFormat
+import ReportRules
 
 /// The figures of a stored report at one size, and their gates (formats/report.md). Only what contradicts neither
 /// itself nor the gates is read.
 struct StoredFigures: Hashable {
-  static let drifts = 0.0...2
-  static let percentages = 0.0...100
-  static let drops = -100.0...100
-  /// The largest median distance of embeddings that reports state.
-  private static let smallDistance = 0.05
-
   /// The number of images compared.
   let images: Int
   /// Those whose class is known.
@@ -28,10 +23,14 @@ struct StoredFigures: Hashable {
   let gates: [StoredGate]
   /// The number of images that are not near ties.
   private var decisiveImages = 0
+  /// The number of images that were searched and are not near ties.
+  private var decisiveQueries = 0
+  /// How many labelled images only one of the networks classifies correctly; `nil` where it is not stated.
+  private var changes: ChangeCounts?
   /// The figures by the names of their members, such as "drift.mean".
   private(set) var values: [String: Double] = [:]
   /// The intervals of figures, by the same names.
-  private(set) var intervals: [String: StoredInterval] = [:]
+  private(set) var intervals: [String: IntervalEnds] = [:]
 
   /// Whether images were compared and every gate passed.
   var passed: Bool { images > 0 && !gates.isEmpty && gates.allSatisfy(\.passed) }
@@ -40,14 +39,15 @@ struct StoredFigures: Hashable {
   /// chance (formats/report.md, "Chance").
   var isNearChance: Bool {
     guard let chance = values["chance"], let interval = intervals["float.top1"] else { return false }
-    return interval.low <= chance || interval.high - chance < 0.1 * (100 - chance)
+    return interval.low <= chance || interval.high - chance < ReportLimits.nearKappa * (100 - chance)
   }
 
   /// Whether the limits are such that a network which tells no images apart would keep them.
   var isVacuous: Bool {
     gates.contains { gate in
       switch gate.name {
-      case .meanDrift: values["neighbours.median_distance"].map { $0 <= gate.limit } ?? false
+      case .meanDrift:
+        values["neighbours.median_distance"].map { $0 <= min(gate.limit, ReportLimits.smallDistance) } ?? false
       case .top1Agreement, .decisiveAgreement: hasOneAnswer && gate.limit > 0
       default: false
       }
@@ -87,13 +87,13 @@ struct StoredFigures: Hashable {
     try readDrift(try report.required("drift", try report.object("drift")))
     for name in ["agreement", "float", "int8"] {
       let object = try report.required(name, try report.object(name))
-      try read("top1", of: object, in: Self.percentages, interval: "top1_interval")
-      try read("top5", of: object, in: Self.percentages)
+      try read("top1", of: object, in: ReportLimits.percentages, interval: "top1_interval")
+      try read("top5", of: object, in: ReportLimits.percentages)
       if let top1 = values["\(name).top1"], let top5 = values["\(name).top5"] {
         try require(top1 <= top5, "\(name).top1 is greater than \(name).top5")
       }
     }
-    try read("chance", of: report, in: Self.percentages)
+    try read("chance", of: report, in: ReportLimits.percentages)
     try readDecisiveAgreement(of: report)
     try readDrop(of: report)
     if let neighbors { try read(neighbors) }
@@ -103,7 +103,7 @@ struct StoredFigures: Hashable {
       try requireCount("images", images, of: available)
       try read("share_above_max_drift_upper", of: report, in: 0...1)
     }
-    if requiresIntervals { try checkIntervals() }
+    try checkIntervals(areRequired: requiresIntervals)
     try checkGates()
   }
 
@@ -134,28 +134,29 @@ struct StoredFigures: Hashable {
   }
 
   private mutating func readDrift(_ drift: ReportObject) throws(PackageError) {
-    try read("mean", of: drift, in: Self.drifts, interval: "mean_interval")
-    try read("std", of: drift, in: Self.drifts)
+    try read("mean", of: drift, in: ReportLimits.drifts, interval: "mean_interval")
+    try read("std", of: drift, in: ReportLimits.drifts)
     let rising = ["p50", "p95", "p99", "max"]
-    for key in rising { try read(key, of: drift, in: Self.drifts) }
+    for key in rising { try read(key, of: drift, in: ReportLimits.drifts) }
     guard images > 0 else { return }
     guard let mean = values["drift.mean"], let greatest = values["drift.max"] else {
       throw .invalidReport("it has images and no drift")
     }
-    try require(mean <= greatest * (1 + rounding), "drift.mean is greater than drift.max")
+    try require(mean <= greatest * (1 + ReportLimits.rounding), "drift.mean is greater than drift.max")
     let quantiles = rising.compactMap { values["drift.\($0)"] }
     for (value, next) in zip(quantiles, quantiles.dropFirst()) {
-      try require(value <= next * (1 + rounding), "the quantiles of drift fall")
+      try require(value <= next * (1 + ReportLimits.rounding), "the quantiles of drift fall")
     }
   }
 
   private mutating func read(_ neighbors: ReportObject) throws(PackageError) {
-    try read("median_distance", of: neighbors, in: 0...Self.smallDistance)
+    decisiveQueries = searchedImages - (try neighbors.count("near_ties") ?? 0)
+    try read("median_distance", of: neighbors, in: 0...ReportLimits.smallDistance)
     for name in ["int8_in_float", "int8_in_int8"] {
       let object = try neighbors.required(name, try neighbors.object(name))
       _ = try object.required("top1", try object.number("top1"))
-      try read("top1", of: object, in: Self.percentages, interval: "top1_interval")
-      try read("decisive_top1", of: object, in: Self.percentages, interval: "decisive_top1_interval")
+      try read("top1", of: object, in: ReportLimits.percentages, interval: "top1_interval")
+      try read("decisive_top1", of: object, in: ReportLimits.percentages, interval: "decisive_top1_interval")
     }
   }
 
@@ -172,7 +173,7 @@ struct StoredFigures: Hashable {
       try requireCount("\(name).near_ties", try object.required("near_ties", nearTies), of: images - decisive)
       decisiveImages = decisive
       (values["\(name).top1"], intervals["\(name).top1"]) = (nil, nil)
-      try read("top1", of: object, in: Self.percentages, interval: "top1_interval")
+      try read("top1", of: object, in: ReportLimits.percentages, interval: "top1_interval")
       found.append(figure("\(name).top1"))
     }
     if let first = found.first, let last = found.last {
@@ -181,21 +182,24 @@ struct StoredFigures: Hashable {
   }
 
   private mutating func readDrop(of report: ReportObject) throws(PackageError) {
-    try read("top1_drop", of: report, in: Self.drops, interval: "top1_drop_interval")
+    try read("top1_drop", of: report, in: ReportLimits.drops, interval: "top1_drop_interval")
     let drop = values["top1_drop"]
     if let drop {
-      guard let float = values["float.top1"], let int8 = values["int8.top1"], abs(float - int8 - drop) < 1e-6 else {
+      guard let float = values["float.top1"], let int8 = values["int8.top1"],
+        abs(float - int8 - drop) < ReportLimits.percentRounding
+      else {
         throw .invalidReport("top1_drop is not the difference of float and int8")
       }
     }
-    guard let changes = try report.object("top1_changes") else { return }
-    let lost = try changes.required("lost", try changes.count("lost"))
-    let gained = try changes.required("gained", try changes.count("gained"))
+    guard let object = try report.object("top1_changes") else { return }
+    let lost = try object.required("lost", try object.count("lost"))
+    let gained = try object.required("gained", try object.count("gained"))
     try requireCount("top1_changes.lost", lost, of: labelledImages)
     try requireCount("top1_changes.gained", gained, of: labelledImages - lost)
+    changes = ChangeCounts(lost: lost, gained: gained)
     if let drop, labelledImages > 0 {
       let change = 100 * Double(lost - gained) / Double(labelledImages)
-      try require(abs(change - drop) < 1e-6, "top1_drop is not that of top1_changes")
+      try require(abs(change - drop) < ReportLimits.percentRounding, "top1_drop is not that of top1_changes")
     }
   }
 
@@ -205,7 +209,7 @@ struct StoredFigures: Hashable {
     for image in worst {
       _ = try image.required("name", try image.text("name"))
       let drift = try image.required("drift", try image.number("drift"))
-      try require(Self.drifts.isNear(drift), "the drift of a worst image is \(drift)")
+      try require(ReportLimits.drifts.isNear(drift), "the drift of a worst image is \(drift)")
       try require(last != nil || drift == values["drift.max"], "drift.max is not the drift of the worst image")
       try require(drift <= last ?? drift, "the worst images are not in the order of drift")
       last = drift
@@ -213,21 +217,38 @@ struct StoredFigures: Hashable {
   }
 }
 
-// MARK: - Gates
+// MARK: - Intervals
 
 extension StoredFigures {
-  /// Without its interval, a gate that more images might decide otherwise would seem decided.
-  private func checkIntervals() throws(PackageError) {
-    let figures = [
-      ("drift.mean", images), ("agreement.top1", images), ("decisive_agreement.top1", decisiveImages),
-      ("float.top1", labelledImages), ("int8.top1", labelledImages), ("top1_drop", labelledImages),
+  /// Checks that intervals follow from the numbers that a report states (`StatedFigure`). With another interval, or
+  /// without one, a gate that more images might decide otherwise would seem decided.
+  ///
+  /// - Parameter areRequired: whether a figure of several images must have an interval.
+  private func checkIntervals(areRequired: Bool) throws(PackageError) {
+    try requireNone(
+      stated("drift.mean", of: images).meanProblem(
+        deviation: values["drift.std"], greatest: values["drift.max"], isRequired: areRequired))
+    let shares = [
+      ("agreement.top1", images), ("float.top1", labelledImages), ("int8.top1", labelledImages),
+      ("decisive_agreement.top1", decisiveImages),
       ("neighbours.int8_in_float.top1", searchedImages), ("neighbours.int8_in_int8.top1", searchedImages),
+      ("neighbours.int8_in_float.decisive_top1", decisiveQueries),
+      ("neighbours.int8_in_int8.decisive_top1", decisiveQueries),
     ]
-    for (name, total) in figures where total > 1 && values[name] != nil {
-      try require(intervals[name] != nil, "\(name) is of \(total) images and has no interval")
-    }
+    for (name, total) in shares { try requireNone(stated(name, of: total).shareProblem(isRequired: areRequired)) }
+    try requireNone(stated("top1_drop", of: labelledImages).dropProblem(changes, isRequired: areRequired))
+  }
+
+  private func stated(_ name: String, of images: Int) -> StatedFigure {
+    StatedFigure(name, values[name], intervals[name], images: images)
   }
 }
+
+private func requireNone(_ problem: String?) throws(PackageError) {
+  if let problem { throw .invalidReport(problem) }
+}
+
+// MARK: - Gates
 
 extension StoredFigures {
   private func checkGates() throws(PackageError) {
@@ -236,7 +257,7 @@ extension StoredFigures {
       let name = gate.name.rawValue
       try require(names.insert(gate.name).inserted, "it has the gate '\(name)' twice")
       guard let figure = figure(of: gate.name) else { continue }
-      try require(gate.value == figure.value, "the gate '\(name)' has not the value of its figure")
+      try require(gate.value == figure.value, "the gate '\(name)' does not have the value of its figure")
       if let interval = gate.interval, gate.hasSequence {
         try require(isStopped, "the gate '\(name)' has an interval of a verification that stopped")
         // As it is the intersection of the intervals after each image, it need not contain the last figure.
@@ -244,7 +265,7 @@ extension StoredFigures {
       } else {
         try require(
           !gate.hasSequence && gate.interval == (isStopped ? nil : figure.interval),
-          "the gate '\(name)' has not the interval of its figure")
+          "the gate '\(name)' does not have the interval of its figure")
       }
     }
     for name in alwaysGated where !names.contains(name) {
@@ -255,7 +276,7 @@ extension StoredFigures {
   /// A figure, and its usual interval.
   private struct Figure: Hashable {
     let value: Double?
-    let interval: StoredInterval?
+    let interval: IntervalEnds?
   }
 
   private func figure(_ name: String) -> Figure { Figure(value: values[name], interval: intervals[name]) }
@@ -265,7 +286,7 @@ extension StoredFigures {
     switch gate {
     case .meanDrift:
       // As a gate, the mean of a single image may be anything.
-      let unknown = StoredInterval(low: Self.drifts.lowerBound, high: Self.drifts.upperBound)
+      let unknown = IntervalEnds(low: ReportLimits.drifts.lowerBound, high: ReportLimits.drifts.upperBound)
       let interval = intervals["drift.mean"] ?? (images == 1 ? unknown : nil)
       return Figure(value: values["drift.mean"], interval: interval)
     case .maxDrift: return figure("drift.max")
@@ -295,28 +316,10 @@ extension StoredFigures {
 
 // MARK: - Ranges
 
-/// What rounding may change a figure by, as a share of it.
-private let rounding = 1e-9
-
 private func requireInterval(
-  _ name: String, _ interval: StoredInterval, in range: ClosedRange<Double>
+  _ name: String, _ interval: IntervalEnds, in range: ClosedRange<Double>
 ) throws(PackageError) {
   try require(
     interval.low <= interval.high && range.isNear(interval.low) && range.isNear(interval.high),
     "\(name) has an interval from \(interval.low) to \(interval.high)")
-}
-
-extension StoredInterval {
-  /// Whether a number is in the interval, or above or below it by rounding.
-  fileprivate func contains(_ number: Double) -> Bool {
-    let slack = rounding * max(abs(low), abs(high))
-    return low - slack <= number && number <= high + slack
-  }
-}
-
-extension ClosedRange<Double> {
-  /// Whether a number is in the range, or above or below it by rounding.
-  fileprivate func isNear(_ number: Double) -> Bool {
-    number >= lowerBound - rounding * abs(lowerBound) && number <= upperBound + rounding * abs(upperBound)
-  }
 }

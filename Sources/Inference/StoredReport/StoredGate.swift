@@ -1,4 +1,5 @@
 import PackageFormat
+import ReportRules
 
 /// A figure of a stored report with its limit (formats/report.md).
 struct StoredGate: Hashable {
@@ -26,8 +27,8 @@ struct StoredGate: Hashable {
     /// The valid limits.
     fileprivate var limits: ClosedRange<Double> {
       switch self {
-      case .meanDrift, .maxDrift: StoredFigures.drifts
-      case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement: StoredFigures.percentages
+      case .meanDrift, .maxDrift: ReportLimits.drifts
+      case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement: ReportLimits.percentages
       case .nonFiniteImages: 0...0
       case .reference, .regression, .packageBytes: 0...Double.greatestFiniteMagnitude
       }
@@ -36,7 +37,7 @@ struct StoredGate: Hashable {
     /// The values that the figure can have.
     var figures: ClosedRange<Double> {
       switch self {
-      case .top1Drop: StoredFigures.drops
+      case .top1Drop: ReportLimits.drops
       case .nonFiniteImages: 0...Double.greatestFiniteMagnitude
       default: limits
       }
@@ -46,7 +47,7 @@ struct StoredGate: Hashable {
   let name: Name
   /// `nil` where it could not be computed.
   let value: Double?
-  let interval: StoredInterval?
+  let interval: IntervalEnds?
   /// Whether the interval is that of a confidence sequence.
   let hasSequence: Bool
   let limit: Double

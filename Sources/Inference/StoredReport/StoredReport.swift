@@ -1,4 +1,5 @@
 import PackageFormat
+import ReportRules
 
 /// A report in the metadata of a package, as far as programs that run the package are told about it. A report that
 /// states a better outcome than its gates, figures and images give (formats/report.md, "Verdict") is refused.
@@ -92,7 +93,7 @@ struct StoredReport {
 
   /// Whether so many of the images are of a kind that the figures say little about others.
   private static func isDoubtful(_ count: Int?, of images: Int) -> Bool {
-    count.map { Double($0) > 0.05 * Double(images) } ?? false
+    count.map { Double($0) > ReportLimits.maxOverlap * Double(images) } ?? false
   }
 
   /// The figures of the report, and those at each size in pixels.
@@ -100,9 +101,12 @@ struct StoredReport {
     of report: ReportObject
   ) throws(PackageError) -> (total: StoredFigures, sizes: [(side: Int, figures: StoredFigures)]) {
     let requiresIntervals = try report.text("tool_version") != nil
-    // What the first two of these gates say follows from other members.
-    let total = try StoredFigures(
-      report, leavingOut: [.reference, .regression, .packageBytes], requiresIntervals: requiresIntervals)
+    // What these gates say follows from `reference_check` and `baseline`.
+    let total = try StoredFigures(report, leavingOut: [.reference, .regression], requiresIntervals: requiresIntervals)
+    let baseline = try report.object("baseline")
+    try require(baseline == nil, "it has 'baseline', which the report in a package has not")
+    let hasSizeGate = total.gates.contains { $0.name == .packageBytes }
+    try require(!hasSizeGate, "it has the gate 'package_bytes', which the report in a package has not")
     var sizes: [(side: Int, figures: StoredFigures)] = []
     for object in try report.objects("sizes", at: "") ?? [] {
       let figures = try StoredFigures(object, requiresIntervals: requiresIntervals)
@@ -124,14 +128,16 @@ struct StoredReport {
     guard let check = try report.object("reference_check") else { return true }
     let images = try check.required("images", try check.count("images"))
     let passed = try check.required("passed", try check.flag("passed"))
-    try require(images >= 0, "reference_check has a negative number of images")
+    let missing = try check.count("missing_images") ?? 0
+    try require(images >= 0 && missing >= 0, "reference_check has a negative number of images")
     try require(images > 0 || !passed, "reference_check passed without images")
     var (isCompared, isWithin) = (false, true)
     for output in ["embedding", "logits"] {
       let limit = try check.required("\(output)_limit", try check.number("\(output)_limit"))
+      try require(limit >= 0, "reference_check has a negative number")
       for key in ["\(output)_max", "input_\(output)_max"] {
         guard let difference = try check.number(key) else { continue }
-        try require(difference >= 0 && limit >= 0, "reference_check has a negative number")
+        try require(difference >= 0, "reference_check has a negative number")
         isCompared = true
         if difference > limit { isWithin = false }
       }
