@@ -133,13 +133,12 @@ extension RGBImage {
 
 /// The name of a folder, without the path that leads to it.
 enum FolderName {
-  /// The name of the folder that a path leads to, whichever links it takes; that in the path where there is no folder.
-  /// It is shown and never opened: bytes that are not UTF-8 become U+FFFD.
+  /// The last name of the path, that of a link included, so that it does not depend on where the link leads; of "." and
+  /// "..", the name of the folder itself. It is shown and never opened: bytes that are not UTF-8 become U+FFFD.
   static func of(_ path: String) -> String {
     let slash = UInt8(ascii: "/")
-    guard let resolved = OutputTarget.resolved(path) else {
-      return path.utf8.split(separator: slash).last.map { String(Substring($0)) } ?? ""
-    }
+    let name = path.utf8.split(separator: slash).last.map { String(Substring($0)) } ?? ""
+    guard ["", ".", ".."].contains(name), let resolved = OutputTarget.resolved(path) else { return name }
     return resolved.split(separator: slash).last.map { String(decoding: $0, as: UTF8.self) } ?? "/"
   }
 }

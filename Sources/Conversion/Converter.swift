@@ -6,6 +6,7 @@ import Inference
 import Kernels
 import PackageFormat
 import Pixels
+import PrintableText
 import Quantization
 import Runtime
 import Search
@@ -73,7 +74,7 @@ package struct Converter {
       }
       let result = try converter.carriedOut(network, start: start)
       defer { result.attempt.discard() }
-      try AtomicFile.write(try result.plan.json(), to: options.output)
+      try AtomicFile.write(printableJSON(try result.plan.json()), to: options.output)
       return converter.outcome(network, result, try converter.report(network, result), package: nil)
     }
   }

@@ -113,7 +113,7 @@ extension FileError: CustomStringConvertible {
         + "that it leads to"
     case .outputChanged(let path):
       "\(path): was changed during the run: another process wrote the file, or moved, linked or removed it or its folder. "
-        + "It was left as it is, and the output was discarded; run the command again, or name another file"
+        + "What is there was left as it is, and the output was discarded; run the command again, or name another file"
     case .linkToNothing(let path):
       "\(path): is a symbolic link to a file that does not exist; remove the link, or put the file there"
     case .cannotReadBack(let path):

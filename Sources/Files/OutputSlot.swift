@@ -1,19 +1,25 @@
+import CFiles
 import Glibc
 
 /// What an output finds at its path: the file that it replaces, or no file, and the folder around it.
 struct OutputSlot: Equatable {
-  /// What tells one file, and one content of it, from another. A new file can have the inode of one that was removed.
+  /// What tells one file, and one content of it, from another. The time of the last write does not: programs set it
+  /// and change nothing else.
   private struct State: Equatable {
     let identity: FileIdentity
     let byteCount: Int
-    /// The time of the last write.
-    let written: [Int]
 
-    init(_ status: stat) {
-      identity = FileIdentity(status)
-      byteCount = Int(status.st_size)
-      written = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
-    }
+    init(_ status: stat) { (identity, byteCount) = (FileIdentity(status), Int(status.st_size)) }
+  }
+
+  /// Keeps the inode of a file or folder. Otherwise a new file could get that of one that was removed, and some file
+  /// systems, such as FAT, give a file another one whenever it is not in use.
+  private final class Pin: Sendable {
+    private let descriptor: Int32
+
+    init(_ path: String) { descriptor = quern_open_path(path) }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
   }
 
   /// The path without a link at its end.
@@ -21,6 +27,7 @@ struct OutputSlot: Equatable {
   /// `nil` where there is no file.
   private let file: State?
   private let folder: FileIdentity
+  private let pins: [Pin]
 
   /// Whether there is no file.
   var isNew: Bool { file == nil }
@@ -29,6 +36,7 @@ struct OutputSlot: Equatable {
   ///   where the system does not say what is there.
   init(_ given: String) throws(FileError) {
     path = try OutputPlace.followed(given)
+    pins = [path, OutputPlace.parts(of: path).folder].map(Pin.init)
     var status = stat()
     if lstat(path, &status) == 0 {
       guard status.st_mode & S_IFMT == S_IFREG else { throw .outputChanged(path: given) }

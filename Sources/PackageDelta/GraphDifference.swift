@@ -1,3 +1,4 @@
+import Files
 import Graphs
 import PackageFormat
 
@@ -10,9 +11,9 @@ package struct PropertyChange: Encodable, Hashable, Sendable {
   /// The new value; `nil` where only the old package has the property.
   package let new: String?
 
-  /// `nil` where the values are equal.
+  /// `nil` where the values have the same bytes.
   package init?(_ property: String, _ old: String?, _ new: String?) {
-    guard old != new else { return nil }
+    guard old.map(ExactName.init) != new.map(ExactName.init) else { return nil }
     (self.property, self.old, self.new) = (property, old, new)
   }
 }
@@ -31,12 +32,12 @@ extension PropertyChange {
         differ: { $0.bitPattern != $1.bitPattern && "\($0)" != "\($1)" },
         whole: { AttributeValue.floats($0).description })
     case (.string(let before)?, .string(let after)?):
-      guard before != after else { return nil }
       guard max(before.utf8.count, after.utf8.count) > AttributeValue.shownBytes else {
         self.init(property, before, after)
         return
       }
       let index = zip(before.utf8, after.utf8).prefix { $0 == $1 }.count
+      guard index < max(before.utf8.count, after.utf8.count) else { return nil }
       self.init(property, Self.excerpt(of: before, from: index), Self.excerpt(of: after, from: index))
     default: self.init(property, old?.excerpt, new?.excerpt)
     }

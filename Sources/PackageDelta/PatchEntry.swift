@@ -68,14 +68,15 @@ struct PatchEntry: Hashable, Sendable {
   ///   - patchLength: the length of the patch in bytes.
   ///   - old: the package that the patch applies to.
   static func lengthLimit(of entries: some Sequence<PatchEntry>, patchLength: Int, old: PackageReader) -> Int {
-    var limit = freeLength + totalExpansionLimit * patchLength
-    for entry in entries where entry.isMade {
-      guard let source = entry.source, old.sections.indices.contains(source) else { continue }
-      let section = old.sections[source]
-      // Sections of another encoding can be no sources, and may state any length.
-      if section.encoding == .stored || section.encoding == .zstd { limit += section.rawLength }
-    }
-    return limit
+    entries.reduce(freeLength + totalExpansionLimit * patchLength) { $0 + $1.sourceLength(in: old) }
+  }
+
+  /// The length in bytes of the contents that new contents are made from; 0 where they are not.
+  func sourceLength(in old: PackageReader) -> Int {
+    guard isMade, let source, old.sections.indices.contains(source) else { return 0 }
+    let section = old.sections[source]
+    // Sections of another encoding can be no sources, and may state any length.
+    return section.encoding == .stored || section.encoding == .zstd ? section.rawLength : 0
   }
 
   func append(to bytes: inout [UInt8]) {

@@ -54,16 +54,19 @@ struct SectionDelta: Sendable {
   ///
   /// - Parameter deltas: one for each section of the new package, in order.
   static func limitExpansion(of deltas: inout [SectionDelta], new: PackageReader, old: PackageReader) {
-    func isWithinLimit(_ entries: [PatchEntry]) -> Bool {
-      // The header and the directory would allow for a little more.
-      let payloads = entries.reduce(0) { $0 + $1.payloadLength }
-      let made = entries.reduce(0) { $0 + ($1.isMade ? $1.length : 0) }
-      return made <= PatchEntry.lengthLimit(of: entries, patchLength: payloads, old: old)
+    // The length of an entry less its part of the limit (`PatchEntry.lengthLimit`), to which the header and the
+    // directory add a little more.
+    func excess(_ entry: PatchEntry) -> Int {
+      guard entry.isMade else { return -PatchEntry.totalExpansionLimit * entry.payloadLength }
+      return entry.length - PatchEntry.totalExpansionLimit * entry.payloadLength - entry.sourceLength(in: old)
     }
+    var total = deltas.reduce(0) { $0 + excess($1.entry) }
     let candidates = deltas.map(\.entry).enumerated().filter { $0.element.isMade && $0.element.method != .copy }
     for (number, _) in candidates.sorted(by: { $0.element.expansion > $1.element.expansion }) {
-      guard !isWithinLimit(deltas.map(\.entry)) else { return }
+      guard total > PatchEntry.freeLength else { return }
+      total -= excess(deltas[number].entry)
       deltas[number].storeWhole(number, of: new)
+      total += excess(deltas[number].entry)
     }
   }
 

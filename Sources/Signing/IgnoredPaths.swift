@@ -21,7 +21,7 @@ struct IgnoredPaths {
   }
 
   /// Whether a file is one of these paths, or in one.
-  func contain(_ name: String) -> Bool {
+  func contains(_ name: String) -> Bool {
     let components = Self.components(name)
     return paths.contains { components.starts(with: $0) }
   }

@@ -58,7 +58,7 @@ extension KeyError: CustomStringConvertible {
       case .otherHalf(isPrivate: false):
         "holds a private key; give the public one, which 'openssl pkey -in KEY -pubout' prints"
       case .notAlone:
-        "holds more than one public key in PEM; 'openssl pkey -in KEY -pubout' prints that alone"
+        "holds something besides one public key in PEM; 'openssl pkey -in KEY -pubout' prints that alone"
       case .encrypted:
         "the key is encrypted; name a file with its passphrase, or set the environment variable QUERN_KEY_PASSPHRASE"
       case .wrongPassphrase: "the passphrase does not decrypt the key"

@@ -52,7 +52,7 @@ enum SignatureStatement {
     guard name == "." || name.utf8.elementsEqual(file.name.utf8) else {
       throw .otherName(stated: name, actual: file.name)
     }
-    guard !ignored.contain(name) else {
+    guard !ignored.contains(name) else {
       throw .member("serialization.ignore_paths", "leaves out the file that the signature is of")
     }
     guard stated == file.digest else { throw .otherContents(stated: digest, actual: file.digest.hex) }

@@ -95,6 +95,18 @@ import Testing
     #expect(try MappedFile(path: path).byteCount == 22)
   }
 
+  /// Backups set the times of files, which changes nothing.
+  @Test func whatWasTouchedMayBeReplaced() throws {
+    let scratch = Scratch()
+    let path = try scratch.file("out", [1, 2])
+    let file = try AtomicFile(path: path)
+    try file.write("new")
+    var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 2, tv_nsec: 0)]
+    #expect(utimensat(AT_FDCWD, path, &times, 0) == 0)
+    try file.commit()
+    #expect(try MappedFile(path: path).byteCount == 3)
+  }
+
   @Test func filesThatAppearLastStay() throws {
     let scratch = Scratch()
     let path = "\(scratch.path)/out"

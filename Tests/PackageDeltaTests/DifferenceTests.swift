@@ -73,6 +73,8 @@ import Testing
         == PropertyChange(
           "table", "1000 bytes, first difference at 1000: ", "1001 bytes, first difference at 1000: b"))
     #expect(try Self.change(.string("a"), .string("b")) == PropertyChange("table", "a", "b"))
+    // The same letter in two normal forms, whose strings are equal.
+    #expect(try Self.change(.string("\u{E9}"), .string("e\u{301}"))?.property == "table")
   }
 
   @Test func constantsAreFoundAmongMany() throws {

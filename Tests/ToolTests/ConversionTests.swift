@@ -66,10 +66,10 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: first)) == Data(contentsOf: URL(fileURLWithPath: second)))
   }
 
-  /// The name of the folder is stored, and not that of a link to it.
-  @Test func linksToTheImagesGiveTheSameBytes() throws {
+  /// The folder is stored by the name that was given, wherever a link of this name leads, and that of "." by its own.
+  @Test func pathsToTheImagesGiveTheSameBytes() throws {
     let scratch = try Scratch()
-    let link = scratch.path("link")
+    let link = scratch.path((Tool.photographs as NSString).lastPathComponent)
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: Tool.photographs)
     let packages = try [Tool.photographs, link, link + "/."].enumerated().map { index, folder in
       let package = scratch.path("\(index).quern")

@@ -51,19 +51,20 @@ int quern_name_file(int descriptor, const char *name) {
   return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
 }
 
+int quern_open_path(const char *path) { return open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC); }
+
 int quern_rename_new(const char *from, const char *to) {
   if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
-  // The file system or the kernel cannot do that, or a sandbox blocks the call.
-  if (errno != EINVAL && errno != ENOSYS && errno != EPERM) return -1;
+  // The file system or the kernel cannot do that, or a sandbox blocks the call. What else is wrong, rename says.
+  if (errno == EEXIST) return -1;
   if (link(from, to) == 0) {
     unlink(from);
     return 0;
   }
-  // No hard links, either.
-  if (errno != EPERM && errno != ENOSYS && errno != EOPNOTSUPP && errno != EINVAL) return -1;
+  if (errno == EEXIST) return -1;
   struct stat status;
-  if (lstat(to, &status) == 0) errno = EEXIST;
-  return errno == ENOENT ? rename(from, to) : -1;
+  if (lstat(to, &status) == 0) return errno = EEXIST, -1;
+  return rename(from, to);
 }
 
 int quern_create_locked(const char *path) {

@@ -22,17 +22,17 @@ extension ONNXFunction {
 }
 
 extension [String: ONNXModel.Attribute] {
-  /// The names of the attributes, in sorted order, each with the texts of its value.
+  /// The names of the attributes, in sorted order, each with the names in its value.
   fileprivate var texts: [String] { sorted { $0.key < $1.key }.flatMap { [$0.key] + $0.value.texts } }
 }
 
 extension ONNXModel.Attribute {
   fileprivate var texts: [String] {
     switch self {
-    case .string(let text), .reference(let text): [text]
-    case .strings(let texts): texts
+    case .reference(let text): [text]
     case .graph(let graph): graph.texts
-    case .int, .float, .ints, .floats, .tensor, .other: []
+    // Texts are data, such as the labels of classes, and name nothing in the model.
+    case .string, .strings, .int, .float, .ints, .floats, .tensor, .other: []
     }
   }
 }

@@ -62,7 +62,7 @@ extension ModelImporter {
   /// The model's name, unless it is one that exporters give to every model.
   static func architecture(of model: ONNXModel) -> String {
     let anonymous = ["", "main_graph", "torch_jit", "torch-jit-export", "graph"]
-    return anonymous.contains(model.name) ? "ONNX model" : model.name
+    return anonymous.contains(model.name) ? "ONNX model" : ONNXTranslator.shortened(model.name)
   }
 
   // MARK: Preprocessing

@@ -56,7 +56,8 @@ extension ONNXTranslator {
   }
 
   private mutating func uniqueName(_ node: ONNXModel.Node) -> String {
-    let base = node.name.isEmpty ? node.outputs.first ?? "\(node.operatorType)_\(node.index)" : node.name
+    let given = node.name.isEmpty ? node.outputs.first ?? "\(node.operatorType)_\(node.index)" : node.name
+    let base = Self.shortened(given)
     var name = base
     var number = nameNumbers[base] ?? 1
     while !names.insert(name).inserted {
@@ -66,6 +67,15 @@ extension ONNXTranslator {
     nameNumbers[base] = number
     return name
   }
+
+  /// The end of a name, which tells layers apart, where converters have joined the names of many.
+  static func shortened(_ name: String) -> String {
+    guard name.utf8.count > nameLimit else { return name }
+    return "…" + String(decoding: name.utf8.suffix(nameLimit).drop { $0 & 0xC0 == 0x80 }, as: UTF8.self)
+  }
+
+  /// The bytes of a name that are kept: packages limit each, and all together.
+  private static var nameLimit: Int { 192 }
 
   /// A number that no element of a value is less than.
   func lowerBound(_ activation: ONNXActivation) -> Double { lowerBounds[activation.value] ?? -.infinity }

@@ -8,7 +8,7 @@ extension Window {
 
   /// The window that covers, on a map, what this one covers on the map's square blocks; `nil` where there is none.
   ///
-  /// - Parameter block: The height and the width of a block, in pixels.
+  /// - Parameter block: the height and the width of a block, in pixels.
   func scaled(by block: Int) -> Window? {
     guard isStated, dilationHeight == 1, dilationWidth == 1 else { return nil }
     var result = self

@@ -202,6 +202,12 @@ def add_texts(add, plain, head, tail, folder):
     chain.append(node("pool", "gem_pooling", pooling, (128,)))
     for command in [("inspect", "FILE"), ("diff", "FILE", "FILE"), ("export", "FILE", "-o", str(folder / "long.onnx"))]:
         add(f"long-names-{command[0]}.quern", graph(chain, [("embedding", 129)], pixels=b"\2" + levels), command=command)
+    # Each of them is exported as several nodes.
+    for count in (4000, 15_999):
+        sums = [node(f"{i:05d}", "addition", plain_sum, (i, i), output=b"\3" + levels) for i in range(count)]
+        sums.append(node("pool", "gem_pooling", pooling, (count,)))
+        add(f"{count}-sums-export.quern", graph(sums, [("embedding", count + 1)], pixels=b"\2" + levels),
+            command=("export", "FILE", "-o", str(folder / "sums.onnx")))
     for count, share in [(838_000, 0.075), (195_000, 0.52)]:
         words = [long_text(16, 1).decode()] + [f"{hash_of(i)}" if i < count * share else f"{i % 7:016d}" for i in range(count - 1)]
         labels = struct.pack("<I", count) + b"".join(string(word) for word in words)

@@ -35,6 +35,9 @@ int quern_open_unnamed(const char *folder);
 // Gives a file without a name one, which must not exist.
 int quern_name_file(int descriptor, const char *name);
 
+// Opens what a path names, a link included, without access to its contents. Returns -1 with errno.
+int quern_open_path(const char *path);
+
 // Renames a file to a path that nothing has, in one step where the file system can do that. Returns -1 with errno,
 // which is EEXIST where there is something. That stays as it is.
 int quern_rename_new(const char *from, const char *to);
