@@ -122,7 +122,7 @@ let package = Package(
         "Pixels", "PrintableText", "Quantization", "Retrieval", "Rounding", "Runtime", "Search", "Signing",
         "Suggestions", "Tensors", "Threads", "Whitening",
       ]),
-    module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images", "PrintableText", "Random"]),
+    module("Retrieval", ["Checkpoints", "Fidelity", "Files", "Images", "PrintableText", "Random", "Suggestions"]),
     module(
       "Inference",
       [

@@ -77,9 +77,7 @@ package struct Verifier: Sendable {
     {
       var figures = figures
       figures.neighbors = try embeddings?.figures(decisionRule, threads: job.threads)
-      let broken = skipped.paths
-      return Outcome(
-        figures: figures, compared: files.filter { !broken.contains(ExactName($0.path)) }, skipped: skipped)
+      return Outcome(figures: figures, compared: skipped.removed(from: files), skipped: skipped)
     }
     guard let gates else {
       let (comparisons, skipped) = try comparisons(
@@ -171,6 +169,12 @@ private struct WithoutWarnings: ProgressObserver {
 extension BrokenImages {
   /// The paths of the images.
   var paths: Set<ExactName> { Set(entries.map { ExactName($0.path) }) }
+
+  /// The files without these images.
+  func removed(from files: some Sequence<ImageFolder.File>) -> [ImageFolder.File] {
+    let broken = paths
+    return files.filter { !broken.contains(ExactName($0.path)) }
+  }
 }
 
 extension [ImageFolder.File] {

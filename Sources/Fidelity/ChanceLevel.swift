@@ -8,9 +8,6 @@ import ReportRules
 /// answers with the most frequent class is at chance, too. It is at least 1 divided by the number of classes, and
 /// exactly that where all labels are of one class, as every answer would otherwise count as chance.
 enum ChanceLevel {
-  /// The kappa below which a classifier counts as near chance.
-  static let nearKappa = ReportLimits.nearKappa
-
   /// The share of labels found by chance, from 0 to 1; `nil` without labelled images.
   static func of(_ answers: [ImageComparison.LabelledAnswer]) -> Double? {
     guard let classes = answers.map(\.classes).max(), classes > 0 else { return nil }
@@ -26,12 +23,6 @@ enum ChanceLevel {
     let pairs = labels.reduce(0) { $0 + $1.value * (given[$1.key] ?? 0) }
     return max(uniform, Double(pairs) / Double(answers.count) / Double(answers.count))
   }
-
-  /// Whether an accuracy is near chance: kappa at the upper end of its interval is below `nearKappa`. Both parameters
-  /// are in percent.
-  static func isNear(_ interval: ConfidenceInterval, chance: Double) -> Bool {
-    interval.high - chance < nearKappa * (100 - chance)
-  }
 }
 
 extension FidelityFigures {
@@ -39,7 +30,7 @@ extension FidelityFigures {
   /// to tell it from chance, as its interval reaches down to it. False without labelled images.
   package var isNearChance: Bool {
     guard let chance, let interval = float.top1Interval else { return false }
-    return interval.low <= chance || ChanceLevel.isNear(interval, chance: chance)
+    return interval.ends.cannotTell(fromChance: chance)
   }
 
   /// The figures of a float network that is near chance, and what to check; nil for other networks.
@@ -52,7 +43,7 @@ extension FidelityFigures {
     let advice =
       "check the size and the crop (--size, --crop), the normalisation (--mean, --std), and that the sorted names of the "
       + "class folders are in the classifier's order"
-    return ChanceLevel.isNear(interval, chance: chance)
+    return interval.ends.isNear(chance: chance)
       ? "THE FLOAT NETWORK ITSELF IS NEAR CHANCE: \(figures). Being faithful to it proves nothing; \(advice)"
       : "the float network cannot be told from chance: \(figures). Label more images to tell; if it stays so, \(advice)"
   }

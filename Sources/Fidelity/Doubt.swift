@@ -4,6 +4,7 @@ package enum Doubt {
   package static let comparedWithItself = "compared with itself"
   package static let unknownCalibration = "not known which images were calibrated on"
   package static let alikeEmbeddings = "embeddings of different images are alike"
+  static let oneAnswer = "one class for all images"
 
   /// A short reason of a verdict, such as "48 of 62 images calibrated on".
   package static func calibratedOn(_ count: Int, of total: Int, _ images: String) -> String {

@@ -109,8 +109,7 @@ extension FidelityFigures.Top1Changes {
       comparison.float.flatMap { float in comparison.int8.map { (float: float.top1, int8: $0.top1) } }
     }
     guard !labelled.isEmpty else { return nil }
-    lost = labelled.count { $0.float && !$0.int8 }
-    gained = labelled.count { !$0.float && $0.int8 }
+    self.init(lost: labelled.count { $0.float && !$0.int8 }, gained: labelled.count { !$0.float && $0.int8 })
   }
 }
 

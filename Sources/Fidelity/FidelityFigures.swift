@@ -1,3 +1,5 @@
+import ReportRules
+
 /// How well an int8 network's outputs match those of the float network it was made from, over a set of images.
 package struct FidelityFigures: Hashable, Sendable {
   /// The number of images compared.
@@ -42,13 +44,8 @@ package struct FidelityFigures: Hashable, Sendable {
   /// always answers with this class agrees.
   package internal(set) var hasOneAnswer = false
 
-  /// Counts of labelled images that one network classifies correctly and the other does not.
-  package struct Top1Changes: Hashable, Sendable, Codable {
-    /// Images whose class only the float network ranks first.
-    package let lost: Int
-    /// Images whose class only the int8 network ranks first.
-    package let gained: Int
-  }
+  /// Counts of labelled images that one network classifies correctly and the other does not, the float network first.
+  package typealias Top1Changes = ChangeCounts
 
   /// An image with a large drift.
   package struct WorstImage: Hashable, Sendable, Codable {

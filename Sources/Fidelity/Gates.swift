@@ -1,3 +1,5 @@
+import ReportRules
+
 /// The limits that a package must keep.
 package struct Gates: Hashable, Sendable {
   /// The highest mean drift, from 0 to 2.
@@ -130,42 +132,8 @@ package struct Gates: Hashable, Sendable {
   }
 }
 
-/// The figure that a gate limits; the raw value is its name in reports.
-package enum GateName: String, CaseIterable, Hashable, Sendable, Codable {
-  /// The float network's difference from its framework, as a share of the tolerance; present only where it was
-  /// measured.
-  case reference
-  /// The number of figures that regressed since an earlier report; present only where there is one. The limit is always
-  /// 0.
-  case regression
-  case meanDrift = "mean_drift"
-  case maxDrift = "max_drift"
-  case top1Agreement = "top1_agreement"
-  /// Present only where a limit was given.
-  case decisiveAgreement = "decisive_agreement"
-  case top1Drop = "top1_drop"
-  /// Present only where a limit was given; independent of the package's outputs.
-  case floatTop1 = "float_top1"
-  /// Present only where a limit was given.
-  case neighborAgreement = "neighbour_agreement"
-  /// Present only where there are such images; the limit is always 0.
-  case nonFiniteImages = "non_finite_images"
-  /// Present only where a limit was given; independent of the package's outputs.
-  case packageBytes = "package_bytes"
-
-  /// Earlier names of gates, which stored reports may contain.
-  private static let earlierNames: [String: GateName] = ["clear_agreement": .decisiveAgreement]
-
-  /// - Throws: `DecodingError` for a name that neither is nor was that of a gate.
-  package init(from decoder: any Decoder) throws {
-    let name = try decoder.singleValueContainer().decode(String.self)
-    guard let gate = GateName(rawValue: name) ?? Self.earlierNames[name] else {
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: decoder.codingPath, debugDescription: "there is no gate '\(name)'"))
-    }
-    self = gate
-  }
-}
+/// The figure that a gate limits, which libquern knows, too.
+package typealias GateName = ReportRules.GateName
 
 /// A figure compared with its limit.
 package struct GateResult: Hashable, Sendable {
@@ -255,13 +223,10 @@ package struct GateResult: Hashable, Sendable {
     return (name.isMinimum ? limit < standard : limit > standard) ? standard : nil
   }
 
-  private func passes(_ value: Double) -> Bool { name.isMinimum ? value >= limit : value <= limit }
+  private func passes(_ value: Double) -> Bool { name.passes(value, limit: limit) }
 }
 
 extension GateName {
-  /// Whether the limit is the lowest value that passes; otherwise it is the highest.
-  package var isMinimum: Bool { [.top1Agreement, .decisiveAgreement, .floatTop1, .neighborAgreement].contains(self) }
-
   /// The limit that holds where no other is given; `nil` for gates that are then not applied.
   package var defaultLimit: Double? {
     switch self {
@@ -271,15 +236,6 @@ extension GateName {
     case .top1Drop: Gates.defaultMaxTop1Drop
     case .reference, .regression, .decisiveAgreement, .floatTop1, .neighborAgreement, .nonFiniteImages, .packageBytes:
       nil
-    }
-  }
-
-  /// The valid limits.
-  var limits: ClosedRange<Double> {
-    switch self {
-    case .meanDrift, .maxDrift: 0...worstDrift
-    case .top1Agreement, .decisiveAgreement, .top1Drop, .floatTop1, .neighborAgreement: 0...100
-    case .reference, .regression, .nonFiniteImages, .packageBytes: 0...Double.greatestFiniteMagnitude
     }
   }
 

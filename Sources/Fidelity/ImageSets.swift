@@ -77,16 +77,13 @@ package struct VerificationSet: Hashable, Sendable {
   /// Whether every image that was compared is a calibration image.
   package var isOfCalibration: Bool { overlap.map { $0 > 0 && $0 >= comparedImages } ?? false }
 
-  /// The largest share of images that may be calibration images.
-  static let maxOverlap = ReportLimits.maxOverlap
-
   /// Whether so many images are calibration images that the figures say little about others.
   ///
   /// - Parameters:
   ///   - overlap: how many are.
   ///   - images: how many images were compared.
   package static func isDoubtful(overlap: Int, of images: Int) -> Bool {
-    Double(overlap) > maxOverlap * Double(images)
+    ReportLimits.isDoubtful(overlap, of: images)
   }
 
   /// Whether so many images are calibration images that the figures say little about others.

@@ -1,3 +1,5 @@
+import ReportRules
+
 /// Images that repeat others, and so say nothing that these do not say.
 struct Repetition {
   /// How many images repeat one before them.
@@ -15,7 +17,7 @@ struct Repetition {
   var share: Double { Double(count) / Double(max(images, 1)) }
 
   /// Whether so many images repeat others that the figures say little about others.
-  var isDoubtful: Bool { Double(count) > VerificationSet.maxOverlap * Double(images) }
+  var isDoubtful: Bool { ReportLimits.isDoubtful(count, of: images) }
 }
 
 extension FidelityReport {

@@ -23,8 +23,7 @@ extension FidelityFigures {
     if let neighbors { shares += neighbors.shares }
     for share in shares { try requireNone(share.shareProblem(isRequired: areRequired)) }
     let drop = StatedFigure("top1_drop", top1Drop, top1DropInterval?.ends, images: labelledImages)
-    let changes = top1Changes.map { ChangeCounts(lost: $0.lost, gained: $0.gained) }
-    try requireNone(drop.dropProblem(changes, isRequired: areRequired))
+    try requireNone(drop.dropProblem(top1Changes, isRequired: areRequired))
   }
 }
 

@@ -66,8 +66,7 @@ extension ReportPart {
     for gate in gates {
       let name = gate.name.rawValue
       try require(names.insert(gate.name).inserted, "it has the gate '\(name)' twice")
-      let limits = gate.name == .nonFiniteImages ? 0...0 : gate.name.limits
-      try require(limits.contains(gate.limit), "the gate '\(name)' has the limit \(shortest(gate.limit))")
+      try require(gate.name.limits.contains(gate.limit), "the gate '\(name)' has the limit \(shortest(gate.limit))")
       try require((gate.neededImages ?? 1) > 0, "the gate '\(name)' needs \(gate.neededImages ?? 0) images")
       guard let figure = figures.figure(of: gate.name) else { continue }
       try require(
@@ -76,22 +75,20 @@ extension ReportPart {
       if let interval = gate.interval, gate.intervalMethod == .confidenceSequence {
         try require(figures.stop != nil, "the gate '\(name)' has an interval of a verification that stopped")
         // As it is the intersection of the intervals after each image, it need not contain the last figure.
-        try requireInterval("the gate '\(name)'", interval, in: gate.name.figureRange)
+        try requireInterval("the gate '\(name)'", interval, in: gate.name.figures)
       } else {
         try require(
           gate.intervalMethod == nil && gate.interval == (figures.stop == nil ? figure.interval : nil),
           "the gate '\(name)' does not have the interval of its figure")
       }
     }
-    for name in figures.alwaysGated where !names.contains(name) {
+    let always = GateName.always(
+      images: figures.images, hasAgreement: figures.agreement.top1 != nil, hasDrop: figures.top1Drop != nil,
+      nonFiniteImages: figures.nonFiniteImages)
+    for name in always where !names.contains(name) {
       throw ReportContradiction(reason: "it has no gate '\(name.rawValue)'")
     }
   }
-}
-
-extension GateName {
-  /// The values that the figure can have.
-  fileprivate var figureRange: ClosedRange<Double> { self == .top1Drop ? ReportLimits.drops : limits }
 }
 
 extension FidelityFigures {
@@ -113,16 +110,6 @@ extension FidelityFigures {
     case .nonFiniteImages: return (Double(nonFiniteImages), nil)
     case .reference, .regression, .packageBytes: return nil
     }
-  }
-
-  /// The gates that are applied whatever options are given.
-  fileprivate var alwaysGated: [GateName] {
-    guard images > 0 else { return [] }
-    var names: [GateName] = [.meanDrift, .maxDrift]
-    if agreement.top1 != nil { names.append(.top1Agreement) }
-    if top1Drop != nil { names.append(.top1Drop) }
-    if nonFiniteImages > 0 { names.append(.nonFiniteImages) }
-    return names
   }
 
   fileprivate func checkValues() throws(ReportContradiction) {

@@ -191,7 +191,7 @@ package final class AtomicFile {
     }
     descriptor = -1
     if let name {
-      if folder >= 0 { unlinkat(folder, OutputPlace.parts(of: name).name, 0) } else { unlink(name) }
+      if folder >= 0 { unlinkat(folder, name.pathParts.name, 0) } else { unlink(name) }
     }
     forgetTemporary()
   }
@@ -231,7 +231,7 @@ package final class AtomicFile {
   private static func path(ofDescriptor number: Int32) -> String { "/proc/self/fd/\(number)" }
 
   private func createTemporary(for slot: OutputSlot, mode: mode_t?) throws(FileError) {
-    let path = OutputPlace.parts(of: slot.path).folder
+    let path = slot.path.pathParts.folder
     TemporaryName.removeAbandoned(in: path)
     descriptor = calls.openUnnamed(path)
     if descriptor < 0 {
@@ -249,7 +249,7 @@ package final class AtomicFile {
   /// Gives the temporary file a name, from which it can be renamed: a link cannot replace a file.
   private func giveName(in slot: OutputSlot) throws(FileError) {
     do {
-      try withNewName(in: OutputPlace.parts(of: slot.path).folder) { quern_name_file(descriptor, $0) == 0 }
+      try withNewName(in: slot.path.pathParts.folder) { quern_name_file(descriptor, $0) == 0 }
     } catch {
       guard case .cannotCreate(_, let code) = error else { throw error }
       discard()
@@ -276,7 +276,7 @@ package final class AtomicFile {
 
   /// Makes the renaming itself durable. File systems that cannot flush folders answer with EINVAL.
   private func flushFolder(of slot: OutputSlot) throws(FileError) {
-    let folder = open(OutputPlace.parts(of: slot.path).folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let folder = open(slot.path.pathParts.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { return }  // a folder that may be written to but not listed
     defer { _ = Glibc.close(folder) }
     guard calls.fsync(folder) == 0 || errno == EINVAL else { throw .cannotWrite(path: path, code: errno) }

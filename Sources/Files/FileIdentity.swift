@@ -90,7 +90,7 @@ package enum OutputTarget: Hashable, Sendable {
       self = .existing(identity)
       return
     }
-    let (folder, name) = OutputPlace.parts(of: path)
+    let (folder, name) = path.pathParts
     guard !name.isEmpty, let (identity, kind) = try FileIdentity.reachable(folder), kind == .folder else { return nil }
     self = .new(folder: identity, name: ExactName(name))
   }

@@ -42,7 +42,7 @@ package enum Folder {
       guard code == ENOENT, !path.isEmpty else { throw .cannotCreate(path: path, code: code) }
       // A link to nothing is no folder.
       guard lstat(folder, &status) != 0 else { throw .cannotCreate(path: path, code: ENOTDIR) }
-      let parent = OutputPlace.parts(of: folder).folder
+      let parent = folder.pathParts.folder
       guard parent != folder else { throw .cannotCreate(path: path, code: code) }
       folder = parent
     }

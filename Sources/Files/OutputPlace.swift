@@ -43,14 +43,6 @@ enum OutputPlace {
     }
   }
 
-  /// The folder that a path lies in, and its name there, which is empty after a slash at the end. The slash is found
-  /// among the bytes, as a mark that combines with it may begin a name.
-  static func parts(of path: String) -> (folder: String, name: String) {
-    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
-    let name = String(path[path.utf8.index(after: slash)...])
-    return (slash == path.startIndex ? "/" : String(path[..<slash]), name)
-  }
-
   // MARK: - Files
 
   /// The slot of a file that exists.
@@ -73,7 +65,7 @@ enum OutputPlace {
   ///
   /// - Parameter path: the path to report.
   private static func checkFolder(of target: String, for path: String) throws(FileError) {
-    let folder = Self.parts(of: target).folder
+    let folder = target.pathParts.folder
     if quern_is_fixed(folder) != 0 { throw .cannotReplace(path: path, .fixedFolder) }
     guard quern_may_access(folder, W_OK | X_OK) != 0 else { throw .cannotCreate(path: path, code: errno) }
   }
@@ -81,7 +73,7 @@ enum OutputPlace {
   /// Whether a file belongs to another user, and the sticky bit of its folder keeps this process from replacing it.
   private static func isProtected(_ target: String, _ file: stat) -> Bool {
     var folder = stat()
-    guard stat(Self.parts(of: target).folder, &folder) == 0, folder.st_mode & S_ISVTX != 0 else { return false }
+    guard stat(target.pathParts.folder, &folder) == 0, folder.st_mode & S_ISVTX != 0 else { return false }
     return ![file.st_uid, folder.st_uid].contains(geteuid()) && quern_owns_all_files() == 0
   }
 
@@ -105,7 +97,7 @@ enum OutputPlace {
 
   /// The path that the content of a link stands for.
   private static func target(_ content: String, ofLink path: String) -> String {
-    content.utf8.first == UInt8(ascii: "/") ? content : "\(parts(of: path).folder)/\(content)"
+    content.utf8.first == UInt8(ascii: "/") ? content : "\(path.pathParts.folder)/\(content)"
   }
 
   /// What a symbolic link contains; `nil` for what is none.
@@ -132,7 +124,7 @@ enum OutputPlace {
     let own = ["/proc/self/fd", "/proc/thread-self/fd"].compactMap(OutputTarget.resolved)
     var path = path
     for _ in 0..<linkLimit {
-      guard let resolved = OutputTarget.resolved(parts(of: path).folder) else { return nil }
+      guard let resolved = OutputTarget.resolved(path.pathParts.folder) else { return nil }
       if own.contains(resolved) { return Self.number(path.split(separator: "/").last ?? "") }
       guard let content = linked(path).flatMap({ String(validating: $0, as: UTF8.self) }) else { return nil }
       path = target(content, ofLink: path)

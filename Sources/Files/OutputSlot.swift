@@ -36,7 +36,7 @@ struct OutputSlot: Equatable {
   ///   where the system does not say what is there.
   init(_ given: String) throws(FileError) {
     path = try OutputPlace.followed(given)
-    pins = [path, OutputPlace.parts(of: path).folder].map(Pin.init)
+    pins = [path, path.pathParts.folder].map(Pin.init)
     var status = stat()
     if lstat(path, &status) == 0 {
       guard status.st_mode & S_IFMT == S_IFREG else { throw .outputChanged(path: given) }
@@ -45,7 +45,7 @@ struct OutputSlot: Equatable {
       guard errno == ENOENT else { throw .cannotCreate(path: given, code: errno) }
       file = nil
     }
-    guard stat(OutputPlace.parts(of: path).folder, &status) == 0 else {
+    guard stat(path.pathParts.folder, &status) == 0 else {
       throw .cannotCreate(path: given, code: errno)
     }
     folder = FileIdentity(status)

@@ -72,9 +72,7 @@ package struct ImageFolder: Hashable, Sendable {
     ignoredCount = scan.ignored
     otherFormats = scan.otherFormats
     self.files = scan.images.sorted(by: precedesInUTF8).map { relativePath in
-      // By bytes: a combining mark after a slash makes one character with it.
-      let folder = Substring(relativePath.utf8.prefix { $0 != UInt8(ascii: "/") })
-      let label = labels[ExactName(String(folder))]
+      let label = labels[ExactName(relativePath.topFolder)]
       return File(
         relativePath: relativePath, path: joined(path, relativePath), label: label,
         className: label.map { classNames[$0] })

@@ -81,7 +81,7 @@ package struct StatedFigure {
 }
 
 /// How many labelled images only one of two networks classifies correctly.
-package struct ChangeCounts: Hashable, Sendable {
+package struct ChangeCounts: Hashable, Sendable, Codable {
   /// Images whose class only the first network ranks first.
   package let lost: Int
   /// Images whose class only the second network ranks first.

@@ -10,4 +10,10 @@ extension [String] {
     var seen: Set<String> = []
     return filter { seen.insert($0).inserted }
   }
+
+  /// The first element that occurs before; `nil` where all differ.
+  package var firstRepeated: String? {
+    var seen: Set<String> = []
+    return first { !seen.insert($0).inserted }
+  }
 }

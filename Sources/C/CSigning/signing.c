@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "quern_signing.h"
 
 #include <limits.h>
@@ -77,11 +78,7 @@ quern_key *quern_private_key(const void *pem, size_t length, const void *text, s
 
 /// The first place of a word in a text; NULL where there is none.
 static const char *find(const char *text, const char *end, const char *word) {
-  size_t length = strlen(word);
-  for (; length <= (size_t)(end - text); text++) {
-    if (!memcmp(text, word, length)) return text;
-  }
-  return NULL;
+  return memmem(text, (size_t)(end - text), word, strlen(word));
 }
 
 /// The start of the one block that a text has, which must be a public key, with nothing but blanks behind it. libcrypto

@@ -17,9 +17,7 @@ struct ONNXTensorReader {
 
   init(_ file: MappedFile) {
     self.file = file
-    // By bytes: a combining mark after a slash makes one character with it.
-    let slash = file.path.utf8.lastIndex(of: UInt8(ascii: "/"))
-    folder = slash.map { $0 == file.path.startIndex ? "/" : String(file.path[..<$0]) } ?? "."
+    folder = file.path.pathParts.folder
   }
 
   static let maximumRank = 16

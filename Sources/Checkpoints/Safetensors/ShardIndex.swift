@@ -22,7 +22,7 @@ enum ShardIndex {
   /// - Throws: `FormatError.wrongKind` for a shard whose index lies in the same folder, because a single shard is only
   ///   a part of a network; `system` where it cannot be told.
   static func refuseShard(_ path: String) throws(FormatError) {
-    let (folder, name) = split(path)
+    let (folder, name) = path.pathParts
     // Most names are none of a shard, and need not be matched.
     guard name.utf8.count > 15, name.hasSuffix(".safetensors") || name.hasSuffix(".bin"),
       let match = name.wholeMatch(of: /(.+)-(\d{5})-of-(\d{5})(\.safetensors|\.bin)/), match.3 != "00001"
@@ -42,7 +42,7 @@ enum ShardIndex {
       guard let text = NameForms.lookalike(in: texts) else { continue }
       throw .malformed(field: "weight_map", offset: 0, reason: "\(text): \(NameForms.reason)")
     }
-    let (folder, _) = split(file.path)
+    let (folder, _) = file.path.pathParts
     var shards: [String: CheckpointContents] = [:]
     var contents = CheckpointContents(tensors: NamedTensors())
     for (name, location) in map {
@@ -76,13 +76,6 @@ enum ShardIndex {
       }
     }
     return contents
-  }
-
-  /// The folder and the name of a file.
-  private static func split(_ path: String) -> (folder: String, name: String) {
-    // By bytes: a combining mark after a slash makes one character with it.
-    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
-    return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.utf8.index(after: slash)...]))
   }
 
   private static func shard(

@@ -79,9 +79,8 @@ package struct Analyzer {
     }
     let figures = comparisons.figures()
     guard figures.images > 0 else { throw ConversionError.noUsableImages(folder: images.verificationFolder) }
-    let broken = skipped.paths
     let outcome = Verifier.Outcome(
-      figures: figures, compared: images.verification.filter { !broken.contains(ExactName($0.path)) }, skipped: skipped)
+      figures: figures, compared: skipped.removed(from: images.verification), skipped: skipped)
     let verified = network.record.verification([SizeMeasurement(size.resolution, outcome)])
     quality.figures.verifiedOn = images.description(of: verified)
     quality.figures.overlap = network.record.overlap(without: skipped)

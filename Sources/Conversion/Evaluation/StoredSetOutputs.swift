@@ -3,6 +3,7 @@ import Files
 import Graphs
 import PrintableText
 import Retrieval
+import Suggestions
 
 /// Embeddings, and logits where there are any, of the images of a set, computed elsewhere and stored in a file.
 struct StoredSetOutputs {
@@ -41,7 +42,7 @@ struct StoredSetOutputs {
     }
     let names = file.names ?? list.images.map(\.name)
     if let twice = names.firstRepeated {
-      throw RetrievalError.file(path: file.path, problem: "two rows are of \(twice)")
+      throw RetrievalError.file(path: file.path, problem: "two rows are of \(printable(twice))")
     }
     let places = Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     var (rows, hits, answers) = ([[Float]](), [ClassHit?](), [SHA256.Digest?]())
@@ -73,13 +74,5 @@ struct StoredSetOutputs {
       notes.append("\(file.path): the embeddings of queries are taken to be of images cropped to the boxes")
     }
     return notes
-  }
-}
-
-extension [String] {
-  /// The first name that occurs before, for messages; `nil` where all differ.
-  fileprivate var firstRepeated: String? {
-    var seen: Set<String> = []
-    return first { !seen.insert($0).inserted }.map(printable)
   }
 }

@@ -39,18 +39,14 @@ struct StoredFigures: Hashable {
   /// chance (formats/report.md, "Chance").
   var isNearChance: Bool {
     guard let chance = values["chance"], let interval = intervals["float.top1"] else { return false }
-    return interval.low <= chance || interval.high - chance < ReportLimits.nearKappa * (100 - chance)
+    return interval.cannotTell(fromChance: chance)
   }
 
   /// Whether the limits are such that a network which tells no images apart would keep them.
   var isVacuous: Bool {
-    gates.contains { gate in
-      switch gate.name {
-      case .meanDrift:
-        values["neighbours.median_distance"].map { $0 <= min(gate.limit, ReportLimits.smallDistance) } ?? false
-      case .top1Agreement, .decisiveAgreement: hasOneAnswer && gate.limit > 0
-      default: false
-      }
+    let medianDistance = values["neighbours.median_distance"]
+    return gates.contains {
+      $0.name.isVacuous(limit: $0.limit, medianDistance: medianDistance, hasOneAnswer: hasOneAnswer)
     }
   }
 
@@ -60,7 +56,7 @@ struct StoredFigures: Hashable {
   ///   - requiresIntervals: whether figures of several images must have intervals, which early versions did not write.
   /// - Throws: `PackageError.invalidReport` where a figure is missing, or contradicts others.
   init(
-    _ report: ReportObject, leavingOut others: Set<StoredGate.Name> = [], requiresIntervals: Bool
+    _ report: ReportObject, leavingOut others: Set<GateName> = [], requiresIntervals: Bool
   ) throws(PackageError) {
     let images = try report.required("images", try report.count("images"))
     try require(images >= 0, "it states \(images) images")
@@ -252,7 +248,7 @@ private func requireNone(_ problem: String?) throws(PackageError) {
 
 extension StoredFigures {
   private func checkGates() throws(PackageError) {
-    var names: Set<StoredGate.Name> = []
+    var names: Set<GateName> = []
     for gate in gates {
       let name = gate.name.rawValue
       try require(names.insert(gate.name).inserted, "it has the gate '\(name)' twice")
@@ -268,7 +264,10 @@ extension StoredFigures {
           "the gate '\(name)' does not have the interval of its figure")
       }
     }
-    for name in alwaysGated where !names.contains(name) {
+    let always = GateName.always(
+      images: images, hasAgreement: values["agreement.top1"] != nil, hasDrop: values["top1_drop"] != nil,
+      nonFiniteImages: nonFiniteImages)
+    for name in always where !names.contains(name) {
       throw .invalidReport("it has no gate '\(name.rawValue)'")
     }
   }
@@ -282,7 +281,7 @@ extension StoredFigures {
   private func figure(_ name: String) -> Figure { Figure(value: values[name], interval: intervals[name]) }
 
   /// The figure that a gate limits, and its usual interval; `nil` for gates of something else.
-  private func figure(of gate: StoredGate.Name) -> Figure? {
+  private func figure(of gate: GateName) -> Figure? {
     switch gate {
     case .meanDrift:
       // As a gate, the mean of a single image may be anything.
@@ -301,16 +300,6 @@ extension StoredFigures {
     case .nonFiniteImages: return Figure(value: Double(nonFiniteImages), interval: nil)
     case .reference, .regression, .packageBytes: return nil
     }
-  }
-
-  /// The gates that are applied whatever options are given.
-  private var alwaysGated: [StoredGate.Name] {
-    guard images > 0 else { return [] }
-    var names: [StoredGate.Name] = [.meanDrift, .maxDrift]
-    if values["agreement.top1"] != nil { names.append(.top1Agreement) }
-    if values["top1_drop"] != nil { names.append(.top1Drop) }
-    if nonFiniteImages > 0 { names.append(.nonFiniteImages) }
-    return names
   }
 }
 

@@ -93,7 +93,7 @@ struct StoredReport {
 
   /// Whether so many of the images are of a kind that the figures say little about others.
   private static func isDoubtful(_ count: Int?, of images: Int) -> Bool {
-    count.map { Double($0) > ReportLimits.maxOverlap * Double(images) } ?? false
+    count.map { ReportLimits.isDoubtful($0, of: images) } ?? false
   }
 
   /// The figures of the report, and those at each size in pixels.

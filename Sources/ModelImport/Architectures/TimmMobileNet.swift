@@ -32,8 +32,7 @@ enum TimmMobileNet: Architecture {
 
   static func neck(_ builder: GraphBuilder) -> [NeckLayer] {
     guard builder.has("conv_head.weight"), !builder.has("bn2.weight") else { return [] }
-    // Only the networks without any squeeze-and-excitation, "minimal", have ReLU.
-    let isMinimal = !(0..<7).contains { builder.has("blocks.\($0).0.se.conv_reduce.weight") }
+    let isMinimal = TimmMobileVariant(builder.state, prefix: builder.prefix).kind == .mobileNetV3Minimal
     return [.linear("conv_head"), .activation(isMinimal ? .relu : .hardSwish, name: "act2")]
   }
 

@@ -1,4 +1,5 @@
 import Fidelity
+import Files
 import Images
 import PrintableText
 
@@ -31,14 +32,14 @@ package struct ListedImages: Sendable {
     self.source = source
     images = sorted.map { TaskImage(name: $0, path: nil) }
     let isFlat = sorted.contains { !$0.utf8.contains(UInt8(ascii: "/")) }
-    classNames = isFlat ? [] : Set(sorted.map(Self.topFolder)).sorted(by: precedesInUTF8)
+    classNames = isFlat ? [] : Set(sorted.map(\.topFolder)).sorted(by: precedesInUTF8)
   }
 
   /// The class of each image by its name, as an index of `classNames`; `nil` where images are not in class folders.
   var labels: ImageLabels? {
     guard !classNames.isEmpty else { return nil }
     let places = Dictionary(classNames.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-    let labels = images.compactMap { image in places[Self.topFolder(of: image.name)].map { (image.name, $0) } }
+    let labels = images.compactMap { image in places[image.name.topFolder].map { (image.name, $0) } }
     return ImageLabels(classNames: classNames, labels: Dictionary(labels, uniquingKeysWith: { first, _ in first }))
   }
 
@@ -48,7 +49,7 @@ package struct ListedImages: Sendable {
   func checkNames() throws(RetrievalError) {
     var seen: [String: [UInt8]] = [:]
     for name in classNames + images.map(\.name) {
-      for text in [name, Self.topFolder(of: name)] {
+      for text in [name, name.topFolder] {
         guard let other = seen.updateValue(Array(text.utf8), forKey: text), !other.elementsEqual(text.utf8) else {
           continue
         }
@@ -57,11 +58,6 @@ package struct ListedImages: Sendable {
           problem: "two names are \(printable(text)), composed of different characters that look the same; rename one")
       }
     }
-  }
-
-  /// What is before the first slash of a name, as bytes: a combining mark after a slash makes one character with it.
-  private static func topFolder(of name: String) -> String {
-    String(Substring(name.utf8.prefix { $0 != UInt8(ascii: "/") }))
   }
 
   /// A failure of the layout.

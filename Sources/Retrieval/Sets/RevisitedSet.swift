@@ -2,6 +2,7 @@ import Checkpoints
 import Fidelity
 import Files
 import PrintableText
+import Suggestions
 
 /// Revisited Oxford and Paris (Radenović et al., arXiv 1803.11285), or other ground truth of the same form: a
 /// dictionary with the names of the gallery's images `imlist`, those of the queries `qimlist`, and `gnd`, a dictionary
@@ -25,8 +26,8 @@ package enum RevisitedSet {
     guard facts.count == asked.count else {
       throw reader.refuse("it has \(asked.count) queries in 'qimlist', but \(facts.count) in 'gnd'")
     }
-    if let name = Self.firstRepeated(asked) { throw reader.refuse("'qimlist' has \(printable(name)) twice") }
-    if let name = Self.firstRepeated(named) { throw reader.refuse("'imlist' has \(printable(name)) twice") }
+    if let name = asked.map(\.name).firstRepeated { throw reader.refuse("'qimlist' has \(printable(name)) twice") }
+    if let name = named.map(\.name).firstRepeated { throw reader.refuse("'imlist' has \(printable(name)) twice") }
     // The gallery is in the order of names, whatever that of the file.
     let order = named.indices.sorted { precedesInUTF8(named[$0].name, named[$1].name) }
     var places = [Int](repeating: 0, count: named.count)
@@ -54,10 +55,5 @@ package enum RevisitedSet {
         ignored: try indices("junk"))
     }
     return RetrievalTask(set: "revisited", images: order.map { named[$0] }, queries: queries, isGraded: true)
-  }
-
-  private static func firstRepeated(_ images: [TaskImage]) -> String? {
-    var seen: Set<String> = []
-    return images.first { !seen.insert($0.name).inserted }?.name
   }
 }
